@@ -1,0 +1,36 @@
+"""DINOv2 ViT-g, published for 14 px patches, run at 16 px on 512 px images (token grid 32 x 32).
+
+SwiGLU blocks; the size and checksum of its file are not known.
+"""
+
+backbone = dict(
+    name="dinov2_g",
+    title="DINOv2 ViT-g",
+    embed_dim=1536,
+    depth=40,
+    patch_px=16,
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    weights=dict(
+        file="dinov2_vitg14_pretrain.pth",
+        url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vitg14/dinov2_vitg14_pretrain.pth",
+        bytes=None,
+        sha256=None,
+    ),
+    default_weights=None,
+    level_strides=[4, 8, 16, 32],
+)
+
+model = dict(
+    backbone=dict(
+        type="rs_adapt.Dinov2",
+        embed_dim=1536,
+        depth=40,
+        num_heads=24,
+        patch_px=16,
+        image_px=512,
+        out_layers=[9, 19, 29, 39],
+        level_scales=[4.0, 2.0, 1.0, 0.5],
+        swiglu=True,
+    ),
+)

@@ -1,0 +1,27 @@
+"""What every run shares: logging, hooks, precision and the optimizer of the Earth-Adapter runs."""
+
+default_scope = "mmseg"
+custom_imports = dict(imports=["rs_adapt.registry"], allow_failed_imports=False)
+# cuDNN's benchmark picks other kernels from run to run, so equal seeds would give unequal numbers.
+# opencv_num_threads=0: each loader worker is a process of its own already.
+env_cfg = dict(
+    cudnn_benchmark=False,
+    mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
+    dist_cfg=dict(backend="nccl"),
+)
+log_level = "INFO"
+log_processor = dict(by_epoch=False)
+visualizer = dict(type="Visualizer", vis_backends=[])
+default_hooks = dict(
+    runtime_info=dict(type="RuntimeInfoHook"),
+    timer=dict(type="IterTimerHook"),
+    # The sampler draws by itself, and nothing is drawn on images.
+    sampler_seed=None,
+    logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),
+    param_scheduler=dict(type="ParamSchedulerHook"),
+    checkpoint=dict(type="rs_adapt.StateHook"),
+)
+custom_hooks = [dict(type="rs_adapt.MetricsHook")]
+runtime = dict(precision="fp32", num_workers=2)
+# VisionXLab/Earth-Adapter @49a8ff8, all eight published runs: AdamW 1e-4, weight decay 0.05, poly 0.9 down to 0.
+optim = dict(lr=1e-4, weight_decay=0.05, poly_power=0.9)

@@ -1,0 +1,115 @@
+"""The contract of every PEFT method: what an adapter may change in a frozen ViT, and what trains.
+
+Shapes: B batch, N tokens (prefix tokens such as CLS first, then the patches row by row), D embed, h/w token grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from rs_adapt.errors import ConfigError
+
+
+class Adapter(nn.Module):
+    """Base of all PEFT methods: a module with the trainable weights, called by the backbone at fixed hooks.
+
+    A method overrides the hooks it needs and registers itself with `@MODELS.register_module()`. It works on any ViT:
+    any width, depth and token grid. Its constructor takes keyword-only plain values; those named `embed_dim`, `depth`
+    and `patch_px` are facts of the backbone, filled in by the configuration.
+
+    Attributes:
+        identity_at_init: True when a freshly built adapter leaves the features of the ViT unchanged.
+        zero_grad_at_init: parts of the names of the parameters whose gradient is exactly zero in the first step.
+        num_prefix: how many tokens before the patches (CLS, registers); the backbone may set it.
+    """
+
+    identity_at_init: ClassVar[bool] = False
+    zero_grad_at_init: ClassVar[tuple[str, ...]] = ()
+    num_prefix: int = 1
+
+    def wrap(self, vit: nn.Module) -> None:
+        """Replace layers of the ViT in place (weight and branch methods).
+
+        Args:
+            vit: backbone with the handles `blocks[i].{attn_q,attn_k,attn_v,attn_out,fc1,fc2,norm1,norm2}`; put a new
+                layer in place with `blocks[i].replace("attn_q", layer)`.
+        """
+
+    def tokens(self, layer: int) -> Tensor | None:
+        """Return extra tokens (M, D) for the input of block `layer` (from 0), or None (prompt methods)."""
+
+    def after_block(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> Tensor:
+        """Change the output of a block.
+
+        Args:
+            x_BND: tokens after block `layer`, prefix first.
+            layer: index of the block, from 0.
+            grid_hw: rows and columns of the token grid; N = num_prefix + h * w.
+
+        Returns:
+            Tokens of the same shape and dtype.
+        """
+        return x_BND
+
+    def queries(self) -> Tensor | None:
+        """Return query embeddings (num_queries, query_dim) for the decode head, or None."""
+
+    def adapter_params(self) -> dict[str, nn.Parameter]:
+        """Return all that trains in the backbone, by name: what is saved, counted and optimized."""
+        return dict(self.named_parameters())
+
+    @staticmethod
+    def num_params(*args: Any, **kwargs: Any) -> int:  # noqa: ANN401 (each method names its own knobs)
+        """Return the number of trainable parameters in closed form, from constructor arguments by keyword."""
+        raise NotImplementedError
+
+    @staticmethod
+    def examples() -> tuple[dict[str, Any], ...]:
+        """Return small settings (without `embed_dim`, `depth`, `patch_px`) that the contract test builds.
+
+        The test's ViT has four blocks of width 32.
+        """
+        raise NotImplementedError
+
+    def convert_reference(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename and re-arrange weights of the method's reference implementation.
+
+        Args:
+            state: weights under the reference's names, without the prefix of the enclosing model.
+
+        Returns:
+            Entries of this adapter's state dict.
+
+        Raises:
+            ConfigError: a name is not known, or no reference layout exists.
+        """
+        raise ConfigError(
+            f"{type(self).__name__} knows no reference checkpoint layout. Load weights that rs-adapt saved."
+        )
+
+
+def attach(adapter: Adapter, vit: nn.Module) -> None:
+    """Freeze a ViT, let the adapter wrap it, and check that exactly the adapter's parameters train.
+
+    Args:
+        adapter: the PEFT method; it may already be a submodule of `vit`.
+        vit: the backbone; all its own parameters get `requires_grad = False`.
+
+    Raises:
+        AssertionError: the trainable parameters are not those of `adapter.adapter_params()`: a fault of the method.
+    """
+    own = {id(p) for p in adapter.parameters()}
+    for param in vit.parameters():
+        if id(param) not in own:
+            param.requires_grad_(False)
+    adapter.wrap(vit)
+    everything = [*vit.named_parameters(), *adapter.named_parameters()]
+    trainable = {id(p): name for name, p in everything if p.requires_grad}
+    declared = {id(p): name for name, p in adapter.adapter_params().items()}
+    undeclared = sorted(trainable[i] for i in trainable.keys() - declared.keys())
+    frozen = sorted(declared[i] for i in declared.keys() - trainable.keys())
+    assert not undeclared, f"{type(adapter).__name__} trains what adapter_params() does not list: {undeclared}"
+    assert not frozen, f"{type(adapter).__name__} lists what does not train in adapter_params(): {frozen}"

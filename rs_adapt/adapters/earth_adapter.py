@@ -1,0 +1,243 @@
+"""Earth-Adapter: a mixture of spatial, low-frequency and high-frequency bottlenecks after every ViT block.
+
+Shapes: B batch, N tokens (prefix first), D embed, h/w token grid, P = h * w patches, L layers, R rank, C channels,
+E experts of a layer (1 or 3), Z = E R + the router's logits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rs_adapt.adapters._contract import Adapter
+from rs_adapt.errors import ConfigError
+from rs_adapt.registry import MODELS
+
+# The reference's list of each expert, in the order in which `_Mixture` stacks them: spatial, low, high.
+_REFERENCE_EXPERTS = ("mlp_list1", "mlp_list2", "mlp_list3")
+
+
+class _Mixture(nn.Module):
+    """Stacked weights of one layer.
+
+    `down_weight`, `down_bias`: R rows an expert, then the three rows of the router (absent with a single expert).
+    `up_weight`: R columns an expert, then one column an expert with its bias, which the mixing weight scales too.
+    """
+
+    def __init__(self, *, embed_dim: int, rank: int, num_experts: int) -> None:
+        super().__init__()
+        self.num_experts = num_experts
+        num_logits = num_experts if num_experts > 1 else 0
+        self.down_weight = nn.Parameter(torch.empty(num_experts * rank + num_logits, embed_dim))
+        self.down_bias = nn.Parameter(torch.empty(num_experts * rank + num_logits))
+        self.up_weight = nn.Parameter(torch.empty(embed_dim, num_experts * (rank + 1)))
+        # kaiming-uniform with a = sqrt(5), and torch's default for biases, are both U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
+        for param, fan_in in ((self.down_weight, embed_dim), (self.down_bias, embed_dim), (self.up_weight, rank)):
+            nn.init.uniform_(param, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
+
+
+def _box_matrix(size: int, half_width: int) -> tuple[Tensor, Tensor]:
+    """Return real and imaginary part (size, size), float64, of the projection on frequencies -c .. c-1."""
+    step = torch.arange(size, dtype=torch.float64)
+    frequency = torch.arange(-half_width, half_width, dtype=torch.float64)
+    angle = (step[:, None] - step)[..., None] * frequency * (2 * math.pi / size)
+    return angle.cos().sum(-1) / size, angle.sin().sum(-1) / size
+
+
+@MODELS.register_module()
+class EarthAdapter(Adapter):
+    """Earth-Adapter, mixture of frequency adaptation (Hu et al., arXiv 2504.06220, https://arxiv.org/abs/2504.06220).
+
+    `x_l <- x_l + s_l E_1(x_l)`, in frequency layers
+    `x_l <- x_l + s_l (w_1 E_1(x_l) + w_2 E_2(low x_l) + w_3 E_3(x_l - low x_l))`, with `w = softmax(W_r x_l + b_r)`,
+    `E_i(v) = U_i relu(D_i v + b_i) + c_i`, and `low` keeping the box of rows and columns `centre-c .. centre+c-1` of
+    the shifted 2-D spectrum, `c = int(min(h, w) * cutoff // 2)`. Prefix tokens pass unchanged.
+
+    Trained: per layer one scale and one expert, `2 D R + R + D`; in the F frequency layers two more experts and a
+    router, `3 D + 3`. In total `L (1 + e) + F (2 e + 3 D + 3)` with `e = 2 D R + R + D`.
+
+    `low` is linear in space and `D_i` linear in channels, so they commute: one matmul D -> 3 R + 3, a low-pass of 2 R
+    channels, one matmul back. The low-pass is two real matmuls a side of the grid, exact for any grid. Under autocast
+    everything but the softmax and the residual sum runs in the low precision; nothing here needs more.
+
+    Departs from the reference in (VisionXLab/Earth-Adapter @ 49a8ff8): the order of the linear steps (the function is
+    the same); only weights that are used exist (the reference holds three experts and a router in all layers); any
+    width, depth and grid (there: 1024, 24 and 32 x 32).
+    """
+
+    identity_at_init: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        embed_dim: int,
+        depth: int,
+        rank: int,
+        frequency_layers: Sequence[int],
+        cutoff: float,
+        scale_init: float = 0.1,
+    ) -> None:
+        """Build the adapter.
+
+        Args:
+            embed_dim: width of the ViT.
+            depth: number of blocks of the ViT.
+            rank: width of each expert's bottleneck, at least 1.
+            frequency_layers: blocks (from 0) that get the low- and high-frequency expert and the router.
+            cutoff: share of the shorter side of the spectrum that counts as low, 0 to 1.
+            scale_init: start value of the scale of each layer.
+
+        Raises:
+            ConfigError: an argument is out of its range.
+        """
+        super().__init__()
+        if rank < 1:
+            raise ConfigError(f"EarthAdapter: rank is {rank}; it must be at least 1 (the paper uses 16 to 64).")
+        if not 0 <= cutoff <= 1:
+            raise ConfigError(f"EarthAdapter: cutoff is {cutoff}; it must lie in 0 to 1 (the paper uses 0.2 and 0.3).")
+        self.embed_dim, self.depth, self.rank, self.cutoff = embed_dim, depth, rank, cutoff
+        self.frequency_layers = _check_layers(frequency_layers, depth)
+        self.scale = nn.Parameter(torch.full((depth,), float(scale_init)))
+        self.layers = nn.ModuleList(
+            _Mixture(embed_dim=embed_dim, rank=rank, num_experts=3 if layer in self.frequency_layers else 1)
+            for layer in range(depth)
+        )
+        self._operators: dict[tuple[int, int, torch.dtype, torch.device], tuple[Tensor, Tensor]] = {}
+
+    def after_block(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> Tensor:
+        """Add the layer's mixture to the patch tokens.
+
+        Args:
+            x_BND: tokens after block `layer`, prefix first.
+            layer: index of the block, from 0.
+            grid_hw: rows and columns of the token grid.
+
+        Returns:
+            Tokens of the same shape and dtype.
+        """
+        mixture, rank = cast(_Mixture, self.layers[layer]), self.rank
+        if mixture.num_experts > 1:
+            z_BNZ = functional.linear(x_BND, mixture.down_weight)
+            z_BPZ = z_BNZ[:, self.num_prefix :]
+            low_BPC = self._low_pass(z_BPZ[..., rank : 3 * rank], grid_hw)
+            spatial_BPR, _, all_BPR, logits_BPE = torch.split(z_BPZ, [rank, rank, rank, 3], dim=-1)
+            low_BPR, all_low_BPR = low_BPC.chunk(2, dim=-1)
+            inner_BPC = torch.cat([spatial_BPR, low_BPR, all_BPR - all_low_BPR], dim=-1)
+            inner_BPC = inner_BPC + mixture.down_bias[: 3 * rank].to(z_BNZ.dtype)
+            mix_BPE = self.scale[layer] * (logits_BPE + mixture.down_bias[3 * rank :]).softmax(dim=-1)
+        else:
+            z_BNZ = functional.linear(x_BND, mixture.down_weight, mixture.down_bias)
+            inner_BPC = z_BNZ[:, self.num_prefix :]
+            mix_BPE = self.scale[layer].expand(*inner_BPC.shape[:2], 1)
+        mix_BPE = mix_BPE.to(z_BNZ.dtype)
+        hidden_BPC = mix_BPE.repeat_interleave(rank, dim=-1) * functional.relu(inner_BPC)
+        # Zero rows for the prefix tokens are cheaper than cutting them out of the full-width tokens and back.
+        hidden_BNC = functional.pad(torch.cat([hidden_BPC, mix_BPE], dim=-1), (0, 0, self.num_prefix, 0))
+        if hidden_BNC.dtype != x_BND.dtype:  # autocast: the residual stream keeps its precision
+            return x_BND + functional.linear(hidden_BNC, mixture.up_weight)
+        flat = torch.addmm(x_BND.flatten(0, 1), hidden_BNC.flatten(0, 1), mixture.up_weight.t())
+        return flat.view_as(x_BND)
+
+    def _low_pass(self, z_BPC: Tensor, grid_hw: tuple[int, int]) -> Tensor:
+        """Return `Re(A_h z A_w^T)`: the real part of z within the box of low frequencies."""
+        h, w = grid_hw
+        key = (h, w, z_BPC.dtype, z_BPC.device)
+        if key not in self._operators:
+            self._operators[key] = self._build_operators(*key)
+        rows, columns = self._operators[key]
+        # (B, h, w, C) -> (B, h, 2w, C): real and imaginary part, which the second matmul joins without a transpose.
+        y = torch.matmul(columns, z_BPC.reshape(z_BPC.shape[0], h, w, -1))
+        y = torch.matmul(rows, y.reshape(y.shape[0], 2 * h, -1))
+        return y.view(z_BPC.shape)
+
+    def _build_operators(self, h: int, w: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return `rows` (h, 2h), real and imaginary columns in turn, and `columns` (2w, w), real rows first."""
+        half_width = int(min(h, w) * self.cutoff // 2)
+        # A tensor made in inference mode could never enter a training step, and the cache outlives the mode.
+        with torch.inference_mode(False):
+            rows_real, rows_imag = _box_matrix(h, half_width)
+            rows = torch.stack([rows_real, -rows_imag], dim=-1).flatten(1)
+            columns = torch.cat(_box_matrix(w, half_width))
+            return rows.to(device, dtype), columns.to(device, dtype)
+
+    @staticmethod
+    def num_params(*, embed_dim: int, depth: int, rank: int, frequency_layers: Sequence[int]) -> int:
+        """Return the number of trainable parameters in closed form."""
+        expert = 2 * embed_dim * rank + rank + embed_dim
+        router = 3 * embed_dim + 3
+        return depth * (1 + expert) + len(frequency_layers) * (2 * expert + router)
+
+    @staticmethod
+    def examples() -> tuple[dict[str, Any], ...]:
+        """Return small settings for the contract test."""
+        return (
+            {"rank": 4, "frequency_layers": (2, 3), "cutoff": 0.6},
+            {"rank": 3, "frequency_layers": (), "cutoff": 0.3},
+        )
+
+    def convert_reference(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Re-arrange weights of the released code.
+
+        Args:
+            state: `scale`, `mlp_list1|2|3.<l>.{0,2}.{weight,bias}`, `router.<l>.{weight,bias}` and the unused
+                `layer_norm.<l>.*`, for all layers or some. What a spatial-only layer does not use is dropped.
+
+        Returns:
+            Entries of this adapter's state dict, for the layers given.
+
+        Raises:
+            ConfigError: a name is not known, or a layer is not complete.
+        """
+        converted: dict[str, Tensor] = {}
+        given: set[int] = set()
+        for name in state:
+            if name == "scale":
+                converted["scale"] = state["scale"]
+            elif not name.startswith("layer_norm."):
+                given.add(self._reference_layer(name))
+        for layer in sorted(given):
+            lists = _REFERENCE_EXPERTS if layer in self.frequency_layers else _REFERENCE_EXPERTS[:1]
+            down = [f"{stem}.{layer}.0" for stem in lists] + ([f"router.{layer}"] if len(lists) > 1 else [])
+            up = [f"{stem}.{layer}.2" for stem in lists]
+            missing = sorted({f"{n}.{kind}" for n in down + up for kind in ("weight", "bias")} - state.keys())
+            if missing:
+                raise ConfigError(
+                    f"EarthAdapter: layer {layer} of the reference weights lacks {', '.join(missing)}. "
+                    f"Frequency layers here are {self.frequency_layers}; set those that the weights were trained with."
+                )
+            prefix = f"layers.{layer}"
+            converted[f"{prefix}.down_weight"] = torch.cat([state[f"{n}.weight"] for n in down])
+            converted[f"{prefix}.down_bias"] = torch.cat([state[f"{n}.bias"] for n in down])
+            columns = [state[f"{n}.weight"] for n in up] + [state[f"{n}.bias"][:, None] for n in up]
+            converted[f"{prefix}.up_weight"] = torch.cat(columns, dim=1)
+        return converted
+
+    def _reference_layer(self, name: str) -> int:
+        """Return the layer that a reference name belongs to."""
+        stem, _, rest = name.partition(".")
+        layer, _, leaf = rest.partition(".")
+        leaves = {f"{i}.{kind}" for i in (0, 2) for kind in ("weight", "bias")}
+        known = leaf in leaves if stem in _REFERENCE_EXPERTS else stem == "router" and leaf in {"weight", "bias"}
+        if not known or not layer.isdecimal() or int(layer) >= self.depth:
+            raise ConfigError(
+                f"EarthAdapter: unknown reference weight {name!r}. Known are scale, mlp_list1|2|3.<l>.0|2.weight|bias, "
+                f"router.<l>.weight|bias and layer_norm.*, with layer <l> below {self.depth}."
+            )
+        return int(layer)
+
+
+def _check_layers(frequency_layers: Sequence[int], depth: int) -> tuple[int, ...]:
+    """Return the layers in order, or say which are out of range."""
+    layers = tuple(sorted(frequency_layers))
+    good = all(isinstance(layer, int) and 0 <= layer < depth for layer in layers)
+    if not good or len(set(layers)) < len(layers):
+        raise ConfigError(
+            f"EarthAdapter: frequency_layers is {frequency_layers!r}; allowed are distinct block indices from 0 to "
+            f"{depth - 1}. In a config file, 'first 3' and 'last 3' are resolved with the backbone's depth."
+        )
+    return layers

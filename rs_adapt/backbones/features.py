@@ -1,0 +1,53 @@
+"""What a backbone hands to a head: maps of several resolutions, and the adapter's queries if it has any.
+
+Shapes: B batch, N tokens, D embed, h/w token grid, Q queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from rs_adapt.errors import DataError
+
+
+class Features(tuple[Tensor, ...]):
+    """A tuple of feature maps (B, D, h*s, w*s), finest first, with the adapter's queries beside them.
+
+    Attributes:
+        queries: (Q, C) or (B, Q, C) query embeddings that a query decoder takes instead of its own, or None.
+    """
+
+    queries: Tensor | None
+
+    def __new__(cls, maps: Iterable[Tensor], queries: Tensor | None = None) -> Features:
+        """Keep `maps` as the tuple and `queries` as an attribute."""
+        features = super().__new__(cls, maps)
+        features.queries = queries
+        return features
+
+
+def tokens_to_map(x_BND: Tensor, grid_hw: tuple[int, int]) -> Tensor:
+    """Drop the first token (CLS) of (B, 1 + h*w, D) and lay the others out as a map (B, D, h, w)."""
+    h, w = grid_hw
+    return x_BND[:, 1:].transpose(1, 2).reshape(x_BND.shape[0], x_BND.shape[2], h, w)
+
+
+def scale_map(map_BDhw: Tensor, scale: float) -> Tensor:
+    """Resize a map (B, D, h, w) to (B, D, floor(h*scale), floor(w*scale)), bilinear, corners not aligned.
+
+    Raises:
+        DataError: if the resized map would have no row or no column.
+    """
+    if scale == 1:
+        return map_BDhw
+    h, w = map_BDhw.shape[-2:]
+    if min(int(h * scale), int(w * scale)) < 1:
+        need = int(-(-1 // scale))
+        raise DataError(
+            f"a token grid of {h} x {w} is too small for a feature map of {scale} times its size: "
+            f"use images with at least {need} x {need} patches"
+        )
+    return F.interpolate(map_BDhw, scale_factor=scale, mode="bilinear", align_corners=False)

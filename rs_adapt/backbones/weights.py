@@ -1,0 +1,197 @@
+"""Base weights on disk: find the file, recognise its layout by content, read it without running any code in it."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rs_adapt.backbones.conversion import from_original, from_transformers, measure
+from rs_adapt.config.paths import weights_dir
+from rs_adapt.errors import WeightsError
+
+RANDOM = "random"
+_WRAPPERS = ("state_dict", "model")
+_PREFIXES = ("module.", "backbone.", "dinov2.")
+
+
+def find_weights(path_or_random: str | Path | None, facts: Mapping[str, Any] | None) -> Path | None:
+    """Check that the base weights of a run are there before anything is built.
+
+    Args:
+        path_or_random: a file or folder, or None or "random" for random weights.
+        facts: `backbone.weights` of the backbone's config: file, url, bytes, sha256 (the last two may be None).
+
+    Returns:
+        The path, or None for random weights.
+
+    Raises:
+        WeightsError: if nothing is there (says where to get it), or the published file was not downloaded to its end.
+    """
+    if path_or_random is None or str(path_or_random) == RANDOM:
+        return None
+    path = Path(path_or_random).expanduser()
+    if not path.exists():
+        raise WeightsError(_missing(path, facts))
+    expected = facts.get("bytes") if facts else None
+    # Only the published file itself has a known size; a converted one that a user names may have any.
+    if facts and expected and path.is_file() and path.resolve() == (weights_dir() / facts["file"]).resolve():
+        given = path.stat().st_size
+        if given != expected:
+            state = "truncated" if given < expected else "not the published file"
+            raise WeightsError(
+                f"base weights {path} are {state}: {given} bytes, expected {expected}. "
+                f"Remove the file and get it again: curl -L -o {path} {facts['url']}"
+            )
+    return path
+
+
+def _missing(path: Path, facts: Mapping[str, Any] | None) -> str:
+    if not facts:
+        return (
+            f"base weights not found: {path} does not exist. "
+            "Name a DINOv2 file with --weights FILE, or take --weights random"
+        )
+    default = weights_dir() / facts["file"]
+    size = f"{facts['bytes']} bytes" if facts.get("bytes") else "size not published"
+    digest = f"sha256 {facts['sha256']}" if facts.get("sha256") else "sha256 not published"
+    return (
+        f"base weights not found: looked for {path}\n"
+        f"  file: {facts['file']} ({size}, {digest})\n"
+        f"  URL:  {facts['url']}\n"
+        f"Get it, then name it (without --weights, {default} is taken):\n"
+        f"  curl -L -o {default} {facts['url']} --create-dirs\n"
+        f"  rs-adapt train ... --weights {default}"
+    )
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hex digits.
+
+    Raises:
+        WeightsError: if the file cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}") from error
+
+
+def load_state(path: str | Path) -> dict[str, Tensor]:
+    """Read DINOv2 weights under this package's names, whatever layout the file has.
+
+    Understood: the original .pth, Rein's converted .pth (patch 16, positions 32 x 32), either of them wrapped in
+    `state_dict` or `model` and with the outer prefix `backbone.`; a safetensors file or a folder in transformers'
+    layout (published or 5.23's names).
+
+    Args:
+        path: file or folder.
+
+    Returns:
+        All tensors of the ViT, at the file's own patch size and position grid.
+
+    Raises:
+        WeightsError: if the path is missing, damaged, holds Python objects (nothing of it is run) or no DINOv2 ViT.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise WeightsError(_missing(path, None))
+    tensors = _read(path)
+    names = list(tensors)
+    try:
+        if any(name.startswith(("embeddings.", "encoder.layer.")) for name in names):
+            state = from_transformers(tensors)
+        elif any(name.startswith(("blocks.", "patch_embed.")) for name in names):
+            state = from_original(tensors)
+        else:
+            raise WeightsError(
+                f"no DINOv2 ViT: the names are like {', '.join(names[:3]) or '(none)'}, "
+                "not blocks.N.* or encoder.layer.N.*"
+            )
+        measure(state)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    return state
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for file in _files(path):
+        content: object = _read_safetensors(file) if _is_safetensors(file) else _read_pickle(file)
+        tensors |= _strip(_unwrap(content, file))
+    return tensors
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    # Large models come in several files; a folder often holds the same weights in both forms.
+    for pattern in ("*.safetensors", "pytorch_model*.bin"):
+        if files := sorted(path.glob(pattern)):
+            return files
+    raise WeightsError(f"folder {path} holds no weights: expected model.safetensors or pytorch_model.bin in it")
+
+
+def _is_safetensors(file: Path) -> bool:
+    # 8 bytes length of the header, then the header: a JSON object.
+    with file.open("rb") as stream:
+        return stream.read(9)[8:] == b"{"
+
+
+def _read_safetensors(file: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise WeightsError(_damaged(file, str(error))) from error
+
+
+def _read_pickle(file: Path) -> object:
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch's own text advises to load the file without the guard, so only the refused name is taken from it.
+        if wanted := re.search(r"GLOBAL (\S+)|unrecognized function (\S+)", str(error)):
+            raise WeightsError(
+                f"{file} holds Python objects other than tensors ({wanted[1] or wanted[2]}); it was refused and "
+                "nothing in it was run. Use the published file, or save only the state dict"
+            ) from error
+        raise WeightsError(_damaged(file, "no PyTorch file")) from error
+    except Exception as error:
+        # torch.load meets a damaged file with any of a dozen exception types.
+        raise WeightsError(_damaged(file, str(error) or type(error).__name__)) from error
+
+
+def _damaged(file: Path, reason: str) -> str:
+    reason = (reason.strip() or "unreadable").splitlines()[0][:200]
+    return (
+        f"{file} ({file.stat().st_size} bytes) cannot be read as PyTorch or safetensors weights: "
+        f"truncated or another kind of file ({reason}). Get it again"
+    )
+
+
+def _unwrap(content: object, file: Path) -> dict[str, Tensor]:
+    if isinstance(content, Mapping):
+        for key in _WRAPPERS:
+            if isinstance(content.get(key), Mapping):
+                return _unwrap(content[key], file)
+        if content and all(isinstance(value, Tensor) for value in content.values()):
+            return {str(name): value for name, value in content.items()}
+    raise WeightsError(f"{file} is no state dict: expected names with tensors, or those under 'state_dict' or 'model'")
+
+
+def _strip(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Take the part below an outer prefix; what stands beside it (a head) is not the ViT's."""
+    for prefix in _PREFIXES:
+        inner = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        tensors = inner or tensors
+    return tensors

@@ -1,0 +1,71 @@
+"""What the verbs that compute have in common on the screen: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console
+
+
+def result_console() -> Console:
+    """Standard output; off a terminal wide enough that no line wraps."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+
+
+def error_console() -> Console:
+    """Standard error, for progress and remarks."""
+    from rich.console import Console
+
+    return Console(stderr=True, width=None if sys.stderr.isatty() else 160)
+
+
+@contextmanager
+def preparing(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """A function (what, done, total) that shows how far preparation is: a status line, or a line per step.
+
+    The status line ends by itself when a step is complete, so a progress bar can follow.
+    """
+    from rich.status import Status
+
+    status = Status("", console=console)
+    seen: set[str] = set()
+
+    def show(what: str, done: int, total: int) -> None:
+        if not console.is_terminal:
+            if done >= total and what not in seen:
+                seen.add(what)
+                console.print(f"{what}: {total}", highlight=False)
+        elif done >= total:
+            status.stop()
+        else:
+            status.update(f"{what} {done}/{total}")
+            status.start()
+
+    try:
+        yield show
+    finally:
+        status.stop()
+
+
+def print_result(console: Console, result: dict[str, Any], *, title: str, folder: Path) -> None:
+    """The per-class table of a result, how it was scored, and where the files are."""
+    from rs_adapt.report.tables import protocol_line, result_table
+
+    console.print(result_table(result, title))
+    console.print(protocol_line(result), soft_wrap=True)
+    console.print(f"Files: {shown_path(folder)}", soft_wrap=True)
+
+
+def shown_path(path: str | Path) -> str:
+    """A path as a person would type it: relative where it lies below the current folder."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

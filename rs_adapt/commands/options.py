@@ -1,0 +1,66 @@
+"""Options that several verbs share, so that each means the same everywhere.
+
+Axis options (`Bench` to `Seed`, `Untuned`) name a cell: train, show. Run options (`Iters` to `Set`) change its config:
+train, show. `Device`: the verbs that compute.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Bench = Annotated[
+    str,
+    typer.Option(
+        "--bench", help="Bench and setting, such as loveda-da, isprs-dg or synthetic-ss.", rich_help_panel="Cell"
+    ),
+]
+Direction = Annotated[
+    str | None,
+    typer.Option("--direction", help="Direction of the bench, such as u2r.", rich_help_panel="Cell"),
+]
+Method = Annotated[
+    str | None,
+    typer.Option("--method", help="How the backbone is tuned (default: the bench's).", rich_help_panel="Cell"),
+]
+Backbone = Annotated[
+    str | None, typer.Option("--backbone", help="Foundation model (default: the bench's).", rich_help_panel="Cell")
+]
+Head = Annotated[str | None, typer.Option("--head", help="Decode head (default: the bench's).", rich_help_panel="Cell")]
+Strategy = Annotated[
+    str | None,
+    typer.Option(
+        "--strategy",
+        help="Use of source and target (default: self-training for da, source-only for dg and ss).",
+        rich_help_panel="Cell",
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the run.", min=0, rich_help_panel="Cell")]
+Untuned = Annotated[
+    bool,
+    typer.Option("--untuned", help="Ignore the method's values tuned for this bench.", rich_help_panel="Cell"),
+]
+
+Iters = Annotated[int | None, typer.Option("--iters", help="Training iterations (default: the bench's).", min=1)]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", help="Crops per domain and iteration (default: the bench's).", min=1)
+]
+Precision = Annotated[str | None, typer.Option("--precision", help="fp32 or bf16 (default: fp32).")]
+NumWorkers = Annotated[int | None, typer.Option("--num-workers", help="Processes that load images.", min=0)]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+WorkDir = Annotated[
+    Path | None, typer.Option("--work-dir", help="Folder of the run (default: work_dirs/<bench>/<setting>/...).")
+]
+DataRoot = Annotated[
+    Path | None, typer.Option("--data-root", help="Folder of the data sets (default: $RS_ADAPT_DATA, else ./data).")
+]
+Weights = Annotated[
+    str | None, typer.Option("--weights", help="File of base weights, or 'random' (default: the backbone's).")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change any key of the config, such as optim.lr=6e-5. Repeatable.", metavar="KEY=VALUE"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

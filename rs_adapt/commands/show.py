@@ -1,0 +1,95 @@
+"""`rs-adapt show`: the resolved config of a cell, or what it costs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rs_adapt.commands import options
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+
+def show(
+    bench: options.Bench,
+    direction: options.Direction = None,
+    method: options.Method = None,
+    backbone: options.Backbone = None,
+    head: options.Head = None,
+    strategy: options.Strategy = None,
+    seed: options.Seed = 0,
+    untuned: options.Untuned = False,
+    iters: options.Iters = None,
+    batch_size: options.BatchSize = None,
+    precision: options.Precision = None,
+    num_workers: options.NumWorkers = None,
+    work_dir: options.WorkDir = None,
+    data_root: options.DataRoot = None,
+    weights: options.Weights = None,
+    set_: options.Set = None,
+    cost: Annotated[bool, typer.Option("--cost", help="Print parameters, memory and time instead.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Print the resolved config of a cell as Python that mmengine runs, and change nothing.
+
+    $ rs-adapt show --bench loveda-da
+
+    $ rs-adapt show --bench isprs-dg --direction v2p --method rein --set optim.lr=6e-5
+
+    $ rs-adapt show --bench loveda-da --cost
+    """
+    from rs_adapt.config import compose, resolve_cell, to_python
+
+    cell = resolve_cell(
+        bench,
+        direction=direction,
+        method=method,
+        backbone=backbone,
+        head=head,
+        strategy=strategy,
+        seed=seed,
+        tuned=not untuned,
+    )
+    cfg = compose(
+        cell,
+        overrides=set_ or (),
+        data_root=data_root,
+        work_dir=work_dir,
+        iters=iters,
+        batch_size=batch_size,
+        precision=precision,
+        weights=weights,
+        num_workers=num_workers,
+    )
+    if cost:
+        _print_cost(cfg, title=str(cell), as_json=as_json)
+    elif as_json:
+        _print_json(cfg.to_dict())
+    else:
+        print(to_python(cfg), end="")
+
+
+def _print_cost(cfg: Config, *, title: str, as_json: bool) -> None:
+    from rs_adapt.metrics.cost import describe_cost
+
+    rows = describe_cost(cfg)
+    if as_json:
+        _print_json(dict(rows))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE, title_justify="left", show_header=False)
+    for name, value in rows:
+        table.add_row(name, value)
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
+
+
+def _print_json(content: object) -> None:
+    import json
+
+    print(json.dumps(content, indent=2))

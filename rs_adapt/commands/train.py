@@ -1,0 +1,142 @@
+"""`rs-adapt train`: train a cell, score it, and leave a run folder that says all about it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rs_adapt.commands import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def train(
+    bench: options.Bench,
+    direction: options.Direction = None,
+    method: options.Method = None,
+    backbone: options.Backbone = None,
+    head: options.Head = None,
+    strategy: options.Strategy = None,
+    seed: options.Seed = 0,
+    untuned: options.Untuned = False,
+    iters: options.Iters = None,
+    batch_size: options.BatchSize = None,
+    precision: options.Precision = None,
+    num_workers: options.NumWorkers = None,
+    device: options.Device = "auto",
+    work_dir: options.WorkDir = None,
+    data_root: options.DataRoot = None,
+    weights: options.Weights = None,
+    set_: options.Set = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run of the same options.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete the run that is in the folder.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
+) -> None:
+    """Train a method on a bench and score it on the target region.
+
+    The run folder holds config.py, metrics.jsonl, result.json, the adapter pack, the log and pictures. Ctrl-C saves;
+    the same command with --resume goes on exactly where it stopped.
+
+    $ rs-adapt train --bench synthetic-da
+
+    $ rs-adapt train --bench loveda-da --direction u2r --method rein --precision bf16
+
+    $ rs-adapt train --bench isprs-dg --iters 100 --dry-run
+    """
+    from rs_adapt.config import compose, option_texts, resolve_cell
+
+    cell = resolve_cell(
+        bench,
+        direction=direction,
+        method=method,
+        backbone=backbone,
+        head=head,
+        strategy=strategy,
+        seed=seed,
+        tuned=not untuned,
+    )
+    texts = [
+        *option_texts(cell, iters=iters, batch_size=batch_size, precision=precision, num_workers=num_workers),
+        *(set_ or ()),
+    ]
+    cfg = compose(cell, overrides=texts, data_root=data_root, work_dir=work_dir, weights=weights)
+    record = {
+        "cell": dict(cfg.cell),
+        "options": {"overrides": texts, "data_root": cfg.data_root, "weights": weights, "device": device},
+        "command": shlex.join(["rs-adapt", *sys.argv[1:]]),
+    }
+    _train_and_report(cfg, str(cell), record=record, device=device, resume=resume, overwrite=overwrite, dry_run=dry_run)
+
+
+def _train_and_report(
+    cfg: Any,  # noqa: ANN401 - mmengine is untyped
+    title: str,
+    *,
+    record: dict[str, Any],
+    device: str,
+    resume: bool,
+    overwrite: bool,
+    dry_run: bool,
+) -> None:
+    from pathlib import Path
+
+    from rs_adapt.commands.console import error_console, preparing, print_result, result_console
+    from rs_adapt.engine.progress import ProgressHook
+    from rs_adapt.engine.state_hook import Interrupted
+    from rs_adapt.engine.train import train as run
+    from rs_adapt.report.run_pictures import write_run_pictures
+
+    console = error_console()
+    hook = ProgressHook(console, title.split(" / ")[0])
+    run_dir = Path(cfg.work_dir)
+    try:
+        with preparing(console) as on_progress:
+            outcome = run(
+                cfg,
+                record=record,
+                device=device,
+                resume=resume,
+                overwrite=overwrite,
+                dry_run=dry_run,
+                hooks=[hook],
+                on_progress=on_progress,
+            )
+    except Interrupted as stop:
+        hook.close()
+        again = record["command"].replace(" --overwrite", "").removesuffix(" --resume")
+        console.print(
+            f"Stopped after {stop.iteration} of {cfg.train_cfg.max_iters} iterations; the state is saved. Continue with\n"
+            f"  {again} --resume",
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(130) from None
+    finally:
+        hook.close()
+    if dry_run:
+        _print_plan(cfg, title, outcome)
+        return
+    write_run_pictures(run_dir, outcome["matrix"], classes=list(cfg.bench.classes), title=title)
+    print_result(result_console(), outcome["result"], title=title, folder=run_dir)
+
+
+def _print_plan(cfg: Any, title: str, plan: dict[str, Any]) -> None:  # noqa: ANN401
+    print(f"{title}: everything needed is there.")
+    for role, count in plan["tiles"].items():
+        print(f"  {role}: {count} tiles")
+    for part, count in plan["parameters"].items():
+        print(f"  {part} parameters: {count:,}".replace(",", " "))
+    print(f"  {cfg.train_cfg.max_iters} iterations of batch {cfg.train_dataloader.batch_size}")
+    print(f"  run folder: {_shown(plan['run_dir'])}")
+
+
+def _shown(path: str | Path) -> str:
+    from rs_adapt.commands.console import shown_path
+
+    return shown_path(path)

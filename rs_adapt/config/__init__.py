@@ -1,0 +1,9 @@
+"""From a few names to one flat mmengine config: cells, composition, wiring, overrides and paths. Imports no torch."""
+
+from __future__ import annotations
+
+from rs_adapt.config.cell import Cell, resolve_cell
+from rs_adapt.config.compose import compose, option_texts
+from rs_adapt.config.text import to_python
+
+__all__ = ["Cell", "compose", "option_texts", "resolve_cell", "to_python"]

@@ -1,0 +1,159 @@
+"""A cell: the names that say which experiment to run, and how a user's short names become one."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from rs_adapt.config import axes
+from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SETTINGS = {
+    "da": "adaptation with unlabelled target images",
+    "dg": "generalization: the target is never seen",
+    "ss": "supervised with the target region's own labels (the in-domain bound)",
+}
+DEFAULT_STRATEGY = {"da": "self_training", "dg": "source_only", "ss": "source_only"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One experiment: a value of every axis and a seed. All names are file stems in `configs/`.
+
+    Args:
+        bench: data sets and direction, such as `loveda_r2u`.
+        setting: `da`, `dg` or `ss`.
+        method: how the backbone is tuned.
+        backbone: the foundation model.
+        head: the decode head.
+        strategy: how source and target are used while training.
+        seed: seeds weights of the head, order of the samples and augmentation.
+        tuned: whether values that the method's file holds for this bench and setting are used.
+    """
+
+    bench: str
+    setting: str
+    method: str
+    backbone: str
+    head: str
+    strategy: str
+    seed: int = 0
+    tuned: bool = True
+
+    def __str__(self) -> str:
+        """Return the cell as one readable line."""
+        parts = [f"{self.bench}_{self.setting}", self.method, self.backbone, self.head, self.strategy]
+        line = " / ".join(part.replace("_", "-") for part in parts) + f" / seed {self.seed}"
+        return line if self.tuned else f"{line} / untuned"
+
+
+def resolve_cell(
+    bench: str,
+    *,
+    direction: str | None = None,
+    method: str | None = None,
+    backbone: str | None = None,
+    head: str | None = None,
+    strategy: str | None = None,
+    seed: int = 0,
+    tuned: bool = True,
+) -> Cell:
+    """Return the cell that a user's names mean; what is left out comes from the bench and the setting.
+
+    Args:
+        bench: `<family>-<setting>` or `<family>-<direction>-<setting>`, such as `loveda-da` or `loveda-u2r-dg`.
+        direction: a direction of the family; needed only to turn the default one.
+        method: default: the bench's.
+        backbone: default: the bench's.
+        head: default: the bench's.
+        strategy: default: `self_training` for da, `source_only` for dg and ss.
+        seed: 0 or larger.
+        tuned: False ignores the values tuned for this bench and setting.
+
+    Raises:
+        UnknownName: a name does not exist; the text lists the nearest names and all allowed ones.
+        ConfigError: the bench names no setting, the direction contradicts the bench, or the seed is negative.
+        IncompatibleCell: the strategy does not work in the setting.
+    """
+    if seed < 0:
+        raise ConfigError(f"The seed is {seed}; it must be 0 or larger.")
+    bench_name, setting = _find_bench(bench, direction)
+    defaults = axes.peek("bench", bench_name)["bench"]["defaults"]
+    cell = Cell(
+        bench=bench_name,
+        setting=setting,
+        method=axes.find("method", method or defaults["method"]),
+        backbone=axes.find("backbone", backbone or defaults["backbone"]),
+        head=axes.find("head", head or defaults["head"]),
+        strategy=axes.find("strategy", strategy or DEFAULT_STRATEGY[setting]),
+        seed=seed,
+        tuned=tuned,
+    )
+    check_strategy(cell)
+    return cell
+
+
+def bench_families() -> dict[str, dict[str, str]]:
+    """Return family -> {direction -> bench file stem}, the default direction first."""
+    families: dict[str, dict[str, str]] = {}
+    facts = [(name, axes.peek("bench", name)["bench"]) for name in axes.values("bench")]
+    for name, bench in sorted(facts, key=lambda item: not item[1].get("default", False)):
+        families.setdefault(bench["family"], {})[bench["direction"]] = name
+    return families
+
+
+def check_strategy(cell: Cell) -> None:
+    """Refuse a strategy that does not work in the cell's setting.
+
+    Raises:
+        IncompatibleCell: says why, and what is allowed.
+    """
+    strategy = axes.peek("strategy", cell.strategy)["strategy"]
+    if cell.setting not in strategy["settings"]:
+        raise IncompatibleCell(
+            f"Strategy {cell.strategy} works in {', '.join(strategy['settings'])} only, and the setting is "
+            f"{cell.setting} ({SETTINGS[cell.setting]}). Use --strategy {DEFAULT_STRATEGY[cell.setting]}, or the "
+            f"bench in {' or '.join(strategy['settings'])}."
+        )
+
+
+def _find_bench(name: str, direction: str | None) -> tuple[str, str]:
+    families = bench_families()
+    stem, _, setting = axes.normal(name).rpartition("_")
+    if setting not in SETTINGS:
+        _refuse_without_setting(name, families)
+    if stem in families:
+        directions = families[stem]
+        if direction is None:
+            return next(iter(directions.values())), setting
+        if axes.normal(direction) not in directions:
+            raise UnknownName(axes.unknown_text(f"direction of {stem}", direction, tuple(directions)))
+        return directions[axes.normal(direction)], setting
+    for family, directions in families.items():
+        for known_direction, bench in directions.items():
+            if stem not in (bench, f"{family}_{known_direction}"):
+                continue
+            if direction is not None and axes.normal(direction) != known_direction:
+                raise ConfigError(
+                    f"--bench {name} already says direction {known_direction}, and --direction says {direction}. "
+                    f"Say --bench {family}-{setting} --direction {direction}, or leave --direction out."
+                )
+            return bench, setting
+    raise UnknownName(axes.unknown_text("bench", name, bench_names(families)))
+
+
+def bench_names(families: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """Return every short bench name with its setting: `loveda_da`, `loveda_dg`, ..."""
+    return tuple(f"{family}_{setting}" for family in families for setting in SETTINGS)
+
+
+def _refuse_without_setting(name: str, families: Mapping[str, Mapping[str, str]]) -> None:
+    known = {axes.normal(family) for family in families} | {b for group in families.values() for b in group.values()}
+    if axes.normal(name) not in known:
+        raise UnknownName(axes.unknown_text("bench", name, bench_names(families)))
+    spelled = axes.normal(name).replace("_", "-")
+    choices = "; ".join(f"{spelled}-{setting}: {text}" for setting, text in SETTINGS.items())
+    raise ConfigError(f"Bench {name!r} names no setting. Say one of {choices}.")

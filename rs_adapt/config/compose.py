@@ -1,0 +1,163 @@
+"""Compose a cell: one file per axis, merged in a fixed order, tuned, overridden and wired into one config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rs_adapt.config import axes, paths
+from rs_adapt.config import overrides as strict
+from rs_adapt.config.cell import check_strategy
+from rs_adapt.config.wire import wire
+from rs_adapt.errors import ConfigError, IncompatibleCell
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    from mmengine.config import Config
+
+    from rs_adapt.config.cell import Cell
+
+
+def compose(
+    cell: Cell,
+    *,
+    overrides: Sequence[str] = (),
+    data_root: str | os.PathLike[str] | None = None,
+    work_dir: str | os.PathLike[str] | None = None,
+    iters: int | None = None,
+    batch_size: int | None = None,
+    precision: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    num_workers: int | None = None,
+) -> Config:
+    """Return the fully resolved config of a cell; mmengine's `Runner.from_cfg` runs it as it is.
+
+    An override whose key the axis files hold is applied before the wiring, so it reaches everything that follows
+    from it; one whose key only the wiring makes is applied after it.
+
+    Args:
+        cell: what to run.
+        overrides: `key=value` texts; each key must exist.
+        data_root: default `RS_ADAPT_DATA`, else `./data`.
+        work_dir: default `work_dirs/<bench>/<setting>/...` below the current folder.
+        iters: training iterations; default the bench's schedule.
+        batch_size: crops per domain and iteration; default the bench's.
+        precision: `fp32` or `bf16`.
+        weights: `random` or a file; default the backbone's own file in the cache folder.
+        num_workers: loader processes.
+
+    Raises:
+        ConfigError: a file, key or value is not usable.
+        IncompatibleCell: two axis values cannot work together.
+    """
+    check_strategy(cell)
+    tree = _merged(cell)
+    options = option_texts(cell, iters=iters, batch_size=batch_size, precision=precision, num_workers=num_workers)
+    return _resolve(
+        tree,
+        cell,
+        texts=[*options, *overrides],
+        data_root=paths.data_root(data_root),
+        work_dir=Path(work_dir or paths.run_dir(cell)).expanduser().resolve(),
+        weights=weights,
+    )
+
+
+def option_texts(
+    cell: Cell,
+    *,
+    iters: int | None = None,
+    batch_size: int | None = None,
+    precision: str | None = None,
+    num_workers: int | None = None,
+) -> list[str]:
+    """Return the options that only change a key as the `key=value` overrides that they stand for; None is left out."""
+    options = {
+        "bench.schedule.iters": iters,
+        f"bench.schedule.batch_size.{cell.setting}": batch_size,
+        "runtime.precision": precision,
+        "runtime.num_workers": num_workers,
+    }
+    return [f"{key}={value}" for key, value in options.items() if value is not None]
+
+
+def _resolve(
+    tree: dict[str, Any],
+    cell: Cell,
+    *,
+    texts: Sequence[str],
+    data_root: Path,
+    work_dir: Path,
+    weights: str | os.PathLike[str] | None,
+) -> Config:
+    from mmengine.config import Config
+
+    late = []
+    for override in strict.parse(texts):
+        if strict.has(tree, override.key):
+            strict.apply(tree, override)
+        else:
+            late.append(override)
+    for axis in ("method", "head"):
+        _check_requires(tree, cell, axis)
+    resolved = wire(tree, cell, data_root=data_root, work_dir=work_dir, weights=weights)
+    for override in late:
+        if not strict.has(resolved, override.key):
+            strict.refuse_unknown(override.key, [tree, resolved])
+        strict.apply(resolved, override)
+    return Config(resolved)
+
+
+def _check_requires(tree: dict[str, Any], cell: Cell, axis: str) -> None:
+    """Refuse the cell where a value of the axis requires another value of another axis.
+
+    `requires` maps an axis to the names allowed there; `reason` says why; `unless` holds config keys with values that
+    lift the requirement.
+    """
+    requires = dict(tree.get(axis, {}).get("requires") or {})
+    reason = requires.pop("reason", "its file requires it")
+    unless = requires.pop("unless", {})
+    if any(strict.has(tree, key) and strict.get(tree, key) == value for key, value in unless.items()):
+        return
+    for other, allowed in requires.items():
+        value = getattr(cell, other)
+        if value not in allowed:
+            lift = "".join(f", or --set {key}={free}" for key, free in unless.items())
+            raise IncompatibleCell(
+                f"{axis} {getattr(cell, axis)} does not work with {other} {value}: {reason}. "
+                f"Allowed: --{other} {' or '.join(allowed)}{lift}."
+            )
+
+
+def _merged(cell: Cell) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for axis in axes.AXES:
+        name = "default" if axis == "runtime" else getattr(cell, axis)
+        tree = _merge(tree, axes.load(axis, name))
+    tuned = tree.pop("tuned", None) or {}
+    values = tuned.get(cell.setting, {}).get(cell.bench, {}) if cell.tuned else {}
+    _apply_tuned(tree, values, cell)
+    # Kept, so that a run's config says which values were tuned for it; empty where none were.
+    tree["method"]["tuned"] = axes.copied(values)
+    return tree
+
+
+def _apply_tuned(tree: dict[str, Any], values: Mapping[str, Any], cell: Cell) -> None:
+    adapter = tree["model"]["backbone"].get("adapter") or {}
+    for key, value in values.items():
+        if key not in adapter:
+            raise ConfigError(
+                f"configs/method/{cell.method}.py tunes {key!r} for {cell.setting} on {cell.bench}, and its adapter "
+                f"has no such key. Known: {', '.join(adapter) or 'none'}."
+            )
+        adapter[key] = axes.copied(value)
+
+
+def _merge(under: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged

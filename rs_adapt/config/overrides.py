@@ -1,0 +1,171 @@
+"""Strict `--set key=value`: the key must exist, and the value must be of the kind that stands there."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from rs_adapt.config import words
+from rs_adapt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_WORDS = {"true": True, "false": False, "none": None, "null": None}
+# These follow from options that decide more than the one key.
+_OPTION_FOR = {
+    "cell": "the axis options (--bench, --method, ...)",
+    "randomness": "--seed",
+    "data_root": "--data-root",
+    "work_dir": "--work-dir",
+}
+# Arguments of adapters and strategies, where None means "without"; elsewhere it would only fail later.
+_MAY_BE_NONE = ("model.backbone.adapter.", "strategy.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Override:
+    """One `key=value`; `value` is the parsed literal and `text` what the user wrote.
+
+    Args:
+        key: dotted key; a number is an index into a list, as in `param_scheduler.0.power`.
+        text: the value as written.
+        value: the Python literal, or the text itself where it is none.
+    """
+
+    key: str
+    text: str
+    value: Any
+
+
+def parse(items: Sequence[str]) -> list[Override]:
+    """Return overrides from `key=value` texts.
+
+    Raises:
+        ConfigError: a text has no `=` or no key, or sets what an option of its own decides.
+    """
+    parsed = []
+    for item in items:
+        key, equals, text = item.partition("=")
+        key, text = key.strip(), text.strip()
+        if not equals or not key:
+            raise ConfigError(f"--set {item!r} is not of the form key=value, such as --set optim.lr=6e-5.")
+        option = _OPTION_FOR.get(key.split(".")[0])
+        if option:
+            raise ConfigError(f"--set cannot change {key!r}: use {option}.")
+        parsed.append(Override(key=key, text=text, value=_literal(text)))
+    return parsed
+
+
+def has(tree: dict[str, Any], key: str) -> bool:
+    """Return whether a dotted key leads to a value."""
+    try:
+        get(tree, key)
+    except LookupError:
+        return False
+    return True
+
+
+def get(tree: dict[str, Any], key: str) -> Any:  # noqa: ANN401 - values of any type
+    """Return the value at a dotted key.
+
+    Raises:
+        LookupError: there is none.
+    """
+    node: Any = tree
+    for part in key.split("."):
+        if isinstance(node, dict):
+            node = node[part]
+        elif isinstance(node, list | tuple) and part.isdigit():
+            node = node[int(part)]
+        else:
+            raise LookupError(part)
+    return node
+
+
+def apply(tree: dict[str, Any], override: Override) -> None:
+    """Change the value at an existing key in place.
+
+    Raises:
+        ConfigError: a table would become a value, or the value is of another kind than what stands there.
+    """
+    _put(tree, override.key.split("."), _fitted(get(tree, override.key), override))
+
+
+def refuse_unknown(key: str, trees: Sequence[dict[str, Any]]) -> None:
+    """Raise the error for a key that no tree has, naming the nearest keys.
+
+    Raises:
+        ConfigError: always.
+    """
+    known = sorted({name for tree in trees for name in _keys(tree, "")})
+    last = key.rpartition(".")[2]
+    # The right name in the wrong table is the commonest slip, so a same last part counts as near.
+    same_last = [name for name in known if name.rpartition(".")[2] == last]
+    near = list(dict.fromkeys([*same_last[:3], *difflib.get_close_matches(key, known, n=4, cutoff=0.55)]))
+    hint = f"Nearest: {', '.join(near)}." if near else "Nothing is near it."
+    raise ConfigError(f"--set {key}: there is no such key. {hint} `rs-adapt show` prints all keys.")
+
+
+def _literal(text: str) -> Any:  # noqa: ANN401 - a literal of any type
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _fitted(old: Any, override: Override) -> Any:  # noqa: ANN401 - values of any type
+    """Return the value to store, converted to the kind of the old one where nothing is lost."""
+    new = override.value
+    if isinstance(old, dict):
+        inner = ", ".join(f"{override.key}.{name}" for name in list(old)[:4])
+        raise ConfigError(f"--set {override.key}={override.text}: that key is a table. Set its entries: {inner}.")
+    if old is None or type(old) is type(new):
+        return new
+    if new is None and override.key.startswith(_MAY_BE_NONE):
+        return new
+    if words.is_layers(old) and words.is_layers(new):
+        return new
+    if words.is_duration(old) and words.is_duration(new) and isinstance(old, str):
+        return new
+    if isinstance(old, str):
+        return override.text
+    if type(old) is float and type(new) is int:
+        return float(new)
+    if type(old) is int and type(new) is float and new.is_integer():
+        return int(new)
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        return type(old)(new)
+    raise ConfigError(
+        f"--set {override.key}={override.text}: expected {_kind(old)} as in {old!r}, got {_kind(new)}. "
+        f"Give a value of that kind."
+    )
+
+
+def _kind(value: Any) -> str:  # noqa: ANN401 - names the type of any value
+    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", type(None): "nothing"}
+    return kinds.get(type(value), "a list" if isinstance(value, list | tuple) else f"a {type(value).__name__}")
+
+
+def _put(node: Any, parts: Sequence[str], value: Any) -> Any:  # noqa: ANN401 - walks a tree of any values
+    """Store a value and return the node, which is a new one where a tuple had to change."""
+    if not parts:
+        return value
+    if isinstance(node, tuple):
+        index = int(parts[0])
+        return (*node[:index], _put(node[index], parts[1:], value), *node[index + 1 :])
+    key: Any = int(parts[0]) if isinstance(node, list) else parts[0]
+    node[key] = _put(node[key], parts[1:], value)
+    return node
+
+
+def _keys(node: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401 - walks a tree of any values
+    items: Any = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for name, value in items:
+        if not isinstance(node, list):
+            yield f"{prefix}{name}"
+        yield from _keys(value, f"{prefix}{name}.")

@@ -1,0 +1,101 @@
+"""Where things lie: configs, data manifests, the cache folder, data, prepared tiles and run folders.
+
+Environment variables: `RS_ADAPT_CONFIGS` (another folder of axis files), `RS_ADAPT_HOME` (cache; default
+`~/.cache/rs-adapt`), `RS_ADAPT_DATA` (data root; default `./data`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rs_adapt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rs_adapt.config.cell import Cell
+
+PACKAGE_DIR = Path(__file__).resolve().parents[1]
+
+
+def _shipped(in_wheel: str, in_checkout: str) -> Path:
+    # A checkout never holds the wheel's folder, so looking there first cannot pick up a stale copy; the other order
+    # could find a stranger's `configs` folder beside an installed package.
+    inside = PACKAGE_DIR / in_wheel
+    return inside if inside.is_dir() else PACKAGE_DIR.parent / in_checkout
+
+
+def configs_dir() -> Path:
+    """Return the folder that holds one subfolder of config files per axis.
+
+    Raises:
+        ConfigError: `RS_ADAPT_CONFIGS` is set but is no folder.
+    """
+    given = os.environ.get("RS_ADAPT_CONFIGS")
+    if not given:
+        return _shipped("_configs", "configs")
+    folder = Path(given).expanduser().resolve()
+    if not folder.is_dir():
+        raise ConfigError(f"RS_ADAPT_CONFIGS is {given}, which is no folder. Unset it, or name a copy of `configs/`.")
+    return folder
+
+
+def manifests_dir() -> Path:
+    """Return the folder that holds the data manifests (`<name>.toml`)."""
+    return _shipped("_data", "data")
+
+
+def home() -> Path:
+    """Return the cache folder for weights and prepared tiles, absolute; it need not exist yet."""
+    return _absolute(os.environ.get("RS_ADAPT_HOME") or "~/.cache/rs-adapt")
+
+
+def weights_dir() -> Path:
+    """Return the folder where fetched base weights are kept."""
+    return home() / "weights"
+
+
+def data_root(given: str | os.PathLike[str] | None = None) -> Path:
+    """Return the absolute data root: `given`, else `RS_ADAPT_DATA`, else `./data`."""
+    return _absolute(given or os.environ.get("RS_ADAPT_DATA") or "data")
+
+
+def prepared_dir(bench: Mapping[str, Any], root: str | os.PathLike[str]) -> Path:
+    """Return the folder where the tiles of a bench with `prepare` facts are written and read.
+
+    Both directions of a family share the folder; other scene facts, another tile size or, for tiles cut from a
+    user's images, another data root give another one.
+
+    Args:
+        bench: the `bench` facts of a composed config; `prepare` must not be None.
+        root: the data root.
+    """
+    # A sentence for the user is no fact about the tiles: rewording it must not cut them anew.
+    scenes = {key: value for key, value in bench["prepare"].items() if key != "how_to_get"}
+    facts = {"prepare": scenes, "tile_px": bench["tile_px"]}
+    if bench["prepare"]["kind"] == "images":
+        facts["data_root"] = str(_absolute(root))
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return home() / "prepared" / f"{bench['family']}-{digest[:8]}"
+
+
+def run_dir(cell: Cell) -> Path:
+    """Return the default folder of a cell's run, relative to the current folder."""
+    method = cell.method if cell.tuned else f"{cell.method}-untuned"
+    return (
+        Path("work_dirs")
+        / cell.bench
+        / cell.setting
+        / f"{cell.backbone}-{cell.head}"
+        / method
+        / cell.strategy
+        / f"seed{cell.seed}"
+    )
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    return Path(path).expanduser().resolve()

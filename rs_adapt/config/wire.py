@@ -1,0 +1,111 @@
+"""The only place where axes meet: merged axis files -> a flat config that mmengine's Runner takes as it is."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from rs_adapt.config import axes, wire_data, wire_model
+from rs_adapt.errors import ConfigError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rs_adapt.config.cell import Cell
+
+PRECISIONS = ("fp32", "bf16")
+
+
+def wire(
+    tree: Mapping[str, Any],
+    cell: Cell,
+    *,
+    data_root: Path,
+    work_dir: Path,
+    weights: str | os.PathLike[str] | None,
+) -> dict[str, Any]:
+    """Return the resolved config; `tree` stays as it is.
+
+    Args:
+        tree: the merged axis files.
+        cell: the cell that is wired.
+        data_root: absolute.
+        work_dir: absolute.
+        weights: None for the backbone's own file, `random`, or a path.
+
+    Raises:
+        ConfigError: a value is out of range or does not fit another axis.
+    """
+    resolved = axes.copied(dict(tree))
+    _check(resolved, cell)
+    bench, runtime, optim = resolved["bench"], resolved["runtime"], resolved["optim"]
+    iters = bench["schedule"]["iters"]
+    precision = runtime["precision"]
+    metric = {
+        "type": "rs_adapt.ConfusionMetric",
+        "classes": list(bench["classes"]),
+        "ignore_index": bench["ignore_index"],
+    }
+    return {
+        **resolved,
+        "cell": dataclasses.asdict(cell),
+        "data_root": str(data_root),
+        "work_dir": str(work_dir),
+        "randomness": {"seed": cell.seed},
+        "model": wire_model.model(resolved, cell, weights=weights),
+        **wire_data.dataloaders(resolved, cell, data_root=data_root),
+        "val_evaluator": metric,
+        "test_evaluator": axes.copied(metric),
+        "train_cfg": {
+            "type": "IterBasedTrainLoop",
+            "max_iters": iters,
+            "val_interval": min(bench["schedule"]["eval_every"], iters),
+        },
+        "val_cfg": {"type": "rs_adapt.ValLoop", "precision": precision},
+        "test_cfg": {"type": "rs_adapt.TestLoop", "precision": precision},
+        "optim_wrapper": {
+            "type": "rs_adapt.OptimWrapper",
+            "precision": precision,
+            "optimizer": {
+                "type": "AdamW",
+                "lr": optim["lr"],
+                "weight_decay": optim["weight_decay"],
+                "betas": (0.9, 0.999),
+                "eps": 1e-8,
+            },
+            "paramwise_cfg": axes.copied(resolved["method"].get("paramwise") or {"custom_keys": {}}),
+        },
+        "param_scheduler": [
+            {
+                "type": "PolyLR",
+                "power": optim["poly_power"],
+                "eta_min": 0.0,
+                "begin": 0,
+                "end": iters,
+                "by_epoch": False,
+            }
+        ],
+    }
+
+
+def _check(tree: Mapping[str, Any], cell: Cell) -> None:
+    bench, runtime = tree["bench"], tree["runtime"]
+    at_least = {
+        "bench.schedule.iters": (bench["schedule"]["iters"], 1),
+        "bench.schedule.eval_every": (bench["schedule"]["eval_every"], 1),
+        f"bench.schedule.batch_size.{cell.setting}": (bench["schedule"]["batch_size"][cell.setting], 1),
+        "bench.tile_px": (bench["tile_px"], 1),
+        "runtime.num_workers": (runtime["num_workers"], 0),
+    }
+    for key, (value, least) in at_least.items():
+        if value < least:
+            raise ConfigError(f"{key} is {value}; it must be {least} or larger.")
+    if runtime["precision"] not in PRECISIONS:
+        raise ConfigError(f"The precision is {runtime['precision']!r}. Allowed: {' or '.join(PRECISIONS)}.")
+    if len(bench["classes"]) != len(bench["palette"]):
+        raise ConfigError(
+            f"bench {bench['name']} has {len(bench['classes'])} classes and {len(bench['palette'])} colours. "
+            f"Give one colour per class."
+        )

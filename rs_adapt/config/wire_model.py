@@ -1,0 +1,146 @@
+"""The model half of the wiring: backbone facts -> adapter and head, bench facts -> classes, sizes and inference."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rs_adapt.config import axes, paths, words
+from rs_adapt.errors import ConfigError, IncompatibleCell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rs_adapt.config.cell import Cell
+
+Facts = dict[str, Any]
+
+# What a strategy file says about itself; everything else in it is an argument of the class it names.
+_STRATEGY_FACTS = ("name", "title", "settings", "needs_target", "type")
+
+
+def model(tree: Mapping[str, Any], cell: Cell, *, weights: str | os.PathLike[str] | None) -> Facts:
+    """Return the resolved `model`: a segmentor, inside the strategy's class where it has one.
+
+    Args:
+        tree: the merged axis files; all of `bench`, `backbone`, `model` and `strategy` are read.
+        cell: the cell that is wired.
+        weights: None for the backbone's own file, `random`, or a path.
+
+    Raises:
+        ConfigError: a size does not fit the patch, or a layer or duration is not usable.
+    """
+    bench, strategy = tree["bench"], tree["strategy"]
+    backbone = _backbone(tree, weights=weights)
+    segmentor = {
+        "type": "EncoderDecoder",
+        "data_preprocessor": data_preprocessor(tree),
+        "backbone": backbone,
+        "decode_head": _head(tree, backbone),
+        "train_cfg": {},
+        "test_cfg": _inference(bench, patch_px=backbone["patch_px"]),
+    }
+    if strategy.get("type") is None:
+        return segmentor
+    knobs = {key: value for key, value in strategy.items() if key not in _STRATEGY_FACTS}
+    if "warmup_iters" in knobs:
+        knobs["warmup_iters"] = words.duration(
+            knobs["warmup_iters"], total_iters=bench["schedule"]["iters"], key="strategy.warmup_iters"
+        )
+    return {"type": strategy["type"], "segmentor": segmentor, **knobs}
+
+
+def data_preprocessor(tree: Mapping[str, Any]) -> Facts:
+    """Return the normalisation of the backbone (RGB, range 0-255) with padding to the crop."""
+    bench, backbone = tree["bench"], tree["backbone"]
+    return {
+        "type": "SegDataPreProcessor",
+        "mean": list(backbone["mean"]),
+        "std": list(backbone["std"]),
+        "bgr_to_rgb": True,
+        "pad_val": 0,
+        "seg_pad_val": bench["ignore_index"],
+        "size": (bench["crop_px"], bench["crop_px"]),
+    }
+
+
+def _backbone(tree: Mapping[str, Any], *, weights: str | os.PathLike[str] | None) -> Facts:
+    backbone: Facts = axes.copied(tree["model"]["backbone"])
+    patch_px = backbone["patch_px"]
+    _check_size("bench.crop_px", tree["bench"]["crop_px"], patch_px)
+    if backbone.get("image_px") is None:
+        backbone["image_px"] = tree["bench"]["crop_px"]
+    backbone["weights"] = _weights(tree["backbone"], weights)
+    adapter = backbone.setdefault("adapter", None)
+    if adapter is not None:
+        for key in ("embed_dim", "depth", "patch_px"):
+            if key in adapter and adapter[key] is None:
+                adapter[key] = backbone[key]
+        _resolve_layers(adapter, depth=backbone["depth"])
+    return backbone
+
+
+def _resolve_layers(adapter: Facts, *, depth: int) -> None:
+    for key, value in adapter.items():
+        if key.endswith("layers") and words.is_layers(value):
+            adapter[key] = words.layers(value, depth=depth, key=f"model.backbone.adapter.{key}")
+        elif key == "frequency_layers":
+            # Raises: a layer list that is neither a depth word nor numbers would reach the adapter as it is.
+            words.layers(value, depth=depth, key=f"model.backbone.adapter.{key}")
+
+
+def _head(tree: Mapping[str, Any], backbone: Facts) -> Facts:
+    head: Facts = axes.copied(tree["model"]["decode_head"])
+    head["in_channels"] = [backbone["embed_dim"]] * 4
+    head["num_classes"] = len(tree["bench"]["classes"])
+    head["ignore_index"] = tree["bench"]["ignore_index"]
+    adapter = backbone["adapter"]
+    if adapter is not None and adapter.get("query_dim") is not None:
+        _link_queries(adapter, head)
+    return head
+
+
+def _link_queries(adapter: Facts, head: Facts) -> None:
+    """Make the adapter's tokens the head's query positions; `query_dim` of None asks for no link."""
+    if "num_queries" not in head:
+        raise IncompatibleCell(
+            f"The adapter {adapter['type']} turns its tokens into queries, and the head {head['type']} has none. "
+            f"Use a head with queries, or --set model.backbone.adapter.query_dim=None."
+        )
+    adapter["query_dim"] = head["channels"]
+    head["num_queries"] = adapter["num_tokens"]
+    head["learned_query_pos"] = False
+
+
+def _inference(bench: Facts, *, patch_px: int) -> Facts:
+    knobs = bench["inference"]
+    if knobs["mode"] == "whole":
+        _check_size("bench.tile_px", bench["tile_px"], patch_px)
+        return {"mode": "whole"}
+    if knobs["mode"] != "slide":
+        raise ConfigError(f"bench.inference.mode is {knobs['mode']!r}. Allowed: 'slide' or 'whole'.")
+    crop, stride = knobs["crop_px"], knobs["stride_px"]
+    _check_size("bench.inference.crop_px", crop, patch_px)
+    if not 0 < stride <= crop:
+        raise ConfigError(f"bench.inference.stride_px is {stride}: pixels would be skipped. Allowed: 1 to {crop}.")
+    return {"mode": "slide", "crop_size": (crop, crop), "stride": (stride, stride)}
+
+
+def _weights(facts: Mapping[str, Any], given: str | os.PathLike[str] | None) -> str:
+    if given is not None:
+        return "random" if str(given) == "random" else str(Path(given).expanduser().resolve())
+    if facts["weights"] is None:
+        return "random"
+    return str(paths.weights_dir() / facts["weights"]["file"])
+
+
+def _check_size(key: str, size_px: int, patch_px: int) -> None:
+    if size_px > 0 and size_px % patch_px == 0:
+        return
+    below = size_px // patch_px * patch_px
+    near = [size for size in (below, below + patch_px) if size > 0]
+    raise ConfigError(
+        f"{key} is {size_px}, which is no multiple of the backbone's patch of {patch_px} pixels. "
+        f"Nearest valid: {' or '.join(map(str, near))} (--set {key}={near[-1]})."
+    )

@@ -1,0 +1,110 @@
+"""Checks of a tile folder before any GPU time is spent: readable images, matching sizes, label values in the list."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from rs_adapt.datasets.tile_dataset import TileDataset
+from rs_adapt.errors import DataError
+
+# Bump when a check is added, so that folders checked by an older version are checked again.
+CHECKS_VERSION = 1
+
+
+def check_tiles(dataset: TileDataset, cache_dir: Path, on_progress: Callable[[int, int], None] | None = None) -> None:
+    """Open every image and label of a set once; files that have not changed since the last time are not read again.
+
+    Args:
+        dataset: The set; labels are read only if it has them.
+        cache_dir: Where the fingerprints of folders that passed are kept.
+        on_progress: Called with (tiles done, tiles in all).
+
+    Raises:
+        DataError: Naming the first bad file: unreadable or truncated, image and label of different sizes, or a label
+            value outside the class list.
+    """
+    tiles = [dataset.get_data_info(index) for index in range(len(dataset))]
+    allowed = allowed_values(len(dataset.metainfo["classes"]), dataset.reduce_zero_label, dataset.ignore_index)
+    marker = cache_dir / f"{_fingerprint(tiles, allowed)}.json"
+    if marker.is_file():
+        return
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        for done, _ in enumerate(pool.map(lambda tile: _check_tile(dataset, tile, allowed), tiles), start=1):
+            if on_progress:
+                on_progress(done, len(tiles))
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    marker.write_text(json.dumps({"name": dataset.name, "tiles": len(tiles)}))
+
+
+def allowed_values(num_classes: int, reduce_zero_label: bool, ignore_index: int) -> list[int]:
+    """Label values that a file may hold: the classes as stored, the zero of a shifted legend, and ignore."""
+    stored = num_classes + 1 if reduce_zero_label else num_classes
+    return sorted({*range(stored), ignore_index})
+
+
+def _check_tile(dataset: TileDataset, tile: dict[str, Any], allowed: list[int]) -> None:
+    # An unlabelled target has no second look before it is used, so its images are read to the last byte too.
+    image = _read(dataset, tile["img_path"])
+    if not tile.get("seg_map_path"):
+        return
+    label = _read(dataset, tile["seg_map_path"])
+    if label.ndim != 2:
+        raise DataError(
+            f"{dataset.name}: label {tile['seg_map_path']} has {label.shape[2]} bands. Labels are 8-bit images of one "
+            "band that hold class values; convert colours to class values first."
+        )
+    if image.shape[:2] != label.shape:
+        (height, width), (label_height, label_width) = image.shape[:2], label.shape
+        raise DataError(
+            f"{dataset.name}: size mismatch, {tile['img_path']} is {width}x{height} px but its label "
+            f"{tile['seg_map_path']} is {label_width}x{label_height} px. Both must be of one size; replace one of them."
+        )
+    if label.min(initial=0) < 0 or label.max(initial=0) > 255:
+        raise DataError(f"{dataset.name}: label {tile['seg_map_path']} is not 8-bit. Store class values as uint8.")
+    counts = np.bincount(label.ravel(), minlength=256)
+    counts[allowed] = 0
+    if counts.any():
+        value = int(np.flatnonzero(counts)[0])
+        raise DataError(
+            f"{dataset.name}: label value {value} ({int(counts[value])} pixels) in {tile['seg_map_path']} is outside "
+            f"the class list. Allowed are {_ranges(allowed)}: {legend(dataset)}. Mend the label or the bench's classes."
+        )
+
+
+def legend(dataset: TileDataset) -> str:
+    """The stored label values with their class names, for messages."""
+    shift = 1 if dataset.reduce_zero_label else 0
+    names = [f"{index + shift} {name}" for index, name in enumerate(dataset.metainfo["classes"])]
+    return ", ".join((["0 ignore"] if shift else []) + names + [f"{dataset.ignore_index} ignore"])
+
+
+def _read(dataset: TileDataset, path: str) -> np.ndarray[Any, Any]:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image)
+    except (OSError, SyntaxError, UnidentifiedImageError) as error:
+        raise DataError(
+            f"{dataset.name}: cannot read {path}: {error}. The file is damaged or cut off; replace it."
+        ) from error
+
+
+def _fingerprint(tiles: list[dict[str, Any]], allowed: list[int]) -> str:
+    digest = hashlib.sha256(json.dumps([CHECKS_VERSION, allowed]).encode())
+    for tile in tiles:
+        for path in filter(None, (tile["img_path"], tile.get("seg_map_path"))):
+            stat = Path(path).stat()
+            digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def _ranges(values: list[int]) -> str:
+    inside = [value for value in values if value != 255]
+    return f"{inside[0]}-{inside[-1]} and 255" if 255 in values else f"{inside[0]}-{inside[-1]}"

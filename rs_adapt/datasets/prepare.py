@@ -1,0 +1,241 @@
+"""Make the tiles of a bench that can be made here: synthetic scenes, or a folder of labelled images cut into tiles.
+
+A prepared folder appears at once and complete: it is built in a temporary sibling and renamed. `prepared.json` in it
+holds what it was made from; a folder whose facts still hold is left alone, any other is made again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.errors import ConfigError, DataError, DataNotFound
+
+MARKER = "prepared.json"
+FORMAT = 1
+Progress = Callable[[int, int, str], None]
+
+
+def ensure_prepared(
+    *,
+    prepare: Mapping[str, Any],
+    bench: Mapping[str, Any],
+    data_root: Path,
+    out_dir: Path,
+    on_progress: Progress | None = None,
+) -> None:
+    """Make the tiles of a bench in `out_dir`, unless they are there and still fit what they were made from.
+
+    Tiles go to `out_dir/<region>/<split>/{img_dir,ann_dir}`, with an `index.json` beside them. Several processes may
+    call this at the same time: one makes the tiles, the others wait for it.
+
+    Args:
+        prepare: the bench's `prepare` facts; `kind` is "synthetic" (`seed`, `scenes`, `size_px`, `stride_px`) or
+            "images" (`image_dir`, `label_dir`, `image_suffix`, `label_suffix`, `regions`, `crops`, `val_crops`,
+            `stride_px`, `how_to_get`).
+        bench: the `bench` facts: `tile_px`, `classes`, `reduce_zero_label`, `ignore_index`.
+        data_root: where raw images lie; only read.
+        out_dir: the folder to make.
+        on_progress: called with (done, total, what) after each scene or image.
+
+    Raises:
+        ConfigError: the kind is unknown.
+        DataNotFound: the raw images are missing.
+        DataError: a raw image or label is damaged, has no partner, another size or unknown values.
+    """
+    kind = prepare["kind"]
+    if kind not in ("synthetic", "images"):
+        raise ConfigError(f"Cannot prepare data of kind {kind!r}: known are 'synthetic' and 'images'.")
+    facts = _facts(prepare, bench, data_root)
+    if _finished(out_dir, facts):
+        return
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(out_dir):
+        if _finished(out_dir, facts):
+            return
+        building = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.new-", dir=out_dir.parent))
+        try:
+            # mkdtemp makes a private folder; tiles may be read by whoever may read the cache.
+            building.chmod(0o755)
+            make = _make_synthetic if kind == "synthetic" else _make_from_images
+            counts = make(prepare, bench, data_root, building, on_progress)
+            marker = {"facts": facts, "tiles": counts}
+            (building / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
+            if out_dir.exists():
+                # Renamed before it is deleted, so that no half-deleted folder ever carries the final name.
+                outdated = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.old-", dir=out_dir.parent))
+                out_dir.rename(outdated / "tiles")
+                shutil.rmtree(outdated, ignore_errors=True)
+            building.rename(out_dir)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+
+
+def _facts(prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path) -> Any:  # noqa: ANN401 (JSON)
+    """What the tiles depend on, as it reads back from JSON."""
+    facts: dict[str, Any] = {
+        "format": FORMAT,
+        "prepare": _plain(prepare),
+        "tile_px": bench["tile_px"],
+        "num_classes": len(bench["classes"]),
+        "reduce_zero_label": bench["reduce_zero_label"],
+    }
+    if prepare["kind"] == "images":
+        pairs = _image_pairs(prepare, data_root)
+        files = [file for image, label, _ in pairs for file in (image, label)]
+        facts["raw"] = [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files]
+    else:
+        from rs_adapt.datasets.synthetic import GENERATOR_VERSION
+
+        facts["generator"] = GENERATOR_VERSION
+    return json.loads(json.dumps(facts))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Turn mmengine's config dicts and tuples into what JSON holds."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _finished(out_dir: Path, facts: Any) -> bool:  # noqa: ANN401 (JSON)
+    try:
+        marker = json.loads((out_dir / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(marker, dict) and marker.get("facts") == facts
+
+
+@contextmanager
+def _alone(out_dir: Path) -> Iterator[None]:
+    """Hold the lock of a prepared folder; leftovers of interrupted runs are cleared by whoever holds it.
+
+    The system drops the lock when its holder ends, however it ends. Where files cannot be locked (some network disks,
+    Windows), two processes may both make the tiles; each builds in a folder of its own.
+    """
+    with (out_dir.parent / f".{out_dir.name}.lock").open("a") as handle:
+        try:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except (ImportError, OSError):
+            pass
+        else:
+            for leftover in out_dir.parent.glob(f".{out_dir.name}.*-*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+        yield
+
+
+def _make_synthetic(
+    prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path, building: Path, on_progress: Progress | None
+) -> dict[str, int]:
+    from rs_adapt.datasets.synthetic import write_scenes
+    from rs_adapt.tiles import Tile, cut_scene, write_index
+
+    del data_root
+    scenes = write_scenes(
+        building / "scenes",
+        seed=prepare["seed"],
+        scenes=prepare["scenes"],
+        size_px=prepare["size_px"],
+        on_progress=on_progress,
+    )
+    tile_px, stride_px = bench["tile_px"], prepare["stride_px"]
+    tiles: dict[str, list[Tile]] = {}
+    for scene in scenes:
+        part = f"{scene.region}/{scene.split}"
+        tiles.setdefault(part, []).extend(
+            cut_scene(
+                scene.image,
+                scene.label,
+                img_dir=building / part / "img_dir",
+                ann_dir=building / part / "ann_dir",
+                tile_px=tile_px,
+                stride_px=stride_px,
+                ignore_value=bench["ignore_index"],
+                allowed_values=range(len(bench["classes"])),
+            )
+        )
+    for part, cut in tiles.items():
+        write_index(building / part, cut, tile_px=tile_px, stride_px=stride_px)
+    return {part: len(cut) for part, cut in tiles.items()}
+
+
+def _make_from_images(
+    prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path, building: Path, on_progress: Progress | None
+) -> dict[str, int]:
+    from rs_adapt.tiles import Tile, cut_scene, write_index
+
+    first = 1 if bench["reduce_zero_label"] else 0
+    tile_px, stride_px = bench["tile_px"], prepare["stride_px"]
+    pairs = _image_pairs(prepare, data_root)
+    tiles: dict[str, list[Tile]] = {}
+    for done, (image, label, part) in enumerate(pairs, start=1):
+        tiles.setdefault(part, []).extend(
+            cut_scene(
+                image,
+                label,
+                img_dir=building / part / "img_dir",
+                ann_dir=building / part / "ann_dir",
+                tile_px=tile_px,
+                stride_px=stride_px,
+                ignore_value=0 if bench["reduce_zero_label"] else bench["ignore_index"],
+                allowed_values=range(first, first + len(bench["classes"])),
+            )
+        )
+        if on_progress is not None:
+            on_progress(done, len(pairs), image.name)
+    for part, cut in tiles.items():
+        write_index(building / part, cut, tile_px=tile_px, stride_px=stride_px)
+    return {part: len(cut) for part, cut in tiles.items()}
+
+
+def _image_pairs(prepare: Mapping[str, Any], data_root: Path) -> list[tuple[Path, Path, str]]:
+    """The images that the bench names, each with its label and `<region>/<split>`; both folders hold nothing else."""
+    folders = {what: data_root / prepare[f"{what}_dir"] for what in ("image", "label")}
+    for what, folder in folders.items():
+        if not folder.is_dir():
+            raise DataNotFound(f"There is no folder of {what}s {folder}. {prepare['how_to_get']}")
+    suffixes = {what: str(prepare[f"{what}_suffix"]) for what in folders}
+    found = {
+        what: {p.name.removesuffix(suffixes[what]) for p in folder.iterdir() if p.name.endswith(suffixes[what])}
+        for what, folder in folders.items()
+    }
+    for stem in sorted(found["image"] - found["label"]):
+        raise DataError(
+            f"Image {folders['image'] / (stem + suffixes['image'])} has no label: {stem}{suffixes['label']} is not in "
+            f"{folders['label']}. Add it, or fetch the data again."
+        )
+    for stem in sorted(found["label"] - found["image"]):
+        raise DataError(
+            f"Label {folders['label'] / (stem + suffixes['label'])} has no image: {stem}{suffixes['image']} is not in "
+            f"{folders['image']}. Add it, or fetch the data again."
+        )
+    plan = {
+        f"{scene}_{crop}": f"{region}/{'val' if crop in prepare['val_crops'] else 'train'}"
+        for region, scenes in prepare["regions"].items()
+        for scene in scenes
+        for crop in prepare["crops"]
+    }
+    missing = sorted(set(plan) - found["image"])
+    if missing:
+        raise DataNotFound(
+            f"{len(missing)} of {len(plan)} images are not in {folders['image']}, the first one is "
+            f"{missing[0]}{suffixes['image']}. {prepare['how_to_get']}"
+        )
+    for stem in sorted(found["image"] - set(plan)):
+        raise DataError(
+            f"Image {folders['image'] / (stem + suffixes['image'])} belongs to no region of this bench: take it out of "
+            "the folder."
+        )
+    return [
+        (folders["image"] / (stem + suffixes["image"]), folders["label"] / (stem + suffixes["label"]), part)
+        for stem, part in plan.items()
+    ]

@@ -1,0 +1,112 @@
+"""Endless training streams whose every sample is a function of the seed and its position alone.
+
+Order and augmentation do not depend on the number of workers, on what else draws random numbers, or on where a run was
+interrupted: a run that resumes at position p sees exactly the samples that it would have seen.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from mmengine.dist import get_dist_info
+from torch.utils.data import Dataset, Sampler
+
+from rs_adapt.registry import DATA_SAMPLERS, DATASETS
+
+
+@contextmanager
+def seeded(*key: int) -> Iterator[None]:
+    """Run a block with `random` and `numpy.random` seeded by `key`, and put their states back afterwards."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    first, second = (int(word) for word in np.random.SeedSequence(key).generate_state(2))
+    random.seed(first)
+    np.random.seed(second)
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+
+
+@DATASETS.register_module()
+class DomainStream(Dataset[dict[str, Any]]):
+    """Draws from a labelled set and, for adaptation, from an unlabelled one, each shuffled on its own.
+
+    Draw d takes tile `permutation(d // n)[d % n]` of a set of n tiles, so each set is gone through completely before a
+    tile comes again, and source and target are paired anew in every round.
+
+    Args:
+        labelled: The set to learn from: a `TileDataset` or its config.
+        unlabelled: The target images, without labels; None where the strategy does not look at the target.
+        seed: Seed of order and augmentation.
+    """
+
+    def __init__(
+        self, *, labelled: Dataset[Any] | dict[str, Any], unlabelled: Dataset[Any] | dict[str, Any] | None, seed: int
+    ) -> None:
+        self.labelled: Any = _build(labelled)
+        self.unlabelled: Any = _build(unlabelled)
+        self.seed = seed
+        self._permutations: dict[int, tuple[int, np.ndarray[Any, Any]]] = {}
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """Classes and palette of the labelled set."""
+        return dict(self.labelled.metainfo)
+
+    def __len__(self) -> int:
+        """Tiles of the larger set; the stream itself has no end."""
+        return max(len(self.labelled), len(self.unlabelled) if self.unlabelled is not None else 0)
+
+    def __getitem__(self, draw: int) -> dict[str, Any]:
+        """The sample at a position of the stream: of one set, or `{"source": ..., "target": ...}` of two."""
+        source = self._sample(self.labelled, 0, draw)
+        if self.unlabelled is None:
+            return source
+        return {"source": source, "target": self._sample(self.unlabelled, 1, draw)}
+
+    def _sample(self, dataset: Any, stream: int, draw: int) -> dict[str, Any]:
+        round_number, position = divmod(draw, len(dataset))
+        cached = self._permutations.get(stream)
+        if cached is None or cached[0] != round_number:
+            order = np.random.default_rng((self.seed, stream, round_number)).permutation(len(dataset))
+            cached = self._permutations[stream] = (round_number, order)
+        with seeded(self.seed, stream, draw):
+            sample: dict[str, Any] = dataset[int(cached[1][position])]
+        return sample
+
+
+@DATA_SAMPLERS.register_module()
+class DrawSampler(Sampler[int]):
+    """Counts 0, 1, 2, ... without end; with several processes each takes every world-size-th number.
+
+    Args:
+        dataset: The stream; only its length is used, as what loggers call an epoch.
+        seed: Accepted because mmengine passes it; the stream holds the seed.
+    """
+
+    def __init__(self, dataset: Any, seed: int | None = None) -> None:
+        self._size = len(dataset)
+        self._rank, self._world_size = get_dist_info()
+        self._start = 0
+
+    def skip(self, num_samples: int) -> None:
+        """Start at the position after `num_samples` draws of this process (mmengine calls it on resume)."""
+        self._start = num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield stream positions."""
+        return itertools.count(self._rank + self._start * self._world_size, self._world_size)
+
+    def __len__(self) -> int:
+        """Draws that go once through the larger set."""
+        return self._size
+
+
+def _build(dataset: Any) -> Any:
+    return DATASETS.build(dataset) if isinstance(dataset, dict) else dataset

@@ -1,0 +1,116 @@
+"""Write the synthetic scenes as GeoTIFFs: one image and one label a scene, by region and split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rs_adapt.datasets.synthetic.layout import make_layout
+from rs_adapt.datasets.synthetic.regions import IGNORE_VALUE, PALETTE, REGIONS, Region
+from rs_adapt.datasets.synthetic.render import paint
+from rs_adapt.datasets.synthetic.sensor import expose, footprint
+from rs_adapt.errors import ConfigError
+
+# To be raised whenever a change here gives other pixels: prepared folders of older versions are then made again.
+GENERATOR_VERSION = 1
+SPLITS = ("train", "val", "test")
+SCENES = {"train": 8, "val": 3, "test": 4}
+SIZE_PX = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneFiles:
+    """The two files of a scene."""
+
+    region: str
+    split: str
+    image: Path
+    label: Path
+
+
+def make_scene(
+    region: Region, *, seed: int, split: str, number: int, size_px: int = SIZE_PX
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Draw one scene; equal arguments give equal pixels, and every scene has a random stream of its own.
+
+    Args:
+        region: the region's numbers.
+        seed: the set's seed, 0 or more.
+        split: "train", "val" or "test".
+        number: the scene's number in its split, from 0.
+        size_px: side of the scene.
+
+    Returns:
+        RGB, uint8, shape (H, W, 3), 0 in all bands outside the footprint and at least 1 inside; and class indices,
+        uint8, shape (H, W), 255 outside the footprint.
+    """
+    stream = np.random.SeedSequence([seed, sum(region.name.encode()), SPLITS.index(split), number])
+    rng = np.random.Generator(np.random.PCG64(stream))
+    layout = make_layout(rng, region, size_px)
+    rgb_HW3 = expose(rng, region, paint(rng, region, layout))
+    classes_HW = layout.classes()
+    outside_HW = ~footprint(rng, size_px)
+    rgb_HW3[outside_HW] = 0
+    classes_HW[outside_HW] = IGNORE_VALUE
+    return rgb_HW3, classes_HW
+
+
+def write_scenes(
+    root: Path,
+    *,
+    seed: int = 0,
+    scenes: Mapping[str, int] | None = None,
+    size_px: int = SIZE_PX,
+    on_progress: Callable[[int, int, str], None] | None = None,
+) -> list[SceneFiles]:
+    """Write all scenes of both regions to `root/<region>/<split>/<region>_<split>_<nn>.tif` and `..._label.tif`.
+
+    Images are RGB GeoTIFFs with nodata 0, labels one-band GeoTIFFs with nodata 255 and a colour table. The same
+    arguments give the same bytes.
+
+    Args:
+        root: folder to write to, made if absent.
+        seed: seed of the set, 0 or more.
+        scenes: number of scenes by split; None writes 8 train, 3 val and 4 test scenes a region.
+        size_px: side of a scene.
+        on_progress: called with (done, total, scene name) after each scene.
+
+    Returns:
+        The files, region by region and split by split.
+
+    Raises:
+        ConfigError: a split is unknown or a number is negative.
+    """
+    from rs_adapt.scenes import write_geotiff
+
+    counts = dict(SCENES if scenes is None else scenes)
+    if seed < 0 or not set(counts) <= set(SPLITS) or any(n < 0 for n in counts.values()):
+        raise ConfigError(
+            f"Cannot write synthetic scenes {counts} with seed {seed}: splits are {', '.join(SPLITS)}; seed and "
+            "numbers are 0 or more."
+        )
+    plan = [(r, split, n) for r in REGIONS.values() for split in SPLITS for n in range(counts.get(split, 0))]
+    written = []
+    for done, (region, split, number) in enumerate(plan, start=1):
+        folder = root / region.name / split
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = f"{region.name}_{split}_{number:02d}"
+        files = SceneFiles(
+            region=region.name, split=split, image=folder / f"{stem}.tif", label=folder / f"{stem}_label.tif"
+        )
+        rgb_HW3, classes_HW = make_scene(region, seed=seed, split=split, number=number, size_px=size_px)
+        # Scenes of a region lie side by side, so that they do not cover each other on a map.
+        east = region.origin_m[0] + number * 1.1 * size_px * region.gsd_m
+        north = region.origin_m[1] - SPLITS.index(split) * 1.1 * size_px * region.gsd_m
+        place = (region.gsd_m, 0.0, east, 0.0, -region.gsd_m, north)
+        crs = f"EPSG:{region.epsg}"
+        write_geotiff(files.image, rgb_HW3, crs=crs, transform=place, nodata=0)
+        write_geotiff(files.label, classes_HW, crs=crs, transform=place, nodata=IGNORE_VALUE, colours=PALETTE)
+        written.append(files)
+        if on_progress is not None:
+            on_progress(done, len(plan), stem)
+    return written

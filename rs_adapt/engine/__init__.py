@@ -1,0 +1,10 @@
+"""Glue to mmengine's Runner: precision, exact resume, metrics, progress, packs. Importing it registers the classes."""
+
+from __future__ import annotations
+
+from rs_adapt.engine.loops import TestLoop, ValLoop
+from rs_adapt.engine.metrics_hook import MetricsHook
+from rs_adapt.engine.optim import OptimWrapper
+from rs_adapt.engine.state_hook import StateHook
+
+__all__ = ["MetricsHook", "OptimWrapper", "StateHook", "TestLoop", "ValLoop"]

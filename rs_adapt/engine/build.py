@@ -1,0 +1,140 @@
+"""From a resolved configuration to things that run: device, checked data, model, loaders."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any, Literal
+
+from rs_adapt.config.paths import home
+from rs_adapt.errors import ConfigError, DeviceUnavailable
+
+OnProgress = Callable[[str, int, int], None]
+Split = Literal["test", "val", "source-val"]
+
+
+def choose_device(device: str) -> None:
+    """Let mmengine see only the device that was asked for; call it before anything touches a GPU.
+
+    Args:
+        device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        DeviceUnavailable: CUDA was asked for and there is none, or not that many.
+        ConfigError: Not a device name.
+    """
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    elif device.startswith("cuda"):
+        import torch
+
+        kind, _, number = device.partition(":")
+        if kind != "cuda" or (number and not number.isdigit()):
+            raise ConfigError(f"unknown device {device!r}. Allowed are auto, cpu, cuda and cuda:N.")
+        if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
+            built = "torch sees none" if torch.version.cuda else "this torch is a CPU build"
+            raise DeviceUnavailable(
+                f"--device {device}: no such CUDA device, {built} ({torch.cuda.device_count()} GPUs). Use --device cpu, "
+                "or install a CUDA build of torch and check nvidia-smi."
+            )
+        torch.cuda.set_device(int(number or 0))
+    elif device != "auto":
+        raise ConfigError(f"unknown device {device!r}. Allowed are auto, cpu, cuda and cuda:N.")
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Silence what mmcv and mmengine say on import and on building about parts that rs-adapt does not use."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"mmcv|mmseg|mmengine")
+        warnings.filterwarnings("ignore", message=".*MultiScaleDeformableAttention.*")
+        yield
+
+
+def use_registry(cfg: Any) -> None:  # noqa: ANN401 - mmengine is untyped
+    """Make the names in a configuration known to mmengine: our classes, and mmsegmentation's as the default scope."""
+    # mmsegmentation prints a line about a package that it could not import, whatever the log level.
+    with quiet_libraries(), redirect_stdout(io.StringIO()):
+        from mmengine.registry import init_default_scope
+        from mmseg.utils import register_all_modules
+
+        from rs_adapt import registry  # noqa: F401 - registers on import
+
+        register_all_modules(init_default_scope=False)
+        init_default_scope(cfg.default_scope)
+
+
+def prepare_data(cfg: Any, on_progress: OnProgress | None = None) -> None:  # noqa: ANN401
+    """Write what a bench makes itself (synthetic scenes, tiles of raw images), if it is not there yet."""
+    if not cfg.bench.get("prepare"):
+        return
+    from rs_adapt.datasets.prepare import ensure_prepared
+
+    ensure_prepared(
+        prepare=cfg.bench.prepare.to_dict(),
+        bench=cfg.bench.to_dict(),
+        data_root=Path(cfg.data_root),
+        out_dir=Path(cfg.prepared_dir),
+        on_progress=(lambda done, total, what: on_progress(what, done, total)) if on_progress else None,
+    )
+
+
+def check_data(cfg: Any, on_progress: OnProgress | None = None) -> dict[str, int]:  # noqa: ANN401
+    """Open every set that a run will read and check it, so that nothing fails after hours.
+
+    Labels of the target's training images are not among them: the stream that trains holds no path to them.
+
+    Returns:
+        Tiles by role: `labelled`, `unlabelled`, `val`, `test`.
+
+    Raises:
+        DataNotFound, DataError: See `TileDataset` and `check_tiles`.
+    """
+    from rs_adapt.datasets.checks import check_tiles
+    from rs_adapt.registry import DATASETS
+
+    stream = cfg.train_dataloader.dataset
+    roles = {
+        "labelled": stream.labelled,
+        "unlabelled": stream.unlabelled,
+        "val": cfg.val_dataloader.dataset,
+        "test": cfg.test_dataloader.dataset,
+    }
+    sizes: dict[str, int] = {}
+    for role, settings in roles.items():
+        if settings is None:
+            continue
+        dataset = DATASETS.build(settings)
+        report = (
+            (lambda done, total, name=dataset.name: on_progress(f"checking {name}", done, total))
+            if on_progress
+            else None
+        )
+        check_tiles(dataset, home() / "checks", report)
+        sizes[role] = len(dataset)
+    return sizes
+
+
+def build_model(cfg: Any) -> Any:  # noqa: ANN401
+    """The segmentor of a configuration (without strategy) on the device in use, with base weights, in eval mode."""
+    from mmengine.device import get_device
+    from mmseg.registry import MODELS
+
+    model = MODELS.build(cfg.model.get("segmentor", cfg.model).to_dict())
+    return model.to(get_device()).eval()
+
+
+def build_loader(cfg: Any, split: Split) -> Any:  # noqa: ANN401
+    """The loader of a labelled split: "test" and "val" of the target, or "source-val"."""
+    from mmengine.runner import Runner
+
+    settings = {
+        "test": cfg.test_dataloader,
+        "val": cfg.val_dataloader,
+        "source-val": cfg.source_val_dataloader,
+    }[split]
+    return Runner.build_dataloader(settings.to_dict(), seed=cfg.randomness.seed)

@@ -1,0 +1,54 @@
+"""One pass over a labelled split: the confusion matrix, and every prediction handed on to who wants to see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from rs_adapt.engine.optim import Precision, autocast
+from rs_adapt.metrics import confusion_matrix
+
+OnSample = Callable[[int, int, Any], None]
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    dataloader: Any,  # noqa: ANN401 - a torch loader of mmengine batches
+    *,
+    num_classes: int,
+    ignore_index: int = 255,
+    precision: Precision = "fp32",
+    on_sample: OnSample | None = None,
+) -> np.ndarray[Any, Any]:
+    """Predict every tile of a split.
+
+    Args:
+        model: A mmengine model with `test_step`; put into eval mode.
+        dataloader: Loader of the split, in order.
+        num_classes: K.
+        ignore_index: Label value that counts nowhere.
+        precision: "fp32" or "bf16".
+        on_sample: Called with (position, number of samples, `SegDataSample`) for each tile.
+
+    Returns:
+        (K, K) int64 counts, row = truth, column = prediction.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64, device=device)
+    position, total = 0, len(dataloader.dataset)
+    for batch in dataloader:
+        with autocast(precision, device.type):
+            samples = model.test_step(batch)  # type: ignore[operator]
+        for sample in samples:
+            truth = sample.gt_sem_seg.data.to(device)
+            matrix += confusion_matrix(truth, sample.pred_sem_seg.data, num_classes, ignore_index)
+            if on_sample:
+                on_sample(position, total, sample)
+            position += 1
+    return matrix.cpu().numpy()

@@ -1,0 +1,105 @@
+"""`metrics.jsonl` of a run folder: losses, learning rate and scores, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+
+from rs_adapt.registry import HOOKS
+
+METRICS_FILE = "metrics.jsonl"
+
+
+def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
+    """All lines of a run's `metrics.jsonl`, oldest first; empty if there is none."""
+    path = run_dir / METRICS_FILE
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def evaluated_iterations(run_dir: Path) -> set[int]:
+    """Iterations at which a run has been evaluated."""
+    return {line["iter"] for line in read_metrics(run_dir) if "miou_pct" in line}
+
+
+@HOOKS.register_module()
+class MetricsHook(Hook):  # type: ignore[misc]
+    """Appends to `metrics.jsonl`.
+
+    Training lines: `iter` (done, from 1), `lr`, `loss` and its parts (means since the last line), `iter_s`,
+    `memory_mib` (peak, GPU only). Evaluation lines: `iter`, `miou_pct`, `aacc_pct`, `macc_pct`, `iou_pct` by class.
+
+    Args:
+        interval: Iterations between two training lines; None for 50, or less in a run of less than 2500 iterations.
+    """
+
+    # Before the state is written, so that a resumed run finds the lines up to its iteration.
+    priority = "LOW"
+
+    def __init__(self, *, interval: int | None = None) -> None:
+        self.interval = interval
+        # What has been added up since the last line; part of the training state.
+        self.sums: dict[str, float] = {}
+        self.count = 0
+        self._since_s = time.perf_counter()
+        self._timed = 0
+
+    def before_train_epoch(self, runner: Any) -> None:  # noqa: ANN401 - mmengine is untyped
+        """Drop lines beyond the iteration that training starts from: they belong to work that is done again."""
+        if self.interval is None:
+            self.interval = min(50, max(1, runner.max_iters // 50))
+        path = Path(runner.work_dir) / METRICS_FILE
+        kept = [line for line in read_metrics(Path(runner.work_dir)) if line["iter"] <= runner.iter]
+        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        self._since_s = time.perf_counter()
+
+    def after_train_iter(
+        self,
+        runner: Any,  # noqa: ANN401
+        batch_idx: int,
+        data_batch: Any = None,  # noqa: ANN401
+        outputs: dict[str, Any] | None = None,
+    ) -> None:
+        """Add up the losses; write a line every `interval` iterations and at the last one."""
+        for name in outputs or {}:
+            # mmengine has fetched the value from the device already; asking the tensor again would wait for it again.
+            value = runner.message_hub.get_scalar(f"train/{name}").current()
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.count += 1
+        self._timed += 1
+        done = runner.iter + 1
+        assert self.interval is not None
+        if done % self.interval and done != runner.max_iters:
+            return
+        now_s = time.perf_counter()
+        line = {"iter": done, "lr": runner.message_hub.get_scalar("train/lr").current()}
+        line |= {name: value / self.count for name, value in self.sums.items()}
+        line["iter_s"] = round((now_s - self._since_s) / self._timed, 4)
+        if torch.cuda.is_available():
+            line["memory_mib"] = torch.cuda.max_memory_allocated() // 2**20
+        self._write(runner, line)
+        self.sums, self.count, self._since_s, self._timed = {}, 0, now_s, 0
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:  # noqa: ANN401
+        """Write the scores of an evaluation during training."""
+        scores = {name: value for name, value in (metrics or {}).items() if "/" not in name}
+        iou = {name.partition("/")[2]: value for name, value in (metrics or {}).items() if name.startswith("iou_pct/")}
+        self._write(runner, {"iter": runner.iter, **scores, "iou_pct": iou})
+        # The time of the evaluation belongs to no training iteration.
+        self._since_s, self._timed = time.perf_counter(), 0
+
+    def _write(self, runner: Any, line: dict[str, Any]) -> None:  # noqa: ANN401
+        with (Path(runner.work_dir) / METRICS_FILE).open("a") as file:
+            file.write(json.dumps(_finite(line)) + "\n")
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401
+    """JSON has no NaN: an absent class's IoU becomes null."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,65 @@
+"""Optimizer step in fp32 or under bf16 autocast, which refuses to step on a loss that is not a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Literal
+
+import torch
+from mmengine.optim import OptimWrapper as MMOptimWrapper
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from rs_adapt.errors import NonFiniteLoss
+from rs_adapt.registry import OPTIM_WRAPPERS
+
+Precision = Literal["fp32", "bf16"]
+
+
+def autocast(precision: Precision, device_type: str) -> AbstractContextManager[Any]:
+    """The context in which a model runs: nothing for fp32, autocast to bfloat16 for bf16 (no loss scaling needed)."""
+    if precision == "fp32":
+        return nullcontext()
+    return torch.autocast(device_type, dtype=torch.bfloat16)
+
+
+@OPTIM_WRAPPERS.register_module()
+class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
+    """mmengine's wrapper with a precision and a guard.
+
+    mmengine's own mixed-precision wrapper refuses to run on a CPU and scales losses, which bf16 does not need.
+
+    Args:
+        optimizer: The optimizer; mmengine builds it from its config.
+        precision: "fp32" or "bf16".
+        accumulative_counts: Iterations whose gradients are added before a step.
+        clip_grad: Arguments of `torch.nn.utils.clip_grad_norm_`, or None.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        precision: Precision = "fp32",
+        accumulative_counts: int = 1,
+        clip_grad: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(optimizer, accumulative_counts=accumulative_counts, clip_grad=clip_grad)
+        self.precision: Precision = precision
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Run the forward pass in the wrapper's precision."""
+        device = next(model.parameters()).device
+        with super().optim_context(model), autocast(self.precision, device.type):
+            yield
+
+    def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - mmengine's signature
+        """Step on a finite loss.
+
+        Raises:
+            NonFiniteLoss: The loss is NaN or infinite; the weights are still those before the step.
+        """
+        if not bool(torch.isfinite(loss)):
+            raise NonFiniteLoss(f"the loss is {loss.item()}")
+        super().update_params(loss, *args, **kwargs)

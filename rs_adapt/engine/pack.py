@@ -1,0 +1,118 @@
+"""Adapter packs: what was trained, in one safetensors file, with a manifest that says what it fits onto."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from rs_adapt.backbones.weights import file_sha256
+from rs_adapt.engine.run_folder import write_json
+from rs_adapt.engine.state import load_trained_tensors, trained_tensors
+from rs_adapt.errors import CheckpointMismatch
+
+TENSORS_FILE = "adapter.safetensors"
+MANIFEST_FILE = "manifest.json"
+FORMAT = 1
+
+
+def save_pack(folder: Path, segmentor: nn.Module, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Write `adapter.safetensors` and `manifest.json`.
+
+    Args:
+        folder: Existing folder.
+        segmentor: The trained `EncoderDecoder`; all of it that trains is saved (adapter and head; of method `full`
+            the backbone too), with running statistics.
+        manifest: What is known about the run: cell, base, classes and so on.
+
+    Returns:
+        The manifest as written, with the format number and the file's SHA-256.
+    """
+    tensors = {name: value.detach().cpu().contiguous() for name, value in trained_tensors(segmentor).items()}
+    temporary = folder / f"{TENSORS_FILE}.tmp"
+    save_file(tensors, temporary)
+    temporary.replace(folder / TENSORS_FILE)
+    complete = {
+        "format": FORMAT,
+        **manifest,
+        "tensors": {
+            "file": TENSORS_FILE,
+            "sha256": file_sha256(folder / TENSORS_FILE),
+            "count": len(tensors),
+            "bytes": (folder / TENSORS_FILE).stat().st_size,
+        },
+    }
+    write_json(folder / MANIFEST_FILE, complete)
+    return complete
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a pack.
+
+    Args:
+        folder: A run folder or a folder with the two files of a pack.
+
+    Raises:
+        CheckpointMismatch: There is no pack, or the manifest is damaged or of a newer format.
+    """
+    if folder.name in (TENSORS_FILE, MANIFEST_FILE):
+        folder = folder.parent
+    path = folder / MANIFEST_FILE
+    if not path.is_file():
+        unfinished = (folder / "cell.json").is_file()
+        hint = " The run is not finished; continue it with --resume." if unfinished else ""
+        raise CheckpointMismatch(f"{folder} holds no adapter pack: {MANIFEST_FILE} is missing.{hint}")
+    try:
+        manifest = json.loads(path.read_text())
+        known_format = manifest["format"] == FORMAT
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise CheckpointMismatch(f"{path} is damaged: {error!r}. Copy the pack again.") from error
+    if not known_format:
+        raise CheckpointMismatch(
+            f"{path} has format {manifest['format']}, this version reads format {FORMAT}. Update rs-adapt."
+        )
+    return dict(manifest)
+
+
+def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sha256: str) -> dict[str, Any]:
+    """Put a pack's tensors into a freshly built segmentor.
+
+    Args:
+        folder: A run folder or a folder with the two files of a pack.
+        segmentor: Built from the same cell, on its base weights.
+        classes: Class names that the segmentor will be scored on, in index order.
+        base_sha256: Of the base that the segmentor stands on.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        CheckpointMismatch: Another base, another class list, a damaged file, or tensors of another model.
+    """
+    manifest = read_manifest(folder)
+    folder = folder.parent if folder.is_file() else folder
+    path = folder / TENSORS_FILE
+    if manifest["classes"] != list(classes):
+        raise CheckpointMismatch(
+            f"the pack {folder} was trained on the classes {', '.join(manifest['classes'])}; here they are "
+            f"{', '.join(classes)}. Evaluate it on a bench with its own classes."
+        )
+    if manifest["base"]["sha256"] != base_sha256:
+        raise CheckpointMismatch(
+            f"the pack {folder} belongs to the base {manifest['base']['name']} with SHA-256 "
+            f"{manifest['base']['sha256'][:16]}..., the weights given here have {base_sha256[:16]}.... An adapter on "
+            "another base gives nonsense; pass the weights it was trained on with --weights."
+        )
+    if not path.is_file() or file_sha256(path) != manifest["tensors"]["sha256"]:
+        state = "is damaged: its SHA-256 is not the manifest's" if path.is_file() else "is missing"
+        raise CheckpointMismatch(f"{path} {state}. Copy the pack again.")
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise CheckpointMismatch(f"{path} is no safetensors file: {error}.") from error
+    load_trained_tensors(segmentor, tensors, str(path))
+    return manifest

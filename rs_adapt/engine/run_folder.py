@@ -1,0 +1,128 @@
+"""The run folder: made when all checks have passed, refused when it holds a run, described by `cell.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import rs_adapt
+from rs_adapt.engine.state import STATE_FILE
+from rs_adapt.errors import CheckpointMismatch, RunExists
+
+CONFIG_FILE = "config.py"
+CELL_FILE = "cell.json"
+RESULT_FILE = "result.json"
+
+_PACKAGES = (
+    "torch",
+    "onedl-mmengine",
+    "onedl-mmcv",
+    "onedl-mmsegmentation",
+    "transformers",
+    "numpy",
+    "pillow",
+    "safetensors",
+)
+
+
+def open_run_folder(run_dir: Path, *, cfg_text: str, record: dict[str, Any], resume: bool, overwrite: bool) -> None:
+    """Make a run folder with `config.py` and `cell.json`, or check the one that a run is resumed in.
+
+    Args:
+        run_dir: The folder.
+        cfg_text: The resolved configuration as Python text.
+        record: What `cell.json` holds: the cell and the options it was started with.
+        resume: Go on in an existing folder; its configuration must be the same.
+        overwrite: Delete an existing run first.
+
+    Raises:
+        RunExists: The folder holds a run and neither `resume` nor `overwrite` was asked for, or it holds other files.
+        CheckpointMismatch: Resume was asked for and there is no state, or the configuration differs.
+    """
+    if resume:
+        _check_resumable(run_dir, cfg_text)
+        return
+    if run_dir.exists() and any(run_dir.iterdir()):
+        if not (run_dir / CELL_FILE).is_file():
+            raise RunExists(
+                f"{run_dir} is not empty and holds no run of rs-adapt. Choose another folder with --work-dir."
+            )
+        if not overwrite:
+            state = "an unfinished run: --resume continues it" if (run_dir / STATE_FILE).is_file() else "a run"
+            raise RunExists(
+                f"{run_dir} holds {state}. Choose another folder with --work-dir, or add --overwrite to delete it."
+            )
+        shutil.rmtree(run_dir)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    (run_dir / CONFIG_FILE).write_text(cfg_text)
+    write_json(run_dir / CELL_FILE, record)
+
+
+def _check_resumable(run_dir: Path, cfg_text: str) -> None:
+    if not (run_dir / STATE_FILE).is_file():
+        finished = (run_dir / RESULT_FILE).is_file()
+        reason = "the run is finished" if finished else f"there is no {STATE_FILE}, so nothing was saved yet"
+        raise CheckpointMismatch(f"cannot resume {run_dir}: {reason}. Start anew with --overwrite.")
+    stored = (run_dir / CONFIG_FILE).read_text()
+    if stored != cfg_text:
+        old, new = stored.splitlines(), cfg_text.splitlines()
+        first = next(
+            (pair for pair in zip(old, new, strict=False) if pair[0] != pair[1]),
+            (f"{len(old)} lines", f"{len(new)} lines"),
+        )
+        raise CheckpointMismatch(
+            f"cannot resume {run_dir}: the configuration has changed, first from `{first[0].strip()}` to "
+            f"`{first[1].strip()}`. Repeat the options of the first start, or start anew with --overwrite."
+        )
+
+
+def environment() -> dict[str, Any]:
+    """Versions, machine and source revision, as they go into `cell.json` and `result.json`."""
+    import torch
+
+    packages = {}
+    for name in _PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        "rs_adapt": rs_adapt.__version__,
+        "python": platform.python_version(),
+        "packages": packages,
+        "device": torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else f"CPU, {torch.get_num_threads()} threads",
+        "git": _git_revision(),
+    }
+
+
+def _git_revision() -> dict[str, Any] | None:
+    """Commit and whether files differ from it, if the package lies in a checkout of its own."""
+    root = Path(rs_adapt.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(_git(root, "status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON so that the file is there complete or not at all."""
+    temporary = path.with_suffix(path.suffix + ".tmp")
+    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    os.replace(temporary, path)

@@ -1,0 +1,42 @@
+"""mmengine's Runner without its console: one log file in the run folder and nothing else written there."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import MMLogger
+from mmengine.runner import Runner
+
+LOG_FILE = "train.log"
+
+
+class CellRunner(Runner):  # type: ignore[misc]
+    """A Runner whose log goes to `train.log` only, and whose run folder holds no timestamped sub-folder."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - mmengine's signature
+        # mmengine keeps loggers and message hubs by name for the life of the process; its own name is the second of
+        # the start, which two short runs can share.
+        kwargs["experiment_name"] = f"rs_adapt-{time.time_ns()}"
+        super().__init__(*args, **kwargs)
+        timestamped = Path(self._log_dir)
+        self._log_dir = self.work_dir
+        if timestamped.is_dir() and not any(timestamped.iterdir()):
+            timestamped.rmdir()
+
+    def build_logger(self, log_level: int | str = "INFO", log_file: str | None = None, **kwargs: Any) -> MMLogger:  # noqa: ANN401
+        """A logger that writes the run's log file."""
+        logger = super().build_logger(log_level, log_file or str(Path(self.work_dir) / LOG_FILE), **kwargs)
+        for handler in list(logger.handlers):
+            if isinstance(handler, logging.StreamHandler) and getattr(handler, "stream", None) in (
+                sys.stdout,
+                sys.stderr,
+            ):
+                logger.removeHandler(handler)
+        return logger
+
+    def dump_config(self) -> None:
+        """The run folder holds the configuration already."""

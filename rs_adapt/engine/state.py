@@ -1,0 +1,113 @@
+"""Training state on disk: everything that an interrupted run needs to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rs_adapt.engine.metrics_hook import MetricsHook
+from rs_adapt.errors import CheckpointMismatch
+
+STATE_FILE = "state.pth"
+
+
+def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """What a model's state dict holds besides frozen parameters: adapter, head, running statistics, teacher."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    return {name: value for name, value in model.state_dict().items() if name not in frozen}
+
+
+def load_trained_tensors(model: nn.Module, tensors: dict[str, Tensor], what: str) -> None:
+    """Put tensors of `trained_tensors` back into a model.
+
+    Args:
+        model: A model of the same configuration.
+        tensors: By name.
+        what: Name of the source, for messages.
+
+    Raises:
+        CheckpointMismatch: A name is missing or unknown, or a shape differs.
+    """
+    own = trained_tensors(model)
+    if missing := sorted(own.keys() - tensors.keys()):
+        raise CheckpointMismatch(f"{what} lacks {len(missing)} tensors of this model, first {missing[0]}.")
+    if unknown := sorted(tensors.keys() - own.keys()):
+        raise CheckpointMismatch(f"{what} holds {len(unknown)} tensors this model has not, first {unknown[0]}.")
+    for name, value in tensors.items():
+        if value.shape != own[name].shape:
+            raise CheckpointMismatch(
+                f"{what}: {name} has shape {tuple(value.shape)}, this model needs {tuple(own[name].shape)}."
+            )
+    model.load_state_dict(tensors, strict=False)
+
+
+def save_state(path: Path, *, runner: Any, iteration: int) -> None:  # noqa: ANN401 - mmengine is untyped
+    """Write the state after `iteration` iterations; the file appears complete or not at all.
+
+    Args:
+        path: File to write.
+        runner: mmengine's Runner, in training.
+        iteration: Iterations done.
+    """
+    model = _unwrap(runner.model)
+    metrics = _metrics_hook(runner)
+    state = {
+        "iteration": iteration,
+        "model": {name: value.detach().cpu() for name, value in trained_tensors(model).items()},
+        "optimizer": runner.optim_wrapper.state_dict(),
+        "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
+        # Losses that wait for the next line of metrics.jsonl.
+        "metrics": {"sums": metrics.sums, "count": metrics.count},
+    }
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def load_state(path: Path, *, runner: Any) -> int:  # noqa: ANN401 - mmengine is untyped
+    """Restore a runner in training from `save_state`'s file and return the iterations done.
+
+    Only tensors and plain values are read (`weights_only=True`): a file with code in it is refused.
+
+    Raises:
+        CheckpointMismatch: The file is damaged, or of another configuration.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for damaged files
+        raise CheckpointMismatch(f"{path} is not a readable training state: {error}") from error
+    load_trained_tensors(_unwrap(runner.model), state["model"], str(path))
+    runner.optim_wrapper.load_state_dict(state["optimizer"])
+    for scheduler, values in zip(runner.param_schedulers, state["schedulers"], strict=True):
+        scheduler.load_state_dict(values)
+    metrics = _metrics_hook(runner)
+    metrics.sums, metrics.count = state["metrics"]["sums"], state["metrics"]["count"]
+    return int(state["iteration"])
+
+
+def seed_iteration(seed: int, iteration: int, rank: int = 0) -> None:
+    """Seed torch's generators (CPU and GPU) for one training iteration.
+
+    What an iteration draws (points of the mask loss, classes to mix) then depends on nothing but these numbers: not on
+    where a run was interrupted, how often it was evaluated, or how many workers load images.
+
+    Args:
+        seed: Of the run.
+        iteration: From 0.
+        rank: Of this process.
+    """
+    torch.manual_seed(int(np.random.SeedSequence((seed, iteration, rank)).generate_state(1, np.uint64)[0]))
+
+
+def _metrics_hook(runner: Any) -> MetricsHook:  # noqa: ANN401
+    return next(hook for hook in runner.hooks if isinstance(hook, MetricsHook))
+
+
+def _unwrap(model: Any) -> nn.Module:  # noqa: ANN401
+    module: nn.Module = getattr(model, "module", model)
+    return module

@@ -1,0 +1,183 @@
+"""`rs-adapt train` as one function: checks, run folder, training, final score, adapter pack."""
+
+from __future__ import annotations
+
+import copy
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.hooks import Hook
+from mmengine.logging import MessageHub
+
+from rs_adapt.config import to_python
+from rs_adapt.engine.build import (
+    OnProgress,
+    build_loader,
+    check_data,
+    choose_device,
+    prepare_data,
+    quiet_libraries,
+    use_registry,
+)
+from rs_adapt.engine.evaluate import evaluate
+from rs_adapt.engine.metrics_hook import read_metrics
+from rs_adapt.engine.pack import save_pack
+from rs_adapt.engine.results import make_manifest, make_result
+from rs_adapt.engine.run_folder import RESULT_FILE, environment, open_run_folder, write_json
+from rs_adapt.engine.runner import LOG_FILE, CellRunner
+from rs_adapt.engine.state import STATE_FILE, save_state
+from rs_adapt.engine.state_hook import Interrupted, StateHook
+from rs_adapt.errors import NonFiniteLoss
+from rs_adapt.metrics.cost import build_on_meta, count_parameters
+
+
+def train(
+    cfg: Any,  # noqa: ANN401 - mmengine is untyped
+    *,
+    record: dict[str, Any],
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    hooks: Sequence[Hook] = (),
+    on_progress: OnProgress | None = None,
+) -> dict[str, Any]:
+    """Train one cell and score it.
+
+    Everything that can be wrong with configuration, data, weights and device is found before the run folder is made.
+
+    Args:
+        cfg: A resolved configuration; the run folder is its `work_dir`.
+        record: What `cell.json` says about how the run was started.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        resume: Go on from the state in the run folder.
+        overwrite: Delete a run that is there.
+        dry_run: Stop after the checks; nothing is written.
+        hooks: Further mmengine hooks, such as a progress bar.
+        on_progress: Called with (what, done, total) while data are prepared and checked.
+
+    Returns:
+        `result`, the content of `result.json`, and `matrix`, the confusion matrix behind it; of a dry run `tiles`,
+        `parameters` and `run_dir`.
+
+    Raises:
+        Interrupted: A signal asked for a stop; the state is saved.
+        RsAdaptError: As its message says.
+    """
+    run_dir = Path(cfg.work_dir)
+    with quiet_libraries():
+        choose_device(device)
+        use_registry(cfg)
+        prepare_data(cfg, on_progress)
+        tiles = check_data(cfg, on_progress)
+        if dry_run:
+            return {"tiles": tiles, "run_dir": str(run_dir), "parameters": count_parameters(build_on_meta(cfg))}
+        _check_weights(cfg)
+        open_run_folder(
+            run_dir,
+            cfg_text=to_python(cfg),
+            record=record | {"environment": environment(), "tiles": tiles},
+            resume=resume,
+            overwrite=overwrite,
+        )
+        return _run(cfg, run_dir, record=record, resume=resume, hooks=hooks)
+
+
+def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks: Sequence[Hook]) -> dict[str, Any]:  # noqa: ANN401
+    settings = copy.deepcopy(cfg)
+    settings.default_hooks.checkpoint.resume = resume
+    runner = CellRunner.from_cfg(settings)
+    for hook in hooks:
+        runner.register_hook(hook)
+    state_hook = next(hook for hook in runner.hooks if isinstance(hook, StateHook))
+    segmentor = getattr(runner.model, "segmentor", runner.model)
+    # Of the base as loaded: method `full` changes it.
+    base_sha256 = segmentor.backbone.base_sha256()
+    started_s = time.perf_counter()
+    with _stop_on_signals(state_hook):
+        try:
+            runner.train()
+        except NonFiniteLoss as error:
+            raise _save_and_explain(runner, run_dir, error) from error
+    train_s = time.perf_counter() - started_s
+    matrix = _final_matrix(cfg, runner)
+    result = make_result(
+        cfg,
+        record=record,
+        matrix=matrix,
+        lines=read_metrics(run_dir),
+        parameters=count_parameters(runner.model),
+        train_s=None if resume else train_s,
+    )
+    save_pack(run_dir, segmentor, make_manifest(cfg, record=record, result=result, base_sha256=base_sha256))
+    write_json(run_dir / RESULT_FILE, result)
+    # The pack and the result are complete; the optimizer's state is no longer needed.
+    (run_dir / STATE_FILE).unlink(missing_ok=True)
+    return {"result": result, "matrix": matrix}
+
+
+def _final_matrix(cfg: Any, runner: Any) -> np.ndarray[Any, Any]:  # noqa: ANN401
+    """Confusion matrix of the last weights on the test split; the last validation serves where it is the same split."""
+    same_split = cfg.test_dataloader.dataset.to_dict() == cfg.val_dataloader.dataset.to_dict()
+    last = runner.val_evaluator.metrics[0].matrix
+    if same_split and last is not None:
+        return np.asarray(last)
+    return evaluate(
+        runner.model,
+        build_loader(cfg, "test"),
+        num_classes=len(cfg.bench.classes),
+        ignore_index=cfg.bench.ignore_index,
+        precision=cfg.test_cfg.precision,
+    )
+
+
+def _save_and_explain(runner: Any, run_dir: Path, error: NonFiniteLoss) -> NonFiniteLoss:  # noqa: ANN401
+    done = runner.iter
+    save_state(run_dir / STATE_FILE, runner=runner, iteration=done)
+    parts = {
+        name.removeprefix("train/"): buffer.current()
+        for name, buffer in MessageHub.get_current_instance().log_scalars.items()
+        if name.startswith("train/") and "loss" in name
+    }
+    last = ", ".join(f"{name} {value:.4g}" for name, value in list(parts.items())[:6]) or "none"
+    return NonFiniteLoss(
+        f"{error} in iteration {done + 1}. The weights before it are saved in {run_dir / STATE_FILE}; the losses of "
+        f"the iteration before were: {last}. The log is {run_dir / LOG_FILE}. Try a lower learning rate "
+        "(--set optim.lr=...) or --precision fp32."
+    )
+
+
+def _check_weights(cfg: Any) -> None:  # noqa: ANN401
+    from rs_adapt.backbones.weights import find_weights
+
+    backbone = cfg.model.get("segmentor", cfg.model).backbone
+    find_weights(backbone.weights, cfg.backbone.weights)
+
+
+@contextmanager
+def _stop_on_signals(hook: StateHook) -> Iterator[None]:
+    """First Ctrl-C, SIGTERM or SIGUSR1 (Slurm's warning): stop after this iteration. Second Ctrl-C: at once."""
+
+    def handle(number: int, _frame: object) -> None:
+        if hook.stop_requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        hook.request_stop()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    try:
+        before = {number: signal.signal(number, handle) for number in numbers}
+    except ValueError:  # not in the main thread, where signals do not arrive anyway
+        before = {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+__all__ = ["Interrupted", "train"]

@@ -1,0 +1,51 @@
+"""Errors that a user can act on: each message says what was given, what is allowed and what to do."""
+
+from __future__ import annotations
+
+
+class RsAdaptError(Exception):
+    """Root of all errors that rs-adapt raises on purpose; takes one sentence or two for the user."""
+
+    exit_code = 2
+
+
+class ConfigError(RsAdaptError):
+    """Raised when a configuration file, key or value is not usable."""
+
+
+class UnknownName(ConfigError):
+    """Raised when a bench, method, backbone, head, strategy or direction does not exist."""
+
+
+class IncompatibleCell(ConfigError):
+    """Raised when the chosen values of two axes cannot work together."""
+
+
+class DataNotFound(RsAdaptError):
+    """Raised when a folder or file of a data set is missing."""
+
+
+class DataError(RsAdaptError):
+    """Raised when an image or a label is there but cannot be used."""
+
+
+class WeightsError(RsAdaptError):
+    """Raised when base weights are missing, damaged or of another model."""
+
+
+class CheckpointMismatch(RsAdaptError):
+    """Raised when an adapter pack or a training state does not fit what it is loaded into."""
+
+
+class RunExists(RsAdaptError):
+    """Raised when a run folder already holds a run."""
+
+
+class DeviceUnavailable(RsAdaptError):
+    """Raised when the requested device is not on this machine."""
+
+
+class NonFiniteLoss(RsAdaptError):
+    """Raised when the loss of a training step is NaN or infinite."""
+
+    exit_code = 1

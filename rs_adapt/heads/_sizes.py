@@ -1,0 +1,37 @@
+"""The pixel size that a head's prediction must have, read from mmsegmentation's meta data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+FINEST_STRIDE_PX = 4
+
+
+def prediction_size(
+    features: Sequence[Tensor], batch_img_metas: Sequence[Mapping[str, Any]], test_cfg: Mapping[str, Any] | None
+) -> tuple[int, int]:
+    """Return (height, width) in pixels of the images that `features` were computed from.
+
+    mmsegmentation stores the size before padding (`img_shape`) and the padding (left, right, top, bottom);
+    `pad_shape` cannot be used, it is None for samples without labels. While sliding, mmsegmentation overwrites
+    `img_shape` with the window's size but leaves the padding of the whole image in place, so there the padded size
+    counts only if it fits the feature maps better.
+
+    Args:
+        features: Feature maps (B, C, h, w), finest first, nominally a quarter of the image.
+        batch_img_metas: One mapping per image; the first one speaks for the batch.
+        test_cfg: mmsegmentation's test settings; only `mode` is read.
+    """
+    meta = batch_img_metas[0]
+    height_px, width_px = (int(side) for side in meta["img_shape"][:2])
+    padding = meta.get("img_padding_size", meta.get("padding_size")) or (0, 0, 0, 0)
+    left, right, top, bottom = (int(side) for side in padding)
+    bare = (height_px, width_px)
+    padded = (height_px + top + bottom, width_px + left + right)
+    if not (test_cfg and test_cfg.get("mode") == "slide"):
+        return padded
+    expected = [side * FINEST_STRIDE_PX for side in features[0].shape[-2:]]
+    return min(bare, padded, key=lambda size: abs(size[0] - expected[0]) + abs(size[1] - expected[1]))

@@ -1,0 +1,118 @@
+"""Linear decode head: one linear classifier on all feature levels, for linear probing.
+
+Shapes: B batch, C channels of a level, K classes, h/w grid of a level, H/W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rs_adapt.errors import ConfigError
+from rs_adapt.heads._sizes import prediction_size
+from rs_adapt.registry import MODELS
+
+
+@MODELS.register_module()
+class LinearHead(nn.Module):
+    """Normalise each level, resize all to the finest one, concatenate, classify with a 1x1 convolution.
+
+    The multi-scale linear protocol of DINOv2 (arXiv 2304.07193, section 7.4). `logits = b + sum_i up(W_i LN_i(x_i))`:
+    bilinear weights sum to one and act on space only, so classifying each level on its own grid and resizing K maps
+    instead of C is the same function at a fraction of the cost.
+
+    Trained: `sum_i (2 C_i + K C_i) + K` numbers.
+
+    Departs from DINOv2 in the normalisation: layer norm over the channels instead of batch norm. Batches here hold 1
+    to 4 crops, source and class-mixed crops pass in turn, and a weight-averaged teacher has no statistics of its own;
+    layer norm depends on none of that, and the levels come from blocks without a final norm.
+
+    Args:
+        in_channels: Channels of each level, finest first.
+        num_classes: Number of classes K.
+        ignore_index: Label value that takes no part in the loss.
+        align_corners: How mmsegmentation resizes the scores to the original image size.
+
+    Raises:
+        ConfigError: If there is no level or no class.
+    """
+
+    # What `predict` returns: softmax makes it probabilities.
+    score_kind: ClassVar[Literal["logits", "scores"]] = "logits"
+
+    def __init__(
+        self, *, in_channels: Sequence[int], num_classes: int, ignore_index: int = 255, align_corners: bool = False
+    ) -> None:
+        """Build one norm and one classifier per level."""
+        super().__init__()
+        if not in_channels or num_classes < 1:
+            raise ConfigError(
+                f"LinearHead got in_channels={list(in_channels)} and num_classes={num_classes}. "
+                "Give the channels of at least one level and at least one class."
+            )
+        self.num_classes = self.out_channels = num_classes
+        self.ignore_index = ignore_index
+        self.align_corners = align_corners
+        self.norms = nn.ModuleList(nn.LayerNorm(channels) for channels in in_channels)
+        # A single bias: the levels' maps are summed. It sits on the finest level, which is not resized.
+        classifiers = [nn.Linear(channels, num_classes, bias=level == 0) for level, channels in enumerate(in_channels)]
+        # As mmsegmentation starts the 1x1 convolution of its heads.
+        for classifier in classifiers:
+            nn.init.normal_(classifier.weight, std=0.01)
+        nn.init.zeros_(classifiers[0].bias)
+        self.classifiers = nn.ModuleList(classifiers)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Return class logits (B, K, h, w) on the grid of the finest level.
+
+        Args:
+            features: One map (B, C_i, h_i, w_i) per level, finest first, any sizes.
+        """
+        logits_BKhw: Tensor | None = None
+        for x_BChw, norm, classifier in zip(features, self.norms, self.classifiers, strict=True):
+            level_BKhw = classifier(norm(x_BChw.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+            if logits_BKhw is None:
+                logits_BKhw = level_BKhw
+            else:
+                logits_BKhw = logits_BKhw + _resize(level_BKhw, logits_BKhw.shape[-2:])
+        assert logits_BKhw is not None
+        return logits_BKhw
+
+    def loss(
+        self, features: Sequence[Tensor], data_samples: Sequence[Any], train_cfg: Mapping[str, Any] | None
+    ) -> dict[str, Tensor]:
+        """Return `{"loss_ce": cross entropy}`: the mean over all labelled pixels of the batch, zero if there are none.
+
+        Args:
+            features: As in `forward`.
+            data_samples: mmsegmentation samples with `gt_sem_seg.data` (1, H, W), integers in [0, K) or `ignore_index`.
+            train_cfg: Not read; part of mmsegmentation's interface.
+        """
+        labels_BHW = torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in data_samples]).long()
+        logits_BKHW = _resize(self.forward(features).float(), labels_BHW.shape[-2:])
+        total = F.cross_entropy(logits_BKHW, labels_BHW, ignore_index=self.ignore_index, reduction="sum")
+        num_labelled = (labels_BHW != self.ignore_index).sum().clamp(min=1)
+        return {"loss_ce": total / num_labelled}
+
+    def predict(
+        self,
+        features: Sequence[Tensor],
+        batch_img_metas: Sequence[Mapping[str, Any]],
+        test_cfg: Mapping[str, Any] | None,
+    ) -> Tensor:
+        """Return class logits (B, K, H, W), float32, at the size of the network's input.
+
+        Args:
+            features: As in `forward`.
+            batch_img_metas: mmsegmentation's meta data, with `img_shape` and the padding if there is any.
+            test_cfg: mmsegmentation's test settings.
+        """
+        return _resize(self.forward(features).float(), prediction_size(features, batch_img_metas, test_cfg))
+
+
+def _resize(x_BKhw: Tensor, size: Sequence[int]) -> Tensor:
+    return F.interpolate(x_BKhw, size=tuple(size), mode="bilinear", align_corners=False)

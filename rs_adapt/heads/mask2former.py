@@ -1,0 +1,247 @@
+"""Mask2Former decode head on the pixel decoder and masked-attention decoder of `transformers`, in pure PyTorch.
+
+Shapes: B batch, Q queries, D channels of the head, K classes, h/w grid at a quarter of the image, H/W pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import Mask2FormerConfig
+from transformers.models.mask2former.modeling_mask2former import (
+    Mask2FormerMaskedAttentionDecoder,
+    Mask2FormerPixelDecoder,
+)
+
+from rs_adapt.errors import ConfigError
+from rs_adapt.heads._sizes import prediction_size
+from rs_adapt.heads.mask2former_init import init_decoder, init_pixel_decoder
+from rs_adapt.heads.mask2former_loss import Mask2FormerLoss
+from rs_adapt.heads.mask2former_names import convert_mmdet_names
+from rs_adapt.registry import MODELS
+
+NUM_LEVELS = 4
+NUM_ATTENDED_LEVELS = 3
+GROUP_NORM_GROUPS = 32
+# Upsampled numbers at a time: 2^22 float32 are 16 MiB, about what a CPU caches; a GPU is kept busy by as much.
+MAX_UPSAMPLED = 2**22
+
+
+@MODELS.register_module()
+class Mask2FormerHead(nn.Module):
+    """Predict a set of (class, mask) pairs and add them up to class scores.
+
+    Mask2Former (arXiv 2112.01527, CVPR 2022): a deformable-attention pixel decoder, then queries that attend within
+    the mask they predicted one layer before. `score(k) = sum_q softmax(class_q)[k] * sigmoid(up(mask_q))`.
+
+    All parameters train. With `learned_query_pos=False` the query positions come with the features instead (Rein,
+    arXiv 2312.04265, links its tokens there) and the head has no position table that would stay without gradient.
+
+    Equal to mmdetection's Mask2FormerHead as mmsegmentation uses it; `convert_reference` reads its checkpoints.
+
+    Args:
+        in_channels: Channels of the four levels, finest first.
+        num_classes: Number of classes K.
+        channels: Width D; a multiple of 32 and of `num_heads`.
+        num_queries: Queries Q; with linked queries their number.
+        encoder_layers: Deformable attention layers of the pixel decoder.
+        decoder_layers: Masked attention layers; one more prediction comes from the queries before the first.
+        num_heads: Attention heads of both decoders.
+        encoder_ffn: Hidden width of the pixel decoder's feed-forward networks.
+        decoder_ffn: Hidden width of the query decoder's feed-forward networks.
+        learned_query_pos: Whether the head learns query positions itself.
+        num_points: Points per mask, in matching and in the loss.
+        oversample_ratio: Candidates per point when points are chosen by uncertainty.
+        importance_ratio: Share of points that are chosen by uncertainty.
+        class_weight: Weight of the classification loss and matching cost.
+        mask_weight: Weight of the mask loss and matching cost.
+        dice_weight: Weight of the dice loss and matching cost.
+        no_object_weight: Weight of "no object" targets inside the classification loss.
+        ignore_index: Label value that belongs to no mask.
+        align_corners: How mmsegmentation resizes the scores to the original image size.
+
+    Raises:
+        ConfigError: If there are not four levels or `channels` is not divisible as needed.
+    """
+
+    # What `predict` returns: sums over queries, non-negative, probabilities after division by their sum over classes.
+    score_kind: ClassVar[Literal["logits", "scores"]] = "scores"
+
+    def __init__(
+        self,
+        *,
+        in_channels: Sequence[int],
+        num_classes: int,
+        channels: int = 256,
+        num_queries: int = 100,
+        encoder_layers: int = 6,
+        decoder_layers: int = 9,
+        num_heads: int = 8,
+        encoder_ffn: int = 1024,
+        decoder_ffn: int = 2048,
+        learned_query_pos: bool = True,
+        num_points: int = 12544,
+        oversample_ratio: float = 3.0,
+        importance_ratio: float = 0.75,
+        class_weight: float = 2.0,
+        mask_weight: float = 5.0,
+        dice_weight: float = 5.0,
+        no_object_weight: float = 0.1,
+        ignore_index: int = 255,
+        align_corners: bool = False,
+    ) -> None:
+        """Build and initialise the modules."""
+        super().__init__()
+        if len(in_channels) != NUM_LEVELS:
+            raise ConfigError(f"Mask2FormerHead got {len(in_channels)} levels in `in_channels`; it needs {NUM_LEVELS}.")
+        if channels % GROUP_NORM_GROUPS or channels % num_heads:
+            raise ConfigError(
+                f"Mask2FormerHead got channels={channels} with num_heads={num_heads}; `channels` must be a multiple of "
+                f"{GROUP_NORM_GROUPS} (group norm) and of `num_heads`."
+            )
+        self.num_classes = self.out_channels = num_classes
+        self.num_queries = num_queries
+        self.align_corners = align_corners
+        settings = Mask2FormerConfig(
+            feature_size=channels,
+            mask_feature_size=channels,
+            hidden_dim=channels,
+            encoder_layers=encoder_layers,
+            encoder_feedforward_dim=encoder_ffn,
+            # transformers counts the prediction before the first layer as a layer.
+            decoder_layers=decoder_layers + 1,
+            dim_feedforward=decoder_ffn,
+            num_attention_heads=num_heads,
+            num_queries=num_queries,
+        )
+        self.pixel_decoder = Mask2FormerPixelDecoder(settings, feature_channels=list(in_channels))
+        self.decoder = Mask2FormerMaskedAttentionDecoder(settings)
+        self.query_feat = nn.Embedding(num_queries, channels)
+        self.query_embed = nn.Embedding(num_queries, channels) if learned_query_pos else None
+        self.level_embed = nn.Embedding(NUM_ATTENDED_LEVELS, channels)
+        self.cls_embed = nn.Linear(channels, num_classes + 1)
+        init_pixel_decoder(self.pixel_decoder)
+        init_decoder(self.decoder)
+        self.criterion = Mask2FormerLoss(
+            num_classes=num_classes,
+            ignore_index=ignore_index,
+            num_points=num_points,
+            oversample_ratio=oversample_ratio,
+            importance_ratio=importance_ratio,
+            class_weight=class_weight,
+            mask_weight=mask_weight,
+            dice_weight=dice_weight,
+            no_object_weight=no_object_weight,
+        )
+
+    def forward(self, features: Sequence[Tensor], queries: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
+        """Return class logits (B, Q, K + 1) and mask logits (B, Q, h, w) of each prediction, queries alone first.
+
+        Args:
+            features: Four maps (B, C_i, h_i, w_i), finest first, nominally at strides 4, 8, 16 and 32; any sizes.
+            queries: Positions (Q, D) of the queries. None takes `features.queries` if there is such an attribute that
+                is not None, else the learned positions.
+
+        Raises:
+            ConfigError: If the positions do not fit, or none are given and none are learned.
+        """
+        query_pos_QD = self._query_positions(queries if queries is not None else getattr(features, "queries", None))
+        # The sine positions take the features' dtype; bfloat16 maps under autocast would blur them.
+        maps = [level.to(self.query_feat.weight.dtype) for level in features]
+        pixels = self.pixel_decoder(maps)
+        batch_size = maps[0].shape[0]
+        memory, memory_pos = [], []
+        for level, x_BDhw in enumerate(pixels.multi_scale_features):
+            pos_BDhw = self.pixel_decoder.position_embedding(x_BDhw.shape, x_BDhw.device, x_BDhw.dtype)
+            memory.append((x_BDhw.flatten(2) + self.level_embed.weight[level][None, :, None]).permute(2, 0, 1))
+            memory_pos.append(pos_BDhw.flatten(2).permute(2, 0, 1))
+        decoded = self.decoder(
+            inputs_embeds=self.query_feat.weight[:, None].expand(-1, batch_size, -1),
+            query_position_embeddings=query_pos_QD[:, None].expand(-1, batch_size, -1),
+            multi_stage_positional_embeddings=memory_pos,
+            encoder_hidden_states=memory,
+            pixel_embeddings=pixels.mask_features,
+            feature_size_list=[x_BDhw.shape[-2:] for x_BDhw in pixels.multi_scale_features],
+            return_dict=True,
+        )
+        class_logits = [self.cls_embed(state_QBD.transpose(0, 1)) for state_QBD in decoded.intermediate_hidden_states]
+        return class_logits, list(decoded.masks_queries_logits)
+
+    def loss(
+        self, features: Sequence[Tensor], data_samples: Sequence[Any], train_cfg: Mapping[str, Any] | None
+    ) -> dict[str, Tensor]:
+        """Return the weighted loss terms by name, see `Mask2FormerLoss.forward`.
+
+        Args:
+            features: As in `forward`.
+            data_samples: mmsegmentation samples with `gt_sem_seg.data` (1, H, W), integers in [0, K) or the ignore
+                value; all of one size.
+            train_cfg: Not read; part of mmsegmentation's interface.
+
+        Raises:
+            DataError: If a label is neither a class nor the ignore value.
+        """
+        labels_BHW = torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in data_samples])
+        class_logits, mask_logits = self.forward(features)
+        losses: dict[str, Tensor] = self.criterion(class_logits, mask_logits, labels_BHW.to(class_logits[0].device))
+        return losses
+
+    def predict(
+        self,
+        features: Sequence[Tensor],
+        batch_img_metas: Sequence[Mapping[str, Any]],
+        test_cfg: Mapping[str, Any] | None,
+    ) -> Tensor:
+        """Return class scores (B, K, H, W), float32, not negative, at the size of the network's input.
+
+        Args:
+            features: As in `forward`.
+            batch_img_metas: mmsegmentation's meta data, with `img_shape` and the padding if there is any.
+            test_cfg: mmsegmentation's test settings.
+        """
+        class_logits, mask_logits = self.forward(features)
+        size = prediction_size(features, batch_img_metas, test_cfg)
+        with torch.autocast(features[0].device.type, enabled=False):
+            prob_BQK = class_logits[-1].float().softmax(-1)[..., :-1]
+            return torch.stack(
+                [
+                    _add_masks(prob_QK, mask_Qhw, size)
+                    for prob_QK, mask_Qhw in zip(prob_BQK, mask_logits[-1].float(), strict=True)
+                ]
+            )
+
+    @staticmethod
+    def convert_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return tensors under this class's names, from mmdetection's; see `convert_mmdet_names`."""
+        return convert_mmdet_names(state)
+
+    def _query_positions(self, queries: Tensor | None) -> Tensor:
+        if queries is None:
+            if self.query_embed is None:
+                raise ConfigError(
+                    "Mask2FormerHead was built with learned_query_pos=False but the features bring no queries. "
+                    "Use an adapter that links queries (rein) or set learned_query_pos=True."
+                )
+            return self.query_embed.weight
+        expected = tuple(self.query_feat.weight.shape)
+        if tuple(queries.shape) != expected:
+            raise ConfigError(
+                f"Mask2FormerHead got linked queries of shape {tuple(queries.shape)}; its num_queries and channels ask "
+                f"for {expected}. Set num_queries to the adapter's tokens and the adapter's query_dim to channels."
+            )
+        return queries
+
+
+def _add_masks(prob_QK: Tensor, mask_Qhw: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return scores (K, H, W) of one image; the sigmoid comes after upsampling, so masks are added in portions."""
+    portion = max(1, MAX_UPSAMPLED // math.prod(size))
+    score_KP = prob_QK.new_zeros(prob_QK.shape[1], math.prod(size))
+    for prob_qK, mask_qhw in zip(torch.split(prob_QK, portion), torch.split(mask_Qhw, portion), strict=True):
+        mask_qHW = F.interpolate(mask_qhw[None], size=size, mode="bilinear", align_corners=False)[0].sigmoid_()
+        score_KP = torch.addmm(score_KP, prob_qK.T, mask_qHW.flatten(1))
+    return score_KP.view(-1, *size)

@@ -1,0 +1,116 @@
+"""Confusion matrix of a segmentation, and IoU and accuracy from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from torch import Tensor
+
+from rs_adapt.registry import METRICS
+
+
+def confusion_matrix(truth: Tensor, prediction: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
+    """Count pixels by true and predicted class.
+
+    Args:
+        truth: Integer class indices of any shape; `ignore_index` counts nowhere.
+        prediction: Class indices in [0, num_classes), same shape.
+        num_classes: K.
+        ignore_index: Label value of pixels without label.
+
+    Returns:
+        (K, K) int64: row = truth, column = prediction.
+
+    Raises:
+        ValueError: A label that is neither a class nor `ignore_index`.
+    """
+    keep = truth != ignore_index
+    truth, prediction = truth[keep].long(), prediction[keep].long()
+    if truth.numel() and int(truth.max()) >= num_classes:
+        raise ValueError(f"label {int(truth.max())} is outside the {num_classes} classes")
+    return torch.bincount(truth * num_classes + prediction, minlength=num_classes**2).view(num_classes, num_classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What a confusion matrix says, in percent; a class that neither occurs nor is predicted has IoU NaN.
+
+    `miou_pct` and `macc_pct` are means over the classes that have a value, as in mmsegmentation.
+    """
+
+    miou_pct: float
+    aacc_pct: float
+    macc_pct: float
+    iou_pct: dict[str, float]
+    acc_pct: dict[str, float]
+
+
+def scores_of(matrix: np.ndarray[Any, Any], classes: Sequence[str]) -> Scores:
+    """IoU, accuracy (recall) per class and their means.
+
+    Args:
+        matrix: (K, K) counts, row = truth, column = prediction.
+        classes: K names.
+    """
+    hit = np.diag(matrix).astype(np.float64)
+    in_truth, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        iou = 100.0 * hit / (in_truth + predicted - hit)
+        acc = 100.0 * hit / in_truth
+        total = float(100.0 * hit.sum() / matrix.sum())
+    return Scores(
+        miou_pct=_mean(iou),
+        aacc_pct=total,
+        macc_pct=_mean(acc),
+        iou_pct=dict(zip(classes, iou.tolist(), strict=True)),
+        acc_pct=dict(zip(classes, acc.tolist(), strict=True)),
+    )
+
+
+def _mean(values: np.ndarray[Any, Any]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+@METRICS.register_module()
+class ConfusionMetric(BaseMetric):  # type: ignore[misc]
+    """The scores of `scores_of` as a mmengine metric; the last matrix stays in `matrix`.
+
+    Args:
+        classes: Names in index order.
+        ignore_index: Label value that counts nowhere.
+        collect_device: Where several processes gather their results, "cpu" or "gpu".
+        prefix: Put before the names of the scores by mmengine.
+    """
+
+    def __init__(
+        self,
+        *,
+        classes: list[str],
+        ignore_index: int = 255,
+        collect_device: str = "cpu",
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.classes = list(classes)
+        self.ignore_index = ignore_index
+        self.matrix: np.ndarray[Any, Any] | None = None
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ANN401 - mmengine's signature
+        """Count one batch: each sample holds `pred_sem_seg` and `gt_sem_seg`, (1, H, W) class indices."""
+        for sample in data_samples:
+            prediction = sample["pred_sem_seg"]["data"]
+            truth = sample["gt_sem_seg"]["data"].to(prediction.device)
+            self.results.append(confusion_matrix(truth, prediction, len(self.classes), self.ignore_index).cpu().numpy())
+
+    def compute_metrics(self, results: list[np.ndarray[Any, Any]]) -> dict[str, float]:
+        """Scores over all images: `miou_pct`, `aacc_pct`, `macc_pct` and `iou_pct/<class>`."""
+        self.matrix = np.sum(results, axis=0)
+        scores = scores_of(self.matrix, self.classes)
+        means = {"miou_pct": scores.miou_pct, "aacc_pct": scores.aacc_pct, "macc_pct": scores.macc_pct}
+        return means | {f"iou_pct/{name}": value for name, value in scores.iou_pct.items()}

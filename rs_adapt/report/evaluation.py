@@ -1,0 +1,97 @@
+"""`rs-adapt eval` as one function: load, check the split, score, write the files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.config.paths import home
+from rs_adapt.engine.build import OnProgress, Split, build_loader, prepare_data, use_registry
+from rs_adapt.engine.checkpoint import load_model
+from rs_adapt.engine.evaluate import evaluate
+from rs_adapt.engine.pack import read_manifest
+from rs_adapt.engine.results import scores_dict
+from rs_adapt.engine.run_folder import environment, write_json
+from rs_adapt.report.confusion import draw_confusion, write_confusion_csv
+from rs_adapt.report.overlays import save_overlay
+
+
+def score_checkpoint(
+    cfg: Any,  # noqa: ANN401 - mmengine is untyped
+    checkpoint: Path,
+    *,
+    split: Split,
+    out_dir: Path,
+    overlays: int = 0,
+    device: str = "auto",
+    on_progress: OnProgress | None = None,
+) -> dict[str, Any]:
+    """Score a checkpoint and write `result.json`, `confusion.csv`, `confusion.png` and overlays.
+
+    Args:
+        cfg: The checkpoint's configuration, from `recompose`.
+        checkpoint: Folder of the pack.
+        split: "test" or "val" of the target, or "source-val".
+        out_dir: Where the files go; made if need be.
+        overlays: How many tiles, spread evenly over the split, are drawn.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        on_progress: Called with (what, done, total).
+
+    Returns:
+        The content of `result.json`.
+    """
+    from rs_adapt.datasets.checks import check_tiles
+
+    model = load_model(cfg, checkpoint, device=device)
+    prepare_data(cfg, on_progress)
+    use_registry(cfg)
+    loader = build_loader(cfg, split)
+    check_tiles(loader.dataset, home() / "checks")
+    classes, palette = list(cfg.bench.classes), [list(colour) for colour in cfg.bench.palette]
+    chosen = evenly_spread(len(loader.dataset), overlays)
+
+    def on_sample(position: int, total: int, sample: Any) -> None:  # noqa: ANN401
+        if position in chosen:
+            save_overlay(out_dir / "overlays", sample, classes=classes, palette=palette)
+        if on_progress:
+            on_progress("scoring", position + 1, total)
+
+    matrix = evaluate(
+        model,
+        loader,
+        num_classes=len(classes),
+        ignore_index=cfg.bench.ignore_index,
+        precision=cfg.test_cfg.precision,
+        on_sample=on_sample,
+    )
+    manifest = read_manifest(checkpoint)
+    result = {
+        "status": "finished",
+        "cell": dict(cfg.cell),
+        "trained_on": manifest["cell"],
+        "protocol": {
+            "report_split": loader.dataset.name.removeprefix(f"{cfg.bench.family}/").replace("/", " "),
+            "selection": "last",
+            "inference": cfg.bench.inference.to_dict(),
+            "classes_scored": classes,
+        },
+        "tiles": len(loader.dataset),
+        **scores_dict(matrix, classes),
+        "pack_sha256": manifest["tensors"]["sha256"],
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "environment": environment(),
+    }
+    out_dir.mkdir(parents=True, exist_ok=True)
+    write_confusion_csv(out_dir / "confusion.csv", matrix, classes)
+    draw_confusion(
+        out_dir / "confusion.png", matrix, classes, f"{cfg.bench.title}, {result['protocol']['report_split']}"
+    )
+    write_json(out_dir / "result.json", result)
+    return result
+
+
+def evenly_spread(total: int, count: int) -> set[int]:
+    """`count` positions spread over 0 .. total - 1 (all of them if there are fewer)."""
+    count = min(count, total)
+    return {round((index + 0.5) * total / count - 0.5) for index in range(count)}

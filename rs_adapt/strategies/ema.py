@@ -1,0 +1,46 @@
+"""The teacher of self-training: an exponential moving average of the tensors that train, and nothing else."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class EmaWeights(nn.Module):
+    """Moving average of a module's trainable parameters, kept as buffers (Tarvainen and Valpola, arXiv 1703.01780).
+
+    The frozen backbone has no second copy: `torch.func.functional_call(module, ema.weights(), ...)` runs the teacher
+    on the student's module. Being buffers, the averages are in the state dict, so a resumed run keeps its teacher.
+
+    Args:
+        module: Whose trainable parameters are followed, in their current dtype and device.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self._names: dict[str, str] = {}
+        for name, parameter in module.named_parameters():
+            if parameter.requires_grad:
+                # Buffer names may not hold dots.
+                self._names[name] = name.replace(".", "/")
+                self.register_buffer(self._names[name], parameter.detach().clone())
+
+    def weights(self) -> dict[str, Tensor]:
+        """The averages under the names of the followed parameters, as `functional_call` takes them."""
+        return {name: self.get_buffer(buffer) for name, buffer in self._names.items()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, iteration: int, decay: float) -> None:
+        """`ema <- a * ema + (1 - a) * weights` with `a = min(1 - 1 / (iteration + 1), decay)`.
+
+        The ramp of the mean teacher: at iteration 0 the teacher equals the student, and early averages are short.
+
+        Args:
+            module: The student.
+            iteration: Training iterations done so far, from 0.
+            decay: Largest share of the old average, in [0, 1).
+        """
+        alpha = min(1.0 - 1.0 / (iteration + 1), decay)
+        current = dict(module.named_parameters())
+        averages = list(self.weights().values())
+        torch._foreach_lerp_(averages, [current[name].detach() for name in self._names], 1.0 - alpha)

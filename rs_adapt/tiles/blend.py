@@ -1,0 +1,148 @@
+"""Put tiles back into a scene: class maps side by side, or overlapping logits blended (H/W pixels, K classes)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rs_adapt.errors import ConfigError, DataError
+
+# Weights stay above zero, so that every covered pixel has a result, even where only a tile's rim reaches it.
+WEIGHT_FLOOR = 1e-3
+
+
+def blend_weights(tile_px: int, kind: Literal["hann", "cosine", "flat"] = "hann") -> NDArray[np.float32]:
+    """Weights that fade from a tile's centre to its rim.
+
+    Args:
+        tile_px: side of the tile.
+        kind: "hann" (squared sine), "cosine" (sine) or "flat" (all 1). Samples lie at pixel centres.
+
+    Returns:
+        float32 weights in (0, 1], shape (tile_px, tile_px), symmetric in both directions.
+
+    Raises:
+        ConfigError: the kind is unknown.
+    """
+    phase = np.sin(np.pi * (np.arange(tile_px) + 0.5) / tile_px)
+    sides = {"hann": phase**2, "cosine": phase, "flat": np.ones(tile_px)}
+    if kind not in sides:
+        raise ConfigError(f"Blend weights {kind!r} do not exist: take one of {', '.join(sides)}.")
+    side = np.maximum(sides[kind], WEIGHT_FLOOR)
+    return np.outer(side, side).astype(np.float32)
+
+
+def stitch(
+    tiles: Iterable[tuple[int, int, NDArray[Any]]], *, height_px: int, width_px: int, fill: float
+) -> NDArray[Any]:
+    """Lay tiles into a scene; where tiles overlap, the later one is kept; parts beyond the edge (padding) are cut off.
+
+    Args:
+        tiles: (x0, y0, array) with arrays of shape (h, w) or (h, w, C), all of one dtype.
+        height_px: rows of the scene.
+        width_px: columns of the scene.
+        fill: value of pixels that no tile covers.
+
+    Returns:
+        Array of shape (height_px, width_px) or (height_px, width_px, C), of the tiles' dtype.
+
+    Raises:
+        DataError: there are no tiles, or one starts outside the scene.
+    """
+    scene: NDArray[Any] | None = None
+    for x0, y0, tile in tiles:
+        if not (0 <= x0 < width_px and 0 <= y0 < height_px):
+            raise DataError(f"A tile at column {x0}, row {y0} lies outside a scene of {width_px} x {height_px} px.")
+        if scene is None:
+            scene = np.full((height_px, width_px, *tile.shape[2:]), fill, dtype=tile.dtype)
+        part = tile[: height_px - y0, : width_px - x0]
+        scene[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]] = part
+    if scene is None:
+        raise DataError("There are no tiles to put together: cut the scene first.")
+    return scene
+
+
+class RowBlender:
+    """Weighted mean of overlapping tiles, built row by row: memory holds one band of tiles, never the whole scene.
+
+    Add the tiles in the order of their rows (as `tile_boxes` gives them), and take finished rows whenever a row of
+    tiles is complete. The weights of all tiles over a pixel are normalised to a sum of 1.
+
+    Args:
+        height_px: rows of the scene.
+        width_px: columns of the scene.
+        num_channels: channels of a tile (classes).
+        tile_px: side of a tile.
+        kind: the weights, see `blend_weights`.
+    """
+
+    def __init__(
+        self,
+        *,
+        height_px: int,
+        width_px: int,
+        num_channels: int,
+        tile_px: int,
+        kind: Literal["hann", "cosine", "flat"] = "hann",
+    ) -> None:
+        self._height_px = height_px
+        self._weights_HW = blend_weights(tile_px, kind)
+        self._tile_px = tile_px
+        self._top = 0
+        self._sum_KHW = np.zeros((num_channels, min(tile_px, height_px), width_px), dtype=np.float32)
+        self._weight_HW = np.zeros((min(tile_px, height_px), width_px), dtype=np.float32)
+
+    def add(self, x0: int, y0: int, tile_KHW: NDArray[np.float32]) -> None:
+        """Add a tile of shape (K, tile_px, tile_px) with its upper left pixel at (x0, y0); padding is cut off.
+
+        Raises:
+            DataError: the tile reaches above the rows that are already taken, or below the rows that are not reached.
+        """
+        row = y0 - self._top
+        rows, columns = self._weight_HW.shape
+        wanted = min(self._tile_px, self._height_px - y0)
+        if row < 0 or row + wanted > rows:
+            raise DataError(
+                f"A tile at row {y0} does not fit while rows {self._top} to {self._top + rows} are open: add tiles row "
+                "by row, and take the finished rows before the next row of tiles."
+            )
+        wide = min(self._tile_px, columns - x0)
+        weights_HW = self._weights_HW[:wanted, :wide]
+        place = (slice(row, row + wanted), slice(x0, x0 + wide))
+        self._sum_KHW[(slice(None), *place)] += tile_KHW[:, :wanted, :wide] * weights_HW
+        self._weight_HW[place] += weights_HW
+
+    def take(self, until: int) -> tuple[int, NDArray[np.float32]]:
+        """Finish all rows above `until` (the first row of the next tiles, or the scene's height at the end).
+
+        Args:
+            until: first row that later tiles may still touch.
+
+        Returns:
+            First finished row, and the blended values, float32, shape (K, rows, W); NaN where no tile was added.
+
+        Raises:
+            DataError: rows are asked for that no tile can have reached.
+        """
+        count = until - self._top
+        if not 0 <= count <= self._weight_HW.shape[0]:
+            raise DataError(f"Rows up to {until} are not open: {self._top} to {self._top + self._weight_HW.shape[0]}.")
+        first = self._top
+        weight_HW = self._weight_HW[:count]
+        with np.errstate(invalid="ignore"):
+            done_KHW: NDArray[np.float32] = self._sum_KHW[:, :count] / weight_HW
+        self._top = until
+        rows = min(self._tile_px, self._height_px - until)
+        self._sum_KHW, self._weight_HW = _moved(self._sum_KHW, count, rows), _moved(self._weight_HW, count, rows)
+        return first, done_KHW
+
+
+def _moved(band: NDArray[np.float32], count: int, rows: int) -> NDArray[np.float32]:
+    """Drop the first rows and open as many new ones at the bottom."""
+    moved = np.zeros((*band.shape[:-2], rows, band.shape[-1]), dtype=np.float32)
+    kept = band[..., count:, :]
+    moved[..., : kept.shape[-2], :] = kept
+    return moved

@@ -1,0 +1,144 @@
+"""Cut a scene and its label into PNG tiles (H/W pixels)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rs_adapt.errors import ConfigError, DataError
+from rs_adapt.scenes import Box, Scene, SceneInfo, colours_to_classes, count_off_legend
+from rs_adapt.tiles.grid import tile_boxes, tile_name
+from rs_adapt.tiles.index import Tile
+
+# The fastest levels of zlib write the same pixels in a fraction of the time; tiles are read far more often than sent.
+PNG_LEVEL = 1
+
+
+def cut_scene(
+    image: Path,
+    label: Path | None,
+    *,
+    img_dir: Path,
+    ann_dir: Path | None,
+    tile_px: int,
+    stride_px: int,
+    ignore_value: int,
+    stem: str | None = None,
+    bands: Sequence[int] | None = None,
+    legend: Mapping[Sequence[int], int] | None = None,
+    allowed_values: Sequence[int] | None = None,
+    min_valid: float = 0.5,
+) -> list[Tile]:
+    """Cut a scene into RGB tiles and, where there is a label, into 8-bit label tiles of the same names.
+
+    A scene smaller than a tile is padded at the right and at the bottom: image 0, label `ignore_value`. Label pixels
+    where the image or the label has no data become `ignore_value`. Which tiles are kept depends on the image alone,
+    so that a labelled and an unlabelled copy of a scene give the same tiles.
+
+    Args:
+        image: the scene, GeoTIFF or jpg/png.
+        label: its class values (one band), or colours that `legend` translates; None cuts the image only.
+        img_dir: folder for image tiles, made if absent.
+        ann_dir: folder for label tiles, made if absent; None only without `label`.
+        tile_px: side of a tile.
+        stride_px: step of the grid, at most `tile_px`.
+        ignore_value: label value of pixels that do not count (255, or 0 for benches with `reduce_zero_label`).
+        stem: first part of the tiles' names; None takes the image's stem.
+        bands: 1-based bands that become red, green and blue.
+        legend: RGB colour -> class value, for labels painted in colours.
+        allowed_values: label values that may occur besides `ignore_value`; None allows all.
+        min_valid: smallest share of valid pixels, 0 to 1, of a tile that is kept.
+
+    Returns:
+        The kept tiles, row by row.
+
+    Raises:
+        DataNotFound: the image or the label does not exist.
+        DataError: a file cannot be read, sizes of image and label differ, or the label holds unknown values or colours.
+        ConfigError: a label is given without `ann_dir`.
+    """
+    if label is not None and ann_dir is None:
+        raise ConfigError(f"Label {label} is given without a folder for its tiles: give ann_dir too.")
+    stem = image.stem if stem is None else stem
+    img_dir.mkdir(parents=True, exist_ok=True)
+    with Scene(image, bands=bands) as scene:
+        info = scene.info
+        classes = None if label is None else _read_label(label, info, ignore_value, legend, allowed_values)
+        if ann_dir is not None:
+            ann_dir.mkdir(parents=True, exist_ok=True)
+        tiles = []
+        for box in tile_boxes(info.width_px, info.height_px, tile_px, stride_px):
+            rgb_HW3, valid_HW = scene.read_rgb(box)
+            valid_share = float(np.count_nonzero(valid_HW)) / tile_px**2
+            if valid_share < min_valid:
+                continue
+            name = tile_name(stem, box)
+            rgb_HW3[~valid_HW] = 0
+            _write_png(img_dir / name, _pad(rgb_HW3, tile_px, 0))
+            if classes is not None and ann_dir is not None:
+                part_HW = classes[box.y0 : box.y1, box.x0 : box.x1]
+                part_HW = np.where(valid_HW, part_HW, np.uint8(ignore_value))
+                _write_png(ann_dir / name, _pad(part_HW, tile_px, ignore_value))
+            tiles.append(
+                Tile(
+                    name=name,
+                    scene=image.name,
+                    box=box,
+                    transform=_shifted(info.transform, box),
+                    crs=info.crs,
+                    valid_share=round(valid_share, 6),
+                )
+            )
+    return tiles
+
+
+def _read_label(
+    label: Path,
+    image: SceneInfo,
+    ignore_value: int,
+    legend: Mapping[Sequence[int], int] | None,
+    allowed_values: Sequence[int] | None,
+) -> NDArray[np.uint8]:
+    with Scene(label) as scene:
+        size, wanted = (scene.info.width_px, scene.info.height_px), (image.width_px, image.height_px)
+        if size != wanted:
+            raise DataError(
+                f"Label {label} is {size[0]} x {size[1]} px, its image {image.path} is {wanted[0]} x {wanted[1]} px: "
+                "they must be of the same size."
+            )
+        if legend is None:
+            classes_HW, valid_HW = scene.read_classes()
+        else:
+            rgb_HW3, valid_HW = scene.read_rgb()
+            classes_HW, num_off = colours_to_classes(rgb_HW3, legend, off_legend=ignore_value)
+            if num_off:
+                found = ", ".join(f"{rgb} ({n} px)" for rgb, n in count_off_legend(rgb_HW3, legend))
+                raise DataError(f"Label {label} has {num_off} pixels of colours that are not in its legend: {found}.")
+    classes_HW = np.where(valid_HW, classes_HW, np.uint8(ignore_value))
+    if allowed_values is not None:
+        unknown = sorted({int(v) for v in np.unique(classes_HW)} - {*allowed_values, ignore_value})
+        if unknown:
+            raise DataError(f"Label {label} holds the values {unknown}; known are {sorted(allowed_values)}.")
+    return classes_HW
+
+
+def _pad(array: NDArray[np.uint8], tile_px: int, value: int) -> NDArray[np.uint8]:
+    height_px, width_px = array.shape[:2]
+    if (height_px, width_px) == (tile_px, tile_px):
+        return array
+    padded = np.full((tile_px, tile_px, *array.shape[2:]), value, dtype=np.uint8)
+    padded[:height_px, :width_px] = array
+    return padded
+
+
+def _shifted(transform: Sequence[float], box: Box) -> tuple[float, ...]:
+    a, b, c, d, e, f = transform
+    return (a, b, a * box.x0 + b * box.y0 + c, d, e, d * box.x0 + e * box.y0 + f)
+
+
+def _write_png(path: Path, array: NDArray[np.uint8]) -> None:
+    Image.fromarray(array).save(path, compress_level=PNG_LEVEL)

@@ -1,0 +1,200 @@
+"""What every PEFT method must keep; a new method is found in the registry and gives its settings in `examples()`."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import rs_adapt.adapters
+from rs_adapt.adapters import Adapter, attach
+from rs_adapt.registry import MODELS
+
+MakeViT = Callable[[], nn.Module]
+GRIDS = [(6, 6), (4, 7)]
+FACTS = {"embed_dim": 32, "depth": 4, "patch_px": 16}
+METHODS = sorted(
+    (c for c in MODELS.module_dict.values() if isinstance(c, type) and issubclass(c, Adapter)), key=lambda c: c.__name__
+)
+CASES = [pytest.param(c, k, id=f"{c.__name__}-{i}") for c in METHODS for i, k in enumerate(c.examples())]
+
+
+def _arguments(function: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    names = inspect.signature(function).parameters
+    return {k: v for k, v in {**FACTS, **kwargs}.items() if k in names}
+
+
+def _build(cls: type[Adapter], kwargs: dict[str, Any]) -> Adapter:
+    torch.manual_seed(0)
+    return cls(**_arguments(cls, kwargs))
+
+
+def _attached(cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT) -> nn.Module:
+    vit = make_vit()
+    vit.adapter = _build(cls, kwargs)
+    attach(vit.adapter, vit)
+    return vit
+
+
+def _tokens(grid: tuple[int, int], dtype: torch.dtype = torch.float32) -> Tensor:
+    generator = torch.Generator().manual_seed(3)
+    return torch.randn(2, 1 + grid[0] * grid[1], FACTS["embed_dim"], generator=generator).to(dtype)
+
+
+def _loss(vit: nn.Module, grid: tuple[int, int]) -> Tensor:
+    loss = vit(_tokens(grid), grid).square().mean()
+    queries = vit.adapter.queries()
+    return loss if queries is None else loss + queries.square().mean()
+
+
+def test_methods_are_found() -> None:
+    assert {"EarthAdapter", "Rein"} <= {c.__name__ for c in METHODS}
+    assert all(getattr(rs_adapt.adapters, c.__name__) is c for c in METHODS)
+
+
+@pytest.mark.parametrize(("cls", "kwargs"), CASES)
+class TestContract:
+    """One set of checks for all methods."""
+
+    @pytest.mark.parametrize("grid", GRIDS)
+    @pytest.mark.parametrize("precision", ["fp32", "autocast", "bf16"])
+    def test_shape_and_dtype(
+        self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT, grid: tuple[int, int], precision: str
+    ) -> None:
+        vit = _attached(cls, kwargs, make_vit)
+        x = _tokens(grid)
+        expected = vit(x, grid)
+        if precision == "bf16":
+            vit, x = vit.to(torch.bfloat16), x.to(torch.bfloat16)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "autocast"):
+            y = vit(x, grid)
+        assert y.shape == x.shape
+        assert y.dtype == x.dtype
+        torch.testing.assert_close(y.float(), expected, atol=1e-6 if precision == "fp32" else 0.1, rtol=0.05)
+
+    @pytest.mark.parametrize("grid", GRIDS)
+    def test_after_block_keeps_prefix(
+        self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT, grid: tuple[int, int]
+    ) -> None:
+        adapter, x = _build(cls, kwargs), _tokens(grid)
+        before = x.clone()
+        for layer in range(FACTS["depth"]):
+            y = adapter.after_block(x, layer, grid)
+            assert torch.equal(y[:, :1], before[:, :1])
+            assert torch.equal(x, before), "the input must not be changed in place"
+
+    def test_two_prefix_tokens(self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT) -> None:
+        adapter, x, grid = _build(cls, kwargs), _tokens((4, 7)), (4, 7)
+        one = adapter.after_block(x, 3, grid)
+        adapter.num_prefix = 2
+        two = adapter.after_block(torch.cat([x[:, :1] + 1, x], dim=1), 3, grid)
+        torch.testing.assert_close(two[:, 1:], one, atol=1e-6, rtol=0)
+
+    def test_identity_at_init(self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT) -> None:
+        x, grid = _tokens(GRIDS[0]), GRIDS[0]
+        same = torch.allclose(_attached(cls, kwargs, make_vit)(x, grid), make_vit()(x, grid), atol=1e-5)
+        assert same == cls.identity_at_init
+
+    def test_only_adapter_moves(self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT) -> None:
+        vit = _attached(cls, kwargs, make_vit)
+        own = {id(p) for p in vit.adapter.adapter_params().values()}
+        before = {name: p.detach().clone() for name, p in vit.named_parameters()}
+        optimizer = torch.optim.AdamW([p for p in vit.parameters() if p.requires_grad], lr=1e-2)
+        for _ in range(2):
+            optimizer.zero_grad()
+            _loss(vit, GRIDS[0]).backward()
+            optimizer.step()
+        for name, p in vit.named_parameters():
+            assert torch.equal(p, before[name]) != (id(p) in own), name
+
+    def test_gradients_reach_all(self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT) -> None:
+        vit = _attached(cls, kwargs, make_vit)
+        _loss(vit, GRIDS[0]).backward()
+        for name, p in vit.adapter.adapter_params().items():
+            reached = p.grad is not None and bool(p.grad.abs().sum() > 0)
+            assert reached != any(part in name for part in cls.zero_grad_at_init), name
+
+    def test_state_dict_round_trip(self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT) -> None:
+        vit, other = _attached(cls, kwargs, make_vit), _attached(cls, kwargs, make_vit)
+        with torch.no_grad():
+            for p in vit.adapter.parameters():
+                p.add_(0.1)
+        x, grid = _tokens(GRIDS[1]), GRIDS[1]
+        expected = vit(x, grid)
+        assert not torch.equal(other(x, grid), expected)
+        other.adapter.load_state_dict(vit.adapter.state_dict())
+        assert torch.equal(other(x, grid), expected)
+        assert vit.adapter.state_dict().keys() >= vit.adapter.adapter_params().keys()
+
+    def test_closed_form_count(self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT) -> None:
+        vit = _attached(cls, kwargs, make_vit)
+        counted = sum({id(p): p.numel() for p in vit.parameters() if p.requires_grad}.values())
+        assert cls.num_params(**_arguments(cls.num_params, kwargs)) == counted
+
+    def test_deepcopy(self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT) -> None:
+        vit, grid = _attached(cls, kwargs, make_vit), GRIDS[1]
+        x = _tokens(grid)
+        expected = vit(x, grid).detach()
+        twin = copy.deepcopy(vit)
+        with torch.no_grad():
+            for p in vit.adapter.parameters():
+                p.add_(1.0)
+        assert torch.equal(twin(x, grid), expected)
+
+    def test_compile(self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT) -> None:
+        vit, grid = _attached(cls, kwargs, make_vit), GRIDS[1]
+        torch._dynamo.reset()
+        # The whole forward must be one graph; what a compiler makes of the graph is not for this test.
+        compiled = torch.compile(copy.deepcopy(vit), backend="eager", fullgraph=True, dynamic=False)
+        torch.testing.assert_close(compiled(_tokens(grid), grid), vit(_tokens(grid), grid), atol=1e-5, rtol=1e-5)
+
+    def test_inference_mode_then_training(self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT) -> None:
+        vit = _attached(cls, kwargs, make_vit)
+        with torch.inference_mode():
+            vit(_tokens(GRIDS[0]), GRIDS[0])
+        _loss(vit, GRIDS[0]).backward()
+
+
+def test_attach_names_undeclared_parameter(make_vit: MakeViT) -> None:
+    class Careless(Adapter):
+        def wrap(self, vit: nn.Module) -> None:
+            vit.extra = nn.Linear(2, 2)
+
+    with pytest.raises(AssertionError, match=r"extra\.weight"):
+        attach(Careless(), make_vit())
+
+
+def test_attach_names_frozen_parameter(make_vit: MakeViT) -> None:
+    class Idle(Adapter):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gain = nn.Parameter(torch.ones(1), requires_grad=False)
+
+    with pytest.raises(AssertionError, match="gain"):
+        attach(Idle(), make_vit())
+
+
+def test_attach_accepts_a_wrapping_method(make_vit: MakeViT) -> None:
+    class Branch(nn.Module):
+        def __init__(self, base: nn.Linear) -> None:
+            super().__init__()
+            self.base, self.gain = base, nn.Parameter(torch.zeros(1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.base(x) + self.gain
+
+    class Bias(Adapter):
+        def wrap(self, vit: nn.Module) -> None:
+            branch = Branch(vit.blocks[0].attn_q)
+            vit.blocks[0].replace("attn_q", branch)
+            self.register_parameter("gain", branch.gain)
+
+    vit, adapter = make_vit(), Bias()
+    attach(adapter, vit)
+    assert [name for name, p in vit.named_parameters() if p.requires_grad] == ["blocks.0.attn_q.gain"]
+    assert list(adapter.adapter_params()) == ["gain"]

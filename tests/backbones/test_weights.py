@@ -1,0 +1,259 @@
+"""Base weights: every file layout loads to the same ViT, and every bad file is refused by name."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from safetensors.torch import save_file
+from torch import Tensor
+
+from rs_adapt.backbones import Dinov2, file_sha256, find_weights, load_state
+from rs_adapt.errors import ConfigError, WeightsError
+
+State = dict[str, Tensor]
+CONFIGS = Path(__file__).parents[2] / "configs" / "backbone"
+FACTS = {"file": "vit.pth", "url": "https://example.org/vit.pth", "bytes": 1234, "sha256": "ab" * 32}
+
+
+def same(a: State, b: State) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("swiglu", [False, True])
+@pytest.mark.parametrize(
+    "form", ["original", "state_dict", "model_backbone", "hf_published", "hf_current", "hf_folder", "hf_bin", "legacy"]
+)
+def test_every_layout_loads_to_the_same_vit(
+    tmp_path: Path,
+    original_state: Callable[..., State],
+    huggingface_state: Callable[..., State],
+    form: str,
+    swiglu: bool,
+) -> None:
+    state = original_state(swiglu=swiglu)
+    want = Dinov2.convert_reference(state)
+    path = tmp_path / "weights.anything"
+    if form == "original":
+        torch.save(state, path)
+    elif form == "legacy":
+        torch.save(state, path, _use_new_zipfile_serialization=False)
+    elif form == "state_dict":
+        torch.save({"state_dict": state}, path)
+    elif form == "model_backbone":
+        head = {"decode_head.conv.weight": torch.zeros(2, 2)}
+        torch.save({"model": {f"backbone.{name}": value for name, value in state.items()} | head, "iter": 3}, path)
+    elif form == "hf_published":
+        save_file(huggingface_state(state, published=True), path)
+    elif form == "hf_current":
+        save_file({f"dinov2.{n}": v for n, v in huggingface_state(state, published=False).items()}, path)
+    elif form == "hf_folder":
+        path = tmp_path / "folder"
+        path.mkdir()
+        (path / "config.json").write_text("{}")
+        save_file(huggingface_state(state, published=True), path / "model.safetensors")
+    else:
+        path = tmp_path / "folder"
+        path.mkdir()
+        torch.save(huggingface_state(state, published=True), path / "pytorch_model.bin")
+    assert same(load_state(path), want)
+
+
+def test_converted_splits_q_k_v_in_order(original_state: Callable[..., State]) -> None:
+    state = original_state()
+    got = Dinov2.convert_reference(state)
+    for i, part in enumerate("qkv"):
+        assert torch.equal(
+            got[f"layers.3.attention.{part}_proj.bias"], state["blocks.3.attn.qkv.bias"][i * 32 : (i + 1) * 32]
+        )
+    assert not any("mask" in name or name.startswith("norm") for name in got)
+
+
+def test_loading_resizes_to_the_vits_own_patch_and_grid(
+    tmp_path: Path, build: Callable[..., Dinov2], original_state: Callable[..., State]
+) -> None:
+    state = original_state(patch=14, grid=5)
+    torch.save(state, tmp_path / "vit.pth")
+    vit = build(weights=tmp_path / "vit.pth")
+    assert same(vit.state_dict(), Dinov2.convert_reference(state, patch_px=8, image_px=64))
+    # At its own sizes nothing is touched.
+    native = build(weights=tmp_path / "vit.pth", patch_px=14, image_px=70)
+    assert same(native.state_dict(), Dinov2.convert_reference(state))
+    assert vit.base_sha256() != native.base_sha256()
+    assert not any(p.requires_grad for p in vit.parameters())
+
+
+def test_loading_swiglu_changes_the_features(
+    tmp_path: Path, build: Callable[..., Dinov2], original_state: Callable[..., State]
+) -> None:
+    torch.save(original_state(swiglu=True), tmp_path / "g.pth")
+    x = torch.ones(1, 3, 64, 64)
+    loaded = build(weights=tmp_path / "g.pth", swiglu=True)
+    assert not torch.allclose(loaded(x)[3], build(swiglu=True)(x)[3])
+    with pytest.raises(WeightsError, match=r"tensors do not fit, e\.g\. layers\.0\.mlp\.\w+"):
+        build(weights=tmp_path / "g.pth")
+
+
+def test_part_of_a_model_converts_and_sizes_are_optional(original_state: Callable[..., State]) -> None:
+    part = {name: value for name, value in original_state().items() if name.startswith("blocks.2.")}
+    got = Dinov2.convert_reference(part, patch_px=16, image_px=512)
+    assert {name.split(".")[1] for name in got} == {"2"}
+    state = original_state(patch=14, grid=5)
+    positions = "embeddings.position_embeddings"
+    assert Dinov2.convert_reference(state, image_px=98)[positions].shape[1] == 1 + 49
+    assert torch.equal(Dinov2.convert_reference(state, image_px=98)[positions][:, 0], state["pos_embed"][:, 0])
+    with pytest.raises(ConfigError, match="give patch_px too"):
+        Dinov2.convert_reference({"pos_embed": state["pos_embed"]}, image_px=98)
+    with pytest.raises(WeightsError, match="no square grid"):
+        Dinov2.convert_reference({"pos_embed": torch.zeros(1, 8, 4)}, patch_px=8, image_px=98)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("blocks.0.5.attn.qkv.weight", (3, 3), "do not belong to the original DINOv2.*blocks.0.5"),
+        ("register_tokens", (1, 4, 8), "with registers"),
+        ("blocks.0.attn.qkv.weight", (4, 3), "cannot be split into 3"),
+    ],
+)
+def test_unknown_names_are_refused(name: str, shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(WeightsError, match=message):
+        Dinov2.convert_reference({name: torch.zeros(shape)})
+
+
+def test_another_model_size_gives_both_sizes(tmp_path: Path, original_state: Callable[..., State]) -> None:
+    torch.save(original_state(depth=12, dim=384), tmp_path / "s.pth")
+    with pytest.raises(WeightsError, match=r"file is ViT-S \(384 wide, 12 deep\), dinov2_nano needs 192 wide, 6 deep"):
+        Dinov2(embed_dim=192, depth=6, num_heads=3, out_layers=(1, 2, 4, 5), weights=tmp_path / "s.pth")
+
+
+class Evil:
+    """Would create a file when unpickled."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.target,))
+
+
+@pytest.mark.parametrize("writer", ["torch", "pickle"])
+def test_pickle_with_code_is_refused_and_not_run(tmp_path: Path, writer: str) -> None:
+    target, path = tmp_path / "executed", tmp_path / "evil.pth"
+    content = {"cls_token": torch.zeros(1), "x": Evil(target)}
+    if writer == "torch":
+        torch.save(content, path)
+    else:
+        path.write_bytes(pickle.dumps({"x": Evil(target)}, protocol=2))
+    with pytest.raises(WeightsError, match=r"holds Python objects.*getattr\).*nothing in it was run"):
+        load_state(path)
+    assert not target.exists()
+    # The file does run code when read carelessly, so the test above means something.
+    torch.load(path, weights_only=False) if writer == "torch" else pickle.loads(path.read_bytes())
+    assert target.exists()
+
+
+@pytest.mark.parametrize("form", ["pth", "safetensors", "legacy", "empty", "text"])
+def test_damaged_files(tmp_path: Path, original_state: Callable[..., State], form: str) -> None:
+    path = tmp_path / "damaged"
+    if form == "safetensors":
+        save_file(original_state(), path)
+    else:
+        torch.save(original_state(), path, _use_new_zipfile_serialization=form != "legacy")
+    content = {"empty": b"", "text": b"<html>404 Not Found</html>"}.get(form)
+    path.write_bytes(path.read_bytes()[:20000] if content is None else content)
+    with pytest.raises(WeightsError, match=r"damaged \(\d+ bytes\) cannot be read.*truncated or another kind"):
+        load_state(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"conv1.weight": torch.zeros(2, 3)}, "no DINOv2 ViT: the names are like conv1.weight"),
+        ([torch.zeros(2)], "no state dict"),
+        ({"state_dict": {"a": 1}}, "no state dict"),
+        ({"blocks.0.norm1.weight": torch.zeros(2)}, "not a whole DINOv2 ViT: embeddings.cls_token"),
+    ],
+)
+def test_not_a_vit(tmp_path: Path, content: object, message: str) -> None:
+    torch.save(content, tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match=message):
+        load_state(tmp_path / "other.pth")
+
+
+def test_missing_block_is_named(
+    tmp_path: Path, build: Callable[..., Dinov2], original_state: Callable[..., State]
+) -> None:
+    state = original_state()
+    del state["blocks.1.mlp.fc1.bias"]
+    torch.save(state, tmp_path / "vit.pth")
+    with pytest.raises(
+        WeightsError, match=r"1 tensors do not fit, e\.g\. layers\.1\.mlp\.fc1\.bias: the file has none"
+    ):
+        build(weights=tmp_path / "vit.pth")
+
+
+def test_folder_without_weights(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="holds no weights"):
+        load_state(tmp_path)
+
+
+def test_missing_file_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RS_ADAPT_HOME", str(tmp_path))
+    default = tmp_path / "weights" / "vit.pth"
+    with pytest.raises(WeightsError) as caught:
+        find_weights(default, FACTS)
+    for part in (
+        f"looked for {default}",
+        "1234 bytes",
+        "ab" * 32,
+        f"curl -L -o {default} https://example.org/vit.pth",
+        f"rs-adapt train ... --weights {default}",
+    ):
+        assert part in str(caught.value)
+    with pytest.raises(WeightsError, match="size not published, sha256 not published"):
+        find_weights(tmp_path / "nothing", FACTS | {"bytes": None, "sha256": None})
+    with pytest.raises(WeightsError, match="--weights random"):
+        find_weights(tmp_path / "nothing", None)
+    with pytest.raises(WeightsError, match="not found"):
+        load_state(tmp_path / "nothing")
+
+
+def test_file_at_the_default_place_must_have_its_published_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RS_ADAPT_HOME", str(tmp_path))
+    default = tmp_path / "weights" / "vit.pth"
+    default.parent.mkdir()
+    default.write_bytes(b"x" * 1000)
+    with pytest.raises(WeightsError, match="truncated: 1000 bytes, expected 1234"):
+        find_weights(str(default), FACTS)
+    default.write_bytes(b"x" * 2000)
+    with pytest.raises(WeightsError, match="not the published file: 2000 bytes"):
+        find_weights(default, FACTS)
+    default.write_bytes(b"x" * 1234)
+    assert find_weights(default, FACTS) == default
+    own = tmp_path / "own.pth"
+    own.write_bytes(b"x")
+    assert find_weights(own, FACTS) == own
+    assert find_weights("random", FACTS) is None
+    assert find_weights(None, None) is None
+
+
+def test_file_sha256(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"abc")
+    assert file_sha256(tmp_path / "f") == hashlib.sha256(b"abc").hexdigest()
+    with pytest.raises(WeightsError, match="cannot read"):
+        file_sha256(tmp_path / "g")
+
+
+@pytest.mark.parametrize("name", ["s", "b", "l", "g"])
+def test_config_facts(name: str) -> None:
+    facts = Config.fromfile(CONFIGS / f"dinov2_{name}.py").backbone.weights
+    assert facts.url.endswith(f"/dinov2_vit{name}14/{facts.file}")
+    assert facts.sha256 is None or len(facts.sha256) == 64

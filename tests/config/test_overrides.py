@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from rs_adapt.config import overrides
+from rs_adapt.errors import ConfigError
+
+TREE: dict[str, Any] = {
+    "optim": {"lr": 1e-4, "poly_power": 0.9},
+    "schedule": {"iters": 100, "warmup": "20%"},
+    "flag": True,
+    "name": "x",
+    "nothing": None,
+    "layers": "first 3",
+    "scales": (4.0, 2.0),
+    "hooks": [{"every": 1}, {"every": 2}],
+}
+
+
+def changed(*texts: str) -> dict[str, Any]:
+    tree = copy.deepcopy(TREE)
+    for override in overrides.parse(texts):
+        overrides.apply(tree, override)
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        ("optim.lr=6e-5", ("optim", "lr"), 6e-5),
+        ("optim.lr=1", ("optim", "lr"), 1.0),
+        ("schedule.iters=2e3", ("schedule", "iters"), 2000),
+        ("schedule.warmup=7", ("schedule", "warmup"), 7),
+        ("schedule.warmup=5%", ("schedule", "warmup"), "5%"),
+        ("flag=false", ("flag",), False),
+        ("flag=True", ("flag",), True),
+        ("name=a b", ("name",), "a b"),
+        ("name=17", ("name",), "17"),
+        ("name=a=b", ("name",), "a=b"),
+        ("nothing=0.5", ("nothing",), 0.5),
+        ("nothing=None", ("nothing",), None),
+        ("layers=(0, 5)", ("layers",), (0, 5)),
+        ("layers=last 2", ("layers",), "last 2"),
+        ("scales=[1.0]", ("scales",), (1.0,)),
+        ("scales.1=3", ("scales",), (4.0, 3.0)),
+        ("hooks.1.every=9", ("hooks",), [{"every": 1}, {"every": 9}]),
+    ],
+)
+def test_a_value_is_parsed_and_stored(text: str, path: tuple[str, ...], expected: object) -> None:
+    value: Any = changed(text)
+    for part in path:
+        value = value[part]
+    assert value == expected
+    assert type(value) is type(expected)
+
+
+def test_nothing_else_changes() -> None:
+    tree = changed("hooks.0.every=5")
+    assert tree["hooks"][0] == {"every": 5}
+    tree["hooks"][0] = {"every": 1}
+    assert tree == TREE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "schedule.iters=many",
+        "schedule.iters=1.5",
+        "schedule.iters=true",
+        "optim.lr=fast",
+        "flag=1",
+        "scales=3",
+        "scales.0=x",
+    ],
+)
+def test_another_kind_of_value_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"expected .* got "):
+        changed(text)
+
+
+@pytest.mark.parametrize("value", ["3", "dict(lr=1)", "{'lr': 1}"])
+def test_a_table_is_never_replaced(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"is a table. Set its entries: optim\.lr, optim\.poly_power"):
+        changed(f"optim={value}")
+
+
+@pytest.mark.parametrize("text", ["optim.lr", "=3", ""])
+def test_a_text_without_key_or_value_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="not of the form key=value"):
+        overrides.parse([text])
+
+
+@pytest.mark.parametrize(
+    ("key", "option"), [("cell.seed", "axis options"), ("randomness.seed", "--seed"), ("work_dir", "--work-dir")]
+)
+def test_what_an_option_decides_is_not_set(key: str, option: str) -> None:
+    with pytest.raises(ConfigError, match=f"cannot change '{key}': use .*{option}"):
+        overrides.parse([f"{key}=1"])
+
+
+@pytest.mark.parametrize("key", ["optim.lr.x", "hooks.7.every", "hooks.x", "optim.nope", "name.0", "nope"])
+def test_has_is_false_where_no_value_is(key: str) -> None:
+    assert not overrides.has(TREE, key)
+    assert overrides.has(TREE, "hooks.1.every")
+
+
+@pytest.mark.parametrize(("key", "near"), [("optim.ler", "optim.lr"), ("schedule.poly_power", "optim.poly_power")])
+def test_an_unknown_key_names_the_nearest(key: str, near: str) -> None:
+    with pytest.raises(ConfigError, match=rf"--set {key}: there is no such key. Nearest: .*{near}"):
+        overrides.refuse_unknown(key, [TREE])

@@ -1,0 +1,45 @@
+"""A small cell that trains within seconds on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rs_adapt.config import compose, resolve_cell
+
+Make = Callable[..., tuple[Any, dict[str, Any]]]
+
+
+@pytest.fixture
+def tiny_cell(loveda_root: Path, tmp_path: Path) -> Make:
+    """Return a function that gives the configuration and the record of a small LoveDA cell."""
+
+    def make(
+        setting: str = "da",
+        *,
+        run: str = "run",
+        iters: int = 6,
+        head: str = "linear",
+        seed: int = 0,
+        overrides: tuple[str, ...] = (),
+    ) -> tuple[Any, dict[str, Any]]:
+        cell = resolve_cell(f"loveda-{setting}", backbone="dinov2-nano", head=head, seed=seed)
+        texts = [
+            "bench.tile_px=64",
+            "bench.crop_px=64",
+            "bench.inference.mode='whole'",
+            f"bench.schedule.iters={iters}",
+            "bench.schedule.eval_every=3",
+            f"bench.schedule.batch_size.{setting}=2",
+            "runtime.num_workers=0",
+            *(["strategy.warmup_iters=1"] if setting == "da" else []),
+            *overrides,
+        ]
+        cfg = compose(cell, overrides=texts, data_root=loveda_root, work_dir=tmp_path / run)
+        options = {"overrides": texts, "data_root": str(loveda_root), "weights": None, "device": "cpu"}
+        return cfg, {"cell": dict(cfg.cell), "options": options, "command": "rs-adapt train"}
+
+    return make

@@ -1,0 +1,98 @@
+"""Adapter packs: a round trip, and a reason for every refusal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from rs_adapt.engine.pack import load_pack, read_manifest, save_pack
+from rs_adapt.errors import CheckpointMismatch
+
+CLASSES = ["field", "water"]
+BASE = "a" * 64
+
+
+class Toy(nn.Module):
+    """A frozen base, and a head that trains."""
+
+    def __init__(self, width: int = 3) -> None:
+        super().__init__()
+        self.backbone = nn.Linear(2, 2).requires_grad_(False)
+        self.decode_head = nn.Linear(2, width)
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> tuple[Path, Toy, dict[str, Any]]:
+    """A pack in a folder, the model it was made from, and its manifest."""
+    model = Toy()
+    manifest = save_pack(tmp_path, model, {"classes": CLASSES, "base": {"name": "toy", "sha256": BASE}})
+    return tmp_path, model, manifest
+
+
+def test_round_trip_restores_what_trains_and_holds_nothing_else(pack) -> None:  # noqa: ANN001
+    folder, model, manifest = pack
+    other = Toy()
+    frozen = other.backbone.weight.clone()
+    loaded = load_pack(folder, other, classes=CLASSES, base_sha256=BASE)
+    assert torch.equal(other.decode_head.weight, model.decode_head.weight)
+    assert torch.equal(other.backbone.weight, frozen)
+    assert loaded == manifest == read_manifest(folder / "adapter.safetensors")
+    assert manifest["tensors"]["count"] == 2
+
+
+def test_other_base_is_refused(pack) -> None:  # noqa: ANN001
+    with pytest.raises(CheckpointMismatch, match="belongs to the base toy with SHA-256 aaaa.*given here have bbbb"):
+        load_pack(pack[0], Toy(), classes=CLASSES, base_sha256="b" * 64)
+
+
+@pytest.mark.parametrize("classes", [["water", "field"], ["field"], ["field", "water", "road"]])
+def test_other_class_list_is_refused_even_if_only_the_order_differs(pack, classes: list[str]) -> None:  # noqa: ANN001
+    with pytest.raises(CheckpointMismatch, match="trained on the classes field, water; here they are"):
+        load_pack(pack[0], Toy(), classes=classes, base_sha256=BASE)
+
+
+def test_damaged_tensors_are_refused(pack) -> None:  # noqa: ANN001
+    path = pack[0] / "adapter.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointMismatch, match=r"adapter\.safetensors is damaged: its SHA-256"):
+        load_pack(pack[0], Toy(), classes=CLASSES, base_sha256=BASE)
+    path.unlink()
+    with pytest.raises(CheckpointMismatch, match=r"adapter\.safetensors is missing"):
+        load_pack(pack[0], Toy(), classes=CLASSES, base_sha256=BASE)
+
+
+@pytest.mark.parametrize("text", ["{", '{"classes": []}', "[]"])
+def test_damaged_manifest_is_refused(pack, text: str) -> None:  # noqa: ANN001
+    (pack[0] / "manifest.json").write_text(text)
+    with pytest.raises(CheckpointMismatch, match=r"manifest\.json is damaged"):
+        read_manifest(pack[0])
+
+
+def test_newer_format_and_missing_pack_are_explained(pack, tmp_path: Path) -> None:  # noqa: ANN001
+    manifest = json.loads((pack[0] / "manifest.json").read_text())
+    (pack[0] / "manifest.json").write_text(json.dumps(manifest | {"format": 99}))
+    with pytest.raises(CheckpointMismatch, match="has format 99, this version reads format 1. Update"):
+        read_manifest(pack[0])
+    with pytest.raises(CheckpointMismatch, match="holds no adapter pack"):
+        read_manifest(tmp_path / "nowhere")
+
+
+def test_tensors_of_another_model_are_refused(pack) -> None:  # noqa: ANN001
+    folder, _, manifest = pack
+    with pytest.raises(CheckpointMismatch, match=r"decode_head\.bias has shape \(3,\), this model needs \(4,\)"):
+        load_pack(folder, Toy(width=4), classes=CLASSES, base_sha256=BASE)
+    from rs_adapt.backbones.weights import file_sha256
+
+    save_file({"decode_head.weight": torch.zeros(3, 2)}, folder / "adapter.safetensors")
+    manifest["tensors"]["sha256"] = file_sha256(folder / "adapter.safetensors")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(CheckpointMismatch, match="lacks 1 tensors of this model, first decode_head.bias"):
+        load_pack(folder, Toy(), classes=CLASSES, base_sha256=BASE)

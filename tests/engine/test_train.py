@@ -1,0 +1,202 @@
+"""Training end to end on a tiny cell: exact resume, what is never read, what a run leaves, and how it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from safetensors.torch import load_file
+
+from rs_adapt.engine.metrics_hook import read_metrics
+from rs_adapt.engine.state_hook import Interrupted
+from rs_adapt.engine.train import train
+from rs_adapt.errors import CheckpointMismatch, DataError, NonFiniteLoss, RunExists
+from rs_adapt.strategies import SelfTraining
+
+
+class SignalAt(Hook):  # type: ignore[misc]
+    """Sends this process a signal during an iteration, as a user or a scheduler would."""
+
+    def __init__(self, iteration: int, number: int = signal.SIGINT) -> None:
+        self.iteration = iteration
+        self.number = number
+
+    def after_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
+        if runner.iter + 1 == self.iteration:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize(("setting", "head"), [("da", "linear"), ("dg", "linear"), ("da", "mask2former_small")])
+def test_interrupted_and_resumed_equals_straight(tiny_cell, tmp_path: Path, setting: str, head: str) -> None:  # noqa: ANN001
+    cfg, record = tiny_cell(setting, run="straight", head=head)
+    straight = train(cfg, record=record, device="cpu")
+
+    cfg, record = tiny_cell(setting, run="parts", head=head)
+    with pytest.raises(Interrupted, match="after 3 iterations"):
+        train(cfg, record=record, device="cpu", hooks=[SignalAt(3)])
+    torch.rand(17)  # what happens in between must not matter
+    resumed = train(cfg, record=record, device="cpu", resume=True)
+
+    first, second = (load_file(tmp_path / run / "adapter.safetensors") for run in ("straight", "parts"))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert resumed["result"]["iou_pct"] == straight["result"]["iou_pct"]
+    losses = [
+        [(line["iter"], line.get("loss"), line.get("miou_pct")) for line in read_metrics(tmp_path / run)]
+        for run in ("straight", "parts")
+    ]
+    assert [line for line in losses[1] if line[0] > 3] == [line for line in losses[0] if line[0] > 3]
+
+
+def test_interruption_between_evaluations_is_exact_too(tiny_cell, tmp_path: Path) -> None:  # noqa: ANN001
+    cfg, record = tiny_cell(run="straight", overrides=("bench.schedule.eval_every=4",))
+    train(cfg, record=record, device="cpu")
+    cfg, record = tiny_cell(run="parts", overrides=("bench.schedule.eval_every=4",))
+    with pytest.raises(Interrupted):
+        train(cfg, record=record, device="cpu", hooks=[SignalAt(2, signal.SIGTERM)])
+    train(cfg, record=record, device="cpu", resume=True)
+    first, second = (load_file(tmp_path / run / "adapter.safetensors") for run in ("straight", "parts"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_adaptation_never_needs_target_labels(tiny_cell, loveda_root: Path) -> None:  # noqa: ANN001
+    shutil.rmtree(loveda_root / "loveda" / "urban" / "train" / "ann_dir")
+    cfg, record = tiny_cell("da", iters=3)
+    assert train(cfg, record=record, device="cpu")["result"]["status"] == "finished"
+
+
+def test_generalization_never_touches_target_training_tiles(tiny_cell, loveda_root: Path) -> None:  # noqa: ANN001
+    folder = loveda_root / "loveda" / "urban" / "train"
+    shutil.rmtree(folder)
+    cfg, record = tiny_cell("dg", iters=3)
+    assert cfg.train_dataloader.dataset.unlabelled is None
+    assert train(cfg, record=record, device="cpu")["result"]["status"] == "finished"
+
+
+def test_run_folder_holds_what_a_reader_needs(tiny_cell, tmp_path: Path) -> None:  # noqa: ANN001
+    cfg, record = tiny_cell(iters=3)
+    outcome = train(cfg, record=record, device="cpu")
+    run = tmp_path / "run"
+    names = sorted(path.name for path in run.iterdir())
+    assert names == sorted(
+        ["adapter.safetensors", "cell.json", "config.py", "manifest.json", "metrics.jsonl", "result.json", "train.log"]
+    )
+    result = json.loads((run / "result.json").read_text())
+    assert result == outcome["result"]
+    assert result["protocol"]["selection"] == "last"
+    assert result["oracle"]["iter"] == 3
+    assert 0 <= result["miou_pct"] <= 100
+    assert set(result["iou_pct"]) == set(cfg.bench.classes)
+    stored = load_file(run / "adapter.safetensors")
+    parameters = sum(value.numel() for value in stored.values())
+    assert parameters == result["parameters"]["trainable"]
+    assert result["parameters"]["total"] > 5 * parameters
+
+
+def test_resolved_config_runs_in_plain_mmengine(tiny_cell, tmp_path: Path) -> None:  # noqa: ANN001
+    cfg, _ = tiny_cell(iters=2)
+    (tmp_path / "config.py").write_text(cfg.pretty_text)
+    code = (
+        "from mmengine.config import Config; from mmengine.runner import Runner\n"
+        "Runner.from_cfg(Config.fromfile('config.py')).train()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [line["iter"] for line in read_metrics(tmp_path / "run") if "miou_pct" in line] == [2]
+
+
+def test_existing_run_is_kept_unless_told_otherwise(tiny_cell, tmp_path: Path) -> None:  # noqa: ANN001
+    cfg, record = tiny_cell(iters=1)
+    train(cfg, record=record, device="cpu")
+    before = (tmp_path / "run" / "result.json").read_text()
+    with pytest.raises(RunExists, match="holds a run.*--overwrite"):
+        train(cfg, record=record, device="cpu")
+    assert (tmp_path / "run" / "result.json").read_text() == before
+    train(cfg, record=record, device="cpu", overwrite=True)
+    with pytest.raises(CheckpointMismatch, match="the run is finished"):
+        train(cfg, record=record, device="cpu", resume=True)
+
+
+def test_folder_of_somebody_else_is_never_deleted(tiny_cell, tmp_path: Path) -> None:  # noqa: ANN001
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("years of work")
+    cfg, record = tiny_cell(iters=1)
+    with pytest.raises(RunExists, match="holds no run of rs-adapt"):
+        train(cfg, record=record, device="cpu", overwrite=True)
+    assert (tmp_path / "run" / "thesis.txt").is_file()
+
+
+def test_resume_with_other_options_is_refused(tiny_cell) -> None:  # noqa: ANN001
+    cfg, record = tiny_cell()
+    with pytest.raises(Interrupted):
+        train(cfg, record=record, device="cpu", hooks=[SignalAt(2)])
+    other, record = tiny_cell(overrides=("optim.lr=0.5",))
+    with pytest.raises(CheckpointMismatch, match=r"the configuration has changed, first from `.*0\.0001.*` to `.*0\.5"):
+        train(other, record=record, device="cpu", resume=True)
+
+
+def test_bad_data_stop_the_run_before_its_folder_is_made(tiny_cell, loveda_root: Path, tmp_path: Path) -> None:  # noqa: ANN001
+    (loveda_root / "loveda" / "rural" / "train" / "ann_dir" / "2.png").unlink()
+    cfg, record = tiny_cell()
+    with pytest.raises(DataError, match=r"without label, first .*ann_dir/2\.png"):
+        train(cfg, record=record, device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_dry_run_checks_and_writes_nothing(tiny_cell, tmp_path: Path) -> None:  # noqa: ANN001
+    cfg, record = tiny_cell()
+    plan = train(cfg, record=record, device="cpu", dry_run=True)
+    assert plan["tiles"] == {"labelled": 4, "unlabelled": 4, "val": 2, "test": 2}
+    assert plan["parameters"]["adapter"] > 0
+    assert not (tmp_path / "run").exists()
+
+
+def test_loss_that_is_no_number_stops_saves_and_says_where(
+    tiny_cell,  # noqa: ANN001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original = SelfTraining.loss
+    monkeypatch.setattr(
+        SelfTraining,
+        "loss",
+        lambda self, source, target: {
+            name: value * (float("nan") if int(self.iteration) == 4 else 1)
+            for name, value in original(self, source, target).items()
+        },
+    )
+    cfg, record = tiny_cell()
+    with pytest.raises(NonFiniteLoss, match=r"the loss is nan in iteration 4\. .*state\.pth"):
+        train(cfg, record=record, device="cpu")
+    state = torch.load(tmp_path / "run" / "state.pth", weights_only=True)
+    assert state["iteration"] == 3
+    assert all(torch.isfinite(value).all() for value in state["model"].values())
+
+
+def test_full_fine_tuning_keeps_the_backbone_in_its_pack(tiny_cell, tmp_path: Path) -> None:  # noqa: ANN001
+    cfg, record = tiny_cell("dg", iters=1)
+    names = set()
+    for method in ("full", "frozen"):
+        from rs_adapt.config import compose, resolve_cell
+
+        cell = resolve_cell("loveda-dg", backbone="dinov2-nano", head="linear", method=method)
+        made = compose(
+            cell,
+            overrides=record["options"]["overrides"],
+            data_root=record["options"]["data_root"],
+            work_dir=tmp_path / method,
+        )
+        train(made, record=record | {"cell": dict(made.cell)}, device="cpu")
+        names.add(
+            (method, any(name.startswith("backbone.") for name in load_file(tmp_path / method / "adapter.safetensors")))
+        )
+    assert names == {("full", True), ("frozen", False)}

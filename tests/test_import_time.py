@@ -1,0 +1,52 @@
+"""What the command line may load: help, lists and configs work without torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "mmcv", "mmseg", "rasterio", "transformers")
+
+SCRIPT = """
+import contextlib, io, json, sys
+from rs_adapt.commands import main
+shown, code = io.StringIO(), 0
+try:
+    with contextlib.redirect_stdout(shown):
+        main({arguments!r})
+except SystemExit as stop:
+    code = stop.code or 0
+print(json.dumps({{"code": code, "characters": len(shown.getvalue()), "modules": sorted(sys.modules)}}))
+"""
+
+
+def loaded_by(arguments: list[str]) -> set[str]:
+    """Return the modules that a command leaves loaded, in a process of its own."""
+    command = [sys.executable, "-c", SCRIPT.format(arguments=arguments)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    report = json.loads(run.stdout.splitlines()[-1])
+    assert report["code"] == 0
+    assert report["characters"] > 0
+    assert run.stderr == ""
+    return set(report["modules"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "benches"],
+        ["list", "methods"],
+        ["show", "--bench", "loveda-da"],
+        ["show", "--bench", "isprs-dg", "--direction", "v2p", "--json"],
+    ],
+    ids=" ".join,
+)
+def test_reading_configs_loads_no_torch(arguments: list[str]) -> None:
+    assert not loaded_by(arguments) & set(HEAVY)
+
+
+def test_help_loads_no_config_library() -> None:
+    assert not loaded_by(["--help"]) & {*HEAVY, "numpy", "mmengine"}
