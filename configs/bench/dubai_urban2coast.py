@@ -57,3 +57,5 @@ bench = dict(
         "come from.",
     ),
 )
+# Ten times and more the rate of the large models: the small one has few iterations and features that carry little.
+optim = dict(lr=2e-3, weight_decay=0.05, poly_power=0.9)

@@ -56,3 +56,5 @@ bench = dict(
     defaults=dict(method="earth_adapter", backbone="dinov2_l", head="mask2former"),
     prepare=None,
 )
+# All eight published runs of VisionXLab/Earth-Adapter @49a8ff8: AdamW, poly 0.9 down to 0, no warm-up.
+optim = dict(lr=1e-4, weight_decay=0.05, poly_power=0.9)

@@ -47,3 +47,5 @@ bench = dict(
     defaults=dict(method="earth_adapter", backbone="dinov2_nano", head="mask2former_small"),
     prepare=dict(kind="synthetic", seed=0, scenes=dict(train=8, val=3, test=4), size_px=512, stride_px=128),
 )
+# Ten times and more the rate of the large models: the small one has few iterations and features that carry little.
+optim = dict(lr=2e-3, weight_decay=0.05, poly_power=0.9)

@@ -1,4 +1,4 @@
-"""What every run shares: logging, hooks, precision and the optimizer of the Earth-Adapter runs."""
+"""What every run shares: logging, hooks and precision."""
 
 default_scope = "mmseg"
 custom_imports = dict(imports=["rs_adapt.registry"], allow_failed_imports=False)
@@ -23,5 +23,3 @@ default_hooks = dict(
 )
 custom_hooks = [dict(type="rs_adapt.MetricsHook")]
 runtime = dict(precision="fp32", num_workers=2)
-# VisionXLab/Earth-Adapter @49a8ff8, all eight published runs: AdamW 1e-4, weight decay 0.05, poly 0.9 down to 0.
-optim = dict(lr=1e-4, weight_decay=0.05, poly_power=0.9)

@@ -20,4 +20,4 @@ for _info in pkgutil.iter_modules(__path__):
 
 if TYPE_CHECKING:
 
-    def __getattr__(name: str) -> Any: ...  # noqa: ANN401 (the classes found above)
+    def __getattr__(name: str) -> Any: ...

@@ -62,7 +62,7 @@ class Adapter(nn.Module):
         return dict(self.named_parameters())
 
     @staticmethod
-    def num_params(*args: Any, **kwargs: Any) -> int:  # noqa: ANN401 (each method names its own knobs)
+    def num_params(*args: Any, **kwargs: Any) -> int:
         """Return the number of trainable parameters in closed form, from constructor arguments by keyword."""
         raise NotImplementedError
 
@@ -74,21 +74,20 @@ class Adapter(nn.Module):
         """
         raise NotImplementedError
 
-    def convert_reference(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    @staticmethod
+    def convert_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename and re-arrange weights of the method's reference implementation.
 
         Args:
             state: weights under the reference's names, without the prefix of the enclosing model.
 
         Returns:
-            Entries of this adapter's state dict.
+            Entries that the adapter's `load_state_dict` takes; what an instance has no use for is dropped there.
 
         Raises:
             ConfigError: a name is not known, or no reference layout exists.
         """
-        raise ConfigError(
-            f"{type(self).__name__} knows no reference checkpoint layout. Load weights that rs-adapt saved."
-        )
+        raise ConfigError("This method knows no reference checkpoint layout. Load weights that rs-adapt saved.")
 
 
 def attach(adapter: Adapter, vit: nn.Module) -> None:

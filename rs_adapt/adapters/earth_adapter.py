@@ -31,7 +31,7 @@ class _Mixture(nn.Module):
 
     def __init__(self, *, embed_dim: int, rank: int, num_experts: int) -> None:
         super().__init__()
-        self.num_experts = num_experts
+        self.num_experts, self.rank = num_experts, rank
         num_logits = num_experts if num_experts > 1 else 0
         self.down_weight = nn.Parameter(torch.empty(num_experts * rank + num_logits, embed_dim))
         self.down_bias = nn.Parameter(torch.empty(num_experts * rank + num_logits))
@@ -39,6 +39,18 @@ class _Mixture(nn.Module):
         # kaiming-uniform with a = sqrt(5), and torch's default for biases, are both U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
         for param, fan_in in ((self.down_weight, embed_dim), (self.down_bias, embed_dim), (self.up_weight, rank)):
             nn.init.uniform_(param, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Load weights; a single expert takes its own part of a stack of three, as released checkpoints hold it."""
+        rank, stacked = self.rank, 3 * self.rank + 3
+        down, bias, up = (f"{prefix}{name}" for name in ("down_weight", "down_bias", "up_weight"))
+        if self.num_experts == 1 and all(name in state_dict for name in (down, bias, up)):
+            if state_dict[down].shape[0] == stacked and state_dict[up].shape[1] == stacked:
+                columns = [*range(rank), 3 * rank]  # the up-projection, then the column of its bias
+                state_dict.update(
+                    {down: state_dict[down][:rank], bias: state_dict[bias][:rank], up: state_dict[up][:, columns]}
+                )
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def _box_matrix(size: int, half_width: int) -> tuple[Tensor, Tensor]:
@@ -180,15 +192,19 @@ class EarthAdapter(Adapter):
             {"rank": 3, "frequency_layers": (), "cutoff": 0.3},
         )
 
-    def convert_reference(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    @staticmethod
+    def convert_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Re-arrange weights of the released code.
+
+        The released checkpoints hold three experts and a router for every layer, also where only the first expert is
+        used; a spatial-only layer takes its own part of them on loading.
 
         Args:
             state: `scale`, `mlp_list1|2|3.<l>.{0,2}.{weight,bias}`, `router.<l>.{weight,bias}` and the unused
-                `layer_norm.<l>.*`, for all layers or some. What a spatial-only layer does not use is dropped.
+                `layer_norm.<l>.*`, which are dropped; for all layers or some.
 
         Returns:
-            Entries of this adapter's state dict, for the layers given.
+            Entries for `load_state_dict`, for the layers given.
 
         Raises:
             ConfigError: a name is not known, or a layer is not complete.
@@ -199,16 +215,17 @@ class EarthAdapter(Adapter):
             if name == "scale":
                 converted["scale"] = state["scale"]
             elif not name.startswith("layer_norm."):
-                given.add(self._reference_layer(name))
+                given.add(_reference_layer(name))
         for layer in sorted(given):
-            lists = _REFERENCE_EXPERTS if layer in self.frequency_layers else _REFERENCE_EXPERTS[:1]
-            down = [f"{stem}.{layer}.0" for stem in lists] + ([f"router.{layer}"] if len(lists) > 1 else [])
+            mixed = any(f"{stem}.{layer}." in name for stem in (*_REFERENCE_EXPERTS[1:], "router") for name in state)
+            lists = _REFERENCE_EXPERTS if mixed else _REFERENCE_EXPERTS[:1]
+            down = [f"{stem}.{layer}.0" for stem in lists] + ([f"router.{layer}"] if mixed else [])
             up = [f"{stem}.{layer}.2" for stem in lists]
             missing = sorted({f"{n}.{kind}" for n in down + up for kind in ("weight", "bias")} - state.keys())
             if missing:
                 raise ConfigError(
-                    f"EarthAdapter: layer {layer} of the reference weights lacks {', '.join(missing)}. "
-                    f"Frequency layers here are {self.frequency_layers}; set those that the weights were trained with."
+                    f"EarthAdapter: layer {layer} of the reference weights lacks {', '.join(missing)}. A layer has "
+                    "mlp_list1 alone, or mlp_list1, 2, 3 and router."
                 )
             prefix = f"layers.{layer}"
             converted[f"{prefix}.down_weight"] = torch.cat([state[f"{n}.weight"] for n in down])
@@ -217,18 +234,19 @@ class EarthAdapter(Adapter):
             converted[f"{prefix}.up_weight"] = torch.cat(columns, dim=1)
         return converted
 
-    def _reference_layer(self, name: str) -> int:
-        """Return the layer that a reference name belongs to."""
-        stem, _, rest = name.partition(".")
-        layer, _, leaf = rest.partition(".")
-        leaves = {f"{i}.{kind}" for i in (0, 2) for kind in ("weight", "bias")}
-        known = leaf in leaves if stem in _REFERENCE_EXPERTS else stem == "router" and leaf in {"weight", "bias"}
-        if not known or not layer.isdecimal() or int(layer) >= self.depth:
-            raise ConfigError(
-                f"EarthAdapter: unknown reference weight {name!r}. Known are scale, mlp_list1|2|3.<l>.0|2.weight|bias, "
-                f"router.<l>.weight|bias and layer_norm.*, with layer <l> below {self.depth}."
-            )
-        return int(layer)
+
+def _reference_layer(name: str) -> int:
+    """Return the layer that a reference name belongs to."""
+    stem, _, rest = name.partition(".")
+    layer, _, leaf = rest.partition(".")
+    leaves = {f"{i}.{kind}" for i in (0, 2) for kind in ("weight", "bias")}
+    known = leaf in leaves if stem in _REFERENCE_EXPERTS else stem == "router" and leaf in {"weight", "bias"}
+    if not known or not layer.isdecimal():
+        raise ConfigError(
+            f"EarthAdapter: unknown reference weight {name!r}. Known are scale, mlp_list1|2|3.<l>.0|2.weight|bias, "
+            "router.<l>.weight|bias and layer_norm.*."
+        )
+    return int(layer)
 
 
 def _check_layers(frequency_layers: Sequence[int], depth: int) -> tuple[int, ...]:

@@ -165,15 +165,23 @@ class Rein(Adapter):
             {"num_tokens": 5, "token_rank": None, "query_dim": None},
         )
 
-    def convert_reference(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Load weights; those of a link that this instance has not are dropped."""
+        if self.query_dim is None:
+            for name in [n for n in state_dict if n.startswith((f"{prefix}query_project.", f"{prefix}query_merge."))]:
+                del state_dict[name]
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    @staticmethod
+    def convert_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename weights of the reference implementation.
 
         Args:
             state: weights named as in the reference (`learnable_tokens_a`, `mlp_delta_f.weight`, ...). The link's
-                weights are dropped when this adapter has no link.
+                weights (`transform.*`, `merge.*`) are dropped on loading into an adapter without link.
 
         Returns:
-            Entries of this adapter's state dict.
+            Entries for `load_state_dict`.
 
         Raises:
             ConfigError: a name is not known.
@@ -183,9 +191,4 @@ class Rein(Adapter):
             raise ConfigError(
                 f"Rein: unknown reference weights {', '.join(unknown)}. Known are {', '.join(_REFERENCE_NAMES)}."
             )
-        linked = self.query_dim is not None
-        return {
-            _REFERENCE_NAMES[name]: tensor
-            for name, tensor in state.items()
-            if linked or not name.startswith(("transform.", "merge."))
-        }
+        return {_REFERENCE_NAMES[name]: tensor for name, tensor in state.items()}

@@ -53,9 +53,9 @@ def evaluate(
     cell = resolve_cell(bench, direction=direction) if bench else None
     cfg = recompose(
         checkpoint,
-        bench=cell and cell.bench,
-        setting=cell and cell.setting,
-        data_root=data_root and str(data_root),
+        bench=cell.bench if cell else None,
+        setting=cell.setting if cell else None,
+        data_root=str(data_root) if data_root else None,
         weights=weights,
         precision=precision,
     )

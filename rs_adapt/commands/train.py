@@ -75,7 +75,7 @@ def train(
 
 
 def _train_and_report(
-    cfg: Any,  # noqa: ANN401 - mmengine is untyped
+    cfg: Any,
     title: str,
     *,
     record: dict[str, Any],
@@ -111,8 +111,8 @@ def _train_and_report(
         hook.close()
         again = record["command"].replace(" --overwrite", "").removesuffix(" --resume")
         console.print(
-            f"Stopped after {stop.iteration} of {cfg.train_cfg.max_iters} iterations; the state is saved. Continue with\n"
-            f"  {again} --resume",
+            f"Stopped after {stop.iteration} of {cfg.train_cfg.max_iters} iterations; the state is saved. "
+            f"Continue with\n  {again} --resume",
             highlight=False,
             soft_wrap=True,
         )
@@ -126,7 +126,7 @@ def _train_and_report(
     print_result(result_console(), outcome["result"], title=title, folder=run_dir)
 
 
-def _print_plan(cfg: Any, title: str, plan: dict[str, Any]) -> None:  # noqa: ANN401
+def _print_plan(cfg: Any, title: str, plan: dict[str, Any]) -> None:
     print(f"{title}: everything needed is there.")
     for role, count in plan["tiles"].items():
         print(f"  {role}: {count} tiles")

@@ -28,9 +28,8 @@ _OWNED_BY_AXIS = {
         "default_hooks",
         "custom_hooks",
         "runtime",
-        "optim",
     ),
-    "bench": ("bench",),
+    "bench": ("bench", "optim"),
     "backbone": ("backbone", "model.backbone"),
     "head": ("head", "model.decode_head"),
     "method": ("method", "model.backbone.adapter", "model.backbone.frozen", "tuned"),
@@ -89,7 +88,7 @@ def peek(axis: str, name: str) -> Mapping[str, Any]:
     return _read(path, path.stat().st_mtime_ns, axis)
 
 
-def copied(value: Any) -> Any:  # noqa: ANN401 - copies a tree of any values
+def copied(value: Any) -> Any:
     """Return a copy of a tree of dicts, lists, tuples and plain values; `copy.deepcopy` takes ten times as long."""
     if isinstance(value, dict):
         return {key: copied(item) for key, item in value.items()}

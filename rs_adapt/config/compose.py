@@ -92,7 +92,7 @@ def _resolve(
     work_dir: Path,
     weights: str | os.PathLike[str] | None,
 ) -> Config:
-    from mmengine.config import Config
+    from rs_adapt.config.resolved import ResolvedConfig
 
     late = []
     for override in strict.parse(texts):
@@ -107,7 +107,7 @@ def _resolve(
         if not strict.has(resolved, override.key):
             strict.refuse_unknown(override.key, [tree, resolved])
         strict.apply(resolved, override)
-    return Config(resolved)
+    return ResolvedConfig(resolved)
 
 
 def _check_requires(tree: dict[str, Any], cell: Cell, axis: str) -> None:

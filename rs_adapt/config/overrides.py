@@ -68,7 +68,7 @@ def has(tree: dict[str, Any], key: str) -> bool:
     return True
 
 
-def get(tree: dict[str, Any], key: str) -> Any:  # noqa: ANN401 - values of any type
+def get(tree: dict[str, Any], key: str) -> Any:
     """Return the value at a dotted key.
 
     Raises:
@@ -109,7 +109,7 @@ def refuse_unknown(key: str, trees: Sequence[dict[str, Any]]) -> None:
     raise ConfigError(f"--set {key}: there is no such key. {hint} `rs-adapt show` prints all keys.")
 
 
-def _literal(text: str) -> Any:  # noqa: ANN401 - a literal of any type
+def _literal(text: str) -> Any:
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     try:
@@ -118,7 +118,7 @@ def _literal(text: str) -> Any:  # noqa: ANN401 - a literal of any type
         return text
 
 
-def _fitted(old: Any, override: Override) -> Any:  # noqa: ANN401 - values of any type
+def _fitted(old: Any, override: Override) -> Any:
     """Return the value to store, converted to the kind of the old one where nothing is lost."""
     new = override.value
     if isinstance(old, dict):
@@ -146,12 +146,12 @@ def _fitted(old: Any, override: Override) -> Any:  # noqa: ANN401 - values of an
     )
 
 
-def _kind(value: Any) -> str:  # noqa: ANN401 - names the type of any value
+def _kind(value: Any) -> str:
     kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", type(None): "nothing"}
     return kinds.get(type(value), "a list" if isinstance(value, list | tuple) else f"a {type(value).__name__}")
 
 
-def _put(node: Any, parts: Sequence[str], value: Any) -> Any:  # noqa: ANN401 - walks a tree of any values
+def _put(node: Any, parts: Sequence[str], value: Any) -> Any:
     """Store a value and return the node, which is a new one where a tuple had to change."""
     if not parts:
         return value
@@ -163,7 +163,7 @@ def _put(node: Any, parts: Sequence[str], value: Any) -> Any:  # noqa: ANN401 - 
     return node
 
 
-def _keys(node: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401 - walks a tree of any values
+def _keys(node: Any, prefix: str) -> Iterator[str]:
     items: Any = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for name, value in items:
         if not isinstance(node, list):

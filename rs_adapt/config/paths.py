@@ -6,9 +6,11 @@ Environment variables: `RS_ADAPT_CONFIGS` (another folder of axis files), `RS_AD
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +49,13 @@ def configs_dir() -> Path:
 def manifests_dir() -> Path:
     """Return the folder that holds the data manifests (`<name>.toml`)."""
     return _shipped("_data", "data")
+
+
+@functools.cache
+def how_to_get(manifest: str) -> str:
+    """Return the sentence of a data manifest that says how its files get here; empty for data without a manifest."""
+    path = manifests_dir() / f"{manifest}.toml"
+    return str(tomllib.loads(path.read_text(encoding="utf-8"))["how_to_get"]) if path.is_file() else ""
 
 
 def home() -> Path:

@@ -24,7 +24,7 @@ def to_python(cfg: Config) -> str:
     return "".join(f"{key} = {_text(tree[key], column=len(key) + 3, indent=0)}\n" for key in sorted(tree))
 
 
-def _text(value: Any, *, column: int, indent: int) -> str:  # noqa: ANN401 - writes a tree of any values
+def _text(value: Any, *, column: int, indent: int) -> str:
     """Return the value on one line where it fits behind `column`, else one entry per line."""
     flat = _flat(value)
     if column + len(flat) < _WIDTH or not isinstance(value, dict | list | tuple) or not value:
@@ -35,7 +35,7 @@ def _text(value: Any, *, column: int, indent: int) -> str:  # noqa: ANN401 - wri
     return f"{opening}\n{''.join(lines)}{' ' * indent}{closing}"
 
 
-def _flat(value: Any) -> str:  # noqa: ANN401 - writes a tree of any values
+def _flat(value: Any) -> str:
     if not isinstance(value, dict | list | tuple):
         return repr(value)
     opening, closing, entries = _parts(value)
@@ -44,7 +44,7 @@ def _flat(value: Any) -> str:  # noqa: ANN401 - writes a tree of any values
     return f"{opening}{inner}{comma}{closing}"
 
 
-def _parts(value: Any) -> tuple[str, str, list[tuple[str, Any]]]:  # noqa: ANN401 - any container
+def _parts(value: Any) -> tuple[str, str, list[tuple[str, Any]]]:
     """Return opening, closing and the entries with what stands before each value."""
     if isinstance(value, dict):
         if all(isinstance(key, str) and key.isidentifier() and not keyword.iskeyword(key) for key in value):

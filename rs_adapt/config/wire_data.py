@@ -84,13 +84,9 @@ class _Splits:
         }
 
     def _how_to_get(self) -> str:
-        family, manifest = self.bench["family"], self.bench["data"]
-        if self.bench["prepare"] is not None:
-            written = f"Run `rs-adapt data prepare {family}`, which writes the tiles of this bench."
-            return str(self.bench["prepare"].get("how_to_get", written))
-        names = [manifest] if isinstance(manifest, str) else list(manifest)
-        commands = " and ".join(f"`rs-adapt data prepare {name} --source DIR_OR_ZIP`" for name in names)
-        return f"Run {commands}, or name the folder that holds the tiles with --data-root."
+        """What the data manifests of the bench say about getting its tiles."""
+        names = [self.bench["data"]] if isinstance(self.bench["data"], str) else list(self.bench["data"])
+        return " ".join(paths.how_to_get(name) for name in names)
 
 
 def _train_pipeline(bench: Facts, *, labels: bool = True) -> list[Facts]:

@@ -11,14 +11,14 @@ _DEPTH_WORD = re.compile(r"(first|last) (\d+)")
 _PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
-def is_layers(value: Any) -> bool:  # noqa: ANN401 - asks what a value of any type is
+def is_layers(value: Any) -> bool:
     """Return whether a value names transformer layers: a depth word or a sequence of layer numbers."""
     if isinstance(value, str):
         return _DEPTH_WORD.fullmatch(value) is not None
     return isinstance(value, list | tuple) and all(type(item) is int for item in value)
 
 
-def is_duration(value: Any) -> bool:  # noqa: ANN401 - asks what a value of any type is
+def is_duration(value: Any) -> bool:
     """Return whether a value is a number of iterations or a percentage such as `20%`."""
     return type(value) is int or (isinstance(value, str) and _PERCENTAGE.fullmatch(value) is not None)
 

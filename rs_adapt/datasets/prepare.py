@@ -76,7 +76,7 @@ def ensure_prepared(
             shutil.rmtree(building, ignore_errors=True)
 
 
-def _facts(prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path) -> Any:  # noqa: ANN401 (JSON)
+def _facts(prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path) -> Any:
     """What the tiles depend on, as it reads back from JSON."""
     facts: dict[str, Any] = {
         "format": FORMAT,
@@ -96,7 +96,7 @@ def _facts(prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path
     return json.loads(json.dumps(facts))
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 (JSON)
+def _plain(value: Any) -> Any:
     """Turn mmengine's config dicts and tuples into what JSON holds."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
@@ -105,7 +105,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 (JSON)
     return value
 
 
-def _finished(out_dir: Path, facts: Any) -> bool:  # noqa: ANN401 (JSON)
+def _finished(out_dir: Path, facts: Any) -> bool:
     try:
         marker = json.loads((out_dir / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -22,15 +22,15 @@ from rs_adapt.registry import DATA_SAMPLERS, DATASETS
 @contextmanager
 def seeded(*key: int) -> Iterator[None]:
     """Run a block with `random` and `numpy.random` seeded by `key`, and put their states back afterwards."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - what mmcv's transforms draw from
     first, second = (int(word) for word in np.random.SeedSequence(key).generate_state(2))
     random.seed(first)
-    np.random.seed(second)
+    np.random.seed(second)  # noqa: NPY002
     try:
         yield
     finally:
         random.setstate(python_state)
-        np.random.set_state(numpy_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
 
 
 @DATASETS.register_module()

@@ -36,9 +36,9 @@ def choose_device(device: str) -> None:
         if kind != "cuda" or (number and not number.isdigit()):
             raise ConfigError(f"unknown device {device!r}. Allowed are auto, cpu, cuda and cuda:N.")
         if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
-            built = "torch sees none" if torch.version.cuda else "this torch is a CPU build"
+            why = "torch sees none" if torch.version.cuda else "this torch is a CPU build"
             raise DeviceUnavailable(
-                f"--device {device}: no such CUDA device, {built} ({torch.cuda.device_count()} GPUs). Use --device cpu, "
+                f"--device {device}: no such CUDA device, {why} ({torch.cuda.device_count()} GPUs). Use --device cpu, "
                 "or install a CUDA build of torch and check nvidia-smi."
             )
         torch.cuda.set_device(int(number or 0))
@@ -55,7 +55,7 @@ def quiet_libraries() -> Iterator[None]:
         yield
 
 
-def use_registry(cfg: Any) -> None:  # noqa: ANN401 - mmengine is untyped
+def use_registry(cfg: Any) -> None:
     """Make the names in a configuration known to mmengine: our classes, and mmsegmentation's as the default scope."""
     # mmsegmentation prints a line about a package that it could not import, whatever the log level.
     with quiet_libraries(), redirect_stdout(io.StringIO()):
@@ -68,7 +68,7 @@ def use_registry(cfg: Any) -> None:  # noqa: ANN401 - mmengine is untyped
         init_default_scope(cfg.default_scope)
 
 
-def prepare_data(cfg: Any, on_progress: OnProgress | None = None) -> None:  # noqa: ANN401
+def prepare_data(cfg: Any, on_progress: OnProgress | None = None) -> None:
     """Write what a bench makes itself (synthetic scenes, tiles of raw images), if it is not there yet."""
     if not cfg.bench.get("prepare"):
         return
@@ -83,7 +83,7 @@ def prepare_data(cfg: Any, on_progress: OnProgress | None = None) -> None:  # no
     )
 
 
-def check_data(cfg: Any, on_progress: OnProgress | None = None) -> dict[str, int]:  # noqa: ANN401
+def check_data(cfg: Any, on_progress: OnProgress | None = None) -> dict[str, int]:
     """Open every set that a run will read and check it, so that nothing fails after hours.
 
     Labels of the target's training images are not among them: the stream that trains holds no path to them.
@@ -119,7 +119,7 @@ def check_data(cfg: Any, on_progress: OnProgress | None = None) -> dict[str, int
     return sizes
 
 
-def build_model(cfg: Any) -> Any:  # noqa: ANN401
+def build_model(cfg: Any) -> Any:
     """The segmentor of a configuration (without strategy) on the device in use, with base weights, in eval mode."""
     from mmengine.device import get_device
     from mmseg.registry import MODELS
@@ -128,7 +128,7 @@ def build_model(cfg: Any) -> Any:  # noqa: ANN401
     return model.to(get_device()).eval()
 
 
-def build_loader(cfg: Any, split: Split) -> Any:  # noqa: ANN401
+def build_loader(cfg: Any, split: Split) -> Any:
     """The loader of a labelled split: "test" and "val" of the target, or "source-val"."""
     from mmengine.runner import Runner
 

@@ -22,7 +22,7 @@ def recompose(
     data_root: str | None = None,
     weights: str | None = None,
     precision: str | None = None,
-) -> Any:  # noqa: ANN401 - mmengine is untyped
+) -> Any:
     """The configuration that a checkpoint was trained with, put together anew from the shipped files.
 
     Nothing of the checkpoint's folder is executed: `config.py` there is for people and for plain mmengine; what is
@@ -72,7 +72,7 @@ def recompose(
         raise type(error)(f"the cell of {folder} cannot be put together any more: {error}") from error
 
 
-def load_model(cfg: Any, checkpoint: Path, *, device: str = "auto") -> Any:  # noqa: ANN401
+def load_model(cfg: Any, checkpoint: Path, *, device: str = "auto") -> Any:
     """Build the segmentor of `cfg` on the chosen device and load a checkpoint's tensors into it.
 
     Raises:

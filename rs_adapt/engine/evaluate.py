@@ -18,7 +18,7 @@ OnSample = Callable[[int, int, Any], None]
 @torch.no_grad()
 def evaluate(
     model: nn.Module,
-    dataloader: Any,  # noqa: ANN401 - a torch loader of mmengine batches
+    dataloader: Any,
     *,
     num_classes: int,
     ignore_index: int = 255,

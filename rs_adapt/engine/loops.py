@@ -23,11 +23,11 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
         precision: "fp32" or "bf16".
     """
 
-    def __init__(self, runner: Any, dataloader: Any, evaluator: Any, precision: Precision = "fp32") -> None:  # noqa: ANN401
+    def __init__(self, runner: Any, dataloader: Any, evaluator: Any, precision: Precision = "fp32") -> None:
         super().__init__(runner, dataloader, evaluator)
         self.precision: Precision = precision
 
-    def run_iter(self, idx: int, data_batch: Any) -> None:  # noqa: ANN401
+    def run_iter(self, idx: int, data_batch: Any) -> None:
         """Predict one batch and hand it to the evaluator."""
         with autocast(self.precision, next(self.runner.model.parameters()).device.type):
             super().run_iter(idx, data_batch)
@@ -39,11 +39,11 @@ class TestLoop(MMTestLoop):  # type: ignore[misc]
 
     __test__ = False  # not a pytest class, whatever its name says
 
-    def __init__(self, runner: Any, dataloader: Any, evaluator: Any, precision: Precision = "fp32") -> None:  # noqa: ANN401
+    def __init__(self, runner: Any, dataloader: Any, evaluator: Any, precision: Precision = "fp32") -> None:
         super().__init__(runner, dataloader, evaluator)
         self.precision: Precision = precision
 
-    def run_iter(self, idx: int, data_batch: Any) -> None:  # noqa: ANN401
+    def run_iter(self, idx: int, data_batch: Any) -> None:
         """Predict one batch and hand it to the evaluator."""
         with torch.no_grad(), autocast(self.precision, next(self.runner.model.parameters()).device.type):
             super().run_iter(idx, data_batch)

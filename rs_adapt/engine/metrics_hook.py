@@ -49,7 +49,7 @@ class MetricsHook(Hook):  # type: ignore[misc]
         self._since_s = time.perf_counter()
         self._timed = 0
 
-    def before_train_epoch(self, runner: Any) -> None:  # noqa: ANN401 - mmengine is untyped
+    def before_train_epoch(self, runner: Any) -> None:
         """Drop lines beyond the iteration that training starts from: they belong to work that is done again."""
         if self.interval is None:
             self.interval = min(50, max(1, runner.max_iters // 50))
@@ -60,9 +60,9 @@ class MetricsHook(Hook):  # type: ignore[misc]
 
     def after_train_iter(
         self,
-        runner: Any,  # noqa: ANN401
+        runner: Any,
         batch_idx: int,
-        data_batch: Any = None,  # noqa: ANN401
+        data_batch: Any = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
         """Add up the losses; write a line every `interval` iterations and at the last one."""
@@ -85,7 +85,7 @@ class MetricsHook(Hook):  # type: ignore[misc]
         self._write(runner, line)
         self.sums, self.count, self._since_s, self._timed = {}, 0, now_s, 0
 
-    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:  # noqa: ANN401
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Write the scores of an evaluation during training."""
         scores = {name: value for name, value in (metrics or {}).items() if "/" not in name}
         iou = {name.partition("/")[2]: value for name, value in (metrics or {}).items() if name.startswith("iou_pct/")}
@@ -93,12 +93,12 @@ class MetricsHook(Hook):  # type: ignore[misc]
         # The time of the evaluation belongs to no training iteration.
         self._since_s, self._timed = time.perf_counter(), 0
 
-    def _write(self, runner: Any, line: dict[str, Any]) -> None:  # noqa: ANN401
+    def _write(self, runner: Any, line: dict[str, Any]) -> None:
         with (Path(runner.work_dir) / METRICS_FILE).open("a") as file:
             file.write(json.dumps(_finite(line)) + "\n")
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401
+def _finite(value: Any) -> Any:
     """JSON has no NaN: an absent class's IoU becomes null."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}

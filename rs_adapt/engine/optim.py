@@ -54,7 +54,7 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
         with super().optim_context(model), autocast(self.precision, device.type):
             yield
 
-    def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - mmengine's signature
+    def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Step on a finite loss.
 
         Raises:

@@ -40,7 +40,7 @@ class ProgressHook(Hook):  # type: ignore[misc]
         )
         self._task = self._progress.add_task(what, total=None, loss="-", lr="-", speed="-", score="-", start=False)
 
-    def before_train_epoch(self, runner: Any) -> None:  # noqa: ANN401 - mmengine is untyped
+    def before_train_epoch(self, runner: Any) -> None:
         """Start the bar at the iteration that the run starts from."""
         self._progress.update(self._task, total=runner.max_iters, completed=runner.iter)
         self._progress.start_task(self._task)
@@ -51,9 +51,9 @@ class ProgressHook(Hook):  # type: ignore[misc]
 
     def after_train_iter(
         self,
-        runner: Any,  # noqa: ANN401
+        runner: Any,
         batch_idx: int,
-        data_batch: Any = None,  # noqa: ANN401
+        data_batch: Any = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
         """Move the bar."""
@@ -69,7 +69,7 @@ class ProgressHook(Hook):  # type: ignore[misc]
             score=self.score,
         )
 
-    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:  # noqa: ANN401
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Show the new score; off a terminal, print a line."""
         value = (metrics or {}).get("miou_pct", float("nan"))
         self.score = f"{value:.2f} @ {runner.iter}"
@@ -81,7 +81,7 @@ class ProgressHook(Hook):  # type: ignore[misc]
                 highlight=False,
             )
 
-    def after_train(self, runner: Any) -> None:  # noqa: ANN401
+    def after_train(self, runner: Any) -> None:
         """Leave the finished bar on the screen."""
         self.close()
 

@@ -14,7 +14,7 @@ from rs_adapt.metrics import scores_of
 
 
 def make_result(
-    cfg: Any,  # noqa: ANN401 - mmengine is untyped
+    cfg: Any,
     *,
     record: dict[str, Any],
     matrix: np.ndarray[Any, Any],
@@ -67,7 +67,7 @@ def make_result(
 def scores_dict(matrix: np.ndarray[Any, Any], classes: list[str]) -> dict[str, Any]:
     """Scores of a confusion matrix as JSON: percent rounded to 3 digits, None where a class has no value."""
 
-    def plain(value: Any) -> Any:  # noqa: ANN401
+    def plain(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: plain(inner) for name, inner in value.items()}
         return round(value, 3) if math.isfinite(value) else None
@@ -76,7 +76,7 @@ def scores_dict(matrix: np.ndarray[Any, Any], classes: list[str]) -> dict[str, A
 
 
 def make_manifest(
-    cfg: Any,  # noqa: ANN401
+    cfg: Any,
     *,
     record: dict[str, Any],
     result: dict[str, Any],

@@ -17,17 +17,17 @@ LOG_FILE = "train.log"
 class CellRunner(Runner):  # type: ignore[misc]
     """A Runner whose log goes to `train.log` only, and whose run folder holds no timestamped sub-folder."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - mmengine's signature
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         # mmengine keeps loggers and message hubs by name for the life of the process; its own name is the second of
         # the start, which two short runs can share.
         kwargs["experiment_name"] = f"rs_adapt-{time.time_ns()}"
         super().__init__(*args, **kwargs)
-        timestamped = Path(self._log_dir)
-        self._log_dir = self.work_dir
+        timestamped = Path(self.log_dir)
+        self._log_dir: str = self.work_dir
         if timestamped.is_dir() and not any(timestamped.iterdir()):
             timestamped.rmdir()
 
-    def build_logger(self, log_level: int | str = "INFO", log_file: str | None = None, **kwargs: Any) -> MMLogger:  # noqa: ANN401
+    def build_logger(self, log_level: int | str = "INFO", log_file: str | None = None, **kwargs: Any) -> MMLogger:
         """A logger that writes the run's log file."""
         logger = super().build_logger(log_level, log_file or str(Path(self.work_dir) / LOG_FILE), **kwargs)
         for handler in list(logger.handlers):

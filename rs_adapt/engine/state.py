@@ -46,7 +46,7 @@ def load_trained_tensors(model: nn.Module, tensors: dict[str, Tensor], what: str
     model.load_state_dict(tensors, strict=False)
 
 
-def save_state(path: Path, *, runner: Any, iteration: int) -> None:  # noqa: ANN401 - mmengine is untyped
+def save_state(path: Path, *, runner: Any, iteration: int) -> None:
     """Write the state after `iteration` iterations; the file appears complete or not at all.
 
     Args:
@@ -69,7 +69,7 @@ def save_state(path: Path, *, runner: Any, iteration: int) -> None:  # noqa: ANN
     os.replace(temporary, path)
 
 
-def load_state(path: Path, *, runner: Any) -> int:  # noqa: ANN401 - mmengine is untyped
+def load_state(path: Path, *, runner: Any) -> int:
     """Restore a runner in training from `save_state`'s file and return the iterations done.
 
     Only tensors and plain values are read (`weights_only=True`): a file with code in it is refused.
@@ -104,10 +104,10 @@ def seed_iteration(seed: int, iteration: int, rank: int = 0) -> None:
     torch.manual_seed(int(np.random.SeedSequence((seed, iteration, rank)).generate_state(1, np.uint64)[0]))
 
 
-def _metrics_hook(runner: Any) -> MetricsHook:  # noqa: ANN401
+def _metrics_hook(runner: Any) -> MetricsHook:
     return next(hook for hook in runner.hooks if isinstance(hook, MetricsHook))
 
 
-def _unwrap(model: Any) -> nn.Module:  # noqa: ANN401
+def _unwrap(model: Any) -> nn.Module:
     module: nn.Module = getattr(model, "module", model)
     return module

@@ -39,28 +39,28 @@ class StateHook(Hook):  # type: ignore[misc]
         """Ask for a stop after the iteration that is running; safe in a signal handler."""
         self.stop_requested = True
 
-    def before_train(self, runner: Any) -> None:  # noqa: ANN401 - mmengine is untyped
+    def before_train(self, runner: Any) -> None:
         """Continue where the state file says."""
         if self.resume:
             runner.train_loop._iter = load_state(Path(runner.work_dir) / STATE_FILE, runner=runner)
 
-    def before_train_epoch(self, runner: Any) -> None:  # noqa: ANN401
+    def before_train_epoch(self, runner: Any) -> None:
         """Make up for an evaluation that the interruption cut off."""
         loop = runner.train_loop
         due = loop.iter > 0 and (loop.iter % loop.val_interval == 0 or loop.iter == loop.max_iters)
         if self.resume and due and loop.iter not in evaluated_iterations(Path(runner.work_dir)):
             runner.val_loop.run()
 
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:  # noqa: ANN401
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Make the draws of this iteration depend on its number alone."""
         seed_iteration(runner.seed, runner.iter, runner.rank)
 
     def after_train_iter(
         self,
-        runner: Any,  # noqa: ANN401
+        runner: Any,
         batch_idx: int,
-        data_batch: Any = None,  # noqa: ANN401
-        outputs: Any = None,  # noqa: ANN401
+        data_batch: Any = None,
+        outputs: Any = None,
     ) -> None:
         """Write the state before each evaluation, and when a stop was requested."""
         done = runner.iter + 1
@@ -72,10 +72,10 @@ class StateHook(Hook):  # type: ignore[misc]
 
     def after_val_iter(
         self,
-        runner: Any,  # noqa: ANN401
+        runner: Any,
         batch_idx: int,
-        data_batch: Any = None,  # noqa: ANN401
-        outputs: Any = None,  # noqa: ANN401
+        data_batch: Any = None,
+        outputs: Any = None,
     ) -> None:
         """Do not wait for the end of an evaluation: the state before it is on disk."""
         if self.stop_requested:

@@ -14,7 +14,6 @@ import numpy as np
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 
-from rs_adapt.config import to_python
 from rs_adapt.engine.build import (
     OnProgress,
     build_loader,
@@ -37,7 +36,7 @@ from rs_adapt.metrics.cost import build_on_meta, count_parameters
 
 
 def train(
-    cfg: Any,  # noqa: ANN401 - mmengine is untyped
+    cfg: Any,
     *,
     record: dict[str, Any],
     device: str = "auto",
@@ -80,7 +79,7 @@ def train(
         _check_weights(cfg)
         open_run_folder(
             run_dir,
-            cfg_text=to_python(cfg),
+            cfg_text=cfg.pretty_text,
             record=record | {"environment": environment(), "tiles": tiles},
             resume=resume,
             overwrite=overwrite,
@@ -88,7 +87,7 @@ def train(
         return _run(cfg, run_dir, record=record, resume=resume, hooks=hooks)
 
 
-def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks: Sequence[Hook]) -> dict[str, Any]:  # noqa: ANN401
+def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks: Sequence[Hook]) -> dict[str, Any]:
     settings = copy.deepcopy(cfg)
     settings.default_hooks.checkpoint.resume = resume
     runner = CellRunner.from_cfg(settings)
@@ -121,7 +120,7 @@ def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks
     return {"result": result, "matrix": matrix}
 
 
-def _final_matrix(cfg: Any, runner: Any) -> np.ndarray[Any, Any]:  # noqa: ANN401
+def _final_matrix(cfg: Any, runner: Any) -> np.ndarray[Any, Any]:
     """Confusion matrix of the last weights on the test split; the last validation serves where it is the same split."""
     same_split = cfg.test_dataloader.dataset.to_dict() == cfg.val_dataloader.dataset.to_dict()
     last = runner.val_evaluator.metrics[0].matrix
@@ -136,7 +135,7 @@ def _final_matrix(cfg: Any, runner: Any) -> np.ndarray[Any, Any]:  # noqa: ANN40
     )
 
 
-def _save_and_explain(runner: Any, run_dir: Path, error: NonFiniteLoss) -> NonFiniteLoss:  # noqa: ANN401
+def _save_and_explain(runner: Any, run_dir: Path, error: NonFiniteLoss) -> NonFiniteLoss:
     done = runner.iter
     save_state(run_dir / STATE_FILE, runner=runner, iteration=done)
     parts = {
@@ -152,7 +151,7 @@ def _save_and_explain(runner: Any, run_dir: Path, error: NonFiniteLoss) -> NonFi
     )
 
 
-def _check_weights(cfg: Any) -> None:  # noqa: ANN401
+def _check_weights(cfg: Any) -> None:
     from rs_adapt.backbones.weights import find_weights
 
     backbone = cfg.model.get("segmentor", cfg.model).backbone

@@ -104,6 +104,7 @@ class Mask2FormerHead(nn.Module):
                 f"Mask2FormerHead got channels={channels} with num_heads={num_heads}; `channels` must be a multiple of "
                 f"{GROUP_NORM_GROUPS} (group norm) and of `num_heads`."
             )
+        self.ignore_index = ignore_index
         self.num_classes = self.out_channels = num_classes
         self.num_queries = num_queries
         self.align_corners = align_corners

@@ -101,7 +101,7 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
         self.ignore_index = ignore_index
         self.matrix: np.ndarray[Any, Any] | None = None
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ANN401 - mmengine's signature
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Count one batch: each sample holds `pred_sem_seg` and `gt_sem_seg`, (1, H, W) class indices."""
         for sample in data_samples:
             prediction = sample["pred_sem_seg"]["data"]

@@ -25,7 +25,7 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
     }
 
 
-def build_on_meta(cfg: Any) -> nn.Module:  # noqa: ANN401 - mmengine is untyped
+def build_on_meta(cfg: Any) -> nn.Module:
     """The segmentor of a resolved configuration without memory for its tensors, for counting."""
     from mmengine.registry import init_default_scope
     from mmseg.registry import MODELS
@@ -40,7 +40,7 @@ def build_on_meta(cfg: Any) -> nn.Module:  # noqa: ANN401 - mmengine is untyped
     return model
 
 
-def describe_cost(cfg: Any) -> list[tuple[str, str]]:  # noqa: ANN401
+def describe_cost(cfg: Any) -> list[tuple[str, str]]:
     """Rows of name and value for `rs-adapt show --cost`.
 
     Args:

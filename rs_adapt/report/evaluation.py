@@ -18,7 +18,7 @@ from rs_adapt.report.overlays import save_overlay
 
 
 def score_checkpoint(
-    cfg: Any,  # noqa: ANN401 - mmengine is untyped
+    cfg: Any,
     checkpoint: Path,
     *,
     split: Split,
@@ -51,7 +51,7 @@ def score_checkpoint(
     classes, palette = list(cfg.bench.classes), [list(colour) for colour in cfg.bench.palette]
     chosen = evenly_spread(len(loader.dataset), overlays)
 
-    def on_sample(position: int, total: int, sample: Any) -> None:  # noqa: ANN401
+    def on_sample(position: int, total: int, sample: Any) -> None:
         if position in chosen:
             save_overlay(out_dir / "overlays", sample, classes=classes, palette=palette)
         if on_progress:

@@ -41,7 +41,7 @@ def overlay(
         opacity: Of the labels over the image, 0 to 1.
     """
     base = np.asarray(image.convert("RGB"), dtype=np.float32)
-    panels = [base]
+    panels: list[np.ndarray[Any, Any]] = [base]
     for labels in (truth, prediction):
         panels.append((1 - opacity) * base + opacity * colour_map(labels, palette))
     height, width = base.shape[:2]
@@ -62,7 +62,7 @@ def overlay(
 
 
 def overlay_of_sample(
-    sample: Any,  # noqa: ANN401 - a SegDataSample, which is untyped
+    sample: Any,
     *,
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
@@ -74,7 +74,7 @@ def overlay_of_sample(
         return overlay(image, truth, prediction, classes=classes, palette=palette)
 
 
-def save_overlay(folder: Path, sample: Any, *, classes: Sequence[str], palette: Sequence[Sequence[int]]) -> Path:  # noqa: ANN401
+def save_overlay(folder: Path, sample: Any, *, classes: Sequence[str], palette: Sequence[Sequence[int]]) -> Path:
     """Write `<folder>/<image name>.png` and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{Path(sample.img_path).stem}.png"

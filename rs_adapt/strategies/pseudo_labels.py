@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -45,7 +46,7 @@ def pseudo_labels(
     return label_BHW, sure.sum() / valid_BHW.sum().clamp_min(1)
 
 
-def valid_pixels(data_samples: list[object], height_px: int, width_px: int, device: torch.device) -> Tensor:
+def valid_pixels(data_samples: Sequence[object], height_px: int, width_px: int, device: torch.device) -> Tensor:
     """Where a padded batch holds image: (B, H, W) bool from each sample's `padding_size` (left, right, top, bottom)."""
     valid = torch.ones(len(data_samples), height_px, width_px, dtype=torch.bool, device=device)
     for mask, sample in zip(valid, data_samples, strict=True):

@@ -71,7 +71,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         self.iteration: Tensor
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         inputs: Tensor | None = None,
         data_samples: list[SegDataSample] | None = None,
@@ -79,7 +79,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         source: dict[str, Any] | None = None,
         target: dict[str, Any] | None = None,
     ) -> Any:
-        """mmengine's three modes; "loss" takes `source` and `target` batches, the others `inputs` as a segmentor does.
+        """Run one of mmengine's three modes; "loss" takes `source` and `target` batches, the others `inputs`.
 
         Args:
             inputs: (B, 3, H, W) normalised images for "tensor" and "predict".
@@ -90,7 +90,8 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         """
         if mode != "loss":
             return self.segmentor(inputs, data_samples, mode=mode)
-        assert source is not None and target is not None
+        assert source is not None
+        assert target is not None
         return self.loss(source, target)
 
     def loss(self, source: dict[str, Any], target: dict[str, Any]) -> dict[str, Tensor]:
@@ -127,7 +128,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         return pseudo_labels(
             scores,
             kind=head.score_kind,
-            valid_BHW=valid_pixels(data_samples, *inputs.shape[-2:], inputs.device),
+            valid_BHW=valid_pixels(data_samples, inputs.shape[-2], inputs.shape[-1], inputs.device),
             ignore_index=head.ignore_index,
             confidence=self.confidence,
         )

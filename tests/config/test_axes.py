@@ -59,7 +59,7 @@ def test_title_falls_back_to_the_docstring(own_configs: Path) -> None:
         ("backbone", "model = dict(backbone=dict(frozen=True))", "model.backbone.frozen", "method"),
         ("method", "model = dict(backbone=dict(depth=3))", "model.backbone.depth", "backbone"),
         ("method", "model = 3", "model", None),
-        ("bench", "optim = dict(lr=1.0)", "optim", "runtime"),
+        ("method", "optim = dict(lr=1.0)", "optim", "bench"),
         ("strategy", "train_cfg = dict()", "train_cfg", None),
         ("strategy", "model = dict(type='X')", "model.type", None),
     ],

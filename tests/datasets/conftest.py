@@ -15,7 +15,7 @@ WriteTiles = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def write_tiles(tmp_path: Path) -> WriteTiles:
-    """Return a function that writes tiles whose image and label hold the tile's number, and gives TileDataset's arguments."""
+    """Return a function that writes tiles holding their number, and gives the arguments of TileDataset."""
 
     def write(count: int = 4, *, size_px: int = 8, name: str = "region", labels: bool = True) -> dict[str, Any]:
         folders = {kind: tmp_path / name / kind for kind in ("img_dir", "ann_dir")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from rs_adapt.datasets.stream import seeded
 class Numbers:
     """A set whose samples hold their index and random numbers of both global generators."""
 
-    metainfo: dict[str, Any] = {"classes": ["a"]}
+    metainfo: ClassVar[dict[str, Any]] = {"classes": ["a"]}
 
     def __init__(self, count: int) -> None:
         self.count = count

@@ -11,7 +11,7 @@ from rs_adapt.datasets import TileDataset
 from rs_adapt.errors import DataError, DataNotFound
 
 
-def test_reads_image_and_label(write_tiles) -> None:  # noqa: ANN001
+def test_reads_image_and_label(write_tiles) -> None:
     dataset = TileDataset(**write_tiles())
     sample = dataset[2]
     assert sample["inputs"].shape == (3, 8, 8)
@@ -19,7 +19,7 @@ def test_reads_image_and_label(write_tiles) -> None:  # noqa: ANN001
     assert sample["data_samples"].gt_sem_seg.data.unique().tolist() == [2]
 
 
-def test_unlabelled_set_needs_no_label_folder(write_tiles) -> None:  # noqa: ANN001
+def test_unlabelled_set_needs_no_label_folder(write_tiles) -> None:
     arguments = write_tiles(labels=False)
     shutil.rmtree(Path(arguments["img_dir"]).parent / "ann_dir")
     dataset = TileDataset(**arguments)
@@ -27,14 +27,14 @@ def test_unlabelled_set_needs_no_label_folder(write_tiles) -> None:  # noqa: ANN
     assert "gt_sem_seg" not in dataset[0]["data_samples"]
 
 
-def test_names_the_missing_folder_and_how_to_get_it(write_tiles) -> None:  # noqa: ANN001
+def test_names_the_missing_folder_and_how_to_get_it(write_tiles) -> None:
     arguments = write_tiles()
     shutil.rmtree(arguments["ann_dir"])
     with pytest.raises(DataNotFound, match=r"folder of labels .*ann_dir does not exist\. Bring it like this\."):
         TileDataset(**arguments)
 
 
-def test_empty_folder_is_missing_data(write_tiles) -> None:  # noqa: ANN001
+def test_empty_folder_is_missing_data(write_tiles) -> None:
     with pytest.raises(DataNotFound, match=r"img_dir holds no \*\.png images"):
         TileDataset(**write_tiles(count=0))
 
@@ -46,14 +46,14 @@ def test_empty_folder_is_missing_data(write_tiles) -> None:  # noqa: ANN001
         ("img_dir", r"1 label\(s\) without image"),
     ],
 )
-def test_unpaired_files_are_named(write_tiles, folder: str, message: str) -> None:  # noqa: ANN001
+def test_unpaired_files_are_named(write_tiles, folder: str, message: str) -> None:
     arguments = write_tiles()
     (Path(arguments[folder]) / "1.png").unlink()
     with pytest.raises(DataError, match=message):
         TileDataset(**arguments)
 
 
-def test_truncated_image_is_named_when_read(write_tiles) -> None:  # noqa: ANN001
+def test_truncated_image_is_named_when_read(write_tiles) -> None:
     arguments = write_tiles(size_px=64)
     path = Path(arguments["img_dir"]) / "3.png"
     path.write_bytes(path.read_bytes()[:-40])

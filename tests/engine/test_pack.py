@@ -35,7 +35,7 @@ def pack(tmp_path: Path) -> tuple[Path, Toy, dict[str, Any]]:
     return tmp_path, model, manifest
 
 
-def test_round_trip_restores_what_trains_and_holds_nothing_else(pack) -> None:  # noqa: ANN001
+def test_round_trip_restores_what_trains_and_holds_nothing_else(pack) -> None:
     folder, model, manifest = pack
     other = Toy()
     frozen = other.backbone.weight.clone()
@@ -46,18 +46,18 @@ def test_round_trip_restores_what_trains_and_holds_nothing_else(pack) -> None:  
     assert manifest["tensors"]["count"] == 2
 
 
-def test_other_base_is_refused(pack) -> None:  # noqa: ANN001
+def test_other_base_is_refused(pack) -> None:
     with pytest.raises(CheckpointMismatch, match="belongs to the base toy with SHA-256 aaaa.*given here have bbbb"):
         load_pack(pack[0], Toy(), classes=CLASSES, base_sha256="b" * 64)
 
 
 @pytest.mark.parametrize("classes", [["water", "field"], ["field"], ["field", "water", "road"]])
-def test_other_class_list_is_refused_even_if_only_the_order_differs(pack, classes: list[str]) -> None:  # noqa: ANN001
+def test_other_class_list_is_refused_even_if_only_the_order_differs(pack, classes: list[str]) -> None:
     with pytest.raises(CheckpointMismatch, match="trained on the classes field, water; here they are"):
         load_pack(pack[0], Toy(), classes=classes, base_sha256=BASE)
 
 
-def test_damaged_tensors_are_refused(pack) -> None:  # noqa: ANN001
+def test_damaged_tensors_are_refused(pack) -> None:
     path = pack[0] / "adapter.safetensors"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -70,13 +70,13 @@ def test_damaged_tensors_are_refused(pack) -> None:  # noqa: ANN001
 
 
 @pytest.mark.parametrize("text", ["{", '{"classes": []}', "[]"])
-def test_damaged_manifest_is_refused(pack, text: str) -> None:  # noqa: ANN001
+def test_damaged_manifest_is_refused(pack, text: str) -> None:
     (pack[0] / "manifest.json").write_text(text)
     with pytest.raises(CheckpointMismatch, match=r"manifest\.json is damaged"):
         read_manifest(pack[0])
 
 
-def test_newer_format_and_missing_pack_are_explained(pack, tmp_path: Path) -> None:  # noqa: ANN001
+def test_newer_format_and_missing_pack_are_explained(pack, tmp_path: Path) -> None:
     manifest = json.loads((pack[0] / "manifest.json").read_text())
     (pack[0] / "manifest.json").write_text(json.dumps(manifest | {"format": 99}))
     with pytest.raises(CheckpointMismatch, match="has format 99, this version reads format 1. Update"):
@@ -85,7 +85,7 @@ def test_newer_format_and_missing_pack_are_explained(pack, tmp_path: Path) -> No
         read_manifest(tmp_path / "nowhere")
 
 
-def test_tensors_of_another_model_are_refused(pack) -> None:  # noqa: ANN001
+def test_tensors_of_another_model_are_refused(pack) -> None:
     folder, _, manifest = pack
     with pytest.raises(CheckpointMismatch, match=r"decode_head\.bias has shape \(3,\), this model needs \(4,\)"):
         load_pack(folder, Toy(width=4), classes=CLASSES, base_sha256=BASE)

@@ -36,7 +36,7 @@ class SignalAt(Hook):  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("setting", "head"), [("da", "linear"), ("dg", "linear"), ("da", "mask2former_small")])
-def test_interrupted_and_resumed_equals_straight(tiny_cell, tmp_path: Path, setting: str, head: str) -> None:  # noqa: ANN001
+def test_interrupted_and_resumed_equals_straight(tiny_cell, tmp_path: Path, setting: str, head: str) -> None:
     cfg, record = tiny_cell(setting, run="straight", head=head)
     straight = train(cfg, record=record, device="cpu")
 
@@ -57,7 +57,7 @@ def test_interrupted_and_resumed_equals_straight(tiny_cell, tmp_path: Path, sett
     assert [line for line in losses[1] if line[0] > 3] == [line for line in losses[0] if line[0] > 3]
 
 
-def test_interruption_between_evaluations_is_exact_too(tiny_cell, tmp_path: Path) -> None:  # noqa: ANN001
+def test_interruption_between_evaluations_is_exact_too(tiny_cell, tmp_path: Path) -> None:
     cfg, record = tiny_cell(run="straight", overrides=("bench.schedule.eval_every=4",))
     train(cfg, record=record, device="cpu")
     cfg, record = tiny_cell(run="parts", overrides=("bench.schedule.eval_every=4",))
@@ -68,13 +68,13 @@ def test_interruption_between_evaluations_is_exact_too(tiny_cell, tmp_path: Path
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_adaptation_never_needs_target_labels(tiny_cell, loveda_root: Path) -> None:  # noqa: ANN001
+def test_adaptation_never_needs_target_labels(tiny_cell, loveda_root: Path) -> None:
     shutil.rmtree(loveda_root / "loveda" / "urban" / "train" / "ann_dir")
     cfg, record = tiny_cell("da", iters=3)
     assert train(cfg, record=record, device="cpu")["result"]["status"] == "finished"
 
 
-def test_generalization_never_touches_target_training_tiles(tiny_cell, loveda_root: Path) -> None:  # noqa: ANN001
+def test_generalization_never_touches_target_training_tiles(tiny_cell, loveda_root: Path) -> None:
     folder = loveda_root / "loveda" / "urban" / "train"
     shutil.rmtree(folder)
     cfg, record = tiny_cell("dg", iters=3)
@@ -82,7 +82,7 @@ def test_generalization_never_touches_target_training_tiles(tiny_cell, loveda_ro
     assert train(cfg, record=record, device="cpu")["result"]["status"] == "finished"
 
 
-def test_run_folder_holds_what_a_reader_needs(tiny_cell, tmp_path: Path) -> None:  # noqa: ANN001
+def test_run_folder_holds_what_a_reader_needs(tiny_cell, tmp_path: Path) -> None:
     cfg, record = tiny_cell(iters=3)
     outcome = train(cfg, record=record, device="cpu")
     run = tmp_path / "run"
@@ -102,7 +102,7 @@ def test_run_folder_holds_what_a_reader_needs(tiny_cell, tmp_path: Path) -> None
     assert result["parameters"]["total"] > 5 * parameters
 
 
-def test_resolved_config_runs_in_plain_mmengine(tiny_cell, tmp_path: Path) -> None:  # noqa: ANN001
+def test_resolved_config_runs_in_plain_mmengine(tiny_cell, tmp_path: Path) -> None:
     cfg, _ = tiny_cell(iters=2)
     (tmp_path / "config.py").write_text(cfg.pretty_text)
     code = (
@@ -114,7 +114,7 @@ def test_resolved_config_runs_in_plain_mmengine(tiny_cell, tmp_path: Path) -> No
     assert [line["iter"] for line in read_metrics(tmp_path / "run") if "miou_pct" in line] == [2]
 
 
-def test_existing_run_is_kept_unless_told_otherwise(tiny_cell, tmp_path: Path) -> None:  # noqa: ANN001
+def test_existing_run_is_kept_unless_told_otherwise(tiny_cell, tmp_path: Path) -> None:
     cfg, record = tiny_cell(iters=1)
     train(cfg, record=record, device="cpu")
     before = (tmp_path / "run" / "result.json").read_text()
@@ -126,7 +126,7 @@ def test_existing_run_is_kept_unless_told_otherwise(tiny_cell, tmp_path: Path) -
         train(cfg, record=record, device="cpu", resume=True)
 
 
-def test_folder_of_somebody_else_is_never_deleted(tiny_cell, tmp_path: Path) -> None:  # noqa: ANN001
+def test_folder_of_somebody_else_is_never_deleted(tiny_cell, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("years of work")
     cfg, record = tiny_cell(iters=1)
@@ -135,7 +135,7 @@ def test_folder_of_somebody_else_is_never_deleted(tiny_cell, tmp_path: Path) -> 
     assert (tmp_path / "run" / "thesis.txt").is_file()
 
 
-def test_resume_with_other_options_is_refused(tiny_cell) -> None:  # noqa: ANN001
+def test_resume_with_other_options_is_refused(tiny_cell) -> None:
     cfg, record = tiny_cell()
     with pytest.raises(Interrupted):
         train(cfg, record=record, device="cpu", hooks=[SignalAt(2)])
@@ -144,7 +144,7 @@ def test_resume_with_other_options_is_refused(tiny_cell) -> None:  # noqa: ANN00
         train(other, record=record, device="cpu", resume=True)
 
 
-def test_bad_data_stop_the_run_before_its_folder_is_made(tiny_cell, loveda_root: Path, tmp_path: Path) -> None:  # noqa: ANN001
+def test_bad_data_stop_the_run_before_its_folder_is_made(tiny_cell, loveda_root: Path, tmp_path: Path) -> None:
     (loveda_root / "loveda" / "rural" / "train" / "ann_dir" / "2.png").unlink()
     cfg, record = tiny_cell()
     with pytest.raises(DataError, match=r"without label, first .*ann_dir/2\.png"):
@@ -152,7 +152,7 @@ def test_bad_data_stop_the_run_before_its_folder_is_made(tiny_cell, loveda_root:
     assert not (tmp_path / "run").exists()
 
 
-def test_dry_run_checks_and_writes_nothing(tiny_cell, tmp_path: Path) -> None:  # noqa: ANN001
+def test_dry_run_checks_and_writes_nothing(tiny_cell, tmp_path: Path) -> None:
     cfg, record = tiny_cell()
     plan = train(cfg, record=record, device="cpu", dry_run=True)
     assert plan["tiles"] == {"labelled": 4, "unlabelled": 4, "val": 2, "test": 2}
@@ -161,7 +161,7 @@ def test_dry_run_checks_and_writes_nothing(tiny_cell, tmp_path: Path) -> None:  
 
 
 def test_loss_that_is_no_number_stops_saves_and_says_where(
-    tiny_cell,  # noqa: ANN001
+    tiny_cell,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -182,7 +182,7 @@ def test_loss_that_is_no_number_stops_saves_and_says_where(
     assert all(torch.isfinite(value).all() for value in state["model"].values())
 
 
-def test_full_fine_tuning_keeps_the_backbone_in_its_pack(tiny_cell, tmp_path: Path) -> None:  # noqa: ANN001
+def test_full_fine_tuning_keeps_the_backbone_in_its_pack(tiny_cell, tmp_path: Path) -> None:
     cfg, record = tiny_cell("dg", iters=1)
     names = set()
     for method in ("full", "frozen"):
