@@ -6,6 +6,11 @@ reading a configuration stays free of torch.
 
 from __future__ import annotations
 
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+
 from mmengine import registry as mm
 
 SCOPE = "rs_adapt"
@@ -22,3 +27,26 @@ METRICS = mm.Registry("metric", parent=mm.METRICS, scope=SCOPE, locations=["rs_a
 HOOKS = mm.Registry("hook", parent=mm.HOOKS, scope=SCOPE, locations=["rs_adapt.engine"])
 LOOPS = mm.Registry("loop", parent=mm.LOOPS, scope=SCOPE, locations=["rs_adapt.engine"])
 OPTIM_WRAPPERS = mm.Registry("optimizer wrapper", parent=mm.OPTIM_WRAPPERS, scope=SCOPE, locations=["rs_adapt.engine"])
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Silence what mmcv and mmengine warn about: compiled parts that rs-adapt does not use."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"mmcv|mmseg|mmengine")
+        warnings.filterwarnings("ignore", message=".*MultiScaleDeformableAttention.*")
+        yield
+
+
+def load_libraries(default_scope: str = "mmseg") -> None:
+    """Import mmsegmentation's classes without a word on the console, and look names up there by default.
+
+    Args:
+        default_scope: Where names without a prefix are looked up first.
+    """
+    # mmsegmentation prints a line about a package that it could not import, whatever the log level.
+    with quiet_libraries(), redirect_stdout(io.StringIO()):
+        from mmseg.utils import register_all_modules
+
+        register_all_modules(init_default_scope=False)
+    mm.init_default_scope(default_scope)

@@ -60,7 +60,8 @@ def print_result(console: Console, result: dict[str, Any], *, title: str, folder
     """The per-class table of a result, how it was scored, and where the files are."""
     from rs_adapt.report.tables import protocol_line, result_table
 
-    console.print(result_table(result, title))
+    console.print(title, style="bold", soft_wrap=True)
+    console.print(result_table(result))
     console.print(protocol_line(result), soft_wrap=True)
     console.print(f"Files: {shown_path(folder)}", soft_wrap=True)
 

@@ -30,7 +30,7 @@ def show(
     data_root: options.DataRoot = None,
     weights: options.Weights = None,
     set_: options.Set = None,
-    cost: Annotated[bool, typer.Option("--cost", help="Print parameters, memory and time instead.")] = False,
+    cost: Annotated[bool, typer.Option("--cost", help="Print numbers of parameters instead.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Print the resolved config of a cell as Python that mmengine runs, and change nothing.
@@ -73,19 +73,20 @@ def show(
 
 
 def _print_cost(cfg: Config, *, title: str, as_json: bool) -> None:
-    from rs_adapt.metrics.cost import describe_cost
+    from rs_adapt.metrics.cost import cost_of
 
-    rows = describe_cost(cfg)
+    counts = cost_of(cfg)
     if as_json:
-        _print_json(dict(rows))
+        _print_json(counts)
         return
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, box=box.SIMPLE, title_justify="left", show_header=False)
-    for name, value in rows:
-        table.add_row(name, value)
+    print(title)
+    table = Table(box=box.SIMPLE, show_header=False)
+    for name, count in counts.items():
+        table.add_row(name, f"{count:,}".replace(",", " "))
     Console(width=None if sys.stdout.isatty() else 240).print(table)
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,28 +41,6 @@ def choose_device(device: str) -> None:
         torch.cuda.set_device(int(number or 0))
     elif device != "auto":
         raise ConfigError(f"unknown device {device!r}. Allowed are auto, cpu, cuda and cuda:N.")
-
-
-@contextmanager
-def quiet_libraries() -> Iterator[None]:
-    """Silence what mmcv and mmengine say on import and on building about parts that rs-adapt does not use."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"mmcv|mmseg|mmengine")
-        warnings.filterwarnings("ignore", message=".*MultiScaleDeformableAttention.*")
-        yield
-
-
-def use_registry(cfg: Any) -> None:
-    """Make the names in a configuration known to mmengine: our classes, and mmsegmentation's as the default scope."""
-    # mmsegmentation prints a line about a package that it could not import, whatever the log level.
-    with quiet_libraries(), redirect_stdout(io.StringIO()):
-        from mmengine.registry import init_default_scope
-        from mmseg.utils import register_all_modules
-
-        from rs_adapt import registry  # noqa: F401 - registers on import
-
-        register_all_modules(init_default_scope=False)
-        init_default_scope(cfg.default_scope)
 
 
 def prepare_data(cfg: Any, on_progress: OnProgress | None = None) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
-from rs_adapt.engine.build import build_model, choose_device, quiet_libraries, use_registry
+from rs_adapt.engine.build import build_model, choose_device
 from rs_adapt.engine.pack import load_pack, read_manifest
 from rs_adapt.engine.run_folder import CELL_FILE
 from rs_adapt.errors import CheckpointMismatch, ConfigError
+from rs_adapt.registry import load_libraries, quiet_libraries
 
 
 def recompose(
@@ -81,7 +82,7 @@ def load_model(cfg: Any, checkpoint: Path, *, device: str = "auto") -> Any:
     """
     with quiet_libraries():
         choose_device(device)
-        use_registry(cfg)
+        load_libraries(cfg.default_scope)
         model = build_model(cfg)
         load_pack(checkpoint, model, classes=list(cfg.bench.classes), base_sha256=model.backbone.base_sha256())
     return model

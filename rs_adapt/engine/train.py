@@ -20,8 +20,6 @@ from rs_adapt.engine.build import (
     check_data,
     choose_device,
     prepare_data,
-    quiet_libraries,
-    use_registry,
 )
 from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.metrics_hook import read_metrics
@@ -33,6 +31,7 @@ from rs_adapt.engine.state import STATE_FILE, save_state
 from rs_adapt.engine.state_hook import Interrupted, StateHook
 from rs_adapt.errors import NonFiniteLoss
 from rs_adapt.metrics.cost import build_on_meta, count_parameters
+from rs_adapt.registry import load_libraries, quiet_libraries
 
 
 def train(
@@ -71,7 +70,7 @@ def train(
     run_dir = Path(cfg.work_dir)
     with quiet_libraries():
         choose_device(device)
-        use_registry(cfg)
+        load_libraries(cfg.default_scope)
         prepare_data(cfg, on_progress)
         tiles = check_data(cfg, on_progress)
         if dry_run:

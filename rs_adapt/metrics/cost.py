@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from rs_adapt.registry import load_libraries
+
 
 def count_parameters(model: nn.Module) -> dict[str, int]:
     """Parameters of a segmentor: `backbone` (without adapter), `adapter`, `head`, `trainable`, `total`.
@@ -27,12 +29,9 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
 
 def build_on_meta(cfg: Any) -> nn.Module:
     """The segmentor of a resolved configuration without memory for its tensors, for counting."""
-    from mmengine.registry import init_default_scope
     from mmseg.registry import MODELS
 
-    from rs_adapt import registry  # noqa: F401 - makes our class names known
-
-    init_default_scope(cfg.default_scope)
+    load_libraries(cfg.default_scope)
     settings = cfg.model.get("segmentor", cfg.model).to_dict()
     settings["backbone"]["weights"] = None
     with torch.device("meta"):
@@ -40,25 +39,20 @@ def build_on_meta(cfg: Any) -> nn.Module:
     return model
 
 
-def describe_cost(cfg: Any) -> list[tuple[str, str]]:
-    """Rows of name and value for `rs-adapt show --cost`.
+def cost_of(cfg: Any) -> dict[str, int]:
+    """What `rs-adapt show --cost` prints: numbers of parameters, and bytes of the adapter pack in fp32.
 
     Args:
         cfg: A resolved configuration.
     """
     counts = count_parameters(build_on_meta(cfg))
-    pack_mib = (counts["adapter"] + counts["head"]) * 4 / 2**20
-    return [
-        ("trainable adapter parameters", _grouped(counts["adapter"])),
-        ("trainable head parameters", _grouped(counts["head"])),
-        ("trainable in all", _grouped(counts["trainable"])),
-        ("backbone parameters", _grouped(counts["backbone"])),
-        ("adapter pack (fp32)", f"{pack_mib:.1f} MiB"),
-    ]
-
-
-def _grouped(count: int) -> str:
-    return f"{count:,}".replace(",", " ")
+    return {
+        "trainable adapter parameters": counts["adapter"],
+        "trainable head parameters": counts["head"],
+        "trainable parameters in all": counts["trainable"],
+        "backbone parameters": counts["backbone"],
+        "adapter pack bytes": 4 * counts["trainable"],
+    }
 
 
 def _count(module: nn.Module) -> int:

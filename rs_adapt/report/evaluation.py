@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt.config.paths import home
-from rs_adapt.engine.build import OnProgress, Split, build_loader, prepare_data, use_registry
+from rs_adapt.engine.build import OnProgress, Split, build_loader, prepare_data
 from rs_adapt.engine.checkpoint import load_model
 from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.pack import read_manifest
 from rs_adapt.engine.results import scores_dict
 from rs_adapt.engine.run_folder import environment, write_json
+from rs_adapt.registry import load_libraries
 from rs_adapt.report.confusion import draw_confusion, write_confusion_csv
 from rs_adapt.report.overlays import save_overlay
 
@@ -45,7 +46,7 @@ def score_checkpoint(
 
     model = load_model(cfg, checkpoint, device=device)
     prepare_data(cfg, on_progress)
-    use_registry(cfg)
+    load_libraries(cfg.default_scope)
     loader = build_loader(cfg, split)
     check_tiles(loader.dataset, home() / "checks")
     classes, palette = list(cfg.bench.classes), [list(colour) for colour in cfg.bench.palette]

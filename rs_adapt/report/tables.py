@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 
-def result_table(result: dict[str, Any], title: str) -> Table:
+def result_table(result: dict[str, Any]) -> Table:
     """Per-class IoU and accuracy in percent, with mIoU, mAcc and aAcc below.
 
     Args:
         result: Content of a `result.json`.
-        title: What was scored.
     """
-    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("class")
     table.add_column("IoU %", justify="right")
     table.add_column("Acc %", justify="right")

@@ -71,7 +71,7 @@ def test_table_shows_each_class_and_a_dash_for_none() -> None:
     }
     console = Console(width=80)
     with console.capture() as capture:
-        console.print(result_table(result, "cell"))
+        console.print(result_table(result))
     rows = [line.replace("│", " ").split() for line in capture.get().splitlines()]
     assert ["road", "12.35", "50.00"] in rows
     assert ["water", "-", "-"] in rows
