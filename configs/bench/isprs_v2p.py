@@ -11,30 +11,15 @@ for dg), mIoU of the last iteration, and of the best of ten evaluations on label
 da 55.81 (62.21), dg 52.48 (55.06). Source: VisionXLab/Earth-Adapter @49a8ff8, `training_log/`.
 """
 
+_base_ = "_isprs.py"
+
 bench = dict(
     name="isprs_v2p",
-    family="isprs",
     direction="v2p",
     default=False,
     title="ISPRS, Vaihingen IRRG to Potsdam RGB",
-    data=["potsdam", "vaihingen"],
-    classes=["impervious_surface", "building", "low_vegetation", "tree", "car", "clutter"],
-    # Colours of the classes in index order; 0 in the files is "boundary" and is not scored.
-    palette=[
-        [255, 255, 255],
-        [0, 0, 255],
-        [0, 255, 255],
-        [0, 255, 0],
-        [255, 255, 0],
-        [255, 0, 0],
-    ],
-    reduce_zero_label=True,
-    ignore_index=255,
+    # Of the target.
     gsd_m=0.05,
-    tile_px=512,
-    crop_px=512,
-    img_suffix=".png",
-    ann_suffix=".png",
     source=dict(
         region="vaihingen",
         bands="IRRG",
@@ -49,12 +34,4 @@ bench = dict(
         train=dict(img_dir="potsdam/img_dir/train", ann_dir="potsdam/ann_dir/train"),
         val=dict(img_dir="potsdam/img_dir/val", ann_dir="potsdam/ann_dir/val"),
     ),
-    pipeline=dict(resize_ratio=[0.5, 2.0], cat_max_ratio=0.75, flip_prob=0.5, photometric=True),
-    # 2 crops x 20 000 iterations = 40 000 source crops (da); 4 x 20 000 = 80 000 (dg, ss).
-    schedule=dict(iters=20000, eval_every=2000, batch_size=dict(da=2, dg=4, ss=4)),
-    inference=dict(mode="slide", crop_px=512, stride_px=341),
-    defaults=dict(method="earth_adapter", backbone="dinov2_l", head="mask2former"),
-    prepare=None,
 )
-# All eight published runs of VisionXLab/Earth-Adapter @49a8ff8: AdamW, poly 0.9 down to 0, no warm-up.
-optim = dict(lr=1e-4, weight_decay=0.05, poly_power=0.9)

@@ -41,10 +41,10 @@ bench = dict(
         test=dict(img_dir="south/test/img_dir", ann_dir="south/test/ann_dir"),
     ),
     pipeline=dict(resize_ratio=[0.5, 2.0], cat_max_ratio=0.75, flip_prob=0.5, photometric=True),
-    # 4 crops x 300 iterations = 1200 crops.
-    schedule=dict(iters=300, eval_every=100, batch_size=dict(da=4, dg=4, ss=4)),
+    # 2 crops x 400 iterations = 800 crops of a region.
+    schedule=dict(iters=400, eval_every=100, batch_size=dict(da=2, dg=2, ss=2)),
     inference=dict(mode="whole", crop_px=128, stride_px=85),
-    defaults=dict(method="earth_adapter", backbone="dinov2_nano", head="mask2former_small"),
+    defaults=dict(method="earth_adapter", backbone="dinov2_nano", head="linear"),
     prepare=dict(kind="synthetic", seed=0, scenes=dict(train=8, val=3, test=4), size_px=512, stride_px=128),
 )
 # Ten times and more the rate of the large models: the small one has few iterations and features that carry little.

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rs_adapt.commands import options
+from rs_adapt.errors import ConfigError
 
 
 class Split(StrEnum):
@@ -50,11 +51,11 @@ def evaluate(
     from rs_adapt.engine.checkpoint import recompose
     from rs_adapt.report.evaluation import score_checkpoint
 
-    cell = resolve_cell(bench, direction=direction) if bench else None
+    if direction and not bench:
+        raise ConfigError(f"--direction {direction} needs --bench too, such as --bench loveda-da --direction u2r.")
     cfg = recompose(
         checkpoint,
-        bench=cell.bench if cell else None,
-        setting=cell.setting if cell else None,
+        bench=resolve_cell(bench, direction=direction).bench if bench else None,
         data_root=str(data_root) if data_root else None,
         weights=weights,
         precision=precision,

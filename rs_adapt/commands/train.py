@@ -66,9 +66,11 @@ def train(
         *(set_ or ()),
     ]
     cfg = compose(cell, overrides=texts, data_root=data_root, work_dir=work_dir, weights=weights)
+    # As resolved: a relative path would mean another file where the run is evaluated from another folder.
+    own_weights = weights and cfg.model.get("segmentor", cfg.model).backbone.weights
     record = {
         "cell": dict(cfg.cell),
-        "options": {"overrides": texts, "data_root": cfg.data_root, "weights": weights, "device": device},
+        "options": {"overrides": texts, "data_root": cfg.data_root, "weights": own_weights, "device": device},
         "command": shlex.join(["rs-adapt", *sys.argv[1:]]),
     }
     _train_and_report(cfg, str(cell), record=record, device=device, resume=resume, overwrite=overwrite, dry_run=dry_run)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rs_adapt.datasets.tile_dataset import TileDataset
 from rs_adapt.errors import DataError
 
 # Bump when a check is added, so that folders checked by an older version are checked again.
-CHECKS_VERSION = 1
+CHECKS_VERSION = 2
 
 
 def check_tiles(dataset: TileDataset, cache_dir: Path, on_progress: Callable[[int, int], None] | None = None) -> None:
@@ -40,8 +41,10 @@ def check_tiles(dataset: TileDataset, cache_dir: Path, on_progress: Callable[[in
         for done, _ in enumerate(pool.map(lambda tile: _check_tile(dataset, tile, allowed), tiles), start=1):
             if on_progress:
                 on_progress(done, len(tiles))
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    marker.write_text(json.dumps({"name": dataset.name, "tiles": len(tiles)}))
+    # The marker only saves time: a cache that cannot be written to stops no run.
+    with suppress(OSError):
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        marker.write_text(json.dumps({"name": dataset.name, "tiles": len(tiles)}))
 
 
 def allowed_values(num_classes: int, reduce_zero_label: bool, ignore_index: int) -> list[int]:
@@ -53,6 +56,10 @@ def allowed_values(num_classes: int, reduce_zero_label: bool, ignore_index: int)
 def _check_tile(dataset: TileDataset, tile: dict[str, Any], allowed: list[int]) -> None:
     # An unlabelled target has no second look before it is used, so its images are read to the last byte too.
     image = _read(dataset, tile["img_path"])
+    if image.dtype.kind not in "bu" or image.dtype.itemsize > 1:
+        raise DataError(
+            f"{dataset.name}: image {tile['img_path']} is not 8-bit ({image.dtype}). Scale it to 0-255 and store uint8."
+        )
     if not tile.get("seg_map_path"):
         return
     label = _read(dataset, tile["seg_map_path"])
@@ -67,7 +74,7 @@ def _check_tile(dataset: TileDataset, tile: dict[str, Any], allowed: list[int]) 
             f"{dataset.name}: size mismatch, {tile['img_path']} is {width}x{height} px but its label "
             f"{tile['seg_map_path']} is {label_width}x{label_height} px. Both must be of one size; replace one of them."
         )
-    if label.min(initial=0) < 0 or label.max(initial=0) > 255:
+    if label.dtype.kind not in "bui" or label.min(initial=0) < 0 or label.max(initial=0) > 255:
         raise DataError(f"{dataset.name}: label {tile['seg_map_path']} is not 8-bit. Store class values as uint8.")
     counts = np.bincount(label.ravel(), minlength=256)
     counts[allowed] = 0

@@ -61,6 +61,8 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
             pipeline=pipeline,
             ignore_index=ignore_index,
             reduce_zero_label=reduce_zero_label,
+            # Paths of some thousand tiles need no packing for the loader processes, and packing collects garbage twice.
+            serialize_data=False,
         )
 
     def require_pairs(self, img_dir: Path, ann_dir: Path | None, img_suffix: str, ann_suffix: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -99,7 +100,8 @@ def build_model(cfg: Any) -> Any:
     from mmengine.device import get_device
     from mmseg.registry import MODELS
 
-    model = MODELS.build(cfg.model.get("segmentor", cfg.model).to_dict())
+    # Not as a plain dict: mmsegmentation reads `test_cfg` of a segmentor by attribute.
+    model = MODELS.build(copy.deepcopy(cfg.model.get("segmentor", cfg.model)))
     return model.to(get_device()).eval()
 
 

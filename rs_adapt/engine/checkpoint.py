@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
+from rs_adapt.config import axes, overrides
 from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
 from rs_adapt.engine.build import build_model, choose_device
 from rs_adapt.engine.pack import load_pack, read_manifest
 from rs_adapt.engine.run_folder import CELL_FILE
-from rs_adapt.errors import CheckpointMismatch, ConfigError
+from rs_adapt.errors import CheckpointMismatch, ConfigError, UnknownName
 from rs_adapt.registry import load_libraries, quiet_libraries
+
+
+# What a manifest's override may not touch: names of code, and folders that preparation writes to.
+_REFUSED_KEYS = {"type", "imports", "custom_imports", "default_scope", "prepared_dir"}
+# What only training reads is left out; it may name any class there, for it is not used.
+_TRAINING_ONLY = {"optim", "optim_wrapper", "param_scheduler", "train_cfg", "train_dataloader", "default_hooks"}
+_TRAINING_ONLY |= {"custom_hooks", "env_cfg", "log_level", "log_processor", "visualizer"}
+# Facts of the bench that hold on another bench too: how images are cut and predicted, not where they lie.
+_SAME_ON_ANY_BENCH = {"tile_px", "crop_px", "inference", "schedule"}
 
 
 def recompose(
     checkpoint: Path,
     *,
     bench: str | None = None,
-    setting: str | None = None,
     data_root: str | None = None,
     weights: str | None = None,
     precision: str | None = None,
@@ -31,46 +41,94 @@ def recompose(
 
     Args:
         checkpoint: A run folder, or a folder with an adapter pack.
-        bench: Evaluate on this bench (file name) instead of the one trained on.
-        setting: Its setting, with `bench`.
-        data_root: Folder of the data; by default the one the run used, or RS_ADAPT_DATA, or ./data.
+        bench: Evaluate on this bench (file name) instead of the one trained on. Data and inference are this bench's;
+            the model stays as it was trained, whatever is tuned for this bench.
+        data_root: Folder of the data; by default the one the run used if it is there, else RS_ADAPT_DATA, or ./data.
         weights: Base weights; by default those the run used, or the default location.
         precision: "fp32" or "bf16"; by default the run's.
 
     Raises:
-        CheckpointMismatch: No pack, a damaged manifest, or one whose overrides would name code.
+        CheckpointMismatch: No pack, a damaged manifest, or one that would choose code.
+        ConfigError: A value is not usable.
     """
     manifest = read_manifest(checkpoint)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    options: dict[str, Any] = {}
-    if (folder / CELL_FILE).is_file():
-        options = json.loads((folder / CELL_FILE).read_text())["options"]
-    overrides = manifest["overrides"]
-    for text in overrides:
-        key = str(text).partition("=")[0]
-        if {"type", "imports", "custom_imports"} & set(key.split(".")):
-            raise CheckpointMismatch(
-                f"the manifest in {folder} sets {key}: a pack may not choose code. It is not loaded."
-            )
-    cell = dict(manifest["cell"])
-    if bench is not None:
-        cell |= {"bench": bench, "setting": setting}
     try:
-        made = Cell(**cell)
-    except TypeError as error:
-        raise CheckpointMismatch(f"the manifest in {folder} describes no cell: {error}.") from error
-    base = manifest["base"]["weights"]
+        facts, texts = dict(manifest["cell"]), [str(text) for text in manifest["overrides"]]
+        from_random = manifest["base"]["weights"] == "random"
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointMismatch(f"the manifest in {folder} is damaged: {error!r}. Copy the pack again.") from error
+    cell = _cell(facts, folder)
+    texts = [text for text in texts if _parts(text)[0] not in _TRAINING_ONLY]
+    _refuse_code(texts, folder)
+    options = _options(folder)
+    chosen = [] if precision is None else [f"runtime.precision={precision}"]
+    given = {
+        "data_root": data_root or options.get("data_root"),
+        "weights": weights or options.get("weights") or ("random" if from_random else None),
+        "work_dir": str(folder),
+    }
     try:
-        return compose(
-            made,
-            overrides=overrides,
-            data_root=data_root or options.get("data_root"),
-            weights=weights or options.get("weights") or ("random" if base == "random" else None),
-            precision=precision,
-            work_dir=str(folder),
-        )
+        trained = compose(cell, overrides=texts, **given)
     except ConfigError as error:
         raise type(error)(f"the cell of {folder} cannot be put together any more: {error}") from error
+    if bench in (None, cell.bench):
+        return compose(cell, overrides=[*texts, *chosen], **given) if chosen else trained
+    kept = [text for text in texts if _holds_on_any_bench(text)]
+    cfg = compose(dataclasses.replace(cell, bench=bench), overrides=[*kept, *chosen], **given)
+    test_cfg = cfg.model.get("segmentor", cfg.model).test_cfg
+    cfg.model = trained.model
+    cfg.model.get("segmentor", cfg.model).test_cfg = test_cfg
+    return cfg
+
+
+def _cell(facts: dict[str, Any], folder: Path) -> Cell:
+    """The cell of a manifest, whose every name is one of the shipped files' (a path would be executed)."""
+    try:
+        names = {axis: axes.find(axis, str(facts[axis])) for axis in axes.AXES if axis != "runtime"}
+        return Cell(**facts | names)
+    except UnknownName as error:
+        raise CheckpointMismatch(f"the manifest in {folder} describes no cell: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise CheckpointMismatch(f"the manifest in {folder} describes no cell: {error!r}.") from error
+
+
+def _refuse_code(texts: list[str], folder: Path) -> None:
+    for override in overrides.parse(texts):
+        if _REFUSED_KEYS & set(override.key.split(".")) or _holds_table(override.value):
+            raise CheckpointMismatch(
+                f"the manifest in {folder} sets {override.key}: a pack may not choose code or folders to write to. "
+                "It is not loaded."
+            )
+
+
+def _holds_table(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list | tuple | set) and any(map(_holds_table, value)))
+
+
+def _holds_on_any_bench(text: str) -> bool:
+    parts = _parts(text)
+    return "dataset" not in parts and (parts[0] != "bench" or parts[1] in _SAME_ON_ANY_BENCH)
+
+
+def _parts(text: str) -> list[str]:
+    return text.partition("=")[0].strip().split(".")
+
+
+def _options(folder: Path) -> dict[str, Any]:
+    """Where the run had its data and weights, if the folder is a run's; folders that are gone are left out."""
+    path = folder / CELL_FILE
+    if not path.is_file():
+        return {}
+    try:
+        options = dict(json.loads(path.read_text())["options"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointMismatch(f"{path} is damaged: {error!r}. Remove it to use the pack alone.") from error
+    return {
+        name: value
+        for name, value in options.items()
+        if name in ("data_root", "weights") and value and (value == "random" or Path(value).exists())
+    }
 
 
 def load_model(cfg: Any, checkpoint: Path, *, device: str = "auto") -> Any:

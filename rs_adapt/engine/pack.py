@@ -35,6 +35,8 @@ def save_pack(folder: Path, segmentor: nn.Module, manifest: dict[str, Any]) -> d
     tensors = {name: value.detach().cpu().contiguous() for name, value in trained_tensors(segmentor).items()}
     temporary = folder / f"{TENSORS_FILE}.tmp"
     save_file(tensors, temporary)
+    # safetensors makes a private file; a pack may be read by whoever may read its folder.
+    temporary.chmod(folder.stat().st_mode & 0o666)
     temporary.replace(folder / TENSORS_FILE)
     complete = {
         "format": FORMAT,
@@ -62,6 +64,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if folder.name in (TENSORS_FILE, MANIFEST_FILE):
         folder = folder.parent
     path = folder / MANIFEST_FILE
+    if not folder.exists():
+        raise CheckpointMismatch(
+            f"{folder} does not exist, so it holds no adapter pack. Name a run folder, or a folder with a pack."
+        )
     if not path.is_file():
         unfinished = (folder / "cell.json").is_file()
         hint = " The run is not finished; continue it with --resume." if unfinished else ""

@@ -13,7 +13,7 @@ from typing import Any
 
 import rs_adapt
 from rs_adapt.engine.state import STATE_FILE
-from rs_adapt.errors import CheckpointMismatch, RunExists
+from rs_adapt.errors import CheckpointMismatch, ConfigError, RunExists
 
 CONFIG_FILE = "config.py"
 CELL_FILE = "cell.json"
@@ -31,6 +31,36 @@ _PACKAGES = (
 )
 
 
+def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: bool) -> None:
+    """Check that a run may start in a folder, or go on in it; writes nothing.
+
+    Args:
+        run_dir: The folder; it need not exist.
+        cfg_text: The resolved configuration as Python text.
+        resume: Go on in an existing folder; its configuration must be the same.
+        overwrite: An existing run may be deleted.
+
+    Raises:
+        RunExists: The folder holds a run and neither `resume` nor `overwrite` was asked for, or it holds other files.
+        CheckpointMismatch: Resume was asked for and there is no state, or the configuration differs.
+    """
+    if resume:
+        _check_resumable(run_dir, cfg_text)
+        return
+    if run_dir.exists() and not run_dir.is_dir():
+        raise RunExists(f"{run_dir} is a file. Choose a folder with --work-dir.")
+    if run_dir.exists() and any(run_dir.iterdir()):
+        if not (run_dir / CELL_FILE).is_file():
+            raise RunExists(
+                f"{run_dir} is not empty and holds no run of rs-adapt. Choose another folder with --work-dir."
+            )
+        if not overwrite:
+            state = "an unfinished run: --resume continues it" if (run_dir / STATE_FILE).is_file() else "a run"
+            raise RunExists(
+                f"{run_dir} holds {state}. Choose another folder with --work-dir, or add --overwrite to delete it."
+            )
+
+
 def open_run_folder(run_dir: Path, *, cfg_text: str, record: dict[str, Any], resume: bool, overwrite: bool) -> None:
     """Make a run folder with `config.py` and `cell.json`, or check the one that a run is resumed in.
 
@@ -42,30 +72,29 @@ def open_run_folder(run_dir: Path, *, cfg_text: str, record: dict[str, Any], res
         overwrite: Delete an existing run first.
 
     Raises:
-        RunExists: The folder holds a run and neither `resume` nor `overwrite` was asked for, or it holds other files.
-        CheckpointMismatch: Resume was asked for and there is no state, or the configuration differs.
+        RunExists: See `check_run_folder`.
+        CheckpointMismatch: See `check_run_folder`.
+        ConfigError: The folder cannot be made or written to.
     """
+    check_run_folder(run_dir, cfg_text=cfg_text, resume=resume, overwrite=overwrite)
     if resume:
-        _check_resumable(run_dir, cfg_text)
         return
-    if run_dir.exists() and any(run_dir.iterdir()):
-        if not (run_dir / CELL_FILE).is_file():
-            raise RunExists(
-                f"{run_dir} is not empty and holds no run of rs-adapt. Choose another folder with --work-dir."
-            )
-        if not overwrite:
-            state = "an unfinished run: --resume continues it" if (run_dir / STATE_FILE).is_file() else "a run"
-            raise RunExists(
-                f"{run_dir} holds {state}. Choose another folder with --work-dir, or add --overwrite to delete it."
-            )
-        shutil.rmtree(run_dir)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    (run_dir / CONFIG_FILE).write_text(cfg_text)
-    write_json(run_dir / CELL_FILE, record)
+    try:
+        if run_dir.exists() and any(run_dir.iterdir()):
+            shutil.rmtree(run_dir)
+        run_dir.mkdir(parents=True, exist_ok=True)
+        (run_dir / CONFIG_FILE).write_text(cfg_text)
+        write_json(run_dir / CELL_FILE, record)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write the run folder {run_dir}: {error.strerror}. Choose another with --work-dir."
+        ) from error
 
 
 def _check_resumable(run_dir: Path, cfg_text: str) -> None:
     if not (run_dir / STATE_FILE).is_file():
+        if not (run_dir / CELL_FILE).is_file():
+            raise CheckpointMismatch(f"cannot resume {run_dir}: there is no run. Start one without --resume.")
         finished = (run_dir / RESULT_FILE).is_file()
         reason = "the run is finished" if finished else f"there is no {STATE_FILE}, so nothing was saved yet"
         raise CheckpointMismatch(f"cannot resume {run_dir}: {reason}. Start anew with --overwrite.")

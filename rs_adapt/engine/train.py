@@ -25,7 +25,7 @@ from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.metrics_hook import read_metrics
 from rs_adapt.engine.pack import save_pack
 from rs_adapt.engine.results import make_manifest, make_result
-from rs_adapt.engine.run_folder import RESULT_FILE, environment, open_run_folder, write_json
+from rs_adapt.engine.run_folder import RESULT_FILE, check_run_folder, environment, open_run_folder, write_json
 from rs_adapt.engine.runner import LOG_FILE, CellRunner
 from rs_adapt.engine.state import STATE_FILE, save_state
 from rs_adapt.engine.state_hook import Interrupted, StateHook
@@ -70,12 +70,14 @@ def train(
     run_dir = Path(cfg.work_dir)
     with quiet_libraries():
         choose_device(device)
+        check_run_folder(run_dir, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
         load_libraries(cfg.default_scope)
+        _check_weights(cfg)
         prepare_data(cfg, on_progress)
         tiles = check_data(cfg, on_progress)
+        parameters = count_parameters(build_on_meta(cfg))
         if dry_run:
-            return {"tiles": tiles, "run_dir": str(run_dir), "parameters": count_parameters(build_on_meta(cfg))}
-        _check_weights(cfg)
+            return {"tiles": tiles, "run_dir": str(run_dir), "parameters": parameters}
         open_run_folder(
             run_dir,
             cfg_text=cfg.pretty_text,
@@ -143,18 +145,23 @@ def _save_and_explain(runner: Any, run_dir: Path, error: NonFiniteLoss) -> NonFi
         if name.startswith("train/") and "loss" in name
     }
     last = ", ".join(f"{name} {value:.4g}" for name, value in list(parts.items())[:6]) or "none"
+    in_fp32 = "" if runner.optim_wrapper.precision == "fp32" else " or --precision fp32"
     return NonFiniteLoss(
         f"{error} in iteration {done + 1}. The weights before it are saved in {run_dir / STATE_FILE}; the losses of "
         f"the iteration before were: {last}. The log is {run_dir / LOG_FILE}. Try a lower learning rate "
-        "(--set optim.lr=...) or --precision fp32."
+        f"(--set optim.lr=...){in_fp32}."
     )
 
 
 def _check_weights(cfg: Any) -> None:
+    """Find the base weights and read them once, so that a damaged or wrong file leaves no run folder behind."""
+    from mmseg.registry import MODELS
+
     from rs_adapt.backbones.weights import find_weights
 
     backbone = cfg.model.get("segmentor", cfg.model).backbone
-    find_weights(backbone.weights, cfg.backbone.weights)
+    if find_weights(backbone.weights, cfg.backbone.weights) is not None:
+        MODELS.build(backbone.to_dict() | {"adapter": None, "frozen": True})
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def read_confusion_csv(path: Path) -> tuple[np.ndarray[Any, Any], list[str]]:
 
 
 def draw_confusion(path: Path, matrix: np.ndarray[Any, Any], classes: Sequence[str], title: str) -> None:
-    """A PNG of row shares in percent: how the true pixels of each class were labelled."""
+    """A PNG of row shares in percent: how the true pixels of each class were labelled; absent classes stay empty."""
     from matplotlib.figure import Figure
 
     shares = 100.0 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -32,6 +32,8 @@ def draw_confusion(path: Path, matrix: np.ndarray[Any, Any], classes: Sequence[s
     axes = figure.add_subplot()
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     for row, column in np.ndindex(*shares.shape):
+        if not matrix[row].any():  # no pixel of this class: zeros would read as "never recognised"
+            continue
         dark = shares[row, column] > 55
         axes.text(
             column,

@@ -30,11 +30,14 @@ def draw_curves(path: Path, lines: list[dict[str, Any]], title: str) -> None:
     left.set_ylabel("loss")
     if training:
         left.legend(fontsize=8)
-    right.plot([line["iter"] for line in scores], [line["miou_pct"] for line in scores], marker="o", color="tab:green")
+    right.plot([line["iter"] for line in scores], [line["miou_pct"] for line in scores], marker="o", color="tab:red")
     right.set_xlabel("iteration")
     right.set_ylabel("mIoU on target val, %")
+    last = max((line["iter"] for line in lines), default=1)
     for axes in (left, right):
         axes.grid(alpha=0.3)
+        # One scale of time for both; a single evaluation would otherwise be drawn at fractions of an iteration.
+        axes.set_xlim(0, last * 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     figure.suptitle(title, fontsize=10)
     figure.savefig(path)

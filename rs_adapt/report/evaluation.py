@@ -13,7 +13,8 @@ from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.pack import read_manifest
 from rs_adapt.engine.results import scores_dict
 from rs_adapt.engine.run_folder import environment, write_json
-from rs_adapt.registry import load_libraries
+from rs_adapt.errors import ConfigError
+from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.report.confusion import draw_confusion, write_confusion_csv
 from rs_adapt.report.overlays import save_overlay
 
@@ -42,13 +43,35 @@ def score_checkpoint(
     Returns:
         The content of `result.json`.
     """
+    with quiet_libraries():
+        load_libraries(cfg.default_scope)
+        model = load_model(cfg, checkpoint, device=device)
+        return _score(
+            cfg, model, checkpoint, split=split, out_dir=out_dir, overlays=overlays, on_progress=on_progress
+        )
+
+
+def _score(
+    cfg: Any,
+    model: Any,
+    checkpoint: Path,
+    *,
+    split: Split,
+    out_dir: Path,
+    overlays: int,
+    on_progress: OnProgress | None,
+) -> dict[str, Any]:
     from rs_adapt.datasets.checks import check_tiles
 
-    model = load_model(cfg, checkpoint, device=device)
     prepare_data(cfg, on_progress)
-    load_libraries(cfg.default_scope)
     loader = build_loader(cfg, split)
-    check_tiles(loader.dataset, home() / "checks")
+    name = loader.dataset.name
+    report = (lambda done, total: on_progress(f"checking {name}", done, total)) if on_progress else None
+    check_tiles(loader.dataset, home() / "checks", report)
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot write to {out_dir}: {error.strerror}. Choose another folder with --out.") from error
     classes, palette = list(cfg.bench.classes), [list(colour) for colour in cfg.bench.palette]
     chosen = evenly_spread(len(loader.dataset), overlays)
 
@@ -83,7 +106,6 @@ def score_checkpoint(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": environment(),
     }
-    out_dir.mkdir(parents=True, exist_ok=True)
     write_confusion_csv(out_dir / "confusion.csv", matrix, classes)
     draw_confusion(
         out_dir / "confusion.png", matrix, classes, f"{cfg.bench.title}, {result['protocol']['report_split']}"

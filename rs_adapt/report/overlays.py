@@ -46,7 +46,10 @@ def overlay(
         panels.append((1 - opacity) * base + opacity * colour_map(labels, palette))
     height, width = base.shape[:2]
     total_px = 3 * width + 2 * _GAP_PX
-    rows = _legend_rows(classes, total_px)
+    names, colours = list(classes), [tuple(colour) for colour in palette]
+    if (np.asarray(truth) >= len(names)).any():
+        names, colours = [*names, "not scored"], [*colours, _IGNORE_GREY]
+    rows = _legend_rows(names, total_px)
     sheet = Image.new("RGB", (total_px, height + _LINE_PX * (1 + len(rows)) + _GAP_PX), "white")
     draw = ImageDraw.Draw(sheet)
     for index, (panel, name) in enumerate(zip(panels, ("image", "truth", "prediction"), strict=True)):
@@ -56,8 +59,8 @@ def overlay(
     for row, items in enumerate(rows):
         top = height + _LINE_PX * (1 + row) + _GAP_PX
         for left, index in items:
-            draw.rectangle((left, top + 2, left + 11, top + 13), fill=tuple(palette[index]), outline="black")
-            draw.text((left + 16, top + 1), classes[index], fill="black")
+            draw.rectangle((left, top + 2, left + 11, top + 13), fill=colours[index], outline="black")
+            draw.text((left + 16, top + 1), names[index], fill="black")
     return sheet
 
 

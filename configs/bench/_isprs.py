@@ -1,0 +1,18 @@
+"""The facts of ISPRS Potsdam and Vaihingen, whatever the direction."""
+
+_base_ = "_paper.py"
+
+bench = dict(
+    family="isprs",
+    data=["potsdam", "vaihingen"],
+    classes=["impervious_surface", "building", "low_vegetation", "tree", "car", "clutter"],
+    # Colours of the classes in index order.
+    palette=[
+        [255, 255, 255],
+        [0, 0, 255],
+        [0, 255, 255],
+        [0, 255, 0],
+        [255, 255, 0],
+        [255, 0, 0],
+    ],
+)

@@ -1,0 +1,20 @@
+"""LoveDA's facts, whatever the direction."""
+
+_base_ = "_paper.py"
+
+bench = dict(
+    family="loveda",
+    data="loveda",
+    classes=["background", "building", "road", "water", "barren", "forest", "agricultural"],
+    # Colours of the classes in index order.
+    palette=[
+        [255, 255, 255],
+        [255, 0, 0],
+        [255, 255, 0],
+        [0, 0, 255],
+        [159, 129, 183],
+        [0, 255, 0],
+        [255, 195, 128],
+    ],
+    gsd_m=0.3,
+)
