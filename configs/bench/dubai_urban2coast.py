@@ -23,7 +23,7 @@ bench = dict(
     # Not stated by the authors, and not the same in all scenes.
     gsd_m=None,
     tile_px=256,
-    crop_px=256,
+    crop_px=128,
     img_suffix=".png",
     ann_suffix=".png",
     source=dict(
@@ -36,11 +36,12 @@ bench = dict(
         train=dict(img_dir="coast/train/img_dir", ann_dir="coast/train/ann_dir"),
         val=dict(img_dir="coast/val/img_dir", ann_dir="coast/val/ann_dir"),
     ),
-    pipeline=dict(resize_ratio=[0.5, 2.0], cat_max_ratio=0.75, flip_prob=0.5, photometric=True),
-    # 4 crops x 1500 iterations = 6000 crops.
-    schedule=dict(iters=1500, eval_every=500, batch_size=dict(da=4, dg=4, ss=4)),
-    inference=dict(mode="whole", crop_px=256, stride_px=170),
-    defaults=dict(method="earth_adapter", backbone="dinov2_nano", head="mask2former_small"),
+    pipeline=dict(resize_ratio=[0.75, 1.5], cat_max_ratio=0.75, flip_prob=0.5, photometric=True),
+    # 2 crops x 1000 iterations = 2000 crops of a region.
+    schedule=dict(iters=1000, eval_every=500, batch_size=dict(da=2, dg=2, ss=2)),
+    # Windows of the size that was trained on: positions of a random backbone do not stretch.
+    inference=dict(mode="slide", crop_px=128, stride_px=128),
+    defaults=dict(method="earth_adapter", backbone="dinov2_nano", head="linear"),
     prepare=dict(
         kind="images",
         image_dir="dubai/images",

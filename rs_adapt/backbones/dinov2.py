@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -86,14 +87,12 @@ class Dinov2(nn.Module):
             self.embeddings, self.layers = _vit_parts(embed_dim, depth, num_heads, patch_px, image_px, swiglu)
         if device.type != "meta":
             self.to_empty(device=device)
-            if weights is None or str(weights) == RANDOM:
-                self._fill_random()
-            else:
-                self._fill_from(Path(weights))
+            random = weights is None or str(weights) == RANDOM
+            self._filled_sha256 = self._fill_random() if random else self._fill_from(Path(str(weights)))
 
         # Taken before an adapter wraps anything: these tensors, under these names, are the base.
         self._base_params: dict[str, nn.Parameter] = dict(self.named_parameters())
-        self._base_sha256: tuple[tuple[tuple[int, int], ...], str] | None = None
+        self._filled_versions = self._versions()
         self.requires_grad_(not frozen)
         self.adapter: Adapter | None = None
         if adapter is not None:
@@ -143,23 +142,24 @@ class Dinov2(nn.Module):
         return self
 
     def base_sha256(self) -> str:
-        """SHA-256 over the ViT's tensors (name, shape, fp32 bytes), adapter excluded; computed once per state.
+        """SHA-256 over the tensors that the ViT was filled from (name, shape, fp32 bytes), adapter excluded.
+
+        The tensors are those of the file, before patch kernel and positions are resized: resizing rounds differently
+        on different processors, and the same weights must have the same name everywhere. Where weights were written
+        after that (`load_state_dict`, training), it is the hash of the current values.
 
         Raises:
             WeightsError: if the ViT was built on the meta device and has no values.
         """
         if any(param.is_meta for param in self._base_params.values()):
             raise WeightsError("this backbone was built without values (meta device): there is nothing to hash")
-        # In-place writes raise a tensor's version, so a stale hash is noticed without reading the values.
-        state = tuple((param.data_ptr(), param._version) for param in self._base_params.values())
-        if self._base_sha256 is None or self._base_sha256[0] != state:
-            digest = hashlib.sha256()
-            for name, param in sorted(self._base_params.items()):
-                values = param.detach().to("cpu", torch.float32).contiguous().numpy().reshape(-1)
-                digest.update(f"{name} {tuple(param.shape)}\n".encode())
-                digest.update(values.data)
-            self._base_sha256 = (state, digest.hexdigest())
-        return self._base_sha256[1]
+        # In-place writes raise a tensor's version; moving to another device does not.
+        if self._versions() == self._filled_versions:
+            return self._filled_sha256
+        return _digest(self._base_params)
+
+    def _versions(self) -> tuple[int, ...]:
+        return tuple(param._version for param in self._base_params.values())
 
     @staticmethod
     def convert_reference(
@@ -211,10 +211,11 @@ class Dinov2(nn.Module):
         return self.adapter.after_block(x_BND, layer, grid_hw)
 
     @torch.no_grad()
-    def _fill_random(self) -> None:
+    def _fill_random(self) -> str:
         # Standard deviation 1 / sqrt(fan in) rather than DINOv2's 0.02 (made for training from scratch at width 1024):
-        # the blocks of a narrow frozen ViT would do next to nothing. No truncation: trunc_normal_ is many times slower.
-        generator = torch.Generator(device="cpu").manual_seed(_INIT_SEED)
+        # the blocks of a narrow frozen ViT would do next to nothing. numpy draws the same bits on every processor,
+        # torch does not.
+        generator = np.random.default_rng(_INIT_SEED)
         for name, param in self.named_parameters():
             if name.endswith(("cls_token", "position_embeddings")):
                 std = _POSITION_STD
@@ -223,11 +224,12 @@ class Dinov2(nn.Module):
             else:
                 param.fill_(0.0 if name.endswith("bias") else 1.0)
                 continue
-            on_cpu = param if param.device.type == "cpu" else torch.empty(param.shape, device="cpu")
-            param.copy_(on_cpu.normal_(0.0, std, generator=generator))
+            values = generator.standard_normal(tuple(param.shape), dtype=np.float32)
+            param.copy_(torch.from_numpy(values * np.float32(std)))
+        return _digest(dict(self.named_parameters()))
 
     @torch.no_grad()
-    def _fill_from(self, path: Path) -> None:
+    def _fill_from(self, path: Path) -> str:
         state = load_state(path)
         given = measure(state)
         wanted = VitSize(embed_dim=self.embed_dim, depth=self.depth, patch_px=self.patch_px)
@@ -236,6 +238,7 @@ class Dinov2(nn.Module):
                 f"{path}: file is {given.model} ({given.embed_dim} wide, {given.depth} deep), "
                 f"{wanted.config} needs {wanted.embed_dim} wide, {wanted.depth} deep"
             )
+        source = state
         state = resize(state, patch_px=self.patch_px, image_px=self.image_px)
         params = dict(self.named_parameters())
         shapes = {name: tuple(param.shape) for name, param in params.items()}
@@ -248,6 +251,16 @@ class Dinov2(nn.Module):
             )
         for name, param in params.items():
             param.copy_(state[name])
+        return _digest({name: source[name] for name in params})
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        values = tensor.detach().to("cpu", torch.float32).contiguous().numpy().reshape(-1)
+        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        digest.update(values.data)
+    return digest.hexdigest()
 
 
 def _shape(tensor: Tensor | None) -> tuple[int, ...] | None:

@@ -75,9 +75,11 @@ class ProgressHook(Hook):  # type: ignore[misc]
         self.score = f"{value:.2f} @ {runner.iter}"
         self._progress.update(self._task, score=self.score)
         if not self.console.is_terminal:
-            loss = runner.message_hub.log_scalars["train/loss"].mean(20)
+            # A run that goes on with a missed evaluation has no loss yet.
+            losses = runner.message_hub.log_scalars.get("train/loss")
+            loss = f"loss {losses.mean(20):.3f}, " if losses is not None else ""
             self.console.print(
-                f"{self.what}: {runner.iter}/{runner.max_iters} iterations, loss {loss:.3f}, mIoU {value:.2f} %",
+                f"{self.what}: {runner.iter}/{runner.max_iters} iterations, {loss}mIoU {value:.2f} %",
                 highlight=False,
             )
 

@@ -84,7 +84,8 @@ def test_loading_resizes_to_the_vits_own_patch_and_grid(
     # At its own sizes nothing is touched.
     native = build(weights=tmp_path / "vit.pth", patch_px=14, image_px=70)
     assert same(native.state_dict(), Dinov2.convert_reference(state))
-    assert vit.base_sha256() != native.base_sha256()
+    # The same file is the same base at any size: resizing rounds differently on different processors.
+    assert vit.base_sha256() == native.base_sha256()
     assert not any(p.requires_grad for p in vit.parameters())
 
 

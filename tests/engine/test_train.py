@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -14,9 +15,11 @@ from typing import Any
 import pytest
 import torch
 from mmengine.hooks import Hook
+from rich.console import Console
 from safetensors.torch import load_file
 
 from rs_adapt.engine.metrics_hook import read_metrics
+from rs_adapt.engine.progress import ProgressHook
 from rs_adapt.engine.state_hook import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import CheckpointMismatch, DataError, NonFiniteLoss, RunExists
@@ -66,6 +69,24 @@ def test_interruption_between_evaluations_is_exact_too(tiny_cell, tmp_path: Path
     train(cfg, record=record, device="cpu", resume=True)
     first, second = (load_file(tmp_path / run / "adapter.safetensors") for run in ("straight", "parts"))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+class InterruptEvaluation(Hook):  # type: ignore[misc]
+    """Sends SIGTERM during the first evaluation."""
+
+    def after_val_iter(self, runner: Any, batch_idx: int, *_: Any, **__: Any) -> None:
+        if batch_idx == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_interrupted_evaluation_is_made_up_for(tiny_cell, tmp_path: Path) -> None:
+    cfg, record = tiny_cell("dg", iters=4)
+    with pytest.raises(Interrupted, match="after 3 iterations"):
+        train(cfg, record=record, device="cpu", hooks=[InterruptEvaluation()])
+    console = Console(file=io.StringIO(), width=100)
+    train(cfg, record=record, device="cpu", resume=True, hooks=[ProgressHook(console, "cell")])
+    assert [line["iter"] for line in read_metrics(tmp_path / "run") if "miou_pct" in line] == [3, 4]
+    assert "cell: 3/4 iterations, mIoU" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_adaptation_never_needs_target_labels(tiny_cell, loveda_root: Path) -> None:
