@@ -37,8 +37,8 @@ bench = dict(
         val=dict(img_dir="coast/val/img_dir", ann_dir="coast/val/ann_dir"),
     ),
     pipeline=dict(resize_ratio=[0.75, 1.5], cat_max_ratio=0.75, flip_prob=0.5, photometric=True),
-    # 2 crops x 1000 iterations = 2000 crops of a region.
-    schedule=dict(iters=1000, eval_every=500, batch_size=dict(da=2, dg=2, ss=2)),
+    # 2 crops x 600 iterations = 1200 crops of a region.
+    schedule=dict(iters=600, eval_every=300, batch_size=dict(da=2, dg=2, ss=2)),
     # Windows of the size that was trained on: positions of a random backbone do not stretch.
     inference=dict(mode="slide", crop_px=128, stride_px=128),
     defaults=dict(method="earth_adapter", backbone="dinov2_nano", head="linear"),
