@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from rs_adapt.backbones.conversion import VitSize, from_original, measure, resize
 from rs_adapt.backbones.features import Features, scale_map, tokens_to_map
 from rs_adapt.backbones.handles import Block
+from rs_adapt.backbones.vit_parts import vit_parts
 from rs_adapt.backbones.weights import RANDOM, load_state
 from rs_adapt.errors import ConfigError, DataError, WeightsError
 from rs_adapt.registry import MODELS
@@ -84,7 +85,7 @@ class Dinov2(nn.Module):
         device = torch.empty(0).device
         # On "meta" nothing is allocated or drawn, so transformers' own initialisation costs nothing.
         with torch.device("meta"):
-            self.embeddings, self.layers = _vit_parts(embed_dim, depth, num_heads, patch_px, image_px, swiglu)
+            self.embeddings, self.layers = vit_parts(embed_dim, depth, num_heads, patch_px, image_px, swiglu)
         if device.type != "meta":
             self.to_empty(device=device)
             random = weights is None or str(weights) == RANDOM
@@ -285,23 +286,3 @@ def _check(
         raise ConfigError(f"out_layers={layers} must be ascending block numbers from 0 to {depth - 1} (depth={depth})")
     if len(layers) != len(level_scales):
         raise ConfigError(f"{len(layers)} out_layers but {len(level_scales)} level_scales: give one scale per layer")
-
-
-def _vit_parts(
-    embed_dim: int, depth: int, num_heads: int, patch_px: int, image_px: int, swiglu: bool
-) -> tuple[nn.Module, nn.ModuleList]:
-    # Imported here: transformers takes seconds, and reading configs or converting weights does not need it.
-    from transformers.models.dinov2.configuration_dinov2 import Dinov2Config
-    from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings, Dinov2Layer
-
-    config = Dinov2Config(
-        hidden_size=embed_dim,
-        num_hidden_layers=depth,
-        num_attention_heads=num_heads,
-        patch_size=patch_px,
-        image_size=image_px,
-        use_swiglu_ffn=swiglu,
-        use_mask_token=False,
-    )
-    config._attn_implementation = "sdpa"
-    return Dinov2Embeddings(config), nn.ModuleList(Dinov2Layer(config) for _ in range(depth))

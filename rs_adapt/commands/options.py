@@ -37,7 +37,7 @@ Strategy = Annotated[
         rich_help_panel="Cell",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of the run.", min=0, rich_help_panel="Cell")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the run.", min=0, max=2**32 - 1, rich_help_panel="Cell")]
 Untuned = Annotated[
     bool,
     typer.Option("--untuned", help="Ignore the method's values tuned for this bench.", rich_help_panel="Cell"),

@@ -20,6 +20,7 @@ _OPTION_FOR = {
     "randomness": "--seed",
     "data_root": "--data-root",
     "work_dir": "--work-dir",
+    "prepared_dir": "RS_ADAPT_HOME, below which tiles are prepared",
 }
 # Arguments of adapters and strategies, where None means "without"; elsewhere it would only fail later.
 _MAY_BE_NONE = ("model.backbone.adapter.", "strategy.")

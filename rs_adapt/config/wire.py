@@ -102,6 +102,14 @@ def _check(tree: Mapping[str, Any], cell: Cell) -> None:
     for key, (value, least) in at_least.items():
         if value < least:
             raise ConfigError(f"{key} is {value}; it must be {least} or larger.")
+    if not tree["optim"]["lr"] > 0:
+        raise ConfigError(f"optim.lr is {tree['optim']['lr']}; it must be larger than 0.")
+    ratio = bench["pipeline"]["resize_ratio"]
+    if len(ratio) != 2 or not 0 < ratio[0] <= ratio[1]:
+        raise ConfigError(f"bench.pipeline.resize_ratio is {ratio}; it must be two factors above 0, smallest first.")
+    confidence = tree["strategy"].get("confidence")
+    if confidence is not None and not (isinstance(confidence, int | float) and 0 <= confidence <= 1):
+        raise ConfigError(f"strategy.confidence is {confidence!r}; it must be None or a probability, 0 to 1.")
     if runtime["precision"] not in PRECISIONS:
         raise ConfigError(f"The precision is {runtime['precision']!r}. Allowed: {' or '.join(PRECISIONS)}.")
     if len(bench["classes"]) != len(bench["palette"]):

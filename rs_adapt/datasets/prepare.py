@@ -44,7 +44,7 @@ def ensure_prepared(
         on_progress: called with (done, total, what) after each scene or image.
 
     Raises:
-        ConfigError: the kind is unknown.
+        ConfigError: the kind is unknown, or `out_dir` holds something else.
         DataNotFound: the raw images are missing.
         DataError: a raw image or label is damaged, has no partner, another size or unknown values.
     """
@@ -54,6 +54,9 @@ def ensure_prepared(
     facts = _facts(prepare, bench, data_root)
     if _finished(out_dir, facts):
         return
+    if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MARKER).is_file():
+        # Whatever it is, it was not made here, and making the tiles would delete it.
+        raise ConfigError(f"{out_dir} is not empty and holds no prepared tiles. Move it away, or set RS_ADAPT_HOME.")
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     with _alone(out_dir):
         if _finished(out_dir, facts):

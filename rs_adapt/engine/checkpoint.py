@@ -16,7 +16,6 @@ from rs_adapt.engine.run_folder import CELL_FILE
 from rs_adapt.errors import CheckpointMismatch, ConfigError, UnknownName
 from rs_adapt.registry import load_libraries, quiet_libraries
 
-
 # What a manifest's override may not touch: names of code, and folders that preparation writes to.
 _REFUSED_KEYS = {"type", "imports", "custom_imports", "default_scope", "prepared_dir"}
 # What only training reads is left out; it may name any class there, for it is not used.
@@ -63,7 +62,7 @@ def recompose(
     _refuse_code(texts, folder)
     options = _options(folder)
     chosen = [] if precision is None else [f"runtime.precision={precision}"]
-    given = {
+    given: dict[str, Any] = {
         "data_root": data_root or options.get("data_root"),
         "weights": weights or options.get("weights") or ("random" if from_random else None),
         "work_dir": str(folder),

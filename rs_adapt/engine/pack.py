@@ -102,18 +102,24 @@ def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sh
     manifest = read_manifest(folder)
     folder = folder.parent if folder.is_file() else folder
     path = folder / TENSORS_FILE
-    if manifest["classes"] != list(classes):
+    try:
+        known = [str(name) for name in manifest["classes"]]
+        base, wanted = str(manifest["base"]["name"]), str(manifest["base"]["sha256"])
+        tensors_sha256 = manifest["tensors"]["sha256"]
+    except (KeyError, TypeError) as error:
+        raise CheckpointMismatch(f"the manifest in {folder} is damaged: {error!r}. Copy the pack again.") from error
+    if known != list(classes):
         raise CheckpointMismatch(
-            f"the pack {folder} was trained on the classes {', '.join(manifest['classes'])}; here they are "
+            f"the pack {folder} was trained on the classes {', '.join(known)}; here they are "
             f"{', '.join(classes)}. Evaluate it on a bench with its own classes."
         )
-    if manifest["base"]["sha256"] != base_sha256:
+    if wanted != base_sha256:
         raise CheckpointMismatch(
-            f"the pack {folder} belongs to the base {manifest['base']['name']} with SHA-256 "
-            f"{manifest['base']['sha256'][:16]}..., the weights given here have {base_sha256[:16]}.... An adapter on "
+            f"the pack {folder} belongs to the base {base} with SHA-256 "
+            f"{wanted[:16]}..., the weights given here have {base_sha256[:16]}.... An adapter on "
             "another base gives nonsense; pass the weights it was trained on with --weights."
         )
-    if not path.is_file() or file_sha256(path) != manifest["tensors"]["sha256"]:
+    if not path.is_file() or file_sha256(path) != tensors_sha256:
         state = "is damaged: its SHA-256 is not the manifest's" if path.is_file() else "is missing"
         raise CheckpointMismatch(f"{path} {state}. Copy the pack again.")
     try:

@@ -25,14 +25,15 @@ class ProgressHook(Hook):  # type: ignore[misc]
         self.what = what
         self.score = "-"
         self._began_s = time.perf_counter()
+        # A terminal of 80 columns has room for the numbers only; what does not fit would be cut within a number.
+        wide = console.width >= 120
+        rate = "  lr {task.fields[lr]}" if wide else ""
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=20),
+            *([BarColumn(bar_width=20)] if wide else []),
             MofNCompleteColumn(),
-            TextColumn(
-                "loss {task.fields[loss]}  lr {task.fields[lr]}  {task.fields[speed]} it/s  mIoU {task.fields[score]}"
-            ),
-            TimeElapsedColumn(),
+            TextColumn(f"loss {{task.fields[loss]}}{rate}  {{task.fields[speed]}} it/s  mIoU {{task.fields[score]}}"),
+            *([TimeElapsedColumn()] if wide else []),
             TextColumn("left"),
             TimeRemainingColumn(),
             console=console,

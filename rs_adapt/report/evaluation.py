@@ -46,9 +46,7 @@ def score_checkpoint(
     with quiet_libraries():
         load_libraries(cfg.default_scope)
         model = load_model(cfg, checkpoint, device=device)
-        return _score(
-            cfg, model, checkpoint, split=split, out_dir=out_dir, overlays=overlays, on_progress=on_progress
-        )
+        return _score(cfg, model, checkpoint, split=split, out_dir=out_dir, overlays=overlays, on_progress=on_progress)
 
 
 def _score(

@@ -87,6 +87,11 @@ def test_a_table_is_never_replaced(value: str) -> None:
         changed(f"optim={value}")
 
 
+def test_prepared_tiles_have_a_fixed_place() -> None:
+    with pytest.raises(ConfigError, match="cannot change 'prepared_dir'"):
+        changed("prepared_dir=/home/me/thesis")
+
+
 @pytest.mark.parametrize("text", ["optim.lr", "=3", ""])
 def test_a_text_without_key_or_value_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="not of the form key=value"):

@@ -236,7 +236,22 @@ def test_schedule(setting: str, batch_size: int) -> None:
 
 
 def test_colours_and_classes_must_match(own_configs: Path) -> None:
-    file = own_configs / "bench" / "loveda_r2u.py"
+    file = own_configs / "bench" / "_loveda.py"
     file.write_text(file.read_text().replace("        [255, 195, 128],\n", ""))
     with pytest.raises(ConfigError, match="7 classes and 6 colours"):
         composed("loveda-dg")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optim.lr=-1.0", "optim.lr is -1.0; it must be larger than 0"),
+        ("bench.pipeline.resize_ratio=[2.0]", "must be two factors above 0"),
+        ("bench.pipeline.resize_ratio=[2.0, 0.5]", "smallest first"),
+        ("strategy.confidence=2", "must be None or a probability"),
+        ("bench.schedule.iters=0", "bench.schedule.iters is 0; it must be 1 or larger"),
+    ],
+)
+def test_values_out_of_range_are_refused(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        composed("loveda-da", override)

@@ -27,6 +27,16 @@ SYNTHETIC: dict[str, Any] = {
     },
     "bench": {"tile_px": 64, "classes": list("abcdef"), "reduce_zero_label": False, "ignore_index": 255},
 }
+
+
+def test_folder_of_something_else_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("years of work")
+    with pytest.raises(ConfigError, match="is not empty and holds no prepared tiles"):
+        ensure_prepared(**SYNTHETIC, data_root=tmp_path, out_dir=tmp_path / "out")
+    assert (tmp_path / "out" / "thesis.txt").is_file()
+
+
 IMAGES: dict[str, Any] = {
     "prepare": {
         "kind": "images",
