@@ -28,8 +28,8 @@ check: $(STAMP) ## Lint, format, types and the direction of imports
 test: $(STAMP) ## Run all tests (no network, no GPU, no data needed)
 	$(BIN)/python -m pytest -q
 
-demo: $(STAMP) ## Train and score on synthetic scenes: two minutes on two cores
-	$(BIN)/rs-adapt train --bench synthetic-da
+demo: $(STAMP) ## Train and score Earth-Adapter on synthetic scenes: under three minutes on two cores
+	$(BIN)/rs-adapt train --bench synthetic-da --work-dir work_dirs/demo --overwrite
 
 ci: check test ## What continuous integration runs
 
