@@ -2,7 +2,7 @@
 
 $ rs-adapt train --bench synthetic-da --head mask2former-small
 
-362 312 parameters train with four levels of 64 channels and 7 classes. The loss looks at 1 024 = 32 x 32 points
+395 015 parameters train on the nano backbone with 6 classes. The loss looks at 1 024 = 32 x 32 points
 per mask.
 """
 
