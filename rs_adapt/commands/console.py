@@ -66,6 +66,11 @@ def print_result(console: Console, result: dict[str, Any], *, title: str, folder
     console.print(f"Files: {shown_path(folder)}", soft_wrap=True)
 
 
+def grouped(count: int) -> str:
+    """A count with its digits in groups of three, such as 1 023 489."""
+    return f"{count:,}".replace(",", " ")
+
+
 def shown_path(path: str | Path) -> str:
     """A path as a person would type it: relative where it lies below the current folder."""
     relative = os.path.relpath(path)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
+from rs_adapt.commands.console import grouped
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -86,7 +87,7 @@ def _print_cost(cfg: Config, *, title: str, as_json: bool) -> None:
     print(title)
     table = Table(box=box.SIMPLE, show_header=False)
     for name, count in counts.items():
-        table.add_row(name, f"{count:,}".replace(",", " "))
+        table.add_row(name, grouped(count))
     Console(width=None if sys.stdout.isatty() else 240).print(table)
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from rs_adapt.commands import options
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from rs_adapt.commands.console import grouped, shown_path
 
 
 def train(
@@ -133,12 +131,6 @@ def _print_plan(cfg: Any, title: str, plan: dict[str, Any]) -> None:
     for role, count in plan["tiles"].items():
         print(f"  {role}: {count} tiles")
     for part, count in plan["parameters"].items():
-        print(f"  {part} parameters: {count:,}".replace(",", " "))
+        print(f"  {part} parameters: {grouped(count)}")
     print(f"  {cfg.train_cfg.max_iters} iterations of batch {cfg.train_dataloader.batch_size}")
-    print(f"  run folder: {_shown(plan['run_dir'])}")
-
-
-def _shown(path: str | Path) -> str:
-    from rs_adapt.commands.console import shown_path
-
-    return shown_path(path)
+    print(f"  run folder: {shown_path(plan['run_dir'])}")

@@ -75,6 +75,7 @@ def train(
         _check_weights(cfg)
         prepare_data(cfg, on_progress)
         tiles = check_data(cfg, on_progress)
+        # Builds every part without memory, so that an argument which a class refuses leaves no run folder behind.
         parameters = count_parameters(build_on_meta(cfg))
         if dry_run:
             return {"tiles": tiles, "run_dir": str(run_dir), "parameters": parameters}

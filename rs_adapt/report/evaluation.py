@@ -14,7 +14,7 @@ from rs_adapt.engine.pack import read_manifest
 from rs_adapt.engine.results import scores_dict
 from rs_adapt.engine.run_folder import environment, write_json
 from rs_adapt.errors import ConfigError
-from rs_adapt.registry import load_libraries, quiet_libraries
+from rs_adapt.registry import quiet_libraries
 from rs_adapt.report.confusion import draw_confusion, write_confusion_csv
 from rs_adapt.report.overlays import save_overlay
 
@@ -44,7 +44,6 @@ def score_checkpoint(
         The content of `result.json`.
     """
     with quiet_libraries():
-        load_libraries(cfg.default_scope)
         model = load_model(cfg, checkpoint, device=device)
         return _score(cfg, model, checkpoint, split=split, out_dir=out_dir, overlays=overlays, on_progress=on_progress)
 
