@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install check test demo ci clean
+.PHONY: help install check test demo table-synthetic table-dubai ci clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,12 @@ test: $(STAMP) ## Run all tests (no network, no GPU, no data needed)
 
 demo: $(STAMP) ## Train and score Earth-Adapter on synthetic scenes: under three minutes on two cores
 	$(BIN)/rs-adapt train --bench synthetic-da --work-dir work_dirs/demo --overwrite
+
+table-synthetic: $(STAMP) ## Measure what each strategy closes of the gap on synthetic scenes (docs/tables/)
+	$(BIN)/python benchmarks/strategy_table.py configs/sweep/strategies_synthetic.toml
+
+table-dubai: $(STAMP) ## The same on the Dubai images: DATA_ROOT=folder that holds dubai/
+	$(BIN)/python benchmarks/strategy_table.py configs/sweep/strategies_dubai.toml --data-root $(or $(DATA_ROOT),data)
 
 ci: check test ## What continuous integration runs
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rs_adapt.datasets.synthetic import IGNORE_VALUE, PALETTE, SceneFiles, write_scenes
-from rs_adapt.strategies.class_mix import class_mix
+from rs_adapt.strategies.class_mix import class_mix, paste
 from rs_adapt.tiles import cut_scene, tile_boxes
 
 OUT = Path(__file__).parent / "images" / "data_path.png"
@@ -97,7 +97,7 @@ def _mixed(source: Image8, source_label: Image8, target: Image8, target_label: I
     torch.manual_seed(2)
     images = [torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() for image in (source, target)]
     labels = [torch.from_numpy(label.copy())[None].long() for label in (source_label, target_label)]
-    mixed_B3HW, _ = class_mix(images[0], labels[0], images[1], labels[1])
+    mixed_B3HW = paste(class_mix(labels[0]), images[0], images[1])
     return mixed_B3HW[0].permute(1, 2, 0).to(torch.uint8).numpy()
 
 

@@ -23,6 +23,7 @@ MODELS = mm.Registry(
 )
 DATASETS = mm.Registry("dataset", parent=mm.DATASETS, scope=SCOPE, locations=["rs_adapt.datasets"])
 DATA_SAMPLERS = mm.Registry("data sampler", parent=mm.DATA_SAMPLERS, scope=SCOPE, locations=["rs_adapt.datasets"])
+TRANSFORMS = mm.Registry("transform", parent=mm.TRANSFORMS, scope=SCOPE, locations=["rs_adapt.pipelines"])
 METRICS = mm.Registry("metric", parent=mm.METRICS, scope=SCOPE, locations=["rs_adapt.metrics"])
 HOOKS = mm.Registry("hook", parent=mm.HOOKS, scope=SCOPE, locations=["rs_adapt.engine"])
 LOOPS = mm.Registry("loop", parent=mm.LOOPS, scope=SCOPE, locations=["rs_adapt.engine"])

@@ -14,7 +14,6 @@ backbone = dict(
         bytes=346_378_731,
         sha256="0b8b82f85de91b424aded121c7e1dcc2b7bc6d0adeea651bf73a13307fad8c73",
     ),
-    default_weights=None,
     level_strides=[4, 8, 16, 32],
 )
 

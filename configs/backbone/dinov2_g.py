@@ -17,7 +17,6 @@ backbone = dict(
         bytes=None,
         sha256=None,
     ),
-    default_weights=None,
     level_strides=[4, 8, 16, 32],
 )
 

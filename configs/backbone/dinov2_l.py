@@ -17,7 +17,6 @@ backbone = dict(
         bytes=1_217_586_395,
         sha256="d5383ea8f4877b2472eb973e0fd72d557c7da5d3611bd527ceeb1d7162cbf428",
     ),
-    default_weights=None,
     level_strides=[4, 8, 16, 32],
 )
 

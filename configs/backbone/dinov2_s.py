@@ -14,7 +14,6 @@ backbone = dict(
         bytes=88_283_115,
         sha256="b938bf1bc15cd2ec0feacfe3a1bb553fe8ea9ca46a7e1d8d00217f29aef60cd9",
     ),
-    default_weights=None,
     level_strides=[4, 8, 16, 32],
 )
 

@@ -11,7 +11,14 @@ bench = dict(
     crop_px=512,
     img_suffix=".png",
     ann_suffix=".png",
-    pipeline=dict(resize_ratio=[0.5, 2.0], cat_max_ratio=0.75, flip_prob=0.5, photometric=True),
+    pipeline=dict(
+        resize_ratio=[0.5, 2.0],
+        cat_max_ratio=0.75,
+        flip_prob=0.5,
+        photometric=True,
+        fourier_mix=0.0,
+        histogram_match=0.0,
+    ),
     # 2 crops x 20 000 iterations = 40 000 source crops (da); 4 x 20 000 = 80 000 (dg, ss).
     schedule=dict(iters=20000, eval_every=2000, batch_size=dict(da=2, dg=4, ss=4)),
     inference=dict(mode="slide", crop_px=512, stride_px=341),

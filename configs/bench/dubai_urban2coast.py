@@ -36,10 +36,17 @@ bench = dict(
         train=dict(img_dir="coast/train/img_dir", ann_dir="coast/train/ann_dir"),
         val=dict(img_dir="coast/val/img_dir", ann_dir="coast/val/ann_dir"),
     ),
-    pipeline=dict(resize_ratio=[0.75, 1.5], cat_max_ratio=0.75, flip_prob=0.5, photometric=True),
-    # 2 crops x 600 iterations = 1200 crops of a region.
-    schedule=dict(iters=600, eval_every=300, batch_size=dict(da=2, dg=2, ss=2)),
-    # Windows of the size that was trained on: positions of a random backbone do not stretch.
+    pipeline=dict(
+        resize_ratio=[0.75, 1.5],
+        cat_max_ratio=0.75,
+        flip_prob=0.5,
+        photometric=True,
+        fourier_mix=0.0,
+        histogram_match=0.0,
+    ),
+    # 2 crops x 400 iterations = 800 crops of a region.
+    schedule=dict(iters=400, eval_every=200, batch_size=dict(da=2, dg=2, ss=2)),
+    # Windows of the size that the backbone and the head were trained on.
     inference=dict(mode="slide", crop_px=128, stride_px=128),
     defaults=dict(method="earth_adapter", backbone="dinov2_nano", head="linear"),
     prepare=dict(
@@ -58,5 +65,5 @@ bench = dict(
         "come from.",
     ),
 )
-# Ten times and more the rate of the large models: the small one has few iterations and features that carry little.
+# Ten times and more the rate of the large models: the small one has few iterations.
 optim = dict(lr=2e-3, weight_decay=0.05, poly_power=0.9)

@@ -42,12 +42,19 @@ bench = dict(
     ),
     # Milder than the paper's: tiles of 128 px at half their size would be padding for the most part, and photometric
     # distortion would close by itself part of the gap in colour that adaptation is meant to close here.
-    pipeline=dict(resize_ratio=[0.75, 1.5], cat_max_ratio=0.75, flip_prob=0.5, photometric=False),
+    pipeline=dict(
+        resize_ratio=[0.75, 1.5],
+        cat_max_ratio=0.75,
+        flip_prob=0.5,
+        photometric=False,
+        fourier_mix=0.0,
+        histogram_match=0.0,
+    ),
     # 2 crops x 400 iterations = 800 crops of a region.
     schedule=dict(iters=400, eval_every=100, batch_size=dict(da=2, dg=2, ss=2)),
     inference=dict(mode="whole", crop_px=128, stride_px=85),
     defaults=dict(method="earth_adapter", backbone="dinov2_nano", head="linear"),
     prepare=dict(kind="synthetic", seed=0, scenes=dict(train=8, val=3, test=4), size_px=512, stride_px=128),
 )
-# Ten times and more the rate of the large models: the small one has few iterations and features that carry little.
+# Ten times and more the rate of the large models: the small one has few iterations.
 optim = dict(lr=2e-3, weight_decay=0.05, poly_power=0.9)

@@ -45,28 +45,18 @@ model = dict(
     ),
 )
 
-# The two benches for small machines stand on a backbone of random weights, which has to be changed far more than a
-# trained one: wide adapters at full scale in every block. Chosen once, on labelled validation tiles of the synthetic
-# target after 200 supervised iterations (mIoU 58 with scale_init 1.0, 56 with 0.1), and the same in all settings.
+# Only for the benches that the authors tuned; the two for small machines take the settings above.
 tuned = dict(
     da=dict(
         isprs_p2v=dict(rank=64, frequency_layers="first 3", cutoff=0.3),
         isprs_v2p=dict(rank=32, frequency_layers="last 3", cutoff=0.2),
         loveda_r2u=dict(rank=16, frequency_layers="last 3", cutoff=0.3),
         loveda_u2r=dict(rank=32, frequency_layers="last 6", cutoff=0.2),
-        synthetic=dict(rank=64, frequency_layers="first 6", cutoff=0.3, scale_init=1.0),
-        dubai_urban2coast=dict(rank=64, frequency_layers="first 6", cutoff=0.3, scale_init=1.0),
     ),
     dg=dict(
         isprs_p2v=dict(rank=24, frequency_layers="last 6", cutoff=0.3),
         isprs_v2p=dict(rank=64, frequency_layers="first 6", cutoff=0.3),
         loveda_r2u=dict(rank=64, frequency_layers="first 6", cutoff=0.3),
         loveda_u2r=dict(rank=64, frequency_layers="last 3", cutoff=0.3),
-        synthetic=dict(rank=64, frequency_layers="first 6", cutoff=0.3, scale_init=1.0),
-        dubai_urban2coast=dict(rank=64, frequency_layers="first 6", cutoff=0.3, scale_init=1.0),
-    ),
-    ss=dict(
-        synthetic=dict(rank=64, frequency_layers="first 6", cutoff=0.3, scale_init=1.0),
-        dubai_urban2coast=dict(rank=64, frequency_layers="first 6", cutoff=0.3, scale_init=1.0),
     ),
 )

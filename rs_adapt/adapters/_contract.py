@@ -6,6 +6,7 @@ Shapes: B batch, N tokens (prefix tokens such as CLS first, then the patches row
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -37,6 +38,11 @@ class Adapter(nn.Module):
             vit: backbone with the handles `blocks[i].{attn_q,attn_k,attn_v,attn_out,fc1,fc2,norm1,norm2}`; put a new
                 layer in place with `blocks[i].replace("attn_q", layer)`.
         """
+
+    def unwrapped(self) -> AbstractContextManager[None]:
+        """Return a context in which what `wrap` put into the ViT has no effect; override it together with `wrap`."""
+        assert type(self).wrap is Adapter.wrap, f"{type(self).__name__} overrides wrap() and not unwrapped()"
+        return nullcontext()
 
     def tokens(self, layer: int) -> Tensor | None:
         """Return extra tokens (M, D) for the input of block `layer` (from 0), or None (prompt methods)."""

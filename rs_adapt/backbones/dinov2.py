@@ -9,7 +9,8 @@ Shapes: B batch, N tokens (CLS first), D embed, h/w token grid, H/W pixels, M pr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +130,16 @@ class Dinov2(nn.Module):
             with torch.no_grad():
                 return Features(self._maps(x_B3HW, grid_hw))
         return Features(self._maps(x_B3HW, grid_hw))
+
+    @contextmanager
+    def without_adapter(self) -> Iterator[None]:
+        """Make the ViT give the features of its base while the context lasts."""
+        adapter, self.adapter = self.adapter, None
+        try:
+            with nullcontext() if adapter is None else adapter.unwrapped():
+                yield
+        finally:
+            self.adapter = adapter
 
     def train(self, mode: bool = True) -> Dinov2:
         """Set the mode of the adapter (or of all, if the ViT trains); a frozen ViT stays in eval mode."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rs_adapt.backbones.conversion import from_original, from_transformers, measure
-from rs_adapt.config.paths import weights_dir
+from rs_adapt.config.paths import weights_file
 from rs_adapt.errors import WeightsError
 
 RANDOM = "random"
@@ -42,13 +42,14 @@ def find_weights(path_or_random: str | Path | None, facts: Mapping[str, Any] | N
         raise WeightsError(_missing(path, facts))
     expected = facts.get("bytes") if facts else None
     # Only the published file itself has a known size; a converted one that a user names may have any.
-    if facts and expected and path.is_file() and path.resolve() == (weights_dir() / facts["file"]).resolve():
+    if facts and expected and path.is_file() and path.resolve() == weights_file(facts).resolve():
         given = path.stat().st_size
         if given != expected:
             state = "truncated" if given < expected else "not the published file"
+            again = "Install rs-adapt again" if facts.get("shipped") else f"curl -L -o {path} {facts['url']}"
             raise WeightsError(
                 f"base weights {path} are {state}: {given} bytes, expected {expected}. "
-                f"Remove the file and get it again: curl -L -o {path} {facts['url']}"
+                f"Remove the file and get it again: {again}"
             )
     return path
 
@@ -59,7 +60,12 @@ def _missing(path: Path, facts: Mapping[str, Any] | None) -> str:
             f"base weights not found: {path} does not exist. "
             "Name a DINOv2 file with --weights FILE, or take --weights random"
         )
-    default = weights_dir() / facts["file"]
+    if facts.get("shipped"):
+        return (
+            f"base weights not found: {path} does not exist. {facts['file']} comes with rs-adapt: install it again, or "
+            "take --weights random"
+        )
+    default = weights_file(facts)
     size = f"{facts['bytes']} bytes" if facts.get("bytes") else "size not published"
     digest = f"sha256 {facts['sha256']}" if facts.get("sha256") else "sha256 not published"
     return (

@@ -11,6 +11,7 @@ from rs_adapt.commands.evaluate import evaluate
 from rs_adapt.commands.list import list_values
 from rs_adapt.commands.show import show
 from rs_adapt.commands.train import train
+from rs_adapt.commands.weights import weights_app
 from rs_adapt.errors import RsAdaptError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ app.command("train")(train)
 app.command("eval")(evaluate)
 app.command("list")(list_values)
 app.command("show")(show)
+app.add_typer(weights_app, name="weights")
 
 
 @app.callback()

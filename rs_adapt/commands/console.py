@@ -41,9 +41,12 @@ def preparing(console: Console) -> Iterator[Callable[[str, int, int], None]]:
 
     def show(what: str, done: int, total: int) -> None:
         if not console.is_terminal:
-            if done >= total and what not in seen:
-                seen.add(what)
-                console.print(f"{what}: {total}", highlight=False)
+            # Long work tells each tenth of its way, short work only that it is done.
+            tenth = total >= 1000 and done % (total // 10) == 0
+            line = f"{what}: {done}/{total}" if tenth else f"{what}: {total}"
+            if (tenth or done >= total) and line not in seen:
+                seen.add(line)
+                console.print(line, highlight=False)
         elif done >= total:
             status.stop()
         else:

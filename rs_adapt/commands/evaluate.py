@@ -42,7 +42,7 @@ def evaluate(
 ) -> None:
     """Score a checkpoint: IoU and accuracy per class, confusion matrix, pictures.
 
-    $ rs-adapt eval --checkpoint work_dirs/synthetic/da/dinov2_nano-linear/earth_adapter/self_training/seed0
+    $ rs-adapt eval --checkpoint work_dirs/synthetic/da/dinov2_nano-linear/earth_adapter/dacs/seed0
 
     $ rs-adapt eval --bench loveda-dg --checkpoint RUN --split source-val --overlays 8
     """

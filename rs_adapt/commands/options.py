@@ -33,7 +33,7 @@ Strategy = Annotated[
     str | None,
     typer.Option(
         "--strategy",
-        help="Use of source and target (default: self-training for da, source-only for dg and ss).",
+        help="Use of source and target (default: dacs for da, source-only for dg and ss).",
         rich_help_panel="Cell",
     ),
 ]

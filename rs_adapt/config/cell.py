@@ -16,7 +16,7 @@ SETTINGS = {
     "dg": "generalization: the target is never seen",
     "ss": "supervised with the target region's own labels (the in-domain bound)",
 }
-DEFAULT_STRATEGY = {"da": "self_training", "dg": "source_only", "ss": "source_only"}
+DEFAULT_STRATEGY = {"da": "dacs", "dg": "source_only", "ss": "source_only"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ def resolve_cell(
         method: default: the bench's.
         backbone: default: the bench's.
         head: default: the bench's.
-        strategy: default: `self_training` for da, `source_only` for dg and ss.
+        strategy: default: `dacs` for da, `source_only` for dg and ss.
         seed: 0 or larger.
         tuned: False ignores the values tuned for this bench and setting.
 

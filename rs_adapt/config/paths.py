@@ -68,6 +68,16 @@ def weights_dir() -> Path:
     return home() / "weights"
 
 
+def shipped_weights_dir() -> Path:
+    """Return the folder of the base weights that come with the package."""
+    return PACKAGE_DIR / "backbones" / "shipped"
+
+
+def weights_file(facts: Mapping[str, Any]) -> Path:
+    """Return where the file of a backbone's `weights` facts is looked for: in the package, or in the cache folder."""
+    return (shipped_weights_dir() if facts.get("shipped") else weights_dir()) / str(facts["file"])
+
+
 def data_root(given: str | os.PathLike[str] | None = None) -> Path:
     """Return the absolute data root: `given`, else `RS_ADAPT_DATA`, else `./data`."""
     return _absolute(given or os.environ.get("RS_ADAPT_DATA") or "data")

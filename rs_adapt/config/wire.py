@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config import axes, wire_data, wire_model
+from rs_adapt.config import axes, wire_data, wire_model, words
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -77,17 +77,17 @@ def wire(
             },
             "paramwise_cfg": axes.copied(resolved["method"].get("paramwise") or {"custom_keys": {}}),
         },
-        "param_scheduler": [
-            {
-                "type": "PolyLR",
-                "power": optim["poly_power"],
-                "eta_min": 0.0,
-                "begin": 0,
-                "end": iters,
-                "by_epoch": False,
-            }
-        ],
+        "param_scheduler": _schedule(optim, resolved["strategy"], iters),
     }
+
+
+def _schedule(optim: Mapping[str, Any], strategy: Mapping[str, Any], iters: int) -> list[dict[str, Any]]:
+    poly = {"type": "PolyLR", "power": optim["poly_power"], "eta_min": 0.0, "begin": 0, "end": iters, "by_epoch": False}
+    rise = words.duration(strategy.get("lr_warmup_iters", 0), total_iters=iters, key="strategy.lr_warmup_iters")
+    if not rise:
+        return [poly]
+    # Both multiply the rate, so the rise is on top of the decay. mmengine reaches the full rate at `end - 1`.
+    return [poly, {"type": "LinearLR", "start_factor": 1e-3, "begin": 0, "end": rise + 1, "by_epoch": False}]
 
 
 def _check(tree: Mapping[str, Any], cell: Cell) -> None:
@@ -107,9 +107,6 @@ def _check(tree: Mapping[str, Any], cell: Cell) -> None:
     ratio = bench["pipeline"]["resize_ratio"]
     if len(ratio) != 2 or not 0 < ratio[0] <= ratio[1]:
         raise ConfigError(f"bench.pipeline.resize_ratio is {ratio}; it must be two factors above 0, smallest first.")
-    confidence = tree["strategy"].get("confidence")
-    if confidence is not None and not (isinstance(confidence, int | float) and 0 <= confidence <= 1):
-        raise ConfigError(f"strategy.confidence is {confidence!r}; it must be None or a probability, 0 to 1.")
     if runtime["precision"] not in PRECISIONS:
         raise ConfigError(f"The precision is {runtime['precision']!r}. Allowed: {' or '.join(PRECISIONS)}.")
     if len(bench["classes"]) != len(bench["palette"]):

@@ -6,13 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import paths
+from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rs_adapt.config.cell import Cell
 
 Facts = dict[str, Any]
+
+# What `bench.pipeline.fourier_mix` mixes, by setting. da: FDA (arXiv 2004.05498), a box swapped with a target image's;
+# the smallest of the paper's three, because larger ones leave coloured blotches on fields and water. dg and ss, which
+# know one region: FACT (arXiv 2105.11120), the whole spectrum by any weight.
+_FDA: Facts = {"strength": (1.0, 1.0), "share": 0.01}
+_FACT: Facts = {"strength": (0.0, 1.0), "share": 0.5}
+_FOURIER_MIX = {"da": _FDA, "dg": _FACT, "ss": _FACT}
 
 
 def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Facts:
@@ -25,11 +33,18 @@ def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Fact
         tree: the merged axis files; `bench`, `runtime` and `strategy` are read.
         cell: the cell that is wired.
         data_root: absolute.
+
+    Raises:
+        ConfigError: a style step of the bench's pipeline is no probability, or needs images that the setting forbids.
     """
     bench, runtime = tree["bench"], tree["runtime"]
     workers = {"num_workers": runtime["num_workers"], "persistent_workers": runtime["num_workers"] > 0}
     split = _Splits(bench, data_root)
-    labelled = split.dataset("target" if cell.setting == "ss" else "source", "train", _train_pipeline(bench))
+    labelled = split.dataset(
+        "target" if cell.setting == "ss" else "source",
+        "train",
+        _train_pipeline(bench, style=_style_steps(split, cell)),
+    )
     unlabelled = None
     if cell.setting == "da" and tree["strategy"]["needs_target"]:
         unlabelled = split.dataset("target", "train", _train_pipeline(bench, labels=False), labels=False)
@@ -49,6 +64,7 @@ def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Fact
                 "seed": cell.seed,
                 "labelled": labelled,
                 "unlabelled": unlabelled,
+                "class_sampling": _class_sampling(tree["strategy"]),
             },
         },
         "val_dataloader": {**evaluation, "dataset": split.dataset("target", "val", _test_pipeline(bench))},
@@ -56,6 +72,11 @@ def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Fact
         "source_val_dataloader": {**evaluation, "dataset": split.dataset("source", "val", _test_pipeline(bench))},
         "prepared_dir": str(split.root) if bench["prepare"] else None,
     }
+
+
+def _class_sampling(strategy: Mapping[str, Any]) -> Facts | None:
+    knobs: Facts = strategy.get("class_sampling") or {}
+    return dict(knobs) if knobs.get("temperature") is not None else None
 
 
 class _Splits:
@@ -67,12 +88,11 @@ class _Splits:
 
     def dataset(self, domain: str, split: str, pipeline: list[Facts], *, labels: bool = True) -> Facts:
         bench, region = self.bench, self.bench[domain]
-        folders = region[split] if split in region else region["val"]
         return {
             "type": "rs_adapt.TileDataset",
             "name": f"{bench['family']}/{region['region']}/{split if split in region else 'val'}",
-            "img_dir": str(self.root / folders["img_dir"]),
-            "ann_dir": str(self.root / folders["ann_dir"]) if labels else None,
+            "img_dir": self.folder(domain, split, "img_dir"),
+            "ann_dir": self.folder(domain, split, "ann_dir") if labels else None,
             "img_suffix": bench["img_suffix"],
             "ann_suffix": bench["ann_suffix"],
             "classes": list(bench["classes"]),
@@ -83,13 +103,44 @@ class _Splits:
             "pipeline": pipeline,
         }
 
+    def folder(self, domain: str, split: str, kind: str) -> str:
+        region = self.bench[domain]
+        return str(self.root / (region[split] if split in region else region["val"])[kind])
+
     def _how_to_get(self) -> str:
         """What the data manifests of the bench say about getting its tiles."""
         names = [self.bench["data"]] if isinstance(self.bench["data"], str) else list(self.bench["data"])
         return " ".join(paths.how_to_get(name) for name in names)
 
 
-def _train_pipeline(bench: Facts, *, labels: bool = True) -> list[Facts]:
+def _style_steps(split: _Splits, cell: Cell) -> list[Facts]:
+    """The steps that give labelled images the look of other training images; none unless the bench asks for them."""
+    knobs = split.bench["pipeline"]
+    for key in ("fourier_mix", "histogram_match"):
+        if not 0 <= knobs[key] <= 1:
+            raise ConfigError(f"bench.pipeline.{key} is {knobs[key]}; it must be a probability, 0 (off) to 1.")
+    if knobs["histogram_match"] and cell.setting != "da":
+        raise ConfigError(
+            f"bench.pipeline.histogram_match is {knobs['histogram_match']}, which needs unlabelled target images, and "
+            f"the setting {cell.setting} has none. Allowed: 0 here, or the setting da (--bench {split.bench['family']}"
+            "-da). bench.pipeline.fourier_mix works in every setting."
+        )
+    # dg never touches the target: its images lend their look to one another, as those of ss do.
+    domain = "source" if cell.setting == "dg" else "target"
+    references = {
+        "reference_dir": split.folder(domain, "train", "img_dir"),
+        "reference_suffix": split.bench["img_suffix"],
+    }
+    steps: list[Facts] = []
+    if prob := knobs["fourier_mix"]:
+        mix = {"type": "rs_adapt.FourierAmplitudeMix", "prob": prob, **_FOURIER_MIX[cell.setting]}
+        steps.append({**mix, **references})
+    if prob := knobs["histogram_match"]:
+        steps.append({"type": "rs_adapt.HistogramMatch", "prob": prob, **references})
+    return steps
+
+
+def _train_pipeline(bench: Facts, *, labels: bool = True, style: Sequence[Facts] = ()) -> list[Facts]:
     knobs = bench["pipeline"]
     # cat_max_ratio makes the crop look at the labels: without labels it must be off.
     crop_ratio = knobs["cat_max_ratio"] if labels else 1.0
@@ -104,6 +155,7 @@ def _train_pipeline(bench: Facts, *, labels: bool = True) -> list[Facts]:
         },
         {"type": "RandomCrop", "crop_size": (bench["crop_px"], bench["crop_px"]), "cat_max_ratio": crop_ratio},
         {"type": "RandomFlip", "prob": knobs["flip_prob"]},
+        *style,
         *([{"type": "PhotoMetricDistortion"}] if knobs["photometric"] else []),
         {"type": "PackSegInputs"},
     ]

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
-# What a strategy file says about itself; everything else in it is an argument of the class it names.
-_STRATEGY_FACTS = ("name", "title", "settings", "needs_target", "type")
+# What a strategy file says about itself, its samples and its learning rate; the rest are arguments of its class.
+_STRATEGY_FACTS = ("name", "title", "settings", "needs_target", "type", "class_sampling", "lr_warmup_iters")
 
 
 def model(tree: Mapping[str, Any], cell: Cell, *, weights: str | os.PathLike[str] | None) -> Facts:
@@ -132,7 +132,7 @@ def _weights(facts: Mapping[str, Any], given: str | os.PathLike[str] | None) -> 
         return "random" if str(given) == "random" else str(Path(given).expanduser().resolve())
     if facts["weights"] is None:
         return "random"
-    return str(paths.weights_dir() / facts["weights"]["file"])
+    return str(paths.weights_file(facts["weights"]))
 
 
 def _check_size(key: str, size_px: int, patch_px: int) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from mmengine.dist import get_dist_info
 from torch.utils.data import Dataset, Sampler
 
+from rs_adapt.datasets.class_sampling import RareClassSampling
 from rs_adapt.registry import DATA_SAMPLERS, DATASETS
 
 
@@ -44,14 +45,22 @@ class DomainStream(Dataset[dict[str, Any]]):
         labelled: The set to learn from: a `TileDataset` or its config.
         unlabelled: The target images, without labels; None where the strategy does not look at the target.
         seed: Seed of order and augmentation.
+        class_sampling: Arguments of `RareClassSampling`: labelled tiles are then drawn by their classes, with
+            replacement, instead of in permutations; None for permutations.
     """
 
     def __init__(
-        self, *, labelled: Dataset[Any] | dict[str, Any], unlabelled: Dataset[Any] | dict[str, Any] | None, seed: int
+        self,
+        *,
+        labelled: Dataset[Any] | dict[str, Any],
+        unlabelled: Dataset[Any] | dict[str, Any] | None,
+        seed: int,
+        class_sampling: dict[str, Any] | None = None,
     ) -> None:
         self.labelled: Any = _build(labelled)
         self.unlabelled: Any = _build(unlabelled)
         self.seed = seed
+        self.rare = RareClassSampling(self.labelled, **class_sampling) if class_sampling else None
         self._permutations: dict[int, tuple[int, np.ndarray[Any, Any]]] = {}
 
     @property
@@ -65,10 +74,15 @@ class DomainStream(Dataset[dict[str, Any]]):
 
     def __getitem__(self, draw: int) -> dict[str, Any]:
         """The sample at a position of the stream: of one set, or `{"source": ..., "target": ...}` of two."""
-        source = self._sample(self.labelled, 0, draw)
+        source = self._sample(self.labelled, 0, draw) if self.rare is None else self._rare_sample(draw)
         if self.unlabelled is None:
             return source
         return {"source": source, "target": self._sample(self.unlabelled, 1, draw)}
+
+    def _rare_sample(self, draw: int) -> dict[str, Any]:
+        assert self.rare is not None
+        with seeded(self.seed, 0, draw):
+            return self.rare.sample()
 
     def _sample(self, dataset: Any, stream: int, draw: int) -> dict[str, Any]:
         round_number, position = divmod(draw, len(dataset))

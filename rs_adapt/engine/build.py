@@ -69,8 +69,10 @@ def check_data(cfg: Any, on_progress: OnProgress | None = None) -> dict[str, int
 
     Raises:
         DataNotFound, DataError: See `TileDataset` and `check_tiles`.
+        ConfigError: The labelled set cannot be sampled as the strategy asks.
     """
     from rs_adapt.datasets.checks import check_tiles
+    from rs_adapt.datasets.class_sampling import RareClassSampling
     from rs_adapt.registry import DATASETS
 
     stream = cfg.train_dataloader.dataset
@@ -91,6 +93,8 @@ def check_data(cfg: Any, on_progress: OnProgress | None = None) -> dict[str, int
             else None
         )
         check_tiles(dataset, home() / "checks", report)
+        if role == "labelled" and stream.class_sampling:
+            RareClassSampling(dataset, **stream.class_sampling)
         sizes[role] = len(dataset)
     return sizes
 

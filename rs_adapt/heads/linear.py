@@ -43,6 +43,8 @@ class LinearHead(nn.Module):
 
     # What `predict` returns: softmax makes it probabilities.
     score_kind: ClassVar[Literal["logits", "scores"]] = "logits"
+    # The loss multiplies each pixel by its `gt_weight`, where samples have one.
+    takes_pixel_weights: ClassVar[bool] = True
 
     def __init__(
         self, *, in_channels: Sequence[int], num_classes: int, ignore_index: int = 255, align_corners: bool = False
@@ -90,13 +92,19 @@ class LinearHead(nn.Module):
         Args:
             features: As in `forward`.
             data_samples: mmsegmentation samples with `gt_sem_seg.data` (1, H, W), integers in [0, K) or `ignore_index`.
+                All or none have `gt_weight.data` (1, H, W), float: each pixel's loss is multiplied by it, and the
+                number of labelled pixels that the sum is divided by stays the same.
             train_cfg: Not read; part of mmsegmentation's interface.
         """
         labels_BHW = torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in data_samples]).long()
         logits_BKHW = _resize(self.forward(features).float(), labels_BHW.shape[-2:])
-        total = F.cross_entropy(logits_BKHW, labels_BHW, ignore_index=self.ignore_index, reduction="sum")
         num_labelled = (labels_BHW != self.ignore_index).sum().clamp(min=1)
-        return {"loss_ce": total / num_labelled}
+        if "gt_weight" not in data_samples[0]:
+            total = F.cross_entropy(logits_BKHW, labels_BHW, ignore_index=self.ignore_index, reduction="sum")
+            return {"loss_ce": total / num_labelled}
+        weights_BHW = torch.stack([sample.gt_weight.data.squeeze(0) for sample in data_samples])
+        loss_BHW = F.cross_entropy(logits_BKHW, labels_BHW, ignore_index=self.ignore_index, reduction="none")
+        return {"loss_ce": (loss_BHW * weights_BHW).sum() / num_labelled}
 
     def predict(
         self,

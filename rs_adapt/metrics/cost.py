@@ -28,12 +28,16 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
 
 
 def build_on_meta(cfg: Any) -> nn.Module:
-    """The segmentor of a resolved configuration without memory for its tensors, for counting."""
+    """The model of a resolved configuration without memory for its tensors, for counting.
+
+    Raises:
+        ConfigError: A class refuses its arguments.
+    """
     from mmseg.registry import MODELS
 
     load_libraries(cfg.default_scope)
-    settings = cfg.model.get("segmentor", cfg.model).to_dict()
-    settings["backbone"]["weights"] = None
+    settings = cfg.model.to_dict()
+    settings.get("segmentor", settings)["backbone"]["weights"] = None
     with torch.device("meta"):
         model: nn.Module = MODELS.build(settings)
     return model

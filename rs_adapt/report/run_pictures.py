@@ -1,4 +1,4 @@
-"""The pictures of a run folder: confusion matrix and learning curves."""
+"""The pictures of a run folder: confusion matrix, learning curves, health of the pseudo-labels."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ import numpy as np
 from rs_adapt.engine.metrics_hook import read_metrics
 from rs_adapt.report.confusion import draw_confusion, write_confusion_csv
 from rs_adapt.report.curves import draw_curves
+from rs_adapt.report.health import draw_health
 
 
 def write_run_pictures(run_dir: Path, matrix: np.ndarray[Any, Any], *, classes: Sequence[str], title: str) -> None:
-    """Write `confusion.csv`, `confusion.png` and `curves.png` into a run folder."""
+    """Write `confusion.csv`, `confusion.png` and `curves.png` into a run folder.
+
+    And `pseudo_labels.png`, if the run had pseudo-labels whose health `metrics.jsonl` tells.
+    """
+    lines = read_metrics(run_dir)
     write_confusion_csv(run_dir / "confusion.csv", matrix, classes)
     draw_confusion(run_dir / "confusion.png", matrix, classes, title)
-    draw_curves(run_dir / "curves.png", read_metrics(run_dir), title)
+    draw_curves(run_dir / "curves.png", lines, title)
+    if any("health" in line for line in lines):
+        draw_health(run_dir / "pseudo_labels.png", lines, classes, title)

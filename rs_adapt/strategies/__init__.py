@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from rs_adapt.strategies.class_mix import class_mix
+from rs_adapt.strategies.class_mix import class_mix, paste
 from rs_adapt.strategies.ema import EmaWeights
-from rs_adapt.strategies.pseudo_labels import pseudo_labels
+from rs_adapt.strategies.feature_distance import feature_distance
+from rs_adapt.strategies.health import PseudoLabelHealth
+from rs_adapt.strategies.masking import mask_blocks
+from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels
 from rs_adapt.strategies.self_training import PairPreprocessor, SelfTraining
+from rs_adapt.strategies.strong_augment import strong_augment
 
-__all__ = ["EmaWeights", "PairPreprocessor", "SelfTraining", "class_mix", "pseudo_labels"]
+__all__ = [
+    "EmaWeights",
+    "PairPreprocessor",
+    "PseudoLabelHealth",
+    "PseudoLabeler",
+    "PseudoLabels",
+    "SelfTraining",
+    "class_mix",
+    "feature_distance",
+    "mask_blocks",
+    "paste",
+    "strong_augment",
+]

@@ -1,49 +1,179 @@
-"""Labels that the teacher gives to the target: most probable class, none on padding, and how sure it is."""
+"""Labels that the teacher gives to the target: most probable class, what each pixel counts, and where there is none.
+
+Shapes: B batch, K classes, H/W pixels.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from mmengine.dist import all_reduce
+from torch import Tensor, nn
+
+from rs_adapt.errors import ConfigError
 
 ScoreKind = Literal["logits", "scores"]
+Weighting = Literal["none", "share", "pixel"]
+WEIGHTINGS: tuple[Weighting, ...] = ("none", "share", "pixel")
 
 
-def pseudo_labels(
-    scores_BKHW: Tensor,
-    *,
-    kind: ScoreKind,
-    valid_BHW: Tensor,
-    ignore_index: int = 255,
-    confidence: float | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Turn the teacher's scores into labels and one weight for the batch.
+class PseudoLabels(NamedTuple):
+    """What the teacher says about a batch of target images.
+
+    Attributes:
+        labels_BHW: int64 class indices, `ignore_index` where there is no label.
+        weights_BHW: float32 in [0, 1], what each pixel counts in the loss; 0 where there is no label.
+        confidence_BHW: float32 in [0, 1], probability of the label before any alignment.
+    """
+
+    labels_BHW: Tensor
+    weights_BHW: Tensor
+    confidence_BHW: Tensor
+
+
+class PseudoLabeler(nn.Module):
+    """Turns the teacher's scores into labels and weights.
+
+    Weighting, with `sure` pixels being those whose confidence reaches their class's threshold:
+
+    - "none": every labelled pixel counts 1 (Earth-Adapter's release, arXiv 2504.06220).
+    - "share": every pixel counts the share of sure pixels in the whole batch (DACS, arXiv 2007.08702, in the form of
+      DAFormer, arXiv 2111.14887, equation 5).
+    - "pixel": sure pixels count 1, others 0 (FixMatch, arXiv 2001.07685, per pixel).
+
+    Thresholds are `confidence` for all classes, or with `per_class` scaled by how sure the teacher is of each class:
+    `confidence * m_c / max_k m_k`, where `m_c` is a running mean of the confidence of pixels labelled c (FreeMatch,
+    arXiv 2205.07246, equation 7, with the mean over the pixels of the class). Hard classes keep their labels.
+
+    Alignment multiplies probabilities by `(source_c / teacher_c) ** align` before the label is taken, with running
+    means of the class shares in the source labels and of the teacher's probabilities (ReMixMatch, arXiv 1911.09785,
+    section 3.1; the exponent is ours). It keeps a class alive that the shift hides, and it assumes that both regions
+    hold about the same classes: 0 does not assume it.
+
+    The running means are buffers, so a resumed run goes on with them, and they are taken over all processes.
 
     Args:
-        scores_BKHW: What the head's `predict` returns, float.
-        kind: "logits" (softmax makes them probabilities) or "scores" (non-negative; divided by their sum over the
-            classes, as for Mask2Former's sums over queries).
-        valid_BHW: bool, False on padding: those pixels get no label and do not count in the weight.
+        num_classes: K.
+        kind: What the scores are: "logits" (softmax makes them probabilities) or "scores" (non-negative; divided by
+            their sum over the classes, as for Mask2Former's sums over queries).
         ignore_index: Label value of pixels without label.
-        confidence: None for a weight of 1 (Earth-Adapter), else the probability from which a pixel counts as sure:
-            the weight is the share of sure pixels in the whole batch (DACS in DAFormer's form, arXiv 2111.14887).
+        weighting: See above.
+        confidence: Probability from which a pixel is sure, in [0, 1]; None only for the weighting "none".
+        per_class: Scale the threshold by class.
+        align: Exponent of the alignment, 0 (off) to 1 (mean probabilities of the teacher are scaled to the source's
+            class shares; the shares of its labels need not follow exactly).
+        border_px: Pixels along the border of the image that get no label: the teacher sees half of their surroundings.
+        momentum: Of the running means, in [0, 1).
 
-    Returns:
-        Labels (B, H, W) int64, and the weight, a float32 scalar in [0, 1].
+    Raises:
+        ConfigError: A value is out of range, or a threshold is missing or has no use.
     """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        kind: ScoreKind,
+        ignore_index: int = 255,
+        weighting: Weighting = "none",
+        confidence: float | None = None,
+        per_class: bool = False,
+        align: float = 0.0,
+        border_px: int = 0,
+        momentum: float = 0.99,
+    ) -> None:
+        super().__init__()
+        _check(weighting, confidence, per_class, align, border_px)
+        self.kind: ScoreKind = kind
+        self.ignore_index = ignore_index
+        self.weighting: Weighting = weighting
+        self.confidence = confidence
+        self.per_class = per_class
+        self.align = align
+        self.border_px = border_px
+        self.momentum = momentum
+        self.class_confidence_K: Tensor
+        self.source_share_K: Tensor
+        self.teacher_share_K: Tensor
+        self.register_buffer("class_confidence_K", torch.ones(num_classes))
+        for name in ("source_share_K", "teacher_share_K"):
+            self.register_buffer(name, torch.full((num_classes,), 1.0 / num_classes))
+
+    @torch.no_grad()
+    def observe_source(self, labels_BHW: Tensor) -> None:
+        """Take the class shares of a batch of source labels (ignored pixels apart) into the running mean."""
+        known = labels_BHW[labels_BHW != self.ignore_index]
+        counts_K = _summed(torch.bincount(known.flatten(), minlength=len(self.source_share_K)).float())
+        # A batch without any label says nothing: it must not pull the mean to zero.
+        self._follow(self.source_share_K, counts_K / counts_K.sum().clamp_min(1), (counts_K.sum() > 0).float())
+
+    @torch.no_grad()
+    def forward(self, scores_BKHW: Tensor, valid_BHW: Tensor) -> PseudoLabels:
+        """Label a batch, and take it into the running means.
+
+        Args:
+            scores_BKHW: What the head's `predict` returns, float.
+            valid_BHW: bool, False on padding: those pixels get no label and count nowhere.
+        """
+        probability_BKHW = probabilities(scores_BKHW, self.kind)
+        aligned_BKHW = probability_BKHW
+        if self.align:
+            sums_K = _summed((probability_BKHW * valid_BHW[:, None]).sum(dim=(0, 2, 3)))
+            # The probabilities of a pixel add up to 1, so the sum over the classes is the number of pixels.
+            self._follow(self.teacher_share_K, sums_K / sums_K.sum().clamp_min(1), (sums_K.sum() > 0).float())
+            ratio_K = (self.source_share_K.clamp_min(1e-4) / self.teacher_share_K.clamp_min(1e-4)) ** self.align
+            aligned_BKHW = probability_BKHW * ratio_K[:, None, None]
+        label_BHW = aligned_BKHW.argmax(dim=1)
+        confidence_BHW = probability_BKHW.gather(1, label_BHW[:, None])[:, 0]
+        labelled_BHW = valid_BHW & inside_border(valid_BHW, self.border_px)
+        weights_BHW = labelled_BHW.float()
+        if self.confidence is not None:
+            sure_BHW = (confidence_BHW >= self._thresholds(label_BHW, confidence_BHW, labelled_BHW)) & labelled_BHW
+            if self.weighting == "pixel":
+                weights_BHW = sure_BHW.float()
+            else:
+                # Of all pixels of the image, as in DAFormer: a border without labels lowers the share.
+                weights_BHW = weights_BHW * (sure_BHW.sum() / valid_BHW.sum().clamp_min(1))
+        return PseudoLabels(label_BHW.masked_fill(~labelled_BHW, self.ignore_index), weights_BHW, confidence_BHW)
+
+    def _thresholds(self, label_BHW: Tensor, confidence_BHW: Tensor, labelled_BHW: Tensor) -> Tensor:
+        assert self.confidence is not None
+        if not self.per_class:
+            return torch.full_like(confidence_BHW, self.confidence)
+        onehot_BHWK = F.one_hot(label_BHW, len(self.class_confidence_K)) * labelled_BHW[..., None]
+        counts_K = _summed(onehot_BHWK.sum(dim=(0, 1, 2)))
+        sums_K = _summed((onehot_BHWK * confidence_BHW[..., None]).sum(dim=(0, 1, 2)))
+        self._follow(self.class_confidence_K, sums_K / counts_K.clamp_min(1), (counts_K > 0).float())
+        return (self.confidence * self.class_confidence_K / self.class_confidence_K.max())[label_BHW]
+
+    def _follow(self, mean_K: Tensor, new_K: Tensor, seen: Tensor) -> None:
+        mean_K.lerp_(new_K.to(mean_K.dtype), (1 - self.momentum) * seen)
+
+
+def _summed(value_K: Tensor) -> Tensor:
+    """Sum over all processes: with several of them, each must follow the same means."""
+    all_reduce(value_K)
+    return value_K
+
+
+def probabilities(scores_BKHW: Tensor, kind: ScoreKind) -> Tensor:
+    """Class probabilities (B, K, H, W), float32, from logits or from non-negative scores."""
     scores = scores_BKHW.float()
-    best_BHW, label_BHW = scores.max(dim=1)
-    label_BHW = label_BHW.masked_fill(~valid_BHW, ignore_index)
-    if confidence is None:
-        return label_BHW, scores.new_ones(())
     if kind == "logits":
-        probability_BHW = (best_BHW - scores.logsumexp(dim=1)).exp()
-    else:
-        probability_BHW = best_BHW / scores.sum(dim=1).clamp_min(torch.finfo(scores.dtype).tiny)
-    sure = (probability_BHW >= confidence) & valid_BHW
-    return label_BHW, sure.sum() / valid_BHW.sum().clamp_min(1)
+        return scores.softmax(dim=1)
+    return scores / scores.sum(dim=1, keepdim=True).clamp_min(torch.finfo(scores.dtype).tiny)
+
+
+def inside_border(valid_BHW: Tensor, border_px: int) -> Tensor:
+    """True for valid pixels with at least `border_px` valid pixels of the image on each side, (B, H, W) bool."""
+    if not border_px:
+        return valid_BHW
+    # Outside the tensor counts as not valid, so a padded image loses its own border and not the padding's.
+    outside = F.pad((~valid_BHW).float()[:, None], (border_px,) * 4, value=1.0)
+    return F.max_pool2d(outside, 2 * border_px + 1, stride=1)[:, 0] == 0
 
 
 def valid_pixels(data_samples: Sequence[object], height_px: int, width_px: int, device: torch.device) -> Tensor:
@@ -55,3 +185,22 @@ def valid_pixels(data_samples: Sequence[object], height_px: int, width_px: int, 
         inside[top : height_px - bottom, left : width_px - right] = True
         mask &= inside
     return valid
+
+
+def _check(weighting: str, confidence: float | None, per_class: bool, align: float, border_px: int) -> None:
+    if weighting not in WEIGHTINGS:
+        raise ConfigError(f"strategy.weighting is {weighting!r}. Allowed: {', '.join(WEIGHTINGS)}.")
+    if weighting == "none" and (confidence is not None or per_class):
+        raise ConfigError(
+            "strategy.weighting is 'none', so strategy.confidence and strategy.per_class would have no effect. "
+            "Set weighting to 'share' or 'pixel', or confidence to None and per_class to False."
+        )
+    if weighting != "none" and not (isinstance(confidence, int | float) and 0 <= confidence <= 1):
+        raise ConfigError(
+            f"strategy.weighting is {weighting!r} and strategy.confidence is {confidence!r}: "
+            "it needs a probability from 0 to 1, such as 0.968."
+        )
+    if not 0 <= align <= 1:
+        raise ConfigError(f"strategy.align is {align}. Allowed: 0 (off) to 1.")
+    if border_px < 0:
+        raise ConfigError(f"strategy.border_px is {border_px}. Allowed: 0 or more.")

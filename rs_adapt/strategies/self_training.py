@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,10 +11,18 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
-from rs_adapt.strategies.class_mix import class_mix
+from rs_adapt.strategies.class_mix import class_mix, paste
 from rs_adapt.strategies.ema import EmaWeights
-from rs_adapt.strategies.pseudo_labels import pseudo_labels, valid_pixels
+from rs_adapt.strategies.feature_distance import feature_distance
+from rs_adapt.strategies.health import PseudoLabelHealth
+from rs_adapt.strategies.masking import mask_blocks
+from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels, Weighting, valid_pixels
+from rs_adapt.strategies.strong_augment import strong_augment
+
+# A pass of the student over the target costs time and teaches nothing: every tenth iteration tells enough.
+AGREEMENT_EVERY = 10
 
 
 class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
@@ -32,23 +41,43 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
 
 @MODELS.register_module()
 class SelfTraining(BaseModel):  # type: ignore[misc]
-    """Wraps a segmentor: source loss, and after a warm-up the loss on class-mixed images with a teacher's labels.
+    """Wraps a segmentor: source loss, and after a warm-up losses on target images with a teacher's labels.
 
-    As Earth-Adapter's release trains for adaptation (arXiv 2504.06220), after DACS (arXiv 2007.08702):
-    `loss = loss(source) + mix_weight * q * loss(ClassMix(source, target, argmax teacher(target)))`, q = 1 unless
-    `confidence` is given. The teacher is an average of the tensors that train (`EmaWeights`), run on the same frozen
-    backbone; the student is what is evaluated.
+    `loss = loss(source) + feature_weight * FD(source) + mix_weight * loss(ClassMix(source, target, labels))
+    + mask_weight * loss(masked target, labels)`, with labels and pixel weights from a teacher (`PseudoLabeler`). The
+    teacher is an average of the tensors that train (`EmaWeights`), run on the same frozen backbone; the student is
+    what is evaluated. Which terms are on makes the strategy: DACS (arXiv 2007.08702), DAFormer (2111.14887), MIC
+    (2212.01322) and what Earth-Adapter trains with (2504.06220) are files in `configs/strategy/`.
 
-    Departs from the reference (VisionXLab/Earth-Adapter @ 49a8ff8): the target batch carries no labels at all; padding
-    gets no pseudo-label; the teacher survives a resume; no second frozen backbone; mixing starts at iteration
-    `warmup_iters` counted from 0, one earlier.
+    Pixel weights reach the loss of a head that takes them (`takes_pixel_weights`); for others the loss of the batch is
+    multiplied by their mean over the labelled pixels.
+
+    Departs from the references (VisionXLab/Earth-Adapter @ 49a8ff8, lhoyer/DAFormer @ e6f6e04, lhoyer/MIC @ 2f932a9):
+    the target batch carries no labels at all; padding gets no pseudo-label; the teacher survives a resume; no second
+    backbone; mixing starts at iteration `warmup_iters` counted from 0, one earlier than in Earth-Adapter.
 
     Args:
         segmentor: A mmsegmentation `EncoderDecoder`, or its config.
         warmup_iters: Iterations on the source alone, >= 0.
         mix_weight: Weight of the loss on mixed images.
         ema_decay: Largest share of the old average, in [0, 1).
-        confidence: None for unweighted pseudo-labels, else the threshold of `pseudo_labels`.
+        weighting: What a pseudo-label counts: "none", "share" or "pixel"; see `PseudoLabeler`.
+        confidence: Threshold of a sure pixel; None with the weighting "none".
+        per_class: Scale the threshold by class.
+        align: Exponent with which the teacher's class shares are drawn to the source's; 0 is off.
+        border_px: Border of the target image that gets no pseudo-label, pixels.
+        jitter: Strength of colour jitter on images that are learnt with pseudo-labels; see `strong_augment`.
+        jitter_prob: Its probability.
+        blur_prob: Probability of blur on them.
+        feature_weight: Weight of the feature distance on source images; 0 is off. The backbone must stay frozen.
+        feature_classes: Classes whose cells it looks at; None for all.
+        feature_min_share: Least share of a cell that one class must cover.
+        mask_weight: Weight of the loss on masked target images; 0 is off.
+        mask_ratio: Share of their blocks that is hidden.
+        mask_block_share: Side of a block as a share of the crop.
+
+    Raises:
+        ConfigError: Values contradict each other.
     """
 
     def __init__(
@@ -58,15 +87,51 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         warmup_iters: int,
         mix_weight: float = 0.5,
         ema_decay: float = 0.99,
+        weighting: Weighting = "none",
         confidence: float | None = None,
+        per_class: bool = False,
+        align: float = 0.0,
+        border_px: int = 0,
+        jitter: float = 0.2,
+        jitter_prob: float = 0.0,
+        blur_prob: float = 0.0,
+        feature_weight: float = 0.0,
+        feature_classes: Sequence[int] | None = None,
+        feature_min_share: float = 0.75,
+        mask_weight: float = 0.0,
+        mask_ratio: float = 0.7,
+        mask_block_share: float = 0.125,
     ) -> None:
         module: Any = MODELS.build(segmentor) if isinstance(segmentor, dict) else segmentor
         super().__init__(data_preprocessor=PairPreprocessor(module.data_preprocessor))
+        if feature_weight and not getattr(module.backbone, "frozen", True):
+            raise ConfigError(
+                "strategy.feature_weight holds features near those of the frozen backbone, and here the whole backbone "
+                "trains. Set strategy.feature_weight=0.0, or take a method that leaves the backbone frozen."
+            )
         self.segmentor = module
         self.warmup_iters = warmup_iters
         self.mix_weight = mix_weight
         self.ema_decay = ema_decay
-        self.confidence = confidence
+        self.augment = {"jitter": jitter, "jitter_prob": jitter_prob, "blur_prob": blur_prob}
+        self.feature_weight = feature_weight
+        self.feature_classes = feature_classes
+        self.feature_min_share = feature_min_share
+        self.mask_weight = mask_weight
+        self.mask_ratio = mask_ratio
+        self.mask_block_share = mask_block_share
+        head = module.decode_head
+        self.labeler = PseudoLabeler(
+            num_classes=head.num_classes,
+            kind=head.score_kind,
+            ignore_index=head.ignore_index,
+            weighting=weighting,
+            confidence=confidence,
+            per_class=per_class,
+            align=align,
+            border_px=border_px,
+        )
+        self.health = PseudoLabelHealth(num_classes=head.num_classes, ignore_index=head.ignore_index)
         self.ema = EmaWeights(module)
         self.iteration: Tensor
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
@@ -95,43 +160,92 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         return self.loss(source, target)
 
     def loss(self, source: dict[str, Any], target: dict[str, Any]) -> dict[str, Tensor]:
-        """Losses of one iteration, `source.*` and, after the warm-up, `mix.*`; both move the teacher one step."""
+        """Losses of one iteration, `source.*` and, after the warm-up, `mix.*` and `masked.*`; moves the teacher."""
         iteration = int(self.iteration)
         self.ema.update(self.segmentor, iteration, self.ema_decay)
         self.iteration += 1
-        losses = {f"source.{name}": value for name, value in self.segmentor(**source, mode="loss").items()}
+        source_labels = torch.stack([sample.gt_sem_seg.data[0] for sample in source["data_samples"]])
+        self.labeler.observe_source(source_labels)
+        losses = self._source_losses(source, source_labels)
         if iteration < self.warmup_iters:
             return losses
-        labels_BHW, weight = self.label_target(target["inputs"], target["data_samples"])
-        source_labels = torch.stack([sample.gt_sem_seg.data[0] for sample in source["data_samples"]])
-        images, mixed_labels = class_mix(source["inputs"], source_labels, target["inputs"], labels_BHW)
-        mixed = self.segmentor(images, _samples(mixed_labels), mode="loss")
-        for name, value in mixed.items():
-            losses[f"mix.{name}"] = value * (self.mix_weight * weight) if "loss" in name else value
+        images = target["inputs"]
+        pseudo = self.label_target(images, target["data_samples"])
+        self._observe(iteration, source_labels, pseudo, images)
+        paste_BHW = class_mix(source_labels)
+        mixed = self._augmented(paste(paste_BHW, source["inputs"], images))
+        labels = paste(paste_BHW, source_labels, pseudo.labels_BHW)
+        weights = paste(paste_BHW, torch.ones_like(pseudo.weights_BHW), pseudo.weights_BHW)
+        losses |= _scaled(self._losses(mixed, labels, weights, "mix"), self.mix_weight)
+        if self.mask_weight:
+            hidden = mask_blocks(self._augmented(images), ratio=self.mask_ratio, block_share=self.mask_block_share)
+            masked = self._losses(hidden, pseudo.labels_BHW, pseudo.weights_BHW, "masked")
+            losses |= _scaled(masked, self.mask_weight)
         return losses
 
     @torch.no_grad()
-    def label_target(self, inputs: Tensor, data_samples: list[SegDataSample]) -> tuple[Tensor, Tensor]:
-        """Pseudo-labels (B, H, W) int64 of the teacher for target images, and their weight.
+    def label_target(self, inputs: Tensor, data_samples: list[SegDataSample]) -> PseudoLabels:
+        """The teacher's labels for target images (B, 3, H, W)."""
+        weights = {f"segmentor.{name}": value for name, value in self.ema.weights().items()}
+        valid_BHW = valid_pixels(data_samples, inputs.shape[-2], inputs.shape[-1], inputs.device)
+        pseudo: PseudoLabels = self.labeler(self._scores(inputs, weights), valid_BHW)
+        return pseudo
 
-        The teacher runs in eval mode, without drop-out and with running statistics.
-        """
-        teacher = _Scores(self.segmentor)
+    def _scores(self, inputs: Tensor, weights: dict[str, Tensor]) -> Tensor:
+        """Scores (B, K, H, W) in eval mode, without drop-out and with running statistics, of the given weights."""
         was_training = self.segmentor.training
         self.segmentor.eval()
         try:
-            weights = {f"segmentor.{name}": value for name, value in self.ema.weights().items()}
-            scores = torch.func.functional_call(teacher, weights, (inputs, [s.metainfo for s in data_samples]))
+            return torch.func.functional_call(_Scores(self.segmentor), weights, (inputs,))  # type: ignore[no-any-return]
         finally:
             self.segmentor.train(was_training)
-        head = self.segmentor.decode_head
-        return pseudo_labels(
-            scores,
-            kind=head.score_kind,
-            valid_BHW=valid_pixels(data_samples, inputs.shape[-2], inputs.shape[-1], inputs.device),
-            ignore_index=head.ignore_index,
-            confidence=self.confidence,
+
+    @torch.no_grad()
+    def _observe(self, iteration: int, source_labels: Tensor, pseudo: PseudoLabels, images: Tensor) -> None:
+        compare = iteration % AGREEMENT_EVERY == 0
+        self.health.observe(
+            source_labels_BHW=source_labels,
+            teacher_labels_BHW=pseudo.labels_BHW,
+            confidence_BHW=pseudo.confidence_BHW,
+            student_labels_BHW=self._scores(images, {}).argmax(dim=1) if compare else None,
         )
+
+    def _source_losses(self, source: dict[str, Any], labels_BHW: Tensor) -> dict[str, Tensor]:
+        # Without an adapter the features are the frozen ones.
+        if not self.feature_weight or getattr(self.segmentor.backbone, "adapter", None) is None:
+            losses: dict[str, Tensor] = self.segmentor(**source, mode="loss")
+            return {f"source.{name}": value for name, value in losses.items()}
+        features = self.segmentor.extract_feat(source["inputs"])
+        losses = self.segmentor.decode_head.loss(features, source["data_samples"], self.segmentor.train_cfg)
+        with torch.no_grad(), self.segmentor.backbone.without_adapter():
+            frozen = self.segmentor.backbone(source["inputs"])
+        distance = feature_distance(
+            features[-1],
+            frozen[-1],
+            labels_BHW,
+            num_classes=self.segmentor.decode_head.num_classes,
+            classes=self.feature_classes,
+            min_share=self.feature_min_share,
+        )
+        named = {f"source.decode.{name}": value for name, value in losses.items()}
+        return named | {"source.loss_feature_distance": self.feature_weight * distance}
+
+    def _losses(self, images: Tensor, labels_BHW: Tensor, weights_BHW: Tensor, name: str) -> dict[str, Tensor]:
+        head = self.segmentor.decode_head
+        if getattr(head, "takes_pixel_weights", False):
+            losses = self.segmentor(images, _samples(labels_BHW, weights_BHW), mode="loss")
+        else:
+            labelled = labels_BHW != head.ignore_index
+            mean = (weights_BHW * labelled).sum() / labelled.sum().clamp_min(1)
+            losses = _scaled(self.segmentor(images, _samples(labels_BHW), mode="loss"), mean)
+        return {f"{name}.{key}": value for key, value in losses.items()}
+
+    @torch.no_grad()
+    def _augmented(self, images: Tensor) -> Tensor:
+        if not (self.augment["jitter_prob"] or self.augment["blur_prob"]):
+            return images
+        inner: Any = self.data_preprocessor.inner
+        return strong_augment(images, mean_3=inner.mean, std_3=inner.std, **self.augment)
 
 
 class _Scores(nn.Module):
@@ -141,16 +255,24 @@ class _Scores(nn.Module):
         super().__init__()
         self.segmentor: Any = segmentor
 
-    def forward(self, inputs: Tensor, metas: list[dict[str, Any]]) -> Tensor:
+    def forward(self, inputs: Tensor) -> Tensor:
         features = self.segmentor.extract_feat(inputs)
+        meta = {"img_shape": tuple(inputs.shape[-2:]), "ori_shape": tuple(inputs.shape[-2:])}
+        metas = [meta] * len(inputs)
         scores: Tensor = self.segmentor.decode_head.predict(features, metas, self.segmentor.test_cfg)
         return scores
 
 
-def _samples(labels_BHW: Tensor) -> list[SegDataSample]:
+def _scaled(losses: dict[str, Tensor], factor: float | Tensor) -> dict[str, Tensor]:
+    return {name: value * factor if "loss" in name else value for name, value in losses.items()}
+
+
+def _samples(labels_BHW: Tensor, weights_BHW: Tensor | None = None) -> list[SegDataSample]:
     samples = []
-    for label in labels_BHW:
+    for position, label in enumerate(labels_BHW):
         sample = SegDataSample(metainfo={"img_shape": tuple(label.shape), "ori_shape": tuple(label.shape)})
         sample.gt_sem_seg = PixelData(data=label[None])
+        if weights_BHW is not None:
+            sample.gt_weight = PixelData(data=weights_BHW[position][None])
         samples.append(sample)
     return samples

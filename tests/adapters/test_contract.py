@@ -153,6 +153,15 @@ class TestContract:
         compiled = torch.compile(copy.deepcopy(vit), backend="eager", fullgraph=True, dynamic=False)
         torch.testing.assert_close(compiled(_tokens(grid), grid), vit(_tokens(grid), grid), atol=1e-5, rtol=1e-5)
 
+    def test_unwrapped_gives_the_base(self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT) -> None:
+        vit, base, x, grid = _attached(cls, kwargs, make_vit), make_vit(), _tokens(GRIDS[0]), GRIDS[0]
+        expected, adapter = vit(x, grid), vit.adapter
+        with adapter.unwrapped():
+            vit.adapter = None
+            assert torch.equal(vit(x, grid), base(x, grid))
+        vit.adapter = adapter
+        assert torch.equal(vit(x, grid), expected)
+
     def test_inference_mode_then_training(self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT) -> None:
         vit = _attached(cls, kwargs, make_vit)
         with torch.inference_mode():

@@ -81,7 +81,7 @@ def main_without_exit(arguments: list[str]) -> None:
         (["--bench", "loveda"], "names no setting"),
         (["--bench", "lovda-da"], "Did you mean loveda-da"),
         (["--bench", "loveda-da", "--set", "optim.lrr=1"], "Nearest: optim.lr"),
-        (["--bench", "loveda-dg", "--strategy", "self-training"], "works in da only"),
+        (["--bench", "loveda-dg", "--strategy", "dacs"], "works in da only"),
     ],
 )
 def test_errors_are_one_line_on_stderr(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

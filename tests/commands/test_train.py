@@ -25,7 +25,7 @@ Train = Callable[..., tuple[Any, str, str]] if TYPE_CHECKING else Any
 def test_a_run_prints_its_result_and_leaves_its_files(train: Train, tmp_path: Path) -> None:
     code, out, err = train()
     assert code == 0
-    assert "loveda-r2u-da / earth-adapter / dinov2-nano / linear / self-training / seed 0" in out.splitlines()
+    assert "loveda-r2u-da / earth-adapter / dinov2-nano / linear / dacs / seed 0" in out.splitlines()
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert f"{result['iou_pct']['forest']:.2f}" in next(line for line in out.splitlines() if "forest" in line)
     assert f"{result['miou_pct']:.2f}" in next(line for line in out.splitlines() if "mIoU / mAcc" in line)
@@ -85,7 +85,7 @@ def test_wrong_usage_says_what_is_allowed(train: Train, tmp_path: Path, argument
     [
         ("lovda-da", (), r"no bench 'lovda-da'\. Did you mean loveda-da .*Known: .*synthetic-ss"),
         ("loveda", (), r"names no setting\. Say one of loveda-da: .*loveda-dg: "),
-        ("loveda-dg", ("--strategy", "self-training"), r"self_training works in da only.*--strategy source_only"),
+        ("loveda-dg", ("--strategy", "dacs"), r"dacs works in da only.*--strategy source_only"),
     ],
 )
 def test_wrong_benches_say_what_is_allowed(train: Train, tmp_path: Path, bench: str, arguments, message: str) -> None:

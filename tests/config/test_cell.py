@@ -16,7 +16,7 @@ def test_the_short_name_means_the_papers_cell() -> None:
         method="earth_adapter",
         backbone="dinov2_l",
         head="mask2former",
-        strategy="self_training",
+        strategy="dacs",
         seed=0,
         tuned=True,
     )
@@ -41,9 +41,7 @@ def test_names_of_a_bench(name: str, direction: str | None, bench: str, setting:
         assert (cell.bench, cell.setting) == (bench, setting)
 
 
-@pytest.mark.parametrize(
-    ("setting", "strategy"), [("da", "self_training"), ("dg", "source_only"), ("ss", "source_only")]
-)
+@pytest.mark.parametrize(("setting", "strategy"), [("da", "dacs"), ("dg", "source_only"), ("ss", "source_only")])
 def test_the_setting_brings_its_strategy(setting: str, strategy: str) -> None:
     assert resolve_cell(f"loveda-{setting}").strategy == strategy
 
@@ -99,8 +97,8 @@ def test_a_direction_may_not_contradict_the_long_name() -> None:
 
 @pytest.mark.parametrize("setting", ["dg", "ss"])
 def test_self_training_needs_target_images(setting: str) -> None:
-    with pytest.raises(IncompatibleCell, match=rf"self_training works in da only.*setting is {setting}"):
-        resolve_cell(f"loveda-{setting}", strategy="self_training")
+    with pytest.raises(IncompatibleCell, match=rf"dacs works in da only.*setting is {setting}"):
+        resolve_cell(f"loveda-{setting}", strategy="dacs")
 
 
 def test_a_negative_seed_is_refused() -> None:

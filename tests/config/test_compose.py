@@ -45,8 +45,11 @@ def test_every_listed_cell_composes_or_says_why_not() -> None:
         assert cfg.cell.to_dict() == vars(cell)
         assert cfg.model.get("segmentor", cfg.model).decode_head.num_classes == len(cfg.bench.classes)
         composed += 1
-    assert composed > len(refusals) > 0
-    assert all("Allowed: " in text or " works in " in text for text in refusals)
+    # Most strategies work in one setting of three; of the rest, most parts fit each other.
+    of_strategies = [text for text in refusals if " works in " in text]
+    of_parts = [text for text in refusals if "Allowed: " in text]
+    assert len(of_strategies) + len(of_parts) == len(refusals)
+    assert composed > len(of_parts) > 0
 
 
 def test_requires_refuses_with_the_reason(own_configs: Path, picky: str) -> None:

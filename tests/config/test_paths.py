@@ -57,7 +57,7 @@ def test_tiles_cut_from_images_depend_on_the_data_root() -> None:
 
 def test_run_folder_names_every_axis() -> None:
     cell = resolve_cell("loveda-da", seed=3)
-    expected = "work_dirs/loveda_r2u/da/dinov2_l-mask2former/earth_adapter/self_training/seed3"
+    expected = "work_dirs/loveda_r2u/da/dinov2_l-mask2former/earth_adapter/dacs/seed3"
     assert paths.run_dir(cell) == Path(expected)
     untuned = resolve_cell("loveda-da", seed=3, tuned=False)
     assert paths.run_dir(untuned) == Path(expected.replace("earth_adapter", "earth_adapter-untuned"))

@@ -22,7 +22,7 @@ from rs_adapt.engine.metrics_hook import read_metrics
 from rs_adapt.engine.progress import ProgressHook
 from rs_adapt.engine.state_hook import Interrupted
 from rs_adapt.engine.train import train
-from rs_adapt.errors import CheckpointMismatch, DataError, NonFiniteLoss, RunExists
+from rs_adapt.errors import CheckpointMismatch, ConfigError, DataError, NonFiniteLoss, RunExists
 from rs_adapt.strategies import SelfTraining
 
 
@@ -38,14 +38,36 @@ class SignalAt(Hook):  # type: ignore[misc]
             os.kill(os.getpid(), self.number)
 
 
-@pytest.mark.parametrize(("setting", "head"), [("da", "linear"), ("dg", "linear"), ("da", "mask2former_small")])
-def test_interrupted_and_resumed_equals_straight(tiny_cell, tmp_path: Path, setting: str, head: str) -> None:
-    cfg, record = tiny_cell(setting, run="straight", head=head)
+# Labels that depend on all of the labeler's running means, and a learning rate that is still rising.
+MIC = {
+    "strategy": "mic",
+    "overrides": (
+        "strategy.per_class=true",
+        "strategy.align=0.5",
+        "strategy.lr_warmup_iters=5",
+        "strategy.confidence=0.3",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("setting", "options"),
+    [("da", {}), ("dg", {}), ("da", {"head": "mask2former_small"}), ("da", MIC)],
+    ids=["da", "dg", "da-mask2former", "da-mic"],
+)
+def test_interrupted_and_resumed_equals_straight(
+    tiny_cell, tmp_path: Path, setting: str, options: dict[str, Any]
+) -> None:
+    cfg, record = tiny_cell(setting, run="straight", **options)
     straight = train(cfg, record=record, device="cpu")
 
-    cfg, record = tiny_cell(setting, run="parts", head=head)
+    cfg, record = tiny_cell(setting, run="parts", **options)
     with pytest.raises(Interrupted, match="after 3 iterations"):
         train(cfg, record=record, device="cpu", hooks=[SignalAt(3)])
+    state = torch.load(tmp_path / "parts" / "state.pth", weights_only=True)
+    if setting == "da":
+        parts = {name.partition(".")[0] for name in state["model"]}
+        assert {"ema", "labeler", "health", "iteration"} < parts
     torch.rand(17)  # what happens in between must not matter
     resumed = train(cfg, record=record, device="cpu", resume=True)
 
@@ -169,6 +191,23 @@ def test_bad_data_stop_the_run_before_its_folder_is_made(tiny_cell, loveda_root:
     (loveda_root / "loveda" / "rural" / "train" / "ann_dir" / "2.png").unlink()
     cfg, record = tiny_cell()
     with pytest.raises(DataError, match=r"without label, first .*ann_dir/2\.png"):
+        train(cfg, record=record, device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("strategy.confidence=0.9", "weighting is 'none', so .* would have no effect"),
+        ("strategy.align=2", "strategy.align is 2"),
+        ("strategy.class_sampling.temperature=-1.0", "class_sampling has temperature=-1.0"),
+    ],
+)
+def test_a_strategy_that_cannot_be_stops_the_run_before_its_folder_is_made(
+    tiny_cell, tmp_path: Path, override: str, message: str
+) -> None:
+    cfg, record = tiny_cell(overrides=(override,))
+    with pytest.raises(ConfigError, match=message):
         train(cfg, record=record, device="cpu")
     assert not (tmp_path / "run").exists()
 

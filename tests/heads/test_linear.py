@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.structures import PixelData
 from torch import Tensor
 
 from rs_adapt.errors import ConfigError
@@ -80,6 +81,47 @@ def test_all_ignored_is_zero_with_gradients(
     loss.backward()
     assert loss == 0
     assert all(p.grad is not None and not p.grad.any() for p in linear.parameters())
+
+
+def weighted(samples: list[Any], weights_BHW: Tensor) -> list[Any]:
+    for sample, weight in zip(samples, weights_BHW, strict=True):
+        sample.gt_weight = PixelData(data=weight[None])
+    return samples
+
+
+def test_pixel_weights_multiply_the_loss_of_each_pixel_and_not_what_it_is_divided_by(
+    pyramid: Callable[..., list[Tensor]], samples: Callable[[Tensor], list[Any]]
+) -> None:
+    features, linear = pyramid(), head()
+    labels, weights = torch.randint(0, 3, (2, 64, 64)), torch.rand(2, 64, 64)
+    labels[0, :40] = 255
+    logits = linear.predict(features, [{"img_shape": (64, 64)}] * 2, None)
+    picked = logits.log_softmax(1).gather(1, labels.clamp(max=2)[:, None])[:, 0]
+    known = labels != 255
+    expected = -(weights * picked)[known].sum() / known.sum()
+    torch.testing.assert_close(linear.loss(features, weighted(samples(labels), weights), None)["loss_ce"], expected)
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.25, 0.0])
+def test_one_weight_for_all_pixels_scales_the_plain_loss(
+    pyramid: Callable[..., list[Tensor]], samples: Callable[[Tensor], list[Any]], weight: float
+) -> None:
+    features, linear, labels = pyramid(), head(), torch.randint(0, 3, (2, 64, 64))
+    labels[1, :, 7:] = 255
+    plain = linear.loss(features, samples(labels), None)["loss_ce"]
+    found = linear.loss(features, weighted(samples(labels), torch.full((2, 64, 64), weight)), None)["loss_ce"]
+    torch.testing.assert_close(found, weight * plain)
+
+
+def test_pixels_of_weight_zero_give_no_gradient(
+    pyramid: Callable[..., list[Tensor]], samples: Callable[[Tensor], list[Any]]
+) -> None:
+    features, linear = [x.requires_grad_() for x in pyramid()], head()
+    weights = torch.ones(2, 64, 64)
+    weights[1] = 0
+    linear.loss(features, weighted(samples(torch.randint(0, 3, (2, 64, 64))), weights), None)["loss_ce"].backward()
+    assert linear.takes_pixel_weights
+    assert all(x.grad is not None and x.grad[0].any() and not x.grad[1].any() for x in features)
 
 
 def test_permuting_classes_permutes_scores(pyramid: Callable[..., list[Tensor]]) -> None:

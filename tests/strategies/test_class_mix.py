@@ -5,36 +5,48 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rs_adapt.strategies import class_mix
-
-
-def mixed(source_label: torch.Tensor, target_label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    shape = (source_label.shape[0], 3, *source_label.shape[1:])
-    return class_mix(torch.ones(shape), source_label, torch.zeros(shape), target_label)
+from rs_adapt.strategies import class_mix, paste
 
 
 def test_single_class_is_pasted_completely() -> None:
-    image, label = mixed(torch.full((1, 4, 4), 2), torch.zeros(1, 4, 4, dtype=torch.int64))
-    assert (image == 1).all()
-    assert (label == 2).all()
+    assert class_mix(torch.full((1, 4, 4), 2)).all()
 
 
 @pytest.mark.parametrize(("values", "pasted"), [(2, 1), (3, 2), (4, 2), (5, 3)])
 def test_half_of_the_values_rounded_up_and_never_part_of_one(values: int, pasted: int) -> None:
     source = (torch.arange(60) % values).view(1, 6, 10)
     source[source == values - 1] = 255  # ignore counts as a value
-    for seed in range(10):
+    drawn = set()
+    for seed in range(20):
         torch.manual_seed(seed)
-        image, label = mixed(source, torch.full((1, 6, 10), 99))
-        from_source = image[0, 0] == 1
-        chosen = source[0][from_source].unique()
+        mask = class_mix(source)
+        assert mask.dtype == torch.bool
+        chosen = source[mask].unique()
         assert len(chosen) == pasted
-        assert torch.equal(from_source, torch.isin(source[0], chosen))
-        assert torch.equal(label[0], torch.where(from_source, source[0], 99))
+        assert torch.equal(mask, torch.isin(source, chosen))
+        drawn |= set(chosen.tolist())
+    assert drawn == {*range(values - 1), 255}
 
 
 def test_images_of_a_batch_draw_on_their_own() -> None:
     source = (torch.arange(64) % 8).view(1, 8, 8).repeat(6, 1, 1)
-    torch.manual_seed(0)
-    image, _ = mixed(source, torch.zeros_like(source))
-    assert len({tuple(row.flatten().tolist()) for row in image[:, 0]}) > 1
+    assert len({tuple(row.flatten().tolist()) for row in class_mix(source)}) > 1
+
+
+def test_the_draw_is_that_of_torchs_global_generator() -> None:
+    source = (torch.arange(64) % 8).view(1, 8, 8).repeat(6, 1, 1)
+    torch.manual_seed(3)
+    first, second = class_mix(source), class_mix(source)
+    torch.manual_seed(3)
+    assert torch.equal(class_mix(source), first)
+    assert not torch.equal(first, second)
+
+
+def test_paste_takes_images_and_labels_alike() -> None:
+    mask = torch.tensor([[[True, False], [False, True]], [[False, False], [True, True]]])
+    labels = paste(mask, torch.full((2, 2, 2), 7), torch.zeros(2, 2, 2, dtype=torch.int64))
+    assert labels.tolist() == [[[7, 0], [0, 7]], [[0, 0], [7, 7]]]
+    images = paste(mask, torch.ones(2, 3, 2, 2), torch.full((2, 3, 2, 2), -1.0))
+    for band in range(3):
+        assert torch.equal(images[:, band] == 1, mask)
+    assert images.min() == -1

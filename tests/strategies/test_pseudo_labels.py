@@ -1,38 +1,233 @@
-"""Pseudo-labels: argmax, nothing on padding, and a weight that is the share of sure pixels."""
+"""Pseudo-labels: argmax, nothing on padding and borders, weights, class thresholds and alignment by hand."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
+import pytest
 import torch
+from torch import Tensor
 
-from rs_adapt.strategies.pseudo_labels import pseudo_labels, valid_pixels
+from rs_adapt.errors import ConfigError
+from rs_adapt.strategies import PseudoLabeler, PseudoLabels
+from rs_adapt.strategies.pseudo_labels import inside_border, valid_pixels
+
+VALID = torch.tensor([[[True, True], [True, False]]])
 
 
-def scores() -> torch.Tensor:
-    """Two classes on four pixels: probability of class 1 is 0.9, 0.5+, 0.2, 0.99."""
-    probability = torch.tensor([[0.9, 0.51], [0.2, 0.99]])
-    return torch.stack([1 - probability, probability])[None]
+def two_classes(*probability: float) -> Tensor:
+    """Scores (1, 2, 2, 2) of four pixels from their probabilities of class 1."""
+    one = torch.tensor(probability).view(1, 2, 2)
+    return torch.stack([1 - one, one], dim=1)
+
+
+def labeler(**settings: Any) -> PseudoLabeler:
+    return PseudoLabeler(**{"num_classes": 2, "kind": "scores"} | settings)
+
+
+def known() -> Tensor:
+    return two_classes(0.9, 0.51, 0.2, 0.99)
 
 
 def test_labels_are_the_most_probable_class_and_padding_gets_none() -> None:
-    valid = torch.tensor([[[True, True], [True, False]]])
-    labels, weight = pseudo_labels(scores(), kind="scores", valid_BHW=valid)
-    assert labels.tolist() == [[[1, 1], [0, 255]]]
-    assert weight == 1
+    pseudo: PseudoLabels = labeler()(known(), VALID)
+    assert pseudo.labels_BHW.tolist() == [[[1, 1], [0, 255]]]
+    assert pseudo.labels_BHW.dtype == torch.int64
+    torch.testing.assert_close(pseudo.confidence_BHW, torch.tensor([[[0.9, 0.51], [0.8, 0.99]]]))
+    assert labeler(ignore_index=7)(known(), VALID).labels_BHW[0, 1, 1] == 7
 
 
-def test_weight_counts_valid_sure_pixels_for_scores_and_logits_alike() -> None:
-    valid = torch.tensor([[[True, True], [True, False]]])
-    for kind, values in (("scores", 7 * scores()), ("logits", scores().log() + 3)):
-        # Sure at 0.79: 0.9 and 1 - 0.2; the 0.99 is padding.
-        _, weight = pseudo_labels(values, kind=kind, valid_BHW=valid, confidence=0.79)  # type: ignore[arg-type]
-        torch.testing.assert_close(weight, torch.tensor(2 / 3))
+@pytest.mark.parametrize(("kind", "scores"), [("scores", 7 * known()), ("logits", known().log() + 3)])
+def test_scores_and_logits_say_the_same(kind: Any, scores: Tensor) -> None:
+    pseudo = labeler(kind=kind, weighting="pixel", confidence=0.79)(scores, VALID)
+    torch.testing.assert_close(pseudo.confidence_BHW, torch.tensor([[[0.9, 0.51], [0.8, 0.99]]]))
+    assert pseudo.weights_BHW.tolist() == [[[1, 0], [1, 0]]]
 
 
-def test_batch_of_padding_has_weight_zero() -> None:
-    _, weight = pseudo_labels(scores(), kind="logits", valid_BHW=torch.zeros(1, 2, 2, dtype=torch.bool), confidence=0.5)
-    assert weight == 0
+def test_scores_of_nothing_are_no_nan() -> None:
+    pseudo = labeler()(torch.zeros(1, 2, 2, 2), VALID)
+    assert not pseudo.confidence_BHW.any()
+
+
+@pytest.mark.parametrize(
+    ("weighting", "confidence", "expected"),
+    [
+        ("none", None, [[1, 1], [1, 0]]),
+        # Sure at 0.79: 0.9 and 1 - 0.2; the 0.99 is padding and counts neither above nor below the line.
+        ("share", 0.79, [[2 / 3, 2 / 3], [2 / 3, 0]]),
+        ("pixel", 0.79, [[1, 0], [1, 0]]),
+        ("share", 0.0, [[1, 1], [1, 0]]),
+        ("share", 1.0, [[0, 0], [0, 0]]),
+    ],
+)
+def test_weights(weighting: str, confidence: float | None, expected: list[list[float]]) -> None:
+    pseudo = labeler(weighting=weighting, confidence=confidence)(known(), VALID)
+    torch.testing.assert_close(pseudo.weights_BHW, torch.tensor([expected], dtype=torch.float32))
+
+
+def test_share_is_of_the_whole_batch() -> None:
+    scores, valid = torch.cat([two_classes(0.9, 0.9, 0.9, 0.9), known()]), torch.cat([~torch.zeros_like(VALID), VALID])
+    weights = labeler(weighting="share", confidence=0.79)(scores, valid).weights_BHW
+    torch.testing.assert_close(weights[valid], torch.full((7,), 6 / 7))
+
+
+@pytest.mark.parametrize("settings", [{}, {"weighting": "share", "confidence": 0.5}, {"align": 1.0}])
+def test_batch_of_padding_has_no_label_and_moves_no_mean(settings: dict[str, Any]) -> None:
+    label = labeler(**settings, momentum=0.5)
+    before = {name: value.clone() for name, value in label.state_dict().items()}
+    pseudo = label(known(), torch.zeros_like(VALID))
+    assert (pseudo.labels_BHW == 255).all()
+    assert not pseudo.weights_BHW.any()
+    assert all(torch.equal(value, before[name]) for name, value in label.state_dict().items())
+
+
+def test_class_thresholds_follow_the_running_means() -> None:
+    label = labeler(weighting="pixel", confidence=0.8, per_class=True, momentum=0.5)
+    # Class 1 on 0.76 and 0.6, class 0 on 0.95. With means that start at 1 and go half way to 0.68 and 0.95, the
+    # threshold of class 1 is 0.8 * 0.84 / 0.975 = 0.69, then 0.8 * 0.76 / 0.9625 = 0.63, 0.60 and 0.59.
+    scores = two_classes(0.76, 0.6, 0.05, 0.99)
+    sure = [[1, 0, 1, 0], [1, 0, 1, 0], [1, 0, 1, 0], [1, 1, 1, 0]]
+    means = [(0.975, 0.84), (0.9625, 0.76), (0.95625, 0.72), (0.953125, 0.70)]
+    for weights, mean in zip(sure, means, strict=True):
+        assert label(scores, VALID).weights_BHW.flatten().tolist() == weights
+        torch.testing.assert_close(label.class_confidence_K, torch.tensor(mean))
+    # A class without a pixel keeps its mean.
+    label(two_classes(0.05, 0.05, 0.05, 0.99), VALID)
+    torch.testing.assert_close(label.class_confidence_K, torch.tensor([(0.953125 + 0.95) / 2, 0.70]))
+
+
+def test_surest_class_keeps_the_threshold_and_no_other_has_a_higher_one() -> None:
+    scores, valid = torch.rand(2, 5, 16, 16) ** 6, torch.ones(2, 16, 16, dtype=torch.bool)
+    plain = PseudoLabeler(num_classes=5, kind="scores", weighting="pixel", confidence=0.8)(scores, valid)
+    label = PseudoLabeler(num_classes=5, kind="scores", weighting="pixel", confidence=0.8, per_class=True, momentum=0.0)
+    scaled = label(scores, valid)
+    assert torch.equal(scaled.labels_BHW, plain.labels_BHW)
+    assert (scaled.weights_BHW >= plain.weights_BHW).all()
+    surest = plain.labels_BHW == label.class_confidence_K.argmax()
+    assert torch.equal(scaled.weights_BHW[surest], plain.weights_BHW[surest])
+    assert scaled.weights_BHW.sum() > plain.weights_BHW.sum()
+
+
+def test_source_shares_leave_ignored_pixels_out() -> None:
+    label = labeler(momentum=0.5)
+    label.observe_source(torch.tensor([[[0, 1, 1], [1, 255, 255]]]))
+    torch.testing.assert_close(label.source_share_K, torch.tensor([0.375, 0.625]))
+    label.observe_source(torch.full((1, 2, 3), 255))
+    torch.testing.assert_close(label.source_share_K, torch.tensor([0.375, 0.625]))
+
+
+@pytest.mark.parametrize(
+    ("align", "labels"),
+    [
+        (0.0, [[0, 0], [0, 0]]),
+        # Class 1 has 0.4, 0.4, 0.4 and 0.1: a share of 0.325 against 0.5 in the source. At 1 the 0.4 becomes
+        # 0.4 * 0.5 / 0.325 = 0.62 against 0.6 * 0.5 / 0.675 = 0.44; at 0.5 it is 0.496 against 0.516, and the edge is
+        # at log(0.6 / 0.4) / log(0.675 / 0.325) = 0.555.
+        (0.5, [[0, 0], [0, 0]]),
+        (0.6, [[1, 1], [1, 0]]),
+        (1.0, [[1, 1], [1, 0]]),
+    ],
+)
+def test_alignment_takes_a_starved_class_over_the_edge(align: float, labels: list[list[int]]) -> None:
+    label = labeler(align=align, momentum=0.0)
+    label.observe_source(torch.tensor([[[0, 1]]]))
+    pseudo = label(two_classes(0.4, 0.4, 0.4, 0.1), torch.ones_like(VALID))
+    assert pseudo.labels_BHW.tolist() == [labels]
+    # Confidence is the teacher's own: 0.4 in a label that only alignment gives.
+    confidence = [0.4 if row else 0.6 for row in labels[0]]
+    torch.testing.assert_close(pseudo.confidence_BHW[0, 0], torch.tensor(confidence))
+    if align:
+        torch.testing.assert_close(label.teacher_share_K, torch.tensor([0.675, 0.325]))
+
+
+def test_alignment_follows_running_means_and_not_the_batch() -> None:
+    label = labeler(align=1.0, momentum=0.9)
+    # Means start even: 0.4 is not enough yet. The teacher's share of class 1 falls to 0.325 in the end.
+    found = [label(two_classes(0.4, 0.4, 0.4, 0.1), torch.ones_like(VALID)).labels_BHW[0, 0, 0] for _ in range(30)]
+    assert (found[0], found[-1]) == (0, 1)
+    torch.testing.assert_close(label.teacher_share_K[1], torch.tensor(0.325 + 0.9**30 * 0.175))
+
+
+def test_full_alignment_with_the_batchs_means_gives_the_sources_shares() -> None:
+    scores = torch.rand(2, 4, 32, 32) ** 3 * torch.tensor([4.0, 2.0, 1.0, 0.1])[:, None, None]
+    valid = torch.ones(2, 32, 32, dtype=torch.bool)
+    label = PseudoLabeler(num_classes=4, kind="scores", align=1.0, momentum=0.0)
+    label.observe_source(torch.tensor([[[0] * 4 + [1] * 3 + [2] * 2 + [3]]]))
+    pseudo = label(scores, valid)
+    probability = scores / scores.sum(dim=1, keepdim=True)
+    aligned = probability * (torch.tensor([0.4, 0.3, 0.2, 0.1]) / probability.mean(dim=(0, 2, 3)))[:, None, None]
+    torch.testing.assert_close(aligned.mean(dim=(0, 2, 3)), torch.tensor([0.4, 0.3, 0.2, 0.1]))
+    assert torch.equal(pseudo.labels_BHW, aligned.argmax(dim=1))
+    # The class that the teacher starves gets labels that it had not before.
+    plain = PseudoLabeler(num_classes=4, kind="scores")(scores, valid).labels_BHW
+    assert (pseudo.labels_BHW == 3).sum() > (plain == 3).sum()
+
+
+def test_alignment_changes_nothing_where_teacher_and_source_agree() -> None:
+    label = labeler(align=1.0, momentum=0.0)
+    label.observe_source(torch.tensor([[[0] * 13 + [1] * 7]]))
+    scores = two_classes(0.6, 0.4, 0.2, 0.2)  # mean 0.35
+    assert torch.equal(label(scores, torch.ones_like(VALID)).labels_BHW, scores.argmax(dim=1))
+
+
+def test_border_gets_no_label_and_counts_in_the_share() -> None:
+    scores, valid = torch.ones(1, 2, 5, 6), torch.ones(1, 5, 6, dtype=torch.bool)
+    valid[..., 5] = False  # padding to the right: the image is 5 x 5
+    pseudo = labeler(weighting="share", confidence=0.5, border_px=1)(scores, valid)
+    inner = torch.zeros_like(valid)
+    inner[:, 1:4, 1:4] = True
+    assert torch.equal(pseudo.labels_BHW != 255, inner)
+    torch.testing.assert_close(pseudo.weights_BHW, 9 / 25 * inner.float())
+
+
+@pytest.mark.parametrize("border_px", [0, 1, 2, 3])
+def test_border_of_a_padded_image_is_its_own(border_px: int) -> None:
+    valid = torch.zeros(2, 7, 9, dtype=torch.bool)
+    valid[0, 1:6, 2:8] = True
+    valid[1] = True
+    expected = torch.zeros_like(valid)
+    expected[0, 1 + border_px : 6 - border_px, 2 + border_px : 8 - border_px] = True
+    expected[1, border_px : 7 - border_px, border_px : 9 - border_px] = True
+    assert torch.equal(inside_border(valid, border_px), expected)
+
+
+def test_running_means_are_in_the_state_dict() -> None:
+    settings = {"weighting": "pixel", "confidence": 0.7, "per_class": True, "align": 1.0, "momentum": 0.5}
+    label, restored = labeler(**settings), labeler(**settings)
+    assert sorted(label.state_dict()) == ["class_confidence_K", "source_share_K", "teacher_share_K"]
+    label.observe_source(torch.tensor([[[0, 0, 0, 1]]]))
+    label(known(), VALID)
+    restored.load_state_dict(label.state_dict())
+    for first, second in zip(label(known(), VALID), restored(known(), VALID), strict=True):
+        assert torch.equal(first, second)
+    assert not list(label.parameters())
+
+
+def test_no_gradient_flows_into_the_teacher() -> None:
+    scores = known().requires_grad_()
+    pseudo = labeler(weighting="share", confidence=0.5, align=0.5)(scores, VALID)
+    assert not pseudo.weights_BHW.requires_grad
+    assert not pseudo.confidence_BHW.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"weighting": "soft"}, r"weighting is 'soft'\. Allowed: none, share, pixel"),
+        ({"confidence": 0.9}, r"'none', so strategy\.confidence and .*no effect\. Set weighting to 'share' or 'pixel'"),
+        ({"per_class": True}, r"per_class would have no effect.*per_class to False"),
+        ({"weighting": "share"}, r"is 'share' and strategy\.confidence is None: it needs a probability from 0 to 1"),
+        ({"weighting": "pixel", "confidence": 2}, r"strategy\.confidence is 2: it needs a probability"),
+        ({"weighting": "share", "confidence": "high"}, r"strategy\.confidence is 'high': it needs a probability"),
+        ({"align": -0.1}, r"strategy\.align is -0\.1\. Allowed: 0 \(off\) to 1"),
+        ({"align": 1.5}, r"strategy\.align is 1\.5"),
+        ({"border_px": -1}, r"strategy\.border_px is -1\. Allowed: 0 or more"),
+    ],
+)
+def test_contradictions_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        labeler(**settings)
 
 
 def test_valid_pixels_are_those_inside_the_padding() -> None:

@@ -41,13 +41,17 @@ class ToyHead(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(()))
         self.seen: list[Tensor] = []
+        self.samples: list[SegDataSample] = []
+        self.predicted_in_training: list[bool] = []
 
     def loss(self, features: tuple[Tensor], samples: list[SegDataSample], train_cfg: Any) -> dict[str, Tensor]:
         labels = torch.stack([sample.gt_sem_seg.data[0] for sample in samples])
         self.seen.append(labels)
+        self.samples = samples
         return {"loss_toy": self.weight * features[0].mean() + 1.0, "acc_toy": features[0].detach().mean()}
 
     def predict(self, features: tuple[Tensor], metas: list[dict[str, Any]], test_cfg: Any) -> Tensor:
+        self.predicted_in_training.append(self.training)
         return self.weight * features[0][:, :2]
 
 
@@ -63,17 +67,21 @@ def segmentor() -> EncoderDecoder:
     )
 
 
-def raw(value: float, label: int | None, size_px: int = SIZE) -> dict[str, Any]:
+def raw(value: float, label: int | None, size_px: int = SIZE, left: int | None = None) -> dict[str, Any]:
+    """One image of a constant colour with a label, and another one in its left half if that is told."""
     sample = SegDataSample(metainfo={"img_shape": (size_px, size_px), "ori_shape": (size_px, size_px)})
     if label is not None:
         sample.gt_sem_seg = PixelData(data=torch.full((1, size_px, size_px), label))
+        if left is not None:
+            sample.gt_sem_seg.data[..., : size_px // 2] = left
     # Band 1 above band 0: the teacher calls everything class 1.
     image = torch.stack([torch.full((size_px, size_px), v) for v in (value, value + 1, 0.0)])
     return {"inputs": [image], "data_samples": [sample]}
 
 
-def step(model: SelfTraining, target_px: int = SIZE) -> dict[str, Tensor]:
-    batch = model.data_preprocessor({"source": raw(2.0, 0), "target": raw(5.0, None, target_px)}, True)
+def step(model: SelfTraining, target_px: int = SIZE, left: int | None = None) -> dict[str, Tensor]:
+    source, target = raw(2.0, 0, left=left), raw(5.0, None, target_px)
+    batch = model.data_preprocessor({"source": source, "target": target}, True)
     return model(**batch, mode="loss")
 
 
@@ -91,11 +99,11 @@ def test_mixing_begins_after_the_warm_up_and_is_weighted(segmentor: EncoderDecod
 def test_teacher_labels_the_target_and_padding_gets_none(segmentor: EncoderDecoder) -> None:
     model = SelfTraining(segmentor=segmentor, warmup_iters=0)
     batch = model.data_preprocessor({"source": raw(2.0, 0), "target": raw(5.0, None, SIZE - 3)}, True)["target"]
-    labels, weight = model.label_target(batch["inputs"], batch["data_samples"])
-    assert (labels[:, : SIZE - 3, : SIZE - 3] == 1).all()
-    assert (labels[:, SIZE - 3 :] == 255).all()
-    assert (labels[:, :, SIZE - 3 :] == 255).all()
-    assert weight == 1
+    pseudo = model.label_target(batch["inputs"], batch["data_samples"])
+    expected = torch.full((1, SIZE, SIZE), 255)
+    expected[:, : SIZE - 3, : SIZE - 3] = 1
+    assert torch.equal(pseudo.labels_BHW, expected)
+    assert torch.equal(pseudo.weights_BHW, (expected == 1).float())
 
 
 def test_teacher_is_the_average_and_not_the_student(segmentor: EncoderDecoder) -> None:
@@ -104,18 +112,42 @@ def test_teacher_is_the_average_and_not_the_student(segmentor: EncoderDecoder) -
     with torch.no_grad():
         segmentor.decode_head.weight.fill_(-1.0)  # the student now calls everything class 0
     batch = model.data_preprocessor({"source": raw(2.0, 0), "target": raw(5.0, None)}, True)["target"]
-    labels, _ = model.label_target(batch["inputs"], batch["data_samples"])
-    assert (labels == 1).all()
+    assert (model.label_target(batch["inputs"], batch["data_samples"]).labels_BHW == 1).all()
     assert segmentor.decode_head.weight == -1.0
+    # Labels are given without drop-out, and the student is left in training.
     assert segmentor.training
+    assert not any(segmentor.decode_head.predicted_in_training)
     assert (segmentor.encode_decode(batch["inputs"], [{}]).argmax(dim=1) == 0).all()
 
 
-def test_confidence_scales_the_mixed_loss(segmentor: EncoderDecoder) -> None:
-    # softmax of scores one apart: 0.73 for the winner.
-    sure, unsure = (step(SelfTraining(segmentor=segmentor, warmup_iters=0, confidence=value)) for value in (0.7, 0.75))
-    assert unsure["mix.decode.loss_toy"] == 0
-    torch.testing.assert_close(sure["mix.decode.loss_toy"], 0.5 * sure["source.decode.loss_toy"])
+def test_a_head_without_pixel_weights_has_its_loss_scaled_by_their_mean(segmentor: EncoderDecoder) -> None:
+    def mixed(confidence: float, target_px: int = SIZE) -> tuple[Tensor, Tensor]:
+        torch.manual_seed(0)  # the same half is pasted each time
+        model = SelfTraining(segmentor=segmentor, warmup_iters=0, weighting="share", confidence=confidence)
+        losses = step(model, target_px, left=1)
+        assert "gt_weight" not in segmentor.decode_head.samples[0]
+        return losses["mix.decode.loss_toy"], segmentor.decode_head.seen[-1]
+
+    # The teacher's softmax of scores one apart: 0.73 for the winner, everywhere.
+    sure, labels = mixed(0.7)
+    unsure, _ = mixed(0.75)
+    # Half of the pixels are of the source and count 1, half have labels that count 0.
+    assert sorted(labels.flatten().tolist()) in ([0] * 32 + [1] * 32, [1] * 64)
+    torch.testing.assert_close(unsure, 0.5 * sure)
+    # Ignored pixels of the source have no say, whether they are pasted or not.
+    for seed in range(6):
+        torch.manual_seed(seed)
+        model = SelfTraining(segmentor=segmentor, warmup_iters=0, weighting="share", confidence=0.75)
+        found = step(model, left=255)["mix.decode.loss_toy"]
+        ignored = bool((segmentor.decode_head.seen[-1] == 255).any())
+        assert bool(found == 0) == ignored
+    # Padding of the target has no label and no say: half of 8 x 8 is source, the target adds some of 5 x 5.
+    _, padded = mixed(0.7, SIZE - 3)
+    cut, _ = mixed(0.75, SIZE - 3)
+    labelled = int((padded != 255).sum())
+    assert 32 < labelled < 64
+    whole, _ = mixed(0.7, SIZE - 3)
+    torch.testing.assert_close(cut, 32 / labelled * whole)
 
 
 def test_gradients_reach_the_student_only(segmentor: EncoderDecoder) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rs_adapt.datasets.synthetic.regions import CLASSES, IGNORE_VALUE, PALETTE, REGIONS, Region
-from rs_adapt.datasets.synthetic.scenes import GENERATOR_VERSION, SceneFiles, make_scene, write_scenes
+from rs_adapt.datasets.synthetic.scenes import GENERATOR_VERSION, SceneFiles, make_scene, make_style_scene, write_scenes
 
 __all__ = [
     "CLASSES",
@@ -14,5 +14,6 @@ __all__ = [
     "Region",
     "SceneFiles",
     "make_scene",
+    "make_style_scene",
     "write_scenes",
 ]

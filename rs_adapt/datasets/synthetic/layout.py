@@ -78,6 +78,14 @@ class Layout:
         classes_HW[self.building] = BUILDING
         return classes_HW
 
+    def materials(self) -> NDArray[np.uint8]:
+        """What every pixel is, uint8: the ground's material 0 to 6, then 7 road, 8 water, 9 tree crown, 10 building."""
+        material_HW = self.material.copy()
+        on_top = (self.water, self.road, self.crown, self.building)
+        for value, mask_HW in zip((8, 7, 9, 10), on_top, strict=True):
+            material_HW[mask_HW] = value
+        return material_HW
+
 
 def make_layout(rng: np.random.Generator, region: Region, size_px: int) -> Layout:
     """Lay out one scene of `size_px` x `size_px` pixels."""

@@ -13,6 +13,7 @@ from rs_adapt.datasets.synthetic.layout import make_layout
 from rs_adapt.datasets.synthetic.regions import IGNORE_VALUE, PALETTE, REGIONS, Region
 from rs_adapt.datasets.synthetic.render import paint
 from rs_adapt.datasets.synthetic.sensor import expose, footprint
+from rs_adapt.datasets.synthetic.styles import random_region
 from rs_adapt.errors import ConfigError
 
 # To be raised whenever a change here gives other pixels: prepared folders of older versions are then made again.
@@ -20,6 +21,8 @@ GENERATOR_VERSION = 1
 SPLITS = ("train", "val", "test")
 SCENES = {"train": 8, "val": 3, "test": 4}
 SIZE_PX = 512
+# Keeps the random streams of styles apart from those of the regions, whose second word is the sum of a name's letters.
+STYLE_STREAM = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,18 @@ def make_scene(
     rgb_HW3[outside_HW] = 0
     classes_HW[outside_HW] = IGNORE_VALUE
     return rgb_HW3, classes_HW
+
+
+def make_style_scene(*, seed: int, number: int, size_px: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Draw a scene in a random style (`random_region`), without footprint; equal arguments give equal pixels.
+
+    Returns:
+        RGB, uint8 1-255, shape (H, W, 3), and the material of each pixel, uint8, shape (H, W): see `Layout.materials`.
+    """
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, STYLE_STREAM, number])))
+    region = random_region(rng, f"style{number:04d}")
+    layout = make_layout(rng, region, size_px)
+    return expose(rng, region, paint(rng, region, layout)), layout.materials()
 
 
 def write_scenes(

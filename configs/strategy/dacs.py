@@ -1,0 +1,42 @@
+"""Self-training on class-mixed images with an EMA teacher, as Earth-Adapter's release adapts (arXiv 2504.06220).
+
+    rs-adapt train --bench loveda-da --strategy dacs
+
+After DACS (Tranheden et al., arXiv 2007.08702). Values: VisionXLab/Earth-Adapter @49a8ff8. Mixing starts after 4 000 of
+its 20 000 iterations (20 %), the loss on mixed images weighs 0.5, the teacher's decay is 0.99, and pseudo-labels are
+not weighted by confidence.
+"""
+
+strategy = dict(
+    name="dacs",
+    title="class mixing with an EMA teacher, unweighted (Earth-Adapter's)",
+    settings=["da"],
+    needs_target=True,
+    type="rs_adapt.SelfTraining",
+    # Durations are iterations, or a percentage of bench.schedule.iters.
+    lr_warmup_iters="0%",
+    warmup_iters="20%",
+    # Rare-class sampling on the source, off without a temperature. A tile stands for a class that covers more than
+    # min_share of it (3 000 px of 512 x 512); half of that must be left in the crop.
+    class_sampling=dict(temperature=None, min_share=3000 / 512**2, min_crop_ratio=0.5, max_tries=10),
+    ema_decay=0.99,
+    # Pseudo-labels.
+    weighting="none",
+    confidence=None,
+    per_class=False,
+    align=0.0,
+    border_px=0,
+    # Class-mixed images.
+    mix_weight=0.5,
+    jitter=0.2,
+    jitter_prob=0.0,
+    blur_prob=0.0,
+    # Distance to the features of the frozen backbone without adapter.
+    feature_weight=0.0,
+    feature_classes=None,
+    feature_min_share=0.75,
+    # Masked target images.
+    mask_weight=0.0,
+    mask_ratio=0.7,
+    mask_block_share=0.125,
+)

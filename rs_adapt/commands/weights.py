@@ -1,0 +1,85 @@
+"""`rs-adapt weights`: the base weights that the project makes itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rs_adapt.commands import options
+from rs_adapt.commands.console import grouped, shown_path
+
+weights_app = typer.Typer(no_args_is_help=True, help="Base weights that rs-adapt makes itself.")
+
+BUILDS = {"nano": "dinov2_nano"}
+
+
+@weights_app.callback()
+def root() -> None:
+    """Base weights that rs-adapt makes itself."""
+
+
+@weights_app.command("build")
+def build(
+    name: Annotated[str, typer.Argument(help="What to build: nano.", metavar="NAME")],
+    out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("dinov2_nano.safetensors"),
+    steps: Annotated[int | None, typer.Option("--steps", help="Training steps (default: the recipe's).", min=1)] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of scenes, crops and start.", min=0)] = 0,
+    device: options.Device = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Pre-train the nano backbone on synthetic scenes of many styles, as the shipped weights were made.
+
+    The recipe stands in rs_adapt/pretraining/recipe.py and in the header of the file. Train with the file by
+    --weights FILE. Equal seeds give equal weights on one machine and number of threads.
+
+    $ rs-adapt weights build nano --out nano.safetensors
+    """
+    from rs_adapt.commands.console import error_console, preparing
+    from rs_adapt.config import axes
+    from rs_adapt.errors import UnknownName, WeightsError
+    from rs_adapt.registry import load_libraries, quiet_libraries
+
+    if axes.normal(name) not in BUILDS:
+        raise UnknownName(axes.unknown_text("build of weights", name, tuple(BUILDS)))
+    if out.exists() and not overwrite:
+        # Said before minutes of training.
+        raise WeightsError(f"{out} exists. Name another file with --out, or say --overwrite.")
+    config = axes.load("backbone", BUILDS[axes.normal(name)])
+    load_libraries()
+    from rs_adapt.backbones import Dinov2
+    from rs_adapt.engine.build import choose_device
+    from rs_adapt.pretraining import NANO, build_nano, write_weights
+
+    recipe = dataclasses.replace(NANO, seed=seed, steps=steps or NANO.steps)
+    with quiet_libraries(), preparing(error_console()) as on_progress:
+        choose_device(device)
+        vit = build_nano(
+            config["backbone"],
+            config["model"]["backbone"],
+            recipe=recipe,
+            device=_torch_device(device),
+            on_progress=on_progress,
+        )
+        write_weights(out, vit, recipe=recipe, overwrite=overwrite)
+        # As `train` will read it: the base's name is taken over the file's tensors.
+        written = Dinov2(**_sizes(config["model"]["backbone"]), weights=out)
+    parameters = sum(parameter.numel() for parameter in written.parameters())
+    print(f"{shown_path(out)}: {grouped(parameters)} parameters, {grouped(out.stat().st_size)} bytes")
+    print(f"base sha256 {written.base_sha256()}")
+    shipped = config["backbone"]["weights"]["base_sha256"]
+    print("the shipped weights" if written.base_sha256() == shipped else f"not the shipped weights ({shipped})")
+
+
+def _sizes(settings: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key != "type"}
+
+
+def _torch_device(device: str) -> str:
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device

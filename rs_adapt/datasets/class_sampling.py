@@ -1,0 +1,120 @@
+"""Rare-class sampling: crops that hold a rare class of the source are drawn more often than chance would."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rs_adapt.config.paths import home
+from rs_adapt.datasets.tile_dataset import TileDataset
+from rs_adapt.errors import ConfigError
+
+
+class RareClassSampling:
+    """Chooses a class, then a tile that holds it, then a crop that still shows it.
+
+    DAFormer (Hoyer et al., arXiv 2111.14887, equations 4 and 5): `P(c) = softmax((1 - f_c) / T)` with `f_c` the share
+    of class c in the pixels of all labels. Classes that no tile holds in sufficient number are left out. Draws come
+    from numpy's global state, which the stream seeds for each sample.
+
+    Args:
+        dataset: A labelled set.
+        temperature: T; the smaller, the more the rarest class is drawn.
+        min_share: Share of a tile's pixels that a class must exceed for the tile to stand for it, 0 to 1.
+        min_crop_ratio: A crop must show at least `min_crop_ratio * min_share` of its pixels as the class.
+        max_tries: Crops drawn at most for one sample; the last one is taken whatever it shows.
+
+    Raises:
+        ConfigError: A value is out of range, or no class is frequent enough in any tile.
+    """
+
+    def __init__(
+        self, dataset: TileDataset, *, temperature: float, min_share: float, min_crop_ratio: float, max_tries: int
+    ) -> None:
+        if not (temperature > 0 and 0 <= min_share < 1 and min_crop_ratio >= 0 and max_tries >= 1):
+            raise ConfigError(
+                f"strategy.class_sampling has temperature={temperature}, min_share={min_share}, "
+                f"min_crop_ratio={min_crop_ratio}, max_tries={max_tries}. Allowed: temperature above 0, min_share from "
+                "0 to below 1, min_crop_ratio 0 or more, max_tries 1 or more."
+            )
+        self.dataset = dataset
+        self.min_crop_share = min_share * min_crop_ratio
+        self.max_tries = max_tries
+        counts_NK = class_counts(dataset)
+        share_NK = counts_NK / counts_NK.sum(axis=1, keepdims=True).clip(1)
+        self.tiles = [np.flatnonzero(share_NK[:, k] > min_share) for k in range(counts_NK.shape[1])]
+        present = np.array([len(tiles) > 0 for tiles in self.tiles])
+        if not present.any():
+            raise ConfigError(
+                f"{dataset.name}: no tile holds any class on more than {min_share:.2%} of its pixels, so there is "
+                "nothing to sample by. Lower strategy.class_sampling.min_share, or set "
+                "strategy.class_sampling.temperature=None."
+            )
+        self.probabilities_K = class_probabilities(counts_NK.sum(axis=0), temperature, present)
+
+    def sample(self) -> dict[str, Any]:
+        """Draw one sample of the set."""
+        wanted = int(np.random.choice(len(self.tiles), p=self.probabilities_K))  # noqa: NPY002 - see the class
+        tile = int(np.random.choice(self.tiles[wanted]))  # noqa: NPY002
+        for _ in range(self.max_tries):
+            sample = self.dataset[tile]
+            label = np.asarray(sample["data_samples"].gt_sem_seg.data)
+            if (label == wanted).mean() >= self.min_crop_share:
+                break
+        return sample
+
+
+def class_probabilities(
+    counts_K: NDArray[np.int64], temperature: float, present_K: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """`softmax((1 - share) / temperature)` over the classes that are present, 0 for the others."""
+    share_K = counts_K / max(int(counts_K.sum()), 1)
+    logits_K = np.where(present_K, (1 - share_K) / temperature, -np.inf)
+    weights_K = np.exp(logits_K - logits_K.max())
+    return np.asarray(weights_K / weights_K.sum(), dtype=np.float64)
+
+
+def class_counts(dataset: TileDataset) -> NDArray[np.int64]:
+    """Pixels of each class in each tile of a labelled set, (N, K); kept in the cache folder between runs."""
+    tiles = [dataset.get_data_info(index)["seg_map_path"] for index in range(len(dataset))]
+    num_classes = len(dataset.metainfo["classes"])
+    cache = home() / "class_counts" / f"{_fingerprint(tiles, num_classes, dataset.reduce_zero_label)}.json"
+    with suppress(OSError, ValueError):
+        kept = np.array(json.loads(cache.read_text(encoding="utf-8")), dtype=np.int64)
+        if kept.shape == (len(tiles), num_classes):
+            return kept
+    first = 1 if dataset.reduce_zero_label else 0
+    counts_NK = np.array(_map(lambda path: _count(path, first, num_classes), tiles), dtype=np.int64)
+    # The file only saves time: a cache that cannot be written to stops no run.
+    with suppress(OSError):
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        cache.write_text(json.dumps(counts_NK.tolist()), encoding="utf-8")
+    return counts_NK
+
+
+def _map(function: Callable[[str], Any], items: Sequence[str]) -> list[Any]:
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return list(pool.map(function, items))
+
+
+def _count(path: str, first: int, num_classes: int) -> NDArray[np.int64]:
+    with Image.open(path) as image:
+        counts = np.bincount(np.asarray(image).ravel(), minlength=256)
+    return np.asarray(counts[first : first + num_classes], dtype=np.int64)
+
+
+def _fingerprint(tiles: Sequence[str], num_classes: int, reduce_zero_label: bool) -> str:
+    digest = hashlib.sha256(json.dumps([num_classes, reduce_zero_label]).encode())
+    for path in tiles:
+        stat = Path(path).stat()
+        digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:32]

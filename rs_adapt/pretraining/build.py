@@ -1,0 +1,104 @@
+"""From a recipe to a file of weights that the backbone `dinov2_nano` loads."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from rs_adapt.backbones import Dinov2
+from rs_adapt.datasets.synthetic import GENERATOR_VERSION
+from rs_adapt.errors import WeightsError
+from rs_adapt.pretraining.crops import StyleCrops
+from rs_adapt.pretraining.recipe import NANO, Recipe
+from rs_adapt.pretraining.train import MaterialObjective, pretrain
+
+OnProgress = Callable[[str, int, int], None]
+# Blocks that start near the identity train faster; a frozen random ViT (all ones) has to do without training.
+_LAYER_SCALE = 0.3
+
+
+def build_nano(
+    facts: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    recipe: Recipe = NANO,
+    device: str = "cpu",
+    objective: Callable[[Dinov2], nn.Module] = MaterialObjective,
+    on_progress: OnProgress | None = None,
+) -> Dinov2:
+    """Pre-train a ViT of the nano's size from its seeded random weights.
+
+    Args:
+        facts: `backbone` of the backbone's config: `mean` and `std` are read.
+        settings: `model.backbone` of it: the sizes of the ViT.
+        recipe: What to train on and how long.
+        device: "cpu", or a CUDA device.
+        objective: Makes the module that gives the loss out of the ViT.
+        on_progress: Called with (what, done, total).
+
+    Returns:
+        The trained ViT, on the CPU.
+
+    Raises:
+        NonFiniteLoss: See `pretrain`.
+    """
+    sizes = {key: value for key, value in settings.items() if key != "type"}
+    # The finest level is not enlarged: bilinear enlarging adds nothing that a linear head could learn from.
+    scales = [min(1.0, scale) for scale in sizes.pop("level_scales")]
+    vit = Dinov2(**sizes, level_scales=scales, frozen=False, weights="random")
+    with torch.no_grad():
+        for name, parameter in vit.named_parameters():
+            if "layer_scale" in name:
+                parameter.fill_(_LAYER_SCALE)
+    torch.manual_seed(recipe.seed)
+    module = objective(vit)
+    report = on_progress or (lambda what, done, total: None)
+    crops = StyleCrops(recipe, lambda done, total: report("drawing scenes", done, total))
+    pretrain(
+        module,
+        crops,
+        recipe,
+        mean=tuple(facts["mean"]),
+        std=tuple(facts["std"]),
+        device=torch.device(device),
+        on_step=lambda done, total, loss: report(f"training, loss {loss:.2f}", done, total),
+    )
+    return vit.cpu()
+
+
+def write_weights(path: Path, vit: Dinov2, *, recipe: Recipe, overwrite: bool = False) -> None:
+    """Write a ViT as fp16 safetensors with its recipe in the header; the file appears complete or not at all.
+
+    Raises:
+        WeightsError: The file exists and `overwrite` is False, or it cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    if path.exists() and not overwrite:
+        raise WeightsError(f"{path} exists. Name another file with --out, or say --overwrite.")
+    # Under the names of transformers' modules, which is one of the layouts that `load_state` knows.
+    tensors = {name: value.detach().half().contiguous() for name, value in vit.state_dict().items()}
+    header = {
+        "format": "pt",
+        "model": "dinov2_nano",
+        "recipe": json.dumps(dataclasses.asdict(recipe)),
+        "generator": str(GENERATOR_VERSION),
+        "licence": "Apache-2.0",
+    }
+    temporary = path.with_name(f".{path.name}.{time.time_ns()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, temporary, metadata=header)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise WeightsError(f"cannot write {path}: {error.strerror}. Name another file with --out.") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,238 @@
+"""How healthy the teacher's pseudo-labels are: class shares, confidence, agreement, and an alarm before they collapse.
+
+Self-training can starve a class: the teacher predicts it less, the student sees it less, and so on to nothing. None of
+these numbers reads a target label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from mmengine.dist import all_reduce
+from torch import Tensor, nn
+
+# A class that is rarer than this in the source may be missing from the target by chance.
+MIN_SOURCE_SHARE = 0.01
+# A class counts as starved below this part of its source share: well below what a difference of regions makes usual.
+STARVED_RATIO = 0.1
+# One class with more of the teacher's labels than this dominates them ...
+DOMINANT_SHARE = 0.95
+# ... unless a class of the source has more than this of its labels: then one class may well be nearly all.
+SKEWED_SOURCE_SHARE = 0.85
+# An image counts for the alarm by exp(-images since / this). Classes lie in patches: the few images between two lines
+# of a short run miss a class by chance, and an alarm about them would be about the draw.
+MEMORY_IMAGES = 256
+# No alarm while the images count for less than this in sum.
+ENOUGH_IMAGES = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassShares:
+    """Shares of pixels with a label, in [0, 1]; the K shares of each tuple add up to 1.
+
+    Attributes:
+        source_share: Of each class in the source labels.
+        teacher_share: Of each class in the teacher's labels of the target.
+    """
+
+    source_share: tuple[float, ...]
+    teacher_share: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthSummary(ClassShares):
+    """Pseudo-labels of the iterations since the last reset.
+
+    Attributes:
+        confidence: Mean probability of the teacher's label, in [0, 1].
+        agreement: Share of target pixels that the student labels as the teacher does; None without a student's label.
+    """
+
+    confidence: float
+    agreement: float | None
+
+
+class PseudoLabelHealth(nn.Module):
+    """Adds up what `HealthSummary` and the alarm are made of, in buffers, which a resumed run finds in its state.
+
+    Args:
+        num_classes: K.
+        ignore_index: Label value of pixels without label; they count nowhere.
+    """
+
+    source_pixels: Tensor
+    teacher_pixels: Tensor
+    confidence_sum: Tensor
+    compared_pixels: Tensor
+    agreeing_pixels: Tensor
+    images: Tensor
+    recent: Tensor
+
+    def __init__(self, *, num_classes: int, ignore_index: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.ignore_index = ignore_index
+        self.register_buffer("source_pixels", torch.zeros(num_classes, dtype=torch.int64))
+        self.register_buffer("teacher_pixels", torch.zeros(num_classes, dtype=torch.int64))
+        # Of as many pixels as `teacher_pixels` holds.
+        self.register_buffer("confidence_sum", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("compared_pixels", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("agreeing_pixels", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("images", torch.zeros((), dtype=torch.int64))
+        # Source pixels by class, teacher's pixels by class, images: sums that fade over `MEMORY_IMAGES`.
+        self.register_buffer("recent", torch.zeros(2 * num_classes + 1, dtype=torch.float64))
+
+    @torch.no_grad()
+    def observe(
+        self,
+        *,
+        source_labels_BHW: Tensor,
+        teacher_labels_BHW: Tensor,
+        confidence_BHW: Tensor,
+        student_labels_BHW: Tensor | None = None,
+    ) -> None:
+        """Add one iteration; a GPU is not waited for.
+
+        Args:
+            source_labels_BHW: Labels of the source images, integer, any B, H and W.
+            teacher_labels_BHW: The teacher's labels of the target images, integer.
+            confidence_BHW: Probability of each of them, float in [0, 1], same shape; any value where there is no label.
+            student_labels_BHW: The student's labels of the same images, same shape; None if it did not label them.
+        """
+        labelled_BHW = teacher_labels_BHW != self.ignore_index
+        self.images += len(teacher_labels_BHW)
+        self.source_pixels += self._count(source_labels_BHW)
+        self.teacher_pixels += self._count(teacher_labels_BHW)
+        self.confidence_sum += confidence_BHW.masked_fill(~labelled_BHW, 0.0).sum(dtype=torch.float64)
+        if student_labels_BHW is not None:
+            self.compared_pixels += labelled_BHW.sum()
+            self.agreeing_pixels += (labelled_BHW & (student_labels_BHW == teacher_labels_BHW)).sum()
+
+    def _count(self, labels_BHW: Tensor) -> Tensor:
+        # Not `bincount`: on a GPU it waits for the largest value to learn the size of its result.
+        label_P = labels_BHW.flatten()
+        class_K1 = torch.arange(self.num_classes, device=label_P.device)[:, None]
+        return ((label_P == class_K1) & (label_P != self.ignore_index)).sum(dim=1)
+
+    def summary(self) -> HealthSummary | None:
+        """What was observed since the last reset, in all processes together: every one of them must call this.
+
+        Returns:
+            None if the source or the teacher had no labelled pixel since then.
+        """
+        counts = torch.cat(
+            [self.source_pixels, self.teacher_pixels, self.compared_pixels[None], self.agreeing_pixels[None]]
+        )
+        confidence = self.confidence_sum[None].clone()
+        all_reduce(counts)
+        all_reduce(confidence)
+        *pixels, compared, agreeing = counts.tolist()
+        if (shares := self._shares(pixels)) is None:
+            return None
+        return HealthSummary(
+            source_share=shares.source_share,
+            teacher_share=shares.teacher_share,
+            confidence=confidence.item() / sum(pixels[self.num_classes :]),
+            agreement=agreeing / compared if compared else None,
+        )
+
+    def recent_shares(self) -> ClassShares | None:
+        """Shares in the last few hundred images before the last reset, for the alarm; every process must call this.
+
+        Returns:
+            None with less than `ENOUGH_IMAGES`.
+        """
+        recent = self.recent.clone()
+        all_reduce(recent)
+        *pixels, images = recent.tolist()
+        return self._shares(pixels) if images >= ENOUGH_IMAGES else None
+
+    def _shares(self, pixels: Sequence[float]) -> ClassShares | None:
+        source, teacher = pixels[: self.num_classes], pixels[self.num_classes :]
+        if not (sum(source) and sum(teacher)):
+            return None
+        return ClassShares(
+            source_share=tuple(count / sum(source) for count in source),
+            teacher_share=tuple(count / sum(teacher) for count in teacher),
+        )
+
+    def reset(self) -> None:
+        """Begin anew; what was observed goes into the recent shares."""
+        self.recent *= torch.exp(-self.images.double() / MEMORY_IMAGES)
+        self.recent += torch.cat([self.source_pixels, self.teacher_pixels, self.images[None]])
+        for name, buffer in self.named_buffers():
+            if name != "recent":
+                buffer.zero_()
+
+
+def collapse_alarm(shares: ClassShares, classes: Sequence[str]) -> str | None:
+    """A warning for a person if the teacher's labels look collapsed, else None.
+
+    Two signs: a class that has at least `MIN_SOURCE_SHARE` of the source labels has less than `STARVED_RATIO` of that
+    share in the teacher's; or one class has more than `DOMINANT_SHARE` of the teacher's labels, and none has more than
+    `SKEWED_SOURCE_SHARE` of the source's. Neither is a proof, because regions differ in their class shares.
+
+    Args:
+        shares: Of K classes each, of enough images; see `PseudoLabelHealth.recent_shares`.
+        classes: K names.
+    """
+    starved, dominant = _starved(shares), _dominant(shares)
+    parts = []
+    if dominant is not None:
+        parts.append(
+            f"The teacher calls {_percent(shares.teacher_share[dominant])} of target pixels {classes[dominant]}, "
+            f"while no class has more than {_percent(max(shares.source_share))} of the source labels."
+        )
+    if starved:
+        parts.append(
+            f"The teacher has almost stopped predicting {_listed([classes[k] for k in starved])}: "
+            f"{_listed([_percent(shares.teacher_share[k]) for k in starved])} of target pixels against "
+            f"{_listed([_percent(shares.source_share[k]) for k in starved])} in the source labels. "
+            f"Its pseudo-labels starve {'this class' if len(starved) == 1 else 'these classes'}; "
+            "try --strategy daformer, which samples rare classes more often."
+        )
+    elif dominant is not None:
+        parts.append("Try --strategy dacs_conf, which gives unsure pseudo-labels less weight.")
+    return " ".join([*parts, "Regions do differ in class shares, so this is no proof."]) if parts else None
+
+
+def alarm_subjects(shares: ClassShares, classes: Sequence[str]) -> frozenset[str]:
+    """What `collapse_alarm` is about, to tell a new alarm from one whose shares have moved; empty if there is none.
+
+    Args:
+        shares: Of K classes each.
+        classes: K names.
+
+    Returns:
+        The names of the starved classes, and "mostly NAME" for a class that dominates.
+    """
+    dominant = _dominant(shares)
+    mostly = [] if dominant is None else [f"mostly {classes[dominant]}"]
+    return frozenset([*(classes[k] for k in _starved(shares)), *mostly])
+
+
+def _starved(shares: ClassShares) -> list[int]:
+    pairs = zip(shares.source_share, shares.teacher_share, strict=True)
+    return [
+        k
+        for k, (source, teacher) in enumerate(pairs)
+        if source >= MIN_SOURCE_SHARE and teacher < STARVED_RATIO * source
+    ]
+
+
+def _dominant(shares: ClassShares) -> int | None:
+    largest = max(shares.teacher_share)
+    if largest <= DOMINANT_SHARE or max(shares.source_share) > SKEWED_SOURCE_SHARE:
+        return None
+    return shares.teacher_share.index(largest)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _listed(words: Sequence[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last

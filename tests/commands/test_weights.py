@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rs_adapt.commands import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(*words: str) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    return int(stopped.value.code or 0)
+
+
+def test_built_weights_are_named_and_train(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rs_adapt import pretraining
+
+    monkeypatch.setattr(pretraining, "NANO", dataclasses.replace(pretraining.NANO, num_scenes=2, batch_size=2))
+    file = tmp_path / "nano.safetensors"
+    assert run("weights", "build", "nano", "--steps", "1", "--out", str(file)) == 0
+    printed = capsys.readouterr()
+    assert "2 758 080 parameters" in printed.out
+    assert "not the shipped weights" in printed.out
+    assert "drawing scenes: 2" in printed.err
+    assert run("train", "--bench", "synthetic-da", "--weights", str(file), "--dry-run") == 0
+    # A file that is there is not touched, and not after minutes of training.
+    before = file.read_bytes()
+    assert run("weights", "build", "nano", "--out", str(file)) == 2
+    assert "exists. Name another file with --out, or say --overwrite" in capsys.readouterr().err
+    assert file.read_bytes() == before
+
+
+def test_unknown_build_names_the_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("weights", "build", "nanno") == 2
+    assert "There is no build of weights 'nanno'. Did you mean nano? Known: nano." in capsys.readouterr().err
