@@ -49,6 +49,7 @@ def test_wheel_holds_configs_and_manifests_and_no_checkout_files(wheel: Path) ->
     shipped |= {path.relative_to(ROOT).as_posix() for path in ROOT.glob("rs_adapt/**/*.py")}
     assert shipped <= set(names)
     assert "rs_adapt/py.typed" in names
+    assert "rs_adapt/backbones/shipped/dinov2_nano.safetensors" in names
     foreign = [name for name in names if not name.startswith(("rs_adapt/", "rs_adapt-"))]
     assert not foreign
     assert not [name for name in names if name.endswith((".pyc", "cli.py"))]

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
-from rs_adapt.backbones import Dinov2
+from rs_adapt.backbones import load_state
 from rs_adapt.commands import main
+from rs_adapt.config import paths
 from rs_adapt.report.confusion import read_confusion_csv
 
 if TYPE_CHECKING:
@@ -160,10 +161,8 @@ def test_a_bench_with_other_classes_is_refused(evaluate: Eval, run: Path) -> Non
 
 
 def nano_tensors() -> dict[str, Tensor]:
-    """Give the random base that dinov2-nano always starts from."""
-    sizes = {"embed_dim": 192, "depth": 6, "num_heads": 3, "patch_px": 8, "image_px": 128}
-    vit = Dinov2(**sizes, out_layers=[1, 2, 4, 5], level_scales=[2, 1, 0.5, 0.25])
-    return {name: value.detach() for name, value in vit.named_parameters()}
+    """Give the base of dinov2-nano that comes with the package."""
+    return load_state(paths.shipped_weights_dir() / "dinov2_nano.safetensors")
 
 
 def test_another_base_is_refused(evaluate: Eval, run: Path, tmp_path: Path) -> None:

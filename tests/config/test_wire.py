@@ -219,7 +219,9 @@ def test_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert compose(cell, weights="mine.pth").model.backbone.weights == str(tmp_path / "mine.pth")
     nano = resolve_cell("loveda-dg", backbone="dinov2_nano")
-    assert compose(nano).model.backbone.weights == "random"
+    # They come with the package: nothing has to be fetched.
+    assert compose(nano).model.backbone.weights == str(paths.shipped_weights_dir() / "dinov2_nano.safetensors")
+    assert compose(nano, weights="random").model.backbone.weights == "random"
 
 
 @pytest.mark.parametrize(("setting", "batch_size"), [("da", 2), ("dg", 4), ("ss", 4)])

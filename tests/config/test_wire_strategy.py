@@ -12,7 +12,7 @@ from rs_adapt.errors import ConfigError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-SELF_TRAINING = ("dacs", "dacs_conf", "daformer", "mic")
+SELF_TRAINING = ("dacs", "dacs_balanced", "dacs_conf", "daformer", "mic")
 BENCHES = ("loveda-r2u", "loveda-u2r", "isprs-p2v", "isprs-v2p", "dubai", "synthetic")
 
 # As in Earth-Adapter's release, with everything off that it does not have.
@@ -29,7 +29,8 @@ DACS_CONF = DACS | {
 }
 DAFORMER = DACS_CONF | {"ema_decay": 0.999, "feature_weight": 0.005}
 MIC = DAFORMER | {"mask_weight": 1.0}
-VALUES = dict(zip(SELF_TRAINING, (DACS, DACS_CONF, DAFORMER, MIC), strict=True))
+BALANCED = DACS | {"align": 0.5, "mix_weight": 1.0}
+VALUES = dict(zip(SELF_TRAINING, (DACS, BALANCED, DACS_CONF, DAFORMER, MIC), strict=True))
 
 
 def composed(bench: str, *overrides: str, **names: str) -> Config:
@@ -88,9 +89,14 @@ def test_source_only_composes_with_every_bench(bench: str, setting: str) -> None
 def test_rare_class_sampling_reaches_the_stream() -> None:
     for strategy in ("dacs", "dacs-conf"):
         assert composed("loveda-da", strategy=strategy).train_dataloader.dataset.class_sampling is None
-    for strategy in ("daformer", "mic"):
+    for strategy, temperature in (("daformer", 0.01), ("mic", 0.01), ("dacs-balanced", 0.05)):
         sampling = composed("loveda-da", strategy=strategy).train_dataloader.dataset.class_sampling
-        assert sampling == {"temperature": 0.01, "min_share": 3000 / 512**2, "min_crop_ratio": 0.5, "max_tries": 10}
+        assert sampling == {
+            "temperature": temperature,
+            "min_share": 3000 / 512**2,
+            "min_crop_ratio": 0.5,
+            "max_tries": 10,
+        }
     on = composed("loveda-da", "strategy.class_sampling.temperature=0.1")
     assert on.train_dataloader.dataset.class_sampling.temperature == 0.1
     off = composed("loveda-da", "strategy.class_sampling.temperature=None", strategy="mic")
