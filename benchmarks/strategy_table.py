@@ -31,9 +31,12 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, default=None)
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/tables"))
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "tables")
+    parser.add_argument("--rows", nargs="+", default=None, help="names of rows to measure (default: all)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
     sweep = tomllib.loads(args.sweep.read_text(encoding="utf-8"))
+    if args.rows is not None:
+        sweep["row"] = [row for row in sweep["row"] if row["name"] in args.rows or row.get("role")]
     # Seed by seed, so that a sweep which is cut off has whole tables of fewer seeds.
     plan = [(row, seed) for seed in sweep["seeds"] for row in sweep["row"]]
     with ThreadPoolExecutor(max_workers=args.jobs) as pool:
