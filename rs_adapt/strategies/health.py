@@ -191,10 +191,10 @@ def collapse_alarm(shares: ClassShares, classes: Sequence[str]) -> str | None:
             f"{_listed([_percent(shares.teacher_share[k]) for k in starved])} of target pixels against "
             f"{_listed([_percent(shares.source_share[k]) for k in starved])} in the source labels. "
             f"Its pseudo-labels starve {'this class' if len(starved) == 1 else 'these classes'}; "
-            "try --strategy daformer, which samples rare classes more often."
+            "try --strategy dacs-balanced, which samples rare classes more often."
         )
     elif dominant is not None:
-        parts.append("Try --strategy dacs_conf, which gives unsure pseudo-labels less weight.")
+        parts.append("Try --strategy dacs-conf, which gives unsure pseudo-labels less weight.")
     return " ".join([*parts, "Regions do differ in class shares, so this is no proof."]) if parts else None
 
 

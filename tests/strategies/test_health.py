@@ -204,8 +204,8 @@ def test_a_starved_class_is_named_with_both_shares_and_a_remedy() -> None:
     found = shares([0.718, 0.082, 0.2], [0.8, 0.001, 0.199])
     assert collapse_alarm(found, CLASSES) == (
         "The teacher has almost stopped predicting building: 0.1 % of target pixels against 8.2 % in the source "
-        "labels. Its pseudo-labels starve this class; try --strategy daformer, which samples rare classes more often. "
-        + NO_PROOF
+        "labels. Its pseudo-labels starve this class; try --strategy dacs-balanced, which samples rare classes more "
+        "often. " + NO_PROOF
     )
     assert alarm_subjects(found, CLASSES) == {"building"}
 
@@ -228,7 +228,7 @@ def test_a_dominant_class_is_named_even_if_no_class_is_starved() -> None:
     found = shares([0.2, 0.8, 0.0], [0.04, 0.96, 0.0])
     assert collapse_alarm(found, CLASSES) == (
         "The teacher calls 96.0 % of target pixels building, while no class has more than 80.0 % of the source labels. "
-        "Try --strategy dacs_conf, which gives unsure pseudo-labels less weight. " + NO_PROOF
+        "Try --strategy dacs-conf, which gives unsure pseudo-labels less weight. " + NO_PROOF
     )
     assert alarm_subjects(found, CLASSES) == {"mostly building"}
 
