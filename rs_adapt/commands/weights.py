@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -40,7 +40,7 @@ def build(
     from rs_adapt.commands.console import error_console, preparing
     from rs_adapt.config import axes
     from rs_adapt.errors import UnknownName, WeightsError
-    from rs_adapt.registry import load_libraries, quiet_libraries
+    from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
 
     if axes.normal(name) not in BUILDS:
         raise UnknownName(axes.unknown_text("build of weights", name, tuple(BUILDS)))
@@ -49,7 +49,8 @@ def build(
         raise WeightsError(f"{out} exists. Name another file with --out, or say --overwrite.")
     config = axes.load("backbone", BUILDS[axes.normal(name)])
     load_libraries()
-    from rs_adapt.backbones import Dinov2
+    from mmengine.device import get_device
+
     from rs_adapt.engine.build import choose_device
     from rs_adapt.pretraining import NANO, build_nano, write_weights
 
@@ -60,26 +61,14 @@ def build(
             config["backbone"],
             config["model"]["backbone"],
             recipe=recipe,
-            device=_torch_device(device),
+            device=get_device(),
             on_progress=on_progress,
         )
         write_weights(out, vit, recipe=recipe, overwrite=overwrite)
         # As `train` will read it: the base's name is taken over the file's tensors.
-        written = Dinov2(**_sizes(config["model"]["backbone"]), weights=out)
+        written = MODELS.build(config["model"]["backbone"] | {"weights": str(out)})
     parameters = sum(parameter.numel() for parameter in written.parameters())
     print(f"{shown_path(out)}: {grouped(parameters)} parameters, {grouped(out.stat().st_size)} bytes")
     print(f"base sha256 {written.base_sha256()}")
     shipped = config["backbone"]["weights"]["base_sha256"]
     print("the shipped weights" if written.base_sha256() == shipped else f"not the shipped weights ({shipped})")
-
-
-def _sizes(settings: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key != "type"}
-
-
-def _torch_device(device: str) -> str:
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device

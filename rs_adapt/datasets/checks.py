@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -34,7 +34,8 @@ def check_tiles(dataset: TileDataset, cache_dir: Path, on_progress: Callable[[in
     """
     tiles = [dataset.get_data_info(index) for index in range(len(dataset))]
     allowed = allowed_values(len(dataset.metainfo["classes"]), dataset.reduce_zero_label, dataset.ignore_index)
-    marker = cache_dir / f"{_fingerprint(tiles, allowed)}.json"
+    files = [path for tile in tiles for path in (tile["img_path"], tile.get("seg_map_path")) if path]
+    marker = cache_dir / f"{fingerprint(files, CHECKS_VERSION, allowed)}.json"
     if marker.is_file():
         return
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -103,12 +104,12 @@ def _read(dataset: TileDataset, path: str) -> np.ndarray[Any, Any]:
         ) from error
 
 
-def _fingerprint(tiles: list[dict[str, Any]], allowed: list[int]) -> str:
-    digest = hashlib.sha256(json.dumps([CHECKS_VERSION, allowed]).encode())
-    for tile in tiles:
-        for path in filter(None, (tile["img_path"], tile.get("seg_map_path"))):
-            stat = Path(path).stat()
-            digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+def fingerprint(files: Sequence[str], *facts: Any) -> str:
+    """Name a state of files (paths, sizes, times) and of the plain facts that they are read by, as 32 hex digits."""
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    for path in files:
+        stat = Path(path).stat()
+        digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:32]
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rs_adapt.config.paths import home
+from rs_adapt.datasets.checks import fingerprint
 from rs_adapt.datasets.tile_dataset import TileDataset
 from rs_adapt.errors import ConfigError
 
@@ -87,13 +85,14 @@ def class_counts(dataset: TileDataset) -> NDArray[np.int64]:
     """Pixels of each class in each tile of a labelled set, (N, K); kept in the cache folder between runs."""
     tiles = [dataset.get_data_info(index)["seg_map_path"] for index in range(len(dataset))]
     num_classes = len(dataset.metainfo["classes"])
-    cache = home() / "class_counts" / f"{_fingerprint(tiles, num_classes, dataset.reduce_zero_label)}.json"
+    cache = home() / "class_counts" / f"{fingerprint(tiles, num_classes, dataset.reduce_zero_label)}.json"
     with suppress(OSError, ValueError):
         kept = np.array(json.loads(cache.read_text(encoding="utf-8")), dtype=np.int64)
         if kept.shape == (len(tiles), num_classes):
             return kept
     first = 1 if dataset.reduce_zero_label else 0
-    counts_NK = np.array(_map(lambda path: _count(path, first, num_classes), tiles), dtype=np.int64)
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        counts_NK = np.array(list(pool.map(lambda path: _count(path, first, num_classes), tiles)), dtype=np.int64)
     # The file only saves time: a cache that cannot be written to stops no run.
     with suppress(OSError):
         cache.parent.mkdir(parents=True, exist_ok=True)
@@ -101,20 +100,7 @@ def class_counts(dataset: TileDataset) -> NDArray[np.int64]:
     return counts_NK
 
 
-def _map(function: Callable[[str], Any], items: Sequence[str]) -> list[Any]:
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(function, items))
-
-
 def _count(path: str, first: int, num_classes: int) -> NDArray[np.int64]:
     with Image.open(path) as image:
         counts = np.bincount(np.asarray(image).ravel(), minlength=256)
     return np.asarray(counts[first : first + num_classes], dtype=np.int64)
-
-
-def _fingerprint(tiles: Sequence[str], num_classes: int, reduce_zero_label: bool) -> str:
-    digest = hashlib.sha256(json.dumps([num_classes, reduce_zero_label]).encode())
-    for path in tiles:
-        stat = Path(path).stat()
-        digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:32]

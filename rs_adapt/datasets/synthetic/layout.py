@@ -71,12 +71,8 @@ class Layout:
 
     def classes(self) -> NDArray[np.uint8]:
         """Class index of every pixel, uint8; what lies on top counts: crowns over roads and ground, roofs over all."""
-        classes_HW = np.asarray(MATERIAL_CLASS, dtype=np.uint8)[self.material]
-        classes_HW[self.water] = WATER
-        classes_HW[self.road] = ROAD
-        classes_HW[self.crown] = VEGETATION
-        classes_HW[self.building] = BUILDING
-        return classes_HW
+        of_material = np.asarray((*MATERIAL_CLASS, ROAD, WATER, VEGETATION, BUILDING), dtype=np.uint8)
+        return np.asarray(of_material[self.materials()])
 
     def materials(self) -> NDArray[np.uint8]:
         """What every pixel is, uint8: the ground's material 0 to 6, then 7 road, 8 water, 9 tree crown, 10 building."""
