@@ -5,9 +5,9 @@ Shapes: B batch, N tokens (prefix tokens such as CLS first, then the patches row
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -18,25 +18,29 @@ class Adapter(nn.Module):
     """Base of all PEFT methods: a module with the trainable weights, called by the backbone at fixed hooks.
 
     A method overrides the hooks it needs and registers itself with `@MODELS.register_module()`. It works on any ViT:
-    any width, depth and token grid. Its constructor takes keyword-only plain values; those named `embed_dim`, `depth`
-    and `patch_px` are facts of the backbone, filled in by the configuration.
+    any width, depth and token grid. Its constructor takes keyword-only plain values; those named `embed_dim`, `depth`,
+    `patch_px`, `mlp_dim` and `gated_mlp` are facts of the backbone, filled in by the configuration.
 
     Attributes:
         identity_at_init: True when a freshly built adapter leaves the features of the ViT unchanged.
         zero_grad_at_init: parts of the names of the parameters whose gradient is exactly zero in the first step.
+        no_decay: parts of the names of the parameters that get no weight decay: norms, tokens, scales, embeddings.
+        needs_base_tokens: True when `prepare` has to be called with the frozen ViT's tokens before every forward.
         num_prefix: how many tokens before the patches (CLS, registers); the backbone may set it.
     """
 
-    identity_at_init: ClassVar[bool] = False
-    zero_grad_at_init: ClassVar[tuple[str, ...]] = ()
+    identity_at_init: bool = False
+    zero_grad_at_init: tuple[str, ...] = ()
+    no_decay: tuple[str, ...] = ()
+    needs_base_tokens: bool = False
     num_prefix: int = 1
 
     def wrap(self, vit: nn.Module) -> None:
-        """Replace layers of the ViT in place (weight and branch methods).
+        """Replace layers of the ViT in place (weight and branch methods; see `WrappingAdapter`).
 
         Args:
-            vit: backbone with the handles `blocks[i].{attn_q,attn_k,attn_v,attn_out,fc1,fc2,norm1,norm2}`; put a new
-                layer in place with `blocks[i].replace("attn_q", layer)`.
+            vit: backbone with the handles `patch_embed` and `blocks[i].{attn_q, attn_k, attn_v, attn_out, fc1, fc2,
+                norm1, norm2, scale1, scale2}`; put a new layer in place with `blocks[i].replace("attn_q", layer)`.
         """
 
     def unwrapped(self) -> AbstractContextManager[None]:
@@ -44,8 +48,19 @@ class Adapter(nn.Module):
         assert type(self).wrap is Adapter.wrap, f"{type(self).__name__} overrides wrap() and not unwrapped()"
         return nullcontext()
 
+    def prepare(self, base_tokens: Callable[[], Tensor]) -> None:
+        """Get ready for one forward; called before the first block where `needs_base_tokens` is set.
+
+        Args:
+            base_tokens: computes the tokens (B, N, D) that the frozen ViT without adapter gives for the same images
+                after its last block in use, without gradient.
+        """
+
     def tokens(self, layer: int) -> Tensor | None:
-        """Return extra tokens (M, D) for the input of block `layer` (from 0), or None (prompt methods)."""
+        """Return extra tokens for the input of block `layer` (from 0), or None (prompt methods).
+
+        Either (M, D), the same for all images, or (B, M, D).
+        """
 
     def after_block(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> Tensor:
         """Change the output of a block.
@@ -62,6 +77,20 @@ class Adapter(nn.Module):
 
     def queries(self) -> Tensor | None:
         """Return query embeddings (num_queries, query_dim) for the decode head, or None."""
+
+    def why_unmergeable(self) -> str | None:
+        """Return why the method cannot be folded into the weights of the ViT, or None if it can."""
+        return "it acts between the blocks, so no weight of a block does the same"
+
+    def merge(self, vit: nn.Module) -> None:
+        """Fold what the adapter does into the weights of the ViT, which is a plain one afterwards.
+
+        Raises:
+            ConfigError: the method cannot be merged; the text says why.
+        """
+        raise ConfigError(
+            f"{type(self).__name__} cannot be merged into the backbone's weights: {self.why_unmergeable()}."
+        )
 
     def adapter_params(self) -> dict[str, nn.Parameter]:
         """Return all that trains in the backbone, by name: what is saved, counted and optimized."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +82,7 @@ class EarthAdapter(Adapter):
     width, depth and grid (there: 1024, 24 and 32 x 32).
     """
 
-    identity_at_init: ClassVar[bool] = False
+    identity_at_init: bool = False
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +51,7 @@ class Rein(Adapter):
     `token_rank=None`, where the reference has a class for each.
     """
 
-    identity_at_init: ClassVar[bool] = False
+    identity_at_init: bool = False
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from rs_adapt.backbones.conversion import VitSize, from_original, measure, resize
 from rs_adapt.backbones.features import Features, scale_map, tokens_to_map
-from rs_adapt.backbones.handles import Block
+from rs_adapt.backbones.handles import PATCH_EMBED_PATH, Block
 from rs_adapt.backbones.vit_parts import vit_parts
 from rs_adapt.backbones.weights import RANDOM, load_state
 from rs_adapt.errors import ConfigError, DataError, WeightsError
@@ -109,6 +109,16 @@ class Dinov2(nn.Module):
     def blocks(self) -> list[Block]:
         """The blocks' handles, for adapters (see `rs_adapt.backbones.handles`)."""
         return [Block(layer, swiglu=self.swiglu) for layer in self.layers]
+
+    @property
+    def patch_embed(self) -> nn.Module:
+        """The convolution that makes patch tokens of pixels, for adapters."""
+        return self.embeddings.get_submodule(PATCH_EMBED_PATH)
+
+    def replace(self, name: str, module: nn.Module) -> None:
+        """Put `module` where the handle `name` of the ViT itself (`patch_embed`) points to."""
+        assert name == "patch_embed", name
+        self.embeddings.set_submodule(PATCH_EMBED_PATH, module, strict=True)
 
     def forward(self, x_B3HW: Tensor) -> Features:
         """Compute the feature maps.
@@ -201,7 +211,18 @@ class Dinov2(nn.Module):
             )
         return height // p, width // p
 
+    @torch.no_grad()
+    def base_tokens(self, x_B3HW: Tensor) -> Tensor:
+        """Tokens (B, N, D), CLS first, after the last block in use, of the ViT without adapter and without gradient."""
+        with self.without_adapter():
+            x_BND: Tensor = self.embeddings(x_B3HW)
+            for layer in range(self.out_layers[-1] + 1):
+                x_BND = self.layers[layer](x_BND)
+        return x_BND
+
     def _maps(self, x_B3HW: Tensor, grid_hw: tuple[int, int]) -> list[Tensor]:
+        if self.adapter is not None and self.adapter.needs_base_tokens:
+            self.adapter.prepare(lambda: self.base_tokens(x_B3HW))
         x_BND: Tensor = self.embeddings(x_B3HW)
         maps: list[Tensor] = []
         for layer in range(self.out_layers[-1] + 1):

@@ -25,12 +25,15 @@ SWIGLU_PATHS: dict[str, str] = BLOCK_PATHS | {
     "fc2": "mlp.down_proj",
 }
 
+# Of the embeddings, `Dinov2Embeddings`.
+PATCH_EMBED_PATH = "patch_embeddings.projection"
+
 
 class Block:
     """One ViT block seen through its handles: `block.attn_q`, `block.fc1`, ... give the submodules.
 
     Names: attn_q, attn_k, attn_v, attn_out, fc1, fc2 (Linear), norm1, norm2 (LayerNorm), scale1, scale2 (LayerScale);
-    with SwiGLU also fc1_gate.
+    with SwiGLU also fc1_gate. `scale1` gives what is added after attention, `scale2` what is added after the MLP.
     """
 
     def __init__(self, module: nn.Module, *, swiglu: bool) -> None:

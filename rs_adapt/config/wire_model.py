@@ -74,11 +74,25 @@ def _backbone(tree: Mapping[str, Any], *, weights: str | os.PathLike[str] | None
     backbone["weights"] = _weights(tree["backbone"], weights)
     adapter = backbone.setdefault("adapter", None)
     if adapter is not None:
-        for key in ("embed_dim", "depth", "patch_px"):
-            if key in adapter and adapter[key] is None:
-                adapter[key] = backbone[key]
-        _resolve_layers(adapter, depth=backbone["depth"])
+        facts = adapter_facts(backbone)
+        for one in (adapter, *adapter.get("adapters", ())):
+            for key, value in facts.items():
+                if key in one and one[key] is None:
+                    one[key] = value
+            _resolve_layers(one, depth=backbone["depth"])
     return backbone
+
+
+def adapter_facts(backbone: Mapping[str, Any]) -> Facts:
+    """Return what adapters are told of a ViT: width, depth, patch, hidden width of its MLP, and if that has a gate."""
+    hidden, gated = 4 * backbone["embed_dim"], bool(backbone.get("swiglu", False))
+    if gated:
+        # As DINOv2's ViT-g: two thirds, rounded up to a multiple of 8.
+        hidden = (hidden * 2 // 3 + 7) // 8 * 8
+    return {key: backbone[key] for key in ("embed_dim", "depth", "patch_px")} | {
+        "mlp_dim": hidden,
+        "gated_mlp": gated,
+    }
 
 
 def _resolve_layers(adapter: Facts, *, depth: int) -> None:

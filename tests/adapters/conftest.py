@@ -1,4 +1,4 @@
-"""A tiny generic ViT with the handles that backbones offer to adapters."""
+"""Tiny ViTs with the handles that backbones offer to adapters: a generic one, and the project's own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rs_adapt.adapters import Adapter
+from rs_adapt.backbones import Dinov2
+
+
+class Gain(nn.Module):
+    """LayerScale."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.rand(dim) + 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gain
 
 
 class TinyBlock(nn.Module):
@@ -19,6 +31,7 @@ class TinyBlock(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.scale1, self.scale2 = Gain(dim), Gain(dim)
         self.attn_q, self.attn_k, self.attn_v, self.attn_out = (nn.Linear(dim, dim) for _ in range(4))
         self.fc1, self.fc2 = nn.Linear(dim, 2 * dim), nn.Linear(2 * dim, dim)
 
@@ -31,21 +44,43 @@ class TinyBlock(nn.Module):
             f(y).unflatten(2, (self.num_heads, -1)).transpose(1, 2) for f in (self.attn_q, self.attn_k, self.attn_v)
         )
         attended = functional.scaled_dot_product_attention(q, k, v)
-        x_BND = x_BND + self.attn_out(attended.transpose(1, 2).flatten(2))
-        return x_BND + self.fc2(functional.gelu(self.fc1(self.norm2(x_BND))))
+        x_BND = x_BND + self.scale1(self.attn_out(attended.transpose(1, 2).flatten(2)))
+        return x_BND + self.scale2(self.fc2(functional.gelu(self.fc1(self.norm2(x_BND)))))
 
 
 class TinyViT(nn.Module):
-    """Blocks between an embedding that is given and the last block's output; calls the adapter at every hook."""
+    """Patches of an image through blocks; calls the adapter at every hook and returns the last tokens, CLS first."""
 
-    embed_dim, depth, patch_px = 32, 4, 16
+    embed_dim, depth, patch_px, mlp_dim, gated_mlp = 32, 4, 8, 64, False
 
     def __init__(self) -> None:
         super().__init__()
+        self.patch_embed = nn.Conv2d(3, self.embed_dim, self.patch_px, self.patch_px)
+        self.cls = nn.Parameter(torch.randn(1, 1, self.embed_dim))
         self.blocks = nn.ModuleList(TinyBlock(self.embed_dim, 2) for _ in range(self.depth))
         self.adapter: Adapter | None = None
 
-    def forward(self, x_BND: Tensor, grid_hw: tuple[int, int]) -> Tensor:
+    def replace(self, name: str, module: nn.Module) -> None:
+        setattr(self, name, module)
+
+    def embed(self, x_B3HW: Tensor) -> Tensor:
+        patches = self.patch_embed(x_B3HW).flatten(2).transpose(1, 2)
+        return torch.cat([self.cls.expand(len(patches), -1, -1), patches], dim=1)
+
+    @torch.no_grad()
+    def base_tokens(self, x_B3HW: Tensor) -> Tensor:
+        assert self.adapter is not None
+        with self.adapter.unwrapped():
+            x_BND = self.embed(x_B3HW)
+            for block in self.blocks:
+                x_BND = block(x_BND)
+        return x_BND
+
+    def forward(self, x_B3HW: Tensor) -> Tensor:
+        if self.adapter is not None and self.adapter.needs_base_tokens:
+            self.adapter.prepare(lambda: self.base_tokens(x_B3HW))
+        x_BND = self.embed(x_B3HW)
+        grid_hw = (x_B3HW.shape[-2] // self.patch_px, x_B3HW.shape[-1] // self.patch_px)
         for layer, block in enumerate(self.blocks):
             extra = self.adapter.tokens(layer) if self.adapter is not None else None
             if extra is None:
@@ -53,19 +88,57 @@ class TinyViT(nn.Module):
             else:
                 tokens = extra.to(x_BND.dtype).expand(len(x_BND), -1, -1)
                 y = block(torch.cat([x_BND[:, :1], tokens, x_BND[:, 1:]], dim=1))
-                x_BND = torch.cat([y[:, :1], y[:, 1 + extra.shape[0] :]], dim=1)
+                x_BND = torch.cat([y[:, :1], y[:, 1 + tokens.shape[1] :]], dim=1)
             if self.adapter is not None:
                 x_BND = self.adapter.after_block(x_BND, layer, grid_hw)
         return x_BND
 
 
-@pytest.fixture
-def make_vit() -> Callable[[], TinyViT]:
-    """Return a builder that gives the same random ViT at every call."""
+class TinyDinov2(Dinov2):
+    """The project's backbone, small; its maps as one tensor."""
 
-    def build() -> TinyViT:
+    def __init__(self, *, swiglu: bool) -> None:
+        super().__init__(
+            embed_dim=32,
+            depth=4,
+            num_heads=2,
+            patch_px=8,
+            image_px=48,
+            out_layers=(1, 3),
+            level_scales=(1.0, 1.0),
+            swiglu=swiglu,
+        )
+        self.mlp_dim, self.gated_mlp = (88, True) if swiglu else (128, False)
+
+    def forward(self, x_B3HW: Tensor) -> Tensor:  # type: ignore[override]
+        return torch.stack(list(super().forward(x_B3HW)))
+
+
+BACKBONES: dict[str, Callable[[], nn.Module]] = {
+    "tiny": TinyViT,
+    "dinov2": lambda: TinyDinov2(swiglu=False),
+    "dinov2_swiglu": lambda: TinyDinov2(swiglu=True),
+}
+
+
+def builder(name: str) -> Callable[[], nn.Module]:
+    """Return what builds the same random ViT at every call."""
+
+    def build() -> nn.Module:
         with torch.random.fork_rng():
             torch.manual_seed(7)
-            return TinyViT()
+            return BACKBONES[name]()
 
     return build
+
+
+@pytest.fixture
+def make_vit() -> Callable[[], nn.Module]:
+    """Build the generic ViT."""
+    return builder("tiny")
+
+
+@pytest.fixture(params=BACKBONES)
+def make_any_vit(request: pytest.FixtureRequest) -> Callable[[], nn.Module]:
+    """Build each of the ViTs in turn."""
+    return builder(request.param)

@@ -1,0 +1,38 @@
+"""The place between the two projections of a bottleneck, where another method may act on the code in it."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class Mid(nn.Module):
+    """A linear map of bottleneck codes `(..., V) -> (..., V)`."""
+
+    def matrix(self) -> Tensor:
+        """Return the map as a matrix M (V, V): `code M`."""
+        raise NotImplementedError
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Map codes (..., V)."""
+        return code @ self.matrix().to(code.dtype)
+
+
+class MidHost:
+    """A bottleneck with a place for a `Mid`; whoever puts one there holds its tensors."""
+
+    _mid: tuple[Mid, ...] = ()
+    rank: int
+
+    @property
+    def mid(self) -> Mid | None:
+        """What acts between the projections, or None."""
+        return self._mid[0] if self._mid else None
+
+    def put_mid(self, mid: Mid) -> None:
+        """Let `mid` act between the projections."""
+        # In a tuple, so that torch does not take it for a submodule of the host.
+        self._mid = (mid,)
+
+    def through_mid(self, code: Tensor) -> Tensor:
+        """Return the code as the second projection takes it."""
+        return self._mid[0](code) if self._mid else code

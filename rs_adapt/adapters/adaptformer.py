@@ -1,0 +1,147 @@
+"""AdaptFormer: a bottleneck parallel to the MLP of every block.
+
+Shapes: B batch, N tokens, D embed, R rank.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal, get_args
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rs_adapt.adapters._mid import MidHost
+from rs_adapt.adapters._wrapping import Change, WrappingAdapter, check_at_least
+from rs_adapt.errors import ConfigError
+from rs_adapt.registry import MODELS
+
+TapPoint = Literal["pre_norm", "post_norm"]
+
+
+class ParallelBranch(nn.Module, MidHost):
+    """`s up(drop(relu(mid(down(v)))))`."""
+
+    def __init__(self, embed_dim: int, *, rank: int, scale: float, dropout: float) -> None:
+        super().__init__()
+        self.rank, self.scale = rank, scale
+        self.down, self.up = nn.Linear(embed_dim, rank), nn.Linear(rank, embed_dim)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.kaiming_uniform_(self.down.weight, a=math.sqrt(5))
+        for zero in (self.down.bias, self.up.weight, self.up.bias):
+            nn.init.zeros_(zero)
+
+    def forward(self, v_BND: Tensor) -> Tensor:
+        """Return what the branch adds."""
+        hidden = self.dropout(functional.relu(self.through_mid(self.down(v_BND))))
+        added: Tensor = self.scale * self.up(hidden)
+        return added
+
+
+class Tap(Change):
+    """Lets a norm pass and keeps what the branch shall see: the norm's input or its output."""
+
+    def __init__(self, tap: TapPoint) -> None:
+        super().__init__()
+        self.tap = tap
+        self.seen: Tensor | None = None
+
+    def forward(self, base: nn.Module, x: Tensor) -> Tensor:
+        """Run the norm."""
+        y: Tensor = base(x)
+        self.seen = x if self.tap == "pre_norm" else y
+        return y
+
+
+class Added(Change):
+    """Adds the branch's output to that of a layer."""
+
+    def __init__(self, branch: ParallelBranch, tap: Tap) -> None:
+        super().__init__()
+        # In a tuple: the adapter holds the branch.
+        self._parts = (branch, tap)
+
+    def forward(self, base: nn.Module, x: Tensor) -> Tensor:
+        """Run the layer and add."""
+        branch, tap = self._parts
+        seen, tap.seen = tap.seen, None
+        assert seen is not None
+        y: Tensor = base(x)
+        added: Tensor = branch(seen)
+        return y + added
+
+
+@MODELS.register_module()
+class AdaptFormer(WrappingAdapter):
+    """AdaptFormer (Chen et al., NeurIPS 2022, https://arxiv.org/abs/2205.13535).
+
+    `x <- x + mlp(norm2(x)) + s up(drop(relu(down(x))))`. `up` starts at zero, so the features start as the frozen ones.
+    Trained: `2 D R + R + D` a block.
+
+    The branch sees the stream before the norm (`tap="pre_norm"`, the paper's) or after it; DINOv2 multiplies the MLP's
+    output by LayerScale, which the branch bypasses as in a ViT without it (`after_layerscale=False` puts it under it).
+    Wrapping a block's MLP, as some code does, is `tap="post_norm", after_layerscale=False`.
+    """
+
+    identity_at_init: bool = True
+    zero_grad_at_init: tuple[str, ...] = (".down.",)
+    unmergeable: str | None = "its branch has an activation in between, so no weight does the same"
+
+    def __init__(
+        self,
+        *,
+        embed_dim: int,
+        depth: int,
+        rank: int = 64,
+        scale: float = 0.1,
+        dropout: float = 0.1,
+        tap: TapPoint = "pre_norm",
+        after_layerscale: bool = True,
+    ) -> None:
+        """Build the branches.
+
+        Args:
+            embed_dim: width of the ViT.
+            depth: number of blocks of the ViT.
+            rank: width R of the bottleneck, at least 1.
+            scale: s.
+            dropout: share of the hidden values that is dropped in training, 0 to 1.
+            tap: "pre_norm" or "post_norm".
+            after_layerscale: add after LayerScale, or before it.
+
+        Raises:
+            ConfigError: an argument is out of its range.
+        """
+        super().__init__()
+        check_at_least("AdaptFormer", rank=(rank, 1), dropout=(dropout, 0))
+        if tap not in get_args(TapPoint):
+            raise ConfigError(f"AdaptFormer: tap is {tap!r}. Allowed: {', '.join(get_args(TapPoint))}.")
+        self.tap, self.place = tap, "scale2" if after_layerscale else "fc2"
+        self.blocks = nn.ModuleList(
+            ParallelBranch(embed_dim, rank=rank, scale=scale, dropout=dropout) for _ in range(depth)
+        )
+
+    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+        """Yield, block by block, what listens at the norm and what adds."""
+        for layer, branch in enumerate(self.blocks):
+            tap = Tap(self.tap)
+            yield layer, "norm2", tap
+            yield layer, self.place, Added(branch, tap)  # type: ignore[arg-type]
+
+    def mid_hosts(self) -> list[MidHost]:
+        """Return the branches, block by block."""
+        return list(self.blocks)  # type: ignore[arg-type]
+
+    @staticmethod
+    def num_params(*, embed_dim: int, depth: int, rank: int = 64) -> int:
+        """Return the number of trainable parameters in closed form."""
+        return depth * (2 * embed_dim * rank + rank + embed_dim)
+
+    @staticmethod
+    def examples() -> tuple[dict[str, Any], ...]:
+        """Return small settings for the contract test."""
+        return (
+            {"rank": 4, "dropout": 0.0},
+            {"rank": 3, "dropout": 0.0, "tap": "post_norm", "after_layerscale": False, "scale": 1.0},
+        )

@@ -1,0 +1,88 @@
+"""Serial bottleneck adapters after attention and after the MLP.
+
+Shapes: B batch, N tokens, D embed, R rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rs_adapt.adapters._mid import MidHost
+from rs_adapt.adapters._wrapping import Change, WrappingAdapter, check_at_least
+from rs_adapt.registry import MODELS
+
+
+class SerialChange(Change, MidHost):
+    """`y = layer(x)`, then `y + up(gelu(mid(down(y))))`."""
+
+    def __init__(self, embed_dim: int, *, rank: int) -> None:
+        super().__init__()
+        self.rank = rank
+        self.down, self.up = nn.Linear(embed_dim, rank), nn.Linear(rank, embed_dim)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, base: nn.Module, x: Tensor) -> Tensor:
+        """Run the layer and the bottleneck on its output."""
+        y: Tensor = base(x)
+        added: Tensor = self.up(functional.gelu(self.through_mid(self.down(y))))
+        return y + added
+
+
+@MODELS.register_module()
+class Houlsby(WrappingAdapter):
+    """Adapters (Houlsby et al., ICML 2019, https://arxiv.org/abs/1902.00751).
+
+    `x <- x + (h + up(gelu(down(h))))`, where `h` is what attention or the MLP adds to the stream: two bottlenecks a
+    block. `up` starts at zero, so the features start as the frozen ones. Trained: `2 (2 D R + R + D)` a block.
+
+    DINOv2 multiplies `h` by LayerScale before it is added. By default the bottleneck comes after that, right before
+    the addition; `after_layerscale=False` puts it before.
+    """
+
+    identity_at_init: bool = True
+    zero_grad_at_init: tuple[str, ...] = (".down.",)
+    unmergeable: str | None = "its bottlenecks have an activation in between, so no weight does the same"
+
+    def __init__(self, *, embed_dim: int, depth: int, rank: int = 64, after_layerscale: bool = True) -> None:
+        """Build the bottlenecks.
+
+        Args:
+            embed_dim: width of the ViT.
+            depth: number of blocks of the ViT.
+            rank: width R of the bottleneck, at least 1.
+            after_layerscale: act on what LayerScale leaves of a sub-layer's output, or on its output before.
+
+        Raises:
+            ConfigError: an argument is out of its range.
+        """
+        super().__init__()
+        check_at_least("Houlsby", rank=(rank, 1))
+        places = ("scale1", "scale2") if after_layerscale else ("attn_out", "fc2")
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict({place: SerialChange(embed_dim, rank=rank) for place in places}) for _ in range(depth)
+        )
+
+    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+        """Yield the bottlenecks, block by block."""
+        for layer, block in enumerate(self.blocks):
+            for place, change in block.items():  # type: ignore[operator]
+                yield layer, place, change
+
+    def mid_hosts(self) -> list[MidHost]:
+        """Return the bottlenecks in slot order: attention, then MLP, block by block."""
+        return [change for _, _, change in self.changes()]  # type: ignore[misc]
+
+    @staticmethod
+    def num_params(*, embed_dim: int, depth: int, rank: int = 64) -> int:
+        """Return the number of trainable parameters in closed form."""
+        return 2 * depth * (2 * embed_dim * rank + rank + embed_dim)
+
+    @staticmethod
+    def examples() -> tuple[dict[str, Any], ...]:
+        """Return small settings for the contract test."""
+        return ({"rank": 4}, {"rank": 3, "after_layerscale": False})

@@ -1,0 +1,128 @@
+"""LoRA: a low-rank branch beside chosen linear layers.
+
+Shapes: B batch, N tokens, D embed, R rank.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rs_adapt.adapters._mid import Mid, MidHost
+from rs_adapt.adapters._wrapping import LINEARS, Change, WrappingAdapter, check_at_least, check_targets, linear_dims
+from rs_adapt.registry import MODELS
+
+
+class LoraChange(Change, MidHost):
+    """`y = layer(x) + s B mid(A drop(x))` with `down` A (R, in) and `up` B (out, R); `mid` is nothing by default."""
+
+    def __init__(self, in_dim: int, out_dim: int, *, rank: int, scale: float, dropout: float) -> None:
+        super().__init__()
+        self.rank, self.scale = rank, scale
+        self.down = nn.Parameter(torch.empty(rank, in_dim))
+        self.up = nn.Parameter(torch.zeros(out_dim, rank))
+        self.dropout = nn.Dropout(dropout)
+        nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
+
+    def forward(self, base: nn.Module, x: Tensor) -> Tensor:
+        """Run layer and branch."""
+        z = self.through_mid(functional.linear(self.dropout(x), self.down))
+        y: Tensor = base(x)
+        return y + self.scale * functional.linear(z, self.up)
+
+    def merged_weight(self, weight: Tensor) -> Tensor:
+        """Return `W + s B M^T A`, with the matrix M of `mid` (row vectors times M)."""
+        up, down = self.up.float(), self.down.float()
+        mid: Mid | None = self.mid
+        if mid is not None:
+            down = mid.matrix().float().T @ down
+        return (weight.float() + self.scale * (up @ down)).to(weight.dtype)
+
+
+@MODELS.register_module()
+class Lora(WrappingAdapter):
+    """LoRA (Hu et al., ICLR 2022, https://arxiv.org/abs/2106.09685).
+
+    `y = W x + b + (alpha / R) B A drop(x)` in the targets of every block, A kaiming-uniform (a = sqrt(5)), B zero: the
+    features start as the frozen ones. Trained: `R (in + out)` a target. Mergeable.
+
+    Departs from the reference in (microsoft/LoRA @ c4593f0): nothing is merged on `eval()`, only by `merge`.
+    """
+
+    identity_at_init: bool = True
+    zero_grad_at_init: tuple[str, ...] = (".down",)
+
+    def __init__(
+        self,
+        *,
+        embed_dim: int,
+        depth: int,
+        mlp_dim: int,
+        rank: int = 16,
+        alpha: float = 16.0,
+        targets: Sequence[str] = ("attn_q", "attn_v"),
+        dropout: float = 0.0,
+    ) -> None:
+        """Build the branches.
+
+        Args:
+            embed_dim: width of the ViT.
+            depth: number of blocks of the ViT.
+            mlp_dim: hidden width of the ViT's feed-forward part.
+            rank: R, at least 1.
+            alpha: the branch is multiplied by alpha / rank.
+            targets: handles of the layers: attn_q, attn_k, attn_v, attn_out, fc1, fc2.
+            dropout: share of the branch's inputs that is dropped in training, 0 to 1.
+
+        Raises:
+            ConfigError: an argument is out of its range.
+        """
+        super().__init__()
+        check_at_least("Lora", rank=(rank, 1), dropout=(dropout, 0))
+        self.targets = check_targets("Lora", tuple(targets), LINEARS)
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    target: LoraChange(
+                        *linear_dims(target, embed_dim=embed_dim, mlp_dim=mlp_dim),
+                        rank=rank,
+                        scale=alpha / rank,
+                        dropout=dropout,
+                    )
+                    for target in self.targets
+                }
+            )
+            for _ in range(depth)
+        )
+
+    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+        """Yield the branches, block by block."""
+        for layer, block in enumerate(self.blocks):
+            for target in self.targets:
+                yield layer, target, block[target]  # type: ignore[index]
+
+    def mid_hosts(self) -> list[MidHost]:
+        """Return the branches in slot order: targets within blocks."""
+        return [change for _, _, change in self.changes()]  # type: ignore[misc]
+
+    @staticmethod
+    def num_params(
+        *,
+        embed_dim: int,
+        depth: int,
+        mlp_dim: int,
+        rank: int = 16,
+        targets: Sequence[str] = ("attn_q", "attn_v"),
+    ) -> int:
+        """Return the number of trainable parameters in closed form."""
+        return depth * rank * sum(sum(linear_dims(t, embed_dim=embed_dim, mlp_dim=mlp_dim)) for t in targets)
+
+    @staticmethod
+    def examples() -> tuple[dict[str, Any], ...]:
+        """Return small settings for the contract test."""
+        return ({"rank": 4}, {"rank": 2, "alpha": 1.0, "targets": LINEARS})

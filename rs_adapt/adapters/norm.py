@@ -1,0 +1,78 @@
+"""Norm tuning: gains and offsets of the norms train, as differences to their frozen values.
+
+A difference starts at zero and trains like the vector itself would, while the base stays what its hash says.
+Shapes: D embed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rs_adapt.adapters._wrapping import Change, WrappingAdapter
+from rs_adapt.registry import MODELS
+
+
+class NormChange(Change):
+    """`layer_norm(x; weight + dw, bias + db)`."""
+
+    def __init__(self, embed_dim: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.zeros(embed_dim)), nn.Parameter(torch.zeros(embed_dim))
+
+    def forward(self, base: nn.Module, x: Tensor) -> Tensor:
+        """Run the norm with its changed vectors."""
+        norm: Any = base
+        return functional.layer_norm(
+            x, norm.normalized_shape, norm.weight + self.weight, norm.bias + self.bias, norm.eps
+        )
+
+
+@MODELS.register_module()
+class NormTuning(WrappingAdapter):
+    """The gains and offsets of all norms in the blocks train (Zhao et al., ICLR 2024, https://arxiv.org/abs/2312.11420).
+
+    Trained: `4 D` a block. Mergeable. The ViT's last norm stays: the heads take features before it.
+    """
+
+    identity_at_init: bool = True
+    no_decay: tuple[str, ...] = ("weight", "bias")
+
+    def __init__(self, *, embed_dim: int, depth: int) -> None:
+        """Build the differences.
+
+        Args:
+            embed_dim: width of the ViT.
+            depth: number of blocks of the ViT.
+        """
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict({handle: NormChange(embed_dim) for handle in ("norm1", "norm2")}) for _ in range(depth)
+        )
+
+    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+        """Yield the differences, block by block."""
+        for layer, block in enumerate(self.blocks):
+            for handle, change in block.items():  # type: ignore[operator]
+                yield layer, handle, change
+
+    def fold(self, base: nn.Module, change: Change) -> None:
+        """Add the differences to their norm's vectors."""
+        norm: Any = base
+        difference: Any = change
+        norm.weight.add_(difference.weight)
+        norm.bias.add_(difference.bias)
+
+    @staticmethod
+    def num_params(*, embed_dim: int, depth: int) -> int:
+        """Return the number of trainable parameters in closed form."""
+        return 4 * embed_dim * depth
+
+    @staticmethod
+    def examples() -> tuple[dict[str, Any], ...]:
+        """Return small settings for the contract test."""
+        return ({},)

@@ -1,0 +1,137 @@
+"""SAM-PARSER: the singular values of chosen weights train, their bases stay.
+
+Shapes: K singular values of a weight (out, in) or (out, in, height, width), `K = min(out, in * height * width)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rs_adapt.adapters._wrapping import (
+    LINEARS,
+    PATCH_EMBED,
+    Change,
+    WeightChange,
+    WrappingAdapter,
+    check_targets,
+    linear_dims,
+)
+from rs_adapt.registry import MODELS
+
+
+class SpectrumChange(WeightChange):
+    """`W' = W + U diag(d) V^T` with `W = U diag(s) V^T`: `d` trains, or `d = s * relative` and `relative` trains."""
+
+    u_OK: Tensor
+    v_KI: Tensor
+    start_K: Tensor
+
+    def __init__(self, count: int, *, relative: bool) -> None:
+        super().__init__()
+        self.relative = relative
+        self.change = nn.Parameter(torch.zeros(count))
+
+    @torch.no_grad()
+    def bind(self, base: nn.Module) -> None:
+        """Decompose the layer's weight, in fp32; the bases are derived, so no file holds them."""
+        super().bind(base)
+        weight: Any = base.weight
+        flat = weight.detach().float().flatten(1)
+        if weight.is_meta:
+            count = min(flat.shape)
+            parts = flat.new_empty(flat.shape[0], count), flat.new_empty(count), flat.new_empty(count, flat.shape[1])
+        else:
+            parts = torch.linalg.svd(flat, full_matrices=False)
+        for name, value in zip(("u_OK", "start_K", "v_KI"), parts, strict=True):
+            self.register_buffer(name, value.contiguous(), persistent=False)
+
+    def merged_weight(self, weight: Tensor) -> Tensor:
+        """Return `W + U diag(d) V^T`."""
+        difference = self.change * self.start_K if self.relative else self.change
+        return weight + ((self.u_OK * difference) @ self.v_KI).view_as(weight)
+
+
+@MODELS.register_module()
+class SamParser(WrappingAdapter):
+    """SAM-PARSER, parameter space reconstruction (Peng et al., AAAI 2024, https://arxiv.org/abs/2308.14604).
+
+    `W' = U diag(s + d) V^T`, d zero at the start: exactly the frozen features. `relative=True` trains `s (1 + d)`, in
+    which a step moves all singular values by the same share. Trained: `min(out, in)` a linear layer, of the patch
+    embedding `min(D, 3 patch_px^2)`. Mergeable.
+
+    The paper decomposes the convolutions of SAM's neck (512 values). A plain ViT has no neck: here any of its linear
+    layers and the patch embedding can be targets. Keeps U and V beside each weight: about twice its memory.
+
+    Departs from the reference in (SJTU-DeepVisionLab/SAM-PARSER @ 8ecd9b0): W itself is kept and the difference added,
+    so that the start is exact to the bit; all singular values are used, not a multiple of four; bases never train.
+    """
+
+    identity_at_init: bool = True
+    no_decay: tuple[str, ...] = ("change",)
+
+    def __init__(
+        self,
+        *,
+        embed_dim: int,
+        depth: int,
+        mlp_dim: int,
+        patch_px: int,
+        targets: Sequence[str] = (PATCH_EMBED, *LINEARS),
+        relative: bool = False,
+    ) -> None:
+        """Build the differences; the weights are decomposed when the adapter meets its ViT.
+
+        Args:
+            embed_dim: width of the ViT.
+            depth: number of blocks of the ViT.
+            mlp_dim: hidden width of the ViT's feed-forward part.
+            patch_px: patch size of the ViT, pixels.
+            targets: handles of the layers: patch_embed, attn_q, attn_k, attn_v, attn_out, fc1, fc2.
+            relative: train the singular values' relative differences.
+
+        Raises:
+            ConfigError: an argument is out of its range.
+        """
+        super().__init__()
+        self.targets = check_targets("SamParser", tuple(targets), (PATCH_EMBED, *LINEARS))
+        self.patch_embed = None
+        if PATCH_EMBED in self.targets:
+            self.patch_embed = SpectrumChange(min(embed_dim, 3 * patch_px**2), relative=relative)
+        in_blocks = [target for target in self.targets if target != PATCH_EMBED]
+        self.blocks = nn.ModuleList()
+        for _ in range(depth):
+            counts = {t: min(linear_dims(t, embed_dim=embed_dim, mlp_dim=mlp_dim)) for t in in_blocks}
+            self.blocks.append(
+                nn.ModuleDict({target: SpectrumChange(count, relative=relative) for target, count in counts.items()})
+            )
+
+    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+        """Yield the changes: patch embedding first, then block by block."""
+        if self.patch_embed is not None:
+            yield None, PATCH_EMBED, self.patch_embed
+        for layer, block in enumerate(self.blocks):
+            for target, change in block.items():  # type: ignore[operator]
+                yield layer, target, change
+
+    @staticmethod
+    def num_params(
+        *,
+        embed_dim: int,
+        depth: int,
+        mlp_dim: int,
+        patch_px: int,
+        targets: Sequence[str] = (PATCH_EMBED, *LINEARS),
+    ) -> int:
+        """Return the number of trainable parameters in closed form."""
+        in_blocks = [target for target in targets if target != PATCH_EMBED]
+        per_block = sum(min(linear_dims(t, embed_dim=embed_dim, mlp_dim=mlp_dim)) for t in in_blocks)
+        return depth * per_block + (min(embed_dim, 3 * patch_px**2) if PATCH_EMBED in targets else 0)
+
+    @staticmethod
+    def examples() -> tuple[dict[str, Any], ...]:
+        """Return small settings for the contract test."""
+        return ({}, {"targets": ("attn_q", "fc2"), "relative": True})

@@ -1,0 +1,173 @@
+"""Several methods in one ViT, one after another."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rs_adapt.adapters._contract import Adapter
+from rs_adapt.errors import ConfigError
+from rs_adapt.registry import MODELS
+
+
+@MODELS.register_module()
+class Stack(Adapter):
+    """A stack of adapters: each acts at its own hooks, in the order given.
+
+    Layers are wrapped and outputs of blocks changed by the first adapter first; tokens of all stand side by side; at
+    most one may hand queries to the head. Trained: what the adapters train together.
+    """
+
+    def __init__(
+        self,
+        *,
+        adapters: Sequence[Mapping[str, Any]],
+        embed_dim: int,
+        depth: int,
+        patch_px: int,
+        mlp_dim: int,
+        gated_mlp: bool = False,
+    ) -> None:
+        """Build the adapters.
+
+        Args:
+            adapters: configs of at least two adapters; facts of the backbone are passed on to those that take them.
+            embed_dim: width of the ViT.
+            depth: number of blocks of the ViT.
+            patch_px: patch size of the ViT, pixels.
+            mlp_dim: hidden width of the ViT's feed-forward part.
+            gated_mlp: the feed-forward part has a gate beside `fc1`.
+
+        Raises:
+            ConfigError: there are fewer than two adapters, or two of them are the same.
+        """
+        super().__init__()
+        facts = {
+            "embed_dim": embed_dim,
+            "depth": depth,
+            "patch_px": patch_px,
+            "mlp_dim": mlp_dim,
+            "gated_mlp": gated_mlp,
+        }
+        types = [adapter["type"] for adapter in adapters]
+        if len(types) < 2 or len(set(types)) != len(types):
+            raise ConfigError(
+                f"Stack: adapters are [{', '.join(map(str, types))}]; give two or more methods, each once."
+            )
+        built = {_name(adapter["type"]): MODELS.build(_with_facts(adapter, facts)) for adapter in adapters}
+        self.adapters = nn.ModuleDict(built)
+        self.identity_at_init = all(adapter.identity_at_init for adapter in self._all())
+        self.zero_grad_at_init = tuple(
+            f"adapters.{name}.{full}"
+            for name, adapter in built.items()
+            for full in adapter.adapter_params()
+            if any(part in full for part in adapter.zero_grad_at_init)
+        )
+        self.no_decay = tuple(
+            f"adapters.{name}.{full}"
+            for name, adapter in built.items()
+            for full in adapter.adapter_params()
+            if any(part in full for part in adapter.no_decay)
+        )
+        self.needs_base_tokens = any(adapter.needs_base_tokens for adapter in self._all())
+
+    def _all(self) -> list[Adapter]:
+        return list(self.adapters.values())  # type: ignore[arg-type]
+
+    def wrap(self, vit: nn.Module) -> None:
+        """Let each wrap its layers."""
+        for adapter in self._all():
+            adapter.wrap(vit)
+
+    @contextmanager
+    def unwrapped(self) -> Iterator[None]:
+        """Switch the wrapped layers of all off while the context lasts."""
+        with ExitStack() as contexts:
+            for adapter in self._all():
+                contexts.enter_context(adapter.unwrapped())
+            yield
+
+    def prepare(self, base_tokens: Callable[[], Tensor]) -> None:
+        """Let each that needs them see the frozen ViT's tokens, which are computed once."""
+        tokens_BND = base_tokens()
+        for adapter in self._all():
+            if adapter.needs_base_tokens:
+                adapter.prepare(lambda: tokens_BND)
+
+    def tokens(self, layer: int) -> Tensor | None:
+        """Return the tokens of all, side by side."""
+        every = [adapter.tokens(layer) for adapter in self._all()]
+        found = [tokens for tokens in every if tokens is not None]
+        if len(found) < 2:
+            return found[0] if found else None
+        batch = max(tokens.shape[0] if tokens.ndim == 3 else 1 for tokens in found)
+        return torch.cat([tokens.expand(batch, -1, -1) for tokens in found], dim=1)
+
+    def after_block(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> Tensor:
+        """Let each change the output of a block."""
+        for adapter in self._all():
+            adapter.num_prefix = self.num_prefix
+            x_BND = adapter.after_block(x_BND, layer, grid_hw)
+        return x_BND
+
+    def queries(self) -> Tensor | None:
+        """Return the queries of the one that has some."""
+        every = [adapter.queries() for adapter in self._all()]
+        found = [queries for queries in every if queries is not None]
+        if len(found) > 1:
+            raise ConfigError("Stack: two of its adapters hand queries to the decode head, which takes those of one.")
+        return found[0] if found else None
+
+    def why_unmergeable(self) -> str | None:
+        """Return the reason of the first that cannot be merged, or None if all can."""
+        reasons = (
+            f"of {type(adapter).__name__}, {reason}"
+            for adapter in self._all()
+            if (reason := adapter.why_unmergeable()) is not None
+        )
+        return next(reasons, None)
+
+    def merge(self, vit: nn.Module) -> None:
+        """Merge all, the last first."""
+        if (reason := self.why_unmergeable()) is not None:
+            raise ConfigError(f"Stack cannot be merged into the backbone's weights: {reason}.")
+        for adapter in reversed(self._all()):
+            adapter.merge(vit)
+
+    @staticmethod
+    def num_params(*, adapters: Sequence[Mapping[str, Any]], **facts: Any) -> int:
+        """Return the number of trainable parameters in closed form: the sum over the adapters."""
+        count = 0
+        for adapter in adapters:
+            cls: Any = MODELS.get(adapter["type"])
+            names = inspect.signature(cls.num_params).parameters
+            given = {key: value for key, value in {**facts, **adapter}.items() if key in names and value is not None}
+            count += cls.num_params(**given)
+        return count
+
+    @staticmethod
+    def examples() -> tuple[dict[str, Any], ...]:
+        """Return small settings for the contract test."""
+        earth = {"type": "rs_adapt.EarthAdapter", "rank": 4, "frequency_layers": (2, 3), "cutoff": 0.6}
+        lora = {"type": "rs_adapt.Lora", "rank": 4}
+        flora = {"type": "rs_adapt.Flora", "rank": 2, "targets": ("attn_q",)}
+        prompts = {"type": "rs_adapt.Vpt", "num_tokens": 2}
+        return ({"adapters": (lora, earth)}, {"adapters": (flora, lora, prompts)})
+
+
+def _name(adapter_type: str) -> str:
+    return adapter_type.rpartition(".")[2]
+
+
+def _with_facts(adapter: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    cls: Any = MODELS.get(adapter["type"])
+    if cls is None:
+        raise ConfigError(f"Stack: there is no adapter {adapter['type']!r}.")
+    taken = {key: value for key, value in facts.items() if key in inspect.signature(cls.__init__).parameters}
+    own = {key: value for key, value in adapter.items() if value is not None or key not in taken}
+    return {**taken, **own}

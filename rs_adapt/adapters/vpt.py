@@ -1,0 +1,69 @@
+"""VPT-deep: learnable tokens at the input of every block.
+
+Shapes: D embed, L blocks, M tokens a block.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rs_adapt.adapters._contract import Adapter
+from rs_adapt.adapters._wrapping import check_at_least
+from rs_adapt.registry import MODELS
+
+
+@MODELS.register_module()
+class Vpt(Adapter):
+    """Visual prompt tuning, deep form (Jia et al., ECCV 2022, https://arxiv.org/abs/2203.12119).
+
+    M learnable tokens stand between the CLS token and the patches at the input of every block, and are dropped after
+    it. They carry no position. Start: uniform(-v, v), `v = sqrt(6 / (3 patch_px^2 + D))`. Trained: `L M D`.
+    """
+
+    identity_at_init: bool = False
+    no_decay: tuple[str, ...] = ("prompts",)
+
+    def __init__(
+        self, *, embed_dim: int, depth: int, patch_px: int = 16, num_tokens: int = 50, dropout: float = 0.0
+    ) -> None:
+        """Build the prompts.
+
+        Args:
+            embed_dim: width of the ViT.
+            depth: number of blocks of the ViT.
+            patch_px: patch size of the ViT in pixels; sets the range of the start values only.
+            num_tokens: M, at least 1.
+            dropout: share of prompt values that is dropped in training, 0 to 1.
+
+        Raises:
+            ConfigError: an argument is out of its range.
+        """
+        super().__init__()
+        check_at_least("Vpt", num_tokens=(num_tokens, 1), dropout=(dropout, 0))
+        limit = math.sqrt(6 / (3 * patch_px**2 + embed_dim))
+        self.prompts = nn.Parameter(torch.empty(depth, num_tokens, embed_dim))
+        nn.init.uniform_(self.prompts, -limit, limit)
+        self.dropout = nn.Dropout(dropout)
+
+    def tokens(self, layer: int) -> Tensor | None:
+        """Return the prompts (M, D) of a block."""
+        prompts: Tensor = self.dropout(self.prompts[layer])
+        return prompts
+
+    def why_unmergeable(self) -> str | None:
+        """Return the reason: prompts are inputs."""
+        return "its prompts are inputs of the blocks, not weights"
+
+    @staticmethod
+    def num_params(*, embed_dim: int, depth: int, num_tokens: int = 50) -> int:
+        """Return the number of trainable parameters in closed form."""
+        return depth * num_tokens * embed_dim
+
+    @staticmethod
+    def examples() -> tuple[dict[str, Any], ...]:
+        """Return small settings for the contract test."""
+        return ({"num_tokens": 3},)
