@@ -28,6 +28,12 @@ METRICS = mm.Registry("metric", parent=mm.METRICS, scope=SCOPE, locations=["rs_a
 HOOKS = mm.Registry("hook", parent=mm.HOOKS, scope=SCOPE, locations=["rs_adapt.engine"])
 LOOPS = mm.Registry("loop", parent=mm.LOOPS, scope=SCOPE, locations=["rs_adapt.engine"])
 OPTIM_WRAPPERS = mm.Registry("optimizer wrapper", parent=mm.OPTIM_WRAPPERS, scope=SCOPE, locations=["rs_adapt.engine"])
+OPTIM_WRAPPER_CONSTRUCTORS = mm.Registry(
+    "optimizer wrapper constructor",
+    parent=mm.OPTIM_WRAPPER_CONSTRUCTORS,
+    scope=SCOPE,
+    locations=["rs_adapt.engine"],
+)
 
 
 @contextmanager

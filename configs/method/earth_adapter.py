@@ -15,19 +15,12 @@ Rank, layers and cutoff below were chosen on the same target images; `--untuned`
 parameters on DINOv2-L, near the 2.3 M that the paper states as its mean.
 """
 
+_base_ = "_recipe.py"
+
 method = dict(
     name="earth_adapter",
     title="Earth-Adapter",
     paper="https://arxiv.org/abs/2504.06220",
-    requires=None,
-    paramwise=dict(
-        # The scale of each layer decays like all other weights, as in the authors' runs.
-        custom_keys={
-            "norm": dict(decay_mult=0.0),
-            "decode_head.query_embed": dict(decay_mult=0.0),
-            "decode_head.level_embed": dict(decay_mult=0.0),
-        },
-    ),
 )
 
 model = dict(

@@ -7,20 +7,12 @@ neither as a target: P2V 21.0, V2P 7.2, R2U 21.5, U2R 11.8 (Earth-Adapter's main
 (CrossEarth-Gate). Generalization: P2V 57.9, V2P 49.4, R2U 57.1, U2R 42.7 (Earth-Adapter).
 """
 
+_base_ = "_recipe.py"
+
 method = dict(
     name="frozen",
     title="Frozen backbone",
     paper=None,
-    requires=None,
-    paramwise=dict(
-        custom_keys={
-            "norm": dict(decay_mult=0.0),
-            "decode_head.query_embed": dict(decay_mult=0.0),
-            "decode_head.level_embed": dict(decay_mult=0.0),
-        },
-    ),
 )
 
 model = dict(backbone=dict(adapter=None, frozen=True))
-
-tuned = dict()

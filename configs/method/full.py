@@ -8,22 +8,13 @@ against 62.4, 59.6, 42.6, 35.8 (CrossEarth-Gate). Generalization: P2V 12.6, V2P 
 (Earth-Adapter).
 """
 
+_base_ = "_recipe.py"
+
 method = dict(
     name="full",
     title="Full fine-tuning",
     paper=None,
-    requires=None,
-    paramwise=dict(
-        # The longest key that matches a name wins: norms of the backbone follow the first.
-        custom_keys={
-            "backbone.": dict(lr_mult=0.1),
-            "norm": dict(decay_mult=0.0),
-            "decode_head.query_embed": dict(decay_mult=0.0),
-            "decode_head.level_embed": dict(decay_mult=0.0),
-        },
-    ),
+    paramwise=dict(backbone_lr_mult=0.1),
 )
 
 model = dict(backbone=dict(adapter=None, frozen=False))
-
-tuned = dict()

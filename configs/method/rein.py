@@ -7,6 +7,8 @@ Earth-Adapter paper's main table (mIoU in %, best of ten evaluations on labelled
 adaptation P2V 60.2, V2P 60.9, R2U 52.8, U2R 26.0; generalization P2V 60.8, V2P 52.5, R2U 55.8, U2R 43.4.
 """
 
+_base_ = "_recipe.py"
+
 method = dict(
     name="rein",
     title="Rein",
@@ -15,15 +17,6 @@ method = dict(
         head=["mask2former", "mask2former_small"],
         unless={"model.backbone.adapter.query_dim": None},
         reason="its tokens become the queries of the decode head, and this head has none",
-    ),
-    paramwise=dict(
-        custom_keys={
-            "norm": dict(decay_mult=0.0),
-            "adapter.layer_tokens": dict(decay_mult=0.0),
-            "adapter.scale": dict(decay_mult=0.0),
-            "decode_head.query_embed": dict(decay_mult=0.0),
-            "decode_head.level_embed": dict(decay_mult=0.0),
-        },
     ),
 )
 
@@ -42,5 +35,3 @@ model = dict(
         frozen=True,
     ),
 )
-
-tuned = dict()

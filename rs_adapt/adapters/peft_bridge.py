@@ -1,0 +1,235 @@
+"""Methods of the library peft, under the contract of the project's own.
+
+peft replaces layers of a model by its own, which hold the frozen layer and the new tensors. Here it is given nothing
+but the layers that shall change; its layers then live in the adapter, without the frozen layer, and the ViT keeps that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rs_adapt.adapters._wrapping import LINEARS, Change, WrappingAdapter, check_targets, linear_dims
+from rs_adapt.errors import ConfigError
+from rs_adapt.registry import MODELS
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """What the bridge has to know of a method of peft."""
+
+    # peft's name of it.
+    name: str
+    # Parts of the names of the tensors whose gradient is zero in the first step.
+    zero_grad: tuple[str, ...] = ()
+    # Whether the features start as the frozen ones.
+    identity: bool = True
+    # Whether its code compiles into one graph; where not, torch.compile still works, in pieces.
+    one_graph: bool = True
+    # Whether its layers need values to be made, so that they cannot be made on the meta device.
+    needs_values: bool = False
+    # Options that the bridge itself needs.
+    own: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+_KINDS = {
+    "boft": _Kind(name="BOFT", needs_values=True),
+    "dora": _Kind(name="LORA", zero_grad=("lora_A",), one_graph=False, own={"use_dora": True}),
+    # Its random start moves the features at once; options init_weights=True starts from zero.
+    "fourierft": _Kind(name="FOURIERFT", identity=False),
+    "hra": _Kind(name="HRA"),
+    "ia3": _Kind(name="IA3", own={"feedforward_modules": []}),
+    "lora": _Kind(name="LORA", zero_grad=("lora_A",)),
+    "oft": _Kind(name="OFT"),
+    # The random projections follow from a seed: no file needs to hold them.
+    "vera": _Kind(name="VERA", zero_grad=("vera_lambda_d",), own={"save_projection": False}),
+}
+# Set by the bridge.
+_TAKEN = {
+    "use_dora",
+    "save_projection",
+    "peft_type",
+    "task_type",
+    "target_modules",
+    "inference_mode",
+    "base_model_name_or_path",
+    "auto_mapping",
+}
+
+
+class PeftChange(Change):
+    """One of peft's layers in place of the layer it was made for."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, base: nn.Module, x: Tensor) -> Tensor:
+        """Run peft's layer, which runs the frozen one."""
+        y: Tensor = self.layer(x)
+        return y
+
+
+@MODELS.register_module()
+class PeftAdapter(WrappingAdapter):
+    """A method of peft (https://github.com/huggingface/peft, Apache-2.0) on linear layers of the ViT.
+
+    The start is the library's own: the features of the frozen ViT. Mergeable.
+    """
+
+    identity_at_init: bool = True
+    no_decay: tuple[str, ...] = ("magnitude", "lambda", "boft_s", "ia3_l", "bias")
+
+    def __init__(
+        self,
+        *,
+        embed_dim: int,
+        depth: int,
+        mlp_dim: int,
+        kind: str,
+        targets: Sequence[str] = ("attn_q", "attn_v"),
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Check the options; the layers are made when the adapter meets its ViT.
+
+        Args:
+            embed_dim: width of the ViT.
+            depth: number of blocks of the ViT.
+            mlp_dim: hidden width of the ViT's feed-forward part.
+            kind: boft, dora, fourierft, hra, ia3, lora, oft or vera.
+            targets: handles of the layers: attn_q, attn_k, attn_v, attn_out, fc1, fc2.
+            options: what peft's configuration of the method takes.
+
+        Raises:
+            ConfigError: peft is not installed, or an argument is not known or refused by peft.
+        """
+        super().__init__()
+        if kind not in _KINDS:
+            raise ConfigError(f"PeftAdapter: there is no kind {kind!r}. Known: {', '.join(_KINDS)}.")
+        self.depth, self.kind = depth, kind
+        self.targets = check_targets(f"peft:{kind}", tuple(targets), LINEARS)
+        self.options = dict(options or {})
+        facts = _KINDS[kind]
+        self.zero_grad_at_init, self.compiles_as_one_graph = facts.zero_grad, facts.one_graph
+        self.identity_at_init = facts.identity or bool(self.options.get("init_weights"))
+        self.config = _config(kind, self.options)
+        self.layers = nn.ModuleDict()
+
+    def wrap(self, vit: nn.Module) -> None:
+        """Let peft make its layers of all targets at once (some methods share tensors), then put them in place."""
+        blocks: Any = vit.blocks
+        bases = {f"{layer}_{t}": getattr(blocks[layer], t) for layer in range(self.depth) for t in self.targets}
+        for name, layer in _made_by_peft(self.kind, self.config, bases).items():
+            self.layers[name] = PeftChange(layer)
+        super().wrap(vit)
+
+    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+        """Yield peft's layers, block by block."""
+        for name, change in self.layers.items():
+            number, _, handle = name.partition("_")
+            yield int(number), handle, change  # type: ignore[misc]
+
+    def fold(self, base: nn.Module, change: Change) -> None:
+        """Let peft write its change into the frozen layer."""
+        layer: Any = change.layer
+        layer.merge(safe_merge=True)
+
+    @staticmethod
+    def num_params(
+        *,
+        embed_dim: int,
+        depth: int,
+        mlp_dim: int,
+        kind: str,
+        targets: Sequence[str] = ("attn_q", "attn_v"),
+        options: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Return the number of trainable parameters: peft has the formulas, so its layers are made and counted."""
+        with torch.device("meta"):
+            bases = {
+                f"{layer}_{t}": nn.Linear(*linear_dims(t, embed_dim=embed_dim, mlp_dim=mlp_dim))
+                for layer in range(depth)
+                for t in targets
+            }
+            made = _made_by_peft(kind, _config(kind, dict(options or {})), bases)
+        return sum(p.numel() for layer in made.values() for p in layer.parameters() if p.requires_grad)
+
+    @staticmethod
+    def examples() -> tuple[dict[str, Any], ...]:
+        """Return small settings for the contract test."""
+        return (
+            {"kind": "lora", "options": {"r": 4}},
+            {"kind": "dora", "options": {"r": 4}, "targets": ("attn_q", "fc1")},
+            {"kind": "oft", "options": {"r": 0, "oft_block_size": 8}},
+            {"kind": "boft", "options": {"boft_block_size": 8}},
+            {"kind": "vera", "options": {"r": 16}},
+            {"kind": "fourierft", "options": {"n_frequency": 50, "scaling": 1.0}},
+            {"kind": "fourierft", "options": {"n_frequency": 50, "scaling": 1.0, "init_weights": True}},
+            {"kind": "hra", "options": {"r": 4}},
+            {"kind": "ia3"},
+        )
+
+
+def _peft() -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import peft
+    except ImportError as error:
+        raise ConfigError(
+            "methods named peft:... need the library peft, which is not installed. Install it with "
+            "pip install 'rs-adapt[peft]'."
+        ) from error
+    return peft
+
+
+def _config(kind: str, options: Mapping[str, Any]) -> Any:
+    peft = _peft()
+    facts = _KINDS[kind]
+    cls = peft.PEFT_TYPE_TO_CONFIG_MAPPING[getattr(peft.PeftType, facts.name)]
+    known = sorted(field.name for field in dataclasses.fields(cls) if field.init and field.name not in _TAKEN)
+    if unknown := sorted(options.keys() - set(known)):
+        raise ConfigError(
+            f"peft:{kind} has no option {', '.join(unknown)} (model.backbone.adapter.options). "
+            f"Known: {', '.join(known)}."
+        )
+    try:
+        with warnings.catch_warnings():
+            # Of projections that are not saved.
+            warnings.simplefilter("ignore")
+            return cls(**{**options, **facts.own, "target_modules": [".*"]})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"peft:{kind} refuses its options {dict(options)}: {error}") from error
+
+
+def _made_by_peft(kind: str, config: Any, bases: Mapping[str, Any]) -> dict[str, nn.Module]:
+    """Return peft's layer for each layer, without the layer itself among its submodules."""
+    peft = _peft()
+    on_meta = next(iter(bases.values())).weight.is_meta
+    standing: Mapping[str, Any] = bases
+    device: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+    if on_meta and _KINDS[kind].needs_values:
+        device = torch.device("cpu")
+        standing = {name: nn.Linear(base.in_features, base.out_features, device="cpu") for name, base in bases.items()}
+    model = nn.ModuleDict(standing)
+    config.target_modules = set(bases)
+    try:
+        with warnings.catch_warnings(), device:
+            warnings.simplefilter("ignore")
+            peft.get_peft_model(model, config)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"peft:{kind} cannot change these layers: {error}") from error
+    made: dict[str, nn.Module] = {}
+    for name, base in bases.items():
+        layer = model[name]
+        # As a plain attribute the layer is found by peft's code, and has its place in the ViT alone.
+        del layer._modules["base_layer"]
+        layer.__dict__["base_layer"] = base
+        made[name] = layer.to("meta") if on_meta else layer
+    return made

@@ -1,0 +1,116 @@
+"""Methods that are made of others: `lora+earth_adapter` is a stack, `peft:dora` a method of the library peft."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rs_adapt.config import axes
+from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PEFT = "peft"
+_STACK_FACTS = ("embed_dim", "depth", "patch_px", "mlp_dim", "gated_mlp")
+
+
+def is_composite(name: str) -> bool:
+    """Whether a name is not that of a file: a stack, a method of peft, or `peft` without one."""
+    return "+" in name or ":" in name or axes.normal(name) == PEFT
+
+
+def find(name: str) -> str:
+    """Return the canonical spelling of a composite name.
+
+    Raises:
+        UnknownName: a part does not exist.
+        ConfigError: a stack names one method twice, or nothing between two plus signs.
+    """
+    if "+" not in name:
+        return _find_peft(name)
+    parts = [axes.find("method", part) for part in name.split("+")]
+    if len(set(parts)) != len(parts):
+        raise ConfigError(f"The stack {name!r} names a method twice. Name each once, such as lora+earth-adapter.")
+    return "+".join(parts)
+
+
+def names(stem: str) -> tuple[str, ...]:
+    """Return the names of the methods in a file: its stem, or those of the library."""
+    if stem != PEFT:
+        return (stem,)
+    return tuple(f"{PEFT}:{kind}" for kind in _peft_file()["method"]["kinds"])
+
+
+def read(name: str) -> Mapping[str, Any]:
+    """Return the content of the method file that a canonical composite name stands for.
+
+    Raises:
+        IncompatibleCell: a method in a stack has no adapter.
+        ConfigError: a file cannot be read.
+    """
+    return _stack(name) if "+" in name else _peft(name)
+
+
+def _stack(name: str) -> dict[str, Any]:
+    files = {part: axes.load("method", part) for part in name.split("+")}
+    for part, file in files.items():
+        if file["model"]["backbone"]["adapter"] is None:
+            raise IncompatibleCell(
+                f"The stack {name} holds {part}, which has no adapter: it decides whether the whole backbone trains. "
+                "Stack methods that add to a frozen backbone, such as lora+earth-adapter."
+            )
+    first = next(iter(files.values()))["method"]
+    requires = [file["method"]["requires"] for file in files.values() if file["method"].get("requires")]
+    return {
+        "method": {
+            **first,
+            "name": name,
+            "title": " + ".join(file["method"]["title"] for file in files.values()),
+            "paper": None,
+            # At most one adapter may hand queries to the head, which is what methods require a head for.
+            "requires": _in_stack(requires[0], files) if requires else None,
+        },
+        "model": {
+            "backbone": {
+                "adapter": {
+                    "type": "rs_adapt.Stack",
+                    **dict.fromkeys(_STACK_FACTS),
+                    "adapters": {part: file["model"]["backbone"]["adapter"] for part, file in files.items()},
+                },
+                "frozen": True,
+            }
+        },
+        # Values that were tuned for a method alone say nothing about it in a stack.
+        "tuned": {},
+    }
+
+
+def _in_stack(requires: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a requirement whose keys to lift it point into the stack."""
+    prefix = "model.backbone.adapter."
+    owner = next(part for part, file in files.items() if file["method"].get("requires") == requires)
+    unless = {key.replace(prefix, f"{prefix}adapters.{owner}."): free for key, free in requires["unless"].items()}
+    return {**requires, "unless": unless}
+
+
+def _find_peft(name: str) -> str:
+    library, _, kind = axes.normal(name).partition(":")
+    if library != PEFT:
+        raise UnknownName(axes.unknown_text("source of methods", library, (PEFT,)))
+    kinds = tuple(_peft_file()["method"]["kinds"])
+    if kind not in kinds:
+        text = axes.unknown_text("method of peft", kind, kinds)
+        raise UnknownName(f"{text} Name one as peft:{kinds[0]}.")
+    return f"{PEFT}:{kind}"
+
+
+def _peft(name: str) -> dict[str, Any]:
+    content, kind = _peft_file(), name.partition(":")[2]
+    facts = content["method"].pop("kinds")[kind]
+    content["method"] |= {"name": name, "title": f"{facts['title']} (peft)", "paper": facts["paper"]}
+    content["model"]["backbone"]["adapter"] |= {"kind": kind, "options": facts["options"]}
+    return content
+
+
+def _peft_file() -> dict[str, Any]:
+    return axes.load_file("method", PEFT)

@@ -1,0 +1,88 @@
+"""Groups of the optimizer: what the method's contract says about its tensors, and the recipe for the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.optim import DefaultOptimWrapperConstructor
+from torch import nn
+
+from rs_adapt.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class ParamGroups(DefaultOptimWrapperConstructor):  # type: ignore[misc]
+    """mmengine's constructor that also asks the adapter, and puts tensors with equal settings into one group.
+
+    Tensors that an adapter names in `no_decay` get no weight decay; all of the adapter's get `adapter_lr_mult` times
+    the learning rate. Where the whole backbone trains, it gets `backbone_lr_mult` times the rate, and its biases,
+    norms, scales and embeddings no decay. Both factors stand in `method.paramwise` (1 by default); `custom_keys` there
+    say what holds for the rest of the model.
+    Every tensor that trains is in exactly one group, a frozen one in none. mmengine itself makes a group of every
+    tensor, which costs a call each in every step.
+    """
+
+    paramwise_cfg: dict[str, Any]
+
+    def add_params(
+        self, params: list[dict[str, Any]], module: nn.Module, prefix: str = "", is_dcn_module: Any = None
+    ) -> None:
+        """Append the groups of a module's tensors to `params`."""
+        if prefix:
+            super().add_params(params, module, prefix=prefix, is_dcn_module=is_dcn_module)
+            return
+        self.paramwise_cfg = {
+            **self.paramwise_cfg,
+            "custom_keys": {
+                **self.paramwise_cfg.get("custom_keys", {}),
+                **backbone_keys(
+                    module,
+                    lr_mult=self.paramwise_cfg.get("backbone_lr_mult", 1.0),
+                    adapter_lr_mult=self.paramwise_cfg.get("adapter_lr_mult", 1.0),
+                ),
+            },
+        }
+        single: list[dict[str, Any]] = []
+        super().add_params(single, module, is_dcn_module=is_dcn_module)
+        params += merged(single)
+
+
+def backbone_keys(model: nn.Module, *, lr_mult: float, adapter_lr_mult: float) -> dict[str, dict[str, float]]:
+    """Return mmengine's custom keys for what trains in the backbone: whole names, so that no other tensor fits.
+
+    Args:
+        model: A segmentor, or a strategy around one.
+        lr_mult: Factor of the learning rate of the backbone's own tensors, where it is not frozen.
+        adapter_lr_mult: Factor of the learning rate of the adapter's.
+    """
+    segmentor: Any = getattr(model, "segmentor", model)
+    backbone: Any = segmentor.backbone
+    adapter = getattr(backbone, "adapter", None)
+    if adapter is not None:
+        return {
+            f"backbone.adapter.{name}": {
+                "lr_mult": adapter_lr_mult,
+                "decay_mult": 0.0 if any(part in name for part in adapter.no_decay) else 1.0,
+            }
+            for name in adapter.adapter_params()
+        }
+    return {
+        f"backbone.{name}": {"lr_mult": lr_mult, "decay_mult": 0.0 if _is_vector(name, parameter) else 1.0}
+        for name, parameter in backbone.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def _is_vector(name: str, parameter: nn.Parameter) -> bool:
+    """Whether a tensor of a ViT is a bias, norm, scale or embedding, none of which shall shrink."""
+    return parameter.ndim <= 1 or name.endswith(("cls_token", "position_embeddings"))
+
+
+def merged(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join groups with equal settings, in the order of their first tensors."""
+    joined: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for group in groups:
+        settings = {key: value for key, value in group.items() if key not in ("params", "lr_mult", "decay_mult")}
+        same = joined.setdefault(tuple(sorted(settings.items())), {**settings, "params": []})
+        same["params"] += group["params"]
+    return list(joined.values())

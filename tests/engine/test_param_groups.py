@@ -1,0 +1,93 @@
+"""Groups of the optimizer, of every shipped method: what decays, what learns how fast, and that nothing is left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from mmengine.optim import build_optim_wrapper
+
+from rs_adapt.config import axes, compose, resolve_cell
+from rs_adapt.engine.param_groups import merged
+from rs_adapt.errors import IncompatibleCell
+from rs_adapt.metrics.cost import build_on_meta
+from rs_adapt.registry import load_libraries
+
+# Tensors of the method that decay and those that do not, one each (parts of names).
+DECAYS = {
+    "earth_adapter": ("_weight", None),
+    "rein": ("refine.weight", "layer_tokens_a"),
+    "vpt": (None, "prompts"),
+    "lora": ("down", None),
+    "bitfit": (None, "bias"),
+    "norm": (None, "weight"),
+    "sam_parser": (None, "change"),
+    "lora+vpt": ("lora.blocks.0.attn_q.down", "vpt.prompts"),
+}
+
+
+def groups_of(method: str, *overrides: str) -> tuple[Any, list[dict[str, Any]]]:
+    head = "mask2former" if method == "rein" else "linear"
+    cell = resolve_cell("loveda-dg", method=method, backbone="dinov2-nano", head=head)
+    cfg = compose(cell, overrides=overrides, weights="random")
+    model = build_on_meta(cfg)
+    load_libraries()
+    return model, build_optim_wrapper(model, cfg.optim_wrapper.to_dict()).optimizer.param_groups
+
+
+@pytest.mark.parametrize("method", axes.values("method"))
+def test_every_trained_tensor_is_in_one_group_and_no_frozen_one(method: str) -> None:
+    try:
+        model, groups = groups_of(method)
+    except IncompatibleCell as error:
+        pytest.fail(f"{method}: {error}")
+    grouped = [id(p) for group in groups for p in group["params"]]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == {id(p) for p in model.parameters() if p.requires_grad}
+
+
+@pytest.mark.parametrize("method", DECAYS)
+def test_what_the_contract_names_does_not_decay(method: str) -> None:
+    model, groups = groups_of(method)
+    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    own = {name: decay[id(p)] for name, p in model.backbone.adapter.adapter_params().items()}
+    with_decay, without = DECAYS[method]
+    if with_decay:
+        assert {value for name, value in own.items() if with_decay in name} == {0.05}
+    if without:
+        assert {value for name, value in own.items() if without in name} == {0.0}
+    if not with_decay or not without:
+        assert len(set(own.values())) == 1
+
+
+def test_full_trains_the_backbone_at_a_tenth_and_its_norms_without_decay() -> None:
+    model, groups = groups_of("full")
+    settings = {id(p): (group["lr"], group["weight_decay"]) for group in groups for p in group["params"]}
+    block = model.backbone.layers[0]
+    assert settings[id(block.mlp.fc1.weight)] == (pytest.approx(1e-5), 0.05)
+    for vector in (block.norm1.weight, block.mlp.fc1.bias, model.backbone.embeddings.cls_token):
+        assert settings[id(vector)] == (pytest.approx(1e-5), 0.0)
+    assert {settings[id(p)][0] for p in model.decode_head.parameters()} == {1e-4}
+
+
+def test_a_method_may_learn_at_another_rate_than_the_head() -> None:
+    model, groups = groups_of("lora", "method.paramwise.adapter_lr_mult=0.25")
+    rate = {id(p): group["lr"] for group in groups for p in group["params"]}
+    assert {rate[id(p)] for p in model.backbone.adapter.parameters()} == {0.25 * 1e-4}
+    assert {rate[id(p)] for p in model.decode_head.parameters()} == {1e-4}
+
+
+def test_equal_settings_share_a_group_and_others_do_not() -> None:
+    a, b, c = (torch.nn.Parameter(torch.zeros(1)) for _ in range(3))
+    joined = merged(
+        [
+            {"params": [a], "lr": 1.0, "decay_mult": 1.0},
+            {"params": [b], "lr": 2.0},
+            {"params": [c], "lr": 1.0},
+        ]
+    )
+    assert [(group["lr"], [id(p) for p in group["params"]]) for group in joined] == [
+        (1.0, [id(a), id(c)]),
+        (2.0, [id(b)]),
+    ]
