@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from rs_adapt.commands.evaluate import evaluate
+from rs_adapt.commands.export import export
 from rs_adapt.commands.list import list_values
 from rs_adapt.commands.show import show
 from rs_adapt.commands.train import train
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command("train")(train)
 app.command("eval")(evaluate)
+app.command("export")(export)
 app.command("list")(list_values)
 app.command("show")(show)
 app.add_typer(weights_app, name="weights")

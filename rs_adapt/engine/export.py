@@ -1,0 +1,121 @@
+"""From a trained run to files for others: the adapter pack alone, or a plain backbone with the adapter folded in."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from rs_adapt.backbones.weights import file_sha256
+from rs_adapt.engine.checkpoint import load_model
+from rs_adapt.engine.pack import MANIFEST_FILE, TENSORS_FILE, read_manifest, save_pack
+from rs_adapt.errors import ConfigError, RunExists
+
+BACKBONE_FILE = "backbone.safetensors"
+_BOOKKEEPING = ("format", "tensors")
+
+
+def export_pack(checkpoint: Path, out: Path, *, overwrite: bool = False) -> list[Path]:
+    """Copy a run's adapter pack, which is all that `rs-adapt eval` needs beside the base weights.
+
+    Args:
+        checkpoint: A run folder, or a folder with an adapter pack.
+        out: Folder to write.
+        overwrite: Replace it.
+
+    Returns:
+        The files written.
+
+    Raises:
+        CheckpointMismatch: There is no pack.
+        RunExists: The folder holds something, and `overwrite` is False.
+    """
+    read_manifest(checkpoint)
+
+    def fill(folder: Path) -> None:
+        for name in (TENSORS_FILE, MANIFEST_FILE):
+            shutil.copyfile(checkpoint / name, folder / name)
+
+    return _written(out, fill, overwrite=overwrite)
+
+
+def export_merged(cfg: Any, checkpoint: Path, out: Path, *, device: str = "cpu", overwrite: bool = False) -> list[Path]:
+    """Write a plain backbone with the adapter folded into its weights, and a pack of the head for it.
+
+    The backbone's file has the layout of transformers' modules, fp32, and loads as any base weights do; the pack is one
+    of the method `frozen` on that base. Both together give the run's output up to rounding.
+
+    Args:
+        cfg: The checkpoint's configuration, from `recompose`.
+        checkpoint: Folder of the pack.
+        out: Folder to write.
+        device: Where the model is built.
+        overwrite: Replace the folder.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ConfigError: The method has no adapter, or one that is no change of weights; the text says why.
+        RunExists: The folder holds something, and `overwrite` is False.
+    """
+    if cfg.model.get("segmentor", cfg.model).backbone.adapter is None:
+        raise ConfigError(
+            f"the method {cfg.cell.method} has no adapter, so there is nothing to merge. Export without --merge."
+        )
+    _check_free(out, overwrite=overwrite)
+    model = load_model(cfg, checkpoint, device=device)
+    backbone = model.backbone
+    backbone.adapter.merge(backbone)
+    backbone.adapter = None
+
+    def fill(folder: Path) -> None:
+        tensors = {name: value.detach().cpu().contiguous() for name, value in backbone.state_dict().items()}
+        save_file(tensors, folder / BACKBONE_FILE, metadata={"format": "pt"})
+        save_pack(folder, model, _head_manifest(read_manifest(checkpoint), folder, sha256=backbone.base_sha256()))
+
+    return _written(out, fill, overwrite=overwrite)
+
+
+def _head_manifest(manifest: dict[str, Any], folder: Path, *, sha256: str) -> dict[str, Any]:
+    """The run's manifest as that of a head on another base."""
+    facts = {key: value for key, value in manifest.items() if key not in _BOOKKEEPING}
+    return {
+        **facts,
+        "cell": {**facts["cell"], "method": "frozen"},
+        "overrides": [
+            text for text in facts["overrides"] if not text.strip().startswith(("model.backbone", "method."))
+        ],
+        "base": {"name": facts["base"]["name"], "sha256": sha256, "weights": BACKBONE_FILE},
+        "merged": {
+            "method": facts["cell"]["method"],
+            "base": facts["base"],
+            "backbone_file_sha256": file_sha256(folder / BACKBONE_FILE),
+        },
+    }
+
+
+def _check_free(out: Path, *, overwrite: bool) -> None:
+    if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
+        raise RunExists(f"{out} exists. Name another folder with --out, or say --overwrite.")
+
+
+def _written(out: Path, fill: Any, *, overwrite: bool) -> list[Path]:
+    """Let `fill` write into a folder that appears at `out` complete or not at all."""
+    _check_free(out, overwrite=overwrite)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        temporary.chmod(0o755)
+        fill(temporary)
+        if out.is_dir():
+            shutil.rmtree(out)
+        else:
+            out.unlink(missing_ok=True)
+        temporary.replace(out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return sorted(out.iterdir())
