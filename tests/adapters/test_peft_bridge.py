@@ -1,0 +1,58 @@
+"""The bridge to peft: what it refuses, and that files hold each tensor once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import pytest
+from torch import nn
+
+from rs_adapt.adapters import PeftAdapter, attach
+from rs_adapt.errors import ConfigError
+
+FACTS = {"embed_dim": 32, "depth": 4, "mlp_dim": 64}
+
+
+def test_absent_library_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(ConfigError, match=r"pip install 'rs-adapt\[peft\]'"):
+        PeftAdapter(**FACTS, kind="lora")
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"kind": "dorra"}, "no kind 'dorra'"),
+        ({"kind": "lora", "options": {"rank": 4}}, "no option rank .*Known: .*r, "),
+        ({"kind": "lora", "options": {"target_modules": ["x"]}}, "no option target_modules"),
+        ({"kind": "oft", "options": {"r": 2, "oft_block_size": 4}}, "refuses its options"),
+    ],
+)
+def test_refuses_bad_arguments(knobs: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        PeftAdapter(**FACTS, **knobs)
+
+
+def test_a_size_that_does_not_fit_is_pefts_message(make_vit: Callable[[], nn.Module]) -> None:
+    adapter = PeftAdapter(**FACTS, kind="boft", options={"boft_block_size": 7})
+    with pytest.raises(ConfigError, match="cannot change these layers"):
+        attach(adapter, make_vit())
+
+
+def test_frozen_layers_and_random_projections_are_in_no_file(make_vit: Callable[[], nn.Module]) -> None:
+    vit, adapter = make_vit(), PeftAdapter(**FACTS, kind="vera", options={"r": 16})
+    attach(adapter, vit)
+    assert adapter.state_dict().keys() == adapter.adapter_params().keys()
+    names = [name for name, _ in vit.named_parameters()]
+    assert len([name for name in names if name.endswith("attn_q.base.weight")]) == 4
+    assert not any("base_layer" in name for name in names)
+
+
+def test_equal_seeds_give_equal_projections(make_vit: Callable[[], nn.Module]) -> None:
+    layers = []
+    for _ in range(2):
+        adapter = PeftAdapter(**FACTS, kind="vera", options={"r": 16, "projection_prng_key": 3})
+        attach(adapter, make_vit())
+        layers.append(adapter.layers["0_attn_q"].layer.vera_A["default"])
+    assert layers[0].equal(layers[1])

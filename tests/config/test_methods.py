@@ -1,0 +1,70 @@
+"""Names of methods that are made of others."""
+
+from __future__ import annotations
+
+import pytest
+
+from rs_adapt.config import axes, compose, paths, resolve_cell
+from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
+
+
+def adapter_of(method: str, *overrides: str, head: str = "linear") -> dict:
+    cell = resolve_cell("loveda-dg", method=method, head=head)
+    return compose(cell, overrides=overrides).model.backbone.adapter.to_dict()
+
+
+def test_a_stack_holds_the_settings_of_its_methods_with_the_backbones_facts() -> None:
+    adapter = adapter_of("LoRA+earth-adapter", "model.backbone.adapter.adapters.lora.rank=3")
+    assert adapter["type"] == "rs_adapt.Stack"
+    assert list(adapter["adapters"]) == ["lora", "earth_adapter"]
+    assert adapter["adapters"]["lora"] == {
+        "type": "rs_adapt.Lora",
+        **{"embed_dim": 1024, "depth": 24, "mlp_dim": 4096, "rank": 3, "alpha": 32.0},
+        **{"targets": ["attn_q", "attn_v"], "dropout": 0.0},
+    }
+    assert adapter["adapters"]["earth_adapter"]["frequency_layers"] == (21, 22, 23)
+
+
+def test_a_stack_with_rein_links_its_queries_or_says_what_it_requires() -> None:
+    adapter = adapter_of("lora+rein", head="mask2former")
+    assert adapter["adapters"]["rein"]["query_dim"] == 256
+    with pytest.raises(IncompatibleCell, match="adapters.rein.query_dim=None"):
+        adapter_of("lora+rein")
+    unlinked = adapter_of("lora+rein", "model.backbone.adapter.adapters.rein.query_dim=None")
+    assert unlinked["adapters"]["rein"]["query_dim"] is None
+
+
+def test_peft_fills_in_kind_and_options() -> None:
+    adapter = adapter_of("peft:DoRA", "model.backbone.adapter.options.r=2")
+    assert (adapter["kind"], adapter["options"]["r"]) == ("dora", 2)
+    assert "peft:dora" in axes.values("method")
+    assert axes.title("method", "peft:dora") == "DoRA (peft)"
+    assert ":" not in str(paths.run_dir(resolve_cell("loveda-dg", method="peft:dora")))
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("lora+lora", ConfigError, "twice"),
+        ("lora+", UnknownName, "no method ''"),
+        ("lora+nothing", UnknownName, "no method 'nothing'"),
+        ("peft:dorra", UnknownName, "Did you mean dora"),
+        ("peft", UnknownName, "peft:"),
+        ("timm:dora", UnknownName, "source of methods 'timm'"),
+    ],
+)
+def test_refuses_names(name: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        resolve_cell("loveda-dg", method=name)
+
+
+@pytest.mark.parametrize("part", ["frozen", "full"])
+def test_a_stack_takes_only_what_has_an_adapter(part: str) -> None:
+    with pytest.raises(IncompatibleCell, match=f"holds {part}"):
+        adapter_of(f"lora+{part}")
+
+
+def test_facts_of_a_gated_mlp_reach_the_adapter() -> None:
+    cell = resolve_cell("loveda-dg", method="bitfit", backbone="dinov2-g", head="linear")
+    adapter = compose(cell).model.backbone.adapter
+    assert (adapter.mlp_dim, adapter.gated_mlp) == (4096, True)
