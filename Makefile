@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install check test demo table-synthetic table-dubai ci clean
+.PHONY: help install check test demo table-synthetic table-dubai table-methods docs ci clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv with the pinned packages (PYTHON=python3.12 picks another Python)
 
@@ -36,6 +36,12 @@ table-synthetic: $(STAMP) ## Measure what each strategy closes of the gap on syn
 
 table-dubai: $(STAMP) ## The same on the Dubai images: DATA_ROOT=folder that holds dubai/
 	$(BIN)/python benchmarks/strategy_table.py configs/sweep/strategies_dubai.toml --data-root $(or $(DATA_ROOT),data)
+
+table-methods: $(STAMP) ## Measure every method on synthetic scenes, adaptation and generalization (docs/tables/)
+	$(BIN)/python benchmarks/method_table.py configs/sweep/methods_synthetic.toml
+
+docs: $(STAMP) ## Write docs/methods.md from the code
+	$(BIN)/python benchmarks/methods_page.py
 
 ci: check test ## What continuous integration runs
 

@@ -61,6 +61,10 @@ def main() -> None:
 def command(bench: str, row: dict[str, Any], seed: object) -> str:
     """The command of a row as a person would type it."""
     words = ["rs-adapt", "train", "--bench", f"{bench}-{row['setting']}"]
+    if "method" in row:
+        words += ["--method", row["method"].replace("_", "-")]
+    if row.get("untuned"):
+        words += ["--untuned"]
     if "strategy" in row:
         words += ["--strategy", row["strategy"].replace("_", "-")]
     for override in row.get("set", []):
@@ -70,7 +74,8 @@ def command(bench: str, row: dict[str, Any], seed: object) -> str:
 
 def run(bench: str, row: dict[str, Any], seed: int, work_dir: Path, data_root: Path | None) -> dict[str, Any]:
     """Train one cell unless its result is there, and return what the tables need of it."""
-    folder = work_dir / bench / row["name"].replace(" ", "-").replace(",", "") / f"seed{seed}"
+    name = row["name"].replace(" ", "-").replace(",", "").replace(":", "-")
+    folder = work_dir / bench / name / f"seed{seed}"
     words = command(bench, row, seed).split()[1:]
     result_file = folder / "result.json"
     if not result_file.is_file():
@@ -89,6 +94,7 @@ def run(bench: str, row: dict[str, Any], seed: int, work_dir: Path, data_root: P
         "oracle_pct": result["oracle"]["miou_pct"],
         "iou_pct": result["iou_pct"],
         "minutes": round(result["train_s"] / 60, 2),
+        "adapter_parameters": result["parameters"]["adapter"],
         "commit": (result["environment"]["git"] or {}).get("commit"),
         "torch": result["environment"]["packages"]["torch"],
     }

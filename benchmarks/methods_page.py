@@ -1,0 +1,154 @@
+"""Write `docs/methods.md` from the code: what every method is, where it acts, what it trains.
+
+    make docs
+
+`--check` writes nothing and fails where the page is not what the code says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.adapters import Adapter
+from rs_adapt.adapters._wrapping import WrappingAdapter
+from rs_adapt.config import axes
+from rs_adapt.config.wire_model import adapter_facts
+from rs_adapt.config.words import is_layers, layers
+from rs_adapt.registry import MODELS
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "methods.md"
+BACKBONES = ("dinov2_s", "dinov2_b", "dinov2_l")
+HOOKS = {
+    "tokens": "tokens at the input of blocks",
+    "after_block": "the output of blocks",
+    "queries": "queries of the head",
+    "prepare": "reads the frozen ViT's features",
+}
+INTRO = """# Methods
+
+What `--method` takes, as the code has it: this page is written by `make docs` and compared with the code in the tests.
+Parameters are those of the adapter with the settings of its file in `configs/method/`, without the decode head. All
+methods train under one recipe (`configs/method/_recipe.py`); a `+` between names stacks methods
+(`--method lora+earth-adapter`).
+
+"""
+
+
+def main() -> None:
+    """Write or compare the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare only")
+    text = page()
+    if parser.parse_args().check:
+        if not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text:
+            sys.exit(f"{PAGE.name} is not what the code says. Run `make docs`.")
+        return
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def page() -> str:
+    """Return the page."""
+    files = {name: axes.load("method", name) for name in axes.values("method")}
+    rows = ["| method | paper | S | B | L | acts on | merges |", "|---|---|---|---|---|---|---|"]
+    sections = []
+    told: set[type] = set()
+    for name, file in files.items():
+        cls = _class(file)
+        rows.append(_row(name, file, cls))
+        if cls is not None and cls not in told:
+            told.add(cls)
+            sections.append(_section(file["method"]["title"], cls))
+    return INTRO + "\n".join(rows) + "\n\n" + _without_adapter(files) + "\n".join(sections)
+
+
+def _class(file: dict[str, Any]) -> type[Adapter] | None:
+    adapter = file["model"]["backbone"]["adapter"]
+    return None if adapter is None else MODELS.get(adapter["type"])
+
+
+def _row(name: str, file: dict[str, Any], cls: type[Adapter] | None) -> str:
+    paper = file["method"]["paper"]
+    link = "-" if paper is None else f"[{paper.rpartition('/')[2]}]({paper})"
+    if cls is None:
+        counts = ["0" if name == "frozen" else "all"] * len(BACKBONES)
+        return f"| `{name}` | {link} | {' | '.join(counts)} | - | - |"
+    counts = [f"{_count(file, cls, backbone):,}".replace(",", " ") for backbone in BACKBONES]
+    adapter = _built(file, cls)
+    merges = "yes" if adapter.why_unmergeable() is None else "no"
+    return f"| `{name}` | {link} | {' | '.join(counts)} | {_acts_on(adapter)} | {merges} |"
+
+
+def _count(file: dict[str, Any], cls: type[Adapter], backbone: str) -> int:
+    given = _settings(file, backbone)
+    names = inspect.signature(cls.num_params).parameters
+    every = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in names.values())
+    return int(cls.num_params(**{key: value for key, value in given.items() if every or key in names}))
+
+
+def _settings(file: dict[str, Any], backbone: str) -> dict[str, Any]:
+    facts = adapter_facts(axes.load("backbone", backbone)["model"]["backbone"])
+    given = {key: value for key, value in file["model"]["backbone"]["adapter"].items() if key != "type"}
+    for key, value in given.items():
+        if value is None and key in facts:
+            given[key] = facts[key]
+        elif isinstance(value, dict):
+            given[key] = {name: facts.get(name) if one is None else one for name, one in value.items()}
+        elif key.endswith("layers") and is_layers(value):
+            given[key] = layers(value, depth=facts["depth"], key=key)
+    return given
+
+
+def _built(file: dict[str, Any], cls: type[Adapter]) -> Adapter:
+    import torch
+
+    with torch.device("meta"):
+        return cls(**_settings(file, "dinov2_s"))
+
+
+def _acts_on(adapter: Adapter) -> str:
+    own = [text for hook, text in HOOKS.items() if _overrides(adapter, hook)]
+    if isinstance(adapter, WrappingAdapter):
+        targets = getattr(adapter, "targets", None)
+        names = list(targets) if targets else sorted({handle for _, handle, _ in adapter.changes()})
+        own.insert(0, ", ".join(f"`{handle}`" for handle in names))
+    inner = getattr(adapter, "host", None)
+    if inner is not None:
+        return f"the bottlenecks of `{type(inner).__name__}`"
+    return "; ".join(own)
+
+
+def _overrides(adapter: Adapter, hook: str) -> bool:
+    return getattr(type(adapter), hook) is not getattr(Adapter, hook)
+
+
+def _without_adapter(files: dict[str, Any]) -> str:
+    lines = []
+    for name, file in files.items():
+        if file["model"]["backbone"]["adapter"] is None:
+            rate = file["method"]["paramwise"].get("backbone_lr_mult")
+            what = (
+                f"the whole backbone trains, at {rate} times the learning rate of the head"
+                if rate
+                else "the head alone trains"
+            )
+            lines.append(f"`{name}`: {what}.")
+    return "\n".join(lines) + "\n\n"
+
+
+def _section(title: str, cls: type[Adapter]) -> str:
+    if cls.__name__ == "PeftAdapter":
+        title = "Methods of peft"
+    body = inspect.cleandoc(cls.__doc__ or "")
+    body = re.sub(r"https://[\w./-]*\w", r"<\g<0>>", body)
+    unmergeable = getattr(cls, "unmergeable", None)
+    why = f"\n\nDoes not merge: {unmergeable}." if unmergeable else ""
+    return f"## {title}\n\n`rs_adapt.{cls.__name__}`: {body}{why}\n"
+
+
+if __name__ == "__main__":
+    main()
