@@ -4,7 +4,8 @@
     make table-dubai DATA_ROOT=...      # the folder that holds dubai/images and dubai/labels
 
 Runs every row of a file in `configs/sweep/` with every seed through the command line, one thread a run and as many runs
-side by side as there are cores, skips what is finished already, and writes `docs/tables/<bench>.json` and `.md`.
+side by side as there are cores, and writes `docs/tables/<bench>.json` and `.md`. What is finished in the work folder is
+skipped; so is, with `--keep`, what the table's file holds already under the same command.
 """
 
 from __future__ import annotations
@@ -33,14 +34,24 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "tables")
     parser.add_argument("--rows", nargs="+", default=None, help="names of rows to measure (default: all)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--keep", action="store_true", help="take over runs that the table's file holds already")
     args = parser.parse_args()
     sweep = tomllib.loads(args.sweep.read_text(encoding="utf-8"))
     if args.rows is not None:
         sweep["row"] = [row for row in sweep["row"] if row["name"] in args.rows or row.get("role")]
     # Seed by seed, so that a sweep which is cut off has whole tables of fewer seeds.
     plan = [(row, seed) for seed in sweep["seeds"] for row in sweep["row"]]
+    kept = recorded(args.out / f"{sweep['bench']}.json") if args.keep else {}
     with ThreadPoolExecutor(max_workers=args.jobs) as pool:
-        results = list(pool.map(lambda cell: run(sweep["bench"], *cell, args.work_dir, args.data_root), plan))
+        results = list(
+            pool.map(
+                lambda cell: (
+                    kept.get((command(sweep["bench"], cell[0], "N"), cell[1]))
+                    or run(sweep["bench"], *cell, args.work_dir, args.data_root)
+                ),
+                plan,
+            )
+        )
     rows = [
         {
             "name": row["name"],
@@ -56,6 +67,14 @@ def main() -> None:
     text = tables(facts)
     (args.out / f"{sweep['bench']}.md").write_text(text, encoding="utf-8")
     print(text)
+
+
+def recorded(file: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """The runs that a table's file holds, by command and seed; none if there is no file."""
+    if not file.is_file():
+        return {}
+    rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
+    return {(row["command"], result["seed"]): result for row in rows for result in row["runs"]}
 
 
 def command(bench: str, row: dict[str, Any], seed: object) -> str:
@@ -94,7 +113,7 @@ def run(bench: str, row: dict[str, Any], seed: int, work_dir: Path, data_root: P
         "oracle_pct": result["oracle"]["miou_pct"],
         "iou_pct": result["iou_pct"],
         "minutes": round(result["train_s"] / 60, 2),
-        "adapter_parameters": result["parameters"]["adapter"],
+        "adapter_parameters": result["parameters"].get("adapter"),
         "commit": (result["environment"]["git"] or {}).get("commit"),
         "torch": result["environment"]["packages"]["torch"],
     }
