@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rs_adapt.adapters._contract import Adapter
+from rs_adapt.adapters._nested import build_within, count_within
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 
@@ -57,9 +57,7 @@ class Stack(Adapter):
         }
         if len(adapters) < 2:
             raise ConfigError(f"Stack: adapters are [{', '.join(adapters)}]; give two or more.")
-        built: dict[str, Adapter] = {
-            name: MODELS.build(_with_facts(adapter, facts)) for name, adapter in adapters.items()
-        }
+        built: dict[str, Adapter] = {name: build_within("Stack", adapter, facts) for name, adapter in adapters.items()}
         self.adapters = nn.ModuleDict(built)
         self.identity_at_init = all(adapter.identity_at_init for adapter in self._all())
         self.zero_grad_at_init = tuple(
@@ -142,13 +140,7 @@ class Stack(Adapter):
     @staticmethod
     def num_params(*, adapters: Mapping[str, Mapping[str, Any]], **facts: Any) -> int:
         """Return the number of trainable parameters in closed form: the sum over the adapters."""
-        count = 0
-        for adapter in adapters.values():
-            cls: Any = MODELS.get(adapter["type"])
-            names = inspect.signature(cls.num_params).parameters
-            given = {key: value for key, value in {**facts, **adapter}.items() if key in names and value is not None}
-            count += cls.num_params(**given)
-        return count
+        return sum(count_within(adapter, facts) for adapter in adapters.values())
 
     @staticmethod
     def examples() -> tuple[dict[str, Any], ...]:
@@ -161,12 +153,3 @@ class Stack(Adapter):
             {"adapters": {"lora": lora, "earth_adapter": earth}},
             {"adapters": {"flora": flora, "lora": lora, "vpt": prompts}},
         )
-
-
-def _with_facts(adapter: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
-    cls: Any = MODELS.get(adapter["type"])
-    if cls is None:
-        raise ConfigError(f"Stack: there is no adapter {adapter['type']!r}.")
-    taken = {key: value for key, value in facts.items() if key in inspect.signature(cls.__init__).parameters}
-    own = {key: value for key, value in adapter.items() if value is not None or key not in taken}
-    return {**taken, **own}

@@ -214,7 +214,8 @@ class Dinov2(nn.Module):
     @torch.no_grad()
     def base_tokens(self, x_B3HW: Tensor) -> Tensor:
         """Tokens (B, N, D), CLS first, after the last block in use, of the ViT without adapter and without gradient."""
-        with self.without_adapter():
+        # Not `without_adapter`, which a compiler could not follow: the blocks are run here without the adapter's hooks.
+        with nullcontext() if self.adapter is None else self.adapter.unwrapped():
             x_BND: Tensor = self.embeddings(x_B3HW)
             for layer in range(self.out_layers[-1] + 1):
                 x_BND = self.layers[layer](x_BND)

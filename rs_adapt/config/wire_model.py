@@ -120,7 +120,8 @@ def _nested(adapter: Facts | None) -> list[Facts]:
     """Return an adapter's settings and those of the adapters within it."""
     if adapter is None:
         return []
-    return [adapter, *adapter.get("adapters", {}).values()]
+    inner = [*adapter.get("adapters", {}).values(), *([adapter["host"]] if "host" in adapter else [])]
+    return [adapter, *(one for direct in inner for one in _nested(direct))]
 
 
 def _link_queries(adapter: Facts, head: Facts) -> None:

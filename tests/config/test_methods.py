@@ -68,3 +68,8 @@ def test_facts_of_a_gated_mlp_reach_the_adapter() -> None:
     cell = resolve_cell("loveda-dg", method="bitfit", backbone="dinov2-g", head="linear")
     adapter = compose(cell).model.backbone.adapter
     assert (adapter.mlp_dim, adapter.gated_mlp) == (4096, True)
+
+
+def test_facts_reach_an_adapter_within_an_adapter() -> None:
+    host = adapter_of("cobot+vpt")["adapters"]["cobot"]["host"]
+    assert (host["embed_dim"], host["depth"], host["mlp_dim"]) == (1024, 24, 4096)

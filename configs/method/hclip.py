@@ -1,0 +1,28 @@
+"""H-CLIP's image side (CVPR 2025, arXiv 2405.18840): block-diagonal transforms of attention, mixed by relations.
+
+    rs-adapt train --bench loveda-da --method hclip
+
+6 306 816 parameters on DINOv2-L. Blocks of 64 where the paper has 128: the shared tensor is linear in the block's side.
+"""
+
+_base_ = "_recipe.py"
+
+method = dict(
+    name="hclip",
+    title="H-CLIP (image side)",
+    paper="https://arxiv.org/abs/2405.18840",
+)
+
+model = dict(
+    backbone=dict(
+        adapter=dict(
+            type="rs_adapt.HClip",
+            embed_dim=None,
+            depth=None,
+            block_dim=64,
+            orthogonal=False,
+            relations=True,
+        ),
+        frozen=True,
+    ),
+)

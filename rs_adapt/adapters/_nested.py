@@ -1,0 +1,34 @@
+"""Adapters within adapters: built with the backbone's facts that each of them takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from rs_adapt.adapters._contract import Adapter
+from rs_adapt.errors import ConfigError
+from rs_adapt.registry import MODELS
+
+
+def build_within(outer: str, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> Adapter:
+    """Build an adapter from its config, with facts of the backbone for arguments that are missing or None.
+
+    Raises:
+        ConfigError: there is no such adapter.
+    """
+    cls: Any = MODELS.get(settings["type"])
+    if cls is None:
+        raise ConfigError(f"{outer}: there is no adapter {settings['type']!r}.")
+    taken = {key: value for key, value in facts.items() if key in inspect.signature(cls.__init__).parameters}
+    own = {key: value for key, value in settings.items() if value is not None or key not in taken}
+    adapter: Adapter = MODELS.build({**taken, **own})
+    return adapter
+
+
+def count_within(settings: Mapping[str, Any], facts: Mapping[str, Any]) -> int:
+    """Return the number of trainable parameters of an adapter from its config and facts of the backbone."""
+    cls: Any = MODELS.get(settings["type"])
+    names = inspect.signature(cls.num_params).parameters
+    given = {key: value for key, value in {**facts, **settings}.items() if key in names and value is not None}
+    return int(cls.num_params(**given))

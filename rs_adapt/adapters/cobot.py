@@ -1,0 +1,176 @@
+"""SAM-COBOT: the bottlenecks of a method talk to each other.
+
+Shapes: T slots (bottlenecks of all blocks), V width of a bottleneck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rs_adapt.adapters._contract import Adapter
+from rs_adapt.adapters._mid import Mid
+from rs_adapt.adapters._nested import build_within, count_within
+from rs_adapt.adapters._quaternion import check_quaternions, hamilton_matrix
+from rs_adapt.errors import ConfigError
+from rs_adapt.registry import MODELS
+
+Start = Literal["uniform", "orthogonal"]
+
+
+class Bank(nn.Module):
+    """What all bottlenecks share: coefficients (V, T) and the relation of the slots to each other (T, T)."""
+
+    def __init__(self, width: int, num_slots: int) -> None:
+        super().__init__()
+        self.coefficients = nn.Parameter(torch.ones(width, num_slots))
+        self.relation = nn.Parameter(torch.eye(num_slots))
+
+    def of_slot(self, slot: int) -> Tensor:
+        """Return the communicated coefficients (V,) of a slot."""
+        return self.coefficients @ self.relation[:, slot]
+
+
+class CobotMid(Mid):
+    """`h = (z * (communicated + own)) K` with a quaternion matrix K of the slot."""
+
+    def __init__(self, bank: Bank, slot: int, *, width: int, start: Start) -> None:
+        super().__init__()
+        # In a tuple: the adapter holds the bank, once.
+        self._bank, self.slot = (bank,), slot
+        self.own = nn.Parameter(torch.ones(width))
+        size = width // 4
+        if start == "uniform":
+            parts = torch.rand(4, size, size)
+            parts[0] = 0
+        else:
+            # One unit quaternion a row on the diagonal: K K^T is the identity.
+            parts = functional.normalize(torch.randn(4, size), dim=0).unsqueeze(-1) * torch.eye(size)
+        self.quaternion = nn.Parameter(parts.clone())
+
+    def matrix(self) -> Tensor:
+        """Return `diag(communicated + own) K` (V, V)."""
+        gains = self._bank[0].of_slot(self.slot) + self.own
+        return gains[:, None] * hamilton_matrix(*self.quaternion)
+
+
+@MODELS.register_module()
+class Cobot(Adapter):
+    """Cross-block orchestration (Peng et al., CVPR 2024, https://arxiv.org/abs/2311.17112) on LoRA or bottlenecks.
+
+    Between the projections of every bottleneck of the host: `h = (z * (C S)[:, t] + z * g_t) K_t`, with coefficients
+    C (V, T) and a relation S (T, T) shared by all T slots, own gains g_t (V) and a quaternion matrix K_t of slot t.
+    Slots are counted block by block, within a block in the host's order (LoRA: its targets). The host's second matrix
+    starts at zero, so the features start as the frozen ones. Trained on top of the host's:
+    `V T + T^2 + V T + V^2 / 4 T`. Mergeable on LoRA.
+
+    Start of K: `"uniform"` is the released code's (real parts 0, the others uniform in 0 to 1), `"orthogonal"` what
+    the paper says. With C, S and g at their start both double the code of the bottleneck.
+
+    Departs from the reference in (SJTU-DeepVisionLab/SAM-COBOT @ 5c0a0a6): the host keeps its own start, where the
+    reference draws both LoRA matrices at random and so does not start from the frozen features.
+    """
+
+    # While the host's second matrix is zero, nothing before it has a gradient.
+    no_decay: tuple[str, ...] = ("bank.", ".own")
+
+    def __init__(
+        self,
+        *,
+        host: Mapping[str, Any],
+        embed_dim: int,
+        depth: int,
+        patch_px: int,
+        mlp_dim: int,
+        gated_mlp: bool = False,
+        start: Start = "orthogonal",
+    ) -> None:
+        """Build the host and put the orchestration into it.
+
+        Args:
+            host: config of a method with bottlenecks (`Lora`, `AdaptFormer`, `Houlsby`); facts of the backbone are
+                passed on. Their width must be a multiple of 4.
+            embed_dim: width of the ViT.
+            depth: number of blocks of the ViT.
+            patch_px: patch size of the ViT, pixels.
+            mlp_dim: hidden width of the ViT's feed-forward part.
+            gated_mlp: the feed-forward part has a gate beside `fc1`.
+            start: "orthogonal" or "uniform".
+
+        Raises:
+            ConfigError: the host has no bottlenecks, or an argument is not allowed.
+        """
+        super().__init__()
+        facts = {
+            "embed_dim": embed_dim,
+            "depth": depth,
+            "patch_px": patch_px,
+            "mlp_dim": mlp_dim,
+            "gated_mlp": gated_mlp,
+        }
+        if start not in get_args(Start):
+            raise ConfigError(f"Cobot: start is {start!r}. Allowed: {', '.join(get_args(Start))}.")
+        built: Any = build_within("Cobot", host, facts)
+        if not hasattr(built, "mid_hosts"):
+            raise ConfigError(
+                f"Cobot: the host {type(built).__name__} has no bottlenecks. Allowed: Lora, AdaptFormer, Houlsby."
+            )
+        places = built.mid_hosts()
+        width = places[0].rank
+        check_quaternions("Cobot", **{"rank of the host": width})
+        self.host: Adapter = built
+        self.bank = Bank(width, len(places))
+        self.slots = nn.ModuleList(CobotMid(self.bank, slot, width=width, start=start) for slot in range(len(places)))
+        for place, mid in zip(places, self.slots, strict=True):
+            place.put_mid(mid)
+        self.identity_at_init = built.identity_at_init
+        self.zero_grad_at_init = ("bank.", "slots.", *built.zero_grad_at_init)
+
+    def wrap(self, vit: nn.Module) -> None:
+        """Let the host wrap its layers."""
+        self.host.wrap(vit)
+
+    @contextmanager
+    def unwrapped(self) -> Iterator[None]:
+        """Switch the host's layers off while the context lasts."""
+        with self.host.unwrapped():
+            yield
+
+    def why_unmergeable(self) -> str | None:
+        """Return the host's reason, or None."""
+        return self.host.why_unmergeable()
+
+    def merge(self, vit: nn.Module) -> None:
+        """Merge the host, with what acts in its bottlenecks."""
+        self.host.merge(vit)
+
+    @staticmethod
+    def num_params(*, host: Mapping[str, Any], **facts: Any) -> int:
+        """Return the number of trainable parameters in closed form."""
+        width: int = host["rank"]
+        slots = facts["depth"] * _slots_a_block(host)
+        own: int = width * slots + slots**2 + width * slots + width**2 // 4 * slots
+        return own + count_within(host, facts)
+
+    @staticmethod
+    def examples() -> tuple[dict[str, Any], ...]:
+        """Return small settings for the contract test."""
+        return (
+            {"host": {"type": "rs_adapt.Lora", "rank": 4}},
+            {"host": {"type": "rs_adapt.AdaptFormer", "rank": 8, "dropout": 0.0}, "start": "uniform"},
+            {"host": {"type": "rs_adapt.Houlsby", "rank": 4}},
+        )
+
+
+def _slots_a_block(host: Mapping[str, Any]) -> int:
+    kinds: dict[str, Callable[[], int]] = {
+        "Lora": lambda: len(host.get("targets", ("attn_q", "attn_v"))),
+        "Houlsby": lambda: 2,
+        "AdaptFormer": lambda: 1,
+    }
+    return kinds[host["type"].rpartition(".")[2]]()

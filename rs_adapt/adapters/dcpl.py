@@ -1,0 +1,80 @@
+"""DCPL: deep prompts with a bias from the domain of the image.
+
+Shapes: B batch, D embed, L blocks of the ViT, M prompts a block, P own width of a prompt, H hidden.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from rs_adapt.adapters._conditioned import ConditionedPrompts, Noise, conditioned_params
+from rs_adapt.registry import MODELS
+
+
+@MODELS.register_module()
+class Dcpl(ConditionedPrompts):
+    """Domain-controlled prompts (Cao et al., AAAI 2024, https://arxiv.org/abs/2310.07730), for dense tasks.
+
+    `prompt_l = V_l (p_l + net(f) + e mean(p_l)) + v_l`, `net(f) = W2 relu(W1 f + b1) + b2`, with the pooled feature f
+    of the frozen ViT and normal noise e. Trained: `L M P + (D H + H + H P + P) + L (P D + D)`.
+
+    The paper adapts CLIP to the classification of images. Kept are its deep visual prompts, the bias from a domain
+    feature and the noise; departs from the reference in (caoql98/DCPL @ 7630aa0): no text encoder, so prompts are
+    learnt directly and not projected from those of the text, and the bias goes to the prompts and not to CLIP's output
+    embedding; the domain feature is that of the frozen ViT itself, where the paper has a second encoder pre-trained on
+    remote sensing; noise in training only (`noise="always"` is the released behaviour, also when predicting).
+    """
+
+    def __init__(
+        self,
+        *,
+        embed_dim: int,
+        depth: int,
+        num_tokens: int = 8,
+        prompt_dim: int = 64,
+        hidden: int = 32,
+        noise: Noise = "train",
+    ) -> None:
+        """Build prompts, net and projections.
+
+        Args:
+            embed_dim: width D of the ViT.
+            depth: number of blocks of the ViT.
+            num_tokens: M, at least 1.
+            prompt_dim: P, at least 1.
+            hidden: H, at least 1.
+            noise: "train", "always" or "off".
+
+        Raises:
+            ConfigError: an argument is out of its range.
+        """
+        super().__init__(
+            "Dcpl",
+            embed_dim=embed_dim,
+            depth=depth,
+            num_tokens=num_tokens,
+            prompt_dim=prompt_dim,
+            hidden=hidden,
+            noise=noise,
+        )
+        self.projections = nn.ModuleList(nn.Linear(prompt_dim, embed_dim) for _ in range(depth))
+
+    def project(self, layer: int, prompts_BMP: Tensor) -> Tensor:
+        """Return prompts of the ViT's width (B, M, D)."""
+        projected: Tensor = self.projections[layer](prompts_BMP)
+        return projected
+
+    @staticmethod
+    def num_params(*, embed_dim: int, depth: int, num_tokens: int = 8, prompt_dim: int = 64, hidden: int = 32) -> int:
+        """Return the number of trainable parameters in closed form."""
+        own = conditioned_params(
+            embed_dim=embed_dim, depth=depth, num_tokens=num_tokens, prompt_dim=prompt_dim, hidden=hidden
+        )
+        return own + depth * (prompt_dim * embed_dim + embed_dim)
+
+    @staticmethod
+    def examples() -> tuple[dict[str, Any], ...]:
+        """Return small settings for the contract test."""
+        return ({"num_tokens": 3, "prompt_dim": 6, "hidden": 5, "noise": "off"},)

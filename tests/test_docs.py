@@ -1,0 +1,64 @@
+"""Documents that repeat code: the page of methods, and the worked example of a method."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rs_adapt.adapters import attach
+from rs_adapt.backbones import Dinov2
+from rs_adapt.registry import MODELS
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_page_of_methods_is_what_the_code_says() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "methods_page.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_worked_example_of_a_method_runs() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n# rs_adapt/adapters/attention_gain.py\n(.*?)```", text, flags=re.DOTALL)
+    (config,) = re.findall(r"```python\n# configs/method/attention_gain.py\n(.*?)```", text, flags=re.DOTALL)
+    # What a file of the package has at its top.
+    head = (
+        "from collections.abc import Iterator\nfrom typing import Any\nimport torch\nfrom torch import Tensor, nn\n"
+        "from rs_adapt.adapters._wrapping import Change, WrappingAdapter\nfrom rs_adapt.registry import MODELS\n"
+    )
+    names: dict[str, Any] = {"__name__": "attention_gain"}
+    try:
+        exec(compile("from __future__ import annotations\n" + head + code, "example", "exec"), names)
+        settings: dict[str, Any] = {}
+        exec(compile(config, "config", "exec"), settings)
+        adapter = MODELS.build(settings["model"]["backbone"]["adapter"] | {"embed_dim": 32, "depth": 2})
+    finally:
+        MODELS.module_dict.pop("AttentionGain", None)
+    vit = Dinov2(embed_dim=32, depth=2, num_heads=2, patch_px=8, image_px=32, out_layers=(1,), level_scales=(1.0,))
+    image = torch.randn(1, 3, 32, 48)
+    (before,) = vit(image)
+    attach(adapter, vit)
+    vit.adapter = adapter
+    assert torch.equal(vit(image)[0], before)
+    vit(image)[0].square().mean().backward()
+    assert all(p.grad.abs().sum() > 0 for p in adapter.parameters())
+    assert sum(p.numel() for p in adapter.parameters()) == adapter.num_params(embed_dim=32, depth=2)
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
+def test_links_between_documents_lead_somewhere(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    targets = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    missing = [target for target in targets if target and not (ROOT / "docs" / target).exists()]
+    assert not missing, f"{page} links to {missing}"
