@@ -30,6 +30,7 @@ from rs_adapt.config import axes, paths
 from rs_adapt.pretraining import NANO, MaterialObjective, build_nano, write_weights
 
 MASKED_SHARE = 0.6
+ROWS = ("random", "masked image", "supervised", "shipped")
 
 
 class MaskedObjective(nn.Module):
@@ -64,14 +65,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--data-root", type=Path, default=None)
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/nano_weights"))
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="which weights to compare")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
     config = axes.load("backbone", "dinov2_nano")
-    weights = {"random": "random"}
-    objectives: dict[str, Callable[[Dinov2], nn.Module]] = {
-        f"masked image, {args.steps} steps": MaskedObjective,
-        f"supervised, {args.steps} steps": MaterialObjective,
-    }
+    weights = {"random": "random"} if "random" in args.rows else {}
+    every: dict[str, Callable[[Dinov2], nn.Module]] = {"masked image": MaskedObjective, "supervised": MaterialObjective}
+    objectives = {f"{row}, {args.steps} steps": make for row, make in every.items() if row in args.rows}
     recipe = dataclasses.replace(NANO, steps=args.steps)
     for name, objective in objectives.items():
         file = args.work_dir / f"{objective.__name__}-{args.steps}.safetensors"
@@ -81,7 +81,8 @@ def main() -> None:
             write_weights(file, vit, recipe=recipe)
             print(f"{name}: {(time.perf_counter() - began_s) / 60:.1f} minutes", file=sys.stderr, flush=True)
         weights[name] = str(file)
-    weights[f"shipped: supervised, {NANO.steps} steps"] = str(paths.weights_file(config["backbone"]["weights"]))
+    if "shipped" in args.rows:
+        weights[f"shipped: supervised, {NANO.steps} steps"] = str(paths.weights_file(config["backbone"]["weights"]))
     benches = ["synthetic-dg", "synthetic-ss", *(["dubai-dg", "dubai-ss"] if args.data_root else [])]
     cells = [(name, bench, seed) for name in weights for bench in benches for seed in args.seeds]
     with ThreadPoolExecutor(max_workers=args.jobs) as pool:
