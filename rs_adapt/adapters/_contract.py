@@ -77,6 +77,20 @@ class Adapter(nn.Module):
         """
         return x_BND
 
+    def look(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> dict[str, Tensor]:
+        """Return what there is to see of the adapter at a block, for people; it changes nothing.
+
+        Args:
+            x_BND: tokens after block `layer` as `after_block` takes them.
+            layer: index of the block, from 0.
+            grid_hw: rows and columns of the token grid.
+
+        Returns:
+            Maps (B, h, w) and vectors (B, any length) by the name `quantity/view`. Views of one quantity share a unit
+            and are drawn on one colour scale. By default there are none.
+        """
+        return {}
+
     def queries(self) -> Tensor | None:
         """Return query embeddings (num_queries, query_dim) for the decode head, or None."""
 

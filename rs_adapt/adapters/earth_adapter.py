@@ -20,6 +20,7 @@ from rs_adapt.registry import MODELS
 
 # The reference's list of each expert, in the order in which `_Mixture` stacks them: spatial, low, high.
 _REFERENCE_EXPERTS = ("mlp_list1", "mlp_list2", "mlp_list3")
+_EXPERTS = ("spatial", "low", "high")
 
 
 class _Mixture(nn.Module):
@@ -154,6 +155,33 @@ class EarthAdapter(Adapter):
             return x_BND + functional.linear(hidden_BNC, mixture.up_weight)
         flat = torch.addmm(x_BND.flatten(0, 1), hidden_BNC.flatten(0, 1), mixture.up_weight.t())
         return flat.view_as(x_BND)
+
+    def frequency_parts(self, patches_BPD: Tensor, grid_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Split patch tokens (no prefix) into their low and high frequencies, which add up to them."""
+        low_BPD = self._low_pass(patches_BPD, grid_hw)
+        return low_BPD, patches_BPD - low_BPD
+
+    def look(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> dict[str, Tensor]:
+        """Return in frequency layers the norms of both parts over the channels, and the router's weights.
+
+        `frequency_norm/low`, `.../high` and `router_weight/spatial`, `.../low`, `.../high`: maps (B, h, w); the weights
+        of the three experts add up to 1 in every patch.
+        """
+        mixture = cast(_Mixture, self.layers[layer])
+        if mixture.num_experts == 1:
+            return {}
+        patches_BPD = x_BND[:, self.num_prefix :]
+        router = slice(3 * self.rank, None)
+        logits_BPE = functional.linear(patches_BPD, mixture.down_weight[router], mixture.down_bias[router])
+        views = {
+            f"frequency_norm/{name}": part_BPD.norm(dim=-1)
+            for name, part_BPD in zip(_EXPERTS[1:], self.frequency_parts(patches_BPD, grid_hw), strict=True)
+        }
+        views |= {
+            f"router_weight/{name}": mix_BP
+            for name, mix_BP in zip(_EXPERTS, logits_BPE.softmax(dim=-1).unbind(-1), strict=True)
+        }
+        return {name: view_BP.reshape(-1, *grid_hw) for name, view_BP in views.items()}
 
     def _low_pass(self, z_BPC: Tensor, grid_hw: tuple[int, int]) -> Tensor:
         """Return `Re(A_h z A_w^T)`: the real part of z within the box of low frequencies."""

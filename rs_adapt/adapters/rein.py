@@ -129,11 +129,25 @@ class Rein(Adapter):
         """
         prefix_BPD, patches_BND = x_BND[:, : self.num_prefix], x_BND[:, self.num_prefix :]
         tokens_MD = self._tokens_MD(layer)
-        logits_BNM = functional.linear(patches_BND, tokens_MD) / math.sqrt(self.embed_dim)
-        weights_BNM = logits_BNM.softmax(dim=-1)[..., 1:]
-        y_BND = weights_BNM @ self.token_to_feature(tokens_MD[1:])
+        y_BND = self._attention(patches_BND, tokens_MD)[..., 1:] @ self.token_to_feature(tokens_MD[1:])
         delta_BND = self.refine(y_BND + patches_BND)
         return torch.cat([prefix_BPD, (patches_BND + self.scale * delta_BND).to(x_BND.dtype)], dim=1)
+
+    def _attention(self, patches_BND: Tensor, tokens_MD: Tensor) -> Tensor:
+        """Return how each patch shares its attention out to the tokens, (B, N, M)."""
+        return (functional.linear(patches_BND, tokens_MD) / math.sqrt(self.embed_dim)).softmax(dim=-1)
+
+    def look(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> dict[str, Tensor]:
+        """Return the attention of the patches over the learnable tokens, each share 0 to 1.
+
+        `attention_share/sink`: map (B, h, w) of the share of the first token, which adds nothing.
+        `attention_share/tokens`: (B, M), the mean share of each token over the patches, the sink first, 1 in total.
+        """
+        attention_BNM = self._attention(x_BND[:, self.num_prefix :], self._tokens_MD(layer))
+        return {
+            "attention_share/sink": attention_BNM[..., 0].reshape(-1, *grid_hw),
+            "attention_share/tokens": attention_BNM.mean(dim=1),
+        }
 
     def queries(self) -> Tensor | None:
         """Return the position embeddings (M, Q) of the head's queries, or None without the link."""

@@ -113,6 +113,15 @@ class Stack(Adapter):
             x_BND = adapter.after_block(x_BND, layer, grid_hw)
         return x_BND
 
+    def look(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> dict[str, Tensor]:
+        """Return the views of all, each of the tokens that it gets, as `<adapter> <quantity>/<view>`."""
+        views: dict[str, Tensor] = {}
+        for name, adapter in zip(self.adapters, self._all(), strict=True):
+            adapter.num_prefix = self.num_prefix
+            views |= {f"{name} {view}": tensor for view, tensor in adapter.look(x_BND, layer, grid_hw).items()}
+            x_BND = adapter.after_block(x_BND, layer, grid_hw)
+        return views
+
     def queries(self) -> Tensor | None:
         """Return the queries of the one that has some."""
         every = [adapter.queries() for adapter in self._all()]

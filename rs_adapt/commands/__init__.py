@@ -9,6 +9,7 @@ import typer
 
 from rs_adapt.commands.evaluate import evaluate
 from rs_adapt.commands.export import export
+from rs_adapt.commands.inspect import inspect
 from rs_adapt.commands.list import list_values
 from rs_adapt.commands.show import show
 from rs_adapt.commands.train import train
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command("train")(train)
 app.command("eval")(evaluate)
 app.command("export")(export)
+app.command("inspect")(inspect)
 app.command("list")(list_values)
 app.command("show")(show)
 app.add_typer(weights_app, name="weights")

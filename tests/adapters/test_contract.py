@@ -106,6 +106,22 @@ class TestContract:
             assert torch.equal(y[:, :1], before[:, :1])
             assert torch.equal(x, before), "the input must not be changed in place"
 
+    def test_what_there_is_to_see(self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT) -> None:
+        adapter, x, grid = _build(cls, kwargs, make_vit()), _tokens((4, 7)), (4, 7)
+        before, expected = x.clone(), adapter.after_block(x, 3, grid)
+        views = adapter.look(x, 3, grid)
+        assert torch.equal(x, before)
+        assert torch.equal(adapter.after_block(x, 3, grid), expected)
+        for name, view in views.items():
+            assert len(name.split("/")) == 2, name
+            assert view.shape[1:] == grid if view.ndim == 3 else view.ndim == 2
+            assert len(view) == len(x)
+            assert bool(view.isfinite().all())
+        adapter.num_prefix = 2
+        shifted = adapter.look(torch.cat([x[:, :1] + 1, x], dim=1), 3, grid)
+        for name, view in views.items():
+            torch.testing.assert_close(shifted[name], view, atol=1e-5, rtol=0)
+
     def test_two_prefix_tokens(self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT) -> None:
         adapter, x, grid = _build(cls, kwargs, make_vit()), _tokens((4, 7)), (4, 7)
         one = adapter.after_block(x, 3, grid)

@@ -1,0 +1,52 @@
+"""`rs-adapt inspect`: what a trained adapter does to the features of one image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rs_adapt.commands import options
+
+
+def inspect(
+    run: Annotated[Path, typer.Argument(help="Run folder, or folder of an adapter pack.", metavar="RUN")],
+    image: Annotated[Path, typer.Option("--image", help="Image to look at: PNG, JPEG or TIFF, RGB, 8 bit.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write to (default: RUN/inspect/<name of the image>).")
+    ] = None,
+    size_px: Annotated[
+        int | None,
+        typer.Option("--size-px", help="Largest side of the middle part that is used (default: the bench's crop)."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an inspection in the folder.")] = False,
+    precision: options.Precision = None,
+    device: options.Device = "auto",
+    weights: options.Weights = None,
+) -> None:
+    """Look inside a trained model: prediction, features by block with and without adapter, the adapter's own maps.
+
+    Writes a page (index.html, for any browser), its pictures, and the numbers as inspect.json. No labels are read.
+
+    $ rs-adapt inspect work_dirs/synthetic/da/dinov2_nano-linear/earth_adapter/dacs/seed0 --image tile.png
+
+    $ rs-adapt inspect RUN --image scene.jpg --size-px 1024 --out inside
+    """
+    from rs_adapt.commands.console import result_console, shown_path
+    from rs_adapt.engine.checkpoint import recompose
+    from rs_adapt.report.inspection import PAGE_FILE, inspect_checkpoint
+
+    cfg = recompose(run, weights=weights, precision=precision)
+    folder = run if run.is_dir() else run.parent
+    target = out or folder / "inspect" / image.stem
+    numbers = inspect_checkpoint(
+        cfg, folder, image, out_dir=target, size_px=size_px, overwrite=overwrite, device=device
+    )
+    console = result_console()
+    if numbers["adapter"] is None:
+        console.print(f"Method {cfg.cell.method} has no adapter: prediction and features only.")
+    else:
+        last = numbers["blocks"][-1]
+        console.print(f"{numbers['adapter']}: update norm {last['update_norm']:.3f} after block {last['block']}.")
+    console.print(f"Page: {shown_path(target / PAGE_FILE)}", soft_wrap=True)

@@ -1,0 +1,190 @@
+"""One image through a trained segmentor with its inside recorded: the cut, the prediction, and every block.
+
+Shapes: D embed, h/w token grid, H/W pixels, P = h * w patches.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from rs_adapt.adapters import Adapter
+from rs_adapt.backbones import Dinov2
+from rs_adapt.engine.optim import Precision, autocast
+from rs_adapt.engine.recording import Array, BlockRecord, recording, relative_change
+from rs_adapt.errors import ConfigError, DataError, DataNotFound
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """The part of an image that the model sees.
+
+    Attributes:
+        pixels_HW3: RGB uint8; sides are multiples of the patch.
+        image_wh: size of the whole image, pixels.
+        box_px: x0, y0, x1, y1 of what is the image's, pixels, the ends not included; the rest is padding.
+    """
+
+    pixels_HW3: Array
+    image_wh: tuple[int, int]
+    box_px: tuple[int, int, int, int]
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height of the cut with its padding, pixels."""
+        return self.pixels_HW3.shape[1], self.pixels_HW3.shape[0]
+
+    @property
+    def filled_hw(self) -> tuple[int, int]:
+        """Rows and columns of the cut that are the image's: the first ones."""
+        x0, y0, x1, y1 = self.box_px
+        return y1 - y0, x1 - x0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockLook:
+    """What is known of one block: its record in the adapted stream, and its output in the base's."""
+
+    record: BlockRecord
+    base_PD: Array
+
+    @property
+    def update_norm(self) -> float:
+        """Mean over the patches of |with - without| / |without| for the outputs with and without adapter."""
+        return relative_change(self.record.after_PD, self.base_PD)
+
+    @property
+    def own_step(self) -> float:
+        """The same for the adapter's step after this block alone; 0 where it acts inside the blocks only."""
+        return relative_change(self.record.after_PD, self.record.before_PD)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """All that was recorded for one image.
+
+    Attributes:
+        cut: what the model saw.
+        prediction_HW: class indices, uint8, of the cut.
+        adapter: name of the adapter's class, or None.
+        blocks: all blocks in use, first to last.
+    """
+
+    cut: Cut
+    prediction_HW: Array
+    adapter: str | None
+    blocks: tuple[BlockLook, ...]
+
+    @property
+    def grid_hw(self) -> tuple[int, int]:
+        """Rows and columns of the token grid."""
+        return self.blocks[-1].record.grid_hw
+
+    @property
+    def acts_between_blocks(self) -> bool:
+        """Whether the adapter changes what a block gives, rather than what it takes or what is inside it."""
+        return any(block.own_step > 0 for block in self.blocks)
+
+
+def read_image(path: Path) -> Array:
+    """Read an image file: (H, W, 3) uint8, RGB.
+
+    Args:
+        path: PNG, JPEG or TIFF; RGB, 8 bit.
+
+    Raises:
+        DataNotFound: there is no such file.
+        DataError: it is no image, is damaged, or is not RGB of 8 bit.
+    """
+    if not path.exists():
+        raise DataNotFound(f"There is no image {path}. Check --image.")
+    try:
+        with Image.open(path) as image:
+            mode = image.mode
+            # As the loader of the tiles does with what a camera turned.
+            pixels_HW3 = np.asarray(ImageOps.exif_transpose(image))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"cannot read the image {path}: {error}. Name a PNG, JPEG or TIFF, RGB of 8 bit.") from error
+    if mode != "RGB":
+        raise DataError(f"{path} is an image of mode {mode}; needed is RGB of 8 bit (PNG, JPEG or TIFF). Convert it.")
+    return pixels_HW3
+
+
+def least_side_px(vit: Dinov2) -> int:
+    """Return the smallest side that a ViT takes, pixels: its coarsest map needs a row."""
+    return math.ceil(1 / min(1.0, *vit.level_scales)) * vit.patch_px
+
+
+def cut_out(image_HW3: Array, *, size_px: int, patch_px: int, least_px: int, mean: Sequence[float]) -> Cut:
+    """Cut the middle out of an image.
+
+    Sides are at most `size_px` and cut down to a multiple of the patch. A side smaller than `least_px` is padded at
+    the right or below with the mean colour, which is the model's zero, as training pads.
+
+    Args:
+        image_HW3: RGB, uint8.
+        size_px: largest side of the cut.
+        patch_px: patch of the ViT.
+        least_px: smallest side that the ViT takes, a multiple of the patch.
+        mean: RGB, 0 to 255.
+
+    Raises:
+        ConfigError: `size_px` is smaller than `least_px`.
+    """
+    if size_px < least_px:
+        raise ConfigError(
+            f"--size-px is {size_px}; the backbone takes sides from {least_px} px on. Give at least that."
+        )
+    height, width = image_HW3.shape[:2]
+    rows, columns = (side if side < least_px else min(side, size_px) // patch_px * patch_px for side in (height, width))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    pixels_HW3 = np.empty((max(rows, least_px), max(columns, least_px), 3), dtype=np.uint8)
+    pixels_HW3[:] = np.round(mean)
+    pixels_HW3[:rows, :columns] = image_HW3[top : top + rows, left : left + columns]
+    return Cut(pixels_HW3=pixels_HW3, image_wh=(width, height), box_px=(left, top, left + columns, top + rows))
+
+
+@torch.no_grad()
+def inspect_image(model: Any, cut: Cut, *, precision: Precision = "fp32") -> Inspection:
+    """Predict a cut in one forward and record every block, with the adapter and without.
+
+    Args:
+        model: `EncoderDecoder` on a `Dinov2`, in eval mode. Its sliding window, if it has one, is not used.
+        cut: from `cut_out`.
+        precision: "fp32" or "bf16".
+    """
+    vit: Dinov2 = model.backbone
+    adapter: Adapter | None = vit.adapter
+    device = next(model.parameters()).device
+    batch = model.data_preprocessor(_sample(cut), False)
+    with autocast(precision, device.type):
+        with recording(vit) as adapted:
+            logits_1KHW = model.encode_decode(batch["inputs"], [sample.metainfo for sample in batch["data_samples"]])
+        if adapter is None:
+            base = adapted
+        else:
+            with vit.without_adapter(), recording(vit) as base:
+                vit(batch["inputs"])
+    return Inspection(
+        cut=cut,
+        prediction_HW=logits_1KHW[0].argmax(dim=0).to("cpu", torch.uint8).numpy(),
+        adapter=None if adapter is None else type(adapter).__name__,
+        blocks=tuple(BlockLook(record=one, base_PD=other.after_PD) for one, other in zip(adapted, base, strict=True)),
+    )
+
+
+def _sample(cut: Cut) -> dict[str, Any]:
+    """One image as the loader of the tiles gives it: BGR, channels first."""
+    from mmseg.structures import SegDataSample
+
+    pixels_3HW = torch.from_numpy(np.ascontiguousarray(cut.pixels_HW3[..., ::-1].transpose(2, 0, 1)))
+    size_hw = tuple(pixels_3HW.shape[1:])
+    facts = {"ori_shape": size_hw, "img_shape": size_hw, "pad_shape": size_hw, "padding_size": [0, 0, 0, 0]}
+    return {"inputs": [pixels_3HW], "data_samples": [SegDataSample(metainfo=facts)]}

@@ -1,0 +1,113 @@
+"""The tokens of every block in one forward, before and after the adapter, without a change to the model's result.
+
+Shapes: B batch, N tokens (prefix first), D embed, h/w token grid, P = h * w patches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rs_adapt.adapters import Adapter
+from rs_adapt.backbones import Dinov2
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockRecord:
+    """One block of one forward, of the first image of the batch: patch tokens (P, D) float32.
+
+    Attributes:
+        block: index of the block, from 0.
+        grid_hw: rows and columns of the token grid.
+        before_PD: what the block gives.
+        after_PD: what the adapter's `after_block` makes of it: the input of the next block.
+        views: what the adapter's `look` shows of it, maps (h, w) and vectors by name, float32.
+    """
+
+    block: int
+    grid_hw: tuple[int, int]
+    before_PD: Array
+    after_PD: Array
+    views: dict[str, Array]
+
+
+class Recorder(Adapter):
+    """Stands in the ViT where the adapter was, does what it does, and keeps what passes through `after_block`."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        super().__init__()
+        # In a tuple, which torch does not search for submodules: nothing but the hooks is the recorder's.
+        self._adapter = (adapter,)
+        self.needs_base_tokens = adapter.needs_base_tokens
+        self.num_prefix = adapter.num_prefix
+        self.blocks: list[BlockRecord] = []
+
+    def unwrapped(self) -> AbstractContextManager[None]:
+        """Switch off what the adapter has wrapped."""
+        return self._adapter[0].unwrapped()
+
+    def prepare(self, base_tokens: Callable[[], Tensor]) -> None:
+        """Let the adapter get ready."""
+        self._adapter[0].prepare(base_tokens)
+
+    def tokens(self, layer: int) -> Tensor | None:
+        """Return the adapter's tokens."""
+        return self._adapter[0].tokens(layer)
+
+    def after_block(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> Tensor:
+        """Let the adapter change the output of a block, and record it."""
+        adapter = self._adapter[0]
+        y_BND = adapter.after_block(x_BND, layer, grid_hw)
+        with torch.no_grad():
+            views = adapter.look(x_BND, layer, grid_hw)
+        self.blocks.append(
+            BlockRecord(
+                block=layer,
+                grid_hw=grid_hw,
+                before_PD=_kept(x_BND[:, self.num_prefix :]),
+                after_PD=_kept(y_BND[:, self.num_prefix :]),
+                views={name: _kept(view) for name, view in views.items()},
+            )
+        )
+        return y_BND
+
+    def queries(self) -> Tensor | None:
+        """Return the adapter's queries."""
+        return self._adapter[0].queries()
+
+
+@contextmanager
+def recording(vit: Dinov2) -> Iterator[list[BlockRecord]]:
+    """Record the blocks of the forwards that run while the context lasts.
+
+    A ViT without adapter, also one inside `without_adapter`, is recorded as one whose adapter does nothing.
+
+    Yields:
+        The list that the records are added to, block by block.
+    """
+    adapter = vit.adapter
+    recorder = Recorder(Adapter() if adapter is None else adapter)
+    vit.adapter = recorder
+    try:
+        yield recorder.blocks
+    finally:
+        vit.adapter = adapter
+
+
+def relative_change(after_PD: Array, before_PD: Array) -> float:
+    """Return the mean over the tokens of `|after - before| / |before|`: 0 where nothing has changed."""
+    change_P, norm_P = (np.linalg.norm(x_PD, axis=1) for x_PD in (after_PD - before_PD, before_PD))
+    return float((change_P / np.maximum(norm_P, np.finfo(norm_P.dtype).tiny)).mean())
+
+
+def _kept(tensor: Tensor) -> Array:
+    # A copy: the next block may write into its input.
+    return tensor[0].detach().to("cpu", torch.float32, copy=True).numpy()
