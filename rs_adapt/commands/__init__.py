@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rs_adapt.commands.cost import cost
 from rs_adapt.commands.evaluate import evaluate
 from rs_adapt.commands.export import export
 from rs_adapt.commands.inspect import inspect
@@ -33,6 +34,7 @@ app.command("export")(export)
 app.command("inspect")(inspect)
 app.command("list")(list_values)
 app.command("show")(show)
+app.command("cost")(cost)
 app.add_typer(weights_app, name="weights")
 
 

@@ -1,7 +1,7 @@
 """Options that several verbs share, so that each means the same everywhere.
 
-Axis options (`Bench` to `Seed`, `Untuned`) name a cell: train, show. Run options (`Iters` to `Set`) change its config:
-train, show. `Device`: the verbs that compute.
+Axis options (`Bench` to `Seed`, `Untuned`) name a cell: train, show, cost (all methods). Run options (`Iters` to `Set`)
+change its config: train, show, cost. `Device`: the verbs that compute.
 """
 
 from __future__ import annotations

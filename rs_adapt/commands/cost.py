@@ -1,0 +1,91 @@
+"""`rs-adapt cost`: what methods cost on the same work: parameters, memory, time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rs_adapt.commands import options
+from rs_adapt.errors import ConfigError
+
+
+def cost(
+    bench: options.Bench,
+    direction: options.Direction = None,
+    methods: Annotated[
+        str, typer.Option("--methods", help="Names with commas between, such as lora,rein; or all.", metavar="NAMES")
+    ] = "all",
+    backbone: options.Backbone = None,
+    head: options.Head = None,
+    untuned: options.Untuned = False,
+    batch_size: options.BatchSize = None,
+    precision: options.Precision = None,
+    weights: options.Weights = None,
+    set_: options.Set = None,
+    rounds: Annotated[int, typer.Option("--rounds", help="Rounds that count.", min=1)] = 10,
+    warmup: Annotated[int, typer.Option("--warmup", help="Rounds before them.", min=1)] = 3,
+    device: options.Device = "auto",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write to (default: work_dirs/cost/<bench>).")
+    ] = None,
+    as_json: options.AsJson = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the comparison in the folder.")] = False,
+) -> None:
+    """Compare what methods cost: parameters, size of the adapter pack, memory, time of training and of inference.
+
+    All do the same work: forward, loss, backward and step of the plain segmentor on the same random crops, in turns.
+    No data set is read. `frozen` is always measured: the others are compared to it.
+
+    $ rs-adapt cost --bench synthetic-da
+
+    $ rs-adapt cost --bench loveda-da --methods lora,rein,earth-adapter --precision bf16 --rounds 30
+    """
+    from rs_adapt.commands.console import error_console, preparing, result_console, shown_path
+    from rs_adapt.config import axes, option_texts, resolve_cell
+
+    # Costs are those of the segmentor alone, whatever learns with it.
+    cell = resolve_cell(
+        bench, direction=direction, backbone=backbone, head=head, strategy="source_only", tuned=not untuned
+    )
+    chosen = [axes.find("method", name) for name in _named(methods, known=axes.values("method"))]
+    texts = [*option_texts(cell, batch_size=batch_size, precision=precision), *(set_ or ())]
+    folder = out or Path("work_dirs") / "cost" / f"{cell.bench}-{cell.setting}"
+
+    from rs_adapt.engine.cost_table import compare_costs
+    from rs_adapt.report.cost import cost_content, cost_notes, cost_table, cost_title
+    from rs_adapt.report.cost_files import check_cost_folder, write_cost_files
+
+    check_cost_folder(folder, overwrite=overwrite)
+    with preparing(error_console()) as on_progress:
+        comparison = compare_costs(
+            cell,
+            chosen,
+            overrides=texts,
+            weights=weights,
+            device=device,
+            rounds=rounds,
+            warmup=warmup,
+            on_progress=on_progress,
+        )
+    content = cost_content(comparison)
+    write_cost_files(folder, content)
+    if as_json:
+        import json
+
+        print(json.dumps(content, indent=2))
+        return
+    console = result_console()
+    console.print(cost_title(content), style="bold", soft_wrap=True)
+    console.print(cost_table(content))
+    for note in cost_notes(content):
+        console.print(note, soft_wrap=True, markup=False)
+    console.print(f"Files: {shown_path(folder)}", soft_wrap=True)
+
+
+def _named(text: str, *, known: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(name for part in text.split(",") if (name := part.strip()))
+    if not names:
+        raise ConfigError(f"--methods {text!r} names no method. Say all, or names with commas between.")
+    return known if names == ("all",) else names

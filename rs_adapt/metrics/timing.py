@@ -1,0 +1,69 @@
+"""Times of jobs that take turns, so that a slow moment of the machine falls on all of them and not on one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One thing to time.
+
+    Args:
+        name: Of the job, unique among those timed together.
+        prepare: Called with the number of the round (from 0) before each run; not timed.
+        run: What is timed.
+    """
+
+    name: str
+    prepare: Callable[[int], None]
+    run: Callable[[], object]
+
+
+def take_turns(
+    jobs: Sequence[Job],
+    *,
+    rounds: int,
+    warmup: int = 0,
+    clock: Callable[[], float] = time.perf_counter,
+    settle: Callable[[], None] = _nothing,
+    on_round: Callable[[int, int], None] | None = None,
+) -> dict[str, list[float]]:
+    """Run every job once a round, and return what each run took.
+
+    Every second round goes through the jobs backwards, and the first place moves on by one job after two rounds: a
+    machine that slows down evenly then costs all jobs the same, and no job always follows the same other one.
+
+    Args:
+        jobs: What takes turns.
+        rounds: Rounds that count.
+        warmup: Rounds before them that do not.
+        clock: Seconds; read right before and after each run.
+        settle: Called before each reading of the clock, to wait for work that goes on beside the program (a GPU's).
+        on_round: Called with (rounds done, rounds in all), both with the warm-up.
+
+    Returns:
+        Seconds by job, one for each of the `rounds` in their order.
+    """
+    seconds: dict[str, list[float]] = {job.name: [] for job in jobs}
+    for number in range(warmup + rounds):
+        first = number // 2 % len(jobs)
+        order = [*jobs[first:], *jobs[:first]]
+        for job in order if number % 2 == 0 else reversed(order):
+            job.prepare(number)
+            settle()
+            began = clock()
+            job.run()
+            settle()
+            spent = clock() - began
+            if number >= warmup:
+                seconds[job.name].append(spent)
+        if on_round:
+            on_round(number + 1, warmup + rounds)
+    return seconds

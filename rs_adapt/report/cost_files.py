@@ -1,0 +1,51 @@
+"""The files of a cost comparison: `cost.json`, `cost.csv`, `cost.md` and `cost.png`, complete or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.engine.run_folder import write_json
+from rs_adapt.errors import ConfigError, RunExists
+from rs_adapt.report.cost import cost_csv, cost_markdown, cost_title
+from rs_adapt.report.cost_plot import draw_costs
+
+# The JSON last: where it is, the others are.
+FILES = ("cost.csv", "cost.md", "cost.png", "cost.json")
+
+
+def check_cost_folder(folder: Path, *, overwrite: bool) -> None:
+    """Make the folder, and check that a comparison may be written there; minutes of measuring follow.
+
+    Raises:
+        RunExists: It holds a comparison, and `overwrite` was not asked for.
+        ConfigError: It cannot be made or written to.
+    """
+    if not overwrite and (found := [name for name in FILES if (folder / name).exists()]):
+        raise RunExists(
+            f"{folder} holds {found[0]} already. Choose another folder with --out, or add --overwrite to replace it."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder}: {error.strerror}. Choose another folder with --out.") from error
+
+
+def write_cost_files(folder: Path, content: dict[str, Any]) -> None:
+    """Write all four files, and put them in place when the last one is complete.
+
+    Args:
+        folder: From `check_cost_folder`; other files in it stay.
+        content: Of `cost_content`.
+    """
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".cost-") as staging:
+        made = Path(staging)
+        (made / "cost.csv").write_text(cost_csv(content))
+        (made / "cost.md").write_text(cost_markdown(content))
+        draw_costs(made / "cost.png", content, cost_title(content))
+        write_json(made / "cost.json", content)
+        for name in FILES:
+            os.replace(made / name, folder / name)
