@@ -8,7 +8,6 @@ Shapes: B batch, N tokens (CLS first), D embed, h/w token grid, H/W pixels, M pr
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -18,11 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rs_adapt.backbones.arguments import check_arguments
 from rs_adapt.backbones.conversion import VitSize, from_original, measure, resize
 from rs_adapt.backbones.features import Features, scale_map, tokens_to_map
 from rs_adapt.backbones.handles import PATCH_EMBED_PATH, Block
 from rs_adapt.backbones.vit_parts import vit_parts
-from rs_adapt.backbones.weights import RANDOM, load_state
+from rs_adapt.backbones.weights import RANDOM, load_state, tensors_sha256
 from rs_adapt.errors import ConfigError, DataError, WeightsError
 from rs_adapt.registry import MODELS
 
@@ -76,7 +76,7 @@ class Dinov2(nn.Module):
     ) -> None:
         """Build the ViT, fill it, then put the adapter in."""
         super().__init__()
-        _check(embed_dim, depth, num_heads, patch_px, image_px, out_layers, level_scales)
+        check_arguments(embed_dim, depth, num_heads, patch_px, image_px, out_layers, level_scales)
         if adapter is not None and not frozen:
             raise ConfigError("frozen=False trains the whole ViT and takes no adapter: leave one of the two out")
         self.embed_dim, self.depth, self.patch_px, self.image_px = embed_dim, depth, patch_px, image_px
@@ -178,7 +178,7 @@ class Dinov2(nn.Module):
         # In-place writes raise a tensor's version; moving to another device does not.
         if self._versions() == self._filled_versions:
             return self._filled_sha256
-        return _digest(self._base_params)
+        return tensors_sha256(self._base_params)
 
     def _versions(self) -> tuple[int, ...]:
         return tuple(param._version for param in self._base_params.values())
@@ -260,7 +260,7 @@ class Dinov2(nn.Module):
                 continue
             values = generator.standard_normal(tuple(param.shape), dtype=np.float32)
             param.copy_(torch.from_numpy(values * np.float32(std)))
-        return _digest(dict(self.named_parameters()))
+        return tensors_sha256(dict(self.named_parameters()))
 
     @torch.no_grad()
     def _fill_from(self, path: Path) -> str:
@@ -285,37 +285,8 @@ class Dinov2(nn.Module):
             )
         for name, param in params.items():
             param.copy_(state[name])
-        return _digest({name: source[name] for name in params})
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        values = tensor.detach().to("cpu", torch.float32).contiguous().numpy().reshape(-1)
-        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
-        digest.update(values.data)
-    return digest.hexdigest()
+        return tensors_sha256({name: source[name] for name in params})
 
 
 def _shape(tensor: Tensor | None) -> tuple[int, ...] | None:
     return None if tensor is None else tuple(tensor.shape)
-
-
-def _check(
-    embed_dim: int,
-    depth: int,
-    num_heads: int,
-    patch_px: int,
-    image_px: int,
-    out_layers: Sequence[int],
-    level_scales: Sequence[float],
-) -> None:
-    if embed_dim % num_heads:
-        raise ConfigError(f"embed_dim={embed_dim} does not divide into num_heads={num_heads}")
-    if image_px < patch_px:
-        raise ConfigError(f"image_px={image_px} is smaller than one patch (patch_px={patch_px})")
-    layers = list(out_layers)
-    if not layers or layers != sorted(set(layers)) or layers[0] < 0 or layers[-1] >= depth:
-        raise ConfigError(f"out_layers={layers} must be ascending block numbers from 0 to {depth - 1} (depth={depth})")
-    if len(layers) != len(level_scales):
-        raise ConfigError(f"{len(layers)} out_layers but {len(level_scales)} level_scales: give one scale per layer")

@@ -205,3 +205,13 @@ def _strip(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         inner = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         tensors = inner or tensors
     return tensors
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, shapes and fp32 values of tensors, whatever file they stand in."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        values = tensor.detach().to("cpu", torch.float32).contiguous().numpy().reshape(-1)
+        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        digest.update(values.data)
+    return digest.hexdigest()

@@ -1,0 +1,32 @@
+"""What the sizes of a ViT may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rs_adapt.errors import ConfigError
+
+
+def check_arguments(
+    embed_dim: int,
+    depth: int,
+    num_heads: int,
+    patch_px: int,
+    image_px: int,
+    out_layers: Sequence[int],
+    level_scales: Sequence[float],
+) -> None:
+    """Refuse sizes of a ViT that contradict each other.
+
+    Raises:
+        ConfigError: names the values and what is allowed.
+    """
+    if embed_dim % num_heads:
+        raise ConfigError(f"embed_dim={embed_dim} does not divide into num_heads={num_heads}")
+    if image_px < patch_px:
+        raise ConfigError(f"image_px={image_px} is smaller than one patch (patch_px={patch_px})")
+    layers = list(out_layers)
+    if not layers or layers != sorted(set(layers)) or layers[0] < 0 or layers[-1] >= depth:
+        raise ConfigError(f"out_layers={layers} must be ascending block numbers from 0 to {depth - 1} (depth={depth})")
+    if len(layers) != len(level_scales):
+        raise ConfigError(f"{len(layers)} out_layers but {len(level_scales)} level_scales: give one scale per layer")
