@@ -24,10 +24,13 @@ def tiny_cell(loveda_root: Path, tmp_path: Path) -> Make:
         iters: int = 6,
         head: str = "linear",
         strategy: str | None = None,
+        method: str | None = None,
         seed: int = 0,
         overrides: tuple[str, ...] = (),
     ) -> tuple[Any, dict[str, Any]]:
-        cell = resolve_cell(f"loveda-{setting}", backbone="dinov2-nano", head=head, strategy=strategy, seed=seed)
+        cell = resolve_cell(
+            f"loveda-{setting}", backbone="dinov2-nano", head=head, strategy=strategy, method=method, seed=seed
+        )
         texts = [
             "bench.tile_px=64",
             "bench.crop_px=64",

@@ -52,8 +52,17 @@ MIC = {
 
 @pytest.mark.parametrize(
     ("setting", "options"),
-    [("da", {}), ("dg", {}), ("da", {"head": "mask2former_small"}), ("da", MIC)],
-    ids=["da", "dg", "da-mask2former", "da-mic"],
+    [
+        ("da", {}),
+        ("dg", {}),
+        ("da", {"head": "mask2former_small"}),
+        ("da", MIC),
+        # Methods that wrap layers, of a library, with random noise in training, and with the frozen ViT beside them.
+        ("da", {"method": "cobot+vpt", **MIC}),
+        ("da", {"method": "peft:dora"}),
+        ("dg", {"method": "sam_parser+dcpl"}),
+    ],
+    ids=["da", "dg", "da-mask2former", "da-mic", "da-mic-cobot+vpt", "da-dora", "dg-sam_parser+dcpl"],
 )
 def test_interrupted_and_resumed_equals_straight(
     tiny_cell, tmp_path: Path, setting: str, options: dict[str, Any]
