@@ -91,7 +91,8 @@ def _count(file: dict[str, Any], cls: type[Adapter], backbone: str) -> int:
 
 
 def _settings(file: dict[str, Any], backbone: str) -> dict[str, Any]:
-    facts = adapter_facts(axes.load("backbone", backbone)["model"]["backbone"])
+    # Counts do not depend on the length of a schedule.
+    facts = adapter_facts(axes.load("backbone", backbone)["model"]["backbone"]) | {"total_iters": 20_000}
     given = {key: value for key, value in file["model"]["backbone"]["adapter"].items() if key != "type"}
     for key, value in given.items():
         if value is None and key in facts:

@@ -12,6 +12,13 @@ method = dict(
     title="Methods of peft",
     paper=None,
     kinds=dict(
+        adalora=dict(
+            title="AdaLoRA",
+            paper="https://arxiv.org/abs/2303.10512",
+            options=dict(init_r=48, target_r=32, lora_alpha=32, deltaT=10, orth_reg_weight=0.5),
+            # Ranks fall between the first tenth and the last three tenths of the schedule.
+            adapter=dict(type="rs_adapt.PeftAdaLora", total_iters=None, first_share=0.1, last_share=0.3),
+        ),
         boft=dict(title="BOFT", paper="https://arxiv.org/abs/2311.06243", options=dict(boft_block_size=8)),
         dora=dict(title="DoRA", paper="https://arxiv.org/abs/2402.09353", options=dict(r=32, lora_alpha=32)),
         fourierft=dict(

@@ -91,6 +91,12 @@ class Adapter(nn.Module):
         """
         return {}
 
+    def before_step(self) -> None:
+        """Called in training between the backward pass and the optimizer's step; gradients may be added to."""
+
+    def after_step(self) -> None:
+        """Called in training after the optimizer's step, while the gradients are still there."""
+
     def queries(self) -> Tensor | None:
         """Return query embeddings (num_queries, query_dim) for the decode head, or None."""
 

@@ -39,6 +39,8 @@ class _Kind:
 
 
 _KINDS = {
+    # With its schedule of ranks: `PeftAdaLora`.
+    "adalora": _Kind(name="ADALORA", zero_grad=("lora_A", "lora_B")),
     "boft": _Kind(name="BOFT", needs_values=True),
     "dora": _Kind(name="LORA", zero_grad=("lora_A",), one_graph=False, own={"use_dora": True}),
     # Its random start moves the features at once; options init_weights=True starts from zero.
@@ -110,8 +112,9 @@ class PeftAdapter(WrappingAdapter):
             ConfigError: peft is not installed, or an argument is not known or refused by peft.
         """
         super().__init__()
-        if kind not in _KINDS:
-            raise ConfigError(f"PeftAdapter: there is no kind {kind!r}. Known: {', '.join(_KINDS)}.")
+        own = [name for name in _KINDS if name != "adalora"] if type(self) is PeftAdapter else ["adalora"]
+        if kind not in own:
+            raise ConfigError(f"{type(self).__name__}: there is no kind {kind!r}. Known: {', '.join(own)}.")
         self.depth, self.kind = depth, kind
         self.targets = check_targets(f"peft:{kind}", tuple(targets), LINEARS)
         self.options = dict(options or {})
@@ -134,6 +137,10 @@ class PeftAdapter(WrappingAdapter):
         for name, change in self.layers.items():
             number, _, handle = name.partition("_")
             yield int(number), handle, change  # type: ignore[misc]
+
+    def adapter_params(self) -> dict[str, nn.Parameter]:
+        """Return what trains; peft keeps a few constants as parameters too."""
+        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
 
     def fold(self, base: nn.Module, change: Change) -> None:
         """Let peft write its change into the frozen layer."""

@@ -122,6 +122,16 @@ class Stack(Adapter):
             x_BND = adapter.after_block(x_BND, layer, grid_hw)
         return views
 
+    def before_step(self) -> None:
+        """Call all."""
+        for adapter in self._all():
+            adapter.before_step()
+
+    def after_step(self) -> None:
+        """Call all."""
+        for adapter in self._all():
+            adapter.after_step()
+
     def queries(self) -> Tensor | None:
         """Return the queries of the one that has some."""
         every = [adapter.queries() for adapter in self._all()]

@@ -108,7 +108,11 @@ def _peft(name: str) -> dict[str, Any]:
     content, kind = _peft_file(), name.partition(":")[2]
     facts = content["method"].pop("kinds")[kind]
     content["method"] |= {"name": name, "title": f"{facts['title']} (peft)", "paper": facts["paper"]}
-    content["model"]["backbone"]["adapter"] |= {"kind": kind, "options": facts["options"]}
+    content["model"]["backbone"]["adapter"] |= {
+        "kind": kind,
+        "options": facts["options"],
+        **facts.get("adapter", {}),
+    }
     return content
 
 

@@ -74,7 +74,7 @@ def _backbone(tree: Mapping[str, Any], *, weights: str | os.PathLike[str] | None
     backbone["weights"] = _weights(tree["backbone"], weights)
     adapter = backbone.setdefault("adapter", None)
     if adapter is not None:
-        facts = adapter_facts(backbone)
+        facts = adapter_facts(backbone) | {"total_iters": tree["bench"]["schedule"]["iters"]}
         for one in _nested(adapter):
             for key, value in facts.items():
                 if key in one and one[key] is None:

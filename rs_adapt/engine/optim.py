@@ -46,6 +46,8 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
     ) -> None:
         super().__init__(optimizer, accumulative_counts=accumulative_counts, clip_grad=clip_grad)
         self.precision: Precision = precision
+        # Who is told of every step: the model's adapter.
+        self.adapter: Any = None
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
@@ -53,6 +55,14 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
         device = next(model.parameters()).device
         with super().optim_context(model), autocast(self.precision, device.type):
             yield
+
+    def step(self, **kwargs: Any) -> None:
+        """Step, with the adapter before and after it."""
+        if self.adapter is not None:
+            self.adapter.before_step()
+        super().step(**kwargs)
+        if self.adapter is not None:
+            self.adapter.after_step()
 
     def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Step on a finite loss.

@@ -24,6 +24,12 @@ class ParamGroups(DefaultOptimWrapperConstructor):  # type: ignore[misc]
 
     paramwise_cfg: dict[str, Any]
 
+    def __call__(self, model: nn.Module) -> Any:
+        """Return the wrapped optimizer of a model, with the model's adapter told of every step."""
+        wrapper = super().__call__(model)
+        wrapper.adapter = adapter_of(getattr(model, "module", model))
+        return wrapper
+
     def add_params(
         self, params: list[dict[str, Any]], module: nn.Module, prefix: str = "", is_dcn_module: Any = None
     ) -> None:
@@ -57,7 +63,7 @@ def backbone_keys(model: nn.Module, *, lr_mult: float, adapter_lr_mult: float) -
     """
     segmentor: Any = getattr(model, "segmentor", model)
     backbone: Any = segmentor.backbone
-    adapter = getattr(backbone, "adapter", None)
+    adapter = adapter_of(model)
     if adapter is not None:
         return {
             f"backbone.adapter.{name}": {
@@ -71,6 +77,12 @@ def backbone_keys(model: nn.Module, *, lr_mult: float, adapter_lr_mult: float) -
         for name, parameter in backbone.named_parameters()
         if parameter.requires_grad
     }
+
+
+def adapter_of(model: nn.Module) -> Any:
+    """Return the adapter of a segmentor, or of a strategy around one, or None."""
+    segmentor: Any = getattr(model, "segmentor", model)
+    return getattr(segmentor.backbone, "adapter", None)
 
 
 def _is_vector(name: str, parameter: nn.Parameter) -> bool:

@@ -60,9 +60,10 @@ MIC = {
         # Methods that wrap layers, of a library, with random noise in training, and with the frozen ViT beside them.
         ("da", {"method": "cobot+vpt", **MIC}),
         ("da", {"method": "peft:dora"}),
+        ("dg", {"method": "peft:adalora", "overrides": ("model.backbone.adapter.options.deltaT=1",)}),
         ("dg", {"method": "sam_parser+dcpl"}),
     ],
-    ids=["da", "dg", "da-mask2former", "da-mic", "da-mic-cobot+vpt", "da-dora", "dg-sam_parser+dcpl"],
+    ids=["da", "dg", "da-mask2former", "da-mic", "da-mic-cobot+vpt", "da-dora", "dg-adalora", "dg-sam_parser+dcpl"],
 )
 def test_interrupted_and_resumed_equals_straight(
     tiny_cell, tmp_path: Path, setting: str, options: dict[str, Any]
