@@ -138,6 +138,12 @@ def make_vit() -> Callable[[], nn.Module]:
     return builder("tiny")
 
 
+@pytest.fixture
+def make_dinov2() -> Callable[[], nn.Module]:
+    """Build the project's own ViT."""
+    return builder("dinov2")
+
+
 @pytest.fixture(params=BACKBONES)
 def make_any_vit(request: pytest.FixtureRequest) -> Callable[[], nn.Module]:
     """Build each of the ViTs in turn."""
