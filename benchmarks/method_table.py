@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from strategy_table import ROOT, command, machine, ranged, run
+from strategy_table import ROOT, command, machine, ranged, recorded, run
 
 
 def main() -> None:
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--settings", nargs="+", default=None, help="settings to measure (default: all)")
     parser.add_argument("--seeds", nargs="+", type=int, default=None, help="seeds to measure (default: all)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--keep", action="store_true", help="take over runs that the table's file holds already")
     args = parser.parse_args()
     sweep = tomllib.loads(args.sweep.read_text(encoding="utf-8"))
     seeds = args.seeds or sweep["seeds"]
@@ -40,8 +41,17 @@ def main() -> None:
         for method in args.methods or sweep["methods"]
     ]
     plan = [(one, seed) for seed in seeds for one in rows]
+    kept = recorded(args.out / f"{sweep['bench']}_methods.json") if args.keep else {}
     with ThreadPoolExecutor(max_workers=args.jobs) as pool:
-        results = list(pool.map(lambda cell: run(sweep["bench"], *cell, args.work_dir, args.data_root), plan))
+        results = list(
+            pool.map(
+                lambda cell: (
+                    kept.get((command(sweep["bench"], cell[0], "N"), cell[1]))
+                    or run(sweep["bench"], *cell, args.work_dir, args.data_root)
+                ),
+                plan,
+            )
+        )
     told = [
         {
             **{key: one[key] for key in ("method", "setting")},

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from rs_adapt.backbones import Dinov2
-from rs_adapt.datasets.synthetic import GENERATOR_VERSION
+from rs_adapt.datasets.synthetic import STYLE_GENERATOR_VERSION
 from rs_adapt.errors import WeightsError
 from rs_adapt.pretraining.crops import StyleCrops
 from rs_adapt.pretraining.recipe import NANO, Recipe
@@ -90,7 +90,7 @@ def write_weights(path: Path, vit: Dinov2, *, recipe: Recipe, overwrite: bool = 
         "format": "pt",
         "model": "dinov2_nano",
         "recipe": json.dumps(dataclasses.asdict(recipe)),
-        "generator": str(GENERATOR_VERSION),
+        "generator": str(STYLE_GENERATOR_VERSION),
         "licence": "Apache-2.0",
     }
     temporary = path.with_name(f".{path.name}.{time.time_ns()}")

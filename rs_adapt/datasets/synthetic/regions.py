@@ -83,7 +83,8 @@ NORTH = Region(
     hall_m=(24.0, 42.0),
     house_gap_m=2.5,
     height_m=(5.0, 10.0),
-    pitched_share=0.8,
+    # Flat roofs are half of the north's too: a source without them cannot teach them.
+    pitched_share=0.5,
     trees=1.0,
     ground=(
         (152, 148, 144),
@@ -144,7 +145,8 @@ SOUTH = Region(
     markings=0.6,
     water=(56, 82, 82),
     crown=(68, 88, 50),
-    roofs=((210, 205, 196), (188, 182, 174), (162, 92, 70), (134, 150, 162), (154, 84, 66), (104, 102, 104)),
+    # The pale ones well above paved ground: a roof that looks like ground leaves self-training nothing to go by.
+    roofs=((230, 226, 220), (178, 104, 84), (162, 92, 70), (120, 136, 150), (154, 84, 66), (84, 86, 92)),
     sun_azimuth_deg=205.0,
     sun_elevation_deg=52.0,
     haze=0.12,

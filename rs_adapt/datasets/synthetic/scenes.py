@@ -17,7 +17,9 @@ from rs_adapt.datasets.synthetic.styles import random_region
 from rs_adapt.errors import ConfigError
 
 # To be raised whenever a change here gives other pixels: prepared folders of older versions are then made again.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
+# The same of the scenes of random styles; weights record it, since it says which pixels they were trained on.
+STYLE_GENERATOR_VERSION = 1
 SPLITS = ("train", "val", "test")
 SCENES = {"train": 8, "val": 3, "test": 4}
 SIZE_PX = 512
