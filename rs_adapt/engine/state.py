@@ -49,11 +49,15 @@ def load_trained_tensors(model: nn.Module, tensors: dict[str, Tensor], what: str
 def save_state(path: Path, *, runner: Any, iteration: int) -> None:
     """Write the state after `iteration` iterations; the file appears complete or not at all.
 
+    With several processes the first one writes: what trains is the same in all of them.
+
     Args:
         path: File to write.
         runner: mmengine's Runner, in training.
         iteration: Iterations done.
     """
+    if runner.rank:
+        return
     model = _unwrap(runner.model)
     metrics = _metrics_hook(runner)
     state = {
