@@ -1,0 +1,39 @@
+"""Manifests: every one reads, and says the same as the benches that use it."""
+
+from __future__ import annotations
+
+import pytest
+
+from rs_adapt.config import axes
+from rs_adapt.datasets.manifest import load_manifest, manifest_names
+from rs_adapt.errors import UnknownName
+
+
+@pytest.mark.parametrize("name", manifest_names())
+def test_every_manifest_reads_and_its_values_are_unique(name: str) -> None:
+    manifest = load_manifest(name)
+    assert manifest.name == name
+    values = [one.value for one in manifest.classes]
+    assert len(set(values)) == len(values)
+    colours = [colour for one in manifest.classes for colour in one.colours]
+    assert len(set(colours)) == len(colours)
+    assert {one.value for one in manifest.classes if one.ignored} <= set(manifest.facts["ignore_values"])
+
+
+@pytest.mark.parametrize("bench", axes.values("bench"))
+def test_benches_have_the_classes_of_their_manifests(bench: str) -> None:
+    facts = axes.load("bench", bench)["bench"]
+    for name in [facts["data"]] if isinstance(facts["data"], str) else facts["data"]:
+        scored = [one for one in load_manifest(name).classes if not one.ignored]
+        assert [one.name for one in scored] == list(facts["classes"])
+        assert [list(one.colours[0]) for one in scored] == [list(colour) for colour in facts["palette"]]
+
+
+def test_unknown_name_names_the_nearest() -> None:
+    with pytest.raises(UnknownName, match=r"no data set 'lovda'. Did you mean loveda\? Known: dubai"):
+        load_manifest("lovda")
+
+
+def test_legend_holds_every_colour_of_a_value() -> None:
+    legend = load_manifest("dubai").legend()
+    assert (legend[(155, 155, 155)], legend[(0, 0, 0)], legend[(226, 169, 41)]) == (0, 0, 4)
