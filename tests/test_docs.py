@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +64,33 @@ def test_links_between_documents_lead_somewhere(page: str) -> None:
     targets = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
     missing = [target for target in targets if target and not (ROOT / "docs" / target).exists()]
     assert not missing, f"{page} links to {missing}"
+
+
+@pytest.fixture
+def tables(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return import_module("strategy_table"), import_module("method_table")
+
+
+@pytest.mark.parametrize("file", sorted(path.stem for path in (ROOT / "docs" / "tables").glob("*.json")))
+def test_tables_in_the_documents_are_those_of_the_recorded_runs(file: str, tables: Any) -> None:
+    of_strategies, of_methods = tables
+    facts = json.loads((ROOT / "docs" / "tables" / f"{file}.json").read_text(encoding="utf-8"))
+    text = of_methods.table(facts) if file.endswith("_methods") else of_strategies.tables(facts)
+    assert (ROOT / "docs" / "tables" / f"{file}.md").read_text(encoding="utf-8") == text
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8").splitlines()
+    absent = [line for line in text.splitlines() if line and line not in results]
+    assert not absent, f"docs/results.md lacks {absent[:2]}"
+
+
+@pytest.mark.parametrize("bench", ["synthetic", "dubai"])
+def test_scores_in_the_readme_are_those_of_the_recorded_runs(bench: str, tables: Any) -> None:
+    of_strategies, _ = tables
+    facts = json.loads((ROOT / "docs" / "tables" / f"{bench}.json").read_text(encoding="utf-8"))
+    told = {row["name"]: f"| {of_strategies.ranged(of_strategies.scores(row))} |" for row in facts["rows"]}
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if f"--bench {bench}-" in line and line.startswith("|")]
+    assert len(rows) >= 5
+    for line in rows:
+        name = line.split("|")[1].strip()
+        assert told[name] in line, f"README says {line}, the runs say {told[name]}"
