@@ -2,8 +2,9 @@
 
 Launch: `rs-adapt train --bench synthetic-da` (no download, no GPU).
 Two drawn regions. North: temperate, gardens, winding streets, tiled and flat roofs, 0.5 m. South: semi-arid, street
-grid, flat roofs, red soil, haze, 0.7 m. 8 training, 3 validation and 4 test scenes of 512 x 512 px a region, GeoTIFFs with a
-nodata border, cut into tiles of 128 px: 128, 48 and 64 tiles a region. Scores here say nothing about real regions.
+grid, flat roofs, red soil, haze, 0.7 m. 8 training, 3 validation and 4 test scenes of 512 x 512 px a region, GeoTIFFs
+with a nodata border, cut into tiles of 128 px: 128, 48 and 64 tiles a region. Scores here say nothing about real
+regions.
 """
 
 bench = dict(

@@ -60,11 +60,12 @@ def preparing(console: Console) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def print_result(console: Console, result: dict[str, Any], *, title: str, folder: Path) -> None:
-    """The per-class table of a result, how it was scored, and where the files are."""
+    """The per-class table of a result if it was scored, how, and where the files are."""
     from rs_adapt.report.tables import protocol_line, result_table
 
     console.print(title, style="bold", soft_wrap=True)
-    console.print(result_table(result))
+    if result["protocol"]["report_split"] is not None:
+        console.print(result_table(result))
     console.print(protocol_line(result), soft_wrap=True)
     console.print(f"Files: {shown_path(folder)}", soft_wrap=True)
 

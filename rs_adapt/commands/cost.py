@@ -13,6 +13,7 @@ from rs_adapt.errors import ConfigError
 
 def cost(
     bench: options.Bench,
+    setting: options.Setting = None,
     direction: options.Direction = None,
     methods: Annotated[
         str, typer.Option("--methods", help="Names with commas between, such as lora,rein; or all.", metavar="NAMES")
@@ -47,11 +48,17 @@ def cost(
 
     # Costs are those of the segmentor alone, whatever learns with it.
     cell = resolve_cell(
-        bench, direction=direction, backbone=backbone, head=head, strategy="source_only", tuned=not untuned
+        bench,
+        setting=setting,
+        direction=direction,
+        backbone=backbone,
+        head=head,
+        strategy="source_only",
+        tuned=not untuned,
     )
     chosen = [axes.find("method", name) for name in _named(methods, known=axes.values("method"))]
     texts = [*option_texts(cell, batch_size=batch_size, precision=precision), *(set_ or ())]
-    folder = out or Path("work_dirs") / "cost" / f"{cell.bench}-{cell.setting}"
+    folder = out or Path("work_dirs") / "cost" / f"{cell.bench_name}-{cell.setting}"
 
     from rs_adapt.engine.cost_table import compare_costs
     from rs_adapt.report.cost import cost_content, cost_notes, cost_table, cost_title

@@ -25,6 +25,7 @@ def evaluate(
     bench: Annotated[
         str | None, typer.Option("--bench", help="Bench to score on (default: the one it was trained on).")
     ] = None,
+    setting: options.Setting = None,
     direction: options.Direction = None,
     split: Annotated[
         Split, typer.Option("--split", help="Tiles of the target (test, val) or of the source (source-val).")
@@ -55,16 +56,16 @@ def evaluate(
         raise ConfigError(f"--direction {direction} needs --bench too, such as --bench loveda-da --direction u2r.")
     cfg = recompose(
         checkpoint,
-        bench=resolve_cell(bench, direction=direction).bench if bench else None,
+        bench=resolve_cell(bench, setting=setting, direction=direction).bench if bench else None,
         data_root=str(data_root) if data_root else None,
         weights=weights,
         precision=precision,
     )
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    target = out or folder / "eval" / f"{cfg.cell.bench}-{split.value}"
+    target = out or folder / "eval" / f"{cfg.bench.name}-{split.value}"
     with preparing(error_console()) as on_progress:
         result = score_checkpoint(
             cfg, folder, split=split.value, out_dir=target, overlays=overlays, device=device, on_progress=on_progress
         )
-    title = f"{cfg.cell.bench.replace('_', '-')} ({split.value}) / {cfg.cell.method} / {cfg.cell.backbone}"
+    title = f"{cfg.bench.name.replace('_', '-')} ({split.value}) / {cfg.cell.method} / {cfg.cell.backbone}"
     print_result(result_console(), result, title=title, folder=target)

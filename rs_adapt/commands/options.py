@@ -14,7 +14,17 @@ import typer
 Bench = Annotated[
     str,
     typer.Option(
-        "--bench", help="Bench and setting, such as loveda-da, isprs-dg or synthetic-ss.", rich_help_panel="Cell"
+        "--bench",
+        help="Bench and setting, such as loveda-da, isprs-dg or synthetic-ss; or a TOML of your own.",
+        rich_help_panel="Cell",
+    ),
+]
+Setting = Annotated[
+    str | None,
+    typer.Option(
+        "--setting",
+        help="da, dg or ss, where --bench does not end with it (a TOML of your own).",
+        rich_help_panel="Cell",
     ),
 ]
 Direction = Annotated[

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def show(
     bench: options.Bench,
+    setting: options.Setting = None,
     direction: options.Direction = None,
     method: options.Method = None,
     backbone: options.Backbone = None,
@@ -46,6 +47,7 @@ def show(
 
     cell = resolve_cell(
         bench,
+        setting=setting,
         direction=direction,
         method=method,
         backbone=backbone,

@@ -14,6 +14,7 @@ from rs_adapt.commands.console import grouped, shown_path
 
 def train(
     bench: options.Bench,
+    setting: options.Setting = None,
     direction: options.Direction = None,
     method: options.Method = None,
     backbone: options.Backbone = None,
@@ -51,6 +52,7 @@ def train(
 
     cell = resolve_cell(
         bench,
+        setting=setting,
         direction=direction,
         method=method,
         backbone=backbone,
@@ -130,7 +132,24 @@ def _print_plan(cfg: Any, title: str, plan: dict[str, Any]) -> None:
     print(f"{title}: everything needed is there.")
     for role, count in plan["tiles"].items():
         print(f"  {role}: {count} tiles")
+    for line in _label_lines(cfg):
+        print(line)
     for part, count in plan["parameters"].items():
         print(f"  {part} parameters: {grouped(count)}")
     print(f"  {cfg.train_cfg.max_iters} iterations of batch {cfg.train_dataloader.batch_size}")
     print(f"  run folder: {shown_path(plan['run_dir'])}")
+
+
+def _label_lines(cfg: Any) -> list[str]:
+    """What the labels of a bench of one's own hold, before and after their translation into classes."""
+    if not cfg.bench.get("own"):
+        return []
+    from rs_adapt.datasets.own_scenes import read_shares
+
+    lines = []
+    for region, counts in read_shares(cfg.prepared_dir).items():
+        for when, what in (("before", "labels hold"), ("after", "become")):
+            total = sum(counts[when].values())
+            parts = [f"{name} {100 * count / total:.1f} %" for name, count in counts[when].items() if count]
+            lines.append(f"  {region} {what}: {', '.join(parts)}")
+    return lines

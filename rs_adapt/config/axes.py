@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config import methods
+from rs_adapt.config import methods, own_bench
 from rs_adapt.config.paths import configs_dir
 from rs_adapt.errors import ConfigError, UnknownName
 
@@ -60,6 +60,8 @@ def find(axis: str, name: str) -> str:
     """
     if axis == "method" and methods.is_composite(name):
         return methods.find(name)
+    if axis == "bench" and own_bench.is_own(name):
+        return own_bench.find(name)
     known = values(axis)
     if normal(name) not in known:
         raise UnknownName(unknown_text(axis, name, known))
@@ -98,6 +100,8 @@ def peek(axis: str, name: str) -> Mapping[str, Any]:
     """
     if axis == "method" and methods.is_composite(name):
         return methods.read(name)
+    if axis == "bench" and own_bench.is_own(name):
+        return own_bench.peek(name)
     return _peek_file(axis, name)
 
 

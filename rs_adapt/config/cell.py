@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from rs_adapt.config import axes
+from rs_adapt.config import axes, own_bench
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Cell:
     """One experiment: a value of every axis and a seed. All names are file stems in `configs/`.
 
     Args:
-        bench: data sets and direction, such as `loveda_r2u`.
+        bench: data sets and direction, such as `loveda_r2u`; or the absolute path of a bench's own file.
         setting: `da`, `dg` or `ss`.
         method: how the backbone is tuned.
         backbone: the foundation model.
@@ -45,14 +45,20 @@ class Cell:
 
     def __str__(self) -> str:
         """Return the cell as one readable line."""
-        parts = [f"{self.bench}_{self.setting}", self.method, self.backbone, self.head, self.strategy]
+        parts = [f"{self.bench_name}_{self.setting}", self.method, self.backbone, self.head, self.strategy]
         line = " / ".join(part.replace("_", "-") for part in parts) + f" / seed {self.seed}"
         return line if self.tuned else f"{line} / untuned"
+
+    @property
+    def bench_name(self) -> str:
+        """The bench's name, whether it is one of `configs/` or has a file of its own."""
+        return str(axes.peek("bench", self.bench)["bench"]["name"])
 
 
 def resolve_cell(
     bench: str,
     *,
+    setting: str | None = None,
     direction: str | None = None,
     method: str | None = None,
     backbone: str | None = None,
@@ -64,7 +70,9 @@ def resolve_cell(
     """Return the cell that a user's names mean; what is left out comes from the bench and the setting.
 
     Args:
-        bench: `<family>-<setting>` or `<family>-<direction>-<setting>`, such as `loveda-da` or `loveda-u2r-dg`.
+        bench: `<family>-<setting>` or `<family>-<direction>-<setting>`, such as `loveda-da` or `loveda-u2r-dg`; without
+            the setting if that is given; or the path of a bench's own TOML file.
+        setting: `da`, `dg` or `ss`; needed only where the bench's name does not say it.
         direction: a direction of the family; needed only to turn the default one.
         method: default: the bench's.
         backbone: default: the bench's.
@@ -80,7 +88,7 @@ def resolve_cell(
     """
     if seed < 0:
         raise ConfigError(f"The seed is {seed}; it must be 0 or larger.")
-    bench_name, setting = _find_bench(bench, direction)
+    bench_name, setting = _find_bench(bench, setting, direction)
     defaults = axes.peek("bench", bench_name)["bench"]["defaults"]
     cell = Cell(
         bench=bench_name,
@@ -120,11 +128,21 @@ def check_strategy(cell: Cell) -> None:
         )
 
 
-def _find_bench(name: str, direction: str | None) -> tuple[str, str]:
+def _find_bench(name: str, chosen: str | None, direction: str | None) -> tuple[str, str]:
+    if chosen is not None and axes.normal(chosen) not in SETTINGS:
+        raise UnknownName(axes.unknown_text("setting", chosen, tuple(SETTINGS)))
+    if own_bench.is_own(name):
+        return _own(name, chosen, direction)
     families = bench_families()
     stem, _, setting = axes.normal(name).rpartition("_")
+    if setting not in SETTINGS and chosen is not None:
+        stem, setting = axes.normal(name), axes.normal(chosen)
     if setting not in SETTINGS:
         _refuse_without_setting(name, families)
+    if chosen is not None and setting != axes.normal(chosen):
+        raise ConfigError(
+            f"--bench {name} already says the setting {setting}, and --setting says {chosen}. Leave one of them out."
+        )
     if stem in families:
         directions = families[stem]
         if direction is None:
@@ -143,6 +161,18 @@ def _find_bench(name: str, direction: str | None) -> tuple[str, str]:
                 )
             return bench, setting
     raise UnknownName(axes.unknown_text("bench", name, bench_names(families)))
+
+
+def _own(path: str, setting: str | None, direction: str | None) -> tuple[str, str]:
+    if direction is not None:
+        raise ConfigError(
+            f"--direction {direction} means nothing for {path}, which says itself what source and target are. To turn "
+            "it round, write a second file."
+        )
+    if setting is None:
+        choices = "; ".join(f"--setting {name}: {text}" for name, text in SETTINGS.items())
+        raise ConfigError(f"--bench {path} needs a setting. Say one of {choices}.")
+    return own_bench.find(path), axes.normal(setting)
 
 
 def bench_names(families: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:

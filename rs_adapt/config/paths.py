@@ -109,7 +109,7 @@ def run_dir(cell: Cell) -> Path:
     method = method if cell.tuned else f"{method}-untuned"
     return (
         Path("work_dirs")
-        / cell.bench
+        / cell.bench_name
         / cell.setting
         / f"{cell.backbone}-{cell.head}"
         / method

@@ -43,6 +43,7 @@ def wire(
     bench, runtime, optim = resolved["bench"], resolved["runtime"], resolved["optim"]
     iters = bench["schedule"]["iters"]
     precision = runtime["precision"]
+    scored = wire_data.scored(bench)
     metric = {
         "type": "rs_adapt.ConfusionMetric",
         "classes": list(bench["classes"]),
@@ -56,15 +57,16 @@ def wire(
         "randomness": {"seed": cell.seed},
         "model": wire_model.model(resolved, cell, weights=weights),
         **wire_data.dataloaders(resolved, cell, data_root=data_root),
-        "val_evaluator": metric,
-        "test_evaluator": axes.copied(metric),
+        # mmengine wants loader, evaluator and loop of an evaluation together, or none of them.
+        "val_evaluator": metric if scored else None,
+        "test_evaluator": axes.copied(metric) if scored else None,
         "train_cfg": {
             "type": "IterBasedTrainLoop",
             "max_iters": iters,
             "val_interval": min(bench["schedule"]["eval_every"], iters),
         },
-        "val_cfg": {"type": "rs_adapt.ValLoop", "precision": precision},
-        "test_cfg": {"type": "rs_adapt.TestLoop", "precision": precision},
+        "val_cfg": {"type": "rs_adapt.ValLoop", "precision": precision} if scored else None,
+        "test_cfg": {"type": "rs_adapt.TestLoop", "precision": precision} if scored else None,
         "optim_wrapper": {
             "type": "rs_adapt.OptimWrapper",
             "constructor": "rs_adapt.ParamGroups",

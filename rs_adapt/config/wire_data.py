@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import paths
-from rs_adapt.errors import ConfigError
+from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +26,9 @@ _FOURIER_MIX = {"da": _FDA, "dg": _FACT, "ss": _FACT}
 def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Facts:
     """Return the train, val, test and source-val loaders of a cell, and where its tiles are prepared.
 
-    `source_val_dataloader` is not read by mmengine: it scores a checkpoint on the region it was trained on. Target
-    labels are only ever named in the val and test loaders, except in the setting `ss`, which trains on them.
+    `source_val_dataloader` is not read by mmengine: it scores a checkpoint on the region it was trained on. The val and
+    test loaders are None where the target has no labels (`bench.target.val` is None). Target labels are only ever named
+    in the val and test loaders, except in the setting `ss`, which trains on them.
 
     Args:
         tree: the merged axis files; `bench`, `runtime` and `strategy` are read.
@@ -36,8 +37,14 @@ def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Fact
 
     Raises:
         ConfigError: a style step of the bench's pipeline is no probability, or needs images that the setting forbids.
+        IncompatibleCell: the setting `ss` on a target without labels.
     """
     bench, runtime = tree["bench"], tree["runtime"]
+    if cell.setting == "ss" and not scored(bench):
+        raise IncompatibleCell(
+            f"The target of bench {bench['name']} has no labels, and the setting ss trains on them. Use the setting da "
+            "(adaptation with its images) or dg (source only)."
+        )
     workers = {"num_workers": runtime["num_workers"], "persistent_workers": runtime["num_workers"] > 0}
     split = _Splits(bench, data_root)
     labelled = split.dataset(
@@ -67,11 +74,20 @@ def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Fact
                 "class_sampling": _class_sampling(tree["strategy"]),
             },
         },
-        "val_dataloader": {**evaluation, "dataset": split.dataset("target", "val", _test_pipeline(bench))},
-        "test_dataloader": {**evaluation, "dataset": split.dataset("target", "test", _test_pipeline(bench))},
+        **{
+            f"{name}_dataloader": {**evaluation, "dataset": split.dataset("target", name, _test_pipeline(bench))}
+            if scored(bench)
+            else None
+            for name in ("val", "test")
+        },
         "source_val_dataloader": {**evaluation, "dataset": split.dataset("source", "val", _test_pipeline(bench))},
         "prepared_dir": str(split.root) if bench["prepare"] else None,
     }
+
+
+def scored(bench: Mapping[str, Any]) -> bool:
+    """Whether the target has labels to score on; a region that is only to be mapped has none."""
+    return bench["target"]["val"] is not None
 
 
 def _class_sampling(strategy: Mapping[str, Any]) -> Facts | None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rs_adapt.datasets.own_scenes import make_from_scenes, scene_files
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 
 MARKER = "prepared.json"
@@ -35,9 +36,9 @@ def ensure_prepared(
     call this at the same time: one makes the tiles, the others wait for it.
 
     Args:
-        prepare: the bench's `prepare` facts; `kind` is "synthetic" (`seed`, `scenes`, `size_px`, `stride_px`) or
-            "images" (`image_dir`, `label_dir`, `image_suffix`, `label_suffix`, `regions`, `crops`, `val_crops`,
-            `stride_px`, `how_to_get`).
+        prepare: the bench's `prepare` facts; `kind` is "synthetic" (`seed`, `scenes`, `size_px`, `stride_px`), "images"
+            (`image_dir`, `label_dir`, `image_suffix`, `label_suffix`, `regions`, `crops`, `val_crops`, `stride_px`,
+            `how_to_get`) or "scenes" (see `rs_adapt.config.own_bench`).
         bench: the `bench` facts: `tile_px`, `classes`, `reduce_zero_label`, `ignore_index`.
         data_root: where raw images lie; only read.
         out_dir: the folder to make.
@@ -49,8 +50,8 @@ def ensure_prepared(
         DataError: a raw image or label is damaged, has no partner, another size or unknown values.
     """
     kind = prepare["kind"]
-    if kind not in ("synthetic", "images"):
-        raise ConfigError(f"Cannot prepare data of kind {kind!r}: known are 'synthetic' and 'images'.")
+    if kind not in _MAKE:
+        raise ConfigError(f"Cannot prepare data of kind {kind!r}: known are {', '.join(_MAKE)}.")
     facts = _facts(prepare, bench, data_root)
     if _finished(out_dir, facts):
         return
@@ -65,8 +66,7 @@ def ensure_prepared(
         try:
             # mkdtemp makes a private folder; tiles may be read by whoever may read the cache.
             building.chmod(0o755)
-            make = _make_synthetic if kind == "synthetic" else _make_from_images
-            counts = make(prepare, bench, data_root, building, on_progress)
+            counts = _MAKE[kind](prepare, bench, data_root, building, on_progress)
             marker = {"facts": facts, "tiles": counts}
             (building / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
             if out_dir.exists():
@@ -92,6 +92,11 @@ def _facts(prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path
         pairs = _image_pairs(prepare, data_root)
         files = [file for image, label, _ in pairs for file in (image, label)]
         facts["raw"] = [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files]
+    elif prepare["kind"] == "scenes":
+        for file in (found := scene_files(prepare)):
+            if not file.is_file():
+                raise DataNotFound(f"There is no label {file}: every image to learn from or to score on needs one.")
+        facts["raw"] = [[str(f), f.stat().st_size, f.stat().st_mtime_ns] for f in found]
     else:
         from rs_adapt.datasets.synthetic import GENERATOR_VERSION
 
@@ -200,6 +205,13 @@ def _make_from_images(
     return {part: len(cut) for part, cut in tiles.items()}
 
 
+def _make_own(
+    prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path, building: Path, on_progress: Progress | None
+) -> dict[str, int]:
+    del data_root
+    return make_from_scenes(prepare, bench, building, on_progress)
+
+
 def _image_pairs(prepare: Mapping[str, Any], data_root: Path) -> list[tuple[Path, Path, str]]:
     """The images that the bench names, each with its label and `<region>/<split>`; both folders hold nothing else."""
     folders = {what: data_root / prepare[f"{what}_dir"] for what in ("image", "label")}
@@ -242,3 +254,6 @@ def _image_pairs(prepare: Mapping[str, Any], data_root: Path) -> list[tuple[Path
         (folders["image"] / (stem + suffixes["image"]), folders["label"] / (stem + suffixes["label"]), part)
         for stem, part in plan.items()
     ]
+
+
+_MAKE = {"synthetic": _make_synthetic, "images": _make_from_images, "scenes": _make_own}

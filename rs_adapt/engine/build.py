@@ -65,7 +65,7 @@ def check_data(cfg: Any, on_progress: OnProgress | None = None) -> dict[str, int
     Labels of the target's training images are not among them: the stream that trains holds no path to them.
 
     Returns:
-        Tiles by role: `labelled`, `unlabelled`, `val`, `test`.
+        Tiles by role: `labelled`, `unlabelled`, `val`, `test`; a role that the cell has not is left out.
 
     Raises:
         DataNotFound, DataError: See `TileDataset` and `check_tiles`.
@@ -79,8 +79,8 @@ def check_data(cfg: Any, on_progress: OnProgress | None = None) -> dict[str, int
     roles = {
         "labelled": stream.labelled,
         "unlabelled": stream.unlabelled,
-        "val": cfg.val_dataloader.dataset,
-        "test": cfg.test_dataloader.dataset,
+        "val": cfg.val_dataloader and cfg.val_dataloader.dataset,
+        "test": cfg.test_dataloader and cfg.test_dataloader.dataset,
     }
     sizes: dict[str, int] = {}
     for role, settings in roles.items():
@@ -110,7 +110,11 @@ def build_model(cfg: Any) -> Any:
 
 
 def build_loader(cfg: Any, split: Split) -> Any:
-    """The loader of a labelled split: "test" and "val" of the target, or "source-val"."""
+    """The loader of a labelled split: "test" and "val" of the target, or "source-val".
+
+    Raises:
+        ConfigError: The target has no labels.
+    """
     from mmengine.runner import Runner
 
     settings = {
@@ -118,4 +122,9 @@ def build_loader(cfg: Any, split: Split) -> Any:
         "val": cfg.val_dataloader,
         "source-val": cfg.source_val_dataloader,
     }[split]
+    if settings is None:
+        raise ConfigError(
+            f"The target of bench {cfg.bench.name} has no labels, so there is no split {split!r} to score. The source "
+            "has: --split source-val."
+        )
     return Runner.build_dataloader(settings.to_dict(), seed=cfg.randomness.seed)

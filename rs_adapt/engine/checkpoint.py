@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.config import axes, overrides
+from rs_adapt.config import axes, overrides, own_bench
 from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
 from rs_adapt.engine.build import build_model, choose_device
@@ -57,6 +57,9 @@ def recompose(
         from_random = manifest["base"]["weights"] == "random"
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointMismatch(f"the manifest in {folder} is damaged: {error!r}. Copy the pack again.") from error
+    if own := manifest.get("own_bench"):
+        # Names of folders and plain values, and no code.
+        facts["bench"] = own_bench.keep(own)
     cell = _cell(facts, folder)
     texts = [text for text in texts if _parts(text)[0] not in _TRAINING_ONLY]
     _refuse_code(texts, folder)

@@ -162,7 +162,7 @@ def _sizes(model: Any) -> dict[str, int]:
 
 def _setup(cfg: Any, cell: Cell, *, overrides: Sequence[str], rounds: int, warmup: int) -> dict[str, Any]:
     return {
-        "bench": cell.bench,
+        "bench": cell.bench_name,
         "setting": cell.setting,
         "backbone": cell.backbone,
         "head": cell.head,

@@ -17,7 +17,7 @@ def make_result(
     cfg: Any,
     *,
     record: dict[str, Any],
-    matrix: np.ndarray[Any, Any],
+    matrix: np.ndarray[Any, Any] | None,
     lines: list[dict[str, Any]],
     parameters: dict[str, int],
     train_s: float | None,
@@ -30,7 +30,8 @@ def make_result(
     Args:
         cfg: The resolved configuration.
         record: How the run was started.
-        matrix: Confusion matrix of the last weights on the test split.
+        matrix: Confusion matrix of the last weights on the test split; None where the target has no labels: all scores
+            are None then, and `protocol.report_split` too.
         lines: `metrics.jsonl`.
         parameters: Counts of `count_parameters`.
         train_s: Seconds of training including evaluations; None if it was interrupted in between.
@@ -39,18 +40,21 @@ def make_result(
     best = max(evaluations, key=lambda line: float(line["miou_pct"]), default=None)
     steps = sorted(line["iter_s"] for line in lines if "iter_s" in line)
     memory = [line["memory_mib"] for line in lines if "memory_mib" in line]
-    has_test = cfg.bench.target.get("test") is not None
+    split = "test" if cfg.bench.target.get("test") is not None else "val"
+    classes = list(cfg.bench.classes)
+    unscored = np.zeros((len(classes), len(classes)), dtype=np.int64)
     return {
         "status": "finished",
         "cell": record["cell"],
         "options": record["options"],
         "protocol": {
-            "report_split": f"{cfg.bench.target.region} {'test' if has_test else 'val'}",
+            "report_split": None if matrix is None else f"{cfg.bench.target.region} {split}",
             "selection": "last",
             "inference": cfg.bench.inference.to_dict(),
-            "classes_scored": list(cfg.bench.classes),
+            "classes_scored": classes,
         },
-        **scores_dict(matrix, cfg.bench.classes),
+        # Counts of nothing give None for every score.
+        **scores_dict(unscored if matrix is None else matrix, classes),
         "oracle": best
         and {"miou_pct": best["miou_pct"], "iter": best["iter"], "split": f"{cfg.bench.target.region} val"},
         "last_val_miou_pct": evaluations[-1]["miou_pct"] if evaluations else None,
@@ -82,14 +86,20 @@ def make_manifest(
     result: dict[str, Any],
     base_sha256: str,
 ) -> dict[str, Any]:
-    """Content of a pack's `manifest.json`, without paths of the machine it was made on."""
+    """Content of a pack's `manifest.json`, without paths of the machine it was made on.
+
+    Only a bench of one's own says where its scenes lie.
+    """
     backbone = cfg.model.get("segmentor", cfg.model).backbone
     facts = cfg.backbone
     weights_file = (facts.weights or {}).get("file")
     return {
         "rs_adapt": result["environment"]["rs_adapt"],
         "created": result["finished"],
-        "cell": record["cell"],
+        "cell": record["cell"]
+        | {"bench": f"{cfg.bench.name}.toml" if cfg.bench.get("own") else record["cell"]["bench"]},
+        # What the file of a bench of one's own says: the pack can be scored without it.
+        "own_bench": cfg.bench.own.to_dict() if cfg.bench.get("own") else None,
         "overrides": record["options"]["overrides"],
         "base": {
             "name": facts.name,

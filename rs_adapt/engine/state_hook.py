@@ -47,7 +47,11 @@ class StateHook(Hook):  # type: ignore[misc]
     def before_train_epoch(self, runner: Any) -> None:
         """Make up for an evaluation that the interruption cut off."""
         loop = runner.train_loop
-        due = loop.iter > 0 and (loop.iter % loop.val_interval == 0 or loop.iter == loop.max_iters)
+        due = (
+            runner.val_loop is not None
+            and loop.iter > 0
+            and (loop.iter % loop.val_interval == 0 or loop.iter == loop.max_iters)
+        )
         if self.resume and due and loop.iter not in evaluated_iterations(Path(runner.work_dir)):
             runner.val_loop.run()
 

@@ -60,7 +60,8 @@ def train(
         on_progress: Called with (what, done, total) while data are prepared and checked.
 
     Returns:
-        `result`, the content of `result.json`, and `matrix`, the confusion matrix behind it; of a dry run `tiles`,
+        `result`, the content of `result.json`, and `matrix`, the confusion matrix behind it (None where the target
+        has no labels); of a dry run `tiles`,
         `parameters` and `run_dir`.
 
     Raises:
@@ -122,8 +123,13 @@ def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks
     return {"result": result, "matrix": matrix}
 
 
-def _final_matrix(cfg: Any, runner: Any) -> np.ndarray[Any, Any]:
-    """Confusion matrix of the last weights on the test split; the last validation serves where it is the same split."""
+def _final_matrix(cfg: Any, runner: Any) -> np.ndarray[Any, Any] | None:
+    """Confusion matrix of the last weights on the test split; the last validation serves where it is the same split.
+
+    None where the target has no labels.
+    """
+    if cfg.test_dataloader is None:
+        return None
     same_split = cfg.test_dataloader.dataset.to_dict() == cfg.val_dataloader.dataset.to_dict()
     last = runner.val_evaluator.metrics[0].matrix
     if same_split and last is not None:
@@ -133,7 +139,7 @@ def _final_matrix(cfg: Any, runner: Any) -> np.ndarray[Any, Any]:
         build_loader(cfg, "test"),
         num_classes=len(cfg.bench.classes),
         ignore_index=cfg.bench.ignore_index,
-        precision=cfg.test_cfg.precision,
+        precision=cfg.runtime.precision,
     )
 
 

@@ -83,7 +83,7 @@ def _score(
         loader,
         num_classes=len(classes),
         ignore_index=cfg.bench.ignore_index,
-        precision=cfg.test_cfg.precision,
+        precision=cfg.runtime.precision,
         on_sample=on_sample,
     )
     manifest = read_manifest(checkpoint)

@@ -64,10 +64,10 @@ def inspect_checkpoint(
             least_px=least_side_px(vit),
             mean=cfg.backbone.mean,
         )
-        found = inspect_image(model, cut, precision=cfg.test_cfg.precision)
+        found = inspect_image(model, cut, precision=cfg.runtime.precision)
     numbers = _numbers(cfg, found, image_name=image.name)
     shown = list(sections(found, numbers, palette=cfg.bench.palette, out_layers=vit.out_layers))
-    title = f"{cfg.cell.bench.replace('_', '-')} / {cfg.cell.method} / {cfg.cell.backbone}: {image.name}"
+    title = f"{cfg.bench.name.replace('_', '-')} / {cfg.cell.method} / {cfg.cell.backbone}: {image.name}"
     page = render_page(title, lead(found, method=cfg.cell.method, frozen=vit.frozen), shown)
     pictures = {picture.file: picture.png for section in shown for picture in section.pictures}
     _write_folder(out_dir, page=page, numbers=numbers, pictures=pictures)

@@ -14,14 +14,17 @@ from rs_adapt.report.curves import draw_curves
 from rs_adapt.report.health import draw_health
 
 
-def write_run_pictures(run_dir: Path, matrix: np.ndarray[Any, Any], *, classes: Sequence[str], title: str) -> None:
-    """Write `confusion.csv`, `confusion.png` and `curves.png` into a run folder.
+def write_run_pictures(
+    run_dir: Path, matrix: np.ndarray[Any, Any] | None, *, classes: Sequence[str], title: str
+) -> None:
+    """Write `curves.png` into a run folder, and `confusion.csv` and `confusion.png` if the run was scored.
 
     And `pseudo_labels.png`, if the run had pseudo-labels whose health `metrics.jsonl` tells.
     """
     lines = read_metrics(run_dir)
-    write_confusion_csv(run_dir / "confusion.csv", matrix, classes)
-    draw_confusion(run_dir / "confusion.png", matrix, classes, title)
+    if matrix is not None:
+        write_confusion_csv(run_dir / "confusion.csv", matrix, classes)
+        draw_confusion(run_dir / "confusion.png", matrix, classes, title)
     draw_curves(run_dir / "curves.png", lines, title)
     if any("health" in line for line in lines):
         draw_health(run_dir / "pseudo_labels.png", lines, classes, title)

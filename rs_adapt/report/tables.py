@@ -29,6 +29,8 @@ def result_table(result: dict[str, Any]) -> Table:
 def protocol_line(result: dict[str, Any]) -> str:
     """One sentence: which split, which weights, and the oracle beside it."""
     protocol = result["protocol"]
+    if protocol["report_split"] is None:
+        return "Not scored: the target has no labels. `rs-adapt eval ... --split source-val` scores the source."
     line = f"Scored on {protocol['report_split']} with the {protocol['selection']} weights, all classes."
     if oracle := result.get("oracle"):
         line += (

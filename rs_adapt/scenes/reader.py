@@ -63,13 +63,17 @@ class Scene:
         path: a GeoTIFF (or any GDAL raster), or a plain .jpg / .png image without a georeference.
         bands: 1-based numbers of the bands that become red, green and blue. None takes the first three; a raster of
             one or two bands is shown in grey.
+        stretch: values of the file that become 0 and 255, for scenes that must be shown alike. None leaves 8-bit scenes
+            as they are and stretches others between their own percentiles.
 
     Raises:
         DataNotFound: the file does not exist.
         DataError: the file is not a readable image, is truncated, or has no such band.
     """
 
-    def __init__(self, path: Path, *, bands: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, path: Path, *, bands: Sequence[int] | None = None, stretch: Sequence[float] | None = None
+    ) -> None:
         self._source: _PlainImage | _Raster
         if not path.is_file():
             raise DataNotFound(f"There is no scene {path}: check the path.")
@@ -80,7 +84,11 @@ class Scene:
         if len(self._bands) != 3 or not all(1 <= band <= count for band in self._bands):
             self.close()
             raise DataError(f"{path} has bands 1 to {count}; given were {self._bands}. Name three of them.")
+        self._fixed = stretch is not None
         self._stretch: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        if stretch is not None:
+            low, high = stretch
+            self._stretch = (np.full(3, low, dtype=np.float32), np.full(3, high, dtype=np.float32))
 
     def __enter__(self) -> Scene:
         """Return the scene itself."""
@@ -109,14 +117,14 @@ class Scene:
 
         Returns:
             Colours, uint8, shape (H, W, 3), and the valid mask, bool, shape (H, W): False where the nodata value, the
-            mask band or the alpha band says that there is no image. 8-bit scenes keep their values; others are
-            stretched linearly between the 2nd and 98th percentile of the whole scene, band by band.
+            mask band or the alpha band says that there is no image. Without a given stretch 8-bit scenes keep their
+            values, and others are stretched linearly between the 2nd and 98th percentile of the whole scene, by band.
 
         Raises:
             DataError: the pixels cannot be decoded (truncated file).
         """
         bands_CHW, valid_HW = self._source.read(box or self.box, self._bands)
-        if bands_CHW.dtype != np.uint8:
+        if bands_CHW.dtype != np.uint8 or self._fixed:
             low_C, high_C = self._stretch_range()
             spread_C = np.maximum(high_C - low_C, 1e-6)
             scaled_CHW = (bands_CHW.astype(np.float32) - low_C[:, None, None]) / spread_C[:, None, None]

@@ -32,6 +32,8 @@ def cut_scene(
     legend: Mapping[Sequence[int], int] | None = None,
     allowed_values: Sequence[int] | None = None,
     min_valid: float = 0.5,
+    stretch: Sequence[float] | None = None,
+    rows: tuple[int, int] | None = None,
 ) -> list[Tile]:
     """Cut a scene into RGB tiles and, where there is a label, into 8-bit label tiles of the same names.
 
@@ -52,6 +54,8 @@ def cut_scene(
         legend: RGB colour -> class value, for labels painted in colours.
         allowed_values: label values that may occur besides `ignore_value`; None allows all.
         min_valid: smallest share of valid pixels, 0 to 1, of a tile that is kept.
+        stretch: values that become 0 and 255; None as in `Scene`.
+        rows: only tiles within these rows of the scene, the end not included; None takes all.
 
     Returns:
         The kept tiles, row by row.
@@ -65,13 +69,15 @@ def cut_scene(
         raise ConfigError(f"Label {label} is given without a folder for its tiles: give ann_dir too.")
     stem = image.stem if stem is None else stem
     img_dir.mkdir(parents=True, exist_ok=True)
-    with Scene(image, bands=bands) as scene:
+    with Scene(image, bands=bands, stretch=stretch) as scene:
         info = scene.info
         classes = None if label is None else _read_label(label, info, ignore_value, legend, allowed_values)
         if ann_dir is not None:
             ann_dir.mkdir(parents=True, exist_ok=True)
         tiles = []
         for box in tile_boxes(info.width_px, info.height_px, tile_px, stride_px):
+            if rows is not None and not rows[0] <= box.y0 < box.y1 <= rows[1]:
+                continue
             rgb_HW3, valid_HW = scene.read_rgb(box)
             valid_share = float(np.count_nonzero(valid_HW)) / tile_px**2
             if valid_share < min_valid:

@@ -244,5 +244,5 @@ def test_damaged_file_is_named(raw: Path, tmp_path: Path, file: str, share: floa
 
 
 def test_unknown_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="'synthetic' and 'images'"):
+    with pytest.raises(ConfigError, match="known are synthetic, images, scenes"):
         make({**SYNTHETIC, "prepare": {"kind": "download"}}, tmp_path, tmp_path / "out")

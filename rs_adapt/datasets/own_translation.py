@@ -1,0 +1,138 @@
+"""Labels of a bench of one's own -> class indices: values, colours or polygons, with every pixel counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rs_adapt.errors import DataError
+from rs_adapt.scenes import Box, MapWriter, Scene, SceneInfo, colours_to_classes, count_off_legend
+from rs_adapt.scenes.polygons import in_system_of, rasterized, read_polygons
+
+IGNORE = 255
+# Rows that are in memory at once.
+ROWS = 1024
+
+
+def label_file(labels: Mapping[str, Any], image: Path) -> Path:
+    """Where the label of an image lies: beside its kind by name, or in the one file of polygons for all images."""
+    path = Path(labels["path"])
+    return path if path.is_file() else path / f"{image.stem}{labels['suffix']}"
+
+
+def translate(labels: Mapping[str, Any], image: Path, out: Path) -> Counter[str]:
+    """Write the label of an image as a raster of class indices (255 where it is ignored).
+
+    Args:
+        labels: how labels are read: see `rs_adapt.config.own_labels.labels`.
+        image: the scene.
+        out: GeoTIFF to write.
+
+    Returns:
+        Pixels by what stood in the label, as text.
+
+    Raises:
+        DataNotFound: the label does not exist.
+        DataError: it cannot be read, has another size than the image, or holds what no class is made of.
+    """
+    with Scene(image) as scene:
+        info = scene.info
+    seen: Counter[str] = Counter()
+    writer = MapWriter(out, height_px=info.height_px, width_px=info.width_px, crs=info.crs, transform=info.transform)
+    with writer:
+        for box, classes_HW in _bands(labels, label_file(labels, image), info, seen):
+            writer.write(classes_HW, x0=box.x0, y0=box.y0)
+    return seen
+
+
+def _bands(
+    labels: Mapping[str, Any], file: Path, image: SceneInfo, seen: Counter[str]
+) -> Iterator[tuple[Box, NDArray[np.uint8]]]:
+    boxes = [Box(0, y0, image.width_px, min(y0 + ROWS, image.height_px)) for y0 in range(0, image.height_px, ROWS)]
+    if labels["kind"] == "polygons":
+        yield from _from_polygons(labels, file, image, boxes, seen)
+        return
+    with Scene(file) as scene:
+        size, wanted = (scene.info.width_px, scene.info.height_px), (image.width_px, image.height_px)
+        if size != wanted:
+            raise DataError(
+                f"Label {file} is {size[0]} x {size[1]} px, its image {image.path} is {wanted[0]} x {wanted[1]} px: "
+                "they must be of the same size."
+            )
+        for box in boxes:
+            read = _from_values if labels["kind"] == "values" else _from_colours
+            classes_HW, valid_HW = read(labels, scene, box, seen)
+            yield box, np.where(valid_HW, classes_HW, np.uint8(IGNORE))
+
+
+def _from_values(
+    labels: Mapping[str, Any], scene: Scene, box: Box, seen: Counter[str]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    values_HW, valid_HW = scene.read_classes(box)
+    counts = np.bincount(values_HW[valid_HW], minlength=256)
+    table = np.full(256, IGNORE, dtype=np.uint8)
+    known = set(labels["ignore"])
+    for value, index in labels["to_index"]:
+        table[value] = index
+        known.add(value)
+    if unknown := [int(value) for value in np.flatnonzero(counts) if value not in known]:
+        found = ", ".join(f"{value} ({counts[value]} px)" for value in unknown)
+        raise DataError(f"Label {scene.info.path} holds values that no class is made of: {found}. {_remedy()}")
+    seen.update({str(value): int(counts[value]) for value in np.flatnonzero(counts)})
+    return table[values_HW], valid_HW
+
+
+def _from_colours(
+    labels: Mapping[str, Any], scene: Scene, box: Box, seen: Counter[str]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    rgb_HW3, valid_HW = scene.read_rgb(box)
+    legend: dict[Sequence[int], int] = {tuple(colour): index for colour, index in labels["to_index"]}
+    legend |= {tuple(colour): IGNORE for colour in labels["ignore"]}
+    classes_HW, num_off = colours_to_classes(rgb_HW3, legend)
+    if num_off:
+        found = ", ".join(f"{_hex(rgb)} ({count} px)" for rgb, count in count_off_legend(rgb_HW3, legend))
+        raise DataError(f"Label {scene.info.path} holds colours that no class is made of: {found}. {_remedy()}")
+    colours, counts = np.unique(rgb_HW3[valid_HW].reshape(-1, 3), axis=0, return_counts=True)
+    seen.update({_hex(rgb): int(count) for rgb, count in zip(colours, counts, strict=True)})
+    return classes_HW, valid_HW
+
+
+def _from_polygons(
+    labels: Mapping[str, Any], file: Path, image: SceneInfo, boxes: list[Box], seen: Counter[str]
+) -> Iterator[tuple[Box, NDArray[np.uint8]]]:
+    polygons = in_system_of(read_polygons(file, labels["column"]), image)
+    index_of = dict(labels["to_index"]) | dict.fromkeys(labels["ignore"], IGNORE)
+    if unknown := Counter(text for text in polygons.texts if text not in index_of):
+        found = ", ".join(f"{text!r} ({count})" for text, count in unknown.most_common(5))
+        raise DataError(f"{file} has polygons that no class is made of: {found}. {_remedy()}")
+    background = IGNORE if labels["background"] is None else labels["background"]
+    # Burnt twice: the number of the text says what is there, which two texts of one class do not.
+    texts = sorted(index_of)
+    numbers = [texts.index(text) for text in polygons.texts]
+    table = np.full(256, background, dtype=np.uint8)
+    table[: len(texts)] = [index_of[text] for text in texts]
+    for box in boxes:
+        number_HW = rasterized(polygons, image, numbers, box, background=IGNORE)
+        counts = np.bincount(number_HW.ravel(), minlength=256)
+        seen.update({text: int(counts[number]) for number, text in enumerate(texts) if counts[number]})
+        if counts[IGNORE]:
+            seen["outside all polygons"] += int(counts[IGNORE])
+        yield box, table[number_HW]
+
+
+def text_of(item: Any) -> str:
+    """A value, colour or attribute as the counts of `translate` name it."""
+    return _hex(item) if isinstance(item, list | tuple) else str(item)
+
+
+def _remedy() -> str:
+    return "Name them under a class in [...labels.classes], or in labels.ignore."
+
+
+def _hex(rgb: Any) -> str:
+    return "#" + "".join(f"{int(value):02X}" for value in rgb)

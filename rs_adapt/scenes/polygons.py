@@ -1,0 +1,145 @@
+"""Polygons with an attribute -> class values on the grid of a scene (H/W pixels).
+
+GeoJSON is read as it is; other formats (GeoPackage, Shapefile) through fiona, an optional package.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+from rasterio.features import rasterize
+from rasterio.transform import Affine
+from rasterio.warp import transform_geom
+
+from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.scenes.reader import Box, SceneInfo
+
+JSON_SUFFIXES = (".geojson", ".json")
+# RFC 7946: coordinates without another system are longitude and latitude.
+_GEOJSON_CRS = "OGC:CRS84"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Polygons:
+    """Features of a file: GeoJSON geometries, the text of their attribute, and their reference system (WKT or code).
+
+    `crs` is None where the coordinates are pixels of the scene, which has no georeference.
+    """
+
+    path: Path
+    geometries: tuple[Mapping[str, Any], ...]
+    texts: tuple[str, ...]
+    crs: str | None
+
+
+def read_polygons(path: Path, column: str) -> Polygons:
+    """Read the polygons of a file.
+
+    Args:
+        path: GeoJSON, or with fiona installed any vector format of GDAL.
+        column: attribute that names the class; its value is taken as text.
+
+    Raises:
+        DataNotFound: there is no such file, or fiona is needed and not installed.
+        DataError: the file cannot be read, or a feature is no polygon or lacks the attribute.
+    """
+    if not path.is_file():
+        raise DataNotFound(f"There is no file of polygons {path}: check the path.")
+    crs, features = _from_json(path) if path.suffix.lower() in JSON_SUFFIXES else _with_fiona(path)
+    geometries, texts = [], []
+    for number, feature in enumerate(features):
+        geometry, attributes = feature.get("geometry"), feature.get("properties") or {}
+        if column not in attributes:
+            known = ", ".join(map(str, attributes)) or "none"
+            raise DataError(f"{path}: feature {number} has no attribute {column!r}. It has: {known}.")
+        if geometry is None or geometry.get("type") not in ("Polygon", "MultiPolygon"):
+            kind = None if geometry is None else geometry.get("type")
+            raise DataError(f"{path}: feature {number} is a {kind}; labels are polygons.")
+        geometries.append(geometry)
+        texts.append(str(attributes[column]))
+    return Polygons(path=path, geometries=tuple(geometries), texts=tuple(texts), crs=crs)
+
+
+def rasterized(
+    polygons: Polygons, scene: SceneInfo, values: Sequence[int], box: Box, *, background: int
+) -> NDArray[np.uint8]:
+    """Burn polygons into a window of a scene; where they overlap, the later one counts.
+
+    A pixel belongs to a polygon that holds its centre.
+
+    Args:
+        polygons: of `read_polygons`, in the scene's reference system (`in_system_of`).
+        scene: the scene.
+        values: class value of each polygon, 0 to 255.
+        box: window in pixels of the scene.
+        background: value of pixels outside all polygons.
+
+    Returns:
+        uint8, shape (H, W) of the window.
+    """
+    shape = (box.y1 - box.y0, box.x1 - box.x0)
+    if not polygons.geometries:
+        return np.full(shape, background, dtype=np.uint8)
+    a, b, c, d, e, f = scene.transform
+    window = Affine(a, b, a * box.x0 + b * box.y0 + c, d, e, d * box.x0 + e * box.y0 + f)
+    burnt: NDArray[np.uint8] = rasterize(
+        zip(polygons.geometries, values, strict=True), out_shape=shape, transform=window, fill=background, dtype="uint8"
+    )
+    return burnt
+
+
+def in_system_of(polygons: Polygons, scene: SceneInfo) -> Polygons:
+    """Polygons in the reference system of a scene; those of a scene without one are taken as pixels (x, y).
+
+    Raises:
+        DataError: they cannot be transformed.
+    """
+    if scene.crs is None:
+        return Polygons(path=polygons.path, geometries=polygons.geometries, texts=polygons.texts, crs=None)
+    try:
+        source, goal = CRS.from_user_input(polygons.crs), CRS.from_user_input(scene.crs)
+        geometries = polygons.geometries
+        if source != goal:
+            geometries = tuple(transform_geom(source, goal, geometry) for geometry in geometries)
+    except (CRSError, ValueError) as error:
+        raise DataError(f"{polygons.path} cannot be brought into the system of {scene.path}: {error}.") from error
+    return Polygons(path=polygons.path, geometries=geometries, texts=polygons.texts, crs=scene.crs)
+
+
+def _from_json(path: Path) -> tuple[str, Sequence[Mapping[str, Any]]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        # A member of the older specification, which many programs still write.
+        crs = content.get("crs", {}).get("properties", {}).get("name", _GEOJSON_CRS)
+        return str(crs), list(content["features"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is not a GeoJSON collection of features ({error!r}).") from error
+
+
+def _with_fiona(path: Path) -> tuple[str, Sequence[Mapping[str, Any]]]:
+    try:
+        import fiona
+    except ImportError as error:
+        raise DataNotFound(
+            f"{path} needs the package fiona: pip install 'rs-adapt[vector]', or store the polygons as GeoJSON."
+        ) from error
+    try:
+        with fiona.open(path) as layer:
+            features = [
+                {
+                    "geometry": None if one.geometry is None else one.geometry.__geo_interface__,
+                    "properties": dict(one.properties),
+                }
+                for one in layer
+            ]
+            return layer.crs.to_wkt(), features
+    except fiona.errors.FionaError as error:
+        raise DataError(f"{path} cannot be read as polygons: {error}.") from error
