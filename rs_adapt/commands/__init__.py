@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from rs_adapt.commands.cost import cost
+from rs_adapt.commands.doctor import doctor
 from rs_adapt.commands.evaluate import evaluate
 from rs_adapt.commands.export import export
 from rs_adapt.commands.inspect import inspect
@@ -35,6 +36,7 @@ app.command("inspect")(inspect)
 app.command("list")(list_values)
 app.command("show")(show)
 app.command("cost")(cost)
+app.command("doctor")(doctor)
 app.add_typer(weights_app, name="weights")
 
 

@@ -1,0 +1,52 @@
+"""`rs-adapt doctor`: what is wrong with this machine, and the commands that mend it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from rs_adapt.commands import options
+
+
+def doctor(
+    data_root: options.DataRoot = None,
+    no_training: Annotated[
+        bool, typer.Option("--no-training", help="Leave out the training of one iteration.")
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Check Python, packages, GPU, disk, weights and data, and train one iteration.
+
+    Each line is ok, a warning or an error, with the command that mends it. Exit code 1 where there is an error.
+
+    $ rs-adapt doctor
+
+    $ rs-adapt doctor --json --no-training
+    """
+    from rs_adapt.commands.console import error_console, result_console
+    from rs_adapt.config import paths
+    from rs_adapt.engine.doctor import examine
+
+    errors = error_console()
+    with errors.status("") as status:
+        findings = examine(
+            data_root=paths.data_root(data_root),
+            smoke=not no_training,
+            on_check=lambda name: status.update(f"checking {name}"),
+        )
+    failed = any(finding.status == "error" for finding in findings)
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        console = result_console()
+        colour = {"ok": "green", "warning": "yellow", "error": "red"}
+        for finding in findings:
+            mark = f"[{colour[finding.status]}]{finding.status:<7}[/]"
+            console.print(f"{mark} {finding.name}: ", end="")
+            console.print(finding.seen, markup=False, soft_wrap=True)
+            if finding.mend:
+                console.print(f"        -> {finding.mend}", markup=False, soft_wrap=True)
+    raise typer.Exit(1 if failed else 0)

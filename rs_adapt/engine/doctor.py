@@ -1,0 +1,266 @@
+"""What a machine needs to run rs-adapt, checked one by one; each finding says how to mend it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution, requires
+from pathlib import Path
+from typing import Literal
+
+from rs_adapt.config import axes, paths
+
+Status = Literal["ok", "warning", "error"]
+# Distributions that install the same import names as the maintained ones that rs-adapt stands on.
+RIVALS = {
+    "onedl-mmengine": ("mmengine", "mmengine-lite"),
+    "onedl-mmcv": ("mmcv", "mmcv-full", "mmcv-lite"),
+    "onedl-mmsegmentation": ("mmsegmentation",),
+}
+LEAST_FREE_BYTES = 5 * 1024**3
+_GIB = 1024**3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What was looked at, how it stands, what was seen, and the command that mends it ("" where nothing is wrong)."""
+
+    name: str
+    status: Status
+    seen: str
+    mend: str = ""
+
+
+def examine(*, data_root: Path, smoke: bool = True, on_check: Callable[[str], None] | None = None) -> list[Finding]:
+    """Run all checks.
+
+    Args:
+        data_root: folder of the data sets.
+        smoke: train one iteration too, in a temporary folder.
+        on_check: called with the name of each check before it starts.
+    """
+    checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+        ("python", _python),
+        ("packages", _packages),
+        ("rivals", _rivals),
+        ("torch", _torch),
+        ("disk", _disk),
+        ("weights", _weights),
+        ("data", lambda: _data(data_root)),
+    ]
+    if smoke:
+        checks.append(("training", _training))
+    findings: list[Finding] = []
+    for name, check in checks:
+        if on_check:
+            on_check(name)
+        findings.extend(check())
+    return findings
+
+
+def _python() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    yield Finding(
+        name="python",
+        status="ok" if good else "error",
+        seen=f"{version}, {sys.executable}" + ("" if good else "; 3.11 or newer is needed"),
+        mend="" if good else "make install PYTHON=python3.12",
+    )
+
+
+def _packages() -> Iterator[Finding]:
+    """Every requirement of the installed distribution, against what is installed."""
+    from packaging.requirements import Requirement
+
+    try:
+        wanted = [Requirement(text) for text in requires("rs-adapt") or []]
+    except PackageNotFoundError:
+        yield Finding(
+            name="packages",
+            status="warning",
+            seen="rs-adapt is not installed, only on the path",
+            mend="pip install -e .",
+        )
+        return
+    fitting = 0
+    for one in wanted:
+        if one.marker is not None and not one.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = distribution(one.name).version
+        except PackageNotFoundError:
+            yield Finding(name=one.name, status="error", seen="not installed", mend=f"pip install '{one}'")
+            continue
+        if one.specifier.contains(version, prereleases=True):
+            fitting += 1
+        else:
+            seen = f"{version} is installed; tried with {one.specifier}"
+            yield Finding(name=one.name, status="error", seen=seen, mend=f"pip install '{one}'")
+    yield Finding(name="packages", status="ok", seen=f"{fitting} of the needed packages fit")
+
+
+def _rivals() -> Iterator[Finding]:
+    found = []
+    for ours, rivals in RIVALS.items():
+        for rival in rivals:
+            try:
+                version = distribution(rival).version
+            except PackageNotFoundError:
+                continue
+            found.append(rival)
+            yield Finding(
+                name=rival,
+                status="error",
+                seen=f"{version} is installed beside {ours}: both write the same folder, so which one runs is chance",
+                mend=f"pip uninstall -y {rival} && pip install --force-reinstall --no-deps {ours}",
+            )
+    if not found:
+        yield Finding(name="mm* packages", status="ok", seen="no other distribution of the same import names")
+
+
+def _torch() -> Iterator[Finding]:
+    import torch
+
+    if not torch.cuda.is_available():
+        seen = f"{torch.__version__}, no CUDA device ({'a CUDA' if torch.version.cuda else 'a CPU'} build)"
+        gpu = _nvidia_gpu()
+        mend = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128" if gpu else ""
+        # Without a GPU in the machine nothing is wrong: small backbones train on the CPU.
+        yield Finding(
+            name="torch", status="warning" if gpu else "ok", seen=seen + (f"; found {gpu}" if gpu else ""), mend=mend
+        )
+        return
+    for number in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(number)
+        bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
+        seen = f"{torch.__version__}, cuda:{number} {facts.name}, {facts.total_memory / _GIB:.0f} GiB, {bf16}"
+        yield Finding(name="torch", status="ok", seen=seen)
+
+
+def _nvidia_gpu() -> str:
+    """Name of the GPU that the driver sees, "" if there is none."""
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip().splitlines()[0] if done.returncode == 0 and done.stdout.strip() else ""
+
+
+def _disk() -> Iterator[Finding]:
+    for name, folder, mend in (
+        ("disk, cache", paths.home(), "export RS_ADAPT_HOME=/another/disk"),
+        ("disk, runs", Path.cwd(), "cd to another disk, or name one with --work-dir"),
+    ):
+        there = next(one for one in (folder, *folder.parents) if one.exists())
+        free = shutil.disk_usage(there).free
+        writable = os.access(there, os.W_OK)
+        state: Status = "error" if not writable else "ok" if free >= LEAST_FREE_BYTES else "warning"
+        seen = f"{folder}: {free / _GIB:.1f} GiB free" + ("" if writable else ", and it cannot be written to")
+        yield Finding(name=name, status=state, seen=seen, mend="" if state == "ok" else mend)
+
+
+def _weights() -> Iterator[Finding]:
+    """Base weights that are there, checked byte by byte where their hash is published; the others in one line."""
+    from rs_adapt.backbones.weights import file_sha256
+
+    absent = []
+    for name in axes.values("backbone"):
+        facts = axes.peek("backbone", name)["backbone"].get("weights")
+        if not facts:
+            continue
+        path = paths.weights_file(facts)
+        if not path.is_file():
+            absent.append(name.replace("_", "-"))
+            continue
+        expected = facts.get("sha256")
+        good = expected is None or file_sha256(path) == expected
+        seen = f"{path}" + ("" if expected else " (no published hash to compare with)")
+        again = (
+            "pip install --force-reinstall rs-adapt"
+            if facts.get("shipped")
+            else f"curl -L -o {path} {facts.get('url')}"
+        )
+        yield Finding(
+            name=f"weights {name.replace('_', '-')}",
+            status="ok" if good else "error",
+            seen=seen if good else f"{path} is damaged: its SHA-256 is not the published one",
+            mend="" if good else f"rm {path} && {again}",
+        )
+    if absent:
+        yield Finding(
+            name="weights", status="ok", seen=f"not fetched: {', '.join(absent)}", mend="rs-adapt list backbones"
+        )
+
+
+def _data(data_root: Path) -> Iterator[Finding]:
+    """Data sets below the data root: complete, begun or absent."""
+    absent = []
+    for bench in axes.values("bench"):
+        facts = axes.peek("bench", bench)["bench"]
+        if facts["prepare"] and facts["prepare"]["kind"] == "synthetic":
+            continue
+        wanted = _folders(facts)
+        there = [folder for folder in wanted if any((data_root / folder).glob("*"))]
+        label = bench.replace("_", "-")
+        if not there:
+            absent.append(label)
+        elif len(there) < len(wanted):
+            missing = next(folder for folder in wanted if folder not in there)
+            yield Finding(
+                name=f"data {label}",
+                status="warning",
+                seen=f"{len(there)} of {len(wanted)} folders hold files below {data_root}; {missing} does not",
+                mend=f"rs-adapt train --bench {label}-da --data-root {data_root} --dry-run",
+            )
+        else:
+            yield Finding(
+                name=f"data {label}", status="ok", seen=f"all {len(wanted)} folders hold files below {data_root}"
+            )
+    if absent:
+        yield Finding(
+            name="data", status="ok", seen=f"not below {data_root}: {', '.join(absent)}", mend="rs-adapt list benches"
+        )
+
+
+def _folders(bench: dict[str, object]) -> list[str]:
+    """Folders of files that a bench reads below the data root."""
+    prepare = bench["prepare"]
+    if isinstance(prepare, dict):
+        return [str(prepare["image_dir"]), str(prepare["label_dir"])]
+    regions = [region for region in (bench["source"], bench["target"]) if isinstance(region, dict)]
+    splits = [split for region in regions for split in region.values() if isinstance(split, dict)]
+    return list(dict.fromkeys(str(folder) for split in splits for folder in split.values()))
+
+
+def _training() -> Iterator[Finding]:
+    """One iteration of the first command of the README, in a temporary folder, as a process of its own."""
+    with tempfile.TemporaryDirectory(prefix="rs-adapt-doctor-") as folder:
+        command = [sys.executable, "-m", "rs_adapt", "train", "--bench", "synthetic-da", "--iters", "1"]
+        command += ["--num-workers", "0", "--work-dir", str(Path(folder) / "run")]
+        for split in ("train", "val", "test"):
+            command += ["--set", f"bench.prepare.scenes.{split}=1"]
+        done = subprocess.run(
+            command, env=os.environ | {"RS_ADAPT_HOME": folder}, capture_output=True, text=True, check=False
+        )
+    if done.returncode == 0:
+        yield Finding(name="training", status="ok", seen="one iteration on synthetic scenes, scored and saved")
+        return
+    last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+    yield Finding(
+        name="training",
+        status="error",
+        seen=f"one iteration failed with exit code {done.returncode}: {last}",
+        mend="rs-adapt train --bench synthetic-da --iters 1",
+    )
