@@ -3,7 +3,9 @@
     make table-methods
 
 Runs what is missing through the command line, one thread a run and as many side by side as there are cores, and writes
-`docs/tables/<bench>_methods.json` and `.md`. mIoU is that of the last checkpoint on the target's test tiles.
+`docs/tables/<bench>_methods.json` and `.md`. mIoU is that of the last checkpoint on the target's test tiles; for the
+settings that the sweep names, also on the source's validation tiles, which tells a method that cannot fit from one that
+fits what only the source has.
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
+import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from strategy_table import ROOT, command, machine, ranged, recorded, run
+from strategy_table import ROOT, command, machine, ranged, recorded, run, run_folder
 
 
 def main() -> None:
@@ -47,7 +51,7 @@ def main() -> None:
             pool.map(
                 lambda cell: (
                     kept.get((command(sweep["bench"], cell[0], "N"), cell[1]))
-                    or run(sweep["bench"], *cell, args.work_dir, args.data_root)
+                    or measured(sweep, *cell, args.work_dir, args.data_root)
                 ),
                 plan,
             )
@@ -68,6 +72,23 @@ def main() -> None:
     print(text)
 
 
+def measured(
+    sweep: dict[str, Any], one: dict[str, Any], seed: int, work_dir: Path, data_root: Path | None
+) -> dict[str, Any]:
+    """Train a cell unless that is done, and score it on the source too where the sweep asks for it."""
+    result = run(sweep["bench"], one, seed, work_dir, data_root)
+    if one["setting"] not in sweep["source_val"]:
+        return result
+    checkpoint = run_folder(sweep["bench"], one, seed, work_dir)
+    out = checkpoint / "eval" / "source-val"
+    if not (out / "result.json").is_file():
+        call = [sys.executable, "-m", "rs_adapt", "eval", "--checkpoint", str(checkpoint), "--out", str(out)]
+        call += ["--split", "source-val", *(["--data-root", str(data_root)] if data_root else [])]
+        subprocess.run(call, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, check=True)
+    source = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    return result | {"source_val_pct": source["miou_pct"]}
+
+
 def row(sweep: dict[str, Any], method: str, setting: str) -> dict[str, Any]:
     """Return one cell of the table as `strategy_table` runs it."""
     return {
@@ -83,8 +104,12 @@ def row(sweep: dict[str, Any], method: str, setting: str) -> dict[str, Any]:
 def table(facts: dict[str, Any]) -> str:
     """A Markdown table: parameters of the adapter, and for every setting mIoU, its gain on `frozen`, and minutes."""
     settings = list(dict.fromkeys(one["setting"] for one in facts["rows"]))
-    columns = "".join(f" {setting}: mIoU, last | over frozen, by seed | minutes |" for setting in settings)
-    lines = [f"| method | adapter parameters |{columns}", "|---" * (2 + 3 * len(settings)) + "|"]
+    on_source = {one["setting"] for one in facts["rows"] if "source_val_pct" in one["runs"][0]}
+    columns = "".join(
+        f" {setting}: mIoU, last | over frozen, by seed |{' on the source |' if setting in on_source else ''} minutes |"
+        for setting in settings
+    )
+    lines = [f"| method | adapter parameters |{columns}", "|---" * (2 + 3 * len(settings) + len(on_source)) + "|"]
     by_method: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for one in facts["rows"]:
         by_method.setdefault(one["method"], {})[one["setting"]] = one["runs"]
@@ -98,7 +123,8 @@ def table(facts: dict[str, Any]) -> str:
             base = [result["miou_pct"] for result in floor.get(setting, [])]
             gains = ", ".join(f"{score - low:+.1f}" for score, low in zip(scores, base, strict=False)) or "-"
             minutes = mean(result["minutes"] for result in runs)
-            parts.append(f" {ranged(scores)} | {'-' if method == 'frozen' else gains} | {minutes:.1f} |")
+            source = f" {mean(result['source_val_pct'] for result in runs):.1f} |" if setting in on_source else ""
+            parts.append(f" {ranged(scores)} | {'-' if method == 'frozen' else gains} |{source} {minutes:.1f} |")
         lines.append("".join(parts))
     return "\n".join(lines) + "\n"
 

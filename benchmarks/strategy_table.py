@@ -93,8 +93,7 @@ def command(bench: str, row: dict[str, Any], seed: object) -> str:
 
 def run(bench: str, row: dict[str, Any], seed: int, work_dir: Path, data_root: Path | None) -> dict[str, Any]:
     """Train one cell unless its result is there, and return what the tables need of it."""
-    name = row["name"].replace(" ", "-").replace(",", "").replace(":", "-")
-    folder = work_dir / bench / name / f"seed{seed}"
+    folder = run_folder(bench, row, seed, work_dir)
     words = command(bench, row, seed).split()[1:]
     result_file = folder / "result.json"
     if not result_file.is_file():
@@ -117,6 +116,12 @@ def run(bench: str, row: dict[str, Any], seed: int, work_dir: Path, data_root: P
         "commit": (result["environment"]["git"] or {}).get("commit"),
         "torch": result["environment"]["packages"]["torch"],
     }
+
+
+def run_folder(bench: str, row: dict[str, Any], seed: int, work_dir: Path) -> Path:
+    """Where a row's run with a seed lies."""
+    name = row["name"].replace(" ", "-").replace(",", "").replace(":", "-")
+    return work_dir / bench / name / f"seed{seed}"
 
 
 def machine(results: list[dict[str, Any]]) -> dict[str, Any]:
