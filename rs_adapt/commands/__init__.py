@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from rs_adapt.commands.cost import cost
+from rs_adapt.commands.data import data_app
 from rs_adapt.commands.doctor import doctor
 from rs_adapt.commands.evaluate import evaluate
 from rs_adapt.commands.export import export
@@ -37,6 +38,7 @@ app.command("list")(list_values)
 app.command("show")(show)
 app.command("cost")(cost)
 app.command("doctor")(doctor)
+app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
 
 

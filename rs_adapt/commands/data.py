@@ -1,0 +1,15 @@
+"""`rs-adapt data`: data sets, from the originals to tiles that benches read. Each verb has a file of its own."""
+
+from __future__ import annotations
+
+import typer
+
+from rs_adapt.commands.data_init import init
+
+data_app = typer.Typer(no_args_is_help=True, help="Data sets: originals, tiles, checks, and benches of your own.")
+data_app.command("init")(init)
+
+
+@data_app.callback()
+def root() -> None:
+    """Data sets: originals, tiles, checks, and benches of your own."""

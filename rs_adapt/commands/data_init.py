@@ -1,0 +1,39 @@
+"""`rs-adapt data init`: a commented file to fill in for a bench of one's own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rs_adapt.errors import ConfigError
+
+
+def init(
+    name: Annotated[str, typer.Argument(help="Short name: small letters, digits and _.")],
+    out: Annotated[Path | None, typer.Option("--out", help="File to write (default: NAME.toml).")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+) -> None:
+    """Write a commented bench file for your own scenes: a labelled source, and a target that may have no labels.
+
+    $ rs-adapt data init myset
+    """
+    from rs_adapt.commands.console import shown_path
+    from rs_adapt.config import own_bench
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
+        raise ConfigError(f"The name {name!r} is not usable: small letters, digits and _, such as my_region.")
+    path = out or Path(f"{name}.toml")
+    if path.suffix != ".toml":
+        raise ConfigError(f"--out is {path}; the file of a bench ends with .toml.")
+    if path.exists() and not overwrite:
+        raise ConfigError(f"{path} exists. Name another file with --out, or say --overwrite.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(own_bench.TEMPLATE.read_text(encoding="utf-8").replace("@NAME@", name), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}. Name another file with --out.") from error
+    print(f"Wrote {shown_path(path)}: fill in folders and classes, then")
+    print(f"  rs-adapt train --bench {shown_path(path)} --setting da --dry-run")
