@@ -45,6 +45,12 @@ class DeviceUnavailable(RsAdaptError):
     """Raised when the requested device is not on this machine."""
 
 
+class RunFailed(RsAdaptError):
+    """Raised when the machine fails in the middle of a run: memory, disk or a loader process."""
+
+    exit_code = 1
+
+
 class NonFiniteLoss(RsAdaptError):
     """Raised when the loss of a training step is NaN or infinite."""
 

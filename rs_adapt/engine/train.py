@@ -22,6 +22,7 @@ from rs_adapt.engine.build import (
     prepare_data,
 )
 from rs_adapt.engine.evaluate import evaluate
+from rs_adapt.engine.failures import explained
 from rs_adapt.engine.metrics_hook import read_metrics
 from rs_adapt.engine.pack import save_pack
 from rs_adapt.engine.results import make_manifest, make_result
@@ -101,7 +102,7 @@ def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks
     # Of the base as loaded: method `full` changes it.
     base_sha256 = segmentor.backbone.base_sha256()
     started_s = time.perf_counter()
-    with _stop_on_signals(state_hook):
+    with _stop_on_signals(state_hook), explained(run_dir):
         try:
             runner.train()
         except NonFiniteLoss as error:

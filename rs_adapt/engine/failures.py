@@ -1,0 +1,67 @@
+"""Failures of a machine in the middle of a run, in one sentence each: memory, disk, and files that vanish."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from rs_adapt.engine.state import STATE_FILE
+from rs_adapt.errors import RsAdaptError, RunFailed
+
+_WORKER = "in DataLoader worker process"
+
+
+@contextmanager
+def explained(run_dir: Path) -> Iterator[None]:
+    """Turn what a machine raises while a run trains into an error that says what to do.
+
+    Args:
+        run_dir: the run's folder, where the last state lies.
+
+    Raises:
+        RunFailed: memory or disk is full, or a loader process failed.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise RunFailed(
+            f"the GPU's memory is full: {_first_line(error)} Try a smaller --batch-size, --precision bf16, or smaller "
+            f"crops (--set bench.crop_px=...). {_go_on(run_dir)}"
+        ) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise RunFailed(f"the disk of {run_dir} is full. Free some space. {_go_on(run_dir)}") from error
+    except RsAdaptError as error:
+        # An error of ours out of a loader process comes with that process's traceback in its text.
+        if _WORKER not in str(error):
+            raise
+        raise RunFailed(f"while images were loaded: {_last_line(error)} {_go_on(run_dir)}") from error
+    except RuntimeError as error:
+        if _WORKER in str(error) or "DataLoader worker" in str(error):
+            raise RunFailed(
+                f"a process that loads images failed: {_last_line(error)} With --num-workers 0 the run needs none. "
+                f"{_go_on(run_dir)}"
+            ) from error
+        raise
+
+
+def _go_on(run_dir: Path) -> str:
+    if (run_dir / STATE_FILE).is_file():
+        return f"The state of the last evaluation is in {run_dir / STATE_FILE}: --resume goes on from it."
+    return "Nothing was saved yet: start again with --overwrite."
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _last_line(error: BaseException) -> str:
+    # The last line of a traceback is `package.module.Kind: text`.
+    line = (str(error).strip() or type(error).__name__).splitlines()[-1]
+    kind, _, text = line.partition(": ")
+    return text if text and " " not in kind else line

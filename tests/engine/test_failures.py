@@ -1,0 +1,72 @@
+"""Failures of the machine: one sentence with the way on, and no traceback of another process."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from rs_adapt.engine.failures import explained
+from rs_adapt.engine.state import STATE_FILE
+from rs_adapt.errors import ConfigError, DataError, RunFailed
+
+
+class Broken(Dataset[int]):
+    """Raises an error of ours, or of torch's kind, in whichever process loads."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> int:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nSee docs"),
+            "Tried to allocate 2 GiB. Try a",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), "is full. Free some space. Nothing was saved yet"),
+    ],
+)
+def test_full_memory_and_full_disk_say_what_to_do(tmp_path: Path, error: Exception, message: str) -> None:
+    with pytest.raises(RunFailed, match=message), explained(tmp_path):
+        raise error
+
+
+def test_a_saved_state_is_named(tmp_path: Path) -> None:
+    (tmp_path / STATE_FILE).touch()
+    with pytest.raises(RunFailed, match=r"state\.pth: --resume goes on from it"), explained(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            DataError("tile a.png is cut off; replace it."),
+            "^while images were loaded: tile a.png is cut off; replace it. No",
+        ),
+        (RuntimeError("codec went away"), "^a process that loads images failed: codec went away With --num-workers 0"),
+    ],
+)
+def test_an_error_in_a_loader_process_is_told_without_its_traceback(
+    tmp_path: Path, error: Exception, message: str
+) -> None:
+    with pytest.raises(RunFailed, match=message), explained(tmp_path):
+        next(iter(DataLoader(Broken(error), num_workers=1)))
+
+
+@pytest.mark.parametrize("error", [ConfigError("wrong value"), OSError(errno.EACCES, "denied"), RuntimeError("a bug")])
+def test_everything_else_is_left_as_it_is(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(type(error)) as raised, explained(tmp_path):
+        raise error
+    assert raised.value is error
