@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dist import is_main_process
 from torch import Tensor, nn
 
 from rs_adapt.engine.metrics_hook import MetricsHook
@@ -56,7 +57,7 @@ def save_state(path: Path, *, runner: Any, iteration: int) -> None:
         runner: mmengine's Runner, in training.
         iteration: Iterations done.
     """
-    if runner.rank:
+    if not is_main_process():
         return
     model = _unwrap(runner.model)
     metrics = _metrics_hook(runner)

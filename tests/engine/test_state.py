@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from rs_adapt.engine import state
 from rs_adapt.engine.metrics_hook import MetricsHook
 from rs_adapt.engine.state import load_state, save_state, seed_iteration, trained_tensors
 from rs_adapt.errors import CheckpointMismatch
@@ -54,14 +55,13 @@ def test_state_with_code_in_it_is_refused_and_not_run(tmp_path: Path) -> None:
     assert not (tmp_path / "harm").exists()
 
 
-def test_of_several_processes_the_first_one_writes_the_state(tmp_path: Path) -> None:
+def test_of_several_processes_the_first_one_writes_the_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = nn.Linear(2, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    runners = [
-        SimpleNamespace(model=model, optim_wrapper=optimizer, param_schedulers=[], hooks=[MetricsHook()], rank=rank)
-        for rank in (0, 1)
-    ]
-    save_state(tmp_path / "state.pth", runner=runners[1], iteration=3)
+    runner = SimpleNamespace(model=model, optim_wrapper=optimizer, param_schedulers=[], hooks=[MetricsHook()])
+    monkeypatch.setattr(state, "is_main_process", lambda: False)
+    save_state(tmp_path / "state.pth", runner=runner, iteration=3)
     assert not list(tmp_path.iterdir())
-    save_state(tmp_path / "state.pth", runner=runners[0], iteration=3)
-    assert load_state(tmp_path / "state.pth", runner=runners[1]) == 3
+    monkeypatch.setattr(state, "is_main_process", lambda: True)
+    save_state(tmp_path / "state.pth", runner=runner, iteration=3)
+    assert load_state(tmp_path / "state.pth", runner=runner) == 3
