@@ -1,0 +1,35 @@
+"""ISPRS Potsdam, RGB to IRRG.
+
+Launch: `rs-adapt train --bench potsdam-bands-dg`.
+Potsdam: 3456 training and 2016 validation tiles of 512 px at 5 cm, in other bands: P(r)2P(i) of CrossEarth. The scenes
+of training and validation differ, the place and the labels are the same. mIoU over all six classes.
+
+Published mIoU (CrossEarth's page; generalization, one run each): Rein 76.3, CrossEarth 77.8.
+"""
+
+_base_ = "_isprs_irrg.py"
+
+bench = dict(
+    name="potsdam_bands_rgb2irrg",
+    family="potsdam_bands",
+    direction="rgb2irrg",
+    default=True,
+    title="ISPRS Potsdam, RGB to IRRG",
+    data=["potsdam"],
+    # Of the target.
+    gsd_m=0.05,
+    source=dict(
+        region="potsdam",
+        bands="RGB",
+        gsd_m=0.05,
+        train=dict(img_dir="potsdam/img_dir/train", ann_dir="potsdam/ann_dir/train"),
+        val=dict(img_dir="potsdam/img_dir/val", ann_dir="potsdam/ann_dir/val"),
+    ),
+    target=dict(
+        region="potsdam_irrg",
+        bands="IRRG",
+        gsd_m=0.05,
+        train=dict(img_dir="potsdam_irrg/img_dir/train", ann_dir="potsdam_irrg/ann_dir/train"),
+        val=dict(img_dir="potsdam_irrg/img_dir/val", ann_dir="potsdam_irrg/ann_dir/val"),
+    ),
+)
