@@ -16,49 +16,56 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rs_adapt.backbones.renaming import expansion, pattern, renamed
 from rs_adapt.errors import ConfigError, WeightsError
 
 KERNEL = "embeddings.patch_embeddings.projection.weight"
 POSITIONS = "embeddings.position_embeddings"
 CLS = "embeddings.cls_token"
 
-_WB = r"(weight|bias)"
-_QKV = tuple(rf"layers.\1.attention.{part}_proj.\2" for part in "qkv")
+_QKV = tuple(f"layers.#.attention.{part}_proj.*" for part in "qkv")
 # silu(first half) * second half: the first half is the gate.
-_SWIGLU_IN = (r"layers.\1.mlp.gate_proj.\2", r"layers.\1.mlp.up_proj.\2")
-_HF_BLOCK = r"(?:encoder\.layer|layers)\.(\d+)\."
+_SWIGLU_IN = ("layers.#.mlp.gate_proj.*", "layers.#.mlp.up_proj.*")
 
-# (pattern of the name in the file, our names): several names split the tensor into equal parts, none drops it.
+# (template of the name in the file, our names): several names split the tensor into equal parts, none drops it.
 _ORIGINAL: list[tuple[str, tuple[str, ...]]] = [
-    (r"cls_token", (CLS,)),
-    (r"pos_embed", (POSITIONS,)),
-    (rf"patch_embed\.proj\.{_WB}", (r"embeddings.patch_embeddings.projection.\1",)),
-    (r"mask_token", ()),
-    (rf"norm\.{_WB}", ()),
-    (rf"blocks\.(\d+)\.attn\.qkv\.{_WB}", _QKV),
-    (rf"blocks\.(\d+)\.attn\.proj\.{_WB}", (r"layers.\1.attention.o_proj.\2",)),
-    (rf"blocks\.(\d+)\.(norm[12])\.{_WB}", (r"layers.\1.\2.\3",)),
-    (r"blocks\.(\d+)\.ls([12])\.gamma", (r"layers.\1.layer_scale\2.lambda1",)),
-    (rf"blocks\.(\d+)\.mlp\.(fc[12])\.{_WB}", (r"layers.\1.mlp.\2.\3",)),
-    (rf"blocks\.(\d+)\.mlp\.w12\.{_WB}", _SWIGLU_IN),
-    (rf"blocks\.(\d+)\.mlp\.w3\.{_WB}", (r"layers.\1.mlp.down_proj.\2",)),
+    ("cls_token", (CLS,)),
+    ("pos_embed", (POSITIONS,)),
+    ("patch_embed.proj.*", ("embeddings.patch_embeddings.projection.*",)),
+    ("mask_token", ()),
+    ("norm.*", ()),
+    ("blocks.#.attn.qkv.*", _QKV),
+    ("blocks.#.attn.proj.*", ("layers.#.attention.o_proj.*",)),
+    *((f"blocks.#.norm{i}.*", (f"layers.#.norm{i}.*",)) for i in (1, 2)),
+    *((f"blocks.#.ls{i}.gamma", (f"layers.#.layer_scale{i}.lambda1",)) for i in (1, 2)),
+    *((f"blocks.#.mlp.fc{i}.*", (f"layers.#.mlp.fc{i}.*",)) for i in (1, 2)),
+    ("blocks.#.mlp.w12.*", _SWIGLU_IN),
+    ("blocks.#.mlp.w3.*", ("layers.#.mlp.down_proj.*",)),
 ]
+# What stands in released checkpoints of adapters beside the ViT, below the same prefix.
+_BESIDE_ORIGINAL = ("refine_feat.", "reins.")
+# Names of 5.23's modules; those of published files after them.
 _TRANSFORMERS: list[tuple[str, tuple[str, ...]]] = [
-    (r"embeddings\.(cls_token|position_embeddings)", (r"embeddings.\1",)),
-    (rf"embeddings\.patch_embeddings\.projection\.{_WB}", (r"embeddings.patch_embeddings.projection.\1",)),
-    (r"embeddings\.mask_token", ()),
-    (rf"layernorm\.{_WB}", ()),
-    (rf"{_HF_BLOCK}attention\.attention\.query\.{_WB}", (_QKV[0],)),
-    (rf"{_HF_BLOCK}attention\.attention\.key\.{_WB}", (_QKV[1],)),
-    (rf"{_HF_BLOCK}attention\.attention\.value\.{_WB}", (_QKV[2],)),
-    (rf"{_HF_BLOCK}attention\.output\.dense\.{_WB}", (r"layers.\1.attention.o_proj.\2",)),
-    (rf"{_HF_BLOCK}attention\.([qkvo]_proj)\.{_WB}", (r"layers.\1.attention.\2.\3",)),
-    (rf"{_HF_BLOCK}(norm[12])\.{_WB}", (r"layers.\1.\2.\3",)),
-    (rf"{_HF_BLOCK}layer_scale([12])\.lambda1", (r"layers.\1.layer_scale\2.lambda1",)),
-    (rf"{_HF_BLOCK}mlp\.(fc[12]|gate_proj|up_proj|down_proj)\.{_WB}", (r"layers.\1.mlp.\2.\3",)),
-    (rf"{_HF_BLOCK}mlp\.weights_in\.{_WB}", _SWIGLU_IN),
-    (rf"{_HF_BLOCK}mlp\.weights_out\.{_WB}", (r"layers.\1.mlp.down_proj.\2",)),
+    (CLS, (CLS,)),
+    (POSITIONS, (POSITIONS,)),
+    ("embeddings.patch_embeddings.projection.*", ("embeddings.patch_embeddings.projection.*",)),
+    ("embeddings.mask_token", ()),
+    ("layernorm.*", ()),
+    *((f"encoder.layer.#.attention.{part}_proj.*", (f"layers.#.attention.{part}_proj.*",)) for part in "qkvo"),
+    *((f"encoder.layer.#.norm{i}.*", (f"layers.#.norm{i}.*",)) for i in (1, 2)),
+    *((f"encoder.layer.#.layer_scale{i}.lambda1", (f"layers.#.layer_scale{i}.lambda1",)) for i in (1, 2)),
+    *(
+        (f"encoder.layer.#.mlp.{part}.*", (f"layers.#.mlp.{part}.*",))
+        for part in ("fc1", "fc2", "gate_proj", "up_proj", "down_proj")
+    ),
+    ("encoder.layer.#.attention.attention.query.*", (_QKV[0],)),
+    ("encoder.layer.#.attention.attention.key.*", (_QKV[1],)),
+    ("encoder.layer.#.attention.attention.value.*", (_QKV[2],)),
+    ("encoder.layer.#.attention.output.dense.*", ("layers.#.attention.o_proj.*",)),
+    ("encoder.layer.#.mlp.weights_in.*", _SWIGLU_IN),
+    ("encoder.layer.#.mlp.weights_out.*", ("layers.#.mlp.down_proj.*",)),
 ]
+_BESIDE_TRANSFORMERS = ("adapter.",)
 
 _SIZES = {(192, 6): "nano", (384, 12): "S", (768, 12): "B", (1024, 24): "L", (1536, 40): "g"}
 
@@ -88,36 +95,69 @@ def from_original(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename original DINOv2 names (no outer prefix) to ours, with q, k and v split.
 
     Args:
-        state: tensors; a part of a model (some blocks only) is fine.
+        state: tensors; a part of a model (some blocks only) is fine. Those of released adapters are left out.
 
     Raises:
         WeightsError: if a name is unknown or a tensor cannot be split.
     """
-    return _rename(state, _ORIGINAL, "the original DINOv2")
+    return _rename(state, _ORIGINAL, "the original DINOv2", beside=_BESIDE_ORIGINAL)
 
 
 def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename transformers' Dinov2 names (published or 5.23's; no outer prefix) to ours.
+    """Rename transformers' Dinov2 names (published or 5.23's, `layers.N` as well; no outer prefix) to ours.
 
     Raises:
         WeightsError: if a name is unknown or a tensor cannot be split.
     """
-    return _rename(state, _TRANSFORMERS, "transformers' DINOv2")
+    full = {re.sub(r"^layers\.", "encoder.layer.", name): tensor for name, tensor in state.items()}
+    return _rename(full, _TRANSFORMERS, "transformers' DINOv2", beside=_BESIDE_TRANSFORMERS)
 
 
-def _rename(state: Mapping[str, Tensor], rules: list[tuple[str, tuple[str, ...]]], layout: str) -> dict[str, Tensor]:
-    renamed: dict[str, Tensor] = {}
+def to_original(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename our names to the original DINOv2's, with q, k and v stacked; `from_original` turned round.
+
+    Args:
+        state: tensors of a ViT. Final norm and mask token, which we do not hold, are not made.
+    """
+    whole = [(ours[0], theirs) for theirs, ours in _ORIGINAL if ours]
+    parts = {ours[0]: ours for _, ours in _ORIGINAL if len(ours) > 1}
+    original: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        theirs = renamed(name, whole)
+        if theirs is None:
+            # The second or third part of a tensor, which goes with its first.
+            continue
+        split = next((ours for first, ours in parts.items() if re.fullmatch(pattern(first), name)), None)
+        if split is not None:
+            rows = [(split[0], other) for other in split]
+            tensor = torch.cat([state[str(renamed(name, [row]))] for row in rows])
+        original[theirs] = tensor
+    return original
+
+
+def to_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename our names to those of the modules of transformers 5.23; `from_transformers` turned round."""
+    return {re.sub(r"^layers\.", "encoder.layer.", name): tensor for name, tensor in state.items()}
+
+
+def _rename(
+    state: Mapping[str, Tensor], rows: list[tuple[str, tuple[str, ...]]], layout: str, *, beside: tuple[str, ...]
+) -> dict[str, Tensor]:
+    rules = [(re.compile(pattern(theirs)), [expansion(name) for name in ours]) for theirs, ours in rows]
+    found: dict[str, Tensor] = {}
     unknown: list[str] = []
     for name, tensor in state.items():
-        hits = ((re.fullmatch(pattern, name), targets) for pattern, targets in rules)
-        match, targets = next(((hit, targets) for hit, targets in hits if hit), (None, ()))
+        if name.startswith(beside):
+            continue
+        hits = ((rule.fullmatch(name), targets) for rule, targets in rules)
+        match, targets = next(((hit, targets) for hit, targets in hits if hit), (None, []))
         if match is None:
             unknown.append(name)
         elif targets:
             if tensor.ndim == 0 or tensor.shape[0] % len(targets):
                 raise WeightsError(f"{name} has shape {tuple(tensor.shape)}: cannot be split into {len(targets)} parts")
             for target, part in zip(targets, tensor.chunk(len(targets)), strict=True):
-                renamed[match.expand(target)] = part
+                found[match.expand(target)] = part
     if any("register" in name for name in unknown):
         raise WeightsError(
             "these are DINOv2 weights with registers, which this backbone does not have: "
@@ -128,7 +168,7 @@ def _rename(state: Mapping[str, Tensor], rules: list[tuple[str, tuple[str, ...]]
             f"{len(unknown)} names do not belong to {layout} ViT, e.g. {', '.join(unknown[:3])}; "
             "allowed are cls_token, pos_embed, patch_embed.* and blocks.N.* or transformers' names for them"
         )
-    return renamed
+    return found
 
 
 def measure(state: Mapping[str, Tensor]) -> VitSize:

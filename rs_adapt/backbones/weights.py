@@ -1,11 +1,8 @@
-"""Base weights on disk: find the file, recognise its layout by content, read it without running any code in it."""
+"""Base weights on disk: find the file, recognise its layout by content, read it."""
 
 from __future__ import annotations
 
 import hashlib
-import pickle
-import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +11,11 @@ import torch
 from torch import Tensor
 
 from rs_adapt.backbones.conversion import from_original, from_transformers, measure
+from rs_adapt.backbones.reading import read_tensors
 from rs_adapt.config.paths import weights_file
 from rs_adapt.errors import WeightsError
 
 RANDOM = "random"
-_WRAPPERS = ("state_dict", "model")
 _PREFIXES = ("module.", "backbone.", "dinov2.")
 
 
@@ -131,8 +128,7 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
 def _read(path: Path) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for file in _files(path):
-        content: object = _read_safetensors(file) if _is_safetensors(file) else _read_pickle(file)
-        tensors |= _strip(_unwrap(content, file))
+        tensors |= _strip(read_tensors(file))
     return tensors
 
 
@@ -144,59 +140,6 @@ def _files(path: Path) -> list[Path]:
         if files := sorted(path.glob(pattern)):
             return files
     raise WeightsError(f"folder {path} holds no weights: expected model.safetensors or pytorch_model.bin in it")
-
-
-def _is_safetensors(file: Path) -> bool:
-    # 8 bytes length of the header, then the header: a JSON object.
-    with file.open("rb") as stream:
-        return stream.read(9)[8:] == b"{"
-
-
-def _read_safetensors(file: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(file)
-    except SafetensorError as error:
-        raise WeightsError(_damaged(file, str(error))) from error
-
-
-def _read_pickle(file: Path) -> object:
-    try:
-        with warnings.catch_warnings():
-            # torch warns about old pickle protocols before it refuses the file, which is then said in our words.
-            warnings.simplefilter("ignore")
-            return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch's own text advises to load the file without the guard, so only the refused name is taken from it.
-        if wanted := re.search(r"GLOBAL (\S+)|unrecognized function (\S+)", str(error)):
-            raise WeightsError(
-                f"{file} holds Python objects other than tensors ({wanted[1] or wanted[2]}); it was refused and "
-                "nothing in it was run. Use the published file, or save only the state dict"
-            ) from error
-        raise WeightsError(_damaged(file, "no PyTorch file")) from error
-    except Exception as error:
-        # torch.load meets a damaged file with any of a dozen exception types.
-        raise WeightsError(_damaged(file, str(error) or type(error).__name__)) from error
-
-
-def _damaged(file: Path, reason: str) -> str:
-    reason = (reason.strip() or "unreadable").splitlines()[0][:200]
-    return (
-        f"{file} ({file.stat().st_size} bytes) cannot be read as PyTorch or safetensors weights: "
-        f"truncated or another kind of file ({reason}). Get it again"
-    )
-
-
-def _unwrap(content: object, file: Path) -> dict[str, Tensor]:
-    if isinstance(content, Mapping):
-        for key in _WRAPPERS:
-            if isinstance(content.get(key), Mapping):
-                return _unwrap(content[key], file)
-        if content and all(isinstance(value, Tensor) for value in content.values()):
-            return {str(name): value for name, value in content.items()}
-    raise WeightsError(f"{file} is no state dict: expected names with tensors, or those under 'state_dict' or 'model'")
 
 
 def _strip(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,0 +1,109 @@
+"""Files of tensors from elsewhere, read without running any code in them: PyTorch's (also checkpoints of mmengine) and
+safetensors'.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rs_adapt.errors import WeightsError
+
+_WRAPPERS = ("state_dict", "model")
+
+
+class _Nothing:
+    """Stands for what a checkpoint of mmengine holds beside its tensors: takes anything and keeps none of it."""
+
+    def __init__(self, *args: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+# mmengine saves its curves of losses in every checkpoint: numpy arrays, and a class that refers to its own methods
+# (hence getattr). None of these is called; the reader puts `_Nothing` wherever the file names one of them.
+_NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")
+_OF_MMENGINE = (
+    "mmengine.logging.history_buffer.HistoryBuffer",
+    "builtins.getattr",
+    *(f"{module}.{name}" for module in _NUMPY for name in ("_reconstruct", "scalar")),
+    "numpy.ndarray",
+    "numpy.dtype",
+)
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """Read the tensors of one file by name, from `state_dict` or `model` where the file has such an entry.
+
+    Args:
+        file: A file of safetensors or of PyTorch; told apart by content.
+
+    Raises:
+        WeightsError: if the file is damaged, holds Python objects (nothing of it is run) or no state dict.
+    """
+    content: object = _read_safetensors(file) if _is_safetensors(file) else _read_pickle(file)
+    return _unwrap(content, file)
+
+
+def _is_safetensors(file: Path) -> bool:
+    # 8 bytes length of the header, then the header: a JSON object.
+    try:
+        with file.open("rb") as stream:
+            return stream.read(9)[8:] == b"{"
+    except OSError as error:
+        raise WeightsError(f"cannot read {file}: {error.strerror}") from error
+
+
+def _read_safetensors(file: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise WeightsError(_damaged(file, str(error))) from error
+
+
+def _read_pickle(file: Path) -> object:
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals([(_Nothing, name) for name in _OF_MMENGINE]):
+            # torch warns about old pickle protocols before it refuses the file, which is then said in our words.
+            warnings.simplefilter("ignore")
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch's own text advises to load the file without the guard, so only the refused name is taken from it.
+        if wanted := re.search(r"GLOBAL (\S+)|unrecognized function (\S+)", str(error)):
+            raise WeightsError(
+                f"{file} holds Python objects other than tensors ({wanted[1] or wanted[2]}); it was refused and "
+                "nothing in it was run. Use the published file, or save only the state dict"
+            ) from error
+        raise WeightsError(_damaged(file, "no PyTorch file")) from error
+    except Exception as error:
+        # torch.load meets a damaged file with any of a dozen exception types.
+        raise WeightsError(_damaged(file, str(error) or type(error).__name__)) from error
+
+
+def _damaged(file: Path, reason: str) -> str:
+    reason = (reason.strip() or "unreadable").splitlines()[0][:200]
+    return (
+        f"{file} ({file.stat().st_size} bytes) cannot be read as PyTorch or safetensors weights: "
+        f"truncated or another kind of file ({reason}). Get it again"
+    )
+
+
+def _unwrap(content: object, file: Path) -> dict[str, Tensor]:
+    # Once for each wrapper and no more: a damaged file may hold a dict that contains itself.
+    for _ in _WRAPPERS:
+        if isinstance(content, Mapping):
+            content = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), content)
+    if isinstance(content, Mapping) and content and all(isinstance(value, Tensor) for value in content.values()):
+        return {str(name): value for name, value in content.items()}
+    raise WeightsError(f"{file} is no state dict: expected names with tensors, or those under 'state_dict' or 'model'")
