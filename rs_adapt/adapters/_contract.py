@@ -27,6 +27,10 @@ class Adapter(nn.Module):
         no_decay: parts of the names of the parameters that get no weight decay: norms, tokens, scales, embeddings.
         needs_base_tokens: True when `prepare` has to be called with the frozen ViT's tokens before every forward.
         compiles_as_one_graph: False where torch.compile has to cut the forward into pieces (code of other libraries).
+        reference_prefix: where checkpoints of the reference hold the method's tensors, below `backbone.`; None where no
+            such layout exists. With it go `convert_reference`, `to_reference` and `reference_settings`.
+        reference_spare: templates (`#` a number, `*` weight or bias) of tensors that those checkpoints may hold and an
+            instance need not use.
         num_prefix: how many tokens before the patches (CLS, registers); the backbone may set it.
     """
 
@@ -35,6 +39,8 @@ class Adapter(nn.Module):
     no_decay: tuple[str, ...] = ()
     needs_base_tokens: bool = False
     compiles_as_one_graph: bool = True
+    reference_prefix: str | None = None
+    reference_spare: tuple[str, ...] = ()
     num_prefix: int = 1
 
     def wrap(self, vit: nn.Module) -> None:
@@ -145,6 +151,23 @@ class Adapter(nn.Module):
             ConfigError: a name is not known, or no reference layout exists.
         """
         raise ConfigError("This method knows no reference checkpoint layout. Load weights that rs-adapt saved.")
+
+    @staticmethod
+    def to_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Turn `convert_reference` round: a state dict of the adapter to the reference's names (`reference_prefix`)."""
+        raise NotImplementedError
+
+    @staticmethod
+    def reference_settings(state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Return the constructor arguments that the reference's weights show, `embed_dim` and `depth` among them.
+
+        Args:
+            state: weights under the reference's names, as `convert_reference` takes them.
+
+        Raises:
+            ConfigError: a tensor that says a size is missing, or has not the sides that it must have.
+        """
+        raise NotImplementedError
 
 
 def attach(adapter: Adapter, vit: nn.Module) -> None:

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rs_adapt.adapters import _earth_adapter_names
 from rs_adapt.adapters._contract import Adapter
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 
-# The reference's list of each expert, in the order in which `_Mixture` stacks them: spatial, low, high.
-_REFERENCE_EXPERTS = ("mlp_list1", "mlp_list2", "mlp_list3")
+# In the order in which `_Mixture` stacks them.
 _EXPERTS = ("spatial", "low", "high")
 
 
@@ -84,6 +84,9 @@ class EarthAdapter(Adapter):
     """
 
     identity_at_init: bool = False
+    reference_prefix = "refine_feat."
+    # Held for every layer and used in frequency layers; the norms are not used at all.
+    reference_spare = (*(f"mlp_list{i}.#.{j}.*" for i in (2, 3) for j in (0, 2)), "router.#.*", "layer_norm.#.*")
 
     def __init__(
         self,
@@ -235,46 +238,26 @@ class EarthAdapter(Adapter):
             Entries for `load_state_dict`, for the layers given.
 
         Raises:
-            ConfigError: a name is not known, or a layer is not complete.
+            ConfigError: names are not known, or a layer is not complete.
         """
-        converted: dict[str, Tensor] = {}
-        given: set[int] = set()
-        for name in state:
-            if name == "scale":
-                converted["scale"] = state["scale"]
-            elif not name.startswith("layer_norm."):
-                given.add(_reference_layer(name))
-        for layer in sorted(given):
-            mixed = any(f"{stem}.{layer}." in name for stem in (*_REFERENCE_EXPERTS[1:], "router") for name in state)
-            lists = _REFERENCE_EXPERTS if mixed else _REFERENCE_EXPERTS[:1]
-            down = [f"{stem}.{layer}.0" for stem in lists] + ([f"router.{layer}"] if mixed else [])
-            up = [f"{stem}.{layer}.2" for stem in lists]
-            missing = sorted({f"{n}.{kind}" for n in down + up for kind in ("weight", "bias")} - state.keys())
-            if missing:
-                raise ConfigError(
-                    f"EarthAdapter: layer {layer} of the reference weights lacks {', '.join(missing)}. A layer has "
-                    "mlp_list1 alone, or mlp_list1, 2, 3 and router."
-                )
-            prefix = f"layers.{layer}"
-            converted[f"{prefix}.down_weight"] = torch.cat([state[f"{n}.weight"] for n in down])
-            converted[f"{prefix}.down_bias"] = torch.cat([state[f"{n}.bias"] for n in down])
-            columns = [state[f"{n}.weight"] for n in up] + [state[f"{n}.bias"][:, None] for n in up]
-            converted[f"{prefix}.up_weight"] = torch.cat(columns, dim=1)
-        return converted
+        return _earth_adapter_names.from_reference(state)
 
+    @staticmethod
+    def to_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Re-arrange a state dict as the released code has it; layers without frequencies get one expert."""
+        return _earth_adapter_names.to_reference(state)
 
-def _reference_layer(name: str) -> int:
-    """Return the layer that a reference name belongs to."""
-    stem, _, rest = name.partition(".")
-    layer, _, leaf = rest.partition(".")
-    leaves = {f"{i}.{kind}" for i in (0, 2) for kind in ("weight", "bias")}
-    known = leaf in leaves if stem in _REFERENCE_EXPERTS else stem == "router" and leaf in {"weight", "bias"}
-    if not known or not layer.isdecimal():
-        raise ConfigError(
-            f"EarthAdapter: unknown reference weight {name!r}. Known are scale, mlp_list1|2|3.<l>.0|2.weight|bias, "
-            "router.<l>.weight|bias and layer_norm.*."
-        )
-    return int(layer)
+    @staticmethod
+    def reference_settings(state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Read constructor arguments off weights of the released code.
+
+        `frequency_layers` is among them where some layers lack the weights for it, or where in some layers these
+        weights have left the range of their start values and in others not. The cutoff leaves no trace.
+
+        Raises:
+            ConfigError: `scale` or the first expert of layer 0 is missing.
+        """
+        return _earth_adapter_names.settings_of(state)
 
 
 def _check_layers(frequency_layers: Sequence[int], depth: int) -> tuple[int, ...]:

@@ -53,6 +53,9 @@ class Rein(Adapter):
 
     identity_at_init: bool = False
     no_decay: tuple[str, ...] = ("layer_tokens", "scale")
+    reference_prefix = "reins."
+    # The link, which an instance without one does not use.
+    reference_spare = ("transform.*", "merge.*")
 
     def __init__(
         self,
@@ -207,3 +210,32 @@ class Rein(Adapter):
                 f"Rein: unknown reference weights {', '.join(unknown)}. Known are {', '.join(_REFERENCE_NAMES)}."
             )
         return {_REFERENCE_NAMES[name]: tensor for name, tensor in state.items()}
+
+    @staticmethod
+    def to_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename a state dict to the reference's names."""
+        names = {ours: theirs for theirs, ours in _REFERENCE_NAMES.items()}
+        return {names[name]: tensor for name, tensor in state.items()}
+
+    @staticmethod
+    def reference_settings(state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Read constructor arguments off weights of the reference: width, depth, tokens, their rank, and the link.
+
+        Raises:
+            ConfigError: the tokens are missing or have not three sides.
+        """
+        low_rank = "learnable_tokens_a" in state
+        names = ("learnable_tokens_a", "learnable_tokens_b") if low_rank else ("learnable_tokens",)
+        for name in names:
+            if name not in state or state[name].ndim != 3:
+                raise ConfigError(f"Rein: the reference weights lack {name}, or it has not 3 sides.")
+        depth, num_tokens, _ = state[names[0]].shape
+        *_, rank, embed_dim = state[names[-1]].shape
+        link = state.get("transform.weight")
+        return {
+            "embed_dim": embed_dim,
+            "depth": depth,
+            "num_tokens": num_tokens,
+            "token_rank": rank if low_rank else None,
+            "query_dim": None if link is None else link.shape[0] if link.ndim else 0,
+        }

@@ -158,6 +158,9 @@ def _rename(
                 raise WeightsError(f"{name} has shape {tuple(tensor.shape)}: cannot be split into {len(targets)} parts")
             for target, part in zip(targets, tensor.chunk(len(targets)), strict=True):
                 found[match.expand(target)] = part
+    for name, dims in ((KERNEL, 4), (POSITIONS, 3)):
+        if name in found and found[name].ndim != dims:
+            raise WeightsError(f"{name} has shape {tuple(found[name].shape)}, which has not {dims} sides")
     if any("register" in name for name in unknown):
         raise WeightsError(
             "these are DINOv2 weights with registers, which this backbone does not have: "

@@ -1,5 +1,6 @@
-"""Files of tensors from elsewhere, read without running any code in them: PyTorch's (also checkpoints of mmengine) and
-safetensors'.
+"""Files of tensors from elsewhere, read without running any code in them.
+
+PyTorch's, among them checkpoints of mmengine, and safetensors'.
 """
 
 from __future__ import annotations
@@ -104,6 +105,15 @@ def _unwrap(content: object, file: Path) -> dict[str, Tensor]:
     for _ in _WRAPPERS:
         if isinstance(content, Mapping):
             content = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), content)
-    if isinstance(content, Mapping) and content and all(isinstance(value, Tensor) for value in content.values()):
+    if isinstance(content, Mapping) and content and all(map(_is_plain, content.values())):
         return {str(name): value for name, value in content.items()}
-    raise WeightsError(f"{file} is no state dict: expected names with tensors, or those under 'state_dict' or 'model'")
+    raise WeightsError(
+        f"{file} is no state dict: expected names with plain tensors, or those under 'state_dict' or 'model'"
+    )
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is a tensor with real numbers behind it: not sparse, quantized or without storage."""
+    if not isinstance(value, Tensor) or value.layout is not torch.strided or value.is_quantized:
+        return False
+    return value.device.type == "cpu" and not value.is_complex()

@@ -10,8 +10,10 @@ import typer
 
 from rs_adapt.commands import options
 from rs_adapt.commands.console import grouped, shown_path
+from rs_adapt.commands.weights_import import import_weights
 
 weights_app = typer.Typer(no_args_is_help=True, help="Base weights that rs-adapt makes itself.")
+weights_app.command("import")(import_weights)
 
 BUILDS = {"nano": "dinov2_nano"}
 

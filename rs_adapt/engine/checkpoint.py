@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,11 @@ def recompose(
         facts["bench"] = own_bench.keep(own)
     cell = _cell(facts, folder)
     texts = [text for text in texts if _parts(text)[0] not in _TRAINING_ONLY]
-    _refuse_code(texts, folder)
+    if refused := refused_keys(texts):
+        raise CheckpointMismatch(
+            f"the manifest in {folder} sets {refused[0]}: a pack may not choose code or folders to write to. "
+            "It is not loaded."
+        )
     options = _options(folder)
     chosen = [] if precision is None else [f"runtime.precision={precision}"]
     given: dict[str, Any] = {
@@ -95,13 +100,14 @@ def _cell(facts: dict[str, Any], folder: Path) -> Cell:
         raise CheckpointMismatch(f"the manifest in {folder} describes no cell: {error!r}.") from error
 
 
-def _refuse_code(texts: list[str], folder: Path) -> None:
-    for override in overrides.parse(texts):
-        if _REFUSED_KEYS & set(override.key.split(".")) or _holds_table(override.value):
-            raise CheckpointMismatch(
-                f"the manifest in {folder} sets {override.key}: a pack may not choose code or folders to write to. "
-                "It is not loaded."
-            )
+def refused_keys(texts: Sequence[str]) -> list[str]:
+    """The keys of overrides that would choose code, or folders to write to; what only training reads is left out."""
+    used = [text for text in texts if _parts(text)[0] not in _TRAINING_ONLY]
+    return [
+        override.key
+        for override in overrides.parse(used)
+        if _REFUSED_KEYS & set(override.key.split(".")) or _holds_table(override.value)
+    ]
 
 
 def _holds_table(value: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from safetensors.torch import save_file
 from rs_adapt.backbones.weights import file_sha256
 from rs_adapt.engine.checkpoint import load_model
 from rs_adapt.engine.pack import MANIFEST_FILE, TENSORS_FILE, read_manifest, save_pack
-from rs_adapt.errors import ConfigError, RunExists
+from rs_adapt.engine.whole_folder import check_free, written
+from rs_adapt.errors import ConfigError
 
 BACKBONE_FILE = "backbone.safetensors"
 _BOOKKEEPING = ("format", "tensors")
@@ -39,7 +39,7 @@ def export_pack(checkpoint: Path, out: Path, *, overwrite: bool = False) -> list
         for name in (TENSORS_FILE, MANIFEST_FILE):
             shutil.copyfile(checkpoint / name, folder / name)
 
-    return _written(out, fill, overwrite=overwrite)
+    return written(out, fill, overwrite=overwrite)
 
 
 def export_merged(cfg: Any, checkpoint: Path, out: Path, *, device: str = "cpu", overwrite: bool = False) -> list[Path]:
@@ -66,7 +66,7 @@ def export_merged(cfg: Any, checkpoint: Path, out: Path, *, device: str = "cpu",
         raise ConfigError(
             f"the method {cfg.cell.method} has no adapter, so there is nothing to merge. Export without --merge."
         )
-    _check_free(out, overwrite=overwrite)
+    check_free(out, overwrite=overwrite)
     model = load_model(cfg, checkpoint, device=device)
     backbone = model.backbone
     backbone.adapter.merge(backbone)
@@ -77,7 +77,7 @@ def export_merged(cfg: Any, checkpoint: Path, out: Path, *, device: str = "cpu",
         save_file(tensors, folder / BACKBONE_FILE, metadata={"format": "pt"})
         save_pack(folder, model, _head_manifest(read_manifest(checkpoint), folder, sha256=backbone.base_sha256()))
 
-    return _written(out, fill, overwrite=overwrite)
+    return written(out, fill, overwrite=overwrite)
 
 
 def _head_manifest(manifest: dict[str, Any], folder: Path, *, sha256: str) -> dict[str, Any]:
@@ -96,26 +96,3 @@ def _head_manifest(manifest: dict[str, Any], folder: Path, *, sha256: str) -> di
             "backbone_file_sha256": file_sha256(folder / BACKBONE_FILE),
         },
     }
-
-
-def _check_free(out: Path, *, overwrite: bool) -> None:
-    if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
-        raise RunExists(f"{out} exists. Name another folder with --out, or say --overwrite.")
-
-
-def _written(out: Path, fill: Any, *, overwrite: bool) -> list[Path]:
-    """Let `fill` write into a folder that appears at `out` complete or not at all."""
-    _check_free(out, overwrite=overwrite)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        temporary.chmod(0o755)
-        fill(temporary)
-        if out.is_dir():
-            shutil.rmtree(out)
-        else:
-            out.unlink(missing_ok=True)
-        temporary.replace(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return sorted(out.iterdir())

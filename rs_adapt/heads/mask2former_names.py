@@ -1,54 +1,59 @@
-"""Tensor names of Mask2Former heads: from mmdetection's layout, in which checkpoints are published, to ours."""
+"""Tensor names of Mask2Former heads: mmdetection's layout, in which checkpoints are published, and ours."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
+import torch
 from torch import Tensor
 
+from rs_adapt.backbones.renaming import pattern, renamed
 from rs_adapt.errors import ConfigError
 
-_END = r"\.(weight|bias)"
-_ENCODER = r"pixel_decoder\.encoder\.layers\.(\d+)\."
-_DECODER = r"transformer_decoder\.layers\.(\d+)\."
+_ENCODER = "pixel_decoder.encoder.layers.#."
+_DECODER = "transformer_decoder.layers.#."
 
-# Pattern of mmdetection's name -> ours. Groups are numbered as they appear.
-_RULES: tuple[tuple[str, str], ...] = (
-    (r"(query_embed|query_feat|level_embed)\.weight", r"\1.weight"),
-    (r"cls_embed" + _END, r"cls_embed.\1"),
-    (r"mask_embed\.0" + _END, r"decoder.mask_predictor.mask_embedder.0.0.\1"),
-    (r"mask_embed\.2" + _END, r"decoder.mask_predictor.mask_embedder.1.0.\1"),
-    (r"mask_embed\.4" + _END, r"decoder.mask_predictor.mask_embedder.2.0.\1"),
-    (r"pixel_decoder\.level_encoding\.weight", r"pixel_decoder.level_embed"),
-    (r"pixel_decoder\.mask_feature" + _END, r"pixel_decoder.mask_projection.\1"),
-    (r"pixel_decoder\.input_convs\.(\d+)\.conv" + _END, r"pixel_decoder.input_projections.\1.0.\2"),
-    (r"pixel_decoder\.input_convs\.(\d+)\.gn" + _END, r"pixel_decoder.input_projections.\1.1.\2"),
-    (r"pixel_decoder\.lateral_convs\.0\.conv\.weight", r"pixel_decoder.adapter_1.0.weight"),
-    (r"pixel_decoder\.lateral_convs\.0\.gn" + _END, r"pixel_decoder.adapter_1.1.\1"),
-    (r"pixel_decoder\.output_convs\.0\.conv\.weight", r"pixel_decoder.layer_1.0.weight"),
-    (r"pixel_decoder\.output_convs\.0\.gn" + _END, r"pixel_decoder.layer_1.1.\1"),
-    (
-        _ENCODER + r"self_attn\.(attention_weights|output_proj|sampling_offsets|value_proj)" + _END,
-        r"pixel_decoder.encoder.layers.\1.self_attn.\2.\3",
+# Template of mmdetection's name, ours; see `rs_adapt.backbones.renaming`.
+_ROWS: list[tuple[str, str]] = [
+    *((f"{name}.weight", f"{name}.weight") for name in ("query_embed", "query_feat", "level_embed")),
+    ("cls_embed.*", "cls_embed.*"),
+    *((f"mask_embed.{2 * i}.*", f"decoder.mask_predictor.mask_embedder.{i}.0.*") for i in range(3)),
+    ("pixel_decoder.level_encoding.weight", "pixel_decoder.level_embed"),
+    ("pixel_decoder.mask_feature.*", "pixel_decoder.mask_projection.*"),
+    ("pixel_decoder.input_convs.#.conv.*", "pixel_decoder.input_projections.#.0.*"),
+    ("pixel_decoder.input_convs.#.gn.*", "pixel_decoder.input_projections.#.1.*"),
+    ("pixel_decoder.lateral_convs.0.conv.weight", "pixel_decoder.adapter_1.0.weight"),
+    ("pixel_decoder.lateral_convs.0.gn.*", "pixel_decoder.adapter_1.1.*"),
+    ("pixel_decoder.output_convs.0.conv.weight", "pixel_decoder.layer_1.0.weight"),
+    ("pixel_decoder.output_convs.0.gn.*", "pixel_decoder.layer_1.1.*"),
+    *(
+        (f"{_ENCODER}self_attn.{part}.*", f"{_ENCODER}self_attn.{part}.*")
+        for part in ("attention_weights", "output_proj", "sampling_offsets", "value_proj")
     ),
-    (_ENCODER + r"norms\.0" + _END, r"pixel_decoder.encoder.layers.\1.self_attn_layer_norm.\2"),
-    (_ENCODER + r"norms\.1" + _END, r"pixel_decoder.encoder.layers.\1.final_layer_norm.\2"),
-    (_ENCODER + r"ffn\.layers\.0\.0" + _END, r"pixel_decoder.encoder.layers.\1.fc1.\2"),
-    (_ENCODER + r"ffn\.layers\.1" + _END, r"pixel_decoder.encoder.layers.\1.fc2.\2"),
-    (r"transformer_decoder\.post_norm" + _END, r"decoder.layernorm.\1"),
-    (_DECODER + r"cross_attn\.attn\.in_proj_(weight|bias)", r"decoder.layers.\1.cross_attn.in_proj_\2"),
-    (_DECODER + r"cross_attn\.attn\.out_proj" + _END, r"decoder.layers.\1.cross_attn.out_proj.\2"),
-    (_DECODER + r"self_attn\.attn\.out_proj" + _END, r"decoder.layers.\1.self_attn.out_proj.\2"),
-    (_DECODER + r"norms\.0" + _END, r"decoder.layers.\1.cross_attn_layer_norm.\2"),
-    (_DECODER + r"norms\.1" + _END, r"decoder.layers.\1.self_attn_layer_norm.\2"),
-    (_DECODER + r"norms\.2" + _END, r"decoder.layers.\1.final_layer_norm.\2"),
-    (_DECODER + r"ffn\.layers\.0\.0" + _END, r"decoder.layers.\1.fc1.\2"),
-    (_DECODER + r"ffn\.layers\.1" + _END, r"decoder.layers.\1.fc2.\2"),
-)
-_STACKED = re.compile(_DECODER + r"self_attn\.attn\.in_proj_(weight|bias)")
+    (f"{_ENCODER}norms.0.*", f"{_ENCODER}self_attn_layer_norm.*"),
+    (f"{_ENCODER}norms.1.*", f"{_ENCODER}final_layer_norm.*"),
+    (f"{_ENCODER}ffn.layers.0.0.*", f"{_ENCODER}fc1.*"),
+    (f"{_ENCODER}ffn.layers.1.*", f"{_ENCODER}fc2.*"),
+    ("transformer_decoder.post_norm.*", "decoder.layernorm.*"),
+    (f"{_DECODER}cross_attn.attn.in_proj_*", "decoder.layers.#.cross_attn.in_proj_*"),
+    (f"{_DECODER}cross_attn.attn.out_proj.*", "decoder.layers.#.cross_attn.out_proj.*"),
+    (f"{_DECODER}self_attn.attn.out_proj.*", "decoder.layers.#.self_attn.out_proj.*"),
+    (f"{_DECODER}norms.0.*", "decoder.layers.#.cross_attn_layer_norm.*"),
+    (f"{_DECODER}norms.1.*", "decoder.layers.#.self_attn_layer_norm.*"),
+    (f"{_DECODER}norms.2.*", "decoder.layers.#.final_layer_norm.*"),
+    (f"{_DECODER}ffn.layers.0.0.*", "decoder.layers.#.fc1.*"),
+    (f"{_DECODER}ffn.layers.1.*", "decoder.layers.#.fc2.*"),
+]
+# q, k and v of self attention are stacked in one tensor there.
+_STACKED = f"{_DECODER}self_attn.attn.in_proj_*"
+_PARTS = tuple(f"decoder.layers.#.self_attn.{part}_proj.*" for part in "qkv")
+_TURNED = [(ours, theirs) for theirs, ours in _ROWS]
 # The classifier that every decode head of mmsegmentation's base class owns; Mask2Former never calls it.
-_UNUSED = re.compile(r"conv_seg\.(weight|bias)")
+_UNUSED = "conv_seg.*"
+# Deformable attention looks at three levels and four points of each.
+_POINTS = 12
 
 
 def convert_mmdet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -63,15 +68,14 @@ def convert_mmdet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     converted: dict[str, Tensor] = {}
     unknown: list[str] = []
     for name, value in state.items():
-        if _UNUSED.fullmatch(name):
+        if re.fullmatch(pattern(_UNUSED), name):
             continue
-        stacked = _STACKED.fullmatch(name)
-        if stacked:
-            for part, tensor in zip("qkv", value.chunk(3), strict=True):
+        if re.fullmatch(pattern(_STACKED), name):
+            for part, tensor in zip(_PARTS, value.chunk(3), strict=True):
                 # A clone: three views of one storage cannot be saved as safetensors.
-                converted[f"decoder.layers.{stacked[1]}.self_attn.{part}_proj.{stacked[2]}"] = tensor.clone()
+                converted[str(renamed(name, [(_STACKED, part)]))] = tensor.clone()
             continue
-        ours = _rename(name)
+        ours = renamed(name, _ROWS)
         if ours is None:
             unknown.append(name)
         else:
@@ -84,9 +88,60 @@ def convert_mmdet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return converted
 
 
-def _rename(name: str) -> str | None:
-    for pattern, ours in _RULES:
-        match = re.fullmatch(pattern, name)
-        if match:
-            return match.expand(ours)
-    return None
+def to_mmdet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of one head to mmdetection's layout; `convert_mmdet_names` turned round.
+
+    Args:
+        state: The state dict of a `Mask2FormerHead`.
+    """
+    theirs: dict[str, Tensor] = {}
+    for name, value in state.items():
+        if whole := renamed(name, _TURNED):
+            theirs[whole] = value
+        elif stacked := renamed(name, [(_PARTS[0], _STACKED)]):
+            parts = [state[str(renamed(name, [(_PARTS[0], part)]))] for part in _PARTS]
+            theirs[stacked] = torch.cat(parts)
+        else:
+            assert any(renamed(name, [(part, _STACKED)]) for part in _PARTS), name
+    return theirs
+
+
+def mmdet_settings(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Read the sizes of a head off the shapes of its tensors.
+
+    Args:
+        state: Tensors under mmdetection's names, without the prefix of the head.
+
+    Returns:
+        `in_channels` of the four levels, finest first, `num_classes`, `channels`, `num_queries`, `encoder_layers`,
+        `decoder_layers`, `num_heads`, `encoder_ffn` and `decoder_ffn` of `Mask2FormerHead`.
+
+    Raises:
+        ConfigError: If a tensor that says a size is missing or no matrix; names it.
+    """
+
+    def shape(name: str, dims: int = 2) -> tuple[int, ...]:
+        if name not in state:
+            raise ConfigError(f"the Mask2Former head lacks {name}.")
+        if state[name].ndim != dims:
+            raise ConfigError(f"{name} of the Mask2Former head has shape {tuple(state[name].shape)}, not {dims} sides.")
+        return tuple(state[name].shape)
+
+    def layers(stem: str) -> int:
+        return len({match[1] for name in state if (match := re.match(rf"{re.escape(stem)}\.(\d+)\.", name))})
+
+    levels = layers("pixel_decoder.input_convs")
+    # Coarsest first there; the finest level goes another way.
+    coarse = [shape(f"pixel_decoder.input_convs.{i}.conv.weight", 4)[1] for i in range(levels)]
+    num_queries, channels = shape("query_feat.weight")
+    return {
+        "in_channels": [shape("pixel_decoder.lateral_convs.0.conv.weight", 4)[1], *reversed(coarse)],
+        "num_classes": shape("cls_embed.weight")[0] - 1,
+        "channels": channels,
+        "num_queries": num_queries,
+        "encoder_layers": layers("pixel_decoder.encoder.layers"),
+        "decoder_layers": layers("transformer_decoder.layers"),
+        "num_heads": max(1, shape(f"{_ENCODER.replace('#', '0')}self_attn.attention_weights.weight")[0] // _POINTS),
+        "encoder_ffn": shape(f"{_ENCODER.replace('#', '0')}ffn.layers.0.0.weight")[0],
+        "decoder_ffn": shape(f"{_DECODER.replace('#', '0')}ffn.layers.0.0.weight")[0],
+    }

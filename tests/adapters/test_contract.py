@@ -224,6 +224,26 @@ class TestContract:
             vit(_image(GRIDS[0]))
         _loss(vit, GRIDS[0]).backward()
 
+    def test_released_layout_is_read_as_it_is_written(
+        self, cls: type[Adapter], kwargs: dict[str, Any], make_vit: MakeViT
+    ) -> None:
+        adapter = _build(cls, kwargs, make_vit())
+        if cls.reference_prefix is None:
+            with pytest.raises(ConfigError, match="knows no reference checkpoint layout"):
+                cls.convert_reference({})
+            return
+        reference = cls.to_reference(adapter.state_dict())
+        again = _build(cls, kwargs, make_vit())
+        _move(again, 1.0)
+        again.load_state_dict(cls.convert_reference(reference))
+        assert all(torch.equal(value, adapter.state_dict()[name]) for name, value in again.state_dict().items())
+        shown = cls.reference_settings(reference)
+        facts = {"embed_dim": 32, "depth": 4}
+        assert {key: tuple(v) if isinstance(v, list) else v for key, v in shown.items()}.items() <= (
+            kwargs | facts
+        ).items()
+        assert shown.keys() > facts.keys()
+
 
 def test_attach_names_undeclared_parameter(make_vit: MakeViT) -> None:
     class Careless(Adapter):

@@ -65,3 +65,10 @@ def test_a_folder_or_a_missing_file_is_named(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing.pth"):
         with pytest.raises(WeightsError, match=f"cannot read {path}"):
             read_tensors(path)
+
+
+@pytest.mark.parametrize("value", [WEIGHT.to_sparse(), WEIGHT.to("meta"), WEIGHT.to(torch.complex64)])
+def test_tensors_of_other_kinds_are_refused(tmp_path: Path, value: torch.Tensor) -> None:
+    torch.save({"w": value}, tmp_path / "odd.pth")
+    with pytest.raises(WeightsError, match="no state dict"):
+        read_tensors(tmp_path / "odd.pth")

@@ -271,7 +271,9 @@ def test_writing_the_original_layout_is_reading_it_turned_round(
 
 
 @pytest.mark.parametrize("swiglu", [False, True])
-def test_names_in_transformers_layout_are_those_of_its_model(swiglu: bool, original_state: Callable[..., State]) -> None:
+def test_names_in_transformers_layout_are_those_of_its_model(
+    swiglu: bool, original_state: Callable[..., State]
+) -> None:
     from transformers import Dinov2Config, Dinov2Model
 
     config = Dinov2Config(

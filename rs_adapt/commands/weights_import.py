@@ -1,0 +1,93 @@
+"""`rs-adapt weights import`: a checkpoint that the authors of a method released, as an adapter pack."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rs_adapt.commands import options
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from rs_adapt.engine.importing import Imported
+
+
+class Kind(StrEnum):
+    """Whose layout the file has."""
+
+    EARTH_ADAPTER = "earth-adapter"
+    REIN = "rein"
+    MASK2FORMER = "mask2former"
+
+
+# A Mask2Former alone stands on the backbone as it is.
+_METHODS = {Kind.MASK2FORMER: "frozen"}
+
+
+def import_weights(
+    checkpoint: Annotated[Path, typer.Argument(help="The released file (.pth or .safetensors).", metavar="OFFICIAL")],
+    kind: Annotated[Kind, typer.Option("--as", help="What it holds: an adapter with its head, or a head alone.")],
+    bench: options.Bench,
+    direction: options.Direction = None,
+    backbone: options.Backbone = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write (default: the file's name without its ending).")
+    ] = None,
+    weights: options.Weights = None,
+    set_: options.Set = None,
+    device: options.Device = "cpu",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it exists.")] = False,
+) -> None:
+    """Make an adapter pack of a released checkpoint of Earth-Adapter or Rein, or of a Mask2Former head.
+
+    Rank, tokens and sizes of the head are read off the tensors and compared with bench and backbone. The cutoff of
+    Earth-Adapter, and its frequency layers where the tensors do not tell, are those tuned for the bench; --set
+    changes them. The pack is bound to the base weights. Nothing in the file is executed.
+
+    $ rs-adapt weights import r2u.pth --as earth-adapter --bench loveda-da --out packs/r2u
+
+    $ rs-adapt eval --checkpoint packs/r2u
+    """
+    from rs_adapt.commands.console import grouped, result_console, shown_path
+    from rs_adapt.config import resolve_cell
+    from rs_adapt.engine.importing import import_checkpoint
+
+    method = _METHODS.get(kind, kind.value)
+    cell = resolve_cell(bench, direction=direction, method=method, backbone=backbone, head="mask2former")
+    made = import_checkpoint(
+        checkpoint,
+        cell=cell,
+        texts=set_ or (),
+        out=out or Path(checkpoint.stem),
+        weights=weights,
+        device=device,
+        overwrite=overwrite,
+    )
+    console = result_console()
+    cell_name = f"{cell.bench}_{cell.setting} / {cell.backbone}".replace("_", "-")
+    title = f"{shown_path(checkpoint)} as {kind.value}: {cell_name}"
+    console.print(title, style="bold", soft_wrap=True, markup=False)
+    console.print(_table(made))
+    compared = "; the backbone in the file is the same" if made.vit_compared else ""
+    print(f"bound to {made.base['name']}, SHA-256 {made.base['sha256']}{compared}")
+    print(f"{grouped(made.unused)} tensors of the file are not used")
+    for file in made.files:
+        print(f"{shown_path(file)}: {grouped(file.stat().st_size)} bytes")
+
+
+def _table(made: Imported) -> Table:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE)
+    for heading in ("setting", "value", "from"):
+        table.add_column(heading)
+    for key, (value, source) in made.settings.items():
+        shown = ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+        table.add_row(key.removeprefix("model."), escape(shown), escape(source))
+    return table

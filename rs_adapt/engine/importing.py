@@ -1,0 +1,230 @@
+"""From a checkpoint that the authors of a method released to an adapter pack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rs_adapt.adapters import Adapter
+from rs_adapt.backbones.conversion import VitSize, from_original, resize
+from rs_adapt.backbones.weights import file_sha256, find_weights
+from rs_adapt.config import overrides
+from rs_adapt.config.cell import Cell
+from rs_adapt.config.compose import compose
+from rs_adapt.engine.build import build_model, choose_device
+from rs_adapt.engine.checkpoint import refused_keys
+from rs_adapt.engine.pack import save_pack
+from rs_adapt.engine.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
+from rs_adapt.engine.released_file import ReleasedFile, check_tensors, read_released
+from rs_adapt.engine.results import make_manifest
+from rs_adapt.engine.run_folder import environment
+from rs_adapt.engine.state import load_trained_tensors
+from rs_adapt.engine.whole_folder import check_free, written
+from rs_adapt.errors import CheckpointMismatch, ConfigError
+from rs_adapt.heads.mask2former_names import convert_mmdet_names, mmdet_settings
+from rs_adapt.metrics.cost import build_on_meta
+from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
+
+_ADAPTER, _HEAD = "model.backbone.adapter.", "model.decode_head."
+_FILE = "the file"
+# A file may hold weights for more layers than its model used, so what the user says of them counts.
+_USER_KNOWS_BETTER = (f"{_ADAPTER}frequency_layers",)
+# Of the base's values; a file's own ViT was resized elsewhere, or stored in half precision.
+_SAME_RTOL, _SAME_ATOL = 1e-3, 1e-5
+_NO_SCORES = dict.fromkeys(("miou_pct", "aacc_pct", "macc_pct", "iou_pct", "oracle", "protocol"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What an import made of a file.
+
+    Args:
+        files: The pack's.
+        settings: Key of the config -> value and where it is from.
+        unused: How many tensors of the file the model has no use for, with those of a teacher.
+        base: Name and SHA-256 of the base weights that the pack is bound to.
+        vit_compared: Whether the file's own backbone was there to be compared with the base.
+    """
+
+    files: list[Path]
+    settings: dict[str, tuple[Any, str]]
+    unused: int
+    base: dict[str, str]
+    vit_compared: bool
+
+
+def import_checkpoint(
+    path: Path,
+    *,
+    cell: Cell,
+    texts: Sequence[str] = (),
+    out: Path,
+    weights: str | None = None,
+    device: str = "cpu",
+    overwrite: bool = False,
+) -> Imported:
+    """Write an adapter pack of a checkpoint of Earth-Adapter, Rein, or Mask2Former on the frozen backbone.
+
+    Sizes are read off the tensors and compared with bench and backbone; what leaves no trace in them is the value
+    tuned for the bench, or what `texts` say.
+
+    Args:
+        path: The released file; its ViT may be in it or not.
+        cell: Bench, backbone and method; the head is a Mask2Former.
+        texts: `key=value` overrides.
+        out: Folder to write.
+        weights: Base weights, as for training.
+        device: Where the model is built.
+        overwrite: Replace the folder.
+
+    Raises:
+        WeightsError: The file or the base weights are missing, damaged or hold Python objects.
+        CheckpointMismatch: The file does not fit the bench, the backbone or the base weights.
+        ConfigError: An override is not usable, or contradicts the file.
+        RunExists: The folder holds something.
+    """
+    check_free(out, overwrite=overwrite)
+    if refused := refused_keys(texts):
+        raise ConfigError(f"--set {refused[0]}: a pack may not choose code or folders. Leave it out.")
+    asked = compose(cell, overrides=texts, weights=weights, work_dir=out)
+    load_libraries(asked.default_scope)
+    settings = asked.model.get("segmentor", asked.model).backbone.adapter
+    adapter_class: type[Adapter] | None = settings and MODELS.get(settings.type)
+    file = read_released(path, adapter_class)
+    shown = _shown(file, adapter_class)
+    _check_sizes(file, shown, asked)
+    found = _settings(asked, shown, texts=texts, path=path)
+    final = [*texts, *(f"{key}={value!r}" for key, (value, _) in found.items())]
+    cfg = compose(cell, overrides=final, weights=weights, work_dir=out)
+    with quiet_libraries():
+        choose_device(device)
+        expected = _expected(build_on_meta(cfg))
+        check_tensors(file, expected, adapter_class)
+        backbone = cfg.model.get("segmentor", cfg.model).backbone
+        find_weights(backbone.weights, cfg.backbone.weights)
+        model = build_model(cfg)
+    _check_vit(file, model.backbone)
+    load_trained_tensors(model, _own_tensors(file, expected, adapter_class), str(path))
+    result = {**_NO_SCORES, "finished": datetime.now(UTC).isoformat(timespec="seconds"), "environment": environment()}
+    record = {"cell": dict(cfg.cell), "options": {"overrides": final}}
+    sha256 = model.backbone.base_sha256()
+    manifest = make_manifest(cfg, record=record, result=result, base_sha256=sha256)
+    manifest["imported"] = {
+        "file": path.name,
+        "sha256": file_sha256(path),
+        "settings": {key: {"value": value, "from": source} for key, (value, source) in found.items()},
+    }
+    return Imported(
+        files=written(out, lambda folder: save_pack(folder, model, manifest), overwrite=overwrite),
+        settings=found,
+        unused=len(file.adapter) + len(file.head) - len(expected) + file.left_out,
+        base={"name": cfg.backbone.name, "sha256": sha256},
+        vit_compared=bool(file.vit),
+    )
+
+
+def _shown(file: ReleasedFile, adapter_class: type[Adapter] | None) -> dict[str, Any]:
+    """What the tensors' shapes and values say, by key of the config; widths of the ViT and the classes too."""
+    try:
+        adapter = adapter_class.reference_settings(file.adapter) if adapter_class else {}
+        head = mmdet_settings(file.head)
+    except ConfigError as error:
+        raise CheckpointMismatch(f"{file.path}: {error}") from error
+    return {f"{_ADAPTER}{key}": value for key, value in adapter.items()} | {
+        f"{_HEAD}{key}": value for key, value in head.items()
+    }
+
+
+def _check_sizes(file: ReleasedFile, shown: dict[str, Any], cfg: Any) -> None:
+    """Take what backbone and bench decide out of `shown`, and compare it with them."""
+    backbone, classes = cfg.model.get("segmentor", cfg.model).backbone, list(cfg.bench.classes)
+    levels, num_classes = shown.pop(f"{_HEAD}in_channels"), shown.pop(f"{_HEAD}num_classes")
+    # A head alone does not tell how deep the ViT below it is.
+    width, depth = shown.pop(f"{_ADAPTER}embed_dim", levels[0]), shown.pop(f"{_ADAPTER}depth", None)
+    if (width, depth or backbone.depth) != (backbone.embed_dim, backbone.depth) or levels != [width] * 4:
+        deep = f", {depth} deep ({VitSize(embed_dim=width, depth=depth, patch_px=0).model})" if depth else ""
+        raise CheckpointMismatch(
+            f"{file.path} was trained on a backbone {width} wide{deep}, with {len(levels)} levels of "
+            f"{', '.join(map(str, levels))} channels; {cfg.backbone.name} is {backbone.embed_dim} wide, "
+            f"{backbone.depth} deep, with 4 levels. Name the backbone that it was trained on with --backbone."
+        )
+    if num_classes != len(classes):
+        raise CheckpointMismatch(
+            f"the head in {file.path} tells {num_classes} classes apart, and {cfg.bench.name} has {len(classes)}: "
+            f"{', '.join(classes)}. Import it for the bench that it was trained on."
+        )
+
+
+def _settings(cfg: Any, shown: dict[str, Any], *, texts: Sequence[str], path: Path) -> dict[str, tuple[Any, str]]:
+    """Every setting of adapter and head that decides the output, with its source."""
+    own = {override.key for override in overrides.parse(texts)}
+    segmentor = cfg.model.get("segmentor", cfg.model)
+    adapter: dict[str, Any] = dict(segmentor.backbone.adapter or {})
+    configured = {f"{_ADAPTER}{key}": value for key, value in adapter.items()}
+    configured |= {key: segmentor.decode_head[key.removeprefix(_HEAD)] for key in shown if key.startswith(_HEAD)}
+    found: dict[str, tuple[Any, str]] = {}
+    for key, value in shown.items():
+        if key not in own or _plain(configured[key]) == value:
+            found[key] = (value, _FILE)
+        elif key not in _USER_KNOWS_BETTER:
+            raise ConfigError(f"--set {key}={configured[key]!r} contradicts {path}, whose tensors say {value!r}.")
+    decided = {"type", "embed_dim", "depth", "patch_px"}
+    for name, value in adapter.items():
+        key = f"{_ADAPTER}{name}"
+        # Start values say nothing about weights that are trained.
+        if key in found or name in decided or name.endswith("_init"):
+            continue
+        tuned = f"tuned for {cfg.cell.bench} ({cfg.cell.setting})" if name in cfg.method.tuned else "the method's own"
+        found[key] = (_plain(value), "--set" if key in own else f"{tuned}, not in the file")
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _expected(model: Any) -> dict[str, Tensor]:
+    segmentor = getattr(model, "segmentor", model)
+    return adapter_tensors(segmentor.backbone.adapter) | head_tensors(segmentor.decode_head)
+
+
+def _own_tensors(
+    file: ReleasedFile, expected: dict[str, Tensor], adapter_class: type[Adapter] | None
+) -> dict[str, Tensor]:
+    """The file's tensors that the model uses, under its names."""
+    head = {name: value for name, value in file.head.items() if f"{HEAD}{name}" in expected}
+    tensors = {f"{HEAD}{name}": value for name, value in convert_mmdet_names(head).items()}
+    if adapter_class:
+        own = f"{BACKBONE}{adapter_class.reference_prefix}"
+        used = {name: value for name, value in file.adapter.items() if f"{own}{name}" in expected}
+        converted = adapter_class.convert_reference(used)
+        tensors |= {f"{BACKBONE}adapter.{name}": value for name, value in converted.items()}
+    return tensors
+
+
+@torch.no_grad()
+def _check_vit(file: ReleasedFile, backbone: Any) -> None:
+    """Compare the ViT in the file, if there is one, with the base that the pack will be bound to."""
+    if not file.vit:
+        return
+    given = resize(from_original(file.vit), patch_px=backbone.patch_px, image_px=backbone.image_px)
+    base = dict(backbone.named_parameters())
+    different = [
+        name
+        for name, value in given.items()
+        if name not in base
+        or value.shape != base[name].shape
+        or not torch.allclose(value.to(base[name]), base[name], rtol=_SAME_RTOL, atol=_SAME_ATOL)
+    ]
+    if different:
+        raise CheckpointMismatch(
+            f"the backbone in {file.path} is not the base weights given: {len(different)} of {len(given)} tensors "
+            f"differ, first {different[0]}. A pack holds adapter and head for a base as it is; pass the weights that "
+            "the checkpoint was trained on with --weights (a file of the whole model serves as such)."
+        )
