@@ -180,6 +180,10 @@ class Dinov2(nn.Module):
             return self._filled_sha256
         return tensors_sha256(self._base_params)
 
+    def base_tensors(self) -> dict[str, Tensor]:
+        """The ViT's own tensors, as they are now, under their names without any adapter around them."""
+        return {name: param.detach() for name, param in self._base_params.items()}
+
     def _versions(self) -> tuple[int, ...]:
         return tuple(param._version for param in self._base_params.values())
 

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from rs_adapt.commands import options
 
 
+class Format(StrEnum):
+    """What is written."""
+
+    RS_ADAPT = "rs-adapt"
+    MMSEG = "mmseg"
+    SAFETENSORS = "safetensors"
+
+
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Run folder, or folder of an adapter pack.", metavar="RUN")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    layout: Annotated[
+        Format,
+        typer.Option("--format", help="The adapter pack, or the whole model for mmsegmentation or as safetensors."),
+    ] = Format.RS_ADAPT,
     merge: Annotated[
         bool, typer.Option("--merge", help="Fold the adapter into the backbone's weights, where the method allows it.")
     ] = False,
@@ -25,21 +38,32 @@ def export(
     Merging works for methods that change weights: lora, flora, sam-parser, bitfit, norm, hclip, cobot on lora, stacks
     of these and peft's. What it writes is base weights and a pack of the head for them.
 
+    The other formats hold the whole model in one file. mmseg: a .pth with DINOv2's and mmdetection's names, for
+    Earth-Adapter, Rein and what has no adapter or is merged, with a Mask2Former. safetensors: any method and head,
+    the backbone with transformers' names.
+
     $ rs-adapt export RUN --out packs/rural2urban
 
     $ rs-adapt export RUN --merge --out merged
 
     $ rs-adapt eval --checkpoint merged --weights merged/backbone.safetensors
+
+    $ rs-adapt export RUN --format mmseg --out released
     """
     from rs_adapt.commands.console import grouped, shown_path
     from rs_adapt.engine.checkpoint import recompose
     from rs_adapt.engine.export import export_merged, export_pack
+    from rs_adapt.engine.export_model import export_model
 
     folder = checkpoint if checkpoint.is_dir() or not checkpoint.exists() else checkpoint.parent
-    if merge:
-        cfg = recompose(folder, weights=weights)
-        files = export_merged(cfg, folder, out, device=device, overwrite=overwrite)
-    else:
+    if layout is Format.RS_ADAPT and not merge:
         files = export_pack(folder, out, overwrite=overwrite)
+    else:
+        cfg = recompose(folder, weights=weights)
+        if layout is Format.RS_ADAPT:
+            files = export_merged(cfg, folder, out, device=device, overwrite=overwrite)
+        else:
+            name: Literal["mmseg", "safetensors"] = "mmseg" if layout is Format.MMSEG else "safetensors"
+            files = export_model(cfg, folder, out, layout=name, merge=merge, device=device, overwrite=overwrite)
     for file in files:
         print(f"{shown_path(file)}: {grouped(file.stat().st_size)} bytes")

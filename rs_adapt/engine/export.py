@@ -8,7 +8,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from rs_adapt.backbones.weights import file_sha256
+from rs_adapt.backbones.weights import file_sha256, tensors_sha256
 from rs_adapt.engine.checkpoint import load_model
 from rs_adapt.engine.pack import MANIFEST_FILE, TENSORS_FILE, read_manifest, save_pack
 from rs_adapt.engine.whole_folder import check_free, written
@@ -62,22 +62,37 @@ def export_merged(cfg: Any, checkpoint: Path, out: Path, *, device: str = "cpu",
         ConfigError: The method has no adapter, or one that is no change of weights; the text says why.
         RunExists: The folder holds something, and `overwrite` is False.
     """
+    _check_adapter(cfg)
+    check_free(out, overwrite=overwrite)
+    model = load_model(cfg, checkpoint, device=device)
+    merge_adapter(cfg, model)
+    backbone = model.backbone
+
+    def fill(folder: Path) -> None:
+        tensors = {name: value.cpu().contiguous() for name, value in backbone.base_tensors().items()}
+        save_file(tensors, folder / BACKBONE_FILE, metadata={"format": "pt"})
+        # Over the tensors: peft merges behind the back of torch's versions, by which the backbone sees changes.
+        save_pack(folder, model, _head_manifest(read_manifest(checkpoint), folder, sha256=tensors_sha256(tensors)))
+
+    return written(out, fill, overwrite=overwrite)
+
+
+def merge_adapter(cfg: Any, model: Any) -> None:
+    """Fold a segmentor's adapter into its backbone, which is a plain one afterwards.
+
+    Raises:
+        ConfigError: The method has no adapter, or one that is no change of weights; the text says why.
+    """
+    _check_adapter(cfg)
+    model.backbone.adapter.merge(model.backbone)
+    model.backbone.adapter = None
+
+
+def _check_adapter(cfg: Any) -> None:
     if cfg.model.get("segmentor", cfg.model).backbone.adapter is None:
         raise ConfigError(
             f"the method {cfg.cell.method} has no adapter, so there is nothing to merge. Export without --merge."
         )
-    check_free(out, overwrite=overwrite)
-    model = load_model(cfg, checkpoint, device=device)
-    backbone = model.backbone
-    backbone.adapter.merge(backbone)
-    backbone.adapter = None
-
-    def fill(folder: Path) -> None:
-        tensors = {name: value.detach().cpu().contiguous() for name, value in backbone.state_dict().items()}
-        save_file(tensors, folder / BACKBONE_FILE, metadata={"format": "pt"})
-        save_pack(folder, model, _head_manifest(read_manifest(checkpoint), folder, sha256=backbone.base_sha256()))
-
-    return written(out, fill, overwrite=overwrite)
 
 
 def _head_manifest(manifest: dict[str, Any], folder: Path, *, sha256: str) -> dict[str, Any]:

@@ -1,0 +1,101 @@
+"""A whole trained segmentor in one file, for others: mmsegmentation's layout, or safetensors in transformers' names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from rs_adapt.backbones.conversion import to_original, to_transformers
+from rs_adapt.engine.checkpoint import load_model
+from rs_adapt.engine.export import merge_adapter
+from rs_adapt.engine.pack import read_manifest
+from rs_adapt.engine.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
+from rs_adapt.engine.whole_folder import check_free, written
+
+MMSEG_FILE = "mmseg.pth"
+SAFETENSORS_FILE = "model.safetensors"
+# What a reader of the file has to know of the run; paths of the machine are not among it.
+_FACTS = ("rs_adapt", "cell", "overrides", "base", "classes", "palette", "ignore_index", "normalisation", "sizes")
+
+Layout = Literal["mmseg", "safetensors"]
+
+
+def export_model(
+    cfg: Any,
+    checkpoint: Path,
+    out: Path,
+    *,
+    layout: Layout,
+    merge: bool = False,
+    device: str = "cpu",
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write backbone, adapter and head as one file, fp32, at the model's own patch size and position grid.
+
+    `mmseg`: a state dict of PyTorch below `state_dict`. `backbone.*` has the original DINOv2 names, the adapter the
+    names of its released checkpoints, `decode_head.*` those of mmdetection's Mask2Former. Final norm and mask token,
+    which segmentation does not use, are not there; neither are experts that Earth-Adapter does not use.
+
+    `safetensors`: `backbone.*` with the names of transformers 5.23's `Dinov2Model`, `backbone.adapter.*` and
+    `decode_head.*` with this package's, and the facts of the run as JSON in the header.
+
+    Args:
+        cfg: The checkpoint's configuration, from `recompose`.
+        checkpoint: Folder of the pack.
+        out: Folder to write.
+        layout: Which of the two.
+        merge: Fold the adapter into the backbone's weights first.
+        device: Where the model is built.
+        overwrite: Replace the folder.
+
+    Returns:
+        The file written.
+
+    Raises:
+        ConfigError: The layout has no names for the adapter or the head, or the adapter cannot be merged.
+        RunExists: The folder holds something, and `overwrite` is False.
+    """
+    check_free(out, overwrite=overwrite)
+    model = load_model(cfg, checkpoint, device=device)
+    manifest = read_manifest(checkpoint)
+    if merge:
+        merge_adapter(cfg, model)
+    facts = {key: manifest[key] for key in _FACTS if key in manifest} | {"merged": merge}
+    tensors = _mmseg(model) if layout == "mmseg" else _transformers(model)
+    tensors = {name: value.detach().to("cpu", torch.float32).contiguous() for name, value in tensors.items()}
+
+    def fill(folder: Path) -> None:
+        if layout == "mmseg":
+            # mmsegmentation takes classes and colours from there.
+            palette = [list(colour) for colour in cfg.bench.palette]
+            dataset = {"classes": tuple(cfg.bench.classes), "palette": palette}
+            torch.save({"meta": {"dataset_meta": dataset, **facts}, "state_dict": tensors}, folder / MMSEG_FILE)
+        else:
+            header = {key: json.dumps(value) for key, value in facts.items()}
+            save_file(tensors, folder / SAFETENSORS_FILE, metadata={"format": "pt", **header})
+            # safetensors makes a private file.
+            (folder / SAFETENSORS_FILE).chmod(0o644)
+
+    return written(out, fill, overwrite=overwrite)
+
+
+def _mmseg(model: Any) -> dict[str, Tensor]:
+    # The head and the adapter first: they may have no names there, which is said before anything is renamed.
+    rest = adapter_tensors(model.backbone.adapter) | head_tensors(model.decode_head)
+    return {f"{BACKBONE}{name}": value for name, value in to_original(model.backbone.base_tensors()).items()} | rest
+
+
+def _transformers(model: Any) -> dict[str, Tensor]:
+    backbone = model.backbone
+    base = {f"{BACKBONE}{name}": value for name, value in to_transformers(backbone.base_tensors()).items()}
+    adapter = {} if backbone.adapter is None else backbone.adapter.state_dict()
+    return (
+        base
+        | {f"{BACKBONE}adapter.{name}": value for name, value in adapter.items()}
+        | {f"{HEAD}{name}": value for name, value in model.decode_head.state_dict().items()}
+    )
