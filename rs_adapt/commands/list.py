@@ -60,7 +60,7 @@ def _benches() -> Table:
     from rich.markup import escape
 
     from rs_adapt.config import axes
-    from rs_adapt.config.cell import SETTINGS, bench_families
+    from rs_adapt.config.cell import bench_families, settings_of
 
     table = _table(Axis.BENCHES, "name", "settings", "directions", "data", "classes")
     for family, directions in bench_families().items():
@@ -69,7 +69,7 @@ def _benches() -> Table:
         data = [bench["data"]] if isinstance(bench["data"], str) else bench["data"]
         table.add_row(
             family.replace("_", "-"),
-            ", ".join(SETTINGS),
+            ", ".join(settings_of(directions[first])),
             ", ".join([f"{first} (default)", *others]) if others else first or "one",
             escape(", ".join(data)),
             escape(f"{len(bench['classes'])}: {', '.join(bench['classes'])}"),

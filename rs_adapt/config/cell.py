@@ -100,6 +100,7 @@ def resolve_cell(
         seed=seed,
         tuned=tuned,
     )
+    check_setting(cell)
     check_strategy(cell)
     return cell
 
@@ -111,6 +112,25 @@ def bench_families() -> dict[str, dict[str, str]]:
     for name, bench in sorted(facts, key=lambda item: not item[1].get("default", False)):
         families.setdefault(bench["family"], {})[bench["direction"]] = name
     return families
+
+
+def settings_of(bench: str) -> tuple[str, ...]:
+    """Return the settings that a bench has; one without a second region is only for supervision."""
+    return tuple(axes.peek("bench", bench)["bench"].get("settings", SETTINGS))
+
+
+def check_setting(cell: Cell) -> None:
+    """Refuse a setting that the cell's bench does not have.
+
+    Raises:
+        IncompatibleCell: says which ones it has.
+    """
+    allowed = settings_of(cell.bench)
+    if cell.setting not in allowed:
+        raise IncompatibleCell(
+            f"Bench {cell.bench_name} has no second region, so the setting {cell.setting} ({SETTINGS[cell.setting]}) "
+            f"means nothing there. Allowed: {', '.join(allowed)}."
+        )
 
 
 def check_strategy(cell: Cell) -> None:
@@ -177,7 +197,11 @@ def _own(path: str, setting: str | None, direction: str | None) -> tuple[str, st
 
 def bench_names(families: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
     """Return every short bench name with its setting: `loveda_da`, `loveda_dg`, ..."""
-    return tuple(f"{family}_{setting}" for family in families for setting in SETTINGS)
+    return tuple(
+        f"{family}_{setting}"
+        for family, directions in families.items()
+        for setting in settings_of(next(iter(directions.values())))
+    )
 
 
 def _refuse_without_setting(name: str, families: Mapping[str, Mapping[str, str]]) -> None:

@@ -178,9 +178,11 @@ def _train_pipeline(bench: Facts, *, labels: bool = True, style: Sequence[Facts]
 
 
 def _test_pipeline(bench: Facts) -> list[Facts]:
+    # Images that are scored may be larger than those that are learnt from.
+    side_px = bench["inference"].get("resize_px", bench["tile_px"])
     return [
         _load_image(),
-        {"type": "Resize", "scale": (bench["tile_px"], bench["tile_px"]), "keep_ratio": True},
+        {"type": "Resize", "scale": (side_px, side_px), "keep_ratio": True},
         # After the resize: labels are scored at their own size, never resampled.
         _load_labels(bench),
         {"type": "PackSegInputs"},
