@@ -29,6 +29,16 @@ class DataError(RsAdaptError):
     """Raised when an image or a label is there but cannot be used."""
 
 
+class DownloadError(RsAdaptError):
+    """Raised when a file cannot be fetched, or what came is not what is published."""
+
+    exit_code = 1
+
+
+class LicenceNotAccepted(RsAdaptError):
+    """Raised when data under conditions are to be fetched and nobody has accepted them."""
+
+
 class WeightsError(RsAdaptError):
     """Raised when base weights are missing, damaged or of another model."""
 

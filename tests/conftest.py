@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import socket
 import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # Read when torch is imported. The tensors here are tiny: more threads only wait for each other.
@@ -85,3 +91,104 @@ def loveda_root(tmp_path: Path) -> Path:
                 Image.fromarray((image + noise).clip(0, 255).astype(np.uint8)).save(folders[0] / f"{number}.png")
                 Image.fromarray(label).save(folders[1] / f"{number}.png")
     return tmp_path / "data"
+
+
+@dataclass
+class Answer:
+    """How the next requests for one path are answered; `times` of them, then as if nothing was said."""
+
+    status: int = 200
+    times: int = 1_000_000
+    # Send so many bytes of the body and close the connection.
+    cut: int | None = None
+    # State this length instead of the true one; None is the true one, -1 states none.
+    length: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class FileServer:
+    """A server on this machine that misbehaves on request: files by path, how they are served, what was asked."""
+
+    url: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    no_ranges: set[str] = field(default_factory=set)
+    # (path, Range header, If-Range header) of each request, in order.
+    asked: list[tuple[str, str | None, str | None]] = field(default_factory=list)
+    # Called with the path before the body is sent.
+    before_body: Callable[[str], None] = lambda path: None
+
+    def put(self, path: str, content: bytes, *answers: dict[str, Any], tag: str | None = '"v1"') -> str:
+        """Serve a file and return its address; `answers` are fields of `Answer`."""
+        self.files[path] = content
+        self.answers[path] = [Answer(**answer) for answer in answers]
+        if tag is not None:
+            self.tags[path] = tag
+        return f"{self.url}/{path}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_facts: FileServer
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        facts, path = self.server_facts, self.path.strip("/")
+        facts.asked.append((path, self.headers.get("Range"), self.headers.get("If-Range")))
+        answer = Answer()
+        if facts.answers.get(path):
+            answer = facts.answers[path][0]
+            answer.times -= 1
+            if answer.times == 0:
+                facts.answers[path].pop(0)
+        self.close_connection = True
+        if answer.status != 200 or path not in facts.files:
+            self._head(answer.status if answer.status != 200 else 404, {"Content-Length": "0", **answer.headers})
+            return
+        content, headers = facts.files[path], dict(answer.headers)
+        if path in facts.tags:
+            headers["ETag"] = facts.tags[path]
+        status, start = 200, 0
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        same = self.headers.get("If-Range") in (None, facts.tags.get(path))
+        if wanted and same and path not in facts.no_ranges:
+            start = int(wanted[1])
+            if start >= len(content):
+                self._head(416, {"Content-Range": f"bytes */{len(content)}", "Content-Length": "0"})
+                return
+            status = 206
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        body = content[start:]
+        if answer.length != -1:
+            headers["Content-Length"] = str(len(body) if answer.length is None else answer.length)
+        self._head(status, headers)
+        facts.before_body(path)
+        self.wfile.write(body if answer.cut is None else body[: answer.cut])
+
+    def _head(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in ({"Connection": "close"} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    """Serve files on this machine for one test."""
+    # A proxy of the caller's must not stand between a test and its own server.
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    handler = type("Handler", (_Handler,), {})
+    web = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    facts = FileServer(url=f"http://127.0.0.1:{web.server_address[1]}")
+    handler.server_facts = facts
+    thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield facts
+    web.shutdown()
+    web.server_close()
+    thread.join()

@@ -1,0 +1,167 @@
+"""A published file to a path: there and verified, or not there at all.
+
+Why not `pooch`, which fetches data files in many scientific packages: it verifies and retries, but 1.9.0 has neither
+resumption of a partial file (its downloader always begins at the first byte) nor mirrors, and files here are gigabytes.
+So HTTP itself (redirects, proxies of the environment, certificates, time limits) is `httpx2`'s, which huggingface_hub
+and thereby transformers depend on already, the lock is `filelock`'s, and what is left is here: `transfer` (one
+request), `partial` (what has arrived) and the order of attempts below.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+from filelock import FileLock, Timeout
+
+from rs_adapt import __version__
+from rs_adapt.downloads.partial import Partial
+from rs_adapt.downloads.published import Published
+from rs_adapt.downloads.transfer import Broken, Refused, check_space, transfer
+from rs_adapt.errors import DownloadError
+
+# Attempts at one address that bring nothing new.
+MAX_ATTEMPTS = 5
+MAX_WAIT_S = 60.0
+_CONNECT_S, _READ_S = 20.0, 60.0
+
+
+def partial_file(path: Path) -> Path:
+    """Return where the part of a file is kept that has arrived so far."""
+    return Partial(path).file
+
+
+def fetch(
+    published: Published,
+    path: Path,
+    *,
+    on_progress: Callable[[int, int | None], None] = lambda done, total: None,
+    on_note: Callable[[str], None] = lambda text: None,
+    sleep: Callable[[float], object] = time.sleep,
+) -> bool:
+    """Get a file to `path`, unless it is there already with the published size and checksum.
+
+    Addresses are tried in their order. At each, a broken connection, a time limit and an error of the server are met by
+    another attempt after a growing wait, from where the last one ended. What came is verified before it gets its name;
+    wrong bytes are removed. A file at `path` that is not the published one stays until a right one has arrived. When it
+    is interrupted, the part stays (`partial_file`), and the next call goes on from there. A second process waits for
+    the first; the empty file `.NAME.lock` by which it knows stays.
+
+    Args:
+        published: addresses, size and checksum.
+        path: where the file shall lie; folders are made.
+        on_progress: called with bytes that are there and bytes in all (None: not known).
+        on_note: called with one sentence on what a person may want to know while waiting.
+        sleep: waits that many seconds.
+
+    Returns:
+        Whether it was fetched; False if it was there.
+
+    Raises:
+        DownloadError: no address gave the file, or there is no room or no right to write it.
+    """
+    lock = _locked(path, on_note)
+    try:
+        if path.exists():
+            fault = published.fault(path)
+            if fault is None:
+                return False
+            on_note(f"{path.name} is here, but {fault}: it is fetched anew")
+        partial = Partial(path)
+        if published.size_bytes is not None:
+            if partial.size > published.size_bytes:
+                partial.discard()
+            check_space(path.parent, published.size_bytes - partial.size)
+        headers = {"User-Agent": f"rs-adapt/{__version__}"}
+        limits = httpx2.Timeout(_READ_S, connect=_CONNECT_S)
+        with httpx2.Client(follow_redirects=True, timeout=limits, headers=headers) as client:
+            _Job(
+                client=client,
+                published=published,
+                partial=partial,
+                on_progress=on_progress,
+                on_note=on_note,
+                sleep=sleep,
+            ).to(path)
+        return True
+    finally:
+        lock.release()
+
+
+def _locked(path: Path, on_note: Callable[[str], None]) -> FileLock:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(f".{path.name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            on_note(f"another process is fetching {path.name}; waiting for it")
+            lock.acquire()
+    except OSError as error:
+        raise DownloadError(f"cannot write into {path.parent}: {error.strerror}. Name another folder.") from error
+    return lock
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    client: httpx2.Client
+    published: Published
+    partial: Partial
+    on_progress: Callable[[int, int | None], None]
+    on_note: Callable[[str], None]
+    sleep: Callable[[float], object]
+
+    def to(self, path: Path) -> None:
+        """Try the addresses in their order until one gives the file.
+
+        Raises:
+            DownloadError: none does; the text has the reason of each.
+        """
+        failures: list[str] = []
+        for url in self.published.urls:
+            reason = self._verified(url)
+            if reason is None:
+                self.partial.finish(path)
+                return
+            failures.append(f"  {url}: {reason}")
+            self.on_note(failures[-1].strip())
+        kept = self.partial.size
+        go_on = f" {kept} bytes are kept in {self.partial.file}; the same command goes on there." if kept else ""
+        advice = f"Try again later, or put the file at {path}.{go_on}"
+        raise DownloadError("\n".join([f"cannot get {path.name}:", *failures, advice]))
+
+    def _verified(self, url: str) -> str | None:
+        """Get the file from one address and verify it; returns what is wrong, or None."""
+        begun = self.partial.size > 0
+        reason = self._whole(url)
+        if reason is not None or (fault := self.published.fault(self.partial.file)) is None:
+            return reason
+        self.partial.discard()
+        if begun:
+            # The part that was here may have been of another version or another mirror.
+            self.on_note(f"{url}: {fault}; once more from the start")
+            return self._verified(url)
+        return f"not the published file: {fault}"
+
+    def _whole(self, url: str) -> str | None:
+        """Try one address until the part is as long as the file; returns why it is not, or None."""
+        attempt, farthest = 0, self.partial.size
+        while self.published.size_bytes is None or self.partial.size != self.published.size_bytes:
+            try:
+                transfer(self.client, url, self.published, self.partial, on_progress=self.on_progress)
+                return None
+            except Refused as error:
+                return str(error)
+            except Broken as error:
+                # A connection that breaks often but brings something each time is slow, not dead.
+                attempt = 1 if self.partial.size > farthest else attempt + 1
+                farthest = max(farthest, self.partial.size)
+                if attempt >= MAX_ATTEMPTS:
+                    return f"{error} (after {attempt} attempts)"
+                wait_s = min(error.wait_s if error.wait_s is not None else 2.0 ** (attempt - 1), MAX_WAIT_S)
+                self.on_note(f"{url}: {error}; again in {wait_s:g} s, from byte {self.partial.size}")
+                self.sleep(wait_s)
+        return None

@@ -1,0 +1,48 @@
+"""What is published of a file: where it is, how long it is, and its checksum."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A file elsewhere. `urls` are tried in their order; what is not published is None."""
+
+    urls: tuple[str, ...] = ()
+    size_bytes: int | None = None
+    md5: str | None = None
+    sha256: str | None = None
+
+    @property
+    def checksum(self) -> tuple[str, str] | None:
+        """Name and hex digits of the checksum, the stronger one where there are two."""
+        if self.sha256:
+            return "sha256", self.sha256
+        return ("md5", self.md5) if self.md5 else None
+
+    def fault(self, path: Path) -> str | None:
+        """Return in what a file differs from the published one, or None where it does not or nothing is published.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        if self.size_bytes is not None and (size := path.stat().st_size) != self.size_bytes:
+            return f"its size is {size} bytes, expected {self.size_bytes}"
+        if self.checksum is not None:
+            name, expected = self.checksum
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, name).hexdigest()
+            if found != expected.lower():
+                return f"its {name} is {found}, expected {expected}"
+        return None
+
+    def checked(self) -> str:
+        """Return by what `fault` knows the file, for people."""
+        if self.checksum is not None:
+            return f"{self.checksum[0]} verified"
+        return (
+            "size verified, no checksum is published" if self.size_bytes else "neither size nor checksum is published"
+        )
