@@ -117,8 +117,9 @@ class FileServer:
     no_ranges: set[str] = field(default_factory=set)
     # (path, Range header, If-Range header) of each request, in order.
     asked: list[tuple[str, str | None, str | None]] = field(default_factory=list)
-    # Called with the path before the body is sent.
+    # Called with the path before the body is sent, and before the connection is closed after it.
     before_body: Callable[[str], None] = lambda path: None
+    after_body: Callable[[str], None] = lambda path: None
 
     def put(self, path: str, content: bytes, *answers: dict[str, Any], tag: str | None = '"v1"') -> str:
         """Serve a file and return its address; `answers` are fields of `Answer`."""
@@ -168,6 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(status, headers)
         facts.before_body(path)
         self.wfile.write(body if answer.cut is None else body[: answer.cut])
+        self.wfile.flush()
+        facts.after_body(path)
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -13,6 +13,7 @@ backbone = dict(
         url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vitb14/dinov2_vitb14_pretrain.pth",
         bytes=346_378_731,
         sha256="0b8b82f85de91b424aded121c7e1dcc2b7bc6d0adeea651bf73a13307fad8c73",
+        licence="Apache-2.0",
     ),
     level_strides=[4, 8, 16, 32],
 )

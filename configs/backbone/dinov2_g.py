@@ -16,6 +16,7 @@ backbone = dict(
         url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vitg14/dinov2_vitg14_pretrain.pth",
         bytes=None,
         sha256=None,
+        licence="Apache-2.0",
     ),
     level_strides=[4, 8, 16, 32],
 )

@@ -16,6 +16,7 @@ backbone = dict(
         url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/dinov2_vitl14_pretrain.pth",
         bytes=1_217_586_395,
         sha256="d5383ea8f4877b2472eb973e0fd72d557c7da5d3611bd527ceeb1d7162cbf428",
+        licence="Apache-2.0",
     ),
     level_strides=[4, 8, 16, 32],
 )

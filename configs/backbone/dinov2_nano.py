@@ -22,6 +22,7 @@ backbone = dict(
         sha256="e66b96845319aec852fa903d27b3570153e5e2528dddc4debce720527a0899c4",
         # Over its tensors, as adapter packs name their base.
         base_sha256="ceb5f48cc7745b70e33ff73b8997e3b4661b55b09fd6ee3124aa99b350ad6667",
+        licence="Apache-2.0",
     ),
     level_strides=[4, 8, 16, 32],
 )

@@ -13,6 +13,7 @@ backbone = dict(
         url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth",
         bytes=88_283_115,
         sha256="b938bf1bc15cd2ec0feacfe3a1bb553fe8ea9ca46a7e1d8d00217f29aef60cd9",
+        licence="Apache-2.0",
     ),
     level_strides=[4, 8, 16, 32],
 )

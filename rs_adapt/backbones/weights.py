@@ -13,6 +13,7 @@ from torch import Tensor
 from rs_adapt.backbones.conversion import from_original, from_transformers, measure
 from rs_adapt.backbones.reading import read_tensors
 from rs_adapt.config.paths import weights_file
+from rs_adapt.config.weights_files import fetch_command
 from rs_adapt.errors import WeightsError
 
 RANDOM = "random"
@@ -43,7 +44,7 @@ def find_weights(path_or_random: str | Path | None, facts: Mapping[str, Any] | N
         given = path.stat().st_size
         if given != expected:
             state = "truncated" if given < expected else "not the published file"
-            again = "Install rs-adapt again" if facts.get("shipped") else f"curl -L -o {path} {facts['url']}"
+            again = "Install rs-adapt again" if facts.get("shipped") else fetch_command(facts)
             raise WeightsError(
                 f"base weights {path} are {state}: {given} bytes, expected {expected}. "
                 f"Remove the file and get it again: {again}"
@@ -65,13 +66,17 @@ def _missing(path: Path, facts: Mapping[str, Any] | None) -> str:
     default = weights_file(facts)
     size = f"{facts['bytes']} bytes" if facts.get("bytes") else "size not published"
     digest = f"sha256 {facts['sha256']}" if facts.get("sha256") else "sha256 not published"
+    command = fetch_command(facts)
+    if facts.get("gated"):
+        how = f"Ask for access at {facts['gated']}; with the file say (without --weights, {default} is taken)\n"
+    else:
+        how = f"Get it with (without --weights, {default} is taken)\n  {command}\nor, with the file from elsewhere,\n"
     return (
         f"base weights not found: looked for {path}\n"
         f"  file: {facts['file']} ({size}, {digest})\n"
         f"  URL:  {facts['url']}\n"
-        f"Get it, then name it (without --weights, {default} is taken):\n"
-        f"  curl -L -o {default} {facts['url']} --create-dirs\n"
-        f"  rs-adapt train ... --weights {default}"
+        f"{how}"
+        f"  {command} --from FILE"
     )
 
 
@@ -104,6 +109,11 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: if the path is missing, damaged, holds Python objects (nothing of it is run) or no DINOv2 ViT.
     """
+    return load_with_layout(path)[1]
+
+
+def load_with_layout(path: str | Path) -> tuple[str, dict[str, Tensor]]:
+    """Do as `load_state`, and tell whose names the file has: "original" or "transformers"."""
     path = Path(path).expanduser()
     if not path.exists():
         raise WeightsError(_missing(path, None))
@@ -111,9 +121,9 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
     names = list(tensors)
     try:
         if any(name.startswith(("embeddings.", "encoder.layer.")) for name in names):
-            state = from_transformers(tensors)
+            layout, state = "transformers", from_transformers(tensors)
         elif any(name.startswith(("blocks.", "patch_embed.")) for name in names):
-            state = from_original(tensors)
+            layout, state = "original", from_original(tensors)
         else:
             raise WeightsError(
                 f"no DINOv2 ViT: the names are like {', '.join(names[:3]) or '(none)'}, "
@@ -122,7 +132,7 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
         measure(state)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    return state
+    return layout, state
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""`rs-adapt weights`: the base weights that the project makes itself."""
+"""`rs-adapt weights`: base weights, and the making of those that come with the package."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ import typer
 
 from rs_adapt.commands import options
 from rs_adapt.commands.console import grouped, shown_path
+from rs_adapt.commands.weights_convert import convert_weights
+from rs_adapt.commands.weights_fetch import fetch_weights
 from rs_adapt.commands.weights_import import import_weights
+from rs_adapt.commands.weights_list import list_weights
+from rs_adapt.commands.weights_verify import verify_weights
 
-weights_app = typer.Typer(no_args_is_help=True, help="Base weights that rs-adapt makes itself.")
+weights_app = typer.Typer(no_args_is_help=True, help="Weights: list, fetch, verify, convert, import, build.")
+weights_app.command("list")(list_weights)
+weights_app.command("fetch")(fetch_weights)
+weights_app.command("verify")(verify_weights)
+weights_app.command("convert")(convert_weights)
 weights_app.command("import")(import_weights)
 
 BUILDS = {"nano": "dinov2_nano"}
@@ -20,7 +28,7 @@ BUILDS = {"nano": "dinov2_nano"}
 
 @weights_app.callback()
 def root() -> None:
-    """Base weights that rs-adapt makes itself."""
+    """Weights: list, fetch, verify, convert, import, build."""
 
 
 @weights_app.command("build")

@@ -214,12 +214,19 @@ def test_missing_file_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.M
         f"looked for {default}",
         "1234 bytes",
         "ab" * 32,
-        f"curl -L -o {default} https://example.org/vit.pth",
-        f"rs-adapt train ... --weights {default}",
+        "https://example.org/vit.pth",
+        f"without --weights, {default} is taken",
+        "rs-adapt weights fetch vit.pth\n",
+        "rs-adapt weights fetch vit.pth --from FILE",
     ):
         assert part in str(caught.value)
     with pytest.raises(WeightsError, match="size not published, sha256 not published"):
         find_weights(tmp_path / "nothing", FACTS | {"bytes": None, "sha256": None})
+    # A file that a backbone reads is named by it; one behind a form cannot be fetched.
+    with pytest.raises(WeightsError, match=r"rs-adapt weights fetch dinov2-s\n"):
+        find_weights(tmp_path / "nothing", FACTS | {"file": "dinov2_vits14_pretrain.pth"})
+    with pytest.raises(WeightsError, match=r"Ask for access at https://example\.org/form.*\n  rs-adapt .* --from FILE"):
+        find_weights(tmp_path / "nothing", FACTS | {"gated": "https://example.org/form"})
     with pytest.raises(WeightsError, match="--weights random"):
         find_weights(tmp_path / "nothing", None)
     with pytest.raises(WeightsError, match="not found"):

@@ -1,0 +1,38 @@
+"""`rs-adapt weights convert`: any layout of base weights to one safetensors file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def convert_weights(
+    file: Annotated[Path, typer.Argument(help="File or folder, of any layout that --weights takes.", metavar="FILE")],
+    out: Annotated[Path, typer.Option("--out", help="Safetensors file to write.")],
+    patch_px: Annotated[
+        int | None, typer.Option("--patch-px", help="Resize the patch kernel (default: as it is).", min=1)
+    ] = None,
+    image_px: Annotated[
+        int | None,
+        typer.Option("--image-px", help="Resize positions for this image size (default: as they are).", min=1),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Write base weights as safetensors under the names of transformers' modules.
+
+    A run resizes by itself, so the sizes are for other tools. Without them the values and their SHA-256 are the same,
+    and adapter packs fit; with them it is another base.
+
+    $ rs-adapt weights convert dinov2_vitl14_pretrain.pth --out dinov2_l.safetensors
+
+    $ rs-adapt weights convert dinov2_vitl14_pretrain.pth --out l16.safetensors --patch-px 16 --image-px 512
+    """
+    from rs_adapt.backbones.description import convert
+    from rs_adapt.commands.console import grouped, shown_path
+
+    written = convert(file, out, patch_px=patch_px, image_px=image_px, overwrite=overwrite)
+    size = written.size
+    print(f"{shown_path(out)}: {grouped(out.stat().st_size)} bytes, {size.model}, patch {size.patch_px} px")
+    print(f"positions {written.grid} x {written.grid}, tensors sha256 {written.base_sha256}")

@@ -1,0 +1,88 @@
+"""Files of base weights: those of the backbones' configs (`backbone.weights`), and those of `configs/weights.toml`.
+
+Keys of the facts: `file`; `url`, and `mirrors` after it; `bytes` and `sha256` where published; `licence`; `shipped` (in
+the package); `gated` (the page where access is asked for: the address alone does not do); `base_sha256` (over the
+tensors, as adapter packs name their base).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.config import axes
+from rs_adapt.config.paths import configs_dir, weights_file
+from rs_adapt.downloads.published import Published
+from rs_adapt.errors import ConfigError, UnknownName
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsFile:
+    """A file of base weights: the backbone's name and title, the facts, and whether that backbone exists here."""
+
+    name: str
+    title: str
+    facts: Mapping[str, Any]
+    has_backbone: bool
+
+    @property
+    def path(self) -> Path:
+        """Where it is looked for."""
+        return weights_file(self.facts)
+
+    @property
+    def published(self) -> Published:
+        """Where it comes from and how it is recognised."""
+        urls = [self.facts["url"]] if self.facts.get("url") else []
+        return Published(
+            urls=(*urls, *self.facts.get("mirrors", ())),
+            size_bytes=self.facts.get("bytes"),
+            sha256=self.facts.get("sha256"),
+        )
+
+
+def weights_files() -> tuple[WeightsFile, ...]:
+    """Return all files, those that a backbone reads first.
+
+    Raises:
+        ConfigError: a config cannot be read.
+    """
+    files: list[WeightsFile] = []
+    for name in axes.values("backbone"):
+        facts = axes.peek("backbone", name)["backbone"].get("weights")
+        if facts is not None:
+            files.append(WeightsFile(name=name, title=axes.title("backbone", name), facts=facts, has_backbone=True))
+    known = {one.name for one in files}
+    path = configs_dir() / "weights.toml"
+    # A folder of configs of one's own need not have it.
+    content = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    for name, entry in content.items():
+        if name not in known:
+            files.append(WeightsFile(name=name, title=entry["title"], facts=entry, has_backbone=False))
+    return tuple(files)
+
+
+def find_weights_file(name: str) -> WeightsFile:
+    """Return the file that a user's name means: a backbone's name, or the file's.
+
+    Raises:
+        UnknownName: there is none; the text lists the nearest and all names.
+    """
+    files = weights_files()
+    for one in files:
+        if name == one.facts["file"] or axes.normal(name) == one.name:
+            return one
+    raise UnknownName(axes.unknown_text("file of base weights", name, [one.name for one in files]))
+
+
+def fetch_command(facts: Mapping[str, Any]) -> str:
+    """Return the command that gets a file, by the name of its backbone where that is known."""
+    try:
+        name = find_weights_file(facts["file"]).name.replace("_", "-")
+    except ConfigError:
+        # The sentence that this stands in is about a missing file, not about somebody's config.
+        name = facts["file"]
+    return f"rs-adapt weights fetch {name}"
