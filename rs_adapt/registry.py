@@ -21,8 +21,10 @@ MODELS = mm.Registry(
     scope=SCOPE,
     locations=["rs_adapt.adapters", "rs_adapt.backbones", "rs_adapt.heads", "rs_adapt.strategies"],
 )
-DATASETS = mm.Registry("dataset", parent=mm.DATASETS, scope=SCOPE, locations=["rs_adapt.datasets"])
-DATA_SAMPLERS = mm.Registry("data sampler", parent=mm.DATA_SAMPLERS, scope=SCOPE, locations=["rs_adapt.datasets"])
+# The modules themselves: the package `rs_adapt.datasets` loads its classes only when they are asked for.
+_OF_DATASETS = ["rs_adapt.datasets.stream", "rs_adapt.datasets.tile_dataset"]
+DATASETS = mm.Registry("dataset", parent=mm.DATASETS, scope=SCOPE, locations=_OF_DATASETS)
+DATA_SAMPLERS = mm.Registry("data sampler", parent=mm.DATA_SAMPLERS, scope=SCOPE, locations=_OF_DATASETS)
 TRANSFORMS = mm.Registry("transform", parent=mm.TRANSFORMS, scope=SCOPE, locations=["rs_adapt.pipelines"])
 METRICS = mm.Registry("metric", parent=mm.METRICS, scope=SCOPE, locations=["rs_adapt.metrics"])
 HOOKS = mm.Registry("hook", parent=mm.HOOKS, scope=SCOPE, locations=["rs_adapt.engine"])

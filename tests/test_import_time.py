@@ -39,6 +39,9 @@ def loaded_by(arguments: list[str]) -> set[str]:
     [
         ["list", "benches"],
         ["list", "methods"],
+        ["data", "list"],
+        ["data", "fetch", "synthetic"],
+        ["weights", "list"],
         ["show", "--bench", "loveda-da"],
         ["show", "--bench", "isprs-dg", "--direction", "v2p", "--json"],
     ],

@@ -63,6 +63,11 @@ def home() -> Path:
     return _absolute(os.environ.get("RS_ADAPT_HOME") or "~/.cache/rs-adapt")
 
 
+def downloads_dir(manifest: str) -> Path:
+    """Return the folder where the archives of a data set are kept as they were fetched."""
+    return home() / "downloads" / manifest
+
+
 def weights_dir() -> Path:
     """Return the folder where fetched base weights are kept."""
     return home() / "weights"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rs_adapt.config.paths import manifests_dir
+from rs_adapt.downloads.published import Published
 from rs_adapt.errors import UnknownName
 
 
@@ -29,6 +30,11 @@ class Archive:
     sha256: str | None
     optional: bool
 
+    @property
+    def published(self) -> Published:
+        """Where it comes from and how it is recognised."""
+        return Published(urls=self.urls, size_bytes=self.size_bytes, md5=self.md5, sha256=self.sha256)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelClass:
@@ -42,7 +48,11 @@ class LabelClass:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What stands in a manifest; `facts` holds all of it as it is written."""
+    """What stands in a manifest; `facts` holds all of it as it is written.
+
+    `restricted`: the conditions have to be accepted before anything is fetched. `by_hand`: the steps to what no program
+    can fetch, because a site wants a form or a login; empty where everything has an address, or nothing is needed.
+    """
 
     name: str
     title: str
@@ -50,11 +60,21 @@ class Manifest:
     conditions: str
     citation: str
     how_to_get: str
+    restricted: bool
+    by_hand: tuple[str, ...]
+    num_images: int | None
     bands: tuple[str, ...]
     gsd_m: float | None
     archives: tuple[Archive, ...]
     classes: tuple[LabelClass, ...]
     facts: Mapping[str, Any]
+
+    @property
+    def access(self) -> str:
+        """How the files get here, in two words for a table."""
+        if self.by_hand:
+            return "by hand"
+        return "data fetch" if self.archives else "drawn"
 
     def legend(self) -> dict[tuple[int, int, int], int]:
         """RGB colour to label value, for labels that are painted in colours."""
@@ -84,6 +104,9 @@ def load_manifest(name: str) -> Manifest:
     facts = tomllib.loads(path.read_text(encoding="utf-8"))
     return Manifest(
         **{key: facts[key] for key in ("name", "title", "licence", "conditions", "citation", "how_to_get")},
+        restricted=facts["restricted"],
+        by_hand=tuple(facts.get("by_hand", ())),
+        num_images=facts.get("num_images"),
         bands=tuple(facts["bands"]),
         gsd_m=facts.get("gsd_m"),
         archives=tuple(_archive(one) for one in facts.get("archives", [])),

@@ -39,6 +39,12 @@ class Published:
                 return f"its {name} is {found}, expected {expected}"
         return None
 
+    def expected(self) -> str:
+        """Return size and checksum as they are published, for people."""
+        size = [f"{self.size_bytes} bytes"] if self.size_bytes is not None else []
+        digest = [" ".join(self.checksum)] if self.checksum is not None else []
+        return ", ".join(size + digest) or "neither size nor checksum is published"
+
     def checked(self) -> str:
         """Return by what `fault` knows the file, for people."""
         if self.checksum is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from rs_adapt.config import axes, paths
+from rs_adapt.config.weights_files import fetch_command
 
 Status = Literal["ok", "warning", "error"]
 # Distributions that install the same import names as the maintained ones that rs-adapt stands on.
@@ -187,11 +188,7 @@ def _weights() -> Iterator[Finding]:
         expected = facts.get("sha256")
         good = expected is None or file_sha256(path) == expected
         seen = f"{path}" + ("" if expected else " (no published hash to compare with)")
-        again = (
-            "pip install --force-reinstall rs-adapt"
-            if facts.get("shipped")
-            else f"curl -L -o {path} {facts.get('url')}"
-        )
+        again = "pip install --force-reinstall rs-adapt" if facts.get("shipped") else fetch_command(facts)
         yield Finding(
             name=f"weights {name.replace('_', '-')}",
             status="ok" if good else "error",
@@ -200,7 +197,7 @@ def _weights() -> Iterator[Finding]:
         )
     if absent:
         yield Finding(
-            name="weights", status="ok", seen=f"not fetched: {', '.join(absent)}", mend="rs-adapt list backbones"
+            name="weights", status="ok", seen=f"not fetched: {', '.join(absent)}", mend="rs-adapt weights list"
         )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from rs_adapt.config import axes
@@ -29,8 +32,27 @@ def test_benches_have_the_classes_of_their_manifests(bench: str) -> None:
         assert [list(one.colours[0]) for one in scored] == [list(colour) for colour in facts["palette"]]
 
 
+@pytest.mark.parametrize("name", manifest_names())
+def test_every_file_has_an_address_or_steps(name: str) -> None:
+    manifest = load_manifest(name)
+    for one in manifest.archives:
+        assert all(url.startswith("https://") for url in one.urls)
+        assert one.md5 is None or re.fullmatch("[0-9a-f]{32}", one.md5)
+        assert one.sha256 is None or re.fullmatch("[0-9a-f]{64}", one.sha256)
+        assert one.urls or manifest.by_hand, f"{one.name} has neither"
+    assert (manifest.access == "drawn") == (name == "synthetic")
+    # What is missing is said with the command that gets it.
+    command = f"rs-adapt data fetch {name.replace('_', '-')}"
+    assert command in manifest.how_to_get or name == "synthetic"
+
+
+def test_readme_has_every_manifest() -> None:
+    text = (Path(__file__).parents[2] / "data" / "README.md").read_text(encoding="utf-8")
+    assert [name for name in manifest_names() if f"| `{name}` |" not in text] == []
+
+
 def test_unknown_name_names_the_nearest() -> None:
-    with pytest.raises(UnknownName, match=r"no data set 'lovda'. Did you mean loveda\? Known: dubai"):
+    with pytest.raises(UnknownName, match=r"no data set 'lovda'. Did you mean loveda\? Known: casid"):
         load_manifest("lovda")
 
 

@@ -1,0 +1,133 @@
+"""`rs-adapt data fetch`: the archives of a data set, or the steps to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rs_adapt.datasets.manifest import Archive, Manifest
+
+
+def fetch_data(
+    name: Annotated[str, typer.Argument(help="Data set; `data list` has all.", metavar="NAME")],
+    archives: Annotated[
+        list[str] | None, typer.Option("--archive", help="Only this archive. Repeatable.", metavar="NAME")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Folder of the archives (default: RS_ADAPT_HOME/downloads/NAME).")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Also archives that no bench needs.")] = False,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept licence and conditions without being asked.")
+    ] = False,
+) -> None:
+    """Get the archives of a data set, verified by the published checksums.
+
+    Licence and conditions are printed first, and have to be accepted where they restrict the use. A download that was
+    interrupted goes on where it ended. What a site gives out on request only is told in steps; put the files into the
+    folder that is named and say the command again: it verifies them.
+
+    $ rs-adapt data fetch loveda --accept-licence
+
+    $ rs-adapt data fetch loveda --archive Val.zip --to /data/zips
+    """
+    from rs_adapt.commands.console import grouped, shown_path
+    from rs_adapt.commands.downloading import download
+    from rs_adapt.config.paths import downloads_dir
+    from rs_adapt.datasets.manifest import load_manifest
+    from rs_adapt.errors import DataNotFound
+
+    manifest = load_manifest(name)
+    chosen = _chosen(manifest, archives or (), everything=all_)
+    folder = (to or downloads_dir(manifest.name)).expanduser()
+    for line in (manifest.title, f"Licence: {manifest.licence}. {manifest.conditions}", f"Cite: {manifest.citation}"):
+        print(line)
+    if manifest.access == "drawn":
+        print(manifest.how_to_get)
+        return
+    if manifest.restricted and any(one.urls for one in chosen):
+        _accept(manifest, accepted=accept_licence)
+    missing = []
+    for one in chosen:
+        path = folder / one.name
+        if one.urls:
+            state = "fetched" if download(one.published, path) else "was there"
+        elif path.is_file():
+            _check(one, path)
+            state = "was there"
+        else:
+            missing.append(one)
+            continue
+        size = grouped(path.stat().st_size)
+        print(f"{shown_path(path)}: {state}, {size} bytes, {one.published.checked()}")
+    if missing or (manifest.by_hand and not chosen):
+        _print_steps(manifest, missing, folder)
+        what = ", ".join(one.name for one in missing) or manifest.title
+        raise DataNotFound(f"{what} cannot be fetched by a program: the steps are above.")
+
+
+def _chosen(manifest: Manifest, names: Sequence[str], *, everything: bool) -> list[Archive]:
+    """Archives to get.
+
+    Raises:
+        UnknownName: the data set has no archive of that name.
+    """
+    from rs_adapt.errors import UnknownName
+
+    known = [one.name for one in manifest.archives]
+    if unknown := [name for name in names if name not in known]:
+        raise UnknownName(
+            f"{manifest.name} has no archive {unknown[0]!r}. Known: {', '.join(known) or 'none, it comes by hand'}."
+        )
+    if names:
+        return [one for one in manifest.archives if one.name in names]
+    return [one for one in manifest.archives if everything or not one.optional]
+
+
+def _accept(manifest: Manifest, *, accepted: bool) -> None:
+    """Have the conditions accepted: by the option, or by a person at a terminal.
+
+    Raises:
+        LicenceNotAccepted: by neither.
+    """
+    import sys
+
+    from rs_adapt.errors import LicenceNotAccepted
+
+    if accepted or (sys.stdin.isatty() and typer.confirm("Do you accept them?", err=True)):
+        return
+    raise LicenceNotAccepted(
+        f"{manifest.title} is given out under the licence {manifest.licence}. {manifest.conditions} "
+        "Nothing was fetched. Say --accept-licence if you accept that."
+    )
+
+
+def _check(archive: Archive, path: Path) -> None:
+    """Compare a file that somebody put there with what is published of it.
+
+    Raises:
+        DataError: it is another file.
+    """
+    from rs_adapt.errors import DataError
+
+    if (fault := archive.published.fault(path)) is not None:
+        raise DataError(f"{path} is not the published file: {fault}. Get it again, or take it away.")
+
+
+def _print_steps(manifest: Manifest, missing: Sequence[Archive], folder: Path) -> None:
+    from rs_adapt.commands.console import shown_path
+
+    print("By hand:")
+    for number, step in enumerate(manifest.by_hand, start=1):
+        print(f"  {number}. {step}")
+    if missing:
+        print(f"  {len(manifest.by_hand) + 1}. Put into {shown_path(folder)}:")
+        for one in missing:
+            print(f"       {one.name} ({one.published.expected()})")
+        print(f"  {len(manifest.by_hand) + 2}. Say the same command again: it verifies what is there.")
+    print(f"Then: {manifest.how_to_get}")
