@@ -92,7 +92,7 @@ def test_missing_weights_say_where_they_come_from(train: Train, tmp_path: Path, 
         assert (code, out) == (2, "")
         assert err.startswith(f"error: base weights not found: looked for {own_home}/weights/{facts[0]}\n")
         assert all(fact in err for fact in facts)
-        assert f"curl -L -o {own_home}/weights/{facts[0]} https://dl.fbaipublicfiles.com/dinov2/" in err
+        assert "\n  rs-adapt weights fetch dinov2-l\n" in err
     assert not (tmp_path / "run").exists()
 
 
