@@ -13,13 +13,12 @@ from mmengine.config import Config
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rs_adapt.backbones import Dinov2, file_sha256, find_weights, load_state
+from rs_adapt.backbones import Dinov2, file_sha256, load_state
 from rs_adapt.backbones.conversion import from_transformers, to_original, to_transformers
 from rs_adapt.errors import ConfigError, WeightsError
 
 State = dict[str, Tensor]
 CONFIGS = Path(__file__).parents[2] / "configs" / "backbone"
-FACTS = {"file": "vit.pth", "url": "https://example.org/vit.pth", "bytes": 1234, "sha256": "ab" * 32}
 
 
 def same(a: State, b: State) -> bool:
@@ -203,55 +202,6 @@ def test_missing_block_is_named(
 def test_folder_without_weights(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="holds no weights"):
         load_state(tmp_path)
-
-
-def test_missing_file_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RS_ADAPT_HOME", str(tmp_path))
-    default = tmp_path / "weights" / "vit.pth"
-    with pytest.raises(WeightsError) as caught:
-        find_weights(default, FACTS)
-    for part in (
-        f"looked for {default}",
-        "1234 bytes",
-        "ab" * 32,
-        "https://example.org/vit.pth",
-        f"without --weights, {default} is taken",
-        "rs-adapt weights fetch vit.pth\n",
-        "rs-adapt weights fetch vit.pth --from FILE",
-    ):
-        assert part in str(caught.value)
-    with pytest.raises(WeightsError, match="size not published, sha256 not published"):
-        find_weights(tmp_path / "nothing", FACTS | {"bytes": None, "sha256": None})
-    # A file that a backbone reads is named by it; one behind a form cannot be fetched.
-    with pytest.raises(WeightsError, match=r"rs-adapt weights fetch dinov2-s\n"):
-        find_weights(tmp_path / "nothing", FACTS | {"file": "dinov2_vits14_pretrain.pth"})
-    with pytest.raises(WeightsError, match=r"Ask for access at https://example\.org/form.*\n  rs-adapt .* --from FILE"):
-        find_weights(tmp_path / "nothing", FACTS | {"gated": "https://example.org/form"})
-    with pytest.raises(WeightsError, match="--weights random"):
-        find_weights(tmp_path / "nothing", None)
-    with pytest.raises(WeightsError, match="not found"):
-        load_state(tmp_path / "nothing")
-
-
-def test_file_at_the_default_place_must_have_its_published_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RS_ADAPT_HOME", str(tmp_path))
-    default = tmp_path / "weights" / "vit.pth"
-    default.parent.mkdir()
-    default.write_bytes(b"x" * 1000)
-    with pytest.raises(WeightsError, match="truncated: 1000 bytes, expected 1234"):
-        find_weights(str(default), FACTS)
-    default.write_bytes(b"x" * 2000)
-    with pytest.raises(WeightsError, match="not the published file: 2000 bytes"):
-        find_weights(default, FACTS)
-    default.write_bytes(b"x" * 1234)
-    assert find_weights(default, FACTS) == default
-    own = tmp_path / "own.pth"
-    own.write_bytes(b"x")
-    assert find_weights(own, FACTS) == own
-    assert find_weights("random", FACTS) is None
-    assert find_weights(None, None) is None
 
 
 def test_file_sha256(tmp_path: Path) -> None:
