@@ -11,6 +11,7 @@ method = dict(
     name="dcpl",
     title="DCPL (visual prompts)",
     paper="https://arxiv.org/abs/2310.07730",
+    adds_tokens=True,
 )
 
 model = dict(

@@ -11,6 +11,7 @@ method = dict(
     name="qnet",
     title="QNet (visual prompts)",
     paper="https://arxiv.org/abs/2312.08878",
+    adds_tokens=True,
 )
 
 model = dict(

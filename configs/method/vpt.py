@@ -13,6 +13,7 @@ method = dict(
     name="vpt",
     title="VPT (deep)",
     paper="https://arxiv.org/abs/2203.12119",
+    adds_tokens=True,
 )
 
 model = dict(

@@ -24,13 +24,14 @@ class ConditionedPrompts(Adapter):
 
     The side encoder is the ViT itself without adapter: f (D) is the mean of its last patch tokens. `net` is
     `P <- H <- D` with a ReLU, one for all blocks; e is normal noise (P), drawn anew for every image and forward, and
-    `mean(p_l)` one number. Prompts stand between CLS and patches, and are replaced at every block.
+    `mean(p_l)` one number. Prompts stand between the prefix and the patches, and are replaced at every block.
 
     Attributes:
         needs_base_tokens: True, which costs a second forward of the ViT, without gradient.
     """
 
     needs_base_tokens: bool = True
+    adds_tokens: bool = True
     no_decay: tuple[str, ...] = ("prompts", "bias")
 
     def __init__(

@@ -26,18 +26,20 @@ class Adapter(nn.Module):
         zero_grad_at_init: parts of the names of the parameters whose gradient is exactly zero in the first step.
         no_decay: parts of the names of the parameters that get no weight decay: norms, tokens, scales, embeddings.
         needs_base_tokens: True when `prepare` has to be called with the frozen ViT's tokens before every forward.
+        adds_tokens: True when `tokens` gives some (prompt methods); a ViT with windows has no place for them.
         compiles_as_one_graph: False where torch.compile has to cut the forward into pieces (code of other libraries).
         reference_prefix: where checkpoints of the reference hold the method's tensors, below `backbone.`; None where no
             such layout exists. With it go `convert_reference`, `to_reference` and `reference_settings`.
         reference_spare: templates (`#` a number, `*` weight or bias) of tensors that those checkpoints may hold and an
             instance need not use.
-        num_prefix: how many tokens before the patches (CLS, registers); the backbone may set it.
+        num_prefix: how many tokens before the patches (CLS, registers; none at all in some ViTs); `attach` sets it.
     """
 
     identity_at_init: bool = False
     zero_grad_at_init: tuple[str, ...] = ()
     no_decay: tuple[str, ...] = ()
     needs_base_tokens: bool = False
+    adds_tokens: bool = False
     compiles_as_one_graph: bool = True
     reference_prefix: str | None = None
     reference_spare: tuple[str, ...] = ()
@@ -175,11 +177,13 @@ def attach(adapter: Adapter, vit: nn.Module) -> None:
 
     Args:
         adapter: the PEFT method; it may already be a submodule of `vit`.
-        vit: the backbone; all its own parameters get `requires_grad = False`.
+        vit: the backbone; all its own parameters get `requires_grad = False`. Its `num_prefix` is one (CLS) where
+            it states none.
 
     Raises:
         AssertionError: the trainable parameters are not those of `adapter.adapter_params()`: a fault of the method.
     """
+    adapter.num_prefix = getattr(vit, "num_prefix", 1)
     own = {id(p) for p in adapter.parameters()}
     for param in vit.parameters():
         if id(param) not in own:

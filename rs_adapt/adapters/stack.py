@@ -73,6 +73,7 @@ class Stack(Adapter):
             if any(part in full for part in adapter.no_decay)
         )
         self.needs_base_tokens = any(adapter.needs_base_tokens for adapter in self._all())
+        self.adds_tokens = any(adapter.adds_tokens for adapter in self._all())
 
     def _all(self) -> list[Adapter]:
         return list(self.adapters.values())  # type: ignore[arg-type]
@@ -95,6 +96,7 @@ class Stack(Adapter):
         tokens_BND = base_tokens()
         for adapter in self._all():
             if adapter.needs_base_tokens:
+                adapter.num_prefix = self.num_prefix
                 adapter.prepare(lambda: tokens_BND)
 
     def tokens(self, layer: int) -> Tensor | None:

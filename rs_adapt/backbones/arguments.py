@@ -12,7 +12,7 @@ def check_arguments(
     depth: int,
     num_heads: int,
     patch_px: int,
-    image_px: int,
+    image_px: int | None,
     out_layers: Sequence[int],
     level_scales: Sequence[float],
 ) -> None:
@@ -23,7 +23,7 @@ def check_arguments(
     """
     if embed_dim % num_heads:
         raise ConfigError(f"embed_dim={embed_dim} does not divide into num_heads={num_heads}")
-    if image_px < patch_px:
+    if image_px is not None and image_px < patch_px:
         raise ConfigError(f"image_px={image_px} is smaller than one patch (patch_px={patch_px})")
     layers = list(out_layers)
     if not layers or layers != sorted(set(layers)) or layers[0] < 0 or layers[-1] >= depth:

@@ -1,16 +1,16 @@
-"""DINOv2 weights from the layouts they are published in: renamed, split and resized to ours.
+"""Weights of a ViT from the layouts they are published in: renamed, split and resized to ours.
 
-Layouts: the original names (`blocks.N.attn.qkv`), transformers' published names (`attention.attention.query`) and the
-names its modules have since 5.23 (`attention.q_proj`). The final norm and the mask token are dropped: feature maps are
-taken before the final norm, and nothing is masked.
+Each family of ViTs (`Names`) states its layouts as tables of templates (see `renaming`), which are read in both
+directions. What they drop (the final norm, mask tokens, necks and heads) is not used: feature maps are taken before the
+final norm, and nothing is masked.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -19,55 +19,65 @@ from torch import Tensor
 from rs_adapt.backbones.renaming import expansion, pattern, renamed
 from rs_adapt.errors import ConfigError, WeightsError
 
-KERNEL = "embeddings.patch_embeddings.projection.weight"
-POSITIONS = "embeddings.position_embeddings"
-CLS = "embeddings.cls_token"
+# (template of the name in the file, our names): several names split the tensor into equal parts, an empty one drops its
+# part, none drops it all. Of several rows with the same first name of ours, the first is the one that is written.
+Row = tuple[str, tuple[str, ...]]
 
-_QKV = tuple(f"layers.#.attention.{part}_proj.*" for part in "qkv")
-# silu(first half) * second half: the first half is the gate.
-_SWIGLU_IN = ("layers.#.mlp.gate_proj.*", "layers.#.mlp.up_proj.*")
+# What stands in checkpoints of adapters beside the ViT, below the same prefix.
+_BESIDE = ("refine_feat.", "reins.", "adapter.")
 
-# (template of the name in the file, our names): several names split the tensor into equal parts, none drops it.
-_ORIGINAL: list[tuple[str, tuple[str, ...]]] = [
-    ("cls_token", (CLS,)),
-    ("pos_embed", (POSITIONS,)),
-    ("patch_embed.proj.*", ("embeddings.patch_embeddings.projection.*",)),
-    ("mask_token", ()),
-    ("norm.*", ()),
-    ("blocks.#.attn.qkv.*", _QKV),
-    ("blocks.#.attn.proj.*", ("layers.#.attention.o_proj.*",)),
-    *((f"blocks.#.norm{i}.*", (f"layers.#.norm{i}.*",)) for i in (1, 2)),
-    *((f"blocks.#.ls{i}.gamma", (f"layers.#.layer_scale{i}.lambda1",)) for i in (1, 2)),
-    *((f"blocks.#.mlp.fc{i}.*", (f"layers.#.mlp.fc{i}.*",)) for i in (1, 2)),
-    ("blocks.#.mlp.w12.*", _SWIGLU_IN),
-    ("blocks.#.mlp.w3.*", ("layers.#.mlp.down_proj.*",)),
-]
-# What stands in released checkpoints of adapters beside the ViT, below the same prefix.
-_BESIDE_ORIGINAL = ("refine_feat.", "reins.")
-# Names of 5.23's modules; those of published files after them.
-_TRANSFORMERS: list[tuple[str, tuple[str, ...]]] = [
-    (CLS, (CLS,)),
-    (POSITIONS, (POSITIONS,)),
-    ("embeddings.patch_embeddings.projection.*", ("embeddings.patch_embeddings.projection.*",)),
-    ("embeddings.mask_token", ()),
-    ("layernorm.*", ()),
-    *((f"encoder.layer.#.attention.{part}_proj.*", (f"layers.#.attention.{part}_proj.*",)) for part in "qkvo"),
-    *((f"encoder.layer.#.norm{i}.*", (f"layers.#.norm{i}.*",)) for i in (1, 2)),
-    *((f"encoder.layer.#.layer_scale{i}.lambda1", (f"layers.#.layer_scale{i}.lambda1",)) for i in (1, 2)),
-    *(
-        (f"encoder.layer.#.mlp.{part}.*", (f"layers.#.mlp.{part}.*",))
-        for part in ("fc1", "fc2", "gate_proj", "up_proj", "down_proj")
-    ),
-    ("encoder.layer.#.attention.attention.query.*", (_QKV[0],)),
-    ("encoder.layer.#.attention.attention.key.*", (_QKV[1],)),
-    ("encoder.layer.#.attention.attention.value.*", (_QKV[2],)),
-    ("encoder.layer.#.attention.output.dense.*", ("layers.#.attention.o_proj.*",)),
-    ("encoder.layer.#.mlp.weights_in.*", _SWIGLU_IN),
-    ("encoder.layer.#.mlp.weights_out.*", ("layers.#.mlp.down_proj.*",)),
-]
-_BESIDE_TRANSFORMERS = ("adapter.",)
 
-_SIZES = {(192, 6): "nano", (384, 12): "S", (768, 12): "B", (1024, 24): "L", (1536, 40): "g"}
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """One way in which the weights of a family are published.
+
+    Attributes:
+        title: whose layout it is, as in "the original DINOv2".
+        marks: beginnings of names; a file with a name that begins so is in this layout.
+        example: what most of its names look like.
+        rows: from its names to ours, and back.
+        aliases: beginnings of names that also occur, and what the rows have instead.
+        beside: beginnings of names that are not the ViT's blocks, such as a neck.
+    """
+
+    title: str
+    marks: tuple[str, ...]
+    example: str
+    rows: Sequence[Row]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """A family of ViTs: how its tensors are called here and in published files.
+
+    Attributes:
+        family: "DINOv2" and so on.
+        original: the layout of the authors' files.
+        transformers: that of transformers' files, in which our own names are understood too.
+        prefixes: outer prefixes; where a file has names with one, only those are the ViT's.
+        kernel: weight of the patch embedding (D, 3, patch, patch).
+        positions: learned positions, CLS first: (1, 1 + N, D) or (1 + N, D); a grid without CLS: (1, h, w, D); or None.
+        positions_ndim: how many sides they have.
+        tokens: other tensors that every file of the family has.
+        embeddings: endings of the names of tokens and positions, which start small and never decay.
+        zero_biases: patterns of layers whose bias is zero where a file has none: every layer that BitFit trains has a
+            bias here, so that the method means the same on all ViTs and can be merged.
+        sizes: what a (width, depth) is called, as in "ViT-L", and the config that has it.
+    """
+
+    family: str
+    original: Layout
+    transformers: Layout
+    prefixes: tuple[str, ...]
+    kernel: str
+    positions: str | None
+    positions_ndim: int = 3
+    tokens: tuple[str, ...]
+    embeddings: tuple[str, ...]
+    zero_biases: tuple[str, ...] = ()
+    sizes: Mapping[tuple[int, int], tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,157 +88,168 @@ class VitSize:
     depth: int
     patch_px: int
 
-    @property
-    def model(self) -> str:
+    def model(self, names: Names) -> str:
         """`ViT-L` and so on, or `a ViT` for a size that was not published."""
-        size = _SIZES.get((self.embed_dim, self.depth))
-        return f"ViT-{size}" if size else "a ViT"
+        return names.sizes.get((self.embed_dim, self.depth), ("a ViT", ""))[0]
 
-    @property
-    def config(self) -> str:
+    def config(self, names: Names) -> str:
         """`dinov2_l` and so on, the name in configs/backbone/."""
-        size = _SIZES.get((self.embed_dim, self.depth))
-        return f"dinov2_{size.lower()}" if size else "this backbone"
+        return names.sizes.get((self.embed_dim, self.depth), ("", "this backbone"))[1]
 
 
-def from_original(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename original DINOv2 names (no outer prefix) to ours, with q, k and v split.
+def recognised(tensors: Mapping[str, Tensor], names: Names) -> tuple[str, dict[str, Tensor]]:
+    """Rename tensors of any of a family's layouts (no outer prefix) to ours; missing biases of zero are added.
 
-    Args:
-        state: tensors; a part of a model (some blocks only) is fine. Those of released adapters are left out.
-
-    Raises:
-        WeightsError: if a name is unknown or a tensor cannot be split.
-    """
-    return _rename(state, _ORIGINAL, "the original DINOv2", beside=_BESIDE_ORIGINAL)
-
-
-def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename transformers' Dinov2 names (published or 5.23's, `layers.N` as well; no outer prefix) to ours.
+    Returns:
+        Whose names they had, "original" or "transformers", and the tensors under ours.
 
     Raises:
-        WeightsError: if a name is unknown or a tensor cannot be split.
+        WeightsError: if no layout has such names, a name is unknown, or a tensor cannot be split.
     """
-    full = {re.sub(r"^layers\.", "encoder.layer.", name): tensor for name, tensor in state.items()}
-    return _rename(full, _TRANSFORMERS, "transformers' DINOv2", beside=_BESIDE_TRANSFORMERS)
+    layouts = {"transformers": names.transformers, "original": names.original}
+    for kind, layout in layouts.items():
+        if any(name.startswith(layout.marks) for name in tensors):
+            return kind, with_zero_biases(rename(tensors, layout, names), names)
+    raise WeightsError(
+        f"no {names.family} ViT: the names are like {', '.join(list(tensors)[:3]) or '(none)'}, "
+        f"not {' or '.join(layout.example for layout in layouts.values())}"
+    )
 
 
-def to_original(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename our names to the original DINOv2's, with q, k and v stacked; `from_original` turned round.
+def rename(tensors: Mapping[str, Tensor], layout: Layout, names: Names) -> dict[str, Tensor]:
+    """Rename tensors of one layout (no outer prefix) to ours; a part of a model (some blocks only) is fine.
 
-    Args:
-        state: tensors of a ViT. Final norm and mask token, which we do not hold, are not made.
+    Tensors of adapters in released checkpoints are left out.
+
+    Raises:
+        WeightsError: if a name is unknown or a tensor cannot be split, or has not the sides that it must have.
     """
-    whole = [(ours[0], theirs) for theirs, ours in _ORIGINAL if ours]
-    parts = {ours[0]: ours for _, ours in _ORIGINAL if len(ours) > 1}
-    original: dict[str, Tensor] = {}
-    for name, tensor in state.items():
-        theirs = renamed(name, whole)
-        if theirs is None:
-            # The second or third part of a tensor, which goes with its first.
-            continue
-        split = next((ours for first, ours in parts.items() if re.fullmatch(pattern(first), name)), None)
-        if split is not None:
-            rows = [(split[0], other) for other in split]
-            tensor = torch.cat([state[str(renamed(name, [row]))] for row in rows])
-        original[theirs] = tensor
-    return original
-
-
-def to_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename our names to those of the modules of transformers 5.23; `from_transformers` turned round."""
-    return {re.sub(r"^layers\.", "encoder.layer.", name): tensor for name, tensor in state.items()}
-
-
-def _rename(
-    state: Mapping[str, Tensor], rows: list[tuple[str, tuple[str, ...]]], layout: str, *, beside: tuple[str, ...]
-) -> dict[str, Tensor]:
-    rules = [(re.compile(pattern(theirs)), [expansion(name) for name in ours]) for theirs, ours in rows]
+    rules = [(re.compile(pattern(theirs)), [expansion(name) for name in ours]) for theirs, ours in layout.rows]
     found: dict[str, Tensor] = {}
     unknown: list[str] = []
-    for name, tensor in state.items():
-        if name.startswith(beside):
+    for name, tensor in tensors.items():
+        if name.startswith((*_BESIDE, *layout.beside)):
             continue
-        hits = ((rule.fullmatch(name), targets) for rule, targets in rules)
+        alias = next((alias for alias in layout.aliases if name.startswith(alias)), "")
+        full = layout.aliases.get(alias, "") + name.removeprefix(alias)
+        hits = ((rule.fullmatch(full), targets) for rule, targets in rules)
         match, targets = next(((hit, targets) for hit, targets in hits if hit), (None, []))
         if match is None:
             unknown.append(name)
         elif targets:
             if tensor.ndim == 0 or tensor.shape[0] % len(targets):
                 raise WeightsError(f"{name} has shape {tuple(tensor.shape)}: cannot be split into {len(targets)} parts")
-            for target, part in zip(targets, tensor.chunk(len(targets)), strict=True):
-                found[match.expand(target)] = part
-    for name, dims in ((KERNEL, 4), (POSITIONS, 3)):
-        if name in found and found[name].ndim != dims:
-            raise WeightsError(f"{name} has shape {tuple(found[name].shape)}, which has not {dims} sides")
-    if any("register" in name for name in unknown):
-        raise WeightsError(
-            "these are DINOv2 weights with registers, which this backbone does not have: "
-            "use the file without `reg4` in its name"
-        )
+            parts = zip(targets, tensor.chunk(len(targets)), strict=True)
+            found |= {match.expand(target): part for target, part in parts if target}
+    for own, dims in ((names.kernel, 4), (names.positions, names.positions_ndim)):
+        if own is not None and own in found and found[own].ndim != dims:
+            raise WeightsError(f"{own} has shape {tuple(found[own].shape)}, which has not {dims} sides")
     if unknown:
         raise WeightsError(
-            f"{len(unknown)} names do not belong to {layout} ViT, e.g. {', '.join(unknown[:3])}; "
-            "allowed are cls_token, pos_embed, patch_embed.* and blocks.N.* or transformers' names for them"
+            f"{len(unknown)} names do not belong to {layout.title} ViT, e.g. {', '.join(unknown[:3])}; "
+            f"its names are like {layout.example}"
         )
     return found
 
 
-def measure(state: Mapping[str, Tensor]) -> VitSize:
+def restored(state: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    """Rename our names to those of a layout, with what it stacks stacked; `rename` turned round.
+
+    Args:
+        state: tensors of a ViT. What we do not hold (final norm, mask token) is not made.
+        layout: the layout to write. A part that it has and we do not (a bias of keys) is zero.
+    """
+    written: dict[str, Row] = {}
+    for row in layout.rows:
+        if row[1]:
+            written.setdefault(row[1][0], row)
+    later = {part for _, ours in written.values() for part in ours[1:]}
+    result: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        for first, (theirs, ours) in written.items():
+            if first not in later and (new_name := renamed(name, [(first, theirs)])) is not None:
+                parts = [renamed(name, [(first, part)]) if part else None for part in ours]
+                tensors = [torch.zeros_like(tensor) if part is None else state[part] for part in parts]
+                result[new_name] = tensor if len(tensors) == 1 else torch.cat(tensors)
+                break
+    return result
+
+
+def with_zero_biases(state: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
+    """Add the biases of zero that a family has here and not in its files."""
+    full = dict(state)
+    for name, tensor in state.items():
+        layer, _, kind = name.rpartition(".")
+        if kind == "weight" and any(re.fullmatch(pattern, layer) for pattern in names.zero_biases):
+            full.setdefault(f"{layer}.bias", tensor.new_zeros(tensor.shape[0]))
+    return full
+
+
+def measure(state: Mapping[str, Tensor], names: Names) -> VitSize:
     """Read width, depth and patch size from a full state under our names.
 
     Raises:
-        WeightsError: if CLS token, positions, patch kernel or blocks are missing.
+        WeightsError: if tokens, positions, patch kernel or blocks are missing.
     """
     layers = {int(name.split(".")[1]) for name in state if name.startswith("layers.")}
-    absent = [name for name in (CLS, POSITIONS, KERNEL) if name not in state]
+    needed = [*names.tokens, *([names.positions] if names.positions else []), names.kernel]
+    absent = [name for name in needed if name not in state]
     if absent or not layers:
-        raise WeightsError(f"not a whole DINOv2 ViT: {', '.join(absent) or 'its blocks'} missing")
-    kernel = state[KERNEL]
+        raise WeightsError(f"not a whole {names.family} ViT: {', '.join(absent) or 'its blocks'} missing")
+    kernel = state[names.kernel]
     return VitSize(embed_dim=kernel.shape[0], depth=max(layers) + 1, patch_px=kernel.shape[-1])
 
 
-def resize(state: Mapping[str, Tensor], *, patch_px: int | None, image_px: int | None) -> dict[str, Tensor]:
+def resize(
+    state: Mapping[str, Tensor], names: Names, *, patch_px: int | None, image_px: int | None, antialias: bool = False
+) -> dict[str, Tensor]:
     """Resize patch kernel and position grid of a state under our names; tensors that fit are left as they are.
 
-    Plain bicubic without antialias or aligned corners, as Rein's published conversion does (patch 14 -> 16, grid
-    37 -> 32). The kernel's sum is not rescaled, so patch responses grow by about (16 / 14)^2.
+    Bicubic without aligned corners, as Rein's published conversion does (patch 14 -> 16, grid 37 -> 32). The kernel's
+    sum is not rescaled, so patch responses grow by about (16 / 14)^2.
 
     Args:
         state: tensors under our names, not necessarily all.
+        names: the family.
         patch_px: patch size to have, pixels; None keeps the file's.
         image_px: image size whose square grid (image_px // patch_px) the positions should have; None keeps the file's.
+        antialias: smooth positions before their grid gets smaller, where the model itself does so.
 
     Raises:
         ConfigError: if image_px is given and the patch size is neither given nor in the state.
         WeightsError: if the position grid is not square.
     """
     resized = dict(state)
-    if patch_px is not None and KERNEL in state:
-        resized[KERNEL] = _bicubic(state[KERNEL], patch_px)
-    if image_px is not None and POSITIONS in state:
-        if patch_px is None and KERNEL not in state:
+    if patch_px is not None and names.kernel in state:
+        resized[names.kernel] = bicubic(state[names.kernel], (patch_px, patch_px))
+    if image_px is not None and names.positions is not None and names.positions in state:
+        if patch_px is None and names.kernel not in state:
             raise ConfigError(f"image_px={image_px} alone says no grid: give patch_px too, or weights with the patches")
-        patch = patch_px or state[KERNEL].shape[-1]
-        resized[POSITIONS] = _resize_positions(state[POSITIONS], image_px // patch)
+        patch = patch_px or state[names.kernel].shape[-1]
+        resized[names.positions] = _resize_positions(state[names.positions], image_px // patch, antialias=antialias)
     return resized
 
 
-def _resize_positions(positions_1ND: Tensor, grid: int) -> Tensor:
-    num_patches, embed_dim = positions_1ND.shape[1] - 1, positions_1ND.shape[2]
+def _resize_positions(positions: Tensor, grid: int, *, antialias: bool) -> Tensor:
+    if positions.ndim == 4:
+        return bicubic(positions.permute(0, 3, 1, 2), (grid, grid), antialias=antialias).permute(0, 2, 3, 1)
+    positions_ND = positions.reshape(-1, positions.shape[-1])
+    num_patches, embed_dim = positions_ND.shape[0] - 1, positions_ND.shape[1]
     side = math.isqrt(num_patches)
     if side * side != num_patches:
         raise WeightsError(
             f"{num_patches} position embeddings are no square grid: cannot be resized to {grid} x {grid}"
         )
-    map_1Dhw = positions_1ND[:, 1:].reshape(1, side, side, embed_dim).permute(0, 3, 1, 2)
     if side == grid:
-        return positions_1ND
-    patches_1ND = _bicubic(map_1Dhw, grid).permute(0, 2, 3, 1).reshape(1, grid * grid, embed_dim)
-    return torch.cat([positions_1ND[:, :1].float(), patches_1ND], dim=1)
+        return positions
+    map_1Dhw = positions_ND[1:].reshape(1, side, side, embed_dim).permute(0, 3, 1, 2)
+    patches_1hwD = bicubic(map_1Dhw, (grid, grid), antialias=antialias).permute(0, 2, 3, 1)
+    resized_ND = torch.cat([positions_ND[:1].float(), patches_1hwD.reshape(-1, embed_dim)])
+    return resized_ND.reshape(*positions.shape[:-2], *resized_ND.shape)
 
 
-def _bicubic(image_NChw: Tensor, side: int) -> Tensor:
-    if image_NChw.shape[-2:] == (side, side):
+def bicubic(image_NChw: Tensor, size_hw: tuple[int, int], *, antialias: bool = False) -> Tensor:
+    """Resize maps in fp32, corners not aligned; maps of that size are left as they are."""
+    if tuple(image_NChw.shape[-2:]) == size_hw:
         return image_NChw
-    return F.interpolate(image_NChw.float(), size=(side, side), mode="bicubic", align_corners=False)
+    return F.interpolate(image_NChw.float(), size=size_hw, mode="bicubic", align_corners=False, antialias=antialias)

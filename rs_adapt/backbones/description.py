@@ -8,18 +8,32 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rs_adapt.backbones.conversion import POSITIONS, VitSize, measure, resize
+from torch import Tensor
+
+from rs_adapt.backbones.clip import NAMES as CLIP
+from rs_adapt.backbones.conversion import Names, VitSize, measure, resize
+from rs_adapt.backbones.dinov2 import NAMES as DINOV2
+from rs_adapt.backbones.dinov3 import NAMES as DINOV3
+from rs_adapt.backbones.sam import NAMES as SAM
 from rs_adapt.backbones.weights import file_sha256, load_with_layout, tensors_sha256
 from rs_adapt.errors import ConfigError, WeightsError
+
+# DINOv2 first: its error is the one that is shown for a file of nobody's.
+FAMILIES = (DINOV2, DINOV3, CLIP, SAM)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """Whose names the tensors have, the ViT's size, the side of its position grid, and the hash that packs name."""
+    """Which family, whose names the tensors have, the ViT's size, and the hash that packs name.
 
+    `grid` is the side of the grid of learned positions, None where there are none; `model` is "ViT-L" and so on.
+    """
+
+    family: str
     layout: str
     size: VitSize
-    grid: int
+    model: str
+    grid: int | None
     base_sha256: str
 
 
@@ -29,9 +43,34 @@ def describe(path: Path) -> Description:
     Raises:
         WeightsError: it cannot be read as a ViT.
     """
-    layout, state = load_with_layout(path)
-    grid = math.isqrt(state[POSITIONS].shape[1] - 1)
-    return Description(layout=layout, size=measure(state), grid=grid, base_sha256=tensors_sha256(state))
+    names, layout, state = _of_any_family(path)
+    size = measure(state, names)
+    return Description(
+        family=names.family,
+        layout=layout,
+        size=size,
+        model=size.model(names),
+        grid=_grid(state, names),
+        base_sha256=tensors_sha256(state),
+    )
+
+
+def _of_any_family(path: Path) -> tuple[Names, str, dict[str, Tensor]]:
+    """Read a file as the first family whose names it has; the error, if none has, is that of the first one."""
+    errors = []
+    for names in FAMILIES:
+        try:
+            return names, *load_with_layout(path, names)
+        except WeightsError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _grid(state: dict[str, Tensor], names: Names) -> int | None:
+    if names.positions is None:
+        return None
+    shape = state[names.positions].shape
+    return shape[1] if names.positions_ndim == 4 else math.isqrt(shape[-2] - 1)
 
 
 def convert(
@@ -60,15 +99,15 @@ def convert(
 
     if out.exists() and not overwrite:
         raise WeightsError(f"{out} exists. Name another file with --out, or say --overwrite.")
-    _, state = load_with_layout(path)
-    patch = patch_px or measure(state).patch_px
+    names, _, state = _of_any_family(path)
+    patch = patch_px or measure(state, names).patch_px
     if image_px is not None and image_px % patch:
         near = [size for size in (image_px // patch * patch, (image_px // patch + 1) * patch) if size]
         raise ConfigError(
             f"--image-px is {image_px}, which is no multiple of the patch of {patch} pixels. "
             f"Nearest valid: {' or '.join(map(str, near))}."
         )
-    resized = resize(state, patch_px=patch_px, image_px=image_px)
+    resized = resize(state, names, patch_px=patch_px, image_px=image_px)
     header = {"format": "pt", "source": path.name}
     if path.is_file():
         header["source_sha256"] = file_sha256(path)

@@ -29,10 +29,10 @@ class Features(tuple[Tensor, ...]):
         return features
 
 
-def tokens_to_map(x_BND: Tensor, grid_hw: tuple[int, int]) -> Tensor:
-    """Drop the first token (CLS) of (B, 1 + h*w, D) and lay the others out as a map (B, D, h, w)."""
+def tokens_to_map(x_BND: Tensor, grid_hw: tuple[int, int], *, num_prefix: int) -> Tensor:
+    """Drop the prefix (CLS, registers) of (B, num_prefix + h*w, D) and lay the others out as a map (B, D, h, w)."""
     h, w = grid_hw
-    return x_BND[:, 1:].transpose(1, 2).reshape(x_BND.shape[0], x_BND.shape[2], h, w)
+    return x_BND[:, num_prefix:].transpose(1, 2).reshape(x_BND.shape[0], x_BND.shape[2], h, w)
 
 
 def scale_map(map_BDhw: Tensor, scale: float) -> Tensor:

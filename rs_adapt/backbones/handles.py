@@ -1,11 +1,17 @@
-"""Handles: the parts of a ViT block that adapters touch, under names that do not change with transformers' versions."""
+"""Handles: the parts of a ViT that adapters touch, under names that do not change with transformers' versions.
+
+The one place that knows how transformers (5.23) names the parts of its blocks. Where a model has no LayerScale, its
+blocks here hold an identity at `scale1` and `scale2`; where q, k and v are one matrix, the blocks here hold three.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import nn
 
-# The one place that knows how transformers (5.23) names the parts of a `Dinov2Layer`.
-BLOCK_PATHS: dict[str, str] = {
+# Of a `Dinov2Layer`; with registers too.
+DINOV2: dict[str, str] = {
     "attn_q": "attention.q_proj",
     "attn_k": "attention.k_proj",
     "attn_v": "attention.v_proj",
@@ -18,28 +24,55 @@ BLOCK_PATHS: dict[str, str] = {
     "scale2": "layer_scale2",
 }
 
-# ViT-g's feed-forward part is down(silu(gate(x)) * up(x)): three matrices instead of two.
-SWIGLU_PATHS: dict[str, str] = BLOCK_PATHS | {
-    "fc1": "mlp.up_proj",
-    "fc1_gate": "mlp.gate_proj",
-    "fc2": "mlp.down_proj",
+# A gated feed-forward part is down(silu(gate(x)) * up(x)): three matrices instead of two.
+_GATED = {"fc1": "mlp.up_proj", "fc1_gate": "mlp.gate_proj", "fc2": "mlp.down_proj"}
+DINOV2_GATED: dict[str, str] = DINOV2 | _GATED
+
+# Of a `DINOv3ViTLayer`.
+DINOV3: dict[str, str] = DINOV2 | {"fc1": "mlp.up_proj", "fc2": "mlp.down_proj"}
+DINOV3_GATED: dict[str, str] = DINOV2 | _GATED
+
+# Of a `CLIPEncoderLayer`.
+CLIP: dict[str, str] = {
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_out": "self_attn.out_proj",
+    "fc1": "mlp.fc1",
+    "fc2": "mlp.fc2",
+    "norm1": "layer_norm1",
+    "norm2": "layer_norm2",
+    "scale1": "scale1",
+    "scale2": "scale2",
 }
 
-# Of the embeddings, `Dinov2Embeddings`.
-PATCH_EMBED_PATH = "patch_embeddings.projection"
+# Of a `SamVisionLayer`.
+SAM: dict[str, str] = {
+    "attn_q": "attn.q_proj",
+    "attn_k": "attn.k_proj",
+    "attn_v": "attn.v_proj",
+    "attn_out": "attn.proj",
+    "fc1": "mlp.lin1",
+    "fc2": "mlp.lin2",
+    "norm1": "layer_norm1",
+    "norm2": "layer_norm2",
+    "scale1": "scale1",
+    "scale2": "scale2",
+}
 
 
 class Block:
     """One ViT block seen through its handles: `block.attn_q`, `block.fc1`, ... give the submodules.
 
-    Names: attn_q, attn_k, attn_v, attn_out, fc1, fc2 (Linear), norm1, norm2 (LayerNorm), scale1, scale2 (LayerScale);
-    with SwiGLU also fc1_gate. `scale1` gives what is added after attention, `scale2` what is added after the MLP.
+    Names: attn_q, attn_k, attn_v, attn_out, fc1, fc2 (Linear), norm1, norm2 (LayerNorm), scale1, scale2 (LayerScale or
+    identity); with a gated MLP also fc1_gate. `scale1` gives what is added after attention, `scale2` what is added
+    after the MLP.
     """
 
-    def __init__(self, module: nn.Module, *, swiglu: bool) -> None:
-        """Look at `module`, a transformers `Dinov2Layer`."""
+    def __init__(self, module: nn.Module, paths: Mapping[str, str]) -> None:
+        """Look at `module`, a block of transformers, whose parts have these paths by handle."""
         self.module = module
-        self.paths = SWIGLU_PATHS if swiglu else BLOCK_PATHS
+        self.paths = paths
 
     def __getattr__(self, name: str) -> nn.Module:
         """Return the submodule behind a handle.
@@ -59,8 +92,7 @@ class Block:
         self.module.set_submodule(self.paths[name], module, strict=True)
 
 
-def moved_handles(module: nn.Module, *, swiglu: bool) -> list[str]:
+def moved_handles(module: nn.Module, paths: Mapping[str, str]) -> list[str]:
     """Name the handles whose path is not in a block, as `handle: path`; empty if all are where they should be."""
     present = {name for name, _ in module.named_modules()}
-    paths = SWIGLU_PATHS if swiglu else BLOCK_PATHS
     return [f"{handle}: {path}" for handle, path in paths.items() if path not in present]

@@ -1,6 +1,6 @@
 """Files of tensors from elsewhere, read without running any code in them.
 
-PyTorch's, among them checkpoints of mmengine, and safetensors'.
+PyTorch's, among them checkpoints of mmengine and TorchScript archives, and safetensors'.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from rs_adapt.backbones import torchscript
 from rs_adapt.errors import WeightsError
 
 _WRAPPERS = ("state_dict", "model")
@@ -45,13 +46,15 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     """Read the tensors of one file by name, from `state_dict` or `model` where the file has such an entry.
 
     Args:
-        file: A file of safetensors or of PyTorch; told apart by content.
+        file: A file of safetensors or of PyTorch, or a TorchScript archive; told apart by content.
 
     Raises:
         WeightsError: if the file is damaged, holds Python objects (nothing of it is run) or no state dict.
     """
-    content: object = _read_safetensors(file) if _is_safetensors(file) else _read_pickle(file)
-    return _unwrap(content, file)
+    if _is_safetensors(file):
+        return _unwrap(_read_safetensors(file), file)
+    archive = torchscript.is_archive(file)
+    return _unwrap(torchscript.read_tensors(file) if archive else _read_pickle(file), file)
 
 
 def _is_safetensors(file: Path) -> bool:

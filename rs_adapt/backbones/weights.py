@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rs_adapt.backbones.conversion import from_original, from_transformers, measure
+from rs_adapt.backbones.conversion import Names, measure, recognised
 from rs_adapt.backbones.reading import read_tensors
 from rs_adapt.config.paths import weights_file
 from rs_adapt.config.weights_files import fetch_command
 from rs_adapt.errors import WeightsError
 
 RANDOM = "random"
-_PREFIXES = ("module.", "backbone.", "dinov2.")
+_PREFIXES = ("module.", "backbone.")
 
 
 def find_weights(path_or_random: str | Path | None, facts: Mapping[str, Any] | None) -> Path | None:
@@ -55,8 +55,7 @@ def find_weights(path_or_random: str | Path | None, facts: Mapping[str, Any] | N
 def _missing(path: Path, facts: Mapping[str, Any] | None) -> str:
     if not facts:
         return (
-            f"base weights not found: {path} does not exist. "
-            "Name a DINOv2 file with --weights FILE, or take --weights random"
+            f"base weights not found: {path} does not exist. Name a file with --weights FILE, or take --weights random"
         )
     if facts.get("shipped"):
         return (
@@ -65,16 +64,21 @@ def _missing(path: Path, facts: Mapping[str, Any] | None) -> str:
         )
     default = weights_file(facts)
     size = f"{facts['bytes']} bytes" if facts.get("bytes") else "size not published"
+    licence = f"  licence: {facts['licence']}\n" if facts.get("licence") else ""
     digest = f"sha256 {facts['sha256']}" if facts.get("sha256") else "sha256 not published"
     command = fetch_command(facts)
     if facts.get("gated"):
-        how = f"Ask for access at {facts['gated']}; with the file say (without --weights, {default} is taken)\n"
+        how = (
+            f"It is given out on request, to be passed on under the same licence only. Ask for it at {facts['gated']}; "
+            f"with the file say (without --weights, {default} is taken)\n"
+        )
     else:
         how = f"Get it with (without --weights, {default} is taken)\n  {command}\nor, with the file from elsewhere,\n"
     return (
         f"base weights not found: looked for {path}\n"
         f"  file: {facts['file']} ({size}, {digest})\n"
         f"  URL:  {facts['url']}\n"
+        f"{licence}"
         f"{how}"
         f"  {command} --from FILE"
     )
@@ -93,53 +97,44 @@ def file_sha256(path: str | Path) -> str:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from error
 
 
-def load_state(path: str | Path) -> dict[str, Tensor]:
-    """Read DINOv2 weights under this package's names, whatever layout the file has.
+def load_state(path: str | Path, names: Names) -> dict[str, Tensor]:
+    """Read the weights of a family of ViTs under this package's names, whatever layout the file has.
 
-    Understood: the original .pth, Rein's converted .pth (patch 16, positions 32 x 32), either of them wrapped in
-    `state_dict` or `model` and with the outer prefix `backbone.`; a safetensors file or a folder in transformers'
-    layout (published or 5.23's names).
+    Understood: a .pth with the layouts that `names` states, also wrapped in `state_dict` or `model` and with outer
+    prefixes; a safetensors file or a folder of transformers; a TorchScript archive, of which only tensors are read.
 
     Args:
         path: file or folder.
+        names: the family.
 
     Returns:
         All tensors of the ViT, at the file's own patch size and position grid.
 
     Raises:
-        WeightsError: if the path is missing, damaged, holds Python objects (nothing of it is run) or no DINOv2 ViT.
+        WeightsError: if the path is missing, damaged, holds Python objects (nothing of it is run) or no such ViT.
     """
-    return load_with_layout(path)[1]
+    return load_with_layout(path, names)[1]
 
 
-def load_with_layout(path: str | Path) -> tuple[str, dict[str, Tensor]]:
+def load_with_layout(path: str | Path, names: Names) -> tuple[str, dict[str, Tensor]]:
     """Do as `load_state`, and tell whose names the file has: "original" or "transformers"."""
     path = Path(path).expanduser()
     if not path.exists():
         raise WeightsError(_missing(path, None))
-    tensors = _read(path)
-    names = list(tensors)
+    tensors = _read(path, (*_PREFIXES, *names.prefixes))
     try:
-        if any(name.startswith(("embeddings.", "encoder.layer.")) for name in names):
-            layout, state = "transformers", from_transformers(tensors)
-        elif any(name.startswith(("blocks.", "patch_embed.")) for name in names):
-            layout, state = "original", from_original(tensors)
-        else:
-            raise WeightsError(
-                f"no DINOv2 ViT: the names are like {', '.join(names[:3]) or '(none)'}, "
-                "not blocks.N.* or encoder.layer.N.*"
-            )
-        measure(state)
+        layout, state = recognised(tensors, names)
+        measure(state, names)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     return layout, state
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _read(path: Path, prefixes: Sequence[str]) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for file in _files(path):
-        tensors |= _strip(read_tensors(file))
-    return tensors
+        tensors |= read_tensors(file)
+    return _strip(tensors, prefixes)
 
 
 def _files(path: Path) -> list[Path]:
@@ -152,9 +147,9 @@ def _files(path: Path) -> list[Path]:
     raise WeightsError(f"folder {path} holds no weights: expected model.safetensors or pytorch_model.bin in it")
 
 
-def _strip(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _strip(tensors: dict[str, Tensor], prefixes: Sequence[str]) -> dict[str, Tensor]:
     """Take the part below an outer prefix; what stands beside it (a head) is not the ViT's."""
-    for prefix in _PREFIXES:
+    for prefix in prefixes:
         inner = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         tensors = inner or tensors
     return tensors

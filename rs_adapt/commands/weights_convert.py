@@ -33,6 +33,7 @@ def convert_weights(
     from rs_adapt.commands.console import grouped, shown_path
 
     written = convert(file, out, patch_px=patch_px, image_px=image_px, overwrite=overwrite)
-    size = written.size
-    print(f"{shown_path(out)}: {grouped(out.stat().st_size)} bytes, {size.model}, patch {size.patch_px} px")
-    print(f"positions {written.grid} x {written.grid}, tensors sha256 {written.base_sha256}")
+    what = f"{written.family} {written.model}, patch {written.size.patch_px} px"
+    print(f"{shown_path(out)}: {grouped(out.stat().st_size)} bytes, {what}")
+    positions = f"positions {written.grid} x {written.grid}" if written.grid else "no learned positions"
+    print(f"{positions}, tensors sha256 {written.base_sha256}")

@@ -47,8 +47,6 @@ def fetch_weights(
         state = "fetched" if download(one.published, one.path) else "was there"
     size = grouped(one.path.stat().st_size)
     print(f"{shown_path(one.path)}: {state}, {size} bytes, {one.published.checked()}")
-    if not one.has_backbone:
-        print("No backbone of this version reads this file yet.")
 
 
 def _copy(one: WeightsFile, source: Path) -> None:

@@ -17,7 +17,7 @@ def list_weights(
 ) -> None:
     """List files of base weights: size, checksum, licence, where each is looked for, and whether it is there.
 
-    Without --verify, a file that is there is known by its size. `*` marks files that no backbone reads yet.
+    Without --verify, a file that is there is known by its size.
 
     $ rs-adapt weights list
     """
@@ -39,7 +39,7 @@ def list_weights(
         size, digest = one.facts.get("bytes"), one.facts.get("sha256")
         folders.add(shown_path(one.path.parent))
         table.add_row(
-            one.name.replace("_", "-") + ("" if one.has_backbone else " *"),
+            one.name.replace("_", "-"),
             escape(one.facts["file"]),
             grouped(size) if size else "not published",
             # The first digits tell files apart; `weights verify` has all of them.

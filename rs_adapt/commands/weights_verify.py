@@ -100,9 +100,6 @@ def _rows(path: Path, known: WeightsFile | None) -> Rows:
         for what, found, text in (("bytes", size, grouped(size)), ("sha256", digest, digest)):
             expected = facts.get(what)
             rows.append((what, text, f"expected {expected}" if expected and found != expected else ""))
-    if known is not None and not known.has_backbone:
-        rows.append(("tensors", "not read: no backbone of this version uses this file", ""))
-        return rows
     return rows + _tensor_rows(path, known)
 
 
@@ -123,9 +120,10 @@ def _tensor_rows(path: Path, known: WeightsFile | None) -> Rows:
             fault = f"expected {wanted[0]} wide, {wanted[1]} deep"
         expected = known.facts.get("base_sha256")
         hash_fault = f"expected {expected}" if expected and expected != found.base_sha256 else ""
-    shape = f"{size.embed_dim} wide, {size.depth} deep, patch {size.patch_px} px, positions {found.grid} x {found.grid}"
+    positions = f"positions {found.grid} x {found.grid}" if found.grid else "no learned positions"
+    shape = f"{size.embed_dim} wide, {size.depth} deep, patch {size.patch_px} px, {positions}"
     return [
         ("layout", f"{found.layout} names", ""),
-        ("model", f"{size.model}: {shape}", fault),
+        ("model", f"{found.family} {found.model}: {shape}", fault),
         ("tensors sha256", found.base_sha256, hash_fault),
     ]

@@ -69,6 +69,7 @@ def _stack(name: str) -> dict[str, Any]:
             "paper": None,
             # At most one adapter may hand queries to the head, which is what methods require a head for.
             "requires": _in_stack(requires[0], files) if requires else None,
+            "adds_tokens": any(file["method"].get("adds_tokens", False) for file in files.values()),
         },
         "model": {
             "backbone": {

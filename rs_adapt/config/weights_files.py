@@ -1,4 +1,4 @@
-"""Files of base weights: those of the backbones' configs (`backbone.weights`), and those of `configs/weights.toml`.
+"""Files of base weights: those of the backbones' configs (`backbone.weights`).
 
 Keys of the facts: `file`; `url`, and `mirrors` after it; `bytes` and `sha256` where published; `licence`; `shipped` (in
 the package); `gated` (the page where access is asked for: the address alone does not do); `base_sha256` (over the
@@ -7,26 +7,24 @@ tensors, as adapter packs name their base).
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rs_adapt.config import axes
-from rs_adapt.config.paths import configs_dir, weights_file
+from rs_adapt.config.paths import weights_file
 from rs_adapt.downloads.published import Published
 from rs_adapt.errors import ConfigError, UnknownName
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsFile:
-    """A file of base weights: the backbone's name and title, the facts, and whether that backbone exists here."""
+    """A file of base weights: the backbone's name and title, and the facts."""
 
     name: str
     title: str
     facts: Mapping[str, Any]
-    has_backbone: bool
 
     @property
     def path(self) -> Path:
@@ -45,7 +43,7 @@ class WeightsFile:
 
 
 def weights_files() -> tuple[WeightsFile, ...]:
-    """Return all files, those that a backbone reads first.
+    """Return all files, by the names of their backbones.
 
     Raises:
         ConfigError: a config cannot be read.
@@ -54,14 +52,7 @@ def weights_files() -> tuple[WeightsFile, ...]:
     for name in axes.values("backbone"):
         facts = axes.peek("backbone", name)["backbone"].get("weights")
         if facts is not None:
-            files.append(WeightsFile(name=name, title=axes.title("backbone", name), facts=facts, has_backbone=True))
-    known = {one.name for one in files}
-    path = configs_dir() / "weights.toml"
-    # A folder of configs of one's own need not have it.
-    content = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    for name, entry in content.items():
-        if name not in known:
-            files.append(WeightsFile(name=name, title=entry["title"], facts=entry, has_backbone=False))
+            files.append(WeightsFile(name=name, title=axes.title("backbone", name), facts=facts))
     return tuple(files)
 
 

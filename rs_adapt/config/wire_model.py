@@ -68,8 +68,9 @@ def data_preprocessor(tree: Mapping[str, Any]) -> Facts:
 def _backbone(tree: Mapping[str, Any], *, weights: str | os.PathLike[str] | None) -> Facts:
     backbone: Facts = axes.copied(tree["model"]["backbone"])
     patch_px = backbone["patch_px"]
+    _check_tokens(tree)
     _check_size("bench.crop_px", tree["bench"]["crop_px"], patch_px)
-    if backbone.get("image_px") is None:
+    if "image_px" in backbone and backbone["image_px"] is None:
         backbone["image_px"] = tree["bench"]["crop_px"]
     backbone["weights"] = _weights(tree["backbone"], weights)
     adapter = backbone.setdefault("adapter", None)
@@ -83,15 +84,29 @@ def _backbone(tree: Mapping[str, Any], *, weights: str | os.PathLike[str] | None
     return backbone
 
 
+def _check_tokens(tree: Mapping[str, Any]) -> None:
+    """Refuse prompt methods where attention is in windows of patches."""
+    method, backbone = tree["method"], tree["backbone"]
+    if method.get("adds_tokens") and not backbone.get("takes_tokens", True):
+        raise IncompatibleCell(
+            f"method {method['name']} does not work with backbone {backbone['name']}: it adds tokens, and attention "
+            "there is in windows of patches, which have no place for more. Allowed: a method without prompts, or "
+            "another backbone."
+        )
+
+
 def adapter_facts(backbone: Mapping[str, Any]) -> Facts:
     """Return what adapters are told of a ViT: width, depth, patch, hidden width of its MLP, and if that has a gate."""
     hidden, gated = 4 * backbone["embed_dim"], bool(backbone.get("swiglu", False))
     if gated:
         # As DINOv2's ViT-g: two thirds, rounded up to a multiple of 8.
         hidden = (hidden * 2 // 3 + 7) // 8 * 8
+    # A backbone whose MLP has a width of its own states it.
+    stated = {key: backbone[key] for key in ("mlp_dim", "gated_mlp") if key in backbone}
     return {key: backbone[key] for key in ("embed_dim", "depth", "patch_px")} | {
         "mlp_dim": hidden,
         "gated_mlp": gated,
+        **stated,
     }
 
 

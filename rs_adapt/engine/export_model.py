@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rs_adapt.backbones.conversion import to_original, to_transformers
+from rs_adapt.backbones.conversion import restored
 from rs_adapt.engine.checkpoint import load_model
 from rs_adapt.engine.export import merge_adapter
 from rs_adapt.engine.pack import read_manifest
@@ -37,11 +37,11 @@ def export_model(
 ) -> list[Path]:
     """Write backbone, adapter and head as one file, fp32, at the model's own patch size and position grid.
 
-    `mmseg`: a state dict of PyTorch below `state_dict`. `backbone.*` has the original DINOv2 names, the adapter the
+    `mmseg`: a state dict of PyTorch below `state_dict`. `backbone.*` has the ViT's original names, the adapter the
     names of its released checkpoints, `decode_head.*` those of mmdetection's Mask2Former. Final norm and mask token,
     which segmentation does not use, are not there; neither are experts that Earth-Adapter does not use.
 
-    `safetensors`: `backbone.*` with the names of transformers 5.23's `Dinov2Model`, `backbone.adapter.*` and
+    `safetensors`: `backbone.*` with the names of transformers' model, `backbone.adapter.*` and
     `decode_head.*` with this package's, and the facts of the run as JSON in the header.
 
     Args:
@@ -87,15 +87,18 @@ def export_model(
 def _mmseg(model: Any) -> dict[str, Tensor]:
     # The head and the adapter first: they may have no names there, which is said before anything is renamed.
     rest = adapter_tensors(model.backbone.adapter) | head_tensors(model.decode_head)
-    return {f"{BACKBONE}{name}": value for name, value in to_original(model.backbone.base_tensors()).items()} | rest
+    return _base(model.backbone, model.backbone.names.original) | rest
 
 
 def _transformers(model: Any) -> dict[str, Tensor]:
     backbone = model.backbone
-    base = {f"{BACKBONE}{name}": value for name, value in to_transformers(backbone.base_tensors()).items()}
     adapter = {} if backbone.adapter is None else backbone.adapter.state_dict()
     return (
-        base
+        _base(backbone, backbone.names.transformers)
         | {f"{BACKBONE}adapter.{name}": value for name, value in adapter.items()}
         | {f"{HEAD}{name}": value for name, value in model.decode_head.state_dict().items()}
     )
+
+
+def _base(backbone: Any, layout: Any) -> dict[str, Tensor]:
+    return {f"{BACKBONE}{name}": value for name, value in restored(backbone.base_tensors(), layout).items()}

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from rs_adapt.adapters import Adapter
-from rs_adapt.backbones.conversion import VitSize, from_original, resize
+from rs_adapt.backbones.conversion import VitSize, rename
+from rs_adapt.backbones.dinov2 import NAMES as DINOV2
 from rs_adapt.backbones.weights import file_sha256, find_weights
 from rs_adapt.config import overrides
 from rs_adapt.config.cell import Cell
@@ -148,7 +149,7 @@ def _check_sizes(file: ReleasedFile, shown: dict[str, Any], cfg: Any) -> None:
     # A head alone does not tell how deep the ViT below it is.
     width, depth = shown.pop(f"{_ADAPTER}embed_dim", levels[0]), shown.pop(f"{_ADAPTER}depth", None)
     if (width, depth or backbone.depth) != (backbone.embed_dim, backbone.depth) or levels != [width] * 4:
-        deep = f", {depth} deep ({VitSize(embed_dim=width, depth=depth, patch_px=0).model})" if depth else ""
+        deep = f", {depth} deep ({VitSize(embed_dim=width, depth=depth, patch_px=0).model(DINOV2)})" if depth else ""
         raise CheckpointMismatch(
             f"{file.path} was trained on a backbone {width} wide{deep}, with {len(levels)} levels of "
             f"{', '.join(map(str, levels))} channels; {cfg.backbone.name} is {backbone.embed_dim} wide, "
@@ -213,7 +214,7 @@ def _check_vit(file: ReleasedFile, backbone: Any) -> None:
     """Compare the ViT in the file, if there is one, with the base that the pack will be bound to."""
     if not file.vit:
         return
-    given = resize(from_original(file.vit), patch_px=backbone.patch_px, image_px=backbone.image_px)
+    given = backbone.fit(rename(file.vit, backbone.names.original, backbone.names))
     base = dict(backbone.named_parameters())
     different = [
         name

@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageOps
 
 from rs_adapt.adapters import Adapter
-from rs_adapt.backbones import Dinov2
+from rs_adapt.backbones import Vit
 from rs_adapt.engine.optim import Precision, autocast
 from rs_adapt.engine.recording import Array, BlockRecord, recording, relative_change
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
@@ -117,7 +117,7 @@ def read_image(path: Path) -> Array:
     return pixels_HW3
 
 
-def least_side_px(vit: Dinov2) -> int:
+def least_side_px(vit: Vit) -> int:
     """Return the smallest side that a ViT takes, pixels: its coarsest map needs a row."""
     return math.ceil(1 / min(1.0, *vit.level_scales)) * vit.patch_px
 
@@ -156,11 +156,11 @@ def inspect_image(model: Any, cut: Cut, *, precision: Precision = "fp32") -> Ins
     """Predict a cut in one forward and record every block, with the adapter and without.
 
     Args:
-        model: `EncoderDecoder` on a `Dinov2`, in eval mode. Its sliding window, if it has one, is not used.
+        model: `EncoderDecoder` on a `Vit`, in eval mode. Its sliding window, if it has one, is not used.
         cut: from `cut_out`.
         precision: "fp32" or "bf16".
     """
-    vit: Dinov2 = model.backbone
+    vit: Vit = model.backbone
     adapter: Adapter | None = vit.adapter
     device = next(model.parameters()).device
     batch = model.data_preprocessor(_sample(cut), False)

@@ -73,7 +73,10 @@ def backbone_keys(model: nn.Module, *, lr_mult: float, adapter_lr_mult: float) -
             for name in adapter.adapter_params()
         }
     return {
-        f"backbone.{name}": {"lr_mult": lr_mult, "decay_mult": 0.0 if _is_vector(name, parameter) else 1.0}
+        f"backbone.{name}": {
+            "lr_mult": lr_mult,
+            "decay_mult": 0.0 if _is_vector(name, parameter, backbone.names.embeddings) else 1.0,
+        }
         for name, parameter in backbone.named_parameters()
         if parameter.requires_grad
     }
@@ -85,9 +88,9 @@ def adapter_of(model: nn.Module) -> Any:
     return getattr(segmentor.backbone, "adapter", None)
 
 
-def _is_vector(name: str, parameter: nn.Parameter) -> bool:
+def _is_vector(name: str, parameter: nn.Parameter, embeddings: tuple[str, ...]) -> bool:
     """Whether a tensor of a ViT is a bias, norm, scale or embedding, none of which shall shrink."""
-    return parameter.ndim <= 1 or name.endswith(("cls_token", "position_embeddings"))
+    return parameter.ndim <= 1 or name.endswith(embeddings)
 
 
 def merged(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:

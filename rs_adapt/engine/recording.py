@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from rs_adapt.adapters import Adapter
-from rs_adapt.backbones import Dinov2
+from rs_adapt.backbones import Vit
 
 Array = np.ndarray[Any, Any]
 
@@ -42,12 +42,12 @@ class BlockRecord:
 class Recorder(Adapter):
     """Stands in the ViT where the adapter was, does what it does, and keeps what passes through `after_block`."""
 
-    def __init__(self, adapter: Adapter) -> None:
+    def __init__(self, adapter: Adapter, *, num_prefix: int) -> None:
         super().__init__()
         # In a tuple, which torch does not search for submodules: nothing but the hooks is the recorder's.
         self._adapter = (adapter,)
         self.needs_base_tokens = adapter.needs_base_tokens
-        self.num_prefix = adapter.num_prefix
+        self.num_prefix = num_prefix
         self.blocks: list[BlockRecord] = []
 
     def unwrapped(self) -> AbstractContextManager[None]:
@@ -85,7 +85,7 @@ class Recorder(Adapter):
 
 
 @contextmanager
-def recording(vit: Dinov2) -> Iterator[list[BlockRecord]]:
+def recording(vit: Vit) -> Iterator[list[BlockRecord]]:
     """Record the blocks of the forwards that run while the context lasts.
 
     A ViT without adapter, also one inside `without_adapter`, is recorded as one whose adapter does nothing.
@@ -94,7 +94,7 @@ def recording(vit: Dinov2) -> Iterator[list[BlockRecord]]:
         The list that the records are added to, block by block.
     """
     adapter = vit.adapter
-    recorder = Recorder(Adapter() if adapter is None else adapter)
+    recorder = Recorder(Adapter() if adapter is None else adapter, num_prefix=vit.num_prefix)
     vit.adapter = recorder
     try:
         yield recorder.blocks

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rs_adapt.backbones import find_weights, load_state
+from rs_adapt.backbones.dinov2 import NAMES as DINOV2
 from rs_adapt.errors import WeightsError
 
 FACTS = {"file": "vit.pth", "url": "https://example.org/vit.pth", "bytes": 1234, "sha256": "ab" * 32}
@@ -37,7 +38,7 @@ def test_missing_file_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(WeightsError, match="--weights random"):
         find_weights(tmp_path / "nothing", None)
     with pytest.raises(WeightsError, match="not found"):
-        load_state(tmp_path / "nothing")
+        load_state(tmp_path / "nothing", DINOV2)
 
 
 def test_file_at_the_default_place_must_have_its_published_size(

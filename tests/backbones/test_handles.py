@@ -17,7 +17,7 @@ from rs_adapt.backbones.handles import moved_handles
 @pytest.mark.parametrize("swiglu", [False, True])
 def test_no_handle_moved(build: Callable[..., Dinov2], swiglu: bool) -> None:
     vit = build(swiglu=swiglu)
-    moved = moved_handles(vit.layers[0], swiglu=swiglu)
+    moved = moved_handles(vit.layers[0], vit.blocks[0].paths)
     assert not moved, f"transformers {transformers.__version__} has moved: {moved}"
 
 

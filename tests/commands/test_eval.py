@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from rs_adapt.backbones import load_state
+from rs_adapt.backbones.dinov2 import NAMES as DINOV2
 from rs_adapt.commands import main
 from rs_adapt.config import paths
 from rs_adapt.report.confusion import read_confusion_csv
@@ -162,7 +163,7 @@ def test_a_bench_with_other_classes_is_refused(evaluate: Eval, run: Path) -> Non
 
 def nano_tensors() -> dict[str, Tensor]:
     """Give the base of dinov2-nano that comes with the package."""
-    return load_state(paths.shipped_weights_dir() / "dinov2_nano.safetensors")
+    return load_state(paths.shipped_weights_dir() / "dinov2_nano.safetensors", DINOV2)
 
 
 def test_another_base_is_refused(evaluate: Eval, run: Path, tmp_path: Path) -> None:

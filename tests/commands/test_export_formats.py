@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from rs_adapt.backbones import load_state
+from rs_adapt.backbones.dinov2 import NAMES as DINOV2
 from rs_adapt.commands import main
 from rs_adapt.engine.checkpoint import load_model, recompose
 
@@ -63,7 +64,7 @@ def test_mmseg_reads_back_exactly(
     assert prefixes == {"backbone.blocks", "backbone.cls_token", "backbone.pos_embed", "backbone.patch_embed", adapter}
     # The backbone as base weights, and adapter and head as a pack on the run's own base.
     trained = load_model(recompose(run), run, device="cpu")
-    again = load_state(file)
+    again = load_state(file, DINOV2)
     assert all(torch.equal(again[name], value) for name, value in trained.backbone.base_tensors().items())
     kind = ("--as", method, "--bench", "loveda-dg", "--backbone", "dinov2-nano", *SIZES)
     code, out, err = call(capsys, "weights", "import", str(file), *kind, "--out", str(tmp_path / "pack"))
@@ -117,7 +118,7 @@ def test_safetensors_hold_the_whole_model(
     own = {name: value for name, value in trained.state_dict().items() if ".adapter." in name or "head" in name}
     assert {name for name in tensors if not name.startswith("backbone.")} == {n for n in own if "head" in n}
     assert all(torch.equal(tensors[name], value) for name, value in own.items())
-    base = load_state(file)
+    base = load_state(file, DINOV2)
     assert all(torch.equal(base[name], value) for name, value in trained.backbone.base_tensors().items())
     assert len(tensors) == len(own) + len(base)
 
@@ -132,8 +133,8 @@ def test_safetensors_of_a_merged_model_have_no_adapter(
     tensors = load_file(tmp_path / "out" / "model.safetensors")
     assert not any("adapter" in name for name in tensors)
     assert call(capsys, "export", run, "--merge", "--out", str(tmp_path / "merged"))[0] == 0
-    merged = load_state(tmp_path / "merged" / "backbone.safetensors")
-    again = load_state(tmp_path / "out" / "model.safetensors")
+    merged = load_state(tmp_path / "merged" / "backbone.safetensors", DINOV2)
+    again = load_state(tmp_path / "out" / "model.safetensors", DINOV2)
     assert merged.keys() == again.keys()
     assert all(torch.equal(value, again[name]) for name, value in merged.items())
 

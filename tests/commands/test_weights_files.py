@@ -45,10 +45,13 @@ def published(server: Any, own_home: Path, tmp_path: Path, monkeypatch: pytest.M
 
 
 def entry(tmp_path: Path, **facts: str) -> None:
-    """Describe one file more, which no backbone reads."""
-    lines = [f'{key} = "{value}"' for key, value in {"title": "Other", "file": "other.pt", "licence": "MIT"}.items()]
-    lines += [f'{key} = "{value}"' for key, value in facts.items()]
-    (tmp_path / "configs" / "weights.toml").write_text("\n".join(["[other]", *lines]))
+    """Add a backbone whose file is another one than any that is published."""
+    facts = {"file": "other.pt", "licence": "MIT"} | facts
+    source = (tmp_path / "configs" / "backbone" / "dinov2_s.py").read_text()
+    head = source[: source.index("    weights=dict(")].replace("dinov2_s", "other")
+    tail = source[source.index("    level_strides") :]
+    weights = ", ".join(f"{key}={value!r}" for key, value in facts.items())
+    (tmp_path / "configs" / "backbone" / "other.py").write_text(f"{head}    weights=dict({weights}),\n{tail}")
 
 
 def row(shown: str, name: str) -> str:
@@ -143,19 +146,15 @@ def test_gated_file_names_the_form(run: Any, published: Path, tmp_path: Path) ->
     assert "by hand (gated)" in row(run("weights", "list")[1], "other")
 
 
-def test_file_without_backbone_is_fetched_and_said_to_be_unread(
-    run: Any, published: Path, server: Any, tmp_path: Path
-) -> None:
+def test_file_without_a_published_checksum_says_so(run: Any, published: Path, server: Any, tmp_path: Path) -> None:
     url = server.put("other.pt", b"scripted")
     entry(tmp_path, url=url)
     code, out, _ = run("weights", "fetch", "other")
     assert code == 0
     assert "fetched, 8 bytes, neither size nor checksum is published" in out
-    assert "No backbone of this version reads this file yet." in out
     code, out, _ = run("weights", "verify", "other")
-    assert code == 0
-    assert "not read: no backbone of this version uses this file" in out
-    assert "no checksum is published that it could be compared with" in out
+    assert code == 1
+    assert "WRONG: tensors" in out
     entry(tmp_path, url=url, sha256="ab" * 32)
     code, out, _ = run("weights", "verify", "other")
     assert code == 1

@@ -1,0 +1,36 @@
+"""DINOv2 ViT-L with 4 registers, published for 14 px patches, run at 16 px on 512 px images (token grid 32 x 32).
+
+Weights: Apache-2.0; size and checksum of the file are not known.
+"""
+
+backbone = dict(
+    name="dinov2_l_reg",
+    title="DINOv2 ViT-L with registers",
+    embed_dim=1024,
+    depth=24,
+    patch_px=16,
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    weights=dict(
+        file="dinov2_vitl14_reg4_pretrain.pth",
+        url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/dinov2_vitl14_reg4_pretrain.pth",
+        bytes=None,
+        sha256=None,
+        licence="Apache-2.0",
+    ),
+    level_strides=[4, 8, 16, 32],
+)
+
+model = dict(
+    backbone=dict(
+        type="rs_adapt.Dinov2",
+        embed_dim=1024,
+        depth=24,
+        num_heads=16,
+        patch_px=16,
+        image_px=512,
+        out_layers=[7, 11, 15, 23],
+        level_scales=[4.0, 2.0, 1.0, 0.5],
+        num_registers=4,
+    ),
+)

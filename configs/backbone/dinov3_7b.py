@@ -1,0 +1,41 @@
+"""DINOv3 ViT-7B, patch 16, pre-trained on 1 689 million web images (LVD-1689M).
+
+Weights: DINOv3 License, gated. Ask Meta for access and supply the file with `--weights`. The licence is no open-source
+one: redistribution only under the same licence with a copy of it, acknowledgement in publications, no military use.
+27 GB in fp32: for large GPUs only.
+"""
+
+backbone = dict(
+    name="dinov3_7b",
+    title="DINOv3 ViT-7B (gated)",
+    embed_dim=4096,
+    depth=40,
+    patch_px=16,
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    weights=dict(
+        file="dinov3_vit7b16_pretrain_lvd1689m-a955f4ea.pth",
+        url="https://dl.fbaipublicfiles.com/dinov3/dinov3_vit7b16/dinov3_vit7b16_pretrain_lvd1689m-a955f4ea.pth",
+        bytes=None,
+        # Its first 8 digits are the end of the file's name.
+        sha256=None,
+        licence="DINOv3 License",
+        gated="https://ai.meta.com/resources/models-and-libraries/dinov3-downloads/",
+    ),
+    level_strides=[4, 8, 16, 32],
+)
+
+model = dict(
+    backbone=dict(
+        type="rs_adapt.Dinov3",
+        embed_dim=4096,
+        depth=40,
+        num_heads=32,
+        patch_px=16,
+        out_layers=[9, 19, 29, 39],
+        level_scales=[4.0, 2.0, 1.0, 0.5],
+        mlp_dim=8192,
+        gated_mlp=True,
+        num_registers=4,
+    ),
+)

@@ -1,0 +1,155 @@
+"""The visual tower of CLIP as a segmentation backbone.
+
+CLIP: Radford et al., arXiv 2103.00020. The text tower, the last norm and the projection are not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from rs_adapt.backbones import handles
+from rs_adapt.backbones.conversion import Layout, Names, Row, VitSize
+from rs_adapt.backbones.vit import Vit
+from rs_adapt.errors import WeightsError
+from rs_adapt.registry import MODELS
+
+if TYPE_CHECKING:
+    from rs_adapt.adapters import Adapter
+
+_CLS, _POSITIONS = "embeddings.class_embedding", "embeddings.position_embedding.weight"
+_PATCHES = "embeddings.patch_embedding.*"
+# A kernel may be resized to a near size (14 to 16 px); one of twice the size is that of another model.
+_MOST_RESIZED = 1.5
+
+_ORIGINAL_ROWS: list[Row] = [
+    ("class_embedding", (_CLS,)),
+    ("positional_embedding", (_POSITIONS,)),
+    # Of the bias, what a method has made of it.
+    ("conv1.*", (_PATCHES,)),
+    ("ln_pre.*", ("pre_layrnorm.*",)),
+    ("ln_post.*", ()),
+    ("proj", ()),
+    *(
+        (
+            f"transformer.resblocks.#.attn.in_proj_{kind}",
+            tuple(f"layers.#.self_attn.{part}_proj.{kind}" for part in "qkv"),
+        )
+        for kind in ("weight", "bias")
+    ),
+    ("transformer.resblocks.#.attn.out_proj.*", ("layers.#.self_attn.out_proj.*",)),
+    *((f"transformer.resblocks.#.ln_{i}.*", (f"layers.#.layer_norm{i}.*",)) for i in (1, 2)),
+    ("transformer.resblocks.#.mlp.c_fc.*", ("layers.#.mlp.fc1.*",)),
+    ("transformer.resblocks.#.mlp.c_proj.*", ("layers.#.mlp.fc2.*",)),
+]
+_TRANSFORMERS_ROWS: list[Row] = [
+    *((name, (name,)) for name in (_CLS, _POSITIONS, _PATCHES, "pre_layrnorm.*")),
+    ("embeddings.position_ids", ()),
+    ("post_layernorm.*", ()),
+    *(
+        (f"encoder.layers.#.{part}.*", (f"layers.#.{part}.*",))
+        for part in (
+            *(f"self_attn.{part}" for part in ("q_proj", "k_proj", "v_proj", "out_proj")),
+            *("layer_norm1", "layer_norm2", "mlp.fc1", "mlp.fc2"),
+        )
+    ),
+]
+
+NAMES = Names(
+    family="CLIP",
+    original=Layout(
+        title="the original CLIP",
+        marks=("transformer.resblocks.", "conv1."),
+        example="visual.transformer.resblocks.N.*",
+        rows=_ORIGINAL_ROWS,
+    ),
+    transformers=Layout(
+        title="transformers' CLIP",
+        marks=("embeddings.", "encoder.layers."),
+        example="encoder.layers.N.*",
+        rows=_TRANSFORMERS_ROWS,
+        aliases={"layers.": "encoder.layers."},
+    ),
+    prefixes=("visual.", "clip.", "vision_model."),
+    kernel="embeddings.patch_embedding.weight",
+    positions=_POSITIONS,
+    positions_ndim=2,
+    tokens=(_CLS, "pre_layrnorm.weight"),
+    embeddings=("class_embedding", "position_embedding.weight"),
+    zero_biases=(r"embeddings\.patch_embedding",),
+    sizes={(768, 12): ("ViT-B", "clip_b_16"), (1024, 24): ("ViT-L", "clip_l_14")},
+)
+
+
+@MODELS.register_module()
+class Clip(Vit):
+    """CLIP's visual ViT of any size; arguments that are not described here are those of `Vit`.
+
+    Input sizes other than image_px work too: positions are then interpolated in each forward. The patch embedding has a
+    bias, which is zero in CLIP (see `Names.zero_biases`).
+    """
+
+    pre_layrnorm: nn.Module
+
+    def __init__(
+        self,
+        *,
+        embed_dim: int,
+        depth: int,
+        num_heads: int,
+        patch_px: int = 16,
+        image_px: int = 512,
+        out_layers: Sequence[int],
+        adapter: Adapter | Mapping[str, Any] | None = None,
+        level_scales: Sequence[float] = (4.0, 2.0, 1.0, 0.5),
+        frozen: bool = True,
+        weights: str | Path | None = None,
+    ) -> None:
+        """Build the ViT, fill it, then put the adapter in."""
+
+        def parts() -> dict[str, nn.Module]:
+            # Imported here: transformers takes seconds, and converting weights does not need it.
+            from rs_adapt.backbones.clip_parts import clip_parts
+
+            return clip_parts(embed_dim, depth, num_heads, patch_px, image_px)
+
+        super().__init__(
+            parts=parts,
+            handles=handles.CLIP,
+            names=NAMES,
+            num_prefix=1,
+            embed_dim=embed_dim,
+            depth=depth,
+            num_heads=num_heads,
+            patch_px=patch_px,
+            image_px=image_px,
+            out_layers=out_layers,
+            level_scales=level_scales,
+            adapter=adapter,
+            frozen=frozen,
+            weights=weights,
+        )
+
+    def fill_constants(self) -> None:
+        """Number the positions."""
+        ids: Tensor = self.embeddings.position_ids  # type: ignore[assignment]
+        ids.copy_(torch.arange(ids.shape[1]))
+
+    def embed(self, x_B3HW: Tensor) -> Tensor:
+        """Return the tokens (B, 1 + h*w, D), which CLIP normalises before the first block."""
+        x_BND: Tensor = self.pre_layrnorm(self.embeddings(x_B3HW, interpolate_pos_encoding=True))
+        return x_BND
+
+    def check_file(self, path: Path, state: Mapping[str, Tensor], given: VitSize) -> None:
+        """Refuse a file of another size, of width or of patches: ViT-B/32 and ViT-B/16 differ in the patch alone."""
+        super().check_file(path, state, given)
+        if not 1 / _MOST_RESIZED <= given.patch_px / self.patch_px <= _MOST_RESIZED:
+            raise WeightsError(
+                f"{path}: file is {given.model(NAMES)}/{given.patch_px}, and this backbone has patches of "
+                f"{self.patch_px} px: that is another model. Name the file of the same patch, or the backbone of this "
+                "file (clip_b_32 or clip_b_16)"
+            )

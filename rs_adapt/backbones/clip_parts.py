@@ -1,0 +1,50 @@
+"""The modules of CLIP's visual ViT, taken from `transformers`; imported only when one is built."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from transformers.models.clip.configuration_clip import CLIPVisionConfig
+from transformers.models.clip.modeling_clip import CLIPEncoderLayer, CLIPVisionEmbeddings
+
+
+class ClipLayer(CLIPEncoderLayer):  # type: ignore[misc]
+    """A block of CLIP with places (`scale1`, `scale2`) for what is added to the stream, where DINOv2 has LayerScale."""
+
+    def __init__(self, config: CLIPVisionConfig) -> None:
+        super().__init__(config)
+        self.scale1, self.scale2 = nn.Identity(), nn.Identity()
+
+    def forward(self, x_BND: Tensor) -> Tensor:
+        """Return the tokens after the block."""
+        attended_BND, _ = self.self_attn(hidden_states=self.layer_norm1(x_BND), attention_mask=None)
+        x_BND = x_BND + self.scale1(attended_BND)
+        y_BND: Tensor = x_BND + self.scale2(self.mlp(self.layer_norm2(x_BND)))
+        return y_BND
+
+
+def clip_parts(embed_dim: int, depth: int, num_heads: int, patch_px: int, image_px: int) -> dict[str, nn.Module]:
+    """Return embeddings, the norm after them, and blocks, with transformers' own start values.
+
+    Args:
+        embed_dim: width.
+        depth: number of blocks.
+        num_heads: attention heads.
+        patch_px: side of a patch.
+        image_px: side of the image that the position grid is made for.
+    """
+    config = CLIPVisionConfig(
+        hidden_size=embed_dim,
+        intermediate_size=4 * embed_dim,
+        num_hidden_layers=depth,
+        num_attention_heads=num_heads,
+        patch_size=patch_px,
+        image_size=image_px,
+    )
+    config._attn_implementation = "sdpa"
+    embeddings = CLIPVisionEmbeddings(config)
+    embeddings.patch_embedding = nn.Conv2d(3, embed_dim, patch_px, patch_px, bias=True)
+    return {
+        "embeddings": embeddings,
+        "pre_layrnorm": nn.LayerNorm(embed_dim, eps=config.layer_norm_eps),
+        "layers": nn.ModuleList(ClipLayer(config) for _ in range(depth)),
+    }

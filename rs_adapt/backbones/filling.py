@@ -1,0 +1,82 @@
+"""Values for the tensors of a ViT: random ones that are the same everywhere, or those of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rs_adapt.backbones.conversion import Names
+from rs_adapt.backbones.weights import tensors_sha256
+from rs_adapt.errors import WeightsError
+
+_INIT_SEED = 0
+_EMBEDDING_STD = 0.02
+
+
+@torch.no_grad()
+def fill_random(params: Mapping[str, nn.Parameter], names: Names) -> str:
+    """Fill tensors at random, always with the same values, and leave the global random state alone.
+
+    Returns:
+        The SHA-256 over them.
+    """
+    # Standard deviation 1 / sqrt(fan in) rather than DINOv2's 0.02 (made for training from scratch at width 1024): the
+    # blocks of a narrow frozen ViT would do next to nothing. numpy draws the same bits on every processor, torch does
+    # not.
+    generator = np.random.default_rng(_INIT_SEED)
+    for name, param in params.items():
+        if name.endswith(names.embeddings):
+            std = _EMBEDDING_STD
+        elif param.ndim >= 2:
+            std = param[0].numel() ** -0.5
+        else:
+            param.fill_(0.0 if name.endswith("bias") else 1.0)
+            continue
+        values = generator.standard_normal(tuple(param.shape), dtype=np.float32)
+        param.copy_(torch.from_numpy(values * np.float32(std)))
+    return tensors_sha256(params)
+
+
+@torch.no_grad()
+def fill_from_state(
+    params: Mapping[str, nn.Parameter],
+    *,
+    source: Mapping[str, Tensor],
+    fitted: Mapping[str, Tensor],
+    path: Path,
+    ours: str,
+) -> str:
+    """Fill tensors from a file's.
+
+    Args:
+        params: what to fill.
+        source: the file's tensors under our names.
+        fitted: the same at the ViT's patch size and position grid.
+        path: the file, for messages.
+        ours: what is filled, for messages.
+
+    Returns:
+        The SHA-256 over the file's tensors.
+
+    Raises:
+        WeightsError: if tensors are missing, too many or of another shape.
+    """
+    shapes = {name: tuple(param.shape) for name, param in params.items()}
+    wrong = [name for name in shapes.keys() | fitted.keys() if shapes.get(name) != _shape(fitted.get(name))]
+    if wrong:
+        name = sorted(wrong)[0]
+        raise WeightsError(
+            f"{path}: {len(wrong)} tensors do not fit, e.g. {name}: "
+            f"the file has {_shape(fitted.get(name)) or 'none'}, {ours} needs {shapes.get(name, 'none')}"
+        )
+    for name, param in params.items():
+        param.copy_(fitted[name])
+    return tensors_sha256({name: source[name] for name in params})
+
+
+def _shape(tensor: Tensor | None) -> tuple[int, ...] | None:
+    return None if tensor is None else tuple(tensor.shape)

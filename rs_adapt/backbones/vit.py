@@ -1,0 +1,300 @@
+"""What all ViT backbones share: a frozen ViT, the adapter inside, four feature maps out.
+
+The parts of a ViT are those of `transformers`; the loop over blocks is here, because that is where adapters act. A
+family of ViTs says what its parts are, how they are called, and what its blocks need beside the tokens.
+
+Shapes: B batch, N tokens (prefix such as CLS and registers first), D embed, h/w token grid, H/W pixels, M prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from rs_adapt.backbones.arguments import check_arguments
+from rs_adapt.backbones.conversion import Names, VitSize, measure, resize
+from rs_adapt.backbones.features import Features, scale_map, tokens_to_map
+from rs_adapt.backbones.filling import fill_from_state, fill_random
+from rs_adapt.backbones.handles import Block
+from rs_adapt.backbones.weights import RANDOM, load_state, tensors_sha256
+from rs_adapt.errors import ConfigError, DataError, IncompatibleCell, WeightsError
+from rs_adapt.registry import MODELS
+
+if TYPE_CHECKING:
+    from rs_adapt.adapters import Adapter
+
+
+class Vit(nn.Module):
+    """Base of the ViT backbones: they return the outputs of some blocks as maps of different resolution.
+
+    It has no `init_weights`: mmengine would call it after the weights are loaded.
+
+    Attributes:
+        takes_tokens: False where attention is in windows, which have no place for the tokens of prompt methods.
+
+    Args:
+        parts: makes the modules of the ViT; among them are `embeddings` and `layers`. It is called on the meta device.
+        handles: path of each part of a block by handle.
+        names: how the family's tensors are called.
+        num_prefix: tokens before the patches.
+        embed_dim: width D.
+        depth: number of blocks.
+        num_heads: attention heads; divides embed_dim.
+        patch_px: side of a patch, pixels. Weights with another patch size are resized.
+        image_px: image size that the position grid is made for ((image_px // patch_px) squared), or None for a ViT
+            without learned positions.
+        out_layers: blocks (from 0, ascending) whose outputs are taken, before the final norm.
+        level_scales: size of each map relative to the token grid, one per out_layer.
+        adapter: an adapter, a config dict of one, or None.
+        frozen: the ViT does not train; False trains all of it and allows no adapter.
+        weights: path of a file that `load_state` reads, or None or "random": random weights that are the same in every
+            process and leave the global random state alone.
+
+    Raises:
+        ConfigError: if values contradict each other.
+        IncompatibleCell: if the adapter adds tokens and the ViT takes none.
+        WeightsError: if the weights are missing, damaged or of another size.
+    """
+
+    takes_tokens: ClassVar[bool] = True
+    embeddings: nn.Module
+    layers: nn.ModuleList
+
+    def __init__(
+        self,
+        *,
+        parts: Callable[[], Mapping[str, nn.Module]],
+        handles: Mapping[str, str],
+        names: Names,
+        num_prefix: int,
+        embed_dim: int,
+        depth: int,
+        num_heads: int,
+        patch_px: int,
+        image_px: int | None,
+        out_layers: Sequence[int],
+        level_scales: Sequence[float],
+        adapter: Adapter | Mapping[str, Any] | None,
+        frozen: bool,
+        weights: str | Path | None,
+    ) -> None:
+        super().__init__()
+        check_arguments(embed_dim, depth, num_heads, patch_px, image_px, out_layers, level_scales)
+        if adapter is not None and not frozen:
+            raise ConfigError("frozen=False trains the whole ViT and takes no adapter: leave one of the two out")
+        self.embed_dim, self.depth, self.patch_px, self.image_px = embed_dim, depth, patch_px, image_px
+        self.out_layers, self.level_scales = tuple(out_layers), tuple(level_scales)
+        self.num_prefix, self.frozen = num_prefix, frozen
+        self._handles, self.names = dict(handles), names
+
+        device = torch.empty(0).device
+        # On "meta" nothing is allocated or drawn, so transformers' own initialisation costs nothing.
+        with torch.device("meta"):
+            for name, module in parts().items():
+                self.add_module(name, module)
+        if device.type != "meta":
+            self.to_empty(device=device)
+            self.fill_constants()
+            random = weights is None or str(weights) == RANDOM
+            self._filled_sha256 = self._fill_random() if random else self._fill_from(Path(str(weights)))
+
+        # Taken before an adapter wraps anything: these tensors, under these names, are the base.
+        self._base_params: dict[str, nn.Parameter] = dict(self.named_parameters())
+        self._filled_versions = self._versions()
+        self.requires_grad_(not frozen)
+        self.adapter: Adapter | None = None
+        if adapter is not None:
+            from rs_adapt.adapters import attach
+
+            built: Adapter = MODELS.build(adapter) if isinstance(adapter, Mapping) else adapter
+            if built.adds_tokens and not self.takes_tokens:
+                raise IncompatibleCell(
+                    f"{type(built).__name__} adds tokens, and attention of {self.names.family} is in windows, "
+                    "which have no place for more. Use a method without prompts, or another backbone."
+                )
+            attach(built, self)
+            self.adapter = built
+        self.train()
+
+    def fill_constants(self) -> None:
+        """Give values to buffers that no file holds (a family that has some)."""
+
+    def embed(self, x_B3HW: Tensor) -> Tensor:
+        """Return the tokens (B, N, D) that the first block takes."""
+        x_BND: Tensor = self.embeddings(x_B3HW)
+        return x_BND
+
+    def beside(self, x_B3HW: Tensor) -> Any:
+        """Return what the blocks take beside the tokens: rotary positions, the grid; None for a plain ViT."""
+        return None
+
+    def run_block(self, layer: int, x_BND: Tensor, beside: Any) -> Tensor:
+        """Return the tokens after a block."""
+        y_BND: Tensor = self.layers[layer](x_BND)
+        return y_BND
+
+    def fit(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a file's tensors (under our names) at the patch size and the position grid of this ViT."""
+        return resize(state, self.names, patch_px=self.patch_px, image_px=self.image_px)
+
+    def check_file(self, path: Path, state: Mapping[str, Tensor], given: VitSize) -> None:
+        """Refuse a file (tensors under our names) of another model of the family.
+
+        Raises:
+            WeightsError: says what the file is, and what this backbone needs.
+        """
+        wanted = VitSize(embed_dim=self.embed_dim, depth=self.depth, patch_px=self.patch_px)
+        if (given.embed_dim, given.depth) != (wanted.embed_dim, wanted.depth):
+            raise WeightsError(
+                f"{path}: file is {given.model(self.names)} ({given.embed_dim} wide, {given.depth} deep), "
+                f"{wanted.config(self.names)} needs {wanted.embed_dim} wide, {wanted.depth} deep"
+            )
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The blocks' handles, for adapters (see `rs_adapt.backbones.handles`)."""
+        return [Block(layer, self._handles) for layer in self.layers]
+
+    @property
+    def patch_embed(self) -> nn.Module:
+        """The convolution that makes patch tokens of pixels, for adapters."""
+        return self.get_submodule(self.names.kernel.removesuffix(".weight"))
+
+    def replace(self, name: str, module: nn.Module) -> None:
+        """Put `module` where the handle `name` of the ViT itself (`patch_embed`) points to."""
+        assert name == "patch_embed", name
+        self.set_submodule(self.names.kernel.removesuffix(".weight"), module, strict=True)
+
+    def forward(self, x_B3HW: Tensor) -> Features:
+        """Compute the feature maps.
+
+        Args:
+            x_B3HW: normalised images (B, 3, H, W), float; H and W are multiples of patch_px.
+
+        Returns:
+            One map (B, D, h*s, w*s) for each out_layer, with h = H / patch_px and s its level scale; `.queries` are
+            the adapter's.
+
+        Raises:
+            DataError: if H or W is no multiple of patch_px, or too small for the smallest map.
+        """
+        grid_hw = self.grid(x_B3HW)
+        if self.adapter is not None:
+            return Features(self._maps(x_B3HW, grid_hw), self.adapter.queries())
+        if self.frozen:
+            with torch.no_grad():
+                return Features(self._maps(x_B3HW, grid_hw))
+        return Features(self._maps(x_B3HW, grid_hw))
+
+    @contextmanager
+    def without_adapter(self) -> Iterator[None]:
+        """Make the ViT give the features of its base while the context lasts."""
+        adapter, self.adapter = self.adapter, None
+        try:
+            with nullcontext() if adapter is None else adapter.unwrapped():
+                yield
+        finally:
+            self.adapter = adapter
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of the adapter (or of all, if the ViT trains); a frozen ViT stays in eval mode."""
+        super().train(mode)
+        if self.frozen:
+            adapter = getattr(self, "adapter", None)
+            own = {self} if adapter is None else {self, *adapter.modules()}
+            for module in self.modules():
+                if module not in own:
+                    module.training = False
+        return self
+
+    def base_sha256(self) -> str:
+        """SHA-256 over the tensors that the ViT was filled from (name, shape, fp32 bytes), adapter excluded.
+
+        The tensors are those of the file, before patch kernel and positions are resized: resizing rounds differently
+        on different processors, and the same weights must have the same name everywhere. Where weights were written
+        after that (`load_state_dict`, training), it is the hash of the current values.
+
+        Raises:
+            WeightsError: if the ViT was built on the meta device and has no values.
+        """
+        if any(param.is_meta for param in self._base_params.values()):
+            raise WeightsError("this backbone was built without values (meta device): there is nothing to hash")
+        # In-place writes raise a tensor's version; moving to another device does not.
+        if self._versions() == self._filled_versions:
+            return self._filled_sha256
+        return tensors_sha256(self._base_params)
+
+    def base_tensors(self) -> dict[str, Tensor]:
+        """The ViT's own tensors, as they are now, under their names without any adapter around them."""
+        return {name: param.detach() for name, param in self._base_params.items()}
+
+    def _versions(self) -> tuple[int, ...]:
+        return tuple(param._version for param in self._base_params.values())
+
+    def grid(self, x_B3HW: Tensor) -> tuple[int, int]:
+        """Return rows and columns of the token grid of images.
+
+        Raises:
+            DataError: if they do not divide into patches.
+        """
+        height, width = x_B3HW.shape[-2:]
+        p = self.patch_px
+        if height % p or width % p or not height or not width:
+            valid = [f"{max(size // p, 1) * p} or {(size // p + 1) * p}" for size in (height, width)]
+            raise DataError(
+                f"an image of {height} x {width} px does not divide into patches of {p} px: "
+                f"nearest valid height {valid[0]}, width {valid[1]}"
+            )
+        return height // p, width // p
+
+    @torch.no_grad()
+    def base_tokens(self, x_B3HW: Tensor) -> Tensor:
+        """Tokens (B, N, D), prefix first, after the last block in use, of the ViT without adapter, no gradient."""
+        # Not `without_adapter`, which a compiler could not follow: the blocks are run here without the adapter's hooks.
+        with nullcontext() if self.adapter is None else self.adapter.unwrapped():
+            x_BND, beside = self.embed(x_B3HW), self.beside(x_B3HW)
+            for layer in range(self.out_layers[-1] + 1):
+                x_BND = self.run_block(layer, x_BND, beside)
+        return x_BND
+
+    def _maps(self, x_B3HW: Tensor, grid_hw: tuple[int, int]) -> list[Tensor]:
+        if self.adapter is not None and self.adapter.needs_base_tokens:
+            self.adapter.prepare(lambda: self.base_tokens(x_B3HW))
+        x_BND, beside = self.embed(x_B3HW), self.beside(x_B3HW)
+        maps: list[Tensor] = []
+        for layer in range(self.out_layers[-1] + 1):
+            x_BND = self._adapted_block(layer, x_BND, beside, grid_hw)
+            if layer in self.out_layers:
+                map_BDhw = tokens_to_map(x_BND, grid_hw, num_prefix=self.num_prefix)
+                maps.append(scale_map(map_BDhw, self.level_scales[len(maps)]))
+        return maps
+
+    def _adapted_block(self, layer: int, x_BND: Tensor, beside: Any, grid_hw: tuple[int, int]) -> Tensor:
+        if self.adapter is None:
+            return self.run_block(layer, x_BND, beside)
+        prompt_MD = self.adapter.tokens(layer)
+        if prompt_MD is None:
+            x_BND = self.run_block(layer, x_BND, beside)
+        else:
+            prompt_BMD = prompt_MD.to(x_BND.dtype).expand(x_BND.shape[0], -1, -1)
+            first, end = self.num_prefix, self.num_prefix + prompt_BMD.shape[1]
+            x_BND = torch.cat([x_BND[:, :first], prompt_BMD, x_BND[:, first:]], dim=1)
+            x_BND = self.run_block(layer, x_BND, beside)
+            x_BND = torch.cat([x_BND[:, :first], x_BND[:, end:]], dim=1)
+        return self.adapter.after_block(x_BND, layer, grid_hw)
+
+    def _fill_random(self) -> str:
+        return fill_random(dict(self.named_parameters()), self.names)
+
+    def _fill_from(self, path: Path) -> str:
+        state = load_state(path, self.names)
+        self.check_file(path, state, measure(state, self.names))
+        ours = VitSize(embed_dim=self.embed_dim, depth=self.depth, patch_px=self.patch_px).config(self.names)
+        return fill_from_state(
+            dict(self.named_parameters()), source=state, fitted=self.fit(state), path=path, ours=ours
+        )
