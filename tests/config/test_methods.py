@@ -73,3 +73,15 @@ def test_facts_of_a_gated_mlp_reach_the_adapter() -> None:
 def test_facts_reach_an_adapter_within_an_adapter() -> None:
     host = adapter_of("cobot+vpt")["adapters"]["cobot"]["host"]
     assert (host["embed_dim"], host["depth"], host["mlp_dim"]) == (1024, 24, 4096)
+
+
+def test_prompt_methods_say_that_they_add_tokens() -> None:
+    from rs_adapt.registry import MODELS
+
+    for name in (name for name in axes.values("method") if not name.startswith("peft")):
+        file = axes.load("method", name)
+        adapter = file["model"]["backbone"]["adapter"]
+        adds = adapter is not None and MODELS.get(adapter["type"]).adds_tokens
+        assert file["method"].get("adds_tokens", False) == adds, name
+    assert axes.peek("method", "lora+vpt")["method"]["adds_tokens"]
+    assert not axes.peek("method", "lora+rein")["method"]["adds_tokens"]
