@@ -66,6 +66,7 @@ def _missing(path: Path, facts: Mapping[str, Any] | None) -> str:
     size = f"{facts['bytes']} bytes" if facts.get("bytes") else "size not published"
     licence = f"  licence: {facts['licence']}\n" if facts.get("licence") else ""
     digest = f"sha256 {facts['sha256']}" if facts.get("sha256") else "sha256 not published"
+    address = f"  URL:  {facts['url']}\n"
     command = fetch_command(facts)
     if facts.get("gated"):
         how = (
@@ -77,7 +78,8 @@ def _missing(path: Path, facts: Mapping[str, Any] | None) -> str:
     return (
         f"base weights not found: looked for {path}\n"
         f"  file: {facts['file']} ({size}, {digest})\n"
-        f"  URL:  {facts['url']}\n"
+        # A gated address needs a key: without it there is an error page.
+        f"{'' if facts.get('gated') else address}"
         f"{licence}"
         f"{how}"
         f"  {command} --from FILE"

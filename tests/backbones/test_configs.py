@@ -99,7 +99,7 @@ def test_missing_gated_weights_name_licence_and_form(tmp_path: Path) -> None:
     assert "DINOv3 License" in text
     assert "under the same licence only" in text
     assert facts.gated in text
-    assert f"--weights {facts.file}" in text
+    assert "rs-adapt weights fetch dinov3-l-sat --from FILE" in text
     # A link that needs a key would only give an error page.
     assert "curl" not in text
     assert facts.url not in text
@@ -107,5 +107,5 @@ def test_missing_gated_weights_name_licence_and_form(tmp_path: Path) -> None:
 
 def test_missing_free_weights_name_their_licence(tmp_path: Path) -> None:
     facts = config("clip_l_14").backbone.weights
-    with pytest.raises(WeightsError, match=r"licence: MIT\n.*\n  curl -L -o .*ViT-L-14.pt"):
+    with pytest.raises(WeightsError, match=r"licence: MIT\n.*\n  rs-adapt weights fetch clip-l-14\n"):
         find_weights(tmp_path / facts.file, facts)

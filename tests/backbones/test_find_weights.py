@@ -33,7 +33,7 @@ def test_missing_file_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.M
     # A file that a backbone reads is named by it; one behind a form cannot be fetched.
     with pytest.raises(WeightsError, match=r"rs-adapt weights fetch dinov2-s\n"):
         find_weights(tmp_path / "nothing", FACTS | {"file": "dinov2_vits14_pretrain.pth"})
-    with pytest.raises(WeightsError, match=r"Ask for access at https://example\.org/form.*\n  rs-adapt .* --from FILE"):
+    with pytest.raises(WeightsError, match=r"Ask for it at https://example\.org/form.*\n  rs-adapt .* --from FILE"):
         find_weights(tmp_path / "nothing", FACTS | {"gated": "https://example.org/form"})
     with pytest.raises(WeightsError, match="--weights random"):
         find_weights(tmp_path / "nothing", None)
