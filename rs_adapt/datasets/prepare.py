@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rs_adapt.datasets.alone import alone
 from rs_adapt.datasets.own_scenes import make_from_scenes, scene_files
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 
@@ -59,7 +59,7 @@ def ensure_prepared(
         # Whatever it is, it was not made here, and making the tiles would delete it.
         raise ConfigError(f"{out_dir} is not empty and holds no prepared tiles. Move it away, or set RS_ADAPT_HOME.")
     out_dir.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(out_dir):
+    with alone(out_dir):
         if _finished(out_dir, facts):
             return
         building = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.new-", dir=out_dir.parent))
@@ -119,26 +119,6 @@ def _finished(out_dir: Path, facts: Any) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(marker, dict) and marker.get("facts") == facts
-
-
-@contextmanager
-def _alone(out_dir: Path) -> Iterator[None]:
-    """Hold the lock of a prepared folder; leftovers of interrupted runs are cleared by whoever holds it.
-
-    The system drops the lock when its holder ends, however it ends. Where files cannot be locked (some network disks,
-    Windows), two processes may both make the tiles; each builds in a folder of its own.
-    """
-    with (out_dir.parent / f".{out_dir.name}.lock").open("a") as handle:
-        try:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except (ImportError, OSError):
-            pass
-        else:
-            for leftover in out_dir.parent.glob(f".{out_dir.name}.*-*"):
-                shutil.rmtree(leftover, ignore_errors=True)
-        yield
 
 
 def _make_synthetic(
