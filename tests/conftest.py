@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    Originals = dict[str, tuple[Any, Any]]
+    WriteOriginals = Callable[..., Originals]
 
 # Read when torch is imported. The tensors here are tiny: more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
@@ -195,3 +198,45 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     web.shutdown()
     web.server_close()
     thread.join()
+
+
+@pytest.fixture
+def write_originals() -> WriteOriginals:
+    """Return a function that writes originals of a data set under their true names, and gives their pixels.
+
+    Called with (name, folder, scenes), it gives scene -> image (H, W, C) and label values (H, W). `size_px` is width
+    and height. Labels are blocks of 8 px, painted in the legend's colours where the data set's are.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from rs_adapt.datasets.originals import load_layout
+    from rs_adapt.scenes import write_geotiff
+
+    def write(name: str, folder: Path, scenes: Iterable[str], *, size_px: tuple[int, int] = (40, 24)) -> Originals:
+        layout = load_layout(name)
+        rng = np.random.default_rng(0)
+        colours = np.zeros((256, 3), np.uint8)
+        for one in layout.classes:
+            colours[one.value] = one.colours[0] if one.colours else 0
+        written = {}
+        for scene in scenes:
+            part = next((part for part in layout.parts if scene in (part.scenes or (scene,))), layout.parts[0])
+            fields = {"scene": scene, "split": part.split, "region": part.region}
+            if name == "loveda":
+                fields = {"scene": scene, "split": part.split.title(), "region": str(part.region).title()}
+            blocks = rng.choice([one.value for one in layout.classes], (size_px[1] // 8 + 1, size_px[0] // 8 + 1))
+            label = np.kron(blocks, np.ones((8, 8)))[: size_px[1], : size_px[0]].astype(np.uint8)
+            image = rng.integers(0, 256, (size_px[1], size_px[0], len(layout.bands)), dtype=np.uint8)
+            painted = colours[label] if layout.colour_labels else label
+            for pattern, pixels in ((layout.image_files[0], image), (layout.label_files[0], painted)):
+                path = folder / pattern.replace("**/", "").format(**fields)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if path.suffix == ".tif":
+                    write_geotiff(path, pixels)
+                else:
+                    Image.fromarray(pixels).save(path)
+            written[scene] = (image, label)
+        return written
+
+    return write

@@ -151,6 +151,27 @@ class Scene:
             values_HW = np.where(valid_HW, values_HW, 0).astype(np.uint8)
         return values_HW, valid_HW
 
+    def read_stored(self, box: Box, bands: Sequence[int]) -> NDArray[np.uint8]:
+        """Read bands of a window as they are stored, whatever a mask, an alpha band or a nodata value says of them.
+
+        Args:
+            box: the window in pixels, inside the scene.
+            bands: 1-based numbers; a band that is marked as alpha counts, too.
+
+        Returns:
+            Values, uint8, shape (H, W, C).
+
+        Raises:
+            DataError: the raster is not of 8 bit, has no such band, or cannot be decoded.
+        """
+        try:
+            bands_CHW, _ = self._source.read(box, bands)
+        except IndexError as error:
+            raise DataError(f"{self.info.path} lacks one of the bands {list(bands)}.") from error
+        if bands_CHW.dtype != np.uint8:
+            raise DataError(f"{self.info.path} holds values of type {bands_CHW.dtype}; needed is uint8.")
+        return np.ascontiguousarray(bands_CHW.transpose(1, 2, 0))
+
     def _stretch_range(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if self._stretch is None:
             bands_CHW, valid_HW = self._source.read_small(self._bands)

@@ -60,6 +60,9 @@ class MapWriter:
             "interleave": "pixel",
             "bigtiff": "if_safer",
         }
+        if num_bands > 3:
+            # GDAL would mark the fourth band as transparency, and readers would take its dark pixels for no data.
+            profile |= {"photometric": "RGB", "alpha": "unspecified"}
         if crs is not None:
             profile["crs"] = crs
         if crs is not None or tuple(transform) != (1.0, 0.0, 0.0, 0.0, 1.0, 0.0):

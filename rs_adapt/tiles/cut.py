@@ -84,11 +84,11 @@ def cut_scene(
                 continue
             name = tile_name(stem, box)
             rgb_HW3[~valid_HW] = 0
-            _write_png(img_dir / name, _pad(rgb_HW3, tile_px, 0))
+            _write_png(img_dir / name, pad_tile(rgb_HW3, tile_px, 0))
             if classes is not None and ann_dir is not None:
                 part_HW = classes[box.y0 : box.y1, box.x0 : box.x1]
                 part_HW = np.where(valid_HW, part_HW, np.uint8(ignore_value))
-                _write_png(ann_dir / name, _pad(part_HW, tile_px, ignore_value))
+                _write_png(ann_dir / name, pad_tile(part_HW, tile_px, ignore_value))
             tiles.append(
                 Tile(
                     name=name,
@@ -132,7 +132,8 @@ def _read_label(
     return classes_HW
 
 
-def _pad(array: NDArray[np.uint8], tile_px: int, value: int) -> NDArray[np.uint8]:
+def pad_tile(array: NDArray[np.uint8], tile_px: int, value: int) -> NDArray[np.uint8]:
+    """Fill an array of shape (H, W) or (H, W, C) up to `tile_px` at the right and at the bottom."""
     height_px, width_px = array.shape[:2]
     if (height_px, width_px) == (tile_px, tile_px):
         return array

@@ -137,7 +137,7 @@ def test_a_test_split_is_used_where_the_bench_has_one(own_configs: Path) -> None
 
 def test_missing_data_says_what_to_run() -> None:
     labelled = composed("isprs-dg").train_dataloader.dataset.labelled
-    for command in ("tools/dataset_converters/potsdam.py", "tools/dataset_converters/vaihingen.py"):
+    for command in ("rs-adapt data prepare potsdam", "rs-adapt data prepare vaihingen"):
         assert command in labelled.how_to_get
     assert "--data-root" in labelled.how_to_get
 

@@ -1,0 +1,67 @@
+"""Tasks over processes that end with the one that started them, however it ends."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from typing import TypeVar
+
+from rs_adapt.errors import RunFailed
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def default_jobs() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_all(work: Callable[[Task], Result], tasks: Sequence[Task], *, jobs: int) -> Iterator[Result]:
+    """Yield results as they come; with one job (or task) in this process, and in order.
+
+    Args:
+        work: a function of a module, so that other processes find it.
+        tasks: what it is called with, one by one.
+        jobs: processes.
+
+    Raises:
+        RunFailed: a process was ended from outside.
+        Exception: whatever `work` raises; tasks that have not begun are dropped.
+    """
+    jobs = min(jobs, len(tasks))
+    if jobs <= 1:
+        yield from map(work, tasks)
+        return
+    # Spawned: forked ones would hold this process's locks and pipes open after its end.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(max_workers=jobs, mp_context=context, initializer=_start)
+    try:
+        for future in as_completed([pool.submit(work, task) for task in tasks]):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise RunFailed(
+            "A worker process was ended from outside, perhaps because memory ran out. What is done is kept: the same "
+            f"command goes on; with fewer --jobs than {jobs} it takes less memory."
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start() -> None:
+    # Ctrl-C reaches the whole group; who started the workers decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end_with_parent() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()

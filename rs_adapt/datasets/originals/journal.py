@@ -1,0 +1,114 @@
+"""What is cut already: a line a scene while tiles are made, one file of all scenes when they are complete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+JOURNAL = "journal.jsonl"
+MARKER = "prepared.json"
+# Bump when the same originals would give other tiles.
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneRecord:
+    """A scene that is cut.
+
+    Attributes:
+        region: of its part.
+        split: of its part.
+        scene: its name.
+        source_bytes: sizes of image and label as they were read: other files are cut anew.
+        size_px: width and height.
+        num_tiles: tiles of the image, and of the label.
+        sha256: over names and bytes of its tiles.
+        off_legend: pixels by colour ("r,g,b") of the label that are not in the legend.
+    """
+
+    region: str | None
+    split: str
+    scene: str
+    source_bytes: tuple[int, int]
+    size_px: tuple[int, int]
+    num_tiles: int
+    sha256: str
+    off_legend: Mapping[str, int]
+
+    @property
+    def key(self) -> tuple[str | None, str, str]:
+        """Return region, split and scene."""
+        return (self.region, self.split, self.scene)
+
+
+Records = dict[tuple[str | None, str, str], SceneRecord]
+
+
+def read_marker(folder: Path) -> tuple[Any, Records] | None:
+    """Return the facts and scenes of a finished folder, or None where there is no such folder."""
+    try:
+        content = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        return content["facts"], _by_key(content["scenes"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_marker(folder: Path, facts: Any, records: Iterable[SceneRecord], *, missing: Iterable[str]) -> None:
+    """Say that a folder is finished, and drop its journal."""
+    scenes = sorted(records, key=lambda record: (record.region or "", record.split, record.scene))
+    rows = ",\n".join(json.dumps(asdict(record)) for record in scenes)
+    head = f'"facts": {json.dumps(facts)},\n"missing": {json.dumps(list(missing))}'
+    (folder / MARKER).write_text(f'{{{head},\n"scenes": [\n{rows}\n]}}\n', encoding="utf-8")
+    (folder / JOURNAL).unlink(missing_ok=True)
+
+
+def read_journal(folder: Path) -> tuple[Any, Records] | None:
+    """Return the facts and scenes of an unfinished folder; a last line that was cut off is left out."""
+    try:
+        head, *lines = (folder / JOURNAL).read_text(encoding="utf-8").splitlines()
+        facts = json.loads(head)
+    except (OSError, ValueError):
+        return None
+    rows = []
+    for line in lines:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return facts, _by_key(rows)
+
+
+class Journal:
+    """The journal of an unfinished folder, written anew and then line by line; use it as a context manager."""
+
+    def __init__(self, folder: Path, facts: Any, records: Iterable[SceneRecord]) -> None:
+        lines = [json.dumps(facts), *(json.dumps(asdict(record)) for record in records)]
+        new = folder / f"{JOURNAL}.new"
+        new.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        # At once: killed in between, the old journal is still whole.
+        new.replace(folder / JOURNAL)
+        self._file = (folder / JOURNAL).open("a", encoding="utf-8")
+
+    def __enter__(self) -> Journal:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def add(self, record: SceneRecord) -> None:
+        """Note a scene whose tiles are all written."""
+        self._file.write(json.dumps(asdict(record)) + "\n")
+        self._file.flush()
+
+
+def _by_key(rows: Iterable[Mapping[str, Any]]) -> Records:
+    records = (
+        SceneRecord(**{**row, "source_bytes": tuple(row["source_bytes"]), "size_px": tuple(row["size_px"])})
+        for row in rows
+    )
+    return {record.key: record for record in records}

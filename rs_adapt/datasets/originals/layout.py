@@ -1,0 +1,187 @@
+"""What a manifest says about a data set's original files and the tiles that benches cut from them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rs_adapt.datasets.manifest import LabelClass, Manifest, load_manifest, manifest_names
+from rs_adapt.errors import UnknownName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One split, of one region where there are several.
+
+    Attributes:
+        region: None where the data set has one region.
+        split: "train" or "val".
+        scenes: names of its images; None where only the folder tells.
+        num_scenes: how many images are published.
+        num_tiles: how many tiles are published.
+    """
+
+    region: str | None
+    split: str
+    scenes: tuple[str, ...] | None
+    num_scenes: int
+    num_tiles: int
+
+    @property
+    def title(self) -> str:
+        """Return region and split, such as "rural train"."""
+        return f"{self.region} {self.split}" if self.region else self.split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """The originals and tiles of a data set or of one of its variants.
+
+    Attributes:
+        name: of the output, which is also its folder below the data root.
+        manifest: of the data set.
+        title: for people.
+        bands: of an image, in the order of its file; all of them go into the tiles.
+        parts: the splits that are cut.
+        image_files: patterns of an image's path, the preferred one first.
+        label_files: patterns of a label's path.
+        not_in: folders (globs) in which no image is looked for.
+        scene_names: regular expression of an image's name where no list holds them.
+        tile_px: side of a tile.
+        stride_px: step of the grid.
+        colour_labels: labels are painted by the legend; otherwise they hold values.
+        image_tile: path of an image's tile below the output's folder, with fields.
+        label_tile: path of a label's tile.
+    """
+
+    name: str
+    manifest: Manifest
+    title: str
+    bands: tuple[str, ...]
+    parts: tuple[Part, ...]
+    image_files: tuple[str, ...]
+    label_files: tuple[str, ...]
+    not_in: tuple[str, ...]
+    scene_names: str
+    tile_px: int
+    stride_px: int
+    colour_labels: bool
+    image_tile: str
+    label_tile: str
+
+    @property
+    def classes(self) -> tuple[LabelClass, ...]:
+        """Return the values of the label files."""
+        return self.manifest.classes
+
+    @property
+    def ignore_value(self) -> int:
+        """Return the label value of padding, and of colours that are in no legend."""
+        return int(self.manifest.facts["ignore_values"][0])
+
+    def folders(self, part: Part) -> tuple[str, str]:
+        """Return the folders of a part's image and label tiles below the output's folder."""
+        fields = {"region": part.region, "split": part.split}
+        heads = (pattern.rpartition("/")[0] for pattern in (self.image_tile, self.label_tile))
+        image, label = (head.format(**fields) for head in heads)
+        return image, label
+
+    def suffixes(self) -> tuple[str, str]:
+        """Return what follows the common name of image and label tiles, such as ".png"."""
+        image, label = (pattern.rpartition("}")[2] for pattern in (self.image_tile, self.label_tile))
+        return image, label
+
+
+def layout_names() -> list[str]:
+    """Return all that can be prepared: data sets with tiling and their variants, sorted."""
+    return sorted(_owners())
+
+
+def load_layout(name: str) -> Layout:
+    """Read the layout of a data set or variant; `-` and `_` are the same.
+
+    Raises:
+        UnknownName: nothing of this name can be prepared.
+    """
+    wanted = name.replace("-", "_").lower()
+    owners = _owners()
+    if wanted not in owners:
+        if wanted in manifest_names():
+            raise UnknownName(
+                f"{wanted} needs no preparing: the first run of its bench makes its tiles. To prepare: "
+                f"{', '.join(sorted(owners))}."
+            )
+        near = difflib.get_close_matches(wanted, owners, n=3)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise UnknownName(f"There is no data set {name!r} to prepare.{hint} Known: {', '.join(sorted(owners))}.")
+    manifest = load_manifest(owners[wanted])
+    facts = manifest.facts
+    files, tiling = facts["files"], facts["tiling"]
+    variant: Mapping[str, Any] = {} if wanted == manifest.name else facts["variants"][wanted]
+    return Layout(
+        name=wanted,
+        manifest=manifest,
+        title=variant.get("title", manifest.title),
+        bands=tuple(variant.get("bands", manifest.bands)),
+        parts=tuple(_parts(facts)),
+        image_files=_several(variant.get("image", files["image"])),
+        label_files=_several(files["label"]),
+        not_in=tuple(files.get("not_in", ())),
+        scene_names=files.get("scene_names", "[^/]+?"),
+        tile_px=tiling["tile_px"],
+        stride_px=tiling["stride_px"],
+        colour_labels=tiling["labels"] == "colours",
+        image_tile=variant.get("tile_image", tiling["image"]),
+        label_tile=tiling["label"],
+    )
+
+
+def path_pattern(pattern: str, layout: Layout) -> re.Pattern[str]:
+    """Return what finds the end of a path that a manifest's pattern describes; its groups are the pattern's fields."""
+    fields = {
+        "scene": f"(?P<scene>{layout.scene_names})",
+        "split": f"(?P<split>(?i:{'|'.join(sorted({part.split for part in layout.parts}))}))",
+        "region": f"(?P<region>(?i:{'|'.join(sorted({part.region or '' for part in layout.parts}))}))",
+    }
+    pieces = re.split(r"(\*\*/|\{\w+\})", pattern)
+    found = "".join(
+        r"(?:.*/)?" if piece == "**/" else fields[piece[1:-1]] if piece.startswith("{") else re.escape(piece)
+        for piece in pieces
+    )
+    return re.compile(f"(?:^|/){found}$")
+
+
+def _owners() -> dict[str, str]:
+    """Name of an output -> name of its manifest."""
+    manifests = [load_manifest(name) for name in manifest_names()]
+    tiled = [manifest for manifest in manifests if "tiling" in manifest.facts]
+    return {name: one.name for one in tiled for name in (one.name, *one.facts.get("variants", {}))}
+
+
+def _parts(facts: Mapping[str, Any]) -> list[Part]:
+    regions = facts["regions"].items() if "regions" in facts else [(None, facts["splits"])]
+    return [
+        _part(region, split, content)
+        for region, splits in regions
+        for split, content in splits.items()
+        # Images without published tiles have no labels.
+        if "tiles" in content
+    ]
+
+
+def _part(region: str | None, split: str, content: Mapping[str, Any]) -> Part:
+    scenes: tuple[str, ...] | None = None
+    if "ids" in content:
+        first, last = content["ids"]
+        scenes = tuple(str(number) for number in range(first, last + 1))
+    elif "scenes" in content:
+        scenes = tuple(content["scenes"])
+    number = content["images"] if scenes is None else len(scenes)
+    return Part(region=region, split=split, scenes=scenes, num_scenes=number, num_tiles=content["tiles"])
+
+
+def _several(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)

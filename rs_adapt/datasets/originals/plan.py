@@ -1,0 +1,76 @@
+"""What preparing a data set will do, and what it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rs_adapt.datasets.originals.journal import Records, SceneRecord
+from rs_adapt.datasets.originals.layout import Layout, Part
+from rs_adapt.datasets.originals.match import PartFound
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What will be done, before anything is.
+
+    Attributes:
+        layout: of the data set.
+        folder: that the tiles get into.
+        tile_px: side of a tile.
+        stride_px: step of the grid.
+        found: what the source holds, part by part.
+        done: scenes that are cut already.
+    """
+
+    layout: Layout
+    folder: Path
+    tile_px: int
+    stride_px: int
+    found: tuple[PartFound, ...]
+    done: Records
+
+    @property
+    def published(self) -> bool:
+        """Return whether the tiles are those of the published protocol."""
+        return (self.tile_px, self.stride_px) == (self.layout.tile_px, self.layout.stride_px)
+
+    def done_in(self, part: Part) -> list[str]:
+        """Return the names of a part's scenes that are cut already."""
+        return [scene for region, split, scene in self.done if (region, split) == (part.region, part.split)]
+
+    def missing(self) -> list[str]:
+        """Return a line for each part that is not complete."""
+        return [text for one in self.found if (text := one.missing(self.done_in(one.part)))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What is there now.
+
+    Attributes:
+        plan: what was to do.
+        records: all scenes of the folder; empty after a dry run.
+        num_kept: scenes that were there before, and intact.
+        num_cut: scenes that were cut now.
+    """
+
+    plan: Plan
+    records: tuple[SceneRecord, ...]
+    num_kept: int
+    num_cut: int
+
+    def of(self, part: Part) -> list[SceneRecord]:
+        """Return the scenes of a part."""
+        return [one for one in self.records if (one.region, one.split) == (part.region, part.split)]
+
+    def wrong_counts(self) -> list[str]:
+        """Return a line for each complete part whose number of tiles is not the published one."""
+        if not self.plan.published or not self.records:
+            return []
+        counts = [(part, self.of(part)) for part in self.plan.layout.parts]
+        return [
+            f"{part.title}: {tiles} tiles, published are {part.num_tiles}"
+            for part, records in counts
+            if len(records) >= part.num_scenes and (tiles := sum(one.num_tiles for one in records)) != part.num_tiles
+        ]

@@ -1,0 +1,98 @@
+"""Layouts: the parts and patterns of the manifests, and names."""
+
+from __future__ import annotations
+
+import pytest
+
+from rs_adapt.config import axes
+from rs_adapt.datasets.originals import layout_names, load_layout
+from rs_adapt.datasets.originals.layout import path_pattern
+from rs_adapt.errors import UnknownName
+
+
+def test_all_families_and_variants_can_be_prepared() -> None:
+    assert layout_names() == ["isaid", "loveda", "potsdam", "potsdam_irrg", "potsdam_rgbir", "vaihingen"]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        (
+            "loveda",
+            {
+                "rural train": (1366, 5464),
+                "rural val": (992, 3968),
+                "urban train": (1156, 4624),
+                "urban val": (677, 2708),
+            },
+        ),
+        ("potsdam", {"train": (24, 3456), "val": (14, 2016)}),
+        ("vaihingen", {"train": (16, 344), "val": (17, 398)}),
+        ("isaid", {"train": (1411, 33978), "val": (458, 11644)}),
+    ],
+)
+def test_parts_have_the_published_numbers(name: str, wanted: dict[str, tuple[int, int]]) -> None:
+    assert {part.title: (part.num_scenes, part.num_tiles) for part in load_layout(name).parts} == wanted
+
+
+def test_ids_of_loveda_tell_region_and_split() -> None:
+    ends = {part.title: (part.scenes[0], part.scenes[-1]) for part in load_layout("loveda").parts if part.scenes}
+    assert ends == {
+        "rural train": ("0", "1365"),
+        "urban train": ("1366", "2521"),
+        "rural val": ("2522", "3513"),
+        "urban val": ("3514", "4190"),
+    }
+
+
+def test_variants_differ_in_images_and_bands_alone() -> None:
+    plain, irrg, rgbir = (load_layout(name) for name in ("potsdam", "potsdam-irrg", "potsdam_rgbir"))
+    assert irrg.bands == ("near infrared", "red", "green")
+    assert rgbir.bands == ("red", "green", "blue", "near infrared")
+    assert irrg.image_files == ("top_potsdam_{scene}_IRRG.tif",)
+    assert plain.label_files == irrg.label_files == rgbir.label_files
+    assert plain.parts == irrg.parts == rgbir.parts
+    assert (irrg.suffixes(), rgbir.suffixes()) == ((".png", ".png"), (".tif", ".png"))
+
+
+def test_folders_are_those_that_the_benches_read() -> None:
+    for bench in ("loveda_r2u", "loveda_u2r", "isprs_p2v", "isprs_v2p"):
+        facts = axes.load("bench", bench)["bench"]
+        names = [facts["data"]] if isinstance(facts["data"], str) else facts["data"]
+        made = set()
+        for layout in map(load_layout, names):
+            assert (layout.tile_px, *layout.suffixes()) == (facts["tile_px"], facts["img_suffix"], facts["ann_suffix"])
+            made |= {tuple(f"{layout.name}/{folder}" for folder in layout.folders(part)) for part in layout.parts}
+        read = {
+            (side[split]["img_dir"], side[split]["ann_dir"])
+            for side in (facts["source"], facts["target"])
+            for split in ("train", "val")
+        }
+        assert read == made
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "path", "fields"),
+    [
+        ("loveda", 0, "x/Train/Rural/images_png/12.png", {"split": "Train", "region": "Rural", "scene": "12"}),
+        ("loveda", 2, "loveDA/img_dir/val/3000.png", {"split": "val", "scene": "3000"}),
+        ("loveda", 1, "__MACOSX/xmasks_png/images_pngs/1.png", None),
+        ("potsdam", 0, "2_Ortho_RGB.zip/2_Ortho_RGB/top_potsdam_2_10_RGB.tif", {"scene": "2_10"}),
+        ("potsdam", 0, "a/old_top_potsdam_2_10_RGB.tif", None),
+        ("isaid", 0, "train/images/part1.zip/images/P0001.png", {"split": "train", "scene": "P0001"}),
+        ("isaid", 0, "train/images/P0001.png", {"split": "train", "scene": "P0001"}),
+        ("isaid", 0, "train/Semantic_masks/images.zip/images/P0001_instance_color_RGB.png", None),
+        ("isaid", 0, "test/images/P0001.png", None),
+    ],
+)
+def test_patterns_read_the_end_of_a_path(name: str, pattern: int, path: str, fields: dict[str, str] | None) -> None:
+    layout = load_layout(name)
+    hit = path_pattern(layout.image_files[pattern], layout).search(path)
+    assert (hit.groupdict() if hit else None) == fields
+
+
+def test_unknown_names_are_refused_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match=r"no data set 'potsdm' to prepare\. Did you mean potsdam"):
+        load_layout("potsdm")
+    with pytest.raises(UnknownName, match=r"dubai needs no preparing: the first run of its bench makes its tiles"):
+        load_layout("dubai")
