@@ -8,13 +8,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from rs_adapt.datasets.tile_dataset import TileDataset
 from rs_adapt.errors import DataError
+
+if TYPE_CHECKING:
+    from rs_adapt.datasets.tile_dataset import TileDataset
+
+Array = np.ndarray[Any, Any]
 
 # Bump when a check is added, so that folders checked by an older version are checked again.
 CHECKS_VERSION = 2
@@ -55,36 +59,53 @@ def allowed_values(num_classes: int, reduce_zero_label: bool, ignore_index: int)
 
 
 def _check_tile(dataset: TileDataset, tile: dict[str, Any], allowed: list[int]) -> None:
+    check_pair(tile["img_path"], tile.get("seg_map_path"), name=dataset.name, allowed=allowed, values=legend(dataset))
+
+
+def check_pair(
+    image_path: str, label_path: str | None, *, name: str, allowed: Sequence[int], values: str
+) -> tuple[Array, Array | None]:
+    """Read an image and its label to the last byte and return their pixels.
+
+    Args:
+        image_path: 8-bit image of any number of bands.
+        label_path: 8-bit image of one band with class values; None for an unlabelled image.
+        name: what messages call the set.
+        allowed: label values that may occur.
+        values: the same with class names, for messages.
+
+    Raises:
+        DataError: unreadable or truncated, not of 8 bit, image and label of different sizes, or a value not allowed.
+    """
     # An unlabelled target has no second look before it is used, so its images are read to the last byte too.
-    image = _read(dataset, tile["img_path"])
+    image = _read(name, image_path)
     if image.dtype.kind not in "bu" or image.dtype.itemsize > 1:
-        raise DataError(
-            f"{dataset.name}: image {tile['img_path']} is not 8-bit ({image.dtype}). Scale it to 0-255 and store uint8."
-        )
-    if not tile.get("seg_map_path"):
-        return
-    label = _read(dataset, tile["seg_map_path"])
+        raise DataError(f"{name}: image {image_path} is not 8-bit ({image.dtype}). Scale it to 0-255 and store uint8.")
+    if not label_path:
+        return image, None
+    label = _read(name, label_path)
     if label.ndim != 2:
         raise DataError(
-            f"{dataset.name}: label {tile['seg_map_path']} has {label.shape[2]} bands. Labels are 8-bit images of one "
+            f"{name}: label {label_path} has {label.shape[2]} bands. Labels are 8-bit images of one "
             "band that hold class values; convert colours to class values first."
         )
     if image.shape[:2] != label.shape:
         (height, width), (label_height, label_width) = image.shape[:2], label.shape
         raise DataError(
-            f"{dataset.name}: size mismatch, {tile['img_path']} is {width}x{height} px but its label "
-            f"{tile['seg_map_path']} is {label_width}x{label_height} px. Both must be of one size; replace one of them."
+            f"{name}: size mismatch, {image_path} is {width}x{height} px but its label "
+            f"{label_path} is {label_width}x{label_height} px. Both must be of one size; replace one of them."
         )
     if label.dtype.kind not in "bui" or label.min(initial=0) < 0 or label.max(initial=0) > 255:
-        raise DataError(f"{dataset.name}: label {tile['seg_map_path']} is not 8-bit. Store class values as uint8.")
+        raise DataError(f"{name}: label {label_path} is not 8-bit. Store class values as uint8.")
     counts = np.bincount(label.ravel(), minlength=256)
-    counts[allowed] = 0
+    counts[[*allowed]] = 0
     if counts.any():
         value = int(np.flatnonzero(counts)[0])
         raise DataError(
-            f"{dataset.name}: label value {value} ({int(counts[value])} pixels) in {tile['seg_map_path']} is outside "
-            f"the class list. Allowed are {_ranges(allowed)}: {legend(dataset)}. Mend the label or the bench's classes."
+            f"{name}: label value {value} ({int(counts[value])} pixels) in {label_path} is outside "
+            f"the class list. Allowed are {_ranges(allowed)}: {values}. Mend the label or the bench's classes."
         )
+    return image, label
 
 
 def legend(dataset: TileDataset) -> str:
@@ -94,14 +115,12 @@ def legend(dataset: TileDataset) -> str:
     return ", ".join((["0 ignore"] if shift else []) + names + [f"{dataset.ignore_index} ignore"])
 
 
-def _read(dataset: TileDataset, path: str) -> np.ndarray[Any, Any]:
+def _read(name: str, path: str) -> Array:
     try:
         with Image.open(path) as image:
             return np.asarray(image)
     except (OSError, SyntaxError, UnidentifiedImageError) as error:
-        raise DataError(
-            f"{dataset.name}: cannot read {path}: {error}. The file is damaged or cut off; replace it."
-        ) from error
+        raise DataError(f"{name}: cannot read {path}: {error}. The file is damaged or cut off; replace it.") from error
 
 
 def fingerprint(files: Sequence[str], *facts: Any) -> str:
@@ -113,6 +132,6 @@ def fingerprint(files: Sequence[str], *facts: Any) -> str:
     return digest.hexdigest()[:32]
 
 
-def _ranges(values: list[int]) -> str:
+def _ranges(values: Sequence[int]) -> str:
     inside = [value for value in values if value != 255]
     return f"{inside[0]}-{inside[-1]} and 255" if 255 in values else f"{inside[0]}-{inside[-1]}"

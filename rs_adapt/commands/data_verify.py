@@ -1,0 +1,104 @@
+"""`rs-adapt data verify`: every tile of a data set or bench looked at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rs_adapt.commands import options
+from rs_adapt.commands.console import error_console, grouped, preparing, result_console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_FAULTS_SHOWN = 20
+_GROUPS_SHOWN = 3
+
+
+def verify(
+    name: Annotated[
+        str, typer.Argument(help="Data set (such as potsdam-irrg) or bench (such as loveda-da).", metavar="NAME")
+    ],
+    data_root: options.DataRoot = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Look at every tile: numbers, pairs, sizes, label values, shares of the classes, damage, equal images.
+
+    Exit code 1 where something is wrong: numbers that are not the published ones, an image without label, a file that
+    cannot be read, a wrong size or label value, an image that is in train and in val.
+
+    $ rs-adapt data verify loveda --data-root data
+
+    $ rs-adapt data verify isprs-da --json
+    """
+    from rs_adapt.config import paths
+    from rs_adapt.datasets.tile_sets import find_tile_sets
+    from rs_adapt.datasets.verify import verify_tiles
+
+    tiles = find_tile_sets(name, paths.data_root(data_root))
+    with preparing(error_console()) as show:
+        found = verify_tiles(tiles, show)
+    if as_json:
+        import json
+
+        print(json.dumps(found, indent=2))
+    else:
+        _print(found)
+    if not found["ok"]:
+        raise typer.Exit(1)
+
+
+def _print(found: dict[str, Any]) -> None:
+    console = result_console()
+    console.print(f"{found['title']}: tiles of {found['tile_px']} px", style="bold", soft_wrap=True, markup=False)
+    console.print(_numbers(found["sets"]))
+    console.print(_shares(found["sets"]))
+    duplicates = found["duplicates"]
+    told = {"within": "within a set", "across_regions": "in train (or val) of both regions"}
+    for kind, where in told.items():
+        if groups := duplicates[kind]:
+            shown = "; ".join(" = ".join(group) for group in groups[:_GROUPS_SHOWN])
+            console.print(f"Equal images {where}: {len(groups)} groups, such as {shown}", soft_wrap=True, markup=False)
+    for fault in found["faults"][:_FAULTS_SHOWN]:
+        console.print(f"wrong: {fault}", soft_wrap=True, markup=False)
+    if len(found["faults"]) > _FAULTS_SHOWN:
+        console.print(f"... and {len(found['faults']) - _FAULTS_SHOWN} more: --json lists all.")
+    console.print("Nothing is wrong." if found["ok"] else f"{len(found['faults'])} thing(s) are wrong.")
+
+
+def _numbers(rows: list[dict[str, Any]]) -> Table:
+    table = _table("set", "images", "labels", "published", "sizes (px)", "label values", "one colour", "faults")
+    for row in rows:
+        table.add_row(
+            row["set"],
+            grouped(row["images"]),
+            grouped(row["labels"]),
+            "-" if row["published"] is None else grouped(row["published"]),
+            ", ".join(row["sizes"]) or "-",
+            " ".join(row["values"]) or "-",
+            grouped(row["blank_images"]),
+            grouped(len(row["faults"])),
+        )
+    return table
+
+
+def _shares(rows: list[dict[str, Any]]) -> Table:
+    from rs_adapt.datasets.verify import shares
+
+    table = _table("% of labelled pixels", *(row["set"] for row in rows))
+    for name, values in shares(rows).items():
+        table.add_row(name, *(f"{value:.2f}" for value in values))
+    table.add_row("not scored, % of all", *(f"{row['ignored_pct']:.2f}" for row in rows))
+    return table
+
+
+def _table(first: str, *columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE)
+    table.add_column(first)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table

@@ -1,0 +1,171 @@
+"""Which folders of tiles belong to a data set or a bench, and what they should hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.config import axes, paths
+from rs_adapt.config.cell import SETTINGS, bench_families
+from rs_adapt.datasets.checks import allowed_values
+from rs_adapt.datasets.originals import Layout, layout_names, load_layout
+from rs_adapt.errors import DataNotFound, UnknownName
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileSet:
+    """A folder of tiles.
+
+    Attributes:
+        title: region and split.
+        split: "train", "val" or "test".
+        img_dir: folder of the images.
+        ann_dir: folder of the labels.
+        num_tiles: the published number, or None.
+    """
+
+    title: str
+    split: str
+    img_dir: Path
+    ann_dir: Path
+    num_tiles: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileSets:
+    """The folders of a data set or a bench.
+
+    Attributes:
+        name: as the user may type it.
+        title: for people.
+        sets: the folders.
+        img_suffix: ending of image names.
+        ann_suffix: ending of label names.
+        tile_px: side of a tile.
+        class_names: label value -> name, of what is scored.
+        colours: label value -> RGB, of what is scored.
+        allowed: label values that may occur.
+        how_to_get: what to do where tiles are missing.
+    """
+
+    name: str
+    title: str
+    sets: tuple[TileSet, ...]
+    img_suffix: str
+    ann_suffix: str
+    tile_px: int
+    class_names: Mapping[int, str]
+    colours: Mapping[int, tuple[int, int, int]]
+    allowed: tuple[int, ...]
+    how_to_get: str
+
+
+def find_tile_sets(name: str, data_root: Path) -> TileSets:
+    """Return the folders that a name means: a data set or variant that can be prepared, or a bench.
+
+    Args:
+        name: such as "potsdam", "potsdam-irrg", "loveda-da", "isprs".
+        data_root: absolute.
+
+    Raises:
+        UnknownName: there is neither such a data set nor such a bench.
+        DataNotFound: none of the folders exists.
+    """
+    wanted = axes.normal(name)
+    found = _of_layout(load_layout(wanted), data_root) if wanted in layout_names() else _of_bench(name, data_root)
+    if not any(one.img_dir.is_dir() for one in found.sets):
+        places = ", ".join(sorted({str(one.img_dir) for one in found.sets}))
+        raise DataNotFound(f"There are no tiles of {found.name}: none of {places} exists. {found.how_to_get}")
+    return found
+
+
+def _of_layout(layout: Layout, data_root: Path) -> TileSets:
+    root = data_root / layout.name
+    sets = []
+    for part in layout.parts:
+        img_dir, ann_dir = layout.folders(part)
+        sets.append(
+            TileSet(
+                title=part.title,
+                split=part.split,
+                img_dir=root / img_dir,
+                ann_dir=root / ann_dir,
+                num_tiles=part.num_tiles,
+            )
+        )
+    scored = [one for one in layout.classes if not one.ignored]
+    img_suffix, ann_suffix = layout.suffixes()
+    ignored = {int(value) for value in layout.manifest.facts["ignore_values"]}
+    return TileSets(
+        name=layout.name,
+        title=layout.title,
+        sets=tuple(sets),
+        img_suffix=img_suffix,
+        ann_suffix=ann_suffix,
+        tile_px=layout.tile_px,
+        class_names={one.value: one.name for one in scored},
+        colours={one.value: one.colours[0] for one in scored},
+        allowed=tuple(sorted({one.value for one in scored} | ignored)),
+        how_to_get=layout.manifest.how_to_get,
+    )
+
+
+def _of_bench(name: str, data_root: Path) -> TileSets:
+    stem = _bench_stem(name)
+    bench = axes.load("bench", stem)["bench"]
+    root = paths.prepared_dir(bench, data_root) if bench["prepare"] else data_root
+    published = _published(bench, data_root)
+    sets = {}
+    for side in ("source", "target"):
+        region = bench[side]
+        for split in ("train", "val", "test"):
+            if split not in region:
+                continue
+            img_dir, ann_dir = (root / region[split][kind] for kind in ("img_dir", "ann_dir"))
+            sets[img_dir] = TileSet(
+                title=f"{region['region']} {split}",
+                split=split,
+                img_dir=img_dir,
+                ann_dir=ann_dir,
+                num_tiles=published.get(img_dir),
+            )
+    first = 1 if bench["reduce_zero_label"] else 0
+    names = [bench["data"]] if isinstance(bench["data"], str) else list(bench["data"])
+    first_run = " The first run of the bench makes its tiles." if bench["prepare"] else ""
+    return TileSets(
+        name=stem,
+        title=bench["title"],
+        sets=tuple(sets.values()),
+        img_suffix=bench["img_suffix"],
+        ann_suffix=bench["ann_suffix"],
+        tile_px=bench["tile_px"],
+        class_names={index + first: one for index, one in enumerate(bench["classes"])},
+        colours={index + first: (r, g, b) for index, (r, g, b) in enumerate(bench["palette"])},
+        allowed=tuple(allowed_values(len(bench["classes"]), bench["reduce_zero_label"], bench["ignore_index"])),
+        how_to_get=" ".join(paths.how_to_get(one) for one in names) + first_run,
+    )
+
+
+def _published(bench: Mapping[str, Any], data_root: Path) -> dict[Path, int]:
+    names = [bench["data"]] if isinstance(bench["data"], str) else bench["data"]
+    layouts = [load_layout(name) for name in names if name in layout_names()]
+    return {
+        data_root / layout.name / layout.folders(part)[0]: part.num_tiles for layout in layouts for part in layout.parts
+    }
+
+
+def _bench_stem(name: str) -> str:
+    families = bench_families()
+    wanted = axes.normal(name)
+    head, _, setting = wanted.rpartition("_")
+    for stem in (wanted, head if setting in SETTINGS else wanted):
+        if stem in families:
+            return next(iter(families[stem].values()))
+        for family, directions in families.items():
+            for direction, bench in directions.items():
+                if stem in (bench, f"{family}_{direction}"):
+                    return bench
+    known = tuple(dict.fromkeys((*layout_names(), *families)))
+    raise UnknownName(axes.unknown_text("data set or bench", name, known))

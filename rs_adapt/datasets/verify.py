@@ -1,0 +1,185 @@
+"""Look at every tile of a data set: what is there, what it holds, and all that is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rs_adapt.datasets.checks import check_pair
+from rs_adapt.datasets.tile_sets import TileSet, TileSets
+from rs_adapt.errors import DataError
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(kw_only=True)
+class _Found:
+    """What was seen of a set."""
+
+    num_images: int = 0
+    num_labels: int = 0
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    first_of_size: dict[tuple[int, int], str] = field(default_factory=dict)
+    values: Any = field(default_factory=lambda: np.zeros(256, np.int64))
+    num_blank: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """What was seen of a tile; without `digest` it could not be read."""
+
+    size: tuple[int, int] = (0, 0)
+    values: Any = None
+    digest: bytes = b""
+    blank: bool = False
+    fault: str = ""
+
+
+def verify_tiles(tiles: TileSets, on_progress: Progress | None = None) -> dict[str, Any]:
+    """Open every tile, and compare what is there with what should be.
+
+    Equal images are found by a digest of their pixels; images of one colour are counted and not compared.
+
+    Args:
+        tiles: the folders.
+        on_progress: called with (what, done, total).
+
+    Returns:
+        Plain values, as `--json` prints them: `ok`; `sets` with numbers, sizes, values, shares of classes (% of the
+        labelled pixels) and `faults` of each folder; `duplicates` within a set, across regions, and across splits;
+        `faults`, all sentences on what is wrong. Equal images of train and val or test are a fault; others are not.
+    """
+    found = {one.title: _Found() for one in tiles.sets}
+    places: dict[bytes, list[tuple[TileSet, str]]] = defaultdict(list)
+    tasks = [(one, name) for one in tiles.sets for name in _pairs(one, tiles, found[one.title])]
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        looks = pool.map(lambda task: _look(task[0], task[1], tiles), tasks)
+        for done, ((one, name), look) in enumerate(zip(tasks, looks, strict=True), start=1):
+            _note(found[one.title], look, name)
+            if look.digest and not look.blank:
+                places[look.digest].append((one, name))
+            if on_progress:
+                on_progress("verify tiles", done, len(tasks))
+    for seen in found.values():
+        _require_sizes(seen, tiles.tile_px)
+    duplicates = _duplicates(places.values())
+    faults = [f"{title}: {fault}" for title, one in found.items() for fault in one.faults]
+    faults += [f"The same image is in {' and '.join(group)}." for group in duplicates["across_splits"]]
+    return {
+        "name": tiles.name,
+        "title": tiles.title,
+        "ok": not faults,
+        "tile_px": tiles.tile_px,
+        "classes": {str(value): name for value, name in tiles.class_names.items()},
+        "sets": [_row(one, found[one.title], tiles) for one in tiles.sets],
+        "duplicates": duplicates,
+        "faults": faults,
+    }
+
+
+def _pairs(one: TileSet, tiles: TileSets, found: _Found) -> list[str]:
+    """Names of images with labels, sorted; what does not pair up, and wrong numbers, become faults."""
+    images, labels = _names(one.img_dir, tiles.img_suffix), _names(one.ann_dir, tiles.ann_suffix)
+    found.num_images, found.num_labels = len(images), len(labels)
+    for folder, names in ((one.img_dir, images), (one.ann_dir, labels)):
+        if not names:
+            found.faults.append(f"{folder} does not exist or holds no tiles")
+    for left, right, what, other in ((images, labels, "image", "label"), (labels, images, "label", "image")):
+        if alone := sorted(left - right):
+            found.faults.append(f"{len(alone)} {what}(s) without {other}, first {alone[0]}")
+    if one.num_tiles is not None and len(images) != one.num_tiles:
+        found.faults.append(f"{len(images)} images, published are {one.num_tiles}")
+    return sorted(images & labels)
+
+
+def _names(folder: Path, suffix: str) -> set[str]:
+    return {path.relative_to(folder).as_posix().removesuffix(suffix) for path in folder.rglob(f"*{suffix}")}
+
+
+def _look(one: TileSet, name: str, tiles: TileSets) -> _Look:
+    values = ", ".join(f"{value} {label}" for value, label in tiles.class_names.items())
+    image_path, label_path = one.img_dir / (name + tiles.img_suffix), one.ann_dir / (name + tiles.ann_suffix)
+    try:
+        image, label = check_pair(
+            str(image_path), str(label_path), name=one.title, allowed=tiles.allowed, values=values
+        )
+    except DataError as error:
+        return _Look(fault=str(error).removeprefix(f"{one.title}: "))
+    assert label is not None
+    height_px, width_px = image.shape[:2]
+    digest = hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes())
+    return _Look(
+        size=(width_px, height_px),
+        values=np.bincount(label.ravel(), minlength=256),
+        digest=digest.digest(),
+        blank=bool((image == image[0, 0]).all()),
+    )
+
+
+def _note(found: _Found, look: _Look, name: str) -> None:
+    if look.fault:
+        found.faults.append(look.fault)
+    if look.digest:
+        found.sizes[look.size] += 1
+        found.first_of_size.setdefault(look.size, name)
+        found.values += look.values
+        found.num_blank += look.blank
+
+
+def _require_sizes(found: _Found, tile_px: int) -> None:
+    for (width_px, height_px), count in found.sizes.items():
+        if (width_px, height_px) != (tile_px, tile_px):
+            first = found.first_of_size[width_px, height_px]
+            found.faults.append(
+                f"{count} tile(s) of {width_px}x{height_px} px, first {first}; tiles are of {tile_px}x{tile_px} px"
+            )
+
+
+def _duplicates(groups: Iterable[Sequence[tuple[TileSet, str]]]) -> dict[str, list[list[str]]]:
+    """Groups of equal images, by where they lie."""
+    kinds: dict[str, list[list[str]]] = {"across_splits": [], "across_regions": [], "within": []}
+    for group in groups:
+        if len(group) < 2:
+            continue
+        splits, titles = {one.split for one, _ in group}, {one.title for one, _ in group}
+        kind = "across_splits" if len(splits) > 1 else "across_regions" if len(titles) > 1 else "within"
+        kinds[kind].append([f"{one.title}/{name}" for one, name in group])
+    return kinds
+
+
+def _row(one: TileSet, found: _Found, tiles: TileSets) -> dict[str, Any]:
+    labelled = {value: int(found.values[value]) for value in tiles.class_names}
+    total, scored = int(found.values.sum()), sum(labelled.values())
+    return {
+        "set": one.title,
+        "split": one.split,
+        "img_dir": str(one.img_dir),
+        "ann_dir": str(one.ann_dir),
+        "images": found.num_images,
+        "labels": found.num_labels,
+        "published": one.num_tiles,
+        "sizes": {f"{width}x{height}": count for (width, height), count in found.sizes.most_common()},
+        "values": {str(value): int(count) for value, count in enumerate(found.values) if count},
+        "class_pct": {name: _pct(labelled[value], scored) for value, name in tiles.class_names.items()},
+        "ignored_pct": _pct(total - scored, total),
+        "blank_images": found.num_blank,
+        "faults": found.faults,
+    }
+
+
+def _pct(part: int, whole: int) -> float:
+    return round(100 * part / whole, 3) if whole else 0.0
+
+
+def shares(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Return class name -> its share (%) in each set, in the order of the rows."""
+    return {name: [row["class_pct"][name] for row in rows] for name in rows[0]["class_pct"]}
