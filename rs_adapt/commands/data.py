@@ -8,6 +8,7 @@ from rs_adapt.commands.data_fetch import fetch_data
 from rs_adapt.commands.data_init import init
 from rs_adapt.commands.data_list import list_data
 from rs_adapt.commands.data_prepare import prepare
+from rs_adapt.commands.data_show import show
 from rs_adapt.commands.data_verify import verify
 
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: originals, tiles, checks, and benches of your own.")
@@ -15,6 +16,7 @@ data_app.command("list")(list_data)
 data_app.command("fetch")(fetch_data)
 data_app.command("prepare")(prepare)
 data_app.command("verify")(verify)
+data_app.command("show")(show)
 data_app.command("init")(init)
 
 

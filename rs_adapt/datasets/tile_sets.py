@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from rs_adapt.config import axes, paths
 from rs_adapt.config.cell import SETTINGS, bench_families
 from rs_adapt.datasets.checks import allowed_values
+from rs_adapt.datasets.manifest import load_manifest, manifest_names
 from rs_adapt.datasets.originals import Layout, layout_names, load_layout
 from rs_adapt.errors import DataNotFound, UnknownName
 
@@ -48,6 +49,7 @@ class TileSets:
         colours: label value -> RGB, of what is scored.
         allowed: label values that may occur.
         how_to_get: what to do where tiles are missing.
+        licence: of the data sets, with their conditions.
     """
 
     name: str
@@ -60,6 +62,7 @@ class TileSets:
     colours: Mapping[int, tuple[int, int, int]]
     allowed: tuple[int, ...]
     how_to_get: str
+    licence: str
 
 
 def find_tile_sets(name: str, data_root: Path) -> TileSets:
@@ -109,6 +112,7 @@ def _of_layout(layout: Layout, data_root: Path) -> TileSets:
         colours={one.value: one.colours[0] for one in scored},
         allowed=tuple(sorted({one.value for one in scored} | ignored)),
         how_to_get=layout.manifest.how_to_get,
+        licence=_licence([layout.manifest.name]),
     )
 
 
@@ -145,7 +149,13 @@ def _of_bench(name: str, data_root: Path) -> TileSets:
         colours={index + first: (r, g, b) for index, (r, g, b) in enumerate(bench["palette"])},
         allowed=tuple(allowed_values(len(bench["classes"]), bench["reduce_zero_label"], bench["ignore_index"])),
         how_to_get=" ".join(paths.how_to_get(one) for one in names) + first_run,
+        licence=_licence(names),
     )
+
+
+def _licence(names: Sequence[str]) -> str:
+    manifests = [load_manifest(name) for name in names if name in manifest_names()]
+    return " ".join(f"{one.title}: {one.licence}. {one.conditions}" for one in manifests)
 
 
 def _published(bench: Mapping[str, Any], data_root: Path) -> dict[Path, int]:

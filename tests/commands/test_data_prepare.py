@@ -75,7 +75,7 @@ def test_counts_off_legend_colours_and_remarks_are_told(write_originals, prepare
     assert re.search(r"train +1 of 24 +6 +other tiles +0", out)
     assert re.search(r"val +1 of 14 +6 +other tiles +6", out)
     assert "Scenes cut now: 2; there before, and verified: 0." in out
-    assert "Incomplete. Missing: train: 23 of 24 (images of 2_11, " in out
+    assert "Incomplete. Missing: train: 23 of 24 (images and labels of 2_11, " in out
     assert "Label of 2_13: colours off the legend, now not scored: (252,255,0) 6 px." in out
     code, out, _ = prepare("potsdam", "--partial", "--tile-px", "16")
     assert code == 0
@@ -95,7 +95,7 @@ def test_numbers_that_are_not_the_published_ones_fail(write_originals, prepare: 
     [
         (("potsdm",), r"There is no data set 'potsdm' to prepare\. Did you mean potsdam"),
         (("synthetic",), r"synthetic needs no preparing"),
-        (("potsdam",), r"Scenes of potsdam are missing in .*: train: 23 of 24 .*\. val: 14 of 14 .*--partial\."),
+        (("potsdam",), r"Scenes of potsdam are missing in .*: train: 23 of 24 .*\. val: all 14\. .*--partial\."),
         (("loveda", "--partial"), r"holds no image of loveda with a label.*https://zenodo"),
         (
             ("potsdam", "--partial", "--tile-px", "8", "--stride-px", "9"),

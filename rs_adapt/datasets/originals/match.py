@@ -50,14 +50,13 @@ class PartFound:
         number = self.part.num_scenes - len(known)
         if number <= 0:
             return ""
-        lacks = [
-            f"{what} of {_names(names)}"
-            for what, names in (
-                ("images", [name for name in self.without_image if name not in kept]),
-                ("labels", [name for name in self.without_label if name not in kept]),
-            )
-            if names
-        ]
+        if not known:
+            return f"{self.part.title}: all {number}"
+        images, labels = (
+            [name for name in names if name not in kept] for names in (self.without_image, self.without_label)
+        )
+        told = {"images and labels": images} if images == labels else {"images": images, "labels": labels}
+        lacks = [f"{what} of {_names(names)}" for what, names in told.items() if names]
         return f"{self.part.title}: {number} of {self.part.num_scenes}" + (f" ({'; '.join(lacks)})" if lacks else "")
 
 

@@ -96,14 +96,16 @@ def test_missing_scenes_are_counted_and_named() -> None:
         "potsdam", "top_potsdam_2_10_RGB.tif", "top_potsdam_2_10_label_noBoundary.tif", "top_potsdam_2_13_RGB.tif"
     )
     text = parts["train"].missing()
-    assert text.startswith("train: 23 of 24 (images of 2_11, 2_12, 3_10, 3_11, 3_12, 4_10, 4_11, 4_12 and 15 more; ")
-    assert parts["val"].missing().startswith("val: 14 of 14 (images of 2_14, 3_13")
-    assert "labels of 2_13, 2_14" in parts["val"].missing()
+    names = "2_11, 2_12, 3_10, 3_11, 3_12, 4_10, 4_11, 4_12 and 15 more"
+    assert text == f"train: 23 of 24 (images and labels of {names})"
+    assert parts["val"].missing() == "val: all 14"
+    assert parts["val"].missing(done=["2_14"]).startswith("val: 13 of 14 (images of 3_13, 3_14")
+    assert "; labels of 2_13, 3_13, " in parts["val"].missing(done=["2_14"])
     # Scenes that are cut already are not missing.
-    names = parts["train"].part.scenes
-    assert names is not None
-    assert parts["train"].missing(done=names[1:]) == ""
-    assert parts["train"].missing(done=names[2:]) == "train: 1 of 24 (images of 2_11; labels of 2_11)"
+    scenes = parts["train"].part.scenes
+    assert scenes is not None
+    assert parts["train"].missing(done=scenes[1:]) == ""
+    assert parts["train"].missing(done=scenes[2:]) == "train: 1 of 24 (images and labels of 2_11)"
 
 
 def test_plain_files_come_before_archives_and_copies_are_fine(tmp_path: Path) -> None:

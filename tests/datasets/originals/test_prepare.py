@@ -167,7 +167,9 @@ def test_killed_between_marker_and_name_nothing_is_cut_again(write_originals, tm
 def test_missing_scenes_are_said_before_anything_is_written(write_originals, tmp_path: Path) -> None:
     write_originals("potsdam", tmp_path / "s", ALL["potsdam"][:3])
     seen = []
-    with pytest.raises(DataNotFound, match=r"train: 21 of 24 \(images of 3_10, .*val: 14 of 14 .*with --partial"):
+    with pytest.raises(
+        DataNotFound, match=r"train: 21 of 24 \(images and labels of 3_10, .*val: all 14\..*with --partial"
+    ):
         prepare("potsdam", tmp_path / "s", tmp_path / "data", on_plan=seen.append)
     assert [len(one.pairs) for one in seen[0].found] == [3, 0]
     assert not (tmp_path / "data").exists()

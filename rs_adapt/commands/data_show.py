@@ -1,0 +1,54 @@
+"""`rs-adapt data show`: what a data set looks like, as one page and one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rs_adapt.commands import options
+from rs_adapt.commands.console import error_console, preparing, result_console, shown_path
+
+
+def show(
+    name: Annotated[
+        str, typer.Argument(help="Data set (such as potsdam-irrg) or bench (such as loveda-da).", metavar="NAME")
+    ],
+    data_root: options.DataRoot = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write to (default: work_dirs/data/<name>).")
+    ] = None,
+    tiles: Annotated[int, typer.Option("--tiles", help="Tiles of a split that are read at most.", min=1)] = 300,
+    samples: Annotated[int, typer.Option("--samples", help="Tiles of a split that are shown.", min=1)] = 4,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page in the folder.")] = False,
+) -> None:
+    """Show a data set: classes, tiles with their labels, shares of the classes and colours of each split.
+
+    Writes index.html, one file for any browser that needs no network, and overview.png.
+
+    $ rs-adapt data show loveda --data-root data
+
+    $ rs-adapt data show isprs-da --out isprs --samples 6
+    """
+    from rs_adapt.config import paths
+    from rs_adapt.datasets.tile_sets import find_tile_sets
+    from rs_adapt.report.data_page import PAGE_FILE, PICTURE_FILE, write_data_page
+
+    found = find_tile_sets(name, paths.data_root(data_root))
+    folder = out or Path("work_dirs") / "data" / found.name
+    with preparing(error_console()) as on_progress:
+        statistics = write_data_page(
+            found,
+            folder,
+            facts=[f"Tiles of {found.tile_px} px. {found.licence}".strip()],
+            most_tiles=tiles,
+            num_samples=samples,
+            overwrite=overwrite,
+            on_progress=on_progress,
+        )
+    console = result_console()
+    for one in statistics:
+        console.print(f"{one.title}: {one.num_read} of {one.num_tiles} tiles read", soft_wrap=True, markup=False)
+    console.print(f"Page: {shown_path(folder / PAGE_FILE)}", soft_wrap=True, markup=False)
+    console.print(f"Picture: {shown_path(folder / PICTURE_FILE)}", soft_wrap=True, markup=False)

@@ -1,0 +1,182 @@
+"""What a data set looks like: legend, tiles with labels, classes and colours of each split, as page and picture."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from rs_adapt.datasets.tile_sets import TileSet, TileSets
+from rs_adapt.datasets.tile_statistics import Array, Progress, SetStatistics, read_tile, set_statistics
+from rs_adapt.errors import ConfigError, DataNotFound, RunExists
+from rs_adapt.report.data_plots import draw_overview, histogram_png, share_png
+from rs_adapt.report.inspection_page import Picture, Section, Table, render_page
+from rs_adapt.report.overlays import colour_map
+
+PAGE_FILE = "index.html"
+PICTURE_FILE = "overview.png"
+_PICTURE_PX = 320
+_OPACITY = 0.55
+_NO_CLASS = 255
+
+
+def write_data_page(
+    tiles: TileSets,
+    folder: Path,
+    *,
+    facts: Sequence[str],
+    most_tiles: int,
+    num_samples: int,
+    overwrite: bool,
+    on_progress: Progress | None = None,
+) -> list[SetStatistics]:
+    """Write `index.html` and `overview.png`, complete or not at all, and return what they show.
+
+    Args:
+        tiles: the folders.
+        folder: where to; made if absent.
+        facts: lines for the top of the page.
+        most_tiles: tiles of a set to read at most.
+        num_samples: tiles of a set to show.
+        overwrite: a page in the folder may be replaced.
+        on_progress: called with (what, done, total).
+
+    Raises:
+        RunExists: there is a page in the folder.
+        ConfigError: the folder cannot be made or written to.
+        DataNotFound: no set has tiles.
+        DataError: a tile cannot be read.
+    """
+    _require_folder(folder, overwrite=overwrite)
+    looked = [
+        (one, found)
+        for one in tiles.sets
+        if (
+            found := set_statistics(one, tiles, most_tiles=most_tiles, num_samples=num_samples, on_progress=on_progress)
+        )
+    ]
+    if not looked:
+        raise DataNotFound(f"The folders of {tiles.name} hold no *{tiles.img_suffix} tiles. {tiles.how_to_get}")
+    pictures = {found.title: [*_samples(one, tiles, found)] for one, found in looked}
+    statistics = [found for _, found in looked]
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".page-") as staging:
+        page = render_page(tiles.title, facts, [*_sections(tiles, statistics, pictures)])
+        (Path(staging) / PAGE_FILE).write_text(page, encoding="utf-8")
+        draw_overview(
+            Path(staging) / PICTURE_FILE,
+            title=tiles.title,
+            statistics=statistics,
+            samples={title: [(image, shown) for _, image, shown in found] for title, found in pictures.items()},
+            colours=_colours(tiles),
+        )
+        for name in (PICTURE_FILE, PAGE_FILE):
+            os.replace(Path(staging) / name, folder / name)
+    return statistics
+
+
+def painted(image_HW3: Array, label_HW: Array, tiles: TileSets) -> Array:
+    """Return the image under the colours of its classes, uint8 (H, W, 3); what is not scored becomes grey."""
+    index = np.full(256, _NO_CLASS, np.uint8)
+    index[[*tiles.class_names]] = np.arange(len(tiles.class_names))
+    colours = colour_map(index[label_HW], [tiles.colours[value] for value in tiles.class_names])
+    blended: Array = ((1 - _OPACITY) * image_HW3 + _OPACITY * colours).round().astype(np.uint8)
+    return blended
+
+
+def _samples(one: TileSet, tiles: TileSets, found: SetStatistics) -> Iterator[tuple[str, Array, Array]]:
+    for name in found.samples:
+        image, label = read_tile(one, tiles, name)
+        yield name, image, painted(image, label, tiles)
+
+
+def _colours(tiles: TileSets) -> dict[str, tuple[int, int, int]]:
+    return {name: tiles.colours[value] for value, name in tiles.class_names.items()}
+
+
+def _sections(
+    tiles: TileSets, statistics: Sequence[SetStatistics], pictures: Mapping[str, Sequence[tuple[str, Array, Array]]]
+) -> Iterator[Section]:
+    titles = [one.title for one in statistics]
+    yield Section(
+        title="Classes",
+        text=["Label value, name and colour. What is not scored is grey in the pictures."],
+        legend=[(name, tiles.colours[value], f"({value})") for value, name in tiles.class_names.items()],
+    )
+    yield Section(
+        title="Share of the classes",
+        text=["% of the labelled pixels of the tiles that were read."],
+        pictures=[Picture(file="", png=share_png(statistics, _colours(tiles)), title="share of the labelled pixels")],
+        large=True,
+        squares=False,
+        table=Table(
+            head=["class", *titles],
+            rows=[
+                *([name, *(f"{one.class_pct[name]:.2f}" for one in statistics)] for name in tiles.class_names.values()),
+                ["not scored, % of all", *(f"{one.ignored_pct:.2f}" for one in statistics)],
+            ],
+        ),
+    )
+    yield Section(
+        title="Colours",
+        text=["Mean and standard deviation of the first three bands, 0 to 255, and how bright their pixels are."],
+        pictures=[Picture(file="", png=histogram_png(statistics), title="brightness of the first three bands")],
+        large=True,
+        squares=False,
+        table=Table(
+            head=["", *titles],
+            rows=[
+                ["tiles read", *(f"{one.num_read} of {one.num_tiles}" for one in statistics)],
+                ["mean", *(_triple(one.mean) for one in statistics)],
+                ["standard deviation", *(_triple(one.std) for one in statistics)],
+                *(
+                    [f"mean of {name}", *(_triple(one.class_colour.get(name, ())) for one in statistics)]
+                    for name in tiles.class_names.values()
+                ),
+            ],
+        ),
+    )
+    for title, samples in pictures.items():
+        yield Section(
+            title=f"Tiles of {title}",
+            text=[
+                "Left the image, right the same under its label. Chosen among the tiles that were read, so that they "
+                "show as much of every class as they can."
+            ],
+            pictures=[
+                Picture(file="", png=_png(_side_by_side(image, shown)), title=name) for name, image, shown in samples
+            ],
+            large=True,
+            squares=False,
+        )
+
+
+def _triple(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.0f}" for value in values) or "-"
+
+
+def _side_by_side(left: Array, right: Array) -> Array:
+    gap = np.full((left.shape[0], max(1, left.shape[1] // 40), 3), 255, np.uint8)
+    return np.concatenate([left, gap, right], axis=1)
+
+
+def _png(pixels: Array) -> bytes:
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    picture.thumbnail((2 * _PICTURE_PX, 2 * _PICTURE_PX))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _require_folder(folder: Path, *, overwrite: bool) -> None:
+    if not overwrite and (folder / PAGE_FILE).exists():
+        raise RunExists(f"{folder} holds a page already. Choose another folder with --out, or add --overwrite.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder}: {error.strerror}. Choose another folder with --out.") from error
