@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.config import axes, paths
+from rs_adapt.config import axes, own_bench, paths
 from rs_adapt.config.cell import SETTINGS, bench_families
 from rs_adapt.datasets.checks import allowed_values
 from rs_adapt.datasets.manifest import load_manifest, manifest_names
@@ -23,14 +23,14 @@ class TileSet:
         title: region and split.
         split: "train", "val" or "test".
         img_dir: folder of the images.
-        ann_dir: folder of the labels.
+        ann_dir: folder of the labels; None where there are none.
         num_tiles: the published number, or None.
     """
 
     title: str
     split: str
     img_dir: Path
-    ann_dir: Path
+    ann_dir: Path | None
     num_tiles: int | None
 
 
@@ -69,7 +69,7 @@ def find_tile_sets(name: str, data_root: Path) -> TileSets:
     """Return the folders that a name means: a data set or variant that can be prepared, or a bench.
 
     Args:
-        name: such as "potsdam", "potsdam-irrg", "loveda-da", "isprs".
+        name: such as "potsdam", "potsdam-irrg", "loveda-da", "isprs", or the TOML of a bench of one's own.
         data_root: absolute.
 
     Raises:
@@ -123,23 +123,25 @@ def _of_bench(name: str, data_root: Path) -> TileSets:
     published = _published(bench, data_root)
     sets = {}
     for side in ("source", "target"):
-        region = bench[side]
+        region = bench.get(side) or {}
+        # A bench of one's own may have a target of images alone.
+        unlabelled = bench["prepare"] and (bench["prepare"].get(side) or {}).get("labels", ...) is None
         for split in ("train", "val", "test"):
-            if split not in region:
+            if not region.get(split):
                 continue
             img_dir, ann_dir = (root / region[split][kind] for kind in ("img_dir", "ann_dir"))
             sets[img_dir] = TileSet(
                 title=f"{region['region']} {split}",
                 split=split,
                 img_dir=img_dir,
-                ann_dir=ann_dir,
+                ann_dir=None if unlabelled else ann_dir,
                 num_tiles=published.get(img_dir),
             )
     first = 1 if bench["reduce_zero_label"] else 0
     names = [bench["data"]] if isinstance(bench["data"], str) else list(bench["data"])
     first_run = " The first run of the bench makes its tiles." if bench["prepare"] else ""
     return TileSets(
-        name=stem,
+        name=bench["name"],
         title=bench["title"],
         sets=tuple(sets.values()),
         img_suffix=bench["img_suffix"],
@@ -159,14 +161,20 @@ def _licence(names: Sequence[str]) -> str:
 
 
 def _published(bench: Mapping[str, Any], data_root: Path) -> dict[Path, int]:
+    """Published numbers of tiles by folder of images, variants of the bench's data sets among them."""
     names = [bench["data"]] if isinstance(bench["data"], str) else bench["data"]
-    layouts = [load_layout(name) for name in names if name in layout_names()]
+    layouts = [load_layout(name) for name in layout_names()]
     return {
-        data_root / layout.name / layout.folders(part)[0]: part.num_tiles for layout in layouts for part in layout.parts
+        data_root / layout.name / layout.folders(part)[0]: part.num_tiles
+        for layout in layouts
+        if layout.manifest.name in names
+        for part in layout.parts
     }
 
 
 def _bench_stem(name: str) -> str:
+    if own_bench.is_own(name):
+        return own_bench.find(name)
     families = bench_families()
     wanted = axes.normal(name)
     head, _, setting = wanted.rpartition("_")

@@ -90,17 +90,18 @@ def set_statistics(
 
 
 def read_tile(one: TileSet, tiles: TileSets, name: str) -> tuple[Array, Array]:
-    """Return a tile's first three bands, uint8 (H, W, 3), and its label values (H, W).
+    """Return a tile's first three bands, uint8 (H, W, 3), and its label values (H, W), all 255 where there are none.
 
     Raises:
         DataError: a file cannot be read, or the two differ in size.
     """
-    paths = one.img_dir / (name + tiles.img_suffix), one.ann_dir / (name + tiles.ann_suffix)
-    image, label = (_pixels(path) for path in paths)
+    path = one.img_dir / (name + tiles.img_suffix)
+    image = _pixels(path)
+    label = _pixels(one.ann_dir / (name + tiles.ann_suffix)) if one.ann_dir else np.full(image.shape[:2], 255, np.uint8)
     image = np.repeat(image[..., None], 3, axis=-1) if image.ndim == 2 else image[..., :3]
     if label.ndim != 2 or label.shape != image.shape[:2] or image.dtype != np.uint8 or label.dtype != np.uint8:
         raise DataError(
-            f"{paths[0]} and its label do not fit together: `rs-adapt data verify {tiles.name}` tells what is wrong."
+            f"{path} and its label do not fit together: `rs-adapt data verify {tiles.name}` tells what is wrong."
         )
     return image, label
 

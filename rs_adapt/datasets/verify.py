@@ -88,10 +88,11 @@ def verify_tiles(tiles: TileSets, on_progress: Progress | None = None) -> dict[s
 
 def _pairs(one: TileSet, tiles: TileSets, found: _Found) -> list[str]:
     """Names of images with labels, sorted; what does not pair up, and wrong numbers, become faults."""
-    images, labels = _names(one.img_dir, tiles.img_suffix), _names(one.ann_dir, tiles.ann_suffix)
-    found.num_images, found.num_labels = len(images), len(labels)
+    images = _names(one.img_dir, tiles.img_suffix)
+    labels = _names(one.ann_dir, tiles.ann_suffix) if one.ann_dir else images
+    found.num_images, found.num_labels = len(images), len(labels) if one.ann_dir else 0
     for folder, names in ((one.img_dir, images), (one.ann_dir, labels)):
-        if not names:
+        if folder and not names:
             found.faults.append(f"{folder} does not exist or holds no tiles")
     for left, right, what, other in ((images, labels, "image", "label"), (labels, images, "label", "image")):
         if alone := sorted(left - right):
@@ -107,19 +108,17 @@ def _names(folder: Path, suffix: str) -> set[str]:
 
 def _look(one: TileSet, name: str, tiles: TileSets) -> _Look:
     values = ", ".join(f"{value} {label}" for value, label in tiles.class_names.items())
-    image_path, label_path = one.img_dir / (name + tiles.img_suffix), one.ann_dir / (name + tiles.ann_suffix)
+    image_path = str(one.img_dir / (name + tiles.img_suffix))
+    label_path = str(one.ann_dir / (name + tiles.ann_suffix)) if one.ann_dir else None
     try:
-        image, label = check_pair(
-            str(image_path), str(label_path), name=one.title, allowed=tiles.allowed, values=values
-        )
+        image, label = check_pair(image_path, label_path, name=one.title, allowed=tiles.allowed, values=values)
     except DataError as error:
         return _Look(fault=str(error).removeprefix(f"{one.title}: "))
-    assert label is not None
     height_px, width_px = image.shape[:2]
     digest = hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes())
     return _Look(
         size=(width_px, height_px),
-        values=np.bincount(label.ravel(), minlength=256),
+        values=np.zeros(256, np.int64) if label is None else np.bincount(label.ravel(), minlength=256),
         digest=digest.digest(),
         blank=bool((image == image[0, 0]).all()),
     )
@@ -163,7 +162,7 @@ def _row(one: TileSet, found: _Found, tiles: TileSets) -> dict[str, Any]:
         "set": one.title,
         "split": one.split,
         "img_dir": str(one.img_dir),
-        "ann_dir": str(one.ann_dir),
+        "ann_dir": str(one.ann_dir) if one.ann_dir else None,
         "images": found.num_images,
         "labels": found.num_labels,
         "published": one.num_tiles,

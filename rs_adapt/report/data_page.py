@@ -91,7 +91,7 @@ def painted(image_HW3: Array, label_HW: Array, tiles: TileSets) -> Array:
 def _samples(one: TileSet, tiles: TileSets, found: SetStatistics) -> Iterator[tuple[str, Array, Array]]:
     for name in found.samples:
         image, label = read_tile(one, tiles, name)
-        yield name, image, painted(image, label, tiles)
+        yield name, image, painted(image, label, tiles) if one.ann_dir else image
 
 
 def _colours(tiles: TileSets) -> dict[str, tuple[int, int, int]]:

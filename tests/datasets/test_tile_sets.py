@@ -1,0 +1,93 @@
+"""Folders by the name of a data set or bench, and benches of one's own with a target of images alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rs_adapt.config import axes, paths
+from rs_adapt.datasets.tile_sets import find_tile_sets
+from rs_adapt.datasets.tile_statistics import set_statistics
+from rs_adapt.datasets.verify import verify_tiles
+
+OWN = """
+name = "mine"
+tile_px = 16
+[[class]]
+name = "ground"
+colour = "#C8C8C8"
+[[class]]
+name = "roof"
+colour = "#DC2828"
+
+[source]
+images = "a"
+[source.labels]
+path = "a_labels"
+suffix = ".tif"
+[source.labels.classes]
+ground = [0]
+roof = [1]
+
+[target]
+images = "b"
+"""
+
+
+def write(folder: Path, seed: int, label: bool = True) -> None:
+    for kind in ("img_dir", "ann_dir") if label else ("img_dir",):
+        (folder / kind).mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(folder / "img_dir" / "t.png")
+    if label:
+        Image.fromarray(rng.integers(0, 2, (16, 16), dtype=np.uint8)).save(folder / "ann_dir" / "t.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "titles", "numbers"),
+    [
+        ("isprs", ["potsdam train", "potsdam val", "vaihingen train", "vaihingen val"], [3456, 2016, 344, 398]),
+        ("isprs-v2p-dg", ["vaihingen train", "vaihingen val", "potsdam train", "potsdam val"], [344, 398, 3456, 2016]),
+        (
+            "isprs_irrg-da",
+            ["potsdam_irrg train", "potsdam_irrg val", "vaihingen train", "vaihingen val"],
+            [3456, 2016, 344, 398],
+        ),
+        ("potsdam-irrg", ["train", "val"], [3456, 2016]),
+        ("loveda_u2r", ["urban train", "urban val", "rural train", "rural val"], [4624, 2708, 5464, 3968]),
+    ],
+)
+def test_names_of_data_sets_and_benches(tmp_path: Path, name: str, titles: list[str], numbers: list[int]) -> None:
+    for folder in ("potsdam/img_dir/train", "potsdam_irrg/img_dir/train", "loveda/rural/train/img_dir"):
+        (tmp_path / folder).mkdir(parents=True)
+    found = find_tile_sets(name, tmp_path)
+    assert [one.title for one in found.sets] == titles
+    assert [one.num_tiles for one in found.sets] == numbers
+    assert found.allowed[0] == 0
+    assert len(found.class_names) in (6, 7)
+
+
+def test_a_target_of_images_alone_is_looked_at_without_labels(tmp_path: Path) -> None:
+    for folder in ("a", "a_labels", "b"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "mine.toml").write_text(OWN)
+    bench = axes.load("bench", axes.find("bench", str(tmp_path / "mine.toml")))["bench"]
+    tiles_dir = paths.prepared_dir(bench, tmp_path)
+    for number, part in enumerate(("source/train", "source/val")):
+        write(tiles_dir / part, number)
+    write(tiles_dir / "target" / "train", 5, label=False)
+    tiles = find_tile_sets(str(tmp_path / "mine.toml"), tmp_path)
+    assert [(one.title, one.ann_dir is None) for one in tiles.sets] == [
+        ("source train", False),
+        ("source val", False),
+        ("target train", True),
+    ]
+    found = verify_tiles(tiles)
+    assert found["faults"] == []
+    assert [(row["images"], row["labels"]) for row in found["sets"]] == [(1, 1), (1, 1), (1, 0)]
+    statistics = set_statistics(tiles.sets[2], tiles, most_tiles=5, num_samples=1)
+    assert statistics is not None
+    assert (statistics.samples, statistics.ignored_pct, statistics.class_colour) == (("t",), 100, {})
