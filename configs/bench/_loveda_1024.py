@@ -1,8 +1,8 @@
 """LoveDA's images of 1024 px as they come, as CrossEarth uses them.
 
-Files: `loveda_1024/{rural,urban}/{train,val}/{img_dir,ann_dir}`, which `rs-adapt data prepare loveda --tile-px 1024`
-writes into a data root of its own as `loveda/...`: rename that folder. CrossEarth trains on crops of 1024 px
-(`--set bench.crop_px=1024 --set bench.inference.crop_px=1024`); here they are 512 px, as in the other benches.
+Files: `loveda_1024/{rural,urban}/{train,val}/{img_dir,ann_dir}`, which `rs-adapt data prepare loveda-1024` writes.
+CrossEarth trains on crops of 1024 px (`--set bench.crop_px=1024 --set bench.inference.crop_px=1024`); here they are
+512 px, as in the other benches.
 """
 
 _base_ = "_crossearth.py"

@@ -21,12 +21,14 @@ INTERRUPTED = 130
 
 
 def prepare(
-    name: Annotated[
-        str, typer.Argument(help="loveda, potsdam, potsdam-irrg, potsdam-rgbir, vaihingen or isaid.", metavar="NAME")
-    ],
+    name: Annotated[str, typer.Argument(help="Data set or variant, such as loveda or potsdam-irrg.", metavar="NAME")],
     source: Annotated[
-        Path, typer.Option("--source", help="Folder or zip of the originals; zips within are read, too.")
-    ],
+        Path | None,
+        typer.Option(
+            "--source",
+            help="Folder or zip of the originals; zips within are read, too (default: where data fetch puts them).",
+        ),
+    ] = None,
     data_root: options.DataRoot = None,
     tile_px: Annotated[
         int | None, typer.Option("--tile-px", help="Side of a tile (default: the published).", min=1)
@@ -46,20 +48,22 @@ def prepare(
     A run that was killed goes on when the same command is given again. A folder that is done is verified, and cut
     again only where it is damaged or was incomplete.
 
-    $ rs-adapt data prepare loveda --source downloads/ --data-root data
+    $ rs-adapt data prepare loveda --data-root data
 
     $ rs-adapt data prepare potsdam --source Potsdam.zip --dry-run
     """
     from rs_adapt.config import paths
-    from rs_adapt.datasets.originals import prepare_originals
+    from rs_adapt.datasets.originals import load_layout, prepare_originals
 
     errors, results = error_console(), result_console()
     root = paths.data_root(data_root)
+    # Where `data fetch` puts archives; those of a variant are with its data set's.
+    place = source.expanduser() if source else paths.downloads_dir(load_layout(name).manifest.name)
     try:
         with preparing(errors) as show:
             prepared = prepare_originals(
                 name,
-                source.expanduser(),
+                place,
                 root,
                 tile_px=tile_px,
                 stride_px=stride_px,

@@ -36,12 +36,13 @@ def show(
     from rs_adapt.report.data_page import PAGE_FILE, PICTURE_FILE, write_data_page
 
     found = find_tile_sets(name, paths.data_root(data_root))
+    sides = " and ".join(map(str, sorted({one.tile_px for one in found.sets})))
     folder = out or Path("work_dirs") / "data" / found.name
     with preparing(error_console()) as on_progress:
         statistics = write_data_page(
             found,
             folder,
-            facts=[f"Tiles of {found.tile_px} px. {found.licence}".strip()],
+            facts=[f"Tiles of {sides} px. {found.licence}".strip()],
             most_tiles=tiles,
             num_samples=samples,
             overwrite=overwrite,

@@ -51,7 +51,8 @@ def verify(
 
 def _print(found: dict[str, Any]) -> None:
     console = result_console()
-    console.print(f"{found['title']}: tiles of {found['tile_px']} px", style="bold", soft_wrap=True, markup=False)
+    sides = " and ".join(map(str, found["tile_px"]))
+    console.print(f"{found['title']}: tiles of {sides} px", style="bold", soft_wrap=True, markup=False)
     console.print(_numbers(found["sets"]))
     console.print(_shares(found["sets"]))
     duplicates = found["duplicates"]

@@ -24,6 +24,7 @@ class TileSet:
         split: "train", "val" or "test".
         img_dir: folder of the images.
         ann_dir: folder of the labels; None where there are none.
+        tile_px: side of a tile.
         num_tiles: the published number, or None.
     """
 
@@ -31,6 +32,7 @@ class TileSet:
     split: str
     img_dir: Path
     ann_dir: Path | None
+    tile_px: int
     num_tiles: int | None
 
 
@@ -44,7 +46,6 @@ class TileSets:
         sets: the folders.
         img_suffix: ending of image names.
         ann_suffix: ending of label names.
-        tile_px: side of a tile.
         class_names: label value -> name, of what is scored.
         colours: label value -> RGB, of what is scored.
         allowed: label values that may occur.
@@ -57,7 +58,6 @@ class TileSets:
     sets: tuple[TileSet, ...]
     img_suffix: str
     ann_suffix: str
-    tile_px: int
     class_names: Mapping[int, str]
     colours: Mapping[int, tuple[int, int, int]]
     allowed: tuple[int, ...]
@@ -95,6 +95,7 @@ def _of_layout(layout: Layout, data_root: Path) -> TileSets:
                 split=part.split,
                 img_dir=root / img_dir,
                 ann_dir=root / ann_dir,
+                tile_px=layout.tile_px,
                 num_tiles=part.num_tiles,
             )
         )
@@ -107,7 +108,6 @@ def _of_layout(layout: Layout, data_root: Path) -> TileSets:
         sets=tuple(sets),
         img_suffix=img_suffix,
         ann_suffix=ann_suffix,
-        tile_px=layout.tile_px,
         class_names={one.value: one.name for one in scored},
         colours={one.value: one.colours[0] for one in scored},
         allowed=tuple(sorted({one.value for one in scored} | ignored)),
@@ -135,7 +135,8 @@ def _of_bench(name: str, data_root: Path) -> TileSets:
                 split=split,
                 img_dir=img_dir,
                 ann_dir=None if unlabelled else ann_dir,
-                num_tiles=published.get(img_dir),
+                tile_px=published[img_dir][0] if img_dir in published else bench["tile_px"],
+                num_tiles=published[img_dir][1] if img_dir in published else None,
             )
     first = 1 if bench["reduce_zero_label"] else 0
     names = [bench["data"]] if isinstance(bench["data"], str) else list(bench["data"])
@@ -146,7 +147,6 @@ def _of_bench(name: str, data_root: Path) -> TileSets:
         sets=tuple(sets.values()),
         img_suffix=bench["img_suffix"],
         ann_suffix=bench["ann_suffix"],
-        tile_px=bench["tile_px"],
         class_names={index + first: one for index, one in enumerate(bench["classes"])},
         colours={index + first: (r, g, b) for index, (r, g, b) in enumerate(bench["palette"])},
         allowed=tuple(allowed_values(len(bench["classes"]), bench["reduce_zero_label"], bench["ignore_index"])),
@@ -160,12 +160,12 @@ def _licence(names: Sequence[str]) -> str:
     return " ".join(f"{one.title}: {one.licence}. {one.conditions}" for one in manifests)
 
 
-def _published(bench: Mapping[str, Any], data_root: Path) -> dict[Path, int]:
-    """Published numbers of tiles by folder of images, variants of the bench's data sets among them."""
+def _published(bench: Mapping[str, Any], data_root: Path) -> dict[Path, tuple[int, int]]:
+    """Side and published number of tiles by folder of images, variants of the bench's data sets among them."""
     names = [bench["data"]] if isinstance(bench["data"], str) else bench["data"]
     layouts = [load_layout(name) for name in layout_names()]
     return {
-        data_root / layout.name / layout.folders(part)[0]: part.num_tiles
+        data_root / layout.name / layout.folders(part)[0]: (layout.tile_px, part.num_tiles)
         for layout in layouts
         if layout.manifest.name in names
         for part in layout.parts

@@ -69,16 +69,16 @@ def verify_tiles(tiles: TileSets, on_progress: Progress | None = None) -> dict[s
                 places[look.digest].append((one, name))
             if on_progress:
                 on_progress("verify tiles", done, len(tasks))
-    for seen in found.values():
-        _require_sizes(seen, tiles.tile_px)
+    for one in tiles.sets:
+        _require_sizes(found[one.title], one.tile_px)
     duplicates = _duplicates(places.values())
-    faults = [f"{title}: {fault}" for title, one in found.items() for fault in one.faults]
+    faults = [f"{title}: {fault}" for title, seen in found.items() for fault in seen.faults]
     faults += [f"The same image is in {' and '.join(group)}." for group in duplicates["across_splits"]]
     return {
         "name": tiles.name,
         "title": tiles.title,
         "ok": not faults,
-        "tile_px": tiles.tile_px,
+        "tile_px": sorted({one.tile_px for one in tiles.sets}),
         "classes": {str(value): name for value, name in tiles.class_names.items()},
         "sets": [_row(one, found[one.title], tiles) for one in tiles.sets],
         "duplicates": duplicates,

@@ -94,9 +94,9 @@ def test_numbers_that_are_not_the_published_ones_fail(write_originals, prepare: 
     ("arguments", "message"),
     [
         (("potsdm",), r"There is no data set 'potsdm' to prepare\. Did you mean potsdam"),
-        (("synthetic",), r"synthetic needs no preparing"),
+        (("synthetic",), r"The tiles of synthetic are not made by this command\. Nothing to fetch"),
         (("potsdam",), r"Scenes of potsdam are missing in .*: train: 23 of 24 .*\. val: all 14\. .*--partial\."),
-        (("loveda", "--partial"), r"holds no image of loveda with a label.*https://zenodo"),
+        (("loveda", "--partial"), r"holds no image of loveda with a label.*rs-adapt data fetch loveda"),
         (
             ("potsdam", "--partial", "--tile-px", "8", "--stride-px", "9"),
             r"Cannot lay tiles of 8 px with a step of 9 px",
@@ -117,6 +117,19 @@ def test_bad_input_is_refused_and_nothing_is_written(
 def test_a_source_that_is_not_there_is_refused(prepare: Prepare, tmp_path: Path) -> None:
     code, _, err = prepare("potsdam", source="nowhere")
     assert (code, "There is no source" in err) == (2, True)
+
+
+def test_archives_are_looked_for_where_fetch_puts_them(
+    write_originals, tmp_path: Path, own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for expected in (2, 0):
+        with pytest.raises(SystemExit) as stop:
+            main(["data", "prepare", "potsdam-irrg", "--dry-run", "--partial", "--data-root", str(tmp_path / "data")])
+        assert (stop.value.code or 0) == expected
+        write_originals("potsdam_irrg", own_home / "downloads" / "potsdam", ["2_10"])
+    shown = capsys.readouterr()
+    assert re.search(r"There is no source .*downloads/potsdam", shown.err)
+    assert re.search(r"train +1 +24 +0 +23", shown.out)
 
 
 def test_nested_zips_give_the_same_bytes_as_folders_with_any_number_of_processes(

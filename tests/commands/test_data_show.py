@@ -77,11 +77,14 @@ def test_labels_lie_on_the_image(loveda_root: Path, show: Show, tmp_path: Path) 
 
 
 def test_a_page_is_replaced_only_if_asked(loveda_root: Path, show: Show, tmp_path: Path) -> None:
-    assert show("loveda")[0] == 0
+    page = tmp_path / "page" / "index.html"
+    page.parent.mkdir()
+    page.write_text("an older page")
     code, out, err = show("loveda")
-    assert (code, out) == (2, "")
+    assert (code, out, page.read_text()) == (2, "", "an older page")
     assert re.search(r"page holds a page already\. .*--out.*--overwrite", err)
     assert show("loveda", "--overwrite")[0] == 0
+    assert "LoveDA" in page.read_text(encoding="utf-8")
 
 
 def test_damage_and_missing_data_are_refused_and_nothing_is_written(

@@ -70,6 +70,11 @@ def test_names_of_data_sets_and_benches(tmp_path: Path, name: str, titles: list[
     assert len(found.class_names) in (6, 7)
 
 
+def test_tiles_of_a_published_folder_have_the_published_size(tmp_path: Path) -> None:
+    (tmp_path / "isaid" / "img_dir" / "train").mkdir(parents=True)
+    assert {one.tile_px for one in find_tile_sets("isaid-ss", tmp_path).sets} == {896}
+
+
 def test_a_target_of_images_alone_is_looked_at_without_labels(tmp_path: Path) -> None:
     for folder in ("a", "a_labels", "b"):
         (tmp_path / folder).mkdir()

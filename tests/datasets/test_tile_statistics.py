@@ -14,14 +14,13 @@ from rs_adapt.errors import DataError
 
 
 def sets(folder: Path) -> TileSets:
-    one = TileSet(title="train", split="train", img_dir=folder / "i", ann_dir=folder / "a", num_tiles=None)
+    one = TileSet(title="train", split="train", img_dir=folder / "i", ann_dir=folder / "a", tile_px=4, num_tiles=None)
     return TileSets(
         name="own",
         title="Own",
         sets=(one,),
         img_suffix=".png",
         ann_suffix=".png",
-        tile_px=4,
         class_names={1: "a", 2: "b", 3: "c"},
         colours={1: (255, 0, 0), 2: (0, 255, 0), 3: (0, 0, 255)},
         allowed=(0, 1, 2, 3),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 from rs_adapt.datasets.manifest import LabelClass, Manifest, load_manifest, manifest_names
 from rs_adapt.errors import UnknownName
+from rs_adapt.tiles import tile_origins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,7 @@ def load_layout(name: str) -> Layout:
     if wanted not in owners:
         if wanted in manifest_names():
             raise UnknownName(
-                f"{wanted} needs no preparing: the first run of its bench makes its tiles. To prepare: "
+                f"The tiles of {wanted} are not made by this command. {load_manifest(wanted).how_to_get} To prepare: "
                 f"{', '.join(sorted(owners))}."
             )
         near = difflib.get_close_matches(wanted, owners, n=3)
@@ -126,13 +128,13 @@ def load_layout(name: str) -> Layout:
         manifest=manifest,
         title=variant.get("title", manifest.title),
         bands=tuple(variant.get("bands", manifest.bands)),
-        parts=tuple(_parts(facts)),
+        parts=tuple(_parts(facts, variant)),
         image_files=_several(variant.get("image", files["image"])),
         label_files=_several(files["label"]),
         not_in=tuple(files.get("not_in", ())),
         scene_names=files.get("scene_names", "[^/]+?"),
-        tile_px=tiling["tile_px"],
-        stride_px=tiling["stride_px"],
+        tile_px=variant.get("tile_px", tiling["tile_px"]),
+        stride_px=variant.get("tile_px", tiling["stride_px"]),
         colour_labels=tiling["labels"] == "colours",
         image_tile=variant.get("tile_image", tiling["image"]),
         label_tile=tiling["label"],
@@ -161,10 +163,14 @@ def _owners() -> dict[str, str]:
     return {name: one.name for one in tiled for name in (one.name, *one.facts.get("variants", {}))}
 
 
-def _parts(facts: Mapping[str, Any]) -> list[Part]:
+def _parts(facts: Mapping[str, Any], variant: Mapping[str, Any]) -> list[Part]:
+    per_image = None
+    if "tile_px" in variant:
+        side_px = variant["tile_px"]
+        per_image = math.prod(len(tile_origins(size_px, side_px, side_px)) for size_px in facts["size_px"])
     regions = facts["regions"].items() if "regions" in facts else [(None, facts["splits"])]
     return [
-        _part(region, split, content)
+        _part(region, split, content, per_image)
         for region, splits in regions
         for split, content in splits.items()
         # Images without published tiles have no labels.
@@ -172,7 +178,7 @@ def _parts(facts: Mapping[str, Any]) -> list[Part]:
     ]
 
 
-def _part(region: str | None, split: str, content: Mapping[str, Any]) -> Part:
+def _part(region: str | None, split: str, content: Mapping[str, Any], per_image: int | None) -> Part:
     scenes: tuple[str, ...] | None = None
     if "ids" in content:
         first, last = content["ids"]
@@ -180,7 +186,8 @@ def _part(region: str | None, split: str, content: Mapping[str, Any]) -> Part:
     elif "scenes" in content:
         scenes = tuple(content["scenes"])
     number = content["images"] if scenes is None else len(scenes)
-    return Part(region=region, split=split, scenes=scenes, num_scenes=number, num_tiles=content["tiles"])
+    tiles = content["tiles"] if per_image is None else per_image * number
+    return Part(region=region, split=split, scenes=scenes, num_scenes=number, num_tiles=tiles)
 
 
 def _several(value: str | Sequence[str]) -> tuple[str, ...]:
