@@ -17,7 +17,9 @@ import pytest
 from PIL import Image
 
 from rs_adapt.commands import main
+from rs_adapt.datasets.manifest import load_manifest
 from rs_adapt.report.confusion import read_confusion_csv
+from rs_adapt.scenes import write_geotiff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,3 +108,64 @@ def test_loveda_of_full_size_is_trained_and_scored(run: Run, tmp_path: Path) -> 
     assert matrix.sum() == np.count_nonzero(label)
     with Image.open(folder / "overlays" / "0.png") as image:
         assert image.width > 3 * 1024
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_tiles_of_real_loveda_are_direct_crops(run: Run, tmp_path: Path) -> None:
+    samples = SAMPLES / "loveda_rural_3"
+    if not samples.is_dir():
+        pytest.skip("no LoveDA samples")
+    for kind, folder in (("images", "images_png"), ("labels", "masks_png")):
+        shutil.copytree(samples / kind, tmp_path / "s" / "Train" / "Rural" / folder)
+    run("data", "prepare", "loveda", "--source", tmp_path / "s", "--data-root", tmp_path / "data", "--partial")
+    for kind, folder in (("images", "img_dir"), ("labels", "ann_dir")):
+        made = tmp_path / "data" / "loveda" / "rural" / "train" / folder
+        assert len([*made.iterdir()]) == 12
+        for number in range(3):
+            whole = pixels(samples / kind / f"{number}.png")
+            for x0 in (0, 512):
+                for y0 in (0, 512):
+                    tile = pixels(made / f"{number}_{x0}_{y0}_{x0 + 512}_{y0 + 512}.png")
+                    assert np.array_equal(tile, whole[y0 : y0 + 512, x0 : x0 + 512])
+
+
+@pytest.mark.parametrize(
+    ("name", "tile", "image", "label"),
+    [
+        ("potsdam", "2_10_0_0_512_512", "top_potsdam_2_10_RGB.tif", "top_potsdam_2_10_label_noBoundary.tif"),
+        ("vaihingen", "area1_0_0_512_512", "top/top_mosaic_09cm_area1.tif", "top_mosaic_09cm_area1_noBoundary.tif"),
+    ],
+)
+def test_real_isprs_tiles_come_out_of_a_scene_as_they_went_in(
+    run: Run, tmp_path: Path, name: str, tile: str, image: str, label: str
+) -> None:
+    samples = SAMPLES / f"{name}_1"
+    if not samples.is_dir():
+        pytest.skip(f"no {name} samples")
+    # The published tile as the upper left corner of a scene, its mirror images around it.
+    legend = load_manifest(name).legend()
+    table = np.zeros((256, 3), np.uint8)
+    for colour, value in legend.items():
+        table[value] = colour
+    originals = {
+        "images": pixels(samples / "images" / f"{tile}.png"),
+        "labels": pixels(samples / "labels" / f"{tile}.png"),
+    }
+    scene = {
+        kind: np.pad(part, [(0, 88), (0, 188)] + [(0, 0)] * (part.ndim - 2), "reflect")
+        for kind, part in originals.items()
+    }
+    for file, content in ((image, scene["images"]), (label, table[scene["labels"]])):
+        (tmp_path / "s" / file).parent.mkdir(parents=True, exist_ok=True)
+        write_geotiff(tmp_path / "s" / file, content)
+    run("data", "prepare", name, "--source", tmp_path / "s", "--data-root", tmp_path / "data", "--partial")
+    for kind, folder in (("images", "img_dir"), ("labels", "ann_dir")):
+        made = tmp_path / "data" / name / folder / "train"
+        assert len([*made.iterdir()]) == 4
+        assert np.array_equal(pixels(made / f"{tile}.png"), originals[kind])
+        last = tile.replace("_0_0_512_512", "_188_88_700_600")
+        assert np.array_equal(pixels(made / f"{last}.png"), scene[kind][88:, 188:])
