@@ -58,7 +58,7 @@ def test_an_existing_run_is_neither_repeated_nor_overwritten_unasked(train: Trai
     [
         (("--method", "rien"), ("no method 'rien'", "Did you mean rein", "Known: ")),
         (("--direction", "r2v"), ("no direction of loveda 'r2v'", "Did you mean r2u", "u2r")),
-        (("--backbone", "dinov3-l"), ("no backbone 'dinov3-l'", "Did you mean dinov2-l")),
+        (("--backbone", "dinov2-ll"), ("no backbone 'dinov2-ll'", "Did you mean dinov2-l")),
         (("--set", "optim.lrr=1"), ("optim.lrr", "no such key", "Nearest: optim.lr")),
         (("--set", "optim.lr"), ("not of the form key=value",)),
         (("--set", "optim.lr=fast"), ("optim.lr=fast", "expected a number")),
