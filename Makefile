@@ -26,7 +26,7 @@ check: $(STAMP) ## Lint, format, types and the direction of imports
 	$(BIN)/lint-imports
 
 test: $(STAMP) ## Run all tests (no network, no GPU, no data needed)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n logical --dist loadscope
 
 demo: $(STAMP) ## Train and score Earth-Adapter on synthetic scenes: under three minutes on two cores
 	$(BIN)/rs-adapt train --bench synthetic-da --work-dir work_dirs/demo --overwrite

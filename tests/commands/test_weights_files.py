@@ -104,7 +104,9 @@ def test_ctrl_c_keeps_the_part_and_says_so(published: Path, server: Any, tmp_pat
 
     server.put("dinov2_nano.safetensors", NANO.read_bytes(), {"cut": 100_000, "times": 1})
     server.after_body = hold
-    entry = "from rs_adapt.commands import main; main()"
+    # A process that was started in the background ignores Ctrl-C, and so do its children unless told otherwise.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    entry = f"{heed}; from rs_adapt.commands import main; main()"
     command = [sys.executable, "-c", entry, "weights", "fetch", "dinov2-nano"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=os.environ)
     assert sent.wait(60)
