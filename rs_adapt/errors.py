@@ -47,6 +47,10 @@ class CheckpointMismatch(RsAdaptError):
     """Raised when an adapter pack or a training state does not fit what it is loaded into."""
 
 
+class ScoresError(RsAdaptError):
+    """Raised when stored confusion matrices are missing, damaged, or cannot answer what was asked."""
+
+
 class RunExists(RsAdaptError):
     """Raised when a run folder already holds a run."""
 

@@ -21,12 +21,12 @@ MODELS = mm.Registry(
     scope=SCOPE,
     locations=["rs_adapt.adapters", "rs_adapt.backbones", "rs_adapt.heads", "rs_adapt.strategies"],
 )
-# The modules themselves: the package `rs_adapt.datasets` loads its classes only when they are asked for.
+# The modules themselves: the packages `datasets` and `metrics` load their classes only when they are asked for.
 _OF_DATASETS = ["rs_adapt.datasets.stream", "rs_adapt.datasets.tile_dataset"]
 DATASETS = mm.Registry("dataset", parent=mm.DATASETS, scope=SCOPE, locations=_OF_DATASETS)
 DATA_SAMPLERS = mm.Registry("data sampler", parent=mm.DATA_SAMPLERS, scope=SCOPE, locations=_OF_DATASETS)
 TRANSFORMS = mm.Registry("transform", parent=mm.TRANSFORMS, scope=SCOPE, locations=["rs_adapt.pipelines"])
-METRICS = mm.Registry("metric", parent=mm.METRICS, scope=SCOPE, locations=["rs_adapt.metrics"])
+METRICS = mm.Registry("metric", parent=mm.METRICS, scope=SCOPE, locations=["rs_adapt.metrics.confusion"])
 HOOKS = mm.Registry("hook", parent=mm.HOOKS, scope=SCOPE, locations=["rs_adapt.engine"])
 LOOPS = mm.Registry("loop", parent=mm.LOOPS, scope=SCOPE, locations=["rs_adapt.engine"])
 OPTIM_WRAPPERS = mm.Registry("optimizer wrapper", parent=mm.OPTIM_WRAPPERS, scope=SCOPE, locations=["rs_adapt.engine"])

@@ -1,7 +1,28 @@
-"""Scores and costs: confusion matrices and what follows from them, parameters of a model."""
+"""Scores and costs: confusion matrices and what follows from them, parameters of a model.
+
+What needs torch is loaded when it is asked for: stored scores are read by commands that need none.
+"""
 
 from __future__ import annotations
 
-from rs_adapt.metrics.confusion import ConfusionMetric, Scores, confusion_matrix, scores_of
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rs_adapt.metrics.confusion import ConfusionMetric, Scores, confusion_matrix, scores_of
 
 __all__ = ["ConfusionMetric", "Scores", "confusion_matrix", "scores_of"]
+
+_HOMES = {
+    "ConfusionMetric": "confusion",
+    "Scores": "confusion",
+    "confusion_matrix": "confusion",
+    "scores_of": "confusion",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name from its module (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

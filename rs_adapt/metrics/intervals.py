@@ -1,0 +1,226 @@
+"""How far a score would move had other images been taken: bootstrap intervals of mIoU and of differences. Pure numpy.
+
+Shapes: U units, K classes, R resamples. A unit is what can be seen as drawn independently of the others: a scene, or
+an image where scenes are unknown. Tiles of one scene share light, season and buildings; drawing them one by one
+pretends that there are more independent images than there are, and gives intervals that are too narrow.
+
+Percentile bootstrap: B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1979), 1-26;
+B. Efron and R. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13. Drawing whole clusters: C. A. Field
+and A. H. Welsh, "Bootstrapping clustered data", J. R. Statist. Soc. B 69 (2007), 369-390. That few clusters make
+intervals too narrow: A. C. Cameron, J. B. Gelbach and D. L. Miller, "Bootstrap-based improvements for inference with
+clustered errors", Review of Economics and Statistics 90 (2008), 414-427.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rs_adapt.metrics.per_image import PerImage
+from rs_adapt.metrics.resampling import CHUNK_BYTES, drawn_sums, iou_of_sums, mean_iou, miou_of, sums_of
+from rs_adapt.metrics.units import Units, units_of
+
+__all__ = [
+    "Bootstrap",
+    "Difference",
+    "Interval",
+    "PairedDifference",
+    "Units",
+    "bootstrap",
+    "interval_facts",
+    "miou_of",
+    "paired_difference",
+    "units_of",
+]
+
+RESAMPLES = 2000
+LEVEL = 0.95
+# Fewer units say little about how units differ.
+ENOUGH_UNITS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """From `low` to `high`, in percent (of a difference: in points)."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bootstrap:
+    """Intervals of one run.
+
+    Args:
+        miou: Of the mean over the scored classes; None with one unit or none.
+        iou: Of each class; None too where a class has a value in no resample. Resamples without a value for a class
+            (rare classes) do not count for it.
+        units: Units with a counted pixel; only these are drawn.
+        resamples: R.
+        seed: Of the draws.
+        level: Of the interval, in (0, 1).
+        rough: There are fewer than 10 units.
+    """
+
+    miou: Interval | None
+    iou: tuple[Interval | None, ...]
+    units: int
+    resamples: int
+    seed: int
+    level: float
+    rough: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A difference of two runs in points: as scored, its interval, and the share of resamples above 0, in [0, 1].
+
+    `points` is NaN where one of the runs has no value; `interval` and `share_above` are None then, and with one unit.
+    """
+
+    points: float
+    interval: Interval | None
+    share_above: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedDifference:
+    """B minus A over the same units: `miou` and, by class, `iou`; the rest as in `Bootstrap`."""
+
+    miou: Difference
+    iou: tuple[Difference, ...]
+    units: int
+    resamples: int
+    seed: int
+    level: float
+    rough: bool
+
+
+def bootstrap(
+    units_UKK: NDArray[Any],
+    *,
+    scored: Sequence[int] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> Bootstrap:
+    """Percentile intervals of mIoU and of the IoU of each class, over units drawn with replacement.
+
+    Args:
+        units_UKK: Pixel counts of each unit, row = truth, column = prediction.
+        scored: Indices of the classes in the mean; None is all.
+        resamples: How often U units are drawn.
+        seed: Of the draws.
+        level: Of the interval, in (0, 1).
+        chunk_bytes: Memory that the draws may take at once; changes no number.
+    """
+    sums_U3K = sums_of(_counted(units_UKK, units_UKK))
+    facts = _facts(len(sums_U3K), resamples, seed, level)
+    if len(sums_U3K) < 2:
+        return Bootstrap(miou=None, iou=(None,) * units_UKK.shape[1], **facts)
+    chunks = drawn_sums([sums_U3K], resamples=resamples, seed=seed, chunk_bytes=chunk_bytes)
+    iou_RK = np.concatenate([iou_of_sums(sums) for (sums,) in chunks])
+    return Bootstrap(
+        miou=_interval(mean_iou(iou_RK, scored), level),
+        iou=tuple(_interval(iou_R, level) for iou_R in iou_RK.T),
+        **facts,
+    )
+
+
+def paired_difference(
+    a_UKK: NDArray[Any],
+    b_UKK: NDArray[Any],
+    *,
+    scored: Sequence[int] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> PairedDifference:
+    """B minus A with percentile intervals; each resample draws the same units for both.
+
+    What is hard in a unit is hard for both runs and cancels, so that the interval is narrower than those of the runs by
+    themselves suggest.
+
+    Args:
+        a_UKK: Pixel counts of run A by unit.
+        b_UKK: Those of run B for the same units in the same order.
+        scored: As in `bootstrap`, like all further arguments.
+        resamples: As there.
+        seed: As there.
+        level: As there.
+        chunk_bytes: As there.
+    """
+    assert a_UKK.shape == b_UKK.shape
+    pair = [sums_of(_counted(units, a_UKK + b_UKK)) for units in (a_UKK, b_UKK)]
+    whole_a, whole_b = (iou_of_sums(sums.sum(axis=0, keepdims=True)) for sums in pair)
+    miou = float((mean_iou(whole_b, scored) - mean_iou(whole_a, scored))[0])
+    iou_K = (whole_b - whole_a)[0].tolist()
+    facts = _facts(len(pair[0]), resamples, seed, level)
+    if len(pair[0]) < 2:
+        alone = [Difference(points=points, interval=None, share_above=None) for points in (miou, *iou_K)]
+        return PairedDifference(miou=alone[0], iou=tuple(alone[1:]), **facts)
+    of_miou, of_iou = [], []
+    for sums_a, sums_b in drawn_sums(pair, resamples=resamples, seed=seed, chunk_bytes=chunk_bytes):
+        iou_a, iou_b = iou_of_sums(sums_a), iou_of_sums(sums_b)
+        of_miou.append(mean_iou(iou_b, scored) - mean_iou(iou_a, scored))
+        of_iou.append(iou_b - iou_a)
+    return PairedDifference(
+        miou=_difference(miou, np.concatenate(of_miou), level),
+        iou=tuple(
+            _difference(points, drawn, level) for points, drawn in zip(iou_K, np.concatenate(of_iou).T, strict=True)
+        ),
+        **facts,
+    )
+
+
+def interval_facts(per_image: PerImage) -> dict[str, Any]:
+    """The interval of mIoU over all classes as JSON, for `result.json`.
+
+    Returns:
+        `low` and `high` in percent, 3 digits (None with one unit), `level`, `unit` (scene or image), `units`,
+        `resamples`, `seed`, `rough`.
+    """
+    units = units_of(per_image)
+    found = bootstrap(units.counts_UKK)
+    return {
+        "low": found.miou and round(found.miou.low, 3),
+        "high": found.miou and round(found.miou.high, 3),
+        "level": found.level,
+        "unit": units.by,
+        "units": found.units,
+        "resamples": found.resamples,
+        "seed": found.seed,
+        "rough": found.rough,
+    }
+
+
+def _counted(units_UKK: NDArray[Any], pixels_UKK: NDArray[Any]) -> NDArray[Any]:
+    """The units that hold a counted pixel: an image without labels says nothing about the score."""
+    counted: NDArray[Any] = units_UKK[pixels_UKK.any(axis=(1, 2))]
+    return counted
+
+
+def _facts(num_units: int, resamples: int, seed: int, level: float) -> dict[str, Any]:
+    rough = num_units < ENOUGH_UNITS
+    return {"units": num_units, "resamples": resamples, "seed": seed, "level": level, "rough": rough}
+
+
+def _interval(values_R: NDArray[np.float64], level: float) -> Interval | None:
+    known = values_R[~np.isnan(values_R)]
+    if not known.size:
+        return None
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(low=float(low), high=float(high))
+
+
+def _difference(points: float, drawn_R: NDArray[np.float64], level: float) -> Difference:
+    known = drawn_R[~np.isnan(drawn_R)]
+    interval = None if np.isnan(points) else _interval(known, level)
+    share = None if interval is None else float((known > 0).mean())
+    return Difference(points=points, interval=interval, share_above=share)

@@ -1,0 +1,195 @@
+"""One confusion matrix an image, on disk: what scores, intervals and comparisons are computed from later.
+
+Shapes: N images, K classes. The file is an `.npz` of two arrays without pickles: `counts_NKK`, in the smallest integer
+type that holds it, and `text`, the UTF-8 bytes of JSON with names and facts. Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rs_adapt.errors import ScoresError
+
+FORMAT = 1
+
+# What a file may unpack to. Ten thousand images of 16 classes take 20 MiB, so this is no limit for honest files.
+MAX_BYTES = 2**30
+
+# What zipfile, numpy and json raise on bytes that are not theirs; RecursionError is a RuntimeError.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError, NotImplementedError)
+
+_MEMBERS = ("counts_NKK.npy", "text.npy")
+_NAMES = ("tiles", "scenes", "cities", "classes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerImage:
+    """Confusion matrices of N images over K classes, and where they come from.
+
+    Args:
+        tiles: N names without ending, no two the same.
+        scenes: N names of the scenes that the tiles were cut from; "" where unknown.
+        cities: N names of the cities that they lie in; "" where unknown.
+        classes: K names in index order, no two the same.
+        counts_NKK: int64 pixel counts, 0 or more; row = truth, column = prediction.
+        facts: JSON: `split` (such as "south test"), `bench`, `iter`, `selection`, `weights` (student or teacher),
+            `protocol`, `inference`, `pack_sha256`.
+
+    Raises:
+        ScoresError: Names are not unique, lengths do not agree, or counts are negative.
+    """
+
+    tiles: tuple[str, ...]
+    scenes: tuple[str, ...]
+    cities: tuple[str, ...]
+    classes: tuple[str, ...]
+    counts_NKK: NDArray[np.int64]
+    facts: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        """Check that all parts belong together."""
+        n, k = len(self.tiles), len(self.classes)
+        if self.counts_NKK.shape != (n, k, k) or self.counts_NKK.dtype != np.int64:
+            raise ScoresError(
+                f"Matrices of {n} images and {k} classes have the shape {(n, k, k)} and type int64, not "
+                f"{self.counts_NKK.shape} and {self.counts_NKK.dtype}. Score the checkpoint again: rs-adapt eval."
+            )
+        if len(self.scenes) != n or len(self.cities) != n:
+            raise ScoresError(
+                f"There are {n} images, {len(self.scenes)} names of scenes and {len(self.cities)} of cities; each "
+                "image has one of both, or an empty text. Score the checkpoint again: rs-adapt eval."
+            )
+        for what, names in (("tile", self.tiles), ("class", self.classes)):
+            if twice := _first_double(names):
+                raise ScoresError(f"The name {twice!r} stands for more than one {what}. Rename one of them.")
+        # As float: a sum that is too large for int64 would wrap around.
+        if self.counts_NKK.size and (self.counts_NKK.min() < 0 or self.counts_NKK.sum(dtype=np.float64) >= 2**62):
+            raise ScoresError(
+                "Pixel counts are negative or beyond 2^62 in all, which no images give. Score the checkpoint again: "
+                "rs-adapt eval."
+            )
+
+    def total_KK(self) -> NDArray[np.int64]:
+        """(K, K) int64: the confusion matrix over all images."""
+        total: NDArray[np.int64] = self.counts_NKK.sum(axis=0)
+        return total
+
+    def save(self, path: Path) -> None:
+        """Write the file, complete or not at all; equal content gives equal bytes.
+
+        Args:
+            path: The file; its folder is made if need be, an existing file is replaced.
+
+        Raises:
+            OSError: The place cannot be written to.
+        """
+        text = {"format": FORMAT} | {name: list(getattr(self, name)) for name in _NAMES} | {"facts": self.facts}
+        largest = int(self.counts_NKK.max(initial=0))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.tmp")
+        try:
+            with temporary.open("wb") as file:
+                np.savez_compressed(
+                    file,
+                    counts_NKK=self.counts_NKK.astype(np.min_scalar_type(largest)),
+                    text=np.frombuffer(json.dumps(text, allow_nan=False).encode(), dtype=np.uint8),
+                )
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: Path) -> PerImage:
+        """Read a file that `save` wrote; nothing in it is executed.
+
+        Raises:
+            ScoresError: The file is missing, damaged, of another kind, or of another format.
+        """
+        return _read(path)
+
+
+def _read(path: Path) -> PerImage:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sorted(archive.namelist()) != sorted(_MEMBERS):
+                _refuse(path, f"it holds {', '.join(archive.namelist()[:4]) or 'nothing'}, not {', '.join(_MEMBERS)}")
+            size = sum(member.file_size for member in archive.infolist())
+            if size > MAX_BYTES:
+                _refuse(path, f"it unpacks to {size / 2**20:.0f} MiB, and {MAX_BYTES / 2**20:.0f} are allowed")
+            counts, text = (_array(path, archive, member) for member in _MEMBERS)
+        content = json.loads(text.tobytes())
+    except FileNotFoundError as error:
+        raise ScoresError(f"There is no file {path}. rs-adapt eval --checkpoint RUN writes one.") from error
+    except OSError as error:
+        raise ScoresError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except _DAMAGE as error:
+        _refuse(path, f"{type(error).__name__}: {error}", cause=error)
+    return _checked(path, counts, content)
+
+
+def _array(path: Path, archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
+    """Read one member after its header has been compared with its size: numpy would allocate what a header claims."""
+    with archive.open(member) as file:
+        shape, dtype = _header(path, file)
+        left = archive.getinfo(member).file_size - file.tell()
+    if dtype.kind not in "ui" or any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize != left:
+        _refuse(path, f"{member} claims {shape} values of type {dtype}, which its {left} bytes are not")
+    with archive.open(member) as file:
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return array
+
+
+def _header(path: Path, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):
+        _refuse(path, f"it has arrays of numpy's format {version}, not (1, 0)")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    return shape, dtype
+
+
+def _checked(path: Path, counts: NDArray[Any], content: Any) -> PerImage:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else None
+        raise ScoresError(
+            f"{path} has format {found!r}, and this version of rs-adapt reads {FORMAT}. Score the checkpoint again "
+            "with this version (rs-adapt eval), or read the file with the version that wrote it."
+        )
+    for name in _NAMES:
+        names = content.get(name)
+        if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
+            _refuse(path, f"{name} is no list of names")
+    if not isinstance(content.get("facts"), dict):
+        _refuse(path, "facts is no table")
+    if counts.size and int(counts.max()) >= 2**62:
+        _refuse(path, "a count is beyond 2^62")
+    try:
+        return PerImage(
+            **{name: tuple(content[name]) for name in _NAMES},
+            counts_NKK=counts.astype(np.int64),
+            facts=content["facts"],
+        )
+    except ScoresError as error:
+        _refuse(path, str(error), cause=error)
+
+
+def _refuse(path: Path, why: str, cause: BaseException | None = None) -> NoReturn:
+    raise ScoresError(
+        f"{path} holds no confusion matrices of rs-adapt, or is damaged ({why}). rs-adapt eval --checkpoint RUN writes "
+        "them anew."
+    ) from cause
+
+
+def _first_double(names: Sequence[str]) -> str | None:
+    seen: set[str] = set()
+    return next((name for name in names if name in seen or seen.add(name)), None)  # type: ignore[func-returns-value]
