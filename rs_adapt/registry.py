@@ -26,7 +26,8 @@ _OF_DATASETS = ["rs_adapt.datasets.stream", "rs_adapt.datasets.tile_dataset"]
 DATASETS = mm.Registry("dataset", parent=mm.DATASETS, scope=SCOPE, locations=_OF_DATASETS)
 DATA_SAMPLERS = mm.Registry("data sampler", parent=mm.DATA_SAMPLERS, scope=SCOPE, locations=_OF_DATASETS)
 TRANSFORMS = mm.Registry("transform", parent=mm.TRANSFORMS, scope=SCOPE, locations=["rs_adapt.pipelines"])
-METRICS = mm.Registry("metric", parent=mm.METRICS, scope=SCOPE, locations=["rs_adapt.metrics.confusion"])
+_OF_METRICS = ["rs_adapt.metrics.confusion", "rs_adapt.metrics.label_free"]
+METRICS = mm.Registry("metric", parent=mm.METRICS, scope=SCOPE, locations=_OF_METRICS)
 HOOKS = mm.Registry("hook", parent=mm.HOOKS, scope=SCOPE, locations=["rs_adapt.engine"])
 LOOPS = mm.Registry("loop", parent=mm.LOOPS, scope=SCOPE, locations=["rs_adapt.engine"])
 OPTIM_WRAPPERS = mm.Registry("optimizer wrapper", parent=mm.OPTIM_WRAPPERS, scope=SCOPE, locations=["rs_adapt.engine"])

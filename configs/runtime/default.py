@@ -21,5 +21,5 @@ default_hooks = dict(
     param_scheduler=dict(type="ParamSchedulerHook"),
     checkpoint=dict(type="rs_adapt.StateHook"),
 )
-custom_hooks = [dict(type="rs_adapt.MetricsHook")]
+custom_hooks = [dict(type="rs_adapt.MetricsHook"), dict(type="rs_adapt.SelectionHook")]
 runtime = dict(precision="fp32", num_workers=2)

@@ -61,12 +61,16 @@ def preparing(console: Console) -> Iterator[Callable[[str, int, int], None]]:
 
 def print_result(console: Console, result: dict[str, Any], *, title: str, folder: Path) -> None:
     """The per-class table of a result if it was scored, how, and where the files are."""
-    from rs_adapt.report.tables import protocol_line, result_table
+    from rs_adapt.report.tables import oracle_line, protocol_line, result_table, selection_table
 
     console.print(title, style="bold", soft_wrap=True)
     if result["protocol"]["report_split"] is not None:
         console.print(result_table(result))
     console.print(protocol_line(result), soft_wrap=True)
+    if (table := selection_table(result)) is not None:
+        console.print(table)
+    if (line := oracle_line(result)) is not None:
+        console.print(line, soft_wrap=True)
     console.print(f"Files: {shown_path(folder)}", soft_wrap=True)
 
 

@@ -20,6 +20,7 @@ class Axis(StrEnum):
     BACKBONES = "backbones"
     HEADS = "heads"
     STRATEGIES = "strategies"
+    PROTOCOLS = "protocols"
 
 
 _FOLDER = {
@@ -27,11 +28,12 @@ _FOLDER = {
     Axis.BACKBONES: "backbone",
     Axis.HEADS: "head",
     Axis.STRATEGIES: "strategy",
+    Axis.PROTOCOLS: "protocol",
 }
 
 
 def list_values(axis: Annotated[Axis, typer.Argument(help="Which axis.", metavar="AXIS")]) -> None:
-    """List benches, methods, backbones, heads or strategies.
+    """List benches, methods, backbones, heads, strategies or protocols.
 
     $ rs-adapt list benches
 

@@ -1,6 +1,6 @@
 """Options that several verbs share, so that each means the same everywhere.
 
-Axis options (`Bench` to `Seed`, `Untuned`) name a cell: train, show, cost (all methods). Run options (`Iters` to `Set`)
+Axis options (`Bench` to `Protocol`) name a cell: train, show, cost (all methods). Run options (`Iters` to `Set`)
 change its config: train, show, cost. `Device`: the verbs that compute.
 """
 
@@ -51,6 +51,14 @@ Seed = Annotated[int, typer.Option("--seed", help="Seed of the run.", min=0, max
 Untuned = Annotated[
     bool,
     typer.Option("--untuned", help="Ignore the method's values tuned for this bench.", rich_help_panel="Cell"),
+]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        "--protocol",
+        help="What of the target is seen and scored, and which checkpoint is the result (default: strict).",
+        rich_help_panel="Cell",
+    ),
 ]
 
 Iters = Annotated[int | None, typer.Option("--iters", help="Training iterations (default: the bench's).", min=1)]

@@ -24,6 +24,7 @@ def show(
     strategy: options.Strategy = None,
     seed: options.Seed = 0,
     untuned: options.Untuned = False,
+    protocol: options.Protocol = None,
     iters: options.Iters = None,
     batch_size: options.BatchSize = None,
     precision: options.Precision = None,
@@ -55,6 +56,7 @@ def show(
         strategy=strategy,
         seed=seed,
         tuned=not untuned,
+        protocol=protocol,
     )
     cfg = compose(
         cell,

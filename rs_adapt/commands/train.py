@@ -22,6 +22,7 @@ def train(
     strategy: options.Strategy = None,
     seed: options.Seed = 0,
     untuned: options.Untuned = False,
+    protocol: options.Protocol = None,
     iters: options.Iters = None,
     batch_size: options.BatchSize = None,
     precision: options.Precision = None,
@@ -60,6 +61,7 @@ def train(
         strategy=strategy,
         seed=seed,
         tuned=not untuned,
+        protocol=protocol,
     )
     texts = [
         *option_texts(cell, iters=iters, batch_size=batch_size, precision=precision, num_workers=num_workers),

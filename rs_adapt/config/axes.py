@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 # Merge order. Every dotted key has one owner, so the order can hide nothing.
-AXES = ("runtime", "bench", "backbone", "head", "method", "strategy")
+AXES = ("runtime", "bench", "backbone", "head", "method", "strategy", "protocol")
 
 _OWNED_BY_AXIS = {
     "runtime": (
@@ -35,6 +35,7 @@ _OWNED_BY_AXIS = {
     "head": ("head", "model.decode_head"),
     "method": ("method", "model.backbone.adapter", "model.backbone.frozen", "tuned"),
     "strategy": ("strategy",),
+    "protocol": ("protocol",),
 }
 OWNER = {key: axis for axis, keys in _OWNED_BY_AXIS.items() for key in keys}
 

@@ -16,6 +16,7 @@ SETTINGS = {
     "dg": "generalization: the target is never seen",
     "ss": "supervised with the target region's own labels (the in-domain bound)",
 }
+DEFAULT_PROTOCOL = "strict"
 DEFAULT_STRATEGY = {"da": "dacs", "dg": "source_only", "ss": "source_only"}
 
 
@@ -32,6 +33,7 @@ class Cell:
         strategy: how source and target are used while training.
         seed: seeds weights of the head, order of the samples and augmentation.
         tuned: whether values that the method's file holds for this bench and setting are used.
+        protocol: what of the target is seen, what is scored, and which checkpoint is the result.
     """
 
     bench: str
@@ -42,12 +44,14 @@ class Cell:
     strategy: str
     seed: int = 0
     tuned: bool = True
+    protocol: str = "strict"
 
     def __str__(self) -> str:
         """Return the cell as one readable line."""
         parts = [f"{self.bench_name}_{self.setting}", self.method, self.backbone, self.head, self.strategy]
         line = " / ".join(part.replace("_", "-") for part in parts) + f" / seed {self.seed}"
-        return line if self.tuned else f"{line} / untuned"
+        line = line if self.tuned else f"{line} / untuned"
+        return line if self.protocol == DEFAULT_PROTOCOL else f"{line} / protocol {self.protocol.replace('_', '-')}"
 
     @property
     def bench_name(self) -> str:
@@ -66,6 +70,7 @@ def resolve_cell(
     strategy: str | None = None,
     seed: int = 0,
     tuned: bool = True,
+    protocol: str | None = None,
 ) -> Cell:
     """Return the cell that a user's names mean; what is left out comes from the bench and the setting.
 
@@ -80,11 +85,12 @@ def resolve_cell(
         strategy: default: `dacs` for da, `source_only` for dg and ss.
         seed: 0 or larger.
         tuned: False ignores the values tuned for this bench and setting.
+        protocol: default: `strict`.
 
     Raises:
         UnknownName: a name does not exist; the text lists the nearest names and all allowed ones.
         ConfigError: the bench names no setting, the direction contradicts the bench, or the seed is negative.
-        IncompatibleCell: the strategy does not work in the setting.
+        IncompatibleCell: the strategy does not work in the setting, or the protocol not with the bench.
     """
     if seed < 0:
         raise ConfigError(f"The seed is {seed}; it must be 0 or larger.")
@@ -99,9 +105,11 @@ def resolve_cell(
         strategy=axes.find("strategy", strategy or DEFAULT_STRATEGY[setting]),
         seed=seed,
         tuned=tuned,
+        protocol=axes.find("protocol", protocol or DEFAULT_PROTOCOL),
     )
     check_setting(cell)
     check_strategy(cell)
+    check_protocol(cell)
     return cell
 
 
@@ -145,6 +153,26 @@ def check_strategy(cell: Cell) -> None:
             f"Strategy {cell.strategy} works in {', '.join(strategy['settings'])} only, and the setting is "
             f"{cell.setting} ({SETTINGS[cell.setting]}). Use --strategy {DEFAULT_STRATEGY[cell.setting]}, or the "
             f"bench in {' or '.join(strategy['settings'])}."
+        )
+
+
+def check_protocol(cell: Cell) -> None:
+    """Refuse a protocol that is not meant for the cell's setting or bench.
+
+    Raises:
+        IncompatibleCell: says which it is meant for.
+    """
+    protocol = axes.peek("protocol", cell.protocol)["protocol"]
+    if cell.setting not in protocol["settings"]:
+        raise IncompatibleCell(
+            f"Protocol {cell.protocol} is for {', '.join(protocol['settings'])} only, and the setting is "
+            f"{cell.setting} ({SETTINGS[cell.setting]}). Use --protocol {DEFAULT_PROTOCOL}, or another setting."
+        )
+    families, family = protocol["families"], axes.peek("bench", cell.bench)["bench"]["family"]
+    if families is not None and family not in families:
+        raise IncompatibleCell(
+            f"Protocol {cell.protocol} is for the benches {', '.join(families)} only, and the bench is {family}. Use "
+            f"--protocol {DEFAULT_PROTOCOL}, or one of them."
         )
 
 

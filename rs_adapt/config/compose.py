@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import axes, paths
 from rs_adapt.config import overrides as strict
-from rs_adapt.config.cell import check_strategy
+from rs_adapt.config.cell import check_protocol, check_strategy
 from rs_adapt.config.wire import wire
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
@@ -53,6 +53,7 @@ def compose(
         IncompatibleCell: two axis values cannot work together.
     """
     check_strategy(cell)
+    check_protocol(cell)
     tree = _merged(cell)
     options = option_texts(cell, iters=iters, batch_size=batch_size, precision=precision, num_workers=num_workers)
     return _resolve(

@@ -112,10 +112,12 @@ def run_dir(cell: Cell) -> Path:
     # A colon is no character for names of folders.
     method = cell.method.replace(":", "-")
     method = method if cell.tuned else f"{method}-untuned"
+    # What was chosen or seen in another way is no run of the same setting.
+    setting = cell.setting if cell.protocol == "strict" else f"{cell.setting}-{cell.protocol}"
     return (
         Path("work_dirs")
         / cell.bench_name
-        / cell.setting
+        / setting
         / f"{cell.backbone}-{cell.head}"
         / method
         / cell.strategy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config import axes, wire_data, wire_model, words
+from rs_adapt.config import axes, wire_data, wire_model, wire_protocol, words
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,10 +40,14 @@ def wire(
     """
     resolved = axes.copied(dict(tree))
     _check(resolved, cell)
+    wire_protocol.check(resolved, cell)
+    if mode := resolved["protocol"]["inference"]:
+        resolved["bench"]["inference"]["mode"] = mode
     bench, runtime, optim = resolved["bench"], resolved["runtime"], resolved["optim"]
     iters = bench["schedule"]["iters"]
     precision = runtime["precision"]
-    scored = wire_data.scored(bench)
+    loaders = wire_data.dataloaders(resolved, cell, data_root=data_root)
+    tested = loaders["test_dataloader"] is not None
     metric = {
         "type": "rs_adapt.ConfusionMetric",
         "classes": list(bench["classes"]),
@@ -56,17 +60,22 @@ def wire(
         "work_dir": str(work_dir),
         "randomness": {"seed": cell.seed},
         "model": wire_model.model(resolved, cell, weights=weights),
-        **wire_data.dataloaders(resolved, cell, data_root=data_root),
+        **loaders,
         # mmengine wants loader, evaluator and loop of an evaluation together, or none of them.
-        "val_evaluator": metric if scored else None,
-        "test_evaluator": axes.copied(metric) if scored else None,
+        "val_evaluator": metric,
+        "test_evaluator": axes.copied(metric) if tested else None,
         "train_cfg": {
             "type": "IterBasedTrainLoop",
             "max_iters": iters,
             "val_interval": min(bench["schedule"]["eval_every"], iters),
         },
-        "val_cfg": {"type": "rs_adapt.ValLoop", "precision": precision} if scored else None,
-        "test_cfg": {"type": "rs_adapt.TestLoop", "precision": precision} if scored else None,
+        "val_cfg": {
+            "type": "rs_adapt.ValLoop",
+            "precision": precision,
+            "region": "target" if wire_data.scored(bench) else "source",
+            "weights": resolved["protocol"]["weights"],
+        },
+        "test_cfg": {"type": "rs_adapt.TestLoop", "precision": precision} if tested else None,
         "optim_wrapper": {
             "type": "rs_adapt.OptimWrapper",
             "constructor": "rs_adapt.ParamGroups",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config import paths
+from rs_adapt.config import axes, paths, wire_protocol
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
@@ -26,12 +26,15 @@ _FOURIER_MIX = {"da": _FDA, "dg": _FACT, "ss": _FACT}
 def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Facts:
     """Return the train, val, test and source-val loaders of a cell, and where its tiles are prepared.
 
-    `source_val_dataloader` is not read by mmengine: it scores a checkpoint on the region it was trained on. The val and
-    test loaders are None where the target has no labels (`bench.target.val` is None). Target labels are only ever named
-    in the val and test loaders, except in the setting `ss`, which trains on them.
+    `source_val_dataloader` is not read by mmengine: it scores a checkpoint on the region it was trained on. The loaders
+    below `monitor` hold some tiles each, evenly spread, which every evaluation looks at: `source_val` with labels,
+    `label_free` of the target without. Where the target has no labels (`bench.target.val` is None) there is no test
+    loader, and the tiles of the source are those that mmengine validates on. Target labels are only ever named in the
+    val and test loaders, except in the setting `ss`, which trains on them, and under a protocol that draws its crops by
+    them.
 
     Args:
-        tree: the merged axis files; `bench`, `runtime` and `strategy` are read.
+        tree: the merged axis files; `bench`, `protocol`, `runtime` and `strategy` are read.
         cell: the cell that is wired.
         data_root: absolute.
 
@@ -39,7 +42,7 @@ def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Fact
         ConfigError: a style step of the bench's pipeline is no probability, or needs images that the setting forbids.
         IncompatibleCell: the setting `ss` on a target without labels.
     """
-    bench, runtime = tree["bench"], tree["runtime"]
+    bench, runtime, protocol = tree["bench"], tree["runtime"], tree["protocol"]
     if cell.setting == "ss" and not scored(bench):
         raise IncompatibleCell(
             f"The target of bench {bench['name']} has no labels, and the setting ss trains on them. Use the setting da "
@@ -54,12 +57,20 @@ def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Fact
     )
     unlabelled = None
     if cell.setting == "da" and tree["strategy"]["needs_target"]:
-        unlabelled = split.dataset("target", "train", _train_pipeline(bench, labels=False), labels=False)
+        by_labels = protocol["target_crops"] == "by_labels"
+        pipeline = _train_pipeline(bench, labels=by_labels, forget_labels=by_labels)
+        unlabelled = split.dataset("target", protocol["unlabelled_split"], pipeline, labels=by_labels)
     evaluation = {
         "batch_size": 1,
         **workers,
         "sampler": {"type": "DefaultSampler", "shuffle": False},
     }
+    scoring = _test_pipeline(bench)
+    target_val = split.dataset("target", "val", scoring) if scored(bench) else None
+    source_val = split.dataset("source", "val", axes.copied(scoring))
+    source_monitor = {**evaluation, "dataset": {**axes.copied(source_val), "spread": protocol["source_val_tiles"]}}
+    seen = wire_protocol.label_free_split(tree, cell)
+    label_free = split.dataset(*seen, _test_pipeline(bench, labels=False), labels=False)
     return {
         "train_dataloader": {
             "batch_size": bench["schedule"]["batch_size"][cell.setting],
@@ -74,13 +85,16 @@ def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Fact
                 "class_sampling": _class_sampling(tree["strategy"]),
             },
         },
-        **{
-            f"{name}_dataloader": {**evaluation, "dataset": split.dataset("target", name, _test_pipeline(bench))}
-            if scored(bench)
-            else None
-            for name in ("val", "test")
+        "val_dataloader": {**evaluation, "dataset": target_val} if target_val else axes.copied(source_monitor),
+        "test_dataloader": {**evaluation, "dataset": split.dataset("target", protocol["report_split"], scoring)}
+        if target_val and protocol["report_split"] != "server"
+        else None,
+        "source_val_dataloader": {**evaluation, "dataset": source_val},
+        "monitor": {
+            # In ss the labelled region is the target, whose validation tiles are looked at anyway.
+            "source_val": None if cell.setting == "ss" else source_monitor,
+            "label_free": {**evaluation, "dataset": {**label_free, "spread": protocol["label_free_tiles"]}},
         },
-        "source_val_dataloader": {**evaluation, "dataset": split.dataset("source", "val", _test_pipeline(bench))},
         "prepared_dir": str(split.root) if bench["prepare"] else None,
     }
 
@@ -156,7 +170,9 @@ def _style_steps(split: _Splits, cell: Cell) -> list[Facts]:
     return steps
 
 
-def _train_pipeline(bench: Facts, *, labels: bool = True, style: Sequence[Facts] = ()) -> list[Facts]:
+def _train_pipeline(
+    bench: Facts, *, labels: bool = True, forget_labels: bool = False, style: Sequence[Facts] = ()
+) -> list[Facts]:
     knobs = bench["pipeline"]
     # cat_max_ratio makes the crop look at the labels: without labels it must be off.
     crop_ratio = knobs["cat_max_ratio"] if labels else 1.0
@@ -170,6 +186,7 @@ def _train_pipeline(bench: Facts, *, labels: bool = True, style: Sequence[Facts]
             "keep_ratio": True,
         },
         {"type": "RandomCrop", "crop_size": (bench["crop_px"], bench["crop_px"]), "cat_max_ratio": crop_ratio},
+        *([{"type": "rs_adapt.ForgetLabels"}] if forget_labels else []),
         {"type": "RandomFlip", "prob": knobs["flip_prob"]},
         *style,
         *([{"type": "PhotoMetricDistortion"}] if knobs["photometric"] else []),
@@ -177,14 +194,14 @@ def _train_pipeline(bench: Facts, *, labels: bool = True, style: Sequence[Facts]
     ]
 
 
-def _test_pipeline(bench: Facts) -> list[Facts]:
+def _test_pipeline(bench: Facts, *, labels: bool = True) -> list[Facts]:
     # Images that are scored may be larger than those that are learnt from.
     side_px = bench["inference"].get("resize_px", bench["tile_px"])
     return [
         _load_image(),
         {"type": "Resize", "scale": (side_px, side_px), "keep_ratio": True},
         # After the resize: labels are scored at their own size, never resampled.
-        _load_labels(bench),
+        *([_load_labels(bench)] if labels else []),
         {"type": "PackSegInputs"},
     ]
 

@@ -28,6 +28,7 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
         img_suffix: Ending of image file names.
         ann_suffix: Ending of label file names.
         how_to_get: One sentence for the message about missing data.
+        spread: Keep at most so many tiles, spread evenly over the sorted names; None keeps all.
         pipeline: mmsegmentation transforms, applied to each tile.
 
     Raises:
@@ -48,6 +49,7 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
         img_suffix: str = ".png",
         ann_suffix: str = ".png",
         how_to_get: str = "",
+        spread: int | None = None,
         pipeline: list[dict[str, Any]],
     ) -> None:
         self.name = name
@@ -64,6 +66,8 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
             # Paths of some thousand tiles need no packing for the loader processes, and packing collects garbage twice.
             serialize_data=False,
         )
+        if spread is not None and spread < len(self):
+            self.get_subset_(evenly_spread(len(self), spread))
 
     def require_pairs(self, img_dir: Path, ann_dir: Path | None, img_suffix: str, ann_suffix: str) -> None:
         """Check that the folders are there and that every image has its label, and the other way round."""
@@ -109,3 +113,9 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
             files = " or ".join(str(info[key]) for key in ("img_path", "seg_map_path") if info.get(key))
             raise DataError(f"{self.name}: cannot read {files}: {error}. Replace the file.") from error
         return sample
+
+
+def evenly_spread(total: int, count: int) -> list[int]:
+    """`count` positions spread over 0 .. total - 1, in order; all of them if there are fewer."""
+    count = min(count, total)
+    return sorted({round((index + 0.5) * total / count - 0.5) for index in range(count)})

@@ -6,6 +6,7 @@ from rs_adapt.engine.loops import TestLoop, ValLoop
 from rs_adapt.engine.metrics_hook import MetricsHook
 from rs_adapt.engine.optim import OptimWrapper
 from rs_adapt.engine.param_groups import ParamGroups
+from rs_adapt.engine.selection_hook import SelectionHook
 from rs_adapt.engine.state_hook import StateHook
 
-__all__ = ["MetricsHook", "OptimWrapper", "ParamGroups", "StateHook", "TestLoop", "ValLoop"]
+__all__ = ["MetricsHook", "OptimWrapper", "ParamGroups", "SelectionHook", "StateHook", "TestLoop", "ValLoop"]

@@ -65,7 +65,8 @@ def check_data(cfg: Any, on_progress: OnProgress | None = None) -> dict[str, int
     Labels of the target's training images are not among them: the stream that trains holds no path to them.
 
     Returns:
-        Tiles by role: `labelled`, `unlabelled`, `val`, `test`; a role that the cell has not is left out.
+        Tiles by role: `labelled`, `unlabelled`, `val`, `source_val`, `label_free`, `test`; a role that the cell has not is
+        left out.
 
     Raises:
         DataNotFound, DataError: See `TileDataset` and `check_tiles`.
@@ -79,7 +80,9 @@ def check_data(cfg: Any, on_progress: OnProgress | None = None) -> dict[str, int
     roles = {
         "labelled": stream.labelled,
         "unlabelled": stream.unlabelled,
-        "val": cfg.val_dataloader and cfg.val_dataloader.dataset,
+        "val": cfg.val_dataloader.dataset if cfg.val_cfg.region == "target" else None,
+        "source_val": cfg.monitor.source_val and cfg.monitor.source_val.dataset,
+        "label_free": cfg.monitor.label_free.dataset,
         "test": cfg.test_dataloader and cfg.test_dataloader.dataset,
     }
     sizes: dict[str, int] = {}
@@ -119,10 +122,15 @@ def build_loader(cfg: Any, split: Split) -> Any:
 
     settings = {
         "test": cfg.test_dataloader,
-        "val": cfg.val_dataloader,
+        "val": cfg.val_dataloader if cfg.val_cfg.region == "target" else None,
         "source-val": cfg.source_val_dataloader,
     }[split]
     if settings is None:
+        if split == "test" and cfg.protocol.report_split == "server":
+            raise ConfigError(
+                f"Protocol {cfg.protocol.name} is scored by a server: the labels of its test images are not here. "
+                "--split val scores the target's validation tiles."
+            )
         raise ConfigError(
             f"The target of bench {cfg.bench.name} has no labels, so there is no split {split!r} to score. The source "
             "has: --split source-val."

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt.config import axes, overrides, own_bench
-from rs_adapt.config.cell import Cell
+from rs_adapt.config.cell import DEFAULT_PROTOCOL, Cell
 from rs_adapt.config.compose import compose
 from rs_adapt.engine.build import build_model, choose_device
 from rs_adapt.engine.pack import load_pack, read_manifest
@@ -82,7 +82,9 @@ def recompose(
     if bench in (None, cell.bench):
         return compose(cell, overrides=[*texts, *chosen], **given) if chosen else trained
     kept = [text for text in texts if _holds_on_any_bench(text)]
-    cfg = compose(dataclasses.replace(cell, bench=bench), overrides=[*kept, *chosen], **given)
+    # A protocol may be meant for the bench that was trained on only.
+    other = dataclasses.replace(cell, bench=bench, protocol=DEFAULT_PROTOCOL)
+    cfg = compose(other, overrides=[*kept, *chosen], **given)
     test_cfg = cfg.model.get("segmentor", cfg.model).test_cfg
     cfg.model = trained.model
     cfg.model.get("segmentor", cfg.model).test_cfg = test_cfg

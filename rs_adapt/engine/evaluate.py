@@ -1,4 +1,4 @@
-"""One pass over a labelled split: the confusion matrix, and every prediction handed on to who wants to see it."""
+"""One pass over a labelled split: a confusion matrix an image, and every prediction for who wants to see it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def evaluate(
     ignore_index: int = 255,
     precision: Precision = "fp32",
     on_sample: OnSample | None = None,
-) -> np.ndarray[Any, Any]:
+) -> list[tuple[str, np.ndarray[Any, Any]]]:
     """Predict every tile of a split.
 
     Args:
@@ -36,19 +36,19 @@ def evaluate(
         on_sample: Called with (position, number of samples, `SegDataSample`) for each tile.
 
     Returns:
-        (K, K) int64 counts, row = truth, column = prediction.
+        Path of each image with its (K, K) int64 counts, row = truth, column = prediction, in the order of the split.
     """
     model.eval()
     device = next(model.parameters()).device
-    matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64, device=device)
-    position, total = 0, len(dataloader.dataset)
+    by_image: list[tuple[str, np.ndarray[Any, Any]]] = []
+    total = len(dataloader.dataset)
     for batch in dataloader:
         with autocast(precision, device.type):
             samples = model.test_step(batch)  # type: ignore[operator]
         for sample in samples:
             truth = sample.gt_sem_seg.data.to(device)
-            matrix += confusion_matrix(truth, sample.pred_sem_seg.data, num_classes, ignore_index)
+            counts_KK = confusion_matrix(truth, sample.pred_sem_seg.data, num_classes, ignore_index)
+            by_image.append((str(sample.img_path), counts_KK.cpu().numpy()))
             if on_sample:
-                on_sample(position, total, sample)
-            position += 1
-    return matrix.cpu().numpy()
+                on_sample(len(by_image) - 1, total, sample)
+    return by_image

@@ -1,20 +1,119 @@
-"""mmengine's evaluation loops in the precision of the run."""
+"""mmengine's evaluation loops in the precision of the run, with what is looked at besides the score."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
 
 import torch
+from mmengine.evaluator import Evaluator
 from mmengine.runner import TestLoop as MMTestLoop
 from mmengine.runner import ValLoop as MMValLoop
+from mmengine.structures import PixelData
 
 from rs_adapt.engine.optim import Precision, autocast
-from rs_adapt.registry import LOOPS
+from rs_adapt.metrics.label_free import LabelFreeMetric
+from rs_adapt.registry import LOOPS, METRICS
 
 
 @LOOPS.register_module()
 class ValLoop(MMValLoop):  # type: ignore[misc]
-    """Validation under the run's precision.
+    """Validation under the run's precision, on the target, on tiles of the source, and on target images without labels.
+
+    The scores of the target keep their names (`miou_pct`, `iou_pct/<class>`); those of the source are `source_val/...`,
+    and the statistics of `LabelFreeMetric` `label_free/...`. The loaders of the latter are `monitor` of the runner's
+    configuration; without that table only the loop's own loader is run.
+
+    Args:
+        runner: The runner.
+        dataloader: Loader or its config.
+        evaluator: Evaluator or its config.
+        precision: "fp32" or "bf16".
+        region: What the loader holds: "target", or "source" where the target has no labels.
+        weights: "student", or "teacher" for the averaged weights of self-training.
+    """
+
+    def __init__(
+        self,
+        runner: Any,
+        dataloader: Any,
+        evaluator: Any,
+        precision: Precision = "fp32",
+        region: Literal["target", "source"] = "target",
+        weights: Literal["student", "teacher"] = "student",
+    ) -> None:
+        super().__init__(runner, dataloader, evaluator)
+        self.precision: Precision = precision
+        self.region = region
+        self.weights = weights
+        self._monitors: dict[str, tuple[Any, Evaluator]] | None = None
+
+    @property
+    def by_image(self) -> list[tuple[str, Any]]:
+        """Path and confusion matrix (K, K) of each labelled target tile of the last evaluation; empty without any."""
+        metrics = self.evaluator.metrics[:1] if self.region == "target" else []
+        return [pair for metric in metrics for pair in getattr(metric, "by_image", [])]
+
+    def run(self) -> dict[str, float]:
+        """Evaluate, and return the scores that hooks are given."""
+        runner = self.runner
+        runner.call_hook("before_val")
+        runner.call_hook("before_val_epoch")
+        runner.model.eval()
+        with evaluated_weights(runner.model, self.weights):
+            scores = self._panel(self.dataloader, self.evaluator)
+            if self.region == "source":
+                scores = _prefixed("source_val", scores)
+            for name, (loader, evaluator) in self._others().items():
+                scores |= _prefixed(name, self._panel(loader, evaluator, both=name == "label_free"))
+        runner.call_hook("after_val_epoch", metrics=scores)
+        runner.call_hook("after_val")
+        return scores
+
+    def _panel(self, loader: Any, evaluator: Evaluator, *, both: bool = False) -> dict[str, float]:
+        """Predict a set and evaluate it; `both` adds the prediction of the weights that are not evaluated."""
+        other = other_weights(self.runner.model) if both else None
+        for index, batch in enumerate(loader):
+            self.runner.call_hook("before_val_iter", batch_idx=index, data_batch=batch)
+            samples = self._predict(batch)
+            if other is not None:
+                with other():
+                    for sample, twin in zip(samples, self._predict(batch), strict=True):
+                        sample.other_sem_seg = PixelData(data=twin.pred_sem_seg.data)
+            evaluator.process(data_samples=samples, data_batch=batch)
+            self.runner.call_hook("after_val_iter", batch_idx=index, data_batch=batch, outputs=samples)
+        return dict(evaluator.evaluate(len(loader.dataset)))
+
+    @torch.no_grad()
+    def _predict(self, batch: Any) -> list[Any]:
+        with autocast(self.precision, next(self.runner.model.parameters()).device.type):
+            return list(self.runner.model.val_step(batch))
+
+    def _others(self) -> dict[str, tuple[Any, Evaluator]]:
+        if self._monitors is None:
+            settings = self.runner.cfg.get("monitor") or {}
+            model = getattr(self.runner.model, "module", self.runner.model)
+            head = getattr(model, "segmentor", model).decode_head
+            # Where the loop's own loader is the source's, it needs no second look.
+            names = [name for name in settings if settings[name] and (name != "source_val" or self.region == "target")]
+            self._monitors = {
+                name: (
+                    self.runner.build_dataloader(settings[name], seed=self.runner.seed),
+                    Evaluator(
+                        LabelFreeMetric(kind=head.score_kind)
+                        if name == "label_free"
+                        else METRICS.build(self.runner.cfg.val_evaluator)
+                    ),
+                )
+                for name in names
+            }
+        return self._monitors
+
+
+@LOOPS.register_module()
+class TestLoop(MMTestLoop):  # type: ignore[misc]
+    """Test under the run's precision.
 
     Args:
         runner: The runner.
@@ -22,20 +121,6 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
         evaluator: Evaluator or its config.
         precision: "fp32" or "bf16".
     """
-
-    def __init__(self, runner: Any, dataloader: Any, evaluator: Any, precision: Precision = "fp32") -> None:
-        super().__init__(runner, dataloader, evaluator)
-        self.precision: Precision = precision
-
-    def run_iter(self, idx: int, data_batch: Any) -> None:
-        """Predict one batch and hand it to the evaluator."""
-        with autocast(self.precision, next(self.runner.model.parameters()).device.type):
-            super().run_iter(idx, data_batch)
-
-
-@LOOPS.register_module()
-class TestLoop(MMTestLoop):  # type: ignore[misc]
-    """Test under the run's precision; arguments as `ValLoop`."""
 
     __test__ = False  # not a pytest class, whatever its name says
 
@@ -47,3 +132,27 @@ class TestLoop(MMTestLoop):  # type: ignore[misc]
         """Predict one batch and hand it to the evaluator."""
         with torch.no_grad(), autocast(self.precision, next(self.runner.model.parameters()).device.type):
             super().run_iter(idx, data_batch)
+
+
+def evaluated_weights(model: Any, weights: str) -> AbstractContextManager[None]:
+    """A context in which the model holds the weights that a protocol evaluates."""
+    if weights == "student":
+        return nullcontext()
+    context: AbstractContextManager[None] = _unwrapped(model).as_teacher()
+    return context
+
+
+def other_weights(model: Any) -> Any:
+    """A function that gives a context with the other weights of self-training; None for a model without a teacher.
+
+    Student and teacher change places in the context, whichever of them is held at the time.
+    """
+    return getattr(_unwrapped(model), "as_teacher", None)
+
+
+def _unwrapped(model: Any) -> Any:
+    return getattr(model, "module", model)
+
+
+def _prefixed(name: str, scores: Iterable[tuple[str, float]] | dict[str, float]) -> dict[str, float]:
+    return {f"{name}/{key}": value for key, value in dict(scores).items()}

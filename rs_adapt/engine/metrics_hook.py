@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
+from rs_adapt.engine.selection import is_evaluation
 from rs_adapt.registry import HOOKS
 
 METRICS_FILE = "metrics.jsonl"
+# What an evaluation looks at besides the target's labelled tiles.
+_PANELS = ("source_val", "label_free")
 _SHARE_DIGITS = 5
 
 
@@ -27,7 +30,22 @@ def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
 
 def evaluated_iterations(run_dir: Path) -> set[int]:
     """Iterations at which a run has been evaluated."""
-    return {line["iter"] for line in read_metrics(run_dir) if "miou_pct" in line}
+    return {line["iter"] for line in read_metrics(run_dir) if is_evaluation(line)}
+
+
+def evaluation_line(iteration: int, metrics: Mapping[str, float]) -> dict[str, Any]:
+    """The line of an evaluation: scores of the target at the top, what else was looked at in tables of its name."""
+    line: dict[str, Any] = {"iter": iteration}
+    for name, value in metrics.items():
+        panel, _, rest = name.partition("/")
+        table, name = (line.setdefault(panel, {}), rest) if panel in _PANELS else (line, name)
+        # A class may have any name, a slash in it too.
+        key, _, inner = name.partition("/")
+        if inner:
+            table.setdefault(key, {})[inner] = value
+        else:
+            table[key] = value
+    return dict(_finite(line))
 
 
 @HOOKS.register_module()
@@ -39,7 +57,8 @@ class MetricsHook(Hook):  # type: ignore[misc]
     `memory_mib` (peak, GPU only), and if the model has a `PseudoLabelHealth` named `health` that observed anything
     since the last line: `health` with `source_share` and `teacher_share` by class, `confidence`, `agreement`, and
     `alarm`, a sentence or null, which looks at the last few hundred images however many a line covers.
-    Evaluation lines: `iter`, `miou_pct`, `aacc_pct`, `macc_pct`, `iou_pct` by class.
+    Evaluation lines: `iter`, of a target with labels `miou_pct`, `aacc_pct`, `macc_pct` and `iou_pct` by class; the same
+    of tiles of the source in `source_val`; and in `label_free` the statistics of `LabelFreeMetric`.
 
     Attributes:
         last_health: `health` of the last line that has it; None before.
@@ -104,9 +123,7 @@ class MetricsHook(Hook):  # type: ignore[misc]
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Write the scores of an evaluation during training."""
-        scores = {name: value for name, value in (metrics or {}).items() if "/" not in name}
-        iou = {name.partition("/")[2]: value for name, value in (metrics or {}).items() if name.startswith("iou_pct/")}
-        self._write(runner, {"iter": runner.iter, **scores, "iou_pct": iou})
+        self._write(runner, evaluation_line(runner.iter, metrics or {}))
         # The time of the evaluation belongs to no training iteration.
         self._since_s, self._timed = time.perf_counter(), 0
 

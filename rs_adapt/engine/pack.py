@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -32,19 +32,31 @@ def save_pack(folder: Path, segmentor: nn.Module, manifest: dict[str, Any]) -> d
     Returns:
         The manifest as written, with the format number and the file's SHA-256.
     """
+    write_tensors(folder, segmentor)
+    return write_manifest(folder, manifest)
+
+
+def write_tensors(folder: Path, segmentor: nn.Module) -> None:
+    """Write the tensors of a pack, complete or not at all; `write_manifest` makes it one that can be read."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in trained_tensors(segmentor).items()}
     temporary = folder / f"{TENSORS_FILE}.tmp"
     save_file(tensors, temporary)
     # safetensors makes a private file; a pack may be read by whoever may read its folder.
     temporary.chmod(folder.stat().st_mode & 0o666)
     temporary.replace(folder / TENSORS_FILE)
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Write the manifest of a pack whose tensors are in the folder, and return it as written."""
+    with safe_open(folder / TENSORS_FILE, "pt") as file:
+        count = len(file.keys())
     complete = {
         "format": FORMAT,
         **manifest,
         "tensors": {
             "file": TENSORS_FILE,
             "sha256": file_sha256(folder / TENSORS_FILE),
-            "count": len(tensors),
+            "count": count,
             "bytes": (folder / TENSORS_FILE).stat().st_size,
         },
     }

@@ -86,8 +86,11 @@ class ProgressHook(Hook):  # type: ignore[misc]
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Show the new score; off a terminal, print a line."""
-        value = (metrics or {}).get("miou_pct", float("nan"))
-        self.score = f"{value:.2f} @ {runner.iter}"
+        # Of a target without labels the score is that of the source.
+        scores = metrics or {}
+        value = scores.get("miou_pct", scores.get("source_val/miou_pct", float("nan")))
+        where = "" if "miou_pct" in scores else " on the source"
+        self.score = f"{value:.2f}{where} @ {runner.iter}"
         self._progress.update(self._task, score=self.score)
         if not self.console.is_terminal:
             # A run that goes on with a missed evaluation has no loss yet.
@@ -95,7 +98,7 @@ class ProgressHook(Hook):  # type: ignore[misc]
             loss = f"loss {losses.mean(20):.3f}, " if losses is not None else ""
             agree = f", teacher and student agree on {self._agreement}" if self._agreement else ""
             self.console.print(
-                f"{self.what}: {runner.iter}/{runner.max_iters} iterations, {loss}mIoU {value:.2f} %{agree}",
+                f"{self.what}: {runner.iter}/{runner.max_iters} iterations, {loss}mIoU{where} {value:.2f} %{agree}",
                 highlight=False,
             )
 

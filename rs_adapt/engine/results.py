@@ -5,58 +5,59 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from torch import nn
+
+from rs_adapt.engine.final_scores import Selections
+from rs_adapt.engine.pack import save_pack, write_manifest
 from rs_adapt.engine.run_folder import environment
 from rs_adapt.metrics import scores_of
+from rs_adapt.metrics.intervals import interval_facts
 
 
 def make_result(
     cfg: Any,
     *,
     record: dict[str, Any],
-    matrix: np.ndarray[Any, Any] | None,
+    selections: Selections,
     lines: list[dict[str, Any]],
     parameters: dict[str, int],
     train_s: float | None,
 ) -> dict[str, Any]:
     """Content of `result.json`.
 
-    The headline `miou_pct` is that of the last weights on the test split. `oracle` is the best evaluation on the
-    target's labelled validation split during training: it needs target labels, so it is no result of adaptation.
+    The headline, `miou_pct` and what stands beside it, is of the checkpoint that the protocol names (`headline`), on
+    the split that it reports. `selections` tells the same mIoU for the other ways of choosing one, `oracle` among them:
+    it needs target labels, so it is no result of adaptation.
 
     Args:
         cfg: The resolved configuration.
         record: How the run was started.
-        matrix: Confusion matrix of the last weights on the test split; None where the target has no labels: all scores
-            are None then, and `protocol.report_split` too.
+        selections: What was chosen, and its scores. Without any, all scores are None, and `protocol.report_split` too.
         lines: `metrics.jsonl`.
         parameters: Counts of `count_parameters`.
         train_s: Seconds of training including evaluations; None if it was interrupted in between.
     """
     evaluations = [line for line in lines if line.get("miou_pct") is not None]
-    best = max(evaluations, key=lambda line: float(line["miou_pct"]), default=None)
+    scored = selections.scores.get(selections.iteration)
     steps = sorted(line["iter_s"] for line in lines if "iter_s" in line)
     memory = [line["memory_mib"] for line in lines if "memory_mib" in line]
-    split = "test" if cfg.bench.target.get("test") is not None else "val"
     classes = list(cfg.bench.classes)
-    unscored = np.zeros((len(classes), len(classes)), dtype=np.int64)
     return {
         "status": "finished",
         "cell": record["cell"],
         "options": record["options"],
-        "protocol": {
-            "report_split": None if matrix is None else f"{cfg.bench.target.region} {split}",
-            "selection": "last",
-            "inference": cfg.bench.inference.to_dict(),
-            "classes_scored": classes,
-        },
+        "protocol": protocol_facts(cfg, report_split=scored and scored.facts["split"], selection=selections.headline),
         # Counts of nothing give None for every score.
-        **scores_dict(unscored if matrix is None else matrix, classes),
-        "oracle": best
-        and {"miou_pct": best["miou_pct"], "iter": best["iter"], "split": f"{cfg.bench.target.region} val"},
+        **scores_dict(scored.total_KK() if scored else np.zeros((len(classes),) * 2, dtype=np.int64), classes),
+        "headline": selections.headline,
+        "iter": selections.iteration,
+        "interval": scored and interval_facts(scored),
+        "selections": selections.told(lambda one: scores_dict(one.total_KK(), classes)["miou_pct"]),
         "last_val_miou_pct": evaluations[-1]["miou_pct"] if evaluations else None,
         "iters": cfg.train_cfg.max_iters,
         "parameters": parameters,
@@ -66,6 +67,47 @@ def make_result(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": environment(),
     }
+
+
+def protocol_facts(cfg: Any, *, report_split: str | None, selection: str) -> dict[str, Any]:
+    """`protocol` of a `result.json`: what was seen of the target, what was scored, and how it was chosen.
+
+    Args:
+        cfg: The resolved configuration.
+        report_split: Region and split that the scores are of; None where nothing is scored.
+        selection: How the checkpoint was chosen.
+    """
+    unlabelled = cfg.train_dataloader.dataset.unlabelled
+    return {
+        "name": cfg.protocol.name,
+        "version": cfg.protocol.version,
+        "report_split": report_split,
+        "unlabelled_split": unlabelled and " ".join(unlabelled.name.split("/")[-2:]),
+        "target_crops": cfg.protocol.target_crops if unlabelled else None,
+        "selection": selection,
+        "weights": cfg.protocol.weights,
+        "label_free": cfg.protocol.label_free,
+        "inference": cfg.bench.inference.to_dict(),
+        "classes": cfg.protocol.classes,
+        "classes_scored": list(cfg.bench.classes),
+    }
+
+
+def save_packs(run_dir: Path, segmentor: nn.Module, manifest: dict[str, Any], result: dict[str, Any]) -> None:
+    """Write the run's adapter pack, and manifests for the packs of the other selections.
+
+    Args:
+        run_dir: The run folder.
+        segmentor: With the weights of the result.
+        manifest: Of the result.
+        result: `result.json`.
+    """
+    for name, one in result["selections"].items():
+        if one is not None and one["pack"] != ".":
+            metrics = {"miou_pct": one["miou_pct"], "headline": name, "iter": one["iter"]}
+            protocol = result["protocol"] | {"selection": name}
+            write_manifest(run_dir / one["pack"], manifest | {"metrics": metrics | {"protocol": protocol}})
+    save_pack(run_dir, segmentor, manifest)
 
 
 def scores_dict(matrix: np.ndarray[Any, Any], classes: list[str]) -> dict[str, Any]:
@@ -114,7 +156,8 @@ def make_manifest(
         "sizes": {"tile_px": cfg.bench.tile_px, "crop_px": cfg.bench.crop_px, "patch_px": facts.patch_px},
         "gsd_m": cfg.bench.gsd_m,
         "metrics": {
-            name: result[name] for name in ("miou_pct", "aacc_pct", "macc_pct", "iou_pct", "oracle", "protocol")
+            name: result[name]
+            for name in ("miou_pct", "aacc_pct", "macc_pct", "iou_pct", "interval", "headline", "iter", "protocol")
         },
         "environment": result["environment"],
     }

@@ -10,22 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 
 from rs_adapt.engine.build import (
     OnProgress,
-    build_loader,
     check_data,
     choose_device,
     prepare_data,
 )
-from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.failures import explained
+from rs_adapt.engine.final_scores import score_selections, tidy
 from rs_adapt.engine.metrics_hook import read_metrics
-from rs_adapt.engine.pack import save_pack
-from rs_adapt.engine.results import make_manifest, make_result
+from rs_adapt.engine.results import make_manifest, make_result, save_packs
 from rs_adapt.engine.run_folder import RESULT_FILE, check_run_folder, environment, open_run_folder, write_json
 from rs_adapt.engine.runner import LOG_FILE, CellRunner
 from rs_adapt.engine.state import STATE_FILE, save_state
@@ -108,40 +105,23 @@ def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks
         except NonFiniteLoss as error:
             raise _save_and_explain(runner, run_dir, error) from error
     train_s = time.perf_counter() - started_s
-    matrix = _final_matrix(cfg, runner)
+    # Also a run that several processes train is scored by the first one alone.
+    selections = score_selections(cfg, run_dir, segmentor)
     result = make_result(
         cfg,
         record=record,
-        matrix=matrix,
+        selections=selections,
         lines=read_metrics(run_dir),
         parameters=count_parameters(runner.model),
         train_s=None if resume else train_s,
     )
-    save_pack(run_dir, segmentor, make_manifest(cfg, record=record, result=result, base_sha256=base_sha256))
+    save_packs(run_dir, segmentor, make_manifest(cfg, record=record, result=result, base_sha256=base_sha256), result)
     write_json(run_dir / RESULT_FILE, result)
+    tidy(run_dir, selections)
     # The pack and the result are complete; the optimizer's state is no longer needed.
     (run_dir / STATE_FILE).unlink(missing_ok=True)
-    return {"result": result, "matrix": matrix}
-
-
-def _final_matrix(cfg: Any, runner: Any) -> np.ndarray[Any, Any] | None:
-    """Confusion matrix of the last weights on the test split; the last validation serves where it is the same split.
-
-    None where the target has no labels.
-    """
-    if cfg.test_dataloader is None:
-        return None
-    same_split = cfg.test_dataloader.dataset.to_dict() == cfg.val_dataloader.dataset.to_dict()
-    last = runner.val_evaluator.metrics[0].matrix
-    if same_split and last is not None:
-        return np.asarray(last)
-    return evaluate(
-        runner.model,
-        build_loader(cfg, "test"),
-        num_classes=len(cfg.bench.classes),
-        ignore_index=cfg.bench.ignore_index,
-        precision=cfg.runtime.precision,
-    )
+    scored = selections.scores.get(selections.iteration)
+    return {"result": result, "matrix": None if scored is None else scored.total_KK()}
 
 
 def _save_and_explain(runner: Any, run_dir: Path, error: NonFiniteLoss) -> NonFiniteLoss:

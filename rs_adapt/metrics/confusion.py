@@ -79,7 +79,7 @@ def _mean(values: np.ndarray[Any, Any]) -> float:
 
 @METRICS.register_module()
 class ConfusionMetric(BaseMetric):  # type: ignore[misc]
-    """The scores of `scores_of` as a mmengine metric; the last matrix stays in `matrix`.
+    """The scores of `scores_of` as a mmengine metric; the matrices of the last evaluation stay in `by_image`.
 
     Args:
         classes: Names in index order.
@@ -99,18 +99,20 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.classes = list(classes)
         self.ignore_index = ignore_index
-        self.matrix: np.ndarray[Any, Any] | None = None
+        # Path of each image, and its counts (K, K).
+        self.by_image: list[tuple[str, np.ndarray[Any, Any]]] = []
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Count one batch: each sample holds `pred_sem_seg` and `gt_sem_seg`, (1, H, W) class indices."""
+        """Count one batch: each sample holds `img_path`, and `pred_sem_seg` and `gt_sem_seg`, (1, H, W) class indices."""
         for sample in data_samples:
             prediction = sample["pred_sem_seg"]["data"]
             truth = sample["gt_sem_seg"]["data"].to(prediction.device)
-            self.results.append(confusion_matrix(truth, prediction, len(self.classes), self.ignore_index).cpu().numpy())
+            counts_KK = confusion_matrix(truth, prediction, len(self.classes), self.ignore_index).cpu().numpy()
+            self.results.append((str(sample["img_path"]), counts_KK))
 
-    def compute_metrics(self, results: list[np.ndarray[Any, Any]]) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple[str, np.ndarray[Any, Any]]]) -> dict[str, float]:
         """Scores over all images: `miou_pct`, `aacc_pct`, `macc_pct` and `iou_pct/<class>`."""
-        self.matrix = np.sum(results, axis=0)
-        scores = scores_of(self.matrix, self.classes)
+        self.by_image = list(results)
+        scores = scores_of(np.sum([counts_KK for _, counts_KK in results], axis=0), self.classes)
         means = {"miou_pct": scores.miou_pct, "aacc_pct": scores.aacc_pct, "macc_pct": scores.macc_pct}
         return means | {f"iou_pct/{name}": value for name, value in scores.iou_pct.items()}

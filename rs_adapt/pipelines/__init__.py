@@ -1,8 +1,9 @@
-"""Augmentations that lend an image the look of another one: mmcv transforms, off unless a bench asks for them."""
+"""Steps of the training pipelines: the look of another image (off unless a bench asks for it), labels forgotten."""
 
 from __future__ import annotations
 
 from rs_adapt.pipelines.fourier import FourierAmplitudeMix
 from rs_adapt.pipelines.histogram import HistogramMatch
+from rs_adapt.pipelines.labels import ForgetLabels
 
-__all__ = ["FourierAmplitudeMix", "HistogramMatch"]
+__all__ = ["ForgetLabels", "FourierAmplitudeMix", "HistogramMatch"]

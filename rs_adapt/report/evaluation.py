@@ -11,12 +11,16 @@ from rs_adapt.engine.build import OnProgress, Split, build_loader, prepare_data
 from rs_adapt.engine.checkpoint import load_model
 from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.pack import read_manifest
-from rs_adapt.engine.results import scores_dict
+from rs_adapt.engine.per_image import per_image_of
+from rs_adapt.engine.results import protocol_facts, scores_dict
 from rs_adapt.engine.run_folder import environment, write_json
 from rs_adapt.errors import ConfigError
+from rs_adapt.metrics.intervals import interval_facts
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.report.confusion import draw_confusion, write_confusion_csv
 from rs_adapt.report.overlays import save_overlay
+
+CONFUSIONS_FILE = "confusions.npz"
 
 
 def score_checkpoint(
@@ -29,7 +33,7 @@ def score_checkpoint(
     device: str = "auto",
     on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
-    """Score a checkpoint and write `result.json`, `confusion.csv`, `confusion.png` and overlays.
+    """Score a checkpoint and write `result.json`, `confusion.csv`, `confusion.png`, `confusions.npz` and overlays.
 
     Args:
         cfg: The checkpoint's configuration, from `recompose`.
@@ -59,6 +63,7 @@ def _score(
     on_progress: OnProgress | None,
 ) -> dict[str, Any]:
     from rs_adapt.datasets.checks import check_tiles
+    from rs_adapt.datasets.tile_dataset import evenly_spread
 
     prepare_data(cfg, on_progress)
     loader = build_loader(cfg, split)
@@ -70,7 +75,7 @@ def _score(
     except OSError as error:
         raise ConfigError(f"cannot write to {out_dir}: {error.strerror}. Choose another folder with --out.") from error
     classes, palette = list(cfg.bench.classes), [list(colour) for colour in cfg.bench.palette]
-    chosen = evenly_spread(len(loader.dataset), overlays)
+    chosen = set(evenly_spread(len(loader.dataset), overlays))
 
     def on_sample(position: int, total: int, sample: Any) -> None:
         if position in chosen:
@@ -78,7 +83,7 @@ def _score(
         if on_progress:
             on_progress("scoring", position + 1, total)
 
-    matrix = evaluate(
+    by_image = evaluate(
         model,
         loader,
         num_classes=len(classes),
@@ -87,31 +92,28 @@ def _score(
         on_sample=on_sample,
     )
     manifest = read_manifest(checkpoint)
+    known = manifest["metrics"] or {}
+    per_image = per_image_of(cfg, by_image, split=split, iteration=known.get("iter"))
+    matrix = per_image.total_KK()
     result = {
         "status": "finished",
         "cell": dict(cfg.cell),
         "trained_on": manifest["cell"],
-        "protocol": {
-            "report_split": loader.dataset.name.removeprefix(f"{cfg.bench.family}/").replace("/", " "),
-            "selection": "last",
-            "inference": cfg.bench.inference.to_dict(),
-            "classes_scored": classes,
-        },
+        "protocol": protocol_facts(
+            cfg, report_split=per_image.facts["split"], selection=known.get("headline") or "as released"
+        ),
         "tiles": len(loader.dataset),
         **scores_dict(matrix, classes),
+        "interval": interval_facts(per_image),
+        "confusions": CONFUSIONS_FILE,
         "pack_sha256": manifest["tensors"]["sha256"],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": environment(),
     }
+    per_image.save(out_dir / CONFUSIONS_FILE)
     write_confusion_csv(out_dir / "confusion.csv", matrix, classes)
     draw_confusion(
         out_dir / "confusion.png", matrix, classes, f"{cfg.bench.title}, {result['protocol']['report_split']}"
     )
     write_json(out_dir / "result.json", result)
     return result
-
-
-def evenly_spread(total: int, count: int) -> set[int]:
-    """`count` positions spread over 0 .. total - 1 (all of them if there are fewer)."""
-    count = min(count, total)
-    return {round((index + 0.5) * total / count - 0.5) for index in range(count)}

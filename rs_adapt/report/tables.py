@@ -27,17 +27,58 @@ def result_table(result: dict[str, Any]) -> Table:
 
 
 def protocol_line(result: dict[str, Any]) -> str:
-    """One sentence: which split, which weights, and the oracle beside it."""
+    """Protocol, split, weights and classes of a result, and its interval over images."""
     protocol = result["protocol"]
     if protocol["report_split"] is None:
         return "Not scored: the target has no labels. `rs-adapt eval ... --split source-val` scores the source."
-    line = f"Scored on {protocol['report_split']} with the {protocol['selection']} weights, all classes."
-    if oracle := result.get("oracle"):
+    name, version = protocol["name"], protocol["version"]
+    line = (
+        f"Protocol {name}-{version}: scored on {protocol['report_split']}, {protocol['selection']} weights of the "
+        f"{protocol['weights']}, {_classes(protocol)}."
+    )
+    if interval := result.get("interval"):
+        rough = ", rough" if interval["rough"] else ""
         line += (
-            f" oracle*: {number(oracle['miou_pct'])} mIoU on {oracle['split']} at iteration {oracle['iter']}"
-            " (*chosen with target labels, so not a result of adaptation)."
+            f" mIoU {number(result['miou_pct'])} [{number(interval['low'])}, {number(interval['high'])}], "
+            f"{100 * interval['level']:.0f} % over {interval['units']} {interval['unit']}s{rough}."
         )
     return line
+
+
+def selection_table(result: dict[str, Any]) -> Table | None:
+    """What each way of choosing a checkpoint would have reported; None where the result tells no such thing."""
+    selections = result.get("selections")
+    if not selections or result["protocol"]["report_split"] is None:
+        return None
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for column, justify in (("checkpoint", "left"), ("iteration", "right"), ("mIoU %", "right"), ("chosen by", "left")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for name, one in selections.items():
+        if one is None:
+            table.add_row(name, "-", "-", "nothing to choose by")
+            continue
+        star = "*" if one["target_labels"] else ""
+        value = (
+            "" if one["value"] is None else f": {number(one['value'])}" if one["value"] > 1 else f": {one['value']:.4f}"
+        )
+        style = "bold" if name == result["headline"] else ""
+        table.add_row(f"{name}{star}", str(one["iter"]), number(one["miou_pct"]), one["by"] + value, style=style)
+    return table
+
+
+def oracle_line(result: dict[str, Any]) -> str | None:
+    """How far the oracle lies above the last weights, and what that means; None without an oracle."""
+    selections = result.get("selections") or {}
+    oracle, last = selections.get("oracle"), selections.get("last")
+    if not oracle or not last or oracle["miou_pct"] is None:
+        return None
+    gap = oracle["miou_pct"] - last["miou_pct"]
+    return f"* chosen with target labels, so not a result of adaptation: {gap:+.2f} points against the last weights."
+
+
+def _classes(protocol: dict[str, Any]) -> str:
+    scored = protocol["classes_scored"]
+    return f"all {len(scored)} classes" if protocol["classes"] == "all" else f"classes {', '.join(scored)}"
 
 
 def number(value: float | None) -> str:

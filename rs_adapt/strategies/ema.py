@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -44,3 +47,18 @@ class EmaWeights(nn.Module):
         current = dict(module.named_parameters())
         averages = list(self.weights().values())
         torch._foreach_lerp_(averages, [current[name].detach() for name in self._names], 1.0 - alpha)
+
+    @contextmanager
+    def swapped(self, module: nn.Module) -> Iterator[None]:
+        """Within the context the module holds the averages, and this one the module's weights; nothing is copied."""
+        self._swap(module)
+        try:
+            yield
+        finally:
+            self._swap(module)
+
+    @torch.no_grad()
+    def _swap(self, module: nn.Module) -> None:
+        current = dict(module.named_parameters())
+        for name, average in self.weights().items():
+            current[name].data, average.data = average.data, current[name].data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -190,6 +191,10 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         valid_BHW = valid_pixels(data_samples, inputs.shape[-2], inputs.shape[-1], inputs.device)
         pseudo: PseudoLabels = self.labeler(self._scores(inputs, weights), valid_BHW)
         return pseudo
+
+    def as_teacher(self) -> AbstractContextManager[None]:
+        """A context in which the segmentor holds the teacher's weights, and `ema` those of the student."""
+        return self.ema.swapped(self.segmentor)
 
     def _scores(self, inputs: Tensor, weights: dict[str, Tensor]) -> Tensor:
         """Scores (B, K, H, W) in eval mode, without drop-out and with running statistics, of the given weights."""

@@ -1,0 +1,38 @@
+"""Labels of the target are read to score and for nothing else; the last weights are the result.
+
+    rs-adapt train --bench loveda-da
+
+The default. Adaptation sees the target's training images without labels, generalization sees none of it. The score is
+on tiles that no training touched: the bench's test split, or its validation split where there is no third one. Nothing
+is chosen by a score on it. What other ways of choosing a checkpoint would have given stands beside the result.
+"""
+
+protocol = dict(
+    name="strict",
+    version=1,
+    title="the last weights; target labels are read to score only",
+    settings=["da", "dg", "ss"],
+    # Bench families that it is meant for; None for all.
+    families=None,
+    # Which images of the target adaptation learns from, and whether its crops are drawn "blind" or "by_labels".
+    unlabelled_split="train",
+    target_crops="blind",
+    # What is scored: "test" (the bench's test split, or val where it has no third one), "val", or "server" (images
+    # whose labels somebody else holds).
+    report_split="test",
+    # Classes in the mean: "all", or without some, as "no-clutter".
+    classes="all",
+    # "slide" or "whole"; None as the bench has it.
+    inference=None,
+    # "student", or "teacher" for the averaged weights of self-training.
+    weights="student",
+    # Which checkpoint is the result: "last", "best_source_val", "best_label_free" or "oracle".
+    selection="last",
+    # The statistic behind "best_label_free": "info_max", "entropy" or "agreement".
+    label_free="info_max",
+    # Evenly spread tiles that are looked at in each evaluation besides the target's labelled ones.
+    source_val_tiles=500,
+    label_free_tiles=128,
+    # Keys of the resolved config with the published values, for `rs-adapt lint`; None where nothing was published.
+    recipe=None,
+)

@@ -1,0 +1,70 @@
+"""The protocol half of the wiring: what a protocol may say, and the loaders of what is looked at besides the score."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rs_adapt.errors import ConfigError, IncompatibleCell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rs_adapt.config.cell import Cell
+
+Facts = dict[str, Any]
+
+SELECTIONS = ("last", "best_source_val", "best_label_free", "oracle")
+STATISTICS = ("info_max", "entropy", "agreement")
+_ALLOWED = {
+    "unlabelled_split": ("train", "val"),
+    "target_crops": ("blind", "by_labels"),
+    "report_split": ("test", "val", "server"),
+    "inference": (None, "slide", "whole"),
+    "weights": ("student", "teacher"),
+    "selection": SELECTIONS,
+    "label_free": STATISTICS,
+}
+
+
+def check(tree: Mapping[str, Any], cell: Cell) -> None:
+    """Refuse values that a protocol cannot have, or that the cell cannot follow.
+
+    Args:
+        tree: the merged axis files with overrides.
+        cell: the cell.
+
+    Raises:
+        ConfigError: a value is not among those allowed.
+        IncompatibleCell: the cell has no teacher, or the target not the labels that the protocol reads.
+    """
+    protocol, bench = tree["protocol"], tree["bench"]
+    for key, allowed in _ALLOWED.items():
+        if protocol[key] not in allowed:
+            names = ", ".join(map(str, allowed))
+            raise ConfigError(f"protocol.{key} is {protocol[key]!r}. Allowed: {names}.")
+    for key in ("source_val_tiles", "label_free_tiles"):
+        if protocol[key] < 1:
+            raise ConfigError(f"protocol.{key} is {protocol[key]}; it must be 1 or larger.")
+    has_teacher = bool(tree["strategy"]["needs_target"])
+    for key, value in (("weights", "teacher"), ("label_free", "agreement")):
+        if protocol[key] == value and not has_teacher:
+            raise IncompatibleCell(
+                f"protocol.{key} is {value!r}, and strategy {cell.strategy} has no teacher. Take a strategy of "
+                f"self-training (setting da), or another value of protocol.{key}."
+            )
+    if bench["target"]["val"] is None and (protocol["selection"] == "oracle" or protocol["target_crops"] != "blind"):
+        raise IncompatibleCell(
+            f"Protocol {cell.protocol} reads target labels, and the target of bench {bench['name']} has none. Use "
+            "--protocol strict."
+        )
+
+
+def label_free_split(tree: Mapping[str, Any], cell: Cell) -> tuple[str, str]:
+    """Return the region and split whose images, without labels, tell how a checkpoint does on the target.
+
+    In adaptation these are the images that are learnt from. Where the target is not adapted to, they are those that are
+    scored: the choice would then see target images, which a result of generalization must not, so it is only told.
+    """
+    if cell.setting == "da" or tree["bench"]["target"]["val"] is None:
+        return "target", tree["protocol"]["unlabelled_split"] if cell.setting == "da" else "train"
+    return "target", "val"

@@ -1,0 +1,116 @@
+"""The end of a run: each checkpoint that a selection names is scored on the split that the protocol reports."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+from torch import nn
+
+from rs_adapt.engine.build import build_loader
+from rs_adapt.engine.evaluate import evaluate
+from rs_adapt.engine.metrics_hook import read_metrics
+from rs_adapt.engine.pack import TENSORS_FILE
+from rs_adapt.engine.per_image import per_image_of
+from rs_adapt.engine.selection import Choice, choose
+from rs_adapt.engine.selection_hook import CONFUSIONS_DIR, PACKS_DIR, pack_dir, val_confusions
+from rs_adapt.engine.state import load_trained_tensors
+from rs_adapt.metrics.per_image import PerImage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selections:
+    """The choices of a run by name, and the matrices of each chosen iteration on the reported split.
+
+    `scores` is empty where nothing is reported here: a target without labels, or one that a server scores.
+    """
+
+    choices: dict[str, Choice | None]
+    scores: dict[int, PerImage]
+    headline: str
+
+    @property
+    def iteration(self) -> int:
+        """Iteration of the weights that are the result."""
+        choice = self.choices[self.headline]
+        assert choice is not None
+        return choice.iter
+
+    def told(self, miou_of: Any) -> dict[str, Any]:
+        """`selections` of `result.json`: by name what was chosen, its score on the reported split, and the files."""
+
+        def one(choice: Choice | None) -> dict[str, Any] | None:
+            if choice is None:
+                return None
+            scored = self.scores.get(choice.iter)
+            return asdict(choice) | {
+                "miou_pct": None if scored is None else miou_of(scored),
+                "pack": "." if choice.iter == self.iteration else f"{PACKS_DIR}/iter{choice.iter}",
+                "confusions": None if scored is None else f"{CONFUSIONS_DIR}/iter{choice.iter}.npz",
+            }
+
+        return {name: one(choice) for name, choice in self.choices.items()}
+
+
+def score_selections(cfg: Any, run_dir: Path, segmentor: nn.Module) -> Selections:
+    """Score the chosen checkpoints of a trained run, and write `confusions/iterN.npz` of each.
+
+    Where the reported split is the one that was validated on, the matrices of the validation are taken.
+
+    Args:
+        cfg: the resolved configuration.
+        run_dir: the run folder, with the packs that `SelectionHook` kept.
+        segmentor: on the device; it is left with the weights of the result.
+
+    Raises:
+        CheckpointMismatch: A kept pack was damaged meanwhile.
+    """
+    choices = choose(read_metrics(run_dir), cfg=cfg)
+    headline = str(cfg.protocol.selection)
+    if choices[headline] is None:
+        # A target without labels, whose protocol asks for less than that: the last weights are what there is.
+        headline = "last"
+    iterations = sorted({choice.iter for choice in choices.values() if choice is not None})
+    scores = {}
+    for iteration in iterations if cfg.test_dataloader is not None else []:
+        scores[iteration] = _scored(cfg, run_dir, segmentor, iteration)
+        scores[iteration].save(run_dir / CONFUSIONS_DIR / f"iter{iteration}.npz")
+    selections = Selections(choices=choices, scores=scores, headline=headline)
+    _load(run_dir, segmentor, selections.iteration)
+    return selections
+
+
+def tidy(run_dir: Path, selections: Selections) -> None:
+    """Remove what only the end of the run needed: the second copy of the result's weights, and validation matrices."""
+    shutil.rmtree(pack_dir(run_dir, selections.iteration), ignore_errors=True)
+    for file in (run_dir / PACKS_DIR).glob("iter*/val.npz"):
+        file.unlink()
+    folder = run_dir / PACKS_DIR
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _scored(cfg: Any, run_dir: Path, segmentor: nn.Module, iteration: int) -> PerImage:
+    stored = val_confusions(run_dir, iteration)
+    same_split = cfg.val_cfg.region == "target" and (
+        cfg.test_dataloader.dataset.to_dict() == cfg.val_dataloader.dataset.to_dict()
+    )
+    if same_split and stored.is_file():
+        return PerImage.load(stored)
+    _load(run_dir, segmentor, iteration)
+    by_image = evaluate(
+        segmentor,
+        build_loader(cfg, "test"),
+        num_classes=len(cfg.bench.classes),
+        ignore_index=cfg.bench.ignore_index,
+        precision=cfg.runtime.precision,
+    )
+    return per_image_of(cfg, by_image, split="test", iteration=iteration)
+
+
+def _load(run_dir: Path, segmentor: nn.Module, iteration: int) -> None:
+    path = pack_dir(run_dir, iteration) / TENSORS_FILE
+    load_trained_tensors(segmentor, load_file(path), str(path))

@@ -1,0 +1,57 @@
+"""Confusion matrices of single images, with the facts under which they were counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rs_adapt.datasets.places import places_of, region_of
+from rs_adapt.metrics.per_image import PerImage
+
+
+def per_image_of(
+    cfg: Any,
+    by_image: Sequence[tuple[str, np.ndarray[Any, Any]]],
+    *,
+    split: str,
+    iteration: int | None,
+) -> PerImage:
+    """Return the matrices of a split as they are stored.
+
+    Args:
+        cfg: the resolved configuration.
+        by_image: path and (K, K) counts of each image, as `ConfusionMetric` and `evaluate` give them.
+        split: "test" or "val" of the target, or "source-val".
+        iteration: of the weights; None where it is not known.
+
+    Raises:
+        DataError: the index of the tiles is damaged.
+    """
+    settings = {"test": cfg.test_dataloader, "val": cfg.val_dataloader, "source-val": cfg.source_val_dataloader}
+    dataset = settings[split].dataset
+    facts = region_of(cfg.bench, dataset.name)
+    places = places_of(
+        [path for path, _ in by_image],
+        img_dir=Path(dataset.img_dir),
+        img_suffix=dataset.img_suffix,
+        scene_pattern=facts.get("scene_pattern") or cfg.bench.get("scene_pattern"),
+        city=facts.get("city"),
+    )
+    return PerImage(
+        tiles=places.tiles,
+        scenes=places.scenes,
+        cities=places.cities,
+        classes=tuple(cfg.bench.classes),
+        counts_NKK=np.stack([counts_KK for _, counts_KK in by_image]).astype(np.int64),
+        facts={
+            "bench": cfg.bench.name,
+            "split": " ".join(dataset.name.split("/")[-2:]),
+            "iter": iteration,
+            "weights": cfg.protocol.weights,
+            "protocol": f"{cfg.protocol.name}-{cfg.protocol.version}",
+            "inference": cfg.bench.inference.to_dict(),
+        },
+    )

@@ -1,0 +1,74 @@
+"""How a checkpoint does on images without labels: entropy, information maximisation, agreement with the teacher.
+
+Shapes: K classes, H/W pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from torch import Tensor
+
+from rs_adapt.registry import METRICS
+from rs_adapt.strategies.pseudo_labels import ScoreKind, probabilities
+
+
+@METRICS.register_module()
+class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
+    """Three statistics of predictions on a set of images, all from 0 to 1 and over all pixels of the set.
+
+    - `entropy`: mean of `H(p) / log K` over the pixels, with p the probabilities of a pixel. Low is sure; a model that
+      has collapsed to one class is sure, too (entropy minimisation, Grandvalet and Bengio, NeurIPS 2004).
+    - `info_max`: `(H(mean p) - mean H(p)) / log K`: sure of each pixel, and of different classes in different places.
+      High is good, and a collapsed model has 0 (mutual information, Krause et al., NeurIPS 2010; as a criterion to
+      select a model without labels: Musgrave et al., arXiv 2208.07360).
+    - `agreement`: share of pixels to which student and averaged teacher give the same class; only where samples hold
+      `other_sem_seg`, the prediction of the other one.
+
+    Args:
+        kind: What the head's scores are: "logits" or "scores"; see `rs_adapt.strategies.PseudoLabeler`.
+        collect_device: Where several processes gather their results, "cpu" or "gpu".
+        prefix: Put before the names by mmengine.
+    """
+
+    def __init__(self, *, kind: ScoreKind, collect_device: str = "cpu", prefix: str | None = None) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.kind: ScoreKind = kind
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Add up one batch: each sample holds `seg_logits` (K, H, W) and `pred_sem_seg` (1, H, W)."""
+        for sample in data_samples:
+            entropy_HW, mean_K = entropy_of(sample["seg_logits"]["data"], self.kind)
+            row = {"pixels": entropy_HW.numel(), "entropy": float(entropy_HW.sum()), "mean_K": mean_K.cpu().numpy()}
+            if "other_sem_seg" in sample:
+                same_HW = sample["other_sem_seg"]["data"] == sample["pred_sem_seg"]["data"]
+                row["same"] = int(same_HW.sum())
+            self.results.append(row)
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """The statistics over all images: `entropy`, `info_max` and, with a teacher, `agreement`."""
+        pixels = sum(row["pixels"] for row in results)
+        mean_K = np.sum([row["mean_K"] * row["pixels"] for row in results], axis=0, dtype=np.float64) / pixels
+        scale = math.log(len(mean_K)) if len(mean_K) > 1 else 1.0
+        known_K = mean_K[mean_K > 0]
+        entropy = sum(row["entropy"] for row in results) / pixels / scale
+        told = {"entropy": entropy, "info_max": float(-(known_K * np.log(known_K)).sum()) / scale - entropy}
+        if all("same" in row for row in results):
+            told["agreement"] = sum(row["same"] for row in results) / pixels
+        return told
+
+
+def entropy_of(scores_KHW: Tensor, kind: ScoreKind) -> tuple[Tensor, Tensor]:
+    """Entropy of each pixel in nats, float32 (H, W), and the mean probabilities, float32 (K,).
+
+    Args:
+        scores_KHW: What a head predicts, float.
+        kind: "logits" or "scores".
+    """
+    probability_KHW = probabilities(scores_KHW[None], kind)[0]
+    return torch.special.entr(probability_KHW).sum(dim=0), probability_KHW.mean(dim=(1, 2))
