@@ -5,6 +5,8 @@ _base_ = "_paper.py"
 bench = dict(
     family="isprs",
     data=["potsdam", "vaihingen"],
+    # What the names of the tiles tell: the scene, and the window in it.
+    scene_pattern=r"(?P<scene>area\d+|\d+_\d+)_\d+_\d+_\d+_\d+",
     classes=["impervious_surface", "building", "low_vegetation", "tree", "car", "clutter"],
     # Colours of the classes in index order.
     palette=[

@@ -5,6 +5,8 @@ _base_ = "_paper.py"
 bench = dict(
     family="loveda",
     data="loveda",
+    # An image of 1024 px is a scene; its number is the first in the names of its tiles.
+    scene_pattern=r"(?P<scene>\d+)(_\d+)*",
     classes=["background", "building", "road", "water", "barren", "forest", "agricultural"],
     # Colours of the classes in index order.
     palette=[

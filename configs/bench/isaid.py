@@ -17,6 +17,8 @@ bench = dict(
     settings=["ss"],
     title="iSAID, objects in aerial images",
     data="isaid",
+    # An image is a scene; its number is the first in the names of its tiles.
+    scene_pattern=r"(?P<scene>P\d+)_.*",
     classes=[
         "background",
         "ship",

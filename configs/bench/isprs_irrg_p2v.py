@@ -20,6 +20,7 @@ bench = dict(
     gsd_m=0.09,
     source=dict(
         region="potsdam_irrg",
+        city="potsdam",
         bands="IRRG",
         gsd_m=0.05,
         train=dict(img_dir="potsdam_irrg/img_dir/train", ann_dir="potsdam_irrg/ann_dir/train"),
@@ -27,6 +28,7 @@ bench = dict(
     ),
     target=dict(
         region="vaihingen",
+        city="vaihingen",
         bands="IRRG",
         gsd_m=0.09,
         train=dict(img_dir="vaihingen/img_dir/train", ann_dir="vaihingen/ann_dir/train"),

@@ -22,6 +22,7 @@ bench = dict(
     gsd_m=0.05,
     source=dict(
         region="vaihingen",
+        city="vaihingen",
         bands="IRRG",
         gsd_m=0.09,
         train=dict(img_dir="vaihingen/img_dir/train", ann_dir="vaihingen/ann_dir/train"),
@@ -29,6 +30,7 @@ bench = dict(
     ),
     target=dict(
         region="potsdam",
+        city="potsdam",
         bands="RGB",
         gsd_m=0.05,
         train=dict(img_dir="potsdam/img_dir/train", ann_dir="potsdam/ann_dir/train"),

@@ -19,6 +19,7 @@ bench = dict(
     gsd_m=0.05,
     source=dict(
         region="potsdam_irrg",
+        city="potsdam",
         bands="IRRG",
         gsd_m=0.05,
         train=dict(img_dir="potsdam_irrg/img_dir/train", ann_dir="potsdam_irrg/ann_dir/train"),
@@ -26,6 +27,7 @@ bench = dict(
     ),
     target=dict(
         region="potsdam",
+        city="potsdam",
         bands="RGB",
         gsd_m=0.05,
         train=dict(img_dir="potsdam/img_dir/train", ann_dir="potsdam/ann_dir/train"),

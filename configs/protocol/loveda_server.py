@@ -7,7 +7,8 @@ with labels. Unlabelled target: the *validation* images of the target domain, wh
 Score: the *test* images, on the server (https://www.codabench.org/competitions/13037), mean IoU over seven classes.
 A run has no score of its own for that reason; its curve on the validation tiles is of images it has learnt from, and
 numbers of it do not compare with those of `strict` or `paper`, which report on the validation tiles.
-`rs-adapt submit` writes the file that the server takes. The authors trained a DeepLabV2-R50; models here are the bench's.
+`rs-adapt submit` writes the file that the server takes. The authors trained a DeepLabV2-R50; models here are the
+bench's.
 """
 
 _base_ = "strict.py"

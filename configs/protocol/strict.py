@@ -33,6 +33,6 @@ protocol = dict(
     # Evenly spread tiles that are looked at in each evaluation besides the target's labelled ones.
     source_val_tiles=500,
     label_free_tiles=128,
-    # Keys of the resolved config with the published values, for `rs-adapt lint`; None where nothing was published.
-    recipe=None,
+    # Keys of the resolved config with the published values, for `rs-adapt lint`; empty where none are.
+    recipe=dict(),
 )

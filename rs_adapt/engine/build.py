@@ -65,8 +65,8 @@ def check_data(cfg: Any, on_progress: OnProgress | None = None) -> dict[str, int
     Labels of the target's training images are not among them: the stream that trains holds no path to them.
 
     Returns:
-        Tiles by role: `labelled`, `unlabelled`, `val`, `source_val`, `label_free`, `test`; a role that the cell has not is
-        left out.
+        Tiles by role: `labelled`, `unlabelled`, `val`, `source_val`, `label_free`, `test`; a role that the cell has not
+        is left out.
 
     Raises:
         DataNotFound, DataError: See `TileDataset` and `check_tiles`.

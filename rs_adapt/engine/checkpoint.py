@@ -13,7 +13,7 @@ from rs_adapt.config.cell import DEFAULT_PROTOCOL, Cell
 from rs_adapt.config.compose import compose
 from rs_adapt.engine.build import build_model, choose_device
 from rs_adapt.engine.pack import load_pack, read_manifest
-from rs_adapt.engine.run_folder import CELL_FILE
+from rs_adapt.engine.run_folder import CELL_FILE, PACKS_DIR
 from rs_adapt.errors import CheckpointMismatch, ConfigError, UnknownName
 from rs_adapt.registry import load_libraries, quiet_libraries
 
@@ -94,6 +94,8 @@ def recompose(
 def _cell(facts: dict[str, Any], folder: Path) -> Cell:
     """The cell of a manifest, whose every name is one of the shipped files' (a path would be executed)."""
     try:
+        # Packs from before there were protocols name none.
+        facts = {"protocol": DEFAULT_PROTOCOL} | facts
         names = {axis: axes.find(axis, str(facts[axis])) for axis in axes.AXES if axis != "runtime"}
         return Cell(**facts | names)
     except UnknownName as error:
@@ -127,7 +129,8 @@ def _parts(text: str) -> list[str]:
 
 def _options(folder: Path) -> dict[str, Any]:
     """Where the run had its data and weights, if the folder is a run's; folders that are gone are left out."""
-    path = folder / CELL_FILE
+    # A pack of another selection lies within its run.
+    path = (folder.parents[1] if folder.parent.name == PACKS_DIR else folder) / CELL_FILE
     if not path.is_file():
         return {}
     try:

@@ -15,8 +15,9 @@ from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.metrics_hook import read_metrics
 from rs_adapt.engine.pack import TENSORS_FILE
 from rs_adapt.engine.per_image import per_image_of
+from rs_adapt.engine.run_folder import CONFUSIONS_DIR, PACKS_DIR
 from rs_adapt.engine.selection import Choice, choose
-from rs_adapt.engine.selection_hook import CONFUSIONS_DIR, PACKS_DIR, pack_dir, val_confusions
+from rs_adapt.engine.selection_hook import pack_dir, val_confusions
 from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.metrics.per_image import PerImage
 

@@ -23,7 +23,7 @@ from rs_adapt.engine.checkpoint import refused_keys
 from rs_adapt.engine.pack import save_pack
 from rs_adapt.engine.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
 from rs_adapt.engine.released_file import ReleasedFile, check_tensors, read_released
-from rs_adapt.engine.results import make_manifest
+from rs_adapt.engine.results import MANIFEST_METRICS, make_manifest
 from rs_adapt.engine.run_folder import environment
 from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.engine.whole_folder import check_free, written
@@ -38,7 +38,7 @@ _FILE = "the file"
 _USER_KNOWS_BETTER = (f"{_ADAPTER}frequency_layers",)
 # Of the base's values; a file's own ViT was resized elsewhere, or stored in half precision.
 _SAME_RTOL, _SAME_ATOL = 1e-3, 1e-5
-_NO_SCORES = dict.fromkeys(("miou_pct", "aacc_pct", "macc_pct", "iou_pct", "oracle", "protocol"))
+_NO_SCORES = dict.fromkeys(MANIFEST_METRICS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,8 +57,8 @@ class MetricsHook(Hook):  # type: ignore[misc]
     `memory_mib` (peak, GPU only), and if the model has a `PseudoLabelHealth` named `health` that observed anything
     since the last line: `health` with `source_share` and `teacher_share` by class, `confidence`, `agreement`, and
     `alarm`, a sentence or null, which looks at the last few hundred images however many a line covers.
-    Evaluation lines: `iter`, of a target with labels `miou_pct`, `aacc_pct`, `macc_pct` and `iou_pct` by class; the same
-    of tiles of the source in `source_val`; and in `label_free` the statistics of `LabelFreeMetric`.
+    Evaluation lines: `iter`, of a target with labels `miou_pct`, `aacc_pct`, `macc_pct` and `iou_pct` by class; the
+    same of tiles of the source in `source_val`; and in `label_free` the statistics of `LabelFreeMetric`.
 
     Attributes:
         last_health: `health` of the last line that has it; None before.

@@ -32,13 +32,12 @@ def per_image_of(
     """
     settings = {"test": cfg.test_dataloader, "val": cfg.val_dataloader, "source-val": cfg.source_val_dataloader}
     dataset = settings[split].dataset
-    facts = region_of(cfg.bench, dataset.name)
     places = places_of(
         [path for path, _ in by_image],
         img_dir=Path(dataset.img_dir),
         img_suffix=dataset.img_suffix,
-        scene_pattern=facts.get("scene_pattern") or cfg.bench.get("scene_pattern"),
-        city=facts.get("city"),
+        scene_pattern=cfg.bench.get("scene_pattern"),
+        city=region_of(cfg.bench, dataset.name).get("city"),
     )
     return PerImage(
         tiles=places.tiles,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from torch import nn
 
 from rs_adapt.engine.final_scores import Selections
@@ -17,6 +16,18 @@ from rs_adapt.engine.pack import save_pack, write_manifest
 from rs_adapt.engine.run_folder import environment
 from rs_adapt.metrics import scores_of
 from rs_adapt.metrics.intervals import interval_facts
+
+# What of a result a pack's manifest repeats.
+MANIFEST_METRICS = (
+    "miou_pct",
+    "aacc_pct",
+    "macc_pct",
+    "iou_pct",
+    "interval",
+    "headline",
+    "iter",
+    "protocol",
+)
 
 
 def make_result(
@@ -51,7 +62,9 @@ def make_result(
         "status": "finished",
         "cell": record["cell"],
         "options": record["options"],
-        "protocol": protocol_facts(cfg, report_split=scored and scored.facts["split"], selection=selections.headline),
+        "protocol": protocol_facts(
+            cfg, report_split=str(scored.facts["split"]) if scored else None, selection=selections.headline
+        ),
         # Counts of nothing give None for every score.
         **scores_dict(scored.total_KK() if scored else np.zeros((len(classes),) * 2, dtype=np.int64), classes),
         "headline": selections.headline,
@@ -82,6 +95,7 @@ def protocol_facts(cfg: Any, *, report_split: str | None, selection: str) -> dic
         "name": cfg.protocol.name,
         "version": cfg.protocol.version,
         "report_split": report_split,
+        "scored_by": "server" if cfg.protocol.report_split == "server" else "this run",
         "unlabelled_split": unlabelled and " ".join(unlabelled.name.split("/")[-2:]),
         "target_crops": cfg.protocol.target_crops if unlabelled else None,
         "selection": selection,
@@ -155,9 +169,6 @@ def make_manifest(
         "normalisation": {"mean": list(facts.mean), "std": list(facts.std), "bands": "RGB, 0-255"},
         "sizes": {"tile_px": cfg.bench.tile_px, "crop_px": cfg.bench.crop_px, "patch_px": facts.patch_px},
         "gsd_m": cfg.bench.gsd_m,
-        "metrics": {
-            name: result[name]
-            for name in ("miou_pct", "aacc_pct", "macc_pct", "iou_pct", "interval", "headline", "iter", "protocol")
-        },
+        "metrics": {name: result[name] for name in MANIFEST_METRICS},
         "environment": result["environment"],
     }

@@ -18,6 +18,9 @@ from rs_adapt.errors import CheckpointMismatch, ConfigError, RunExists
 CONFIG_FILE = "config.py"
 CELL_FILE = "cell.json"
 RESULT_FILE = "result.json"
+# Packs of the checkpoints that another selection than the reported one names.
+PACKS_DIR = "packs"
+CONFUSIONS_DIR = "confusions"
 
 _PACKAGES = (
     "torch",

@@ -103,7 +103,7 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
         self.by_image: list[tuple[str, np.ndarray[Any, Any]]] = []
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Count one batch: each sample holds `img_path`, and `pred_sem_seg` and `gt_sem_seg`, (1, H, W) class indices."""
+        """Count one batch: samples hold `img_path`, and `pred_sem_seg` and `gt_sem_seg`, (1, H, W) class indices."""
         for sample in data_samples:
             prediction = sample["pred_sem_seg"]["data"]
             truth = sample["gt_sem_seg"]["data"].to(prediction.device)

@@ -30,6 +30,11 @@ def protocol_line(result: dict[str, Any]) -> str:
     """Protocol, split, weights and classes of a result, and its interval over images."""
     protocol = result["protocol"]
     if protocol["report_split"] is None:
+        if protocol["scored_by"] == "server":
+            return (
+                f"Protocol {protocol['name']}-{protocol['version']}: not scored here, a server holds the labels of the "
+                "test images. `rs-adapt submit` writes what it takes."
+            )
         return "Not scored: the target has no labels. `rs-adapt eval ... --split source-val` scores the source."
     name, version = protocol["name"], protocol["version"]
     line = (
@@ -46,9 +51,9 @@ def protocol_line(result: dict[str, Any]) -> str:
 
 
 def selection_table(result: dict[str, Any]) -> Table | None:
-    """What each way of choosing a checkpoint would have reported; None where the result tells no such thing."""
+    """What each way of choosing a checkpoint would have reported; None for a result without a choice."""
     selections = result.get("selections")
-    if not selections or result["protocol"]["report_split"] is None:
+    if not selections:
         return None
     table = Table(box=box.SIMPLE, pad_edge=False)
     for column, justify in (("checkpoint", "left"), ("iteration", "right"), ("mIoU %", "right"), ("chosen by", "left")):

@@ -107,7 +107,11 @@ def test_adaptation_to_a_folder_of_images_without_labels(run: Run, world: Path, 
     assert out.splitlines()[0] == "mine-da / frozen / dinov2-nano / linear / dacs / seed 0"
     assert "Not scored: the target has no labels." in out
     result = json.loads((world / "run" / "result.json").read_text())
-    assert (result["miou_pct"], result["oracle"], result["protocol"]["report_split"]) == (None, None, None)
+    assert (result["miou_pct"], result["interval"], result["protocol"]["report_split"]) == (None, None, None)
+    # What can be chosen without its labels is told all the same.
+    assert result["selections"]["oracle"] is None
+    assert result["selections"]["best_source_val"]["value"] is not None
+    assert result["selections"]["best_label_free"]["by"].startswith("info_max on images of ")
     assert not (world / "run" / "confusion.csv").exists()
     prepared = _prepared(own_home)
     counts = {str(p.parent.relative_to(prepared)) for p in prepared.rglob("img_dir")}

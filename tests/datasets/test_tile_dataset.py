@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rs_adapt.datasets import TileDataset
+from rs_adapt.datasets.tile_dataset import evenly_spread
 from rs_adapt.errors import DataError, DataNotFound
 
 
@@ -60,3 +61,16 @@ def test_truncated_image_is_named_when_read(write_tiles) -> None:
     dataset = TileDataset(**arguments)
     with pytest.raises(DataError, match=r"cannot read .*img_dir/3\.png"):
         dataset[3]
+
+
+def test_positions_are_spread_over_the_split() -> None:
+    assert evenly_spread(10, 2) == [2, 7]
+    assert evenly_spread(3, 8) == [0, 1, 2]
+    assert evenly_spread(5, 0) == []
+
+
+def test_some_tiles_stand_for_all(write_tiles) -> None:
+    some = TileDataset(**write_tiles(count=7), spread=3)
+    names = [Path(some.get_data_info(index)["img_path"]).stem for index in range(len(some))]
+    assert names == ["1", "3", "5"]
+    assert len(TileDataset(**write_tiles(count=7), spread=9)) == 7

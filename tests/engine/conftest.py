@@ -26,10 +26,17 @@ def tiny_cell(loveda_root: Path, tmp_path: Path) -> Make:
         strategy: str | None = None,
         method: str | None = None,
         seed: int = 0,
+        protocol: str | None = None,
         overrides: tuple[str, ...] = (),
     ) -> tuple[Any, dict[str, Any]]:
         cell = resolve_cell(
-            f"loveda-{setting}", backbone="dinov2-nano", head=head, strategy=strategy, method=method, seed=seed
+            f"loveda-{setting}",
+            backbone="dinov2-nano",
+            head=head,
+            strategy=strategy,
+            method=method,
+            seed=seed,
+            protocol=protocol,
         )
         texts = [
             "bench.tile_px=64",

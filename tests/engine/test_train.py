@@ -141,12 +141,15 @@ def test_run_folder_holds_what_a_reader_needs(tiny_cell, tmp_path: Path) -> None
     run = tmp_path / "run"
     names = sorted(path.name for path in run.iterdir())
     assert names == sorted(
-        ["adapter.safetensors", "cell.json", "config.py", "manifest.json", "metrics.jsonl", "result.json", "train.log"]
+        [
+            *("adapter.safetensors", "cell.json", "config.py", "manifest.json", "metrics.jsonl", "result.json"),
+            *("confusions", "train.log"),
+        ]
     )
     result = json.loads((run / "result.json").read_text())
     assert result == outcome["result"]
     assert result["protocol"]["selection"] == "last"
-    assert result["oracle"]["iter"] == 3
+    assert (result["headline"], result["iter"], result["selections"]["oracle"]["iter"]) == ("last", 3, 3)
     assert 0 <= result["miou_pct"] <= 100
     assert set(result["iou_pct"]) == set(cfg.bench.classes)
     stored = load_file(run / "adapter.safetensors")
@@ -225,7 +228,7 @@ def test_a_strategy_that_cannot_be_stops_the_run_before_its_folder_is_made(
 def test_dry_run_checks_and_writes_nothing(tiny_cell, tmp_path: Path) -> None:
     cfg, record = tiny_cell()
     plan = train(cfg, record=record, device="cpu", dry_run=True)
-    assert plan["tiles"] == {"labelled": 4, "unlabelled": 4, "val": 2, "test": 2}
+    assert plan["tiles"] == {"labelled": 4, "unlabelled": 4, "val": 2, "source_val": 2, "label_free": 4, "test": 2}
     assert plan["parameters"]["adapter"] > 0
     assert not (tmp_path / "run").exists()
 

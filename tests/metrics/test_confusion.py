@@ -53,7 +53,8 @@ def test_metric_equals_mmsegmentations() -> None:
     truths[0][:, :4] = 255
     predictions = [torch.where(torch.rand(t.shape) < 0.6, t.clamp_max(3), torch.randint(0, 4, t.shape)) for t in truths]
     samples = [
-        {"pred_sem_seg": {"data": p}, "gt_sem_seg": {"data": t}} for p, t in zip(predictions, truths, strict=True)
+        {"img_path": f"{n}.png", "pred_sem_seg": {"data": p}, "gt_sem_seg": {"data": t}}
+        for n, (p, t) in enumerate(zip(predictions, truths, strict=True))
     ]
     ours, theirs = ConfusionMetric(classes=classes), IoUMetric(iou_metrics=["mIoU"])
     for metric in (ours, theirs):
@@ -63,5 +64,5 @@ def test_metric_equals_mmsegmentations() -> None:
     assert mine["miou_pct"] == pytest.approx(reference["mIoU"], abs=0.01)
     assert mine["aacc_pct"] == pytest.approx(reference["aAcc"], abs=0.01)
     assert mine["macc_pct"] == pytest.approx(reference["mAcc"], abs=0.01)
-    assert ours.matrix is not None
-    assert ours.matrix.sum() == 3 * 16 * 12 - 4 * 12
+    assert [path for path, _ in ours.by_image] == ["0.png", "1.png", "2.png"]
+    assert [int(counts_KK.sum()) for _, counts_KK in ours.by_image] == [16 * 12 - 4 * 12, 16 * 12, 16 * 12]

@@ -10,9 +10,8 @@ from rich.console import Console
 
 from rs_adapt.report.confusion import draw_confusion, read_confusion_csv, write_confusion_csv
 from rs_adapt.report.curves import draw_curves
-from rs_adapt.report.evaluation import evenly_spread
 from rs_adapt.report.overlays import colour_map, overlay
-from rs_adapt.report.tables import protocol_line, result_table
+from rs_adapt.report.tables import oracle_line, protocol_line, result_table, selection_table
 
 PALETTE = [[255, 0, 0], [0, 0, 255]]
 
@@ -66,20 +65,37 @@ def test_table_shows_each_class_and_a_dash_for_none() -> None:
         "miou_pct": 12.346,
         "macc_pct": 50.0,
         "aacc_pct": 80.0,
-        "protocol": {"report_split": "urban val", "selection": "last"},
-        "oracle": {"miou_pct": 20.0, "iter": 4, "split": "urban val"},
+        "headline": "last",
+        "protocol": {
+            **{"name": "strict", "version": 1, "report_split": "urban val", "selection": "last", "weights": "student"},
+            **{"classes": "all", "classes_scored": ["road", "water"]},
+        },
+        "interval": {"low": 10.0, "high": 15.126, "level": 0.95, "units": 4, "unit": "scene", "rough": True},
+        "selections": {
+            "last": {"iter": 8, "miou_pct": 12.346, "value": None, "by": "the last iteration", "target_labels": False},
+            "best_source_val": None,
+            "best_label_free": {
+                **{"iter": 4, "miou_pct": 20.0, "value": 0.51234, "by": "info_max on images", "target_labels": False}
+            },
+            "oracle": {"iter": 4, "miou_pct": 20.0, "value": 21.5, "by": "mIoU on urban val", "target_labels": True},
+        },
     }
-    console = Console(width=80)
+    table = selection_table(result)
+    console = Console(width=120)
     with console.capture() as capture:
         console.print(result_table(result))
+        console.print(table)
     rows = [line.replace("│", " ").split() for line in capture.get().splitlines()]
     assert ["road", "12.35", "50.00"] in rows
     assert ["water", "-", "-"] in rows
-    assert "urban val with the last weights" in protocol_line(result)
-    assert "oracle*: 20.00 mIoU on urban val at iteration 4" in protocol_line(result)
-
-
-def test_positions_are_spread_over_the_split() -> None:
-    assert evenly_spread(10, 2) == {2, 7}
-    assert evenly_spread(3, 8) == {0, 1, 2}
-    assert evenly_spread(5, 0) == set()
+    assert ["last", "8", "12.35", "the", "last", "iteration"] in rows
+    assert ["best_source_val", "-", "-", "nothing", "to", "choose", "by"] in rows
+    assert ["best_label_free", "4", "20.00", "info_max", "on", "images:", "0.5123"] in rows
+    assert ["oracle*", "4", "20.00", "mIoU", "on", "urban", "val:", "21.50"] in rows
+    assert protocol_line(result) == (
+        "Protocol strict-1: scored on urban val, last weights of the student, all 2 classes. "
+        "mIoU 12.35 [10.00, 15.13], 95 % over 4 scenes, rough."
+    )
+    assert oracle_line(result) == (
+        "* chosen with target labels, so not a result of adaptation: +7.65 points against the last weights."
+    )

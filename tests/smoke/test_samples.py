@@ -69,7 +69,7 @@ def test_dubai_is_cut_trained_and_scored(run: Run, tmp_path: Path) -> None:
     result = json.loads((tmp_path / "r" / "result.json").read_text())
     assert result["protocol"]["report_split"] == "coast val"
     out = run("eval", "--checkpoint", tmp_path / "r", "--overlays", "1", "--device", "cpu")
-    assert "Scored on coast val" in out
+    assert "scored on coast val" in out
     folder = tmp_path / "r" / "eval" / "dubai_urban2coast-test"
     again = json.loads((folder / "result.json").read_text())
     assert {name: again[name] for name in ("miou_pct", "iou_pct")} == {
@@ -99,7 +99,7 @@ def test_loveda_of_full_size_is_trained_and_scored(run: Run, tmp_path: Path) -> 
     places = ("--data-root", root.parent, "--work-dir", tmp_path / "r")
     run("train", "--bench", "loveda-da", *NANO, "--iters", "4", *small, *places)
     out = run("eval", "--checkpoint", tmp_path / "r", "--overlays", "1", "--device", "cpu")
-    assert "Scored on urban val" in out
+    assert "scored on urban val" in out
     folder = tmp_path / "r" / "eval" / "loveda_r2u-test"
     assert (folder / "confusion.csv").read_bytes() == (tmp_path / "r" / "confusion.csv").read_bytes()
     matrix, _ = read_confusion_csv(folder / "confusion.csv")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
 from torch import nn
 
@@ -45,3 +47,25 @@ def test_averages_get_no_gradient_and_are_no_parameters() -> None:
     ema = EmaWeights(network())
     assert not list(ema.parameters())
     assert not any(value.requires_grad for value in ema.weights().values())
+
+
+def test_student_and_teacher_change_places_and_back() -> None:
+    model = network()
+    ema = EmaWeights(model)
+    nn.init.constant_(model[1].bias, 5.0)
+    teacher, frozen = ema.weights()["1.bias"].clone(), model[0].weight.clone()
+    with ema.swapped(model):
+        assert torch.equal(model[1].bias, teacher)
+        assert torch.equal(ema.weights()["1.bias"], torch.tensor([5.0]))
+    assert torch.equal(model[1].bias, torch.tensor([5.0]))
+    assert torch.equal(ema.weights()["1.bias"], teacher)
+    assert torch.equal(model[0].weight, frozen)
+
+
+def test_weights_are_back_after_an_error() -> None:
+    model = network()
+    ema = EmaWeights(model)
+    nn.init.constant_(model[1].bias, 5.0)
+    with contextlib.suppress(KeyError), ema.swapped(model):
+        raise KeyError
+    assert torch.equal(model[1].bias, torch.tensor([5.0]))
