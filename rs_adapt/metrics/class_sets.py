@@ -1,0 +1,130 @@
+"""Which classes a mean is taken over, and which pixels count: the words of `--classes` and `--ignore`.
+
+The two differ. A class that `--classes` leaves out only leaves the mean: its pixels are still errors where they are
+taken for another class, and the other classes keep their IoU. Pixels whose truth is a class of `--ignore` count
+nowhere, as if they had no label; predictions of that class elsewhere stay errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rs_adapt.config.axes import normal, unknown_text
+from rs_adapt.errors import ConfigError, UnknownName
+
+_WITHOUT = "no_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassSet:
+    """A choice among K classes.
+
+    Args:
+        classes: K names in index order.
+        scored: Indices of the classes in the mean, in index order; at least one.
+        ignored: Indices of the classes whose true pixels do not count.
+    """
+
+    classes: tuple[str, ...]
+    scored: tuple[int, ...]
+    ignored: tuple[int, ...] = ()
+
+    def counted(self, matrices_BKK: NDArray[Any]) -> NDArray[Any]:
+        """The matrices without the pixels whose truth is ignored; the given ones stay as they are."""
+        if not self.ignored:
+            return matrices_BKK
+        kept = np.array(matrices_BKK)
+        kept[:, list(self.ignored)] = 0
+        return kept
+
+    def scored_names(self) -> list[str]:
+        """Names of the classes in the mean."""
+        return [self.classes[index] for index in self.scored]
+
+    def ignored_names(self) -> list[str]:
+        """Names of the classes whose true pixels do not count."""
+        return [self.classes[index] for index in self.ignored]
+
+    def line(self) -> str:
+        """What is in the mean, in words: `all 6 classes`, `5 of 6 classes (no clutter)`, ..."""
+        left_out = [name for index, name in enumerate(self.classes) if index not in {*self.scored, *self.ignored}]
+        of = f"{len(self.scored)} of {len(self.classes)} classes"
+        parts = [f"all {len(self.classes)} classes" if len(self.scored) == len(self.classes) else of]
+        if left_out:
+            short = len(left_out) <= len(self.scored)
+            parts.append(f"(no {', no '.join(left_out)})" if short else f"({', '.join(self.scored_names())})")
+        if self.ignored:
+            parts.append(f"without the pixels of {', '.join(self.ignored_names())}")
+        return " ".join(parts)
+
+
+def class_set(classes: Sequence[str], *, chosen: str = "all", ignore: str = "") -> ClassSet:
+    """Read the words of `--classes` and `--ignore`.
+
+    Args:
+        classes: Names in index order.
+        chosen: `all`; names with commas between; or `no-NAME[,no-NAME]`, all but these. `-`, `_` and a space are the
+            same in names, and so are upper and lower case.
+        ignore: Names with commas between; "" is none.
+
+    Raises:
+        UnknownName: There is no such class; the text lists the nearest and all names.
+        ConfigError: Names are missing, both kinds of words are mixed, or no class is left for the mean.
+    """
+    ignored = {_index(word, classes) for word in _words(ignore, "--ignore")} if ignore else set()
+    words = _words(chosen, "--classes")
+    without = [word for word in words if _is_without(word, classes)]
+    if words == ["all"]:
+        scored = set(range(len(classes)))
+    elif not without:
+        scored = {_index(word, classes) for word in words}
+        if both := sorted(classes[index] for index in scored & ignored):
+            raise ConfigError(f"{', '.join(both)} cannot be in the mean and ignored. Leave it out of one of the two.")
+    elif len(without) == len(words):
+        scored = set(range(len(classes))) - {_index(_name(word), classes) for word in words}
+    else:
+        raise ConfigError(
+            f"--classes {chosen} mixes classes to take and classes to leave out. Say either names, such as "
+            f"{classes[0]}, or no-{classes[0]} for all others."
+        )
+    if not scored - ignored:
+        raise ConfigError(f"No class is left for the mean. There are {', '.join(classes)}: leave out fewer of them.")
+    return ClassSet(classes=tuple(classes), scored=tuple(sorted(scored - ignored)), ignored=tuple(sorted(ignored)))
+
+
+def _words(text: str, option: str) -> list[str]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        raise ConfigError(f"{option} {text!r} names no class. Say names with commas between, such as road,water.")
+    return words
+
+
+def _is_without(word: str, classes: Sequence[str]) -> bool:
+    # A class may itself be called no-data.
+    return _same(word).startswith(_WITHOUT) and _same(word) not in _all(classes)
+
+
+def _name(word: str) -> str:
+    return word[len(_WITHOUT) :]
+
+
+def _index(name: str, classes: Sequence[str]) -> int:
+    if name in classes:
+        return classes.index(name)
+    known = _all(classes)
+    if _same(name) not in known:
+        raise UnknownName(unknown_text("class", name, tuple(classes)))
+    return known.index(_same(name))
+
+
+def _all(names: Iterable[str]) -> list[str]:
+    return [_same(name) for name in names]
+
+
+def _same(name: str) -> str:
+    return normal(name).replace(" ", "_")
