@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,19 @@ def loaded_by(arguments: list[str]) -> set[str]:
 )
 def test_reading_configs_loads_no_torch(arguments: list[str]) -> None:
     assert not loaded_by(arguments) & set(HEAVY)
+
+
+def test_stored_scores_are_read_without_torch(tmp_path: Path) -> None:
+    import numpy as np
+
+    from rs_adapt.metrics.per_image import PerImage
+
+    counts = np.random.default_rng(0).integers(0, 99, (3, 2, 2))
+    names = {"tiles": ("a", "b", "c"), "scenes": ("", "", ""), "cities": ("", "", ""), "classes": ("x", "y")}
+    PerImage(**names, counts_NKK=counts, facts={"split": "north test"}).save(tmp_path / "x.npz")
+    file = str(tmp_path / "x.npz")
+    for arguments in (["score", file, "--classes", "no-x", "--worst", "1"], ["compare", file, file]):
+        assert not loaded_by(arguments) & {*HEAVY, "mmengine", "scipy", "matplotlib"}
 
 
 def test_help_loads_no_config_library() -> None:

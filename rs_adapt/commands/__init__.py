@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rs_adapt.commands.compare import compare
 from rs_adapt.commands.cost import cost
 from rs_adapt.commands.data import data_app
 from rs_adapt.commands.doctor import doctor
@@ -14,6 +15,7 @@ from rs_adapt.commands.evaluate import evaluate
 from rs_adapt.commands.export import export
 from rs_adapt.commands.inspect import inspect
 from rs_adapt.commands.list import list_values
+from rs_adapt.commands.score import score
 from rs_adapt.commands.show import show
 from rs_adapt.commands.train import train
 from rs_adapt.commands.weights import weights_app
@@ -32,6 +34,8 @@ app = typer.Typer(
 )
 app.command("train")(train)
 app.command("eval")(evaluate)
+app.command("score")(score)
+app.command("compare")(compare)
 app.command("export")(export)
 app.command("inspect")(inspect)
 app.command("list")(list_values)

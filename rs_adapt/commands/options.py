@@ -2,10 +2,12 @@
 
 Axis options (`Bench` to `Protocol`) name a cell: train, show, cost (all methods). Run options (`Iters` to `Set`)
 change its config: train, show, cost. `Device`: the verbs that compute.
+`Classes` to `Unit`: the verbs that read stored scores.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -81,4 +83,32 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change any key of the config, such as optim.lr=6e-5. Repeatable.", metavar="KEY=VALUE"),
 ]
+
+
+class UnitName(StrEnum):
+    """What is drawn for an interval; auto is scenes where all tiles have one, else images."""
+
+    AUTO = "auto"
+    IMAGE = "image"
+    SCENE = "scene"
+
+
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        "--classes",
+        help="Classes in the mean: all, names with commas between, or no-NAME[,no-NAME] (default: all).",
+        metavar="NAMES",
+    ),
+]
+Ignore = Annotated[
+    str | None,
+    typer.Option("--ignore", help="Classes whose true pixels count nowhere, with commas between.", metavar="NAMES"),
+]
+Selection = Annotated[
+    str | None,
+    typer.Option("--selection", help="last, best-source-val, best-label-free or oracle (default: the run's headline)."),
+]
+Unit = Annotated[UnitName, typer.Option("--unit", help="What is drawn for the intervals.")]
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -1,18 +1,24 @@
-"""A small LoveDA cell on the command line, run in this process."""
+"""A small LoveDA cell on the command line, run in this process; runs with stored scores, written by hand."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from rs_adapt.commands import main
+from rs_adapt.metrics.per_image import PerImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     Train = Callable[..., tuple[Any, str, str]]
+
+# ISPRS, as its bench names them.
+CLASSES = ("impervious_surface", "building", "low_vegetation", "tree", "car", "clutter")
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +42,72 @@ def train(loveda_root: Path, tmp_path: Path, small: tuple[str, ...], capsys: pyt
         return stop.value.code or 0, shown.out, shown.err
 
     return run
+
+
+@pytest.fixture
+def run_verb(capsys: pytest.CaptureFixture[str]) -> Train:
+    """Return a function that runs a verb and gives the exit code, stdout and stderr."""
+
+    def run(*arguments: object) -> tuple[Any, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        shown = capsys.readouterr()
+        return stop.value.code or 0, shown.out, shown.err
+
+    return run
+
+
+@pytest.fixture(name="stored")
+def stored_fixture() -> Callable[..., PerImage]:
+    """Return the function below."""
+    return _stored
+
+
+def _stored(*, seed: int = 0, better: float = 0.0, **changes: Any) -> PerImage:
+    """Return matrices of 24 tiles in 12 scenes of 2 cities.
+
+    The labels are always the same. `seed` decides where errors lie, `better` what share of the pixels of each class is
+    right beyond 70 %; `changes` are arguments of `PerImage`, `facts` are added to those that are here.
+    """
+    labels, errors = np.random.default_rng(7), np.random.default_rng(seed)
+    counts = np.zeros((24, 6, 6), dtype=np.int64)
+    for tile in range(24):
+        for truth in range(6):
+            right = min(0.7 + 0.1 * errors.standard_normal() + better, 0.99)
+            shares = np.where(np.arange(6) == truth, right, (1 - right) / 5)
+            counts[tile, truth] = errors.multinomial(labels.integers(500, 2000), shares)
+    facts = {
+        "split": "vaihingen test",
+        "bench": "isprs_p2v",
+        "iter": 400,
+        "selection": "last",
+        "weights": "student",
+        "protocol": {"name": "mine", "unlabelled_split": "train", "target_crops": "blind"},
+        "inference": {"mode": "slide"},
+        "pack_sha256": "0" * 64,
+    }
+    content: dict[str, Any] = {
+        "tiles": tuple(f"area{tile % 12}_{tile}" for tile in range(24)),
+        "scenes": tuple(f"area{tile % 12}" for tile in range(24)),
+        "cities": tuple("east" if tile % 12 < 4 else "west" for tile in range(24)),
+        "classes": CLASSES,
+        "counts_NKK": counts,
+    }
+    return PerImage(**content | changes | {"facts": facts | changes.get("facts", {})})
+
+
+@pytest.fixture
+def write_run(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function (name, selection=matrices, ...) that writes a run folder which stored these selections."""
+
+    def write(name: str, headline: str = "last", setting: str = "da", **selections: PerImage) -> Path:
+        folder, entries = tmp_path / name, dict.fromkeys(("last", "best_source_val", "best_label_free", "oracle"))
+        for selection, per_image in (selections or {"last": _stored()}).items():
+            file = f"confusions/{selection}.npz"
+            per_image.save(folder / file)
+            entries[selection] = {"iter": per_image.facts["iter"], "miou_pct": 0.0, "confusions": file}
+        result = {"headline": headline, "selections": entries, "cell": {"setting": setting}}
+        (folder / "result.json").write_text(json.dumps(result))
+        return folder
+
+    return write

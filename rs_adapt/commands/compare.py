@@ -1,0 +1,47 @@
+"""`rs-adapt compare`: the difference of two runs over the same images, with its interval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rs_adapt.commands import options
+
+
+def compare(
+    run_a: Annotated[
+        Path, typer.Argument(metavar="RUN_A", help="Run folder, folder of `eval`, or .npz file.", show_default=False)
+    ],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="What is compared with it.", show_default=False)],
+    classes: options.Classes = None,
+    ignore: options.Ignore = None,
+    selection: options.Selection = None,
+    unit: options.Unit = options.UnitName.AUTO,
+    as_json: options.AsJson = False,
+) -> None:
+    """Compare two runs on the same images: B minus A, by class, with paired intervals.
+
+    $ rs-adapt compare RUN_A RUN_B
+
+    $ rs-adapt compare RUN_A RUN_B --classes no-clutter --unit image
+    """
+    from rs_adapt.report.comparison import compare_runs
+
+    content = compare_runs(run_a, run_b, classes=classes, ignore=ignore, selection=selection, unit=unit.value)
+    if as_json:
+        import json
+
+        print(json.dumps(content, indent=2, allow_nan=False))
+        return
+    from rs_adapt.commands.console import result_console
+    from rs_adapt.report.score_tables import count_line, differ_line, difference_table, notes, scored_line
+
+    console = result_console()
+    console.print(content["sentence"], style="bold", soft_wrap=True, markup=False)
+    console.print(difference_table(content))
+    lines = [f"{side.upper()}: {content[side]['place']}: {scored_line(content[side])}." for side in ("a", "b")]
+    for line in (*lines, differ_line(content), count_line(content), *notes(content)):
+        if line is not None:
+            console.print(line, soft_wrap=True, markup=False)

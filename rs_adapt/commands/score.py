@@ -1,0 +1,76 @@
+"""`rs-adapt score`: scores and intervals of other classes, groups or protocols, from stored confusion matrices."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rs_adapt.commands import options
+
+
+class GroupBy(StrEnum):
+    """What images are summed by."""
+
+    IMAGE = "image"
+    SCENE = "scene"
+    CITY = "city"
+
+
+def score(
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="Run folder, folder that `eval` wrote, or .npz file.", show_default=False),
+    ],
+    classes: options.Classes = None,
+    ignore: options.Ignore = None,
+    group_by: Annotated[
+        GroupBy | None, typer.Option("--group-by", help="Also a table by image, scene or city.")
+    ] = None,
+    selection: options.Selection = None,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help="Score as this protocol says, such as strict or paper.")
+    ] = None,
+    unit: options.Unit = options.UnitName.AUTO,
+    worst: Annotated[int, typer.Option("--worst", help="List so many images of the lowest mIoU.", min=0)] = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Score a finished run anew in a second, from the confusion matrices that it stored for each image.
+
+    $ rs-adapt score RUN --classes no-clutter
+
+    $ rs-adapt score RUN --ignore background --group-by city --worst 10
+
+    $ rs-adapt score RUN --selection best-source-val --json
+    """
+    from rs_adapt.report.rescore import rescore
+
+    content = rescore(
+        run,
+        classes=classes,
+        ignore=ignore,
+        selection=selection,
+        protocol=protocol,
+        unit=unit.value,
+        group_by=group_by and group_by.value,
+        worst=worst,
+    )
+    if as_json:
+        import json
+
+        print(json.dumps(content, indent=2, allow_nan=False))
+        return
+    from rs_adapt.commands.console import result_console
+    from rs_adapt.report.score_tables import classes_table, count_line, groups_table, notes, scored_line, worst_table
+
+    console = result_console()
+    console.print(f"{run}", style="bold", soft_wrap=True, markup=False)
+    console.print(classes_table(content))
+    if content["groups"] is not None:
+        console.print(groups_table(content))
+    if content["worst"] is not None:
+        console.print(worst_table(content))
+    for line in (f"Scored: {scored_line(content['scored'])}.", count_line(content), *notes(content)):
+        console.print(line, soft_wrap=True, markup=False)

@@ -1,0 +1,144 @@
+"""`rs-adapt compare`: the difference of two runs over the same images, from what they stored. Loads no torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rs_adapt.errors import ScoresError
+from rs_adapt.metrics.class_sets import class_set
+from rs_adapt.metrics.intervals import Difference, paired_difference
+from rs_adapt.metrics.per_image import PerImage
+from rs_adapt.metrics.resampling import iou_of, miou_of
+from rs_adapt.metrics.units import PLURAL, units_of
+from rs_adapt.report.rescore import given, pair, plain, scored_facts
+from rs_adapt.report.stored_scores import open_stored
+
+# What two comparable scores have in common.
+_SAME = ("protocol", "selection", "weights", "inference")
+
+
+def compare_runs(
+    place_a: Path,
+    place_b: Path,
+    *,
+    classes: str | None = None,
+    ignore: str | None = None,
+    selection: str | None = None,
+    unit: str = "auto",
+) -> dict[str, Any]:
+    """Compare B with A, paired by the names of their tiles.
+
+    Args:
+        place_a: A run folder, a folder that `rs-adapt eval` wrote, or one `.npz` file.
+        place_b: The other one.
+        classes: Words of `class_set`; None is all.
+        ignore: Words of `class_set`.
+        selection: Which checkpoint of both; None is each run's headline.
+        unit: What is drawn for the intervals: "auto", "image" or "scene".
+
+    Returns:
+        JSON: `sentence`, `a` and `b` (where, how scored, `miou_pct`), `miou` and `classes` (B minus A in points:
+        `points`, `low`, `high`, `share_above_pct`), `differ` (facts that differ), and how the intervals were made.
+
+    Raises:
+        ScoresError: Nothing is stored, or the two are not of the same images, labels and classes.
+        ConfigError: Names or options are wrong.
+    """
+    stored_a, stored_b = open_stored(place_a, selection), open_stored(place_b, selection)
+    a = stored_a.per_image
+    b = _aligned(a, stored_b.per_image, place_a, place_b)
+    chosen = class_set(a.classes, chosen=classes or "all", ignore=ignore or "")
+    units_a, units_b = units_of(a, unit), units_of(b, unit)
+    found = paired_difference(
+        chosen.counted(units_a.counts_UKK), chosen.counted(units_b.counts_UKK), scored=chosen.scored
+    )
+    but_for = given(classes=classes, ignore=ignore, selection=selection)
+    sides = {}
+    totals = [chosen.counted(run.total_KK()[None]) for run in (a, b)]
+    for name, place, stored, total in zip("ab", (place_a, place_b), (stored_a, stored_b), totals, strict=True):
+        facts = {"place": str(place), "file": str(stored.file), **scored_facts(stored, chosen, but_for)}
+        sides[name] = facts | {"miou_pct": plain(miou_of(total, chosen.scored)[0])}
+    iou_a, iou_b = (iou_of(total)[0] for total in totals)
+    content = {
+        **sides,
+        "differ": [key for key in _SAME if sides["a"][key] != sides["b"][key]],
+        "images": len(a.tiles),
+        "miou": _plain(found.miou),
+        "classes": {
+            name: {"a_pct": plain(iou_a[index]), "b_pct": plain(iou_b[index]), **_plain(found.iou[index])}
+            | {"in_mean": index in chosen.scored}
+            for index, name in enumerate(chosen.classes)
+            if index not in chosen.ignored
+        },
+        "interval": {
+            "level": found.level,
+            "unit": units_a.by,
+            "units": found.units,
+            "resamples": found.resamples,
+            "seed": found.seed,
+            "rough": found.rough,
+        },
+    }
+    return {"sentence": sentence(content)} | content
+
+
+def sentence(content: dict[str, Any]) -> str:
+    """What the difference of mIoU says, in one plain sentence."""
+    points, low, high = (content["miou"][key] for key in ("points", "low", "high"))
+    facts = content["interval"]
+    number = facts["units"]
+    over = f"over {number} {PLURAL[facts['unit']] if number != 1 else facts['unit']}"
+    if points is None:
+        return "There is nothing to compare: a run has no value for any class in the mean."
+    numbers = [value for value in (points, low, high) if value]
+    # A digit more where one would show a 0 that is none.
+    digits = 1 if all(abs(value) >= 0.05 for value in numbers) else 2
+    distance = f"B is {abs(points):.{digits}f} points {'above' if points > 0 else 'below'} A"
+    if low is None:
+        return f"{distance}, {over}: too few for an interval."
+    told = f"[{low:+.{digits}f}, {high:+.{digits}f}], {100 * facts['level']:g} %, {over}"
+    if low <= 0 <= high:
+        return f"The two cannot be told apart: {points:+.{digits}f} {told}."
+    return f"{distance} {told}."
+
+
+def _plain(difference: Difference) -> dict[str, float | None]:
+    share = difference.share_above
+    return {
+        "points": plain(difference.points),
+        **pair(difference.interval),
+        "share_above_pct": None if share is None else plain(100.0 * share),
+    }
+
+
+def _aligned(a: PerImage, b: PerImage, place_a: Path, place_b: Path) -> PerImage:
+    """B with its images in A's order and A's scenes."""
+    if a.classes != b.classes:
+        raise ScoresError(
+            f"The class lists differ: {', '.join(a.classes)} in {place_a}, {', '.join(b.classes)} in {place_b}. Only "
+            "runs of one bench can be compared: score one of them on the other's with rs-adapt eval --bench."
+        )
+    again = "Score both on the same tiles: rs-adapt eval --checkpoint RUN --split ..., and compare what it writes."
+    if different := set(a.tiles) ^ set(b.tiles):
+        raise ScoresError(
+            f"{len(different)} tiles are in one run only, such as {min(different)}: {len(a.tiles)} are in {place_a}, "
+            f"{len(b.tiles)} in {place_b}. {again}"
+        )
+    if a.facts.get("split") != b.facts.get("split"):
+        raise ScoresError(
+            f"All {len(a.tiles)} tiles have the same names, but the splits differ: {a.facts.get('split')} in "
+            f"{place_a}, {b.facts.get('split')} in {place_b}. {again}"
+        )
+    place_of = {tile: index for index, tile in enumerate(b.tiles)}
+    counts_NKK = b.counts_NKK[[place_of[tile] for tile in a.tiles]]
+    other = (a.counts_NKK.sum(axis=2) != counts_NKK.sum(axis=2)).any(axis=1)
+    if other.any():
+        raise ScoresError(
+            f"{int(other.sum())} of {len(a.tiles)} tiles have other labels in the two runs, such as "
+            f"{a.tiles[int(np.argmax(other))]}. {again}"
+        )
+    return replace(a, counts_NKK=counts_NKK, facts=b.facts)
