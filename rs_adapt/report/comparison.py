@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rs_adapt.errors import ScoresError
+from rs_adapt.errors import ConfigError, ScoresError
 from rs_adapt.metrics.class_sets import class_set
 from rs_adapt.metrics.intervals import Difference, paired_difference
 from rs_adapt.metrics.per_image import PerImage
@@ -35,7 +35,7 @@ def compare_runs(
     Args:
         place_a: A run folder, a folder that `rs-adapt eval` wrote, or one `.npz` file.
         place_b: The other one.
-        classes: Words of `class_set`; None is all.
+        classes: Words of `class_set`; None is those of the runs' protocol.
         ignore: Words of `class_set`.
         selection: Which checkpoint of both; None is each run's headline.
         unit: What is drawn for the intervals: "auto", "image" or "scene".
@@ -51,7 +51,12 @@ def compare_runs(
     stored_a, stored_b = open_stored(place_a, selection), open_stored(place_b, selection)
     a = stored_a.per_image
     b = _aligned(a, stored_b.per_image, place_a, place_b)
-    chosen = class_set(a.classes, chosen=classes or "all", ignore=ignore or "")
+    if classes is None and stored_a.classes != stored_b.classes:
+        raise ConfigError(
+            f"The protocols take the mean over other classes: {stored_a.classes} in {place_a}, {stored_b.classes} in "
+            f"{place_b}. Say which with --classes."
+        )
+    chosen = class_set(a.classes, chosen=classes or stored_a.classes, ignore=ignore or "")
     units_a, units_b = units_of(a, unit), units_of(b, unit)
     found = paired_difference(
         chosen.counted(units_a.counts_UKK), chosen.counted(units_b.counts_UKK), scored=chosen.scored

@@ -18,7 +18,7 @@ from rs_adapt.metrics.class_sets import ClassSet, class_set
 from rs_adapt.metrics.intervals import Interval, bootstrap
 from rs_adapt.metrics.resampling import iou_of, miou_of
 from rs_adapt.metrics.units import Units, units_of
-from rs_adapt.report.stored_scores import Stored, check_protocol, open_stored, protocol_name, read_protocol
+from rs_adapt.report.stored_scores import Stored, check_protocol, classes_of, open_stored, read_protocol
 
 
 def rescore(
@@ -36,7 +36,7 @@ def rescore(
 
     Args:
         place: A run folder, a folder that `rs-adapt eval` wrote, or one `.npz` file.
-        classes: Words of `class_set`; None is the protocol's, else all.
+        classes: Words of `class_set`; None is those of the protocol, given or the run's.
         ignore: Words of `class_set`.
         selection: Which checkpoint; None is the protocol's, else the run's headline.
         protocol: Name of a protocol that says selection, classes and weights.
@@ -57,11 +57,11 @@ def rescore(
     if says is not None:
         if but_for:
             raise ConfigError(f"--protocol {protocol} says what is scored: leave out {', '.join(but_for)}.")
-        classes, selection = _as_words(says.get("classes", "all")), says.get("selection", "last")
+        classes, selection = classes_of(says), says.get("selection", "last")
     stored = open_stored(place, selection)
     if says is not None:
         check_protocol(stored, says)
-    chosen = class_set(stored.per_image.classes, chosen=classes or "all", ignore=ignore or "")
+    chosen = class_set(stored.per_image.classes, chosen=classes or stored.classes, ignore=ignore or "")
     counts_NKK = chosen.counted(stored.per_image.counts_NKK)
     total_KK = counts_NKK.sum(axis=0)
     pixels = int(total_KK.sum())
@@ -71,7 +71,8 @@ def rescore(
     return {
         "place": str(place),
         "file": str(stored.file),
-        "scored": scored_facts(stored, chosen, but_for) | ({} if says is None else {"protocol": says["name"]}),
+        "scored": scored_facts(stored, chosen, but_for)
+        | ({} if says is None else {"protocol": f"{says['name']}-{says['version']}", "but_for": []}),
         "images": len(counts_NKK),
         "pixels": pixels,
         "miou_pct": plain(miou_of(total_KK[None], chosen.scored)[0]),
@@ -109,7 +110,7 @@ def scored_facts(stored: Stored, chosen: ClassSet, but_for: list[str]) -> dict[s
     return {
         "split": facts.get("split"),
         "bench": facts.get("bench"),
-        "protocol": protocol_name(stored),
+        "protocol": stored.protocol_label,
         "but_for": but_for,
         "selection": stored.selection,
         "iter": facts.get("iter"),
@@ -175,7 +176,3 @@ def _largest_error(counts_KK: NDArray[np.int64], chosen: ClassSet) -> dict[str, 
         "taken_for": chosen.classes[taken],
         "share_pct": plain(100.0 * errors[truth, taken] / counts_KK.sum()),
     }
-
-
-def _as_words(classes: Any) -> str:
-    return classes if isinstance(classes, str) else ",".join(classes)

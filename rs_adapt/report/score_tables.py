@@ -100,13 +100,15 @@ def differ_line(content: dict[str, Any]) -> str | None:
 
 
 def _fact(value: Any) -> str:
+    if value is None:
+        return "unknown"
     return str(value.get("mode", value)) if isinstance(value, dict) else str(value)
 
 
 def _checkpoint(scored: dict[str, Any]) -> str:
     star = "*" if scored["selection"] == "oracle" else ""
     at = "" if scored["iter"] is None else f" at iteration {scored['iter']}"
-    label = f"{scored['selection'].replace('_', '-')}{star} weights{at}"
+    label = f"{(scored['selection'] or '').replace('_', '-')}{star} weights{at}".strip()
     return f"{label} (*chosen with target labels, so not a result of adaptation)" if star else label
 
 

@@ -22,14 +22,27 @@ class Stored:
     Args:
         file: Where they lie.
         per_image: The matrices and facts about them.
-        selection: Which checkpoint they are of: last, best_source_val, best_label_free or oracle.
-        setting: da, dg or ss of the training; None where the place does not tell.
+        selection: Which checkpoint they are of: last, best_source_val, best_label_free or oracle; "as released" of an
+            imported one; None where the place does not tell.
+        protocol: What was done: `protocol` of the `result.json`, else the file of the protocol that the matrices name;
+            empty where neither is there.
     """
 
     file: Path
     per_image: PerImage
-    selection: str
-    setting: str | None
+    selection: str | None
+    protocol: Mapping[str, Any]
+
+    @property
+    def protocol_label(self) -> str | None:
+        """Name and version of the protocol that the matrices were made under; None where they do not say."""
+        label = self.per_image.facts.get("protocol")
+        return None if label is None else str(label)
+
+    @property
+    def classes(self) -> str:
+        """The classes that the protocol takes the mean over, as words of `class_set`."""
+        return classes_of(self.protocol)
 
 
 def open_stored(place: Path, selection: str | None = None) -> Stored:
@@ -47,43 +60,42 @@ def open_stored(place: Path, selection: str | None = None) -> Stored:
         raise UnknownName(axes.unknown_text("selection", selection, SELECTIONS))
     wanted = None if selection is None else axes.normal(selection)
     result = {} if place.is_file() else _result(place)
-    selections = result.get("selections")
+    protocol, selections = result.get("protocol"), result.get("selections")
+    found = protocol.get("selection") if isinstance(protocol, dict) else None
     if isinstance(selections, dict) and any(_has_file(entry) for entry in selections.values()):
         wanted = wanted or str(result.get("headline", "last"))
         if not _has_file(selections.get(wanted)):
             there = ", ".join(name for name, entry in selections.items() if _has_file(entry))
             raise ScoresError(f"{place} has no matrices of the selection {wanted}. There are: {there}.")
-        file = place / selections[wanted]["confusions"]
+        file, found = place / selections[wanted]["confusions"], wanted
     elif place.is_file():
         file = place
     else:
         file = place / _of_eval(place, result)
-    per_image = PerImage.load(file)
-    found = str(per_image.facts.get("selection") or wanted or "last")
     if wanted not in (None, found):
+        told = "does not say of which selection it is" if found is None else f"is of the selection {found}"
         raise ScoresError(
-            f"{file} is of the selection {found}, and {wanted} is asked for. Name the run folder, which has those that "
-            "were stored."
+            f"{file} {told}, and {wanted} is asked for. Name the run folder, which has those that were stored."
         )
-    setting = (result.get("trained_on") or result.get("cell") or {}).get("setting")
-    return Stored(file=file, per_image=per_image, selection=found, setting=setting)
-
-
-def protocol_name(stored: Stored) -> str | None:
-    """Name of the protocol that the matrices were made under; None where they do not say."""
-    facts = stored.per_image.facts.get("protocol")
-    name = facts.get("name") if isinstance(facts, dict) else facts
-    return None if name is None else str(name)
+    per_image = PerImage.load(file)
+    known = protocol if isinstance(protocol, dict) else _named(per_image.facts.get("protocol"))
+    return Stored(file=file, per_image=per_image, selection=found, protocol=known)
 
 
 def read_protocol(name: str) -> Mapping[str, Any]:
-    """What a protocol says; `name` is among it.
+    """What a protocol says; `name` and `version` are among it.
 
     Raises:
         UnknownName: There is no such protocol.
     """
     protocol: Mapping[str, Any] = axes.peek("protocol", axes.find("protocol", name))["protocol"]
     return protocol
+
+
+def classes_of(protocol: Mapping[str, Any]) -> str:
+    """The classes that a protocol takes the mean over, as words of `class_set`."""
+    classes = protocol.get("classes") or "all"
+    return classes if isinstance(classes, str) else ",".join(classes)
 
 
 def check_protocol(stored: Stored, protocol: Mapping[str, Any]) -> None:
@@ -111,14 +123,16 @@ def check_protocol(stored: Stored, protocol: Mapping[str, Any]) -> None:
     mode, stored_mode = protocol.get("inference"), (facts.get("inference") or {}).get("mode")
     if mode is not None and mode != stored_mode:
         raise ScoresError(f"Protocol {name} scores in mode {mode}, and {stored.file} has {stored_mode}. {again}")
-    keys = ["unlabelled_split", "target_crops"] if stored.setting in (None, "da") else []
+    keys = ["unlabelled_split", "target_crops"]
     keys += ["label_free"] if protocol.get("selection") == "best_label_free" else []
-    own = _own_protocol(stored)
+    own = dict(stored.protocol)
     for key in keys:
-        if own.get(key) != protocol.get(key):
+        # None is stored where the target is not trained on; a split is stored with its region before it.
+        value = "unknown" if key not in own else own[key] and str(own[key]).rpartition(" ")[2]
+        if value is not None and value != protocol.get(key):
             raise ScoresError(
                 f"Protocol {name} has {key} {protocol.get(key)!r}, and {stored.file} is of a run with "
-                f"{own.get(key)!r}, which scoring cannot change. {again}"
+                f"{value!r}, which scoring cannot change. {again}"
             )
 
 
@@ -171,9 +185,11 @@ def _has_test(bench: Any) -> bool:
         return True
 
 
-def _own_protocol(stored: Stored) -> Mapping[str, Any]:
-    facts = stored.per_image.facts.get("protocol")
-    if isinstance(facts, dict) and "target_crops" in facts:
-        return facts
-    name = protocol_name(stored)
-    return read_protocol(name) if name else {}
+def _named(label: Any) -> Mapping[str, Any]:
+    """The file of a protocol by name and version, such as `strict-1`; empty where there is none of that version."""
+    name, _, version = str(label).rpartition("-")
+    try:
+        protocol = read_protocol(name)
+    except UnknownName:
+        return {}
+    return protocol if str(protocol.get("version")) == version else {}

@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
 # ISPRS, as its bench names them.
 CLASSES = ("impervious_surface", "building", "low_vegetation", "tree", "car", "clutter")
+# What a run in adaptation says of its protocol.
+PROTOCOL = {
+    "name": "mine",
+    "version": 1,
+    "report_split": "vaihingen test",
+    "unlabelled_split": "vaihingen train",
+    "target_crops": "blind",
+    "selection": "last",
+    "weights": "student",
+    "label_free": "info_max",
+    "classes": "all",
+}
 
 
 @pytest.fixture(scope="session")
@@ -80,9 +92,8 @@ def _stored(*, seed: int = 0, better: float = 0.0, **changes: Any) -> PerImage:
         "split": "vaihingen test",
         "bench": "isprs_p2v",
         "iter": 400,
-        "selection": "last",
         "weights": "student",
-        "protocol": {"name": "mine", "unlabelled_split": "train", "target_crops": "blind"},
+        "protocol": "mine-1",
         "inference": {"mode": "slide"},
         "pack_sha256": "0" * 64,
     }
@@ -100,13 +111,13 @@ def _stored(*, seed: int = 0, better: float = 0.0, **changes: Any) -> PerImage:
 def write_run(tmp_path: Path) -> Callable[..., Path]:
     """Return a function (name, selection=matrices, ...) that writes a run folder which stored these selections."""
 
-    def write(name: str, headline: str = "last", setting: str = "da", **selections: PerImage) -> Path:
+    def write(name: str, headline: str = "last", said: dict[str, Any] | None = None, **selections: PerImage) -> Path:
         folder, entries = tmp_path / name, dict.fromkeys(("last", "best_source_val", "best_label_free", "oracle"))
         for selection, per_image in (selections or {"last": _stored()}).items():
             file = f"confusions/{selection}.npz"
             per_image.save(folder / file)
             entries[selection] = {"iter": per_image.facts["iter"], "miou_pct": 0.0, "confusions": file}
-        result = {"headline": headline, "selections": entries, "cell": {"setting": setting}}
+        result = {"headline": headline, "selections": entries, "protocol": PROTOCOL | (said or {})}
         (folder / "result.json").write_text(json.dumps(result))
         return folder
 

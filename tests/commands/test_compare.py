@@ -86,10 +86,10 @@ def test_order_of_the_tiles_does_not_matter(run_verb: Verb, write_run, stored) -
 
 
 def test_how_both_were_scored_is_said_and_where_it_differs(run_verb: Verb, write_run, stored) -> None:
-    b = stored(seed=1, facts={"selection": "oracle", "iter": 200, "weights": "teacher"})
+    b = stored(seed=1, facts={"iter": 200, "weights": "teacher"})
     out = run_verb("compare", write_run("a"), write_run("b", headline="oracle", oracle=b))[1]
     assert "A: " in out
-    assert "protocol mine, last weights at iteration 400, student, slide" in out
+    assert "protocol mine-1, last weights at iteration 400, student, slide" in out
     assert "oracle* weights at iteration 200" in out
     assert "The two scores were made in different ways: selection (last, oracle), weights (student, teacher)." in out
     same = run_verb("compare", write_run("c"), write_run("d", last=stored(seed=1)))[1]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MINE = """
 protocol = dict(
-    name="mine", report_split="test", classes="all", inference=None, weights="student", selection="last",
+    name="mine", version=1, report_split="test", classes="all", inference=None, weights="student", selection="last",
     label_free="info_max", unlabelled_split="train", target_crops="blind",
 )
 """
@@ -80,7 +80,7 @@ def test_the_table_names_classes_intervals_and_how_it_was_scored(run_verb: Verb,
     assert "clutter (not in the mean)" in out
     assert "95 % interval" in out
     assert (
-        "Scored: vaihingen test, protocol mine but for --classes, last weights at iteration 400, student, slide, "
+        "Scored: vaihingen test, protocol mine-1 but for --classes, last weights at iteration 400, student, slide, "
         "mean over 5 of 6 classes (no clutter)." in out
     )
     assert "24 images. Intervals: 12 scenes with labels, drawn 2000 times, seed 0." in out
@@ -157,7 +157,7 @@ def test_units_and_what_few_of_them_mean(run_verb: Verb, write_run, stored) -> N
 
 
 def test_selections_eval_folders_and_files(run_verb: Verb, write_run, stored, tmp_path: Path) -> None:
-    best = stored(seed=3, facts={"selection": "oracle", "iter": 200})
+    best = stored(seed=3, facts={"iter": 200})
     run = write_run("run", last=stored(), oracle=best)
     shown = run_verb("score", run, "--selection", "Oracle")[1]
     assert "oracle* weights at iteration 200 (*chosen with target labels, so not a result of adaptation)" in shown
@@ -167,11 +167,18 @@ def test_selections_eval_folders_and_files(run_verb: Verb, write_run, stored, tm
     assert as_json(run_verb("score", headed, "--json"))["miou_pct"] == expected
     folder = tmp_path / "eval"
     best.save(folder / "confusions.npz")
-    (folder / "result.json").write_text(json.dumps({"confusions": "confusions.npz", "trained_on": {"setting": "da"}}))
-    for place in (folder, folder / "confusions.npz"):
+    said = {"confusions": "confusions.npz", "protocol": {"selection": "oracle"}}
+    (folder / "result.json").write_text(json.dumps(said))
+    told = {
+        folder: "is of the selection oracle, and last is asked for",
+        folder / "confusions.npz": "does not say of which selection it is, and last is asked for",
+    }
+    for place, match in told.items():
         assert as_json(run_verb("score", place, "--json"))["miou_pct"] == expected
         code, _, err = run_verb("score", place, "--selection", "last")
-        assert (code, "is of the selection oracle, and last is asked for" in err) == (2, True)
+        assert (code, match in err) == (2, True)
+    assert "oracle* weights" in run_verb("score", folder)[1]
+    assert "protocol mine-1, weights at iteration 200" in run_verb("score", folder / "confusions.npz")[1]
 
 
 @pytest.mark.parametrize(
@@ -214,13 +221,13 @@ def test_places_without_matrices_say_how_to_get_them(run_verb: Verb, tmp_path: P
 
 
 def test_protocol_says_selection_and_classes(run_verb: Verb, write_run, stored, protocols) -> None:
-    best = stored(seed=3, facts={"selection": "oracle", "iter": 200})
+    best = stored(seed=3, facts={"iter": 200})
     run = write_run("run", last=stored(), oracle=best)
     name = protocols("five_best", selection="oracle", classes="no-clutter")
     content = as_json(run_verb("score", run, "--protocol", name, "--json"))
     by_hand = as_json(run_verb("score", run, "--selection", "oracle", "--classes", "no-clutter", "--json"))
     assert content["miou_pct"] == by_hand["miou_pct"]
-    assert "protocol five-best, oracle* weights" in run_verb("score", run, "--protocol", name)[1]
+    assert "protocol five-best-1, oracle* weights" in run_verb("score", run, "--protocol", name)[1]
     code, _, err = run_verb("score", run, "--protocol", name, "--classes", "all")
     assert (code, "leave out --classes" in err) == (2, True)
 
@@ -245,7 +252,10 @@ def test_protocols_that_need_another_run_say_so(run_verb, write_run, protocols, 
 
 def test_protocol_does_not_ask_for_what_the_setting_never_sees(run_verb, write_run, protocols) -> None:
     name = protocols("other", target_crops="by_labels")
-    assert run_verb("score", write_run("dg", setting="dg"), "--protocol", name)[0] == 0
+    assert (
+        run_verb("score", write_run("dg", said={"unlabelled_split": None, "target_crops": None}), "--protocol", name)[0]
+        == 0
+    )
     assert run_verb("score", write_run("da"), "--protocol", name)[0] == 2
 
 
@@ -265,3 +275,16 @@ def test_no_labelled_pixel_is_no_score(run_verb: Verb, write_run, stored) -> Non
     content = as_json(run_verb("score", run, "--worst", "2", "--json"))
     assert (content["miou_pct"], content["aacc_pct"], content["worst"]) == (None, None, [])
     assert "0 scenes: no interval." in run_verb("score", run)[1]
+
+
+def test_the_mean_is_over_the_classes_of_the_runs_own_protocol(run_verb: Verb, write_run, stored, protocols) -> None:
+    run = write_run("run", said={"classes": "no-clutter"})
+    content = as_json(run_verb("score", run, "--json"))
+    assert content["miou_pct"] == as_json(run_verb("score", run, "--classes", "no-clutter", "--json"))["miou_pct"]
+    assert "protocol mine-1, last weights" in run_verb("score", run)[1]
+    # A file by itself names its protocol only.
+    name = protocols("five", classes="no-clutter")
+    five = write_run("five", last=stored(facts={"protocol": f"{name}-1"})) / "confusions" / "last.npz"
+    assert as_json(run_verb("score", five, "--json"))["miou_pct"] == content["miou_pct"]
+    code, _, err = run_verb("compare", run, write_run("all"))
+    assert (code, "Say which with --classes" in err) == (2, True)
