@@ -52,6 +52,7 @@ def wire(
         "type": "rs_adapt.ConfusionMetric",
         "classes": list(bench["classes"]),
         "ignore_index": bench["ignore_index"],
+        "scored": resolved["protocol"]["classes"],
     }
     return {
         **resolved,

@@ -15,6 +15,7 @@ from rs_adapt.engine.final_scores import Selections
 from rs_adapt.engine.pack import save_pack, write_manifest
 from rs_adapt.engine.run_folder import environment
 from rs_adapt.metrics import scores_of
+from rs_adapt.metrics.class_sets import ClassSet, class_set
 from rs_adapt.metrics.intervals import interval_facts
 
 # What of a result a pack's manifest repeats.
@@ -58,6 +59,7 @@ def make_result(
     steps = sorted(line["iter_s"] for line in lines if "iter_s" in line)
     memory = [line["memory_mib"] for line in lines if "memory_mib" in line]
     classes = list(cfg.bench.classes)
+    chosen = class_set(classes, chosen=cfg.protocol.classes)
     return {
         "status": "finished",
         "cell": record["cell"],
@@ -66,11 +68,11 @@ def make_result(
             cfg, report_split=str(scored.facts["split"]) if scored else None, selection=selections.headline
         ),
         # Counts of nothing give None for every score.
-        **scores_dict(scored.total_KK() if scored else np.zeros((len(classes),) * 2, dtype=np.int64), classes),
+        **scores_dict(scored.total_KK() if scored else np.zeros((len(classes),) * 2, dtype=np.int64), chosen),
         "headline": selections.headline,
         "iter": selections.iteration,
-        "interval": scored and interval_facts(scored),
-        "selections": selections.told(lambda one: scores_dict(one.total_KK(), classes)["miou_pct"]),
+        "interval": scored and interval_facts(scored, chosen.scored),
+        "selections": selections.told(lambda one: scores_dict(one.total_KK(), chosen)["miou_pct"]),
         "last_val_miou_pct": evaluations[-1]["miou_pct"] if evaluations else None,
         "iters": cfg.train_cfg.max_iters,
         "parameters": parameters,
@@ -103,7 +105,7 @@ def protocol_facts(cfg: Any, *, report_split: str | None, selection: str) -> dic
         "label_free": cfg.protocol.label_free,
         "inference": cfg.bench.inference.to_dict(),
         "classes": cfg.protocol.classes,
-        "classes_scored": list(cfg.bench.classes),
+        "classes_scored": class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes).scored_names(),
     }
 
 
@@ -124,7 +126,7 @@ def save_packs(run_dir: Path, segmentor: nn.Module, manifest: dict[str, Any], re
     save_pack(run_dir, segmentor, manifest)
 
 
-def scores_dict(matrix: np.ndarray[Any, Any], classes: list[str]) -> dict[str, Any]:
+def scores_dict(matrix: np.ndarray[Any, Any], classes: ClassSet) -> dict[str, Any]:
     """Scores of a confusion matrix as JSON: percent rounded to 3 digits, None where a class has no value."""
 
     def plain(value: Any) -> Any:
@@ -132,7 +134,7 @@ def scores_dict(matrix: np.ndarray[Any, Any], classes: list[str]) -> dict[str, A
             return {name: plain(inner) for name, inner in value.items()}
         return round(value, 3) if math.isfinite(value) else None
 
-    return {name: plain(value) for name, value in asdict(scores_of(matrix, list(classes))).items()}
+    return {name: plain(value) for name, value in asdict(scores_of(matrix, classes.classes, classes.scored)).items()}
 
 
 def make_manifest(

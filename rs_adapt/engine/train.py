@@ -28,6 +28,7 @@ from rs_adapt.engine.runner import LOG_FILE, CellRunner
 from rs_adapt.engine.state import STATE_FILE, save_state
 from rs_adapt.engine.state_hook import Interrupted, StateHook
 from rs_adapt.errors import NonFiniteLoss
+from rs_adapt.metrics.class_sets import class_set
 from rs_adapt.metrics.cost import build_on_meta, count_parameters
 from rs_adapt.registry import load_libraries, quiet_libraries
 
@@ -71,6 +72,8 @@ def train(
         choose_device(device)
         check_run_folder(run_dir, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
         load_libraries(cfg.default_scope)
+        # An unknown class would otherwise be told after the folder is made.
+        class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
         _check_weights(cfg)
         prepare_data(cfg, on_progress)
         tiles = check_data(cfg, on_progress)

@@ -11,6 +11,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from rs_adapt.metrics.class_sets import class_set
 from rs_adapt.registry import METRICS
 
 
@@ -50,12 +51,13 @@ class Scores:
     acc_pct: dict[str, float]
 
 
-def scores_of(matrix: np.ndarray[Any, Any], classes: Sequence[str]) -> Scores:
+def scores_of(matrix: np.ndarray[Any, Any], classes: Sequence[str], scored: Sequence[int] | None = None) -> Scores:
     """IoU, accuracy (recall) per class and their means.
 
     Args:
         matrix: (K, K) counts, row = truth, column = prediction.
         classes: K names.
+        scored: Indices of the classes in the means; None is all. Pixels of the others stay errors.
     """
     hit = np.diag(matrix).astype(np.float64)
     in_truth, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
@@ -64,9 +66,9 @@ def scores_of(matrix: np.ndarray[Any, Any], classes: Sequence[str]) -> Scores:
         acc = 100.0 * hit / in_truth
         total = float(100.0 * hit.sum() / matrix.sum())
     return Scores(
-        miou_pct=_mean(iou),
+        miou_pct=_mean(iou if scored is None else iou[list(scored)]),
         aacc_pct=total,
-        macc_pct=_mean(acc),
+        macc_pct=_mean(acc if scored is None else acc[list(scored)]),
         iou_pct=dict(zip(classes, iou.tolist(), strict=True)),
         acc_pct=dict(zip(classes, acc.tolist(), strict=True)),
     )
@@ -84,6 +86,7 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
     Args:
         classes: Names in index order.
         ignore_index: Label value that counts nowhere.
+        scored: Which classes are in the means, as words of `class_set`.
         collect_device: Where several processes gather their results, "cpu" or "gpu".
         prefix: Put before the names of the scores by mmengine.
     """
@@ -93,12 +96,14 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
         *,
         classes: list[str],
         ignore_index: int = 255,
+        scored: str = "all",
         collect_device: str = "cpu",
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.classes = list(classes)
         self.ignore_index = ignore_index
+        self.scored = class_set(classes, chosen=scored).scored
         # Path of each image, and its counts (K, K).
         self.by_image: list[tuple[str, np.ndarray[Any, Any]]] = []
 
@@ -113,6 +118,6 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
     def compute_metrics(self, results: list[tuple[str, np.ndarray[Any, Any]]]) -> dict[str, float]:
         """Scores over all images: `miou_pct`, `aacc_pct`, `macc_pct` and `iou_pct/<class>`."""
         self.by_image = list(results)
-        scores = scores_of(np.sum([counts_KK for _, counts_KK in results], axis=0), self.classes)
+        scores = scores_of(np.sum([counts_KK for _, counts_KK in results], axis=0), self.classes, self.scored)
         means = {"miou_pct": scores.miou_pct, "aacc_pct": scores.aacc_pct, "macc_pct": scores.macc_pct}
         return means | {f"iou_pct/{name}": value for name, value in scores.iou_pct.items()}

@@ -179,15 +179,19 @@ def paired_difference(
     )
 
 
-def interval_facts(per_image: PerImage) -> dict[str, Any]:
-    """The interval of mIoU over all classes as JSON, for `result.json`.
+def interval_facts(per_image: PerImage, scored: Sequence[int] | None = None) -> dict[str, Any]:
+    """The interval of mIoU as JSON, for `result.json`.
+
+    Args:
+        per_image: The matrices.
+        scored: Indices of the classes in the mean; None is all.
 
     Returns:
         `low` and `high` in percent, 3 digits (None with one unit), `level`, `unit` (scene or image), `units`,
         `resamples`, `seed`, `rough`.
     """
     units = units_of(per_image)
-    found = bootstrap(units.counts_UKK)
+    found = bootstrap(units.counts_UKK, scored=scored)
     return {
         "low": found.miou and round(found.miou.low, 3),
         "high": found.miou and round(found.miou.high, 3),

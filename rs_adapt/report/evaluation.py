@@ -15,6 +15,7 @@ from rs_adapt.engine.per_image import per_image_of
 from rs_adapt.engine.results import protocol_facts, scores_dict
 from rs_adapt.engine.run_folder import environment, write_json
 from rs_adapt.errors import ConfigError
+from rs_adapt.metrics.class_sets import class_set
 from rs_adapt.metrics.intervals import interval_facts
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.report.confusion import draw_confusion, write_confusion_csv
@@ -95,6 +96,7 @@ def _score(
     known = manifest["metrics"] or {}
     per_image = per_image_of(cfg, by_image, split=split, iteration=known.get("iter"))
     matrix = per_image.total_KK()
+    chosen_classes = class_set(classes, chosen=cfg.protocol.classes)
     result = {
         "status": "finished",
         "cell": dict(cfg.cell),
@@ -103,8 +105,8 @@ def _score(
             cfg, report_split=per_image.facts["split"], selection=known.get("headline") or "as released"
         ),
         "tiles": len(loader.dataset),
-        **scores_dict(matrix, classes),
-        "interval": interval_facts(per_image),
+        **scores_dict(matrix, chosen_classes),
+        "interval": interval_facts(per_image, chosen_classes.scored),
         "confusions": CONFUSIONS_FILE,
         "pack_sha256": manifest["tensors"]["sha256"],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -18,6 +18,7 @@ from rs_adapt.engine.metrics_hook import read_metrics
 from rs_adapt.engine.selection import choose
 from rs_adapt.engine.state_hook import Interrupted
 from rs_adapt.engine.train import train
+from rs_adapt.errors import UnknownName
 from rs_adapt.metrics import scores_of
 from rs_adapt.metrics.per_image import PerImage
 from rs_adapt.report.evaluation import score_checkpoint
@@ -199,3 +200,21 @@ def test_a_protocol_whose_scores_a_server_has_reports_none(run_of) -> None:
     assert result["selections"]["oracle"]["value"] is not None
     assert (run / "adapter.safetensors").is_file()
     assert not (run / "confusions").exists()
+
+
+def test_classes_that_a_protocol_leaves_out_leave_the_mean_everywhere(run_of) -> None:
+    run, lines, result = run_of("dg", overrides=("protocol.classes=no-background",))
+    assert result["protocol"]["classes_scored"] == list(result["iou_pct"])[1:]
+    evaluated = [line for line in lines if "miou_pct" in line]
+    for scores in (result, *evaluated, *(line["source_val"] for line in evaluated)):
+        known = [value for name, value in scores["iou_pct"].items() if name != "background" and value is not None]
+        assert scores["miou_pct"] == pytest.approx(sum(known) / len(known), abs=2e-3)
+    assert result["interval"]["low"] <= result["miou_pct"] <= result["interval"]["high"]
+    assert result["selections"]["oracle"]["iter"] == best(evaluated, "miou_pct")
+
+
+def test_an_unknown_class_stops_the_run_before_its_folder_is_made(tiny_cell, tmp_path: Path) -> None:
+    cfg, record = tiny_cell("dg", overrides=("protocol.classes=no-clutter",))
+    with pytest.raises(UnknownName, match="clutter"):
+        train(cfg, record=record, device="cpu")
+    assert not (tmp_path / "run").exists()
