@@ -134,7 +134,7 @@ def _print_plan(cfg: Any, title: str, plan: dict[str, Any]) -> None:
     print(f"{title}: everything needed is there.")
     for role, count in plan["tiles"].items():
         print(f"  {role}: {count} tiles")
-    for line in _label_lines(cfg):
+    for line in _own_lines(cfg):
         print(line)
     for part, count in plan["parameters"].items():
         print(f"  {part} parameters: {grouped(count)}")
@@ -142,13 +142,14 @@ def _print_plan(cfg: Any, title: str, plan: dict[str, Any]) -> None:
     print(f"  run folder: {shown_path(plan['run_dir'])}")
 
 
-def _label_lines(cfg: Any) -> list[str]:
-    """What the labels of a bench of one's own hold, before and after their translation into classes."""
+def _own_lines(cfg: Any) -> list[str]:
+    """Of a bench of one's own: how scenes became 8 bit, and what its labels hold before and after translation."""
     if not cfg.bench.get("own"):
         return []
     from rs_adapt.datasets.own_scenes import read_shares
+    from rs_adapt.datasets.own_stretch import in_words, read_stretch
 
-    lines = []
+    lines = [f"  {region} stretch: {in_words(told)}" for region, told in read_stretch(cfg.prepared_dir).items()]
     for region, counts in read_shares(cfg.prepared_dir).items():
         for when, what in (("before", "labels hold"), ("after", "become")):
             total = sum(counts[when].values())

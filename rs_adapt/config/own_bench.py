@@ -207,8 +207,30 @@ def _domain(keys: Keys, role: str, root: Path, classes: list[str], bridge: Mappi
         "images": str(images),
         "pattern": keys.text("pattern", "*"),
         "bands": keys.wholes("bands", None, count=3, least=1),
-        "stretch": keys.numbers("stretch", None, count=2),
+        "stretch": _stretch(keys),
         "val": held_out,
         "val_share": share,
         "labels": labels,
     }
+
+
+def _stretch(keys: Keys) -> str | list[list[float]] | None:
+    """None, "scene", or what becomes 0 and 255 in red, green and blue."""
+    value = keys.given.get("stretch")
+    if value is None or value == "scene":
+        return value
+    pairs = value if isinstance(value, list) and len(value) == 3 else [value] * 3
+    if not all(_is_range(pair) for pair in pairs):
+        raise keys.error(
+            "stretch", f'is {value!r}; it must be [low, high], three of these for red, green and blue, or "scene"'
+        )
+    return [list(pair) for pair in pairs]
+
+
+def _is_range(pair: Any) -> bool:
+    return (
+        isinstance(pair, list)
+        and len(pair) == 2
+        and all(isinstance(value, int | float) and not isinstance(value, bool) for value in pair)
+        and pair[0] < pair[1]
+    )

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from rs_adapt.datasets.own_stretch import stretch_of_region, write_stretch
 from rs_adapt.errors import DataError, DataNotFound
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".jpg", ".jpeg", ".png", ".bmp")
@@ -55,16 +56,21 @@ def make_from_scenes(
     Raises:
         DataNotFound: a folder holds no image of the pattern, or an image has no label.
         DataError: a file cannot be read, a label holds what no class is made of, a split is empty, or a class has no
-            pixel in the source's training labels.
+            pixel in the source's training labels. Of the stretch see `stretch_of_region`.
     """
     plan = [
         (role, image, split) for role in ("source", "target") for image, split in _split_images(prepare[role]).items()
     ]
+    stretch = {
+        role: stretch_of_region(prepare[role], [image for owner, image, _ in plan if owner == role], on_progress)
+        for role in ("source", "target")
+    }
+    write_stretch(building, {prepare[role]["name"]: told for role, told in stretch.items()})
     counts: dict[str, int] = {}
     shares: dict[str, dict[str, Counter[str]]] = {}
     tiles: dict[str, list[Any]] = {}
     for done, (role, image, split) in enumerate(plan, start=1):
-        for part, cut in _cut(prepare, bench, role, image, split, building, shares).items():
+        for part, cut in _cut(prepare, bench, role, image, split, stretch[role]["range"], building, shares).items():
             tiles.setdefault(part, []).extend(cut)
         if on_progress is not None:
             on_progress(done, len(plan), image.name)
@@ -88,6 +94,7 @@ def _cut(
     role: str,
     image: Path,
     split: str,
+    stretch: list[list[float]] | None,
     building: Path,
     shares: dict[str, dict[str, Counter[str]]],
 ) -> dict[str, list[Any]]:
@@ -116,7 +123,7 @@ def _cut(
                 stride_px=prepare["stride_px"],
                 ignore_value=IGNORE,
                 bands=domain["bands"],
-                stretch=domain["stretch"],
+                stretch=stretch,
                 rows=_rows(image, domain["val_share"], part) if split == "both" else None,
             )
     finally:

@@ -97,6 +97,8 @@ def _facts(prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path
             if not file.is_file():
                 raise DataNotFound(f"There is no label {file}: every image to learn from or to score on needs one.")
         facts["raw"] = [[str(f), f.stat().st_size, f.stat().st_mtime_ns] for f in found]
+        # 2: one stretch a region, kept beside the tiles.
+        facts["scenes_format"] = 2
     else:
         from rs_adapt.datasets.synthetic import GENERATOR_VERSION
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from rs_adapt.datasets.own_stretch import STRETCH_FILE, read_stretch
 from rs_adapt.engine.final_scores import Selections
 from rs_adapt.engine.pack import save_pack, write_manifest
 from rs_adapt.engine.run_folder import environment
@@ -158,6 +159,8 @@ def make_manifest(
         | {"bench": f"{cfg.bench.name}.toml" if cfg.bench.get("own") else record["cell"]["bench"]},
         # What the file of a bench of one's own says: the pack can be scored without it.
         "own_bench": cfg.bench.own.to_dict() if cfg.bench.get("own") else None,
+        # Which values of its scenes became 0 and 255, by region; None for other benches.
+        "stretch": _stretch(cfg),
         "overrides": record["options"]["overrides"],
         "base": {
             "name": facts.name,
@@ -174,3 +177,10 @@ def make_manifest(
         "metrics": {name: result[name] for name in MANIFEST_METRICS},
         "environment": result["environment"],
     }
+
+
+def _stretch(cfg: Any) -> dict[str, Any] | None:
+    # An imported checkpoint has no tiles.
+    if not cfg.bench.get("own") or not (Path(cfg.prepared_dir) / STRETCH_FILE).is_file():
+        return None
+    return read_stretch(cfg.prepared_dir)

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from rs_adapt.scenes.legend import colours_to_classes, count_off_legend
-from rs_adapt.scenes.reader import Box, Scene, SceneInfo
+from rs_adapt.scenes.reader import STRETCH_PCT, Scene
+from rs_adapt.scenes.sources import Box, SceneInfo, stored_form
 from rs_adapt.scenes.writer import MapWriter, write_geotiff
 
-__all__ = ["Box", "MapWriter", "Scene", "SceneInfo", "colours_to_classes", "count_off_legend", "write_geotiff"]
+__all__ = [
+    "STRETCH_PCT",
+    "Box",
+    "MapWriter",
+    "Scene",
+    "SceneInfo",
+    "colours_to_classes",
+    "count_off_legend",
+    "stored_form",
+    "write_geotiff",
+]

@@ -20,7 +20,7 @@ from rasterio.transform import Affine
 from rasterio.warp import transform_geom
 
 from rs_adapt.errors import DataError, DataNotFound
-from rs_adapt.scenes.reader import Box, SceneInfo
+from rs_adapt.scenes.sources import Box, SceneInfo
 
 JSON_SUFFIXES = (".geojson", ".json")
 # RFC 7946: coordinates without another system are longitude and latitude.

@@ -32,7 +32,7 @@ def cut_scene(
     legend: Mapping[Sequence[int], int] | None = None,
     allowed_values: Sequence[int] | None = None,
     min_valid: float = 0.5,
-    stretch: Sequence[float] | None = None,
+    stretch: Sequence[Sequence[float]] | None = None,
     rows: tuple[int, int] | None = None,
 ) -> list[Tile]:
     """Cut a scene into RGB tiles and, where there is a label, into 8-bit label tiles of the same names.
@@ -54,7 +54,7 @@ def cut_scene(
         legend: RGB colour -> class value, for labels painted in colours.
         allowed_values: label values that may occur besides `ignore_value`; None allows all.
         min_valid: smallest share of valid pixels, 0 to 1, of a tile that is kept.
-        stretch: values that become 0 and 255; None as in `Scene`.
+        stretch: values that become 0 and 255, a pair by channel; None as in `Scene`.
         rows: only tiles within these rows of the scene, the end not included; None takes all.
 
     Returns:

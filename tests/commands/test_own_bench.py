@@ -64,7 +64,7 @@ def _scene(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray,
 
 @pytest.fixture
 def world(tmp_path: Path) -> Path:
-    """Write two labelled 8-bit scenes, and a folder of unlabelled images: one jpg and one 16-bit GeoTIFF of 4 bands."""
+    """Write two labelled 8-bit scenes, and a folder of unlabelled images: one jpg and one GeoTIFF of 4 bands."""
     rng = np.random.default_rng(0)
     for kind in ("source/images", "source/labels", "target"):
         (tmp_path / kind).mkdir(parents=True)
@@ -74,8 +74,7 @@ def world(tmp_path: Path) -> Path:
         write_geotiff(tmp_path / "source/labels" / f"{name}.tif", label)
     image, _ = _scene(rng, (64, 64))
     Image.fromarray(image).save(tmp_path / "target" / "plain.jpg")
-    deep = np.concatenate([image, image[..., :1]], axis=-1).astype(np.uint16) * 12
-    write_geotiff(tmp_path / "target" / "deep.tif", deep)
+    write_geotiff(tmp_path / "target" / "bands.tif", np.concatenate([image, image[..., :1]], axis=-1))
     return tmp_path
 
 
@@ -137,16 +136,6 @@ def test_tiles_are_the_scenes_pixels_with_translated_labels(run: Run, world: Pat
         x0, y0, x1, y1 = tile["box"]
         np.testing.assert_array_equal(np.array(Image.open(folder / "img_dir" / tile["name"])), rgb[y0:y1, x0:x1])
         np.testing.assert_array_equal(np.array(Image.open(folder / "ann_dir" / tile["name"])), indices[y0:y1, x0:x1])
-
-
-def test_bands_and_stretch_of_16_bit_scenes(run: Run, own_home: Path, world: Path) -> None:
-    # 12 times 8-bit values, and 3060 = 12 x 255.
-    values = np.random.default_rng(5).integers(0, 256, (64, 64, 4))
-    write_geotiff(world / "target" / "deep.tif", (values * 12).astype(np.uint16))
-    target = TARGET + 'pattern = "deep.tif"\nbands = [3, 2, 4]\nstretch = [0, 3060]\n'
-    assert run(HEAD + SOURCE + target, "--setting", "da", "--dry-run")[0] == 0
-    tile = np.array(Image.open(_prepared(own_home) / "target" / "train" / "img_dir" / "deep_0_0_32_32.png"))
-    np.testing.assert_array_equal(tile, values[:32, :32][..., [2, 1, 3]])
 
 
 def test_target_labels_are_scored_and_never_needed_to_train(run: Run, world: Path, own_home: Path) -> None:
@@ -258,6 +247,8 @@ land = ["field"]
         (HEAD + SOURCE.replace("area_2", "area_7") + TARGET, ("--setting", "da"), "no image 'area_7', which val names"),
         (HEAD.replace("32", "'a'") + SOURCE + TARGET, ("--setting", "da"), "tile_px is 'a'; it must be a whole number"),
         (HEAD.replace("#C8C8C8", "grey") + SOURCE + TARGET, ("--setting", "da"), "class.colour is 'grey'; a colour is"),
+        (HEAD + SOURCE + TARGET + "stretch = [9, 0]", ("--setting", "da"), "target.stretch is [9, 0]; it must be [low"),
+        (HEAD + SOURCE + TARGET + 'stretch = "all"', ("--setting", "da"), "target.stretch is 'all'; it must be [low"),
         ("name = [", ("--setting", "da"), "cannot be read"),
     ],
 )

@@ -1,0 +1,116 @@
+"""Which values of a region's scenes become black and white: the same for all of its tiles, and kept beside them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.errors import DataError
+
+# In a prepared folder: how the values of each region became 8 bit.
+STRETCH_FILE = "stretch.json"
+# Pixels of a region, over all of its images, that percentiles are taken of; three bands of 16 bit are 24 MiB.
+SAMPLE_PX = 1 << 22
+
+
+def stretch_of_region(
+    domain: Mapping[str, Any], images: Sequence[Path], on_progress: Callable[[int, int, str], None] | None = None
+) -> dict[str, Any]:
+    """Say how the values of a region's images become 8 bit.
+
+    Where the bench gives nothing and the images are not of 8 bit, percentiles are taken over all images together: of
+    each one every n-th pixel of every n-th row is read, with one n for all, so an image counts by its valid pixels.
+
+    Args:
+        domain: the region: `name`, `stretch`, `bands`.
+        images: its images, whatever split they are in.
+        on_progress: called with (done, total, what) after each image that is read.
+
+    Returns:
+        `from`: "as stored" (8 bit), "given", "scene" (each image by itself) or "percentiles"; `range`: a pair of values
+        that become 0 and 255 for red, green and blue, None where there is no such range. For percentiles also `pct`,
+        `images`, `step_px` and `pixels`, the number that they were taken of.
+
+    Raises:
+        DataError: an image cannot be read, images of 8 bit and deeper ones are mixed, or no pixel is valid.
+    """
+    from rs_adapt.scenes import stored_form
+
+    if domain["stretch"] == "scene":
+        return {"from": "scene", "range": None}
+    if domain["stretch"] is not None:
+        return {"from": "given", "range": [[float(value) for value in pair] for pair in domain["stretch"]]}
+    forms = {image: stored_form(image) for image in images}
+    shallow = [image for image, (kind, _, _) in forms.items() if kind == "uint8"]
+    deep = [image for image, (kind, _, _) in forms.items() if kind != "uint8"]
+    if not deep:
+        return {"from": "as stored", "range": None}
+    if shallow:
+        raise DataError(
+            f"Region {domain['name']} mixes images of 8 bit ({len(shallow)}, such as {shallow[0]}) and deeper ones "
+            f"({len(deep)}, such as {deep[0]}): no stretch fits both. Choose images of one kind (pattern), or give "
+            'stretch = [low, high] for all, or stretch = "scene" to stretch each deeper one by itself.'
+        )
+    step_px = max(1, math.ceil(math.sqrt(sum(width * height for _, width, height in forms.values()) / SAMPLE_PX)))
+    return _percentiles(domain, images, step_px, on_progress)
+
+
+def _percentiles(
+    domain: Mapping[str, Any],
+    images: Sequence[Path],
+    step_px: int,
+    on_progress: Callable[[int, int, str], None] | None,
+) -> dict[str, Any]:
+    import numpy as np
+
+    from rs_adapt.scenes import STRETCH_PCT, Scene
+
+    parts = []
+    for done, image in enumerate(images, start=1):
+        with Scene(image, bands=domain["bands"]) as scene:
+            parts.append(scene.read_valid(step_px))
+        if on_progress is not None:
+            on_progress(done, len(images), f"brightness of {domain['name']}")
+    values_CN = np.concatenate(parts, axis=1)
+    if values_CN.shape[1] == 0:
+        raise DataError(
+            f"Region {domain['name']}: no pixel of its {len(images)} images is valid. Check their nodata value "
+            "and mask."
+        )
+    ranges = [np.percentile(values_N, STRETCH_PCT).tolist() for values_N in values_CN]
+    return {
+        "from": "percentiles",
+        "range": ranges,
+        "pct": list(STRETCH_PCT),
+        "images": len(images),
+        "step_px": step_px,
+        "pixels": values_CN.shape[1],
+    }
+
+
+def write_stretch(folder: Path, stretch: Mapping[str, Mapping[str, Any]]) -> None:
+    """Keep what `stretch_of_region` said, by region, in a prepared folder."""
+    (folder / STRETCH_FILE).write_text(json.dumps(stretch, indent=1) + "\n", encoding="utf-8")
+
+
+def read_stretch(prepared_dir: str | Path) -> dict[str, dict[str, Any]]:
+    """What `write_stretch` kept in a prepared folder."""
+    stretch: dict[str, dict[str, Any]] = json.loads((Path(prepared_dir) / STRETCH_FILE).read_text("utf-8"))
+    return stretch
+
+
+def in_words(stretch: Mapping[str, Any]) -> str:
+    """One line for a person."""
+    if stretch["from"] == "as stored":
+        return "none, its images are of 8 bit"
+    if stretch["from"] == "scene":
+        return "each scene by itself"
+    pairs = [f"{low:g} to {high:g}" for low, high in stretch["range"]]
+    shown = pairs[0] if len({*pairs}) == 1 else ", ".join(pairs)
+    if stretch["from"] == "given":
+        return f"{shown} (given)"
+    low, high = (f"{value:g}" for value in stretch["pct"])
+    return f"{shown} (percentiles {low} and {high} of all {stretch['images']} images)"
