@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,9 @@ class TileSets:
 
 
 def find_tile_sets(name: str, data_root: Path) -> TileSets:
-    """Return the folders that a name means: a data set or variant that can be prepared, or a bench.
+    """Return the folders that a name means: a data set, a variant of one, or a bench.
+
+    A data set means all of its folders that any bench uses, in whichever direction.
 
     Args:
         name: such as "potsdam", "potsdam-irrg", "loveda-da", "isprs", or the TOML of a bench of one's own.
@@ -77,7 +80,10 @@ def find_tile_sets(name: str, data_root: Path) -> TileSets:
         DataNotFound: none of the folders exists.
     """
     wanted = axes.normal(name)
-    found = _of_layout(load_layout(wanted), data_root) if wanted in layout_names() else _of_bench(name, data_root)
+    if wanted in layout_names():
+        found = _of_layout(load_layout(wanted), data_root)
+    else:
+        found = _of_data_set(wanted, data_root) or _of_bench(name, data_root)
     if not any(one.img_dir.is_dir() for one in found.sets):
         places = ", ".join(sorted({str(one.img_dir) for one in found.sets}))
         raise DataNotFound(f"There are no tiles of {found.name}: none of {places} exists. {found.how_to_get}")
@@ -111,8 +117,37 @@ def _of_layout(layout: Layout, data_root: Path) -> TileSets:
         class_names={one.value: one.name for one in scored},
         colours={one.value: one.colours[0] for one in scored},
         allowed=tuple(sorted({one.value for one in scored} | ignored)),
-        how_to_get=layout.manifest.how_to_get,
+        how_to_get=layout.how_to_get,
         licence=_licence([layout.manifest.name]),
+    )
+
+
+def _of_data_set(name: str, data_root: Path) -> TileSets | None:
+    """All folders of a data set whose tiles come from elsewhere; None where a bench makes them, or for other names."""
+    if name not in manifest_names():
+        return None
+    manifest = load_manifest(name)
+    folder = data_root / manifest.name
+    sets: dict[Path, TileSet] = {}
+    first: TileSets | None = None
+    for stem in dict.fromkeys(stem for directions in bench_families().values() for stem in directions.values()):
+        bench = axes.load("bench", stem)["bench"]
+        if bench["prepare"] or name not in _data_of(bench):
+            continue
+        found = _of_bench(stem, data_root)
+        first = first or found
+        for one in found.sets:
+            if one.img_dir.is_relative_to(folder):
+                sets.setdefault(one.img_dir, one)
+    if first is None or not sets:
+        return None
+    return dataclasses.replace(
+        first,
+        name=manifest.name,
+        title=manifest.title,
+        sets=tuple(sets[img_dir] for img_dir in sorted(sets)),
+        how_to_get=manifest.how_to_get,
+        licence=_licence([manifest.name]),
     )
 
 
@@ -121,7 +156,7 @@ def _of_bench(name: str, data_root: Path) -> TileSets:
     bench = axes.load("bench", stem)["bench"]
     root = paths.prepared_dir(bench, data_root) if bench["prepare"] else data_root
     published = _published(bench, data_root)
-    sets = {}
+    sets: dict[Path, TileSet] = {}
     for side in ("source", "target"):
         region = bench.get(side) or {}
         # A bench of one's own may have a target of images alone.
@@ -130,16 +165,23 @@ def _of_bench(name: str, data_root: Path) -> TileSets:
             if not region.get(split):
                 continue
             img_dir, ann_dir = (root / region[split][kind] for kind in ("img_dir", "ann_dir"))
-            sets[img_dir] = TileSet(
-                title=f"{region['region']} {split}",
-                split=split,
-                img_dir=img_dir,
-                ann_dir=None if unlabelled else ann_dir,
-                tile_px=published[img_dir][0] if img_dir in published else bench["tile_px"],
-                num_tiles=published[img_dir][1] if img_dir in published else None,
+            side_px, number = published.get(img_dir, (bench["tile_px"], None))
+            # Given out without labels: the target's images to adapt to.
+            bare = img_dir in published and number is None and (side, split) == ("target", "train")
+            # What is both, such as a source without images to score on, is training data.
+            sets.setdefault(
+                img_dir,
+                TileSet(
+                    title=f"{region['region']} {split}",
+                    split=split,
+                    img_dir=img_dir,
+                    ann_dir=None if unlabelled or (bare and not ann_dir.is_dir()) else ann_dir,
+                    tile_px=side_px,
+                    num_tiles=number,
+                ),
             )
     first = 1 if bench["reduce_zero_label"] else 0
-    names = [bench["data"]] if isinstance(bench["data"], str) else list(bench["data"])
+    names = _data_of(bench)
     first_run = " The first run of the bench makes its tiles." if bench["prepare"] else ""
     return TileSets(
         name=bench["name"],
@@ -160,16 +202,46 @@ def _licence(names: Sequence[str]) -> str:
     return " ".join(f"{one.title}: {one.licence}. {one.conditions}" for one in manifests)
 
 
-def _published(bench: Mapping[str, Any], data_root: Path) -> dict[Path, tuple[int, int]]:
+def _published(bench: Mapping[str, Any], data_root: Path) -> dict[Path, tuple[int, int | None]]:
     """Side and published number of tiles by folder of images, variants of the bench's data sets among them."""
-    names = [bench["data"]] if isinstance(bench["data"], str) else bench["data"]
+    names = _data_of(bench)
     layouts = [load_layout(name) for name in layout_names()]
-    return {
+    cut = {
         data_root / layout.name / layout.folders(part)[0]: (layout.tile_px, part.num_tiles)
         for layout in layouts
         if layout.manifest.name in names
         for part in layout.parts
     }
+    ready: dict[Path, tuple[int, int | None]] = {}
+    for name in set(names) & set(manifest_names()) - {layout.manifest.name for layout in layouts}:
+        side_px = load_manifest(name).facts.get("size_px", [bench["tile_px"]])[0]
+        ready |= {folder: (side_px, number) for folder, number in _stated(bench, name, data_root).items()}
+    return {**cut, **ready}
+
+
+def _stated(bench: Mapping[str, Any], name: str, data_root: Path) -> dict[Path, int | None]:
+    """What the manifest of a data set whose tiles come from elsewhere says about each folder that a bench uses."""
+    facts = load_manifest(name).facts
+    stated: dict[Path, int | None] = {}
+    for side in ("source", "target"):
+        region = bench.get(side) or {}
+        for key in ("train", "val", "test"):
+            if not region.get(key) or Path(region[key]["img_dir"]).parts[0] != name:
+                continue
+            folders = Path(region[key]["img_dir"]).parts[1:]
+            splits = facts.get("regions", {}).get(folders[0], facts.get("splits", {}))
+            # The folder tells the split where it names one: benches score on "test" as "val".
+            content = splits.get(next((part for part in folders if part in ("train", "val", "test")), key))
+            number = (
+                content if isinstance(content, int) else (content or {}).get("tiles", (content or {}).get("images"))
+            )
+            stated.setdefault(data_root / region[key]["img_dir"], number)
+    return stated
+
+
+def _data_of(bench: Mapping[str, Any]) -> list[str]:
+    """Names of the data sets that a bench uses."""
+    return [bench["data"]] if isinstance(bench["data"], str) else list(bench["data"])
 
 
 def _bench_stem(name: str) -> str:
@@ -185,5 +257,5 @@ def _bench_stem(name: str) -> str:
             for direction, bench in directions.items():
                 if stem in (bench, f"{family}_{direction}"):
                     return bench
-    known = tuple(dict.fromkeys((*layout_names(), *families)))
+    known = tuple(dict.fromkeys((*layout_names(), *manifest_names(), *families)))
     raise UnknownName(axes.unknown_text("data set or bench", name, known))

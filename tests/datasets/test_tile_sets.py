@@ -12,6 +12,7 @@ from rs_adapt.config import axes, paths
 from rs_adapt.datasets.tile_sets import find_tile_sets
 from rs_adapt.datasets.tile_statistics import set_statistics
 from rs_adapt.datasets.verify import verify_tiles
+from rs_adapt.errors import DataNotFound
 
 OWN = """
 name = "mine"
@@ -68,6 +69,54 @@ def test_names_of_data_sets_and_benches(tmp_path: Path, name: str, titles: list[
     assert [one.num_tiles for one in found.sets] == numbers
     assert found.allowed[0] == 0
     assert len(found.class_names) in (6, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "side_px"),
+    [
+        (
+            "casid",
+            {
+                **{"sub/train": 4900, "sub/test": 2200, "tem/train": 5025, "tem/test": 2075},
+                **{"tms/train": 3400, "tms/test": 1650, "trf/train": 3700, "trf/test": 1550},
+            },
+            1024,
+        ),
+        (
+            "whu-building",
+            {"aerial/train": 4736, "aerial/test": 1036, "satellite/train": 13662, "satellite/test": 3726},
+            512,
+        ),
+        ("potsdam-res", {"rgb": 3456, "irrg": 3456}, 512),
+        ("rescuenet", {"train": None, "test": 449}, 512),
+        ("deepglobe-roads", {"train": 6226}, 1024),
+        ("massachusetts-roads", {"train": None, "test": 49}, 1500),
+    ],
+)
+def test_a_data_set_is_all_of_its_folders_with_the_published_numbers(
+    tmp_path: Path, name: str, numbers: dict[str, int | None], side_px: int
+) -> None:
+    root = tmp_path / name.replace("-", "_")
+    (root / next(iter(numbers)) / "img_dir").mkdir(parents=True)
+    found = find_tile_sets(name, tmp_path)
+    assert {one.img_dir.parent.relative_to(root).as_posix(): one.num_tiles for one in found.sets} == numbers
+    assert {one.tile_px for one in found.sets} == {side_px}
+    # Images that are there to adapt to have no labels.
+    assert all((one.ann_dir is None) == (one.num_tiles is None) for one in found.sets)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("potsdam-rgbir", ("4_Ortho_RGBIR.zip", "`rs-adapt data fetch potsdam --all`", "data prepare potsdam-rgbir ")),
+        ("loveda-1024", ("`rs-adapt data fetch loveda`", "data prepare loveda-1024 ")),
+    ],
+)
+def test_what_to_get_for_a_variant_is_its_own(tmp_path: Path, name: str, parts: tuple[str, ...]) -> None:
+    with pytest.raises(DataNotFound) as error:
+        find_tile_sets(name, tmp_path)
+    assert [part for part in parts if part not in str(error.value)] == []
+    assert "2_Ortho_RGB.zip" not in str(error.value)
 
 
 def test_tiles_of_a_published_folder_have_the_published_size(tmp_path: Path) -> None:

@@ -80,6 +80,18 @@ class Layout:
         return self.manifest.classes
 
     @property
+    def how_to_get(self) -> str:
+        """Return what to do where its originals or tiles are missing."""
+        text, name = self.manifest.how_to_get, self.manifest.name
+        if self.name == name:
+            return text
+        text = text.replace(f"data prepare {name} ", f"data prepare {self.name.replace('_', '-')} ")
+        if archive := self.manifest.facts["variants"][self.name].get("archive"):
+            text = text.replace(self.manifest.facts["archives"][0]["name"], archive)
+            text = text.replace(f"data fetch {name}`", f"data fetch {name} --all`")
+        return text
+
+    @property
     def ignore_value(self) -> int:
         """Return the label value of padding, and of colours that are in no legend."""
         return int(self.manifest.facts["ignore_values"][0])

@@ -209,7 +209,7 @@ def _require_scenes(plan: Plan, source: Path, *, partial: bool) -> None:
     if not any(one.pairs for one in plan.found) and not plan.done:
         raise DataNotFound(
             f"{source} holds no image of {layout.name} with a label; looked for were {layout.image_files[0]} and "
-            f"{layout.label_files[0]}, also in zips. {layout.manifest.how_to_get}"
+            f"{layout.label_files[0]}, also in zips. {layout.how_to_get}"
         )
     missing = plan.missing()
     if missing and not partial:
