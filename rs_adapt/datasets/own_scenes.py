@@ -151,7 +151,10 @@ def _split_images(domain: Mapping[str, Any]) -> dict[Path, str]:
     images = sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES and fnmatchcase(path.name, domain["pattern"])
+        # Hidden files are no images, whatever their ending: macOS leaves `._NAME` beside each one on foreign disks.
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith(".")
+        and fnmatchcase(path.name, domain["pattern"])
     )
     if not images:
         raise DataNotFound(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.errors import DataError, DataNotFound
-from rs_adapt.scenes.sources import PLAIN_SUFFIXES, Box, PlainImage, Raster
+from rs_adapt.scenes.sources import Box, PlainImage, Raster, is_plain
 
 # Scenes that are not 8-bit are stretched between these percentiles of a decimated read (band by band).
 STRETCH_PCT = (2.0, 98.0)
@@ -39,7 +39,7 @@ class Scene:
         self._source: PlainImage | Raster
         if not path.is_file():
             raise DataNotFound(f"There is no scene {path}: check the path.")
-        self._source = PlainImage(path) if path.suffix.lower() in PLAIN_SUFFIXES else Raster(path)
+        self._source = PlainImage(path) if is_plain(path) else Raster(path)
         self.info = self._source.info
         count = self.info.num_bands
         self._bands = tuple(bands) if bands is not None else ((1, 2, 3) if count >= 3 else (1, 1, 1))
@@ -77,13 +77,16 @@ class Scene:
 
         Returns:
             Colours, uint8, shape (H, W, 3), and the valid mask, bool, shape (H, W): False where the nodata value, the
-            mask band or the alpha band says that there is no image. Without a given stretch 8-bit scenes keep their
-            values, and others are stretched linearly between the 2nd and 98th percentile of the whole scene, by band.
+            mask band or the alpha band says that there is no image, or a value is not a number. Without a given stretch
+            8-bit scenes keep their values, and others are stretched linearly between the 2nd and 98th percentile of the
+            whole scene, by band.
 
         Raises:
             DataError: the pixels cannot be decoded (truncated file).
         """
         bands_CHW, valid_HW = self._source.read(box or self.box, self._bands)
+        if bands_CHW.dtype.kind == "f":
+            valid_HW &= np.isfinite(bands_CHW).all(axis=0)
         if bands_CHW.dtype != np.uint8 or self._fixed:
             low_C, high_C = self._stretch_range()
             spread_C = np.maximum(high_C - low_C, 1e-6)

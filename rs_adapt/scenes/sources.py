@@ -21,6 +21,7 @@ from rs_adapt.errors import DataError
 
 PLAIN_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 METRES_PER_DEGREE = 111_320.0
+PNG = b"\x89PNG"
 # Modes of PIL with values deeper than 8 bit start with these.
 DEEP = "IF"
 
@@ -180,13 +181,23 @@ def _gsd_m(dataset: rasterio.DatasetReader) -> float | None:
     return side * float(dataset.crs.linear_units_factor[1])
 
 
+def is_plain(path: Path) -> bool:
+    """Whether PIL reads a file as it is: a jpg, png or bmp. Of a colour png of 16 bit it would keep the high bytes."""
+    if path.suffix.lower() != ".png":
+        return path.suffix.lower() in PLAIN_SUFFIXES
+    with path.open("rb") as file:
+        start = file.read(26)
+    depth, kind = start[24:25], start[25:26]
+    return not (start.startswith(PNG) and depth == b"\x10" and kind != b"\x00")
+
+
 def stored_form(path: Path) -> tuple[str, int, int]:
     """Type of the values, width and height of an image, without decoding its pixels where the file allows it.
 
     Raises:
         DataError: the file is not a readable image.
     """
-    if path.suffix.lower() in PLAIN_SUFFIXES:
+    if is_plain(path):
         try:
             with Image.open(path) as image:
                 return ("deep" if image.mode[0] in DEEP else "uint8"), image.width, image.height

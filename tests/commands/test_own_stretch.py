@@ -72,6 +72,13 @@ def run(world: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[
     return call
 
 
+def test_hidden_files_are_no_images(run: Run, world: Path) -> None:
+    _write_deep_target(world)
+    (world / "target" / "._dim.tif").write_bytes(b"\0\5\x16\7")
+    code, out, err = run(BENCH, "--dry-run")
+    assert (code, "of all 2 images" in out) == (0, True), err
+
+
 def _prepared(home: Path) -> Path:
     (folder,) = (home / "prepared").glob("mine-*[0-9a-f]")
     return folder

@@ -174,6 +174,36 @@ def test_truncated_file_is_an_error(tmp_path: Path, suffix: str) -> None:
         read()
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_colour_png_of_16_bit_keeps_all_of_its_bits(tmp_path: Path) -> None:
+    values = np.random.default_rng(5).integers(0, 4096, (20, 30, 3), dtype=np.uint16)
+    # PIL writes no such file.
+    with rasterio.open(
+        tmp_path / "deep.png", "w", driver="PNG", height=20, width=30, count=3, dtype="uint16"
+    ) as dataset:
+        dataset.write(values.transpose(2, 0, 1))
+    with Scene(tmp_path / "deep.png", stretch=[[0, 4095]] * 3) as scene:
+        read, valid = scene.read_rgb(Box(3, 2, 13, 12))
+    assert scene.info.dtype == "uint16"
+    assert np.abs(read - values[2:12, 3:13] / 4095 * 255).max() < 0.51
+    assert valid.all()
+    content = (tmp_path / "deep.png").read_bytes()
+    (tmp_path / "deep.png").write_bytes(content[: len(content) // 2])
+    with Scene(tmp_path / "deep.png") as scene, pytest.raises(DataError, match=r"deep\.png cannot be read"):
+        scene.read_rgb()
+
+
+def test_what_is_not_a_number_is_no_image(tmp_path: Path) -> None:
+    values = np.random.default_rng(6).random((20, 30, 3), dtype=np.float32)
+    values[:5, :, 1] = np.nan
+    values[5, 0, 0] = np.inf
+    write_geotiff(tmp_path / "a.tif", values)
+    with Scene(tmp_path / "a.tif") as scene:
+        valid = scene.read_rgb()[1]
+    assert valid.sum() == 15 * 30 - 1
+    assert not valid[:5].any()
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataNotFound, match=r"nowhere\.tif"):
         Scene(tmp_path / "nowhere.tif")
