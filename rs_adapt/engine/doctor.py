@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from pathlib import Path
 from typing import Literal
@@ -202,8 +203,9 @@ def _weights() -> Iterator[Finding]:
 
 
 def _data(data_root: Path) -> Iterator[Finding]:
-    """Data sets below the data root: complete, begun or absent."""
+    """Data sets below the data root: complete by their published numbers, begun or absent."""
     absent = []
+    count = lru_cache(maxsize=None)(_num_files)
     for bench in axes.values("bench"):
         facts = axes.peek("bench", bench)["bench"]
         if facts["prepare"] and facts["prepare"]["kind"] == "synthetic":
@@ -219,16 +221,43 @@ def _data(data_root: Path) -> Iterator[Finding]:
                 name=f"data {label}",
                 status="warning",
                 seen=f"{len(there)} of {len(wanted)} folders hold files below {data_root}; {missing} does not",
-                mend=f"rs-adapt train --bench {label}-da --data-root {data_root} --dry-run",
+                mend=f"rs-adapt data verify {label} --data-root {data_root}",
+            )
+        elif wrong := _wrong_numbers(bench, data_root, count):
+            yield Finding(
+                name=f"data {label}",
+                status="warning",
+                seen=f"below {data_root}: {'; '.join(wrong)}",
+                mend=f"rs-adapt data verify {label} --data-root {data_root}",
             )
         else:
             yield Finding(
-                name=f"data {label}", status="ok", seen=f"all {len(wanted)} folders hold files below {data_root}"
+                name=f"data {label}",
+                status="ok",
+                seen=f"all {len(wanted)} folders hold files below {data_root}, no published number differs; "
+                f"`rs-adapt data verify {label}` reads them",
             )
     if absent:
         yield Finding(
             name="data", status="ok", seen=f"not below {data_root}: {', '.join(absent)}", mend="rs-adapt list benches"
         )
+
+
+def _wrong_numbers(bench: str, data_root: Path, count: Callable[[Path, str], int]) -> list[str]:
+    from rs_adapt.datasets.tile_sets import find_tile_sets
+
+    if axes.peek("bench", bench)["bench"]["prepare"]:
+        return []
+    tiles = find_tile_sets(bench, data_root)
+    return [
+        f"{one.title} has {number} images, published are {one.num_tiles}"
+        for one in tiles.sets
+        if one.num_tiles is not None and (number := count(one.img_dir, tiles.img_suffix)) != one.num_tiles
+    ]
+
+
+def _num_files(folder: Path, suffix: str) -> int:
+    return sum(1 for _ in folder.rglob(f"*{suffix}"))
 
 
 def _folders(bench: dict[str, object]) -> list[str]:

@@ -14,6 +14,16 @@ from rs_adapt.config import axes, paths
 from rs_adapt.engine import doctor
 from rs_adapt.engine.doctor import Finding, examine
 
+PUBLISHED = {
+    Path("loveda") / region / split / "img_dir": number
+    for region, split, number in (
+        ("rural", "train", 5464),
+        ("rural", "val", 3968),
+        ("urban", "train", 4624),
+        ("urban", "val", 2708),
+    )
+}
+
 
 def by_name(findings: list[Finding]) -> dict[str, Finding]:
     return {finding.name: finding for finding in findings}
@@ -61,7 +71,15 @@ def test_damaged_weights_are_an_error(tmp_path: Path) -> None:
     assert found.mend.startswith(f"rm {path} && ")
 
 
-def test_data_that_are_begun_are_a_warning_and_complete_ones_fine(loveda_root: Path) -> None:
+def test_data_that_are_begun_are_a_warning_and_complete_ones_fine(
+    loveda_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = by_name(examine(data_root=loveda_root, smoke=False))["data loveda-r2u"]
+    num_images = len([*(loveda_root / "loveda" / "rural" / "train" / "img_dir").iterdir()])
+    assert f"rural train has {num_images} images, published are 5464; rural val has" in found.seen
+    assert (found.status, found.mend) == ("warning", f"rs-adapt data verify loveda-r2u --data-root {loveda_root}")
+    # As if all of them were there.
+    monkeypatch.setattr(doctor, "_num_files", lambda folder, suffix: PUBLISHED[folder.relative_to(loveda_root)])
     assert by_name(examine(data_root=loveda_root, smoke=False))["data loveda-r2u"].status == "ok"
     shutil.rmtree(loveda_root / "loveda" / "urban" / "val")
     found = by_name(examine(data_root=loveda_root, smoke=False))["data loveda-r2u"]
