@@ -102,6 +102,25 @@ def read_stretch(prepared_dir: str | Path) -> dict[str, dict[str, Any]]:
     return stretch
 
 
+def require_same(now: Mapping[str, Any], trained: Mapping[str, Any], region: str) -> None:
+    """Refuse scenes whose percentiles are others than those that a model was trained with.
+
+    Args:
+        now: what `stretch_of_region` says of the region.
+        trained: what it said when the model was trained.
+        region: its name.
+
+    Raises:
+        DataError: both are percentiles, and they differ.
+    """
+    if "percentiles" == now["from"] == trained["from"] and now["range"] != trained["range"]:
+        raise DataError(
+            f"The images of region {region} have changed since the training: what becomes black and white is now "
+            f"{in_words(now)}, and was {in_words(trained)}. To score them as the model was trained, write "
+            f"stretch = {trained['range']} for this region into the bench's file, and name the file with --bench."
+        )
+
+
 def in_words(stretch: Mapping[str, Any]) -> str:
     """One line for a person."""
     if stretch["from"] == "as stored":

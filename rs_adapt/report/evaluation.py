@@ -67,6 +67,8 @@ def _score(
     from rs_adapt.datasets.tile_dataset import evenly_spread
 
     prepare_data(cfg, on_progress)
+    manifest = read_manifest(checkpoint)
+    _require_trained_stretch(cfg, manifest, split)
     loader = build_loader(cfg, split)
     name = loader.dataset.name
     report = (lambda done, total: on_progress(f"checking {name}", done, total)) if on_progress else None
@@ -92,7 +94,6 @@ def _score(
         precision=cfg.runtime.precision,
         on_sample=on_sample,
     )
-    manifest = read_manifest(checkpoint)
     known = manifest["metrics"] or {}
     per_image = per_image_of(cfg, by_image, split=split, iteration=known.get("iter"))
     matrix = per_image.total_KK()
@@ -119,3 +120,14 @@ def _score(
     )
     write_json(out_dir / "result.json", result)
     return result
+
+
+def _require_trained_stretch(cfg: Any, manifest: dict[str, Any], split: Split) -> None:
+    """Of the bench of one's own that a pack was trained on: tiles are as bright as they were then."""
+    from rs_adapt.datasets.own_stretch import read_stretch, require_same
+
+    own, trained = cfg.bench.get("own"), manifest.get("stretch")
+    if not own or not trained or own.to_dict() != manifest["own_bench"]:
+        return
+    region = cfg.bench["source" if split == "source-val" else "target"].region
+    require_same(read_stretch(cfg.prepared_dir)[region], trained[region], region)

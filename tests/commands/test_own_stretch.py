@@ -125,6 +125,33 @@ def test_deep_scenes_of_a_region_share_one_stretch_that_is_kept(run: Run, own_ho
     assert line.endswith("(percentiles 2 and 98 of all 2 images)")
 
 
+def test_a_pack_is_not_scored_on_scenes_of_another_stretch_unless_told_how(
+    run: Run, own_home: Path, world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write_deep_target(world)
+    values = np.random.default_rng(7).integers(100, 900, (160, 32, 3)).astype(np.uint16)
+    write_geotiff(world / "source" / "a.tif", values)
+    assert run(BENCH)[0] == 0
+
+    def evaluate(*arguments: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(["eval", "--checkpoint", str(world / "run"), "--split", "source-val", "--device", "cpu", *arguments])
+        return int(stop.value.code or 0), capsys.readouterr().err
+
+    assert evaluate()[0] == 0
+    # Of the target nothing is scored here, so it may change.
+    (world / "target" / "dim.tif").unlink()
+    assert evaluate()[0] == 0
+    write_geotiff(world / "source" / "a.tif", values * 3)
+    code, err = evaluate()
+    assert (code, "The images of region source have changed since the training" in err) == (2, True), err
+    kept = json.loads((world / "run" / "manifest.json").read_text())["stretch"]["source"]["range"]
+    assert f"write stretch = {kept} for this region" in err
+    (world / "mine.toml").write_text(BENCH.replace("[source]", f"[source]\nstretch = {kept}"))
+    code, err = evaluate("--bench", str(world / "mine.toml"), "--setting", "da")
+    assert code == 0, err
+
+
 def test_scenes_are_stretched_by_themselves_on_request(run: Run, own_home: Path, world: Path) -> None:
     scenes = _write_deep_target(world)
     code, out, err = run(BENCH + 'stretch = "scene"\n', "--dry-run")
