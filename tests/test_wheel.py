@@ -46,6 +46,7 @@ def test_wheel_holds_configs_and_manifests_and_no_checkout_files(wheel: Path) ->
         f"rs_adapt/_configs/{path.relative_to(ROOT / 'configs').as_posix()}" for path in ROOT.glob("configs/*/*.py")
     }
     shipped |= {f"rs_adapt/_data/{path.relative_to(ROOT / 'data').as_posix()}" for path in ROOT.glob("data/**/*.toml")}
+    shipped |= {f"rs_adapt/_data/published/{path.name}" for path in ROOT.glob("data/published/*")}
     shipped |= {path.relative_to(ROOT).as_posix() for path in ROOT.glob("rs_adapt/**/*.py")}
     assert shipped <= set(names)
     assert "rs_adapt/py.typed" in names

@@ -1,0 +1,162 @@
+"""Two configurations key by key: what differs, what only one side states, and what cannot be compared."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from rs_adapt.audit.keys import KEYS, Weight
+from rs_adapt.audit.record import Record
+
+# Where a run lies, how it is called, and how it is logged: no part of an experiment.
+_PLACES = {"work_dir", "data_root", "prepared_dir", "how_to_get", "img_dir", "ann_dir", "weights", "reference_dir"}
+_PLACES |= {"title", "paper", "log_level", "num_workers", "persistent_workers", "name", "url", "bytes", "licence"}
+_LOGGING = {"default_hooks", "custom_hooks", "custom_imports", "visualizer", "log_processor", "launcher", "resume"}
+_LOGGING |= {"source_val_dataloader", "cell", "randomness"}
+# What the wiring makes of keys that are compared already.
+_WIRED = {"pipeline", "test_cfg", "val_cfg", "data_preprocessor", "test_evaluator", "val_evaluator"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A key that both sides state, with different values.
+
+    Attributes:
+        key: dotted, as in our resolved configuration.
+        here: value of the run.
+        there: value of the reference.
+        weight: what it means for the verdict.
+        consequence: half a sentence.
+    """
+
+    key: str
+    here: Any
+    there: Any
+    weight: Weight
+    consequence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigurationCheck:
+    """What a comparison of two configurations found.
+
+    Attributes:
+        equal: keys that both sides state with one value.
+        differences: in the order of what follows; those that have no bearing on the verdict last.
+        only_here: keys that only the run states.
+        only_there: keys that only the reference states.
+        not_compared: keys of the reference that have no counterpart here.
+    """
+
+    equal: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    only_here: tuple[str, ...]
+    only_there: tuple[str, ...]
+    not_compared: tuple[str, ...]
+
+    @property
+    def first(self) -> Difference | None:
+        """The difference from which most follows, or None."""
+        return self.differences[0] if self.differences else None
+
+    @property
+    def matters(self) -> bool:
+        """Whether any difference matters for the result."""
+        return any(one.weight is Weight.MATTERS for one in self.differences)
+
+
+def compare_configurations(run: Record, reference: Record) -> ConfigurationCheck | None:
+    """Compare what two records state; None if one of them has no configuration.
+
+    Two runs of ours are compared in all their keys, others in those that have a counterpart.
+    """
+    if run.facts is None or reference.facts is None:
+        return None
+    here, there = run.facts, reference.facts
+    known = [key for key in KEYS if key.name in here or key.name in there]
+    listed = {key.name for key in KEYS}
+    extra = sorted((set(here) | set(there)) - listed)
+    both = [(key.name, key.consequence, key.weight) for key in known if key.name in here and key.name in there]
+    both += [(name, "another adapter", Weight.MATTERS) for name in extra if name in here and name in there]
+    differences, equal = [], []
+    for name, consequence, weight in both:
+        if _same(here[name], there[name]):
+            equal.append(name)
+            continue
+        if why := _without_effect(name, here, there):
+            weight, consequence = Weight.NO_EFFECT, why
+        difference = Difference(key=name, here=here[name], there=there[name], weight=weight, consequence=consequence)
+        differences.append(difference)
+    not_compared = sorted(reference.others)
+    if run.ours and reference.ours:
+        differences += _other_differences(run.others, reference.others)
+        not_compared = []
+    names = [key.name for key in known] + extra
+    order = list(Weight)
+    return ConfigurationCheck(
+        equal=tuple(equal),
+        # Sorting is stable: within a weight the order of the keys stays.
+        differences=tuple(sorted(differences, key=lambda one: order.index(one.weight))),
+        only_here=tuple(name for name in names if name not in there),
+        only_there=tuple(name for name in names if name not in here),
+        not_compared=tuple(not_compared),
+    )
+
+
+def _other_differences(here: dict[str, Any], there: dict[str, Any]) -> list[Difference]:
+    """Differences of two runs of ours in keys that have no place in the list."""
+    found = []
+    for name in sorted(set(here) | set(there)):
+        parts = name.split(".")
+        if parts[0] in _LOGGING or (_PLACES & set(parts)) or _wired(parts) or _same(here.get(name), there.get(name)):
+            continue
+        found.append(
+            Difference(
+                key=name,
+                here=here.get(name),
+                there=there.get(name),
+                weight=Weight.MATTERS,
+                consequence="what follows is not known",
+            )
+        )
+    return found
+
+
+def _wired(parts: list[str]) -> bool:
+    return parts[0] != "bench" and bool(_WIRED & set(parts))
+
+
+def _without_effect(name: str, here: dict[str, Any], there: dict[str, Any]) -> str:
+    """Why a difference changes nothing; empty if it may."""
+    if name in ("bench.inference.mode", "bench.inference.crop_px", "bench.inference.stride_px"):
+        modes = {here.get("bench.inference.mode"), there.get("bench.inference.mode")}
+        if modes == {"whole"}:
+            return "both predict the tile as a whole"
+        side = here.get("bench.inference.resize_px") or there.get("bench.inference.resize_px")
+        windows = [facts.get("bench.inference.crop_px", 0) for facts in (here, there) if _slides(facts)]
+        if isinstance(side, int) and all(isinstance(window, int) and side <= window for window in windows):
+            return f"tiles of {side} px are not larger than the window, so both predict the same"
+    return ""
+
+
+def _slides(facts: dict[str, Any]) -> bool:
+    return bool(facts.get("bench.inference.mode", "slide") == "slide")
+
+
+def _same(here: Any, there: Any) -> bool:
+    if isinstance(here, dict) and isinstance(there, dict):
+        return here.keys() == there.keys() and all(_same(here[key], there[key]) for key in here)
+    if isinstance(here, list) and isinstance(there, list):
+        return len(here) == len(there) and all(map(_same, here, there))
+    if isinstance(here, bool) or isinstance(there, bool):
+        return here is there
+    if isinstance(here, int | float) and isinstance(there, int | float):
+        return math.isclose(here, there, rel_tol=1e-9, abs_tol=1e-15)
+    if isinstance(here, str) and isinstance(there, str):
+        return _plain(here) == _plain(there)
+    return bool(here == there)
+
+
+def _plain(text: str) -> str:
+    return text.lower().replace(" ", "_").replace("-", "_")

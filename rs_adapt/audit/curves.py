@@ -1,0 +1,115 @@
+"""Curves of two runs at equal iterations; nothing is interpolated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import median
+
+from rs_adapt.audit.record import Record
+
+# mmengine multiplies the rate step by step, so that the last digits of full precision differ from the closed form.
+_FULL_PRECISION = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleCheck:
+    """Learning rates at equal iterations.
+
+    Attributes:
+        num_equal: iterations that both sides have.
+        max_relative: the largest relative difference, of the larger of the two values; 0 where both are 0.
+        first_iteration: the first iteration at which the difference exceeds the rounding of the print; None if none.
+        here: learning rate of the run there.
+        there: that of the reference.
+    """
+
+    num_equal: int
+    max_relative: float
+    first_iteration: int | None
+    here: float | None = None
+    there: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossCheck:
+    """Losses at equal iterations, as the ratio of the run's to the reference's.
+
+    Attributes:
+        num_equal: iterations that both sides have.
+        median_ratio: over all of them.
+        median_ratio_end: over the last quarter of them.
+        windows: what a loss is a mean of, in the run and in the reference.
+    """
+
+    num_equal: int
+    median_ratio: float
+    median_ratio_end: float
+    windows: tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreCurve:
+    """MIoU in percent at equal iterations: iteration, the run's, the reference's."""
+
+    points: tuple[tuple[int, float, float], ...]
+
+
+def compare_schedules(run: Record, reference: Record) -> ScheduleCheck | None:
+    """Compare learning rates; None if no iteration is in both logs.
+
+    Equal means: within half a unit of the last digit that either log prints.
+    """
+    here = {line.iteration: line.lr for line in run.train if line.lr is not None}
+    there = {line.iteration: line.lr for line in reference.train if line.lr is not None}
+    equal = sorted(here.keys() & there.keys())
+    if not equal:
+        return None
+    largest, first = 0.0, None
+    for iteration in equal:
+        one, other = here[iteration], there[iteration]
+        apart, scale = abs(one - other), max(abs(one), abs(other))
+        largest = max(largest, apart / scale if scale else 0.0)
+        allowed = _rounding(one, run.lr_digits) + _rounding(other, reference.lr_digits)
+        if first is None and apart > allowed:
+            first = iteration
+    return ScheduleCheck(
+        num_equal=len(equal),
+        max_relative=largest,
+        first_iteration=first,
+        here=None if first is None else here[first],
+        there=None if first is None else there[first],
+    )
+
+
+def compare_losses(run: Record, reference: Record) -> LossCheck | None:
+    """Compare losses; None if no iteration is in both logs, or a loss is not positive."""
+    here = {line.iteration: line.loss for line in run.train if line.loss is not None}
+    there = {line.iteration: line.loss for line in reference.train if line.loss is not None}
+    ratios = [here[it] / there[it] for it in sorted(here.keys() & there.keys()) if there[it] > 0]
+    if not ratios:
+        return None
+    end = ratios[-max(1, len(ratios) // 4) :]
+    return LossCheck(
+        num_equal=len(ratios),
+        median_ratio=median(ratios),
+        median_ratio_end=median(end),
+        windows=(run.loss_window, reference.loss_window),
+    )
+
+
+def compare_scores(run: Record, reference: Record) -> ScoreCurve:
+    """Compare evaluations at equal iterations; empty if there is none."""
+    here = {one.iteration: one.miou_pct for one in run.evaluations}
+    there = {one.iteration: one.miou_pct for one in reference.evaluations}
+    return ScoreCurve(points=tuple((it, here[it], there[it]) for it in sorted(here.keys() & there.keys())))
+
+
+def _rounding(value: float, digits: int | None) -> float:
+    """Half a unit of the last printed digit of a number with one digit before the point."""
+    if digits is None:
+        return _FULL_PRECISION * abs(value)
+    if value == 0:
+        return 0.0
+    # A hair more, for values that lie between two prints in binary.
+    return 0.5 * 10.0 ** (math.floor(math.log10(abs(value))) - digits) * 1.001

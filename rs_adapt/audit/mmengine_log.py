@@ -1,0 +1,226 @@
+"""Training logs of mmengine: the text log, and the JSON lines beside it (`vis_data/scalars.json`, `<stamp>.json`).
+
+A text log holds the environment, the configuration below `Config:`, a line every few iterations and the scores of each
+evaluation, with a table of the classes above them. Logs of mmsegmentation and of rs-adapt (`train.log`) are read; logs
+that count epochs are not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.audit.config_text import Tree, parse_config
+from rs_adapt.audit.facts import Facts, of_mmseg, of_ours
+from rs_adapt.audit.record import Evaluation, Record, TrainLine
+from rs_adapt.errors import ConfigError
+
+_STAMPED = re.compile(r"^\d{4}[/-]\d\d[/-]\d\d \d\d:\d\d:\d\d(,\d+)? - \w+ - [A-Z]+ - ?")
+_TRAIN = re.compile(r"Iter\(train\)\s*\[\s*(\d+)/(\d+)\](.*)")
+_VAL = re.compile(r"Iter\(val\)\s*\[\s*\d+/\d+\](.*)")
+_EPOCHS = re.compile(r"Epoch\(train\)\s*\[")
+_SAVED = re.compile(r"Saving checkpoint at (\d+) iterations")
+_PAIR = re.compile(r"(?:^|\s)([A-Za-z_][\w./ -]*?): ([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf))(?=\s|$)")
+_ROW = re.compile(r"^\|\s*(.+?)\s*\|(.+)\|\s*$")
+_SEED = re.compile(r"^\s+(?:numpy_random_)?seed: (\d+)\s*$")
+# mmengine's LogProcessor where a configuration says nothing else.
+_WINDOW = 10
+
+
+def read_log(path: Path) -> Record:
+    """Return the run that a log describes.
+
+    Args:
+        path: a text log, a file of JSON lines, or a folder that holds one run's log.
+
+    Raises:
+        ConfigError: there is no such log, it is damaged or of another program, or its configuration is refused.
+    """
+    if path.is_dir():
+        path = _log_within(path)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}. Name a training log of mmengine.") from error
+    if b"\0" in raw:
+        raise _foreign(path, "it is no text")
+    text = raw.decode("utf-8", errors="replace")
+    if not text.strip():
+        raise _foreign(path, "it is empty")
+    record = _of_json(path, text) if text.lstrip().startswith("{") else _of_text(path, text)
+    if not record.train and not record.evaluations:
+        raise _foreign(path, "it holds no line of a training and no evaluation")
+    return record
+
+
+def _of_text(path: Path, text: str) -> Record:
+    if not _TRAIN.search(text) and _EPOCHS.search(text):
+        raise _foreign(path, "it counts epochs")
+    lines = text.splitlines()
+    dumps = list(_dumps(lines))
+    content = parse_config(dumps[-1], where=str(path)) if dumps else None
+    facts, others, ours = _known(content)
+    interval = (facts or {}).get("bench.schedule.eval_every")
+    train, evaluations = _curves(path, lines, interval if isinstance(interval, int) and interval > 0 else None)
+    seeds = [int(match[1]) for line in lines if (match := _SEED.match(line))]
+    if facts is not None:
+        if seeds:
+            facts.setdefault("randomness.seed", seeds[-1])
+        if evaluations and evaluations[-1].iou_pct:
+            facts.setdefault("bench.classes", list(evaluations[-1].iou_pct))
+    return Record(
+        name=path.name,
+        facts=facts,
+        others=others,
+        ours=ours,
+        train=tuple(train),
+        evaluations=tuple(evaluations),
+        lr_digits=4,
+        loss_window=_window(content),
+        remarks=() if dumps else (f"{path.name} holds no configuration: only curves are compared.",),
+    )
+
+
+def _dumps(lines: list[str]) -> Iterator[str]:
+    """The configurations in a text log; a resumed run prints one at each start."""
+    for start, line in enumerate(lines):
+        stamp = _STAMPED.match(line)
+        if not stamp or line[stamp.end() :].strip() != "Config:":
+            continue
+        end = start + 1
+        while end < len(lines) and not _STAMPED.match(lines[end]):
+            end += 1
+        yield "\n".join(lines[start + 1 : end])
+
+
+def _known(content: dict[str, Any] | None) -> tuple[Facts | None, dict[str, Any], bool]:
+    """Facts of a configuration, its other keys, and whether rs-adapt resolved it."""
+    if content is None:
+        return None, {}, False
+    ours = isinstance(content.get("cell"), dict) and isinstance(content.get("bench"), dict)
+    tree = Tree(content)
+    return (of_ours if ours else of_mmseg)(tree), tree.unasked(), ours
+
+
+def read_config(text: str, *, where: str) -> tuple[Facts, dict[str, Any], bool]:
+    """Return the facts of a configuration's text, its other keys, and whether rs-adapt resolved it.
+
+    Raises:
+        ConfigError: the text cannot be read, or is refused.
+    """
+    facts, others, ours = _known(parse_config(text, where=where))
+    return facts or {}, others, ours
+
+
+def _curves(path: Path, lines: list[str], every: int | None) -> tuple[list[TrainLine], list[Evaluation]]:
+    train: list[TrainLine] = []
+    evaluations: list[Evaluation] = []
+    done, evaluated, table = 0, 0, dict[str, float]()
+    for line in lines:
+        if match := _TRAIN.search(line):
+            iteration, values = int(match[1]), _pairs(match[3])
+            if iteration <= done:
+                # Resumed from an earlier state: what came after it is told again.
+                train = [one for one in train if one.iteration < iteration]
+                evaluations = [one for one in evaluations if one.iteration < iteration]
+                evaluated = evaluations[-1].iteration if evaluations else 0
+            done = iteration
+            train.append(TrainLine(iteration=iteration, lr=values.get("lr"), loss=values.get("loss")))
+        elif match := _SAVED.search(line):
+            done = max(done, int(match[1]))
+        elif match := _VAL.search(line):
+            scores = _pairs(match[1])
+            miou = scores.get("mIoU", scores.get("miou_pct"))
+            if miou is None:
+                continue
+            # The line does not say the iteration: it is the first of the schedule that is not behind the training.
+            iteration = done if every is None else math.ceil(max(done, evaluated + 1) / every) * every
+            iou = {name.removeprefix("iou_pct/"): value for name, value in scores.items() if "iou_pct/" in name}
+            evaluations.append(Evaluation(iteration=iteration, miou_pct=miou, iou_pct=iou or table))
+            evaluated, table = iteration, {}
+        elif row := _ROW.match(line):
+            cells = [cell.strip() for cell in row[2].split("|")]
+            if row[1] != "Class" and cells and (value := _number(cells[0])) is not None:
+                table[row[1]] = value
+    return train, evaluations
+
+
+def _of_json(path: Path, text: str) -> Record:
+    train, evaluations = [], []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            facts = dict(json.loads(line))
+            if "mIoU" in facts or "miou_pct" in facts:
+                miou = float(facts["mIoU"] if "mIoU" in facts else facts["miou_pct"])
+                evaluations.append(Evaluation(iteration=int(facts["step"]), miou_pct=miou))
+            elif "loss" in facts or "lr" in facts:
+                iteration = int(facts["iter"] if "iter" in facts else facts["step"])
+                lr, loss = (None if facts.get(key) is None else float(facts[key]) for key in ("lr", "loss"))
+                train.append(TrainLine(iteration=iteration, lr=lr, loss=loss))
+        except (ValueError, TypeError, KeyError) as error:
+            raise ConfigError(
+                f"{path}, line {number} is damaged ({error!r}): the file is cut off or no JSON lines of mmengine. Copy "
+                "the log again, or cut the line off."
+            ) from error
+    content, remarks = _config_beside(path)
+    facts_here, others, ours = _known(content)
+    return Record(
+        name=path.name,
+        facts=facts_here,
+        others=others,
+        ours=ours,
+        train=tuple(train),
+        evaluations=tuple(evaluations),
+        loss_window=_window(content),
+        remarks=remarks,
+    )
+
+
+def _config_beside(path: Path) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """The configuration that mmengine writes beside JSON lines (`vis_data/config.py`)."""
+    beside = path.parent / "config.py"
+    if not beside.is_file():
+        return None, (f"no config.py lies beside {path.name}: only curves are compared.",)
+    return parse_config(beside.read_text(encoding="utf-8", errors="replace"), where=str(beside)), ()
+
+
+def _window(content: dict[str, Any] | None) -> str:
+    processor = (content or {}).get("log_processor")
+    window = processor.get("window_size", _WINDOW) if isinstance(processor, dict) else _WINDOW
+    return f"mean of the last {window} iterations"
+
+
+def _log_within(folder: Path) -> Path:
+    """The one log of a folder as mmengine lays it out: `<stamp>/<stamp>.log`, `<stamp>/vis_data/scalars.json`."""
+    for patterns in (("*.log", "*/*.log"), ("scalars.json", "vis_data/scalars.json", "*/vis_data/scalars.json")):
+        found = sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(path.relative_to(folder).as_posix() for path in found[:8])
+            raise ConfigError(f"{folder} holds {len(found)} logs: {names}. Name one of them.")
+    raise ConfigError(f"{folder} holds neither a run of rs-adapt nor a log of mmengine (*.log, vis_data/scalars.json).")
+
+
+def _pairs(text: str) -> dict[str, float]:
+    return {name.split("  ")[-1].strip(): float(value) for name, value in _PAIR.findall(text)}
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _foreign(path: Path, why: str) -> ConfigError:
+    return ConfigError(
+        f"{path} is no training log that can be read: {why}. Name a text log of mmengine that counts iterations, its "
+        "JSON lines (vis_data/scalars.json), a folder that holds one of them, or a run folder of rs-adapt."
+    )

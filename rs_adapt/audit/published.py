@@ -1,0 +1,293 @@
+"""Published scores and runs as data (`data/published/`), as they were printed.
+
+Files: `*_tables.toml` hold tables of scores, `*_runs.toml` what published logs say of their configuration, and the file
+that the latter name in `curves` one run a line: losses, learning rates and evaluations.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import tomllib
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.audit.record import Evaluation, Record, TrainLine
+from rs_adapt.config.paths import manifests_dir
+from rs_adapt.errors import ConfigError
+
+# Half a unit of the last printed digit, of a score and of a mean of scores, and a hair for binary fractions.
+_ROUNDING = 0.05 + 0.05 + 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedRow:
+    """A published score. mIoU in percent.
+
+    Attributes:
+        bench: name of the bench here.
+        setting: da, dg or ss.
+        method: name here where rs-adapt has the method, else its authors'; the same for `backbone`.
+        head: name here, "own" for the method's own decoder, or "" where it is not known.
+        miou_pct: the score, or the mean over seeds.
+        selection: "last", "oracle" (best on the target's labels) or "unknown".
+        protocol: how it was measured, such as "paper" (Earth-Adapter's) or "crossearth".
+        seeds_pct: scores of the single seeds, if they are published; else empty.
+        num_seeds: of how many seeds the score is; None if that is not stated.
+        iou_pct: IoU by class, if it is known.
+        iteration: of the checkpoint, if it is known.
+        variant: what differs from the method as it is; empty for the method itself.
+        table: id of the table, or name of the run.
+        source: where it is printed.
+        issue: what contradicts it, in the same publication; empty if nothing does.
+        note: what else a reader should know.
+    """
+
+    bench: str
+    setting: str
+    method: str
+    backbone: str
+    head: str
+    miou_pct: float
+    selection: str
+    protocol: str
+    seeds_pct: tuple[float, ...] = ()
+    num_seeds: int | None = None
+    iou_pct: dict[str, float] | None = None
+    iteration: int | None = None
+    variant: str = ""
+    table: str
+    source: str
+    issue: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedRun:
+    """A training run whose log is published.
+
+    Attributes:
+        name: such as da_p2v.
+        bench: name of the bench here.
+        setting: da, dg or ss.
+        method: name here.
+        backbone: name here.
+        protocol: how it was measured.
+        device: what it ran on.
+        source: where the log lies.
+        note: what is odd about it.
+        record: configuration under our keys, training lines and evaluations.
+    """
+
+    name: str
+    bench: str
+    setting: str
+    method: str
+    backbone: str
+    protocol: str
+    device: str
+    source: str
+    note: str
+    record: Record
+
+    def rows(self) -> tuple[PublishedRow, PublishedRow]:
+        """Return the last evaluation, and the best one, which was chosen by the target's labels."""
+        evaluations = self.record.evaluations
+        best = max(evaluations, key=lambda one: one.miou_pct)
+        return self._row(evaluations[-1], "last"), self._row(best, "oracle")
+
+    def _row(self, one: Evaluation, selection: str) -> PublishedRow:
+        return PublishedRow(
+            bench=self.bench,
+            setting=self.setting,
+            method=self.method,
+            backbone=self.backbone,
+            head=str((self.record.facts or {})["cell.head"]),
+            miou_pct=one.miou_pct,
+            selection=selection,
+            protocol=self.protocol,
+            num_seeds=1,
+            iou_pct=one.iou_pct,
+            iteration=one.iteration,
+            table=self.name,
+            source=self.source,
+            note=self.note,
+        )
+
+
+def published_dir() -> Path:
+    """Return the folder of the published numbers."""
+    return manifests_dir() / "published"
+
+
+@functools.cache
+def published_runs() -> tuple[PublishedRun, ...]:
+    """Return the runs whose logs are published.
+
+    Raises:
+        ConfigError: a file is damaged.
+    """
+    runs: list[PublishedRun] = []
+    for path in sorted(published_dir().glob("*_runs.toml")):
+        try:
+            facts = tomllib.loads(path.read_text(encoding="utf-8"))
+            lines = (path.parent / facts["curves"]).read_text(encoding="utf-8").splitlines()
+            curves = {one["run"]: one for one in map(json.loads, lines)}
+            runs += [_run(one, facts, curves[one["name"]]) for one in facts["runs"]]
+        except (OSError, ValueError, KeyError) as error:
+            raise _damaged(path, error) from error
+    return tuple(runs)
+
+
+@functools.cache
+def published_tables() -> tuple[dict[str, Any], ...]:
+    """Return the published tables as they stand in the files.
+
+    Raises:
+        ConfigError: a file is damaged.
+    """
+    tables: list[dict[str, Any]] = []
+    for path in sorted(published_dir().glob("*_tables.toml")):
+        try:
+            tables += tomllib.loads(path.read_text(encoding="utf-8"))["tables"]
+        except (OSError, ValueError, KeyError) as error:
+            raise _damaged(path, error) from error
+    return tuple(tables)
+
+
+@functools.cache
+def published_rows() -> tuple[PublishedRow, ...]:
+    """Return all published scores: last and best of each published log, then the rows of the tables.
+
+    Raises:
+        ConfigError: a file is damaged.
+    """
+    rows = [row for run in published_runs() for row in run.rows()]
+    for table in published_tables():
+        for printed in table["rows"]:
+            rows += _rows(table, printed)
+    return tuple(rows)
+
+
+def find_rows(*, bench: str, setting: str, method: str, backbone: str) -> tuple[PublishedRow, ...]:
+    """Return the published scores of a cell, those of logs first.
+
+    Raises:
+        ConfigError: nothing is published for it; the text says what is for the bench.
+    """
+    of_bench = [row for row in published_rows() if row.bench == bench]
+    found = [row for row in of_bench if (row.setting, row.method, row.backbone) == (setting, method, backbone)]
+    if plain := tuple(row for row in found if not row.variant):
+        return plain
+    wanted = f"{bench.replace('_', '-')}-{setting} with the method {method} on {backbone}"
+    if not of_bench:
+        benches = ", ".join(sorted({row.bench for row in published_rows()}))
+        raise ConfigError(
+            f"Nothing is published for {wanted}, nor for this bench at all. Benches with scores: {benches}."
+        )
+    known = sorted({f"{row.setting} {row.method} on {row.backbone}" for row in of_bench if not row.variant})
+    raise ConfigError(
+        f"Nothing is published for {wanted}. Published for this bench: {'; '.join(known)}. To compare with a log, name "
+        "it: --against LOG."
+    )
+
+
+def seed_spread(bench: str) -> tuple[float, PublishedRow]:
+    """Return the widest published range over seeds in points, of this bench if it has one, else of any.
+
+    Raises:
+        ConfigError: a file is damaged.
+    """
+    rows = [row for row in published_rows() if row.seeds_pct]
+    rows = [row for row in rows if row.bench == bench] or rows
+    widest = max(rows, key=lambda row: max(row.seeds_pct) - min(row.seeds_pct))
+    return max(widest.seeds_pct) - min(widest.seeds_pct), widest
+
+
+def contradictions() -> dict[str, str]:
+    """Return where the published numbers contradict each other, by table and method: recomputed, not read off `issue`.
+
+    A mean that is not that of its row, and two scores of one cell, selection and protocol that differ by more than
+    their rounding.
+    """
+    found: dict[str, str] = {}
+    for table in published_tables():
+        for printed in table["rows"]:
+            mean = sum(printed["miou_pct"]) / len(printed["miou_pct"])
+            if "mean_pct" in printed and abs(mean - printed["mean_pct"]) > _ROUNDING:
+                name = f"{table['id']}/{printed['method']}{printed.get('variant', '')}"
+                found[name] = f"the printed mean is {printed['mean_pct']}, that of the row {mean:.2f}"
+    plain = [row for row in published_rows() if not row.variant]
+    for _, same in groupby(sorted(plain, key=_identity), key=_identity):
+        rows = list(same)
+        for row in rows:
+            others = [one for one in rows if abs(one.miou_pct - row.miou_pct) > _ROUNDING]
+            # A log is not wrong because a table differs from it.
+            if others and row.table not in {run.name for run in published_runs()}:
+                told = ", ".join(f"{one.miou_pct} in {one.table}" for one in others)
+                found[f"{row.table}/{row.method}"] = f"{row.bench}: {row.miou_pct} here, {told}"
+    return found
+
+
+def _identity(row: PublishedRow) -> tuple[str, ...]:
+    return row.bench, row.setting, row.method, row.backbone, row.selection, row.protocol
+
+
+def _rows(table: dict[str, Any], printed: dict[str, Any]) -> list[PublishedRow]:
+    facts = {**table, **printed}
+    rows = []
+    for column, bench in enumerate(table["benches"]):
+        seeds = tuple(facts["seeds_pct"][column]) if "seeds_pct" in facts else ()
+        row = PublishedRow(
+            bench=bench,
+            setting=facts["setting"],
+            method=facts["method"],
+            backbone=facts["backbone"],
+            head=facts.get("head", ""),
+            miou_pct=facts["miou_pct"][column],
+            selection=facts["selection"],
+            protocol=facts["protocol"],
+            seeds_pct=seeds,
+            num_seeds=len(seeds) or facts.get("num_seeds"),
+            variant=facts.get("variant", ""),
+            table=table["id"],
+            source=facts["source"],
+            issue=printed.get("issue", ""),
+            note=" ".join(text for text in (table.get("note"), printed.get("note")) if text),
+        )
+        rows.append(row)
+        if "gain_pct" in printed:
+            below = round(row.miou_pct - printed["gain_pct"][column], 1)
+            told = f"{row.method}'s {row.miou_pct} less the printed gain of {printed['gain_pct'][column]}."
+            rows.append(replace(row, method=table["gain_over"], miou_pct=below, note=told))
+    return rows
+
+
+def _run(one: dict[str, Any], facts: dict[str, Any], curves: dict[str, Any]) -> PublishedRun:
+    config = {**facts["config"], **facts.get(f"config_{one['setting']}", {}), **one["config"]}
+    scores = curves["evaluations"]
+    # A log prints the classes in index order.
+    config["bench.classes"] = list(scores["iou_pct"])
+    train, evaluations = curves["train"], []
+    for place, iteration in enumerate(scores["iter"]):
+        iou = {name: values[place] for name, values in scores["iou_pct"].items()}
+        evaluations.append(Evaluation(iteration=iteration, miou_pct=scores["miou_pct"][place], iou_pct=iou))
+    columns = zip(train["iter"], train["lr"], train["loss"], strict=True)
+    lines = [TrainLine(iteration=iteration, lr=lr, loss=loss) for iteration, lr, loss in columns]
+    record = Record(
+        name=f"{one['name']} of {facts['source']}",
+        facts=config,
+        train=tuple(lines),
+        evaluations=tuple(evaluations),
+        lr_digits=4,
+        loss_window="mean of the last 10 iterations",
+    )
+    shared = {key: facts[key] for key in ("method", "backbone", "protocol", "source")}
+    own = {key: one.get(key, "") for key in ("name", "bench", "setting", "device", "note")}
+    return PublishedRun(**shared, **own, record=record)
+
+
+def _damaged(path: Path, error: Exception) -> ConfigError:
+    return ConfigError(f"{path} is damaged: {error!r}. It comes with rs-adapt: install it anew.")

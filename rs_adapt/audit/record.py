@@ -1,0 +1,87 @@
+"""What is known of a training run, whatever wrote it down: facts of its configuration, and its curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainLine:
+    """One line of a training log.
+
+    Attributes:
+        iteration: iterations done, from 1.
+        lr: learning rate of that iteration; None where the line has none.
+        loss: as the log smooths it; None where the line has none.
+    """
+
+    iteration: int
+    lr: float | None
+    loss: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Scores of the target during training, in percent.
+
+    Attributes:
+        iteration: iterations done.
+        miou_pct: mean IoU.
+        iou_pct: by class, empty where it is not known; NaN for a class that is absent.
+    """
+
+    iteration: int
+    miou_pct: float
+    iou_pct: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A training run.
+
+    Attributes:
+        name: how it is called in a sentence.
+        facts: what is known of its configuration, under the keys of a resolved configuration of ours; None if nothing.
+        others: values of the configuration that are under no such key, by their own path.
+        ours: whether rs-adapt wrote it, so that `others` of two records have the same paths.
+        train: training lines, oldest first.
+        evaluations: oldest first.
+        lr_digits: decimals of the mantissa with which learning rates are printed; None for full precision.
+        loss_window: what a loss is a mean of.
+        last_pct: mIoU of the last weights where it was scored apart from `evaluations`.
+        best_given: mIoU and iteration of the best evaluation where a result says it, which `evaluations` may lack.
+        interval_pct: bootstrap interval of that score.
+        cell: names of the cell, for a run of ours.
+        remarks: what a reader should know about the record.
+    """
+
+    name: str
+    facts: dict[str, Any] | None = None
+    others: dict[str, Any] = field(default_factory=dict)
+    ours: bool = False
+    train: tuple[TrainLine, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
+    lr_digits: int | None = None
+    loss_window: str = "not known"
+    last_pct: float | None = None
+    best_given: tuple[float, int] | None = None
+    interval_pct: tuple[float, float] | None = None
+    cell: dict[str, Any] | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def last(self) -> tuple[float, int | None] | None:
+        """MIoU of the last weights and their iteration; None if it was never scored."""
+        iteration = self.evaluations[-1].iteration if self.evaluations else None
+        if self.last_pct is not None:
+            return self.last_pct, self.train[-1].iteration if self.train else iteration
+        return (self.evaluations[-1].miou_pct, iteration) if self.evaluations else None
+
+    @property
+    def best(self) -> tuple[float, int] | None:
+        """MIoU and iteration of the best evaluation, which the target's labels chose; None if there is none."""
+        if self.best_given or not self.evaluations:
+            return self.best_given
+        one = max(self.evaluations, key=lambda evaluation: evaluation.miou_pct)
+        return one.miou_pct, one.iteration

@@ -1,0 +1,105 @@
+"""Scores side by side, and how far two scores of one experiment may lie apart: the best-founded range at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rs_adapt.audit.published import PublishedRow, seed_spread
+from rs_adapt.audit.record import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """A range of mIoU in percent, in which the run's score agrees with the reference's.
+
+    Attributes:
+        low: lowest score.
+        high: highest score.
+        basis: what the range is.
+        of_seeds: whether it is one of seeds; if not, how far seeds lie apart is not known.
+    """
+
+    low: float
+    high: float
+    basis: str
+    of_seeds: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreCheck:
+    """One of the run's scores beside the reference's of the same selection. mIoU in percent.
+
+    Attributes:
+        selection: how both checkpoints were chosen: "last", "oracle" or, where the reference does not say, "unknown",
+            beside which the run's last score stands.
+        here_pct: of the run.
+        here_iteration: its iteration, where it is known.
+        there_pct: of the reference.
+        there_iteration: its iteration, where it is known.
+        spread: the range in which the run's score agrees.
+        source: where the reference's score is from.
+    """
+
+    selection: str
+    here_pct: float
+    here_iteration: int | None
+    there_pct: float
+    there_iteration: int | None
+    spread: Spread
+    source: str
+
+    @property
+    def points(self) -> float:
+        """The run's score less the reference's."""
+        return self.here_pct - self.there_pct
+
+    @property
+    def within(self) -> bool:
+        """Whether the run's score lies in the spread; both have two decimals at most."""
+        return self.spread.low - 0.005 <= self.here_pct <= self.spread.high + 0.005
+
+
+def find_spread(
+    run: Record, reference: Record | None, rows: Sequence[PublishedRow], *, there_pct: float, selection: str, bench: str
+) -> Spread:
+    """Return the range for a reference's score: seeds, else the run's interval, else the reference's late evaluations.
+
+    Where none of them is known, the widest range over seeds that anybody published for the bench, or for any.
+
+    Args:
+        run: the run that is verified.
+        reference: the log, if there is one.
+        rows: published scores of the same cell and selection.
+        there_pct: the reference's score.
+        selection: "last" or "oracle".
+        bench: the run's bench; empty where it is not known.
+    """
+    if seeds := [score for row in rows for score in row.seeds_pct]:
+        text = f"the {len(seeds)} published seeds"
+        return Spread(low=min(seeds), high=max(seeds), basis=text, of_seeds=True)
+    if run.interval_pct and run.last:
+        # Around the reference's score, as wide as the run's own interval is around its score.
+        low, high = (there_pct - (end - run.last[0]) for end in reversed(run.interval_pct))
+        text = "one seed, so the spread is unknown; as wide as the run's own bootstrap interval"
+        if selection == "last":
+            text += f" [{run.interval_pct[0]:.2f}, {run.interval_pct[1]:.2f}]"
+        return Spread(low=low, high=high, basis=text, of_seeds=False)
+    late = _late(reference) if reference else []
+    if len(late) >= 2:
+        text = f"one seed, so the spread is unknown; the reference's own last {len(late)} evaluations"
+        # The score itself may have been chosen before them.
+        scores = [*late, there_pct]
+        return Spread(low=min(scores), high=max(scores), basis=text, of_seeds=False)
+    width, row = seed_spread(bench)
+    text = (
+        f"one seed, so the spread is unknown; {width:.2f} points to both sides, the range of the "
+        f"{len(row.seeds_pct)} published seeds of {row.method} on {row.bench}"
+    )
+    return Spread(low=there_pct - width, high=there_pct + width, basis=text, of_seeds=False)
+
+
+def _late(reference: Record) -> list[float]:
+    """Scores of the last quarter of the evaluations, and of two at least."""
+    scores = [one.miou_pct for one in reference.evaluations]
+    return scores[-max(2, len(scores) // 4) :] if len(scores) >= 4 else []

@@ -1,0 +1,71 @@
+"""The verdict in one sentence: how far the score is apart, and the first difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rs_adapt.audit.configuration import ConfigurationCheck, Difference
+from rs_adapt.audit.curves import ScheduleCheck
+from rs_adapt.audit.keys import Weight
+from rs_adapt.audit.scores import ScoreCheck
+
+_SELECTION = {"last": "last", "oracle": "best on target labels", "unknown": "checkpoint not stated"}
+
+
+def verdict_of(
+    score: ScoreCheck | None,
+    configuration: ConfigurationCheck | None,
+    schedule: ScheduleCheck | None,
+    *,
+    word: str,
+    consistent: bool,
+) -> str:
+    """Return the sentence.
+
+    Args:
+        score: the headline; None where a side has no score.
+        configuration: None where a side states none.
+        schedule: None where no learning rate is in both.
+        word: whose score it is, such as "the published".
+        consistent: the verdict.
+    """
+    parts = [_distance(score, word) if score else "no score on both sides"]
+    if configuration is None:
+        parts.append("no configuration to compare")
+    elif configuration.first:
+        parts.append(f"first difference: {told(configuration.first)}")
+    else:
+        parts.append(f"none of {len(configuration.equal)} keys differs")
+    if schedule and schedule.first_iteration is not None:
+        parts.append(f"the learning rate differs from iteration {schedule.first_iteration} on")
+    return f"{'consistent' if consistent else 'differs'}: {'; '.join(parts)}."
+
+
+def told(difference: Difference) -> str:
+    """A difference in words: key, both values, and what follows."""
+    text = f"{difference.key} is {_short(difference.here)} here and {_short(difference.there)} there"
+    if difference.weight is Weight.MATTERS:
+        return f"{text} ({difference.consequence})"
+    label = "" if difference.weight is Weight.REPLICATE else f"{difference.weight.value}: "
+    return f"{text} ({label}{difference.consequence})"
+
+
+def selection_in_words(selection: str) -> str:
+    """How a checkpoint was chosen."""
+    return _SELECTION[selection]
+
+
+def _distance(score: ScoreCheck, word: str) -> str:
+    place = "within" if score.within else "outside"
+    range_text = f"{place} [{score.spread.low:.2f}, {score.spread.high:.2f}]"
+    there = f"{word} {score.there_pct:.2f} ({selection_in_words(score.selection)})"
+    points = abs(score.points)
+    if points < 0.005:
+        return f"equal to {there}"
+    side = "below" if score.points < 0 else "above"
+    return f"{points:.{1 if points >= 0.95 else 2}f} points {side} {there}, {range_text}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,162 @@
+"""A run held against a log or a published table: configuration, schedule, curves, and whether the result agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rs_adapt.audit.configuration import ConfigurationCheck, compare_configurations
+from rs_adapt.audit.curves import (
+    LossCheck,
+    ScheduleCheck,
+    ScoreCurve,
+    compare_losses,
+    compare_schedules,
+    compare_scores,
+)
+from rs_adapt.audit.published import PublishedRow, find_rows, published_runs
+from rs_adapt.audit.record import Record
+from rs_adapt.audit.scores import ScoreCheck, Spread, find_spread
+from rs_adapt.audit.verdict import verdict_of
+from rs_adapt.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """All that a comparison found.
+
+    Attributes:
+        verdict: one sentence.
+        consistent: no key that matters differs, the schedules agree, and the headline score lies in the spread.
+        run: name of the run.
+        reference: what it was compared with.
+        configuration: None where a side states none.
+        schedule: None where no iteration is in both.
+        loss: None where no iteration is in both.
+        curve: evaluations at equal iterations.
+        scores: the headline first.
+        also_published: other published scores of the cell.
+        remarks: what a reader should know.
+    """
+
+    verdict: str
+    consistent: bool
+    run: str
+    reference: str
+    configuration: ConfigurationCheck | None
+    schedule: ScheduleCheck | None
+    loss: LossCheck | None
+    curve: ScoreCurve
+    scores: tuple[ScoreCheck, ...]
+    also_published: tuple[PublishedRow, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        content = asdict(self)
+        for told, score in zip(content["scores"], self.scores, strict=True):
+            told |= {"points": score.points, "within": score.within}
+        return content
+
+
+def verify_against_log(run: Record, reference: Record) -> Verification:
+    """Compare a run with a log, or with another run of ours."""
+    bench = str((run.cell or {}).get("bench", ""))
+    pairs = {"last": reference.last, "oracle": reference.best}
+    scores = []
+    for selection, there in pairs.items():
+        here = run.last if selection == "last" else run.best
+        if here is None or there is None:
+            continue
+        spread = find_spread(run, reference, (), there_pct=there[0], selection=selection, bench=bench)
+        scores.append(_score(selection, here, there, spread, reference.name))
+    return _verified(run, reference, scores, word="the log's")
+
+
+def verify_against_paper(run: Record) -> Verification:
+    """Compare a run of ours with what is published for its bench, setting, method and backbone.
+
+    A published log comes first, then the protocol of most of our benches ("paper"), then the others.
+
+    Raises:
+        ConfigError: nothing is published for the cell, or the run has none.
+    """
+    if run.cell is None:
+        raise ConfigError("Only a run folder of rs-adapt can be compared with a paper: a log names no cell.")
+    names = {key: str(run.cell[key]) for key in ("bench", "setting", "method", "backbone")}
+    rows = find_rows(**names)
+    logs = [one for one in published_runs() if all(getattr(one, key) == value for key, value in names.items())]
+    reference = logs[0].record if logs else None
+    main = [row for row in rows if row.table == logs[0].name] if logs else _first_table(rows)
+    scores = []
+    for row in main:
+        selection = row.selection
+        here = run.best if selection == "oracle" else run.last
+        if here is None:
+            continue
+        spread = find_spread(run, reference, [row], there_pct=row.miou_pct, selection=selection, bench=names["bench"])
+        scores.append(_score(selection, here, (row.miou_pct, row.iteration), spread, row.source))
+    remarks = [f"{row.table}: {text}" for row in rows for text in (row.issue, row.note) if text]
+    others = tuple(row for row in rows if row not in main)
+    # A table states no configuration, and some heads.
+    stand_in = Record(name=main[0].source, facts={"cell.head": main[0].head} if main[0].head else None)
+    return _verified(run, reference or stand_in, scores, word="the published", also=others, remarks=remarks)
+
+
+def _first_table(rows: Sequence[PublishedRow]) -> list[PublishedRow]:
+    first = min(rows, key=lambda row: row.protocol != "paper")
+    return [row for row in rows if row.table == first.table]
+
+
+def _score(
+    selection: str, here: tuple[float, int | None], there: tuple[float, int | None], spread: Spread, source: str
+) -> ScoreCheck:
+    return ScoreCheck(
+        selection=selection,
+        here_pct=here[0],
+        here_iteration=here[1],
+        there_pct=there[0],
+        there_iteration=there[1],
+        spread=spread,
+        source=source,
+    )
+
+
+def _verified(
+    run: Record,
+    reference: Record,
+    scores: list[ScoreCheck],
+    *,
+    word: str,
+    also: tuple[PublishedRow, ...] = (),
+    remarks: Sequence[str] = (),
+) -> Verification:
+    configuration = compare_configurations(run, reference)
+    schedule = compare_schedules(run, reference)
+    loss = compare_losses(run, reference)
+    curve = compare_scores(run, reference)
+    if configuration is None and schedule is None and loss is None and not scores and not curve.points:
+        raise ConfigError(
+            f"{run.name} and {reference.name} have nothing in common that can be compared: no configuration, no "
+            "iteration and no score. Name the whole log of the same training."
+        )
+    headline = scores[0] if scores else None
+    consistent = (
+        not (configuration and configuration.matters)
+        and not (schedule and schedule.first_iteration is not None)
+        and (headline is None or headline.within)
+    )
+    return Verification(
+        verdict=verdict_of(headline, configuration, schedule, word=word, consistent=consistent),
+        consistent=consistent,
+        run=run.name,
+        reference=reference.name,
+        configuration=configuration,
+        schedule=schedule,
+        loss=loss,
+        curve=curve,
+        scores=tuple(scores),
+        also_published=also,
+        remarks=(*run.remarks, *reference.remarks, *remarks),
+    )
