@@ -6,6 +6,7 @@ A log is a stranger's file, so its configuration is parsed and never run.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,7 +33,10 @@ def parse_config(text: str, *, where: str) -> dict[str, Any]:
             "training log of mmengine."
         )
     try:
-        parsed = ast.parse(text)
+        with warnings.catch_warnings():
+            # A stranger's text with an odd escape sequence is no concern of the reader's.
+            warnings.simplefilter("ignore")
+            parsed = ast.parse(text)
         return {name: _value(node) for name, node in _assignments(parsed)}
     except _Refused as refused:
         line = text.splitlines()[refused.node.lineno - 1].strip()
@@ -62,8 +66,8 @@ def _assignments(parsed: ast.Module) -> Iterator[tuple[str, ast.expr]]:
 
 def _value(node: ast.expr) -> Any:
     match node:
-        case ast.Constant():
-            return node.value
+        case ast.Constant(value=str() | int() | float() | None as plain):
+            return plain
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
             return -number
         case ast.List() | ast.Tuple() | ast.Set():

@@ -97,6 +97,7 @@ def of_ours(tree: Tree) -> Facts:
     c.take("runtime.precision", "runtime", "precision")
     _training(c, warmup_from_end=1)
     # The same facts once more, in other parts of the configuration.
+    tree.at("train_dataloader", "dataset", "seed")
     for copy in (("method", "paramwise"), ("method", "tuned"), ("strategy",), ("bench", "schedule"), ("optim",)):
         tree.at(*copy)
     return c.facts

@@ -18,6 +18,7 @@ from rs_adapt.commands.list import list_values
 from rs_adapt.commands.score import score
 from rs_adapt.commands.show import show
 from rs_adapt.commands.train import train
+from rs_adapt.commands.verify import verify
 from rs_adapt.commands.weights import weights_app
 from rs_adapt.errors import RsAdaptError
 
@@ -42,6 +43,7 @@ app.command("list")(list_values)
 app.command("show")(show)
 app.command("cost")(cost)
 app.command("doctor")(doctor)
+app.command("verify")(verify)
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
 

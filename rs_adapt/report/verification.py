@@ -1,0 +1,109 @@
+"""What `rs-adapt verify` found, as lines for people and as plain values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rs_adapt.audit.configuration import ConfigurationCheck
+from rs_adapt.audit.scores import ScoreCheck
+from rs_adapt.audit.verdict import selection_in_words, told
+from rs_adapt.audit.verification import Verification
+
+_SHOWN_KEYS = 12
+_SHOWN_ITERATIONS = 10
+
+
+def lines_of(found: Verification) -> Iterator[str]:
+    """Lines of text, the verdict first.
+
+    Args:
+        found: the comparison.
+    """
+    yield found.verdict
+    yield f"here: {found.run}; there: {found.reference}"
+    for score in found.scores:
+        yield from _score_lines(score)
+    yield from _configuration_lines(found.configuration)
+    yield from _curve_lines(found)
+    for row in found.also_published:
+        seeds = f", {row.num_seeds} seed(s)" if row.num_seeds else ""
+        yield (
+            f"also published: {row.miou_pct:.2f} ({selection_in_words(row.selection)}{seeds}, protocol "
+            f"{row.protocol}; {row.source})"
+        )
+    for remark in found.remarks:
+        yield f"note: {remark}"
+
+
+def plain(value: Any) -> Any:
+    """The same as JSON has it: NaN becomes null, tuples become lists."""
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def signed(points: float) -> str:
+    """A difference with its sign and two decimals, and none of them for a zero."""
+    text = f"{points:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text
+
+
+def _score_lines(score: ScoreCheck) -> Iterator[str]:
+    label = {"last": "last", "oracle": "best*", "unknown": "last"}[score.selection]
+    yield (
+        f"mIoU, {label}: {score.here_pct:.2f}{_at(score.here_iteration)} here, {score.there_pct:.2f}"
+        f"{_at(score.there_iteration)} there, {signed(score.points)}; "
+        f"{'within' if score.within else 'outside'} [{score.spread.low:.2f}, {score.spread.high:.2f}]: "
+        f"{score.spread.basis}"
+    )
+    if score.selection == "oracle":
+        yield "  *chosen with target labels on both sides, so not a result of adaptation"
+    if score.selection == "unknown":
+        yield "  the source does not say which checkpoint its score is of"
+
+
+def _at(iteration: int | None) -> str:
+    return "" if iteration is None else f" at iteration {iteration}"
+
+
+def _configuration_lines(check: ConfigurationCheck | None) -> Iterator[str]:
+    if check is None:
+        yield "configuration: one side states none"
+        return
+    yield f"configuration: {len(check.equal)} keys agree, {len(check.differences)} differ"
+    for difference in check.differences:
+        yield f"  {told(difference)}"
+    yield from _names("stated here only", check.only_here)
+    yield from _names("stated there only", check.only_there)
+    yield from _names("keys there without a counterpart here, not compared", check.not_compared)
+
+
+def _names(what: str, names: Sequence[str]) -> Iterator[str]:
+    if names:
+        more = f" and {len(names) - _SHOWN_KEYS} more (--json has all)" if len(names) > _SHOWN_KEYS else ""
+        yield f"  {what}, {len(names)}: {', '.join(names[:_SHOWN_KEYS])}{more}"
+
+
+def _curve_lines(found: Verification) -> Iterator[str]:
+    if schedule := found.schedule:
+        where = f"{schedule.num_equal} equal iterations, largest relative difference {schedule.max_relative:.1e}"
+        if schedule.first_iteration is None:
+            yield f"learning rate: equal within the printed digits at {where}"
+        else:
+            yield (
+                f"learning rate: {schedule.here:.4e} here and {schedule.there:.4e} there at iteration "
+                f"{schedule.first_iteration}, the first that differs; {where}"
+            )
+    else:
+        yield "learning rate: no iteration is in both logs"
+    if loss := found.loss:
+        yield (
+            f"loss, here / there: median {loss.median_ratio:.3f} over {loss.num_equal} equal iterations, "
+            f"{loss.median_ratio_end:.3f} over the last quarter; here a {loss.windows[0]}, there a {loss.windows[1]}"
+        )
+    for iteration, here, there in found.curve.points[-_SHOWN_ITERATIONS:]:
+        yield f"mIoU at iteration {iteration}: {here:.2f} here, {there:.2f} there, {signed(here - there)}"

@@ -1,0 +1,90 @@
+"""`rs-adapt verify`: the verdict first, JSON, and exit codes, on a run that was trained here."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rs_adapt.commands import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Verify = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def verify(capsys: pytest.CaptureFixture[str]) -> Verify:
+    """Return a function that verifies and gives the exit code, stdout and stderr."""
+
+    def run(*arguments: Any) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(["verify", *map(str, arguments)])
+        shown = capsys.readouterr()
+        return int(stop.value.code or 0), shown.out, shown.err
+
+    return run
+
+
+@pytest.fixture
+def trained(train: Any, tmp_path: Path) -> Path:
+    """Train the small cell for two iterations, whose score is no number where no class is met."""
+    assert train()[0] == 0
+    return tmp_path / "run"
+
+
+def test_run_against_its_own_log_and_changed_ones(trained: Path, verify: Verify, tmp_path: Path) -> None:
+    code, out, err = verify(trained, "--against", trained / "train.log")
+    assert (code, err) == (0, "")
+    assert out.startswith("consistent: equal to the log's ")
+    assert "none of " in out.splitlines()[0]
+    assert "learning rate: equal within the printed digits at" in out
+
+    changed = tmp_path / "changed.log"
+    text = (trained / "train.log").read_text()
+    assert "optimizer=dict(type='AdamW', lr=0.0001" in text
+    changed.write_text(text.replace("optimizer=dict(type='AdamW', lr=0.0001", "optimizer=dict(type='AdamW', lr=0.0002"))
+    code, out, err = verify(trained, "--against", changed)
+    assert (code, err) == (1, "")
+    first = "first difference: optim.lr is 0.0001 here and 0.0002 there (other steps of the optimizer)"
+    assert first in out.splitlines()[0]
+
+    code, out, err = verify(trained, "--against", changed, "--json")
+    assert (code, err) == (1, "")
+    found = json.loads(out, parse_constant=lambda constant: math.nan)
+    assert found["consistent"] is False
+    assert found["configuration"]["differences"][0] == {
+        "key": "optim.lr",
+        "here": 0.0001,
+        "there": 0.0002,
+        "weight": "matters",
+        "consequence": "other steps of the optimizer",
+    }
+    assert found["scores"][0]["points"] == pytest.approx(0, abs=1e-3)
+
+    # Another run of ours as the reference: here the same one.
+    assert verify(trained, "--against", trained)[0] == 0
+
+    code, out, err = verify(trained, "--against", "paper")
+    assert (code, out) == (2, "")
+    assert err.startswith(
+        "error: Nothing is published for loveda-r2u-da with the method earth_adapter on dinov2_nano. "
+    )
+    assert "da earth_adapter on dinov2_l" in err
+
+    hostile = tmp_path / "hostile.log"
+    hostile.write_text(text.replace("log_level = 'INFO'", "log_level = print('run')"))
+    code, out, err = verify(trained, "--against", hostile)
+    assert (code, out) == (2, "")
+    assert "`log_level = print('run')` is refused" in err
+
+
+def test_wrong_input_is_exit_code_2(verify: Verify, tmp_path: Path) -> None:
+    code, out, err = verify(tmp_path, "--against", "paper")
+    assert (code, out) == (2, "")
+    assert "holds no run of rs-adapt" in err
+    assert verify(tmp_path)[0] == 2
