@@ -19,13 +19,14 @@ from rs_adapt.audit.facts import Facts, of_mmseg, of_ours
 from rs_adapt.audit.record import Evaluation, Record, TrainLine
 from rs_adapt.errors import ConfigError
 
-_STAMPED = re.compile(r"^\d{4}[/-]\d\d[/-]\d\d \d\d:\d\d:\d\d(,\d+)? - \w+ - [A-Z]+ - ?")
+# The console leaves the year out.
+_STAMPED = re.compile(r"^(\d{4}[/-])?\d\d[/-]\d\d \d\d:\d\d:\d\d(,\d+)? - \w+ - [A-Z]+ - ?")
 _TRAIN = re.compile(r"Iter\(train\)\s*\[\s*(\d+)/(\d+)\](.*)")
 _VAL = re.compile(r"Iter\(val\)\s*\[\s*\d+/\d+\](.*)")
 _EPOCHS = re.compile(r"Epoch\(train\)\s*\[")
 _SAVED = re.compile(r"Saving checkpoint at (\d+) iterations")
 _PAIR = re.compile(r"(?:^|\s)([A-Za-z_][\w./ -]*?): ([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf))(?=\s|$)")
-_ROW = re.compile(r"^\|\s*(.+?)\s*\|(.+)\|\s*$")
+_ROW = re.compile(r"^\|(.+)\|\s*$")
 _SEED = re.compile(r"^\s+(?:numpy_random_)?seed: (\d+)\s*$")
 # mmengine's LogProcessor where a configuration says nothing else.
 _WINDOW = 10
@@ -92,7 +93,8 @@ def _dumps(lines: list[str]) -> Iterator[str]:
         if not stamp or line[stamp.end() :].strip() != "Config:":
             continue
         end = start + 1
-        while end < len(lines) and not _STAMPED.match(lines[end]):
+        # It has no empty line; what other programs print to a console may follow one.
+        while end < len(lines) and lines[end].strip() and not _STAMPED.match(lines[end]):
             end += 1
         yield "\n".join(lines[start + 1 : end])
 
@@ -120,6 +122,8 @@ def _curves(path: Path, lines: list[str], every: int | None) -> tuple[list[Train
     train: list[TrainLine] = []
     evaluations: list[Evaluation] = []
     done, evaluated, table = 0, 0, dict[str, float]()
+    # Where the table of the classes has the IoU; other columns may stand before it.
+    column = 1
     for line in lines:
         if match := _TRAIN.search(line):
             iteration, values = int(match[1]), _pairs(match[3])
@@ -143,9 +147,11 @@ def _curves(path: Path, lines: list[str], every: int | None) -> tuple[list[Train
             evaluations.append(Evaluation(iteration=iteration, miou_pct=miou, iou_pct=iou or table))
             evaluated, table = iteration, {}
         elif row := _ROW.match(line):
-            cells = [cell.strip() for cell in row[2].split("|")]
-            if row[1] != "Class" and cells and (value := _number(cells[0])) is not None:
-                table[row[1]] = value
+            cells = [cell.strip() for cell in row[1].split("|")]
+            if cells[0] == "Class":
+                table, column = {}, cells.index("IoU") if "IoU" in cells else len(cells)
+            elif column < len(cells) and (value := _number(cells[column])) is not None:
+                table[cells[0]] = value
     return train, evaluations
 
 

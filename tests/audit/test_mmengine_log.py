@@ -53,6 +53,24 @@ def test_classes_with_nan_are_kept(write_log: WriteLog) -> None:
     assert last.iou_pct["barren"] != last.iou_pct["barren"]
 
 
+def test_console_log_without_years_and_with_more_columns_is_read(
+    write_log: WriteLog, log_scores: dict[int, float]
+) -> None:
+    log = write_log()
+    text = (
+        log.read_text().replace("2025/01/01 12", "01/01 12").replace("|  IoU  |  Acc  |", "| Fscore |  IoU  |  Acc  |")
+    )
+    lines = [
+        f"{line[:16]} 80.00 |{line[17:]}" if line.startswith("| ") and "Class" not in line else line
+        for line in text.splitlines()
+    ]
+    log.write_text("\n".join(lines))
+    record = read_log(log)
+    assert record.facts is not None
+    assert record.facts["optim.lr"] == 1e-4
+    assert {one.iteration: one.iou_pct["barren"] for one in record.evaluations} == pytest.approx(log_scores, abs=0.01)
+
+
 def test_evaluation_without_saved_checkpoint_has_the_iteration_of_the_schedule(write_log: WriteLog) -> None:
     log = write_log()
     lines = [line for line in log.read_text().splitlines() if "Saving" not in line and "00/20000]" not in line]
