@@ -62,6 +62,9 @@ def _of_text(path: Path, text: str) -> Record:
     if not _TRAIN.search(text) and _EPOCHS.search(text):
         raise _foreign(path, "it counts epochs")
     lines = text.splitlines()
+    if not text.endswith("\n") and " " in lines[-1]:
+        # The log of a killed run may end in the middle of a number.
+        lines[-1] = lines[-1].rpartition(" ")[0]
     dumps = list(_dumps(lines))
     content = parse_config(dumps[-1], where=str(path)) if dumps else None
     facts, others, ours = _known(content)
@@ -215,7 +218,8 @@ def _log_within(folder: Path) -> Path:
 
 
 def _pairs(text: str) -> dict[str, float]:
-    return {name.split("  ")[-1].strip(): float(value) for name, value in _PAIR.findall(text)}
+    values = {name.split("  ")[-1].strip(): _number(value) for name, value in _PAIR.findall(text)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _number(text: str) -> float | None:

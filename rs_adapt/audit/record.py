@@ -51,6 +51,7 @@ class Record:
         loss_window: what a loss is a mean of.
         last_pct: mIoU of the last weights where it was scored apart from `evaluations`.
         best_given: mIoU and iteration of the best evaluation where a result says it, which `evaluations` may lack.
+        tested_apart: whether `last_pct` is of other tiles (test) than `evaluations` (validation).
         interval_pct: bootstrap interval of that score.
         cell: names of the cell, for a run of ours.
         remarks: what a reader should know about the record.
@@ -66,6 +67,7 @@ class Record:
     loss_window: str = "not known"
     last_pct: float | None = None
     best_given: tuple[float, int] | None = None
+    tested_apart: bool = False
     interval_pct: tuple[float, float] | None = None
     cell: dict[str, Any] | None = None
     remarks: tuple[str, ...] = ()

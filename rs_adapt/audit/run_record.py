@@ -60,6 +60,7 @@ def read_run(folder: Path) -> Record:
         loss_window="mean of the iterations since the line before",
         last_pct=last,
         best_given=best,
+        tested_apart=any(name.startswith("bench.target.test.") for name in others),
         interval_pct=interval,
         cell=cell,
         remarks=remarks,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rs_adapt.audit.configuration import ConfigurationCheck, compare_configurations
@@ -61,8 +61,17 @@ class Verification:
 
 
 def verify_against_log(run: Record, reference: Record) -> Verification:
-    """Compare a run with a log, or with another run of ours."""
+    """Compare a run with a log, or with another run of ours.
+
+    Raises:
+        ConfigError: nothing is on both sides.
+    """
     bench = str((run.cell or {}).get("bench", ""))
+    remarks = []
+    if run.tested_apart and reference.last_pct is None and run.evaluations:
+        # A log holds evaluations only: those of the run are what is like them.
+        run = replace(run, last_pct=None, best_given=None)
+        remarks.append("both scores are of validation tiles: the log holds none of the run's test tiles.")
     pairs = {"last": reference.last, "oracle": reference.best}
     scores = []
     for selection, there in pairs.items():
@@ -71,7 +80,7 @@ def verify_against_log(run: Record, reference: Record) -> Verification:
             continue
         spread = find_spread(run, reference, (), there_pct=there[0], selection=selection, bench=bench)
         scores.append(_score(selection, here, there, spread, reference.name))
-    return _verified(run, reference, scores, word="the log's")
+    return _verified(run, reference, scores, word="the log's", remarks=remarks)
 
 
 def verify_against_paper(run: Record) -> Verification:

@@ -194,6 +194,15 @@ def test_log_cut_off_in_its_training_keeps_what_is_there(write_log: WriteLog) ->
     assert record.last == (50.8, 4000)
 
 
+def test_number_that_is_cut_off_is_not_read(write_log: WriteLog) -> None:
+    log = write_log()
+    text = log.read_text()
+    log.write_text(text[: text.rindex("mIoU: 54.0000") + len("mIoU: 5")])
+    assert read_log(log).last == (53.6, 18000)
+    log.write_text(text.replace("loss: 50.0000  decode.loss_cls", "loss: 5.0.0  decode.loss_cls"))
+    assert read_log(log).train[0].loss is None
+
+
 def test_hostile_configuration_is_refused_and_not_run(write_log: WriteLog, tmp_path: Path) -> None:
     target = tmp_path / "hacked"
     log = write_log(("crop_size = (512, 512)\ntrain", f"crop_size = open({str(target)!r}, 'w')\ntrain"))

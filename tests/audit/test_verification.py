@@ -9,7 +9,10 @@ import pytest
 
 from rs_adapt.audit.keys import Weight
 from rs_adapt.audit.mmengine_log import read_log
+from rs_adapt.audit.published import published_rows
+from rs_adapt.audit.record import Record
 from rs_adapt.audit.run_record import read_run
+from rs_adapt.audit.scores import find_spread
 from rs_adapt.audit.verification import Verification, verify_against_log
 from rs_adapt.errors import ConfigError
 
@@ -103,6 +106,29 @@ def test_interval_of_the_run_is_the_spread_where_one_seed_is_known(
     assert last.within
     assert not last.spread.of_seeds
     assert not of_log(write_run(name="far", scores=here, interval=(52.8, 53.2)), write_log()).consistent
+
+
+def test_published_seeds_are_the_spread_where_there_are_some() -> None:
+    rows = [row for row in published_rows() if row.seeds_pct and row.bench == "isprs_p2v"]
+    run = Record(name="run", last_pct=63.0, interval_pct=(50.0, 70.0))
+    spread = find_spread(run, None, rows, there_pct=63.23, selection="unknown", bench="isprs_p2v")
+    assert (spread.low, spread.high, spread.of_seeds) == (62.91, 63.77, True)
+    assert spread.basis == "the 3 published seeds"
+
+
+def test_scores_of_validation_stand_beside_those_of_a_log(
+    write_run: Write, write_log: Write, log_scores: dict[int, float]
+) -> None:
+    # The synthetic bench has test tiles of its own, and the log's evaluations are of validation tiles.
+    scores = {100: 50.0, 200: 52.0}
+    run = read_run(write_run("synthetic-dg", scores=scores, last=40.0, rates=lambda iteration: 1e-4))
+    assert run.tested_apart
+    assert run.last is not None
+    assert run.last[0] == 40.0
+    found = verify_against_log(run, read_log(write_log()))
+    assert found.scores[0].here_pct == run.evaluations[-1].miou_pct
+    assert "both scores are of validation tiles" in found.remarks[0]
+    assert not read_run(write_run(name="loveda")).tested_apart
 
 
 def test_selections_of_a_result_are_read_where_it_has_them(write_run: Write, write_log: Write) -> None:
