@@ -69,6 +69,8 @@ def of_ours(tree: Tree) -> Facts:
     c = _Collector(tree)
     for key in ("bench", "setting", "method", "head", "strategy"):
         c.take(f"cell.{key}", "cell", key)
+    for key in ("name", "classes", "weights", "unlabelled_split"):
+        c.take(f"protocol.{key}", "protocol", key)
     for key in ("name", "embed_dim", "depth", "patch_px"):
         c.take(f"backbone.{key}", "backbone", key)
     for key in ("classes", "reduce_zero_label", "ignore_index", "tile_px", "crop_px"):
@@ -98,7 +100,14 @@ def of_ours(tree: Tree) -> Facts:
     _training(c, warmup_from_end=1)
     # The same facts once more, in other parts of the configuration.
     tree.at("train_dataloader", "dataset", "seed")
-    for copy in (("method", "paramwise"), ("method", "tuned"), ("strategy",), ("bench", "schedule"), ("optim",)):
+    for copy in (
+        ("protocol",),
+        ("method", "paramwise"),
+        ("method", "tuned"),
+        ("strategy",),
+        ("bench", "schedule"),
+        ("optim",),
+    ):
         tree.at(*copy)
     return c.facts
 

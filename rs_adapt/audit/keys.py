@@ -12,7 +12,7 @@ class Weight(StrEnum):
     MATTERS = "matters"
     # A second run of the same experiment.
     REPLICATE = "replicate"
-    # What rs-adapt does otherwise on purpose: no option makes it equal.
+    # What rs-adapt does otherwise on purpose, unless a protocol asks for it.
     BY_DESIGN = "by design"
     # Equal in effect for the sizes at hand, or no part of the result.
     NO_EFFECT = "no effect"
@@ -41,7 +41,12 @@ KEYS: tuple[Key, ...] = (
     # What is scored, and how.
     *_group("another bench: the scores are of other images", "cell.bench"),
     *_group("another setting: the target was seen in another way", "cell.setting"),
-    *_group("the mean is over other classes, or in another order", "bench.classes", "model.decode_head.num_classes"),
+    *_group(
+        "the mean is over other classes, or in another order",
+        "bench.classes",
+        "protocol.classes",
+        "model.decode_head.num_classes",
+    ),
     *_group("label values mean other classes", "bench.reduce_zero_label", "bench.ignore_index"),
     *_group(
         "the same weights predict other maps",
@@ -50,6 +55,7 @@ KEYS: tuple[Key, ...] = (
         "bench.inference.crop_px",
         "bench.inference.stride_px",
     ),
+    *_group("the averaged teacher is scored on one side, the student on the other", "protocol.weights"),
     # What trains, and how long.
     *_group("another method", "cell.method"),
     *_group("another backbone", "backbone.name", "backbone.embed_dim", "backbone.depth", "backbone.patch_px"),
@@ -105,6 +111,7 @@ KEYS: tuple[Key, ...] = (
     ),
     *_group(
         "the target is learnt from otherwise",
+        "protocol.unlabelled_split",
         "strategy.warmup_iters",
         "strategy.mix_weight",
         "strategy.ema_decay",
@@ -131,10 +138,11 @@ KEYS: tuple[Key, ...] = (
     *_group("the best score is the best of another number of evaluations", "bench.schedule.eval_every"),
     *_group("other rounding", "runtime.precision"),
     *_group(
-        "crops of the target are drawn by its labels where this is below 1",
+        "crops of the target are drawn by its labels where this is below 1, as --protocol paper does",
         "train_dataloader.dataset.unlabelled.cat_max_ratio",
         weight=Weight.BY_DESIGN,
     ),
     *_group("another seed: a replicate", "randomness.seed", weight=Weight.REPLICATE),
+    *_group("scores are compared by their own selection", "protocol.name", weight=Weight.NO_EFFECT),
     *_group("other rounding from run to run", "env_cfg.cudnn_benchmark", weight=Weight.NO_EFFECT),
 )

@@ -52,7 +52,8 @@ class Record:
         last_pct: mIoU of the last weights where it was scored apart from `evaluations`.
         best_given: mIoU and iteration of the best evaluation where a result says it, which `evaluations` may lack.
         tested_apart: whether `last_pct` is of other tiles (test) than `evaluations` (validation).
-        interval_pct: bootstrap interval of that score.
+        interval_pct: bootstrap interval of the run's result, which is `interval_of_pct`.
+        interval_of_pct: mIoU of the result, whichever checkpoint that is.
         cell: names of the cell, for a run of ours.
         remarks: what a reader should know about the record.
     """
@@ -69,6 +70,7 @@ class Record:
     best_given: tuple[float, int] | None = None
     tested_apart: bool = False
     interval_pct: tuple[float, float] | None = None
+    interval_of_pct: float | None = None
     cell: dict[str, Any] | None = None
     remarks: tuple[str, ...] = ()
 

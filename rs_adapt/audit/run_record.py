@@ -62,6 +62,7 @@ def read_run(folder: Path) -> Record:
         best_given=best,
         tested_apart=any(name.startswith("bench.target.test.") for name in others),
         interval_pct=interval,
+        interval_of_pct=result.get("miou_pct") if result else None,
         cell=cell,
         remarks=remarks,
     )
@@ -77,9 +78,13 @@ def _evaluation(line: dict[str, Any]) -> Evaluation:
 
 
 def _headline(result: dict[str, Any]) -> tuple[float | None, tuple[float, float] | None]:
-    """MIoU of the last weights in percent, and its bootstrap interval where the result has one."""
+    """MIoU of the last weights in percent, and the bootstrap interval of the result where it has one.
+
+    The result need not be that of the last weights: a protocol may say otherwise.
+    """
     selected = (result.get("selections") or {}).get("last") or {}
-    miou = selected.get("miou_pct", result.get("miou_pct"))
+    headline = result.get("miou_pct") if result.get("headline", "last") == "last" else None
+    miou = selected.get("miou_pct", headline)
     interval = result.get("interval") or {}
     low, high = interval.get("low"), interval.get("high")
     return miou, (float(low), float(high)) if low is not None and high is not None else None

@@ -61,36 +61,36 @@ class ScoreCheck:
 
 
 def find_spread(
-    run: Record, reference: Record | None, rows: Sequence[PublishedRow], *, there_pct: float, selection: str, bench: str
+    run: Record, reference: Record | None, rows: Sequence[PublishedRow], *, there_pct: float, bench: str
 ) -> Spread:
-    """Return the range for a reference's score: seeds, else the run's interval, else the reference's late evaluations.
+    """Return the range for a reference's score: the published seeds, if there are some.
 
-    Where none of them is known, the widest range over seeds that anybody published for the bench, or for any.
+    Else as wide as the run's bootstrap interval and the reference's late evaluations, what is known of them; else the
+    widest range over seeds that anybody published for the bench, or for any.
 
     Args:
         run: the run that is verified.
         reference: the log, if there is one.
-        rows: published scores of the same cell and selection.
+        rows: the published score that is compared, if there is one.
         there_pct: the reference's score.
-        selection: "last" or "oracle".
         bench: the run's bench; empty where it is not known.
     """
     if seeds := [score for row in rows for score in row.seeds_pct]:
         text = f"the {len(seeds)} published seeds"
         return Spread(low=min(seeds), high=max(seeds), basis=text, of_seeds=True)
-    if run.interval_pct and run.last:
+    ranges, bases = [], []
+    if run.interval_pct and run.interval_of_pct is not None:
         # Around the reference's score, as wide as the run's own interval is around its score.
-        low, high = (there_pct - (end - run.last[0]) for end in reversed(run.interval_pct))
-        text = "one seed, so the spread is unknown; as wide as the run's own bootstrap interval"
-        if selection == "last":
-            text += f" [{run.interval_pct[0]:.2f}, {run.interval_pct[1]:.2f}]"
-        return Spread(low=low, high=high, basis=text, of_seeds=False)
-    late = _late(reference) if reference else []
-    if len(late) >= 2:
-        text = f"one seed, so the spread is unknown; the reference's own last {len(late)} evaluations"
+        ranges += [there_pct - (end - run.interval_of_pct) for end in run.interval_pct]
+        low, high = run.interval_pct
+        bases.append(f"the run's own bootstrap interval [{low:.2f}, {high:.2f}] of {run.interval_of_pct:.2f}")
+    if reference and (late := _late(reference)):
         # The score itself may have been chosen before them.
-        scores = [*late, there_pct]
-        return Spread(low=min(scores), high=max(scores), basis=text, of_seeds=False)
+        ranges += [*late, there_pct]
+        bases.append(f"the reference's own last {len(late)} evaluations")
+    if ranges:
+        text = f"one seed, so the spread is unknown; as wide as {' and '.join(bases)}"
+        return Spread(low=min(ranges), high=max(ranges), basis=text, of_seeds=False)
     width, row = seed_spread(bench)
     text = (
         f"one seed, so the spread is unknown; {width:.2f} points to both sides, the range of the "

@@ -78,7 +78,7 @@ def verify_against_log(run: Record, reference: Record) -> Verification:
         here = run.last if selection == "last" else run.best
         if here is None or there is None:
             continue
-        spread = find_spread(run, reference, (), there_pct=there[0], selection=selection, bench=bench)
+        spread = find_spread(run, reference, (), there_pct=there[0], bench=bench)
         scores.append(_score(selection, here, there, spread, reference.name))
     return _verified(run, reference, scores, word="the log's", remarks=remarks)
 
@@ -104,7 +104,7 @@ def verify_against_paper(run: Record) -> Verification:
         here = run.best if selection == "oracle" else run.last
         if here is None:
             continue
-        spread = find_spread(run, reference, [row], there_pct=row.miou_pct, selection=selection, bench=names["bench"])
+        spread = find_spread(run, reference, [row], there_pct=row.miou_pct, bench=names["bench"])
         scores.append(_score(selection, here, (row.miou_pct, row.iteration), spread, row.source))
     remarks = [f"{row.table}: {text}" for row in rows for text in (row.issue, row.note) if text]
     others = tuple(row for row in rows if row not in main)

@@ -102,7 +102,7 @@ def test_interval_of_the_run_is_the_spread_where_one_seed_is_known(
     # 53.0 - 1.5 to 53.0 + 1.25 around 54.0, turned round: what the log's score allows the run's to be.
     assert (last.spread.low, last.spread.high) == pytest.approx((52.75, 55.5))
     assert "one seed, so the spread is unknown" in last.spread.basis
-    assert "[51.50, 54.25]" in last.spread.basis
+    assert "[51.50, 54.25] of 53.00" in last.spread.basis
     assert last.within
     assert not last.spread.of_seeds
     assert not of_log(write_run(name="far", scores=here, interval=(52.8, 53.2)), write_log()).consistent
@@ -110,8 +110,8 @@ def test_interval_of_the_run_is_the_spread_where_one_seed_is_known(
 
 def test_published_seeds_are_the_spread_where_there_are_some() -> None:
     rows = [row for row in published_rows() if row.seeds_pct and row.bench == "isprs_p2v"]
-    run = Record(name="run", last_pct=63.0, interval_pct=(50.0, 70.0))
-    spread = find_spread(run, None, rows, there_pct=63.23, selection="unknown", bench="isprs_p2v")
+    run = Record(name="run", last_pct=63.0, interval_pct=(50.0, 70.0), interval_of_pct=63.0)
+    spread = find_spread(run, None, rows, there_pct=63.23, bench="isprs_p2v")
     assert (spread.low, spread.high, spread.of_seeds) == (62.91, 63.77, True)
     assert spread.basis == "the 3 published seeds"
 
@@ -138,6 +138,17 @@ def test_selections_of_a_result_are_read_where_it_has_them(write_run: Write, wri
     (run / "result.json").write_text(json.dumps(result))
     last, best = of_log(run, write_log()).scores
     assert (last.here_pct, best.here_pct, best.here_iteration) == (53.9, 54.1, 18000)
+
+
+def test_result_of_another_selection_is_not_taken_for_the_last(write_run: Write, write_log: Write) -> None:
+    run = write_run(last=58.0, interval=(57.0, 59.0))
+    result = json.loads((run / "result.json").read_text()) | {"headline": "oracle", "oracle": None}
+    result["selections"] = {"last": {"miou_pct": 53.0, "iter": 20000}, "oracle": {"miou_pct": 58.0, "iter": 6000}}
+    (run / "result.json").write_text(json.dumps(result))
+    last, best = of_log(run, write_log()).scores
+    assert (last.here_pct, best.here_pct, best.here_iteration) == (53.0, 58.0, 6000)
+    assert (last.spread.low, last.spread.high) == (53.0, 55.0)
+    assert "[57.00, 59.00] of 58.00" in last.spread.basis
 
 
 def test_unfinished_run_says_so(write_run: Write, write_log: Write) -> None:
