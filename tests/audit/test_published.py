@@ -47,8 +47,8 @@ IOU_AT_BEST = {
 }
 
 
-def of_our_cell(run: PublishedRun) -> Record:
-    cfg = compose(resolve_cell(run.bench, setting=run.setting))
+def of_our_cell(run: PublishedRun, protocol: str | None = None) -> Record:
+    cfg = compose(resolve_cell(run.bench, setting=run.setting, protocol=protocol))
     facts, others, ours = read_config(to_python(cfg), where="the cell")
     return Record(name="ours", facts=facts, others=others, ours=ours)
 
@@ -85,6 +85,13 @@ def test_our_cells_have_the_published_configuration(run: PublishedRun) -> None:
     )
     assert {one.key for one in check.differences} <= known
     assert not [one for one in check.differences if one.weight is Weight.MATTERS]
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_with_the_papers_protocol_nothing_is_left_that_has_an_effect(run: PublishedRun) -> None:
+    check = compare_configurations(of_our_cell(run, "paper"), run.record)
+    assert check is not None
+    assert {one.weight for one in check.differences} <= {Weight.NO_EFFECT}
 
 
 @pytest.fixture(scope="module")
