@@ -109,7 +109,9 @@ def run(bench: str, row: dict[str, Any], seed: int, work_dir: Path, data_root: P
     return {
         "seed": seed,
         "miou_pct": result["miou_pct"],
-        "oracle_pct": result["oracle"]["miou_pct"],
+        # Of the validation tiles that it was chosen on.
+        "oracle_pct": result["selections"]["oracle"]["value"],
+        "protocol": f"{result['protocol']['name']}-{result['protocol']['version']}",
         "iou_pct": result["iou_pct"],
         "minutes": round(result["train_s"] / 60, 2),
         "adapter_parameters": result["parameters"].get("adapter"),

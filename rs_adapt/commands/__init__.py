@@ -17,6 +17,7 @@ from rs_adapt.commands.inspect import inspect
 from rs_adapt.commands.list import list_values
 from rs_adapt.commands.score import score
 from rs_adapt.commands.show import show
+from rs_adapt.commands.submit import submit
 from rs_adapt.commands.train import train
 from rs_adapt.commands.verify import verify
 from rs_adapt.commands.weights import weights_app
@@ -41,6 +42,7 @@ app.command("export")(export)
 app.command("inspect")(inspect)
 app.command("list")(list_values)
 app.command("show")(show)
+app.command("submit")(submit)
 app.command("cost")(cost)
 app.command("doctor")(doctor)
 app.command("verify")(verify)
