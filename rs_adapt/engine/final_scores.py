@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -19,6 +20,7 @@ from rs_adapt.engine.run_folder import CONFUSIONS_DIR, PACKS_DIR
 from rs_adapt.engine.selection import Choice, choose
 from rs_adapt.engine.selection_hook import pack_dir, val_confusions
 from rs_adapt.engine.state import load_trained_tensors
+from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.metrics.per_image import PerImage
 
 
@@ -67,7 +69,7 @@ def score_selections(cfg: Any, run_dir: Path, segmentor: nn.Module) -> Selection
         segmentor: on the device; it is left with the weights of the result.
 
     Raises:
-        CheckpointMismatch: A kept pack was damaged meanwhile.
+        CheckpointMismatch: A kept pack is missing or damaged.
     """
     choices = choose(read_metrics(run_dir), cfg=cfg)
     headline = str(cfg.protocol.selection)
@@ -114,4 +116,11 @@ def _scored(cfg: Any, run_dir: Path, segmentor: nn.Module, iteration: int) -> Pe
 
 def _load(run_dir: Path, segmentor: nn.Module, iteration: int) -> None:
     path = pack_dir(run_dir, iteration) / TENSORS_FILE
-    load_trained_tensors(segmentor, load_file(path), str(path))
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointMismatch(
+            f"the weights of iteration {iteration} in {path} cannot be read ({error}). They are needed until the "
+            "run has its result: train again with --overwrite."
+        ) from error
+    load_trained_tensors(segmentor, tensors, str(path))

@@ -108,8 +108,12 @@ def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks
         except NonFiniteLoss as error:
             raise _save_and_explain(runner, run_dir, error) from error
     train_s = time.perf_counter() - started_s
-    # Also a run that several processes train is scored by the first one alone.
-    selections = score_selections(cfg, run_dir, segmentor)
+    with explained(run_dir):
+        try:
+            selections = score_selections(cfg, run_dir, segmentor)
+        except KeyboardInterrupt as stop:
+            # The state after the last iteration is on disk, and so are the weights that are scored.
+            raise Interrupted(cfg.train_cfg.max_iters) from stop
     result = make_result(
         cfg,
         record=record,
@@ -120,9 +124,10 @@ def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks
     )
     save_packs(run_dir, segmentor, make_manifest(cfg, record=record, result=result, base_sha256=base_sha256), result)
     write_json(run_dir / RESULT_FILE, result)
-    tidy(run_dir, selections)
-    # The pack and the result are complete; the optimizer's state is no longer needed.
+    # The pack and the result are complete; the optimizer's state is no longer needed. It goes first: as long as it is
+    # there, the run can be resumed, and then it needs what is tidied away.
     (run_dir / STATE_FILE).unlink(missing_ok=True)
+    tidy(run_dir, selections)
     scored = selections.scores.get(selections.iteration)
     return {"result": result, "matrix": None if scored is None else scored.total_KK()}
 

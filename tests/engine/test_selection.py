@@ -13,12 +13,13 @@ import torch
 from safetensors.torch import load_file
 
 from rs_adapt.config import compose, resolve_cell
+from rs_adapt.engine import final_scores
 from rs_adapt.engine.checkpoint import load_model, recompose
 from rs_adapt.engine.metrics_hook import read_metrics
 from rs_adapt.engine.selection import choose
 from rs_adapt.engine.state_hook import Interrupted
 from rs_adapt.engine.train import train
-from rs_adapt.errors import UnknownName
+from rs_adapt.errors import CheckpointMismatch, UnknownName
 from rs_adapt.metrics import scores_of
 from rs_adapt.metrics.per_image import PerImage
 from rs_adapt.report.evaluation import score_checkpoint
@@ -163,6 +164,43 @@ def test_an_interrupted_run_keeps_and_tells_the_same(run_of, tiny_cell, tmp_path
     for name in files[0]:
         one, other = (load_file(run / name) for run in (straight, tmp_path / "parts"))
         assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_a_stop_while_the_selections_are_scored_loses_nothing(
+    run_of, tiny_cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+) -> None:
+    _, _, result = run_of("dg", name="straight")
+    cfg, record = tiny_cell("dg", run="parts", overrides=WILD)
+    calls = []
+
+    def stopped(*arguments: Any) -> Any:
+        calls.append(arguments)
+        # In the middle: some files are written, others are not.
+        if len(calls) == 2:
+            raise stop
+        return scored(*arguments)
+
+    scored = final_scores._scored
+    monkeypatch.setattr(final_scores, "_scored", stopped)
+    with pytest.raises(Interrupted if stop is KeyboardInterrupt else SystemExit):
+        train(cfg, record=record, device="cpu")
+    assert not (tmp_path / "parts" / "result.json").exists()
+    assert train(cfg, record=record, device="cpu", resume=True)["result"]["selections"] == result["selections"]
+
+
+def test_weights_that_vanish_before_the_result_are_named(
+    tiny_cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg, record = tiny_cell("dg", iters=1)
+
+    def and_lose(lines: list[Line], *, cfg: Any) -> Any:
+        (tmp_path / "run" / "packs" / "iter1" / "adapter.safetensors").unlink()
+        return choose(lines, cfg=cfg)
+
+    monkeypatch.setattr(final_scores, "choose", and_lose)
+    with pytest.raises(CheckpointMismatch, match=r"weights of iteration 1 .* cannot be read"):
+        train(cfg, record=record, device="cpu")
 
 
 def test_the_papers_protocol_reports_the_oracle(run_of) -> None:
