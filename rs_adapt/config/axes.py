@@ -136,7 +136,7 @@ def check_ownership(content: Mapping[str, Any], axis: str, file: Path) -> None:
         ConfigError: names the file, the key and its owner.
     """
     for key in _claimed_keys(content, ""):
-        owner = _owner(key)
+        owner = owner_of(key)
         if owner != axis:
             home = f"belongs to the {owner} files (configs/{owner}/)" if owner else "belongs to no axis"
             allowed = ", ".join(_OWNED_BY_AXIS[axis])
@@ -153,7 +153,8 @@ def _claimed_keys(content: Mapping[str, Any], prefix: str) -> Iterator[str]:
             yield key
 
 
-def _owner(key: str) -> str | None:
+def owner_of(key: str) -> str | None:
+    """Return the axis that owns a dotted key, None where the wiring makes it."""
     parts = key.split(".")
     prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     return next((OWNER[prefix] for prefix in prefixes if prefix in OWNER), None)
