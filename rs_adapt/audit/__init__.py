@@ -1,1 +1,1 @@
-"""Runs held against what they claim: published logs and tables. Nothing here trains, and no file is executed."""
+"""Runs and configurations held against what they claim. Nothing here trains, and no file is executed."""

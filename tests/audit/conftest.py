@@ -1,4 +1,4 @@
-"""Runs of ours that nobody trained, and logs in mmengine's format, written for the tests."""
+"""Runs of ours that nobody trained, logs in mmengine's format, and what lint finds, written for the tests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+import rs_adapt
+from rs_adapt.audit.lint import lint
+from rs_adapt.audit.lint_finding import Finding
+from rs_adapt.audit.lint_sources import of_cell, of_path
 from rs_adapt.config import compose, resolve_cell, to_python
 
 WriteRun = Callable[..., Path]
@@ -189,3 +193,90 @@ def write_log(tmp_path: Path) -> WriteLog:
         return path
 
     return write
+
+
+# First published image id of each part: ids tell domain and split, so no scene is in two of them.
+FIRST_ID = {"rural/train": 0, "urban/train": 1366, "rural/val": 2522, "urban/val": 3514}
+
+MakeRun = Callable[..., Path]
+
+
+class Found(list[Finding]):
+    """Findings with short questions."""
+
+    @property
+    def serious(self) -> list[tuple[str, str]]:
+        """Level and rule of all errors and warnings."""
+        return [(one.level, one.rule) for one in self if one.level != "note"]
+
+    def only(self, rule: str) -> Finding:
+        """The one finding of a rule."""
+        (found,) = (one for one in self if one.rule == rule)
+        return found
+
+
+@pytest.fixture
+def lint_cell() -> Callable[..., Found]:
+    """Return a function that lints a cell; tiles are looked at where a data root is given."""
+
+    def run(bench: str, *texts: str, data_root: Path | None = None, **axes: Any) -> Found:
+        subject = of_cell(resolve_cell(bench, **axes), texts=texts, data_root=data_root)
+        return Found(lint(subject, data=data_root is not None))
+
+    return run
+
+
+@pytest.fixture
+def lint_path() -> Callable[..., Found]:
+    """Return a function that lints a run or a config; tiles are looked at where a data root is given."""
+
+    def run(path: Path, *, data_root: Path | None = None) -> Found:
+        return Found(lint(of_path(path, data_root=data_root), data=data_root is not None))
+
+    return run
+
+
+@pytest.fixture
+def edit() -> Callable[..., int]:
+    """Return a function that replaces the one place of a text in a file, and gives its line."""
+
+    def run(file: Path, old: str, new: str) -> int:
+        text = file.read_text()
+        assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
+        file.write_text(text.replace(old, new))
+        return text[: text.index(old)].count("\n") + 1
+
+    return run
+
+
+@pytest.fixture
+def loveda_tiles(loveda_root: Path) -> Path:
+    """Give the random tiles of LoveDA's layout the ids of their parts."""
+    for part, first in FIRST_ID.items():
+        for kind in ("img_dir", "ann_dir"):
+            for path in sorted((loveda_root / "loveda" / part / kind).iterdir(), reverse=True):
+                path.rename(path.with_stem(str(first + int(path.stem))))
+    return loveda_root
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """Return a function that writes the files of a finished run of a LoveDA cell, as `train` does, without training."""
+
+    def make(*texts: str, name: str = "run", bench: str = "loveda-da", **axes: Any) -> Path:
+        from rs_adapt.engine.results import protocol_facts
+
+        folder = tmp_path / name
+        folder.mkdir()
+        cfg = compose(resolve_cell(bench, **axes), overrides=texts, data_root=tmp_path / "data", work_dir=folder)
+        options = {"overrides": list(texts), "data_root": cfg.data_root, "weights": None, "device": "cpu"}
+        environment = {"rs_adapt": rs_adapt.__version__, "git": {"commit": "0" * 40, "dirty": False}}
+        record = {"cell": dict(cfg.cell), "options": options, "environment": environment}
+        split = " ".join(cfg.test_dataloader.dataset.name.split("/")[-2:])
+        result = record | {"protocol": protocol_facts(cfg, report_split=split, selection=cfg.protocol.selection)}
+        (folder / "config.py").write_text(to_python(cfg))
+        (folder / "cell.json").write_text(json.dumps(record))
+        (folder / "result.json").write_text(json.dumps(result))
+        return folder
+
+    return make

@@ -1,0 +1,106 @@
+"""Lint: what a configuration or a run does that makes its score another one than it says.
+
+Rules are functions of a subject; `RULES` is the table of them. Nothing is executed, trained or written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from rs_adapt.audit.lint_classes import band_order, class_list, inference_mode
+from rs_adapt.audit.lint_data import broken_tiles, data_not_checked, label_values, tile_in_train_and_val
+from rs_adapt.audit.lint_deviations import deviates_from_bench, deviates_from_protocol, tuned_on_target_labels
+from rs_adapt.audit.lint_finding import LEVELS, Finding, Rule
+from rs_adapt.audit.lint_run import (
+    config_was_edited,
+    other_code,
+    result_differs_from_config,
+    run_not_finished,
+    weights_of_another_run,
+)
+from rs_adapt.audit.lint_subject import Subject
+from rs_adapt.audit.lint_target import (
+    selection_on_target_labels,
+    target_images_in_generalization,
+    target_labels_in_training,
+    val_is_test,
+)
+from rs_adapt.errors import ConfigError
+
+Progress = Callable[[str, int, int], None]
+
+RULES: tuple[Rule, ...] = tuple(
+    Rule(check=check)
+    for check in (
+        target_labels_in_training,
+        target_images_in_generalization,
+        val_is_test,
+        selection_on_target_labels,
+        class_list,
+        band_order,
+        label_values,
+        tile_in_train_and_val,
+        broken_tiles,
+        inference_mode,
+        deviates_from_protocol,
+        deviates_from_bench,
+        config_was_edited,
+        result_differs_from_config,
+        weights_of_another_run,
+        tuned_on_target_labels,
+        other_code,
+        run_not_finished,
+        data_not_checked,
+    )
+)
+
+
+def lint(subject: Subject, *, data: bool = True, on_progress: Progress | None = None) -> list[Finding]:
+    """Return all findings, errors first.
+
+    Args:
+        subject: from `rs_adapt.audit.lint_sources`.
+        data: whether the tiles are looked at, as far as they are there.
+        on_progress: called with (what, done, total) while they are.
+
+    Raises:
+        ConfigError: the configuration lacks a key, or holds one of another kind than rs-adapt's have.
+        DataError: the index of prepared tiles is damaged.
+    """
+    try:
+        if data:
+            # It loads what cuts tiles; without tiles nothing heavy is needed.
+            from rs_adapt.audit.lint_tiles import look
+
+            looked = replace(subject, seen=look(subject, on_progress))
+        else:
+            looked = replace(subject, why_unseen="the tiles were not looked at (--no-data)")
+        found = list(_findings(looked))
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{subject.title} cannot be linted: a key is missing or of another kind ({error!r}). `rs-adapt show` "
+            "prints what a config holds."
+        ) from error
+    return sorted(found, key=lambda one: LEVELS.index(one.level))
+
+
+def is_clean(findings: Sequence[Finding]) -> bool:
+    """Whether nothing was found but notes."""
+    return all(one.level == "note" for one in findings)
+
+
+def _findings(subject: Subject) -> Iterator[Finding]:
+    for rule in RULES:
+        for hit in rule.check(subject):
+            file, line = (hit.file, None) if hit.file else subject.origin(hit.key)
+            yield Finding(
+                level=hit.level,
+                rule=rule.id,
+                file=file,
+                line=line,
+                key=hit.key,
+                found=hit.found,
+                consequence=hit.consequence,
+                remedy=hit.remedy,
+            )

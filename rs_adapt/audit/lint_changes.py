@@ -1,0 +1,117 @@
+"""Where two resolved configurations differ, apart from places on a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+ABSENT = "(not there)"
+_MACHINE = {"work_dir", "data_root", "prepared_dir"}
+# Keys that change how fast or how loud a run is, and no score.
+_NO_SCORE_STARTS = ("runtime.num_workers", "log_", "visualizer", "env_cfg.mp_cfg", "default_hooks.logger")
+_NO_SCORE_ENDS = (".num_workers", ".persistent_workers", ".how_to_get", ".title")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A dotted key, what stands there, and what stood there before."""
+
+    key: str
+    now: Any
+    before: Any
+
+
+def moves_scores(key: str) -> bool:
+    """Whether a change of a dotted key can change a score."""
+    return not key.startswith(_NO_SCORE_STARTS) and not key.endswith(_NO_SCORE_ENDS)
+
+
+def lookup(tree: Any, key: str) -> Any:
+    """Return the value at a dotted key, `ABSENT` where there is none; a strategy may stand around the segmentor."""
+    for name in (key, key.replace("model.", "model.segmentor.", 1)) if key.startswith("model.") else (key,):
+        node = tree
+        for part in name.split("."):
+            if isinstance(node, Mapping) and part in node:
+                node = node[part]
+            elif isinstance(node, list | tuple) and part.isdigit() and int(part) < len(node):
+                node = node[int(part)]
+            else:
+                break
+        else:
+            return node
+    return ABSENT
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, lists and tuples being alike."""
+    return bool(_plain(one) == _plain(other))
+
+
+def comparable(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration without what only says where things lie on a machine."""
+    places = {
+        str(tree.get(key)): f"<{key}>"
+        # The longer path first: tiles may be prepared below the data root.
+        for key in sorted(("prepared_dir", "data_root"), key=lambda key: -len(str(tree.get(key))))
+        if tree.get(key)
+    }
+    kept = {key: value for key, value in tree.items() if key not in _MACHINE}
+    named: dict[str, Any] = _named_weights(moved(kept, places))
+    return named
+
+
+def moved(value: Any, places: Mapping[str, str]) -> Any:
+    """Return a tree in which paths at or below the keys of `places` start with what stands there instead."""
+    if isinstance(value, Mapping):
+        return {key: moved(item, places) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(moved(item, places) for item in value)
+    if isinstance(value, str):
+        for place, name in places.items():
+            if value == place or value.startswith(f"{place}/"):
+                return name + value[len(place) :]
+    return value
+
+
+def differences(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[Change]:
+    """Return the keys in which two configurations differ, in order of the first."""
+    return [
+        Change(key=key, now=a, before=b)
+        for key, a, b in _pairs(now, before, "")
+        # A bench of one's own is compared by what its file says, not by where the file lies.
+        if not key.endswith(".how_to_get") and not (key == "cell.bench" and str(a).endswith((".toml", ".json")))
+    ]
+
+
+def _pairs(now: Any, before: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
+    dot = f"{key}." if key else ""
+    if isinstance(now, Mapping) and isinstance(before, Mapping):
+        for name in dict.fromkeys([*now, *before]):
+            yield from _pairs(now.get(name, ABSENT), before.get(name, ABSENT), f"{dot}{name}")
+    elif _tables(now) and _tables(before) and len(now) == len(before):
+        for index, (one, other) in enumerate(zip(now, before, strict=True)):
+            yield from _pairs(one, other, f"{dot}{index}")
+    elif not same(now, before):
+        yield key, now, before
+
+
+def _tables(value: Any) -> bool:
+    return isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _named_weights(value: Any) -> Any:
+    """Return a tree in which base weights are told by the name of their file: each machine has its own folder."""
+    if isinstance(value, Mapping):
+        return {
+            key: PurePath(item).name if key == "weights" and isinstance(item, str) else _named_weights(item)
+            for key, item in value.items()
+        }
+    return [_named_weights(item) for item in value] if isinstance(value, list | tuple) else value

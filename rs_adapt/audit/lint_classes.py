@@ -1,0 +1,213 @@
+"""Rules on what numbers stand for: classes, bands, and the size at which tiles are predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rs_adapt.audit.lint_changes import same
+from rs_adapt.audit.lint_finding import Hit
+from rs_adapt.audit.lint_folders import folder_facts, letters
+from rs_adapt.audit.lint_subject import ROLES, Subject
+from rs_adapt.datasets.manifest import load_manifest, manifest_names
+from rs_adapt.datasets.places import region_of
+
+_AS_BENCH = "Give the classes of the bench, in its order."
+
+
+def class_list(subject: Subject) -> Iterator[Hit]:
+    """Classes in another order, number or under other names than in the data manifest, the bench, head or evaluator."""
+    bench, cfg = subject.cfg["bench"], subject.cfg
+    classes = list(bench["classes"])
+    yield from _against_manifests(bench, classes)
+    for role, dataset in subject.datasets():
+        place = ROLES[role]
+        if list(dataset["classes"]) != classes:
+            yield _other_classes(f"{place}.classes", dataset["classes"], classes)
+        if len(dataset["palette"]) != len(dataset["classes"]):
+            yield _number(f"{place}.palette", f"{len(dataset['palette'])} colours", len(dataset["classes"]))
+        labels = [step for step in dataset["pipeline"] if step["type"].rpartition(".")[2] == "LoadAnnotations"]
+        for key in ("reduce_zero_label", "ignore_index"):
+            values = [dataset[key], *(step[key] for step in labels if key in step)]
+            if any(value != bench[key] for value in values):
+                yield Hit(
+                    level="error",
+                    key=f"{place}.{key}",
+                    found=f"{', '.join(map(str, values))}, and bench.{key} is {bench[key]}",
+                    consequence="Label values are shifted against the class list, so every class is another one.",
+                    remedy=f"Set it to {bench[key]}.",
+                )
+    if len(bench["palette"]) != len(classes):
+        yield _number("bench.palette", f"{len(bench['palette'])} colours", len(classes))
+    for key in ("val_evaluator", "test_evaluator"):
+        evaluator = cfg.get(key)
+        if evaluator and list(evaluator.get("classes", classes)) != classes:
+            yield _other_classes(f"{key}.classes", evaluator["classes"], classes)
+        scored = evaluator and evaluator.get("scored", "all")
+        if evaluator and scored != cfg["protocol"]["classes"]:
+            yield Hit(
+                level="error",
+                key=f"{key}.scored",
+                found=f"{scored}, and protocol.classes is {cfg['protocol']['classes']}",
+                consequence="The mean is over other classes than the result states.",
+                remedy="Choose the classes of the mean with protocol.classes.",
+            )
+    head = subject.segmentor["decode_head"]
+    if head["num_classes"] != len(classes):
+        yield _number("model.decode_head.num_classes", str(head["num_classes"]), len(classes))
+    trained = (subject.run and subject.run.manifest) or {}
+    if subject.run and trained.get("classes") and list(trained["classes"]) != classes:
+        yield _other_classes("bench.classes", classes, trained["classes"], whose="the run's pack")
+
+
+def _against_manifests(bench: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Hit]:
+    names = [bench["data"]] if isinstance(bench["data"], str) else list(bench["data"])
+    shift = 1 if bench["reduce_zero_label"] else 0
+    stored = {index + shift: name for index, name in enumerate(classes)}
+    for name in names:
+        if name not in manifest_names():
+            continue
+        wanted = {one.value: one.name for one in load_manifest(name).classes if not one.ignored}
+        if stored == wanted:
+            continue
+        value = next(value for value in sorted({*stored, *wanted}) if stored.get(value) != wanted.get(value))
+        yield Hit(
+            level="error",
+            key="bench.classes",
+            found=f"label value {value} is {stored.get(value, 'no class')}, in data/{name}.toml "
+            f"{wanted.get(value, 'no class')}",
+            consequence="Scores stand beside the wrong names, and classes that others report are not these.",
+            remedy=f"Give them in the order of their values: {', '.join(wanted[key] for key in sorted(wanted))}.",
+        )
+
+
+def _other_classes(key: str, found: Sequence[str], classes: Sequence[str], whose: str = "bench.classes") -> Hit:
+    return Hit(
+        level="error",
+        key=key,
+        found=f"{', '.join(found)}; in {whose} {', '.join(classes)}",
+        consequence="Index k means another class here than there, so labels, predictions and names do not belong "
+        "together.",
+        remedy=_AS_BENCH,
+    )
+
+
+def _number(key: str, found: str, wanted: int) -> Hit:
+    return Hit(
+        level="error",
+        key=key,
+        found=f"{found}, and there are {wanted} classes",
+        consequence="A class has no output, name or colour of its own, or one too many.",
+        remedy=_AS_BENCH,
+    )
+
+
+def band_order(subject: Subject) -> Iterator[Hit]:
+    """Bands that are not those of the folder's manifest or its `prepared.json`; bands that differ between regions."""
+    bench = subject.cfg["bench"]
+    told: set[str] = set()
+    for role, dataset in subject.datasets():
+        region = region_of(bench, dataset["name"])
+        place = subject.shown(dataset["img_dir"])
+        known = folder_facts(place)
+        bands = region.get("bands") or (known and known.bands)
+        side = "target" if region is bench["target"] else "source"
+        for file, other in (
+            (f"data/{known.manifest}.toml", known.bands) if known else ("", ""),
+            (_prepared_file(place), _prepared_bands(subject, place)),
+        ):
+            if bands and other and bands != other and f"{side}{other}" not in told:
+                told.add(f"{side}{other}")
+                yield Hit(
+                    level="error",
+                    key=f"bench.{side}.bands" if region.get("bands") else f"{ROLES[role]}.img_dir",
+                    found=f"{bands}, and {file} says {other} for {place}",
+                    consequence="Channels hold other bands than the bench says, so the shift is another one and the "
+                    "score does not compare.",
+                    remedy="Name the folder with the bench's bands, or prepare it again.",
+                )
+    one, other = bench["source"].get("bands"), bench["target"].get("bands")
+    # Where the target's own labels are learnt from, the source is not looked at.
+    if one and other and one != other and subject.setting != "ss":
+        yield Hit(
+            level="note",
+            key="bench.target.bands",
+            found=f"source {one}, target {other}",
+            consequence="Region and bands change together, so the score does not compare with benches of equal bands.",
+            remedy="State both bands beside the score.",
+        )
+
+
+def _prepared_file(place: str) -> str:
+    return f"{place.partition('/')[0]}/prepared.json"
+
+
+def _prepared_bands(subject: Subject, place: str) -> str:
+    """Bands that the folder's record of preparation tells, if it is there."""
+    if subject.seen is None:
+        return ""
+    from rs_adapt.datasets.originals.journal import read_marker
+
+    marker = read_marker(subject.root / place.partition("/")[0])
+    return letters(marker[0]["bands"]) if marker and "bands" in marker[0] else ""
+
+
+def inference_mode(subject: Subject) -> Iterator[Hit]:
+    """Windows other than the protocol's or the bench's, windows that skip pixels, scored tiles that are shrunk."""
+    cfg, test_cfg = subject.cfg, subject.segmentor["test_cfg"]
+    knobs, wanted = cfg["bench"]["inference"], cfg["protocol"]["inference"]
+    mode = test_cfg["mode"]
+    for key, other in (("protocol.inference", wanted), ("bench.inference.mode", knobs["mode"])):
+        if other and other != mode:
+            yield Hit(
+                level="warning",
+                key="model.test_cfg.mode",
+                found=f"{mode}, and {key} is {other}",
+                consequence="Tiles larger than a window are predicted in another way than the result states.",
+                remedy=f"Predict as stated: {other}.",
+            )
+    if mode == "slide":
+        crop, stride = test_cfg["crop_size"], test_cfg["stride"]
+        if any(step > side for step, side in zip(stride, crop, strict=True)):
+            yield Hit(
+                level="error",
+                key="model.test_cfg.stride",
+                found=f"windows of {crop[0]} px every {stride[0]} px",
+                consequence="Pixels between the windows get no prediction.",
+                remedy=f"A stride of 1 to {crop[0]}.",
+            )
+        if same(wanted or knobs["mode"], "slide") and not same(
+            [crop[0], stride[0]], [knobs["crop_px"], knobs["stride_px"]]
+        ):
+            yield Hit(
+                level="warning",
+                key="model.test_cfg.crop_size",
+                found=f"windows of {crop[0]} px every {stride[0]} px, and bench.inference says {knobs['crop_px']} px "
+                f"every {knobs['stride_px']} px",
+                consequence="Tiles are predicted with another context than the result states.",
+                remedy="Predict as bench.inference states.",
+            )
+    yield from _shrunk(subject)
+
+
+def _shrunk(subject: Subject) -> Iterator[Hit]:
+    told = set()
+    for role in ("test", "val"):
+        dataset = subject.dataset(role)
+        if dataset is None or dataset["img_dir"] in told:
+            continue
+        told.add(dataset["img_dir"])
+        known = folder_facts(subject.shown(dataset["img_dir"]))
+        sides = {known.tile_px} if known else set()
+        if subject.seen is not None:
+            sides |= subject.seen.sides_px(dataset["img_dir"])
+        for number, step in enumerate(dataset["pipeline"]):
+            if step["type"] == "Resize" and step.get("scale") and max(sides, default=0) > max(step["scale"]):
+                yield Hit(
+                    level="warning",
+                    key=f"{ROLES[role]}.pipeline.{number}.scale",
+                    found=f"tiles of {max(sides)} px are shrunk to {max(step['scale'])} px before they are predicted",
+                    consequence="Small objects are lost before the model sees them; the score does not compare with "
+                    "one at the tiles' own size.",
+                    remedy=f"Predict at the tiles' own size: bench.inference.resize_px={max(sides)}.",
+                )

@@ -1,0 +1,216 @@
+"""Rules on tiles: in training and in a scored split, label values, damage. Those on content need the data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rs_adapt.audit.lint_finding import Hit, Level
+from rs_adapt.audit.lint_subject import ROLES, TRAINING, Subject
+from rs_adapt.datasets.checks import check_pair
+from rs_adapt.errors import DataError
+
+if TYPE_CHECKING:
+    from rs_adapt.audit.lint_tiles import Folder
+
+_SHOWN = 3
+_LEARNT = "Tiles that training has seen are scored, so the score is too high."
+_LEARNT_UNLABELLED = (
+    "Images that adaptation learnt from are scored, so the score does not compare with one on new tiles."
+)
+
+
+def tile_in_train_and_val(subject: Subject) -> Iterator[Hit]:
+    """A folder, a tile (by its pixels) or a scene (by its name) that is learnt from and scored."""
+    yield from _same_folders(subject)
+    yield from _declared_scenes(subject)
+    if subject.seen is not None:
+        yield from _equal_tiles(subject)
+        yield from _equal_scenes(subject)
+
+
+def label_values(subject: Subject) -> Iterator[Hit]:
+    """Label values on disk that are outside the class list, with their numbers of pixels."""
+    if (seen := subject.seen) is None:
+        return
+    for row, folder in zip(seen.found["sets"], seen.folders, strict=True):
+        outside = {value: count for value, count in row["values"].items() if int(value) not in seen.allowed}
+        if outside:
+            numbers = ", ".join(f"{value} ({count} pixels)" for value, count in outside.items())
+            yield Hit(
+                level="error",
+                file=folder.ann_dir,
+                key="bench.classes",
+                found=f"label values {numbers}; the first file is {_first_outside(subject, folder)}",
+                consequence="These pixels count as no class or as a wrong one, and a run stops at them.",
+                remedy=f"Mend the labels, or the class list: it allows {', '.join(map(str, seen.allowed))}.",
+            )
+
+
+def broken_tiles(subject: Subject) -> Iterator[Hit]:
+    """Images without label, labels without image, and files that cannot be read or do not fit together."""
+    if (seen := subject.seen) is None:
+        return
+    for row, folder in zip(seen.found["sets"], seen.folders, strict=True):
+        # Tiles of any side may be read: they are resized.
+        faults = [fault for fault in row["faults"] if not re.match(r"\d+ tile\(s\) of ", fault)]
+        if faults:
+            yield Hit(
+                level="error",
+                file=folder.img_dir,
+                key=f"{ROLES[folder.roles[0]]}.img_dir",
+                found=_some(faults),
+                consequence="A run stops at these tiles, or leaves them out.",
+                remedy="Replace or remove them; `rs-adapt data verify` lists all.",
+            )
+
+
+def data_not_checked(subject: Subject) -> Iterator[Hit]:
+    """Tiles that nobody looked at: the rules on their content were not run."""
+    seen, rules = subject.seen, "label-values, broken-tiles, and the same tile or scene in train and val"
+    if seen is None:
+        yield Hit(
+            level="note",
+            key="data_root",
+            file=str(subject.root),
+            found=subject.why_unseen,
+            consequence=f"Not run: {rules}.",
+            remedy="Leave --no-data out.",
+        )
+    elif seen.missing:
+        yield Hit(
+            level="note",
+            key="data_root",
+            file=str(subject.root),
+            found="there is no " + _some([subject.shown(one.img_dir) for one in seen.missing]),
+            consequence=f"Not run on it: {rules}.",
+            remedy="The first run of the bench makes its tiles."
+            if subject.cfg["bench"]["prepare"]
+            else "Name the data with --data-root or RS_ADAPT_DATA.",
+        )
+
+
+def _same_folders(subject: Subject) -> Iterator[Hit]:
+    learnt = {role: dataset for role, dataset in subject.datasets() if role in TRAINING}
+    told = set()
+    for role in ("test", "val", "source_val"):
+        dataset = subject.dataset(role)
+        if dataset is None:
+            continue
+        for trained, other in learnt.items():
+            folder = Path(dataset["img_dir"]).resolve()
+            if folder != Path(other["img_dir"]).resolve() or (folder, trained) in told:
+                continue
+            # One finding a folder: where test and val are the same, so is what is wrong with them.
+            told.add((folder, trained))
+            level, consequence = _weight(subject, role, trained)
+            yield Hit(
+                # The bench says so itself where only the source's curve is concerned.
+                level="note" if level == "warning" else level,
+                key=f"{ROLES[role]}.img_dir",
+                found=f"{subject.shown(folder)} is learnt from ({trained}) and scored ({role})",
+                consequence=consequence,
+                remedy="Score tiles that no training touches.",
+            )
+
+
+def _declared_scenes(subject: Subject) -> Iterator[Hit]:
+    """Scenes of which some crops are learnt from and others scored, as the bench's own facts tell."""
+    bench = subject.cfg["bench"]
+    prepare = bench["prepare"] or {}
+    if not prepare.get("val_crops"):
+        return
+    scenes = [scene for role in {"target", *_source(subject)} for scene in prepare["regions"][bench[role]["region"]]]
+    known = bench.get("shared_scenes")
+    yield Hit(
+        level="note" if known else "warning",
+        key="bench.prepare.val_crops",
+        found=f"crops of the scenes {', '.join(sorted(scenes))} are in training and in validation",
+        consequence=known or "Neighbouring crops of a scene look alike, so scores within a region are too high.",
+        remedy="Compare methods with each other on it, and hold whole scenes out for more.",
+    )
+
+
+def _source(subject: Subject) -> set[str]:
+    return set() if subject.setting == "ss" else {"source"}
+
+
+def _equal_tiles(subject: Subject) -> Iterator[Hit]:
+    seen = subject.seen
+    assert seen is not None
+    hits: dict[tuple[Level, str, str], list[str]] = {}
+    groups = [group for kind in seen.found["duplicates"].values() for group in kind]
+    for group in groups:
+        folders = [seen.folder_of(tile) for tile in group]
+        trained = [role for one in folders for role in one.roles if role in TRAINING]
+        scored = [role for one in folders for role in one.roles if role not in TRAINING]
+        if len({one.title for one in folders}) > 1 and trained and scored:
+            role = min(scored, key=["test", "val", "source_val"].index)
+            hits.setdefault((*_weight(subject, role, trained[0]), role), []).append(" = ".join(group))
+    for (level, consequence, role), equal in hits.items():
+        yield Hit(
+            level=level,
+            key=f"{ROLES[role]}.img_dir",
+            file=str((subject.dataset(role) or {})["img_dir"]),
+            found=f"{len(equal)} tile(s) with the pixels of a training tile: {_some(equal)}",
+            consequence=consequence,
+            remedy="Take the tiles out of one of the splits.",
+        )
+
+
+def _equal_scenes(subject: Subject) -> Iterator[Hit]:
+    seen = subject.seen
+    assert seen is not None
+    for scored in seen.folders:
+        if set(scored.roles) & set(TRAINING):
+            continue
+        shared = sorted(
+            {
+                scene
+                for other in seen.folders
+                if set(other.roles) & set(TRAINING) and other.home == scored.home
+                for scene in set(other.scenes.values()) & set(scored.scenes.values())
+            }
+        )
+        if shared:
+            yield Hit(
+                level="warning",
+                key=f"{ROLES[scored.roles[0]]}.img_dir",
+                file=scored.img_dir,
+                found=f"tiles of {len(shared)} scene(s) are in training and here: {_some(shared)}",
+                consequence="Tiles of one scene look alike, so the score is higher than on a new scene.",
+                remedy="Split by scenes.",
+            )
+
+
+def _weight(subject: Subject, role: str, trained: str) -> tuple[Level, str]:
+    """How bad it is that tiles of a role are learnt from as `trained`, and why."""
+    protocol = subject.cfg["protocol"]
+    if role == "source_val" and protocol["selection"] != "best_source_val":
+        return "warning", "The curve on the source is of tiles that training has seen; the result is not chosen by it."
+    if role == "val" and protocol["report_split"] == "server" and trained == "unlabelled":
+        return (
+            "warning",
+            "The curve on these images is of images that adaptation learnt from; the score is the server's.",
+        )
+    return "error", _LEARNT if trained == "labelled" else _LEARNT_UNLABELLED
+
+
+def _first_outside(subject: Subject, folder: Folder) -> str:
+    """The first label file with a value outside the class list."""
+    seen, bench = subject.seen, subject.cfg["bench"]
+    assert seen is not None
+    assert folder.ann_dir is not None
+    for path in sorted(Path(folder.ann_dir).rglob(f"*{bench['ann_suffix']}")):
+        try:
+            check_pair(str(path), str(path), name=folder.title, allowed=seen.allowed, values="")
+        except DataError:
+            return path.relative_to(folder.ann_dir).as_posix()
+    return "gone"
+
+
+def _some(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return "; ".join(texts[:_SHOWN]) + more

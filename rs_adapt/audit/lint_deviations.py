@@ -1,0 +1,80 @@
+"""Rules on names that no longer say it all: values changed against a protocol, a recipe or a bench, or tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rs_adapt.audit.lint_changes import ABSENT, lookup, same
+from rs_adapt.audit.lint_finding import Hit
+from rs_adapt.audit.lint_subject import Subject
+
+
+def deviates_from_protocol(subject: Subject) -> Iterator[Hit]:
+    """A value of the named protocol was changed, or the protocol's published recipe has another one."""
+    protocol = subject.cfg["protocol"]
+    name = protocol["name"]
+    for change in subject.changed:
+        if change.key.startswith("protocol."):
+            yield Hit(
+                level="warning",
+                key=change.key,
+                found=f"{name}, changed: {_text(change.now)}, in configs/protocol/{name}.py {_text(change.before)}",
+                consequence=f"The result is not one of protocol {name}, whatever its tables say.",
+                remedy="Take a protocol that says so, or leave the value as it is.",
+            )
+    for key, published in _recipe(protocol, subject.setting).items():
+        now = lookup(subject.cfg, key)
+        if not same(now, published):
+            yield Hit(
+                level="warning",
+                key=key,
+                found=f"{_text(now)}, in the published recipe of {name} {_text(published)}",
+                consequence="The score does not compare with the published one of this recipe.",
+                remedy=f"Set {_text(published)}, or say that it differs.",
+            )
+
+
+def deviates_from_bench(subject: Subject) -> Iterator[Hit]:
+    """A value that moves scores was changed against the files of the bench, method, head, strategy or backbone."""
+    # A key that the recipe has too is told once, by the rule above.
+    told = _recipe(subject.cfg["protocol"], subject.setting)
+    for change in subject.changed:
+        if change.key.startswith("protocol.") or change.key in told:
+            continue
+        yield Hit(
+            level="warning",
+            key=change.key,
+            found=f"{_text(change.now)}, in the file {_text(change.before)}",
+            consequence="The score is of another setting than the bench and method name.",
+            remedy="State the change beside the score, or leave the value as it is.",
+        )
+
+
+def tuned_on_target_labels(subject: Subject) -> Iterator[Hit]:
+    """The method's values were chosen for this bench and setting by scores on target labels."""
+    values: Mapping[str, Any] = subject.cfg["method"].get("tuned") or {}
+    if values:
+        yield Hit(
+            level="note",
+            key="method.tuned",
+            found=", ".join(f"{key}={_text(value)}" for key, value in values.items()),
+            consequence="These values were chosen by labelled images of the target, so a comparison with a method that "
+            "was not tuned so is not even.",
+            remedy="--untuned takes the same values for all benches.",
+        )
+
+
+def _recipe(protocol: Mapping[str, Any], setting: str) -> dict[str, Any]:
+    """The published values that hold in a setting; a dict holds for the settings that it names."""
+    found = {}
+    for key, value in (protocol.get("recipe") or {}).items():
+        if not isinstance(value, Mapping):
+            found[key] = value
+        elif setting in value:
+            found[key] = value[setting]
+    return found
+
+
+def _text(value: Any) -> str:
+    return "nothing" if isinstance(value, str) and value == ABSENT else repr(value)

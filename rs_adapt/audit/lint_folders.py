@@ -1,0 +1,65 @@
+"""What the data manifests say about folders of tiles: bands, side, and how names tell the scene."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePath
+
+from rs_adapt.datasets.manifest import load_manifest, manifest_names
+
+_LETTERS = {"red": "R", "green": "G", "blue": "B", "near infrared": "IR"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiledFolder:
+    """A folder that `rs-adapt data prepare` writes.
+
+    Attributes:
+        manifest: its data set.
+        bands: as benches spell them, such as "IRRG".
+        tile_px: published side of a tile.
+        scene_pattern: regular expression over a tile's name without ending, with a group `scene`.
+    """
+
+    manifest: str
+    bands: str
+    tile_px: int
+    scene_pattern: str
+
+
+@lru_cache(maxsize=1)
+def tiled_folders() -> dict[str, TiledFolder]:
+    """Return all folders that are prepared from originals, by name."""
+    found = {}
+    for manifest in map(load_manifest, manifest_names()):
+        tiling = manifest.facts.get("tiling")
+        if tiling is None:
+            continue
+        for name, variant in {manifest.name: {}, **manifest.facts.get("variants", {})}.items():
+            found[name] = TiledFolder(
+                manifest=manifest.name,
+                bands=letters(variant.get("bands", manifest.bands)),
+                tile_px=variant.get("tile_px", tiling["tile_px"]),
+                scene_pattern=_scene_pattern(tiling["image"]),
+            )
+    return found
+
+
+def folder_facts(shown: str) -> TiledFolder | None:
+    """Return the facts of a folder of images, relative to the data root; None where no manifest has them."""
+    parts = PurePath(shown).parts
+    return tiled_folders().get(parts[0]) if parts and not PurePath(shown).is_absolute() else None
+
+
+def letters(bands: list[str] | tuple[str, ...]) -> str:
+    """Return bands as benches spell them: near infrared, red, green is IRRG."""
+    return "".join(_LETTERS.get(band, f"<{band}>") for band in bands)
+
+
+def _scene_pattern(image: str) -> str:
+    stem = PurePath(image).name.rpartition("}")[0] + "}"
+    pieces = re.split(r"(\{\w+\})", stem)
+    numbers = {"{scene}": "(?P<scene>.+)"}
+    return "".join(numbers.get(one, r"\d+") if one.startswith("{") else re.escape(one) for one in pieces)

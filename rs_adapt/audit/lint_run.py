@@ -1,0 +1,174 @@
+"""Rules on a run folder: whether its files still belong together, and what code made them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import rs_adapt
+from rs_adapt.audit.lint_changes import ABSENT, lookup, same
+from rs_adapt.audit.lint_finding import Hit
+from rs_adapt.audit.lint_subject import Subject
+from rs_adapt.metrics.class_sets import class_set
+
+_SHOWN = 10
+_TRUST = "The score was not made by what the config says."
+
+
+def config_was_edited(subject: Subject) -> Iterator[Hit]:
+    """`config.py` of a run is not what its cell and options give; a note where the shipped files changed since."""
+    if (run := subject.run) is None:
+        return
+    if run.incomparable:
+        yield Hit(
+            level="note",
+            key="cell",
+            found=run.incomparable,
+            consequence="Whether config.py was edited cannot be told.",
+            remedy="Lint the run with the version of rs-adapt and the files that it was made with.",
+        )
+    logged = run.logged or {}
+    for number, change in enumerate(run.edited[:_SHOWN], start=1):
+        # The log holds the config as the run read it.
+        since = same(lookup(logged, change.key), change.now)
+        more = f" (and {len(run.edited) - _SHOWN} more keys)" if number == _SHOWN and len(run.edited) > _SHOWN else ""
+        yield Hit(
+            level="note" if since else "error",
+            key=change.key,
+            found=f"{_text(change.now)}, and the run's cell and options give {_text(change.before)}{more}",
+            consequence="The files of configs/ have changed since; the run's log has the value of its config."
+            if since
+            else _TRUST,
+            remedy="Evaluate it with the version that it was made with." if since else "Train again, with --set.",
+        )
+
+
+def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
+    """`result.json` states another cell, protocol, split, selection, class list or inference than `config.py`."""
+    run = subject.run
+    if run is None or run.result is None:
+        return
+    cfg, told = subject.cfg, run.result.get("protocol") or {}
+    test = subject.dataset("test")
+    expected = {
+        "protocol.name": ("name", cfg["protocol"]["name"]),
+        "protocol.version": ("version", cfg["protocol"]["version"]),
+        "protocol.selection": ("selection", cfg["protocol"]["selection"]),
+        "protocol.weights": ("weights", cfg["protocol"]["weights"]),
+        "test_dataloader.dataset.name": ("report_split", test and " ".join(test["name"].split("/")[-2:])),
+        "protocol.classes": ("classes_scored", _scored_names(cfg)),
+        "bench.inference": ("inference", dict(cfg["bench"]["inference"])),
+    }
+    pairs = [(key, told.get(name, ABSENT), value) for key, (name, value) in expected.items()]
+    pairs.append(("cell", run.result.get("cell", ABSENT), dict(cfg["cell"])))
+    for key, stated, value in pairs:
+        # A target without labels: the last weights are what there is, whatever the protocol asks for.
+        fallback = key == "protocol.selection" and stated == "last" and test is None
+        if not same(stated, value) and not fallback:
+            yield Hit(
+                level="error",
+                key=key,
+                found=f"result.json says {_text(stated)}, config.py {_text(value)}",
+                consequence="The score is of something else than the config beside it.",
+                remedy="Trust neither; train again or bring the files of one run together.",
+            )
+    options = run.result.get("options") or {}
+    if not same(options.get("overrides"), run.record["options"]["overrides"]):
+        yield Hit(
+            level="error",
+            file=str(run.folder / "result.json"),
+            key="options.overrides",
+            found=f"{options.get('overrides')}, in cell.json {run.record['options']['overrides']}",
+            consequence="One of the two files is of another run.",
+            remedy="Bring the files of one run together.",
+        )
+
+
+def weights_of_another_run(subject: Subject) -> Iterator[Hit]:
+    """The pack's tensors are not those of its manifest, or an evaluation in the run folder is of other weights."""
+    if (run := subject.run) is None or run.manifest is None:
+        return
+    wanted = (run.manifest.get("tensors") or {}).get("sha256")
+    pack = run.folder / "adapter.safetensors"
+    if pack.is_file() and _sha256(pack) != wanted:
+        yield Hit(
+            level="error",
+            file=str(pack),
+            key="tensors.sha256",
+            found=f"{_sha256(pack)[:16]}..., in manifest.json {str(wanted)[:16]}...",
+            consequence="The weights in the folder are not those that the result was scored with.",
+            remedy="Copy the pack again, or train again.",
+        )
+    for file in sorted(run.folder.glob("eval/*/result.json")):
+        scored = _pack_sha256(file)
+        if scored != wanted:
+            yield Hit(
+                level="error",
+                file=str(file),
+                key="pack_sha256",
+                found=f"{str(scored)[:16]}..., in the run's manifest.json {str(wanted)[:16]}...",
+                consequence="This evaluation is of other weights than the run beside it.",
+                remedy="Evaluate again: rs-adapt eval --checkpoint RUN.",
+            )
+
+
+def other_code(subject: Subject) -> Iterator[Hit]:
+    """The run was made by another version of rs-adapt, or by a checkout with uncommitted changes."""
+    if (run := subject.run) is None:
+        return
+    environment: dict[str, Any] = (run.result or run.record).get("environment") or {}
+    version, git = environment.get("rs_adapt"), environment.get("git") or {}
+    if version != rs_adapt.__version__:
+        yield Hit(
+            level="note",
+            file=str(run.folder / "cell.json"),
+            key="environment.rs_adapt",
+            found=f"{version}; here is {rs_adapt.__version__}",
+            consequence="The same command may give another score now.",
+            remedy="Repeat it with the version that it was made with.",
+        )
+    if git.get("dirty"):
+        yield Hit(
+            level="note",
+            file=str(run.folder / "cell.json"),
+            key="environment.git.dirty",
+            found=f"uncommitted changes on commit {str(git.get('commit'))[:12]}",
+            consequence="Nobody can get the code that made this score.",
+            remedy="Commit, and train again for a table.",
+        )
+
+
+def run_not_finished(subject: Subject) -> Iterator[Hit]:
+    """The run has no `result.json`, so nothing about a result was looked at."""
+    if (run := subject.run) is not None and run.result is None:
+        yield Hit(
+            level="note",
+            file=str(run.folder),
+            key="status",
+            found="there is no result.json",
+            consequence="The run is not finished; rules on its result were not run.",
+            remedy="Go on with --resume.",
+        )
+
+
+def _scored_names(cfg: Mapping[str, Any]) -> list[str]:
+    return list(class_set(list(cfg["bench"]["classes"]), chosen=cfg["protocol"]["classes"]).scored_names())
+
+
+def _pack_sha256(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8")).get("pack_sha256")
+    except (ValueError, OSError, AttributeError):
+        return "unreadable"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _text(value: Any) -> str:
+    return "nothing" if isinstance(value, str) and value == ABSENT else repr(value)

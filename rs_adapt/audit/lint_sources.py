@@ -1,0 +1,218 @@
+"""From a cell, a config or a run folder to what lint looks at. Nothing of a folder is executed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.audit.lint_changes import ABSENT, Change, comparable, differences, lookup, moved, moves_scores, same
+from rs_adapt.audit.lint_reading import REMEDY, read_literals
+from rs_adapt.audit.lint_subject import RunFiles, Subject
+from rs_adapt.config import axes, overrides, own_bench
+from rs_adapt.config.cell import Cell
+from rs_adapt.config.compose import compose
+from rs_adapt.errors import ConfigError, DataNotFound, RsAdaptError
+
+_NEEDED = (
+    *("cell", "bench", "protocol", "method", "model", "data_root", "prepared_dir", "train_dataloader"),
+    *("val_dataloader", "val_cfg", "test_dataloader", "source_val_dataloader"),
+)
+# The axis whose file decides on what the wiring makes; longer keys first.
+_WIRED = {
+    "train_dataloader.dataset.unlabelled": "protocol",
+    "test_dataloader": "protocol",
+    "monitor": "protocol",
+    "val_cfg": "protocol",
+    "model.data_preprocessor": "backbone",
+}
+Origin = tuple[str, int | None]
+
+
+def of_cell(
+    cell: Cell,
+    *,
+    texts: Sequence[str] = (),
+    data_root: str | Path | None = None,
+    weights: str | None = None,
+) -> Subject:
+    """Return what a cell is composed to.
+
+    Args:
+        cell: the cell.
+        texts: `key=value` overrides, options among them.
+        data_root: default `RS_ADAPT_DATA`, else `./data`.
+        weights: `random` or a file.
+
+    Raises:
+        ConfigError: a file, key or value is not usable.
+        IncompatibleCell: two axis values cannot work together.
+    """
+    cfg = compose(cell, overrides=texts, data_root=data_root, weights=weights).to_dict()
+    base = compose(cell, data_root=data_root).to_dict()
+    changed = _changed(texts, cfg, base)
+    if weights == "random" and lookup(base, "model.backbone.weights") != "random":
+        changed.append(Change(key="model.backbone.weights", now="random", before="the backbone's file"))
+
+    def origin(key: str) -> Origin:
+        return _command_line(key, texts) or _axis_file(cell, key), None
+
+    return Subject(title=str(cell), cfg=cfg, changed=tuple(changed), origin=origin)
+
+
+def of_path(path: Path, *, data_root: str | Path | None = None) -> Subject:
+    """Return what a run folder, or a config, holds.
+
+    Args:
+        path: a run folder, its `config.py`, or any resolved config of Python literals.
+        data_root: where the data lie now; default: where the config says.
+
+    Raises:
+        DataNotFound: there is nothing at the path.
+        ConfigError: it is no resolved config of rs-adapt, or holds code.
+    """
+    if not path.exists():
+        raise DataNotFound(f"{path} does not exist. Name a run folder or a config, or a cell with --bench.")
+    file = path / "config.py" if path.is_dir() else path
+    if not file.is_file():
+        raise ConfigError(f"{path} holds no config.py, so it is no run. Name a run folder, a config, or --bench.")
+    cfg, lines = read_literals(file)
+    if missing := [key for key in _NEEDED if key not in cfg]:
+        raise ConfigError(
+            f"{file} has no {missing[0]!r}, so it is no resolved config of this version of rs-adapt. {REMEDY}"
+        )
+    if data_root:
+        new = str(Path(data_root).expanduser().resolve())
+        cfg = moved(cfg, {str(cfg["data_root"]): new})
+
+    def origin(key: str) -> Origin:
+        parts = key.split(".")
+        plain = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+        # A strategy may stand around the segmentor.
+        names = [name for one in plain for name in (one, one.replace("model.", "model.segmentor.", 1))]
+        return str(file), next((lines[name] for name in names if name in lines), None)
+
+    cell = _cell(cfg, file)
+    folder = file.parent
+    if not (folder / "cell.json").is_file():
+        return Subject(title=str(file), cfg=cfg, changed=tuple(_rewired(cell, cfg, file)), origin=origin)
+    record = _json(folder / "cell.json") or {}
+    run, changed = _run(folder, cfg, record)
+    return Subject(title=f"{folder}: {cell}", cfg=cfg, changed=changed, origin=origin, run=run)
+
+
+def _run(folder: Path, cfg: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[RunFiles, tuple[Change, ...]]:
+    """Compose the run's cell anew, and say where its config is something else."""
+    edited: list[Change] = []
+    changed: list[Change] = []
+    why = ""
+    try:
+        options, facts = record["options"], record["cell"]
+        texts = [str(text) for text in options["overrides"]]
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"{folder / 'cell.json'} is damaged: {error!r}. Copy the run again.") from error
+    try:
+        # The config's bench, if it is one of somebody's own: its file may be gone or changed.
+        cell = _cell({**cfg, "cell": facts}, folder / "cell.json")
+        places: dict[str, Any] = {"data_root": cfg["data_root"], "work_dir": cfg.get("work_dir")}
+        expected = compose(cell, overrides=texts, weights=options.get("weights"), **places).to_dict()
+        base = compose(cell, **places).to_dict()
+        edited = differences(comparable(cfg), comparable(expected))
+        changed = _changed(texts, expected, base)
+    except RsAdaptError as error:
+        why = str(error)
+    run = RunFiles(
+        folder=folder,
+        record=record,
+        result=_json(folder / "result.json"),
+        manifest=_json(folder / "manifest.json"),
+        edited=tuple(edited),
+        incomparable=why,
+        logged=_logged(folder / "train.log"),
+    )
+    return run, tuple(changed)
+
+
+def _changed(texts: Sequence[str], cfg: Mapping[str, Any], base: Mapping[str, Any]) -> list[Change]:
+    keys = dict.fromkeys(override.key for override in overrides.parse(texts))
+    found = (Change(key=key, now=lookup(cfg, key), before=lookup(base, key)) for key in keys)
+    return [one for one in found if moves_scores(one.key) and not same(one.now, one.before)]
+
+
+def _rewired(cell: Cell, cfg: Mapping[str, Any], file: Path) -> list[Change]:
+    """Keys of the axes that a config without a record has changed, and those that do not follow from them."""
+    base = compose(cell, data_root=cfg["data_root"]).to_dict()
+    changes = [one for one in differences(comparable(cfg), comparable(base)) if moves_scores(one.key)]
+    owned = [one for one in changes if axes.owner_of(_plain_key(one.key)) and one.before != ABSENT]
+    try:
+        texts = [f"{_plain_key(one.key)}={one.now!r}" for one in owned if one.now != ABSENT]
+        expected = compose(cell, overrides=texts, data_root=cfg["data_root"]).to_dict()
+    except RsAdaptError:
+        return changes
+    told = {one.key for one in owned}
+    rest = differences(comparable(cfg), comparable(expected))
+    return [*owned, *(one for one in rest if moves_scores(one.key) and one.key not in told)]
+
+
+def _cell(cfg: Mapping[str, Any], file: Path) -> Cell:
+    """The cell of a config; its names are those of files that are here."""
+    try:
+        facts = dict(cfg["cell"])
+        if own := cfg["bench"].get("own"):
+            facts["bench"] = own_bench.keep(own)
+        names = {axis: axes.find(axis, str(facts[axis])) for axis in axes.AXES if axis != "runtime"}
+        return Cell(**facts | names)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{file} describes no cell: {error!r}. {REMEDY}") from error
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, OSError) as error:
+        raise ConfigError(f"{path} is damaged: {error}. Copy the run again.") from error
+
+
+def _logged(path: Path) -> dict[str, Any] | None:
+    """The last configuration in the log of a run."""
+    if not path.is_file():
+        return None
+    text = path.read_text(encoding="utf-8", errors="replace")
+    _, found, after = text.rpartition(" - Config:\n")
+    after = re.split(r"(?m)^\d{4}/\d\d/\d\d ", after)[0]
+    try:
+        return read_literals(path, after)[0] if found else None
+    except ConfigError:
+        return None
+
+
+def _command_line(key: str, texts: Sequence[str]) -> str | None:
+    """The override that a key comes from, if there is one."""
+    for text in reversed(texts):
+        given = text.partition("=")[0].strip()
+        if key == given or key.startswith(f"{given}.") or given.startswith(f"{key}."):
+            return f"--set {text}"
+    return None
+
+
+def _axis_file(cell: Cell, key: str) -> str:
+    key = _plain_key(key)
+    if key.split(".")[0] == "cell":
+        return "the command line"
+    wired = (axis for start, axis in _WIRED.items() if key == start or key.startswith(f"{start}."))
+    axis = axes.owner_of(key) or next(wired, "bench")
+    if axis == "runtime":
+        return "configs/runtime/default.py"
+    name = str(getattr(cell, axis))
+    if own_bench.is_own(name):
+        return name
+    # A method of the library peft has its facts in one file with the others.
+    return f"configs/{axis}/{name.partition(':')[0]}.py"
+
+
+def _plain_key(key: str) -> str:
+    return key.replace("model.segmentor.", "model.", 1)

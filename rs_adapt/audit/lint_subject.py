@@ -1,0 +1,115 @@
+"""What is linted: a resolved configuration, where its keys come from, what was changed in it, and the run around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rs_adapt.audit.lint_changes import Change
+
+if TYPE_CHECKING:
+    from rs_adapt.audit.lint_tiles import Seen
+
+# Where the data sets of a configuration stand, by role; `source_val` is told beside the score.
+ROLES = {
+    "labelled": "train_dataloader.dataset.labelled",
+    "unlabelled": "train_dataloader.dataset.unlabelled",
+    "val": "val_dataloader.dataset",
+    "test": "test_dataloader.dataset",
+    "source_val": "source_val_dataloader.dataset",
+}
+TRAINING = ("labelled", "unlabelled")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFiles:
+    """A run folder; what it does not hold is None.
+
+    Attributes:
+        folder: the run.
+        record: `cell.json`.
+        result: `result.json`.
+        manifest: `manifest.json`.
+        edited: keys in which `config.py` is not what the run's cell and options give.
+        incomparable: why that could not be found out; empty where it could.
+        logged: the configuration that `train.log` holds; None without one.
+    """
+
+    folder: Path
+    record: Mapping[str, Any]
+    result: Mapping[str, Any] | None
+    manifest: Mapping[str, Any] | None
+    edited: tuple[Change, ...]
+    incomparable: str
+    logged: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What the rules look at.
+
+    Attributes:
+        title: for people.
+        cfg: the resolved configuration as plain values.
+        changed: keys that options or `--set` changed against the axis files.
+        origin: file and line of a dotted key.
+        run: the run around it.
+        seen: what the tiles on disk hold; None where nobody looked.
+        why_unseen: why nobody looked.
+    """
+
+    title: str
+    cfg: Mapping[str, Any]
+    changed: tuple[Change, ...]
+    origin: Callable[[str], tuple[str, int | None]]
+    run: RunFiles | None = None
+    seen: Seen | None = None
+    why_unseen: str = ""
+
+    @property
+    def setting(self) -> str:
+        """`da`, `dg` or `ss`."""
+        return str(self.cfg["cell"]["setting"])
+
+    @property
+    def root(self) -> Path:
+        """Folder below which the bench's folders lie."""
+        return Path(self.cfg["prepared_dir"] or self.cfg["data_root"])
+
+    @property
+    def segmentor(self) -> Mapping[str, Any]:
+        """`model`, without the strategy around it."""
+        model: Mapping[str, Any] = self.cfg["model"]
+        segmentor: Mapping[str, Any] = model.get("segmentor", model)
+        return segmentor
+
+    def dataset(self, role: str) -> Mapping[str, Any] | None:
+        """Return the data set of a role, None where the configuration has none."""
+        if role in TRAINING:
+            found: Mapping[str, Any] | None = self.cfg["train_dataloader"]["dataset"][role]
+            return found
+        # Where the target has no labels, mmengine validates on tiles of the source.
+        if role == "val" and self.cfg["val_cfg"]["region"] != "target":
+            return None
+        loader = self.cfg[ROLES[role].partition(".")[0]]
+        return loader and loader["dataset"]  # type: ignore[no-any-return]
+
+    def datasets(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield role and data set of all that the configuration reads."""
+        for role in ROLES:
+            if (found := self.dataset(role)) is not None:
+                yield role, found
+
+    def region_folders(self, region: str, kind: str) -> dict[str, Path]:
+        """Return split -> folder of a region ("source" or "target"); `kind` is "img_dir" or "ann_dir"."""
+        facts = self.cfg["bench"][region]
+        return {split: self.root / facts[split][kind] for split in ("train", "val", "test") if facts.get(split)}
+
+    def shown(self, folder: str | Path | None) -> str:
+        """Return a folder of tiles as the bench spells it, where it lies below the data root."""
+        if folder is None:
+            return "none"
+        path = Path(folder)
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)

@@ -1,0 +1,167 @@
+"""Rules on the target: who sees its labels and images, and what checkpoints are chosen by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.audit.lint_finding import Hit
+from rs_adapt.audit.lint_subject import ROLES, Subject
+
+
+def target_labels_in_training(subject: Subject) -> Iterator[Hit]:
+    """Labels of the target on the training path: loaded with its images, looked at by crops, or learnt as labelled."""
+    if subject.setting == "ss":
+        return
+    if (unlabelled := subject.dataset("unlabelled")) is not None and (read := _labels_read(unlabelled)):
+        by_protocol = subject.cfg["protocol"]["target_crops"] == "by_labels"
+        forgotten = "rs_adapt.ForgetLabels" in [step["type"] for step in unlabelled["pipeline"]]
+        yield Hit(
+            level="error",
+            key="protocol.target_crops" if by_protocol else f"{ROLES['unlabelled']}.{read[0][0]}",
+            found="the target's training set has " + ", ".join(text for _, text in read),
+            consequence="Crops of the target are chosen by its labels, so this is no adaptation without them."
+            if forgotten
+            else "Labels of the target reach the samples that training sees, so this is no adaptation without them.",
+            remedy="Take --protocol strict: an unlabelled set has no ann_dir, no LoadAnnotations and blind crops.",
+        )
+    labelled = subject.dataset("labelled") or {}
+    for kind in ("img_dir", "ann_dir"):
+        for split, folder in subject.region_folders("target", kind).items():
+            if labelled.get(kind) and _inside(labelled[kind], folder):
+                yield Hit(
+                    level="error",
+                    key=f"{ROLES['labelled']}.{kind}",
+                    found=f"{subject.shown(labelled[kind])}, the target's {split} split",
+                    consequence="Training learns from the target's own labels, so the score is that of supervision.",
+                    remedy="Name the source's folder, or take the setting ss.",
+                )
+
+
+def target_images_in_generalization(subject: Subject) -> Iterator[Hit]:
+    """Generalization (dg) that sees the target: as unlabelled images, as a lent style, or to choose a checkpoint."""
+    if subject.setting != "dg":
+        return
+    folders = subject.region_folders("target", "img_dir")
+    remedy = "Name images of the source, or take the setting da."
+    for role in ("labelled", "unlabelled"):
+        dataset = subject.dataset(role)
+        if role == "unlabelled" and dataset is not None:
+            yield Hit(
+                level="error",
+                key=ROLES[role],
+                found=f"images of {subject.shown(dataset.get('img_dir'))} are learnt from",
+                consequence="Generalization means that the target is never seen; this is adaptation.",
+                remedy="Leave the unlabelled set out (None), or take the setting da.",
+            )
+        for number, step in enumerate((dataset or {}).get("pipeline", ())):
+            for split, folder in folders.items():
+                if step.get("reference_dir") and _inside(step["reference_dir"], folder):
+                    yield Hit(
+                        level="error",
+                        key=f"{ROLES[role]}.pipeline.{number}.reference_dir",
+                        found=f"{step['type']} takes the look of {subject.shown(step['reference_dir'])}, the target's "
+                        f"{split} split",
+                        consequence="Generalization means that the target is never seen; here training sees its look.",
+                        remedy=remedy,
+                    )
+    label_free = subject.cfg["monitor"]["label_free"]["dataset"]
+    seen = any(_inside(label_free["img_dir"], folder) for folder in folders.values())
+    if subject.cfg["protocol"]["selection"] == "best_label_free" and seen:
+        yield Hit(
+            level="error",
+            key="protocol.selection",
+            found=f"best_label_free, on images of {subject.shown(label_free['img_dir'])}",
+            consequence="The checkpoint is chosen by images of the target, which generalization never sees.",
+            remedy="Take the last weights, or best_source_val.",
+        )
+
+
+def val_is_test(subject: Subject) -> Iterator[Hit]:
+    """The split that is reported is the one that checkpoints are chosen on, or that curves are of."""
+    val, test, protocol = subject.dataset("val"), subject.dataset("test"), subject.cfg["protocol"]
+    if val is None or test is None or not _same(val["img_dir"], test["img_dir"]):
+        return
+    target = subject.cfg["bench"]["target"]
+    third = bool(target.get("test")) and target["test"] != target["val"]
+    chosen = _chosen_on_target_labels(subject)
+    found = f"val and test both read {subject.shown(test['img_dir'])}"
+    key = "protocol.report_split" if third and protocol["report_split"] == "val" else f"{ROLES['test']}.img_dir"
+    if chosen:
+        yield Hit(
+            level="error",
+            key=key,
+            found=f"{found}, and {chosen[1]} chooses the checkpoint on it",
+            consequence="The score is the best of several looks at the reported tiles, so it is too high.",
+            remedy="Report the last weights (--protocol strict), or choose on tiles that are not reported.",
+        )
+    elif third:
+        yield Hit(
+            level="error",
+            key=key,
+            found=f"{found}, and the bench has a test split",
+            consequence="Whoever watches the curve tunes on the reported tiles, though others are there for that.",
+            remedy="Report the bench's test split (protocol.report_split=test).",
+        )
+    else:
+        yield Hit(
+            level="note",
+            key=key,
+            found=f"{found}: the target has no third labelled split",
+            consequence="The curve during training is of the reported tiles; only `oracle` looks at it.",
+            remedy="Choose nothing by that curve, nor settings from one run to the next.",
+        )
+
+
+def selection_on_target_labels(subject: Subject) -> Iterator[Hit]:
+    """The checkpoint that is reported was chosen by its score on the target's labels."""
+    if chosen := _chosen_on_target_labels(subject):
+        supervised = subject.setting == "ss"
+        yield Hit(
+            level="note" if supervised else "error",
+            key=chosen[0],
+            found=chosen[1],
+            consequence="The checkpoint is chosen on labels of the target, which supervision has."
+            if supervised
+            else "The checkpoint is the best by labels that adaptation and generalization do not have.",
+            remedy="Report the last weights: protocol.selection=last.",
+        )
+
+
+def _chosen_on_target_labels(subject: Subject) -> tuple[str, str] | None:
+    """Key and words of what chooses by target labels."""
+    selection = subject.cfg["protocol"]["selection"]
+    # In ss the labelled region is the target, whose validation tiles best_source_val is chosen on.
+    if selection == "oracle" or (selection == "best_source_val" and subject.setting == "ss"):
+        return "protocol.selection", f"selection {selection}"
+    if subject.dataset("val") is None:
+        return None
+    hooks = subject.cfg.get("default_hooks") or {}
+    for name, hook in hooks.items():
+        if isinstance(hook, dict) and hook.get("save_best"):
+            return f"default_hooks.{name}.save_best", f"save_best={hook['save_best']!r}"
+    for number, hook in enumerate(subject.cfg.get("custom_hooks") or ()):
+        if hook.get("save_best"):
+            return f"custom_hooks.{number}.save_best", f"save_best={hook['save_best']!r}"
+    return None
+
+
+def _labels_read(dataset: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Keys below a data set that read labels, with words."""
+    found = [("ann_dir", "an ann_dir")] if dataset.get("ann_dir") else []
+    for number, step in enumerate(dataset["pipeline"]):
+        if step["type"].rpartition(".")[2] == "LoadAnnotations":
+            found.append((f"pipeline.{number}", "LoadAnnotations"))
+        if step.get("cat_max_ratio", 1.0) < 1:
+            key = f"pipeline.{number}.cat_max_ratio"
+            found.append((key, f"{step['type']} with cat_max_ratio={step['cat_max_ratio']}"))
+    return found
+
+
+def _same(one: str | Path, other: str | Path) -> bool:
+    return Path(one).resolve() == Path(other).resolve()
+
+
+def _inside(folder: str | Path, above: str | Path) -> bool:
+    return Path(folder).resolve().is_relative_to(Path(above).resolve())

@@ -1,0 +1,60 @@
+"""Findings as text for people and as plain values for JSON."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rs_adapt.audit.lint import RULES, is_clean
+from rs_adapt.audit.lint_finding import LEVELS, Finding
+
+_WIDTH = 80
+
+
+def as_text(findings: Sequence[Finding]) -> str:
+    """Return a block a finding and a last line that counts them; 80 columns wide except for long paths."""
+    return "\n".join([*(f"{_block(one)}\n" for one in findings), summary(findings)])
+
+
+def as_plain(title: str, findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return what `--json` prints."""
+    counts: dict[str, Any] = {level: sum(one.level == level for one in findings) for level in LEVELS}
+    return {"title": title, "clean": is_clean(findings), **counts, "findings": [asdict(one) for one in findings]}
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """Return such as "2 errors, 1 warning, 3 notes"; without errors and warnings "clean, 3 notes"."""
+    counts = [(level, sum(one.level == level for one in findings)) for level in LEVELS]
+    told = ", ".join(f"{count} {level}{'' if count == 1 else 's'}" for level, count in counts if count)
+    return ", ".join(["clean", *([told] if told else [])]) if is_clean(findings) else told
+
+
+def rules_text() -> str:
+    """Return the rules, one paragraph each."""
+    return "\n".join(f"{rule.id}\n{_wrapped('', rule.text)}" for rule in RULES)
+
+
+def _block(one: Finding) -> str:
+    place = one.file if one.line is None else f"{one.file}:{one.line}"
+    return "\n".join(
+        [
+            f"{one.level}: {one.rule}",
+            # Whole, so that an editor or grep finds the place.
+            f"  {place}: {one.key}",
+            *(_wrapped(f"{name}: ", text) for name, text in (("found", one.found), ("so", one.consequence))),
+            _wrapped("do: ", one.remedy),
+        ]
+    )
+
+
+def _wrapped(label: str, text: str) -> str:
+    return textwrap.fill(
+        label + text,
+        width=_WIDTH,
+        initial_indent="  ",
+        subsequent_indent=" " * (2 + len(label)),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

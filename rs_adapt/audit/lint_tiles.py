@@ -1,0 +1,137 @@
+"""The tiles that a configuration reads, looked at once: values, sizes, damage, equal images, and scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.audit.lint_folders import folder_facts
+from rs_adapt.audit.lint_subject import TRAINING, Subject
+from rs_adapt.datasets.checks import allowed_values
+from rs_adapt.datasets.places import places_of, region_of
+from rs_adapt.datasets.tile_sets import TileSet, TileSets
+from rs_adapt.datasets.verify import verify_tiles
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """A folder of images that a configuration reads.
+
+    Attributes:
+        title: family, region and split.
+        img_dir: its path.
+        ann_dir: of the labels that some role reads; None where none does.
+        roles: who reads it, as in `ROLES`.
+        home: scenes of equal names are the same where this is: the data set's manifest, else the region.
+        scenes: tile -> scene, of tiles whose scene is known.
+    """
+
+    title: str
+    img_dir: str
+    ann_dir: str | None
+    roles: tuple[str, ...]
+    home: str
+    scenes: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What was seen: the folders that are there, those that are not, and what `verify_tiles` says of the former."""
+
+    folders: tuple[Folder, ...]
+    missing: tuple[Folder, ...]
+    found: Mapping[str, Any]
+    allowed: tuple[int, ...]
+
+    def sides_px(self, img_dir: str) -> set[int]:
+        """Longer sides of the images of a folder."""
+        rows = [row for row in self.found["sets"] if row["img_dir"] == str(Path(img_dir))]
+        return {max(map(int, size.split("x"))) for row in rows for size in row["sizes"]}
+
+    def folder_of(self, tile: str) -> Folder:
+        """The folder of a tile as `verify_tiles` names it, title and name."""
+        inside = [one for one in self.folders if tile.startswith(f"{one.title}/")]
+        return max(inside, key=lambda one: len(one.title))
+
+
+def look(subject: Subject, on_progress: Progress | None = None) -> Seen:
+    """Open every tile that the configuration reads; labels only where it reads them too.
+
+    Args:
+        subject: the configuration.
+        on_progress: called with (what, done, total).
+
+    Raises:
+        DataError: the index of prepared tiles is damaged.
+    """
+    bench = subject.cfg["bench"]
+    folders = _folders(subject)
+    there = tuple(one for one in folders if Path(one.img_dir).is_dir())
+    sets = tuple(
+        TileSet(
+            title=one.title,
+            split="train" if set(one.roles) & set(TRAINING) else "val",
+            img_dir=Path(one.img_dir),
+            ann_dir=Path(one.ann_dir) if one.ann_dir else None,
+            tile_px=bench["tile_px"],
+            num_tiles=None,
+        )
+        for one in there
+    )
+    first = 1 if bench["reduce_zero_label"] else 0
+    tiles = TileSets(
+        name=bench["name"],
+        title=bench["title"],
+        sets=sets,
+        img_suffix=bench["img_suffix"],
+        ann_suffix=bench["ann_suffix"],
+        class_names={index + first: name for index, name in enumerate(bench["classes"])},
+        colours={},
+        # All of them: the first wrong value of a file would hide the numbers of the others.
+        allowed=tuple(range(256)),
+        how_to_get="",
+        licence="",
+    )
+    allowed = allowed_values(len(bench["classes"]), bench["reduce_zero_label"], bench["ignore_index"])
+    return Seen(
+        folders=there,
+        missing=tuple(one for one in folders if one not in there),
+        found=verify_tiles(tiles, on_progress) if sets else {"sets": [], "duplicates": {}},
+        allowed=tuple(allowed),
+    )
+
+
+def _folders(subject: Subject) -> list[Folder]:
+    bench = subject.cfg["bench"]
+    readers: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+    for role, dataset in subject.datasets():
+        readers.setdefault(str(Path(dataset["img_dir"])), []).append((role, dataset))
+    folders: list[Folder] = []
+    for img_dir, read in readers.items():
+        dataset = read[0][1]
+        region = region_of(bench, dataset["name"])
+        known = folder_facts(subject.shown(img_dir))
+        files = sorted(str(path) for path in Path(img_dir).rglob(f"*{bench['img_suffix']}"))
+        pattern = region.get("scene_pattern") or bench.get("scene_pattern")
+        if pattern is None and known is not None:
+            pattern = known.scene_pattern
+        places = places_of(
+            files, img_dir=Path(img_dir), img_suffix=bench["img_suffix"], scene_pattern=pattern, city=None
+        )
+        title = str(dataset["name"])
+        folders.append(
+            Folder(
+                # A config may read two folders under one name.
+                title=title if all(one.title != title for one in folders) else f"{title} ({img_dir})",
+                img_dir=img_dir,
+                ann_dir=next((one["ann_dir"] for _, one in read if one.get("ann_dir")), None),
+                roles=tuple(role for role, _ in read),
+                home=known.manifest if known else str(region["region"]),
+                scenes={tile: scene for tile, scene in zip(places.tiles, places.scenes, strict=True) if scene},
+            )
+        )
+    return folders
