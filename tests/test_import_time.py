@@ -44,6 +44,7 @@ def loaded_by(arguments: list[str]) -> set[str]:
         ["data", "fetch", "synthetic"],
         ["weights", "list"],
         ["show", "--bench", "loveda-da"],
+        ["lint", "--bench", "loveda-da", "--no-data"],
         ["show", "--bench", "isprs-dg", "--direction", "v2p", "--json"],
     ],
     ids=" ".join,

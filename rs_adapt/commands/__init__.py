@@ -14,6 +14,7 @@ from rs_adapt.commands.doctor import doctor
 from rs_adapt.commands.evaluate import evaluate
 from rs_adapt.commands.export import export
 from rs_adapt.commands.inspect import inspect
+from rs_adapt.commands.lint import lint
 from rs_adapt.commands.list import list_values
 from rs_adapt.commands.score import score
 from rs_adapt.commands.show import show
@@ -40,6 +41,7 @@ app.command("score")(score)
 app.command("compare")(compare)
 app.command("export")(export)
 app.command("inspect")(inspect)
+app.command("lint")(lint)
 app.command("list")(list_values)
 app.command("show")(show)
 app.command("submit")(submit)

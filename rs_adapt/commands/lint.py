@@ -1,0 +1,119 @@
+"""`rs-adapt lint`: what a cell, a config or a run does that makes its score another one than it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rs_adapt.commands import options
+from rs_adapt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rs_adapt.audit.lint_subject import Subject
+
+
+def lint(
+    path: Annotated[
+        Path | None, typer.Argument(help="Run folder, or a resolved config; else --bench.", metavar="RUN | CONFIG.py")
+    ] = None,
+    bench: Annotated[
+        str | None,
+        typer.Option("--bench", help="Bench and setting, or a TOML of your own, as in train.", rich_help_panel="Cell"),
+    ] = None,
+    setting: options.Setting = None,
+    direction: options.Direction = None,
+    method: options.Method = None,
+    backbone: options.Backbone = None,
+    head: options.Head = None,
+    strategy: options.Strategy = None,
+    seed: options.Seed = 0,
+    untuned: options.Untuned = False,
+    protocol: options.Protocol = None,
+    iters: options.Iters = None,
+    batch_size: options.BatchSize = None,
+    precision: options.Precision = None,
+    data_root: options.DataRoot = None,
+    weights: options.Weights = None,
+    set_: options.Set = None,
+    no_data: Annotated[bool, typer.Option("--no-data", help="Do not look at the tiles.")] = False,
+    rules: Annotated[bool, typer.Option("--rules", help="List the rules instead.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Find target labels on the training path, val = test, wrong class lists, shared tiles, changed recipes.
+
+    Every finding names file, key and consequence. Exit code 1 where an error is found; warnings and notes give 0.
+
+    $ rs-adapt lint --bench loveda-da --protocol paper --no-data
+
+    $ rs-adapt lint work_dirs/synthetic/da/dinov2_nano-linear/earth_adapter/dacs/seed0
+    """
+    from rs_adapt.audit.lint_text import rules_text
+
+    if rules:
+        print(rules_text())
+        return
+    cell_options = {
+        "--setting": setting,
+        "--direction": direction,
+        "--method": method,
+        "--backbone": backbone,
+        "--head": head,
+        "--strategy": strategy,
+        "--seed": seed,
+        "--untuned": untuned,
+        "--protocol": protocol,
+        "--iters": iters,
+        "--batch-size": batch_size,
+        "--precision": precision,
+        "--weights": weights,
+        "--set": set_,
+    }
+    if (path is None) == (bench is None):
+        what = "neither" if path is None else "both"
+        raise ConfigError(f"Lint takes a run or config, or a cell with --bench; {what} was given. Name one of them.")
+    if path is not None:
+        if given := [name for name, value in cell_options.items() if value]:
+            raise ConfigError(
+                f"{given[0]} belongs to a cell (--bench), and {path} says itself what it is: leave it out."
+            )
+        from rs_adapt.audit.lint_sources import of_path
+
+        _report(of_path(path, data_root=data_root), data=not no_data, as_json=as_json)
+        return
+    from rs_adapt.audit.lint_sources import of_cell
+    from rs_adapt.config import option_texts, resolve_cell
+
+    assert bench is not None
+    cell = resolve_cell(
+        bench,
+        setting=setting,
+        direction=direction,
+        method=method,
+        backbone=backbone,
+        head=head,
+        strategy=strategy,
+        seed=seed,
+        tuned=not untuned,
+        protocol=protocol,
+    )
+    texts = [*option_texts(cell, iters=iters, batch_size=batch_size, precision=precision), *(set_ or ())]
+    _report(of_cell(cell, texts=texts, data_root=data_root, weights=weights), data=not no_data, as_json=as_json)
+
+
+def _report(subject: Subject, *, data: bool, as_json: bool) -> None:
+    from rs_adapt.audit.lint import lint as run
+    from rs_adapt.audit.lint_text import as_plain, as_text
+    from rs_adapt.commands.console import error_console, preparing
+
+    with preparing(error_console()) as on_progress:
+        findings = run(subject, data=data, on_progress=on_progress)
+    if as_json:
+        import json
+
+        print(json.dumps(as_plain(subject.title, findings), indent=2))
+    else:
+        print(f"{subject.title}\n\n{as_text(findings)}")
+    if any(one.level == "error" for one in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,97 @@
+"""`rs-adapt lint` on the command line: what is printed, and the exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rs_adapt.audit.lint import RULES
+from rs_adapt.commands import main
+
+
+@pytest.fixture
+def run_lint(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Return a function that lints, and gives the exit code, stdout and stderr."""
+
+    def run(*arguments: str) -> tuple[Any, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(["lint", *arguments])
+        shown = capsys.readouterr()
+        return stop.value.code or 0, shown.out, shown.err
+
+    return run
+
+
+def test_a_clean_cell_gives_0(run_lint: Any) -> None:
+    code, out, err = run_lint("--bench", "loveda-da", "--no-data")
+    assert (code, err) == (0, "")
+    assert out.startswith("loveda-r2u-da / earth-adapter")
+    assert out.endswith("clean, 3 notes\n")
+
+
+def test_errors_give_1_and_name_file_key_and_consequence(run_lint: Any) -> None:
+    code, out, _ = run_lint("--bench", "loveda-da", "--protocol", "paper", "--no-data")
+    assert code == 1
+    assert "error: target-labels-in-training\n  configs/protocol/paper.py: protocol.target_crops\n" in out
+    assert out.endswith("3 errors, 2 notes\n")
+    assert max(len(line) for line in out.splitlines()[1:]) <= 80
+
+
+def test_warnings_give_0(run_lint: Any) -> None:
+    code, out, _ = run_lint("--bench", "loveda-da", "--no-data", "--iters", "10", "--set", "optim.lr=1e-3")
+    assert code == 0
+    assert out.endswith("2 warnings, 3 notes\n")
+    assert "  --set bench.schedule.iters=10: bench.schedule.iters\n" in out
+
+
+def test_json_holds_all(run_lint: Any) -> None:
+    code, out, _ = run_lint("--bench", "isprs-dg", "--direction", "v2p", "--protocol", "paper", "--no-data", "--json")
+    content = json.loads(out)
+    assert (code, content["clean"], content["error"]) == (1, False, 2)
+    assert set(content["findings"][0]) == {
+        *("level", "rule", "file", "line", "key", "found", "consequence", "remedy"),
+    }
+
+
+def test_tiles_are_looked_at(run_lint: Any, loveda_root: Path) -> None:
+    code, out, err = run_lint("--bench", "loveda-dg", "--data-root", str(loveda_root))
+    assert code == 0
+    assert err == "verify tiles: 8\n"
+    assert "data-not-checked" not in out
+
+
+def test_rules_are_listed(run_lint: Any) -> None:
+    code, out, _ = run_lint("--rules")
+    assert code == 0
+    for rule in RULES:
+        assert f"{rule.id}\n" in out
+        assert rule.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "neither was given"),
+        (("x", "--bench", "loveda-da"), "both was given"),
+        (("x", "--protocol", "paper"), "--protocol belongs to a cell"),
+        (("nowhere",), "does not exist"),
+        (("--bench", "loveda-da", "--set", "optim.rl=1"), "optim.lr"),
+        (("--bench", "loveda-da", "--protocol", "stric"), "strict"),
+    ],
+)
+def test_wrong_input_gives_2(run_lint: Any, arguments: tuple[str, ...], said: str) -> None:
+    code, out, err = run_lint(*arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.slow
+def test_a_trained_run_belongs_together(train: Any, run_lint: Any, tmp_path: Path, loveda_root: Path) -> None:
+    assert train("--weights", "random")[0] == 0
+    code, out, _ = run_lint(str(tmp_path / "run"), "--no-data")
+    assert code == 0
+    assert "config-was-edited" not in out
+    assert "result-differs" not in out
