@@ -16,6 +16,7 @@ from rs_adapt.commands.export import export
 from rs_adapt.commands.inspect import inspect
 from rs_adapt.commands.lint import lint
 from rs_adapt.commands.list import list_values
+from rs_adapt.commands.report import report
 from rs_adapt.commands.score import score
 from rs_adapt.commands.show import show
 from rs_adapt.commands.submit import submit
@@ -39,6 +40,7 @@ app.command("train")(train)
 app.command("eval")(evaluate)
 app.command("score")(score)
 app.command("compare")(compare)
+app.command("report")(report)
 app.command("export")(export)
 app.command("inspect")(inspect)
 app.command("lint")(lint)

@@ -50,7 +50,7 @@ def compare_runs(
     """
     stored_a, stored_b = open_stored(place_a, selection), open_stored(place_b, selection)
     a = stored_a.per_image
-    b = _aligned(a, stored_b.per_image, place_a, place_b)
+    b = aligned(a, stored_b.per_image, place_a, place_b)
     if classes is None and stored_a.classes != stored_b.classes:
         raise ConfigError(
             f"The protocols take the mean over other classes: {stored_a.classes} in {place_a}, {stored_b.classes} in "
@@ -120,8 +120,12 @@ def _plain(difference: Difference) -> dict[str, float | None]:
     }
 
 
-def _aligned(a: PerImage, b: PerImage, place_a: Path, place_b: Path) -> PerImage:
-    """B with its images in A's order and A's scenes."""
+def aligned(a: PerImage, b: PerImage, place_a: Path, place_b: Path) -> PerImage:
+    """B with its images in A's order and A's scenes.
+
+    Raises:
+        ScoresError: The two are not of the same classes, tiles, split or labels.
+    """
     if a.classes != b.classes:
         raise ScoresError(
             f"The class lists differ: {', '.join(a.classes)} in {place_a}, {', '.join(b.classes)} in {place_b}. Only "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +81,19 @@ def _draw_means(axes: Any, found: Sequence[dict[str, Any]]) -> None:
 
 
 def _shade_alarms(axes: Any, lines: Sequence[dict[str, Any]]) -> None:
-    """Shade what each line with an alarm covers: the iterations since the training line before it."""
-    before = 0
     # One entry in the legend, however many spans.
     label: str | None = "alarm"
+    for before, here in alarm_spans(lines):
+        axes.axvspan(before, here, color="tab:red", alpha=0.15, linewidth=0, label=label)
+        label = None
+
+
+def alarm_spans(lines: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]]:
+    """What each line with an alarm covers: the iterations since the training line before it."""
+    spans, before = [], 0
     for line in lines:
-        if line.get("health", {}).get("alarm"):
-            axes.axvspan(before, line["iter"], color="tab:red", alpha=0.15, linewidth=0, label=label)
-            label = None
+        if (line.get("health") or {}).get("alarm"):
+            spans.append((before, int(line["iter"])))
         if "loss" in line:
-            before = line["iter"]
+            before = int(line["iter"])
+    return spans

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 _GAP_PX = 6
 _LINE_PX = 18
 _IGNORE_GREY = (90, 90, 90)
+_WRONG_RED = (205, 20, 20)
 
 
 def colour_map(labels: np.ndarray[Any, Any], palette: Sequence[Sequence[int]]) -> np.ndarray[Any, Any]:
@@ -29,8 +30,9 @@ def overlay(
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
     opacity: float = 0.55,
+    errors: bool = False,
 ) -> Image.Image:
-    """One picture of three panels: image, image under the truth, image under the prediction.
+    """One picture of three panels: image, image under the truth, image under the prediction; with errors a fourth.
 
     Args:
         image: RGB.
@@ -39,20 +41,25 @@ def overlay(
         classes: Names for the legend.
         palette: One [r, g, b] per class.
         opacity: Of the labels over the image, 0 to 1.
+        errors: A fourth panel shows the wrong pixels in red, and pixels that are not scored in grey.
     """
     base = np.asarray(image.convert("RGB"), dtype=np.float32)
     panels: list[np.ndarray[Any, Any]] = [base]
     for labels in (truth, prediction):
         panels.append((1 - opacity) * base + opacity * colour_map(labels, palette))
+    titles = ["image", "truth", "prediction"]
+    if errors:
+        panels.append(_errors(base, truth, prediction, num_classes=len(classes)))
+        titles.append("errors")
     height, width = base.shape[:2]
-    total_px = 3 * width + 2 * _GAP_PX
+    total_px = len(panels) * (width + _GAP_PX) - _GAP_PX
     names, colours = list(classes), [tuple(colour) for colour in palette]
     if (np.asarray(truth) >= len(names)).any():
         names, colours = [*names, "not scored"], [*colours, _IGNORE_GREY]
     rows = _legend_rows(names, total_px)
     sheet = Image.new("RGB", (total_px, height + _LINE_PX * (1 + len(rows)) + _GAP_PX), "white")
     draw = ImageDraw.Draw(sheet)
-    for index, (panel, name) in enumerate(zip(panels, ("image", "truth", "prediction"), strict=True)):
+    for index, (panel, name) in enumerate(zip(panels, titles, strict=True)):
         left = index * (width + _GAP_PX)
         draw.text((left + 2, 3), name, fill="black")
         sheet.paste(Image.fromarray(panel.round().astype(np.uint8)), (left, _LINE_PX))
@@ -69,12 +76,13 @@ def overlay_of_sample(
     *,
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
+    errors: bool = False,
 ) -> Image.Image:
     """The overlay of a predicted `SegDataSample`, whose image is read from its file."""
     truth = sample.gt_sem_seg.data[0].cpu().numpy()
     prediction = sample.pred_sem_seg.data[0].cpu().numpy()
     with Image.open(sample.img_path) as image:
-        return overlay(image, truth, prediction, classes=classes, palette=palette)
+        return overlay(image, truth, prediction, classes=classes, palette=palette, errors=errors)
 
 
 def save_overlay(folder: Path, sample: Any, *, classes: Sequence[str], palette: Sequence[Sequence[int]]) -> Path:
@@ -83,6 +91,17 @@ def save_overlay(folder: Path, sample: Any, *, classes: Sequence[str], palette: 
     path = folder / f"{Path(sample.img_path).stem}.png"
     overlay_of_sample(sample, classes=classes, palette=palette).save(path)
     return path
+
+
+def _errors(
+    base: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], prediction: np.ndarray[Any, Any], *, num_classes: int
+) -> np.ndarray[Any, Any]:
+    """The image, grey and bright, with wrong pixels in red; (H, W, 3) float."""
+    panel = np.repeat(127.0 + 0.5 * base.mean(axis=2, keepdims=True), 3, axis=2)
+    scored = np.asarray(truth) < num_classes
+    panel[scored & (np.asarray(truth) != np.asarray(prediction))] = _WRONG_RED
+    panel[~scored] = _IGNORE_GREY
+    return panel
 
 
 def _legend_rows(classes: Sequence[str], total_px: int) -> list[list[tuple[int, int]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -99,3 +100,15 @@ def test_table_shows_each_class_and_a_dash_for_none() -> None:
     assert oracle_line(result) == (
         "* chosen with target labels, so not a result of adaptation: +7.65 points against the last weights."
     )
+
+
+def test_errors_are_red_and_what_is_not_scored_is_grey() -> None:
+    truth = np.array([[0, 1], [255, 1]], dtype=np.uint8)
+    prediction = np.array([[0, 0], [1, 1]], dtype=np.uint8)
+    image = Image.new("RGB", (2, 2), (100, 100, 100))
+    settings: dict[str, Any] = {"classes": ["a", "b"], "palette": [[0, 0, 0], [9, 9, 9]]}
+    sheet = np.asarray(overlay(image, truth, prediction, errors=True, **settings))
+    panel = sheet[18:20, -2:].tolist()
+    assert panel == [[[177] * 3, [205, 20, 20]], [[90] * 3, [177] * 3]]
+    assert sheet.shape[1] == 4 * 2 + 3 * 6
+    assert overlay(image, truth, prediction, **settings).width == 3 * 2 + 2 * 6

@@ -1,0 +1,168 @@
+"""Intervals of the means over seeds, and which group of a column is best beyond doubt. Pure numpy.
+
+Shapes: R resamples, U units, K classes, S runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rs_adapt.errors import ScoresError
+from rs_adapt.metrics.intervals import ENOUGH_UNITS, LEVEL, RESAMPLES, Interval
+from rs_adapt.metrics.per_image import PerImage
+from rs_adapt.metrics.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of
+from rs_adapt.metrics.units import PLURAL, units_of
+from rs_adapt.report.comparison import aligned
+from rs_adapt.report.run_scores import Group, aligned_scores
+
+SEED = 0
+
+SHORT_RULE = (
+    f"Bold: best of its column, and the {100 * LEVEL:.0f} % interval of its paired difference to the next best lies "
+    "above 0."
+)
+_RULE = (
+    "The best of a column is bold only if the {level:.0f} % interval of its difference to the next best lies above 0. "
+    "The interval is a paired bootstrap over the stored matrices of single images: each of {resamples} resamples draws "
+    "the same scenes (images, where scenes are unknown) for both, and of each method as many of its seeds as it has; "
+    "the difference is that of the means over seeds. With one seed the interval says nothing about other seeds; with "
+    "two or three it says little."
+)
+
+
+def rule() -> str:
+    """How bold is decided, in words."""
+    return _RULE.format(level=100 * LEVEL, resamples=RESAMPLES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """What the resamples of one column say.
+
+    Attributes:
+        miou: interval of each group's mean over seeds, in the order of the groups; None without matrices or with
+            fewer than two units.
+        iou: the same by class.
+        best: position of the group that is best beyond doubt; None where there is none.
+        why: one sentence about best and next best.
+        units: how many scenes or images were drawn, in words.
+    """
+
+    miou: Sequence[Interval | None]
+    iou: Sequence[dict[str, Interval | None]]
+    best: int | None = None
+    why: str = ""
+    units: str = ""
+
+
+@dataclass
+class _Drawn:
+    """Resamples of one group: means over drawn seeds."""
+
+    miou_R: NDArray[np.float64]
+    iou_RK: NDArray[np.float64]
+    classes: tuple[str, ...] = field(default=())
+
+
+def rank(groups: Sequence[Group]) -> Ranking:
+    """Draw intervals for the groups of one column, and compare the best two.
+
+    Args:
+        groups: Of equal `column`.
+    """
+    drawn, units = _draw(groups)
+    nothing: list[Interval | None] = [None] * len(groups)
+    classes: list[dict[str, Interval | None]] = [{} for _ in groups]
+    for position, one in drawn.items():
+        nothing[position] = interval(one.miou_R)
+        classes[position] = {name: interval(one.iou_RK[:, k]) for k, name in enumerate(one.classes)}
+    best, why = _best(groups, drawn)
+    return Ranking(miou=nothing, iou=classes, best=best, why=why, units=units)
+
+
+def interval(values_R: NDArray[np.float64]) -> Interval | None:
+    """The middle 95 % of the resamples that have a value; None where none has."""
+    known = values_R[~np.isnan(values_R)]
+    if not known.size:
+        return None
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(low=float(low), high=float(high))
+
+
+def _best(groups: Sequence[Group], drawn: dict[int, _Drawn]) -> tuple[int | None, str]:
+    scored = [(group.mean, position) for position, group in enumerate(groups) if group.mean is not None]
+    order = [position for _, position in sorted(scored, key=lambda pair: (-(pair[0] or 0.0), pair[1]))]
+    if len(order) < 2:
+        return None, "one method only, so nothing is bold."
+    first, second = order[:2]
+    if first not in drawn or second not in drawn:
+        return None, (
+            "the best two cannot be compared, so nothing is bold: their matrices are missing or of other tiles, or "
+            "there is one unit only."
+        )
+    points = (groups[first].mean or 0.0) - (groups[second].mean or 0.0)
+    found = interval(drawn[first].miou_R - drawn[second].miou_R)
+    if found is None:
+        return None, "the best two have no value in any resample, so nothing is bold."
+    told = f"best minus next best {points:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+    return (first, f"{told}.") if found.low > 0 else (None, f"{told}, so nothing is bold.")
+
+
+def _draw(groups: Sequence[Group]) -> tuple[dict[int, _Drawn], str]:
+    """Resample all groups whose tiles are those of the first one that has matrices."""
+    stored: dict[int, list[NDArray[Any]]] = {}
+    base: PerImage | None = None
+    chosen, unit, num_units = None, "image", 0
+    for position, group in enumerate(groups):
+        pairs = aligned_scores(group)
+        if not pairs:
+            continue
+        if base is None:
+            base, chosen = pairs[0]
+        try:
+            same = [aligned(base, run, group.scores[0].run.folder, group.scores[0].run.folder) for run, _ in pairs]
+        except ScoresError:
+            continue
+        units = [units_of(run) for run in same]
+        unit, num_units = units[0].by, len(units[0].names)
+        stored[position] = [one.counts_UKK for one in units]
+    if base is None or chosen is None:
+        return {}, ""
+    everything = np.sum([counts for runs in stored.values() for counts in runs], axis=0)
+    labelled_U = everything.any(axis=(1, 2))
+    num_units = int(labelled_U.sum())
+    rough = f" (rough: fewer than {ENOUGH_UNITS})" if num_units < ENOUGH_UNITS else ""
+    told = f"{num_units} {PLURAL[unit] if num_units != 1 else unit}{rough}"
+    if num_units < 2:
+        return {}, told
+    flat = [sums_of(counts[labelled_U]) for runs in stored.values() for counts in runs]
+    chunks = [[iou_of_sums(sums) for sums in drawn] for drawn in drawn_sums(flat, resamples=RESAMPLES, seed=SEED)]
+    iou_SRK = [np.concatenate([chunk[run] for chunk in chunks]) for run in range(len(flat))]
+    found, start = {}, 0
+    for position, runs in stored.items():
+        part = iou_SRK[start : start + len(runs)]
+        start += len(runs)
+        found[position] = _over_seeds(part, chosen.scored, base.classes, stream=position)
+    return found, told
+
+
+def _over_seeds(
+    iou_SRK: Sequence[NDArray[np.float64]], scored: Sequence[int], classes: tuple[str, ...], *, stream: int
+) -> _Drawn:
+    """Means over seeds that are drawn anew in each resample; of one seed it is what it is."""
+    number = len(iou_SRK)
+    resamples = len(iou_SRK[0])
+    rng = np.random.default_rng([SEED, 1 + stream])
+    times_RS = rng.multinomial(number, [1 / number] * number, size=resamples) if number > 1 else np.ones((resamples, 1))
+    miou_RS = np.stack([mean_iou(iou_RK, scored) for iou_RK in iou_SRK], axis=1)
+    iou_RSK = np.stack(iou_SRK, axis=1)
+    return _Drawn(
+        miou_R=(miou_RS * times_RS).sum(axis=1) / number,
+        iou_RK=(iou_RSK * times_RS[:, :, None]).sum(axis=1) / number,
+        classes=classes,
+    )

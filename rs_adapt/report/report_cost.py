@@ -1,0 +1,113 @@
+"""The report's part about cost: parameters, pack, time and memory of each group, and score against parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rs_adapt.metrics.pareto import non_dominated
+from rs_adapt.report.collect import Run
+from rs_adapt.report.report_parts import Cell, Figure, Grid, Part, listed, score, text
+from rs_adapt.report.report_scores import Labels, Rankings
+from rs_adapt.report.run_scores import Column, Group
+from rs_adapt.report.svg_plots import Spot, spot_plot
+
+PACK_FILE = "adapter.safetensors"
+
+
+def cost_part(rankings: Rankings, labels: Labels) -> Part:
+    """Parameters, pack, time and memory of each group, and score against parameters."""
+    rows, figures = [], []
+    for column, (groups, _) in rankings.items():
+        spots = []
+        for group in groups:
+            facts = group_cost(group)
+            rows.append(_cost_row(group, facts, labels))
+            if facts["adapted"] is not None and group.mean is not None:
+                spots.append((labels.of(group.row), facts["adapted"], group.mean))
+        if len(spots) > 1:
+            figures.append(_pareto(column, labels.place(column), spots))
+    grid = Grid(
+        title="Medians over seeds",
+        head=["bench", "method", "adapter parameters", "trained in all", "pack MB", "minutes", "s / iter", "peak MiB"],
+        rows=rows,
+        names=2,
+        notes=[
+            "Adapter parameters: what trains in the backbone; trained in all: with the head. Pack: the adapter pack on "
+            "disk, 10^6 bytes. Minutes: training with evaluations. Peak: GPU memory. A dash: not known (runs that were "
+            f"interrupted, runs on a CPU). Machines: {listed(_devices(rankings)) or 'not stated'}; what else ran there "
+            "is not known. rs-adapt cost compares methods on equal work."
+        ],
+        paper=True,
+    )
+    return Part(anchor="cost", title="Cost", grids=[grid] if rows else [], figures=figures)
+
+
+def group_cost(group: Group) -> dict[str, float | None]:
+    """Medians over the seeds: `adapted`, `trainable`, `pack_bytes`, `train_s`, `iter_s`, `memory_mib`."""
+    results = [one.run.result or {} for one in group.scores]
+    parameters = [result.get("parameters") or {} for result in results]
+    return {
+        "adapted": _median(trained_in_backbone(one) for one in parameters),
+        "trainable": _median(one.get("trainable") for one in parameters),
+        "pack_bytes": _median(pack_bytes(one.run) for one in group.scores),
+        "train_s": _median(result.get("train_s") for result in results),
+        "iter_s": _median(result.get("iter_s_median") for result in results),
+        "memory_mib": _median(result.get("memory_mib_peak") for result in results),
+    }
+
+
+def trained_in_backbone(parameters: Mapping[str, Any]) -> int | None:
+    """How many parameters train besides the head: those of the adapter, or of the backbone itself."""
+    trainable, head = parameters.get("trainable"), parameters.get("head")
+    return None if trainable is None or head is None else int(trainable) - int(head)
+
+
+def pack_bytes(run: Run) -> int | None:
+    """Size of the adapter pack; None where it is gone."""
+    file = Path(run.folder) / PACK_FILE
+    return file.stat().st_size if file.is_file() else None
+
+
+def _cost_row(group: Group, facts: Mapping[str, float | None], labels: Labels) -> list[Cell]:
+    pack, train_s = facts["pack_bytes"], facts["train_s"]
+    counts = (facts["adapted"], facts["trainable"])
+    return [
+        text(labels.place(group.column)),
+        text(labels.of(group.row)),
+        *(text("") if one is None else Cell(text=f"{one:,.0f}".replace(",", " "), value=one) for one in counts),
+        score(pack and pack / 1e6, digits=2),
+        score(train_s and train_s / 60),
+        score(facts["iter_s"], digits=3),
+        score(facts["memory_mib"], digits=0),
+    ]
+
+
+def _pareto(column: Column, place: str, spots: Sequence[tuple[str, float, float]]) -> Figure:
+    front = set(non_dominated({name: (parameters, -miou) for name, parameters, miou in spots}))
+    alt = f"mIoU against trained parameters on {column.name}: " + "; ".join(
+        f"{name} {miou:.1f} with {parameters:.0f}" for name, parameters, miou in spots
+    )
+    return Figure(
+        alt=alt,
+        caption=f"{place}, {column.protocol}. Filled and joined: no other method has "
+        "fewer parameters and a higher mean.",
+        svg=spot_plot(
+            [Spot(name=name, x=parameters, y=miou, front=name in front) for name, parameters, miou in spots],
+            x_label="adapter parameters",
+            y_label="mIoU, %",
+            alt=alt,
+        ),
+    )
+
+
+def _devices(rankings: Rankings) -> list[str]:
+    runs = [one.run for groups, _ in rankings.values() for group in groups for one in group.scores]
+    return sorted({str(run.environment["device"]) for run in runs if run.environment.get("device")})
+
+
+def _median(values: Iterable[Any]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None

@@ -1,0 +1,210 @@
+"""The report's pictures of tiles: image, truth, prediction and errors, of the worst, middle and best tiles."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from rs_adapt.errors import RsAdaptError, ScoresError
+from rs_adapt.metrics.resampling import miou_of
+from rs_adapt.report.comparison import aligned
+from rs_adapt.report.report_parts import Figure, Part
+from rs_adapt.report.report_scores import Labels, Rankings
+from rs_adapt.report.run_scores import Group, RunScore
+
+Array = np.ndarray[Any, Any]
+# Of one group, so that a page of many stays one that a browser opens.
+_MOST_STORED = 6
+_WIDEST_PX = 1600
+
+
+def panels_part(rankings: Rankings, labels: Labels, *, count: int, device: str, on_progress: Any = None) -> Part:
+    """Pictures for each group, drawn anew or as `eval --overlays` left them.
+
+    Args:
+        rankings: The groups.
+        labels: Their names.
+        count: Tiles of a bench to draw with the models; 0 draws none and takes what lies in the run folders.
+        device: Where the models run.
+        on_progress: Called with (what, done, total).
+    """
+    parts: list[Part] = []
+    failed: list[str] = []
+    total = sum(len(groups) for groups, _ in rankings.values())
+    for groups, _ in rankings.values():
+        tiles = chosen_tiles(groups, count) if count else []
+        for group in groups:
+            try:
+                figures = _drawn(group.scores[0], tiles, device) if tiles else _stored(group)
+            except RsAdaptError as error:
+                figures = []
+                failed.append(f"{labels.name(group)}: {error}")
+            if on_progress and tiles:
+                on_progress("drawing panels", len(parts) + 1, total)
+            if figures:
+                parts.append(
+                    Part(anchor=f"panels-{len(parts)}", title=labels.name(group), figures=figures, folded=bool(parts))
+                )
+    text = ["Tiles by their mIoU in the stored matrices, worst first. Red in the last panel: wrong pixels."]
+    if count:
+        text.append("The same tiles for all methods of a bench, ordered by their mean over the methods; first seeds.")
+    if not parts:
+        text = [
+            "There are none. --panels 3 draws the worst, the middle and the best tile of each bench with the stored "
+            "packs; or rs-adapt eval --checkpoint RUN --overlays 8 leaves pictures in a run folder, which the next "
+            "report shows."
+        ]
+    return Part(anchor="panels", title="Tiles", text=[*text, *failed], parts=parts)
+
+
+def chosen_tiles(groups: Sequence[Group], count: int) -> list[tuple[str, float]]:
+    """Names and mIoU of `count` tiles from the worst to the best, by the mean over first seeds.
+
+    Groups of other tiles than the first one take no part; with one tile it is the middle one.
+    """
+    base = next((group.scores[0] for group in groups if group.scores[0].per_image is not None), None)
+    if base is None or base.per_image is None or base.chosen is None:
+        return []
+    found = []
+    for group in groups:
+        if (other := group.scores[0].per_image) is None:
+            continue
+        try:
+            counts_NKK = aligned(base.per_image, other, Path(), Path()).counts_NKK
+        except ScoresError:
+            continue
+        found.append(miou_of(counts_NKK, base.chosen.scored))
+    mean_N = np.mean(found, axis=0)
+    order = [int(n) for n in np.argsort(mean_N, kind="stable") if not np.isnan(mean_N[n])]
+    if not order:
+        return []
+    ranks = np.linspace(0, len(order) - 1, min(count, len(order))) if count > 1 else [(len(order) - 1) // 2]
+    return [(base.per_image.tiles[order[round(rank)]], float(mean_N[order[round(rank)]])) for rank in ranks]
+
+
+def _drawn(score: RunScore, tiles: Sequence[tuple[str, float]], device: str) -> list[Figure]:
+    own = _by_tile(score)
+    wanted = [name for name, _ in tiles if name in own]
+    pictures = predicted_tiles(score.run.folder / pack_of(score), wanted, device=device)
+    return [
+        Figure(
+            alt=f"{name}: image, truth, prediction, errors",
+            caption=f"{name}: mIoU {own[name]:.1f} (all methods {mean:.1f})",
+            png=pictures[name],
+            wide=True,
+        )
+        for name, mean in tiles
+        if name in pictures
+    ]
+
+
+def pack_of(score: RunScore) -> str:
+    """Where in its run folder the pack of a score lies."""
+    entry = ((score.run.result or {}).get("selections") or {}).get(score.selection) or {}
+    return str(entry.get("pack") or ".")
+
+
+def predicted_tiles(pack: Path, tiles: Sequence[str], *, device: str) -> dict[str, bytes]:
+    """Run a pack on some tiles of the reported split; a JPEG of four panels by tile. Loads torch.
+
+    Raises:
+        RsAdaptError: Pack, base weights or data are not there or damaged.
+    """
+    from torch.utils.data import DataLoader, Subset
+
+    from rs_adapt.datasets.places import places_of
+    from rs_adapt.engine.build import build_loader, prepare_data
+    from rs_adapt.engine.checkpoint import load_model, recompose
+    from rs_adapt.engine.evaluate import evaluate
+    from rs_adapt.registry import quiet_libraries
+    from rs_adapt.report.overlays import overlay_of_sample
+
+    with quiet_libraries():
+        cfg = recompose(pack)
+        model = load_model(cfg, pack, device=device)
+        prepare_data(cfg)
+        loader = build_loader(cfg, "test")
+        dataset, settings = loader.dataset, cfg.test_dataloader.dataset
+        paths = [str(dataset.get_data_info(position)["img_path"]) for position in range(len(dataset))]
+        found = places_of(
+            paths, img_dir=Path(settings.img_dir), img_suffix=settings.img_suffix, scene_pattern=None, city=None
+        )
+        positions = [found.tiles.index(name) for name in tiles if name in found.tiles]
+        pictures: dict[str, bytes] = {}
+
+        def keep(position: int, total: int, sample: Any) -> None:
+            sheet = overlay_of_sample(
+                sample, classes=list(cfg.bench.classes), palette=list(cfg.bench.palette), errors=True
+            )
+            sheet.thumbnail((_WIDEST_PX, _WIDEST_PX))
+            buffer = io.BytesIO()
+            sheet.save(buffer, "JPEG", quality=88, subsampling=0)
+            pictures[found.tiles[positions[position]]] = buffer.getvalue()
+
+        evaluate(
+            model,
+            DataLoader(Subset(dataset, positions), batch_size=1, collate_fn=loader.collate_fn),
+            num_classes=len(cfg.bench.classes),
+            ignore_index=cfg.bench.ignore_index,
+            precision=cfg.runtime.precision,
+            on_sample=keep,
+        )
+    return pictures
+
+
+def _stored(group: Group) -> list[Figure]:
+    """Overlays of the first seed that has some, of the split that is reported."""
+    for score in group.scores:
+        own = _by_tile(score)
+        by_stem = {name.rpartition("/")[2]: value for name, value in own.items()}
+        files = [
+            file
+            for folder in sorted((score.run.folder / "eval").glob("*/overlays"))
+            if _split_of(folder.parent) == group.column.split
+            for file in sorted(folder.glob("*.png"))
+        ]
+        files.sort(key=lambda file: by_stem.get(file.stem, float("inf")))
+        if files:
+            return [_figure(file, by_stem) for file in _spread(files)]
+    return []
+
+
+def _figure(file: Path, by_stem: Mapping[str, float]) -> Figure:
+    value = f": mIoU {by_stem[file.stem]:.1f}" if file.stem in by_stem else ""
+    try:
+        with Image.open(file) as picture:
+            picture.verify()
+    except (OSError, SyntaxError) as error:
+        raise ScoresError(
+            f"{file} is no picture any more: {error}. rs-adapt eval --overlays writes it anew."
+        ) from error
+    return Figure(
+        alt=f"{file.stem}: image, truth, prediction", caption=f"{file.stem}{value}", png=file.read_bytes(), wide=True
+    )
+
+
+def _spread(files: Sequence[Path]) -> list[Path]:
+    if len(files) <= _MOST_STORED:
+        return list(files)
+    return [files[round(rank)] for rank in np.linspace(0, len(files) - 1, _MOST_STORED)]
+
+
+def _by_tile(score: RunScore) -> dict[str, float]:
+    if score.per_image is None or score.chosen is None:
+        return {}
+    miou_N = miou_of(score.per_image.counts_NKK, score.chosen.scored)
+    return {name: float(value) for name, value in zip(score.per_image.tiles, miou_N, strict=True) if value == value}
+
+
+def _split_of(folder: Path) -> str | None:
+    try:
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        return str(result["protocol"]["report_split"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

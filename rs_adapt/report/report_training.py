@@ -1,0 +1,208 @@
+"""The report's parts about training: learning curves, health of the pseudo-labels, confusion matrices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+from rs_adapt.report.collect import Run
+from rs_adapt.report.health import alarm_spans
+from rs_adapt.report.report_parts import Cell, Figure, Grid, Part, score, text
+from rs_adapt.report.report_scores import Labels
+from rs_adapt.report.run_scores import Group, confusion_of
+from rs_adapt.report.svg_plots import Series, line_plot
+
+
+def curves_part(groups: Sequence[Group], labels: Labels) -> Part:
+    """Loss, and mIoU on the validation tiles of target and source, for each group."""
+    parts: list[Part] = []
+    for number, group in enumerate(groups):
+        name = labels.name(group)
+        runs = [one.run for one in group.scores]
+        loss = [Series(name=_seed(run), points=_points(run, "loss"), colour=k) for k, run in enumerate(runs)]
+        target = [Series(name=_seed(run), points=_points(run, "miou_pct"), colour=k) for k, run in enumerate(runs)]
+        source = [
+            Series(name=_seed(run), points=_points(run, "source_val", "miou_pct"), colour=k, dashed=True)
+            for k, run in enumerate(runs)
+        ]
+        seeds = [(_seed(run), k, False) for k, run in enumerate(runs)]
+        kinds = [*seeds, *([("dashed: source val", -1, True)] if any(one.points for one in source) else [])]
+        figures = [
+            _figure(loss, f"training loss of {name}", "loss", seeds),
+            _figure([*target, *source], f"validation mIoU of {name}", "mIoU on val, %", kinds),
+        ]
+        if shown := [one for one in figures if one is not None]:
+            parts.append(Part(anchor=f"curves-{number}", title=name, figures=shown, folded=bool(parts)))
+    return Part(
+        anchor="curves",
+        title="Learning curves",
+        text=[
+            "Loss, and mIoU at each evaluation on the validation tiles of the target (solid) and of the source "
+            "(dashed). The target's labels are read for these curves only."
+        ],
+        parts=parts,
+    )
+
+
+def health_part(groups: Sequence[Group], labels: Labels) -> Part | None:
+    """What the teachers of runs with pseudo-labels did; None without such runs."""
+    rows: list[list[Cell]] = []
+    parts: list[Part] = []
+    for number, group in enumerate(groups):
+        runs = [one.run for one in group.scores if any(isinstance(line.get("health"), dict) for line in one.run.lines)]
+        if not runs:
+            continue
+        figures = []
+        for run in runs:
+            rows.append(_health_row(group, run, labels))
+            figures.append(_shares(run))
+        means = [
+            Series(name=f"{key}, {_seed(run)}", points=_points(run, "health", key, times=100), colour=k, dashed=dash)
+            for k, run in enumerate(runs)
+            for key, dash in (("confidence", False), ("agreement", True))
+        ]
+        keys = [*((_seed(run), k, False) for k, run in enumerate(runs)), ("dashed: agreement", -1, True)]
+        figures.insert(0, _figure(means, "confidence and agreement", "mean over target pixels, %", keys, (0, 100)))
+        shown = [one for one in figures if one is not None]
+        parts.append(Part(anchor=f"health-{number}", title=labels.name(group), figures=shown, folded=bool(parts)))
+    if not rows:
+        return None
+    grid = Grid(
+        title="At the end of training",
+        head=["bench", "method", "seed", "confidence %", "agreement %", "class that was lost most", "alarms"],
+        rows=rows,
+        names=2,
+        notes=[
+            "Means over the last fifth of the training lines. Lost most: the class whose share in the teacher's labels "
+            "of the target is the smallest part of its share in the source's labels (the target may hold less of it). "
+            "Alarms: training lines with one, and the last one's words."
+        ],
+    )
+    return Part(
+        anchor="health",
+        title="Pseudo-labels",
+        text=["Of runs in adaptation: what the averaged teacher labelled on the target."],
+        grids=[grid],
+        parts=parts,
+    )
+
+
+def confusion_part(groups: Sequence[Group], labels: Labels) -> Part:
+    """How the true pixels of each class were labelled, for each group."""
+    parts: list[Part] = []
+    for number, group in enumerate(groups):
+        if (found := confusion_of(group)) is None:
+            continue
+        matrix_KK, names = found
+        pixels_K = matrix_KK.sum(axis=1)
+        rows = [
+            [
+                text(name),
+                *(_share(count, pixels_K[k]) for count in matrix_KK[k]),
+                Cell(text=f"{100 * pixels_K[k] / max(pixels_K.sum(), 1):.1f}", value=float(pixels_K[k])),
+            ]
+            for k, name in enumerate(names)
+        ]
+        over = f", summed over {len(group.scores)} seeds" if len(group.scores) > 1 else ""
+        grid = Grid(
+            title="",
+            head=["truth \\ prediction", *names, "% of all pixels"],
+            rows=rows,
+            notes=[f"% of the true pixels of each row's class{over}."],
+            sorts=False,
+        )
+        parts.append(Part(anchor=f"confusion-{number}", title=labels.name(group), grids=[grid], folded=bool(parts)))
+    return Part(
+        anchor="confusion",
+        title="Confusion matrices",
+        text=["Each row sums to 100 %: how pixels that truly are of a class were labelled."],
+        parts=parts,
+    )
+
+
+def _health_row(group: Group, run: Run, labels: Labels) -> list[Cell]:
+    lines = [line["health"] for line in run.lines if isinstance(line.get("health"), dict)]
+    late = lines[-max(1, len(lines) // 5) :]
+    alarms = [line["alarm"] for line in lines if line.get("alarm")]
+    source, teacher = (_late_shares(late, key) for key in ("source_share", "teacher_share"))
+    ratios = {name: teacher.get(name, 0.0) / share for name, share in source.items() if share}
+    lost = min(ratios, key=lambda name: ratios[name], default=None)
+    told = "" if lost is None else f"{lost} ({100 * teacher.get(lost, 0.0):.1f} %, source {100 * source[lost]:.1f} %)"
+    means = []
+    for key in ("confidence", "agreement"):
+        # Agreement is measured now and then only.
+        known = [line[key] for line in late if line.get(key) is not None]
+        known = known or [line[key] for line in lines if line.get(key) is not None][-1:]
+        means.append(100 * mean(known) if known else None)
+    return [
+        text(labels.place(group.column)),
+        text(labels.of(group.row)),
+        Cell(text=str(run.cell["seed"]), value=float(run.cell["seed"])),
+        *(score(value) for value in means),
+        text(told),
+        Cell(text=str(len(alarms)), value=len(alarms), under=str(alarms[-1]) if alarms else ""),
+    ]
+
+
+def _late_shares(lines: Sequence[Mapping[str, Any]], key: str) -> dict[str, float]:
+    """The mean share of each class over some lines, from 0 to 1."""
+    names = dict.fromkeys(name for line in lines for name in line.get(key) or {})
+    return {name: mean((line.get(key) or {}).get(name, 0.0) for line in lines) for name in names}
+
+
+def _shares(run: Run) -> Figure | None:
+    lines = [line["health"] for line in run.lines if isinstance(line.get("health"), dict)]
+    source = _late_shares(lines, "source_share")
+    last = max(float(line["iter"]) for line in run.lines)
+    series, keys = [], []
+    for k, name in enumerate(_late_shares(lines, "teacher_share")):
+        level = 100 * source.get(name, 0.0)
+        series.append(Series(name=name, points=_points(run, "health", "teacher_share", name, times=100), colour=k))
+        series.append(Series(name=name, points=[(0.0, level), (last, level)], colour=k, dashed=True))
+        keys.append((name, k, False))
+    spans = alarm_spans(run.lines)
+    keys += [("dashed: source", -1, True), *([("shaded: alarm", -1, False)] if spans else [])]
+    return _figure(series, f"class shares, {_seed(run)}", "share of pixels, %", keys, None, spans)
+
+
+def _figure(
+    series: Sequence[Series],
+    title: str,
+    y_label: str,
+    keys: Sequence[tuple[str, int, bool]],
+    y_range: tuple[float, float] | None = None,
+    spans: Sequence[tuple[float, float]] = (),
+) -> Figure | None:
+    shares = y_label.startswith("share")
+    svg = line_plot(
+        series,
+        x_label="iteration",
+        y_label=y_label,
+        alt=title,
+        y_range=(0, 100) if shares else y_range,
+        spans=spans,
+        roots=shares,
+    )
+    return Figure(alt=title, caption=title, svg=svg, keys=keys) if svg else None
+
+
+def _points(run: Run, *keys: str, times: float = 1.0) -> list[tuple[float, float]]:
+    found = []
+    for line in run.lines:
+        value: Any = line
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if isinstance(value, int | float) and math.isfinite(value):
+            found.append((float(line["iter"]), times * value))
+    return found
+
+
+def _share(count: Any, pixels: Any) -> Cell:
+    # Zeros of a class that does not occur would read as "never recognised".
+    return Cell(text=f"{100 * count / pixels:.0f}", heat=float(count / pixels)) if pixels else text("")
+
+
+def _seed(run: Run) -> str:
+    return f"seed {run.cell['seed']}"

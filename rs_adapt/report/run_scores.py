@@ -1,0 +1,285 @@
+"""What each run scores, under one choice of checkpoint and classes, and which runs belong together. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+from rs_adapt.errors import ConfigError, RsAdaptError
+from rs_adapt.metrics.class_sets import ClassSet, class_set
+from rs_adapt.metrics.per_image import PerImage
+from rs_adapt.metrics.resampling import iou_of, miou_of
+from rs_adapt.report.collect import Damaged, Run
+from rs_adapt.report.rescore import plain
+from rs_adapt.report.stored_scores import SELECTIONS, classes_of, open_stored
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunScore:
+    """A finished run and its score.
+
+    Attributes:
+        run: with a result.
+        column: what was scored on what, and how: scores of different columns are not comparable.
+        selection: whose checkpoint it is: last, best_source_val, best_label_free or oracle.
+        miou_pct: mean over the chosen classes; None where nothing was scored.
+        iou_pct: by class.
+        by_selection: the same mean for all four selections.
+        per_image: the matrices behind it; None where none are stored.
+        chosen: the classes in the mean; None without matrices.
+    """
+
+    run: Run
+    column: Column
+    selection: str
+    miou_pct: float | None
+    iou_pct: Mapping[str, float | None]
+    by_selection: Mapping[str, float | None]
+    per_image: PerImage | None = None
+    chosen: ClassSet | None = None
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Column:
+    """What is equal in all scores that may stand below each other.
+
+    Attributes:
+        setting: da, dg or ss.
+        protocol: name and version, checkpoint, weights and classes, in words.
+        bench: name.
+        split: region and split that is scored.
+        seen: what of the target was seen in training, and how it was predicted, in words.
+    """
+
+    setting: str
+    protocol: str
+    bench: str
+    split: str
+    seen: str
+
+    @property
+    def name(self) -> str:
+        """Bench and split, such as `isprs-p2v: vaihingen test`."""
+        return f"{self.bench.replace('_', '-')}: {self.split}"
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Row:
+    """What is trained: all of it in which two runs may differ besides bench and seed."""
+
+    method: str
+    strategy: str
+    backbone: str
+    head: str
+    tuned: bool
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Runs that differ in their seed only, in the order of the seeds."""
+
+    column: Column
+    row: Row
+    scores: tuple[RunScore, ...]
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The mIoU of each seed that has one."""
+        return tuple(score.miou_pct for score in self.scores if score.miou_pct is not None)
+
+    @property
+    def mean(self) -> float | None:
+        """The mean over the seeds; None where none has a score."""
+        return mean(self.values) if self.values else None
+
+    def mean_of(self, selection: str) -> float | None:
+        """The mean for another selection; None unless every seed has it."""
+        found = [score.by_selection.get(selection) for score in self.scores]
+        known = [value for value in found if value is not None]
+        return mean(known) if known and len(known) == len(found) else None
+
+
+@dataclass(kw_only=True)
+class Scores:
+    """Groups in the order of tables, and `all_runs`; `damaged` and `remarks` say what is not in the groups."""
+
+    all_runs: list[RunScore] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    damaged: list[Damaged] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def score_runs(runs: Iterable[Run], *, selection: str | None = None, classes: str | None = None) -> Scores:
+    """Score finished runs and group them.
+
+    Args:
+        runs: With results.
+        selection: One of `SELECTIONS`; None is each run's headline.
+        classes: Words of `class_set`; None is those of each run's protocol.
+
+    Raises:
+        ConfigError: No run can be scored with these classes; the text is that of the first.
+    """
+    scores = Scores()
+    refused: list[ConfigError] = []
+    by_group: dict[tuple[Column, Row], list[RunScore]] = {}
+    for run in runs:
+        score, damaged = _score(run, selection, classes, refused)
+        scores.damaged += damaged
+        scores.all_runs.append(score)
+        by_group.setdefault((score.column, _row(run)), []).append(score)
+    for (column, row), found in sorted(by_group.items(), key=lambda item: item[0]):
+        kept = _one_a_seed(found, scores.remarks)
+        scores.groups.append(Group(column=column, row=row, scores=tuple(kept)))
+    if refused and not any(group.values for group in scores.groups):
+        raise refused[0]
+    return scores
+
+
+def _score(
+    run: Run, selection: str | None, classes: str | None, refused: list[ConfigError]
+) -> tuple[RunScore, list[Damaged]]:
+    result = run.result or {}
+    selections = result.get("selections") or {}
+    wanted = selection or str(result.get("headline") or (result.get("protocol") or {}).get("selection") or "last")
+    damaged: list[Damaged] = []
+    per_image, chosen, iou = None, None, {}
+    by_selection: dict[str, float | None] = {}
+    for name in dict.fromkeys((*SELECTIONS, wanted)):
+        found = _stored(run, name, classes, damaged, refused)
+        if found is None:
+            # Without matrices the numbers of the result stand, if they are those that are asked for.
+            by_selection[name] = None if classes else (selections.get(name) or {}).get("miou_pct")
+            continue
+        total_KK = found[1].counted(found[0].total_KK()[None])
+        by_selection[name] = plain(miou_of(total_KK, found[1].scored)[0])
+        if name == wanted:
+            per_image, chosen = found
+            iou = {
+                chosen.classes[index]: plain(value)
+                for index, value in enumerate(iou_of(total_KK)[0])
+                if index in chosen.scored
+            }
+    if per_image is None and wanted == result.get("headline", "last") and not classes:
+        by_selection[wanted], iou = result.get("miou_pct"), dict(result.get("iou_pct") or {})
+    score = RunScore(
+        run=run,
+        column=_column(run, wanted, classes, tuple(iou)),
+        selection=wanted,
+        miou_pct=by_selection[wanted],
+        iou_pct=iou,
+        by_selection=by_selection,
+        per_image=per_image,
+        chosen=chosen,
+    )
+    return score, damaged
+
+
+def _stored(
+    run: Run, selection: str, classes: str | None, damaged: list[Damaged], refused: list[ConfigError]
+) -> tuple[PerImage, ClassSet] | None:
+    entry = ((run.result or {}).get("selections") or {}).get(selection)
+    if not entry or not isinstance(entry.get("confusions"), str):
+        return None
+    try:
+        stored = open_stored(run.folder, selection)
+        return stored.per_image, class_set(stored.per_image.classes, chosen=classes or stored.classes)
+    except RsAdaptError as error:
+        if classes and isinstance(error, ConfigError):
+            refused.append(error)
+        # One file may be that of several selections.
+        if str(error) not in {one.why for one in damaged}:
+            damaged.append(Damaged(place=run.folder / entry["confusions"], why=str(error)))
+        return None
+
+
+def _column(run: Run, selection: str, classes: str | None, scored: tuple[str, ...]) -> Column:
+    result = run.result or {}
+    protocol = result.get("protocol") or {}
+    name = protocol.get("name")
+    of = ", ".join(scored) if classes or classes_of(protocol) != "all" else f"all {len(scored)} classes"
+    inference = protocol.get("inference")
+    inference = inference if isinstance(inference, dict) else {}
+    seen = protocol.get("unlabelled_split")
+    crops = protocol.get("target_crops")
+    return Column(
+        setting=str(run.cell["setting"]),
+        protocol=", ".join(
+            (
+                f"protocol {name}-{protocol.get('version')}" if name else "protocol not stated",
+                f"checkpoint {selection.replace('_', '-')}{'*' if selection == 'oracle' else ''}",
+                f"weights of the {protocol.get('weights') or UNKNOWN}",
+                of if scored else "not scored",
+            )
+        ),
+        bench=str(run.cell["bench"]),
+        split=str(protocol.get("report_split") or "not scored"),
+        seen="; ".join(
+            (
+                f"unlabelled images: {seen} (crops {str(crops).replace('_', ' ')})" if seen else "no target images",
+                f"inference: {', '.join(f'{key} {value}' for key, value in inference.items()) or UNKNOWN}",
+            )
+        ),
+    )
+
+
+def _row(run: Run) -> Row:
+    cell = run.cell
+    return Row(
+        method=str(cell["method"]),
+        strategy=str(cell["strategy"]),
+        backbone=str(cell["backbone"]),
+        head=str(cell["head"]),
+        tuned=bool(cell.get("tuned", True)),
+        overrides=run.overrides,
+    )
+
+
+def _one_a_seed(found: list[RunScore], remarks: list[str]) -> list[RunScore]:
+    """The newest run of each seed: a seed that counts twice would look like two."""
+    by_seed: dict[int, list[RunScore]] = {}
+    for score in found:
+        by_seed.setdefault(score.run.cell["seed"], []).append(score)
+    kept = []
+    for _, same in sorted(by_seed.items(), key=lambda item: item[0]):
+        *older, newest = sorted(same, key=lambda score: str((score.run.result or {}).get("finished")))
+        kept.append(newest)
+        remarks += [
+            f"{score.run.folder} is the same cell and seed as {newest.run.folder}, which is newer; the older one is in "
+            "results.csv only."
+            for score in older
+        ]
+    return kept
+
+
+def commits(groups: Iterable[Group]) -> set[str]:
+    """The commits that the runs were made with; with `+` where files differed from it."""
+    found = set()
+    for group in groups:
+        for score in group.scores:
+            git = score.run.environment.get("git")
+            if isinstance(git, dict):
+                found.add(f"{str(git.get('commit'))[:12]}{'+' if git.get('dirty') else ''}")
+    return found
+
+
+def aligned_scores(group: Group) -> list[tuple[PerImage, ClassSet]]:
+    """Matrices of every seed of a group; empty unless all have them."""
+    pairs = [(score.per_image, score.chosen) for score in group.scores]
+    found = [(per_image, chosen) for per_image, chosen in pairs if per_image is not None and chosen is not None]
+    return found if len(found) == len(pairs) else []
+
+
+def confusion_of(group: Group) -> tuple[np.ndarray[Any, Any], tuple[str, ...]] | None:
+    """Pixel counts (K, K) summed over the seeds, and the class names; None without matrices."""
+    found = aligned_scores(group)
+    if len({per_image.classes for per_image, _ in found}) != 1:
+        return None
+    return np.sum([per_image.total_KK() for per_image, _ in found], axis=0), found[0][0].classes

@@ -1,0 +1,135 @@
+"""`rs-adapt report` as its users meet it: files, what is printed, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rs_adapt.report import published_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Verb = Callable[..., tuple[Any, str, str]]
+    Write = Callable[..., Path]
+
+FILES = ["index.html", "report.md", "report.tex", "results.csv"]
+
+
+@pytest.fixture
+def work(tmp_path: Path, write_cell: Write) -> Path:
+    """Two methods, the second one clearly ahead, and a cell that failed."""
+    write_cell("a", right=(50,) * 12)
+    write_cell("b", right=(80,) * 12, cell={"method": "lora"})
+    failed = tmp_path / "work" / "c"
+    failed.mkdir()
+    cell = {"bench": "synthetic", "setting": "dg", "method": "rein", "backbone": "dinov2_nano", "head": "linear"}
+    cell |= {"strategy": "source_only", "seed": 0}
+    said = {"status": "failed", "error": "RunFailed: out of memory", "log": str(failed / "log.txt"), "attempts": 2}
+    (failed / "sweep_cell.json").write_text(json.dumps({"cell": cell} | said))
+    return tmp_path / "work"
+
+
+def test_files_table_and_failed_cell(run_verb: Verb, work: Path) -> None:
+    code, out, err = run_verb("report", work)
+    assert (code, err) == (0, "")
+    assert sorted(os.listdir(work / "report")) == FILES
+    for shown in ("33.3 1 seed", "66.7 1 seed", "RunFailed: out of memory", "c/log.txt", "2 finished, 1 failed"):
+        assert shown in out
+    page = (work / "report" / "index.html").read_text()
+    failed, matrix = page.index("RunFailed: out of memory"), page.index('id="transfer"')
+    assert failed < matrix
+    assert page.index("c/log.txt") < matrix
+
+
+def test_a_report_is_replaced_and_counts_no_runs_of_its_own(run_verb: Verb, work: Path) -> None:
+    first = json.loads(run_verb("report", work, "--json")[1])
+    second = json.loads(run_verb("report", work, "--json", "--title", "again")[1])
+    assert first["runs"] == second["runs"]
+    assert "<h1>again</h1>" in (work / "report" / "index.html").read_text()
+
+
+def test_json(run_verb: Verb, work: Path, tmp_path: Path) -> None:
+    code, out, err = run_verb("report", work, "--out", tmp_path / "out", "--json")
+    assert (code, err) == (0, "")
+    content = json.loads(out)
+    assert [Path(file).name for file in content["files"]] == FILES
+    told = {group["method"]: (group["miou_pct"]["mean"], group["best"]) for group in content["groups"]}
+    assert told == {"frozen": (33.333, False), "lora": (66.667, True)}
+
+
+def test_other_files_are_not_deleted(run_verb: Verb, work: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.tex").write_text("mine")
+    code, _, err = run_verb("report", work, "--out", out)
+    assert code == 2
+    assert "Choose another folder with --out, or add --overwrite" in err
+    assert os.listdir(out) == ["thesis.tex"]
+    (tmp_path / "file").write_text("")
+    code, _, err = run_verb("report", work, "--out", tmp_path / "file")
+    assert code == 2
+    assert "is a file" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (("--selection", "first"), "There is no selection 'first'"),
+        (("--classes", "roof"), "There is no class 'roof'"),
+        (("--against", "myself"), "Say --against paper"),
+    ],
+)
+def test_wrong_options(run_verb: Verb, work: Path, options: tuple[str, ...], error: str) -> None:
+    code, _, err = run_verb("report", work, *options)
+    assert code == 2
+    assert error in err
+    assert not (work / "report").exists()
+
+
+def test_no_runs(run_verb: Verb, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    code, _, err = run_verb("report", tmp_path / "empty")
+    assert code == 2
+    assert "no folder holds a cell.json" in err
+
+
+def test_published_numbers_stand_beside_and_are_in_no_mean(
+    run_verb: Verb, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"bench": "synthetic", "setting": "dg", "method": "frozen", "miou_pct": 99.0, "selection": "oracle"}
+    row |= {"protocol": "paper", "source": "a table", "backbone": "dinov2_l"}
+    other = row | {"bench": "loveda_r2u", "source": "another table"}
+    monkeypatch.setattr("rs_adapt.report.run_report.published_rows", lambda: [row, other])
+    plain = json.loads(run_verb("report", work, "--json")[1])
+    content = json.loads(run_verb("report", work, "--against", "paper", "--json")[1])
+    assert content["groups"] == plain["groups"]
+    text = (work / "report" / "report.md").read_text()
+    assert "| synthetic-dg | frozen, dinov2-l | published | 99.0 | oracle\\* | paper | a table |" in text
+    assert "another table" not in text
+
+
+def test_without_published_numbers(run_verb: Verb, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(published_beside, "_LOADER", "rs_adapt.audit.no_such_module")
+    code, _, err = run_verb("report", work, "--against", "paper")
+    assert code == 2
+    assert "Leave out --against" in err
+
+
+@pytest.mark.slow
+def test_panels_are_drawn_with_the_stored_packs(train: Verb, run_verb: Verb, tmp_path: Path) -> None:
+    assert train()[0] == 0
+    code, out, err = run_verb("report", tmp_path / "run", "--panels", "2", "--device", "cpu", "--json")
+    assert code == 0, err
+    page = (tmp_path / "run" / "report" / "index.html").read_text()
+    assert page.count('src="data:image/jpeg;base64,') == 2
+    # What cannot be drawn is said, and stops nothing.
+    (tmp_path / "run" / "adapter.safetensors").unlink()
+    assert run_verb("report", tmp_path / "run", "--panels", "2", "--device", "cpu")[0] == 0
+    page = (tmp_path / "run" / "report" / "index.html").read_text()
+    assert "adapter.safetensors" in page
+    assert "data:image/jpeg" not in page
