@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.report.run_files import AXES, UnreadableFile, check_result, read_lines, read_table
 
-SWEEP_FILE = "sweep_cell.json"
+# What a sweep writes: into each cell's folder, and into the folder of all.
+CELL_RECORD, SWEEP_RECORD = "sweep_cell.json", "sweep.json"
 FINISHED = "finished"
 # Folders within a run that hold no runs.
 _PARTS_OF_A_RUN = {"eval", "packs", "confusions", "inspect", "vis_data"}
-AXES = ("bench", "setting", "method", "backbone", "head", "strategy", "seed")
-
-
-class _Damage(Exception):
-    """A file of a run that is not what it should be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +24,7 @@ class Run:
 
     Attributes:
         folder: where it is.
-        status: "finished", or a sweep's word ("failed", "interrupted", "running", "missing"), else "unfinished".
+        status: "finished", "unfinished", or a sweep's word: "failed", "interrupted", "missing", "running" (or killed).
         cell: names by axis, `seed`, `tuned`; empty where nothing tells it.
         options: `overrides`, `weights`, ... it was started with.
         command: the command line that made it; "" where unknown.
@@ -39,6 +34,8 @@ class Run:
         error: last line of the error of a failed run.
         log: where its log lies; "" where there is none.
         attempts: how often a sweep tried it; None without a sweep.
+        title: what a sweep calls it.
+        digest: by which a sweep knows its settings.
     """
 
     folder: Path
@@ -52,12 +49,14 @@ class Run:
     error: str = ""
     log: str = ""
     attempts: int | None = None
+    title: str = ""
+    digest: str = ""
 
     @property
     def name(self) -> str:
         """The cell in words, or the folder where nothing tells it."""
         if not all(axis in self.cell for axis in AXES):
-            return str(self.folder)
+            return self.title or str(self.folder)
         bench, setting, method, backbone, head, strategy, seed = (str(self.cell[axis]) for axis in AXES)
         return " / ".join(
             _spelled(word) for word in (f"{bench}-{setting}", method, f"{backbone} + {head}", strategy, f"seed {seed}")
@@ -81,10 +80,11 @@ class Damaged:
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """All runs below the folders, ordered by folder, and what was damaged."""
+    """All runs below the folders, ordered by folder, what was damaged, and what else a reader should know."""
 
     runs: tuple[Run, ...]
     damaged: tuple[Damaged, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def finished(self) -> tuple[Run, ...]:
@@ -119,14 +119,15 @@ def collect(places: Sequence[Path]) -> Collection:
             run, found = _read(folder)
             runs.append(run)
             damaged += found
-        except _Damage as error:
+        except UnreadableFile as error:
             damaged.append(Damaged(place=folder, why=str(error)))
     if not runs and not damaged:
         raise ConfigError(
             f"There is no run below {', '.join(map(str, places))}: no folder holds a cell.json. rs-adapt train and "
             "rs-adapt sweep write runs."
         )
-    return Collection(runs=tuple(runs), damaged=tuple(damaged))
+    remarks = _beside_the_plan(_plans(places, damaged), runs)
+    return Collection(runs=tuple(runs), damaged=tuple(damaged), remarks=tuple(remarks))
 
 
 def told_failure(run: Run) -> str:
@@ -135,6 +136,8 @@ def told_failure(run: Run) -> str:
         return run.error
     last = max((line["iter"] for line in run.lines), default=None)
     at = "" if last is None else f"; {last} iterations are in its metrics.jsonl"
+    if not run.folder.is_dir():
+        return "not started"
     resumable = " rs-adapt train ... --resume goes on." if (run.folder / "state.pth").is_file() else ""
     return f"no result.json{at}.{resumable}"
 
@@ -148,7 +151,7 @@ def _run_folders(places: Iterable[Path]) -> Iterator[Path]:
     for place in places:
         for root, folders, files in os.walk(place):
             folder = Path(root)
-            is_run = "cell.json" in files or SWEEP_FILE in files
+            is_run = "cell.json" in files or CELL_RECORD in files
             hidden = _PARTS_OF_A_RUN if is_run else set()
             folders[:] = sorted(name for name in folders if name not in hidden and not name.startswith("."))
             if is_run and folder.resolve() not in seen:
@@ -160,93 +163,73 @@ def _read(folder: Path) -> tuple[Run, list[Damaged]]:
     damaged: list[Damaged] = []
     sweep: dict[str, Any] = {}
     try:
-        sweep = _table(folder / SWEEP_FILE) or {}
-    except _Damage as error:
-        damaged.append(Damaged(place=folder / SWEEP_FILE, why=str(error)))
-    record = _table(folder / "cell.json") or {}
-    result = _table(folder / "result.json")
+        sweep = read_table(folder / CELL_RECORD) or {}
+    except UnreadableFile as error:
+        damaged.append(Damaged(place=folder / CELL_RECORD, why=str(error)))
+    record = read_table(folder / "cell.json") or {}
+    result = read_table(folder / "result.json")
     if result is not None:
-        _check(result)
-    lines, lost = _lines(folder / "metrics.jsonl", whole=result is not None)
+        check_result(result)
+    lines, lost = read_lines(folder / "metrics.jsonl", whole=result is not None)
     if lost:
         damaged.append(Damaged(place=folder / "metrics.jsonl", why=lost))
     said = sweep.get("status")
-    log = str(sweep.get("log") or "") or (str(folder / "train.log") if (folder / "train.log").is_file() else "")
-    known = result or record or sweep
+    own_log = str(folder / "train.log") if (folder / "train.log").is_file() else ""
+    known = result or record
     run = Run(
         folder=folder,
         status=FINISHED if result is not None else str(said) if said not in (None, "done") else "unfinished",
-        cell=_dict(known, "cell"),
+        cell=_dict(known, "cell") or _cell_of(sweep),
         options=_dict(record or known, "options"),
-        command=str(record.get("command") or ""),
+        command=str(record.get("command") or sweep.get("command") or ""),
         environment=_dict(result or record, "environment"),
         result=result,
         lines=lines,
         error=str(sweep.get("error") or "") if result is None else "",
-        log=log,
+        # A sweep's is relative to the cell's folder.
+        log=str(folder / str(sweep["log"])) if sweep.get("log") else own_log,
         attempts=sweep["attempts"] if isinstance(sweep.get("attempts"), int) else None,
+        title=str(sweep.get("title") or ""),
+        digest=str(sweep.get("digest") or ""),
     )
     return run, damaged
 
 
-def _table(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise _Damage(f"{path.name} cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise _Damage(f"{path.name} holds no table")
-    return content
+def _cell_of(sweep: Mapping[str, Any]) -> dict[str, Any]:
+    """The cell of a sweep's record, for a run that has not begun to write its own."""
+    identity = _dict(sweep, "identity")
+    return {axis: identity[f"cell.{axis}"] for axis in AXES if f"cell.{axis}" in identity}
 
 
-def _check(result: Mapping[str, Any]) -> None:
-    """Refuse a result that tables cannot be made of."""
-    cell = result.get("cell")
-    if not isinstance(cell, dict) or not all(axis in cell for axis in AXES):
-        raise _Damage(f"result.json names no cell: {', '.join(AXES)}")
-    if not isinstance(cell["seed"], int):
-        raise _Damage(f"result.json: the seed is {cell['seed']!r}, not a number")
-    for key in ("miou_pct", "aacc_pct", "macc_pct", "iter_s_median", "train_s", "memory_mib_peak"):
-        if not _is_number(result.get(key)):
-            raise _Damage(f"result.json: {key} is {result[key]!r}, not a number")
-    for key in ("iou_pct", "parameters", "interval", "protocol", "selections", "environment"):
-        if not isinstance(result.get(key), dict | None):
-            raise _Damage(f"result.json: {key} is no table")
-    for key in ("iou_pct", "parameters"):
-        if not all(_is_number(value) for value in (result.get(key) or {}).values()):
-            raise _Damage(f"result.json: {key} holds something else than numbers")
-    for name, one in (result.get("selections") or {}).items():
-        if not isinstance(one, dict | None) or not _is_number((one or {}).get("miou_pct")):
-            raise _Damage(f"result.json: selections.{name} is damaged")
+def _plans(places: Iterable[Path], damaged: list[Damaged]) -> dict[Path, Mapping[str, Any]]:
+    """The cells that the sweeps of these folders plan, by folder."""
+    planned: dict[Path, Mapping[str, Any]] = {}
+    for place in places:
+        for file in [place / SWEEP_RECORD, *sorted(place.glob(f"*/{SWEEP_RECORD}"))]:
+            try:
+                cells = (read_table(file) or {}).get("cells") or []
+                planned |= {file.parent / str(cell["folder"]): cell for cell in cells}
+            except (UnreadableFile, TypeError, KeyError, AttributeError) as error:
+                damaged.append(Damaged(place=file, why=f"the plan of the sweep cannot be read: {error}"))
+    return planned
 
 
-def _lines(path: Path, *, whole: bool) -> tuple[tuple[Mapping[str, Any], ...], str]:
-    """The lines that can be read, and what is lost; the last line of a run that goes on may be half written."""
-    try:
-        texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return (), ""
-    lines: list[Mapping[str, Any]] = []
-    for number, text in enumerate(texts, 1):
-        try:
-            line = json.loads(text)
-        except ValueError:
-            line = None
-        if isinstance(line, dict) and _is_number(line.get("iter", "")):
-            lines.append(line)
-        elif whole or number < len(texts):
-            return tuple(lines), f"line {number} cannot be read; the curves end there"
-    return tuple(lines), ""
+def _beside_the_plan(planned: Mapping[Path, Mapping[str, Any]], runs: list[Run]) -> list[str]:
+    """Add planned cells that have no run yet; say which results are of other settings than the plan's."""
+    by_folder = {run.folder.resolve(): run for run in runs}
+    remarks = []
+    for folder, cell in planned.items():
+        run = by_folder.get(folder.resolve())
+        if run is None:
+            known = {axis: cell[axis] for axis in AXES if axis in cell}
+            runs.append(Run(folder=folder, status="missing", cell=known, title=str(cell.get("title") or "")))
+        elif run.result is not None and run.digest != str(cell.get("digest")):
+            remarks.append(
+                f"Stale: {folder} has a result of other settings than its sweep now asks for; rs-adapt sweep says which."
+            )
+    return remarks
 
 
 def _dict(content: Mapping[str, Any] | None, key: str) -> dict[str, Any]:
     value = (content or {}).get(key)
     return value if isinstance(value, dict) else {}
-
-
-def _is_number(value: Any) -> bool:
-    if value is None:
-        return True
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

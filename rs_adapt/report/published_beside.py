@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
+from rs_adapt.audit import published
 from rs_adapt.errors import ConfigError
 from rs_adapt.report.report_parts import Cell, Grid, Part, score, spelled, text
 from rs_adapt.report.report_scores import Labels, seeds
 from rs_adapt.report.run_scores import Group
 
 AGAINST = ("paper",)
-_LOADER = "rs_adapt.audit.published"
 
 
 def published_rows() -> list[dict[str, Any]]:
     """All published scores that come with rs-adapt: bench, setting, method, miou_pct, selection, protocol, source.
 
     Raises:
-        ConfigError: This version has none, or a file of them is damaged.
+        ConfigError: A file of them is damaged.
     """
-    try:
-        loader = import_module(_LOADER)
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            "This version of rs-adapt comes without published numbers (data/published). Leave out --against."
-        ) from error
     keys = ("bench", "setting", "method", "miou_pct", "selection", "protocol", "source")
     more = ("backbone", "variant", "num_seeds", "issue", "note", "table")
     return [
-        {key: getattr(row, key) for key in keys} | {key: getattr(row, key, "") for key in more}
-        for row in loader.published_rows()
+        {key: getattr(row, key) for key in keys} | {key: getattr(row, key) for key in more}
+        for row in published.published_rows()
     ]
 
 

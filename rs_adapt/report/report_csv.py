@@ -10,10 +10,11 @@ from typing import Any
 
 from rs_adapt.metrics.intervals import bootstrap
 from rs_adapt.metrics.units import units_of
-from rs_adapt.report.collect import AXES, Collection, Run, told_failure
+from rs_adapt.report.collect import Collection, Run, told_failure
 from rs_adapt.report.report_cost import pack_bytes, trained_in_backbone
 from rs_adapt.report.report_runs import revision, shown
 from rs_adapt.report.rescore import pair
+from rs_adapt.report.run_files import AXES
 from rs_adapt.report.run_scores import RunScore, Scores
 from rs_adapt.report.stored_scores import SELECTIONS
 

@@ -21,7 +21,7 @@ def failures_part(collection: Collection, damaged: Sequence[Damaged], base: Path
     if collection.others:
         rows = [
             [
-                text(run.name if run.cell else shown(run.folder, base)),
+                text(run.name if run.cell or run.title else shown(run.folder, base)),
                 text(run.status),
                 text(told_failure(run)),
                 text(shown(Path(run.log), base) if run.log else ""),
@@ -118,7 +118,7 @@ def _environment_row(run: Run, base: Path) -> list[Cell]:
     libraries = [f"Python {facts['python']}"] if facts.get("python") else []
     libraries += [f"{name.removeprefix('onedl-')} {packages[name]}" for name in _LIBRARIES if name in packages]
     return [
-        text(run.name if run.cell else run.status),
+        text(run.name if run.cell or run.title else run.status),
         text(shown(run.folder, base)),
         text(revision(run)),
         text(facts.get("rs_adapt")),

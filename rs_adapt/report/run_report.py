@@ -83,9 +83,10 @@ def make_report(
     labels = Labels(scores.groups)
     rankings = rank_columns(scores.groups)
     base = places[0]
+    remarks = [*collection.remarks, *scores.remarks]
     parts = [
         failures_part(collection, [*collection.damaged, *scores.damaged], base),
-        summary_part(collection, scores.groups, labels, scores.remarks),
+        summary_part(collection, scores.groups, labels, remarks),
     ]
     if scores.groups:
         parts += [
@@ -112,7 +113,7 @@ def make_report(
             "runs": rows,
             "groups": _groups(rankings),
             "damaged": [{"place": str(one.place), "why": one.why} for one in (*collection.damaged, *scores.damaged)],
-            "remarks": scores.remarks,
+            "remarks": remarks,
         },
     )
 

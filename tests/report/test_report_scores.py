@@ -248,14 +248,29 @@ def test_unfinished_and_failed_runs(tmp_path: Path, write_cell: Write) -> None:
         file.write('{"iter": 50, "lo')
     failed = tmp_path / "work" / "failed"
     failed.mkdir()
-    error = {"status": "failed", "error": "NonFiniteLoss: loss is nan", "log": str(failed / "log.txt"), "attempts": 3}
+    error = {"status": "failed", "error": "NonFiniteLoss: loss is nan", "log": "sweep.log", "attempts": 3}
+    error |= {"title": "the cell"}
     (failed / "sweep_cell.json").write_text(json.dumps(error))
     report = make_report([tmp_path / "work"])
     rows = [[cell.text for cell in cells] for cells in report.parts[0].grids[0].rows]
-    assert rows[0] == ["failed", "failed", "NonFiniteLoss: loss is nan", "failed/log.txt", "3"]
+    assert rows[0] == ["the cell", "failed", "NonFiniteLoss: loss is nan", "failed/sweep.log", "3"]
     assert rows[1][:2] == ["synthetic-dg / lora / dinov2-nano + linear / source-only / seed 0", "unfinished"]
     assert "40 iterations" in rows[1][2]
     assert report.content["damaged"] == []
+
+
+def test_planned_cells_of_a_sweep(tmp_path: Path, write_cell: Write) -> None:
+    for name, digest in (("same", "1"), ("other", "2")):
+        folder = write_cell(name, cell={"method": name})
+        (folder / "sweep_cell.json").write_text(json.dumps({"status": "done", "digest": digest, "attempts": 1}))
+    cells = [{"folder": name, "digest": "1", "title": f"the {name}"} for name in ("same", "other", "absent")]
+    (tmp_path / "work" / "sweep.json").write_text(json.dumps({"cells": cells}))
+    collection = collect([tmp_path / "work"])
+    assert [(run.name, run.status) for run in collection.others] == [("the absent", "missing")]
+    (stale,) = collection.remarks
+    assert "other" in stale
+    (tmp_path / "work" / "sweep.json").write_text(json.dumps({"cells": ["same"]}))
+    assert len(collect([tmp_path / "work"]).damaged) == 1
 
 
 def test_nothing_there(tmp_path: Path) -> None:
