@@ -14,6 +14,8 @@ from rs_adapt.report.run_files import AXES, UnreadableFile, check_result, read_l
 # What a sweep writes: into each cell's folder, and into the folder of all.
 CELL_RECORD, SWEEP_RECORD = "sweep_cell.json", "sweep.json"
 FINISHED = "finished"
+# Of a cell that a sweep plans.
+NOT_BEGUN = "missing"
 # Folders within a run that hold no runs.
 _PARTS_OF_A_RUN = {"eval", "packs", "confusions", "inspect", "vis_data"}
 
@@ -134,10 +136,12 @@ def told_failure(run: Run) -> str:
     """What is known of a run without a result, for a table."""
     if run.error:
         return run.error
+    if run.status == NOT_BEGUN:
+        return "not begun"
     last = max((line["iter"] for line in run.lines), default=None)
     at = "" if last is None else f"; {last} iterations are in its metrics.jsonl"
-    if not run.folder.is_dir():
-        return "not started"
+    if run.status == "running":
+        return f"no result.json yet{at}; its process goes on, or was killed."
     resumable = " rs-adapt train ... --resume goes on." if (run.folder / "state.pth").is_file() else ""
     return f"no result.json{at}.{resumable}"
 
@@ -222,11 +226,10 @@ def _beside_the_plan(planned: Mapping[Path, Mapping[str, Any]], runs: list[Run])
         run = by_folder.get(folder.resolve())
         if run is None:
             known = {axis: cell[axis] for axis in AXES if axis in cell}
-            runs.append(Run(folder=folder, status="missing", cell=known, title=str(cell.get("title") or "")))
+            runs.append(Run(folder=folder, status=NOT_BEGUN, cell=known, title=str(cell.get("title") or "")))
         elif run.result is not None and run.digest != str(cell.get("digest")):
-            remarks.append(
-                f"Stale: {folder} has a result of other settings than its sweep now asks for; rs-adapt sweep says which."
-            )
+            told = "has a result of other settings than its sweep asks for; rs-adapt sweep says which."
+            remarks.append(f"Stale: {folder} {told}")
     return remarks
 
 

@@ -30,8 +30,8 @@ _RULE = (
     "The best of a column is bold only if the {level:.0f} % interval of its difference to the next best lies above 0. "
     "The interval is a paired bootstrap over the stored matrices of single images: each of {resamples} resamples draws "
     "the same scenes (images, where scenes are unknown) for both, and of each method as many of its seeds as it has; "
-    "the difference is that of the means over seeds. With one seed the interval says nothing about other seeds; with "
-    "two or three it says little."
+    "the difference is that of the means over seeds. One seed is not set against several. With one seed each the "
+    "interval says nothing about other seeds; with two or three it says little."
 )
 
 
@@ -105,12 +105,19 @@ def _best(groups: Sequence[Group], drawn: dict[int, _Drawn]) -> tuple[int | None
             "the best two cannot be compared, so nothing is bold: their matrices are missing or of other tiles, or "
             "there is one unit only."
         )
+    one, other = (len(groups[position].scores) for position in (first, second))
+    if 1 in (one, other) and one != other:
+        return None, f"the best has {_number(one)} and the next best {_number(other)}, so nothing is bold."
     points = (groups[first].mean or 0.0) - (groups[second].mean or 0.0)
     found = interval(drawn[first].miou_R - drawn[second].miou_R)
     if found is None:
         return None, "the best two have no value in any resample, so nothing is bold."
     told = f"best minus next best {points:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
     return (first, f"{told}.") if found.low > 0 else (None, f"{told}, so nothing is bold.")
+
+
+def _number(seeds: int) -> str:
+    return f"{seeds} seed{'' if seeds == 1 else 's'}"
 
 
 def _draw(groups: Sequence[Group]) -> tuple[dict[int, _Drawn], str]:

@@ -14,7 +14,7 @@ from rs_adapt.report.svg_plots import COLOURS
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 GENERATOR = "rs-adapt report"
 # Characters of a cell that may stand in one line, and in a narrow column.
-_LONG, _LONGER = 28, 90
+_LONG, _LONGER = 34, 90
 
 
 def render_html(title: str, lead: Sequence[str], parts: Sequence[Part]) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rs_adapt.report.collect import Collection, Damaged, Run, told_failure
+from rs_adapt.report.collect import NOT_BEGUN, Collection, Damaged, Run, told_failure
 from rs_adapt.report.report_parts import Cell, Grid, Part, spelled, text
 from rs_adapt.report.report_scores import SETTINGS, Labels
 from rs_adapt.report.run_scores import Group, commits
@@ -18,7 +18,9 @@ _LIBRARIES = ("torch", "onedl-mmsegmentation", "transformers")
 def failures_part(collection: Collection, damaged: Sequence[Damaged], base: Path) -> Part | None:
     """Runs without a result and files that cannot be read; None where all is well."""
     grids = []
-    if collection.others:
+    broken = [run for run in collection.others if run.status != NOT_BEGUN]
+    waiting = [run.name for run in collection.others if run.status == NOT_BEGUN]
+    if broken:
         rows = [
             [
                 text(run.name if run.cell or run.title else shown(run.folder, base)),
@@ -27,20 +29,21 @@ def failures_part(collection: Collection, damaged: Sequence[Damaged], base: Path
                 text(shown(Path(run.log), base) if run.log else ""),
                 Cell(text="-" if run.attempts is None else str(run.attempts), value=run.attempts),
             ]
-            for run in collection.others
+            for run in broken
         ]
-        grids.append(
-            Grid(title="Cells without a result", head=["cell", "state", "error", "log", "attempts"], rows=rows)
-        )
+        head = ["cell", "state", "error", "log", "attempts"]
+        grids.append(Grid(title="Cells without a result", head=head, rows=rows, names=4))
     if damaged:
         rows = [[text(shown(one.place, base)), text(one.why)] for one in damaged]
         grids.append(Grid(title="Damaged files", head=["file or folder", "why it is left out"], rows=rows, names=2))
-    if not grids:
+    if not grids and not waiting:
         return None
+    begun = "has" if len(waiting) == 1 else "have"
+    told = [f"{len(waiting)} of the planned cells {begun} not begun: {'; '.join(waiting)}."] if waiting else []
     return Part(
         anchor="failed",
         title="Failed, unfinished or damaged",
-        text=["Nothing of these is in the tables below."],
+        text=["Nothing of these is in the tables below.", *told],
         grids=grids,
         alarm=True,
     )

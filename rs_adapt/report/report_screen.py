@@ -23,7 +23,7 @@ def matrix_tables(report: Report) -> Iterator[Table]:
 def lines(report: Report) -> Iterator[str]:
     """Sentences below the tables: what is bold, and how many runs there are."""
     for part in report.parts:
-        if part.anchor == "summary":
+        if part.anchor in ("failed", "summary"):
             yield from part.text
         if part.anchor == "transfer":
             yield from dict.fromkeys(note for grid in part.grids for note in grid.notes)

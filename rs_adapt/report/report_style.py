@@ -65,6 +65,7 @@ figcaption { font-size: .88rem; line-height: 1.4; }
 .frame { stroke: var(--soft); fill: none; } .front { stroke: var(--c1); } .span { fill: var(--alarm); opacity: .16; }
 .best { fill: var(--c1); } circle.other { fill: var(--ground); stroke: var(--c0); stroke-width: 1.6; }
 svg text { fill: var(--ink); font: 12.5px system-ui, sans-serif; } svg .tick { fill: var(--soft); }
+svg .name { paint-order: stroke; stroke: var(--ground); stroke-width: 4px; stroke-linejoin: round; }
 @media print { details > * { display: block; } .scroll { overflow: visible; } }
 """ + "\n".join(
     f".s{number} {{ stroke: var(--c{number}); }} circle.s{number} {{ fill: var(--c{number}); }} "

@@ -51,17 +51,22 @@ class Column:
 
     Attributes:
         setting: da, dg or ss.
-        protocol: name and version, checkpoint, weights and classes, in words.
+        facts: name and version of the protocol, checkpoint, weights and classes, in words.
         bench: name.
         split: region and split that is scored.
         seen: what of the target was seen in training, and how it was predicted, in words.
     """
 
     setting: str
-    protocol: str
+    facts: tuple[str, ...]
     bench: str
     split: str
     seen: str
+
+    @property
+    def protocol(self) -> str:
+        """All facts in one line."""
+        return ", ".join(self.facts)
 
     @property
     def name(self) -> str:
@@ -211,13 +216,11 @@ def _column(run: Run, selection: str, classes: str | None, scored: tuple[str, ..
     crops = protocol.get("target_crops")
     return Column(
         setting=str(run.cell["setting"]),
-        protocol=", ".join(
-            (
-                f"protocol {name}-{protocol.get('version')}" if name else "protocol not stated",
-                f"checkpoint {selection.replace('_', '-')}{'*' if selection == 'oracle' else ''}",
-                f"weights of the {protocol.get('weights') or UNKNOWN}",
-                of if scored else "not scored",
-            )
+        facts=(
+            f"protocol {name}-{protocol.get('version')}" if name else "protocol not stated",
+            f"checkpoint {selection.replace('_', '-')}{'*' if selection == 'oracle' else ''}",
+            f"weights of the {protocol.get('weights') or UNKNOWN}",
+            of if scored else "not scored",
         ),
         bench=str(run.cell["bench"]),
         split=str(protocol.get("report_split") or "not scored"),

@@ -118,8 +118,8 @@ def spot_plot(spots: Sequence[Spot], *, x_label: str, y_label: str, alt: str) ->
 def _free(name: str, x: float, y: float, taken: list[tuple[float, float, float, float]]) -> Point:
     """Where a name covers no point and no other name; the nearest of some places."""
     width = _CHAR_PX * len(name)
-    rights = [(x + 8, y + shift) for shift in (4, -8, 16, -18, 27, -29, 38)]
-    lefts = [(x - 8 - width, y + shift) for shift in (4, -8, 16, -18, 27, -29, 38)]
+    rights = [(x + 8, y + shift) for shift in (-6, 15, -18, 27, -30, 39)]
+    lefts = [(x - 8 - width, y + shift) for shift in (-6, 15, -18, 27, -30, 39)]
     places = [place for pair in zip(rights, lefts, strict=True) for place in pair]
     inside = [place for place in places if _LEFT <= place[0] and place[0] + width <= WIDTH - 2]
     for left, base in inside:

@@ -110,6 +110,14 @@ def test_seeds_that_differ_widen_the_interval(tmp_path: Path, write_cell: Write)
     assert (lora.low, lora.high) == (pytest.approx(iou(58)), pytest.approx(iou(90)))
 
 
+def test_one_seed_is_not_set_against_several(tmp_path: Path, write_cell: Write) -> None:
+    for seed in (0, 1):
+        write_cell(f"frozen{seed}", right=(60,) * 12, cell={"seed": seed})
+    write_cell("lora", right=(90,) * 12, cell={"method": "lora"})
+    ranking = rank(scores_of(tmp_path).groups)
+    assert (ranking.best, ranking.why) == (None, "the best has 1 seed and the next best 2 seeds, so nothing is bold.")
+
+
 def test_other_tiles_are_not_compared(tmp_path: Path, write_cell: Write) -> None:
     write_cell("a", right=(50,) * 12)
     write_cell("b", right=(90,) * 11, cell={"method": "lora"})
@@ -267,6 +275,9 @@ def test_planned_cells_of_a_sweep(tmp_path: Path, write_cell: Write) -> None:
     (tmp_path / "work" / "sweep.json").write_text(json.dumps({"cells": cells}))
     collection = collect([tmp_path / "work"])
     assert [(run.name, run.status) for run in collection.others] == [("the absent", "missing")]
+    first, summary = make_report([tmp_path / "work"]).parts[:2]
+    assert first.text[-1] == "1 of the planned cells has not begun: the absent."
+    assert any(line.startswith("Stale: ") for line in summary.text)
     (stale,) = collection.remarks
     assert "other" in stale
     (tmp_path / "work" / "sweep.json").write_text(json.dumps({"cells": ["same"]}))
