@@ -113,7 +113,9 @@ def _best(groups: Sequence[Group], drawn: dict[int, _Drawn]) -> tuple[int | None
     if found is None:
         return None, "the best two have no value in any resample, so nothing is bold."
     told = f"best minus next best {points:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
-    return (first, f"{told}.") if found.low > 0 else (None, f"{told}, so nothing is bold.")
+    if found.low <= 0:
+        return None, f"{told}, so nothing is bold."
+    return first, f"{told}, of one seed each: other seeds may say something else." if one == other == 1 else f"{told}."
 
 
 def _number(seeds: int) -> str:

@@ -55,6 +55,8 @@ def check_result(result: Mapping[str, Any]) -> None:
     for name, one in (result.get("selections") or {}).items():
         if not isinstance(one, dict | None) or not _is_number((one or {}).get("miou_pct")):
             raise UnreadableFile(f"result.json: selections.{name} is damaged")
+        if not isinstance((one or {}).get("confusions"), str | None):
+            raise UnreadableFile(f"result.json: selections.{name}.confusions is no name of a file")
 
 
 def read_lines(path: Path, *, whole: bool) -> tuple[tuple[Mapping[str, Any], ...], str]:

@@ -157,8 +157,13 @@ def _score(
     damaged: list[Damaged] = []
     per_image, chosen, iou = None, None, {}
     by_selection: dict[str, float | None] = {}
+    # Selections often name the same checkpoint.
+    read: dict[Any, tuple[PerImage, ClassSet] | None] = {}
     for name in dict.fromkeys((*SELECTIONS, wanted)):
-        found = _stored(run, name, classes, damaged, refused)
+        file = (selections.get(name) or {}).get("confusions")
+        if file not in read:
+            read[file] = _stored(run, name, classes, damaged, refused) if isinstance(file, str) else None
+        found = read[file]
         if found is None:
             # Without matrices the numbers of the result stand, if they are those that are asked for.
             by_selection[name] = None if classes else (selections.get(name) or {}).get("miou_pct")
@@ -190,18 +195,14 @@ def _score(
 def _stored(
     run: Run, selection: str, classes: str | None, damaged: list[Damaged], refused: list[ConfigError]
 ) -> tuple[PerImage, ClassSet] | None:
-    entry = ((run.result or {}).get("selections") or {}).get(selection)
-    if not entry or not isinstance(entry.get("confusions"), str):
-        return None
+    """The matrices of a selection that names a file, and the classes in the mean; None where they cannot be used."""
     try:
         stored = open_stored(run.folder, selection)
         return stored.per_image, class_set(stored.per_image.classes, chosen=classes or stored.classes)
     except RsAdaptError as error:
         if classes and isinstance(error, ConfigError):
             refused.append(error)
-        # One file may be that of several selections.
-        if str(error) not in {one.why for one in damaged}:
-            damaged.append(Damaged(place=run.folder / entry["confusions"], why=str(error)))
+        damaged.append(Damaged(place=run.folder, why=str(error)))
         return None
 
 

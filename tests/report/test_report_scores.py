@@ -237,13 +237,18 @@ def test_damaged_folders_are_named_and_stop_nothing(tmp_path: Path, write_cell: 
         ("list", "result.json", "[]"),
         ("words", "result.json", json.dumps({"cell": "frozen"})),
         ("nan", "result.json", (tmp_path / "work/good/result.json").read_text().replace("60.0", "NaN")),
+        (
+            "file",
+            "result.json",
+            (tmp_path / "work/good/result.json").read_text().replace('"confusions/iter40.npz"', "[]"),
+        ),
         ("matrices", "confusions/iter40.npz", "no archive"),
         ("lines", "metrics.jsonl", '{"iter": 1, "loss": 1}\n{"it\n{"iter": 3, "loss": 1}\n'),
     ):
         (write_cell(name, cell={"method": name}) / file).write_text(content)
     report = make_report([tmp_path / "work"])
     named = {Path(one["place"]).relative_to(tmp_path / "work").parts[0] for one in report.content["damaged"]}
-    assert named == {"cut", "list", "words", "nan", "matrices", "lines"}
+    assert named == {"file", "cut", "list", "words", "nan", "matrices", "lines"}
     assert report.parts[0].alarm
     assert {one["method"] for one in report.content["groups"]} == {"frozen", "matrices", "lines"}
 
