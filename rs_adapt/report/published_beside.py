@@ -74,7 +74,7 @@ def _our_row(group: Group, labels: Labels) -> list[Cell]:
         text("this report"),
         score(group.mean, under=seeds(group, ranged=True)),
         text(_checkpoint(group.scores[0].selection)),
-        text(f"{group.column.protocol}; {group.column.split}"),
+        text(f"{group.column.facts[0].removeprefix('protocol ')}; {group.column.split}; {group.column.facts[-1]}"),
         text("-"),
     ]
 

@@ -64,7 +64,9 @@ def _grid(grid: Grid, part: str) -> Iterator[str]:
     if grid.title:
         yield f"<h3>{escape(grid.title)}</h3>"
     # It can be reached and scrolled by keyboard.
-    yield f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(grid.title or part)}"><table><thead><tr>'
+    yield f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(grid.title or part)}">'
+    shaded = any(cell.heat is not None for row in grid.rows for cell in row)
+    yield f"<table{_class(['matrix'] if shaded else [])}><thead><tr>"
     for number, name in enumerate(grid.head):
         shown = f'<button type="button">{escape(name)}</button>' if grid.sorts and len(grid.rows) > 1 else escape(name)
         words = ' class="w"' if _is_words(grid, number) else ""

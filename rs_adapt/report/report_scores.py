@@ -42,12 +42,10 @@ class Labels:
         """Bench and setting, with the protocol where the same bench was scored in several ways."""
         name = f"{spelled(column.bench)}-{column.setting}"
         same = [one for one in self._columns if (one.bench, one.setting) == (column.bench, column.setting)]
-        if len(same) == 1:
-            return name
-        facts = ("protocol", "split", "seen")
-        return (
-            f"{name} ({'; '.join(getattr(column, key) for key in facts if len({getattr(o, key) for o in same}) > 1)})"
-        )
+        told = [(*one.facts, one.split, one.seen) for one in (column, *same)]
+        # All have as many facts: of each the column's is said, if another one has something else there.
+        differing = [words[0] for words in zip(*told, strict=True) if len(set(words)) > 1]
+        return f"{name} ({', '.join(differing)})" if differing else name
 
     def name(self, group: Group) -> str:
         """What was trained, on which bench."""
@@ -150,10 +148,10 @@ def classes_part(rankings: Rankings, labels: Labels) -> Part:
         told = f"Below: {100 * LEVEL:.0f} % interval over {ranking.units}." if ranking.units else "No stored matrices."
         grids.append(
             Grid(
-                title=f"{labels.place(column)} · {column.split}",
+                title=labels.place(column),
                 head=["method", *names, "mIoU"],
                 rows=rows,
-                notes=[f"IoU in %, mean over seeds. {told} {column.protocol}."],
+                notes=[f"IoU in % on {column.split}, mean over seeds. {told} Scored: {column.protocol}."],
                 paper=True,
             )
         )

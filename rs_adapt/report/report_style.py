@@ -44,6 +44,10 @@ tbody th { font-weight: 500; position: sticky; left: 0; background: var(--ground
 .under { display: block; font-size: .78rem; line-height: 1.3; font-weight: 400; }
 td.best { font-weight: 700; }
 td.heat { background: color-mix(in srgb, var(--heat) calc(var(--s) * var(--cap)), transparent); text-align: center; }
+.matrix td { padding: .25rem .3rem; min-width: 2.3rem; }
+.matrix thead th:not(:first-child) { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left;
+  padding: .4rem .3rem; }
+.matrix th:first-child { white-space: normal; max-width: 8rem; }
 th button { all: unset; cursor: pointer; font: inherit; }
 th button:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 th button::after { content: "\\2195"; color: var(--soft); font-weight: 400; padding-left: .25em; font-size: .85em; }
