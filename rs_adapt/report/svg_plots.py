@@ -78,11 +78,11 @@ def line_plot(
         kind = f"s{one.colour % COLOURS}"
         dash = ' stroke-dasharray="5 4"' if one.dashed else ""
         parts.append(f'<polyline class="line {kind}"{dash} points="{" ".join(found)}"/>')
-        if len(found) <= 12:
-            parts += [
-                f'<circle class="dot {kind}" r="2.6" cx="{x}" cy="{y}"/>'
-                for x, y in (text.split(",") for text in found)
-            ]
+        # Few points are places where something was measured; two that are dashed are the ends of a level.
+        if len(found) <= 12 and not (one.dashed and len(found) == 2):
+            hollow = " open" if one.dashed else ""
+            spots = (text.split(",") for text in found)
+            parts += [f'<circle class="{kind}{hollow}" r="2.8" cx="{x}" cy="{y}"/>' for x, y in spots]
     return _svg(parts, alt, x_label, y_label)
 
 
