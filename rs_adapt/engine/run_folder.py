@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import rs_adapt
+from rs_adapt.config.paths import SWEEP_LOCK, SWEEP_LOG, SWEEP_RECORD
 from rs_adapt.engine.state import STATE_FILE
 from rs_adapt.errors import CheckpointMismatch, ConfigError, RunExists
 
@@ -52,7 +53,7 @@ def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: b
         return
     if run_dir.exists() and not run_dir.is_dir():
         raise RunExists(f"{run_dir} is a file. Choose a folder with --work-dir.")
-    if run_dir.exists() and any(run_dir.iterdir()):
+    if _files_of_a_run(run_dir):
         if not (run_dir / CELL_FILE).is_file():
             raise RunExists(
                 f"{run_dir} is not empty and holds no run of rs-adapt. Choose another folder with --work-dir."
@@ -83,8 +84,8 @@ def open_run_folder(run_dir: Path, *, cfg_text: str, record: dict[str, Any], res
     if resume:
         return
     try:
-        if run_dir.exists() and any(run_dir.iterdir()):
-            shutil.rmtree(run_dir)
+        for path in _files_of_a_run(run_dir):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         run_dir.mkdir(parents=True, exist_ok=True)
         (run_dir / CONFIG_FILE).write_text(cfg_text)
         write_json(run_dir / CELL_FILE, record)
@@ -92,6 +93,12 @@ def open_run_folder(run_dir: Path, *, cfg_text: str, record: dict[str, Any], res
         raise ConfigError(
             f"cannot write the run folder {run_dir}: {error.strerror}. Choose another with --work-dir."
         ) from error
+
+
+def _files_of_a_run(run_dir: Path) -> list[Path]:
+    """What is in a folder, but for what a sweep keeps there about the cell."""
+    kept = (SWEEP_RECORD, SWEEP_LOG, SWEEP_LOCK)
+    return [path for path in run_dir.iterdir() if path.name not in kept] if run_dir.is_dir() else []
 
 
 def _check_resumable(run_dir: Path, cfg_text: str) -> None:
