@@ -46,6 +46,7 @@ def loaded_by(arguments: list[str]) -> set[str]:
         ["show", "--bench", "loveda-da"],
         ["lint", "--bench", "loveda-da", "--no-data"],
         ["show", "--bench", "isprs-dg", "--direction", "v2p", "--json"],
+        ["sweep", "paper_da", "--dry-run"],
     ],
     ids=" ".join,
 )

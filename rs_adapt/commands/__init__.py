@@ -20,6 +20,7 @@ from rs_adapt.commands.report import report
 from rs_adapt.commands.score import score
 from rs_adapt.commands.show import show
 from rs_adapt.commands.submit import submit
+from rs_adapt.commands.sweep import sweep
 from rs_adapt.commands.train import train
 from rs_adapt.commands.verify import verify
 from rs_adapt.commands.weights import weights_app
@@ -47,6 +48,7 @@ app.command("lint")(lint)
 app.command("list")(list_values)
 app.command("show")(show)
 app.command("submit")(submit)
+app.command("sweep")(sweep)
 app.command("cost")(cost)
 app.command("doctor")(doctor)
 app.command("verify")(verify)

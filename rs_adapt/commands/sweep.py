@@ -1,0 +1,66 @@
+"""`rs-adapt sweep`: run all cells of a sweep's file that are not done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rs_adapt.commands import options
+
+Launcher = Annotated[
+    str | None, typer.Option("--launcher", help="local, inline or slurm (default: the file's, else local).")
+]
+Jobs = Annotated[int | None, typer.Option("--jobs", help="Cells at once (default: one a GPU, else one).", min=1)]
+Gpus = Annotated[str | None, typer.Option("--gpus", help="Numbers of GPUs, such as 0,1; '' for none (default: all).")]
+Only = Annotated[
+    str | None, typer.Option("--only", help="Cells whose line or folder holds this, or matches it with * and ?.")
+]
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(help="The sweep's file, such as configs/sweep/paper_da.toml.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print cells and states, run nothing.")] = False,
+    jobs: Jobs = None,
+    gpus: Gpus = None,
+    launcher: Launcher = None,
+    rerun_stale: Annotated[bool, typer.Option("--rerun-stale", help="Run stale cells anew.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells once more.")] = False,
+    only: Only = None,
+    work_dir: Annotated[
+        Path | None, typer.Option("--work-dir", help="Folder of the sweep (default: work_dirs/<name>).")
+    ] = None,
+    data_root: options.DataRoot = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Run the cells of a sweep: what is done is skipped, what was interrupted goes on, what failed is told.
+
+    The same command again continues after Ctrl-C, a kill or a failure. Exit codes: 0 all cells are done, 1 some are
+    not, 2 wrong file or options, 130 stopped.
+
+    $ rs-adapt sweep configs/sweep/synthetic_all.toml --jobs 2
+
+    $ rs-adapt sweep configs/sweep/paper_da.toml --dry-run
+    """
+    from rs_adapt.commands.sweeping import chosen, launcher_of, opened, run, say_how_to_go_on, show, show_json
+    from rs_adapt.sweeps.launch import Choice, states_of
+
+    spec, folder, expansion = opened(file, work_dir=work_dir, data_root=data_root)
+    spec = launcher_of(spec, kind=launcher, jobs=jobs, gpus=gpus)
+    cells = chosen(expansion.cells, only)
+    choice = Choice(rerun_stale=rerun_stale, retry_failed=retry_failed)
+    finished = True
+    if not dry_run:
+        states, finished = run(spec, folder, expansion, cells, choice=choice)
+    else:
+        states = states_of(cells)
+    if as_json:
+        show_json(spec, folder, expansion, cells, states, choice=choice, dry_run=dry_run)
+    else:
+        show(spec, folder, expansion, cells, states, choice=choice, dry_run=dry_run)
+    if not finished:
+        say_how_to_go_on()
+        raise typer.Exit(130)
+    if not dry_run and any(state.status != "done" for state in states.values()):
+        raise typer.Exit(1)

@@ -1,0 +1,242 @@
+"""From a sweep's file to its cells: axes crossed, rules applied, every cell composed and hashed."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rs_adapt.config import axes, compose, option_texts, paths, resolve_cell
+from rs_adapt.config.cell import SETTINGS, Cell, bench_families
+from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
+from rs_adapt.sweeps.identity import digest_of, identity_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rs_adapt.sweeps.spec import Group, SkipRule, Spec
+
+# Axes whose values are files of their own.
+_NAMED = ("method", "backbone", "head", "strategy", "protocol")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepCell:
+    """A cell of a sweep.
+
+    Args:
+        name: its folder below the sweep's, with `/`.
+        cell: the names.
+        folder: absolute; the run folder.
+        overrides: `key=value` texts.
+        arguments: of `rs-adapt train`, without `--resume`.
+        identity: what moves the result; see `identity_of`.
+        config_text: the resolved configuration as it will stand in the run folder.
+        iters: training iterations.
+    """
+
+    name: str
+    cell: Cell
+    folder: Path
+    overrides: tuple[str, ...]
+    arguments: tuple[str, ...]
+    identity: Mapping[str, Any]
+    config_text: str
+    iters: int
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Hash of the identity."""
+        return digest_of(self.identity)
+
+    @functools.cached_property
+    def config_sha256(self) -> str:
+        """Hash of the configuration's text; a run can only be resumed under the same text."""
+        return hashlib.sha256(self.config_text.encode()).hexdigest()
+
+    def __str__(self) -> str:
+        """Return the cell's line, with the name of its group if it has one."""
+        extra = self.name.rpartition("/")[2]
+        return str(self.cell) if extra.startswith("seed") else f"{self.cell} / {extra}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """A combination that is not run, and why."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expansion:
+    """All cells of a sweep, what is skipped, and remarks about the file."""
+
+    cells: tuple[SweepCell, ...]
+    skipped: tuple[Skipped, ...]
+    remarks: tuple[str, ...]
+
+
+def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansion:
+    """Cross the axes of a sweep and compose every cell, seed by seed.
+
+    Args:
+        spec: the sweep.
+        folder: of the sweep; cells lie below it.
+        data_root: instead of the file's.
+
+    Raises:
+        UnknownName: a value of an axis does not exist; the text names file and key.
+        ConfigError: an override is not usable, two cells are the same, or none is left.
+    """
+    skipped: list[Skipped] = []
+    cells: dict[str, SweepCell] = {}
+    used: set[str] = set()
+    for group in spec.groups:
+        _check_names(spec, group.axes, group.where)
+    for rule in spec.skip:
+        _check_names(spec, rule.axes, rule.where)
+    for group in spec.groups:
+        for cell in _crossed(spec, group, skipped):
+            matching = next((one for one in spec.skip if _applies(one, cell)), None)
+            if matching is not None:
+                used.add(matching.where)
+                skipped.append(Skipped(what=str(cell), reason=matching.reason))
+                continue
+            try:
+                made = _composed(spec, group, cell, folder=folder, data_root=data_root or spec.data_root)
+            except IncompatibleCell as error:
+                skipped.append(Skipped(what=str(cell), reason=str(error)))
+                continue
+            if made.name in cells:
+                raise ConfigError(
+                    f"{spec.file}: {cell} is there twice{f', the second time in {group.where}' if group.where else ''}."
+                    " Take one out, or give an [[include]] a name of its own."
+                )
+            cells[made.name] = made
+    if not cells:
+        why = f" The first reason: {skipped[0].reason}" if skipped else ""
+        raise ConfigError(f"{spec.file}: no cell is left, all {len(skipped)} are skipped.{why}")
+    remarks = [f"{rule.where} skips nothing: no cell is so." for rule in spec.skip if rule.where not in used]
+    # Seed by seed: a sweep that is cut off has whole tables of fewer seeds.
+    ordered = sorted(cells.values(), key=lambda one: one.cell.seed)
+    return Expansion(cells=tuple(ordered), skipped=tuple(skipped), remarks=tuple(remarks))
+
+
+def _crossed(spec: Spec, group: Group, skipped: list[Skipped]) -> Iterator[Cell]:
+    values = group.axes
+    for bench, setting in itertools.product(values["bench"], values.get("setting", (None,))):
+        try:
+            directions = _directions(spec, group, bench, setting)
+        except IncompatibleCell as error:
+            skipped.append(Skipped(what=bench, reason=str(error)))
+            continue
+        rest = [values.get(axis, (None,)) for axis in _NAMED]
+        for direction, *names, seed in itertools.product(directions, *rest, values.get("seed", (0,))):
+            named = dict(zip(_NAMED, names, strict=True))
+            try:
+                yield resolve_cell(
+                    bench, setting=setting, direction=direction, **named, seed=seed, tuned=not group.untuned
+                )
+            except IncompatibleCell as error:
+                told = " / ".join(str(part) for part in (bench, setting, direction, *names) if part)
+                skipped.append(Skipped(what=f"{told} / seed {seed}", reason=str(error)))
+            except ConfigError as error:
+                raise _placed(error, spec, group.where, "bench") from error
+
+
+def _directions(spec: Spec, group: Group, bench: str, setting: str | None) -> Sequence[str | None]:
+    """The directions of a bench among the listed ones; its default one where none is listed that it has."""
+    try:
+        first = resolve_cell(bench, setting=setting)
+    except IncompatibleCell:
+        raise
+    except ConfigError as error:
+        raise _placed(error, spec, group.where, "bench") from error
+    known = bench_families().get(axes.peek("bench", first.bench)["bench"]["family"], {})
+    listed = [name for name in group.axes.get("direction", ()) if axes.normal(name) in known]
+    return listed or (None,)
+
+
+def _check_names(spec: Spec, values: Mapping[str, Sequence[Any]], where: str) -> None:
+    families = bench_families()
+    known = {"setting": tuple(SETTINGS), "direction": tuple({name for group in families.values() for name in group})}
+    for axis, names in values.items():
+        for name in names:
+            if axis in known and axes.normal(name) not in known[axis]:
+                error: ConfigError = UnknownName(axes.unknown_text(axis, name, sorted(filter(None, known[axis]))))
+                raise _placed(error, spec, where, axis)
+            if axis in _NAMED:
+                try:
+                    axes.find(axis, name)
+                except ConfigError as error:
+                    raise _placed(error, spec, where, axis) from error
+
+
+def _placed(error: ConfigError, spec: Spec, where: str, key: str) -> ConfigError:
+    return type(error)(f"{spec.file}: {f'{where}.' if where else ''}{key}: {error}")
+
+
+def _applies(rule: SkipRule, cell: Cell) -> bool:
+    facts = axes.peek("bench", cell.bench)["bench"]
+    family, direction = facts["family"], facts["direction"]
+    stems = {family, f"{family}_{direction}", cell.bench, cell.bench_name}
+    own: dict[str, set[Any]] = {
+        "bench": {axes.normal(stem) for stem in stems} | {axes.normal(f"{stem}_{cell.setting}") for stem in stems},
+        "setting": {cell.setting},
+        "direction": {axes.normal(direction)},
+        "seed": {cell.seed},
+        **{axis: {getattr(cell, axis)} for axis in _NAMED},
+    }
+    # `find` also puts the parts of a stack into their one spelling.
+    return all(
+        any((axes.find(axis, name) if axis in _NAMED else _normal(name)) in own[axis] for name in names)
+        for axis, names in rule.axes.items()
+    )
+
+
+def _normal(name: Any) -> Any:
+    return axes.normal(name) if isinstance(name, str) else name
+
+
+def _composed(spec: Spec, group: Group, cell: Cell, *, folder: Path, data_root: str | None) -> SweepCell:
+    parts = [*paths.run_dir(cell).parts[1:], *([group.name] if group.name else [])]
+    run_dir = folder.joinpath(*parts)
+    texts = (*option_texts(cell, iters=group.iters, precision=spec.precision), *group.set)
+    try:
+        cfg = compose(cell, overrides=texts, data_root=data_root, work_dir=run_dir, weights=spec.weights)
+    except IncompatibleCell:
+        raise
+    except ConfigError as error:
+        raise type(error)(f"{spec.file}: {cell}: {error}") from error
+    return SweepCell(
+        name="/".join(parts),
+        cell=cell,
+        folder=run_dir,
+        overrides=texts,
+        arguments=tuple(_arguments(cell, texts, work_dir=run_dir, data_root=data_root, weights=spec.weights)),
+        identity=identity_of(cfg),
+        config_text=cfg.pretty_text,
+        iters=cfg.train_cfg.max_iters,
+    )
+
+
+def _arguments(
+    cell: Cell, texts: Sequence[str], *, work_dir: Path, data_root: str | None, weights: str | None
+) -> list[str]:
+    own = ["--bench", cell.bench, "--setting", cell.setting]
+    named = own if cell.bench.endswith((".toml", ".json")) else ["--bench", f"{cell.bench}_{cell.setting}"]
+    axis_options = [word for axis in _NAMED for word in (f"--{axis}", getattr(cell, axis))]
+    optional = {"--data-root": data_root, "--weights": weights}
+    return [
+        *named,
+        *axis_options,
+        *("--seed", str(cell.seed)),
+        *(["--untuned"] if not cell.tuned else []),
+        *(word for option, value in optional.items() if value is not None for word in (option, value)),
+        *(word for text in texts for word in ("--set", text)),
+        *("--work-dir", str(work_dir)),
+    ]

@@ -1,0 +1,197 @@
+"""What a cell's folder says of it: its record, its state, and the lock that one process at a time holds.
+
+Nothing central knows a state, so nothing central can be damaged or be at odds with the folders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.config.paths import SWEEP_LOCK, SWEEP_LOG, SWEEP_RECORD
+from rs_adapt.sweeps.identity import difference
+
+# As the engine names them, which would load torch.
+RESULT_FILE = "result.json"
+STATE_FILE = "state.pth"
+CONFIG_FILE = "config.py"
+METRICS_FILE = "metrics.jsonl"
+
+STATES = ("done", "running", "interrupted", "failed", "stale", "missing")
+# A process that only looks whether the lock is free holds it for a moment.
+_LOCK_TRIES, _LOCK_PAUSE_S = 20, 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellState:
+    """The state of a cell.
+
+    Args:
+        status: `done` (its result belongs to what the sweep asks for now), `stale` (its result belongs to something
+            else), `running` (a process holds its lock), `interrupted` (a training state is there), `failed`, or
+            `missing`.
+        note: what there is to add: the error, what has changed, who runs it.
+        record: `sweep_cell.json`; empty where there is none.
+        result: `result.json` of a done or stale cell.
+    """
+
+    status: str
+    note: str = ""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
+def state_of(folder: Path, *, digest: str, identity: Mapping[str, Any], locked: bool | None = None) -> CellState:
+    """Return the state of a cell's folder.
+
+    Args:
+        folder: the run folder; it need not exist.
+        digest: of what the sweep asks for now.
+        identity: the same in full, to say what has changed.
+        locked: whether somebody else holds the lock; None looks.
+    """
+    record, result = read_json(folder / SWEEP_RECORD), read_json(folder / RESULT_FILE)
+    if is_locked(folder) if locked is None else locked:
+        where = f"process {record.get('pid', '?')} on {record.get('host', '?')}"
+        return CellState(status="running", note=where, record=record)
+    same = record.get("digest") == digest
+    if result:
+        # None where a kill came between result and record.
+        told = record.get("ran_config_sha256")
+        if same and told is not None and told != config_sha256(folder):
+            note = "the folder was run anew by hand, with another configuration"
+            return CellState(status="stale", note=note, record=record, result=result)
+        if same:
+            return CellState(status="done", record=record, result=result)
+        before = record.get("identity")
+        note = f"was run with {difference(before, identity)}" if before else "was not run by a sweep"
+        return CellState(status="stale", note=note, record=record, result=result)
+    if not same:
+        return CellState(status="missing", record={})
+    if record.get("status") == "failed":
+        return CellState(status="failed", note=str(record.get("error") or ""), record=record)
+    if (folder / STATE_FILE).is_file():
+        return CellState(status="interrupted", note=progress_of(folder), record=record)
+    return CellState(status="missing", note="stopped before anything was saved", record=record)
+
+
+def can_resume(folder: Path, wanted_sha256: str) -> bool:
+    """Whether a training state lies in a folder under the very configuration that would go on from it."""
+    return (folder / STATE_FILE).is_file() and config_sha256(folder) == wanted_sha256
+
+
+def config_sha256(folder: Path) -> str | None:
+    """Return the hash of the configuration that lies in a run folder; None where there is none."""
+    try:
+        return hashlib.sha256((folder / CONFIG_FILE).read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def clear(folder: Path) -> None:
+    """Delete what a run left in a folder; the sweep's own files stay."""
+    for path in folder.iterdir():
+        if path.name in (SWEEP_RECORD, SWEEP_LOG, SWEEP_LOCK):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def progress_of(folder: Path) -> str:
+    """Return how far a run's metrics go, such as `iteration 60`; empty where there are none."""
+    try:
+        with (folder / METRICS_FILE).open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 8192))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in reversed(lines):
+        try:
+            return f"iteration {json.loads(line)['iter']}"
+        except (ValueError, KeyError, TypeError):
+            continue
+    return ""
+
+
+def last_error(log: Path, start: int = 0) -> str:
+    """Return the line of a log that says what went wrong: the last that begins with `error:`, else the last one.
+
+    Args:
+        log: the file.
+        start: only what stands behind so many bytes counts.
+    """
+    try:
+        with log.open("rb") as file:
+            file.seek(start)
+            lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return ""
+    said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return said[-1] if said else (lines[-1] if lines else "")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a file; an empty one where it is not there or cannot be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write an object so that the file is there complete or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[int | None]:
+    """Hold a cell's lock; gives the descriptor, or None where another process holds it.
+
+    The system drops the lock when its last holder ends, however it ends. A child that inherits the descriptor holds it
+    too. Where files cannot be locked (Windows, some network disks), everyone gets it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / SWEEP_LOCK).open("a") as handle:
+        for _ in range(_LOCK_TRIES):
+            if _lock(handle.fileno(), exclusive=True):
+                yield handle.fileno()
+                return
+            time.sleep(_LOCK_PAUSE_S)
+        yield None
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds a cell's lock."""
+    try:
+        with (folder / SWEEP_LOCK).open() as handle:
+            return not _lock(handle.fileno(), exclusive=False)
+    except OSError:
+        return False
+
+
+def _lock(descriptor: int, *, exclusive: bool) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

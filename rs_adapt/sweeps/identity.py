@@ -1,0 +1,127 @@
+"""What moves the result of a cell: configuration without places and words, data manifest, base weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rs_adapt.config import paths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Top-level keys that say where, how loud or with which tools, not what is computed.
+_PLACES = (
+    "work_dir",
+    "data_root",
+    "prepared_dir",
+    "log_level",
+    "log_processor",
+    "visualizer",
+    "env_cfg",
+    "custom_imports",
+    "default_hooks",
+    "launcher",
+)
+# Keys at any depth: loaders' processes (samples do not depend on them), and texts for people.
+_WORDS = (
+    "num_workers",
+    "persistent_workers",
+    "title",
+    "paper",
+    "reason",
+    "recipe",
+    "how_to_get",
+    "by_hand",
+    "licence",
+    "conditions",
+    "citation",
+    "url",
+    "mirrors",
+)
+# Of a file without a published checksum, so much at its start and at its end is looked at.
+_EDGE_BYTES = 2**20
+
+
+def identity_of(cfg: Any) -> dict[str, Any]:
+    """Return what moves the result of a resolved configuration, as dotted keys with JSON values.
+
+    Beside the configuration's own keys stand `data.<name>`, a hash of each data set's manifest (classes, splits,
+    archives' checksums), and `weights`, the published checksum of the base weights or a hash of the file's size, start
+    and end. The folders of data, cache and run are not in it.
+    """
+    tree = {key: value for key, value in cfg.to_dict().items() if key not in _PLACES}
+    backbone = tree["model"].get("segmentor", tree["model"])["backbone"]
+    weights = _weights(backbone.pop("weights", None), cfg.backbone.to_dict().get("weights"))
+    places = {cfg.get("prepared_dir"): "<tiles>", cfg.data_root: "<data>", str(paths.home()): "<home>"}
+    flat: dict[str, Any] = {}
+    _flatten(_plain(tree, {place: name for place, name in places.items() if place}), "", flat)
+    sets = cfg.bench.get("data") or []
+    manifests = {f"data.{name}": _manifest(name) for name in ([sets] if isinstance(sets, str) else sets)}
+    return flat | manifests | {"weights": weights}
+
+
+def digest_of(identity: Mapping[str, Any]) -> str:
+    """Return the identity's hash, 16 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def difference(before: Mapping[str, Any], now: Mapping[str, Any], *, most: int = 2) -> str:
+    """Return in words what differs between two identities, `most` keys at the most; empty where nothing does."""
+    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    told = [f"{key}: {_short(before.get(key))} -> {_short(now.get(key))}" for key in changed[:most]]
+    if len(changed) > most:
+        told.append(f"and {len(changed) - most} more")
+    return ", ".join(told)
+
+
+def _plain(value: Any, places: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(inner, places) for key, inner in value.items() if key not in _WORDS}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, places) for inner in value]
+    if isinstance(value, str):
+        for place, name in places.items():
+            if value == place or value.startswith(f"{place}/"):
+                return name + value[len(place) :]
+    return value
+
+
+def _flatten(value: Any, key: str, flat: dict[str, Any]) -> None:
+    if not isinstance(value, dict) or not value:
+        flat[key] = value
+        return
+    for name, inner in value.items():
+        _flatten(inner, f"{key}.{name}" if key else name, flat)
+
+
+def _manifest(name: str) -> str | None:
+    path = paths.manifests_dir() / f"{name}.toml"
+    if not path.is_file():
+        return None
+    facts = _plain(tomllib.loads(path.read_text(encoding="utf-8")), {})
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _weights(given: str | None, facts: Mapping[str, Any] | None) -> str:
+    if given in (None, "random"):
+        return "random"
+    path = Path(str(given))
+    if facts and path == paths.weights_file(facts):
+        return str(facts.get("base_sha256") or facts.get("sha256") or facts["file"])
+    if not path.is_file():
+        return path.name
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        edges = file.read(_EDGE_BYTES)
+        file.seek(max(0, size - _EDGE_BYTES))
+        edges += file.read(_EDGE_BYTES)
+    return hashlib.sha256(str(size).encode() + edges).hexdigest()[:16]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,204 @@
+"""Start cells, as many at once as there is room for, and wait until none is left."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from rs_adapt.errors import ConfigError
+from rs_adapt.sweeps.cells import SweepCell
+from rs_adapt.sweeps.folder import CellState, is_locked, state_of
+from rs_adapt.sweeps.local import Local, visible_gpus
+from rs_adapt.sweeps.spec import LauncherSpec
+from rs_adapt.sweeps.work import BUSY, Order, Stop
+
+_TICK_S = 0.2
+# So often cells that another process runs are looked at.
+_ELSEWHERE_S = 1.0
+
+
+class Job(Protocol):
+    """A cell that was started."""
+
+    def poll(self) -> int | None:
+        """The exit code of `carry_out`, None while it runs."""
+
+    def stop(self) -> None:
+        """Let it save and end; at once when it is asked again."""
+
+
+class Launcher(Protocol):
+    """A way to start cells; `slots` of them at once, `described` in words."""
+
+    slots: int
+    described: str
+
+    def start(self, order: Order, slot: int) -> Job:
+        """Start a cell in a slot from 0 that is free."""
+
+
+@dataclass(kw_only=True)
+class Choice:
+    """Which cells are run: besides what is missing and interrupted, what is stale or failed if asked for."""
+
+    rerun_stale: bool = False
+    retry_failed: bool = False
+
+    def wants(self, state: CellState) -> bool:
+        """Whether a cell in this state is started."""
+        return (
+            state.status in ("missing", "interrupted")
+            or (state.status == "stale" and self.rerun_stale)
+            or (state.status == "failed" and self.retry_failed)
+        )
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """What the cells of a sweep are doing; `on_change` is called with a cell whose state has changed."""
+
+    states: dict[str, CellState]
+    on_change: Callable[[SweepCell, CellState], None] = lambda cell, state: None
+    on_tick: Callable[[], None] = lambda: None
+
+    def update(self, cell: SweepCell) -> CellState:
+        """Read a cell's state anew."""
+        state = state_of(cell.folder, digest=cell.digest, identity=cell.identity)
+        if state.status != self.states[cell.name].status:
+            self.on_change(cell, state)
+        self.states[cell.name] = state
+        return state
+
+
+def states_of(cells: Sequence[SweepCell]) -> dict[str, CellState]:
+    """States by the cells' names."""
+    return {cell.name: state_of(cell.folder, digest=cell.digest, identity=cell.identity) for cell in cells}
+
+
+def train_command(spec: LauncherSpec, arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return the command of a cell: this Python, torchrun with it, or what the sweep's file says."""
+    if spec.command:
+        return (*spec.command, "train", *arguments)
+    torchrun: tuple[str, ...] = ()
+    if spec.processes_per_cell > 1:
+        # Standalone: a free port each, so that several cells fit on a machine.
+        torchrun = ("torch.distributed.run", "--standalone", "--nproc_per_node", str(spec.processes_per_cell), "-m")
+    return (sys.executable, "-m", *torchrun, "rs_adapt", "train", *arguments)
+
+
+def order_of(cell: SweepCell, spec: LauncherSpec, *, retries: int, again: bool) -> Order:
+    """Return the order that runs a cell."""
+    return Order(
+        folder=str(cell.folder),
+        title=str(cell),
+        digest=cell.digest,
+        identity=cell.identity,
+        config_sha256=cell.config_sha256,
+        command=train_command(spec, cell.arguments),
+        retries=retries,
+        again=again,
+    )
+
+
+def run_cells(
+    cells: Sequence[SweepCell],
+    launcher: Launcher,
+    *,
+    spec: LauncherSpec,
+    retries: int,
+    choice: Choice,
+    progress: Progress,
+    stop: Stop,
+) -> bool:
+    """Run what is to be run, and wait for cells that other processes run.
+
+    A broken cell stops no other. When a stop is asked for, no further cell is started, and those that run may save.
+
+    Returns:
+        Whether it came to its end, without a stop.
+    """
+    waiting = [cell for cell in cells if choice.wants(progress.states[cell.name])]
+    elsewhere = [cell for cell in cells if progress.states[cell.name].status == "running"]
+    # Asked for once: a cell that fails again stays failed.
+    again = {cell.name for cell in waiting if progress.states[cell.name].status in ("stale", "failed")}
+    jobs: dict[int, tuple[SweepCell, Job]] = {}
+    passed_on, looked_s = 0, time.monotonic()
+    while waiting or jobs or elsewhere:
+        for slot, (cell, job) in list(jobs.items()):
+            code = job.poll()
+            if code is not None:
+                del jobs[slot]
+                if code == BUSY:
+                    elsewhere.append(cell)
+                progress.update(cell)
+        if stop.asked:
+            waiting, elsewhere = [], []
+            if stop.asked > passed_on:
+                passed_on = stop.asked
+                for _, job in jobs.values():
+                    job.stop()
+        for slot in range(launcher.slots):
+            if slot in jobs or not waiting or stop.asked:
+                continue
+            cell = waiting.pop(0)
+            order = order_of(cell, spec, retries=retries, again=cell.name in again)
+            jobs[slot] = (cell, launcher.start(order, slot))
+        if elsewhere and time.monotonic() - looked_s >= _ELSEWHERE_S:
+            looked_s = time.monotonic()
+            free_again = [cell for cell in elsewhere if not is_locked(cell.folder)]
+            elsewhere = [cell for cell in elsewhere if cell not in free_again]
+            # What the other process left unfinished is run here.
+            waiting += [cell for cell in free_again if progress.update(cell).status in ("missing", "interrupted")]
+        for cell, _ in jobs.values():
+            progress.update(cell)
+        progress.on_tick()
+        time.sleep(_TICK_S)
+    return not stop.asked
+
+
+def choose_launcher(
+    spec: LauncherSpec, *, log_dir: str, stop: Stop, run_inline: Callable[[list[str]], None]
+) -> Launcher:
+    """Return the launcher that a sweep's file and its options name.
+
+    Args:
+        spec: kind, jobs, GPUs, processes of a cell.
+        log_dir: folder for what Slurm's jobs print.
+        stop: what `inline` asks for when its cell was stopped.
+        run_inline: runs the arguments of `rs-adapt` in this process and raises `SystemExit`.
+
+    Raises:
+        ConfigError: the launcher cannot do what is asked for, or its package is missing.
+    """
+    if spec.kind == "inline":
+        if spec.command or spec.processes_per_cell > 1:
+            raise ConfigError(
+                "The launcher inline runs cells in this process, so it knows neither launcher.command nor "
+                "launcher.processes_per_cell. Use --launcher local."
+            )
+        from rs_adapt.sweeps.inline import Inline
+
+        return Inline(run_inline, stop)
+    if spec.kind == "slurm":
+        from rs_adapt.sweeps.slurm import Slurm
+
+        return Slurm(spec, log_dir)
+    return local_launcher(spec)
+
+
+def local_launcher(spec: LauncherSpec) -> Local:
+    """Return the launcher for this machine's slots.
+
+    Raises:
+        ConfigError: there are not enough GPUs for one cell.
+    """
+    gpus = visible_gpus() if spec.gpus is None else tuple(str(gpu) for gpu in spec.gpus)
+    return Local(jobs=spec.jobs, gpus=gpus, processes_per_cell=spec.processes_per_cell, cores=_cores())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

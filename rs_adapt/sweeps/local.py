@@ -1,0 +1,98 @@
+"""Cells as processes of this machine: one a GPU, or slots of the CPU's cores."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from rs_adapt.config.paths import SWEEP_LOG
+from rs_adapt.errors import ConfigError
+from rs_adapt.sweeps.work import Order, ends_with_parent, order_text
+
+
+class LocalJob:
+    """A process that carries out an order."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+        return self._process.poll()
+
+    def stop(self) -> None:
+        """SIGTERM, which it passes on to its run; asked again, it ends the run at once."""
+        if self._process.poll() is None:
+            self._process.terminate()
+
+
+class Local:
+    """Processes of this machine.
+
+    Args:
+        jobs: cells at once; None for one a GPU, or one on a machine without.
+        gpus: names for `CUDA_VISIBLE_DEVICES`; more cells than GPUs share them in turns. Empty for none.
+        processes_per_cell: each cell sees as many GPUs, and each process a part of the cores.
+        cores: of this machine.
+
+    Raises:
+        ConfigError: a cell needs more GPUs than there are.
+    """
+
+    def __init__(self, *, jobs: int | None, gpus: tuple[str, ...], processes_per_cell: int, cores: int) -> None:
+        if gpus and processes_per_cell > len(gpus):
+            raise ConfigError(
+                f"A cell is to have {processes_per_cell} processes with a GPU each, and there are {len(gpus)} GPUs "
+                f"({', '.join(gpus)}). Lower launcher.processes_per_cell, or name more with --gpus."
+            )
+        self.slots = jobs or (len(gpus) // processes_per_cell if gpus else 1)
+        self._gpus, self._processes = gpus, processes_per_cell
+        self.threads = max(1, cores // (self.slots * processes_per_cell))
+        where = f"on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}" if gpus else "on the CPU"
+        each = f" of {processes_per_cell} processes each" if processes_per_cell > 1 else ""
+        self.described = (
+            f"{self.slots} at once{each} {where}, {self.threads} thread{'s' * (self.threads > 1)} a process"
+        )
+
+    def environment(self, slot: int) -> dict[str, str]:
+        """What the cell in a slot sees: its threads, and its GPUs where there are some."""
+        env = {"OMP_NUM_THREADS": str(self.threads)}
+        if self._gpus:
+            first = slot * self._processes
+            own = [self._gpus[(first + number) % len(self._gpus)] for number in range(self._processes)]
+            env["CUDA_VISIBLE_DEVICES"] = ",".join(own)
+        return env
+
+    def start(self, order: Order, slot: int) -> LocalJob:
+        """Start a cell."""
+        folder = Path(order.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / SWEEP_LOG).open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "rs_adapt.sweeps.work"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=ends_with_parent(),
+            )
+        assert process.stdin is not None
+        with process.stdin as pipe:
+            pipe.write(order_text(replace(order, env={**order.env, **self.environment(slot)})).encode())
+        return LocalJob(process)
+
+
+def visible_gpus() -> tuple[str, ...]:
+    """Return the GPUs that `CUDA_VISIBLE_DEVICES` leaves, else all that nvidia-smi lists; empty without any."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return tuple(name for part in given.split(",") if (name := part.strip()) and name != "-1")
+    if shutil.which("nvidia-smi") is None:
+        return ()
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    count = sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+    return tuple(str(number) for number in range(count if listed.returncode == 0 else 0))

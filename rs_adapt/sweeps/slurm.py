@@ -1,0 +1,104 @@
+"""Cells as jobs of Slurm, through submitit (`pip install 'rs-adapt[slurm]'`)."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import Any
+
+from rs_adapt.errors import ConfigError
+from rs_adapt.sweeps.spec import LauncherSpec
+from rs_adapt.sweeps.work import FAILED, Order, Stop, carry_out
+
+# A queue takes what it is given; one sweep does not have to be its only user.
+_MOST_JOBS = 500
+# How long a run may take to save before Slurm ends the job.
+_SAVING_S = 60
+
+
+class CellJob:
+    """What a job of Slurm runs.
+
+    Two jobs of one cell are harmless: the second finds the lock, or the result. At the time limit the run saves, and
+    submitit puts the job into the queue again, where it resumes.
+    """
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self._stop: Stop | None = None
+
+    def __call__(self) -> int:
+        """Carry out the order on the node."""
+        self._stop = Stop()
+        # Slurm cancels with the first; submitit's own processes of this machine end with the second.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        return carry_out(self.order, stop=self._stop)
+
+    def checkpoint(self) -> Any:
+        """Let the run save, and ask submitit for another job."""
+        from submitit.helpers import DelayedSubmission
+
+        if self._stop is not None:
+            self._stop()
+            child, until_s = self._stop.child, time.monotonic() + _SAVING_S
+            while child is not None and child.poll() is None and time.monotonic() < until_s:
+                time.sleep(0.1)
+        return DelayedSubmission(CellJob(self.order))
+
+
+class SlurmJob:
+    """A job in Slurm's queue, or one that ran."""
+
+    def __init__(self, job: Any) -> None:
+        self._job = job
+
+    def poll(self) -> int | None:
+        """The exit code of `carry_out`; that of a failure where the job ended without one."""
+        if not self._job.done():
+            return None
+        try:
+            return int(self._job.result())
+        except Exception:
+            # Whatever submitit says of a job that was killed: the cell's folder tells its state.
+            return FAILED
+
+    def stop(self) -> None:
+        """Cancel it: Slurm sends SIGTERM, and what runs saves."""
+        self._job.cancel()
+
+
+class Slurm:
+    """Jobs of Slurm; with the cluster `local` the same jobs as processes of this machine.
+
+    Args:
+        spec: `slurm` holds parameters of submitit's `update_parameters`.
+        log_dir: where submitit keeps the jobs' scripts and logs; every node has to see it, and the run folders too.
+
+    Raises:
+        ConfigError: submitit is not installed, there is no Slurm, or it does not know a parameter.
+    """
+
+    def __init__(self, spec: LauncherSpec, log_dir: str) -> None:
+        try:
+            import submitit
+        except ImportError as error:
+            raise ConfigError(
+                "The launcher slurm needs submitit: pip install 'rs-adapt[slurm]'. Without Slurm use --launcher local."
+            ) from error
+        try:
+            self._executor = submitit.AutoExecutor(folder=log_dir, cluster=spec.cluster)
+            given = {"name": "rs-adapt", "timeout_min": 24 * 60, "tasks_per_node": 1} | dict(spec.slurm)
+            self._executor.update_parameters(**given)
+        except Exception as error:
+            # submitit raises RuntimeError, NameError and others for a missing sbatch and for unknown parameters.
+            raise ConfigError(
+                f"submitit refuses the launcher slurm: {error}. launcher.slurm holds its parameters, such as "
+                "timeout_min, mem_gb, gpus_per_node and slurm_partition; cluster = 'local' does without Slurm."
+            ) from error
+        self.slots = spec.jobs or _MOST_JOBS
+        self.described = f"up to {self.slots} jobs of {'Slurm' if spec.cluster == 'slurm' else 'this machine'}"
+
+    def start(self, order: Order, slot: int) -> SlurmJob:
+        """Submit a cell."""
+        return SlurmJob(self._executor.submit(CellJob(order)))

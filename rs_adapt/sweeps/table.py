@@ -1,0 +1,164 @@
+"""What a sweep says: its cells as a table, a line or JSON, its counts, and `sweep.json`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from rs_adapt.config.paths import SWEEP_LOG
+from rs_adapt.errors import ConfigError
+from rs_adapt.sweeps.folder import STATES, CellState, progress_of, read_json, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from rs_adapt.sweeps.cells import Expansion, SweepCell
+    from rs_adapt.sweeps.spec import Spec
+
+SWEEP_FILE = "sweep.json"
+_STYLES = {
+    "done": "green",
+    "running": "bold",
+    "failed": "red",
+    "stale": "yellow",
+    "interrupted": "yellow",
+    "missing": "dim",
+}
+
+
+def write_sweep_file(folder: Path, spec: Spec, expansion: Expansion) -> None:
+    """Write `sweep.json`: the sweep's name and file, its cells with their folders and hashes, and what is skipped.
+
+    It names cells and holds no state: that stands in the cells' folders.
+
+    Raises:
+        ConfigError: the folder is another sweep's, or cannot be written to.
+    """
+    there = read_json(folder / SWEEP_FILE).get("name", spec.name)
+    if there != spec.name:
+        raise ConfigError(
+            f"{folder} holds the sweep {there!r}, and {spec.file} is {spec.name!r}. Choose another --work-dir."
+        )
+    content = {
+        "name": spec.name,
+        "title": spec.title,
+        "file": spec.file.name,
+        "cells": [
+            {
+                "folder": cell.name,
+                "title": str(cell),
+                "digest": cell.digest,
+                **vars(cell.cell),
+                "overrides": list(cell.overrides),
+            }
+            for cell in expansion.cells
+        ],
+        "skipped": [vars(one) for one in expansion.skipped],
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / SWEEP_FILE, content)
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder}: {error.strerror}. Choose another with --work-dir.") from error
+
+
+def cells_table(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> Table:
+    """A row a cell: state, mIoU with its interval, how the checkpoint was chosen, protocol, minutes."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("cell", overflow="fold")
+    for name in ("state", "mIoU %", "95 % interval", "checkpoint", "protocol", "minutes"):
+        table.add_column(name, justify="right" if name in ("mIoU %", "minutes") else "left", no_wrap=True)
+    for cell in cells:
+        state = states[cell.name]
+        facts = facts_of(cell, state)
+        interval = facts["interval"]
+        table.add_row(
+            str(cell),
+            f"[{_STYLES[state.status]}]{state.status}[/]",
+            "" if facts["miou_pct"] is None else f"{facts['miou_pct']:.1f}",
+            f"\\[{interval['low']:.1f}, {interval['high']:.1f}]" if interval else "",
+            facts["headline"] or "",
+            facts["protocol"] or "",
+            "" if facts["minutes"] is None else f"{facts['minutes']:.1f}",
+        )
+    return table
+
+
+def live_view(cells: Sequence[SweepCell], states: Mapping[str, CellState], *, height: int) -> RenderableType:
+    """Counts, and a row for each cell that runs or has failed, as many as fit into `height` lines."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(counts_line(states))
+    for name in ("state", "so far"):
+        table.add_column(name, no_wrap=True)
+    shown = [cell for cell in cells if states[cell.name].status == "running"]
+    shown += [cell for cell in cells if states[cell.name].status == "failed"]
+    for cell in shown[: max(1, height - 4)]:
+        state = states[cell.name]
+        so_far = progress_of(cell.folder) if state.status == "running" else state.note
+        if so_far.startswith("iteration"):
+            so_far = f"{so_far}/{cell.iters}"
+        table.add_row(str(cell), f"[{_STYLES[state.status]}]{state.status}[/]", so_far[:60])
+    return table
+
+
+def change_line(cell: SweepCell, state: CellState, states: Mapping[str, CellState]) -> str:
+    """One line for a change of state, for a console that is no terminal."""
+    done = sum(one.status == "done" for one in states.values())
+    facts = facts_of(cell, state)
+    told = ""
+    if state.status == "done" and facts["miou_pct"] is not None:
+        told = f": mIoU {facts['miou_pct']:.1f} %"
+    elif state.status == "failed":
+        told = f": {state.note} Log: {facts['log']}"
+    return f"{done}/{len(states)} done; {state.status}: {cell}{told}"
+
+
+def counts_line(states: Mapping[str, CellState]) -> str:
+    """How many cells are in which state, such as `3 done, 1 failed`."""
+    counts = Counter(state.status for state in states.values())
+    return ", ".join(f"{counts[status]} {status}" for status in STATES if counts[status])
+
+
+def trouble_lines(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> list[str]:
+    """For each cell that failed, is stale or stopped with a remark: what there is to say, and its log."""
+    lines = []
+    for cell in cells:
+        state = states[cell.name]
+        if state.status == "failed":
+            times = state.record.get("attempts", 1)
+            lines.append(f"failed after {times} attempt{'s' * (times != 1)}: {cell}: {state.note}")
+            lines.append(f"  log: {cell.folder / SWEEP_LOG}")
+        elif state.status in ("stale", "interrupted") or (state.status == "missing" and state.note):
+            lines.append(f"{state.status}: {cell}{f': {state.note}' if state.note else ''}")
+    return lines
+
+
+def facts_of(cell: SweepCell, state: CellState) -> dict[str, Any]:
+    """What stands in the table and in JSON about a cell."""
+    result, record = state.result, state.record
+    protocol = result.get("protocol") or {}
+    seconds = result.get("train_s") or record.get("wall_s")
+    log = cell.folder / SWEEP_LOG
+    return {
+        "cell": str(cell),
+        "folder": str(cell.folder),
+        "digest": cell.digest,
+        "state": state.status,
+        "note": state.note,
+        "miou_pct": result.get("miou_pct"),
+        "interval": result.get("interval"),
+        "headline": result.get("headline"),
+        "protocol": f"{protocol['name']}-{protocol['version']}" if protocol.get("name") else None,
+        "minutes": round(seconds / 60, 2) if seconds else None,
+        "attempts": record.get("attempts", 0),
+        "error": record.get("error"),
+        "log": str(log) if log.is_file() else None,
+    }

@@ -1,0 +1,236 @@
+"""One cell from start to end: lock, attempts, record. `python -m rs_adapt.sweeps.work` takes an order on stdin.
+
+Whatever starts cells (processes here, Slurm, this process) does it through `carry_out`, so that state is written in one
+place.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.config.paths import SWEEP_LOG, SWEEP_RECORD
+from rs_adapt.sweeps.folder import RESULT_FILE, can_resume, clear, config_sha256, hold, last_error, state_of, write_json
+
+DONE, FAILED, WRONG, BUSY, STOPPED = 0, 1, 2, 75, 130
+_POLL_S = 0.05
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a process has to know to run a cell.
+
+    Args:
+        folder: the run folder, absolute.
+        title: the cell's line.
+        digest: hash of `identity`.
+        identity: what moves the result.
+        config_sha256: of the configuration's text; a training state under another text is not resumed.
+        command: what starts the run anew; `--resume` is added to go on.
+        retries: how often it is started again after a failure.
+        again: run also what is stale or has failed for good.
+        env: variables that the run sees besides this process's.
+    """
+
+    folder: str
+    title: str
+    digest: str
+    identity: Mapping[str, Any]
+    config_sha256: str
+    command: tuple[str, ...]
+    retries: int
+    again: bool = False
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+class Stop:
+    """A stop that was asked for, passed on to the process that runs; works as a signal handler.
+
+    The first one lets a run save (SIGTERM), the second ends it at once.
+    """
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.child: subprocess.Popen[bytes] | None = None
+
+    def __call__(self, _number: int = 0, _frame: object = None) -> None:
+        """Ask for the stop."""
+        self.asked += 1
+        self.pass_on()
+
+    def pass_on(self) -> None:
+        """Tell the process, if there is one."""
+        if self.child is not None and self.asked and self.child.returncode is None:
+            self.child.send_signal(signal.SIGTERM if self.asked == 1 else signal.SIGKILL)
+
+
+# (argv, environment, log, descriptor of the lock, stop) -> exit code.
+Execute = Callable[[list[str], Mapping[str, str], Path, int, Stop], int]
+
+
+def run_process(argv: list[str], env: Mapping[str, str], log: Path, lock: int, stop: Stop) -> int:
+    """Run a command in a process of its own that prints to the log, and wait for it.
+
+    It holds the lock as long as it lives, gets SIGTERM when this process dies, and no Ctrl-C of the terminal.
+    """
+    with log.open("ab") as out:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=os.environ | dict(env),
+            start_new_session=True,
+            pass_fds=(lock,),
+            preexec_fn=ends_with_parent(),
+        )
+    stop.child = child
+    # One that came between start and assignment.
+    stop.pass_on()
+    while child.poll() is None:
+        time.sleep(_POLL_S)
+    stop.child = None
+    return child.returncode
+
+
+def ends_with_parent() -> Callable[[], None] | None:
+    """Return what a child calls before it starts so that it gets SIGTERM when its parent dies; None where unknown.
+
+    The system takes the thread that starts the child for its parent, so that thread has to wait for it.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    library, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
+
+    def prepare() -> None:
+        library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return prepare
+
+
+def carry_out(order: Order, *, stop: Stop, execute: Execute = run_process) -> int:
+    """Run a cell unless it is done, again after failures, and keep its record.
+
+    Returns:
+        `DONE`; `FAILED`; `STOPPED` (what was saved can be resumed); `BUSY` (another process runs it).
+    """
+    folder = Path(order.folder)
+    with hold(folder) as lock:
+        if lock is None:
+            return BUSY
+        state = state_of(folder, digest=order.digest, identity=order.identity, locked=False)
+        if state.status == "done":
+            return DONE
+        if state.status in ("stale", "failed") and not order.again:
+            return FAILED
+        record = _fresh(order, state.record if state.status not in ("stale", "failed") else {})
+        return _attempts(order, folder, record, lock=lock, stop=stop, execute=execute)
+
+
+def _attempts(order: Order, folder: Path, record: dict[str, Any], *, lock: int, stop: Stop, execute: Execute) -> int:
+    log, may_resume = folder / SWEEP_LOG, True
+    while True:
+        resume = may_resume and can_resume(folder, order.config_sha256)
+        if not resume:
+            clear(folder)
+        argv = [*order.command, *(["--resume"] if resume else [])]
+        started_s = time.monotonic()
+        record |= {
+            "status": "running",
+            "attempts": record["attempts"] + 1,
+            "error": None,
+            "command": shlex.join(argv),
+            "started": _now(),
+            "ended": None,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+        }
+        write_json(folder / SWEEP_RECORD, record)
+        with log.open("a", encoding="utf-8") as out:
+            out.write(f"--- attempt {record['attempts']}, {record['started']}: {record['command']}\n")
+        start = log.stat().st_size
+        try:
+            code = execute(argv, order.env, log, lock, stop)
+            error = "" if code == 0 else last_error(log, start)
+        except OSError as failure:
+            code, error = WRONG, f"{argv[0]} cannot be started: {failure.strerror}"
+        if code == 0 and not (folder / RESULT_FILE).is_file():
+            code, error = FAILED, f"the command ended without {RESULT_FILE}"
+        record |= {"ended": _now(), "wall_s": round(record["wall_s"] + time.monotonic() - started_s, 1)}
+        if code == 0:
+            record["ran_config_sha256"] = config_sha256(folder)
+            return _end(folder, record, "done", DONE)
+        if stop.asked or code == STOPPED:
+            return _end(folder, record, "interrupted", STOPPED)
+        record |= {"failures": record["failures"] + 1, "error": error or f"exit code {code}", "exit_code": code}
+        # Wrong configuration, data or usage does not mend itself; a state that cannot be resumed is another matter.
+        if record["failures"] > order.retries or (code == WRONG and not resume):
+            return _end(folder, record, "failed", FAILED)
+        may_resume = not resume
+        write_json(folder / SWEEP_RECORD, record)
+
+
+def _fresh(order: Order, before: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: before.get(key, 0) for key in ("attempts", "failures", "wall_s")}
+    return {
+        "title": order.title,
+        "status": "missing",
+        "digest": order.digest,
+        **kept,
+        "error": None,
+        "exit_code": None,
+        "ran_config_sha256": None,
+        "log": SWEEP_LOG,
+        "command": "",
+        "started": None,
+        "ended": None,
+        "host": "",
+        "pid": None,
+        "identity": dict(order.identity),
+    }
+
+
+def _end(folder: Path, record: dict[str, Any], status: str, code: int) -> int:
+    write_json(folder / SWEEP_RECORD, record | {"status": status})
+    return code
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def order_text(order: Order) -> str:
+    """Return an order as the JSON that this module reads from stdin."""
+    return json.dumps(asdict(order))
+
+
+def main() -> None:
+    """Carry out the order on stdin; SIGTERM lets the run save and ends it.
+
+    Raises:
+        SystemExit: always, with the code of `carry_out`.
+    """
+    stop = Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    given = json.loads(sys.stdin.read())
+    raise SystemExit(carry_out(Order(**given | {"command": tuple(given["command"])}), stop=stop))
+
+
+if __name__ == "__main__":
+    main()

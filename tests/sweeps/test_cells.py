@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rs_adapt.config import paths
+from rs_adapt.errors import ConfigError, UnknownName
+from rs_adapt.sweeps.cells import Expansion, expand
+from rs_adapt.sweeps.spec import read_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHIPPED = {"paper_da": 192, "paper_dg": 192, "synthetic_all": 24}
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from rs_adapt.sweeps.cells import expand
+from rs_adapt.sweeps.spec import read_spec
+spec = read_spec(Path(sys.argv[1]))
+expansion = expand(spec, folder=Path("runs").resolve())
+facts = {"name": spec.name, "cells": [cell.name for cell in expansion.cells], "skipped": len(expansion.skipped)}
+print(json.dumps(facts | {"digests": [cell.digest for cell in expansion.cells], "modules": sorted(sys.modules)}))
+"""
+
+
+def expanded(tmp_path: Path, *lines: str) -> Expansion:
+    file = tmp_path / "mine.toml"
+    file.write_text("\n".join(['name = "mine"', *lines]))
+    return expand(read_spec(file), folder=tmp_path / "runs")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_sweeps_compose_all_their_cells_without_torch(name: str) -> None:
+    file = paths.configs_dir() / "sweep" / f"{name}.toml"
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(file)], capture_output=True, text=True, check=True, timeout=60
+    )
+    facts = json.loads(done.stdout)
+    assert facts["name"] == name
+    assert len(facts["cells"]) == SHIPPED[name] == len(set(facts["cells"])) == len(set(facts["digests"]))
+    assert facts["skipped"] == 0
+    assert not {"torch", "mmcv", "mmseg", "transformers"} & set(facts["modules"])
+
+
+def test_axes_are_crossed_seed_by_seed(tmp_path: Path) -> None:
+    cells = expanded(
+        tmp_path, 'bench = ["loveda-da", "loveda-dg"]', 'method = ["lora", "earth-adapter"]', "seed = [1, 0]"
+    ).cells
+    assert [cell.cell.seed for cell in cells] == [0] * 4 + [1] * 4
+    assert {(cell.cell.setting, cell.cell.method, cell.cell.strategy) for cell in cells} == {
+        (setting, method, strategy)
+        for setting, strategy in (("da", "dacs"), ("dg", "source_only"))
+        for method in ("lora", "earth_adapter")
+    }
+    assert cells[0].folder == tmp_path / "runs" / cells[0].name
+
+
+def test_directions_go_to_the_benches_that_have_them(tmp_path: Path) -> None:
+    cells = expanded(
+        tmp_path, 'bench = ["loveda-da", "isprs-da", "synthetic-da"]', 'direction = ["r2u", "u2r", "v2p"]'
+    ).cells
+    assert [cell.cell.bench for cell in cells] == ["loveda_r2u", "loveda_u2r", "isprs_v2p", "synthetic"]
+
+
+def test_skip_rules_need_all_their_keys_and_say_their_reason(tmp_path: Path) -> None:
+    expansion = expanded(
+        tmp_path,
+        'bench = ["loveda-da", "loveda-u2r-da"]',
+        'method = ["lora", "full"]',
+        "seed = [0, 1]",
+        '[[skip]]\nbench = "loveda-u2r"\nmethod = ["full", "rein"]\nseed = 1\nreason = "too long"',
+        '[[skip]]\nstrategy = "mic"\nreason = "never there"',
+    )
+    assert [(one.what, one.reason) for one in expansion.skipped] == [
+        ("loveda-u2r-da / full / dinov2-l / mask2former / dacs / seed 1", "too long")
+    ]
+    assert len(expansion.cells) == 7
+    assert expansion.remarks == ("skip 2 skips nothing: no cell is so.",)
+
+
+def test_cells_that_cannot_work_are_reported_with_the_reason(tmp_path: Path) -> None:
+    expansion = expanded(
+        tmp_path, 'bench = ["synthetic-da", "synthetic-dg"]', 'method = ["rein", "lora"]', 'strategy = "dacs"'
+    )
+    assert [str(cell.cell.method) for cell in expansion.cells] == ["lora"]
+    told = {one.what: one.reason for one in expansion.skipped}
+    assert "this head has none" in told["synthetic-da / rein / dinov2-nano / linear / dacs / seed 0"]
+    assert "Strategy dacs works in da only" in told["synthetic-dg / lora / dacs / seed 0"]
+    assert len(told) == 3
+
+
+def test_a_sweep_without_any_cell_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no cell is left, all 1 are skipped. The first reason: .*this head has none"):
+        expanded(tmp_path, 'bench = "synthetic-da"', 'method = "rein"')
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (['bench = "lovdea-da"'], "mine.toml: bench: There is no bench 'lovdea-da'. Did you mean loveda-da"),
+        (['bench = "loveda"'], "mine.toml: bench: Bench 'loveda' names no setting"),
+        (['bench = "loveda-da"', 'method = "loar"'], "mine.toml: method: There is no method 'loar'. Did you mean lora"),
+        (['bench = "loveda-da"', 'direction = "r2v"'], "mine.toml: direction: There is no direction 'r2v'"),
+        (['bench = "loveda"', 'setting = "uda"'], "mine.toml: setting: There is no setting 'uda'"),
+        (['bench = "loveda-da"', '[[skip]]\nmethod="x"\nreason=""'], "mine.toml: skip 1.method: There is no method"),
+        (['bench = "loveda-da"', '[[include]]\nhead="x"'], "mine.toml: include 1.head: There is no head"),
+        (['bench = "loveda-da"', 'set = ["optim.rl=1"]'], "mine.toml: loveda-r2u-da .*: .*optim.rl"),
+        (['bench = ["loveda-da", "loveda-r2u-da"]'], "loveda-r2u-da .* is there twice"),
+        (['bench = "loveda-da"', "[[include]]\niters=5"], "is there twice, the second time in include 1"),
+    ],
+)
+def test_wrong_names_are_told_with_file_and_key(tmp_path: Path, lines: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        expanded(tmp_path, *lines)
+
+
+def test_an_unknown_name_is_one_for_callers_too(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName):
+        expanded(tmp_path, 'bench = "loveda-da"', 'backbone = "dino"')
+
+
+def test_a_named_group_has_a_folder_and_a_line_of_its_own(tmp_path: Path) -> None:
+    plain, quick = expanded(
+        tmp_path, 'bench = "loveda-da"', '[[include]]\nname = "quick"\niters = 5\nuntuned = true'
+    ).cells
+    assert quick.folder.name == "quick"
+    assert str(quick) == f"{plain} / untuned / quick"
+    assert (plain.iters, quick.iters) == (20000, 5)
+    assert plain.digest != quick.digest
+
+
+def test_arguments_say_the_whole_cell(tmp_path: Path) -> None:
+    cell = expanded(
+        tmp_path,
+        'bench = "isprs-dg"',
+        'direction = "v2p"',
+        'method = "rein"',
+        "untuned = true",
+        'protocol = "paper"',
+        'weights = "random"',
+        'precision = "bf16"',
+        "seed = 4",
+    ).cells[0]
+    assert " ".join(cell.arguments) == (
+        "--bench isprs_v2p_dg --method rein --backbone dinov2_l --head mask2former --strategy source_only --protocol "
+        f"paper --seed 4 --untuned --weights random --set runtime.precision=bf16 --work-dir {cell.folder}"
+    )
+
+
+def test_benches_of_ones_own_are_named_by_their_file_and_setting(tmp_path: Path) -> None:
+    for folder in ("source/images", "source/labels", "target"):
+        (tmp_path / folder).mkdir(parents=True)
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'name = "mine"\ntitle = "Mine"\ntile_px = 32\ncrop_px = 32\n'
+        '[[class]]\nname = "land"\ncolour = "#C8C8C8"\n[[class]]\nname = "water"\ncolour = "#285ADC"\n'
+        '[source]\nimages = "source/images"\n[source.labels]\npath = "source/labels"\n'
+        '[source.labels.classes]\nland = [1]\nwater = [2]\n[target]\nimages = "target"\n'
+    )
+    first, second = expanded(tmp_path, f'bench = "{own}"', 'setting = ["da", "dg"]').cells
+    assert first.arguments[:4] == ("--bench", str(own), "--setting", "da")
+    assert first.name.startswith("mine/da/")
+    assert first.digest != second.digest

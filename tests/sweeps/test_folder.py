@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rs_adapt.sweeps import folder as of_sweeps
+from rs_adapt.sweeps.folder import (
+    can_resume,
+    clear,
+    config_sha256,
+    hold,
+    is_locked,
+    last_error,
+    read_json,
+    state_of,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOLDER = """
+import sys
+from pathlib import Path
+from rs_adapt.sweeps.folder import hold
+with hold(Path(sys.argv[1])) as lock:
+    print("held" if lock is not None else "busy", flush=True)
+    sys.stdin.read()
+"""
+
+
+def state(folder: Path, **changes: Any) -> Any:
+    return state_of(folder, digest="now", identity={"optim.lr": 2}, **changes)
+
+
+def test_names_of_files_are_the_engines() -> None:
+    from rs_adapt.engine import metrics_hook, run_folder
+    from rs_adapt.engine import state as of_engine
+
+    assert of_sweeps.RESULT_FILE == run_folder.RESULT_FILE
+    assert of_sweeps.CONFIG_FILE == run_folder.CONFIG_FILE
+    assert of_sweeps.STATE_FILE == of_engine.STATE_FILE
+    assert of_sweeps.METRICS_FILE == metrics_hook.METRICS_FILE
+
+
+@pytest.mark.parametrize(
+    ("record", "files", "status", "note"),
+    [
+        ({}, [], "missing", ""),
+        ({"digest": "now"}, ["result.json"], "done", ""),
+        ({"digest": "old", "identity": {"optim.lr": 1}}, ["result.json"], "stale", "was run with optim.lr: 1 -> 2"),
+        ({}, ["result.json"], "stale", "was not run by a sweep"),
+        ({"digest": "now", "status": "failed", "error": "no disk"}, ["state.pth"], "failed", "no disk"),
+        ({"digest": "old", "status": "failed"}, [], "missing", ""),
+        ({"digest": "now", "status": "running"}, ["state.pth", "metrics.jsonl"], "interrupted", "iteration 7"),
+        ({"digest": "old", "status": "running"}, ["state.pth"], "missing", ""),
+        ({"digest": "now", "status": "running"}, [], "missing", "stopped before anything was saved"),
+    ],
+)
+def test_states(tmp_path: Path, record: dict[str, Any], files: list[str], status: str, note: str) -> None:
+    if record:
+        write_json(tmp_path / "sweep_cell.json", record)
+    for name in files:
+        (tmp_path / name).write_text('{"miou_pct": 1.0, "iter": 7}\n')
+    found = state(tmp_path)
+    assert (found.status, found.note) == (status, note)
+
+
+def test_a_run_by_hand_in_the_folder_is_no_result_of_the_sweep(tmp_path: Path) -> None:
+    (tmp_path / "config.py").write_text("a = 1\n")
+    (tmp_path / "result.json").write_text('{"miou_pct": 1.0}')
+    write_json(tmp_path / "sweep_cell.json", {"digest": "now", "ran_config_sha256": config_sha256(tmp_path)})
+    assert state(tmp_path).status == "done"
+    (tmp_path / "config.py").write_text("a = 2\n")
+    assert (state(tmp_path).status, state(tmp_path).note[:31]) == ("stale", "the folder was run anew by hand")
+
+
+def test_a_folder_that_is_not_there_is_missing(tmp_path: Path) -> None:
+    assert state(tmp_path / "none").status == "missing"
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_damaged_record_is_as_none(tmp_path: Path) -> None:
+    (tmp_path / "sweep_cell.json").write_text('{"digest": "no')
+    assert read_json(tmp_path / "sweep_cell.json") == {}
+    assert state(tmp_path).status == "missing"
+
+
+def test_one_process_holds_a_cell_and_a_dead_one_does_not(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    assert is_locked(tmp_path)
+    assert state(tmp_path).status == "running"
+    with hold(tmp_path) as lock:
+        assert lock is None
+    holder.kill()
+    holder.communicate()
+    assert not is_locked(tmp_path)
+    with hold(tmp_path) as lock:
+        assert lock is not None
+
+
+def test_a_state_under_another_configuration_is_not_resumed(tmp_path: Path) -> None:
+    (tmp_path / "config.py").write_text("a = 1\n")
+    sha256 = str(config_sha256(tmp_path))
+    assert not can_resume(tmp_path, sha256)
+    (tmp_path / "state.pth").touch()
+    assert can_resume(tmp_path, sha256)
+    (tmp_path / "config.py").write_text("a = 2\n")
+    assert not can_resume(tmp_path, sha256)
+
+
+def test_clearing_keeps_what_belongs_to_the_sweep(tmp_path: Path) -> None:
+    (tmp_path / "packs" / "iter5").mkdir(parents=True)
+    for name in ("result.json", "sweep_cell.json", "sweep.log", "sweep.lock"):
+        (tmp_path / name).touch()
+    clear(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sweep.lock", "sweep.log", "sweep_cell.json"]
+
+
+def test_the_last_error_is_that_of_the_last_attempt(tmp_path: Path) -> None:
+    log = tmp_path / "sweep.log"
+    log.write_text("error: first\n")
+    start = log.stat().st_size
+    with log.open("a") as out:
+        out.write("warming up\nerror: second\nFiles: x\n")
+    assert last_error(log, start) == "second"
+    log.write_text("Traceback\n  x\nValueError: third\n\n")
+    assert last_error(log) == "ValueError: third"
+    assert last_error(tmp_path / "none") == ""

@@ -1,0 +1,259 @@
+"""Whole sweeps of fake cells, as processes that are killed, stopped and run side by side."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rs_adapt.errors import ConfigError
+from rs_adapt.sweeps.folder import is_locked, read_json
+from rs_adapt.sweeps.launch import Choice, Progress, choose_launcher, order_of, run_cells, states_of, train_command
+from rs_adapt.sweeps.local import Local, visible_gpus
+from rs_adapt.sweeps.spec import LauncherSpec, read_spec
+from rs_adapt.sweeps.work import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.sweeps.conftest import Fake
+
+
+def scores(told: dict[str, Any]) -> dict[str, Any]:
+    return {cell["cell"]: (cell["state"], cell["miou_pct"], cell["interval"]) for cell in told["cells"]}
+
+
+def ended(process_id: int) -> bool:
+    """Whether a process is gone; one that nobody has waited for is, too."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def in_this_process(fake: Fake, spec: LauncherSpec, run: Callable[[list[str]], None], **choice: bool) -> dict[str, str]:
+    """Run the sweep with a launcher in the process of the test; gives the states."""
+    cells, stop = fake.expanded().cells, Stop()
+    launcher = choose_launcher(spec, log_dir=str(fake.root / "jobs"), stop=stop, run_inline=run)
+    progress = Progress(states=states_of(cells))
+    run_cells(cells, launcher, spec=spec, retries=0, choice=Choice(**choice), progress=progress, stop=stop)
+    return {cell.cell.method + str(cell.cell.seed): progress.states[cell.name].status for cell in cells}
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_and_run_again_ends_as_one_that_was_not(fake: Fake) -> None:
+    fake.how(steps=8, step_s=0.05)
+    undisturbed = replace(fake, work_dir=fake.root / "undisturbed")
+    undisturbed.expanded()
+    code, wanted, _ = undisturbed.run("--jobs", "3")
+    assert code == 0
+    first = len(fake.starts())
+    fake.expanded()
+    fake.how(steps=8, step_s=0.2)
+    process = fake.start("--jobs", "2")
+    # In the middle of the second pair of cells.
+    fake.wait_for(lambda: len(list(fake.work_dir.rglob("result.json"))) >= 2 and len(fake.starts()) - first >= 4)
+    fake.wait_for(lambda: len(list(fake.work_dir.rglob("state.pth"))) == 2)
+    process.kill()
+    process.communicate()
+    # The cells hear of it, save and end by themselves.
+    started = [start for start in fake.starts()[first:] if not (Path(start["folder"]) / "result.json").is_file()]
+    fake.wait_for(lambda: all(ended(start["pid"]) for start in started), seconds=20)
+    done_before = {str(path.parent) for path in fake.work_dir.rglob("result.json")}
+    code, told, _ = fake.run("--jobs", "2")
+    assert code == 0
+    assert scores(told) == scores(wanted)
+    times = Counter(start["folder"] for start in fake.starts()[first:])
+    assert len(times) == 6
+    assert all(times[folder] == 1 for folder in done_before)
+    resumed = [start["folder"] for start in fake.starts()[first:] if start["resume"]]
+    assert sorted(resumed) == sorted({start["folder"] for start in started})
+    # A third time there is nothing to do.
+    count = len(fake.starts())
+    assert fake.run()[0] == 0
+    assert len(fake.starts()) == count
+
+
+@pytest.mark.slow
+def test_sigterm_lets_cells_save_and_says_how_to_go_on(fake: Fake) -> None:
+    fake.how(steps=400, step_s=0.05)
+    process = fake.start("--jobs", "2")
+    fake.wait_for(lambda: len(list(fake.work_dir.rglob("state.pth"))) == 2)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert f"Continue with\n  rs-adapt sweep {fake.file} --work-dir {fake.work_dir} --jobs 2" in err
+    assert "2 interrupted, 4 missing" in out
+    assert all(ended(start["pid"]) for start in fake.starts())
+    fake.how(steps=1)
+    code, told, _ = fake.run("--jobs", "2")
+    assert code == 0
+    assert {cell["state"] for cell in told["cells"]} == {"done"}
+    assert sum(start["resume"] for start in fake.starts()) == 2
+
+
+@pytest.mark.slow
+def test_two_sweeps_at_once_run_each_cell_once(fake: Fake) -> None:
+    fake.how(steps=5, step_s=0.1)
+    processes = [fake.start("--jobs", "2", "--json") for _ in range(2)]
+    for process in processes:
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+    assert sorted(Counter(start["folder"] for start in fake.starts()).values()) == [1] * 6
+
+
+@pytest.mark.slow
+def test_a_broken_cell_stops_no_other_and_shows_error_and_log(fake: Fake) -> None:
+    fake.how(fail={"lora/source_only/seed1": 99})
+    process = fake.start("--jobs", "3")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "5 done, 1 failed" in out
+    line = (
+        "failed after 2 attempts: synthetic-dg / lora / dinov2-nano / linear / source-only / seed 1: no luck this time"
+    )
+    assert line in out
+    (log,) = [part.strip() for part in out.splitlines() if part.startswith("  log: ")]
+    assert "error: no luck this time" in Path(log.removeprefix("log: ")).read_text()
+    assert "no luck this time" in err
+    # It is left alone, until it is asked for.
+    fake.how()
+    assert fake.run()[0] == 1
+    assert fake.run("--retry-failed")[0] == 0
+
+
+@pytest.mark.slow
+def test_stale_cells_are_named_and_run_anew_only_when_asked(fake: Fake) -> None:
+    assert fake.run("--jobs", "3")[0] == 0
+    fake.write('set = ["optim.lr=1e-4"]', "seed = 0")
+    code, told, _ = fake.run()
+    assert code == 1
+    assert {(cell["state"], cell["note"]) for cell in told["cells"]} == {
+        ("stale", "was run with optim.lr: 0.002 -> 0.0001, optim_wrapper.optimizer.lr: 0.002 -> 0.0001")
+    }
+    count = len(fake.starts())
+    code, told, _ = fake.run("--rerun-stale", "--only", "lora")
+    assert (code, [cell["state"] for cell in told["cells"]]) == (0, ["done"])
+    assert len(fake.starts()) == count + 1
+
+
+def test_each_cell_sees_its_part_of_the_cores(fake: Fake) -> None:
+    assert fake.run("--jobs", "2", "--only", "seed 0")[0] == 0
+    assert {start["threads"] for start in fake.starts()} == {str(max(1, len(os.sched_getaffinity(0)) // 2))}
+
+
+def test_slots_share_gpus_and_cores() -> None:
+    one_each = Local(jobs=None, gpus=("0", "3"), processes_per_cell=1, cores=16)
+    assert one_each.slots == 2
+    assert [one_each.environment(slot) for slot in (0, 1)] == [
+        {"OMP_NUM_THREADS": "8", "CUDA_VISIBLE_DEVICES": "0"},
+        {"OMP_NUM_THREADS": "8", "CUDA_VISIBLE_DEVICES": "3"},
+    ]
+    pairs = Local(jobs=None, gpus=("0", "1", "2", "3"), processes_per_cell=2, cores=16)
+    assert (pairs.slots, pairs.threads) == (2, 4)
+    assert pairs.environment(1)["CUDA_VISIBLE_DEVICES"] == "2,3"
+    assert Local(jobs=4, gpus=("0", "1"), processes_per_cell=1, cores=4).environment(3)["CUDA_VISIBLE_DEVICES"] == "1"
+    assert Local(jobs=None, gpus=(), processes_per_cell=1, cores=4).environment(0) == {"OMP_NUM_THREADS": "4"}
+    with pytest.raises(ConfigError, match="3 processes with a GPU each, and there are 2 GPUs"):
+        Local(jobs=None, gpus=("0", "1"), processes_per_cell=3, cores=4)
+
+
+def test_gpus_are_those_that_the_environment_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
+    assert visible_gpus() == ("2", "5")
+    for none in ("", "-1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", none)
+        assert visible_gpus() == ()
+
+
+def test_commands_of_a_cell() -> None:
+    own = (sys.executable, "-m")
+    assert train_command(LauncherSpec(), ["--seed", "1"]) == (*own, "rs_adapt", "train", "--seed", "1")
+    assert train_command(LauncherSpec(processes_per_cell=4), ["--seed", "1"]) == (
+        *own,
+        *("torch.distributed.run", "--standalone", "--nproc_per_node", "4", "-m", "rs_adapt", "train", "--seed", "1"),
+    )
+    assert train_command(LauncherSpec(command=("nice", "rs-adapt")), ["-x"]) == ("nice", "rs-adapt", "train", "-x")
+
+
+def test_inline_runs_cells_in_this_process(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = []
+
+    def run(arguments: list[str]) -> None:
+        folder = Path(arguments[arguments.index("--work-dir") + 1])
+        seen.append((arguments[0], is_locked(folder)))
+        if "bitfit" in arguments:
+            raise ValueError("broken")
+        if "lora" in arguments:
+            print("error: not this one", file=sys.stderr)
+            raise SystemExit(2)
+        (folder / "result.json").write_text('{"miou_pct": 1.0}')
+        raise SystemExit(0)
+
+    states = in_this_process(fake, LauncherSpec(kind="inline"), run)
+    assert states == {
+        **{f"{name}{seed}": "failed" for name in ("lora", "bitfit") for seed in (0, 1)},
+        **{"frozen0": "done", "frozen1": "done"},
+    }
+    assert seen == [("train", True)] * 6
+    notes = {cell.cell.method: states_of([cell])[cell.name].note for cell in fake.expanded().cells}
+    assert (notes["lora"], notes["bitfit"]) == ("not this one", "ValueError: broken")
+    assert "error: not this one" in capsys.readouterr().err
+
+
+def test_inline_knows_no_other_program_and_no_torchrun() -> None:
+    for spec in (LauncherSpec(kind="inline", processes_per_cell=2), LauncherSpec(kind="inline", command=("x",))):
+        with pytest.raises(ConfigError, match="inline runs cells in this process"):
+            choose_launcher(spec, log_dir="", stop=Stop(), run_inline=lambda arguments: None)
+
+
+def test_slurm_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(ConfigError, match=r"pip install 'rs-adapt\[slurm\]'"):
+        choose_launcher(LauncherSpec(kind="slurm"), log_dir="", stop=Stop(), run_inline=lambda arguments: None)
+
+
+def test_slurm_that_is_not_there_and_wrong_parameters_are_told(tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    for spec in (LauncherSpec(kind="slurm"), LauncherSpec(kind="slurm", cluster="local", slurm={"memory": 1})):
+        with pytest.raises(ConfigError, match="submitit refuses the launcher slurm: "):
+            choose_launcher(spec, log_dir=str(tmp_path), stop=Stop(), run_inline=lambda arguments: None)
+
+
+@pytest.mark.slow
+def test_jobs_of_submitit_run_cells(fake: Fake) -> None:
+    pytest.importorskip("submitit")
+    fake.how(fail={"lora/source_only/seed0": 1})
+    fake.write(launcher='cluster = "local"\njobs = 3\nslurm.timeout_min = 5')
+    spec = replace(read_spec(fake.file).launcher, kind="slurm")
+    states = in_this_process(fake, spec, lambda arguments: None)
+    assert states == {
+        **{f"{name}{seed}": "done" for name in ("frozen", "lora", "bitfit") for seed in (0, 1)},
+        "lora0": "failed",
+    }
+    assert in_this_process(fake, spec, lambda arguments: None, retry_failed=True)["lora0"] == "done"
+    assert len(fake.starts()) == 7
+
+
+@pytest.mark.slow
+def test_a_job_at_its_time_limit_saves_and_is_queued_again(fake: Fake) -> None:
+    pytest.importorskip("submitit")
+    fake.how(steps=400, step_s=0.05)
+    fake.write("seed = 0", launcher='cluster = "local"\nslurm.timeout_min = 5')
+    spec = replace(read_spec(fake.file).launcher, kind="slurm")
+    cell = fake.expanded().cells[0]
+    launcher = choose_launcher(spec, log_dir=str(fake.root / "jobs"), stop=Stop(), run_inline=lambda arguments: None)
+    job = launcher.start(order_of(cell, spec, retries=0, again=False), 0)
+    fake.wait_for(lambda: (cell.folder / "state.pth").is_file())
+    fake.how(steps=1)
+    # What Slurm sends some time before the limit, as submitit asks it to.
+    os.kill(read_json(cell.folder / "sweep_cell.json")["pid"], signal.SIGUSR2)
+    fake.wait_for(lambda: states_of([cell])[cell.name].status == "done")
+    fake.wait_for(lambda: job.poll() is not None)
+    assert [start["resume"] for start in fake.starts()] == [False, True]

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rs_adapt.config import paths
+from rs_adapt.errors import ConfigError
+from rs_adapt.sweeps.spec import read_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START = 'name = "mine"\nbench = "loveda-da"\n'
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('bench = "loveda-da"', "mine.toml: name is missing"),
+        ('name = "mine"', "mine.toml: bench is missing; it must be a bench or a list"),
+        (START + "sede = [0]", "mine.toml: there is no key sede. Did you mean seed?"),
+        (START + 'seed = ["0"]', r"seed is \['0'\]; it must be one or a list of whole numbers"),
+        (START + "seed = [0, -1]", "seed is .*; it must be one or a list of whole numbers from 0"),
+        (START + "seed = true", "seed is True"),
+        (START + "method = []", r"method is \[\]; it must be one or a list of names"),
+        (START + "iters = 0", "iters is 0; it must be 1 or larger"),
+        (START + 'set = "a=1"', "set is 'a=1'; it must be a list of texts"),
+        (START + "retries = -1", "retries is -1; it must be 0 or larger"),
+        (START + 'untuned = "yes"', "untuned is 'yes'; it must be true or false"),
+        (START + '[[skip]]\nreason = "no"', "skip 1 names no axis, so it would skip all"),
+        (START + '[[skip]]\nmethod = "lora"', "skip 1.reason is missing"),
+        (START + '[skip]\nmethod = "lora"', r"skip is .*; it must be tables \[\[skip\]\]"),
+        (START + "[[include]]\nretries = 2", "there is no key include 1.retries"),
+        (START + '[[include]]\nname = "With Blanks"', "include 1.name is 'With Blanks'; a name is of small letters"),
+        (START + '[launcher]\nkind = "pbs"', "launcher.kind is 'pbs'; allowed are local, inline, slurm"),
+        (START + '[launcher]\ngpus = "0,1"', "launcher.gpus is '0,1'; it must be a list of numbers"),
+        (START + "[launcher]\njobs = 0", "launcher.jobs is 0"),
+        (START + '[launcher]\ncommand = ["x"]\nprocesses_per_cell = 2', "launcher.command cannot stand beside"),
+        ("name = ", "mine.toml is no TOML"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named_with_its_key(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_spec(write(tmp_path, text))
+
+
+def test_a_missing_file_says_where_shipped_ones_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: No such file .*configs/sweep/"):
+        read_spec(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("name", ["strategies_synthetic", "strategies_dubai", "methods_synthetic"])
+def test_files_of_the_tables_are_told_apart_from_sweeps(name: str) -> None:
+    with pytest.raises(ConfigError, match="is a table's file for benchmarks/"):
+        read_spec(paths.configs_dir() / "sweep" / f"{name}.toml")
+
+
+def test_an_extra_group_inherits_what_it_does_not_say(tmp_path: Path) -> None:
+    text = START + (
+        'method = ["lora", "rein"]\nseed = [0, 1]\niters = 10\nset = ["optim.lr=1e-3"]\n'
+        '[[include]]\nbench = "loveda-dg"\nset = ["optim.weight_decay=0.0"]\nname = "plain"\nuntuned = true\n'
+    )
+    own, extra = read_spec(write(tmp_path, text)).groups
+    assert own.axes == {"bench": ("loveda-da",), "method": ("lora", "rein"), "seed": (0, 1)}
+    assert extra.axes == own.axes | {"bench": ("loveda-dg",)}
+    assert (extra.name, extra.iters, extra.untuned) == ("plain", 10, True)
+    assert extra.set == ("optim.lr=1e-3", "optim.weight_decay=0.0")
