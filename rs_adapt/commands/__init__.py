@@ -16,6 +16,7 @@ from rs_adapt.commands.export import export
 from rs_adapt.commands.inspect import inspect
 from rs_adapt.commands.lint import lint
 from rs_adapt.commands.list import list_values
+from rs_adapt.commands.plan import plan
 from rs_adapt.commands.report import report
 from rs_adapt.commands.score import score
 from rs_adapt.commands.show import show
@@ -49,6 +50,7 @@ app.command("list")(list_values)
 app.command("show")(show)
 app.command("submit")(submit)
 app.command("sweep")(sweep)
+app.command("plan")(plan)
 app.command("cost")(cost)
 app.command("doctor")(doctor)
 app.command("verify")(verify)

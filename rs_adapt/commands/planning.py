@@ -1,0 +1,107 @@
+"""The parts of `plan`: probes on this machine's slots, and the tables on the screen."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from rs_adapt.sweeps.cells import SweepCell
+    from rs_adapt.sweeps.probe import Measured
+    from rs_adapt.sweeps.spec import Spec
+
+
+def measured(spec: Spec, cells: Sequence[SweepCell], *, data_root: Path | None) -> dict[str, Any]:
+    """Return the plan of the cells that are not done, measured in the first slot of the sweep's launcher."""
+    from rs_adapt.commands.console import error_console
+    from rs_adapt.sweeps.launch import local_launcher, states_of
+    from rs_adapt.sweeps.plan import make_plan
+    from rs_adapt.sweeps.probe import probe
+
+    launcher = local_launcher(spec.launcher)
+    console = error_console()
+    root = spec.data_root if data_root is None else str(data_root)
+
+    def measure(cell: SweepCell) -> Measured | str:
+        return probe(
+            cell.cell,
+            overrides=cell.overrides,
+            data_root=root,
+            weights=spec.weights,
+            env=os.environ | launcher.environment(0),
+        )
+
+    def tell(number: int, count: int, cell: SweepCell) -> None:
+        console.print(f"measuring {number}/{count}: {cell}", highlight=False, soft_wrap=True)
+
+    states = states_of(cells)
+    done = frozenset(name for name, state in states.items() if state.status == "done")
+    content = make_plan(cells, done=done, measure=measure, slots=launcher.slots, on_probe=tell)
+    return {"name": spec.name, "launcher": launcher.described, **content}
+
+
+def print_plan(content: Mapping[str, Any]) -> None:
+    """Print what was measured, each cell, and the whole."""
+    from rich.table import Table
+
+    from rs_adapt.commands.console import result_console
+
+    console = result_console()
+    probes = Table(title="Measured", title_justify="left", box=None, header_style="bold", pad_edge=False)
+    probes.add_column("stands for", overflow="fold")
+    for name in ("cells", "s/iteration", "s/tile", "start s", "memory MiB", "pack MB", "state MB"):
+        probes.add_column(name, justify="right", no_wrap=True)
+    for one in content["probes"]:
+        if "not_measured" not in one:
+            probes.add_row(
+                one["stands_for"],
+                str(one["cells"]),
+                *(f"{one[key]:.3f}" for key in ("iter_s", "tile_s")),
+                f"{one['start_s']:.0f}",
+                str(one["memory_mib"]),
+                *(f"{one[key] / 1e6:.1f}" for key in ("pack_bytes", "state_bytes")),
+            )
+    if probes.row_count:
+        console.print(probes)
+    cells = Table(title="By cell", title_justify="left", box=None, header_style="bold", pad_edge=False)
+    cells.add_column("cell", overflow="fold")
+    for name in ("iterations", "time", "of it training", "disk MB"):
+        cells.add_column(name, justify="right", no_wrap=True)
+    for row in content["cells"]:
+        if "not_measured" not in row:
+            cells.add_row(
+                row["cell"],
+                str(row["iters"]),
+                _duration(row["hours"]),
+                _duration(row["train_hours"]),
+                f"{row['disk_bytes'] / 1e6:.1f}",
+            )
+    if cells.row_count:
+        console.print(cells)
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    for one in content["probes"]:
+        if "not_measured" in one:
+            others = f" and {one['cells'] - 1} more" if one["cells"] > 1 else ""
+            say(f"not measured: {one['stands_for']}{others}: {one['not_measured']}")
+    totals = content["totals"]
+    done = f", {totals['done_cells']} more are done" if totals["done_cells"] else ""
+    count = f"{totals['cells']} cell{'s' * (totals['cells'] != 1)}{done}"
+    say(f"{count}; {totals['measured_cells']} measured; {content['launcher']}")
+    if totals["measured_cells"]:
+        say(
+            f"Time: {_duration(totals['cell_hours'])} of computing, {_duration(totals['wall_hours'])} on the clock, "
+            f"{totals['at_once']} at once. Memory: up to {totals['memory_mib_of_a_cell']} MiB a cell, "
+            f"{totals['memory_mib_at_once']} MiB at once. Disk: {totals['disk_bytes'] / 1e9:.2f} GB."
+        )
+    for note in content["notes"]:
+        say(note)
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"

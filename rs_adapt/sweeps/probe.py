@@ -1,0 +1,208 @@
+"""A few iterations of a cell on this machine: seconds, memory and bytes. `python -m rs_adapt.sweeps.probe` does it.
+
+The run is a real one, checks, loaders, strategy and scoring included, in a temporary folder; only the sets that are
+scored are cut to a few tiles each. Torch is loaded here, in the process that measures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rs_adapt.config.cell import Cell
+from rs_adapt.errors import RsAdaptError
+
+# The first iteration is no measure: it allocates, and starts the loaders.
+WARMUP_ITERS, MEASURED_ITERS = 1, 3
+# Of each set that is scored; the first tile is no measure either.
+_TILES = 6
+# The program's start, torch included, is part of what a cell takes.
+_STARTED_S = time.monotonic()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a probe found.
+
+    Args:
+        iter_s: seconds of a training iteration, median of three.
+        tile_s: seconds to score a tile.
+        start_s: seconds from the start of the program to the first iteration, checks of the data included.
+        memory_mib: peak; see `memory_of`.
+        memory_of: `GPU` (what torch allocated) or `process` (resident memory of the training process on a CPU).
+        pack_bytes: an adapter pack.
+        state_bytes: the training state.
+        tiles: tiles of the whole sets by role: `val`, `test`, `source_val`, `label_free`.
+    """
+
+    iter_s: float
+    tile_s: float
+    start_s: float
+    memory_mib: int
+    memory_of: str
+    pack_bytes: int
+    state_bytes: int
+    tiles: Mapping[str, int]
+
+
+def probe(
+    cell: Cell,
+    *,
+    overrides: tuple[str, ...],
+    data_root: str | None,
+    weights: str | None,
+    env: Mapping[str, str],
+    timeout_s: float | None = None,
+) -> Measured | str:
+    """Measure a cell in a process of its own; gives the reason where that is not possible.
+
+    Args:
+        cell: the names.
+        overrides: `key=value` texts of the cell.
+        data_root: as for `train`.
+        weights: as for `train`.
+        env: the environment of the process.
+        timeout_s: seconds until it is given up.
+    """
+    order = {"cell": asdict(cell), "overrides": overrides, "data_root": data_root, "weights": weights}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "rs_adapt.sweeps.probe"],
+            input=json.dumps(order),
+            capture_output=True,
+            text=True,
+            env=dict(env),
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"it took longer than {timeout_s:.0f} s"
+    try:
+        content = json.loads(done.stdout.splitlines()[-1])
+        return str(content["error"]) if "error" in content else Measured(**content)
+    except (IndexError, ValueError, TypeError):
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        return lines[-1].strip() if lines else f"the probe ended with code {done.returncode}"
+
+
+def _measure(order: Mapping[str, Any], folder: Path) -> Measured:
+    from rs_adapt.config import axes, compose
+    from rs_adapt.engine.build import prepare_data
+    from rs_adapt.engine.metrics_hook import read_metrics
+    from rs_adapt.engine.pack import TENSORS_FILE
+    from rs_adapt.engine.train import train
+    from rs_adapt.registry import load_libraries, quiet_libraries
+
+    iters = WARMUP_ITERS + MEASURED_ITERS
+    cell = Cell(**order["cell"])
+    length = [f"bench.schedule.iters={iters}", f"bench.schedule.eval_every={iters}"]
+    if "warmup_iters" in axes.peek("strategy", cell.strategy)["strategy"]:
+        # Before its end an iteration costs less.
+        length.append("strategy.warmup_iters=0")
+    cfg = compose(
+        cell,
+        overrides=[*order["overrides"], *length],
+        data_root=order["data_root"],
+        weights=order["weights"],
+        work_dir=folder / "run",
+    )
+    with quiet_libraries():
+        load_libraries(cfg.default_scope)
+        prepare_data(cfg)
+        tiles = _cut(cfg)
+    clock = _clock(folder / "run")
+    record = {"cell": dict(cfg.cell), "options": {"overrides": [], "data_root": cfg.data_root, "weights": None}}
+    train(cfg, record=record, hooks=[clock])
+    memory_mib, memory_of = _memory()
+    steps = [line["iter_s"] for line in read_metrics(folder / "run") if "iter_s" in line][WARMUP_ITERS:]
+    tile_s = [after - before for before, after in zip(clock.tiles_s, clock.tiles_s[1:], strict=False)]
+    return Measured(
+        iter_s=round(statistics.median(steps), 4),
+        tile_s=round(statistics.mean(tile_s), 4) if tile_s else 0.0,
+        start_s=round(clock.first_s - _STARTED_S, 1),
+        memory_mib=memory_mib,
+        memory_of=memory_of,
+        pack_bytes=(folder / "run" / TENSORS_FILE).stat().st_size,
+        state_bytes=clock.state_bytes,
+        tiles=tiles,
+    )
+
+
+def _cut(cfg: Any) -> dict[str, int]:
+    """Let each set that is scored hold a few tiles; gives the sizes of the whole sets."""
+    from rs_adapt.registry import DATASETS
+
+    loaders = {
+        "val": cfg.val_dataloader,
+        "test": cfg.test_dataloader,
+        "source_val": cfg.monitor.source_val,
+        "label_free": cfg.monitor.label_free,
+    }
+    sizes = {}
+    for role, loader in loaders.items():
+        if loader is not None:
+            sizes[role] = len(DATASETS.build(loader.dataset))
+            loader.dataset.spread = _TILES
+    return sizes
+
+
+def _clock(run_dir: Path) -> Any:
+    from mmengine.hooks import Hook
+
+    from rs_adapt.engine.state import STATE_FILE
+
+    class Clock(Hook):  # type: ignore[misc]
+        """Takes the times that the metrics do not hold, and the size of the state while it is there."""
+
+        first_s = 0.0
+        state_bytes = 0
+
+        def __init__(self) -> None:
+            self.tiles_s: list[float] = []
+
+        def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+            self.first_s = self.first_s or time.monotonic()
+
+        def after_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+            self.tiles_s.append(time.monotonic())
+
+        def after_train(self, runner: Any) -> None:
+            self.state_bytes = (run_dir / STATE_FILE).stat().st_size
+
+    return Clock()
+
+
+def _memory() -> tuple[int, str]:
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated() // 2**20), "GPU"
+    # Kibibytes on Linux, bytes on macOS.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit), "process"
+
+
+def main() -> None:
+    """Measure the order on stdin; the last line of stdout is what was found, or the error."""
+    order = json.loads(sys.stdin.read())
+    content: dict[str, Any]
+    with tempfile.TemporaryDirectory(prefix="rs-adapt-plan-") as folder, contextlib.redirect_stdout(sys.stderr):
+        try:
+            content = asdict(_measure(order, Path(folder)))
+        except RsAdaptError as error:
+            content = {"error": str(error)}
+    print(json.dumps(content))
+
+
+if __name__ == "__main__":
+    main()

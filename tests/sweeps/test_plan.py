@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rs_adapt.sweeps.cells import SweepCell, expand
+from rs_adapt.sweeps.plan import cost_of, make_plan, probe_key
+from rs_adapt.sweeps.probe import Measured, probe
+from rs_adapt.sweeps.spec import read_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOUND = Measured(
+    iter_s=0.5,
+    tile_s=0.1,
+    start_s=20.0,
+    memory_mib=3000,
+    memory_of="GPU",
+    pack_bytes=10_000_000,
+    state_bytes=50_000_000,
+    tiles={"val": 100, "test": 200, "source_val": 50, "label_free": 10},
+)
+
+
+def cells(tmp_path: Path, *lines: str) -> tuple[SweepCell, ...]:
+    file = tmp_path / "mine.toml"
+    file.write_text("\n".join(['name = "mine"', *lines]))
+    return expand(read_spec(file), folder=tmp_path / "runs").cells
+
+
+def test_cells_that_differ_in_seed_protocol_or_length_share_a_probe(tmp_path: Path) -> None:
+    found = cells(
+        tmp_path,
+        'bench = "loveda-da"',
+        'method = ["lora", "full"]',
+        "seed = [0, 1, 2]",
+        'protocol = ["strict", "paper"]',
+        '[[include]]\nname = "short"\niters = 50\nmethod = "lora"',
+    )
+    assert len(found) == 18
+    assert len({probe_key(cell) for cell in found}) == 2
+    for change in ('set = ["bench.crop_px=256"]', 'set = ["bench.schedule.batch_size.da=1"]', 'precision = "bf16"'):
+        (other,) = cells(tmp_path, 'bench = "loveda-da"', 'method = "lora"', change)
+        assert probe_key(other) not in {probe_key(cell) for cell in found}, change
+
+
+def test_hours_and_bytes_follow_from_the_schedule(tmp_path: Path) -> None:
+    (strict,) = cells(tmp_path, 'bench = "loveda-da"', "iters = 1000", 'set = ["bench.schedule.eval_every=300"]')
+    cost = cost_of(strict, FOUND)
+    # Evaluations at 300, 600, 900 and 1000 of 160 tiles each; four checkpoints on the 200 tiles of the test split.
+    tiles = 4 * 160 + (4 * 200 if strict.identity["protocol.report_split"] == "test" else 0)
+    assert cost.hours == pytest.approx((20 + 1000 * 0.5 + tiles * 0.1) / 3600)
+    assert cost.train_hours == pytest.approx(500 / 3600)
+    assert cost.disk_bytes == 4 * (10_000_000 + 200 * 49 * 8) + 2**20
+    (paper,) = cells(
+        tmp_path, 'bench = "loveda-da"', 'protocol = "paper"', "iters = 1000", 'set = ["bench.schedule.eval_every=300"]'
+    )
+    assert cost_of(paper, FOUND).hours == pytest.approx((20 + 500 + 640 * 0.1) / 3600)
+
+
+def test_totals_leave_out_what_is_done_and_what_cannot_be_measured(tmp_path: Path) -> None:
+    found = cells(tmp_path, 'bench = "loveda-da"', 'method = ["lora", "full", "rein"]', "seed = [0, 1]")
+    asked: list[str] = []
+
+    def measure(cell: SweepCell) -> Measured | str:
+        asked.append(cell.cell.method)
+        if cell.cell.method == "full":
+            return "no weights"
+        return FOUND if cell.cell.method == "lora" else replace(FOUND, memory_mib=5000)
+
+    told = make_plan(found, done=frozenset({found[0].name}), measure=measure, slots=2)
+    assert sorted(asked) == ["full", "lora", "rein"]
+    rows: dict[str, Any] = {row["cell"]: row for row in told["cells"]}
+    assert str(found[0]) not in rows
+    assert [row["not_measured"] for name, row in rows.items() if " / full / " in name] == ["no weights"] * 2
+    totals = told["totals"]
+    assert (totals["cells"], totals["measured_cells"], totals["done_cells"]) == (5, 3, 1)
+    each = cost_of(found[0], FOUND)
+    assert totals["cell_hours"] == pytest.approx(3 * each.hours)
+    assert totals["wall_hours"] == pytest.approx(1.5 * each.hours)
+    assert (totals["memory_mib_of_a_cell"], totals["memory_mib_at_once"]) == (5000, 10_000)
+    assert totals["disk_bytes"] == 3 * each.disk_bytes + 2 * FOUND.state_bytes
+    assert any("in no total" in note for note in told["notes"])
+
+
+def test_the_longest_cell_bounds_the_clock(tmp_path: Path) -> None:
+    found = cells(tmp_path, 'bench = "loveda-da"', '[[include]]\nname = "short"\niters = 50')
+    totals = make_plan(found, done=frozenset(), measure=lambda cell: FOUND, slots=8)["totals"]
+    assert totals["wall_hours"] == pytest.approx(cost_of(found[0], FOUND).hours)
+
+
+@pytest.mark.slow
+def test_a_probe_is_a_real_run_of_few_iterations(loveda_root: Path, tmp_path: Path) -> None:
+    (cell,) = cells(
+        tmp_path,
+        'bench = "loveda-da"',
+        'backbone = "dinov2-nano"',
+        'head = "linear"',
+        'set = ["bench.tile_px=64", "bench.crop_px=64", "bench.inference.mode=\'whole\'", "runtime.num_workers=0"]',
+    )
+    arguments: dict[str, Any] = {"overrides": cell.overrides, "weights": None, "env": os.environ}
+    found = probe(cell.cell, data_root=str(loveda_root), **arguments)
+    assert isinstance(found, Measured), found
+    assert found.tiles == {"val": 2, "test": 2, "source_val": 2, "label_free": 4}
+    assert found.iter_s > 0
+    assert found.tile_s > 0
+    assert found.state_bytes > found.pack_bytes > 0
+    missing = probe(cell.cell, data_root=str(tmp_path / "none"), **arguments)
+    assert isinstance(missing, str)
+    assert "does not exist" in missing
+    assert not list((tmp_path / "runs").glob("*"))
