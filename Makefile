@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install check test demo table-synthetic table-dubai table-methods docs ci clean
+.PHONY: help install check test demo table-synthetic table-dubai table-methods sweep-synthetic docs ci clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ table-dubai: $(STAMP) ## The same on the Dubai images: DATA_ROOT=folder that hol
 
 table-methods: $(STAMP) ## Measure every method on synthetic scenes, adaptation and generalization (docs/tables/)
 	$(BIN)/python benchmarks/method_table.py configs/sweep/methods_synthetic.toml
+
+sweep-synthetic: $(STAMP) ## Run the sweep of four methods on synthetic scenes: 24 short cells (work_dirs/synthetic_all)
+	$(BIN)/rs-adapt sweep configs/sweep/synthetic_all.toml
 
 docs: $(STAMP) ## Write docs/methods.md from the code
 	$(BIN)/python benchmarks/methods_page.py
