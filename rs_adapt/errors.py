@@ -65,6 +65,14 @@ class RunFailed(RsAdaptError):
     exit_code = 1
 
 
+class StoppedElsewhere(RsAdaptError):
+    """Raised in a process of several when another one has failed and says why."""
+
+    def __init__(self, exit_code: int = 1) -> None:
+        super().__init__("another process of this run has failed")
+        self.exit_code = exit_code
+
+
 class NonFiniteLoss(RsAdaptError):
     """Raised when the loss of a training step is NaN or infinite."""
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 from rs_adapt.adapters._contract import Adapter
 from rs_adapt.adapters._wrapping import check_at_least
 from rs_adapt.errors import ConfigError
+from rs_adapt.processes import randn
 
 Noise = Literal["train", "always", "off"]
 
@@ -52,7 +53,7 @@ class ConditionedPrompts(Adapter):
         self._side_BD = base_tokens()[:, self.num_prefix :].mean(dim=1)
         self._noise_B1P = None
         if self.noise == "always" or (self.noise == "train" and self.training):
-            self._noise_B1P = torch.randn(len(self._side_BD), 1, self.prompts.shape[2], device=self._side_BD.device)
+            self._noise_B1P = randn(len(self._side_BD), 1, self.prompts.shape[2], device=self._side_BD.device)
 
     def tokens(self, layer: int) -> Tensor | None:
         """Return the prompts (B, M, D) of a block for the images of `prepare`."""

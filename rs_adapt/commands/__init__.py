@@ -25,7 +25,7 @@ from rs_adapt.commands.sweep import sweep
 from rs_adapt.commands.train import train
 from rs_adapt.commands.verify import verify
 from rs_adapt.commands.weights import weights_app
-from rs_adapt.errors import RsAdaptError
+from rs_adapt.errors import RsAdaptError, StoppedElsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,5 +77,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         app(args=None if argv is None else [*argv], prog_name="rs-adapt")
     except RsAdaptError as error:
-        print(f"error: {error}", file=sys.stderr)
+        if not isinstance(error, StoppedElsewhere):
+            print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None

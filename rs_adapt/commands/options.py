@@ -70,6 +70,14 @@ BatchSize = Annotated[
 Precision = Annotated[str | None, typer.Option("--precision", help="fp32 or bf16 (default: fp32).")]
 NumWorkers = Annotated[int | None, typer.Option("--num-workers", help="Processes that load images.", min=0)]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        help="Processes that share the batch, one a GPU of this machine (default: 1). torchrun works too.",
+        min=1,
+    ),
+]
 WorkDir = Annotated[
     Path | None, typer.Option("--work-dir", help="Folder of the run (default: work_dirs/<bench>/<setting>/...).")
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from typing import Annotated, Any
@@ -28,6 +29,7 @@ def train(
     precision: options.Precision = None,
     num_workers: options.NumWorkers = None,
     device: options.Device = "auto",
+    processes: options.Processes = None,
     work_dir: options.WorkDir = None,
     data_root: options.DataRoot = None,
     weights: options.Weights = None,
@@ -47,10 +49,15 @@ def train(
 
     $ rs-adapt train --bench loveda-da --direction u2r --method rein --precision bf16
 
+    $ rs-adapt train --bench loveda-da --processes 4
+
     $ rs-adapt train --bench isprs-dg --iters 100 --dry-run
     """
     from rs_adapt.config import compose, option_texts, resolve_cell
 
+    if "WORLD_SIZE" in os.environ:
+        # Before torch is loaded: it would warn of a search for unused parameters that found none.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     cell = resolve_cell(
         bench,
         setting=setting,
@@ -68,6 +75,8 @@ def train(
         *(set_ or ()),
     ]
     cfg = compose(cell, overrides=texts, data_root=data_root, work_dir=work_dir, weights=weights)
+    if processes is not None and _launched(cfg, processes, dry_run=dry_run):
+        return
     # As resolved: a relative path would mean another file where the run is evaluated from another folder.
     own_weights = weights and cfg.model.get("segmentor", cfg.model).backbone.weights
     record = {
@@ -76,6 +85,31 @@ def train(
         "command": shlex.join(["rs-adapt", *sys.argv[1:]]),
     }
     _train_and_report(cfg, str(cell), record=record, device=device, resume=resume, overwrite=overwrite, dry_run=dry_run)
+
+
+def _launched(cfg: Any, processes: int, *, dry_run: bool) -> bool:
+    """Whether the processes of this run were started from here, and are done.
+
+    Raises:
+        ConfigError: The batch cannot be dealt out, or a launcher has started another number of processes.
+    """
+    from rs_adapt.commands.launching import launch
+    from rs_adapt.errors import ConfigError
+    from rs_adapt.processes import launched, local_batch
+
+    local_batch(cfg.train_dataloader.batch_size, processes)
+    if launched():
+        if int(os.environ["WORLD_SIZE"]) != processes:
+            raise ConfigError(
+                f"--processes {processes} under a launcher that started {os.environ['WORLD_SIZE']}: leave the option "
+                "out, the launcher's number counts."
+            )
+        return False
+    if processes == 1 or dry_run:
+        return False
+    if code := launch(processes):
+        raise typer.Exit(code)
+    return True
 
 
 def _train_and_report(
@@ -94,8 +128,11 @@ def _train_and_report(
     from rs_adapt.engine.progress import ProgressHook
     from rs_adapt.engine.state_hook import Interrupted
     from rs_adapt.engine.train import train as run
+    from rs_adapt.processes import launched
     from rs_adapt.report.run_pictures import write_run_pictures
 
+    # Of several processes the first one speaks.
+    speaks = os.environ.get("RANK", "0") == "0" or not launched()
     console = error_console()
     hook = ProgressHook(console, title.split(" / ")[0])
     run_dir = Path(cfg.work_dir)
@@ -108,21 +145,24 @@ def _train_and_report(
                 resume=resume,
                 overwrite=overwrite,
                 dry_run=dry_run,
-                hooks=[hook],
+                hooks=[hook] if speaks else [],
                 on_progress=on_progress,
             )
     except Interrupted as stop:
         hook.close()
-        again = record["command"].replace(" --overwrite", "").removesuffix(" --resume")
-        console.print(
-            f"Stopped after {stop.iteration} of {cfg.train_cfg.max_iters} iterations; the state is saved. "
-            f"Continue with\n  {again} --resume",
-            highlight=False,
-            soft_wrap=True,
-        )
+        if speaks:
+            again = record["command"].replace(" --overwrite", "").removesuffix(" --resume")
+            console.print(
+                f"Stopped after {stop.iteration} of {cfg.train_cfg.max_iters} iterations; the state is saved. "
+                f"Continue with\n  {again} --resume",
+                highlight=False,
+                soft_wrap=True,
+            )
         raise typer.Exit(130) from None
     finally:
         hook.close()
+    if not speaks:
+        return
     if dry_run:
         _print_plan(cfg, title, outcome)
         return

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from rs_adapt.config.paths import home
 from rs_adapt.errors import ConfigError, DeviceUnavailable
+from rs_adapt.processes import launched
 
 OnProgress = Callable[[str, int, int], None]
 Split = Literal["test", "val", "source-val"]
@@ -19,13 +20,16 @@ def choose_device(device: str) -> None:
     """Let mmengine see only the device that was asked for; call it before anything touches a GPU.
 
     Args:
-        device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+        device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N". Of several processes each takes the GPU of
+            its number on this machine.
 
     Raises:
         DeviceUnavailable: CUDA was asked for and there is none, or not that many.
         ConfigError: Not a device name.
     """
-    if device == "cpu":
+    if launched() and device != "cpu":
+        _choose_own_gpu(device)
+    elif device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     elif device.startswith("cuda"):
         import torch
@@ -42,6 +46,25 @@ def choose_device(device: str) -> None:
         torch.cuda.set_device(int(number or 0))
     elif device != "auto":
         raise ConfigError(f"unknown device {device!r}. Allowed are auto, cpu, cuda and cuda:N.")
+
+
+def _choose_own_gpu(device: str) -> None:
+    import torch
+
+    if device not in ("auto", "cuda"):
+        raise ConfigError(
+            f"--device {device} with several processes: each takes a GPU of its own. Allowed are auto, cpu and cuda; "
+            "CUDA_VISIBLE_DEVICES=... says which GPUs they share out."
+        )
+    number, here = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if here == 0 and device == "auto":
+        return
+    if number >= here:
+        raise DeviceUnavailable(
+            f"process {number} of this machine has no GPU: torch sees {here}. Start at most {here} processes here, or "
+            "use --device cpu."
+        )
+    torch.cuda.set_device(number)
 
 
 def prepare_data(cfg: Any, on_progress: OnProgress | None = None) -> None:

@@ -23,7 +23,7 @@ def explained(run_dir: Path) -> Iterator[None]:
         run_dir: the run's folder, where the last state lies.
 
     Raises:
-        RunFailed: memory or disk is full, or a loader process failed.
+        RunFailed: memory or disk is full, or a loader process or another process of the run failed.
     """
     try:
         yield
@@ -47,6 +47,8 @@ def explained(run_dir: Path) -> Iterator[None]:
                 f"a process that loads images failed: {_last_line(error)} With --num-workers 0 the run needs none. "
                 f"{_go_on(run_dir)}"
             ) from error
+        if isinstance(error, torch.distributed.DistError) or "gloo" in str(error):
+            raise RunFailed(f"another process of this run has ended or cannot be reached. {_go_on(run_dir)}") from error
         raise
 
 

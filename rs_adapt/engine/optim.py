@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from rs_adapt.errors import NonFiniteLoss
+from rs_adapt.processes import summed
 from rs_adapt.registry import OPTIM_WRAPPERS
 
 Precision = Literal["fp32", "bf16"]
@@ -70,6 +71,8 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
         Raises:
             NonFiniteLoss: The loss is NaN or infinite; the weights are still those before the step.
         """
-        if not bool(torch.isfinite(loss)):
-            raise NonFiniteLoss(f"the loss is {loss.item()}")
+        # Of all processes: one alone that stops would leave the others waiting for its gradients.
+        total = summed(loss.detach().clone())
+        if not bool(torch.isfinite(total)):
+            raise NonFiniteLoss(f"the loss is {total.item()}")
         super().update_params(loss, *args, **kwargs)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
+from torch import nn
+
+from rs_adapt.engine.data_parallel import DataParallel
 
 LOG_FILE = "train.log"
 
@@ -24,7 +29,8 @@ class CellRunner(Runner):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         timestamped = Path(self.log_dir)
         self._log_dir: str = self.work_dir
-        if timestamped.is_dir() and not any(timestamped.iterdir()):
+        # Another process may have been quicker.
+        with suppress(OSError):
             timestamped.rmdir()
 
     def build_logger(self, log_level: int | str = "INFO", log_file: str | None = None, **kwargs: Any) -> MMLogger:
@@ -37,6 +43,13 @@ class CellRunner(Runner):  # type: ignore[misc]
             ):
                 logger.removeHandler(handler)
         return logger
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """Put the model on its device, and with several processes into `DataParallel`."""
+        if not self.distributed:
+            wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
+            return wrapped
+        return DataParallel.around(model.to(get_device()))
 
     def dump_config(self) -> None:
         """The run folder holds the configuration already."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rs_adapt.engine.metrics_hook import MetricsHook
 from rs_adapt.errors import CheckpointMismatch
+from rs_adapt.processes import seed_draws
 
 STATE_FILE = "state.pth"
 
@@ -50,7 +51,7 @@ def load_trained_tensors(model: nn.Module, tensors: dict[str, Tensor], what: str
 def save_state(path: Path, *, runner: Any, iteration: int) -> None:
     """Write the state after `iteration` iterations; the file appears complete or not at all.
 
-    With several processes the first one writes: what trains is the same in all of them.
+    With several processes the first one writes: all of them hold the same.
 
     Args:
         path: File to write.
@@ -95,18 +96,25 @@ def load_state(path: Path, *, runner: Any) -> int:
     return int(state["iteration"])
 
 
-def seed_iteration(seed: int, iteration: int, rank: int = 0) -> None:
+def seed_iteration(seed: int, iteration: int, rank: int = 0, processes: int = 1) -> None:
     """Seed torch's generators (CPU and GPU) for one training iteration.
 
     What an iteration draws (points of the mask loss, classes to mix) then depends on nothing but these numbers: not on
-    where a run was interrupted, how often it was evaluated, or how many workers load images.
+    where a run was interrupted, how often it was evaluated, or how many workers load images. Of several processes each
+    has draws of its own (drop-out), beside those for the whole batch, which are those of a single process.
 
     Args:
         seed: Of the run.
         iteration: From 0.
         rank: Of this process.
+        processes: How many there are.
     """
-    torch.manual_seed(int(np.random.SeedSequence((seed, iteration, rank)).generate_state(1, np.uint64)[0]))
+
+    def key(stream: int) -> int:
+        return int(np.random.SeedSequence((seed, iteration, stream)).generate_state(1, np.uint64)[0])
+
+    torch.manual_seed(key(0 if processes == 1 else 1 + rank))
+    seed_draws(key(0))
 
 
 def _metrics_hook(runner: Any) -> MetricsHook:

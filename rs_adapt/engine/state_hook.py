@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 
 from rs_adapt.engine.metrics_hook import evaluated_iterations
 from rs_adapt.engine.state import STATE_FILE, load_state, save_state, seed_iteration
+from rs_adapt.processes import any_of, first_alone
 from rs_adapt.registry import HOOKS
 
 
@@ -36,7 +37,7 @@ class StateHook(Hook):  # type: ignore[misc]
         self.stop_requested = False
 
     def request_stop(self) -> None:
-        """Ask for a stop after the iteration that is running; safe in a signal handler."""
+        """Ask for a stop of all processes after the iteration that is running; safe in a signal handler."""
         self.stop_requested = True
 
     def before_train(self, runner: Any) -> None:
@@ -52,12 +53,14 @@ class StateHook(Hook):  # type: ignore[misc]
             and loop.iter > 0
             and (loop.iter % loop.val_interval == 0 or loop.iter == loop.max_iters)
         )
-        if self.resume and due and loop.iter not in evaluated_iterations(Path(runner.work_dir)):
+        # The first process has just written the file that the others would read.
+        run_dir = Path(runner.work_dir)
+        if self.resume and due and not first_alone(lambda: loop.iter in evaluated_iterations(run_dir)):
             runner.val_loop.run()
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Make the draws of this iteration depend on its number alone."""
-        seed_iteration(runner.seed, runner.iter, runner.rank)
+        seed_iteration(runner.seed, runner.iter, runner.rank, runner.world_size)
 
     def after_train_iter(
         self,
@@ -69,6 +72,7 @@ class StateHook(Hook):  # type: ignore[misc]
         """Write the state before each evaluation, and when a stop was requested."""
         done = runner.iter + 1
         loop = runner.train_loop
+        self.stop_requested = any_of(self.stop_requested)
         if self.stop_requested or done % loop.val_interval == 0 or done == loop.max_iters:
             save_state(Path(runner.work_dir) / STATE_FILE, runner=runner, iteration=done)
         if self.stop_requested:
@@ -82,5 +86,7 @@ class StateHook(Hook):  # type: ignore[misc]
         outputs: Any = None,
     ) -> None:
         """Do not wait for the end of an evaluation: the state before it is on disk."""
+        # All processes predict equally many batches.
+        self.stop_requested = any_of(self.stop_requested)
         if self.stop_requested:
             raise Interrupted(runner.iter)

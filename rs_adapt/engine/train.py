@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 
@@ -27,9 +28,10 @@ from rs_adapt.engine.run_folder import RESULT_FILE, check_run_folder, environmen
 from rs_adapt.engine.runner import LOG_FILE, CellRunner
 from rs_adapt.engine.state import STATE_FILE, save_state
 from rs_adapt.engine.state_hook import Interrupted, StateHook
-from rs_adapt.errors import NonFiniteLoss
+from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
 from rs_adapt.metrics.class_sets import class_set
 from rs_adapt.metrics.cost import build_on_meta, count_parameters
+from rs_adapt.processes import first_alone, local_batch, part, place, together
 from rs_adapt.registry import load_libraries, quiet_libraries
 
 
@@ -47,6 +49,8 @@ def train(
     """Train one cell and score it.
 
     Everything that can be wrong with configuration, data, weights and device is found before the run folder is made.
+    Where a launcher started several processes, each calls this and trains with its part of the batch; the first one
+    does everything that is needed once, and scores alone when the others are done.
 
     Args:
         cfg: A resolved configuration; the run folder is its `work_dir`.
@@ -61,7 +65,7 @@ def train(
     Returns:
         `result`, the content of `result.json`, and `matrix`, the confusion matrix behind it (None where the target
         has no labels); of a dry run `tiles`,
-        `parameters` and `run_dir`.
+        `parameters` and `run_dir`. Of several processes the first one returns this, the others an empty dict.
 
     Raises:
         Interrupted: A signal asked for a stop; the state is saved.
@@ -70,35 +74,49 @@ def train(
     run_dir = Path(cfg.work_dir)
     with quiet_libraries():
         choose_device(device)
-        check_run_folder(run_dir, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
         load_libraries(cfg.default_scope)
-        # An unknown class would otherwise be told after the folder is made.
-        class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
-        _check_weights(cfg)
-        prepare_data(cfg, on_progress)
-        tiles = check_data(cfg, on_progress)
-        # Builds every part without memory, so that an argument which a class refuses leaves no run folder behind.
-        parameters = count_parameters(build_on_meta(cfg))
-        if dry_run:
-            return {"tiles": tiles, "run_dir": str(run_dir), "parameters": parameters}
-        open_run_folder(
-            run_dir,
-            cfg_text=cfg.pretty_text,
-            record=record | {"environment": environment(), "tiles": tiles},
-            resume=resume,
-            overwrite=overwrite,
-        )
-        return _run(cfg, run_dir, record=record, resume=resume, hooks=hooks)
+
+        def begin() -> dict[str, Any]:
+            local_batch(cfg.train_dataloader.batch_size, place()[1])
+            check_run_folder(run_dir, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
+            plan = _plan(cfg, on_progress)
+            if not dry_run:
+                facts = {"processes": place()[1], "environment": environment(), "tiles": plan["tiles"]}
+                options = {"cfg_text": cfg.pretty_text, "resume": resume, "overwrite": overwrite}
+                open_run_folder(run_dir, record=record | facts, **options)
+            return plan
+
+        with together(on_gpu=torch.cuda.is_available()):
+            first = place()[0] == 0
+            plan = first_alone(begin)
+            if dry_run:
+                return plan if first else {}
+            return _run(cfg, run_dir, record=record, resume=resume, hooks=hooks)
+
+
+def _plan(cfg: Any, on_progress: OnProgress | None) -> dict[str, Any]:
+    # An unknown class would otherwise be told after the folder is made.
+    class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
+    _check_weights(cfg)
+    prepare_data(cfg, on_progress)
+    tiles = check_data(cfg, on_progress)
+    # Builds every part without memory, so that an argument which a class refuses leaves no run folder behind.
+    parameters = count_parameters(build_on_meta(cfg))
+    return {"tiles": tiles, "run_dir": str(cfg.work_dir), "parameters": parameters}
 
 
 def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks: Sequence[Hook]) -> dict[str, Any]:
     settings = copy.deepcopy(cfg)
     settings.default_hooks.checkpoint.resume = resume
+    rank, processes = place()
+    settings.train_dataloader.batch_size = local_batch(settings.train_dataloader.batch_size, processes)
+    settings.launcher = "pytorch" if processes > 1 else "none"
     runner = CellRunner.from_cfg(settings)
     for hook in hooks:
         runner.register_hook(hook)
     state_hook = next(hook for hook in runner.hooks if isinstance(hook, StateHook))
-    segmentor = getattr(runner.model, "segmentor", runner.model)
+    model = getattr(runner.model, "module", runner.model)
+    segmentor = getattr(model, "segmentor", model)
     # Of the base as loaded: method `full` changes it.
     base_sha256 = segmentor.backbone.base_sha256()
     started_s = time.perf_counter()
@@ -106,8 +124,14 @@ def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks
         try:
             runner.train()
         except NonFiniteLoss as error:
-            raise _save_and_explain(runner, run_dir, error) from error
+            # All processes raise it at once.
+            explanation = _save_and_explain(runner, run_dir, error)
+            raise (StoppedElsewhere() if rank else explanation) from error
     train_s = time.perf_counter() - started_s
+    # Mostly the matrices of the last validation are taken; what is left to score is the first one's.
+    part()
+    if rank:
+        return {}
     with explained(run_dir):
         try:
             selections = score_selections(cfg, run_dir, segmentor)
@@ -119,7 +143,7 @@ def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks
         record=record,
         selections=selections,
         lines=read_metrics(run_dir),
-        parameters=count_parameters(runner.model),
+        parameters=count_parameters(model),
         train_s=None if resume else train_s,
     )
     save_packs(run_dir, segmentor, make_manifest(cfg, record=record, result=result, base_sha256=base_sha256), result)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.heads._sizes import prediction_size
+from rs_adapt.processes import share_of_total
 from rs_adapt.registry import MODELS
 
 
@@ -89,6 +90,8 @@ class LinearHead(nn.Module):
     ) -> dict[str, Tensor]:
         """Return `{"loss_ce": cross entropy}`: the mean over all labelled pixels of the batch, zero if there are none.
 
+        With several processes, their mean is the mean over the pixels of all of them.
+
         Args:
             features: As in `forward`.
             data_samples: mmsegmentation samples with `gt_sem_seg.data` (1, H, W), integers in [0, K) or `ignore_index`.
@@ -98,7 +101,7 @@ class LinearHead(nn.Module):
         """
         labels_BHW = torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in data_samples]).long()
         logits_BKHW = _resize(self.forward(features).float(), labels_BHW.shape[-2:])
-        num_labelled = (labels_BHW != self.ignore_index).sum().clamp(min=1)
+        num_labelled = share_of_total((labels_BHW != self.ignore_index).sum(), least=1)
         if "gt_weight" not in data_samples[0]:
             total = F.cross_entropy(logits_BKHW, labels_BHW, ignore_index=self.ignore_index, reduction="sum")
             return {"loss_ce": total / num_labelled}

@@ -6,16 +6,17 @@ N sets of points, h/w grid of the predicted masks, H/W pixels of the label maps.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from rs_adapt.errors import DataError
+from rs_adapt.processes import gathered, generator, own_of, rand, share_of_total
 
 
 class Mask2FormerLoss(nn.Module):
@@ -87,18 +88,20 @@ class Mask2FormerLoss(nn.Module):
             masks = [logits.float() for logits in mask_logits]
             clean_BHW, present = self._present_classes(labels_BHW)
             with torch.no_grad():
-                points_BP2 = torch.rand(len(labels_BHW), self.num_points, 2, device=labels_BHW.device)
+                points_BP2 = rand(len(labels_BHW), self.num_points, 2, device=labels_BHW.device)
                 points_BP2 = _in_reading_order(points_BP2, rows=masks[0].shape[-2])
                 targets_BKP = masks_at_points(clean_BHW, points_BP2, self.num_classes)
                 costs_LBQK = torch.stack(
                     [self.matching_costs(c, m, points_BP2, targets_BKP) for c, m in zip(classes, masks, strict=True)]
                 )
                 image_M, query_LM, label_LM = self._assign(costs_LBQK, present)
-            average = max(_mean_over_devices(float(len(image_M)), labels_BHW.device), 1.0)
+            num_masks = gathered([min(len(ids), costs_LBQK.shape[2]) for ids in present])
+            # Per process: their mean is then the mean over the masks of the whole batch.
+            average = max(sum(num_masks), 1) * len(labels_BHW) / len(num_masks)
             cls_L = self._class_losses(torch.stack(classes), image_M, query_LM, label_LM)
             losses: dict[str, Tensor] = {}
             for index, (mask_BQhw, query_M, label_M) in enumerate(zip(masks, query_LM, label_LM, strict=True)):
-                bce, dice = self._mask_losses(mask_BQhw[image_M, query_M], clean_BHW, image_M, label_M)
+                bce, dice = self._mask_losses(mask_BQhw[image_M, query_M], clean_BHW, image_M, label_M, num_masks)
                 prefix = "" if index == len(masks) - 1 else f"d{index}."
                 losses[f"{prefix}loss_cls"] = self.class_weight * cls_L[index]
                 losses[f"{prefix}loss_mask"] = self.mask_weight * bce / average
@@ -168,31 +171,51 @@ class Mask2FormerLoss(nn.Module):
             logits_LBQC.flatten(0, 2), target_LBQ.flatten(), weight=self.class_weight_C, reduction="none"
         )
         weight_LBQ = self.class_weight_C[target_LBQ]
-        return losses.view_as(target_LBQ).sum((1, 2)) / weight_LBQ.sum((1, 2))
+        return losses.view_as(target_LBQ).sum((1, 2)) / share_of_total(weight_LBQ.sum((1, 2)))
 
     def _mask_losses(
-        self, mask_logits_Mhw: Tensor, labels_BHW: Tensor, image_M: Tensor, label_M: Tensor
+        self, mask_logits_Mhw: Tensor, labels_BHW: Tensor, image_M: Tensor, label_M: Tensor, num_masks: list[int]
     ) -> tuple[Tensor, Tensor]:
         """Return binary cross entropy (mean over points) and dice loss, both summed over the matched masks."""
+        with torch.no_grad():
+            points_MP2 = self._uncertain_points(mask_logits_Mhw, len(labels_BHW), num_masks)
         if len(mask_logits_Mhw) == 0:
             # Zero, yet part of the graph: every parameter gets a gradient in a batch without labelled pixels.
             return mask_logits_Mhw.sum(), mask_logits_Mhw.sum()
         with torch.no_grad():
-            points_MP2 = self._uncertain_points(mask_logits_Mhw)
             target_MP = mask_at_points(labels_BHW, image_M, label_M, points_MP2)
         x_MP = sample_logits(mask_logits_Mhw[:, None], points_MP2)[:, 0]
         bce = F.binary_cross_entropy_with_logits(x_MP, target_MP, reduction="none").mean(1).sum()
         return bce, dice_loss(x_MP, target_MP).sum()
 
-    def _uncertain_points(self, mask_logits_Mhw: Tensor) -> Tensor:
-        """Draw points (M, P, 2): the most uncertain of many candidates, and the rest uniformly."""
-        num_masks, device = len(mask_logits_Mhw), mask_logits_Mhw.device
-        candidates = torch.rand(num_masks, self.num_candidates, 2, device=device)
+    def _uncertain_points(self, mask_logits_Mhw: Tensor, num_images: int, num_masks: list[int]) -> Tensor:
+        """Draw points (M, P, 2): the most uncertain of many candidates, and the rest uniformly.
+
+        Args:
+            mask_logits_Mhw: Of the masks of this process's images, image by image.
+            num_images: Of this process.
+            num_masks: Of each image of the whole batch.
+        """
+        device = mask_logits_Mhw.device
+        candidates = _draw(num_masks, num_images, self.num_candidates, device)
+        uniform = _draw(num_masks, num_images, self.num_points - self.num_uncertain, device)
+        if len(mask_logits_Mhw) == 0:
+            return uniform
         certainty = sample_logits(mask_logits_Mhw[:, None], candidates)[:, 0].abs_()
         best = certainty.topk(self.num_uncertain, dim=1, largest=False, sorted=False).indices
         uncertain = candidates.gather(1, best[..., None].expand(-1, -1, 2))
-        uniform = torch.rand(num_masks, self.num_points - self.num_uncertain, 2, device=device)
         return torch.cat([uncertain, uniform], dim=1)
+
+
+def _draw(num_masks: list[int], num_images: int, num_points: int, device: torch.device) -> Tensor:
+    """Draw points (M, P, 2) for the masks of the whole batch, and return those of this process's images."""
+    points_MP2 = torch.rand(sum(num_masks), num_points, 2, device=device, generator=generator(device))
+    if num_images == len(num_masks):
+        return points_MP2
+    ends = itertools.accumulate(num_masks)
+    places = [range(end - count, end) for count, end in zip(num_masks, ends, strict=True)]
+    own = [place for image in places[own_of(num_images)] for place in image]
+    return points_MP2[torch.tensor(own, dtype=torch.int64, device=device)]
 
 
 def dice_loss(logits_MP: Tensor, targets_MP: Tensor) -> Tensor:
@@ -254,11 +277,3 @@ def _corners(labels_BHW: Tensor, image_N: Tensor, points_NP2: Tensor, outside: i
             (columns + 1, down_NP * right_NP),
         )
     ]
-
-
-def _mean_over_devices(value: float, device: torch.device) -> float:
-    if not (dist.is_available() and dist.is_initialized()):
-        return value
-    total = torch.tensor(value, device=device)
-    dist.all_reduce(total)
-    return float(total) / dist.get_world_size()

@@ -87,7 +87,8 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
         classes: Names in index order.
         ignore_index: Label value that counts nowhere.
         scored: Which classes are in the means, as words of `class_set`.
-        collect_device: Where several processes gather their results, "cpu" or "gpu".
+        collect_device: How several processes gather their results: "gpu" through the process group (also on CPUs),
+            "cpu" through files in the current folder, which then must be shared.
         prefix: Put before the names of the scores by mmengine.
     """
 
@@ -97,7 +98,7 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
         classes: list[str],
         ignore_index: int = 255,
         scored: str = "all",
-        collect_device: str = "cpu",
+        collect_device: str = "gpu",
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)

@@ -32,11 +32,12 @@ class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
 
     Args:
         kind: What the head's scores are: "logits" or "scores"; see `rs_adapt.strategies.PseudoLabeler`.
-        collect_device: Where several processes gather their results, "cpu" or "gpu".
+        collect_device: How several processes gather their results: "gpu" through the process group (also on CPUs),
+            "cpu" through files in the current folder, which then must be shared.
         prefix: Put before the names by mmengine.
     """
 
-    def __init__(self, *, kind: ScoreKind, collect_device: str = "cpu", prefix: str | None = None) -> None:
+    def __init__(self, *, kind: ScoreKind, collect_device: str = "gpu", prefix: str | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.kind: ScoreKind = kind
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rs_adapt.processes import gathered, generator, own_of
+
 
 def class_mix(source_label_BHW: Tensor) -> Tensor:
     """Choose half of the label values of each source image, rounded up, to be pasted onto a target image.
 
     ClassMix (Olsson et al., arXiv 2007.07936) as DACS uses it between domains (Tranheden et al., arXiv 2007.08702).
     The ignore value counts as a value like any other, as in the reference. Which values are pasted is drawn from
-    torch's global generator of the CPU, so it does not depend on the device.
+    torch's global generator of the CPU, so it does not depend on the device
+    (`rs_adapt.processes`: nor on the number of processes).
 
     Args:
         source_label_BHW: Source labels, integer class indices and the ignore value.
@@ -19,10 +22,11 @@ def class_mix(source_label_BHW: Tensor) -> Tensor:
     Returns:
         (B, H, W) bool, True where the source is pasted; `paste` applies it.
     """
+    values_of = [label_HW.unique() for label_HW in source_label_BHW]
+    orders = [torch.randperm(count, generator=generator()) for count in gathered([len(v) for v in values_of])]
     masks = []
-    for label_HW in source_label_BHW:
-        values = label_HW.unique()
-        chosen = values[torch.randperm(len(values))[: (len(values) + 1) // 2].to(values.device)]
+    for label_HW, values, order in zip(source_label_BHW, values_of, orders[own_of(len(values_of))], strict=True):
+        chosen = values[order[: (len(values) + 1) // 2].to(values.device)]
         masks.append(torch.isin(label_HW, chosen))
     return torch.stack(masks)
 

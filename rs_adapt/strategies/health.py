@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from mmengine.dist import all_reduce
 from torch import Tensor, nn
+
+from rs_adapt.processes import summed
 
 # A class that is rarer than this in the source may be missing from the target by chance.
 MIN_SOURCE_SHARE = 0.01
@@ -93,7 +94,7 @@ class PseudoLabelHealth(nn.Module):
         confidence_BHW: Tensor,
         student_labels_BHW: Tensor | None = None,
     ) -> None:
-        """Add one iteration; a GPU is not waited for.
+        """Add one iteration, of all processes; a GPU is not waited for.
 
         Args:
             source_labels_BHW: Labels of the source images, integer, any B, H and W.
@@ -102,13 +103,20 @@ class PseudoLabelHealth(nn.Module):
             student_labels_BHW: The student's labels of the same images, same shape; None if it did not label them.
         """
         labelled_BHW = teacher_labels_BHW != self.ignore_index
-        self.images += len(teacher_labels_BHW)
-        self.source_pixels += self._count(source_labels_BHW)
-        self.teacher_pixels += self._count(teacher_labels_BHW)
-        self.confidence_sum += confidence_BHW.masked_fill(~labelled_BHW, 0.0).sum(dtype=torch.float64)
+        source_K, teacher_K = self._count(source_labels_BHW), self._count(teacher_labels_BHW)
+        compared = agreeing = torch.zeros_like(self.images)
         if student_labels_BHW is not None:
-            self.compared_pixels += labelled_BHW.sum()
-            self.agreeing_pixels += (labelled_BHW & (student_labels_BHW == teacher_labels_BHW)).sum()
+            compared = labelled_BHW.sum()
+            agreeing = (labelled_BHW & (student_labels_BHW == teacher_labels_BHW)).sum()
+        images = torch.full_like(self.images, len(teacher_labels_BHW))
+        # In all processes together, at once: what is in the state then does not depend on who writes it.
+        counts = summed(torch.cat([source_K, teacher_K, torch.stack([compared, agreeing, images])]))
+        self.source_pixels += counts[: self.num_classes]
+        self.teacher_pixels += counts[self.num_classes : 2 * self.num_classes]
+        self.compared_pixels += counts[-3]
+        self.agreeing_pixels += counts[-2]
+        self.images += counts[-1]
+        self.confidence_sum += summed(confidence_BHW.masked_fill(~labelled_BHW, 0.0).sum(dtype=torch.float64))
 
     def _count(self, labels_BHW: Tensor) -> Tensor:
         # Not `bincount`: on a GPU it waits for the largest value to learn the size of its result.
@@ -117,7 +125,7 @@ class PseudoLabelHealth(nn.Module):
         return ((label_P == class_K1) & (label_P != self.ignore_index)).sum(dim=1)
 
     def summary(self) -> HealthSummary | None:
-        """What was observed since the last reset, in all processes together: every one of them must call this.
+        """What was observed since the last reset, in all processes together.
 
         Returns:
             None if the source or the teacher had no labelled pixel since then.
@@ -125,28 +133,23 @@ class PseudoLabelHealth(nn.Module):
         counts = torch.cat(
             [self.source_pixels, self.teacher_pixels, self.compared_pixels[None], self.agreeing_pixels[None]]
         )
-        confidence = self.confidence_sum[None].clone()
-        all_reduce(counts)
-        all_reduce(confidence)
         *pixels, compared, agreeing = counts.tolist()
         if (shares := self._shares(pixels)) is None:
             return None
         return HealthSummary(
             source_share=shares.source_share,
             teacher_share=shares.teacher_share,
-            confidence=confidence.item() / sum(pixels[self.num_classes :]),
+            confidence=self.confidence_sum.item() / sum(pixels[self.num_classes :]),
             agreement=agreeing / compared if compared else None,
         )
 
     def recent_shares(self) -> ClassShares | None:
-        """Shares in the last few hundred images before the last reset, for the alarm; every process must call this.
+        """Shares in the last few hundred images before the last reset, for the alarm.
 
         Returns:
             None with less than `ENOUGH_IMAGES`.
         """
-        recent = self.recent.clone()
-        all_reduce(recent)
-        *pixels, images = recent.tolist()
+        *pixels, images = self.recent.tolist()
         return self._shares(pixels) if images >= ENOUGH_IMAGES else None
 
     def _shares(self, pixels: Sequence[float]) -> ClassShares | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from rs_adapt.processes import rand
 
 
 def mask_blocks(image_BCHW: Tensor, *, ratio: float, block_share: float) -> Tensor:
@@ -21,6 +22,6 @@ def mask_blocks(image_BCHW: Tensor, *, ratio: float, block_share: float) -> Tens
     batch, _, height, width = image_BCHW.shape
     side = max(1, round(block_share * min(height, width)))
     rows, columns = -(-height // side), -(-width // side)
-    keep_B1hw = (torch.rand(batch, 1, rows, columns) >= ratio).to(image_BCHW.device, image_BCHW.dtype)
+    keep_B1hw = (rand(batch, 1, rows, columns) >= ratio).to(image_BCHW.device, image_BCHW.dtype)
     keep_B1HW = keep_B1hw.repeat_interleave(side, dim=2).repeat_interleave(side, dim=3)
     return image_BCHW * keep_B1HW[:, :, :height, :width]

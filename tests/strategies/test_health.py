@@ -154,26 +154,21 @@ def test_recent_shares_forget_old_images() -> None:
 
 def test_processes_are_added_up_before_anything_is_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     health, other = (PseudoLabelHealth(num_classes=3, ignore_index=255) for _ in range(2))
-    observe(health)
-    other.observe(
-        source_labels_BHW=labels(2, 2), teacher_labels_BHW=labels(2, 2, 2, 2), confidence_BHW=torch.ones(1, 2, 2)
-    )
     sent: list[Tensor] = []
     with monkeypatch.context() as patch:
-        patch.setattr(module, "all_reduce", lambda data: sent.append(data.clone()))
-        other.summary()
-        other.reset()
-        other.recent_shares()
-        patch.setattr(module, "all_reduce", lambda data: data.add_(sent.pop(0)))
-        together = health.summary()
-        health.recent_shares()
+        patch.setattr(module, "summed", lambda data: sent.append(data.clone()) or data)
+        other.observe(
+            source_labels_BHW=labels(2, 2), teacher_labels_BHW=labels(2, 2, 2, 2), confidence_BHW=torch.ones(1, 2, 2)
+        )
+        patch.setattr(module, "summed", lambda data: data.add_(sent.pop(0)))
+        observe(health)
+    together = health.summary()
     assert together is not None
     assert together.teacher_share == (3 / 8, 1 / 8, 4 / 8)
     assert together.confidence == 0.75
-    # The process's own sums stay its own: the next line would count the others twice.
-    assert health.teacher_pixels.tolist() == [3, 1, 0]
-    assert health.confidence_sum == 2.0
-    assert not health.recent.any()
+    # What a state file holds is of all processes: whoever goes on needs no other's.
+    assert health.teacher_pixels.tolist() == [3, 1, 4]
+    assert health.images == 2
     assert not sent
 
 
