@@ -78,6 +78,14 @@ Processes = Annotated[
         min=1,
     ),
 ]
+Logger = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--logger",
+        help="tensorboard, wandb, mlflow, clearml, aim or none (default: tensorboard if installed). Repeatable.",
+        metavar="NAME",
+    ),
+]
 WorkDir = Annotated[
     Path | None, typer.Option("--work-dir", help="Folder of the run (default: work_dirs/<bench>/<setting>/...).")
 ]

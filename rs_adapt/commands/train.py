@@ -30,6 +30,7 @@ def train(
     num_workers: options.NumWorkers = None,
     device: options.Device = "auto",
     processes: options.Processes = None,
+    logger: options.Logger = None,
     work_dir: options.WorkDir = None,
     data_root: options.DataRoot = None,
     weights: options.Weights = None,
@@ -75,6 +76,9 @@ def train(
         *(set_ or ()),
     ]
     cfg = compose(cell, overrides=texts, data_root=data_root, work_dir=work_dir, weights=weights)
+    from rs_adapt.engine.loggers import chosen_loggers
+
+    loggers = chosen_loggers(logger)
     if processes is not None and _launched(cfg, processes, dry_run=dry_run):
         return
     # As resolved: a relative path would mean another file where the run is evaluated from another folder.
@@ -84,7 +88,8 @@ def train(
         "options": {"overrides": texts, "data_root": cfg.data_root, "weights": own_weights, "device": device},
         "command": shlex.join(["rs-adapt", *sys.argv[1:]]),
     }
-    _train_and_report(cfg, str(cell), record=record, device=device, resume=resume, overwrite=overwrite, dry_run=dry_run)
+    how: dict[str, Any] = {"device": device, "resume": resume, "overwrite": overwrite, "dry_run": dry_run}
+    _train_and_report(cfg, str(cell), record=record, loggers=loggers, **how)
 
 
 def _launched(cfg: Any, processes: int, *, dry_run: bool) -> bool:
@@ -117,10 +122,8 @@ def _train_and_report(
     title: str,
     *,
     record: dict[str, Any],
-    device: str,
-    resume: bool,
-    overwrite: bool,
     dry_run: bool,
+    **how: Any,
 ) -> None:
     from pathlib import Path
 
@@ -141,10 +144,8 @@ def _train_and_report(
             outcome = run(
                 cfg,
                 record=record,
-                device=device,
-                resume=resume,
-                overwrite=overwrite,
                 dry_run=dry_run,
+                **how,
                 hooks=[hook] if speaks else [],
                 on_progress=on_progress,
             )

@@ -62,6 +62,7 @@ class MetricsHook(Hook):  # type: ignore[misc]
 
     Attributes:
         last_health: `health` of the last line that has it; None before.
+        last_line: The last line that was written; None before, and in other processes than the first.
         alarm_subjects: What its alarm is about; see `rs_adapt.strategies.health.alarm_subjects`.
 
     Args:
@@ -77,6 +78,7 @@ class MetricsHook(Hook):  # type: ignore[misc]
         self.sums: dict[str, float] = {}
         self.count = 0
         self.last_health: dict[str, Any] | None = None
+        self.last_line: dict[str, Any] | None = None
         self.alarm_subjects: frozenset[str] = frozenset()
         self._since_s = time.perf_counter()
         self._timed = 0
@@ -154,8 +156,9 @@ class MetricsHook(Hook):  # type: ignore[misc]
     def _write(self, runner: Any, line: dict[str, Any]) -> None:
         if not is_main_process():
             return
+        self.last_line = _finite(line)
         with (Path(runner.work_dir) / METRICS_FILE).open("a") as file:
-            file.write(json.dumps(_finite(line)) + "\n")
+            file.write(json.dumps(self.last_line) + "\n")
 
 
 def _by_class(classes: Sequence[str], shares: Sequence[float]) -> dict[str, float]:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import logging
+import mmap
+import os
+import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +22,8 @@ from torch import nn
 from rs_adapt.engine.data_parallel import DataParallel
 
 LOG_FILE = "train.log"
+# One byte of memory that forked processes share.
+_stay = mmap.mmap(-1, 1)
 
 
 class CellRunner(Runner):  # type: ignore[misc]
@@ -51,5 +58,38 @@ class CellRunner(Runner):  # type: ignore[misc]
             return wrapped
         return DataParallel.around(model.to(get_device()))
 
+    @staticmethod
+    def build_dataloader(*args: Any, **kwargs: Any) -> Any:
+        """A loader whose processes leave signals to the one that trains."""
+        loader = Runner.build_dataloader(*args, **kwargs)
+        loader.worker_init_fn = partial(_deaf, loader.worker_init_fn)
+        return loader
+
     def dump_config(self) -> None:
         """The run folder holds the configuration already."""
+
+
+@contextmanager
+def loaders_stay() -> Iterator[None]:
+    """A context in which processes that load images outlive a SIGTERM to the whole group, as torchrun and Slurm send.
+
+    One that ended at once would end the run before it has saved. After the context SIGTERM ends them, as it must when
+    the program exits.
+    """
+    _stay[0] = 1
+    try:
+        yield
+    finally:
+        _stay[0] = 0
+
+
+def _deaf(then: Callable[[int], None] | None, worker: int) -> None:
+    def on_term(number: int, frame: object) -> None:
+        if not _stay[0]:
+            os._exit(0)
+
+    signal.signal(signal.SIGTERM, on_term)
+    for number in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    if then is not None:
+        then(worker)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import signal
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +23,11 @@ from rs_adapt.engine.build import (
 )
 from rs_adapt.engine.failures import explained
 from rs_adapt.engine.final_scores import score_selections, tidy
+from rs_adapt.engine.loggers import LoggersHook
 from rs_adapt.engine.metrics_hook import read_metrics
 from rs_adapt.engine.results import make_manifest, make_result, save_packs
 from rs_adapt.engine.run_folder import RESULT_FILE, check_run_folder, environment, open_run_folder, write_json
-from rs_adapt.engine.runner import LOG_FILE, CellRunner
+from rs_adapt.engine.runner import LOG_FILE, CellRunner, loaders_stay
 from rs_adapt.engine.state import STATE_FILE, save_state
 from rs_adapt.engine.state_hook import Interrupted, StateHook
 from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
@@ -44,6 +46,7 @@ def train(
     overwrite: bool = False,
     dry_run: bool = False,
     hooks: Sequence[Hook] = (),
+    loggers: Sequence[str] = (),
     on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """Train one cell and score it.
@@ -60,6 +63,7 @@ def train(
         overwrite: Delete a run that is there.
         dry_run: Stop after the checks; nothing is written.
         hooks: Further mmengine hooks, such as a progress bar.
+        loggers: Of `rs_adapt.engine.loggers.chosen_loggers`; the first process tells them.
         on_progress: Called with (what, done, total) while data are prepared and checked.
 
     Returns:
@@ -81,7 +85,13 @@ def train(
             check_run_folder(run_dir, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
             plan = _plan(cfg, on_progress)
             if not dry_run:
-                facts = {"processes": place()[1], "environment": environment(), "tiles": plan["tiles"]}
+                # By the identifier a logger knows a run again that goes on.
+                facts = {
+                    "run_id": uuid.uuid4().hex,
+                    "processes": place()[1],
+                    "environment": environment(),
+                    "tiles": plan["tiles"],
+                }
                 options = {"cfg_text": cfg.pretty_text, "resume": resume, "overwrite": overwrite}
                 open_run_folder(run_dir, record=record | facts, **options)
             return plan
@@ -91,7 +101,11 @@ def train(
             plan = first_alone(begin)
             if dry_run:
                 return plan if first else {}
-            return _run(cfg, run_dir, record=record, resume=resume, hooks=hooks)
+            telling = LoggersHook(loggers if first else (), cfg)
+            try:
+                return _run(cfg, run_dir, record=record, resume=resume, hooks=[*hooks, telling])
+            finally:
+                telling.close()
 
 
 def _plan(cfg: Any, on_progress: OnProgress | None) -> dict[str, Any]:
@@ -120,7 +134,7 @@ def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks
     # Of the base as loaded: method `full` changes it.
     base_sha256 = segmentor.backbone.base_sha256()
     started_s = time.perf_counter()
-    with _stop_on_signals(state_hook), explained(run_dir):
+    with _stop_on_signals(state_hook), loaders_stay(), explained(run_dir):
         try:
             runner.train()
         except NonFiniteLoss as error:

@@ -153,7 +153,8 @@ def test_stop_of_the_command_reaches_all_of_its_processes(loveda_root: Path, tmp
     command = [
         *(sys.executable, "-m", "rs_adapt", "train", "--bench", "loveda-dg", "--backbone", "dinov2-nano"),
         *("--head", "linear", "--data-root", str(loveda_root), "--work-dir", str(tmp_path / "run"), *sets),
-        *("--set", "bench.schedule.iters=2000", "--set", "bench.schedule.eval_every=2000", "--device", "cpu"),
+        *("--set", "bench.schedule.iters=2000", "--set", "bench.schedule.eval_every=2000"),
+        *("--set", "runtime.num_workers=1", "--device", "cpu"),
     ]
     run = subprocess.Popen([*command, "--processes", "2"], stderr=subprocess.PIPE, text=True)
     deadline_s = time.monotonic() + 120
@@ -170,3 +171,25 @@ def test_stop_of_the_command_reaches_all_of_its_processes(loveda_root: Path, tmp
     refused = subprocess.run([*command, "--processes", "3"], capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: A batch of 4 images a domain cannot be dealt out evenly to 3 processes.")
+
+
+def test_a_signal_to_the_whole_group_stops_a_run_with_loaders_after_it_has_saved(
+    loveda_root: Path, tmp_path: Path
+) -> None:
+    task = job("dg", "run", loveda_root, tmp_path)
+    task["compose"]["overrides"] += ["bench.schedule.iters=2000", "runtime.num_workers=1"]
+    code = (
+        "import json, sys; sys.path.insert(0, sys.argv[1]); import one_of_two as w\n"
+        "cfg = w.compose(w.resolve_cell(**(t := json.loads(sys.argv[2]))['cell']), **t['compose'])\n"
+        "try: w.train(cfg, record=t['record'], device='cpu')\n"
+        "except w.Interrupted: print('interrupted')"
+    )
+    command = [sys.executable, "-c", code, str(WORKER.parent), json.dumps(task)]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline_s = time.monotonic() + 120
+    while not read_metrics(tmp_path / "run") and run.poll() is None and time.monotonic() < deadline_s:
+        time.sleep(0.2)
+    os.killpg(run.pid, signal.SIGTERM)
+    out, errors = run.communicate(timeout=60)
+    assert (run.returncode, out) == (0, "interrupted\n"), errors[-3000:]
+    assert (tmp_path / "run" / "state.pth").is_file()
