@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+from rs_adapt.signals import handled
+
 # Processes that stop for the same reason do so within seconds; one that waits for a dead one may wait for ever.
 _GRACE_S = 20.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -39,19 +41,17 @@ def launch(processes: int) -> int:
         for child in children:
             child.send_signal(number)
 
-    before = {number: signal.signal(number, forward) for number in _SIGNALS}
-    try:
-        for rank in range(processes):
-            own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-            command = [sys.executable, "-m", "rs_adapt", *sys.argv[1:]]
-            children.append(subprocess.Popen(command, env=os.environ | shared | own, start_new_session=True))
-        return _exit_code(_waited(children))
-    finally:
-        for child in children:
-            if child.poll() is None:
-                child.kill()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with handled(_SIGNALS, forward):
+        try:
+            for rank in range(processes):
+                own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+                command = [sys.executable, "-m", "rs_adapt", *sys.argv[1:]]
+                children.append(subprocess.Popen(command, env=os.environ | shared | own, start_new_session=True))
+            return _exit_code(_waited(children))
+        finally:
+            for child in children:
+                if child.poll() is None:
+                    child.kill()
 
 
 def _waited(children: list[subprocess.Popen[bytes]]) -> list[int]:

@@ -8,21 +8,20 @@ import shlex
 import signal
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.signals import handled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from rs_adapt.sweeps.cells import Expansion, SweepCell
     from rs_adapt.sweeps.folder import CellState
     from rs_adapt.sweeps.launch import Choice
     from rs_adapt.sweeps.spec import Spec
-    from rs_adapt.sweeps.work import Stop
 
 _REDRAW_S = 0.5
 
@@ -143,7 +142,7 @@ def run(
     console = error_console()
     console.print(f"{spec.name}: {counts_line(progress.states)}; {launcher.described}", highlight=False)
     arguments: dict[str, Any] = {"spec": spec.launcher, "retries": spec.retries, "choice": choice, "stop": stop}
-    with _signals(stop):
+    with handled((signal.SIGINT, signal.SIGTERM), stop):
         # A cell in this process prints by itself.
         if not console.is_terminal or spec.launcher.kind == "inline":
             progress.on_change = lambda cell, state: console.print(
@@ -168,20 +167,6 @@ def run(
                 progress.on_tick = draw
                 finished = run_cells(cells, launcher, progress=progress, **arguments)
     return states_of(cells), finished
-
-
-@contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    try:
-        before = {number: signal.signal(number, stop) for number in numbers}
-    except ValueError:  # not in the main thread, where signals do not arrive anyway
-        before = {}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def show(

@@ -6,8 +6,8 @@ import copy
 import signal
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from rs_adapt.metrics.class_sets import class_set
 from rs_adapt.metrics.cost import build_on_meta, count_parameters
 from rs_adapt.processes import first_alone, local_batch, part, place, together
 from rs_adapt.registry import load_libraries, quiet_libraries
+from rs_adapt.signals import handled
 
 
 def train(
@@ -198,8 +199,7 @@ def _check_weights(cfg: Any) -> None:
         MODELS.build(backbone.to_dict() | {"adapter": None, "frozen": True})
 
 
-@contextmanager
-def _stop_on_signals(hook: StateHook) -> Iterator[None]:
+def _stop_on_signals(hook: StateHook) -> AbstractContextManager[None]:
     """First Ctrl-C, SIGTERM or SIGUSR1 (Slurm's warning): stop after this iteration. Second Ctrl-C: at once."""
 
     def handle(number: int, _frame: object) -> None:
@@ -207,16 +207,7 @@ def _stop_on_signals(hook: StateHook) -> Iterator[None]:
             raise KeyboardInterrupt
         hook.request_stop()
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-    try:
-        before = {number: signal.signal(number, handle) for number in numbers}
-    except ValueError:  # not in the main thread, where signals do not arrive anyway
-        before = {}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return handled((signal.SIGINT, signal.SIGTERM, signal.SIGUSR1), handle)
 
 
 __all__ = ["Interrupted", "train"]
