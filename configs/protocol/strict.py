@@ -31,8 +31,8 @@ protocol = dict(
     # The statistic behind "best_label_free": "info_max", "entropy" or "agreement".
     label_free="info_max",
     # Evenly spread tiles that are looked at in each evaluation besides the target's labelled ones.
-    source_val_tiles=500,
-    label_free_tiles=128,
+    source_val_tiles=128,
+    label_free_tiles=64,
     # Keys of the resolved config with the published values, for `rs-adapt lint`; empty where none are.
     recipe=dict(),
 )

@@ -70,13 +70,13 @@ def test_generalization_looks_at_no_training_image_of_the_target() -> None:
 def test_what_is_looked_at_besides_the_score(setting: str) -> None:
     cfg = composed(f"loveda-{setting}")
     label_free = cfg.monitor.label_free.dataset
-    assert (label_free.ann_dir, label_free.spread) == (None, 128)
+    assert (label_free.ann_dir, label_free.spread) == (None, 64)
     assert "LoadAnnotations" not in steps(label_free)
     if setting == "ss":
         assert cfg.monitor.source_val is None
     else:
         assert folder(cfg.monitor.source_val.dataset) == "loveda/rural/val/img_dir"
-        assert cfg.monitor.source_val.dataset.spread == 500
+        assert cfg.monitor.source_val.dataset.spread == 128
         assert "spread" not in cfg.source_val_dataloader.dataset
 
 

@@ -46,6 +46,7 @@ def tiny_cell(loveda_root: Path, tmp_path: Path) -> Make:
             "bench.schedule.eval_every=3",
             f"bench.schedule.batch_size.{setting}=2",
             "runtime.num_workers=0",
+            "protocol.label_free_tiles=2",
             *(["strategy.warmup_iters=1"] if setting == "da" else []),
             *overrides,
         ]

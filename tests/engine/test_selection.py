@@ -93,15 +93,25 @@ def best(lines: list[dict[str, Any]], *keys: str) -> int:
 WILD = ("bench.schedule.eval_every=1", "optim.lr=0.03", "protocol.label_free_tiles=3")
 
 
-@pytest.fixture
-def run_of(tiny_cell, tmp_path: Path) -> Run:
-    """Return a function that trains a small cell and gives its folder, its lines and its result."""
+@pytest.fixture(scope="module")
+def trained() -> dict[str, tuple[Path, list[Line], Line]]:
+    """Return the runs of this module so far; tests read them and leave them as they are."""
+    return {}
 
-    def run(setting: str = "da", name: str = "run", **options: Any) -> tuple[Path, list[Line], Line]:
-        overrides = (*WILD, *options.pop("overrides", ()))
-        cfg, record = tiny_cell(setting, run=name, overrides=overrides, **options)
-        result = train(cfg, record=record, device="cpu")["result"]
-        return tmp_path / name, read_metrics(tmp_path / name), result
+
+@pytest.fixture
+def run_of(tiny_cell, tmp_path: Path, trained: dict[str, tuple[Path, list[Line], Line]]) -> Run:
+    """Return a function that trains a small cell, once in this module, and gives its folder, lines and result."""
+
+    def run(setting: str = "da", **options: Any) -> tuple[Path, list[Line], Line]:
+        key = f"{setting} {sorted(options.items())}"
+        if key not in trained:
+            name = f"run{len(trained)}"
+            overrides = (*WILD, *options.pop("overrides", ()))
+            cfg, record = tiny_cell(setting, run=name, overrides=overrides, **options)
+            result = train(cfg, record=record, device="cpu")["result"]
+            trained[key] = tmp_path / name, read_metrics(tmp_path / name), result
+        return trained[key]
 
     return run
 
@@ -150,7 +160,7 @@ def test_every_selection_is_a_pack_that_scores_the_same(run_of, tmp_path: Path) 
 
 
 def test_an_interrupted_run_keeps_and_tells_the_same(run_of, tiny_cell, tmp_path: Path) -> None:
-    straight, _, result = run_of(name="straight")
+    straight, _, result = run_of()
     cfg, record = tiny_cell(run="parts", overrides=WILD)
     for stop in (2, 5):
         with pytest.raises(Interrupted):
@@ -170,7 +180,7 @@ def test_an_interrupted_run_keeps_and_tells_the_same(run_of, tiny_cell, tmp_path
 def test_a_stop_while_the_selections_are_scored_loses_nothing(
     run_of, tiny_cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
 ) -> None:
-    _, _, result = run_of("dg", name="straight")
+    _, _, result = run_of("dg")
     cfg, record = tiny_cell("dg", run="parts", overrides=WILD)
     calls = []
 
@@ -217,8 +227,8 @@ def test_the_papers_protocol_reports_the_oracle(run_of) -> None:
 
 
 def test_the_teacher_is_scored_and_saved_where_the_protocol_says_so(run_of) -> None:
-    student, _, of_student = run_of(name="student")
-    teacher, _, of_teacher = run_of(name="teacher", overrides=("protocol.weights=teacher",))
+    student, _, of_student = run_of()
+    teacher, _, of_teacher = run_of(overrides=("protocol.weights=teacher",))
     assert of_teacher["protocol"]["weights"] == "teacher"
     one, other = (load_file(run / "adapter.safetensors") for run in (student, teacher))
     # The same training, two sets of weights of it.

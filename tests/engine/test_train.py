@@ -228,7 +228,7 @@ def test_a_strategy_that_cannot_be_stops_the_run_before_its_folder_is_made(
 def test_dry_run_checks_and_writes_nothing(tiny_cell, tmp_path: Path) -> None:
     cfg, record = tiny_cell()
     plan = train(cfg, record=record, device="cpu", dry_run=True)
-    assert plan["tiles"] == {"labelled": 4, "unlabelled": 4, "val": 2, "source_val": 2, "label_free": 4, "test": 2}
+    assert plan["tiles"] == {"labelled": 4, "unlabelled": 4, "val": 2, "source_val": 2, "label_free": 2, "test": 2}
     assert plan["parameters"]["adapter"] > 0
     assert not (tmp_path / "run").exists()
 

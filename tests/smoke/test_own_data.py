@@ -33,8 +33,9 @@ def test_the_documented_bench_trains_from_colour_masks_to_images_without_labels(
     text = text.replace("tile1_*", "tile1_00[1389]*").replace("tile[356]_*", "tile[356]_001*").replace('"*_007", ', "")
     (tmp_path / "coast.toml").write_text(f'root = "{SAMPLES / "dubai"}"\n{text}')
     place = ["--bench", str(tmp_path / "coast.toml"), "--work-dir", str(tmp_path / "run")]
+    few = ["--set", "protocol.label_free_tiles=4", "--set", "protocol.source_val_tiles=8"]
     with pytest.raises(SystemExit) as stop:
-        main(["train", *place, "--setting", "da", "--iters", "2", "--num-workers", "0", "--device", "cpu"])
+        main(["train", *place, "--setting", "da", "--iters", "2", "--num-workers", "0", "--device", "cpu", *few])
     shown = capsys.readouterr()
     assert not stop.value.code, shown.err
     assert "Not scored: the target has no labels." in shown.out

@@ -64,8 +64,9 @@ def test_dubai_is_cut_trained_and_scored(run: Run, tmp_path: Path) -> None:
         "regions.coast": "['tile3']",
     }
     fewer = [part for key, value in facts.items() for part in ("--set", f"bench.prepare.{key}={value}")]
+    few = ("--set", "protocol.label_free_tiles=4", "--set", "protocol.source_val_tiles=8")
     places = ("--data-root", tmp_path / "data", "--work-dir", tmp_path / "r")
-    run("train", "--bench", "dubai-da", *NANO, "--iters", "2", *fewer, *places)
+    run("train", "--bench", "dubai-da", *NANO, "--iters", "2", *fewer, *few, *places)
     result = json.loads((tmp_path / "r" / "result.json").read_text())
     assert result["protocol"]["report_split"] == "coast val"
     out = run("eval", "--checkpoint", tmp_path / "r", "--overlays", "1", "--device", "cpu")
