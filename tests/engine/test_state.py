@@ -17,14 +17,14 @@ from rs_adapt.errors import CheckpointMismatch
 
 
 def test_draws_of_an_iteration_depend_on_its_number_alone() -> None:
-    def draws(seed: int, iteration: int, rank: int = 0) -> list[float]:
-        seed_iteration(seed, iteration, rank)
+    def draws(seed: int, iteration: int, rank: int = 0, processes: int = 1) -> list[float]:
+        seed_iteration(seed, iteration, rank, processes)
         return torch.rand(3).tolist()
 
     first = draws(0, 5)
     torch.rand(7)
     assert draws(0, 5) == first
-    assert len({tuple(draws(*key)) for key in ((0, 5), (0, 6), (1, 5), (0, 5, 1))}) == 4
+    assert len({tuple(draws(*key)) for key in ((0, 5), (0, 6), (1, 5), (0, 5, 0, 2), (0, 5, 1, 2))}) == 5
 
 
 def test_frozen_parameters_are_left_out_and_running_statistics_kept() -> None:
