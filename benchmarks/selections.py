@@ -39,11 +39,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs/selections"))
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", nargs="+", choices=CELLS, default=list(CELLS), help="some of the cells")
     args = parser.parse_args()
-    plan = [(name, seed) for name in CELLS for seed in SEEDS]
+    plan = [(name, seed) for name in args.only for seed in SEEDS]
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(lambda one: train(args.work_dir, *one), plan))
-    print(table({name: [evaluations(args.work_dir, name, seed) for seed in SEEDS] for name in CELLS}))
+    print(table({name: [evaluations(args.work_dir, name, seed) for seed in SEEDS] for name in args.only}))
 
 
 def folder(work_dir: Path, name: str, seed: int) -> Path:
