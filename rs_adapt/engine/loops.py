@@ -13,6 +13,7 @@ from mmengine.runner import ValLoop as MMValLoop
 from mmengine.structures import PixelData
 
 from rs_adapt.engine.optim import Precision, autocast
+from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.metrics.label_free import LabelFreeMetric
 from rs_adapt.registry import LOOPS, METRICS
 
@@ -93,8 +94,7 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
     def _others(self) -> dict[str, tuple[Any, Evaluator]]:
         if self._monitors is None:
             settings = self.runner.cfg.get("monitor") or {}
-            model = getattr(self.runner.model, "module", self.runner.model)
-            head = getattr(model, "segmentor", model).decode_head
+            head = segmentor_of(self.runner.model).decode_head
             # Where the loop's own loader is the source's, it needs no second look.
             names = [name for name in settings if settings[name] and (name != "source_val" or self.region == "target")]
             self._monitors = {
@@ -138,7 +138,7 @@ def evaluated_weights(model: Any, weights: str) -> AbstractContextManager[None]:
     """A context in which the model holds the weights that a protocol evaluates."""
     if weights == "student":
         return nullcontext()
-    context: AbstractContextManager[None] = _unwrapped(model).as_teacher()
+    context: AbstractContextManager[None] = unwrapped(model).as_teacher()
     return context
 
 
@@ -147,11 +147,7 @@ def other_weights(model: Any) -> Any:
 
     Student and teacher change places in the context, whichever of them is held at the time.
     """
-    return getattr(_unwrapped(model), "as_teacher", None)
-
-
-def _unwrapped(model: Any) -> Any:
-    return getattr(model, "module", model)
+    return getattr(unwrapped(model), "as_teacher", None)
 
 
 def _prefixed(name: str, scores: Iterable[tuple[str, float]] | dict[str, float]) -> dict[str, float]:

@@ -13,6 +13,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
+from rs_adapt.engine.parts import unwrapped
 from rs_adapt.engine.selection import is_evaluation
 from rs_adapt.registry import HOOKS
 
@@ -131,7 +132,7 @@ class MetricsHook(Hook):  # type: ignore[misc]
 
     def _take_health(self, runner: Any) -> dict[str, Any] | None:
         """What the model's `PseudoLabelHealth` has observed since the last line, which it then forgets."""
-        health = getattr(getattr(runner.model, "module", runner.model), "health", None)
+        health = getattr(unwrapped(runner.model), "health", None)
         if health is None:
             return None
         # Not above: it loads mmsegmentation, which a model with such an attribute has loaded already.

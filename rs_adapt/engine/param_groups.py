@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
+from rs_adapt.engine.parts import unwrapped
 from rs_adapt.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 
@@ -27,7 +28,7 @@ class ParamGroups(DefaultOptimWrapperConstructor):  # type: ignore[misc]
     def __call__(self, model: nn.Module) -> Any:
         """Return the wrapped optimizer of a model, with the model's adapter told of every step."""
         wrapper = super().__call__(model)
-        wrapper.adapter = adapter_of(getattr(model, "module", model))
+        wrapper.adapter = adapter_of(unwrapped(model))
         return wrapper
 
     def add_params(

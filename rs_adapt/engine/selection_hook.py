@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 from rs_adapt.engine.loops import evaluated_weights
 from rs_adapt.engine.metrics_hook import evaluation_line, read_metrics
 from rs_adapt.engine.pack import write_tensors
+from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.per_image import per_image_of
 from rs_adapt.engine.run_folder import PACKS_DIR
 from rs_adapt.engine.selection import choose
@@ -50,10 +51,8 @@ class SelectionHook(Hook):  # type: ignore[misc]
         if now in kept:
             folder = pack_dir(run_dir, now)
             folder.mkdir(parents=True, exist_ok=True)
-            segmentor = getattr(runner.model, "module", runner.model)
-            segmentor = getattr(segmentor, "segmentor", segmentor)
             with evaluated_weights(runner.model, runner.cfg.protocol.weights):
-                write_tensors(folder, segmentor)
+                write_tensors(folder, segmentor_of(runner.model))
             if by_image := runner.val_loop.by_image:
                 per_image_of(runner.cfg, by_image, split="val", iteration=now).save(val_confusions(run_dir, now))
         for folder in (run_dir / PACKS_DIR).glob("iter*"):

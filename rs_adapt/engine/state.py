@@ -12,6 +12,7 @@ from mmengine.dist import is_main_process
 from torch import Tensor, nn
 
 from rs_adapt.engine.metrics_hook import MetricsHook
+from rs_adapt.engine.parts import unwrapped
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.processes import seed_draws
 
@@ -60,7 +61,7 @@ def save_state(path: Path, *, runner: Any, iteration: int) -> None:
     """
     if not is_main_process():
         return
-    model = _unwrap(runner.model)
+    model = unwrapped(runner.model)
     metrics = _metrics_hook(runner)
     state = {
         "iteration": iteration,
@@ -87,7 +88,7 @@ def load_state(path: Path, *, runner: Any) -> int:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged files
         raise CheckpointMismatch(f"{path} is not a readable training state: {error}") from error
-    load_trained_tensors(_unwrap(runner.model), state["model"], str(path))
+    load_trained_tensors(unwrapped(runner.model), state["model"], str(path))
     runner.optim_wrapper.load_state_dict(state["optimizer"])
     for scheduler, values in zip(runner.param_schedulers, state["schedulers"], strict=True):
         scheduler.load_state_dict(values)
@@ -119,8 +120,3 @@ def seed_iteration(seed: int, iteration: int, rank: int = 0, processes: int = 1)
 
 def _metrics_hook(runner: Any) -> MetricsHook:
     return next(hook for hook in runner.hooks if isinstance(hook, MetricsHook))
-
-
-def _unwrap(model: Any) -> nn.Module:
-    module: nn.Module = getattr(model, "module", model)
-    return module

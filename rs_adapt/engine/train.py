@@ -25,6 +25,7 @@ from rs_adapt.engine.failures import explained
 from rs_adapt.engine.final_scores import score_selections, tidy
 from rs_adapt.engine.loggers import LoggersHook
 from rs_adapt.engine.metrics_hook import read_metrics
+from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.engine.results import make_manifest, make_result, save_packs
 from rs_adapt.engine.run_folder import RESULT_FILE, check_run_folder, environment, open_run_folder, write_json
 from rs_adapt.engine.runner import LOG_FILE, CellRunner, loaders_stay
@@ -130,8 +131,7 @@ def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks
     for hook in hooks:
         runner.register_hook(hook)
     state_hook = next(hook for hook in runner.hooks if isinstance(hook, StateHook))
-    model = getattr(runner.model, "module", runner.model)
-    segmentor = getattr(model, "segmentor", model)
+    model, segmentor = unwrapped(runner.model), segmentor_of(runner.model)
     # Of the base as loaded: method `full` changes it.
     base_sha256 = segmentor.backbone.base_sha256()
     started_s = time.perf_counter()
