@@ -135,6 +135,15 @@ def build_model(cfg: Any) -> Any:
     return model.to(get_device()).eval()
 
 
+def loader_settings(cfg: Any, split: Split) -> Any:
+    """The configured loader of a labelled split; None where its labels are not here."""
+    return {
+        "test": cfg.test_dataloader,
+        "val": cfg.val_dataloader if cfg.val_cfg.region == "target" else None,
+        "source-val": cfg.source_val_dataloader,
+    }[split]
+
+
 def build_loader(cfg: Any, split: Split) -> Any:
     """The loader of a labelled split: "test" and "val" of the target, or "source-val".
 
@@ -143,11 +152,7 @@ def build_loader(cfg: Any, split: Split) -> Any:
     """
     from mmengine.runner import Runner
 
-    settings = {
-        "test": cfg.test_dataloader,
-        "val": cfg.val_dataloader if cfg.val_cfg.region == "target" else None,
-        "source-val": cfg.source_val_dataloader,
-    }[split]
+    settings = loader_settings(cfg, split)
     if settings is None:
         if split == "test" and cfg.protocol.report_split == "server":
             raise ConfigError(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rs_adapt.datasets.places import places_of, region_of
+from rs_adapt.engine.build import Split, loader_settings
 from rs_adapt.metrics.per_image import PerImage
 
 
@@ -16,7 +17,7 @@ def per_image_of(
     cfg: Any,
     by_image: Sequence[tuple[str, np.ndarray[Any, Any]]],
     *,
-    split: str,
+    split: Split,
     iteration: int | None,
 ) -> PerImage:
     """Return the matrices of a split as they are stored.
@@ -30,8 +31,7 @@ def per_image_of(
     Raises:
         DataError: the index of the tiles is damaged.
     """
-    settings = {"test": cfg.test_dataloader, "val": cfg.val_dataloader, "source-val": cfg.source_val_dataloader}
-    dataset = settings[split].dataset
+    dataset = loader_settings(cfg, split).dataset
     places = places_of(
         [path for path, _ in by_image],
         img_dir=Path(dataset.img_dir),
