@@ -1,196 +1,113 @@
-"""A cost comparison as JSON, CSV, Markdown and a table on the screen."""
+"""The report's part about cost: parameters, pack, time and memory of each group, and score against parameters."""
 
 from __future__ import annotations
 
-import csv
-import io
-import statistics
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
-from rs_adapt.engine.cost_table import Comparison, MethodCost
 from rs_adapt.metrics.pareto import non_dominated
+from rs_adapt.report.collect import Run
+from rs_adapt.report.report_parts import Cell, Figure, Grid, Part, listed, score, text
+from rs_adapt.report.report_scores import Labels, Rankings
+from rs_adapt.report.run_scores import Column, Group
+from rs_adapt.report.svg_plots import Spot, spot_plot
 
-# Columns that are compared to the reference, with the title for a person.
-_COMPARED = {
-    "parameters": "in all",
-    "pack_bytes": "pack, bytes",
-    "memory_bytes": "memory, MiB",
-    "train_ms": "ms / iteration",
-    "infer_ms": "ms / inference",
-}
-_MIB = 2**20
+PACK_FILE = "adapter.safetensors"
 
 
-def cost_content(comparison: Comparison) -> dict[str, Any]:
-    """Content of `cost.json`: how it was measured, a row a method, and why methods are missing.
-
-    Times are medians over the rounds, with quartiles and every round beside them; `relative` divides by the first row,
-    the frozen backbone. `non_dominated` marks the methods that no other method beats in both trainable backbone
-    parameters and time of an iteration. The frozen backbone takes no part in that: it adapts nothing, and nothing is
-    cheaper.
-
-    Args:
-        comparison: At least the reference, first.
-    """
-    reference, *others = comparison.costs
-    best = non_dominated({cost.method: (cost.backbone_parameters, _median_ms(cost.train_s)) for cost in others})
-    rows = [_row(cost, reference) | {"non_dominated": cost.method in best} for cost in comparison.costs]
-    return {
-        **comparison.setup,
-        "methods": rows,
-        "not_measured": [{"method": method, "reason": reason} for method, reason in comparison.refused.items()],
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def cost_title(content: dict[str, Any]) -> str:
-    """One line that says what was compared."""
-    names = [f"{content['bench']}_{content['setting']}", content["backbone"], content["head"]]
-    return "cost of methods: " + " / ".join(_spelled(name) for name in names)
-
-
-def cost_notes(content: dict[str, Any]) -> list[str]:
-    """Sentences below the table: the work, the device, the spread, the memory, and methods that are missing."""
-    rows = content["methods"]
-    spread_pct, widest = max((_spread_pct(row), row["method"]) for row in rows)
-    notes = [
-        f"Work: {content['batch_size']} random crops of {content['crop_px']} px in {content['precision']} on "
-        f"{content['environment']['device']}; medians of {content['rounds']} rounds after {content['warmup']} of "
-        "warm-up, methods in turns; times in brackets: how many times the frozen backbone.",
-        f"The middle half of the rounds lies within {spread_pct:.0f} % of a method's median ms / iteration "
-        f"(widest: {_spelled(widest)}).",
-        f"Memory: {content['memory']}.",
-    ]
-    if best := [_spelled(row["method"]) for row in rows if row["non_dominated"]]:
-        notes.append(f"* no other method has both fewer backbone parameters and faster iterations: {', '.join(best)}.")
-    notes += [f"Not measured: {_spelled(each['method'])}: {each['reason']}" for each in content["not_measured"]]
-    return notes
-
-
-def cost_table(content: dict[str, Any]) -> Table:
-    """The table for the screen; numbers in brackets are multiples of the frozen backbone's."""
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    header, *rows = _cells(content)
-    for number, name in enumerate(header):
-        table.add_column(name, justify="right" if number else "left", no_wrap=number > 0)
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def cost_markdown(content: dict[str, Any]) -> str:
-    """The same table and notes as a Markdown document."""
-    header, *rows = _cells(content)
-    lines = [
-        f"# {cost_title(content).capitalize()}",
-        "",
-        _pipes(header),
-        _pipes(["---", *["---:"] * (len(header) - 1)]),
-        *(_pipes(row) for row in rows),
-        "",
-        *(f"- {note}" for note in cost_notes(content)),
-    ]
-    # A star would begin italics.
-    return "\n".join(line.replace("*", "\\*") for line in lines) + "\n"
-
-
-def cost_csv(content: dict[str, Any]) -> str:
-    """One line a method that was measured, exact counts, times in milliseconds."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    times = ("train_ms", "infer_ms")
-    writer.writerow(
-        ["method", "backbone_parameters", "head_parameters", "pack_bytes", "memory_bytes"]
-        + [f"{name}{suffix}" for name in times for suffix in ("", "_q1", "_q3")]
-        + [f"{name}_relative" for name in _COMPARED]
-        + ["non_dominated"]
+def cost_part(rankings: Rankings, labels: Labels) -> Part:
+    """Parameters, pack, time and memory of each group, and score against parameters."""
+    rows, figures = [], []
+    for column, (groups, _) in rankings.items():
+        spots = []
+        for group in groups:
+            facts = group_cost(group)
+            rows.append(_cost_row(group, facts, labels))
+            if facts["adapted"] is not None and group.mean is not None:
+                spots.append((labels.of(group.row), facts["adapted"], group.mean))
+        if len(spots) > 1:
+            figures.append(_pareto(column, labels.place(column), spots))
+    grid = Grid(
+        title="Medians over seeds",
+        head=["bench", "method", "adapter parameters", "trained in all", "pack MB", "minutes", "s / iter", "peak MiB"],
+        rows=rows,
+        names=2,
+        notes=[
+            "Adapter parameters: what trains in the backbone; trained in all: with the head. Pack: the adapter pack on "
+            "disk, 10^6 bytes. Minutes: training with evaluations. Peak: GPU memory. A dash: not known (runs that were "
+            f"interrupted, runs on a CPU). Machines: {listed(_devices(rankings)) or 'not stated'}; what else ran there "
+            "is not known. rs-adapt cost compares methods on equal work."
+        ],
+        paper=True,
     )
-    for row in content["methods"]:
-        writer.writerow(
-            [row["method"], row["parameters"]["backbone"], row["parameters"]["head"]]
-            + [row["pack_bytes"], row["memory_bytes"]]
-            + [row[name][value] for name in times for value in ("median", "q1", "q3")]
-            + [row["relative"][name] for name in _COMPARED]
-            + [int(row["non_dominated"])]
-        )
-    return text.getvalue()
+    return Part(anchor="cost", title="Cost", grids=[grid] if rows else [], figures=figures)
 
 
-def _row(cost: MethodCost, reference: MethodCost) -> dict[str, Any]:
-    def relative(of: Callable[[MethodCost], float]) -> float:
-        return round(of(cost) / of(reference), 4)
-
+def group_cost(group: Group) -> dict[str, float | None]:
+    """Medians over the seeds: `adapted`, `trainable`, `pack_bytes`, `train_s`, `iter_s`, `memory_mib`."""
+    results = [one.run.result or {} for one in group.scores]
+    parameters = [result.get("parameters") or {} for result in results]
     return {
-        "method": cost.method,
-        "parameters": {"backbone": cost.backbone_parameters, "head": cost.head_parameters},
-        "pack_bytes": cost.pack_bytes,
-        "memory_bytes": cost.memory_bytes,
-        "train_ms": _times(cost.train_s),
-        "infer_ms": _times(cost.infer_s),
-        "relative": {
-            "parameters": relative(lambda one: one.backbone_parameters + one.head_parameters),
-            "pack_bytes": relative(lambda one: one.pack_bytes),
-            "memory_bytes": relative(lambda one: one.memory_bytes),
-            "train_ms": relative(lambda one: _median_ms(one.train_s)),
-            "infer_ms": relative(lambda one: _median_ms(one.infer_s)),
-        },
+        "adapted": _median(trained_in_backbone(one) for one in parameters),
+        "trainable": _median(one.get("trainable") for one in parameters),
+        "pack_bytes": _median(pack_bytes(one.run) for one in group.scores),
+        "train_s": _median(result.get("train_s") for result in results),
+        "iter_s": _median(result.get("iter_s_median") for result in results),
+        "memory_mib": _median(result.get("memory_mib_peak") for result in results),
     }
 
 
-def _median_ms(seconds: Sequence[float]) -> float:
-    return 1e3 * statistics.median(seconds)
+def trained_in_backbone(parameters: Mapping[str, Any]) -> int | None:
+    """How many parameters train besides the head: those of the adapter, or of the backbone itself."""
+    trainable, head = parameters.get("trainable"), parameters.get("head")
+    return None if trainable is None or head is None else int(trainable) - int(head)
 
 
-def _times(seconds: Sequence[float]) -> dict[str, Any]:
-    rounds_ms = [round(1e3 * value, 4) for value in seconds]
-    # Quartiles need two values at least.
-    q1, _, q3 = statistics.quantiles(rounds_ms, n=4, method="inclusive") if len(rounds_ms) > 1 else 3 * rounds_ms
-    return {
-        "median": round(_median_ms(seconds), 4),
-        "q1": round(q1, 4),
-        "q3": round(q3, 4),
-        "rounds": rounds_ms,
-    }
+def pack_bytes(run: Run) -> int | None:
+    """Size of the adapter pack; None where it is gone."""
+    file = Path(run.folder) / PACK_FILE
+    return file.stat().st_size if file.is_file() else None
 
 
-def _spread_pct(row: dict[str, Any]) -> float:
-    times = row["train_ms"]
-    return 100 * float(max(times["median"] - times["q1"], times["q3"] - times["median"]) / times["median"])
+def _cost_row(group: Group, facts: Mapping[str, float | None], labels: Labels) -> list[Cell]:
+    pack, train_s = facts["pack_bytes"], facts["train_s"]
+    counts = (facts["adapted"], facts["trainable"])
+    return [
+        text(labels.place(group.column)),
+        text(labels.of(group.row)),
+        *(text("") if one is None else Cell(text=f"{one:,.0f}".replace(",", " "), value=one) for one in counts),
+        score(pack and pack / 1e6, digits=2),
+        score(train_s and train_s / 60),
+        score(facts["iter_s"], digits=3),
+        score(facts["memory_mib"], digits=0),
+    ]
 
 
-def _cells(content: dict[str, Any]) -> list[list[str]]:
-    shown = {
-        "parameters": lambda row: _grouped(row["parameters"]["backbone"] + row["parameters"]["head"]),
-        "pack_bytes": lambda row: _grouped(row["pack_bytes"]),
-        "memory_bytes": lambda row: f"{row['memory_bytes'] / _MIB:.1f}",
-        "train_ms": lambda row: f"{row['train_ms']['median']:.2f}",
-        "infer_ms": lambda row: f"{row['infer_ms']['median']:.2f}",
-    }
-    rows = [["method", "trains in backbone", "in head", *_COMPARED.values()]]
-    for row in content["methods"]:
-        rows.append(
-            [
-                _spelled(row["method"]) + (" *" if row["non_dominated"] else ""),
-                _grouped(row["parameters"]["backbone"]),
-                _grouped(row["parameters"]["head"]),
-                *(f"{shown[name](row)} ({row['relative'][name]:.2f})" for name in _COMPARED),
-            ]
-        )
-    return rows
+def _pareto(column: Column, place: str, spots: Sequence[tuple[str, float, float]]) -> Figure:
+    front = set(non_dominated({name: (parameters, -miou) for name, parameters, miou in spots}))
+    alt = f"mIoU against trained parameters on {column.name}: " + "; ".join(
+        f"{name} {miou:.1f} with {parameters:.0f}" for name, parameters, miou in spots
+    )
+    return Figure(
+        alt=alt,
+        caption=f"{place}, {column.protocol}. Filled and joined: no other method has "
+        "fewer parameters and a higher mean.",
+        svg=spot_plot(
+            [Spot(name=name, x=parameters, y=miou, front=name in front) for name, parameters, miou in spots],
+            x_label="adapter parameters",
+            y_label="mIoU, %",
+            alt=alt,
+        ),
+    )
 
 
-def _pipes(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _devices(rankings: Rankings) -> list[str]:
+    runs = [one.run for groups, _ in rankings.values() for group in groups for one in group.scores]
+    return sorted({str(run.environment["device"]) for run in runs if run.environment.get("device")})
 
 
-def _grouped(count: int) -> str:
-    return f"{count:,}".replace(",", " ")
-
-
-def _spelled(name: str) -> str:
-    return name.replace("_", "-")
+def _median(values: Iterable[Any]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None

@@ -1,134 +1,263 @@
-"""Tables and lines of `rs-adapt score` and `rs-adapt compare`, from their JSON."""
+"""The report's tables of scores: transfer matrix, closed gap, selections, classes."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from statistics import mean
 
-from rich import box
-from rich.table import Table
+from rs_adapt.metrics.intervals import LEVEL, Interval
+from rs_adapt.report.ranking import SHORT_RULE, Ranking, rank, rule
+from rs_adapt.report.report_parts import STAR, Cell, Grid, Part, score, spelled, text
+from rs_adapt.report.run_scores import Column, Group, Row
+from rs_adapt.report.stored_scores import SELECTIONS
 
-from rs_adapt.metrics.units import PLURAL
-from rs_adapt.report.tables import number
+SETTINGS = {
+    "da": "Adaptation (da): labelled source, unlabelled target images",
+    "dg": "Generalization (dg): the target is not seen",
+    "ss": "Supervised on the target (ss): an upper bound, no transfer",
+}
+Rankings = Mapping[Column, tuple[Sequence[Group], Ranking]]
 
 
-def classes_table(content: dict[str, Any]) -> Table:
-    """IoU of each class and mIoU, with intervals; classes out of the mean are marked."""
-    table = _table("class", "IoU %", _level(content))
-    for name, facts in content["classes"].items():
-        table.add_row(
-            name if facts["in_mean"] else f"{name} (not in the mean)", number(facts["iou_pct"]), _range(facts)
+def rank_columns(groups: Sequence[Group]) -> Rankings:
+    """Groups and intervals of each column; the order of the groups stays."""
+    by_column: dict[Column, list[Group]] = {}
+    for group in groups:
+        by_column.setdefault(group.column, []).append(group)
+    return {column: (found, rank(found)) for column, found in by_column.items()}
+
+
+class Labels:
+    """Names of what is trained, without what is the same in all groups; `shared` says the latter."""
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        rows = [group.row for group in groups]
+        self._bodies = {(row.backbone, row.head) for row in rows}
+        self._overrides = set.intersection(*(set(row.overrides) for row in rows)) if rows else set()
+        self._tuned = {row.tuned for row in rows}
+        self._columns = {group.column for group in groups}
+
+    def place(self, column: Column) -> str:
+        """Bench and setting, with the protocol where the same bench was scored in several ways."""
+        name = f"{spelled(column.bench)}-{column.setting}"
+        same = [one for one in self._columns if (one.bench, one.setting) == (column.bench, column.setting)]
+        told = [(*one.facts, one.split, one.seen) for one in (column, *same)]
+        # All have as many facts: of each the column's is said, if another one has something else there.
+        differing = [words[0] for words in zip(*told, strict=True) if len(set(words)) > 1]
+        return f"{name} ({', '.join(differing)})" if differing else name
+
+    def name(self, group: Group) -> str:
+        """What was trained, on which bench."""
+        return f"{self.place(group.column)}: {self.of(group.row)}"
+
+    def of(self, row: Row) -> str:
+        """Method, strategy if it is one of self-training, and what else is not shared."""
+        words = [spelled(row.method)]
+        words += [spelled(row.strategy)] if row.strategy != "source_only" else []
+        words += [f"{spelled(row.backbone)} + {spelled(row.head)}"] if len(self._bodies) > 1 else []
+        words += ["untuned"] if len(self._tuned) > 1 and not row.tuned else []
+        own = [text for text in row.overrides if text not in self._overrides]
+        return " · ".join(words) + (f" ({', '.join(own)})" if own else "")
+
+    def shared(self) -> list[str]:
+        """Sentences about what all groups have in common."""
+        said = []
+        if len(self._bodies) == 1:
+            ((backbone, head),) = self._bodies
+            said.append(f"Backbone {spelled(backbone)}, head {spelled(head)} in all runs.")
+        if self._tuned == {False}:
+            said.append("Without values tuned for a bench (--untuned) in all runs.")
+        if self._overrides:
+            said.append(f"In all runs: {', '.join(f'--set {text}' for text in sorted(self._overrides))}.")
+        return said
+
+
+def matrix_part(rankings: Rankings, labels: Labels) -> Part:
+    """Method by bench, a table for each setting and protocol."""
+    grids = [
+        _matrix(setting, protocol, dict(found), labels)
+        for (setting, protocol), found in groupby(
+            sorted(rankings.items(), key=lambda item: item[0]), key=lambda item: (item[0].setting, item[0].protocol)
         )
-    table.add_section()
-    table.add_row("mIoU", number(content["miou_pct"]), _range(content["interval"]), style="bold")
-    table.add_row("aAcc (all counted pixels)", number(content["aacc_pct"]), "")
-    return table
-
-
-def groups_table(content: dict[str, Any]) -> Table:
-    """MIoU, images and share of the labelled pixels of each group."""
-    table = _table(content["group_by"], "mIoU %", "images", "% of labelled pixels")
-    for group in content["groups"]:
-        table.add_row(group["name"], number(group["miou_pct"]), str(group["images"]), number(group["share_pct"]))
-    return table
-
-
-def worst_table(content: dict[str, Any]) -> Table:
-    """The images of the lowest mIoU, and the most frequent error in each."""
-    table = _table("worst images", "mIoU %", "most frequent error", "% of its pixels")
-    for image in content["worst"]:
-        error = f"{image['truth']} taken for {image['taken_for']}" if image["truth"] else "none"
-        table.add_row(image["tile"], number(image["miou_pct"]), error, number(image["share_pct"]))
-    return table
-
-
-def difference_table(content: dict[str, Any]) -> Table:
-    """IoU of both runs by class, B minus A in points with interval, and how many resamples are above 0."""
-    table = _table("class", "A: IoU %", "B: IoU %", "B - A", _level(content), "resamples above 0, %")
-    for name, facts in content["classes"].items():
-        shown = name if facts["in_mean"] else f"{name} (not in the mean)"
-        table.add_row(shown, number(facts["a_pct"]), number(facts["b_pct"]), *_difference(facts))
-    table.add_section()
-    means = (number(content[side]["miou_pct"]) for side in "ab")
-    table.add_row("mIoU", *means, *_difference(content["miou"]), style="bold")
-    return table
-
-
-def scored_line(scored: dict[str, Any]) -> str:
-    """How a score came about: split, protocol, checkpoint, weights, inference and classes in the mean."""
-    protocol = scored["protocol"]
-    but_for = f" but for {' and '.join(scored['but_for'])}" if scored["but_for"] else ""
-    parts = [
-        str(scored["split"]),
-        "no protocol stated" if protocol is None else f"protocol {protocol.replace('_', '-')}{but_for}",
-        _checkpoint(scored),
     ]
-    if scored["weights"]:
-        parts.append(str(scored["weights"]))
-    if isinstance(scored["inference"], dict) and "mode" in scored["inference"]:
-        parts.append(str(scored["inference"]["mode"]))
-    return ", ".join([*parts, f"mean over {scored['classes']}"])
+    gaps = _gap_grid(rankings, labels)
+    return Part(
+        anchor="transfer",
+        title="Transfer matrix",
+        text=[
+            "mIoU in % on the target: mean over seeds, below it [lowest, highest] and the number of seeds. Scores of "
+            "different protocols, splits or classes stand in different tables or columns.",
+            rule(),
+        ],
+        grids=[*grids, *([gaps] if gaps else [])],
+    )
 
 
-def notes(content: dict[str, Any]) -> list[str]:
-    """What has to be known to read the intervals."""
-    facts = content["interval"]
-    units = PLURAL[facts["unit"]] if facts["units"] != 1 else facts["unit"]
-    lines = []
-    if facts["units"] < 2:
-        lines.append(f"{facts['units']} {units}: no interval.")
-    elif facts["rough"]:
-        lines.append(f"{facts['units']} {units}: too few for more than a rough interval.")
-    lines.append(f"Intervals cover which {PLURAL[facts['unit']]} were scored, not which seed was trained.")
-    return lines
+def selections_part(groups: Sequence[Group], labels: Labels) -> Part:
+    """What each way of choosing a checkpoint would have reported."""
+    rows = []
+    for group in groups:
+        if not group.values:
+            continue
+        values = {name: group.mean_of(name) for name in SELECTIONS}
+        last, oracle = values["last"], values["oracle"]
+        rows.append(
+            [
+                text(labels.place(group.column)),
+                text(labels.of(group.row)),
+                *(
+                    score(value, under=_gap(value, last) if name != "last" else "", digits=2)
+                    for name, value in values.items()
+                ),
+                score(None if last is None or oracle is None else oracle - last, digits=2, sign="+"),
+                Cell(text=str(len(group.scores)), value=len(group.scores)),
+            ]
+        )
+    grid = Grid(
+        title="mIoU of four ways to choose a checkpoint",
+        head=["bench", "method", "last", "best source val", "best label-free", "oracle*", "oracle* - last", "seeds"],
+        rows=rows,
+        names=2,
+        notes=[
+            STAR,
+            "A dash: a seed has nothing to choose by, or no stored score. Below: points over last, where they differ.",
+        ],
+        paper=True,
+    )
+    return Part(
+        anchor="selections",
+        title="Checkpoints: four selections",
+        text=["Means over seeds, in %, of the same split and classes as above."],
+        grids=[grid] if rows else [],
+    )
 
 
-def count_line(content: dict[str, Any]) -> str:
-    """How many images and units there are, and how the intervals were drawn."""
-    facts = content["interval"]
-    units = PLURAL[facts["unit"]] if facts["units"] != 1 else facts["unit"]
-    images = f"{content['images']} image" + ("" if content["images"] == 1 else "s")
-    drawn = f"{facts['units']} {units} with labels, drawn {facts['resamples']} times, seed {facts['seed']}"
-    return f"{images}. Intervals: {drawn}."
+def classes_part(rankings: Rankings, labels: Labels) -> Part:
+    """IoU by class with intervals, a table for each column."""
+    grids = []
+    for column, (groups, ranking) in rankings.items():
+        names = list(dict.fromkeys(name for group in groups for one in group.scores for name in one.iou_pct))
+        if not names:
+            continue
+        rows = []
+        for group, drawn, of_mean in zip(groups, ranking.iou, ranking.miou, strict=True):
+            means = {name: _mean(one.iou_pct.get(name) for one in group.scores) for name in names}
+            cells = [score(means[name], under=_told(drawn.get(name))) for name in names]
+            rows.append([text(labels.of(group.row)), *cells, score(group.mean, under=_told(of_mean))])
+        told = f"Below: {100 * LEVEL:.0f} % interval over {ranking.units}." if ranking.units else "No stored matrices."
+        grids.append(
+            Grid(
+                title=labels.place(column),
+                head=["method", *names, "mIoU"],
+                rows=rows,
+                notes=[f"IoU in % on {column.split}, mean over seeds. {told} Scored: {column.protocol}."],
+                paper=True,
+            )
+        )
+    return Part(anchor="classes", title="Classes", grids=grids)
 
 
-def differ_line(content: dict[str, Any]) -> str | None:
-    """In which facts two runs differ besides what was trained; None where they agree."""
-    if not content["differ"]:
+def _matrix(
+    setting: str, protocol: str, columns: Mapping[Column, tuple[Sequence[Group], Ranking]], labels: Labels
+) -> Grid:
+    cells: dict[Row, dict[Column, Cell]] = {}
+    notes = []
+    for column, (groups, ranking) in columns.items():
+        for position, group in enumerate(groups):
+            cells.setdefault(group.row, {})[column] = _matrix_cell(group, bold=position == ranking.best)
+        over = f" Over {ranking.units}." if ranking.units else ""
+        notes.append(f"{column.name}: {ranking.why}{over}")
+    return Grid(
+        title=f"{SETTINGS.get(setting, setting).partition(':')[0]} · {protocol}",
+        head=["method", *(_head(column, columns) for column in columns)],
+        rows=[
+            [text(labels.of(row)), *(found.get(column, text("")) for column in columns)]
+            for row, found in sorted(cells.items())
+        ],
+        notes=[*notes, *([SHORT_RULE] if len(cells) > 1 else []), *([STAR] if "oracle*" in protocol else [])],
+        paper=True,
+    )
+
+
+def _matrix_cell(group: Group, *, bold: bool) -> Cell:
+    values = group.values
+    if not values:
+        return Cell(text="-", under="not scored")
+    return score(group.mean, under=seeds(group, ranged=True), bold=bold)
+
+
+def seeds(group: Group, *, ranged: bool = False) -> str:
+    """How many seeds have a score, such as "3 seeds"; before it the lowest and the highest."""
+    values = group.values
+    number = f"{len(values)} seed{'' if len(values) == 1 else 's'}"
+    return f"[{min(values):.1f}, {max(values):.1f}], {number}" if ranged and len(values) > 1 else number
+
+
+def _head(column: Column, columns: Iterable[Column]) -> str:
+    """The bench, its split, and where two columns are of both the same what differs."""
+    same = [other for other in columns if other.name == column.name]
+    return column.name if len(same) == 1 else f"{column.name} ({column.seen})"
+
+
+def _gap_grid(rankings: Rankings, labels: Labels) -> Grid | None:
+    """How much of the way from source-only training to the target's own labels adaptation goes."""
+    groups = [group for found, _ in rankings.values() for group in found if group.mean is not None]
+    rows = []
+    for group in groups:
+        floor, bound = (_beside(group, groups, setting) for setting in ("dg", "ss"))
+        if group.column.setting != "da" or floor is None or bound is None:
+            continue
+        low, here, high = (one.mean or 0.0 for one in (floor, group, bound))
+        closed = 100 * (here - low) / (high - low) if high > low else None
+        rows.append(
+            [
+                text(labels.place(group.column)),
+                text(labels.of(group.row)),
+                *(score(value, under=seeds(one)) for value, one in ((low, floor), (here, group), (high, bound))),
+                Cell(text="-" if closed is None else f"{closed:.0f} %", value=closed),
+            ]
+        )
+    if not rows:
         return None
-    told = ", ".join(f"{key} ({_fact(content['a'][key])}, {_fact(content['b'][key])})" for key in content["differ"])
-    return f"The two scores were made in different ways: {told}."
+    return Grid(
+        title="Gap closed between source only and target supervised",
+        head=["bench", "method", "source only (dg)", "adapted (da)", "target supervised (ss)", "gap closed"],
+        rows=rows,
+        names=2,
+        notes=[
+            "Of means over seeds, same protocol, split, classes, backbone, head and method. A dash where the target's "
+            "labels did not help."
+        ],
+        paper=True,
+    )
 
 
-def _fact(value: Any) -> str:
-    if value is None:
-        return "unknown"
-    return str(value.get("mode", value)) if isinstance(value, dict) else str(value)
+def _beside(group: Group, groups: Sequence[Group], setting: str) -> Group | None:
+    """The group of another setting that differs from this one in setting and strategy only."""
+
+    def key(one: Group) -> tuple[object, ...]:
+        row, column = one.row, one.column
+        other = tuple(text for text in row.overrides if not text.startswith("strategy."))
+        place = (column.bench, column.split, column.protocol)
+        return *place, row.method, row.backbone, row.head, row.tuned, other
+
+    found = [
+        one
+        for one in groups
+        if one.column.setting == setting and one.row.strategy == "source_only" and key(one) == key(group)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
-def _checkpoint(scored: dict[str, Any]) -> str:
-    star = "*" if scored["selection"] == "oracle" else ""
-    at = "" if scored["iter"] is None else f" at iteration {scored['iter']}"
-    label = f"{(scored['selection'] or '').replace('_', '-')}{star} weights{at}".strip()
-    return f"{label} (*chosen with target labels, so not a result of adaptation)" if star else label
+def _gap(value: float | None, last: float | None) -> str:
+    return "" if value is None or last is None or value == last else f"{value - last:+.2f}"
 
 
-def _difference(facts: dict[str, Any]) -> tuple[str, str, str]:
-    points, share = facts["points"], facts["share_above_pct"]
-    return "-" if points is None else f"{points:+.2f}", _range(facts, "+"), "-" if share is None else f"{share:.0f}"
+def _told(found: Interval | None) -> str:
+    return "" if found is None else f"[{found.low:.1f}, {found.high:.1f}]"
 
 
-def _range(facts: dict[str, Any], sign: str = "") -> str:
-    return "-" if facts["low"] is None else f"[{facts['low']:{sign}.2f}, {facts['high']:{sign}.2f}]"
-
-
-def _level(content: dict[str, Any]) -> str:
-    return f"{100 * content['interval']['level']:g} % interval"
-
-
-def _table(first: str, *others: str) -> Table:
-    # A bracket in a name is no markup.
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    table.add_column(first)
-    for name in others:
-        table.add_column(name, justify="right")
-    return table
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return mean(known) if known else None

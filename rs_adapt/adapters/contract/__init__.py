@@ -1,0 +1,1 @@
+"""What every adapter is made of: the contract, wrapped layers, nesting and conditioning."""

@@ -1,0 +1,1 @@
+"""Runs compared with published logs and tables."""

@@ -1,0 +1,1 @@
+"""The verbs on sweeps: `sweep` and `plan`."""

@@ -1,0 +1,1 @@
+"""What a method costs: parameters, memory and time, measured side by side."""

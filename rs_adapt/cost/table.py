@@ -1,0 +1,196 @@
+"""A cost comparison as JSON, CSV, Markdown and a table on the screen."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from rs_adapt.engine.cost_table import Comparison, MethodCost
+from rs_adapt.metrics.pareto import non_dominated
+
+# Columns that are compared to the reference, with the title for a person.
+_COMPARED = {
+    "parameters": "in all",
+    "pack_bytes": "pack, bytes",
+    "memory_bytes": "memory, MiB",
+    "train_ms": "ms / iteration",
+    "infer_ms": "ms / inference",
+}
+_MIB = 2**20
+
+
+def cost_content(comparison: Comparison) -> dict[str, Any]:
+    """Content of `cost.json`: how it was measured, a row a method, and why methods are missing.
+
+    Times are medians over the rounds, with quartiles and every round beside them; `relative` divides by the first row,
+    the frozen backbone. `non_dominated` marks the methods that no other method beats in both trainable backbone
+    parameters and time of an iteration. The frozen backbone takes no part in that: it adapts nothing, and nothing is
+    cheaper.
+
+    Args:
+        comparison: At least the reference, first.
+    """
+    reference, *others = comparison.costs
+    best = non_dominated({cost.method: (cost.backbone_parameters, _median_ms(cost.train_s)) for cost in others})
+    rows = [_row(cost, reference) | {"non_dominated": cost.method in best} for cost in comparison.costs]
+    return {
+        **comparison.setup,
+        "methods": rows,
+        "not_measured": [{"method": method, "reason": reason} for method, reason in comparison.refused.items()],
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def cost_title(content: dict[str, Any]) -> str:
+    """One line that says what was compared."""
+    names = [f"{content['bench']}_{content['setting']}", content["backbone"], content["head"]]
+    return "cost of methods: " + " / ".join(_spelled(name) for name in names)
+
+
+def cost_notes(content: dict[str, Any]) -> list[str]:
+    """Sentences below the table: the work, the device, the spread, the memory, and methods that are missing."""
+    rows = content["methods"]
+    spread_pct, widest = max((_spread_pct(row), row["method"]) for row in rows)
+    notes = [
+        f"Work: {content['batch_size']} random crops of {content['crop_px']} px in {content['precision']} on "
+        f"{content['environment']['device']}; medians of {content['rounds']} rounds after {content['warmup']} of "
+        "warm-up, methods in turns; times in brackets: how many times the frozen backbone.",
+        f"The middle half of the rounds lies within {spread_pct:.0f} % of a method's median ms / iteration "
+        f"(widest: {_spelled(widest)}).",
+        f"Memory: {content['memory']}.",
+    ]
+    if best := [_spelled(row["method"]) for row in rows if row["non_dominated"]]:
+        notes.append(f"* no other method has both fewer backbone parameters and faster iterations: {', '.join(best)}.")
+    notes += [f"Not measured: {_spelled(each['method'])}: {each['reason']}" for each in content["not_measured"]]
+    return notes
+
+
+def cost_table(content: dict[str, Any]) -> Table:
+    """The table for the screen; numbers in brackets are multiples of the frozen backbone's."""
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    header, *rows = _cells(content)
+    for number, name in enumerate(header):
+        table.add_column(name, justify="right" if number else "left", no_wrap=number > 0)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def cost_markdown(content: dict[str, Any]) -> str:
+    """The same table and notes as a Markdown document."""
+    header, *rows = _cells(content)
+    lines = [
+        f"# {cost_title(content).capitalize()}",
+        "",
+        _pipes(header),
+        _pipes(["---", *["---:"] * (len(header) - 1)]),
+        *(_pipes(row) for row in rows),
+        "",
+        *(f"- {note}" for note in cost_notes(content)),
+    ]
+    # A star would begin italics.
+    return "\n".join(line.replace("*", "\\*") for line in lines) + "\n"
+
+
+def cost_csv(content: dict[str, Any]) -> str:
+    """One line a method that was measured, exact counts, times in milliseconds."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    times = ("train_ms", "infer_ms")
+    writer.writerow(
+        ["method", "backbone_parameters", "head_parameters", "pack_bytes", "memory_bytes"]
+        + [f"{name}{suffix}" for name in times for suffix in ("", "_q1", "_q3")]
+        + [f"{name}_relative" for name in _COMPARED]
+        + ["non_dominated"]
+    )
+    for row in content["methods"]:
+        writer.writerow(
+            [row["method"], row["parameters"]["backbone"], row["parameters"]["head"]]
+            + [row["pack_bytes"], row["memory_bytes"]]
+            + [row[name][value] for name in times for value in ("median", "q1", "q3")]
+            + [row["relative"][name] for name in _COMPARED]
+            + [int(row["non_dominated"])]
+        )
+    return text.getvalue()
+
+
+def _row(cost: MethodCost, reference: MethodCost) -> dict[str, Any]:
+    def relative(of: Callable[[MethodCost], float]) -> float:
+        return round(of(cost) / of(reference), 4)
+
+    return {
+        "method": cost.method,
+        "parameters": {"backbone": cost.backbone_parameters, "head": cost.head_parameters},
+        "pack_bytes": cost.pack_bytes,
+        "memory_bytes": cost.memory_bytes,
+        "train_ms": _times(cost.train_s),
+        "infer_ms": _times(cost.infer_s),
+        "relative": {
+            "parameters": relative(lambda one: one.backbone_parameters + one.head_parameters),
+            "pack_bytes": relative(lambda one: one.pack_bytes),
+            "memory_bytes": relative(lambda one: one.memory_bytes),
+            "train_ms": relative(lambda one: _median_ms(one.train_s)),
+            "infer_ms": relative(lambda one: _median_ms(one.infer_s)),
+        },
+    }
+
+
+def _median_ms(seconds: Sequence[float]) -> float:
+    return 1e3 * statistics.median(seconds)
+
+
+def _times(seconds: Sequence[float]) -> dict[str, Any]:
+    rounds_ms = [round(1e3 * value, 4) for value in seconds]
+    # Quartiles need two values at least.
+    q1, _, q3 = statistics.quantiles(rounds_ms, n=4, method="inclusive") if len(rounds_ms) > 1 else 3 * rounds_ms
+    return {
+        "median": round(_median_ms(seconds), 4),
+        "q1": round(q1, 4),
+        "q3": round(q3, 4),
+        "rounds": rounds_ms,
+    }
+
+
+def _spread_pct(row: dict[str, Any]) -> float:
+    times = row["train_ms"]
+    return 100 * float(max(times["median"] - times["q1"], times["q3"] - times["median"]) / times["median"])
+
+
+def _cells(content: dict[str, Any]) -> list[list[str]]:
+    shown = {
+        "parameters": lambda row: _grouped(row["parameters"]["backbone"] + row["parameters"]["head"]),
+        "pack_bytes": lambda row: _grouped(row["pack_bytes"]),
+        "memory_bytes": lambda row: f"{row['memory_bytes'] / _MIB:.1f}",
+        "train_ms": lambda row: f"{row['train_ms']['median']:.2f}",
+        "infer_ms": lambda row: f"{row['infer_ms']['median']:.2f}",
+    }
+    rows = [["method", "trains in backbone", "in head", *_COMPARED.values()]]
+    for row in content["methods"]:
+        rows.append(
+            [
+                _spelled(row["method"]) + (" *" if row["non_dominated"] else ""),
+                _grouped(row["parameters"]["backbone"]),
+                _grouped(row["parameters"]["head"]),
+                *(f"{shown[name](row)} ({row['relative'][name]:.2f})" for name in _COMPARED),
+            ]
+        )
+    return rows
+
+
+def _pipes(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _grouped(count: int) -> str:
+    return f"{count:,}".replace(",", " ")
+
+
+def _spelled(name: str) -> str:
+    return name.replace("_", "-")

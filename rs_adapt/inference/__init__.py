@@ -1,0 +1,1 @@
+"""Trained models on images: loading of checkpoints, evaluation, submissions, inspection."""

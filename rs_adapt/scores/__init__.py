@@ -1,0 +1,1 @@
+"""Scores of stored confusion matrices: means, intervals, paired differences, rankings. Loads no torch."""
