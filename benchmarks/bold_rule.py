@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_adapt.metrics.class_sets import class_set
-from rs_adapt.metrics.per_image import PerImage
-from rs_adapt.metrics.resampling import miou_of
-from rs_adapt.report.collect import Run
-from rs_adapt.report.ranking import rank
-from rs_adapt.report.run_scores import Column, Group, Row, RunScore
+from rs_adapt.runs.collect import Run
+from rs_adapt.scores.class_sets import class_set
+from rs_adapt.scores.groups import Column, Group, Row, RunScore
+from rs_adapt.scores.per_image import PerImage
+from rs_adapt.scores.ranking import rank
+from rs_adapt.scores.resampling import miou_of
 
 SCENES, SCENE_SPREAD, RUN_SPREAD = 40, 8.0, 4.0
 MEAN_RIGHT = 70.0

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_adapt.metrics.intervals import Interval, bootstrap, paired_difference
-from rs_adapt.metrics.resampling import miou_of
+from rs_adapt.scores.intervals import Interval, bootstrap, paired_difference
+from rs_adapt.scores.resampling import miou_of
 
 CLASSES = 6
 PIXELS = 10_000

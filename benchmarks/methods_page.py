@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt.adapters import Adapter
-from rs_adapt.adapters._wrapping import WrappingAdapter
+from rs_adapt.adapters.contract.wrapping import WrappingAdapter
 from rs_adapt.config import axes
 from rs_adapt.config.wire_model import adapter_facts
 from rs_adapt.config.words import is_layers, layers

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from rs_adapt.engine.metrics_hook import read_metrics
-from rs_adapt.engine.selection import LARGER_IS_BETTER
+from rs_adapt.runs.metrics import read_metrics
+from rs_adapt.runs.selection import LARGER_IS_BETTER
 
 CELLS = {
     "source only (dg)": ["--bench", "synthetic-dg"],

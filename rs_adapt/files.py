@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rs_adapt.errors import ConfigError, RunExists
 
@@ -47,3 +50,10 @@ def written(out: Path, fill: Callable[[Path], object], *, overwrite: bool) -> li
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return sorted(out.iterdir())
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON so that the file is there complete or not at all."""
+    temporary = path.with_suffix(path.suffix + ".tmp")
+    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    os.replace(temporary, path)

@@ -11,13 +11,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     Originals = dict[str, tuple[Any, Any]]
     WriteOriginals = Callable[..., Originals]
@@ -241,3 +242,11 @@ def write_originals() -> WriteOriginals:
         return written
 
     return write
+
+
+@pytest.fixture
+def write_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Return `run_folders.write_cell`, which takes a name below `tmp_path / "work"` here."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "runs"))
+    write = import_module("run_folders").write_cell
+    return lambda name, **options: write(tmp_path / "work" / name, **options)

@@ -37,7 +37,8 @@ def test_worked_example_of_a_method_runs() -> None:
     # What a file of the package has at its top.
     head = (
         "from collections.abc import Iterator\nfrom typing import Any\nimport torch\nfrom torch import Tensor, nn\n"
-        "from rs_adapt.adapters._wrapping import Change, WrappingAdapter\nfrom rs_adapt.registry import MODELS\n"
+        "from rs_adapt.adapters.contract.wrapping import Change, WrappingAdapter\n"
+        "from rs_adapt.registry import MODELS\n"
     )
     names: dict[str, Any] = {"__name__": "attention_gain"}
     try:

@@ -57,7 +57,7 @@ def test_reading_configs_loads_no_torch(arguments: list[str]) -> None:
 def test_stored_scores_are_read_without_torch(tmp_path: Path) -> None:
     import numpy as np
 
-    from rs_adapt.metrics.per_image import PerImage
+    from rs_adapt.scores.per_image import PerImage
 
     counts = np.random.default_rng(0).integers(0, 99, (3, 2, 2))
     names = {"tiles": ("a", "b", "c"), "scenes": ("", "", ""), "cities": ("", "", ""), "classes": ("x", "y")}

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rs_adapt.adapters._wrapping import Change, WrappingAdapter, linear_dims
+from rs_adapt.adapters.contract.wrapping import Change, WrappingAdapter, linear_dims
 from rs_adapt.registry import MODELS
 
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rs_adapt.adapters._contract import Adapter
-from rs_adapt.adapters._mid import Mid
-from rs_adapt.adapters._nested import build_within, count_within
 from rs_adapt.adapters._quaternion import check_quaternions, hamilton_matrix
+from rs_adapt.adapters.contract.adapter import Adapter
+from rs_adapt.adapters.contract.mid import Mid
+from rs_adapt.adapters.contract.nested import build_within, count_within
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 

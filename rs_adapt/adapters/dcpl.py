@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from rs_adapt.adapters._conditioned import ConditionedPrompts, Noise, conditioned_params
+from rs_adapt.adapters.contract.conditioned import ConditionedPrompts, Noise, conditioned_params
 from rs_adapt.registry import MODELS
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rs_adapt.adapters import _earth_adapter_names
-from rs_adapt.adapters._contract import Adapter
+from rs_adapt.adapters.contract.adapter import Adapter
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 

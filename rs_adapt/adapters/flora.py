@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rs_adapt.adapters._wrapping import (
+from rs_adapt.adapters.contract.wrapping import (
     LINEARS,
     PATCH_EMBED,
     Change,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rs_adapt.adapters._wrapping import ATTENTION, Change, WeightChange, WrappingAdapter
+from rs_adapt.adapters.contract.wrapping import ATTENTION, Change, WeightChange, WrappingAdapter
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 

@@ -11,8 +11,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rs_adapt.adapters._mid import MidHost
-from rs_adapt.adapters._wrapping import Change, WrappingAdapter, check_at_least
+from rs_adapt.adapters.contract.mid import MidHost
+from rs_adapt.adapters.contract.wrapping import Change, WrappingAdapter, check_at_least
 from rs_adapt.registry import MODELS
 
 

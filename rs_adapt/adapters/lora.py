@@ -13,8 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rs_adapt.adapters._mid import Mid, MidHost
-from rs_adapt.adapters._wrapping import LINEARS, Change, WrappingAdapter, check_at_least, check_targets, linear_dims
+from rs_adapt.adapters.contract.mid import Mid, MidHost
+from rs_adapt.adapters.contract.wrapping import (
+    LINEARS,
+    Change,
+    WrappingAdapter,
+    check_at_least,
+    check_targets,
+    linear_dims,
+)
 from rs_adapt.registry import MODELS
 
 

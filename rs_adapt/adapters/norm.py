@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rs_adapt.adapters._wrapping import Change, WrappingAdapter
+from rs_adapt.adapters.contract.wrapping import Change, WrappingAdapter
 from rs_adapt.registry import MODELS
 
 

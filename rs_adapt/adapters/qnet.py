@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from rs_adapt.adapters._conditioned import ConditionedPrompts, Noise, conditioned_params
 from rs_adapt.adapters._quaternion import QuaternionLinear, check_quaternions
+from rs_adapt.adapters.contract.conditioned import ConditionedPrompts, Noise, conditioned_params
 from rs_adapt.registry import MODELS
 
 

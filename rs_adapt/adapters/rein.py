@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rs_adapt.adapters._contract import Adapter
+from rs_adapt.adapters.contract.adapter import Adapter
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rs_adapt.adapters._wrapping import (
+from rs_adapt.adapters.contract.wrapping import (
     LINEARS,
     PATCH_EMBED,
     Change,

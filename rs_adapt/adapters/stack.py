@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rs_adapt.adapters._contract import Adapter
-from rs_adapt.adapters._nested import build_within, count_within
+from rs_adapt.adapters.contract.adapter import Adapter
+from rs_adapt.adapters.contract.nested import build_within, count_within
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 

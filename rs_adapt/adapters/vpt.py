@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rs_adapt.adapters._contract import Adapter
-from rs_adapt.adapters._wrapping import check_at_least
+from rs_adapt.adapters.contract.adapter import Adapter
+from rs_adapt.adapters.contract.wrapping import check_at_least
 from rs_adapt.registry import MODELS
 
 

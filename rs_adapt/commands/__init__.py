@@ -16,12 +16,12 @@ from rs_adapt.commands.export import export
 from rs_adapt.commands.inspect import inspect
 from rs_adapt.commands.lint import lint
 from rs_adapt.commands.list import list_values
-from rs_adapt.commands.plan import plan
 from rs_adapt.commands.report import report
 from rs_adapt.commands.score import score
 from rs_adapt.commands.show import show
 from rs_adapt.commands.submit import submit
-from rs_adapt.commands.sweep import sweep
+from rs_adapt.commands.sweeps.plan import plan
+from rs_adapt.commands.sweeps.sweep import sweep
 from rs_adapt.commands.train import train
 from rs_adapt.commands.verify import verify
 from rs_adapt.commands.weights import weights_app

@@ -27,7 +27,7 @@ def compare(
 
     $ rs-adapt compare RUN_A RUN_B --classes no-clutter --unit image
     """
-    from rs_adapt.report.comparison import compare_runs
+    from rs_adapt.scores.comparison import compare_runs
 
     content = compare_runs(run_a, run_b, classes=classes, ignore=ignore, selection=selection, unit=unit.value)
     if as_json:
@@ -36,7 +36,7 @@ def compare(
         print(json.dumps(content, indent=2, allow_nan=False))
         return
     from rs_adapt.commands.console import result_console
-    from rs_adapt.report.score_tables import count_line, differ_line, difference_table, notes, scored_line
+    from rs_adapt.report.comparison_tables import count_line, differ_line, difference_table, notes, scored_line
 
     console = result_console()
     console.print(content["sentence"], style="bold", soft_wrap=True, markup=False)

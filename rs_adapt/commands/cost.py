@@ -60,9 +60,9 @@ def cost(
     texts = [*option_texts(cell, batch_size=batch_size, precision=precision), *(set_ or ())]
     folder = out or Path("work_dirs") / "cost" / f"{cell.bench_name}-{cell.setting}"
 
-    from rs_adapt.engine.cost_table import compare_costs
-    from rs_adapt.report.cost import cost_content, cost_notes, cost_table, cost_title
-    from rs_adapt.report.cost_files import check_cost_folder, write_cost_files
+    from rs_adapt.cost.measure import compare_costs
+    from rs_adapt.cost.table import cost_content, cost_notes, cost_table, cost_title
+    from rs_adapt.cost.write import check_cost_folder, write_cost_files
 
     check_cost_folder(folder, overwrite=overwrite)
     with preparing(error_console()) as on_progress:

@@ -26,9 +26,9 @@ def doctor(
 
     $ rs-adapt doctor --json --no-training
     """
+    from rs_adapt.audit.doctor import examine
     from rs_adapt.commands.console import error_console, result_console
     from rs_adapt.config import paths
-    from rs_adapt.engine.doctor import examine
 
     errors = error_console()
     with errors.status("") as status:

@@ -10,6 +10,7 @@ import typer
 
 from rs_adapt.commands import options
 from rs_adapt.errors import ConfigError
+from rs_adapt.runs.files import EVAL_DIR
 
 
 class Split(StrEnum):
@@ -49,8 +50,8 @@ def evaluate(
     """
     from rs_adapt.commands.console import error_console, preparing, print_result, result_console
     from rs_adapt.config import resolve_cell
-    from rs_adapt.engine.checkpoint import recompose
-    from rs_adapt.report.evaluation import score_checkpoint
+    from rs_adapt.inference.checkpoint import recompose
+    from rs_adapt.inference.evaluation import score_checkpoint
 
     if direction and not bench:
         raise ConfigError(f"--direction {direction} needs --bench too, such as --bench loveda-da --direction u2r.")
@@ -62,7 +63,7 @@ def evaluate(
         precision=precision,
     )
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    target = out or folder / "eval" / f"{cfg.bench.name}-{split.value}"
+    target = out or folder / EVAL_DIR / f"{cfg.bench.name}-{split.value}"
     with preparing(error_console()) as on_progress:
         result = score_checkpoint(
             cfg, folder, split=split.value, out_dir=target, overlays=overlays, device=device, on_progress=on_progress

@@ -51,9 +51,9 @@ def export(
     $ rs-adapt export RUN --format mmseg --out released
     """
     from rs_adapt.commands.console import grouped, shown_path
-    from rs_adapt.engine.checkpoint import recompose
-    from rs_adapt.engine.export import export_merged, export_pack
-    from rs_adapt.engine.export_model import export_model
+    from rs_adapt.exchange.export import export_merged, export_pack
+    from rs_adapt.exchange.model import export_model
+    from rs_adapt.inference.checkpoint import recompose
 
     folder = checkpoint if checkpoint.is_dir() or not checkpoint.exists() else checkpoint.parent
     if layout is Format.RS_ADAPT and not merge:

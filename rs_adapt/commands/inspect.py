@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rs_adapt.commands import options
+from rs_adapt.runs.files import INSPECT_DIR
 
 
 def inspect(
@@ -34,12 +35,12 @@ def inspect(
     $ rs-adapt inspect RUN --image scene.jpg --size-px 1024 --out inside
     """
     from rs_adapt.commands.console import result_console, shown_path
-    from rs_adapt.engine.checkpoint import recompose
-    from rs_adapt.report.inspection import PAGE_FILE, inspect_checkpoint
+    from rs_adapt.inference.checkpoint import recompose
+    from rs_adapt.inference.inspection.write import PAGE_FILE, inspect_checkpoint
 
     cfg = recompose(run, weights=weights, precision=precision)
     folder = run if run.is_dir() else run.parent
-    target = out or folder / "inspect" / image.stem
+    target = out or folder / INSPECT_DIR / image.stem
     numbers = inspect_checkpoint(
         cfg, folder, image, out_dir=target, size_px=size_px, overwrite=overwrite, device=device
     )

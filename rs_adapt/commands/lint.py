@@ -11,7 +11,7 @@ from rs_adapt.commands import options
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rs_adapt.audit.lint_subject import Subject
+    from rs_adapt.audit.lint.subject import Subject
 
 
 def lint(
@@ -49,7 +49,7 @@ def lint(
 
     $ rs-adapt lint work_dirs/synthetic/da/dinov2_nano-linear/earth_adapter/dacs/seed0
     """
-    from rs_adapt.audit.lint_text import rules_text
+    from rs_adapt.audit.lint.text import rules_text
 
     if rules:
         print(rules_text())
@@ -78,11 +78,11 @@ def lint(
             raise ConfigError(
                 f"{given[0]} belongs to a cell (--bench), and {path} says itself what it is: leave it out."
             )
-        from rs_adapt.audit.lint_sources import of_path
+        from rs_adapt.audit.lint.sources import of_path
 
         _report(of_path(path, data_root=data_root), data=not no_data, as_json=as_json)
         return
-    from rs_adapt.audit.lint_sources import of_cell
+    from rs_adapt.audit.lint.sources import of_cell
     from rs_adapt.config import option_texts, resolve_cell
 
     assert bench is not None
@@ -103,8 +103,8 @@ def lint(
 
 
 def _report(subject: Subject, *, data: bool, as_json: bool) -> None:
-    from rs_adapt.audit.lint import lint as run
-    from rs_adapt.audit.lint_text import as_plain, as_text
+    from rs_adapt.audit.lint.check import lint as run
+    from rs_adapt.audit.lint.text import as_plain, as_text
     from rs_adapt.commands.console import error_console, preparing
 
     with preparing(error_console()) as on_progress:

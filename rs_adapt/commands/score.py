@@ -45,7 +45,7 @@ def score(
 
     $ rs-adapt score RUN --selection best-source-val --json
     """
-    from rs_adapt.report.rescore import rescore
+    from rs_adapt.scores.rescore import rescore
 
     content = rescore(
         run,
@@ -63,7 +63,14 @@ def score(
         print(json.dumps(content, indent=2, allow_nan=False))
         return
     from rs_adapt.commands.console import result_console
-    from rs_adapt.report.score_tables import classes_table, count_line, groups_table, notes, scored_line, worst_table
+    from rs_adapt.report.comparison_tables import (
+        classes_table,
+        count_line,
+        groups_table,
+        notes,
+        scored_line,
+        worst_table,
+    )
 
     console = result_console()
     console.print(f"{run}", style="bold", soft_wrap=True, markup=False)

@@ -78,7 +78,7 @@ def show(
 
 
 def _print_cost(cfg: Config, *, title: str, as_json: bool) -> None:
-    from rs_adapt.metrics.cost import cost_of
+    from rs_adapt.engine.parameters import cost_of
 
     counts = cost_of(cfg)
     if as_json:

@@ -34,8 +34,8 @@ def submit(
     """
     from rs_adapt.commands.console import error_console, preparing, shown_path
     from rs_adapt.config.paths import downloads_dir
-    from rs_adapt.engine.checkpoint import recompose
-    from rs_adapt.report.submission import write_submission
+    from rs_adapt.inference.checkpoint import recompose
+    from rs_adapt.inference.submission import write_submission
 
     cfg = recompose(checkpoint, data_root=str(data_root) if data_root else None, weights=weights, precision=precision)
     with preparing(error_console()) as on_progress:

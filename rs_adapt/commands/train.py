@@ -187,8 +187,8 @@ def _own_lines(cfg: Any) -> list[str]:
     """Of a bench of one's own: how scenes became 8 bit, and what its labels hold before and after translation."""
     if not cfg.bench.get("own"):
         return []
-    from rs_adapt.datasets.own_scenes import read_shares
-    from rs_adapt.datasets.own_stretch import in_words, read_stretch
+    from rs_adapt.datasets.own.scenes import read_shares
+    from rs_adapt.datasets.own.stretch import in_words, read_stretch
 
     lines = [f"  {region} stretch: {in_words(told)}" for region, told in read_stretch(cfg.prepared_dir).items()]
     for region, counts in read_shares(cfg.prepared_dir).items():

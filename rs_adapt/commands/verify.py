@@ -32,8 +32,8 @@ def verify(
 
     $ rs-adapt verify RUN --against 20250404_120000.log --json
     """
-    from rs_adapt.audit.run_record import read_reference, read_run
-    from rs_adapt.audit.verification import verify_against_log, verify_against_paper
+    from rs_adapt.audit.verify.run_record import read_reference, read_run
+    from rs_adapt.audit.verify.verification import verify_against_log, verify_against_paper
     from rs_adapt.commands.console import result_console
 
     record = read_run(run)
@@ -41,11 +41,11 @@ def verify(
     paper = against == "paper"
     found = verify_against_paper(record) if paper else verify_against_log(record, read_reference(Path(against)))
     if as_json:
-        from rs_adapt.report.verification import plain
+        from rs_adapt.audit.verify.tables import plain
 
         print(json.dumps(plain(found.to_dict()), indent=2, allow_nan=False))
     else:
-        from rs_adapt.report.verification import lines_of
+        from rs_adapt.audit.verify.tables import lines_of
 
         console = result_console()
         for line in lines_of(found):

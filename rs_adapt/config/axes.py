@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config import methods, own_bench
+from rs_adapt.config import methods
+from rs_adapt.config.own import bench as own_bench
 from rs_adapt.config.paths import configs_dir
 from rs_adapt.errors import ConfigError, UnknownName
 

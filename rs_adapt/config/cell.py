@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from rs_adapt.config import axes, own_bench
+from rs_adapt.config import axes
+from rs_adapt.config.own import bench as own_bench
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 
 if TYPE_CHECKING:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 PACKAGE_DIR = Path(__file__).resolve().parents[1]
 # What `rs-adapt sweep` keeps in the folder of a run: the cell's state, what its process printed, and its lock.
-SWEEP_RECORD, SWEEP_LOG, SWEEP_LOCK = "sweep_cell.json", "sweep.log", "sweep.lock"
 
 
 def _shipped(in_wheel: str, in_checkout: str) -> Path:

@@ -18,8 +18,8 @@ from torch import Tensor
 from rs_adapt.config import Cell, compose
 from rs_adapt.engine.build import OnProgress, build_model
 from rs_adapt.engine.optim import autocast
+from rs_adapt.engine.parameters import build_on_meta
 from rs_adapt.errors import ConfigError, NonFiniteLoss
-from rs_adapt.metrics.cost import build_on_meta
 from rs_adapt.registry import load_libraries
 
 # The backbone as it is with the head alone in training: what every method is compared to.

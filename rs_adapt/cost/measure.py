@@ -12,13 +12,13 @@ import torch
 from mmengine.device import get_device
 
 from rs_adapt.config import Cell
+from rs_adapt.cost.candidates import REFERENCE, Candidate, blaming, build_candidates, compose_methods
+from rs_adapt.cost.memory import iteration_bytes, meaning
+from rs_adapt.cost.timing import Job, take_turns
 from rs_adapt.engine.build import OnProgress, choose_device
-from rs_adapt.engine.cost_candidates import REFERENCE, Candidate, blaming, build_candidates, compose_methods
+from rs_adapt.engine.environment import environment
 from rs_adapt.engine.pack import save_pack
-from rs_adapt.engine.run_folder import environment
 from rs_adapt.engine.state import seed_iteration
-from rs_adapt.metrics.memory import iteration_bytes, meaning
-from rs_adapt.metrics.timing import Job, take_turns
 from rs_adapt.registry import quiet_libraries
 
 
@@ -31,7 +31,7 @@ class MethodCost:
         backbone_parameters: Trainable numbers in the backbone: the adapter's, or all of it.
         head_parameters: Trainable numbers in the head.
         pack_bytes: Size of the adapter pack's file of tensors.
-        memory_bytes: Of a training iteration, see `rs_adapt.metrics.memory.meaning`.
+        memory_bytes: Of a training iteration, see `rs_adapt.cost.memory.meaning`.
         train_s: Seconds of a training iteration, by round.
         infer_s: Seconds of a prediction of the same crops, by round.
     """

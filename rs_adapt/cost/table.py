@@ -12,8 +12,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from rs_adapt.engine.cost_table import Comparison, MethodCost
-from rs_adapt.metrics.pareto import non_dominated
+from rs_adapt.cost.measure import Comparison, MethodCost
+from rs_adapt.cost.pareto import non_dominated
 
 # Columns that are compared to the reference, with the title for a person.
 _COMPARED = {

@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.engine.run_folder import write_json
+from rs_adapt.cost.plot import draw_costs
+from rs_adapt.cost.table import cost_csv, cost_markdown, cost_title
 from rs_adapt.errors import ConfigError, RunExists
-from rs_adapt.report.cost import cost_csv, cost_markdown, cost_title
-from rs_adapt.report.cost_plot import draw_costs
+from rs_adapt.files import write_json
 
 # The JSON last: where it is, the others are.
 FILES = ("cost.csv", "cost.md", "cost.png", "cost.json")

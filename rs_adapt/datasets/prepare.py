@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt.datasets.alone import alone
-from rs_adapt.datasets.own_scenes import make_from_scenes, scene_files
+from rs_adapt.datasets.own.scenes import make_from_scenes, scene_files
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 
 MARKER = "prepared.json"
@@ -38,7 +38,7 @@ def ensure_prepared(
     Args:
         prepare: the bench's `prepare` facts; `kind` is "synthetic" (`seed`, `scenes`, `size_px`, `stride_px`), "images"
             (`image_dir`, `label_dir`, `image_suffix`, `label_suffix`, `regions`, `crops`, `val_crops`, `stride_px`,
-            `how_to_get`) or "scenes" (see `rs_adapt.config.own_bench`).
+            `how_to_get`) or "scenes" (see `rs_adapt.config.own.bench`).
         bench: the `bench` facts: `tile_px`, `classes`, `reduce_zero_label`, `ignore_index`.
         data_root: where raw images lie; only read.
         out_dir: the folder to make.

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.config import axes, own_bench, paths
+from rs_adapt.config import axes, paths
 from rs_adapt.config.cell import SETTINGS, bench_families
+from rs_adapt.config.own import bench as own_bench
 from rs_adapt.datasets.checks import allowed_values
 from rs_adapt.datasets.manifest import load_manifest, manifest_names
 from rs_adapt.datasets.originals import Layout, layout_names, load_layout

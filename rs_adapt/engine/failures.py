@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from rs_adapt.engine.state import STATE_FILE
 from rs_adapt.errors import RsAdaptError, RunFailed
+from rs_adapt.runs.files import STATE_FILE
 
 _WORKER = "in DataLoader worker process"
 

@@ -13,15 +13,14 @@ from torch import nn
 
 from rs_adapt.engine.build import build_loader
 from rs_adapt.engine.evaluate import evaluate
-from rs_adapt.engine.metrics_hook import read_metrics
-from rs_adapt.engine.pack import TENSORS_FILE
 from rs_adapt.engine.per_image import per_image_of
-from rs_adapt.engine.run_folder import CONFUSIONS_DIR, PACKS_DIR
-from rs_adapt.engine.selection import Choice, choose
 from rs_adapt.engine.selection_hook import pack_dir, val_confusions
 from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.errors import CheckpointMismatch
-from rs_adapt.metrics.per_image import PerImage
+from rs_adapt.runs.files import CONFUSIONS_DIR, PACKS_DIR, TENSORS_FILE
+from rs_adapt.runs.metrics import read_metrics
+from rs_adapt.runs.selection import Choice, choose
+from rs_adapt.scores.per_image import PerImage
 
 
 @dataclass(frozen=True, kw_only=True)

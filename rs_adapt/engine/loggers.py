@@ -13,9 +13,9 @@ from mmengine.hooks import Hook
 from mmengine.registry import VISBACKENDS
 
 from rs_adapt.engine.metrics_hook import MetricsHook
-from rs_adapt.engine.run_folder import CELL_FILE
-from rs_adapt.engine.selection import is_evaluation
 from rs_adapt.errors import ConfigError, UnknownName
+from rs_adapt.runs.files import CELL_FILE
+from rs_adapt.runs.selection import is_evaluation
 
 NONE = "none"
 # The package of each, which is also what it is imported as.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +13,11 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
 from rs_adapt.engine.parts import unwrapped
-from rs_adapt.engine.selection import is_evaluation
 from rs_adapt.registry import HOOKS
+from rs_adapt.runs.files import METRICS_FILE
+from rs_adapt.runs.metrics import evaluation_line, finite, read_metrics
 
-METRICS_FILE = "metrics.jsonl"
-# What an evaluation looks at besides the target's labelled tiles.
-_PANELS = ("source_val", "label_free")
 _SHARE_DIGITS = 5
-
-
-def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
-    """All lines of a run's `metrics.jsonl`, oldest first; empty if there is none."""
-    path = run_dir / METRICS_FILE
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-
-
-def evaluated_iterations(run_dir: Path) -> set[int]:
-    """Iterations at which a run has been evaluated."""
-    return {line["iter"] for line in read_metrics(run_dir) if is_evaluation(line)}
-
-
-def evaluation_line(iteration: int, metrics: Mapping[str, float]) -> dict[str, Any]:
-    """The line of an evaluation: scores of the target at the top, what else was looked at in tables of its name."""
-    line: dict[str, Any] = {"iter": iteration}
-    for name, value in metrics.items():
-        panel, _, rest = name.partition("/")
-        table, name = (line.setdefault(panel, {}), rest) if panel in _PANELS else (line, name)
-        # A class may have any name, a slash in it too.
-        key, _, inner = name.partition("/")
-        if inner:
-            table.setdefault(key, {})[inner] = value
-        else:
-            table[key] = value
-    return dict(_finite(line))
 
 
 @HOOKS.register_module()
@@ -157,17 +128,10 @@ class MetricsHook(Hook):  # type: ignore[misc]
     def _write(self, runner: Any, line: dict[str, Any]) -> None:
         if not is_main_process():
             return
-        self.last_line = _finite(line)
+        self.last_line = finite(line)
         with (Path(runner.work_dir) / METRICS_FILE).open("a") as file:
             file.write(json.dumps(self.last_line) + "\n")
 
 
 def _by_class(classes: Sequence[str], shares: Sequence[float]) -> dict[str, float]:
     return {name: round(share, _SHARE_DIGITS) for name, share in zip(classes, shares, strict=True)}
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN: an absent class's IoU becomes null."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,12 +11,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from rs_adapt.backbones.weights import file_sha256
-from rs_adapt.engine.run_folder import write_json
 from rs_adapt.engine.state import load_trained_tensors, trained_tensors
 from rs_adapt.errors import CheckpointMismatch
+from rs_adapt.files import write_json
+from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, TENSORS_FILE
 
-TENSORS_FILE = "adapter.safetensors"
-MANIFEST_FILE = "manifest.json"
 FORMAT = 1
 
 
@@ -81,7 +80,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} does not exist, so it holds no adapter pack. Name a run folder, or a folder with a pack."
         )
     if not path.is_file():
-        unfinished = (folder / "cell.json").is_file()
+        unfinished = (folder / CELL_FILE).is_file()
         hint = " The run is not finished; continue it with --resume." if unfinished else ""
         raise CheckpointMismatch(f"{folder} holds no adapter pack: {MANIFEST_FILE} is missing.{hint}")
     try:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rs_adapt.datasets.places import places_of, region_of
 from rs_adapt.engine.build import Split, loader_settings
-from rs_adapt.metrics.per_image import PerImage
+from rs_adapt.scores.per_image import PerImage
 
 
 def per_image_of(

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from rs_adapt.datasets.own_stretch import STRETCH_FILE, read_stretch
+from rs_adapt.datasets.own.stretch import STRETCH_FILE, read_stretch
+from rs_adapt.engine.environment import environment
 from rs_adapt.engine.final_scores import Selections
 from rs_adapt.engine.pack import save_pack, write_manifest
-from rs_adapt.engine.run_folder import environment
 from rs_adapt.metrics import scores_of
-from rs_adapt.metrics.class_sets import ClassSet, class_set
-from rs_adapt.metrics.intervals import interval_facts
+from rs_adapt.scores.class_sets import ClassSet, class_set
+from rs_adapt.scores.intervals import interval_facts
 
 # What of a result a pack's manifest repeats.
 MANIFEST_METRICS = (

@@ -20,8 +20,8 @@ from mmengine.runner import Runner
 from torch import nn
 
 from rs_adapt.engine.data_parallel import DataParallel
+from rs_adapt.runs.files import LOG_FILE
 
-LOG_FILE = "train.log"
 # One byte of memory that forked processes share.
 _stay = mmap.mmap(-1, 1)
 

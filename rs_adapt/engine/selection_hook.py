@@ -10,13 +10,13 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
 from rs_adapt.engine.loops import evaluated_weights
-from rs_adapt.engine.metrics_hook import evaluation_line, read_metrics
 from rs_adapt.engine.pack import write_tensors
 from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.per_image import per_image_of
-from rs_adapt.engine.run_folder import PACKS_DIR
-from rs_adapt.engine.selection import choose
 from rs_adapt.registry import HOOKS
+from rs_adapt.runs.files import PACKS_DIR
+from rs_adapt.runs.metrics import evaluation_line, read_metrics
+from rs_adapt.runs.selection import choose
 
 
 def pack_dir(run_dir: Path, iteration: int) -> Path:

@@ -16,8 +16,6 @@ from rs_adapt.engine.parts import unwrapped
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.processes import seed_draws
 
-STATE_FILE = "state.pth"
-
 
 def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
     """What a model's state dict holds besides frozen parameters: adapter, head, running statistics, teacher."""

@@ -7,10 +7,11 @@ from typing import Any
 
 from mmengine.hooks import Hook
 
-from rs_adapt.engine.metrics_hook import evaluated_iterations
-from rs_adapt.engine.state import STATE_FILE, load_state, save_state, seed_iteration
+from rs_adapt.engine.state import load_state, save_state, seed_iteration
 from rs_adapt.processes import any_of, first_alone
 from rs_adapt.registry import HOOKS
+from rs_adapt.runs.files import STATE_FILE
+from rs_adapt.runs.metrics import evaluated_iterations
 
 
 class Interrupted(Exception):

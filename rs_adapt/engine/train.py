@@ -21,21 +21,24 @@ from rs_adapt.engine.build import (
     choose_device,
     prepare_data,
 )
+from rs_adapt.engine.environment import environment
 from rs_adapt.engine.failures import explained
 from rs_adapt.engine.final_scores import score_selections, tidy
 from rs_adapt.engine.loggers import LoggersHook
-from rs_adapt.engine.metrics_hook import read_metrics
+from rs_adapt.engine.parameters import build_on_meta, count_parameters
 from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.engine.results import make_manifest, make_result, save_packs
-from rs_adapt.engine.run_folder import RESULT_FILE, check_run_folder, environment, open_run_folder, write_json
-from rs_adapt.engine.runner import LOG_FILE, CellRunner, loaders_stay
-from rs_adapt.engine.state import STATE_FILE, save_state
+from rs_adapt.engine.runner import CellRunner, loaders_stay
+from rs_adapt.engine.state import save_state
 from rs_adapt.engine.state_hook import Interrupted, StateHook
 from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
-from rs_adapt.metrics.class_sets import class_set
-from rs_adapt.metrics.cost import build_on_meta, count_parameters
+from rs_adapt.files import write_json
 from rs_adapt.processes import first_alone, local_batch, part, place, together
 from rs_adapt.registry import load_libraries, quiet_libraries
+from rs_adapt.runs.files import LOG_FILE, RESULT_FILE, STATE_FILE
+from rs_adapt.runs.folder import check_run_folder, open_run_folder
+from rs_adapt.runs.metrics import read_metrics
+from rs_adapt.scores.class_sets import class_set
 from rs_adapt.signals import handled
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from safetensors.torch import save_file
 
 from rs_adapt.backbones.weights import file_sha256, tensors_sha256
-from rs_adapt.engine.checkpoint import load_model
-from rs_adapt.engine.pack import MANIFEST_FILE, TENSORS_FILE, read_manifest, save_pack
-from rs_adapt.engine.whole_folder import check_free, written
+from rs_adapt.engine.pack import read_manifest, save_pack
 from rs_adapt.errors import ConfigError
+from rs_adapt.files import check_free, written
+from rs_adapt.inference.checkpoint import load_model
+from rs_adapt.runs.files import MANIFEST_FILE, TENSORS_FILE
 
 BACKBONE_FILE = "backbone.safetensors"
 _BOOKKEEPING = ("format", "tensors")

@@ -19,17 +19,17 @@ from rs_adapt.config import overrides
 from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
 from rs_adapt.engine.build import build_model, choose_device
-from rs_adapt.engine.checkpoint import refused_keys
+from rs_adapt.engine.environment import environment
 from rs_adapt.engine.pack import save_pack
-from rs_adapt.engine.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
-from rs_adapt.engine.released_file import ReleasedFile, check_tensors, read_released
+from rs_adapt.engine.parameters import build_on_meta
 from rs_adapt.engine.results import MANIFEST_METRICS, make_manifest
-from rs_adapt.engine.run_folder import environment
 from rs_adapt.engine.state import load_trained_tensors
-from rs_adapt.engine.whole_folder import check_free, written
 from rs_adapt.errors import CheckpointMismatch, ConfigError
+from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
+from rs_adapt.exchange.released_file import ReleasedFile, check_tensors, read_released
+from rs_adapt.files import check_free, written
 from rs_adapt.heads.mask2former_names import convert_mmdet_names, mmdet_settings
-from rs_adapt.metrics.cost import build_on_meta
+from rs_adapt.inference.checkpoint import refused_keys
 from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
 
 _ADAPTER, _HEAD = "model.backbone.adapter.", "model.decode_head."

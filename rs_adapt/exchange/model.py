@@ -11,11 +11,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rs_adapt.backbones.conversion import restored
-from rs_adapt.engine.checkpoint import load_model
-from rs_adapt.engine.export import merge_adapter
 from rs_adapt.engine.pack import read_manifest
-from rs_adapt.engine.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
-from rs_adapt.engine.whole_folder import check_free, written
+from rs_adapt.exchange.export import merge_adapter
+from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
+from rs_adapt.files import check_free, written
+from rs_adapt.inference.checkpoint import load_model
 
 MMSEG_FILE = "mmseg.pth"
 SAFETENSORS_FILE = "model.safetensors"

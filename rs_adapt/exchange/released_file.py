@@ -12,8 +12,8 @@ from torch import Tensor
 from rs_adapt.adapters import Adapter
 from rs_adapt.backbones.reading import read_tensors
 from rs_adapt.backbones.renaming import pattern
-from rs_adapt.engine.reference import BACKBONE, HEAD
 from rs_adapt.errors import CheckpointMismatch
+from rs_adapt.exchange.reference import BACKBONE, HEAD
 from rs_adapt.registry import MODELS
 
 # What training alone needs: the averaged copy of a teacher, and the normalisation, which the configuration has.

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.config import axes, overrides, own_bench
+from rs_adapt.config import axes, overrides
 from rs_adapt.config.cell import DEFAULT_PROTOCOL, Cell
 from rs_adapt.config.compose import compose
+from rs_adapt.config.own import bench as own_bench
 from rs_adapt.engine.build import build_model, choose_device
 from rs_adapt.engine.pack import load_pack, read_manifest
-from rs_adapt.engine.run_folder import CELL_FILE, PACKS_DIR
 from rs_adapt.errors import CheckpointMismatch, ConfigError, UnknownName
 from rs_adapt.registry import load_libraries, quiet_libraries
+from rs_adapt.runs.files import CELL_FILE, PACKS_DIR
 
 # What a manifest's override may not touch: names of code, and folders that preparation writes to.
 _REFUSED_KEYS = {"type", "imports", "custom_imports", "default_scope", "prepared_dir"}

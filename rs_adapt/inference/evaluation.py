@@ -8,18 +8,20 @@ from typing import Any
 
 from rs_adapt.config.paths import home
 from rs_adapt.engine.build import OnProgress, Split, build_loader, prepare_data
-from rs_adapt.engine.checkpoint import load_model
+from rs_adapt.engine.environment import environment
 from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.pack import read_manifest
 from rs_adapt.engine.per_image import per_image_of
 from rs_adapt.engine.results import protocol_facts, scores_dict
-from rs_adapt.engine.run_folder import environment, write_json
 from rs_adapt.errors import ConfigError
-from rs_adapt.metrics.class_sets import class_set
-from rs_adapt.metrics.intervals import interval_facts
+from rs_adapt.files import write_json
+from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.registry import quiet_libraries
-from rs_adapt.report.confusion import draw_confusion, write_confusion_csv
-from rs_adapt.report.overlays import save_overlay
+from rs_adapt.render.confusion_plot import draw_confusion, write_confusion_csv
+from rs_adapt.render.overlays import save_overlay
+from rs_adapt.runs.files import RESULT_FILE
+from rs_adapt.scores.class_sets import class_set
+from rs_adapt.scores.intervals import interval_facts
 
 CONFUSIONS_FILE = "confusions.npz"
 
@@ -118,13 +120,13 @@ def _score(
     draw_confusion(
         out_dir / "confusion.png", matrix, classes, f"{cfg.bench.title}, {result['protocol']['report_split']}"
     )
-    write_json(out_dir / "result.json", result)
+    write_json(out_dir / RESULT_FILE, result)
     return result
 
 
 def _require_trained_stretch(cfg: Any, manifest: dict[str, Any], split: Split) -> None:
     """Of the bench of one's own that a pack was trained on: tiles are as bright as they were then."""
-    from rs_adapt.datasets.own_stretch import read_stretch, require_same
+    from rs_adapt.datasets.own.stretch import read_stretch, require_same
 
     own, trained = cfg.bench.get("own"), manifest.get("stretch")
     if not own or not trained or own.to_dict() != manifest["own_bench"]:

@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image
 
 from rs_adapt.datasets.manifest import load_manifest
-from rs_adapt.engine.checkpoint import load_model
 from rs_adapt.engine.optim import autocast
 from rs_adapt.errors import ConfigError, DataError, DataNotFound, RunExists
+from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.registry import quiet_libraries
 
 _FAMILIES = ("loveda", "loveda_1024")

@@ -11,8 +11,8 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
-from rs_adapt.metrics.class_sets import class_set
 from rs_adapt.registry import METRICS
+from rs_adapt.scores.class_sets import class_set
 
 
 def confusion_matrix(truth: Tensor, prediction: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:

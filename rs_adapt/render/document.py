@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rs_adapt.report.tables import number
-
 STAR = "* chosen with target labels, so not a result of adaptation."
 
 
@@ -113,3 +111,8 @@ def spelled(name: str) -> str:
 def listed(words: Sequence[str]) -> str:
     """Words with commas, and an `and` before the last."""
     return " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else "".join(words)
+
+
+def number(value: float | None) -> str:
+    """Two decimals, or a dash where there is no value."""
+    return "-" if value is None else f"{value:.2f}"

@@ -6,9 +6,9 @@ import base64
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from rs_adapt.report.report_parts import Cell, Figure, Grid, Part
-from rs_adapt.report.report_style import SCRIPT, STYLE
-from rs_adapt.report.svg_plots import COLOURS
+from rs_adapt.render.document import Cell, Figure, Grid, Part
+from rs_adapt.render.style import SCRIPT, STYLE
+from rs_adapt.render.svg import COLOURS
 
 # Whatever a file of a run says, the page loads nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"

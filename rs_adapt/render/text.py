@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from rs_adapt.report.report_parts import Cell, Grid, Part
+from rs_adapt.render.document import Cell, Grid, Part
 
 _TEX = {
     "\\": r"\textbackslash{}",

@@ -7,8 +7,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from rs_adapt.metrics.units import PLURAL
-from rs_adapt.report.tables import number
+from rs_adapt.render.document import number
+from rs_adapt.scores.units import PLURAL
 
 
 def classes_table(content: dict[str, Any]) -> Table:

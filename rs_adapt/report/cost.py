@@ -7,14 +7,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from rs_adapt.metrics.pareto import non_dominated
-from rs_adapt.report.collect import Run
-from rs_adapt.report.report_parts import Cell, Figure, Grid, Part, listed, score, text
-from rs_adapt.report.report_scores import Labels, Rankings
-from rs_adapt.report.run_scores import Column, Group
-from rs_adapt.report.svg_plots import Spot, spot_plot
-
-PACK_FILE = "adapter.safetensors"
+from rs_adapt.cost.pareto import non_dominated
+from rs_adapt.render.document import Cell, Figure, Grid, Part, listed, score, text
+from rs_adapt.render.svg import Spot, spot_plot
+from rs_adapt.report.score_tables import Labels, Rankings
+from rs_adapt.runs.collect import Run
+from rs_adapt.runs.files import TENSORS_FILE
+from rs_adapt.scores.groups import Column, Group
 
 
 def cost_part(rankings: Rankings, labels: Labels) -> Part:
@@ -67,7 +66,7 @@ def trained_in_backbone(parameters: Mapping[str, Any]) -> int | None:
 
 def pack_bytes(run: Run) -> int | None:
     """Size of the adapter pack; None where it is gone."""
-    file = Path(run.folder) / PACK_FILE
+    file = Path(run.folder) / TENSORS_FILE
     return file.stat().st_size if file.is_file() else None
 
 

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.metrics.intervals import bootstrap
-from rs_adapt.metrics.units import units_of
-from rs_adapt.report.collect import Collection, Run, told_failure
-from rs_adapt.report.report_cost import pack_bytes, trained_in_backbone
-from rs_adapt.report.report_runs import revision, shown
-from rs_adapt.report.rescore import pair
-from rs_adapt.report.run_files import AXES
-from rs_adapt.report.run_scores import RunScore, Scores
-from rs_adapt.report.stored_scores import SELECTIONS
+from rs_adapt.report.cost import pack_bytes, trained_in_backbone
+from rs_adapt.report.run_tables import revision, shown
+from rs_adapt.runs.collect import Collection, Run, told_failure
+from rs_adapt.runs.read import AXES
+from rs_adapt.scores.groups import RunScore, Scores
+from rs_adapt.scores.intervals import bootstrap
+from rs_adapt.scores.rescore import pair
+from rs_adapt.scores.stored import SELECTIONS
+from rs_adapt.scores.units import units_of
 
 
 def run_rows(collection: Collection, scores: Scores, base: Path) -> list[dict[str, Any]]:

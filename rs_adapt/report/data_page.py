@@ -14,9 +14,9 @@ from PIL import Image
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
 from rs_adapt.datasets.tile_statistics import Array, Progress, SetStatistics, read_tile, set_statistics
 from rs_adapt.errors import ConfigError, DataNotFound, RunExists
+from rs_adapt.render.overlays import colour_map
+from rs_adapt.render.pictures_page import Picture, Section, Table, render_page
 from rs_adapt.report.data_plots import draw_overview, histogram_png, share_png
-from rs_adapt.report.inspection_page import Picture, Section, Table, render_page
-from rs_adapt.report.overlays import colour_map
 
 PAGE_FILE = "index.html"
 PICTURE_FILE = "overview.png"

@@ -11,20 +11,20 @@ from typing import Any
 from rs_adapt import __version__
 from rs_adapt.config import axes
 from rs_adapt.errors import ConfigError, RunExists, UnknownName
-from rs_adapt.report.collect import collect
-from rs_adapt.report.published_beside import check_against, published_part, published_rows
-from rs_adapt.report.report_cost import cost_part
-from rs_adapt.report.report_csv import render_csv, run_rows
-from rs_adapt.report.report_html import GENERATOR, render_html
-from rs_adapt.report.report_panels import panels_part
-from rs_adapt.report.report_parts import Part
-from rs_adapt.report.report_runs import failures_part, runs_part, summary_part
-from rs_adapt.report.report_scores import Labels, Rankings, classes_part, matrix_part, rank_columns, selections_part
-from rs_adapt.report.report_text import render_latex, render_markdown
-from rs_adapt.report.report_training import confusion_part, curves_part, health_part
-from rs_adapt.report.rescore import plain
-from rs_adapt.report.run_scores import score_runs
-from rs_adapt.report.stored_scores import SELECTIONS
+from rs_adapt.render.document import Part
+from rs_adapt.render.html import GENERATOR, render_html
+from rs_adapt.render.text import render_latex, render_markdown
+from rs_adapt.report.cost import cost_part
+from rs_adapt.report.csv import render_csv, run_rows
+from rs_adapt.report.panels import panels_part
+from rs_adapt.report.published import check_against, published_part, published_rows
+from rs_adapt.report.run_tables import failures_part, runs_part, summary_part
+from rs_adapt.report.score_tables import Labels, Rankings, classes_part, matrix_part, rank_columns, selections_part
+from rs_adapt.report.training import confusion_part, curves_part, health_part
+from rs_adapt.runs.collect import collect
+from rs_adapt.scores.groups import score_runs
+from rs_adapt.scores.rescore import plain
+from rs_adapt.scores.stored import SELECTIONS
 
 FILES = ("index.html", "report.md", "report.tex", "results.csv")
 
@@ -145,7 +145,7 @@ def write_report(report: Report, out: Path, *, overwrite: bool = False) -> list[
         RunExists: The folder holds something else.
         ConfigError: The place cannot be written to.
     """
-    from rs_adapt.engine.whole_folder import written
+    from rs_adapt.files import written
 
     check_out(out, overwrite=overwrite)
 

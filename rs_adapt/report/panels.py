@@ -12,11 +12,12 @@ import numpy as np
 from PIL import Image
 
 from rs_adapt.errors import RsAdaptError, ScoresError
-from rs_adapt.metrics.resampling import miou_of
-from rs_adapt.report.comparison import aligned
-from rs_adapt.report.report_parts import Figure, Part
-from rs_adapt.report.report_scores import Labels, Rankings
-from rs_adapt.report.run_scores import Group, RunScore
+from rs_adapt.render.document import Figure, Part
+from rs_adapt.report.score_tables import Labels, Rankings
+from rs_adapt.runs.files import EVAL_DIR, RESULT_FILE
+from rs_adapt.scores.comparison import aligned
+from rs_adapt.scores.groups import Group, RunScore
+from rs_adapt.scores.resampling import miou_of
 
 Array = np.ndarray[Any, Any]
 # Of one group, so that a page of many stays one that a browser opens.
@@ -120,10 +121,10 @@ def predicted_tiles(pack: Path, tiles: Sequence[str], *, device: str) -> dict[st
 
     from rs_adapt.datasets.places import places_of
     from rs_adapt.engine.build import build_loader, prepare_data
-    from rs_adapt.engine.checkpoint import load_model, recompose
     from rs_adapt.engine.evaluate import evaluate
+    from rs_adapt.inference.checkpoint import load_model, recompose
     from rs_adapt.registry import quiet_libraries
-    from rs_adapt.report.overlays import overlay_of_sample
+    from rs_adapt.render.overlays import overlay_of_sample
 
     with quiet_libraries():
         cfg = recompose(pack)
@@ -165,7 +166,7 @@ def _stored(group: Group) -> list[Figure]:
         by_stem = {name.rpartition("/")[2]: value for name, value in own.items()}
         files = [
             file
-            for folder in sorted((score.run.folder / "eval").glob("*/overlays"))
+            for folder in sorted((score.run.folder / EVAL_DIR).glob("*/overlays"))
             if _split_of(folder.parent) == group.column.split
             for file in sorted(folder.glob("*.png"))
         ]
@@ -204,7 +205,7 @@ def _by_tile(score: RunScore) -> dict[str, float]:
 
 def _split_of(folder: Path) -> str | None:
     try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        result = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
         return str(result["protocol"]["report_split"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rs_adapt.audit import published
+from rs_adapt.audit.verify import published
 from rs_adapt.errors import ConfigError
-from rs_adapt.report.report_parts import Cell, Grid, Part, score, spelled, text
-from rs_adapt.report.report_scores import Labels, seeds
-from rs_adapt.report.run_scores import Group
+from rs_adapt.render.document import Cell, Grid, Part, score, spelled, text
+from rs_adapt.report.score_tables import Labels, seeds
+from rs_adapt.scores.groups import Group
 
 AGAINST = ("paper",)
 

@@ -7,6 +7,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from rs_adapt.render.document import number
+
 
 def result_table(result: dict[str, Any]) -> Table:
     """Per-class IoU and accuracy in percent, with mIoU, mAcc and aAcc below.
@@ -84,8 +86,3 @@ def oracle_line(result: dict[str, Any]) -> str | None:
 def _classes(protocol: dict[str, Any]) -> str:
     scored = protocol["classes_scored"]
     return f"all {len(scored)} classes" if protocol["classes"] == "all" else f"classes {', '.join(scored)}"
-
-
-def number(value: float | None) -> str:
-    """Two decimals, or a dash where there is no value."""
-    return "-" if value is None else f"{value:.2f}"

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from rs_adapt.engine.metrics_hook import read_metrics
-from rs_adapt.report.confusion import draw_confusion, write_confusion_csv
-from rs_adapt.report.curves import draw_curves
-from rs_adapt.report.health import draw_health
+from rs_adapt.render.confusion_plot import draw_confusion, write_confusion_csv
+from rs_adapt.render.curves import draw_curves
+from rs_adapt.render.health_plot import draw_health
+from rs_adapt.runs.metrics import read_metrics
 
 
 def write_run_pictures(

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rs_adapt.report.collect import NOT_BEGUN, Collection, Damaged, Run, told_failure
-from rs_adapt.report.report_parts import Cell, Grid, Part, spelled, text
-from rs_adapt.report.report_scores import SETTINGS, Labels
-from rs_adapt.report.run_scores import Group, commits
+from rs_adapt.render.document import Cell, Grid, Part, spelled, text
+from rs_adapt.report.score_tables import SETTINGS, Labels
+from rs_adapt.runs.collect import NOT_BEGUN, Collection, Damaged, Run, told_failure
+from rs_adapt.scores.groups import Group, commits
 
 _LIBRARIES = ("torch", "onedl-mmsegmentation", "transformers")
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from statistics import mean
 
-from rs_adapt.metrics.intervals import LEVEL, Interval
-from rs_adapt.report.ranking import SHORT_RULE, Ranking, rank, rule
-from rs_adapt.report.report_parts import STAR, Cell, Grid, Part, score, spelled, text
-from rs_adapt.report.run_scores import Column, Group, Row
-from rs_adapt.report.stored_scores import SELECTIONS
+from rs_adapt.render.document import STAR, Cell, Grid, Part, score, spelled, text
+from rs_adapt.scores.groups import Column, Group, Row
+from rs_adapt.scores.intervals import LEVEL, Interval
+from rs_adapt.scores.ranking import SHORT_RULE, Ranking, rank, rule
+from rs_adapt.scores.stored import SELECTIONS
 
 SETTINGS = {
     "da": "Adaptation (da): labelled source, unlabelled target images",

@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from rs_adapt.report.report_parts import Grid
-from rs_adapt.report.run_report import Report
+from rs_adapt.render.document import Grid
+from rs_adapt.report.make import Report
 
 
 def matrix_tables(report: Report) -> Iterator[Table]:

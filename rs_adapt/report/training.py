@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
-from rs_adapt.report.collect import Run
-from rs_adapt.report.health import alarm_spans
-from rs_adapt.report.report_parts import Cell, Figure, Grid, Part, score, text
-from rs_adapt.report.report_scores import Labels
-from rs_adapt.report.run_scores import Group, confusion_of
-from rs_adapt.report.svg_plots import Series, line_plot
+from rs_adapt.render.document import Cell, Figure, Grid, Part, score, text
+from rs_adapt.render.health_plot import alarm_spans
+from rs_adapt.render.svg import Series, line_plot
+from rs_adapt.report.score_tables import Labels
+from rs_adapt.runs.collect import Run
+from rs_adapt.scores.groups import Group, confusion_of
 
 
 def curves_part(groups: Sequence[Group], labels: Labels) -> Part:

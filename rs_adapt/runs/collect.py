@@ -9,15 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.report.run_files import AXES, UnreadableFile, check_result, read_lines, read_table
+from rs_adapt.runs.files import (
+    CELL_FILE,
+    DIRS_OF_A_RUN,
+    LOG_FILE,
+    METRICS_FILE,
+    RESULT_FILE,
+    STATE_FILE,
+    SWEEP_CELL_FILE,
+    SWEEP_PLAN_FILE,
+)
+from rs_adapt.runs.read import AXES, UnreadableFile, check_result, read_lines, read_table
 
 # What a sweep writes: into each cell's folder, and into the folder of all.
-CELL_RECORD, SWEEP_RECORD = "sweep_cell.json", "sweep.json"
 FINISHED = "finished"
 # Of a cell that a sweep plans.
 NOT_BEGUN = "missing"
 # Folders within a run that hold no runs.
-_PARTS_OF_A_RUN = {"eval", "packs", "confusions", "inspect", "vis_data"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +150,7 @@ def told_failure(run: Run) -> str:
     at = "" if last is None else f"; {last} iterations are in its metrics.jsonl"
     if run.status == "running":
         return f"no result.json yet{at}; its process goes on, or was killed."
-    resumable = " rs-adapt train ... --resume goes on." if (run.folder / "state.pth").is_file() else ""
+    resumable = " rs-adapt train ... --resume goes on." if (run.folder / STATE_FILE).is_file() else ""
     return f"no result.json{at}.{resumable}"
 
 
@@ -155,8 +163,8 @@ def _run_folders(places: Iterable[Path]) -> Iterator[Path]:
     for place in places:
         for root, folders, files in os.walk(place):
             folder = Path(root)
-            is_run = "cell.json" in files or CELL_RECORD in files
-            hidden = _PARTS_OF_A_RUN if is_run else set()
+            is_run = CELL_FILE in files or SWEEP_CELL_FILE in files
+            hidden = DIRS_OF_A_RUN if is_run else set()
             folders[:] = sorted(name for name in folders if name not in hidden and not name.startswith("."))
             if is_run and folder.resolve() not in seen:
                 seen.add(folder.resolve())
@@ -167,18 +175,18 @@ def _read(folder: Path) -> tuple[Run, list[Damaged]]:
     damaged: list[Damaged] = []
     sweep: dict[str, Any] = {}
     try:
-        sweep = read_table(folder / CELL_RECORD) or {}
+        sweep = read_table(folder / SWEEP_CELL_FILE) or {}
     except UnreadableFile as error:
-        damaged.append(Damaged(place=folder / CELL_RECORD, why=str(error)))
-    record = read_table(folder / "cell.json") or {}
-    result = read_table(folder / "result.json")
+        damaged.append(Damaged(place=folder / SWEEP_CELL_FILE, why=str(error)))
+    record = read_table(folder / CELL_FILE) or {}
+    result = read_table(folder / RESULT_FILE)
     if result is not None:
         check_result(result)
-    lines, lost = read_lines(folder / "metrics.jsonl", whole=result is not None)
+    lines, lost = read_lines(folder / METRICS_FILE, whole=result is not None)
     if lost:
-        damaged.append(Damaged(place=folder / "metrics.jsonl", why=lost))
+        damaged.append(Damaged(place=folder / METRICS_FILE, why=lost))
     said = sweep.get("status")
-    own_log = str(folder / "train.log") if (folder / "train.log").is_file() else ""
+    own_log = str(folder / LOG_FILE) if (folder / LOG_FILE).is_file() else ""
     known = result or record
     run = Run(
         folder=folder,
@@ -209,7 +217,7 @@ def _plans(places: Iterable[Path], damaged: list[Damaged]) -> dict[Path, Mapping
     """The cells that the sweeps of these folders plan, by folder."""
     planned: dict[Path, Mapping[str, Any]] = {}
     for place in places:
-        for file in [place / SWEEP_RECORD, *sorted(place.glob(f"*/{SWEEP_RECORD}"))]:
+        for file in [place / SWEEP_PLAN_FILE, *sorted(place.glob(f"*/{SWEEP_PLAN_FILE}"))]:
             try:
                 cells = (read_table(file) or {}).get("cells") or []
                 planned |= {file.parent / str(cell["folder"]): cell for cell in cells}

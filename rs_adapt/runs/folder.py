@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import shutil
-import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import rs_adapt
-from rs_adapt.config.paths import SWEEP_LOCK, SWEEP_LOG, SWEEP_RECORD
-from rs_adapt.engine.state import STATE_FILE
 from rs_adapt.errors import CheckpointMismatch, ConfigError, RunExists
-
-CONFIG_FILE = "config.py"
-CELL_FILE = "cell.json"
-RESULT_FILE = "result.json"
-# Packs of the checkpoints that another selection than the reported one names.
-PACKS_DIR = "packs"
-CONFUSIONS_DIR = "confusions"
-
-_PACKAGES = (
-    "torch",
-    "onedl-mmengine",
-    "onedl-mmcv",
-    "onedl-mmsegmentation",
-    "transformers",
-    "numpy",
-    "pillow",
-    "safetensors",
+from rs_adapt.files import write_json
+from rs_adapt.runs.files import (
+    CELL_FILE,
+    CONFIG_FILE,
+    RESULT_FILE,
+    STATE_FILE,
+    SWEEP_CELL_FILE,
+    SWEEP_LOCK_FILE,
+    SWEEP_LOG_FILE,
 )
+
+# Packs of the checkpoints that another selection than the reported one names.
 
 
 def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: bool) -> None:
@@ -97,7 +83,7 @@ def open_run_folder(run_dir: Path, *, cfg_text: str, record: dict[str, Any], res
 
 def _files_of_a_run(run_dir: Path) -> list[Path]:
     """What is in a folder, but for what a sweep keeps there about the cell."""
-    kept = (SWEEP_RECORD, SWEEP_LOG, SWEEP_LOCK)
+    kept = (SWEEP_CELL_FILE, SWEEP_LOG_FILE, SWEEP_LOCK_FILE)
     return [path for path in run_dir.iterdir() if path.name not in kept] if run_dir.is_dir() else []
 
 
@@ -119,49 +105,3 @@ def _check_resumable(run_dir: Path, cfg_text: str) -> None:
             f"cannot resume {run_dir}: the configuration has changed, first from `{first[0].strip()}` to "
             f"`{first[1].strip()}`. Repeat the options of the first start, or start anew with --overwrite."
         )
-
-
-def environment() -> dict[str, Any]:
-    """Versions, machine and source revision, as they go into `cell.json` and `result.json`."""
-    import torch
-
-    packages = {}
-    for name in _PACKAGES:
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return {
-        "rs_adapt": rs_adapt.__version__,
-        "python": platform.python_version(),
-        "packages": packages,
-        "device": torch.cuda.get_device_name()
-        if torch.cuda.is_available()
-        else f"CPU, {torch.get_num_threads()} threads",
-        "git": _git_revision(),
-    }
-
-
-def _git_revision() -> dict[str, Any] | None:
-    """Commit and whether files differ from it, if the package lies in a checkout of its own."""
-    root = Path(rs_adapt.__file__).parent.parent
-    if not (root / ".git").exists():
-        return None
-    try:
-        commit = _git(root, "rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(_git(root, "status", "--porcelain"))}
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _git(root: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True
-    ).stdout.strip()
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON so that the file is there complete or not at all."""
-    temporary = path.with_suffix(path.suffix + ".tmp")
-    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-    os.replace(temporary, path)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from rs_adapt.errors import ConfigError, ScoresError
-from rs_adapt.metrics.class_sets import class_set
-from rs_adapt.metrics.intervals import Difference, paired_difference
-from rs_adapt.metrics.per_image import PerImage
-from rs_adapt.metrics.resampling import iou_of, miou_of
-from rs_adapt.metrics.units import PLURAL, units_of
-from rs_adapt.report.rescore import given, pair, plain, scored_facts
-from rs_adapt.report.stored_scores import open_stored
+from rs_adapt.scores.class_sets import class_set
+from rs_adapt.scores.intervals import Difference, paired_difference
+from rs_adapt.scores.per_image import PerImage
+from rs_adapt.scores.resampling import iou_of, miou_of
+from rs_adapt.scores.rescore import given, pair, plain, scored_facts
+from rs_adapt.scores.stored import open_stored
+from rs_adapt.scores.units import PLURAL, units_of
 
 # What two comparable scores have in common.
 _SAME = ("protocol", "selection", "weights", "inference")

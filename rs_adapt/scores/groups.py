@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from rs_adapt.errors import ConfigError, RsAdaptError
-from rs_adapt.metrics.class_sets import ClassSet, class_set
-from rs_adapt.metrics.per_image import PerImage
-from rs_adapt.metrics.resampling import iou_of, miou_of
-from rs_adapt.report.collect import Damaged, Run
-from rs_adapt.report.rescore import plain
-from rs_adapt.report.stored_scores import SELECTIONS, classes_of, open_stored
+from rs_adapt.runs.collect import Damaged, Run
+from rs_adapt.scores.class_sets import ClassSet, class_set
+from rs_adapt.scores.per_image import PerImage
+from rs_adapt.scores.resampling import iou_of, miou_of
+from rs_adapt.scores.rescore import plain
+from rs_adapt.scores.stored import SELECTIONS, classes_of, open_stored
 
 UNKNOWN = "unknown"
 

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_adapt.metrics.per_image import PerImage
-from rs_adapt.metrics.resampling import CHUNK_BYTES, drawn_sums, iou_of_sums, mean_iou, miou_of, sums_of
-from rs_adapt.metrics.units import Units, units_of
+from rs_adapt.scores.per_image import PerImage
+from rs_adapt.scores.resampling import CHUNK_BYTES, drawn_sums, iou_of_sums, mean_iou, miou_of, sums_of
+from rs_adapt.scores.units import Units, units_of
 
 __all__ = [
     "Bootstrap",

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.errors import ScoresError
-from rs_adapt.metrics.intervals import ENOUGH_UNITS, LEVEL, RESAMPLES, Interval
-from rs_adapt.metrics.per_image import PerImage
-from rs_adapt.metrics.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of
-from rs_adapt.metrics.units import PLURAL, units_of
-from rs_adapt.report.comparison import aligned
-from rs_adapt.report.run_scores import Group, aligned_scores
+from rs_adapt.scores.comparison import aligned
+from rs_adapt.scores.groups import Group, aligned_scores
+from rs_adapt.scores.intervals import ENOUGH_UNITS, LEVEL, RESAMPLES, Interval
+from rs_adapt.scores.per_image import PerImage
+from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of
+from rs_adapt.scores.units import PLURAL, units_of
 
 SEED = 0
 

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.metrics.class_sets import ClassSet, class_set
-from rs_adapt.metrics.intervals import Interval, bootstrap
-from rs_adapt.metrics.resampling import iou_of, miou_of
-from rs_adapt.metrics.units import Units, units_of
-from rs_adapt.report.stored_scores import Stored, check_protocol, classes_of, open_stored, read_protocol
+from rs_adapt.scores.class_sets import ClassSet, class_set
+from rs_adapt.scores.intervals import Interval, bootstrap
+from rs_adapt.scores.resampling import iou_of, miou_of
+from rs_adapt.scores.stored import Stored, check_protocol, classes_of, open_stored, read_protocol
+from rs_adapt.scores.units import Units, units_of
 
 
 def rescore(

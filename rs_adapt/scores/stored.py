@@ -10,7 +10,8 @@ from typing import Any
 
 from rs_adapt.config import axes
 from rs_adapt.errors import RsAdaptError, ScoresError, UnknownName
-from rs_adapt.metrics.per_image import PerImage
+from rs_adapt.runs.files import RESULT_FILE, STATE_FILE
+from rs_adapt.scores.per_image import PerImage
 
 SELECTIONS = ("last", "best_source_val", "best_label_free", "oracle")
 
@@ -142,9 +143,9 @@ def _result(folder: Path) -> dict[str, Any]:
             f"There is no {folder}. Name a run folder, a folder that rs-adapt eval wrote, or a .npz file."
         )
     try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        result = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        unfinished = " The run is not finished: --resume goes on." if (folder / "state.pth").is_file() else ""
+        unfinished = " The run is not finished: --resume goes on." if (folder / STATE_FILE).is_file() else ""
         raise ScoresError(
             f"{folder} has no result.json.{unfinished} Name a finished run, or a folder that rs-adapt eval wrote."
         ) from error

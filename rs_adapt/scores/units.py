@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.errors import ScoresError
-from rs_adapt.metrics.per_image import PerImage
+from rs_adapt.scores.per_image import PerImage
 
 BY = ("image", "scene", "city")
 PLURAL = {"image": "images", "scene": "scenes", "city": "cities"}

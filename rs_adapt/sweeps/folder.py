@@ -16,14 +16,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.config.paths import SWEEP_LOCK, SWEEP_LOG, SWEEP_RECORD
+from rs_adapt.runs.files import (
+    CONFIG_FILE,
+    METRICS_FILE,
+    RESULT_FILE,
+    STATE_FILE,
+    SWEEP_CELL_FILE,
+    SWEEP_LOCK_FILE,
+    SWEEP_LOG_FILE,
+)
 from rs_adapt.sweeps.identity import difference
 
 # As the engine names them, which would load torch.
-RESULT_FILE = "result.json"
-STATE_FILE = "state.pth"
-CONFIG_FILE = "config.py"
-METRICS_FILE = "metrics.jsonl"
 
 STATES = ("done", "running", "interrupted", "failed", "stale", "missing")
 # A process that only looks whether the lock is free holds it for a moment.
@@ -58,7 +62,7 @@ def state_of(folder: Path, *, digest: str, identity: Mapping[str, Any], locked: 
         identity: the same in full, to say what has changed.
         locked: whether somebody else holds the lock; None looks.
     """
-    record, result = read_json(folder / SWEEP_RECORD), read_json(folder / RESULT_FILE)
+    record, result = read_json(folder / SWEEP_CELL_FILE), read_json(folder / RESULT_FILE)
     if is_locked(folder) if locked is None else locked:
         where = f"process {record.get('pid', '?')} on {record.get('host', '?')}"
         return CellState(status="running", note=where, record=record)
@@ -99,7 +103,7 @@ def config_sha256(folder: Path) -> str | None:
 def clear(folder: Path) -> None:
     """Delete what a run left in a folder; the sweep's own files stay."""
     for path in folder.iterdir():
-        if path.name in (SWEEP_RECORD, SWEEP_LOG, SWEEP_LOCK):
+        if path.name in (SWEEP_CELL_FILE, SWEEP_LOG_FILE, SWEEP_LOCK_FILE):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -165,7 +169,7 @@ def hold(folder: Path) -> Iterator[int | None]:
     too. Where files cannot be locked (Windows, some network disks), everyone gets it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / SWEEP_LOCK).open("a") as handle:
+    with (folder / SWEEP_LOCK_FILE).open("a") as handle:
         for _ in range(_LOCK_TRIES):
             if _lock(handle.fileno(), exclusive=True):
                 yield handle.fileno()
@@ -177,7 +181,7 @@ def hold(folder: Path) -> Iterator[int | None]:
 def is_locked(folder: Path) -> bool:
     """Whether a process holds a cell's lock."""
     try:
-        with (folder / SWEEP_LOCK).open() as handle:
+        with (folder / SWEEP_LOCK_FILE).open() as handle:
             return not _lock(handle.fileno(), exclusive=False)
     except OSError:
         return False

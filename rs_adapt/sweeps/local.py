@@ -9,8 +9,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from rs_adapt.config.paths import SWEEP_LOG
 from rs_adapt.errors import ConfigError
+from rs_adapt.runs.files import SWEEP_LOG_FILE
 from rs_adapt.sweeps.work import Order, ends_with_parent, order_text
 
 
@@ -71,7 +71,7 @@ class Local:
         """Start a cell."""
         folder = Path(order.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / SWEEP_LOG).open("ab") as log:
+        with (folder / SWEEP_LOG_FILE).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "rs_adapt.sweeps.work"],
                 stdin=subprocess.PIPE,

@@ -98,10 +98,10 @@ def probe(
 def _measure(order: Mapping[str, Any], folder: Path) -> Measured:
     from rs_adapt.config import axes, compose
     from rs_adapt.engine.build import prepare_data
-    from rs_adapt.engine.metrics_hook import read_metrics
-    from rs_adapt.engine.pack import TENSORS_FILE
     from rs_adapt.engine.train import train
     from rs_adapt.registry import load_libraries, quiet_libraries
+    from rs_adapt.runs.files import TENSORS_FILE
+    from rs_adapt.runs.metrics import read_metrics
 
     iters = WARMUP_ITERS + MEASURED_ITERS
     cell = Cell(**order["cell"])
@@ -159,7 +159,7 @@ def _cut(cfg: Any) -> dict[str, int]:
 def _clock(run_dir: Path) -> Any:
     from mmengine.hooks import Hook
 
-    from rs_adapt.engine.state import STATE_FILE
+    from rs_adapt.runs.files import STATE_FILE
 
     class Clock(Hook):  # type: ignore[misc]
         """Takes the times that the metrics do not hold, and the size of the state while it is there."""

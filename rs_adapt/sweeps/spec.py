@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config.own_keys import Keys
+from rs_adapt.config.own.keys import Keys
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:

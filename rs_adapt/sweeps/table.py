@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config.paths import SWEEP_LOG
 from rs_adapt.errors import ConfigError
+from rs_adapt.runs.files import SWEEP_LOG_FILE, SWEEP_PLAN_FILE
 from rs_adapt.sweeps.folder import STATES, CellState, progress_of, read_json, write_json
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rs_adapt.sweeps.cells import Expansion, SweepCell
     from rs_adapt.sweeps.spec import Spec
 
-SWEEP_FILE = "sweep.json"
 _STYLES = {
     "done": "green",
     "running": "bold",
@@ -38,7 +37,7 @@ def write_sweep_file(folder: Path, spec: Spec, expansion: Expansion) -> None:
     Raises:
         ConfigError: the folder is another sweep's, or cannot be written to.
     """
-    there = read_json(folder / SWEEP_FILE).get("name", spec.name)
+    there = read_json(folder / SWEEP_PLAN_FILE).get("name", spec.name)
     if there != spec.name:
         raise ConfigError(
             f"{folder} holds the sweep {there!r}, and {spec.file} is {spec.name!r}. Choose another --work-dir."
@@ -61,7 +60,7 @@ def write_sweep_file(folder: Path, spec: Spec, expansion: Expansion) -> None:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / SWEEP_FILE, content)
+        write_json(folder / SWEEP_PLAN_FILE, content)
     except OSError as error:
         raise ConfigError(f"cannot write to {folder}: {error.strerror}. Choose another with --work-dir.") from error
 
@@ -135,7 +134,7 @@ def trouble_lines(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -
         if state.status == "failed":
             times = state.record.get("attempts", 1)
             lines.append(f"failed after {times} attempt{'s' * (times != 1)}: {cell}: {state.note}")
-            lines.append(f"  log: {cell.folder / SWEEP_LOG}")
+            lines.append(f"  log: {cell.folder / SWEEP_LOG_FILE}")
         elif state.status in ("stale", "interrupted") or (state.status == "missing" and state.note):
             lines.append(f"{state.status}: {cell}{f': {state.note}' if state.note else ''}")
     return lines
@@ -146,7 +145,7 @@ def facts_of(cell: SweepCell, state: CellState) -> dict[str, Any]:
     result, record = state.result, state.record
     protocol = result.get("protocol") or {}
     seconds = result.get("train_s") or record.get("wall_s")
-    log = cell.folder / SWEEP_LOG
+    log = cell.folder / SWEEP_LOG_FILE
     return {
         "cell": str(cell),
         "folder": str(cell.folder),

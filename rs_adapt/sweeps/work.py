@@ -21,8 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.config.paths import SWEEP_LOG, SWEEP_RECORD
-from rs_adapt.sweeps.folder import RESULT_FILE, can_resume, clear, config_sha256, hold, last_error, state_of, write_json
+from rs_adapt.runs.files import RESULT_FILE, SWEEP_CELL_FILE, SWEEP_LOG_FILE
+from rs_adapt.sweeps.folder import can_resume, clear, config_sha256, hold, last_error, state_of, write_json
 
 DONE, FAILED, WRONG, BUSY, STOPPED = 0, 1, 2, 75, 130
 _POLL_S = 0.05
@@ -143,7 +143,7 @@ def carry_out(order: Order, *, stop: Stop, execute: Execute = run_process) -> in
 
 
 def _attempts(order: Order, folder: Path, record: dict[str, Any], *, lock: int, stop: Stop, execute: Execute) -> int:
-    log, may_resume = folder / SWEEP_LOG, True
+    log, may_resume = folder / SWEEP_LOG_FILE, True
     while True:
         resume = may_resume and can_resume(folder, order.config_sha256)
         if not resume:
@@ -160,7 +160,7 @@ def _attempts(order: Order, folder: Path, record: dict[str, Any], *, lock: int, 
             "host": socket.gethostname(),
             "pid": os.getpid(),
         }
-        write_json(folder / SWEEP_RECORD, record)
+        write_json(folder / SWEEP_CELL_FILE, record)
         with log.open("a", encoding="utf-8") as out:
             out.write(f"--- attempt {record['attempts']}, {record['started']}: {record['command']}\n")
         start = log.stat().st_size
@@ -182,7 +182,7 @@ def _attempts(order: Order, folder: Path, record: dict[str, Any], *, lock: int, 
         if record["failures"] > order.retries or (code == WRONG and not resume):
             return _end(folder, record, "failed", FAILED)
         may_resume = not resume
-        write_json(folder / SWEEP_RECORD, record)
+        write_json(folder / SWEEP_CELL_FILE, record)
 
 
 def _fresh(order: Order, before: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def _fresh(order: Order, before: Mapping[str, Any]) -> dict[str, Any]:
         "error": None,
         "exit_code": None,
         "ran_config_sha256": None,
-        "log": SWEEP_LOG,
+        "log": SWEEP_LOG_FILE,
         "command": "",
         "started": None,
         "ended": None,
@@ -206,7 +206,7 @@ def _fresh(order: Order, before: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _end(folder: Path, record: dict[str, Any], status: str, code: int) -> int:
-    write_json(folder / SWEEP_RECORD, record | {"status": status})
+    write_json(folder / SWEEP_CELL_FILE, record | {"status": status})
     return code
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import rs_adapt
-from rs_adapt.audit.lint import lint
-from rs_adapt.audit.lint_finding import Finding
-from rs_adapt.audit.lint_sources import of_cell, of_path
+from rs_adapt.audit.lint.check import lint
+from rs_adapt.audit.lint.finding import Finding
+from rs_adapt.audit.lint.sources import of_cell, of_path
 from rs_adapt.config import compose, resolve_cell, to_python
 
 WriteRun = Callable[..., Path]

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from rs_adapt.adapters import Adapter, Dcpl, EarthAdapter, Stack, Vpt
 from rs_adapt.backbones import Clip, Dinov2, Dinov3, Sam, Vit
 from rs_adapt.backbones.handles import moved_handles
-from rs_adapt.engine.recording import recording
 from rs_adapt.errors import ConfigError, DataError, IncompatibleCell, WeightsError
+from rs_adapt.inference.inspection.recording import recording
 
 SIZES: dict[str, Any] = {"embed_dim": 32, "depth": 2, "num_heads": 2, "patch_px": 8, "out_layers": (0, 1)}
 SCALES = {"level_scales": (1.0, 0.5)}

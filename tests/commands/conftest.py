@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rs_adapt.commands import main
-from rs_adapt.metrics.per_image import PerImage
+from rs_adapt.scores.per_image import PerImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from rs_adapt.metrics import scores_of
-from rs_adapt.metrics.intervals import paired_difference
-from rs_adapt.metrics.per_image import PerImage
+from rs_adapt.scores.intervals import paired_difference
+from rs_adapt.scores.per_image import PerImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

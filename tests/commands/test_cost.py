@@ -116,7 +116,7 @@ def test_a_method_whose_library_is_missing_is_listed(cost: Cost, monkeypatch: py
         if cfg.cell.method == "earth_adapter":
             raise error
 
-    monkeypatch.setattr("rs_adapt.engine.cost_candidates.build_on_meta", build)
+    monkeypatch.setattr("rs_adapt.cost.candidates.build_on_meta", build)
     code, out, _ = cost("--methods", "earth-adapter")
     assert code == 0
     assert f"Not measured: earth-adapter: {error}" in out

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from rs_adapt.audit import doctor
 from rs_adapt.commands import main
-from rs_adapt.engine import doctor
 
 
 def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:

@@ -16,7 +16,7 @@ from rs_adapt.backbones import load_state
 from rs_adapt.backbones.dinov2 import NAMES as DINOV2
 from rs_adapt.commands import main
 from rs_adapt.config import paths
-from rs_adapt.report.confusion import read_confusion_csv
+from rs_adapt.render.confusion_plot import read_confusion_csv
 
 if TYPE_CHECKING:
     from collections.abc import Callable

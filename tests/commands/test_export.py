@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rs_adapt.commands import main
-from rs_adapt.engine.checkpoint import load_model, recompose
+from rs_adapt.inference.checkpoint import load_model, recompose
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from rs_adapt.backbones import load_state
 from rs_adapt.backbones.dinov2 import NAMES as DINOV2
 from rs_adapt.commands import main
-from rs_adapt.engine.checkpoint import load_model, recompose
+from rs_adapt.inference.checkpoint import load_model, recompose
 
 if TYPE_CHECKING:
     from collections.abc import Callable

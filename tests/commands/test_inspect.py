@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 
 from rs_adapt.commands import main
-from rs_adapt.engine.checkpoint import load_model, recompose
-from rs_adapt.report.overlays import colour_map
+from rs_adapt.inference.checkpoint import load_model, recompose
+from rs_adapt.render.overlays import colour_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable

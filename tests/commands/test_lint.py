@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rs_adapt.audit.lint import RULES
+from rs_adapt.audit.lint.check import RULES
 from rs_adapt.commands import main
 
 

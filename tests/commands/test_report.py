@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +16,6 @@ if TYPE_CHECKING:
     Write = Callable[..., Path]
 
 FILES = ["index.html", "report.md", "report.tex", "results.csv"]
-
-
-@pytest.fixture
-def write_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Return `run_folders.write_cell`, which takes a name below `tmp_path / "work"` here."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "report"))
-    write = import_module("run_folders").write_cell
-    return lambda name, **options: write(tmp_path / "work" / name, **options)
 
 
 @pytest.fixture
@@ -109,7 +100,7 @@ def test_published_numbers_stand_beside_and_are_in_no_mean(
     row = {"bench": "synthetic", "setting": "dg", "method": "frozen", "miou_pct": 99.0, "selection": "oracle"}
     row |= {"protocol": "paper", "source": "a table", "backbone": "dinov2_l"}
     other = row | {"bench": "loveda_r2u", "source": "another table"}
-    monkeypatch.setattr("rs_adapt.report.run_report.published_rows", lambda: [row, other])
+    monkeypatch.setattr("rs_adapt.report.make.published_rows", lambda: [row, other])
     plain = json.loads(run_verb("report", work, "--json")[1])
     content = json.loads(run_verb("report", work, "--against", "paper", "--json")[1])
     assert content["groups"] == plain["groups"]

@@ -13,8 +13,8 @@ import pytest
 
 from rs_adapt.config.paths import configs_dir
 from rs_adapt.metrics import scores_of
-from rs_adapt.metrics.intervals import bootstrap
-from rs_adapt.metrics.per_image import PerImage
+from rs_adapt.scores.intervals import bootstrap
+from rs_adapt.scores.per_image import PerImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -145,7 +145,7 @@ def test_durations_are_iterations_or_percentages_in_every_strategy(strategy: str
 
 @pytest.mark.parametrize("strategy", SELF_TRAINING)
 def test_the_class_takes_what_the_files_say(strategy: str) -> None:
-    from rs_adapt.metrics.cost import build_on_meta
+    from rs_adapt.engine.parameters import build_on_meta
     from rs_adapt.registry import load_libraries
 
     load_libraries()
@@ -155,7 +155,7 @@ def test_the_class_takes_what_the_files_say(strategy: str) -> None:
 
 
 def test_a_threshold_that_has_no_use_is_found_before_anything_is_read() -> None:
-    from rs_adapt.metrics.cost import build_on_meta
+    from rs_adapt.engine.parameters import build_on_meta
     from rs_adapt.registry import load_libraries
 
     load_libraries()

@@ -10,8 +10,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from rs_adapt.engine.failures import explained
-from rs_adapt.engine.state import STATE_FILE
 from rs_adapt.errors import ConfigError, DataError, RunFailed
+from rs_adapt.runs.files import STATE_FILE
 
 
 class Broken(Dataset[int]):

@@ -9,10 +9,10 @@ import pytest
 
 from rs_adapt.engine import loggers
 from rs_adapt.engine.loggers import LOGGERS, backend_settings, chosen_loggers, scalars_of
-from rs_adapt.engine.metrics_hook import read_metrics
 from rs_adapt.engine.state_hook import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import ConfigError, UnknownName
+from rs_adapt.runs.metrics import read_metrics
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:

@@ -18,9 +18,10 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from rs_adapt.engine import metrics_hook as module
-from rs_adapt.engine.metrics_hook import MetricsHook, read_metrics
+from rs_adapt.engine.metrics_hook import MetricsHook
 from rs_adapt.engine.progress import ProgressHook
 from rs_adapt.engine.state import load_state, save_state
+from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.strategies.health import PseudoLabelHealth
 
 CLASSES = ["background", "building", "road"]

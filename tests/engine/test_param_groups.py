@@ -10,8 +10,8 @@ from mmengine.optim import build_optim_wrapper
 
 from rs_adapt.config import axes, compose, resolve_cell
 from rs_adapt.engine.param_groups import merged
+from rs_adapt.engine.parameters import build_on_meta
 from rs_adapt.errors import IncompatibleCell
-from rs_adapt.metrics.cost import build_on_meta
 from rs_adapt.registry import load_libraries
 
 # Tensors of the method that decay and those that do not, one each (parts of names).

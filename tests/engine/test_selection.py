@@ -14,15 +14,15 @@ from safetensors.torch import load_file
 
 from rs_adapt.config import compose, resolve_cell
 from rs_adapt.engine import final_scores
-from rs_adapt.engine.checkpoint import load_model, recompose
-from rs_adapt.engine.metrics_hook import read_metrics
-from rs_adapt.engine.selection import choose
 from rs_adapt.engine.state_hook import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import CheckpointMismatch, UnknownName
+from rs_adapt.inference.checkpoint import load_model, recompose
+from rs_adapt.inference.evaluation import score_checkpoint
 from rs_adapt.metrics import scores_of
-from rs_adapt.metrics.per_image import PerImage
-from rs_adapt.report.evaluation import score_checkpoint
+from rs_adapt.runs.metrics import read_metrics
+from rs_adapt.runs.selection import choose
+from rs_adapt.scores.per_image import PerImage
 from tests.engine.test_train import SignalAt
 
 Line = dict[str, Any]

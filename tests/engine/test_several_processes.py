@@ -21,10 +21,10 @@ from safetensors.torch import load_file
 from rs_adapt.config import compose, resolve_cell
 from rs_adapt.engine.build import build_loader, build_model
 from rs_adapt.engine.evaluate import evaluate
-from rs_adapt.engine.metrics_hook import read_metrics
 from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.engine.train import train
-from rs_adapt.metrics.per_image import PerImage
+from rs_adapt.runs.metrics import read_metrics
+from rs_adapt.scores.per_image import PerImage
 
 WORKER = Path(__file__).with_name("one_of_two.py")
 BATCH, ITERS = 4, 3

@@ -18,11 +18,11 @@ from mmengine.hooks import Hook
 from rich.console import Console
 from safetensors.torch import load_file
 
-from rs_adapt.engine.metrics_hook import read_metrics
 from rs_adapt.engine.progress import ProgressHook
 from rs_adapt.engine.state_hook import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import CheckpointMismatch, ConfigError, DataError, NonFiniteLoss, RunExists
+from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.strategies import SelfTraining
 
 

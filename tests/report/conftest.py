@@ -8,14 +8,13 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 PROGRAM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
@@ -132,11 +131,3 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         pytest.skip("needs Chromium")
     with Browser(tmp_path_factory.mktemp("profile")) as opened:
         yield opened
-
-
-@pytest.fixture
-def write_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Return `run_folders.write_cell`, which takes a name below `tmp_path / "work"` here."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    write = import_module("run_folders").write_cell
-    return lambda name, **options: write(tmp_path / "work" / name, **options)

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from rs_adapt.report.report_panels import chosen_tiles, pack_of
-from rs_adapt.report.report_text import escape_latex, escape_markdown, render_latex, render_markdown
-from rs_adapt.report.run_report import make_report, write_report
-from rs_adapt.report.run_scores import score_runs
-from rs_adapt.report.svg_plots import Series, Spot, line_plot, spot_plot
+from rs_adapt.render.svg import Series, Spot, line_plot, spot_plot
+from rs_adapt.render.text import escape_latex, escape_markdown, render_latex, render_markdown
+from rs_adapt.report.make import make_report, write_report
+from rs_adapt.report.panels import chosen_tiles, pack_of
+from rs_adapt.scores.groups import score_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rs_adapt.report.run_report import Report
+    from rs_adapt.report.make import Report
 
     Write = Callable[..., Path]
 
@@ -183,7 +183,7 @@ def test_points_of_a_pareto_plot() -> None:
 
 
 def test_tiles_are_the_worst_the_middle_and_the_best(tmp_path: Path, write_cell: Write) -> None:
-    from rs_adapt.report.collect import collect
+    from rs_adapt.runs.collect import collect
 
     write_cell("a", right=(90, 10, 50, 30, 70))
     groups = score_runs(collect([tmp_path / "work"]).finished).groups

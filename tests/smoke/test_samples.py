@@ -18,7 +18,7 @@ from PIL import Image
 
 from rs_adapt.commands import main
 from rs_adapt.datasets.manifest import load_manifest
-from rs_adapt.report.confusion import read_confusion_csv
+from rs_adapt.render.confusion_plot import read_confusion_csv
 from rs_adapt.scenes import write_geotiff
 
 if TYPE_CHECKING:

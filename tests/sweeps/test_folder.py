@@ -37,8 +37,9 @@ def state(folder: Path, **changes: Any) -> Any:
 
 
 def test_names_of_files_are_the_engines() -> None:
-    from rs_adapt.engine import metrics_hook, run_folder
+    from rs_adapt.engine import metrics_hook
     from rs_adapt.engine import state as of_engine
+    from rs_adapt.runs import folder as run_folder
 
     assert of_sweeps.RESULT_FILE == run_folder.RESULT_FILE
     assert of_sweeps.CONFIG_FILE == run_folder.CONFIG_FILE

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rs_adapt.adapters._contract import Adapter
-from rs_adapt.adapters._wrapping import check_at_least
+from rs_adapt.adapters.contract.adapter import Adapter
+from rs_adapt.adapters.contract.wrapping import check_at_least
 from rs_adapt.errors import ConfigError
 from rs_adapt.processes import randn
 

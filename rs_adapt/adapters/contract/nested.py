@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from rs_adapt.adapters._contract import Adapter
+from rs_adapt.adapters.contract.adapter import Adapter
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rs_adapt.adapters.peft_bridge import PeftAdapter
+from rs_adapt.adapters.peft.bridge import PeftAdapter
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 

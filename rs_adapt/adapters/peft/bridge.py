@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rs_adapt.adapters._wrapping import LINEARS, Change, WrappingAdapter, check_targets, linear_dims
+from rs_adapt.adapters.contract.wrapping import LINEARS, Change, WrappingAdapter, check_targets, linear_dims
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 

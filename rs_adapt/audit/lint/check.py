@@ -8,24 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from rs_adapt.audit.lint_classes import band_order, class_list, inference_mode
-from rs_adapt.audit.lint_data import broken_tiles, data_not_checked, label_values, tile_in_train_and_val
-from rs_adapt.audit.lint_deviations import deviates_from_bench, deviates_from_protocol, tuned_on_target_labels
-from rs_adapt.audit.lint_finding import LEVELS, Finding, Rule
-from rs_adapt.audit.lint_run import (
+from rs_adapt.audit.lint.finding import LEVELS, Finding, Rule
+from rs_adapt.audit.lint.rules_classes import band_order, class_list, inference_mode
+from rs_adapt.audit.lint.rules_data import broken_tiles, data_not_checked, label_values, tile_in_train_and_val
+from rs_adapt.audit.lint.rules_deviations import deviates_from_bench, deviates_from_protocol, tuned_on_target_labels
+from rs_adapt.audit.lint.rules_run import (
     config_was_edited,
     other_code,
     result_differs_from_config,
     run_not_finished,
     weights_of_another_run,
 )
-from rs_adapt.audit.lint_subject import Subject
-from rs_adapt.audit.lint_target import (
+from rs_adapt.audit.lint.rules_target import (
     selection_on_target_labels,
     target_images_in_generalization,
     target_labels_in_training,
     val_is_test,
 )
+from rs_adapt.audit.lint.subject import Subject
 from rs_adapt.errors import ConfigError
 
 Progress = Callable[[str, int, int], None]
@@ -60,7 +60,7 @@ def lint(subject: Subject, *, data: bool = True, on_progress: Progress | None = 
     """Return all findings, errors first.
 
     Args:
-        subject: from `rs_adapt.audit.lint_sources`.
+        subject: from `rs_adapt.audit.lint.sources`.
         data: whether the tiles are looked at, as far as they are there.
         on_progress: called with (what, done, total) while they are.
 
@@ -71,7 +71,7 @@ def lint(subject: Subject, *, data: bool = True, on_progress: Progress | None = 
     try:
         if data:
             # It loads what cuts tiles; without tiles nothing heavy is needed.
-            from rs_adapt.audit.lint_tiles import look
+            from rs_adapt.audit.lint.tiles import look
 
             looked = replace(subject, seen=look(subject, on_progress))
         else:

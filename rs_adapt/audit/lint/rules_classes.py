@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rs_adapt.audit.lint_changes import same
-from rs_adapt.audit.lint_finding import Hit
-from rs_adapt.audit.lint_folders import folder_facts, letters
-from rs_adapt.audit.lint_subject import ROLES, Subject
+from rs_adapt.audit.lint.changes import same
+from rs_adapt.audit.lint.finding import Hit
+from rs_adapt.audit.lint.folders import folder_facts, letters
+from rs_adapt.audit.lint.subject import ROLES, Subject
 from rs_adapt.datasets.manifest import load_manifest, manifest_names
 from rs_adapt.datasets.places import region_of
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rs_adapt.audit.lint_finding import Hit, Level
-from rs_adapt.audit.lint_subject import ROLES, TRAINING, Subject
+from rs_adapt.audit.lint.finding import Hit, Level
+from rs_adapt.audit.lint.subject import ROLES, TRAINING, Subject
 from rs_adapt.datasets.checks import check_pair
 from rs_adapt.errors import DataError
 
 if TYPE_CHECKING:
-    from rs_adapt.audit.lint_tiles import Folder
+    from rs_adapt.audit.lint.tiles import Folder
 
 _SHOWN = 3
 _LEARNT = "Tiles that training has seen are scored, so the score is too high."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rs_adapt.audit.lint_changes import ABSENT, lookup, same
-from rs_adapt.audit.lint_finding import Hit
-from rs_adapt.audit.lint_subject import Subject
+from rs_adapt.audit.lint.changes import ABSENT, lookup, same
+from rs_adapt.audit.lint.finding import Hit
+from rs_adapt.audit.lint.subject import Subject
 
 
 def deviates_from_protocol(subject: Subject) -> Iterator[Hit]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import rs_adapt
-from rs_adapt.audit.lint_changes import ABSENT, lookup, same
-from rs_adapt.audit.lint_finding import Hit
-from rs_adapt.audit.lint_subject import Subject
-from rs_adapt.metrics.class_sets import class_set
+from rs_adapt.audit.lint.changes import ABSENT, lookup, same
+from rs_adapt.audit.lint.finding import Hit
+from rs_adapt.audit.lint.subject import Subject
+from rs_adapt.runs.files import CELL_FILE, RESULT_FILE, TENSORS_FILE
+from rs_adapt.scores.class_sets import class_set
 
 _SHOWN = 10
 _TRUST = "The score was not made by what the config says."
@@ -79,7 +80,7 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
     if not same(options.get("overrides"), run.record["options"]["overrides"]):
         yield Hit(
             level="error",
-            file=str(run.folder / "result.json"),
+            file=str(run.folder / RESULT_FILE),
             key="options.overrides",
             found=f"{options.get('overrides')}, in cell.json {run.record['options']['overrides']}",
             consequence="One of the two files is of another run.",
@@ -92,7 +93,7 @@ def weights_of_another_run(subject: Subject) -> Iterator[Hit]:
     if (run := subject.run) is None or run.manifest is None:
         return
     wanted = (run.manifest.get("tensors") or {}).get("sha256")
-    pack = run.folder / "adapter.safetensors"
+    pack = run.folder / TENSORS_FILE
     if pack.is_file() and _sha256(pack) != wanted:
         yield Hit(
             level="error",
@@ -124,7 +125,7 @@ def other_code(subject: Subject) -> Iterator[Hit]:
     if version != rs_adapt.__version__:
         yield Hit(
             level="note",
-            file=str(run.folder / "cell.json"),
+            file=str(run.folder / CELL_FILE),
             key="environment.rs_adapt",
             found=f"{version}; here is {rs_adapt.__version__}",
             consequence="The same command may give another score now.",
@@ -133,7 +134,7 @@ def other_code(subject: Subject) -> Iterator[Hit]:
     if git.get("dirty"):
         yield Hit(
             level="note",
-            file=str(run.folder / "cell.json"),
+            file=str(run.folder / CELL_FILE),
             key="environment.git.dirty",
             found=f"uncommitted changes on commit {str(git.get('commit'))[:12]}",
             consequence="Nobody can get the code that made this score.",

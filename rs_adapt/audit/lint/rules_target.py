@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.audit.lint_finding import Hit
-from rs_adapt.audit.lint_subject import ROLES, Subject
+from rs_adapt.audit.lint.finding import Hit
+from rs_adapt.audit.lint.subject import ROLES, Subject
 
 
 def target_labels_in_training(subject: Subject) -> Iterator[Hit]:

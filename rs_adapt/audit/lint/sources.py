@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.audit.lint_changes import ABSENT, Change, comparable, differences, lookup, moved, moves_scores, same
-from rs_adapt.audit.lint_reading import REMEDY, read_literals
-from rs_adapt.audit.lint_subject import RunFiles, Subject
-from rs_adapt.config import axes, overrides, own_bench
+from rs_adapt.audit.lint.changes import ABSENT, Change, comparable, differences, lookup, moved, moves_scores, same
+from rs_adapt.audit.lint.reading import REMEDY, read_literals
+from rs_adapt.audit.lint.subject import RunFiles, Subject
+from rs_adapt.config import axes, overrides
 from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
+from rs_adapt.config.own import bench as own_bench
 from rs_adapt.errors import ConfigError, DataNotFound, RsAdaptError
+from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, LOG_FILE, MANIFEST_FILE, RESULT_FILE
 
 _NEEDED = (
     *("cell", "bench", "protocol", "method", "model", "data_root", "prepared_dir", "train_dataloader"),
@@ -75,7 +77,7 @@ def of_path(path: Path, *, data_root: str | Path | None = None) -> Subject:
     """
     if not path.exists():
         raise DataNotFound(f"{path} does not exist. Name a run folder or a config, or a cell with --bench.")
-    file = path / "config.py" if path.is_dir() else path
+    file = path / CONFIG_FILE if path.is_dir() else path
     if not file.is_file():
         raise ConfigError(f"{path} holds no config.py, so it is no run. Name a run folder, a config, or --bench.")
     cfg, lines = read_literals(file)
@@ -96,9 +98,9 @@ def of_path(path: Path, *, data_root: str | Path | None = None) -> Subject:
 
     cell = _cell(cfg, file)
     folder = file.parent
-    if not (folder / "cell.json").is_file():
+    if not (folder / CELL_FILE).is_file():
         return Subject(title=str(file), cfg=cfg, changed=tuple(_rewired(cell, cfg, file)), origin=origin)
-    record = _json(folder / "cell.json") or {}
+    record = _json(folder / CELL_FILE) or {}
     run, changed = _run(folder, cfg, record)
     return Subject(title=f"{folder}: {cell}", cfg=cfg, changed=changed, origin=origin, run=run)
 
@@ -115,7 +117,7 @@ def _run(folder: Path, cfg: Mapping[str, Any], record: Mapping[str, Any]) -> tup
         raise ConfigError(f"{folder / 'cell.json'} is damaged: {error!r}. Copy the run again.") from error
     try:
         # The config's bench, if it is one of somebody's own: its file may be gone or changed.
-        cell = _cell({**cfg, "cell": facts}, folder / "cell.json")
+        cell = _cell({**cfg, "cell": facts}, folder / CELL_FILE)
         places: dict[str, Any] = {"data_root": cfg["data_root"], "work_dir": cfg.get("work_dir")}
         expected = compose(cell, overrides=texts, weights=options.get("weights"), **places).to_dict()
         base = compose(cell, **places).to_dict()
@@ -126,11 +128,11 @@ def _run(folder: Path, cfg: Mapping[str, Any], record: Mapping[str, Any]) -> tup
     run = RunFiles(
         folder=folder,
         record=record,
-        result=_json(folder / "result.json"),
-        manifest=_json(folder / "manifest.json"),
+        result=_json(folder / RESULT_FILE),
+        manifest=_json(folder / MANIFEST_FILE),
         edited=tuple(edited),
         incomparable=why,
-        logged=_logged(folder / "train.log"),
+        logged=_logged(folder / LOG_FILE),
     )
     return run, tuple(changed)
 

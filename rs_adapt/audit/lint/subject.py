@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.audit.lint_changes import Change
+from rs_adapt.audit.lint.changes import Change
 
 if TYPE_CHECKING:
-    from rs_adapt.audit.lint_tiles import Seen
+    from rs_adapt.audit.lint.tiles import Seen
 
 # Where the data sets of a configuration stand, by role; `source_val` is told beside the score.
 ROLES = {

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rs_adapt.audit.lint import RULES, is_clean
-from rs_adapt.audit.lint_finding import LEVELS, Finding
+from rs_adapt.audit.lint.check import RULES, is_clean
+from rs_adapt.audit.lint.finding import LEVELS, Finding
 
 _WIDTH = 80
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.audit.lint_folders import folder_facts
-from rs_adapt.audit.lint_subject import TRAINING, Subject
+from rs_adapt.audit.lint.folders import folder_facts
+from rs_adapt.audit.lint.subject import TRAINING, Subject
 from rs_adapt.datasets.checks import allowed_values
 from rs_adapt.datasets.places import places_of, region_of
 from rs_adapt.datasets.tile_sets import TileSet, TileSets

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from rs_adapt.audit.keys import KEYS, Weight
-from rs_adapt.audit.record import Record
+from rs_adapt.audit.verify.keys import KEYS, Weight
+from rs_adapt.audit.verify.record import Record
 
 # Where a run lies, how it is called, and how it is logged: no part of an experiment.
 _PLACES = {"work_dir", "data_root", "prepared_dir", "how_to_get", "img_dir", "ann_dir", "weights", "reference_dir"}

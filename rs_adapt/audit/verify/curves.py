@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from statistics import median
 
-from rs_adapt.audit.record import Record
+from rs_adapt.audit.verify.record import Record
 
 # mmengine multiplies the rate step by step, so that the last digits of full precision differ from the closed form.
 _FULL_PRECISION = 1e-9

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rs_adapt.audit.config_text import MISSING, Path, Tree
+from rs_adapt.audit.verify.config_text import MISSING, Path, Tree
 
 Facts = dict[str, Any]
 

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.audit.config_text import Tree, parse_config
-from rs_adapt.audit.facts import Facts, of_mmseg, of_ours
-from rs_adapt.audit.record import Evaluation, Record, TrainLine
+from rs_adapt.audit.verify.config_text import Tree, parse_config
+from rs_adapt.audit.verify.facts import Facts, of_mmseg, of_ours
+from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.errors import ConfigError
 
 # The console leaves the year out.

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.audit.record import Evaluation, Record, TrainLine
+from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.config.paths import manifests_dir
 from rs_adapt.errors import ConfigError
 

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.audit.mmengine_log import read_config, read_log
-from rs_adapt.audit.record import Evaluation, Record, TrainLine
-from rs_adapt.engine.metrics_hook import METRICS_FILE, read_metrics
-from rs_adapt.engine.run_folder import CELL_FILE, CONFIG_FILE, RESULT_FILE
+from rs_adapt.audit.verify.mmengine_log import read_config, read_log
+from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.errors import ConfigError
+from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, METRICS_FILE, RESULT_FILE
+from rs_adapt.runs.metrics import read_metrics
 
 
 def read_reference(path: Path) -> Record:

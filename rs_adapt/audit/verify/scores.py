@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rs_adapt.audit.published import PublishedRow, seed_spread
-from rs_adapt.audit.record import Record
+from rs_adapt.audit.verify.published import PublishedRow, seed_spread
+from rs_adapt.audit.verify.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)

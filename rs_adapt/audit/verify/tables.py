@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rs_adapt.audit.configuration import ConfigurationCheck
-from rs_adapt.audit.scores import ScoreCheck
-from rs_adapt.audit.verdict import selection_in_words, told
-from rs_adapt.audit.verification import Verification
+from rs_adapt.audit.verify.configuration import ConfigurationCheck
+from rs_adapt.audit.verify.scores import ScoreCheck
+from rs_adapt.audit.verify.verdict import selection_in_words, told
+from rs_adapt.audit.verify.verification import Verification
 
 _SHOWN_KEYS = 12
 _SHOWN_ITERATIONS = 10

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rs_adapt.audit.configuration import ConfigurationCheck, Difference
-from rs_adapt.audit.curves import ScheduleCheck
-from rs_adapt.audit.keys import Weight
-from rs_adapt.audit.scores import ScoreCheck
+from rs_adapt.audit.verify.configuration import ConfigurationCheck, Difference
+from rs_adapt.audit.verify.curves import ScheduleCheck
+from rs_adapt.audit.verify.keys import Weight
+from rs_adapt.audit.verify.scores import ScoreCheck
 
 _SELECTION = {"last": "last", "oracle": "best on target labels", "unknown": "checkpoint not stated"}
 

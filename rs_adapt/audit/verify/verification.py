@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from rs_adapt.audit.configuration import ConfigurationCheck, compare_configurations
-from rs_adapt.audit.curves import (
+from rs_adapt.audit.verify.configuration import ConfigurationCheck, compare_configurations
+from rs_adapt.audit.verify.curves import (
     LossCheck,
     ScheduleCheck,
     ScoreCurve,
@@ -15,10 +15,10 @@ from rs_adapt.audit.curves import (
     compare_schedules,
     compare_scores,
 )
-from rs_adapt.audit.published import PublishedRow, find_rows, published_runs
-from rs_adapt.audit.record import Record
-from rs_adapt.audit.scores import ScoreCheck, Spread, find_spread
-from rs_adapt.audit.verdict import verdict_of
+from rs_adapt.audit.verify.published import PublishedRow, find_rows, published_runs
+from rs_adapt.audit.verify.record import Record
+from rs_adapt.audit.verify.scores import ScoreCheck, Spread, find_spread
+from rs_adapt.audit.verify.verdict import verdict_of
 from rs_adapt.errors import ConfigError
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from rs_adapt.commands.data_fetch import fetch_data
-from rs_adapt.commands.data_init import init
-from rs_adapt.commands.data_list import list_data
-from rs_adapt.commands.data_prepare import prepare
-from rs_adapt.commands.data_show import show
-from rs_adapt.commands.data_verify import verify
+from rs_adapt.commands.data.fetch import fetch_data
+from rs_adapt.commands.data.init import init
+from rs_adapt.commands.data.list import list_data
+from rs_adapt.commands.data.prepare import prepare
+from rs_adapt.commands.data.show import show
+from rs_adapt.commands.data.verify import verify
 
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: originals, tiles, checks, and benches of your own.")
 data_app.command("list")(list_data)

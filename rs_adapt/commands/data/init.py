@@ -21,7 +21,7 @@ def init(
     $ rs-adapt data init myset
     """
     from rs_adapt.commands.console import shown_path
-    from rs_adapt.config import own_bench
+    from rs_adapt.config.own import bench as own_bench
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
         raise ConfigError(f"The name {name!r} is not usable: small letters, digits and _, such as my_region.")

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from rs_adapt.commands import options, sweep
+from rs_adapt.commands import options
+from rs_adapt.commands.sweeps import sweep
 from rs_adapt.errors import ConfigError
 
 
@@ -45,8 +46,8 @@ def plan(
 
     $ rs-adapt plan --bench loveda-da --method rein --precision bf16
     """
-    from rs_adapt.commands.planning import measured, print_plan
-    from rs_adapt.commands.sweeping import chosen, launcher_of, opened, opened_cell
+    from rs_adapt.commands.sweeps.planning import measured, print_plan
+    from rs_adapt.commands.sweeps.sweeping import chosen, launcher_of, opened, opened_cell
 
     if (file is None) == (bench is None):
         raise ConfigError("Name a sweep's file or a cell (--bench loveda-da), one of them.")

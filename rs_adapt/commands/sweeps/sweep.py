@@ -43,7 +43,7 @@ def sweep(
 
     $ rs-adapt sweep configs/sweep/paper_da.toml --dry-run
     """
-    from rs_adapt.commands.sweeping import chosen, launcher_of, opened, run, say_how_to_go_on, show, show_json
+    from rs_adapt.commands.sweeps.sweeping import chosen, launcher_of, opened, run, say_how_to_go_on, show, show_json
     from rs_adapt.sweeps.launch import Choice, states_of
 
     spec, folder, expansion = opened(file, work_dir=work_dir, data_root=data_root)

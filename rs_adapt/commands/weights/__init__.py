@@ -10,11 +10,11 @@ import typer
 
 from rs_adapt.commands import options
 from rs_adapt.commands.console import grouped, shown_path
-from rs_adapt.commands.weights_convert import convert_weights
-from rs_adapt.commands.weights_fetch import fetch_weights
-from rs_adapt.commands.weights_import import import_weights
-from rs_adapt.commands.weights_list import list_weights
-from rs_adapt.commands.weights_verify import verify_weights
+from rs_adapt.commands.weights.convert import convert_weights
+from rs_adapt.commands.weights.fetch import fetch_weights
+from rs_adapt.commands.weights.import_ import import_weights
+from rs_adapt.commands.weights.list import list_weights
+from rs_adapt.commands.weights.verify import verify_weights
 
 weights_app = typer.Typer(no_args_is_help=True, help="Weights: list, fetch, verify, convert, import, build.")
 weights_app.command("list")(list_weights)

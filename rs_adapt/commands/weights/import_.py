@@ -13,7 +13,7 @@ from rs_adapt.commands import options
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from rs_adapt.engine.importing import Imported
+    from rs_adapt.exchange.importing import Imported
 
 
 class Kind(StrEnum):
@@ -54,7 +54,7 @@ def import_weights(
     """
     from rs_adapt.commands.console import grouped, result_console, shown_path
     from rs_adapt.config import resolve_cell
-    from rs_adapt.engine.importing import import_checkpoint
+    from rs_adapt.exchange.importing import import_checkpoint
 
     method = _METHODS.get(kind, kind.value)
     cell = resolve_cell(bench, direction=direction, method=method, backbone=backbone, head="mask2former")

@@ -12,8 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config import own_labels, paths
-from rs_adapt.config.own_keys import Keys
+from rs_adapt.config import paths
+from rs_adapt.config.own import labels as own_labels
+from rs_adapt.config.own.keys import Keys
 from rs_adapt.errors import ConfigError, DataNotFound
 
 if TYPE_CHECKING:

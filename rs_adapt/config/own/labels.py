@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import paths
-from rs_adapt.config.own_keys import Keys
+from rs_adapt.config.own.keys import Keys
 from rs_adapt.errors import ConfigError, DataNotFound
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.datasets.own_stretch import stretch_of_region, write_stretch
+from rs_adapt.datasets.own.stretch import stretch_of_region, write_stretch
 from rs_adapt.errors import DataError, DataNotFound
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".jpg", ".jpeg", ".png", ".bmp")
@@ -24,7 +24,7 @@ def scene_files(prepare: Mapping[str, Any]) -> list[Path]:
     Raises:
         DataNotFound, DataError: See `make_from_scenes`.
     """
-    from rs_adapt.datasets.own_translation import label_file
+    from rs_adapt.datasets.own.translation import label_file
 
     files = []
     for role in ("source", "target"):
@@ -45,7 +45,7 @@ def make_from_scenes(
     needed.
 
     Args:
-        prepare: the bench's `prepare` facts of kind "scenes"; see `rs_adapt.config.own_bench`.
+        prepare: the bench's `prepare` facts of kind "scenes"; see `rs_adapt.config.own.bench`.
         bench: its `bench` facts.
         building: folder to fill.
         on_progress: called with (done, total, what) after each scene.
@@ -98,7 +98,7 @@ def _cut(
     building: Path,
     shares: dict[str, dict[str, Counter[str]]],
 ) -> dict[str, list[Any]]:
-    from rs_adapt.datasets.own_translation import IGNORE, translate
+    from rs_adapt.datasets.own.translation import IGNORE, translate
     from rs_adapt.tiles import cut_scene
 
     domain = prepare[role]
@@ -212,7 +212,7 @@ def read_shares(prepared_dir: str | Path) -> dict[str, dict[str, dict[str, int]]
 
 
 def _after(before: Counter[str], labels: Mapping[str, Any], classes: Sequence[str]) -> dict[str, int]:
-    from rs_adapt.datasets.own_translation import text_of
+    from rs_adapt.datasets.own.translation import text_of
 
     after = dict.fromkeys((*classes, "ignored"), 0)
     name_of = {text_of(item): classes[index] for item, index in labels["to_index"]}

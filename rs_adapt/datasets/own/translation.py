@@ -29,7 +29,7 @@ def translate(labels: Mapping[str, Any], image: Path, out: Path) -> Counter[str]
     """Write the label of an image as a raster of class indices (255 where it is ignored).
 
     Args:
-        labels: how labels are read: see `rs_adapt.config.own_labels.labels`.
+        labels: how labels are read: see `rs_adapt.config.own.labels.labels`.
         image: the scene.
         out: GeoTIFF to write.
 

@@ -18,8 +18,8 @@ from PIL import Image, ImageOps
 from rs_adapt.adapters import Adapter
 from rs_adapt.backbones import Vit
 from rs_adapt.engine.optim import Precision, autocast
-from rs_adapt.engine.recording import Array, BlockRecord, recording, relative_change
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
+from rs_adapt.inference.inspection.recording import Array, BlockRecord, recording, relative_change
 
 
 @dataclass(frozen=True, kw_only=True)

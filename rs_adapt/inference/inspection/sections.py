@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from rs_adapt.engine.inspection import BlockLook, Inspection
-from rs_adapt.engine.recording import Array
-from rs_adapt.report.feature_maps import enlarged_png, heat_colours, pca_colours, update_norm_png
-from rs_adapt.report.inspection_page import Picture, Section, Table
-from rs_adapt.report.overlays import colour_map
+from rs_adapt.inference.inspection.look import BlockLook, Inspection
+from rs_adapt.inference.inspection.recording import Array
+from rs_adapt.render.feature_maps import enlarged_png, heat_colours, pca_colours, update_norm_png
+from rs_adapt.render.overlays import colour_map
+from rs_adapt.render.pictures_page import Picture, Section, Table
 
 _NO_CLASS = 255
 _TOP_ENTRIES = 5

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from rs_adapt.engine.checkpoint import load_model
-from rs_adapt.engine.inspection import Inspection, cut_out, inspect_image, least_side_px, read_image
-from rs_adapt.engine.recording import Array
-from rs_adapt.engine.run_folder import write_json
 from rs_adapt.errors import ConfigError
+from rs_adapt.files import write_json
+from rs_adapt.inference.checkpoint import load_model
+from rs_adapt.inference.inspection.look import Inspection, cut_out, inspect_image, least_side_px, read_image
+from rs_adapt.inference.inspection.recording import Array
+from rs_adapt.inference.inspection.sections import lead, sections
 from rs_adapt.registry import quiet_libraries
-from rs_adapt.report.inspection_page import render_page
-from rs_adapt.report.inspection_sections import lead, sections
+from rs_adapt.render.pictures_page import render_page
 
 PAGE_FILE = "index.html"
 NUMBERS_FILE = "inspect.json"

@@ -1,0 +1,174 @@
+"""A run against a log: the schedule, the curves, the spread and the verdict."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rs_adapt.audit.verify.keys import Weight
+from rs_adapt.audit.verify.mmengine_log import read_log
+from rs_adapt.audit.verify.published import published_rows
+from rs_adapt.audit.verify.record import Record
+from rs_adapt.audit.verify.run_record import read_run
+from rs_adapt.audit.verify.scores import find_spread
+from rs_adapt.audit.verify.verification import Verification, verify_against_log
+from rs_adapt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Write = Callable[..., Path]
+
+
+def of_log(run: Path, log: Path) -> Verification:
+    return verify_against_log(read_run(run), read_log(log))
+
+
+def test_equal_run_and_log_are_consistent(write_run: Write, write_log: Write) -> None:
+    found = of_log(write_run(), write_log())
+    assert found.consistent
+    assert found.verdict.startswith(
+        "consistent: equal to the log's 54.00 (last); first difference: env_cfg.cudnn_benchmark"
+    )
+    check = found.configuration
+    assert check is not None
+    assert len(check.equal) >= 35
+    assert [one.weight for one in check.differences] == [Weight.NO_EFFECT]
+    assert "model.backbone.init_cfg.checkpoint" in check.not_compared
+    assert "cell.method" in check.only_here
+    assert not check.only_there
+    assert found.schedule is not None
+    assert found.schedule.num_equal == 400
+    assert found.schedule.first_iteration is None
+    assert found.loss is not None
+    assert found.loss.median_ratio == pytest.approx(0.8)
+    assert found.loss.windows == ("mean of the iterations since the line before", "mean of the last 10 iterations")
+    assert len(found.curve.points) == 10
+
+
+def test_log_without_configuration_is_compared_by_its_curves(write_run: Write, write_log: Write) -> None:
+    found = of_log(write_run(), write_log(config=None))
+    assert found.configuration is None
+    assert found.consistent
+    assert "no configuration to compare" in found.verdict
+    assert "holds no configuration" in found.remarks[0]
+
+
+def test_schedule_that_differs_is_named_with_its_first_iteration(write_run: Write, write_log: Write) -> None:
+    def faster(iteration: int) -> float:
+        return 1e-4 * float(1 - (iteration - 1) / 19999) ** (0.9 if iteration <= 10000 else 1.0)
+
+    found = of_log(write_run(rates=faster), write_log())
+    assert found.schedule is not None
+    assert found.schedule.first_iteration == 10050
+    assert found.verdict.endswith("the learning rate differs from iteration 10050 on.")
+    assert not found.consistent
+
+
+def test_rounding_of_the_print_is_no_difference(write_run: Write, write_log: Write) -> None:
+    def nearly(iteration: int) -> float:
+        return 1e-4 * float(1 - (iteration - 1) / 19999) ** 0.9 * (1 + 1e-9)
+
+    found = of_log(write_run(rates=nearly), write_log())
+    assert found.schedule is not None
+    assert found.schedule.first_iteration is None
+    assert 0 < found.schedule.max_relative < 1e-4
+
+
+def test_last_is_compared_with_last_and_best_with_best(
+    write_run: Write, write_log: Write, log_scores: dict[int, float]
+) -> None:
+    # The run's best equals the log's last: compared silently, that would be no difference.
+    here = {it: score - 6 for it, score in log_scores.items()} | {6000: 54.0}
+    there = log_scores | {4000: 60.0}
+    found = of_log(write_run(scores=here), write_log(scores=there))
+    last, best = found.scores
+    assert (last.selection, last.here_pct, last.there_pct, last.here_iteration) == ("last", 48.0, 54.0, 20000)
+    assert (best.selection, best.here_pct, best.there_pct) == ("oracle", 54.0, 60.0)
+    assert (best.here_iteration, best.there_iteration) == (6000, 4000)
+    assert found.verdict.startswith("differs: 6.0 points below the log's 54.00 (last), outside [53.60, 54.00]")
+    assert not found.consistent
+
+
+def test_interval_of_the_run_is_the_spread_where_one_seed_is_known(
+    write_run: Write, write_log: Write, log_scores: dict[int, float]
+) -> None:
+    here = {it: score - 1 for it, score in log_scores.items()}
+    found = of_log(write_run(scores=here, interval=(51.5, 54.25)), write_log())
+    last = found.scores[0]
+    # 53.0 - 1.5 to 53.0 + 1.25 around 54.0, turned round: what the log's score allows the run's to be.
+    assert (last.spread.low, last.spread.high) == pytest.approx((52.75, 55.5))
+    assert "one seed, so the spread is unknown" in last.spread.basis
+    assert "[51.50, 54.25] of 53.00" in last.spread.basis
+    assert last.within
+    assert not last.spread.of_seeds
+    assert not of_log(write_run(name="far", scores=here, interval=(52.8, 53.2)), write_log()).consistent
+
+
+def test_published_seeds_are_the_spread_where_there_are_some() -> None:
+    rows = [row for row in published_rows() if row.seeds_pct and row.bench == "isprs_p2v"]
+    run = Record(name="run", last_pct=63.0, interval_pct=(50.0, 70.0), interval_of_pct=63.0)
+    spread = find_spread(run, None, rows, there_pct=63.23, bench="isprs_p2v")
+    assert (spread.low, spread.high, spread.of_seeds) == (62.91, 63.77, True)
+    assert spread.basis == "the 3 published seeds"
+
+
+def test_scores_of_validation_stand_beside_those_of_a_log(
+    write_run: Write, write_log: Write, log_scores: dict[int, float]
+) -> None:
+    # The synthetic bench has test tiles of its own, and the log's evaluations are of validation tiles.
+    scores = {100: 50.0, 200: 52.0}
+    run = read_run(write_run("synthetic-dg", scores=scores, last=40.0, rates=lambda iteration: 1e-4))
+    assert run.tested_apart
+    assert run.last is not None
+    assert run.last[0] == 40.0
+    found = verify_against_log(run, read_log(write_log()))
+    assert found.scores[0].here_pct == run.evaluations[-1].miou_pct
+    assert "both scores are of validation tiles" in found.remarks[0]
+    assert not read_run(write_run(name="loveda")).tested_apart
+
+
+def test_selections_of_a_result_are_read_where_it_has_them(write_run: Write, write_log: Write) -> None:
+    run = write_run()
+    result: dict[str, Any] = json.loads((run / "result.json").read_text())
+    result["selections"] = {"last": {"miou_pct": 53.9, "iter": 20000}, "oracle": {"miou_pct": 54.1, "iter": 18000}}
+    (run / "result.json").write_text(json.dumps(result))
+    last, best = of_log(run, write_log()).scores
+    assert (last.here_pct, best.here_pct, best.here_iteration) == (53.9, 54.1, 18000)
+
+
+def test_result_of_another_selection_is_not_taken_for_the_last(write_run: Write, write_log: Write) -> None:
+    run = write_run(last=58.0, interval=(57.0, 59.0))
+    result = json.loads((run / "result.json").read_text()) | {"headline": "oracle", "oracle": None}
+    result["selections"] = {"last": {"miou_pct": 53.0, "iter": 20000}, "oracle": {"miou_pct": 58.0, "iter": 6000}}
+    (run / "result.json").write_text(json.dumps(result))
+    last, best = of_log(run, write_log()).scores
+    assert (last.here_pct, best.here_pct, best.here_iteration) == (53.0, 58.0, 6000)
+    assert (last.spread.low, last.spread.high) == (53.0, 55.0)
+    assert "[57.00, 59.00] of 58.00" in last.spread.basis
+
+
+def test_unfinished_run_says_so(write_run: Write, write_log: Write) -> None:
+    found = of_log(write_run(finished=False), write_log())
+    assert "not finished" in found.remarks[0]
+    assert found.scores[0].here_pct == 54.0
+
+
+def test_folder_without_run_and_damaged_run_are_errors(write_run: Write, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(ConfigError, match="holds no run of rs-adapt"):
+        read_run(tmp_path / "nothing")
+    run = write_run()
+    (run / "metrics.jsonl").write_text('{"iter": 50, "lo')
+    with pytest.raises(ConfigError, match="is damaged"):
+        read_run(run)
+
+
+def test_nothing_in_common_is_an_error(write_run: Write, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_text('{"iter": 7, "loss": 1.0, "lr": 1e-4}\n')
+    with pytest.raises(ConfigError, match="nothing in common"):
+        of_log(write_run(), other)

@@ -1,0 +1,119 @@
+"""One stretch a region: percentiles of all of its valid pixels together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+
+from rs_adapt.datasets.own import stretch as own_stretch
+from rs_adapt.datasets.own.stretch import in_words, stretch_of_region
+from rs_adapt.errors import DataError
+from rs_adapt.scenes import write_geotiff
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PCT = (2.0, 98.0)
+PLACE = rasterio.Affine(0.5, 0, 4e5, 0, -0.5, 5e6)
+
+
+def region(**changes: Any) -> dict[str, Any]:
+    return {"name": "north", "stretch": None, "bands": None} | changes
+
+
+def deep(seed: int, size: tuple[int, int], low: int, high: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(low, high, (*size, 3), dtype=np.uint16)
+
+
+def test_percentiles_are_those_of_all_pixels_together(tmp_path: Path) -> None:
+    scenes = {"dark.tif": deep(0, (40, 50), 100, 900), "bright.tif": deep(1, (20, 30), 2000, 4000)}
+    for name, values in scenes.items():
+        write_geotiff(tmp_path / name, values)
+    told = stretch_of_region(region(), sorted(tmp_path.iterdir()))
+    together = np.concatenate([values.reshape(-1, 3) for values in scenes.values()])
+    np.testing.assert_allclose(told["range"], np.percentile(together, PCT, axis=0).T)
+    assert (told["from"], told["pixels"], told["images"], told["step_px"]) == ("percentiles", 2600, 2, 1)
+
+
+def test_bands_are_chosen_and_nodata_and_masked_pixels_do_not_count(tmp_path: Path) -> None:
+    values = deep(2, (40, 50), 100, 900)
+    with_hole = values.copy()
+    with_hole[:10] = 65535
+    write_geotiff(tmp_path / "a.tif", with_hole, nodata=65535)
+    profile = {"driver": "GTiff", "height": 40, "width": 50, "dtype": "uint16", "count": 3, "transform": PLACE}
+    mask = np.full((40, 50), 255, np.uint8)
+    mask[30:] = 0
+    masked = values.copy()
+    masked[30:] = 1
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(tmp_path / "b.tif", "w", **profile) as file:
+        file.write(masked.transpose(2, 0, 1))
+        file.write_mask(mask)
+    told = stretch_of_region(region(bands=[3, 1, 2]), sorted(tmp_path.iterdir()))
+    valid = np.concatenate([values[10:].reshape(-1, 3), values[:30].reshape(-1, 3)])[:, [2, 0, 1]]
+    np.testing.assert_allclose(told["range"], np.percentile(valid, PCT, axis=0).T)
+    assert told["pixels"] == 2 * 30 * 50
+
+
+def test_not_a_number_does_not_count(tmp_path: Path) -> None:
+    values = np.random.default_rng(3).random((30, 30, 3), dtype=np.float32)
+    holes = values.copy()
+    holes[:5] = np.nan
+    holes[5, :, 1] = np.inf
+    write_geotiff(tmp_path / "a.tif", holes)
+    told = stretch_of_region(region(), [tmp_path / "a.tif"])
+    np.testing.assert_allclose(told["range"], np.percentile(values[6:].reshape(-1, 3), PCT, axis=0).T, rtol=1e-6)
+
+
+def test_an_image_counts_by_its_pixels_and_few_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_stretch, "SAMPLE_PX", 1000)
+    # 90 % of the pixels are of one value, so the second percentile and the 98th of the region tell the shares.
+    write_geotiff(tmp_path / "large.tif", np.full((300, 300), 500, np.uint16))
+    write_geotiff(tmp_path / "small.tif", np.full((100, 100), 3000, np.uint16))
+    told = stretch_of_region(region(), sorted(tmp_path.iterdir()))
+    assert told["step_px"] == 10
+    assert told["pixels"] == 900 + 100
+    assert told["range"] == [[500.0, 3000.0]] * 3
+    # With 1 % of the pixels the bright scene is beyond the 98th percentile.
+    write_geotiff(tmp_path / "small.tif", np.full((30, 30), 3000, np.uint16))
+    assert stretch_of_region(region(), sorted(tmp_path.iterdir()))["range"] == [[500.0, 500.0]] * 3
+
+
+def test_16_bit_png_is_read_like_a_geotiff(tmp_path: Path) -> None:
+    values = deep(4, (20, 30), 100, 900)[..., 0]
+    Image.fromarray(values).save(tmp_path / "a.png")
+    told = stretch_of_region(region(), [tmp_path / "a.png"])
+    np.testing.assert_allclose(told["range"], [np.percentile(values, PCT)] * 3)
+
+
+def test_images_of_8_bit_stay_and_what_is_given_is_kept(tmp_path: Path) -> None:
+    write_geotiff(tmp_path / "a.tif", np.full((4, 4, 3), 7, np.uint8))
+    Image.fromarray(np.full((4, 4, 3), 7, np.uint8)).save(tmp_path / "b.jpg")
+    images = sorted(tmp_path.iterdir())
+    stays = stretch_of_region(region(), images)
+    assert stays == {"from": "as stored", "range": None}
+    assert in_words(stays) == "none, its images are of 8 bit"
+    given = stretch_of_region(region(stretch=[[0, 10], [0, 20], [5, 30]]), images)
+    assert given == {"from": "given", "range": [[0, 10], [0, 20], [5, 30]]}
+    assert in_words(given) == "0 to 10, 0 to 20, 5 to 30 (given)"
+    assert stretch_of_region(region(stretch="scene"), images) == {"from": "scene", "range": None}
+
+
+def test_8_bit_and_deeper_images_are_not_mixed(tmp_path: Path) -> None:
+    write_geotiff(tmp_path / "a.tif", np.full((4, 4, 3), 7, np.uint8))
+    write_geotiff(tmp_path / "b.tif", np.full((4, 4, 3), 7, np.uint16))
+    images = sorted(tmp_path.iterdir())
+    with pytest.raises(
+        DataError, match=r"north mixes images of 8 bit \(1, such as .*a\.tif\) and deeper ones \(1, .*b\.tif"
+    ):
+        stretch_of_region(region(), images)
+    assert stretch_of_region(region(stretch=[[0, 9]] * 3), images)["from"] == "given"
+
+
+def test_a_region_without_any_valid_pixel_is_an_error(tmp_path: Path) -> None:
+    write_geotiff(tmp_path / "a.tif", np.zeros((4, 4, 3), np.uint16), nodata=0)
+    with pytest.raises(DataError, match="no pixel of its 1 images is valid"):
+        stretch_of_region(region(), [tmp_path / "a.tif"])
