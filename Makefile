@@ -43,7 +43,7 @@ table-methods: $(STAMP) ## Measure every method on synthetic scenes, adaptation 
 sweep-synthetic: $(STAMP) ## Run the sweep of four methods on synthetic scenes: 24 short cells (work_dirs/synthetic_all)
 	$(BIN)/rs-adapt sweep configs/sweep/synthetic_all.toml
 
-docs: $(STAMP) ## Write docs/methods.md from the code
+docs: $(STAMP) ## Write docs/guides/methods.md from the code
 	$(BIN)/python benchmarks/methods_page.py
 
 ci: check test ## What continuous integration runs

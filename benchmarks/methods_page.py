@@ -1,4 +1,4 @@
-"""Write `docs/methods.md` from the code: what every method is, where it acts, what it trains.
+"""Write `docs/guides/methods.md` from the code: what every method is, where it acts, what it trains.
 
     make docs
 
@@ -21,7 +21,7 @@ from rs_adapt.config.wire_model import adapter_facts
 from rs_adapt.config.words import is_layers, layers
 from rs_adapt.registry import MODELS
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "methods.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "guides" / "methods.md"
 BACKBONES = ("dinov2_s", "dinov2_b", "dinov2_l")
 HOOKS = {
     "tokens": "tokens at the input of blocks",

@@ -59,12 +59,26 @@ def test_worked_example_of_a_method_runs() -> None:
     assert sum(p.numel() for p in adapter.parameters()) == adapter.num_params(embed_dim=32, depth=2)
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
-def test_links_between_documents_lead_somewhere(page: str) -> None:
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    targets = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
-    missing = [target for target in targets if target and not (ROOT / "docs" / target).exists()]
-    assert not missing, f"{page} links to {missing}"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
+
+
+def slugs(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub and the site make them."""
+    text = re.sub(r"^( *)```.*?^\1```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ +(.+?) *$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_documents_lead_to_files_and_headings(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")) if "://" not in link]
+    missing = []
+    for link in links:
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if not target.exists() or (anchor and anchor not in slugs(target)):
+            missing.append(link)
+    assert not missing, f"{page.name} links to {missing}"
 
 
 @pytest.fixture
@@ -79,7 +93,7 @@ def test_tables_in_the_documents_are_those_of_the_recorded_runs(file: str, table
     facts = json.loads((ROOT / "docs" / "tables" / f"{file}.json").read_text(encoding="utf-8"))
     text = of_methods.table(facts) if file.endswith("_methods") else of_strategies.tables(facts)
     assert (ROOT / "docs" / "tables" / f"{file}.md").read_text(encoding="utf-8") == text
-    document = "README.md" if file.endswith("_methods") else "docs/results.md"
+    document = "README.md" if file.endswith("_methods") else "docs/project/results.md"
     lines = (ROOT / document).read_text(encoding="utf-8").splitlines()
     absent = [line for line in text.splitlines() if line and line not in lines]
     assert not absent, f"{document} lacks {absent[:2]}"

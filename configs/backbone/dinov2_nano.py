@@ -1,8 +1,8 @@
 """A DINOv2-shaped ViT of 2.8 M parameters for small machines: 8 px patches, 128 px images, weights in the package.
 
-Pre-trained on synthetic scenes of 600 random styles that exclude the bench's two regions: it was told the material of
-every pixel, and the head was thrown away. `rs-adapt weights build nano` makes the file anew; docs/nano-weights.md has
-the recipe and the measurement that chose it. `--weights random` takes the same ViT without training.
+Pre-trained on synthetic scenes of 600 random styles, none of them near the bench's two regions, to name the material of
+every pixel; the head was then discarded. `rs-adapt weights build nano` rebuilds the file; docs/project/nano-weights.md
+has the recipe and the measurement that chose it. `--weights random` takes the same ViT without training.
 """
 
 backbone = dict(

@@ -118,7 +118,7 @@ def read_spec(file: Path) -> Spec:
     if "row" in content or "methods" in content or "settings" in content:
         raise ConfigError(
             f"{file} is a table's file for benchmarks/strategy_table.py or benchmarks/method_table.py, not a sweep's. "
-            "docs/sweeps.md has the keys of a sweep."
+            "docs/guides/sweeps.md has the keys of a sweep."
         )
     keys = Keys(content, file, "", _TOP)
     axes = _axes(keys)

@@ -1,4 +1,4 @@
-"""The worked example of docs/own-data.md on the real images; skipped where the samples are not at hand."""
+"""The worked example of docs/start/own-data.md on the real images; skipped where the samples are not at hand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_documented_bench_trains_from_colour_masks_to_images_without_labels(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (text, *_) = re.findall(
-        r"```toml\n(.*?)```", (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8"), re.DOTALL
+        r"```toml\n(.*?)```", (ROOT / "docs" / "start" / "own-data.md").read_text(encoding="utf-8"), re.DOTALL
     )
     # Fewer images: cutting all of them takes a quarter of a minute.
     text = text.replace("tile1_*", "tile1_00[1389]*").replace("tile[356]_*", "tile[356]_001*").replace('"*_007", ', "")

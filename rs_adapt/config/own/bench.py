@@ -1,6 +1,7 @@
 """A bench of one's own: a TOML that names folders of scenes, and becomes the same facts as a file in `configs/bench/`.
 
-`rs-adapt data init` writes a commented example (`own_bench.toml` beside this file); docs/own-data.md has the keys.
+`rs-adapt data init` writes a commented example (`own_bench.toml` beside this file); docs/start/own-data.md lists the
+keys.
 """
 
 from __future__ import annotations
