@@ -55,6 +55,7 @@ def train(
     $ rs-adapt train --bench isprs-dg --iters 100 --dry-run
     """
     from rs_adapt.config import compose, option_texts, resolve_cell
+    from rs_adapt.config.segmentor import segmentor_config
 
     if "WORLD_SIZE" in os.environ:
         # Before torch is loaded: it would warn of a search for unused parameters that found none.
@@ -82,7 +83,7 @@ def train(
     if processes is not None and _launched(cfg, processes, dry_run=dry_run):
         return
     # As resolved: a relative path would mean another file where the run is evaluated from another folder.
-    own_weights = weights and cfg.model.get("segmentor", cfg.model).backbone.weights
+    own_weights = weights and segmentor_config(cfg).backbone.weights
     record = {
         "cell": dict(cfg.cell),
         "options": {"overrides": texts, "data_root": cfg.data_root, "weights": own_weights, "device": device},

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rs_adapt.config.paths import home
+from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.errors import ConfigError, DeviceUnavailable
 from rs_adapt.processes import launched
 
@@ -131,7 +132,7 @@ def build_model(cfg: Any) -> Any:
     from mmseg.registry import MODELS
 
     # Not as a plain dict: mmsegmentation reads `test_cfg` of a segmentor by attribute.
-    model = MODELS.build(copy.deepcopy(cfg.model.get("segmentor", cfg.model)))
+    model = MODELS.build(copy.deepcopy(segmentor_config(cfg)))
     return model.to(get_device()).eval()
 
 

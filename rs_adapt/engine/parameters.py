@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.registry import load_libraries
 
 
@@ -36,10 +37,10 @@ def build_on_meta(cfg: Any) -> nn.Module:
     from mmseg.registry import MODELS
 
     load_libraries(cfg.default_scope)
-    settings = cfg.model.to_dict()
-    settings.get("segmentor", settings)["backbone"]["weights"] = None
+    settings = cfg.to_dict()
+    segmentor_config(settings)["backbone"]["weights"] = None
     with torch.device("meta"):
-        model: nn.Module = MODELS.build(settings)
+        model: nn.Module = MODELS.build(settings["model"])
     return model
 
 

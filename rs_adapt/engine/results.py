@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.datasets.own.stretch import STRETCH_FILE, read_stretch
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.final_scores import Selections
@@ -149,7 +150,7 @@ def make_manifest(
 
     Only a bench of one's own says where its scenes lie.
     """
-    backbone = cfg.model.get("segmentor", cfg.model).backbone
+    backbone = segmentor_config(cfg).backbone
     facts = cfg.backbone
     weights_file = (facts.weights or {}).get("file")
     return {

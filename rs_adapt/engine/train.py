@@ -15,6 +15,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 
+from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.engine.build import (
     OnProgress,
     check_data,
@@ -197,7 +198,7 @@ def _check_weights(cfg: Any) -> None:
 
     from rs_adapt.backbones.weights import find_weights
 
-    backbone = cfg.model.get("segmentor", cfg.model).backbone
+    backbone = segmentor_config(cfg).backbone
     if find_weights(backbone.weights, cfg.backbone.weights) is not None:
         MODELS.build(backbone.to_dict() | {"adapter": None, "frozen": True})
 

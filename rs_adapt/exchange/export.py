@@ -9,6 +9,7 @@ from typing import Any
 from safetensors.torch import save_file
 
 from rs_adapt.backbones.weights import file_sha256, tensors_sha256
+from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.engine.pack import read_manifest, save_pack
 from rs_adapt.errors import ConfigError
 from rs_adapt.files import check_free, written
@@ -90,7 +91,7 @@ def merge_adapter(cfg: Any, model: Any) -> None:
 
 
 def _check_adapter(cfg: Any) -> None:
-    if cfg.model.get("segmentor", cfg.model).backbone.adapter is None:
+    if segmentor_config(cfg).backbone.adapter is None:
         raise ConfigError(
             f"the method {cfg.cell.method} has no adapter, so there is nothing to merge. Export without --merge."
         )

@@ -18,6 +18,7 @@ from rs_adapt.backbones.weights import file_sha256, find_weights
 from rs_adapt.config import overrides
 from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
+from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.engine.build import build_model, choose_device
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.pack import save_pack
@@ -95,7 +96,7 @@ def import_checkpoint(
         raise ConfigError(f"--set {refused[0]}: a pack may not choose code or folders. Leave it out.")
     asked = compose(cell, overrides=texts, weights=weights, work_dir=out)
     load_libraries(asked.default_scope)
-    settings = asked.model.get("segmentor", asked.model).backbone.adapter
+    settings = segmentor_config(asked).backbone.adapter
     adapter_class: type[Adapter] | None = settings and MODELS.get(settings.type)
     file = read_released(path, adapter_class)
     shown = _shown(file, adapter_class)
@@ -107,7 +108,7 @@ def import_checkpoint(
         choose_device(device)
         expected = _expected(build_on_meta(cfg))
         check_tensors(file, expected, adapter_class)
-        backbone = cfg.model.get("segmentor", cfg.model).backbone
+        backbone = segmentor_config(cfg).backbone
         find_weights(backbone.weights, cfg.backbone.weights)
         model = build_model(cfg)
     _check_vit(file, model.backbone)
@@ -144,7 +145,7 @@ def _shown(file: ReleasedFile, adapter_class: type[Adapter] | None) -> dict[str,
 
 def _check_sizes(file: ReleasedFile, shown: dict[str, Any], cfg: Any) -> None:
     """Take what backbone and bench decide out of `shown`, and compare it with them."""
-    backbone, classes = cfg.model.get("segmentor", cfg.model).backbone, list(cfg.bench.classes)
+    backbone, classes = segmentor_config(cfg).backbone, list(cfg.bench.classes)
     levels, num_classes = shown.pop(f"{_HEAD}in_channels"), shown.pop(f"{_HEAD}num_classes")
     # A head alone does not tell how deep the ViT below it is.
     width, depth = shown.pop(f"{_ADAPTER}embed_dim", levels[0]), shown.pop(f"{_ADAPTER}depth", None)
@@ -165,7 +166,7 @@ def _check_sizes(file: ReleasedFile, shown: dict[str, Any], cfg: Any) -> None:
 def _settings(cfg: Any, shown: dict[str, Any], *, texts: Sequence[str], path: Path) -> dict[str, tuple[Any, str]]:
     """Every setting of adapter and head that decides the output, with its source."""
     own = {override.key for override in overrides.parse(texts)}
-    segmentor = cfg.model.get("segmentor", cfg.model)
+    segmentor = segmentor_config(cfg)
     adapter: dict[str, Any] = dict(segmentor.backbone.adapter or {})
     configured = {f"{_ADAPTER}{key}": value for key, value in adapter.items()}
     configured |= {key: segmentor.decode_head[key.removeprefix(_HEAD)] for key in shown if key.startswith(_HEAD)}

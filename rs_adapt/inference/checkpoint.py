@@ -12,6 +12,7 @@ from rs_adapt.config import axes, overrides
 from rs_adapt.config.cell import DEFAULT_PROTOCOL, Cell
 from rs_adapt.config.compose import compose
 from rs_adapt.config.own import bench as own_bench
+from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.engine.build import build_model, choose_device
 from rs_adapt.engine.pack import load_pack, read_manifest
 from rs_adapt.errors import CheckpointMismatch, ConfigError, UnknownName
@@ -86,9 +87,9 @@ def recompose(
     # A protocol may be meant for the bench that was trained on only.
     other = dataclasses.replace(cell, bench=bench, protocol=DEFAULT_PROTOCOL)
     cfg = compose(other, overrides=[*kept, *chosen], **given)
-    test_cfg = cfg.model.get("segmentor", cfg.model).test_cfg
+    test_cfg = segmentor_config(cfg).test_cfg
     cfg.model = trained.model
-    cfg.model.get("segmentor", cfg.model).test_cfg = test_cfg
+    segmentor_config(cfg).test_cfg = test_cfg
     return cfg
 
 

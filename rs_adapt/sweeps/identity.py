@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import paths
+from rs_adapt.config.segmentor import segmentor_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +55,7 @@ def identity_of(cfg: Any) -> dict[str, Any]:
     and end. The folders of data, cache and run are not in it.
     """
     tree = {key: value for key, value in cfg.to_dict().items() if key not in _PLACES}
-    backbone = tree["model"].get("segmentor", tree["model"])["backbone"]
+    backbone = segmentor_config(tree)["backbone"]
     weights = _weights(backbone.pop("weights", None), cfg.backbone.to_dict().get("weights"))
     places = {cfg.get("prepared_dir"): "<tiles>", cfg.data_root: "<data>", str(paths.home()): "<home>"}
     flat: dict[str, Any] = {}

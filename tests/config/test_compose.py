@@ -8,6 +8,7 @@ import pytest
 
 from rs_adapt.config import axes, compose, option_texts, resolve_cell
 from rs_adapt.config.cell import DEFAULT_STRATEGY, SETTINGS, bench_families
+from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ tuned = dict(da=dict(loveda_r2u=dict(rank=4, frequency_layers="last 2")))
 
 
 def adapter(cfg: Config) -> Any:
-    return cfg.model.get("segmentor", cfg.model).backbone.adapter
+    return segmentor_config(cfg).backbone.adapter
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_every_pair_of_values_composes_or_says_why_not(setting: str) -> None:
             refusals.append(str(error))
             continue
         assert cfg.cell.to_dict() == vars(cell)
-        assert cfg.model.get("segmentor", cfg.model).decode_head.num_classes == len(cfg.bench.classes)
+        assert segmentor_config(cfg).decode_head.num_classes == len(cfg.bench.classes)
         composed += 1
     # Most parts fit each other.
     of_strategies = [text for text in refusals if " works in " in text]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.config import compose, paths, resolve_cell
+from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def composed(bench: str, *overrides: str, **axes: str) -> Config:
 
 
 def segmentor(cfg: Config) -> Any:
-    return cfg.model.get("segmentor", cfg.model)
+    return segmentor_config(cfg)
 
 
 def kinds(pipeline: Any) -> list[str]:

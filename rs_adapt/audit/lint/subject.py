@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.audit.lint.changes import Change
+from rs_adapt.config.segmentor import segmentor_config
 
 if TYPE_CHECKING:
     from rs_adapt.audit.lint.tiles import Seen
@@ -81,8 +82,7 @@ class Subject:
     @property
     def segmentor(self) -> Mapping[str, Any]:
         """`model`, without the strategy around it."""
-        model: Mapping[str, Any] = self.cfg["model"]
-        segmentor: Mapping[str, Any] = model.get("segmentor", model)
+        segmentor: Mapping[str, Any] = segmentor_config(self.cfg)
         return segmentor
 
     def dataset(self, role: str) -> Mapping[str, Any] | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rs_adapt.audit.verify.config_text import MISSING, Path, Tree
+from rs_adapt.config.segmentor import segmentor_path
 
 Facts = dict[str, Any]
 
@@ -80,7 +81,7 @@ def of_ours(tree: Tree) -> Facts:
     c.take("bench.inference.resize_px", "bench", "tile_px")
     for key in ("resize_ratio", "cat_max_ratio", "flip_prob", "photometric", "fourier_mix", "histogram_match"):
         c.take(f"bench.pipeline.{key}", "bench", "pipeline", key)
-    segmentor: Path = ("model", "segmentor") if tree.peek("model", "segmentor") is not MISSING else ("model",)
+    segmentor: Path = segmentor_path(tree.content)
     adapter = tree.peek(*segmentor, "backbone", "adapter")
     for key in adapter if isinstance(adapter, dict) else ():
         if key not in ("embed_dim", "depth"):

@@ -1,0 +1,28 @@
+"""Where the segmentor stands in a resolved configuration: a strategy, where the cell has one, is wired around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def segmentor_path(cfg: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the keys that lead to the segmentor: `("model", "segmentor")` inside a strategy, else `("model",)`.
+
+    Args:
+        cfg: A resolved configuration, or its content as plain dicts.
+    """
+    model = cfg.get("model")
+    return ("model", "segmentor") if isinstance(model, Mapping) and "segmentor" in model else ("model",)
+
+
+def segmentor_config(cfg: Mapping[str, Any]) -> Any:
+    """Return the settings of the segmentor (`backbone`, `decode_head`, `test_cfg`, ...), the node itself and no copy.
+
+    Args:
+        cfg: A resolved configuration, or its content as plain dicts.
+    """
+    node: Any = cfg
+    for key in segmentor_path(cfg):
+        node = node[key]
+    return node
