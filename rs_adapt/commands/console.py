@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from rich.console import Console
+
+    from rs_adapt.progress import OnProgress
 
 
 def result_console() -> Console:
@@ -29,28 +31,29 @@ def error_console() -> Console:
 
 
 @contextmanager
-def preparing(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """A function (what, done, total) that shows how far preparation is: a status line, or a line per step.
+def preparing(console: Console) -> Iterator[OnProgress]:
+    """Yield a callback that shows progress: a status line on a terminal, else one line for each finished stage.
 
-    The status line ends by itself when a step is complete, so a progress bar can follow.
+    The status line disappears when a stage is complete, so that a progress bar can follow.
     """
     from rich.status import Status
 
     status = Status("", console=console)
     seen: set[str] = set()
 
-    def show(what: str, done: int, total: int) -> None:
+    def show(stage: str, done: int, total: int | None) -> None:
+        finished = total is not None and done >= total
         if not console.is_terminal:
-            # Long work tells each tenth of its way, short work only that it is done.
-            tenth = total >= 1000 and done % (total // 10) == 0
-            line = f"{what}: {done}/{total}" if tenth else f"{what}: {total}"
-            if (tenth or done >= total) and line not in seen:
+            # A long stage prints a line for each tenth of it, a short one only when it is done.
+            tenth = total is not None and total >= 1000 and done % (total // 10) == 0
+            line = f"{stage}: {done}/{total}" if tenth else f"{stage}: {total}"
+            if (tenth or finished) and line not in seen:
                 seen.add(line)
                 console.print(line, highlight=False)
-        elif done >= total:
+        elif finished:
             status.stop()
         else:
-            status.update(f"{what} {done}/{total}")
+            status.update(f"{stage} {done}" if total is None else f"{stage} {done}/{total}")
             status.start()
 
     try:

@@ -42,7 +42,7 @@ def download(published: Published, path: Path) -> bool:
             return fetch(
                 published,
                 path,
-                on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+                on_progress=lambda stage, done, total: bar.update(task, completed=done, total=total),
                 on_note=lambda text: console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
             )
     except KeyboardInterrupt:

@@ -16,10 +16,11 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from rs_adapt.config import Cell, compose
-from rs_adapt.engine.build import OnProgress, build_model
+from rs_adapt.engine.build import build_model
 from rs_adapt.engine.optim import autocast
 from rs_adapt.engine.parameters import build_on_meta
 from rs_adapt.errors import ConfigError, NonFiniteLoss
+from rs_adapt.progress import OnProgress
 from rs_adapt.registry import load_libraries
 
 # The backbone as it is with the head alone in training: what every method is compared to.
@@ -61,7 +62,7 @@ def compose_methods(
         methods: Names of methods, with or without the reference.
         overrides: `key=value` texts, for all methods; those of adapters for all that have one.
         weights: As for `compose`.
-        on_progress: Called with (what, done, total).
+        on_progress: Called with the stage, the steps done and the steps in all.
 
     Raises:
         RsAdaptError: The reference cannot be composed or built: the fault is no method's.

@@ -15,10 +15,11 @@ from rs_adapt.config import Cell
 from rs_adapt.cost.candidates import REFERENCE, Candidate, blaming, build_candidates, compose_methods
 from rs_adapt.cost.memory import iteration_bytes, meaning
 from rs_adapt.cost.timing import Job, take_turns
-from rs_adapt.engine.build import OnProgress, choose_device
+from rs_adapt.engine.build import choose_device
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.pack import save_pack
 from rs_adapt.engine.state import seed_iteration
+from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
 
 
@@ -69,7 +70,7 @@ def compare_costs(
     device: str = "auto",
     rounds: int = 10,
     warmup: int = 3,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> Comparison:
     """Measure methods on the plain segmentor of a cell; `frozen` is always among them, as the reference.
 
@@ -85,28 +86,28 @@ def compare_costs(
         device: "auto", "cpu", "cuda" or "cuda:N".
         rounds: Rounds that count, at least 1.
         warmup: Rounds before them, at least 1: the optimizer makes its state in the first.
-        on_progress: Called with (what, done, total).
+        on_progress: Called with the stage, the steps done and the steps in all.
 
     Raises:
         RsAdaptError: As its message says.
     """
     assert rounds >= 1
     assert warmup >= 1
-    report = on_progress or (lambda what, done, total: None)
     with quiet_libraries():
         choose_device(device)
-        cfgs, refused = compose_methods(cell, methods, overrides=overrides, weights=weights, on_progress=report)
-        candidates = build_candidates(cfgs, report)
+        cfgs, refused = compose_methods(cell, methods, overrides=overrides, weights=weights, on_progress=on_progress)
+        candidates = build_candidates(cfgs, on_progress)
         # Of a CPU it does nothing.
         settle = torch.get_device_module(get_device()).synchronize
 
-        def timed(what: str, run: str, training: bool) -> dict[str, list[float]]:
+        def timed(stage: str, run: str, training: bool) -> dict[str, list[float]]:
             return take_turns(
                 [_job(each, run, training=training, seed=cell.seed) for each in candidates],
                 rounds=rounds,
                 warmup=warmup,
                 settle=settle,
-                on_round=lambda done, total: report(what, done, total),
+                stage=stage,
+                on_progress=on_progress,
             )
 
         train_s = timed("rounds of training", "train", True)

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rs_adapt.progress import OnProgress, no_progress
+
 
 def _nothing() -> None:
     pass
@@ -33,7 +35,8 @@ def take_turns(
     warmup: int = 0,
     clock: Callable[[], float] = time.perf_counter,
     settle: Callable[[], None] = _nothing,
-    on_round: Callable[[int, int], None] | None = None,
+    stage: str = "rounds",
+    on_progress: OnProgress = no_progress,
 ) -> dict[str, list[float]]:
     """Run every job once a round, and return what each run took.
 
@@ -46,7 +49,8 @@ def take_turns(
         warmup: Rounds before them that do not.
         clock: Seconds; read right before and after each run.
         settle: Called before each reading of the clock, to wait for work that goes on beside the program (a GPU's).
-        on_round: Called with (rounds done, rounds in all), both with the warm-up.
+        stage: Name of the work in reports of progress.
+        on_progress: Called after each round; the warm-up counts.
 
     Returns:
         Seconds by job, one for each of the `rounds` in their order.
@@ -64,6 +68,5 @@ def take_turns(
             spent = clock() - began
             if number >= warmup:
                 seconds[job.name].append(spent)
-        if on_round:
-            on_round(number + 1, warmup + rounds)
+        on_progress(stage, number + 1, warmup + rounds)
     return seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from rs_adapt.errors import DataError
+from rs_adapt.progress import OnProgress, no_progress
 
 if TYPE_CHECKING:
     from rs_adapt.datasets.tile_dataset import TileDataset
@@ -24,13 +25,13 @@ Array = np.ndarray[Any, Any]
 CHECKS_VERSION = 2
 
 
-def check_tiles(dataset: TileDataset, cache_dir: Path, on_progress: Callable[[int, int], None] | None = None) -> None:
+def check_tiles(dataset: TileDataset, cache_dir: Path, on_progress: OnProgress = no_progress) -> None:
     """Open every image and label of a set once; files that have not changed since the last time are not read again.
 
     Args:
         dataset: The set; labels are read only if it has them.
         cache_dir: Where the fingerprints of folders that passed are kept.
-        on_progress: Called with (tiles done, tiles in all).
+        on_progress: Receives the tiles that are done.
 
     Raises:
         DataError: Naming the first bad file: unreadable or truncated, image and label of different sizes, or a label
@@ -44,8 +45,7 @@ def check_tiles(dataset: TileDataset, cache_dir: Path, on_progress: Callable[[in
         return
     with ThreadPoolExecutor(max_workers=8) as pool:
         for done, _ in enumerate(pool.map(lambda tile: _check_tile(dataset, tile, allowed), tiles), start=1):
-            if on_progress:
-                on_progress(done, len(tiles))
+            on_progress(f"checking {dataset.name}", done, len(tiles))
     # The marker only saves time: a cache that cannot be written to stops no run.
     with suppress(OSError):
         cache_dir.mkdir(parents=True, exist_ok=True)

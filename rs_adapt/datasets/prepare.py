@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rs_adapt.datasets.alone import alone
 from rs_adapt.datasets.own.scenes import make_from_scenes, scene_files
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
+from rs_adapt.progress import OnProgress, no_progress
 
 MARKER = "prepared.json"
 FORMAT = 1
-Progress = Callable[[int, int, str], None]
 
 
 def ensure_prepared(
@@ -28,7 +28,7 @@ def ensure_prepared(
     bench: Mapping[str, Any],
     data_root: Path,
     out_dir: Path,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> None:
     """Make the tiles of a bench in `out_dir`, unless they are there and still fit what they were made from.
 
@@ -42,7 +42,7 @@ def ensure_prepared(
         bench: the `bench` facts: `tile_px`, `classes`, `reduce_zero_label`, `ignore_index`.
         data_root: where raw images lie; only read.
         out_dir: the folder to make.
-        on_progress: called with (done, total, what) after each scene or image.
+        on_progress: called after each scene or image.
 
     Raises:
         ConfigError: the kind is unknown, or `out_dir` holds something else.
@@ -124,7 +124,7 @@ def _finished(out_dir: Path, facts: Any) -> bool:
 
 
 def _make_synthetic(
-    prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path, building: Path, on_progress: Progress | None
+    prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path, building: Path, on_progress: OnProgress
 ) -> dict[str, int]:
     from rs_adapt.datasets.synthetic import write_scenes
     from rs_adapt.tiles import Tile, cut_scene, write_index
@@ -159,7 +159,7 @@ def _make_synthetic(
 
 
 def _make_from_images(
-    prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path, building: Path, on_progress: Progress | None
+    prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path, building: Path, on_progress: OnProgress
 ) -> dict[str, int]:
     from rs_adapt.tiles import Tile, cut_scene, write_index
 
@@ -180,15 +180,14 @@ def _make_from_images(
                 allowed_values=range(first, first + len(bench["classes"])),
             )
         )
-        if on_progress is not None:
-            on_progress(done, len(pairs), image.name)
+        on_progress("cutting images", done, len(pairs))
     for part, cut in tiles.items():
         write_index(building / part, cut, tile_px=tile_px, stride_px=stride_px)
     return {part: len(cut) for part, cut in tiles.items()}
 
 
 def _make_own(
-    prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path, building: Path, on_progress: Progress | None
+    prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path, building: Path, on_progress: OnProgress
 ) -> dict[str, int]:
     del data_root
     return make_from_scenes(prepare, bench, building, on_progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ from PIL import Image
 
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
 from rs_adapt.errors import DataError
+from rs_adapt.progress import OnProgress, no_progress
 
-Progress = Callable[[str, int, int], None]
 Array = np.ndarray[Any, Any]
 
 BINS = 32
@@ -59,7 +59,7 @@ class _Counts:
 
 
 def set_statistics(
-    one: TileSet, tiles: TileSets, *, most_tiles: int, num_samples: int, on_progress: Progress | None = None
+    one: TileSet, tiles: TileSets, *, most_tiles: int, num_samples: int, on_progress: OnProgress = no_progress
 ) -> SetStatistics | None:
     """Read tiles of a set, evenly spaced where there are more than `most_tiles`; None for a set without tiles.
 
@@ -68,7 +68,7 @@ def set_statistics(
         tiles: what it belongs to.
         most_tiles: tiles to read at most.
         num_samples: tiles to choose.
-        on_progress: called with (what, done, total).
+        on_progress: called with the stage, the steps done and the steps in all.
 
     Raises:
         DataError: a tile cannot be read, or image and label differ in size.
@@ -84,8 +84,7 @@ def set_statistics(
     with ThreadPoolExecutor() as pool:
         for done, found in enumerate(pool.map(lambda name: _counts(one, tiles, name), read), start=1):
             counts.append(found)
-            if on_progress:
-                on_progress(f"read {one.title}", done, len(read))
+            on_progress(f"reading {one.title}", done, len(read))
     return _summed(one, tiles, names, read, counts, num_samples)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,7 @@ import numpy as np
 from rs_adapt.datasets.checks import check_pair
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
 from rs_adapt.errors import DataError
-
-Progress = Callable[[str, int, int], None]
+from rs_adapt.progress import OnProgress, no_progress
 
 
 @dataclass(kw_only=True)
@@ -44,14 +43,14 @@ class _Look:
     fault: str = ""
 
 
-def verify_tiles(tiles: TileSets, on_progress: Progress | None = None) -> dict[str, Any]:
+def verify_tiles(tiles: TileSets, on_progress: OnProgress = no_progress) -> dict[str, Any]:
     """Open every tile, and compare what is there with what should be.
 
     Equal images are found by a digest of their pixels; images of one colour are counted and not compared.
 
     Args:
         tiles: the folders.
-        on_progress: called with (what, done, total).
+        on_progress: called with the stage, the steps done and the steps in all.
 
     Returns:
         Plain values, as `--json` prints them: `ok`; `sets` with numbers, sizes, values, shares of classes (% of the
@@ -67,8 +66,7 @@ def verify_tiles(tiles: TileSets, on_progress: Progress | None = None) -> dict[s
             _note(found[one.title], look, name)
             if look.digest and not look.blank:
                 places[look.digest].append((one, name))
-            if on_progress:
-                on_progress("verify tiles", done, len(tasks))
+            on_progress("verifying tiles", done, len(tasks))
     for one in tiles.sets:
         _require_sizes(found[one.title], one.tile_px)
     duplicates = _duplicates(places.values())

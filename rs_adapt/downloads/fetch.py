@@ -22,6 +22,7 @@ from rs_adapt.downloads.partial import Partial
 from rs_adapt.downloads.published import Published
 from rs_adapt.downloads.transfer import Broken, Refused, check_space, transfer
 from rs_adapt.errors import DownloadError
+from rs_adapt.progress import OnProgress, no_progress
 
 # Attempts at one address that bring nothing new.
 MAX_ATTEMPTS = 5
@@ -38,7 +39,7 @@ def fetch(
     published: Published,
     path: Path,
     *,
-    on_progress: Callable[[int, int | None], None] = lambda done, total: None,
+    on_progress: OnProgress = no_progress,
     on_note: Callable[[str], None] = lambda text: None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> bool:
@@ -53,7 +54,7 @@ def fetch(
     Args:
         published: addresses, size and checksum.
         path: where the file shall lie; folders are made.
-        on_progress: called with bytes that are there and bytes in all (None: not known).
+        on_progress: called with the bytes that have arrived and those in all.
         on_note: called with one sentence on what a person may want to know while waiting.
         sleep: waits that many seconds.
 
@@ -110,7 +111,7 @@ class _Job:
     client: httpx2.Client
     published: Published
     partial: Partial
-    on_progress: Callable[[int, int | None], None]
+    on_progress: OnProgress
     on_note: Callable[[str], None]
     sleep: Callable[[float], object]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ import httpx2
 from rs_adapt.downloads.partial import Partial
 from rs_adapt.downloads.published import Published
 from rs_adapt.errors import DownloadError
+from rs_adapt.progress import OnProgress
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -43,7 +43,7 @@ def transfer(
     published: Published,
     partial: Partial,
     *,
-    on_progress: Callable[[int, int | None], None],
+    on_progress: OnProgress,
 ) -> None:
     """Get what is missing of a file; when it returns, the part is as long as the server says the file is.
 
@@ -52,7 +52,7 @@ def transfer(
         url: address.
         published: size and checksum, as far as they are known.
         partial: what has arrived; it is continued if that is safe, else started anew.
-        on_progress: called with bytes that are there and bytes in all (None: not known).
+        on_progress: called with the bytes that have arrived and those in all.
 
     Raises:
         Broken: it may work another time; what arrived is kept.
@@ -90,7 +90,7 @@ def _receive(
     published: Published,
     partial: Partial,
     *,
-    on_progress: Callable[[int, int | None], None],
+    on_progress: OnProgress,
 ) -> None:
     if response.status_code == 416:
         if _total(response) == offset:
@@ -117,13 +117,14 @@ def _receive(
         offset = 0
     check_space(partial.file.parent, (total or published.size_bytes or offset) - offset)
     partial.remember(url, _mark(response))
+    stage = f"downloading {partial.file.stem}"
     with partial.file.open("ab" if offset else "wb") as file:
-        on_progress(offset, total)
+        on_progress(stage, offset, total)
         # As they come: larger pieces would be lost where the connection breaks.
         for chunk in response.iter_raw():
             file.write(chunk)
             offset += len(chunk)
-            on_progress(offset, total)
+            on_progress(stage, offset, total)
     if published.size_bytes is not None and offset < published.size_bytes:
         # A server that states no length ends the file by closing the connection, at whatever byte.
         raise Broken(f"the file ended at byte {offset} of {published.size_bytes}")

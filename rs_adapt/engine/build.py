@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,8 +11,8 @@ from rs_adapt.config.paths import home
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.errors import ConfigError, DeviceUnavailable
 from rs_adapt.processes import launched
+from rs_adapt.progress import OnProgress, no_progress
 
-OnProgress = Callable[[str, int, int], None]
 Split = Literal["test", "val", "source-val"]
 
 
@@ -68,7 +67,7 @@ def _choose_own_gpu(device: str) -> None:
     torch.cuda.set_device(number)
 
 
-def prepare_data(cfg: Any, on_progress: OnProgress | None = None) -> None:
+def prepare_data(cfg: Any, on_progress: OnProgress = no_progress) -> None:
     """Write what a bench makes itself (synthetic scenes, tiles of raw images), if it is not there yet."""
     if not cfg.bench.get("prepare"):
         return
@@ -79,11 +78,11 @@ def prepare_data(cfg: Any, on_progress: OnProgress | None = None) -> None:
         bench=cfg.bench.to_dict(),
         data_root=Path(cfg.data_root),
         out_dir=Path(cfg.prepared_dir),
-        on_progress=(lambda done, total, what: on_progress(what, done, total)) if on_progress else None,
+        on_progress=on_progress,
     )
 
 
-def check_data(cfg: Any, on_progress: OnProgress | None = None) -> dict[str, int]:
+def check_data(cfg: Any, on_progress: OnProgress = no_progress) -> dict[str, int]:
     """Open every set that a run will read and check it, so that nothing fails after hours.
 
     Labels of the target's training images are not among them: the stream that trains holds no path to them.
@@ -114,12 +113,7 @@ def check_data(cfg: Any, on_progress: OnProgress | None = None) -> dict[str, int
         if settings is None:
             continue
         dataset = DATASETS.build(settings)
-        report = (
-            (lambda done, total, name=dataset.name: on_progress(f"checking {name}", done, total))
-            if on_progress
-            else None
-        )
-        check_tiles(dataset, home() / "checks", report)
+        check_tiles(dataset, home() / "checks", on_progress)
         if role == "labelled" and stream.class_sampling:
             RareClassSampling(dataset, **stream.class_sampling)
         sizes[role] = len(dataset)

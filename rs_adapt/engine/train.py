@@ -17,7 +17,6 @@ from mmengine.logging import MessageHub
 
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.engine.build import (
-    OnProgress,
     check_data,
     choose_device,
     prepare_data,
@@ -35,6 +34,7 @@ from rs_adapt.engine.state_hook import Interrupted, StateHook
 from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
 from rs_adapt.files import write_json
 from rs_adapt.processes import first_alone, local_batch, part, place, together
+from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.files import LOG_FILE, RESULT_FILE, STATE_FILE
 from rs_adapt.runs.folder import check_run_folder, open_run_folder
@@ -53,7 +53,7 @@ def train(
     dry_run: bool = False,
     hooks: Sequence[Hook] = (),
     loggers: Sequence[str] = (),
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> dict[str, Any]:
     """Train one cell and score it.
 
@@ -114,7 +114,7 @@ def train(
                 telling.close()
 
 
-def _plan(cfg: Any, on_progress: OnProgress | None) -> dict[str, Any]:
+def _plan(cfg: Any, on_progress: OnProgress) -> dict[str, Any]:
     # An unknown class would otherwise be told after the folder is made.
     class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
     _check_weights(cfg)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt.config.paths import home
-from rs_adapt.engine.build import OnProgress, Split, build_loader, prepare_data
+from rs_adapt.engine.build import Split, build_loader, prepare_data
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.pack import read_manifest
@@ -16,6 +16,7 @@ from rs_adapt.engine.results import protocol_facts, scores_dict
 from rs_adapt.errors import ConfigError
 from rs_adapt.files import write_json
 from rs_adapt.inference.checkpoint import load_model
+from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.render.confusion_plot import draw_confusion, write_confusion_csv
 from rs_adapt.render.overlays import save_overlay
@@ -34,7 +35,7 @@ def score_checkpoint(
     out_dir: Path,
     overlays: int = 0,
     device: str = "auto",
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> dict[str, Any]:
     """Score a checkpoint and write `result.json`, `confusion.csv`, `confusion.png`, `confusions.npz` and overlays.
 
@@ -45,7 +46,7 @@ def score_checkpoint(
         out_dir: Where the files go; made if need be.
         overlays: How many tiles, spread evenly over the split, are drawn.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        on_progress: Called with (what, done, total).
+        on_progress: Called with the stage, the steps done and the steps in all.
 
     Returns:
         The content of `result.json`.
@@ -63,7 +64,7 @@ def _score(
     split: Split,
     out_dir: Path,
     overlays: int,
-    on_progress: OnProgress | None,
+    on_progress: OnProgress,
 ) -> dict[str, Any]:
     from rs_adapt.datasets.checks import check_tiles
     from rs_adapt.datasets.tile_dataset import evenly_spread
@@ -72,9 +73,7 @@ def _score(
     manifest = read_manifest(checkpoint)
     _require_trained_stretch(cfg, manifest, split)
     loader = build_loader(cfg, split)
-    name = loader.dataset.name
-    report = (lambda done, total: on_progress(f"checking {name}", done, total)) if on_progress else None
-    check_tiles(loader.dataset, home() / "checks", report)
+    check_tiles(loader.dataset, home() / "checks", on_progress)
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -85,8 +84,7 @@ def _score(
     def on_sample(position: int, total: int, sample: Any) -> None:
         if position in chosen:
             save_overlay(out_dir / "overlays", sample, classes=classes, palette=palette)
-        if on_progress:
-            on_progress("scoring", position + 1, total)
+        on_progress("scoring", position + 1, total)
 
     by_image = evaluate(
         model,

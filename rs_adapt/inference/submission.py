@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from rs_adapt.datasets.manifest import load_manifest
 from rs_adapt.engine.optim import autocast
 from rs_adapt.errors import ConfigError, DataError, DataNotFound, RunExists
 from rs_adapt.inference.checkpoint import load_model
+from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
 
 _FAMILIES = ("loveda", "loveda_1024")
@@ -44,7 +45,7 @@ def write_submission(
     partial: bool = False,
     overwrite: bool = False,
     device: str = "auto",
-    on_progress: Callable[[str, int, int], None] | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> Submission:
     """Predict the test images of the target's domain at their own size, and write the zip.
 
@@ -59,7 +60,7 @@ def write_submission(
         partial: Write what is there where images of the domain are missing; the server wants all of them.
         overwrite: Replace an existing file.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        on_progress: Called with (what, done, total).
+        on_progress: Called with the stage, the steps done and the steps in all.
 
     Raises:
         ConfigError: The bench is not LoveDA's.
@@ -92,8 +93,7 @@ def write_submission(
                     Image.fromarray(labels_HW).save(buffer, format="PNG")
                     # A fixed time, so that equal predictions give an equal file; PNGs are compressed already.
                     archive.writestr(zipfile.ZipInfo(f"{number}.png"), buffer.getvalue())
-                    if on_progress:
-                        on_progress("predicting", done, len(found))
+                    on_progress("predicting", done, len(found))
             os.replace(temporary, out)
         finally:
             temporary.unlink(missing_ok=True)

@@ -19,8 +19,8 @@ from rs_adapt.errors import WeightsError
 from rs_adapt.pretraining.crops import StyleCrops
 from rs_adapt.pretraining.recipe import NANO, Recipe
 from rs_adapt.pretraining.train import MaterialObjective, pretrain
+from rs_adapt.progress import OnProgress, no_progress
 
-OnProgress = Callable[[str, int, int], None]
 # Blocks that start near the identity train faster; a frozen random ViT (all ones) has to do without training.
 _LAYER_SCALE = 0.3
 
@@ -32,7 +32,7 @@ def build_nano(
     recipe: Recipe = NANO,
     device: str = "cpu",
     objective: Callable[[Dinov2], nn.Module] = MaterialObjective,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> Dinov2:
     """Pre-train a ViT of the nano's size from its seeded random weights.
 
@@ -42,7 +42,7 @@ def build_nano(
         recipe: What to train on and how long.
         device: "cpu", or a CUDA device.
         objective: Makes the module that gives the loss out of the ViT.
-        on_progress: Called with (what, done, total).
+        on_progress: Called with the stage, the steps done and the steps in all.
 
     Returns:
         The trained ViT, on the CPU.
@@ -60,8 +60,7 @@ def build_nano(
                 parameter.fill_(_LAYER_SCALE)
     torch.manual_seed(recipe.seed)
     module = objective(vit)
-    report = on_progress or (lambda what, done, total: None)
-    crops = StyleCrops(recipe, lambda done, total: report("drawing scenes", done, total))
+    crops = StyleCrops(recipe, on_progress)
     pretrain(
         module,
         crops,
@@ -69,7 +68,7 @@ def build_nano(
         mean=tuple(facts["mean"]),
         std=tuple(facts["std"]),
         device=torch.device(device),
-        on_step=lambda done, total, loss: report(f"training, loss {loss:.2f}", done, total),
+        on_step=lambda done, total, loss: on_progress(f"training, loss {loss:.2f}", done, total),
     )
     return vit.cpu()
 

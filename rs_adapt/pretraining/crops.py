@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.datasets.synthetic import make_style_scene
 from rs_adapt.pretraining.recipe import Recipe
+from rs_adapt.progress import OnProgress, no_progress
 
 # What a pixel can be: the seven materials of the ground, then what lies on it. Finer than the classes of any bench.
 MATERIALS = (
     "paved", "lawn", "meadow", "crop", "forest", "soil", "ploughed", "road", "water", "crown", "building",
 )  # fmt: skip
-OnProgress = Callable[[int, int], None]
 Crop = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
@@ -24,10 +22,10 @@ class StyleCrops:
 
     Args:
         recipe: Sizes, numbers and the seed.
-        on_progress: Called with (scenes drawn, scenes in all).
+        on_progress: Called after each scene.
     """
 
-    def __init__(self, recipe: Recipe, on_progress: OnProgress | None = None) -> None:
+    def __init__(self, recipe: Recipe, on_progress: OnProgress = no_progress) -> None:
         self.recipe = recipe
         self.images: list[NDArray[np.uint8]] = []
         self.materials: list[NDArray[np.uint8]] = []
@@ -35,8 +33,7 @@ class StyleCrops:
             image_HW3, material_HW = make_style_scene(seed=recipe.seed, number=number, size_px=recipe.scene_px)
             self.images.append(image_HW3)
             self.materials.append(material_HW)
-            if on_progress:
-                on_progress(number + 1, recipe.num_scenes)
+            on_progress("drawing scenes", number + 1, recipe.num_scenes)
 
     def batch(self, number: int) -> Crop:
         """Return images (B, 3, crop_px, crop_px), RGB, float32 in 0-255, and materials (B, crop_px, crop_px), int64."""

@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image
 
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
-from rs_adapt.datasets.tile_statistics import Array, Progress, SetStatistics, read_tile, set_statistics
+from rs_adapt.datasets.tile_statistics import Array, SetStatistics, read_tile, set_statistics
 from rs_adapt.errors import ConfigError, DataNotFound, RunExists
+from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.render.overlays import colour_map
 from rs_adapt.render.pictures_page import Picture, Section, Table, render_page
 from rs_adapt.report.data_plots import draw_overview, histogram_png, share_png
@@ -33,7 +34,7 @@ def write_data_page(
     most_tiles: int,
     num_samples: int,
     overwrite: bool,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> list[SetStatistics]:
     """Write `index.html` and `overview.png`, complete or not at all, and return what they show.
 
@@ -44,7 +45,7 @@ def write_data_page(
         most_tiles: tiles of a set to read at most.
         num_samples: tiles of a set to show.
         overwrite: a page in the folder may be replaced.
-        on_progress: called with (what, done, total).
+        on_progress: called with the stage, the steps done and the steps in all.
 
     Raises:
         RunExists: there is a page in the folder.

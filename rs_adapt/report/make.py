@@ -11,6 +11,7 @@ from typing import Any
 from rs_adapt import __version__
 from rs_adapt.config import axes
 from rs_adapt.errors import ConfigError, RunExists, UnknownName
+from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.render.document import Part
 from rs_adapt.render.html import GENERATOR, render_html
 from rs_adapt.render.text import render_latex, render_markdown
@@ -57,7 +58,7 @@ def make_report(
     against: str | None = None,
     panels: int = 0,
     device: str = "auto",
-    on_progress: Any = None,
+    on_progress: OnProgress = no_progress,
 ) -> Report:
     """Read all runs below the folders and put the report together; writes nothing.
 
@@ -69,7 +70,7 @@ def make_report(
         against: "paper" sets published numbers beside ours.
         panels: Tiles of a bench to draw with the stored packs; 0 loads no model.
         device: Where the models run.
-        on_progress: Called with (what, done, total).
+        on_progress: Called with the stage, the steps done and the steps in all.
 
     Raises:
         ConfigError: There is no run, or an option cannot be used.

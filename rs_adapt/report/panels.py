@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from rs_adapt.errors import RsAdaptError, ScoresError
+from rs_adapt.progress import OnProgress
 from rs_adapt.render.document import Figure, Part
 from rs_adapt.report.score_tables import Labels, Rankings
 from rs_adapt.runs.files import EVAL_DIR, RESULT_FILE
@@ -25,7 +26,7 @@ _MOST_STORED = 6
 _WIDEST_PX = 1600
 
 
-def panels_part(rankings: Rankings, labels: Labels, *, count: int, device: str, on_progress: Any = None) -> Part:
+def panels_part(rankings: Rankings, labels: Labels, *, count: int, device: str, on_progress: OnProgress) -> Part:
     """Pictures for each group, drawn anew or as `eval --overlays` left them.
 
     Args:
@@ -33,7 +34,7 @@ def panels_part(rankings: Rankings, labels: Labels, *, count: int, device: str, 
         labels: Their names.
         count: Tiles of a bench to draw with the models; 0 draws none and takes what lies in the run folders.
         device: Where the models run.
-        on_progress: Called with (what, done, total).
+        on_progress: Called with the stage, the steps done and the steps in all.
     """
     parts: list[Part] = []
     failed: list[str] = []
@@ -46,7 +47,7 @@ def panels_part(rankings: Rankings, labels: Labels, *, count: int, device: str, 
             except RsAdaptError as error:
                 figures = []
                 failed.append(f"{labels.name(group)}: {error}")
-            if on_progress and tiles:
+            if tiles:
                 on_progress("drawing panels", len(parts) + 1, total)
             if figures:
                 parts.append(

@@ -59,7 +59,7 @@ def test_json_holds_all(run_lint: Any) -> None:
 def test_tiles_are_looked_at(run_lint: Any, loveda_root: Path) -> None:
     code, out, err = run_lint("--bench", "loveda-dg", "--data-root", str(loveda_root))
     assert code == 0
-    assert err == "verify tiles: 8\n"
+    assert err == "verifying tiles: 8\n"
     assert "data-not-checked" not in out
 
 

@@ -72,6 +72,6 @@ def test_rounds_are_reported_with_the_warm_up_and_numbered_from_0() -> None:
     seen: list[tuple[int, int]] = []
     numbers: list[int] = []
     job = Job(name="a", prepare=numbers.append, run=lambda: None)
-    take_turns([job], rounds=2, warmup=1, on_round=lambda done, total: seen.append((done, total)))
+    take_turns([job], rounds=2, warmup=1, on_progress=lambda stage, done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert numbers == [0, 1, 2]

@@ -19,7 +19,7 @@ def overwrite(folder: str, name: str, values: np.ndarray) -> None:
 
 def test_good_folder_passes_and_reports_progress(write_tiles, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    check_tiles(TileDataset(**write_tiles()), tmp_path / "cache", lambda done, total: seen.append((done, total)))
+    check_tiles(TileDataset(**write_tiles()), tmp_path / "cache", lambda stage, done, total: seen.append((done, total)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
@@ -27,7 +27,7 @@ def test_checked_folder_is_read_again_only_when_it_changes(write_tiles, tmp_path
     arguments = write_tiles()
     calls: list[int] = []
     for _ in range(2):
-        check_tiles(TileDataset(**arguments), tmp_path / "cache", lambda done, _: calls.append(done))
+        check_tiles(TileDataset(**arguments), tmp_path / "cache", lambda stage, done, total: calls.append(done))
     assert calls == [1, 2, 3, 4]
     overwrite(arguments["ann_dir"], "0.png", np.full((8, 8), 9, np.uint8))
     with pytest.raises(DataError, match="label value 9"):

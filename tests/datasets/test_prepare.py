@@ -70,8 +70,8 @@ def raw(tmp_path: Path) -> Path:
     return root
 
 
-def make(kind: dict[str, Any], root: Path, out_dir: Path) -> list[tuple[int, int, str]]:
-    steps: list[tuple[int, int, str]] = []
+def make(kind: dict[str, Any], root: Path, out_dir: Path) -> list[tuple[str, int, int | None]]:
+    steps: list[tuple[str, int, int | None]] = []
     ensure_prepared(**kind, data_root=root, out_dir=out_dir, on_progress=lambda *step: steps.append(step))
     return steps
 
@@ -83,7 +83,7 @@ def names(folder: Path) -> list[str]:
 def test_synthetic_tiles_by_region_and_split(tmp_path: Path) -> None:
     out_dir = tmp_path / "cache" / "synthetic-1"
     steps = make(SYNTHETIC, tmp_path / "nowhere", out_dir)
-    assert [done for done, _, _ in steps] == list(range(1, 7))
+    assert [done for _, done, _ in steps] == list(range(1, 7))
     assert len(list((out_dir / "scenes").rglob("*.tif"))) == 12
     for region in ("north", "south"):
         for split in ("train", "val", "test"):
@@ -143,7 +143,7 @@ def test_interrupted_run_leaves_nothing_that_looks_finished(
 ) -> None:
     out_dir = tmp_path / "out"
 
-    def stop(done: int, total: int, what: str) -> None:
+    def stop(stage: str, done: int, total: int | None) -> None:
         if done == 2:
             raise KeyboardInterrupt
 

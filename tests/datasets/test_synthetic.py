@@ -39,10 +39,10 @@ def test_a_scene_does_not_depend_on_how_many_there_are(tmp_path: Path) -> None:
 
 
 def test_files_say_where_they_are_and_what_is_missing(tmp_path: Path) -> None:
-    seen: list[tuple[int, int, str]] = []
+    seen: list[tuple[str, int, int | None]] = []
     files = write_scenes(tmp_path, scenes={"train": 1}, size_px=192, on_progress=lambda *step: seen.append(step))
     assert [(f.region, f.split) for f in files] == [("north", "train"), ("south", "train")]
-    assert seen == [(1, 2, "north_train_00"), (2, 2, "south_train_00")]
+    assert seen == [("drawing synthetic scenes", 1, 2), ("drawing synthetic scenes", 2, 2)]
     for file in files:
         region = REGIONS[file.region]
         with Scene(file.image) as image, Scene(file.label) as label:

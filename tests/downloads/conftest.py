@@ -19,7 +19,7 @@ class Watch:
         return {
             "sleep": self.waits.append,
             "on_note": self.notes.append,
-            "on_progress": lambda done, total: self.progress.append((done, total)),
+            "on_progress": lambda stage, done, total: self.progress.append((done, total)),
         }
 
 

@@ -5,7 +5,7 @@ Rules are functions of a subject; `RULES` is the table of them. Nothing is execu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rs_adapt.audit.lint.finding import LEVELS, Finding, Rule
@@ -27,8 +27,7 @@ from rs_adapt.audit.lint.rules_target import (
 )
 from rs_adapt.audit.lint.subject import Subject
 from rs_adapt.errors import ConfigError
-
-Progress = Callable[[str, int, int], None]
+from rs_adapt.progress import OnProgress, no_progress
 
 RULES: tuple[Rule, ...] = tuple(
     Rule(check=check)
@@ -56,13 +55,13 @@ RULES: tuple[Rule, ...] = tuple(
 )
 
 
-def lint(subject: Subject, *, data: bool = True, on_progress: Progress | None = None) -> list[Finding]:
+def lint(subject: Subject, *, data: bool = True, on_progress: OnProgress = no_progress) -> list[Finding]:
     """Return all findings, errors first.
 
     Args:
         subject: from `rs_adapt.audit.lint.sources`.
         data: whether the tiles are looked at, as far as they are there.
-        on_progress: called with (what, done, total) while they are.
+        on_progress: called while they are read.
 
     Raises:
         ConfigError: the configuration lacks a key, or holds one of another kind than rs-adapt's have.

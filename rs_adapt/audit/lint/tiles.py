@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,7 @@ from rs_adapt.datasets.checks import allowed_values
 from rs_adapt.datasets.places import places_of, region_of
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
 from rs_adapt.datasets.verify import verify_tiles
-
-Progress = Callable[[str, int, int], None]
+from rs_adapt.progress import OnProgress, no_progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +57,12 @@ class Seen:
         return max(inside, key=lambda one: len(one.title))
 
 
-def look(subject: Subject, on_progress: Progress | None = None) -> Seen:
+def look(subject: Subject, on_progress: OnProgress = no_progress) -> Seen:
     """Open every tile that the configuration reads; labels only where it reads them too.
 
     Args:
         subject: the configuration.
-        on_progress: called with (what, done, total).
+        on_progress: called with the stage, the steps done and the steps in all.
 
     Raises:
         DataError: the index of prepared tiles is damaged.

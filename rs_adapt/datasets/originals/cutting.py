@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,8 @@ from rs_adapt.datasets.originals.layout import Layout
 from rs_adapt.datasets.originals.match import ScenePair
 from rs_adapt.datasets.originals.sources import Archives
 from rs_adapt.errors import DataError
+from rs_adapt.progress import OnProgress
 from rs_adapt.tiles import Recipe, cut_original, tiles_sha256
-
-Progress = Callable[[str, int, int], None]
 
 
 def make_recipe(layout: Layout, *, tile_px: int, stride_px: int) -> Recipe:
@@ -35,7 +34,7 @@ def make_recipe(layout: Layout, *, tile_px: int, stride_px: int) -> Recipe:
 
 
 def intact(
-    recipe: Recipe, records: Sequence[SceneRecord], *, folder: Path, jobs: int, on_progress: Progress | None
+    recipe: Recipe, records: Sequence[SceneRecord], *, folder: Path, jobs: int, on_progress: OnProgress
 ) -> list[SceneRecord]:
     """Return the records whose tiles are on disk, byte for byte."""
     tasks = [_Check(recipe=recipe, record=record, folder=folder) for record in records]
@@ -43,8 +42,7 @@ def intact(
     for done, (record, same) in enumerate(run_all(_check, tasks, jobs=jobs), start=1):
         if same:
             kept.append(record)
-        if on_progress:
-            on_progress("verify scenes that are cut", done, len(tasks))
+        on_progress("verifying scenes that are cut", done, len(tasks))
     return kept
 
 
@@ -55,7 +53,7 @@ def cut_scenes(
     folder: Path,
     scratch: Path,
     jobs: int,
-    on_progress: Progress | None,
+    on_progress: OnProgress,
 ) -> Iterator[SceneRecord]:
     """Cut scenes into `folder`, and yield the record of each when all its tiles are written.
 
@@ -66,8 +64,7 @@ def cut_scenes(
     try:
         for done, record in enumerate(run_all(_cut, tasks, jobs=jobs), start=1):
             yield record
-            if on_progress:
-                on_progress("cut scenes", done, len(tasks))
+            on_progress("cutting scenes", done, len(tasks))
     finally:
         # Opened in this process where there are no others.
         _archives().__exit__()

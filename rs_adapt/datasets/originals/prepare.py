@@ -17,7 +17,7 @@ from typing import Any
 
 from rs_adapt.datasets.alone import alone
 from rs_adapt.datasets.originals.crew import default_jobs
-from rs_adapt.datasets.originals.cutting import Progress, cut_scenes, intact, make_recipe
+from rs_adapt.datasets.originals.cutting import cut_scenes, intact, make_recipe
 from rs_adapt.datasets.originals.journal import (
     FORMAT,
     Journal,
@@ -32,6 +32,7 @@ from rs_adapt.datasets.originals.match import Matcher, PartFound, ScenePair
 from rs_adapt.datasets.originals.plan import Plan, Prepared
 from rs_adapt.datasets.originals.sources import Archives, list_originals
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
+from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.tiles import Recipe, tile_origins
 
 
@@ -46,7 +47,7 @@ def prepare_originals(
     partial: bool = False,
     dry_run: bool = False,
     on_plan: Callable[[Plan], None] | None = None,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> Prepared:
     """Cut the originals of a data set into tiles below `data_root/NAME`.
 
@@ -62,7 +63,7 @@ def prepare_originals(
         partial: go on though scenes are missing.
         dry_run: stop after the plan.
         on_plan: called with the plan before anything is written.
-        on_progress: called with (what, done, total).
+        on_progress: called with the stage, the steps done and the steps in all.
 
     Raises:
         UnknownName: there is no such data set.
@@ -100,7 +101,7 @@ def prepare_originals(
             return _cut_rest(plan, recipe, scratch=scratch, jobs=jobs or default_jobs(), on_progress=on_progress)
 
 
-def _cut_rest(plan: Plan, recipe: Recipe, *, scratch: Path, jobs: int, on_progress: Progress | None) -> Prepared:
+def _cut_rest(plan: Plan, recipe: Recipe, *, scratch: Path, jobs: int, on_progress: OnProgress) -> Prepared:
     """Compare what is cut with its record, and cut what is damaged or was never done."""
     out, facts = plan.folder, _facts(plan.layout, recipe)
     # Read again: until now another process may have held the lock.

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from rs_adapt.datasets.own.stretch import stretch_of_region, write_stretch
 from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.progress import OnProgress
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".jpg", ".jpeg", ".png", ".bmp")
 # In a prepared folder: what stood in the labels, and what became of it.
 SHARES_FILE = "label_shares.json"
-Progress = Callable[[int, int, str], None]
 
 
 def scene_files(prepare: Mapping[str, Any]) -> list[Path]:
@@ -37,7 +37,7 @@ def scene_files(prepare: Mapping[str, Any]) -> list[Path]:
 
 
 def make_from_scenes(
-    prepare: Mapping[str, Any], bench: Mapping[str, Any], building: Path, on_progress: Progress | None
+    prepare: Mapping[str, Any], bench: Mapping[str, Any], building: Path, on_progress: OnProgress
 ) -> dict[str, int]:
     """Cut the scenes of both regions into `building/<region>/<split>/{img_dir,ann_dir}`.
 
@@ -48,7 +48,7 @@ def make_from_scenes(
         prepare: the bench's `prepare` facts of kind "scenes"; see `rs_adapt.config.own.bench`.
         bench: its `bench` facts.
         building: folder to fill.
-        on_progress: called with (done, total, what) after each scene.
+        on_progress: called after each scene.
 
     Returns:
         Tiles by `<region>/<split>`.
@@ -72,8 +72,7 @@ def make_from_scenes(
     for done, (role, image, split) in enumerate(plan, start=1):
         for part, cut in _cut(prepare, bench, role, image, split, stretch[role]["range"], building, shares).items():
             tiles.setdefault(part, []).extend(cut)
-        if on_progress is not None:
-            on_progress(done, len(plan), image.name)
+        on_progress("cutting scenes", done, len(plan))
     _write_shares(building, shares, prepare)
     from rs_adapt.tiles import write_index
 

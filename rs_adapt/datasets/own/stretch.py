@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rs_adapt.errors import DataError
+from rs_adapt.progress import OnProgress, no_progress
 
 # In a prepared folder: how the values of each region became 8 bit.
 STRETCH_FILE = "stretch.json"
@@ -17,7 +18,7 @@ SAMPLE_PX = 1 << 22
 
 
 def stretch_of_region(
-    domain: Mapping[str, Any], images: Sequence[Path], on_progress: Callable[[int, int, str], None] | None = None
+    domain: Mapping[str, Any], images: Sequence[Path], on_progress: OnProgress = no_progress
 ) -> dict[str, Any]:
     """Say how the values of a region's images become 8 bit.
 
@@ -27,7 +28,7 @@ def stretch_of_region(
     Args:
         domain: the region: `name`, `stretch`, `bands`.
         images: its images, whatever split they are in.
-        on_progress: called with (done, total, what) after each image that is read.
+        on_progress: called after each image that is read.
 
     Returns:
         `from`: "as stored" (8 bit), "given", "scene" (each image by itself) or "percentiles"; `range`: a pair of values
@@ -62,7 +63,7 @@ def _percentiles(
     domain: Mapping[str, Any],
     images: Sequence[Path],
     step_px: int,
-    on_progress: Callable[[int, int, str], None] | None,
+    on_progress: OnProgress,
 ) -> dict[str, Any]:
     import numpy as np
 
@@ -72,8 +73,7 @@ def _percentiles(
     for done, image in enumerate(images, start=1):
         with Scene(image, bands=domain["bands"]) as scene:
             parts.append(scene.read_valid(step_px))
-        if on_progress is not None:
-            on_progress(done, len(images), f"brightness of {domain['name']}")
+        on_progress(f"reading the brightness of {domain['name']}", done, len(images))
     values_CN = np.concatenate(parts, axis=1)
     if values_CN.shape[1] == 0:
         raise DataError(

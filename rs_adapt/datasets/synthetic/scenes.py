@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from rs_adapt.datasets.synthetic.render import paint
 from rs_adapt.datasets.synthetic.sensor import expose, footprint
 from rs_adapt.datasets.synthetic.styles import random_region
 from rs_adapt.errors import ConfigError
+from rs_adapt.progress import OnProgress, no_progress
 
 # To be raised whenever a change here gives other pixels: prepared folders of older versions are then made again.
 GENERATOR_VERSION = 2
@@ -82,7 +83,7 @@ def write_scenes(
     seed: int = 0,
     scenes: Mapping[str, int] | None = None,
     size_px: int = SIZE_PX,
-    on_progress: Callable[[int, int, str], None] | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> list[SceneFiles]:
     """Write all scenes of both regions to `root/<region>/<split>/<region>_<split>_<nn>.tif` and `..._label.tif`.
 
@@ -94,7 +95,7 @@ def write_scenes(
         seed: seed of the set, 0 or more.
         scenes: number of scenes by split; None writes 8 train, 3 val and 4 test scenes a region.
         size_px: side of a scene.
-        on_progress: called with (done, total, scene name) after each scene.
+        on_progress: called after each scene.
 
     Returns:
         The files, region by region and split by split.
@@ -128,6 +129,5 @@ def write_scenes(
         write_geotiff(files.image, rgb_HW3, crs=crs, transform=place, nodata=0)
         write_geotiff(files.label, classes_HW, crs=crs, transform=place, nodata=IGNORE_VALUE, colours=PALETTE)
         written.append(files)
-        if on_progress is not None:
-            on_progress(done, len(plan), stem)
+        on_progress("drawing synthetic scenes", done, len(plan))
     return written

@@ -71,7 +71,7 @@ def test_counts_off_legend_colours_and_remarks_are_told(write_originals, prepare
     code, out, err = prepare("potsdam", "--partial", "--tile-px", "16", "--jobs", "1")
     assert code == 0
     assert "tiles of 16 px every 16 px" in err
-    assert "cut scenes: 2" in err
+    assert "cutting scenes: 2" in err
     assert re.search(r"train +1 of 24 +6 +other tiles +0", out)
     assert re.search(r"val +1 of 14 +6 +other tiles +6", out)
     assert "Scenes cut now: 2; there before, and verified: 0." in out

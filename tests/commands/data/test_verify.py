@@ -56,7 +56,7 @@ def potsdam(write_originals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_prepare_makes_is_right(potsdam: Path, verify: Verify) -> None:
     code, out, err = verify("potsdam")
-    assert (code, err) == (0, "verify tiles: 18\n")
+    assert (code, err) == (0, "verifying tiles: 18\n")
     assert re.search(r"train +12 +12 +12 +16x16 +0 1 2 3 4 5 6 +0 +0", out)
     assert re.search(r"val +6 +6 +6 +16x16", out)
     assert out.endswith("Nothing is wrong.\n")
