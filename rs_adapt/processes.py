@@ -1,7 +1,7 @@
-"""What the processes that train one model together share: draws and sums over the global batch, and who goes first.
+"""Data-parallel training: the process group, and random draws and sums over the global batch.
 
-A batch of B images is dealt out like cards: with K processes, image `rank + K * j` of the global batch is image j of
-process `rank`. Everything here is the plain thing with a single process.
+The global batch is interleaved over the ranks: with K processes, image `rank + K * j` of the global batch is image j of
+process `rank`. With a single process every function reduces to its local meaning.
 """
 
 from __future__ import annotations
@@ -22,178 +22,179 @@ from rs_adapt.errors import ConfigError, StoppedElsewhere
 T = TypeVar("T")
 
 LAUNCHED_BY = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-# Cutting tiles may take hours, and the other processes wait for it.
-_PATIENCE = timedelta(days=2)
+# Rank 0 may cut tiles for hours while the other ranks wait.
+_CONTROL_TIMEOUT = timedelta(days=2)
 
-# The key of the draws that all processes make alike, and the generators that make them, by device.
-_key = 0
+# Seed of the draws that all ranks share, and their generators by device.
+_shared_seed = 0
 _generators: dict[torch.device, torch.Generator] = {}
-# On the CPU, so that asking the others never makes a GPU wait.
-_talk: Any = None
+# A Gloo group on the CPU, so that control messages never synchronise a GPU.
+_control_group: dist.ProcessGroup | None = None
 
 
-def launched() -> bool:
-    """Whether a launcher such as torchrun started this process as one of several."""
+def launched_as_group() -> bool:
+    """Return whether a launcher such as torchrun started this process as one of several."""
     return all(name in os.environ for name in LAUNCHED_BY) and int(os.environ["WORLD_SIZE"]) > 1
 
 
-def place() -> tuple[int, int]:
-    """Number of this process, from 0, and how many there are."""
+def rank_and_world_size() -> tuple[int, int]:
+    """Return the rank of this process, from 0, and the number of processes."""
     rank, count = get_dist_info()
     return int(rank), int(count)
 
 
 @contextmanager
-def together(*, on_gpu: bool) -> Iterator[None]:
-    """Join the other processes that the launcher started, for the time of the context; nothing to do for a single one.
+def process_group(*, on_gpu: bool) -> Iterator[None]:
+    """Join the launcher's process group within the block; do nothing in a single process.
 
     Args:
-        on_gpu: Whether tensors lie on a GPU: NCCL carries them then, Gloo otherwise.
+        on_gpu: Use NCCL for tensors on GPUs; otherwise Gloo.
     """
-    global _talk
-    if launched() and not dist.is_initialized():
+    global _control_group
+    if launched_as_group() and not dist.is_initialized():
         dist.init_process_group("nccl" if on_gpu else "gloo")
-        _talk = dist.new_group(backend="gloo", timeout=_PATIENCE)
+        _control_group = dist.new_group(backend="gloo", timeout=_CONTROL_TIMEOUT)
     try:
         yield
     finally:
         _leave()
 
 
-def part() -> None:
-    """Leave the others before the context ends, when all have come to this point; the process goes on alone."""
-    if _talk is not None:
-        dist.barrier(_talk)
+def leave_process_group() -> None:
+    """Wait for all ranks, then leave the group before the block ends; the process continues alone."""
+    if _control_group is not None:
+        dist.barrier(_control_group)
         _leave()
 
 
 def _leave() -> None:
-    global _talk
-    if _talk is not None:
-        _talk = None
+    global _control_group
+    if _control_group is not None:
+        _control_group = None
         dist.destroy_process_group()
 
 
-def first_alone(work: Callable[[], T]) -> T:
-    """Let the first process do something that is needed once, while the others wait; all get its result.
+def on_rank_zero(work: Callable[[], T]) -> T:
+    """Call a function on rank 0 while the other ranks wait, and return its result on every rank.
 
     Args:
-        work: What to do; its result must be picklable.
+        work: The function; its result must be picklable.
 
     Raises:
-        StoppedElsewhere: In the other processes, if the first one failed. It raises its own error.
+        StoppedElsewhere: On the other ranks, if the call failed on rank 0, which raises the original error.
     """
-    if _talk is None:
+    if _control_group is None:
         return work()
-    told: list[Any] = [None]
+    message: list[Any] = [None]
     if dist.get_rank() == 0:
         try:
-            told = [(work(), None)]
+            message = [(work(), None)]
         except BaseException as error:
-            told = [(None, getattr(error, "exit_code", 1))]
+            message = [(None, getattr(error, "exit_code", 1))]
             raise
         finally:
-            dist.broadcast_object_list(told, src=0, group=_talk)
+            dist.broadcast_object_list(message, src=0, group=_control_group)
     else:
-        dist.broadcast_object_list(told, src=0, group=_talk)
-    result, exit_code = told[0]
+        dist.broadcast_object_list(message, src=0, group=_control_group)
+    result, exit_code = message[0]
     if exit_code is not None:
         raise StoppedElsewhere(exit_code)
     return result  # type: ignore[no-any-return]
 
 
-def any_of(mine: bool) -> bool:
-    """Whether one of the processes says yes; every one of them must ask. No GPU is waited for."""
-    if _talk is None:
-        return mine
-    flag = torch.tensor(int(mine))
-    dist.all_reduce(flag, op=dist.ReduceOp.MAX, group=_talk)
-    return bool(flag)
+def any_rank(flag: bool) -> bool:
+    """Return whether the flag is set on any rank. Every rank must call this; no GPU is synchronised."""
+    if _control_group is None:
+        return flag
+    flags = torch.tensor(int(flag))
+    dist.all_reduce(flags, op=dist.ReduceOp.MAX, group=_control_group)
+    return bool(flags)
 
 
-def local_batch(batch_size: int, processes: int) -> int:
-    """Share of a process in a global batch.
+def local_batch_size(batch_size: int, processes: int) -> int:
+    """Return the images of each process in a global batch.
 
     Raises:
-        ConfigError: The batch cannot be dealt out evenly.
+        ConfigError: The batch cannot be divided evenly.
     """
     if batch_size % processes:
         below, above = batch_size // processes * processes, -(-batch_size // processes) * processes
         fitting = [str(count) for count in range(1, batch_size + 1) if batch_size % count == 0]
         raise ConfigError(
-            f"A batch of {batch_size} images a domain cannot be dealt out evenly to {processes} processes. Take "
+            f"A batch of {batch_size} images a domain cannot be divided evenly among {processes} processes. Use "
             f"--batch-size {f'{below} or {above}' if below else above}, or {' or '.join(fitting)} processes."
         )
     return batch_size // processes
 
 
-def own_of(count: int) -> slice:
-    """Where this process's `count` images stand in the global batch."""
-    rank, processes = place()
+def local_slice(count: int) -> slice:
+    """Return the positions of this process's `count` images in the global batch."""
+    rank, processes = rank_and_world_size()
     return slice(rank, count * processes, processes)
 
 
-def in_batch(count: int) -> int:
-    """Images in the global batch of which this process has `count`."""
-    return count * place()[1]
+def global_batch_size(count: int) -> int:
+    """Return the size of the global batch, of which this process holds `count` images."""
+    return count * rank_and_world_size()[1]
 
 
-def gathered(values: Sequence[int]) -> list[int]:
-    """One whole number for each image of this process -> those of the whole batch, in its order."""
-    if place()[1] == 1:
+def gather_in_batch_order(values: Sequence[int]) -> list[int]:
+    """Gather one integer per image from every rank, in the order of the global batch."""
+    if rank_and_world_size()[1] == 1:
         return list(values)
-    parts = torch.stack(all_gather(torch.tensor(values, dtype=torch.int64), group=_talk))
+    parts = torch.stack(all_gather(torch.tensor(values, dtype=torch.int64), group=_control_group))
     return [int(value) for value in parts.T.flatten()]
 
 
-def summed(value: Tensor) -> Tensor:
-    """Add a tensor up over all processes, in place, and return it."""
+def sum_over_ranks(value: Tensor) -> Tensor:
+    """Sum a tensor over all ranks in place, and return it."""
     all_reduce(value)
     return value
 
 
-def share_of_total(total: Tensor, least: float | None = None) -> Tensor:
-    """What a process divides its sum by, so that the mean over the processes is a mean over the whole batch.
+def global_mean_denominator(total: Tensor, least: float | None = None) -> Tensor:
+    """Return the local denominator for which the mean over ranks equals the mean over the global batch.
 
     Args:
-        total: What one process would divide by, of this process's images: a number of pixels, a sum of weights.
-        least: Lower bound of the total over all processes; None for none.
+        total: The denominator over this process's images: a number of pixels or a sum of weights.
+        least: Lower bound of the total over all ranks; None for no bound.
     """
-    _, processes = place()
-    whole = total if processes == 1 else summed(total.clone())
+    _, processes = rank_and_world_size()
+    whole = total if processes == 1 else sum_over_ranks(total.clone())
     whole = whole if least is None else whole.clamp_min(least)
     return whole if processes == 1 else whole / processes
 
 
-def seed_draws(key: int) -> None:
-    """Begin the draws that are made for the whole batch; `generator` continues with them.
+def seed_draws(seed: int) -> None:
+    """Seed the draws for the global batch, which `generator` makes.
 
     Args:
-        key: The same in all processes.
+        seed: The same on all ranks.
     """
-    global _key
-    _key = key
+    global _shared_seed
+    _shared_seed = seed
     _generators.clear()
 
 
 def generator(device: torch.device | str = "cpu") -> torch.Generator | None:
-    """Of draws for the whole batch: every process must make the same ones. None is torch's own, for a single process.
+    """Return the generator of draws for the global batch, which every rank must make alike.
 
-    With several processes torch's own generator is seeded by the rank and serves what is drawn for local images only.
+    None, for a single process, stands for torch's default generator. With several processes the default generator is
+    seeded by the rank, and is for draws that concern local images only.
     """
-    if place()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         return None
     device = torch.device(device)
     if device not in _generators:
-        _generators[device] = torch.Generator(device).manual_seed(_key)
+        _generators[device] = torch.Generator(device).manual_seed(_shared_seed)
     return _generators[device]
 
 
 def rand(count: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
-    """Uniform numbers in [0, 1), float32 (count, *shape): those that one process draws for the same images."""
-    return torch.rand(in_batch(count), *shape, generator=generator(device), device=device)[own_of(count)]
+    """Draw uniform numbers in [0, 1), float32 (count, *shape): the values a single process draws for these images."""
+    return torch.rand(global_batch_size(count), *shape, generator=generator(device), device=device)[local_slice(count)]
 
 
 def randn(count: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
-    """Normal numbers as `rand`."""
-    return torch.randn(in_batch(count), *shape, generator=generator(device), device=device)[own_of(count)]
+    """Draw standard normal numbers, float32 (count, *shape), in the same way as `rand`."""
+    return torch.randn(global_batch_size(count), *shape, generator=generator(device), device=device)[local_slice(count)]

@@ -1,7 +1,7 @@
-"""Where configs find our classes: `type="rs_adapt.X"` in any mmengine config that imports this module.
+"""Registries behind `type="rs_adapt.X"`, usable in any mmengine config that imports this module.
 
-The registries are children of mmengine's. Their `locations` are imported when a name is first looked up, so that
-reading a configuration stays free of torch.
+They are children of mmengine's registries. Their `locations` are imported when a name is first looked up, so that
+reading a configuration loads no torch.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ MODELS = mm.Registry(
     scope=SCOPE,
     locations=["rs_adapt.adapters", "rs_adapt.backbones", "rs_adapt.heads", "rs_adapt.strategies"],
 )
-# The modules themselves: the packages `datasets` and `metrics` load their classes only when they are asked for.
-_OF_DATASETS = ["rs_adapt.datasets.stream", "rs_adapt.datasets.tile_dataset"]
-DATASETS = mm.Registry("dataset", parent=mm.DATASETS, scope=SCOPE, locations=_OF_DATASETS)
-DATA_SAMPLERS = mm.Registry("data sampler", parent=mm.DATA_SAMPLERS, scope=SCOPE, locations=_OF_DATASETS)
+# Modules, because the packages `datasets` and `metrics` import their classes lazily.
+_DATASET_MODULES = ["rs_adapt.datasets.stream", "rs_adapt.datasets.tile_dataset"]
+DATASETS = mm.Registry("dataset", parent=mm.DATASETS, scope=SCOPE, locations=_DATASET_MODULES)
+DATA_SAMPLERS = mm.Registry("data sampler", parent=mm.DATA_SAMPLERS, scope=SCOPE, locations=_DATASET_MODULES)
 TRANSFORMS = mm.Registry("transform", parent=mm.TRANSFORMS, scope=SCOPE, locations=["rs_adapt.pipelines"])
-_OF_METRICS = ["rs_adapt.metrics.confusion", "rs_adapt.metrics.label_free"]
-METRICS = mm.Registry("metric", parent=mm.METRICS, scope=SCOPE, locations=_OF_METRICS)
+_METRIC_MODULES = ["rs_adapt.metrics.confusion", "rs_adapt.metrics.label_free"]
+METRICS = mm.Registry("metric", parent=mm.METRICS, scope=SCOPE, locations=_METRIC_MODULES)
 HOOKS = mm.Registry("hook", parent=mm.HOOKS, scope=SCOPE, locations=["rs_adapt.engine"])
 LOOPS = mm.Registry("loop", parent=mm.LOOPS, scope=SCOPE, locations=["rs_adapt.engine"])
 OPTIM_WRAPPERS = mm.Registry("optimizer wrapper", parent=mm.OPTIM_WRAPPERS, scope=SCOPE, locations=["rs_adapt.engine"])
@@ -41,7 +41,7 @@ OPTIM_WRAPPER_CONSTRUCTORS = mm.Registry(
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Silence what mmcv and mmengine warn about: compiled parts that rs-adapt does not use."""
+    """Silence the warnings of mmcv and mmengine about compiled operators, which rs-adapt does not use."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"mmcv|mmseg|mmengine")
         warnings.filterwarnings("ignore", message=".*MultiScaleDeformableAttention.*")

@@ -1,4 +1,4 @@
-"""Signals for the length of a block."""
+"""Temporary signal handlers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from types import FrameType
 
 
 @contextmanager
-def handled(numbers: Sequence[int], handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Let a function handle signals within the block, and put back what handled them before.
+def handle_signals(numbers: Sequence[int], handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Handle signals with a function within the block, and restore the previous handlers afterwards.
 
-    Outside the main thread nothing is changed: signals do not arrive there anyway.
+    Outside the main thread nothing changes, because Python delivers signals to the main thread only.
 
     Args:
-        numbers: the signals.
-        handler: called with the signal's number and the frame it arrived in.
+        numbers: The signals.
+        handler: Called with the number of the signal and the interrupted frame.
     """
     try:
         before = {number: signal.signal(number, handler) for number in numbers}

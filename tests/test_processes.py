@@ -10,7 +10,7 @@ from rs_adapt.errors import ConfigError
 
 
 def as_one_of(monkeypatch: pytest.MonkeyPatch, rank: int, count: int) -> None:
-    monkeypatch.setattr(processes, "place", lambda: (rank, count))
+    monkeypatch.setattr(processes, "rank_and_world_size", lambda: (rank, count))
 
 
 def test_a_single_process_draws_from_torch_itself() -> None:
@@ -19,10 +19,10 @@ def test_a_single_process_draws_from_torch_itself() -> None:
     torch.manual_seed(3)
     assert torch.equal(processes.rand(4, 2), expected)
     assert processes.generator() is None
-    assert processes.gathered([5, 2]) == [5, 2]
-    assert processes.first_alone(lambda: 7) == 7
-    assert processes.any_of(True)
-    assert int(processes.share_of_total(torch.tensor(0), least=1)) == 1
+    assert processes.gather_in_batch_order([5, 2]) == [5, 2]
+    assert processes.on_rank_zero(lambda: 7) == 7
+    assert processes.any_rank(True)
+    assert int(processes.global_mean_denominator(torch.tensor(0), least=1)) == 1
 
 
 @pytest.mark.parametrize("draw", [processes.rand, processes.randn])
@@ -44,26 +44,26 @@ def test_processes_draw_parts_of_what_one_draws(monkeypatch: pytest.MonkeyPatch,
 def test_shares_of_a_total_add_up_to_the_mean_over_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     as_one_of(monkeypatch, 0, 2)
     own, total = torch.tensor(3), torch.tensor(12)
-    monkeypatch.setattr(processes, "summed", lambda value: total)
-    assert float(processes.share_of_total(own)) == 6.0
+    monkeypatch.setattr(processes, "sum_over_ranks", lambda value: total)
+    assert float(processes.global_mean_denominator(own)) == 6.0
     total = torch.tensor(0)
-    assert float(processes.share_of_total(own, least=1)) == 0.5
+    assert float(processes.global_mean_denominator(own, least=1)) == 0.5
 
 
 def test_a_batch_is_dealt_out_evenly_or_not_at_all() -> None:
-    assert processes.local_batch(8, 4) == 2
+    assert processes.local_batch_size(8, 4) == 2
     with pytest.raises(ConfigError, match="--batch-size 4 or 8, or 1 or 2 or 3 or 6 processes"):
-        processes.local_batch(6, 4)
+        processes.local_batch_size(6, 4)
     with pytest.raises(ConfigError, match="--batch-size 4, or 1 or 2 processes"):
-        processes.local_batch(2, 4)
+        processes.local_batch_size(2, 4)
 
 
 def test_only_a_launcher_makes_a_process_one_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in processes.LAUNCHED_BY:
         monkeypatch.setenv(name, "2")
-    assert processes.launched()
+    assert processes.launched_as_group()
     monkeypatch.setenv("WORLD_SIZE", "1")
-    assert not processes.launched()
+    assert not processes.launched_as_group()
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("MASTER_PORT")
-    assert not processes.launched()
+    assert not processes.launched_as_group()

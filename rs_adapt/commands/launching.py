@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from rs_adapt.signals import handled
+from rs_adapt.signals import handle_signals
 
 # Processes that stop for the same reason do so within seconds; one that waits for a dead one may wait for ever.
 _GRACE_S = 20.0
@@ -41,7 +41,7 @@ def launch(processes: int) -> int:
         for child in children:
             child.send_signal(number)
 
-    with handled(_SIGNALS, forward):
+    with handle_signals(_SIGNALS, forward):
         try:
             for rank in range(processes):
                 own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}

@@ -77,9 +77,9 @@ def train(
         *(set_ or ()),
     ]
     cfg = compose(cell, overrides=texts, data_root=data_root, work_dir=work_dir, weights=weights)
-    from rs_adapt.engine.loggers import chosen_loggers
+    from rs_adapt.engine.loggers import resolve_loggers
 
-    loggers = chosen_loggers(logger)
+    loggers = resolve_loggers(logger)
     if processes is not None and _launched(cfg, processes, dry_run=dry_run):
         return
     # As resolved: a relative path would mean another file where the run is evaluated from another folder.
@@ -101,10 +101,10 @@ def _launched(cfg: Any, processes: int, *, dry_run: bool) -> bool:
     """
     from rs_adapt.commands.launching import launch
     from rs_adapt.errors import ConfigError
-    from rs_adapt.processes import launched, local_batch
+    from rs_adapt.processes import launched_as_group, local_batch_size
 
-    local_batch(cfg.train_dataloader.batch_size, processes)
-    if launched():
+    local_batch_size(cfg.train_dataloader.batch_size, processes)
+    if launched_as_group():
         if int(os.environ["WORLD_SIZE"]) != processes:
             raise ConfigError(
                 f"--processes {processes} under a launcher that started {os.environ['WORLD_SIZE']}: leave the option "
@@ -132,11 +132,11 @@ def _train_and_report(
     from rs_adapt.engine.progress import ProgressHook
     from rs_adapt.engine.state_hook import Interrupted
     from rs_adapt.engine.train import train as run
-    from rs_adapt.processes import launched
+    from rs_adapt.processes import launched_as_group
     from rs_adapt.report.run_pictures import write_run_pictures
 
     # Of several processes the first one speaks.
-    speaks = os.environ.get("RANK", "0") == "0" or not launched()
+    speaks = os.environ.get("RANK", "0") == "0" or not launched_as_group()
     console = error_console()
     hook = ProgressHook(console, title.split(" / ")[0])
     run_dir = Path(cfg.work_dir)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from rs_adapt.config.paths import home
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.errors import ConfigError, DeviceUnavailable
-from rs_adapt.processes import launched
+from rs_adapt.processes import launched_as_group
 from rs_adapt.progress import OnProgress, no_progress
 
 Split = Literal["test", "val", "source-val"]
@@ -27,7 +27,7 @@ def choose_device(device: str) -> None:
         DeviceUnavailable: CUDA was asked for and there is none, or not that many.
         ConfigError: Not a device name.
     """
-    if launched() and device != "cpu":
+    if launched_as_group() and device != "cpu":
         _choose_own_gpu(device)
     elif device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""

@@ -1,4 +1,4 @@
-"""The model of one of several processes: gradients are averaged over them, and so are the losses that are told."""
+"""Data-parallel wrapper of the model: gradients and reported losses are averaged over the processes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.processes import summed
+from rs_adapt.processes import sum_over_ranks
 
 
 class DataParallel(MMDistributedDataParallel):  # type: ignore[misc]
-    """mmengine's wrapper that returns the mean losses of all processes, not this one's.
+    """mmengine's wrapper, returning losses averaged over all processes instead of the local ones.
 
-    Losses divide by what the whole batch holds (`rs_adapt.processes.share_of_total`), so mean losses and mean gradients
-    are those of one process with the whole batch.
+    Losses are divided by global denominators (`rs_adapt.processes.global_mean_denominator`), so the mean losses and
+    gradients equal those of a single process with the whole batch.
     """
 
     @classmethod
@@ -25,7 +25,7 @@ class DataParallel(MMDistributedDataParallel):  # type: ignore[misc]
         """Wrap a model on its device.
 
         Raises:
-            ConfigError: The model has batch norms, whose statistics would be of one process's images.
+            ConfigError: The model has batch norms, whose statistics would cover the local images only.
         """
         for name, module in model.named_modules():
             if isinstance(module, _BatchNorm):
@@ -37,14 +37,17 @@ class DataParallel(MMDistributedDataParallel):  # type: ignore[misc]
         return cls(
             module=model,
             device_ids=[torch.cuda.current_device()] if on_gpu else None,
-            # All buffers follow from sums over all processes.
+            # All buffers are computed from sums over all processes.
             broadcast_buffers=False,
-            # Such as queries that an adapter offers and a linear head does not take.
+            # For example the queries that an adapter provides and a linear head does not use.
             find_unused_parameters=True,
         )
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
-        """One step; the losses are means over all processes."""
+        """Run one step, and return the losses averaged over all processes."""
         losses: dict[str, Tensor] = super().train_step(data, optim_wrapper)
-        mean = summed(torch.stack([value.detach().float() for value in losses.values()])) / self.process_group.size()
+        mean = (
+            sum_over_ranks(torch.stack([value.detach().float() for value in losses.values()]))
+            / self.process_group.size()
+        )
         return dict(zip(losses, mean, strict=True))

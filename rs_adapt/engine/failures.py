@@ -16,7 +16,7 @@ _WORKER = "in DataLoader worker process"
 
 
 @contextmanager
-def explained(run_dir: Path) -> Iterator[None]:
+def explain_failures(run_dir: Path) -> Iterator[None]:
     """Turn what a machine raises while a run trains into an error that says what to do.
 
     Args:

@@ -85,7 +85,7 @@ def score_selections(cfg: Any, run_dir: Path, segmentor: nn.Module) -> Selection
     return selections
 
 
-def tidy(run_dir: Path, selections: Selections) -> None:
+def remove_intermediate_files(run_dir: Path, selections: Selections) -> None:
     """Remove what only the end of the run needed: the second copy of the result's weights, and validation matrices."""
     shutil.rmtree(pack_dir(run_dir, selections.iteration), ignore_errors=True)
     for file in (run_dir / PACKS_DIR).glob("iter*/val.npz"):

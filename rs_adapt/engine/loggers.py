@@ -24,7 +24,7 @@ _PROJECT = "rs-adapt"
 _TABLES = ("health", "source_val", "label_free")
 
 
-def chosen_loggers(names: Sequence[str] | None) -> tuple[str, ...]:
+def resolve_loggers(names: Sequence[str] | None) -> tuple[str, ...]:
     """The loggers of a run.
 
     Args:
@@ -79,7 +79,7 @@ def backend_settings(name: str, *, run_dir: Path, title: str, run_id: str | None
     return {"type": "AimVisBackend", "save_dir": folder, "init_kwargs": {"experiment": title}}
 
 
-def scalars_of(line: Mapping[str, Any]) -> dict[str, float]:
+def flatten_scalars(line: Mapping[str, Any]) -> dict[str, float]:
     """The numbers of a line of `metrics.jsonl` by name, tables joined by slashes.
 
     Training lines stand below `train/`, scores of the target below `target/`, and `health/`, `source_val/` and
@@ -142,7 +142,7 @@ class LoggersHook(Hook):  # type: ignore[misc]
             return
         self._told = line
         for backend in self._backends:
-            backend.add_scalars(scalars_of(line), step=line["iter"])
+            backend.add_scalars(flatten_scalars(line), step=line["iter"])
 
     def close(self) -> None:
         """Write out what waits; safe to call twice."""

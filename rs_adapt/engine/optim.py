@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from rs_adapt.errors import NonFiniteLoss
-from rs_adapt.processes import summed
+from rs_adapt.processes import sum_over_ranks
 from rs_adapt.registry import OPTIM_WRAPPERS
 
 Precision = Literal["fp32", "bf16"]
@@ -72,7 +72,7 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
             NonFiniteLoss: The loss is NaN or infinite; the weights are still those before the step.
         """
         # Of all processes: one alone that stops would leave the others waiting for its gradients.
-        total = summed(loss.detach().clone())
+        total = sum_over_ranks(loss.detach().clone())
         if not bool(torch.isfinite(total)):
             raise NonFiniteLoss(f"the loss is {total.item()}")
         super().update_params(loss, *args, **kwargs)

@@ -62,7 +62,7 @@ class CellRunner(Runner):  # type: ignore[misc]
     def build_dataloader(*args: Any, **kwargs: Any) -> Any:
         """A loader whose processes leave signals to the one that trains."""
         loader = Runner.build_dataloader(*args, **kwargs)
-        loader.worker_init_fn = partial(_deaf, loader.worker_init_fn)
+        loader.worker_init_fn = partial(_ignore_signals, loader.worker_init_fn)
         return loader
 
     def dump_config(self) -> None:
@@ -70,7 +70,7 @@ class CellRunner(Runner):  # type: ignore[misc]
 
 
 @contextmanager
-def loaders_stay() -> Iterator[None]:
+def keep_loaders_alive() -> Iterator[None]:
     """A context in which processes that load images outlive a SIGTERM to the whole group, as torchrun and Slurm send.
 
     One that ended at once would end the run before it has saved. After the context SIGTERM ends them, as it must when
@@ -83,7 +83,7 @@ def loaders_stay() -> Iterator[None]:
         _stay[0] = 0
 
 
-def _deaf(then: Callable[[int], None] | None, worker: int) -> None:
+def _ignore_signals(then: Callable[[int], None] | None, worker: int) -> None:
     def on_term(number: int, frame: object) -> None:
         if not _stay[0]:
             os._exit(0)

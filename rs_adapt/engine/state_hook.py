@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.hooks import Hook
 
 from rs_adapt.engine.state import load_state, save_state, seed_iteration
-from rs_adapt.processes import any_of, first_alone
+from rs_adapt.processes import any_rank, on_rank_zero
 from rs_adapt.registry import HOOKS
 from rs_adapt.runs.files import STATE_FILE
 from rs_adapt.runs.metrics import evaluated_iterations
@@ -56,7 +56,7 @@ class StateHook(Hook):  # type: ignore[misc]
         )
         # The first process has just written the file that the others would read.
         run_dir = Path(runner.work_dir)
-        if self.resume and due and not first_alone(lambda: loop.iter in evaluated_iterations(run_dir)):
+        if self.resume and due and not on_rank_zero(lambda: loop.iter in evaluated_iterations(run_dir)):
             runner.val_loop.run()
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
@@ -73,7 +73,7 @@ class StateHook(Hook):  # type: ignore[misc]
         """Write the state before each evaluation, and when a stop was requested."""
         done = runner.iter + 1
         loop = runner.train_loop
-        self.stop_requested = any_of(self.stop_requested)
+        self.stop_requested = any_rank(self.stop_requested)
         if self.stop_requested or done % loop.val_interval == 0 or done == loop.max_iters:
             save_state(Path(runner.work_dir) / STATE_FILE, runner=runner, iteration=done)
         if self.stop_requested:
@@ -88,6 +88,6 @@ class StateHook(Hook):  # type: ignore[misc]
     ) -> None:
         """Do not wait for the end of an evaluation: the state before it is on disk."""
         # All processes predict equally many batches.
-        self.stop_requested = any_of(self.stop_requested)
+        self.stop_requested = any_rank(self.stop_requested)
         if self.stop_requested:
             raise Interrupted(runner.iter)

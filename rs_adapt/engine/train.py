@@ -22,25 +22,25 @@ from rs_adapt.engine.build import (
     prepare_data,
 )
 from rs_adapt.engine.environment import environment
-from rs_adapt.engine.failures import explained
-from rs_adapt.engine.final_scores import score_selections, tidy
+from rs_adapt.engine.failures import explain_failures
+from rs_adapt.engine.final_scores import remove_intermediate_files, score_selections
 from rs_adapt.engine.loggers import LoggersHook
 from rs_adapt.engine.parameters import build_on_meta, count_parameters
 from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.engine.results import make_manifest, make_result, save_packs
-from rs_adapt.engine.runner import CellRunner, loaders_stay
+from rs_adapt.engine.runner import CellRunner, keep_loaders_alive
 from rs_adapt.engine.state import save_state
 from rs_adapt.engine.state_hook import Interrupted, StateHook
 from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
 from rs_adapt.files import write_json
-from rs_adapt.processes import first_alone, local_batch, part, place, together
+from rs_adapt.processes import leave_process_group, local_batch_size, on_rank_zero, process_group, rank_and_world_size
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.files import LOG_FILE, RESULT_FILE, STATE_FILE
 from rs_adapt.runs.folder import check_run_folder, open_run_folder
 from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.scores.class_sets import class_set
-from rs_adapt.signals import handled
+from rs_adapt.signals import handle_signals
 
 
 def train(
@@ -87,14 +87,14 @@ def train(
         load_libraries(cfg.default_scope)
 
         def begin() -> dict[str, Any]:
-            local_batch(cfg.train_dataloader.batch_size, place()[1])
+            local_batch_size(cfg.train_dataloader.batch_size, rank_and_world_size()[1])
             check_run_folder(run_dir, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
             plan = _plan(cfg, on_progress)
             if not dry_run:
                 # By the identifier a logger knows a run again that goes on.
                 facts = {
                     "run_id": uuid.uuid4().hex,
-                    "processes": place()[1],
+                    "processes": rank_and_world_size()[1],
                     "environment": environment(),
                     "tiles": plan["tiles"],
                 }
@@ -102,9 +102,9 @@ def train(
                 open_run_folder(run_dir, record=record | facts, **options)
             return plan
 
-        with together(on_gpu=torch.cuda.is_available()):
-            first = place()[0] == 0
-            plan = first_alone(begin)
+        with process_group(on_gpu=torch.cuda.is_available()):
+            first = rank_and_world_size()[0] == 0
+            plan = on_rank_zero(begin)
             if dry_run:
                 return plan if first else {}
             telling = LoggersHook(loggers if first else (), cfg)
@@ -128,8 +128,8 @@ def _plan(cfg: Any, on_progress: OnProgress) -> dict[str, Any]:
 def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks: Sequence[Hook]) -> dict[str, Any]:
     settings = copy.deepcopy(cfg)
     settings.default_hooks.checkpoint.resume = resume
-    rank, processes = place()
-    settings.train_dataloader.batch_size = local_batch(settings.train_dataloader.batch_size, processes)
+    rank, processes = rank_and_world_size()
+    settings.train_dataloader.batch_size = local_batch_size(settings.train_dataloader.batch_size, processes)
     settings.launcher = "pytorch" if processes > 1 else "none"
     runner = CellRunner.from_cfg(settings)
     for hook in hooks:
@@ -139,7 +139,7 @@ def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks
     # Of the base as loaded: method `full` changes it.
     base_sha256 = segmentor.backbone.base_sha256()
     started_s = time.perf_counter()
-    with _stop_on_signals(state_hook), loaders_stay(), explained(run_dir):
+    with _stop_on_signals(state_hook), keep_loaders_alive(), explain_failures(run_dir):
         try:
             runner.train()
         except NonFiniteLoss as error:
@@ -148,10 +148,10 @@ def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks
             raise (StoppedElsewhere() if rank else explanation) from error
     train_s = time.perf_counter() - started_s
     # Mostly the matrices of the last validation are taken; what is left to score is the first one's.
-    part()
+    leave_process_group()
     if rank:
         return {}
-    with explained(run_dir):
+    with explain_failures(run_dir):
         try:
             selections = score_selections(cfg, run_dir, segmentor)
         except KeyboardInterrupt as stop:
@@ -170,7 +170,7 @@ def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks
     # The pack and the result are complete; the optimizer's state is no longer needed. It goes first: as long as it is
     # there, the run can be resumed, and then it needs what is tidied away.
     (run_dir / STATE_FILE).unlink(missing_ok=True)
-    tidy(run_dir, selections)
+    remove_intermediate_files(run_dir, selections)
     scored = selections.scores.get(selections.iteration)
     return {"result": result, "matrix": None if scored is None else scored.total_KK()}
 
@@ -211,7 +211,7 @@ def _stop_on_signals(hook: StateHook) -> AbstractContextManager[None]:
             raise KeyboardInterrupt
         hook.request_stop()
 
-    return handled((signal.SIGINT, signal.SIGTERM, signal.SIGUSR1), handle)
+    return handle_signals((signal.SIGINT, signal.SIGTERM, signal.SIGUSR1), handle)
 
 
 __all__ = ["Interrupted", "train"]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.heads._sizes import prediction_size
-from rs_adapt.processes import share_of_total
+from rs_adapt.processes import global_mean_denominator
 from rs_adapt.registry import MODELS
 
 
@@ -101,7 +101,7 @@ class LinearHead(nn.Module):
         """
         labels_BHW = torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in data_samples]).long()
         logits_BKHW = _resize(self.forward(features).float(), labels_BHW.shape[-2:])
-        num_labelled = share_of_total((labels_BHW != self.ignore_index).sum(), least=1)
+        num_labelled = global_mean_denominator((labels_BHW != self.ignore_index).sum(), least=1)
         if "gt_weight" not in data_samples[0]:
             total = F.cross_entropy(logits_BKHW, labels_BHW, ignore_index=self.ignore_index, reduction="sum")
             return {"loss_ce": total / num_labelled}

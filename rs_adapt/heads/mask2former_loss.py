@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from rs_adapt.errors import DataError
-from rs_adapt.processes import gathered, generator, own_of, rand, share_of_total
+from rs_adapt.processes import gather_in_batch_order, generator, global_mean_denominator, local_slice, rand
 
 
 class Mask2FormerLoss(nn.Module):
@@ -95,7 +95,7 @@ class Mask2FormerLoss(nn.Module):
                     [self.matching_costs(c, m, points_BP2, targets_BKP) for c, m in zip(classes, masks, strict=True)]
                 )
                 image_M, query_LM, label_LM = self._assign(costs_LBQK, present)
-            num_masks = gathered([min(len(ids), costs_LBQK.shape[2]) for ids in present])
+            num_masks = gather_in_batch_order([min(len(ids), costs_LBQK.shape[2]) for ids in present])
             # Per process: their mean is then the mean over the masks of the whole batch.
             average = max(sum(num_masks), 1) * len(labels_BHW) / len(num_masks)
             cls_L = self._class_losses(torch.stack(classes), image_M, query_LM, label_LM)
@@ -171,7 +171,7 @@ class Mask2FormerLoss(nn.Module):
             logits_LBQC.flatten(0, 2), target_LBQ.flatten(), weight=self.class_weight_C, reduction="none"
         )
         weight_LBQ = self.class_weight_C[target_LBQ]
-        return losses.view_as(target_LBQ).sum((1, 2)) / share_of_total(weight_LBQ.sum((1, 2)))
+        return losses.view_as(target_LBQ).sum((1, 2)) / global_mean_denominator(weight_LBQ.sum((1, 2)))
 
     def _mask_losses(
         self, mask_logits_Mhw: Tensor, labels_BHW: Tensor, image_M: Tensor, label_M: Tensor, num_masks: list[int]
@@ -214,7 +214,7 @@ def _draw(num_masks: list[int], num_images: int, num_points: int, device: torch.
         return points_MP2
     ends = itertools.accumulate(num_masks)
     places = [range(end - count, end) for count, end in zip(num_masks, ends, strict=True)]
-    own = [place for image in places[own_of(num_images)] for place in image]
+    own = [place for image in places[local_slice(num_images)] for place in image]
     return points_MP2[torch.tensor(own, dtype=torch.int64, device=device)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rs_adapt.processes import gathered, generator, own_of
+from rs_adapt.processes import gather_in_batch_order, generator, local_slice
 
 
 def class_mix(source_label_BHW: Tensor) -> Tensor:
@@ -23,9 +23,11 @@ def class_mix(source_label_BHW: Tensor) -> Tensor:
         (B, H, W) bool, True where the source is pasted; `paste` applies it.
     """
     values_of = [label_HW.unique() for label_HW in source_label_BHW]
-    orders = [torch.randperm(count, generator=generator()) for count in gathered([len(v) for v in values_of])]
+    orders = [
+        torch.randperm(count, generator=generator()) for count in gather_in_batch_order([len(v) for v in values_of])
+    ]
     masks = []
-    for label_HW, values, order in zip(source_label_BHW, values_of, orders[own_of(len(values_of))], strict=True):
+    for label_HW, values, order in zip(source_label_BHW, values_of, orders[local_slice(len(values_of))], strict=True):
         chosen = values[order[: (len(values) + 1) // 2].to(values.device)]
         masks.append(torch.isin(label_HW, chosen))
     return torch.stack(masks)

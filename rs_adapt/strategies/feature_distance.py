@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rs_adapt.processes import share_of_total
+from rs_adapt.processes import global_mean_denominator
 
 
 def feature_distance(
@@ -45,5 +45,5 @@ def feature_distance(
     if classes is not None:
         counts_Bhw &= torch.isin(class_Bhw, torch.tensor(list(classes), device=class_Bhw.device))
     distance_Bhw = torch.linalg.vector_norm(features_BDhw.float() - frozen_BDhw.detach().float(), dim=1)
-    mean: Tensor = (distance_Bhw * counts_Bhw).sum() / share_of_total(counts_Bhw.sum(), least=1)
+    mean: Tensor = (distance_Bhw * counts_Bhw).sum() / global_mean_denominator(counts_Bhw.sum(), least=1)
     return mean

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from rs_adapt.processes import summed
+from rs_adapt.processes import sum_over_ranks
 
 # A class that is rarer than this in the source may be missing from the target by chance.
 MIN_SOURCE_SHARE = 0.01
@@ -110,13 +110,13 @@ class PseudoLabelHealth(nn.Module):
             agreeing = (labelled_BHW & (student_labels_BHW == teacher_labels_BHW)).sum()
         images = torch.full_like(self.images, len(teacher_labels_BHW))
         # In all processes together, at once: what is in the state then does not depend on who writes it.
-        counts = summed(torch.cat([source_K, teacher_K, torch.stack([compared, agreeing, images])]))
+        counts = sum_over_ranks(torch.cat([source_K, teacher_K, torch.stack([compared, agreeing, images])]))
         self.source_pixels += counts[: self.num_classes]
         self.teacher_pixels += counts[self.num_classes : 2 * self.num_classes]
         self.compared_pixels += counts[-3]
         self.agreeing_pixels += counts[-2]
         self.images += counts[-1]
-        self.confidence_sum += summed(confidence_BHW.masked_fill(~labelled_BHW, 0.0).sum(dtype=torch.float64))
+        self.confidence_sum += sum_over_ranks(confidence_BHW.masked_fill(~labelled_BHW, 0.0).sum(dtype=torch.float64))
 
     def _count(self, labels_BHW: Tensor) -> Tensor:
         # Not `bincount`: on a GPU it waits for the largest value to learn the size of its result.

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.processes import summed
+from rs_adapt.processes import sum_over_ranks
 
 ScoreKind = Literal["logits", "scores"]
 Weighting = Literal["none", "share", "pixel"]
@@ -106,7 +106,7 @@ class PseudoLabeler(nn.Module):
     def observe_source(self, labels_BHW: Tensor) -> None:
         """Take the class shares of a batch of source labels (ignored pixels apart) into the running mean."""
         known = labels_BHW[labels_BHW != self.ignore_index]
-        counts_K = summed(torch.bincount(known.flatten(), minlength=len(self.source_share_K)).float())
+        counts_K = sum_over_ranks(torch.bincount(known.flatten(), minlength=len(self.source_share_K)).float())
         # A batch without any label says nothing: it must not pull the mean to zero.
         self._follow(self.source_share_K, counts_K / counts_K.sum().clamp_min(1), (counts_K.sum() > 0).float())
 
@@ -121,7 +121,7 @@ class PseudoLabeler(nn.Module):
         probability_BKHW = probabilities(scores_BKHW, self.kind)
         aligned_BKHW = probability_BKHW
         if self.align:
-            sums_K = summed((probability_BKHW * valid_BHW[:, None]).sum(dim=(0, 2, 3)))
+            sums_K = sum_over_ranks((probability_BKHW * valid_BHW[:, None]).sum(dim=(0, 2, 3)))
             # The probabilities of a pixel add up to 1, so the sum over the classes is the number of pixels.
             self._follow(self.teacher_share_K, sums_K / sums_K.sum().clamp_min(1), (sums_K.sum() > 0).float())
             ratio_K = (self.source_share_K.clamp_min(1e-4) / self.teacher_share_K.clamp_min(1e-4)) ** self.align
@@ -136,7 +136,9 @@ class PseudoLabeler(nn.Module):
                 weights_BHW = sure_BHW.float()
             else:
                 # Of all pixels of the image, as in DAFormer: a border without labels lowers the share.
-                weights_BHW = weights_BHW * (summed(sure_BHW.sum()) / summed(valid_BHW.sum()).clamp_min(1))
+                weights_BHW = weights_BHW * (
+                    sum_over_ranks(sure_BHW.sum()) / sum_over_ranks(valid_BHW.sum()).clamp_min(1)
+                )
         return PseudoLabels(label_BHW.masked_fill(~labelled_BHW, self.ignore_index), weights_BHW, confidence_BHW)
 
     def _thresholds(self, label_BHW: Tensor, confidence_BHW: Tensor, labelled_BHW: Tensor) -> Tensor:
@@ -144,8 +146,8 @@ class PseudoLabeler(nn.Module):
         if not self.per_class:
             return torch.full_like(confidence_BHW, self.confidence)
         onehot_BHWK = F.one_hot(label_BHW, len(self.class_confidence_K)) * labelled_BHW[..., None]
-        counts_K = summed(onehot_BHWK.sum(dim=(0, 1, 2)))
-        sums_K = summed((onehot_BHWK * confidence_BHW[..., None]).sum(dim=(0, 1, 2)))
+        counts_K = sum_over_ranks(onehot_BHWK.sum(dim=(0, 1, 2)))
+        sums_K = sum_over_ranks((onehot_BHWK * confidence_BHW[..., None]).sum(dim=(0, 1, 2)))
         self._follow(self.class_confidence_K, sums_K / counts_K.clamp_min(1), (counts_K > 0).float())
         return (self.confidence * self.class_confidence_K / self.class_confidence_K.max())[label_BHW]
 

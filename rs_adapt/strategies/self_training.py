@@ -13,7 +13,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.processes import summed
+from rs_adapt.processes import sum_over_ranks
 from rs_adapt.registry import MODELS
 from rs_adapt.strategies.class_mix import class_mix, paste
 from rs_adapt.strategies.ema import EmaWeights
@@ -242,7 +242,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             losses = self.segmentor(images, _samples(labels_BHW, weights_BHW), mode="loss")
         else:
             labelled = labels_BHW != head.ignore_index
-            mean = summed((weights_BHW * labelled).sum()) / summed(labelled.sum()).clamp_min(1)
+            mean = sum_over_ranks((weights_BHW * labelled).sum()) / sum_over_ranks(labelled.sum()).clamp_min(1)
             losses = _scaled(self.segmentor(images, _samples(labels_BHW), mode="loss"), mean)
         return {f"{name}.{key}": value for key, value in losses.items()}
 

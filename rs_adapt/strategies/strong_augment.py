@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rs_adapt.processes import generator, in_batch, own_of
+from rs_adapt.processes import generator, global_batch_size, local_slice
 
 # ITU-R BT.601 luma.
 _LUMA = (0.299, 0.587, 0.114)
@@ -33,10 +33,10 @@ def strong_augment(
     """
     mean, std = (value.to(image_B3HW).reshape(3, 1, 1) for value in (mean_3, std_3))
     images = []
-    draws_of = [torch.rand(7, generator=generator()).tolist() for _ in range(in_batch(len(image_B3HW)))]
+    draws_of = [torch.rand(7, generator=generator()).tolist() for _ in range(global_batch_size(len(image_B3HW)))]
     # Under autocast, the turn of hue and the blur would round pixels to the 8 bits of bfloat16.
     with torch.autocast(image_B3HW.device.type, enabled=False):
-        for image_3HW, draws in zip(image_B3HW, draws_of[own_of(len(image_B3HW))], strict=True):
+        for image_3HW, draws in zip(image_B3HW, draws_of[local_slice(len(image_B3HW))], strict=True):
             if draws[0] < jitter_prob:
                 factors = [jitter * (2 * draw - 1) for draw in draws[1:5]]
                 pixels = colour_jitter((image_3HW * std + mean) / 255, *factors)

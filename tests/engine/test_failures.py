@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from rs_adapt.engine.failures import explained
+from rs_adapt.engine.failures import explain_failures
 from rs_adapt.errors import ConfigError, DataError, RunFailed
 from rs_adapt.runs.files import STATE_FILE
 
@@ -38,13 +38,13 @@ class Broken(Dataset[int]):
     ],
 )
 def test_full_memory_and_full_disk_say_what_to_do(tmp_path: Path, error: Exception, message: str) -> None:
-    with pytest.raises(RunFailed, match=message), explained(tmp_path):
+    with pytest.raises(RunFailed, match=message), explain_failures(tmp_path):
         raise error
 
 
 def test_a_saved_state_is_named(tmp_path: Path) -> None:
     (tmp_path / STATE_FILE).touch()
-    with pytest.raises(RunFailed, match=r"state\.pth: --resume goes on from it"), explained(tmp_path):
+    with pytest.raises(RunFailed, match=r"state\.pth: --resume goes on from it"), explain_failures(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -61,12 +61,12 @@ def test_a_saved_state_is_named(tmp_path: Path) -> None:
 def test_an_error_in_a_loader_process_is_told_without_its_traceback(
     tmp_path: Path, error: Exception, message: str
 ) -> None:
-    with pytest.raises(RunFailed, match=message), explained(tmp_path):
+    with pytest.raises(RunFailed, match=message), explain_failures(tmp_path):
         next(iter(DataLoader(Broken(error), num_workers=1)))
 
 
 @pytest.mark.parametrize("error", [ConfigError("wrong value"), OSError(errno.EACCES, "denied"), RuntimeError("a bug")])
 def test_everything_else_is_left_as_it_is(tmp_path: Path, error: Exception) -> None:
-    with pytest.raises(type(error)) as raised, explained(tmp_path):
+    with pytest.raises(type(error)) as raised, explain_failures(tmp_path):
         raise error
     assert raised.value is error

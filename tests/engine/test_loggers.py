@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rs_adapt.engine import loggers
-from rs_adapt.engine.loggers import LOGGERS, backend_settings, chosen_loggers, scalars_of
+from rs_adapt.engine.loggers import LOGGERS, backend_settings, flatten_scalars, resolve_loggers
 from rs_adapt.engine.state_hook import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import ConfigError, UnknownName
@@ -21,25 +21,25 @@ def installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
 def test_tensorboard_is_the_default_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, "tensorboard", "wandb")
-    assert chosen_loggers(None) == chosen_loggers([]) == ("tensorboard",)
-    assert chosen_loggers(["none"]) == ()
-    assert chosen_loggers(["wandb", "tensorboard", "wandb"]) == ("wandb", "tensorboard")
+    assert resolve_loggers(None) == resolve_loggers([]) == ("tensorboard",)
+    assert resolve_loggers(["none"]) == ()
+    assert resolve_loggers(["wandb", "tensorboard", "wandb"]) == ("wandb", "tensorboard")
     installed(monkeypatch)
-    assert chosen_loggers(None) == ()
+    assert resolve_loggers(None) == ()
 
 
 @pytest.mark.parametrize("name", LOGGERS)
 def test_a_logger_that_is_not_installed_is_refused_with_the_command(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     installed(monkeypatch)
     with pytest.raises(ConfigError, match=f"--logger {name}: .* pip install .*{name}"):
-        chosen_loggers([name])
+        resolve_loggers([name])
 
 
 def test_names_that_make_no_sense_are_refused() -> None:
     with pytest.raises(UnknownName, match="no logger 'comet'. Known: tensorboard, wandb, mlflow, clearml, aim, none"):
-        chosen_loggers(["comet"])
+        resolve_loggers(["comet"])
     with pytest.raises(ConfigError, match="none beside wandb"):
-        chosen_loggers(["none", "wandb"])
+        resolve_loggers(["none", "wandb"])
 
 
 @pytest.mark.parametrize("name", LOGGERS)
@@ -58,9 +58,9 @@ def test_lines_become_names_and_numbers() -> None:
         "mix.loss": 2.0,
         "health": {"agreement": None, "alarm": "no", "share": {"a": 1}},
     }
-    assert scalars_of(training) == {"iter": 4, "train/loss": 1.5, "train/mix.loss": 2.0, "health/share/a": 1}
+    assert flatten_scalars(training) == {"iter": 4, "train/loss": 1.5, "train/mix.loss": 2.0, "health/share/a": 1}
     scores = {"iter": 4, "miou_pct": 3.0, "iou_pct": {"a": 3.0, "b": None}, "label_free": {"entropy": 0.5}}
-    assert scalars_of(scores) == {
+    assert flatten_scalars(scores) == {
         **{"iter": 4, "target/miou_pct": 3.0, "target/iou_pct/a": 3.0, "label_free/entropy": 0.5},
     }
 
@@ -94,7 +94,7 @@ def test_a_logger_hears_all_lines_and_changes_no_number(
         train(cfg, record=record, device="cpu", loggers=names)
         runs.append([line | {"iter_s": None} for line in read_metrics(tmp_path / run)])
     assert runs[0] == runs[1]
-    assert recorder.told == [(line["iter"], scalars_of(line)) for line in read_metrics(tmp_path / "with")]
+    assert recorder.told == [(line["iter"], flatten_scalars(line)) for line in read_metrics(tmp_path / "with")]
     assert len(recorder.told) == 4
     assert "train_dataloader" in recorder.config.pretty_text
     assert recorder.closed

@@ -156,11 +156,11 @@ def test_processes_are_added_up_before_anything_is_divided(monkeypatch: pytest.M
     health, other = (PseudoLabelHealth(num_classes=3, ignore_index=255) for _ in range(2))
     sent: list[Tensor] = []
     with monkeypatch.context() as patch:
-        patch.setattr(module, "summed", lambda data: sent.append(data.clone()) or data)
+        patch.setattr(module, "sum_over_ranks", lambda data: sent.append(data.clone()) or data)
         other.observe(
             source_labels_BHW=labels(2, 2), teacher_labels_BHW=labels(2, 2, 2, 2), confidence_BHW=torch.ones(1, 2, 2)
         )
-        patch.setattr(module, "summed", lambda data: data.add_(sent.pop(0)))
+        patch.setattr(module, "sum_over_ranks", lambda data: data.add_(sent.pop(0)))
         observe(health)
     together = health.summary()
     assert together is not None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.signals import handled
+from rs_adapt.signals import handle_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,7 +142,7 @@ def run(
     console = error_console()
     console.print(f"{spec.name}: {counts_line(progress.states)}; {launcher.described}", highlight=False)
     arguments: dict[str, Any] = {"spec": spec.launcher, "retries": spec.retries, "choice": choice, "stop": stop}
-    with handled((signal.SIGINT, signal.SIGTERM), stop):
+    with handle_signals((signal.SIGINT, signal.SIGTERM), stop):
         # A cell in this process prints by itself.
         if not console.is_terminal or spec.launcher.kind == "inline":
             progress.on_change = lambda cell, state: console.print(
