@@ -51,8 +51,8 @@ class ScoresError(RsAdaptError):
     """Raised when stored confusion matrices are missing, damaged, or cannot answer what was asked."""
 
 
-class RunExists(RsAdaptError):
-    """Raised when a run folder already holds a run."""
+class OutputExists(RsAdaptError):
+    """Raised when the place for a run, a folder or a file is taken."""
 
 
 class DeviceUnavailable(RsAdaptError):

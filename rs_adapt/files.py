@@ -1,59 +1,327 @@
-"""A folder of results that is there complete or not at all."""
+"""Files and folders that are there complete or not at all, and the lock that one process at a time holds.
+
+Everything is written under a temporary name beside its target and renamed when it is complete. What a killed process
+leaves under such a name is removed by the next one that writes the same target.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import socket
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from rs_adapt.errors import ConfigError, RunExists
+from rs_adapt.errors import ConfigError, OutputExists
+
+# Whether the processes of another machine are alive cannot be asked; nothing is under way for a day without a change.
+_LEFTOVER_AGE_S = 24 * 3600.0
+# A process that only asks whether a lock is free holds it for a moment.
+_TRIES, _PAUSE_S = 20, 0.05
+_LOOKS, _LOOK_PAUSE_S = 3, 0.005
 
 
-def check_free(out: Path, *, overwrite: bool) -> None:
-    """Refuse a place that holds something, before any work is done for it.
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Give an empty temporary file to write to; it becomes `path` at the end of the block.
+
+    If the block raises, the temporary file is removed and `path` stays as it was. The folder of `path` must exist.
+    The file gets the permissions of a newly made one, whatever the library that writes it asks for.
+
+    Args:
+        path: The file to make or to replace.
+
+    Yields:
+        The temporary file, in the same folder.
+    """
+    _remove_leftovers(path)
+    temporary = path.with_name(f"{_prefix(path, 'new')}{time.monotonic_ns()}")
+    try:
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode
+        yield temporary
+        temporary.chmod(mode)
+        _flush(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes to a file, complete or not at all."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text to a file in UTF-8, complete or not at all."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: object, *, indent: int | None = 2) -> None:
+    """Write JSON with a final line break to a file, complete or not at all.
+
+    Args:
+        path: The file to make or to replace.
+        content: Mappings, sequences and plain values.
+        indent: Spaces per level; None writes one line.
 
     Raises:
-        RunExists: It is a file, or a folder that is not empty, and `overwrite` is False.
+        ValueError: A number is NaN or infinite, which JSON does not know.
     """
-    if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
-        raise RunExists(f"{out} exists. Name another folder with --out, or say --overwrite.")
+    write_text(path, json.dumps(content, indent=indent, allow_nan=False) + "\n")
 
 
-def written(out: Path, fill: Callable[[Path], object], *, overwrite: bool) -> list[Path]:
-    """Let `fill` write into a folder that appears at `out` complete or not at all.
+@contextmanager
+def staged_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """Give a temporary folder; at the end of the block the named files move from it into `folder`, in this order.
 
-    Returns:
-        The files in it.
+    Other files in `folder` stay. A reader who finds the last of the files finds all of them.
 
-    Raises:
-        RunExists: See `check_free`.
-        ConfigError: The place cannot be written to.
+    Args:
+        folder: An existing folder.
+        names: The files that the block writes.
+
+    Yields:
+        The temporary folder, inside `folder`.
     """
-    check_free(out, overwrite=overwrite)
+    place = folder / "files"
+    _remove_leftovers(place)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_prefix(place, "new")) as staging:
+        yield Path(staging)
+        for name in names:
+            os.replace(Path(staging) / name, folder / name)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill; it becomes `path` at the end of the block, instead of what was there.
+
+    If the block raises, the temporary folder is removed and `path` stays as it was. Missing parents are made.
+
+    Args:
+        path: The folder to make or to replace.
+
+    Yields:
+        The temporary folder, beside `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    temporary = _temporary_folder(path, "new")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise ConfigError(f"cannot write to {out}: {error.strerror}. Choose another folder with --out.") from error
-    try:
-        temporary.chmod(0o755)
-        fill(temporary)
-        if out.is_dir():
-            shutil.rmtree(out)
-        else:
-            out.unlink(missing_ok=True)
-        temporary.replace(out)
+        yield temporary
+        _move_folder(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_folder_atomically(out: Path, fill: Callable[[Path], object], *, overwrite: bool) -> list[Path]:
+    """Let a function write into a folder that appears complete or not at all.
+
+    Args:
+        out: The folder that the user named with `--out`.
+        fill: Called with an empty folder, to write the files into.
+        overwrite: Replace what is there.
+
+    Returns:
+        The paths in `out`, sorted.
+
+    Raises:
+        OutputExists: See `check_output_folder`.
+        ConfigError: The place cannot be written to.
+    """
+    check_output_folder(out, overwrite=overwrite)
+    temporary: Path | None = None
+    try:
+        with atomic_folder(out) as temporary:
+            fill(temporary)
+    except OSError as error:
+        if temporary is not None and error.filename is not None and temporary not in Path(error.filename).parents:
+            # Something that `fill` wanted to read.
+            raise
+        raise _cannot_write(out, error) from error
     return sorted(out.iterdir())
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON so that the file is there complete or not at all."""
-    temporary = path.with_suffix(path.suffix + ".tmp")
-    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-    os.replace(temporary, path)
+def check_output_folder(out: Path, *, overwrite: bool) -> None:
+    """Refuse a place for a folder that is taken, before any work is done for it.
+
+    Raises:
+        OutputExists: It is a file, or a folder that is not empty, and `overwrite` is False.
+    """
+    if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
+        raise OutputExists(f"{out} exists. Choose another folder with --out, or add --overwrite to replace it.")
+
+
+def check_output_file(out: Path, *, overwrite: bool) -> None:
+    """Refuse a place for a file that is taken, before any work is done for it.
+
+    Raises:
+        OutputExists: It exists, and `overwrite` is False.
+    """
+    if out.exists() and not overwrite:
+        raise OutputExists(f"{out} exists. Choose another file with --out, or add --overwrite to replace it.")
+
+
+def make_output_folder(out: Path) -> None:
+    """Make a folder, and check that files can be written into it, before any work is done for them.
+
+    Raises:
+        ConfigError: It cannot be made or written to.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise _cannot_write(out, error) from error
+
+
+@contextmanager
+def exclusive(lock_file: Path, *, on_wait: Callable[[], object] = lambda: None) -> Iterator[bool]:
+    """Hold a lock during the block; wait for it as long as another process holds it.
+
+    The system drops the lock when its holder ends, however it ends; the empty lock file stays. Where files cannot be
+    locked (some network disks) everyone gets it, so that what is done under it must be harmless when done twice.
+
+    Args:
+        lock_file: Made if it is not there; its folder must exist.
+        on_wait: Called once if another process holds the lock.
+
+    Yields:
+        Whether the lock is held; False where files cannot be locked.
+    """
+    with lock_file.open("a") as handle:
+        held = _lock(handle.fileno())
+        if held is False:
+            on_wait()
+            while (held := _lock(handle.fileno())) is False:
+                time.sleep(_PAUSE_S)
+        yield held is True
+
+
+@contextmanager
+def exclusive_folder(folder: Path) -> Iterator[None]:
+    """Be the only process that makes a folder, by the lock `.NAME.lock` beside it.
+
+    Whoever holds the lock removes what interrupted processes left beside the folder (`.NAME.*-*`). Where files cannot
+    be locked, two processes may both make it, each under a temporary name of its own.
+    """
+    with exclusive(folder.with_name(f".{folder.name}.lock")) as is_alone:
+        if is_alone:
+            for leftover in folder.parent.glob(f".{folder.name}.*-*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+        yield
+
+
+@contextmanager
+def exclusive_if_free(lock_file: Path) -> Iterator[int | None]:
+    """Hold a lock during the block, unless another process holds it.
+
+    A child process that inherits the descriptor holds the lock too, as long as it lives. As `exclusive` in all else.
+
+    Args:
+        lock_file: Made if it is not there; its folder must exist.
+
+    Yields:
+        The descriptor of the locked file, or None if another process holds the lock.
+    """
+    with lock_file.open("a") as handle:
+        for attempt in range(_TRIES):
+            if _lock(handle.fileno()) is not False:
+                yield handle.fileno()
+                return
+            if attempt + 1 < _TRIES:
+                time.sleep(_PAUSE_S)
+        yield None
+
+
+def is_locked(lock_file: Path) -> bool:
+    """Return whether a process holds a lock; False without a lock file, and where files cannot be locked."""
+    try:
+        descriptor = os.open(lock_file, os.O_RDWR if os.access(lock_file, os.W_OK) else os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        # Several that look at the same time hold it for a moment each.
+        for _ in range(_LOOKS):
+            if _lock(descriptor) is not False:
+                return False
+            time.sleep(_LOOK_PAUSE_S)
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Take the lock of an open file until it is closed; False if another process holds it, None where impossible."""
+    # Imported here: it takes longer than all else that the quick commands load.
+    from filelock import lock_descriptor
+
+    try:
+        return lock_descriptor(descriptor, blocking=False)
+    except OSError:
+        return None
+
+
+def _temporary_folder(path: Path, kind: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix=_prefix(path, kind), dir=path.parent))
+    # mkdtemp makes a private folder; results may be read by whoever may read the folder above.
+    folder.chmod(0o755)
+    return folder
+
+
+def _move_folder(temporary: Path, path: Path) -> None:
+    """Give a folder its final name; what had it before is renamed first, so that no half-deleted folder carries it."""
+    if not path.exists() and not path.is_symlink():
+        temporary.rename(path)
+        return
+    outdated = _temporary_folder(path, "old")
+    path.rename(outdated / path.name)
+    temporary.rename(path)
+    shutil.rmtree(outdated, ignore_errors=True)
+
+
+def _prefix(path: Path, kind: str) -> str:
+    return f".{path.name}.{kind}-{socket.gethostname()}-{os.getpid()}-"
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary files and folders of `path` whose process was killed."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.(?:new|old)-(.+)-(\d+)-\w+")
+    for leftover in path.parent.iterdir():
+        match = pattern.fullmatch(leftover.name)
+        if match is not None:
+            with suppress(OSError):
+                is_old = time.time() - leftover.stat().st_mtime > _LEFTOVER_AGE_S
+                if is_old or (match[1] == socket.gethostname() and not _is_alive(int(match[2]))):
+                    shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == "nt":
+        # Signal 0 would end the process there.
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        # It belongs to another user.
+        pass
+    return True
+
+
+def _flush(path: Path) -> None:
+    """Bring a file's content to the disk: a name that survives a power cut must not stand for an empty file."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _cannot_write(out: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"cannot write to {out}: {error.strerror}. Choose another folder with --out.")

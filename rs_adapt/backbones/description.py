@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from rs_adapt.backbones.dinov3 import NAMES as DINOV3
 from rs_adapt.backbones.sam import NAMES as SAM
 from rs_adapt.backbones.weights import file_sha256, load_with_layout, tensors_sha256
 from rs_adapt.errors import ConfigError, WeightsError
+from rs_adapt.files import atomic_file, check_output_file
 
 # DINOv2 first: its error is the one that is shown for a file of nobody's.
 FAMILIES = (DINOV2, DINOV3, CLIP, SAM)
@@ -93,12 +92,12 @@ def convert(
 
     Raises:
         ConfigError: the image size is no multiple of the patch size.
-        WeightsError: the file cannot be read, or `out` exists or cannot be written.
+        OutputExists: `out` exists, and `overwrite` is False.
+        WeightsError: the file cannot be read, or `out` cannot be written.
     """
     from safetensors.torch import save_file
 
-    if out.exists() and not overwrite:
-        raise WeightsError(f"{out} exists. Name another file with --out, or say --overwrite.")
+    check_output_file(out, overwrite=overwrite)
     names, _, state = _of_any_family(path)
     patch = patch_px or measure(state, names).patch_px
     if image_px is not None and image_px % patch:
@@ -111,13 +110,10 @@ def convert(
     header = {"format": "pt", "source": path.name}
     if path.is_file():
         header["source_sha256"] = file_sha256(path)
-    temporary = out.with_name(f".{out.name}.{time.time_ns()}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: tensor.contiguous() for name, tensor in resized.items()}, temporary, metadata=header)
-        os.replace(temporary, out)
+        with atomic_file(out) as temporary:
+            save_file({name: tensor.contiguous() for name, tensor in resized.items()}, temporary, metadata=header)
     except OSError as error:
-        raise WeightsError(f"cannot write {out}: {error.strerror}. Name another file with --out.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise WeightsError(f"cannot write {out}: {error.strerror}. Choose another file with --out.") from error
     return describe(out)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from rs_adapt.cost.plot import draw_costs
 from rs_adapt.cost.table import cost_csv, cost_markdown, cost_title
-from rs_adapt.errors import ConfigError, RunExists
-from rs_adapt.files import write_json
+from rs_adapt.errors import OutputExists
+from rs_adapt.files import make_output_folder, staged_files, write_json
 
 # The JSON last: where it is, the others are.
 FILES = ("cost.csv", "cost.md", "cost.png", "cost.json")
@@ -20,18 +18,14 @@ def check_cost_folder(folder: Path, *, overwrite: bool) -> None:
     """Make the folder, and check that a comparison may be written there; minutes of measuring follow.
 
     Raises:
-        RunExists: It holds a comparison, and `overwrite` was not asked for.
+        OutputExists: It holds a comparison, and `overwrite` was not asked for.
         ConfigError: It cannot be made or written to.
     """
     if not overwrite and (found := [name for name in FILES if (folder / name).exists()]):
-        raise RunExists(
+        raise OutputExists(
             f"{folder} holds {found[0]} already. Choose another folder with --out, or add --overwrite to replace it."
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise ConfigError(f"cannot write to {folder}: {error.strerror}. Choose another folder with --out.") from error
+    make_output_folder(folder)
 
 
 def write_cost_files(folder: Path, content: dict[str, Any]) -> None:
@@ -41,11 +35,8 @@ def write_cost_files(folder: Path, content: dict[str, Any]) -> None:
         folder: From `check_cost_folder`; other files in it stay.
         content: Of `cost_content`.
     """
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".cost-") as staging:
-        made = Path(staging)
+    with staged_files(folder, FILES) as made:
         (made / "cost.csv").write_text(cost_csv(content))
         (made / "cost.md").write_text(cost_markdown(content))
         draw_costs(made / "cost.png", content, cost_title(content))
         write_json(made / "cost.json", content)
-        for name in FILES:
-            os.replace(made / name, folder / name)

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from rs_adapt.errors import DataError
+from rs_adapt.files import write_json
 from rs_adapt.progress import OnProgress, no_progress
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def check_tiles(dataset: TileDataset, cache_dir: Path, on_progress: OnProgress =
     # The marker only saves time: a cache that cannot be written to stops no run.
     with suppress(OSError):
         cache_dir.mkdir(parents=True, exist_ok=True)
-        marker.write_text(json.dumps({"name": dataset.name, "tiles": len(tiles)}))
+        write_json(marker, {"name": dataset.name, "tiles": len(tiles)}, indent=None)
 
 
 def allowed_values(num_classes: int, reduce_zero_label: bool, ignore_index: int) -> list[int]:

@@ -15,6 +15,7 @@ from rs_adapt.config.paths import home
 from rs_adapt.datasets.checks import fingerprint
 from rs_adapt.datasets.tile_dataset import TileDataset
 from rs_adapt.errors import ConfigError
+from rs_adapt.files import write_json
 
 
 class RareClassSampling:
@@ -96,7 +97,7 @@ def class_counts(dataset: TileDataset) -> NDArray[np.int64]:
     # The file only saves time: a cache that cannot be written to stops no run.
     with suppress(OSError):
         cache.parent.mkdir(parents=True, exist_ok=True)
-        cache.write_text(json.dumps(counts_NK.tolist()), encoding="utf-8")
+        write_json(cache, counts_NK.tolist(), indent=None)
     return counts_NK
 
 

@@ -7,15 +7,13 @@ holds what it was made from; a folder whose facts still hold is left alone, any 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.datasets.alone import alone
 from rs_adapt.datasets.own.scenes import make_from_scenes, scene_files
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
+from rs_adapt.files import atomic_folder, exclusive_folder, write_json
 from rs_adapt.progress import OnProgress, no_progress
 
 MARKER = "prepared.json"
@@ -59,24 +57,12 @@ def ensure_prepared(
         # Whatever it is, it was not made here, and making the tiles would delete it.
         raise ConfigError(f"{out_dir} is not empty and holds no prepared tiles. Move it away, or set RS_ADAPT_HOME.")
     out_dir.parent.mkdir(parents=True, exist_ok=True)
-    with alone(out_dir):
+    with exclusive_folder(out_dir):
         if _finished(out_dir, facts):
             return
-        building = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.new-", dir=out_dir.parent))
-        try:
-            # mkdtemp makes a private folder; tiles may be read by whoever may read the cache.
-            building.chmod(0o755)
+        with atomic_folder(out_dir) as building:
             counts = _MAKE[kind](prepare, bench, data_root, building, on_progress)
-            marker = {"facts": facts, "tiles": counts}
-            (building / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
-            if out_dir.exists():
-                # Renamed before it is deleted, so that no half-deleted folder ever carries the final name.
-                outdated = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.old-", dir=out_dir.parent))
-                out_dir.rename(outdated / "tiles")
-                shutil.rmtree(outdated, ignore_errors=True)
-            building.rename(out_dir)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+            write_json(building / MARKER, {"facts": facts, "tiles": counts}, indent=1)
 
 
 def _facts(prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path) -> Any:

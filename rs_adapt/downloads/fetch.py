@@ -3,25 +3,26 @@
 Why not `pooch`, which fetches data files in many scientific packages: it verifies and retries, but 1.9.0 has neither
 resumption of a partial file (its downloader always begins at the first byte) nor mirrors, and files here are gigabytes.
 So HTTP itself (redirects, proxies of the environment, certificates, time limits) is `httpx2`'s, which huggingface_hub
-and thereby transformers depend on already, the lock is `filelock`'s, and what is left is here: `transfer` (one
-request), `partial` (what has arrived) and the order of attempts below.
+and thereby transformers depend on already; what is left is here: `transfer` (one request), `partial` (what has arrived)
+and the order of attempts below.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-from filelock import FileLock, Timeout
 
 from rs_adapt import __version__
 from rs_adapt.downloads.partial import Partial
 from rs_adapt.downloads.published import Published
 from rs_adapt.downloads.transfer import Broken, Refused, check_space, transfer
 from rs_adapt.errors import DownloadError
+from rs_adapt.files import exclusive
 from rs_adapt.progress import OnProgress, no_progress
 
 # Attempts at one address that bring nothing new.
@@ -64,8 +65,14 @@ def fetch(
     Raises:
         DownloadError: no address gave the file, or there is no room or no right to write it.
     """
-    lock = _locked(path, on_note)
-    try:
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            note = f"another process is fetching {path.name}; waiting for it"
+            lock = exclusive(path.with_name(f".{path.name}.lock"), on_wait=lambda: on_note(note))
+            stack.enter_context(lock)
+        except OSError as error:
+            raise DownloadError(f"cannot write into {path.parent}: {error.strerror}. Name another folder.") from error
         if path.exists():
             fault = published.fault(path)
             if fault is None:
@@ -88,22 +95,6 @@ def fetch(
                 sleep=sleep,
             ).to(path)
         return True
-    finally:
-        lock.release()
-
-
-def _locked(path: Path, on_note: Callable[[str], None]) -> FileLock:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_name(f".{path.name}.lock"))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            on_note(f"another process is fetching {path.name}; waiting for it")
-            lock.acquire()
-    except OSError as error:
-        raise DownloadError(f"cannot write into {path.parent}: {error.strerror}. Name another folder.") from error
-    return lock
 
 
 @dataclass(frozen=True, kw_only=True)

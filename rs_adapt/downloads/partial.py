@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from rs_adapt.files import write_json
+
 
 class Partial:
     """The part of the file that shall lie at `path`."""
@@ -33,7 +35,7 @@ class Partial:
 
     def remember(self, url: str, mark: str | None) -> None:
         """Note from where the bytes come that are written next."""
-        self._note.write_text(json.dumps({"url": url, "mark": mark}), encoding="utf-8")
+        write_json(self._note, {"url": url, "mark": mark}, indent=None)
 
     def discard(self) -> None:
         """Remove the part and its note."""

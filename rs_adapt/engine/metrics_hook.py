@@ -13,6 +13,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
 from rs_adapt.engine.parts import unwrapped
+from rs_adapt.files import write_text
 from rs_adapt.registry import HOOKS
 from rs_adapt.runs.files import METRICS_FILE
 from rs_adapt.runs.metrics import evaluation_line, finite, read_metrics
@@ -62,7 +63,7 @@ class MetricsHook(Hook):  # type: ignore[misc]
         if is_main_process():
             path = Path(runner.work_dir) / METRICS_FILE
             kept = [line for line in read_metrics(Path(runner.work_dir)) if line["iter"] <= runner.iter]
-            path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+            write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._since_s = time.perf_counter()
 
     def after_train_iter(

@@ -13,7 +13,7 @@ from torch import nn
 from rs_adapt.backbones.weights import file_sha256
 from rs_adapt.engine.state import load_trained_tensors, trained_tensors
 from rs_adapt.errors import CheckpointMismatch
-from rs_adapt.files import write_json
+from rs_adapt.files import atomic_file, write_json
 from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, TENSORS_FILE
 
 FORMAT = 1
@@ -38,11 +38,8 @@ def save_pack(folder: Path, segmentor: nn.Module, manifest: dict[str, Any]) -> d
 def write_tensors(folder: Path, segmentor: nn.Module) -> None:
     """Write the tensors of a pack, complete or not at all; `write_manifest` makes it one that can be read."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in trained_tensors(segmentor).items()}
-    temporary = folder / f"{TENSORS_FILE}.tmp"
-    save_file(tensors, temporary)
-    # safetensors makes a private file; a pack may be read by whoever may read its folder.
-    temporary.chmod(folder.stat().st_mode & 0o666)
-    temporary.replace(folder / TENSORS_FILE)
+    with atomic_file(folder / TENSORS_FILE) as temporary:
+        save_file(tensors, temporary)
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from rs_adapt.engine.metrics_hook import MetricsHook
 from rs_adapt.engine.parts import unwrapped
 from rs_adapt.errors import CheckpointMismatch
+from rs_adapt.files import atomic_file
 from rs_adapt.processes import seed_draws
 
 
@@ -69,9 +69,8 @@ def save_state(path: Path, *, runner: Any, iteration: int) -> None:
         # Losses that wait for the next line of metrics.jsonl.
         "metrics": {"sums": metrics.sums, "count": metrics.count},
     }
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    with atomic_file(path) as temporary:
+        torch.save(state, temporary)
 
 
 def load_state(path: Path, *, runner: Any) -> int:

@@ -12,7 +12,7 @@ from rs_adapt.backbones.weights import file_sha256, tensors_sha256
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.engine.pack import read_manifest, save_pack
 from rs_adapt.errors import ConfigError
-from rs_adapt.files import check_free, written
+from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.runs.files import MANIFEST_FILE, TENSORS_FILE
 
@@ -33,7 +33,7 @@ def export_pack(checkpoint: Path, out: Path, *, overwrite: bool = False) -> list
 
     Raises:
         CheckpointMismatch: There is no pack.
-        RunExists: The folder holds something, and `overwrite` is False.
+        OutputExists: The folder holds something, and `overwrite` is False.
     """
     read_manifest(checkpoint)
 
@@ -41,7 +41,7 @@ def export_pack(checkpoint: Path, out: Path, *, overwrite: bool = False) -> list
         for name in (TENSORS_FILE, MANIFEST_FILE):
             shutil.copyfile(checkpoint / name, folder / name)
 
-    return written(out, fill, overwrite=overwrite)
+    return write_folder_atomically(out, fill, overwrite=overwrite)
 
 
 def export_merged(cfg: Any, checkpoint: Path, out: Path, *, device: str = "cpu", overwrite: bool = False) -> list[Path]:
@@ -62,10 +62,10 @@ def export_merged(cfg: Any, checkpoint: Path, out: Path, *, device: str = "cpu",
 
     Raises:
         ConfigError: The method has no adapter, or one that is no change of weights; the text says why.
-        RunExists: The folder holds something, and `overwrite` is False.
+        OutputExists: The folder holds something, and `overwrite` is False.
     """
     _check_adapter(cfg)
-    check_free(out, overwrite=overwrite)
+    check_output_folder(out, overwrite=overwrite)
     model = load_model(cfg, checkpoint, device=device)
     merge_adapter(cfg, model)
     backbone = model.backbone
@@ -76,7 +76,7 @@ def export_merged(cfg: Any, checkpoint: Path, out: Path, *, device: str = "cpu",
         # Over the tensors: peft merges behind the back of torch's versions, by which the backbone sees changes.
         save_pack(folder, model, _head_manifest(read_manifest(checkpoint), folder, sha256=tensors_sha256(tensors)))
 
-    return written(out, fill, overwrite=overwrite)
+    return write_folder_atomically(out, fill, overwrite=overwrite)
 
 
 def merge_adapter(cfg: Any, model: Any) -> None:

@@ -28,7 +28,7 @@ from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
 from rs_adapt.exchange.released_file import ReleasedFile, check_tensors, read_released
-from rs_adapt.files import check_free, written
+from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.heads.mask2former_names import convert_mmdet_names, mmdet_settings
 from rs_adapt.inference.checkpoint import refused_keys
 from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
@@ -89,9 +89,9 @@ def import_checkpoint(
         WeightsError: The file or the base weights are missing, damaged or hold Python objects.
         CheckpointMismatch: The file does not fit the bench, the backbone or the base weights.
         ConfigError: An override is not usable, or contradicts the file.
-        RunExists: The folder holds something.
+        OutputExists: The folder holds something.
     """
-    check_free(out, overwrite=overwrite)
+    check_output_folder(out, overwrite=overwrite)
     if refused := refused_keys(texts):
         raise ConfigError(f"--set {refused[0]}: a pack may not choose code or folders. Leave it out.")
     asked = compose(cell, overrides=texts, weights=weights, work_dir=out)
@@ -123,7 +123,7 @@ def import_checkpoint(
         "settings": {key: {"value": value, "from": source} for key, (value, source) in found.items()},
     }
     return Imported(
-        files=written(out, lambda folder: save_pack(folder, model, manifest), overwrite=overwrite),
+        files=write_folder_atomically(out, lambda folder: save_pack(folder, model, manifest), overwrite=overwrite),
         settings=found,
         unused=len(file.adapter) + len(file.head) - len(expected) + file.left_out,
         base={"name": cfg.backbone.name, "sha256": sha256},

@@ -14,7 +14,7 @@ from rs_adapt.backbones.conversion import restored
 from rs_adapt.engine.pack import read_manifest
 from rs_adapt.exchange.export import merge_adapter
 from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
-from rs_adapt.files import check_free, written
+from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
 
 MMSEG_FILE = "mmseg.pth"
@@ -58,9 +58,9 @@ def export_model(
 
     Raises:
         ConfigError: The layout has no names for the adapter or the head, or the adapter cannot be merged.
-        RunExists: The folder holds something, and `overwrite` is False.
+        OutputExists: The folder holds something, and `overwrite` is False.
     """
-    check_free(out, overwrite=overwrite)
+    check_output_folder(out, overwrite=overwrite)
     model = load_model(cfg, checkpoint, device=device)
     manifest = read_manifest(checkpoint)
     if merge:
@@ -81,7 +81,7 @@ def export_model(
             # safetensors makes a private file.
             (folder / SAFETENSORS_FILE).chmod(0o644)
 
-    return written(out, fill, overwrite=overwrite)
+    return write_folder_atomically(out, fill, overwrite=overwrite)
 
 
 def _mmseg(model: Any) -> dict[str, Tensor]:

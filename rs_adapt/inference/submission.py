@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import tempfile
 import zipfile
@@ -18,7 +17,8 @@ from PIL import Image
 
 from rs_adapt.datasets.manifest import load_manifest
 from rs_adapt.engine.optim import autocast
-from rs_adapt.errors import ConfigError, DataError, DataNotFound, RunExists
+from rs_adapt.errors import ConfigError, DataError, DataNotFound
+from rs_adapt.files import atomic_file, check_output_file
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
@@ -64,7 +64,7 @@ def write_submission(
 
     Raises:
         ConfigError: The bench is not LoveDA's.
-        RunExists: `out` exists.
+        OutputExists: `out` exists.
         DataNotFound: Test images are missing.
         DataError: The zip or an image is damaged.
     """
@@ -73,8 +73,7 @@ def write_submission(
             f"{checkpoint} was trained on {cfg.bench.name}, and submissions are for LoveDA's server. Give a run of "
             f"{' or '.join(_FAMILIES)}."
         )
-    if out.exists() and not overwrite:
-        raise RunExists(f"{out} exists. Name another file with --out, or say --overwrite.")
+    check_output_file(out, overwrite=overwrite)
     first, last = load_manifest("loveda").facts["regions"][cfg.bench.target.region]["test"]["ids"]
     with _unpacked(images, first, last) as found:
         _require_all(found, first, last, images, str(cfg.bench.target.region), partial=partial)
@@ -83,20 +82,15 @@ def write_submission(
         classes = list(cfg.bench.classes)
         counts_K = np.zeros(len(classes), dtype=np.int64)
         out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = out.with_name(f".{out.name}.tmp")
-        try:
-            with zipfile.ZipFile(temporary, "w") as archive:
-                for done, (number, path) in enumerate(sorted(found.items()), start=1):
-                    labels_HW = _predicted(cfg, model, path)
-                    counts_K += np.bincount(labels_HW.ravel(), minlength=len(classes))
-                    buffer = io.BytesIO()
-                    Image.fromarray(labels_HW).save(buffer, format="PNG")
-                    # A fixed time, so that equal predictions give an equal file; PNGs are compressed already.
-                    archive.writestr(zipfile.ZipInfo(f"{number}.png"), buffer.getvalue())
-                    on_progress("predicting", done, len(found))
-            os.replace(temporary, out)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with atomic_file(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+            for done, (number, path) in enumerate(sorted(found.items()), start=1):
+                labels_HW = _predicted(cfg, model, path)
+                counts_K += np.bincount(labels_HW.ravel(), minlength=len(classes))
+                buffer = io.BytesIO()
+                Image.fromarray(labels_HW).save(buffer, format="PNG")
+                # A fixed time, so that equal predictions give an equal file; PNGs are compressed already.
+                archive.writestr(zipfile.ZipInfo(f"{number}.png"), buffer.getvalue())
+                on_progress("predicting", done, len(found))
     share = 100 * counts_K / counts_K.sum()
     return Submission(
         file=out,

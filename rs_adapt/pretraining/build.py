@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from torch import nn
 from rs_adapt.backbones import Dinov2
 from rs_adapt.datasets.synthetic import STYLE_GENERATOR_VERSION
 from rs_adapt.errors import WeightsError
+from rs_adapt.files import atomic_file, check_output_file
 from rs_adapt.pretraining.crops import StyleCrops
 from rs_adapt.pretraining.recipe import NANO, Recipe
 from rs_adapt.pretraining.train import MaterialObjective, pretrain
@@ -77,12 +76,12 @@ def write_weights(path: Path, vit: Dinov2, *, recipe: Recipe, overwrite: bool = 
     """Write a ViT as fp16 safetensors with its recipe in the header; the file appears complete or not at all.
 
     Raises:
-        WeightsError: The file exists and `overwrite` is False, or it cannot be written.
+        OutputExists: The file exists, and `overwrite` is False.
+        WeightsError: The file cannot be written.
     """
     from safetensors.torch import save_file
 
-    if path.exists() and not overwrite:
-        raise WeightsError(f"{path} exists. Name another file with --out, or say --overwrite.")
+    check_output_file(path, overwrite=overwrite)
     # Under the names of transformers' modules, which is one of the layouts that `load_state` knows.
     tensors = {name: value.detach().half().contiguous() for name, value in vit.state_dict().items()}
     header = {
@@ -92,12 +91,9 @@ def write_weights(path: Path, vit: Dinov2, *, recipe: Recipe, overwrite: bool = 
         "generator": str(STYLE_GENERATOR_VERSION),
         "licence": "Apache-2.0",
     }
-    temporary = path.with_name(f".{path.name}.{time.time_ns()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, metadata=header)
-        os.replace(temporary, path)
+        with atomic_file(path) as temporary:
+            save_file(tensors, temporary, metadata=header)
     except OSError as error:
-        raise WeightsError(f"cannot write {path}: {error.strerror}. Name another file with --out.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise WeightsError(f"cannot write {path}: {error.strerror}. Choose another file with --out.") from error

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from rs_adapt.files import write_text
+
 
 def write_confusion_csv(path: Path, matrix: np.ndarray[Any, Any], classes: Sequence[str]) -> None:
     """Pixel counts; first row and column name the classes, rows are truth and columns predictions."""
     lines = [",".join(["truth \\ prediction", *classes])]
     lines += [",".join([name, *(str(int(count)) for count in row)]) for name, row in zip(classes, matrix, strict=True)]
-    path.write_text("\n".join(lines) + "\n")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def read_confusion_csv(path: Path) -> tuple[np.ndarray[Any, Any], list[str]]:

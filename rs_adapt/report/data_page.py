@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +11,8 @@ from PIL import Image
 
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
 from rs_adapt.datasets.tile_statistics import Array, SetStatistics, read_tile, set_statistics
-from rs_adapt.errors import ConfigError, DataNotFound, RunExists
+from rs_adapt.errors import DataNotFound, OutputExists
+from rs_adapt.files import make_output_folder, staged_files
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.render.overlays import colour_map
 from rs_adapt.render.pictures_page import Picture, Section, Table, render_page
@@ -48,7 +47,7 @@ def write_data_page(
         on_progress: called with the stage, the steps done and the steps in all.
 
     Raises:
-        RunExists: there is a page in the folder.
+        OutputExists: there is a page in the folder.
         ConfigError: the folder cannot be made or written to.
         DataNotFound: no set has tiles.
         DataError: a tile cannot be read.
@@ -65,18 +64,17 @@ def write_data_page(
         raise DataNotFound(f"The folders of {tiles.name} hold no *{tiles.img_suffix} tiles. {tiles.how_to_get}")
     pictures = {found.title: [*_samples(one, tiles, found)] for one, found in looked}
     statistics = [found for _, found in looked]
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".page-") as staging:
+    # The page last: it shows the picture.
+    with staged_files(folder, (PICTURE_FILE, PAGE_FILE)) as staging:
         page = render_page(tiles.title, facts, [*_sections(tiles, statistics, pictures)])
-        (Path(staging) / PAGE_FILE).write_text(page, encoding="utf-8")
+        (staging / PAGE_FILE).write_text(page, encoding="utf-8")
         draw_overview(
-            Path(staging) / PICTURE_FILE,
+            staging / PICTURE_FILE,
             title=tiles.title,
             statistics=statistics,
             samples={title: [(image, shown) for _, image, shown in found] for title, found in pictures.items()},
             colours=_colours(tiles),
         )
-        for name in (PICTURE_FILE, PAGE_FILE):
-            os.replace(Path(staging) / name, folder / name)
     return statistics
 
 
@@ -175,9 +173,5 @@ def _png(pixels: Array) -> bytes:
 
 def _require_folder(folder: Path, *, overwrite: bool) -> None:
     if not overwrite and (folder / PAGE_FILE).exists():
-        raise RunExists(f"{folder} holds a page already. Choose another folder with --out, or add --overwrite.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise ConfigError(f"cannot write to {folder}: {error.strerror}. Choose another folder with --out.") from error
+        raise OutputExists(f"{folder} holds a page already. Choose another folder with --out, or add --overwrite.")
+    make_output_folder(folder)

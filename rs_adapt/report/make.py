@@ -10,7 +10,7 @@ from typing import Any
 
 from rs_adapt import __version__
 from rs_adapt.config import axes
-from rs_adapt.errors import ConfigError, RunExists, UnknownName
+from rs_adapt.errors import ConfigError, OutputExists, UnknownName
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.render.document import Part
 from rs_adapt.render.html import GENERATOR, render_html
@@ -123,14 +123,14 @@ def check_out(out: Path, *, overwrite: bool) -> None:
     """Refuse a folder that holds something else than an older report.
 
     Raises:
-        RunExists: See above; `overwrite` allows it.
+        OutputExists: See above; `overwrite` allows it.
         ConfigError: It is a file.
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file. Choose a folder with --out.")
     if overwrite or not out.exists() or not any(out.iterdir()) or _is_report(out):
         return
-    raise RunExists(
+    raise OutputExists(
         f"{out} holds something else than a report of rs-adapt. Choose another folder with --out, or add --overwrite "
         "to delete what is in it."
     )
@@ -143,10 +143,10 @@ def write_report(report: Report, out: Path, *, overwrite: bool = False) -> list[
         The files.
 
     Raises:
-        RunExists: The folder holds something else.
+        OutputExists: The folder holds something else.
         ConfigError: The place cannot be written to.
     """
-    from rs_adapt.files import written
+    from rs_adapt.files import write_folder_atomically
 
     check_out(out, overwrite=overwrite)
 
@@ -160,7 +160,7 @@ def write_report(report: Report, out: Path, *, overwrite: bool = False) -> list[
         for name in FILES:
             (folder / name).write_text(texts[name], encoding="utf-8")
 
-    return written(out, fill, overwrite=True)
+    return write_folder_atomically(out, fill, overwrite=True)
 
 
 def _is_report(folder: Path) -> bool:

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.errors import CheckpointMismatch, ConfigError, RunExists
-from rs_adapt.files import write_json
+from rs_adapt.errors import CheckpointMismatch, ConfigError, OutputExists
+from rs_adapt.files import write_json, write_text
 from rs_adapt.runs.files import (
     CELL_FILE,
     CONFIG_FILE,
@@ -31,22 +31,22 @@ def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: b
         overwrite: An existing run may be deleted.
 
     Raises:
-        RunExists: The folder holds a run and neither `resume` nor `overwrite` was asked for, or it holds other files.
+        OutputExists: The folder holds a run, and neither `resume` nor `overwrite` is set, or it holds other files.
         CheckpointMismatch: Resume was asked for and there is no state, or the configuration differs.
     """
     if resume:
         _check_resumable(run_dir, cfg_text)
         return
     if run_dir.exists() and not run_dir.is_dir():
-        raise RunExists(f"{run_dir} is a file. Choose a folder with --work-dir.")
+        raise OutputExists(f"{run_dir} is a file. Choose a folder with --work-dir.")
     if _files_of_a_run(run_dir):
         if not (run_dir / CELL_FILE).is_file():
-            raise RunExists(
+            raise OutputExists(
                 f"{run_dir} is not empty and holds no run of rs-adapt. Choose another folder with --work-dir."
             )
         if not overwrite:
             state = "an unfinished run: --resume continues it" if (run_dir / STATE_FILE).is_file() else "a run"
-            raise RunExists(
+            raise OutputExists(
                 f"{run_dir} holds {state}. Choose another folder with --work-dir, or add --overwrite to delete it."
             )
 
@@ -62,7 +62,7 @@ def open_run_folder(run_dir: Path, *, cfg_text: str, record: dict[str, Any], res
         overwrite: Delete an existing run first.
 
     Raises:
-        RunExists: See `check_run_folder`.
+        OutputExists: See `check_run_folder`.
         CheckpointMismatch: See `check_run_folder`.
         ConfigError: The folder cannot be made or written to.
     """
@@ -73,7 +73,7 @@ def open_run_folder(run_dir: Path, *, cfg_text: str, record: dict[str, Any], res
         for path in _files_of_a_run(run_dir):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         run_dir.mkdir(parents=True, exist_ok=True)
-        (run_dir / CONFIG_FILE).write_text(cfg_text)
+        write_text(run_dir / CONFIG_FILE, cfg_text)
         write_json(run_dir / CELL_FILE, record)
     except OSError as error:
         raise ConfigError(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.errors import ScoresError
+from rs_adapt.files import atomic_file
 
 FORMAT = 1
 
@@ -97,17 +97,12 @@ class PerImage:
         text = {"format": FORMAT} | {name: list(getattr(self, name)) for name in _NAMES} | {"facts": self.facts}
         largest = int(self.counts_NKK.max(initial=0))
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                np.savez_compressed(
-                    file,
-                    counts_NKK=self.counts_NKK.astype(np.min_scalar_type(largest)),
-                    text=np.frombuffer(json.dumps(text, allow_nan=False).encode(), dtype=np.uint8),
-                )
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with atomic_file(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(
+                file,
+                counts_NKK=self.counts_NKK.astype(np.min_scalar_type(largest)),
+                text=np.frombuffer(json.dumps(text, allow_nan=False).encode(), dtype=np.uint8),
+            )
 
     @classmethod
     def load(cls, path: Path) -> PerImage:

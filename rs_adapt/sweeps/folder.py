@@ -9,13 +9,13 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rs_adapt.files import exclusive_if_free, is_locked
 from rs_adapt.runs.files import (
     CONFIG_FILE,
     METRICS_FILE,
@@ -27,11 +27,7 @@ from rs_adapt.runs.files import (
 )
 from rs_adapt.sweeps.identity import difference
 
-# As the engine names them, which would load torch.
-
 STATES = ("done", "running", "interrupted", "failed", "stale", "missing")
-# A process that only looks whether the lock is free holds it for a moment.
-_LOCK_TRIES, _LOCK_PAUSE_S = 20, 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +59,7 @@ def state_of(folder: Path, *, digest: str, identity: Mapping[str, Any], locked: 
         locked: whether somebody else holds the lock; None looks.
     """
     record, result = read_json(folder / SWEEP_CELL_FILE), read_json(folder / RESULT_FILE)
-    if is_locked(folder) if locked is None else locked:
+    if is_held(folder) if locked is None else locked:
         where = f"process {record.get('pid', '?')} on {record.get('host', '?')}"
         return CellState(status="running", note=where, record=record)
     same = record.get("digest") == digest
@@ -154,48 +150,18 @@ def read_json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write an object so that the file is there complete or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
-
-
 @contextmanager
 def hold(folder: Path) -> Iterator[int | None]:
-    """Hold a cell's lock; gives the descriptor, or None where another process holds it.
+    """Hold a cell's lock during the block, and make its folder; see `exclusive_if_free`.
 
-    The system drops the lock when its last holder ends, however it ends. A child that inherits the descriptor holds it
-    too. Where files cannot be locked (Windows, some network disks), everyone gets it.
+    Yields:
+        The descriptor of the lock, for child processes; None if another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / SWEEP_LOCK_FILE).open("a") as handle:
-        for _ in range(_LOCK_TRIES):
-            if _lock(handle.fileno(), exclusive=True):
-                yield handle.fileno()
-                return
-            time.sleep(_LOCK_PAUSE_S)
-        yield None
+    with exclusive_if_free(folder / SWEEP_LOCK_FILE) as descriptor:
+        yield descriptor
 
 
-def is_locked(folder: Path) -> bool:
-    """Whether a process holds a cell's lock."""
-    try:
-        with (folder / SWEEP_LOCK_FILE).open() as handle:
-            return not _lock(handle.fileno(), exclusive=False)
-    except OSError:
-        return False
-
-
-def _lock(descriptor: int, *, exclusive: bool) -> bool:
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
+def is_held(folder: Path) -> bool:
+    """Return whether a process holds a cell's lock."""
+    return is_locked(folder / SWEEP_LOCK_FILE)

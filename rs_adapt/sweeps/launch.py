@@ -11,7 +11,7 @@ from typing import Protocol
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.sweeps.cells import SweepCell
-from rs_adapt.sweeps.folder import CellState, is_locked, state_of
+from rs_adapt.sweeps.folder import CellState, is_held, state_of
 from rs_adapt.sweeps.local import Local, visible_gpus
 from rs_adapt.sweeps.spec import LauncherSpec
 from rs_adapt.sweeps.work import BUSY, Order, Stop
@@ -149,7 +149,7 @@ def run_cells(
             jobs[slot] = (cell, launcher.start(order, slot))
         if elsewhere and time.monotonic() - looked_s >= _ELSEWHERE_S:
             looked_s = time.monotonic()
-            free_again = [cell for cell in elsewhere if not is_locked(cell.folder)]
+            free_again = [cell for cell in elsewhere if not is_held(cell.folder)]
             elsewhere = [cell for cell in elsewhere if cell not in free_again]
             # What the other process left unfinished is run here.
             waiting += [cell for cell in free_again if progress.update(cell).status in ("missing", "interrupted")]

@@ -6,8 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.files import write_json
 from rs_adapt.runs.files import SWEEP_LOG_FILE, SWEEP_PLAN_FILE
-from rs_adapt.sweeps.folder import STATES, CellState, progress_of, read_json, write_json
+from rs_adapt.sweeps.folder import STATES, CellState, progress_of, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

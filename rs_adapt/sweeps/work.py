@@ -21,8 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rs_adapt.files import write_json
 from rs_adapt.runs.files import RESULT_FILE, SWEEP_CELL_FILE, SWEEP_LOG_FILE
-from rs_adapt.sweeps.folder import can_resume, clear, config_sha256, hold, last_error, state_of, write_json
+from rs_adapt.sweeps.folder import can_resume, clear, config_sha256, hold, last_error, state_of
 
 DONE, FAILED, WRONG, BUSY, STOPPED = 0, 1, 2, 75, 130
 _POLL_S = 0.05

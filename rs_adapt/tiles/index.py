@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.files import write_text
 from rs_adapt.scenes import Box
 
 INDEX_NAME = "index.json"
@@ -40,7 +41,7 @@ def write_index(folder: Path, tiles: Sequence[Tile], *, tile_px: int, stride_px:
     text = json.dumps(
         {"format": 1, "tile_px": tile_px, "stride_px": stride_px, "crs": systems, "tiles": rows}, indent=1
     )
-    path.write_text(text + "\n", encoding="utf-8")
+    write_text(path, text + "\n")
     return path
 
 

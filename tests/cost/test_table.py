@@ -16,7 +16,7 @@ from rs_adapt.cost.measure import Comparison, MethodCost
 from rs_adapt.cost.plot import draw_costs
 from rs_adapt.cost.table import cost_content, cost_csv, cost_markdown, cost_notes, cost_table
 from rs_adapt.cost.write import FILES, check_cost_folder, write_cost_files
-from rs_adapt.errors import ConfigError, RunExists
+from rs_adapt.errors import ConfigError, OutputExists
 
 SETUP = {
     **{"bench": "synthetic", "setting": "da", "backbone": "dinov2_nano", "head": "linear", "batch_size": 2},
@@ -100,7 +100,7 @@ def test_files_appear_together_and_stand_beside_others(content: dict[str, Any], 
     assert {path.name for path in tmp_path.iterdir()} == {*FILES, "notes.txt"}
     assert json.loads((tmp_path / "cost.json").read_text()) == content
     assert Image.open(tmp_path / "cost.png").size[0] > 500
-    with pytest.raises(RunExists, match=r"--out, or add --overwrite"):
+    with pytest.raises(OutputExists, match=r"--out, or add --overwrite"):
         check_cost_folder(tmp_path, overwrite=False)
     check_cost_folder(tmp_path, overwrite=True)
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from rs_adapt.engine.progress import ProgressHook
 from rs_adapt.engine.state_hook import Interrupted
 from rs_adapt.engine.train import train
-from rs_adapt.errors import CheckpointMismatch, ConfigError, DataError, NonFiniteLoss, RunExists
+from rs_adapt.errors import CheckpointMismatch, ConfigError, DataError, NonFiniteLoss, OutputExists
 from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.strategies import SelfTraining
 
@@ -174,7 +174,7 @@ def test_existing_run_is_kept_unless_told_otherwise(tiny_cell, tmp_path: Path) -
     cfg, record = tiny_cell(iters=1)
     train(cfg, record=record, device="cpu")
     before = (tmp_path / "run" / "result.json").read_text()
-    with pytest.raises(RunExists, match="holds a run.*--overwrite"):
+    with pytest.raises(OutputExists, match="holds a run.*--overwrite"):
         train(cfg, record=record, device="cpu")
     assert (tmp_path / "run" / "result.json").read_text() == before
     train(cfg, record=record, device="cpu", overwrite=True)
@@ -186,7 +186,7 @@ def test_folder_of_somebody_else_is_never_deleted(tiny_cell, tmp_path: Path) -> 
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("years of work")
     cfg, record = tiny_cell(iters=1)
-    with pytest.raises(RunExists, match="holds no run of rs-adapt"):
+    with pytest.raises(OutputExists, match="holds no run of rs-adapt"):
         train(cfg, record=record, device="cpu", overwrite=True)
     assert (tmp_path / "run" / "thesis.txt").is_file()
 

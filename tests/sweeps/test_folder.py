@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rs_adapt.sweeps import folder as of_sweeps
+from rs_adapt.files import write_json
 from rs_adapt.sweeps.folder import (
     can_resume,
     clear,
     config_sha256,
     hold,
-    is_locked,
+    is_held,
     last_error,
     read_json,
     state_of,
-    write_json,
 )
 
 if TYPE_CHECKING:
@@ -34,17 +33,6 @@ with hold(Path(sys.argv[1])) as lock:
 
 def state(folder: Path, **changes: Any) -> Any:
     return state_of(folder, digest="now", identity={"optim.lr": 2}, **changes)
-
-
-def test_names_of_files_are_the_engines() -> None:
-    from rs_adapt.engine import metrics_hook
-    from rs_adapt.engine import state as of_engine
-    from rs_adapt.runs import folder as run_folder
-
-    assert of_sweeps.RESULT_FILE == run_folder.RESULT_FILE
-    assert of_sweeps.CONFIG_FILE == run_folder.CONFIG_FILE
-    assert of_sweeps.STATE_FILE == of_engine.STATE_FILE
-    assert of_sweeps.METRICS_FILE == metrics_hook.METRICS_FILE
 
 
 @pytest.mark.parametrize(
@@ -96,13 +84,13 @@ def test_one_process_holds_a_cell_and_a_dead_one_does_not(tmp_path: Path) -> Non
     assert holder.stdin is not None
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    assert is_locked(tmp_path)
+    assert is_held(tmp_path)
     assert state(tmp_path).status == "running"
     with hold(tmp_path) as lock:
         assert lock is None
     holder.kill()
     holder.communicate()
-    assert not is_locked(tmp_path)
+    assert not is_held(tmp_path)
     with hold(tmp_path) as lock:
         assert lock is not None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.sweeps.folder import is_locked, read_json
+from rs_adapt.sweeps.folder import is_held, read_json
 from rs_adapt.sweeps.launch import Choice, Progress, choose_launcher, order_of, run_cells, states_of, train_command
 from rs_adapt.sweeps.local import Local, visible_gpus
 from rs_adapt.sweeps.spec import LauncherSpec, read_spec
@@ -187,7 +187,7 @@ def test_inline_runs_cells_in_this_process(fake: Fake, capsys: pytest.CaptureFix
 
     def run(arguments: list[str]) -> None:
         folder = Path(arguments[arguments.index("--work-dir") + 1])
-        seen.append((arguments[0], is_locked(folder)))
+        seen.append((arguments[0], is_held(folder)))
         if "bitfit" in arguments:
             raise ValueError("broken")
         if "lora" in arguments:

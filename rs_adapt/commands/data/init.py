@@ -22,18 +22,18 @@ def init(
     """
     from rs_adapt.commands.console import shown_path
     from rs_adapt.config.own import bench as own_bench
+    from rs_adapt.files import check_output_file, write_text
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
         raise ConfigError(f"The name {name!r} is not usable: small letters, digits and _, such as my_region.")
     path = out or Path(f"{name}.toml")
     if path.suffix != ".toml":
         raise ConfigError(f"--out is {path}; the file of a bench ends with .toml.")
-    if path.exists() and not overwrite:
-        raise ConfigError(f"{path} exists. Name another file with --out, or say --overwrite.")
+    check_output_file(path, overwrite=overwrite)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(own_bench.TEMPLATE.read_text(encoding="utf-8").replace("@NAME@", name), encoding="utf-8")
+        write_text(path, own_bench.TEMPLATE.read_text(encoding="utf-8").replace("@NAME@", name))
     except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}. Name another file with --out.") from error
+        raise ConfigError(f"cannot write {path}: {error.strerror}. Choose another file with --out.") from error
     print(f"Wrote {shown_path(path)}: fill in folders and classes, then")
     print(f"  rs-adapt train --bench {shown_path(path)} --setting da --dry-run")

@@ -49,14 +49,13 @@ def build(
     """
     from rs_adapt.commands.console import error_console, preparing
     from rs_adapt.config import axes
-    from rs_adapt.errors import UnknownName, WeightsError
+    from rs_adapt.errors import UnknownName
+    from rs_adapt.files import check_output_file
     from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
 
     if axes.normal(name) not in BUILDS:
         raise UnknownName(axes.unknown_text("build of weights", name, tuple(BUILDS)))
-    if out.exists() and not overwrite:
-        # Said before minutes of training.
-        raise WeightsError(f"{out} exists. Name another file with --out, or say --overwrite.")
+    check_output_file(out, overwrite=overwrite)
     config = axes.load("backbone", BUILDS[axes.normal(name)])
     load_libraries()
     from mmengine.device import get_device

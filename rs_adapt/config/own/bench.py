@@ -17,6 +17,7 @@ from rs_adapt.config import paths
 from rs_adapt.config.own import labels as own_labels
 from rs_adapt.config.own.keys import Keys
 from rs_adapt.errors import ConfigError, DataNotFound
+from rs_adapt.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +79,7 @@ def keep(given: Mapping[str, Any]) -> str:
     path = paths.home() / "benches" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
     return str(path)
 
 

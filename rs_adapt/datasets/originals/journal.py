@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rs_adapt.files import write_text
+
 JOURNAL = "journal.jsonl"
 MARKER = "prepared.json"
 # Bump when the same originals would give other tiles.
@@ -61,7 +63,7 @@ def write_marker(folder: Path, facts: Any, records: Iterable[SceneRecord], *, mi
     scenes = sorted(records, key=lambda record: (record.region or "", record.split, record.scene))
     rows = ",\n".join(json.dumps(asdict(record)) for record in scenes)
     head = f'"facts": {json.dumps(facts)},\n"missing": {json.dumps(list(missing))}'
-    (folder / MARKER).write_text(f'{{{head},\n"scenes": [\n{rows}\n]}}\n', encoding="utf-8")
+    write_text(folder / MARKER, f'{{{head},\n"scenes": [\n{rows}\n]}}\n')
     (folder / JOURNAL).unlink(missing_ok=True)
 
 
@@ -86,10 +88,8 @@ class Journal:
 
     def __init__(self, folder: Path, facts: Any, records: Iterable[SceneRecord]) -> None:
         lines = [json.dumps(facts), *(json.dumps(asdict(record)) for record in records)]
-        new = folder / f"{JOURNAL}.new"
-        new.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        # At once: killed in between, the old journal is still whole.
-        new.replace(folder / JOURNAL)
+        # Killed in between, the old journal is still whole.
+        write_text(folder / JOURNAL, "".join(f"{line}\n" for line in lines))
         self._file = (folder / JOURNAL).open("a", encoding="utf-8")
 
     def __enter__(self) -> Journal:

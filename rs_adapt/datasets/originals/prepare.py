@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.datasets.alone import alone
 from rs_adapt.datasets.originals.crew import default_jobs
 from rs_adapt.datasets.originals.cutting import cut_scenes, intact, make_recipe
 from rs_adapt.datasets.originals.journal import (
@@ -32,6 +31,7 @@ from rs_adapt.datasets.originals.match import Matcher, PartFound, ScenePair
 from rs_adapt.datasets.originals.plan import Plan, Prepared
 from rs_adapt.datasets.originals.sources import Archives, list_originals
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
+from rs_adapt.files import exclusive_folder
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.tiles import Recipe, tile_origins
 
@@ -158,7 +158,7 @@ def _locked(data_root: Path, name: str, scratch: Path) -> Iterator[None]:
         data_root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"Cannot make {data_root} ({error}): name another folder with --data-root.") from error
-    with alone(data_root / name):
+    with exclusive_folder(data_root / name):
         for leftover in data_root.glob(f"{_scratch_prefix(name)}*"):
             if leftover.resolve() != scratch.resolve():
                 shutil.rmtree(leftover, ignore_errors=True)

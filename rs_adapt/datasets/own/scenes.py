@@ -11,6 +11,7 @@ from typing import Any
 
 from rs_adapt.datasets.own.stretch import stretch_of_region, write_stretch
 from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.files import write_json
 from rs_adapt.progress import OnProgress
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".jpg", ".jpeg", ".png", ".bmp")
@@ -201,7 +202,7 @@ def _write_shares(building: Path, shares: Mapping[str, Mapping[str, Counter[str]
                 f"The source's labels hold no pixel of {', '.join(empty)}: a class cannot be learnt from nothing. "
                 "Leave it out of the classes, or say which labels become it."
             )
-    (building / SHARES_FILE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    write_json(building / SHARES_FILE, told, indent=1)
 
 
 def read_shares(prepared_dir: str | Path) -> dict[str, dict[str, dict[str, int]]]:

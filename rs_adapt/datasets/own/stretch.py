@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt.errors import DataError
+from rs_adapt.files import write_json
 from rs_adapt.progress import OnProgress, no_progress
 
 # In a prepared folder: how the values of each region became 8 bit.
@@ -93,7 +94,7 @@ def _percentiles(
 
 def write_stretch(folder: Path, stretch: Mapping[str, Mapping[str, Any]]) -> None:
     """Keep what `stretch_of_region` said, by region, in a prepared folder."""
-    (folder / STRETCH_FILE).write_text(json.dumps(stretch, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / STRETCH_FILE, stretch, indent=1)
 
 
 def read_stretch(prepared_dir: str | Path) -> dict[str, dict[str, Any]]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rs_adapt.errors import ConfigError
-from rs_adapt.files import write_json
+from rs_adapt.errors import OutputExists
+from rs_adapt.files import write_folder_atomically, write_json
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.inference.inspection.look import Inspection, cut_out, inspect_image, least_side_px, read_image
 from rs_adapt.inference.inspection.recording import Array
@@ -49,7 +48,8 @@ def inspect_checkpoint(
 
     Raises:
         DataNotFound, DataError: See `read_image`.
-        ConfigError: See `cut_out`; or `out_dir` holds other files, or an inspection that may not be replaced.
+        ConfigError: See `cut_out`; or `out_dir` cannot be written to.
+        OutputExists: `out_dir` holds other files, or an inspection that may not be replaced.
         CheckpointMismatch, WeightsError: See `load_model`.
     """
     pixels_HW3 = read_image(image)
@@ -114,28 +114,20 @@ def _plain(view: Array) -> Any:
 
 def _check_folder(out_dir: Path, *, overwrite: bool) -> None:
     if out_dir.exists() and not out_dir.is_dir():
-        raise ConfigError(f"{out_dir} is a file. Choose a folder with --out.")
+        raise OutputExists(f"{out_dir} is a file. Choose a folder with --out.")
     if not out_dir.exists() or not any(out_dir.iterdir()):
         return
     if not (out_dir / NUMBERS_FILE).is_file():
-        raise ConfigError(f"{out_dir} is not empty and holds no inspection. Choose another folder with --out.")
+        raise OutputExists(f"{out_dir} is not empty and holds no inspection. Choose another folder with --out.")
     if not overwrite:
-        raise ConfigError(f"{out_dir} holds an inspection. Choose another folder with --out, or add --overwrite.")
+        raise OutputExists(f"{out_dir} holds an inspection. Choose another folder with --out, or add --overwrite.")
 
 
 def _write_folder(out_dir: Path, *, page: str, numbers: dict[str, Any], pictures: Mapping[str, bytes]) -> None:
-    """Write all files into a folder beside the wanted one, which takes its name when it is complete."""
-    temporary = out_dir.with_name(f".{out_dir.name}.tmp")
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+    def fill(folder: Path) -> None:
         for name, png in pictures.items():
-            (temporary / name).write_bytes(png)
-        (temporary / PAGE_FILE).write_text(page, encoding="utf-8")
-        write_json(temporary / NUMBERS_FILE, numbers)
-        if out_dir.exists():
-            shutil.rmtree(out_dir)
-        temporary.replace(out_dir)
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise ConfigError(f"cannot write to {out_dir}: {error.strerror}. Choose another folder with --out.") from error
+            (folder / name).write_bytes(png)
+        (folder / PAGE_FILE).write_text(page, encoding="utf-8")
+        write_json(folder / NUMBERS_FILE, numbers)
+
+    write_folder_atomically(out_dir, fill, overwrite=True)

@@ -213,7 +213,7 @@ def test_converted_weights_are_the_same_base_unless_resized(run: Any, tmp_path: 
     assert code == 0
     assert f"positions 16 x 16, tensors sha256 {BASE}" in out
     code, _, err = run("weights", "convert", NANO, "--out", out_file)
-    assert (code, "say --overwrite" in err) == (2, True)
+    assert (code, "add --overwrite" in err) == (2, True)
     sizes = ("--patch-px", 16, "--image-px", 64, "--overwrite")
     code, out, _ = run("weights", "convert", NANO, "--out", out_file, *sizes)
     assert code == 0

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rs_adapt import files
+from rs_adapt.errors import ConfigError, OutputExists
+from rs_adapt.files import (
+    atomic_file,
+    atomic_folder,
+    check_output_file,
+    check_output_folder,
+    exclusive,
+    exclusive_folder,
+    exclusive_if_free,
+    is_locked,
+    make_output_folder,
+    staged_files,
+    write_bytes,
+    write_folder_atomically,
+    write_json,
+    write_text,
+)
+
+HOLDER = """
+import sys
+from pathlib import Path
+from rs_adapt.files import exclusive
+with exclusive(Path(sys.argv[1])) as held:
+    print(held, flush=True)
+    sys.stdin.read()
+"""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_files_are_written_and_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "é\n")
+    assert path.read_bytes() == b"\xc3\xa9\n"
+    write_bytes(path, b"2")
+    assert path.read_bytes() == b"2"
+    write_json(path, {"a": [1, None]})
+    assert path.read_text() == '{\n  "a": [\n    1,\n    null\n  ]\n}\n'
+    write_json(path, {"a": [1]}, indent=None)
+    assert path.read_text() == '{"a": [1]}\n'
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"a": float("nan")})
+    with contextlib.suppress(RuntimeError), atomic_file(path) as temporary:
+        temporary.write_text("half")
+        assert json.loads(path.read_text()) == {"a": 1}
+        raise RuntimeError
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_a_file_has_the_permissions_of_a_new_one(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    with atomic_file(tmp_path / "a") as temporary:
+        temporary.unlink()
+        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    killed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, sys\nfrom pathlib import Path\nfrom rs_adapt.files import atomic_file\n"
+            "with atomic_file(Path(sys.argv[1])): os.kill(os.getpid(), 9)",
+            str(path),
+        ],
+        check=False,
+    )
+    assert killed.returncode == -9
+    assert len(names(tmp_path)) == 1
+    others = [tmp_path / f".a.json.new-elsewhere-{os.getpid()}-1", tmp_path / ".b.json.new-elsewhere-1-1"]
+    for other in others:
+        other.touch()
+    write_text(path, "x")
+    # One that another machine may be writing stays for a day; those of other files are no concern of this one.
+    assert names(tmp_path) == sorted([*(other.name for other in others), "a.json"])
+    os.utime(others[0], (0, 0))
+    write_text(path, "x")
+    assert names(tmp_path) == [others[1].name, "a.json"]
+
+
+def test_a_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "out"
+    with atomic_folder(out) as building:
+        (building / "a").touch()
+        assert not out.exists()
+    assert names(out) == ["a"]
+    assert stat.S_IMODE(out.stat().st_mode) == 0o755
+    with contextlib.suppress(RuntimeError), atomic_folder(out) as building:
+        (building / "b").touch()
+        raise RuntimeError
+    assert names(out) == ["a"]
+    with atomic_folder(out) as building:
+        (building / "b").touch()
+    assert names(out) == ["b"]
+    assert names(out.parent) == ["out"]
+
+
+def test_a_folder_that_is_taken_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    check_output_folder(out, overwrite=False)
+    assert write_folder_atomically(out, lambda folder: (folder / "a").touch(), overwrite=False) == [out / "a"]
+    with pytest.raises(OutputExists, match=r"out exists\. Choose another folder with --out, or add --overwrite"):
+        write_folder_atomically(out, lambda folder: (folder / "b").touch(), overwrite=False)
+    assert write_folder_atomically(out, lambda folder: (folder / "b").touch(), overwrite=True) == [out / "b"]
+    with pytest.raises(OutputExists):
+        check_output_folder(out / "b", overwrite=False)
+    with pytest.raises(OutputExists, match="Choose another file with --out, or add --overwrite"):
+        check_output_file(out / "b", overwrite=False)
+    check_output_file(out / "b", overwrite=True)
+    check_output_file(out / "c", overwrite=False)
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"cannot write to .*file/out: .*--out"):
+        write_folder_atomically(tmp_path / "file" / "out", lambda folder: None, overwrite=False)
+    with pytest.raises(ConfigError, match=r"cannot write to .*file/out: .*--out"):
+        make_output_folder(tmp_path / "file" / "out")
+
+    def full(folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(ConfigError, match=r"cannot write to .*out: No space left"):
+        write_folder_atomically(tmp_path / "out", full, overwrite=False)
+    # What cannot be read is no fault of the place.
+    with pytest.raises(FileNotFoundError):
+        write_folder_atomically(tmp_path / "out", lambda folder: (tmp_path / "none").read_text(), overwrite=False)
+    assert names(tmp_path) == ["file"]
+
+
+def test_staged_files_move_together_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other").touch()
+    moved: list[str] = []
+    replace = os.replace
+    monkeypatch.setattr(files.os, "replace", lambda a, b: (moved.append(Path(b).name), replace(a, b)))
+    with staged_files(tmp_path, ("b", "a")) as staging:
+        for name in ("a", "b"):
+            (staging / name).touch()
+    assert moved == ["b", "a"]
+    assert names(tmp_path) == ["a", "b", "other"]
+    with contextlib.suppress(RuntimeError), staged_files(tmp_path, ("c",)) as staging:
+        (staging / "c").touch()
+        raise RuntimeError
+    assert names(tmp_path) == ["a", "b", "other"]
+
+
+def test_one_process_holds_a_lock_and_a_killed_one_does_not(tmp_path: Path) -> None:
+    lock = tmp_path / "a.lock"
+    assert not is_locked(lock)
+    assert not lock.exists()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "True\n"
+    assert is_locked(lock)
+    with exclusive_if_free(lock) as descriptor:
+        assert descriptor is None
+    with exclusive(lock, on_wait=holder.kill) as is_held:
+        assert is_held
+    holder.communicate()
+    with exclusive_if_free(lock) as descriptor:
+        assert descriptor is not None
+        assert is_locked(lock)
+    assert not is_locked(lock)
+
+
+def test_a_child_that_inherits_a_lock_holds_it(tmp_path: Path) -> None:
+    lock = tmp_path / "a.lock"
+    with exclusive_if_free(lock) as descriptor:
+        assert descriptor is not None
+        child = subprocess.Popen(
+            [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, pass_fds=(descriptor,)
+        )
+    assert is_locked(lock)
+    child.communicate()
+    assert not is_locked(lock)
+
+
+def test_where_files_cannot_be_locked_everyone_gets_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, *, blocking: bool) -> bool:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("filelock.lock_descriptor", refuse)
+    lock, leftover = tmp_path / ".a.lock", tmp_path / ".a.new-elsewhere-1-1"
+    leftover.mkdir()
+    with exclusive(lock) as is_held:
+        assert not is_held
+    with exclusive_if_free(lock) as descriptor:
+        assert descriptor is not None
+        assert not is_locked(lock)
+    with exclusive_folder(tmp_path / "a"):
+        assert leftover.exists()
+
+
+def test_the_process_that_makes_a_folder_clears_leftovers(tmp_path: Path) -> None:
+    for name in (".a.new-x1", ".a.old-host-1-2", ".ab.new-x"):
+        (tmp_path / name).mkdir()
+    with exclusive_folder(tmp_path / "a"):
+        assert names(tmp_path) == [".a.lock", ".ab.new-x"]
