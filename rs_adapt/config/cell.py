@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.config import axes
+from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 
@@ -58,6 +60,24 @@ class Cell:
     def bench_name(self) -> str:
         """The bench's name, whether it is one of `configs/` or has a file of its own."""
         return str(axes.peek("bench", self.bench)["bench"]["name"])
+
+
+def default_run_dir(cell: Cell) -> Path:
+    """Return the folder of a cell's run where none is given, relative to the current folder."""
+    # A colon cannot stand in the name of a folder.
+    method = cell.method.replace(":", "-")
+    method = method if cell.tuned else f"{method}-untuned"
+    # Runs under different protocols are not of the same setting.
+    setting = cell.setting if cell.protocol == DEFAULT_PROTOCOL else f"{cell.setting}-{cell.protocol}"
+    return (
+        Path("work_dirs")
+        / cell.bench_name
+        / setting
+        / f"{cell.backbone}-{cell.head}"
+        / method
+        / cell.strategy
+        / f"seed{cell.seed}"
+    )
 
 
 def resolve_cell(
@@ -178,17 +198,17 @@ def check_protocol(cell: Cell) -> None:
 
 
 def _find_bench(name: str, chosen: str | None, direction: str | None) -> tuple[str, str]:
-    if chosen is not None and axes.normal(chosen) not in SETTINGS:
-        raise UnknownName(axes.unknown_text("setting", chosen, tuple(SETTINGS)))
+    if chosen is not None and normalize(chosen) not in SETTINGS:
+        raise UnknownName(unknown_name_message("setting", chosen, tuple(SETTINGS)))
     if own_bench.is_own(name):
         return _own(name, chosen, direction)
     families = bench_families()
-    stem, _, setting = axes.normal(name).rpartition("_")
+    stem, _, setting = normalize(name).rpartition("_")
     if setting not in SETTINGS and chosen is not None:
-        stem, setting = axes.normal(name), axes.normal(chosen)
+        stem, setting = normalize(name), normalize(chosen)
     if setting not in SETTINGS:
         _refuse_without_setting(name, families)
-    if chosen is not None and setting != axes.normal(chosen):
+    if chosen is not None and setting != normalize(chosen):
         raise ConfigError(
             f"--bench {name} already says the setting {setting}, and --setting says {chosen}. Leave one of them out."
         )
@@ -196,20 +216,20 @@ def _find_bench(name: str, chosen: str | None, direction: str | None) -> tuple[s
         directions = families[stem]
         if direction is None:
             return next(iter(directions.values())), setting
-        if axes.normal(direction) not in directions:
-            raise UnknownName(axes.unknown_text(f"direction of {stem}", direction, tuple(directions)))
-        return directions[axes.normal(direction)], setting
+        if normalize(direction) not in directions:
+            raise UnknownName(unknown_name_message(f"direction of {stem}", direction, tuple(directions)))
+        return directions[normalize(direction)], setting
     for family, directions in families.items():
         for known_direction, bench in directions.items():
             if stem not in (bench, f"{family}_{known_direction}"):
                 continue
-            if direction is not None and axes.normal(direction) != known_direction:
+            if direction is not None and normalize(direction) != known_direction:
                 raise ConfigError(
                     f"--bench {name} already says direction {known_direction}, and --direction says {direction}. "
                     f"Say --bench {family}-{setting} --direction {direction}, or leave --direction out."
                 )
             return bench, setting
-    raise UnknownName(axes.unknown_text("bench", name, bench_names(families)))
+    raise UnknownName(unknown_name_message("bench", name, bench_names(families)))
 
 
 def _own(path: str, setting: str | None, direction: str | None) -> tuple[str, str]:
@@ -221,7 +241,7 @@ def _own(path: str, setting: str | None, direction: str | None) -> tuple[str, st
     if setting is None:
         choices = "; ".join(f"--setting {name}: {text}" for name, text in SETTINGS.items())
         raise ConfigError(f"--bench {path} needs a setting. Say one of {choices}.")
-    return own_bench.find(path), axes.normal(setting)
+    return own_bench.find(path), normalize(setting)
 
 
 def bench_names(families: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
@@ -234,9 +254,9 @@ def bench_names(families: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
 
 
 def _refuse_without_setting(name: str, families: Mapping[str, Mapping[str, str]]) -> None:
-    known = {axes.normal(family) for family in families} | {b for group in families.values() for b in group.values()}
-    if axes.normal(name) not in known:
-        raise UnknownName(axes.unknown_text("bench", name, bench_names(families)))
-    spelled = axes.normal(name).replace("_", "-")
+    known = {normalize(family) for family in families} | {b for group in families.values() for b in group.values()}
+    if normalize(name) not in known:
+        raise UnknownName(unknown_name_message("bench", name, bench_names(families)))
+    spelled = normalize(name).replace("_", "-")
     choices = "; ".join(f"{spelled}-{setting}: {text}" for setting, text in SETTINGS.items())
     raise ConfigError(f"Bench {name!r} names no setting. Say one of {choices}.")

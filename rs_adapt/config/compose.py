@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config import axes, paths
+from rs_adapt.config import axes, axis_files, paths
 from rs_adapt.config import overrides as strict
-from rs_adapt.config.cell import check_protocol, check_strategy
+from rs_adapt.config.cell import check_protocol, check_strategy, default_run_dir
+from rs_adapt.config.tree import copy_tree
 from rs_adapt.config.wire import wire
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
@@ -61,7 +62,7 @@ def compose(
         cell,
         texts=[*options, *overrides],
         data_root=paths.data_root(data_root),
-        work_dir=Path(work_dir or paths.run_dir(cell)).expanduser().resolve(),
+        work_dir=Path(work_dir or default_run_dir(cell)).expanduser().resolve(),
         weights=weights,
     )
 
@@ -134,14 +135,14 @@ def _check_requires(tree: dict[str, Any], cell: Cell, axis: str) -> None:
 
 def _merged(cell: Cell) -> dict[str, Any]:
     tree: dict[str, Any] = {}
-    for axis in axes.AXES:
+    for axis in axis_files.AXES:
         name = "default" if axis == "runtime" else getattr(cell, axis)
         tree = _merge(tree, axes.load(axis, name))
     tuned = tree.pop("tuned", None) or {}
     values = tuned.get(cell.setting, {}).get(cell.bench, {}) if cell.tuned else {}
     _apply_tuned(tree, values, cell)
     # Kept, so that a run's config says which values were tuned for it; empty where none were.
-    tree["method"]["tuned"] = axes.copied(values)
+    tree["method"]["tuned"] = copy_tree(values)
     return tree
 
 
@@ -153,7 +154,7 @@ def _apply_tuned(tree: dict[str, Any], values: Mapping[str, Any], cell: Cell) ->
                 f"configs/method/{cell.method}.py tunes {key!r} for {cell.setting} on {cell.bench}, and its adapter "
                 f"has no such key. Known: {', '.join(adapter) or 'none'}."
             )
-        adapter[key] = axes.copied(value)
+        adapter[key] = copy_tree(value)
 
 
 def _merge(under: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config import axes
+from rs_adapt.config import axis_files
+from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ _STACK_FACTS = ("embed_dim", "depth", "patch_px", "mlp_dim", "gated_mlp")
 
 def is_composite(name: str) -> bool:
     """Whether a name is not that of a file: a stack, a method of peft, or `peft` without one."""
-    return "+" in name or ":" in name or axes.normal(name) == PEFT
+    return "+" in name or ":" in name or normalize(name) == PEFT
 
 
 def find(name: str) -> str:
@@ -28,7 +29,7 @@ def find(name: str) -> str:
     """
     if "+" not in name:
         return _find_peft(name)
-    parts = [axes.find("method", part) for part in name.split("+")]
+    parts = [_find_part(part) for part in name.split("+")]
     if len(set(parts)) != len(parts):
         raise ConfigError(f"The stack {name!r} names a method twice. Name each once, such as lora+earth-adapter.")
     return "+".join(parts)
@@ -52,7 +53,7 @@ def read(name: str) -> Mapping[str, Any]:
 
 
 def _stack(name: str) -> dict[str, Any]:
-    files = {part: axes.load("method", part) for part in name.split("+")}
+    files = {part: _load_part(part) for part in name.split("+")}
     for part, file in files.items():
         if file["model"]["backbone"]["adapter"] is None:
             raise IncompatibleCell(
@@ -86,6 +87,19 @@ def _stack(name: str) -> dict[str, Any]:
     }
 
 
+def _find_part(name: str) -> str:
+    if is_composite(name):
+        return _find_peft(name)
+    known = tuple(method for stem in axis_files.stems("method") for method in names(stem))
+    if normalize(name) not in known:
+        raise UnknownName(unknown_name_message("method", name, known))
+    return normalize(name)
+
+
+def _load_part(name: str) -> dict[str, Any]:
+    return _peft(name) if is_composite(name) else axis_files.load_file("method", name)
+
+
 def _in_stack(requires: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
     """Return a requirement whose keys to lift it point into the stack."""
     prefix = "model.backbone.adapter."
@@ -95,12 +109,12 @@ def _in_stack(requires: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str
 
 
 def _find_peft(name: str) -> str:
-    library, _, kind = axes.normal(name).partition(":")
+    library, _, kind = normalize(name).partition(":")
     if library != PEFT:
-        raise UnknownName(axes.unknown_text("source of methods", library, (PEFT,)))
+        raise UnknownName(unknown_name_message("source of methods", library, (PEFT,)))
     kinds = tuple(_peft_file()["method"]["kinds"])
     if kind not in kinds:
-        text = axes.unknown_text("method of peft", kind, kinds)
+        text = unknown_name_message("method of peft", kind, kinds)
         raise UnknownName(f"{text} Name one as peft:{kinds[0]}.")
     return f"{PEFT}:{kind}"
 
@@ -118,4 +132,4 @@ def _peft(name: str) -> dict[str, Any]:
 
 
 def _peft_file() -> dict[str, Any]:
-    return axes.load_file("method", PEFT)
+    return axis_files.load_file("method", PEFT)

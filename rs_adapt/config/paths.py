@@ -19,10 +19,7 @@ from rs_adapt.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rs_adapt.config.cell import Cell
-
 PACKAGE_DIR = Path(__file__).resolve().parents[1]
-# What `rs-adapt sweep` keeps in the folder of a run: the cell's state, what its process printed, and its lock.
 
 
 def _shipped(in_wheel: str, in_checkout: str) -> Path:
@@ -106,24 +103,6 @@ def prepared_dir(bench: Mapping[str, Any], root: str | os.PathLike[str]) -> Path
         facts["data_root"] = str(_absolute(root))
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return home() / "prepared" / f"{bench['family']}-{digest[:8]}"
-
-
-def run_dir(cell: Cell) -> Path:
-    """Return the default folder of a cell's run, relative to the current folder."""
-    # A colon is no character for names of folders.
-    method = cell.method.replace(":", "-")
-    method = method if cell.tuned else f"{method}-untuned"
-    # What was chosen or seen in another way is no run of the same setting.
-    setting = cell.setting if cell.protocol == "strict" else f"{cell.setting}-{cell.protocol}"
-    return (
-        Path("work_dirs")
-        / cell.bench_name
-        / setting
-        / f"{cell.backbone}-{cell.head}"
-        / method
-        / cell.strategy
-        / f"seed{cell.seed}"
-    )
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:

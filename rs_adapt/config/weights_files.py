@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt.config import axes
+from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.paths import weights_file
 from rs_adapt.downloads.published import Published
 from rs_adapt.errors import ConfigError, UnknownName
@@ -64,9 +65,9 @@ def find_weights_file(name: str) -> WeightsFile:
     """
     files = weights_files()
     for one in files:
-        if name == one.facts["file"] or axes.normal(name) == one.name:
+        if name == one.facts["file"] or normalize(name) == one.name:
             return one
-    raise UnknownName(axes.unknown_text("file of base weights", name, [one.name for one in files]))
+    raise UnknownName(unknown_name_message("file of base weights", name, [one.name for one in files]))
 
 
 def fetch_command(facts: Mapping[str, Any]) -> str:

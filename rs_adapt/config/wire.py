@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config import axes, wire_data, wire_model, wire_protocol, words
+from rs_adapt.config import wire_data, wire_model, wire_protocol, words
+from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def wire(
     Raises:
         ConfigError: a value is out of range or does not fit another axis.
     """
-    resolved = axes.copied(dict(tree))
+    resolved = copy_tree(dict(tree))
     _check(resolved, cell)
     wire_protocol.check(resolved, cell)
     if mode := resolved["protocol"]["inference"]:
@@ -64,7 +65,7 @@ def wire(
         **loaders,
         # mmengine wants loader, evaluator and loop of an evaluation together, or none of them.
         "val_evaluator": metric,
-        "test_evaluator": axes.copied(metric) if tested else None,
+        "test_evaluator": copy_tree(metric) if tested else None,
         "train_cfg": {
             "type": "IterBasedTrainLoop",
             "max_iters": iters,
@@ -88,7 +89,7 @@ def wire(
                 "betas": (0.9, 0.999),
                 "eps": 1e-8,
             },
-            "paramwise_cfg": axes.copied(resolved["method"].get("paramwise") or {"custom_keys": {}}),
+            "paramwise_cfg": copy_tree(resolved["method"].get("paramwise") or {"custom_keys": {}}),
         },
         "param_scheduler": _schedule(optim, resolved["strategy"], iters),
     }

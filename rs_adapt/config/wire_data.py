@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config import axes, paths, wire_protocol
+from rs_adapt.config import paths, wire_protocol
+from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Fact
     }
     scoring = _test_pipeline(bench)
     target_val = split.dataset("target", "val", scoring) if scored(bench) else None
-    source_val = split.dataset("source", "val", axes.copied(scoring))
-    source_monitor = {**evaluation, "dataset": {**axes.copied(source_val), "spread": protocol["source_val_tiles"]}}
+    source_val = split.dataset("source", "val", copy_tree(scoring))
+    source_monitor = {**evaluation, "dataset": {**copy_tree(source_val), "spread": protocol["source_val_tiles"]}}
     seen = wire_protocol.label_free_split(tree, cell)
     label_free = split.dataset(*seen, _test_pipeline(bench, labels=False), labels=False)
     return {
@@ -85,7 +86,7 @@ def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Fact
                 "class_sampling": _class_sampling(tree["strategy"]),
             },
         },
-        "val_dataloader": {**evaluation, "dataset": target_val} if target_val else axes.copied(source_monitor),
+        "val_dataloader": {**evaluation, "dataset": target_val} if target_val else copy_tree(source_monitor),
         "test_dataloader": {**evaluation, "dataset": split.dataset("target", protocol["report_split"], scoring)}
         if target_val and protocol["report_split"] != "server"
         else None,

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config import axes, paths, words
+from rs_adapt.config import paths, words
+from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def data_preprocessor(tree: Mapping[str, Any]) -> Facts:
 
 
 def _backbone(tree: Mapping[str, Any], *, weights: str | os.PathLike[str] | None) -> Facts:
-    backbone: Facts = axes.copied(tree["model"]["backbone"])
+    backbone: Facts = copy_tree(tree["model"]["backbone"])
     patch_px = backbone["patch_px"]
     _check_tokens(tree)
     _check_size("bench.crop_px", tree["bench"]["crop_px"], patch_px)
@@ -120,7 +121,7 @@ def _resolve_layers(adapter: Facts, *, depth: int) -> None:
 
 
 def _head(tree: Mapping[str, Any], backbone: Facts) -> Facts:
-    head: Facts = axes.copied(tree["model"]["decode_head"])
+    head: Facts = copy_tree(tree["model"]["decode_head"])
     head["in_channels"] = [backbone["embed_dim"]] * 4
     head["num_classes"] = len(tree["bench"]["classes"])
     head["ignore_index"] = tree["bench"]["ignore_index"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from rs_adapt.config import axes, paths
 from rs_adapt.config.cell import SETTINGS, bench_families
+from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.datasets.checks import allowed_values
 from rs_adapt.datasets.manifest import load_manifest, manifest_names
@@ -80,7 +81,7 @@ def find_tile_sets(name: str, data_root: Path) -> TileSets:
         UnknownName: there is neither such a data set nor such a bench.
         DataNotFound: none of the folders exists.
     """
-    wanted = axes.normal(name)
+    wanted = normalize(name)
     if wanted in layout_names():
         found = _of_layout(load_layout(wanted), data_root)
     else:
@@ -249,7 +250,7 @@ def _bench_stem(name: str) -> str:
     if own_bench.is_own(name):
         return own_bench.find(name)
     families = bench_families()
-    wanted = axes.normal(name)
+    wanted = normalize(name)
     head, _, setting = wanted.rpartition("_")
     for stem in (wanted, head if setting in SETTINGS else wanted):
         if stem in families:
@@ -259,4 +260,4 @@ def _bench_stem(name: str) -> str:
                 if stem in (bench, f"{family}_{direction}"):
                     return bench
     known = tuple(dict.fromkeys((*layout_names(), *manifest_names(), *families)))
-    raise UnknownName(axes.unknown_text("data set or bench", name, known))
+    raise UnknownName(unknown_name_message("data set or bench", name, known))

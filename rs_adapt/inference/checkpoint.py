@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.config import axes, overrides
+from rs_adapt.config import axes, axis_files, overrides
 from rs_adapt.config.cell import DEFAULT_PROTOCOL, Cell
 from rs_adapt.config.compose import compose
 from rs_adapt.config.own import bench as own_bench
@@ -98,7 +98,7 @@ def _cell(facts: dict[str, Any], folder: Path) -> Cell:
     try:
         # Packs from before there were protocols name none.
         facts = {"protocol": DEFAULT_PROTOCOL} | facts
-        names = {axis: axes.find(axis, str(facts[axis])) for axis in axes.AXES if axis != "runtime"}
+        names = {axis: axes.find(axis, str(facts[axis])) for axis in axis_files.AXES if axis != "runtime"}
         return Cell(**facts | names)
     except UnknownName as error:
         raise CheckpointMismatch(f"the manifest in {folder} describes no cell: {error}") from error

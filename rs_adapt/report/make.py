@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt import __version__
-from rs_adapt.config import axes
+from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, OutputExists, UnknownName
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.render.document import Part
@@ -76,11 +76,11 @@ def make_report(
         ConfigError: There is no run, or an option cannot be used.
     """
     check_against(against)
-    if selection is not None and axes.normal(selection) not in SELECTIONS:
-        raise UnknownName(axes.unknown_text("selection", selection, SELECTIONS))
+    if selection is not None and normalize(selection) not in SELECTIONS:
+        raise UnknownName(unknown_name_message("selection", selection, SELECTIONS))
     published = None if against is None else published_rows()
     collection = collect(places)
-    scores = score_runs(collection.finished, selection=selection and axes.normal(selection), classes=classes)
+    scores = score_runs(collection.finished, selection=selection and normalize(selection), classes=classes)
     labels = Labels(scores.groups)
     rankings = rank_columns(scores.groups)
     base = places[0]

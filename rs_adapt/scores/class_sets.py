@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_adapt.config.axes import normal, unknown_text
+from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, UnknownName
 
 _WITHOUT = "no_"
@@ -118,7 +118,7 @@ def _index(name: str, classes: Sequence[str]) -> int:
         return classes.index(name)
     known = _all(classes)
     if _same(name) not in known:
-        raise UnknownName(unknown_text("class", name, tuple(classes)))
+        raise UnknownName(unknown_name_message("class", name, tuple(classes)))
     return known.index(_same(name))
 
 
@@ -127,4 +127,4 @@ def _all(names: Iterable[str]) -> list[str]:
 
 
 def _same(name: str) -> str:
-    return normal(name).replace(" ", "_")
+    return normalize(name).replace(" ", "_")

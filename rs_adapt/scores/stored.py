@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt.config import axes
+from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import RsAdaptError, ScoresError, UnknownName
 from rs_adapt.runs.files import RESULT_FILE, STATE_FILE
 from rs_adapt.scores.per_image import PerImage
@@ -57,9 +58,9 @@ def open_stored(place: Path, selection: str | None = None) -> Stored:
         UnknownName: There is no such selection.
         ScoresError: The place holds no matrices, none of that selection, or they cannot be read.
     """
-    if selection is not None and axes.normal(selection) not in SELECTIONS:
-        raise UnknownName(axes.unknown_text("selection", selection, SELECTIONS))
-    wanted = None if selection is None else axes.normal(selection)
+    if selection is not None and normalize(selection) not in SELECTIONS:
+        raise UnknownName(unknown_name_message("selection", selection, SELECTIONS))
+    wanted = None if selection is None else normalize(selection)
     result = {} if place.is_file() else _result(place)
     protocol, selections = result.get("protocol"), result.get("selections")
     found = protocol.get("selection") if isinstance(protocol, dict) else None

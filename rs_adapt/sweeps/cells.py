@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config import axes, compose, option_texts, paths, resolve_cell
-from rs_adapt.config.cell import SETTINGS, Cell, bench_families
+from rs_adapt.config import axes, compose, option_texts, resolve_cell
+from rs_adapt.config.cell import SETTINGS, Cell, bench_families, default_run_dir
+from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 from rs_adapt.sweeps.identity import digest_of, identity_of
 
@@ -157,7 +158,7 @@ def _directions(spec: Spec, group: Group, bench: str, setting: str | None) -> Se
     except ConfigError as error:
         raise _placed(error, spec, group.where, "bench") from error
     known = bench_families().get(axes.peek("bench", first.bench)["bench"]["family"], {})
-    listed = [name for name in group.axes.get("direction", ()) if axes.normal(name) in known]
+    listed = [name for name in group.axes.get("direction", ()) if normalize(name) in known]
     return listed or (None,)
 
 
@@ -166,8 +167,8 @@ def _check_names(spec: Spec, values: Mapping[str, Sequence[Any]], where: str) ->
     known = {"setting": tuple(SETTINGS), "direction": tuple({name for group in families.values() for name in group})}
     for axis, names in values.items():
         for name in names:
-            if axis in known and axes.normal(name) not in known[axis]:
-                error: ConfigError = UnknownName(axes.unknown_text(axis, name, sorted(filter(None, known[axis]))))
+            if axis in known and normalize(name) not in known[axis]:
+                error: ConfigError = UnknownName(unknown_name_message(axis, name, sorted(filter(None, known[axis]))))
                 raise _placed(error, spec, where, axis)
             if axis in _NAMED:
                 try:
@@ -185,9 +186,9 @@ def _applies(rule: SkipRule, cell: Cell) -> bool:
     family, direction = facts["family"], facts["direction"]
     stems = {family, f"{family}_{direction}", cell.bench, cell.bench_name}
     own: dict[str, set[Any]] = {
-        "bench": {axes.normal(stem) for stem in stems} | {axes.normal(f"{stem}_{cell.setting}") for stem in stems},
+        "bench": {normalize(stem) for stem in stems} | {normalize(f"{stem}_{cell.setting}") for stem in stems},
         "setting": {cell.setting},
-        "direction": {axes.normal(direction)},
+        "direction": {normalize(direction)},
         "seed": {cell.seed},
         **{axis: {getattr(cell, axis)} for axis in _NAMED},
     }
@@ -199,11 +200,11 @@ def _applies(rule: SkipRule, cell: Cell) -> bool:
 
 
 def _normal(name: Any) -> Any:
-    return axes.normal(name) if isinstance(name, str) else name
+    return normalize(name) if isinstance(name, str) else name
 
 
 def _composed(spec: Spec, group: Group, cell: Cell, *, folder: Path, data_root: str | None) -> SweepCell:
-    parts = [*paths.run_dir(cell).parts[1:], *([group.name] if group.name else [])]
+    parts = [*default_run_dir(cell).parts[1:], *([group.name] if group.name else [])]
     run_dir = folder.joinpath(*parts)
     texts = (*option_texts(cell, iters=group.iters, precision=spec.precision), *group.set)
     try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rs_adapt.config import axes, compose, paths, resolve_cell
+from rs_adapt.config import axes, compose, resolve_cell
+from rs_adapt.config.cell import default_run_dir
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 
 
@@ -39,7 +40,7 @@ def test_peft_fills_in_kind_and_options() -> None:
     assert (adapter["kind"], adapter["options"]["r"]) == ("dora", 2)
     assert "peft:dora" in axes.values("method")
     assert axes.title("method", "peft:dora") == "DoRA (peft)"
-    assert ":" not in str(paths.run_dir(resolve_cell("loveda-dg", method="peft:dora")))
+    assert ":" not in str(default_run_dir(resolve_cell("loveda-dg", method="peft:dora")))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from rs_adapt.config import paths, resolve_cell
+from rs_adapt.config.cell import default_run_dir
 from rs_adapt.errors import ConfigError
 
 BENCH: dict[str, Any] = {"family": "synthetic", "tile_px": 128, "prepare": {"kind": "synthetic", "seed": 0}}
@@ -58,6 +59,6 @@ def test_tiles_cut_from_images_depend_on_the_data_root() -> None:
 def test_run_folder_names_every_axis() -> None:
     cell = resolve_cell("loveda-da", seed=3)
     expected = "work_dirs/loveda_r2u/da/dinov2_l-mask2former/earth_adapter/dacs/seed3"
-    assert paths.run_dir(cell) == Path(expected)
+    assert default_run_dir(cell) == Path(expected)
     untuned = resolve_cell("loveda-da", seed=3, tuned=False)
-    assert paths.run_dir(untuned) == Path(expected.replace("earth_adapter", "earth_adapter-untuned"))
+    assert default_run_dir(untuned) == Path(expected.replace("earth_adapter", "earth_adapter-untuned"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rs_adapt.config import axes, compose, resolve_cell
-from rs_adapt.config.paths import run_dir
+from rs_adapt.config.cell import default_run_dir
 from rs_adapt.config.wire_protocol import SELECTIONS
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 
@@ -116,8 +116,8 @@ def test_other_protocols_have_run_folders_and_names_of_their_own() -> None:
     strict, paper = resolve_cell("loveda-da"), resolve_cell("loveda-da", protocol="paper")
     assert str(strict).endswith("/ seed 0")
     assert str(paper).endswith("/ seed 0 / protocol paper")
-    assert run_dir(strict) != run_dir(paper)
-    assert "da-paper" in run_dir(paper).parts
+    assert default_run_dir(strict) != default_run_dir(paper)
+    assert "da-paper" in default_run_dir(paper).parts
 
 
 @pytest.mark.parametrize("name", axes.values("protocol"))

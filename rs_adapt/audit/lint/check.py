@@ -70,12 +70,12 @@ def lint(subject: Subject, *, data: bool = True, on_progress: OnProgress = no_pr
     try:
         if data:
             # It loads what cuts tiles; without tiles nothing heavy is needed.
-            from rs_adapt.audit.lint.tiles import look
+            from rs_adapt.audit.lint.tiles import scan_tiles
 
-            looked = replace(subject, seen=look(subject, on_progress))
+            subject = replace(subject, scan=scan_tiles(subject, on_progress))
         else:
-            looked = replace(subject, why_unseen="the tiles were not looked at (--no-data)")
-        found = list(_findings(looked))
+            subject = replace(subject, why_not_scanned="the tiles were not scanned (--no-data)")
+        found = list(_findings(subject))
     except (LookupError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"{subject.title} cannot be linted: a key is missing or of another kind ({error!r}). `rs-adapt show` "

@@ -144,7 +144,7 @@ def _prepared_file(place: str) -> str:
 
 def _prepared_bands(subject: Subject, place: str) -> str:
     """Bands that the folder's record of preparation tells, if it is there."""
-    if subject.seen is None:
+    if subject.scan is None:
         return ""
     from rs_adapt.datasets.originals.journal import read_marker
 
@@ -199,8 +199,8 @@ def _shrunk(subject: Subject) -> Iterator[Hit]:
         told.add(dataset["img_dir"])
         known = folder_facts(subject.shown(dataset["img_dir"]))
         sides = {known.tile_px} if known else set()
-        if subject.seen is not None:
-            sides |= subject.seen.sides_px(dataset["img_dir"])
+        if subject.scan is not None:
+            sides |= subject.scan.sides_px(dataset["img_dir"])
         for number, step in enumerate(dataset["pipeline"]):
             if step["type"] == "Resize" and step.get("scale") and max(sides, default=0) > max(step["scale"]):
                 yield Hit(

@@ -13,7 +13,7 @@ from rs_adapt.datasets.checks import check_pair
 from rs_adapt.errors import DataError
 
 if TYPE_CHECKING:
-    from rs_adapt.audit.lint.tiles import Folder
+    from rs_adapt.audit.lint.tile_scan import TileFolder
 
 _SHOWN = 3
 _LEARNT = "Tiles that training has seen are scored, so the score is too high."
@@ -26,17 +26,17 @@ def tile_in_train_and_val(subject: Subject) -> Iterator[Hit]:
     """A folder, a tile (by its pixels) or a scene (by its name) that is learnt from and scored."""
     yield from _same_folders(subject)
     yield from _declared_scenes(subject)
-    if subject.seen is not None:
+    if subject.scan is not None:
         yield from _equal_tiles(subject)
         yield from _equal_scenes(subject)
 
 
 def label_values(subject: Subject) -> Iterator[Hit]:
     """Label values on disk that are outside the class list, with their numbers of pixels."""
-    if (seen := subject.seen) is None:
+    if (scan := subject.scan) is None:
         return
-    for row, folder in zip(seen.found["sets"], seen.folders, strict=True):
-        outside = {value: count for value, count in row["values"].items() if int(value) not in seen.allowed}
+    for row, folder in zip(scan.found["sets"], scan.folders, strict=True):
+        outside = {value: count for value, count in row["values"].items() if int(value) not in scan.allowed}
         if outside:
             numbers = ", ".join(f"{value} ({count} pixels)" for value, count in outside.items())
             yield Hit(
@@ -45,15 +45,15 @@ def label_values(subject: Subject) -> Iterator[Hit]:
                 key="bench.classes",
                 found=f"label values {numbers}; the first file is {_first_outside(subject, folder)}",
                 consequence="These pixels count as no class or as a wrong one, and a run stops at them.",
-                remedy=f"Mend the labels, or the class list: it allows {', '.join(map(str, seen.allowed))}.",
+                remedy=f"Mend the labels, or the class list: it allows {', '.join(map(str, scan.allowed))}.",
             )
 
 
 def broken_tiles(subject: Subject) -> Iterator[Hit]:
     """Images without label, labels without image, and files that cannot be read or do not fit together."""
-    if (seen := subject.seen) is None:
+    if (scan := subject.scan) is None:
         return
-    for row, folder in zip(seen.found["sets"], seen.folders, strict=True):
+    for row, folder in zip(scan.found["sets"], scan.folders, strict=True):
         # Tiles of any side may be read: they are resized.
         faults = [fault for fault in row["faults"] if not re.match(r"\d+ tile\(s\) of ", fault)]
         if faults:
@@ -69,22 +69,22 @@ def broken_tiles(subject: Subject) -> Iterator[Hit]:
 
 def data_not_checked(subject: Subject) -> Iterator[Hit]:
     """Tiles that nobody looked at: the rules on their content were not run."""
-    seen, rules = subject.seen, "label-values, broken-tiles, and the same tile or scene in train and val"
-    if seen is None:
+    scan, rules = subject.scan, "label-values, broken-tiles, and the same tile or scene in train and val"
+    if scan is None:
         yield Hit(
             level="note",
             key="data_root",
             file=str(subject.root),
-            found=subject.why_unseen,
+            found=subject.why_not_scanned,
             consequence=f"Not run: {rules}.",
             remedy="Leave --no-data out.",
         )
-    elif seen.missing:
+    elif scan.missing:
         yield Hit(
             level="note",
             key="data_root",
             file=str(subject.root),
-            found="there is no " + _some([subject.shown(one.img_dir) for one in seen.missing]),
+            found="there is no " + _some([subject.shown(one.img_dir) for one in scan.missing]),
             consequence=f"Not run on it: {rules}.",
             remedy="The first run of the bench makes its tiles."
             if subject.cfg["bench"]["prepare"]
@@ -138,12 +138,12 @@ def _source(subject: Subject) -> set[str]:
 
 
 def _equal_tiles(subject: Subject) -> Iterator[Hit]:
-    seen = subject.seen
-    assert seen is not None
+    scan = subject.scan
+    assert scan is not None
     hits: dict[tuple[Level, str, str], list[str]] = {}
-    groups = [group for kind in seen.found["duplicates"].values() for group in kind]
+    groups = [group for kind in scan.found["duplicates"].values() for group in kind]
     for group in groups:
-        folders = [seen.folder_of(tile) for tile in group]
+        folders = [scan.folder_of(tile) for tile in group]
         trained = [role for one in folders for role in one.roles if role in TRAINING]
         scored = [role for one in folders for role in one.roles if role not in TRAINING]
         if len({one.title for one in folders}) > 1 and trained and scored:
@@ -161,15 +161,15 @@ def _equal_tiles(subject: Subject) -> Iterator[Hit]:
 
 
 def _equal_scenes(subject: Subject) -> Iterator[Hit]:
-    seen = subject.seen
-    assert seen is not None
-    for scored in seen.folders:
+    scan = subject.scan
+    assert scan is not None
+    for scored in scan.folders:
         if set(scored.roles) & set(TRAINING):
             continue
         shared = sorted(
             {
                 scene
-                for other in seen.folders
+                for other in scan.folders
                 if set(other.roles) & set(TRAINING) and other.home == scored.home
                 for scene in set(other.scenes.values()) & set(scored.scenes.values())
             }
@@ -198,14 +198,14 @@ def _weight(subject: Subject, role: str, trained: str) -> tuple[Level, str]:
     return "error", _LEARNT if trained == "labelled" else _LEARNT_UNLABELLED
 
 
-def _first_outside(subject: Subject, folder: Folder) -> str:
+def _first_outside(subject: Subject, folder: TileFolder) -> str:
     """The first label file with a value outside the class list."""
-    seen, bench = subject.seen, subject.cfg["bench"]
-    assert seen is not None
+    scan, bench = subject.scan, subject.cfg["bench"]
+    assert scan is not None
     assert folder.ann_dir is not None
     for path in sorted(Path(folder.ann_dir).rglob(f"*{bench['ann_suffix']}")):
         try:
-            check_pair(str(path), str(path), name=folder.title, allowed=seen.allowed, values="")
+            check_pair(str(path), str(path), name=folder.title, allowed=scan.allowed, values="")
         except DataError:
             return path.relative_to(folder.ann_dir).as_posix()
     return "gone"

@@ -11,7 +11,7 @@ from typing import Any
 from rs_adapt.audit.lint.changes import ABSENT, Change, comparable, differences, lookup, moved, moves_scores, same
 from rs_adapt.audit.lint.reading import REMEDY, read_literals
 from rs_adapt.audit.lint.subject import RunFiles, Subject
-from rs_adapt.config import axes, overrides
+from rs_adapt.config import axes, axis_files, overrides
 from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
 from rs_adapt.config.own import bench as own_bench
@@ -147,7 +147,7 @@ def _rewired(cell: Cell, cfg: Mapping[str, Any], file: Path) -> list[Change]:
     """Keys of the axes that a config without a record has changed, and those that do not follow from them."""
     base = compose(cell, data_root=cfg["data_root"]).to_dict()
     changes = [one for one in differences(comparable(cfg), comparable(base)) if moves_scores(one.key)]
-    owned = [one for one in changes if axes.owner_of(_plain_key(one.key)) and one.before != ABSENT]
+    owned = [one for one in changes if axis_files.owner_of(_plain_key(one.key)) and one.before != ABSENT]
     try:
         texts = [f"{_plain_key(one.key)}={one.now!r}" for one in owned if one.now != ABSENT]
         expected = compose(cell, overrides=texts, data_root=cfg["data_root"]).to_dict()
@@ -164,7 +164,7 @@ def _cell(cfg: Mapping[str, Any], file: Path) -> Cell:
         facts = dict(cfg["cell"])
         if own := cfg["bench"].get("own"):
             facts["bench"] = own_bench.keep(own)
-        names = {axis: axes.find(axis, str(facts[axis])) for axis in axes.AXES if axis != "runtime"}
+        names = {axis: axes.find(axis, str(facts[axis])) for axis in axis_files.AXES if axis != "runtime"}
         return Cell(**facts | names)
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{file} describes no cell: {error!r}. {REMEDY}") from error
@@ -206,7 +206,7 @@ def _axis_file(cell: Cell, key: str) -> str:
     if key.split(".")[0] == "cell":
         return "the command line"
     wired = (axis for start, axis in _WIRED.items() if key == start or key.startswith(f"{start}."))
-    axis = axes.owner_of(key) or next(wired, "bench")
+    axis = axis_files.owner_of(key) or next(wired, "bench")
     if axis == "runtime":
         return "configs/runtime/default.py"
     name = str(getattr(cell, axis))

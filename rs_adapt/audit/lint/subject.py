@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rs_adapt.audit.lint.changes import Change
+from rs_adapt.audit.lint.tile_scan import TileScan
 from rs_adapt.config.segmentor import segmentor_config
-
-if TYPE_CHECKING:
-    from rs_adapt.audit.lint.tiles import Seen
 
 # Where the data sets of a configuration stand, by role; `source_val` is told beside the score.
 ROLES = {
@@ -57,8 +55,8 @@ class Subject:
         changed: keys that options or `--set` changed against the axis files.
         origin: file and line of a dotted key.
         run: the run around it.
-        seen: what the tiles on disk hold; None where nobody looked.
-        why_unseen: why nobody looked.
+        scan: The tiles on disk; None where they were not scanned.
+        why_not_scanned: The reason, where they were not scanned.
     """
 
     title: str
@@ -66,8 +64,8 @@ class Subject:
     changed: tuple[Change, ...]
     origin: Callable[[str], tuple[str, int | None]]
     run: RunFiles | None = None
-    seen: Seen | None = None
-    why_unseen: str = ""
+    scan: TileScan | None = None
+    why_not_scanned: str = ""
 
     @property
     def setting(self) -> str:

@@ -1,14 +1,14 @@
-"""The tiles that a configuration reads, looked at once: values, sizes, damage, equal images, and scenes."""
+"""Scan the tiles that a configuration reads: label values, sizes, damage, equal images, and scenes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rs_adapt.audit.lint.folders import folder_facts
 from rs_adapt.audit.lint.subject import TRAINING, Subject
+from rs_adapt.audit.lint.tile_scan import TileFolder, TileScan
 from rs_adapt.datasets.checks import allowed_values
 from rs_adapt.datasets.places import places_of, region_of
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
@@ -16,49 +16,8 @@ from rs_adapt.datasets.verify import verify_tiles
 from rs_adapt.progress import OnProgress, no_progress
 
 
-@dataclass(frozen=True, kw_only=True)
-class Folder:
-    """A folder of images that a configuration reads.
-
-    Attributes:
-        title: family, region and split.
-        img_dir: its path.
-        ann_dir: of the labels that some role reads; None where none does.
-        roles: who reads it, as in `ROLES`.
-        home: scenes of equal names are the same where this is: the data set's manifest, else the region.
-        scenes: tile -> scene, of tiles whose scene is known.
-    """
-
-    title: str
-    img_dir: str
-    ann_dir: str | None
-    roles: tuple[str, ...]
-    home: str
-    scenes: Mapping[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What was seen: the folders that are there, those that are not, and what `verify_tiles` says of the former."""
-
-    folders: tuple[Folder, ...]
-    missing: tuple[Folder, ...]
-    found: Mapping[str, Any]
-    allowed: tuple[int, ...]
-
-    def sides_px(self, img_dir: str) -> set[int]:
-        """Longer sides of the images of a folder."""
-        rows = [row for row in self.found["sets"] if row["img_dir"] == str(Path(img_dir))]
-        return {max(map(int, size.split("x"))) for row in rows for size in row["sizes"]}
-
-    def folder_of(self, tile: str) -> Folder:
-        """The folder of a tile as `verify_tiles` names it, title and name."""
-        inside = [one for one in self.folders if tile.startswith(f"{one.title}/")]
-        return max(inside, key=lambda one: len(one.title))
-
-
-def look(subject: Subject, on_progress: OnProgress = no_progress) -> Seen:
-    """Open every tile that the configuration reads; labels only where it reads them too.
+def scan_tiles(subject: Subject, on_progress: OnProgress = no_progress) -> TileScan:
+    """Open every tile that the configuration reads, and its label where the configuration reads that too.
 
     Args:
         subject: the configuration.
@@ -96,7 +55,7 @@ def look(subject: Subject, on_progress: OnProgress = no_progress) -> Seen:
         licence="",
     )
     allowed = allowed_values(len(bench["classes"]), bench["reduce_zero_label"], bench["ignore_index"])
-    return Seen(
+    return TileScan(
         folders=there,
         missing=tuple(one for one in folders if one not in there),
         found=verify_tiles(tiles, on_progress) if sets else {"sets": [], "duplicates": {}},
@@ -104,12 +63,12 @@ def look(subject: Subject, on_progress: OnProgress = no_progress) -> Seen:
     )
 
 
-def _folders(subject: Subject) -> list[Folder]:
+def _folders(subject: Subject) -> list[TileFolder]:
     bench = subject.cfg["bench"]
     readers: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
     for role, dataset in subject.datasets():
         readers.setdefault(str(Path(dataset["img_dir"])), []).append((role, dataset))
-    folders: list[Folder] = []
+    folders: list[TileFolder] = []
     for img_dir, read in readers.items():
         dataset = read[0][1]
         region = region_of(bench, dataset["name"])
@@ -123,7 +82,7 @@ def _folders(subject: Subject) -> list[Folder]:
         )
         title = str(dataset["name"])
         folders.append(
-            Folder(
+            TileFolder(
                 # A config may read two folders under one name.
                 title=title if all(one.title != title for one in folders) else f"{title} ({img_dir})",
                 img_dir=img_dir,

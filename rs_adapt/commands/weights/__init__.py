@@ -49,14 +49,15 @@ def build(
     """
     from rs_adapt.commands.console import error_console, preparing
     from rs_adapt.config import axes
+    from rs_adapt.config.names import normalize, unknown_name_message
     from rs_adapt.errors import UnknownName
     from rs_adapt.files import check_output_file
     from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
 
-    if axes.normal(name) not in BUILDS:
-        raise UnknownName(axes.unknown_text("build of weights", name, tuple(BUILDS)))
+    if normalize(name) not in BUILDS:
+        raise UnknownName(unknown_name_message("build of weights", name, tuple(BUILDS)))
     check_output_file(out, overwrite=overwrite)
-    config = axes.load("backbone", BUILDS[axes.normal(name)])
+    config = axes.load("backbone", BUILDS[normalize(name)])
     load_libraries()
     from mmengine.device import get_device
 

@@ -1,0 +1,56 @@
+"""The tiles on disk that a configuration reads, as the rules of lint use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileFolder:
+    """A folder of images that a configuration reads.
+
+    Attributes:
+        title: family, region and split.
+        img_dir: its path.
+        ann_dir: of the labels that some role reads; None where none does.
+        roles: who reads it, as in `ROLES`.
+        home: scenes of equal names are the same where this is: the data set's manifest, else the region.
+        scenes: tile -> scene, of tiles whose scene is known.
+    """
+
+    title: str
+    img_dir: str
+    ann_dir: str | None
+    roles: tuple[str, ...]
+    home: str
+    scenes: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileScan:
+    """The tiles on disk that a configuration reads.
+
+    Attributes:
+        folders: Folders that exist.
+        missing: Folders that do not.
+        found: What `verify_tiles` returns for the existing folders.
+        allowed: Label values that the bench allows, sorted.
+    """
+
+    folders: tuple[TileFolder, ...]
+    missing: tuple[TileFolder, ...]
+    found: Mapping[str, Any]
+    allowed: tuple[int, ...]
+
+    def sides_px(self, img_dir: str) -> set[int]:
+        """Return the lengths (px) of the longer sides of a folder's images."""
+        rows = [row for row in self.found["sets"] if row["img_dir"] == str(Path(img_dir))]
+        return {max(map(int, size.split("x"))) for row in rows for size in row["sizes"]}
+
+    def folder_of(self, tile: str) -> TileFolder:
+        """Return the folder of a tile that `verify_tiles` names by title and name."""
+        inside = [one for one in self.folders if tile.startswith(f"{one.title}/")]
+        return max(inside, key=lambda one: len(one.title))

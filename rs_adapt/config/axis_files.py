@@ -1,0 +1,114 @@
+"""The axis files: one file per value of one axis, each held to the keys that its axis owns."""
+
+from __future__ import annotations
+
+import ast
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rs_adapt.config.paths import configs_dir
+from rs_adapt.config.tree import copy_tree
+from rs_adapt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# Merge order. Every dotted key has one owner, so the order can hide nothing.
+AXES = ("runtime", "bench", "backbone", "head", "method", "strategy", "protocol")
+
+_OWNED_BY_AXIS = {
+    "runtime": (
+        "default_scope",
+        "custom_imports",
+        "env_cfg",
+        "log_level",
+        "log_processor",
+        "visualizer",
+        "default_hooks",
+        "custom_hooks",
+        "runtime",
+    ),
+    "bench": ("bench", "optim"),
+    "backbone": ("backbone", "model.backbone"),
+    "head": ("head", "model.decode_head"),
+    "method": ("method", "model.backbone.adapter", "model.backbone.frozen", "tuned"),
+    "strategy": ("strategy",),
+    "protocol": ("protocol",),
+}
+OWNER = {key: axis for axis, keys in _OWNED_BY_AXIS.items() for key in keys}
+
+
+def stems(axis: str) -> tuple[str, ...]:
+    """Return the stems of an axis's files, sorted; a leading underscore marks a file that is no value."""
+    return tuple(sorted(path.stem for path in (configs_dir() / axis).glob("*.py") if not path.stem.startswith("_")))
+
+
+def load_file(axis: str, stem: str) -> dict[str, Any]:
+    """Return the content of one axis file as plain dicts; the caller may change it.
+
+    Raises:
+        ConfigError: The file cannot be read, or sets a key that another axis owns.
+    """
+    return copy_tree(dict(read_file(axis, stem)))
+
+
+def read_file(axis: str, stem: str) -> Mapping[str, Any]:
+    """Return the same as `load_file` without the copy: shared by all callers, to be read only.
+
+    Raises:
+        ConfigError: See `load_file`.
+    """
+    path = configs_dir() / axis / f"{stem}.py"
+    return _read(path, path.stat().st_mtime_ns, axis)
+
+
+def docstring_title(axis: str, stem: str) -> str:
+    """Return the first line of a file's docstring, empty where it has none."""
+    tree = ast.parse((configs_dir() / axis / f"{stem}.py").read_text(encoding="utf-8"))
+    return (ast.get_docstring(tree) or "").partition("\n")[0]
+
+
+def check_ownership(content: Mapping[str, Any], axis: str, file: Path) -> None:
+    """Refuse any key that does not belong to the axis of the file.
+
+    Raises:
+        ConfigError: names the file, the key and its owner.
+    """
+    for key in _claimed_keys(content, ""):
+        owner = owner_of(key)
+        if owner != axis:
+            home = f"belongs to the {owner} files (configs/{owner}/)" if owner else "belongs to no axis"
+            allowed = ", ".join(_OWNED_BY_AXIS[axis])
+            raise ConfigError(f"{file} sets {key!r}, which {home}. A {axis} file may set: {allowed}.")
+
+
+def _claimed_keys(content: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    """Yield the shortest dotted keys whose owner is settled, whatever lies below them."""
+    for name, value in content.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict) and any(owned.startswith(f"{key}.") for owned in OWNER):
+            yield from _claimed_keys(value, f"{key}.")
+        else:
+            yield key
+
+
+def owner_of(key: str) -> str | None:
+    """Return the axis that owns a dotted key, None where the wiring makes it."""
+    parts = key.split(".")
+    prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((OWNER[prefix] for prefix in prefixes if prefix in OWNER), None)
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, _mtime_ns: int, axis: str) -> dict[str, Any]:
+    from mmengine.config import Config
+
+    try:
+        # Custom modules would be imported by the run that uses the config; reading it must stay free of torch.
+        content: dict[str, Any] = Config.fromfile(str(path), import_custom_modules=False).to_dict()
+    except Exception as error:
+        # A config is Python that a user wrote: whatever it raises, the file is what has to be mended.
+        raise ConfigError(f"{path} cannot be read as a config: {type(error).__name__}: {error}") from error
+    check_ownership(content, axis, path)
+    return content
