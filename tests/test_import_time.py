@@ -67,5 +67,15 @@ def test_stored_scores_are_read_without_torch(tmp_path: Path) -> None:
         assert not loaded_by(arguments) & {*HEAVY, "mmengine", "scipy", "matplotlib"}
 
 
-def test_help_loads_no_config_library() -> None:
-    assert not loaded_by(["--help"]) & {*HEAVY, "numpy", "mmengine"}
+@pytest.mark.parametrize("arguments", [["--help"], ["data", "--help"], ["weights", "--help"]], ids=" ".join)
+def test_help_of_a_group_loads_no_verb(arguments: list[str]) -> None:
+    loaded = loaded_by(arguments)
+    # Typer itself loads pydantic as soon as it reads a value.
+    assert not loaded & {*HEAVY, "numpy", "mmengine", "rich", *(["pydantic"] if arguments == ["--help"] else [])}
+    ours = {"rs_adapt", "rs_adapt.commands", "rs_adapt.commands.lazy", "rs_adapt.errors"}
+    group = {f"rs_adapt.commands.{arguments[0]}"} if len(arguments) > 1 else set()
+    assert {name for name in loaded if name.startswith("rs_adapt")} == ours | group
+
+
+def test_help_of_a_verb_loads_no_config_library() -> None:
+    assert not loaded_by(["train", "--help"]) & {*HEAVY, "numpy", "mmengine"}

@@ -1,78 +1,127 @@
-"""The command line. One verb a file; a verb imports what it needs when it runs, so `--help` stays quick."""
+"""The command line. One verb a file; a verb is imported when it is called, so `--help` is quick."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rs_adapt.commands.compare import compare
-from rs_adapt.commands.cost import cost
-from rs_adapt.commands.data import data_app
-from rs_adapt.commands.doctor import doctor
-from rs_adapt.commands.evaluate import evaluate
-from rs_adapt.commands.export import export
-from rs_adapt.commands.inspect import inspect
-from rs_adapt.commands.lint import lint
-from rs_adapt.commands.list import list_values
-from rs_adapt.commands.report import report
-from rs_adapt.commands.score import score
-from rs_adapt.commands.show import show
-from rs_adapt.commands.submit import submit
-from rs_adapt.commands.sweeps.plan import plan
-from rs_adapt.commands.sweeps.sweep import sweep
-from rs_adapt.commands.train import train
-from rs_adapt.commands.verify import verify
-from rs_adapt.commands.weights import weights_app
+from rs_adapt.commands.lazy import Verb, VerbGroup
 from rs_adapt.errors import RsAdaptError, StoppedElsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+VERBS = {
+    "train": Verb("rs_adapt.commands.train:train", "Train a method on a bench and score it on the target region."),
+    "eval": Verb(
+        "rs_adapt.commands.evaluate:evaluate",
+        "Score a trained model on a labelled split: IoU and accuracy by class, confusion matrix.",
+    ),
+    "score": Verb(
+        "rs_adapt.commands.score:score",
+        "Rescore a finished run from its stored confusion matrices: other classes, groups, protocols.",
+    ),
+    "compare": Verb(
+        "rs_adapt.commands.compare:compare",
+        "Compare two runs on the same images: the difference by class, with paired intervals.",
+    ),
+    "report": Verb(
+        "rs_adapt.commands.report:report", "Write one page about many runs: scores, classes, curves, cost, failures."
+    ),
+    "export": Verb(
+        "rs_adapt.commands.export:export", "Export the adapter pack of a run, or the whole model for other programs."
+    ),
+    "inspect": Verb(
+        "rs_adapt.commands.inspect:inspect",
+        "Show what an adapter does to one image: prediction, features by block, the adapter's maps.",
+    ),
+    "lint": Verb(
+        "rs_adapt.commands.lint:lint",
+        "Find target labels in training, val = test, wrong class lists, shared tiles, changed recipes.",
+    ),
+    "list": Verb(
+        "rs_adapt.commands.list:list_values",
+        "List the names that options take: benches, methods, backbones, heads, strategies, protocols.",
+    ),
+    "show": Verb(
+        "rs_adapt.commands.show:show", "Print the resolved configuration of a cell as Python that mmengine reads."
+    ),
+    "submit": Verb("rs_adapt.commands.submit:submit", "Write the zip of predictions that LoveDA's server scores."),
+    "sweep": Verb(
+        "rs_adapt.commands.sweeps.sweep:sweep",
+        "Run the cells of a sweep: skip finished cells, resume interrupted ones, report failures.",
+    ),
+    "plan": Verb(
+        "rs_adapt.commands.sweeps.plan:plan",
+        "Measure how long a sweep or a cell takes on this machine, and its memory and disk.",
+    ),
+    "cost": Verb(
+        "rs_adapt.commands.cost:cost",
+        "Measure what methods cost: parameters, memory, size on disk, time of training and inference.",
+    ),
+    "doctor": Verb(
+        "rs_adapt.commands.doctor:doctor",
+        "Check this machine: Python, packages, GPU, disk, weights, data, one training iteration.",
+    ),
+    "verify": Verb(
+        "rs_adapt.commands.verify:verify",
+        "Compare a run with a training log, with another run, or with published numbers.",
+    ),
+    "data": Verb(
+        "rs_adapt.commands.data:data_app", "Data sets: list, fetch, prepare, verify, show, and benches of your own."
+    ),
+    "weights": Verb(
+        "rs_adapt.commands.weights:weights_app", "Base weights: list, fetch, verify, convert, import, build."
+    ),
+}
+
+
+class RootGroup(VerbGroup):
+    """The verbs of `rs-adapt`."""
+
+    verbs = VERBS
+
+
 app = typer.Typer(
     name="rs-adapt",
+    cls=RootGroup,
     help="Domain adaptation and generalization in remote-sensing semantic segmentation.",
     no_args_is_help=True,
     # Tensors and whole configs are locals here: a traceback that prints them is unreadable.
     pretty_exceptions_show_locals=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
-app.command("train")(train)
-app.command("eval")(evaluate)
-app.command("score")(score)
-app.command("compare")(compare)
-app.command("report")(report)
-app.command("export")(export)
-app.command("inspect")(inspect)
-app.command("lint")(lint)
-app.command("list")(list_values)
-app.command("show")(show)
-app.command("submit")(submit)
-app.command("sweep")(sweep)
-app.command("plan")(plan)
-app.command("cost")(cost)
-app.command("doctor")(doctor)
-app.command("verify")(verify)
-app.add_typer(data_app, name="data")
-app.add_typer(weights_app, name="weights")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from rs_adapt import __version__
+
+        print(f"rs-adapt {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def root() -> None:
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
     """Domain adaptation and generalization in remote-sensing semantic segmentation."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line, and turn our errors into one line on stderr and an exit code.
+    """Run the command line, and turn errors of rs-adapt into one line on stderr and an exit code.
 
     Exit codes: 0 done, 1 the run failed, 2 wrong usage, config or data.
 
     Args:
-        argv: arguments without the program's name; default `sys.argv`.
+        argv: Arguments without the program's name; default `sys.argv`.
 
     Raises:
-        SystemExit: always, with the exit code.
+        SystemExit: Always, with the exit code.
     """
     try:
         app(args=None if argv is None else [*argv], prog_name="rs-adapt")

@@ -21,7 +21,7 @@ def compare(
     unit: options.Unit = options.UnitName.AUTO,
     as_json: options.AsJson = False,
 ) -> None:
-    """Compare two runs on the same images: B minus A, by class, with paired intervals.
+    """Compare two runs on the same images: the difference by class, with paired intervals.
 
     $ rs-adapt compare RUN_A RUN_B
 

@@ -34,7 +34,7 @@ def cost(
     as_json: options.AsJson = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the comparison in the folder.")] = False,
 ) -> None:
-    """Compare what methods cost: parameters, size of the adapter pack, memory, time of training and of inference.
+    """Measure what methods cost: parameters, memory, size on disk, time of training and inference.
 
     All do the same work: forward, loss, backward and step of the plain segmentor on the same random crops, in turns.
     No data set is read. `frozen` is always measured: the others are compared to it.

@@ -18,7 +18,7 @@ def doctor(
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Check Python, packages, GPU, disk, weights and data, and train one iteration.
+    """Check this machine: Python, packages, GPU, disk, weights, data, one training iteration.
 
     Each line is ok, a warning or an error, with the command that mends it. Exit code 1 where there is an error.
 

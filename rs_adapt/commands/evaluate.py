@@ -42,7 +42,7 @@ def evaluate(
     data_root: options.DataRoot = None,
     weights: options.Weights = None,
 ) -> None:
-    """Score a checkpoint: IoU and accuracy per class, confusion matrix, pictures.
+    """Score a trained model on a labelled split: IoU and accuracy by class, confusion matrix.
 
     $ rs-adapt eval --checkpoint work_dirs/synthetic/da/dinov2_nano-linear/earth_adapter/dacs/seed0
 

@@ -33,7 +33,7 @@ def export(
     weights: options.Weights = None,
     device: options.Device = "cpu",
 ) -> None:
-    """Write the adapter pack of a run, or with --merge a plain backbone that gives the same output.
+    """Export the adapter pack of a run, or the whole model for other programs.
 
     Merging works for methods that change weights: lora, flora, sam-parser, bitfit, norm, hclip, cobot on lora, stacks
     of these and peft's. What it writes is base weights and a pack of the head for them.

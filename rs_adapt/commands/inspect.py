@@ -26,7 +26,7 @@ def inspect(
     device: options.Device = "auto",
     weights: options.Weights = None,
 ) -> None:
-    """Look inside a trained model: prediction, features by block with and without adapter, the adapter's own maps.
+    """Show what an adapter does to one image: prediction, features by block, the adapter's maps.
 
     Writes a page (index.html, for any browser), its pictures, and the numbers as inspect.json. No labels are read.
 

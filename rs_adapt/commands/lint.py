@@ -41,7 +41,7 @@ def lint(
     rules: Annotated[bool, typer.Option("--rules", help="List the rules instead.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Find target labels on the training path, val = test, wrong class lists, shared tiles, changed recipes.
+    """Find target labels in training, val = test, wrong class lists, shared tiles, changed recipes.
 
     Every finding names file, key and consequence. Exit code 1 where an error is found; warnings and notes give 0.
 

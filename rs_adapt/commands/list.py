@@ -33,7 +33,7 @@ _FOLDER = {
 
 
 def list_values(axis: Annotated[Axis, typer.Argument(help="Which axis.", metavar="AXIS")]) -> None:
-    """List benches, methods, backbones, heads, strategies or protocols.
+    """List the names that options take: benches, methods, backbones, heads, strategies, protocols.
 
     $ rs-adapt list benches
 

@@ -29,7 +29,7 @@ def report(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete what else is in the folder.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Make one page of many runs: transfer matrix, classes, curves, pseudo-labels, cost, what failed.
+    """Write one page about many runs: scores, classes, curves, cost, failures.
 
     Writes index.html (whole in itself), report.md, report.tex and results.csv; a report that is there is replaced.
 

@@ -37,7 +37,7 @@ def score(
     worst: Annotated[int, typer.Option("--worst", help="List so many images of the lowest mIoU.", min=0)] = 0,
     as_json: options.AsJson = False,
 ) -> None:
-    """Score a finished run anew in a second, from the confusion matrices that it stored for each image.
+    """Rescore a finished run from its stored confusion matrices: other classes, groups, protocols.
 
     $ rs-adapt score RUN --classes no-clutter
 

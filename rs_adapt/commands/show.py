@@ -36,7 +36,7 @@ def show(
     cost: Annotated[bool, typer.Option("--cost", help="Print numbers of parameters instead.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Print the resolved config of a cell as Python that mmengine runs, and change nothing.
+    """Print the resolved configuration of a cell as Python that mmengine reads.
 
     $ rs-adapt show --bench loveda-da
 

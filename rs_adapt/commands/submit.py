@@ -26,7 +26,7 @@ def submit(
     precision: options.Precision = None,
     device: options.Device = "auto",
 ) -> None:
-    """Write the zip that LoveDA's server scores: the test images of the target's domain, label ids 0 to 6.
+    """Write the zip of predictions that LoveDA's server scores.
 
     $ rs-adapt data fetch loveda --archive Test.zip
 

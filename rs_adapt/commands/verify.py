@@ -24,7 +24,7 @@ def verify(
     ],
     as_json: options.AsJson = False,
 ) -> None:
-    """Compare configuration, learning rates, losses and scores; the first line is the verdict.
+    """Compare a run with a training log, with another run, or with published numbers.
 
     Exit code 0 where all agree, 1 where a key that matters, the schedule or the score differs.
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import typer
+from rs_adapt.commands.lazy import Verb, verb_group
 
-from rs_adapt.commands.data.fetch import fetch_data
-from rs_adapt.commands.data.init import init
-from rs_adapt.commands.data.list import list_data
-from rs_adapt.commands.data.prepare import prepare
-from rs_adapt.commands.data.show import show
-from rs_adapt.commands.data.verify import verify
-
-data_app = typer.Typer(no_args_is_help=True, help="Data sets: originals, tiles, checks, and benches of your own.")
-data_app.command("list")(list_data)
-data_app.command("fetch")(fetch_data)
-data_app.command("prepare")(prepare)
-data_app.command("verify")(verify)
-data_app.command("show")(show)
-data_app.command("init")(init)
-
-
-@data_app.callback()
-def root() -> None:
-    """Data sets: originals, tiles, checks, and benches of your own."""
+VERBS = {
+    "list": Verb(
+        "rs_adapt.commands.data.list:list_data", "List data sets: images, licence, how to get each, and which are here."
+    ),
+    "fetch": Verb(
+        "rs_adapt.commands.data.fetch:fetch_data", "Fetch the archives of a data set and verify their checksums."
+    ),
+    "prepare": Verb(
+        "rs_adapt.commands.data.prepare:prepare",
+        "Cut the originals of a data set into the tiles of its published protocol.",
+    ),
+    "verify": Verb(
+        "rs_adapt.commands.data.verify:verify",
+        "Check every tile of a data set: counts, pairs, sizes, label values, damage, duplicates.",
+    ),
+    "show": Verb(
+        "rs_adapt.commands.data.show:show",
+        "Write a page that shows a data set: tiles with labels, classes and colours of each split.",
+    ),
+    "init": Verb("rs_adapt.commands.data.init:init", "Write a commented bench file for your own scenes."),
+}
+data_app = verb_group(VERBS, help="Data sets: list, fetch, prepare, verify, show, and benches of your own.")

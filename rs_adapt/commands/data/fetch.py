@@ -26,7 +26,7 @@ def fetch_data(
         bool, typer.Option("--accept-licence", help="Accept licence and conditions without being asked.")
     ] = False,
 ) -> None:
-    """Get the archives of a data set, verified by the published checksums.
+    """Fetch the archives of a data set and verify their checksums.
 
     Licence and conditions are printed first, and have to be accepted where they restrict the use. A download that was
     interrupted goes on where it ended. What a site gives out on request only is told in steps; put the files into the

@@ -16,7 +16,7 @@ def init(
     out: Annotated[Path | None, typer.Option("--out", help="File to write (default: NAME.toml).")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
 ) -> None:
-    """Write a commented bench file for your own scenes: a labelled source, and a target that may have no labels.
+    """Write a commented bench file for your own scenes.
 
     $ rs-adapt data init myset
     """

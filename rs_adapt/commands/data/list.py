@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def list_data(data_root: options.DataRoot = None) -> None:
-    """List data sets: images, licence, how each gets here, and whether it is below the data root.
+    """List data sets: images, licence, how to get each, and which are here.
 
     $ rs-adapt data list
 

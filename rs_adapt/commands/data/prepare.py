@@ -43,7 +43,7 @@ def prepare(
         bool, typer.Option("--dry-run", help="Say what is there and what is missing, cut nothing.")
     ] = False,
 ) -> None:
-    """Cut the originals of a data set into the tiles of the published protocol, below DATA_ROOT/NAME.
+    """Cut the originals of a data set into the tiles of its published protocol.
 
     A run that was killed goes on when the same command is given again. A folder that is done is verified, and cut
     again only where it is damaged or was incomplete.

@@ -23,7 +23,7 @@ def show(
     samples: Annotated[int, typer.Option("--samples", help="Tiles of a split that are shown.", min=1)] = 4,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page in the folder.")] = False,
 ) -> None:
-    """Show a data set: classes, tiles with their labels, shares of the classes and colours of each split.
+    """Write a page that shows a data set: tiles with labels, classes and colours of each split.
 
     Writes index.html, one file for any browser that needs no network, and overview.png.
 

@@ -23,7 +23,7 @@ def verify(
     data_root: options.DataRoot = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Look at every tile: numbers, pairs, sizes, label values, shares of the classes, damage, equal images.
+    """Check every tile of a data set: counts, pairs, sizes, label values, damage, duplicates.
 
     Exit code 1 where something is wrong: numbers that are not the published ones, an image without label, a file that
     cannot be read, a wrong size or label value, an image that is in train and in val.

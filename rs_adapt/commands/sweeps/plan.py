@@ -38,7 +38,7 @@ def plan(
     data_root: options.DataRoot = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Measure three iterations of each kind of cell, and state hours, memory and disk of the whole.
+    """Measure how long a sweep or a cell takes on this machine, and its memory and disk.
 
     Nothing is written. Cells whose data or weights are missing are named with the reason.
 

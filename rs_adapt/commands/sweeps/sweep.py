@@ -34,7 +34,7 @@ def sweep(
     data_root: options.DataRoot = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Run the cells of a sweep: what is done is skipped, what was interrupted goes on, what failed is told.
+    """Run the cells of a sweep: skip finished cells, resume interrupted ones, report failures.
 
     The same command again continues after Ctrl-C, a kill or a failure. Exit codes: 0 all cells are done, 1 some are
     not, 2 wrong file or options, 130 stopped.

@@ -2,83 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
-from pathlib import Path
-from typing import Annotated
+from rs_adapt.commands.lazy import Verb, verb_group
 
-import typer
-
-from rs_adapt.commands import options
-from rs_adapt.commands.console import grouped, shown_path
-from rs_adapt.commands.weights.convert import convert_weights
-from rs_adapt.commands.weights.fetch import fetch_weights
-from rs_adapt.commands.weights.import_ import import_weights
-from rs_adapt.commands.weights.list import list_weights
-from rs_adapt.commands.weights.verify import verify_weights
-
-weights_app = typer.Typer(no_args_is_help=True, help="Weights: list, fetch, verify, convert, import, build.")
-weights_app.command("list")(list_weights)
-weights_app.command("fetch")(fetch_weights)
-weights_app.command("verify")(verify_weights)
-weights_app.command("convert")(convert_weights)
-weights_app.command("import")(import_weights)
-
-BUILDS = {"nano": "dinov2_nano"}
-
-
-@weights_app.callback()
-def root() -> None:
-    """Weights: list, fetch, verify, convert, import, build."""
-
-
-@weights_app.command("build")
-def build(
-    name: Annotated[str, typer.Argument(help="What to build: nano.", metavar="NAME")],
-    out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("dinov2_nano.safetensors"),
-    steps: Annotated[int | None, typer.Option("--steps", help="Training steps (default: the recipe's).", min=1)] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of scenes, crops and start.", min=0)] = 0,
-    device: options.Device = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
-) -> None:
-    """Pre-train the nano backbone on synthetic scenes of many styles, as the shipped weights were made.
-
-    The recipe stands in rs_adapt/pretraining/recipe.py and in the header of the file. Train with the file by
-    --weights FILE. Equal seeds give equal weights on one machine and number of threads.
-
-    $ rs-adapt weights build nano --out nano.safetensors
-    """
-    from rs_adapt.commands.console import error_console, preparing
-    from rs_adapt.config import axes
-    from rs_adapt.config.names import normalize, unknown_name_message
-    from rs_adapt.errors import UnknownName
-    from rs_adapt.files import check_output_file
-    from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
-
-    if normalize(name) not in BUILDS:
-        raise UnknownName(unknown_name_message("build of weights", name, tuple(BUILDS)))
-    check_output_file(out, overwrite=overwrite)
-    config = axes.load("backbone", BUILDS[normalize(name)])
-    load_libraries()
-    from mmengine.device import get_device
-
-    from rs_adapt.engine.build import choose_device
-    from rs_adapt.pretraining import NANO, build_nano, write_weights
-
-    recipe = dataclasses.replace(NANO, seed=seed, steps=steps or NANO.steps)
-    with quiet_libraries(), preparing(error_console()) as on_progress:
-        choose_device(device)
-        vit = build_nano(
-            config["backbone"],
-            config["model"]["backbone"],
-            recipe=recipe,
-            device=get_device(),
-            on_progress=on_progress,
-        )
-        write_weights(out, vit, recipe=recipe, overwrite=overwrite)
-        # As `train` will read it: the base's name is taken over the file's tensors.
-        written = MODELS.build(config["model"]["backbone"] | {"weights": str(out)})
-    parameters = sum(parameter.numel() for parameter in written.parameters())
-    print(f"{shown_path(out)}: {grouped(parameters)} parameters, {grouped(out.stat().st_size)} bytes")
-    print(f"base sha256 {written.base_sha256()}")
-    shipped = config["backbone"]["weights"]["base_sha256"]
-    print("the shipped weights" if written.base_sha256() == shipped else f"not the shipped weights ({shipped})")
+VERBS = {
+    "list": Verb(
+        "rs_adapt.commands.weights.list:list_weights",
+        "List files of base weights: size, checksum, licence, and which are here.",
+    ),
+    "fetch": Verb(
+        "rs_adapt.commands.weights.fetch:fetch_weights", "Fetch published base weights into RS_ADAPT_HOME/weights."
+    ),
+    "verify": Verb(
+        "rs_adapt.commands.weights.verify:verify_weights",
+        "Compare files of base weights with the published ones, and describe them.",
+    ),
+    "convert": Verb(
+        "rs_adapt.commands.weights.convert:convert_weights",
+        "Convert base weights of any layout to one safetensors file.",
+    ),
+    "import": Verb(
+        "rs_adapt.commands.weights.import_:import_weights",
+        "Convert a released checkpoint of Earth-Adapter, Rein or Mask2Former to an adapter pack.",
+    ),
+    "build": Verb(
+        "rs_adapt.commands.weights.build:build_weights",
+        "Pre-train the nano backbone on synthetic scenes, as the shipped weights were made.",
+    ),
+}
+weights_app = verb_group(VERBS, help="Base weights: list, fetch, verify, convert, import, build.")

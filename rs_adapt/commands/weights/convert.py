@@ -20,7 +20,7 @@ def convert_weights(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Write base weights as safetensors under the names of transformers' modules.
+    """Convert base weights of any layout to one safetensors file.
 
     A run resizes by itself, so the sizes are for other tools. Without them the values and their SHA-256 are the same,
     and adapter packs fit; with them it is another base.

@@ -17,7 +17,7 @@ def fetch_weights(
         Path | None, typer.Option("--from", help="Copy this file instead of fetching it.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Put published base weights where a run looks for them: RS_ADAPT_HOME/weights.
+    """Fetch published base weights into RS_ADAPT_HOME/weights.
 
     Size and SHA-256 are compared with the published ones. A download that was interrupted goes on where it ended.
 

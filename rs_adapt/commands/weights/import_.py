@@ -42,7 +42,7 @@ def import_weights(
     device: options.Device = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it exists.")] = False,
 ) -> None:
-    """Make an adapter pack of a released checkpoint of Earth-Adapter or Rein, or of a Mask2Former head.
+    """Convert a released checkpoint of Earth-Adapter, Rein or Mask2Former to an adapter pack.
 
     Rank, tokens and sizes of the head are read off the tensors and compared with bench and backbone. The cutoff of
     Earth-Adapter, and its frequency layers where the tensors do not tell, are those tuned for the bench; --set

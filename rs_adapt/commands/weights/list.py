@@ -15,7 +15,7 @@ def list_weights(
         bool, typer.Option("--verify", help="Read the files that are here and compare checksums.")
     ] = False,
 ) -> None:
-    """List files of base weights: size, checksum, licence, where each is looked for, and whether it is there.
+    """List files of base weights: size, checksum, licence, and which are here.
 
     Without --verify, a file that is there is known by its size.
 

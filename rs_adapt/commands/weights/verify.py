@@ -20,7 +20,7 @@ def verify_weights(
         typer.Argument(help="Backbone, or a file (default: all that are here).", metavar="[NAME|FILE]"),
     ] = None,
 ) -> None:
-    """Compare files of base weights with what is published of them, and read what they are.
+    """Compare files of base weights with the published ones, and describe them.
 
     Bytes and SHA-256 of the file, then the layout of its names, width, depth and patch of the ViT, and the SHA-256 over
     its tensors, by which adapter packs know their base. Exit code 1 where something is wrong.
