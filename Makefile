@@ -43,8 +43,9 @@ table-methods: $(STAMP) ## Measure every method on synthetic scenes, adaptation 
 sweep-synthetic: $(STAMP) ## Run the sweep of four methods on synthetic scenes: 24 short cells (work_dirs/synthetic_all)
 	$(BIN)/rs-adapt sweep configs/sweep/synthetic_all.toml
 
-docs: $(STAMP) ## Write docs/guides/methods.md from the code
+docs: $(STAMP) ## Build the documentation into build/site (no network): open build/site/index.html
 	$(BIN)/python benchmarks/methods_page.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 ci: check test ## What continuous integration runs
 

@@ -31,10 +31,24 @@ HOOKS = {
 }
 INTRO = """# Methods
 
-What `--method` takes, as the code has it: this page is written by `make docs` and compared with the code in the tests.
-Parameters are those of the adapter with the settings of its file in `configs/method/`, without the decode head. All
-methods train under one recipe (`configs/method/_recipe.py`); a `+` between names stacks methods
-(`--method lora+earth-adapter`).
+The values of `--method`. This page is written from the code by `make docs`, and a test compares the two.
+
+| kind | names |
+|---|---|
+| bounds | `frozen`, `full` |
+| between the blocks | `earth-adapter`, `rein` |
+| tokens | `vpt`, `dcpl`, `qnet` |
+| bottlenecks | `adapter` (Houlsby), `adaptformer`, `cobot` (on another method) |
+| changes of weights | `lora`, `flora`, `sam-parser`, `hclip`, `bitfit`, `norm` |
+| of [peft](https://github.com/huggingface/peft) (`pip install '.[peft]'`) | `peft:lora`, `peft:dora`, see below |
+| stacks | names joined by `+`, such as `lora+earth-adapter` |
+
+All of them pass one contract: what trains is what is counted, saved, averaged by a teacher and resumed, on any ViT and
+grid. Those that change weights can be folded into a plain backbone (`rs-adapt export --merge`). All train under one
+recipe (`configs/method/_recipe.py`).
+
+In the table below, parameters are those of the adapter for DINOv2 S, B and L with the settings of its file in
+`configs/method/`, without the decode head.
 
 """
 

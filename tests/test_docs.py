@@ -93,20 +93,20 @@ def test_tables_in_the_documents_are_those_of_the_recorded_runs(file: str, table
     facts = json.loads((ROOT / "docs" / "tables" / f"{file}.json").read_text(encoding="utf-8"))
     text = of_methods.table(facts) if file.endswith("_methods") else of_strategies.tables(facts)
     assert (ROOT / "docs" / "tables" / f"{file}.md").read_text(encoding="utf-8") == text
-    document = "README.md" if file.endswith("_methods") else "docs/project/results.md"
+    document = "docs/project/results-methods.md" if file.endswith("_methods") else "docs/project/results.md"
     lines = (ROOT / document).read_text(encoding="utf-8").splitlines()
     absent = [line for line in text.splitlines() if line and line not in lines]
     assert not absent, f"{document} lacks {absent[:2]}"
 
 
 @pytest.mark.parametrize("bench", ["synthetic", "dubai"])
-def test_scores_in_the_readme_are_those_of_the_recorded_runs(bench: str, tables: Any) -> None:
+def test_scores_in_the_summary_are_those_of_the_recorded_runs(bench: str, tables: Any) -> None:
     of_strategies, _ = tables
     facts = json.loads((ROOT / "docs" / "tables" / f"{bench}.json").read_text(encoding="utf-8"))
     told = {row["name"]: f"| {of_strategies.ranged(of_strategies.scores(row))} |" for row in facts["rows"]}
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "docs" / "project" / "results.md").read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if f"--bench {bench}-" in line and line.startswith("|")]
     assert len(rows) >= 5
     for line in rows:
         name = line.split("|")[1].strip()
-        assert told[name] in line, f"README says {line}, the runs say {told[name]}"
+        assert told[name] in line, f"the summary has {line}, the runs have {told[name]}"

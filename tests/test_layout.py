@@ -26,6 +26,7 @@ TOP_LEVEL = {
     "constraints.txt",
     "data",
     "docs",
+    "mkdocs.yml",
     "pyproject.toml",
     "rs_adapt",
     "tests",
