@@ -36,7 +36,7 @@ def compare(
         print(json.dumps(content, indent=2, allow_nan=False))
         return
     from rs_adapt.commands.console import result_console
-    from rs_adapt.report.comparison_tables import count_line, differ_line, difference_table, notes, scored_line
+    from rs_adapt.reports.comparison_tables import count_line, differ_line, difference_table, notes, scored_line
 
     console = result_console()
     console.print(content["sentence"], style="bold", soft_wrap=True, markup=False)

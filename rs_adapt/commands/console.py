@@ -64,7 +64,7 @@ def preparing(console: Console) -> Iterator[OnProgress]:
 
 def print_result(console: Console, result: dict[str, Any], *, title: str, folder: Path) -> None:
     """The per-class table of a result if it was scored, how, and where the files are."""
-    from rs_adapt.report.result_tables import oracle_line, protocol_line, result_table, selection_table
+    from rs_adapt.reports.result_tables import oracle_line, protocol_line, result_table, selection_table
 
     console.print(title, style="bold", soft_wrap=True)
     if result["protocol"]["report_split"] is not None:

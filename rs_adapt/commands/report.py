@@ -38,7 +38,7 @@ def report(
     $ rs-adapt report work_dirs/loveda --out table --against paper --panels 3
     """
     from rs_adapt.commands.console import error_console, preparing, result_console, shown_path
-    from rs_adapt.report.make import check_out, make_report, write_report
+    from rs_adapt.reports.make import check_out, make_report, write_report
 
     folder = out or work_dirs[0] / "report"
     check_out(folder, overwrite=overwrite)
@@ -59,7 +59,7 @@ def report(
 
         print(json.dumps(made.content | {"files": [str(file) for file in files]}, indent=2, allow_nan=False))
         return
-    from rs_adapt.report.screen import lines, matrix_tables
+    from rs_adapt.reports.screen import lines, matrix_tables
 
     console = result_console()
     for table in matrix_tables(made):

@@ -63,7 +63,7 @@ def score(
         print(json.dumps(content, indent=2, allow_nan=False))
         return
     from rs_adapt.commands.console import result_console
-    from rs_adapt.report.comparison_tables import (
+    from rs_adapt.reports.comparison_tables import (
         classes_table,
         count_line,
         groups_table,

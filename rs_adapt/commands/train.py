@@ -133,7 +133,7 @@ def _train_and_report(
     from rs_adapt.engine.state_hook import Interrupted
     from rs_adapt.engine.train import train as run
     from rs_adapt.processes import launched_as_group
-    from rs_adapt.report.run_pictures import write_run_pictures
+    from rs_adapt.reports.run_pictures import write_run_pictures
 
     # Of several processes the first one speaks.
     speaks = os.environ.get("RANK", "0") == "0" or not launched_as_group()

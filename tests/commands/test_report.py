@@ -100,7 +100,7 @@ def test_published_numbers_stand_beside_and_are_in_no_mean(
     row = {"bench": "synthetic", "setting": "dg", "method": "frozen", "miou_pct": 99.0, "selection": "oracle"}
     row |= {"protocol": "paper", "source": "a table", "backbone": "dinov2_l"}
     other = row | {"bench": "loveda_r2u", "source": "another table"}
-    monkeypatch.setattr("rs_adapt.report.make.published_rows", lambda: [row, other])
+    monkeypatch.setattr("rs_adapt.reports.make.published_rows", lambda: [row, other])
     plain = json.loads(run_verb("report", work, "--json")[1])
     content = json.loads(run_verb("report", work, "--against", "paper", "--json")[1])
     assert content["groups"] == plain["groups"]

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from rs_adapt.render.health_plot import draw_health
-from rs_adapt.report.run_pictures import write_run_pictures
+from rs_adapt.reports.run_pictures import write_run_pictures
 
 CLASSES = ["background", "building", "road", "water", "low vegetation", "impervious surface"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.report.make import make_report
+from rs_adapt.reports.make import make_report
 from rs_adapt.runs.collect import collect
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import pytest
 
 from rs_adapt.errors import UnknownName
 from rs_adapt.render.document import Cell, Grid, Part
-from rs_adapt.report.make import make_report
-from rs_adapt.report.score_tables import Labels, classes_part, matrix_part, rank_columns, selections_part
+from rs_adapt.reports.make import make_report
+from rs_adapt.reports.score_tables import Labels, classes_part, matrix_part, rank_columns, selections_part
 from rs_adapt.runs.collect import collect
 from rs_adapt.scores.groups import Group, Scores, score_runs
 from rs_adapt.scores.intervals import paired_difference

@@ -33,7 +33,7 @@ def show(
     """
     from rs_adapt.config import paths
     from rs_adapt.datasets.tile_sets import find_tile_sets
-    from rs_adapt.report.data_page import PAGE_FILE, PICTURE_FILE, write_data_page
+    from rs_adapt.reports.data_page import PAGE_FILE, PICTURE_FILE, write_data_page
 
     found = find_tile_sets(name, paths.data_root(data_root))
     sides = " and ".join(map(str, sorted({one.tile_px for one in found.sets})))

@@ -14,7 +14,7 @@ from PIL import Image
 from rs_adapt.errors import RsAdaptError, ScoresError
 from rs_adapt.progress import OnProgress
 from rs_adapt.render.document import Figure, Part
-from rs_adapt.report.score_tables import Labels, Rankings
+from rs_adapt.reports.score_tables import Labels, Rankings
 from rs_adapt.runs.files import EVAL_DIR, RESULT_FILE
 from rs_adapt.scores.comparison import aligned
 from rs_adapt.scores.groups import Group, RunScore

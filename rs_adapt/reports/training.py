@@ -10,7 +10,7 @@ from typing import Any
 from rs_adapt.render.document import Cell, Figure, Grid, Part, score, text
 from rs_adapt.render.health_plot import alarm_spans
 from rs_adapt.render.svg import Series, line_plot
-from rs_adapt.report.score_tables import Labels
+from rs_adapt.reports.score_tables import Labels
 from rs_adapt.runs.collect import Run
 from rs_adapt.scores.groups import Group, confusion_of
 

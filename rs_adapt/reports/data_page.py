@@ -16,7 +16,7 @@ from rs_adapt.files import make_output_folder, staged_files
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.render.overlays import colour_map
 from rs_adapt.render.pictures_page import Picture, Section, Table, render_page
-from rs_adapt.report.data_plots import draw_overview, histogram_png, share_png
+from rs_adapt.reports.data_plots import draw_overview, histogram_png, share_png
 
 PAGE_FILE = "index.html"
 PICTURE_FILE = "overview.png"

@@ -15,14 +15,14 @@ from PIL import Image
 
 from rs_adapt.render.svg import Series, Spot, line_plot, spot_plot
 from rs_adapt.render.text import escape_latex, escape_markdown, render_latex, render_markdown
-from rs_adapt.report.make import make_report, write_report
-from rs_adapt.report.panels import chosen_tiles, pack_of
+from rs_adapt.reports.make import make_report, write_report
+from rs_adapt.reports.panels import chosen_tiles, pack_of
 from rs_adapt.scores.groups import score_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rs_adapt.report.make import Report
+    from rs_adapt.reports.make import Report
 
     Write = Callable[..., Path]
 

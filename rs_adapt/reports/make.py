@@ -15,13 +15,13 @@ from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.render.document import Part
 from rs_adapt.render.html import GENERATOR, render_html
 from rs_adapt.render.text import render_latex, render_markdown
-from rs_adapt.report.cost import cost_part
-from rs_adapt.report.csv import render_csv, run_rows
-from rs_adapt.report.panels import panels_part
-from rs_adapt.report.published import check_against, published_part, published_rows
-from rs_adapt.report.run_tables import failures_part, runs_part, summary_part
-from rs_adapt.report.score_tables import Labels, Rankings, classes_part, matrix_part, rank_columns, selections_part
-from rs_adapt.report.training import confusion_part, curves_part, health_part
+from rs_adapt.reports.cost import cost_part
+from rs_adapt.reports.csv import render_csv, run_rows
+from rs_adapt.reports.panels import panels_part
+from rs_adapt.reports.published import check_against, published_part, published_rows
+from rs_adapt.reports.run_tables import failures_part, runs_part, summary_part
+from rs_adapt.reports.score_tables import Labels, Rankings, classes_part, matrix_part, rank_columns, selections_part
+from rs_adapt.reports.training import confusion_part, curves_part, health_part
 from rs_adapt.runs.collect import collect
 from rs_adapt.scores.groups import score_runs
 from rs_adapt.scores.rescore import plain

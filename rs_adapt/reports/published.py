@@ -8,7 +8,7 @@ from typing import Any
 from rs_adapt.audit.verify import published
 from rs_adapt.errors import ConfigError
 from rs_adapt.render.document import Cell, Grid, Part, score, spelled, text
-from rs_adapt.report.score_tables import Labels, seeds
+from rs_adapt.reports.score_tables import Labels, seeds
 from rs_adapt.scores.groups import Group
 
 AGAINST = ("paper",)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rs_adapt.render.document import Grid
-from rs_adapt.report.make import Report
+from rs_adapt.reports.make import Report
 
 
 def matrix_tables(report: Report) -> Iterator[Table]:

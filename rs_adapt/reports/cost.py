@@ -10,7 +10,7 @@ from typing import Any
 from rs_adapt.cost.pareto import non_dominated
 from rs_adapt.render.document import Cell, Figure, Grid, Part, listed, score, text
 from rs_adapt.render.svg import Spot, spot_plot
-from rs_adapt.report.score_tables import Labels, Rankings
+from rs_adapt.reports.score_tables import Labels, Rankings
 from rs_adapt.runs.collect import Run
 from rs_adapt.runs.files import TENSORS_FILE
 from rs_adapt.scores.groups import Column, Group

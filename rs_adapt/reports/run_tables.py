@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rs_adapt.render.document import Cell, Grid, Part, spelled, text
-from rs_adapt.report.score_tables import SETTINGS, Labels
+from rs_adapt.reports.score_tables import SETTINGS, Labels
 from rs_adapt.runs.collect import NOT_BEGUN, Collection, Damaged, Run, told_failure
 from rs_adapt.scores.groups import Group, commits
 

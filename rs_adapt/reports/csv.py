@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.report.cost import pack_bytes, trained_in_backbone
-from rs_adapt.report.run_tables import revision, shown
+from rs_adapt.reports.cost import pack_bytes, trained_in_backbone
+from rs_adapt.reports.run_tables import revision, shown
 from rs_adapt.runs.collect import Collection, Run, told_failure
 from rs_adapt.runs.read import AXES
 from rs_adapt.scores.groups import RunScore, Scores
