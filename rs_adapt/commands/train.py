@@ -99,7 +99,7 @@ def _launched(cfg: Any, processes: int, *, dry_run: bool) -> bool:
     Raises:
         ConfigError: The batch cannot be dealt out, or a launcher has started another number of processes.
     """
-    from rs_adapt.commands.launching import launch
+    from rs_adapt.launching import launch
     from rs_adapt.errors import ConfigError
     from rs_adapt.processes import launched_as_group, local_batch_size
 

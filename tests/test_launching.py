@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from rs_adapt.commands import launching
+from rs_adapt import launching
 
 
 def child(code: str) -> subprocess.Popen[bytes]:
