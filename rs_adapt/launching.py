@@ -1,34 +1,79 @@
-"""Several processes of one run on this machine: started, told of signals, and waited for."""
+"""Processes on this machine: started in sessions of their own, signalled, waited for, and ended with their parent."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO
 
 from rs_adapt.signals import handle_signals
+
+# Exit code of the command line for a wrong configuration, wrong data or wrong usage: starting again does not mend it.
+WRONG_INPUT = 2
+# Exit code of a run that was asked to stop and saved its state.
+STOPPED = 130
 
 # Processes that stop for the same reason do so within seconds; one that waits for a dead one may wait for ever.
 _GRACE_S = 20.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_PR_SET_PDEATHSIG = 1
 
 
-def launch(processes: int) -> int:
-    """Start this command line again as several processes that train together, and wait for all of them.
+def start_process(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    output: IO[bytes] | None = None,
+    stdin: int | None = None,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a process that gets no Ctrl-C of the terminal, and SIGTERM when this process dies.
 
-    Not by `torchrun`, which hides exit codes behind a report of its own and also signals the processes that load
-    images. Each child runs in a session of its own, so that Ctrl-C reaches it once: from here.
+    The system takes the thread that starts a process for its parent, so that thread has to outlive it (Linux; other
+    systems do not tell children of their parent's death).
 
     Args:
-        processes: How many.
+        command: Program and arguments.
+        env: Variables that it sees besides this process's.
+        output: Where stdout and stderr go; None for those of this process.
+        stdin: As for `subprocess.Popen`.
+        pass_fds: File descriptors that it inherits.
+
+    Raises:
+        OSError: The program cannot be started.
+    """
+    return subprocess.Popen(
+        command,
+        stdin=stdin,
+        stdout=output,
+        stderr=output,
+        env=os.environ | dict(env),
+        start_new_session=True,
+        pass_fds=tuple(pass_fds),
+        preexec_fn=_end_with_parent(),
+    )
+
+
+def launch_group(arguments: Sequence[str], processes: int) -> int:
+    """Run one command of `rs-adapt` in several processes that train together, and wait for all of them.
+
+    Not by `torchrun`, which answers every failure with exit code 1 and a report of its own, and also signals the
+    processes that load images. Ctrl-C reaches each process once: from here.
+
+    Args:
+        arguments: The command line after `rs-adapt`.
+        processes: Number of processes, at least 1.
 
     Returns:
-        The exit code of the first process, or of another one if that is where it failed.
+        The first exit code, by rank, that is not 0; 128 + N for a process that signal N ended; 0 if all succeeded.
     """
-    shared = {
+    group = {
         "WORLD_SIZE": str(processes),
         "LOCAL_WORLD_SIZE": str(processes),
         "MASTER_ADDR": "127.0.0.1",
@@ -44,18 +89,32 @@ def launch(processes: int) -> int:
     with handle_signals(_SIGNALS, forward):
         try:
             for rank in range(processes):
-                own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-                command = [sys.executable, "-m", "rs_adapt", *sys.argv[1:]]
-                children.append(subprocess.Popen(command, env=os.environ | shared | own, start_new_session=True))
-            return _exit_code(_waited(children))
+                env = group | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+                children.append(start_process([sys.executable, "-m", "rs_adapt", *arguments], env=env))
+            return _group_exit_code(_wait_for_all(children))
         finally:
             for child in children:
                 if child.poll() is None:
                     child.kill()
 
 
-def _waited(children: list[subprocess.Popen[bytes]]) -> list[int]:
-    """Exit codes of all children; those that outlive a failed one for too long are ended."""
+def _end_with_parent() -> Callable[[], None] | None:
+    """Return what a child calls before it starts so that it gets SIGTERM when its parent dies; None where unknown."""
+    if not sys.platform.startswith("linux"):
+        return None
+    library, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
+
+    def prepare() -> None:
+        library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            # The parent died before the call.
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return prepare
+
+
+def _wait_for_all(children: Sequence[subprocess.Popen[bytes]]) -> list[int]:
+    """Return the exit codes of all children; those that outlive a failed one for too long are killed."""
     failed_s: float | None = None
     while None in (codes := [child.poll() for child in children]):
         now_s = time.monotonic()
@@ -68,8 +127,8 @@ def _waited(children: list[subprocess.Popen[bytes]]) -> list[int]:
     return [child.returncode for child in children]
 
 
-def _exit_code(codes: list[int]) -> int:
-    """One code for all: the first that is not 0; what a signal ended counts as in a shell."""
+def _group_exit_code(codes: Sequence[int]) -> int:
+    """Return the first code that is not 0; what a signal ended counts as in a shell."""
     code = next((code for code in codes if code), 0)
     return 128 - code if code < 0 else code
 

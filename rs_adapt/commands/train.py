@@ -99,8 +99,8 @@ def _launched(cfg: Any, processes: int, *, dry_run: bool) -> bool:
     Raises:
         ConfigError: The batch cannot be dealt out, or a launcher has started another number of processes.
     """
-    from rs_adapt.launching import launch
     from rs_adapt.errors import ConfigError
+    from rs_adapt.launching import launch_group
     from rs_adapt.processes import launched_as_group, local_batch_size
 
     local_batch_size(cfg.train_dataloader.batch_size, processes)
@@ -113,7 +113,7 @@ def _launched(cfg: Any, processes: int, *, dry_run: bool) -> bool:
         return False
     if processes == 1 or dry_run:
         return False
-    if code := launch(processes):
+    if code := launch_group(sys.argv[1:], processes):
         raise typer.Exit(code)
     return True
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.sweeps.work import FAILED, STOPPED, Order, Stop, carry_out
+from rs_adapt.launching import STOPPED
+from rs_adapt.sweeps.work import FAILED, Order, Stop, carry_out
 
 
 class InlineJob:

@@ -80,14 +80,11 @@ def states_of(cells: Sequence[SweepCell]) -> dict[str, CellState]:
 
 
 def train_command(spec: LauncherSpec, arguments: Sequence[str]) -> tuple[str, ...]:
-    """Return the command of a cell: this Python, torchrun with it, or what the sweep's file says."""
+    """Return the command of a cell: `rs-adapt train` by this Python, or by the program that the sweep's file names."""
     if spec.command:
         return (*spec.command, "train", *arguments)
-    torchrun: tuple[str, ...] = ()
-    if spec.processes_per_cell > 1:
-        # Standalone: a free port each, so that several cells fit on a machine.
-        torchrun = ("torch.distributed.run", "--standalone", "--nproc_per_node", str(spec.processes_per_cell), "-m")
-    return (sys.executable, "-m", *torchrun, "rs_adapt", "train", *arguments)
+    processes = ("--processes", str(spec.processes_per_cell)) if spec.processes_per_cell > 1 else ()
+    return (sys.executable, "-m", "rs_adapt", "train", *arguments, *processes)
 
 
 def order_of(cell: SweepCell, spec: LauncherSpec, *, retries: int, again: bool) -> Order:

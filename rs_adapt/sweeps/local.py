@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.launching import start_process
 from rs_adapt.runs.files import SWEEP_LOG_FILE
-from rs_adapt.sweeps.work import Order, ends_with_parent, order_text
+from rs_adapt.sweeps.work import Order, order_text
 
 
 class LocalJob:
@@ -72,14 +73,8 @@ class Local:
         folder = Path(order.folder)
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / SWEEP_LOG_FILE).open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "rs_adapt.sweeps.work"],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=ends_with_parent(),
-            )
+            worker = [sys.executable, "-m", "rs_adapt.sweeps.work"]
+            process = start_process(worker, env={}, output=log, stdin=subprocess.PIPE)
         assert process.stdin is not None
         with process.stdin as pipe:
             pipe.write(order_text(replace(order, env={**order.env, **self.environment(slot)})).encode())

@@ -6,7 +6,6 @@ place.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shlex
@@ -22,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt.files import write_json
+from rs_adapt.launching import STOPPED, WRONG_INPUT, start_process
 from rs_adapt.runs.files import RESULT_FILE, SWEEP_CELL_FILE, SWEEP_LOG_FILE
 from rs_adapt.sweeps.folder import can_resume, clear, config_sha256, hold, last_error, state_of
 
-DONE, FAILED, WRONG, BUSY, STOPPED = 0, 1, 2, 75, 130
+DONE, FAILED, BUSY = 0, 1, 75
 _POLL_S = 0.05
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,16 +87,7 @@ def run_process(argv: list[str], env: Mapping[str, str], log: Path, lock: int, s
     It holds the lock as long as it lives, gets SIGTERM when this process dies, and no Ctrl-C of the terminal.
     """
     with log.open("ab") as out:
-        child = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env=os.environ | dict(env),
-            start_new_session=True,
-            pass_fds=(lock,),
-            preexec_fn=ends_with_parent(),
-        )
+        child = start_process(argv, env=env, output=out, stdin=subprocess.DEVNULL, pass_fds=(lock,))
     stop.child = child
     # One that came between start and assignment.
     stop.pass_on()
@@ -105,23 +95,6 @@ def run_process(argv: list[str], env: Mapping[str, str], log: Path, lock: int, s
         time.sleep(_POLL_S)
     stop.child = None
     return child.returncode
-
-
-def ends_with_parent() -> Callable[[], None] | None:
-    """Return what a child calls before it starts so that it gets SIGTERM when its parent dies; None where unknown.
-
-    The system takes the thread that starts the child for its parent, so that thread has to wait for it.
-    """
-    if not sys.platform.startswith("linux"):
-        return None
-    library, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
-
-    def prepare() -> None:
-        library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    return prepare
 
 
 def carry_out(order: Order, *, stop: Stop, execute: Execute = run_process) -> int:
@@ -169,7 +142,7 @@ def _attempts(order: Order, folder: Path, record: dict[str, Any], *, lock: int, 
             code = execute(argv, order.env, log, lock, stop)
             error = "" if code == 0 else last_error(log, start)
         except OSError as failure:
-            code, error = WRONG, f"{argv[0]} cannot be started: {failure.strerror}"
+            code, error = WRONG_INPUT, f"{argv[0]} cannot be started: {failure.strerror}"
         if code == 0 and not (folder / RESULT_FILE).is_file():
             code, error = FAILED, f"the command ended without {RESULT_FILE}"
         record |= {"ended": _now(), "wall_s": round(record["wall_s"] + time.monotonic() - started_s, 1)}
@@ -180,7 +153,7 @@ def _attempts(order: Order, folder: Path, record: dict[str, Any], *, lock: int, 
             return _end(folder, record, "interrupted", STOPPED)
         record |= {"failures": record["failures"] + 1, "error": error or f"exit code {code}", "exit_code": code}
         # Wrong configuration, data or usage does not mend itself; a state that cannot be resumed is another matter.
-        if record["failures"] > order.retries or (code == WRONG and not resume):
+        if record["failures"] > order.retries or (code == WRONG_INPUT and not resume):
             return _end(folder, record, "failed", FAILED)
         may_resume = not resume
         write_json(folder / SWEEP_CELL_FILE, record)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rs_adapt.datasets import prepare as module
+from rs_adapt import files
 from rs_adapt.datasets.prepare import ensure_prepared
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.tiles import read_index
@@ -151,7 +151,7 @@ def test_interrupted_run_leaves_nothing_that_looks_finished(
         ensure_prepared(**IMAGES, data_root=raw, out_dir=out_dir, on_progress=stop)
     assert not out_dir.exists()
     # A run that was killed outright cannot tidy up: its folder is cleared by the next one.
-    monkeypatch.setattr(module.shutil, "rmtree", lambda *args, **kwargs: None)
+    monkeypatch.setattr(files.shutil, "rmtree", lambda *args, **kwargs: None)
     with pytest.raises(KeyboardInterrupt):
         ensure_prepared(**IMAGES, data_root=raw, out_dir=out_dir, on_progress=stop)
     monkeypatch.undo()

@@ -177,7 +177,7 @@ def test_commands_of_a_cell() -> None:
     assert train_command(LauncherSpec(), ["--seed", "1"]) == (*own, "rs_adapt", "train", "--seed", "1")
     assert train_command(LauncherSpec(processes_per_cell=4), ["--seed", "1"]) == (
         *own,
-        *("torch.distributed.run", "--standalone", "--nproc_per_node", "4", "-m", "rs_adapt", "train", "--seed", "1"),
+        *("rs_adapt", "train", "--seed", "1", "--processes", "4"),
     )
     assert train_command(LauncherSpec(command=("nice", "rs-adapt")), ["-x"]) == ("nice", "rs-adapt", "train", "-x")
 

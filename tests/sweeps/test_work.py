@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rs_adapt.launching import STOPPED
 from rs_adapt.sweeps.folder import read_json, state_of
-from rs_adapt.sweeps.launch import order_of
+from rs_adapt.sweeps.launch import order_of, train_command
 from rs_adapt.sweeps.spec import LauncherSpec
-from rs_adapt.sweeps.work import DONE, FAILED, STOPPED, Order, Stop, carry_out
+from rs_adapt.sweeps.work import DONE, FAILED, Order, Stop, carry_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +73,14 @@ def test_what_is_wrong_for_good_is_not_tried_again(fake: Fake, order: Order) -> 
     fake.how(fail={"frozen": 9}, code=2)
     assert carry_out(order, stop=Stop()) == FAILED
     assert len(fake.starts()) == 1
+
+
+def test_a_wrong_configuration_of_several_processes_is_not_tried_again(order: Order) -> None:
+    wrong = train_command(LauncherSpec(processes_per_cell=2), ["--bench", "nowhere-da"])
+    assert carry_out(replace(order, command=wrong), stop=Stop()) == FAILED
+    told = record(order)
+    assert (told["exit_code"], told["attempts"]) == (2, 1)
+    assert "nowhere-da" in told["error"]
 
 
 def test_a_done_cell_is_not_started(order: Order) -> None:
