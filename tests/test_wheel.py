@@ -48,6 +48,9 @@ def test_wheel_holds_configs_and_manifests_and_no_checkout_files(wheel: Path) ->
     shipped |= {f"rs_adapt/_data/{path.relative_to(ROOT / 'data').as_posix()}" for path in ROOT.glob("data/**/*.toml")}
     shipped |= {f"rs_adapt/_data/published/{path.name}" for path in ROOT.glob("data/published/*")}
     shipped |= {path.relative_to(ROOT).as_posix() for path in ROOT.glob("rs_adapt/**/*.py")}
+    templates = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("rs_adapt/render/templates/*")}
+    assert "rs_adapt/render/templates/page.html" in templates
+    shipped |= templates
     assert shipped <= set(names)
     assert "rs_adapt/py.typed" in names
     assert "rs_adapt/backbones/shipped/dinov2_nano.safetensors" in names

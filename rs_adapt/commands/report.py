@@ -59,11 +59,11 @@ def report(
 
         print(json.dumps(made.content | {"files": [str(file) for file in files]}, indent=2, allow_nan=False))
         return
-    from rs_adapt.reports.screen import lines, matrix_tables
+    from rs_adapt.reports.screen import matrix_tables, summary_lines
 
     console = result_console()
     for table in matrix_tables(made):
         console.print(table)
-    for line in lines(made):
+    for line in summary_lines(made):
         console.print(line, soft_wrap=True, markup=False)
     console.print(f"Page: {shown_path(folder / 'index.html')}", soft_wrap=True, markup=False)

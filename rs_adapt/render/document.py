@@ -1,118 +1,189 @@
-"""What a report is made of, before it is HTML, Markdown or LaTeX: parts with text, tables and figures."""
+"""A document before it is HTML, Markdown or LaTeX: sections with text, figures and tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 STAR = "* chosen with target labels, so not a result of adaptation."
 
+# The number of a plot colour (see `render.svg`), or an RGB colour of a map (0 to 255); None for no swatch.
+LegendColour = int | tuple[int, int, int] | None
+
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class TableCell:
     """One cell of a table.
 
     Attributes:
-        text: what is shown.
-        value: what the column is sorted by; None sorts by the text.
-        under: smaller, below or behind the text.
-        bold: the best one of its column.
-        heat: from 0 to 1, for a coloured ground; None without.
+        text: The content.
+        value: The number that the column is sorted by; None sorts by the text.
+        note: Small print below or behind the text.
+        bold: The cell holds the best value of its column.
+        heat: Strength of the coloured background, 0 to 1; None for a plain background.
     """
 
     text: str
     value: float | None = None
-    under: str = ""
+    note: str = ""
     bold: bool = False
     heat: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grid:
+class Table:
     """A table.
 
     Attributes:
-        title: above it.
-        head: names of the columns.
-        rows: as many cells each.
-        names: how many columns at the left are names, not numbers.
-        notes: sentences below it.
-        paper: it goes into the LaTeX file too.
-        sorts: a reader may sort it.
+        title: Heading above the table; "" for none.
+        head: Names of the columns.
+        rows: Rows with one cell for each column.
+        name_columns: Number of leading columns that hold names rather than numbers.
+        notes: Sentences below the table.
+        for_paper: The table is also written to the LaTeX file.
+        sortable: The reader may sort the table by a click on a column.
     """
 
     title: str
     head: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-    names: int = 1
+    rows: Sequence[Sequence[TableCell]]
+    name_columns: int = 1
     notes: Sequence[str] = ()
-    paper: bool = False
-    sorts: bool = True
+    for_paper: bool = False
+    sortable: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegendEntry:
+    """One entry of a legend.
+
+    Attributes:
+        label: Name of the line or class.
+        colour: Colour of the swatch.
+        dashed: The line is dashed.
+        note: Text behind the label.
+    """
+
+    label: str
+    colour: LegendColour = None
+    dashed: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A picture: `svg`, or the bytes of a PNG or JPEG.
+    """A picture: either inline SVG or the bytes of a PNG or JPEG file.
 
-    `keys` are entries of a legend: name, number of the colour (-1: none), dashed. `wide` takes a whole row.
+    Attributes:
+        alt: Description for screen readers.
+        caption: Text below the picture.
+        note: Small print below the caption.
+        svg: The picture as SVG markup, already escaped.
+        image: The picture as the content of a PNG or JPEG file.
+        legend: Entries between picture and caption.
+        wide: The picture takes a whole row.
+        pixelated: Enlarged pixels stay squares.
+        file: Name of the file beside the page that holds the same image; "" for none.
     """
 
     alt: str
     caption: str = ""
+    note: str = ""
     svg: str = ""
-    png: bytes = b""
-    keys: Sequence[tuple[str, int, bool]] = ()
+    image: bytes = b""
+    legend: Sequence[LegendEntry] = ()
     wide: bool = False
+    pixelated: bool = False
+    file: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """A section: heading, then text, tables and figures; then parts within it.
+class Section:
+    """A heading followed by text, figures, a legend, tables and nested sections, in this order.
 
     Attributes:
-        anchor: name of the section in links.
-        title: heading.
-        text: paragraphs.
-        grids: tables.
-        figures: pictures, side by side as far as there is room.
-        parts: sections within it.
-        folded: closed until it is opened.
-        alarm: it tells of something that went wrong.
+        title: The heading.
+        anchor: Name of the section in links; "" derives it from the title.
+        text: Paragraphs.
+        figures: Pictures, side by side as far as there is room.
+        figure_width: Width that a picture gets where there is room for several.
+        legend: Legend that all figures share.
+        tables: Tables.
+        sections: Nested sections.
+        folded: The section is closed until the reader opens it.
+        alarm: The section reports something that went wrong.
     """
 
-    anchor: str
     title: str
+    anchor: str = ""
     text: Sequence[str] = ()
-    grids: Sequence[Grid] = ()
     figures: Sequence[Figure] = ()
-    parts: Sequence[Part] = ()
+    figure_width: Literal["small", "medium", "large"] = "large"
+    legend: Sequence[LegendEntry] = ()
+    tables: Sequence[Table] = ()
+    sections: Sequence[Section] = ()
     folded: bool = False
     alarm: bool = False
 
+    @property
+    def link(self) -> str:
+        """The anchor, or one derived from the title: lower-case letters, digits and hyphens."""
+        return self.anchor or re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
 
-def text(words: object) -> Cell:
-    """A cell of words; a dash where there are none."""
-    shown = "" if words is None else str(words)
-    return Cell(text=shown or "-")
+
+def iter_figures(sections: Sequence[Section]) -> Iterator[Figure]:
+    """Yield the figures of all sections, nested ones included, in the order of the page."""
+    for section in sections:
+        yield from section.figures
+        yield from iter_figures(section.sections)
 
 
-def score(value: float | None, *, under: str = "", bold: bool = False, digits: int = 1, sign: str = "") -> Cell:
-    """A cell with a number of `digits` decimals; a dash where there is none."""
+def text_table(title: str, rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table of plain texts, not sortable; the first row is the head. Texts that are numbers get a value."""
+    head, *body = rows
+    cells = [[TableCell(text=text, value=_parse_number(text)) for text in row] for row in body]
+    return Table(title=title, head=head, rows=cells, sortable=False)
+
+
+def text_cell(content: object) -> TableCell:
+    """Return a cell with the content as text; a dash for None and for an empty text."""
+    text = "" if content is None else str(content)
+    return TableCell(text=text or "-")
+
+
+def score_cell(
+    value: float | None, *, note: str = "", bold: bool = False, digits: int = 1, sign: str = ""
+) -> TableCell:
+    """Return a cell with a number of `digits` decimals; a dash for None. `sign="+"` also shows the plus sign."""
     if value is None:
-        return Cell(text=number(None), under=under)
-    return Cell(text=f"{value:{sign}.{digits}f}", value=value, under=under, bold=bold)
+        return TableCell(text=format_score(None), note=note)
+    return TableCell(text=f"{value:{sign}.{digits}f}", value=value, note=note, bold=bold)
 
 
-def spelled(name: str) -> str:
-    """A name as people type it, with `-`."""
+def hyphenate(name: str) -> str:
+    """Return a name as users type it, with `-` in place of `_`."""
     return name.replace("_", "-")
 
 
-def listed(words: Sequence[str]) -> str:
-    """Words with commas, and an `and` before the last."""
+def join_words(words: Sequence[str]) -> str:
+    """Return the words separated by commas, with "and" before the last."""
     return " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else "".join(words)
 
 
-def number(value: float | None) -> str:
-    """Two decimals, or a dash where there is no value."""
+def format_score(value: float | None) -> str:
+    """Return the value with two decimals; a dash for None."""
     return "-" if value is None else f"{value:.2f}"
+
+
+def format_count(count: float) -> str:
+    """Return a whole number with a blank between groups of three digits."""
+    return f"{count:,.0f}".replace(",", " ")
+
+
+def _parse_number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -10,7 +10,7 @@ from html import escape
 WIDTH, HEIGHT = 420, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 10, 42
 # As many colours as the page's style has (`.s0` to `.s7`).
-COLOURS = 8
+NUM_COLOURS = 8
 _CHAR_PX = 6.6
 
 Point = tuple[float, float]
@@ -75,7 +75,7 @@ def line_plot(
     parts += _axes([(place_x(x), _number(x)) for x in _ticks(0.0, right)], [(place_y(bend(y)), y) for y in ticks])
     for one in series:
         found = [f"{place_x(x):.1f},{place_y(bend(min(max(y, low), high))):.1f}" for x, y in one.points]
-        kind = f"s{one.colour % COLOURS}"
+        kind = f"s{one.colour % NUM_COLOURS}"
         dash = ' stroke-dasharray="5 4"' if one.dashed else ""
         parts.append(f'<polyline class="line {kind}"{dash} points="{" ".join(found)}"/>')
         # Few points are places where something was measured; two that are dashed are the ends of a level.

@@ -7,7 +7,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from rs_adapt.render.document import number
+from rs_adapt.render.document import format_score
 from rs_adapt.scores.units import PLURAL
 
 
@@ -16,11 +16,11 @@ def classes_table(content: dict[str, Any]) -> Table:
     table = _table("class", "IoU %", _level(content))
     for name, facts in content["classes"].items():
         table.add_row(
-            name if facts["in_mean"] else f"{name} (not in the mean)", number(facts["iou_pct"]), _range(facts)
+            name if facts["in_mean"] else f"{name} (not in the mean)", format_score(facts["iou_pct"]), _range(facts)
         )
     table.add_section()
-    table.add_row("mIoU", number(content["miou_pct"]), _range(content["interval"]), style="bold")
-    table.add_row("aAcc (all counted pixels)", number(content["aacc_pct"]), "")
+    table.add_row("mIoU", format_score(content["miou_pct"]), _range(content["interval"]), style="bold")
+    table.add_row("aAcc (all counted pixels)", format_score(content["aacc_pct"]), "")
     return table
 
 
@@ -28,7 +28,9 @@ def groups_table(content: dict[str, Any]) -> Table:
     """MIoU, images and share of the labelled pixels of each group."""
     table = _table(content["group_by"], "mIoU %", "images", "% of labelled pixels")
     for group in content["groups"]:
-        table.add_row(group["name"], number(group["miou_pct"]), str(group["images"]), number(group["share_pct"]))
+        table.add_row(
+            group["name"], format_score(group["miou_pct"]), str(group["images"]), format_score(group["share_pct"])
+        )
     return table
 
 
@@ -37,7 +39,7 @@ def worst_table(content: dict[str, Any]) -> Table:
     table = _table("worst images", "mIoU %", "most frequent error", "% of its pixels")
     for image in content["worst"]:
         error = f"{image['truth']} taken for {image['taken_for']}" if image["truth"] else "none"
-        table.add_row(image["tile"], number(image["miou_pct"]), error, number(image["share_pct"]))
+        table.add_row(image["tile"], format_score(image["miou_pct"]), error, format_score(image["share_pct"]))
     return table
 
 
@@ -46,9 +48,9 @@ def difference_table(content: dict[str, Any]) -> Table:
     table = _table("class", "A: IoU %", "B: IoU %", "B - A", _level(content), "resamples above 0, %")
     for name, facts in content["classes"].items():
         shown = name if facts["in_mean"] else f"{name} (not in the mean)"
-        table.add_row(shown, number(facts["a_pct"]), number(facts["b_pct"]), *_difference(facts))
+        table.add_row(shown, format_score(facts["a_pct"]), format_score(facts["b_pct"]), *_difference(facts))
     table.add_section()
-    means = (number(content[side]["miou_pct"]) for side in "ab")
+    means = (format_score(content[side]["miou_pct"]) for side in "ab")
     table.add_row("mIoU", *means, *_difference(content["miou"]), style="bold")
     return table
 

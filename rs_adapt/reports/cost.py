@@ -1,4 +1,4 @@
-"""The report's part about cost: parameters, pack, time and memory of each group, and score against parameters."""
+"""The report's section about cost: parameters, pack, time and memory of each group, and score against parameters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from rs_adapt.cost.pareto import non_dominated
-from rs_adapt.render.document import Cell, Figure, Grid, Part, listed, score, text
+from rs_adapt.render.document import Figure, Section, Table, TableCell, join_words, score_cell, text_cell
 from rs_adapt.render.svg import Spot, spot_plot
 from rs_adapt.reports.score_tables import Labels, Rankings
 from rs_adapt.runs.collect import Run
@@ -16,7 +16,7 @@ from rs_adapt.runs.files import TENSORS_FILE
 from rs_adapt.scores.groups import Column, Group
 
 
-def cost_part(rankings: Rankings, labels: Labels) -> Part:
+def cost_section(rankings: Rankings, labels: Labels) -> Section:
     """Parameters, pack, time and memory of each group, and score against parameters."""
     rows, figures = [], []
     for column, (groups, _) in rankings.items():
@@ -28,20 +28,20 @@ def cost_part(rankings: Rankings, labels: Labels) -> Part:
                 spots.append((labels.of(group.row), facts["adapted"], group.mean))
         if len(spots) > 1:
             figures.append(_pareto(column, labels.place(column), spots))
-    grid = Grid(
+    table = Table(
         title="Medians over seeds",
         head=["bench", "method", "adapter parameters", "trained in all", "pack MB", "minutes", "s / iter", "peak MiB"],
         rows=rows,
-        names=2,
+        name_columns=2,
         notes=[
             "Adapter parameters: what trains in the backbone; trained in all: with the head. Pack: the adapter pack on "
             "disk, 10^6 bytes. Minutes: training with evaluations. Peak: GPU memory. A dash: not known (runs that were "
-            f"interrupted, runs on a CPU). Machines: {listed(_devices(rankings)) or 'not stated'}; what else ran there "
-            "is not known. rs-adapt cost compares methods on equal work."
+            f"interrupted, runs on a CPU). Machines: {join_words(_devices(rankings)) or 'not stated'}; what else ran "
+            "there is not known. rs-adapt cost compares methods on equal work."
         ],
-        paper=True,
+        for_paper=True,
     )
-    return Part(anchor="cost", title="Cost", grids=[grid] if rows else [], figures=figures)
+    return Section(anchor="cost", title="Cost", tables=[table] if rows else [], figures=figures)
 
 
 def group_cost(group: Group) -> dict[str, float | None]:
@@ -70,17 +70,20 @@ def pack_bytes(run: Run) -> int | None:
     return file.stat().st_size if file.is_file() else None
 
 
-def _cost_row(group: Group, facts: Mapping[str, float | None], labels: Labels) -> list[Cell]:
+def _cost_row(group: Group, facts: Mapping[str, float | None], labels: Labels) -> list[TableCell]:
     pack, train_s = facts["pack_bytes"], facts["train_s"]
     counts = (facts["adapted"], facts["trainable"])
     return [
-        text(labels.place(group.column)),
-        text(labels.of(group.row)),
-        *(text("") if one is None else Cell(text=f"{one:,.0f}".replace(",", " "), value=one) for one in counts),
-        score(pack and pack / 1e6, digits=2),
-        score(train_s and train_s / 60),
-        score(facts["iter_s"], digits=3),
-        score(facts["memory_mib"], digits=0),
+        text_cell(labels.place(group.column)),
+        text_cell(labels.of(group.row)),
+        *(
+            text_cell("") if one is None else TableCell(text=f"{one:,.0f}".replace(",", " "), value=one)
+            for one in counts
+        ),
+        score_cell(pack and pack / 1e6, digits=2),
+        score_cell(train_s and train_s / 60),
+        score_cell(facts["iter_s"], digits=3),
+        score_cell(facts["memory_mib"], digits=0),
     ]
 
 

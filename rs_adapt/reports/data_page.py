@@ -14,8 +14,9 @@ from rs_adapt.datasets.tile_statistics import Array, SetStatistics, read_tile, s
 from rs_adapt.errors import DataNotFound, OutputExists
 from rs_adapt.files import make_output_folder, staged_files
 from rs_adapt.progress import OnProgress, no_progress
+from rs_adapt.render.document import Figure, LegendEntry, Section, text_table
+from rs_adapt.render.html import render_html
 from rs_adapt.render.overlays import colour_map
-from rs_adapt.render.pictures_page import Picture, Section, Table, render_page
 from rs_adapt.reports.data_plots import draw_overview, histogram_png, share_png
 
 PAGE_FILE = "index.html"
@@ -66,7 +67,8 @@ def write_data_page(
     statistics = [found for _, found in looked]
     # The page last: it shows the picture.
     with staged_files(folder, (PICTURE_FILE, PAGE_FILE)) as staging:
-        page = render_page(tiles.title, facts, [*_sections(tiles, statistics, pictures)])
+        sections = [*_sections(tiles, statistics, pictures)]
+        page = render_html(tiles.title, facts, sections, generator="rs-adapt data show")
         (staging / PAGE_FILE).write_text(page, encoding="utf-8")
         draw_overview(
             staging / PICTURE_FILE,
@@ -103,54 +105,64 @@ def _sections(
     titles = [one.title for one in statistics]
     yield Section(
         title="Classes",
-        text=["Label value, name and colour. What is not scored is grey in the pictures."],
-        legend=[(name, tiles.colours[value], f"({value})") for value, name in tiles.class_names.items()],
+        text=["Label value, name and colour. Pixels that are not scored are grey in the pictures."],
+        legend=[
+            LegendEntry(label=name, colour=tiles.colours[value], note=f"({value})")
+            for value, name in tiles.class_names.items()
+        ],
     )
     yield Section(
-        title="Share of the classes",
-        text=["% of the labelled pixels of the tiles that were read."],
-        pictures=[Picture(file="", png=share_png(statistics, _colours(tiles)), title="share of the labelled pixels")],
-        large=True,
-        squares=False,
-        table=Table(
-            head=["class", *titles],
-            rows=[
-                *([name, *(f"{one.class_pct[name]:.2f}" for one in statistics)] for name in tiles.class_names.values()),
-                ["not scored, % of all", *(f"{one.ignored_pct:.2f}" for one in statistics)],
-            ],
-        ),
+        title="Class shares",
+        text=["Percent of the labelled pixels of the tiles that were read."],
+        figures=[Figure(alt="share of the labelled pixels", image=share_png(statistics, _colours(tiles)))],
+        figure_width="medium",
+        tables=[
+            text_table(
+                "",
+                [
+                    ["class", *titles],
+                    *(
+                        [name, *(f"{one.class_pct[name]:.2f}" for one in statistics)]
+                        for name in tiles.class_names.values()
+                    ),
+                    ["not scored, % of all", *(f"{one.ignored_pct:.2f}" for one in statistics)],
+                ],
+            )
+        ],
     )
     yield Section(
         title="Colours",
-        text=["Mean and standard deviation of the first three bands, 0 to 255, and how bright their pixels are."],
-        pictures=[Picture(file="", png=histogram_png(statistics), title="brightness of the first three bands")],
-        large=True,
-        squares=False,
-        table=Table(
-            head=["", *titles],
-            rows=[
-                ["tiles read", *(f"{one.num_read} of {one.num_tiles}" for one in statistics)],
-                ["mean", *(_triple(one.mean) for one in statistics)],
-                ["standard deviation", *(_triple(one.std) for one in statistics)],
-                *(
-                    [f"mean of {name}", *(_triple(one.class_colour.get(name, ())) for one in statistics)]
-                    for name in tiles.class_names.values()
-                ),
-            ],
-        ),
+        text=["Mean and standard deviation of the first three bands, 0 to 255, and the brightness of their pixels."],
+        figures=[Figure(alt="brightness of the first three bands", image=histogram_png(statistics))],
+        figure_width="medium",
+        tables=[
+            text_table(
+                "",
+                [
+                    ["", *titles],
+                    ["tiles read", *(f"{one.num_read} of {one.num_tiles}" for one in statistics)],
+                    ["mean", *(_triple(one.mean) for one in statistics)],
+                    ["standard deviation", *(_triple(one.std) for one in statistics)],
+                    *(
+                        [f"mean of {name}", *(_triple(one.class_colour.get(name, ())) for one in statistics)]
+                        for name in tiles.class_names.values()
+                    ),
+                ],
+            )
+        ],
     )
     for title, samples in pictures.items():
         yield Section(
             title=f"Tiles of {title}",
             text=[
-                "Left the image, right the same under its label. Chosen among the tiles that were read, so that they "
-                "show as much of every class as they can."
+                "Each pair shows the image on the left and the same image under its label on the right. Among the "
+                "tiles that were read, these show as much of every class as possible."
             ],
-            pictures=[
-                Picture(file="", png=_png(_side_by_side(image, shown)), title=name) for name, image, shown in samples
+            figures=[
+                Figure(alt=f"{name}: image and label", caption=name, image=_png(_side_by_side(image, labelled)))
+                for name, image, labelled in samples
             ],
-            large=True,
-            squares=False,
+            figure_width="medium",
         )
 
 

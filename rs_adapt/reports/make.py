@@ -12,22 +12,30 @@ from rs_adapt import __version__
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, OutputExists, UnknownName
 from rs_adapt.progress import OnProgress, no_progress
-from rs_adapt.render.document import Part
-from rs_adapt.render.html import GENERATOR, render_html
+from rs_adapt.render.document import Section
+from rs_adapt.render.html import render_html
 from rs_adapt.render.text import render_latex, render_markdown
-from rs_adapt.reports.cost import cost_part
+from rs_adapt.reports.cost import cost_section
 from rs_adapt.reports.csv import render_csv, run_rows
-from rs_adapt.reports.panels import panels_part
-from rs_adapt.reports.published import check_against, published_part, published_rows
-from rs_adapt.reports.run_tables import failures_part, runs_part, summary_part
-from rs_adapt.reports.score_tables import Labels, Rankings, classes_part, matrix_part, rank_columns, selections_part
-from rs_adapt.reports.training import confusion_part, curves_part, health_part
+from rs_adapt.reports.panels import panels_section
+from rs_adapt.reports.published import check_against, published_rows, published_section
+from rs_adapt.reports.run_tables import failures_section, runs_section, summary_section
+from rs_adapt.reports.score_tables import (
+    Labels,
+    Rankings,
+    classes_section,
+    matrix_section,
+    rank_columns,
+    selections_section,
+)
+from rs_adapt.reports.training import confusion_section, curves_section, health_section
 from rs_adapt.runs.collect import collect
 from rs_adapt.scores.groups import score_runs
 from rs_adapt.scores.rescore import plain
 from rs_adapt.scores.stored import SELECTIONS
 
 FILES = ("index.html", "report.md", "report.tex", "results.csv")
+_GENERATOR = "rs-adapt report"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +45,14 @@ class Report:
     Attributes:
         title: of the page.
         lead: lines below it.
-        parts: its sections.
+        sections: its sections.
         rows: one for each run, all numbers.
         content: groups and counts as JSON.
     """
 
     title: str
     lead: Sequence[str]
-    parts: Sequence[Part]
+    sections: Sequence[Section]
     rows: Sequence[dict[str, Any]]
     content: dict[str, Any]
 
@@ -85,29 +93,29 @@ def make_report(
     rankings = rank_columns(scores.groups)
     base = places[0]
     remarks = [*collection.remarks, *scores.remarks]
-    parts = [
-        failures_part(collection, [*collection.damaged, *scores.damaged], base),
-        summary_part(collection, scores.groups, labels, remarks),
+    sections = [
+        failures_section(collection, [*collection.damaged, *scores.damaged], base),
+        summary_section(collection, scores.groups, labels, remarks),
     ]
     if scores.groups:
-        parts += [
-            matrix_part(rankings, labels),
-            selections_part(scores.groups, labels),
-            classes_part(rankings, labels),
-            published_part(scores.groups, labels, published) if published is not None else None,
-            cost_part(rankings, labels),
-            curves_part(scores.groups, labels),
-            health_part(scores.groups, labels),
-            confusion_part(scores.groups, labels),
-            panels_part(rankings, labels, count=panels, device=device, on_progress=on_progress),
+        sections += [
+            matrix_section(rankings, labels),
+            selections_section(scores.groups, labels),
+            classes_section(rankings, labels),
+            published_section(scores.groups, labels, published) if published is not None else None,
+            cost_section(rankings, labels),
+            curves_section(scores.groups, labels),
+            health_section(scores.groups, labels),
+            confusion_section(scores.groups, labels),
+            panels_section(rankings, labels, count=panels, device=device, on_progress=on_progress),
         ]
-    parts.append(runs_part(collection, base))
+    sections.append(runs_section(collection, base))
     rows = run_rows(collection, scores, base)
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return Report(
         title=title or f"Results in {', '.join(place.resolve().name for place in places)}",
         lead=[f"Made {made} by rs-adapt {__version__} from {', '.join(map(str, places))}."],
-        parts=[part for part in parts if part is not None],
+        sections=[section for section in sections if section is not None],
         rows=rows,
         content={
             "places": [str(place) for place in places],
@@ -152,9 +160,9 @@ def write_report(report: Report, out: Path, *, overwrite: bool = False) -> list[
 
     def fill(folder: Path) -> None:
         texts = {
-            "index.html": render_html(report.title, report.lead, report.parts),
-            "report.md": render_markdown(report.title, report.lead, report.parts),
-            "report.tex": render_latex(report.title, report.parts),
+            "index.html": render_html(report.title, report.lead, report.sections, generator=_GENERATOR),
+            "report.md": render_markdown(report.title, report.lead, report.sections, page="index.html"),
+            "report.tex": render_latex(report.title, report.sections),
             "results.csv": render_csv(report.rows),
         }
         for name in FILES:
@@ -167,7 +175,7 @@ def _is_report(folder: Path) -> bool:
     if {path.name for path in folder.iterdir()} - set(FILES):
         return False
     try:
-        return GENERATOR in (folder / "index.html").read_text(encoding="utf-8")[:2000]
+        return _GENERATOR in (folder / "index.html").read_text(encoding="utf-8")[:2000]
     except (OSError, ValueError):
         return False
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from rs_adapt.errors import RsAdaptError, ScoresError
 from rs_adapt.progress import OnProgress
-from rs_adapt.render.document import Figure, Part
+from rs_adapt.render.document import Figure, Section
 from rs_adapt.reports.score_tables import Labels, Rankings
 from rs_adapt.runs.files import EVAL_DIR, RESULT_FILE
 from rs_adapt.scores.comparison import aligned
@@ -26,7 +26,7 @@ _MOST_STORED = 6
 _WIDEST_PX = 1600
 
 
-def panels_part(rankings: Rankings, labels: Labels, *, count: int, device: str, on_progress: OnProgress) -> Part:
+def panels_section(rankings: Rankings, labels: Labels, *, count: int, device: str, on_progress: OnProgress) -> Section:
     """Pictures for each group, drawn anew or as `eval --overlays` left them.
 
     Args:
@@ -36,7 +36,7 @@ def panels_part(rankings: Rankings, labels: Labels, *, count: int, device: str, 
         device: Where the models run.
         on_progress: Called with the stage, the steps done and the steps in all.
     """
-    parts: list[Part] = []
+    sections: list[Section] = []
     failed: list[str] = []
     total = sum(len(groups) for groups, _ in rankings.values())
     for groups, _ in rankings.values():
@@ -48,27 +48,32 @@ def panels_part(rankings: Rankings, labels: Labels, *, count: int, device: str, 
                 figures = []
                 failed.append(f"{labels.name(group)}: {error}")
             if tiles:
-                on_progress("drawing panels", len(parts) + 1, total)
+                on_progress("drawing panels", len(sections) + 1, total)
             if figures:
-                parts.append(
-                    Part(anchor=f"panels-{len(parts)}", title=labels.name(group), figures=figures, folded=bool(parts))
+                sections.append(
+                    Section(
+                        anchor=f"panels-{len(sections)}",
+                        title=labels.name(group),
+                        figures=figures,
+                        folded=bool(sections),
+                    )
                 )
     text = ["Tiles by their mIoU in the stored matrices, worst first. Red in the last panel: wrong pixels."]
     if count:
         text.append("The same tiles for all methods of a bench, ordered by their mean over the methods; first seeds.")
-    if not parts:
+    if not sections:
         text = [
             "There are none. --panels 3 draws the worst, the middle and the best tile of each bench with the stored "
             "packs; or rs-adapt eval --checkpoint RUN --overlays 8 leaves pictures in a run folder, which the next "
             "report shows."
         ]
-    return Part(anchor="panels", title="Tiles", text=[*text, *failed], parts=parts)
+    return Section(anchor="panels", title="Tiles", text=[*text, *failed], sections=sections)
 
 
 def chosen_tiles(groups: Sequence[Group], count: int) -> list[tuple[str, float]]:
     """Names and mIoU of `count` tiles from the worst to the best, by the mean over first seeds.
 
-    Groups of other tiles than the first one take no part; with one tile it is the middle one.
+    Groups of other tiles than the first one are left out; with one tile it is the middle one.
     """
     base = next((group.scores[0] for group in groups if group.scores[0].per_image is not None), None)
     if base is None or base.per_image is None or base.chosen is None:
@@ -98,7 +103,7 @@ def _drawn(score: RunScore, tiles: Sequence[tuple[str, float]], device: str) -> 
         Figure(
             alt=f"{name}: image, truth, prediction, errors",
             caption=f"{name}: mIoU {own[name]:.1f} (all methods {mean:.1f})",
-            png=pictures[name],
+            image=pictures[name],
             wide=True,
         )
         for name, mean in tiles
@@ -187,7 +192,7 @@ def _figure(file: Path, by_stem: Mapping[str, float]) -> Figure:
             f"{file} is no picture any more: {error}. rs-adapt eval --overlays writes it anew."
         ) from error
     return Figure(
-        alt=f"{file.stem}: image, truth, prediction", caption=f"{file.stem}{value}", png=file.read_bytes(), wide=True
+        alt=f"{file.stem}: image, truth, prediction", caption=f"{file.stem}{value}", image=file.read_bytes(), wide=True
     )
 
 

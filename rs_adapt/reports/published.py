@@ -7,7 +7,7 @@ from typing import Any
 
 from rs_adapt.audit.verify import published
 from rs_adapt.errors import ConfigError
-from rs_adapt.render.document import Cell, Grid, Part, score, spelled, text
+from rs_adapt.render.document import Section, Table, TableCell, hyphenate, score_cell, text_cell
 from rs_adapt.reports.score_tables import Labels, seeds
 from rs_adapt.scores.groups import Group
 
@@ -28,7 +28,7 @@ def published_rows() -> list[dict[str, Any]]:
     ]
 
 
-def published_part(groups: Sequence[Group], labels: Labels, rows: Sequence[Mapping[str, Any]]) -> Part:
+def published_section(groups: Sequence[Group], labels: Labels, rows: Sequence[Mapping[str, Any]]) -> Section:
     """Our means and what is published for the same benches and settings.
 
     Args:
@@ -37,67 +37,67 @@ def published_part(groups: Sequence[Group], labels: Labels, rows: Sequence[Mappi
         rows: Of `published_rows`.
     """
     places = {(group.column.bench, group.column.setting) for group in groups if group.values}
-    table: list[list[Cell]] = []
+    rows_shown: list[list[TableCell]] = []
     for bench, setting in sorted(places):
         ours = [group for group in groups if (group.column.bench, group.column.setting) == (bench, setting)]
         theirs = [row for row in rows if (row["bench"], row["setting"]) == (bench, setting)]
         if not theirs:
             continue
-        table += [_our_row(group, labels) for group in ours if group.values]
-        table += [_their_row(row) for row in theirs]
-    if not table:
-        none = ", ".join(f"{spelled(bench)}-{setting}" for bench, setting in sorted(places)) or "these runs"
-        return Part(anchor="published", title="Published numbers", text=[f"Nothing is published for {none}."])
-    grid = Grid(
+        rows_shown += [_our_row(group, labels) for group in ours if group.values]
+        rows_shown += [_their_row(row) for row in theirs]
+    if not rows_shown:
+        none = ", ".join(f"{hyphenate(bench)}-{setting}" for bench, setting in sorted(places)) or "these runs"
+        return Section(anchor="published", title="Published numbers", text=[f"Nothing is published for {none}."])
+    table = Table(
         title="",
         head=["bench", "method", "whose", "mIoU %", "checkpoint", "protocol", "source"],
-        rows=table,
-        names=3,
+        rows=rows_shown,
+        name_columns=3,
         notes=[
             "oracle*: the checkpoint was chosen by its score on the target's labels that are reported. Such a number "
             "is compared with our column oracle* at most, under the same protocol. Nothing published is in our means."
         ],
-        paper=True,
+        for_paper=True,
     )
-    return Part(
+    return Section(
         anchor="published",
         title="Published numbers",
         text=["As printed, beside ours. Other protocols, backbones and selections: read the columns before comparing."],
-        grids=[grid],
+        tables=[table],
     )
 
 
-def _our_row(group: Group, labels: Labels) -> list[Cell]:
+def _our_row(group: Group, labels: Labels) -> list[TableCell]:
     return [
-        text(f"{spelled(group.column.bench)}-{group.column.setting}"),
-        text(labels.of(group.row)),
-        text("this report"),
-        score(group.mean, under=seeds(group, ranged=True)),
-        text(_checkpoint(group.scores[0].selection)),
-        text(f"{group.column.facts[0].removeprefix('protocol ')}; {group.column.split}; {group.column.facts[-1]}"),
-        text("-"),
+        text_cell(f"{hyphenate(group.column.bench)}-{group.column.setting}"),
+        text_cell(labels.of(group.row)),
+        text_cell("this report"),
+        score_cell(group.mean, note=seeds(group, ranged=True)),
+        text_cell(_checkpoint(group.scores[0].selection)),
+        text_cell(f"{group.column.facts[0].removeprefix('protocol ')}; {group.column.split}; {group.column.facts[-1]}"),
+        text_cell("-"),
     ]
 
 
-def _their_row(row: Mapping[str, Any]) -> list[Cell]:
+def _their_row(row: Mapping[str, Any]) -> list[TableCell]:
     variant = f" ({row['variant']})" if row.get("variant") else ""
-    backbone = f", {spelled(str(row['backbone']))}" if row.get("backbone") else ""
+    backbone = f", {hyphenate(str(row['backbone']))}" if row.get("backbone") else ""
     number = row.get("num_seeds")
     told = "" if not number else "1 seed" if number == 1 else f"{number} seeds"
     remarks = " ".join(str(row[key]) for key in ("issue", "note") if row.get(key))
     return [
-        text(f"{spelled(str(row['bench']))}-{row['setting']}"),
-        text(f"{spelled(str(row['method']))}{variant}{backbone}"),
-        text("published"),
-        score(float(row["miou_pct"]), under=told),
-        text(_checkpoint(str(row["selection"]))),
-        text(row["protocol"]),
-        Cell(text=str(row["source"]), under=remarks),
+        text_cell(f"{hyphenate(str(row['bench']))}-{row['setting']}"),
+        text_cell(f"{hyphenate(str(row['method']))}{variant}{backbone}"),
+        text_cell("published"),
+        score_cell(float(row["miou_pct"]), note=told),
+        text_cell(_checkpoint(str(row["selection"]))),
+        text_cell(row["protocol"]),
+        TableCell(text=str(row["source"]), note=remarks),
     ]
 
 
 def _checkpoint(selection: str) -> str:
-    return spelled(selection) + ("*" if selection == "oracle" else "")
+    return hyphenate(selection) + ("*" if selection == "oracle" else "")
 
 
 def check_against(against: str | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from rs_adapt.render.document import number
+from rs_adapt.render.document import format_score
 
 
 def result_table(result: dict[str, Any]) -> Table:
@@ -21,10 +21,10 @@ def result_table(result: dict[str, Any]) -> Table:
     table.add_column("IoU %", justify="right")
     table.add_column("Acc %", justify="right")
     for name, iou in result["iou_pct"].items():
-        table.add_row(name, number(iou), number(result["acc_pct"][name]))
+        table.add_row(name, format_score(iou), format_score(result["acc_pct"][name]))
     table.add_section()
-    table.add_row("mIoU / mAcc", number(result["miou_pct"]), number(result["macc_pct"]), style="bold")
-    table.add_row("aAcc (all pixels)", "", number(result["aacc_pct"]))
+    table.add_row("mIoU / mAcc", format_score(result["miou_pct"]), format_score(result["macc_pct"]), style="bold")
+    table.add_row("aAcc (all pixels)", "", format_score(result["aacc_pct"]))
     return table
 
 
@@ -46,7 +46,8 @@ def protocol_line(result: dict[str, Any]) -> str:
     if interval := result.get("interval"):
         rough = ", rough" if interval["rough"] else ""
         line += (
-            f" mIoU {number(result['miou_pct'])} [{number(interval['low'])}, {number(interval['high'])}], "
+            f" mIoU {format_score(result['miou_pct'])} [{format_score(interval['low'])}, "
+            f"{format_score(interval['high'])}], "
             f"{100 * interval['level']:.0f} % over {interval['units']} {interval['unit']}s{rough}."
         )
     return line
@@ -66,10 +67,14 @@ def selection_table(result: dict[str, Any]) -> Table | None:
             continue
         star = "*" if one["target_labels"] else ""
         value = (
-            "" if one["value"] is None else f": {number(one['value'])}" if one["value"] > 1 else f": {one['value']:.4f}"
+            ""
+            if one["value"] is None
+            else f": {format_score(one['value'])}"
+            if one["value"] > 1
+            else f": {one['value']:.4f}"
         )
         style = "bold" if name == result["headline"] else ""
-        table.add_row(f"{name}{star}", str(one["iter"]), number(one["miou_pct"]), one["by"] + value, style=style)
+        table.add_row(f"{name}{star}", str(one["iter"]), format_score(one["miou_pct"]), one["by"] + value, style=style)
     return table
 
 

@@ -1,4 +1,4 @@
-"""The report's parts about the runs themselves: what failed, what was done, and what each run needs to be repeated."""
+"""The report's sections about the runs themselves: failures, a summary, and how to repeat each run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rs_adapt.render.document import Cell, Grid, Part, spelled, text
+from rs_adapt.render.document import Section, Table, TableCell, hyphenate, text_cell
 from rs_adapt.reports.score_tables import SETTINGS, Labels
 from rs_adapt.runs.collect import NOT_BEGUN, Collection, Damaged, Run, told_failure
 from rs_adapt.scores.groups import Group, commits
@@ -15,41 +15,43 @@ from rs_adapt.scores.groups import Group, commits
 _LIBRARIES = ("torch", "onedl-mmsegmentation", "transformers")
 
 
-def failures_part(collection: Collection, damaged: Sequence[Damaged], base: Path) -> Part | None:
+def failures_section(collection: Collection, damaged: Sequence[Damaged], base: Path) -> Section | None:
     """Runs without a result and files that cannot be read; None where all is well."""
-    grids = []
+    tables = []
     broken = [run for run in collection.others if run.status != NOT_BEGUN]
     waiting = [run.name for run in collection.others if run.status == NOT_BEGUN]
     if broken:
         rows = [
             [
-                text(run.name if run.cell or run.title else shown(run.folder, base)),
-                text(run.status),
-                text(told_failure(run)),
-                text(shown(Path(run.log), base) if run.log else ""),
-                Cell(text="-" if run.attempts is None else str(run.attempts), value=run.attempts),
+                text_cell(run.name if run.cell or run.title else shown(run.folder, base)),
+                text_cell(run.status),
+                text_cell(told_failure(run)),
+                text_cell(shown(Path(run.log), base) if run.log else ""),
+                TableCell(text="-" if run.attempts is None else str(run.attempts), value=run.attempts),
             ]
             for run in broken
         ]
         head = ["cell", "state", "error", "log", "attempts"]
-        grids.append(Grid(title="Cells without a result", head=head, rows=rows, names=4))
+        tables.append(Table(title="Cells without a result", head=head, rows=rows, name_columns=4))
     if damaged:
-        rows = [[text(shown(one.place, base)), text(one.why)] for one in damaged]
-        grids.append(Grid(title="Damaged files", head=["file or folder", "why it is left out"], rows=rows, names=2))
-    if not grids and not waiting:
+        rows = [[text_cell(shown(one.place, base)), text_cell(one.why)] for one in damaged]
+        tables.append(
+            Table(title="Damaged files", head=["file or folder", "why it is left out"], rows=rows, name_columns=2)
+        )
+    if not tables and not waiting:
         return None
     begun = "has" if len(waiting) == 1 else "have"
     told = [f"{len(waiting)} of the planned cells {begun} not begun: {'; '.join(waiting)}."] if waiting else []
-    return Part(
+    return Section(
         anchor="failed",
         title="Failed, unfinished or damaged",
         text=["Nothing of these is in the tables below.", *told],
-        grids=grids,
+        tables=tables,
         alarm=True,
     )
 
 
-def summary_part(collection: Collection, groups: Sequence[Group], labels: Labels, remarks: Sequence[str]) -> Part:
+def summary_section(collection: Collection, groups: Sequence[Group], labels: Labels, remarks: Sequence[str]) -> Section:
     """How many runs of what, under which protocols, and what all have in common."""
     states = Counter(run.status for run in collection.runs)
     lines = [
@@ -64,36 +66,36 @@ def summary_part(collection: Collection, groups: Sequence[Group], labels: Labels
     columns = sorted({group.column for group in groups})
     rows = [
         [
-            text(f"{spelled(column.bench)}-{column.setting}"),
-            text(column.protocol),
-            text(column.split),
-            text(column.seen),
+            text_cell(f"{hyphenate(column.bench)}-{column.setting}"),
+            text_cell(column.protocol),
+            text_cell(column.split),
+            text_cell(column.seen),
             _seeds([group for group in groups if group.column == column]),
         ]
         for column in columns
     ]
-    grid = Grid(
+    table = Table(
         title="Protocols",
         head=["bench", "protocol", "scored on", "target in training, inference", "runs"],
         rows=rows,
-        names=4,
+        name_columns=4,
         notes=[f"{name}: {told.partition(': ')[2] or told}." for name, told in _settings(groups).items()],
     )
-    return Part(anchor="summary", title="Summary", text=[*lines, *remarks], grids=[grid] if rows else [])
+    return Section(anchor="summary", title="Summary", text=[*lines, *remarks], tables=[table] if rows else [])
 
 
-def runs_part(collection: Collection, base: Path) -> Part:
+def runs_section(collection: Collection, base: Path) -> Section:
     """Versions, machine, commit, and the command that repeats each run."""
-    return Part(
+    return Section(
         anchor="runs",
         title="Runs and environment",
         text=["Folders are relative to the first folder of this report. A + behind a commit: files differed from it."],
-        grids=[
-            Grid(
+        tables=[
+            Table(
                 title="",
                 head=["run", "folder", "commit", "rs-adapt", "libraries", "device", "finished", "command"],
                 rows=[_environment_row(run, base) for run in collection.runs],
-                names=8,
+                name_columns=8,
             )
         ],
         folded=True,
@@ -114,27 +116,27 @@ def revision(run: Run) -> str:
     return f"{str(git['commit'])[:12]}{'+' if git.get('dirty') else ''}"
 
 
-def _environment_row(run: Run, base: Path) -> list[Cell]:
+def _environment_row(run: Run, base: Path) -> list[TableCell]:
     facts, result = run.environment, run.result or {}
     packages = facts.get("packages")
     packages = packages if isinstance(packages, Mapping) else {}
     libraries = [f"Python {facts['python']}"] if facts.get("python") else []
     libraries += [f"{name.removeprefix('onedl-')} {packages[name]}" for name in _LIBRARIES if name in packages]
     return [
-        text(run.name if run.cell or run.title else run.status),
-        text(shown(run.folder, base)),
-        text(revision(run)),
-        text(facts.get("rs_adapt")),
-        text(", ".join(libraries)),
-        text(facts.get("device")),
-        text(result.get("finished") or run.status),
-        text(run.command),
+        text_cell(run.name if run.cell or run.title else run.status),
+        text_cell(shown(run.folder, base)),
+        text_cell(revision(run)),
+        text_cell(facts.get("rs_adapt")),
+        text_cell(", ".join(libraries)),
+        text_cell(facts.get("device")),
+        text_cell(result.get("finished") or run.status),
+        text_cell(run.command),
     ]
 
 
-def _seeds(groups: Sequence[Group]) -> Cell:
+def _seeds(groups: Sequence[Group]) -> TableCell:
     number = sum(len(group.scores) for group in groups)
-    return Cell(text=str(number), value=number)
+    return TableCell(text=str(number), value=number)
 
 
 def _settings(groups: Sequence[Group]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from statistics import mean
 
-from rs_adapt.render.document import STAR, Cell, Grid, Part, score, spelled, text
+from rs_adapt.render.document import STAR, Section, Table, TableCell, hyphenate, score_cell, text_cell
 from rs_adapt.scores.groups import Column, Group, Row
 from rs_adapt.scores.intervals import LEVEL, Interval
 from rs_adapt.scores.ranking import SHORT_RULE, Ranking, rank, rule
@@ -40,7 +40,7 @@ class Labels:
 
     def place(self, column: Column) -> str:
         """Bench and setting, with the protocol where the same bench was scored in several ways."""
-        name = f"{spelled(column.bench)}-{column.setting}"
+        name = f"{hyphenate(column.bench)}-{column.setting}"
         same = [one for one in self._columns if (one.bench, one.setting) == (column.bench, column.setting)]
         told = [(*one.facts, one.split, one.seen) for one in (column, *same)]
         # All have as many facts: of each the column's is said, if another one has something else there.
@@ -53,9 +53,9 @@ class Labels:
 
     def of(self, row: Row) -> str:
         """Method, strategy if it is one of self-training, and what else is not shared."""
-        words = [spelled(row.method)]
-        words += [spelled(row.strategy)] if row.strategy != "source_only" else []
-        words += [f"{spelled(row.backbone)} + {spelled(row.head)}"] if len(self._bodies) > 1 else []
+        words = [hyphenate(row.method)]
+        words += [hyphenate(row.strategy)] if row.strategy != "source_only" else []
+        words += [f"{hyphenate(row.backbone)} + {hyphenate(row.head)}"] if len(self._bodies) > 1 else []
         words += ["untuned"] if len(self._tuned) > 1 and not row.tuned else []
         own = [text for text in row.overrides if text not in self._overrides]
         return " · ".join(words) + (f" ({', '.join(own)})" if own else "")
@@ -65,7 +65,7 @@ class Labels:
         said = []
         if len(self._bodies) == 1:
             ((backbone, head),) = self._bodies
-            said.append(f"Backbone {spelled(backbone)}, head {spelled(head)} in all runs.")
+            said.append(f"Backbone {hyphenate(backbone)}, head {hyphenate(head)} in all runs.")
         if self._tuned == {False}:
             said.append("Without values tuned for a bench (--untuned) in all runs.")
         if self._overrides:
@@ -73,16 +73,16 @@ class Labels:
         return said
 
 
-def matrix_part(rankings: Rankings, labels: Labels) -> Part:
+def matrix_section(rankings: Rankings, labels: Labels) -> Section:
     """Method by bench, a table for each setting and protocol."""
-    grids = [
+    tables = [
         _matrix(setting, protocol, dict(found), labels)
         for (setting, protocol), found in groupby(
             sorted(rankings.items(), key=lambda item: item[0]), key=lambda item: (item[0].setting, item[0].protocol)
         )
     ]
-    gaps = _gap_grid(rankings, labels)
-    return Part(
+    gaps = _gap_table(rankings, labels)
+    return Section(
         anchor="transfer",
         title="Transfer matrix",
         text=[
@@ -90,11 +90,11 @@ def matrix_part(rankings: Rankings, labels: Labels) -> Part:
             "different protocols, splits or classes stand in different tables or columns.",
             rule(),
         ],
-        grids=[*grids, *([gaps] if gaps else [])],
+        tables=[*tables, *([gaps] if gaps else [])],
     )
 
 
-def selections_part(groups: Sequence[Group], labels: Labels) -> Part:
+def selections_section(groups: Sequence[Group], labels: Labels) -> Section:
     """What each way of choosing a checkpoint would have reported."""
     rows = []
     for group in groups:
@@ -104,38 +104,38 @@ def selections_part(groups: Sequence[Group], labels: Labels) -> Part:
         last, oracle = values["last"], values["oracle"]
         rows.append(
             [
-                text(labels.place(group.column)),
-                text(labels.of(group.row)),
+                text_cell(labels.place(group.column)),
+                text_cell(labels.of(group.row)),
                 *(
-                    score(value, under=_gap(value, last) if name != "last" else "", digits=2)
+                    score_cell(value, note=_gap(value, last) if name != "last" else "", digits=2)
                     for name, value in values.items()
                 ),
-                score(None if last is None or oracle is None else oracle - last, digits=2, sign="+"),
-                Cell(text=str(len(group.scores)), value=len(group.scores)),
+                score_cell(None if last is None or oracle is None else oracle - last, digits=2, sign="+"),
+                TableCell(text=str(len(group.scores)), value=len(group.scores)),
             ]
         )
-    grid = Grid(
+    table = Table(
         title="mIoU of four ways to choose a checkpoint",
         head=["bench", "method", "last", "best source val", "best label-free", "oracle*", "oracle* - last", "seeds"],
         rows=rows,
-        names=2,
+        name_columns=2,
         notes=[
             STAR,
             "A dash: a seed has nothing to choose by, or no stored score. Below: points over last, where they differ.",
         ],
-        paper=True,
+        for_paper=True,
     )
-    return Part(
+    return Section(
         anchor="selections",
         title="Checkpoints: four selections",
         text=["Means over seeds, in %, of the same split and classes as above."],
-        grids=[grid] if rows else [],
+        tables=[table] if rows else [],
     )
 
 
-def classes_part(rankings: Rankings, labels: Labels) -> Part:
+def classes_section(rankings: Rankings, labels: Labels) -> Section:
     """IoU by class with intervals, a table for each column."""
-    grids = []
+    tables = []
     for column, (groups, ranking) in rankings.items():
         names = list(dict.fromkeys(name for group in groups for one in group.scores for name in one.iou_pct))
         if not names:
@@ -143,48 +143,48 @@ def classes_part(rankings: Rankings, labels: Labels) -> Part:
         rows = []
         for group, drawn, of_mean in zip(groups, ranking.iou, ranking.miou, strict=True):
             means = {name: _mean(one.iou_pct.get(name) for one in group.scores) for name in names}
-            cells = [score(means[name], under=_told(drawn.get(name))) for name in names]
-            rows.append([text(labels.of(group.row)), *cells, score(group.mean, under=_told(of_mean))])
+            cells = [score_cell(means[name], note=_told(drawn.get(name))) for name in names]
+            rows.append([text_cell(labels.of(group.row)), *cells, score_cell(group.mean, note=_told(of_mean))])
         told = f"Below: {100 * LEVEL:.0f} % interval over {ranking.units}." if ranking.units else "No stored matrices."
-        grids.append(
-            Grid(
+        tables.append(
+            Table(
                 title=labels.place(column),
                 head=["method", *names, "mIoU"],
                 rows=rows,
                 notes=[f"IoU in % on {column.split}, mean over seeds. {told} Scored: {column.protocol}."],
-                paper=True,
+                for_paper=True,
             )
         )
-    return Part(anchor="classes", title="Classes", grids=grids)
+    return Section(anchor="classes", title="Classes", tables=tables)
 
 
 def _matrix(
     setting: str, protocol: str, columns: Mapping[Column, tuple[Sequence[Group], Ranking]], labels: Labels
-) -> Grid:
-    cells: dict[Row, dict[Column, Cell]] = {}
+) -> Table:
+    cells: dict[Row, dict[Column, TableCell]] = {}
     notes = []
     for column, (groups, ranking) in columns.items():
         for position, group in enumerate(groups):
             cells.setdefault(group.row, {})[column] = _matrix_cell(group, bold=position == ranking.best)
         over = f" Over {ranking.units}." if ranking.units else ""
         notes.append(f"{column.name}: {ranking.why}{over}")
-    return Grid(
+    return Table(
         title=f"{SETTINGS.get(setting, setting).partition(':')[0]} · {protocol}",
         head=["method", *(_head(column, columns) for column in columns)],
         rows=[
-            [text(labels.of(row)), *(found.get(column, text("")) for column in columns)]
+            [text_cell(labels.of(row)), *(found.get(column, text_cell("")) for column in columns)]
             for row, found in sorted(cells.items())
         ],
         notes=[*notes, *([SHORT_RULE] if len(cells) > 1 else []), *([STAR] if "oracle*" in protocol else [])],
-        paper=True,
+        for_paper=True,
     )
 
 
-def _matrix_cell(group: Group, *, bold: bool) -> Cell:
+def _matrix_cell(group: Group, *, bold: bool) -> TableCell:
     values = group.values
     if not values:
-        return Cell(text="-", under="not scored")
-    return score(group.mean, under=seeds(group, ranged=True), bold=bold)
+        return TableCell(text="-", note="not scored")
+    return score_cell(group.mean, note=seeds(group, ranged=True), bold=bold)
 
 
 def seeds(group: Group, *, ranged: bool = False) -> str:
@@ -200,7 +200,7 @@ def _head(column: Column, columns: Iterable[Column]) -> str:
     return column.name if len(same) == 1 else f"{column.name} ({column.seen})"
 
 
-def _gap_grid(rankings: Rankings, labels: Labels) -> Grid | None:
+def _gap_table(rankings: Rankings, labels: Labels) -> Table | None:
     """How much of the way from source-only training to the target's own labels adaptation goes."""
     groups = [group for found, _ in rankings.values() for group in found if group.mean is not None]
     rows = []
@@ -212,24 +212,24 @@ def _gap_grid(rankings: Rankings, labels: Labels) -> Grid | None:
         closed = 100 * (here - low) / (high - low) if high > low else None
         rows.append(
             [
-                text(labels.place(group.column)),
-                text(labels.of(group.row)),
-                *(score(value, under=seeds(one)) for value, one in ((low, floor), (here, group), (high, bound))),
-                Cell(text="-" if closed is None else f"{closed:.0f} %", value=closed),
+                text_cell(labels.place(group.column)),
+                text_cell(labels.of(group.row)),
+                *(score_cell(value, note=seeds(one)) for value, one in ((low, floor), (here, group), (high, bound))),
+                TableCell(text="-" if closed is None else f"{closed:.0f} %", value=closed),
             ]
         )
     if not rows:
         return None
-    return Grid(
+    return Table(
         title="Gap closed between source only and target supervised",
         head=["bench", "method", "source only (dg)", "adapted (da)", "target supervised (ss)", "gap closed"],
         rows=rows,
-        names=2,
+        name_columns=2,
         notes=[
             "Of means over seeds, same protocol, split, classes, backbone, head and method. A dash where the target's "
             "labels did not help."
         ],
-        paper=True,
+        for_paper=True,
     )
 
 

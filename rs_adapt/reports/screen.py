@@ -1,40 +1,42 @@
-"""What `rs-adapt report` prints: the transfer matrix, and what failed."""
+"""The report on the terminal: failures and the transfer matrix as tables, and sentences below them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from rich import box
+from rich import table as rich_table
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
-from rs_adapt.render.document import Grid
+from rs_adapt.render.document import Table
 from rs_adapt.reports.make import Report
 
-
-def matrix_tables(report: Report) -> Iterator[Table]:
-    """The tables of cells without a result and of scores."""
-    for part in report.parts:
-        if part.anchor in ("failed", "transfer"):
-            yield from (_table(grid) for grid in part.grids)
+_SHOWN = ("failed", "transfer", "gains")
 
 
-def lines(report: Report) -> Iterator[str]:
-    """Sentences below the tables: what is bold, and how many runs there are."""
-    for part in report.parts:
-        if part.anchor in ("failed", "summary"):
-            yield from part.text
-        if part.anchor == "transfer":
-            yield from dict.fromkeys(note for grid in part.grids for note in grid.notes)
+def matrix_tables(report: Report) -> Iterator[rich_table.Table]:
+    """Yield the tables of failed cells and of scores for the terminal."""
+    for section in report.sections:
+        if section.anchor in _SHOWN:
+            yield from (_screen_table(table) for table in section.tables)
 
 
-def _table(grid: Grid) -> Table:
-    table = Table(title=escape(grid.title), title_justify="left", box=box.SIMPLE, pad_edge=False)
-    for number, name in enumerate(grid.head):
-        words = all(row[number].value is None for row in grid.rows)
-        table.add_column(escape(name), justify="left" if words else "right")
-    for row in grid.rows:
-        # Text takes a bracket in a name for no markup.
-        table.add_row(*(Text(f"{cell.text} {cell.under}".strip(), style="bold" if cell.bold else "") for cell in row))
-    return table
+def summary_lines(report: Report) -> Iterator[str]:
+    """Yield the sentences below the tables: the number of runs, and which scores are bold and why."""
+    for section in report.sections:
+        if section.anchor in ("failed", "summary"):
+            yield from section.text
+        if section.anchor == "transfer":
+            yield from dict.fromkeys(note for table in section.tables for note in table.notes)
+
+
+def _screen_table(table: Table) -> rich_table.Table:
+    screen = rich_table.Table(title=escape(table.title), title_justify="left", box=box.SIMPLE, pad_edge=False)
+    for number, name in enumerate(table.head):
+        is_text = all(row[number].value is None for row in table.rows)
+        screen.add_column(escape(name), justify="left" if is_text else "right")
+    for row in table.rows:
+        # Unlike a plain string, Text does not take a bracket in a name for markup.
+        screen.add_row(*(Text(f"{cell.text} {cell.note}".strip(), style="bold" if cell.bold else "") for cell in row))
+    return screen

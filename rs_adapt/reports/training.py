@@ -1,4 +1,4 @@
-"""The report's parts about training: learning curves, health of the pseudo-labels, confusion matrices."""
+"""The report's sections about training: learning curves, health of the pseudo-labels, confusion matrices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
-from rs_adapt.render.document import Cell, Figure, Grid, Part, score, text
+from rs_adapt.render.document import Figure, LegendEntry, Section, Table, TableCell, score_cell, text_cell
 from rs_adapt.render.health_plot import alarm_spans
 from rs_adapt.render.svg import Series, line_plot
 from rs_adapt.reports.score_tables import Labels
@@ -15,9 +15,9 @@ from rs_adapt.runs.collect import Run
 from rs_adapt.scores.groups import Group, confusion_of
 
 
-def curves_part(groups: Sequence[Group], labels: Labels) -> Part:
+def curves_section(groups: Sequence[Group], labels: Labels) -> Section:
     """Loss, and mIoU on the validation tiles of target and source, for each group."""
-    parts: list[Part] = []
+    sections: list[Section] = []
     for number, group in enumerate(groups):
         name = labels.name(group)
         runs = [one.run for one in group.scores]
@@ -27,29 +27,29 @@ def curves_part(groups: Sequence[Group], labels: Labels) -> Part:
             Series(name=_seed(run), points=_points(run, "source_val", "miou_pct"), colour=k, dashed=True)
             for k, run in enumerate(runs)
         ]
-        seeds = [(_seed(run), k, False) for k, run in enumerate(runs)]
-        kinds = [*seeds, *([("dashed: source val", -1, True)] if any(one.points for one in source) else [])]
+        seeds = [LegendEntry(label=_seed(run), colour=k) for k, run in enumerate(runs)]
+        legend = [*seeds, *([LegendEntry(label="dashed: source val")] if any(one.points for one in source) else [])]
         figures = [
             _figure(loss, f"training loss of {name}", "loss", seeds),
-            _figure([*target, *source], f"validation mIoU of {name}", "mIoU on val, %", kinds),
+            _figure([*target, *source], f"validation mIoU of {name}", "mIoU on val, %", legend),
         ]
         if shown := [one for one in figures if one is not None]:
-            parts.append(Part(anchor=f"curves-{number}", title=name, figures=shown, folded=bool(parts)))
-    return Part(
+            sections.append(Section(anchor=f"curves-{number}", title=name, figures=shown, folded=bool(sections)))
+    return Section(
         anchor="curves",
         title="Learning curves",
         text=[
             "Loss, and mIoU at each evaluation on the validation tiles of the target (solid) and of the source "
             "(dashed). The target's labels are read for these curves only."
         ],
-        parts=parts,
+        sections=sections,
     )
 
 
-def health_part(groups: Sequence[Group], labels: Labels) -> Part | None:
+def health_section(groups: Sequence[Group], labels: Labels) -> Section | None:
     """What the teachers of runs with pseudo-labels did; None without such runs."""
-    rows: list[list[Cell]] = []
-    parts: list[Part] = []
+    rows: list[list[TableCell]] = []
+    sections: list[Section] = []
     for number, group in enumerate(groups):
         runs = [one.run for one in group.scores if any(isinstance(line.get("health"), dict) for line in one.run.lines)]
         if not runs:
@@ -63,35 +63,38 @@ def health_part(groups: Sequence[Group], labels: Labels) -> Part | None:
             for k, run in enumerate(runs)
             for key, dash in (("confidence", False), ("agreement", True))
         ]
-        keys = [*((_seed(run), k, False) for k, run in enumerate(runs)), ("dashed: agreement", -1, True)]
-        figures.insert(0, _figure(means, "confidence and agreement", "mean over target pixels, %", keys, (0, 100)))
+        legend = [LegendEntry(label=_seed(run), colour=k) for k, run in enumerate(runs)]
+        legend.append(LegendEntry(label="dashed: agreement"))
+        figures.insert(0, _figure(means, "confidence and agreement", "mean over target pixels, %", legend, (0, 100)))
         shown = [one for one in figures if one is not None]
-        parts.append(Part(anchor=f"health-{number}", title=labels.name(group), figures=shown, folded=bool(parts)))
+        sections.append(
+            Section(anchor=f"health-{number}", title=labels.name(group), figures=shown, folded=bool(sections))
+        )
     if not rows:
         return None
-    grid = Grid(
+    table = Table(
         title="At the end of training",
         head=["bench", "method", "seed", "confidence %", "agreement %", "class that was lost most", "alarms"],
         rows=rows,
-        names=2,
+        name_columns=2,
         notes=[
             "Means over the last fifth of the training lines. Lost most: the class whose share in the teacher's labels "
             "of the target is the smallest part of its share in the source's labels (the target may hold less of it). "
             "Alarms: training lines with one, and the last one's words."
         ],
     )
-    return Part(
+    return Section(
         anchor="health",
         title="Pseudo-labels",
         text=["Of runs in adaptation: what the averaged teacher labelled on the target."],
-        grids=[grid],
-        parts=parts,
+        tables=[table],
+        sections=sections,
     )
 
 
-def confusion_part(groups: Sequence[Group], labels: Labels) -> Part:
+def confusion_section(groups: Sequence[Group], labels: Labels) -> Section:
     """How the true pixels of each class were labelled, for each group."""
-    parts: list[Part] = []
+    sections: list[Section] = []
     for number, group in enumerate(groups):
         if (found := confusion_of(group)) is None:
             continue
@@ -99,30 +102,32 @@ def confusion_part(groups: Sequence[Group], labels: Labels) -> Part:
         pixels_K = matrix_KK.sum(axis=1)
         rows = [
             [
-                text(name),
+                text_cell(name),
                 *(_share(count, pixels_K[k]) for count in matrix_KK[k]),
-                Cell(text=f"{100 * pixels_K[k] / max(pixels_K.sum(), 1):.1f}", value=float(pixels_K[k])),
+                TableCell(text=f"{100 * pixels_K[k] / max(pixels_K.sum(), 1):.1f}", value=float(pixels_K[k])),
             ]
             for k, name in enumerate(names)
         ]
         over = f", summed over {len(group.scores)} seeds" if len(group.scores) > 1 else ""
-        grid = Grid(
+        table = Table(
             title="",
             head=["truth \\ prediction", *names, "% of all pixels"],
             rows=rows,
             notes=[f"% of the true pixels of each row's class{over}."],
-            sorts=False,
+            sortable=False,
         )
-        parts.append(Part(anchor=f"confusion-{number}", title=labels.name(group), grids=[grid], folded=bool(parts)))
-    return Part(
+        sections.append(
+            Section(anchor=f"confusion-{number}", title=labels.name(group), tables=[table], folded=bool(sections))
+        )
+    return Section(
         anchor="confusion",
         title="Confusion matrices",
         text=["Each row sums to 100 %: how pixels that truly are of a class were labelled."],
-        parts=parts,
+        sections=sections,
     )
 
 
-def _health_row(group: Group, run: Run, labels: Labels) -> list[Cell]:
+def _health_row(group: Group, run: Run, labels: Labels) -> list[TableCell]:
     lines = [line["health"] for line in run.lines if isinstance(line.get("health"), dict)]
     late = lines[-max(1, len(lines) // 5) :]
     alarms = [line["alarm"] for line in lines if line.get("alarm")]
@@ -137,12 +142,12 @@ def _health_row(group: Group, run: Run, labels: Labels) -> list[Cell]:
         known = known or [line[key] for line in lines if line.get(key) is not None][-1:]
         means.append(100 * mean(known) if known else None)
     return [
-        text(labels.place(group.column)),
-        text(labels.of(group.row)),
-        Cell(text=str(run.cell["seed"]), value=float(run.cell["seed"])),
-        *(score(value) for value in means),
-        text(told),
-        Cell(text=str(len(alarms)), value=len(alarms), under=str(alarms[-1]) if alarms else ""),
+        text_cell(labels.place(group.column)),
+        text_cell(labels.of(group.row)),
+        TableCell(text=str(run.cell["seed"]), value=float(run.cell["seed"])),
+        *(score_cell(value) for value in means),
+        text_cell(told),
+        TableCell(text=str(len(alarms)), value=len(alarms), note=str(alarms[-1]) if alarms else ""),
     ]
 
 
@@ -156,22 +161,24 @@ def _shares(run: Run) -> Figure | None:
     lines = [line["health"] for line in run.lines if isinstance(line.get("health"), dict)]
     source = _late_shares(lines, "source_share")
     last = max(float(line["iter"]) for line in run.lines)
-    series, keys = [], []
+    series, legend = [], []
     for k, name in enumerate(_late_shares(lines, "teacher_share")):
         level = 100 * source.get(name, 0.0)
         series.append(Series(name=name, points=_points(run, "health", "teacher_share", name, times=100), colour=k))
         series.append(Series(name=name, points=[(0.0, level), (last, level)], colour=k, dashed=True))
-        keys.append((name, k, False))
+        legend.append(LegendEntry(label=name, colour=k))
     spans = alarm_spans(run.lines)
-    keys += [("dashed: source", -1, True), *([("shaded: alarm", -1, False)] if spans else [])]
-    return _figure(series, f"class shares, {_seed(run)}", "share of pixels, %", keys, None, spans)
+    legend.append(LegendEntry(label="dashed: source"))
+    if spans:
+        legend.append(LegendEntry(label="shaded: alarm"))
+    return _figure(series, f"class shares, {_seed(run)}", "share of pixels, %", legend, None, spans)
 
 
 def _figure(
     series: Sequence[Series],
     title: str,
     y_label: str,
-    keys: Sequence[tuple[str, int, bool]],
+    legend: Sequence[LegendEntry],
     y_range: tuple[float, float] | None = None,
     spans: Sequence[tuple[float, float]] = (),
 ) -> Figure | None:
@@ -185,7 +192,7 @@ def _figure(
         spans=spans,
         roots=shares,
     )
-    return Figure(alt=title, caption=title, svg=svg, keys=keys) if svg else None
+    return Figure(alt=title, caption=title, svg=svg, legend=legend) if svg else None
 
 
 def _points(run: Run, *keys: str, times: float = 1.0) -> list[tuple[float, float]]:
@@ -199,9 +206,9 @@ def _points(run: Run, *keys: str, times: float = 1.0) -> list[tuple[float, float
     return found
 
 
-def _share(count: Any, pixels: Any) -> Cell:
+def _share(count: Any, pixels: Any) -> TableCell:
     # Zeros of a class that does not occur would read as "never recognised".
-    return Cell(text=f"{100 * count / pixels:.0f}", heat=float(count / pixels)) if pixels else text("")
+    return TableCell(text=f"{100 * count / pixels:.0f}", heat=float(count / pixels)) if pixels else text_cell("")
 
 
 def _seed(run: Run) -> str:

@@ -103,7 +103,7 @@ def test_page_is_accessible(report: Report, tmp_path: Path) -> None:
 
 
 def test_markdown_gives_the_numbers_back(report: Report) -> None:
-    text = render_markdown(report.title, report.lead, report.parts)
+    text = render_markdown(report.title, report.lead, report.sections)
     rows = [line for line in text.splitlines() if line.startswith("| lora · dacs")]
     # 80 and 81 of 100 right: 66.67 and 68.07.
     assert rows[0] == r"| lora · dacs | **67.4** \[66.7, 68.1\], 2 seeds |"
@@ -129,7 +129,7 @@ def test_csv_gives_the_numbers_back(report: Report, tmp_path: Path) -> None:
 
 
 def test_latex_is_escaped_and_its_rows_are_whole(report: Report) -> None:
-    text = render_latex(report.title, report.parts)
+    text = render_latex(report.title, report.sections)
     assert r"\textless{}b\textgreater{}\&\_\%" in text
     assert r"\$b\#\{\textasciitilde{}\textasciicircum{}\textbackslash{}\}\textbar{}" in text
     assert r"\textbf{67.4}" in text

@@ -37,7 +37,7 @@ def test_damaged_folders_are_named_and_stop_nothing(tmp_path: Path, write_cell: 
     report = make_report([tmp_path / "work"])
     named = {Path(one["place"]).relative_to(tmp_path / "work").parts[0] for one in report.content["damaged"]}
     assert named == {"file", "cut", "list", "words", "nan", "matrices", "lines"}
-    assert report.parts[0].alarm
+    assert report.sections[0].alarm
     assert {one["method"] for one in report.content["groups"]} == {"frozen", "matrices", "lines"}
 
 
@@ -53,7 +53,7 @@ def test_unfinished_and_failed_runs(tmp_path: Path, write_cell: Write) -> None:
     error |= {"title": "the cell"}
     (failed / "sweep_cell.json").write_text(json.dumps(error))
     report = make_report([tmp_path / "work"])
-    rows = [[cell.text for cell in cells] for cells in report.parts[0].grids[0].rows]
+    rows = [[cell.text for cell in cells] for cells in report.sections[0].tables[0].rows]
     assert rows[0] == ["the cell", "failed", "NonFiniteLoss: loss is nan", "failed/sweep.log", "3"]
     assert rows[1][:2] == ["synthetic-dg / lora / dinov2-nano + linear / source-only / seed 0", "unfinished"]
     assert "40 iterations" in rows[1][2]
@@ -68,7 +68,7 @@ def test_planned_cells_of_a_sweep(tmp_path: Path, write_cell: Write) -> None:
     (tmp_path / "work" / "sweep.json").write_text(json.dumps({"cells": cells}))
     collection = collect([tmp_path / "work"])
     assert [(run.name, run.status) for run in collection.others] == [("the absent", "missing")]
-    first, summary = make_report([tmp_path / "work"]).parts[:2]
+    first, summary = make_report([tmp_path / "work"]).sections[:2]
     assert first.text[-1] == "1 of the planned cells has not begun: the absent."
     assert any(line.startswith("Stale: ") for line in summary.text)
     (stale,) = collection.remarks

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from rs_adapt.errors import UnknownName
-from rs_adapt.render.document import Cell, Grid, Part
+from rs_adapt.render.document import Section, Table, TableCell
 from rs_adapt.reports.make import make_report
-from rs_adapt.reports.score_tables import Labels, classes_part, matrix_part, rank_columns, selections_part
+from rs_adapt.reports.score_tables import Labels, classes_section, matrix_section, rank_columns, selections_section
 from rs_adapt.runs.collect import collect
 from rs_adapt.scores.groups import Group, Scores, score_runs
 from rs_adapt.scores.intervals import paired_difference
@@ -36,12 +36,12 @@ def scores_of(tmp_path: Path, **options: Any) -> Scores:
     return score_runs(collect([tmp_path / "work"]).finished, **options)
 
 
-def matrix(scores: Scores) -> Part:
-    return matrix_part(rank_columns(scores.groups), Labels(scores.groups))
+def matrix(scores: Scores) -> Section:
+    return matrix_section(rank_columns(scores.groups), Labels(scores.groups))
 
 
-def row(grid: Grid, name: str) -> list[Cell]:
-    (found,) = (list(cells) for cells in grid.rows if cells[0].text == name)
+def row(table: Table, name: str) -> list[TableCell]:
+    (found,) = (list(cells) for cells in table.rows if cells[0].text == name)
     return found
 
 
@@ -52,9 +52,9 @@ def test_mean_range_and_number_of_seeds(tmp_path: Path, write_cell: Write) -> No
     (group,) = scores.groups
     assert [score.run.cell["seed"] for score in group.scores] == [0, 1, 2]
     assert group.mean == pytest.approx((iou(50) + iou(60) + iou(80)) / 3, abs=1e-3)
-    cell = row(matrix(scores).grids[0], "frozen")[1]
+    cell = row(matrix(scores).tables[0], "frozen")[1]
     # 33.33, 42.86 and 66.67.
-    assert (cell.text, cell.under, cell.bold) == ("47.6", "[33.3, 66.7], 3 seeds", False)
+    assert (cell.text, cell.note, cell.bold) == ("47.6", "[33.3, 66.7], 3 seeds", False)
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_best_is_bold_only_outside_the_interval_of_the_next(
     write_cell("a", right=(55,) * 12)
     write_cell("b", right=tuple(55 + change for change in difference), cell={"method": "lora"})
     write_cell("c", right=(20,) * 12, cell={"method": "rein"})
-    grid = matrix(scores_of(tmp_path)).grids[0]
-    assert {name: row(grid, name)[1].bold for name in ("frozen", "lora", "rein")} == {
+    table = matrix(scores_of(tmp_path)).tables[0]
+    assert {name: row(table, name)[1].bold for name in ("frozen", "lora", "rein")} == {
         "frozen": False,
         "lora": bold,
         "rein": False,
     }
-    assert any(note.startswith("Bold: ") for note in grid.notes)
-    assert bold != any("so nothing is bold" in note for note in grid.notes)
+    assert any(note.startswith("Bold: ") for note in table.notes)
+    assert bold != any("so nothing is bold" in note for note in table.notes)
 
 
 def test_with_one_seed_the_interval_is_that_of_compare(tmp_path: Path, write_cell: Write) -> None:
@@ -142,11 +142,11 @@ def test_protocols_are_never_mixed(tmp_path: Path, write_cell: Write, protocol: 
     write_cell("b", right=(90,) * 12, cell={"seed": 1}, protocol=protocol)
     scores = scores_of(tmp_path)
     assert sorted(len(group.scores) for group in scores.groups) == [1, 1]
-    grids = [grid for grid in matrix(scores).grids if grid.paper]
-    heads = [(grid.title, name) for grid in grids for name in grid.head[1:]]
+    tables = [table for table in matrix(scores).tables if table.for_paper]
+    heads = [(table.title, name) for table in tables for name in table.head[1:]]
     assert len(set(heads)) == 2
     # Each cell has one run's number, and where the rows of other tables name the bench they say which protocol.
-    shown = [cell.text for grid in grids for cells in grid.rows for cell in cells[1:] if cell.text != "-"]
+    shown = [cell.text for table in tables for cells in table.rows for cell in cells[1:] if cell.text != "-"]
     assert sorted(shown) == ["33.3", "81.8"]
     labels = Labels(scores.groups)
     assert len({labels.name(group) for group in scores.groups}) == 2
@@ -184,7 +184,7 @@ def test_gap_closed(tmp_path: Path, write_cell: Write) -> None:
     ways = {"dg": ("source_only", 50), "da": ("dacs", 60), "ss": ("source_only", 80)}
     for setting, (strategy, right) in ways.items():
         write_cell(setting, right=(right,) * 4, cell={"setting": setting, "strategy": strategy})
-    gap = matrix(scores_of(tmp_path)).grids[-1]
+    gap = matrix(scores_of(tmp_path)).tables[-1]
     ((bench, method, *numbers),) = gap.rows
     assert (bench.text, method.text) == ("synthetic-da", "frozen · dacs")
     assert [cell.text for cell in numbers] == ["33.3", "42.9", "66.7", "29 %"]
@@ -200,7 +200,7 @@ def test_selections_and_the_gap_to_the_oracle(tmp_path: Path, write_cell: Write)
     result["selections"]["oracle"] = {"iter": 30, "miou_pct": 0.0, "confusions": "confusions/iter30.npz"}
     (folder / "result.json").write_text(json.dumps(result))
     scores = scores_of(tmp_path)
-    (cells,) = selections_part(scores.groups, Labels(scores.groups)).grids[0].rows
+    (cells,) = selections_section(scores.groups, Labels(scores.groups)).tables[0].rows
     assert [cell.text for cell in cells[2:]] == ["42.86", "-", "-", "66.67", "+23.81", "1"]
     oracle = scores_of(tmp_path, selection="oracle")
     assert oracle.groups[0].mean == pytest.approx(iou(80), abs=1e-3)
@@ -210,9 +210,9 @@ def test_selections_and_the_gap_to_the_oracle(tmp_path: Path, write_cell: Write)
 def test_classes_have_their_own_numbers_and_intervals(tmp_path: Path, write_cell: Write) -> None:
     write_cell("a", right=(80,) * 12)
     scores = scores_of(tmp_path)
-    grid = classes_part(rank_columns(scores.groups), Labels(scores.groups)).grids[0]
-    assert grid.head == ["method", "a", "b", "mIoU"]
-    assert [(cell.text, cell.under) for cell in grid.rows[0][1:]] == [("66.7", "[66.7, 66.7]")] * 3
+    table = classes_section(rank_columns(scores.groups), Labels(scores.groups)).tables[0]
+    assert table.head == ["method", "a", "b", "mIoU"]
+    assert [(cell.text, cell.note) for cell in table.rows[0][1:]] == [("66.7", "[66.7, 66.7]")] * 3
 
 
 def test_class_sets_are_part_of_the_protocol(tmp_path: Path, write_cell: Write) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 
 from rs_adapt.inference.inspection.look import BlockLook, Inspection
 from rs_adapt.inference.inspection.recording import Array
+from rs_adapt.render.document import Figure, LegendEntry, Section, text_table
 from rs_adapt.render.feature_maps import enlarged_png, heat_colours, pca_colours, update_norm_png
 from rs_adapt.render.overlays import colour_map
-from rs_adapt.render.pictures_page import Picture, Section, Table
 
 _NO_CLASS = 255
 _TOP_ENTRIES = 5
@@ -64,9 +64,10 @@ def sections(
             "compare within a block only. Maps of one quantity in a block have one colour scale, dark blue to yellow, "
             "whose ends are given.",
         ],
+        sections=[
+            _block_section(look, between=between, to_head=look.record.block in out_layers) for look in found.blocks
+        ],
     )
-    for look in found.blocks:
-        yield _block_section(look, between=between, to_head=look.record.block in out_layers)
 
 
 def _image_section(found: Inspection, shares: Mapping[str, float], palette: Sequence[Sequence[int]]) -> Section:
@@ -75,13 +76,13 @@ def _image_section(found: Inspection, shares: Mapping[str, float], palette: Sequ
     shown[:rows, :columns] = found.prediction_HW[:rows, :columns]
     return Section(
         title="Image and prediction",
-        large=True,
-        pictures=[
-            Picture(file="image.png", png=enlarged_png(found.cut.pixels_HW3), title="what the model saw"),
-            Picture(file="prediction.png", png=enlarged_png(colour_map(shown, palette)), title="predicted classes"),
+        figures=[
+            _figure("image.png", enlarged_png(found.cut.pixels_HW3), "what the model saw"),
+            _figure("prediction.png", enlarged_png(colour_map(shown, palette)), "predicted classes"),
         ],
+        figure_width="medium",
         legend=[
-            (name, colour, f"{100 * share:.1f} %")
+            LegendEntry(label=name, colour=(colour[0], colour[1], colour[2]), note=f"{100 * share:.1f} %")
             for (name, share), colour in zip(shares.items(), palette, strict=True)
         ],
     )
@@ -101,7 +102,8 @@ def _features_section(found: Inspection) -> Section:
             f"Red, green and blue are the first three principal components of the patch tokens{shared}: equal colours "
             f"are equal features. They hold {100 * share:.0f} % of the variance."
         ],
-        pictures=pictures,
+        figures=pictures,
+        figure_width="small",
     )
 
 
@@ -117,13 +119,24 @@ def _update_section(blocks: Sequence[Mapping[str, Any]], *, between: bool) -> Se
     return Section(
         title="Update norm",
         text=[text],
-        pictures=[Picture(file="update_norm.png", png=update_norm_png(series), title="change of the tokens by block")],
-        large=True,
-        squares=False,
-        table=Table(
-            head=["block", *series],
-            rows=[[str(block["block"]), *(f"{block[key]:.4f}" for key in columns.values())] for block in blocks],
-        ),
+        figures=[
+            Figure(
+                alt="change of the tokens by block",
+                caption="change of the tokens by block",
+                image=update_norm_png(series),
+                file="update_norm.png",
+            )
+        ],
+        figure_width="medium",
+        tables=[
+            text_table(
+                "",
+                [
+                    ["block", *series],
+                    *([str(block["block"]), *(f"{block[key]:.4f}" for key in columns.values())] for block in blocks),
+                ],
+            )
+        ],
     )
 
 
@@ -141,7 +154,7 @@ def _means_section(blocks: Sequence[Mapping[str, Any]]) -> Section:
     return Section(
         title="Means of the adapter's maps",
         text=["Over the patches of the image; the maps themselves are with the blocks below."],
-        table=Table(head=["block", *map(_spoken, names)], rows=rows),
+        tables=[text_table("", [["block", *map(_spoken, names)], *rows])],
     )
 
 
@@ -160,25 +173,31 @@ def _block_section(look: BlockLook, *, between: bool, to_head: bool) -> Section:
         together = [other for key, other in maps.items() if _quantity(key) == _quantity(name)]
         low, high = float(np.min(together)), float(np.max(together))
         pictures.append(
-            Picture(
-                file=f"{stem}_{_file_part(name)}.png",
-                png=enlarged_png(heat_colours(view, low, high)),
-                title=_spoken(name),
+            _figure(
+                f"{stem}_{_file_part(name)}.png",
+                enlarged_png(heat_colours(view, low, high)),
+                _spoken(name),
                 note=f"mean {_short(view.mean())}; colours {_short(low)} to {_short(high)}",
             )
         )
     text += [_top_entries(name, view) for name, view in record.views.items() if view.ndim == 1]
     title = f"Block {record.block}" + (", which goes to the head" if to_head else "")
-    return Section(title=title, level=3, text=[" ".join(text)], pictures=pictures)
+    return Section(
+        title=title, anchor=f"block-{record.block}", text=[" ".join(text)], figures=pictures, figure_width="small"
+    )
 
 
-def _pca_pictures(stem: str, streams: Mapping[str, Array], grid_hw: tuple[int, int]) -> tuple[list[Picture], float]:
+def _pca_pictures(stem: str, streams: Mapping[str, Array], grid_hw: tuple[int, int]) -> tuple[list[Figure], float]:
     colours, share = pca_colours(list(streams.values()), grid_hw)
     pictures = [
-        Picture(file=f"{stem}_{_file_part(name)}.png", png=enlarged_png(pixels), title=name)
+        _figure(f"{stem}_{_file_part(name)}.png", enlarged_png(pixels), name)
         for name, pixels in zip(streams, colours, strict=True)
     ]
     return pictures, share
+
+
+def _figure(file: str, png: bytes, title: str, *, note: str = "") -> Figure:
+    return Figure(alt=title, caption=title, note=note, image=png, pixelated=True, file=file)
 
 
 def _top_entries(name: str, vector: Array) -> str:

@@ -15,7 +15,8 @@ from rs_adapt.inference.inspection.look import Inspection, cut_out, inspect_imag
 from rs_adapt.inference.inspection.recording import Array
 from rs_adapt.inference.inspection.sections import lead, sections
 from rs_adapt.registry import quiet_libraries
-from rs_adapt.render.pictures_page import render_page
+from rs_adapt.render.document import iter_figures
+from rs_adapt.render.html import render_html
 
 PAGE_FILE = "index.html"
 NUMBERS_FILE = "inspect.json"
@@ -68,8 +69,9 @@ def inspect_checkpoint(
     numbers = _numbers(cfg, found, image_name=image.name)
     shown = list(sections(found, numbers, palette=cfg.bench.palette, out_layers=vit.out_layers))
     title = f"{cfg.bench.name.replace('_', '-')} / {cfg.cell.method} / {cfg.cell.backbone}: {image.name}"
-    page = render_page(title, lead(found, method=cfg.cell.method, frozen=vit.frozen), shown)
-    pictures = {picture.file: picture.png for section in shown for picture in section.pictures}
+    above = lead(found, method=cfg.cell.method, frozen=vit.frozen)
+    page = render_html(title, above, shown, generator="rs-adapt inspect")
+    pictures = {figure.file: figure.image for figure in iter_figures(shown)}
     _write_folder(out_dir, page=page, numbers=numbers, pictures=pictures)
     return numbers
 

@@ -43,12 +43,12 @@ def test_page_holds_legend_shares_and_tiles_and_needs_nothing_else(
     assert sorted(path.name for path in (tmp_path / "page").iterdir()) == ["index.html", "overview.png"]
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "LoveDA, land cover for domain adaptation: CC-BY-NC-SA-4.0" in page
-    assert '<li><i style="background:rgb(255,195,128)"></i>agricultural (7)</li>' in page
-    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert '<li><i class="swatch" style="background:rgb(255,195,128)"></i>agricultural (7)</li>' in page
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
     labels = [np.asarray(Image.open(path)) for path in (loveda_root / "loveda/rural/train/ann_dir").iterdir()]
     counts = np.bincount(np.concatenate(labels).ravel(), minlength=8)
     share = f"{100 * counts[4] / counts[1:].sum():.2f}"
-    assert f"<tr><td>water</td><td>{share}</td>" in page
+    assert f'water</th><td data-v="{float(share):.10g}">{share}</td>' in page
     for title in ("rural train", "rural val", "urban train", "urban val"):
         assert f"<h2>Tiles of {title}</h2>" in page
     # Two plots, and two tiles of each of the four sets.
@@ -66,7 +66,9 @@ def test_labels_lie_on_the_image(loveda_root: Path, show: Show, tmp_path: Path) 
     Image.fromarray(values).save(label)
     assert show("loveda-da", "--samples", "9")[0] == 0
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
-    data = re.search(r'<h2>Tiles of rural val</h2>.*?alt="0" src="data:image/png;base64,([^"]+)"', page, re.DOTALL)
+    data = re.search(
+        r'<h2>Tiles of rural val</h2>.*?alt="0: image and label" src="data:image/png;base64,([^"]+)"', page, re.DOTALL
+    )
     assert data is not None
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data[1]))))
     # Image, a gap of a pixel, and the image under red (building) and grey (no data).
