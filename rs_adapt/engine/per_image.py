@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rs_adapt.datasets.places import places_of, region_of
+from rs_adapt.datasets.tile_origin import places_of, region_of
 from rs_adapt.engine.build import Split, loader_settings
 from rs_adapt.scores.per_image import PerImage
 

@@ -125,7 +125,7 @@ def predicted_tiles(pack: Path, tiles: Sequence[str], *, device: str) -> dict[st
     """
     from torch.utils.data import DataLoader, Subset
 
-    from rs_adapt.datasets.places import places_of
+    from rs_adapt.datasets.tile_origin import places_of
     from rs_adapt.engine.build import build_loader, prepare_data
     from rs_adapt.engine.evaluate import evaluate
     from rs_adapt.inference.checkpoint import load_model, recompose

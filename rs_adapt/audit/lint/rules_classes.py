@@ -10,7 +10,7 @@ from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.folders import folder_facts, letters
 from rs_adapt.audit.lint.subject import ROLES, Subject
 from rs_adapt.datasets.manifest import load_manifest, manifest_names
-from rs_adapt.datasets.places import region_of
+from rs_adapt.datasets.tile_origin import region_of
 
 _AS_BENCH = "Give the classes of the bench, in its order."
 

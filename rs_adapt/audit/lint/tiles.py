@@ -10,7 +10,7 @@ from rs_adapt.audit.lint.folders import folder_facts
 from rs_adapt.audit.lint.subject import TRAINING, Subject
 from rs_adapt.audit.lint.tile_scan import TileFolder, TileScan
 from rs_adapt.datasets.checks import allowed_values
-from rs_adapt.datasets.places import places_of, region_of
+from rs_adapt.datasets.tile_origin import places_of, region_of
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
 from rs_adapt.datasets.verify import verify_tiles
 from rs_adapt.progress import OnProgress, no_progress

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rs_adapt.datasets.originals.crew import run_all
 from rs_adapt.datasets.originals.journal import SceneRecord
 from rs_adapt.datasets.originals.layout import Layout
-from rs_adapt.datasets.originals.match import ScenePair
+from rs_adapt.datasets.originals.matching import ScenePair
 from rs_adapt.datasets.originals.sources import Archives
+from rs_adapt.datasets.originals.worker_pool import run_all
 from rs_adapt.errors import DataError
 from rs_adapt.progress import OnProgress
 from rs_adapt.tiles import Recipe, cut_original, tiles_sha256

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rs_adapt.datasets.originals.journal import Records, SceneRecord
 from rs_adapt.datasets.originals.layout import Layout, Part
-from rs_adapt.datasets.originals.match import PartFound
+from rs_adapt.datasets.originals.matching import PartFound
 
 
 @dataclass(frozen=True, kw_only=True)

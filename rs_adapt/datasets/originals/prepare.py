@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.datasets.originals.crew import default_jobs
 from rs_adapt.datasets.originals.cutting import cut_scenes, intact, make_recipe
 from rs_adapt.datasets.originals.journal import (
     FORMAT,
@@ -27,9 +26,10 @@ from rs_adapt.datasets.originals.journal import (
     write_marker,
 )
 from rs_adapt.datasets.originals.layout import Layout, load_layout
-from rs_adapt.datasets.originals.match import Matcher, PartFound, ScenePair
+from rs_adapt.datasets.originals.matching import Matcher, PartFound, ScenePair
 from rs_adapt.datasets.originals.plan import Plan, Prepared
 from rs_adapt.datasets.originals.sources import Archives, list_originals
+from rs_adapt.datasets.originals.worker_pool import default_jobs
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.files import exclusive_folder
 from rs_adapt.progress import OnProgress, no_progress

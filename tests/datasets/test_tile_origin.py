@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rs_adapt.config import axes
-from rs_adapt.datasets.places import places_of, region_of
+from rs_adapt.datasets.tile_origin import places_of, region_of
 from rs_adapt.scenes import Box
 from rs_adapt.tiles import Tile, write_index
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rs_adapt.datasets.originals import load_layout
-from rs_adapt.datasets.originals.match import Matcher, PartFound
+from rs_adapt.datasets.originals.matching import Matcher, PartFound
 from rs_adapt.datasets.originals.sources import Original
 from rs_adapt.errors import DataError
 
