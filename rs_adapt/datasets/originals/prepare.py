@@ -26,7 +26,7 @@ from rs_adapt.datasets.originals.journal import (
     write_marker,
 )
 from rs_adapt.datasets.originals.layout import Layout, load_layout
-from rs_adapt.datasets.originals.matching import Matcher, PartFound, ScenePair
+from rs_adapt.datasets.originals.matching import Matcher, PartFiles, ScenePair
 from rs_adapt.datasets.originals.plan import Plan, Prepared
 from rs_adapt.datasets.originals.sources import Archives, list_originals
 from rs_adapt.datasets.originals.worker_pool import default_jobs
@@ -199,7 +199,7 @@ def _done(out: Path, facts: Any) -> tuple[Path, Records]:
     return building, begun[1] if begun is not None and begun[0] == facts else {}
 
 
-def _fitting(done: Records, found: Sequence[PartFound]) -> Records:
+def _fitting(done: Records, found: Sequence[PartFiles]) -> Records:
     """The scenes whose originals have the sizes that they had, or are not in the source."""
     sizes = {_key(pair): (pair.image.num_bytes, pair.label.num_bytes) for one in found for pair in one.pairs}
     return {key: record for key, record in done.items() if sizes.get(key, record.source_bytes) == record.source_bytes}
