@@ -1,8 +1,13 @@
-"""Tiny ViTs with the handles that backbones offer to adapters: a generic one, and the project's own."""
+"""All examples of all methods, and tiny ViTs to build them on: a generic one, and the project's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +16,54 @@ from torch.nn import functional
 
 from rs_adapt.adapters import Adapter
 from rs_adapt.backbones import Dinov2
+from rs_adapt.registry import MODELS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One entry of a method's `examples()`."""
+
+    cls: type[Adapter]
+    settings: Mapping[str, Any]
+
+    def arguments(self, function: Callable[..., Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings, and what `function` takes of the backbone's facts."""
+        parameters = inspect.signature(function).parameters
+        every = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+        return {key: value for key, value in {**facts, **self.settings}.items() if every or key in parameters}
+
+    def build(self, facts: Mapping[str, Any]) -> Adapter:
+        """Build the adapter, the same at every call."""
+        torch.manual_seed(0)
+        return self.cls(**self.arguments(self.cls, facts))
+
+    def num_params(self, facts: Mapping[str, Any]) -> int:
+        """Return the closed-form count."""
+        return self.cls.num_params(**self.arguments(self.cls.num_params, facts))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes `example` for every example; one that takes `costly_example` mostly when time is no matter.
+
+    Each method's first example is always among the latter.
+    """
+    for name in {"example", "costly_example"} & set(metafunc.fixturenames):
+        metafunc.parametrize(
+            name,
+            [
+                pytest.param(
+                    Example(cls=cls, settings=settings),
+                    id=f"{cls.__name__}-{index}",
+                    marks=[pytest.mark.slow] if index and name == "costly_example" else [],
+                )
+                for cls in sorted(_methods(), key=lambda cls: cls.__name__)
+                for index, settings in enumerate(cls.examples())
+            ],
+        )
+
+
+def _methods() -> list[type[Adapter]]:
+    return [cls for cls in MODELS.module_dict.values() if isinstance(cls, type) and issubclass(cls, Adapter)]
 
 
 class Gain(nn.Module):
@@ -58,6 +111,8 @@ class TinyViT(nn.Module):
         self.patch_embed = nn.Conv2d(3, self.embed_dim, self.patch_px, self.patch_px)
         self.cls = nn.Parameter(torch.randn(1, 1, self.embed_dim))
         self.blocks = nn.ModuleList(TinyBlock(self.embed_dim, 2) for _ in range(self.depth))
+        # The blocks that run; a test of what does not differ between blocks may leave some out.
+        self.layers = tuple(range(self.depth))
         self.adapter: Adapter | None = None
 
     def replace(self, name: str, module: nn.Module) -> None:
@@ -72,8 +127,8 @@ class TinyViT(nn.Module):
         assert self.adapter is not None
         with self.adapter.unwrapped():
             x_BND = self.embed(x_B3HW)
-            for block in self.blocks:
-                x_BND = block(x_BND)
+            for layer in self.layers:
+                x_BND = self.blocks[layer](x_BND)
         return x_BND
 
     def forward(self, x_B3HW: Tensor) -> Tensor:
@@ -81,7 +136,8 @@ class TinyViT(nn.Module):
             self.adapter.prepare(lambda: self.base_tokens(x_B3HW))
         x_BND = self.embed(x_B3HW)
         grid_hw = (x_B3HW.shape[-2] // self.patch_px, x_B3HW.shape[-1] // self.patch_px)
-        for layer, block in enumerate(self.blocks):
+        for layer in self.layers:
+            block = self.blocks[layer]
             extra = self.adapter.tokens(layer) if self.adapter is not None else None
             if extra is None:
                 x_BND = block(x_BND)
@@ -121,15 +177,17 @@ BACKBONES: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+@functools.cache
+def _vit(name: str) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        return BACKBONES[name]()
+
+
+@functools.cache
 def builder(name: str) -> Callable[[], nn.Module]:
-    """Return what builds the same random ViT at every call."""
-
-    def build() -> nn.Module:
-        with torch.random.fork_rng():
-            torch.manual_seed(7)
-            return BACKBONES[name]()
-
-    return build
+    """Return a function that gives a new copy of the same random ViT at every call."""
+    return lambda: copy.deepcopy(_vit(name))
 
 
 @pytest.fixture
@@ -144,7 +202,7 @@ def make_dinov2() -> Callable[[], nn.Module]:
     return builder("dinov2")
 
 
-@pytest.fixture(params=BACKBONES)
-def make_any_vit(request: pytest.FixtureRequest) -> Callable[[], nn.Module]:
-    """Build each of the ViTs in turn."""
-    return builder(request.param)
+@pytest.fixture
+def vit_maker() -> Callable[[str], Callable[[], nn.Module]]:
+    """Return `builder`, which takes a name in `BACKBONES`."""
+    return builder

@@ -62,10 +62,14 @@ def test_noise_comes_when_it_should(kind: Kind, noise: str, in_training: bool, i
 
 
 @both
-def test_side_feature_is_that_of_the_frozen_vit(make_any_vit: Callable[[], nn.Module], kind: Kind) -> None:
-    vit, seen = make_any_vit(), []
+@pytest.mark.parametrize("vit_name", ["tiny", "dinov2", "dinov2_swiglu"])
+def test_side_feature_is_that_of_the_frozen_vit(
+    vit_maker: Callable[[str], Callable[[], nn.Module]], vit_name: str, kind: Kind
+) -> None:
+    make_vit = vit_maker(vit_name)
+    vit, seen = make_vit(), []
     adapter = kind(**SMALL, noise="off")
-    plain, image = make_any_vit(), torch.randn(2, 3, 32, 48)
+    plain, image = make_vit(), torch.randn(2, 3, 32, 48)
     vit.adapter, plain.adapter = adapter, kind(**SMALL)
     with torch.no_grad():
         adapter.prompts += 1
