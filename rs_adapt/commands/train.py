@@ -130,7 +130,7 @@ def _train_and_report(
 
     from rs_adapt.commands.console import error_console, preparing, print_result, result_console
     from rs_adapt.engine.progress import ProgressHook
-    from rs_adapt.engine.state_hook import Interrupted
+    from rs_adapt.engine.recorder import Interrupted
     from rs_adapt.engine.train import train as run
     from rs_adapt.processes import launched_as_group
     from rs_adapt.reports.run_pictures import write_run_pictures

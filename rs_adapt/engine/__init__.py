@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rs_adapt.engine.loops import TestLoop, ValLoop
-from rs_adapt.engine.metrics_hook import MetricsHook
+from rs_adapt.engine.metrics_writer import MetricsHook
 from rs_adapt.engine.optim import OptimWrapper
 from rs_adapt.engine.param_groups import ParamGroups
-from rs_adapt.engine.selection_hook import SelectionHook
-from rs_adapt.engine.state_hook import StateHook
+from rs_adapt.engine.recorder import StateHook
+from rs_adapt.engine.selected_weights import SelectionHook
 
 __all__ = ["MetricsHook", "OptimWrapper", "ParamGroups", "SelectionHook", "StateHook", "TestLoop", "ValLoop"]

@@ -14,7 +14,7 @@ from torch import nn
 from rs_adapt.engine.build import build_loader
 from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.per_image import per_image_of
-from rs_adapt.engine.selection_hook import pack_dir, val_confusions
+from rs_adapt.engine.selected_weights import pack_dir, val_confusions
 from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.runs.files import CONFUSIONS_DIR, PACKS_DIR, TENSORS_FILE

@@ -12,7 +12,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.registry import VISBACKENDS
 
-from rs_adapt.engine.metrics_hook import MetricsHook
+from rs_adapt.engine.metrics_writer import MetricsHook
 from rs_adapt.errors import ConfigError, UnknownName
 from rs_adapt.runs.files import CELL_FILE
 from rs_adapt.runs.selection import is_evaluation

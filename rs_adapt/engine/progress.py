@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from rs_adapt.engine.metrics_hook import MetricsHook
+from rs_adapt.engine.metrics_writer import MetricsHook
 
 
 class ProgressHook(Hook):  # type: ignore[misc]

@@ -10,7 +10,7 @@ import torch
 from mmengine.dist import is_main_process
 from torch import Tensor, nn
 
-from rs_adapt.engine.metrics_hook import MetricsHook
+from rs_adapt.engine.metrics_writer import MetricsHook
 from rs_adapt.engine.parts import unwrapped
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.files import atomic_file

@@ -27,10 +27,10 @@ from rs_adapt.engine.final_scores import remove_intermediate_files, score_select
 from rs_adapt.engine.loggers import LoggersHook
 from rs_adapt.engine.parameters import build_on_meta, count_parameters
 from rs_adapt.engine.parts import segmentor_of, unwrapped
+from rs_adapt.engine.recorder import Interrupted, StateHook
 from rs_adapt.engine.results import make_manifest, make_result, save_packs
 from rs_adapt.engine.runner import CellRunner, keep_loaders_alive
 from rs_adapt.engine.state import save_state
-from rs_adapt.engine.state_hook import Interrupted, StateHook
 from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
 from rs_adapt.files import write_json
 from rs_adapt.processes import leave_process_group, local_batch_size, on_rank_zero, process_group, rank_and_world_size

@@ -16,7 +16,7 @@ import torch
 from mmengine.hooks import Hook
 
 from rs_adapt.config import compose, resolve_cell
-from rs_adapt.engine.state_hook import Interrupted
+from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import RsAdaptError
 

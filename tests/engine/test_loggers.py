@@ -9,7 +9,7 @@ import pytest
 
 from rs_adapt.engine import loggers
 from rs_adapt.engine.loggers import LOGGERS, backend_settings, flatten_scalars, resolve_loggers
-from rs_adapt.engine.state_hook import Interrupted
+from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import ConfigError, UnknownName
 from rs_adapt.runs.metrics import read_metrics

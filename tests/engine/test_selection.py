@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from rs_adapt.config import compose, resolve_cell
 from rs_adapt.engine import final_scores
-from rs_adapt.engine.state_hook import Interrupted
+from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import CheckpointMismatch, UnknownName
 from rs_adapt.inference.checkpoint import load_model, recompose

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from rs_adapt.engine import state
-from rs_adapt.engine.metrics_hook import MetricsHook
+from rs_adapt.engine.metrics_writer import MetricsHook
 from rs_adapt.engine.state import load_state, save_state, seed_iteration, trained_tensors
 from rs_adapt.errors import CheckpointMismatch
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 from rs_adapt.engine.progress import ProgressHook
-from rs_adapt.engine.state_hook import Interrupted
+from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import CheckpointMismatch, ConfigError, DataError, NonFiniteLoss, OutputExists
 from rs_adapt.runs.metrics import read_metrics

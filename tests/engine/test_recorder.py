@@ -17,8 +17,8 @@ from mmengine.logging import MessageHub
 from rich.console import Console
 from torch import Tensor, nn
 
-from rs_adapt.engine import metrics_hook as module
-from rs_adapt.engine.metrics_hook import MetricsHook
+from rs_adapt.engine import metrics_writer as module
+from rs_adapt.engine.metrics_writer import MetricsHook
 from rs_adapt.engine.progress import ProgressHook
 from rs_adapt.engine.state import load_state, save_state
 from rs_adapt.runs.metrics import read_metrics
