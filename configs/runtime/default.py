@@ -21,5 +21,7 @@ default_hooks = dict(
     param_scheduler=dict(type="ParamSchedulerHook"),
     checkpoint=dict(type="rs_adapt.StateHook"),
 )
+# One recorder does the work of the state, metrics and selection hooks; all three names stay, because a run is resumed
+# only if its configuration has the same text.
 custom_hooks = [dict(type="rs_adapt.MetricsHook"), dict(type="rs_adapt.SelectionHook")]
 runtime = dict(precision="fp32", num_workers=2)

@@ -129,7 +129,7 @@ def _train_and_report(
     from pathlib import Path
 
     from rs_adapt.commands.console import error_console, preparing, print_result, result_console
-    from rs_adapt.engine.progress import ProgressHook
+    from rs_adapt.engine.progress import TrainingProgress
     from rs_adapt.engine.recorder import Interrupted
     from rs_adapt.engine.train import train as run
     from rs_adapt.processes import launched_as_group
@@ -138,7 +138,7 @@ def _train_and_report(
     # Of several processes the first one speaks.
     speaks = os.environ.get("RANK", "0") == "0" or not launched_as_group()
     console = error_console()
-    hook = ProgressHook(console, title.split(" / ")[0])
+    display = TrainingProgress(console, title.split(" / ")[0])
     run_dir = Path(cfg.work_dir)
     try:
         with preparing(console) as on_progress:
@@ -147,11 +147,11 @@ def _train_and_report(
                 record=record,
                 dry_run=dry_run,
                 **how,
-                hooks=[hook] if speaks else [],
+                display=display,
                 on_progress=on_progress,
             )
     except Interrupted as stop:
-        hook.close()
+        display.close()
         if speaks:
             again = record["command"].replace(" --overwrite", "").removesuffix(" --resume")
             console.print(
@@ -162,7 +162,7 @@ def _train_and_report(
             )
         raise typer.Exit(130) from None
     finally:
-        hook.close()
+        display.close()
     if not speaks:
         return
     if dry_run:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from rs_adapt.engine.loops import TestLoop, ValLoop
-from rs_adapt.engine.metrics_writer import MetricsHook
 from rs_adapt.engine.optim import OptimWrapper
 from rs_adapt.engine.param_groups import ParamGroups
-from rs_adapt.engine.recorder import StateHook
-from rs_adapt.engine.selected_weights import SelectionHook
+from rs_adapt.engine.recorder import Recorder
 
-__all__ = ["MetricsHook", "OptimWrapper", "ParamGroups", "SelectionHook", "StateHook", "TestLoop", "ValLoop"]
+__all__ = ["OptimWrapper", "ParamGroups", "Recorder", "TestLoop", "ValLoop"]

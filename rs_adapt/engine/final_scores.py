@@ -64,7 +64,7 @@ def score_selections(cfg: Any, run_dir: Path, segmentor: nn.Module) -> Selection
 
     Args:
         cfg: the resolved configuration.
-        run_dir: the run folder, with the packs that `SelectionHook` kept.
+        run_dir: the run folder, with the packs that `Recorder` saved.
         segmentor: on the device; it is left with the weights of the result.
 
     Raises:

@@ -1,4 +1,4 @@
-"""TensorBoard, W&B, MLflow, ClearML and Aim, through mmengine's backends: they are told what `metrics.jsonl` says."""
+"""Loggers of a run: TensorBoard, W&B, MLflow, ClearML and Aim receive the lines of `metrics.jsonl`."""
 
 from __future__ import annotations
 
@@ -7,32 +7,35 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmengine.hooks import Hook
 from mmengine.registry import VISBACKENDS
 
-from rs_adapt.engine.metrics_writer import MetricsHook
 from rs_adapt.errors import ConfigError, UnknownName
 from rs_adapt.runs.files import CELL_FILE
 from rs_adapt.runs.selection import is_evaluation
 
+if TYPE_CHECKING:
+    from mmengine.visualization import BaseVisBackend
+
+    from rs_adapt.config.resolved import ResolvedConfig
+
 NONE = "none"
-# The package of each, which is also what it is imported as.
+# Each is named like the package that it is imported from.
 LOGGERS = ("tensorboard", "wandb", "mlflow", "clearml", "aim")
 _PROJECT = "rs-adapt"
 _TABLES = ("health", "source_val", "label_free")
 
 
 def resolve_loggers(names: Sequence[str] | None) -> tuple[str, ...]:
-    """The loggers of a run.
+    """Return the loggers of a run, without duplicates.
 
     Args:
-        names: As a user gives them; None or empty for TensorBoard where it is installed. `none` stands alone.
+        names: As the user gives them; None or empty for TensorBoard if it is installed. `none` cannot be combined.
 
     Raises:
         UnknownName: There is no such logger.
-        ConfigError: Its package is not installed, or `none` is one of several.
+        ConfigError: The package of a logger is not installed, or `none` is given together with others.
     """
     if not names:
         return ("tensorboard",) if find_spec("tensorboard") else ()
@@ -51,20 +54,20 @@ def resolve_loggers(names: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def backend_settings(name: str, *, run_dir: Path, title: str, run_id: str | None) -> dict[str, Any]:
-    """The configuration of mmengine's backend.
+    """Return the configuration of mmengine's backend for a logger.
 
     Args:
         name: One of `LOGGERS`.
-        run_dir: The run folder, below which each keeps its files.
-        title: What the run is called.
-        run_id: The same when a run goes on; None for runs that have none.
+        run_dir: The run folder, in which each logger stores its files.
+        title: Display name of the run.
+        run_id: Identifier that lets a logger continue a resumed run; None for runs without one.
     """
     folder = str(run_dir / name)
     if name == "tensorboard":
         return {"type": "TensorboardVisBackend", "save_dir": folder}
     if name == "wandb":
         start = {"project": _PROJECT, "name": title, "id": run_id, "resume": "allow"}
-        # mmengine passes no step on.
+        # mmengine does not pass the step on.
         axis = [{"name": "*", "step_metric": "iter"}]
         return {"type": "WandbVisBackend", "save_dir": folder, "init_kwargs": start, "define_metric_cfg": axis}
     if name == "mlflow":
@@ -80,74 +83,57 @@ def backend_settings(name: str, *, run_dir: Path, title: str, run_id: str | None
 
 
 def flatten_scalars(line: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a line of `metrics.jsonl` by name, tables joined by slashes.
+    """Return the numbers of a line of `metrics.jsonl` by name, with nested tables joined by slashes.
 
-    Training lines stand below `train/`, scores of the target below `target/`, and `health/`, `source_val/` and
-    `label_free/` are what they are in the file. `iter` is there too, for loggers that count lines themselves.
+    Values of training lines get the prefix `train/` and scores of the target `target/`; `health/`, `source_val/` and
+    `label_free/` keep their names. `iter` is included for loggers that count lines themselves.
     """
     top = "target" if is_evaluation(dict(line)) else "train"
-    told: dict[str, float] = {}
+    scalars: dict[str, float] = {}
 
     def add(name: str, value: Any) -> None:
         if isinstance(value, Mapping):
             for key, inner in value.items():
                 add(f"{name}/{key}", inner)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            told[name] = float(value)
+            scalars[name] = float(value)
 
     for key, value in line.items():
         add(key if key in _TABLES or key == "iter" else f"{top}/{key}", value)
-    return told
+    return scalars
 
 
-class LoggersHook(Hook):  # type: ignore[misc]
-    """Passes each line of `metrics.jsonl` on, and at the start the resolved configuration.
+class Loggers:
+    """Sends each line of `metrics.jsonl` to the loggers, and at the start the resolved configuration.
 
     Args:
-        names: Of `LOGGERS`, their packages installed.
-        config: The resolved configuration.
+        names: From `LOGGERS`, with their packages installed.
     """
 
-    # After MetricsHook (70) has made the line, before StateHook (90) may stop the run.
-    priority = 80
-
-    def __init__(self, names: Sequence[str], config: Any) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
-        self.config = config
-        self._backends: list[Any] = []
-        self._told: Any = None
+        self._backends: list[BaseVisBackend] = []
 
-    def before_train(self, runner: Any) -> None:
-        """Start the loggers; a run that goes on keeps its place in those that can."""
-        run_dir = Path(runner.work_dir)
-        cell = self.config.cell
-        title = " ".join(str(cell[axis]) for axis in ("bench", "setting", "method", "strategy", "seed"))
+    def start(self, run_dir: Path, cfg: ResolvedConfig) -> None:
+        """Start the loggers; a resumed run continues in place in those that support it."""
+        if not self.names:
+            return
+        title = " ".join(str(cfg.cell[axis]) for axis in ("bench", "setting", "method", "strategy", "seed"))
         run_id = json.loads((run_dir / CELL_FILE).read_text()).get("run_id")
         for name in self.names:
             backend = VISBACKENDS.build(backend_settings(name, run_dir=run_dir, title=title, run_id=run_id))
-            backend.add_config(self.config)
+            backend.add_config(cfg)
             self._backends.append(backend)
 
-    def after_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
-        """Pass on a line of training, if there is a new one."""
-        self._pass_on(runner)
-
-    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Pass on the scores of an evaluation."""
-        self._pass_on(runner)
-
-    def _pass_on(self, runner: Any) -> None:
-        line = next(hook for hook in runner.hooks if isinstance(hook, MetricsHook)).last_line
-        if line is None or line is self._told:
-            return
-        self._told = line
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Send a line of `metrics.jsonl`."""
         for backend in self._backends:
             backend.add_scalars(flatten_scalars(line), step=line["iter"])
 
     def close(self) -> None:
-        """Write out what waits; safe to call twice."""
+        """Flush and close the loggers; safe to call twice."""
         for name, backend in zip(self.names, self._backends, strict=False):
-            # mmengine would call a function that new versions of wandb have not; wandb ends by itself.
+            # mmengine would call a function that new versions of wandb lack; wandb finishes by itself.
             if name != "wandb":
                 backend.close()
         self._backends = []

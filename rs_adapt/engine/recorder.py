@@ -1,93 +1,158 @@
-"""When the training state is written and read: at evaluations, on Ctrl-C or SIGTERM, and when a run goes on."""
+"""What a training run writes and shows, and when: the one place that knows the order of these steps."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmengine.hooks import Hook
 
+from rs_adapt.engine.display import NoDisplay, TrainingDisplay
+from rs_adapt.engine.loggers import Loggers
+from rs_adapt.engine.metrics_writer import MetricsWriter
+from rs_adapt.engine.selected_weights import keep_selected_weights
 from rs_adapt.engine.state import load_state, save_state, seed_iteration
 from rs_adapt.processes import any_rank, on_rank_zero
 from rs_adapt.registry import HOOKS
 from rs_adapt.runs.files import STATE_FILE
 from rs_adapt.runs.metrics import evaluated_iterations
 
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
+
+_SMOOTHING_ITERS = 20
+
 
 class Interrupted(Exception):
-    """Raised inside the training loop after a stop was asked for and the state is on disk."""
+    """Raised inside the training loop after a stop was requested and the state has been saved."""
 
     def __init__(self, iteration: int) -> None:
         super().__init__(f"stopped after {iteration} iterations")
         self.iteration = iteration
 
 
-@HOOKS.register_module()
-class StateHook(Hook):  # type: ignore[misc]
-    """Keeps `state.pth` of the run folder at the last evaluation or interruption, and makes resuming exact.
+@HOOKS.register_module(name=["Recorder", "StateHook"])
+class Recorder(Hook):  # type: ignore[misc]
+    """Records a training run: metrics, selected weights, loggers, training state and display.
+
+    Each method below is a list of steps, in the order in which they happen. A run that is interrupted at any point and
+    resumed repeats the steps that were cut off, and ends with the same files as an uninterrupted one. Of several
+    processes each has a recorder; files are written and loggers fed on rank 0 only.
 
     Args:
-        resume: Continue from `state.pth` in the runner's work_dir.
+        resume: Continue from `state.pth` in the runner's `work_dir`.
+        interval: Iterations between two training lines; see `MetricsWriter`.
+        loggers: Receive every line of `metrics.jsonl`.
+        display: Shows the progress to a person.
     """
 
-    # After the scheduler has stepped (LOW) and the metrics are written.
+    # After mmengine's hooks: the scheduler (LOW) has stepped when the state is saved.
     priority = "VERY_LOW"
 
-    def __init__(self, *, resume: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        resume: bool = False,
+        interval: int | None = None,
+        loggers: Loggers | None = None,
+        display: TrainingDisplay | None = None,
+    ) -> None:
         self.resume = resume
+        self.metrics = MetricsWriter(interval=interval)
+        self.loggers = Loggers(()) if loggers is None else loggers
+        self.display: TrainingDisplay = NoDisplay() if display is None else display
         self.stop_requested = False
 
     def request_stop(self) -> None:
-        """Ask for a stop of all processes after the iteration that is running; safe in a signal handler."""
+        """Request that all processes stop after the current iteration; safe to call in a signal handler."""
         self.stop_requested = True
 
-    def before_train(self, runner: Any) -> None:
-        """Continue where the state file says."""
+    def before_train(self, runner: Runner) -> None:
+        """Start the loggers, and restore the state of a resumed run."""
+        self.loggers.start(Path(runner.work_dir), runner.cfg)
         if self.resume:
-            runner.train_loop._iter = load_state(Path(runner.work_dir) / STATE_FILE, runner=runner)
+            state = Path(runner.work_dir) / STATE_FILE
+            runner.train_loop._iter = load_state(state, runner=runner, metrics=self.metrics)
 
-    def before_train_epoch(self, runner: Any) -> None:
-        """Make up for an evaluation that the interruption cut off."""
-        loop = runner.train_loop
-        due = (
-            runner.val_loop is not None
-            and loop.iter > 0
-            and (loop.iter % loop.val_interval == 0 or loop.iter == loop.max_iters)
-        )
-        # The first process has just written the file that the others would read.
-        run_dir = Path(runner.work_dir)
-        if self.resume and due and not on_rank_zero(lambda: loop.iter in evaluated_iterations(run_dir)):
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Open `metrics.jsonl`, start the display, and repeat an evaluation that an interruption cut off."""
+        self.metrics.start(Path(runner.work_dir), iteration=runner.iter, max_iters=runner.max_iters)
+        self.display.start(iteration=runner.iter, max_iters=runner.max_iters)
+        if self.resume and self._lacks_evaluation(runner):
             runner.val_loop.run()
 
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Make the draws of this iteration depend on its number alone."""
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Seed the draws of this iteration by its number alone."""
         seed_iteration(runner.seed, runner.iter, runner.rank, runner.world_size)
 
     def after_train_iter(
-        self,
-        runner: Any,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: Any = None,
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Mapping[str, Any] | None = None
     ) -> None:
-        """Write the state before each evaluation, and when a stop was requested."""
+        """Record the losses, save the state if it is due, and show the progress.
+
+        Raises:
+            Interrupted: A stop was requested; the state is saved.
+        """
         done = runner.iter + 1
-        loop = runner.train_loop
+        line = self.metrics.add_iteration(runner, losses=list(outputs or {}))
+        if line is not None:
+            self.loggers.write(line)
         self.stop_requested = any_rank(self.stop_requested)
-        if self.stop_requested or done % loop.val_interval == 0 or done == loop.max_iters:
-            save_state(Path(runner.work_dir) / STATE_FILE, runner=runner, iteration=done)
+        # Before the evaluation, so that an interruption of the evaluation loses no training.
+        if self.stop_requested or _evaluation_due(runner, done):
+            save_state(Path(runner.work_dir) / STATE_FILE, runner=runner, metrics=self.metrics, iteration=done)
         if self.stop_requested:
             raise Interrupted(done)
+        scalars = runner.message_hub.log_scalars
+        loss = scalars["train/loss"].mean(_SMOOTHING_ITERS)
+        self.display.show_iteration(done, loss=loss, lr=scalars["train/lr"].current())
+        if line is not None and "health" in line:
+            self.display.show_health(line["health"], alarm_subjects=self.metrics.alarm_subjects)
 
     def after_val_iter(
-        self,
-        runner: Any,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: Any = None,
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence[Any] | None = None
     ) -> None:
-        """Do not wait for the end of an evaluation: the state before it is on disk."""
-        # All processes predict equally many batches.
+        """Stop within an evaluation if requested: the state before it is on disk.
+
+        Raises:
+            Interrupted: A stop was requested.
+        """
+        # All ranks predict the same number of batches, so each of them gets here.
         self.stop_requested = any_rank(self.stop_requested)
         if self.stop_requested:
             raise Interrupted(runner.iter)
+
+    def after_val_epoch(self, runner: Runner, metrics: Mapping[str, float] | None = None) -> None:
+        """Save the weights if they are selected now, then record and show the scores."""
+        scores = metrics or {}
+        # Weights come before their line: a line in the file implies that its weights are on disk.
+        keep_selected_weights(runner, scores)
+        line = self.metrics.add_evaluation(runner.iter, scores)
+        self.loggers.write(line)
+        losses = runner.message_hub.log_scalars.get("train/loss")
+        loss = None if losses is None else losses.mean(_SMOOTHING_ITERS)
+        self.display.show_evaluation(runner.iter, scores, loss=loss)
+
+    def after_train(self, runner: Runner) -> None:
+        """Leave the final state of the display on the screen."""
+        self.display.close()
+
+    def _lacks_evaluation(self, runner: Runner) -> bool:
+        if runner.val_loop is None or runner.iter == 0 or not _evaluation_due(runner, runner.iter):
+            return False
+        # Rank 0 has just rewritten the file, so the others do not read it.
+        return on_rank_zero(lambda: runner.iter not in evaluated_iterations(Path(runner.work_dir)))
+
+
+class _PartOfRecorder(Hook):  # type: ignore[misc]
+    """Does nothing: resolved configurations list these names beside `StateHook`, and `Recorder` does all the work."""
+
+
+for _name in ("MetricsHook", "SelectionHook"):
+    HOOKS.register_module(name=_name, module=_PartOfRecorder)
+
+
+def _evaluation_due(runner: Runner, done: int) -> bool:
+    loop = runner.train_loop
+    return bool(done % loop.val_interval == 0 or done == loop.max_iters)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from mmengine.dist import is_main_process
 from torch import Tensor, nn
 
-from rs_adapt.engine.metrics_writer import MetricsHook
+from rs_adapt.engine.metrics_writer import MetricsWriter
 from rs_adapt.engine.parts import unwrapped
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.files import atomic_file
 from rs_adapt.processes import seed_draws
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
 
 
 def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -47,34 +50,33 @@ def load_trained_tensors(model: nn.Module, tensors: dict[str, Tensor], what: str
     model.load_state_dict(tensors, strict=False)
 
 
-def save_state(path: Path, *, runner: Any, iteration: int) -> None:
-    """Write the state after `iteration` iterations; the file appears complete or not at all.
+def save_state(path: Path, *, runner: Runner, metrics: MetricsWriter, iteration: int) -> None:
+    """Write the training state; the file appears complete or not at all.
 
-    With several processes the first one writes: all of them hold the same.
+    Of several processes rank 0 writes, because the state is the same on all ranks.
 
     Args:
         path: File to write.
-        runner: mmengine's Runner, in training.
+        runner: In training.
+        metrics: With the losses that wait for the next line of `metrics.jsonl`.
         iteration: Iterations done.
     """
     if not is_main_process():
         return
     model = unwrapped(runner.model)
-    metrics = _metrics_hook(runner)
     state = {
         "iteration": iteration,
         "model": {name: value.detach().cpu() for name, value in trained_tensors(model).items()},
         "optimizer": runner.optim_wrapper.state_dict(),
         "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
-        # Losses that wait for the next line of metrics.jsonl.
-        "metrics": {"sums": metrics.sums, "count": metrics.count},
+        "metrics": metrics.state_dict(),
     }
     with atomic_file(path) as temporary:
         torch.save(state, temporary)
 
 
-def load_state(path: Path, *, runner: Any) -> int:
-    """Restore a runner in training from `save_state`'s file and return the iterations done.
+def load_state(path: Path, *, runner: Runner, metrics: MetricsWriter) -> int:
+    """Restore a runner in training and its metrics from the file of `save_state`, and return the iterations done.
 
     Only tensors and plain values are read (`weights_only=True`): a file with code in it is refused.
 
@@ -89,8 +91,7 @@ def load_state(path: Path, *, runner: Any) -> int:
     runner.optim_wrapper.load_state_dict(state["optimizer"])
     for scheduler, values in zip(runner.param_schedulers, state["schedulers"], strict=True):
         scheduler.load_state_dict(values)
-    metrics = _metrics_hook(runner)
-    metrics.sums, metrics.count = state["metrics"]["sums"], state["metrics"]["count"]
+    metrics.load_state_dict(state["metrics"])
     return int(state["iteration"])
 
 
@@ -113,7 +114,3 @@ def seed_iteration(seed: int, iteration: int, rank: int = 0, processes: int = 1)
 
     torch.manual_seed(key(0 if processes == 1 else 1 + rank))
     seed_draws(key(0))
-
-
-def _metrics_hook(runner: Any) -> MetricsHook:
-    return next(hook for hook in runner.hooks if isinstance(hook, MetricsHook))

@@ -21,13 +21,14 @@ from rs_adapt.engine.build import (
     choose_device,
     prepare_data,
 )
+from rs_adapt.engine.display import TrainingDisplay
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.failures import explain_failures
 from rs_adapt.engine.final_scores import remove_intermediate_files, score_selections
-from rs_adapt.engine.loggers import LoggersHook
+from rs_adapt.engine.loggers import Loggers
 from rs_adapt.engine.parameters import build_on_meta, count_parameters
 from rs_adapt.engine.parts import segmentor_of, unwrapped
-from rs_adapt.engine.recorder import Interrupted, StateHook
+from rs_adapt.engine.recorder import Interrupted, Recorder
 from rs_adapt.engine.results import make_manifest, make_result, save_packs
 from rs_adapt.engine.runner import CellRunner, keep_loaders_alive
 from rs_adapt.engine.state import save_state
@@ -53,6 +54,7 @@ def train(
     dry_run: bool = False,
     hooks: Sequence[Hook] = (),
     loggers: Sequence[str] = (),
+    display: TrainingDisplay | None = None,
     on_progress: OnProgress = no_progress,
 ) -> dict[str, Any]:
     """Train one cell and score it.
@@ -68,8 +70,9 @@ def train(
         resume: Go on from the state in the run folder.
         overwrite: Delete a run that is there.
         dry_run: Stop after the checks; nothing is written.
-        hooks: Further mmengine hooks, such as a progress bar.
-        loggers: Of `rs_adapt.engine.loggers.chosen_loggers`; the first process tells them.
+        hooks: Further mmengine hooks.
+        loggers: From `rs_adapt.engine.loggers.resolve_loggers`; rank 0 feeds them.
+        display: Shows the progress of training, on rank 0.
         on_progress: Called with (what, done, total) while data are prepared and checked.
 
     Returns:
@@ -107,11 +110,14 @@ def train(
             plan = on_rank_zero(begin)
             if dry_run:
                 return plan if first else {}
-            telling = LoggersHook(loggers if first else (), cfg)
+            recorder = Recorder(
+                resume=resume, loggers=Loggers(loggers if first else ()), display=display if first else None
+            )
             try:
-                return _run(cfg, run_dir, record=record, resume=resume, hooks=[*hooks, telling])
+                return _run(cfg, run_dir, record=record, resume=resume, hooks=hooks, recorder=recorder)
             finally:
-                telling.close()
+                recorder.display.close()
+                recorder.loggers.close()
 
 
 def _plan(cfg: Any, on_progress: OnProgress) -> dict[str, Any]:
@@ -125,26 +131,28 @@ def _plan(cfg: Any, on_progress: OnProgress) -> dict[str, Any]:
     return {"tiles": tiles, "run_dir": str(cfg.work_dir), "parameters": parameters}
 
 
-def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks: Sequence[Hook]) -> dict[str, Any]:
+def _run(
+    cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks: Sequence[Hook], recorder: Recorder
+) -> dict[str, Any]:
     settings = copy.deepcopy(cfg)
-    settings.default_hooks.checkpoint.resume = resume
+    # The configuration names a recorder for plain mmengine; this one has a display and loggers.
+    settings.default_hooks.checkpoint = None
     rank, processes = rank_and_world_size()
     settings.train_dataloader.batch_size = local_batch_size(settings.train_dataloader.batch_size, processes)
     settings.launcher = "pytorch" if processes > 1 else "none"
     runner = CellRunner.from_cfg(settings)
-    for hook in hooks:
+    for hook in (recorder, *hooks):
         runner.register_hook(hook)
-    state_hook = next(hook for hook in runner.hooks if isinstance(hook, StateHook))
     model, segmentor = unwrapped(runner.model), segmentor_of(runner.model)
     # Of the base as loaded: method `full` changes it.
     base_sha256 = segmentor.backbone.base_sha256()
     started_s = time.perf_counter()
-    with _stop_on_signals(state_hook), keep_loaders_alive(), explain_failures(run_dir):
+    with _stop_on_signals(recorder), keep_loaders_alive(), explain_failures(run_dir):
         try:
             runner.train()
         except NonFiniteLoss as error:
             # All processes raise it at once.
-            explanation = _save_and_explain(runner, run_dir, error)
+            explanation = _save_and_explain(runner, recorder, run_dir, error)
             raise (StoppedElsewhere() if rank else explanation) from error
     train_s = time.perf_counter() - started_s
     # Mostly the matrices of the last validation are taken; what is left to score is the first one's.
@@ -175,9 +183,9 @@ def _run(cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks
     return {"result": result, "matrix": None if scored is None else scored.total_KK()}
 
 
-def _save_and_explain(runner: Any, run_dir: Path, error: NonFiniteLoss) -> NonFiniteLoss:
+def _save_and_explain(runner: CellRunner, recorder: Recorder, run_dir: Path, error: NonFiniteLoss) -> NonFiniteLoss:
     done = runner.iter
-    save_state(run_dir / STATE_FILE, runner=runner, iteration=done)
+    save_state(run_dir / STATE_FILE, runner=runner, metrics=recorder.metrics, iteration=done)
     parts = {
         name.removeprefix("train/"): buffer.current()
         for name, buffer in MessageHub.get_current_instance().log_scalars.items()
@@ -203,13 +211,13 @@ def _check_weights(cfg: Any) -> None:
         MODELS.build(backbone.to_dict() | {"adapter": None, "frozen": True})
 
 
-def _stop_on_signals(hook: StateHook) -> AbstractContextManager[None]:
+def _stop_on_signals(recorder: Recorder) -> AbstractContextManager[None]:
     """First Ctrl-C, SIGTERM or SIGUSR1 (Slurm's warning): stop after this iteration. Second Ctrl-C: at once."""
 
     def handle(number: int, _frame: object) -> None:
-        if hook.stop_requested and number == signal.SIGINT:
+        if recorder.stop_requested and number == signal.SIGINT:
             raise KeyboardInterrupt
-        hook.request_stop()
+        recorder.request_stop()
 
     return handle_signals((signal.SIGINT, signal.SIGTERM, signal.SIGUSR1), handle)
 

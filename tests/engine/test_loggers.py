@@ -13,6 +13,7 @@ from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import ConfigError, UnknownName
 from rs_adapt.runs.metrics import read_metrics
+from tests.engine.test_train import SignalAt
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
@@ -104,14 +105,9 @@ def test_tensorboard_goes_on_in_the_same_place(tiny_cell, tmp_path: Path) -> Non
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    class Stop(loggers.Hook):  # type: ignore[misc, name-defined]
-        def after_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
-            if runner.iter == 1:
-                next(hook for hook in runner.hooks if type(hook).__name__ == "StateHook").request_stop()
-
     cfg, record = tiny_cell("dg", iters=3)
     with pytest.raises(Interrupted):
-        train(cfg, record=record, device="cpu", loggers=("tensorboard",), hooks=[Stop()])
+        train(cfg, record=record, device="cpu", loggers=("tensorboard",), hooks=[SignalAt(2)])
     train(cfg, record=record, device="cpu", resume=True, loggers=("tensorboard",))
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
     lines = read_metrics(tmp_path / "run")

@@ -18,8 +18,9 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from rs_adapt.engine import metrics_writer as module
-from rs_adapt.engine.metrics_writer import MetricsHook
-from rs_adapt.engine.progress import ProgressHook
+from rs_adapt.engine.display import NoDisplay
+from rs_adapt.engine.progress import TrainingProgress
+from rs_adapt.engine.recorder import Recorder
 from rs_adapt.engine.state import load_state, save_state
 from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.strategies.health import PseudoLabelHealth
@@ -27,6 +28,15 @@ from rs_adapt.strategies.health import PseudoLabelHealth
 CLASSES = ["background", "building", "road"]
 BENCH = Config({"bench": {"classes": CLASSES}})
 numbers = itertools.count()
+
+
+class Display(NoDisplay):
+    """Stores the last health."""
+
+    health: Any = None
+
+    def show_health(self, health: Any, *, alarm_subjects: frozenset[str]) -> None:
+        self.health = health
 
 
 class Model(nn.Module):
@@ -39,8 +49,15 @@ class Model(nn.Module):
             self.health = health
 
 
-def make_runner(folder: Path, *, health: bool = True, cfg: Config = BENCH, interval: int = 2, iters: int = 8) -> Any:
-    """Return what the hooks read of mmengine's Runner, with a MetricsHook."""
+def make_runner(
+    folder: Path,
+    *,
+    health: bool = True,
+    cfg: Config = BENCH,
+    interval: int = 2,
+    iters: int = 8,
+) -> Any:
+    """Return the parts of mmengine's Runner that a recorder uses, with its recorder."""
     folder.mkdir(exist_ok=True)
     model = Model(PseudoLabelHealth(num_classes=3, ignore_index=255) if health else None)
     runner = SimpleNamespace(
@@ -49,8 +66,10 @@ def make_runner(folder: Path, *, health: bool = True, cfg: Config = BENCH, inter
         work_dir=str(folder),
         iter=0,
         max_iters=iters,
-        message_hub=MessageHub.get_instance(f"metrics_hook_{next(numbers)}"),
-        hooks=[MetricsHook(interval=interval)],
+        message_hub=MessageHub.get_instance(f"recorder_{next(numbers)}"),
+        recorder=Recorder(interval=interval),
+        train_loop=SimpleNamespace(val_interval=100, max_iters=100),
+        val_loop=None,
         optim_wrapper=torch.optim.SGD(model.parameters(), lr=0.1),
         param_schedulers=[],
     )
@@ -59,8 +78,7 @@ def make_runner(folder: Path, *, health: bool = True, cfg: Config = BENCH, inter
 
 
 def start(runner: Any) -> None:
-    for hook in runner.hooks:
-        hook.before_train_epoch(runner)
+    runner.recorder.before_train_epoch(runner)
 
 
 def step(runner: Any, *, teacher: list[int] | None = None, student: list[int] | None = None, images: int = 1) -> None:
@@ -74,8 +92,7 @@ def step(runner: Any, *, teacher: list[int] | None = None, student: list[int] | 
             student_labels_BHW=None if student is None else labels(student, images),
         )
     runner.message_hub.update_scalar("train/loss", loss)
-    for hook in runner.hooks:
-        hook.after_train_iter(runner, 0, outputs={"loss": torch.tensor(loss)})
+    runner.recorder.after_train_iter(runner, 0, outputs={"loss": torch.tensor(loss)})
     runner.iter += 1
 
 
@@ -108,11 +125,12 @@ def test_lines_without_pseudo_labels_have_no_health(tmp_path: Path) -> None:
     warming = make_runner(tmp_path / "warming")
     plain = make_runner(tmp_path / "plain", health=False)
     for runner in (warming, plain):
+        runner.recorder.display = display = Display()
         start(runner)
         step(runner)
         step(runner)
         assert [sorted(line) for line in read_metrics(Path(runner.work_dir))] == [["iter", "iter_s", "loss", "lr"]]
-        assert runner.hooks[0].last_health is None
+        assert display.health is None
 
 
 def test_another_attribute_of_that_name_is_left_alone(tmp_path: Path) -> None:
@@ -142,7 +160,7 @@ def test_a_loss_that_some_iterations_lack_counts_as_0_there(tmp_path: Path) -> N
     step(runner)
     runner.message_hub.update_scalar("train/loss", 2.0)
     runner.message_hub.update_scalar("train/mix.loss", 1.0)
-    runner.hooks[0].after_train_iter(runner, 0, outputs={"loss": 2.0, "mix.loss": 1.0})
+    runner.recorder.after_train_iter(runner, 0, outputs={"loss": 2.0, "mix.loss": 1.0})
     line = read_metrics(tmp_path)[0]
     assert (line["loss"], line["mix.loss"]) == (1.5, 0.5)
 
@@ -163,9 +181,9 @@ def test_a_resumed_run_writes_the_same_lines(tmp_path: Path, stop: int) -> None:
     first = make_runner(tmp_path / "parts", interval=4, iters=6)
     start(first)
     go(first, stop)
-    save_state(tmp_path / "state.pth", runner=first, iteration=stop)
+    save_state(tmp_path / "state.pth", runner=first, metrics=first.recorder.metrics, iteration=stop)
     second = make_runner(tmp_path / "parts", interval=4, iters=6)
-    second.iter = load_state(tmp_path / "state.pth", runner=second)
+    second.iter = load_state(tmp_path / "state.pth", runner=second, metrics=second.recorder.metrics)
     start(second)
     go(second, 6)
 
@@ -183,25 +201,26 @@ def test_only_the_first_process_writes_and_all_add_up(tmp_path: Path, monkeypatc
     monkeypatch.setattr(module, "is_main_process", lambda: False)
     runner = make_runner(tmp_path, interval=1)
     start(runner)
+    display = Display()
+    runner.recorder.display = display
     step(runner, teacher=[0, 1, 2])
-    runner.hooks[0].after_val_epoch(runner, {"miou_pct": 50.0})
+    runner.recorder.after_val_epoch(runner, {"miou_pct": 50.0})
     assert read_metrics(tmp_path) == [{"iter": 9}]
-    assert runner.hooks[0].last_health is not None
+    assert display.health is not None
     assert runner.model.health.summary() is None
 
 
-def shown(runner: Any, *, width: int = 160, terminal: bool = False) -> tuple[ProgressHook, io.StringIO]:
-    """Add a ProgressHook and return it with what it prints."""
+def show(runner: Any, *, width: int = 160, terminal: bool = False) -> io.StringIO:
+    """Give the runner's recorder a display, and return what it prints."""
     text = io.StringIO()
     console = Console(file=text, width=width, force_terminal=terminal, color_system=None, legacy_windows=False)
-    hook = ProgressHook(console, "cell")
-    runner.hooks.append(hook)
-    return hook, text
+    runner.recorder.display = TrainingProgress(console, "cell")
+    return text
 
 
 def test_an_alarm_is_printed_once_for_each_class_that_it_is_about(tmp_path: Path) -> None:
     runner = make_runner(tmp_path, interval=1)
-    _, text = shown(runner)
+    text = show(runner)
     start(runner)
     # So many images that those before no longer count.
     many = 8000
@@ -231,7 +250,7 @@ def test_an_alarm_is_printed_once_for_each_class_that_it_is_about(tmp_path: Path
 
 def test_a_few_images_without_a_class_are_no_alarm(tmp_path: Path) -> None:
     runner = make_runner(tmp_path, interval=1)
-    _, text = shown(runner)
+    text = show(runner)
     start(runner)
     step(runner, teacher=[0, 1], images=20)
     step(runner, teacher=[0, 1, 2], images=400)
@@ -243,13 +262,13 @@ def test_a_few_images_without_a_class_are_no_alarm(tmp_path: Path) -> None:
 
 def test_the_evaluation_line_tells_the_last_agreement(tmp_path: Path) -> None:
     runner = make_runner(tmp_path, interval=1)
-    hook, text = shown(runner)
+    text = show(runner)
     start(runner)
     step(runner)
-    hook.after_val_epoch(runner, {"miou_pct": 50.0})
+    runner.recorder.after_val_epoch(runner, {"miou_pct": 50.0})
     step(runner, teacher=[0, 1, 2], student=[0, 1, 1])
     step(runner, teacher=[0, 1, 2])  # no student in this one
-    hook.after_val_epoch(runner, {"miou_pct": 51.0})
+    runner.recorder.after_val_epoch(runner, {"miou_pct": 51.0})
     assert text.getvalue().splitlines() == [
         "cell: 1/8 iterations, loss 1.000, mIoU 50.00 %",
         "cell: 3/8 iterations, loss 2.000, mIoU 51.00 %, teacher and student agree on 67 %",
@@ -261,11 +280,11 @@ def test_the_live_line_tells_the_agreement_in_place_of_the_pace_if_need_be(
     tmp_path: Path, width: int, pace_stays: bool
 ) -> None:
     runner = make_runner(tmp_path, interval=1)
-    hook, text = shown(runner, width=width, terminal=True)
+    text = show(runner, width=width, terminal=True)
     start(runner)
     for _ in range(2):
         step(runner, teacher=[0, 1, 2], student=[0, 1, 2])
-    hook.after_train(runner)
+    runner.recorder.after_train(runner)
     last = [line for line in re.split(r"[\r\n]", text.getvalue()) if "mIoU" in line][-1]
     assert "agree 100 %" in last
     assert ("it/s" in last) == pace_stays

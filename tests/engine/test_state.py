@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from rs_adapt.engine import state
-from rs_adapt.engine.metrics_writer import MetricsHook
+from rs_adapt.engine.metrics_writer import MetricsWriter
 from rs_adapt.engine.state import load_state, save_state, seed_iteration, trained_tensors
 from rs_adapt.errors import CheckpointMismatch
 
@@ -51,17 +51,18 @@ class Bomb:
 def test_state_with_code_in_it_is_refused_and_not_run(tmp_path: Path) -> None:
     (tmp_path / "state.pth").write_bytes(pickle.dumps(Bomb(tmp_path / "harm")))
     with pytest.raises(CheckpointMismatch, match=r"state\.pth is not a readable training state"):
-        load_state(tmp_path / "state.pth", runner=None)
+        load_state(tmp_path / "state.pth", runner=None, metrics=MetricsWriter())
     assert not (tmp_path / "harm").exists()
 
 
 def test_of_several_processes_the_first_one_writes_the_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = nn.Linear(2, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    runner = SimpleNamespace(model=model, optim_wrapper=optimizer, param_schedulers=[], hooks=[MetricsHook()])
+    runner = SimpleNamespace(model=model, optim_wrapper=optimizer, param_schedulers=[])
+    metrics = MetricsWriter()
     monkeypatch.setattr(state, "is_main_process", lambda: False)
-    save_state(tmp_path / "state.pth", runner=runner, iteration=3)
+    save_state(tmp_path / "state.pth", runner=runner, metrics=metrics, iteration=3)
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr(state, "is_main_process", lambda: True)
-    save_state(tmp_path / "state.pth", runner=runner, iteration=3)
-    assert load_state(tmp_path / "state.pth", runner=runner) == 3
+    save_state(tmp_path / "state.pth", runner=runner, metrics=metrics, iteration=3)
+    assert load_state(tmp_path / "state.pth", runner=runner, metrics=metrics) == 3

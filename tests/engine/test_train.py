@@ -18,7 +18,7 @@ from mmengine.hooks import Hook
 from rich.console import Console
 from safetensors.torch import load_file
 
-from rs_adapt.engine.progress import ProgressHook
+from rs_adapt.engine.progress import TrainingProgress
 from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import CheckpointMismatch, ConfigError, DataError, NonFiniteLoss, OutputExists
@@ -116,7 +116,7 @@ def test_interrupted_evaluation_is_made_up_for(tiny_cell, tmp_path: Path) -> Non
     with pytest.raises(Interrupted, match="after 3 iterations"):
         train(cfg, record=record, device="cpu", hooks=[InterruptEvaluation()])
     console = Console(file=io.StringIO(), width=100)
-    train(cfg, record=record, device="cpu", resume=True, hooks=[ProgressHook(console, "cell")])
+    train(cfg, record=record, device="cpu", resume=True, display=TrainingProgress(console, "cell"))
     assert [line["iter"] for line in read_metrics(tmp_path / "run") if "miou_pct" in line] == [3, 4]
     assert "cell: 3/4 iterations, mIoU" in console.file.getvalue()  # type: ignore[attr-defined]
 
