@@ -13,7 +13,7 @@ from rs_adapt.config.cell import SETTINGS, bench_families
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.datasets.checks import allowed_values
-from rs_adapt.datasets.manifest import load_manifest, manifest_names
+from rs_adapt.datasets.manifest import SPLITS, load_manifest, manifest_names
 from rs_adapt.datasets.originals import Layout, layout_names, load_layout
 from rs_adapt.errors import DataNotFound, UnknownName
 
@@ -109,7 +109,7 @@ def _of_layout(layout: Layout, data_root: Path) -> TileSets:
         )
     scored = [one for one in layout.classes if not one.ignored]
     img_suffix, ann_suffix = layout.suffixes()
-    ignored = {int(value) for value in layout.manifest.facts["ignore_values"]}
+    ignored = {*layout.manifest.ignore_values}
     return TileSets(
         name=layout.name,
         title=layout.title,
@@ -216,27 +216,27 @@ def _published(bench: Mapping[str, Any], data_root: Path) -> dict[Path, tuple[in
     }
     ready: dict[Path, tuple[int, int | None]] = {}
     for name in set(names) & set(manifest_names()) - {layout.manifest.name for layout in layouts}:
-        side_px = load_manifest(name).facts.get("size_px", [bench["tile_px"]])[0]
+        size_px = load_manifest(name).size_px
+        side_px = bench["tile_px"] if size_px is None else size_px[0]
         ready |= {folder: (side_px, number) for folder, number in _stated(bench, name, data_root).items()}
     return {**cut, **ready}
 
 
 def _stated(bench: Mapping[str, Any], name: str, data_root: Path) -> dict[Path, int | None]:
     """What the manifest of a data set whose tiles come from elsewhere says about each folder that a bench uses."""
-    facts = load_manifest(name).facts
+    manifest = load_manifest(name)
     stated: dict[Path, int | None] = {}
     for side in ("source", "target"):
         region = bench.get(side) or {}
-        for key in ("train", "val", "test"):
+        for key in SPLITS:
             if not region.get(key) or Path(region[key]["img_dir"]).parts[0] != name:
                 continue
             folders = Path(region[key]["img_dir"]).parts[1:]
-            splits = facts.get("regions", {}).get(folders[0], facts.get("splits", {}))
+            known = manifest.regions.get(folders[0])
+            splits = manifest.splits if known is None else known.splits
             # The folder tells the split where it names one: benches score on "test" as "val".
-            content = splits.get(next((part for part in folders if part in ("train", "val", "test")), key))
-            number = (
-                content if isinstance(content, int) else (content or {}).get("tiles", (content or {}).get("images"))
-            )
+            split = splits.get(next((part for part in folders if part in SPLITS), key))
+            number = None if split is None else split.images if split.tiles is None else split.tiles
             stated.setdefault(data_root / region[key]["img_dir"], number)
     return stated
 

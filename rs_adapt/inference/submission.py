@@ -74,7 +74,9 @@ def write_submission(
             f"{' or '.join(_FAMILIES)}."
         )
     check_output_file(out, overwrite=overwrite)
-    first, last = load_manifest("loveda").facts["regions"][cfg.bench.target.region]["test"]["ids"]
+    ids = load_manifest("loveda").regions[cfg.bench.target.region].splits["test"].ids
+    assert ids is not None
+    first, last = ids
     with _unpacked(images, first, last) as found:
         _require_all(found, first, last, images, str(cfg.bench.target.region), partial=partial)
         with quiet_libraries():

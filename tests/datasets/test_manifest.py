@@ -20,7 +20,7 @@ def test_every_manifest_reads_and_its_values_are_unique(name: str) -> None:
     assert len(set(values)) == len(values)
     colours = [colour for one in manifest.classes for colour in one.colours]
     assert len(set(colours)) == len(colours)
-    assert {one.value for one in manifest.classes if one.ignored} <= set(manifest.facts["ignore_values"])
+    assert {one.value for one in manifest.classes if one.ignored} <= set(manifest.ignore_values)
 
 
 @pytest.mark.parametrize("bench", axes.values("bench"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePath
 
-from rs_adapt.datasets.manifest import load_manifest, manifest_names
+from rs_adapt.datasets.manifest import Variant, load_manifest, manifest_names
 
 _LETTERS = {"red": "R", "green": "G", "blue": "B", "near infrared": "IR"}
 
@@ -34,15 +34,15 @@ def tiled_folders() -> dict[str, TiledFolder]:
     """Return all folders that are prepared from originals, by name."""
     found = {}
     for manifest in map(load_manifest, manifest_names()):
-        tiling = manifest.facts.get("tiling")
+        tiling = manifest.tiling
         if tiling is None:
             continue
-        for name, variant in {manifest.name: {}, **manifest.facts.get("variants", {})}.items():
+        for name, variant in {manifest.name: Variant(), **manifest.variants}.items():
             found[name] = TiledFolder(
                 manifest=manifest.name,
-                bands=letters(variant.get("bands", manifest.bands)),
-                tile_px=variant.get("tile_px", tiling["tile_px"]),
-                scene_pattern=_scene_pattern(tiling["image"]),
+                bands=letters(variant.bands or manifest.bands),
+                tile_px=variant.tile_px or tiling.tile_px,
+                scene_pattern=_scene_pattern(tiling.image),
             )
     return found
 

@@ -19,7 +19,7 @@ from rs_adapt.tiles import Recipe, cut_original, tiles_sha256
 
 def make_recipe(layout: Layout, *, tile_px: int, stride_px: int) -> Recipe:
     """Return how the originals of a layout are cut."""
-    values = {one.value for one in layout.classes} | {int(value) for value in layout.manifest.facts["ignore_values"]}
+    values = {one.value for one in layout.classes} | {*layout.manifest.ignore_values}
     legend: dict[Sequence[int], int] = dict(layout.manifest.legend().items())
     return Recipe(
         tile_px=tile_px,

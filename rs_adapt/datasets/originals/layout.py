@@ -5,11 +5,10 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from rs_adapt.datasets.manifest import LabelClass, Manifest, load_manifest, manifest_names
+from rs_adapt.datasets.manifest import LabelClass, Manifest, Split, Variant, load_manifest, manifest_names
 from rs_adapt.errors import UnknownName
 from rs_adapt.tiles import tile_origins
 
@@ -86,15 +85,15 @@ class Layout:
         if self.name == name:
             return text
         text = text.replace(f"data prepare {name} ", f"data prepare {self.name.replace('_', '-')} ")
-        if archive := self.manifest.facts["variants"][self.name].get("archive"):
-            text = text.replace(self.manifest.facts["archives"][0]["name"], archive)
+        if archive := self.manifest.variants[self.name].archive:
+            text = text.replace(self.manifest.archives[0].name, archive)
             text = text.replace(f"data fetch {name}`", f"data fetch {name} --all`")
         return text
 
     @property
     def ignore_value(self) -> int:
         """Return the label value of padding, and of colours that are in no legend."""
-        return int(self.manifest.facts["ignore_values"][0])
+        return self.manifest.ignore_values[0]
 
     def folders(self, part: Part) -> tuple[str, str]:
         """Return the folders of a part's image and label tiles below the output's folder."""
@@ -132,24 +131,25 @@ def load_layout(name: str) -> Layout:
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise UnknownName(f"There is no data set {name!r} to prepare.{hint} Known: {', '.join(sorted(owners))}.")
     manifest = load_manifest(owners[wanted])
-    facts = manifest.facts
-    files, tiling = facts["files"], facts["tiling"]
-    variant: Mapping[str, Any] = {} if wanted == manifest.name else facts["variants"][wanted]
+    files, tiling = manifest.files, manifest.tiling
+    assert files is not None
+    assert tiling is not None
+    variant = Variant() if wanted == manifest.name else manifest.variants[wanted]
     return Layout(
         name=wanted,
         manifest=manifest,
-        title=variant.get("title", manifest.title),
-        bands=tuple(variant.get("bands", manifest.bands)),
-        parts=tuple(_parts(facts, variant)),
-        image_files=_several(variant.get("image", files["image"])),
-        label_files=_several(files["label"]),
-        not_in=tuple(files.get("not_in", ())),
-        scene_names=files.get("scene_names", "[^/]+?"),
-        tile_px=variant.get("tile_px", tiling["tile_px"]),
-        stride_px=variant.get("tile_px", tiling["stride_px"]),
-        colour_labels=tiling["labels"] == "colours",
-        image_tile=variant.get("tile_image", tiling["image"]),
-        label_tile=tiling["label"],
+        title=variant.title or manifest.title,
+        bands=variant.bands or manifest.bands,
+        parts=tuple(_parts(manifest, variant)),
+        image_files=variant.image or files.image,
+        label_files=files.label,
+        not_in=files.not_in,
+        scene_names=files.scene_names,
+        tile_px=variant.tile_px or tiling.tile_px,
+        stride_px=variant.tile_px or tiling.stride_px,
+        colour_labels=tiling.labels == "colours",
+        image_tile=variant.tile_image or tiling.image,
+        label_tile=tiling.label,
     )
 
 
@@ -169,38 +169,44 @@ def path_pattern(pattern: str, layout: Layout) -> re.Pattern[str]:
 
 
 def _owners() -> dict[str, str]:
-    """Name of an output -> name of its manifest."""
+    """Return the name of the manifest of each output."""
     manifests = [load_manifest(name) for name in manifest_names()]
-    tiled = [manifest for manifest in manifests if "tiling" in manifest.facts]
-    return {name: one.name for one in tiled for name in (one.name, *one.facts.get("variants", {}))}
+    return {
+        name: manifest.name
+        for manifest in manifests
+        if manifest.tiling is not None
+        for name in (manifest.name, *manifest.variants)
+    }
 
 
-def _parts(facts: Mapping[str, Any], variant: Mapping[str, Any]) -> list[Part]:
+def _parts(manifest: Manifest, variant: Variant) -> list[Part]:
     per_image = None
-    if "tile_px" in variant:
-        side_px = variant["tile_px"]
-        per_image = math.prod(len(tile_origins(size_px, side_px, side_px)) for size_px in facts["size_px"])
-    regions = facts["regions"].items() if "regions" in facts else [(None, facts["splits"])]
+    if variant.tile_px is not None and manifest.size_px is not None:
+        side_px = variant.tile_px
+        per_image = math.prod(len(tile_origins(size_px, side_px, side_px)) for size_px in manifest.size_px)
+    regions: Mapping[str | None, Mapping[str, Split]] = {
+        name: region.splits for name, region in manifest.regions.items()
+    } or {None: manifest.splits}
     return [
-        _part(region, split, content, per_image)
-        for region, splits in regions
-        for split, content in splits.items()
+        _part(region, name, split, split.tiles, per_image)
+        for region, splits in regions.items()
+        for name, split in splits.items()
         # Images without published tiles have no labels.
-        if "tiles" in content
+        if split.tiles is not None
     ]
 
 
-def _part(region: str | None, split: str, content: Mapping[str, Any], per_image: int | None) -> Part:
-    scenes: tuple[str, ...] | None = None
-    if "ids" in content:
-        first, last = content["ids"]
+def _part(region: str | None, name: str, split: Split, num_tiles: int, per_image: int | None) -> Part:
+    scenes = split.scenes
+    if split.ids is not None:
+        first, last = split.ids
         scenes = tuple(str(number) for number in range(first, last + 1))
-    elif "scenes" in content:
-        scenes = tuple(content["scenes"])
-    number = content["images"] if scenes is None else len(scenes)
-    tiles = content["tiles"] if per_image is None else per_image * number
-    return Part(region=region, split=split, scenes=scenes, num_scenes=number, num_tiles=tiles)
-
-
-def _several(value: str | Sequence[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+    number = len(scenes) if scenes is not None else split.images
+    assert number is not None
+    return Part(
+        region=region,
+        split=name,
+        scenes=scenes,
+        num_scenes=number,
+        num_tiles=num_tiles if per_image is None else per_image * number,
+    )
