@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install check test demo table-synthetic table-dubai table-methods sweep-synthetic docs ci clean
+.PHONY: help install check test test-all demo table-synthetic table-dubai table-methods sweep-synthetic docs ci clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +25,11 @@ check: $(STAMP) ## Lint, format, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(STAMP) ## Run all tests (no network, no GPU, no data needed)
-	$(BIN)/python -m pytest -q -n logical --dist loadscope
+test: $(STAMP) ## Run the quick tests: under four minutes on two cores (no network, no GPU, no data needed)
+	$(BIN)/python -m pytest -q -n logical --dist worksteal -m "not slow"
+
+test-all: $(STAMP) ## Run all tests, those marked slow too
+	$(BIN)/python -m pytest -q -n logical --dist worksteal
 
 demo: $(STAMP) ## Train and score Earth-Adapter on synthetic scenes: under three minutes on two cores
 	$(BIN)/rs-adapt train --bench synthetic-da --work-dir work_dirs/demo --overwrite
@@ -47,7 +50,7 @@ docs: $(STAMP) ## Build the documentation into build/site (no network): open bui
 	$(BIN)/python benchmarks/methods_page.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-ci: check test ## What continuous integration runs
+ci: check test-all ## What continuous integration runs
 
 clean: ## Remove .venv, caches and builds; runs and data stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -81,9 +81,12 @@ def cli_page() -> str:
 
 def commands(group: Command, path: tuple[str, ...] = ("rs-adapt",)) -> Iterator[tuple[tuple[str, ...], Command]]:
     """Yield each command below a group with the words that call it, in the order of the help."""
-    for name, command in getattr(group, "commands", {}).items():
+    context = group.context_class(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         yield (*path, name), command
-        yield from commands(command, (*path, name))
+        if hasattr(command, "list_commands"):
+            yield from commands(command, (*path, name))
 
 
 def _section(path: tuple[str, ...], command: Command) -> Iterator[str]:

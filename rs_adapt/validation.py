@@ -85,7 +85,8 @@ def explain(error: ValidationError, *, file: str, model: type[BaseModel] | None 
     same = [detail for detail in details if _place(detail) == place]
     allowed = " or ".join(dict.fromkeys(map(_allowed, same))).replace(f" or {_MUST}", " or ")
     if kind == "missing":
-        return f"{file}: {place} is missing."
+        meaning = _description(model, first["loc"])
+        return f"{file}: {place} is missing{f': {meaning[:1].lower()}{meaning[1:]}' if meaning else ''}."
     if not place:
         whole = f"it holds {_short(value)}; {allowed}" if kind != "value_error" else allowed
         return f"{file}: {whole}."
@@ -106,12 +107,26 @@ def _unknown_key(detail: ErrorDetails, file: str, model: type[BaseModel] | None)
 
 def _known_keys(model: type[BaseModel] | None, place: list[Any]) -> list[str]:
     """The keys of the record at a place below `model`; empty where it is not known."""
+    record = _record_at(model, place)
+    return [] if record is None else [field.alias or name for name, field in record.model_fields.items()]
+
+
+def _record_at(model: type[BaseModel] | None, place: list[Any]) -> type[BaseModel] | None:
     for part in place:
         if model is None or isinstance(part, int):
             continue
         named = {field.alias or name: field for name, field in model.model_fields.items()}
         model = _record_in(named[part].annotation) if part in named else None
-    return [] if model is None else [field.alias or name for name, field in model.model_fields.items()]
+    return model
+
+
+def _description(model: type[BaseModel] | None, place: tuple[int | str, ...]) -> str:
+    """What a field of a record means, without the full stop; empty where nothing describes it."""
+    keys = [part for part in place if not _is_tag(part)]
+    record = _record_at(model, keys[:-1])
+    fields = {} if record is None else {field.alias or name: field for name, field in record.model_fields.items()}
+    field = fields.get(str(keys[-1]))
+    return (field.description or "").rstrip(".") if field is not None else ""
 
 
 def _record_in(annotation: Any) -> type[BaseModel] | None:

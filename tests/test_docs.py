@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from documents import verbs
 
 from rs_adapt.adapters import attach
 from rs_adapt.backbones import Dinov2
@@ -79,6 +81,30 @@ def test_links_between_documents_lead_to_files_and_headings(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in slugs(target)):
             missing.append(link)
     assert not missing, f"{page.name} links to {missing}"
+
+
+@pytest.mark.slow
+def test_site_builds_without_warnings_and_loads_nothing_from_the_network(tmp_path: Path) -> None:
+    """`--strict`: a broken link or anchor, a page outside the navigation and a bad docstring are errors."""
+    pytest.importorskip("mkdocstrings_handlers.python", reason="needs the packages of the extra `docs`")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    pages = {page: page.read_text(encoding="utf-8") for page in (tmp_path / "site").rglob("*.html")}
+    assert len(pages) >= 35
+    loaded = r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"?(?:https?:)?//[^>]*>"
+    assert not [page.name for page, text in pages.items() if re.search(loaded, text)]
+    reference = pages[tmp_path / "site" / "reference" / "cli.html"]
+    for path, verb in verbs():
+        assert f"rs-adapt {' '.join(path)}" in reference
+        for param in verb.params:
+            assert param.param_type_name == "argument" or f"<code>{param.opts[0]}</code>" in reference, param.opts
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rs_adapt.config import axes, axis_files, paths
 from rs_adapt.config import overrides as strict
 from rs_adapt.config.cell import check_protocol, check_strategy, default_run_dir
+from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.config.wire import wire
 from rs_adapt.errors import ConfigError, IncompatibleCell
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from mmengine.config import Config
-
     from rs_adapt.config.cell import Cell
+    from rs_adapt.config.resolved import ResolvedConfig
 
 
 def compose(
@@ -32,7 +32,7 @@ def compose(
     precision: str | None = None,
     weights: str | os.PathLike[str] | None = None,
     num_workers: int | None = None,
-) -> Config:
+) -> ResolvedConfig:
     """Return the fully resolved config of a cell; mmengine's `Runner.from_cfg` runs it as it is.
 
     An override whose key the axis files hold is applied before the wiring, so it reaches everything that follows
@@ -93,7 +93,7 @@ def _resolve(
     data_root: Path,
     work_dir: Path,
     weights: str | os.PathLike[str] | None,
-) -> Config:
+) -> ResolvedConfig:
     from rs_adapt.config.resolved import ResolvedConfig
 
     late = []
@@ -109,7 +109,9 @@ def _resolve(
         if not strict.has(resolved, override.key):
             strict.refuse_unknown(override.key, [tree, resolved])
         strict.apply(resolved, override)
-    return ResolvedConfig(resolved)
+    # As resolved: a relative path would mean a different file where the run is evaluated from another folder.
+    used = str(segmentor_config(resolved)["backbone"]["weights"])
+    return ResolvedConfig(resolved, overrides=tuple(texts), weights=used if weights else None)
 
 
 def _check_requires(tree: dict[str, Any], cell: Cell, axis: str) -> None:

@@ -1,14 +1,51 @@
-"""The type of a resolved configuration: mmengine's, with a quick text form."""
+"""The type of a resolved configuration: mmengine's, which also knows what it was composed from."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 from mmengine.config import Config  # noqa: TID253 - loads no torch, and only composing imports this module
 
 from rs_adapt.config.text import to_python
+from rs_adapt.config.tree import copy_tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What a configuration was composed from, besides its cell.
+
+    Attributes:
+        overrides: `key=value` texts, those of options such as `iters` among them.
+        weights: Base weights that were asked for: `random` or an absolute path; None for the backbone's own.
+        tree: The configuration as it was composed, to notice later changes.
+    """
+
+    overrides: tuple[str, ...]
+    weights: str | None
+    tree: dict[str, Any]
 
 
 class ResolvedConfig(Config):  # type: ignore[misc]
-    """A mmengine `Config` whose `pretty_text`, which mmengine's Runner logs twice, does not take seconds of yapf."""
+    """A mmengine `Config` whose `pretty_text`, which mmengine's Runner logs twice, does not take seconds of yapf.
+
+    Args:
+        tree: The configuration.
+        overrides: See `Origin`.
+        weights: See `Origin`.
+    """
+
+    origin: Origin
+
+    def __init__(self, tree: dict[str, Any], *, overrides: tuple[str, ...] = (), weights: str | None = None) -> None:
+        super().__init__(tree)
+        # Past mmengine's `__setattr__`, which would make it a key of the configuration.
+        object.__setattr__(self, "origin", Origin(overrides=overrides, weights=weights, tree=copy_tree(tree)))
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether a value was changed after the configuration was composed."""
+        return bool(self.to_dict() != self.origin.tree)
 
     @property
     def pretty_text(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rs_adapt.datasets.places import places_of, region_of
+from rs_adapt.datasets.tile_origin import find_tile_origins, region_facts
 from rs_adapt.engine.build import Split, loader_settings
 from rs_adapt.scores.per_image import PerImage
 
@@ -32,12 +32,12 @@ def per_image_of(
         DataError: the index of the tiles is damaged.
     """
     dataset = loader_settings(cfg, split).dataset
-    places = places_of(
+    places = find_tile_origins(
         [path for path, _ in by_image],
         img_dir=Path(dataset.img_dir),
         img_suffix=dataset.img_suffix,
         scene_pattern=cfg.bench.get("scene_pattern"),
-        city=region_of(cfg.bench, dataset.name).get("city"),
+        city=region_facts(cfg.bench, dataset.name).get("city"),
     )
     return PerImage(
         tiles=places.tiles,

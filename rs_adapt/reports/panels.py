@@ -125,7 +125,7 @@ def predicted_tiles(pack: Path, tiles: Sequence[str], *, device: str) -> dict[st
     """
     from torch.utils.data import DataLoader, Subset
 
-    from rs_adapt.datasets.places import places_of
+    from rs_adapt.datasets.tile_origin import find_tile_origins
     from rs_adapt.engine.build import build_loader, prepare_data
     from rs_adapt.engine.evaluate import evaluate
     from rs_adapt.inference.checkpoint import load_model, recompose
@@ -139,7 +139,7 @@ def predicted_tiles(pack: Path, tiles: Sequence[str], *, device: str) -> dict[st
         loader = build_loader(cfg, "test")
         dataset, settings = loader.dataset, cfg.test_dataloader.dataset
         paths = [str(dataset.get_data_info(position)["img_path"]) for position in range(len(dataset))]
-        found = places_of(
+        found = find_tile_origins(
             paths, img_dir=Path(settings.img_dir), img_suffix=settings.img_suffix, scene_pattern=None, city=None
         )
         positions = [found.tiles.index(name) for name in tiles if name in found.tiles]

@@ -1,47 +1,208 @@
-"""A sweep's file: which values of each axis are crossed, what is left out, and how cells are started."""
+"""A sweep's file: which values of each axis are crossed, which cells are left out, and how cells are started."""
 
 from __future__ import annotations
 
+import re
 import tomllib
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from rs_adapt.config.own.keys import Keys
-from rs_adapt.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-# The names that say which cell: texts, but for the seed.
-AXES = ("bench", "setting", "direction", "method", "backbone", "head", "strategy", "protocol", "seed")
-LAUNCHERS = ("local", "inline", "slurm")
-CLUSTERS = ("slurm", "local")
-# What an extra group of cells may say besides its axes.
-_EXTRA = ("name", "set", "iters", "untuned")
-_TOP = (
-    "title",
-    *AXES,
-    *_EXTRA,
-    "precision",
-    "weights",
-    "data_root",
-    "retries",
-    "include",
-    "skip",
-    "launcher",
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
 )
-_LAUNCHER = ("kind", "jobs", "gpus", "processes_per_cell", "command", "cluster", "slurm")
+from pydantic_core import PydanticCustomError
 
-Axes = dict[str, tuple[Any, ...]]
+from rs_adapt.errors import ConfigError
+from rs_adapt.validation import parse_as
+
+# The axes that name a cell: texts, but for the seed.
+AXES = ("bench", "setting", "direction", "method", "backbone", "head", "strategy", "protocol", "seed")
+LauncherKind = Literal["local", "inline", "slurm"]
+LAUNCHERS: tuple[LauncherKind, ...] = get_args(LauncherKind)
+
+# Values by axis: names, but whole numbers for the seed.
+Axes: TypeAlias = Mapping[str, tuple[Any, ...]]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
+_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _as_names(value: object) -> tuple[str, ...]:
+    names = value if isinstance(value, list) else [value]
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ValueError("it must be one or a list of names")
+    return tuple(names)
+
+
+def _as_seeds(value: object) -> tuple[int, ...]:
+    seeds = value if isinstance(value, list) else [value]
+    # A bool is an int in Python, and a mistake here.
+    if not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
+        raise ValueError("it must be one or a list of whole numbers from 0")
+    return tuple(seeds)
+
+
+def _as_texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+        raise ValueError("it must be a list of texts")
+    return tuple(value)
+
+
+def _as_gpus(value: object) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or not all(type(gpu) is int and gpu >= 0 for gpu in value):
+        raise ValueError("it must be a list of numbers of GPUs, such as [0, 1], or [] for none")
+    return tuple(value)
+
+
+def _as_tables(value: object, info: ValidationInfo) -> tuple[object, ...]:
+    if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+        raise PydanticCustomError("no_tables", "it must be tables [[{key}]]", {"key": str(info.field_name)})
+    return tuple(value)
+
+
+def _check_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("a name is of small letters, digits and _")
+    return value
+
+
+def _one_or_list(item: Mapping[str, JsonValue]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
+
+
+_Names = Annotated[tuple[str, ...], BeforeValidator(_as_names), _one_or_list({"type": "string", "minLength": 1})]
+_Seeds = Annotated[tuple[int, ...], BeforeValidator(_as_seeds), _one_or_list({"type": "integer", "minimum": 0})]
+_Texts = Annotated[tuple[str, ...], BeforeValidator(_as_texts)]
+_Gpus = Annotated[
+    tuple[int, ...] | None,
+    BeforeValidator(_as_gpus),
+    WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 0}}),
+]
+_FolderName = Annotated[str, AfterValidator(_check_name)]
+
+
+class AxisValues(BaseModel):
+    """Values of the axes, in each table of a sweep's file that names cells."""
+
+    model_config = _STRICT
+
+    bench: _Names | None = Field(default=None, description='The bench, or a list of them, such as ["loveda-da"].')
+    setting: _Names | None = Field(
+        default=None, description='"da" (adaptation) or "dg" (generalization), or a list of both.'
+    )
+    direction: _Names | None = Field(default=None, description='Directions of the benches, such as ["r2u", "u2r"].')
+    method: _Names | None = Field(default=None, description='Methods, such as ["frozen", "lora"].')
+    backbone: _Names | None = Field(default=None, description='Backbones, such as "dinov2-l".')
+    head: _Names | None = Field(default=None, description='Heads, such as "mask2former".')
+    strategy: _Names | None = Field(default=None, description='Strategies, such as ["source-only", "dacs"].')
+    protocol: _Names | None = Field(default=None, description='Protocols, such as "strict".')
+    seed: _Seeds | None = Field(default=None, description="Seeds, whole numbers from 0.")
+
+    def axes(self) -> Axes:
+        """Return the values by axis, without the axes that the table does not name."""
+        named = {axis: getattr(self, axis) for axis in AXES}
+        return {axis: values for axis, values in named.items() if values is not None}
+
+
+class Include(AxisValues):
+    """A further group of cells, `[[include]]`; what it leaves out is as at the top of the file."""
+
+    name: _FolderName | None = Field(default=None, description="Part of the folders' names of these cells.")
+    set: _Texts = Field(default=(), description='Overrides besides those of the top, such as ["optim.lr=1e-3"].')
+    iters: int | None = Field(default=None, ge=1, description="Training iterations.")
+    untuned: bool | None = Field(default=None, description="Train without the method's tuned settings.")
+
+
+class Skip(AxisValues):
+    """Cells that are left out, `[[skip]]`: those that all of its axes name."""
+
+    reason: str = Field(description="Why they are left out; printed with the cells.")
+
+    @model_validator(mode="after")
+    def _check_axes(self) -> Skip:
+        if not self.axes():
+            raise ValueError(f"no axis is named, so it would skip all cells; known are {', '.join(AXES)}")
+        return self
+
+
+class LauncherSpec(BaseModel):
+    """How cells are started, `[launcher]`."""
+
+    model_config = _STRICT
+
+    kind: LauncherKind = Field(
+        default="local", description="local: processes of this machine; inline: this process; slurm: jobs of Slurm."
+    )
+    jobs: int | None = Field(default=None, ge=1, description="Cells at once; by default the launcher chooses.")
+    gpus: _Gpus = Field(default=None, description="Numbers of the GPUs to use; [] for none, by default all.")
+    processes_per_cell: int = Field(default=1, ge=1, description="Processes that train one cell together, one a GPU.")
+    command: _Texts | None = Field(
+        default=None, description="What stands before `train ...`; by default this Python with `-m rs_adapt`."
+    )
+    cluster: Literal["slurm", "local"] = Field(
+        default="slurm", description="For kind slurm: local tries its jobs on this machine."
+    )
+    slurm: dict[str, JsonValue] = Field(
+        default_factory=dict, description="For kind slurm: parameters of submitit, such as timeout_min."
+    )
+
+    @field_validator("command")
+    @classmethod
+    def _check_command(cls, command: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        if command and info.data.get("processes_per_cell", 1) > 1:
+            raise ValueError(
+                "it cannot stand beside processes_per_cell, which starts `rs-adapt train` itself; leave one of them out"
+            )
+        return command or None
+
+
+class SweepFile(AxisValues):
+    """The file of a sweep, as it is written."""
+
+    # Required here, and first: a cell needs a bench.
+    bench: _Names = Field(description='The bench, or a list of them, such as ["loveda-da"].')
+    name: _FolderName = Field(description="Short name; by default the folder is work_dirs/NAME.")
+    title: str = Field(default="", description="One line for people.")
+    set: _Texts = Field(default=(), description='Overrides of all cells, such as ["optim.lr=1e-3"].')
+    iters: int | None = Field(default=None, ge=1, description="Training iterations; by default the bench's.")
+    untuned: bool = Field(default=False, description="Train without the methods' tuned settings.")
+    precision: str | None = Field(default=None, description="As of `rs-adapt train --precision`.")
+    weights: str | None = Field(default=None, description="File or folder of base weights.")
+    data_root: str | None = Field(default=None, description="Folder of the data sets.")
+    retries: int = Field(default=1, ge=0, description="How often a failed cell is started again.")
+    include: Annotated[tuple[Include, ...], BeforeValidator(_as_tables)] = Field(
+        default=(), description="Further groups of cells."
+    )
+    skip: Annotated[tuple[Skip, ...], BeforeValidator(_as_tables)] = Field(
+        default=(), description="Cells that are left out."
+    )
+    launcher: LauncherSpec = Field(default_factory=LauncherSpec, description="How cells are started.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
     """Values of axes that are crossed, and what is changed in all cells of them.
 
-    `name` is part of the folders' names; empty for the sweep's own lists. An axis that is absent takes the default of
-    the command line.
+    Attributes:
+        where: Place in the file, for messages; empty for the top.
+        name: Part of the folders' names; empty for the sweep's own lists.
+        axes: Values by axis; an axis that is absent takes the default of the command line.
+        set: Overrides, `key=value`.
+        iters: Training iterations; None for the bench's.
+        untuned: Whether the method's tuned settings are left out.
     """
 
     where: str
@@ -54,7 +215,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class SkipRule:
-    """Cells that all of `axes` name are left out, for the `reason`."""
+    """Cells that all of `axes` name are left out, for the `reason`; `where` is the rule's place in the file."""
 
     where: str
     axes: Axes
@@ -62,31 +223,8 @@ class SkipRule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LauncherSpec:
-    """How cells are started.
-
-    Args:
-        kind: `local` (processes of this machine), `inline` (this process) or `slurm`.
-        jobs: cells at once; None lets the launcher choose.
-        gpus: numbers of the GPUs that cells are spread over; None for all, empty for none.
-        processes_per_cell: more than one starts a cell under torchrun.
-        command: what stands before `train ...`; None for this Python and `-m rs_adapt`.
-        cluster: `slurm`, or `local` to try the jobs on this machine.
-        slurm: parameters of submitit, such as `timeout_min` and `slurm_partition`.
-    """
-
-    kind: str = "local"
-    jobs: int | None = None
-    gpus: tuple[int, ...] | None = None
-    processes_per_cell: int = 1
-    command: tuple[str, ...] | None = None
-    cluster: str = "slurm"
-    slurm: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What a sweep's file says; `retries` is how often a failed cell is started again."""
+    """A sweep as it is run: the file's content with what groups inherit filled in."""
 
     file: Path
     name: str
@@ -104,7 +242,7 @@ def read_spec(file: Path) -> Spec:
     """Read a sweep's file.
 
     Raises:
-        ConfigError: it is not there or no TOML, or a key or a type is wrong; the text names file and key. Names of axis
+        ConfigError: It is not there or no TOML, or a key or a type is wrong; the text names file and key. Names of axis
             values are checked when the sweep is expanded.
     """
     try:
@@ -120,94 +258,31 @@ def read_spec(file: Path) -> Spec:
             f"{file} is a table's file for benchmarks/strategy_table.py or benchmarks/method_table.py, not a sweep's. "
             "docs/guides/sweeps.md has the keys of a sweep."
         )
-    keys = Keys(content, file, "", _TOP)
-    axes = _axes(keys)
-    if "bench" not in axes:
-        raise keys.error("bench", 'is missing; it must be a bench or a list of them, such as ["loveda-da"]')
-    own = Group(where="", name="", axes=axes, **_changes(keys))
+    sweep = parse_as(SweepFile, content, file=str(file))
+    top = Group(where="", name="", axes=sweep.axes(), set=sweep.set, iters=sweep.iters, untuned=sweep.untuned)
     return Spec(
         file=file,
-        name=keys.name("name"),
-        title=keys.text("title", ""),
-        groups=(own, *(_include(entry, own) for entry in _tables(keys, "include", (*AXES, *_EXTRA)))),
-        skip=tuple(_skip(entry) for entry in _tables(keys, "skip", (*AXES, "reason"))),
-        precision=keys.text("precision", None),
-        weights=keys.text("weights", None),
-        data_root=keys.text("data_root", None),
-        retries=keys.whole("retries", 1, least=0),
-        launcher=_launcher(keys.table("launcher", _LAUNCHER)),
+        name=sweep.name,
+        title=sweep.title,
+        groups=(top, *(_include(entry, top, f"include {n}") for n, entry in enumerate(sweep.include, start=1))),
+        skip=tuple(
+            SkipRule(where=f"skip {n}", axes=rule.axes(), reason=rule.reason)
+            for n, rule in enumerate(sweep.skip, start=1)
+        ),
+        precision=sweep.precision,
+        weights=sweep.weights,
+        data_root=sweep.data_root,
+        retries=sweep.retries,
+        launcher=sweep.launcher,
     )
 
 
-def _include(keys: Keys, own: Group) -> Group:
-    changes = _changes(keys)
+def _include(entry: Include, top: Group, where: str) -> Group:
     return Group(
-        where=keys.where,
-        name=keys.name("name") if "name" in keys.given else "",
-        # What it does not say is as in the sweep's own lists.
-        axes=own.axes | _axes(keys),
-        set=(*own.set, *changes["set"]),
-        iters=changes["iters"] if "iters" in keys.given else own.iters,
-        untuned=changes["untuned"] if "untuned" in keys.given else own.untuned,
+        where=where,
+        name=entry.name or "",
+        axes={**top.axes, **entry.axes()},
+        set=(*top.set, *entry.set),
+        iters=top.iters if entry.iters is None else entry.iters,
+        untuned=top.untuned if entry.untuned is None else entry.untuned,
     )
-
-
-def _skip(keys: Keys) -> SkipRule:
-    axes = _axes(keys)
-    if not axes:
-        raise ConfigError(f"{keys.file}: {keys.where} names no axis, so it would skip all. Known: {', '.join(AXES)}.")
-    return SkipRule(where=keys.where, axes=axes, reason=keys.text("reason"))
-
-
-def _changes(keys: Keys) -> dict[str, Any]:
-    iters = keys.whole("iters", 0, least=1) if "iters" in keys.given else None
-    return {"set": tuple(keys.texts("set", [])), "iters": iters, "untuned": keys.flag("untuned", False)}
-
-
-def _axes(keys: Keys) -> Axes:
-    return {axis: _values(keys, axis) for axis in AXES if axis in keys.given}
-
-
-def _values(keys: Keys, axis: str) -> tuple[Any, ...]:
-    value = keys.given[axis]
-    values = value if isinstance(value, list) else [value]
-    kind, what = (int, "whole numbers from 0") if axis == "seed" else (str, "names")
-    right = all(isinstance(item, kind) and not isinstance(item, bool) and item != "" for item in values)
-    if not values or not right or (axis == "seed" and min(values) < 0):
-        raise keys.error(axis, f"is {value!r}; it must be one or a list of {what}")
-    return tuple(values)
-
-
-def _launcher(keys: Keys) -> LauncherSpec:
-    gpus = keys.given.get("gpus")
-    if gpus is not None and not (isinstance(gpus, list) and all(type(one) is int and one >= 0 for one in gpus)):
-        raise keys.error("gpus", f"is {gpus!r}; it must be a list of numbers of GPUs, such as [0, 1], or [] for none")
-    command = keys.texts("command", [])
-    processes = keys.whole("processes_per_cell", 1, least=1)
-    if command and processes > 1:
-        raise keys.error(
-            "command", "cannot stand beside processes_per_cell, which starts torchrun itself; leave one of them out"
-        )
-    return LauncherSpec(
-        kind=_one_of(keys, "kind", "local", LAUNCHERS),
-        jobs=keys.whole("jobs", 1, least=1) if "jobs" in keys.given else None,
-        gpus=None if gpus is None else tuple(gpus),
-        processes_per_cell=processes,
-        command=tuple(command) or None,
-        cluster=_one_of(keys, "cluster", "slurm", CLUSTERS),
-        slurm=dict(keys.table("slurm", None).given),
-    )
-
-
-def _one_of(keys: Keys, key: str, default: str, allowed: tuple[str, ...]) -> str:
-    value = str(keys.text(key, default))
-    if value not in allowed:
-        raise keys.error(key, f"is {value!r}; allowed are {', '.join(allowed)}")
-    return value
-
-
-def _tables(keys: Keys, key: str, known: tuple[str, ...]) -> list[Keys]:
-    value = keys.given.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise keys.error(key, f"is {value!r}; it must be tables [[{key}]]")
-    return [Keys(entry, keys.file, f"{key} {number}", known) for number, entry in enumerate(value, start=1)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,12 @@ def test_unknown_name_names_the_nearest() -> None:
 def test_legend_holds_every_colour_of_a_value() -> None:
     legend = load_manifest("dubai").legend()
     assert (legend[(155, 155, 155)], legend[(0, 0, 0)], legend[(226, 169, 41)]) == (0, 0, 4)
+
+
+def test_reading_data_loads_no_torch() -> None:
+    names = ("manifest", "tile_origin", "tile_sets", "verify", "checks", "tile_statistics", "prepare", "originals")
+    modules = ", ".join(f"rs_adapt.datasets.{name}" for name in names)
+    heavy = ("torch", "mmengine", "mmcv", "mmseg", "transformers")
+    code = f"import sys, {modules}\nprint([name for name in {heavy!r} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+    assert run.stdout == "[]\n"

@@ -231,7 +231,7 @@ def test_jobs_of_submitit_run_cells(fake: Fake) -> None:
     pytest.importorskip("submitit")
     fake.how(fail={"lora/source_only/seed0": 1})
     fake.write(launcher='cluster = "local"\njobs = 3\nslurm.timeout_min = 5')
-    spec = replace(read_spec(fake.file).launcher, kind="slurm")
+    spec = read_spec(fake.file).launcher.model_copy(update={"kind": "slurm"})
     states = in_this_process(fake, spec, lambda arguments: None)
     assert states == {
         **{f"{name}{seed}": "done" for name in ("frozen", "lora", "bitfit") for seed in (0, 1)},
@@ -246,7 +246,7 @@ def test_a_job_at_its_time_limit_saves_and_is_queued_again(fake: Fake) -> None:
     pytest.importorskip("submitit")
     fake.how(steps=400, step_s=0.05)
     fake.write("seed = 0", launcher='cluster = "local"\nslurm.timeout_min = 5')
-    spec = replace(read_spec(fake.file).launcher, kind="slurm")
+    spec = read_spec(fake.file).launcher.model_copy(update={"kind": "slurm"})
     cell = fake.expanded().cells[0]
     launcher = choose_launcher(spec, log_dir=str(fake.root / "jobs"), stop=Stop(), run_inline=lambda arguments: None)
     job = launcher.start(order_of(cell, spec, retries=0, again=False), 0)

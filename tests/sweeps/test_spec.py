@@ -6,7 +6,7 @@ import pytest
 
 from rs_adapt.config import paths
 from rs_adapt.errors import ConfigError
-from rs_adapt.sweeps.spec import read_spec
+from rs_adapt.sweeps.spec import AXES, SweepFile, read_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ def write(tmp_path: Path, text: str) -> Path:
     ("text", "message"),
     [
         ('bench = "loveda-da"', "mine.toml: name is missing"),
-        ('name = "mine"', "mine.toml: bench is missing; it must be a bench or a list"),
+        ('name = "mine"', "mine.toml: bench is missing: the bench, or a list of them, such as"),
         (START + "sede = [0]", "mine.toml: there is no key sede. Did you mean seed?"),
         (START + 'seed = ["0"]', r"seed is \['0'\]; it must be one or a list of whole numbers"),
         (START + "seed = [0, -1]", "seed is .*; it must be one or a list of whole numbers from 0"),
@@ -34,15 +34,21 @@ def write(tmp_path: Path, text: str) -> Path:
         (START + 'set = "a=1"', "set is 'a=1'; it must be a list of texts"),
         (START + "retries = -1", "retries is -1; it must be 0 or larger"),
         (START + 'untuned = "yes"', "untuned is 'yes'; it must be true or false"),
-        (START + '[[skip]]\nreason = "no"', "skip 1 names no axis, so it would skip all"),
+        (
+            START + '[[skip]]\nreason = "no"',
+            "mine.toml: skip 1: no axis is named, so it would skip all cells; known are bench,",
+        ),
         (START + '[[skip]]\nmethod = "lora"', "skip 1.reason is missing"),
         (START + '[skip]\nmethod = "lora"', r"skip is .*; it must be tables \[\[skip\]\]"),
         (START + "[[include]]\nretries = 2", "there is no key include 1.retries"),
         (START + '[[include]]\nname = "With Blanks"', "include 1.name is 'With Blanks'; a name is of small letters"),
-        (START + '[launcher]\nkind = "pbs"', "launcher.kind is 'pbs'; allowed are local, inline, slurm"),
+        (START + '[launcher]\nkind = "pbs"', "launcher.kind is 'pbs'; allowed are 'local', 'inline' or 'slurm'"),
         (START + '[launcher]\ngpus = "0,1"', "launcher.gpus is '0,1'; it must be a list of numbers"),
         (START + "[launcher]\njobs = 0", "launcher.jobs is 0"),
-        (START + '[launcher]\ncommand = ["x"]\nprocesses_per_cell = 2', "launcher.command cannot stand beside"),
+        (
+            START + '[launcher]\ncommand = ["x"]\nprocesses_per_cell = 2',
+            "launcher.command is .'x'.; it cannot stand beside",
+        ),
         ("name = ", "mine.toml is no TOML"),
     ],
 )
@@ -72,3 +78,13 @@ def test_an_extra_group_inherits_what_it_does_not_say(tmp_path: Path) -> None:
     assert extra.axes == own.axes | {"bench": ("loveda-dg",)}
     assert (extra.name, extra.iters, extra.untuned) == ("plain", 10, True)
     assert extra.set == ("optim.lr=1e-3", "optim.weight_decay=0.0")
+
+
+def test_the_schema_describes_every_key() -> None:
+    schema = SweepFile.model_json_schema()
+    assert schema["required"] == ["bench", "name"]
+    assert {*AXES, "include", "skip", "launcher"} < schema["properties"].keys()
+    tables = (schema, *schema["$defs"].values())
+    assert all(key["description"] for table in tables for key in table.get("properties", {}).values())
+    assert {"type": "string", "minLength": 1} in schema["properties"]["bench"]["anyOf"]
+    assert schema["$defs"]["LauncherSpec"]["properties"]["kind"]["enum"] == ["local", "inline", "slurm"]

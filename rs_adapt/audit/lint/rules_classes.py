@@ -10,7 +10,7 @@ from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.folders import folder_facts, letters
 from rs_adapt.audit.lint.subject import ROLES, Subject
 from rs_adapt.datasets.manifest import load_manifest, manifest_names
-from rs_adapt.datasets.places import region_of
+from rs_adapt.datasets.tile_origin import region_facts
 
 _AS_BENCH = "Give the classes of the bench, in its order."
 
@@ -107,7 +107,7 @@ def band_order(subject: Subject) -> Iterator[Hit]:
     bench = subject.cfg["bench"]
     told: set[str] = set()
     for role, dataset in subject.datasets():
-        region = region_of(bench, dataset["name"])
+        region = region_facts(bench, dataset["name"])
         place = subject.shown(dataset["img_dir"])
         known = folder_facts(place)
         bands = region.get("bands") or (known and known.bands)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt.audit.lint.changes import ABSENT, Change, comparable, differences, lookup, moved, moves_scores, same
-from rs_adapt.audit.lint.reading import REMEDY, read_literals
 from rs_adapt.audit.lint.subject import RunFiles, Subject
 from rs_adapt.config import axes, axis_files, overrides
 from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
+from rs_adapt.config.literals import parse_literals, read_literals
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.errors import ConfigError, DataNotFound, RsAdaptError
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, LOG_FILE, MANIFEST_FILE, RESULT_FILE
@@ -30,6 +30,7 @@ _WIRED = {
     "val_cfg": "protocol",
     "model.data_preprocessor": "backbone",
 }
+_REMEDY = "`rs-adapt show --bench ... > config.py` writes one that can be read."
 Origin = tuple[str, int | None]
 
 
@@ -80,10 +81,11 @@ def of_path(path: Path, *, data_root: str | Path | None = None) -> Subject:
     file = path / CONFIG_FILE if path.is_dir() else path
     if not file.is_file():
         raise ConfigError(f"{path} holds no config.py, so it is no run. Name a run folder, a config, or --bench.")
-    cfg, lines = read_literals(file)
+    config = read_literals(file, remedy=_REMEDY)
+    cfg, lines = config.values, config.lines
     if missing := [key for key in _NEEDED if key not in cfg]:
         raise ConfigError(
-            f"{file} has no {missing[0]!r}, so it is no resolved config of this version of rs-adapt. {REMEDY}"
+            f"{file} has no {missing[0]!r}, so it is no resolved config of this version of rs-adapt. {_REMEDY}"
         )
     if data_root:
         new = str(Path(data_root).expanduser().resolve())
@@ -167,7 +169,7 @@ def _cell(cfg: Mapping[str, Any], file: Path) -> Cell:
         names = {axis: axes.find(axis, str(facts[axis])) for axis in axis_files.AXES if axis != "runtime"}
         return Cell(**facts | names)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{file} describes no cell: {error!r}. {REMEDY}") from error
+        raise ConfigError(f"{file} describes no cell: {error!r}. {_REMEDY}") from error
 
 
 def _json(path: Path) -> dict[str, Any] | None:
@@ -187,7 +189,7 @@ def _logged(path: Path) -> dict[str, Any] | None:
     _, found, after = text.rpartition(" - Config:\n")
     after = re.split(r"(?m)^\d{4}/\d\d/\d\d ", after)[0]
     try:
-        return read_literals(path, after)[0] if found else None
+        return parse_literals(after, file=str(path), remedy=_REMEDY).values if found else None
     except ConfigError:
         return None
 

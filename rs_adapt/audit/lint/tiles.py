@@ -10,7 +10,7 @@ from rs_adapt.audit.lint.folders import folder_facts
 from rs_adapt.audit.lint.subject import TRAINING, Subject
 from rs_adapt.audit.lint.tile_scan import TileFolder, TileScan
 from rs_adapt.datasets.checks import allowed_values
-from rs_adapt.datasets.places import places_of, region_of
+from rs_adapt.datasets.tile_origin import find_tile_origins, region_facts
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
 from rs_adapt.datasets.verify import verify_tiles
 from rs_adapt.progress import OnProgress, no_progress
@@ -71,13 +71,13 @@ def _folders(subject: Subject) -> list[TileFolder]:
     folders: list[TileFolder] = []
     for img_dir, read in readers.items():
         dataset = read[0][1]
-        region = region_of(bench, dataset["name"])
+        region = region_facts(bench, dataset["name"])
         known = folder_facts(subject.shown(img_dir))
         files = sorted(str(path) for path in Path(img_dir).rglob(f"*{bench['img_suffix']}"))
         pattern = region.get("scene_pattern") or bench.get("scene_pattern")
         if pattern is None and known is not None:
             pattern = known.scene_pattern
-        places = places_of(
+        places = find_tile_origins(
             files, img_dir=Path(img_dir), img_suffix=bench["img_suffix"], scene_pattern=pattern, city=None
         )
         title = str(dataset["name"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rs_adapt.audit.verify.config_text import MISSING, Path, Tree
+from rs_adapt.audit.verify.config_tree import MISSING, Path, Tree
 from rs_adapt.config.segmentor import segmentor_path
 
 Facts = dict[str, Any]

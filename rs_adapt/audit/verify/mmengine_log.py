@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.audit.verify.config_text import Tree, parse_config
+from rs_adapt.audit.verify.config_tree import Tree
 from rs_adapt.audit.verify.facts import Facts, of_mmseg, of_ours
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
+from rs_adapt.config.literals import LiteralConfig, parse_literals, read_literals
 from rs_adapt.errors import ConfigError
 
 # The console leaves the year out.
@@ -30,6 +31,7 @@ _ROW = re.compile(r"^\|(.+)\|\s*$")
 _SEED = re.compile(r"^\s+(?:numpy_random_)?seed: (\d+)\s*$")
 # mmengine's LogProcessor where a configuration says nothing else.
 _WINDOW = 10
+_REMEDY = "A log that is cut off has to be copied again."
 
 
 def read_log(path: Path) -> Record:
@@ -66,7 +68,10 @@ def _of_text(path: Path, text: str) -> Record:
         # The log of a killed run may end in the middle of a number.
         lines[-1] = lines[-1].rpartition(" ")[0]
     dumps = list(_dumps(lines))
-    content = parse_config(dumps[-1], where=str(path)) if dumps else None
+    content = None
+    if dumps:
+        first_line, dump = dumps[-1]
+        content = parse_literals(dump, file=str(path), first_line=first_line, remedy=_REMEDY).values
     facts, others, ours = _known(content)
     interval = (facts or {}).get("bench.schedule.eval_every")
     train, evaluations = _curves(path, lines, interval if isinstance(interval, int) and interval > 0 else None)
@@ -89,8 +94,8 @@ def _of_text(path: Path, text: str) -> Record:
     )
 
 
-def _dumps(lines: list[str]) -> Iterator[str]:
-    """The configurations in a text log; a resumed run prints one at each start."""
+def _dumps(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield the configurations in a text log with their first lines, from 1; a resumed run prints one at each start."""
     for start, line in enumerate(lines):
         stamp = _STAMPED.match(line)
         if not stamp or line[stamp.end() :].strip() != "Config:":
@@ -99,7 +104,7 @@ def _dumps(lines: list[str]) -> Iterator[str]:
         # It has no empty line; what other programs print to a console may follow one.
         while end < len(lines) and lines[end].strip() and not _STAMPED.match(lines[end]):
             end += 1
-        yield "\n".join(lines[start + 1 : end])
+        yield start + 2, "\n".join(lines[start + 1 : end])
 
 
 def _known(content: dict[str, Any] | None) -> tuple[Facts | None, dict[str, Any], bool]:
@@ -111,13 +116,9 @@ def _known(content: dict[str, Any] | None) -> tuple[Facts | None, dict[str, Any]
     return (of_ours if ours else of_mmseg)(tree), tree.unasked(), ours
 
 
-def read_config(text: str, *, where: str) -> tuple[Facts, dict[str, Any], bool]:
-    """Return the facts of a configuration's text, its other keys, and whether rs-adapt resolved it.
-
-    Raises:
-        ConfigError: the text cannot be read, or is refused.
-    """
-    facts, others, ours = _known(parse_config(text, where=where))
+def config_facts(config: LiteralConfig) -> tuple[Facts, dict[str, Any], bool]:
+    """Return the facts of a configuration, its other keys, and whether rs-adapt resolved it."""
+    facts, others, ours = _known(config.values)
     return facts or {}, others, ours
 
 
@@ -196,7 +197,7 @@ def _config_beside(path: Path) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     beside = path.parent / "config.py"
     if not beside.is_file():
         return None, (f"no config.py lies beside {path.name}: only curves are compared.",)
-    return parse_config(beside.read_text(encoding="utf-8", errors="replace"), where=str(beside)), ()
+    return read_literals(beside, remedy=_REMEDY).values, ()
 
 
 def _window(content: dict[str, Any] | None) -> str:

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.audit.verify.mmengine_log import read_config, read_log
+from rs_adapt.audit.verify.mmengine_log import config_facts, read_log
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
+from rs_adapt.config.literals import read_literals
 from rs_adapt.errors import ConfigError
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, METRICS_FILE, RESULT_FILE
 from rs_adapt.runs.metrics import read_metrics
@@ -33,8 +34,7 @@ def read_run(folder: Path) -> Record:
             f"{folder} holds no run of rs-adapt ({CELL_FILE}, {CONFIG_FILE}). Name the folder that `rs-adapt train` "
             "wrote (--work-dir)."
         )
-    config = (folder / CONFIG_FILE).read_text(encoding="utf-8", errors="replace")
-    facts, others, _ = read_config(config, where=str(folder / CONFIG_FILE))
+    facts, others, _ = config_facts(read_literals(folder / CONFIG_FILE, remedy="Copy the run again."))
     try:
         cell = dict(json.loads((folder / CELL_FILE).read_text(encoding="utf-8"))["cell"])
         lines = read_metrics(folder)

@@ -92,7 +92,7 @@ def launcher_of(spec: Spec, *, kind: str | None, jobs: int | None, gpus: str | N
     """
     from rs_adapt.sweeps.spec import LAUNCHERS
 
-    changes: dict[str, Any] = {}
+    changes: dict[str, object] = {}
     if kind is not None:
         if kind not in LAUNCHERS:
             raise ConfigError(f"--launcher {kind} is unknown. Allowed: {', '.join(LAUNCHERS)}.")
@@ -104,7 +104,7 @@ def launcher_of(spec: Spec, *, kind: str | None, jobs: int | None, gpus: str | N
         if not all(number.isdigit() for number in numbers):
             raise ConfigError(f"--gpus {gpus!r} is no list of numbers. Say --gpus 0,1, or --gpus '' for none.")
         changes["gpus"] = tuple(int(number) for number in numbers)
-    return replace(spec, launcher=replace(spec.launcher, **changes))
+    return replace(spec, launcher=spec.launcher.model_copy(update=changes))
 
 
 def chosen(cells: Sequence[SweepCell], only: str | None) -> list[SweepCell]:

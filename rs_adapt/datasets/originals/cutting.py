@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rs_adapt.datasets.originals.crew import run_all
 from rs_adapt.datasets.originals.journal import SceneRecord
 from rs_adapt.datasets.originals.layout import Layout
-from rs_adapt.datasets.originals.match import ScenePair
+from rs_adapt.datasets.originals.matching import ScenePair
 from rs_adapt.datasets.originals.sources import Archives
+from rs_adapt.datasets.originals.worker_pool import run_in_processes
 from rs_adapt.errors import DataError
 from rs_adapt.progress import OnProgress
 from rs_adapt.tiles import Recipe, cut_original, tiles_sha256
@@ -39,7 +39,7 @@ def intact(
     """Return the records whose tiles are on disk, byte for byte."""
     tasks = [_Check(recipe=recipe, record=record, folder=folder) for record in records]
     kept = []
-    for done, (record, same) in enumerate(run_all(_check, tasks, jobs=jobs), start=1):
+    for done, (record, same) in enumerate(run_in_processes(_check, tasks, jobs=jobs), start=1):
         if same:
             kept.append(record)
         on_progress("verifying scenes that are cut", done, len(tasks))
@@ -62,7 +62,7 @@ def cut_scenes(
     """
     tasks = [_Cut(recipe=recipe, pair=pair, folder=folder, scratch=scratch) for pair in pairs]
     try:
-        for done, record in enumerate(run_all(_cut, tasks, jobs=jobs), start=1):
+        for done, record in enumerate(run_in_processes(_cut, tasks, jobs=jobs), start=1):
             yield record
             on_progress("cutting scenes", done, len(tasks))
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rs_adapt.datasets.originals.journal import Records, SceneRecord
 from rs_adapt.datasets.originals.layout import Layout, Part
-from rs_adapt.datasets.originals.match import PartFound
+from rs_adapt.datasets.originals.matching import PartFiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Plan:
     folder: Path
     tile_px: int
     stride_px: int
-    found: tuple[PartFound, ...]
+    found: tuple[PartFiles, ...]
     done: Records
 
     @property

@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.datasets.originals.crew import default_jobs
 from rs_adapt.datasets.originals.cutting import cut_scenes, intact, make_recipe
 from rs_adapt.datasets.originals.journal import (
     FORMAT,
@@ -27,9 +26,10 @@ from rs_adapt.datasets.originals.journal import (
     write_marker,
 )
 from rs_adapt.datasets.originals.layout import Layout, load_layout
-from rs_adapt.datasets.originals.match import Matcher, PartFound, ScenePair
+from rs_adapt.datasets.originals.matching import Matcher, PartFiles, ScenePair
 from rs_adapt.datasets.originals.plan import Plan, Prepared
 from rs_adapt.datasets.originals.sources import Archives, list_originals
+from rs_adapt.datasets.originals.worker_pool import default_jobs
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.files import exclusive_folder
 from rs_adapt.progress import OnProgress, no_progress
@@ -199,7 +199,7 @@ def _done(out: Path, facts: Any) -> tuple[Path, Records]:
     return building, begun[1] if begun is not None and begun[0] == facts else {}
 
 
-def _fitting(done: Records, found: Sequence[PartFound]) -> Records:
+def _fitting(done: Records, found: Sequence[PartFiles]) -> Records:
     """The scenes whose originals have the sizes that they had, or are not in the source."""
     sizes = {_key(pair): (pair.image.num_bytes, pair.label.num_bytes) for one in found for pair in one.pairs}
     return {key: record for key, record in done.items() if sizes.get(key, record.source_bytes) == record.source_bytes}

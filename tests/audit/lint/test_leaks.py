@@ -117,11 +117,11 @@ def test_reported_images_that_adaptation_learnt_from(lint_cell) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("import os\n", "line 1: it is no assignment"),
-        ("a = 1\nb = open('x')\n", "line 2: b is no literal"),
-        ("a = dict(b=[1, (2, len('x'))])\n", "a.b.1.1 is no literal"),
-        ("a = dict(**{})\n", "a has a key that is no text"),
-        ("a = (\n", "is no Python"),
+        ("import os\n", "line 1: `import os` is refused: it is not an assignment"),
+        ("a = 1\nb = open('x')\n", "line 2: .* b is not a literal"),
+        ("a = dict(b=[1, (2, len('x'))])\n", "a.b.1.1 is not a literal"),
+        ("a = dict(**{})\n", "a has a key that is neither a text"),
+        ("a = (\n", "line 1: the configuration is cut off or not Python"),
         ("a = 1\n", "has no 'cell'"),
     ],
 )

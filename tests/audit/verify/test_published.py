@@ -11,7 +11,7 @@ from mmengine.optim import PolyLR
 from rs_adapt.audit.verify.configuration import compare_configurations
 from rs_adapt.audit.verify.curves import compare_schedules
 from rs_adapt.audit.verify.keys import KEYS, Weight
-from rs_adapt.audit.verify.mmengine_log import read_config
+from rs_adapt.audit.verify.mmengine_log import config_facts
 from rs_adapt.audit.verify.published import (
     PublishedRun,
     contradictions,
@@ -25,6 +25,7 @@ from rs_adapt.audit.verify.published import (
 from rs_adapt.audit.verify.record import Record, TrainLine
 from rs_adapt.config import axes, compose, resolve_cell, to_python
 from rs_adapt.config.cell import settings_of
+from rs_adapt.config.literals import parse_literals
 from rs_adapt.errors import ConfigError
 
 RUNS = published_runs()
@@ -49,7 +50,7 @@ IOU_AT_BEST = {
 
 def of_our_cell(run: PublishedRun, protocol: str | None = None) -> Record:
     cfg = compose(resolve_cell(run.bench, setting=run.setting, protocol=protocol))
-    facts, others, ours = read_config(to_python(cfg), where="the cell")
+    facts, others, ours = config_facts(parse_literals(to_python(cfg), file="the cell", remedy=""))
     return Record(name="ours", facts=facts, others=others, ours=ours)
 
 

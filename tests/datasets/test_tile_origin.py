@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rs_adapt.config import axes
-from rs_adapt.datasets.places import places_of, region_of
+from rs_adapt.datasets.tile_origin import find_tile_origins, region_facts
 from rs_adapt.scenes import Box
 from rs_adapt.tiles import Tile, write_index
 
@@ -31,7 +31,8 @@ ISAID = axes.peek("bench", "isaid")["bench"]
 )
 def test_names_tell_scenes(pattern: str | None, tile: str, scene: str, tmp_path: Path) -> None:
     path = str(tmp_path / "img_dir" / f"{tile}.png")
-    found = places_of([path], img_dir=tmp_path / "img_dir", img_suffix=".png", scene_pattern=pattern, city="here")
+    where = {"img_dir": tmp_path / "img_dir", "img_suffix": ".png"}
+    found = find_tile_origins([path], **where, scene_pattern=pattern, city="here")
     assert (found.tiles, found.scenes, found.cities) == ((tile,), (scene,), ("here",))
 
 
@@ -39,7 +40,7 @@ def test_the_index_comes_before_the_name(tmp_path: Path) -> None:
     facts = {"box": Box(0, 0, 8, 8), "transform": (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), "crs": None, "valid_share": 1.0}
     write_index(tmp_path, [Tile(name="a_0.png", scene="a.tif", **facts)], tile_px=8, stride_px=8)  # type: ignore[arg-type]
     paths = [str(tmp_path / "img_dir" / name) for name in ("a_0.png", "b_0.png")]
-    found = places_of(
+    found = find_tile_origins(
         paths, img_dir=tmp_path / "img_dir", img_suffix=".png", scene_pattern=r"(?P<scene>.)_\d", city=None
     )
     assert found.scenes == ("a.tif", "b")
@@ -47,5 +48,5 @@ def test_the_index_comes_before_the_name(tmp_path: Path) -> None:
 
 
 def test_a_data_set_finds_its_region() -> None:
-    assert region_of(ISPRS, "isprs/vaihingen/val")["bands"] == "IRRG"
-    assert region_of(ISPRS, "isprs/potsdam/val")["bands"] == "RGB"
+    assert region_facts(ISPRS, "isprs/vaihingen/val")["bands"] == "IRRG"
+    assert region_facts(ISPRS, "isprs/potsdam/val")["bands"] == "RGB"

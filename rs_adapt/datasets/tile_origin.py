@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
+class TileOrigins:
     """Names without ending, scenes and cities of N tiles; "" where scene or city is not known."""
 
     tiles: tuple[str, ...]
@@ -18,9 +18,9 @@ class Places:
     cities: tuple[str, ...]
 
 
-def places_of(
+def find_tile_origins(
     paths: Sequence[str], *, img_dir: Path, img_suffix: str, scene_pattern: str | None, city: str | None
-) -> Places:
+) -> TileOrigins:
     """Return the names and places of tiles.
 
     Scenes are those of the index that `rs_adapt.tiles` writes beside the tiles; where there is none, those that the
@@ -40,14 +40,14 @@ def places_of(
     tiles = tuple(Path(path).relative_to(img_dir).as_posix().removesuffix(img_suffix) for path in paths)
     indexed = _indexed(img_dir.parent)
     pattern = re.compile(scene_pattern) if scene_pattern else None
-    return Places(
+    return TileOrigins(
         tiles=tiles,
         scenes=tuple(indexed.get(tile) or _by_name(tile, pattern) for tile in tiles),
         cities=(city or "",) * len(tiles),
     )
 
 
-def region_of(bench: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def region_facts(bench: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return the facts of the region (source or target) to which a data set of `TileDataset`'s naming belongs."""
     region = name.split("/")[-2]
     facts: Mapping[str, Any] = bench["target"] if bench["target"]["region"] == region else bench["source"]

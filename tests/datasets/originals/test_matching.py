@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 
 from rs_adapt.datasets.originals import load_layout
-from rs_adapt.datasets.originals.match import Matcher, PartFound
+from rs_adapt.datasets.originals.matching import Matcher, PartFiles
 from rs_adapt.datasets.originals.sources import Original
 from rs_adapt.errors import DataError
 
 
-def found(name: str, *paths: str) -> dict[str, PartFound]:
+def found(name: str, *paths: str) -> dict[str, PartFiles]:
     layout = load_layout(name)
     matcher = Matcher(layout)
     originals = [Original(path=path, num_bytes=1, member=path, crc=7) for path in paths if matcher.wanted(path)]
     return {one.part.title: one for one in matcher.match(originals)}
 
 
-def pairs(one: PartFound) -> list[tuple[str, str, str]]:
+def pairs(one: PartFiles) -> list[tuple[str, str, str]]:
     return [(pair.scene, pair.image.path, pair.label.path) for pair in one.pairs]
 
 

@@ -28,7 +28,7 @@ class ScenePair:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartFound:
+class PartFiles:
     """What a source holds of a part.
 
     Attributes:
@@ -77,7 +77,7 @@ class Matcher:
         """Say whether a path is that of an image or a label."""
         return bool(self._image(path) or self._find(path, self._labels))
 
-    def match(self, originals: Sequence[Original]) -> list[PartFound]:
+    def match(self, originals: Sequence[Original]) -> list[PartFiles]:
         """Sort the files of a source into the parts.
 
         Raises:
@@ -119,7 +119,7 @@ class Matcher:
 
 def _part_found(
     part: Part, images: Mapping[tuple[str, str], Original], labels: Mapping[tuple[str, str], Original]
-) -> PartFound:
+) -> PartFiles:
     names = part.scenes or sorted(scene for title, scene in images if title == part.title)
     keys = [(part.title, name) for name in names]
     pairs = [
@@ -127,7 +127,7 @@ def _part_found(
         for key in keys
         if key in images and key in labels
     ]
-    return PartFound(
+    return PartFiles(
         part=part,
         pairs=tuple(pairs),
         without_image=tuple(name for title, name in keys if (title, name) not in images),

@@ -1,0 +1,80 @@
+"""A foreign configuration as a tree that remembers which of its values were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+MISSING: Any = object()
+Path = tuple[str | int, ...]
+
+
+class Tree:
+    """A nested configuration that remembers which of its leaves were asked for.
+
+    Lists without dicts are leaves; tuples are lists here. A path is a tuple of keys and of positions in lists.
+    """
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self.content: dict[str, Any] = _with_lists(content)
+        self._asked: list[Path] = []
+
+    def at(self, *path: str | int) -> Any:
+        """Return the value at a path, or `MISSING`; it and all below it count as asked for."""
+        value: Any = self.peek(*path)
+        if value is not MISSING:
+            self._asked.append(path)
+        return value
+
+    def peek(self, *path: str | int) -> Any:
+        """Return the value at a path, or `MISSING`, without asking for it."""
+        value: Any = self.content
+        for key in path:
+            if isinstance(value, dict) and key in value:
+                value = value[key]
+            elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+                value = value[key]
+            else:
+                return MISSING
+        return value
+
+    def unasked(self) -> dict[str, Any]:
+        """Return the leaves that nobody asked for, by dotted path.
+
+        A branch at the top that stands elsewhere too is a variable of the configuration file (`train_pipeline`), and
+        is left out.
+        """
+        inner = [value for value in self.content.values() if isinstance(value, dict)]
+        copies = {name for name, value in self.content.items() if _holds(inner, value)}
+        leaves = {path: value for path, value in _leaves(self.content, ()) if path[0] not in copies}
+        asked = set(self._asked)
+        return {
+            ".".join(map(str, path)): value
+            for path, value in leaves.items()
+            if not any(path[:length] in asked for length in range(1, len(path) + 1))
+        }
+
+
+def _holds(within: Any, wanted: Any) -> bool:
+    """Whether a list or dict lies somewhere inside others."""
+    if not isinstance(wanted, dict | list) or not wanted:
+        return False
+    inside = within.values() if isinstance(within, dict) else within if isinstance(within, list) else ()
+    return any((one is not wanted and one == wanted) or _holds(one, wanted) for one in inside)
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    if isinstance(value, dict) and value:
+        for key, one in value.items():
+            yield from _leaves(one, (*path, key))
+    elif isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
+        for place, one in enumerate(value):
+            yield from _leaves(one, (*path, place))
+    else:
+        yield path, value
+
+
+def _with_lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_lists(item) for key, item in value.items()}
+    return [_with_lists(item) for item in value] if isinstance(value, list | tuple) else value

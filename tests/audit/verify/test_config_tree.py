@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from rs_adapt.audit.verify.config_tree import MISSING, Tree
+
+
+def test_tree_counts_what_nobody_asked_for() -> None:
+    pipeline = [{"type": "RandomCrop", "crop_size": [4, 4]}]
+    tree = Tree({"pipeline": pipeline, "data": {"pipeline": pipeline.copy(), "n": 2}, "lr": 1.0, "extra": {}})
+    assert tree.at("data", "pipeline", 0, "crop_size") == [4, 4]
+    assert tree.at("data", "missing") is MISSING
+    # The variable `pipeline` at the top is a copy of what the data hold.
+    assert tree.unasked() == {"data.pipeline.0.type": "RandomCrop", "data.n": 2, "lr": 1.0, "extra": {}}
+    tree.at("data")
+    assert tree.unasked() == {"lr": 1.0, "extra": {}}
+
+
+def test_tuples_are_lists() -> None:
+    assert Tree({"a": (1, ({"b": (2,)},))}).content == {"a": [1, [{"b": [2]}]]}
