@@ -238,7 +238,7 @@ land = ["field"]
         (
             HEAD + SOURCE.replace("ignore = [9]", ""),
             ("--setting", "da"),
-            "target is missing; it must be a table [target]",
+            "target is missing: the region to map; its labels",
         ),
         (HEAD + SOURCE.replace("ignore = [9]", "") + TARGET, ("--setting", "da"), "no class is made of: 9 ("),
         (HEAD + SOURCE.replace("[2]", "[7]") + TARGET, ("--setting", "da"), "no class is made of: 2 ("),
@@ -246,7 +246,11 @@ land = ["field"]
         (HEAD + SOURCE.replace("[2]", "[1]") + TARGET, ("--setting", "da"), "gives 1 to more than one class"),
         (HEAD + SOURCE.replace("area_2", "area_7") + TARGET, ("--setting", "da"), "no image 'area_7', which val names"),
         (HEAD.replace("32", "'a'") + SOURCE + TARGET, ("--setting", "da"), "tile_px is 'a'; it must be a whole number"),
-        (HEAD.replace("#C8C8C8", "grey") + SOURCE + TARGET, ("--setting", "da"), "class.colour is 'grey'; a colour is"),
+        (
+            HEAD.replace("#C8C8C8", "grey") + SOURCE + TARGET,
+            ("--setting", "da"),
+            "class 1.colour is 'grey'; a colour is",
+        ),
         (HEAD + SOURCE + TARGET + "stretch = [9, 0]", ("--setting", "da"), "target.stretch is [9, 0]; it must be [low"),
         (HEAD + SOURCE + TARGET + 'stretch = "all"', ("--setting", "da"), "target.stretch is 'all'; it must be [low"),
         ("name = [", ("--setting", "da"), "cannot be read"),

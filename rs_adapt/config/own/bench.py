@@ -15,32 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import paths
 from rs_adapt.config.own import labels as own_labels
-from rs_adapt.config.own.keys import Keys
 from rs_adapt.errors import ConfigError, DataNotFound
 from rs_adapt.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rs_adapt.config.own.bench_file import BenchFile, RegionTable
+    from rs_adapt.config.own.labels import Classes, Role
+
 SUFFIXES = (".toml", ".json")
 IGNORE = 255
 TEMPLATE = Path(__file__).with_suffix(".toml")
-_TOP = (
-    "name",
-    "title",
-    "gsd_m",
-    "tile_px",
-    "stride_px",
-    "crop_px",
-    "root",
-    "class",
-    "bridge",
-    "train",
-    "source",
-    "target",
-)
-_DOMAIN = ("name", "images", "pattern", "bands", "stretch", "gsd_m", "val", "val_share", "labels")
-_TRAIN = ("backbone", "head", "method", "iters", "eval_every", "batch_size", "lr", "resize_ratio", "photometric")
+_VAL_SHARE = 0.2
 
 
 def is_own(bench: str) -> bool:
@@ -96,90 +83,77 @@ def _read(file: Path, _mtime_ns: int) -> dict[str, Any]:
 
 
 def content(given: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Turn the file's table into the content of a bench file: `bench` and `optim`.
+    """Return what a bench's file means: `bench` and `optim`, as a file of `configs/bench/` holds them.
 
     Args:
-        given: what the file holds.
-        file: its path, for messages and for paths that are relative to it.
+        given: The table that the file holds.
+        file: Its path, for messages and for paths that are relative to it.
 
     Raises:
-        DataNotFound: a folder that it names does not exist.
-        ConfigError: a key or value is not usable.
+        DataNotFound: A folder that it names does not exist.
+        ConfigError: A key or value is not usable.
     """
-    top = Keys(given, file, "", _TOP)
-    name = top.name("name")
-    root = Path(top.text("root", str(file.parent))).expanduser()
-    tile_px = top.whole("tile_px", 512, least=16)
-    crop_px = top.whole("crop_px", tile_px, least=16, most=tile_px)
-    classes, palette, bridge = own_labels.classes(top, file)
+    from rs_adapt.config.own.bench_file import BenchFile
+    from rs_adapt.validation import parse_as
+
+    parsed = parse_as(BenchFile, given, file=str(file))
+    root = Path(parsed.root or file.parent).expanduser()
+    classes = own_labels.read_classes(parsed, file)
     domains = {
-        key: _domain(top.table(key, _DOMAIN, needed=True), key, root, classes, bridge) for key in ("source", "target")
+        "source": _domain(parsed.source, "source", root, classes, file),
+        "target": _domain(parsed.target, "target", root, classes, file),
     }
     if domains["source"]["labels"] is None:
         raise ConfigError(f"{file}: [source.labels] is missing. The source is what is learnt from: it needs labels.")
     if domains["source"]["name"] == domains["target"]["name"]:
         raise ConfigError(f"{file}: source and target have the same name {domains['source']['name']!r}.")
-    train = top.table("train", _TRAIN)
-    size = {"tile_px": tile_px, "crop_px": crop_px, "stride_px": top.whole("stride_px", tile_px, least=1, most=tile_px)}
     return {
-        "bench": _bench(name, top, size, classes, palette, domains, train) | {"own": given | {"root": str(root)}},
-        "optim": {"lr": train.number("lr", 1e-4, above=0), "weight_decay": 0.05, "poly_power": 0.9},
+        "bench": _bench(parsed, classes, domains) | {"own": given | {"root": str(root)}},
+        "optim": {"lr": parsed.train.lr, "weight_decay": 0.05, "poly_power": 0.9},
     }
 
 
-def _bench(
-    name: str,
-    top: Keys,
-    size: Mapping[str, int],
-    classes: list[str],
-    palette: list[list[int]],
-    domains: Mapping[str, dict[str, Any]],
-    train: Keys,
-) -> dict[str, Any]:
-    iters = train.whole("iters", 20000, least=1)
-    batch = train.whole("batch_size", 2, least=1)
+def _bench(file: BenchFile, classes: Classes, domains: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    train = file.train
+    crop_px = file.crop_px or file.tile_px
     return {
-        "name": name,
-        "family": name,
+        "name": file.name,
+        "family": file.name,
         "direction": "",
         "default": True,
-        "title": top.text("title", name),
+        "title": file.name if file.title is None else file.title,
         "data": [],
-        "classes": classes,
-        "palette": palette,
+        "classes": classes.names,
+        "palette": classes.palette,
         "reduce_zero_label": False,
         "ignore_index": IGNORE,
-        "gsd_m": domains["target"]["gsd_m"] or top.number("gsd_m", None, above=0),
-        "tile_px": size["tile_px"],
-        "crop_px": size["crop_px"],
+        "gsd_m": domains["target"]["gsd_m"] or file.gsd_m,
+        "tile_px": file.tile_px,
+        "crop_px": crop_px,
         "img_suffix": ".png",
         "ann_suffix": ".png",
         **{key: _region(domain) for key, domain in domains.items()},
         "pipeline": {
-            "resize_ratio": train.numbers("resize_ratio", [0.5, 2.0], count=2),
+            "resize_ratio": train.resize_ratio,
             "cat_max_ratio": 0.75,
             "flip_prob": 0.5,
-            "photometric": train.flag("photometric", True),
+            "photometric": train.photometric,
             "fourier_mix": 0.0,
             "histogram_match": 0.0,
         },
         "schedule": {
-            "iters": iters,
-            "eval_every": train.whole("eval_every", max(1, iters // 10), least=1),
-            "batch_size": {"da": batch, "dg": batch, "ss": batch},
+            "iters": train.iters,
+            "eval_every": train.eval_every or max(1, train.iters // 10),
+            "batch_size": dict.fromkeys(("da", "dg", "ss"), train.batch_size),
         },
-        "inference": {"mode": "slide", "crop_px": size["crop_px"], "stride_px": max(1, size["crop_px"] * 2 // 3)},
-        "defaults": {
-            "method": train.text("method", "earth_adapter"),
-            "backbone": train.text("backbone", "dinov2_l"),
-            "head": train.text("head", "mask2former"),
-        },
+        "inference": {"mode": "slide", "crop_px": crop_px, "stride_px": max(1, crop_px * 2 // 3)},
+        "defaults": {"method": train.method, "backbone": train.backbone, "head": train.head},
         "prepare": {
             "kind": "scenes",
             "source": domains["source"],
             "target": domains["target"],
-            "classes": classes,
-            "stride_px": size["stride_px"],
+            "classes": classes.names,
+            "stride_px": file.stride_px or file.tile_px,
         },
     }
 
@@ -193,47 +167,21 @@ def _region(domain: Mapping[str, Any]) -> dict[str, Any]:
     return {"region": name, "train": splits["train"], "val": splits["val"] if labelled else None}
 
 
-def _domain(keys: Keys, role: str, root: Path, classes: list[str], bridge: Mapping[str, Any] | None) -> dict[str, Any]:
-    images = keys.folder("images", root)
-    labels = own_labels.labels(keys, root, classes, bridge)
-    held_out = keys.texts("val", [])
-    share = keys.number("val_share", None, above=0, below=1)
-    if held_out and share is not None:
-        raise keys.error("val", f"and {keys.place('val_share')} say the same in two ways: keep one of them")
-    if labels is not None and not held_out and share is None:
-        share = 0.2
-    if labels is None and (held_out or share is not None):
-        raise keys.error("val", "has no meaning without labels to score on: leave it out")
+def _domain(region: RegionTable, role: Role, root: Path, classes: Classes, file: Path) -> dict[str, Any]:
+    images = (root / region.images).expanduser()
+    if not images.is_dir():
+        raise DataNotFound(f"{file}: {role}.images names {images}, which is no folder.")
+    share = region.val_share
+    if region.labels is not None and not region.val and share is None:
+        share = _VAL_SHARE
     return {
-        "name": keys.name("name", role),
-        "gsd_m": keys.number("gsd_m", None, above=0),
-        "images": str(images),
-        "pattern": keys.text("pattern", "*"),
-        "bands": keys.wholes("bands", None, count=3, least=1),
-        "stretch": _stretch(keys),
-        "val": held_out,
+        "name": region.name or role,
+        "gsd_m": region.gsd_m,
+        "images": str(images.resolve()),
+        "pattern": region.pattern,
+        "bands": region.bands,
+        "stretch": region.stretch,
+        "val": list(region.val),
         "val_share": share,
-        "labels": labels,
+        "labels": own_labels.read_labels(region.labels, role, root, classes, file) if region.labels else None,
     }
-
-
-def _stretch(keys: Keys) -> str | list[list[float]] | None:
-    """None, "scene", or what becomes 0 and 255 in red, green and blue."""
-    value = keys.given.get("stretch")
-    if value is None or value == "scene":
-        return value
-    pairs = value if isinstance(value, list) and len(value) == 3 else [value] * 3
-    if not all(_is_range(pair) for pair in pairs):
-        raise keys.error(
-            "stretch", f'is {value!r}; it must be [low, high], three of these for red, green and blue, or "scene"'
-        )
-    return [list(pair) for pair in pairs]
-
-
-def _is_range(pair: Any) -> bool:
-    return (
-        isinstance(pair, list)
-        and len(pair) == 2
-        and all(isinstance(value, int | float) and not isinstance(value, bool) for value in pair)
-        and pair[0] < pair[1]
-    )

@@ -1,0 +1,160 @@
+"""The record of a bench's file: what is read comes back as it stands there, and every mistake is one sentence."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rs_adapt.config.own import bench as own_bench
+from rs_adapt.config.own.bench_file import BenchFile, ClassBridge
+from rs_adapt.config.paths import manifests_dir
+from rs_adapt.errors import ConfigError, DataNotFound
+from rs_adapt.validation import parse_as
+
+TEMPLATE = own_bench.TEMPLATE.read_text(encoding="utf-8").replace("@NAME@", "harbour")
+
+
+def parse(text: str) -> BenchFile:
+    return parse_as(BenchFile, tomllib.loads(text), file="harbour.toml")
+
+
+def test_the_template_holds_what_the_record_knows() -> None:
+    bench = parse(TEMPLATE)
+    assert (bench.name, bench.tile_px, bench.source.val_share) == ("harbour", 512, 0.2)
+    assert bench.classes is not None
+    assert bench.classes[0].colour == (0xC8, 0xC8, 0xC8)
+    # Examples that are switched off are keys too.
+    keys = set(BenchFile.model_fields) | {"class"}
+    for record in ("RegionTable", "LabelsTable", "TrainTable"):
+        keys |= set(BenchFile.model_json_schema()["$defs"][record]["properties"])
+    words = {line.lstrip("# ").partition(" = ")[0] for line in TEMPLATE.splitlines() if " = " in line}
+    assert {word for word in words if word.isidentifier()} - keys == {"colour", "background", "building"} - keys
+
+
+def test_the_schema_describes_every_key() -> None:
+    schema = BenchFile.model_json_schema()
+    records = [schema, *schema["$defs"].values()]
+    undescribed = [key for record in records for key, facts in record["properties"].items() if not facts["description"]]
+    assert undescribed == []
+    assert "class" in schema["properties"]
+    assert schema["additionalProperties"] is False
+    assert json.loads(json.dumps(schema)) == schema
+
+
+def test_numbers_stay_as_they_are_written() -> None:
+    text = TEMPLATE.replace("lr = 1e-4", "lr = 1\nresize_ratio = [1, 2.5]")
+    text = text.replace("val_share = 0.2 ", "gsd_m = 1\nstretch = [0, 3000]\nval_share = 0.2 ")
+    bench = parse(text)
+    values = [bench.train.lr, *bench.train.resize_ratio, bench.source.gsd_m, *bench.source.stretch[2]]
+    assert [(value, type(value)) for value in values] == [
+        (1, int),
+        (1, int),
+        (2.5, float),
+        (1, int),
+        (0, int),
+        (3000, int),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('name = "harbour"', 'name = "My Harbour"', "name is 'My Harbour'; a name is of small letters, digits and _."),
+        ('name = "harbour"', "", "name is missing: short name of small letters"),
+        ("tile_px = 512", "tile_px = true", "tile_px is True; it must be a whole number."),
+        ("tile_px = 512", "tile_px = 8", "tile_px is 8; it must be 16 or larger."),
+        ("crop_px = 512", "crop_px = 600", "crop_px is 600; it must be 16 to 512, the tile_px."),
+        ("crop_px = 512", "stride_px = 600", "stride_px is 600; it must be 1 to 512, the tile_px."),
+        ("lr = 1e-4", "lr = 0", "train.lr is 0; it must be above 0"),
+        ("iters = 20000", "iter = 20000", "there is no key train.iter. Did you mean iters? Known: backbone, "),
+        (
+            "batch_size = 2",
+            "resize_ratio = [2, 1]",
+            "train.resize_ratio is [2, 1]; it must be 2 numbers, smallest",
+        ),
+        ("val_share = 0.2 ", "val_share = 1 ", "source.val_share is 1; it must be above 0 and below 1."),
+        ("val_share = 0.2 ", "bands = [0, 1, 2]", "source.bands is [0, 1, 2]; it must be 3 whole numbers from 1."),
+        ("val_share = 0.2 ", 'val_share = 0.2\nval = ["a"] ', "source: val and val_share say the same in two ways"),
+        ("# bands = [3, 2, 1]\n\n", 'val = ["a"]\n', "target: val has no meaning without labels to score on"),
+        (
+            'kind = "values"',
+            'kind = "value"',
+            "source.labels.kind is 'value'; allowed are 'values', 'colours' or",
+        ),
+        (
+            'colour = "#DC2828"',
+            "colour = [1, 2, 256]",
+            "class 2.colour is [1, 2, 256]; a colour is three numbers",
+        ),
+    ],
+)
+def test_a_mistake_names_key_value_and_what_is_allowed(old: str, new: str, message: str) -> None:
+    assert old in TEMPLATE
+    with pytest.raises(ConfigError) as caught:
+        parse(TEMPLATE.replace(old, new, 1))
+    assert f"harbour.toml: {message}" in str(caught.value)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Path:
+    for folder in ("source/images", "source/labels", "target/images"):
+        (tmp_path / folder).mkdir(parents=True)
+    return tmp_path / "harbour.toml"
+
+
+def _content(bench: Path, text: str) -> dict[str, Any]:
+    return own_bench.content(tomllib.loads(text), bench)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "building = [1, 2]",
+            "buildings = [1, 2]",
+            "no key source.labels.classes.buildings. Did you mean building?",
+        ),
+        ("building = [1, 2]", "building = [300]", "source.labels.classes.building holds 300; label values are whole"),
+        ("building = [1, 2]", "building = []", "source.labels.classes.building is []; it must be a list of values"),
+        ('name = "building"', 'name = "background"', "class holds a name twice: background, background."),
+        ('kind = "values"', 'kind = "polygons"', "source.labels.column is missing; it must be the attribute"),
+        ('path = "source/labels"', 'path = "nowhere"', "source.labels.path names "),
+        ('images = "target/images"', 'images = "target/images"\nname = "source"', "have the same name 'source'"),
+        (
+            "ignore = [255]",
+            'background = "sea"',
+            "source.labels.background is 'sea'; it must be one of background, ",
+        ),
+        ("ignore = [255]", 'legend = "lovedo"', "source.labels.legend is 'lovedo'; it must be a data set: "),
+        ("ignore = [255]", 'legend = "loveda"\nignore = ["sky"]', "source.labels.ignore names 'sky'; the legend has "),
+    ],
+)
+def test_a_mistake_that_needs_other_keys_or_files_is_named_too(bench: Path, old: str, new: str, message: str) -> None:
+    assert old in TEMPLATE
+    with pytest.raises((ConfigError, DataNotFound)) as caught:
+        _content(bench, TEMPLATE.replace(old, new, 1))
+    assert message in str(caught.value)
+    assert str(bench) in str(caught.value)
+
+
+def test_the_file_becomes_the_facts_of_a_bench(bench: Path) -> None:
+    content = _content(bench, TEMPLATE)
+    assert content["optim"] == {"lr": 1e-4, "weight_decay": 0.05, "poly_power": 0.9}
+    facts = content["bench"]
+    assert facts["schedule"] == {"iters": 20000, "eval_every": 2000, "batch_size": {"da": 2, "dg": 2, "ss": 2}}
+    assert facts["own"] == tomllib.loads(TEMPLATE) | {"root": str(bench.parent)}
+    assert facts["prepare"]["source"]["labels"]["to_index"] == [(0, 0), (1, 1), (2, 1)]
+    assert (facts["source"]["val"] is None, facts["target"]["val"]) == (False, None)
+
+
+@pytest.mark.parametrize("file", sorted((manifests_dir() / "bridges").glob("*.toml")), ids=lambda file: file.stem)
+def test_a_bridge_is_a_record_with_its_legends(file: Path) -> None:
+    content = tomllib.loads(file.read_text(encoding="utf-8"))
+    bridge = parse_as(ClassBridge, content, file=str(file))
+    assert [one.name for one in bridge.classes] == [one["name"] for one in content.pop("class")]
+    assert {name: bridge.legend(name) for name in content} == content
+    assert bridge.legend("nowhere") is None
