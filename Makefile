@@ -34,14 +34,17 @@ test-all: $(STAMP) ## Run all tests, those marked slow too
 demo: $(STAMP) ## Train and score Earth-Adapter on synthetic scenes: under three minutes on two cores
 	$(BIN)/rs-adapt train --bench synthetic-da --work-dir work_dirs/demo --overwrite
 
-table-synthetic: $(STAMP) ## Measure what each strategy closes of the gap on synthetic scenes (docs/tables/)
-	$(BIN)/python benchmarks/strategy_table.py configs/sweep/strategies_synthetic.toml
+table-synthetic: $(STAMP) ## Measure what each strategy closes of the gap on synthetic scenes, and report it
+	$(BIN)/rs-adapt sweep configs/sweep/strategies_synthetic.toml
+	$(BIN)/rs-adapt report work_dirs/strategies_synthetic
 
 table-dubai: $(STAMP) ## The same on the Dubai images: DATA_ROOT=folder that holds dubai/
-	$(BIN)/python benchmarks/strategy_table.py configs/sweep/strategies_dubai.toml --data-root $(or $(DATA_ROOT),data)
+	$(BIN)/rs-adapt sweep configs/sweep/strategies_dubai.toml --data-root $(or $(DATA_ROOT),data)
+	$(BIN)/rs-adapt report work_dirs/strategies_dubai
 
-table-methods: $(STAMP) ## Measure every method on synthetic scenes, adaptation and generalization (docs/tables/)
-	$(BIN)/python benchmarks/method_table.py configs/sweep/methods_synthetic.toml
+table-methods: $(STAMP) ## Measure every method on synthetic scenes, adaptation and generalization, and report it
+	$(BIN)/rs-adapt sweep configs/sweep/methods_synthetic.toml
+	$(BIN)/rs-adapt report work_dirs/methods_synthetic
 
 sweep-synthetic: $(STAMP) ## Run the sweep of four methods on synthetic scenes: 24 short cells (work_dirs/synthetic_all)
 	$(BIN)/rs-adapt sweep configs/sweep/synthetic_all.toml

@@ -19,10 +19,19 @@ from rs_adapt.scores.stored import SELECTIONS
 from rs_adapt.scores.units import units_of
 
 
-def run_rows(collection: Collection, scores: Scores, base: Path) -> list[dict[str, Any]]:
-    """One row for each run, finished or not; None where there is no value."""
+def run_rows(
+    collection: Collection, scores: Scores, base: Path, gains: Mapping[Path, Mapping[str, float | None]]
+) -> list[dict[str, Any]]:
+    """Return a row for each run, finished or not; None where there is no value.
+
+    Args:
+        collection: All runs.
+        scores: The scores of the finished ones.
+        base: Folder that the rows' folders are relative to.
+        gains: Gains over references by run folder, from `gains_of_runs`.
+    """
     by_folder = {one.run.folder: one for one in scores.all_runs}
-    return [_row(run, by_folder.get(run.folder), base) for run in collection.runs]
+    return [_row(run, by_folder.get(run.folder), base, gains.get(run.folder, {})) for run in collection.runs]
 
 
 def render_csv(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -35,7 +44,7 @@ def render_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _row(run: Run, score: RunScore | None, base: Path) -> dict[str, Any]:
+def _row(run: Run, score: RunScore | None, base: Path, gains: Mapping[str, float | None]) -> dict[str, Any]:
     result = run.result or {}
     parameters = result.get("parameters") or {}
     row: dict[str, Any] = {"folder": shown(run.folder, base), "status": run.status}
@@ -50,6 +59,7 @@ def _row(run: Run, score: RunScore | None, base: Path) -> dict[str, Any]:
         **_interval(score),
         "aacc_pct": result.get("aacc_pct"),
         "macc_pct": result.get("macc_pct"),
+        **{name: gains.get(name) for name in ("over_source_only", "gap_closed_pct", "over_frozen")},
     }
     row |= {f"miou_pct.{name}": score and score.by_selection.get(name) for name in SELECTIONS}
     selections = result.get("selections") or {}

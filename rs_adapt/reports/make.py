@@ -17,6 +17,7 @@ from rs_adapt.render.html import render_html
 from rs_adapt.render.text import render_latex, render_markdown
 from rs_adapt.reports.cost import cost_section
 from rs_adapt.reports.csv import render_csv, run_rows
+from rs_adapt.reports.gain_tables import gain_json, gains_of_runs, gains_section
 from rs_adapt.reports.panels import panels_section
 from rs_adapt.reports.published import check_against, published_rows, published_section
 from rs_adapt.reports.run_tables import failures_section, runs_section, summary_section
@@ -30,6 +31,7 @@ from rs_adapt.reports.score_tables import (
 )
 from rs_adapt.reports.training import confusion_section, curves_section, health_section
 from rs_adapt.runs.collect import collect
+from rs_adapt.scores.gains import Gains, gains_of
 from rs_adapt.scores.groups import score_runs
 from rs_adapt.scores.rescore import plain
 from rs_adapt.scores.stored import SELECTIONS
@@ -91,6 +93,7 @@ def make_report(
     scores = score_runs(collection.finished, selection=selection and normalize(selection), classes=classes)
     labels = Labels(scores.groups)
     rankings = rank_columns(scores.groups)
+    gains = gains_of(scores.groups)
     base = places[0]
     remarks = [*collection.remarks, *scores.remarks]
     sections = [
@@ -100,6 +103,7 @@ def make_report(
     if scores.groups:
         sections += [
             matrix_section(rankings, labels),
+            gains_section(scores.groups, gains, labels),
             selections_section(scores.groups, labels),
             classes_section(rankings, labels),
             published_section(scores.groups, labels, published) if published is not None else None,
@@ -110,7 +114,7 @@ def make_report(
             panels_section(rankings, labels, count=panels, device=device, on_progress=on_progress),
         ]
     sections.append(runs_section(collection, base))
-    rows = run_rows(collection, scores, base)
+    rows = run_rows(collection, scores, base, gains_of_runs(scores.groups, gains))
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return Report(
         title=title or f"Results in {', '.join(place.resolve().name for place in places)}",
@@ -120,7 +124,7 @@ def make_report(
         content={
             "places": [str(place) for place in places],
             "runs": rows,
-            "groups": _groups(rankings),
+            "groups": _groups(rankings, gains),
             "damaged": [{"place": str(one.place), "why": one.why} for one in (*collection.damaged, *scores.damaged)],
             "remarks": remarks,
         },
@@ -180,11 +184,13 @@ def _is_report(folder: Path) -> bool:
         return False
 
 
-def _groups(rankings: Rankings) -> list[dict[str, Any]]:
+def _groups(rankings: Rankings, gains: Sequence[Gains]) -> list[dict[str, Any]]:
     found = []
+    gain_of_group = iter(gains)
     for column, (groups, ranking) in rankings.items():
         for position, (group, interval) in enumerate(zip(groups, ranking.miou, strict=True)):
             row = group.row
+            gain = next(gain_of_group)
             found.append(
                 {
                     "bench": column.bench,
@@ -206,6 +212,9 @@ def _groups(rankings: Rankings) -> list[dict[str, Any]]:
                         "low": None if interval is None else plain(interval.low),
                         "high": None if interval is None else plain(interval.high),
                     },
+                    "over_source_only": gain_json(gain.over_source_only),
+                    "gap_closed_pct": gain_json(gain.gap_closed),
+                    "over_frozen": gain_json(gain.over_frozen),
                     "best": position == ranking.best,
                 }
             )

@@ -8,7 +8,7 @@ from typing import Any
 from rs_adapt.audit.verify import published
 from rs_adapt.errors import ConfigError
 from rs_adapt.render.document import Section, Table, TableCell, hyphenate, score_cell, text_cell
-from rs_adapt.reports.score_tables import Labels, seeds
+from rs_adapt.reports.score_tables import Labels, format_seeds
 from rs_adapt.scores.groups import Group
 
 AGAINST = ("paper",)
@@ -72,7 +72,7 @@ def _our_row(group: Group, labels: Labels) -> list[TableCell]:
         text_cell(f"{hyphenate(group.column.bench)}-{group.column.setting}"),
         text_cell(labels.of(group.row)),
         text_cell("this report"),
-        score_cell(group.mean, note=seeds(group, ranged=True)),
+        score_cell(group.mean, note=format_seeds(group, with_range=True)),
         text_cell(_checkpoint(group.scores[0].selection)),
         text_cell(f"{group.column.facts[0].removeprefix('protocol ')}; {group.column.split}; {group.column.facts[-1]}"),
         text_cell("-"),

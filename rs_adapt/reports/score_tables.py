@@ -1,4 +1,4 @@
-"""The report's tables of scores: transfer matrix, closed gap, selections, classes."""
+"""The report's tables of scores: transfer matrix, selections, classes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,6 @@ def matrix_section(rankings: Rankings, labels: Labels) -> Section:
             sorted(rankings.items(), key=lambda item: item[0]), key=lambda item: (item[0].setting, item[0].protocol)
         )
     ]
-    gaps = _gap_table(rankings, labels)
     return Section(
         anchor="transfer",
         title="Transfer matrix",
@@ -90,7 +89,7 @@ def matrix_section(rankings: Rankings, labels: Labels) -> Section:
             "different protocols, splits or classes stand in different tables or columns.",
             rule(),
         ],
-        tables=[*tables, *([gaps] if gaps else [])],
+        tables=tables,
     )
 
 
@@ -184,70 +183,20 @@ def _matrix_cell(group: Group, *, bold: bool) -> TableCell:
     values = group.values
     if not values:
         return TableCell(text="-", note="not scored")
-    return score_cell(group.mean, note=seeds(group, ranged=True), bold=bold)
+    return score_cell(group.mean, note=format_seeds(group, with_range=True), bold=bold)
 
 
-def seeds(group: Group, *, ranged: bool = False) -> str:
-    """How many seeds have a score, such as "3 seeds"; before it the lowest and the highest."""
+def format_seeds(group: Group, *, with_range: bool = False) -> str:
+    """Return the number of seeds with a score, such as "3 seeds"; with the lowest and the highest score before it."""
     values = group.values
     number = f"{len(values)} seed{'' if len(values) == 1 else 's'}"
-    return f"[{min(values):.1f}, {max(values):.1f}], {number}" if ranged and len(values) > 1 else number
+    return f"[{min(values):.1f}, {max(values):.1f}], {number}" if with_range and len(values) > 1 else number
 
 
 def _head(column: Column, columns: Iterable[Column]) -> str:
     """The bench, its split, and where two columns are of both the same what differs."""
     same = [other for other in columns if other.name == column.name]
     return column.name if len(same) == 1 else f"{column.name} ({column.seen})"
-
-
-def _gap_table(rankings: Rankings, labels: Labels) -> Table | None:
-    """How much of the way from source-only training to the target's own labels adaptation goes."""
-    groups = [group for found, _ in rankings.values() for group in found if group.mean is not None]
-    rows = []
-    for group in groups:
-        floor, bound = (_beside(group, groups, setting) for setting in ("dg", "ss"))
-        if group.column.setting != "da" or floor is None or bound is None:
-            continue
-        low, here, high = (one.mean or 0.0 for one in (floor, group, bound))
-        closed = 100 * (here - low) / (high - low) if high > low else None
-        rows.append(
-            [
-                text_cell(labels.place(group.column)),
-                text_cell(labels.of(group.row)),
-                *(score_cell(value, note=seeds(one)) for value, one in ((low, floor), (here, group), (high, bound))),
-                TableCell(text="-" if closed is None else f"{closed:.0f} %", value=closed),
-            ]
-        )
-    if not rows:
-        return None
-    return Table(
-        title="Gap closed between source only and target supervised",
-        head=["bench", "method", "source only (dg)", "adapted (da)", "target supervised (ss)", "gap closed"],
-        rows=rows,
-        name_columns=2,
-        notes=[
-            "Of means over seeds, same protocol, split, classes, backbone, head and method. A dash where the target's "
-            "labels did not help."
-        ],
-        for_paper=True,
-    )
-
-
-def _beside(group: Group, groups: Sequence[Group], setting: str) -> Group | None:
-    """The group of another setting that differs from this one in setting and strategy only."""
-
-    def key(one: Group) -> tuple[object, ...]:
-        row, column = one.row, one.column
-        other = tuple(text for text in row.overrides if not text.startswith("strategy."))
-        place = (column.bench, column.split, column.protocol)
-        return *place, row.method, row.backbone, row.head, row.tuned, other
-
-    found = [
-        one
-        for one in groups
-        if one.column.setting == setting and one.row.strategy == "source_only" and key(one) == key(group)
-    ]
-    return found[0] if len(found) == 1 else None
 
 
 def _gap(value: float | None, last: float | None) -> str:

@@ -253,11 +253,6 @@ def read_spec(file: Path) -> Spec:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is no TOML: {error}.") from error
-    if "row" in content or "methods" in content or "settings" in content:
-        raise ConfigError(
-            f"{file} is a table's file for benchmarks/strategy_table.py or benchmarks/method_table.py, not a sweep's. "
-            "docs/guides/sweeps.md has the keys of a sweep."
-        )
     sweep = parse_as(SweepFile, content, file=str(file))
     top = Group(where="", name="", axes=sweep.axes(), set=sweep.set, iters=sweep.iters, untuned=sweep.untuned)
     return Spec(

@@ -180,17 +180,6 @@ def test_of_two_runs_of_one_seed_the_newer_counts(tmp_path: Path, write_cell: Wr
     assert len(make_report([tmp_path / "work"]).rows) == 2
 
 
-def test_gap_closed(tmp_path: Path, write_cell: Write) -> None:
-    ways = {"dg": ("source_only", 50), "da": ("dacs", 60), "ss": ("source_only", 80)}
-    for setting, (strategy, right) in ways.items():
-        write_cell(setting, right=(right,) * 4, cell={"setting": setting, "strategy": strategy})
-    gap = matrix(scores_of(tmp_path)).tables[-1]
-    ((bench, method, *numbers),) = gap.rows
-    assert (bench.text, method.text) == ("synthetic-da", "frozen · dacs")
-    assert [cell.text for cell in numbers] == ["33.3", "42.9", "66.7", "29 %"]
-    assert numbers[-1].value == pytest.approx(100 * (iou(60) - iou(50)) / (iou(80) - iou(50)), abs=0.01)
-
-
 def test_selections_and_the_gap_to_the_oracle(tmp_path: Path, write_cell: Write) -> None:
     folder = write_cell("a", right=(60,) * 4)
     stored = PerImage.load(folder / "confusions/iter40.npz")

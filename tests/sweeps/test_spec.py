@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rs_adapt.config import paths
 from rs_adapt.errors import ConfigError
 from rs_adapt.sweeps.spec import AXES, SweepFile, read_spec
 
@@ -60,12 +59,6 @@ def test_what_is_wrong_in_a_file_is_named_with_its_key(tmp_path: Path, text: str
 def test_a_missing_file_says_where_shipped_ones_are(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file .*configs/sweep/"):
         read_spec(tmp_path / "none.toml")
-
-
-@pytest.mark.parametrize("name", ["strategies_synthetic", "strategies_dubai", "methods_synthetic"])
-def test_files_of_the_tables_are_told_apart_from_sweeps(name: str) -> None:
-    with pytest.raises(ConfigError, match="is a table's file for benchmarks/"):
-        read_spec(paths.configs_dir() / "sweep" / f"{name}.toml")
 
 
 def test_an_extra_group_inherits_what_it_does_not_say(tmp_path: Path) -> None:

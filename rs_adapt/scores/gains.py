@@ -1,0 +1,222 @@
+"""What training a group gained over its references: source-only training, the target's labels, the frozen backbone.
+
+All values are paired by seed: a run is compared with the reference's run of the same seed. Loads no torch.
+
+Shapes: R resamples, S seeds in common, U units, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rs_adapt.errors import ScoresError
+from rs_adapt.scores.comparison import aligned
+from rs_adapt.scores.groups import Group, RunScore
+from rs_adapt.scores.intervals import RESAMPLES, Interval
+from rs_adapt.scores.ranking import SEED, interval
+from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of
+from rs_adapt.scores.units import units_of
+
+# Overrides that belong to the way of training that a row measures: the references have none of them.
+_TRAINING = ("strategy.", "bench.pipeline.")
+_ADAPTER = ("model.backbone.adapter.",)
+
+# mIoU of the row and of its references by seed, each (R, S) or (S,), to the value of the row: (R,) or a number.
+_Value = Callable[..., NDArray[np.float64]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedGain:
+    """A gain over references, over the seeds that all runs have in common.
+
+    Attributes:
+        seeds: The seeds in common, ascending; at least one.
+        by_seed: The gain of each of them; NaN where it is undefined.
+        value: The gain over all of them.
+        interval: 95 % interval over resampled scenes (or images) and seeds; None without matrices of the same tiles.
+    """
+
+    seeds: tuple[int, ...]
+    by_seed: tuple[float, ...]
+    value: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gains:
+    """The gains of a group; None where it has no such reference, is the reference, or shares no seed with it.
+
+    Attributes:
+        over_source_only: Points of mIoU over source-only training.
+        gap_closed: Percent of the gap between source-only training and training on the target's labels; also None
+            where the target's labels did not help.
+        over_frozen: Points of mIoU over the frozen backbone with a trained head, under the same training.
+    """
+
+    over_source_only: PairedGain | None = None
+    gap_closed: PairedGain | None = None
+    over_frozen: PairedGain | None = None
+
+
+def gains_of(groups: Sequence[Group]) -> list[Gains]:
+    """Compare every group with its references among the same groups.
+
+    - **Source only**: setting dg, strategy `source_only`; **target supervised**: setting ss, strategy `source_only`.
+      Both of the same bench, split, protocol, inference, method, backbone, head, `--untuned` and overrides; overrides
+      of `strategy.*` and `bench.pipeline.*` belong to the training that is measured, so that the references have none.
+    - **Frozen**: method `frozen`, of the same setting, bench, split, protocol, strategy, backbone, head, `--untuned`
+      and overrides but for those of `model.backbone.adapter.*`.
+
+    A reference that several groups answer to is not used.
+
+    Args:
+        groups: The groups of a report.
+
+    Returns:
+        One `Gains` for each group, in their order.
+    """
+    resampled = _Resampled(groups)
+    return [
+        Gains(
+            over_source_only=_gain(group, [_source_only(group, groups)], _difference, resampled),
+            gap_closed=_gain(
+                group, [_source_only(group, groups), _target_supervised(group, groups)], _share_closed, resampled
+            ),
+            over_frozen=_gain(group, [_frozen(group, groups)], _difference, resampled),
+        )
+        for group in groups
+    ]
+
+
+def _difference(own: NDArray[np.float64], floor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points over the floor: means over the last axis, the seeds."""
+    return np.asarray((own - floor).mean(axis=-1))
+
+
+def _share_closed(
+    own: NDArray[np.float64], floor: NDArray[np.float64], bound: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Percent of the gap: mean gain by mean gap over the last axis, the seeds; NaN where there is no gap."""
+    gap = np.asarray((bound - floor).mean(axis=-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(gap > 0, 100 * (own - floor).mean(axis=-1) / gap, np.nan))
+
+
+def _gain(
+    group: Group, references: Sequence[Group | None], value_of: _Value, resampled: _Resampled
+) -> PairedGain | None:
+    known = [reference for reference in references if reference is not None]
+    # The floor gains nothing over itself; the bound has a floor, and closes all of the gap.
+    if len(known) < len(references) or known[0] is group:
+        return None
+    runs = [_by_seed(one) for one in (group, *known)]
+    seeds = sorted(set.intersection(*(set(one) for one in runs)))
+    if not seeds:
+        return None
+    miou_S = [np.array([one[seed].miou_pct for seed in seeds], dtype=np.float64) for one in runs]
+    value = float(value_of(*miou_S))
+    if np.isnan(value):
+        return None
+    by_seed = tuple(float(value_of(*(values[k : k + 1] for values in miou_S))) for k in range(len(seeds)))
+    drawn = [resampled.miou_RS([one[seed] for seed in seeds]) for one in runs]
+    complete = [miou_RS for miou_RS in drawn if miou_RS is not None]
+    limits = interval(value_of(*_draw_seeds(complete))) if len(complete) == len(drawn) else None
+    return PairedGain(seeds=tuple(seeds), by_seed=by_seed, value=value, interval=limits)
+
+
+def _draw_seeds(drawn_RS: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Draw the seeds with replacement in each resample, the same ones for the row and for its references."""
+    resamples, number = drawn_RS[0].shape
+    picked_RS = np.random.default_rng([SEED, number]).integers(0, number, size=(resamples, number))
+    return [np.take_along_axis(values_RS, picked_RS, axis=1) for values_RS in drawn_RS]
+
+
+def _by_seed(group: Group) -> dict[int, RunScore]:
+    return {int(score.run.cell["seed"]): score for score in group.scores if score.miou_pct is not None}
+
+
+def _source_only(group: Group, groups: Sequence[Group]) -> Group | None:
+    return _only([one for one in groups if _is_plain(one, "dg") and _bench_key(one) == _bench_key(group)])
+
+
+def _target_supervised(group: Group, groups: Sequence[Group]) -> Group | None:
+    return _only([one for one in groups if _is_plain(one, "ss") and _bench_key(one) == _bench_key(group)])
+
+
+def _frozen(group: Group, groups: Sequence[Group]) -> Group | None:
+    if group.row.method == "frozen":
+        return None
+    return _only([one for one in groups if one.row.method == "frozen" and _method_key(one) == _method_key(group)])
+
+
+def _only(found: Sequence[Group]) -> Group | None:
+    return found[0] if len(found) == 1 else None
+
+
+def _is_plain(group: Group, setting: str) -> bool:
+    """Whether a group is the plain training of a setting: no strategy, and nothing of it or of the images changed."""
+    row = group.row
+    plain = not any(text.startswith(_TRAINING) for text in row.overrides)
+    return group.column.setting == setting and row.strategy == "source_only" and plain
+
+
+def _bench_key(group: Group) -> tuple[object, ...]:
+    """All in which a group and its source-only and supervised references must agree."""
+    row, column = group.row, group.column
+    inference = column.seen.rpartition("; ")[2]
+    others = tuple(text for text in row.overrides if not text.startswith(_TRAINING))
+    place = (column.bench, column.split, column.facts, inference)
+    return *place, row.method, row.backbone, row.head, row.tuned, others
+
+
+def _method_key(group: Group) -> tuple[object, ...]:
+    """All in which a group and its frozen reference must agree."""
+    row = group.row
+    others = tuple(text for text in row.overrides if not text.startswith(_ADAPTER))
+    return group.column, row.strategy, row.backbone, row.head, row.tuned, others
+
+
+class _Resampled:
+    """MIoU of runs over resampled units, the same draws for all runs of the same tiles; drawn once a set of tiles."""
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self._miou_R: dict[int, NDArray[np.float64]] = {}
+        by_place: dict[tuple[str, str, tuple[str, ...]], list[RunScore]] = {}
+        for group in groups:
+            column = group.column
+            by_place.setdefault((column.bench, column.split, column.facts), []).extend(group.scores)
+        for scores in by_place.values():
+            self._draw(scores)
+
+    def miou_RS(self, scores: Sequence[RunScore]) -> NDArray[np.float64] | None:
+        """Return the resampled mIoU of runs (R, S) in percent; None unless all have matrices of the same tiles."""
+        if not all(id(score) in self._miou_R for score in scores):
+            return None
+        return np.stack([self._miou_R[id(score)] for score in scores], axis=1)
+
+    def _draw(self, scores: Sequence[RunScore]) -> None:
+        base = next((one for one in scores if one.per_image is not None and one.chosen is not None), None)
+        if base is None or base.per_image is None or base.chosen is None:
+            return
+        used, counts = [], []
+        for score in scores:
+            if score.per_image is None:
+                continue
+            try:
+                same = aligned(base.per_image, score.per_image, base.run.folder, score.run.folder)
+            except ScoresError:
+                continue
+            used.append(score)
+            counts.append(units_of(same).counts_UKK)
+        labelled_U = np.sum(counts, axis=0).any(axis=(1, 2))
+        if labelled_U.sum() < 2:
+            return
+        sums = [sums_of(counts_UKK[labelled_U]) for counts_UKK in counts]
+        chunks = [[iou_of_sums(one) for one in drawn] for drawn in drawn_sums(sums, resamples=RESAMPLES, seed=SEED)]
+        for position, score in enumerate(used):
+            iou_RK = np.concatenate([chunk[position] for chunk in chunks])
+            self._miou_R[id(score)] = mean_iou(iou_RK, base.chosen.scored)
