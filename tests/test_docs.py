@@ -38,7 +38,8 @@ def test_worked_example_of_a_method_runs() -> None:
     (config,) = re.findall(r"```python\n# configs/method/attention_gain.py\n(.*?)```", text, flags=re.DOTALL)
     # What a file of the package has at its top.
     head = (
-        "from collections.abc import Iterator\nfrom typing import Any\nimport torch\nfrom torch import Tensor, nn\n"
+        "from collections.abc import Iterator\nimport torch\nfrom torch import Tensor, nn\n"
+        "from rs_adapt.adapters.contract.adapter import Settings\n"
         "from rs_adapt.adapters.contract.wrapping import Change, WrappingAdapter\n"
         "from rs_adapt.registry import MODELS\n"
     )

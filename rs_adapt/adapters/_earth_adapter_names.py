@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.errors import ConfigError
 
 # The reference's list of each expert, in the order in which ours are stacked: spatial, low, high.
@@ -80,14 +80,14 @@ def to_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return reference
 
 
-def settings_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
+def settings_of(state: Mapping[str, Tensor]) -> Settings:
     """See `EarthAdapter.reference_settings`."""
     first = "mlp_list1.0.0.weight"
     for name, dims in (("scale", 1), (first, 2)):
         if name not in state or state[name].ndim != dims:
             raise ConfigError(f"EarthAdapter: the reference weights lack {name}, or it has not {dims} side(s).")
     depth, (rank, embed_dim) = len(state["scale"]), state[first].shape
-    settings: dict[str, Any] = {"embed_dim": embed_dim, "depth": depth, "rank": rank}
+    settings: Settings = {"embed_dim": embed_dim, "depth": depth, "rank": rank}
     held = [layer for layer in range(depth) if f"router.{layer}.weight" in state]
     used = held if len(held) < depth else [layer for layer in held if _has_trained(state, layer)]
     if len(held) < depth or 0 < len(used) < depth:

@@ -31,9 +31,9 @@ def low_pass(x_BND: Tensor, grid_hw: tuple[int, int], half_width: int) -> Tensor
     """Keep a box of the shifted 2-D spectrum, rows and columns `centre - c .. centre + c - 1`.
 
     Args:
-        x_BND: patch tokens, real.
-        grid_hw: rows and columns of the token grid.
-        half_width: c, in frequency bins.
+        x_BND: Patch tokens, real.
+        grid_hw: Rows and columns of the token grid.
+        half_width: The half width c, in frequency bins.
 
     Returns:
         Real part of the filtered tokens, (B, N, D).
@@ -61,13 +61,13 @@ def earth_adapter_plain(
     """Apply one layer of Earth-Adapter.
 
     Args:
-        x_BND: tokens of a block, prefix first.
-        grid_hw: rows and columns of the token grid.
-        experts: one (spatial-only layer) or three (spatial, low frequency, high frequency).
-        router: weight (3, D) and bias (3,), or None in a spatial-only layer.
-        scale: scalar.
-        half_width: half-width of the low-pass box.
-        num_prefix: tokens before the patches; they pass unchanged.
+        x_BND: Tokens of a block, prefix first.
+        grid_hw: Rows and columns of the token grid.
+        experts: One (spatial-only layer) or three (spatial, low frequency, high frequency).
+        router: Weight (3, D) and bias (3,), or None in a spatial-only layer.
+        scale: Scalar.
+        half_width: Half-width of the low-pass box.
+        num_prefix: Tokens before the patches; they pass unchanged.
 
     Returns:
         Tokens of the same shape.

@@ -18,10 +18,10 @@ def hamilton_matrix(r_IO: Tensor, i_IO: Tensor, j_IO: Tensor, k_IO: Tensor) -> T
     """Return the real matrix K (4 I, 4 O) with `x K` = the left Hamilton product of a quaternion matrix and x (rows).
 
     Args:
-        r_IO: real parts of the weights, (I, O) for I input and O output quaternions.
-        i_IO: parts along i.
-        j_IO: parts along j.
-        k_IO: parts along k.
+        r_IO: Real parts of the weights, (I, O) for I input and O output quaternions.
+        i_IO: Parts along i.
+        j_IO: Parts along j.
+        k_IO: Parts along k.
     """
     rows = (
         (r_IO, i_IO, j_IO, k_IO),
@@ -36,7 +36,7 @@ def check_quaternions(method: str, **widths: int) -> None:
     """Refuse widths that hold no whole number of quaternions.
 
     Raises:
-        ConfigError: names the width and the nearest that do.
+        ConfigError: Names the width and the nearest that do.
     """
     for name, width in widths.items():
         if width < 4 or width % 4:
@@ -54,8 +54,8 @@ class QuaternionLinear(nn.Module):
     `1 / sqrt(2 (in + out))`, in and out counted in quaternions (Parcollet et al., ICLR 2019, arXiv 1806.04418); bias 0.
 
     Args:
-        in_dim: width of x, a multiple of 4.
-        out_dim: width of y, a multiple of 4.
+        in_dim: Width of x, a multiple of 4.
+        out_dim: Width of y, a multiple of 4.
     """
 
     def __init__(self, in_dim: int, out_dim: int) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.mid import MidHost
 from rs_adapt.adapters.contract.wrapping import Change, WrappingAdapter, check_at_least
 from rs_adapt.errors import ConfigError
@@ -102,16 +103,16 @@ class AdaptFormer(WrappingAdapter):
         """Build the branches.
 
         Args:
-            embed_dim: width of the ViT.
-            depth: number of blocks of the ViT.
-            rank: width R of the bottleneck, at least 1.
-            scale: s.
-            dropout: share of the hidden values that is dropped in training, 0 to 1.
+            embed_dim: Width of the ViT.
+            depth: Number of blocks of the ViT.
+            rank: Width R of the bottleneck, at least 1.
+            scale: The factor s.
+            dropout: Share of the hidden values that is dropped in training, 0 to 1.
             tap: "pre_norm" or "post_norm".
-            after_layerscale: add after LayerScale, or before it.
+            after_layerscale: Add after LayerScale, or before it.
 
         Raises:
-            ConfigError: an argument is out of its range.
+            ConfigError: An argument is out of its range.
         """
         super().__init__()
         check_at_least("AdaptFormer", rank=(rank, 1), dropout=(dropout, 0))
@@ -139,7 +140,7 @@ class AdaptFormer(WrappingAdapter):
         return depth * (2 * embed_dim * rank + rank + embed_dim)
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return (
             {"rank": 4, "dropout": 0.0},

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.wrapping import Change, WrappingAdapter, linear_dims
 from rs_adapt.registry import MODELS
 
@@ -46,10 +47,10 @@ class BitFit(WrappingAdapter):
         """Build the differences.
 
         Args:
-            embed_dim: width of the ViT.
-            depth: number of blocks of the ViT.
-            mlp_dim: hidden width of the ViT's feed-forward part.
-            gated_mlp: the feed-forward part has a gate beside `fc1`.
+            embed_dim: Width of the ViT.
+            depth: Number of blocks of the ViT.
+            mlp_dim: Hidden width of the ViT's feed-forward part.
+            gated_mlp: The feed-forward part has a gate beside `fc1`.
         """
         super().__init__()
         self.patch_embed = BiasChange(embed_dim)
@@ -77,7 +78,7 @@ class BitFit(WrappingAdapter):
         return embed_dim + depth * sum(_bias_dims(embed_dim, mlp_dim, gated_mlp).values())
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return ({},)
 

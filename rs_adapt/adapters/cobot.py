@@ -5,7 +5,7 @@ Shapes: T slots (bottlenecks of all blocks), V width of a bottleneck.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rs_adapt.adapters._quaternion import check_quaternions, hamilton_matrix
-from rs_adapt.adapters.contract.adapter import Adapter
+from rs_adapt.adapters.contract.adapter import Adapter, Settings
 from rs_adapt.adapters.contract.mid import Mid
 from rs_adapt.adapters.contract.nested import build_within, count_within
 from rs_adapt.errors import ConfigError
-from rs_adapt.registry import MODELS
+from rs_adapt.registry import MODELS, ConfigNode
 
 Start = Literal["uniform", "orthogonal"]
 
@@ -82,7 +82,7 @@ class Cobot(Adapter):
     def __init__(
         self,
         *,
-        host: Mapping[str, Any],
+        host: ConfigNode,
         embed_dim: int,
         depth: int,
         patch_px: int,
@@ -93,17 +93,17 @@ class Cobot(Adapter):
         """Build the host and put the orchestration into it.
 
         Args:
-            host: config of a method with bottlenecks (`Lora`, `AdaptFormer`, `Houlsby`); facts of the backbone are
+            host: Config of a method with bottlenecks (`Lora`, `AdaptFormer`, `Houlsby`); facts of the backbone are
                 passed on. Their width must be a multiple of 4.
-            embed_dim: width of the ViT.
-            depth: number of blocks of the ViT.
-            patch_px: patch size of the ViT, pixels.
-            mlp_dim: hidden width of the ViT's feed-forward part.
-            gated_mlp: the feed-forward part has a gate beside `fc1`.
+            embed_dim: Width of the ViT.
+            depth: Number of blocks of the ViT.
+            patch_px: Patch size of the ViT, pixels.
+            mlp_dim: Hidden width of the ViT's feed-forward part.
+            gated_mlp: The feed-forward part has a gate beside `fc1`.
             start: "orthogonal" or "uniform".
 
         Raises:
-            ConfigError: the host has no bottlenecks, or an argument is not allowed.
+            ConfigError: The host has no bottlenecks, or an argument is not allowed.
         """
         super().__init__()
         facts = {
@@ -150,7 +150,7 @@ class Cobot(Adapter):
         self.host.merge(vit)
 
     @staticmethod
-    def num_params(*, host: Mapping[str, Any], **facts: Any) -> int:
+    def num_params(*, host: ConfigNode, **facts: Any) -> int:
         """Return the number of trainable parameters in closed form."""
         width: int = host["rank"]
         slots = facts["depth"] * _slots_a_block(host)
@@ -158,7 +158,7 @@ class Cobot(Adapter):
         return own + count_within(host, facts)
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return (
             {"host": {"type": "rs_adapt.Lora", "rank": 4}},
@@ -167,7 +167,7 @@ class Cobot(Adapter):
         )
 
 
-def _slots_a_block(host: Mapping[str, Any]) -> int:
+def _slots_a_block(host: ConfigNode) -> int:
     kinds: dict[str, Callable[[], int]] = {
         "Lora": lambda: len(host.get("targets", ("attn_q", "attn_v"))),
         "Houlsby": lambda: 2,

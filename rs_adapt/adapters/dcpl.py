@@ -5,10 +5,9 @@ Shapes: B batch, D embed, L blocks of the ViT, M prompts a block, P own width of
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor, nn
 
+from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.conditioned import ConditionedPrompts, Noise, conditioned_params
 from rs_adapt.registry import MODELS
 
@@ -40,15 +39,15 @@ class Dcpl(ConditionedPrompts):
         """Build prompts, net and projections.
 
         Args:
-            embed_dim: width D of the ViT.
-            depth: number of blocks of the ViT.
+            embed_dim: Width D of the ViT.
+            depth: Number of blocks of the ViT.
             num_tokens: M, at least 1.
             prompt_dim: P, at least 1.
             hidden: H, at least 1.
             noise: "train", "always" or "off".
 
         Raises:
-            ConfigError: an argument is out of its range.
+            ConfigError: An argument is out of its range.
         """
         super().__init__(
             "Dcpl",
@@ -75,6 +74,6 @@ class Dcpl(ConditionedPrompts):
         return own + depth * (prompt_dim * embed_dim + embed_dim)
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return ({"num_tokens": 3, "prompt_dim": 6, "hidden": 5, "noise": "off"},)

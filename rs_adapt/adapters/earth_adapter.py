@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rs_adapt.adapters import _earth_adapter_names
-from rs_adapt.adapters.contract.adapter import Adapter
+from rs_adapt.adapters.contract.adapter import Adapter, Settings
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 
@@ -41,7 +41,7 @@ class _Mixture(nn.Module):
         for param, fan_in in ((self.down_weight, embed_dim), (self.down_bias, embed_dim), (self.up_weight, rank)):
             nn.init.uniform_(param, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         """Load weights; a single expert takes its own part of a stack of three, as released checkpoints hold it."""
         rank, stacked = self.rank, 3 * self.rank + 3
         down, bias, up = (f"{prefix}{name}" for name in ("down_weight", "down_bias", "up_weight"))
@@ -101,15 +101,15 @@ class EarthAdapter(Adapter):
         """Build the adapter.
 
         Args:
-            embed_dim: width of the ViT.
-            depth: number of blocks of the ViT.
-            rank: width of each expert's bottleneck, at least 1.
-            frequency_layers: blocks (from 0) that get the low- and high-frequency expert and the router.
-            cutoff: share of the shorter side of the spectrum that counts as low, 0 to 1.
-            scale_init: start value of the scale of each layer.
+            embed_dim: Width of the ViT.
+            depth: Number of blocks of the ViT.
+            rank: Width of each expert's bottleneck, at least 1.
+            frequency_layers: Blocks (from 0) that get the low- and high-frequency expert and the router.
+            cutoff: Share of the shorter side of the spectrum that counts as low, 0 to 1.
+            scale_init: Start value of the scale of each layer.
 
         Raises:
-            ConfigError: an argument is out of its range.
+            ConfigError: An argument is out of its range.
         """
         super().__init__()
         if rank < 1:
@@ -129,9 +129,9 @@ class EarthAdapter(Adapter):
         """Add the layer's mixture to the patch tokens.
 
         Args:
-            x_BND: tokens after block `layer`, prefix first.
-            layer: index of the block, from 0.
-            grid_hw: rows and columns of the token grid.
+            x_BND: Tokens after block `layer`, prefix first.
+            layer: Index of the block, from 0.
+            grid_hw: Rows and columns of the token grid.
 
         Returns:
             Tokens of the same shape and dtype.
@@ -216,7 +216,7 @@ class EarthAdapter(Adapter):
         return depth * (1 + expert) + len(frequency_layers) * (2 * expert + router)
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return (
             {"rank": 4, "frequency_layers": (2, 3), "cutoff": 0.6},
@@ -238,7 +238,7 @@ class EarthAdapter(Adapter):
             Entries for `load_state_dict`, for the layers given.
 
         Raises:
-            ConfigError: names are not known, or a layer is not complete.
+            ConfigError: Names are not known, or a layer is not complete.
         """
         return _earth_adapter_names.from_reference(state)
 
@@ -248,7 +248,7 @@ class EarthAdapter(Adapter):
         return _earth_adapter_names.to_reference(state)
 
     @staticmethod
-    def reference_settings(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    def reference_settings(state: Mapping[str, Tensor]) -> Settings:
         """Read constructor arguments off weights of the released code.
 
         `frequency_layers` is among them where some layers lack the weights for it, or where in some layers these

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.wrapping import (
     LINEARS,
     PATCH_EMBED,
@@ -28,9 +29,9 @@ class TuckerChange(Change):
     """`y = layer(x) + s layer'(x)` where layer' has the weight `G x1 A_in x2 A_out (x3 A_h x4 A_w)` and no bias.
 
     Args:
-        dims: in, out and, for a convolution, height and width of the weight; `in` is that of one group.
-        ranks: one for each, at most the dimension.
-        scale: s.
+        dims: In, out and, for a convolution, height and width of the weight; `in` is that of one group.
+        ranks: One for each, at most the dimension.
+        scale: The factor s.
     """
 
     def __init__(self, dims: Sequence[int], *, ranks: Sequence[int], scale: float) -> None:
@@ -96,17 +97,17 @@ class Flora(WrappingAdapter):
         """Build cores and factors.
 
         Args:
-            embed_dim: width of the ViT.
-            depth: number of blocks of the ViT.
-            mlp_dim: hidden width of the ViT's feed-forward part.
-            patch_px: patch size of the ViT, pixels.
-            rank: rank of the input and output dimensions, at least 1 (at most the dimension is used).
-            kernel_rank: rank of the two kernel dimensions of the patch embedding, at least 1.
-            scale: s, a plain factor.
-            targets: handles of the layers: patch_embed, attn_q, attn_k, attn_v, attn_out, fc1, fc2.
+            embed_dim: Width of the ViT.
+            depth: Number of blocks of the ViT.
+            mlp_dim: Hidden width of the ViT's feed-forward part.
+            patch_px: Patch size of the ViT, pixels.
+            rank: Rank of the input and output dimensions, at least 1 (at most the dimension is used).
+            kernel_rank: Rank of the two kernel dimensions of the patch embedding, at least 1.
+            scale: The plain factor s.
+            targets: Handles of the layers: patch_embed, attn_q, attn_k, attn_v, attn_out, fc1, fc2.
 
         Raises:
-            ConfigError: an argument is out of its range.
+            ConfigError: An argument is out of its range.
         """
         super().__init__()
         check_at_least("Flora", rank=(rank, 1), kernel_rank=(kernel_rank, 1))
@@ -156,7 +157,7 @@ class Flora(WrappingAdapter):
         return count
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return ({"rank": 4}, {"rank": 2, "kernel_rank": 1, "scale": 1.0, "targets": LINEARS})
 

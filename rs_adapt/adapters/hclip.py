@@ -7,11 +7,11 @@ M = D / P diagonal blocks.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.wrapping import ATTENTION, Change, WeightChange, WrappingAdapter
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
@@ -25,8 +25,8 @@ class Bank(nn.Module):
         num_blocks: M.
         block_dim: P.
         depth: L.
-        orthogonal: every transform is a rotation, of the skew part of what is stored.
-        relations: mix by `relation_slots` (T, T) and `relation_blocks` (L, M, M), both the identity at the start.
+        orthogonal: Every transform is a rotation, of the skew part of what is stored.
+        relations: Mix by `relation_slots` (T, T) and `relation_blocks` (L, M, M), both the identity at the start.
     """
 
     def __init__(
@@ -105,11 +105,11 @@ class HClip(WrappingAdapter):
         """Build the shared tensor.
 
         Args:
-            embed_dim: width D of the ViT.
-            depth: number of blocks of the ViT.
+            embed_dim: Width D of the ViT.
+            depth: Number of blocks of the ViT.
             block_dim: P, a divisor of D (the paper's is 128).
-            orthogonal: rotations only.
-            relations: mix slots and blocks.
+            orthogonal: Rotations only.
+            relations: Mix slots and blocks.
 
         Raises:
             ConfigError: P does not divide D.
@@ -146,7 +146,7 @@ class HClip(WrappingAdapter):
         return block_dim**2 * blocks * slots + (slots**2 + depth * blocks**2 if relations else 0)
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return (
             {"block_dim": 8},

@@ -6,11 +6,11 @@ Shapes: B batch, N tokens, D embed, R rank.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.mid import MidHost
 from rs_adapt.adapters.contract.wrapping import Change, WrappingAdapter, check_at_least
 from rs_adapt.registry import MODELS
@@ -52,13 +52,13 @@ class Houlsby(WrappingAdapter):
         """Build the bottlenecks.
 
         Args:
-            embed_dim: width of the ViT.
-            depth: number of blocks of the ViT.
-            rank: width R of the bottleneck, at least 1.
-            after_layerscale: act on what LayerScale leaves of a sub-layer's output, or on its output before.
+            embed_dim: Width of the ViT.
+            depth: Number of blocks of the ViT.
+            rank: Width R of the bottleneck, at least 1.
+            after_layerscale: Act on what LayerScale leaves of a sub-layer's output, or on its output before.
 
         Raises:
-            ConfigError: an argument is out of its range.
+            ConfigError: An argument is out of its range.
         """
         super().__init__()
         check_at_least("Houlsby", rank=(rank, 1))
@@ -83,6 +83,6 @@ class Houlsby(WrappingAdapter):
         return 2 * depth * (2 * embed_dim * rank + rank + embed_dim)
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return ({"rank": 4}, {"rank": 3, "after_layerscale": False})

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.mid import Mid, MidHost
 from rs_adapt.adapters.contract.wrapping import (
     LINEARS,
@@ -78,16 +78,16 @@ class Lora(WrappingAdapter):
         """Build the branches.
 
         Args:
-            embed_dim: width of the ViT.
-            depth: number of blocks of the ViT.
-            mlp_dim: hidden width of the ViT's feed-forward part.
+            embed_dim: Width of the ViT.
+            depth: Number of blocks of the ViT.
+            mlp_dim: Hidden width of the ViT's feed-forward part.
             rank: R, at least 1.
-            alpha: the branch is multiplied by alpha / rank.
-            targets: handles of the layers: attn_q, attn_k, attn_v, attn_out, fc1, fc2.
-            dropout: share of the branch's inputs that is dropped in training, 0 to 1.
+            alpha: The branch is multiplied by alpha / rank.
+            targets: Handles of the layers: attn_q, attn_k, attn_v, attn_out, fc1, fc2.
+            dropout: Share of the branch's inputs that is dropped in training, 0 to 1.
 
         Raises:
-            ConfigError: an argument is out of its range.
+            ConfigError: An argument is out of its range.
         """
         super().__init__()
         check_at_least("Lora", rank=(rank, 1), dropout=(dropout, 0))
@@ -130,6 +130,6 @@ class Lora(WrappingAdapter):
         return depth * rank * sum(sum(linear_dims(t, embed_dim=embed_dim, mlp_dim=mlp_dim)) for t in targets)
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return ({"rank": 4}, {"rank": 2, "alpha": 1.0, "targets": LINEARS})

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.wrapping import Change, WrappingAdapter
 from rs_adapt.registry import MODELS
 
@@ -46,8 +47,8 @@ class NormTuning(WrappingAdapter):
         """Build the differences.
 
         Args:
-            embed_dim: width of the ViT.
-            depth: number of blocks of the ViT.
+            embed_dim: Width of the ViT.
+            depth: Number of blocks of the ViT.
         """
         super().__init__()
         self.blocks = nn.ModuleList(
@@ -73,6 +74,6 @@ class NormTuning(WrappingAdapter):
         return 4 * embed_dim * depth
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return ({},)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rs_adapt.adapters.contract.adapter import Adapter
+from rs_adapt.adapters.contract.adapter import Adapter, Settings
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 
@@ -71,16 +71,16 @@ class Rein(Adapter):
         """Build the adapter.
 
         Args:
-            embed_dim: width of the ViT.
-            depth: number of blocks of the ViT.
-            patch_px: patch size of the ViT in pixels; sets the range of the tokens' start values only.
-            num_tokens: learnable tokens a layer, at least 2 (the first is the sink).
-            token_rank: rank of the tokens, at least 1, or None for full tokens.
-            query_dim: width of the head's queries, or None for no link to the head.
-            scale_init: start value of the shared scale.
+            embed_dim: Width of the ViT.
+            depth: Number of blocks of the ViT.
+            patch_px: Patch size of the ViT in pixels; sets the range of the tokens' start values only.
+            num_tokens: Learnable tokens a layer, at least 2 (the first is the sink).
+            token_rank: Rank of the tokens, at least 1, or None for full tokens.
+            query_dim: Width of the head's queries, or None for no link to the head.
+            scale_init: Start value of the shared scale.
 
         Raises:
-            ConfigError: an argument is out of its range.
+            ConfigError: An argument is out of its range.
         """
         super().__init__()
         if num_tokens < 2:
@@ -123,9 +123,9 @@ class Rein(Adapter):
         """Refine the patch tokens.
 
         Args:
-            x_BND: tokens after block `layer`, prefix first.
-            layer: index of the block, from 0.
-            grid_hw: rows and columns of the token grid; not needed here.
+            x_BND: Tokens after block `layer`, prefix first.
+            layer: Index of the block, from 0.
+            grid_hw: Rows and columns of the token grid; not needed here.
 
         Returns:
             Tokens of the same shape and dtype.
@@ -176,14 +176,14 @@ class Rein(Adapter):
         return depth * width + 2 * embed_dim * (embed_dim + 1) + 1 + link
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return (
             {"num_tokens": 7, "token_rank": 3, "query_dim": 8},
             {"num_tokens": 5, "token_rank": None, "query_dim": None},
         )
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         """Load weights; those of a link that this instance has not are dropped."""
         if self.query_dim is None:
             for name in [n for n in state_dict if n.startswith((f"{prefix}query_project.", f"{prefix}query_merge."))]:
@@ -195,14 +195,14 @@ class Rein(Adapter):
         """Rename weights of the reference implementation.
 
         Args:
-            state: weights named as in the reference (`learnable_tokens_a`, `mlp_delta_f.weight`, ...). The link's
+            state: Weights named as in the reference (`learnable_tokens_a`, `mlp_delta_f.weight`, ...). The link's
                 weights (`transform.*`, `merge.*`) are dropped on loading into an adapter without link.
 
         Returns:
             Entries for `load_state_dict`.
 
         Raises:
-            ConfigError: a name is not known.
+            ConfigError: A name is not known.
         """
         unknown = sorted(state.keys() - _REFERENCE_NAMES.keys())
         if unknown:
@@ -218,11 +218,11 @@ class Rein(Adapter):
         return {names[name]: tensor for name, tensor in state.items()}
 
     @staticmethod
-    def reference_settings(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    def reference_settings(state: Mapping[str, Tensor]) -> Settings:
         """Read constructor arguments off weights of the reference: width, depth, tokens, their rank, and the link.
 
         Raises:
-            ConfigError: the tokens are missing or have not three sides.
+            ConfigError: The tokens are missing or have not three sides.
         """
         low_rank = "learnable_tokens_a" in state
         names = ("learnable_tokens_a", "learnable_tokens_b") if low_rank else ("learnable_tokens",)

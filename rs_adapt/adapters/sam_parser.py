@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.wrapping import (
     LINEARS,
     PATCH_EMBED,
@@ -86,15 +87,15 @@ class SamParser(WrappingAdapter):
         """Build the differences; the weights are decomposed when the adapter meets its ViT.
 
         Args:
-            embed_dim: width of the ViT.
-            depth: number of blocks of the ViT.
-            mlp_dim: hidden width of the ViT's feed-forward part.
-            patch_px: patch size of the ViT, pixels.
-            targets: handles of the layers: patch_embed, attn_q, attn_k, attn_v, attn_out, fc1, fc2.
-            relative: train the singular values' relative differences.
+            embed_dim: Width of the ViT.
+            depth: Number of blocks of the ViT.
+            mlp_dim: Hidden width of the ViT's feed-forward part.
+            patch_px: Patch size of the ViT, pixels.
+            targets: Handles of the layers: patch_embed, attn_q, attn_k, attn_v, attn_out, fc1, fc2.
+            relative: Train the singular values' relative differences.
 
         Raises:
-            ConfigError: an argument is out of its range.
+            ConfigError: An argument is out of its range.
         """
         super().__init__()
         self.targets = check_targets("SamParser", tuple(targets), (PATCH_EMBED, *LINEARS))
@@ -132,6 +133,6 @@ class SamParser(WrappingAdapter):
         return depth * per_block + (min(embed_dim, 3 * patch_px**2) if PATCH_EMBED in targets else 0)
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return ({}, {"targets": ("attn_q", "fc2"), "relative": True})

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rs_adapt.adapters.contract.adapter import Adapter
+from rs_adapt.adapters.contract.adapter import Adapter, Settings
 from rs_adapt.adapters.contract.nested import build_within, count_within
 from rs_adapt.errors import ConfigError
-from rs_adapt.registry import MODELS
+from rs_adapt.registry import MODELS, ConfigNode
 
 
 @MODELS.register_module()
@@ -26,7 +26,7 @@ class Stack(Adapter):
     def __init__(
         self,
         *,
-        adapters: Mapping[str, Mapping[str, Any]],
+        adapters: Mapping[str, ConfigNode],
         embed_dim: int,
         depth: int,
         patch_px: int,
@@ -36,16 +36,16 @@ class Stack(Adapter):
         """Build the adapters.
 
         Args:
-            adapters: at least two adapters' configs by name; facts of the backbone are passed on to those that take
+            adapters: At least two adapters' configs by name; facts of the backbone are passed on to those that take
                 them.
-            embed_dim: width of the ViT.
-            depth: number of blocks of the ViT.
-            patch_px: patch size of the ViT, pixels.
-            mlp_dim: hidden width of the ViT's feed-forward part.
-            gated_mlp: the feed-forward part has a gate beside `fc1`.
+            embed_dim: Width of the ViT.
+            depth: Number of blocks of the ViT.
+            patch_px: Patch size of the ViT, pixels.
+            mlp_dim: Hidden width of the ViT's feed-forward part.
+            gated_mlp: The feed-forward part has a gate beside `fc1`.
 
         Raises:
-            ConfigError: there are fewer than two adapters, or one is not known.
+            ConfigError: There are fewer than two adapters, or one is not known.
         """
         super().__init__()
         facts = {
@@ -159,17 +159,17 @@ class Stack(Adapter):
             adapter.merge(vit)
 
     @staticmethod
-    def num_params(*, adapters: Mapping[str, Mapping[str, Any]], **facts: Any) -> int:
+    def num_params(*, adapters: Mapping[str, ConfigNode], **facts: Any) -> int:
         """Return the number of trainable parameters in closed form: the sum over the adapters."""
         return sum(count_within(adapter, facts) for adapter in adapters.values())
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
-        earth = {"type": "rs_adapt.EarthAdapter", "rank": 4, "frequency_layers": (2, 3), "cutoff": 0.6}
-        lora = {"type": "rs_adapt.Lora", "rank": 4}
-        flora = {"type": "rs_adapt.Flora", "rank": 2, "targets": ("attn_q",)}
-        prompts = {"type": "rs_adapt.Vpt", "num_tokens": 2}
+        earth: Settings = {"type": "rs_adapt.EarthAdapter", "rank": 4, "frequency_layers": (2, 3), "cutoff": 0.6}
+        lora: Settings = {"type": "rs_adapt.Lora", "rank": 4}
+        flora: Settings = {"type": "rs_adapt.Flora", "rank": 2, "targets": ("attn_q",)}
+        prompts: Settings = {"type": "rs_adapt.Vpt", "num_tokens": 2}
         return (
             {"adapters": {"lora": lora, "earth_adapter": earth}},
             {"adapters": {"flora": flora, "lora": lora, "vpt": prompts}},

@@ -6,12 +6,11 @@ Shapes: D embed, L blocks, M tokens a block.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rs_adapt.adapters.contract.adapter import Adapter
+from rs_adapt.adapters.contract.adapter import Adapter, Settings
 from rs_adapt.adapters.contract.wrapping import check_at_least
 from rs_adapt.registry import MODELS
 
@@ -35,14 +34,14 @@ class Vpt(Adapter):
         """Build the prompts.
 
         Args:
-            embed_dim: width of the ViT.
-            depth: number of blocks of the ViT.
-            patch_px: patch size of the ViT in pixels; sets the range of the start values only.
+            embed_dim: Width of the ViT.
+            depth: Number of blocks of the ViT.
+            patch_px: Patch size of the ViT in pixels; sets the range of the start values only.
             num_tokens: M, at least 1.
-            dropout: share of prompt values that is dropped in training, 0 to 1.
+            dropout: Share of prompt values that is dropped in training, 0 to 1.
 
         Raises:
-            ConfigError: an argument is out of its range.
+            ConfigError: An argument is out of its range.
         """
         super().__init__()
         check_at_least("Vpt", num_tokens=(num_tokens, 1), dropout=(dropout, 0))
@@ -66,6 +65,6 @@ class Vpt(Adapter):
         return depth * num_tokens * embed_dim
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return ({"num_tokens": 3},)

@@ -19,7 +19,7 @@ def check_arguments(
     """Refuse sizes of a ViT that contradict each other.
 
     Raises:
-        ConfigError: names the values and what is allowed.
+        ConfigError: Names the values and what is allowed.
     """
     if embed_dim % num_heads:
         raise ConfigError(f"embed_dim={embed_dim} does not divide into num_heads={num_heads}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from rs_adapt.backbones import handles
 from rs_adapt.backbones.conversion import Layout, Names, Row, VitSize
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.errors import WeightsError
-from rs_adapt.registry import MODELS
+from rs_adapt.registry import MODELS, ConfigNode
 
 if TYPE_CHECKING:
     from rs_adapt.adapters import Adapter
@@ -104,7 +104,7 @@ class Clip(Vit):
         patch_px: int = 16,
         image_px: int = 512,
         out_layers: Sequence[int],
-        adapter: Adapter | Mapping[str, Any] | None = None,
+        adapter: Adapter | ConfigNode | None = None,
         level_scales: Sequence[float] = (4.0, 2.0, 1.0, 0.5),
         frozen: bool = True,
         weights: str | Path | None = None,

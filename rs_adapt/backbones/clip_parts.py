@@ -26,11 +26,11 @@ def clip_parts(embed_dim: int, depth: int, num_heads: int, patch_px: int, image_
     """Return embeddings, the norm after them, and blocks, with transformers' own start values.
 
     Args:
-        embed_dim: width.
-        depth: number of blocks.
-        num_heads: attention heads.
-        patch_px: side of a patch.
-        image_px: side of the image that the position grid is made for.
+        embed_dim: Width.
+        depth: Number of blocks.
+        num_heads: Attention heads.
+        patch_px: Side of a patch.
+        image_px: Side of the image that the position grid is made for.
     """
     config = CLIPVisionConfig(
         hidden_size=embed_dim,

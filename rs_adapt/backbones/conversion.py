@@ -32,12 +32,12 @@ class Layout:
     """One way in which the weights of a family are published.
 
     Attributes:
-        title: whose layout it is, as in "the original DINOv2".
-        marks: beginnings of names; a file with a name that begins so is in this layout.
-        example: what most of its names look like.
-        rows: from its names to ours, and back.
-        aliases: beginnings of names that also occur, and what the rows have instead.
-        beside: beginnings of names that are not the ViT's blocks, such as a neck.
+        title: Whose layout it is, as in "the original DINOv2".
+        marks: Beginnings of names; a file with a name that begins so is in this layout.
+        example: What most of its names look like.
+        rows: From its names to ours, and back.
+        aliases: Beginnings of names that also occur, and what the rows have instead.
+        beside: Beginnings of names that are not the ViT's blocks, such as a neck.
     """
 
     title: str
@@ -54,17 +54,17 @@ class Names:
 
     Attributes:
         family: "DINOv2" and so on.
-        original: the layout of the authors' files.
-        transformers: that of transformers' files, in which our own names are understood too.
-        prefixes: outer prefixes; where a file has names with one, only those are the ViT's.
-        kernel: weight of the patch embedding (D, 3, patch, patch).
-        positions: learned positions, CLS first: (1, 1 + N, D) or (1 + N, D); a grid without CLS: (1, h, w, D); or None.
-        positions_ndim: how many sides they have.
-        tokens: other tensors that every file of the family has.
-        embeddings: endings of the names of tokens and positions, which start small and never decay.
-        zero_biases: patterns of layers whose bias is zero where a file has none: every layer that BitFit trains has a
+        original: The layout of the authors' files.
+        transformers: That of transformers' files, in which our own names are understood too.
+        prefixes: Outer prefixes; where a file has names with one, only those are the ViT's.
+        kernel: Weight of the patch embedding (D, 3, patch, patch).
+        positions: Learned positions, CLS first: (1, 1 + N, D) or (1 + N, D); a grid without CLS: (1, h, w, D); or None.
+        positions_ndim: How many sides they have.
+        tokens: Other tensors that every file of the family has.
+        embeddings: Endings of the names of tokens and positions, which start small and never decay.
+        zero_biases: Patterns of layers whose bias is zero where a file has none: every layer that BitFit trains has a
             bias here, so that the method means the same on all ViTs and can be merged.
-        sizes: what a (width, depth) is called, as in "ViT-L", and the config that has it.
+        sizes: What a (width, depth) is called, as in "ViT-L", and the config that has it.
     """
 
     family: str
@@ -104,7 +104,7 @@ def recognised(tensors: Mapping[str, Tensor], names: Names) -> tuple[str, dict[s
         Whose names they had, "original" or "transformers", and the tensors under ours.
 
     Raises:
-        WeightsError: if no layout has such names, a name is unknown, or a tensor cannot be split.
+        WeightsError: If no layout has such names, a name is unknown, or a tensor cannot be split.
     """
     layouts = {"transformers": names.transformers, "original": names.original}
     for kind, layout in layouts.items():
@@ -122,7 +122,7 @@ def rename(tensors: Mapping[str, Tensor], layout: Layout, names: Names) -> dict[
     Tensors of adapters in released checkpoints are left out.
 
     Raises:
-        WeightsError: if a name is unknown or a tensor cannot be split, or has not the sides that it must have.
+        WeightsError: If a name is unknown or a tensor cannot be split, or has not the sides that it must have.
     """
     rules = [(re.compile(pattern(theirs)), [expansion(name) for name in ours]) for theirs, ours in layout.rows]
     found: dict[str, Tensor] = {}
@@ -156,8 +156,8 @@ def restored(state: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
     """Rename our names to those of a layout, with what it stacks stacked; `rename` turned round.
 
     Args:
-        state: tensors of a ViT. What we do not hold (final norm, mask token) is not made.
-        layout: the layout to write. A part that it has and we do not (a bias of keys) is zero.
+        state: Tensors of a ViT. What we do not hold (final norm, mask token) is not made.
+        layout: The layout to write. A part that it has and we do not (a bias of keys) is zero.
     """
     written: dict[str, Row] = {}
     for row in layout.rows:
@@ -189,7 +189,7 @@ def measure(state: Mapping[str, Tensor], names: Names) -> VitSize:
     """Read width, depth and patch size from a full state under our names.
 
     Raises:
-        WeightsError: if tokens, positions, patch kernel or blocks are missing.
+        WeightsError: If tokens, positions, patch kernel or blocks are missing.
     """
     layers = {int(name.split(".")[1]) for name in state if name.startswith("layers.")}
     needed = [*names.tokens, *([names.positions] if names.positions else []), names.kernel]
@@ -209,15 +209,15 @@ def resize(
     sum is not rescaled, so patch responses grow by about (16 / 14)^2.
 
     Args:
-        state: tensors under our names, not necessarily all.
-        names: the family.
-        patch_px: patch size to have, pixels; None keeps the file's.
-        image_px: image size whose square grid (image_px // patch_px) the positions should have; None keeps the file's.
-        antialias: smooth positions before their grid gets smaller, where the model itself does so.
+        state: Tensors under our names, not necessarily all.
+        names: The family.
+        patch_px: Patch size to have, pixels; None keeps the file's.
+        image_px: Image size whose square grid (image_px // patch_px) the positions should have; None keeps the file's.
+        antialias: Smooth positions before their grid gets smaller, where the model itself does so.
 
     Raises:
-        ConfigError: if image_px is given and the patch size is neither given nor in the state.
-        WeightsError: if the position grid is not square.
+        ConfigError: If image_px is given and the patch size is neither given nor in the state.
+        WeightsError: If the position grid is not square.
     """
     resized = dict(state)
     if patch_px is not None and names.kernel in state:

@@ -40,7 +40,7 @@ def describe(path: Path) -> Description:
     """Read a file of base weights and say what it is.
 
     Raises:
-        WeightsError: it cannot be read as a ViT.
+        WeightsError: It cannot be read as a ViT.
     """
     names, layout, state = _of_any_family(path)
     size = measure(state, names)
@@ -81,19 +81,19 @@ def convert(
     and the mask token, which a frozen backbone does not use, are left out.
 
     Args:
-        path: file or folder that `load_state` reads.
-        out: file to write; it appears complete or not at all.
-        patch_px: side of a patch to resize the kernel to, pixels.
-        image_px: image size whose token grid the positions are resized to, pixels.
-        overwrite: replace `out`.
+        path: File or folder that `load_state` reads.
+        out: File to write; it appears complete or not at all.
+        patch_px: Side of a patch to resize the kernel to, pixels.
+        image_px: Image size whose token grid the positions are resized to, pixels.
+        overwrite: Replace `out`.
 
     Returns:
         What was written.
 
     Raises:
-        ConfigError: the image size is no multiple of the patch size.
+        ConfigError: The image size is no multiple of the patch size.
         OutputExists: `out` exists, and `overwrite` is False.
-        WeightsError: the file cannot be read, or `out` cannot be written.
+        WeightsError: The file cannot be read, or `out` cannot be written.
     """
     from safetensors.torch import save_file
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
@@ -15,7 +15,7 @@ from rs_adapt.backbones import handles
 from rs_adapt.backbones.conversion import Layout, Names, Row, VitSize, rename, resize
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.errors import WeightsError
-from rs_adapt.registry import MODELS
+from rs_adapt.registry import MODELS, ConfigNode
 
 if TYPE_CHECKING:
     from rs_adapt.adapters import Adapter
@@ -102,7 +102,7 @@ class Dinov2(Vit):
 
     Args:
         swiglu: SwiGLU feed-forward (ViT-g) instead of two matrices with GELU.
-        num_registers: register tokens after CLS, 4 in the published models that have them.
+        num_registers: Register tokens after CLS, 4 in the published models that have them.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Dinov2(Vit):
         patch_px: int = 16,
         image_px: int = 512,
         out_layers: Sequence[int],
-        adapter: Adapter | Mapping[str, Any] | None = None,
+        adapter: Adapter | ConfigNode | None = None,
         level_scales: Sequence[float] = (4.0, 2.0, 1.0, 0.5),
         swiglu: bool = False,
         num_registers: int = 0,
@@ -167,14 +167,14 @@ class Dinov2(Vit):
         """Rename original DINOv2 weights to this module's names and, where a size is given, resize them.
 
         Args:
-            state: tensors under the original names without outer prefix; some blocks only is fine. Those of released
+            state: Tensors under the original names without outer prefix; some blocks only is fine. Those of released
                 adapters are left out.
-            patch_px: patch size to resize the kernel to; None keeps it.
-            image_px: image size to resize the position grid for; None keeps it.
+            patch_px: Patch size to resize the kernel to; None keeps it.
+            image_px: Image size to resize the position grid for; None keeps it.
 
         Raises:
-            WeightsError: if a name is unknown.
-            ConfigError: if image_px is given and no patch size is known.
+            WeightsError: If a name is unknown.
+            ConfigError: If image_px is given and no patch size is known.
         """
         return resize(rename(state, NAMES.original, NAMES), NAMES, patch_px=patch_px, image_px=image_px)
 

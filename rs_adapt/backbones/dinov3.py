@@ -5,7 +5,7 @@ DINOv3: Simeoni et al., arXiv 2508.10104. Its weights are gated and under the DI
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from rs_adapt.backbones import handles
 from rs_adapt.backbones.conversion import Layout, Names, Row
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.errors import ConfigError
-from rs_adapt.registry import MODELS
+from rs_adapt.registry import MODELS, ConfigNode
 
 if TYPE_CHECKING:
     from rs_adapt.adapters import Adapter
@@ -106,12 +106,12 @@ class Dinov3(Vit):
     interpolated. The random shifts and scales of positions that DINOv3 was trained with are off, also where it trains.
 
     Args:
-        mlp_dim: hidden width of the feed-forward part.
+        mlp_dim: Hidden width of the feed-forward part.
         gated_mlp: SwiGLU feed-forward (the models with a plus, and 7B) instead of two matrices with GELU.
-        num_registers: register tokens after CLS.
+        num_registers: Register tokens after CLS.
 
     Raises:
-        ConfigError: also if a head is no multiple of 4 wide.
+        ConfigError: Also if a head is no multiple of 4 wide.
     """
 
     rope: nn.Module
@@ -127,7 +127,7 @@ class Dinov3(Vit):
         num_registers: int = 4,
         patch_px: int = 16,
         out_layers: Sequence[int],
-        adapter: Adapter | Mapping[str, Any] | None = None,
+        adapter: Adapter | ConfigNode | None = None,
         level_scales: Sequence[float] = (4.0, 2.0, 1.0, 0.5),
         frozen: bool = True,
         weights: str | Path | None = None,

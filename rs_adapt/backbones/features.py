@@ -39,7 +39,7 @@ def scale_map(map_BDhw: Tensor, scale: float) -> Tensor:
     """Resize a map (B, D, h, w) to (B, D, floor(h*scale), floor(w*scale)), bilinear, corners not aligned.
 
     Raises:
-        DataError: if the resized map would have no row or no column.
+        DataError: If the resized map would have no row or no column.
     """
     if scale == 1:
         return map_BDhw

@@ -53,17 +53,17 @@ def fill_from_state(
     """Fill tensors from a file's.
 
     Args:
-        params: what to fill.
-        source: the file's tensors under our names.
-        fitted: the same at the ViT's patch size and position grid.
-        path: the file, for messages.
-        ours: what is filled, for messages.
+        params: What to fill.
+        source: The file's tensors under our names.
+        fitted: The same at the ViT's patch size and position grid.
+        path: The file, for messages.
+        ours: What is filled, for messages.
 
     Returns:
         The SHA-256 over the file's tensors.
 
     Raises:
-        WeightsError: if tensors are missing, too many or of another shape.
+        WeightsError: If tensors are missing, too many or of another shape.
     """
     shapes = {name: tuple(param.shape) for name, param in params.items()}
     wrong = [name for name in shapes.keys() | fitted.keys() if shapes.get(name) != _shape(fitted.get(name))]

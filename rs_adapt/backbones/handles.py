@@ -78,7 +78,7 @@ class Block:
         """Return the submodule behind a handle.
 
         Raises:
-            AttributeError: if there is no handle of that name, or its path is not in the block.
+            AttributeError: If there is no handle of that name, or its path is not in the block.
         """
         # `paths` itself is looked up here while a copy or an unpickled object is still empty.
         paths: dict[str, str] = self.__dict__.get("paths", {})

@@ -49,7 +49,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         file: A file of safetensors or of PyTorch, or a TorchScript archive; told apart by content.
 
     Raises:
-        WeightsError: if the file is damaged, holds Python objects (nothing of it is run) or no state dict.
+        WeightsError: If the file is damaged, holds Python objects (nothing of it is run) or no state dict.
     """
     if _is_safetensors(file):
         return _unwrap(_read_safetensors(file), file)

@@ -16,7 +16,7 @@ from rs_adapt.backbones import handles
 from rs_adapt.backbones.conversion import Layout, Names, Row, resize
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.errors import ConfigError
-from rs_adapt.registry import MODELS
+from rs_adapt.registry import MODELS, ConfigNode
 
 if TYPE_CHECKING:
     from rs_adapt.adapters import Adapter
@@ -82,11 +82,11 @@ class Sam(Vit):
     Prompt methods do not work: a window of patches has no place for more tokens.
 
     Args:
-        window: side of the windows that attention is confined to, tokens.
-        global_layers: blocks (from 0) whose attention sees the whole image.
+        window: Side of the windows that attention is confined to, tokens.
+        global_layers: Blocks (from 0) whose attention sees the whole image.
 
     Raises:
-        ConfigError: also if a global layer is no block.
+        ConfigError: Also if a global layer is no block.
     """
 
     takes_tokens = False
@@ -102,7 +102,7 @@ class Sam(Vit):
         patch_px: int = 16,
         image_px: int = 1024,
         out_layers: Sequence[int],
-        adapter: Adapter | Mapping[str, Any] | None = None,
+        adapter: Adapter | ConfigNode | None = None,
         level_scales: Sequence[float] = (4.0, 2.0, 1.0, 0.5),
         frozen: bool = True,
         weights: str | Path | None = None,

@@ -88,13 +88,13 @@ def sam_parts(
     """Return embeddings and blocks, with transformers' own start values.
 
     Args:
-        embed_dim: width.
-        depth: number of blocks.
-        num_heads: attention heads.
-        patch_px: side of a patch.
-        image_px: side of the image that the positions are made for.
-        window: side of the windows, tokens.
-        global_layers: blocks without windows.
+        embed_dim: Width.
+        depth: Number of blocks.
+        num_heads: Attention heads.
+        patch_px: Side of a patch.
+        image_px: Side of the image that the positions are made for.
+        window: Side of the windows, tokens.
+        global_layers: Blocks without windows.
     """
     config = SamVisionConfig(
         hidden_size=embed_dim,

@@ -48,7 +48,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     """Read the parameters and buffers of the module in an archive, by the names of its state dict.
 
     Raises:
-        WeightsError: the archive is damaged, or its pickle names something other than modules and tensors.
+        WeightsError: The archive is damaged, or its pickle names something other than modules and tensors.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -80,7 +80,7 @@ class _Module:
     """Stands for any scripted module: its attributes, and none of its code."""
 
     def __init__(self) -> None:
-        self.attributes: dict[str, Any] = {}
+        self.attributes: dict[str, object] = {}
 
     def __setstate__(self, state: object) -> None:
         self.attributes = dict(state) if isinstance(state, dict) else {}
@@ -98,7 +98,7 @@ class _Unpickler(pickle.Unpickler):
         """Return our stand-in for a name.
 
         Raises:
-            _Refused: there is none.
+            _Refused: There is none.
         """
         # Functions are made anew each time: a pickle can set attributes of what it is given.
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):

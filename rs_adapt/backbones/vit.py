@@ -23,7 +23,7 @@ from rs_adapt.backbones.filling import fill_from_state, fill_random
 from rs_adapt.backbones.handles import Block
 from rs_adapt.backbones.weights import RANDOM, load_state, tensors_sha256
 from rs_adapt.errors import ConfigError, DataError, IncompatibleCell, WeightsError
-from rs_adapt.registry import MODELS
+from rs_adapt.registry import MODELS, ConfigNode
 
 if TYPE_CHECKING:
     from rs_adapt.adapters import Adapter
@@ -38,27 +38,27 @@ class Vit(nn.Module):
         takes_tokens: False where attention is in windows, which have no place for the tokens of prompt methods.
 
     Args:
-        parts: makes the modules of the ViT; among them are `embeddings` and `layers`. It is called on the meta device.
-        handles: path of each part of a block by handle.
-        names: how the family's tensors are called.
-        num_prefix: tokens before the patches.
-        embed_dim: width D.
-        depth: number of blocks.
-        num_heads: attention heads; divides embed_dim.
-        patch_px: side of a patch, pixels. Weights with another patch size are resized.
-        image_px: image size that the position grid is made for ((image_px // patch_px) squared), or None for a ViT
+        parts: Makes the modules of the ViT; among them are `embeddings` and `layers`. It is called on the meta device.
+        handles: Path of each part of a block by handle.
+        names: How the family's tensors are called.
+        num_prefix: Tokens before the patches.
+        embed_dim: Width D.
+        depth: Number of blocks.
+        num_heads: Attention heads; divides embed_dim.
+        patch_px: Side of a patch, pixels. Weights with another patch size are resized.
+        image_px: Image size that the position grid is made for ((image_px // patch_px) squared), or None for a ViT
             without learned positions.
-        out_layers: blocks (from 0, ascending) whose outputs are taken, before the final norm.
-        level_scales: size of each map relative to the token grid, one per out_layer.
-        adapter: an adapter, a config dict of one, or None.
-        frozen: the ViT does not train; False trains all of it and allows no adapter.
-        weights: path of a file that `load_state` reads, or None or "random": random weights that are the same in every
+        out_layers: Blocks (from 0, ascending) whose outputs are taken, before the final norm.
+        level_scales: Size of each map relative to the token grid, one per out_layer.
+        adapter: An adapter, a config dict of one, or None.
+        frozen: The ViT does not train; False trains all of it and allows no adapter.
+        weights: Path of a file that `load_state` reads, or None or "random": random weights that are the same in every
             process and leave the global random state alone.
 
     Raises:
-        ConfigError: if values contradict each other.
-        IncompatibleCell: if the adapter adds tokens and the ViT takes none.
-        WeightsError: if the weights are missing, damaged or of another size.
+        ConfigError: If values contradict each other.
+        IncompatibleCell: If the adapter adds tokens and the ViT takes none.
+        WeightsError: If the weights are missing, damaged or of another size.
     """
 
     takes_tokens: ClassVar[bool] = True
@@ -79,7 +79,7 @@ class Vit(nn.Module):
         image_px: int | None,
         out_layers: Sequence[int],
         level_scales: Sequence[float],
-        adapter: Adapter | Mapping[str, Any] | None,
+        adapter: Adapter | ConfigNode | None,
         frozen: bool,
         weights: str | Path | None,
     ) -> None:
@@ -146,7 +146,7 @@ class Vit(nn.Module):
         """Refuse a file (tensors under our names) of another model of the family.
 
         Raises:
-            WeightsError: says what the file is, and what this backbone needs.
+            WeightsError: Says what the file is, and what this backbone needs.
         """
         wanted = VitSize(embed_dim=self.embed_dim, depth=self.depth, patch_px=self.patch_px)
         if (given.embed_dim, given.depth) != (wanted.embed_dim, wanted.depth):
@@ -174,14 +174,14 @@ class Vit(nn.Module):
         """Compute the feature maps.
 
         Args:
-            x_B3HW: normalised images (B, 3, H, W), float; H and W are multiples of patch_px.
+            x_B3HW: Normalised images (B, 3, H, W), float; H and W are multiples of patch_px.
 
         Returns:
             One map (B, D, h*s, w*s) for each out_layer, with h = H / patch_px and s its level scale; `.queries` are
             the adapter's.
 
         Raises:
-            DataError: if H or W is no multiple of patch_px, or too small for the smallest map.
+            DataError: If H or W is no multiple of patch_px, or too small for the smallest map.
         """
         grid_hw = self.grid(x_B3HW)
         if self.adapter is not None:
@@ -220,7 +220,7 @@ class Vit(nn.Module):
         after that (`load_state_dict`, training), it is the hash of the current values.
 
         Raises:
-            WeightsError: if the ViT was built on the meta device and has no values.
+            WeightsError: If the ViT was built on the meta device and has no values.
         """
         if any(param.is_meta for param in self._base_params.values()):
             raise WeightsError("this backbone was built without values (meta device): there is nothing to hash")
@@ -240,7 +240,7 @@ class Vit(nn.Module):
         """Return rows and columns of the token grid of images.
 
         Raises:
-            DataError: if they do not divide into patches.
+            DataError: If they do not divide into patches.
         """
         height, width = x_B3HW.shape[-2:]
         p = self.patch_px

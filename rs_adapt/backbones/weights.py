@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,23 +14,24 @@ from rs_adapt.backbones.reading import read_tensors
 from rs_adapt.config.paths import weights_file
 from rs_adapt.config.weights_files import fetch_command
 from rs_adapt.errors import WeightsError
+from rs_adapt.registry import ConfigNode
 
 RANDOM = "random"
 _PREFIXES = ("module.", "backbone.")
 
 
-def find_weights(path_or_random: str | Path | None, facts: Mapping[str, Any] | None) -> Path | None:
+def find_weights(path_or_random: str | Path | None, facts: ConfigNode | None) -> Path | None:
     """Check that the base weights of a run are there before anything is built.
 
     Args:
-        path_or_random: a file or folder, or None or "random" for random weights.
+        path_or_random: A file or folder, or None or "random" for random weights.
         facts: `backbone.weights` of the backbone's config: file, url, bytes, sha256 (the last two may be None).
 
     Returns:
         The path, or None for random weights.
 
     Raises:
-        WeightsError: if nothing is there (says where to get it), or the published file was not downloaded to its end.
+        WeightsError: If nothing is there (says where to get it), or the published file was not downloaded to its end.
     """
     if path_or_random is None or str(path_or_random) == RANDOM:
         return None
@@ -52,7 +52,7 @@ def find_weights(path_or_random: str | Path | None, facts: Mapping[str, Any] | N
     return path
 
 
-def _missing(path: Path, facts: Mapping[str, Any] | None) -> str:
+def _missing(path: Path, facts: ConfigNode | None) -> str:
     if not facts:
         return (
             f"base weights not found: {path} does not exist. Name a file with --weights FILE, or take --weights random"
@@ -90,7 +90,7 @@ def file_sha256(path: str | Path) -> str:
     """SHA-256 of a file's bytes, as 64 hex digits.
 
     Raises:
-        WeightsError: if the file cannot be read.
+        WeightsError: If the file cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
@@ -106,14 +106,14 @@ def load_state(path: str | Path, names: Names) -> dict[str, Tensor]:
     prefixes; a safetensors file or a folder of transformers; a TorchScript archive, of which only tensors are read.
 
     Args:
-        path: file or folder.
-        names: the family.
+        path: File or folder.
+        names: The family.
 
     Returns:
         All tensors of the ViT, at the file's own patch size and position grid.
 
     Raises:
-        WeightsError: if the path is missing, damaged, holds Python objects (nothing of it is run) or no such ViT.
+        WeightsError: If the path is missing, damaged, holds Python objects (nothing of it is run) or no such ViT.
     """
     return load_with_layout(path, names)[1]
 

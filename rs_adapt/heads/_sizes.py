@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
 
 from torch import Tensor
+
+from rs_adapt.registry import ConfigNode
 
 FINEST_STRIDE_PX = 4
 
 
+class ImageMeta(TypedDict):
+    """What heads read of mmsegmentation's meta data of an image."""
+
+    # Height and width before padding, pixels; channels may follow.
+    img_shape: Sequence[int]
+    # Left, right, top and bottom, pixels; which of the two names holds it depends on the data preprocessor's mode.
+    img_padding_size: NotRequired[Sequence[int]]
+    padding_size: NotRequired[Sequence[int]]
+
+
 def prediction_size(
-    features: Sequence[Tensor], batch_img_metas: Sequence[Mapping[str, Any]], test_cfg: Mapping[str, Any] | None
+    features: Sequence[Tensor], batch_img_metas: Sequence[ImageMeta], test_cfg: ConfigNode | None
 ) -> tuple[int, int]:
     """Return (height, width) in pixels of the images that `features` were computed from.
 
@@ -23,7 +35,7 @@ def prediction_size(
     Args:
         features: Feature maps (B, C, h, w), finest first, nominally a quarter of the image.
         batch_img_metas: One mapping per image; the first one speaks for the batch.
-        test_cfg: mmsegmentation's test settings; only `mode` is read.
+        test_cfg: Mmsegmentation's test settings; only `mode` is read.
     """
     meta = batch_img_metas[0]
     height_px, width_px = (int(side) for side in meta["img_shape"][:2])

@@ -5,7 +5,7 @@ Shapes: B batch, C channels of a level, K classes, h/w grid of a level, H/W pixe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.heads._sizes import prediction_size
+from rs_adapt.heads._sizes import ImageMeta, prediction_size
 from rs_adapt.processes import global_mean_denominator
-from rs_adapt.registry import MODELS
+from rs_adapt.registry import MODELS, ConfigNode
 
 
 @MODELS.register_module()
@@ -85,16 +85,14 @@ class LinearHead(nn.Module):
         assert logits_BKhw is not None
         return logits_BKhw
 
-    def loss(
-        self, features: Sequence[Tensor], data_samples: Sequence[Any], train_cfg: Mapping[str, Any] | None
-    ) -> dict[str, Tensor]:
+    def loss(self, features: Sequence[Tensor], data_samples: Sequence[Any], train_cfg: object) -> dict[str, Tensor]:
         """Return `{"loss_ce": cross entropy}`: the mean over all labelled pixels of the batch, zero if there are none.
 
         With several processes, their mean is the mean over the pixels of all of them.
 
         Args:
             features: As in `forward`.
-            data_samples: mmsegmentation samples with `gt_sem_seg.data` (1, H, W), integers in [0, K) or `ignore_index`.
+            data_samples: Mmsegmentation samples with `gt_sem_seg.data` (1, H, W), integers in [0, K) or `ignore_index`.
                 All or none have `gt_weight.data` (1, H, W), float: each pixel's loss is multiplied by it, and the
                 number of labelled pixels that the sum is divided by stays the same.
             train_cfg: Not read; part of mmsegmentation's interface.
@@ -112,15 +110,15 @@ class LinearHead(nn.Module):
     def predict(
         self,
         features: Sequence[Tensor],
-        batch_img_metas: Sequence[Mapping[str, Any]],
-        test_cfg: Mapping[str, Any] | None,
+        batch_img_metas: Sequence[ImageMeta],
+        test_cfg: ConfigNode | None,
     ) -> Tensor:
         """Return class logits (B, K, H, W), float32, at the size of the network's input.
 
         Args:
             features: As in `forward`.
-            batch_img_metas: mmsegmentation's meta data, with `img_shape` and the padding if there is any.
-            test_cfg: mmsegmentation's test settings.
+            batch_img_metas: Mmsegmentation's meta data, with `img_shape` and the padding if there is any.
+            test_cfg: Mmsegmentation's test settings.
         """
         return _resize(self.forward(features).float(), prediction_size(features, batch_img_metas, test_cfg))
 

@@ -19,11 +19,11 @@ from transformers.models.mask2former.modeling_mask2former import (
 )
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.heads._sizes import prediction_size
+from rs_adapt.heads._sizes import ImageMeta, prediction_size
 from rs_adapt.heads.mask2former_init import init_decoder, init_pixel_decoder
 from rs_adapt.heads.mask2former_loss import Mask2FormerLoss
 from rs_adapt.heads.mask2former_names import convert_mmdet_names
-from rs_adapt.registry import MODELS
+from rs_adapt.registry import MODELS, ConfigNode
 
 NUM_LEVELS = 4
 NUM_ATTENDED_LEVELS = 3
@@ -173,14 +173,12 @@ class Mask2FormerHead(nn.Module):
         class_logits = [self.cls_embed(state_QBD.transpose(0, 1)) for state_QBD in decoded.intermediate_hidden_states]
         return class_logits, list(decoded.masks_queries_logits)
 
-    def loss(
-        self, features: Sequence[Tensor], data_samples: Sequence[Any], train_cfg: Mapping[str, Any] | None
-    ) -> dict[str, Tensor]:
+    def loss(self, features: Sequence[Tensor], data_samples: Sequence[Any], train_cfg: object) -> dict[str, Tensor]:
         """Return the weighted loss terms by name, see `Mask2FormerLoss.forward`.
 
         Args:
             features: As in `forward`.
-            data_samples: mmsegmentation samples with `gt_sem_seg.data` (1, H, W), integers in [0, K) or the ignore
+            data_samples: Mmsegmentation samples with `gt_sem_seg.data` (1, H, W), integers in [0, K) or the ignore
                 value; all of one size.
             train_cfg: Not read; part of mmsegmentation's interface.
 
@@ -195,15 +193,15 @@ class Mask2FormerHead(nn.Module):
     def predict(
         self,
         features: Sequence[Tensor],
-        batch_img_metas: Sequence[Mapping[str, Any]],
-        test_cfg: Mapping[str, Any] | None,
+        batch_img_metas: Sequence[ImageMeta],
+        test_cfg: ConfigNode | None,
     ) -> Tensor:
         """Return class scores (B, K, H, W), float32, not negative, at the size of the network's input.
 
         Args:
             features: As in `forward`.
-            batch_img_metas: mmsegmentation's meta data, with `img_shape` and the padding if there is any.
-            test_cfg: mmsegmentation's test settings.
+            batch_img_metas: Mmsegmentation's meta data, with `img_shape` and the padding if there is any.
+            test_cfg: Mmsegmentation's test settings.
         """
         class_logits, mask_logits = self.forward(features)
         size = prediction_size(features, batch_img_metas, test_cfg)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -106,7 +105,7 @@ def to_mmdet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return theirs
 
 
-def mmdet_settings(state: Mapping[str, Tensor]) -> dict[str, Any]:
+def mmdet_settings(state: Mapping[str, Tensor]) -> dict[str, int | list[int]]:
     """Read the sizes of a head off the shapes of its tensors.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -13,6 +13,25 @@ from torch import Tensor
 
 from rs_adapt.registry import METRICS
 from rs_adapt.scores.class_sets import class_set
+
+
+class PixelMap(TypedDict):
+    """A map of pixels, as mmengine hands it to metrics."""
+
+    data: Tensor
+
+
+class Sample(TypedDict):
+    """What the metrics read of a sample that mmengine hands them."""
+
+    img_path: str
+    # Class indices (1, H, W).
+    pred_sem_seg: PixelMap
+    gt_sem_seg: PixelMap
+    # Scores (K, H, W) of the head.
+    seg_logits: PixelMap
+    # The prediction of a second model, where there is one.
+    other_sem_seg: NotRequired[PixelMap]
 
 
 def confusion_matrix(truth: Tensor, prediction: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
@@ -108,7 +127,7 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
         # Path of each image, and its counts (K, K).
         self.by_image: list[tuple[str, np.ndarray[Any, Any]]] = []
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[Sample]) -> None:
         """Count one batch: samples hold `img_path`, and `pred_sem_seg` and `gt_sem_seg`, (1, H, W) class indices."""
         for sample in data_samples:
             prediction = sample["pred_sem_seg"]["data"]

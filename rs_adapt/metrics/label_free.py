@@ -7,15 +7,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from rs_adapt.metrics.confusion import Sample
 from rs_adapt.registry import METRICS
 from rs_adapt.strategies.pseudo_labels import ScoreKind, probabilities
+
+
+class _Row(TypedDict):
+    """The sums of one image."""
+
+    pixels: int
+    # Sum over the pixels, nats.
+    entropy: float
+    mean_K: np.ndarray[Any, Any]
+    # Pixels with the same class from student and teacher.
+    same: NotRequired[int]
 
 
 @METRICS.register_module()
@@ -41,27 +53,32 @@ class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.kind: ScoreKind = kind
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[Sample]) -> None:
         """Add up one batch: each sample holds `seg_logits` (K, H, W) and `pred_sem_seg` (1, H, W)."""
         for sample in data_samples:
             entropy_HW, mean_K = entropy_of(sample["seg_logits"]["data"], self.kind)
-            row = {"pixels": entropy_HW.numel(), "entropy": float(entropy_HW.sum()), "mean_K": mean_K.cpu().numpy()}
+            row: _Row = {
+                "pixels": entropy_HW.numel(),
+                "entropy": float(entropy_HW.sum()),
+                "mean_K": mean_K.cpu().numpy(),
+            }
             if "other_sem_seg" in sample:
                 same_HW = sample["other_sem_seg"]["data"] == sample["pred_sem_seg"]["data"]
                 row["same"] = int(same_HW.sum())
             self.results.append(row)
 
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+    def compute_metrics(self, results: list[_Row]) -> dict[str, float]:
         """The statistics over all images: `entropy`, `info_max` and, with a teacher, `agreement`."""
         pixels = sum(row["pixels"] for row in results)
-        mean_K = np.sum([row["mean_K"] * row["pixels"] for row in results], axis=0, dtype=np.float64) / pixels
+        sums_NK = np.stack([row["mean_K"] * row["pixels"] for row in results])
+        mean_K: np.ndarray[Any, Any] = sums_NK.sum(axis=0, dtype=np.float64) / pixels
         scale = math.log(len(mean_K)) if len(mean_K) > 1 else 1.0
         known_K = mean_K[mean_K > 0]
         entropy = sum(row["entropy"] for row in results) / pixels / scale
-        told = {"entropy": entropy, "info_max": float(-(known_K * np.log(known_K)).sum()) / scale - entropy}
+        statistics = {"entropy": entropy, "info_max": float(-(known_K * np.log(known_K)).sum()) / scale - entropy}
         if all("same" in row for row in results):
-            told["agreement"] = sum(row["same"] for row in results) / pixels
-        return told
+            statistics["agreement"] = sum(row["same"] for row in results) / pixels
+        return statistics
 
 
 def entropy_of(scores_KHW: Tensor, kind: ScoreKind) -> tuple[Tensor, Tensor]:

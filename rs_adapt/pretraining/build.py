@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -19,14 +18,15 @@ from rs_adapt.pretraining.crops import StyleCrops
 from rs_adapt.pretraining.recipe import NANO, Recipe
 from rs_adapt.pretraining.train import MaterialObjective, pretrain
 from rs_adapt.progress import OnProgress, no_progress
+from rs_adapt.registry import ConfigNode
 
 # Blocks that start near the identity train faster; a frozen random ViT (all ones) has to do without training.
 _LAYER_SCALE = 0.3
 
 
 def build_nano(
-    facts: Mapping[str, Any],
-    settings: Mapping[str, Any],
+    facts: ConfigNode,
+    settings: ConfigNode,
     *,
     recipe: Recipe = NANO,
     device: str = "cpu",

@@ -28,7 +28,7 @@ def feature_distance(
     Args:
         features_BDhw: Features of the backbone with its adapter.
         frozen_BDhw: Features of the same images without adapter; no gradient flows into them.
-        labels_BHW: int64, class indices; anything outside [0, num_classes) belongs to no class.
+        labels_BHW: Int64, class indices; anything outside [0, num_classes) belongs to no class.
         num_classes: K.
         classes: Classes that count; None for all.
         min_share: Least share of a cell's pixels, 0 to 1.

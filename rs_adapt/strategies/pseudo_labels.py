@@ -24,9 +24,9 @@ class PseudoLabels(NamedTuple):
     """What the teacher says about a batch of target images.
 
     Attributes:
-        labels_BHW: int64 class indices, `ignore_index` where there is no label.
-        weights_BHW: float32 in [0, 1], what each pixel counts in the loss; 0 where there is no label.
-        confidence_BHW: float32 in [0, 1], probability of the label before any alignment.
+        labels_BHW: Int64 class indices, `ignore_index` where there is no label.
+        weights_BHW: Float32 in [0, 1], what each pixel counts in the loss; 0 where there is no label.
+        confidence_BHW: Float32 in [0, 1], probability of the label before any alignment.
     """
 
     labels_BHW: Tensor
@@ -116,7 +116,7 @@ class PseudoLabeler(nn.Module):
 
         Args:
             scores_BKHW: What the head's `predict` returns, float.
-            valid_BHW: bool, False on padding: those pixels get no label and count nowhere.
+            valid_BHW: Bool, False on padding: those pixels get no label and count nowhere.
         """
         probability_BKHW = probabilities(scores_BKHW, self.kind)
         aligned_BKHW = probability_BKHW

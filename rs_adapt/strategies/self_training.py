@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from mmengine.model import BaseDataPreprocessor, BaseModel
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.processes import sum_over_ranks
-from rs_adapt.registry import MODELS
+from rs_adapt.registry import MODELS, ConfigNode
 from rs_adapt.strategies.class_mix import class_mix, paste
 from rs_adapt.strategies.ema import EmaWeights
 from rs_adapt.strategies.feature_distance import feature_distance
@@ -27,6 +27,14 @@ from rs_adapt.strategies.strong_augment import strong_augment
 AGREEMENT_EVERY = 10
 
 
+class Batch(TypedDict):
+    """A batch of one domain, as the data preprocessor gives it to the model."""
+
+    # (B, 3, H, W), normalised.
+    inputs: Tensor
+    data_samples: list[SegDataSample]
+
+
 class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
     """Applies a segmentor's preprocessor to `{"source": batch, "target": batch}`, or to a plain batch."""
 
@@ -34,7 +42,7 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         super().__init__()
         self.inner = inner
 
-    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+    def forward(self, data: dict[str, object], training: bool = False) -> dict[str, object]:
         """Normalise, pad and stack each domain's batch; a plain batch passes as in the segmentor itself."""
         if "source" not in data:
             return dict(self.inner(data, training))
@@ -85,7 +93,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        segmentor: dict[str, Any] | nn.Module,
+        segmentor: ConfigNode | nn.Module,
         warmup_iters: int,
         mix_weight: float = 0.5,
         ema_decay: float = 0.99,
@@ -143,8 +151,8 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         inputs: Tensor | None = None,
         data_samples: list[SegDataSample] | None = None,
         mode: str = "tensor",
-        source: dict[str, Any] | None = None,
-        target: dict[str, Any] | None = None,
+        source: Batch | None = None,
+        target: Batch | None = None,
     ) -> Any:
         """Run one of mmengine's three modes; "loss" takes `source` and `target` batches, the others `inputs`.
 
@@ -161,7 +169,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         assert target is not None
         return self.loss(source, target)
 
-    def loss(self, source: dict[str, Any], target: dict[str, Any]) -> dict[str, Tensor]:
+    def loss(self, source: Batch, target: Batch) -> dict[str, Tensor]:
         """Losses of one iteration, `source.*` and, after the warm-up, `mix.*` and `masked.*`; moves the teacher."""
         iteration = int(self.iteration)
         self.ema.update(self.segmentor, iteration, self.ema_decay)
@@ -216,7 +224,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             student_labels_BHW=self._scores(images, {}).argmax(dim=1) if compare else None,
         )
 
-    def _source_losses(self, source: dict[str, Any], labels_BHW: Tensor) -> dict[str, Tensor]:
+    def _source_losses(self, source: Batch, labels_BHW: Tensor) -> dict[str, Tensor]:
         # Without an adapter the features are the frozen ones.
         if not self.feature_weight or getattr(self.segmentor.backbone, "adapter", None) is None:
             losses: dict[str, Tensor] = self.segmentor(**source, mode="loss")

@@ -5,13 +5,18 @@ Shapes: B batch, N tokens (prefix tokens such as CLS first, then the patches row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
 from rs_adapt.errors import ConfigError
+
+# A value of a method's constructor: plain, so that a configuration can hold it.
+Setting: TypeAlias = bool | int | float | str | Sequence["Setting"] | Mapping[str, "Setting"] | None
+# Constructor arguments by name.
+Settings: TypeAlias = dict[str, Setting]
 
 
 class Adapter(nn.Module):
@@ -23,16 +28,16 @@ class Adapter(nn.Module):
 
     Attributes:
         identity_at_init: True when a freshly built adapter leaves the features of the ViT unchanged.
-        zero_grad_at_init: parts of the names of the parameters whose gradient is exactly zero in the first step.
-        no_decay: parts of the names of the parameters that get no weight decay: norms, tokens, scales, embeddings.
+        zero_grad_at_init: Parts of the names of the parameters whose gradient is exactly zero in the first step.
+        no_decay: Parts of the names of the parameters that get no weight decay: norms, tokens, scales, embeddings.
         needs_base_tokens: True when `prepare` has to be called with the frozen ViT's tokens before every forward.
         adds_tokens: True when `tokens` gives some (prompt methods); a ViT with windows has no place for them.
         compiles_as_one_graph: False where torch.compile has to cut the forward into pieces (code of other libraries).
-        reference_prefix: where checkpoints of the reference hold the method's tensors, below `backbone.`; None where no
+        reference_prefix: Where checkpoints of the reference hold the method's tensors, below `backbone.`; None where no
             such layout exists. With it go `convert_reference`, `to_reference` and `reference_settings`.
-        reference_spare: templates (`#` a number, `*` weight or bias) of tensors that those checkpoints may hold and an
+        reference_spare: Templates (`#` a number, `*` weight or bias) of tensors that those checkpoints may hold and an
             instance need not use.
-        num_prefix: how many tokens before the patches (CLS, registers; none at all in some ViTs); `attach` sets it.
+        num_prefix: How many tokens before the patches (CLS, registers; none at all in some ViTs); `attach` sets it.
     """
 
     identity_at_init: bool = False
@@ -49,7 +54,7 @@ class Adapter(nn.Module):
         """Replace layers of the ViT in place (weight and branch methods; see `WrappingAdapter`).
 
         Args:
-            vit: backbone with the handles `patch_embed` and `blocks[i].{attn_q, attn_k, attn_v, attn_out, fc1, fc2,
+            vit: Backbone with the handles `patch_embed` and `blocks[i].{attn_q, attn_k, attn_v, attn_out, fc1, fc2,
                 norm1, norm2, scale1, scale2}`; put a new layer in place with `blocks[i].replace("attn_q", layer)`.
         """
 
@@ -62,7 +67,7 @@ class Adapter(nn.Module):
         """Get ready for one forward; called before the first block where `needs_base_tokens` is set.
 
         Args:
-            base_tokens: computes the tokens (B, N, D) that the frozen ViT without adapter gives for the same images
+            base_tokens: Computes the tokens (B, N, D) that the frozen ViT without adapter gives for the same images
                 after its last block in use, without gradient.
         """
 
@@ -76,9 +81,9 @@ class Adapter(nn.Module):
         """Change the output of a block.
 
         Args:
-            x_BND: tokens after block `layer`, prefix first.
-            layer: index of the block, from 0.
-            grid_hw: rows and columns of the token grid; N = num_prefix + h * w.
+            x_BND: Tokens after block `layer`, prefix first.
+            layer: Index of the block, from 0.
+            grid_hw: Rows and columns of the token grid; N = num_prefix + h * w.
 
         Returns:
             Tokens of the same shape and dtype.
@@ -89,9 +94,9 @@ class Adapter(nn.Module):
         """Return what there is to see of the adapter at a block, for people; it changes nothing.
 
         Args:
-            x_BND: tokens after block `layer` as `after_block` takes them.
-            layer: index of the block, from 0.
-            grid_hw: rows and columns of the token grid.
+            x_BND: Tokens after block `layer` as `after_block` takes them.
+            layer: Index of the block, from 0.
+            grid_hw: Rows and columns of the token grid.
 
         Returns:
             Maps (B, h, w) and vectors (B, any length) by the name `quantity/view`. Views of one quantity share a unit
@@ -116,7 +121,7 @@ class Adapter(nn.Module):
         """Fold what the adapter does into the weights of the ViT, which is a plain one afterwards.
 
         Raises:
-            ConfigError: the method cannot be merged; the text says why.
+            ConfigError: The method cannot be merged; the text says why.
         """
         raise ConfigError(
             f"{type(self).__name__} cannot be merged into the backbone's weights: {self.why_unmergeable()}."
@@ -132,7 +137,7 @@ class Adapter(nn.Module):
         raise NotImplementedError
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings (without `embed_dim`, `depth`, `patch_px`) that the contract test builds.
 
         The test's ViT has four blocks of width 32.
@@ -144,13 +149,13 @@ class Adapter(nn.Module):
         """Rename and re-arrange weights of the method's reference implementation.
 
         Args:
-            state: weights under the reference's names, without the prefix of the enclosing model.
+            state: Weights under the reference's names, without the prefix of the enclosing model.
 
         Returns:
             Entries that the adapter's `load_state_dict` takes; what an instance has no use for is dropped there.
 
         Raises:
-            ConfigError: a name is not known, or no reference layout exists.
+            ConfigError: A name is not known, or no reference layout exists.
         """
         raise ConfigError("This method knows no reference checkpoint layout. Load weights that rs-adapt saved.")
 
@@ -160,14 +165,14 @@ class Adapter(nn.Module):
         raise NotImplementedError
 
     @staticmethod
-    def reference_settings(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    def reference_settings(state: Mapping[str, Tensor]) -> Settings:
         """Return the constructor arguments that the reference's weights show, `embed_dim` and `depth` among them.
 
         Args:
-            state: weights under the reference's names, as `convert_reference` takes them.
+            state: Weights under the reference's names, as `convert_reference` takes them.
 
         Raises:
-            ConfigError: a tensor that says a size is missing, or has not the sides that it must have.
+            ConfigError: A tensor that says a size is missing, or has not the sides that it must have.
         """
         raise NotImplementedError
 
@@ -176,12 +181,12 @@ def attach(adapter: Adapter, vit: nn.Module) -> None:
     """Freeze a ViT, let the adapter wrap it, and check that exactly the adapter's parameters train.
 
     Args:
-        adapter: the PEFT method; it may already be a submodule of `vit`.
-        vit: the backbone; all its own parameters get `requires_grad = False`. Its `num_prefix` is one (CLS) where
+        adapter: The PEFT method; it may already be a submodule of `vit`.
+        vit: The backbone; all its own parameters get `requires_grad = False`. Its `num_prefix` is one (CLS) where
             it states none.
 
     Raises:
-        AssertionError: the trainable parameters are not those of `adapter.adapter_params()`: a fault of the method.
+        AssertionError: The trainable parameters are not those of `adapter.adapter_params()`: a fault of the method.
     """
     adapter.num_prefix = getattr(vit, "num_prefix", 1)
     own = {id(p) for p in adapter.parameters()}

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from typing import Any
 
 from rs_adapt.adapters.contract.adapter import Adapter
 from rs_adapt.errors import ConfigError
-from rs_adapt.registry import MODELS
+from rs_adapt.registry import MODELS, ConfigNode
 
 
-def build_within(outer: str, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> Adapter:
+def build_within(outer: str, settings: ConfigNode, facts: ConfigNode) -> Adapter:
     """Build an adapter from its config, with facts of the backbone for arguments that are missing or None.
 
     Raises:
-        ConfigError: there is no such adapter.
+        ConfigError: There is no such adapter.
     """
     cls: Any = MODELS.get(settings["type"])
     if cls is None:
@@ -26,7 +25,7 @@ def build_within(outer: str, settings: Mapping[str, Any], facts: Mapping[str, An
     return adapter
 
 
-def count_within(settings: Mapping[str, Any], facts: Mapping[str, Any]) -> int:
+def count_within(settings: ConfigNode, facts: ConfigNode) -> int:
     """Return the number of trainable parameters of an adapter from its config and facts of the backbone."""
     cls: Any = MODELS.get(settings["type"])
     names = inspect.signature(cls.num_params).parameters

@@ -73,7 +73,7 @@ class WeightChange(Change):
         """Check that the layer's weight is its own.
 
         Raises:
-            ConfigError: another method has wrapped the layer already, so its weight is not what it computes with.
+            ConfigError: Another method has wrapped the layer already, so its weight is not what it computes with.
         """
         if isinstance(base, Wrapped):
             raise ConfigError(
@@ -94,7 +94,7 @@ class WrappingAdapter(Adapter):
     """Base of the methods that wrap layers: they name their changes, and this class puts them in, out and together.
 
     Attributes:
-        unmergeable: why the method cannot be folded into the weights of the ViT, or None if it can.
+        unmergeable: Why the method cannot be folded into the weights of the ViT, or None if it can.
     """
 
     unmergeable: str | None = None
@@ -138,7 +138,7 @@ class WrappingAdapter(Adapter):
         """Fold the changes into the weights of their layers, which stand in the ViT by themselves afterwards.
 
         Raises:
-            ConfigError: the method is not a change of weights alone; the text says why.
+            ConfigError: The method is not a change of weights alone; the text says why.
         """
         if (reason := self.why_unmergeable()) is not None:
             raise ConfigError(f"{type(self).__name__} cannot be merged into the backbone's weights: {reason}.")
@@ -159,7 +159,7 @@ def check_targets(method: str, targets: tuple[str, ...], allowed: tuple[str, ...
     """Return the handles that a method shall change, each once.
 
     Raises:
-        ConfigError: there is none, one is unknown to the method, or one is named twice.
+        ConfigError: There is none, one is unknown to the method, or one is named twice.
     """
     unknown = [name for name in targets if name not in allowed]
     if unknown or not targets or len(set(targets)) != len(targets):
@@ -174,7 +174,7 @@ def check_at_least(method: str, **values: tuple[float, float]) -> None:
     """Refuse values below their least allowed one: `rank=(given, 1)`.
 
     Raises:
-        ConfigError: names the value, what was given and what is allowed.
+        ConfigError: Names the value, what was given and what is allowed.
     """
     for name, (given, least) in values.items():
         if given < least:

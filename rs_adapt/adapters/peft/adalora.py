@@ -5,15 +5,16 @@ Shapes: R rank of a branch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.peft.bridge import PeftAdapter
 from rs_adapt.errors import ConfigError
-from rs_adapt.registry import MODELS
+from rs_adapt.registry import MODELS, ConfigNode
 
 _AVERAGES = ("exp_avg_ipt", "exp_avg_unc")
 
@@ -42,25 +43,25 @@ class PeftAdaLora(PeftAdapter):
         total_iters: int,
         kind: str = "adalora",
         targets: Sequence[str] = ("attn_q", "attn_v"),
-        options: Mapping[str, Any] | None = None,
+        options: ConfigNode | None = None,
         first_share: float = 0.1,
         last_share: float = 0.3,
     ) -> None:
         """Check the options; the layers are made when the adapter meets its ViT.
 
         Args:
-            embed_dim: width of the ViT.
-            depth: number of blocks of the ViT.
-            mlp_dim: hidden width of the ViT's feed-forward part.
-            total_iters: training iterations; filled in by the configuration.
+            embed_dim: Width of the ViT.
+            depth: Number of blocks of the ViT.
+            mlp_dim: Hidden width of the ViT's feed-forward part.
+            total_iters: Training iterations; filled in by the configuration.
             kind: "adalora".
-            targets: handles of the layers: attn_q, attn_k, attn_v, attn_out, fc1, fc2.
-            options: what peft's configuration takes: init_r, target_r, deltaT, orth_reg_weight, ...
-            first_share: share of the iterations before ranks fall, 0 to 1.
-            last_share: share of the iterations with the final ranks, 0 to 1; with `first_share` below 1.
+            targets: Handles of the layers: attn_q, attn_k, attn_v, attn_out, fc1, fc2.
+            options: What peft's configuration takes: init_r, target_r, deltaT, orth_reg_weight, ...
+            first_share: Share of the iterations before ranks fall, 0 to 1.
+            last_share: Share of the iterations with the final ranks, 0 to 1; with `first_share` below 1.
 
         Raises:
-            ConfigError: peft is not installed, or an argument is not known or refused by peft.
+            ConfigError: Peft is not installed, or an argument is not known or refused by peft.
         """
         if not (0 <= first_share and 0 <= last_share and first_share + last_share < 1):
             raise ConfigError(
@@ -141,7 +142,7 @@ class PeftAdaLora(PeftAdapter):
         total_iters: int = 1,
         kind: str = "adalora",
         targets: Sequence[str] = ("attn_q", "attn_v"),
-        options: Mapping[str, Any] | None = None,
+        options: ConfigNode | None = None,
     ) -> int:
         """Return the number of trainable parameters: peft's layers are made and counted."""
         return PeftAdapter.num_params(
@@ -154,7 +155,7 @@ class PeftAdaLora(PeftAdapter):
         )
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return ({"total_iters": 20, "options": {"init_r": 4, "target_r": 2}},)
 

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.wrapping import LINEARS, Change, WrappingAdapter, check_targets, linear_dims
 from rs_adapt.errors import ConfigError
-from rs_adapt.registry import MODELS
+from rs_adapt.registry import MODELS, ConfigNode
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class _Kind:
     # Whether its layers need values to be made, so that they cannot be made on the meta device.
     needs_values: bool = False
     # Options that the bridge itself needs.
-    own: dict[str, Any] = dataclasses.field(default_factory=dict)
+    own: Settings = dataclasses.field(default_factory=dict)
 
 
 _KINDS = {
@@ -96,20 +97,20 @@ class PeftAdapter(WrappingAdapter):
         mlp_dim: int,
         kind: str,
         targets: Sequence[str] = ("attn_q", "attn_v"),
-        options: Mapping[str, Any] | None = None,
+        options: ConfigNode | None = None,
     ) -> None:
         """Check the options; the layers are made when the adapter meets its ViT.
 
         Args:
-            embed_dim: width of the ViT.
-            depth: number of blocks of the ViT.
-            mlp_dim: hidden width of the ViT's feed-forward part.
-            kind: boft, dora, fourierft, hra, ia3, lora, oft or vera.
-            targets: handles of the layers: attn_q, attn_k, attn_v, attn_out, fc1, fc2.
-            options: what peft's configuration of the method takes.
+            embed_dim: Width of the ViT.
+            depth: Number of blocks of the ViT.
+            mlp_dim: Hidden width of the ViT's feed-forward part.
+            kind: Boft, dora, fourierft, hra, ia3, lora, oft or vera.
+            targets: Handles of the layers: attn_q, attn_k, attn_v, attn_out, fc1, fc2.
+            options: What peft's configuration of the method takes.
 
         Raises:
-            ConfigError: peft is not installed, or an argument is not known or refused by peft.
+            ConfigError: Peft is not installed, or an argument is not known or refused by peft.
         """
         super().__init__()
         own = [name for name in _KINDS if name != "adalora"] if type(self) is PeftAdapter else ["adalora"]
@@ -155,7 +156,7 @@ class PeftAdapter(WrappingAdapter):
         mlp_dim: int,
         kind: str,
         targets: Sequence[str] = ("attn_q", "attn_v"),
-        options: Mapping[str, Any] | None = None,
+        options: ConfigNode | None = None,
     ) -> int:
         """Return the number of trainable parameters: peft has the formulas, so its layers are made and counted."""
         with torch.device("meta"):
@@ -168,7 +169,7 @@ class PeftAdapter(WrappingAdapter):
         return sum(p.numel() for layer in made.values() for p in layer.parameters() if p.requires_grad)
 
     @staticmethod
-    def examples() -> tuple[dict[str, Any], ...]:
+    def examples() -> tuple[Settings, ...]:
         """Return small settings for the contract test."""
         return (
             {"kind": "lora", "options": {"r": 4}},
@@ -196,7 +197,7 @@ def _peft() -> Any:
     return peft
 
 
-def _config(kind: str, options: Mapping[str, Any]) -> Any:
+def _config(kind: str, options: ConfigNode) -> Any:
     peft = _peft()
     facts = _KINDS[kind]
     cls = peft.PEFT_TYPE_TO_CONFIG_MAPPING[getattr(peft.PeftType, facts.name)]
@@ -215,11 +216,11 @@ def _config(kind: str, options: Mapping[str, Any]) -> Any:
         raise ConfigError(f"peft:{kind} refuses its options {dict(options)}: {error}") from error
 
 
-def _made_by_peft(kind: str, config: Any, bases: Mapping[str, Any]) -> dict[str, nn.Module]:
+def _made_by_peft(kind: str, config: Any, bases: Mapping[str, nn.Linear]) -> dict[str, nn.Module]:
     """Return peft's layer for each layer, without the layer itself among its submodules."""
     peft = _peft()
     on_meta = next(iter(bases.values())).weight.is_meta
-    standing: Mapping[str, Any] = bases
+    standing: Mapping[str, nn.Linear] = bases
     device: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
     if on_meta and _KINDS[kind].needs_values:
         device = torch.device("cpu")
