@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_adapt.runs.collect import Run
+from rs_adapt.runs.run import Run
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.scores.groups import Column, Group, Row, RunScore
 from rs_adapt.scores.per_image import PerImage
@@ -75,7 +75,7 @@ def group(name: str, runs: list[NDArray[np.float64]]) -> Group:
         )
         scores.append(
             RunScore(
-                run=Run(folder=Path(name), status="finished", cell={}),
+                run=Run(folder=Path(name), status="finished"),
                 column=COLUMN,
                 selection="last",
                 miou_pct=float(miou_of(stored.total_KK()[None])[0]),

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from rs_adapt.runs.metrics import read_metrics
+from rs_adapt.runs.records import EvaluationLine
 from rs_adapt.runs.selection import LARGER_IS_BETTER
 
 CELLS = {
@@ -67,7 +68,8 @@ def train(work_dir: Path, name: str, seed: int) -> None:
 
 def evaluations(work_dir: Path, name: str, seed: int) -> list[dict[str, Any]]:
     """Evaluation lines of a run."""
-    return [line for line in read_metrics(folder(work_dir, name, seed)) if "miou_pct" in line]
+    lines = read_metrics(folder(work_dir, name, seed))
+    return [line.content() for line in lines if isinstance(line, EvaluationLine) and line.miou_pct is not None]
 
 
 def table(runs: dict[str, list[list[dict[str, Any]]]]) -> str:

@@ -51,6 +51,10 @@ class ScoresError(RsAdaptError):
     """Raised when stored confusion matrices are missing, damaged, or cannot answer what was asked."""
 
 
+class UnreadableFile(RsAdaptError):
+    """Raised when a file of a run folder is damaged or of a newer format."""
+
+
 class OutputExists(RsAdaptError):
     """Raised when the place for a run, a folder or a file is taken."""
 

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from rs_adapt.progress import OnProgress
+    from rs_adapt.runs.records import Result
 
 
 def result_console() -> Console:
@@ -62,12 +63,12 @@ def preparing(console: Console) -> Iterator[OnProgress]:
         status.stop()
 
 
-def print_result(console: Console, result: dict[str, Any], *, title: str, folder: Path) -> None:
+def print_result(console: Console, result: Result, *, title: str, folder: Path) -> None:
     """The per-class table of a result if it was scored, how, and where the files are."""
     from rs_adapt.reports.result_tables import oracle_line, protocol_line, result_table, selection_table
 
     console.print(title, style="bold", soft_wrap=True)
-    if result["protocol"]["report_split"] is not None:
+    if result.protocol.report_split is not None:
         console.print(result_table(result))
     console.print(protocol_line(result), soft_wrap=True)
     if (table := selection_table(result)) is not None:

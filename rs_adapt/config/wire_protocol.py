@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
+# The ways of selecting a checkpoint, in the order of tables.
 SELECTIONS = ("last", "best_source_val", "best_label_free", "oracle")
 STATISTICS = ("info_max", "entropy", "agreement")
 _ALLOWED = {

@@ -17,10 +17,11 @@ from rs_adapt.cost.memory import iteration_bytes, meaning
 from rs_adapt.cost.timing import Job, take_turns
 from rs_adapt.engine.build import choose_device
 from rs_adapt.engine.environment import environment
-from rs_adapt.engine.pack import save_pack
+from rs_adapt.engine.pack import write_tensors
 from rs_adapt.engine.state import seed_iteration
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
+from rs_adapt.runs.files import TENSORS_FILE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -153,7 +154,8 @@ def _sizes(model: Any) -> dict[str, int]:
         return sum(p.numel() for p in part.parameters() if p.requires_grad)
 
     with tempfile.TemporaryDirectory(prefix="rs-adapt-pack-") as folder:
-        pack_bytes = save_pack(Path(folder), model, {})["tensors"]["bytes"]
+        write_tensors(Path(folder), model)
+        pack_bytes = (Path(folder) / TENSORS_FILE).stat().st_size
     return {
         "backbone_parameters": trainable(model.backbone),
         "head_parameters": trainable(model.decode_head),
@@ -177,5 +179,5 @@ def _setup(cfg: Any, cell: Cell, *, overrides: Sequence[str], rounds: int, warmu
         "rounds": rounds,
         "warmup": warmup,
         "memory": meaning(get_device()),
-        "environment": environment(),
+        "environment": environment().content(),
     }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
+
+from rs_adapt.runs.records import Health
 
 
 class TrainingDisplay(Protocol):
@@ -21,7 +23,7 @@ class TrainingDisplay(Protocol):
             lr: Learning rate of the first parameter group.
         """
 
-    def show_health(self, health: Mapping[str, Any], *, alarm_subjects: frozenset[str]) -> None:
+    def show_health(self, health: Health, *, alarm_subjects: frozenset[str]) -> None:
         """Show the health of the pseudo-labels.
 
         Args:
@@ -51,7 +53,7 @@ class NoDisplay:
     def show_iteration(self, iteration: int, *, loss: float, lr: float) -> None:
         """Do nothing."""
 
-    def show_health(self, health: Mapping[str, Any], *, alarm_subjects: frozenset[str]) -> None:
+    def show_health(self, health: Health, *, alarm_subjects: frozenset[str]) -> None:
         """Do nothing."""
 
     def show_evaluation(self, iteration: int, scores: Mapping[str, float], *, loss: float | None) -> None:

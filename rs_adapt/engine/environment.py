@@ -6,9 +6,9 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import rs_adapt
+from rs_adapt.runs.records import Environment, GitRevision
 
 _PACKAGES = (
     "torch",
@@ -22,8 +22,8 @@ _PACKAGES = (
 )
 
 
-def environment() -> dict[str, Any]:
-    """Versions, machine and source revision, as they go into `cell.json` and `result.json`."""
+def environment() -> Environment:
+    """Return versions, machine and source revision, as they stand in `cell.json` and `result.json`."""
     import torch
 
     packages = {}
@@ -32,25 +32,24 @@ def environment() -> dict[str, Any]:
             packages[name] = version(name)
         except PackageNotFoundError:
             continue
-    return {
-        "rs_adapt": rs_adapt.__version__,
-        "python": platform.python_version(),
-        "packages": packages,
-        "device": torch.cuda.get_device_name()
-        if torch.cuda.is_available()
-        else f"CPU, {torch.get_num_threads()} threads",
-        "git": _git_revision(),
-    }
+    on_gpu = torch.cuda.is_available()
+    return Environment(
+        rs_adapt=rs_adapt.__version__,
+        python=platform.python_version(),
+        packages=packages,
+        device=torch.cuda.get_device_name() if on_gpu else f"CPU, {torch.get_num_threads()} threads",
+        git=_git_revision(),
+    )
 
 
-def _git_revision() -> dict[str, Any] | None:
-    """Commit and whether files differ from it, if the package lies in a checkout of its own."""
+def _git_revision() -> GitRevision | None:
+    """Return commit and whether files differ from it, if the package lies in a checkout of its own."""
     root = Path(rs_adapt.__file__).parent.parent
     if not (root / ".git").exists():
         return None
     try:
         commit = _git(root, "rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(_git(root, "status", "--porcelain"))}
+        return GitRevision(commit=commit, dirty=bool(_git(root, "status", "--porcelain")))
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,12 @@ from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.runs.files import CONFUSIONS_DIR, PACKS_DIR, TENSORS_FILE
 from rs_adapt.runs.metrics import read_metrics
+from rs_adapt.runs.records import SelectedCheckpoint
 from rs_adapt.runs.selection import Choice, choose
+from rs_adapt.scores.class_sets import ClassSet
 from rs_adapt.scores.per_image import PerImage
+from rs_adapt.scores.resampling import miou_of
+from rs_adapt.scores.rescore import plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,20 +45,27 @@ class Selections:
         assert choice is not None
         return choice.iter
 
-    def told(self, miou_of: Any) -> dict[str, Any]:
-        """`selections` of `result.json`: by name what was chosen, its score on the reported split, and the files."""
+    def records(self, classes: ClassSet) -> dict[str, SelectedCheckpoint | None]:
+        """Return `selections` of `result.json`, with the mIoU of each checkpoint on the reported split.
 
-        def one(choice: Choice | None) -> dict[str, Any] | None:
-            if choice is None:
-                return None
-            scored = self.scores.get(choice.iter)
-            return asdict(choice) | {
-                "miou_pct": None if scored is None else miou_of(scored),
-                "pack": "." if choice.iter == self.iteration else f"{PACKS_DIR}/iter{choice.iter}",
-                "confusions": None if scored is None else f"{CONFUSIONS_DIR}/iter{choice.iter}.npz",
-            }
+        Args:
+            classes: The classes in the mean.
+        """
+        return {
+            name: None if choice is None else self._record(choice, classes) for name, choice in self.choices.items()
+        }
 
-        return {name: one(choice) for name, choice in self.choices.items()}
+    def _record(self, choice: Choice, classes: ClassSet) -> SelectedCheckpoint:
+        scored = self.scores.get(choice.iter)
+        return SelectedCheckpoint(
+            iter=choice.iter,
+            by=choice.by,
+            value=choice.value,
+            target_labels=choice.target_labels,
+            miou_pct=None if scored is None else plain(miou_of(scored.total_KK()[None], classes.scored)[0]),
+            pack="." if choice.iter == self.iteration else f"{PACKS_DIR}/iter{choice.iter}",
+            confusions=None if scored is None else f"{CONFUSIONS_DIR}/iter{choice.iter}.npz",
+        )
 
 
 def score_selections(cfg: Any, run_dir: Path, segmentor: nn.Module) -> Selections:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -13,7 +12,7 @@ from mmengine.registry import VISBACKENDS
 
 from rs_adapt.errors import ConfigError, UnknownName
 from rs_adapt.runs.files import CELL_FILE
-from rs_adapt.runs.selection import is_evaluation
+from rs_adapt.runs.records import EvaluationLine, MetricsLine, RunStart, read_record
 
 if TYPE_CHECKING:
     from mmengine.visualization import BaseVisBackend
@@ -82,13 +81,13 @@ def backend_settings(name: str, *, run_dir: Path, title: str, run_id: str | None
     return {"type": "AimVisBackend", "save_dir": folder, "init_kwargs": {"experiment": title}}
 
 
-def flatten_scalars(line: Mapping[str, Any]) -> dict[str, float]:
+def flatten_scalars(line: MetricsLine) -> dict[str, float]:
     """Return the numbers of a line of `metrics.jsonl` by name, with nested tables joined by slashes.
 
     Values of training lines get the prefix `train/` and scores of the target `target/`; `health/`, `source_val/` and
     `label_free/` keep their names. `iter` is included for loggers that count lines themselves.
     """
-    top = "target" if is_evaluation(dict(line)) else "train"
+    top = "target" if isinstance(line, EvaluationLine) else "train"
     scalars: dict[str, float] = {}
 
     def add(name: str, value: Any) -> None:
@@ -98,7 +97,7 @@ def flatten_scalars(line: Mapping[str, Any]) -> dict[str, float]:
         elif isinstance(value, int | float) and not isinstance(value, bool):
             scalars[name] = float(value)
 
-    for key, value in line.items():
+    for key, value in line.content().items():
         add(key if key in _TABLES or key == "iter" else f"{top}/{key}", value)
     return scalars
 
@@ -119,16 +118,17 @@ class Loggers:
         if not self.names:
             return
         title = " ".join(str(cfg.cell[axis]) for axis in ("bench", "setting", "method", "strategy", "seed"))
-        run_id = json.loads((run_dir / CELL_FILE).read_text()).get("run_id")
+        start = read_record(run_dir / CELL_FILE, RunStart)
+        run_id = None if start is None else start.run_id
         for name in self.names:
             backend = VISBACKENDS.build(backend_settings(name, run_dir=run_dir, title=title, run_id=run_id))
             backend.add_config(cfg)
             self._backends.append(backend)
 
-    def write(self, line: Mapping[str, Any]) -> None:
+    def write(self, line: MetricsLine) -> None:
         """Send a line of `metrics.jsonl`."""
         for backend in self._backends:
-            backend.add_scalars(flatten_scalars(line), step=line["iter"])
+            backend.add_scalars(flatten_scalars(line), step=line.iter)
 
     def close(self) -> None:
         """Flush and close the loggers; safe to call twice."""

@@ -15,6 +15,7 @@ from rs_adapt.engine.parts import unwrapped
 from rs_adapt.files import write_text
 from rs_adapt.runs.files import METRICS_FILE
 from rs_adapt.runs.metrics import evaluation_line, finite, read_metrics
+from rs_adapt.runs.records import EvaluationLine, Health, MetricsLine, TrainingLine
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
@@ -59,11 +60,11 @@ class MetricsWriter:
             self.interval = min(50, max(1, max_iters // 50))
         self._file = run_dir / METRICS_FILE
         if is_main_process():
-            lines = [line for line in read_metrics(run_dir) if line["iter"] <= iteration]
-            write_text(self._file, "".join(json.dumps(line) + "\n" for line in lines))
+            lines = [line for line in read_metrics(run_dir) if line.iter <= iteration]
+            write_text(self._file, "".join(json.dumps(line.content()) + "\n" for line in lines))
         self._since_s = time.perf_counter()
 
-    def add_iteration(self, runner: Runner, *, losses: Sequence[str]) -> dict[str, Any] | None:
+    def add_iteration(self, runner: Runner, *, losses: Sequence[str]) -> TrainingLine | None:
         """Accumulate the losses of an iteration, and write a line every `interval` iterations and after the last one.
 
         Args:
@@ -85,19 +86,22 @@ class MetricsWriter:
         if done % self.interval and done != runner.max_iters:
             return None
         now_s = time.perf_counter()
-        line = {"iter": done, "lr": runner.message_hub.get_scalar("train/lr").current()}
-        line |= {name: value / self._count for name, value in self._sums.items()}
-        line["iter_s"] = round((now_s - self._since_s) / self._timed, 4)
+        values: dict[str, Any] = {"iter": done, "lr": runner.message_hub.get_scalar("train/lr").current()}
+        values |= {name: value / self._count for name, value in self._sums.items()}
+        values["iter_s"] = round((now_s - self._since_s) / self._timed, 4)
         if torch.cuda.is_available():
-            line["memory_mib"] = torch.cuda.max_memory_allocated() // 2**20
+            values["memory_mib"] = torch.cuda.max_memory_allocated() // 2**20
         if (health := self._take_health(runner)) is not None:
-            line["health"] = health
+            values["health"] = health
         self._sums, self._count, self._since_s, self._timed = {}, 0, now_s, 0
-        return self._write(line)
+        line = TrainingLine(**finite(values))
+        self._write(line)
+        return line
 
-    def add_evaluation(self, iteration: int, scores: Mapping[str, float]) -> dict[str, Any]:
+    def add_evaluation(self, iteration: int, scores: Mapping[str, float]) -> EvaluationLine:
         """Write and return the line of an evaluation during training."""
-        line = self._write(evaluation_line(iteration, scores))
+        line = evaluation_line(iteration, scores)
+        self._write(line)
         # The time of the evaluation belongs to no training iteration.
         self._since_s, self._timed = time.perf_counter(), 0
         return line
@@ -110,7 +114,7 @@ class MetricsWriter:
         """Restore what `state_dict` returned."""
         self._sums, self._count = state["sums"], state["count"]
 
-    def _take_health(self, runner: Runner) -> dict[str, Any] | None:
+    def _take_health(self, runner: Runner) -> Health | None:
         """Return what the model's `PseudoLabelHealth` has observed since the last line, and reset it."""
         health = getattr(unwrapped(runner.model), "health", None)
         if health is None:
@@ -125,20 +129,18 @@ class MetricsWriter:
         bench = runner.cfg.get("bench")
         classes = bench.classes if bench else [f"class {k}" for k in range(health.num_classes)]
         self.alarm_subjects = alarm_subjects(recent, classes) if recent else frozenset()
-        return {
-            "source_share": _by_class(classes, summary.source_share),
-            "teacher_share": _by_class(classes, summary.teacher_share),
-            "confidence": round(summary.confidence, _SHARE_DIGITS),
-            "agreement": None if summary.agreement is None else round(summary.agreement, _SHARE_DIGITS),
-            "alarm": recent and collapse_alarm(recent, classes),
-        }
+        return Health(
+            source_share=_by_class(classes, summary.source_share),
+            teacher_share=_by_class(classes, summary.teacher_share),
+            confidence=round(summary.confidence, _SHARE_DIGITS),
+            agreement=None if summary.agreement is None else round(summary.agreement, _SHARE_DIGITS),
+            alarm=collapse_alarm(recent, classes) if recent else None,
+        )
 
-    def _write(self, line: dict[str, Any]) -> dict[str, Any]:
-        written: dict[str, Any] = finite(line)
+    def _write(self, line: MetricsLine) -> None:
         if is_main_process():
             with self._file.open("a") as file:
-                file.write(json.dumps(written) + "\n")
-        return written
+                file.write(json.dumps(line.content()) + "\n")
 
 
 def _by_class(classes: Sequence[str], shares: Sequence[float]) -> dict[str, float]:

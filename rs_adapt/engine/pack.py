@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
@@ -13,23 +11,22 @@ from torch import nn
 from rs_adapt.backbones.weights import file_sha256
 from rs_adapt.engine.state import load_trained_tensors, trained_tensors
 from rs_adapt.errors import CheckpointMismatch
-from rs_adapt.files import atomic_file, write_json
+from rs_adapt.files import atomic_file
 from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, TENSORS_FILE
+from rs_adapt.runs.records import FORMAT, Manifest, TensorsFile, read_record, write_record
 
-FORMAT = 1
 
-
-def save_pack(folder: Path, segmentor: nn.Module, manifest: dict[str, Any]) -> dict[str, Any]:
+def save_pack(folder: Path, segmentor: nn.Module, manifest: Manifest) -> Manifest:
     """Write `adapter.safetensors` and `manifest.json`.
 
     Args:
         folder: Existing folder.
         segmentor: The trained `EncoderDecoder`; all of it that trains is saved (adapter and head; of method `full`
             the backbone too), with running statistics.
-        manifest: What is known about the run: cell, base, classes and so on.
+        manifest: Facts about the run; `tensors` is filled in here.
 
     Returns:
-        The manifest as written, with the format number and the file's SHA-256.
+        The manifest as written.
     """
     write_tensors(folder, segmentor)
     return write_manifest(folder, manifest)
@@ -42,26 +39,23 @@ def write_tensors(folder: Path, segmentor: nn.Module) -> None:
         save_file(tensors, temporary)
 
 
-def write_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     """Write the manifest of a pack whose tensors are in the folder, and return it as written."""
     with safe_open(folder / TENSORS_FILE, "pt") as file:
         count = len(file.keys())
-    complete = {
-        "format": FORMAT,
-        **manifest,
-        "tensors": {
-            "file": TENSORS_FILE,
-            "sha256": file_sha256(folder / TENSORS_FILE),
-            "count": count,
-            "bytes": (folder / TENSORS_FILE).stat().st_size,
-        },
-    }
-    write_json(folder / MANIFEST_FILE, complete)
+    tensors = TensorsFile(
+        file=TENSORS_FILE,
+        sha256=file_sha256(folder / TENSORS_FILE),
+        count=count,
+        bytes=(folder / TENSORS_FILE).stat().st_size,
+    )
+    complete = manifest.model_copy(update={"format": FORMAT, "tensors": tensors})
+    write_record(folder / MANIFEST_FILE, complete)
     return complete
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a pack.
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of a pack.
 
     Args:
         folder: A run folder or a folder with the two files of a pack.
@@ -76,23 +70,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise CheckpointMismatch(
             f"{folder} does not exist, so it holds no adapter pack. Name a run folder, or a folder with a pack."
         )
-    if not path.is_file():
+    manifest = read_record(path, Manifest, error=CheckpointMismatch, remedy="Copy the pack again.")
+    if manifest is None:
         unfinished = (folder / CELL_FILE).is_file()
         hint = " The run is not finished; continue it with --resume." if unfinished else ""
         raise CheckpointMismatch(f"{folder} holds no adapter pack: {MANIFEST_FILE} is missing.{hint}")
-    try:
-        manifest = json.loads(path.read_text())
-        known_format = manifest["format"] == FORMAT
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise CheckpointMismatch(f"{path} is damaged: {error!r}. Copy the pack again.") from error
-    if not known_format:
-        raise CheckpointMismatch(
-            f"{path} has format {manifest['format']}, this version reads format {FORMAT}. Update rs-adapt."
-        )
-    return dict(manifest)
+    return manifest
 
 
-def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sha256: str) -> dict[str, Any]:
+def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sha256: str) -> Manifest:
     """Put a pack's tensors into a freshly built segmentor.
 
     Args:
@@ -110,24 +96,21 @@ def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sh
     manifest = read_manifest(folder)
     folder = folder.parent if folder.is_file() else folder
     path = folder / TENSORS_FILE
-    try:
-        known = [str(name) for name in manifest["classes"]]
-        base, wanted = str(manifest["base"]["name"]), str(manifest["base"]["sha256"])
-        tensors_sha256 = manifest["tensors"]["sha256"]
-    except (KeyError, TypeError) as error:
-        raise CheckpointMismatch(f"the manifest in {folder} is damaged: {error!r}. Copy the pack again.") from error
-    if known != list(classes):
+    base = manifest.base
+    if manifest.tensors is None:
+        raise CheckpointMismatch(f"{folder / MANIFEST_FILE}: tensors is missing. Copy the pack again.")
+    if list(manifest.classes) != list(classes):
         raise CheckpointMismatch(
-            f"the pack {folder} was trained on the classes {', '.join(known)}; here they are "
+            f"the pack {folder} was trained on the classes {', '.join(manifest.classes)}; here they are "
             f"{', '.join(classes)}. Evaluate it on a bench with its own classes."
         )
-    if wanted != base_sha256:
+    if base.sha256 != base_sha256:
         raise CheckpointMismatch(
-            f"the pack {folder} belongs to the base {base} with SHA-256 "
-            f"{wanted[:16]}..., the weights given here have {base_sha256[:16]}.... An adapter on "
+            f"the pack {folder} belongs to the base {base.name} with SHA-256 "
+            f"{base.sha256[:16]}..., the weights given here have {base_sha256[:16]}.... An adapter on "
             "another base gives nonsense; pass the weights it was trained on with --weights."
         )
-    if not path.is_file() or file_sha256(path) != tensors_sha256:
+    if not path.is_file() or file_sha256(path) != manifest.tensors.sha256:
         state = "is damaged: its SHA-256 is not the manifest's" if path.is_file() else "is missing"
         raise CheckpointMismatch(f"{path} {state}. Copy the pack again.")
     try:

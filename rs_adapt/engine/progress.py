@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from rs_adapt.runs.records import Health
 
 
 class TrainingProgress:
@@ -73,16 +74,16 @@ class TrainingProgress:
             score=self.score,
         )
 
-    def show_health(self, health: Mapping[str, Any], *, alarm_subjects: frozenset[str]) -> None:
+    def show_health(self, health: Health, *, alarm_subjects: frozenset[str]) -> None:
         """Show the agreement, and warn about each subject once."""
-        if health["agreement"] is not None:
-            self._agreement = f"{100 * health['agreement']:.0f} %"
+        if health.agreement is not None:
+            self._agreement = f"{100 * health.agreement:.0f} %"
             self._progress.update(self._task, agree=f"  agree {self._agreement}")
         if alarm_subjects - self._warned:
             self._warned |= alarm_subjects
             # A single line in a log, whatever its length, so that it can be searched for.
             self.console.print(
-                f"warning: {health['alarm']}",
+                f"warning: {health.alarm}",
                 highlight=False,
                 markup=False,
                 soft_wrap=not self.console.is_terminal,

@@ -107,8 +107,8 @@ class Recorder(Hook):  # type: ignore[misc]
         scalars = runner.message_hub.log_scalars
         loss = scalars["train/loss"].mean(_SMOOTHING_ITERS)
         self.display.show_iteration(done, loss=loss, lr=scalars["train/lr"].current())
-        if line is not None and "health" in line:
-            self.display.show_health(line["health"], alarm_subjects=self.metrics.alarm_subjects)
+        if line is not None and line.health is not None:
+            self.display.show_health(line.health, alarm_subjects=self.metrics.alarm_subjects)
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence[Any] | None = None

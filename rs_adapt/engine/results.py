@@ -1,8 +1,9 @@
-"""What a finished run says about itself: `result.json`, and the manifest of its adapter pack."""
+"""The result of a finished run, `result.json`, and the manifest of its adapter pack."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,125 +12,187 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+import rs_adapt
+from rs_adapt.config.resolved import ResolvedConfig
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.datasets.own.stretch import STRETCH_FILE, read_stretch
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.final_scores import Selections
 from rs_adapt.engine.pack import save_pack, write_manifest
 from rs_adapt.metrics import scores_of
+from rs_adapt.runs.records import (
+    BaseWeights,
+    CellNames,
+    EvaluationLine,
+    Manifest,
+    ManifestScores,
+    MetricsLine,
+    Normalisation,
+    ProtocolFacts,
+    Result,
+    RunStart,
+    Sizes,
+    TrainingLine,
+)
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.intervals import interval_facts
 
-# What of a result a pack's manifest repeats.
-MANIFEST_METRICS = (
-    "miou_pct",
-    "aacc_pct",
-    "macc_pct",
-    "iou_pct",
-    "interval",
-    "headline",
-    "iter",
-    "protocol",
-)
-
 
 def make_result(
-    cfg: Any,
+    cfg: ResolvedConfig,
     *,
-    record: dict[str, Any],
+    start: RunStart,
     selections: Selections,
-    lines: list[dict[str, Any]],
-    parameters: dict[str, int],
+    lines: Sequence[MetricsLine],
+    parameters: Mapping[str, int],
     train_s: float | None,
-) -> dict[str, Any]:
-    """Content of `result.json`.
+) -> Result:
+    """Return the content of `result.json`.
 
     The headline, `miou_pct` and what stands beside it, is of the checkpoint that the protocol names (`headline`), on
-    the split that it reports. `selections` tells the same mIoU for the other ways of choosing one, `oracle` among them:
+    the split that it reports. `selections` has the same mIoU for the other ways of selecting one, `oracle` among them:
     it needs target labels, so it is no result of adaptation.
 
     Args:
         cfg: The resolved configuration.
-        record: How the run was started.
-        selections: What was chosen, and its scores. Without any, all scores are None, and `protocol.report_split` too.
-        lines: `metrics.jsonl`.
+        start: How the run was started.
+        selections: The selected checkpoints and their scores. Without any, all scores are None, and
+            `protocol.report_split` too.
+        lines: Content of `metrics.jsonl`.
         parameters: Counts of `count_parameters`.
         train_s: Seconds of training including evaluations; None if it was interrupted in between.
     """
-    evaluations = [line for line in lines if line.get("miou_pct") is not None]
+    evaluations = [line for line in lines if isinstance(line, EvaluationLine) and line.miou_pct is not None]
+    training = [line for line in lines if isinstance(line, TrainingLine)]
     scored = selections.scores.get(selections.iteration)
-    steps = sorted(line["iter_s"] for line in lines if "iter_s" in line)
-    memory = [line["memory_mib"] for line in lines if "memory_mib" in line]
+    steps_s = sorted(line.iter_s for line in training if line.iter_s is not None)
     classes = list(cfg.bench.classes)
     chosen = class_set(classes, chosen=cfg.protocol.classes)
-    return {
-        "status": "finished",
-        "cell": record["cell"],
-        "options": record["options"],
-        "protocol": protocol_facts(
+    return Result(
+        status="finished",
+        cell=start.cell,
+        options=start.options,
+        protocol=protocol_facts(
             cfg, report_split=str(scored.facts["split"]) if scored else None, selection=selections.headline
         ),
         # Counts of nothing give None for every score.
         **scores_dict(scored.total_KK() if scored else np.zeros((len(classes),) * 2, dtype=np.int64), chosen),
-        "headline": selections.headline,
-        "iter": selections.iteration,
-        "interval": scored and interval_facts(scored, chosen.scored),
-        "selections": selections.told(lambda one: scores_dict(one.total_KK(), chosen)["miou_pct"]),
-        "last_val_miou_pct": evaluations[-1]["miou_pct"] if evaluations else None,
-        "iters": cfg.train_cfg.max_iters,
-        "parameters": parameters,
-        "train_s": train_s and round(train_s, 1),
-        "iter_s_median": steps[len(steps) // 2] if steps else None,
-        "memory_mib_peak": max(memory, default=None),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "environment": environment(),
-    }
+        headline=selections.headline,
+        iter=selections.iteration,
+        interval=None if scored is None else interval_facts(scored, chosen.scored),
+        selections=selections.records(chosen),
+        last_val_miou_pct=evaluations[-1].miou_pct if evaluations else None,
+        iters=cfg.train_cfg.max_iters,
+        parameters=dict(parameters),
+        train_s=train_s and round(train_s, 1),
+        iter_s_median=steps_s[len(steps_s) // 2] if steps_s else None,
+        memory_mib_peak=max((line.memory_mib for line in training if line.memory_mib is not None), default=None),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=environment(),
+    )
 
 
-def protocol_facts(cfg: Any, *, report_split: str | None, selection: str) -> dict[str, Any]:
-    """`protocol` of a `result.json`: what was seen of the target, what was scored, and how it was chosen.
+def protocol_facts(cfg: ResolvedConfig, *, report_split: str | None, selection: str) -> ProtocolFacts:
+    """Return `protocol` of a `result.json`: what was seen of the target, what was scored, how it was selected.
 
     Args:
         cfg: The resolved configuration.
         report_split: Region and split that the scores are of; None where nothing is scored.
-        selection: How the checkpoint was chosen.
+        selection: How the checkpoint was selected.
     """
     unlabelled = cfg.train_dataloader.dataset.unlabelled
-    return {
-        "name": cfg.protocol.name,
-        "version": cfg.protocol.version,
-        "report_split": report_split,
-        "scored_by": "server" if cfg.protocol.report_split == "server" else "this run",
-        "unlabelled_split": unlabelled and " ".join(unlabelled.name.split("/")[-2:]),
-        "target_crops": cfg.protocol.target_crops if unlabelled else None,
-        "selection": selection,
-        "weights": cfg.protocol.weights,
-        "label_free": cfg.protocol.label_free,
-        "inference": cfg.bench.inference.to_dict(),
-        "classes": cfg.protocol.classes,
-        "classes_scored": class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes).scored_names(),
-    }
+    classes = cfg.protocol.classes
+    return ProtocolFacts(
+        name=cfg.protocol.name,
+        version=cfg.protocol.version,
+        report_split=report_split,
+        scored_by="server" if cfg.protocol.report_split == "server" else "this run",
+        unlabelled_split=unlabelled and " ".join(unlabelled.name.split("/")[-2:]),
+        target_crops=cfg.protocol.target_crops if unlabelled else None,
+        selection=selection,
+        weights=cfg.protocol.weights,
+        label_free=cfg.protocol.label_free,
+        inference=cfg.bench.inference.to_dict(),
+        classes=classes if isinstance(classes, str) else list(classes),
+        classes_scored=class_set(list(cfg.bench.classes), chosen=classes).scored_names(),
+    )
 
 
-def save_packs(run_dir: Path, segmentor: nn.Module, manifest: dict[str, Any], result: dict[str, Any]) -> None:
+def save_packs(run_dir: Path, segmentor: nn.Module, manifest: Manifest, result: Result) -> None:
     """Write the run's adapter pack, and manifests for the packs of the other selections.
 
     Args:
         run_dir: The run folder.
         segmentor: With the weights of the result.
         manifest: Of the result.
-        result: `result.json`.
+        result: Content of `result.json`.
     """
-    for name, one in result["selections"].items():
-        if one is not None and one["pack"] != ".":
-            metrics = {"miou_pct": one["miou_pct"], "headline": name, "iter": one["iter"]}
-            protocol = result["protocol"] | {"selection": name}
-            write_manifest(run_dir / one["pack"], manifest | {"metrics": metrics | {"protocol": protocol}})
+    for name, checkpoint in result.selections.items():
+        if checkpoint is None or checkpoint.pack in (None, "."):
+            continue
+        scores = ManifestScores(
+            miou_pct=checkpoint.miou_pct,
+            headline=name,
+            iter=checkpoint.iter,
+            protocol=result.protocol.model_copy(update={"selection": name}),
+        )
+        write_manifest(run_dir / checkpoint.pack, manifest.model_copy(update={"metrics": scores}))
     save_pack(run_dir, segmentor, manifest)
 
 
+def make_manifest(
+    cfg: ResolvedConfig,
+    *,
+    cell: CellNames,
+    overrides: Sequence[str],
+    scores: ManifestScores,
+    created: str,
+    base_sha256: str,
+) -> Manifest:
+    """Return the content of a pack's `manifest.json`, without paths of the machine it was made on.
+
+    Only a bench of one's own says where its scenes lie.
+
+    Args:
+        cfg: The resolved configuration.
+        cell: Which experiment.
+        overrides: `key=value` texts that belong to it.
+        scores: Of the checkpoint; all None where it was not scored.
+        created: When, in ISO 8601.
+        base_sha256: Of the frozen model, before anything was trained.
+    """
+    own, facts = cfg.bench.get("own"), cfg.backbone
+    weights_file = (facts.weights or {}).get("file")
+    from_random = segmentor_config(cfg).backbone.weights in (None, "random")
+    return Manifest(
+        rs_adapt=rs_adapt.__version__,
+        created=created,
+        cell=cell.content() | {"bench": f"{cfg.bench.name}.toml" if own else cell.bench},
+        # The content of the bench's own file: the pack can be scored without it.
+        own_bench=own.to_dict() if own else None,
+        # Which values of its scenes became 0 and 255, by region; None for other benches.
+        stretch=_stretch(cfg),
+        overrides=list(overrides),
+        base=BaseWeights(name=facts.name, sha256=base_sha256, weights="random" if from_random else weights_file),
+        classes=list(cfg.bench.classes),
+        palette=[list(colour) for colour in cfg.bench.palette],
+        ignore_index=cfg.bench.ignore_index,
+        reduce_zero_label=cfg.bench.reduce_zero_label,
+        normalisation=Normalisation(mean=list(facts.mean), std=list(facts.std), bands="RGB, 0-255"),
+        sizes=Sizes(tile_px=cfg.bench.tile_px, crop_px=cfg.bench.crop_px, patch_px=facts.patch_px),
+        gsd_m=cfg.bench.gsd_m,
+        metrics=scores,
+        environment=environment(),
+    )
+
+
+def manifest_scores(result: Result) -> ManifestScores:
+    """Return the scores of a result that the manifest of its pack repeats."""
+    return ManifestScores(**{name: getattr(result, name) for name in ManifestScores.model_fields})
+
+
 def scores_dict(matrix: np.ndarray[Any, Any], classes: ClassSet) -> dict[str, Any]:
-    """Scores of a confusion matrix as JSON: percent rounded to 3 digits, None where a class has no value."""
+    """Return the scores of a confusion matrix in percent, rounded to 3 digits; None where a class has no value."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
@@ -139,48 +202,7 @@ def scores_dict(matrix: np.ndarray[Any, Any], classes: ClassSet) -> dict[str, An
     return {name: plain(value) for name, value in asdict(scores_of(matrix, classes.classes, classes.scored)).items()}
 
 
-def make_manifest(
-    cfg: Any,
-    *,
-    record: dict[str, Any],
-    result: dict[str, Any],
-    base_sha256: str,
-) -> dict[str, Any]:
-    """Content of a pack's `manifest.json`, without paths of the machine it was made on.
-
-    Only a bench of one's own says where its scenes lie.
-    """
-    backbone = segmentor_config(cfg).backbone
-    facts = cfg.backbone
-    weights_file = (facts.weights or {}).get("file")
-    return {
-        "rs_adapt": result["environment"]["rs_adapt"],
-        "created": result["finished"],
-        "cell": record["cell"]
-        | {"bench": f"{cfg.bench.name}.toml" if cfg.bench.get("own") else record["cell"]["bench"]},
-        # What the file of a bench of one's own says: the pack can be scored without it.
-        "own_bench": cfg.bench.own.to_dict() if cfg.bench.get("own") else None,
-        # Which values of its scenes became 0 and 255, by region; None for other benches.
-        "stretch": _stretch(cfg),
-        "overrides": record["options"]["overrides"],
-        "base": {
-            "name": facts.name,
-            "sha256": base_sha256,
-            "weights": "random" if backbone.weights in (None, "random") else weights_file,
-        },
-        "classes": list(cfg.bench.classes),
-        "palette": [list(colour) for colour in cfg.bench.palette],
-        "ignore_index": cfg.bench.ignore_index,
-        "reduce_zero_label": cfg.bench.reduce_zero_label,
-        "normalisation": {"mean": list(facts.mean), "std": list(facts.std), "bands": "RGB, 0-255"},
-        "sizes": {"tile_px": cfg.bench.tile_px, "crop_px": cfg.bench.crop_px, "patch_px": facts.patch_px},
-        "gsd_m": cfg.bench.gsd_m,
-        "metrics": {name: result[name] for name in MANIFEST_METRICS},
-        "environment": result["environment"],
-    }
-
-
-def _stretch(cfg: Any) -> dict[str, Any] | None:
+def _stretch(cfg: ResolvedConfig) -> dict[str, Any] | None:
     # An imported checkpoint has no tiles.
     if not cfg.bench.get("own") or not (Path(cfg.prepared_dir) / STRETCH_FILE).is_file():
         return None

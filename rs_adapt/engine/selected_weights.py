@@ -44,7 +44,7 @@ def keep_selected_weights(runner: Runner, scores: Mapping[str, float]) -> None:
     if not is_main_process() or "protocol" not in runner.cfg:
         return
     run_dir, now = Path(runner.work_dir), runner.iter
-    lines = [line for line in read_metrics(run_dir) if line["iter"] < now]
+    lines = [line for line in read_metrics(run_dir) if line.iter < now]
     choices = choose([*lines, evaluation_line(now, scores)], cfg=runner.cfg)
     selected = {choice.iter for choice in choices.values() if choice is not None}
     if now in selected:

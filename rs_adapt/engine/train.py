@@ -29,17 +29,17 @@ from rs_adapt.engine.loggers import Loggers
 from rs_adapt.engine.parameters import build_on_meta, count_parameters
 from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.engine.recorder import Interrupted, Recorder
-from rs_adapt.engine.results import make_manifest, make_result, save_packs
+from rs_adapt.engine.results import make_manifest, make_result, manifest_scores, save_packs
 from rs_adapt.engine.runner import CellRunner, keep_loaders_alive
 from rs_adapt.engine.state import save_state
 from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
-from rs_adapt.files import write_json
 from rs_adapt.processes import leave_process_group, local_batch_size, on_rank_zero, process_group, rank_and_world_size
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.files import LOG_FILE, RESULT_FILE, STATE_FILE
 from rs_adapt.runs.folder import check_run_folder, open_run_folder
 from rs_adapt.runs.metrics import read_metrics
+from rs_adapt.runs.records import RunStart, write_record
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.signals import handle_signals
 
@@ -98,11 +98,11 @@ def train(
                 facts = {
                     "run_id": uuid.uuid4().hex,
                     "processes": rank_and_world_size()[1],
-                    "environment": environment(),
+                    "environment": environment().content(),
                     "tiles": plan["tiles"],
                 }
                 options = {"cfg_text": cfg.pretty_text, "resume": resume, "overwrite": overwrite}
-                open_run_folder(run_dir, record=record | facts, **options)
+                open_run_folder(run_dir, start=RunStart(**record | facts), **options)
             return plan
 
         with process_group(on_gpu=torch.cuda.is_available()):
@@ -165,16 +165,25 @@ def _run(
         except KeyboardInterrupt as stop:
             # The state after the last iteration is on disk, and so are the weights that are scored.
             raise Interrupted(cfg.train_cfg.max_iters) from stop
+    start = RunStart(**record)
     result = make_result(
         cfg,
-        record=record,
+        start=start,
         selections=selections,
         lines=read_metrics(run_dir),
         parameters=count_parameters(model),
         train_s=None if resume else train_s,
     )
-    save_packs(run_dir, segmentor, make_manifest(cfg, record=record, result=result, base_sha256=base_sha256), result)
-    write_json(run_dir / RESULT_FILE, result)
+    manifest = make_manifest(
+        cfg,
+        cell=start.cell,
+        overrides=start.options.overrides,
+        scores=manifest_scores(result),
+        created=str(result.finished),
+        base_sha256=base_sha256,
+    )
+    save_packs(run_dir, segmentor, manifest, result)
+    write_record(run_dir / RESULT_FILE, result)
     # The pack and the result are complete; the optimizer's state is no longer needed. It goes first: as long as it is
     # there, the run can be resumed, and then it needs what is tidied away.
     (run_dir / STATE_FILE).unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from rs_adapt.errors import ConfigError
 from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.runs.files import MANIFEST_FILE, TENSORS_FILE
+from rs_adapt.runs.records import Manifest
 
 BACKBONE_FILE = "backbone.safetensors"
 _BOOKKEEPING = ("format", "tensors")
@@ -97,11 +98,10 @@ def _check_adapter(cfg: Any) -> None:
         )
 
 
-def _head_manifest(manifest: dict[str, Any], folder: Path, *, sha256: str) -> dict[str, Any]:
-    """The run's manifest as that of a head on another base."""
-    facts = {key: value for key, value in manifest.items() if key not in _BOOKKEEPING}
-    return {
-        **facts,
+def _head_manifest(manifest: Manifest, folder: Path, *, sha256: str) -> Manifest:
+    """Return the run's manifest as that of a head on a different base."""
+    facts = {key: value for key, value in manifest.content().items() if key not in _BOOKKEEPING}
+    changed = {
         "cell": {**facts["cell"], "method": "frozen"},
         "overrides": [
             text for text in facts["overrides"] if not text.strip().startswith(("model.backbone", "method."))
@@ -113,3 +113,4 @@ def _head_manifest(manifest: dict[str, Any], folder: Path, *, sha256: str) -> di
             "backbone_file_sha256": file_sha256(folder / BACKBONE_FILE),
         },
     }
+    return Manifest(**facts | changed)

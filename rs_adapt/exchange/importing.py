@@ -20,10 +20,9 @@ from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.engine.build import build_model, choose_device
-from rs_adapt.engine.environment import environment
 from rs_adapt.engine.pack import save_pack
 from rs_adapt.engine.parameters import build_on_meta
-from rs_adapt.engine.results import MANIFEST_METRICS, make_manifest
+from rs_adapt.engine.results import make_manifest
 from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
@@ -32,6 +31,7 @@ from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.heads.mask2former_names import convert_mmdet_names, mmdet_settings
 from rs_adapt.inference.checkpoint import refused_keys
 from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
+from rs_adapt.runs.records import CellNames, ManifestScores
 
 _ADAPTER, _HEAD = "model.backbone.adapter.", "model.decode_head."
 _FILE = "the file"
@@ -39,7 +39,6 @@ _FILE = "the file"
 _USER_KNOWS_BETTER = (f"{_ADAPTER}frequency_layers",)
 # Of the base's values; a file's own ViT was resized elsewhere, or stored in half precision.
 _SAME_RTOL, _SAME_ATOL = 1e-3, 1e-5
-_NO_SCORES = dict.fromkeys(MANIFEST_METRICS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,15 +112,21 @@ def import_checkpoint(
         model = build_model(cfg)
     _check_vit(file, model.backbone)
     load_trained_tensors(model, _own_tensors(file, expected, adapter_class), str(path))
-    result = {**_NO_SCORES, "finished": datetime.now(UTC).isoformat(timespec="seconds"), "environment": environment()}
-    record = {"cell": dict(cfg.cell), "options": {"overrides": final}}
     sha256 = model.backbone.base_sha256()
-    manifest = make_manifest(cfg, record=record, result=result, base_sha256=sha256)
-    manifest["imported"] = {
+    manifest = make_manifest(
+        cfg,
+        cell=CellNames(**dict(cfg.cell)),
+        overrides=final,
+        scores=ManifestScores(**dict.fromkeys(ManifestScores.model_fields)),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        base_sha256=sha256,
+    )
+    origin = {
         "file": path.name,
         "sha256": file_sha256(path),
         "settings": {key: {"value": value, "from": source} for key, (value, source) in found.items()},
     }
+    manifest = manifest.model_copy(update={"imported": origin})
     return Imported(
         files=write_folder_atomically(out, lambda folder: save_pack(folder, model, manifest), overwrite=overwrite),
         settings=found,

@@ -62,7 +62,7 @@ def export_model(
     """
     check_output_folder(out, overwrite=overwrite)
     model = load_model(cfg, checkpoint, device=device)
-    manifest = read_manifest(checkpoint)
+    manifest = read_manifest(checkpoint).content()
     if merge:
         merge_adapter(cfg, model)
     facts = {key: manifest[key] for key in _FACTS if key in manifest} | {"merged": merge}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from rs_adapt.engine.pack import load_pack, read_manifest
 from rs_adapt.errors import CheckpointMismatch, ConfigError, UnknownName
 from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.files import CELL_FILE, PACKS_DIR
+from rs_adapt.runs.records import RunStart, read_record
 
 # What a manifest's override may not touch: names of code, and folders that preparation writes to.
 _REFUSED_KEYS = {"type", "imports", "custom_imports", "default_scope", "prepared_dir"}
@@ -55,14 +55,11 @@ def recompose(
     """
     manifest = read_manifest(checkpoint)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    try:
-        facts, texts = dict(manifest["cell"]), [str(text) for text in manifest["overrides"]]
-        from_random = manifest["base"]["weights"] == "random"
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointMismatch(f"the manifest in {folder} is damaged: {error!r}. Copy the pack again.") from error
-    if own := manifest.get("own_bench"):
+    facts, texts = dict(manifest.cell), list(manifest.overrides)
+    from_random = manifest.base.weights == "random"
+    if manifest.own_bench:
         # Names of folders and plain values, and no code.
-        facts["bench"] = own_bench.keep(own)
+        facts["bench"] = own_bench.keep(manifest.own_bench)
     cell = _cell(facts, folder)
     texts = [text for text in texts if _parts(text)[0] not in _TRAINING_ONLY]
     if refused := refused_keys(texts):
@@ -129,21 +126,15 @@ def _parts(text: str) -> list[str]:
     return text.partition("=")[0].strip().split(".")
 
 
-def _options(folder: Path) -> dict[str, Any]:
+def _options(folder: Path) -> dict[str, str]:
     """Where the run had its data and weights, if the folder is a run's; folders that are gone are left out."""
     # A pack of another selection lies within its run.
     path = (folder.parents[1] if folder.parent.name == PACKS_DIR else folder) / CELL_FILE
-    if not path.is_file():
+    start = read_record(path, RunStart, error=CheckpointMismatch, remedy="Remove it to use the pack alone.")
+    if start is None:
         return {}
-    try:
-        options = dict(json.loads(path.read_text())["options"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointMismatch(f"{path} is damaged: {error!r}. Remove it to use the pack alone.") from error
-    return {
-        name: value
-        for name, value in options.items()
-        if name in ("data_root", "weights") and value and (value == "random" or Path(value).exists())
-    }
+    places = {"data_root": start.options.data_root, "weights": start.options.weights}
+    return {name: value for name, value in places.items() if value and (value == "random" or Path(value).exists())}
 
 
 def load_model(cfg: Any, checkpoint: Path, *, device: str = "auto") -> Any:

@@ -14,13 +14,13 @@ from rs_adapt.engine.pack import read_manifest
 from rs_adapt.engine.per_image import per_image_of
 from rs_adapt.engine.results import protocol_facts, scores_dict
 from rs_adapt.errors import ConfigError
-from rs_adapt.files import write_json
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.render.confusion_plot import draw_confusion, write_confusion_csv
 from rs_adapt.render.overlays import save_overlay
 from rs_adapt.runs.files import RESULT_FILE
+from rs_adapt.runs.records import CellNames, Manifest, ManifestScores, Result, write_record
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.scores.intervals import interval_facts
 
@@ -36,7 +36,7 @@ def score_checkpoint(
     overlays: int = 0,
     device: str = "auto",
     on_progress: OnProgress = no_progress,
-) -> dict[str, Any]:
+) -> Result:
     """Score a checkpoint and write `result.json`, `confusion.csv`, `confusion.png`, `confusions.npz` and overlays.
 
     Args:
@@ -65,7 +65,7 @@ def _score(
     out_dir: Path,
     overlays: int,
     on_progress: OnProgress,
-) -> dict[str, Any]:
+) -> Result:
     from rs_adapt.datasets.checks import check_tiles
     from rs_adapt.datasets.tile_dataset import evenly_spread
 
@@ -94,40 +94,38 @@ def _score(
         precision=cfg.runtime.precision,
         on_sample=on_sample,
     )
-    known = manifest["metrics"] or {}
-    per_image = per_image_of(cfg, by_image, split=split, iteration=known.get("iter"))
+    trained = manifest.metrics or ManifestScores()
+    per_image = per_image_of(cfg, by_image, split=split, iteration=trained.iter)
     matrix = per_image.total_KK()
     chosen_classes = class_set(classes, chosen=cfg.protocol.classes)
-    result = {
-        "status": "finished",
-        "cell": dict(cfg.cell),
-        "trained_on": manifest["cell"],
-        "protocol": protocol_facts(
-            cfg, report_split=per_image.facts["split"], selection=known.get("headline") or "as released"
+    result = Result(
+        status="finished",
+        cell=CellNames(**dict(cfg.cell)),
+        trained_on=manifest.cell,
+        protocol=protocol_facts(
+            cfg, report_split=per_image.facts["split"], selection=trained.headline or "as released"
         ),
-        "tiles": len(loader.dataset),
+        tiles=len(loader.dataset),
         **scores_dict(matrix, chosen_classes),
-        "interval": interval_facts(per_image, chosen_classes.scored),
-        "confusions": CONFUSIONS_FILE,
-        "pack_sha256": manifest["tensors"]["sha256"],
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "environment": environment(),
-    }
+        interval=interval_facts(per_image, chosen_classes.scored),
+        confusions=CONFUSIONS_FILE,
+        pack_sha256=None if manifest.tensors is None else manifest.tensors.sha256,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=environment(),
+    )
     per_image.save(out_dir / CONFUSIONS_FILE)
     write_confusion_csv(out_dir / "confusion.csv", matrix, classes)
-    draw_confusion(
-        out_dir / "confusion.png", matrix, classes, f"{cfg.bench.title}, {result['protocol']['report_split']}"
-    )
-    write_json(out_dir / RESULT_FILE, result)
+    draw_confusion(out_dir / "confusion.png", matrix, classes, f"{cfg.bench.title}, {result.protocol.report_split}")
+    write_record(out_dir / RESULT_FILE, result)
     return result
 
 
-def _require_trained_stretch(cfg: Any, manifest: dict[str, Any], split: Split) -> None:
+def _require_trained_stretch(cfg: Any, manifest: Manifest, split: Split) -> None:
     """Of the bench of one's own that a pack was trained on: tiles are as bright as they were then."""
     from rs_adapt.datasets.own.stretch import read_stretch, require_same
 
-    own, trained = cfg.bench.get("own"), manifest.get("stretch")
-    if not own or not trained or own.to_dict() != manifest["own_bench"]:
+    own, trained = cfg.bench.get("own"), manifest.stretch
+    if not own or not trained or own.to_dict() != manifest.own_bench:
         return
     region = cfg.bench["source" if split == "source-val" else "target"].region
     require_same(read_stretch(cfg.prepared_dir)[region], trained[region], region)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -11,8 +10,8 @@ from rs_adapt.cost.pareto import non_dominated
 from rs_adapt.render.document import Figure, Section, Table, TableCell, join_words, score_cell, text_cell
 from rs_adapt.render.svg import Spot, spot_plot
 from rs_adapt.reports.score_tables import Labels, Rankings
-from rs_adapt.runs.collect import Run
 from rs_adapt.runs.files import TENSORS_FILE
+from rs_adapt.runs.run import Run
 from rs_adapt.scores.groups import Column, Group
 
 
@@ -46,27 +45,27 @@ def cost_section(rankings: Rankings, labels: Labels) -> Section:
 
 def group_cost(group: Group) -> dict[str, float | None]:
     """Medians over the seeds: `adapted`, `trainable`, `pack_bytes`, `train_s`, `iter_s`, `memory_mib`."""
-    results = [one.run.result or {} for one in group.scores]
-    parameters = [result.get("parameters") or {} for result in results]
+    results = [score.run.result for score in group.scores if score.run.result is not None]
+    parameters = [result.parameters for result in results]
     return {
         "adapted": _median(trained_in_backbone(one) for one in parameters),
         "trainable": _median(one.get("trainable") for one in parameters),
         "pack_bytes": _median(pack_bytes(one.run) for one in group.scores),
-        "train_s": _median(result.get("train_s") for result in results),
-        "iter_s": _median(result.get("iter_s_median") for result in results),
-        "memory_mib": _median(result.get("memory_mib_peak") for result in results),
+        "train_s": _median(result.train_s for result in results),
+        "iter_s": _median(result.iter_s_median for result in results),
+        "memory_mib": _median(result.memory_mib_peak for result in results),
     }
 
 
-def trained_in_backbone(parameters: Mapping[str, Any]) -> int | None:
+def trained_in_backbone(parameters: Mapping[str, int]) -> int | None:
     """How many parameters train besides the head: those of the adapter, or of the backbone itself."""
     trainable, head = parameters.get("trainable"), parameters.get("head")
-    return None if trainable is None or head is None else int(trainable) - int(head)
+    return None if trainable is None or head is None else trainable - head
 
 
 def pack_bytes(run: Run) -> int | None:
     """Size of the adapter pack; None where it is gone."""
-    file = Path(run.folder) / TENSORS_FILE
+    file = run.folder / TENSORS_FILE
     return file.stat().st_size if file.is_file() else None
 
 
@@ -107,7 +106,7 @@ def _pareto(column: Column, place: str, spots: Sequence[tuple[str, float, float]
 
 def _devices(rankings: Rankings) -> list[str]:
     runs = [one.run for groups, _ in rankings.values() for group in groups for one in group.scores]
-    return sorted({str(run.environment["device"]) for run in runs if run.environment.get("device")})
+    return sorted({run.environment.device for run in runs if run.environment.device})
 
 
 def _median(values: Iterable[Any]) -> float | None:

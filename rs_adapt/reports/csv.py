@@ -10,13 +10,15 @@ from typing import Any
 
 from rs_adapt.reports.cost import pack_bytes, trained_in_backbone
 from rs_adapt.reports.run_tables import revision, shown
-from rs_adapt.runs.collect import Collection, Run, told_failure
-from rs_adapt.runs.read import AXES
+from rs_adapt.runs.collect import Collection, describe_failure
+from rs_adapt.runs.run import Run
+from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.groups import RunScore, Scores
 from rs_adapt.scores.intervals import bootstrap
 from rs_adapt.scores.rescore import pair
-from rs_adapt.scores.stored import SELECTIONS
 from rs_adapt.scores.units import units_of
+
+_AXES = ("bench", "setting", "method", "backbone", "head", "strategy", "seed")
 
 
 def run_rows(
@@ -45,11 +47,11 @@ def render_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _row(run: Run, score: RunScore | None, base: Path, gains: Mapping[str, float | None]) -> dict[str, Any]:
-    result = run.result or {}
-    parameters = result.get("parameters") or {}
+    result = run.result
+    parameters = result.parameters if result else {}
     row: dict[str, Any] = {"folder": shown(run.folder, base), "status": run.status}
-    row |= {axis: run.cell.get(axis) for axis in AXES}
-    row |= {"tuned": run.cell.get("tuned"), "overrides": " ".join(run.overrides)}
+    row |= {axis: run.cell and getattr(run.cell, axis) for axis in _AXES}
+    row |= {"tuned": run.cell and run.cell.tuned, "overrides": " ".join(run.overrides)}
     row |= {
         "protocol": score and score.column.protocol,
         "split": score and score.column.split,
@@ -57,28 +59,29 @@ def _row(run: Run, score: RunScore | None, base: Path, gains: Mapping[str, float
         "selection": score and score.selection,
         "miou_pct": score and score.miou_pct,
         **_interval(score),
-        "aacc_pct": result.get("aacc_pct"),
-        "macc_pct": result.get("macc_pct"),
+        "aacc_pct": result and result.aacc_pct,
+        "macc_pct": result and result.macc_pct,
         **{name: gains.get(name) for name in ("over_source_only", "gap_closed_pct", "over_frozen")},
     }
     row |= {f"miou_pct.{name}": score and score.by_selection.get(name) for name in SELECTIONS}
-    selections = result.get("selections") or {}
-    row |= {f"iter.{name}": (selections.get(name) or {}).get("iter") for name in SELECTIONS}
+    selections = result.selections if result else {}
+    row |= {f"iter.{name}": None for name in SELECTIONS}
+    row |= {f"iter.{name}": checkpoint.iter for name, checkpoint in selections.items() if checkpoint is not None}
     row |= {
         "adapter_parameters": trained_in_backbone(parameters),
         **{f"parameters.{name}": parameters.get(name) for name in ("trainable", "head", "backbone", "total")},
         "pack_bytes": pack_bytes(run),
-        "iters": result.get("iters"),
-        "train_s": result.get("train_s"),
-        "iter_s_median": result.get("iter_s_median"),
-        "memory_mib_peak": result.get("memory_mib_peak"),
+        "iters": result and result.iters,
+        "train_s": result and result.train_s,
+        "iter_s_median": result and result.iter_s_median,
+        "memory_mib_peak": result and result.memory_mib_peak,
         "commit": revision(run),
-        "rs_adapt": run.environment.get("rs_adapt"),
-        "device": run.environment.get("device"),
-        "finished": result.get("finished"),
+        "rs_adapt": run.environment.rs_adapt,
+        "device": run.environment.device,
+        "finished": result and result.finished,
         "command": run.command,
-        "error": "" if run.result is not None else told_failure(run),
-        "log": run.log,
+        "error": "" if result is not None else describe_failure(run),
+        "log": str(run.log or ""),
     }
     return row | {f"iou_pct.{name}": value for name, value in (score.iou_pct if score else {}).items()}
 

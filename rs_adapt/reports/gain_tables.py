@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from rs_adapt.render.document import Section, Table, TableCell, format_count, score_cell, text_cell
 from rs_adapt.reports.cost import group_cost
 from rs_adapt.reports.score_tables import Labels, format_seeds
-from rs_adapt.runs.collect import Run
+from rs_adapt.runs.run import Run
 from rs_adapt.scores.gains import Gains, PairedGain
 from rs_adapt.scores.groups import Group
 from rs_adapt.scores.intervals import LEVEL, RESAMPLES
@@ -60,7 +60,7 @@ def gains_of_runs(groups: Sequence[Group], gains: Sequence[Gains]) -> dict[Path,
     found: dict[Path, dict[str, float | None]] = {}
     for group, gain in zip(groups, gains, strict=True):
         for score in group.scores:
-            seed = score.run.cell["seed"]
+            seed = score.run.seed
             found[score.run.folder] = {
                 "over_source_only": _of_seed(gain.over_source_only, seed),
                 "gap_closed_pct": _of_seed(gain.gap_closed, seed),
@@ -154,8 +154,8 @@ def _source_val(group: Group) -> float | None:
 
 
 def _last_source_val(run: Run) -> float | None:
-    scores = [line["source_val"]["miou_pct"] for line in run.lines if isinstance(line.get("source_val"), Mapping)]
-    return float(scores[-1]) if scores and scores[-1] is not None else None
+    scores = [line.source_val.miou_pct for line in run.evaluations if line.source_val is not None]
+    return scores[-1] if scores else None
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

@@ -31,10 +31,10 @@ from rs_adapt.reports.score_tables import (
 )
 from rs_adapt.reports.training import confusion_section, curves_section, health_section
 from rs_adapt.runs.collect import collect
+from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.gains import Gains, gains_of
 from rs_adapt.scores.groups import score_runs
 from rs_adapt.scores.rescore import plain
-from rs_adapt.scores.stored import SELECTIONS
 
 FILES = ("index.html", "report.md", "report.tex", "results.csv")
 _GENERATOR = "rs-adapt report"
@@ -204,7 +204,7 @@ def _groups(rankings: Rankings, gains: Sequence[Gains]) -> list[dict[str, Any]]:
                     "protocol": column.protocol,
                     "split": column.split,
                     "seen": column.seen,
-                    "seeds": [score.run.cell["seed"] for score in group.scores],
+                    "seeds": [score.run.seed for score in group.scores],
                     "miou_pct": {
                         "mean": None if group.mean is None else plain(group.mean),
                         "lowest": min(group.values, default=None),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from rs_adapt.errors import RsAdaptError, ScoresError
+from rs_adapt.errors import RsAdaptError, ScoresError, UnreadableFile
 from rs_adapt.progress import OnProgress
 from rs_adapt.render.document import Figure, Section
 from rs_adapt.reports.score_tables import Labels, Rankings
 from rs_adapt.runs.files import EVAL_DIR, RESULT_FILE
+from rs_adapt.runs.records import Result, read_record
 from rs_adapt.scores.comparison import aligned
 from rs_adapt.scores.groups import Group, RunScore
 from rs_adapt.scores.resampling import miou_of
@@ -113,8 +113,9 @@ def _drawn(score: RunScore, tiles: Sequence[tuple[str, float]], device: str) -> 
 
 def pack_of(score: RunScore) -> str:
     """Where in its run folder the pack of a score lies."""
-    entry = ((score.run.result or {}).get("selections") or {}).get(score.selection) or {}
-    return str(entry.get("pack") or ".")
+    result = score.run.result
+    checkpoint = result.selections.get(score.selection) if result else None
+    return "." if checkpoint is None or checkpoint.pack is None else checkpoint.pack
 
 
 def predicted_tiles(pack: Path, tiles: Sequence[str], *, device: str) -> dict[str, bytes]:
@@ -211,7 +212,7 @@ def _by_tile(score: RunScore) -> dict[str, float]:
 
 def _split_of(folder: Path) -> str | None:
     try:
-        result = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
-        return str(result["protocol"]["report_split"])
-    except (OSError, ValueError, KeyError, TypeError):
+        result = read_record(folder / RESULT_FILE, Result)
+    except UnreadableFile:
         return None
+    return None if result is None else result.protocol.report_split

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich import box
 from rich.table import Table
 
 from rs_adapt.render.document import format_score
+from rs_adapt.runs.records import ProtocolFacts, Result
 
 
-def result_table(result: dict[str, Any]) -> Table:
+def result_table(result: Result) -> Table:
     """Per-class IoU and accuracy in percent, with mIoU, mAcc and aAcc below.
 
     Args:
@@ -20,42 +19,41 @@ def result_table(result: dict[str, Any]) -> Table:
     table.add_column("class")
     table.add_column("IoU %", justify="right")
     table.add_column("Acc %", justify="right")
-    for name, iou in result["iou_pct"].items():
-        table.add_row(name, format_score(iou), format_score(result["acc_pct"][name]))
+    for name, iou in result.iou_pct.items():
+        table.add_row(name, format_score(iou), format_score(result.acc_pct[name]))
     table.add_section()
-    table.add_row("mIoU / mAcc", format_score(result["miou_pct"]), format_score(result["macc_pct"]), style="bold")
-    table.add_row("aAcc (all pixels)", "", format_score(result["aacc_pct"]))
+    table.add_row("mIoU / mAcc", format_score(result.miou_pct), format_score(result.macc_pct), style="bold")
+    table.add_row("aAcc (all pixels)", "", format_score(result.aacc_pct))
     return table
 
 
-def protocol_line(result: dict[str, Any]) -> str:
+def protocol_line(result: Result) -> str:
     """Protocol, split, weights and classes of a result, and its interval over images."""
-    protocol = result["protocol"]
-    if protocol["report_split"] is None:
-        if protocol["scored_by"] == "server":
+    protocol = result.protocol
+    if protocol.report_split is None:
+        if protocol.scored_by == "server":
             return (
-                f"Protocol {protocol['name']}-{protocol['version']}: not scored here, a server holds the labels of the "
+                f"Protocol {protocol.name}-{protocol.version}: not scored here, a server holds the labels of the "
                 "test images. `rs-adapt submit` writes what it takes."
             )
         return "Not scored: the target has no labels. `rs-adapt eval ... --split source-val` scores the source."
-    name, version = protocol["name"], protocol["version"]
+    name, version = protocol.name, protocol.version
     line = (
-        f"Protocol {name}-{version}: scored on {protocol['report_split']}, {protocol['selection']} weights of the "
-        f"{protocol['weights']}, {_classes(protocol)}."
+        f"Protocol {name}-{version}: scored on {protocol.report_split}, {protocol.selection} weights of the "
+        f"{protocol.weights}, {_classes(protocol)}."
     )
-    if interval := result.get("interval"):
-        rough = ", rough" if interval["rough"] else ""
+    if interval := result.interval:
+        rough = ", rough" if interval.rough else ""
         line += (
-            f" mIoU {format_score(result['miou_pct'])} [{format_score(interval['low'])}, "
-            f"{format_score(interval['high'])}], "
-            f"{100 * interval['level']:.0f} % over {interval['units']} {interval['unit']}s{rough}."
+            f" mIoU {format_score(result.miou_pct)} [{format_score(interval.low)}, {format_score(interval.high)}], "
+            f"{100 * interval.level:.0f} % over {interval.units} {interval.unit}s{rough}."
         )
     return line
 
 
-def selection_table(result: dict[str, Any]) -> Table | None:
+def selection_table(result: Result) -> Table | None:
     """What each way of choosing a checkpoint would have reported; None for a result without a choice."""
-    selections = result.get("selections")
+    selections = result.selections
     if not selections:
         return None
     table = Table(box=box.SIMPLE, pad_edge=False)
@@ -65,29 +63,23 @@ def selection_table(result: dict[str, Any]) -> Table | None:
         if one is None:
             table.add_row(name, "-", "-", "nothing to choose by")
             continue
-        star = "*" if one["target_labels"] else ""
-        value = (
-            ""
-            if one["value"] is None
-            else f": {format_score(one['value'])}"
-            if one["value"] > 1
-            else f": {one['value']:.4f}"
-        )
-        style = "bold" if name == result["headline"] else ""
-        table.add_row(f"{name}{star}", str(one["iter"]), format_score(one["miou_pct"]), one["by"] + value, style=style)
+        star = "*" if one.target_labels else ""
+        value = "" if one.value is None else f": {format_score(one.value)}" if one.value > 1 else f": {one.value:.4f}"
+        style = "bold" if name == result.headline else ""
+        table.add_row(f"{name}{star}", str(one.iter), format_score(one.miou_pct), one.by + value, style=style)
     return table
 
 
-def oracle_line(result: dict[str, Any]) -> str | None:
+def oracle_line(result: Result) -> str | None:
     """How far the oracle lies above the last weights, and what that means; None without an oracle."""
-    selections = result.get("selections") or {}
+    selections = result.selections
     oracle, last = selections.get("oracle"), selections.get("last")
-    if not oracle or not last or oracle["miou_pct"] is None:
+    if not oracle or not last or oracle.miou_pct is None or last.miou_pct is None:
         return None
-    gap = oracle["miou_pct"] - last["miou_pct"]
+    gap = oracle.miou_pct - last.miou_pct
     return f"* chosen with target labels, so not a result of adaptation: {gap:+.2f} points against the last weights."
 
 
-def _classes(protocol: dict[str, Any]) -> str:
-    scored = protocol["classes_scored"]
-    return f"all {len(scored)} classes" if protocol["classes"] == "all" else f"classes {', '.join(scored)}"
+def _classes(protocol: ProtocolFacts) -> str:
+    scored = protocol.classes_scored
+    return f"all {len(scored)} classes" if protocol.classes == "all" else f"classes {', '.join(scored)}"

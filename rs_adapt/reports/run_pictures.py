@@ -21,7 +21,7 @@ def write_run_pictures(
 
     And `pseudo_labels.png`, if the run had pseudo-labels whose health `metrics.jsonl` tells.
     """
-    lines = read_metrics(run_dir)
+    lines = [line.content() for line in read_metrics(run_dir)]
     if matrix is not None:
         write_confusion_csv(run_dir / "confusion.csv", matrix, classes)
         draw_confusion(run_dir / "confusion.png", matrix, classes, title)

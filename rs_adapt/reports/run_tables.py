@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rs_adapt.render.document import Section, Table, TableCell, hyphenate, text_cell
 from rs_adapt.reports.score_tables import SETTINGS, Labels
-from rs_adapt.runs.collect import NOT_BEGUN, Collection, Damaged, Run, told_failure
+from rs_adapt.runs.collect import Collection, describe_failure
+from rs_adapt.runs.run import NOT_STARTED, Damage, Run
 from rs_adapt.scores.groups import Group, commits
 
 _LIBRARIES = ("torch", "onedl-mmsegmentation", "transformers")
 
 
-def failures_section(collection: Collection, damaged: Sequence[Damaged], base: Path) -> Section | None:
+def failures_section(collection: Collection, damaged: Sequence[Damage], base: Path) -> Section | None:
     """Runs without a result and files that cannot be read; None where all is well."""
     tables = []
-    broken = [run for run in collection.others if run.status != NOT_BEGUN]
-    waiting = [run.name for run in collection.others if run.status == NOT_BEGUN]
+    broken = [run for run in collection.others if run.status != NOT_STARTED]
+    waiting = [run.name for run in collection.others if run.status == NOT_STARTED]
     if broken:
         rows = [
             [
                 text_cell(run.name if run.cell or run.title else shown(run.folder, base)),
                 text_cell(run.status),
-                text_cell(told_failure(run)),
-                text_cell(shown(Path(run.log), base) if run.log else ""),
-                TableCell(text="-" if run.attempts is None else str(run.attempts), value=run.attempts),
+                text_cell(describe_failure(run)),
+                text_cell(shown(run.log, base) if run.log else ""),
+                _attempts(run),
             ]
             for run in broken
         ]
@@ -40,8 +41,8 @@ def failures_section(collection: Collection, damaged: Sequence[Damaged], base: P
         )
     if not tables and not waiting:
         return None
-    begun = "has" if len(waiting) == 1 else "have"
-    told = [f"{len(waiting)} of the planned cells {begun} not begun: {'; '.join(waiting)}."] if waiting else []
+    started = "has" if len(waiting) == 1 else "have"
+    told = [f"{len(waiting)} of the planned cells {started} not started: {'; '.join(waiting)}."] if waiting else []
     return Section(
         anchor="failed",
         title="Failed, unfinished or damaged",
@@ -110,28 +111,30 @@ def shown(path: Path, base: Path) -> str:
 
 def revision(run: Run) -> str:
     """The commit of a run, 12 digits, with + where files differed from it; "" where unknown."""
-    git = run.environment.get("git")
-    if not isinstance(git, Mapping) or not git.get("commit"):
-        return ""
-    return f"{str(git['commit'])[:12]}{'+' if git.get('dirty') else ''}"
+    git = run.environment.git
+    return f"{git.commit[:12]}{'+' if git.dirty else ''}" if git is not None and git.commit else ""
 
 
 def _environment_row(run: Run, base: Path) -> list[TableCell]:
-    facts, result = run.environment, run.result or {}
-    packages = facts.get("packages")
-    packages = packages if isinstance(packages, Mapping) else {}
-    libraries = [f"Python {facts['python']}"] if facts.get("python") else []
+    facts = run.environment
+    packages = facts.packages
+    libraries = [f"Python {facts.python}"] if facts.python else []
     libraries += [f"{name.removeprefix('onedl-')} {packages[name]}" for name in _LIBRARIES if name in packages]
     return [
         text_cell(run.name if run.cell or run.title else run.status),
         text_cell(shown(run.folder, base)),
         text_cell(revision(run)),
-        text_cell(facts.get("rs_adapt")),
+        text_cell(facts.rs_adapt),
         text_cell(", ".join(libraries)),
-        text_cell(facts.get("device")),
-        text_cell(result.get("finished") or run.status),
+        text_cell(facts.device),
+        text_cell((run.result and run.result.finished) or run.status),
         text_cell(run.command),
     ]
+
+
+def _attempts(run: Run) -> TableCell:
+    sweep = run.sweep
+    return TableCell(text="-") if sweep is None else TableCell(text=str(sweep.attempts), value=sweep.attempts)
 
 
 def _seeds(groups: Sequence[Group]) -> TableCell:

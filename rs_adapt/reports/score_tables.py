@@ -7,10 +7,10 @@ from itertools import groupby
 from statistics import mean
 
 from rs_adapt.render.document import STAR, Section, Table, TableCell, hyphenate, score_cell, text_cell
+from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.groups import Column, Group, Row
 from rs_adapt.scores.intervals import LEVEL, Interval
 from rs_adapt.scores.ranking import SHORT_RULE, Ranking, rank, rule
-from rs_adapt.scores.stored import SELECTIONS
 
 SETTINGS = {
     "da": "Adaptation (da): labelled source, unlabelled target images",

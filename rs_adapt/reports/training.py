@@ -11,7 +11,8 @@ from rs_adapt.render.document import Figure, LegendEntry, Section, Table, TableC
 from rs_adapt.render.health_plot import alarm_spans
 from rs_adapt.render.svg import Series, line_plot
 from rs_adapt.reports.score_tables import Labels
-from rs_adapt.runs.collect import Run
+from rs_adapt.runs.records import Health
+from rs_adapt.runs.run import Run
 from rs_adapt.scores.groups import Group, confusion_of
 
 
@@ -51,7 +52,7 @@ def health_section(groups: Sequence[Group], labels: Labels) -> Section | None:
     rows: list[list[TableCell]] = []
     sections: list[Section] = []
     for number, group in enumerate(groups):
-        runs = [one.run for one in group.scores if any(isinstance(line.get("health"), dict) for line in one.run.lines)]
+        runs = [one.run for one in group.scores if _health(one.run)]
         if not runs:
             continue
         figures = []
@@ -128,9 +129,9 @@ def confusion_section(groups: Sequence[Group], labels: Labels) -> Section:
 
 
 def _health_row(group: Group, run: Run, labels: Labels) -> list[TableCell]:
-    lines = [line["health"] for line in run.lines if isinstance(line.get("health"), dict)]
+    lines, seed = _health(run), run.seed
     late = lines[-max(1, len(lines) // 5) :]
-    alarms = [line["alarm"] for line in lines if line.get("alarm")]
+    alarms = [line.alarm for line in lines if line.alarm]
     source, teacher = (_late_shares(late, key) for key in ("source_share", "teacher_share"))
     ratios = {name: teacher.get(name, 0.0) / share for name, share in source.items() if share}
     lost = min(ratios, key=lambda name: ratios[name], default=None)
@@ -138,36 +139,41 @@ def _health_row(group: Group, run: Run, labels: Labels) -> list[TableCell]:
     means = []
     for key in ("confidence", "agreement"):
         # Agreement is measured now and then only.
-        known = [line[key] for line in late if line.get(key) is not None]
-        known = known or [line[key] for line in lines if line.get(key) is not None][-1:]
-        means.append(100 * mean(known) if known else None)
+        values = [value for line in late if (value := getattr(line, key)) is not None]
+        values = values or [value for line in lines if (value := getattr(line, key)) is not None][-1:]
+        means.append(100 * mean(values) if values else None)
     return [
         text_cell(labels.place(group.column)),
         text_cell(labels.of(group.row)),
-        TableCell(text=str(run.cell["seed"]), value=float(run.cell["seed"])),
+        TableCell(text=str(seed), value=seed),
         *(score_cell(value) for value in means),
         text_cell(told),
         TableCell(text=str(len(alarms)), value=len(alarms), note=str(alarms[-1]) if alarms else ""),
     ]
 
 
-def _late_shares(lines: Sequence[Mapping[str, Any]], key: str) -> dict[str, float]:
-    """The mean share of each class over some lines, from 0 to 1."""
-    names = dict.fromkeys(name for line in lines for name in line.get(key) or {})
-    return {name: mean((line.get(key) or {}).get(name, 0.0) for line in lines) for name in names}
+def _health(run: Run) -> list[Health]:
+    """Return the health of the pseudo-labels at each training line that has it."""
+    return [line.health for line in run.training_lines if line.health is not None]
+
+
+def _late_shares(lines: Sequence[Health], key: str) -> dict[str, float]:
+    """Return the mean share of each class over some lines, from 0 to 1."""
+    names = dict.fromkeys(name for line in lines for name in getattr(line, key))
+    return {name: mean(getattr(line, key).get(name, 0.0) for line in lines) for name in names}
 
 
 def _shares(run: Run) -> Figure | None:
-    lines = [line["health"] for line in run.lines if isinstance(line.get("health"), dict)]
+    lines = _health(run)
     source = _late_shares(lines, "source_share")
-    last = max(float(line["iter"]) for line in run.lines)
+    last = max(float(line.iter) for line in run.metrics)
     series, legend = [], []
     for k, name in enumerate(_late_shares(lines, "teacher_share")):
         level = 100 * source.get(name, 0.0)
         series.append(Series(name=name, points=_points(run, "health", "teacher_share", name, times=100), colour=k))
         series.append(Series(name=name, points=[(0.0, level), (last, level)], colour=k, dashed=True))
         legend.append(LegendEntry(label=name, colour=k))
-    spans = alarm_spans(run.lines)
+    spans = alarm_spans([line.content() for line in run.metrics])
     legend.append(LegendEntry(label="dashed: source"))
     if spans:
         legend.append(LegendEntry(label="shaded: alarm"))
@@ -197,12 +203,12 @@ def _figure(
 
 def _points(run: Run, *keys: str, times: float = 1.0) -> list[tuple[float, float]]:
     found = []
-    for line in run.lines:
-        value: Any = line
+    for line in run.metrics:
+        value: Any = line.content()
         for key in keys:
             value = value.get(key) if isinstance(value, Mapping) else None
         if isinstance(value, int | float) and math.isfinite(value):
-            found.append((float(line["iter"]), times * value))
+            found.append((float(line.iter), times * value))
     return found
 
 
@@ -212,4 +218,4 @@ def _share(count: Any, pixels: Any) -> TableCell:
 
 
 def _seed(run: Run) -> str:
-    return f"seed {run.cell['seed']}"
+    return f"seed {run.seed}"

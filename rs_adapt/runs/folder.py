@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from rs_adapt.errors import CheckpointMismatch, ConfigError, OutputExists
-from rs_adapt.files import write_json, write_text
+from rs_adapt.files import write_text
 from rs_adapt.runs.files import (
     CELL_FILE,
     CONFIG_FILE,
@@ -17,8 +16,7 @@ from rs_adapt.runs.files import (
     SWEEP_LOCK_FILE,
     SWEEP_LOG_FILE,
 )
-
-# Packs of the checkpoints that another selection than the reported one names.
+from rs_adapt.runs.records import RunStart, write_record
 
 
 def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: bool) -> None:
@@ -51,13 +49,13 @@ def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: b
             )
 
 
-def open_run_folder(run_dir: Path, *, cfg_text: str, record: dict[str, Any], resume: bool, overwrite: bool) -> None:
+def open_run_folder(run_dir: Path, *, cfg_text: str, start: RunStart, resume: bool, overwrite: bool) -> None:
     """Make a run folder with `config.py` and `cell.json`, or check the one that a run is resumed in.
 
     Args:
         run_dir: The folder.
         cfg_text: The resolved configuration as Python text.
-        record: What `cell.json` holds: the cell and the options it was started with.
+        start: Content of `cell.json`.
         resume: Go on in an existing folder; its configuration must be the same.
         overwrite: Delete an existing run first.
 
@@ -74,7 +72,7 @@ def open_run_folder(run_dir: Path, *, cfg_text: str, record: dict[str, Any], res
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         run_dir.mkdir(parents=True, exist_ok=True)
         write_text(run_dir / CONFIG_FILE, cfg_text)
-        write_json(run_dir / CELL_FILE, record)
+        write_record(run_dir / CELL_FILE, start)
     except OSError as error:
         raise ConfigError(
             f"cannot write the run folder {run_dir}: {error.strerror}. Choose another with --work-dir."

@@ -1,4 +1,4 @@
-"""`metrics.jsonl` of a run: its lines, and what an evaluation writes into one. Loads no torch."""
+"""`metrics.jsonl` of a run: reading its lines, and the line of an evaluation. Loads no torch."""
 
 from __future__ import annotations
 
@@ -8,26 +8,75 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.runs.files import METRICS_FILE
-from rs_adapt.runs.selection import is_evaluation
+from rs_adapt.errors import UnreadableFile
+from rs_adapt.runs.files import METRICS_FILE, RESULT_FILE
+from rs_adapt.runs.records import EvaluationLine, MetricsLine, TrainingLine
+from rs_adapt.validation import parse_as
 
-# What an evaluation looks at besides the target's labelled tiles.
+# What an evaluation scores besides the labelled tiles of the target; each has a table of its own in the line.
 _PANELS = ("source_val", "label_free")
 
 
-def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
-    """All lines of a run's `metrics.jsonl`, oldest first; empty if there is none."""
+def scan_metrics(run_dir: Path, *, finished: bool) -> tuple[tuple[MetricsLine, ...], str]:
+    """Read the lines of a run's `metrics.jsonl` up to the first that is damaged.
+
+    Args:
+        run_dir: The run folder.
+        finished: Whether the run has ended. The last line of one that goes on may be half written, and is passed over.
+
+    Returns:
+        The lines, oldest first, and one sentence about the damage; no lines and no damage where there is no file.
+    """
     path = run_dir / METRICS_FILE
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    try:
+        texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return (), ""
+    lines: list[MetricsLine] = []
+    for number, text in enumerate(texts, 1):
+        try:
+            lines.append(metrics_line(json.loads(text), file=f"line {number}"))
+        except (ValueError, UnreadableFile) as error:
+            if finished or number < len(texts):
+                return tuple(lines), f"line {number} cannot be read ({error}); the curves end there"
+    return tuple(lines), ""
+
+
+def read_metrics(run_dir: Path) -> list[MetricsLine]:
+    """Return all lines of a run's `metrics.jsonl`, oldest first; empty if there is none.
+
+    Raises:
+        UnreadableFile: A line is damaged, other than the last one of an unfinished run.
+    """
+    lines, damage = scan_metrics(run_dir, finished=(run_dir / RESULT_FILE).is_file())
+    if damage:
+        raise UnreadableFile(f"{run_dir / METRICS_FILE}: {damage}. Copy the run again, or train it anew.")
+    return list(lines)
+
+
+def metrics_line(content: Mapping[str, Any], *, file: str = METRICS_FILE) -> MetricsLine:
+    """Return the record of a line.
+
+    Raises:
+        UnreadableFile: It is no table, has no `iter`, or a value is of the wrong kind.
+    """
+    scored = isinstance(content, Mapping) and ("miou_pct" in content or "source_val" in content)
+    record: type[EvaluationLine] | type[TrainingLine] = EvaluationLine if scored else TrainingLine
+    return parse_as(record, content, file=file, error=UnreadableFile)
 
 
 def evaluated_iterations(run_dir: Path) -> set[int]:
-    """Iterations at which a run has been evaluated."""
-    return {line["iter"] for line in read_metrics(run_dir) if is_evaluation(line)}
+    """Return the iterations at which a run has been evaluated."""
+    return {line.iter for line in read_metrics(run_dir) if isinstance(line, EvaluationLine)}
 
 
-def evaluation_line(iteration: int, metrics: Mapping[str, float]) -> dict[str, Any]:
-    """The line of an evaluation: scores of the target at the top, what else was looked at in tables of its name."""
+def evaluation_line(iteration: int, metrics: Mapping[str, float]) -> EvaluationLine:
+    """Return the line of an evaluation.
+
+    Args:
+        iteration: Iterations done.
+        metrics: Value by name. Scores of the target stand at the top; `source_val/miou_pct` and the like become tables.
+    """
     line: dict[str, Any] = {"iter": iteration}
     for name, value in metrics.items():
         panel, _, rest = name.partition("/")
@@ -38,7 +87,7 @@ def evaluation_line(iteration: int, metrics: Mapping[str, float]) -> dict[str, A
             table.setdefault(key, {})[inner] = value
         else:
             table[key] = value
-    return dict(finite(line))
+    return parse_as(EvaluationLine, finite(line), file=METRICS_FILE)
 
 
 def finite(value: Any) -> Any:

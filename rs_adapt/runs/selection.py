@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+from rs_adapt.config.wire_protocol import SELECTIONS
+from rs_adapt.runs.records import EvaluationLine, MetricsLine
+
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
+
+__all__ = ["LARGER_IS_BETTER", "SELECTIONS", "Choice", "choose", "label_free_name"]
 
 # Of each statistic: whether a larger one is better.
 LARGER_IS_BETTER = {"info_max": True, "entropy": False, "agreement": True}
@@ -24,67 +32,64 @@ class Choice:
     target_labels: bool = False
 
 
-def choose(lines: Sequence[Mapping[str, Any]], *, cfg: Any) -> dict[str, Choice | None]:
-    """Choose a checkpoint in four ways.
+def choose(lines: Sequence[MetricsLine], *, cfg: ResolvedConfig) -> dict[str, Choice | None]:
+    """Choose a checkpoint by each of `SELECTIONS`.
 
-    Of equal ones the earliest is taken, so that what is kept while a run goes on is what its end will name.
+    Of equal ones the earliest is taken, so that what is saved while a run goes on is what its end will name.
 
     Args:
-        lines: `metrics.jsonl`; lines without scores are passed over.
-        cfg: the resolved configuration: setting, names of the splits, the label-free statistic.
+        lines: `metrics.jsonl`; training lines are passed over.
+        cfg: The resolved configuration: setting, names of the splits, the label-free statistic.
 
     Returns:
-        `last`, `best_source_val`, `best_label_free`, `oracle`; None where the run has nothing to choose by. In the
-        setting ss the labelled region is the target, so its validation tiles are what `best_source_val` is chosen on.
+        A checkpoint by name; None where the run has nothing to choose by. In the setting ss the labelled region is the
+        target, so its validation tiles are what `best_source_val` is chosen on.
     """
-    evaluated = [line for line in lines if is_evaluation(line)]
-    if not evaluated:
-        return dict.fromkeys(("last", "best_source_val", "best_label_free", "oracle"))
+    evaluations = [line for line in lines if isinstance(line, EvaluationLine)]
+    if not evaluations:
+        return dict.fromkeys(SELECTIONS)
     statistic = str(cfg.protocol.label_free)
     target_val = f"mIoU on {cfg.bench.target.region} val"
     supervised = cfg.cell.setting == "ss"
     source_val = target_val if supervised else f"mIoU on {cfg.bench.source.region} val"
-    by_target = _best(evaluated, lambda line: line.get("miou_pct"), by=target_val, target_labels=True)
-    return {
-        "last": Choice(iter=max(line["iter"] for line in evaluated), by="the last iteration", value=None),
-        "best_source_val": _best(
-            evaluated,
-            (lambda line: line.get("miou_pct"))
-            if supervised
-            else (lambda line: (line.get("source_val") or {}).get("miou_pct")),
-            by=source_val,
-            target_labels=supervised,
-        ),
-        "best_label_free": _best(
-            evaluated,
-            lambda line: (line.get("label_free") or {}).get(statistic),
+    by_target = _best(evaluations, _target_miou, by=target_val, target_labels=True)
+    choices = (
+        Choice(iter=max(line.iter for line in evaluations), by="the last iteration", value=None),
+        _best(evaluations, _target_miou if supervised else _source_miou, by=source_val, target_labels=supervised),
+        _best(
+            evaluations,
+            lambda line: (line.label_free or {}).get(statistic),
             by=f"{statistic} on images of {label_free_name(cfg)}, without labels",
             larger=LARGER_IS_BETTER[statistic],
         ),
-        "oracle": by_target,
-    }
+        by_target,
+    )
+    return dict(zip(SELECTIONS, choices, strict=True))
 
 
-def is_evaluation(line: Mapping[str, Any]) -> bool:
-    """Whether a line of `metrics.jsonl` tells an evaluation."""
-    return "miou_pct" in line or "source_val" in line
-
-
-def label_free_name(cfg: Any) -> str:
-    """Region and split of the images that the label-free statistics are of, such as "south train"."""
+def label_free_name(cfg: ResolvedConfig) -> str:
+    """Return region and split of the images that the label-free statistics are of, such as "south train"."""
     return " ".join(cfg.monitor.label_free.dataset.name.split("/")[-2:])
 
 
+def _target_miou(line: EvaluationLine) -> float | None:
+    return line.miou_pct
+
+
+def _source_miou(line: EvaluationLine) -> float | None:
+    return None if line.source_val is None else line.source_val.miou_pct
+
+
 def _best(
-    lines: Sequence[Mapping[str, Any]],
-    value_of: Callable[[Mapping[str, Any]], float | None],
+    lines: Sequence[EvaluationLine],
+    value_of: Callable[[EvaluationLine], float | None],
     *,
     by: str,
     larger: bool = True,
     target_labels: bool = False,
 ) -> Choice | None:
-    known = [(value, line["iter"]) for line in lines if (value := value_of(line)) is not None]
-    if not known:
+    scored = [(value, line.iter) for line in lines if (value := value_of(line)) is not None]
+    if not scored:
         return None
-    value, iteration = max(known, key=lambda pair: (pair[0] if larger else -pair[0], -pair[1]))
+    value, iteration = max(scored, key=lambda pair: (pair[0] if larger else -pair[0], -pair[1]))
     return Choice(iter=iteration, by=by, value=float(value), target_labels=target_labels)

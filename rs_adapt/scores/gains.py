@@ -136,7 +136,7 @@ def _draw_seeds(drawn_RS: Sequence[NDArray[np.float64]]) -> list[NDArray[np.floa
 
 
 def _by_seed(group: Group) -> dict[int, RunScore]:
-    return {int(score.run.cell["seed"]): score for score in group.scores if score.miou_pct is not None}
+    return {score.run.seed: score for score in group.scores if score.miou_pct is not None}
 
 
 def _source_only(group: Group, groups: Sequence[Group]) -> Group | None:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from rs_adapt.errors import ConfigError, RsAdaptError
-from rs_adapt.runs.collect import Damaged, Run
+from rs_adapt.runs.run import Damage, Run
+from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import iou_of, miou_of
 from rs_adapt.scores.rescore import plain
-from rs_adapt.scores.stored import SELECTIONS, classes_of, open_stored
+from rs_adapt.scores.stored import classes_of, open_stored
 
 UNKNOWN = "unknown"
 
@@ -117,7 +118,7 @@ class Scores:
 
     all_runs: list[RunScore] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
-    damaged: list[Damaged] = field(default_factory=list)
+    damaged: list[Damage] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -150,23 +151,24 @@ def score_runs(runs: Iterable[Run], *, selection: str | None = None, classes: st
 
 def _score(
     run: Run, selection: str | None, classes: str | None, refused: list[ConfigError]
-) -> tuple[RunScore, list[Damaged]]:
-    result = run.result or {}
-    selections = result.get("selections") or {}
-    wanted = selection or str(result.get("headline") or (result.get("protocol") or {}).get("selection") or "last")
-    damaged: list[Damaged] = []
+) -> tuple[RunScore, list[Damage]]:
+    result = run.result
+    assert result is not None
+    wanted = selection or result.headline or result.protocol.selection or "last"
+    damaged: list[Damage] = []
     per_image, chosen, iou = None, None, {}
     by_selection: dict[str, float | None] = {}
     # Selections often name the same checkpoint.
     read: dict[Any, tuple[PerImage, ClassSet] | None] = {}
     for name in dict.fromkeys((*SELECTIONS, wanted)):
-        file = (selections.get(name) or {}).get("confusions")
+        checkpoint = result.selections.get(name)
+        file = checkpoint and checkpoint.confusions
         if file not in read:
-            read[file] = _stored(run, name, classes, damaged, refused) if isinstance(file, str) else None
+            read[file] = _stored(run, name, classes, damaged, refused) if file else None
         found = read[file]
         if found is None:
             # Without matrices the numbers of the result stand, if they are those that are asked for.
-            by_selection[name] = None if classes else (selections.get(name) or {}).get("miou_pct")
+            by_selection[name] = checkpoint.miou_pct if checkpoint and not classes else None
             continue
         total_KK = found[1].counted(found[0].total_KK()[None])
         by_selection[name] = plain(miou_of(total_KK, found[1].scored)[0])
@@ -177,8 +179,8 @@ def _score(
                 for index, value in enumerate(iou_of(total_KK)[0])
                 if index in chosen.scored
             }
-    if per_image is None and wanted == result.get("headline", "last") and not classes:
-        by_selection[wanted], iou = result.get("miou_pct"), dict(result.get("iou_pct") or {})
+    if per_image is None and wanted == (result.headline or "last") and not classes:
+        by_selection[wanted], iou = result.miou_pct, dict(result.iou_pct)
     score = RunScore(
         run=run,
         column=_column(run, wanted, classes, tuple(iou)),
@@ -193,7 +195,7 @@ def _score(
 
 
 def _stored(
-    run: Run, selection: str, classes: str | None, damaged: list[Damaged], refused: list[ConfigError]
+    run: Run, selection: str, classes: str | None, damaged: list[Damage], refused: list[ConfigError]
 ) -> tuple[PerImage, ClassSet] | None:
     """The matrices of a selection that names a file, and the classes in the mean; None where they cannot be used."""
     try:
@@ -202,29 +204,26 @@ def _stored(
     except RsAdaptError as error:
         if classes and isinstance(error, ConfigError):
             refused.append(error)
-        damaged.append(Damaged(place=run.folder, why=str(error)))
+        damaged.append(Damage(place=run.folder, why=str(error)))
         return None
 
 
 def _column(run: Run, selection: str, classes: str | None, scored: tuple[str, ...]) -> Column:
-    result = run.result or {}
-    protocol = result.get("protocol") or {}
-    name = protocol.get("name")
+    assert run.result is not None
+    protocol, cell = run.result.protocol, run.result.cell
     of = ", ".join(scored) if classes or classes_of(protocol) != "all" else f"all {len(scored)} classes"
-    inference = protocol.get("inference")
-    inference = inference if isinstance(inference, dict) else {}
-    seen = protocol.get("unlabelled_split")
-    crops = protocol.get("target_crops")
+    inference = protocol.inference if isinstance(protocol.inference, dict) else {}
+    seen, crops = protocol.unlabelled_split, protocol.target_crops
     return Column(
-        setting=str(run.cell["setting"]),
+        setting=cell.setting,
         facts=(
-            f"protocol {name}-{protocol.get('version')}" if name else "protocol not stated",
+            f"protocol {protocol.name}-{protocol.version}" if protocol.name else "protocol not stated",
             f"checkpoint {selection.replace('_', '-')}{'*' if selection == 'oracle' else ''}",
-            f"weights of the {protocol.get('weights') or UNKNOWN}",
+            f"weights of the {protocol.weights or UNKNOWN}",
             of if scored else "not scored",
         ),
-        bench=str(run.cell["bench"]),
-        split=str(protocol.get("report_split") or "not scored"),
+        bench=cell.bench,
+        split=protocol.report_split or "not scored",
         seen="; ".join(
             (
                 f"unlabelled images: {seen} (crops {str(crops).replace('_', ' ')})" if seen else "no target images",
@@ -236,12 +235,13 @@ def _column(run: Run, selection: str, classes: str | None, scored: tuple[str, ..
 
 def _row(run: Run) -> Row:
     cell = run.cell
+    assert cell is not None
     return Row(
-        method=str(cell["method"]),
-        strategy=str(cell["strategy"]),
-        backbone=str(cell["backbone"]),
-        head=str(cell["head"]),
-        tuned=bool(cell.get("tuned", True)),
+        method=cell.method,
+        strategy=cell.strategy,
+        backbone=cell.backbone,
+        head=cell.head,
+        tuned=cell.tuned,
         overrides=run.overrides,
     )
 
@@ -250,10 +250,10 @@ def _one_a_seed(found: list[RunScore], remarks: list[str]) -> list[RunScore]:
     """The newest run of each seed: a seed that counts twice would look like two."""
     by_seed: dict[int, list[RunScore]] = {}
     for score in found:
-        by_seed.setdefault(score.run.cell["seed"], []).append(score)
+        by_seed.setdefault(score.run.seed, []).append(score)
     kept = []
     for _, same in sorted(by_seed.items(), key=lambda item: item[0]):
-        *older, newest = sorted(same, key=lambda score: str((score.run.result or {}).get("finished")))
+        *older, newest = sorted(same, key=lambda score: str(score.run.result and score.run.result.finished))
         kept.append(newest)
         remarks += [
             f"{score.run.folder} is the same cell and seed as {newest.run.folder}, which is newer; the older one is in "
@@ -268,9 +268,8 @@ def commits(groups: Iterable[Group]) -> set[str]:
     found = set()
     for group in groups:
         for score in group.scores:
-            git = score.run.environment.get("git")
-            if isinstance(git, dict):
-                found.add(f"{str(git.get('commit'))[:12]}{'+' if git.get('dirty') else ''}")
+            if git := score.run.environment.git:
+                found.add(f"{str(git.commit)[:12]}{'+' if git.dirty else ''}")
     return found
 
 

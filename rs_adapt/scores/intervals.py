@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.runs.records import IntervalFacts
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import CHUNK_BYTES, drawn_sums, iou_of_sums, mean_iou, miou_of, sums_of
 from rs_adapt.scores.units import Units, units_of
@@ -179,29 +180,28 @@ def paired_difference(
     )
 
 
-def interval_facts(per_image: PerImage, scored: Sequence[int] | None = None) -> dict[str, Any]:
-    """The interval of mIoU as JSON, for `result.json`.
+def interval_facts(per_image: PerImage, scored: Sequence[int] | None = None) -> IntervalFacts:
+    """Return the interval of mIoU for `result.json`.
 
     Args:
         per_image: The matrices.
         scored: Indices of the classes in the mean; None is all.
 
     Returns:
-        `low` and `high` in percent, 3 digits (None with one unit), `level`, `unit` (scene or image), `units`,
-        `resamples`, `seed`, `rough`.
+        `low` and `high` in percent, 3 digits; None with one unit.
     """
     units = units_of(per_image)
-    found = bootstrap(units.counts_UKK, scored=scored)
-    return {
-        "low": found.miou and round(found.miou.low, 3),
-        "high": found.miou and round(found.miou.high, 3),
-        "level": found.level,
-        "unit": units.by,
-        "units": found.units,
-        "resamples": found.resamples,
-        "seed": found.seed,
-        "rough": found.rough,
-    }
+    drawn = bootstrap(units.counts_UKK, scored=scored)
+    return IntervalFacts(
+        low=None if drawn.miou is None else round(drawn.miou.low, 3),
+        high=None if drawn.miou is None else round(drawn.miou.high, 3),
+        level=drawn.level,
+        unit=units.by,
+        units=drawn.units,
+        resamples=drawn.resamples,
+        seed=drawn.seed,
+        rough=drawn.rough,
+    )
 
 
 def _counted(units_UKK: NDArray[Any], pixels_UKK: NDArray[Any]) -> NDArray[Any]:

@@ -53,14 +53,14 @@ def rescore(
         ConfigError: Names or options are wrong.
     """
     but_for = given(classes=classes, ignore=ignore, selection=selection)
-    says = None if protocol is None else read_protocol(protocol)
-    if says is not None:
+    asked = None if protocol is None else read_protocol(protocol)
+    if asked is not None:
         if but_for:
             raise ConfigError(f"--protocol {protocol} says what is scored: leave out {', '.join(but_for)}.")
-        classes, selection = classes_of(says), says.get("selection", "last")
+        classes, selection = classes_of(asked), asked.selection or "last"
     stored = open_stored(place, selection)
-    if says is not None:
-        check_protocol(stored, says)
+    if asked is not None:
+        check_protocol(stored, asked)
     chosen = class_set(stored.per_image.classes, chosen=classes or stored.classes, ignore=ignore or "")
     counts_NKK = chosen.counted(stored.per_image.counts_NKK)
     total_KK = counts_NKK.sum(axis=0)
@@ -72,7 +72,7 @@ def rescore(
         "place": str(place),
         "file": str(stored.file),
         "scored": scored_facts(stored, chosen, but_for)
-        | ({} if says is None else {"protocol": f"{says['name']}-{says['version']}", "but_for": []}),
+        | ({} if asked is None else {"protocol": f"{asked.name}-{asked.version}", "but_for": []}),
         "images": len(counts_NKK),
         "pixels": pixels,
         "miou_pct": plain(miou_of(total_KK[None], chosen.scored)[0]),

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.sweeps.cells import SweepCell
 from rs_adapt.sweeps.probe import MEASURED_ITERS, WARMUP_ITERS, Measured
 
-# Last, best on the source, best without labels, oracle: so many checkpoints are kept and scored at the most.
-SELECTIONS = 4
 # Of counts in a confusion matrix, before compression.
 _COUNT_BYTES = 8
 # Configuration, log, metrics, pictures of a run: those of the synthetic bench have 0.4 MB.
@@ -57,7 +56,7 @@ def cost_of(cell: SweepCell, found: Measured) -> Cost:
     """
     facts = cell.identity
     evaluations = math.ceil(cell.iters / int(facts["train_cfg.val_interval"]))
-    kept = min(SELECTIONS, evaluations)
+    kept = min(len(SELECTIONS), evaluations)
     tiles = found.tiles
     each = sum(tiles.get(role, 0) for role in ("val", "source_val", "label_free"))
     reported = tiles.get("test", 0)
@@ -143,7 +142,7 @@ def _notes(probes: Sequence[Mapping[str, Any]], *, slots: int) -> list[str]:
     measured = [
         f"Measured: {MEASURED_ITERS} iterations after {WARMUP_ITERS} of each kind of cell, the time of a tile, memory, "
         "pack and state. Extrapolated: all hours and bytes, by the numbers of iterations, evaluations and tiles; up to "
-        f"{SELECTIONS} checkpoints of a run are kept and scored.",
+        f"{len(SELECTIONS)} checkpoints of a run are kept and scored.",
     ]
     notes = measured if kinds else []
     if slots > 1 and kinds:

@@ -101,7 +101,7 @@ def _measure(order: Mapping[str, Any], folder: Path) -> Measured:
     from rs_adapt.engine.train import train
     from rs_adapt.registry import load_libraries, quiet_libraries
     from rs_adapt.runs.files import TENSORS_FILE
-    from rs_adapt.runs.metrics import read_metrics
+    from rs_adapt.runs.run import Run
 
     iters = WARMUP_ITERS + MEASURED_ITERS
     cell = Cell(**order["cell"])
@@ -124,7 +124,7 @@ def _measure(order: Mapping[str, Any], folder: Path) -> Measured:
     record = {"cell": dict(cfg.cell), "options": {"overrides": [], "data_root": cfg.data_root, "weights": None}}
     train(cfg, record=record, hooks=[clock])
     memory_mib, memory_of = _memory()
-    steps = [line["iter_s"] for line in read_metrics(folder / "run") if "iter_s" in line][WARMUP_ITERS:]
+    steps = [line.iter_s for line in Run.read(folder / "run").training_lines if line.iter_s is not None][WARMUP_ITERS:]
     tile_s = [after - before for before, after in zip(clock.tiles_s, clock.tiles_s[1:], strict=False)]
     return Measured(
         iter_s=round(statistics.median(steps), 4),

@@ -135,6 +135,7 @@ def write_run(tmp_path: Path) -> WriteRun:
         if finished:
             best = max(scores, key=lambda iteration: scores[iteration])
             result: dict[str, Any] = {
+                "cell": cfg.cell.to_dict(),
                 "miou_pct": last if last is not None else scores[max(scores)],
                 "oracle": {"miou_pct": oracle or scores[best], "iter": best},
             }
@@ -273,7 +274,9 @@ def make_run(tmp_path: Path) -> MakeRun:
         environment = {"rs_adapt": rs_adapt.__version__, "git": {"commit": "0" * 40, "dirty": False}}
         record = {"cell": dict(cfg.cell), "options": options, "environment": environment}
         split = " ".join(cfg.test_dataloader.dataset.name.split("/")[-2:])
-        result = record | {"protocol": protocol_facts(cfg, report_split=split, selection=cfg.protocol.selection)}
+        result = record | {
+            "protocol": protocol_facts(cfg, report_split=split, selection=cfg.protocol.selection).content()
+        }
         (folder / "config.py").write_text(to_python(cfg))
         (folder / "cell.json").write_text(json.dumps(record))
         (folder / "result.json").write_text(json.dumps(result))

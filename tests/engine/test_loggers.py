@@ -12,8 +12,13 @@ from rs_adapt.engine.loggers import LOGGERS, backend_settings, flatten_scalars, 
 from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import ConfigError, UnknownName
-from rs_adapt.runs.metrics import read_metrics
+from rs_adapt.runs.metrics import metrics_line, read_metrics
 from tests.engine.test_train import SignalAt
+
+
+def lines_of(run: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run's metrics.jsonl as they are written."""
+    return [line.content() for line in read_metrics(run)]
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
@@ -59,9 +64,10 @@ def test_lines_become_names_and_numbers() -> None:
         "mix.loss": 2.0,
         "health": {"agreement": None, "alarm": "no", "share": {"a": 1}},
     }
-    assert flatten_scalars(training) == {"iter": 4, "train/loss": 1.5, "train/mix.loss": 2.0, "health/share/a": 1}
+    named = {"iter": 4, "train/loss": 1.5, "train/mix.loss": 2.0, "health/share/a": 1}
+    assert flatten_scalars(metrics_line(training)) == named
     scores = {"iter": 4, "miou_pct": 3.0, "iou_pct": {"a": 3.0, "b": None}, "label_free": {"entropy": 0.5}}
-    assert flatten_scalars(scores) == {
+    assert flatten_scalars(metrics_line(scores)) == {
         **{"iter": 4, "target/miou_pct": 3.0, "target/iou_pct/a": 3.0, "label_free/entropy": 0.5},
     }
 
@@ -93,9 +99,9 @@ def test_a_logger_hears_all_lines_and_changes_no_number(
     for run, names in (("with", ("aim",)), ("without", ())):
         cfg, record = tiny_cell("da", run=run, iters=3)
         train(cfg, record=record, device="cpu", loggers=names)
-        runs.append([line | {"iter_s": None} for line in read_metrics(tmp_path / run)])
+        runs.append([line | {"iter_s": None} for line in lines_of(tmp_path / run)])
     assert runs[0] == runs[1]
-    assert recorder.told == [(line["iter"], flatten_scalars(line)) for line in read_metrics(tmp_path / "with")]
+    assert recorder.told == [(line.iter, flatten_scalars(line)) for line in read_metrics(tmp_path / "with")]
     assert len(recorder.told) == 4
     assert "train_dataloader" in recorder.config.pretty_text
     assert recorder.closed
@@ -110,7 +116,7 @@ def test_tensorboard_goes_on_in_the_same_place(tiny_cell, tmp_path: Path) -> Non
         train(cfg, record=record, device="cpu", loggers=("tensorboard",), hooks=[SignalAt(2)])
     train(cfg, record=record, device="cpu", resume=True, loggers=("tensorboard",))
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
-    lines = read_metrics(tmp_path / "run")
+    lines = lines_of(tmp_path / "run")
     losses = [(line["iter"], line["loss"]) for line in lines if "loss" in line]
     assert [(event.step, pytest.approx(event.value)) for event in events.Scalars("train/loss")] == losses
     scores = [line["miou_pct"] for line in lines if "miou_pct" in line]

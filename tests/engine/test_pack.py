@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from torch import nn
 
 from rs_adapt.engine.pack import load_pack, read_manifest, save_pack
 from rs_adapt.errors import CheckpointMismatch
+from rs_adapt.runs.records import BaseWeights, Manifest
 
 CLASSES = ["field", "water"]
 BASE = "a" * 64
@@ -28,10 +28,11 @@ class Toy(nn.Module):
 
 
 @pytest.fixture
-def pack(tmp_path: Path) -> tuple[Path, Toy, dict[str, Any]]:
+def pack(tmp_path: Path) -> tuple[Path, Toy, Manifest]:
     """A pack in a folder, the model it was made from, and its manifest."""
     model = Toy()
-    manifest = save_pack(tmp_path, model, {"classes": CLASSES, "base": {"name": "toy", "sha256": BASE}})
+    facts = Manifest(cell={}, overrides=[], classes=CLASSES, base=BaseWeights(name="toy", sha256=BASE))
+    manifest = save_pack(tmp_path, model, facts)
     return tmp_path, model, manifest
 
 
@@ -43,7 +44,7 @@ def test_round_trip_restores_what_trains_and_holds_nothing_else(pack) -> None:
     assert torch.equal(other.decode_head.weight, model.decode_head.weight)
     assert torch.equal(other.backbone.weight, frozen)
     assert loaded == manifest == read_manifest(folder / "adapter.safetensors")
-    assert manifest["tensors"]["count"] == 2
+    assert manifest.tensors.count == 2
 
 
 def test_other_base_is_refused(pack) -> None:
@@ -69,10 +70,17 @@ def test_damaged_tensors_are_refused(pack) -> None:
         load_pack(pack[0], Toy(), classes=CLASSES, base_sha256=BASE)
 
 
-@pytest.mark.parametrize("text", ["{", '{"classes": []}', "[]"])
-def test_damaged_manifest_is_refused(pack, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "cannot be read: Expecting property name"),
+        ('{"classes": []}', "cell is missing"),
+        ("[]", r"it holds \[\]; it must be a table"),
+    ],
+)
+def test_damaged_manifest_is_refused(pack, text: str, why: str) -> None:
     (pack[0] / "manifest.json").write_text(text)
-    with pytest.raises(CheckpointMismatch, match=r"manifest\.json is damaged"):
+    with pytest.raises(CheckpointMismatch, match=rf"manifest\.json:? {why}.*Copy the pack again\.$"):
         read_manifest(pack[0])
 
 
@@ -92,7 +100,8 @@ def test_tensors_of_another_model_are_refused(pack) -> None:
     from rs_adapt.backbones.weights import file_sha256
 
     save_file({"decode_head.weight": torch.zeros(3, 2)}, folder / "adapter.safetensors")
-    manifest["tensors"]["sha256"] = file_sha256(folder / "adapter.safetensors")
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    content = manifest.content()
+    content["tensors"]["sha256"] = file_sha256(folder / "adapter.safetensors")
+    (folder / "manifest.json").write_text(json.dumps(content))
     with pytest.raises(CheckpointMismatch, match="lacks 1 tensors of this model, first decode_head.bias"):
         load_pack(folder, Toy(), classes=CLASSES, base_sha256=BASE)

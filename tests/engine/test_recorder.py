@@ -25,6 +25,12 @@ from rs_adapt.engine.state import load_state, save_state
 from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.strategies.health import PseudoLabelHealth
 
+
+def lines_of(run: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run's metrics.jsonl as they are written."""
+    return [line.content() for line in read_metrics(run)]
+
+
 CLASSES = ["background", "building", "road"]
 BENCH = Config({"bench": {"classes": CLASSES}})
 numbers = itertools.count()
@@ -107,7 +113,7 @@ def test_a_line_holds_the_health_since_the_line_before(tmp_path: Path) -> None:
     step(runner, teacher=[0, 0, 0, 0], student=[0, 0, 0, 0])
     step(runner, teacher=[0, 1, 2])
     step(runner, teacher=[0, 1, 2])
-    first, second = read_metrics(tmp_path)
+    first, second = lines_of(tmp_path)
     assert (first["iter"], first["loss"]) == (2, 1.5)
     assert first["health"] == {
         "source_share": {"background": 0.5, "building": 0.375, "road": 0.125},
@@ -129,7 +135,7 @@ def test_lines_without_pseudo_labels_have_no_health(tmp_path: Path) -> None:
         start(runner)
         step(runner)
         step(runner)
-        assert [sorted(line) for line in read_metrics(Path(runner.work_dir))] == [["iter", "iter_s", "loss", "lr"]]
+        assert [sorted(line) for line in lines_of(Path(runner.work_dir))] == [["iter", "iter_s", "loss", "lr"]]
         assert display.health is None
 
 
@@ -139,7 +145,7 @@ def test_another_attribute_of_that_name_is_left_alone(tmp_path: Path) -> None:
     start(runner)
     step(runner)
     step(runner)
-    assert "health" not in read_metrics(tmp_path)[0]
+    assert "health" not in lines_of(tmp_path)[0]
 
 
 def test_a_wrapped_model_and_a_config_without_a_bench(tmp_path: Path) -> None:
@@ -151,7 +157,7 @@ def test_a_wrapped_model_and_a_config_without_a_bench(tmp_path: Path) -> None:
     )
     runner.model = SimpleNamespace(module=inner)
     step(runner)
-    assert read_metrics(tmp_path)[0]["health"]["teacher_share"] == {"class 0": 0.0, "class 1": 0.5, "class 2": 0.5}
+    assert lines_of(tmp_path)[0]["health"]["teacher_share"] == {"class 0": 0.0, "class 1": 0.5, "class 2": 0.5}
 
 
 def test_a_loss_that_some_iterations_lack_counts_as_0_there(tmp_path: Path) -> None:
@@ -161,7 +167,7 @@ def test_a_loss_that_some_iterations_lack_counts_as_0_there(tmp_path: Path) -> N
     runner.message_hub.update_scalar("train/loss", 2.0)
     runner.message_hub.update_scalar("train/mix.loss", 1.0)
     runner.recorder.after_train_iter(runner, 0, outputs={"loss": 2.0, "mix.loss": 1.0})
-    line = read_metrics(tmp_path)[0]
+    line = lines_of(tmp_path)[0]
     assert (line["loss"], line["mix.loss"]) == (1.5, 0.5)
 
 
@@ -188,8 +194,7 @@ def test_a_resumed_run_writes_the_same_lines(tmp_path: Path, stop: int) -> None:
     go(second, 6)
 
     lines = [
-        [line | {"iter_s": 0, "memory_mib": 0} for line in read_metrics(tmp_path / name)]
-        for name in ("straight", "parts")
+        [line | {"iter_s": 0, "memory_mib": 0} for line in lines_of(tmp_path / name)] for name in ("straight", "parts")
     ]
     assert [line["iter"] for line in lines[0]] == [4, 6]
     assert lines[0][-1]["health"]["alarm"] is not None
@@ -205,7 +210,7 @@ def test_only_the_first_process_writes_and_all_add_up(tmp_path: Path, monkeypatc
     runner.recorder.display = display
     step(runner, teacher=[0, 1, 2])
     runner.recorder.after_val_epoch(runner, {"miou_pct": 50.0})
-    assert read_metrics(tmp_path) == [{"iter": 9}]
+    assert lines_of(tmp_path) == [{"iter": 9}]
     assert display.health is not None
     assert runner.model.health.summary() is None
 
@@ -243,7 +248,7 @@ def test_an_alarm_is_printed_once_for_each_class_that_it_is_about(tmp_path: Path
     assert len(printed) == 2
     assert printed[1].startswith("warning: The teacher calls 98.0 % of target pixels background")
     assert "stopped predicting building and road: 2.0 % and 0.0 %" in printed[1]
-    alarms = [line["health"]["alarm"] for line in read_metrics(tmp_path)]
+    alarms = [line["health"]["alarm"] for line in lines_of(tmp_path)]
     assert [alarm is not None for alarm in alarms] == [False, True, True, False, True, True, True]
     assert f"warning: {alarms[1]}" == printed[0]
 
@@ -255,8 +260,8 @@ def test_a_few_images_without_a_class_are_no_alarm(tmp_path: Path) -> None:
     step(runner, teacher=[0, 1], images=20)
     step(runner, teacher=[0, 1, 2], images=400)
     step(runner, teacher=[0, 1], images=20)
-    assert [line["health"]["alarm"] for line in read_metrics(tmp_path)] == [None] * 3
-    assert read_metrics(tmp_path)[-1]["health"]["teacher_share"]["road"] == 0.0
+    assert [line["health"]["alarm"] for line in lines_of(tmp_path)] == [None] * 3
+    assert lines_of(tmp_path)[-1]["health"]["teacher_share"]["road"] == 0.0
     assert text.getvalue() == ""
 
 

@@ -20,10 +20,16 @@ from rs_adapt.errors import CheckpointMismatch, UnknownName
 from rs_adapt.inference.checkpoint import load_model, recompose
 from rs_adapt.inference.evaluation import score_checkpoint
 from rs_adapt.metrics import scores_of
-from rs_adapt.runs.metrics import read_metrics
+from rs_adapt.runs.metrics import metrics_line, read_metrics
 from rs_adapt.runs.selection import choose
 from rs_adapt.scores.per_image import PerImage
 from tests.engine.test_train import SignalAt
+
+
+def lines_of(run: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run's metrics.jsonl as they are written."""
+    return [line.content() for line in read_metrics(run)]
+
 
 Line = dict[str, Any]
 Run = Callable[..., tuple[Path, list[Line], Line]]
@@ -39,7 +45,8 @@ LINES: list[Line] = [
 
 def chosen(lines: list[dict[str, Any]], bench: str = "synthetic-da", *overrides: str) -> dict[str, Any]:
     cfg = compose(resolve_cell(bench), overrides=overrides)
-    return {name: choice and (choice.iter, choice.value) for name, choice in choose(lines, cfg=cfg).items()}
+    choices = choose([metrics_line(line) for line in lines], cfg=cfg)
+    return {name: choice and (choice.iter, choice.value) for name, choice in choices.items()}
 
 
 def test_each_choice_by_hand_and_the_earliest_of_equal_ones() -> None:
@@ -67,7 +74,7 @@ def test_without_target_labels_there_is_no_oracle() -> None:
 
 
 def test_what_decided_is_said() -> None:
-    found = choose(LINES, cfg=compose(resolve_cell("synthetic-da")))
+    found = choose([metrics_line(line) for line in LINES], cfg=compose(resolve_cell("synthetic-da")))
     told = {name: (choice.by, choice.target_labels) for name, choice in found.items() if choice}
     assert told == {
         "last": ("the last iteration", False),
@@ -109,8 +116,8 @@ def run_of(tiny_cell, tmp_path: Path, trained: dict[str, tuple[Path, list[Line],
             name = f"run{len(trained)}"
             overrides = (*WILD, *options.pop("overrides", ()))
             cfg, record = tiny_cell(setting, run=name, overrides=overrides, **options)
-            result = train(cfg, record=record, device="cpu")["result"]
-            trained[key] = tmp_path / name, read_metrics(tmp_path / name), result
+            result = train(cfg, record=record, device="cpu")["result"].content()
+            trained[key] = tmp_path / name, lines_of(tmp_path / name), result
         return trained[key]
 
     return run
@@ -153,7 +160,7 @@ def test_every_selection_is_a_pack_that_scores_the_same(run_of, tmp_path: Path) 
     for name, one in result["selections"].items():
         cfg = recompose(run / one["pack"])
         again = score_checkpoint(cfg, run / one["pack"], split="test", out_dir=tmp_path / name, device="cpu")
-        assert again["miou_pct"] == one["miou_pct"], name
+        assert again.miou_pct == one["miou_pct"], name
         first, second = PerImage.load(run / one["confusions"]), PerImage.load(tmp_path / name / "confusions.npz")
         assert first.tiles == second.tiles
         assert np.array_equal(first.counts_NKK, second.counts_NKK)
@@ -165,7 +172,7 @@ def test_an_interrupted_run_keeps_and_tells_the_same(run_of, tiny_cell, tmp_path
     for stop in (2, 5):
         with pytest.raises(Interrupted):
             train(cfg, record=record, device="cpu", resume=stop == 5, hooks=[SignalAt(stop)])
-    resumed = train(cfg, record=record, device="cpu", resume=True)["result"]
+    resumed = train(cfg, record=record, device="cpu", resume=True)["result"].content()
     assert resumed["selections"] == result["selections"]
     files = [
         sorted(str(p.relative_to(run)) for p in run.rglob("*.safetensors")) for run in (straight, tmp_path / "parts")
@@ -196,7 +203,8 @@ def test_a_stop_while_the_selections_are_scored_loses_nothing(
     with pytest.raises(Interrupted if stop is KeyboardInterrupt else SystemExit):
         train(cfg, record=record, device="cpu")
     assert not (tmp_path / "parts" / "result.json").exists()
-    assert train(cfg, record=record, device="cpu", resume=True)["result"]["selections"] == result["selections"]
+    resumed = train(cfg, record=record, device="cpu", resume=True)["result"].content()
+    assert resumed["selections"] == result["selections"]
 
 
 def test_weights_that_vanish_before_the_result_are_named(
@@ -232,7 +240,7 @@ def test_the_teacher_is_scored_and_saved_where_the_protocol_says_so(run_of) -> N
     assert of_teacher["protocol"]["weights"] == "teacher"
     one, other = (load_file(run / "adapter.safetensors") for run in (student, teacher))
     # The same training, two sets of weights of it.
-    losses = [[line["loss"] for line in read_metrics(run) if "loss" in line] for run in (student, teacher)]
+    losses = [[line["loss"] for line in lines_of(run) if "loss" in line] for run in (student, teacher)]
     assert losses[0] == losses[1]
     assert not all(torch.equal(one[key], other[key]) for key in one)
     assert of_teacher["iou_pct"] != of_student["iou_pct"]

@@ -134,7 +134,7 @@ def test_two_processes_are_one_with_the_same_batch(uneven_root: Path, tmp_path: 
         two, one = (read_metrics(run) for run in runs)
         assert len(two) == len(one) == ITERS + 1
         for found, expected in zip(two, one, strict=True):
-            close(found, expected)
+            close(found.content(), expected.content())
         assert json.loads((runs[0] / "cell.json").read_text())["processes"] == 2
 
     # Scores: each tile once and in order, with the counts that one process has for these weights.

@@ -26,6 +26,11 @@ from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.strategies import SelfTraining
 
 
+def lines_of(run: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run's metrics.jsonl as they are written."""
+    return [line.content() for line in read_metrics(run)]
+
+
 class SignalAt(Hook):  # type: ignore[misc]
     """Sends this process a signal during an iteration, as a user or a scheduler would."""
 
@@ -84,9 +89,9 @@ def test_interrupted_and_resumed_equals_straight(
     first, second = (load_file(tmp_path / run / "adapter.safetensors") for run in ("straight", "parts"))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert resumed["result"]["iou_pct"] == straight["result"]["iou_pct"]
+    assert resumed["result"].iou_pct == straight["result"].iou_pct
     losses = [
-        [(line["iter"], line.get("loss"), line.get("miou_pct")) for line in read_metrics(tmp_path / run)]
+        [(line["iter"], line.get("loss"), line.get("miou_pct")) for line in lines_of(tmp_path / run)]
         for run in ("straight", "parts")
     ]
     assert [line for line in losses[1] if line[0] > 3] == [line for line in losses[0] if line[0] > 3]
@@ -117,14 +122,14 @@ def test_interrupted_evaluation_is_made_up_for(tiny_cell, tmp_path: Path) -> Non
         train(cfg, record=record, device="cpu", hooks=[InterruptEvaluation()])
     console = Console(file=io.StringIO(), width=100)
     train(cfg, record=record, device="cpu", resume=True, display=TrainingProgress(console, "cell"))
-    assert [line["iter"] for line in read_metrics(tmp_path / "run") if "miou_pct" in line] == [3, 4]
+    assert [line["iter"] for line in lines_of(tmp_path / "run") if "miou_pct" in line] == [3, 4]
     assert "cell: 3/4 iterations, mIoU" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_adaptation_never_needs_target_labels(tiny_cell, loveda_root: Path) -> None:
     shutil.rmtree(loveda_root / "loveda" / "urban" / "train" / "ann_dir")
     cfg, record = tiny_cell("da", iters=3)
-    assert train(cfg, record=record, device="cpu")["result"]["status"] == "finished"
+    assert train(cfg, record=record, device="cpu")["result"].status == "finished"
 
 
 def test_generalization_never_touches_target_training_tiles(tiny_cell, loveda_root: Path) -> None:
@@ -132,7 +137,7 @@ def test_generalization_never_touches_target_training_tiles(tiny_cell, loveda_ro
     shutil.rmtree(folder)
     cfg, record = tiny_cell("dg", iters=3)
     assert cfg.train_dataloader.dataset.unlabelled is None
-    assert train(cfg, record=record, device="cpu")["result"]["status"] == "finished"
+    assert train(cfg, record=record, device="cpu")["result"].status == "finished"
 
 
 def test_run_folder_holds_what_a_reader_needs(tiny_cell, tmp_path: Path) -> None:
@@ -147,7 +152,7 @@ def test_run_folder_holds_what_a_reader_needs(tiny_cell, tmp_path: Path) -> None
         ]
     )
     result = json.loads((run / "result.json").read_text())
-    assert result == outcome["result"]
+    assert result == {"format": 1} | outcome["result"].content()
     assert result["protocol"]["selection"] == "last"
     assert (result["headline"], result["iter"], result["selections"]["oracle"]["iter"]) == ("last", 3, 3)
     assert 0 <= result["miou_pct"] <= 100
@@ -167,7 +172,7 @@ def test_resolved_config_runs_in_plain_mmengine(tiny_cell, tmp_path: Path) -> No
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert [line["iter"] for line in read_metrics(tmp_path / "run") if "miou_pct" in line] == [2]
+    assert [line["iter"] for line in lines_of(tmp_path / "run") if "miou_pct" in line] == [2]
 
 
 def test_existing_run_is_kept_unless_told_otherwise(tiny_cell, tmp_path: Path) -> None:

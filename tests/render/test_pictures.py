@@ -13,6 +13,7 @@ from rs_adapt.render.confusion_plot import draw_confusion, read_confusion_csv, w
 from rs_adapt.render.curves import draw_curves
 from rs_adapt.render.overlays import colour_map, overlay
 from rs_adapt.reports.result_tables import oracle_line, protocol_line, result_table, selection_table
+from rs_adapt.runs.records import Result
 
 PALETTE = [[255, 0, 0], [0, 0, 255]]
 
@@ -60,7 +61,7 @@ def test_curves_are_drawn_without_evaluations_too(tmp_path: Path) -> None:
 
 
 def test_table_shows_each_class_and_a_dash_for_none() -> None:
-    result = {
+    content: dict[str, Any] = {
         "iou_pct": {"road": 12.346, "water": None},
         "acc_pct": {"road": 50.0, "water": None},
         "miou_pct": 12.346,
@@ -81,6 +82,15 @@ def test_table_shows_each_class_and_a_dash_for_none() -> None:
             "oracle": {"iter": 4, "miou_pct": 20.0, "value": 21.5, "by": "mIoU on urban val", "target_labels": True},
         },
     }
+    names = {
+        "bench": "loveda",
+        "setting": "da",
+        "method": "lora",
+        "backbone": "b",
+        "head": "linear",
+        "strategy": "dacs",
+    }
+    result = Result.model_validate({"cell": names | {"seed": 0}, **content})
     table = selection_table(result)
     console = Console(width=120)
     with console.capture() as capture:

@@ -199,7 +199,8 @@ def test_overlays_of_eval_are_shown(tmp_path: Path, write_cell: Write) -> None:
     for split in ("south test", "north val"):
         place = folder / "eval" / split.replace(" ", "-")
         (place / "overlays").mkdir(parents=True)
-        (place / "result.json").write_text(json.dumps({"protocol": {"report_split": split}}))
+        result = json.loads((folder / "result.json").read_text())
+        (place / "result.json").write_text(json.dumps(result | {"protocol": {"report_split": split}}))
         for tile in ("t0", "t1"):
             Image.new("RGB", (4, 4), "red" if split == "south test" else "blue").save(
                 place / "overlays" / f"{tile}.png"

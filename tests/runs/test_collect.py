@@ -69,7 +69,7 @@ def test_planned_cells_of_a_sweep(tmp_path: Path, write_cell: Write) -> None:
     collection = collect([tmp_path / "work"])
     assert [(run.name, run.status) for run in collection.others] == [("the absent", "missing")]
     first, summary = make_report([tmp_path / "work"]).sections[:2]
-    assert first.text[-1] == "1 of the planned cells has not begun: the absent."
+    assert first.text[-1] == "1 of the planned cells has not started: the absent."
     assert any(line.startswith("Stale: ") for line in summary.text)
     (stale,) = collection.remarks
     assert "other" in stale

@@ -229,7 +229,7 @@ def test_facts_for_the_result_file() -> None:
     facts = interval_facts(per_image(THREE, ("", "", "")))
     found = bootstrap(THREE).miou
     assert found is not None
-    assert facts == {
+    assert facts.content() == {
         "low": round(found.low, 3),
         "high": round(found.high, 3),
         "level": 0.95,
@@ -240,4 +240,4 @@ def test_facts_for_the_result_file() -> None:
         "rough": True,
     }
     one_scene = interval_facts(per_image(THREE, ("s", "s", "s")))
-    assert (one_scene["low"], one_scene["high"], one_scene["units"], one_scene["unit"]) == (None, None, 1, "scene")
+    assert (one_scene.low, one_scene.high, one_scene.units, one_scene.unit) == (None, None, 1, "scene")

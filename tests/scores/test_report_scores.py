@@ -50,7 +50,7 @@ def test_mean_range_and_number_of_seeds(tmp_path: Path, write_cell: Write) -> No
         write_cell(f"s{seed}", right=(right,) * 4, cell={"seed": seed})
     scores = scores_of(tmp_path)
     (group,) = scores.groups
-    assert [score.run.cell["seed"] for score in group.scores] == [0, 1, 2]
+    assert [score.run.seed for score in group.scores] == [0, 1, 2]
     assert group.mean == pytest.approx((iou(50) + iou(60) + iou(80)) / 3, abs=1e-3)
     cell = row(matrix(scores).tables[0], "frozen")[1]
     # 33.33, 42.86 and 66.67.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rs_adapt.audit.verify.mmengine_log import config_facts, read_log
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.config.literals import read_literals
-from rs_adapt.errors import ConfigError
+from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, METRICS_FILE, RESULT_FILE
-from rs_adapt.runs.metrics import read_metrics
+from rs_adapt.runs.records import Result
+from rs_adapt.runs.run import Run
 
 
 def read_reference(path: Path) -> Record:
@@ -36,19 +36,26 @@ def read_run(folder: Path) -> Record:
         )
     facts, others, _ = config_facts(read_literals(folder / CONFIG_FILE, remedy="Copy the run again."))
     try:
-        cell = dict(json.loads((folder / CELL_FILE).read_text(encoding="utf-8"))["cell"])
-        lines = read_metrics(folder)
-        done = folder / RESULT_FILE
-        result = json.loads(done.read_text(encoding="utf-8")) if done.is_file() else None
-        train = tuple(_train_line(line) for line in lines if "loss" in line)
-        evaluations = tuple(_evaluation(line) for line in lines if line.get("miou_pct") is not None)
-        last, interval = _headline(result or {})
-        best = _oracle(result or {})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        run = Run.read(folder)
+        if run.damage:
+            raise UnreadableFile(run.damage[0].why)
+    except UnreadableFile as error:
         raise ConfigError(
-            f"the run in {folder} is damaged: {error!r}. Look at {CELL_FILE}, {METRICS_FILE} and {RESULT_FILE} "
+            f"the run in {folder} is damaged: {error} Look at {CELL_FILE}, {METRICS_FILE} and {RESULT_FILE} "
             "there, or train it anew."
         ) from error
+    result = run.result
+    train = tuple(
+        TrainLine(iteration=line.iter, lr=line.lr, loss=line.loss)
+        for line in run.training_lines
+        if line.loss is not None
+    )
+    evaluations = tuple(
+        Evaluation(iteration=line.iter, miou_pct=line.miou_pct, iou_pct=_without_none(line.iou_pct))
+        for line in run.evaluations
+        if line.miou_pct is not None
+    )
+    last, interval = (None, None) if result is None else _headline(result)
     remarks = () if result else ("the run is not finished: its last evaluation stands for its result.",)
     return Record(
         name=folder.name,
@@ -59,39 +66,41 @@ def read_run(folder: Path) -> Record:
         evaluations=evaluations,
         loss_window="mean of the iterations since the line before",
         last_pct=last,
-        best_given=best,
+        best_given=None if result is None else _oracle(result),
         tested_apart=any(name.startswith("bench.target.test.") for name in others),
         interval_pct=interval,
-        interval_of_pct=result.get("miou_pct") if result else None,
-        cell=cell,
+        interval_of_pct=run.miou_pct,
+        cell=None if run.cell is None else run.cell.content(),
         remarks=remarks,
     )
 
 
-def _train_line(line: dict[str, Any]) -> TrainLine:
-    return TrainLine(iteration=line["iter"], lr=line.get("lr"), loss=line["loss"])
+def _without_none(iou_pct: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: float("nan") if value is None else value for name, value in iou_pct.items()}
 
 
-def _evaluation(line: dict[str, Any]) -> Evaluation:
-    iou = {name: float("nan") if value is None else value for name, value in (line.get("iou_pct") or {}).items()}
-    return Evaluation(iteration=line["iter"], miou_pct=line["miou_pct"], iou_pct=iou)
-
-
-def _headline(result: dict[str, Any]) -> tuple[float | None, tuple[float, float] | None]:
-    """MIoU of the last weights in percent, and the bootstrap interval of the result where it has one.
+def _headline(result: Result) -> tuple[float | None, tuple[float, float] | None]:
+    """Return mIoU of the last weights in percent, and the bootstrap interval of the result where it has one.
 
     The result need not be that of the last weights: a protocol may say otherwise.
     """
-    selected = (result.get("selections") or {}).get("last") or {}
-    headline = result.get("miou_pct") if result.get("headline", "last") == "last" else None
-    miou = selected.get("miou_pct", headline)
-    interval = result.get("interval") or {}
-    low, high = interval.get("low"), interval.get("high")
-    return miou, (float(low), float(high)) if low is not None and high is not None else None
+    selected = result.selections.get("last")
+    headline = result.miou_pct if result.headline in (None, "last") else None
+    miou = headline if selected is None else selected.miou_pct
+    interval = result.interval
+    if interval is None or interval.low is None or interval.high is None:
+        return miou, None
+    return miou, (interval.low, interval.high)
 
 
-def _oracle(result: dict[str, Any]) -> tuple[float, int] | None:
-    """MIoU in percent and iteration of the evaluation that the target's labels chose."""
-    selected = (result.get("selections") or {}).get("oracle") or result.get("oracle") or {}
-    miou, iteration = selected.get("miou_pct"), selected.get("iter", selected.get("iteration"))
+def _oracle(result: Result) -> tuple[float, int] | None:
+    """Return mIoU in percent and iteration of the evaluation that the target's labels chose."""
+    selected = result.selections.get("oracle")
+    if selected is not None:
+        return None if selected.miou_pct is None else (selected.miou_pct, selected.iter)
+    # Before there were selections, the result had a table of its own for it.
+    oracle = (result.model_extra or {}).get("oracle")
+    if not isinstance(oracle, dict):
+        return None
+    miou, iteration = oracle.get("miou_pct"), oracle.get("iter", oracle.get("iteration"))
     return None if miou is None or iteration is None else (float(miou), int(iteration))

@@ -1,0 +1,42 @@
+"""Typed records of the files that rs-adapt writes into run folders and sweep folders. Loads no torch.
+
+Every file is written from its record and read into it. A key that a record does not know is kept, so that a file of a
+newer version survives being copied by an older one; a value of the wrong kind is refused.
+"""
+
+from rs_adapt.runs.records.cell import CellNames, Environment, GitRevision, RunOptions, RunStart
+from rs_adapt.runs.records.manifest import BaseWeights, Manifest, ManifestScores, Normalisation, Sizes, TensorsFile
+from rs_adapt.runs.records.metrics import EvaluationLine, Health, MetricsLine, TrainingLine
+from rs_adapt.runs.records.record import FORMAT, Record, read_record, write_record
+from rs_adapt.runs.records.result import IntervalFacts, ProtocolFacts, Result, SelectedCheckpoint
+from rs_adapt.runs.records.sweep import PlannedCell, SkippedCell, SweepCellRecord, SweepPlan
+
+__all__ = [
+    "FORMAT",
+    "BaseWeights",
+    "CellNames",
+    "Environment",
+    "EvaluationLine",
+    "GitRevision",
+    "Health",
+    "IntervalFacts",
+    "Manifest",
+    "ManifestScores",
+    "MetricsLine",
+    "Normalisation",
+    "PlannedCell",
+    "ProtocolFacts",
+    "Record",
+    "Result",
+    "RunOptions",
+    "RunStart",
+    "SelectedCheckpoint",
+    "Sizes",
+    "SkippedCell",
+    "SweepCellRecord",
+    "SweepPlan",
+    "TensorsFile",
+    "TrainingLine",
+    "read_record",
+    "write_record",
+]

@@ -1,0 +1,62 @@
+"""`cell.json`: what was started, and under which conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import Field
+
+from rs_adapt.runs.records.record import FORMAT, FormatNumber, Record
+
+
+class CellNames(Record):
+    """Which experiment: a name on every axis, and the seed."""
+
+    bench: str = Field(description="Bench: a name of configs/bench, or the path of a TOML file.")
+    setting: str = Field(description="da, dg or ss.")
+    method: str = Field(description="How the backbone is tuned.")
+    backbone: str = Field(description="The foundation model.")
+    head: str = Field(description="The decode head.")
+    strategy: str = Field(description="How source and target are used in training.")
+    seed: int = Field(description="Seed of the head's weights, the order of samples and augmentation.")
+    tuned: bool = Field(default=True, description="Whether the values tuned for this bench and setting were used.")
+    protocol: str = Field(default="strict", description="Name of the protocol.")
+
+
+class RunOptions(Record):
+    """What a run was started with besides its cell."""
+
+    overrides: Sequence[str] = Field(default=(), description="key=value texts, in the order in which they apply.")
+    data_root: str | None = Field(default=None, description="Folder of the data.")
+    weights: str | None = Field(default=None, description="Base weights: a file, `random`, or null for the default.")
+    device: str | None = Field(default=None, description="auto, cpu, cuda or cuda:N.")
+
+
+class GitRevision(Record):
+    """The source revision of rs-adapt."""
+
+    commit: str | None = Field(default=None, description="40 hexadecimal digits.")
+    dirty: bool = Field(default=False, description="Whether files differed from the commit.")
+
+
+class Environment(Record):
+    """Versions and machine."""
+
+    rs_adapt: str | None = Field(default=None, description="Version of rs-adapt.")
+    python: str | None = Field(default=None, description="Version of Python.")
+    packages: Mapping[str, str] = Field(default={}, description="Version of each package that can change numbers.")
+    device: str | None = Field(default=None, description="Name of the GPU, or `CPU, N threads`.")
+    git: GitRevision | None = Field(default=None, description="Null for an installed package.")
+
+
+class RunStart(Record):
+    """`cell.json`: written when a run starts."""
+
+    format: FormatNumber = FORMAT
+    cell: CellNames = Field(description="Which experiment.")
+    options: RunOptions = Field(default=RunOptions(), description="What it was started with.")
+    command: str = Field(default="", description="The command line; empty for a run started from Python.")
+    run_id: str | None = Field(default=None, description="By which loggers continue the run after --resume.")
+    processes: int = Field(default=1, description="Number of processes.")
+    environment: Environment = Field(default=Environment(), description="Versions and machine.")
+    tiles: Mapping[str, int] = Field(default={}, description="Number of tiles of each loader.")

@@ -1,0 +1,88 @@
+"""`manifest.json` of an adapter pack: what the tensors beside it fit onto."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from rs_adapt.runs.records.cell import Environment
+from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record
+from rs_adapt.runs.records.result import IntervalFacts, ProtocolFacts
+
+
+class BaseWeights(Record):
+    """The frozen model that a pack stands on."""
+
+    name: str = Field(description="Name of the backbone.")
+    sha256: str = Field(description="SHA-256 over its tensors.")
+    weights: str | None = Field(default=None, description="File name of the weights, or `random`.")
+
+
+class Normalisation(Record):
+    """How images are normalised."""
+
+    mean: Sequence[float] = Field(description="Of each band, on the scale 0 to 255.")
+    std: Sequence[float] = Field(description="Of each band, on the scale 0 to 255.")
+    bands: str = Field(default="RGB, 0-255", description="Order and range of the bands.")
+
+
+class Sizes(Record):
+    """Sizes in pixels."""
+
+    tile_px: int = Field(description="Side of a tile.")
+    crop_px: int = Field(description="Side of a training crop.")
+    patch_px: int = Field(description="Side of a patch of the backbone.")
+
+
+class TensorsFile(Record):
+    """The file with the tensors of a pack."""
+
+    file: str = Field(description="Name of the file, in the manifest's folder.")
+    sha256: str = Field(description="SHA-256 of the file.")
+    count: int | None = Field(default=None, description="Number of tensors.")
+    bytes: int | None = Field(default=None, description="Size of the file.")
+
+
+class ManifestScores(Record):
+    """The scores of a pack's checkpoint; all null for an imported one that was not scored."""
+
+    miou_pct: Percent = None
+    aacc_pct: Percent = None
+    macc_pct: Percent = None
+    iou_pct: PercentByClass | None = None
+    interval: IntervalFacts | None = Field(default=None, description="Of miou_pct.")
+    headline: str | None = Field(default=None, description="How the checkpoint was selected.")
+    iter: int | None = Field(default=None, description="Iterations done.")
+    protocol: ProtocolFacts | None = Field(default=None, description="What was seen and scored.")
+
+
+class Manifest(Record):
+    """`manifest.json`: facts about a pack, without paths of the machine it was made on."""
+
+    format: FormatNumber = FORMAT
+    rs_adapt: str | None = Field(default=None, description="Version that made the pack.")
+    created: str | None = Field(default=None, description="When, in ISO 8601 with UTC offset.")
+    cell: Mapping[str, Any] = Field(description="Names on every axis and the seed.")
+    own_bench: Mapping[str, Any] | None = Field(
+        default=None, description="Content of the bench's TOML file; null for a shipped bench."
+    )
+    stretch: Mapping[str, Any] | None = Field(
+        default=None, description="By region, which scene values became 0 and 255; null for a shipped bench."
+    )
+    overrides: Sequence[str] = Field(description="key=value texts, in the order in which they apply.")
+    base: BaseWeights = Field(description="The frozen model that the pack stands on.")
+    classes: Sequence[str] = Field(description="Names in index order.")
+    palette: Sequence[Sequence[int]] = Field(default=(), description="Red, green, blue (0 to 255) of each class.")
+    ignore_index: int | None = Field(default=None, description="Label value of pixels that do not count.")
+    reduce_zero_label: bool | None = Field(default=None, description="Whether label 0 means `no class`.")
+    normalisation: Normalisation | None = Field(default=None, description="How images are normalised.")
+    sizes: Sizes | None = Field(default=None, description="Sizes in pixels.")
+    gsd_m: int | float | None = Field(default=None, description="Ground sampling distance in metres.")
+    metrics: ManifestScores | None = Field(default=None, description="Scores of the checkpoint.")
+    environment: Environment = Field(default=Environment(), description="Versions and machine.")
+    imported: Mapping[str, Any] | None = Field(
+        default=None, description="Of an imported checkpoint: file, sha256, and where each setting is from."
+    )
+    tensors: TensorsFile | None = Field(default=None, description="The file with the tensors; never null in a pack.")

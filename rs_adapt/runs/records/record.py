@@ -1,0 +1,77 @@
+"""What all records have in common: frozen, checked, with a format number; and how one is read and written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rs_adapt.errors import RsAdaptError, UnreadableFile
+from rs_adapt.files import write_json
+from rs_adapt.validation import parse_as
+
+# The layout of the files. Version 0.1.0 wrote the same layout without a number, so a file without one is of format 1.
+FORMAT = 1
+
+FormatNumber = Annotated[int, Field(description="Layout of the file; 1 where it is missing.")]
+Percent = Annotated[float | None, Field(description="Percent, 0 to 100; null where there is no value.")]
+PercentByClass = Annotated[
+    dict[str, float | None],
+    Field(description="Percent, 0 to 100, by class in index order; null for a class that has no value."),
+]
+
+
+class Record(BaseModel):
+    """The content of a JSON file, or of a table in it.
+
+    Unknown keys are kept. A value is not converted: a number in quotes is refused where a number is asked for.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow", allow_inf_nan=False)
+
+    def content(self) -> dict[str, Any]:
+        """Return the record as JSON holds it: keys in the order of the fields, those that were not given left out."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+def read_record(
+    path: Path,
+    record: type[AnyRecord],
+    *,
+    error: type[RsAdaptError] = UnreadableFile,
+    remedy: str = "",
+) -> AnyRecord | None:
+    """Read a JSON file as a record.
+
+    Args:
+        path: The file.
+        record: The class of the record.
+        error: The class of the error to raise.
+        remedy: A sentence that says what to do, for the end of the message.
+
+    Returns:
+        None where there is no such file.
+
+    Raises:
+        RsAdaptError: Of class `error`: the file is damaged, or of a newer format.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as failure:
+        raise error(f"{path} cannot be read: {failure}.{f' {remedy}' if remedy else ''}") from failure
+    known = content.get("format", FORMAT) if isinstance(content, dict) else FORMAT
+    if isinstance(known, int) and known > FORMAT:
+        raise error(f"{path} has format {known}, this version reads format {FORMAT}. Update rs-adapt.")
+    return parse_as(record, content, file=str(path), error=error, remedy=remedy)
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write the record of a file as JSON with its format number, complete or not at all."""
+    write_json(path, {"format": FORMAT} | record.content())

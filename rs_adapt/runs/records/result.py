@@ -1,0 +1,102 @@
+"""`result.json`: what a finished run, or `rs-adapt eval`, scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from rs_adapt.runs.records.cell import CellNames, Environment, RunOptions
+from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record
+
+
+class IntervalFacts(Record):
+    """The bootstrap interval of an mIoU."""
+
+    low: Percent = None
+    high: Percent = None
+    level: float = Field(default=0.95, description="Of the interval, between 0 and 1.")
+    unit: str = Field(default="image", description="What was drawn: scene or image.")
+    units: int = Field(default=0, description="Number of units with a counted pixel.")
+    resamples: int = Field(default=0, description="How often all units were drawn.")
+    seed: int = Field(default=0, description="Seed of the draws.")
+    rough: bool = Field(default=False, description="Whether there are fewer than 10 units.")
+
+
+class ProtocolFacts(Record):
+    """What was seen of the target, what was scored, and how the checkpoint was selected."""
+
+    name: str | None = Field(default=None, description="Name of the protocol.")
+    version: int | None = Field(default=None, description="Version of the protocol.")
+    report_split: str | None = Field(
+        default=None, description="Region and split of the scores, such as `south test`; null where nothing is scored."
+    )
+    scored_by: str | None = Field(default=None, description="`this run`, or `server`.")
+    unlabelled_split: str | None = Field(
+        default=None, description="Region and split of the target images seen in training; null for none."
+    )
+    target_crops: str | None = Field(default=None, description="How crops of the target are drawn.")
+    selection: str | None = Field(default=None, description="How the checkpoint was selected.")
+    weights: str | None = Field(default=None, description="student or teacher.")
+    label_free: str | None = Field(default=None, description="The statistic that selects without labels.")
+    inference: Mapping[str, Any] | str | None = Field(
+        default=None, description="mode, and sizes in pixels; in a protocol's own file the mode alone."
+    )
+    classes: str | Sequence[str] | None = Field(default=None, description="Classes in the mean, as for --classes.")
+    classes_scored: Sequence[str] = Field(default=(), description="Names of the classes in the mean.")
+
+
+class SelectedCheckpoint(Record):
+    """A checkpoint that one way of selecting names, and its score."""
+
+    iter: int = Field(description="Iterations done.")
+    by: str = Field(default="", description="What decided, in words.")
+    value: float | None = Field(
+        default=None, description="The number that decided: mIoU in percent, or a statistic from 0 to 1."
+    )
+    target_labels: bool = Field(default=False, description="Whether labels of the target decided.")
+    miou_pct: Percent = None
+    pack: str | None = Field(default=None, description="Folder of the adapter pack, relative to the run folder.")
+    confusions: str | None = Field(default=None, description="File of the matrices, relative to the run folder.")
+
+
+class Result(Record):
+    """`result.json`: the scores on the reported split, and how they came about.
+
+    `rs-adapt eval` writes `trained_on`, `tiles`, `confusions` and `pack_sha256`; a training run writes `options`,
+    `headline`, `iter` and all from `selections` on that is not among these.
+    """
+
+    format: FormatNumber = FORMAT
+    status: str = Field(default="finished", description="finished.")
+    cell: CellNames = Field(description="Which experiment; of `rs-adapt eval` the one that was scored.")
+    trained_on: Mapping[str, Any] | None = Field(default=None, description="The cell that the pack was trained with.")
+    options: RunOptions = Field(default=RunOptions(), description="What the run was started with.")
+    protocol: ProtocolFacts = Field(default=ProtocolFacts(), description="What was seen and scored.")
+    tiles: int | None = Field(default=None, description="Number of scored tiles.")
+    miou_pct: Percent = None
+    aacc_pct: Percent = None
+    macc_pct: Percent = None
+    iou_pct: PercentByClass = Field(default={})
+    acc_pct: PercentByClass = Field(default={})
+    headline: str | None = Field(default=None, description="The selection whose checkpoint the scores are of.")
+    iter: int | None = Field(default=None, description="Iterations done at that checkpoint.")
+    interval: IntervalFacts | None = Field(default=None, description="Of miou_pct; null where nothing is scored.")
+    selections: Mapping[str, SelectedCheckpoint | None] = Field(
+        default={}, description="last, best_source_val, best_label_free and oracle; null where it names none."
+    )
+    confusions: str | None = Field(default=None, description="File of the matrices, relative to this file.")
+    pack_sha256: str | None = Field(default=None, description="SHA-256 of the scored adapter.safetensors.")
+    last_val_miou_pct: Percent = None
+    iters: int | None = Field(default=None, description="Length of the training in iterations.")
+    parameters: Mapping[str, int] = Field(
+        default={}, description="Number of parameters: backbone, adapter, head, trainable, total."
+    )
+    train_s: float | None = Field(
+        default=None, description="Seconds of training with its evaluations; null for a run that was resumed."
+    )
+    iter_s_median: float | None = Field(default=None, description="Median seconds of an iteration.")
+    memory_mib_peak: int | None = Field(default=None, description="Peak memory of the GPU in MiB; null on a CPU.")
+    finished: str | None = Field(default=None, description="When, in ISO 8601 with UTC offset.")
+    environment: Environment = Field(default=Environment(), description="Versions and machine.")

@@ -1,0 +1,244 @@
+"""A run folder as an object: what was started, how training went, what came out. Loads no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rs_adapt.errors import UnreadableFile
+from rs_adapt.runs.files import (
+    CELL_FILE,
+    LOG_FILE,
+    MANIFEST_FILE,
+    METRICS_FILE,
+    RESULT_FILE,
+    STATE_FILE,
+    SWEEP_CELL_FILE,
+)
+from rs_adapt.runs.metrics import scan_metrics
+from rs_adapt.runs.records import (
+    CellNames,
+    Environment,
+    EvaluationLine,
+    Manifest,
+    MetricsLine,
+    PlannedCell,
+    Result,
+    RunOptions,
+    RunStart,
+    SweepCellRecord,
+    TrainingLine,
+    read_record,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FINISHED = "finished"
+UNFINISHED = "unfinished"
+RUNNING = "running"
+# A cell that a sweep plans and has not started.
+NOT_STARTED = "missing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damage:
+    """A file or folder that cannot be used, and why."""
+
+    place: Path
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Run:
+    """One run folder, read once.
+
+    Example:
+        >>> run = Run.read("work_dirs/synthetic_da")  # doctest: +SKIP
+        >>> run.miou_pct, run.result.iou_pct["road"]  # doctest: +SKIP
+        (72.536, 67.079)
+        >>> [(line.iter, line.loss) for line in run.training_lines][:1]  # doctest: +SKIP
+        [(8, 0.927)]
+
+    Attributes:
+        folder: Where the run lies.
+        status: `finished`, `unfinished`, or what a sweep says of it: `running` (or killed), `interrupted`, `failed`,
+            `missing` (not started).
+        start: Content of `cell.json`; None where there is none.
+        result: Content of `result.json`; None until the run is finished.
+        metrics: Lines of `metrics.jsonl`, oldest first, as far as they can be read.
+        sweep: Content of `sweep_cell.json`; None where no sweep started the run.
+        planned: The cell in the plan of a sweep; None where the run lies in no sweep's folder.
+        damage: Files of the run that cannot be read, apart from those without which there is no run.
+    """
+
+    folder: Path
+    status: str
+    start: RunStart | None = None
+    result: Result | None = None
+    metrics: tuple[MetricsLine, ...] = ()
+    sweep: SweepCellRecord | None = None
+    planned: PlannedCell | None = None
+    damage: tuple[Damage, ...] = ()
+
+    @classmethod
+    def read(cls, folder: Path | str) -> Run:
+        """Read a run folder, finished or not.
+
+        Raises:
+            UnreadableFile: The folder holds no run, or `cell.json` or `result.json` is damaged.
+        """
+        folder = Path(folder)
+        start = read_record(folder / CELL_FILE, RunStart)
+        result = read_record(folder / RESULT_FILE, Result)
+        sweep, damage = None, []
+        try:
+            sweep = read_record(folder / SWEEP_CELL_FILE, SweepCellRecord)
+        except UnreadableFile as error:
+            damage.append(Damage(place=folder / SWEEP_CELL_FILE, why=str(error)))
+        if start is None and result is None and sweep is None and not damage:
+            raise UnreadableFile(f"{folder} holds no run: {CELL_FILE} is missing. Name a folder that a run wrote.")
+        lines, why = scan_metrics(folder, finished=result is not None)
+        if why:
+            damage.append(Damage(place=folder / METRICS_FILE, why=why))
+        status = FINISHED if result is not None else UNFINISHED
+        if result is None and sweep is not None and sweep.status not in ("", "done"):
+            status = sweep.status
+        return cls(
+            folder=folder,
+            status=status,
+            start=start,
+            result=result,
+            metrics=lines,
+            sweep=sweep,
+            damage=tuple(damage),
+        )
+
+    def __repr__(self) -> str:
+        """Return folder, cell, status and score in one line."""
+        score = "" if self.miou_pct is None else f", mIoU {self.miou_pct:.2f} %"
+        name = "" if self.name == str(self.folder) else f"{self.name}, "
+        return f"<Run {self.folder}: {name}{self.status}{score}>"
+
+    @property
+    def cell(self) -> CellNames | None:
+        """Which experiment it is; None where nothing says it."""
+        if self.result is not None:
+            return self.result.cell
+        return self.start.cell if self.start is not None else self._cell_of_sweep
+
+    @property
+    def seed(self) -> int:
+        """The seed of the cell.
+
+        Raises:
+            UnreadableFile: Nothing says which cell it is.
+        """
+        if self.cell is None:
+            raise UnreadableFile(f"{self.folder} does not say which cell it is.")
+        return self.cell.seed
+
+    @property
+    def name(self) -> str:
+        """The cell in words, else the title that a sweep gives it, else the folder."""
+        cell = self.cell
+        if cell is None:
+            return self.title or str(self.folder)
+        parts = (f"{cell.bench}-{cell.setting}", cell.method, f"{cell.backbone} + {cell.head}", cell.strategy)
+        return " / ".join(part.replace("_", "-") for part in (*parts, f"seed {cell.seed}"))
+
+    @property
+    def title(self) -> str:
+        """The name that a sweep gives the cell; empty without one."""
+        return (self.sweep.title if self.sweep else "") or (self.planned.title if self.planned else "")
+
+    @property
+    def miou_pct(self) -> float | None:
+        """Mean IoU in percent on the reported split; None until the run is finished, or without target labels."""
+        return None if self.result is None else self.result.miou_pct
+
+    @property
+    def iou_pct(self) -> Mapping[str, float | None]:
+        """IoU in percent by class on the reported split; empty until the run is finished."""
+        return {} if self.result is None else self.result.iou_pct
+
+    @property
+    def options(self) -> RunOptions:
+        """Overrides, weights and so on that the run was started with."""
+        if self.start is not None:
+            return self.start.options
+        return RunOptions() if self.result is None else self.result.options
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """What was changed besides the cell, as `key=value`; base weights other than the default are among it."""
+        weights = self.options.weights
+        return (*self.options.overrides, *([f"weights={Path(weights).name}"] if weights else []))
+
+    @property
+    def command(self) -> str:
+        """The command line that started it; empty where unknown."""
+        started = self.start.command if self.start else ""
+        return started or (self.sweep.command if self.sweep else "")
+
+    @property
+    def environment(self) -> Environment:
+        """Versions, machine and commit."""
+        known = self.result or self.start
+        return Environment() if known is None else known.environment
+
+    @property
+    def error(self) -> str:
+        """What a sweep's log says went wrong; empty for a finished run."""
+        return (self.sweep.error or "") if self.sweep is not None and self.result is None else ""
+
+    @property
+    def log(self) -> Path | None:
+        """The log; None where there is none."""
+        if self.sweep is not None and self.sweep.log:
+            return self.folder / self.sweep.log
+        return self.folder / LOG_FILE if (self.folder / LOG_FILE).is_file() else None
+
+    @property
+    def training_lines(self) -> tuple[TrainingLine, ...]:
+        """The lines of `metrics` with losses."""
+        return tuple(line for line in self.metrics if isinstance(line, TrainingLine))
+
+    @property
+    def evaluations(self) -> tuple[EvaluationLine, ...]:
+        """The lines of `metrics` with scores."""
+        return tuple(line for line in self.metrics if isinstance(line, EvaluationLine))
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether a training state lies in the folder."""
+        return (self.folder / STATE_FILE).is_file()
+
+    @cached_property
+    def manifest(self) -> Manifest | None:
+        """Content of `manifest.json` of the run's adapter pack; None until the run is finished.
+
+        Raises:
+            UnreadableFile: The file is damaged.
+        """
+        return read_record(self.folder / MANIFEST_FILE, Manifest)
+
+    @property
+    def _cell_of_sweep(self) -> CellNames | None:
+        """The cell in a sweep's record or plan, for a run that has not written its own."""
+        given = (
+            {}
+            if self.sweep is None
+            else {
+                key.removeprefix("cell."): value
+                for key, value in self.sweep.identity.items()
+                if key.startswith("cell.")
+            }
+        )
+        given = given or ({} if self.planned is None else self.planned.model_dump(include=set(CellNames.model_fields)))
+        needed = [name for name, field in CellNames.model_fields.items() if field.is_required()]
+        if any(given.get(name) is None for name in needed):
+            return None
+        return CellNames(**{name: value for name, value in given.items() if value is not None})
