@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,14 @@ def test_links_between_documents_lead_to_files_and_headings(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in slugs(target)):
             missing.append(link)
     assert not missing, f"{page.name} links to {missing}"
+
+
+def test_design_lists_the_rooms_in_the_order_of_their_imports() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    text = (ROOT / "docs" / "project" / "design.md").read_text(encoding="utf-8").partition("## The layers")[2]
+    rows = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", text, flags=re.MULTILINE)
+    assert rows == layers
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ class PeftAdaLora(PeftAdapter):
 
     Ranks, importance and budget are peft's code. Here they are driven by the training step: the penalty's gradient is
     added before it, and entries are zeroed after it. The averages and the number of steps are part of the state, so
-    that a resumed run goes on exactly; they are in the adapter pack too, which makes it three times as large.
+    that a resumed run continues exactly; they are in the adapter pack too, which makes it three times as large.
     """
 
     steps_done: Tensor

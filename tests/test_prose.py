@@ -1,0 +1,123 @@
+"""The words of CONTRIBUTING's list in all text, and the form of docstrings, as far as a machine can check them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = sorted(path for room in ("rs_adapt", "configs", "benchmarks", "docs") for path in (ROOT / room).rglob("*.py"))
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "data/README.md", *(ROOT / "benchmarks").glob("*.md")]
+)
+# How many places may still break a rule, by room. The numbers may only shrink; a room that is absent has none.
+WORDS_LEFT: dict[str, int] = {
+    "report.md": 1,
+    "rs_adapt/adapters": 1,
+    "rs_adapt/audit": 49,
+    "rs_adapt/backbones": 1,
+    "rs_adapt/commands": 18,
+    "rs_adapt/config": 37,
+    "rs_adapt/cost": 1,
+    "rs_adapt/datasets": 12,
+    "rs_adapt/downloads": 5,
+    "rs_adapt/engine": 6,
+    "rs_adapt/errors.py": 1,
+    "rs_adapt/inference": 2,
+    "rs_adapt/launching.py": 1,
+    "rs_adapt/pipelines": 3,
+    "rs_adapt/render": 1,
+    "rs_adapt/reports": 6,
+    "rs_adapt/runs": 9,
+    "rs_adapt/scores": 5,
+    "rs_adapt/strategies": 2,
+    "rs_adapt/sweeps": 5,
+    "rs_adapt/validation.py": 1,
+}
+ENTRIES_LEFT: dict[str, int] = {
+    "rs_adapt/audit": 151,
+    "rs_adapt/commands": 11,
+    "rs_adapt/config": 68,
+    "rs_adapt/datasets": 166,
+    "rs_adapt/downloads": 17,
+    "rs_adapt/engine": 9,
+    "rs_adapt/inference": 17,
+    "rs_adapt/pipelines": 2,
+    "rs_adapt/render": 2,
+    "rs_adapt/reports": 20,
+    "rs_adapt/runs": 12,
+    "rs_adapt/scenes": 37,
+    "rs_adapt/scores": 20,
+    "rs_adapt/sweeps": 62,
+    "rs_adapt/tiles": 54,
+}
+SECTION = re.compile(r"^(?:Args|Attributes|Raises):\n((?: {4}.*(?:\n|$)|\n)*)", flags=re.MULTILINE)
+ENTRY = re.compile(r"^ {4}(\*{0,2}\w[\w., `*]*): ((?:.*)(?:\n {8}.*)*)", flags=re.MULTILINE)
+
+
+def words_to_avoid() -> dict[str, str]:
+    """Return what CONTRIBUTING's list says to avoid, and what to write instead."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("| avoid | write |")[2].partition("\n\n")[0]
+    rows = [row.split("|")[1:3] for row in text.splitlines() if row.count("|") >= 3 and "---" not in row]
+    return {phrase: write.strip() for avoid, write in rows for phrase in re.findall(r"`([^`]+)`", avoid)}
+
+
+AVOID = words_to_avoid()
+PATTERN = re.compile(
+    r"(?<![\w`])(?:"
+    + "|".join(re.escape(phrase).replace(r"\ ", r"\s+(?:#\s+)?") for phrase in AVOID)
+    + r")(?![\w`]|\s+apart\b)",
+    flags=re.IGNORECASE,
+)
+
+
+def room(path: Path) -> str:
+    """Return the folder that a count of `WORDS_LEFT` is for."""
+    return "/".join(path.relative_to(ROOT).parts[:2]) if path.suffix == ".py" else path.name
+
+
+def test_word_list_is_read() -> None:
+    assert len(AVOID) >= 15
+    assert PATTERN.search("what was\n    told anew")
+    assert not PATTERN.search("two that cannot be told apart: `anew`")
+
+
+def test_words_to_avoid_are_avoided() -> None:
+    places = []
+    for path in [*PYTHON, *PAGES]:
+        text = path.read_text(encoding="utf-8")
+        if path.name == "CONTRIBUTING.md":
+            text = re.sub(r"\| avoid \| write \|.*?\n\n", "", text, flags=re.DOTALL)
+        for match in PATTERN.finditer(text):
+            line = text.count("\n", 0, match.start()) + 1
+            phrase = re.sub(r"\s+(?:#\s+)?", " ", match[0]).lower()
+            hint = f"{path.relative_to(ROOT)}:{line}: `{match[0]}`, write {AVOID.get(phrase, 'something else')}"
+            places.append((room(path), hint))
+    _no_more_than(WORDS_LEFT, places)
+
+
+def test_entries_of_docstrings_are_sentences() -> None:
+    """Each entry of Args, Attributes and Raises starts with a capital, code or a number, and ends with a stop."""
+    places = []
+    for path in (path for path in PYTHON if "rs_adapt" in path.parts):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                for section in SECTION.finditer(ast.get_docstring(node) or ""):
+                    for name, text in ENTRY.findall(section[1]):
+                        words = " ".join(text.split())
+                        if not (re.match(r"[A-Z0-9`\"'(.$-]", words) and words.endswith((".", "?", ")"))):
+                            hint = f"{path.relative_to(ROOT)}:{node.lineno}: {name}: {words[:60]}"
+                            places.append((room(path), hint))
+    _no_more_than(ENTRIES_LEFT, places)
+
+
+def _no_more_than(left: dict[str, int], places: list[tuple[str, str]]) -> None:
+    """Fail with the places of each room that has more of them than are left for it."""
+    counts = Counter(name for name, _ in places)
+    over = {name for name, count in counts.items() if count > left.get(name, 0)}
+    if over:
+        pytest.fail("\n".join(hint for name, hint in places if name in over))
