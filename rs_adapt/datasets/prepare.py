@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rs_adapt.datasets.own.scenes import make_from_scenes, scene_files
+from rs_adapt.datasets.recipes import ImagesRecipe, Recipe, ScenesRecipe, SyntheticRecipe, TileFacts, read_recipe
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.files import atomic_folder, exclusive_folder, write_json
 from rs_adapt.progress import OnProgress, no_progress
@@ -22,8 +22,8 @@ FORMAT = 1
 
 def ensure_prepared(
     *,
-    prepare: Mapping[str, Any],
-    bench: Mapping[str, Any],
+    prepare: Mapping[str, object],
+    bench: Mapping[str, object],
     data_root: Path,
     out_dir: Path,
     on_progress: OnProgress = no_progress,
@@ -34,23 +34,19 @@ def ensure_prepared(
     call this at the same time: one makes the tiles, the others wait for it.
 
     Args:
-        prepare: the bench's `prepare` facts; `kind` is "synthetic" (`seed`, `scenes`, `size_px`, `stride_px`), "images"
-            (`image_dir`, `label_dir`, `image_suffix`, `label_suffix`, `regions`, `crops`, `val_crops`, `stride_px`,
-            `how_to_get`) or "scenes" (see `rs_adapt.config.own.bench`).
-        bench: the `bench` facts: `tile_px`, `classes`, `reduce_zero_label`, `ignore_index`.
-        data_root: where raw images lie; only read.
-        out_dir: the folder to make.
-        on_progress: called after each scene or image.
+        prepare: The bench's `prepare` facts; see `rs_adapt.datasets.recipes`.
+        bench: The bench's facts, those of `TileFacts` among them.
+        data_root: Where raw images lie; only read.
+        out_dir: The folder to make.
+        on_progress: Called after each scene or image.
 
     Raises:
-        ConfigError: the kind is unknown, or `out_dir` holds something else.
-        DataNotFound: the raw images are missing.
-        DataError: a raw image or label is damaged, has no partner, another size or unknown values.
+        ConfigError: The kind is unknown, or `out_dir` holds something else.
+        DataNotFound: The raw images are missing.
+        DataError: A raw image or label is damaged, has no partner, a different size or unknown values.
     """
-    kind = prepare["kind"]
-    if kind not in _MAKE:
-        raise ConfigError(f"Cannot prepare data of kind {kind!r}: known are {', '.join(_MAKE)}.")
-    facts = _facts(prepare, bench, data_root)
+    recipe, tiles = read_recipe(prepare), TileFacts.model_validate(bench)
+    facts = _facts(prepare, recipe, tiles, data_root)
     if _finished(out_dir, facts):
         return
     if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MARKER).is_file():
@@ -61,29 +57,35 @@ def ensure_prepared(
         if _finished(out_dir, facts):
             return
         with atomic_folder(out_dir) as building:
-            counts = _MAKE[kind](prepare, bench, data_root, building, on_progress)
+            if isinstance(recipe, SyntheticRecipe):
+                counts = _make_synthetic(recipe, tiles, building, on_progress)
+            elif isinstance(recipe, ImagesRecipe):
+                counts = _make_from_images(recipe, tiles, data_root, building, on_progress)
+            else:
+                counts = make_from_scenes(recipe, tiles, building, on_progress)
             write_json(building / MARKER, {"facts": facts, "tiles": counts}, indent=1)
 
 
-def _facts(prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path) -> Any:
-    """What the tiles depend on, as it reads back from JSON."""
-    facts: dict[str, Any] = {
+def _facts(prepare: Mapping[str, object], recipe: Recipe, bench: TileFacts, data_root: Path) -> object:
+    """Return what the tiles depend on, as it reads back from JSON."""
+    facts: dict[str, object] = {
         "format": FORMAT,
         "prepare": _plain(prepare),
-        "tile_px": bench["tile_px"],
-        "num_classes": len(bench["classes"]),
-        "reduce_zero_label": bench["reduce_zero_label"],
+        "tile_px": bench.tile_px,
+        "num_classes": len(bench.classes),
+        "reduce_zero_label": bench.reduce_zero_label,
     }
-    if prepare["kind"] == "images":
-        pairs = _image_pairs(prepare, data_root)
+    if isinstance(recipe, ImagesRecipe):
+        pairs = _image_pairs(recipe, data_root)
         files = [file for image, label, _ in pairs for file in (image, label)]
         facts["raw"] = [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files]
-    elif prepare["kind"] == "scenes":
-        for file in (found := scene_files(prepare)):
+    elif isinstance(recipe, ScenesRecipe):
+        files = scene_files(recipe)
+        for file in files:
             if not file.is_file():
                 raise DataNotFound(f"There is no label {file}: every image to learn from or to score on needs one.")
-        facts["raw"] = [[str(f), f.stat().st_size, f.stat().st_mtime_ns] for f in found]
-        # 2: one stretch a region, kept beside the tiles.
+        facts["raw"] = [[str(f), f.stat().st_size, f.stat().st_mtime_ns] for f in files]
+        # 2: one stretch a region, saved beside the tiles.
         facts["scenes_format"] = 2
     else:
         from rs_adapt.datasets.synthetic import GENERATOR_VERSION
@@ -92,7 +94,7 @@ def _facts(prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path
     return json.loads(json.dumps(facts))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Turn mmengine's config dicts and tuples into what JSON holds."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
@@ -101,7 +103,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _finished(out_dir: Path, facts: Any) -> bool:
+def _finished(out_dir: Path, facts: object) -> bool:
     try:
         marker = json.loads((out_dir / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -110,20 +112,19 @@ def _finished(out_dir: Path, facts: Any) -> bool:
 
 
 def _make_synthetic(
-    prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path, building: Path, on_progress: OnProgress
+    recipe: SyntheticRecipe, bench: TileFacts, building: Path, on_progress: OnProgress
 ) -> dict[str, int]:
     from rs_adapt.datasets.synthetic import write_scenes
     from rs_adapt.tiles import Tile, cut_scene, write_index
 
-    del data_root
     scenes = write_scenes(
         building / "scenes",
-        seed=prepare["seed"],
-        scenes=prepare["scenes"],
-        size_px=prepare["size_px"],
+        seed=recipe.seed,
+        scenes=recipe.scenes,
+        size_px=recipe.size_px,
         on_progress=on_progress,
     )
-    tile_px, stride_px = bench["tile_px"], prepare["stride_px"]
+    tile_px, stride_px = bench.tile_px, recipe.stride_px
     tiles: dict[str, list[Tile]] = {}
     for scene in scenes:
         part = f"{scene.region}/{scene.split}"
@@ -135,8 +136,8 @@ def _make_synthetic(
                 ann_dir=building / part / "ann_dir",
                 tile_px=tile_px,
                 stride_px=stride_px,
-                ignore_value=bench["ignore_index"],
-                allowed_values=range(len(bench["classes"])),
+                ignore_value=bench.ignore_index,
+                allowed_values=range(len(bench.classes)),
             )
         )
     for part, cut in tiles.items():
@@ -145,13 +146,13 @@ def _make_synthetic(
 
 
 def _make_from_images(
-    prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path, building: Path, on_progress: OnProgress
+    recipe: ImagesRecipe, bench: TileFacts, data_root: Path, building: Path, on_progress: OnProgress
 ) -> dict[str, int]:
     from rs_adapt.tiles import Tile, cut_scene, write_index
 
-    first = 1 if bench["reduce_zero_label"] else 0
-    tile_px, stride_px = bench["tile_px"], prepare["stride_px"]
-    pairs = _image_pairs(prepare, data_root)
+    first = 1 if bench.reduce_zero_label else 0
+    tile_px, stride_px = bench.tile_px, recipe.stride_px
+    pairs = _image_pairs(recipe, data_root)
     tiles: dict[str, list[Tile]] = {}
     for done, (image, label, part) in enumerate(pairs, start=1):
         tiles.setdefault(part, []).extend(
@@ -162,8 +163,8 @@ def _make_from_images(
                 ann_dir=building / part / "ann_dir",
                 tile_px=tile_px,
                 stride_px=stride_px,
-                ignore_value=0 if bench["reduce_zero_label"] else bench["ignore_index"],
-                allowed_values=range(first, first + len(bench["classes"])),
+                ignore_value=0 if bench.reduce_zero_label else bench.ignore_index,
+                allowed_values=range(first, first + len(bench.classes)),
             )
         )
         on_progress("cutting images", done, len(pairs))
@@ -172,20 +173,13 @@ def _make_from_images(
     return {part: len(cut) for part, cut in tiles.items()}
 
 
-def _make_own(
-    prepare: Mapping[str, Any], bench: Mapping[str, Any], data_root: Path, building: Path, on_progress: OnProgress
-) -> dict[str, int]:
-    del data_root
-    return make_from_scenes(prepare, bench, building, on_progress)
-
-
-def _image_pairs(prepare: Mapping[str, Any], data_root: Path) -> list[tuple[Path, Path, str]]:
+def _image_pairs(recipe: ImagesRecipe, data_root: Path) -> list[tuple[Path, Path, str]]:
     """The images that the bench names, each with its label and `<region>/<split>`; both folders hold nothing else."""
-    folders = {what: data_root / prepare[f"{what}_dir"] for what in ("image", "label")}
+    folders = {"image": data_root / recipe.image_dir, "label": data_root / recipe.label_dir}
     for what, folder in folders.items():
         if not folder.is_dir():
-            raise DataNotFound(f"There is no folder of {what}s {folder}. {prepare['how_to_get']}")
-    suffixes = {what: str(prepare[f"{what}_suffix"]) for what in folders}
+            raise DataNotFound(f"There is no folder of {what}s {folder}. {recipe.how_to_get}")
+    suffixes = {"image": recipe.image_suffix, "label": recipe.label_suffix}
     found = {
         what: {p.name.removesuffix(suffixes[what]) for p in folder.iterdir() if p.name.endswith(suffixes[what])}
         for what, folder in folders.items()
@@ -201,16 +195,16 @@ def _image_pairs(prepare: Mapping[str, Any], data_root: Path) -> list[tuple[Path
             f"{folders['image']}. Add it, or fetch the data again."
         )
     plan = {
-        f"{scene}_{crop}": f"{region}/{'val' if crop in prepare['val_crops'] else 'train'}"
-        for region, scenes in prepare["regions"].items()
+        f"{scene}_{crop}": f"{region}/{'val' if crop in recipe.val_crops else 'train'}"
+        for region, scenes in recipe.regions.items()
         for scene in scenes
-        for crop in prepare["crops"]
+        for crop in recipe.crops
     }
     missing = sorted(set(plan) - found["image"])
     if missing:
         raise DataNotFound(
             f"{len(missing)} of {len(plan)} images are not in {folders['image']}, the first one is "
-            f"{missing[0]}{suffixes['image']}. {prepare['how_to_get']}"
+            f"{missing[0]}{suffixes['image']}. {recipe.how_to_get}"
         )
     for stem in sorted(found["image"] - set(plan)):
         raise DataError(
@@ -221,6 +215,3 @@ def _image_pairs(prepare: Mapping[str, Any], data_root: Path) -> list[tuple[Path
         (folders["image"] / (stem + suffixes["image"]), folders["label"] / (stem + suffixes["label"]), part)
         for stem, part in plan.items()
     ]
-
-
-_MAKE = {"synthetic": _make_synthetic, "images": _make_from_images, "scenes": _make_own}

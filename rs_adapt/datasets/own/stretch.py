@@ -6,8 +6,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
+from rs_adapt.datasets.recipes import SceneRegion
 from rs_adapt.errors import DataError
 from rs_adapt.files import write_json
 from rs_adapt.progress import OnProgress, no_progress
@@ -18,18 +19,30 @@ STRETCH_FILE = "stretch.json"
 SAMPLE_PX = 1 << 22
 
 
-def stretch_of_region(
-    domain: Mapping[str, Any], images: Sequence[Path], on_progress: OnProgress = no_progress
-) -> dict[str, Any]:
+# How the values of a region become 8 bit, as JSON; see `stretch_of_region`.
+Stretch = TypedDict(
+    "Stretch",
+    {
+        "from": str,
+        "range": list[list[float]] | None,
+        "pct": NotRequired[list[float]],
+        "images": NotRequired[int],
+        "step_px": NotRequired[int],
+        "pixels": NotRequired[int],
+    },
+)
+
+
+def stretch_of_region(region: SceneRegion, images: Sequence[Path], on_progress: OnProgress = no_progress) -> Stretch:
     """Say how the values of a region's images become 8 bit.
 
     Where the bench gives nothing and the images are not of 8 bit, percentiles are taken over all images together: of
     each one every n-th pixel of every n-th row is read, with one n for all, so an image counts by its valid pixels.
 
     Args:
-        domain: the region: `name`, `stretch`, `bands`.
-        images: its images, whatever split they are in.
-        on_progress: called after each image that is read.
+        region: The region.
+        images: Its images, of all splits.
+        on_progress: Called after each image that is read.
 
     Returns:
         `from`: "as stored" (8 bit), "given", "scene" (each image by itself) or "percentiles"; `range`: a pair of values
@@ -41,10 +54,10 @@ def stretch_of_region(
     """
     from rs_adapt.scenes import stored_form
 
-    if domain["stretch"] == "scene":
+    if region.stretch == "scene":
         return {"from": "scene", "range": None}
-    if domain["stretch"] is not None:
-        return {"from": "given", "range": [[float(value) for value in pair] for pair in domain["stretch"]]}
+    if region.stretch is not None:
+        return {"from": "given", "range": [[float(value) for value in pair] for pair in region.stretch]}
     forms = {image: stored_form(image) for image in images}
     shallow = [image for image, (kind, _, _) in forms.items() if kind == "uint8"]
     deep = [image for image, (kind, _, _) in forms.items() if kind != "uint8"]
@@ -52,34 +65,33 @@ def stretch_of_region(
         return {"from": "as stored", "range": None}
     if shallow:
         raise DataError(
-            f"Region {domain['name']} mixes images of 8 bit ({len(shallow)}, such as {shallow[0]}) and deeper ones "
+            f"Region {region.name} mixes images of 8 bit ({len(shallow)}, such as {shallow[0]}) and deeper ones "
             f"({len(deep)}, such as {deep[0]}): no stretch fits both. Choose images of one kind (pattern), or give "
             'stretch = [low, high] for all, or stretch = "scene" to stretch each deeper one by itself.'
         )
     step_px = max(1, math.ceil(math.sqrt(sum(width * height for _, width, height in forms.values()) / SAMPLE_PX)))
-    return _percentiles(domain, images, step_px, on_progress)
+    return _percentiles(region, images, step_px, on_progress)
 
 
 def _percentiles(
-    domain: Mapping[str, Any],
+    region: SceneRegion,
     images: Sequence[Path],
     step_px: int,
     on_progress: OnProgress,
-) -> dict[str, Any]:
+) -> Stretch:
     import numpy as np
 
     from rs_adapt.scenes import STRETCH_PCT, Scene
 
     parts = []
     for done, image in enumerate(images, start=1):
-        with Scene(image, bands=domain["bands"]) as scene:
+        with Scene(image, bands=region.bands) as scene:
             parts.append(scene.read_valid(step_px))
-        on_progress(f"reading the brightness of {domain['name']}", done, len(images))
+        on_progress(f"reading the brightness of {region.name}", done, len(images))
     values_CN = np.concatenate(parts, axis=1)
     if values_CN.shape[1] == 0:
         raise DataError(
-            f"Region {domain['name']}: no pixel of its {len(images)} images is valid. Check their nodata value "
-            "and mask."
+            f"Region {region.name}: no pixel of its {len(images)} images is valid. Check their nodata value and mask."
         )
     ranges = [np.percentile(values_N, STRETCH_PCT).tolist() for values_N in values_CN]
     return {
@@ -92,27 +104,27 @@ def _percentiles(
     }
 
 
-def write_stretch(folder: Path, stretch: Mapping[str, Mapping[str, Any]]) -> None:
+def write_stretch(folder: Path, stretch: Mapping[str, Stretch]) -> None:
     """Keep what `stretch_of_region` said, by region, in a prepared folder."""
     write_json(folder / STRETCH_FILE, stretch, indent=1)
 
 
-def read_stretch(prepared_dir: str | Path) -> dict[str, dict[str, Any]]:
+def read_stretch(prepared_dir: str | Path) -> dict[str, Stretch]:
     """What `write_stretch` kept in a prepared folder."""
-    stretch: dict[str, dict[str, Any]] = json.loads((Path(prepared_dir) / STRETCH_FILE).read_text("utf-8"))
+    stretch: dict[str, Stretch] = json.loads((Path(prepared_dir) / STRETCH_FILE).read_text("utf-8"))
     return stretch
 
 
-def require_same(now: Mapping[str, Any], trained: Mapping[str, Any], region: str) -> None:
-    """Refuse scenes whose percentiles are others than those that a model was trained with.
+def require_same(now: Stretch, trained: Stretch, region: str) -> None:
+    """Refuse scenes whose percentiles differ from those that a model was trained with.
 
     Args:
-        now: what `stretch_of_region` says of the region.
-        trained: what it said when the model was trained.
-        region: its name.
+        now: The stretch of the region's scenes.
+        trained: The stretch when the model was trained.
+        region: Name of the region.
 
     Raises:
-        DataError: both are percentiles, and they differ.
+        DataError: Both are percentiles, and they differ.
     """
     if "percentiles" == now["from"] == trained["from"] and now["range"] != trained["range"]:
         raise DataError(
@@ -122,13 +134,13 @@ def require_same(now: Mapping[str, Any], trained: Mapping[str, Any], region: str
         )
 
 
-def in_words(stretch: Mapping[str, Any]) -> str:
-    """One line for a person."""
+def in_words(stretch: Stretch) -> str:
+    """Return a stretch as a phrase for people."""
     if stretch["from"] == "as stored":
         return "none, its images are of 8 bit"
     if stretch["from"] == "scene":
         return "each scene by itself"
-    pairs = [f"{low:g} to {high:g}" for low, high in stretch["range"]]
+    pairs = [f"{low:g} to {high:g}" for low, high in stretch["range"] or ()]
     shown = pairs[0] if len({*pairs}) == 1 else ", ".join(pairs)
     if stretch["from"] == "given":
         return f"{shown} (given)"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.datasets.recipes import LabelItem, LabelSource
 from rs_adapt.errors import DataError
 from rs_adapt.scenes import Box, MapWriter, Scene, SceneInfo, colours_to_classes, count_off_legend
 from rs_adapt.scenes.polygons import in_system_of, rasterized, read_polygons
@@ -19,13 +19,13 @@ IGNORE = 255
 ROWS = 1024
 
 
-def label_file(labels: Mapping[str, Any], image: Path) -> Path:
+def label_file(labels: LabelSource, image: Path) -> Path:
     """Where the label of an image lies: beside its kind by name, or in the one file of polygons for all images."""
-    path = Path(labels["path"])
-    return path if path.is_file() else path / f"{image.stem}{labels['suffix']}"
+    path = Path(labels.path)
+    return path if path.is_file() else path / f"{image.stem}{labels.suffix}"
 
 
-def translate(labels: Mapping[str, Any], image: Path, out: Path) -> Counter[str]:
+def translate(labels: LabelSource, image: Path, out: Path) -> Counter[str]:
     """Write the label of an image as a raster of class indices (255 where it is ignored).
 
     Args:
@@ -51,10 +51,10 @@ def translate(labels: Mapping[str, Any], image: Path, out: Path) -> Counter[str]
 
 
 def _bands(
-    labels: Mapping[str, Any], file: Path, image: SceneInfo, seen: Counter[str]
+    labels: LabelSource, file: Path, image: SceneInfo, seen: Counter[str]
 ) -> Iterator[tuple[Box, NDArray[np.uint8]]]:
     boxes = [Box(0, y0, image.width_px, min(y0 + ROWS, image.height_px)) for y0 in range(0, image.height_px, ROWS)]
-    if labels["kind"] == "polygons":
+    if labels.kind == "polygons":
         yield from _from_polygons(labels, file, image, boxes, seen)
         return
     with Scene(file) as scene:
@@ -65,21 +65,21 @@ def _bands(
                 "they must be of the same size."
             )
         for box in boxes:
-            read = _from_values if labels["kind"] == "values" else _from_colours
+            read = _from_values if labels.kind == "values" else _from_colours
             classes_HW, valid_HW = read(labels, scene, box, seen)
             yield box, np.where(valid_HW, classes_HW, np.uint8(IGNORE))
 
 
 def _from_values(
-    labels: Mapping[str, Any], scene: Scene, box: Box, seen: Counter[str]
+    labels: LabelSource, scene: Scene, box: Box, seen: Counter[str]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     values_HW, valid_HW = scene.read_classes(box)
     counts = np.bincount(values_HW[valid_HW], minlength=256)
     table = np.full(256, IGNORE, dtype=np.uint8)
-    known = set(labels["ignore"])
-    for value, index in labels["to_index"]:
+    index_of = {value: index for value, index in labels.to_index if isinstance(value, int)}
+    for value, index in index_of.items():
         table[value] = index
-        known.add(value)
+    known = {*labels.ignore, *index_of}
     if unknown := [int(value) for value in np.flatnonzero(counts) if value not in known]:
         found = ", ".join(f"{value} ({counts[value]} px)" for value in unknown)
         raise DataError(f"Label {scene.info.path} holds values that no class is made of: {found}. {_remedy()}")
@@ -88,11 +88,11 @@ def _from_values(
 
 
 def _from_colours(
-    labels: Mapping[str, Any], scene: Scene, box: Box, seen: Counter[str]
+    labels: LabelSource, scene: Scene, box: Box, seen: Counter[str]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     rgb_HW3, valid_HW = scene.read_rgb(box)
-    legend: dict[Sequence[int], int] = {tuple(colour): index for colour, index in labels["to_index"]}
-    legend |= {tuple(colour): IGNORE for colour in labels["ignore"]}
+    legend: dict[Sequence[int], int] = {colour: index for colour, index in labels.to_index if isinstance(colour, tuple)}
+    legend |= {colour: IGNORE for colour in labels.ignore if isinstance(colour, tuple)}
     classes_HW, num_off = colours_to_classes(rgb_HW3, legend)
     if num_off:
         found = ", ".join(f"{_hex(rgb)} ({count} px)" for rgb, count in count_off_legend(rgb_HW3, legend))
@@ -103,14 +103,15 @@ def _from_colours(
 
 
 def _from_polygons(
-    labels: Mapping[str, Any], file: Path, image: SceneInfo, boxes: list[Box], seen: Counter[str]
+    labels: LabelSource, file: Path, image: SceneInfo, boxes: list[Box], seen: Counter[str]
 ) -> Iterator[tuple[Box, NDArray[np.uint8]]]:
-    polygons = in_system_of(read_polygons(file, labels["column"]), image)
-    index_of = dict(labels["to_index"]) | dict.fromkeys(labels["ignore"], IGNORE)
+    polygons = in_system_of(read_polygons(file, labels.column or ""), image)
+    index_of = {text: index for text, index in labels.to_index if isinstance(text, str)}
+    index_of |= {text: IGNORE for text in labels.ignore if isinstance(text, str)}
     if unknown := Counter(text for text in polygons.texts if text not in index_of):
         found = ", ".join(f"{text!r} ({count})" for text, count in unknown.most_common(5))
         raise DataError(f"{file} has polygons that no class is made of: {found}. {_remedy()}")
-    background = IGNORE if labels["background"] is None else labels["background"]
+    background = IGNORE if labels.background is None else labels.background
     # Burnt twice: the number of the text says what is there, which two texts of one class do not.
     texts = sorted(index_of)
     numbers = [texts.index(text) for text in polygons.texts]
@@ -125,14 +126,14 @@ def _from_polygons(
         yield box, table[number_HW]
 
 
-def text_of(item: Any) -> str:
-    """A value, colour or attribute as the counts of `translate` name it."""
-    return _hex(item) if isinstance(item, list | tuple) else str(item)
+def text_of(item: LabelItem) -> str:
+    """Return a value, colour or attribute as the counts of `translate` name it."""
+    return _hex(item) if isinstance(item, tuple) else str(item)
 
 
 def _remedy() -> str:
     return "Name them under a class in [...labels.classes], or in labels.ignore."
 
 
-def _hex(rgb: Any) -> str:
+def _hex(rgb: Iterable[int]) -> str:
     return "#" + "".join(f"{int(value):02X}" for value in rgb)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from rs_adapt.datasets.own import stretch as own_stretch
 from rs_adapt.datasets.own.stretch import in_words, stretch_of_region
+from rs_adapt.datasets.recipes import SceneRegion
 from rs_adapt.errors import DataError
 from rs_adapt.scenes import write_geotiff
 
@@ -21,8 +22,9 @@ PCT = (2.0, 98.0)
 PLACE = rasterio.Affine(0.5, 0, 4e5, 0, -0.5, 5e6)
 
 
-def region(**changes: Any) -> dict[str, Any]:
-    return {"name": "north", "stretch": None, "bands": None} | changes
+def region(**changes: Any) -> SceneRegion:
+    facts = {"name": "north", "images": "", "pattern": "*", "stretch": None, "bands": None}
+    return SceneRegion(**facts | {"val": (), "val_share": None, "labels": None} | changes)
 
 
 def deep(seed: int, size: tuple[int, int], low: int, high: int) -> np.ndarray:

@@ -1,0 +1,145 @@
+"""What a bench says about tiles that are made on this machine: `bench.prepare`, by its `kind`, as typed records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from rs_adapt.errors import ConfigError
+
+_FROZEN = ConfigDict(frozen=True)
+
+# A value of a label file, an RGB colour, or the text of a polygon's attribute.
+LabelItem: TypeAlias = int | str | tuple[int, int, int]
+
+
+class TileFacts(BaseModel):
+    """The facts of a bench that its tiles depend on."""
+
+    model_config = _FROZEN
+
+    tile_px: int
+    classes: tuple[str, ...]
+    reduce_zero_label: bool
+    ignore_index: int
+
+
+class SyntheticRecipe(BaseModel):
+    """Scenes that are drawn, `kind = "synthetic"`."""
+
+    model_config = _FROZEN
+
+    kind: Literal["synthetic"]
+    seed: int
+    scenes: dict[str, int]
+    size_px: int
+    stride_px: int
+
+
+class ImagesRecipe(BaseModel):
+    """A folder of labelled images that is cut into tiles, `kind = "images"`."""
+
+    model_config = _FROZEN
+
+    kind: Literal["images"]
+    image_dir: str
+    label_dir: str
+    image_suffix: str
+    label_suffix: str
+    regions: dict[str, tuple[str, ...]]
+    crops: tuple[str, ...]
+    val_crops: tuple[str, ...]
+    stride_px: int
+    how_to_get: str
+
+
+class LabelSource(BaseModel):
+    """How the labels of a region are read.
+
+    Attributes:
+        kind: What stands in them.
+        path: Folder of the labels, or one file of polygons for all images.
+        suffix: Ending of their names.
+        column: Attribute of the polygons that names their class; None for rasters.
+        background: Index of the class outside all polygons; None ignores these pixels.
+        to_index: What stands in a label, with the index of its class.
+        ignore: What stands in a label and is left out.
+    """
+
+    model_config = _FROZEN
+
+    kind: Literal["values", "colours", "polygons"]
+    path: str
+    suffix: str
+    column: str | None
+    background: int | None
+    to_index: tuple[tuple[LabelItem, int], ...]
+    ignore: tuple[LabelItem, ...]
+
+
+class SceneRegion(BaseModel):
+    """The scenes of a region of a bench of one's own.
+
+    Attributes:
+        name: Name of the region and of its folder.
+        images: Folder of the scenes.
+        pattern: Names of the scenes, with * and ?.
+        bands: Numbers from 1 of the bands that become red, green and blue; None for the first three.
+        stretch: What becomes 0 and 255 in red, green and blue; "scene" for each scene's own percentiles; None for
+            percentiles of the region.
+        val: Patterns of the scenes that are scored.
+        val_share: Share of the scenes that are scored, 0 to 1; None where `val` names them.
+        labels: None for a region without labels.
+    """
+
+    model_config = _FROZEN
+
+    name: str
+    images: str
+    pattern: str
+    bands: tuple[int, int, int] | None
+    stretch: tuple[tuple[float, float], ...] | Literal["scene"] | None
+    val: tuple[str, ...]
+    val_share: float | None
+    labels: LabelSource | None
+
+
+class ScenesRecipe(BaseModel):
+    """Scenes of one's own that are cut into tiles, `kind = "scenes"`; see `rs_adapt.config.own.bench`."""
+
+    model_config = _FROZEN
+
+    kind: Literal["scenes"]
+    source: SceneRegion
+    target: SceneRegion
+    classes: tuple[str, ...]
+    stride_px: int
+
+    @property
+    def regions(self) -> dict[str, SceneRegion]:
+        """The regions by role."""
+        return {"source": self.source, "target": self.target}
+
+
+Recipe: TypeAlias = SyntheticRecipe | ImagesRecipe | ScenesRecipe
+KINDS = ("synthetic", "images", "scenes")
+
+
+def read_recipe(prepare: Mapping[str, object]) -> Recipe:
+    """Return the `prepare` facts of a bench as a record.
+
+    Raises:
+        ConfigError: The kind is unknown, or a key is missing or has a wrong value.
+    """
+    kind = prepare.get("kind")
+    if kind not in KINDS:
+        raise ConfigError(f"Cannot prepare data of kind {kind!r}: known are {', '.join(KINDS)}.")
+    adapter: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="kind")])
+    try:
+        return adapter.validate_python(prepare)
+    except ValidationError as error:
+        from rs_adapt.validation import explain
+
+        raise ConfigError(explain(error, file="bench.prepare")) from error
