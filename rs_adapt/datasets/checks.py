@@ -18,6 +18,7 @@ from rs_adapt.files import write_json
 from rs_adapt.progress import OnProgress, no_progress
 
 if TYPE_CHECKING:
+    from rs_adapt.datasets.sample import Sample
     from rs_adapt.datasets.tile_dataset import TileDataset
 
 Array = np.ndarray[Any, Any]
@@ -59,7 +60,7 @@ def allowed_values(num_classes: int, reduce_zero_label: bool, ignore_index: int)
     return sorted({*range(stored), ignore_index})
 
 
-def _check_tile(dataset: TileDataset, tile: dict[str, Any], allowed: list[int]) -> None:
+def _check_tile(dataset: TileDataset, tile: Sample, allowed: list[int]) -> None:
     check_pair(tile["img_path"], tile.get("seg_map_path"), name=dataset.name, allowed=allowed, values=legend(dataset))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,19 @@ from PIL import Image
 
 from rs_adapt.config.paths import home
 from rs_adapt.datasets.checks import fingerprint
+from rs_adapt.datasets.sample import Sample
 from rs_adapt.datasets.tile_dataset import TileDataset
 from rs_adapt.errors import ConfigError
 from rs_adapt.files import write_json
+
+
+class ClassSampling(TypedDict):
+    """The arguments of `RareClassSampling` that a configuration gives."""
+
+    temperature: float
+    min_share: float
+    min_crop_ratio: float
+    max_tries: int
 
 
 class RareClassSampling:
@@ -60,7 +70,7 @@ class RareClassSampling:
             )
         self.probabilities_K = class_probabilities(counts_NK.sum(axis=0), temperature, present)
 
-    def sample(self) -> dict[str, Any]:
+    def sample(self) -> Sample:
         """Draw one sample of the set."""
         wanted = int(np.random.choice(len(self.tiles), p=self.probabilities_K))  # noqa: NPY002 - see the class
         tile = int(np.random.choice(self.tiles[wanted]))  # noqa: NPY002

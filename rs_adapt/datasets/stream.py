@@ -16,7 +16,8 @@ import numpy as np
 from mmengine.dist import get_dist_info
 from torch.utils.data import Dataset, Sampler
 
-from rs_adapt.datasets.class_sampling import RareClassSampling
+from rs_adapt.datasets.class_sampling import ClassSampling, RareClassSampling
+from rs_adapt.datasets.sample import Sample
 from rs_adapt.registry import DATA_SAMPLERS, DATASETS
 
 
@@ -35,7 +36,7 @@ def seeded(*key: int) -> Iterator[None]:
 
 
 @DATASETS.register_module()
-class DomainStream(Dataset[dict[str, Any]]):
+class DomainStream(Dataset[Sample]):
     """Draws from a labelled set and, for adaptation, from an unlabelled one, each shuffled on its own.
 
     Draw d takes tile `permutation(d // n)[d % n]` of a set of n tiles, so each set is gone through completely before a
@@ -52,10 +53,10 @@ class DomainStream(Dataset[dict[str, Any]]):
     def __init__(
         self,
         *,
-        labelled: Dataset[Any] | dict[str, Any],
-        unlabelled: Dataset[Any] | dict[str, Any] | None,
+        labelled: Dataset[Sample] | dict[str, object],
+        unlabelled: Dataset[Sample] | dict[str, object] | None,
         seed: int,
-        class_sampling: dict[str, Any] | None = None,
+        class_sampling: ClassSampling | None = None,
     ) -> None:
         self.labelled: Any = _build(labelled)
         self.unlabelled: Any = _build(unlabelled)
@@ -64,7 +65,7 @@ class DomainStream(Dataset[dict[str, Any]]):
         self._permutations: dict[int, tuple[int, np.ndarray[Any, Any]]] = {}
 
     @property
-    def metainfo(self) -> dict[str, Any]:
+    def metainfo(self) -> dict[str, object]:
         """Classes and palette of the labelled set."""
         return dict(self.labelled.metainfo)
 
@@ -72,26 +73,26 @@ class DomainStream(Dataset[dict[str, Any]]):
         """Tiles of the larger set; the stream itself has no end."""
         return max(len(self.labelled), len(self.unlabelled) if self.unlabelled is not None else 0)
 
-    def __getitem__(self, draw: int) -> dict[str, Any]:
+    def __getitem__(self, draw: int) -> Sample:
         """The sample at a position of the stream: of one set, or `{"source": ..., "target": ...}` of two."""
         source = self._sample(self.labelled, 0, draw) if self.rare is None else self._rare_sample(draw)
         if self.unlabelled is None:
             return source
         return {"source": source, "target": self._sample(self.unlabelled, 1, draw)}
 
-    def _rare_sample(self, draw: int) -> dict[str, Any]:
+    def _rare_sample(self, draw: int) -> Sample:
         assert self.rare is not None
         with seeded(self.seed, 0, draw):
             return self.rare.sample()
 
-    def _sample(self, dataset: Any, stream: int, draw: int) -> dict[str, Any]:
+    def _sample(self, dataset: Any, stream: int, draw: int) -> Sample:
         round_number, position = divmod(draw, len(dataset))
         cached = self._permutations.get(stream)
         if cached is None or cached[0] != round_number:
             order = np.random.default_rng((self.seed, stream, round_number)).permutation(len(dataset))
             cached = self._permutations[stream] = (round_number, order)
         with seeded(self.seed, stream, draw):
-            sample: dict[str, Any] = dataset[int(cached[1][position])]
+            sample: Sample = dataset[int(cached[1][position])]
         return sample
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from mmseg.datasets import BaseSegDataset
 
+from rs_adapt.datasets.sample import Sample
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.registry import DATASETS
 
@@ -50,7 +50,7 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
         ann_suffix: str = ".png",
         how_to_get: str = "",
         spread: int | None = None,
-        pipeline: list[dict[str, Any]],
+        pipeline: list[dict[str, object]],
     ) -> None:
         self.name = name
         self.how_to_get = how_to_get
@@ -94,7 +94,7 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
             raise DataNotFound(f"{self.name}: {folder} holds no *{suffix} {what}. {self.how_to_get}".strip())
         return names
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> Sample:
         """Load and transform one tile.
 
         Args:
@@ -108,7 +108,7 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
         """
         info = self.get_data_info(index)
         try:
-            sample: dict[str, Any] = self.pipeline(info)
+            sample: Sample = self.pipeline(info)
         except (OSError, SyntaxError) as error:  # what PIL raises for files that are cut off or no images
             files = " or ".join(str(info[key]) for key in ("img_path", "seg_map_path") if info.get(key))
             raise DataError(f"{self.name}: cannot read {files}: {error}. Replace the file.") from error

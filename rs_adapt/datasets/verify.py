@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -17,6 +17,45 @@ from rs_adapt.datasets.checks import check_pair
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
 from rs_adapt.errors import DataError
 from rs_adapt.progress import OnProgress, no_progress
+
+
+class SetReport(TypedDict):
+    """What `verify_tiles` says of a set; see there."""
+
+    set: str
+    split: str
+    img_dir: str
+    ann_dir: str | None
+    images: int
+    labels: int
+    published: int | None
+    sizes: dict[str, int]
+    values: dict[str, int]
+    class_pct: dict[str, float]
+    ignored_pct: float
+    blank_images: int
+    faults: list[str]
+
+
+class Duplicates(TypedDict):
+    """Groups of equal images, each as `<set>/<tile>`, by where they lie."""
+
+    across_splits: list[list[str]]
+    across_regions: list[list[str]]
+    within: list[list[str]]
+
+
+class TileReport(TypedDict):
+    """What `verify_tiles` says; see there."""
+
+    name: str
+    title: str
+    ok: bool
+    tile_px: list[int]
+    classes: dict[str, str]
+    sets: list[SetReport]
+    duplicates: Duplicates
+    faults: list[str]
 
 
 @dataclass(kw_only=True)
@@ -43,7 +82,7 @@ class _Look:
     fault: str = ""
 
 
-def verify_tiles(tiles: TileSets, on_progress: OnProgress = no_progress) -> dict[str, Any]:
+def verify_tiles(tiles: TileSets, on_progress: OnProgress = no_progress) -> TileReport:
     """Open every tile, and compare what is there with what should be.
 
     Equal images are found by a digest of their pixels; images of one colour are counted and not compared.
@@ -141,19 +180,21 @@ def _require_sizes(found: _Found, tile_px: int) -> None:
             )
 
 
-def _duplicates(groups: Iterable[Sequence[tuple[TileSet, str]]]) -> dict[str, list[list[str]]]:
-    """Groups of equal images, by where they lie."""
-    kinds: dict[str, list[list[str]]] = {"across_splits": [], "across_regions": [], "within": []}
+def _duplicates(groups: Iterable[Sequence[tuple[TileSet, str]]]) -> Duplicates:
+    """Sort groups of equal images by where they lie."""
+    kinds: Duplicates = {"across_splits": [], "across_regions": [], "within": []}
     for group in groups:
         if len(group) < 2:
             continue
         splits, titles = {one.split for one, _ in group}, {one.title for one, _ in group}
-        kind = "across_splits" if len(splits) > 1 else "across_regions" if len(titles) > 1 else "within"
+        kind: Literal["across_splits", "across_regions", "within"] = "within"
+        if len(titles) > 1:
+            kind = "across_splits" if len(splits) > 1 else "across_regions"
         kinds[kind].append([f"{one.title}/{name}" for one, name in group])
     return kinds
 
 
-def _row(one: TileSet, found: _Found, tiles: TileSets) -> dict[str, Any]:
+def _row(one: TileSet, found: _Found, tiles: TileSets) -> SetReport:
     labelled = {value: int(found.values[value]) for value in tiles.class_names}
     total, scored = int(found.values.sum()), sum(labelled.values())
     return {
@@ -177,6 +218,6 @@ def _pct(part: int, whole: int) -> float:
     return round(100 * part / whole, 3) if whole else 0.0
 
 
-def shares(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+def shares(rows: Sequence[SetReport]) -> dict[str, list[float]]:
     """Return class name -> its share (%) in each set, in the order of the rows."""
     return {name: [row["class_pct"][name] for row in rows] for name in rows[0]["class_pct"]}

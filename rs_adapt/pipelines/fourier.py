@@ -14,6 +14,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from scipy.fft import fftfreq, irfft2, rfft2, rfftfreq
 
+from rs_adapt.datasets.sample import Sample
 from rs_adapt.pipelines.reference import ReferencePool
 from rs_adapt.registry import TRANSFORMS
 
@@ -45,7 +46,7 @@ class FourierAmplitudeMix(BaseTransform):  # type: ignore[misc]
         self.share = share
         self.references = ReferencePool(folder=reference_dir, suffix=reference_suffix)
 
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+    def transform(self, results: Sample) -> Sample:
         """Change `img` of one sample, or leave it as it is.
 
         Raises:

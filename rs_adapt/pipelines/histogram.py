@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from rs_adapt.datasets.sample import Sample
 from rs_adapt.pipelines.reference import ReferencePool
 from rs_adapt.registry import TRANSFORMS
 
@@ -28,7 +29,7 @@ class HistogramMatch(BaseTransform):  # type: ignore[misc]
         self.prob = prob
         self.references = ReferencePool(folder=reference_dir, suffix=reference_suffix)
 
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+    def transform(self, results: Sample) -> Sample:
         """Change `img` of one sample, or leave it as it is.
 
         Raises:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mmcv.transforms import BaseTransform
 
+from rs_adapt.datasets.sample import Sample
 from rs_adapt.registry import TRANSFORMS
 
 
@@ -16,7 +15,7 @@ class ForgetLabels(BaseTransform):  # type: ignore[misc]
     A protocol that draws crops of the target by its labels reads them for that and nothing else.
     """
 
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+    def transform(self, results: Sample) -> Sample:
         """Return the sample without its label."""
         results.pop("gt_seg_map", None)
         results.pop("seg_map_path", None)

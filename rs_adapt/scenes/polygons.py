@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from rs_adapt.scenes.sources import Box, SceneInfo
 JSON_SUFFIXES = (".geojson", ".json")
 # RFC 7946: coordinates without another system are longitude and latitude.
 _GEOJSON_CRS = "OGC:CRS84"
+# GeoJSON objects, as json and fiona give them.
+Geometry: TypeAlias = Mapping[str, Any]
+Feature: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class Polygons:
     """
 
     path: Path
-    geometries: tuple[Mapping[str, Any], ...]
+    geometries: tuple[Geometry, ...]
     texts: tuple[str, ...]
     crs: str | None
 
@@ -114,7 +117,7 @@ def in_system_of(polygons: Polygons, scene: SceneInfo) -> Polygons:
     return Polygons(path=polygons.path, geometries=geometries, texts=polygons.texts, crs=scene.crs)
 
 
-def _from_json(path: Path) -> tuple[str, Sequence[Mapping[str, Any]]]:
+def _from_json(path: Path) -> tuple[str, Sequence[Feature]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         # A member of the older specification, which many programs still write.
@@ -124,7 +127,7 @@ def _from_json(path: Path) -> tuple[str, Sequence[Mapping[str, Any]]]:
         raise DataError(f"{path} is not a GeoJSON collection of features ({error!r}).") from error
 
 
-def _with_fiona(path: Path) -> tuple[str, Sequence[Mapping[str, Any]]]:
+def _with_fiona(path: Path) -> tuple[str, Sequence[Feature]]:
     try:
         import fiona
     except ImportError as error:

@@ -46,7 +46,7 @@ class MapWriter:
         nodata: float | None = None,
         colours: Sequence[Sequence[int]] | None = None,
     ) -> None:
-        profile: dict[str, Any] = {
+        profile: dict[str, object] = {
             "driver": "GTiff",
             "height": height_px,
             "width": width_px,

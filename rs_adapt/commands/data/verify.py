@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,8 @@ from rs_adapt.commands.console import error_console, grouped, preparing, result_
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from rs_adapt.datasets.verify import SetReport, TileReport
 
 _FAULTS_SHOWN = 20
 _GROUPS_SHOWN = 3
@@ -49,16 +51,16 @@ def verify(
         raise typer.Exit(1)
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(found: TileReport) -> None:
     console = result_console()
     sides = " and ".join(map(str, found["tile_px"]))
     console.print(f"{found['title']}: tiles of {sides} px", style="bold", soft_wrap=True, markup=False)
     console.print(_numbers(found["sets"]))
     console.print(_shares(found["sets"]))
     duplicates = found["duplicates"]
-    told = {"within": "within a set", "across_regions": "in train (or val) of both regions"}
-    for kind, where in told.items():
-        if groups := duplicates[kind]:
+    equal = {"within a set": duplicates["within"], "in train (or val) of both regions": duplicates["across_regions"]}
+    for where, groups in equal.items():
+        if groups:
             shown = "; ".join(" = ".join(group) for group in groups[:_GROUPS_SHOWN])
             console.print(f"Equal images {where}: {len(groups)} groups, such as {shown}", soft_wrap=True, markup=False)
     for fault in found["faults"][:_FAULTS_SHOWN]:
@@ -68,7 +70,7 @@ def _print(found: dict[str, Any]) -> None:
     console.print("Nothing is wrong." if found["ok"] else f"{len(found['faults'])} thing(s) are wrong.")
 
 
-def _numbers(rows: list[dict[str, Any]]) -> Table:
+def _numbers(rows: list[SetReport]) -> Table:
     table = _table("set", "images", "labels", "published", "sizes (px)", "label values", "one colour", "faults")
     for row in rows:
         table.add_row(
@@ -84,7 +86,7 @@ def _numbers(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _shares(rows: list[dict[str, Any]]) -> Table:
+def _shares(rows: list[SetReport]) -> Table:
     from rs_adapt.datasets.verify import shares
 
     table = _table("% of labelled pixels", *(row["set"] for row in rows))

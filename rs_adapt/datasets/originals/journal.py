@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
+
+from pydantic import BaseModel, ConfigDict
 
 from rs_adapt.files import write_text
 
@@ -16,20 +17,39 @@ MARKER = "prepared.json"
 FORMAT = 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class SceneRecord:
+class TileFormat(TypedDict):
+    """What the tiles of a data set depend on besides the originals, as JSON holds it.
+
+    `format` is the version of the cutting, `legend` pairs of RGB colour and label value (empty for labels that hold
+    values), `tiles` the paths of image and label tiles.
+    """
+
+    format: int
+    name: str
+    tile_px: int
+    stride_px: int
+    bands: list[str]
+    label_values: list[int]
+    legend: list[list[Any]]
+    ignore_value: int
+    tiles: list[str]
+
+
+class SceneRecord(BaseModel):
     """A scene that is cut.
 
     Attributes:
-        region: of its part.
-        split: of its part.
-        scene: its name.
-        source_bytes: sizes of image and label as they were read: other files are cut anew.
-        size_px: width and height.
-        num_tiles: tiles of the image, and of the label.
-        sha256: over names and bytes of its tiles.
-        off_legend: pixels by colour ("r,g,b") of the label that are not in the legend.
+        region: Region of its part; None where the data set has one region.
+        split: Split of its part.
+        scene: Name of the scene.
+        source_bytes: Sizes of image and label as they were read: other files are cut anew.
+        size_px: Width and height.
+        num_tiles: Number of image tiles, which is that of label tiles.
+        sha256: Hash over names and bytes of its tiles.
+        off_legend: Pixels by colour ("r,g,b") of the label that are not in the legend.
     """
+
+    model_config = ConfigDict(frozen=True)
 
     region: str | None
     split: str
@@ -49,7 +69,7 @@ class SceneRecord:
 Records = dict[tuple[str | None, str, str], SceneRecord]
 
 
-def read_marker(folder: Path) -> tuple[Any, Records] | None:
+def read_marker(folder: Path) -> tuple[TileFormat, Records] | None:
     """Return the facts and scenes of a finished folder, or None where there is no such folder."""
     try:
         content = json.loads((folder / MARKER).read_text(encoding="utf-8"))
@@ -58,16 +78,16 @@ def read_marker(folder: Path) -> tuple[Any, Records] | None:
         return None
 
 
-def write_marker(folder: Path, facts: Any, records: Iterable[SceneRecord], *, missing: Iterable[str]) -> None:
+def write_marker(folder: Path, facts: TileFormat, records: Iterable[SceneRecord], *, missing: Iterable[str]) -> None:
     """Say that a folder is finished, and drop its journal."""
     scenes = sorted(records, key=lambda record: (record.region or "", record.split, record.scene))
-    rows = ",\n".join(json.dumps(asdict(record)) for record in scenes)
+    rows = ",\n".join(json.dumps(record.model_dump()) for record in scenes)
     head = f'"facts": {json.dumps(facts)},\n"missing": {json.dumps(list(missing))}'
     write_text(folder / MARKER, f'{{{head},\n"scenes": [\n{rows}\n]}}\n')
     (folder / JOURNAL).unlink(missing_ok=True)
 
 
-def read_journal(folder: Path) -> tuple[Any, Records] | None:
+def read_journal(folder: Path) -> tuple[TileFormat, Records] | None:
     """Return the facts and scenes of an unfinished folder; a last line that was cut off is left out."""
     try:
         head, *lines = (folder / JOURNAL).read_text(encoding="utf-8").splitlines()
@@ -86,8 +106,8 @@ def read_journal(folder: Path) -> tuple[Any, Records] | None:
 class Journal:
     """The journal of an unfinished folder, written anew and then line by line; use it as a context manager."""
 
-    def __init__(self, folder: Path, facts: Any, records: Iterable[SceneRecord]) -> None:
-        lines = [json.dumps(facts), *(json.dumps(asdict(record)) for record in records)]
+    def __init__(self, folder: Path, facts: TileFormat, records: Iterable[SceneRecord]) -> None:
+        lines = [json.dumps(facts), *(json.dumps(record.model_dump()) for record in records)]
         # Killed in between, the old journal is still whole.
         write_text(folder / JOURNAL, "".join(f"{line}\n" for line in lines))
         self._file = (folder / JOURNAL).open("a", encoding="utf-8")
@@ -102,13 +122,10 @@ class Journal:
 
     def add(self, record: SceneRecord) -> None:
         """Note a scene whose tiles are all written."""
-        self._file.write(json.dumps(asdict(record)) + "\n")
+        self._file.write(json.dumps(record.model_dump()) + "\n")
         self._file.flush()
 
 
-def _by_key(rows: Iterable[Mapping[str, Any]]) -> Records:
-    records = (
-        SceneRecord(**{**row, "source_bytes": tuple(row["source_bytes"]), "size_px": tuple(row["size_px"])})
-        for row in rows
-    )
+def _by_key(rows: Iterable[object]) -> Records:
+    records = map(SceneRecord.model_validate, rows)
     return {record.key: record for record in records}

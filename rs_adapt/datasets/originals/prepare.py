@@ -6,14 +6,12 @@ final name at once when all of them are. Killed in between, the same command goe
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rs_adapt.datasets.originals.cutting import cut_scenes, intact, make_recipe
 from rs_adapt.datasets.originals.journal import (
@@ -21,6 +19,7 @@ from rs_adapt.datasets.originals.journal import (
     Journal,
     Records,
     SceneRecord,
+    TileFormat,
     read_journal,
     read_marker,
     write_marker,
@@ -123,20 +122,20 @@ def _cut_rest(plan: Plan, recipe: Recipe, *, scratch: Path, jobs: int, on_progre
     return Prepared(plan=plan, records=records, num_kept=len(kept), num_cut=len(cut))
 
 
-def _facts(layout: Layout, recipe: Recipe) -> Any:
-    """What the tiles depend on besides the originals, as it reads back from JSON."""
-    facts = {
+def _facts(layout: Layout, recipe: Recipe) -> TileFormat:
+    """Return what the tiles depend on besides the originals, as it reads back from JSON."""
+    facts: TileFormat = {
         "format": FORMAT,
         "name": layout.name,
         "tile_px": recipe.tile_px,
         "stride_px": recipe.stride_px,
-        "bands": layout.bands,
-        "label_values": recipe.label_values,
+        "bands": [*layout.bands],
+        "label_values": [*recipe.label_values],
         "legend": sorted([list(colour), value] for colour, value in (recipe.legend or {}).items()),
         "ignore_value": recipe.ignore_value,
         "tiles": [recipe.image_tile, recipe.label_tile],
     }
-    return json.loads(json.dumps(facts))
+    return facts
 
 
 @contextmanager
@@ -173,7 +172,7 @@ def _building(out: Path) -> Path:
     return out.with_name(f".{out.name}.preparing")
 
 
-def _done(out: Path, facts: Any) -> tuple[Path, Records]:
+def _done(out: Path, facts: TileFormat) -> tuple[Path, Records]:
     """Where tiles were made before, and the scenes that were done there."""
     if out.is_dir() and any(out.iterdir()):
         marked = read_marker(out)
@@ -182,11 +181,12 @@ def _done(out: Path, facts: Any) -> tuple[Path, Records]:
                 f"{out} is not empty and was not made by `rs-adapt data prepare`. `rs-adapt data verify {out.name}` "
                 "looks at it. Move it away, or name another --data-root."
             )
-        if marked[0] != facts:
+        before = marked[0]
+        if before != facts:
             changed = ", ".join(
-                f"{key} {marked[0].get(key)} instead of {facts[key]}"
-                for key in facts
-                if marked[0].get(key) != facts[key] and key not in ("legend", "tiles", "label_values")
+                f"{key} {before.get(key)} instead of {value}"
+                for key, value in facts.items()
+                if before.get(key) != value and key not in ("legend", "tiles", "label_values")
             )
             raise ConfigError(
                 f"{out} holds tiles that were cut in another way ({changed or 'other labels or names'}). Delete it, or "
