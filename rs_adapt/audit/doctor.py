@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from rs_adapt.config import axes, paths
+from rs_adapt.config.facts import SPLITS, BenchFacts
 from rs_adapt.config.weights_files import fetch_command
 
 Status = Literal["ok", "warning", "error"]
@@ -179,7 +180,7 @@ def _weights() -> Iterator[Finding]:
 
     absent = []
     for name in axes.values("backbone"):
-        facts = axes.peek("backbone", name)["backbone"].get("weights")
+        facts = axes.backbone_facts(name).get("weights")
         if not facts:
             continue
         path = paths.weights_file(facts)
@@ -207,7 +208,7 @@ def _data(data_root: Path) -> Iterator[Finding]:
     absent = []
     count = lru_cache(maxsize=None)(_num_files)
     for bench in axes.values("bench"):
-        facts = axes.peek("bench", bench)["bench"]
+        facts = axes.bench_facts(bench)
         if facts["prepare"] and facts["prepare"]["kind"] == "synthetic":
             continue
         wanted = _folders(facts)
@@ -246,7 +247,7 @@ def _data(data_root: Path) -> Iterator[Finding]:
 def _wrong_numbers(bench: str, data_root: Path, count: Callable[[Path, str], int]) -> list[str]:
     from rs_adapt.datasets.tile_sets import find_tile_sets
 
-    if axes.peek("bench", bench)["bench"]["prepare"]:
+    if axes.bench_facts(bench)["prepare"]:
         return []
     tiles = find_tile_sets(bench, data_root)
     return [
@@ -260,14 +261,12 @@ def _num_files(folder: Path, suffix: str) -> int:
     return sum(1 for _ in folder.rglob(f"*{suffix}"))
 
 
-def _folders(bench: dict[str, object]) -> list[str]:
-    """Folders of files that a bench reads below the data root."""
-    prepare = bench["prepare"]
-    if isinstance(prepare, dict):
+def _folders(bench: BenchFacts) -> list[str]:
+    """Return the folders that a bench reads below the data root."""
+    if prepare := bench["prepare"]:
         return [str(prepare["image_dir"]), str(prepare["label_dir"])]
-    regions = [region for region in (bench["source"], bench["target"]) if isinstance(region, dict)]
-    splits = [split for region in regions for split in region.values() if isinstance(split, dict)]
-    return list(dict.fromkeys(str(folder) for split in splits for folder in split.values()))
+    splits = [region.get(split) for region in (bench["source"], bench["target"]) for split in SPLITS]
+    return list(dict.fromkeys(folder for split in splits if split for folder in (split["img_dir"], split["ann_dir"])))
 
 
 def _training() -> Iterator[Finding]:

@@ -11,16 +11,16 @@ from torch import Tensor
 
 from rs_adapt.backbones.conversion import Names, measure, recognised
 from rs_adapt.backbones.reading import read_tensors
+from rs_adapt.config.facts import WeightsFacts
 from rs_adapt.config.paths import weights_file
 from rs_adapt.config.weights_files import fetch_command
 from rs_adapt.errors import WeightsError
-from rs_adapt.registry import ConfigNode
 
 RANDOM = "random"
 _PREFIXES = ("module.", "backbone.")
 
 
-def find_weights(path_or_random: str | Path | None, facts: ConfigNode | None) -> Path | None:
+def find_weights(path_or_random: str | Path | None, facts: WeightsFacts | None) -> Path | None:
     """Check that the base weights of a run are there before anything is built.
 
     Args:
@@ -52,7 +52,7 @@ def find_weights(path_or_random: str | Path | None, facts: ConfigNode | None) ->
     return path
 
 
-def _missing(path: Path, facts: ConfigNode | None) -> str:
+def _missing(path: Path, facts: WeightsFacts | None) -> str:
     if not facts:
         return (
             f"base weights not found: {path} does not exist. Name a file with --weights FILE, or take --weights random"

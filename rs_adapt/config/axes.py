@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rs_adapt.config import axis_files, methods
 from rs_adapt.config.names import normalize, unknown_name_message
@@ -11,7 +11,7 @@ from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from rs_adapt.config.facts import BackboneFacts, BenchFacts, Node, ProtocolFacts, StrategyFacts
 
 
 def values(axis: str) -> tuple[str, ...]:
@@ -38,16 +38,16 @@ def find(axis: str, name: str) -> str:
     return normalize(name)
 
 
-def load(axis: str, name: str) -> dict[str, Any]:
+def load(axis: str, name: str) -> Node:
     """Return the content of one value as plain dicts, checked for ownership; the caller may change it.
 
     Raises:
         ConfigError: The file cannot be read, or sets a key that another axis owns.
     """
-    return copy_tree(dict(peek(axis, name)))
+    return copy_tree(peek(axis, name))
 
 
-def peek(axis: str, name: str) -> Mapping[str, Any]:
+def peek(axis: str, name: str) -> Node:
     """Return the same as `load` without the copy: shared by all callers, to be read only.
 
     Raises:
@@ -64,3 +64,31 @@ def title(axis: str, name: str) -> str:
     """Return the one-line title of a value: its `title` fact, else the first line of the file's docstring."""
     facts = peek(axis, name).get(axis, {})
     return str(facts["title"]) if "title" in facts else axis_files.docstring_title(axis, name)
+
+
+def bench_facts(name: str) -> BenchFacts:
+    """Return the facts of a bench, shared by all callers and only to be read.
+
+    Raises:
+        ConfigError: See `load`.
+    """
+    facts: BenchFacts = peek("bench", name)["bench"]
+    return facts
+
+
+def backbone_facts(name: str) -> BackboneFacts:
+    """Return the facts of a backbone, as `bench_facts` does."""
+    facts: BackboneFacts = peek("backbone", name)["backbone"]
+    return facts
+
+
+def strategy_facts(name: str) -> StrategyFacts:
+    """Return the facts of a strategy, as `bench_facts` does."""
+    facts: StrategyFacts = peek("strategy", name)["strategy"]
+    return facts
+
+
+def protocol_facts(name: str) -> ProtocolFacts:
+    """Return the facts of a protocol, as `bench_facts` does."""
+    facts: ProtocolFacts = peek("protocol", name)["protocol"]
+    return facts

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rs_adapt.config.paths import configs_dir
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from rs_adapt.config.facts import Node
 
 # Merge order. Every dotted key has one owner, so the order can hide nothing.
 AXES = ("runtime", "bench", "backbone", "head", "method", "strategy", "protocol")
@@ -44,16 +46,16 @@ def stems(axis: str) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (configs_dir() / axis).glob("*.py") if not path.stem.startswith("_")))
 
 
-def load_file(axis: str, stem: str) -> dict[str, Any]:
+def load_file(axis: str, stem: str) -> Node:
     """Return the content of one axis file as plain dicts; the caller may change it.
 
     Raises:
         ConfigError: The file cannot be read, or sets a key that another axis owns.
     """
-    return copy_tree(dict(read_file(axis, stem)))
+    return copy_tree(read_file(axis, stem))
 
 
-def read_file(axis: str, stem: str) -> Mapping[str, Any]:
+def read_file(axis: str, stem: str) -> Node:
     """Return the same as `load_file` without the copy: shared by all callers, to be read only.
 
     Raises:
@@ -69,7 +71,7 @@ def docstring_title(axis: str, stem: str) -> str:
     return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
-def check_ownership(content: Mapping[str, Any], axis: str, file: Path) -> None:
+def check_ownership(content: Node, axis: str, file: Path) -> None:
     """Refuse any key that does not belong to the axis of the file.
 
     Raises:
@@ -83,7 +85,7 @@ def check_ownership(content: Mapping[str, Any], axis: str, file: Path) -> None:
             raise ConfigError(f"{file} sets {key!r}, which {home}. A {axis} file may set: {allowed}.")
 
 
-def _claimed_keys(content: Mapping[str, Any], prefix: str) -> Iterator[str]:
+def _claimed_keys(content: Node, prefix: str) -> Iterator[str]:
     """Yield the shortest dotted keys whose owner is settled, whatever lies below them."""
     for name, value in content.items():
         key = f"{prefix}{name}"
@@ -101,12 +103,12 @@ def owner_of(key: str) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _read(path: Path, _mtime_ns: int, axis: str) -> dict[str, Any]:
+def _read(path: Path, _mtime_ns: int, axis: str) -> Node:
     from mmengine.config import Config
 
     try:
         # Custom modules would be imported by the run that uses the config; reading it must stay free of torch.
-        content: dict[str, Any] = Config.fromfile(str(path), import_custom_modules=False).to_dict()
+        content: Node = Config.fromfile(str(path), import_custom_modules=False).to_dict()
     except Exception as error:
         # A config is Python that a user wrote: whatever it raises, the file is what has to be mended.
         raise ConfigError(f"{path} cannot be read as a config: {type(error).__name__}: {error}") from error

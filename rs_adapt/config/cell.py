@@ -59,7 +59,7 @@ class Cell:
     @property
     def bench_name(self) -> str:
         """The bench's name, whether it is one of `configs/` or has a file of its own."""
-        return str(axes.peek("bench", self.bench)["bench"]["name"])
+        return str(axes.bench_facts(self.bench)["name"])
 
 
 def default_run_dir(cell: Cell) -> Path:
@@ -116,7 +116,7 @@ def resolve_cell(
     if seed < 0:
         raise ConfigError(f"The seed is {seed}; it must be 0 or larger.")
     bench_name, setting = _find_bench(bench, setting, direction)
-    defaults = axes.peek("bench", bench_name)["bench"]["defaults"]
+    defaults = axes.bench_facts(bench_name)["defaults"]
     cell = Cell(
         bench=bench_name,
         setting=setting,
@@ -137,7 +137,7 @@ def resolve_cell(
 def bench_families() -> dict[str, dict[str, str]]:
     """Return family -> {direction -> bench file stem}, the default direction first."""
     families: dict[str, dict[str, str]] = {}
-    facts = [(name, axes.peek("bench", name)["bench"]) for name in axes.values("bench")]
+    facts = [(name, axes.bench_facts(name)) for name in axes.values("bench")]
     for name, bench in sorted(facts, key=lambda item: not item[1].get("default", False)):
         families.setdefault(bench["family"], {})[bench["direction"]] = name
     return families
@@ -145,7 +145,7 @@ def bench_families() -> dict[str, dict[str, str]]:
 
 def settings_of(bench: str) -> tuple[str, ...]:
     """Return the settings that a bench has; one without a second region is only for supervision."""
-    return tuple(axes.peek("bench", bench)["bench"].get("settings", SETTINGS))
+    return tuple(axes.bench_facts(bench).get("settings", SETTINGS))
 
 
 def check_setting(cell: Cell) -> None:
@@ -168,7 +168,7 @@ def check_strategy(cell: Cell) -> None:
     Raises:
         IncompatibleCell: says why, and what is allowed.
     """
-    strategy = axes.peek("strategy", cell.strategy)["strategy"]
+    strategy = axes.strategy_facts(cell.strategy)
     if cell.setting not in strategy["settings"]:
         raise IncompatibleCell(
             f"Strategy {cell.strategy} works in {', '.join(strategy['settings'])} only, and the setting is "
@@ -183,13 +183,13 @@ def check_protocol(cell: Cell) -> None:
     Raises:
         IncompatibleCell: says which it is meant for.
     """
-    protocol = axes.peek("protocol", cell.protocol)["protocol"]
+    protocol = axes.protocol_facts(cell.protocol)
     if cell.setting not in protocol["settings"]:
         raise IncompatibleCell(
             f"Protocol {cell.protocol} is for {', '.join(protocol['settings'])} only, and the setting is "
             f"{cell.setting} ({SETTINGS[cell.setting]}). Use --protocol {DEFAULT_PROTOCOL}, or another setting."
         )
-    families, family = protocol["families"], axes.peek("bench", cell.bench)["bench"]["family"]
+    families, family = protocol["families"], axes.bench_facts(cell.bench)["family"]
     if families is not None and family not in families:
         raise IncompatibleCell(
             f"Protocol {cell.protocol} is for the benches {', '.join(families)} only, and the bench is {family}. Use "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from rs_adapt.config import axes, axis_files, paths
 from rs_adapt.config import overrides as strict
@@ -15,9 +15,10 @@ from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rs_adapt.config.cell import Cell
+    from rs_adapt.config.facts import MergedTree, Node
     from rs_adapt.config.resolved import ResolvedConfig
 
 
@@ -86,7 +87,7 @@ def option_texts(
 
 
 def _resolve(
-    tree: dict[str, Any],
+    tree: Node,
     cell: Cell,
     *,
     texts: Sequence[str],
@@ -104,7 +105,7 @@ def _resolve(
             late.append(override)
     for axis in ("method", "head"):
         _check_requires(tree, cell, axis)
-    resolved = wire(tree, cell, data_root=data_root, work_dir=work_dir, weights=weights)
+    resolved = wire(cast("MergedTree", tree), cell, data_root=data_root, work_dir=work_dir, weights=weights)
     for override in late:
         if not strict.has(resolved, override.key):
             strict.refuse_unknown(override.key, [tree, resolved])
@@ -114,7 +115,7 @@ def _resolve(
     return ResolvedConfig(resolved, overrides=tuple(texts), weights=used if weights else None)
 
 
-def _check_requires(tree: dict[str, Any], cell: Cell, axis: str) -> None:
+def _check_requires(tree: Node, cell: Cell, axis: str) -> None:
     """Refuse the cell where a value of the axis requires another value of another axis.
 
     `requires` maps an axis to the names allowed there; `reason` says why; `unless` holds config keys with values that
@@ -135,8 +136,8 @@ def _check_requires(tree: dict[str, Any], cell: Cell, axis: str) -> None:
             )
 
 
-def _merged(cell: Cell) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
+def _merged(cell: Cell) -> Node:
+    tree: Node = {}
     for axis in axis_files.AXES:
         name = "default" if axis == "runtime" else getattr(cell, axis)
         tree = _merge(tree, axes.load(axis, name))
@@ -148,7 +149,7 @@ def _merged(cell: Cell) -> dict[str, Any]:
     return tree
 
 
-def _apply_tuned(tree: dict[str, Any], values: Mapping[str, Any], cell: Cell) -> None:
+def _apply_tuned(tree: Node, values: Node, cell: Cell) -> None:
     adapter = tree["model"]["backbone"].get("adapter") or {}
     for key, value in values.items():
         if key not in adapter:
@@ -159,7 +160,7 @@ def _apply_tuned(tree: dict[str, Any], values: Mapping[str, Any], cell: Cell) ->
         adapter[key] = copy_tree(value)
 
 
-def _merge(under: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(under: Node, over: Node) -> Node:
     merged = dict(under)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)

@@ -13,6 +13,8 @@ from rs_adapt.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from rs_adapt.config.facts import Node
+
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 # These follow from options that decide more than the one key.
 _OPTION_FOR = {
@@ -60,7 +62,7 @@ def parse(items: Sequence[str]) -> list[Override]:
     return parsed
 
 
-def has(tree: dict[str, Any], key: str) -> bool:
+def has(tree: Node, key: str) -> bool:
     """Return whether a dotted key leads to a value."""
     try:
         get(tree, key)
@@ -69,7 +71,7 @@ def has(tree: dict[str, Any], key: str) -> bool:
     return True
 
 
-def get(tree: dict[str, Any], key: str) -> Any:
+def get(tree: Node, key: str) -> Any:
     """Return the value at a dotted key.
 
     Raises:
@@ -86,7 +88,7 @@ def get(tree: dict[str, Any], key: str) -> Any:
     return node
 
 
-def apply(tree: dict[str, Any], override: Override) -> None:
+def apply(tree: Node, override: Override) -> None:
     """Change the value at an existing key in place.
 
     Raises:
@@ -95,7 +97,7 @@ def apply(tree: dict[str, Any], override: Override) -> None:
     _put(tree, override.key.split("."), _fitted(get(tree, override.key), override))
 
 
-def refuse_unknown(key: str, trees: Sequence[dict[str, Any]]) -> None:
+def refuse_unknown(key: str, trees: Sequence[Node]) -> None:
     """Raise the error for a key that no tree has, naming the nearest keys.
 
     Raises:

@@ -12,12 +12,12 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from rs_adapt.config.facts import BenchFacts, WeightsFacts
 
 PACKAGE_DIR = Path(__file__).resolve().parents[1]
 
@@ -76,7 +76,7 @@ def shipped_weights_dir() -> Path:
     return PACKAGE_DIR / "backbones" / "shipped"
 
 
-def weights_file(facts: Mapping[str, Any]) -> Path:
+def weights_file(facts: WeightsFacts) -> Path:
     """Return where the file of a backbone's `weights` facts is looked for: in the package, or in the cache folder."""
     return (shipped_weights_dir() if facts.get("shipped") else weights_dir()) / str(facts["file"])
 
@@ -86,7 +86,7 @@ def data_root(given: str | os.PathLike[str] | None = None) -> Path:
     return _absolute(given or os.environ.get("RS_ADAPT_DATA") or "data")
 
 
-def prepared_dir(bench: Mapping[str, Any], root: str | os.PathLike[str]) -> Path:
+def prepared_dir(bench: BenchFacts, root: str | os.PathLike[str]) -> Path:
     """Return the folder where the tiles of a bench with `prepare` facts are written and read.
 
     Both directions of a family share the folder; other scene facts, another tile size or, for tiles cut from a
@@ -97,9 +97,11 @@ def prepared_dir(bench: Mapping[str, Any], root: str | os.PathLike[str]) -> Path
         root: the data root.
     """
     # A sentence for the user is no fact about the tiles: rewording it must not cut them anew.
-    scenes = {key: value for key, value in bench["prepare"].items() if key != "how_to_get"}
+    prepare = bench["prepare"]
+    assert prepare is not None
+    scenes = {key: value for key, value in prepare.items() if key != "how_to_get"}
     facts = {"prepare": scenes, "tile_px": bench["tile_px"]}
-    if bench["prepare"]["kind"] == "images":
+    if prepare["kind"] == "images":
         facts["data_root"] = str(_absolute(root))
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return home() / "prepared" / f"{bench['family']}-{digest[:8]}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def segmentor_path(cfg: Mapping[str, Any]) -> tuple[str, ...]:
+def segmentor_path(cfg: Mapping[str, object]) -> tuple[str, ...]:
     """Return the keys that lead to the segmentor: `("model", "segmentor")` inside a strategy, else `("model",)`.
 
     Args:
@@ -16,7 +16,7 @@ def segmentor_path(cfg: Mapping[str, Any]) -> tuple[str, ...]:
     return ("model", "segmentor") if isinstance(model, Mapping) and "segmentor" in model else ("model",)
 
 
-def segmentor_config(cfg: Mapping[str, Any]) -> Any:
+def segmentor_config(cfg: Mapping[str, object]) -> Any:
     """Return the settings of the segmentor (`backbone`, `decode_head`, `test_cfg`, ...), the node itself and no copy.
 
     Args:

@@ -7,12 +7,11 @@ tensors, as adapter packs name their base).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rs_adapt.config import axes
+from rs_adapt.config.facts import WeightsFacts
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.paths import weights_file
 from rs_adapt.downloads.published import Published
@@ -25,7 +24,7 @@ class WeightsFile:
 
     name: str
     title: str
-    facts: Mapping[str, Any]
+    facts: WeightsFacts
 
     @property
     def path(self) -> Path:
@@ -51,7 +50,7 @@ def weights_files() -> tuple[WeightsFile, ...]:
     """
     files: list[WeightsFile] = []
     for name in axes.values("backbone"):
-        facts = axes.peek("backbone", name)["backbone"].get("weights")
+        facts = axes.backbone_facts(name).get("weights")
         if facts is not None:
             files.append(WeightsFile(name=name, title=axes.title("backbone", name), facts=facts))
     return tuple(files)
@@ -70,7 +69,7 @@ def find_weights_file(name: str) -> WeightsFile:
     raise UnknownName(unknown_name_message("file of base weights", name, [one.name for one in files]))
 
 
-def fetch_command(facts: Mapping[str, Any]) -> str:
+def fetch_command(facts: WeightsFacts) -> str:
     """Return the command that gets a file, by the name of its backbone where that is known."""
     try:
         name = find_weights_file(facts["file"]).name.replace("_", "-")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rs_adapt.config import wire_data, wire_model, wire_protocol, words
 from rs_adapt.config.tree import copy_tree
@@ -11,22 +11,22 @@ from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
     from pathlib import Path
 
     from rs_adapt.config.cell import Cell
+    from rs_adapt.config.facts import MergedTree, Node, OptimFacts, StrategyFacts
 
 PRECISIONS = ("fp32", "bf16")
 
 
 def wire(
-    tree: Mapping[str, Any],
+    tree: MergedTree,
     cell: Cell,
     *,
     data_root: Path,
     work_dir: Path,
     weights: str | os.PathLike[str] | None,
-) -> dict[str, Any]:
+) -> Node:
     """Return the resolved config; `tree` stays as it is.
 
     Args:
@@ -39,7 +39,7 @@ def wire(
     Raises:
         ConfigError: a value is out of range or does not fit another axis.
     """
-    resolved = copy_tree(dict(tree))
+    resolved = copy_tree(tree)
     _check(resolved, cell)
     wire_protocol.check(resolved, cell)
     if mode := resolved["protocol"]["inference"]:
@@ -74,7 +74,7 @@ def wire(
         "val_cfg": {
             "type": "rs_adapt.ValLoop",
             "precision": precision,
-            "region": "target" if wire_data.scored(bench) else "source",
+            "region": "target" if wire_data.has_target_labels(bench) else "source",
             "weights": resolved["protocol"]["weights"],
         },
         "test_cfg": {"type": "rs_adapt.TestLoop", "precision": precision} if tested else None,
@@ -95,7 +95,7 @@ def wire(
     }
 
 
-def _schedule(optim: Mapping[str, Any], strategy: Mapping[str, Any], iters: int) -> list[dict[str, Any]]:
+def _schedule(optim: OptimFacts, strategy: StrategyFacts, iters: int) -> list[Node]:
     poly = {"type": "PolyLR", "power": optim["poly_power"], "eta_min": 0.0, "begin": 0, "end": iters, "by_epoch": False}
     rise = words.duration(strategy.get("lr_warmup_iters", 0), total_iters=iters, key="strategy.lr_warmup_iters")
     if not rise:
@@ -104,7 +104,7 @@ def _schedule(optim: Mapping[str, Any], strategy: Mapping[str, Any], iters: int)
     return [poly, {"type": "LinearLR", "start_factor": 1e-3, "begin": 0, "end": rise + 1, "by_epoch": False}]
 
 
-def _check(tree: Mapping[str, Any], cell: Cell) -> None:
+def _check(tree: MergedTree, cell: Cell) -> None:
     bench, runtime = tree["bench"], tree["runtime"]
     at_least = {
         "bench.schedule.iters": (bench["schedule"]["iters"], 1),

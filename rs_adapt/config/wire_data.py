@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rs_adapt.config import paths, wire_protocol
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rs_adapt.config.cell import Cell
-
-Facts = dict[str, Any]
+    from rs_adapt.config.facts import BenchFacts, Domain, FolderKind, MergedTree, Node, Split, StrategyFacts
 
 # What `bench.pipeline.fourier_mix` mixes, by setting. da: FDA (arXiv 2004.05498), a box swapped with a target image's;
 # the smallest of the paper's three, because larger ones leave coloured blotches on fields and water. dg and ss, which
 # know one region: FACT (arXiv 2105.11120), the whole spectrum by any weight.
-_FDA: Facts = {"strength": (1.0, 1.0), "share": 0.01}
-_FACT: Facts = {"strength": (0.0, 1.0), "share": 0.5}
+_FDA: Node = {"strength": (1.0, 1.0), "share": 0.01}
+_FACT: Node = {"strength": (0.0, 1.0), "share": 0.5}
 _FOURIER_MIX = {"da": _FDA, "dg": _FACT, "ss": _FACT}
 
 
-def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Facts:
+def dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Node:
     """Return the train, val, test and source-val loaders of a cell, and where its tiles are prepared.
 
     `source_val_dataloader` is not read by mmengine: it scores a checkpoint on the region it was trained on. The loaders
@@ -44,7 +43,7 @@ def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Fact
         IncompatibleCell: the setting `ss` on a target without labels.
     """
     bench, runtime, protocol = tree["bench"], tree["runtime"], tree["protocol"]
-    if cell.setting == "ss" and not scored(bench):
+    if cell.setting == "ss" and not has_target_labels(bench):
         raise IncompatibleCell(
             f"The target of bench {bench['name']} has no labels, and the setting ss trains on them. Use the setting da "
             "(adaptation with its images) or dg (source only)."
@@ -67,7 +66,7 @@ def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Fact
         "sampler": {"type": "DefaultSampler", "shuffle": False},
     }
     scoring = _test_pipeline(bench)
-    target_val = split.dataset("target", "val", scoring) if scored(bench) else None
+    target_val = split.dataset("target", "val", scoring) if has_target_labels(bench) else None
     source_val = split.dataset("source", "val", copy_tree(scoring))
     source_monitor = {**evaluation, "dataset": {**copy_tree(source_val), "spread": protocol["source_val_tiles"]}}
     seen = wire_protocol.label_free_split(tree, cell)
@@ -100,24 +99,24 @@ def dataloaders(tree: Mapping[str, Any], cell: Cell, *, data_root: Path) -> Fact
     }
 
 
-def scored(bench: Mapping[str, Any]) -> bool:
-    """Whether the target has labels to score on; a region that is only to be mapped has none."""
+def has_target_labels(bench: BenchFacts) -> bool:
+    """Return whether the target has labels to score on; a region that is only to be mapped has none."""
     return bench["target"]["val"] is not None
 
 
-def _class_sampling(strategy: Mapping[str, Any]) -> Facts | None:
-    knobs: Facts = strategy.get("class_sampling") or {}
+def _class_sampling(strategy: StrategyFacts) -> Node | None:
+    knobs: Node = strategy.get("class_sampling") or {}
     return dict(knobs) if knobs.get("temperature") is not None else None
 
 
 class _Splits:
     """The splits of a bench as data set configs."""
 
-    def __init__(self, bench: Facts, data_root: Path) -> None:
+    def __init__(self, bench: BenchFacts, data_root: Path) -> None:
         self.bench = bench
         self.root = paths.prepared_dir(bench, data_root) if bench["prepare"] else data_root
 
-    def dataset(self, domain: str, split: str, pipeline: list[Facts], *, labels: bool = True) -> Facts:
+    def dataset(self, domain: Domain, split: Split, pipeline: list[Node], *, labels: bool = True) -> Node:
         bench, region = self.bench, self.bench[domain]
         return {
             "type": "rs_adapt.TileDataset",
@@ -134,9 +133,11 @@ class _Splits:
             "pipeline": pipeline,
         }
 
-    def folder(self, domain: str, split: str, kind: str) -> str:
+    def folder(self, domain: Domain, split: Split, kind: FolderKind) -> str:
         region = self.bench[domain]
-        return str(self.root / (region[split] if split in region else region["val"])[kind])
+        folders = region[split] if split in region else region["val"]
+        assert folders is not None
+        return str(self.root / folders[kind])
 
     def _how_to_get(self) -> str:
         """What the data manifests of the bench say about getting its tiles."""
@@ -144,7 +145,7 @@ class _Splits:
         return " ".join(paths.how_to_get(name) for name in names)
 
 
-def _style_steps(split: _Splits, cell: Cell) -> list[Facts]:
+def _style_steps(split: _Splits, cell: Cell) -> list[Node]:
     """The steps that give labelled images the look of other training images; none unless the bench asks for them."""
     knobs = split.bench["pipeline"]
     for key in ("fourier_mix", "histogram_match"):
@@ -157,12 +158,12 @@ def _style_steps(split: _Splits, cell: Cell) -> list[Facts]:
             "-da). bench.pipeline.fourier_mix works in every setting."
         )
     # dg never touches the target: its images lend their look to one another, as those of ss do.
-    domain = "source" if cell.setting == "dg" else "target"
+    domain: Domain = "source" if cell.setting == "dg" else "target"
     references = {
         "reference_dir": split.folder(domain, "train", "img_dir"),
         "reference_suffix": split.bench["img_suffix"],
     }
-    steps: list[Facts] = []
+    steps: list[Node] = []
     if prob := knobs["fourier_mix"]:
         mix = {"type": "rs_adapt.FourierAmplitudeMix", "prob": prob, **_FOURIER_MIX[cell.setting]}
         steps.append({**mix, **references})
@@ -172,8 +173,8 @@ def _style_steps(split: _Splits, cell: Cell) -> list[Facts]:
 
 
 def _train_pipeline(
-    bench: Facts, *, labels: bool = True, forget_labels: bool = False, style: Sequence[Facts] = ()
-) -> list[Facts]:
+    bench: BenchFacts, *, labels: bool = True, forget_labels: bool = False, style: Sequence[Node] = ()
+) -> list[Node]:
     knobs = bench["pipeline"]
     # cat_max_ratio makes the crop look at the labels: without labels it must be off.
     crop_ratio = knobs["cat_max_ratio"] if labels else 1.0
@@ -195,7 +196,7 @@ def _train_pipeline(
     ]
 
 
-def _test_pipeline(bench: Facts, *, labels: bool = True) -> list[Facts]:
+def _test_pipeline(bench: BenchFacts, *, labels: bool = True) -> list[Node]:
     # Images that are scored may be larger than those that are learnt from.
     side_px = bench["inference"].get("resize_px", bench["tile_px"])
     return [
@@ -207,12 +208,12 @@ def _test_pipeline(bench: Facts, *, labels: bool = True) -> list[Facts]:
     ]
 
 
-def _load_image() -> Facts:
+def _load_image() -> Node:
     # Pillow raises on a truncated file where OpenCV returns grey pixels.
     return {"type": "LoadImageFromFile", "imdecode_backend": "pillow"}
 
 
-def _load_labels(bench: Facts) -> Facts:
+def _load_labels(bench: BenchFacts) -> Node:
     return {
         "type": "LoadAnnotations",
         "reduce_zero_label": bench["reduce_zero_label"],

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rs_adapt.config import paths, words
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rs_adapt.config.cell import Cell
-
-Facts = dict[str, Any]
+    from rs_adapt.config.facts import BackboneFacts, BenchFacts, MergedTree, Node
 
 # What a strategy file says about itself, its samples and its learning rate; the rest are arguments of its class.
 _STRATEGY_FACTS = ("name", "title", "settings", "needs_target", "type", "class_sampling", "lr_warmup_iters")
 
 
-def model(tree: Mapping[str, Any], cell: Cell, *, weights: str | os.PathLike[str] | None) -> Facts:
+def model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] | None) -> Node:
     """Return the resolved `model`: a segmentor, inside the strategy's class where it has one.
 
     Args:
@@ -47,12 +44,12 @@ def model(tree: Mapping[str, Any], cell: Cell, *, weights: str | os.PathLike[str
     knobs = {key: value for key, value in strategy.items() if key not in _STRATEGY_FACTS}
     if "warmup_iters" in knobs:
         knobs["warmup_iters"] = words.duration(
-            knobs["warmup_iters"], total_iters=bench["schedule"]["iters"], key="strategy.warmup_iters"
+            strategy["warmup_iters"], total_iters=bench["schedule"]["iters"], key="strategy.warmup_iters"
         )
     return {"type": strategy["type"], "segmentor": segmentor, **knobs}
 
 
-def data_preprocessor(tree: Mapping[str, Any]) -> Facts:
+def data_preprocessor(tree: MergedTree) -> Node:
     """Return the normalisation of the backbone (RGB, range 0-255) with padding to the crop."""
     bench, backbone = tree["bench"], tree["backbone"]
     return {
@@ -66,8 +63,8 @@ def data_preprocessor(tree: Mapping[str, Any]) -> Facts:
     }
 
 
-def _backbone(tree: Mapping[str, Any], *, weights: str | os.PathLike[str] | None) -> Facts:
-    backbone: Facts = copy_tree(tree["model"]["backbone"])
+def _backbone(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> Node:
+    backbone: Node = copy_tree(tree["model"]["backbone"])
     patch_px = backbone["patch_px"]
     _check_tokens(tree)
     _check_size("bench.crop_px", tree["bench"]["crop_px"], patch_px)
@@ -85,7 +82,7 @@ def _backbone(tree: Mapping[str, Any], *, weights: str | os.PathLike[str] | None
     return backbone
 
 
-def _check_tokens(tree: Mapping[str, Any]) -> None:
+def _check_tokens(tree: MergedTree) -> None:
     """Refuse prompt methods where attention is in windows of patches."""
     method, backbone = tree["method"], tree["backbone"]
     if method.get("adds_tokens") and not backbone.get("takes_tokens", True):
@@ -96,7 +93,7 @@ def _check_tokens(tree: Mapping[str, Any]) -> None:
         )
 
 
-def adapter_facts(backbone: Mapping[str, Any]) -> Facts:
+def adapter_facts(backbone: Node) -> Node:
     """Return what adapters are told of a ViT: width, depth, patch, hidden width of its MLP, and if that has a gate."""
     hidden, gated = 4 * backbone["embed_dim"], bool(backbone.get("swiglu", False))
     if gated:
@@ -111,7 +108,7 @@ def adapter_facts(backbone: Mapping[str, Any]) -> Facts:
     }
 
 
-def _resolve_layers(adapter: Facts, *, depth: int) -> None:
+def _resolve_layers(adapter: Node, *, depth: int) -> None:
     for key, value in adapter.items():
         if key.endswith("layers") and words.is_layers(value):
             adapter[key] = words.layers(value, depth=depth, key=f"model.backbone.adapter.{key}")
@@ -120,8 +117,8 @@ def _resolve_layers(adapter: Facts, *, depth: int) -> None:
             words.layers(value, depth=depth, key=f"model.backbone.adapter.{key}")
 
 
-def _head(tree: Mapping[str, Any], backbone: Facts) -> Facts:
-    head: Facts = copy_tree(tree["model"]["decode_head"])
+def _head(tree: MergedTree, backbone: Node) -> Node:
+    head: Node = copy_tree(tree["model"]["decode_head"])
     head["in_channels"] = [backbone["embed_dim"]] * 4
     head["num_classes"] = len(tree["bench"]["classes"])
     head["ignore_index"] = tree["bench"]["ignore_index"]
@@ -132,7 +129,7 @@ def _head(tree: Mapping[str, Any], backbone: Facts) -> Facts:
     return head
 
 
-def _nested(adapter: Facts | None) -> list[Facts]:
+def _nested(adapter: Node | None) -> list[Node]:
     """Return an adapter's settings and those of the adapters within it."""
     if adapter is None:
         return []
@@ -140,7 +137,7 @@ def _nested(adapter: Facts | None) -> list[Facts]:
     return [adapter, *(one for direct in inner for one in _nested(direct))]
 
 
-def _link_queries(adapter: Facts, head: Facts) -> None:
+def _link_queries(adapter: Node, head: Node) -> None:
     """Make the adapter's tokens the head's query positions; `query_dim` of None asks for no link."""
     if "num_queries" not in head:
         raise IncompatibleCell(
@@ -152,7 +149,7 @@ def _link_queries(adapter: Facts, head: Facts) -> None:
     head["learned_query_pos"] = False
 
 
-def _inference(bench: Facts, *, patch_px: int) -> Facts:
+def _inference(bench: BenchFacts, *, patch_px: int) -> Node:
     knobs = bench["inference"]
     if knobs["mode"] == "whole":
         _check_size("bench.tile_px", bench["tile_px"], patch_px)
@@ -166,7 +163,7 @@ def _inference(bench: Facts, *, patch_px: int) -> Facts:
     return {"mode": "slide", "crop_size": (crop, crop), "stride": (stride, stride)}
 
 
-def _weights(facts: Mapping[str, Any], given: str | os.PathLike[str] | None) -> str:
+def _weights(facts: BackboneFacts, given: str | os.PathLike[str] | None) -> str:
     if given is not None:
         return "random" if str(given) == "random" else str(Path(given).expanduser().resolve())
     if facts["weights"] is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rs_adapt.config.cell import Cell
-
-Facts = dict[str, Any]
+    from rs_adapt.config.facts import Domain, MergedTree, Split
 
 # The ways of selecting a checkpoint, in the order of tables.
 SELECTIONS = ("last", "best_source_val", "best_label_free", "oracle")
@@ -27,7 +26,7 @@ _ALLOWED = {
 }
 
 
-def check(tree: Mapping[str, Any], cell: Cell) -> None:
+def check(tree: MergedTree, cell: Cell) -> None:
     """Refuse values that a protocol cannot have, or that the cell cannot follow.
 
     Args:
@@ -39,16 +38,18 @@ def check(tree: Mapping[str, Any], cell: Cell) -> None:
         IncompatibleCell: the cell has no teacher, or the target not the labels that the protocol reads.
     """
     protocol, bench = tree["protocol"], tree["bench"]
+    stated: Mapping[str, object] = protocol
     for key, allowed in _ALLOWED.items():
-        if protocol[key] not in allowed:
+        if stated[key] not in allowed:
             names = ", ".join(map(str, allowed))
-            raise ConfigError(f"protocol.{key} is {protocol[key]!r}. Allowed: {names}.")
-    for key in ("source_val_tiles", "label_free_tiles"):
-        if protocol[key] < 1:
-            raise ConfigError(f"protocol.{key} is {protocol[key]}; it must be 1 or larger.")
+            raise ConfigError(f"protocol.{key} is {stated[key]!r}. Allowed: {names}.")
+    numbers = {key: protocol[key] for key in ("source_val_tiles", "label_free_tiles")}
+    for key, number in numbers.items():
+        if number < 1:
+            raise ConfigError(f"protocol.{key} is {number}; it must be 1 or larger.")
     has_teacher = bool(tree["strategy"]["needs_target"])
     for key, value in (("weights", "teacher"), ("label_free", "agreement")):
-        if protocol[key] == value and not has_teacher:
+        if stated[key] == value and not has_teacher:
             raise IncompatibleCell(
                 f"protocol.{key} is {value!r}, and strategy {cell.strategy} has no teacher. Take a strategy of "
                 f"self-training (setting da), or another value of protocol.{key}."
@@ -60,7 +61,7 @@ def check(tree: Mapping[str, Any], cell: Cell) -> None:
         )
 
 
-def label_free_split(tree: Mapping[str, Any], cell: Cell) -> tuple[str, str]:
+def label_free_split(tree: MergedTree, cell: Cell) -> tuple[Domain, Split]:
     """Return the region and split whose images, without labels, tell how a checkpoint does on the target.
 
     In adaptation these are the images that are learnt from. Where the target is not adapted to, they are those that are

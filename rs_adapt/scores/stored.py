@@ -183,7 +183,7 @@ def _is_split(stored: str, report: str | None, bench: Any) -> bool:
 
 def _has_test(bench: Any) -> bool:
     try:
-        return axes.peek("bench", str(bench))["bench"]["target"].get("test") is not None
+        return axes.bench_facts(str(bench))["target"].get("test") is not None
     except (RsAdaptError, OSError, KeyError):
         # A bench that is not here: nobody can say that val is what it reports.
         return True

@@ -157,7 +157,7 @@ def _directions(spec: Spec, group: Group, bench: str, setting: str | None) -> Se
         raise
     except ConfigError as error:
         raise _placed(error, spec, group.where, "bench") from error
-    known = bench_families().get(axes.peek("bench", first.bench)["bench"]["family"], {})
+    known = bench_families().get(axes.bench_facts(first.bench)["family"], {})
     listed = [name for name in group.axes.get("direction", ()) if normalize(name) in known]
     return listed or (None,)
 
@@ -182,7 +182,7 @@ def _placed(error: ConfigError, spec: Spec, where: str, key: str) -> ConfigError
 
 
 def _applies(rule: SkipRule, cell: Cell) -> bool:
-    facts = axes.peek("bench", cell.bench)["bench"]
+    facts = axes.bench_facts(cell.bench)
     family, direction = facts["family"], facts["direction"]
     stems = {family, f"{family}_{direction}", cell.bench, cell.bench_name}
     own: dict[str, set[Any]] = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import paths
+from rs_adapt.config.facts import WeightsFacts
 from rs_adapt.config.segmentor import segmentor_config
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _manifest(name: str) -> str | None:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _weights(given: str | None, facts: Mapping[str, Any] | None) -> str:
+def _weights(given: str | None, facts: WeightsFacts | None) -> str:
     if given in (None, "random"):
         return "random"
     path = Path(str(given))

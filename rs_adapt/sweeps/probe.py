@@ -106,7 +106,7 @@ def _measure(order: Mapping[str, Any], folder: Path) -> Measured:
     iters = WARMUP_ITERS + MEASURED_ITERS
     cell = Cell(**order["cell"])
     length = [f"bench.schedule.iters={iters}", f"bench.schedule.eval_every={iters}"]
-    if "warmup_iters" in axes.peek("strategy", cell.strategy)["strategy"]:
+    if "warmup_iters" in axes.strategy_facts(cell.strategy):
         # Before its end an iteration costs less.
         length.append("strategy.warmup_iters=0")
     cfg = compose(

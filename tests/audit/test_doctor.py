@@ -62,7 +62,7 @@ def test_a_package_that_is_absent_or_too_old_is_an_error(tmp_path: Path, monkeyp
 
 
 def test_damaged_weights_are_an_error(tmp_path: Path) -> None:
-    facts = axes.peek("backbone", "dinov2_s")["backbone"]["weights"]
+    facts = axes.backbone_facts("dinov2_s")["weights"]
     path = paths.weights_file(facts)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"cut off")

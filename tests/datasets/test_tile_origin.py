@@ -11,9 +11,9 @@ from rs_adapt.datasets.tile_origin import find_tile_origins, region_facts
 from rs_adapt.scenes import Box
 from rs_adapt.tiles import Tile, write_index
 
-ISPRS = axes.peek("bench", "isprs_p2v")["bench"]
-LOVEDA = axes.peek("bench", "loveda_r2u")["bench"]
-ISAID = axes.peek("bench", "isaid")["bench"]
+ISPRS = axes.bench_facts("isprs_p2v")
+LOVEDA = axes.bench_facts("loveda_r2u")
+ISAID = axes.bench_facts("isaid")
 
 
 @pytest.mark.parametrize(

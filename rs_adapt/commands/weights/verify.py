@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,8 +96,8 @@ def _rows(path: Path, known: WeightsFile | None) -> Rows:
     rows: Rows = []
     if path.is_file():
         size, digest = path.stat().st_size, file_sha256(path)
-        facts = known.facts if known is not None else {}
-        rows.append(("published as", facts.get("file", "nothing that is known here"), ""))
+        facts: Mapping[str, object] = known.facts if known is not None else {}
+        rows.append(("published as", str(facts.get("file", "nothing that is known here")), ""))
         for what, found, text in (("bytes", size, grouped(size)), ("sha256", digest, digest)):
             expected = facts.get(what)
             rows.append((what, text, f"expected {expected}" if expected and found != expected else ""))
@@ -114,7 +115,7 @@ def _tensor_rows(path: Path, known: WeightsFile | None) -> Rows:
         return [("tensors", "not readable", str(error))]
     size, fault, hash_fault = found.size, "", ""
     if known is not None:
-        backbone = axes.peek("backbone", known.name)["backbone"]
+        backbone = axes.backbone_facts(known.name)
         wanted = (backbone["embed_dim"], backbone["depth"])
         if (size.embed_dim, size.depth) != wanted:
             fault = f"expected {wanted[0]} wide, {wanted[1]} deep"

@@ -11,7 +11,7 @@ import json
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rs_adapt.config import paths
 from rs_adapt.config.own import labels as own_labels
@@ -21,6 +21,7 @@ from rs_adapt.files import write_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rs_adapt.config.facts import BenchFacts, Domain, Node, RegionFacts, SplitFacts
     from rs_adapt.config.own.bench_file import BenchFile, RegionTable
     from rs_adapt.config.own.labels import Classes, Role
 
@@ -49,7 +50,7 @@ def find(path: str) -> str:
     return str(file)
 
 
-def peek(path: str) -> Mapping[str, Any]:
+def peek(path: str) -> Node:
     """Return what the file of a bench means, as `axes.peek` does; to be read only.
 
     Raises:
@@ -60,7 +61,7 @@ def peek(path: str) -> Mapping[str, Any]:
     return _read(file, file.stat().st_mtime_ns)
 
 
-def keep(given: Mapping[str, Any]) -> str:
+def keep(given: Mapping[str, object]) -> str:
     """Write what a bench's file said into the cache folder, for a pack that was trained on it; return the path."""
     text = json.dumps(given, indent=1, sort_keys=True) + "\n"
     path = paths.home() / "benches" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
@@ -71,7 +72,7 @@ def keep(given: Mapping[str, Any]) -> str:
 
 
 @lru_cache(maxsize=16)
-def _read(file: Path, _mtime_ns: int) -> dict[str, Any]:
+def _read(file: Path, _mtime_ns: int) -> Node:
     try:
         text = file.read_text(encoding="utf-8")
         given = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
@@ -82,7 +83,7 @@ def _read(file: Path, _mtime_ns: int) -> dict[str, Any]:
     return content(given, file)
 
 
-def content(given: dict[str, Any], file: Path) -> dict[str, Any]:
+def content(given: Node, file: Path) -> Node:
     """Return what a bench's file means: `bench` and `optim`, as a file of `configs/bench/` holds them.
 
     Args:
@@ -99,7 +100,7 @@ def content(given: dict[str, Any], file: Path) -> dict[str, Any]:
     parsed = parse_as(BenchFile, given, file=str(file))
     root = Path(parsed.root or file.parent).expanduser()
     classes = own_labels.read_classes(parsed, file)
-    domains = {
+    domains: dict[Domain, Node] = {
         "source": _domain(parsed.source, "source", root, classes, file),
         "target": _domain(parsed.target, "target", root, classes, file),
     }
@@ -108,12 +109,12 @@ def content(given: dict[str, Any], file: Path) -> dict[str, Any]:
     if domains["source"]["name"] == domains["target"]["name"]:
         raise ConfigError(f"{file}: source and target have the same name {domains['source']['name']!r}.")
     return {
-        "bench": _bench(parsed, classes, domains) | {"own": given | {"root": str(root)}},
+        "bench": {**_bench(parsed, classes, domains), "own": given | {"root": str(root)}},
         "optim": {"lr": parsed.train.lr, "weight_decay": 0.05, "poly_power": 0.9},
     }
 
 
-def _bench(file: BenchFile, classes: Classes, domains: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def _bench(file: BenchFile, classes: Classes, domains: dict[Domain, Node]) -> BenchFacts:
     train = file.train
     crop_px = file.crop_px or file.tile_px
     return {
@@ -132,7 +133,8 @@ def _bench(file: BenchFile, classes: Classes, domains: Mapping[str, dict[str, An
         "crop_px": crop_px,
         "img_suffix": ".png",
         "ann_suffix": ".png",
-        **{key: _region(domain) for key, domain in domains.items()},
+        "source": _region(domains["source"]),
+        "target": _region(domains["target"]),
         "pipeline": {
             "resize_ratio": train.resize_ratio,
             "cat_max_ratio": 0.75,
@@ -158,16 +160,16 @@ def _bench(file: BenchFile, classes: Classes, domains: Mapping[str, dict[str, An
     }
 
 
-def _region(domain: Mapping[str, Any]) -> dict[str, Any]:
+def _region(domain: Node) -> RegionFacts:
     name, labelled = domain["name"], domain["labels"] is not None
-    splits = {
+    splits: dict[str, SplitFacts] = {
         split: {"img_dir": f"{name}/{split}/img_dir", "ann_dir": f"{name}/{split}/ann_dir"}
         for split in ("train", "val")
     }
     return {"region": name, "train": splits["train"], "val": splits["val"] if labelled else None}
 
 
-def _domain(region: RegionTable, role: Role, root: Path, classes: Classes, file: Path) -> dict[str, Any]:
+def _domain(region: RegionTable, role: Role, root: Path, classes: Classes, file: Path) -> Node:
     images = (root / region.images).expanduser()
     if not images.is_dir():
         raise DataNotFound(f"{file}: {role}.images names {images}, which is no folder.")

@@ -49,7 +49,7 @@ def _bench(tmp_path: Path, *, bridge: str = "loveda-isprs", more: str = "") -> s
 
 
 def test_a_bench_takes_classes_and_values_from_the_bridge(tmp_path: Path) -> None:
-    bench = axes.peek("bench", _bench(tmp_path))["bench"]
+    bench = axes.bench_facts(_bench(tmp_path))
     assert bench["classes"] == ["building", "paved", "vegetation"]
     source, target = (bench["prepare"][role]["labels"] for role in ("source", "target"))
     # LoveDA: 0 no data, 1 background, 2 building, 3 road, 4 water, 5 barren, 6 forest, 7 agricultural.
@@ -59,7 +59,7 @@ def test_a_bench_takes_classes_and_values_from_the_bridge(tmp_path: Path) -> Non
 
 
 def test_colours_of_a_legend_stand_for_its_names(tmp_path: Path) -> None:
-    labels = axes.peek("bench", _bench(tmp_path, more='kind = "colours"'))["bench"]["prepare"]["target"]["labels"]
+    labels = axes.bench_facts(_bench(tmp_path, more='kind = "colours"'))["prepare"]["target"]["labels"]
     assert ((0, 0, 255), 0) in labels["to_index"]
     assert ((0, 0, 0)) in labels["ignore"]
 

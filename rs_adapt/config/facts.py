@@ -1,0 +1,209 @@
+"""What the axis files state about themselves, key by key: the facts that the wiring reads.
+
+They are plain dicts, as mmengine reads them from `configs/` and keeps them in a resolved configuration; the types say
+which keys there are. A key of another name is refused by nobody but the reader that misses its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, get_args
+
+# A table of an mmengine configuration. mmengine gives its nodes no types: every class takes arguments of its own.
+Node: TypeAlias = dict[str, Any]
+
+Domain: TypeAlias = Literal["source", "target"]
+Split: TypeAlias = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+FolderKind: TypeAlias = Literal["img_dir", "ann_dir"]
+
+
+class SplitFacts(TypedDict):
+    """Folders of a split, relative to the data root or to the folder of prepared tiles."""
+
+    img_dir: str
+    ann_dir: str
+
+
+class RegionFacts(TypedDict):
+    """A region of a bench; `val` is None where it has no labels to score on."""
+
+    region: str
+    train: SplitFacts
+    val: SplitFacts | None
+    test: NotRequired[SplitFacts]
+    bands: NotRequired[str]
+    city: NotRequired[str]
+    gsd_m: NotRequired[float]
+    scene_pattern: NotRequired[str]
+
+
+class PipelineFacts(TypedDict):
+    """Augmentation: probabilities are 0 to 1, `resize_ratio` is the smallest and the largest factor."""
+
+    resize_ratio: list[float]
+    cat_max_ratio: float
+    flip_prob: float
+    photometric: bool
+    fourier_mix: float
+    histogram_match: float
+
+
+class ScheduleFacts(TypedDict):
+    """Training iterations, iterations between evaluations, and crops per region and iteration by setting."""
+
+    iters: int
+    eval_every: int
+    batch_size: dict[str, int]
+
+
+class InferenceFacts(TypedDict):
+    """How tiles are predicted: `whole`, or `slide` with windows of `crop_px` every `stride_px`."""
+
+    mode: str
+    crop_px: int
+    stride_px: int
+    resize_px: NotRequired[int]
+
+
+class DefaultsFacts(TypedDict):
+    """Values of other axes where the user names none."""
+
+    method: str
+    backbone: str
+    head: str
+
+
+class BenchFacts(TypedDict):
+    """A bench; docs/reference/configuration.md describes the keys."""
+
+    name: str
+    family: str
+    direction: str
+    default: NotRequired[bool]
+    title: str
+    data: str | list[str]
+    classes: list[str]
+    palette: list[list[int]]
+    reduce_zero_label: bool
+    ignore_index: int
+    gsd_m: float | None
+    tile_px: int
+    crop_px: int
+    img_suffix: str
+    ann_suffix: str
+    source: RegionFacts
+    target: RegionFacts
+    pipeline: PipelineFacts
+    schedule: ScheduleFacts
+    inference: InferenceFacts
+    defaults: DefaultsFacts
+    # The kind of preparation decides on its keys; see `rs_adapt.datasets.prepare`.
+    prepare: Node | None
+    settings: NotRequired[list[str]]
+    scene_pattern: NotRequired[str]
+    shared_scenes: NotRequired[str]
+    own: NotRequired[Node]
+
+
+class OptimFacts(TypedDict):
+    """AdamW's learning rate and weight decay, and the power of the decay of the rate."""
+
+    lr: float
+    weight_decay: float
+    poly_power: float
+
+
+class WeightsFacts(TypedDict):
+    """A file of base weights; see `rs_adapt.config.weights_files`."""
+
+    file: str
+    url: NotRequired[str]
+    mirrors: NotRequired[list[str]]
+    bytes: NotRequired[int | None]
+    sha256: NotRequired[str | None]
+    licence: NotRequired[str]
+    shipped: NotRequired[bool]
+    gated: NotRequired[str]
+    base_sha256: NotRequired[str]
+
+
+class BackboneFacts(TypedDict):
+    """A backbone as the other axes see it; `mean` and `std` are of RGB, range 0 to 255."""
+
+    name: str
+    title: str
+    embed_dim: int
+    depth: int
+    patch_px: int
+    mean: list[float]
+    std: list[float]
+    level_strides: list[float]
+    weights: WeightsFacts | None
+    takes_tokens: NotRequired[bool]
+
+
+class MethodFacts(TypedDict):
+    """A method as the other axes see it."""
+
+    name: str
+    title: str
+    paper: str | None
+    paramwise: NotRequired[Node]
+    requires: NotRequired[Node | None]
+    adds_tokens: NotRequired[bool]
+    kinds: NotRequired[dict[str, Node]]
+    tuned: NotRequired[Node]
+
+
+class ProtocolFacts(TypedDict):
+    """What of the target is seen, what is scored, and which checkpoint is the result; see docs/trust/protocols.md."""
+
+    name: str
+    version: int
+    title: str
+    settings: list[str]
+    families: list[str] | None
+    unlabelled_split: Literal["train", "val"]
+    target_crops: str
+    report_split: Literal["test", "val", "server"]
+    classes: str
+    inference: str | None
+    weights: str
+    selection: str
+    label_free: str
+    source_val_tiles: int
+    label_free_tiles: int
+    recipe: Node
+
+
+class StrategyFacts(TypedDict):
+    """A strategy; every key that is not here is an argument of its class."""
+
+    name: str
+    title: str
+    settings: list[str]
+    needs_target: bool
+    type: NotRequired[str | None]
+    class_sampling: NotRequired[Node]
+    lr_warmup_iters: NotRequired[int | str]
+    warmup_iters: NotRequired[int | str]
+
+
+class RuntimeFacts(TypedDict):
+    """How a run uses the machine."""
+
+    precision: str
+    num_workers: int
+
+
+class MergedTree(TypedDict):
+    """The axis files of a cell, merged, before the wiring; keys that mmengine reads stand beside these."""
+
+    bench: BenchFacts
+    optim: OptimFacts
+    backbone: BackboneFacts
+    method: MethodFacts
+    strategy: StrategyFacts
+    protocol: ProtocolFacts
+    runtime: RuntimeFacts
+    model: Node
