@@ -43,9 +43,9 @@ def examine(*, data_root: Path, smoke: bool = True, on_check: Callable[[str], No
     """Run all checks.
 
     Args:
-        data_root: folder of the data sets.
-        smoke: train one iteration too, in a temporary folder.
-        on_check: called with the name of each check before it starts.
+        data_root: Folder of the data sets.
+        smoke: Train one iteration too, in a temporary folder.
+        on_check: Called with the name of each check before it starts.
     """
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("python", _python),

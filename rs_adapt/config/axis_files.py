@@ -75,7 +75,7 @@ def check_ownership(content: Node, axis: str, file: Path) -> None:
     """Refuse any key that does not belong to the axis of the file.
 
     Raises:
-        ConfigError: names the file, the key and its owner.
+        ConfigError: Names the file, the key and its owner.
     """
     for key in _claimed_keys(content, ""):
         owner = owner_of(key)

@@ -28,15 +28,15 @@ class Cell:
     """One experiment: a value of every axis and a seed. All names are file stems in `configs/`.
 
     Args:
-        bench: data sets and direction, such as `loveda_r2u`; or the absolute path of a bench's own file.
+        bench: Data sets and direction, such as `loveda_r2u`; or the absolute path of a bench's own file.
         setting: `da`, `dg` or `ss`.
-        method: how the backbone is tuned.
-        backbone: the foundation model.
-        head: the decode head.
-        strategy: how source and target are used while training.
-        seed: seeds weights of the head, order of the samples and augmentation.
-        tuned: whether values that the method's file holds for this bench and setting are used.
-        protocol: what of the target is seen, what is scored, and which checkpoint is the result.
+        method: How the backbone is tuned.
+        backbone: The foundation model.
+        head: The decode head.
+        strategy: How source and target are used while training.
+        seed: Seeds weights of the head, order of the samples and augmentation.
+        tuned: Whether values that the method's file holds for this bench and setting are used.
+        protocol: What of the target is seen, what is scored, and which checkpoint is the result.
     """
 
     bench: str
@@ -99,19 +99,19 @@ def resolve_cell(
         bench: `<family>-<setting>` or `<family>-<direction>-<setting>`, such as `loveda-da` or `loveda-u2r-dg`; without
             the setting if that is given; or the path of a bench's own TOML file.
         setting: `da`, `dg` or `ss`; needed only where the bench's name does not say it.
-        direction: a direction of the family; needed only to turn the default one.
-        method: default: the bench's.
-        backbone: default: the bench's.
-        head: default: the bench's.
-        strategy: default: `dacs` for da, `source_only` for dg and ss.
+        direction: A direction of the family; needed only to turn the default one.
+        method: Default: the bench's.
+        backbone: Default: the bench's.
+        head: Default: the bench's.
+        strategy: Default: `dacs` for da, `source_only` for dg and ss.
         seed: 0 or larger.
         tuned: False ignores the values tuned for this bench and setting.
-        protocol: default: `strict`.
+        protocol: Default: `strict`.
 
     Raises:
-        UnknownName: a name does not exist; the text lists the nearest names and all allowed ones.
-        ConfigError: the bench names no setting, the direction contradicts the bench, or the seed is negative.
-        IncompatibleCell: the strategy does not work in the setting, or the protocol not with the bench.
+        UnknownName: A name does not exist; the text lists the nearest names and all allowed ones.
+        ConfigError: The bench names no setting, the direction contradicts the bench, or the seed is negative.
+        IncompatibleCell: The strategy does not work in the setting, or the protocol not with the bench.
     """
     if seed < 0:
         raise ConfigError(f"The seed is {seed}; it must be 0 or larger.")
@@ -152,7 +152,7 @@ def check_setting(cell: Cell) -> None:
     """Refuse a setting that the cell's bench does not have.
 
     Raises:
-        IncompatibleCell: says which ones it has.
+        IncompatibleCell: Says which ones it has.
     """
     allowed = settings_of(cell.bench)
     if cell.setting not in allowed:
@@ -166,7 +166,7 @@ def check_strategy(cell: Cell) -> None:
     """Refuse a strategy that does not work in the cell's setting.
 
     Raises:
-        IncompatibleCell: says why, and what is allowed.
+        IncompatibleCell: Says why, and what is allowed.
     """
     strategy = axes.strategy_facts(cell.strategy)
     if cell.setting not in strategy["settings"]:
@@ -181,7 +181,7 @@ def check_protocol(cell: Cell) -> None:
     """Refuse a protocol that is not meant for the cell's setting or bench.
 
     Raises:
-        IncompatibleCell: says which it is meant for.
+        IncompatibleCell: Says which it is meant for.
     """
     protocol = axes.protocol_facts(cell.protocol)
     if cell.setting not in protocol["settings"]:

@@ -40,19 +40,19 @@ def compose(
     from it; one whose key only the wiring makes is applied after it.
 
     Args:
-        cell: what to run.
+        cell: What to run.
         overrides: `key=value` texts; each key must exist.
-        data_root: default `RS_ADAPT_DATA`, else `./data`.
-        work_dir: default `work_dirs/<bench>/<setting>/...` below the current folder.
-        iters: training iterations; default the bench's schedule.
-        batch_size: crops per domain and iteration; default the bench's.
+        data_root: Default `RS_ADAPT_DATA`, else `./data`.
+        work_dir: Default `work_dirs/<bench>/<setting>/...` below the current folder.
+        iters: Training iterations; default the bench's schedule.
+        batch_size: Crops per domain and iteration; default the bench's.
         precision: `fp32` or `bf16`.
         weights: `random` or a file; default the backbone's own file in the cache folder.
-        num_workers: loader processes.
+        num_workers: Loader processes.
 
     Raises:
-        ConfigError: a file, key or value is not usable.
-        IncompatibleCell: two axis values cannot work together.
+        ConfigError: A file, key or value is not usable.
+        IncompatibleCell: Two axis values cannot work together.
     """
     check_strategy(cell)
     check_protocol(cell)

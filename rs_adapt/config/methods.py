@@ -24,8 +24,8 @@ def find(name: str) -> str:
     """Return the canonical spelling of a composite name.
 
     Raises:
-        UnknownName: a part does not exist.
-        ConfigError: a stack names one method twice, or nothing between two plus signs.
+        UnknownName: A part does not exist.
+        ConfigError: A stack names one method twice, or nothing between two plus signs.
     """
     if "+" not in name:
         return _find_peft(name)
@@ -46,8 +46,8 @@ def read(name: str) -> Node:
     """Return the content of the method file that a canonical composite name stands for.
 
     Raises:
-        IncompatibleCell: a method in a stack has no adapter.
-        ConfigError: a file cannot be read.
+        IncompatibleCell: A method in a stack has no adapter.
+        ConfigError: A file cannot be read.
     """
     return _stack(name) if "+" in name else _peft(name)
 

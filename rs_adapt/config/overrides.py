@@ -33,9 +33,9 @@ class Override:
     """One `key=value`; `value` is the parsed literal and `text` what the user wrote.
 
     Args:
-        key: dotted key; a number is an index into a list, as in `param_scheduler.0.power`.
-        text: the value as written.
-        value: the Python literal, or the text itself where it is none.
+        key: Dotted key; a number is an index into a list, as in `param_scheduler.0.power`.
+        text: The value as written.
+        value: The Python literal, or the text itself where it is none.
     """
 
     key: str
@@ -47,7 +47,7 @@ def parse(items: Sequence[str]) -> list[Override]:
     """Return overrides from `key=value` texts.
 
     Raises:
-        ConfigError: a text has no `=` or no key, or sets what an option of its own decides.
+        ConfigError: A text has no `=` or no key, or sets what an option of its own decides.
     """
     parsed = []
     for item in items:
@@ -75,7 +75,7 @@ def get(tree: Node, key: str) -> Any:
     """Return the value at a dotted key.
 
     Raises:
-        LookupError: there is none.
+        LookupError: There is none.
     """
     node: Any = tree
     for part in key.split("."):
@@ -92,7 +92,7 @@ def apply(tree: Node, override: Override) -> None:
     """Change the value at an existing key in place.
 
     Raises:
-        ConfigError: a table would become a value, or the value is of another kind than what stands there.
+        ConfigError: A table would become a value, or the value is of another kind than what stands there.
     """
     _put(tree, override.key.split("."), _fitted(get(tree, override.key), override))
 
@@ -101,7 +101,7 @@ def refuse_unknown(key: str, trees: Sequence[Node]) -> None:
     """Raise the error for a key that no tree has, naming the nearest keys.
 
     Raises:
-        ConfigError: always.
+        ConfigError: Always.
     """
     known = sorted({name for tree in trees for name in _keys(tree, "")})
     last = key.rpartition(".")[2]

@@ -93,8 +93,8 @@ def prepared_dir(bench: BenchFacts, root: str | os.PathLike[str]) -> Path:
     user's images, another data root give another one.
 
     Args:
-        bench: the `bench` facts of a composed config; `prepare` must not be None.
-        root: the data root.
+        bench: The `bench` facts of a composed config; `prepare` must not be None.
+        root: The data root.
     """
     # A sentence for the user is no fact about the tiles: rewording it must not cut them anew.
     prepare = bench["prepare"]

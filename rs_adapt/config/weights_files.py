@@ -46,7 +46,7 @@ def weights_files() -> tuple[WeightsFile, ...]:
     """Return all files, by the names of their backbones.
 
     Raises:
-        ConfigError: a config cannot be read.
+        ConfigError: A config cannot be read.
     """
     files: list[WeightsFile] = []
     for name in axes.values("backbone"):
@@ -60,7 +60,7 @@ def find_weights_file(name: str) -> WeightsFile:
     """Return the file that a user's name means: a backbone's name, or the file's.
 
     Raises:
-        UnknownName: there is none; the text lists the nearest and all names.
+        UnknownName: There is none; the text lists the nearest and all names.
     """
     files = weights_files()
     for one in files:

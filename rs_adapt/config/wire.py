@@ -30,14 +30,14 @@ def wire(
     """Return the resolved config; `tree` stays as it is.
 
     Args:
-        tree: the merged axis files.
-        cell: the cell that is wired.
-        data_root: absolute.
-        work_dir: absolute.
+        tree: The merged axis files.
+        cell: The cell that is wired.
+        data_root: Absolute.
+        work_dir: Absolute.
         weights: None for the backbone's own file, `random`, or a path.
 
     Raises:
-        ConfigError: a value is out of range or does not fit another axis.
+        ConfigError: A value is out of range or does not fit another axis.
     """
     resolved = copy_tree(tree)
     _check(resolved, cell)

@@ -34,13 +34,13 @@ def dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Node:
     them.
 
     Args:
-        tree: the merged axis files; `bench`, `protocol`, `runtime` and `strategy` are read.
-        cell: the cell that is wired.
-        data_root: absolute.
+        tree: The merged axis files; `bench`, `protocol`, `runtime` and `strategy` are read.
+        cell: The cell that is wired.
+        data_root: Absolute.
 
     Raises:
-        ConfigError: a style step of the bench's pipeline is no probability, or needs images that the setting forbids.
-        IncompatibleCell: the setting `ss` on a target without labels.
+        ConfigError: A style step of the bench's pipeline is no probability, or needs images that the setting forbids.
+        IncompatibleCell: The setting `ss` on a target without labels.
     """
     bench, runtime, protocol = tree["bench"], tree["runtime"], tree["protocol"]
     if cell.setting == "ss" and not has_target_labels(bench):

@@ -22,12 +22,12 @@ def model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] | Non
     """Return the resolved `model`: a segmentor, inside the strategy's class where it has one.
 
     Args:
-        tree: the merged axis files; all of `bench`, `backbone`, `model` and `strategy` are read.
-        cell: the cell that is wired.
+        tree: The merged axis files; all of `bench`, `backbone`, `model` and `strategy` are read.
+        cell: The cell that is wired.
         weights: None for the backbone's own file, `random`, or a path.
 
     Raises:
-        ConfigError: a size does not fit the patch, or a layer or duration is not usable.
+        ConfigError: A size does not fit the patch, or a layer or duration is not usable.
     """
     bench, strategy = tree["bench"], tree["strategy"]
     backbone = _backbone(tree, weights=weights)

@@ -30,12 +30,12 @@ def check(tree: MergedTree, cell: Cell) -> None:
     """Refuse values that a protocol cannot have, or that the cell cannot follow.
 
     Args:
-        tree: the merged axis files with overrides.
-        cell: the cell.
+        tree: The merged axis files with overrides.
+        cell: The cell.
 
     Raises:
-        ConfigError: a value is not among those allowed.
-        IncompatibleCell: the cell has no teacher, or the target not the labels that the protocol reads.
+        ConfigError: A value is not among those allowed.
+        IncompatibleCell: The cell has no teacher, or the target not the labels that the protocol reads.
     """
     protocol, bench = tree["protocol"], tree["bench"]
     stated: Mapping[str, object] = protocol

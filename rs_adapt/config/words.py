@@ -28,11 +28,11 @@ def layers(value: str | list[int] | tuple[int, ...], *, depth: int, key: str) ->
 
     Args:
         value: `first N`, `last N` with 0 <= N <= depth, or distinct layer numbers below depth.
-        depth: number of transformer layers.
-        key: the config key, for the error.
+        depth: Number of transformer layers.
+        key: The config key, for the error.
 
     Raises:
-        ConfigError: the value is none of these.
+        ConfigError: The value is none of these.
     """
     allowed = f"Allowed: 'first N' or 'last N' with N up to {depth}, or layer numbers from 0 to {depth - 1}."
     if not is_layers(value):
@@ -53,7 +53,7 @@ def duration(value: int | str, *, total_iters: int, key: str) -> int:
     """Return a number of iterations from a number or a percentage of the schedule, rounded down.
 
     Raises:
-        ConfigError: the value is neither, or negative.
+        ConfigError: The value is neither, or negative.
     """
     if not is_duration(value) or (isinstance(value, int) and value < 0):
         raise ConfigError(f"{key} is {value!r}. Allowed: iterations (0 or more), or a percentage such as '20%'.")

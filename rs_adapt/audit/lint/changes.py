@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from rs_adapt.config.facts import Node
+
 ABSENT = "(not there)"
 _MACHINE = {"work_dir", "data_root", "prepared_dir"}
 # Keys that change how fast or how loud a run is, and no score.
@@ -49,7 +51,7 @@ def same(one: Any, other: Any) -> bool:
     return bool(_plain(one) == _plain(other))
 
 
-def comparable(tree: Mapping[str, Any]) -> dict[str, Any]:
+def comparable(tree: Node) -> Node:
     """Return a configuration without what only says where things lie on a machine."""
     places = {
         str(tree.get(key)): f"<{key}>"
@@ -58,7 +60,7 @@ def comparable(tree: Mapping[str, Any]) -> dict[str, Any]:
         if tree.get(key)
     }
     kept = {key: value for key, value in tree.items() if key not in _MACHINE}
-    named: dict[str, Any] = _named_weights(moved(kept, places))
+    named: Node = _named_weights(moved(kept, places))
     return named
 
 
@@ -75,7 +77,7 @@ def moved(value: Any, places: Mapping[str, str]) -> Any:
     return value
 
 
-def differences(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[Change]:
+def differences(now: Node, before: Node) -> list[Change]:
     """Return the keys in which two configurations differ, in order of the first."""
     return [
         Change(key=key, now=a, before=b)

@@ -59,13 +59,13 @@ def lint(subject: Subject, *, data: bool = True, on_progress: OnProgress = no_pr
     """Return all findings, errors first.
 
     Args:
-        subject: from `rs_adapt.audit.lint.sources`.
-        data: whether the tiles are looked at, as far as they are there.
-        on_progress: called while they are read.
+        subject: From `rs_adapt.audit.lint.sources`.
+        data: Whether the tiles are looked at, as far as they are there.
+        on_progress: Called while they are read.
 
     Raises:
-        ConfigError: the configuration lacks a key, or holds one of another kind than rs-adapt's have.
-        DataError: the index of prepared tiles is damaged.
+        ConfigError: The configuration lacks a key, or holds one of another kind than rs-adapt's have.
+        DataError: The index of prepared tiles is damaged.
     """
     try:
         if data:

@@ -20,13 +20,13 @@ class Finding:
 
     Attributes:
         level: "error" (the score is not what it says), "warning" (it is of another setting than its name) or "note".
-        rule: id of the rule, in kebab case.
-        file: the axis file that the key comes from, the config, a file of the run, or a folder of tiles.
-        line: of the key in `file`, from 1; None where the file has no such line.
-        key: dotted key of the resolved configuration.
-        found: what stands there.
-        consequence: what follows for the score, one sentence.
-        remedy: what to do.
+        rule: Id of the rule, in kebab case.
+        file: The axis file that the key comes from, the config, a file of the run, or a folder of tiles.
+        line: Of the key in `file`, from 1; None where the file has no such line.
+        key: Dotted key of the resolved configuration.
+        found: What stands there.
+        consequence: What follows for the score, one sentence.
+        remedy: What to do.
     """
 
     level: Level

@@ -17,10 +17,10 @@ class TiledFolder:
     """A folder that `rs-adapt data prepare` writes.
 
     Attributes:
-        manifest: its data set.
-        bands: as benches spell them, such as "IRRG".
-        tile_px: published side of a tile.
-        scene_pattern: regular expression over a tile's name without ending, with a group `scene`.
+        manifest: Its data set.
+        bands: As benches spell them, such as "IRRG".
+        tile_px: Published side of a tile.
+        scene_pattern: Regular expression over a tile's name without ending, with a group `scene`.
     """
 
     manifest: str

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from rs_adapt.audit.lint.changes import same
 from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.folders import folder_facts, letters
 from rs_adapt.audit.lint.subject import ROLES, Subject
+from rs_adapt.config.facts import Node
 from rs_adapt.datasets.manifest import load_manifest, manifest_names
 from rs_adapt.datasets.tile_origin import region_facts
 
@@ -60,7 +60,7 @@ def class_list(subject: Subject) -> Iterator[Hit]:
         yield _other_classes("bench.classes", classes, trained["classes"], whose="the run's pack")
 
 
-def _against_manifests(bench: Mapping[str, Any], classes: Sequence[str]) -> Iterator[Hit]:
+def _against_manifests(bench: Node, classes: Sequence[str]) -> Iterator[Hit]:
     names = [bench["data"]] if isinstance(bench["data"], str) else list(bench["data"])
     shift = 1 if bench["reduce_zero_label"] else 0
     stored = {index + shift: name for index, name in enumerate(classes)}

@@ -8,6 +8,7 @@ from typing import Any
 from rs_adapt.audit.lint.changes import ABSENT, lookup, same
 from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.subject import Subject
+from rs_adapt.config.facts import Node
 
 
 def deviates_from_protocol(subject: Subject) -> Iterator[Hit]:
@@ -53,7 +54,7 @@ def deviates_from_bench(subject: Subject) -> Iterator[Hit]:
 
 def tuned_on_target_labels(subject: Subject) -> Iterator[Hit]:
     """The method's values were chosen for this bench and setting by scores on target labels."""
-    values: Mapping[str, Any] = subject.cfg["method"].get("tuned") or {}
+    values: Node = subject.cfg["method"].get("tuned") or {}
     if values:
         yield Hit(
             level="note",
@@ -65,7 +66,7 @@ def tuned_on_target_labels(subject: Subject) -> Iterator[Hit]:
         )
 
 
-def _recipe(protocol: Mapping[str, Any], setting: str) -> dict[str, Any]:
+def _recipe(protocol: Node, setting: str) -> Node:
     """The published values that hold in a setting; a dict holds for the settings that it names."""
     found = {}
     for key, value in (protocol.get("recipe") or {}).items():

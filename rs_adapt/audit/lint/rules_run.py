@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import rs_adapt
 from rs_adapt.audit.lint.changes import ABSENT, lookup, same
 from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.subject import Subject
+from rs_adapt.config.facts import Node
 from rs_adapt.runs.files import CELL_FILE, RESULT_FILE, TENSORS_FILE
 from rs_adapt.scores.class_sets import class_set
 
@@ -120,7 +121,7 @@ def other_code(subject: Subject) -> Iterator[Hit]:
     """The run was made by another version of rs-adapt, or by a checkout with uncommitted changes."""
     if (run := subject.run) is None:
         return
-    environment: dict[str, Any] = (run.result or run.record).get("environment") or {}
+    environment: Node = (run.result or run.record).get("environment") or {}
     version, git = environment.get("rs_adapt"), environment.get("git") or {}
     if version != rs_adapt.__version__:
         yield Hit(
@@ -155,7 +156,7 @@ def run_not_finished(subject: Subject) -> Iterator[Hit]:
         )
 
 
-def _scored_names(cfg: Mapping[str, Any]) -> list[str]:
+def _scored_names(cfg: Node) -> list[str]:
     return list(class_set(list(cfg["bench"]["classes"]), chosen=cfg["protocol"]["classes"]).scored_names())
 
 

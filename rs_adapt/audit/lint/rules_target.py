@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.subject import ROLES, Subject
+from rs_adapt.config.facts import Node
 
 
 def target_labels_in_training(subject: Subject) -> Iterator[Hit]:
@@ -147,7 +147,7 @@ def _chosen_on_target_labels(subject: Subject) -> tuple[str, str] | None:
     return None
 
 
-def _labels_read(dataset: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _labels_read(dataset: Node) -> list[tuple[str, str]]:
     """Keys below a data set that read labels, with words."""
     found = [("ann_dir", "an ann_dir")] if dataset.get("ann_dir") else []
     for number, step in enumerate(dataset["pipeline"]):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rs_adapt.audit.lint.changes import ABSENT, Change, comparable, differences, lookup, moved, moves_scores, same
 from rs_adapt.audit.lint.subject import RunFiles, Subject
 from rs_adapt.config import axes, axis_files, overrides
 from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
+from rs_adapt.config.facts import Node
 from rs_adapt.config.literals import parse_literals, read_literals
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.errors import ConfigError, DataNotFound, RsAdaptError
@@ -44,14 +44,14 @@ def of_cell(
     """Return what a cell is composed to.
 
     Args:
-        cell: the cell.
+        cell: The cell.
         texts: `key=value` overrides, options among them.
-        data_root: default `RS_ADAPT_DATA`, else `./data`.
+        data_root: Default `RS_ADAPT_DATA`, else `./data`.
         weights: `random` or a file.
 
     Raises:
-        ConfigError: a file, key or value is not usable.
-        IncompatibleCell: two axis values cannot work together.
+        ConfigError: A file, key or value is not usable.
+        IncompatibleCell: Two axis values cannot work together.
     """
     cfg = compose(cell, overrides=texts, data_root=data_root, weights=weights).to_dict()
     base = compose(cell, data_root=data_root).to_dict()
@@ -69,12 +69,12 @@ def of_path(path: Path, *, data_root: str | Path | None = None) -> Subject:
     """Return what a run folder, or a config, holds.
 
     Args:
-        path: a run folder, its `config.py`, or any resolved config of Python literals.
-        data_root: where the data lie now; default: where the config says.
+        path: A run folder, its `config.py`, or any resolved config of Python literals.
+        data_root: Where the data lie now; default: where the config says.
 
     Raises:
-        DataNotFound: there is nothing at the path.
-        ConfigError: it is no resolved config of rs-adapt, or holds code.
+        DataNotFound: There is nothing at the path.
+        ConfigError: It is no resolved config of rs-adapt, or holds code.
     """
     if not path.exists():
         raise DataNotFound(f"{path} does not exist. Name a run folder or a config, or a cell with --bench.")
@@ -107,7 +107,7 @@ def of_path(path: Path, *, data_root: str | Path | None = None) -> Subject:
     return Subject(title=f"{folder}: {cell}", cfg=cfg, changed=changed, origin=origin, run=run)
 
 
-def _run(folder: Path, cfg: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[RunFiles, tuple[Change, ...]]:
+def _run(folder: Path, cfg: Node, record: Node) -> tuple[RunFiles, tuple[Change, ...]]:
     """Compose the run's cell anew, and say where its config is something else."""
     edited: list[Change] = []
     changed: list[Change] = []
@@ -120,7 +120,7 @@ def _run(folder: Path, cfg: Mapping[str, Any], record: Mapping[str, Any]) -> tup
     try:
         # The config's bench, if it is one of somebody's own: its file may be gone or changed.
         cell = _cell({**cfg, "cell": facts}, folder / CELL_FILE)
-        places: dict[str, Any] = {"data_root": cfg["data_root"], "work_dir": cfg.get("work_dir")}
+        places: Node = {"data_root": cfg["data_root"], "work_dir": cfg.get("work_dir")}
         expected = compose(cell, overrides=texts, weights=options.get("weights"), **places).to_dict()
         base = compose(cell, **places).to_dict()
         edited = differences(comparable(cfg), comparable(expected))
@@ -139,13 +139,13 @@ def _run(folder: Path, cfg: Mapping[str, Any], record: Mapping[str, Any]) -> tup
     return run, tuple(changed)
 
 
-def _changed(texts: Sequence[str], cfg: Mapping[str, Any], base: Mapping[str, Any]) -> list[Change]:
+def _changed(texts: Sequence[str], cfg: Node, base: Node) -> list[Change]:
     keys = dict.fromkeys(override.key for override in overrides.parse(texts))
     found = (Change(key=key, now=lookup(cfg, key), before=lookup(base, key)) for key in keys)
     return [one for one in found if moves_scores(one.key) and not same(one.now, one.before)]
 
 
-def _rewired(cell: Cell, cfg: Mapping[str, Any], file: Path) -> list[Change]:
+def _rewired(cell: Cell, cfg: Node, file: Path) -> list[Change]:
     """Keys of the axes that a config without a record has changed, and those that do not follow from them."""
     base = compose(cell, data_root=cfg["data_root"]).to_dict()
     changes = [one for one in differences(comparable(cfg), comparable(base)) if moves_scores(one.key)]
@@ -160,7 +160,7 @@ def _rewired(cell: Cell, cfg: Mapping[str, Any], file: Path) -> list[Change]:
     return [*owned, *(one for one in rest if moves_scores(one.key) and one.key not in told)]
 
 
-def _cell(cfg: Mapping[str, Any], file: Path) -> Cell:
+def _cell(cfg: Node, file: Path) -> Cell:
     """The cell of a config; its names are those of files that are here."""
     try:
         facts = dict(cfg["cell"])
@@ -172,7 +172,7 @@ def _cell(cfg: Mapping[str, Any], file: Path) -> Cell:
         raise ConfigError(f"{file} describes no cell: {error!r}. {_REMEDY}") from error
 
 
-def _json(path: Path) -> dict[str, Any] | None:
+def _json(path: Path) -> Node | None:
     if not path.is_file():
         return None
     try:
@@ -181,7 +181,7 @@ def _json(path: Path) -> dict[str, Any] | None:
         raise ConfigError(f"{path} is damaged: {error}. Copy the run again.") from error
 
 
-def _logged(path: Path) -> dict[str, Any] | None:
+def _logged(path: Path) -> Node | None:
     """The last configuration in the log of a run."""
     if not path.is_file():
         return None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rs_adapt.audit.lint.changes import Change
 from rs_adapt.audit.lint.tile_scan import TileScan
+from rs_adapt.config.facts import Node
 from rs_adapt.config.segmentor import segmentor_config
 
 # Where the data sets of a configuration stand, by role; `source_val` is told beside the score.
@@ -27,22 +27,22 @@ class RunFiles:
     """A run folder; what it does not hold is None.
 
     Attributes:
-        folder: the run.
+        folder: The run.
         record: `cell.json`.
         result: `result.json`.
         manifest: `manifest.json`.
-        edited: keys in which `config.py` is not what the run's cell and options give.
-        incomparable: why that could not be found out; empty where it could.
-        logged: the configuration that `train.log` holds; None without one.
+        edited: Keys in which `config.py` is not what the run's cell and options give.
+        incomparable: Why that could not be found out; empty where it could.
+        logged: The configuration that `train.log` holds; None without one.
     """
 
     folder: Path
-    record: Mapping[str, Any]
-    result: Mapping[str, Any] | None
-    manifest: Mapping[str, Any] | None
+    record: Node
+    result: Node | None
+    manifest: Node | None
     edited: tuple[Change, ...]
     incomparable: str
-    logged: Mapping[str, Any] | None
+    logged: Node | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,17 +50,17 @@ class Subject:
     """What the rules look at.
 
     Attributes:
-        title: for people.
-        cfg: the resolved configuration as plain values.
-        changed: keys that options or `--set` changed against the axis files.
-        origin: file and line of a dotted key.
-        run: the run around it.
+        title: For people.
+        cfg: The resolved configuration as plain values.
+        changed: Keys that options or `--set` changed against the axis files.
+        origin: File and line of a dotted key.
+        run: The run around it.
         scan: The tiles on disk; None where they were not scanned.
         why_not_scanned: The reason, where they were not scanned.
     """
 
     title: str
-    cfg: Mapping[str, Any]
+    cfg: Node
     changed: tuple[Change, ...]
     origin: Callable[[str], tuple[str, int | None]]
     run: RunFiles | None = None
@@ -78,15 +78,15 @@ class Subject:
         return Path(self.cfg["prepared_dir"] or self.cfg["data_root"])
 
     @property
-    def segmentor(self) -> Mapping[str, Any]:
+    def segmentor(self) -> Node:
         """`model`, without the strategy around it."""
-        segmentor: Mapping[str, Any] = segmentor_config(self.cfg)
+        segmentor: Node = segmentor_config(self.cfg)
         return segmentor
 
-    def dataset(self, role: str) -> Mapping[str, Any] | None:
+    def dataset(self, role: str) -> Node | None:
         """Return the data set of a role, None where the configuration has none."""
         if role in TRAINING:
-            found: Mapping[str, Any] | None = self.cfg["train_dataloader"]["dataset"][role]
+            found: Node | None = self.cfg["train_dataloader"]["dataset"][role]
             return found
         # Where the target has no labels, mmengine validates on tiles of the source.
         if role == "val" and self.cfg["val_cfg"]["region"] != "target":
@@ -94,7 +94,7 @@ class Subject:
         loader = self.cfg[ROLES[role].partition(".")[0]]
         return loader and loader["dataset"]  # type: ignore[no-any-return]
 
-    def datasets(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def datasets(self) -> Iterator[tuple[str, Node]]:
         """Yield role and data set of all that the configuration reads."""
         for role in ROLES:
             if (found := self.dataset(role)) is not None:

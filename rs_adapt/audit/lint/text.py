@@ -5,10 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from rs_adapt.audit.lint.check import RULES, is_clean
 from rs_adapt.audit.lint.finding import LEVELS, Finding
+from rs_adapt.config.facts import Node
 
 _WIDTH = 80
 
@@ -18,9 +18,9 @@ def as_text(findings: Sequence[Finding]) -> str:
     return "\n".join([*(f"{_block(one)}\n" for one in findings), summary(findings)])
 
 
-def as_plain(title: str, findings: Sequence[Finding]) -> dict[str, Any]:
+def as_plain(title: str, findings: Sequence[Finding]) -> Node:
     """Return what `--json` prints."""
-    counts: dict[str, Any] = {level: sum(one.level == level for one in findings) for level in LEVELS}
+    counts: Node = {level: sum(one.level == level for one in findings) for level in LEVELS}
     return {"title": title, "clean": is_clean(findings), **counts, "findings": [asdict(one) for one in findings]}
 
 

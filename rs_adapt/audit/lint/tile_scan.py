@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from rs_adapt.config.facts import Node
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,12 +14,12 @@ class TileFolder:
     """A folder of images that a configuration reads.
 
     Attributes:
-        title: family, region and split.
-        img_dir: its path.
-        ann_dir: of the labels that some role reads; None where none does.
-        roles: who reads it, as in `ROLES`.
-        home: scenes of equal names are the same where this is: the data set's manifest, else the region.
-        scenes: tile -> scene, of tiles whose scene is known.
+        title: Family, region and split.
+        img_dir: Its path.
+        ann_dir: Of the labels that some role reads; None where none does.
+        roles: Who reads it, as in `ROLES`.
+        home: Scenes of equal names are the same where this is: the data set's manifest, else the region.
+        scenes: Tile -> scene, of tiles whose scene is known.
     """
 
     title: str
@@ -42,7 +43,7 @@ class TileScan:
 
     folders: tuple[TileFolder, ...]
     missing: tuple[TileFolder, ...]
-    found: Mapping[str, Any]
+    found: Node
     allowed: tuple[int, ...]
 
     def sides_px(self, img_dir: str) -> set[int]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rs_adapt.audit.lint.folders import folder_facts
 from rs_adapt.audit.lint.subject import TRAINING, Subject
 from rs_adapt.audit.lint.tile_scan import TileFolder, TileScan
+from rs_adapt.config.facts import Node
 from rs_adapt.datasets.checks import allowed_values
 from rs_adapt.datasets.tile_origin import find_tile_origins, region_facts
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
@@ -20,11 +19,11 @@ def scan_tiles(subject: Subject, on_progress: OnProgress = no_progress) -> TileS
     """Open every tile that the configuration reads, and its label where the configuration reads that too.
 
     Args:
-        subject: the configuration.
-        on_progress: called with the stage, the steps done and the steps in all.
+        subject: The configuration.
+        on_progress: Called with the stage, the steps done and the steps in all.
 
     Raises:
-        DataError: the index of prepared tiles is damaged.
+        DataError: The index of prepared tiles is damaged.
     """
     bench = subject.cfg["bench"]
     folders = _folders(subject)
@@ -65,7 +64,7 @@ def scan_tiles(subject: Subject, on_progress: OnProgress = no_progress) -> TileS
 
 def _folders(subject: Subject) -> list[TileFolder]:
     bench = subject.cfg["bench"]
-    readers: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+    readers: dict[str, list[tuple[str, Node]]] = {}
     for role, dataset in subject.datasets():
         readers.setdefault(str(Path(dataset["img_dir"])), []).append((role, dataset))
     folders: list[TileFolder] = []

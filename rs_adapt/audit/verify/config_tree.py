@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 MISSING: Any = object()
+# Values of a configuration by key. Foreign ones hold anything, so a value has no type until it is compared.
+Facts: TypeAlias = dict[str, Any]
 Path = tuple[str | int, ...]
 
 
@@ -15,8 +17,8 @@ class Tree:
     Lists without dicts are leaves; tuples are lists here. A path is a tuple of keys and of positions in lists.
     """
 
-    def __init__(self, content: dict[str, Any]) -> None:
-        self.content: dict[str, Any] = _with_lists(content)
+    def __init__(self, content: Facts) -> None:
+        self.content: Facts = _with_lists(content)
         self._asked: list[Path] = []
 
     def at(self, *path: str | int) -> Any:
@@ -38,7 +40,7 @@ class Tree:
                 return MISSING
         return value
 
-    def unasked(self) -> dict[str, Any]:
+    def unasked(self) -> Facts:
         """Return the leaves that nobody asked for, by dotted path.
 
         A branch at the top that stands elsewhere too is a variable of the configuration file (`train_pipeline`), and

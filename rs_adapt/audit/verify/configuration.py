@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from rs_adapt.audit.verify.config_tree import Facts
 from rs_adapt.audit.verify.keys import KEYS, Weight
 from rs_adapt.audit.verify.record import Record
 
@@ -23,11 +24,11 @@ class Difference:
     """A key that both sides state, with different values.
 
     Attributes:
-        key: dotted, as in our resolved configuration.
-        here: value of the run.
-        there: value of the reference.
-        weight: what it means for the verdict.
-        consequence: half a sentence.
+        key: Dotted, as in our resolved configuration.
+        here: Value of the run.
+        there: Value of the reference.
+        weight: What it means for the verdict.
+        consequence: Half a sentence.
     """
 
     key: str
@@ -42,11 +43,11 @@ class ConfigurationCheck:
     """What a comparison of two configurations found.
 
     Attributes:
-        equal: keys that both sides state with one value.
-        differences: in the order of what follows; those that have no bearing on the verdict last.
-        only_here: keys that only the run states.
-        only_there: keys that only the reference states.
-        not_compared: keys of the reference that have no counterpart here.
+        equal: Keys that both sides state with one value.
+        differences: In the order of what follows; those that have no bearing on the verdict last.
+        only_here: Keys that only the run states.
+        only_there: Keys that only the reference states.
+        not_compared: Keys of the reference that have no counterpart here.
     """
 
     equal: tuple[str, ...]
@@ -104,7 +105,7 @@ def compare_configurations(run: Record, reference: Record) -> ConfigurationCheck
     )
 
 
-def _other_differences(here: dict[str, Any], there: dict[str, Any]) -> list[Difference]:
+def _other_differences(here: Facts, there: Facts) -> list[Difference]:
     """Differences of two runs of ours in keys that have no place in the list."""
     found = []
     for name in sorted(set(here) | set(there)):
@@ -127,7 +128,7 @@ def _wired(parts: list[str]) -> bool:
     return parts[0] != "bench" and bool(_WIRED & set(parts))
 
 
-def _without_effect(name: str, here: dict[str, Any], there: dict[str, Any]) -> str:
+def _without_effect(name: str, here: Facts, there: Facts) -> str:
     """Why a difference changes nothing; empty if it may."""
     if name in ("bench.inference.mode", "bench.inference.crop_px", "bench.inference.stride_px"):
         modes = {here.get("bench.inference.mode"), there.get("bench.inference.mode")}
@@ -140,7 +141,7 @@ def _without_effect(name: str, here: dict[str, Any], there: dict[str, Any]) -> s
     return ""
 
 
-def _slides(facts: dict[str, Any]) -> bool:
+def _slides(facts: Facts) -> bool:
     return bool(facts.get("bench.inference.mode", "slide") == "slide")
 
 

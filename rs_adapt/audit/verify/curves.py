@@ -17,11 +17,11 @@ class ScheduleCheck:
     """Learning rates at equal iterations.
 
     Attributes:
-        num_equal: iterations that both sides have.
-        max_relative: the largest relative difference, of the larger of the two values; 0 where both are 0.
-        first_iteration: the first iteration at which the difference exceeds the rounding of the print; None if none.
-        here: learning rate of the run there.
-        there: that of the reference.
+        num_equal: Iterations that both sides have.
+        max_relative: The largest relative difference, of the larger of the two values; 0 where both are 0.
+        first_iteration: The first iteration at which the difference exceeds the rounding of the print; None if none.
+        here: Learning rate of the run there.
+        there: That of the reference.
     """
 
     num_equal: int
@@ -36,10 +36,10 @@ class LossCheck:
     """Losses at equal iterations, as the ratio of the run's to the reference's.
 
     Attributes:
-        num_equal: iterations that both sides have.
-        median_ratio: over all of them.
-        median_ratio_end: over the last quarter of them.
-        windows: what a loss is a mean of, in the run and in the reference.
+        num_equal: Iterations that both sides have.
+        median_ratio: Over all of them.
+        median_ratio_end: Over the last quarter of them.
+        windows: What a loss is a mean of, in the run and in the reference.
     """
 
     num_equal: int

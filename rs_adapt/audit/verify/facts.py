@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rs_adapt.audit.verify.config_tree import MISSING, Path, Tree
+from rs_adapt.audit.verify.config_tree import MISSING, Facts, Path, Tree
 from rs_adapt.config.segmentor import segmentor_path
-
-Facts = dict[str, Any]
 
 # Our name of a knob -> what repositories call it.
 _ADAPTER = {

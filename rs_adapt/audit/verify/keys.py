@@ -23,9 +23,9 @@ class Key:
     """A key of our resolved configuration, and what follows where it differs.
 
     Attributes:
-        name: dotted.
-        consequence: half a sentence.
-        weight: what a difference means; it may turn out to have no effect.
+        name: Dotted.
+        consequence: Half a sentence.
+        weight: What a difference means; it may turn out to have no effect.
     """
 
     name: str

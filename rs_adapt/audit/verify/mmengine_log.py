@@ -12,10 +12,9 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from rs_adapt.audit.verify.config_tree import Tree
-from rs_adapt.audit.verify.facts import Facts, of_mmseg, of_ours
+from rs_adapt.audit.verify.config_tree import Facts, Tree
+from rs_adapt.audit.verify.facts import of_mmseg, of_ours
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.config.literals import LiteralConfig, parse_literals, read_literals
 from rs_adapt.errors import ConfigError
@@ -38,10 +37,10 @@ def read_log(path: Path) -> Record:
     """Return the run that a log describes.
 
     Args:
-        path: a text log, a file of JSON lines, or a folder that holds one run's log.
+        path: A text log, a file of JSON lines, or a folder that holds one run's log.
 
     Raises:
-        ConfigError: there is no such log, it is damaged or of another program, or its configuration is refused.
+        ConfigError: There is no such log, it is damaged or of another program, or its configuration is refused.
     """
     if path.is_dir():
         path = _log_within(path)
@@ -107,7 +106,7 @@ def _dumps(lines: list[str]) -> Iterator[tuple[int, str]]:
         yield start + 2, "\n".join(lines[start + 1 : end])
 
 
-def _known(content: dict[str, Any] | None) -> tuple[Facts | None, dict[str, Any], bool]:
+def _known(content: Facts | None) -> tuple[Facts | None, Facts, bool]:
     """Facts of a configuration, its other keys, and whether rs-adapt resolved it."""
     if content is None:
         return None, {}, False
@@ -116,7 +115,7 @@ def _known(content: dict[str, Any] | None) -> tuple[Facts | None, dict[str, Any]
     return (of_ours if ours else of_mmseg)(tree), tree.unasked(), ours
 
 
-def config_facts(config: LiteralConfig) -> tuple[Facts, dict[str, Any], bool]:
+def config_facts(config: LiteralConfig) -> tuple[Facts, Facts, bool]:
     """Return the facts of a configuration, its other keys, and whether rs-adapt resolved it."""
     facts, others, ours = _known(config.values)
     return facts or {}, others, ours
@@ -192,7 +191,7 @@ def _of_json(path: Path, text: str) -> Record:
     )
 
 
-def _config_beside(path: Path) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+def _config_beside(path: Path) -> tuple[Facts | None, tuple[str, ...]]:
     """The configuration that mmengine writes beside JSON lines (`vis_data/config.py`)."""
     beside = path.parent / "config.py"
     if not beside.is_file():
@@ -200,7 +199,7 @@ def _config_beside(path: Path) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     return read_literals(beside, remedy=_REMEDY).values, ()
 
 
-def _window(content: dict[str, Any] | None) -> str:
+def _window(content: Facts | None) -> str:
     processor = (content or {}).get("log_processor")
     window = processor.get("window_size", _WINDOW) if isinstance(processor, dict) else _WINDOW
     return f"mean of the last {window} iterations"

@@ -12,8 +12,8 @@ import tomllib
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
+from rs_adapt.audit.verify.config_tree import Facts
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.config.paths import manifests_dir
 from rs_adapt.errors import ConfigError
@@ -27,22 +27,22 @@ class PublishedRow:
     """A published score. mIoU in percent.
 
     Attributes:
-        bench: name of the bench here.
-        setting: da, dg or ss.
-        method: name here where rs-adapt has the method, else its authors'; the same for `backbone`.
-        head: name here, "own" for the method's own decoder, or "" where it is not known.
-        miou_pct: the score, or the mean over seeds.
+        bench: Name of the bench here.
+        setting: Da, dg or ss.
+        method: Name here where rs-adapt has the method, else its authors'; the same for `backbone`.
+        head: Name here, "own" for the method's own decoder, or "" where it is not known.
+        miou_pct: The score, or the mean over seeds.
         selection: "last", "oracle" (best on the target's labels) or "unknown".
-        protocol: how it was measured, such as "paper" (Earth-Adapter's) or "crossearth".
-        seeds_pct: scores of the single seeds, if they are published; else empty.
-        num_seeds: of how many seeds the score is; None if that is not stated.
+        protocol: How it was measured, such as "paper" (Earth-Adapter's) or "crossearth".
+        seeds_pct: Scores of the single seeds, if they are published; else empty.
+        num_seeds: Of how many seeds the score is; None if that is not stated.
         iou_pct: IoU by class, if it is known.
-        iteration: of the checkpoint, if it is known.
-        variant: what differs from the method as it is; empty for the method itself.
-        table: id of the table, or name of the run.
-        source: where it is printed.
-        issue: what contradicts it, in the same publication; empty if nothing does.
-        note: what else a reader should know.
+        iteration: Of the checkpoint, if it is known.
+        variant: What differs from the method as it is; empty for the method itself.
+        table: Id of the table, or name of the run.
+        source: Where it is printed.
+        issue: What contradicts it, in the same publication; empty if nothing does.
+        note: What else a reader should know.
     """
 
     bench: str
@@ -69,16 +69,16 @@ class PublishedRun:
     """A training run whose log is published.
 
     Attributes:
-        name: such as da_p2v.
-        bench: name of the bench here.
-        setting: da, dg or ss.
-        method: name here.
-        backbone: name here.
-        protocol: how it was measured.
-        device: what it ran on.
-        source: where the log lies.
-        note: what is odd about it.
-        record: configuration under our keys, training lines and evaluations.
+        name: Such as da_p2v.
+        bench: Name of the bench here.
+        setting: Da, dg or ss.
+        method: Name here.
+        backbone: Name here.
+        protocol: How it was measured.
+        device: What it ran on.
+        source: Where the log lies.
+        note: What is odd about it.
+        record: Configuration under our keys, training lines and evaluations.
     """
 
     name: str
@@ -127,7 +127,7 @@ def published_runs() -> tuple[PublishedRun, ...]:
     """Return the runs whose logs are published.
 
     Raises:
-        ConfigError: a file is damaged.
+        ConfigError: A file is damaged.
     """
     runs: list[PublishedRun] = []
     for path in sorted(published_dir().glob("*_runs.toml")):
@@ -142,13 +142,13 @@ def published_runs() -> tuple[PublishedRun, ...]:
 
 
 @functools.cache
-def published_tables() -> tuple[dict[str, Any], ...]:
+def published_tables() -> tuple[Facts, ...]:
     """Return the published tables as they stand in the files.
 
     Raises:
-        ConfigError: a file is damaged.
+        ConfigError: A file is damaged.
     """
-    tables: list[dict[str, Any]] = []
+    tables: list[Facts] = []
     for path in sorted(published_dir().glob("*_tables.toml")):
         try:
             tables += tomllib.loads(path.read_text(encoding="utf-8"))["tables"]
@@ -162,7 +162,7 @@ def published_rows() -> tuple[PublishedRow, ...]:
     """Return all published scores: last and best of each published log, then the rows of the tables.
 
     Raises:
-        ConfigError: a file is damaged.
+        ConfigError: A file is damaged.
     """
     rows = [row for run in published_runs() for row in run.rows()]
     for table in published_tables():
@@ -175,7 +175,7 @@ def find_rows(*, bench: str, setting: str, method: str, backbone: str) -> tuple[
     """Return the published scores of a cell, those of logs first.
 
     Raises:
-        ConfigError: nothing is published for it; the text says what is for the bench.
+        ConfigError: Nothing is published for it; the text says what is for the bench.
     """
     of_bench = [row for row in published_rows() if row.bench == bench]
     found = [row for row in of_bench if (row.setting, row.method, row.backbone) == (setting, method, backbone)]
@@ -198,7 +198,7 @@ def seed_spread(bench: str) -> tuple[float, PublishedRow]:
     """Return the widest published range over seeds in points, of this bench if it has one, else of any.
 
     Raises:
-        ConfigError: a file is damaged.
+        ConfigError: A file is damaged.
     """
     rows = [row for row in published_rows() if row.seeds_pct]
     rows = [row for row in rows if row.bench == bench] or rows
@@ -235,7 +235,7 @@ def _identity(row: PublishedRow) -> tuple[str, ...]:
     return row.bench, row.setting, row.method, row.backbone, row.selection, row.protocol
 
 
-def _rows(table: dict[str, Any], printed: dict[str, Any]) -> list[PublishedRow]:
+def _rows(table: Facts, printed: Facts) -> list[PublishedRow]:
     facts = {**table, **printed}
     rows = []
     for column, bench in enumerate(table["benches"]):
@@ -265,7 +265,7 @@ def _rows(table: dict[str, Any], printed: dict[str, Any]) -> list[PublishedRow]:
     return rows
 
 
-def _run(one: dict[str, Any], facts: dict[str, Any], curves: dict[str, Any]) -> PublishedRun:
+def _run(one: Facts, facts: Facts, curves: Facts) -> PublishedRun:
     config = {**facts["config"], **facts.get(f"config_{one['setting']}", {}), **one["config"]}
     scores = curves["evaluations"]
     # A log prints the classes in index order.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+
+from rs_adapt.audit.verify.config_tree import Facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,9 +12,9 @@ class TrainLine:
     """One line of a training log.
 
     Attributes:
-        iteration: iterations done, from 1.
-        lr: learning rate of that iteration; None where the line has none.
-        loss: as the log smooths it; None where the line has none.
+        iteration: Iterations done, from 1.
+        lr: Learning rate of that iteration; None where the line has none.
+        loss: As the log smooths it; None where the line has none.
     """
 
     iteration: int
@@ -26,9 +27,9 @@ class Evaluation:
     """Scores of the target during training, in percent.
 
     Attributes:
-        iteration: iterations done.
-        miou_pct: mean IoU.
-        iou_pct: by class, empty where it is not known; NaN for a class that is absent.
+        iteration: Iterations done.
+        miou_pct: Mean IoU.
+        iou_pct: By class, empty where it is not known; NaN for a class that is absent.
     """
 
     iteration: int
@@ -41,26 +42,26 @@ class Record:
     """A training run.
 
     Attributes:
-        name: how it is called in a sentence.
-        facts: what is known of its configuration, under the keys of a resolved configuration of ours; None if nothing.
-        others: values of the configuration that are under no such key, by their own path.
-        ours: whether rs-adapt wrote it, so that `others` of two records have the same paths.
-        train: training lines, oldest first.
-        evaluations: oldest first.
-        lr_digits: decimals of the mantissa with which learning rates are printed; None for full precision.
-        loss_window: what a loss is a mean of.
+        name: How it is called in a sentence.
+        facts: What is known of its configuration, under the keys of a resolved configuration of ours; None if nothing.
+        others: Values of the configuration that are under no such key, by their own path.
+        ours: Whether rs-adapt wrote it, so that `others` of two records have the same paths.
+        train: Training lines, oldest first.
+        evaluations: Oldest first.
+        lr_digits: Decimals of the mantissa with which learning rates are printed; None for full precision.
+        loss_window: What a loss is a mean of.
         last_pct: mIoU of the last weights where it was scored apart from `evaluations`.
         best_given: mIoU and iteration of the best evaluation where a result says it, which `evaluations` may lack.
-        tested_apart: whether `last_pct` is of other tiles (test) than `evaluations` (validation).
-        interval_pct: bootstrap interval of the run's result, which is `interval_of_pct`.
+        tested_apart: Whether `last_pct` is of other tiles (test) than `evaluations` (validation).
+        interval_pct: Bootstrap interval of the run's result, which is `interval_of_pct`.
         interval_of_pct: mIoU of the result, whichever checkpoint that is.
-        cell: names of the cell, for a run of ours.
-        remarks: what a reader should know about the record.
+        cell: Names of the cell, for a run of ours.
+        remarks: What a reader should know about the record.
     """
 
     name: str
-    facts: dict[str, Any] | None = None
-    others: dict[str, Any] = field(default_factory=dict)
+    facts: Facts | None = None
+    others: Facts = field(default_factory=dict)
     ours: bool = False
     train: tuple[TrainLine, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
@@ -71,7 +72,7 @@ class Record:
     tested_apart: bool = False
     interval_pct: tuple[float, float] | None = None
     interval_of_pct: float | None = None
-    cell: dict[str, Any] | None = None
+    cell: Facts | None = None
     remarks: tuple[str, ...] = ()
 
     @property

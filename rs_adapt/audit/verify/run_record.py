@@ -18,7 +18,7 @@ def read_reference(path: Path) -> Record:
     """Return a run folder of ours, or what a log describes.
 
     Raises:
-        ConfigError: see `read_run` and `read_log`.
+        ConfigError: See `read_run` and `read_log`.
     """
     return read_run(path) if (path / CELL_FILE).is_file() else read_log(path)
 
@@ -27,7 +27,7 @@ def read_run(folder: Path) -> Record:
     """Return a run of ours, finished or not.
 
     Raises:
-        ConfigError: the folder holds no run, or a file of it is damaged.
+        ConfigError: The folder holds no run, or a file of it is damaged.
     """
     if not (folder / CELL_FILE).is_file() or not (folder / CONFIG_FILE).is_file():
         raise ConfigError(

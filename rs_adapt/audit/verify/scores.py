@@ -14,10 +14,10 @@ class Spread:
     """A range of mIoU in percent, in which the run's score agrees with the reference's.
 
     Attributes:
-        low: lowest score.
-        high: highest score.
-        basis: what the range is.
-        of_seeds: whether it is one of seeds; if not, how far seeds lie apart is not known.
+        low: Lowest score.
+        high: Highest score.
+        basis: What the range is.
+        of_seeds: Whether it is one of seeds; if not, how far seeds lie apart is not known.
     """
 
     low: float
@@ -31,14 +31,14 @@ class ScoreCheck:
     """One of the run's scores beside the reference's of the same selection. mIoU in percent.
 
     Attributes:
-        selection: how both checkpoints were chosen: "last", "oracle" or, where the reference does not say, "unknown",
+        selection: How both checkpoints were chosen: "last", "oracle" or, where the reference does not say, "unknown",
             beside which the run's last score stands.
-        here_pct: of the run.
-        here_iteration: its iteration, where it is known.
-        there_pct: of the reference.
-        there_iteration: its iteration, where it is known.
-        spread: the range in which the run's score agrees.
-        source: where the reference's score is from.
+        here_pct: Of the run.
+        here_iteration: Its iteration, where it is known.
+        there_pct: Of the reference.
+        there_iteration: Its iteration, where it is known.
+        spread: The range in which the run's score agrees.
+        source: Where the reference's score is from.
     """
 
     selection: str
@@ -69,11 +69,11 @@ def find_spread(
     widest range over seeds that anybody published for the bench, or for any.
 
     Args:
-        run: the run that is verified.
-        reference: the log, if there is one.
-        rows: the published score that is compared, if there is one.
-        there_pct: the reference's score.
-        bench: the run's bench; empty where it is not known.
+        run: The run that is verified.
+        reference: The log, if there is one.
+        rows: The published score that is compared, if there is one.
+        there_pct: The reference's score.
+        bench: The run's bench; empty where it is not known.
     """
     if seeds := [score for row in rows for score in row.seeds_pct]:
         text = f"the {len(seeds)} published seeds"

@@ -19,7 +19,7 @@ def lines_of(found: Verification) -> Iterator[str]:
     """Lines of text, the verdict first.
 
     Args:
-        found: the comparison.
+        found: The comparison.
     """
     yield found.verdict
     yield f"here: {found.run}; there: {found.reference}"

@@ -23,11 +23,11 @@ def verdict_of(
     """Return the sentence.
 
     Args:
-        score: the headline; None where a side has no score.
+        score: The headline; None where a side has no score.
         configuration: None where a side states none.
         schedule: None where no learning rate is in both.
-        word: whose score it is, such as "the published".
-        consistent: the verdict.
+        word: Whose score it is, such as "the published".
+        consistent: The verdict.
     """
     parts = [_distance(score, word) if score else "no score on both sides"]
     if configuration is None:

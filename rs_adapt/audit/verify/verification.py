@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
+from rs_adapt.audit.verify.config_tree import Facts
 from rs_adapt.audit.verify.configuration import ConfigurationCheck, compare_configurations
 from rs_adapt.audit.verify.curves import (
     LossCheck,
@@ -27,17 +27,17 @@ class Verification:
     """All that a comparison found.
 
     Attributes:
-        verdict: one sentence.
-        consistent: no key that matters differs, the schedules agree, and the headline score lies in the spread.
-        run: name of the run.
-        reference: what it was compared with.
+        verdict: One sentence.
+        consistent: No key that matters differs, the schedules agree, and the headline score lies in the spread.
+        run: Name of the run.
+        reference: What it was compared with.
         configuration: None where a side states none.
         schedule: None where no iteration is in both.
         loss: None where no iteration is in both.
-        curve: evaluations at equal iterations.
-        scores: the headline first.
-        also_published: other published scores of the cell.
-        remarks: what a reader should know.
+        curve: Evaluations at equal iterations.
+        scores: The headline first.
+        also_published: Other published scores of the cell.
+        remarks: What a reader should know.
     """
 
     verdict: str
@@ -52,7 +52,7 @@ class Verification:
     also_published: tuple[PublishedRow, ...] = ()
     remarks: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Facts:
         """Return it as JSON has it."""
         content = asdict(self)
         for told, score in zip(content["scores"], self.scores, strict=True):
@@ -64,7 +64,7 @@ def verify_against_log(run: Record, reference: Record) -> Verification:
     """Compare a run with a log, or with another run of ours.
 
     Raises:
-        ConfigError: nothing is on both sides.
+        ConfigError: Nothing is on both sides.
     """
     bench = str((run.cell or {}).get("bench", ""))
     remarks = []
@@ -89,7 +89,7 @@ def verify_against_paper(run: Record) -> Verification:
     A published log comes first, then the protocol of most of our benches ("paper"), then the others.
 
     Raises:
-        ConfigError: nothing is published for the cell, or the run has none.
+        ConfigError: Nothing is published for the cell, or the run has none.
     """
     if run.cell is None:
         raise ConfigError("Only a run folder of rs-adapt can be compared with a paper: a log names no cell.")

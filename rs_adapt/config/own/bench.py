@@ -40,7 +40,7 @@ def find(path: str) -> str:
     """Return the absolute path of a bench's file.
 
     Raises:
-        DataNotFound: there is none.
+        DataNotFound: There is none.
     """
     file = Path(path).expanduser().resolve()
     if not file.is_file():
@@ -54,8 +54,8 @@ def peek(path: str) -> Node:
     """Return what the file of a bench means, as `axes.peek` does; to be read only.
 
     Raises:
-        DataNotFound: the file, or a folder that it names, does not exist.
-        ConfigError: a key or value is not usable; the text names the file and the key.
+        DataNotFound: The file, or a folder that it names, does not exist.
+        ConfigError: A key or value is not usable; the text names the file and the key.
     """
     file = Path(find(path))
     return _read(file, file.stat().st_mtime_ns)
