@@ -35,7 +35,7 @@ def label_values(subject: Subject) -> Iterator[Hit]:
     """Label values on disk that are outside the class list, with their numbers of pixels."""
     if (scan := subject.scan) is None:
         return
-    for row, folder in zip(scan.found["sets"], scan.folders, strict=True):
+    for row, folder in zip(scan.reports, scan.folders, strict=True):
         outside = {value: count for value, count in row["values"].items() if int(value) not in scan.allowed}
         if outside:
             numbers = ", ".join(f"{value} ({count} pixels)" for value, count in outside.items())
@@ -53,7 +53,7 @@ def broken_tiles(subject: Subject) -> Iterator[Hit]:
     """Images without label, labels without image, and files that cannot be read or do not fit together."""
     if (scan := subject.scan) is None:
         return
-    for row, folder in zip(scan.found["sets"], scan.folders, strict=True):
+    for row, folder in zip(scan.reports, scan.folders, strict=True):
         # Tiles of any side may be read: they are resized.
         faults = [fault for fault in row["faults"] if not re.match(r"\d+ tile\(s\) of ", fault)]
         if faults:
@@ -141,8 +141,7 @@ def _equal_tiles(subject: Subject) -> Iterator[Hit]:
     scan = subject.scan
     assert scan is not None
     hits: dict[tuple[Level, str, str], list[str]] = {}
-    groups = [group for kind in scan.found["duplicates"].values() for group in kind]
-    for group in groups:
+    for group in scan.duplicates:
         folders = [scan.folder_of(tile) for tile in group]
         trained = [role for one in folders for role in one.roles if role in TRAINING]
         scored = [role for one in folders for role in one.roles if role not in TRAINING]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rs_adapt.config.facts import Node
+if TYPE_CHECKING:
+    from rs_adapt.datasets.verify import SetReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +39,20 @@ class TileScan:
     Attributes:
         folders: Folders that exist.
         missing: Folders that do not.
-        found: What `verify_tiles` returns for the existing folders.
+        reports: What `verify_tiles` counted in each existing folder, in the order of `folders`.
+        duplicates: Groups of tiles with equal pixels, each tile by the title of its folder and its name.
         allowed: Label values that the bench allows, sorted.
     """
 
     folders: tuple[TileFolder, ...]
     missing: tuple[TileFolder, ...]
-    found: Node
+    reports: Sequence[SetReport]
+    duplicates: Sequence[Sequence[str]]
     allowed: tuple[int, ...]
 
     def sides_px(self, img_dir: str) -> set[int]:
         """Return the lengths (px) of the longer sides of a folder's images."""
-        rows = [row for row in self.found["sets"] if row["img_dir"] == str(Path(img_dir))]
+        rows = [row for row in self.reports if row["img_dir"] == str(Path(img_dir))]
         return {max(map(int, size.split("x"))) for row in rows for size in row["sizes"]}
 
     def folder_of(self, tile: str) -> TileFolder:

@@ -54,10 +54,19 @@ def scan_tiles(subject: Subject, on_progress: OnProgress = no_progress) -> TileS
         licence="",
     )
     allowed = allowed_values(len(bench["classes"]), bench["reduce_zero_label"], bench["ignore_index"])
+    report = verify_tiles(tiles, on_progress) if sets else None
+    duplicates = report and report["duplicates"]
     return TileScan(
         folders=there,
         missing=tuple(one for one in folders if one not in there),
-        found=verify_tiles(tiles, on_progress) if sets else {"sets": [], "duplicates": {}},
+        reports=report["sets"] if report else [],
+        duplicates=[
+            *duplicates["across_splits"],
+            *duplicates["across_regions"],
+            *duplicates["within"],
+        ]
+        if duplicates
+        else [],
         allowed=tuple(allowed),
     )
 
