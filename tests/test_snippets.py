@@ -136,7 +136,8 @@ def test_scripts_and_targets_exist() -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
     wrong = []
     for page in PAGES:
-        text = page.read_text(encoding="utf-8")
+        # Scripts of earlier commits, named with them, need not exist now.
+        text = re.sub(r"Measured from `\w+` with `[^`]+`", "", page.read_text(encoding="utf-8"))
         scripts = re.findall(r"python ((?:benchmarks|docs)/\S+\.py)", text)
         wrong += [name for name in scripts if not (ROOT / name).is_file()]
         called = re.findall(r"(?:^|`)make ([a-z-]+)", text, flags=re.MULTILINE)
