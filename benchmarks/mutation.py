@@ -123,7 +123,7 @@ def _candidates(root: Path) -> list[Fault]:
 
 
 def _like(candidates: list[Fault], file: Path) -> list[Fault]:
-    """The candidates that an earlier run planted too, in its order."""
+    """Return the candidates that an earlier run planted too, in its order."""
     here = {(fault.kind, fault.before.strip(), fault.after.strip()): fault for fault in candidates}
     earlier = [
         (fault["kind"], fault["before"].strip(), fault["after"].strip()) for fault in json.loads(file.read_text())

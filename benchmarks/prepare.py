@@ -116,7 +116,7 @@ def draw_loveda(folder: Path) -> None:
 
 
 def draw_isaid(folder: Path) -> None:
-    """A large and a small image; images and masks in zips."""
+    """Write a large and a small image; images and masks in zips."""
     for kind in ("images", "Semantic_masks"):
         (folder / "train" / kind).mkdir(parents=True)
     images, masks = folder / "train" / "images" / "part1.zip", folder / "train" / "Semantic_masks" / "images.zip"

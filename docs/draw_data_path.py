@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _pictures(folder: Path) -> dict[str, Image8]:
-    """The scenes, their tiles and a mixed tile, made as a run makes them."""
+    """Return the scenes, their tiles and a mixed tile, made as a run makes them."""
     scenes = write_scenes(folder, seed=0, scenes={"train": max(NORTH_SCENE, SOUTH_SCENE) + 1, "test": 1})
     by_name = {scene.image.stem: scene for scene in scenes}
     north, south = by_name[f"north_train_{NORTH_SCENE:02d}"], by_name[f"south_train_{SOUTH_SCENE:02d}"]
@@ -179,7 +179,7 @@ def _results(axes: Axes, pictures: dict[str, Image8]) -> None:
 
 
 def _scene(axes: Axes, image: Image8, x: float, y: float, color: str, chosen: tuple[int, int]) -> None:
-    """A scene with the grid of its tiles; the tile drawn beside it is framed."""
+    """Draw a scene with the grid of its tiles; the tile drawn beside it is framed."""
     side = 240.0
     _photo(axes, image, x, y, side, color)
     scale = side / image.shape[0]

@@ -106,7 +106,7 @@ def _unknown_key(detail: ErrorDetails, file: str, model: type[BaseModel] | None)
 
 
 def _known_keys(model: type[BaseModel] | None, place: list[Any]) -> list[str]:
-    """The keys of the record at a place below `model`; empty where it is not known."""
+    """Return the keys of the record at a place below `model`; empty where it is not known."""
     record = _record_at(model, place)
     return [] if record is None else [field.alias or name for name, field in record.model_fields.items()]
 
@@ -121,7 +121,7 @@ def _record_at(model: type[BaseModel] | None, place: list[Any]) -> type[BaseMode
 
 
 def _description(model: type[BaseModel] | None, place: tuple[int | str, ...]) -> str:
-    """What a field of a record means, without the full stop; empty where nothing describes it."""
+    """Return the description of a field of a record, without the full stop; empty where nothing describes it."""
     keys = [part for part in place if not _is_tag(part)]
     record = _record_at(model, keys[:-1])
     fields = {} if record is None else {field.alias or name: field for name, field in record.model_fields.items()}
@@ -130,7 +130,7 @@ def _description(model: type[BaseModel] | None, place: tuple[int | str, ...]) ->
 
 
 def _record_in(annotation: Any) -> type[BaseModel] | None:
-    """The first record class in a type such as `Sequence[Domain] | None`."""
+    """Return the first record class in a type such as `Sequence[Domain] | None`."""
     from pydantic import BaseModel
 
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -139,7 +139,7 @@ def _record_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _place(detail: ErrorDetails) -> str:
-    """The dotted name of a value in its file; entries of a list are counted from 1."""
+    """Return the dotted name of a value in its file; entries of a list are counted from 1."""
     text = ""
     for part in detail["loc"]:
         if isinstance(part, int):

@@ -152,7 +152,7 @@ def _share_frozen(model: Any, shared: dict[str, Tensor]) -> None:
 
 
 def _random_crops(cfg: Any) -> dict[str, Any]:
-    """A batch as a loader gives it: noise (3, H, W) uint8, and a class at random for every pixel."""
+    """Return a batch as a loader gives it: noise (3, H, W) uint8, and a class at random for every pixel."""
     size, count = cfg.bench.crop_px, cfg.train_dataloader.batch_size
     rng = np.random.default_rng(cfg.randomness.seed)
     images = rng.integers(0, 256, (count, 3, size, size), dtype=np.uint8)

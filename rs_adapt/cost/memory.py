@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 
 def meaning(device_type: str) -> str:
-    """What `iteration_bytes` counts on a kind of device ("cuda", "cpu", ...), as one line for a table."""
+    """Describe what `iteration_bytes` counts on a kind of device ("cuda", "cpu", ...), as one line for a table."""
     if device_type == "cuda":
         return (
             "peak of a training iteration: weights, optimizer state, and all that the iteration allocates on top "

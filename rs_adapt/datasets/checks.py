@@ -111,7 +111,7 @@ def check_pair(
 
 
 def legend(dataset: TileDataset) -> str:
-    """The stored label values with their class names, for messages."""
+    """Return the stored label values with their class names, for messages."""
     shift = 1 if dataset.reduce_zero_label else 0
     names = [f"{index + shift} {name}" for index, name in enumerate(dataset.metainfo["classes"])]
     return ", ".join((["0 ignore"] if shift else []) + names + [f"{dataset.ignore_index} ignore"])

@@ -174,7 +174,7 @@ def _make_from_images(
 
 
 def _image_pairs(recipe: ImagesRecipe, data_root: Path) -> list[tuple[Path, Path, str]]:
-    """The images that the bench names, each with its label and `<region>/<split>`; both folders hold nothing else."""
+    """Return the bench's images, each with its label and `<region>/<split>`; both folders hold nothing else."""
     folders = {"image": data_root / recipe.image_dir, "label": data_root / recipe.label_dir}
     for what, folder in folders.items():
         if not folder.is_dir():

@@ -74,7 +74,7 @@ class DomainStream(Dataset[Sample]):
         return max(len(self.labelled), len(self.unlabelled) if self.unlabelled is not None else 0)
 
     def __getitem__(self, draw: int) -> Sample:
-        """The sample at a position of the stream: of one set, or `{"source": ..., "target": ...}` of two."""
+        """Return the sample at a position of the stream: of one set, or `{"source": ..., "target": ...}` of two."""
         source = self._sample(self.labelled, 0, draw) if self.rare is None else self._rare_sample(draw)
         if self.unlabelled is None:
             return source

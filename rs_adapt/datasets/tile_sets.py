@@ -223,7 +223,7 @@ def _published(bench: Mapping[str, Any], data_root: Path) -> dict[Path, tuple[in
 
 
 def _stated(bench: Mapping[str, Any], name: str, data_root: Path) -> dict[Path, int | None]:
-    """What the manifest of a data set whose tiles come from elsewhere says about each folder that a bench uses."""
+    """Return the manifest's record of each folder that a bench uses, for tiles that are made elsewhere."""
     manifest = load_manifest(name)
     stated: dict[Path, int | None] = {}
     for side in ("source", "target"):

@@ -144,7 +144,7 @@ def check_space(folder: Path, needed_bytes: int) -> None:
 
 
 def _total(response: Response) -> int | None:
-    """The length of the whole file as the server tells it."""
+    """Return the length of the whole file as the server tells it."""
     if "content-range" in response.headers:
         match = re.fullmatch(r"bytes (?:\d+-\d+|\*)/(\d+)", response.headers["content-range"].strip())
         return int(match[1]) if match else None
@@ -158,7 +158,7 @@ def _start(response: Response) -> int | None:
 
 
 def _mark(response: Response) -> str | None:
-    """What a later request names the version by: a strong entity tag, else the date of the last change."""
+    """Return the version's name for a later request: a strong entity tag, else the date of the last change."""
     tag: str | None = response.headers.get("etag")
     return tag if tag and not tag.startswith("W/") else response.headers.get("last-modified")
 

@@ -121,7 +121,7 @@ def check_data(cfg: Any, on_progress: OnProgress = no_progress) -> dict[str, int
 
 
 def build_model(cfg: Any) -> Any:
-    """The segmentor of a configuration (without strategy) on the device in use, with base weights, in eval mode."""
+    """Return a configuration's segmentor (without strategy) on the device in use, with base weights, in eval mode."""
     from mmengine.device import get_device
     from mmseg.registry import MODELS
 
@@ -131,7 +131,7 @@ def build_model(cfg: Any) -> Any:
 
 
 def loader_settings(cfg: Any, split: Split) -> Any:
-    """The configured loader of a labelled split; None where its labels are not here."""
+    """Return the configured loader of a labelled split; None where its labels are not here."""
     return {
         "test": cfg.test_dataloader,
         "val": cfg.val_dataloader if cfg.val_cfg.region == "target" else None,
@@ -140,7 +140,7 @@ def loader_settings(cfg: Any, split: Split) -> Any:
 
 
 def build_loader(cfg: Any, split: Split) -> Any:
-    """The loader of a labelled split: "test" and "val" of the target, or "source-val".
+    """Return the loader of a labelled split: "test" and "val" of the target, or "source-val".
 
     Raises:
         ConfigError: The target has no labels.

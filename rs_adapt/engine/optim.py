@@ -19,7 +19,7 @@ Precision = Literal["fp32", "bf16"]
 
 
 def autocast(precision: Precision, device_type: str) -> AbstractContextManager[Any]:
-    """The context in which a model runs: nothing for fp32, autocast to bfloat16 for bf16 (no loss scaling needed)."""
+    """Return the context of a forward pass: nothing for fp32, autocast to bfloat16 for bf16 (needs no loss scaling)."""
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(device_type, dtype=torch.bfloat16)

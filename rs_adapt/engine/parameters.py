@@ -29,7 +29,7 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
 
 
 def build_on_meta(cfg: Any) -> nn.Module:
-    """The model of a resolved configuration without memory for its tensors, for counting.
+    """Return the model of a resolved configuration without memory for its tensors, for counting.
 
     Raises:
         ConfigError: A class refuses its arguments.
@@ -45,7 +45,7 @@ def build_on_meta(cfg: Any) -> nn.Module:
 
 
 def cost_of(cfg: Any) -> dict[str, int]:
-    """What `rs-adapt show --cost` prints: numbers of parameters, and bytes of the adapter pack in fp32.
+    """Return the content of `rs-adapt show --cost`: numbers of parameters, and bytes of the adapter pack in fp32.
 
     Args:
         cfg: A resolved configuration.

@@ -6,11 +6,11 @@ from typing import Any
 
 
 def unwrapped(model: Any) -> Any:
-    """The model itself, without mmengine's wrapper for several processes."""
+    """Return the model itself, without mmengine's wrapper for several processes."""
     return getattr(model, "module", model)
 
 
 def segmentor_of(model: Any) -> Any:
-    """The segmentor of a model: of a strategy the one that it trains, else the model itself."""
+    """Return the segmentor of a model: of a strategy the one that it trains, else the model itself."""
     inner = unwrapped(model)
     return getattr(inner, "segmentor", inner)

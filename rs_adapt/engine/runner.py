@@ -41,7 +41,7 @@ class CellRunner(Runner):  # type: ignore[misc]
             timestamped.rmdir()
 
     def build_logger(self, log_level: int | str = "INFO", log_file: str | None = None, **kwargs: Any) -> MMLogger:
-        """A logger that writes the run's log file."""
+        """Return a logger that writes the run's log file."""
         logger = super().build_logger(log_level, log_file or str(Path(self.work_dir) / LOG_FILE), **kwargs)
         for handler in list(logger.handlers):
             if isinstance(handler, logging.StreamHandler) and getattr(handler, "stream", None) in (
@@ -60,18 +60,18 @@ class CellRunner(Runner):  # type: ignore[misc]
 
     @staticmethod
     def build_dataloader(*args: Any, **kwargs: Any) -> Any:
-        """A loader whose processes leave signals to the one that trains."""
+        """Return a loader whose processes leave signals to the one that trains."""
         loader = Runner.build_dataloader(*args, **kwargs)
         loader.worker_init_fn = partial(_ignore_signals, loader.worker_init_fn)
         return loader
 
     def dump_config(self) -> None:
-        """The run folder holds the configuration already."""
+        """Write nothing: the run folder holds the configuration already."""
 
 
 @contextmanager
 def keep_loaders_alive() -> Iterator[None]:
-    """A context in which processes that load images outlive a SIGTERM to the whole group, as torchrun and Slurm send.
+    """Return a context in which loader processes outlive a SIGTERM to the whole group, as torchrun and Slurm send.
 
     One that ended at once would end the run before it has saved. After the context SIGTERM ends them, as it must when
     the program exits.

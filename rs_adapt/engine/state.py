@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """What a model's state dict holds besides frozen parameters: adapter, head, running statistics, teacher."""
+    """Return a model's state without frozen parameters: adapter, head, running statistics, teacher."""
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     return {name: value for name, value in model.state_dict().items() if name not in frozen}
 

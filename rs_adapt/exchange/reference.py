@@ -18,7 +18,7 @@ BACKBONE, HEAD = "backbone.", "decode_head."
 
 
 def adapter_tensors(adapter: Adapter | None) -> dict[str, Tensor]:
-    """An adapter's tensors under the names of released checkpoints; none without an adapter.
+    """Return an adapter's tensors under the names of released checkpoints; none without an adapter.
 
     Raises:
         ConfigError: Nobody has released checkpoints of this method.
@@ -39,7 +39,7 @@ def adapter_tensors(adapter: Adapter | None) -> dict[str, Tensor]:
 
 
 def head_tensors(head: Any) -> dict[str, Tensor]:
-    """A head's tensors under the names of released checkpoints.
+    """Return a head's tensors under the names of released checkpoints.
 
     Raises:
         ConfigError: The head is no Mask2Former.

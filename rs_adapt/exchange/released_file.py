@@ -118,7 +118,7 @@ def check_tensors(file: ReleasedFile, expected: dict[str, Tensor], adapter_class
 
 
 def listed(names: Iterable[str], shown: int = _SHOWN) -> str:
-    """The first names in order, and how many more there are."""
+    """Return the first names in order, and how many more there are."""
     ordered = sorted(names)
     more = f" and {len(ordered) - shown} more" if len(ordered) > shown else ""
     return ", ".join(ordered[:shown]) + more

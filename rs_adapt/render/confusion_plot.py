@@ -19,13 +19,13 @@ def write_confusion_csv(path: Path, matrix: np.ndarray[Any, Any], classes: Seque
 
 
 def read_confusion_csv(path: Path) -> tuple[np.ndarray[Any, Any], list[str]]:
-    """Counts (K, K) int64 and class names of `write_confusion_csv`'s file."""
+    """Return counts (K, K) int64 and class names of `write_confusion_csv`'s file."""
     rows = [line.split(",") for line in path.read_text().splitlines()]
     return np.array([[int(cell) for cell in row[1:]] for row in rows[1:]], dtype=np.int64), rows[0][1:]
 
 
 def draw_confusion(path: Path, matrix: np.ndarray[Any, Any], classes: Sequence[str], title: str) -> None:
-    """A PNG of row shares in percent: how the true pixels of each class were labelled; absent classes stay empty."""
+    """Draw a PNG of row shares in percent: how each class's true pixels were labelled; absent classes stay empty."""
     from matplotlib.figure import Figure
 
     shares = 100.0 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)

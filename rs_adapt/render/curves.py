@@ -7,7 +7,7 @@ from typing import Any
 
 
 def draw_curves(path: Path, lines: list[dict[str, Any]], title: str) -> None:
-    """A PNG of the lines of `metrics.jsonl`: loss on the left, mIoU at each evaluation on the right.
+    """Draw a PNG of the lines of `metrics.jsonl`: loss on the left, mIoU at each evaluation on the right.
 
     Args:
         path: File to write.

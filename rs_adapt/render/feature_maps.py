@@ -56,7 +56,7 @@ def heat_colours(map_hw: np.ndarray[Any, Any], low: float, high: float) -> np.nd
 
 
 def enlarged_png(pixels: np.ndarray[Any, Any]) -> bytes:
-    """A picture (h, w, 3) uint8 as PNG, each pixel a square, the longer side at least about 320 pixels."""
+    """Return a picture (h, w, 3) uint8 as PNG, each pixel a square, the longer side at least about 320 pixels."""
     height, width = pixels.shape[:2]
     factor = max(1, round(_PICTURE_PX / max(height, width)))
     buffer = io.BytesIO()

@@ -13,7 +13,7 @@ _TICKS_PCT = (0, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
 def draw_health(path: Path, lines: Sequence[dict[str, Any]], classes: Sequence[str], title: str) -> None:
-    """A PNG of the lines of `metrics.jsonl` that have `health`; iterations of an alarm are shaded.
+    """Draw a PNG of the lines of `metrics.jsonl` that have `health`; iterations of an alarm are shaded.
 
     Left: share of each class in the teacher's labels of the target (solid), and its mean in the source labels (dotted).
     Right: mean confidence of the teacher, and agreement of teacher and student.
@@ -89,7 +89,7 @@ def _shade_alarms(axes: Any, lines: Sequence[dict[str, Any]]) -> None:
 
 
 def alarm_spans(lines: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]]:
-    """What each line with an alarm covers: the iterations since the training line before it."""
+    """Return the range that each line with an alarm covers: the iterations since the training line before it."""
     spans, before = [], 0
     for line in lines:
         if (line.get("health") or {}).get("alarm"):

@@ -78,7 +78,7 @@ def overlay_of_sample(
     palette: Sequence[Sequence[int]],
     errors: bool = False,
 ) -> Image.Image:
-    """The overlay of a predicted `SegDataSample`, whose image is read from its file."""
+    """Return the overlay of a predicted `SegDataSample`, whose image is read from its file."""
     truth = sample.gt_sem_seg.data[0].cpu().numpy()
     prediction = sample.pred_sem_seg.data[0].cpu().numpy()
     with Image.open(sample.img_path) as image:
@@ -96,7 +96,7 @@ def save_overlay(folder: Path, sample: Any, *, classes: Sequence[str], palette: 
 def _errors(
     base: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], prediction: np.ndarray[Any, Any], *, num_classes: int
 ) -> np.ndarray[Any, Any]:
-    """The image, grey and bright, with wrong pixels in red; (H, W, 3) float."""
+    """Return the image, grey and bright, with wrong pixels in red; (H, W, 3) float."""
     panel = np.repeat(127.0 + 0.5 * base.mean(axis=2, keepdims=True), 3, axis=2)
     scored = np.asarray(truth) < num_classes
     panel[scored & (np.asarray(truth) != np.asarray(prediction))] = _WRONG_RED

@@ -35,7 +35,7 @@ def groups_table(content: dict[str, Any]) -> Table:
 
 
 def worst_table(content: dict[str, Any]) -> Table:
-    """The images of the lowest mIoU, and the most frequent error in each."""
+    """Return the images of the lowest mIoU, and the most frequent error in each."""
     table = _table("worst images", "mIoU %", "most frequent error", "% of its pixels")
     for image in content["worst"]:
         error = f"{image['truth']} taken for {image['taken_for']}" if image["truth"] else "none"
@@ -72,7 +72,7 @@ def scored_line(scored: dict[str, Any]) -> str:
 
 
 def notes(content: dict[str, Any]) -> list[str]:
-    """What has to be known to read the intervals."""
+    """Return the notes needed to read the intervals."""
     facts = content["interval"]
     units = PLURAL[facts["unit"]] if facts["units"] != 1 else facts["unit"]
     lines = []

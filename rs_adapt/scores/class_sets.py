@@ -35,7 +35,7 @@ class ClassSet:
     ignored: tuple[int, ...] = ()
 
     def counted(self, matrices_BKK: NDArray[Any]) -> NDArray[Any]:
-        """The matrices without the pixels whose truth is ignored; the given ones stay as they are."""
+        """Return the matrices without the pixels whose truth is ignored; the given ones stay as they are."""
         if not self.ignored:
             return matrices_BKK
         kept = np.array(matrices_BKK)
@@ -51,7 +51,7 @@ class ClassSet:
         return [self.classes[index] for index in self.ignored]
 
     def line(self) -> str:
-        """What is in the mean, in words: `all 6 classes`, `5 of 6 classes (no clutter)`, ..."""
+        """Describe the classes in the mean: `all 6 classes`, `5 of 6 classes (no clutter)`, ..."""
         left_out = [name for index, name in enumerate(self.classes) if index not in {*self.scored, *self.ignored}]
         of = f"{len(self.scored)} of {len(self.classes)} classes"
         parts = [f"all {len(self.classes)} classes" if len(self.scored) == len(self.classes) else of]

@@ -86,7 +86,7 @@ def rank(groups: Sequence[Group]) -> Ranking:
 
 
 def interval(values_R: NDArray[np.float64]) -> Interval | None:
-    """The middle 95 % of the resamples that have a value; None where none has."""
+    """Return the middle 95 % of the resamples that have a value; None where none has."""
     known = values_R[~np.isnan(values_R)]
     if not known.size:
         return None

@@ -66,7 +66,7 @@ def miou_of(matrices_BKK: NDArray[Any], scored: Sequence[int] | None = None) -> 
 def drawn_sums(
     sums_U3K: Sequence[NDArray[np.float64]], *, resamples: int, seed: int, chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[list[NDArray[np.float64]]]:
-    """Sums over U units drawn with replacement, in chunks; several arrays get the same draws.
+    """Return sums over U units drawn with replacement, in chunks; several arrays get the same draws.
 
     How often each unit is drawn is multinomial (U draws, each with 1 / U). Sums of counts are exact in float64, so that
     neither the chunks nor the order of units within a draw matter.

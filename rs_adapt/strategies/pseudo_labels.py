@@ -164,7 +164,7 @@ def probabilities(scores_BKHW: Tensor, kind: ScoreKind) -> Tensor:
 
 
 def inside_border(valid_BHW: Tensor, border_px: int) -> Tensor:
-    """True for valid pixels with at least `border_px` valid pixels of the image on each side, (B, H, W) bool."""
+    """Return True for valid pixels with at least `border_px` valid pixels of the image on each side, (B, H, W) bool."""
     if not border_px:
         return valid_BHW
     # Outside the tensor counts as not valid, so a padded image loses its own border and not the padding's.

@@ -20,7 +20,7 @@ class InlineJob:
         self._code = code
 
     def poll(self) -> int:
-        """The exit code of `carry_out`."""
+        """Return the exit code of `carry_out`."""
         return self._code
 
     def stop(self) -> None:

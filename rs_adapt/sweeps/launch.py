@@ -25,7 +25,7 @@ class Job(Protocol):
     """A cell that was started."""
 
     def poll(self) -> int | None:
-        """The exit code of `carry_out`, None while it runs."""
+        """Return the exit code of `carry_out`, None while it runs."""
 
     def stop(self) -> None:
         """Let it save and end; at once when it is asked again."""

@@ -60,7 +60,7 @@ class Local:
         )
 
     def environment(self, slot: int) -> dict[str, str]:
-        """What the cell in a slot sees: its threads, and its GPUs where there are some."""
+        """Return the environment of the cell in a slot: its threads, and its GPUs where there are some."""
         env = {"OMP_NUM_THREADS": str(self.threads)}
         if self._gpus:
             first = slot * self._processes

@@ -54,7 +54,7 @@ class SlurmJob:
         self._job = job
 
     def poll(self) -> int | None:
-        """The exit code of `carry_out`; that of a failure where the job ended without one."""
+        """Return the exit code of `carry_out`; that of a failure where the job ended without one."""
         if not self._job.done():
             return None
         try:

@@ -136,7 +136,7 @@ def _part_found(
 
 
 def _choose(key: tuple[str, str], candidates: Sequence[tuple[int, Original]], what: str) -> Original:
-    """The one at the preferred place, a plain file before one in an archive; several must be copies of each other."""
+    """Return the file at the preferred place, plain files before archives; several must be copies of each other."""
     best = min((rank, one.disk is None) for rank, one in candidates)
     first, *others = [one for rank, one in candidates if (rank, one.disk is None) == best]
     for other in others:

@@ -140,7 +140,7 @@ def _facts(layout: Layout, recipe: Recipe) -> TileFormat:
 
 @contextmanager
 def _scratch(data_root: Path, name: str) -> Iterator[Path]:
-    """A folder for what has to be unpacked, where the tiles go or, as long as that is not there, above it."""
+    """Return a folder for what has to be unpacked, where the tiles go or, as long as that is not there, above it."""
     place = next(folder for folder in (data_root, *data_root.parents) if folder.is_dir())
     try:
         folder = tempfile.TemporaryDirectory(prefix=_scratch_prefix(name), dir=place)
@@ -200,7 +200,7 @@ def _done(out: Path, facts: TileFormat) -> tuple[Path, Records]:
 
 
 def _fitting(done: Records, found: Sequence[PartFiles]) -> Records:
-    """The scenes whose originals have the sizes that they had, or are not in the source."""
+    """Return the scenes whose originals have the sizes that they had, or are not in the source."""
     sizes = {_key(pair): (pair.image.num_bytes, pair.label.num_bytes) for one in found for pair in one.pairs}
     return {key: record for key, record in done.items() if sizes.get(key, record.source_bytes) == record.source_bytes}
 

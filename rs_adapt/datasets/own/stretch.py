@@ -110,7 +110,7 @@ def write_stretch(folder: Path, stretch: Mapping[str, Stretch]) -> None:
 
 
 def read_stretch(prepared_dir: str | Path) -> dict[str, Stretch]:
-    """What `write_stretch` kept in a prepared folder."""
+    """Read the record that `write_stretch` wrote into a prepared folder."""
     stretch: dict[str, Stretch] = json.loads((Path(prepared_dir) / STRETCH_FILE).read_text("utf-8"))
     return stretch
 

@@ -45,7 +45,7 @@ class Building:
     roof: int
 
     def corners(self, *, margin: float = 0.0) -> NDArray[np.float64]:
-        """The four corners in pixels, moved outwards by a margin, shape (4, 2)."""
+        """Return the four corners in pixels, moved outwards by a margin, shape (4, 2)."""
         along = np.array([np.cos(self.angle), np.sin(self.angle)])
         across = np.array([-along[1], along[0]])
         signs = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
@@ -75,7 +75,7 @@ class Layout:
         return np.asarray(of_material[self.materials()])
 
     def materials(self) -> NDArray[np.uint8]:
-        """What every pixel is, uint8: the ground's material 0 to 6, then 7 road, 8 water, 9 tree crown, 10 building."""
+        """Return every pixel's material, uint8: ground 0 to 6, then 7 road, 8 water, 9 tree crown, 10 building."""
         material_HW = self.material.copy()
         on_top = (self.water, self.road, self.crown, self.building)
         for value, mask_HW in zip((8, 7, 9, 10), on_top, strict=True):

@@ -89,7 +89,7 @@ def _image_section(found: Inspection, shares: Mapping[str, float], palette: Sequ
 
 
 def _features_section(found: Inspection) -> Section:
-    """The features that the head gets from the last block: with the adapter, and without it if there is one."""
+    """Return the features that the head gets from the last block: with the adapter, and without it if there is one."""
     last = found.blocks[-1]
     streams = {"without adapter": last.base_PD, "with adapter": last.record.after_PD}
     if found.adapter is None:
@@ -211,7 +211,7 @@ def _quantity(view: str) -> str:
 
 
 def _spoken(view: str) -> str:
-    """A view's name as people read it: `router_weight/low` becomes "router weight, low"."""
+    """Return a view's name as people read it: `router_weight/low` becomes "router weight, low"."""
     return view.replace("/", ", ").replace("_", " ")
 
 
