@@ -30,7 +30,7 @@ _GIB = 1024**3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class CheckResult:
     """What was looked at, how it stands, what was seen, and the command that mends it ("" where nothing is wrong)."""
 
     name: str
@@ -39,7 +39,7 @@ class Finding:
     mend: str = ""
 
 
-def examine(*, data_root: Path, smoke: bool = True, on_check: Callable[[str], None] | None = None) -> list[Finding]:
+def examine(*, data_root: Path, smoke: bool = True, on_check: Callable[[str], None] | None = None) -> list[CheckResult]:
     """Run all checks.
 
     Args:
@@ -47,7 +47,7 @@ def examine(*, data_root: Path, smoke: bool = True, on_check: Callable[[str], No
         smoke: Train one iteration too, in a temporary folder.
         on_check: Called with the name of each check before it starts.
     """
-    checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+    checks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
         ("python", _python),
         ("packages", _packages),
         ("rivals", _rivals),
@@ -58,7 +58,7 @@ def examine(*, data_root: Path, smoke: bool = True, on_check: Callable[[str], No
     ]
     if smoke:
         checks.append(("training", _training))
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     for name, check in checks:
         if on_check:
             on_check(name)
@@ -66,10 +66,10 @@ def examine(*, data_root: Path, smoke: bool = True, on_check: Callable[[str], No
     return findings
 
 
-def _python() -> Iterator[Finding]:
+def _python() -> Iterator[CheckResult]:
     version = ".".join(map(str, sys.version_info[:3]))
     good = sys.version_info >= (3, 11)
-    yield Finding(
+    yield CheckResult(
         name="python",
         status="ok" if good else "error",
         seen=f"{version}, {sys.executable}" + ("" if good else "; 3.11 or newer is needed"),
@@ -77,14 +77,14 @@ def _python() -> Iterator[Finding]:
     )
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[CheckResult]:
     """Every requirement of the installed distribution, against what is installed."""
     from packaging.requirements import Requirement
 
     try:
         wanted = [Requirement(text) for text in requires("rs-adapt") or []]
     except PackageNotFoundError:
-        yield Finding(
+        yield CheckResult(
             name="packages",
             status="warning",
             seen="rs-adapt is not installed, only on the path",
@@ -98,17 +98,17 @@ def _packages() -> Iterator[Finding]:
         try:
             version = distribution(one.name).version
         except PackageNotFoundError:
-            yield Finding(name=one.name, status="error", seen="not installed", mend=f"pip install '{one}'")
+            yield CheckResult(name=one.name, status="error", seen="not installed", mend=f"pip install '{one}'")
             continue
         if one.specifier.contains(version, prereleases=True):
             fitting += 1
         else:
             seen = f"{version} is installed; tried with {one.specifier}"
-            yield Finding(name=one.name, status="error", seen=seen, mend=f"pip install '{one}'")
-    yield Finding(name="packages", status="ok", seen=f"{fitting} of the needed packages fit")
+            yield CheckResult(name=one.name, status="error", seen=seen, mend=f"pip install '{one}'")
+    yield CheckResult(name="packages", status="ok", seen=f"{fitting} of the needed packages fit")
 
 
-def _rivals() -> Iterator[Finding]:
+def _rivals() -> Iterator[CheckResult]:
     found = []
     for ours, rivals in RIVALS.items():
         for rival in rivals:
@@ -117,17 +117,17 @@ def _rivals() -> Iterator[Finding]:
             except PackageNotFoundError:
                 continue
             found.append(rival)
-            yield Finding(
+            yield CheckResult(
                 name=rival,
                 status="error",
                 seen=f"{version} is installed beside {ours}: both write the same folder, so which one runs is chance",
                 mend=f"pip uninstall -y {rival} && pip install --force-reinstall --no-deps {ours}",
             )
     if not found:
-        yield Finding(name="mm* packages", status="ok", seen="no other distribution of the same import names")
+        yield CheckResult(name="mm* packages", status="ok", seen="no other distribution of the same import names")
 
 
-def _torch() -> Iterator[Finding]:
+def _torch() -> Iterator[CheckResult]:
     import torch
 
     if not torch.cuda.is_available():
@@ -135,7 +135,7 @@ def _torch() -> Iterator[Finding]:
         gpu = _nvidia_gpu()
         mend = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128" if gpu else ""
         # Without a GPU in the machine nothing is wrong: small backbones train on the CPU.
-        yield Finding(
+        yield CheckResult(
             name="torch", status="warning" if gpu else "ok", seen=seen + (f"; found {gpu}" if gpu else ""), mend=mend
         )
         return
@@ -143,7 +143,7 @@ def _torch() -> Iterator[Finding]:
         facts = torch.cuda.get_device_properties(number)
         bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
         seen = f"{torch.__version__}, cuda:{number} {facts.name}, {facts.total_memory / _GIB:.0f} GiB, {bf16}"
-        yield Finding(name="torch", status="ok", seen=seen)
+        yield CheckResult(name="torch", status="ok", seen=seen)
 
 
 def _nvidia_gpu() -> str:
@@ -161,7 +161,7 @@ def _nvidia_gpu() -> str:
     return done.stdout.strip().splitlines()[0] if done.returncode == 0 and done.stdout.strip() else ""
 
 
-def _disk() -> Iterator[Finding]:
+def _disk() -> Iterator[CheckResult]:
     for name, folder, mend in (
         ("disk, cache", paths.home(), "export RS_ADAPT_HOME=/another/disk"),
         ("disk, runs", Path.cwd(), "cd to another disk, or name one with --work-dir"),
@@ -171,10 +171,10 @@ def _disk() -> Iterator[Finding]:
         writable = os.access(there, os.W_OK)
         state: Status = "error" if not writable else "ok" if free >= LEAST_FREE_BYTES else "warning"
         seen = f"{folder}: {free / _GIB:.1f} GiB free" + ("" if writable else ", and it cannot be written to")
-        yield Finding(name=name, status=state, seen=seen, mend="" if state == "ok" else mend)
+        yield CheckResult(name=name, status=state, seen=seen, mend="" if state == "ok" else mend)
 
 
-def _weights() -> Iterator[Finding]:
+def _weights() -> Iterator[CheckResult]:
     """Base weights that are there, checked byte by byte where their hash is published; the others in one line."""
     from rs_adapt.backbones.weights import file_sha256
 
@@ -191,19 +191,19 @@ def _weights() -> Iterator[Finding]:
         good = expected is None or file_sha256(path) == expected
         seen = f"{path}" + ("" if expected else " (no published hash to compare with)")
         again = "pip install --force-reinstall rs-adapt" if facts.get("shipped") else fetch_command(facts)
-        yield Finding(
+        yield CheckResult(
             name=f"weights {name.replace('_', '-')}",
             status="ok" if good else "error",
             seen=seen if good else f"{path} is damaged: its SHA-256 is not the published one",
             mend="" if good else f"rm {path} && {again}",
         )
     if absent:
-        yield Finding(
+        yield CheckResult(
             name="weights", status="ok", seen=f"not fetched: {', '.join(absent)}", mend="rs-adapt weights list"
         )
 
 
-def _data(data_root: Path) -> Iterator[Finding]:
+def _data(data_root: Path) -> Iterator[CheckResult]:
     """Data sets below the data root: complete by their published numbers, begun or absent."""
     absent = []
     count = lru_cache(maxsize=None)(_num_files)
@@ -218,28 +218,28 @@ def _data(data_root: Path) -> Iterator[Finding]:
             absent.append(label)
         elif len(there) < len(wanted):
             missing = next(folder for folder in wanted if folder not in there)
-            yield Finding(
+            yield CheckResult(
                 name=f"data {label}",
                 status="warning",
                 seen=f"{len(there)} of {len(wanted)} folders hold files below {data_root}; {missing} does not",
                 mend=f"rs-adapt data verify {label} --data-root {data_root}",
             )
         elif wrong := _wrong_numbers(bench, data_root, count):
-            yield Finding(
+            yield CheckResult(
                 name=f"data {label}",
                 status="warning",
                 seen=f"below {data_root}: {'; '.join(wrong)}",
                 mend=f"rs-adapt data verify {label} --data-root {data_root}",
             )
         else:
-            yield Finding(
+            yield CheckResult(
                 name=f"data {label}",
                 status="ok",
                 seen=f"all {len(wanted)} folders hold files below {data_root}, no published number differs; "
                 f"`rs-adapt data verify {label}` reads them",
             )
     if absent:
-        yield Finding(
+        yield CheckResult(
             name="data", status="ok", seen=f"not below {data_root}: {', '.join(absent)}", mend="rs-adapt list benches"
         )
 
@@ -269,7 +269,7 @@ def _folders(bench: BenchFacts) -> list[str]:
     return list(dict.fromkeys(folder for split in splits if split for folder in (split["img_dir"], split["ann_dir"])))
 
 
-def _training() -> Iterator[Finding]:
+def _training() -> Iterator[CheckResult]:
     """One iteration of the first command of the README, in a temporary folder, as a process of its own."""
     with tempfile.TemporaryDirectory(prefix="rs-adapt-doctor-") as folder:
         command = [sys.executable, "-m", "rs_adapt", "train", "--bench", "synthetic-da", "--iters", "1"]
@@ -280,10 +280,10 @@ def _training() -> Iterator[Finding]:
             command, env=os.environ | {"RS_ADAPT_HOME": folder}, capture_output=True, text=True, check=False
         )
     if done.returncode == 0:
-        yield Finding(name="training", status="ok", seen="one iteration on synthetic scenes, scored and saved")
+        yield CheckResult(name="training", status="ok", seen="one iteration on synthetic scenes, scored and saved")
         return
     last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-    yield Finding(
+    yield CheckResult(
         name="training",
         status="error",
         seen=f"one iteration failed with exit code {done.returncode}: {last}",

@@ -78,11 +78,11 @@ def lint(
             raise ConfigError(
                 f"{given[0]} belongs to a cell (--bench), and {path} says itself what it is: leave it out."
             )
-        from rs_adapt.audit.lint.sources import of_path
+        from rs_adapt.audit.lint.sources import subject_from_path
 
-        _report(of_path(path, data_root=data_root), data=not no_data, as_json=as_json)
+        _report(subject_from_path(path, data_root=data_root), data=not no_data, as_json=as_json)
         return
-    from rs_adapt.audit.lint.sources import of_cell
+    from rs_adapt.audit.lint.sources import subject_from_cell
     from rs_adapt.config import option_texts, resolve_cell
 
     assert bench is not None
@@ -99,7 +99,9 @@ def lint(
         protocol=protocol,
     )
     texts = [*option_texts(cell, iters=iters, batch_size=batch_size, precision=precision), *(set_ or ())]
-    _report(of_cell(cell, texts=texts, data_root=data_root, weights=weights), data=not no_data, as_json=as_json)
+    _report(
+        subject_from_cell(cell, texts=texts, data_root=data_root, weights=weights), data=not no_data, as_json=as_json
+    )
 
 
 def _report(subject: Subject, *, data: bool, as_json: bool) -> None:

@@ -41,13 +41,13 @@ def verify(
     paper = against == "paper"
     found = verify_against_paper(record) if paper else verify_against_log(record, read_reference(Path(against)))
     if as_json:
-        from rs_adapt.audit.verify.tables import plain
+        from rs_adapt.audit.verify.tables import plain_values
 
-        print(json.dumps(plain(found.to_dict()), indent=2, allow_nan=False))
+        print(json.dumps(plain_values(found.to_dict()), indent=2, allow_nan=False))
     else:
-        from rs_adapt.audit.verify.tables import lines_of
+        from rs_adapt.audit.verify.tables import format_lines
 
         console = result_console()
-        for line in lines_of(found):
+        for line in format_lines(found):
             console.print(line, markup=False, soft_wrap=True)
     raise typer.Exit(0 if found.consistent else 1)

@@ -41,13 +41,13 @@ def wire(
     """
     resolved = copy_tree(tree)
     _check(resolved, cell)
-    wire_protocol.check(resolved, cell)
+    wire_protocol.check_protocol(resolved, cell)
     if mode := resolved["protocol"]["inference"]:
         resolved["bench"]["inference"]["mode"] = mode
     bench, runtime, optim = resolved["bench"], resolved["runtime"], resolved["optim"]
     iters = bench["schedule"]["iters"]
     precision = runtime["precision"]
-    loaders = wire_data.dataloaders(resolved, cell, data_root=data_root)
+    loaders = wire_data.wire_dataloaders(resolved, cell, data_root=data_root)
     tested = loaders["test_dataloader"] is not None
     metric = {
         "type": "rs_adapt.ConfusionMetric",
@@ -61,7 +61,7 @@ def wire(
         "data_root": str(data_root),
         "work_dir": str(work_dir),
         "randomness": {"seed": cell.seed},
-        "model": wire_model.model(resolved, cell, weights=weights),
+        "model": wire_model.wire_model(resolved, cell, weights=weights),
         **loaders,
         # mmengine wants loader, evaluator and loop of an evaluation together, or none of them.
         "val_evaluator": metric,
@@ -97,7 +97,7 @@ def wire(
 
 def _schedule(optim: OptimFacts, strategy: StrategyFacts, iters: int) -> list[Node]:
     poly = {"type": "PolyLR", "power": optim["poly_power"], "eta_min": 0.0, "begin": 0, "end": iters, "by_epoch": False}
-    rise = words.duration(strategy.get("lr_warmup_iters", 0), total_iters=iters, key="strategy.lr_warmup_iters")
+    rise = words.resolve_duration(strategy.get("lr_warmup_iters", 0), total_iters=iters, key="strategy.lr_warmup_iters")
     if not rise:
         return [poly]
     # Both multiply the rate, so the rise is on top of the decay. mmengine reaches the full rate at `end - 1`.

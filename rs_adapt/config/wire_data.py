@@ -23,7 +23,7 @@ _FACT: Node = {"strength": (0.0, 1.0), "share": 0.5}
 _FOURIER_MIX = {"da": _FDA, "dg": _FACT, "ss": _FACT}
 
 
-def dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Node:
+def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Node:
     """Return the train, val, test and source-val loaders of a cell, and where its tiles are prepared.
 
     `source_val_dataloader` is not read by mmengine: it scores a checkpoint on the region it was trained on. The loaders

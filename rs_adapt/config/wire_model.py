@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _STRATEGY_FACTS = ("name", "title", "settings", "needs_target", "type", "class_sampling", "lr_warmup_iters")
 
 
-def model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] | None) -> Node:
+def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] | None) -> Node:
     """Return the resolved `model`: a segmentor, inside the strategy's class where it has one.
 
     Args:
@@ -43,7 +43,7 @@ def model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] | Non
         return segmentor
     knobs = {key: value for key, value in strategy.items() if key not in _STRATEGY_FACTS}
     if "warmup_iters" in knobs:
-        knobs["warmup_iters"] = words.duration(
+        knobs["warmup_iters"] = words.resolve_duration(
             strategy["warmup_iters"], total_iters=bench["schedule"]["iters"], key="strategy.warmup_iters"
         )
     return {"type": strategy["type"], "segmentor": segmentor, **knobs}
@@ -111,10 +111,10 @@ def adapter_facts(backbone: Node) -> Node:
 def _resolve_layers(adapter: Node, *, depth: int) -> None:
     for key, value in adapter.items():
         if key.endswith("layers") and words.is_layers(value):
-            adapter[key] = words.layers(value, depth=depth, key=f"model.backbone.adapter.{key}")
+            adapter[key] = words.resolve_layers(value, depth=depth, key=f"model.backbone.adapter.{key}")
         elif key == "frequency_layers":
             # Raises: a layer list that is neither a depth word nor numbers would reach the adapter as it is.
-            words.layers(value, depth=depth, key=f"model.backbone.adapter.{key}")
+            words.resolve_layers(value, depth=depth, key=f"model.backbone.adapter.{key}")
 
 
 def _head(tree: MergedTree, backbone: Node) -> Node:

@@ -26,7 +26,7 @@ _ALLOWED = {
 }
 
 
-def check(tree: MergedTree, cell: Cell) -> None:
+def check_protocol(tree: MergedTree, cell: Cell) -> None:
     """Refuse values that a protocol cannot have, or that the cell cannot follow.
 
     Args:

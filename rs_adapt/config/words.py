@@ -23,7 +23,7 @@ def is_duration(value: Any) -> bool:
     return type(value) is int or (isinstance(value, str) and _PERCENTAGE.fullmatch(value) is not None)
 
 
-def layers(value: str | list[int] | tuple[int, ...], *, depth: int, key: str) -> tuple[int, ...]:
+def resolve_layers(value: str | list[int] | tuple[int, ...], *, depth: int, key: str) -> tuple[int, ...]:
     """Return layer numbers, 0-based and in order, from a depth word or a sequence.
 
     Args:
@@ -49,7 +49,7 @@ def layers(value: str | list[int] | tuple[int, ...], *, depth: int, key: str) ->
     return tuple(sorted(value))
 
 
-def duration(value: int | str, *, total_iters: int, key: str) -> int:
+def resolve_duration(value: int | str, *, total_iters: int, key: str) -> int:
     """Return a number of iterations from a number or a percentage of the schedule, rounded down.
 
     Raises:

@@ -59,7 +59,7 @@ def recompose(
     from_random = manifest.base.weights == "random"
     if manifest.own_bench:
         # Names of folders and plain values, and no code.
-        facts["bench"] = own_bench.keep(manifest.own_bench)
+        facts["bench"] = own_bench.save_content(manifest.own_bench)
     cell = _cell(facts, folder)
     texts = [text for text in texts if _parts(text)[0] not in _TRAINING_ONLY]
     if refused := refused_keys(texts):

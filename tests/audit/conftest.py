@@ -12,7 +12,7 @@ import pytest
 import rs_adapt
 from rs_adapt.audit.lint.check import lint
 from rs_adapt.audit.lint.finding import Finding
-from rs_adapt.audit.lint.sources import of_cell, of_path
+from rs_adapt.audit.lint.sources import subject_from_cell, subject_from_path
 from rs_adapt.config import compose, resolve_cell, to_python
 
 WriteRun = Callable[..., Path]
@@ -221,7 +221,7 @@ def lint_cell() -> Callable[..., Found]:
     """Return a function that lints a cell; tiles are looked at where a data root is given."""
 
     def run(bench: str, *texts: str, data_root: Path | None = None, **axes: Any) -> Found:
-        subject = of_cell(resolve_cell(bench, **axes), texts=texts, data_root=data_root)
+        subject = subject_from_cell(resolve_cell(bench, **axes), texts=texts, data_root=data_root)
         return Found(lint(subject, data=data_root is not None))
 
     return run
@@ -232,7 +232,7 @@ def lint_path() -> Callable[..., Found]:
     """Return a function that lints a run or a config; tiles are looked at where a data root is given."""
 
     def run(path: Path, *, data_root: Path | None = None) -> Found:
-        return Found(lint(of_path(path, data_root=data_root), data=data_root is not None))
+        return Found(lint(subject_from_path(path, data_root=data_root), data=data_root is not None))
 
     return run
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rs_adapt.audit import doctor
-from rs_adapt.audit.doctor import Finding, examine
+from rs_adapt.audit.doctor import CheckResult, examine
 from rs_adapt.config import axes, paths
 
 PUBLISHED = {
@@ -25,7 +25,7 @@ PUBLISHED = {
 }
 
 
-def by_name(findings: list[Finding]) -> dict[str, Finding]:
+def by_name(findings: list[CheckResult]) -> dict[str, CheckResult]:
     return {finding.name: finding for finding in findings}
 
 

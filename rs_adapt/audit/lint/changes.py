@@ -17,7 +17,7 @@ _NO_SCORE_ENDS = (".num_workers", ".persistent_workers", ".how_to_get", ".title"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class ChangedKey:
     """A dotted key, what stands there, and what stood there before."""
 
     key: str
@@ -46,12 +46,12 @@ def lookup(tree: Any, key: str) -> Any:
     return ABSENT
 
 
-def same(one: Any, other: Any) -> bool:
+def equal_values(one: Any, other: Any) -> bool:
     """Whether two values are equal, lists and tuples being alike."""
     return bool(_plain(one) == _plain(other))
 
 
-def comparable(tree: Node) -> Node:
+def without_machine_paths(tree: Node) -> Node:
     """Return a configuration without what only says where things lie on a machine."""
     places = {
         str(tree.get(key)): f"<{key}>"
@@ -60,16 +60,16 @@ def comparable(tree: Node) -> Node:
         if tree.get(key)
     }
     kept = {key: value for key, value in tree.items() if key not in _MACHINE}
-    named: Node = _named_weights(moved(kept, places))
+    named: Node = _named_weights(replace_paths(kept, places))
     return named
 
 
-def moved(value: Any, places: Mapping[str, str]) -> Any:
+def replace_paths(value: Any, places: Mapping[str, str]) -> Any:
     """Return a tree in which paths at or below the keys of `places` start with what stands there instead."""
     if isinstance(value, Mapping):
-        return {key: moved(item, places) for key, item in value.items()}
+        return {key: replace_paths(item, places) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(moved(item, places) for item in value)
+        return type(value)(replace_paths(item, places) for item in value)
     if isinstance(value, str):
         for place, name in places.items():
             if value == place or value.startswith(f"{place}/"):
@@ -77,10 +77,10 @@ def moved(value: Any, places: Mapping[str, str]) -> Any:
     return value
 
 
-def differences(now: Node, before: Node) -> list[Change]:
+def differences(now: Node, before: Node) -> list[ChangedKey]:
     """Return the keys in which two configurations differ, in order of the first."""
     return [
-        Change(key=key, now=a, before=b)
+        ChangedKey(key=key, now=a, before=b)
         for key, a, b in _pairs(now, before, "")
         # A bench of one's own is compared by what its file says, not by where the file lies.
         if not key.endswith(".how_to_get") and not (key == "cell.bench" and str(a).endswith((".toml", ".json")))
@@ -95,7 +95,7 @@ def _pairs(now: Any, before: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
     elif _tables(now) and _tables(before) and len(now) == len(before):
         for index, (one, other) in enumerate(zip(now, before, strict=True)):
             yield from _pairs(one, other, f"{dot}{index}")
-    elif not same(now, before):
+    elif not equal_values(now, before):
         yield key, now, before
 
 

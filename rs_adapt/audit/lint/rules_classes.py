@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rs_adapt.audit.lint.changes import same
+from rs_adapt.audit.lint.changes import equal_values
 from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.folders import folder_facts, letters
 from rs_adapt.audit.lint.subject import ROLES, Subject
@@ -176,7 +176,7 @@ def inference_mode(subject: Subject) -> Iterator[Hit]:
                 consequence="Pixels between the windows get no prediction.",
                 remedy=f"A stride of 1 to {crop[0]}.",
             )
-        if same(wanted or knobs["mode"], "slide") and not same(
+        if equal_values(wanted or knobs["mode"], "slide") and not equal_values(
             [crop[0], stride[0]], [knobs["crop_px"], knobs["stride_px"]]
         ):
             yield Hit(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rs_adapt.audit.lint.changes import ABSENT, lookup, same
+from rs_adapt.audit.lint.changes import ABSENT, equal_values, lookup
 from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.subject import Subject
 from rs_adapt.config.facts import Node
@@ -26,7 +26,7 @@ def deviates_from_protocol(subject: Subject) -> Iterator[Hit]:
             )
     for key, published in _recipe(protocol, subject.setting).items():
         now = lookup(subject.cfg, key)
-        if not same(now, published):
+        if not equal_values(now, published):
             yield Hit(
                 level="warning",
                 key=key,

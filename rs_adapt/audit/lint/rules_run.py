@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import rs_adapt
-from rs_adapt.audit.lint.changes import ABSENT, lookup, same
+from rs_adapt.audit.lint.changes import ABSENT, equal_values, lookup
 from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.subject import Subject
 from rs_adapt.config.facts import Node
@@ -35,7 +35,7 @@ def config_was_edited(subject: Subject) -> Iterator[Hit]:
     logged = run.logged or {}
     for number, change in enumerate(run.edited[:_SHOWN], start=1):
         # The log holds the config as the run read it.
-        since = same(lookup(logged, change.key), change.now)
+        since = equal_values(lookup(logged, change.key), change.now)
         more = f" (and {len(run.edited) - _SHOWN} more keys)" if number == _SHOWN and len(run.edited) > _SHOWN else ""
         yield Hit(
             level="note" if since else "error",
@@ -69,7 +69,7 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
     for key, stated, value in pairs:
         # A target without labels: the last weights are what there is, whatever the protocol asks for.
         fallback = key == "protocol.selection" and stated == "last" and test is None
-        if not same(stated, value) and not fallback:
+        if not equal_values(stated, value) and not fallback:
             yield Hit(
                 level="error",
                 key=key,
@@ -78,7 +78,7 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
                 remedy="Trust neither; train again or bring the files of one run together.",
             )
     options = run.result.get("options") or {}
-    if not same(options.get("overrides"), run.record["options"]["overrides"]):
+    if not equal_values(options.get("overrides"), run.record["options"]["overrides"]):
         yield Hit(
             level="error",
             file=str(run.folder / RESULT_FILE),

@@ -7,7 +7,16 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from rs_adapt.audit.lint.changes import ABSENT, Change, comparable, differences, lookup, moved, moves_scores, same
+from rs_adapt.audit.lint.changes import (
+    ABSENT,
+    ChangedKey,
+    differences,
+    equal_values,
+    lookup,
+    moves_scores,
+    replace_paths,
+    without_machine_paths,
+)
 from rs_adapt.audit.lint.subject import RunFiles, Subject
 from rs_adapt.config import axes, axis_files, overrides
 from rs_adapt.config.cell import Cell
@@ -34,7 +43,7 @@ _REMEDY = "`rs-adapt show --bench ... > config.py` writes one that can be read."
 Origin = tuple[str, int | None]
 
 
-def of_cell(
+def subject_from_cell(
     cell: Cell,
     *,
     texts: Sequence[str] = (),
@@ -57,7 +66,7 @@ def of_cell(
     base = compose(cell, data_root=data_root).to_dict()
     changed = _changed(texts, cfg, base)
     if weights == "random" and lookup(base, "model.backbone.weights") != "random":
-        changed.append(Change(key="model.backbone.weights", now="random", before="the backbone's file"))
+        changed.append(ChangedKey(key="model.backbone.weights", now="random", before="the backbone's file"))
 
     def origin(key: str) -> Origin:
         return _command_line(key, texts) or _axis_file(cell, key), None
@@ -65,7 +74,7 @@ def of_cell(
     return Subject(title=str(cell), cfg=cfg, changed=tuple(changed), origin=origin)
 
 
-def of_path(path: Path, *, data_root: str | Path | None = None) -> Subject:
+def subject_from_path(path: Path, *, data_root: str | Path | None = None) -> Subject:
     """Return what a run folder, or a config, holds.
 
     Args:
@@ -89,7 +98,7 @@ def of_path(path: Path, *, data_root: str | Path | None = None) -> Subject:
         )
     if data_root:
         new = str(Path(data_root).expanduser().resolve())
-        cfg = moved(cfg, {str(cfg["data_root"]): new})
+        cfg = replace_paths(cfg, {str(cfg["data_root"]): new})
 
     def origin(key: str) -> Origin:
         parts = key.split(".")
@@ -107,10 +116,10 @@ def of_path(path: Path, *, data_root: str | Path | None = None) -> Subject:
     return Subject(title=f"{folder}: {cell}", cfg=cfg, changed=changed, origin=origin, run=run)
 
 
-def _run(folder: Path, cfg: Node, record: Node) -> tuple[RunFiles, tuple[Change, ...]]:
+def _run(folder: Path, cfg: Node, record: Node) -> tuple[RunFiles, tuple[ChangedKey, ...]]:
     """Compose the run's cell anew, and say where its config is something else."""
-    edited: list[Change] = []
-    changed: list[Change] = []
+    edited: list[ChangedKey] = []
+    changed: list[ChangedKey] = []
     why = ""
     try:
         options, facts = record["options"], record["cell"]
@@ -123,7 +132,7 @@ def _run(folder: Path, cfg: Node, record: Node) -> tuple[RunFiles, tuple[Change,
         places: Node = {"data_root": cfg["data_root"], "work_dir": cfg.get("work_dir")}
         expected = compose(cell, overrides=texts, weights=options.get("weights"), **places).to_dict()
         base = compose(cell, **places).to_dict()
-        edited = differences(comparable(cfg), comparable(expected))
+        edited = differences(without_machine_paths(cfg), without_machine_paths(expected))
         changed = _changed(texts, expected, base)
     except RsAdaptError as error:
         why = str(error)
@@ -139,16 +148,18 @@ def _run(folder: Path, cfg: Node, record: Node) -> tuple[RunFiles, tuple[Change,
     return run, tuple(changed)
 
 
-def _changed(texts: Sequence[str], cfg: Node, base: Node) -> list[Change]:
+def _changed(texts: Sequence[str], cfg: Node, base: Node) -> list[ChangedKey]:
     keys = dict.fromkeys(override.key for override in overrides.parse(texts))
-    found = (Change(key=key, now=lookup(cfg, key), before=lookup(base, key)) for key in keys)
-    return [one for one in found if moves_scores(one.key) and not same(one.now, one.before)]
+    found = (ChangedKey(key=key, now=lookup(cfg, key), before=lookup(base, key)) for key in keys)
+    return [one for one in found if moves_scores(one.key) and not equal_values(one.now, one.before)]
 
 
-def _rewired(cell: Cell, cfg: Node, file: Path) -> list[Change]:
+def _rewired(cell: Cell, cfg: Node, file: Path) -> list[ChangedKey]:
     """Keys of the axes that a config without a record has changed, and those that do not follow from them."""
     base = compose(cell, data_root=cfg["data_root"]).to_dict()
-    changes = [one for one in differences(comparable(cfg), comparable(base)) if moves_scores(one.key)]
+    changes = [
+        one for one in differences(without_machine_paths(cfg), without_machine_paths(base)) if moves_scores(one.key)
+    ]
     owned = [one for one in changes if axis_files.owner_of(_plain_key(one.key)) and one.before != ABSENT]
     try:
         texts = [f"{_plain_key(one.key)}={one.now!r}" for one in owned if one.now != ABSENT]
@@ -156,7 +167,7 @@ def _rewired(cell: Cell, cfg: Node, file: Path) -> list[Change]:
     except RsAdaptError:
         return changes
     told = {one.key for one in owned}
-    rest = differences(comparable(cfg), comparable(expected))
+    rest = differences(without_machine_paths(cfg), without_machine_paths(expected))
     return [*owned, *(one for one in rest if moves_scores(one.key) and one.key not in told)]
 
 
@@ -165,7 +176,7 @@ def _cell(cfg: Node, file: Path) -> Cell:
     try:
         facts = dict(cfg["cell"])
         if own := cfg["bench"].get("own"):
-            facts["bench"] = own_bench.keep(own)
+            facts["bench"] = own_bench.save_content(own)
         names = {axis: axes.find(axis, str(facts[axis])) for axis in axis_files.AXES if axis != "runtime"}
         return Cell(**facts | names)
     except (KeyError, TypeError, AttributeError) as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rs_adapt.audit.lint.changes import Change
+from rs_adapt.audit.lint.changes import ChangedKey
 from rs_adapt.audit.lint.tile_scan import TileScan
 from rs_adapt.config.facts import Node
 from rs_adapt.config.segmentor import segmentor_config
@@ -40,7 +40,7 @@ class RunFiles:
     record: Node
     result: Node | None
     manifest: Node | None
-    edited: tuple[Change, ...]
+    edited: tuple[ChangedKey, ...]
     incomparable: str
     logged: Node | None
 
@@ -61,7 +61,7 @@ class Subject:
 
     title: str
     cfg: Node
-    changed: tuple[Change, ...]
+    changed: tuple[ChangedKey, ...]
     origin: Callable[[str], tuple[str, int | None]]
     run: RunFiles | None = None
     scan: TileScan | None = None

@@ -20,7 +20,7 @@ _WIRED = {"pipeline", "test_cfg", "val_cfg", "data_preprocessor", "test_evaluato
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class KeyDifference:
     """A key that both sides state, with different values.
 
     Attributes:
@@ -51,13 +51,13 @@ class ConfigurationCheck:
     """
 
     equal: tuple[str, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[KeyDifference, ...]
     only_here: tuple[str, ...]
     only_there: tuple[str, ...]
     not_compared: tuple[str, ...]
 
     @property
-    def first(self) -> Difference | None:
+    def first(self) -> KeyDifference | None:
         """The difference from which most follows, or None."""
         return self.differences[0] if self.differences else None
 
@@ -87,7 +87,7 @@ def compare_configurations(run: Record, reference: Record) -> ConfigurationCheck
             continue
         if why := _without_effect(name, here, there):
             weight, consequence = Weight.NO_EFFECT, why
-        difference = Difference(key=name, here=here[name], there=there[name], weight=weight, consequence=consequence)
+        difference = KeyDifference(key=name, here=here[name], there=there[name], weight=weight, consequence=consequence)
         differences.append(difference)
     not_compared = sorted(reference.others)
     if run.ours and reference.ours:
@@ -105,7 +105,7 @@ def compare_configurations(run: Record, reference: Record) -> ConfigurationCheck
     )
 
 
-def _other_differences(here: Facts, there: Facts) -> list[Difference]:
+def _other_differences(here: Facts, there: Facts) -> list[KeyDifference]:
     """Differences of two runs of ours in keys that have no place in the list."""
     found = []
     for name in sorted(set(here) | set(there)):
@@ -113,7 +113,7 @@ def _other_differences(here: Facts, there: Facts) -> list[Difference]:
         if parts[0] in _LOGGING or (_PLACES & set(parts)) or _wired(parts) or _same(here.get(name), there.get(name)):
             continue
         found.append(
-            Difference(
+            KeyDifference(
                 key=name,
                 here=here.get(name),
                 there=there.get(name),

@@ -1,7 +1,7 @@
-"""Configurations of both kinds under one set of names: the keys of our resolved configuration.
+"""Configurations of rs-adapt and of mmsegmentation under one set of keys: those of a resolved configuration.
 
-`of_ours` reads a resolved configuration of rs-adapt, `of_mmseg` one of mmsegmentation or of a repository built on it.
-Both return only what the configuration states; nothing is filled in.
+`resolved_facts` reads a resolved configuration of rs-adapt, `mmseg_facts` one of mmsegmentation or of a repository
+built on it. Both return only what the configuration states; nothing is filled in.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class _Collector:
         return found
 
 
-def of_ours(tree: Tree) -> Facts:
+def resolved_facts(tree: Tree) -> Facts:
     """Return the facts of a resolved configuration of rs-adapt."""
     c = _Collector(tree)
     for key in ("bench", "setting", "method", "head", "strategy"):
@@ -111,7 +111,7 @@ def of_ours(tree: Tree) -> Facts:
     return c.facts
 
 
-def of_mmseg(tree: Tree) -> Facts:
+def mmseg_facts(tree: Tree) -> Facts:
     """Return the facts of a configuration of mmsegmentation, as a log of mmengine prints it."""
     c = _Collector(tree)
     model = _model(tree)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rs_adapt.audit.verify.config_tree import Facts, Tree
-from rs_adapt.audit.verify.facts import of_mmseg, of_ours
+from rs_adapt.audit.verify.facts import mmseg_facts, resolved_facts
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.config.literals import LiteralConfig, parse_literals, read_literals
 from rs_adapt.errors import ConfigError
@@ -112,7 +112,7 @@ def _known(content: Facts | None) -> tuple[Facts | None, Facts, bool]:
         return None, {}, False
     ours = isinstance(content.get("cell"), dict) and isinstance(content.get("bench"), dict)
     tree = Tree(content)
-    return (of_ours if ours else of_mmseg)(tree), tree.unasked(), ours
+    return (resolved_facts if ours else mmseg_facts)(tree), tree.unasked(), ours
 
 
 def config_facts(config: LiteralConfig) -> tuple[Facts, Facts, bool]:

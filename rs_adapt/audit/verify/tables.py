@@ -1,4 +1,4 @@
-"""What `rs-adapt verify` found, as lines for people and as plain values."""
+"""What `rs-adapt verify` found, as lines for people and as plain_values values."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from rs_adapt.audit.verify.configuration import ConfigurationCheck
 from rs_adapt.audit.verify.scores import ScoreCheck
-from rs_adapt.audit.verify.verdict import selection_in_words, told
+from rs_adapt.audit.verify.verdict import describe_difference, describe_selection
 from rs_adapt.audit.verify.verification import Verification
 
 _SHOWN_KEYS = 12
 _SHOWN_ITERATIONS = 10
 
 
-def lines_of(found: Verification) -> Iterator[str]:
+def format_lines(found: Verification) -> Iterator[str]:
     """Lines of text, the verdict first.
 
     Args:
@@ -30,19 +30,19 @@ def lines_of(found: Verification) -> Iterator[str]:
     for row in found.also_published:
         seeds = f", {row.num_seeds} seed(s)" if row.num_seeds else ""
         yield (
-            f"also published: {row.miou_pct:.2f} ({selection_in_words(row.selection)}{seeds}, protocol "
+            f"also published: {row.miou_pct:.2f} ({describe_selection(row.selection)}{seeds}, protocol "
             f"{row.protocol}; {row.source})"
         )
     for remark in found.remarks:
         yield f"note: {remark}"
 
 
-def plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
     """The same as JSON has it: NaN becomes null, tuples become lists."""
     if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {str(key): plain_values(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return [plain_values(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -76,7 +76,7 @@ def _configuration_lines(check: ConfigurationCheck | None) -> Iterator[str]:
         return
     yield f"configuration: {len(check.equal)} keys agree, {len(check.differences)} differ"
     for difference in check.differences:
-        yield f"  {told(difference)}"
+        yield f"  {describe_difference(difference)}"
     yield from _names("stated here only", check.only_here)
     yield from _names("stated there only", check.only_there)
     yield from _names("keys there without a counterpart here, not compared", check.not_compared)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rs_adapt.audit.verify.configuration import ConfigurationCheck, Difference
+from rs_adapt.audit.verify.configuration import ConfigurationCheck, KeyDifference
 from rs_adapt.audit.verify.curves import ScheduleCheck
 from rs_adapt.audit.verify.keys import Weight
 from rs_adapt.audit.verify.scores import ScoreCheck
@@ -12,7 +12,7 @@ from rs_adapt.audit.verify.scores import ScoreCheck
 _SELECTION = {"last": "last", "oracle": "best on target labels", "unknown": "checkpoint not stated"}
 
 
-def verdict_of(
+def write_verdict(
     score: ScoreCheck | None,
     configuration: ConfigurationCheck | None,
     schedule: ScheduleCheck | None,
@@ -33,7 +33,7 @@ def verdict_of(
     if configuration is None:
         parts.append("no configuration to compare")
     elif configuration.first:
-        parts.append(f"first difference: {told(configuration.first)}")
+        parts.append(f"first difference: {describe_difference(configuration.first)}")
     else:
         parts.append(f"none of {len(configuration.equal)} keys differs")
     if schedule and schedule.first_iteration is not None:
@@ -41,7 +41,7 @@ def verdict_of(
     return f"{'consistent' if consistent else 'differs'}: {'; '.join(parts)}."
 
 
-def told(difference: Difference) -> str:
+def describe_difference(difference: KeyDifference) -> str:
     """A difference in words: key, both values, and what follows."""
     text = f"{difference.key} is {_short(difference.here)} here and {_short(difference.there)} there"
     if difference.weight is Weight.MATTERS:
@@ -50,7 +50,7 @@ def told(difference: Difference) -> str:
     return f"{text} ({label}{difference.consequence})"
 
 
-def selection_in_words(selection: str) -> str:
+def describe_selection(selection: str) -> str:
     """How a checkpoint was chosen."""
     return _SELECTION[selection]
 
@@ -58,7 +58,7 @@ def selection_in_words(selection: str) -> str:
 def _distance(score: ScoreCheck, word: str) -> str:
     place = "within" if score.within else "outside"
     range_text = f"{place} [{score.spread.low:.2f}, {score.spread.high:.2f}]"
-    there = f"{word} {score.there_pct:.2f} ({selection_in_words(score.selection)})"
+    there = f"{word} {score.there_pct:.2f} ({describe_selection(score.selection)})"
     points = abs(score.points)
     if points < 0.005:
         return f"equal to {there}"

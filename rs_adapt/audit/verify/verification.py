@@ -18,7 +18,7 @@ from rs_adapt.audit.verify.curves import (
 from rs_adapt.audit.verify.published import PublishedRow, find_rows, published_runs
 from rs_adapt.audit.verify.record import Record
 from rs_adapt.audit.verify.scores import ScoreCheck, Spread, find_spread
-from rs_adapt.audit.verify.verdict import verdict_of
+from rs_adapt.audit.verify.verdict import write_verdict
 from rs_adapt.errors import ConfigError
 
 
@@ -157,7 +157,7 @@ def _verified(
         and (headline is None or headline.within)
     )
     return Verification(
-        verdict=verdict_of(headline, configuration, schedule, word=word, consistent=consistent),
+        verdict=write_verdict(headline, configuration, schedule, word=word, consistent=consistent),
         consistent=consistent,
         run=run.name,
         reference=reference.name,

@@ -61,7 +61,7 @@ def peek(path: str) -> Node:
     return _read(file, file.stat().st_mtime_ns)
 
 
-def keep(given: Mapping[str, object]) -> str:
+def save_content(given: Mapping[str, object]) -> str:
     """Write what a bench's file said into the cache folder, for a pack that was trained on it; return the path."""
     text = json.dumps(given, indent=1, sort_keys=True) + "\n"
     path = paths.home() / "benches" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
@@ -80,10 +80,10 @@ def _read(file: Path, _mtime_ns: int) -> Node:
         raise ConfigError(f"{file} cannot be read: {error}. It must be a TOML file in UTF-8.") from error
     if not isinstance(given, dict):
         raise ConfigError(f"{file} must hold a table of keys.")
-    return content(given, file)
+    return bench_content(given, file)
 
 
-def content(given: Node, file: Path) -> Node:
+def bench_content(given: Node, file: Path) -> Node:
     """Return what a bench's file means: `bench` and `optim`, as a file of `configs/bench/` holds them.
 
     Args:

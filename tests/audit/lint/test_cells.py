@@ -130,9 +130,9 @@ def test_a_value_beside_the_published_recipe_is_a_warning(lint_cell) -> None:
 
 def test_random_weights_are_a_deviation() -> None:
     from rs_adapt.audit.lint.check import lint
-    from rs_adapt.audit.lint.sources import of_cell
+    from rs_adapt.audit.lint.sources import subject_from_cell
 
-    found = lint(of_cell(resolve_cell("loveda-da"), weights="random"), data=False)
+    found = lint(subject_from_cell(resolve_cell("loveda-da"), weights="random"), data=False)
     assert [one.key for one in found if one.level == "warning"] == ["model.backbone.weights"]
 
 

@@ -107,7 +107,7 @@ def bench(tmp_path: Path) -> Path:
 
 
 def _content(bench: Path, text: str) -> dict[str, Any]:
-    return own_bench.content(tomllib.loads(text), bench)
+    return own_bench.bench_content(tomllib.loads(text), bench)
 
 
 @pytest.mark.parametrize(
