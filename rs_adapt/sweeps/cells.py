@@ -13,7 +13,7 @@ from rs_adapt.config import axes, compose, option_texts, resolve_cell
 from rs_adapt.config.cell import SETTINGS, Cell, bench_families, default_run_dir
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
-from rs_adapt.sweeps.identity import digest_of, identity_of
+from rs_adapt.sweeps.identity import Identity, digest_of, identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +44,7 @@ class SweepCell:
     folder: Path
     overrides: tuple[str, ...]
     arguments: tuple[str, ...]
-    identity: Mapping[str, Any]
+    identity: Identity
     config_text: str
     iters: int
 

@@ -9,12 +9,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from rs_adapt.errors import UnreadableFile
 from rs_adapt.files import exclusive_if_free, is_locked
 from rs_adapt.runs.files import (
     CONFIG_FILE,
@@ -25,7 +25,9 @@ from rs_adapt.runs.files import (
     SWEEP_LOCK_FILE,
     SWEEP_LOG_FILE,
 )
-from rs_adapt.sweeps.identity import difference
+from rs_adapt.runs.records import Result, SweepCellRecord, read_record
+from rs_adapt.runs.records.record import AnyRecord
+from rs_adapt.sweeps.identity import Identity, difference
 
 STATES = ("done", "running", "interrupted", "failed", "stale", "missing")
 
@@ -39,17 +41,17 @@ class CellState:
             else), `running` (a process holds its lock), `interrupted` (a training state is there), `failed`, or
             `missing`.
         note: what there is to add: the error, what has changed, who runs it.
-        record: `sweep_cell.json`; empty where there is none.
-        result: `result.json` of a done or stale cell.
+        record: The content of `sweep_cell.json`; without values where there is none.
+        result: The content of `result.json`, of a done or stale cell.
     """
 
     status: str
     note: str = ""
-    record: Mapping[str, Any] = field(default_factory=dict)
-    result: Mapping[str, Any] = field(default_factory=dict)
+    record: SweepCellRecord = field(default_factory=SweepCellRecord)
+    result: Result | None = None
 
 
-def state_of(folder: Path, *, digest: str, identity: Mapping[str, Any], locked: bool | None = None) -> CellState:
+def state_of(folder: Path, *, digest: str, identity: Identity, locked: bool | None = None) -> CellState:
     """Return the state of a cell's folder.
 
     Args:
@@ -58,26 +60,27 @@ def state_of(folder: Path, *, digest: str, identity: Mapping[str, Any], locked: 
         identity: the same in full, to say what has changed.
         locked: whether somebody else holds the lock; None looks.
     """
-    record, result = read_json(folder / SWEEP_CELL_FILE), read_json(folder / RESULT_FILE)
+    record = _read(folder / SWEEP_CELL_FILE, SweepCellRecord) or SweepCellRecord()
+    result = _read(folder / RESULT_FILE, Result)
     if is_held(folder) if locked is None else locked:
-        where = f"process {record.get('pid', '?')} on {record.get('host', '?')}"
+        where = f"process {record.pid or '?'} on {record.host or '?'}"
         return CellState(status="running", note=where, record=record)
-    same = record.get("digest") == digest
-    if result:
+    same = record.digest == digest
+    if result is not None:
         # None where a kill came between result and record.
-        told = record.get("ran_config_sha256")
-        if same and told is not None and told != config_sha256(folder):
+        ran = record.ran_config_sha256
+        if same and ran is not None and ran != config_sha256(folder):
             note = "the folder was run anew by hand, with another configuration"
             return CellState(status="stale", note=note, record=record, result=result)
         if same:
             return CellState(status="done", record=record, result=result)
-        before = record.get("identity")
+        before = record.identity
         note = f"was run with {difference(before, identity)}" if before else "was not run by a sweep"
         return CellState(status="stale", note=note, record=record, result=result)
     if not same:
-        return CellState(status="missing", record={})
-    if record.get("status") == "failed":
-        return CellState(status="failed", note=str(record.get("error") or ""), record=record)
+        return CellState(status="missing")
+    if record.status == "failed":
+        return CellState(status="failed", note=record.error or "", record=record)
     if (folder / STATE_FILE).is_file():
         return CellState(status="interrupted", note=progress_of(folder), record=record)
     return CellState(status="missing", note="stopped before anything was saved", record=record)
@@ -141,13 +144,12 @@ def last_error(log: Path, start: int = 0) -> str:
     return said[-1] if said else (lines[-1] if lines else "")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a file; an empty one where it is not there or cannot be read."""
+def _read(path: Path, record: type[AnyRecord]) -> AnyRecord | None:
+    """Return the record in a file; None where it is not there or cannot be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        return read_record(path, record)
+    except UnreadableFile:
+        return None
 
 
 @contextmanager

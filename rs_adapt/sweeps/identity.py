@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rs_adapt.config import paths
 from rs_adapt.config.facts import WeightsFacts
 from rs_adapt.config.segmentor import segmentor_config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from rs_adapt.config.resolved import ResolvedConfig
+
+# JSON values by dotted key.
+Identity: TypeAlias = Mapping[str, Any]
 
 # Top-level keys that say where, how loud or with which tools, not what is computed.
 _PLACES = (
@@ -48,7 +52,7 @@ _WORDS = (
 _EDGE_BYTES = 2**20
 
 
-def identity_of(cfg: Any) -> dict[str, Any]:
+def identity_of(cfg: ResolvedConfig) -> Identity:
     """Return what moves the result of a resolved configuration, as dotted keys with JSON values.
 
     Beside the configuration's own keys stand `data.<name>`, a hash of each data set's manifest (classes, splits,
@@ -59,19 +63,19 @@ def identity_of(cfg: Any) -> dict[str, Any]:
     backbone = segmentor_config(tree)["backbone"]
     weights = _weights(backbone.pop("weights", None), cfg.backbone.to_dict().get("weights"))
     places = {cfg.get("prepared_dir"): "<tiles>", cfg.data_root: "<data>", str(paths.home()): "<home>"}
-    flat: dict[str, Any] = {}
+    flat: dict[str, object] = {}
     _flatten(_plain(tree, {place: name for place, name in places.items() if place}), "", flat)
     sets = cfg.bench.get("data") or []
     manifests = {f"data.{name}": _manifest(name) for name in ([sets] if isinstance(sets, str) else sets)}
     return flat | manifests | {"weights": weights}
 
 
-def digest_of(identity: Mapping[str, Any]) -> str:
+def digest_of(identity: Identity) -> str:
     """Return the identity's hash, 16 hexadecimal digits."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def difference(before: Mapping[str, Any], now: Mapping[str, Any], *, most: int = 2) -> str:
+def difference(before: Identity, now: Identity, *, most: int = 2) -> str:
     """Return in words what differs between two identities, `most` keys at the most; empty where nothing does."""
     changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
     told = [f"{key}: {_short(before.get(key))} -> {_short(now.get(key))}" for key in changed[:most]]
@@ -80,7 +84,7 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any], *, most: int =
     return ", ".join(told)
 
 
-def _plain(value: Any, places: Mapping[str, str]) -> Any:
+def _plain(value: object, places: Mapping[str, str]) -> object:
     if isinstance(value, dict):
         return {str(key): _plain(inner, places) for key, inner in value.items() if key not in _WORDS}
     if isinstance(value, list | tuple):
@@ -92,7 +96,7 @@ def _plain(value: Any, places: Mapping[str, str]) -> Any:
     return value
 
 
-def _flatten(value: Any, key: str, flat: dict[str, Any]) -> None:
+def _flatten(value: object, key: str, flat: dict[str, object]) -> None:
     if not isinstance(value, dict) or not value:
         flat[key] = value
         return
@@ -124,6 +128,6 @@ def _weights(given: str | None, facts: WeightsFacts | None) -> str:
     return hashlib.sha256(str(size).encode() + edges).hexdigest()[:16]
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

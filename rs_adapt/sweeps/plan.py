@@ -79,7 +79,7 @@ def make_plan(
     measure: Measure,
     slots: int,
     on_probe: Callable[[int, int, SweepCell], None] = lambda number, count, cell: None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Measure and add up.
 
     Args:
@@ -96,13 +96,13 @@ def make_plan(
     for cell in cells:
         if cell.name not in done:
             kinds.setdefault(probe_key(cell), []).append(cell)
-    probes: list[dict[str, Any]] = []
-    rows: list[dict[str, Any]] = []
+    probes: list[dict[str, object]] = []
+    rows: list[dict[str, object]] = []
     costs: list[Cost] = []
     for number, alike in enumerate(kinds.values(), start=1):
         on_probe(number, len(kinds), alike[0])
         found = measure(alike[0])
-        told: dict[str, Any] = {"not_measured": found} if isinstance(found, str) else asdict(found)
+        told: dict[str, object] = {"not_measured": found} if isinstance(found, str) else asdict(found)
         probes.append({"stands_for": str(alike[0]), "cells": len(alike), **told})
         for cell in alike:
             if isinstance(found, str):
@@ -118,7 +118,7 @@ def make_plan(
     }
 
 
-def _totals(costs: Sequence[Cost], *, count: int, done: int, slots: int) -> dict[str, Any]:
+def _totals(costs: Sequence[Cost], *, count: int, done: int, slots: int) -> dict[str, object]:
     hours = sum(cost.hours for cost in costs)
     at_once = max(1, min(slots, len(costs)))
     largest = sorted((cost.memory_mib for cost in costs), reverse=True)[:at_once]
@@ -137,7 +137,7 @@ def _totals(costs: Sequence[Cost], *, count: int, done: int, slots: int) -> dict
     }
 
 
-def _notes(probes: Sequence[Mapping[str, Any]], *, slots: int) -> list[str]:
+def _notes(probes: Sequence[Mapping[str, object]], *, slots: int) -> list[str]:
     kinds = {str(one["memory_of"]) for one in probes if "memory_of" in one}
     measured = [
         f"Measured: {MEASURED_ITERS} iterations after {WARMUP_ITERS} of each kind of cell, the time of a tile, memory, "

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,16 @@ class Measured:
     tiles: Mapping[str, int]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Order:
+    """What the process that measures has to know; as for `probe`."""
+
+    cell: Cell
+    overrides: Sequence[str]
+    data_root: str | None
+    weights: str | None
+
+
 def probe(
     cell: Cell,
     *,
@@ -74,11 +84,11 @@ def probe(
         env: the environment of the process.
         timeout_s: seconds until it is given up.
     """
-    order = {"cell": asdict(cell), "overrides": overrides, "data_root": data_root, "weights": weights}
+    order = _Order(cell=cell, overrides=overrides, data_root=data_root, weights=weights)
     try:
         done = subprocess.run(
             [sys.executable, "-m", "rs_adapt.sweeps.probe"],
-            input=json.dumps(order),
+            input=json.dumps(asdict(order)),
             capture_output=True,
             text=True,
             env=dict(env),
@@ -95,7 +105,7 @@ def probe(
         return lines[-1].strip() if lines else f"the probe ended with code {done.returncode}"
 
 
-def _measure(order: Mapping[str, Any], folder: Path) -> Measured:
+def _measure(order: _Order, folder: Path) -> Measured:
     from rs_adapt.config import axes, compose
     from rs_adapt.engine.build import prepare_data
     from rs_adapt.engine.train import train
@@ -104,16 +114,16 @@ def _measure(order: Mapping[str, Any], folder: Path) -> Measured:
     from rs_adapt.runs.run import Run
 
     iters = WARMUP_ITERS + MEASURED_ITERS
-    cell = Cell(**order["cell"])
+    cell = order.cell
     length = [f"bench.schedule.iters={iters}", f"bench.schedule.eval_every={iters}"]
     if "warmup_iters" in axes.strategy_facts(cell.strategy):
         # Before its end an iteration costs less.
         length.append("strategy.warmup_iters=0")
     cfg = compose(
         cell,
-        overrides=[*order["overrides"], *length],
-        data_root=order["data_root"],
-        weights=order["weights"],
+        overrides=[*order.overrides, *length],
+        data_root=order.data_root,
+        weights=order.weights,
         work_dir=folder / "run",
     )
     with quiet_libraries():
@@ -194,8 +204,9 @@ def _memory() -> tuple[int, str]:
 
 def main() -> None:
     """Measure the order on stdin; the last line of stdout is what was found, or the error."""
-    order = json.loads(sys.stdin.read())
-    content: dict[str, Any]
+    given = json.loads(sys.stdin.read())
+    order = _Order(**given | {"cell": Cell(**given["cell"])})
+    content: dict[str, object]
     with tempfile.TemporaryDirectory(prefix="rs-adapt-plan-") as folder, contextlib.redirect_stdout(sys.stderr):
         try:
             content = asdict(_measure(order, Path(folder)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
-from rs_adapt.errors import ConfigError
-from rs_adapt.files import write_json
+from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.runs.files import SWEEP_LOG_FILE, SWEEP_PLAN_FILE
-from rs_adapt.sweeps.folder import STATES, CellState, progress_of, read_json
+from rs_adapt.runs.records import PlannedCell, SkippedCell, SweepPlan, read_record, write_record
+from rs_adapt.sweeps.folder import STATES, CellState, progress_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,32 +38,37 @@ def write_sweep_file(folder: Path, spec: Spec, expansion: Expansion) -> None:
     Raises:
         ConfigError: the folder is another sweep's, or cannot be written to.
     """
-    there = read_json(folder / SWEEP_PLAN_FILE).get("name", spec.name)
-    if there != spec.name:
+    there = _sweep_in(folder)
+    if there not in ("", spec.name):
         raise ConfigError(
             f"{folder} holds the sweep {there!r}, and {spec.file} is {spec.name!r}. Choose another --work-dir."
         )
-    content = {
-        "name": spec.name,
-        "title": spec.title,
-        "file": spec.file.name,
-        "cells": [
-            {
-                "folder": cell.name,
-                "title": str(cell),
-                "digest": cell.digest,
-                **vars(cell.cell),
-                "overrides": list(cell.overrides),
-            }
+    plan = SweepPlan(
+        name=spec.name,
+        title=spec.title,
+        file=spec.file.name,
+        cells=[
+            PlannedCell(
+                folder=cell.name, title=str(cell), digest=cell.digest, **vars(cell.cell), overrides=list(cell.overrides)
+            )
             for cell in expansion.cells
         ],
-        "skipped": [vars(one) for one in expansion.skipped],
-    }
+        skipped=[SkippedCell(what=skipped.what, reason=skipped.reason) for skipped in expansion.skipped],
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / SWEEP_PLAN_FILE, content)
+        write_record(folder / SWEEP_PLAN_FILE, plan)
     except OSError as error:
         raise ConfigError(f"cannot write to {folder}: {error.strerror}. Choose another with --work-dir.") from error
+
+
+def _sweep_in(folder: Path) -> str:
+    """Return the name of the sweep that a folder holds; empty where it holds none."""
+    try:
+        plan = read_record(folder / SWEEP_PLAN_FILE, SweepPlan)
+    except UnreadableFile:
+        return ""
+    return "" if plan is None else plan.name
 
 
 def cells_table(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> Table:
@@ -133,7 +138,7 @@ def trouble_lines(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -
     for cell in cells:
         state = states[cell.name]
         if state.status == "failed":
-            times = state.record.get("attempts", 1)
+            times = state.record.attempts
             lines.append(f"failed after {times} attempt{'s' * (times != 1)}: {cell}: {state.note}")
             lines.append(f"  log: {cell.folder / SWEEP_LOG_FILE}")
         elif state.status in ("stale", "interrupted") or (state.status == "missing" and state.note):
@@ -141,11 +146,30 @@ def trouble_lines(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -
     return lines
 
 
-def facts_of(cell: SweepCell, state: CellState) -> dict[str, Any]:
-    """What stands in the table and in JSON about a cell."""
+class CellFacts(TypedDict):
+    """What the table and JSON show of a cell."""
+
+    cell: str
+    folder: str
+    digest: str
+    state: str
+    note: str
+    miou_pct: float | None
+    interval: Mapping[str, object] | None
+    headline: str | None
+    protocol: str | None
+    minutes: float | None
+    attempts: int
+    error: str | None
+    log: str | None
+
+
+def facts_of(cell: SweepCell, state: CellState) -> CellFacts:
+    """Return what the table and JSON show of a cell."""
     result, record = state.result, state.record
-    protocol = result.get("protocol") or {}
-    seconds = result.get("train_s") or record.get("wall_s")
+    protocol = None if result is None else result.protocol
+    interval = None if result is None else result.interval
+    seconds = (None if result is None else result.train_s) or record.wall_s
     log = cell.folder / SWEEP_LOG_FILE
     return {
         "cell": str(cell),
@@ -153,12 +177,12 @@ def facts_of(cell: SweepCell, state: CellState) -> dict[str, Any]:
         "digest": cell.digest,
         "state": state.status,
         "note": state.note,
-        "miou_pct": result.get("miou_pct"),
-        "interval": result.get("interval"),
-        "headline": result.get("headline"),
-        "protocol": f"{protocol['name']}-{protocol['version']}" if protocol.get("name") else None,
+        "miou_pct": None if result is None else result.miou_pct,
+        "interval": None if interval is None else interval.content(),
+        "headline": None if result is None else result.headline,
+        "protocol": f"{protocol.name}-{protocol.version}" if protocol is not None and protocol.name else None,
         "minutes": round(seconds / 60, 2) if seconds else None,
-        "attempts": record.get("attempts", 0),
-        "error": record.get("error"),
+        "attempts": record.attempts,
+        "error": record.error,
         "log": str(log) if log.is_file() else None,
     }

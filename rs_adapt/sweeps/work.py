@@ -18,12 +18,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from rs_adapt.files import write_json
 from rs_adapt.launching import STOPPED, WRONG_INPUT, start_process
 from rs_adapt.runs.files import RESULT_FILE, SWEEP_CELL_FILE, SWEEP_LOG_FILE
+from rs_adapt.runs.records import SweepCellRecord, write_record
 from rs_adapt.sweeps.folder import can_resume, clear, config_sha256, hold, last_error, state_of
+from rs_adapt.sweeps.identity import Identity
 
 DONE, FAILED, BUSY = 0, 1, 75
 _POLL_S = 0.05
@@ -48,7 +48,7 @@ class Order:
     folder: str
     title: str
     digest: str
-    identity: Mapping[str, Any]
+    identity: Identity
     config_sha256: str
     command: tuple[str, ...]
     retries: int
@@ -112,11 +112,11 @@ def carry_out(order: Order, *, stop: Stop, execute: Execute = run_process) -> in
             return DONE
         if state.status in ("stale", "failed") and not order.again:
             return FAILED
-        record = _fresh(order, state.record if state.status not in ("stale", "failed") else {})
+        record = _fresh(order, state.record if state.status not in ("stale", "failed") else SweepCellRecord())
         return _attempts(order, folder, record, lock=lock, stop=stop, execute=execute)
 
 
-def _attempts(order: Order, folder: Path, record: dict[str, Any], *, lock: int, stop: Stop, execute: Execute) -> int:
+def _attempts(order: Order, folder: Path, record: SweepCellRecord, *, lock: int, stop: Stop, execute: Execute) -> int:
     log, may_resume = folder / SWEEP_LOG_FILE, True
     while True:
         resume = may_resume and can_resume(folder, order.config_sha256)
@@ -124,9 +124,9 @@ def _attempts(order: Order, folder: Path, record: dict[str, Any], *, lock: int, 
             clear(folder)
         argv = [*order.command, *(["--resume"] if resume else [])]
         started_s = time.monotonic()
-        record |= {
+        started = {
             "status": "running",
-            "attempts": record["attempts"] + 1,
+            "attempts": record.attempts + 1,
             "error": None,
             "command": shlex.join(argv),
             "started": _now(),
@@ -134,9 +134,10 @@ def _attempts(order: Order, folder: Path, record: dict[str, Any], *, lock: int, 
             "host": socket.gethostname(),
             "pid": os.getpid(),
         }
-        write_json(folder / SWEEP_CELL_FILE, record)
+        record = record.model_copy(update=started)
+        write_record(folder / SWEEP_CELL_FILE, record)
         with log.open("a", encoding="utf-8") as out:
-            out.write(f"--- attempt {record['attempts']}, {record['started']}: {record['command']}\n")
+            out.write(f"--- attempt {record.attempts}, {record.started}: {record.command}\n")
         start = log.stat().st_size
         try:
             code = execute(argv, order.env, log, lock, stop)
@@ -145,42 +146,45 @@ def _attempts(order: Order, folder: Path, record: dict[str, Any], *, lock: int, 
             code, error = WRONG_INPUT, f"{argv[0]} cannot be started: {failure.strerror}"
         if code == 0 and not (folder / RESULT_FILE).is_file():
             code, error = FAILED, f"the command ended without {RESULT_FILE}"
-        record |= {"ended": _now(), "wall_s": round(record["wall_s"] + time.monotonic() - started_s, 1)}
+        wall_s = round(record.wall_s + time.monotonic() - started_s, 1)
+        record = record.model_copy(update={"ended": _now(), "wall_s": wall_s})
         if code == 0:
-            record["ran_config_sha256"] = config_sha256(folder)
+            record = record.model_copy(update={"ran_config_sha256": config_sha256(folder)})
             return _end(folder, record, "done", DONE)
         if stop.asked or code == STOPPED:
             return _end(folder, record, "interrupted", STOPPED)
-        record |= {"failures": record["failures"] + 1, "error": error or f"exit code {code}", "exit_code": code}
+        failed = {"failures": record.failures + 1, "error": error or f"exit code {code}", "exit_code": code}
+        record = record.model_copy(update=failed)
         # Wrong configuration, data or usage does not mend itself; a state that cannot be resumed is another matter.
-        if record["failures"] > order.retries or (code == WRONG_INPUT and not resume):
+        if record.failures > order.retries or (code == WRONG_INPUT and not resume):
             return _end(folder, record, "failed", FAILED)
         may_resume = not resume
-        write_json(folder / SWEEP_CELL_FILE, record)
+        write_record(folder / SWEEP_CELL_FILE, record)
 
 
-def _fresh(order: Order, before: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: before.get(key, 0) for key in ("attempts", "failures", "wall_s")}
-    return {
-        "title": order.title,
-        "status": "missing",
-        "digest": order.digest,
-        **kept,
-        "error": None,
-        "exit_code": None,
-        "ran_config_sha256": None,
-        "log": SWEEP_LOG_FILE,
-        "command": "",
-        "started": None,
-        "ended": None,
-        "host": "",
-        "pid": None,
-        "identity": dict(order.identity),
-    }
+def _fresh(order: Order, before: SweepCellRecord) -> SweepCellRecord:
+    return SweepCellRecord(
+        title=order.title,
+        status="missing",
+        digest=order.digest,
+        attempts=before.attempts,
+        failures=before.failures,
+        wall_s=before.wall_s,
+        error=None,
+        exit_code=None,
+        ran_config_sha256=None,
+        log=SWEEP_LOG_FILE,
+        command="",
+        started=None,
+        ended=None,
+        host="",
+        pid=None,
+        identity=dict(order.identity),
+    )
 
 
-def _end(folder: Path, record: dict[str, Any], status: str, code: int) -> int:
-    write_json(folder / SWEEP_CELL_FILE, record | {"status": status})
+def _end(folder: Path, record: SweepCellRecord, status: str, code: int) -> int:
+    write_record(folder / SWEEP_CELL_FILE, record.model_copy(update={"status": status}))
     return code
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rs_adapt.commands import main
 from rs_adapt.sweeps.cells import Expansion, expand
 from rs_adapt.sweeps.spec import read_spec
 
@@ -54,10 +56,14 @@ if sum(one["folder"] == name for one in before) < fails:
 if how["result"]:
     lines = (folder / "metrics.jsonl").read_text().count("iter")
     result = {"miou_pct": float(lines), "headline": "last", "protocol": {"name": "strict", "version": 1}}
-    result |= {"interval": {"low": 1.0, "high": 99.0}, "train_s": 6.0}
+    result |= {"interval": {"low": 1.0, "high": 99.0}, "train_s": 6.0, "cell": how["cell"]}
     (folder / "result.json").write_text(json.dumps(result))
     state.unlink()
 """
+
+# The cell of a result, which no state depends on.
+CELL = {"bench": "b", "setting": "dg", "method": "m", "backbone": "v", "head": "h", "strategy": "s", "seed": 0}
+RESULT = json.dumps({"cell": CELL, "miou_pct": 1.0, "iter": 7})
 
 
 @dataclass
@@ -70,15 +76,22 @@ class Fake:
 
     def how(self, **changes: Any) -> None:
         """Say what the program does: steps, seconds a step, how often a cell fails (by a part of its folder)."""
-        how = {"steps": 3, "step_s": 0.01, "fail": {}, "code": 1, "result": True}
+        how = {"steps": 3, "step_s": 0.01, "fail": {}, "code": 1, "result": True, "cell": CELL}
         (self.root / "how.json").write_text(json.dumps(how | changes))
 
-    def write(self, *lines: str, launcher: str = "") -> Expansion:
-        """Write the sweep's file: three methods, two seeds, unless `lines` say otherwise."""
+    def write(self, *lines: str, launcher: str = "", inline: bool = False) -> Expansion:
+        """Write the sweep's file: three methods, two seeds, unless `lines` say otherwise.
+
+        Args:
+            lines: Keys at the top of the file.
+            launcher: Keys of its table [launcher].
+            inline: Cells run in the process of the test, see `run_here`; otherwise the program does.
+        """
         keys = {"bench": '"synthetic-dg"', "method": '["frozen", "lora", "bitfit"]', "seed": "[0, 1]"}
         own = [f"{key} = {value}" for key, value in keys.items() if not any(line.startswith(key) for line in lines)]
         command = json.dumps([sys.executable, str(self.root / "program.py")])
-        text = ['name = "fake"', *own, *lines, "[launcher]", f"command = {command}", launcher]
+        start = 'kind = "inline"' if inline else f"command = {command}"
+        text = ['name = "fake"', *own, *lines, "[launcher]", start, launcher]
         self.file.write_text("\n".join(text) + "\n")
         return self.expanded()
 
@@ -105,6 +118,25 @@ class Fake:
         process = self.start("--json", *options)
         out, err = process.communicate(timeout=120)
         return process.returncode, json.loads(out) if out else {}, err
+
+    def run_here(self, *options: str) -> int:
+        """Run `rs-adapt sweep` in the process of the test, which also plays the program; gives the exit code."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("rs_adapt.commands.main", self._play)
+            with pytest.raises(SystemExit) as end:
+                main(["sweep", str(self.file), "--work-dir", str(self.work_dir), *options])
+        assert isinstance(end.value.code, int)
+        return end.value.code
+
+    def _play(self, arguments: list[str]) -> None:
+        before = signal.getsignal(signal.SIGTERM)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["program.py", *arguments])
+            try:
+                exec(compile(PROGRAM, "program.py", "exec"), {"__file__": str(self.root / "program.py")})
+            finally:
+                signal.signal(signal.SIGTERM, before)
+        raise SystemExit(0)
 
     def wait_for(self, condition: Callable[[], bool], *, seconds: float = 60) -> None:
         """Wait until something is so.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.files import write_json
+from rs_adapt.runs.records import SweepCellRecord
 from rs_adapt.sweeps.folder import (
     can_resume,
     clear,
@@ -14,9 +15,9 @@ from rs_adapt.sweeps.folder import (
     hold,
     is_held,
     last_error,
-    read_json,
     state_of,
 )
+from tests.sweeps.conftest import RESULT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,14 +54,14 @@ def test_states(tmp_path: Path, record: dict[str, Any], files: list[str], status
     if record:
         write_json(tmp_path / "sweep_cell.json", record)
     for name in files:
-        (tmp_path / name).write_text('{"miou_pct": 1.0, "iter": 7}\n')
+        (tmp_path / name).write_text(f"{RESULT}\n")
     found = state(tmp_path)
     assert (found.status, found.note) == (status, note)
 
 
 def test_a_run_by_hand_in_the_folder_is_no_result_of_the_sweep(tmp_path: Path) -> None:
     (tmp_path / "config.py").write_text("a = 1\n")
-    (tmp_path / "result.json").write_text('{"miou_pct": 1.0}')
+    (tmp_path / "result.json").write_text(RESULT)
     write_json(tmp_path / "sweep_cell.json", {"digest": "now", "ran_config_sha256": config_sha256(tmp_path)})
     assert state(tmp_path).status == "done"
     (tmp_path / "config.py").write_text("a = 2\n")
@@ -74,8 +75,8 @@ def test_a_folder_that_is_not_there_is_missing(tmp_path: Path) -> None:
 
 def test_a_damaged_record_is_as_none(tmp_path: Path) -> None:
     (tmp_path / "sweep_cell.json").write_text('{"digest": "no')
-    assert read_json(tmp_path / "sweep_cell.json") == {}
     assert state(tmp_path).status == "missing"
+    assert state(tmp_path).record == SweepCellRecord()
 
 
 def test_one_process_holds_a_cell_and_a_dead_one_does_not(tmp_path: Path) -> None:

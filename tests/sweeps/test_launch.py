@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.sweeps.folder import is_held, read_json
+from rs_adapt.sweeps.folder import is_held
 from rs_adapt.sweeps.launch import Choice, Progress, choose_launcher, order_of, run_cells, states_of, train_command
 from rs_adapt.sweeps.local import Local, visible_gpus
 from rs_adapt.sweeps.spec import LauncherSpec, read_spec
 from rs_adapt.sweeps.work import Stop
+from tests.sweeps.conftest import RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,14 +108,15 @@ def test_two_sweeps_at_once_run_each_cell_once(fake: Fake) -> None:
         _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
     assert sorted(Counter(start["folder"] for start in fake.starts()).values()) == [1] * 6
+    # Each cell sees its part of the cores.
+    assert {start["threads"] for start in fake.starts()} == {str(max(1, len(os.sched_getaffinity(0)) // 2))}
 
 
-@pytest.mark.slow
-def test_a_broken_cell_stops_no_other_and_shows_error_and_log(fake: Fake) -> None:
+def test_a_broken_cell_stops_no_other_and_shows_error_and_log(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.write(inline=True)
     fake.how(fail={"lora/source_only/seed1": 99})
-    process = fake.start("--jobs", "3")
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 1
+    assert fake.run_here() == 1
+    out, err = capsys.readouterr()
     assert "5 done, 1 failed" in out
     line = (
         "failed after 2 attempts: synthetic-dg / lora / dinov2-nano / linear / source-only / seed 1: no luck this time"
@@ -124,28 +127,24 @@ def test_a_broken_cell_stops_no_other_and_shows_error_and_log(fake: Fake) -> Non
     assert "no luck this time" in err
     # It is left alone, until it is asked for.
     fake.how()
-    assert fake.run()[0] == 1
-    assert fake.run("--retry-failed")[0] == 0
+    assert fake.run_here() == 1
+    assert fake.run_here("--retry-failed") == 0
 
 
-@pytest.mark.slow
-def test_stale_cells_are_named_and_run_anew_only_when_asked(fake: Fake) -> None:
-    assert fake.run("--jobs", "3")[0] == 0
-    fake.write('set = ["optim.lr=1e-4"]', "seed = 0")
-    code, told, _ = fake.run()
-    assert code == 1
-    assert {(cell["state"], cell["note"]) for cell in told["cells"]} == {
+def test_stale_cells_are_named_and_run_anew_only_when_asked(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.write(inline=True)
+    assert fake.run_here() == 0
+    fake.write('set = ["optim.lr=1e-4"]', "seed = 0", inline=True)
+    capsys.readouterr()
+    assert fake.run_here("--json") == 1
+    assert {(cell["state"], cell["note"]) for cell in json.loads(capsys.readouterr().out)["cells"]} == {
         ("stale", "was run with optim.lr: 0.002 -> 0.0001, optim_wrapper.optimizer.lr: 0.002 -> 0.0001")
     }
     count = len(fake.starts())
-    code, told, _ = fake.run("--rerun-stale", "--only", "lora")
-    assert (code, [cell["state"] for cell in told["cells"]]) == (0, ["done"])
+    assert fake.run_here("--json", "--rerun-stale", "--only", "lora") == 0
+    out = capsys.readouterr().out
+    assert [cell["state"] for cell in json.loads(out[out.index("{\n") :])["cells"]] == ["done"]
     assert len(fake.starts()) == count + 1
-
-
-def test_each_cell_sees_its_part_of_the_cores(fake: Fake) -> None:
-    assert fake.run("--jobs", "2", "--only", "seed 0")[0] == 0
-    assert {start["threads"] for start in fake.starts()} == {str(max(1, len(os.sched_getaffinity(0)) // 2))}
 
 
 def test_slots_share_gpus_and_cores() -> None:
@@ -193,7 +192,7 @@ def test_inline_runs_cells_in_this_process(fake: Fake, capsys: pytest.CaptureFix
         if "lora" in arguments:
             print("error: not this one", file=sys.stderr)
             raise SystemExit(2)
-        (folder / "result.json").write_text('{"miou_pct": 1.0}')
+        (folder / "result.json").write_text(RESULT)
         raise SystemExit(0)
 
     states = in_this_process(fake, LauncherSpec(kind="inline"), run)
@@ -253,7 +252,7 @@ def test_a_job_at_its_time_limit_saves_and_is_queued_again(fake: Fake) -> None:
     fake.wait_for(lambda: (cell.folder / "state.pth").is_file())
     fake.how(steps=1)
     # What Slurm sends some time before the limit, as submitit asks it to.
-    os.kill(read_json(cell.folder / "sweep_cell.json")["pid"], signal.SIGUSR2)
+    os.kill(json.loads((cell.folder / "sweep_cell.json").read_text())["pid"], signal.SIGUSR2)
     fake.wait_for(lambda: states_of([cell])[cell.name].status == "done")
     fake.wait_for(lambda: job.poll() is not None)
     assert [start["resume"] for start in fake.starts()] == [False, True]

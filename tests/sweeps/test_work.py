@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.launching import STOPPED
-from rs_adapt.sweeps.folder import read_json, state_of
+from rs_adapt.sweeps.folder import state_of
 from rs_adapt.sweeps.launch import order_of, train_command
 from rs_adapt.sweeps.spec import LauncherSpec
 from rs_adapt.sweeps.work import DONE, FAILED, Order, Stop, carry_out
+from tests.sweeps.conftest import RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,14 +36,14 @@ def plan(*codes: int, result: bool = True) -> tuple[Callable[..., int], list[lis
         asked.append(argv)
         code = left.pop(0)
         if code == 0 and result:
-            (log.parent / "result.json").write_text('{"miou_pct": 1.0}')
+            (log.parent / "result.json").write_text(RESULT)
         return code
 
     return execute, asked
 
 
 def record(order: Order) -> dict[str, Any]:
-    return read_json(Path(order.folder) / "sweep_cell.json")
+    return json.loads((Path(order.folder) / "sweep_cell.json").read_text())
 
 
 def test_a_cell_that_fails_twice_and_then_works_is_done(fake: Fake, order: Order) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rs_adapt.sweeps.spec import Spec
 
 
-def measured(spec: Spec, cells: Sequence[SweepCell], *, data_root: Path | None) -> dict[str, Any]:
+def measured(spec: Spec, cells: Sequence[SweepCell], *, data_root: Path | None) -> dict[str, object]:
     """Return the plan of the cells that are not done, measured in the first slot of the sweep's launcher."""
     from rs_adapt.commands.console import error_console
     from rs_adapt.sweeps.launch import local_launcher, states_of
