@@ -113,7 +113,7 @@ def _row(param: Parameter, context: Context) -> str:
         label, value = f"`{param.metavar or param.name.upper()}`", ""
     else:
         label = ", ".join(f"`{name}`" for name in [*param.opts, *param.secondary_opts])
-        value = "" if param.is_flag else f"`{param.display_type_rich(context).replace(' range', '')}`"
+        value = "" if param.is_flag else f"`{param.display_type_rich(context).replace(' range', '').strip('<>')}`"
     text = _plain(getattr(param, "help", None) or "") + (" **Required.**" if param.required else "")
     return "| " + " | ".join(part.replace("|", "\\|") for part in (label, value, text)) + " |"
 

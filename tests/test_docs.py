@@ -63,6 +63,9 @@ def test_worked_example_of_a_method_runs() -> None:
     assert sum(p.numel() for p in adapter.parameters()) == adapter.num_params(embed_dim=32, depth=2)
 
 
+FOLDERS = ("rs_adapt", "configs", "data", "docs", "tests", "benchmarks")
+# Files of the reader's, of a worked example, and of other programs.
+EXAMPLE = re.compile(r"NAME|attention_gain|vis_data/|RUN/")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
 
 
@@ -83,6 +86,29 @@ def test_links_between_documents_lead_to_files_and_headings(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in slugs(target)):
             missing.append(link)
     assert not missing, f"{page.name} links to {missing}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_modules_that_a_page_names_exist(page: Path) -> None:
+    if page.name in ("CHANGELOG.md", "comparison.md", "RESULTS.md"):
+        pytest.skip("names files of earlier versions or of other projects")
+    text = page.read_text(encoding="utf-8")
+    files = {path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")}
+    wrong = []
+    for name in re.findall(r"`([\w/]+\.(?:py|toml))`", text):
+        known = EXAMPLE.search(name) or any(f"/{file}".endswith(f"/{name}") for file in files)
+        if "/" in name and not known:
+            wrong.append(name)
+    for name in re.findall(r"`(rs_adapt(?:\.[a-z_]\w*)+)", text):
+        parts = name.split(".")
+        room = ROOT.joinpath(*parts[:2])
+        if not (room.is_dir() or room.with_suffix(".py").is_file() or parts[1] in rs_adapt_names()):
+            wrong.append(name)
+    assert not wrong, f"{page.name} names {wrong}"
+
+
+def rs_adapt_names() -> list[str]:
+    return list(getattr(import_module("rs_adapt"), "__all__", []))
 
 
 def test_design_lists_the_rooms_in_the_order_of_their_imports() -> None:
