@@ -1,4 +1,4 @@
-"""From a few names to one flat mmengine config: cells, composition, wiring, overrides and paths. Imports no torch."""
+"""Turn a few names into one flat mmengine config: cells, composition, wiring, overrides and paths. Loads no torch."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rs_adapt.config.facts import Node
 
-# Merge order. Every dotted key has one owner, so the order can hide nothing.
+# In merge order. Every dotted key has one owner, so no file can hide a value of another one.
 AXES = ("runtime", "bench", "backbone", "head", "method", "strategy", "protocol")
 
 _OWNED_BY_AXIS = {
@@ -86,7 +86,7 @@ def check_ownership(content: Node, axis: str, file: Path) -> None:
 
 
 def _claimed_keys(content: Node, prefix: str) -> Iterator[str]:
-    """Yield the shortest dotted keys whose owner is settled, whatever lies below them."""
+    """Yield the shortest dotted keys that have one owner each."""
     for name, value in content.items():
         key = f"{prefix}{name}"
         if isinstance(value, dict) and any(owned.startswith(f"{key}.") for owned in OWNER):
@@ -96,7 +96,7 @@ def _claimed_keys(content: Node, prefix: str) -> Iterator[str]:
 
 
 def owner_of(key: str) -> str | None:
-    """Return the axis that owns a dotted key, None where the wiring makes it."""
+    """Return the axis that owns a dotted key; None for a key that the wiring makes."""
     parts = key.split(".")
     prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     return next((OWNER[prefix] for prefix in prefixes if prefix in OWNER), None)
@@ -110,7 +110,7 @@ def _read(path: Path, _mtime_ns: int, axis: str) -> Node:
         # Custom modules would be imported by the run that uses the config; reading it must stay free of torch.
         content: Node = Config.fromfile(str(path), import_custom_modules=False).to_dict()
     except Exception as error:
-        # A config is Python that a user wrote: whatever it raises, the file is what has to be mended.
+        # A config is Python that a user wrote, so it may raise anything; the remedy is to mend the file.
         raise ConfigError(f"{path} cannot be read as a config: {type(error).__name__}: {error}") from error
     check_ownership(content, axis, path)
     return content

@@ -1,4 +1,4 @@
-"""A cell: the names that say which experiment to run, and how a user's short names become one."""
+"""Cells: the names that define an experiment, and how a user's short names become one."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Cell:
     """One experiment: a value of every axis and a seed. All names are file stems in `configs/`.
 
     Args:
-        bench: Data sets and direction, such as `loveda_r2u`; or the absolute path of a bench's own file.
+        bench: Data sets and direction, such as `loveda_r2u`; or the absolute path of a TOML file of one's own.
         setting: `da`, `dg` or `ss`.
         method: How the backbone is tuned.
         backbone: The foundation model.
         head: The decode head.
         strategy: How source and target are used while training.
-        seed: Seeds weights of the head, order of the samples and augmentation.
-        tuned: Whether values that the method's file holds for this bench and setting are used.
-        protocol: What of the target is seen, what is scored, and which checkpoint is the result.
+        seed: Seed of the head's weights, the order of the samples and the augmentation.
+        tuned: Whether the values that the method's file holds for this bench and setting are used.
+        protocol: The rule for what of the target is seen, what is scored, and which checkpoint is the result.
     """
 
     bench: str
@@ -93,24 +93,24 @@ def resolve_cell(
     tuned: bool = True,
     protocol: str | None = None,
 ) -> Cell:
-    """Return the cell that a user's names mean; what is left out comes from the bench and the setting.
+    """Return the cell that a user's names mean; omitted names take the defaults of the bench and the setting.
 
     Args:
         bench: `<family>-<setting>` or `<family>-<direction>-<setting>`, such as `loveda-da` or `loveda-u2r-dg`; without
             the setting if that is given; or the path of a bench's own TOML file.
-        setting: `da`, `dg` or `ss`; needed only where the bench's name does not say it.
-        direction: A direction of the family; needed only to turn the default one.
-        method: Default: the bench's.
-        backbone: Default: the bench's.
-        head: Default: the bench's.
-        strategy: Default: `dacs` for da, `source_only` for dg and ss.
+        setting: `da`, `dg` or `ss`; needed only where the bench's name does not end in one.
+        direction: A direction of the family; needed only for one that is not the default.
+        method: How the backbone is tuned; default: the bench's.
+        backbone: The foundation model; default: the bench's.
+        head: The decode head; default: the bench's.
+        strategy: How source and target are used; default: `dacs` for da, `source_only` for dg and ss.
         seed: 0 or larger.
-        tuned: False ignores the values tuned for this bench and setting.
-        protocol: Default: `strict`.
+        tuned: Whether to use the values that the method's file holds for this bench and setting.
+        protocol: A file stem in `configs/protocol/`; default: `strict`.
 
     Raises:
         UnknownName: A name does not exist; the text lists the nearest names and all allowed ones.
-        ConfigError: The bench names no setting, the direction contradicts the bench, or the seed is negative.
+        ConfigError: No setting is given, the direction contradicts the bench, or the seed is negative.
         IncompatibleCell: The strategy does not work in the setting, or the protocol not with the bench.
     """
     if seed < 0:
@@ -144,7 +144,7 @@ def bench_families() -> dict[str, dict[str, str]]:
 
 
 def settings_of(bench: str) -> tuple[str, ...]:
-    """Return the settings that a bench has; one without a second region is only for supervision."""
+    """Return the settings of a bench; one without a second region has only the supervised one."""
     return tuple(axes.bench_facts(bench).get("settings", SETTINGS))
 
 
@@ -152,7 +152,7 @@ def check_setting(cell: Cell) -> None:
     """Refuse a setting that the cell's bench does not have.
 
     Raises:
-        IncompatibleCell: Says which ones it has.
+        IncompatibleCell: The bench does not have it; the text lists the settings that it has.
     """
     allowed = settings_of(cell.bench)
     if cell.setting not in allowed:
@@ -166,7 +166,7 @@ def check_strategy(cell: Cell) -> None:
     """Refuse a strategy that does not work in the cell's setting.
 
     Raises:
-        IncompatibleCell: Says why, and what is allowed.
+        IncompatibleCell: The strategy does not work; the text says why, and what is allowed.
     """
     strategy = axes.strategy_facts(cell.strategy)
     if cell.setting not in strategy["settings"]:
@@ -181,7 +181,7 @@ def check_protocol(cell: Cell) -> None:
     """Refuse a protocol that is not meant for the cell's setting or bench.
 
     Raises:
-        IncompatibleCell: Says which it is meant for.
+        IncompatibleCell: The protocol is meant for other settings or benches; the text lists them.
     """
     protocol = axes.protocol_facts(cell.protocol)
     if cell.setting not in protocol["settings"]:

@@ -1,4 +1,4 @@
-"""Compose a cell: one file per axis, merged in a fixed order, tuned, overridden and wired into one config."""
+"""Compose a cell: merge one file per axis in a fixed order, then tune, override and wire them into one config."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def compose(
 ) -> ResolvedConfig:
     """Return the fully resolved config of a cell; mmengine's `Runner.from_cfg` runs it as it is.
 
-    An override whose key the axis files hold is applied before the wiring, so it reaches everything that follows
-    from it; one whose key only the wiring makes is applied after it.
+    An override of a key of the axis files is applied before the wiring, so everything derived from it follows. An
+    override of a key that only the wiring makes is applied after it.
 
     Args:
-        cell: What to run.
-        overrides: `key=value` texts; each key must exist.
-        data_root: Default `RS_ADAPT_DATA`, else `./data`.
-        work_dir: Default `work_dirs/<bench>/<setting>/...` below the current folder.
-        iters: Training iterations; default the bench's schedule.
-        batch_size: Crops per domain and iteration; default the bench's.
-        precision: `fp32` or `bf16`.
-        weights: `random` or a file; default the backbone's own file in the cache folder.
-        num_workers: Loader processes.
+        cell: The experiment.
+        overrides: Texts `key=value`; each key must exist.
+        data_root: The folder of the data sets; default: `RS_ADAPT_DATA`, else `./data`.
+        work_dir: The run folder; default: `work_dirs/<bench>/<setting>/...` below the current folder.
+        iters: Training iterations; default: the bench's.
+        batch_size: Crops per region and iteration; default: the bench's.
+        precision: `fp32` or `bf16`; default: `fp32`.
+        weights: Base weights, `random` or a file; default: the backbone's own file in the cache folder.
+        num_workers: Loader processes; default: 2.
 
     Raises:
         ConfigError: A file, key or value is not usable.
@@ -76,7 +76,7 @@ def option_texts(
     precision: str | None = None,
     num_workers: int | None = None,
 ) -> list[str]:
-    """Return the options that only change a key as the `key=value` overrides that they stand for; None is left out."""
+    """Return options as the `key=value` overrides that they abbreviate; None is left out."""
     options = {
         "bench.schedule.iters": iters,
         f"bench.schedule.batch_size.{cell.setting}": batch_size,
@@ -116,10 +116,10 @@ def _resolve(
 
 
 def _check_requires(tree: Node, cell: Cell, axis: str) -> None:
-    """Refuse the cell where a value of the axis requires another value of another axis.
+    """Refuse the cell where a value of one axis requires a different value of another axis.
 
-    `requires` maps an axis to the names allowed there; `reason` says why; `unless` holds config keys with values that
-    lift the requirement.
+    `requires` maps an axis to the names allowed there; `reason` says why; `unless` holds config keys with the values
+    that lift the requirement.
     """
     requires = dict(tree.get(axis, {}).get("requires") or {})
     reason = requires.pop("reason", "its file requires it")
@@ -144,7 +144,7 @@ def _merged(cell: Cell) -> Node:
     tuned = tree.pop("tuned", None) or {}
     values = tuned.get(cell.setting, {}).get(cell.bench, {}) if cell.tuned else {}
     _apply_tuned(tree, values, cell)
-    # Kept, so that a run's config says which values were tuned for it; empty where none were.
+    # Stored, so that a run's config says which values were tuned for it; empty where none were.
     tree["method"]["tuned"] = copy_tree(values)
     return tree
 

@@ -1,4 +1,4 @@
-"""Methods that are made of others: `lora+earth_adapter` is a stack, `peft:dora` a method of the library peft."""
+"""Composite methods: `lora+earth_adapter` is a stack of methods, `peft:dora` a method of the library peft."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STACK_FACTS = ("embed_dim", "depth", "patch_px", "mlp_dim", "gated_mlp")
 
 
 def is_composite(name: str) -> bool:
-    """Whether a name is not that of a file: a stack, a method of peft, or `peft` without one."""
+    """Return whether a name has no file of its own: a stack, a method of peft, or `peft` without a method."""
     return "+" in name or ":" in name or normalize(name) == PEFT
 
 
@@ -36,7 +36,7 @@ def find(name: str) -> str:
 
 
 def names(stem: str) -> tuple[str, ...]:
-    """Return the names of the methods in a file: its stem, or those of the library."""
+    """Return the names of the methods in a file: its stem, for peft those of the library."""
     if stem != PEFT:
         return (stem,)
     return tuple(f"{PEFT}:{kind}" for kind in _peft_file()["method"]["kinds"])
@@ -82,7 +82,7 @@ def _stack(name: str) -> Node:
                 "frozen": True,
             }
         },
-        # Values that were tuned for a method alone say nothing about it in a stack.
+        # Values that were tuned for a method on its own say nothing about it in a stack.
         "tuned": {},
     }
 
@@ -101,7 +101,7 @@ def _load_part(name: str) -> Node:
 
 
 def _in_stack(requires: Node, files: dict[str, Node]) -> Node:
-    """Return a requirement whose keys to lift it point into the stack."""
+    """Return a requirement with the keys that lift it moved into the stack."""
     prefix = "model.backbone.adapter."
     owner = next(part for part, file in files.items() if file["method"].get("requires") == requires)
     unless = {key.replace(prefix, f"{prefix}adapters.{owner}."): free for key, free in requires["unless"].items()}

@@ -1,4 +1,4 @@
-"""Strict `--set key=value`: the key must exist, and the value must be of the kind that stands there."""
+"""Overrides `--set key=value`: the key must exist, and the value must be of the same kind as the one it replaces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rs_adapt.config.facts import Node
 
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
-# These follow from options that decide more than the one key.
+# Keys that have an option of their own, which decides more than the one key.
 _OPTION_FOR = {
     "cell": "the axis options (--bench, --method, ...)",
     "randomness": "--seed",
@@ -24,18 +24,18 @@ _OPTION_FOR = {
     "work_dir": "--work-dir",
     "prepared_dir": "RS_ADAPT_HOME, below which tiles are prepared",
 }
-# Arguments of adapters and strategies, where None means "without"; elsewhere it would only fail later.
+# Arguments of adapters and strategies, where None means "without"; elsewhere None would only fail later.
 _MAY_BE_NONE = ("model.backbone.adapter.", "strategy.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Override:
-    """One `key=value`; `value` is the parsed literal and `text` what the user wrote.
+    """An override of one key.
 
     Args:
-        key: Dotted key; a number is an index into a list, as in `param_scheduler.0.power`.
-        text: The value as written.
-        value: The Python literal, or the text itself where it is none.
+        key: The dotted key; a number is an index into a list, as in `param_scheduler.0.power`.
+        text: The value as the user wrote it.
+        value: The Python literal, or the text itself if it is not a literal.
     """
 
     key: str
@@ -47,7 +47,7 @@ def parse(items: Sequence[str]) -> list[Override]:
     """Return overrides from `key=value` texts.
 
     Raises:
-        ConfigError: A text has no `=` or no key, or sets what an option of its own decides.
+        ConfigError: A text has no `=` or no key, or its key has an option of its own.
     """
     parsed = []
     for item in items:
@@ -75,7 +75,7 @@ def get(tree: Node, key: str) -> Any:
     """Return the value at a dotted key.
 
     Raises:
-        LookupError: There is none.
+        LookupError: There is no value.
     """
     node: Any = tree
     for part in key.split("."):
@@ -89,16 +89,16 @@ def get(tree: Node, key: str) -> Any:
 
 
 def apply(tree: Node, override: Override) -> None:
-    """Change the value at an existing key in place.
+    """Replace the value at an existing key in place.
 
     Raises:
-        ConfigError: A table would become a value, or the value is of another kind than what stands there.
+        ConfigError: The key is a table, or the new value is of a different kind.
     """
     _put(tree, override.key.split("."), _fitted(get(tree, override.key), override))
 
 
 def refuse_unknown(key: str, trees: Sequence[Node]) -> None:
-    """Raise the error for a key that no tree has, naming the nearest keys.
+    """Raise the error for a key that no tree has; its text lists the nearest keys.
 
     Raises:
         ConfigError: Always.
@@ -108,7 +108,7 @@ def refuse_unknown(key: str, trees: Sequence[Node]) -> None:
     # The right name in the wrong table is the commonest slip, so a same last part counts as near.
     same_last = [name for name in known if name.rpartition(".")[2] == last]
     near = list(dict.fromkeys([*same_last[:3], *difflib.get_close_matches(key, known, n=4, cutoff=0.55)]))
-    hint = f"Nearest: {', '.join(near)}." if near else "Nothing is near it."
+    hint = f"Nearest: {', '.join(near)}." if near else "No key is similar."
     raise ConfigError(f"--set {key}: there is no such key. {hint} `rs-adapt show` prints all keys.")
 
 
@@ -122,7 +122,7 @@ def _literal(text: str) -> Any:
 
 
 def _fitted(old: Any, override: Override) -> Any:
-    """Return the value to store, converted to the kind of the old one where nothing is lost."""
+    """Return the new value, converted to the kind of the old one where nothing is lost."""
     new = override.value
     if isinstance(old, dict):
         inner = ", ".join(f"{override.key}.{name}" for name in list(old)[:4])
@@ -155,7 +155,7 @@ def _kind(value: Any) -> str:
 
 
 def _put(node: Any, parts: Sequence[str], value: Any) -> Any:
-    """Store a value and return the node, which is a new one where a tuple had to change."""
+    """Store a value and return the node; a tuple is replaced by a new one."""
     if not parts:
         return value
     if isinstance(node, tuple):

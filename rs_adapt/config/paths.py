@@ -1,4 +1,4 @@
-"""Where things lie: configs, data manifests, the cache folder, data, prepared tiles and run folders.
+"""Paths of configs, data manifests, the cache folder, data sets, base weights and prepared tiles.
 
 Environment variables: `RS_ADAPT_CONFIGS` (another folder of axis files), `RS_ADAPT_HOME` (cache; default
 `~/.cache/rs-adapt`), `RS_ADAPT_DATA` (data root; default `./data`).
@@ -51,7 +51,7 @@ def manifests_dir() -> Path:
 
 @functools.cache
 def how_to_get(manifest: str) -> str:
-    """Return the sentence of a data manifest that says how its files get here; empty for data without a manifest."""
+    """Return the sentence of a data manifest on how to get its files; empty for data without a manifest."""
     path = manifests_dir() / f"{manifest}.toml"
     return str(tomllib.loads(path.read_text(encoding="utf-8"))["how_to_get"]) if path.is_file() else ""
 
@@ -62,12 +62,12 @@ def home() -> Path:
 
 
 def downloads_dir(manifest: str) -> Path:
-    """Return the folder where the archives of a data set are kept as they were fetched."""
+    """Return the folder of a data set's archives, as they were downloaded."""
     return home() / "downloads" / manifest
 
 
 def weights_dir() -> Path:
-    """Return the folder where fetched base weights are kept."""
+    """Return the folder of downloaded base weights."""
     return home() / "weights"
 
 
@@ -77,7 +77,7 @@ def shipped_weights_dir() -> Path:
 
 
 def weights_file(facts: WeightsFacts) -> Path:
-    """Return where the file of a backbone's `weights` facts is looked for: in the package, or in the cache folder."""
+    """Return the path of the file that a backbone's `weights` facts name: in the package, or in the cache folder."""
     return (shipped_weights_dir() if facts.get("shipped") else weights_dir()) / str(facts["file"])
 
 
@@ -87,16 +87,16 @@ def data_root(given: str | os.PathLike[str] | None = None) -> Path:
 
 
 def prepared_dir(bench: BenchFacts, root: str | os.PathLike[str]) -> Path:
-    """Return the folder where the tiles of a bench with `prepare` facts are written and read.
+    """Return the folder of the prepared tiles of a bench with `prepare` facts.
 
-    Both directions of a family share the folder; other scene facts, another tile size or, for tiles cut from a
-    user's images, another data root give another one.
+    Both directions of a family share the folder. A change of the scene facts or the tile size gives a different one;
+    for tiles cut from a user's images, so does a different data root.
 
     Args:
-        bench: The `bench` facts of a composed config; `prepare` must not be None.
+        bench: The facts of the bench; `prepare` must not be None.
         root: The data root.
     """
-    # A sentence for the user is no fact about the tiles: rewording it must not cut them anew.
+    # A sentence for the user does not change the tiles, so rewording it must not cut them again.
     prepare = bench["prepare"]
     assert prepare is not None
     scenes = {key: value for key, value in prepare.items() if key != "how_to_get"}

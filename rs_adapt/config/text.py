@@ -1,6 +1,6 @@
-"""Configs as Python text: quick to write, short to read, and equal again when mmengine reads it.
+"""Format a config as Python text that is short and that mmengine reads back to an equal config.
 
-mmengine's own `pretty_text` formats with yapf, which takes seconds for a resolved config.
+mmengine's own `pretty_text` formats with yapf, which takes seconds on a resolved config.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def to_python(cfg: Config) -> str:
 
 
 def _text(value: Any, *, column: int, indent: int) -> str:
-    """Return the value on one line where it fits behind `column`, else one entry per line."""
+    """Return the value on one line if it fits after `column`, else with one entry per line."""
     flat = _flat(value)
     if column + len(flat) < _WIDTH or not isinstance(value, dict | list | tuple) or not value:
         return flat
@@ -45,7 +45,7 @@ def _flat(value: Any) -> str:
 
 
 def _parts(value: Any) -> tuple[str, str, list[tuple[str, Any]]]:
-    """Return opening, closing and the entries with what stands before each value."""
+    """Return the opening bracket, the closing one, and each value with the text before it."""
     if isinstance(value, dict):
         if all(isinstance(key, str) and key.isidentifier() and not keyword.iskeyword(key) for key in value):
             return "dict(", ")", [(f"{key}=", item) for key, item in value.items()]

@@ -1,4 +1,4 @@
-"""Files of base weights: those of the backbones' configs (`backbone.weights`).
+"""Files of base weights, as the backbones' configs describe them (`backbone.weights`).
 
 Keys of the facts: `file`; `url`, and `mirrors` after it; `bytes` and `sha256` where published; `licence`; `shipped` (in
 the package); `gated` (the page where access is asked for: the address alone does not do); `base_sha256` (over the
@@ -20,7 +20,7 @@ from rs_adapt.errors import ConfigError, UnknownName
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsFile:
-    """A file of base weights: the backbone's name and title, and the facts."""
+    """A file of base weights: name and title of its backbone, and the facts about it."""
 
     name: str
     title: str
@@ -28,12 +28,12 @@ class WeightsFile:
 
     @property
     def path(self) -> Path:
-        """Where it is looked for."""
+        """The path where the file is expected."""
         return weights_file(self.facts)
 
     @property
     def published(self) -> Published:
-        """Where it comes from and how it is recognised."""
+        """The addresses of the file, its size and its checksum."""
         urls = [self.facts["url"]] if self.facts.get("url") else []
         return Published(
             urls=(*urls, *self.facts.get("mirrors", ())),
@@ -43,7 +43,7 @@ class WeightsFile:
 
 
 def weights_files() -> tuple[WeightsFile, ...]:
-    """Return all files, by the names of their backbones.
+    """Return all files, in the order of their backbones' names.
 
     Raises:
         ConfigError: A config cannot be read.
@@ -57,7 +57,7 @@ def weights_files() -> tuple[WeightsFile, ...]:
 
 
 def find_weights_file(name: str) -> WeightsFile:
-    """Return the file that a user's name means: a backbone's name, or the file's.
+    """Return the file that a user names by its backbone or by its file name.
 
     Raises:
         UnknownName: There is none; the text lists the nearest and all names.
@@ -70,10 +70,10 @@ def find_weights_file(name: str) -> WeightsFile:
 
 
 def fetch_command(facts: WeightsFacts) -> str:
-    """Return the command that gets a file, by the name of its backbone where that is known."""
+    """Return the command that downloads a file, with the name of its backbone if that is known."""
     try:
         name = find_weights_file(facts["file"]).name.replace("_", "-")
     except ConfigError:
-        # The sentence that this stands in is about a missing file, not about somebody's config.
+        # The caller reports a missing file; a broken config elsewhere must not hide that.
         name = facts["file"]
     return f"rs-adapt weights fetch {name}"

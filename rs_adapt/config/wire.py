@@ -1,4 +1,4 @@
-"""The only place where axes meet: merged axis files -> a flat config that mmengine's Runner takes as it is."""
+"""Wire merged axis files into a flat config for mmengine's Runner; the only place where axes know of each other."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def wire(
     work_dir: Path,
     weights: str | os.PathLike[str] | None,
 ) -> Node:
-    """Return the resolved config; `tree` stays as it is.
+    """Return the resolved config; `tree` is not changed.
 
     Args:
         tree: The merged axis files.
-        cell: The cell that is wired.
-        data_root: Absolute.
-        work_dir: Absolute.
+        cell: The cell.
+        data_root: The folder of the data sets, absolute.
+        work_dir: The run folder, absolute.
         weights: None for the backbone's own file, `random`, or a path.
 
     Raises:
@@ -63,7 +63,7 @@ def wire(
         "randomness": {"seed": cell.seed},
         "model": wire_model.wire_model(resolved, cell, weights=weights),
         **loaders,
-        # mmengine wants loader, evaluator and loop of an evaluation together, or none of them.
+        # mmengine takes loader, evaluator and loop of an evaluation together, or none of them.
         "val_evaluator": metric,
         "test_evaluator": copy_tree(metric) if tested else None,
         "train_cfg": {
@@ -100,7 +100,7 @@ def _schedule(optim: OptimFacts, strategy: StrategyFacts, iters: int) -> list[No
     rise = words.resolve_duration(strategy.get("lr_warmup_iters", 0), total_iters=iters, key="strategy.lr_warmup_iters")
     if not rise:
         return [poly]
-    # Both multiply the rate, so the rise is on top of the decay. mmengine reaches the full rate at `end - 1`.
+    # Both multiply the rate, so the warm-up is on top of the decay. mmengine reaches the full rate at `end - 1`.
     return [poly, {"type": "LinearLR", "start_factor": 1e-3, "begin": 0, "end": rise + 1, "by_epoch": False}]
 
 

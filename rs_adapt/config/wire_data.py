@@ -1,4 +1,4 @@
-"""The data half of the wiring: bench facts -> pipelines, data sets and loaders."""
+"""Wire the data: facts of the bench become pipelines, data sets and loaders."""
 
 from __future__ import annotations
 
@@ -24,22 +24,21 @@ _FOURIER_MIX = {"da": _FDA, "dg": _FACT, "ss": _FACT}
 
 
 def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Node:
-    """Return the train, val, test and source-val loaders of a cell, and where its tiles are prepared.
+    """Return the train, val, test and source-val loaders of a cell, and the folder of its prepared tiles.
 
-    `source_val_dataloader` is not read by mmengine: it scores a checkpoint on the region it was trained on. The loaders
-    below `monitor` hold some tiles each, evenly spread, which every evaluation looks at: `source_val` with labels,
-    `label_free` of the target without. Where the target has no labels (`bench.target.val` is None) there is no test
-    loader, and the tiles of the source are those that mmengine validates on. Target labels are only ever named in the
-    val and test loaders, except in the setting `ss`, which trains on them, and under a protocol that draws its crops by
-    them.
+    `source_val_dataloader` is not read by mmengine: it scores a checkpoint on the region it was trained on. The two
+    loaders of `monitor` hold evenly spread tiles for every evaluation: `source_val` with labels, `label_free` from the
+    target without labels. If the target has no labels (`bench.target.val` is None), there is no test loader, and
+    mmengine validates on tiles of the source. Target labels appear in the val and test loaders only, except in the
+    setting `ss`, which trains on them, and under a protocol that draws its crops by them.
 
     Args:
         tree: The merged axis files; `bench`, `protocol`, `runtime` and `strategy` are read.
-        cell: The cell that is wired.
-        data_root: Absolute.
+        cell: The cell.
+        data_root: The folder of the data sets, absolute.
 
     Raises:
-        ConfigError: A style step of the bench's pipeline is no probability, or needs images that the setting forbids.
+        ConfigError: A style step of the bench is not a probability, or needs images that the setting forbids.
         IncompatibleCell: The setting `ss` on a target without labels.
     """
     bench, runtime, protocol = tree["bench"], tree["runtime"], tree["protocol"]
@@ -91,7 +90,7 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Node:
         else None,
         "source_val_dataloader": {**evaluation, "dataset": source_val},
         "monitor": {
-            # In ss the labelled region is the target, whose validation tiles are looked at anyway.
+            # In ss the labelled region is the target, which is validated on anyway.
             "source_val": None if cell.setting == "ss" else source_monitor,
             "label_free": {**evaluation, "dataset": {**label_free, "spread": protocol["label_free_tiles"]}},
         },
@@ -140,13 +139,13 @@ class _Splits:
         return str(self.root / folders[kind])
 
     def _how_to_get(self) -> str:
-        """What the data manifests of the bench say about getting its tiles."""
+        """Return the sentences of the bench's data manifests on how to get its tiles."""
         names = [self.bench["data"]] if isinstance(self.bench["data"], str) else list(self.bench["data"])
         return " ".join(paths.how_to_get(name) for name in names)
 
 
 def _style_steps(split: _Splits, cell: Cell) -> list[Node]:
-    """The steps that give labelled images the look of other training images; none unless the bench asks for them."""
+    """Return the steps that transfer the style of other training images to labelled ones, if the bench has any."""
     knobs = split.bench["pipeline"]
     for key in ("fourier_mix", "histogram_match"):
         if not 0 <= knobs[key] <= 1:
@@ -157,7 +156,7 @@ def _style_steps(split: _Splits, cell: Cell) -> list[Node]:
             f"the setting {cell.setting} has none. Allowed: 0 here, or the setting da (--bench {split.bench['family']}"
             "-da). bench.pipeline.fourier_mix works in every setting."
         )
-    # dg never touches the target: its images lend their look to one another, as those of ss do.
+    # dg never touches the target: source images take their style from each other, as target images do in ss.
     domain: Domain = "source" if cell.setting == "dg" else "target"
     references = {
         "reference_dir": split.folder(domain, "train", "img_dir"),
@@ -176,7 +175,7 @@ def _train_pipeline(
     bench: BenchFacts, *, labels: bool = True, forget_labels: bool = False, style: Sequence[Node] = ()
 ) -> list[Node]:
     knobs = bench["pipeline"]
-    # cat_max_ratio makes the crop look at the labels: without labels it must be off.
+    # With cat_max_ratio the crop depends on the labels, so without labels it must be off.
     crop_ratio = knobs["cat_max_ratio"] if labels else 1.0
     return [
         _load_image(),
@@ -197,7 +196,7 @@ def _train_pipeline(
 
 
 def _test_pipeline(bench: BenchFacts, *, labels: bool = True) -> list[Node]:
-    # Images that are scored may be larger than those that are learnt from.
+    # Tiles may be predicted at a larger size than they are trained at.
     side_px = bench["inference"].get("resize_px", bench["tile_px"])
     return [
         _load_image(),

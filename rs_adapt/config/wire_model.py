@@ -1,4 +1,4 @@
-"""The model half of the wiring: backbone facts -> adapter and head, bench facts -> classes, sizes and inference."""
+"""Wire the model: the backbone's facts reach adapter and head, the bench's reach classes, sizes and inference."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from rs_adapt.config.cell import Cell
     from rs_adapt.config.facts import BackboneFacts, BenchFacts, MergedTree, Node
 
-# What a strategy file says about itself, its samples and its learning rate; the rest are arguments of its class.
+# Keys of a strategy file on itself, its samples and its learning rate; all others are arguments of its class.
 _STRATEGY_FACTS = ("name", "title", "settings", "needs_target", "type", "class_sampling", "lr_warmup_iters")
 
 
 def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] | None) -> Node:
-    """Return the resolved `model`: a segmentor, inside the strategy's class where it has one.
+    """Return the resolved `model`: a segmentor, wrapped in the strategy's class if it has one.
 
     Args:
-        tree: The merged axis files; all of `bench`, `backbone`, `model` and `strategy` are read.
-        cell: The cell that is wired.
+        tree: The merged axis files; `bench`, `backbone`, `model`, `method` and `strategy` are read.
+        cell: The cell.
         weights: None for the backbone's own file, `random`, or a path.
 
     Raises:
-        ConfigError: A size does not fit the patch, or a layer or duration is not usable.
+        ConfigError: A size is not a multiple of the patch, or a layer or duration is not usable.
     """
     bench, strategy = tree["bench"], tree["strategy"]
     backbone = _backbone(tree, weights=weights)
@@ -74,16 +74,16 @@ def _backbone(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> No
     adapter = backbone.setdefault("adapter", None)
     if adapter is not None:
         facts = adapter_facts(backbone) | {"total_iters": tree["bench"]["schedule"]["iters"]}
-        for one in _nested(adapter):
+        for settings in _nested(adapter):
             for key, value in facts.items():
-                if key in one and one[key] is None:
-                    one[key] = value
-            _resolve_layers(one, depth=backbone["depth"])
+                if key in settings and settings[key] is None:
+                    settings[key] = value
+            _resolve_layers(settings, depth=backbone["depth"])
     return backbone
 
 
 def _check_tokens(tree: MergedTree) -> None:
-    """Refuse prompt methods where attention is in windows of patches."""
+    """Refuse prompt methods on backbones whose attention is in windows of patches."""
     method, backbone = tree["method"], tree["backbone"]
     if method.get("adds_tokens") and not backbone.get("takes_tokens", True):
         raise IncompatibleCell(
@@ -94,7 +94,7 @@ def _check_tokens(tree: MergedTree) -> None:
 
 
 def adapter_facts(backbone: Node) -> Node:
-    """Return what adapters are told of a ViT: width, depth, patch, hidden width of its MLP, and if that has a gate."""
+    """Return the facts of a ViT that adapters need: width, depth, patch (px), hidden width of the MLP, and its gate."""
     hidden, gated = 4 * backbone["embed_dim"], bool(backbone.get("swiglu", False))
     if gated:
         # As DINOv2's ViT-g: two thirds, rounded up to a multiple of 8.
@@ -123,22 +123,22 @@ def _head(tree: MergedTree, backbone: Node) -> Node:
     head["num_classes"] = len(tree["bench"]["classes"])
     head["ignore_index"] = tree["bench"]["ignore_index"]
     adapter = backbone["adapter"]
-    for one in _nested(adapter):
-        if one.get("query_dim") is not None:
-            _link_queries(one, head)
+    for settings in _nested(adapter):
+        if settings.get("query_dim") is not None:
+            _link_queries(settings, head)
     return head
 
 
 def _nested(adapter: Node | None) -> list[Node]:
-    """Return an adapter's settings and those of the adapters within it."""
+    """Return the settings of an adapter and of all adapters inside it."""
     if adapter is None:
         return []
     inner = [*adapter.get("adapters", {}).values(), *([adapter["host"]] if "host" in adapter else [])]
-    return [adapter, *(one for direct in inner for one in _nested(direct))]
+    return [adapter, *(nested for direct in inner for nested in _nested(direct))]
 
 
 def _link_queries(adapter: Node, head: Node) -> None:
-    """Make the adapter's tokens the head's query positions; `query_dim` of None asks for no link."""
+    """Make the adapter's tokens the query positions of the head; with `query_dim` None nothing is linked."""
     if "num_queries" not in head:
         raise IncompatibleCell(
             f"The adapter {adapter['type']} turns its tokens into queries, and the head {head['type']} has none. "
@@ -177,6 +177,6 @@ def _check_size(key: str, size_px: int, patch_px: int) -> None:
     below = size_px // patch_px * patch_px
     near = [size for size in (below, below + patch_px) if size > 0]
     raise ConfigError(
-        f"{key} is {size_px}, which is no multiple of the backbone's patch of {patch_px} pixels. "
+        f"{key} is {size_px}, which is not a multiple of the backbone's patch of {patch_px} pixels. "
         f"Nearest valid: {' or '.join(map(str, near))} (--set {key}={near[-1]})."
     )

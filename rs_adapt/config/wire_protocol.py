@@ -1,4 +1,4 @@
-"""The protocol half of the wiring: what a protocol may say, and the loaders of what is looked at besides the score."""
+"""Wire the protocol: check its values, and choose the tiles that rate checkpoints without labels."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_protocol(tree: MergedTree, cell: Cell) -> None:
 
     Raises:
         ConfigError: A value is not among those allowed.
-        IncompatibleCell: The cell has no teacher, or the target not the labels that the protocol reads.
+        IncompatibleCell: The protocol needs a teacher or target labels, and the cell has none.
     """
     protocol, bench = tree["protocol"], tree["bench"]
     stated: Mapping[str, object] = protocol
@@ -62,10 +62,10 @@ def check_protocol(tree: MergedTree, cell: Cell) -> None:
 
 
 def label_free_split(tree: MergedTree, cell: Cell) -> tuple[Domain, Split]:
-    """Return the region and split whose images, without labels, tell how a checkpoint does on the target.
+    """Return the region and split whose images rate a checkpoint on the target without labels.
 
-    In adaptation these are the images that are learnt from. Where the target is not adapted to, they are those that are
-    scored: the choice would then see target images, which a result of generalization must not, so it is only told.
+    In adaptation these are the training images of the target. In the other settings they are the images that are
+    scored; a choice by them would see the target, so for generalization it is reported and never the result.
     """
     if cell.setting == "da" or tree["bench"]["target"]["val"] is None:
         return "target", tree["protocol"]["unlabelled_split"] if cell.setting == "da" else "train"

@@ -1,4 +1,4 @@
-"""Small value grammars of the config files: depth words (`first 3`, `last 6`) and percentages of a schedule."""
+"""Values with a grammar of their own: layers as `first 3` or `last 6`, and durations as a share of the schedule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
 def is_layers(value: Any) -> bool:
-    """Return whether a value names transformer layers: a depth word or a sequence of layer numbers."""
+    """Return whether a value names transformer layers: `first N`, `last N` or a sequence of layer numbers."""
     if isinstance(value, str):
         return _DEPTH_WORD.fullmatch(value) is not None
     return isinstance(value, list | tuple) and all(type(item) is int for item in value)
@@ -24,15 +24,15 @@ def is_duration(value: Any) -> bool:
 
 
 def resolve_layers(value: str | list[int] | tuple[int, ...], *, depth: int, key: str) -> tuple[int, ...]:
-    """Return layer numbers, 0-based and in order, from a depth word or a sequence.
+    """Return layer numbers, from 0 and in order.
 
     Args:
         value: `first N`, `last N` with 0 <= N <= depth, or distinct layer numbers below depth.
-        depth: Number of transformer layers.
+        depth: The number of transformer layers.
         key: The config key, for the error.
 
     Raises:
-        ConfigError: The value is none of these.
+        ConfigError: The value is neither.
     """
     allowed = f"Allowed: 'first N' or 'last N' with N up to {depth}, or layer numbers from 0 to {depth - 1}."
     if not is_layers(value):
@@ -50,10 +50,10 @@ def resolve_layers(value: str | list[int] | tuple[int, ...], *, depth: int, key:
 
 
 def resolve_duration(value: int | str, *, total_iters: int, key: str) -> int:
-    """Return a number of iterations from a number or a percentage of the schedule, rounded down.
+    """Return a duration in iterations; a percentage of the schedule is rounded down.
 
     Raises:
-        ConfigError: The value is neither, or negative.
+        ConfigError: The value is neither a number nor a percentage, or it is negative.
     """
     if not is_duration(value) or (isinstance(value, int) and value < 0):
         raise ConfigError(f"{key} is {value!r}. Allowed: iterations (0 or more), or a percentage such as '20%'.")

@@ -206,7 +206,7 @@ def test_inference() -> None:
 @pytest.mark.parametrize(("crop", "near"), [(500, "496 or 512"), (7, "16"), (520, "512 or 528")])
 def test_a_crop_must_be_whole_patches(crop: int, near: str) -> None:
     with pytest.raises(
-        ConfigError, match=rf"crop_px is {crop}, which is no multiple .*16 pixels. Nearest valid: {near} "
+        ConfigError, match=rf"crop_px is {crop}, which is not a multiple .*16 pixels. Nearest valid: {near} "
     ):
         composed("loveda-dg", f"bench.crop_px={crop}")
     with pytest.raises(ConfigError, match=r"bench\.inference\.crop_px is 100"):

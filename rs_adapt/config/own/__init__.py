@@ -1,1 +1,1 @@
-"""Benches of one's own: TOML files that describe scenes, classes and labels."""
+"""Benches of the user's own: TOML files that describe scenes, classes and labels."""

@@ -32,7 +32,7 @@ _VAL_SHARE = 0.2
 
 
 def is_own(bench: str) -> bool:
-    """Whether a bench's name is the path of a file."""
+    """Return whether a bench's name is the path of a file."""
     return bench.endswith(SUFFIXES)
 
 
@@ -40,7 +40,7 @@ def find(path: str) -> str:
     """Return the absolute path of a bench's file.
 
     Raises:
-        DataNotFound: There is none.
+        DataNotFound: There is no such file.
     """
     file = Path(path).expanduser().resolve()
     if not file.is_file():
@@ -51,7 +51,7 @@ def find(path: str) -> str:
 
 
 def peek(path: str) -> Node:
-    """Return what the file of a bench means, as `axes.peek` does; to be read only.
+    """Return what the file of a bench means, as `axes.peek` does; only to be read.
 
     Raises:
         DataNotFound: The file, or a folder that it names, does not exist.
@@ -62,7 +62,7 @@ def peek(path: str) -> Node:
 
 
 def save_content(given: Mapping[str, object]) -> str:
-    """Write what a bench's file said into the cache folder, for a pack that was trained on it; return the path."""
+    """Write the content of a bench's file, as a pack holds it, into the cache folder and return the path."""
     text = json.dumps(given, indent=1, sort_keys=True) + "\n"
     path = paths.home() / "benches" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     if not path.is_file():
