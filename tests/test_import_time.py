@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+STORED_RUN = Path(__file__).parent / "runs" / "stored_0_1_0" / "finished"
 HEAVY = ("torch", "mmcv", "mmseg", "rasterio", "transformers")
 
 SCRIPT = """
@@ -52,6 +53,24 @@ def loaded_by(arguments: list[str]) -> set[str]:
 )
 def test_reading_configs_loads_no_torch(arguments: list[str]) -> None:
     assert not loaded_by(arguments) & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["lint", "RUN", "--no-data"],
+        ["verify", "RUN", "--against", "RUN"],
+        ["compare", "RUN", "RUN"],
+        ["score", "RUN"],
+        ["report", "RUN", "--out", "OUT"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_reading_a_run_loads_no_torch(arguments: list[str], tmp_path: Path) -> None:
+    places = {"RUN": str(STORED_RUN), "OUT": str(tmp_path / "report")}
+    # `lint` composes the cell anew, for which mmengine's Config is loaded, and nothing below it.
+    allowed = {"mmengine"} if arguments[0] == "lint" else set()
+    assert not loaded_by([places.get(text, text) for text in arguments]) & ({*HEAVY, "mmengine"} - allowed)
 
 
 def test_stored_scores_are_read_without_torch(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ class Axis(StrEnum):
     HEADS = "heads"
     STRATEGIES = "strategies"
     PROTOCOLS = "protocols"
+    SCHEMAS = "schemas"
 
 
 _FOLDER = {
@@ -32,16 +33,27 @@ _FOLDER = {
 }
 
 
-def list_values(axis: Annotated[Axis, typer.Argument(help="Which axis.", metavar="AXIS")]) -> None:
-    """List the names that options take: benches, methods, backbones, heads, strategies, protocols.
+def list_values(
+    axis: Annotated[Axis, typer.Argument(help="What to list.", metavar="AXIS")],
+    name: Annotated[
+        str | None, typer.Argument(help="A schema to print as JSON; only after `schemas`.", metavar="[SCHEMA]")
+    ] = None,
+) -> None:
+    """List the names that options take: benches, methods, backbones, heads, strategies, protocols; or file schemas.
 
     $ rs-adapt list benches
 
     $ rs-adapt list methods
+
+    $ rs-adapt list schemas bench > bench.schema.json
     """
+    if name is not None:
+        _print_schema(axis, name)
+        return
     from rich.console import Console
 
-    table = _benches() if axis is Axis.BENCHES else _values(axis)
+    tables = {Axis.BENCHES: _benches, Axis.SCHEMAS: _schemas}
+    table = tables[axis]() if axis in tables else _values(axis)
     # A pipe has no width; wrapping its lines at 80 columns would break every grep.
     Console(width=None if sys.stdout.isatty() else 240).print(table)
 
@@ -78,6 +90,27 @@ def _benches() -> Table:
         )
     table.caption = "--bench <name>-<setting> [--direction <direction>], such as --bench loveda-da"
     return table
+
+
+def _schemas() -> Table:
+    from rs_adapt.commands.schemas import file_schemas
+
+    table = _table(Axis.SCHEMAS, "name", "file", "content")
+    for name, schema in file_schemas().items():
+        table.add_row(name, schema.file, schema.content)
+    table.caption = "rs-adapt list schemas NAME prints the JSON schema of a file; editors complete TOML files with it"
+    return table
+
+
+def _print_schema(axis: Axis, name: str) -> None:
+    import json
+
+    from rs_adapt.commands.schemas import json_schema
+    from rs_adapt.errors import ConfigError
+
+    if axis is not Axis.SCHEMAS:
+        raise ConfigError(f"`rs-adapt list {axis.value}` takes no further name, and {name!r} is given. Leave it out.")
+    print(json.dumps(json_schema(name), indent=2))
 
 
 def _table(axis: Axis, *columns: str) -> Table:
