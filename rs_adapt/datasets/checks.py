@@ -72,12 +72,12 @@ def check_pair(
     Args:
         image_path: 8-bit image of any number of bands.
         label_path: 8-bit image of one band with class values; None for an unlabelled image.
-        name: what messages call the set.
-        allowed: label values that may occur.
-        values: the same with class names, for messages.
+        name: What messages call the set.
+        allowed: Label values that may occur.
+        values: The same with class names, for messages.
 
     Raises:
-        DataError: unreadable or truncated, not of 8 bit, image and label of different sizes, or a value not allowed.
+        DataError: Unreadable or truncated, not of 8 bit, image and label of different sizes, or a value not allowed.
     """
     # An unlabelled target has no second look before it is used, so its images are read to the last byte too.
     image = _read(name, image_path)

@@ -29,7 +29,7 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
         ann_suffix: Ending of label file names.
         how_to_get: One sentence for the message about missing data.
         spread: Keep at most so many tiles, spread evenly over the sorted names; None keeps all.
-        pipeline: mmsegmentation transforms, applied to each tile.
+        pipeline: Mmsegmentation transforms, applied to each tile.
 
     Raises:
         DataNotFound: A folder is missing or holds no image.

@@ -27,15 +27,15 @@ def find_tile_origins(
     names of the tiles tell by the bench's `scene_pattern`.
 
     Args:
-        paths: image files, below `img_dir`.
-        img_dir: folder of the images.
-        img_suffix: ending of their names.
-        scene_pattern: regular expression over the whole name without ending, with a group `scene`; None if names tell
+        paths: Image files, below `img_dir`.
+        img_dir: Folder of the images.
+        img_suffix: Ending of their names.
+        scene_pattern: Regular expression over the whole name without ending, with a group `scene`; None if names tell
             nothing.
-        city: the city that all of them lie in; None if that is not known.
+        city: The city that all of them lie in; None if that is not known.
 
     Raises:
-        DataError: the index is damaged.
+        DataError: The index is damaged.
     """
     tiles = tuple(Path(path).relative_to(img_dir).as_posix().removesuffix(img_suffix) for path in paths)
     indexed = _indexed(img_dir.parent)

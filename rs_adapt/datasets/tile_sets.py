@@ -23,12 +23,12 @@ class TileSet:
     """A folder of tiles.
 
     Attributes:
-        title: region and split.
+        title: Region and split.
         split: "train", "val" or "test".
-        img_dir: folder of the images.
-        ann_dir: folder of the labels; None where there are none.
-        tile_px: side of a tile.
-        num_tiles: the published number, or None.
+        img_dir: Folder of the images.
+        ann_dir: Folder of the labels; None where there are none.
+        tile_px: Side of a tile.
+        num_tiles: The published number, or None.
     """
 
     title: str
@@ -44,16 +44,16 @@ class TileSets:
     """The folders of a data set or a bench.
 
     Attributes:
-        name: as the user may type it.
-        title: for people.
-        sets: the folders.
-        img_suffix: ending of image names.
-        ann_suffix: ending of label names.
-        class_names: label value -> name, of what is scored.
-        colours: label value -> RGB, of what is scored.
-        allowed: label values that may occur.
-        how_to_get: what to do where tiles are missing.
-        licence: of the data sets, with their conditions.
+        name: As the user may type it.
+        title: For people.
+        sets: The folders.
+        img_suffix: Ending of image names.
+        ann_suffix: Ending of label names.
+        class_names: Label value -> name, of what is scored.
+        colours: Label value -> RGB, of what is scored.
+        allowed: Label values that may occur.
+        how_to_get: What to do where tiles are missing.
+        licence: Of the data sets, with their conditions.
     """
 
     name: str
@@ -74,12 +74,12 @@ def find_tile_sets(name: str, data_root: Path) -> TileSets:
     A data set means all of its folders that any bench uses, in whichever direction.
 
     Args:
-        name: such as "potsdam", "potsdam-irrg", "loveda-da", "isprs", or the TOML of a bench of one's own.
-        data_root: absolute.
+        name: Such as "potsdam", "potsdam-irrg", "loveda-da", "isprs", or the TOML of a bench of one's own.
+        data_root: Absolute.
 
     Raises:
-        UnknownName: there is neither such a data set nor such a bench.
-        DataNotFound: none of the folders exists.
+        UnknownName: There is neither such a data set nor such a bench.
+        DataNotFound: None of the folders exists.
     """
     wanted = normalize(name)
     if wanted in layout_names():

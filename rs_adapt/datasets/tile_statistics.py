@@ -25,16 +25,16 @@ class SetStatistics:
     """What was seen of a set, in the tiles that were read.
 
     Attributes:
-        title: region and split.
-        num_tiles: tiles in the folder.
-        num_read: tiles that were read.
-        mean: of the first three bands, 0 to 255.
-        std: of the first three bands.
-        histogram: share of the pixels by band and brightness, (3, `BINS`), each row with the sum 1.
-        class_pct: class -> share of the labelled pixels, %.
-        class_colour: class -> mean of the first three bands; classes that do not occur are left out.
-        ignored_pct: share of all pixels that are not scored, %.
-        samples: names of tiles that together show all classes as well as a few tiles can.
+        title: Region and split.
+        num_tiles: Tiles in the folder.
+        num_read: Tiles that were read.
+        mean: Of the first three bands, 0 to 255.
+        std: Of the first three bands.
+        histogram: Share of the pixels by band and brightness, (3, `BINS`), each row with the sum 1.
+        class_pct: Class -> share of the labelled pixels, %.
+        class_colour: Class -> mean of the first three bands; classes that do not occur are left out.
+        ignored_pct: Share of all pixels that are not scored, %.
+        samples: Names of tiles that together show all classes as well as a few tiles can.
     """
 
     title: str
@@ -64,14 +64,14 @@ def set_statistics(
     """Read tiles of a set, evenly spaced where there are more than `most_tiles`; None for a set without tiles.
 
     Args:
-        one: the set.
-        tiles: what it belongs to.
-        most_tiles: tiles to read at most.
-        num_samples: tiles to choose.
-        on_progress: called with the stage, the steps done and the steps in all.
+        one: The set.
+        tiles: What it belongs to.
+        most_tiles: Tiles to read at most.
+        num_samples: Tiles to choose.
+        on_progress: Called with the stage, the steps done and the steps in all.
 
     Raises:
-        DataError: a tile cannot be read, or image and label differ in size.
+        DataError: A tile cannot be read, or image and label differ in size.
     """
     names = sorted(
         path.relative_to(one.img_dir).as_posix().removesuffix(tiles.img_suffix)
@@ -92,7 +92,7 @@ def read_tile(one: TileSet, tiles: TileSets, name: str) -> tuple[Array, Array]:
     """Return a tile's first three bands, uint8 (H, W, 3), and its label values (H, W), all 255 where there are none.
 
     Raises:
-        DataError: a file cannot be read, or the two differ in size.
+        DataError: A file cannot be read, or the two differ in size.
     """
     path = one.img_dir / (name + tiles.img_suffix)
     image = _pixels(path)
@@ -164,9 +164,9 @@ def _telling(names: Sequence[str], pixels: Array, number: int) -> tuple[str, ...
     """Tiles chosen one by one, each where it adds most to what the others show of every class.
 
     Args:
-        names: of the tiles.
+        names: Of the tiles.
         pixels: (tiles, classes).
-        number: how many.
+        number: How many.
     """
     shares = pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)
     chosen: list[int] = []

@@ -88,8 +88,8 @@ def verify_tiles(tiles: TileSets, on_progress: OnProgress = no_progress) -> Tile
     Equal images are found by a digest of their pixels; images of one colour are counted and not compared.
 
     Args:
-        tiles: the folders.
-        on_progress: called with the stage, the steps done and the steps in all.
+        tiles: The folders.
+        on_progress: Called with the stage, the steps done and the steps in all.
 
     Returns:
         Plain values, as `--json` prints them: `ok`; `sets` with numbers, sizes, values, shares of classes (% of the

@@ -53,17 +53,17 @@ def fetch(
     the first; the empty file `.NAME.lock` by which it knows stays.
 
     Args:
-        published: addresses, size and checksum.
-        path: where the file shall lie; folders are made.
-        on_progress: called with the bytes that have arrived and those in all.
-        on_note: called with one sentence on what a person may want to know while waiting.
-        sleep: waits that many seconds.
+        published: Addresses, size and checksum.
+        path: Where the file shall lie; folders are made.
+        on_progress: Called with the bytes that have arrived and those in all.
+        on_note: Called with one sentence on what a person may want to know while waiting.
+        sleep: Waits that many seconds.
 
     Returns:
         Whether it was fetched; False if it was there.
 
     Raises:
-        DownloadError: no address gave the file, or there is no room or no right to write it.
+        DownloadError: No address gave the file, or there is no room or no right to write it.
     """
     with ExitStack() as stack:
         try:
@@ -110,7 +110,7 @@ class _Job:
         """Try the addresses in their order until one gives the file.
 
         Raises:
-            DownloadError: none does; the text has the reason of each.
+            DownloadError: None does; the text has the reason of each.
         """
         failures: list[str] = []
         for url in self.published.urls:

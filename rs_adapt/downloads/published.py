@@ -27,7 +27,7 @@ class Published:
         """Return in what a file differs from the published one, or None where it does not or nothing is published.
 
         Raises:
-            OSError: the file cannot be read.
+            OSError: The file cannot be read.
         """
         if self.size_bytes is not None and (size := path.stat().st_size) != self.size_bytes:
             return f"its size is {size} bytes, expected {self.size_bytes}"

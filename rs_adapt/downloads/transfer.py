@@ -48,16 +48,16 @@ def transfer(
     """Get what is missing of a file; when it returns, the part is as long as the server says the file is.
 
     Args:
-        client: open client that follows redirects.
-        url: address.
-        published: size and checksum, as far as they are known.
-        partial: what has arrived; it is continued if that is safe, else started anew.
-        on_progress: called with the bytes that have arrived and those in all.
+        client: Open client that follows redirects.
+        url: Address.
+        published: Size and checksum, as far as they are known.
+        partial: What has arrived; it is continued if that is safe, else started anew.
+        on_progress: Called with the bytes that have arrived and those in all.
 
     Raises:
-        Broken: it may work another time; what arrived is kept.
-        Refused: this address will not do.
-        DownloadError: the disk is full or cannot be written.
+        Broken: It may work another time; what arrived is kept.
+        Refused: This address will not do.
+        DownloadError: The disk is full or cannot be written.
     """
     offset, mark = partial.size, partial.mark(url)
     # Without a checksum, only the same version from the same address can be continued.
@@ -134,7 +134,7 @@ def check_space(folder: Path, needed_bytes: int) -> None:
     """Check that a file finds room.
 
     Raises:
-        DownloadError: it does not.
+        DownloadError: It does not.
     """
     free = shutil.disk_usage(folder).free
     if needed_bytes > free:

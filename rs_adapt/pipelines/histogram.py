@@ -50,8 +50,8 @@ def match_histogram(image_HWC: np.ndarray[Any, Any], reference_HWC: np.ndarray[A
     Source: histogram specification (Gonzalez and Woods, Digital Image Processing, section on histogram matching).
 
     Args:
-        image_HWC: uint8.
-        reference_HWC: uint8, of any size and as many bands.
+        image_HWC: Uint8.
+        reference_HWC: Uint8, of any size and as many bands.
 
     Returns:
         (H, W, C) uint8.

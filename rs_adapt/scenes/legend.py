@@ -16,15 +16,15 @@ def colours_to_classes(
     """Turn a label image painted in colours into class values.
 
     Args:
-        rgb_HW3: label colours, uint8, shape (H, W, 3).
+        rgb_HW3: Label colours, uint8, shape (H, W, 3).
         legend: RGB colour (three values 0-255) -> class value 0-255; several colours may share a value.
-        off_legend: the value for pixels whose colour is not in the legend (an ignore value).
+        off_legend: The value for pixels whose colour is not in the legend (an ignore value).
 
     Returns:
         Class values, uint8, shape (H, W), and the number of pixels whose colour is not in the legend.
 
     Raises:
-        ConfigError: the legend is empty, or a colour or value of it is out of range.
+        ConfigError: The legend is empty, or a colour or value of it is out of range.
     """
     if not legend:
         raise ConfigError("The colour legend is empty: give at least one RGB colour with its class value.")
@@ -49,9 +49,9 @@ def count_off_legend(
     """List the colours that are not in the legend, the most frequent first.
 
     Args:
-        rgb_HW3: label colours, uint8, shape (H, W, 3).
+        rgb_HW3: Label colours, uint8, shape (H, W, 3).
         legend: RGB colour -> class value.
-        most: how many colours to list.
+        most: How many colours to list.
 
     Returns:
         Pairs of RGB colour and pixel count.

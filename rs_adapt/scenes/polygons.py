@@ -48,11 +48,11 @@ def read_polygons(path: Path, column: str) -> Polygons:
 
     Args:
         path: GeoJSON, or with fiona installed any vector format of GDAL.
-        column: attribute that names the class; its value is taken as text.
+        column: Attribute that names the class; its value is taken as text.
 
     Raises:
-        DataNotFound: there is no such file, or fiona is needed and not installed.
-        DataError: the file cannot be read, or a feature is no polygon or lacks the attribute.
+        DataNotFound: There is no such file, or fiona is needed and not installed.
+        DataError: The file cannot be read, or a feature is no polygon or lacks the attribute.
     """
     if not path.is_file():
         raise DataNotFound(f"There is no file of polygons {path}: check the path.")
@@ -79,11 +79,11 @@ def rasterized(
     A pixel belongs to a polygon that holds its centre.
 
     Args:
-        polygons: of `read_polygons`, in the scene's reference system (`in_system_of`).
-        scene: the scene.
-        values: class value of each polygon, 0 to 255.
-        box: window in pixels of the scene.
-        background: value of pixels outside all polygons.
+        polygons: Of `read_polygons`, in the scene's reference system (`in_system_of`).
+        scene: The scene.
+        values: Class value of each polygon, 0 to 255.
+        box: Window in pixels of the scene.
+        background: Value of pixels outside all polygons.
 
     Returns:
         uint8, shape (H, W) of the window.
@@ -103,7 +103,7 @@ def in_system_of(polygons: Polygons, scene: SceneInfo) -> Polygons:
     """Polygons in the reference system of a scene; those of a scene without one are taken as pixels (x, y).
 
     Raises:
-        DataError: they cannot be transformed.
+        DataError: They cannot be transformed.
     """
     if scene.crs is None:
         return Polygons(path=polygons.path, geometries=polygons.geometries, texts=polygons.texts, crs=None)

@@ -22,15 +22,15 @@ class Scene:
     """An open raster; use it as a context manager.
 
     Args:
-        path: a GeoTIFF (or any GDAL raster), or a plain .jpg / .png image without a georeference.
+        path: A GeoTIFF (or any GDAL raster), or a plain .jpg / .png image without a georeference.
         bands: 1-based numbers of the bands that become red, green and blue. None takes the first three; a raster of
             one or two bands is shown in grey.
-        stretch: values of the file that become 0 and 255, one pair each for red, green and blue, for scenes that must
+        stretch: Values of the file that become 0 and 255, one pair each for red, green and blue, for scenes that must
             be shown alike. None leaves 8-bit scenes as they are and stretches others between their own percentiles.
 
     Raises:
-        DataNotFound: the file does not exist.
-        DataError: the file is not a readable image, is truncated, or has no such band.
+        DataNotFound: The file does not exist.
+        DataError: The file is not a readable image, is truncated, or has no such band.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Scene:
         """Read a window as 8-bit RGB.
 
         Args:
-            box: the window in pixels, inside the scene; None reads all of it.
+            box: The window in pixels, inside the scene; None reads all of it.
 
         Returns:
             Colours, uint8, shape (H, W, 3), and the valid mask, bool, shape (H, W): False where the nodata value, the
@@ -82,7 +82,7 @@ class Scene:
             whole scene, by band.
 
         Raises:
-            DataError: the pixels cannot be decoded (truncated file).
+            DataError: The pixels cannot be decoded (truncated file).
         """
         bands_CHW, valid_HW = self._source.read(box or self.box, self._bands)
         if bands_CHW.dtype.kind == "f":
@@ -98,13 +98,13 @@ class Scene:
         """Read a window of a label raster whose first band holds class values (palette images: palette indices).
 
         Args:
-            box: the window in pixels, inside the scene; None reads all of it.
+            box: The window in pixels, inside the scene; None reads all of it.
 
         Returns:
             Class values, uint8, shape (H, W), and the valid mask, bool, shape (H, W).
 
         Raises:
-            DataError: the raster has three colour bands, or values outside 0-255.
+            DataError: The raster has three colour bands, or values outside 0-255.
         """
         values_HW, valid_HW = self._source.read_values(box or self.box)
         if values_HW.dtype != np.uint8:
@@ -118,14 +118,14 @@ class Scene:
         """Read bands of a window as they are stored, whatever a mask, an alpha band or a nodata value says of them.
 
         Args:
-            box: the window in pixels, inside the scene.
+            box: The window in pixels, inside the scene.
             bands: 1-based numbers; a band that is marked as alpha counts, too.
 
         Returns:
             Values, uint8, shape (H, W, C).
 
         Raises:
-            DataError: the raster is not of 8 bit, has no such band, or cannot be decoded.
+            DataError: The raster is not of 8 bit, has no such band, or cannot be decoded.
         """
         try:
             bands_CHW, _ = self._source.read(box, bands)
@@ -142,7 +142,7 @@ class Scene:
             Values, shape (3, N), in the file's type: finite, and neither nodata nor masked.
 
         Raises:
-            DataError: the pixels cannot be decoded.
+            DataError: The pixels cannot be decoded.
         """
         bands_CHW, valid_HW = self._source.read_small(self._bands, step_px)
         valid_CN = bands_CHW[:, valid_HW]

@@ -195,7 +195,7 @@ def stored_form(path: Path) -> tuple[str, int, int]:
     """Type of the values, width and height of an image, without decoding its pixels where the file allows it.
 
     Raises:
-        DataError: the file is not a readable image.
+        DataError: The file is not a readable image.
     """
     if is_plain(path):
         try:

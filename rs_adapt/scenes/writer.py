@@ -22,14 +22,14 @@ class MapWriter:
     """A GeoTIFF that is filled from top to bottom; use it as a context manager.
 
     Args:
-        path: the file to write; its folder must exist.
-        height_px: rows.
-        width_px: columns.
-        num_bands: bands.
+        path: The file to write; its folder must exist.
+        height_px: Rows.
+        width_px: Columns.
+        num_bands: Bands.
         dtype: "uint8", "uint16", "float32" ...
         crs: WKT or "EPSG:n"; None writes no reference system.
-        transform: six numbers (a, b, c, d, e, f) of the affine pixel -> map transform.
-        nodata: the value that marks pixels without data, or None.
+        transform: Six numbers (a, b, c, d, e, f) of the affine pixel -> map transform.
+        nodata: The value that marks pixels without data, or None.
         colours: RGB colours of the values 0, 1, 2 ... for the colour table of a one-band uint8 map.
     """
 
@@ -88,7 +88,7 @@ class MapWriter:
         """Write an array of shape (H, W), or (H, W, C) for several bands, with its upper left pixel at (x0, y0).
 
         Raises:
-            DataError: the array does not fit into the raster.
+            DataError: The array does not fit into the raster.
         """
         bands_CHW = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
         count, height_px, width_px = bands_CHW.shape
@@ -113,11 +113,11 @@ def write_geotiff(
     """Write an array of shape (H, W) or (H, W, C) as a compressed, tiled GeoTIFF of the array's dtype.
 
     Args:
-        path: the file to write; its folder must exist.
-        array: pixels.
+        path: The file to write; its folder must exist.
+        array: Pixels.
         crs: WKT or "EPSG:n"; None writes no reference system.
-        transform: six numbers (a, b, c, d, e, f) of the affine pixel -> map transform.
-        nodata: the value that marks pixels without data, or None.
+        transform: Six numbers (a, b, c, d, e, f) of the affine pixel -> map transform.
+        nodata: The value that marks pixels without data, or None.
         colours: RGB colours of the values 0, 1, 2 ... for a one-band uint8 map.
     """
     with MapWriter(

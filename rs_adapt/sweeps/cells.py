@@ -29,14 +29,14 @@ class SweepCell:
     """A cell of a sweep.
 
     Args:
-        name: its folder below the sweep's, with `/`.
-        cell: the names.
-        folder: absolute; the run folder.
+        name: Its folder below the sweep's, with `/`.
+        cell: The names.
+        folder: Absolute; the run folder.
         overrides: `key=value` texts.
-        arguments: of `rs-adapt train`, without `--resume`.
-        identity: what moves the result; see `identity_of`.
-        config_text: the resolved configuration as it will stand in the run folder.
-        iters: training iterations.
+        arguments: Of `rs-adapt train`, without `--resume`.
+        identity: What moves the result; see `identity_of`.
+        config_text: The resolved configuration as it will stand in the run folder.
+        iters: Training iterations.
     """
 
     name: str
@@ -85,13 +85,13 @@ def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansi
     """Cross the axes of a sweep and compose every cell, seed by seed.
 
     Args:
-        spec: the sweep.
-        folder: of the sweep; cells lie below it.
-        data_root: instead of the file's.
+        spec: The sweep.
+        folder: Of the sweep; cells lie below it.
+        data_root: Instead of the file's.
 
     Raises:
-        UnknownName: a value of an axis does not exist; the text names file and key.
-        ConfigError: an override is not usable, two cells are the same, or none is left.
+        UnknownName: A value of an axis does not exist; the text names file and key.
+        ConfigError: An override is not usable, two cells are the same, or none is left.
     """
     skipped: list[Skipped] = []
     cells: dict[str, SweepCell] = {}

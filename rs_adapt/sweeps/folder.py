@@ -40,7 +40,7 @@ class CellState:
         status: `done` (its result belongs to what the sweep asks for now), `stale` (its result belongs to something
             else), `running` (a process holds its lock), `interrupted` (a training state is there), `failed`, or
             `missing`.
-        note: what there is to add: the error, what has changed, who runs it.
+        note: What there is to add: the error, what has changed, who runs it.
         record: The content of `sweep_cell.json`; without values where there is none.
         result: The content of `result.json`, of a done or stale cell.
     """
@@ -55,10 +55,10 @@ def state_of(folder: Path, *, digest: str, identity: Identity, locked: bool | No
     """Return the state of a cell's folder.
 
     Args:
-        folder: the run folder; it need not exist.
-        digest: of what the sweep asks for now.
-        identity: the same in full, to say what has changed.
-        locked: whether somebody else holds the lock; None looks.
+        folder: The run folder; it need not exist.
+        digest: Of what the sweep asks for now.
+        identity: The same in full, to say what has changed.
+        locked: Whether somebody else holds the lock; None looks.
     """
     record = _read(folder / SWEEP_CELL_FILE, SweepCellRecord) or SweepCellRecord()
     result = _read(folder / RESULT_FILE, Result)
@@ -131,8 +131,8 @@ def last_error(log: Path, start: int = 0) -> str:
     """Return the line of a log that says what went wrong: the last that begins with `error:`, else the last one.
 
     Args:
-        log: the file.
-        start: only what stands behind so many bytes counts.
+        log: The file.
+        start: Only what stands behind so many bytes counts.
     """
     try:
         with log.open("rb") as file:

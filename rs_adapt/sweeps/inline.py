@@ -31,8 +31,8 @@ class Inline:
     """This process.
 
     Args:
-        run: runs the arguments of `rs-adapt` and raises `SystemExit` with the exit code.
-        stop: is asked for when a cell was stopped, so that none follows it.
+        run: Runs the arguments of `rs-adapt` and raises `SystemExit` with the exit code.
+        stop: Is asked for when a cell was stopped, so that none follows it.
     """
 
     slots = 1

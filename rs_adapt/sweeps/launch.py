@@ -163,13 +163,13 @@ def choose_launcher(
     """Return the launcher that a sweep's file and its options name.
 
     Args:
-        spec: kind, jobs, GPUs, processes of a cell.
-        log_dir: folder for what Slurm's jobs print.
-        stop: what `inline` asks for when its cell was stopped.
-        run_inline: runs the arguments of `rs-adapt` in this process and raises `SystemExit`.
+        spec: Kind, jobs, GPUs, processes of a cell.
+        log_dir: Folder for what Slurm's jobs print.
+        stop: What `inline` asks for when its cell was stopped.
+        run_inline: Runs the arguments of `rs-adapt` in this process and raises `SystemExit`.
 
     Raises:
-        ConfigError: the launcher cannot do what is asked for, or its package is missing.
+        ConfigError: The launcher cannot do what is asked for, or its package is missing.
     """
     if spec.kind == "inline":
         if spec.command or spec.processes_per_cell > 1:
@@ -191,7 +191,7 @@ def local_launcher(spec: LauncherSpec) -> Local:
     """Return the launcher for this machine's slots.
 
     Raises:
-        ConfigError: there are not enough GPUs for one cell.
+        ConfigError: There are not enough GPUs for one cell.
     """
     gpus = visible_gpus() if spec.gpus is None else tuple(str(gpu) for gpu in spec.gpus)
     return Local(jobs=spec.jobs, gpus=gpus, processes_per_cell=spec.processes_per_cell, cores=_cores())

@@ -35,13 +35,13 @@ class Local:
     """Processes of this machine.
 
     Args:
-        jobs: cells at once; None for one a GPU, or one on a machine without.
-        gpus: names for `CUDA_VISIBLE_DEVICES`; more cells than GPUs share them in turns. Empty for none.
-        processes_per_cell: each cell sees as many GPUs, and each process a part of the cores.
-        cores: of this machine.
+        jobs: Cells at once; None for one a GPU, or one on a machine without.
+        gpus: Names for `CUDA_VISIBLE_DEVICES`; more cells than GPUs share them in turns. Empty for none.
+        processes_per_cell: Each cell sees as many GPUs, and each process a part of the cores.
+        cores: Of this machine.
 
     Raises:
-        ConfigError: a cell needs more GPUs than there are.
+        ConfigError: A cell needs more GPUs than there are.
     """
 
     def __init__(self, *, jobs: int | None, gpus: tuple[str, ...], processes_per_cell: int, cores: int) -> None:

@@ -83,11 +83,11 @@ def make_plan(
     """Measure and add up.
 
     Args:
-        cells: of the sweep.
-        done: names of cells that are not run again; they are neither measured nor counted.
-        measure: a probe, or the reason why there is none.
-        slots: cells at once.
-        on_probe: called before each probe with its number, their count and the cell that stands for its kind.
+        cells: Of the sweep.
+        done: Names of cells that are not run again; they are neither measured nor counted.
+        measure: A probe, or the reason why there is none.
+        slots: Cells at once.
+        on_probe: Called before each probe with its number, their count and the cell that stands for its kind.
 
     Returns:
         JSON: `probes` (what was measured, for which cells), `cells` (extrapolated), `totals`, `notes`.

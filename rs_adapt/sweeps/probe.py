@@ -35,14 +35,14 @@ class Measured:
     """What a probe found.
 
     Args:
-        iter_s: seconds of a training iteration, median of three.
-        tile_s: seconds to score a tile.
-        start_s: seconds from the start of the program to the first iteration, checks of the data included.
-        memory_mib: peak; see `memory_of`.
+        iter_s: Seconds of a training iteration, median of three.
+        tile_s: Seconds to score a tile.
+        start_s: Seconds from the start of the program to the first iteration, checks of the data included.
+        memory_mib: Peak; see `memory_of`.
         memory_of: `GPU` (what torch allocated) or `process` (resident memory of the training process on a CPU).
-        pack_bytes: an adapter pack.
-        state_bytes: the training state.
-        tiles: tiles of the whole sets by role: `val`, `test`, `source_val`, `label_free`.
+        pack_bytes: An adapter pack.
+        state_bytes: The training state.
+        tiles: Tiles of the whole sets by role: `val`, `test`, `source_val`, `label_free`.
     """
 
     iter_s: float
@@ -77,12 +77,12 @@ def probe(
     """Measure a cell in a process of its own; gives the reason where that is not possible.
 
     Args:
-        cell: the names.
+        cell: The names.
         overrides: `key=value` texts of the cell.
-        data_root: as for `train`.
-        weights: as for `train`.
-        env: the environment of the process.
-        timeout_s: seconds until it is given up.
+        data_root: As for `train`.
+        weights: As for `train`.
+        env: The environment of the process.
+        timeout_s: Seconds until it is given up.
     """
     order = _Order(cell=cell, overrides=overrides, data_root=data_root, weights=weights)
     try:

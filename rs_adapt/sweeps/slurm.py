@@ -73,10 +73,10 @@ class Slurm:
 
     Args:
         spec: `slurm` holds parameters of submitit's `update_parameters`.
-        log_dir: where submitit keeps the jobs' scripts and logs; every node has to see it, and the run folders too.
+        log_dir: Where submitit keeps the jobs' scripts and logs; every node has to see it, and the run folders too.
 
     Raises:
-        ConfigError: submitit is not installed, there is no Slurm, or it does not know a parameter.
+        ConfigError: Submitit is not installed, there is no Slurm, or it does not know a parameter.
     """
 
     def __init__(self, spec: LauncherSpec, log_dir: str) -> None:

@@ -36,7 +36,7 @@ def write_sweep_file(folder: Path, spec: Spec, expansion: Expansion) -> None:
     It names cells and holds no state: that stands in the cells' folders.
 
     Raises:
-        ConfigError: the folder is another sweep's, or cannot be written to.
+        ConfigError: The folder is another sweep's, or cannot be written to.
     """
     there = _sweep_in(folder)
     if there not in ("", spec.name):

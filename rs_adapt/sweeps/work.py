@@ -34,15 +34,15 @@ class Order:
     """What a process has to know to run a cell.
 
     Args:
-        folder: the run folder, absolute.
-        title: the cell's line.
-        digest: hash of `identity`.
-        identity: what moves the result.
-        config_sha256: of the configuration's text; a training state under another text is not resumed.
-        command: what starts the run anew; `--resume` is added to go on.
-        retries: how often it is started again after a failure.
-        again: run also what is stale or has failed for good.
-        env: variables that the run sees besides this process's.
+        folder: The run folder, absolute.
+        title: The cell's line.
+        digest: Hash of `identity`.
+        identity: What moves the result.
+        config_sha256: Of the configuration's text; a training state under another text is not resumed.
+        command: What starts the run anew; `--resume` is added to go on.
+        retries: How often it is started again after a failure.
+        again: Run also what is stale or has failed for good.
+        env: Variables that the run sees besides this process's.
     """
 
     folder: str
@@ -201,7 +201,7 @@ def main() -> None:
     """Carry out the order on stdin; SIGTERM lets the run save and ends it.
 
     Raises:
-        SystemExit: always, with the code of `carry_out`.
+        SystemExit: Always, with the code of `carry_out`.
     """
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):

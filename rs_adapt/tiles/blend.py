@@ -18,14 +18,14 @@ def blend_weights(tile_px: int, kind: Literal["hann", "cosine", "flat"] = "hann"
     """Weights that fade from a tile's centre to its rim.
 
     Args:
-        tile_px: side of the tile.
+        tile_px: Side of the tile.
         kind: "hann" (squared sine), "cosine" (sine) or "flat" (all 1). Samples lie at pixel centres.
 
     Returns:
         float32 weights in (0, 1], shape (tile_px, tile_px), symmetric in both directions.
 
     Raises:
-        ConfigError: the kind is unknown.
+        ConfigError: The kind is unknown.
     """
     phase = np.sin(np.pi * (np.arange(tile_px) + 0.5) / tile_px)
     sides = {"hann": phase**2, "cosine": phase, "flat": np.ones(tile_px)}
@@ -42,15 +42,15 @@ def stitch(
 
     Args:
         tiles: (x0, y0, array) with arrays of shape (h, w) or (h, w, C), all of one dtype.
-        height_px: rows of the scene.
-        width_px: columns of the scene.
-        fill: value of pixels that no tile covers.
+        height_px: Rows of the scene.
+        width_px: Columns of the scene.
+        fill: Value of pixels that no tile covers.
 
     Returns:
         Array of shape (height_px, width_px) or (height_px, width_px, C), of the tiles' dtype.
 
     Raises:
-        DataError: there are no tiles, or one starts outside the scene.
+        DataError: There are no tiles, or one starts outside the scene.
     """
     scene: NDArray[Any] | None = None
     for x0, y0, tile in tiles:
@@ -72,11 +72,11 @@ class RowBlender:
     tiles is complete. The weights of all tiles over a pixel are normalised to a sum of 1.
 
     Args:
-        height_px: rows of the scene.
-        width_px: columns of the scene.
-        num_channels: channels of a tile (classes).
-        tile_px: side of a tile.
-        kind: the weights, see `blend_weights`.
+        height_px: Rows of the scene.
+        width_px: Columns of the scene.
+        num_channels: Channels of a tile (classes).
+        tile_px: Side of a tile.
+        kind: The weights, see `blend_weights`.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class RowBlender:
         """Add a tile of shape (K, tile_px, tile_px) with its upper left pixel at (x0, y0); padding is cut off.
 
         Raises:
-            DataError: the tile reaches above the rows that are already taken, or below the rows that are not reached.
+            DataError: The tile reaches above the rows that are already taken, or below the rows that are not reached.
         """
         row = y0 - self._top
         rows, columns = self._weight_HW.shape
@@ -119,13 +119,13 @@ class RowBlender:
         """Finish all rows above `until` (the first row of the next tiles, or the scene's height at the end).
 
         Args:
-            until: first row that later tiles may still touch.
+            until: First row that later tiles may still touch.
 
         Returns:
             First finished row, and the blended values, float32, shape (K, rows, W); NaN where no tile was added.
 
         Raises:
-            DataError: rows are asked for that no tile can have reached.
+            DataError: Rows are asked for that no tile can have reached.
         """
         count = until - self._top
         if not 0 <= count <= self._weight_HW.shape[0]:

@@ -42,28 +42,28 @@ def cut_scene(
     so that a labelled and an unlabelled copy of a scene give the same tiles.
 
     Args:
-        image: the scene, GeoTIFF or jpg/png.
-        label: its class values (one band), or colours that `legend` translates; None cuts the image only.
-        img_dir: folder for image tiles, made if absent.
-        ann_dir: folder for label tiles, made if absent; None only without `label`.
-        tile_px: side of a tile.
-        stride_px: step of the grid, at most `tile_px`.
-        ignore_value: label value of pixels that do not count (255, or 0 for benches with `reduce_zero_label`).
-        stem: first part of the tiles' names; None takes the image's stem.
+        image: The scene, GeoTIFF or jpg/png.
+        label: Its class values (one band), or colours that `legend` translates; None cuts the image only.
+        img_dir: Folder for image tiles, made if absent.
+        ann_dir: Folder for label tiles, made if absent; None only without `label`.
+        tile_px: Side of a tile.
+        stride_px: Step of the grid, at most `tile_px`.
+        ignore_value: Label value of pixels that do not count (255, or 0 for benches with `reduce_zero_label`).
+        stem: First part of the tiles' names; None takes the image's stem.
         bands: 1-based bands that become red, green and blue.
         legend: RGB colour -> class value, for labels painted in colours.
-        allowed_values: label values that may occur besides `ignore_value`; None allows all.
-        min_valid: smallest share of valid pixels, 0 to 1, of a tile that is kept.
-        stretch: values that become 0 and 255, a pair by channel; None as in `Scene`.
-        rows: only tiles within these rows of the scene, the end not included; None takes all.
+        allowed_values: Label values that may occur besides `ignore_value`; None allows all.
+        min_valid: Smallest share of valid pixels, 0 to 1, of a tile that is kept.
+        stretch: Values that become 0 and 255, a pair by channel; None as in `Scene`.
+        rows: Only tiles within these rows of the scene, the end not included; None takes all.
 
     Returns:
         The kept tiles, row by row.
 
     Raises:
-        DataNotFound: the image or the label does not exist.
-        DataError: a file cannot be read, sizes of image and label differ, or the label holds unknown values or colours.
-        ConfigError: a label is given without `ann_dir`.
+        DataNotFound: The image or the label does not exist.
+        DataError: A file cannot be read, sizes of image and label differ, or the label holds unknown values or colours.
+        ConfigError: A label is given without `ann_dir`.
     """
     if label is not None and ann_dir is None:
         raise ConfigError(f"Label {label} is given without a folder for its tiles: give ann_dir too.")

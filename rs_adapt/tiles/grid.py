@@ -14,15 +14,15 @@ def tile_origins(size_px: int, tile_px: int, stride_px: int) -> list[int]:
     steps of 512 px give the 12 origins of mmsegmentation's Potsdam converter: 0, 512, ..., 5120, 5488.
 
     Args:
-        size_px: length of the side.
-        tile_px: side of a tile.
-        stride_px: step of the grid, at most `tile_px` (a larger one would leave gaps).
+        size_px: Length of the side.
+        tile_px: Side of a tile.
+        stride_px: Step of the grid, at most `tile_px` (a larger one would leave gaps).
 
     Returns:
         Increasing origins, the first one 0.
 
     Raises:
-        ConfigError: a length is not positive, or the step is larger than a tile.
+        ConfigError: A length is not positive, or the step is larger than a tile.
     """
     if size_px < 1 or tile_px < 1 or not 1 <= stride_px <= tile_px:
         raise ConfigError(

@@ -49,8 +49,8 @@ def read_index(folder: Path) -> list[Tile]:
     """Read `index.json` of a folder of tiles.
 
     Raises:
-        DataNotFound: there is no index.
-        DataError: the file is not an index.
+        DataNotFound: There is no index.
+        DataError: The file is not an index.
     """
     path = folder / INDEX_NAME
     if not path.is_file():

@@ -34,14 +34,14 @@ class Recipe:
     """How the originals of a data set are cut.
 
     Attributes:
-        tile_px: side of a tile.
-        stride_px: step of the grid; the last tile of a row or column is aligned with the edge.
-        num_bands: bands of a tile, the first ones of the file.
+        tile_px: Side of a tile.
+        stride_px: Step of the grid; the last tile of a row or column is aligned with the edge.
+        num_bands: Bands of a tile, the first ones of the file.
         legend: RGB colour -> label value; None for labels that hold values.
-        label_values: values that a label may hold.
-        ignore_value: label value of padding and of colours that are not in the legend.
-        image_tile: path of an image's tile, with the fields {x0}, {y0}, {x1}, {y1} and those of the scene.
-        label_tile: path of a label's tile.
+        label_values: Values that a label may hold.
+        ignore_value: Label value of padding and of colours that are not in the legend.
+        image_tile: Path of an image's tile, with the fields {x0}, {y0}, {x1}, {y1} and those of the scene.
+        label_tile: Path of a label's tile.
     """
 
     tile_px: int
@@ -57,9 +57,9 @@ class Recipe:
         """Return window, image path and label path of every tile of a scene, row by row.
 
         Args:
-            width_px: of the scene.
-            height_px: of the scene.
-            fields: scene, split and region, as the patterns name them.
+            width_px: Of the scene.
+            height_px: Of the scene.
+            fields: Scene, split and region, as the patterns name them.
         """
         files = []
         for box in tile_boxes(width_px, height_px, self.tile_px, self.stride_px):
@@ -74,9 +74,9 @@ class CutOriginal:
     """What was cut from an original.
 
     Attributes:
-        size_px: width and height of the scene.
-        num_tiles: tiles of the image, and of the label.
-        sha256: over names and bytes of all tiles.
+        size_px: Width and height of the scene.
+        num_tiles: Tiles of the image, and of the label.
+        sha256: Over names and bytes of all tiles.
         off_legend: RGB colour -> pixels of the scene with a colour that is not in the legend.
     """
 
@@ -96,13 +96,13 @@ def cut_original(
     Args:
         image: 8-bit raster.
         label: RGB colours, or one band of values; of the image's size.
-        recipe: how.
-        folder: what the paths of tiles are relative to.
-        fields: scene, split and region, for the paths.
-        names: what messages call the image and the label.
+        recipe: How.
+        folder: What the paths of tiles are relative to.
+        fields: Scene, split and region, for the paths.
+        names: What messages call the image and the label.
 
     Raises:
-        DataError: a file cannot be read, is not of 8 bit, has too few bands, image and label differ in size, or the
+        DataError: A file cannot be read, is not of 8 bit, has too few bands, image and label differ in size, or the
             label holds a value that it may not.
     """
     digest = hashlib.sha256()
@@ -142,7 +142,7 @@ def tiles_sha256(recipe: Recipe, size_px: Sequence[int], *, folder: Path, fields
     """Return the digest of a scene's tiles as they are on disk, comparable with `CutOriginal.sha256`.
 
     Raises:
-        OSError: a tile is missing or cannot be read.
+        OSError: A tile is missing or cannot be read.
     """
     digest = hashlib.sha256()
     for _, *names in recipe.files(size_px[0], size_px[1], fields):

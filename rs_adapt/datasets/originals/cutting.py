@@ -58,7 +58,7 @@ def cut_scenes(
     """Cut scenes into `folder`, and yield the record of each when all its tiles are written.
 
     Raises:
-        DataError: an original is damaged or unfit, or a tile cannot be written.
+        DataError: An original is damaged or unfit, or a tile cannot be written.
     """
     tasks = [_Cut(recipe=recipe, pair=pair, folder=folder, scratch=scratch) for pair in pairs]
     try:

@@ -20,9 +20,9 @@ class Part:
     Attributes:
         region: None where the data set has one region.
         split: "train" or "val".
-        scenes: names of its images; None where only the folder tells.
-        num_scenes: how many images are published.
-        num_tiles: how many tiles are published.
+        scenes: Names of its images; None where only the folder tells.
+        num_scenes: How many images are published.
+        num_tiles: How many tiles are published.
     """
 
     region: str | None
@@ -42,20 +42,20 @@ class Layout:
     """The originals and tiles of a data set or of one of its variants.
 
     Attributes:
-        name: of the output, which is also its folder below the data root.
-        manifest: of the data set.
-        title: for people.
-        bands: of an image, in the order of its file; all of them go into the tiles.
-        parts: the splits that are cut.
-        image_files: patterns of an image's path, the preferred one first.
-        label_files: patterns of a label's path.
-        not_in: folders (globs) in which no image is looked for.
-        scene_names: regular expression of an image's name where no list holds them.
-        tile_px: side of a tile.
-        stride_px: step of the grid.
-        colour_labels: labels are painted by the legend; otherwise they hold values.
-        image_tile: path of an image's tile below the output's folder, with fields.
-        label_tile: path of a label's tile.
+        name: Of the output, which is also its folder below the data root.
+        manifest: Of the data set.
+        title: For people.
+        bands: Of an image, in the order of its file; all of them go into the tiles.
+        parts: The splits that are cut.
+        image_files: Patterns of an image's path, the preferred one first.
+        label_files: Patterns of a label's path.
+        not_in: Folders (globs) in which no image is looked for.
+        scene_names: Regular expression of an image's name where no list holds them.
+        tile_px: Side of a tile.
+        stride_px: Step of the grid.
+        colour_labels: Labels are painted by the legend; otherwise they hold values.
+        image_tile: Path of an image's tile below the output's folder, with fields.
+        label_tile: Path of a label's tile.
     """
 
     name: str
@@ -117,7 +117,7 @@ def load_layout(name: str) -> Layout:
     """Read the layout of a data set or variant; `-` and `_` are the same.
 
     Raises:
-        UnknownName: nothing of this name can be prepared.
+        UnknownName: Nothing of this name can be prepared.
     """
     wanted = name.replace("-", "_").lower()
     owners = _owners()

@@ -32,10 +32,10 @@ class PartFiles:
     """What a source holds of a part.
 
     Attributes:
-        part: the part.
-        pairs: images with labels, in the manifest's order, or by name where it lists none.
-        without_image: names of scenes whose image is missing, where names are known.
-        without_label: names of scenes whose label is missing.
+        part: The part.
+        pairs: Images with labels, in the manifest's order, or by name where it lists none.
+        without_image: Names of scenes whose image is missing, where names are known.
+        without_label: Names of scenes whose label is missing.
     """
 
     part: Part
@@ -64,7 +64,7 @@ class Matcher:
     """Tells images and labels by their paths.
 
     Args:
-        layout: of the data set.
+        layout: Of the data set.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -81,7 +81,7 @@ class Matcher:
         """Sort the files of a source into the parts.
 
         Raises:
-            DataError: two files of different content are the same image or label.
+            DataError: Two files of different content are the same image or label.
         """
         images: dict[tuple[str, str], list[tuple[int, Original]]] = {}
         labels: dict[tuple[str, str], list[tuple[int, Original]]] = {}

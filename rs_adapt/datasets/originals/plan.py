@@ -15,12 +15,12 @@ class Plan:
     """What will be done, before anything is.
 
     Attributes:
-        layout: of the data set.
-        folder: that the tiles get into.
-        tile_px: side of a tile.
-        stride_px: step of the grid.
-        found: what the source holds, part by part.
-        done: scenes that are cut already.
+        layout: Of the data set.
+        folder: That the tiles get into.
+        tile_px: Side of a tile.
+        stride_px: Step of the grid.
+        found: What the source holds, part by part.
+        done: Scenes that are cut already.
     """
 
     layout: Layout
@@ -49,10 +49,10 @@ class Prepared:
     """What is there now.
 
     Attributes:
-        plan: what was to do.
-        records: all scenes of the folder; empty after a dry run.
-        num_kept: scenes that were there before, and intact.
-        num_cut: scenes that were cut now.
+        plan: What was to do.
+        records: All scenes of the folder; empty after a dry run.
+        num_kept: Scenes that were there before, and intact.
+        num_cut: Scenes that were cut now.
     """
 
     plan: Plan

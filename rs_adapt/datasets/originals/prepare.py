@@ -53,23 +53,23 @@ def prepare_originals(
     A folder that is done is compared with its record, and only what is damaged or new is cut.
 
     Args:
-        name: a data set or variant, see `layout_names`.
-        source: a folder or zip with the originals, also in zips within.
-        data_root: where data sets lie.
-        tile_px: side of a tile; None takes the published one.
-        stride_px: step of the grid; None takes the published one, or `tile_px` where that is given.
-        jobs: processes; None takes all cores.
-        partial: go on though scenes are missing.
-        dry_run: stop after the plan.
-        on_plan: called with the plan before anything is written.
-        on_progress: called with the stage, the steps done and the steps in all.
+        name: A data set or variant, see `layout_names`.
+        source: A folder or zip with the originals, also in zips within.
+        data_root: Where data sets lie.
+        tile_px: Side of a tile; None takes the published one.
+        stride_px: Step of the grid; None takes the published one, or `tile_px` where that is given.
+        jobs: Processes; None takes all cores.
+        partial: Go on though scenes are missing.
+        dry_run: Stop after the plan.
+        on_plan: Called with the plan before anything is written.
+        on_progress: Called with the stage, the steps done and the steps in all.
 
     Raises:
-        UnknownName: there is no such data set.
-        ConfigError: the grid is impossible, or the folder holds other tiles.
-        DataNotFound: the source does not exist, holds nothing of the data set, or lacks scenes without `partial`.
-        DataError: an original is damaged or unfit.
-        RunFailed: a process was ended from outside.
+        UnknownName: There is no such data set.
+        ConfigError: The grid is impossible, or the folder holds other tiles.
+        DataNotFound: The source does not exist, holds nothing of the data set, or lacks scenes without `partial`.
+        DataError: An original is damaged or unfit.
+        RunFailed: A process was ended from outside.
     """
     layout = load_layout(name)
     side_px = layout.tile_px if tile_px is None else tile_px

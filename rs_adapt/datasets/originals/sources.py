@@ -34,12 +34,12 @@ class Original:
     """A file of a source.
 
     Attributes:
-        path: below the source, with archives as folders and "/" between.
-        num_bytes: its size, unpacked.
-        disk: the file; None for one in an archive.
-        archive: where `member` lies.
-        member: its name there.
-        crc: its checksum there.
+        path: Below the source, with archives as folders and "/" between.
+        num_bytes: Its size, unpacked.
+        disk: The file; None for one in an archive.
+        archive: Where `member` lies.
+        member: Its name there.
+        crc: Its checksum there.
     """
 
     path: str
@@ -71,7 +71,7 @@ class Archives:
         """Open a zip, or return it if it is open.
 
         Raises:
-            DataError: it is no zip, or is cut off.
+            DataError: It is no zip, or is cut off.
         """
         if archive not in self._open:
             file: IO[bytes] = archive.disk.open("rb")
@@ -91,7 +91,7 @@ class Archives:
         """Give a path of the file; one in an archive is unpacked into `scratch` for the time of the context.
 
         Raises:
-            DataError: the archive is damaged or encrypted.
+            DataError: The archive is damaged or encrypted.
         """
         if original.disk is not None:
             yield original.disk
@@ -123,14 +123,14 @@ def list_originals(source: Path, wanted: Callable[[str], bool], *, archives: Arc
     Zips that lie compressed within another are unpacked into `scratch`, and stay there if they hold a wanted file.
 
     Args:
-        source: a folder, or a zip.
-        wanted: says of a path below the source (archives are folders) whether the file is of use.
-        archives: where zips are opened.
-        scratch: a folder for inner zips.
+        source: A folder, or a zip.
+        wanted: Says of a path below the source (archives are folders) whether the file is of use.
+        archives: Where zips are opened.
+        scratch: A folder for inner zips.
 
     Raises:
-        DataNotFound: there is no such folder or file.
-        DataError: a zip is damaged, or the source is a file of another kind.
+        DataNotFound: There is no such folder or file.
+        DataError: A zip is damaged, or the source is a file of another kind.
     """
     if source.is_dir():
         return sorted(_in_folder(source, wanted, archives, scratch), key=lambda original: original.path)

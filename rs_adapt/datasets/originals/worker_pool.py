@@ -27,13 +27,13 @@ def run_in_processes(work: Callable[[Task], Result], tasks: Sequence[Task], *, j
     """Yield results as they come; with one job (or task) in this process, and in order.
 
     Args:
-        work: a function of a module, so that other processes find it.
-        tasks: what it is called with, one by one.
-        jobs: processes.
+        work: A function of a module, so that other processes find it.
+        tasks: What it is called with, one by one.
+        jobs: Processes.
 
     Raises:
-        RunFailed: a process was ended from outside.
-        Exception: whatever `work` raises; tasks that have not begun are dropped.
+        RunFailed: A process was ended from outside.
+        Exception: Whatever `work` raises; tasks that have not begun are dropped.
     """
     jobs = min(jobs, len(tasks))
     if jobs <= 1:

@@ -50,7 +50,7 @@ def stretch_of_region(region: SceneRegion, images: Sequence[Path], on_progress: 
         `images`, `step_px` and `pixels`, the number that they were taken of.
 
     Raises:
-        DataError: an image cannot be read, images of 8 bit and deeper ones are mixed, or no pixel is valid.
+        DataError: An image cannot be read, images of 8 bit and deeper ones are mixed, or no pixel is valid.
     """
     from rs_adapt.scenes import stored_form
 

@@ -29,16 +29,16 @@ def translate(labels: LabelSource, image: Path, out: Path) -> Counter[str]:
     """Write the label of an image as a raster of class indices (255 where it is ignored).
 
     Args:
-        labels: how labels are read: see `rs_adapt.config.own.labels.labels`.
-        image: the scene.
+        labels: How labels are read: see `rs_adapt.config.own.labels.labels`.
+        image: The scene.
         out: GeoTIFF to write.
 
     Returns:
         Pixels by what stood in the label, as text.
 
     Raises:
-        DataNotFound: the label does not exist.
-        DataError: it cannot be read, has another size than the image, or holds what no class is made of.
+        DataNotFound: The label does not exist.
+        DataError: It cannot be read, has another size than the image, or holds what no class is made of.
     """
     with Scene(image) as scene:
         info = scene.info

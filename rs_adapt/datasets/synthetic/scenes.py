@@ -44,11 +44,11 @@ def make_scene(
     """Draw one scene; equal arguments give equal pixels, and every scene has a random stream of its own.
 
     Args:
-        region: the region's numbers.
-        seed: the set's seed, 0 or more.
+        region: The region's numbers.
+        seed: The set's seed, 0 or more.
         split: "train", "val" or "test".
-        number: the scene's number in its split, from 0.
-        size_px: side of the scene.
+        number: The scene's number in its split, from 0.
+        size_px: Side of the scene.
 
     Returns:
         RGB, uint8, shape (H, W, 3), 0 in all bands outside the footprint and at least 1 inside; and class indices,
@@ -91,17 +91,17 @@ def write_scenes(
     arguments give the same bytes.
 
     Args:
-        root: folder to write to, made if absent.
-        seed: seed of the set, 0 or more.
-        scenes: number of scenes by split; None writes 8 train, 3 val and 4 test scenes a region.
-        size_px: side of a scene.
-        on_progress: called after each scene.
+        root: Folder to write to, made if absent.
+        seed: Seed of the set, 0 or more.
+        scenes: Number of scenes by split; None writes 8 train, 3 val and 4 test scenes a region.
+        size_px: Side of a scene.
+        on_progress: Called after each scene.
 
     Returns:
         The files, region by region and split by split.
 
     Raises:
-        ConfigError: a split is unknown or a number is negative.
+        ConfigError: A split is unknown or a number is negative.
     """
     from rs_adapt.scenes import write_geotiff
 

@@ -22,8 +22,8 @@ def random_region(rng: np.random.Generator, name: str) -> Region:
     is trained on these scenes has seen the bench's colours.
 
     Args:
-        rng: where all numbers come from.
-        name: name of the region.
+        rng: Where all numbers come from.
+        name: Name of the region.
     """
     for _ in range(_MOST_DRAWS):
         region = _draw(rng, name)
