@@ -14,7 +14,7 @@ from typing import IO
 
 from rs_adapt.signals import handle_signals
 
-# Exit code of the command line for a wrong configuration, wrong data or wrong usage: starting again does not mend it.
+# Exit code of the command line for a wrong configuration, wrong data or wrong usage: starting again does not help.
 WRONG_INPUT = 2
 # Exit code of a run that was asked to stop and saved its state.
 STOPPED = 130
@@ -41,8 +41,8 @@ def start_process(
     Args:
         command: Program and arguments.
         env: Variables that it sees besides this process's.
-        output: Where stdout and stderr go; None for those of this process.
-        stdin: As for `subprocess.Popen`.
+        output: File for stdout and stderr; None for those of this process.
+        stdin: Passed to `subprocess.Popen`.
         pass_fds: File descriptors that it inherits.
 
     Raises:

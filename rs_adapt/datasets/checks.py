@@ -32,7 +32,7 @@ def check_tiles(dataset: TileDataset, cache_dir: Path, on_progress: OnProgress =
 
     Args:
         dataset: The set; labels are read only if it has them.
-        cache_dir: Where the fingerprints of folders that passed are kept.
+        cache_dir: Folder for the fingerprints of folders that passed.
         on_progress: Receives the tiles that are done.
 
     Raises:
@@ -55,7 +55,7 @@ def check_tiles(dataset: TileDataset, cache_dir: Path, on_progress: OnProgress =
 
 
 def allowed_values(num_classes: int, reduce_zero_label: bool, ignore_index: int) -> list[int]:
-    """Label values that a file may hold: the classes as stored, the zero of a shifted legend, and ignore."""
+    """Return the label values that a file may hold: classes as stored, the zero of a shifted legend, and ignore."""
     stored = num_classes + 1 if reduce_zero_label else num_classes
     return sorted({*range(stored), ignore_index})
 
@@ -72,14 +72,14 @@ def check_pair(
     Args:
         image_path: 8-bit image of any number of bands.
         label_path: 8-bit image of one band with class values; None for an unlabelled image.
-        name: What messages call the set.
+        name: Name of the set, for messages.
         allowed: Label values that may occur.
         values: The same with class names, for messages.
 
     Raises:
         DataError: Unreadable or truncated, not of 8 bit, image and label of different sizes, or a value not allowed.
     """
-    # An unlabelled target has no second look before it is used, so its images are read to the last byte too.
+    # Nothing else checks an unlabelled target before it is used, so its images are read to the last byte too.
     image = _read(name, image_path)
     if image.dtype.kind not in "bu" or image.dtype.itemsize > 1:
         raise DataError(f"{name}: image {image_path} is not 8-bit ({image.dtype}). Scale it to 0-255 and store uint8.")
@@ -105,7 +105,7 @@ def check_pair(
         value = int(np.flatnonzero(counts)[0])
         raise DataError(
             f"{name}: label value {value} ({int(counts[value])} pixels) in {label_path} is outside "
-            f"the class list. Allowed are {_ranges(allowed)}: {values}. Mend the label or the bench's classes."
+            f"the class list. Allowed are {_ranges(allowed)}: {values}. Fix the label or the classes of the bench."
         )
     return image, label
 

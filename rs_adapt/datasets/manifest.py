@@ -1,4 +1,4 @@
-"""Data manifests: what a data set is, where it comes from, under which conditions, and what its files hold.
+"""Manifests of data sets: source, licence and conditions, original files, tiles and classes.
 
 One TOML file a data set in `data/`; `data/README.md` describes the keys.
 """
@@ -80,7 +80,7 @@ class LabelClass(BaseModel):
 
 
 class OriginalFiles(BaseModel):
-    """How the paths of original files end, `[files]`; fields are {scene}, {split} and {region}, `**/` any folders."""
+    """Path endings of original files, `[files]`; fields are {scene}, {split} and {region}, `**/` any folders."""
 
     model_config = _FROZEN
 
@@ -180,7 +180,7 @@ class Manifest(BaseModel):
 
     @property
     def access(self) -> str:
-        """How the files get here, in two words for a table."""
+        """The way to get the files, in two words for a table."""
         if self.by_hand:
             return "by hand"
         return "data fetch" if self.archives else "drawn"

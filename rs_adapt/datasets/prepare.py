@@ -36,7 +36,7 @@ def ensure_prepared(
     Args:
         prepare: The bench's `prepare` facts; see `rs_adapt.datasets.recipes`.
         bench: The bench's facts, those of `TileFacts` among them.
-        data_root: Where raw images lie; only read.
+        data_root: Folder of the raw images; only read.
         out_dir: The folder to make.
         on_progress: Called after each scene or image.
 
@@ -50,7 +50,7 @@ def ensure_prepared(
     if _finished(out_dir, facts):
         return
     if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MARKER).is_file():
-        # Whatever it is, it was not made here, and making the tiles would delete it.
+        # It was not made here, and making the tiles would delete it.
         raise ConfigError(f"{out_dir} is not empty and holds no prepared tiles. Move it away, or set RS_ADAPT_HOME.")
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     with exclusive_folder(out_dir):

@@ -1,4 +1,4 @@
-"""What a bench says about tiles that are made on this machine: `bench.prepare`, by its `kind`, as typed records."""
+"""Recipes of tiles that are made on this machine: `bench.prepare`, by its `kind`, as typed records."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ class ImagesRecipe(BaseModel):
 
 
 class LabelSource(BaseModel):
-    """How the labels of a region are read.
+    """The labels of a region, and how they are read.
 
     Attributes:
-        kind: What stands in them.
+        kind: Whether they hold class values, colours, or polygons.
         path: Folder of the labels, or one file of polygons for all images.
         suffix: Ending of their names.
         column: Attribute of the polygons that names their class; None for rasters.
         background: Index of the class outside all polygons; None ignores these pixels.
-        to_index: What stands in a label, with the index of its class.
-        ignore: What stands in a label and is left out.
+        to_index: Pairs of a label's content and the index of its class.
+        ignore: Contents of labels that are ignored.
     """
 
     model_config = _FROZEN
@@ -80,14 +80,14 @@ class LabelSource(BaseModel):
 
 
 class SceneRegion(BaseModel):
-    """The scenes of a region of a bench of one's own.
+    """A region of your own scenes.
 
     Attributes:
         name: Name of the region and of its folder.
         images: Folder of the scenes.
         pattern: Names of the scenes, with * and ?.
         bands: Numbers from 1 of the bands that become red, green and blue; None for the first three.
-        stretch: What becomes 0 and 255 in red, green and blue; "scene" for each scene's own percentiles; None for
+        stretch: Values that become 0 and 255 in red, green and blue; "scene" for each scene's own percentiles; None for
             percentiles of the region.
         val: Patterns of the scenes that are scored.
         val_share: Share of the scenes that are scored, 0 to 1; None where `val` names them.
@@ -107,7 +107,7 @@ class SceneRegion(BaseModel):
 
 
 class ScenesRecipe(BaseModel):
-    """Scenes of one's own that are cut into tiles, `kind = "scenes"`; see `rs_adapt.config.own.bench`."""
+    """Your own scenes that are cut into tiles, `kind = "scenes"`; see `rs_adapt.config.own.bench`."""
 
     model_config = _FROZEN
 

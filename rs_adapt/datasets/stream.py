@@ -40,7 +40,7 @@ class DomainStream(Dataset[Sample]):
     """Draws from a labelled set and, for adaptation, from an unlabelled one, each shuffled on its own.
 
     Draw d takes tile `permutation(d // n)[d % n]` of a set of n tiles, so each set is gone through completely before a
-    tile comes again, and source and target are paired anew in every round.
+    tile comes again, and source and target are paired differently in every round.
 
     Args:
         labelled: The set to learn from: a `TileDataset` or its config.

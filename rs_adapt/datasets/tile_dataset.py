@@ -18,7 +18,7 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
     Without `ann_dir` the set is unlabelled: nothing below a label folder is opened or even listed.
 
     Args:
-        name: What messages call this set, such as `loveda/rural/train`.
+        name: Name of this set in messages, such as `loveda/rural/train`.
         img_dir: Folder of the images: 8-bit, 3 bands, any size.
         ann_dir: Folder of the labels: 8-bit, one band, class values; None for an unlabelled set.
         classes: Class names in index order, after `reduce_zero_label`.

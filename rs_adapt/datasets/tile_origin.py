@@ -1,4 +1,4 @@
-"""Where tiles come from: the scene that each was cut from, and its city, as far as files and names tell."""
+"""The scene and the city of each tile, as far as the tile index or file names show them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class TileOrigins:
 def find_tile_origins(
     paths: Sequence[str], *, img_dir: Path, img_suffix: str, scene_pattern: str | None, city: str | None
 ) -> TileOrigins:
-    """Return the names and places of tiles.
+    """Return name, scene and city of each tile.
 
     Scenes are those of the index that `rs_adapt.tiles` writes beside the tiles; where there is none, those that the
-    names of the tiles tell by the bench's `scene_pattern`.
+    names of the tiles show by the bench's `scene_pattern`.
 
     Args:
         paths: Image files, below `img_dir`.

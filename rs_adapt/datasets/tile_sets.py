@@ -1,4 +1,4 @@
-"""Which folders of tiles belong to a data set or a bench, and what they should hold."""
+"""The folders of tiles of a data set or a bench, and what they should hold."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TileSets:
     """The folders of a data set or a bench.
 
     Attributes:
-        name: As the user may type it.
+        name: Name on the command line.
         title: For people.
         sets: The folders.
         img_suffix: Ending of image names.
@@ -52,8 +52,8 @@ class TileSets:
         class_names: Label value -> name, of what is scored.
         colours: Label value -> RGB, of what is scored.
         allowed: Label values that may occur.
-        how_to_get: What to do where tiles are missing.
-        licence: Of the data sets, with their conditions.
+        how_to_get: What to do if tiles are missing.
+        licence: Licence and conditions of the data sets.
     """
 
     name: str
@@ -74,7 +74,7 @@ def find_tile_sets(name: str, data_root: Path) -> TileSets:
     A data set means all of its folders that any bench uses, in whichever direction.
 
     Args:
-        name: Such as "potsdam", "potsdam-irrg", "loveda-da", "isprs", or the TOML of a bench of one's own.
+        name: A data set or bench, such as "potsdam-irrg", "loveda-da" or "isprs", or the TOML file of your own bench.
         data_root: Absolute.
 
     Raises:
@@ -161,7 +161,7 @@ def _of_bench(name: str, data_root: Path) -> TileSets:
     sets: dict[Path, TileSet] = {}
     for side in ("source", "target"):
         region = bench.get(side) or {}
-        # A bench of one's own may have a target of images alone.
+        # Your own bench may have a target without labels.
         unlabelled = bench["prepare"] and (bench["prepare"].get(side) or {}).get("labels", ...) is None
         for split in ("train", "val", "test"):
             if not region.get(split):
@@ -205,7 +205,7 @@ def _licence(names: Sequence[str]) -> str:
 
 
 def _published(bench: Mapping[str, Any], data_root: Path) -> dict[Path, tuple[int, int | None]]:
-    """Side and published number of tiles by folder of images, variants of the bench's data sets among them."""
+    """Return side and published number of tiles by folder of images, for the bench's data sets and their variants."""
     names = _data_of(bench)
     layouts = [load_layout(name) for name in layout_names()]
     cut = {
@@ -242,7 +242,7 @@ def _stated(bench: Mapping[str, Any], name: str, data_root: Path) -> dict[Path, 
 
 
 def _data_of(bench: Mapping[str, Any]) -> list[str]:
-    """Names of the data sets that a bench uses."""
+    """Return the names of the data sets that a bench uses."""
     return [bench["data"]] if isinstance(bench["data"], str) else list(bench["data"])
 
 

@@ -22,14 +22,14 @@ BINS = 32
 
 @dataclass(frozen=True, kw_only=True)
 class SetStatistics:
-    """What was seen of a set, in the tiles that were read.
+    """Statistics of a set, over the tiles that were read.
 
     Attributes:
         title: Region and split.
         num_tiles: Tiles in the folder.
         num_read: Tiles that were read.
-        mean: Of the first three bands, 0 to 255.
-        std: Of the first three bands.
+        mean: Mean of the first three bands, 0 to 255.
+        std: Standard deviation of the first three bands.
         histogram: Share of the pixels by band and brightness, (3, `BINS`), each row with the sum 1.
         class_pct: Class -> share of the labelled pixels, %.
         class_colour: Class -> mean of the first three bands; classes that do not occur are left out.
@@ -65,7 +65,7 @@ def set_statistics(
 
     Args:
         one: The set.
-        tiles: What it belongs to.
+        tiles: The data set or bench that it belongs to.
         most_tiles: Tiles to read at most.
         num_samples: Tiles to choose.
         on_progress: Called with the stage, the steps done and the steps in all.
@@ -164,9 +164,9 @@ def _telling(names: Sequence[str], pixels: Array, number: int) -> tuple[str, ...
     """Tiles chosen one by one, each where it adds most to what the others show of every class.
 
     Args:
-        names: Of the tiles.
+        names: Names of the tiles.
         pixels: (tiles, classes).
-        number: How many.
+        number: Number of tiles.
     """
     shares = pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)
     chosen: list[int] = []

@@ -1,4 +1,4 @@
-"""Look at every tile of a data set: what is there, what it holds, and all that is wrong with it."""
+"""Check every tile of a data set: numbers, sizes, label values, duplicates, and all faults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rs_adapt.progress import OnProgress, no_progress
 
 
 class SetReport(TypedDict):
-    """What `verify_tiles` says of a set; see there."""
+    """The report on a set of tiles; see `verify_tiles`."""
 
     set: str
     split: str
@@ -46,7 +46,7 @@ class Duplicates(TypedDict):
 
 
 class TileReport(TypedDict):
-    """What `verify_tiles` says; see there."""
+    """The report on a data set; see `verify_tiles`."""
 
     name: str
     title: str
@@ -59,8 +59,8 @@ class TileReport(TypedDict):
 
 
 @dataclass(kw_only=True)
-class _Found:
-    """What was seen of a set."""
+class _SetTotals:
+    """The tiles of a set, added up."""
 
     num_images: int = 0
     num_labels: int = 0
@@ -72,8 +72,8 @@ class _Found:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Look:
-    """What was seen of a tile; without `digest` it could not be read."""
+class _TileContent:
+    """One tile as it was read; without `digest` it could not be read."""
 
     size: tuple[int, int] = (0, 0)
     values: Any = None
@@ -83,7 +83,7 @@ class _Look:
 
 
 def verify_tiles(tiles: TileSets, on_progress: OnProgress = no_progress) -> TileReport:
-    """Open every tile, and compare what is there with what should be.
+    """Open every tile, and compare the folders with what the data set should hold.
 
     Equal images are found by a digest of their pixels; images of one colour are counted and not compared.
 
@@ -96,20 +96,20 @@ def verify_tiles(tiles: TileSets, on_progress: OnProgress = no_progress) -> Tile
         labelled pixels) and `faults` of each folder; `duplicates` within a set, across regions, and across splits;
         `faults`, all sentences on what is wrong. Equal images of train and val or test are a fault; others are not.
     """
-    found = {one.title: _Found() for one in tiles.sets}
-    places: dict[bytes, list[tuple[TileSet, str]]] = defaultdict(list)
-    tasks = [(one, name) for one in tiles.sets for name in _pairs(one, tiles, found[one.title])]
+    totals = {one.title: _SetTotals() for one in tiles.sets}
+    tiles_of_digest: dict[bytes, list[tuple[TileSet, str]]] = defaultdict(list)
+    tasks = [(one, name) for one in tiles.sets for name in _pairs(one, tiles, totals[one.title])]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        looks = pool.map(lambda task: _look(task[0], task[1], tiles), tasks)
-        for done, ((one, name), look) in enumerate(zip(tasks, looks, strict=True), start=1):
-            _note(found[one.title], look, name)
-            if look.digest and not look.blank:
-                places[look.digest].append((one, name))
+        contents = pool.map(lambda task: _read_tile(task[0], task[1], tiles), tasks)
+        for done, ((one, name), content) in enumerate(zip(tasks, contents, strict=True), start=1):
+            _add(totals[one.title], content, name)
+            if content.digest and not content.blank:
+                tiles_of_digest[content.digest].append((one, name))
             on_progress("verifying tiles", done, len(tasks))
     for one in tiles.sets:
-        _require_sizes(found[one.title], one.tile_px)
-    duplicates = _duplicates(places.values())
-    faults = [f"{title}: {fault}" for title, seen in found.items() for fault in seen.faults]
+        _require_sizes(totals[one.title], one.tile_px)
+    duplicates = _duplicates(tiles_of_digest.values())
+    faults = [f"{title}: {fault}" for title, seen in totals.items() for fault in seen.faults]
     faults += [f"The same image is in {' and '.join(group)}." for group in duplicates["across_splits"]]
     return {
         "name": tiles.name,
@@ -117,25 +117,25 @@ def verify_tiles(tiles: TileSets, on_progress: OnProgress = no_progress) -> Tile
         "ok": not faults,
         "tile_px": sorted({one.tile_px for one in tiles.sets}),
         "classes": {str(value): name for value, name in tiles.class_names.items()},
-        "sets": [_row(one, found[one.title], tiles) for one in tiles.sets],
+        "sets": [_row(one, totals[one.title], tiles) for one in tiles.sets],
         "duplicates": duplicates,
         "faults": faults,
     }
 
 
-def _pairs(one: TileSet, tiles: TileSets, found: _Found) -> list[str]:
+def _pairs(one: TileSet, tiles: TileSets, totals: _SetTotals) -> list[str]:
     """Names of images with labels, sorted; what does not pair up, and wrong numbers, become faults."""
     images = _names(one.img_dir, tiles.img_suffix)
     labels = _names(one.ann_dir, tiles.ann_suffix) if one.ann_dir else images
-    found.num_images, found.num_labels = len(images), len(labels) if one.ann_dir else 0
+    totals.num_images, totals.num_labels = len(images), len(labels) if one.ann_dir else 0
     for folder, names in ((one.img_dir, images), (one.ann_dir, labels)):
         if folder and not names:
-            found.faults.append(f"{folder} does not exist or holds no tiles")
+            totals.faults.append(f"{folder} does not exist or holds no tiles")
     for left, right, what, other in ((images, labels, "image", "label"), (labels, images, "label", "image")):
         if alone := sorted(left - right):
-            found.faults.append(f"{len(alone)} {what}(s) without {other}, first {alone[0]}")
+            totals.faults.append(f"{len(alone)} {what}(s) without {other}, first {alone[0]}")
     if one.num_tiles is not None and len(images) != one.num_tiles:
-        found.faults.append(f"{len(images)} images, published are {one.num_tiles}")
+        totals.faults.append(f"{len(images)} images, published are {one.num_tiles}")
     return sorted(images & labels)
 
 
@@ -143,17 +143,17 @@ def _names(folder: Path, suffix: str) -> set[str]:
     return {path.relative_to(folder).as_posix().removesuffix(suffix) for path in folder.rglob(f"*{suffix}")}
 
 
-def _look(one: TileSet, name: str, tiles: TileSets) -> _Look:
+def _read_tile(one: TileSet, name: str, tiles: TileSets) -> _TileContent:
     values = ", ".join(f"{value} {label}" for value, label in tiles.class_names.items())
     image_path = str(one.img_dir / (name + tiles.img_suffix))
     label_path = str(one.ann_dir / (name + tiles.ann_suffix)) if one.ann_dir else None
     try:
         image, label = check_pair(image_path, label_path, name=one.title, allowed=tiles.allowed, values=values)
     except DataError as error:
-        return _Look(fault=str(error).removeprefix(f"{one.title}: "))
+        return _TileContent(fault=str(error).removeprefix(f"{one.title}: "))
     height_px, width_px = image.shape[:2]
     digest = hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes())
-    return _Look(
+    return _TileContent(
         size=(width_px, height_px),
         values=np.zeros(256, np.int64) if label is None else np.bincount(label.ravel(), minlength=256),
         digest=digest.digest(),
@@ -161,21 +161,21 @@ def _look(one: TileSet, name: str, tiles: TileSets) -> _Look:
     )
 
 
-def _note(found: _Found, look: _Look, name: str) -> None:
-    if look.fault:
-        found.faults.append(look.fault)
-    if look.digest:
-        found.sizes[look.size] += 1
-        found.first_of_size.setdefault(look.size, name)
-        found.values += look.values
-        found.num_blank += look.blank
+def _add(totals: _SetTotals, content: _TileContent, name: str) -> None:
+    if content.fault:
+        totals.faults.append(content.fault)
+    if content.digest:
+        totals.sizes[content.size] += 1
+        totals.first_of_size.setdefault(content.size, name)
+        totals.values += content.values
+        totals.num_blank += content.blank
 
 
-def _require_sizes(found: _Found, tile_px: int) -> None:
-    for (width_px, height_px), count in found.sizes.items():
+def _require_sizes(totals: _SetTotals, tile_px: int) -> None:
+    for (width_px, height_px), count in totals.sizes.items():
         if (width_px, height_px) != (tile_px, tile_px):
-            first = found.first_of_size[width_px, height_px]
-            found.faults.append(
+            first = totals.first_of_size[width_px, height_px]
+            totals.faults.append(
                 f"{count} tile(s) of {width_px}x{height_px} px, first {first}; tiles are of {tile_px}x{tile_px} px"
             )
 
@@ -194,23 +194,23 @@ def _duplicates(groups: Iterable[Sequence[tuple[TileSet, str]]]) -> Duplicates:
     return kinds
 
 
-def _row(one: TileSet, found: _Found, tiles: TileSets) -> SetReport:
-    labelled = {value: int(found.values[value]) for value in tiles.class_names}
-    total, scored = int(found.values.sum()), sum(labelled.values())
+def _row(one: TileSet, totals: _SetTotals, tiles: TileSets) -> SetReport:
+    labelled = {value: int(totals.values[value]) for value in tiles.class_names}
+    total, scored = int(totals.values.sum()), sum(labelled.values())
     return {
         "set": one.title,
         "split": one.split,
         "img_dir": str(one.img_dir),
         "ann_dir": str(one.ann_dir) if one.ann_dir else None,
-        "images": found.num_images,
-        "labels": found.num_labels,
+        "images": totals.num_images,
+        "labels": totals.num_labels,
         "published": one.num_tiles,
-        "sizes": {f"{width}x{height}": count for (width, height), count in found.sizes.most_common()},
-        "values": {str(value): int(count) for value, count in enumerate(found.values) if count},
+        "sizes": {f"{width}x{height}": count for (width, height), count in totals.sizes.most_common()},
+        "values": {str(value): int(count) for value, count in enumerate(totals.values) if count},
         "class_pct": {name: _pct(labelled[value], scored) for value, name in tiles.class_names.items()},
         "ignored_pct": _pct(total - scored, total),
-        "blank_images": found.num_blank,
-        "faults": found.faults,
+        "blank_images": totals.num_blank,
+        "faults": totals.faults,
     }
 
 

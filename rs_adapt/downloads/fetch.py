@@ -1,4 +1,4 @@
-"""A published file to a path: there and verified, or not there at all.
+"""Fetch a published file to a path: complete and verified, or not at all.
 
 Why not `pooch`, which fetches data files in many scientific packages: it verifies and retries, but 1.9.0 has neither
 resumption of a partial file (its downloader always begins at the first byte) nor mirrors, and files here are gigabytes.
@@ -32,7 +32,7 @@ _CONNECT_S, _READ_S = 20.0, 60.0
 
 
 def partial_file(path: Path) -> Path:
-    """Return where the part of a file is kept that has arrived so far."""
+    """Return the path of the part of a file that has arrived so far."""
     return Partial(path).file
 
 
@@ -49,12 +49,12 @@ def fetch(
     Addresses are tried in their order. At each, a broken connection, a time limit and an error of the server are met by
     another attempt after a growing wait, from where the last one ended. What came is verified before it gets its name;
     wrong bytes are removed. A file at `path` that is not the published one stays until a right one has arrived. When it
-    is interrupted, the part stays (`partial_file`), and the next call goes on from there. A second process waits for
+    is interrupted, the part stays (`partial_file`), and the next call continues from there. A second process waits for
     the first; the empty file `.NAME.lock` by which it knows stays.
 
     Args:
         published: Addresses, size and checksum.
-        path: Where the file shall lie; folders are made.
+        path: Destination; missing folders are made.
         on_progress: Called with the bytes that have arrived and those in all.
         on_note: Called with one sentence on what a person may want to know while waiting.
         sleep: Waits that many seconds.
@@ -77,7 +77,7 @@ def fetch(
             fault = published.fault(path)
             if fault is None:
                 return False
-            on_note(f"{path.name} is here, but {fault}: it is fetched anew")
+            on_note(f"{path.name} is here, but {fault}: it is fetched again")
         partial = Partial(path)
         if published.size_bytes is not None:
             if partial.size > published.size_bytes:
@@ -120,9 +120,11 @@ class _Job:
                 return
             failures.append(f"  {url}: {reason}")
             self.on_note(failures[-1].strip())
-        kept = self.partial.size
-        go_on = f" {kept} bytes are kept in {self.partial.file}; the same command goes on there." if kept else ""
-        advice = f"Try again later, or put the file at {path}.{go_on}"
+        arrived = self.partial.size
+        resume = (
+            f" {arrived} bytes are saved in {self.partial.file}; the same command continues there." if arrived else ""
+        )
+        advice = f"Try again later, or put the file at {path}.{resume}"
         raise DownloadError("\n".join([f"cannot get {path.name}:", *failures, advice]))
 
     def _verified(self, url: str) -> str | None:

@@ -1,7 +1,7 @@
 """The part of a file that has arrived: `FILE.part`, and beside it from where it is (`FILE.part.json`).
 
 A server may replace a file while a download rests. The part is therefore kept with the address it came from and the
-server's mark of that version (entity tag or date), and a server that no longer has that version starts anew.
+server's mark of that version (entity tag or date), and a server that no longer has that version starts from scratch.
 """
 
 from __future__ import annotations

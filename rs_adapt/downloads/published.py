@@ -1,4 +1,4 @@
-"""What is published of a file: where it is, how long it is, and its checksum."""
+"""The published facts of a file: addresses, size and checksums."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def transfer(
         client: Open client that follows redirects.
         url: Address.
         published: Size and checksum, as far as they are known.
-        partial: What has arrived; it is continued if that is safe, else started anew.
+        partial: The part that has arrived; continued if that is safe, otherwise fetched from scratch.
         on_progress: Called with the bytes that have arrived and those in all.
 
     Raises:
@@ -78,8 +78,8 @@ def transfer(
         raise Broken(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from error
     except OSError as error:
         raise DownloadError(
-            f"cannot write {partial.file}: {error.strerror}. {partial.size} bytes are kept there; make room or name "
-            "another folder, and say the same command again."
+            f"cannot write {partial.file}: {error.strerror}. {partial.size} bytes are saved there; make room or name "
+            "another folder, and run the same command again."
         ) from error
 
 
@@ -108,7 +108,7 @@ def _receive(
         raise Refused("a web page came instead of the file; the site may want a login or a form")
     if response.status_code == 206 and _start(response) != offset:
         partial.discard()
-        raise Broken("the server sent another part than the one asked for")
+        raise Broken("the server sent a different part than the one asked for")
     total = _total(response)
     if total is not None and published.size_bytes not in (None, total):
         raise Refused(f"the file there has {total} bytes, expected {published.size_bytes}")

@@ -1,4 +1,4 @@
-"""Match the histograms of an image to those of another one, band by band."""
+"""Match the histograms of an image to those of a reference, band by band."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def count_off_legend(
     Args:
         rgb_HW3: Label colours, uint8, shape (H, W, 3).
         legend: RGB colour -> class value.
-        most: How many colours to list.
+        most: Number of colours to list.
 
     Returns:
         Pairs of RGB colour and pixel count.

@@ -79,7 +79,7 @@ def rasterized(
     A pixel belongs to a polygon that holds its centre.
 
     Args:
-        polygons: Of `read_polygons`, in the scene's reference system (`in_system_of`).
+        polygons: From `read_polygons`, in the scene's reference system (`in_system_of`).
         scene: The scene.
         values: Class value of each polygon, 0 to 255.
         box: Window in pixels of the scene.

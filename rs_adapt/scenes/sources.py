@@ -1,4 +1,4 @@
-"""What a scene's pixels come from: a plain jpg/png through PIL, or a raster of GDAL (H/W pixels, C bands)."""
+"""Sources of a scene's pixels: a plain jpg/png through PIL, or a raster through GDAL (H/W pixels, C bands)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SceneInfo:
-    """What a raster says about itself.
+    """Facts of a raster.
 
     `transform` holds the six numbers (a, b, c, d, e, f) of the affine pixel -> map transform, x = a*col + b*row + c and
     y = d*col + e*row + f. `crs` is the WKT of the reference system; `gsd_m` the ground size of a pixel in metres. Both
@@ -182,7 +182,7 @@ def _gsd_m(dataset: rasterio.DatasetReader) -> float | None:
 
 
 def is_plain(path: Path) -> bool:
-    """Whether PIL reads a file as it is: a jpg, png or bmp. Of a colour png of 16 bit it would keep the high bytes."""
+    """Return whether PIL reads a file losslessly: a jpg, png or bmp, but no 16-bit colour png."""
     if path.suffix.lower() != ".png":
         return path.suffix.lower() in PLAIN_SUFFIXES
     with path.open("rb") as file:

@@ -29,12 +29,12 @@ class SweepCell:
     """A cell of a sweep.
 
     Args:
-        name: Its folder below the sweep's, with `/`.
+        name: The cell's folder below the sweep's, with `/`.
         cell: The names.
         folder: Absolute; the run folder.
         overrides: `key=value` texts.
-        arguments: Of `rs-adapt train`, without `--resume`.
-        identity: What moves the result; see `identity_of`.
+        arguments: Arguments of `rs-adapt train`, without `--resume`.
+        identity: All that changes the result; see `identity_of`.
         config_text: The resolved configuration as it will stand in the run folder.
         iters: Training iterations.
     """
@@ -66,7 +66,7 @@ class SweepCell:
 
 @dataclass(frozen=True, kw_only=True)
 class Skipped:
-    """A combination that is not run, and why."""
+    """A combination that is not run, and the reason."""
 
     what: str
     reason: str
@@ -74,7 +74,7 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True)
 class Expansion:
-    """All cells of a sweep, what is skipped, and remarks about the file."""
+    """All cells of a sweep, the skipped combinations, and remarks about the file."""
 
     cells: tuple[SweepCell, ...]
     skipped: tuple[Skipped, ...]
@@ -86,7 +86,7 @@ def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansi
 
     Args:
         spec: The sweep.
-        folder: Of the sweep; cells lie below it.
+        folder: Folder of the sweep; cells are below it.
         data_root: Instead of the file's.
 
     Raises:
@@ -120,8 +120,8 @@ def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansi
             cells[made.name] = made
     if not cells:
         why = f" The first reason: {skipped[0].reason}" if skipped else ""
-        raise ConfigError(f"{spec.file}: no cell is left, all {len(skipped)} are skipped.{why}")
-    remarks = [f"{rule.where} skips nothing: no cell is so." for rule in spec.skip if rule.where not in used]
+        raise ConfigError(f"{spec.file}: all {len(skipped)} cells are skipped.{why}")
+    remarks = [f"{rule.where} skips nothing: it matches no cell." for rule in spec.skip if rule.where not in used]
     # Seed by seed: a sweep that is cut off has whole tables of fewer seeds.
     ordered = sorted(cells.values(), key=lambda one: one.cell.seed)
     return Expansion(cells=tuple(ordered), skipped=tuple(skipped), remarks=tuple(remarks))
@@ -143,8 +143,8 @@ def _crossed(spec: Spec, group: Group, skipped: list[Skipped]) -> Iterator[Cell]
                     bench, setting=setting, direction=direction, **named, seed=seed, tuned=not group.untuned
                 )
             except IncompatibleCell as error:
-                told = " / ".join(str(part) for part in (bench, setting, direction, *names) if part)
-                skipped.append(Skipped(what=f"{told} / seed {seed}", reason=str(error)))
+                names_of_cell = " / ".join(str(part) for part in (bench, setting, direction, *names) if part)
+                skipped.append(Skipped(what=f"{names_of_cell} / seed {seed}", reason=str(error)))
             except ConfigError as error:
                 raise _placed(error, spec, group.where, "bench") from error
 

@@ -1,6 +1,6 @@
-"""What a cell's folder says of it: its record, its state, and the lock that one process at a time holds.
+"""The state of a cell, read from its folder, and the lock that one process at a time holds.
 
-Nothing central knows a state, so nothing central can be damaged or be at odds with the folders.
+States are stored in the cells' folders only, so that no central file can contradict them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class CellState:
         status: `done` (its result belongs to what the sweep asks for now), `stale` (its result belongs to something
             else), `running` (a process holds its lock), `interrupted` (a training state is there), `failed`, or
             `missing`.
-        note: What there is to add: the error, what has changed, who runs it.
+        note: The error, the change of the configuration, or the process that runs it.
         record: The content of `sweep_cell.json`; without values where there is none.
         result: The content of `result.json`, of a done or stale cell.
     """
@@ -56,9 +56,9 @@ def state_of(folder: Path, *, digest: str, identity: Identity, locked: bool | No
 
     Args:
         folder: The run folder; it need not exist.
-        digest: Of what the sweep asks for now.
-        identity: The same in full, to say what has changed.
-        locked: Whether somebody else holds the lock; None looks.
+        digest: Hash of the identity that the sweep asks for now.
+        identity: That identity, to describe a change.
+        locked: Whether another process holds the lock; None checks.
     """
     record = _read(folder / SWEEP_CELL_FILE, SweepCellRecord) or SweepCellRecord()
     result = _read(folder / RESULT_FILE, Result)
@@ -70,7 +70,7 @@ def state_of(folder: Path, *, digest: str, identity: Identity, locked: bool | No
         # None where a kill came between result and record.
         ran = record.ran_config_sha256
         if same and ran is not None and ran != config_sha256(folder):
-            note = "the folder was run anew by hand, with another configuration"
+            note = "the folder was run again by hand, with a different configuration"
             return CellState(status="stale", note=note, record=record, result=result)
         if same:
             return CellState(status="done", record=record, result=result)
@@ -87,7 +87,7 @@ def state_of(folder: Path, *, digest: str, identity: Identity, locked: bool | No
 
 
 def can_resume(folder: Path, wanted_sha256: str) -> bool:
-    """Whether a training state lies in a folder under the very configuration that would go on from it."""
+    """Return whether a folder holds a training state of the wanted configuration."""
     return (folder / STATE_FILE).is_file() and config_sha256(folder) == wanted_sha256
 
 
@@ -140,8 +140,8 @@ def last_error(log: Path, start: int = 0) -> str:
             lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
     except OSError:
         return ""
-    said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return said[-1] if said else (lines[-1] if lines else "")
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return errors[-1] if errors else (lines[-1] if lines else "")
 
 
 def _read(path: Path, record: type[AnyRecord]) -> AnyRecord | None:

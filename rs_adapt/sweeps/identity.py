@@ -1,4 +1,4 @@
-"""What moves the result of a cell: configuration without places and words, data manifest, base weights."""
+"""The identity of a cell: all that changes its result (configuration, data manifest, base weights)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # JSON values by dotted key.
 Identity: TypeAlias = Mapping[str, Any]
 
-# Top-level keys that say where, how loud or with which tools, not what is computed.
+# Top-level keys about folders, logging and tools, which do not change the result.
 _PLACES = (
     "work_dir",
     "data_root",
@@ -48,12 +48,12 @@ _WORDS = (
     "url",
     "mirrors",
 )
-# Of a file without a published checksum, so much at its start and at its end is looked at.
+# Bytes at the start and at the end that stand for a file without a published checksum.
 _EDGE_BYTES = 2**20
 
 
 def identity_of(cfg: ResolvedConfig) -> Identity:
-    """Return what moves the result of a resolved configuration, as dotted keys with JSON values.
+    """Return all that changes the result of a resolved configuration, as dotted keys with JSON values.
 
     Beside the configuration's own keys stand `data.<name>`, a hash of each data set's manifest (classes, splits,
     archives' checksums), and `weights`, the published checksum of the base weights or a hash of the file's size, start
@@ -76,7 +76,7 @@ def digest_of(identity: Identity) -> str:
 
 
 def difference(before: Identity, now: Identity, *, most: int = 2) -> str:
-    """Return in words what differs between two identities, `most` keys at the most; empty where nothing does."""
+    """Describe the difference between two identities, at most `most` keys; empty if there is none."""
     changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
     told = [f"{key}: {_short(before.get(key))} -> {_short(now.get(key))}" for key in changed[:most]]
     if len(changed) > most:

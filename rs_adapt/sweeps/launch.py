@@ -43,13 +43,13 @@ class Launcher(Protocol):
 
 @dataclass(kw_only=True)
 class Choice:
-    """Which cells are run: besides what is missing and interrupted, what is stale or failed if asked for."""
+    """Which cells are run: missing and interrupted ones, and on request stale or failed ones."""
 
     rerun_stale: bool = False
     retry_failed: bool = False
 
     def wants(self, state: CellState) -> bool:
-        """Whether a cell in this state is started."""
+        """Return whether a cell in this state is started."""
         return (
             state.status in ("missing", "interrupted")
             or (state.status == "stale" and self.rerun_stale)
@@ -59,14 +59,14 @@ class Choice:
 
 @dataclass(kw_only=True)
 class Progress:
-    """What the cells of a sweep are doing; `on_change` is called with a cell whose state has changed."""
+    """The states of a sweep's cells; `on_change` is called with a cell whose state has changed."""
 
     states: dict[str, CellState]
     on_change: Callable[[SweepCell, CellState], None] = lambda cell, state: None
     on_tick: Callable[[], None] = lambda: None
 
     def update(self, cell: SweepCell) -> CellState:
-        """Read a cell's state anew."""
+        """Read a cell's state again."""
         state = state_of(cell.folder, digest=cell.digest, identity=cell.identity)
         if state.status != self.states[cell.name].status:
             self.on_change(cell, state)
@@ -111,9 +111,9 @@ def run_cells(
     progress: Progress,
     stop: Stop,
 ) -> bool:
-    """Run what is to be run, and wait for cells that other processes run.
+    """Run the chosen cells, and wait for cells that other processes run.
 
-    A broken cell stops no other. When a stop is asked for, no further cell is started, and those that run may save.
+    A failed cell stops no other. After a stop is requested, no further cell is started, and running ones may save.
 
     Returns:
         Whether it came to its end, without a stop.
@@ -165,7 +165,7 @@ def choose_launcher(
     Args:
         spec: Kind, jobs, GPUs, processes of a cell.
         log_dir: Folder for what Slurm's jobs print.
-        stop: What `inline` asks for when its cell was stopped.
+        stop: Requested by `inline` when its cell was stopped.
         run_inline: Runs the arguments of `rs-adapt` in this process and raises `SystemExit`.
 
     Raises:

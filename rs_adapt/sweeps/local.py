@@ -22,11 +22,11 @@ class LocalJob:
         self._process = process
 
     def poll(self) -> int | None:
-        """Its exit code, None while it runs."""
+        """Return its exit code; None while it runs."""
         return self._process.poll()
 
     def stop(self) -> None:
-        """SIGTERM, which it passes on to its run; asked again, it ends the run at once."""
+        """Send SIGTERM, which it passes on to its run; a second one ends the run at once."""
         if self._process.poll() is None:
             self._process.terminate()
 
@@ -38,7 +38,7 @@ class Local:
         jobs: Cells at once; None for one a GPU, or one on a machine without.
         gpus: Names for `CUDA_VISIBLE_DEVICES`; more cells than GPUs share them in turns. Empty for none.
         processes_per_cell: Each cell sees as many GPUs, and each process a part of the cores.
-        cores: Of this machine.
+        cores: Number of cores of this machine.
 
     Raises:
         ConfigError: A cell needs more GPUs than there are.

@@ -1,4 +1,4 @@
-"""What a sweep will take: cells that cost the same are measured once, and the rest is arithmetic."""
+"""The cost of a sweep: cells that cost the same are measured once, and the rest is extrapolated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Measure = Callable[[SweepCell], Measured | str]
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one cell will take.
+    """The cost of one cell.
 
     `hours` are of the whole cell, `train_hours` of the iterations alone; `disk_bytes` stay, `state_bytes` lie there
     while it runs.
@@ -80,10 +80,10 @@ def make_plan(
     slots: int,
     on_probe: Callable[[int, int, SweepCell], None] = lambda number, count, cell: None,
 ) -> dict[str, object]:
-    """Measure and add up.
+    """Measure each kind of cell, and add up the costs.
 
     Args:
-        cells: Of the sweep.
+        cells: The cells of the sweep.
         done: Names of cells that are not run again; they are neither measured nor counted.
         measure: A probe, or the reason why there is none.
         slots: Cells at once.

@@ -32,7 +32,7 @@ _STARTED_S = time.monotonic()
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a probe found.
+    """The measurements of a probe.
 
     Args:
         iter_s: Seconds of a training iteration, median of three.
@@ -57,7 +57,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class _Order:
-    """What the process that measures has to know; as for `probe`."""
+    """The arguments of `probe`, for the process that measures."""
 
     cell: Cell
     overrides: Sequence[str]
@@ -79,8 +79,8 @@ def probe(
     Args:
         cell: The names.
         overrides: `key=value` texts of the cell.
-        data_root: As for `train`.
-        weights: As for `train`.
+        data_root: Folder of the data, as for `train`.
+        weights: Base weights, as for `train`.
         env: The environment of the process.
         timeout_s: Seconds until it is given up.
     """

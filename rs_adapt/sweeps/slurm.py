@@ -1,4 +1,4 @@
-"""Cells as jobs of Slurm, through submitit (`pip install 'rs-adapt[slurm]'`)."""
+"""Cells as Slurm jobs, through submitit (`pip install 'rs-adapt[slurm]'`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SAVING_S = 60
 
 
 class CellJob:
-    """What a job of Slurm runs.
+    """The work of a Slurm job.
 
     Two jobs of one cell are harmless: the second finds the lock, or the result. At the time limit the run saves, and
     submitit puts the job into the queue again, where it resumes.
@@ -73,7 +73,7 @@ class Slurm:
 
     Args:
         spec: `slurm` holds parameters of submitit's `update_parameters`.
-        log_dir: Where submitit keeps the jobs' scripts and logs; every node has to see it, and the run folders too.
+        log_dir: Folder for submitit's scripts and logs; every node must see it, and the run folders too.
 
     Raises:
         ConfigError: Submitit is not installed, there is no Slurm, or it does not know a parameter.

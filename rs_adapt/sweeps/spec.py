@@ -26,12 +26,12 @@ from pydantic_core import PydanticCustomError
 from rs_adapt.errors import ConfigError
 from rs_adapt.validation import parse_as
 
-# The axes that name a cell: texts, but for the seed.
+# The axes that name a cell: texts, except for the seed.
 AXES = ("bench", "setting", "direction", "method", "backbone", "head", "strategy", "protocol", "seed")
 LauncherKind = Literal["local", "inline", "slurm"]
 LAUNCHERS: tuple[LauncherKind, ...] = get_args(LauncherKind)
 
-# Values by axis: names, but whole numbers for the seed.
+# Values by axis: names, and whole numbers for the seed.
 Axes: TypeAlias = Mapping[str, tuple[Any, ...]]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
@@ -139,7 +139,7 @@ class Skip(AxisValues):
 
 
 class LauncherSpec(BaseModel):
-    """How cells are started, `[launcher]`."""
+    """The way to start cells, `[launcher]`."""
 
     model_config = _STRICT
 

@@ -1,4 +1,4 @@
-"""What a sweep says: its cells as a table, a line or JSON, its counts, and `sweep.json`."""
+"""The report of a sweep: its cells as table, line or JSON, the counts of states, and `sweep.json`."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _sweep_in(folder: Path) -> str:
 
 
 def cells_table(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> Table:
-    """A row a cell: state, mIoU with its interval, how the checkpoint was chosen, protocol, minutes."""
+    """Return a row per cell: state, mIoU with its interval, how the checkpoint was chosen, protocol, minutes."""
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -96,7 +96,7 @@ def cells_table(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> 
 
 
 def live_view(cells: Sequence[SweepCell], states: Mapping[str, CellState], *, height: int) -> RenderableType:
-    """Counts, and a row for each cell that runs or has failed, as many as fit into `height` lines."""
+    """Return the counts, and a row for each cell that runs or has failed, as many as fit into `height` lines."""
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -115,25 +115,25 @@ def live_view(cells: Sequence[SweepCell], states: Mapping[str, CellState], *, he
 
 
 def change_line(cell: SweepCell, state: CellState, states: Mapping[str, CellState]) -> str:
-    """One line for a change of state, for a console that is no terminal."""
+    """Return one line about a change of state, for a console that is no terminal."""
     done = sum(one.status == "done" for one in states.values())
     facts = facts_of(cell, state)
-    told = ""
+    detail = ""
     if state.status == "done" and facts["miou_pct"] is not None:
-        told = f": mIoU {facts['miou_pct']:.1f} %"
+        detail = f": mIoU {facts['miou_pct']:.1f} %"
     elif state.status == "failed":
-        told = f": {state.note} Log: {facts['log']}"
-    return f"{done}/{len(states)} done; {state.status}: {cell}{told}"
+        detail = f": {state.note} Log: {facts['log']}"
+    return f"{done}/{len(states)} done; {state.status}: {cell}{detail}"
 
 
 def counts_line(states: Mapping[str, CellState]) -> str:
-    """How many cells are in which state, such as `3 done, 1 failed`."""
+    """Return the number of cells in each state, such as `3 done, 1 failed`."""
     counts = Counter(state.status for state in states.values())
     return ", ".join(f"{counts[status]} {status}" for status in STATES if counts[status])
 
 
 def trouble_lines(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> list[str]:
-    """For each cell that failed, is stale or stopped with a remark: what there is to say, and its log."""
+    """Return lines about cells that failed, are stale or stopped: the reason, and the log."""
     lines = []
     for cell in cells:
         state = states[cell.name]
@@ -147,7 +147,7 @@ def trouble_lines(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -
 
 
 class CellFacts(TypedDict):
-    """What the table and JSON show of a cell."""
+    """A cell as the table and JSON show it."""
 
     cell: str
     folder: str
@@ -165,7 +165,7 @@ class CellFacts(TypedDict):
 
 
 def facts_of(cell: SweepCell, state: CellState) -> CellFacts:
-    """Return what the table and JSON show of a cell."""
+    """Return a cell as the table and JSON show it."""
     result, record = state.result, state.record
     protocol = None if result is None else result.protocol
     interval = None if result is None else result.interval

@@ -1,7 +1,6 @@
 """One cell from start to end: lock, attempts, record. `python -m rs_adapt.sweeps.work` takes an order on stdin.
 
-Whatever starts cells (processes here, Slurm, this process) does it through `carry_out`, so that state is written in one
-place.
+Every launcher (processes, Slurm, inline) runs cells through `carry_out`, so that their state is written in one place.
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What a process has to know to run a cell.
+    """All that a process needs to run a cell.
 
     Args:
         folder: The run folder, absolute.
         title: The cell's line.
         digest: Hash of `identity`.
-        identity: What moves the result.
-        config_sha256: Of the configuration's text; a training state under another text is not resumed.
-        command: What starts the run anew; `--resume` is added to go on.
-        retries: How often it is started again after a failure.
+        identity: All that changes the result.
+        config_sha256: SHA-256 of the configuration's text; a training state of a different text is not resumed.
+        command: Command line that starts the run from scratch; `--resume` is added to resume it.
+        retries: Number of further attempts after failures.
         again: Run also what is stale or has failed for good.
         env: Variables that the run sees besides this process's.
     """
@@ -57,7 +56,7 @@ class Order:
 
 
 class Stop:
-    """A stop that was asked for, passed on to the process that runs; works as a signal handler.
+    """A requested stop, passed on to the running process; works as a signal handler.
 
     The first one lets a run save (SIGTERM), the second ends it at once.
     """
@@ -72,7 +71,7 @@ class Stop:
         self.pass_on()
 
     def pass_on(self) -> None:
-        """Tell the process, if there is one."""
+        """Signal the process, if there is one."""
         if self.child is not None and self.asked and self.child.returncode is None:
             self.child.send_signal(signal.SIGTERM if self.asked == 1 else signal.SIGKILL)
 
@@ -89,7 +88,7 @@ def run_process(argv: list[str], env: Mapping[str, str], log: Path, lock: int, s
     with log.open("ab") as out:
         child = start_process(argv, env=env, output=out, stdin=subprocess.DEVNULL, pass_fds=(lock,))
     stop.child = child
-    # One that came between start and assignment.
+    # A stop that was requested between start and assignment.
     stop.pass_on()
     while child.poll() is None:
         time.sleep(_POLL_S)
@@ -155,7 +154,7 @@ def _attempts(order: Order, folder: Path, record: SweepCellRecord, *, lock: int,
             return _end(folder, record, "interrupted", STOPPED)
         failed = {"failures": record.failures + 1, "error": error or f"exit code {code}", "exit_code": code}
         record = record.model_copy(update=failed)
-        # Wrong configuration, data or usage does not mend itself; a state that cannot be resumed is another matter.
+        # Another attempt does not fix wrong input, unless only the training state could not be resumed.
         if record.failures > order.retries or (code == WRONG_INPUT and not resume):
             return _end(folder, record, "failed", FAILED)
         may_resume = not resume

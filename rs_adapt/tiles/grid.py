@@ -1,4 +1,4 @@
-"""Where tiles lie: a regular grid plus one edge-aligned tile, in pixels."""
+"""The grid of tiles: regular, plus one tile aligned with the edge, in pixels."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _COLOURS_KEPT = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How the originals of a data set are cut.
+    """The way to cut the originals of a data set.
 
     Attributes:
         tile_px: Side of a tile.
@@ -57,8 +57,8 @@ class Recipe:
         """Return window, image path and label path of every tile of a scene, row by row.
 
         Args:
-            width_px: Of the scene.
-            height_px: Of the scene.
+            width_px: Width of the scene.
+            height_px: Height of the scene.
             fields: Scene, split and region, as the patterns name them.
         """
         files = []
@@ -71,7 +71,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class CutOriginal:
-    """What was cut from an original.
+    """The tiles that were cut from an original.
 
     Attributes:
         size_px: Width and height of the scene.
@@ -97,9 +97,9 @@ def cut_original(
         image: 8-bit raster.
         label: RGB colours, or one band of values; of the image's size.
         recipe: How.
-        folder: What the paths of tiles are relative to.
+        folder: Folder that the paths of tiles are relative to.
         fields: Scene, split and region, for the paths.
-        names: What messages call the image and the label.
+        names: Names of image and label, for messages.
 
     Raises:
         DataError: A file cannot be read, is not of 8 bit, has too few bands, image and label differ in size, or the

@@ -45,7 +45,7 @@ def test_part_of_an_earlier_call_is_continued(server: Any, tmp_path: Path, watch
     url = server.put("f", DATA, {"cut": 4000, "times": 1}, {"status": 503, "times": MAX_ATTEMPTS - 1})
     with pytest.raises(DownloadError, match=r"HTTP 503 Service Unavailable \(after 5 attempts\)") as caught:
         fetch(published(url), path, **watch.arguments())
-    assert f"4000 bytes are kept in {partial_file(path)}; the same command goes on there." in str(caught.value)
+    assert f"4000 bytes are saved in {partial_file(path)}; the same command continues there." in str(caught.value)
     assert not path.exists()
     assert fetch(published(url), path, **watch.arguments())
     assert path.read_bytes() == DATA

@@ -81,7 +81,7 @@ def test_skip_rules_need_all_their_keys_and_say_their_reason(tmp_path: Path) -> 
         ("loveda-u2r-da / full / dinov2-l / mask2former / dacs / seed 1", "too long")
     ]
     assert len(expansion.cells) == 7
-    assert expansion.remarks == ("skip 2 skips nothing: no cell is so.",)
+    assert expansion.remarks == ("skip 2 skips nothing: it matches no cell.",)
 
 
 def test_cells_that_cannot_work_are_reported_with_the_reason(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_cells_that_cannot_work_are_reported_with_the_reason(tmp_path: Path) -> 
 
 
 def test_a_sweep_without_any_cell_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no cell is left, all 1 are skipped. The first reason: .*this head has none"):
+    with pytest.raises(ConfigError, match="all 1 cells are skipped. The first reason: .*this head has none"):
         expanded(tmp_path, 'bench = "synthetic-da"', 'method = "rein"')
 
 

@@ -65,7 +65,7 @@ def test_a_run_by_hand_in_the_folder_is_no_result_of_the_sweep(tmp_path: Path) -
     write_json(tmp_path / "sweep_cell.json", {"digest": "now", "ran_config_sha256": config_sha256(tmp_path)})
     assert state(tmp_path).status == "done"
     (tmp_path / "config.py").write_text("a = 2\n")
-    assert (state(tmp_path).status, state(tmp_path).note[:31]) == ("stale", "the folder was run anew by hand")
+    assert (state(tmp_path).status, state(tmp_path).note[:32]) == ("stale", "the folder was run again by hand")
 
 
 def test_a_folder_that_is_not_there_is_missing(tmp_path: Path) -> None:

@@ -38,12 +38,12 @@ def intact(
 ) -> list[SceneRecord]:
     """Return the records whose tiles are on disk, byte for byte."""
     tasks = [_Check(recipe=recipe, record=record, folder=folder) for record in records]
-    kept = []
+    unchanged = []
     for done, (record, same) in enumerate(run_in_processes(_check, tasks, jobs=jobs), start=1):
         if same:
-            kept.append(record)
+            unchanged.append(record)
         on_progress("verifying scenes that are cut", done, len(tasks))
-    return kept
+    return unchanged
 
 
 def cut_scenes(
@@ -66,7 +66,7 @@ def cut_scenes(
             yield record
             on_progress("cutting scenes", done, len(tasks))
     finally:
-        # Opened in this process where there are no others.
+        # This process opened them if there are no others.
         _archives().__exit__()
 
 
@@ -118,7 +118,7 @@ def _cut(task: _Cut) -> SceneRecord:
             )
     except OSError as error:
         raise DataError(
-            f"Cutting {pair.image.path} stopped: {error}. The scenes that are cut are kept: mend that, and give the "
+            f"Cutting {pair.image.path} stopped: {error}. Finished scenes are saved: fix that, and run the "
             "same command again."
         ) from error
     return SceneRecord(

@@ -1,4 +1,4 @@
-"""What is cut already: a line a scene while tiles are made, one file of all scenes when they are complete."""
+"""Records of the scenes that are cut: a line per scene while tiles are made, one file when all are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMAT = 1
 
 
 class TileFormat(TypedDict):
-    """What the tiles of a data set depend on besides the originals, as JSON holds it.
+    """All that the tiles of a data set depend on besides the originals, as JSON holds it.
 
     `format` is the version of the cutting, `legend` pairs of RGB colour and label value (empty for labels that hold
     values), `tiles` the paths of image and label tiles.
@@ -42,7 +42,7 @@ class SceneRecord(BaseModel):
         region: Region of its part; None where the data set has one region.
         split: Split of its part.
         scene: Name of the scene.
-        source_bytes: Sizes of image and label as they were read: other files are cut anew.
+        source_bytes: Sizes of image and label as they were read: other files are cut again.
         size_px: Width and height.
         num_tiles: Number of image tiles, which is that of label tiles.
         sha256: Hash over names and bytes of its tiles.
@@ -79,7 +79,7 @@ def read_marker(folder: Path) -> tuple[TileFormat, Records] | None:
 
 
 def write_marker(folder: Path, facts: TileFormat, records: Iterable[SceneRecord], *, missing: Iterable[str]) -> None:
-    """Say that a folder is finished, and drop its journal."""
+    """Mark a folder as finished, and remove its journal."""
     scenes = sorted(records, key=lambda record: (record.region or "", record.split, record.scene))
     rows = ",\n".join(json.dumps(record.model_dump()) for record in scenes)
     head = f'"facts": {json.dumps(facts)},\n"missing": {json.dumps(list(missing))}'
@@ -88,7 +88,7 @@ def write_marker(folder: Path, facts: TileFormat, records: Iterable[SceneRecord]
 
 
 def read_journal(folder: Path) -> tuple[TileFormat, Records] | None:
-    """Return the facts and scenes of an unfinished folder; a last line that was cut off is left out."""
+    """Return the facts and scenes of an unfinished folder; a truncated last line is skipped."""
     try:
         head, *lines = (folder / JOURNAL).read_text(encoding="utf-8").splitlines()
         facts = json.loads(head)
@@ -104,7 +104,7 @@ def read_journal(folder: Path) -> tuple[TileFormat, Records] | None:
 
 
 class Journal:
-    """The journal of an unfinished folder, written anew and then line by line; use it as a context manager."""
+    """The journal of an unfinished folder: rewritten at the start, then extended; use it as a context manager."""
 
     def __init__(self, folder: Path, facts: TileFormat, records: Iterable[SceneRecord]) -> None:
         lines = [json.dumps(facts), *(json.dumps(record.model_dump()) for record in records)]
@@ -121,7 +121,7 @@ class Journal:
         self._file.close()
 
     def add(self, record: SceneRecord) -> None:
-        """Note a scene whose tiles are all written."""
+        """Append a scene whose tiles are all written."""
         self._file.write(json.dumps(record.model_dump()) + "\n")
         self._file.flush()
 

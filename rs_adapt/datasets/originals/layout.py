@@ -1,4 +1,4 @@
-"""What a manifest says about a data set's original files and the tiles that benches cut from them."""
+"""The original files of a data set, and the tiles that are cut from them, as its manifest describes them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Part:
         region: None where the data set has one region.
         split: "train" or "val".
         scenes: Names of its images; None where only the folder tells.
-        num_scenes: How many images are published.
-        num_tiles: How many tiles are published.
+        num_scenes: Published number of images.
+        num_tiles: Published number of tiles.
     """
 
     region: str | None
@@ -42,10 +42,10 @@ class Layout:
     """The originals and tiles of a data set or of one of its variants.
 
     Attributes:
-        name: Of the output, which is also its folder below the data root.
-        manifest: Of the data set.
+        name: Name of the output, which is also its folder below the data root.
+        manifest: The manifest of the data set.
         title: For people.
-        bands: Of an image, in the order of its file; all of them go into the tiles.
+        bands: Bands of an image, in the order of its file; the tiles hold all of them.
         parts: The splits that are cut.
         image_files: Patterns of an image's path, the preferred one first.
         label_files: Patterns of a label's path.
@@ -80,7 +80,7 @@ class Layout:
 
     @property
     def how_to_get(self) -> str:
-        """Return what to do where its originals or tiles are missing."""
+        """Return what to do if its originals or tiles are missing."""
         text, name = self.manifest.how_to_get, self.manifest.name
         if self.name == name:
             return text
@@ -154,7 +154,7 @@ def load_layout(name: str) -> Layout:
 
 
 def path_pattern(pattern: str, layout: Layout) -> re.Pattern[str]:
-    """Return what finds the end of a path that a manifest's pattern describes; its groups are the pattern's fields."""
+    """Return a regular expression for the path endings of a manifest's pattern; its groups are the pattern's fields."""
     fields = {
         "scene": f"(?P<scene>{layout.scene_names})",
         "split": f"(?P<split>(?i:{'|'.join(sorted({part.split for part in layout.parts}))}))",

@@ -29,7 +29,7 @@ class ScenePair:
 
 @dataclass(frozen=True, kw_only=True)
 class PartFiles:
-    """What a source holds of a part.
+    """The files of a part that a source holds.
 
     Attributes:
         part: The part.
@@ -44,27 +44,27 @@ class PartFiles:
     without_label: tuple[str, ...]
 
     def missing(self, done: Iterable[str] = ()) -> str:
-        """Say what is missing, without the scenes that are cut already; empty if nothing is."""
-        kept = set(done)
-        known = {pair.scene for pair in self.pairs} | kept
+        """Return a line about the missing scenes, without those that are cut already; empty if none is missing."""
+        cut = set(done)
+        known = {pair.scene for pair in self.pairs} | cut
         number = self.part.num_scenes - len(known)
         if number <= 0:
             return ""
         if not known:
             return f"{self.part.title}: all {number}"
         images, labels = (
-            [name for name in names if name not in kept] for names in (self.without_image, self.without_label)
+            [name for name in names if name not in cut] for names in (self.without_image, self.without_label)
         )
-        told = {"images and labels": images} if images == labels else {"images": images, "labels": labels}
-        lacks = [f"{what} of {_names(names)}" for what, names in told.items() if names]
+        by_kind = {"images and labels": images} if images == labels else {"images": images, "labels": labels}
+        lacks = [f"{what} of {_names(names)}" for what, names in by_kind.items() if names]
         return f"{self.part.title}: {number} of {self.part.num_scenes}" + (f" ({'; '.join(lacks)})" if lacks else "")
 
 
 class Matcher:
-    """Tells images and labels by their paths.
+    """Recognises images and labels by their paths.
 
     Args:
-        layout: Of the data set.
+        layout: The layout of the data set.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -74,7 +74,7 @@ class Matcher:
         self._part_of = {scene: part for part in layout.parts for scene in part.scenes or ()}
 
     def wanted(self, path: str) -> bool:
-        """Say whether a path is that of an image or a label."""
+        """Return whether a path is that of an image or a label."""
         return bool(self._image(path) or self._find(path, self._labels))
 
     def match(self, originals: Sequence[Original]) -> list[PartFiles]:

@@ -1,4 +1,4 @@
-"""What preparing a data set will do, and what it did."""
+"""The plan of preparing a data set, and its outcome."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rs_adapt.datasets.originals.matching import PartFiles
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What will be done, before anything is.
+    """The plan of preparing a data set, before anything is written.
 
     Attributes:
-        layout: Of the data set.
-        folder: That the tiles get into.
+        layout: The layout of the data set.
+        folder: The folder of the tiles.
         tile_px: Side of a tile.
         stride_px: Step of the grid.
-        found: What the source holds, part by part.
+        found: The files that the source holds, part by part.
         done: Scenes that are cut already.
     """
 
@@ -46,10 +46,10 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What is there now.
+    """The tiles after preparing.
 
     Attributes:
-        plan: What was to do.
+        plan: The plan that was carried out.
         records: All scenes of the folder; empty after a dry run.
         num_kept: Scenes that were there before, and intact.
         num_cut: Scenes that were cut now.

@@ -1,7 +1,7 @@
 """Cut a data set's originals into the tiles that benches read.
 
 Tiles are made in `.NAME.preparing` below the data root, with a journal of the scenes that are done, and get their
-final name at once when all of them are. Killed in between, the same command goes on from the journal.
+final name at once when all of them are. Killed in between, the same command continues from the journal.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ def prepare_originals(
     Args:
         name: A data set or variant, see `layout_names`.
         source: A folder or zip with the originals, also in zips within.
-        data_root: Where data sets lie.
+        data_root: Folder of the data sets.
         tile_px: Side of a tile; None takes the published one.
         stride_px: Step of the grid; None takes the published one, or `tile_px` where that is given.
         jobs: Processes; None takes all cores.
-        partial: Go on though scenes are missing.
+        partial: Continue although scenes are missing.
         dry_run: Stop after the plan.
         on_plan: Called with the plan before anything is written.
         on_progress: Called with the stage, the steps done and the steps in all.
@@ -152,7 +152,7 @@ def _scratch(data_root: Path, name: str) -> Iterator[Path]:
 
 @contextmanager
 def _locked(data_root: Path, name: str, scratch: Path) -> Iterator[None]:
-    """Make the data root, and hold the data set's lock; what killed runs unpacked is cleared away."""
+    """Make the data root, hold the data set's lock, and remove files that killed runs unpacked."""
     try:
         data_root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -173,13 +173,13 @@ def _building(out: Path) -> Path:
 
 
 def _done(out: Path, facts: TileFormat) -> tuple[Path, Records]:
-    """Where tiles were made before, and the scenes that were done there."""
+    """Return the folder where tiles were made before, and the scenes that are done there."""
     if out.is_dir() and any(out.iterdir()):
         marked = read_marker(out)
         if marked is None:
             raise ConfigError(
                 f"{out} is not empty and was not made by `rs-adapt data prepare`. `rs-adapt data verify {out.name}` "
-                "looks at it. Move it away, or name another --data-root."
+                "checks it. Move it away, or name another --data-root."
             )
         before = marked[0]
         if before != facts:
@@ -189,7 +189,7 @@ def _done(out: Path, facts: TileFormat) -> tuple[Path, Records]:
                 if before.get(key) != value and key not in ("legend", "tiles", "label_values")
             )
             raise ConfigError(
-                f"{out} holds tiles that were cut in another way ({changed or 'other labels or names'}). Delete it, or "
+                f"{out} holds tiles that were cut differently ({changed or 'other labels or names'}). Delete it, or "
                 "name another --data-root."
             )
         return out, marked[1]
@@ -233,10 +233,10 @@ def _to_cut(plan: Plan, kept: Sequence[SceneRecord]) -> list[ScenePair]:
 
 
 def _begin(place: Path, out: Path, *, fresh: bool) -> Path:
-    """Make the folder that is built in, or take the finished one back for repairs."""
+    """Make the folder to build in, or rename the finished one to it for repairs."""
     building = _building(out)
     if fresh or place == out:
-        # Of no use: it has other facts, not one scene, or stood beside a finished folder.
+        # It is useless: it has other facts, no scene, or stands beside a finished folder.
         shutil.rmtree(building, ignore_errors=True)
     if place == out:
         out.rename(building)

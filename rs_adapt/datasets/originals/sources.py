@@ -35,11 +35,11 @@ class Original:
 
     Attributes:
         path: Below the source, with archives as folders and "/" between.
-        num_bytes: Its size, unpacked.
+        num_bytes: Size of the file, unpacked.
         disk: The file; None for one in an archive.
-        archive: Where `member` lies.
-        member: Its name there.
-        crc: Its checksum there.
+        archive: The zip that holds it; None for a file on disk.
+        member: Name of the file in the zip.
+        crc: CRC-32 of the file in the zip.
     """
 
     path: str
@@ -125,7 +125,7 @@ def list_originals(source: Path, wanted: Callable[[str], bool], *, archives: Arc
     Args:
         source: A folder, or a zip.
         wanted: Says of a path below the source (archives are folders) whether the file is of use.
-        archives: Where zips are opened.
+        archives: Opens the zips.
         scratch: A folder for inner zips.
 
     Raises:
@@ -195,7 +195,7 @@ def _in_inner(
 
 
 def _data_start(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
-    """Where the bytes of a member begin: behind its local header, whose name and extra field have their own lengths."""
+    """Return the first byte of a member: behind its local header, whose name and extra field vary in length."""
     file: Any = archive.fp
     place = file.tell()
     file.seek(member.header_offset)

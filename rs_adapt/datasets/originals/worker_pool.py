@@ -1,4 +1,4 @@
-"""Tasks over processes that end with the one that started them, however it ends."""
+"""Tasks spread over processes that end with the process that started them, however it ends."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def run_in_processes(work: Callable[[Task], Result], tasks: Sequence[Task], *, j
     """Yield results as they come; with one job (or task) in this process, and in order.
 
     Args:
-        work: A function of a module, so that other processes find it.
-        tasks: What it is called with, one by one.
-        jobs: Processes.
+        work: A module-level function, so that other processes can import it.
+        tasks: Its arguments, one for each call.
+        jobs: Number of processes.
 
     Raises:
-        RunFailed: A process was ended from outside.
+        RunFailed: A process was killed.
         Exception: Whatever `work` raises; tasks that have not begun are dropped.
     """
     jobs = min(jobs, len(tasks))
@@ -47,15 +47,15 @@ def run_in_processes(work: Callable[[Task], Result], tasks: Sequence[Task], *, j
             yield future.result()
     except BrokenProcessPool as error:
         raise RunFailed(
-            "A worker process was ended from outside, perhaps because memory ran out. What is done is kept: the same "
-            f"command goes on; with fewer --jobs than {jobs} it takes less memory."
+            "A worker process was killed, perhaps because memory ran out. Finished scenes are saved: the same command "
+            f"continues; with fewer --jobs than {jobs} it takes less memory."
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _start() -> None:
-    # Ctrl-C reaches the whole group; who started the workers decides.
+    # Ctrl-C reaches the whole group; the process that started the workers decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -1,1 +1,1 @@
-"""Scenes of one's own: reading, radiometric stretch, and translation of labels."""
+"""Your own scenes: reading, radiometric stretch, and translation of labels."""

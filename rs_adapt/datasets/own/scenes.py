@@ -1,4 +1,4 @@
-"""Tiles of a bench of one's own: scenes of any size in folders, labelled or not, cut for training and scoring."""
+"""Tiles of your own scenes: any size, labelled or not, cut for training and scoring."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from rs_adapt.tiles import Tile
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".jpg", ".jpeg", ".png", ".bmp")
-# In a prepared folder: what stood in the labels, and what became of it.
+# In a prepared folder: pixels of the labels before and after translation.
 SHARES_FILE = "label_shares.json"
 
 
 def scene_files(recipe: ScenesRecipe) -> list[Path]:
-    """All files that the tiles depend on.
+    """Return all files that the tiles depend on.
 
     Raises:
         DataNotFound, DataError: See `make_from_scenes`.
@@ -207,7 +207,7 @@ def _write_shares(building: Path, shares: Mapping[str, Mapping[str, Counter[str]
 
 
 def read_shares(prepared_dir: str | Path) -> dict[str, dict[str, dict[str, int]]]:
-    """Pixels of the labels by region: `before` by what stood in them, `after` by class and "ignored"."""
+    """Return the pixels of the labels by region: `before` by label value, `after` by class and "ignored"."""
     shares: dict[str, dict[str, dict[str, int]]] = json.loads((Path(prepared_dir) / SHARES_FILE).read_text("utf-8"))
     return shares
 

@@ -1,4 +1,4 @@
-"""Which values of a region's scenes become black and white: the same for all of its tiles, and kept beside them."""
+"""The values of a region's scenes that become black and white: equal for all of its tiles, and saved beside them."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ Stretch = TypedDict(
 
 
 def stretch_of_region(region: SceneRegion, images: Sequence[Path], on_progress: OnProgress = no_progress) -> Stretch:
-    """Say how the values of a region's images become 8 bit.
+    """Return how the values of a region's images become 8 bit.
 
     Where the bench gives nothing and the images are not of 8 bit, percentiles are taken over all images together: of
     each one every n-th pixel of every n-th row is read, with one n for all, so an image counts by its valid pixels.
 
     Args:
         region: The region.
-        images: Its images, of all splits.
+        images: Images of all its splits.
         on_progress: Called after each image that is read.
 
     Returns:
@@ -105,7 +105,7 @@ def _percentiles(
 
 
 def write_stretch(folder: Path, stretch: Mapping[str, Stretch]) -> None:
-    """Keep what `stretch_of_region` said, by region, in a prepared folder."""
+    """Write the stretch of each region into a prepared folder."""
     write_json(folder / STRETCH_FILE, stretch, indent=1)
 
 

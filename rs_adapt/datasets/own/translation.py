@@ -1,4 +1,4 @@
-"""Labels of a bench of one's own -> class indices: values, colours or polygons, with every pixel counted."""
+"""Your own labels (values, colours or polygons) -> class indices, with every pixel counted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = 1024
 
 
 def label_file(labels: LabelSource, image: Path) -> Path:
-    """Where the label of an image lies: beside its kind by name, or in the one file of polygons for all images."""
+    """Return the label of an image: the file of its name, or the one file of polygons for all images."""
     path = Path(labels.path)
     return path if path.is_file() else path / f"{image.stem}{labels.suffix}"
 
@@ -29,12 +29,12 @@ def translate(labels: LabelSource, image: Path, out: Path) -> Counter[str]:
     """Write the label of an image as a raster of class indices (255 where it is ignored).
 
     Args:
-        labels: How labels are read: see `rs_adapt.config.own.labels.labels`.
+        labels: How labels are read.
         image: The scene.
         out: GeoTIFF to write.
 
     Returns:
-        Pixels by what stood in the label, as text.
+        Pixels by value, colour or attribute of the label, as text.
 
     Raises:
         DataNotFound: The label does not exist.

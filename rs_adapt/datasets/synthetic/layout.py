@@ -1,4 +1,4 @@
-"""Where things are in a synthetic scene: water, streets, blocks, fields, buildings and trees (H/W pixels)."""
+"""The layout of a synthetic scene: water, streets, blocks, fields, buildings and trees (H/W pixels)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Building:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What lies where: materials of the ground, masks, and objects (trees are rows of x, y, radius in pixels)."""
+    """A layout: materials of the ground, masks, and objects (trees are rows of x, y, radius in pixels)."""
 
     material: NDArray[np.uint8]
     cell: NDArray[np.int32]

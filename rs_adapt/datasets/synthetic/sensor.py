@@ -1,4 +1,4 @@
-"""What lies between the ground and the file: light, haze, blur, noise and the footprint (H/W pixels)."""
+"""The sensor model, from the ground to the file: light, haze, blur, noise and the footprint (H/W pixels)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def expose(rng: np.random.Generator, region: Region, ground_HW3: Field) -> NDArr
 
 
 def footprint(rng: np.random.Generator, size_px: int) -> NDArray[np.bool_]:
-    """Where the sensor saw the ground: a slightly turned quadrilateral with an uneven edge, shape (H, W)."""
+    """Return the ground that the sensor saw, (H, W): a slightly turned quadrilateral with an uneven edge."""
     angle = rng.uniform(-0.045, 0.045)
     half = size_px / 2
     shrink = rng.uniform(0.97, 1.03, 4)

@@ -22,7 +22,7 @@ def random_region(rng: np.random.Generator, name: str) -> Region:
     is trained on these scenes has seen the bench's colours.
 
     Args:
-        rng: Where all numbers come from.
+        rng: Source of all random numbers.
         name: Name of the region.
     """
     for _ in range(_MOST_DRAWS):

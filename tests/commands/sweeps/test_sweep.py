@@ -48,7 +48,7 @@ def test_a_dry_run_prints_cells_states_and_the_plan_and_writes_nothing(
     assert "skipped: loveda-r2u-dg / rein / dinov2-nano / linear / source-only / seed 0 and 1 more: method rein" in out
     assert "small: 2 missing." in out
     assert "Would run 2 cells." in out
-    assert "skip 1 skips nothing: no cell is so." in err
+    assert "skip 1 skips nothing: it matches no cell." in err
     assert not (tmp_path / "runs").exists()
 
 
