@@ -94,7 +94,7 @@ def test_server_that_ignores_ranges_starts_cleanly(server: Any, tmp_path: Path, 
 def test_server_that_always_breaks_at_the_same_byte_is_given_up(server: Any, tmp_path: Path, watch: Any) -> None:
     url = server.put("f", DATA, {"cut": 4000})
     server.no_ranges.add("f")
-    with pytest.raises(DownloadError, match="4000 bytes are kept"):
+    with pytest.raises(DownloadError, match="4000 bytes are saved"):
         fetch(published(url), tmp_path / "f", **watch.arguments())
     assert watch.waits == [1.0, 2.0, 4.0, 8.0]
 
