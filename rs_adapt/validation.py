@@ -76,7 +76,7 @@ def explain(error: ValidationError, *, file: str, model: type[BaseModel] | None 
         model: The record's class; lists the keys that are known where one is not.
     """
     details = error.errors(include_url=False)
-    # A misspelt key explains why another one is missing.
+    # A misspelt key explains why another key is missing.
     first = next((detail for detail in details if detail["type"] == "extra_forbidden"), details[0])
     place = _place(first)
     kind, value = first["type"], first["input"]

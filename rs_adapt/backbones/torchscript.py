@@ -100,7 +100,7 @@ class _Unpickler(pickle.Unpickler):
         Raises:
             _Refused: There is none.
         """
-        # Functions are made anew each time: a pickle can set attributes of what it is given.
+        # Functions are created each time: a pickle can set attributes of what it is given.
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return lambda *parts: _tensor(*parts)
         if module == "torch.jit._pickle" and name in _TYPED:

@@ -1,4 +1,4 @@
-"""The values of every axis by name: files in `configs/`, methods made of others, and benches of one's own."""
+"""The values of every axis by name: files in `configs/`, methods made of others, and benches of your own."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _ALLOWED = (
 
 @dataclass(frozen=True, kw_only=True)
 class LiteralConfig:
-    """A configuration as it stands in a text.
+    """The configuration in a text.
 
     Attributes:
         values: Name -> value, nested dicts, lists and tuples of plain values; a set is a list here.

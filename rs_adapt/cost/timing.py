@@ -48,7 +48,7 @@ def take_turns(
         rounds: Rounds that count.
         warmup: Rounds before them that do not.
         clock: Seconds; read right before and after each run.
-        settle: Called before each reading of the clock, to wait for work that goes on beside the program (a GPU's).
+        settle: Called before each reading of the clock, to wait for work that continues beside the program (a GPU's).
         stage: Name of the work in reports of progress.
         on_progress: Called after each round; the warm-up counts.
 

@@ -54,7 +54,7 @@ def explain_failures(run_dir: Path) -> Iterator[None]:
 
 def _go_on(run_dir: Path) -> str:
     if (run_dir / STATE_FILE).is_file():
-        return f"The state of the last evaluation is in {run_dir / STATE_FILE}: --resume goes on from it."
+        return f"The state of the last evaluation is in {run_dir / STATE_FILE}: --resume continues from it."
     return "Nothing was saved yet: start again with --overwrite."
 
 

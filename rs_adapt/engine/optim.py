@@ -47,7 +47,7 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
     ) -> None:
         super().__init__(optimizer, accumulative_counts=accumulative_counts, clip_grad=clip_grad)
         self.precision: Precision = precision
-        # Who is told of every step: the model's adapter.
+        # The model's adapter is called around every step.
         self.adapter: Any = None
 
     @contextmanager

@@ -56,9 +56,9 @@ def difference_table(content: dict[str, Any]) -> Table:
 
 
 def scored_line(scored: dict[str, Any]) -> str:
-    """How a score came about: split, protocol, checkpoint, weights, inference and classes in the mean."""
+    """How a score was obtained: split, protocol, checkpoint, weights, inference and classes in the mean."""
     protocol = scored["protocol"]
-    but_for = f" but for {' and '.join(scored['but_for'])}" if scored["but_for"] else ""
+    but_for = f" except for {' and '.join(scored['but_for'])}" if scored["but_for"] else ""
     parts = [
         str(scored["split"]),
         "no protocol stated" if protocol is None else f"protocol {protocol.replace('_', '-')}{but_for}",

@@ -163,7 +163,7 @@ def _draw(groups: Sequence[Group]) -> tuple[dict[int, _Drawn], str]:
 def _over_seeds(
     iou_SRK: Sequence[NDArray[np.float64]], scored: Sequence[int], classes: tuple[str, ...], *, stream: int
 ) -> _Drawn:
-    """Means over seeds that are drawn anew in each resample; of one seed it is what it is."""
+    """Means over seeds that are drawn again in each resample; of one seed it is what it is."""
     number = len(iou_SRK)
     resamples = len(iou_SRK[0])
     rng = np.random.default_rng([SEED, 1 + stream])

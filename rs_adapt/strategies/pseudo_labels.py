@@ -53,7 +53,7 @@ class PseudoLabeler(nn.Module):
     section 3.1; the exponent is ours). It keeps a class alive that the shift hides, and it assumes that both regions
     hold about the same classes: 0 does not assume it.
 
-    The running means are buffers, so a resumed run goes on with them, and they are taken over all processes.
+    The running means are buffers, so a resumed run continues with them, and they are taken over all processes.
 
     Args:
         num_classes: K.

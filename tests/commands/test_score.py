@@ -80,7 +80,7 @@ def test_the_table_names_classes_intervals_and_how_it_was_scored(run_verb: Verb,
     assert "clutter (not in the mean)" in out
     assert "95 % interval" in out
     assert (
-        "Scored: vaihingen test, protocol mine-1 but for --classes, last weights at iteration 400, student, slide, "
+        "Scored: vaihingen test, protocol mine-1 except for --classes, last weights at iteration 400, student, slide, "
         "mean over 5 of 6 classes (no clutter)." in out
     )
     assert "24 images. Intervals: 12 scenes with labels, drawn 2000 times, seed 0." in out

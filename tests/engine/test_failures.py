@@ -44,7 +44,7 @@ def test_full_memory_and_full_disk_say_what_to_do(tmp_path: Path, error: Excepti
 
 def test_a_saved_state_is_named(tmp_path: Path) -> None:
     (tmp_path / STATE_FILE).touch()
-    with pytest.raises(RunFailed, match=r"state\.pth: --resume goes on from it"), explain_failures(tmp_path):
+    with pytest.raises(RunFailed, match=r"state\.pth: --resume continues from it"), explain_failures(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 

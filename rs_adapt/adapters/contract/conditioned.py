@@ -24,7 +24,7 @@ class ConditionedPrompts(Adapter):
     """`prompt_l = project_l(p_l + net(f) + e mean(p_l))`, with the pooled feature f of a frozen side encoder.
 
     The side encoder is the ViT itself without adapter: f (D) is the mean of its last patch tokens. `net` is
-    `P <- H <- D` with a ReLU, one for all blocks; e is normal noise (P), drawn anew for every image and forward, and
+    `P <- H <- D` with a ReLU, one for all blocks; e is normal noise (P), drawn again for every image and forward, and
     `mean(p_l)` one number. Prompts stand between the prefix and the patches, and are replaced at every block.
 
     Attributes:

@@ -82,7 +82,7 @@ def differences(now: Node, before: Node) -> list[ChangedKey]:
     return [
         ChangedKey(key=key, now=a, before=b)
         for key, a, b in _pairs(now, before, "")
-        # A bench of one's own is compared by what its file says, not by where the file lies.
+        # A bench of your own is compared by what its file says, not by where the file lies.
         if not key.endswith(".how_to_get") and not (key == "cell.bench" and str(a).endswith((".toml", ".json")))
     ]
 
@@ -110,7 +110,7 @@ def _plain(value: Any) -> Any:
 
 
 def _named_weights(value: Any) -> Any:
-    """Return a tree in which base weights are told by the name of their file: each machine has its own folder."""
+    """Return a tree in which base weights are identified by the name of their file: each machine has its own folder."""
     if isinstance(value, Mapping):
         return {
             key: PurePath(item).name if key == "weights" and isinstance(item, str) else _named_weights(item)

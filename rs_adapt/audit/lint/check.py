@@ -1,4 +1,4 @@
-"""Lint: what a configuration or a run does that makes its score another one than it says.
+"""Lint: what a configuration or a run does that makes its score mean something other than its label.
 
 Rules are functions of a subject; `RULES` is the table of them. Nothing is executed, trained or written.
 """

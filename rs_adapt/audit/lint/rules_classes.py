@@ -34,7 +34,7 @@ def class_list(subject: Subject) -> Iterator[Hit]:
                     level="error",
                     key=f"{place}.{key}",
                     found=f"{', '.join(map(str, values))}, and bench.{key} is {bench[key]}",
-                    consequence="Label values are shifted against the class list, so every class is another one.",
+                    consequence="Label values are shifted against the class list, so every class is a different one.",
                     remedy=f"Set it to {bench[key]}.",
                 )
     if len(bench["palette"]) != len(classes):
@@ -122,7 +122,7 @@ def band_order(subject: Subject) -> Iterator[Hit]:
                     level="error",
                     key=f"bench.{side}.bands" if region.get("bands") else f"{ROLES[role]}.img_dir",
                     found=f"{bands}, and {file} says {other} for {place}",
-                    consequence="Channels hold other bands than the bench says, so the shift is another one and the "
+                    consequence="Channels hold other bands than the bench says, so the shift differs and the "
                     "score does not compare.",
                     remedy="Name the folder with the bench's bands, or prepare it again.",
                 )

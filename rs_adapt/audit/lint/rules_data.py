@@ -45,7 +45,7 @@ def label_values(subject: Subject) -> Iterator[Hit]:
                 key="bench.classes",
                 found=f"label values {numbers}; the first file is {_first_outside(subject, folder)}",
                 consequence="These pixels count as no class or as a wrong one, and a run stops at them.",
-                remedy=f"Mend the labels, or the class list: it allows {', '.join(map(str, scan.allowed))}.",
+                remedy=f"Fix the labels, or the class list: it allows {', '.join(map(str, scan.allowed))}.",
             )
 
 

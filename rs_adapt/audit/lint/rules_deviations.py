@@ -12,7 +12,7 @@ from rs_adapt.config.facts import Node
 
 
 def deviates_from_protocol(subject: Subject) -> Iterator[Hit]:
-    """A value of the named protocol was changed, or the protocol's published recipe has another one."""
+    """A value of the named protocol was changed, or the protocol's published recipe has a different one."""
     protocol = subject.cfg["protocol"]
     name = protocol["name"]
     for change in subject.changed:
@@ -38,7 +38,7 @@ def deviates_from_protocol(subject: Subject) -> Iterator[Hit]:
 
 def deviates_from_bench(subject: Subject) -> Iterator[Hit]:
     """A value that moves scores was changed against the files of the bench, method, head, strategy or backbone."""
-    # A key that the recipe has too is told once, by the rule above.
+    # A key that the recipe has too is reported once, by the rule above.
     told = _recipe(subject.cfg["protocol"], subject.setting)
     for change in subject.changed:
         if change.key.startswith("protocol.") or change.key in told:

@@ -117,7 +117,7 @@ def subject_from_path(path: Path, *, data_root: str | Path | None = None) -> Sub
 
 
 def _run(folder: Path, cfg: Node, record: Node) -> tuple[RunFiles, tuple[ChangedKey, ...]]:
-    """Compose the run's cell anew, and say where its config is something else."""
+    """Compose the run's cell again, and say where its config is something else."""
     edited: list[ChangedKey] = []
     changed: list[ChangedKey] = []
     why = ""

@@ -11,7 +11,7 @@ from rs_adapt.audit.lint.tile_scan import TileScan
 from rs_adapt.config.facts import Node
 from rs_adapt.config.segmentor import segmentor_config
 
-# Where the data sets of a configuration stand, by role; `source_val` is told beside the score.
+# Where the data sets of a configuration stand, by role; `source_val` is reported beside the score.
 ROLES = {
     "labelled": "train_dataloader.dataset.labelled",
     "unlabelled": "train_dataloader.dataset.unlabelled",

@@ -14,7 +14,7 @@ class Weight(StrEnum):
     REPLICATE = "replicate"
     # What rs-adapt does otherwise on purpose, unless a protocol asks for it.
     BY_DESIGN = "by design"
-    # Equal in effect for the sizes at hand, or no part of the result.
+    # Equal in effect for the present sizes, or no part of the result.
     NO_EFFECT = "no effect"
 
 

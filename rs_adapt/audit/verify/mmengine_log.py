@@ -131,7 +131,7 @@ def _curves(path: Path, lines: list[str], every: int | None) -> tuple[list[Train
         if match := _TRAIN.search(line):
             iteration, values = int(match[1]), _pairs(match[3])
             if iteration <= done:
-                # Resumed from an earlier state: what came after it is told again.
+                # Resumed from an earlier state: what came after it is logged again.
                 train = [one for one in train if one.iteration < iteration]
                 evaluations = [one for one in evaluations if one.iteration < iteration]
                 evaluated = evaluations[-1].iteration if evaluations else 0

@@ -143,7 +143,7 @@ def published_runs() -> tuple[PublishedRun, ...]:
 
 @functools.cache
 def published_tables() -> tuple[Facts, ...]:
-    """Return the published tables as they stand in the files.
+    """Return the published tables as the files hold them.
 
     Raises:
         ConfigError: A file is damaged.
@@ -290,4 +290,4 @@ def _run(one: Facts, facts: Facts, curves: Facts) -> PublishedRun:
 
 
 def _damaged(path: Path, error: Exception) -> ConfigError:
-    return ConfigError(f"{path} is damaged: {error!r}. It comes with rs-adapt: install it anew.")
+    return ConfigError(f"{path} is damaged: {error!r}. It comes with rs-adapt: install it again.")

@@ -1,4 +1,4 @@
-"""Scores side by side, and how far two scores of one experiment may lie apart: the best-founded range at hand."""
+"""Scores side by side, and how far two scores of one experiment may lie apart: the best-founded range available."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The TOML file of a bench of one's own as a record: every key with its meaning, its default and what it may be.
+"""The TOML file of a bench of your own as a record: every key with its meaning, its default and what it may be.
 
 `rs-adapt data init` writes a commented example, `rs-adapt list schemas bench` prints the JSON schema for editors.
 """
@@ -290,7 +290,7 @@ class TrainTable(_Table):
 
 
 class BenchFile(_Table):
-    """A bench of one's own: a labelled region to learn from, a region to map, and the classes of the map."""
+    """A bench of your own: a labelled region to learn from, a region to map, and the classes of the map."""
 
     name: _Name = Field(description="Short name of small letters, digits and _; part of folder names.")
     title: str | None = Field(

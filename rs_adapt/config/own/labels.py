@@ -1,4 +1,4 @@
-"""The classes of a bench of one's own, and how the labels of its regions translate into them."""
+"""The classes of a bench of your own, and how the labels of its regions translate into them."""
 
 from __future__ import annotations
 
