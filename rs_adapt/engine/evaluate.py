@@ -6,16 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
-from rs_adapt.engine.optim import Precision, autocast
+from rs_adapt.engine.forward import predict_batch
+from rs_adapt.engine.optim import Precision
 from rs_adapt.metrics import confusion_matrix
 
 OnSample = Callable[[int, int, Any], None]
 
 
-@torch.no_grad()
 def evaluate(
     model: nn.Module,
     dataloader: Any,
@@ -43,9 +42,7 @@ def evaluate(
     by_image: list[tuple[str, np.ndarray[Any, Any]]] = []
     total = len(dataloader.dataset)
     for batch in dataloader:
-        with autocast(precision, device.type):
-            samples = model.test_step(batch)  # type: ignore[operator]
-        for sample in samples:
+        for sample in predict_batch(model, batch, precision=precision):
             truth = sample.gt_sem_seg.data.to(device)
             counts_KK = confusion_matrix(truth, sample.pred_sem_seg.data, num_classes, ignore_index)
             by_image.append((str(sample.img_path), counts_KK.cpu().numpy()))

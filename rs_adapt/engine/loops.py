@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from mmengine.evaluator import Evaluator
@@ -12,10 +12,14 @@ from mmengine.runner import TestLoop as MMTestLoop
 from mmengine.runner import ValLoop as MMValLoop
 from mmengine.structures import PixelData
 
+from rs_adapt.engine.forward import predict_batch
 from rs_adapt.engine.optim import Precision, autocast
 from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.metrics.label_free import LabelFreeMetric
 from rs_adapt.registry import LOOPS, METRICS
+
+if TYPE_CHECKING:
+    from mmseg.structures import SegDataSample
 
 
 @LOOPS.register_module()
@@ -86,10 +90,8 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
             self.runner.call_hook("after_val_iter", batch_idx=index, data_batch=batch, outputs=samples)
         return dict(evaluator.evaluate(len(loader.dataset)))
 
-    @torch.no_grad()
-    def _predict(self, batch: Any) -> list[Any]:
-        with autocast(self.precision, next(self.runner.model.parameters()).device.type):
-            return list(self.runner.model.val_step(batch))
+    def _predict(self, batch: Any) -> list[SegDataSample]:
+        return predict_batch(self.runner.model, batch, precision=self.precision)
 
     def _others(self) -> dict[str, tuple[Any, Evaluator]]:
         if self._monitors is None:

@@ -10,18 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from rs_adapt.datasets.manifest import load_manifest
-from rs_adapt.engine.optim import autocast
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.files import atomic_file, check_output_file
-from rs_adapt.inference.checkpoint import load_model
+from rs_adapt.inference.predictor import Predictor
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
+
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
 
 _FAMILIES = ("loveda", "loveda_1024")
 
@@ -37,7 +40,7 @@ class Submission:
 
 
 def write_submission(
-    cfg: Any,
+    cfg: ResolvedConfig,
     checkpoint: Path,
     *,
     images: Path,
@@ -80,13 +83,13 @@ def write_submission(
     with _unpacked(images, first, last) as found:
         _require_all(found, first, last, images, str(cfg.bench.target.region), partial=partial)
         with quiet_libraries():
-            model = load_model(cfg, checkpoint, device=device)
+            predictor = Predictor.load(cfg, checkpoint, device=device)
         classes = list(cfg.bench.classes)
         counts_K = np.zeros(len(classes), dtype=np.int64)
         out.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             for done, (number, path) in enumerate(sorted(found.items()), start=1):
-                labels_HW = _predicted(cfg, model, path)
+                labels_HW = predictor.predict(_read_image(cfg, path)).labels_HW
                 counts_K += np.bincount(labels_HW.ravel(), minlength=len(classes))
                 buffer = io.BytesIO()
                 Image.fromarray(labels_HW).save(buffer, format="PNG")
@@ -148,22 +151,14 @@ def _require_all(found: dict[int, Path], first: int, last: int, images: Path, re
         )
 
 
-def _predicted(cfg: Any, model: Any, path: Path) -> np.ndarray[Any, Any]:
-    """Class indices (H, W), uint8, of an image at its own size."""
+def _read_image(cfg: ResolvedConfig, path: Path) -> NDArray[np.uint8]:
+    """Read an image at its own size as the bench reads its tiles: RGB uint8 (H, W, 3)."""
     from mmcv.transforms import Compose
 
-    # The steps that read and pack; the bench's resize to the size of its tiles is left out.
-    steps = [
-        step for step in cfg.val_dataloader.dataset.pipeline if step.type in ("LoadImageFromFile", "PackSegInputs")
-    ]
+    # The bench's resize to the size of its tiles is left out.
+    steps = [step for step in cfg.val_dataloader.dataset.pipeline if step.type == "LoadImageFromFile"]
     try:
-        sample = Compose(steps)({"img_path": str(path), "reduce_zero_label": False, "seg_fields": []})
+        image_HW3: NDArray[np.uint8] = Compose(steps)({"img_path": str(path)})["img"]
     except (OSError, SyntaxError) as error:
         raise DataError(f"cannot read {path}: {error}. Replace the file.") from error
-    batch = {"inputs": [sample["inputs"]], "data_samples": [sample["data_samples"]]}
-    import torch
-
-    with torch.no_grad(), autocast(cfg.runtime.precision, next(model.parameters()).device.type):
-        (prediction,) = model.test_step(batch)
-    labels_HW: np.ndarray[Any, Any] = prediction.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8)
-    return labels_HW
+    return image_HW3[..., ::-1]

@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +16,10 @@ from PIL import Image, ImageOps
 
 from rs_adapt.adapters import Adapter
 from rs_adapt.backbones import Vit
-from rs_adapt.engine.optim import Precision, autocast
+from rs_adapt.engine.optim import autocast
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.inference.inspection.recording import Array, BlockRecord, recording, relative_change
+from rs_adapt.inference.predictor import Predictor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,39 +152,27 @@ def cut_out(image_HW3: Array, *, size_px: int, patch_px: int, least_px: int, mea
 
 
 @torch.no_grad()
-def inspect_image(model: Any, cut: Cut, *, precision: Precision = "fp32") -> Inspection:
-    """Predict a cut in one forward and record every block, with the adapter and without.
+def inspect_image(predictor: Predictor, cut: Cut) -> Inspection:
+    """Predict a cut in a single forward pass and record every block, with the adapter and without.
 
     Args:
-        model: `EncoderDecoder` on a `Vit`, in eval mode. Its sliding window, if it has one, is not used.
-        cut: from `cut_out`.
-        precision: "fp32" or "bf16".
+        predictor: With a segmentor on a `Vit`. Its sliding window, if it has one, is not used.
+        cut: From `cut_out`.
     """
-    vit: Vit = model.backbone
+    vit: Vit = predictor.model.backbone
     adapter: Adapter | None = vit.adapter
-    device = next(model.parameters()).device
-    batch = model.data_preprocessor(_sample(cut), False)
-    with autocast(precision, device.type):
-        with recording(vit) as adapted:
-            logits_1KHW = model.encode_decode(batch["inputs"], [sample.metainfo for sample in batch["data_samples"]])
-        if adapter is None:
-            base = adapted
-        else:
-            with vit.without_adapter(), recording(vit) as base:
-                vit(batch["inputs"])
+    inputs_13HW = predictor.preprocess(cut.pixels_HW3)
+    with recording(vit) as adapted:
+        scores_KHW = predictor.forward(inputs_13HW)
+    if adapter is None:
+        base = adapted
+    else:
+        with autocast(predictor.precision, inputs_13HW.device.type), vit.without_adapter(), recording(vit) as base:
+            vit(inputs_13HW)
+    blocks = zip(adapted, base, strict=True)
     return Inspection(
         cut=cut,
-        prediction_HW=logits_1KHW[0].argmax(dim=0).to("cpu", torch.uint8).numpy(),
+        prediction_HW=scores_KHW.argmax(dim=0).to("cpu", torch.uint8).numpy(),
         adapter=None if adapter is None else type(adapter).__name__,
-        blocks=tuple(BlockLook(record=one, base_PD=other.after_PD) for one, other in zip(adapted, base, strict=True)),
+        blocks=tuple(BlockLook(record=with_adapter, base_PD=without.after_PD) for with_adapter, without in blocks),
     )
-
-
-def _sample(cut: Cut) -> dict[str, Any]:
-    """One image as the loader of the tiles gives it: BGR, channels first."""
-    from mmseg.structures import SegDataSample
-
-    pixels_3HW = torch.from_numpy(np.ascontiguousarray(cut.pixels_HW3[..., ::-1].transpose(2, 0, 1)))
-    size_hw = tuple(pixels_3HW.shape[1:])
-    facts = {"ori_shape": size_hw, "img_shape": size_hw, "pad_shape": size_hw, "padding_size": [0, 0, 0, 0]}
-    return {"inputs": [pixels_3HW], "data_samples": [SegDataSample(metainfo=facts)]}

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from rs_adapt.backbones import Vit
 from rs_adapt.errors import OutputExists
 from rs_adapt.files import write_folder_atomically, write_json
-from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.inference.inspection.look import Inspection, cut_out, inspect_image, least_side_px, read_image
 from rs_adapt.inference.inspection.recording import Array
 from rs_adapt.inference.inspection.sections import lead, sections
+from rs_adapt.inference.predictor import Predictor
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.render.document import iter_figures
 from rs_adapt.render.html import render_html
@@ -56,8 +57,8 @@ def inspect_checkpoint(
     pixels_HW3 = read_image(image)
     _check_folder(out_dir, overwrite=overwrite)
     with quiet_libraries():
-        model = load_model(cfg, checkpoint, device=device)
-        vit = model.backbone
+        predictor = Predictor.load(cfg, checkpoint, device=device)
+        vit: Vit = predictor.model.backbone
         cut = cut_out(
             pixels_HW3,
             size_px=cfg.bench.crop_px if size_px is None else size_px,
@@ -65,11 +66,11 @@ def inspect_checkpoint(
             least_px=least_side_px(vit),
             mean=cfg.backbone.mean,
         )
-        found = inspect_image(model, cut, precision=cfg.runtime.precision)
-    numbers = _numbers(cfg, found, image_name=image.name)
-    shown = list(sections(found, numbers, palette=cfg.bench.palette, out_layers=vit.out_layers))
+        inspection = inspect_image(predictor, cut)
+    numbers = _numbers(cfg, inspection, image_name=image.name)
+    shown = list(sections(inspection, numbers, palette=cfg.bench.palette, out_layers=vit.out_layers))
     title = f"{cfg.bench.name.replace('_', '-')} / {cfg.cell.method} / {cfg.cell.backbone}: {image.name}"
-    above = lead(found, method=cfg.cell.method, frozen=vit.frozen)
+    above = lead(inspection, method=cfg.cell.method, frozen=vit.frozen)
     page = render_html(title, above, shown, generator="rs-adapt inspect")
     pictures = {figure.file: figure.image for figure in iter_figures(shown)}
     _write_folder(out_dir, page=page, numbers=numbers, pictures=pictures)

@@ -1,0 +1,171 @@
+"""A trained model that predicts images of any size. The one way from pixels to classes outside of training.
+
+Shapes: K classes, H/W pixels of the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rs_adapt.engine.forward import predict_batch
+from rs_adapt.engine.optim import Precision, autocast
+from rs_adapt.errors import DataError
+from rs_adapt.inference.checkpoint import load_model
+from rs_adapt.strategies.pseudo_labels import probabilities
+from rs_adapt.tiles.blend import RowBlender
+from rs_adapt.tiles.grid import tile_origins
+
+if TYPE_CHECKING:
+    from mmseg.models import EncoderDecoder
+    from mmseg.structures import SegDataSample
+
+    from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.strategies.pseudo_labels import ScoreKind
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The prediction of one image.
+
+    Attributes:
+        scores_KHW: Class scores of the head, float32: logits, or for Mask2Former sums of mask scores from 0 on.
+        kind: Which of the two: "logits" or "scores".
+    """
+
+    scores_KHW: NDArray[np.float32]
+    kind: ScoreKind
+
+    @property
+    def labels_HW(self) -> NDArray[np.uint8]:
+        """Index of the class with the highest score, uint8 (H, W)."""
+        labels_HW: NDArray[np.uint8] = self.scores_KHW.argmax(axis=0).astype(np.uint8)
+        return labels_HW
+
+    @property
+    def probabilities_KHW(self) -> NDArray[np.float32]:
+        """Class probabilities, float32 (K, H, W), which sum to 1 over the classes."""
+        values: NDArray[np.float32] = probabilities(torch.from_numpy(self.scores_KHW)[None], self.kind)[0].numpy()
+        return values
+
+
+class Predictor:
+    """Runs a trained segmentor on images and batches.
+
+    An image is predicted whole or in overlapping windows whose scores are averaged, as the model's `test_cfg` says; the
+    results equal those of `rs-adapt eval`.
+
+    Example:
+        >>> predictor = Predictor.load(recompose(run_dir), run_dir)
+        >>> labels_HW = predictor.predict(image_HW3).labels_HW
+
+    Args:
+        model: The segmentor, on its device; it is put into eval mode.
+        precision: "fp32" or "bf16".
+    """
+
+    def __init__(self, model: EncoderDecoder, *, precision: Precision = "fp32") -> None:
+        self.model = model.eval()
+        self.precision: Precision = precision
+
+    @classmethod
+    def load(cls, cfg: ResolvedConfig, checkpoint: Path, *, device: str = "auto") -> Predictor:
+        """Load a checkpoint.
+
+        Args:
+            cfg: The configuration of the checkpoint, from `recompose`.
+            checkpoint: A run folder, or a folder with an adapter pack.
+            device: "auto", "cpu", "cuda" or "cuda:N".
+
+        Raises:
+            CheckpointMismatch: The pack is missing, damaged, or of a different model.
+            WeightsError: The base weights are missing or wrong.
+        """
+        return cls(load_model(cfg, checkpoint, device=device), precision=cfg.runtime.precision)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes K."""
+        return int(self.model.decode_head.num_classes)
+
+    def predict_batch(self, batch: Mapping[str, Any]) -> list[SegDataSample]:
+        """Predict a batch of a loader; see `rs_adapt.engine.forward.predict_batch`."""
+        return predict_batch(self.model, batch, precision=self.precision)
+
+    def predict(self, image_HW3: Image) -> Prediction:
+        """Predict an image.
+
+        Args:
+            image_HW3: RGB, uint8.
+
+        Raises:
+            DataError: It is not an array of that kind, or has no pixels.
+        """
+        scores_KHW = np.concatenate([rows_KHW for _, rows_KHW in self.predict_rows(image_HW3)], axis=1)
+        return Prediction(scores_KHW=scores_KHW, kind=self.model.decode_head.score_kind)
+
+    def predict_rows(self, image_HW3: Image) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Predict an image and yield its scores from top to bottom, with only one row of windows in memory.
+
+        Args:
+            image_HW3: RGB, uint8; any array with slices, for example a `numpy.memmap`, read one window at a time.
+
+        Yields:
+            Number of the first row, and the scores of the rows from there on, float32 (K, rows, W).
+
+        Raises:
+            DataError: It is not an array of that kind, or has no pixels.
+        """
+        if image_HW3.ndim != 3 or image_HW3.shape[2] != 3 or image_HW3.dtype != np.uint8 or 0 in image_HW3.shape:
+            raise DataError(
+                f"An image of shape {image_HW3.shape} and dtype {image_HW3.dtype} cannot be predicted: give RGB of "
+                "8 bit, an array (H, W, 3) of uint8."
+            )
+        height_px, width_px = image_HW3.shape[:2]
+        test_cfg = self.model.test_cfg
+        crop_px = max(height_px, width_px) if test_cfg.mode == "whole" else test_cfg.crop_size[0]
+        if max(height_px, width_px) <= crop_px:
+            yield 0, self._predict_window(image_HW3)
+            return
+        blender = RowBlender(
+            height_px=height_px, width_px=width_px, num_channels=self.num_classes, tile_px=crop_px, kind="flat"
+        )
+        tops = tile_origins(height_px, crop_px, test_cfg.stride[0])
+        lefts = tile_origins(width_px, crop_px, test_cfg.stride[1])
+        for top, next_top in zip(tops, [*tops[1:], height_px], strict=True):
+            for left in lefts:
+                window_HW3 = image_HW3[top : top + crop_px, left : left + crop_px]
+                blender.add(left, top, self._predict_window(window_HW3))
+            yield blender.take(next_top)
+
+    def preprocess(self, image_HW3: Image) -> Tensor:
+        """Return an image as the model's input: normalised, float32 (1, 3, H, W), on the device."""
+        pixels_3HW = torch.from_numpy(np.ascontiguousarray(image_HW3[..., ::-1].transpose(2, 0, 1)))
+        inputs_13HW: Tensor = self.model.data_preprocessor({"inputs": [pixels_3HW]}, False)["inputs"]
+        return inputs_13HW
+
+    @torch.no_grad()
+    def forward(self, inputs_13HW: Tensor) -> Tensor:
+        """Return the scores of a single forward pass without windows, (K, H, W), on the device.
+
+        Args:
+            inputs_13HW: From `preprocess`; sides of a size that the backbone takes.
+        """
+        size_hw = tuple(inputs_13HW.shape[2:])
+        metainfo = {"ori_shape": size_hw, "img_shape": size_hw, "pad_shape": size_hw, "padding_size": [0, 0, 0, 0]}
+        with autocast(self.precision, inputs_13HW.device.type):
+            scores_KHW: Tensor = self.model.encode_decode(inputs_13HW, [metainfo])[0]
+        return scores_KHW
+
+    def _predict_window(self, window_HW3: Image) -> NDArray[np.float32]:
+        scores_KHW: NDArray[np.float32] = self.forward(self.preprocess(window_HW3)).float().cpu().numpy()
+        return scores_KHW

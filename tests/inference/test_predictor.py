@@ -1,0 +1,77 @@
+"""One way from an image to classes: equal to mmsegmentation's, whole or in windows, row by row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from mmseg.structures import SegDataSample
+
+from rs_adapt.config import compose, resolve_cell
+from rs_adapt.engine.build import build_model
+from rs_adapt.errors import DataError
+from rs_adapt.inference.predictor import Predictor
+from rs_adapt.registry import load_libraries
+
+SLIDE = ("bench.inference.mode='slide'", "bench.inference.crop_px=48", "bench.inference.stride_px=28")
+WHOLE = ("bench.inference.mode='whole'", "bench.tile_px=64")
+
+
+def make_predictor(*overrides: str, head: str = "linear") -> Predictor:
+    torch.manual_seed(0)
+    cell = resolve_cell("synthetic-dg", backbone="dinov2_nano", head=head)
+    cfg = compose(cell, overrides=("bench.crop_px=48", *overrides), weights="random")
+    load_libraries(cfg.default_scope)
+    return Predictor(build_model(cfg))
+
+
+def make_image(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def mmseg_scores(predictor: Predictor, image_HW3: np.ndarray) -> np.ndarray:
+    """Scores as `EncoderDecoder.test_step` gives them for a tile of a loader."""
+    inputs = torch.from_numpy(image_HW3[..., ::-1].transpose(2, 0, 1).copy())
+    sample = SegDataSample(metainfo={"ori_shape": image_HW3.shape[:2], "img_shape": image_HW3.shape[:2]})
+    (done,) = predictor.predict_batch({"inputs": [inputs], "data_samples": [sample]})
+    assert torch.equal(done.pred_sem_seg.data[0], done.seg_logits.data.argmax(dim=0))
+    return done.seg_logits.data.numpy()
+
+
+@pytest.mark.parametrize("head", ["linear", "mask2former_small"])
+@pytest.mark.parametrize(
+    ("overrides", "size"), [(WHOLE, (64, 48)), (SLIDE, (48, 48)), (SLIDE, (72, 112)), (SLIDE, (40, 80))]
+)
+def test_scores_are_those_of_mmsegmentation(overrides: tuple[str, ...], size: tuple[int, int], head: str) -> None:
+    predictor, image = make_predictor(*overrides, head=head), make_image(*size)
+    prediction = predictor.predict(image)
+    expected = mmseg_scores(predictor, image)
+    assert np.array_equal(prediction.scores_KHW, expected)
+    assert prediction.scores_KHW.dtype == np.float32
+    assert np.array_equal(prediction.labels_HW, expected.argmax(axis=0))
+    assert prediction.labels_HW.dtype == np.uint8
+    sums_HW = prediction.probabilities_KHW.sum(axis=0)
+    assert np.allclose(sums_HW, 1, atol=1e-5)
+    assert np.array_equal(prediction.probabilities_KHW.argmax(axis=0), prediction.labels_HW)
+
+
+def test_rows_come_from_top_to_bottom_and_make_up_the_image() -> None:
+    predictor, image = make_predictor(*SLIDE), make_image(104, 40)
+    rows = list(predictor.predict_rows(image))
+    assert [first for first, _ in rows] == [0, 28, 56]
+    assert [scores.shape[1:] for _, scores in rows] == [(28, 40), (28, 40), (48, 40)]
+    assert np.array_equal(np.concatenate([scores for _, scores in rows], axis=1), predictor.predict(image).scores_KHW)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((32, 32), dtype=np.uint8),
+        np.zeros((32, 32, 4), dtype=np.uint8),
+        np.zeros((32, 32, 3), dtype=np.float32),
+        np.zeros((0, 32, 3), dtype=np.uint8),
+    ],
+)
+def test_arrays_of_a_different_kind_are_refused(image: np.ndarray) -> None:
+    with pytest.raises(DataError, match=r"cannot be predicted: give RGB of 8 bit, an array \(H, W, 3\) of uint8"):
+        make_predictor(*WHOLE).predict(image)
