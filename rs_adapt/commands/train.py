@@ -55,7 +55,6 @@ def train(
     $ rs-adapt train --bench isprs-dg --iters 100 --dry-run
     """
     from rs_adapt.config import compose, option_texts, resolve_cell
-    from rs_adapt.config.segmentor import segmentor_config
 
     if "WORLD_SIZE" in os.environ:
         # Before torch is loaded: it would warn of a search for unused parameters that found none.
@@ -82,15 +81,9 @@ def train(
     loggers = resolve_loggers(logger)
     if processes is not None and _launched(cfg, processes, dry_run=dry_run):
         return
-    # As resolved: a relative path would mean another file where the run is evaluated from another folder.
-    own_weights = weights and segmentor_config(cfg).backbone.weights
-    record = {
-        "cell": dict(cfg.cell),
-        "options": {"overrides": texts, "data_root": cfg.data_root, "weights": own_weights, "device": device},
-        "command": shlex.join(["rs-adapt", *sys.argv[1:]]),
-    }
+    command = shlex.join(["rs-adapt", *sys.argv[1:]])
     how: dict[str, Any] = {"device": device, "resume": resume, "overwrite": overwrite, "dry_run": dry_run}
-    _train_and_report(cfg, str(cell), record=record, loggers=loggers, **how)
+    _train_and_report(cfg, str(cell), command=command, loggers=loggers, **how)
 
 
 def _launched(cfg: Any, processes: int, *, dry_run: bool) -> bool:
@@ -122,7 +115,7 @@ def _train_and_report(
     cfg: Any,
     title: str,
     *,
-    record: dict[str, Any],
+    command: str,
     dry_run: bool,
     **how: Any,
 ) -> None:
@@ -144,7 +137,7 @@ def _train_and_report(
         with preparing(console) as on_progress:
             outcome = run(
                 cfg,
-                record=record,
+                command=command,
                 dry_run=dry_run,
                 **how,
                 display=display,
@@ -153,7 +146,7 @@ def _train_and_report(
     except Interrupted as stop:
         display.close()
         if speaks:
-            again = record["command"].replace(" --overwrite", "").removesuffix(" --resume")
+            again = command.replace(" --overwrite", "").removesuffix(" --resume")
             console.print(
                 f"Stopped after {stop.iteration} of {cfg.train_cfg.max_iters} iterations; the state is saved. "
                 f"Continue with\n  {again} --resume",

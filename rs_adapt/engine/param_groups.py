@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
-from rs_adapt.engine.parts import unwrapped
+from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 
@@ -62,7 +62,7 @@ def backbone_keys(model: nn.Module, *, lr_mult: float, adapter_lr_mult: float) -
         lr_mult: Factor of the learning rate of the backbone's own tensors, where it is not frozen.
         adapter_lr_mult: Factor of the learning rate of the adapter's.
     """
-    segmentor: Any = getattr(model, "segmentor", model)
+    segmentor = segmentor_of(model)
     backbone: Any = segmentor.backbone
     adapter = adapter_of(model)
     if adapter is not None:
@@ -85,7 +85,7 @@ def backbone_keys(model: nn.Module, *, lr_mult: float, adapter_lr_mult: float) -
 
 def adapter_of(model: nn.Module) -> Any:
     """Return the adapter of a segmentor, or of a strategy around one, or None."""
-    segmentor: Any = getattr(model, "segmentor", model)
+    segmentor = segmentor_of(model)
     return getattr(segmentor.backbone, "adapter", None)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.registry import load_libraries
 
 
@@ -16,7 +17,7 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
 
     A tensor shared by several modules counts once.
     """
-    segmentor: Any = getattr(model, "segmentor", model)
+    segmentor = segmentor_of(model)
     adapter = getattr(segmentor.backbone, "adapter", None)
     in_adapter = _count(adapter) if adapter is not None else 0
     return {

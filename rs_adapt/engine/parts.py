@@ -1,16 +1,25 @@
-"""What lies inside the model that a runner holds: below the wrapper of several processes, and inside a strategy."""
+"""The segmentor inside the model that a runner holds: below the wrapper of several processes, and inside a strategy.
+
+`rs_adapt.config.segmentor` answers the same question for a configuration.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from torch import nn
 
-def unwrapped(model: Any) -> Any:
-    """Return the model itself, without mmengine's wrapper for several processes."""
+
+def unwrapped(model: nn.Module) -> Any:
+    """Return the model itself, a segmentor or a strategy, without mmengine's wrapper for several processes."""
     return getattr(model, "module", model)
 
 
-def segmentor_of(model: Any) -> Any:
-    """Return the segmentor of a model: of a strategy the one that it trains, else the model itself."""
+def segmentor_of(model: nn.Module) -> Any:
+    """Return the segmentor that a model trains: the model itself, or the one inside a strategy or a wrapper.
+
+    The result is mmsegmentation's `EncoderDecoder`, which has no types; its parts are `backbone`, a `Vit`, and
+    `decode_head`.
+    """
     inner = unwrapped(model)
     return getattr(inner, "segmentor", inner)

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.hooks import Hook
@@ -39,52 +39,62 @@ from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.files import LOG_FILE, RESULT_FILE, STATE_FILE
 from rs_adapt.runs.folder import check_run_folder, open_run_folder
 from rs_adapt.runs.metrics import read_metrics
-from rs_adapt.runs.records import RunStart, write_record
+from rs_adapt.runs.records import CellNames, RunOptions, RunStart, write_record
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.signals import handle_signals
 
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
+
 
 def train(
-    cfg: Any,
+    cfg: ResolvedConfig,
     *,
-    record: dict[str, Any],
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
     dry_run: bool = False,
+    command: str = "",
     hooks: Sequence[Hook] = (),
     loggers: Sequence[str] = (),
     display: TrainingDisplay | None = None,
     on_progress: OnProgress = no_progress,
 ) -> dict[str, Any]:
-    """Train one cell and score it.
+    """Train a cell and score it.
 
-    Everything that can be wrong with configuration, data, weights and device is found before the run folder is made.
-    Where a launcher started several processes, each calls this and trains with its part of the batch; the first one
-    does everything that is needed once, and scores alone when the others are done.
+    Faults of configuration, data, weights and device are found before the run folder is made. Where a launcher started
+    several processes, each calls this function and trains on its share of the batch; rank 0 prepares the data, writes
+    the files, and computes the final scores after the others have finished.
 
     Args:
-        cfg: A resolved configuration; the run folder is its `work_dir`.
-        record: What `cell.json` says about how the run was started.
+        cfg: The resolved configuration; the run folder is its `work_dir`.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        resume: Go on from the state in the run folder.
-        overwrite: Delete a run that is there.
-        dry_run: Stop after the checks; nothing is written.
+        resume: Continue from the state in the run folder.
+        overwrite: Delete an existing run in the folder.
+        dry_run: Stop after the checks and write nothing.
+        command: Command line to store in `cell.json`.
         hooks: Further mmengine hooks.
         loggers: From `rs_adapt.engine.loggers.resolve_loggers`; rank 0 feeds them.
         display: Shows the progress of training, on rank 0.
-        on_progress: Called with (what, done, total) while data are prepared and checked.
+        on_progress: Called while data are prepared and checked; see `rs_adapt.progress`.
 
     Returns:
-        `result`, the content of `result.json`, and `matrix`, the confusion matrix behind it (None where the target
-        has no labels); of a dry run `tiles`,
-        `parameters` and `run_dir`. Of several processes the first one returns this, the others an empty dict.
+        `result`, the content of `result.json`, and `matrix`, its confusion matrix (None where the target has no
+        labels); for a dry run `tiles`, `parameters` and `run_dir`. Ranks other than 0 return an empty dict.
 
     Raises:
-        Interrupted: A signal asked for a stop; the state is saved.
-        RsAdaptError: As its message says.
+        Interrupted: A signal requested a stop; the state is saved.
+        RsAdaptError: Configuration, data, weights or device cannot be used, or the run failed; the message says why.
     """
     run_dir = Path(cfg.work_dir)
+    origin = cfg.origin
+    start = RunStart(
+        cell=CellNames(**cfg.cell),
+        options=RunOptions(
+            overrides=origin.overrides, data_root=str(cfg.data_root), weights=origin.weights, device=device
+        ),
+        command=command,
+    )
     with quiet_libraries():
         choose_device(device)
         load_libraries(cfg.default_scope)
@@ -94,15 +104,12 @@ def train(
             check_run_folder(run_dir, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
             plan = _plan(cfg, on_progress)
             if not dry_run:
-                # By the identifier a logger knows a run again that goes on.
-                facts = {
-                    "run_id": uuid.uuid4().hex,
-                    "processes": rank_and_world_size()[1],
-                    "environment": environment().content(),
-                    "tiles": plan["tiles"],
-                }
-                options = {"cfg_text": cfg.pretty_text, "resume": resume, "overwrite": overwrite}
-                open_run_folder(run_dir, start=RunStart(**record | facts), **options)
+                # The identifier lets loggers continue a resumed run.
+                facts: dict[str, Any] = {"run_id": uuid.uuid4().hex, "processes": rank_and_world_size()[1]}
+                facts |= {"environment": environment(), "tiles": plan["tiles"]}
+                started = start.model_copy(update=facts)
+                text = cfg.pretty_text
+                open_run_folder(run_dir, cfg_text=text, start=started, resume=resume, overwrite=overwrite)
             return plan
 
         with process_group(on_gpu=torch.cuda.is_available()):
@@ -114,25 +121,25 @@ def train(
                 resume=resume, loggers=Loggers(loggers if first else ()), display=display if first else None
             )
             try:
-                return _run(cfg, run_dir, record=record, resume=resume, hooks=hooks, recorder=recorder)
+                return _run(cfg, run_dir, start=start, resume=resume, hooks=hooks, recorder=recorder)
             finally:
                 recorder.display.close()
                 recorder.loggers.close()
 
 
-def _plan(cfg: Any, on_progress: OnProgress) -> dict[str, Any]:
-    # An unknown class would otherwise be told after the folder is made.
+def _plan(cfg: ResolvedConfig, on_progress: OnProgress) -> dict[str, Any]:
+    # Otherwise an unknown class would be reported after the folder is made.
     class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
     _check_weights(cfg)
     prepare_data(cfg, on_progress)
     tiles = check_data(cfg, on_progress)
-    # Builds every part without memory, so that an argument which a class refuses leaves no run folder behind.
+    # Builds every part without memory, so that an argument that a class refuses leaves no run folder behind.
     parameters = count_parameters(build_on_meta(cfg))
     return {"tiles": tiles, "run_dir": str(cfg.work_dir), "parameters": parameters}
 
 
 def _run(
-    cfg: Any, run_dir: Path, *, record: dict[str, Any], resume: bool, hooks: Sequence[Hook], recorder: Recorder
+    cfg: ResolvedConfig, run_dir: Path, *, start: RunStart, resume: bool, hooks: Sequence[Hook], recorder: Recorder
 ) -> dict[str, Any]:
     settings = copy.deepcopy(cfg)
     # The configuration names a recorder for plain mmengine; this one has a display and loggers.
@@ -155,7 +162,7 @@ def _run(
             explanation = _save_and_explain(runner, recorder, run_dir, error)
             raise (StoppedElsewhere() if rank else explanation) from error
     train_s = time.perf_counter() - started_s
-    # Mostly the matrices of the last validation are taken; what is left to score is the first one's.
+    # Final scores reuse the matrices of the validation; rank 0 scores the rest.
     leave_process_group()
     if rank:
         return {}
@@ -165,7 +172,6 @@ def _run(
         except KeyboardInterrupt as stop:
             # The state after the last iteration is on disk, and so are the weights that are scored.
             raise Interrupted(cfg.train_cfg.max_iters) from stop
-    start = RunStart(**record)
     result = make_result(
         cfg,
         start=start,
@@ -184,8 +190,8 @@ def _run(
     )
     save_packs(run_dir, segmentor, manifest, result)
     write_record(run_dir / RESULT_FILE, result)
-    # The pack and the result are complete; the optimizer's state is no longer needed. It goes first: as long as it is
-    # there, the run can be resumed, and then it needs what is tidied away.
+    # Pack and result are complete. The state is removed first: while it exists, the run can be resumed, and would need
+    # the intermediate files.
     (run_dir / STATE_FILE).unlink(missing_ok=True)
     remove_intermediate_files(run_dir, selections)
     scored = selections.scores.get(selections.iteration)
@@ -209,7 +215,7 @@ def _save_and_explain(runner: CellRunner, recorder: Recorder, run_dir: Path, err
     )
 
 
-def _check_weights(cfg: Any) -> None:
+def _check_weights(cfg: ResolvedConfig) -> None:
     """Find the base weights and read them once, so that a damaged or wrong file leaves no run folder behind."""
     from mmseg.registry import MODELS
 

@@ -22,6 +22,7 @@ from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.engine.build import build_model, choose_device
 from rs_adapt.engine.pack import save_pack
 from rs_adapt.engine.parameters import build_on_meta
+from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.results import make_manifest
 from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.errors import CheckpointMismatch, ConfigError
@@ -197,7 +198,7 @@ def _plain(value: Any) -> Any:
 
 
 def _expected(model: Any) -> dict[str, Tensor]:
-    segmentor = getattr(model, "segmentor", model)
+    segmentor = segmentor_of(model)
     return adapter_tensors(segmentor.backbone.adapter) | head_tensors(segmentor.decode_head)
 
 

@@ -131,8 +131,7 @@ def _measure(order: _Order, folder: Path) -> Measured:
         prepare_data(cfg)
         tiles = _cut(cfg)
     clock = _clock(folder / "run")
-    record = {"cell": dict(cfg.cell), "options": {"overrides": [], "data_root": cfg.data_root, "weights": None}}
-    train(cfg, record=record, hooks=[clock])
+    train(cfg, hooks=[clock])
     memory_mib, memory_of = _memory()
     steps = [line.iter_s for line in Run.read(folder / "run").training_lines if line.iter_s is not None][WARMUP_ITERS:]
     tile_s = [after - before for before, after in zip(clock.tiles_s, clock.tiles_s[1:], strict=False)]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rs_adapt.config import compose, resolve_cell
+from rs_adapt.config.resolved import ResolvedConfig
 
-Make = Callable[..., tuple[Any, dict[str, Any]]]
+Make = Callable[..., ResolvedConfig]
 
 
 @pytest.fixture
 def tiny_cell(loveda_root: Path, tmp_path: Path) -> Make:
-    """Return a function that gives the configuration and the record of a small LoveDA cell."""
+    """Return a function that composes the configuration of a small LoveDA cell."""
 
     def make(
         setting: str = "da",
@@ -28,7 +28,7 @@ def tiny_cell(loveda_root: Path, tmp_path: Path) -> Make:
         seed: int = 0,
         protocol: str | None = None,
         overrides: tuple[str, ...] = (),
-    ) -> tuple[Any, dict[str, Any]]:
+    ) -> ResolvedConfig:
         cell = resolve_cell(
             f"loveda-{setting}",
             backbone="dinov2-nano",
@@ -50,8 +50,6 @@ def tiny_cell(loveda_root: Path, tmp_path: Path) -> Make:
             *(["strategy.warmup_iters=1"] if setting == "da" else []),
             *overrides,
         ]
-        cfg = compose(cell, overrides=texts, data_root=loveda_root, work_dir=tmp_path / run)
-        options = {"overrides": texts, "data_root": str(loveda_root), "weights": None, "device": "cpu"}
-        return cfg, {"cell": dict(cfg.cell), "options": options, "command": "rs-adapt train"}
+        return compose(cell, overrides=texts, data_root=loveda_root, work_dir=tmp_path / run)
 
     return make

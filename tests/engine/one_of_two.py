@@ -1,6 +1,6 @@
 """One of two processes that train cells together: `python one_of_two.py JOBS.json`, with RANK and WORLD_SIZE set.
 
-Each job has `cell` and `compose` (arguments), `record`, `port`, and maybe `resume` and `signal` (rank and iteration).
+Each job has `cell` and `compose` (arguments), `port`, and maybe `resume` and `signal` (rank and iteration).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main(jobs: list[dict[str, Any]]) -> None:
         hooks = [SignalAt(job["signal"][1])] if job.get("signal") and job["signal"][0] == rank else []
         told: dict[str, Any]
         try:
-            outcome = train(cfg, record=job["record"], device="cpu", resume=job.get("resume", False), hooks=hooks)
+            outcome = train(cfg, device="cpu", resume=job.get("resume", False), hooks=hooks)
             told = {"finished": bool(outcome)}
         except Interrupted as stop:
             told = {"interrupted": stop.iteration}

@@ -97,8 +97,8 @@ def test_a_logger_hears_all_lines_and_changes_no_number(
     monkeypatch.setattr(loggers.VISBACKENDS, "build", lambda settings: recorder)
     runs = []
     for run, names in (("with", ("aim",)), ("without", ())):
-        cfg, record = tiny_cell("da", run=run, iters=3)
-        train(cfg, record=record, device="cpu", loggers=names)
+        cfg = tiny_cell("da", run=run, iters=3)
+        train(cfg, device="cpu", loggers=names)
         runs.append([line | {"iter_s": None} for line in lines_of(tmp_path / run)])
     assert runs[0] == runs[1]
     assert recorder.told == [(line.iter, flatten_scalars(line)) for line in read_metrics(tmp_path / "with")]
@@ -111,10 +111,10 @@ def test_tensorboard_goes_on_in_the_same_place(tiny_cell, tmp_path: Path) -> Non
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    cfg, record = tiny_cell("dg", iters=3)
+    cfg = tiny_cell("dg", iters=3)
     with pytest.raises(Interrupted):
-        train(cfg, record=record, device="cpu", loggers=("tensorboard",), hooks=[SignalAt(2)])
-    train(cfg, record=record, device="cpu", resume=True, loggers=("tensorboard",))
+        train(cfg, device="cpu", loggers=("tensorboard",), hooks=[SignalAt(2)])
+    train(cfg, device="cpu", resume=True, loggers=("tensorboard",))
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
     lines = lines_of(tmp_path / "run")
     losses = [(line["iter"], line["loss"]) for line in lines if "loss" in line]

@@ -115,8 +115,8 @@ def run_of(tiny_cell, tmp_path: Path, trained: dict[str, tuple[Path, list[Line],
         if key not in trained:
             name = f"run{len(trained)}"
             overrides = (*WILD, *options.pop("overrides", ()))
-            cfg, record = tiny_cell(setting, run=name, overrides=overrides, **options)
-            result = train(cfg, record=record, device="cpu")["result"].content()
+            cfg = tiny_cell(setting, run=name, overrides=overrides, **options)
+            result = train(cfg, device="cpu")["result"].content()
             trained[key] = tmp_path / name, lines_of(tmp_path / name), result
         return trained[key]
 
@@ -168,11 +168,11 @@ def test_every_selection_is_a_pack_that_scores_the_same(run_of, tmp_path: Path) 
 
 def test_an_interrupted_run_keeps_and_tells_the_same(run_of, tiny_cell, tmp_path: Path) -> None:
     straight, _, result = run_of()
-    cfg, record = tiny_cell(run="parts", overrides=WILD)
+    cfg = tiny_cell(run="parts", overrides=WILD)
     for stop in (2, 5):
         with pytest.raises(Interrupted):
-            train(cfg, record=record, device="cpu", resume=stop == 5, hooks=[SignalAt(stop)])
-    resumed = train(cfg, record=record, device="cpu", resume=True)["result"].content()
+            train(cfg, device="cpu", resume=stop == 5, hooks=[SignalAt(stop)])
+    resumed = train(cfg, device="cpu", resume=True)["result"].content()
     assert resumed["selections"] == result["selections"]
     files = [
         sorted(str(p.relative_to(run)) for p in run.rglob("*.safetensors")) for run in (straight, tmp_path / "parts")
@@ -188,7 +188,7 @@ def test_a_stop_while_the_selections_are_scored_loses_nothing(
     run_of, tiny_cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
 ) -> None:
     _, _, result = run_of("dg")
-    cfg, record = tiny_cell("dg", run="parts", overrides=WILD)
+    cfg = tiny_cell("dg", run="parts", overrides=WILD)
     calls = []
 
     def stopped(*arguments: Any) -> Any:
@@ -201,16 +201,16 @@ def test_a_stop_while_the_selections_are_scored_loses_nothing(
     scored = final_scores._scored
     monkeypatch.setattr(final_scores, "_scored", stopped)
     with pytest.raises(Interrupted if stop is KeyboardInterrupt else SystemExit):
-        train(cfg, record=record, device="cpu")
+        train(cfg, device="cpu")
     assert not (tmp_path / "parts" / "result.json").exists()
-    resumed = train(cfg, record=record, device="cpu", resume=True)["result"].content()
+    resumed = train(cfg, device="cpu", resume=True)["result"].content()
     assert resumed["selections"] == result["selections"]
 
 
 def test_weights_that_vanish_before_the_result_are_named(
     tiny_cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cfg, record = tiny_cell("dg", iters=1)
+    cfg = tiny_cell("dg", iters=1)
 
     def and_lose(lines: list[Line], *, cfg: Any) -> Any:
         (tmp_path / "run" / "packs" / "iter1" / "adapter.safetensors").unlink()
@@ -218,7 +218,7 @@ def test_weights_that_vanish_before_the_result_are_named(
 
     monkeypatch.setattr(final_scores, "choose", and_lose)
     with pytest.raises(CheckpointMismatch, match=r"weights of iteration 1 .* cannot be read"):
-        train(cfg, record=record, device="cpu")
+        train(cfg, device="cpu")
 
 
 def test_the_papers_protocol_reports_the_oracle(run_of) -> None:
@@ -270,7 +270,7 @@ def test_classes_that_a_protocol_leaves_out_leave_the_mean_everywhere(run_of) ->
 
 
 def test_an_unknown_class_stops_the_run_before_its_folder_is_made(tiny_cell, tmp_path: Path) -> None:
-    cfg, record = tiny_cell("dg", overrides=("protocol.classes=no-clutter",))
+    cfg = tiny_cell("dg", overrides=("protocol.classes=no-clutter",))
     with pytest.raises(UnknownName, match="clutter"):
-        train(cfg, record=record, device="cpu")
+        train(cfg, device="cpu")
     assert not (tmp_path / "run").exists()

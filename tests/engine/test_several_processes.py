@@ -55,14 +55,13 @@ def job(name: str, run: str, root: Path, folder: Path) -> dict[str, Any]:
         *more,
     ]
     made = {"overrides": texts, "data_root": str(root), "work_dir": str(folder / run)}
-    options = {"overrides": texts, "data_root": str(root), "weights": None, "device": "cpu"}
-    return {"cell": cell, "compose": made, "record": {"cell": cell, "options": options, "command": "rs-adapt train"}}
+    return {"cell": cell, "compose": made}
 
 
 def alone(task: dict[str, Any], *, resume: bool = False) -> dict[str, Any]:
     """Run a job in this process."""
     cfg = compose(resolve_cell(**task["cell"]), **task["compose"])
-    return train(cfg, record=task["record"], device="cpu", resume=resume)
+    return train(cfg, device="cpu", resume=resume)
 
 
 def free_port() -> int:
@@ -181,7 +180,7 @@ def test_a_signal_to_the_whole_group_stops_a_run_with_loaders_after_it_has_saved
     code = (
         "import json, sys; sys.path.insert(0, sys.argv[1]); import one_of_two as w\n"
         "cfg = w.compose(w.resolve_cell(**(t := json.loads(sys.argv[2]))['cell']), **t['compose'])\n"
-        "try: w.train(cfg, record=t['record'], device='cpu')\n"
+        "try: w.train(cfg, device='cpu')\n"
         "except w.Interrupted: print('interrupted')"
     )
     command = [sys.executable, "-c", code, str(WORKER.parent), json.dumps(task)]

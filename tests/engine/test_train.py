@@ -73,18 +73,18 @@ MIC = {
 def test_interrupted_and_resumed_equals_straight(
     tiny_cell, tmp_path: Path, setting: str, options: dict[str, Any]
 ) -> None:
-    cfg, record = tiny_cell(setting, run="straight", **options)
-    straight = train(cfg, record=record, device="cpu")
+    cfg = tiny_cell(setting, run="straight", **options)
+    straight = train(cfg, device="cpu")
 
-    cfg, record = tiny_cell(setting, run="parts", **options)
+    cfg = tiny_cell(setting, run="parts", **options)
     with pytest.raises(Interrupted, match="after 3 iterations"):
-        train(cfg, record=record, device="cpu", hooks=[SignalAt(3)])
+        train(cfg, device="cpu", hooks=[SignalAt(3)])
     state = torch.load(tmp_path / "parts" / "state.pth", weights_only=True)
     if setting == "da":
         parts = {name.partition(".")[0] for name in state["model"]}
         assert {"ema", "labeler", "health", "iteration"} < parts
     torch.rand(17)  # what happens in between must not matter
-    resumed = train(cfg, record=record, device="cpu", resume=True)
+    resumed = train(cfg, device="cpu", resume=True)
 
     first, second = (load_file(tmp_path / run / "adapter.safetensors") for run in ("straight", "parts"))
     assert first.keys() == second.keys()
@@ -98,12 +98,12 @@ def test_interrupted_and_resumed_equals_straight(
 
 
 def test_interruption_between_evaluations_is_exact_too(tiny_cell, tmp_path: Path) -> None:
-    cfg, record = tiny_cell(run="straight", overrides=("bench.schedule.eval_every=4",))
-    train(cfg, record=record, device="cpu")
-    cfg, record = tiny_cell(run="parts", overrides=("bench.schedule.eval_every=4",))
+    cfg = tiny_cell(run="straight", overrides=("bench.schedule.eval_every=4",))
+    train(cfg, device="cpu")
+    cfg = tiny_cell(run="parts", overrides=("bench.schedule.eval_every=4",))
     with pytest.raises(Interrupted):
-        train(cfg, record=record, device="cpu", hooks=[SignalAt(2, signal.SIGTERM)])
-    train(cfg, record=record, device="cpu", resume=True)
+        train(cfg, device="cpu", hooks=[SignalAt(2, signal.SIGTERM)])
+    train(cfg, device="cpu", resume=True)
     first, second = (load_file(tmp_path / run / "adapter.safetensors") for run in ("straight", "parts"))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
@@ -117,32 +117,32 @@ class InterruptEvaluation(Hook):  # type: ignore[misc]
 
 
 def test_interrupted_evaluation_is_made_up_for(tiny_cell, tmp_path: Path) -> None:
-    cfg, record = tiny_cell("dg", iters=4)
+    cfg = tiny_cell("dg", iters=4)
     with pytest.raises(Interrupted, match="after 3 iterations"):
-        train(cfg, record=record, device="cpu", hooks=[InterruptEvaluation()])
+        train(cfg, device="cpu", hooks=[InterruptEvaluation()])
     console = Console(file=io.StringIO(), width=100)
-    train(cfg, record=record, device="cpu", resume=True, display=TrainingProgress(console, "cell"))
+    train(cfg, device="cpu", resume=True, display=TrainingProgress(console, "cell"))
     assert [line["iter"] for line in lines_of(tmp_path / "run") if "miou_pct" in line] == [3, 4]
     assert "cell: 3/4 iterations, mIoU" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_adaptation_never_needs_target_labels(tiny_cell, loveda_root: Path) -> None:
     shutil.rmtree(loveda_root / "loveda" / "urban" / "train" / "ann_dir")
-    cfg, record = tiny_cell("da", iters=3)
-    assert train(cfg, record=record, device="cpu")["result"].status == "finished"
+    cfg = tiny_cell("da", iters=3)
+    assert train(cfg, device="cpu")["result"].status == "finished"
 
 
 def test_generalization_never_touches_target_training_tiles(tiny_cell, loveda_root: Path) -> None:
     folder = loveda_root / "loveda" / "urban" / "train"
     shutil.rmtree(folder)
-    cfg, record = tiny_cell("dg", iters=3)
+    cfg = tiny_cell("dg", iters=3)
     assert cfg.train_dataloader.dataset.unlabelled is None
-    assert train(cfg, record=record, device="cpu")["result"].status == "finished"
+    assert train(cfg, device="cpu")["result"].status == "finished"
 
 
 def test_run_folder_holds_what_a_reader_needs(tiny_cell, tmp_path: Path) -> None:
-    cfg, record = tiny_cell(iters=3)
-    outcome = train(cfg, record=record, device="cpu")
+    cfg = tiny_cell(iters=3)
+    outcome = train(cfg, device="cpu")
     run = tmp_path / "run"
     names = sorted(path.name for path in run.iterdir())
     assert names == sorted(
@@ -164,7 +164,7 @@ def test_run_folder_holds_what_a_reader_needs(tiny_cell, tmp_path: Path) -> None
 
 
 def test_resolved_config_runs_in_plain_mmengine(tiny_cell, tmp_path: Path) -> None:
-    cfg, _ = tiny_cell(iters=2)
+    cfg = tiny_cell(iters=2)
     (tmp_path / "config.py").write_text(cfg.pretty_text)
     code = (
         "from mmengine.config import Config; from mmengine.runner import Runner\n"
@@ -176,40 +176,40 @@ def test_resolved_config_runs_in_plain_mmengine(tiny_cell, tmp_path: Path) -> No
 
 
 def test_existing_run_is_kept_unless_told_otherwise(tiny_cell, tmp_path: Path) -> None:
-    cfg, record = tiny_cell(iters=1)
-    train(cfg, record=record, device="cpu")
+    cfg = tiny_cell(iters=1)
+    train(cfg, device="cpu")
     before = (tmp_path / "run" / "result.json").read_text()
     with pytest.raises(OutputExists, match="holds a run.*--overwrite"):
-        train(cfg, record=record, device="cpu")
+        train(cfg, device="cpu")
     assert (tmp_path / "run" / "result.json").read_text() == before
-    train(cfg, record=record, device="cpu", overwrite=True)
+    train(cfg, device="cpu", overwrite=True)
     with pytest.raises(CheckpointMismatch, match="the run is finished"):
-        train(cfg, record=record, device="cpu", resume=True)
+        train(cfg, device="cpu", resume=True)
 
 
 def test_folder_of_somebody_else_is_never_deleted(tiny_cell, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("years of work")
-    cfg, record = tiny_cell(iters=1)
+    cfg = tiny_cell(iters=1)
     with pytest.raises(OutputExists, match="holds no run of rs-adapt"):
-        train(cfg, record=record, device="cpu", overwrite=True)
+        train(cfg, device="cpu", overwrite=True)
     assert (tmp_path / "run" / "thesis.txt").is_file()
 
 
 def test_resume_with_other_options_is_refused(tiny_cell) -> None:
-    cfg, record = tiny_cell()
+    cfg = tiny_cell()
     with pytest.raises(Interrupted):
-        train(cfg, record=record, device="cpu", hooks=[SignalAt(2)])
-    other, record = tiny_cell(overrides=("optim.lr=0.5",))
+        train(cfg, device="cpu", hooks=[SignalAt(2)])
+    other = tiny_cell(overrides=("optim.lr=0.5",))
     with pytest.raises(CheckpointMismatch, match=r"the configuration has changed, first from `.*0\.0001.*` to `.*0\.5"):
-        train(other, record=record, device="cpu", resume=True)
+        train(other, device="cpu", resume=True)
 
 
 def test_bad_data_stop_the_run_before_its_folder_is_made(tiny_cell, loveda_root: Path, tmp_path: Path) -> None:
     (loveda_root / "loveda" / "rural" / "train" / "ann_dir" / "2.png").unlink()
-    cfg, record = tiny_cell()
+    cfg = tiny_cell()
     with pytest.raises(DataError, match=r"without label, first .*ann_dir/2\.png"):
-        train(cfg, record=record, device="cpu")
+        train(cfg, device="cpu")
     assert not (tmp_path / "run").exists()
 
 
@@ -224,15 +224,15 @@ def test_bad_data_stop_the_run_before_its_folder_is_made(tiny_cell, loveda_root:
 def test_a_strategy_that_cannot_be_stops_the_run_before_its_folder_is_made(
     tiny_cell, tmp_path: Path, override: str, message: str
 ) -> None:
-    cfg, record = tiny_cell(overrides=(override,))
+    cfg = tiny_cell(overrides=(override,))
     with pytest.raises(ConfigError, match=message):
-        train(cfg, record=record, device="cpu")
+        train(cfg, device="cpu")
     assert not (tmp_path / "run").exists()
 
 
 def test_dry_run_checks_and_writes_nothing(tiny_cell, tmp_path: Path) -> None:
-    cfg, record = tiny_cell()
-    plan = train(cfg, record=record, device="cpu", dry_run=True)
+    cfg = tiny_cell()
+    plan = train(cfg, device="cpu", dry_run=True)
     assert plan["tiles"] == {"labelled": 4, "unlabelled": 4, "val": 2, "source_val": 2, "label_free": 2, "test": 2}
     assert plan["parameters"]["adapter"] > 0
     assert not (tmp_path / "run").exists()
@@ -252,16 +252,16 @@ def test_loss_that_is_no_number_stops_saves_and_says_where(
             for name, value in original(self, source, target).items()
         },
     )
-    cfg, record = tiny_cell()
+    cfg = tiny_cell()
     with pytest.raises(NonFiniteLoss, match=r"the loss is nan in iteration 4\. .*state\.pth"):
-        train(cfg, record=record, device="cpu")
+        train(cfg, device="cpu")
     state = torch.load(tmp_path / "run" / "state.pth", weights_only=True)
     assert state["iteration"] == 3
     assert all(torch.isfinite(value).all() for value in state["model"].values())
 
 
 def test_full_fine_tuning_keeps_the_backbone_in_its_pack(tiny_cell, tmp_path: Path) -> None:
-    cfg, record = tiny_cell("dg", iters=1)
+    cfg = tiny_cell("dg", iters=1)
     names = set()
     for method in ("full", "frozen"):
         from rs_adapt.config import compose, resolve_cell
@@ -269,11 +269,11 @@ def test_full_fine_tuning_keeps_the_backbone_in_its_pack(tiny_cell, tmp_path: Pa
         cell = resolve_cell("loveda-dg", backbone="dinov2-nano", head="linear", method=method)
         made = compose(
             cell,
-            overrides=record["options"]["overrides"],
-            data_root=record["options"]["data_root"],
+            overrides=cfg.origin.overrides,
+            data_root=cfg.data_root,
             work_dir=tmp_path / method,
         )
-        train(made, record=record | {"cell": dict(made.cell)}, device="cpu")
+        train(made, device="cpu")
         names.add(
             (method, any(name.startswith("backbone.") for name in load_file(tmp_path / method / "adapter.safetensors")))
         )
