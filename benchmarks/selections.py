@@ -67,13 +67,13 @@ def train(work_dir: Path, name: str, seed: int) -> None:
 
 
 def evaluations(work_dir: Path, name: str, seed: int) -> list[dict[str, Any]]:
-    """Evaluation lines of a run."""
+    """Return evaluation lines of a run."""
     lines = read_metrics(folder(work_dir, name, seed))
     return [line.content() for line in lines if isinstance(line, EvaluationLine) and line.miou_pct is not None]
 
 
 def table(runs: dict[str, list[list[dict[str, Any]]]]) -> str:
-    """A Markdown table: points below the oracle by way of choosing, and rank correlation of each number with mIoU."""
+    """Return a table: points below the oracle by way of choosing, and each number's rank correlation with mIoU."""
     names = ["last", "source_val", *LARGER_IS_BETTER]
     lines = [f"| runs (3 seeds) | oracle | {' | '.join(names)} |", "|---" * (2 + len(names)) + "|"]
     for name, seeds in runs.items():
@@ -90,7 +90,7 @@ def table(runs: dict[str, list[list[dict[str, Any]]]]) -> str:
 
 
 def values(lines: list[dict[str, Any]], way: str) -> list[float] | None:
-    """The number by which a way chooses, larger being better; None where the runs have none."""
+    """Return the number by which a way chooses, larger being better; None where the runs have none."""
     if way == "last":
         return None
     if way == "source_val":

@@ -70,7 +70,7 @@ class RunFailed(RsAdaptError):
 
 
 class StoppedElsewhere(RsAdaptError):
-    """Raised in a process of several when another one has failed and says why."""
+    """Raised in one of several processes when another has failed and reports the reason."""
 
     def __init__(self, exit_code: int = 1) -> None:
         super().__init__("another process of this run has failed")

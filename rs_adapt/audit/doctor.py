@@ -175,7 +175,7 @@ def _disk() -> Iterator[CheckResult]:
 
 
 def _weights() -> Iterator[CheckResult]:
-    """Base weights that are there, checked byte by byte where their hash is published; the others in one line."""
+    """Check base weights that are there, byte by byte where their hash is published; the others in one line."""
     from rs_adapt.backbones.weights import file_sha256
 
     absent = []
@@ -204,7 +204,7 @@ def _weights() -> Iterator[CheckResult]:
 
 
 def _data(data_root: Path) -> Iterator[CheckResult]:
-    """Data sets below the data root: complete by their published numbers, begun or absent."""
+    """Check the data sets below the data root: complete by their published numbers, begun or absent."""
     absent = []
     count = lru_cache(maxsize=None)(_num_files)
     for bench in axes.values("bench"):

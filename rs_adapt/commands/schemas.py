@@ -33,7 +33,7 @@ def file_schemas() -> dict[str, FileSchema]:
     from rs_adapt.sweeps.spec import SweepFile
 
     return {
-        "bench": FileSchema(file="NAME.toml", content="a bench of one's own (--bench NAME.toml)", record=BenchFile),
+        "bench": FileSchema(file="NAME.toml", content="a bench of your own (--bench NAME.toml)", record=BenchFile),
         "sweep": FileSchema(file="NAME.toml", content="a sweep (rs-adapt sweep NAME.toml)", record=SweepFile),
         "cell": FileSchema(file=files.CELL_FILE, content="how a run was started", record=records.RunStart),
         "metrics": FileSchema(

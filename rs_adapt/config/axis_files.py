@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rs_adapt.config.facts import Node
 
-# In merge order. Every dotted key has one owner, so no file can hide a value of another one.
+# In merge order. Every dotted key has one owner, so no file can hide a value of a different one.
 AXES = ("runtime", "bench", "backbone", "head", "method", "strategy", "protocol")
 
 _OWNED_BY_AXIS = {
@@ -110,7 +110,7 @@ def _read(path: Path, _mtime_ns: int, axis: str) -> Node:
         # Custom modules would be imported by the run that uses the config; reading it must stay free of torch.
         content: Node = Config.fromfile(str(path), import_custom_modules=False).to_dict()
     except Exception as error:
-        # A config is Python that a user wrote, so it may raise anything; the remedy is to mend the file.
+        # A config is Python that a user wrote, so it may raise anything; the remedy is to fix the file.
         raise ConfigError(f"{path} cannot be read as a config: {type(error).__name__}: {error}") from error
     check_ownership(content, axis, path)
     return content

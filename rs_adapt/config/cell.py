@@ -28,7 +28,7 @@ class Cell:
     """One experiment: a value of every axis and a seed. All names are file stems in `configs/`.
 
     Args:
-        bench: Data sets and direction, such as `loveda_r2u`; or the absolute path of a TOML file of one's own.
+        bench: Data sets and direction, such as `loveda_r2u`; or the absolute path of a TOML file of your own.
         setting: `da`, `dg` or `ss`.
         method: How the backbone is tuned.
         backbone: The foundation model.

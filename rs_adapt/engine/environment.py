@@ -23,7 +23,7 @@ _PACKAGES = (
 
 
 def environment() -> Environment:
-    """Return versions, machine and source revision, as they stand in `cell.json` and `result.json`."""
+    """Return versions, machine and source revision, as `cell.json` and `result.json` record them."""
     import torch
 
     packages = {}

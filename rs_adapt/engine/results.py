@@ -151,7 +151,7 @@ def make_manifest(
 ) -> Manifest:
     """Return the content of a pack's `manifest.json`, without paths of the machine it was made on.
 
-    Only a bench of one's own says where its scenes lie.
+    Only a bench of the user's own names the places of its scenes.
 
     Args:
         cfg: The resolved configuration.

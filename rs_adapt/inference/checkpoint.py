@@ -36,7 +36,7 @@ def recompose(
     weights: str | None = None,
     precision: str | None = None,
 ) -> Any:
-    """The configuration that a checkpoint was trained with, put together anew from the shipped files.
+    """Return the configuration that a checkpoint was trained with, put together again from the shipped files.
 
     Nothing of the checkpoint's folder is executed: `config.py` there is for people and for plain mmengine; what is
     read here are names and plain values.
@@ -91,7 +91,7 @@ def recompose(
 
 
 def _cell(facts: dict[str, Any], folder: Path) -> Cell:
-    """The cell of a manifest, whose every name is one of the shipped files' (a path would be executed)."""
+    """Return the cell of a manifest, whose every name is one of the shipped files' (a path would be executed)."""
     try:
         # Packs from before there were protocols name none.
         facts = {"protocol": DEFAULT_PROTOCOL} | facts
@@ -104,7 +104,7 @@ def _cell(facts: dict[str, Any], folder: Path) -> Cell:
 
 
 def refused_keys(texts: Sequence[str]) -> list[str]:
-    """The keys of overrides that would choose code, or folders to write to; what only training reads is left out."""
+    """Return the keys of overrides that would choose code or output folders, except keys that only training reads."""
     used = [text for text in texts if _parts(text)[0] not in _TRAINING_ONLY]
     return [
         override.key

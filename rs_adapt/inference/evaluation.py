@@ -121,7 +121,7 @@ def _score(
 
 
 def _require_trained_stretch(cfg: Any, manifest: Manifest, split: Split) -> None:
-    """Of the bench of one's own that a pack was trained on: tiles are as bright as they were then."""
+    """Check that the tiles of a user's own bench are as bright as those that the pack was trained on."""
     from rs_adapt.datasets.own.stretch import read_stretch, require_same
 
     own, trained = cfg.bench.get("own"), manifest.stretch

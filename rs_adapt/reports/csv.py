@@ -37,7 +37,7 @@ def run_rows(
 
 
 def render_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows with the union of their columns; a value that is not there is empty."""
+    """Return the rows with the union of their columns; a value that is not there is empty."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
@@ -87,7 +87,7 @@ def _row(run: Run, score: RunScore | None, base: Path, gains: Mapping[str, float
 
 
 def _interval(score: RunScore | None) -> dict[str, float | None]:
-    """The interval of the run by itself, over scenes or images."""
+    """Return the interval of the run by itself, over scenes or images."""
     if score is None or score.per_image is None or score.chosen is None:
         return {"miou_pct.low": None, "miou_pct.high": None}
     found = bootstrap(units_of(score.per_image).counts_UKK, scored=score.chosen.scored)

@@ -1,4 +1,4 @@
-"""The table of a result: IoU and accuracy per class, their means, and how the number came about."""
+"""The table of a result: IoU and accuracy per class, their means, and how the number was obtained."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def protocol_line(result: Result) -> str:
 
 
 def selection_table(result: Result) -> Table | None:
-    """What each way of choosing a checkpoint would have reported; None for a result without a choice."""
+    """Return the score of each way of choosing a checkpoint; None for a result without a choice."""
     selections = result.selections
     if not selections:
         return None

@@ -17,7 +17,7 @@ _LIBRARIES = ("torch", "onedl-mmsegmentation", "transformers")
 
 
 def failures_section(collection: Collection, damaged: Sequence[Damage], base: Path) -> Section | None:
-    """Runs without a result and files that cannot be read; None where all is well."""
+    """Return runs without a result and files that cannot be read; None where all is well."""
     tables = []
     broken = [run for run in collection.others if run.status != NOT_STARTED]
     waiting = [run.name for run in collection.others if run.status == NOT_STARTED]
@@ -104,13 +104,13 @@ def runs_section(collection: Collection, base: Path) -> Section:
 
 
 def shown(path: Path, base: Path) -> str:
-    """A path relative to the report's first folder where it lies below it."""
+    """Return a path relative to the report's first folder where it lies below it."""
     relative = os.path.relpath(path, base)
     return str(path) if relative.startswith("..") else relative
 
 
 def revision(run: Run) -> str:
-    """The commit of a run, 12 digits, with + where files differed from it; "" where unknown."""
+    """Return the commit of a run, 12 digits, with + where files differed from it; "" where unknown."""
     git = run.environment.git
     return f"{git.commit[:12]}{'+' if git.dirty else ''}" if git is not None and git.commit else ""
 

@@ -21,7 +21,7 @@ Rankings = Mapping[Column, tuple[Sequence[Group], Ranking]]
 
 
 def rank_columns(groups: Sequence[Group]) -> Rankings:
-    """Groups and intervals of each column; the order of the groups stays."""
+    """Return groups and intervals of each column; the order of the groups stays."""
     by_column: dict[Column, list[Group]] = {}
     for group in groups:
         by_column.setdefault(group.column, []).append(group)
@@ -43,16 +43,16 @@ class Labels:
         name = f"{hyphenate(column.bench)}-{column.setting}"
         same = [one for one in self._columns if (one.bench, one.setting) == (column.bench, column.setting)]
         told = [(*one.facts, one.split, one.seen) for one in (column, *same)]
-        # All have as many facts: of each the column's is said, if another one has something else there.
+        # All have as many facts: a column states each one in which the columns differ.
         differing = [words[0] for words in zip(*told, strict=True) if len(set(words)) > 1]
         return f"{name} ({', '.join(differing)})" if differing else name
 
     def name(self, group: Group) -> str:
-        """What was trained, on which bench."""
+        """Return method and bench as a label."""
         return f"{self.place(group.column)}: {self.of(group.row)}"
 
     def of(self, row: Row) -> str:
-        """Method, strategy if it is one of self-training, and what else is not shared."""
+        """Return method, strategy if it is one of self-training, and what else is not shared."""
         words = [hyphenate(row.method)]
         words += [hyphenate(row.strategy)] if row.strategy != "source_only" else []
         words += [f"{hyphenate(row.backbone)} + {hyphenate(row.head)}"] if len(self._bodies) > 1 else []
@@ -74,7 +74,7 @@ class Labels:
 
 
 def matrix_section(rankings: Rankings, labels: Labels) -> Section:
-    """Method by bench, a table for each setting and protocol."""
+    """Return method by bench, a table for each setting and protocol."""
     tables = [
         _matrix(setting, protocol, dict(found), labels)
         for (setting, protocol), found in groupby(
@@ -94,7 +94,7 @@ def matrix_section(rankings: Rankings, labels: Labels) -> Section:
 
 
 def selections_section(groups: Sequence[Group], labels: Labels) -> Section:
-    """What each way of choosing a checkpoint would have reported."""
+    """Return the score that each way of choosing a checkpoint would have reported."""
     rows = []
     for group in groups:
         if not group.values:
@@ -194,7 +194,7 @@ def format_seeds(group: Group, *, with_range: bool = False) -> str:
 
 
 def _head(column: Column, columns: Iterable[Column]) -> str:
-    """The bench, its split, and where two columns are of both the same what differs."""
+    """Return the bench, its split, and where two columns are of both the same what differs."""
     same = [other for other in columns if other.name == column.name]
     return column.name if len(same) == 1 else f"{column.name} ({column.seen})"
 

@@ -81,7 +81,7 @@ def describe_failure(run: Run) -> str:
     last = max((line.iter for line in run.metrics), default=None)
     progress = "" if last is None else f"; {last} iterations are in its metrics.jsonl"
     if run.status == RUNNING:
-        return f"no result.json yet{progress}; its process goes on, or was killed."
+        return f"no result.json yet{progress}; its process continues, or was killed."
     resumable = " rs-adapt train ... --resume continues it." if run.can_resume else ""
     return f"no result.json{progress}.{resumable}"
 

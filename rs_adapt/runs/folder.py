@@ -80,7 +80,7 @@ def open_run_folder(run_dir: Path, *, cfg_text: str, start: RunStart, resume: bo
 
 
 def _files_of_a_run(run_dir: Path) -> list[Path]:
-    """What is in a folder, but for what a sweep keeps there about the cell."""
+    """Return the content of a folder except the sweep's files about the cell."""
     kept = (SWEEP_CELL_FILE, SWEEP_LOG_FILE, SWEEP_LOCK_FILE)
     return [path for path in run_dir.iterdir() if path.name not in kept] if run_dir.is_dir() else []
 
@@ -91,7 +91,7 @@ def _check_resumable(run_dir: Path, cfg_text: str) -> None:
             raise CheckpointMismatch(f"cannot resume {run_dir}: there is no run. Start one without --resume.")
         finished = (run_dir / RESULT_FILE).is_file()
         reason = "the run is finished" if finished else f"there is no {STATE_FILE}, so nothing was saved yet"
-        raise CheckpointMismatch(f"cannot resume {run_dir}: {reason}. Start anew with --overwrite.")
+        raise CheckpointMismatch(f"cannot resume {run_dir}: {reason}. Start again with --overwrite.")
     stored = (run_dir / CONFIG_FILE).read_text()
     if stored != cfg_text:
         old, new = stored.splitlines(), cfg_text.splitlines()
@@ -101,5 +101,5 @@ def _check_resumable(run_dir: Path, cfg_text: str) -> None:
         )
         raise CheckpointMismatch(
             f"cannot resume {run_dir}: the configuration has changed, first from `{first[0].strip()}` to "
-            f"`{first[1].strip()}`. Repeat the options of the first start, or start anew with --overwrite."
+            f"`{first[1].strip()}`. Repeat the options of the first start, or start again with --overwrite."
         )

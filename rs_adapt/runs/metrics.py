@@ -22,7 +22,7 @@ def scan_metrics(run_dir: Path, *, finished: bool) -> tuple[tuple[MetricsLine, .
 
     Args:
         run_dir: The run folder.
-        finished: Whether the run has ended. The last line of one that goes on may be half written, and is passed over.
+        finished: Whether the run has ended. The last line of an unfinished one may be half written, and is skipped.
 
     Returns:
         The lines, oldest first, and one sentence about the damage; no lines and no damage where there is no file.
@@ -50,7 +50,7 @@ def read_metrics(run_dir: Path) -> list[MetricsLine]:
     """
     lines, damage = scan_metrics(run_dir, finished=(run_dir / RESULT_FILE).is_file())
     if damage:
-        raise UnreadableFile(f"{run_dir / METRICS_FILE}: {damage}. Copy the run again, or train it anew.")
+        raise UnreadableFile(f"{run_dir / METRICS_FILE}: {damage}. Copy the run again, or train it again.")
     return list(lines)
 
 

@@ -35,7 +35,7 @@ class Choice:
 def choose(lines: Sequence[MetricsLine], *, cfg: ResolvedConfig) -> dict[str, Choice | None]:
     """Choose a checkpoint by each of `SELECTIONS`.
 
-    Of equal ones the earliest is taken, so that what is saved while a run goes on is what its end will name.
+    Of equal ones the earliest is taken, so that the weights saved during a run are those that its end names.
 
     Args:
         lines: `metrics.jsonl`; training lines are passed over.

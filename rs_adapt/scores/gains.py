@@ -69,7 +69,7 @@ def gains_of(groups: Sequence[Group]) -> list[Gains]:
       Both of the same bench, split, protocol, inference, method, backbone, head, `--untuned` and overrides; overrides
       of `strategy.*` and `bench.pipeline.*` belong to the training that is measured, so that the references have none.
     - **Frozen**: method `frozen`, of the same setting, bench, split, protocol, strategy, backbone, head, `--untuned`
-      and overrides but for those of `model.backbone.adapter.*`.
+      and overrides except for those of `model.backbone.adapter.*`.
 
     A reference that several groups answer to is not used.
 

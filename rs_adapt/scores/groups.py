@@ -106,7 +106,7 @@ class Group:
         return mean(self.values) if self.values else None
 
     def mean_of(self, selection: str) -> float | None:
-        """The mean for another selection; None unless every seed has it."""
+        """Return the mean for another selection; None unless every seed has it."""
         found = [score.by_selection.get(selection) for score in self.scores]
         known = [value for value in found if value is not None]
         return mean(known) if known and len(known) == len(found) else None
@@ -197,7 +197,7 @@ def _score(
 def _stored(
     run: Run, selection: str, classes: str | None, damaged: list[Damage], refused: list[ConfigError]
 ) -> tuple[PerImage, ClassSet] | None:
-    """The matrices of a selection that names a file, and the classes in the mean; None where they cannot be used."""
+    """Return the matrices of a selection and the classes in the mean; None where they cannot be used."""
     try:
         stored = open_stored(run.folder, selection)
         return stored.per_image, class_set(stored.per_image.classes, chosen=classes or stored.classes)
@@ -247,7 +247,7 @@ def _row(run: Run) -> Row:
 
 
 def _one_a_seed(found: list[RunScore], remarks: list[str]) -> list[RunScore]:
-    """The newest run of each seed: a seed that counts twice would look like two."""
+    """Return the newest run of each seed: a seed that counts twice would look like two."""
     by_seed: dict[int, list[RunScore]] = {}
     for score in found:
         by_seed.setdefault(score.run.seed, []).append(score)
@@ -264,7 +264,7 @@ def _one_a_seed(found: list[RunScore], remarks: list[str]) -> list[RunScore]:
 
 
 def commits(groups: Iterable[Group]) -> set[str]:
-    """The commits that the runs were made with; with `+` where files differed from it."""
+    """Return the commits that the runs were made with; with `+` where files differed from it."""
     found = set()
     for group in groups:
         for score in group.scores:

@@ -205,7 +205,7 @@ def interval_facts(per_image: PerImage, scored: Sequence[int] | None = None) -> 
 
 
 def _counted(units_UKK: NDArray[Any], pixels_UKK: NDArray[Any]) -> NDArray[Any]:
-    """The units that hold a counted pixel: an image without labels says nothing about the score."""
+    """Return the units that hold a counted pixel: an image without labels says nothing about the score."""
     counted: NDArray[Any] = units_UKK[pixels_UKK.any(axis=(1, 2))]
     return counted
 

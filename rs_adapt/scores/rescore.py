@@ -32,7 +32,7 @@ def rescore(
     group_by: str | None = None,
     worst: int = 0,
 ) -> dict[str, Any]:
-    """Score stored matrices anew.
+    """Score stored matrices again.
 
     Args:
         place: A run folder, a folder that `rs-adapt eval` wrote, or one `.npz` file.
@@ -94,12 +94,12 @@ def rescore(
 
 
 def given(**options: str | None) -> list[str]:
-    """The options that were given, as they are typed: scores then are not what the run's protocol says."""
+    """Return the options that were given, as they are typed: scores then are not what the run's protocol says."""
     return [f"--{name}" for name, value in options.items() if value is not None]
 
 
 def scored_facts(stored: Stored, chosen: ClassSet, but_for: list[str]) -> dict[str, Any]:
-    """What the numbers are of: split, protocol, selection, iteration, weights, inference, classes in the mean.
+    """Describe what was scored: split, protocol, selection, iteration, weights, inference, classes in the mean.
 
     Args:
         stored: The matrices.
@@ -123,12 +123,12 @@ def scored_facts(stored: Stored, chosen: ClassSet, but_for: list[str]) -> dict[s
 
 
 def plain(value: float) -> float | None:
-    """A number as JSON: 3 digits, None for NaN."""
+    """Return a number as JSON: 3 digits, None for NaN."""
     return round(float(value), 3) if math.isfinite(value) else None
 
 
 def pair(interval: Interval | None) -> dict[str, float | None]:
-    """An interval as JSON: `low` and `high`, None without one."""
+    """Return an interval as JSON: `low` and `high`, None without one."""
     return {
         "low": None if interval is None else plain(interval.low),
         "high": None if interval is None else plain(interval.high),
@@ -156,7 +156,7 @@ def _groups(units: Units, chosen: ClassSet) -> list[dict[str, Any]]:
 def _worst(
     tiles: tuple[str, ...], counts_NKK: NDArray[np.int64], chosen: ClassSet, number: int
 ) -> list[dict[str, Any]]:
-    """The images of the lowest mIoU, worst first; images without a value are none of them."""
+    """Return the images of the lowest mIoU, worst first; images without a value are none of them."""
     miou_N = miou_of(counts_NKK, chosen.scored)
     # NaN is sorted behind all numbers; equal scores keep the order of the images.
     order = np.argsort(miou_N, kind="stable")[: min(number, int((~np.isnan(miou_N)).sum()))]

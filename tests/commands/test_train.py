@@ -47,7 +47,7 @@ def test_an_existing_run_is_neither_repeated_nor_overwritten_unasked(train: Trai
         assert re.fullmatch(r"error: .*/run holds a run\. Choose another folder .*--overwrite.*\n", err)
     code, _, err = train("--resume")
     assert code == 2
-    assert "the run is finished. Start anew with --overwrite" in err
+    assert "the run is finished. Start again with --overwrite" in err
     assert (tmp_path / "run" / "result.json").read_bytes() == before
     assert train("--overwrite")[0] == 0
     assert (tmp_path / "run" / "result.json").read_bytes() != before

@@ -245,7 +245,7 @@ def _model(tree: Tree) -> Path:
 
 
 def _adapter_places(tree: Tree, backbone: Path) -> list[Path]:
-    """The backbone's own knobs, and the dicts directly in it."""
+    """Return the backbone's own knobs, and the dicts directly in it."""
     knobs = tree.peek(*backbone)
     inside = knobs if isinstance(knobs, dict) else {}
     return [*((*backbone, key) for key, value in inside.items() if isinstance(value, dict)), backbone]
@@ -266,7 +266,7 @@ def _first(tree: Tree, place: Path, names: Iterable[str]) -> Path | None:
 
 
 def _side(value: Any) -> Any:
-    """A side of a square where it is one."""
+    """Return a side of a square where it is one."""
     return value[0] if isinstance(value, list) and len(value) == 2 and value[0] == value[1] else value
 
 

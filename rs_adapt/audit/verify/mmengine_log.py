@@ -192,7 +192,7 @@ def _of_json(path: Path, text: str) -> Record:
 
 
 def _config_beside(path: Path) -> tuple[Facts | None, tuple[str, ...]]:
-    """The configuration that mmengine writes beside JSON lines (`vis_data/config.py`)."""
+    """Return the configuration that mmengine writes beside JSON lines (`vis_data/config.py`)."""
     beside = path.parent / "config.py"
     if not beside.is_file():
         return None, (f"no config.py lies beside {path.name}: only curves are compared.",)
@@ -206,7 +206,7 @@ def _window(content: Facts | None) -> str:
 
 
 def _log_within(folder: Path) -> Path:
-    """The one log of a folder as mmengine lays it out: `<stamp>/<stamp>.log`, `<stamp>/vis_data/scalars.json`."""
+    """Return the log of a folder in mmengine's layout: `<stamp>/<stamp>.log`, `<stamp>/vis_data/scalars.json`."""
     for patterns in (("*.log", "*/*.log"), ("scalars.json", "vis_data/scalars.json", "*/vis_data/scalars.json")):
         found = sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
         if len(found) == 1:

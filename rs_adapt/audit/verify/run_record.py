@@ -42,7 +42,7 @@ def read_run(folder: Path) -> Record:
     except UnreadableFile as error:
         raise ConfigError(
             f"the run in {folder} is damaged: {error} Look at {CELL_FILE}, {METRICS_FILE} and {RESULT_FILE} "
-            "there, or train it anew."
+            "there, or train it again."
         ) from error
     result = run.result
     train = tuple(

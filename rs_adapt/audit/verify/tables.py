@@ -38,7 +38,7 @@ def format_lines(found: Verification) -> Iterator[str]:
 
 
 def plain_values(value: Any) -> Any:
-    """The same as JSON has it: NaN becomes null, tuples become lists."""
+    """Return the same as JSON has it: NaN becomes null, tuples become lists."""
     if isinstance(value, dict):
         return {str(key): plain_values(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -47,7 +47,7 @@ def plain_values(value: Any) -> Any:
 
 
 def signed(points: float) -> str:
-    """A difference with its sign and two decimals, and none of them for a zero."""
+    """Return a difference with its sign and two decimals, and none of them for a zero."""
     text = f"{points:+.2f}"
     return "0.00" if text in ("+0.00", "-0.00") else text
 

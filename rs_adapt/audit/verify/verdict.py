@@ -42,7 +42,7 @@ def write_verdict(
 
 
 def describe_difference(difference: KeyDifference) -> str:
-    """A difference in words: key, both values, and what follows."""
+    """Return a difference in words: key, both values, and what follows."""
     text = f"{difference.key} is {_short(difference.here)} here and {_short(difference.there)} there"
     if difference.weight is Weight.MATTERS:
         return f"{text} ({difference.consequence})"

@@ -1,4 +1,4 @@
-"""A bench of one's own: a TOML that names folders of scenes, and becomes the same facts as a file in `configs/bench/`.
+"""A bench of your own: a TOML that names folders of scenes, and becomes the same facts as a file in `configs/bench/`.
 
 `rs-adapt data init` writes a commented example (`own_bench.toml` beside this file); docs/start/own-data.md lists the
 keys.

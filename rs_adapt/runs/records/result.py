@@ -62,7 +62,7 @@ class SelectedCheckpoint(Record):
 
 
 class Result(Record):
-    """`result.json`: the scores on the reported split, and how they came about.
+    """`result.json`: the scores on the reported split, and how they were obtained.
 
     `rs-adapt eval` writes `trained_on`, `tiles`, `confusions` and `pack_sha256`; a training run writes `options`,
     `headline`, `iter` and all from `selections` on that is not among these.
