@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 
 from rs_adapt.cost.measure import Comparison, MethodCost
-from rs_adapt.cost.pareto import non_dominated
+from rs_adapt.render.pareto import pareto_front
 
 # Columns that are compared to the reference, with the title for a person.
 _COMPARED = {
@@ -38,7 +38,7 @@ def cost_content(comparison: Comparison) -> dict[str, Any]:
         comparison: At least the reference, first.
     """
     reference, *others = comparison.costs
-    best = non_dominated({cost.method: (cost.backbone_parameters, _median_ms(cost.train_s)) for cost in others})
+    best = pareto_front({cost.method: (cost.backbone_parameters, _median_ms(cost.train_s)) for cost in others})
     rows = [_row(cost, reference) | {"non_dominated": cost.method in best} for cost in comparison.costs]
     return {
         **comparison.setup,

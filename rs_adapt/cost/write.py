@@ -1,17 +1,17 @@
-"""The files of a cost comparison: `cost.json`, `cost.csv`, `cost.md` and `cost.png`, complete or not at all."""
+"""The files of a cost comparison: `cost.json`, `cost.csv`, `cost.md` and `cost.svg`, complete or not at all."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.cost.plot import draw_costs
+from rs_adapt.cost.plot import cost_svg
 from rs_adapt.cost.table import cost_csv, cost_markdown, cost_title
 from rs_adapt.errors import OutputExists
 from rs_adapt.files import make_output_folder, staged_files, write_json
 
 # The JSON last: where it is, the others are.
-FILES = ("cost.csv", "cost.md", "cost.png", "cost.json")
+FILES = ("cost.csv", "cost.md", "cost.svg", "cost.json")
 
 
 def check_cost_folder(folder: Path, *, overwrite: bool) -> None:
@@ -38,5 +38,5 @@ def write_cost_files(folder: Path, content: dict[str, Any]) -> None:
     with staged_files(folder, FILES) as made:
         (made / "cost.csv").write_text(cost_csv(content))
         (made / "cost.md").write_text(cost_markdown(content))
-        draw_costs(made / "cost.png", content, cost_title(content))
+        (made / "cost.svg").write_text(cost_svg(content, cost_title(content)), encoding="utf-8")
         write_json(made / "cost.json", content)

@@ -28,6 +28,18 @@ def render_html(title: str, lead: Sequence[str], sections: Sequence[Section], *,
         sections: Content of the page.
         generator: The command that made the page, such as "rs-adapt report"; written into the page's head.
     """
+    template = _environment().get_template("page.html")
+    return template.render(title=title, lead=lead, sections=sections, generator=generator) + "\n"
+
+
+def render_svg_file(svg: str) -> str:
+    """Return a plot of `render.svg` as the content of an SVG file of its own, with the style that pages give it."""
+    opening, _, rest = svg.partition(">")
+    opening = opening.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+    return _environment().get_template("plot.svg").render(opening=f"{opening}>", rest=rest) + "\n"
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -42,8 +54,7 @@ def render_html(title: str, lead: Sequence[str], sections: Sequence[Section], *,
         is_text_column=_is_text_column,
         num_colours=NUM_COLOURS,
     )
-    template = environment.get_template("page.html")
-    return template.render(title=title, lead=lead, sections=sections, generator=generator) + "\n"
+    return environment
 
 
 def _is_text_column(table: Table, column: int) -> bool:

@@ -1,4 +1,4 @@
-"""Line and point plots as inline SVG: colours come from the page's style, so that they fit light and dark."""
+"""Plots as inline SVG whose colours come from the page's style sheet, so that they suit light and dark pages."""
 
 from __future__ import annotations
 
@@ -7,33 +7,53 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 420, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 10, 42
-# As many colours as the page's style has (`.s0` to `.s7`).
+# As many line colours as the style sheet has (`.s0` to `.s7`).
 NUM_COLOURS = 8
-_CHAR_PX = 6.6
+# Up to this many points of a line are marked: they are measurements, not a curve.
+_MOST_MARKED = 12
+_ROOT_TICKS = (0, 1, 5, 10, 20, 50, 100)
 
 Point = tuple[float, float]
+Scale = Callable[[float], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """Size of a plot and of the margins around its axes, in SVG pixels."""
+
+    width: int = 420
+    height: int = 260
+    left: int = 44
+    right: int = 12
+    top: int = 10
+    bottom: int = 42
+
+    @property
+    def right_end(self) -> int:
+        """X of the right end of the x axis."""
+        return self.width - self.right
+
+    @property
+    def base(self) -> int:
+        """Y of the x axis."""
+        return self.height - self.bottom
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """A line. `colour` is its number, `dashed` sets it apart from another one of that colour."""
+    """A line.
+
+    Attributes:
+        name: Its name.
+        points: Its points (x, y), ordered by x.
+        colour: Number of its colour.
+        dashed: The line is dashed, to tell it from the solid one of the same colour.
+    """
 
     name: str
     points: Sequence[Point]
     colour: int
     dashed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spot:
-    """A labelled point; `front` joins it to the others that have it."""
-
-    name: str
-    x: float
-    y: float
-    front: bool = False
 
 
 def line_plot(
@@ -44,129 +64,96 @@ def line_plot(
     alt: str,
     y_range: tuple[float, float] | None = None,
     spans: Sequence[tuple[float, float]] = (),
-    roots: bool = False,
+    root_scale: bool = False,
 ) -> str:
-    """Lines over iterations.
+    """Return lines over iterations as SVG; "" without any point.
 
     Args:
         series: Lines; those without points are left out.
-        x_label: Below the axis.
-        y_label: Above the axis.
-        alt: What a screen reader says.
+        x_label: Text below the x axis.
+        y_label: Text above the y axis.
+        alt: Description for screen readers.
         y_range: Lowest and highest y; None fits the points.
-        spans: From x to x, shaded.
-        roots: The y axis is one of square roots, which keeps 0 and gives small values room.
+        spans: Shaded ranges of x.
+        root_scale: Use a square-root scale for y, which keeps 0 and spreads small values.
     """
-    points = [point for one in series for point in one.points]
+    points = [point for line in series for point in line.points]
     if not points:
         return ""
+    frame = Frame()
     ys = [y for _, y in points]
-    low, high = y_range or _padded(min(ys), max(ys))
+    low, high = y_range or padded_range(min(ys), max(ys))
     right = max(max(x for x, _ in points), 1.0)
-    bend: Callable[[float], float] = (lambda y: math.sqrt(max(y, 0.0))) if roots else (lambda y: y)
-    place_x = _scale(0.0, right, _LEFT, WIDTH - _RIGHT)
-    place_y = _scale(bend(low), bend(high), HEIGHT - _BOTTOM, _TOP)
-    ticks = [tick for tick in (0, 1, 5, 10, 20, 50, 100) if low <= tick <= high] if roots else _ticks(low, high)
+    bend: Scale = (lambda y: math.sqrt(max(y, 0.0))) if root_scale else (lambda y: y)
+    to_x = linear_scale(0.0, right, frame.left, frame.right_end)
+    to_y = linear_scale(bend(low), bend(high), frame.base, frame.top)
+    ticks = [tick for tick in _ROOT_TICKS if low <= tick <= high] if root_scale else round_ticks(low, high)
     parts = [
-        f'<rect class="span" x="{place_x(a):.1f}" y="{_TOP}" width="{max(place_x(b) - place_x(a), 1):.1f}" '
-        f'height="{HEIGHT - _TOP - _BOTTOM}"/>'
+        f'<rect class="span" x="{to_x(a):.1f}" y="{frame.top}" width="{max(to_x(b) - to_x(a), 1):.1f}" '
+        f'height="{frame.base - frame.top}"/>'
         for a, b in spans
     ]
-    parts += _axes([(place_x(x), _number(x)) for x in _ticks(0.0, right)], [(place_y(bend(y)), y) for y in ticks])
-    for one in series:
-        found = [f"{place_x(x):.1f},{place_y(bend(min(max(y, low), high))):.1f}" for x, y in one.points]
-        kind = f"s{one.colour % NUM_COLOURS}"
-        dash = ' stroke-dasharray="5 4"' if one.dashed else ""
-        parts.append(f'<polyline class="line {kind}"{dash} points="{" ".join(found)}"/>')
-        # Few points are places where something was measured; two that are dashed are the ends of a level.
-        if len(found) <= 12 and not (one.dashed and len(found) == 2):
-            hollow = " open" if one.dashed else ""
-            spots = (text.split(",") for text in found)
-            parts += [f'<circle class="{kind}{hollow}" r="2.8" cx="{x}" cy="{y}"/>' for x, y in spots]
-    return _svg(parts, alt, x_label, y_label)
+    parts += axes(
+        frame, [(to_x(x), short_number(x)) for x in round_ticks(0.0, right)], [(to_y(bend(y)), y) for y in ticks]
+    )
+    for line in series:
+        places = [(to_x(x), to_y(bend(min(max(y, low), high)))) for x, y in line.points]
+        parts += _line(line, places)
+    return plot_svg(frame, parts, alt=alt, x_label=x_label, y_label=y_label)
 
 
-def spot_plot(spots: Sequence[Spot], *, x_label: str, y_label: str, alt: str) -> str:
-    """Points over a logarithmic x; the front is joined by steps. A point at 0 stands left of the least other x."""
-    if not spots:
-        return ""
-    low_x = math.floor(math.log10(min((spot.x for spot in spots if spot.x > 0), default=1.0)))
-    # Where 0 stands: beside the logarithmic scale, not on it.
-    zero = [low_x - 0.6] if any(spot.x <= 0 for spot in spots) else []
-    logs = {id(spot): math.log10(spot.x) if spot.x > 0 else zero[0] for spot in spots}
-    high_x = max(math.ceil(max(logs.values()) - 1e-9), low_x + 1)
-    low_y, high_y = _padded(min(spot.y for spot in spots), max(spot.y for spot in spots))
-    place_x = _scale(min([low_x, *zero]), high_x, _LEFT + 14, WIDTH - _RIGHT - 14)
-    place_y = _scale(low_y, high_y, HEIGHT - _BOTTOM - 8, _TOP + 10)
-    powers = [(place_x(power), _number(10.0**power)) for power in range(low_x, high_x + 1)]
-    powers += [(place_x(at), "0") for at in zero]
-    parts = _axes(powers, [(place_y(y), y) for y in _ticks(low_y, high_y)])
-    where = {id(spot): (place_x(logs[id(spot)]), place_y(spot.y)) for spot in spots}
-    front = sorted(where[id(spot)] for spot in spots if spot.front)
-    if len(front) > 1:
-        steps = [f"M{front[0][0]:.1f} {front[0][1]:.1f}", *(f"H{x:.1f}V{y:.1f}" for x, y in front[1:])]
-        parts.append(f'<path class="line front" d="{"".join(steps)}"/>')
-    taken: list[tuple[float, float, float, float]] = [(x - 4, y - 4, x + 4, y + 4) for x, y in where.values()]
-    for spot in sorted(spots, key=lambda one: -one.y):
-        x, y = where[id(spot)]
-        parts.append(f'<circle class="{"best" if spot.front else "other"}" r="4" cx="{x:.1f}" cy="{y:.1f}"/>')
-        left, base = _free(spot.name, x, y, taken)
-        parts.append(f'<text class="name" x="{left:.1f}" y="{base:.1f}">{escape(spot.name)}</text>')
-    return _svg(parts, alt, x_label, y_label)
+def _line(line: Series, places: Sequence[Point]) -> list[str]:
+    kind = f"s{line.colour % NUM_COLOURS}"
+    dash = ' stroke-dasharray="5 4"' if line.dashed else ""
+    corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    parts = [f'<polyline class="line {kind}"{dash} points="{corners}"/>']
+    # Two dashed points are the ends of a level, not measurements.
+    if len(places) <= _MOST_MARKED and not (line.dashed and len(places) == 2):
+        hollow = " open" if line.dashed else ""
+        parts += [f'<circle class="{kind}{hollow}" r="2.8" cx="{x:.1f}" cy="{y:.1f}"/>' for x, y in places]
+    return parts
 
 
-def _free(name: str, x: float, y: float, taken: list[tuple[float, float, float, float]]) -> Point:
-    """Where a name covers no point and no other name; the nearest of some places."""
-    width = _CHAR_PX * len(name)
-    rights = [(x + 8, y + shift) for shift in (-6, 15, -18, 27, -30, 39)]
-    lefts = [(x - 8 - width, y + shift) for shift in (-6, 15, -18, 27, -30, 39)]
-    places = [place for pair in zip(rights, lefts, strict=True) for place in pair]
-    inside = [place for place in places if _LEFT <= place[0] and place[0] + width <= WIDTH - 2]
-    for left, base in inside:
-        box = (left, base - 10, left + width, base + 2)
-        if not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
-            taken.append(box)
-            return left, base
-    return inside[0] if inside else (max(_LEFT, WIDTH - 2 - width), y - 8)
-
-
-def _svg(parts: Sequence[str], alt: str, x_label: str, y_label: str) -> str:
-    middle = (_LEFT + WIDTH - _RIGHT) / 2
+def plot_svg(frame: Frame, parts: Sequence[str], *, alt: str, x_label: str, y_label: str) -> str:
+    """Return the parts of a plot as one SVG element with the labels of its axes; the texts are escaped."""
+    middle = (frame.left + frame.right_end) / 2
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 14}" role="img" aria-label="{escape(alt)}">'
+        f'<svg viewBox="0 0 {frame.width} {frame.height + 14}" role="img" aria-label="{escape(alt)}">'
         f'<g transform="translate(0 14)">{"".join(parts)}'
-        f'<text class="axis" x="{middle:.0f}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>'
+        f'<text class="axis" x="{middle:.0f}" y="{frame.height - 6}" text-anchor="middle">{escape(x_label)}</text>'
         f'<text class="axis" x="4" y="-2">{escape(y_label)}</text></g></svg>'
     )
 
 
-def _axes(xs: Sequence[tuple[float, str]], ys: Sequence[tuple[float, float]]) -> list[str]:
-    bottom = HEIGHT - _BOTTOM
+def axes(frame: Frame, xs: Sequence[tuple[float, str]], ys: Sequence[tuple[float, float]]) -> list[str]:
+    """Return both axes with ticks: (place, label) of x, and (place, value) of y with a grid line each."""
     parts = [
-        f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>'
-        f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_number(value)}</text>'
+        f'<path class="grid" d="M{frame.left} {y:.1f}H{frame.right_end}"/>'
+        f'<text class="tick" x="{frame.left - 6}" y="{y + 4:.1f}" text-anchor="end">{short_number(value)}</text>'
         for y, value in ys
     ]
     parts += [
-        f'<path class="grid" d="M{x:.1f} {bottom}v4"/>'
-        f'<text class="tick" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{label}</text>'
+        f'<path class="grid" d="M{x:.1f} {frame.base}v4"/>'
+        f'<text class="tick" x="{x:.1f}" y="{frame.base + 16}" text-anchor="middle">{label}</text>'
         for x, label in xs
     ]
-    return [*parts, f'<path class="frame" d="M{_LEFT} {_TOP}V{bottom}H{WIDTH - _RIGHT}"/>']
+    return [*parts, f'<path class="frame" d="M{frame.left} {frame.top}V{frame.base}H{frame.right_end}"/>']
 
 
-def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+def linear_scale(low: float, high: float, start: float, end: float) -> Scale:
+    """Return the linear map from [low, high] to [start, end]."""
     size = (high - low) or 1.0
     return lambda value: start + (end - start) * (value - low) / size
 
 
-def _padded(low: float, high: float) -> tuple[float, float]:
-    room = 0.08 * (high - low) or max(abs(high), 1.0) * 0.05
-    return (max(0.0, low - room) if low >= 0 else low - room), high + room
+def padded_range(low: float, high: float) -> tuple[float, float]:
+    """Return a range somewhat wider than [low, high], which does not go below 0 for values that do not."""
+    padding = 0.08 * (high - low) or max(abs(high), 1.0) * 0.05
+    return (max(0.0, low - padding) if low >= 0 else low - padding), high + padding
 
 
-def _ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers from low to high."""
+def round_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Return about `most` round numbers from low to high."""
     step = 10.0 ** math.floor(math.log10((high - low) or 1.0))
     for factor in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0):
         if (high - low) / (step * factor) <= most:
@@ -176,7 +163,8 @@ def _ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [round(step * number, 10) for number in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def _number(value: float) -> str:
+def short_number(value: float) -> str:
+    """Return a number with k, M or G in place of thousands, millions or billions."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:g}{unit}"

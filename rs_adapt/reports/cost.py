@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from rs_adapt.cost.pareto import non_dominated
 from rs_adapt.render.document import Figure, Section, Table, TableCell, join_words, score_cell, text_cell
-from rs_adapt.render.svg import Spot, spot_plot
+from rs_adapt.render.pareto import ParetoPoint, pareto_front, pareto_plot
 from rs_adapt.reports.score_tables import Labels, Rankings
 from rs_adapt.runs.files import TENSORS_FILE
 from rs_adapt.runs.run import Run
@@ -19,14 +18,14 @@ def cost_section(rankings: Rankings, labels: Labels) -> Section:
     """Parameters, pack, time and memory of each group, and score against parameters."""
     rows, figures = [], []
     for column, (groups, _) in rankings.items():
-        spots = []
+        points = []
         for group in groups:
             facts = group_cost(group)
             rows.append(_cost_row(group, facts, labels))
             if facts["adapted"] is not None and group.mean is not None:
-                spots.append((labels.of(group.row), facts["adapted"], group.mean))
-        if len(spots) > 1:
-            figures.append(_pareto(column, labels.place(column), spots))
+                points.append((labels.of(group.row), facts["adapted"], group.mean))
+        if len(points) > 1:
+            figures.append(_pareto_figure(column, labels.place(column), points))
     table = Table(
         title="Medians over seeds",
         head=["bench", "method", "adapter parameters", "trained in all", "pack MB", "minutes", "s / iter", "peak MiB"],
@@ -86,17 +85,18 @@ def _cost_row(group: Group, facts: Mapping[str, float | None], labels: Labels) -
     ]
 
 
-def _pareto(column: Column, place: str, spots: Sequence[tuple[str, float, float]]) -> Figure:
-    front = set(non_dominated({name: (parameters, -miou) for name, parameters, miou in spots}))
+def _pareto_figure(column: Column, place: str, points: Sequence[tuple[str, float, float]]) -> Figure:
+    """Return the plot of mIoU against adapter parameters for (name, parameters, mIoU) of the groups of a column."""
+    front = set(pareto_front({name: (parameters, -miou) for name, parameters, miou in points}))
     alt = f"mIoU against trained parameters on {column.name}: " + "; ".join(
-        f"{name} {miou:.1f} with {parameters:.0f}" for name, parameters, miou in spots
+        f"{name} {miou:.1f} with {parameters:.0f}" for name, parameters, miou in points
     )
     return Figure(
         alt=alt,
         caption=f"{place}, {column.protocol}. Filled and joined: no other method has "
         "fewer parameters and a higher mean.",
-        svg=spot_plot(
-            [Spot(name=name, x=parameters, y=miou, front=name in front) for name, parameters, miou in spots],
+        svg=pareto_plot(
+            [ParetoPoint(name=name, x=parameters, y=miou, on_front=name in front) for name, parameters, miou in points],
             x_label="adapter parameters",
             y_label="mIoU, %",
             alt=alt,

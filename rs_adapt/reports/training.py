@@ -196,7 +196,7 @@ def _figure(
         alt=title,
         y_range=(0, 100) if shares else y_range,
         spans=spans,
-        roots=shares,
+        root_scale=shares,
     )
     return Figure(alt=title, caption=title, svg=svg, legend=legend) if svg else None
 

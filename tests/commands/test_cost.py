@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Cost = Callable[..., tuple[Any, str, str]] if TYPE_CHECKING else Any
 
-FILES = {"cost.json", "cost.csv", "cost.md", "cost.png"}
+FILES = {"cost.json", "cost.csv", "cost.md", "cost.svg"}
 
 
 @pytest.fixture

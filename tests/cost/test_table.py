@@ -6,14 +6,13 @@ import csv
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
-import numpy as np
 import pytest
-from PIL import Image
 from rich.console import Console
 
 from rs_adapt.cost.measure import Comparison, MethodCost
-from rs_adapt.cost.plot import draw_costs
+from rs_adapt.cost.plot import cost_svg
 from rs_adapt.cost.table import cost_content, cost_csv, cost_markdown, cost_notes, cost_table
 from rs_adapt.cost.write import FILES, check_cost_folder, write_cost_files
 from rs_adapt.errors import ConfigError, OutputExists
@@ -99,7 +98,7 @@ def test_files_appear_together_and_stand_beside_others(content: dict[str, Any], 
     write_cost_files(tmp_path, content)
     assert {path.name for path in tmp_path.iterdir()} == {*FILES, "notes.txt"}
     assert json.loads((tmp_path / "cost.json").read_text()) == content
-    assert Image.open(tmp_path / "cost.png").size[0] > 500
+    assert ElementTree.parse(tmp_path / "cost.svg").getroot().get("viewBox") == "0 0 760 454"
     with pytest.raises(OutputExists, match=r"--out, or add --overwrite"):
         check_cost_folder(tmp_path, overwrite=False)
     check_cost_folder(tmp_path, overwrite=True)
@@ -111,7 +110,7 @@ def test_a_failure_leaves_the_folder_as_it_was(
     def fail(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("rs_adapt.cost.write.draw_costs", fail)
+    monkeypatch.setattr("rs_adapt.cost.write.cost_svg", fail)
     with pytest.raises(OSError, match="no space left"):
         write_cost_files(tmp_path, content)
     assert list(tmp_path.iterdir()) == []
@@ -123,21 +122,29 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         check_cost_folder(tmp_path / "taken", overwrite=False)
 
 
-def test_the_picture_marks_the_front_in_red(content: dict[str, Any], tmp_path: Path) -> None:
-    def red_pixels() -> int:
-        draw_costs(tmp_path / "cost.png", content, "title")
-        pixels = np.asarray(Image.open(tmp_path / "cost.png").convert("RGB")).astype(int)
-        # tab:red
-        return int((np.abs(pixels - [214, 39, 40]).sum(axis=-1) < 20).sum())
+def test_the_picture_fills_and_joins_the_front(content: dict[str, Any]) -> None:
+    def drawn() -> tuple[int, int, int]:
+        svg = cost_svg(content, "title")
+        return svg.count('class="best"'), svg.count('class="other"'), svg.count('class="line front"')
 
-    front = red_pixels()
+    assert drawn() == (2, 1, 1)
     for row in content["methods"]:
         row["non_dominated"] = False
-    assert front > 50
-    assert red_pixels() == 0
+    assert drawn() == (0, 3, 0)
 
 
-def test_the_reference_alone_is_drawn_too(content: dict[str, Any], tmp_path: Path) -> None:
+def test_the_picture_has_its_own_style_and_escapes_names(content: dict[str, Any]) -> None:
+    content["methods"][1]["method"] = "<small>"
+    svg = cost_svg(content, "a & b")
+    root = ElementTree.fromstring(svg)
+    texts = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert {"<small>", "frozen", "large-quick"} <= set(texts)
+    assert any("a & b" in str(text) for text in texts)
+    assert "--c1:" in svg
+    # An error bar for each method, its middle half of the rounds.
+    assert svg.count('class="error"') == 4
+
+
+def test_the_reference_alone_is_drawn_too(content: dict[str, Any]) -> None:
     content["methods"] = content["methods"][:1]
-    draw_costs(tmp_path / "cost.png", content, "title")
-    assert (tmp_path / "cost.png").stat().st_size > 1000
+    assert cost_svg(content, "title").count('<rect class="reference"') == 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from rs_adapt.render.svg import Series, Spot, line_plot, spot_plot
+from rs_adapt.render.svg import Series, line_plot
 from rs_adapt.render.text import escape_latex, escape_markdown, render_latex, render_markdown
 from rs_adapt.reports.make import make_report, write_report
 from rs_adapt.reports.panels import chosen_tiles, pack_of
@@ -170,16 +170,6 @@ def test_lines_are_drawn_where_the_numbers_are() -> None:
     assert f'class="span" x="{(3 * x0 + x2) / 4:.1f}"' in svg
     assert 'aria-label="&lt;a&gt;"' in svg
     assert line_plot([Series(name="s", points=[], colour=0)], x_label="", y_label="", alt="") == ""
-
-
-def test_points_of_a_pareto_plot() -> None:
-    spots = [Spot(name="frozen", x=0, y=50, front=True), Spot(name="<lora>", x=1000, y=60, front=True)]
-    svg = spot_plot([*spots, Spot(name="full", x=100000, y=55)], x_label="x", y_label="y", alt="a")
-    assert svg.count('class="best"') == 2
-    assert svg.count('class="other"') == 1
-    assert "&lt;lora&gt;" in svg
-    found = {name: (float(x), float(y)) for x, y, name in re.findall(r'x="([\d.]+)" y="([\d.]+)">([^<]+)</text>', svg)}
-    assert found["frozen"][0] < found["&lt;lora&gt;"][0] < found["full"][0]
 
 
 def test_tiles_are_the_worst_the_middle_and_the_best(tmp_path: Path, write_cell: Write) -> None:
