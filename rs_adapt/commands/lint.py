@@ -1,4 +1,4 @@
-"""`rs-adapt lint`: what a cell, a config or a run does that makes its score another one than it says."""
+"""`rs-adapt lint`: find what makes the score of a cell, a config or a run mean something other than its label."""
 
 from __future__ import annotations
 

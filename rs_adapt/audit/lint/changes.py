@@ -1,4 +1,4 @@
-"""Where two resolved configurations differ, apart from places on a machine."""
+"""Compare resolved configurations key by key, without the paths that differ from machine to machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from rs_adapt.config.facts import Node
 
 ABSENT = "(not there)"
 _MACHINE = {"work_dir", "data_root", "prepared_dir"}
-# Keys that change how fast or how loud a run is, and no score.
+# Keys that change the speed or the log of a run, but no score.
 _NO_SCORE_STARTS = ("runtime.num_workers", "log_", "visualizer", "env_cfg.mp_cfg", "default_hooks.logger")
 _NO_SCORE_ENDS = (".num_workers", ".persistent_workers", ".how_to_get", ".title")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedKey:
-    """A dotted key, what stands there, and what stood there before."""
+    """A dotted key with its value now and before."""
 
     key: str
     now: Any
@@ -26,12 +26,12 @@ class ChangedKey:
 
 
 def moves_scores(key: str) -> bool:
-    """Whether a change of a dotted key can change a score."""
+    """Return whether a change of a dotted key can change a score."""
     return not key.startswith(_NO_SCORE_STARTS) and not key.endswith(_NO_SCORE_ENDS)
 
 
 def lookup(tree: Any, key: str) -> Any:
-    """Return the value at a dotted key, `ABSENT` where there is none; a strategy may stand around the segmentor."""
+    """Return the value at a dotted key, inside a strategy's segmentor too; `ABSENT` where there is none."""
     for name in (key, key.replace("model.", "model.segmentor.", 1)) if key.startswith("model.") else (key,):
         node = tree
         for part in name.split("."):
@@ -47,15 +47,15 @@ def lookup(tree: Any, key: str) -> Any:
 
 
 def equal_values(one: Any, other: Any) -> bool:
-    """Whether two values are equal, lists and tuples being alike."""
+    """Return whether two values are equal; a list equals a tuple of the same items."""
     return bool(_plain(one) == _plain(other))
 
 
 def without_machine_paths(tree: Node) -> Node:
-    """Return a configuration without what only says where things lie on a machine."""
+    """Return a configuration with placeholders for the paths of this machine."""
     places = {
         str(tree.get(key)): f"<{key}>"
-        # The longer path first: tiles may be prepared below the data root.
+        # The longer path first, because tiles may be prepared below the data root.
         for key in sorted(("prepared_dir", "data_root"), key=lambda key: -len(str(tree.get(key))))
         if tree.get(key)
     }
@@ -65,7 +65,7 @@ def without_machine_paths(tree: Node) -> Node:
 
 
 def replace_paths(value: Any, places: Mapping[str, str]) -> Any:
-    """Return a tree in which paths at or below the keys of `places` start with what stands there instead."""
+    """Return a tree whose paths at or below a key of `places` start with the value of that key instead."""
     if isinstance(value, Mapping):
         return {key: replace_paths(item, places) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -82,7 +82,7 @@ def differences(now: Node, before: Node) -> list[ChangedKey]:
     return [
         ChangedKey(key=key, now=a, before=b)
         for key, a, b in _pairs(now, before, "")
-        # A bench of your own is compared by what its file says, not by where the file lies.
+        # A bench of your own is compared by the content of its file, not by its path.
         if not key.endswith(".how_to_get") and not (key == "cell.bench" and str(a).endswith((".toml", ".json")))
     ]
 
@@ -110,7 +110,7 @@ def _plain(value: Any) -> Any:
 
 
 def _named_weights(value: Any) -> Any:
-    """Return a tree in which base weights are identified by the name of their file: each machine has its own folder."""
+    """Return a tree with file names for the paths of base weights, whose folder differs from machine to machine."""
     if isinstance(value, Mapping):
         return {
             key: PurePath(item).name if key == "weights" and isinstance(item, str) else _named_weights(item)

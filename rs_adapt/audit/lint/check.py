@@ -1,6 +1,6 @@
-"""Lint: what a configuration or a run does that makes its score mean something other than its label.
+"""Lint: find what makes the score of a configuration or a run mean something other than its label.
 
-Rules are functions of a subject; `RULES` is the table of them. Nothing is executed, trained or written.
+Rules are functions of a subject, listed in `RULES`. Nothing is executed, trained or written.
 """
 
 from __future__ import annotations
@@ -59,17 +59,17 @@ def lint(subject: Subject, *, data: bool = True, on_progress: OnProgress = no_pr
     """Return all findings, errors first.
 
     Args:
-        subject: From `rs_adapt.audit.lint.sources`.
-        data: Whether the tiles are looked at, as far as they are there.
-        on_progress: Called while they are read.
+        subject: The configuration to lint, from `rs_adapt.audit.lint.sources`.
+        data: Whether to scan the tiles that are on disk.
+        on_progress: Called while tiles are read.
 
     Raises:
-        ConfigError: The configuration lacks a key, or holds one of another kind than rs-adapt's have.
+        ConfigError: The configuration lacks a key, or a value is of the wrong kind.
         DataError: The index of prepared tiles is damaged.
     """
     try:
         if data:
-            # It loads what cuts tiles; without tiles nothing heavy is needed.
+            # Imports the readers of scenes, which --no-data does without.
             from rs_adapt.audit.lint.tiles import scan_tiles
 
             subject = replace(subject, scan=scan_tiles(subject, on_progress))
@@ -78,14 +78,14 @@ def lint(subject: Subject, *, data: bool = True, on_progress: OnProgress = no_pr
         found = list(_findings(subject))
     except (LookupError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"{subject.title} cannot be linted: a key is missing or of another kind ({error!r}). `rs-adapt show` "
+            f"{subject.title} cannot be linted: a key is missing or of the wrong kind ({error!r}). `rs-adapt show` "
             "prints what a config holds."
         ) from error
     return sorted(found, key=lambda one: LEVELS.index(one.level))
 
 
 def is_clean(findings: Sequence[Finding]) -> bool:
-    """Whether nothing was found but notes."""
+    """Return whether no finding is more than a note."""
     return all(one.level == "note" for one in findings)
 
 

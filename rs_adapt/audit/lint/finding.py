@@ -1,4 +1,4 @@
-"""What lint says: findings, and the rules that make them."""
+"""Findings of lint, and the rules that make them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that a reader of the score should know.
+    """A fact that changes how a score is to be read.
 
     Attributes:
-        level: "error" (the score is not what it says), "warning" (it is of another setting than its name) or "note".
-        rule: Id of the rule, in kebab case.
-        file: The axis file that the key comes from, the config, a file of the run, or a folder of tiles.
-        line: Of the key in `file`, from 1; None where the file has no such line.
-        key: Dotted key of the resolved configuration.
-        found: What stands there.
-        consequence: What follows for the score, one sentence.
-        remedy: What to do.
+        level: "error" (the score is not what its label says), "warning" (it is of a different setting) or "note".
+        rule: The rule's name in kebab case.
+        file: The axis file that sets the key, the config, a file of the run, or a folder of tiles.
+        line: The line of the key in `file`, from 1; None where the file has no such line.
+        key: The dotted key in the resolved configuration.
+        found: The value there, in words.
+        consequence: One sentence on what follows for the score.
+        remedy: One sentence on what to do.
     """
 
     level: Level
@@ -41,7 +41,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Hit:
-    """A finding as a rule makes it: `file` only where it is not the one that the key comes from."""
+    """A finding as a rule yields it, with a `file` only if that is not the one that sets the key."""
 
     level: Level
     key: str
@@ -56,7 +56,7 @@ RuleFunction = Callable[["Subject"], Iterator[Hit]]
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A function that looks at a subject; its docstring says what it finds."""
+    """A function of a subject that yields findings; its docstring is shown to users."""
 
     check: RuleFunction
 

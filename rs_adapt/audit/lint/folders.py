@@ -1,4 +1,4 @@
-"""What the data manifests say about folders of tiles: bands, side, and how names tell the scene."""
+"""Facts of the data manifests on folders of tiles: bands, size, and the scene in a tile's name."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _LETTERS = {"red": "R", "green": "G", "blue": "B", "near infrared": "IR"}
 
 @dataclass(frozen=True, kw_only=True)
 class TiledFolder:
-    """A folder that `rs-adapt data prepare` writes.
+    """A folder of tiles that `rs-adapt data prepare` writes.
 
     Attributes:
-        manifest: Its data set.
-        bands: As benches spell them, such as "IRRG".
-        tile_px: Published side of a tile.
-        scene_pattern: Regular expression over a tile's name without ending, with a group `scene`.
+        manifest: The name of its data set.
+        bands: The bands as benches spell them, such as "IRRG".
+        tile_px: The published side of a tile.
+        scene_pattern: A regular expression for a tile's name without ending, with a group `scene`.
     """
 
     manifest: str
@@ -31,7 +31,7 @@ class TiledFolder:
 
 @lru_cache(maxsize=1)
 def tiled_folders() -> dict[str, TiledFolder]:
-    """Return all folders that are prepared from originals, by name."""
+    """Return all folders that are cut from original scenes, by name."""
     found = {}
     for manifest in map(load_manifest, manifest_names()):
         tiling = manifest.tiling

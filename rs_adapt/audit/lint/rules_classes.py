@@ -1,4 +1,4 @@
-"""Rules on what numbers stand for: classes, bands, and the size at which tiles are predicted."""
+"""Rules on the meaning of numbers: classes, bands, and the size at which tiles are predicted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AS_BENCH = "Give the classes of the bench, in its order."
 
 
 def class_list(subject: Subject) -> Iterator[Hit]:
-    """Classes in another order, number or under other names than in the data manifest, the bench, head or evaluator."""
+    """Class names, order or number that differ between data manifest, bench, data sets, head and evaluator."""
     bench, cfg = subject.cfg["bench"], subject.cfg
     classes = list(bench["classes"])
     yield from _against_manifests(bench, classes)
@@ -34,7 +34,7 @@ def class_list(subject: Subject) -> Iterator[Hit]:
                     level="error",
                     key=f"{place}.{key}",
                     found=f"{', '.join(map(str, values))}, and bench.{key} is {bench[key]}",
-                    consequence="Label values are shifted against the class list, so every class is a different one.",
+                    consequence="Label values are offset from the class list, so each class means a different one.",
                     remedy=f"Set it to {bench[key]}.",
                 )
     if len(bench["palette"]) != len(classes):
@@ -49,7 +49,7 @@ def class_list(subject: Subject) -> Iterator[Hit]:
                 level="error",
                 key=f"{key}.scored",
                 found=f"{scored}, and protocol.classes is {cfg['protocol']['classes']}",
-                consequence="The mean is over other classes than the result states.",
+                consequence="The mean is not over the classes that the result states.",
                 remedy="Choose the classes of the mean with protocol.classes.",
             )
     head = subject.segmentor["decode_head"]
@@ -86,8 +86,7 @@ def _other_classes(key: str, found: Sequence[str], classes: Sequence[str], whose
         level="error",
         key=key,
         found=f"{', '.join(found)}; in {whose} {', '.join(classes)}",
-        consequence="Index k means another class here than there, so labels, predictions and names do not belong "
-        "together.",
+        consequence="Index k means a different class here and there, so labels, predictions and names do not match.",
         remedy=_AS_BENCH,
     )
 
@@ -97,15 +96,15 @@ def _number(key: str, found: str, wanted: int) -> Hit:
         level="error",
         key=key,
         found=f"{found}, and there are {wanted} classes",
-        consequence="A class has no output, name or colour of its own, or one too many.",
+        consequence="A class has no output, name or colour of its own, or there is one too many.",
         remedy=_AS_BENCH,
     )
 
 
 def band_order(subject: Subject) -> Iterator[Hit]:
-    """Bands that are not those of the folder's manifest or its `prepared.json`; bands that differ between regions."""
+    """Bands that contradict the folder's manifest or its `prepared.json`, or that differ between the regions."""
     bench = subject.cfg["bench"]
-    told: set[str] = set()
+    reported: set[str] = set()
     for role, dataset in subject.datasets():
         region = region_facts(bench, dataset["name"])
         place = subject.shown(dataset["img_dir"])
@@ -116,18 +115,18 @@ def band_order(subject: Subject) -> Iterator[Hit]:
             (f"data/{known.manifest}.toml", known.bands) if known else ("", ""),
             (_prepared_file(place), _prepared_bands(subject, place)),
         ):
-            if bands and other and bands != other and f"{side}{other}" not in told:
-                told.add(f"{side}{other}")
+            if bands and other and bands != other and f"{side}{other}" not in reported:
+                reported.add(f"{side}{other}")
                 yield Hit(
                     level="error",
                     key=f"bench.{side}.bands" if region.get("bands") else f"{ROLES[role]}.img_dir",
                     found=f"{bands}, and {file} says {other} for {place}",
-                    consequence="Channels hold other bands than the bench says, so the shift differs and the "
-                    "score does not compare.",
+                    consequence="Channels do not hold the bands that the bench states, so the domain shift differs and "
+                    "the score does not compare.",
                     remedy="Name the folder with the bench's bands, or prepare it again.",
                 )
     one, other = bench["source"].get("bands"), bench["target"].get("bands")
-    # Where the target's own labels are learnt from, the source is not looked at.
+    # Training on the target's own labels never reads the source.
     if one and other and one != other and subject.setting != "ss":
         yield Hit(
             level="note",
@@ -143,7 +142,7 @@ def _prepared_file(place: str) -> str:
 
 
 def _prepared_bands(subject: Subject, place: str) -> str:
-    """Bands that the folder's record of preparation tells, if it is there."""
+    """Return the bands in the folder's record of preparation, empty without one."""
     if subject.scan is None:
         return ""
     from rs_adapt.datasets.originals.journal import read_marker
@@ -153,7 +152,7 @@ def _prepared_bands(subject: Subject, place: str) -> str:
 
 
 def inference_mode(subject: Subject) -> Iterator[Hit]:
-    """Windows other than the protocol's or the bench's, windows that skip pixels, scored tiles that are shrunk."""
+    """Windows that differ from the protocol or the bench or that skip pixels, and scored tiles that are shrunk."""
     cfg, test_cfg = subject.cfg, subject.segmentor["test_cfg"]
     knobs, wanted = cfg["bench"]["inference"], cfg["protocol"]["inference"]
     mode = test_cfg["mode"]
@@ -163,7 +162,7 @@ def inference_mode(subject: Subject) -> Iterator[Hit]:
                 level="warning",
                 key="model.test_cfg.mode",
                 found=f"{mode}, and {key} is {other}",
-                consequence="Tiles larger than a window are predicted in another way than the result states.",
+                consequence="Tiles larger than a window are not predicted in the way that the result states.",
                 remedy=f"Predict as stated: {other}.",
             )
     if mode == "slide":
@@ -184,19 +183,19 @@ def inference_mode(subject: Subject) -> Iterator[Hit]:
                 key="model.test_cfg.crop_size",
                 found=f"windows of {crop[0]} px every {stride[0]} px, and bench.inference says {knobs['crop_px']} px "
                 f"every {knobs['stride_px']} px",
-                consequence="Tiles are predicted with another context than the result states.",
+                consequence="Tiles are not predicted with the context that the result states.",
                 remedy="Predict as bench.inference states.",
             )
     yield from _shrunk(subject)
 
 
 def _shrunk(subject: Subject) -> Iterator[Hit]:
-    told = set()
+    reported = set()
     for role in ("test", "val"):
         dataset = subject.dataset(role)
-        if dataset is None or dataset["img_dir"] in told:
+        if dataset is None or dataset["img_dir"] in reported:
             continue
-        told.add(dataset["img_dir"])
+        reported.add(dataset["img_dir"])
         known = folder_facts(subject.shown(dataset["img_dir"]))
         sides = {known.tile_px} if known else set()
         if subject.scan is not None:

@@ -1,4 +1,4 @@
-"""Rules on tiles: in training and in a scored split, label values, damage. Those on content need the data."""
+"""Rules on tiles that are both trained on and scored, on label values and on damage; most need the data."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _SHOWN = 3
 _LEARNT = "Tiles that training has seen are scored, so the score is too high."
 _LEARNT_UNLABELLED = (
-    "Images that adaptation learnt from are scored, so the score does not compare with one on new tiles."
+    "Images that adaptation trained on are scored, so the score does not compare with one on new tiles."
 )
 
 
 def tile_in_train_and_val(subject: Subject) -> Iterator[Hit]:
-    """A folder, a tile (by its pixels) or a scene (by its name) that is learnt from and scored."""
+    """A folder, a tile (by its pixels) or a scene (by its name) that is both trained on and scored."""
     yield from _same_folders(subject)
     yield from _declared_scenes(subject)
     if subject.scan is not None:
@@ -32,7 +32,7 @@ def tile_in_train_and_val(subject: Subject) -> Iterator[Hit]:
 
 
 def label_values(subject: Subject) -> Iterator[Hit]:
-    """Label values on disk that are outside the class list, with their numbers of pixels."""
+    """Label values on disk that are outside the class list, with their pixel counts."""
     if (scan := subject.scan) is None:
         return
     for row, folder in zip(scan.reports, scan.folders, strict=True):
@@ -50,11 +50,11 @@ def label_values(subject: Subject) -> Iterator[Hit]:
 
 
 def broken_tiles(subject: Subject) -> Iterator[Hit]:
-    """Images without label, labels without image, and files that cannot be read or do not fit together."""
+    """Images without label, labels without image, and files that cannot be read or do not match in size."""
     if (scan := subject.scan) is None:
         return
     for row, folder in zip(scan.reports, scan.folders, strict=True):
-        # Tiles of any side may be read: they are resized.
+        # Tiles of any size may be read, because they are resized.
         faults = [fault for fault in row["faults"] if not re.match(r"\d+ tile\(s\) of ", fault)]
         if faults:
             yield Hit(
@@ -68,7 +68,7 @@ def broken_tiles(subject: Subject) -> Iterator[Hit]:
 
 
 def data_not_checked(subject: Subject) -> Iterator[Hit]:
-    """Tiles that nobody looked at: the rules on their content were not run."""
+    """Tiles that were not scanned, so that the rules on their content were not run."""
     scan, rules = subject.scan, "label-values, broken-tiles, and the same tile or scene in train and val"
     if scan is None:
         yield Hit(
@@ -94,30 +94,30 @@ def data_not_checked(subject: Subject) -> Iterator[Hit]:
 
 def _same_folders(subject: Subject) -> Iterator[Hit]:
     learnt = {role: dataset for role, dataset in subject.datasets() if role in TRAINING}
-    told = set()
+    reported = set()
     for role in ("test", "val", "source_val"):
         dataset = subject.dataset(role)
         if dataset is None:
             continue
         for trained, other in learnt.items():
             folder = Path(dataset["img_dir"]).resolve()
-            if folder != Path(other["img_dir"]).resolve() or (folder, trained) in told:
+            if folder != Path(other["img_dir"]).resolve() or (folder, trained) in reported:
                 continue
-            # One finding a folder: where test and val are the same, so is what is wrong with them.
-            told.add((folder, trained))
+            # One finding per folder, because test and val may be the same.
+            reported.add((folder, trained))
             level, consequence = _weight(subject, role, trained)
             yield Hit(
                 # The bench says so itself where only the source's curve is concerned.
                 level="note" if level == "warning" else level,
                 key=f"{ROLES[role]}.img_dir",
-                found=f"{subject.shown(folder)} is learnt from ({trained}) and scored ({role})",
+                found=f"{subject.shown(folder)} is trained on ({trained}) and scored ({role})",
                 consequence=consequence,
                 remedy="Score tiles that no training touches.",
             )
 
 
 def _declared_scenes(subject: Subject) -> Iterator[Hit]:
-    """Scenes of which some crops are learnt from and others scored, as the bench's own facts tell."""
+    """Scenes of which some crops are trained on and others scored, by the facts of the bench."""
     bench = subject.cfg["bench"]
     prepare = bench["prepare"] or {}
     if not prepare.get("val_crops"):
@@ -185,20 +185,20 @@ def _equal_scenes(subject: Subject) -> Iterator[Hit]:
 
 
 def _weight(subject: Subject, role: str, trained: str) -> tuple[Level, str]:
-    """How bad it is that tiles of a role are learnt from as `trained`, and why."""
+    """Return the level and the consequence of scoring tiles in a role that are trained on as `trained`."""
     protocol = subject.cfg["protocol"]
     if role == "source_val" and protocol["selection"] != "best_source_val":
         return "warning", "The curve on the source is of tiles that training has seen; the result is not chosen by it."
     if role == "val" and protocol["report_split"] == "server" and trained == "unlabelled":
         return (
             "warning",
-            "The curve on these images is of images that adaptation learnt from; the score is the server's.",
+            "The curve on these images is of images that adaptation trained on; the score is the server's.",
         )
     return "error", _LEARNT if trained == "labelled" else _LEARNT_UNLABELLED
 
 
 def _first_outside(subject: Subject, folder: TileFolder) -> str:
-    """The first label file with a value outside the class list."""
+    """Return the first label file with a value outside the class list."""
     scan, bench = subject.scan, subject.cfg["bench"]
     assert scan is not None
     assert folder.ann_dir is not None

@@ -1,4 +1,4 @@
-"""Rules on names that no longer say it all: values changed against a protocol, a recipe or a bench, or tuned."""
+"""Rules on values that differ from the protocol, recipe or bench that a result names, or that were tuned."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rs_adapt.config.facts import Node
 
 
 def deviates_from_protocol(subject: Subject) -> Iterator[Hit]:
-    """A value of the named protocol was changed, or the protocol's published recipe has a different one."""
+    """A value that differs from the file of the named protocol, or from the published recipe of the protocol."""
     protocol = subject.cfg["protocol"]
     name = protocol["name"]
     for change in subject.changed:
@@ -37,23 +37,23 @@ def deviates_from_protocol(subject: Subject) -> Iterator[Hit]:
 
 
 def deviates_from_bench(subject: Subject) -> Iterator[Hit]:
-    """A value that moves scores was changed against the files of the bench, method, head, strategy or backbone."""
-    # A key that the recipe has too is reported once, by the rule above.
-    told = _recipe(subject.cfg["protocol"], subject.setting)
+    """A value that can move scores and differs from the file of the bench, method, head, strategy or backbone."""
+    # The rule above reports the keys of the recipe.
+    in_recipe = _recipe(subject.cfg["protocol"], subject.setting)
     for change in subject.changed:
-        if change.key.startswith("protocol.") or change.key in told:
+        if change.key.startswith("protocol.") or change.key in in_recipe:
             continue
         yield Hit(
             level="warning",
             key=change.key,
             found=f"{_text(change.now)}, in the file {_text(change.before)}",
-            consequence="The score is of another setting than the bench and method name.",
+            consequence="The score is not of the setting that bench and method name.",
             remedy="State the change beside the score, or leave the value as it is.",
         )
 
 
 def tuned_on_target_labels(subject: Subject) -> Iterator[Hit]:
-    """The method's values were chosen for this bench and setting by scores on target labels."""
+    """Values of the method that were chosen for this bench and setting by scores on target labels."""
     values: Node = subject.cfg["method"].get("tuned") or {}
     if values:
         yield Hit(
@@ -61,13 +61,13 @@ def tuned_on_target_labels(subject: Subject) -> Iterator[Hit]:
             key="method.tuned",
             found=", ".join(f"{key}={_text(value)}" for key, value in values.items()),
             consequence="These values were chosen by labelled images of the target, so a comparison with a method that "
-            "was not tuned so is not even.",
+            "was not tuned this way is not fair.",
             remedy="--untuned takes the same values for all benches.",
         )
 
 
 def _recipe(protocol: Node, setting: str) -> Node:
-    """The published values that hold in a setting; a dict holds for the settings that it names."""
+    """Return the published values of a setting; a dict in the recipe gives a value for each setting."""
     found = {}
     for key, value in (protocol.get("recipe") or {}).items():
         if not isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Rules on a run folder: whether its files still belong together, and what code made them."""
+"""Rules on a run folder: whether its files belong together, and which code wrote them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TRUST = "The score was not made by what the config says."
 
 
 def config_was_edited(subject: Subject) -> Iterator[Hit]:
-    """`config.py` of a run is not what its cell and options give; a note where the shipped files changed since."""
+    """A `config.py` that differs from what the run's cell and options compose to; a note if only `configs/` changed."""
     if (run := subject.run) is None:
         return
     if run.incomparable:
@@ -29,18 +29,18 @@ def config_was_edited(subject: Subject) -> Iterator[Hit]:
             level="note",
             key="cell",
             found=run.incomparable,
-            consequence="Whether config.py was edited cannot be told.",
+            consequence="Whether config.py was edited cannot be determined.",
             remedy="Lint the run with the version of rs-adapt and the files that it was made with.",
         )
     logged = run.logged or {}
     for number, change in enumerate(run.edited[:_SHOWN], start=1):
-        # The log holds the config as the run read it.
+        # The log holds the config as the run used it.
         since = equal_values(lookup(logged, change.key), change.now)
         more = f" (and {len(run.edited) - _SHOWN} more keys)" if number == _SHOWN and len(run.edited) > _SHOWN else ""
         yield Hit(
             level="note" if since else "error",
             key=change.key,
-            found=f"{_text(change.now)}, and the run's cell and options give {_text(change.before)}{more}",
+            found=f"{_text(change.now)}, and the run's cell and options compose to {_text(change.before)}{more}",
             consequence="The files of configs/ have changed since; the run's log has the value of its config."
             if since
             else _TRUST,
@@ -49,11 +49,11 @@ def config_was_edited(subject: Subject) -> Iterator[Hit]:
 
 
 def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
-    """`result.json` states another cell, protocol, split, selection, class list or inference than `config.py`."""
+    """A `result.json` whose cell, protocol, split, selection, classes or inference differ from `config.py`."""
     run = subject.run
     if run is None or run.result is None:
         return
-    cfg, told = subject.cfg, run.result.get("protocol") or {}
+    cfg, protocol = subject.cfg, run.result.get("protocol") or {}
     test = subject.dataset("test")
     expected = {
         "protocol.name": ("name", cfg["protocol"]["name"]),
@@ -64,7 +64,7 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
         "protocol.classes": ("classes_scored", _scored_names(cfg)),
         "bench.inference": ("inference", dict(cfg["bench"]["inference"])),
     }
-    pairs = [(key, told.get(name, ABSENT), value) for key, (name, value) in expected.items()]
+    pairs = [(key, protocol.get(name, ABSENT), value) for key, (name, value) in expected.items()]
     pairs.append(("cell", run.result.get("cell", ABSENT), dict(cfg["cell"])))
     for key, stated, value in pairs:
         # A target without labels: the last weights are what there is, whatever the protocol asks for.
@@ -74,7 +74,7 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
                 level="error",
                 key=key,
                 found=f"result.json says {_text(stated)}, config.py {_text(value)}",
-                consequence="The score is of something else than the config beside it.",
+                consequence="The score does not belong to the config beside it.",
                 remedy="Trust neither; train again or bring the files of one run together.",
             )
     options = run.result.get("options") or {}
@@ -84,13 +84,13 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
             file=str(run.folder / RESULT_FILE),
             key="options.overrides",
             found=f"{options.get('overrides')}, in cell.json {run.record['options']['overrides']}",
-            consequence="One of the two files is of another run.",
+            consequence="One of the two files belongs to a different run.",
             remedy="Bring the files of one run together.",
         )
 
 
 def weights_of_another_run(subject: Subject) -> Iterator[Hit]:
-    """The pack's tensors are not those of its manifest, or an evaluation in the run folder is of other weights."""
+    """A pack whose tensors are not those of its manifest, or an evaluation of different weights in the run folder."""
     if (run := subject.run) is None or run.manifest is None:
         return
     wanted = (run.manifest.get("tensors") or {}).get("sha256")
@@ -112,13 +112,13 @@ def weights_of_another_run(subject: Subject) -> Iterator[Hit]:
                 file=str(file),
                 key="pack_sha256",
                 found=f"{str(scored)[:16]}..., in the run's manifest.json {str(wanted)[:16]}...",
-                consequence="This evaluation is of other weights than the run beside it.",
+                consequence="This evaluation is not of the weights of the run around it.",
                 remedy="Evaluate again: rs-adapt eval --checkpoint RUN.",
             )
 
 
 def other_code(subject: Subject) -> Iterator[Hit]:
-    """The run was made by another version of rs-adapt, or by a checkout with uncommitted changes."""
+    """A run by a different version of rs-adapt, or by a checkout with uncommitted changes."""
     if (run := subject.run) is None:
         return
     environment: Node = (run.result or run.record).get("environment") or {}
@@ -129,7 +129,7 @@ def other_code(subject: Subject) -> Iterator[Hit]:
             file=str(run.folder / CELL_FILE),
             key="environment.rs_adapt",
             found=f"{version}; here is {rs_adapt.__version__}",
-            consequence="The same command may give another score now.",
+            consequence="The same command may give a different score now.",
             remedy="Repeat it with the version that it was made with.",
         )
     if git.get("dirty"):
@@ -144,7 +144,7 @@ def other_code(subject: Subject) -> Iterator[Hit]:
 
 
 def run_not_finished(subject: Subject) -> Iterator[Hit]:
-    """The run has no `result.json`, so nothing about a result was looked at."""
+    """A run without `result.json`, so that the rules on a result were not run."""
     if (run := subject.run) is not None and run.result is None:
         yield Hit(
             level="note",
@@ -152,7 +152,7 @@ def run_not_finished(subject: Subject) -> Iterator[Hit]:
             key="status",
             found="there is no result.json",
             consequence="The run is not finished; rules on its result were not run.",
-            remedy="Go on with --resume.",
+            remedy="Continue it with --resume.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Rules on the target: who sees its labels and images, and what checkpoints are chosen by."""
+"""Rules on the target: what sees its labels and images, and what checkpoints are selected by."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rs_adapt.config.facts import Node
 
 
 def target_labels_in_training(subject: Subject) -> Iterator[Hit]:
-    """Labels of the target on the training path: loaded with its images, looked at by crops, or learnt as labelled."""
+    """Target labels on the training path: loaded with its images, used to choose crops, or trained on."""
     if subject.setting == "ss":
         return
     if (unlabelled := subject.dataset("unlabelled")) is not None and (read := _labels_read(unlabelled)):
@@ -21,9 +21,9 @@ def target_labels_in_training(subject: Subject) -> Iterator[Hit]:
             level="error",
             key="protocol.target_crops" if by_protocol else f"{ROLES['unlabelled']}.{read[0][0]}",
             found="the target's training set has " + ", ".join(text for _, text in read),
-            consequence="Crops of the target are chosen by its labels, so this is no adaptation without them."
+            consequence="Crops of the target are chosen by its labels, so this is not unsupervised adaptation."
             if forgotten
-            else "Labels of the target reach the samples that training sees, so this is no adaptation without them.",
+            else "Labels of the target reach the samples that training sees, so this is not unsupervised adaptation.",
             remedy="Take --protocol strict: an unlabelled set has no ann_dir, no LoadAnnotations and blind crops.",
         )
     labelled = subject.dataset("labelled") or {}
@@ -34,13 +34,13 @@ def target_labels_in_training(subject: Subject) -> Iterator[Hit]:
                     level="error",
                     key=f"{ROLES['labelled']}.{kind}",
                     found=f"{subject.shown(labelled[kind])}, the target's {split} split",
-                    consequence="Training learns from the target's own labels, so the score is that of supervision.",
+                    consequence="Training learns from the target's own labels, so the score is a supervised one.",
                     remedy="Name the source's folder, or take the setting ss.",
                 )
 
 
 def target_images_in_generalization(subject: Subject) -> Iterator[Hit]:
-    """Generalization (dg) that sees the target: as unlabelled images, as a lent style, or to choose a checkpoint."""
+    """Generalization (dg) that sees the target: as unlabelled images, as a style, or to select a checkpoint."""
     if subject.setting != "dg":
         return
     folders = subject.region_folders("target", "img_dir")
@@ -51,7 +51,7 @@ def target_images_in_generalization(subject: Subject) -> Iterator[Hit]:
             yield Hit(
                 level="error",
                 key=ROLES[role],
-                found=f"images of {subject.shown(dataset.get('img_dir'))} are learnt from",
+                found=f"images of {subject.shown(dataset.get('img_dir'))} are trained on",
                 consequence="Generalization means that the target is never seen; this is adaptation.",
                 remedy="Leave the unlabelled set out (None), or take the setting da.",
             )
@@ -61,9 +61,9 @@ def target_images_in_generalization(subject: Subject) -> Iterator[Hit]:
                     yield Hit(
                         level="error",
                         key=f"{ROLES[role]}.pipeline.{number}.reference_dir",
-                        found=f"{step['type']} takes the look of {subject.shown(step['reference_dir'])}, the target's "
-                        f"{split} split",
-                        consequence="Generalization means that the target is never seen; here training sees its look.",
+                        found=f"{step['type']} takes its style from {subject.shown(step['reference_dir'])}, the "
+                        f"target's {split} split",
+                        consequence="Generalization means that the target is never seen; here training sees its style.",
                         remedy=remedy,
                     )
     label_free = subject.cfg["monitor"]["label_free"]["dataset"]
@@ -79,7 +79,7 @@ def target_images_in_generalization(subject: Subject) -> Iterator[Hit]:
 
 
 def val_is_test(subject: Subject) -> Iterator[Hit]:
-    """The split that is reported is the one that checkpoints are chosen on, or that curves are of."""
+    """A reported split that checkpoints are selected on, or that the training curve is of."""
     val, test, protocol = subject.dataset("val"), subject.dataset("test"), subject.cfg["protocol"]
     if val is None or test is None or not _same(val["img_dir"], test["img_dir"]):
         return
@@ -93,7 +93,7 @@ def val_is_test(subject: Subject) -> Iterator[Hit]:
             level="error",
             key=key,
             found=f"{found}, and {chosen[1]} chooses the checkpoint on it",
-            consequence="The score is the best of several looks at the reported tiles, so it is too high.",
+            consequence="The score is the best of several on the reported tiles, so it is too high.",
             remedy="Report the last weights (--protocol strict), or choose on tiles that are not reported.",
         )
     elif third:
@@ -101,7 +101,7 @@ def val_is_test(subject: Subject) -> Iterator[Hit]:
             level="error",
             key=key,
             found=f"{found}, and the bench has a test split",
-            consequence="Whoever watches the curve tunes on the reported tiles, though others are there for that.",
+            consequence="Whoever watches the curve tunes on the reported tiles, although there are others for that.",
             remedy="Report the bench's test split (protocol.report_split=test).",
         )
     else:
@@ -109,13 +109,13 @@ def val_is_test(subject: Subject) -> Iterator[Hit]:
             level="note",
             key=key,
             found=f"{found}: the target has no third labelled split",
-            consequence="The curve during training is of the reported tiles; only `oracle` looks at it.",
+            consequence="The curve during training is of the reported tiles; only the selection `oracle` uses it.",
             remedy="Choose nothing by that curve, nor settings from one run to the next.",
         )
 
 
 def selection_on_target_labels(subject: Subject) -> Iterator[Hit]:
-    """The checkpoint that is reported was chosen by its score on the target's labels."""
+    """A reported checkpoint that was selected by its score on target labels."""
     if chosen := _chosen_on_target_labels(subject):
         supervised = subject.setting == "ss"
         yield Hit(
@@ -130,7 +130,7 @@ def selection_on_target_labels(subject: Subject) -> Iterator[Hit]:
 
 
 def _chosen_on_target_labels(subject: Subject) -> tuple[str, str] | None:
-    """Key and words of what chooses by target labels."""
+    """Return the key that selects by target labels, and its value in words."""
     selection = subject.cfg["protocol"]["selection"]
     # In ss the labelled region is the target, whose validation tiles best_source_val is chosen on.
     if selection == "oracle" or (selection == "best_source_val" and subject.setting == "ss"):
@@ -148,7 +148,7 @@ def _chosen_on_target_labels(subject: Subject) -> tuple[str, str] | None:
 
 
 def _labels_read(dataset: Node) -> list[tuple[str, str]]:
-    """Keys below a data set that read labels, with words."""
+    """Return the keys of a data set that read labels, each with words for it."""
     found = [("ann_dir", "an ann_dir")] if dataset.get("ann_dir") else []
     for number, step in enumerate(dataset["pipeline"]):
         if step["type"].rpartition(".")[2] == "LoadAnnotations":

@@ -1,4 +1,4 @@
-"""From a cell, a config or a run folder to what lint looks at. Nothing of a folder is executed."""
+"""Read the subject of lint from a cell, a config or a run folder. Nothing in a folder is executed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NEEDED = (
     *("cell", "bench", "protocol", "method", "model", "data_root", "prepared_dir", "train_dataloader"),
     *("val_dataloader", "val_cfg", "test_dataloader", "source_val_dataloader"),
 )
-# The axis whose file decides on what the wiring makes; longer keys first.
+# The axis that decides on a key that the wiring makes; longer keys first.
 _WIRED = {
     "train_dataloader.dataset.unlabelled": "protocol",
     "test_dataloader": "protocol",
@@ -50,13 +50,13 @@ def subject_from_cell(
     data_root: str | Path | None = None,
     weights: str | None = None,
 ) -> Subject:
-    """Return what a cell is composed to.
+    """Return the subject that a cell is composed to.
 
     Args:
         cell: The cell.
-        texts: `key=value` overrides, options among them.
-        data_root: Default `RS_ADAPT_DATA`, else `./data`.
-        weights: `random` or a file.
+        texts: Overrides `key=value`, those of options among them.
+        data_root: The folder of the data sets; default: `RS_ADAPT_DATA`, else `./data`.
+        weights: Base weights, `random` or a file; default: the backbone's own.
 
     Raises:
         ConfigError: A file, key or value is not usable.
@@ -75,26 +75,26 @@ def subject_from_cell(
 
 
 def subject_from_path(path: Path, *, data_root: str | Path | None = None) -> Subject:
-    """Return what a run folder, or a config, holds.
+    """Return the subject in a run folder or a config.
 
     Args:
         path: A run folder, its `config.py`, or any resolved config of Python literals.
-        data_root: Where the data lie now; default: where the config says.
+        data_root: The folder of the data sets now; default: the one in the config.
 
     Raises:
         DataNotFound: There is nothing at the path.
-        ConfigError: It is no resolved config of rs-adapt, or holds code.
+        ConfigError: It is not a resolved config of rs-adapt, or holds code.
     """
     if not path.exists():
         raise DataNotFound(f"{path} does not exist. Name a run folder or a config, or a cell with --bench.")
     file = path / CONFIG_FILE if path.is_dir() else path
     if not file.is_file():
-        raise ConfigError(f"{path} holds no config.py, so it is no run. Name a run folder, a config, or --bench.")
+        raise ConfigError(f"{path} holds no config.py, so it is not a run. Name a run folder, a config, or --bench.")
     config = read_literals(file, remedy=_REMEDY)
     cfg, lines = config.values, config.lines
     if missing := [key for key in _NEEDED if key not in cfg]:
         raise ConfigError(
-            f"{file} has no {missing[0]!r}, so it is no resolved config of this version of rs-adapt. {_REMEDY}"
+            f"{file} has no {missing[0]!r}, so it is not a resolved config of this version of rs-adapt. {_REMEDY}"
         )
     if data_root:
         new = str(Path(data_root).expanduser().resolve())
@@ -103,7 +103,7 @@ def subject_from_path(path: Path, *, data_root: str | Path | None = None) -> Sub
     def origin(key: str) -> Origin:
         parts = key.split(".")
         plain = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
-        # A strategy may stand around the segmentor.
+        # A strategy may be wired around the segmentor.
         names = [name for one in plain for name in (one, one.replace("model.", "model.segmentor.", 1))]
         return str(file), next((lines[name] for name in names if name in lines), None)
 
@@ -117,7 +117,7 @@ def subject_from_path(path: Path, *, data_root: str | Path | None = None) -> Sub
 
 
 def _run(folder: Path, cfg: Node, record: Node) -> tuple[RunFiles, tuple[ChangedKey, ...]]:
-    """Compose the run's cell again, and say where its config is something else."""
+    """Compose the run's cell again and compare it with the config in the folder."""
     edited: list[ChangedKey] = []
     changed: list[ChangedKey] = []
     why = ""
@@ -127,7 +127,7 @@ def _run(folder: Path, cfg: Node, record: Node) -> tuple[RunFiles, tuple[Changed
     except (KeyError, TypeError) as error:
         raise ConfigError(f"{folder / 'cell.json'} is damaged: {error!r}. Copy the run again.") from error
     try:
-        # The config's bench, if it is one of somebody's own: its file may be gone or changed.
+        # With the bench of the config: the file of a user's own bench may be gone or changed.
         cell = _cell({**cfg, "cell": facts}, folder / CELL_FILE)
         places: Node = {"data_root": cfg["data_root"], "work_dir": cfg.get("work_dir")}
         expected = compose(cell, overrides=texts, weights=options.get("weights"), **places).to_dict()
@@ -155,7 +155,7 @@ def _changed(texts: Sequence[str], cfg: Node, base: Node) -> list[ChangedKey]:
 
 
 def _rewired(cell: Cell, cfg: Node, file: Path) -> list[ChangedKey]:
-    """Keys of the axes that a config without a record has changed, and those that do not follow from them."""
+    """Return the axis keys that a config without a record changes, and other keys that do not follow from these."""
     base = compose(cell, data_root=cfg["data_root"]).to_dict()
     changes = [
         one for one in differences(without_machine_paths(cfg), without_machine_paths(base)) if moves_scores(one.key)
@@ -166,13 +166,13 @@ def _rewired(cell: Cell, cfg: Node, file: Path) -> list[ChangedKey]:
         expected = compose(cell, overrides=texts, data_root=cfg["data_root"]).to_dict()
     except RsAdaptError:
         return changes
-    told = {one.key for one in owned}
+    listed = {one.key for one in owned}
     rest = differences(without_machine_paths(cfg), without_machine_paths(expected))
-    return [*owned, *(one for one in rest if moves_scores(one.key) and one.key not in told)]
+    return [*owned, *(one for one in rest if moves_scores(one.key) and one.key not in listed)]
 
 
 def _cell(cfg: Node, file: Path) -> Cell:
-    """The cell of a config; its names are those of files that are here."""
+    """Return the cell of a config; each of its names has a file here."""
     try:
         facts = dict(cfg["cell"])
         if own := cfg["bench"].get("own"):
@@ -193,20 +193,20 @@ def _json(path: Path) -> Node | None:
 
 
 def _logged(path: Path) -> Node | None:
-    """The last configuration in the log of a run."""
+    """Return the last configuration in the log of a run."""
     if not path.is_file():
         return None
     text = path.read_text(encoding="utf-8", errors="replace")
-    _, found, after = text.rpartition(" - Config:\n")
+    _, separator, after = text.rpartition(" - Config:\n")
     after = re.split(r"(?m)^\d{4}/\d\d/\d\d ", after)[0]
     try:
-        return parse_literals(after, file=str(path), remedy=_REMEDY).values if found else None
+        return parse_literals(after, file=str(path), remedy=_REMEDY).values if separator else None
     except ConfigError:
         return None
 
 
 def _command_line(key: str, texts: Sequence[str]) -> str | None:
-    """The override that a key comes from, if there is one."""
+    """Return the override that sets a key, None if there is none."""
     for text in reversed(texts):
         given = text.partition("=")[0].strip()
         if key == given or key.startswith(f"{given}.") or given.startswith(f"{key}."):

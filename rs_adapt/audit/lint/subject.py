@@ -1,4 +1,4 @@
-"""What is linted: a resolved configuration, where its keys come from, what was changed in it, and the run around it."""
+"""The subject of lint: a resolved configuration with the origin of its keys, its changes, and its run folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rs_adapt.audit.lint.tile_scan import TileScan
 from rs_adapt.config.facts import Node
 from rs_adapt.config.segmentor import segmentor_config
 
-# Where the data sets of a configuration stand, by role; `source_val` is reported beside the score.
+# The key of each data set in a configuration, by role; the score on `source_val` is reported beside the result.
 ROLES = {
     "labelled": "train_dataloader.dataset.labelled",
     "unlabelled": "train_dataloader.dataset.unlabelled",
@@ -24,16 +24,16 @@ TRAINING = ("labelled", "unlabelled")
 
 @dataclass(frozen=True, kw_only=True)
 class RunFiles:
-    """A run folder; what it does not hold is None.
+    """The files of a run folder; those that are missing are None.
 
     Attributes:
-        folder: The run.
-        record: `cell.json`.
-        result: `result.json`.
-        manifest: `manifest.json`.
-        edited: Keys in which `config.py` is not what the run's cell and options give.
-        incomparable: Why that could not be found out; empty where it could.
-        logged: The configuration that `train.log` holds; None without one.
+        folder: The run folder.
+        record: Content of `cell.json`.
+        result: Content of `result.json`.
+        manifest: Content of `manifest.json`.
+        edited: Keys in which `config.py` differs from what the run's cell and options compose to.
+        incomparable: Why the cell could not be composed again; empty if it could.
+        logged: The configuration in `train.log`.
     """
 
     folder: Path
@@ -47,14 +47,14 @@ class RunFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What the rules look at.
+    """A configuration and all that the rules need to know about it.
 
     Attributes:
-        title: For people.
-        cfg: The resolved configuration as plain values.
-        changed: Keys that options or `--set` changed against the axis files.
-        origin: File and line of a dotted key.
-        run: The run around it.
+        title: The cell, or the path, for people.
+        cfg: The resolved configuration as plain dicts.
+        changed: Keys that options or `--set` changed from the values in the axis files.
+        origin: Returns file and line of a dotted key.
+        run: The run folder, if the configuration lies in one.
         scan: The tiles on disk; None where they were not scanned.
         why_not_scanned: The reason, where they were not scanned.
     """
@@ -74,17 +74,17 @@ class Subject:
 
     @property
     def root(self) -> Path:
-        """Folder below which the bench's folders lie."""
+        """The folder that the bench's folders are relative to."""
         return Path(self.cfg["prepared_dir"] or self.cfg["data_root"])
 
     @property
     def segmentor(self) -> Node:
-        """`model`, without the strategy around it."""
+        """The settings of the segmentor, without the strategy around it."""
         segmentor: Node = segmentor_config(self.cfg)
         return segmentor
 
     def dataset(self, role: str) -> Node | None:
-        """Return the data set of a role, None where the configuration has none."""
+        """Return the settings of a role's data set; None if the configuration has none."""
         if role in TRAINING:
             found: Node | None = self.cfg["train_dataloader"]["dataset"][role]
             return found
@@ -95,7 +95,7 @@ class Subject:
         return loader and loader["dataset"]  # type: ignore[no-any-return]
 
     def datasets(self) -> Iterator[tuple[str, Node]]:
-        """Yield role and data set of all that the configuration reads."""
+        """Yield each role whose data set the configuration reads, with the settings of the data set."""
         for role in ROLES:
             if (found := self.dataset(role)) is not None:
                 yield role, found
@@ -106,7 +106,7 @@ class Subject:
         return {split: self.root / facts[split][kind] for split in ("train", "val", "test") if facts.get(split)}
 
     def shown(self, folder: str | Path | None) -> str:
-        """Return a folder of tiles as the bench spells it, where it lies below the data root."""
+        """Return a folder of tiles relative to the data root, if it lies below it."""
         if folder is None:
             return "none"
         path = Path(folder)

@@ -1,4 +1,4 @@
-"""Findings as text for people and as plain values for JSON."""
+"""Format findings: text for people, plain values for JSON."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _WIDTH = 80
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """Return a block a finding and a last line that counts them; 80 columns wide except for long paths."""
+    """Return one block per finding and a last line with their counts, in 80 columns except for long paths."""
     return "\n".join([*(f"{_block(one)}\n" for one in findings), summary(findings)])
 
 
 def as_plain(title: str, findings: Sequence[Finding]) -> Node:
-    """Return what `--json` prints."""
+    """Return the content of `--json`."""
     counts: Node = {level: sum(one.level == level for one in findings) for level in LEVELS}
     return {"title": title, "clean": is_clean(findings), **counts, "findings": [asdict(one) for one in findings]}
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """Return such as "2 errors, 1 warning, 3 notes"; without errors and warnings "clean, 3 notes"."""
+    """Return the counts, such as "2 errors, 1 warning, 3 notes", or "clean, 3 notes" without errors and warnings."""
     counts = [(level, sum(one.level == level for one in findings)) for level in LEVELS]
-    told = ", ".join(f"{count} {level}{'' if count == 1 else 's'}" for level, count in counts if count)
-    return ", ".join(["clean", *([told] if told else [])]) if is_clean(findings) else told
+    text = ", ".join(f"{count} {level}{'' if count == 1 else 's'}" for level, count in counts if count)
+    return ", ".join(["clean", *([text] if text else [])]) if is_clean(findings) else text
 
 
 def rules_text() -> str:
@@ -41,7 +41,7 @@ def _block(one: Finding) -> str:
     return "\n".join(
         [
             f"{one.level}: {one.rule}",
-            # Whole, so that an editor or grep finds the place.
+            # On one line, so that an editor or grep finds the place.
             f"  {place}: {one.key}",
             *(_wrapped(f"{name}: ", text) for name, text in (("found", one.found), ("so", one.consequence))),
             _wrapped("do: ", one.remedy),

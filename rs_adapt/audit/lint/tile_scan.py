@@ -17,11 +17,11 @@ class TileFolder:
 
     Attributes:
         title: Family, region and split.
-        img_dir: Its path.
-        ann_dir: Of the labels that some role reads; None where none does.
-        roles: Who reads it, as in `ROLES`.
-        home: Scenes of equal names are the same where this is: the data set's manifest, else the region.
-        scenes: Tile -> scene, of tiles whose scene is known.
+        img_dir: The path of the images.
+        ann_dir: The path of the labels, if any role reads them.
+        roles: The roles whose data sets read it; see `ROLES`.
+        home: The data set's manifest, else the region; scenes of equal names and home are the same scene.
+        scenes: Tile -> scene, for the tiles whose scene is known.
     """
 
     title: str

@@ -13,7 +13,8 @@ from rs_adapt.config import paths
 from rs_adapt.errors import ConfigError, DataNotFound
 
 if TYPE_CHECKING:
-    from rs_adapt.config.own.bench_file import BenchFile, ClassBridge, LabelsTable, Place
+    from rs_adapt.config.own.bench_file import BenchFile, ClassBridge, LabelsTable
+    from rs_adapt.config.own.bench_values import Place
 
 Role = Literal["source", "target"]
 # What stands in a label: a class value, a colour, or an attribute's text.
@@ -99,7 +100,7 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
         ConfigError: A key or value is not usable, or a class has nothing that becomes it.
         DataNotFound: The folder or file of the labels does not exist.
     """
-    from rs_adapt.config.own.bench_file import Place
+    from rs_adapt.config.own.bench_values import Place
 
     place = Place(file, f"{role}.labels")
     path = (root / labels.path).expanduser()
@@ -168,7 +169,7 @@ def _ignored(
 def _read_legend(name: str | None, place: Place) -> dict[str, _LegendClass] | None:
     if name is None:
         return None
-    from rs_adapt.config.own.bench_file import as_colour
+    from rs_adapt.config.own.bench_values import as_colour
 
     path = paths.manifests_dir() / f"{name}.toml"
     if not path.is_file():
@@ -211,7 +212,7 @@ class _ItemReader:
         return [item]
 
     def _colour(self, key: str, item: object) -> tuple[int, int, int]:
-        from rs_adapt.config.own.bench_file import as_colour
+        from rs_adapt.config.own.bench_values import as_colour
 
         try:
             return as_colour(item)

@@ -24,7 +24,7 @@ def copy_tile(source: Path, target: Path, name: str) -> None:
     ("bench", "train", "consequence"),
     [
         ("loveda-da", "rural/train", "seen are scored"),
-        ("loveda-da", "urban/train", "adaptation learnt from"),
+        ("loveda-da", "urban/train", "adaptation trained on"),
         ("loveda-dg", "rural/train", "seen are scored"),
         ("loveda-ss", "urban/train", "seen are scored"),
     ],

@@ -90,7 +90,7 @@ def test_val_is_test_in_an_edited_config(make_run, lint_path) -> None:
 def test_one_labelled_split_that_nothing_is_chosen_on_is_a_note(lint_cell) -> None:
     found = lint_cell("loveda-da").only("val-is-test")
     assert found.level == "note"
-    assert "only `oracle` looks at it" in found.consequence
+    assert "only the selection `oracle` uses it" in found.consequence
 
 
 def test_choosing_the_best_by_a_hook_is_found(make_run, lint_path, edit) -> None:
