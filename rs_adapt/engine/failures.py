@@ -20,10 +20,10 @@ def explain_failures(run_dir: Path) -> Iterator[None]:
     """Turn what a machine raises while a run trains into an error that says what to do.
 
     Args:
-        run_dir: the run's folder, where the last state lies.
+        run_dir: The run's folder, where the last state lies.
 
     Raises:
-        RunFailed: memory or disk is full, or a loader process or another process of the run failed.
+        RunFailed: Memory or disk is full, or a loader process or another process of the run failed.
     """
     try:
         yield

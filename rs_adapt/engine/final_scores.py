@@ -74,9 +74,9 @@ def score_selections(cfg: Any, run_dir: Path, segmentor: nn.Module) -> Selection
     Where the reported split is the one that was validated on, the matrices of the validation are taken.
 
     Args:
-        cfg: the resolved configuration.
-        run_dir: the run folder, with the packs that `Recorder` saved.
-        segmentor: on the device; it is left with the weights of the result.
+        cfg: The resolved configuration.
+        run_dir: The run folder, with the packs that `Recorder` saved.
+        segmentor: A segmentor on the device; it is left with the weights of the result.
 
     Raises:
         CheckpointMismatch: A kept pack is missing or damaged.

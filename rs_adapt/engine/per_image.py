@@ -23,13 +23,13 @@ def per_image_of(
     """Return the matrices of a split as they are stored.
 
     Args:
-        cfg: the resolved configuration.
-        by_image: path and (K, K) counts of each image, as `ConfusionMetric` and `evaluate` give them.
+        cfg: The resolved configuration.
+        by_image: Path and (K, K) counts of each image, as `ConfusionMetric` and `evaluate` give them.
         split: "test" or "val" of the target, or "source-val".
-        iteration: of the weights; None where it is not known.
+        iteration: Iteration of the weights; None where it is not known.
 
     Raises:
-        DataError: the index of the tiles is damaged.
+        DataError: The index of the tiles is damaged.
     """
     dataset = loader_settings(cfg, split).dataset
     places = find_tile_origins(

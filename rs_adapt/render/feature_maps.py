@@ -24,8 +24,8 @@ def pca_colours(
     """Colour tokens by the first three principal components of all streams together.
 
     Args:
-        streams: token sets (P, D) of one image; equal colours mean equal features, across streams too.
-        grid_hw: rows and columns of the token grid.
+        streams: Token sets (P, D) of one image; equal colours mean equal features, across streams too.
+        grid_hw: Rows and columns of the token grid.
 
     Returns:
         One picture (h, w, 3) uint8 a stream (red is the first component), and the share of the variance that the

@@ -39,19 +39,19 @@ def write_data_page(
     """Write `index.html` and `overview.png`, complete or not at all, and return what they show.
 
     Args:
-        tiles: the folders.
-        folder: where to; made if absent.
-        facts: lines for the top of the page.
-        most_tiles: tiles of a set to read at most.
-        num_samples: tiles of a set to show.
-        overwrite: a page in the folder may be replaced.
-        on_progress: called with the stage, the steps done and the steps in all.
+        tiles: The folders.
+        folder: Folder to write to; made if absent.
+        facts: Lines for the top of the page.
+        most_tiles: Tiles of a set to read at most.
+        num_samples: Tiles of a set to show.
+        overwrite: A page in the folder may be replaced.
+        on_progress: Called with the stage, the steps done and the steps in all.
 
     Raises:
-        OutputExists: there is a page in the folder.
-        ConfigError: the folder cannot be made or written to.
-        DataNotFound: no set has tiles.
-        DataError: a tile cannot be read.
+        OutputExists: There is a page in the folder.
+        ConfigError: The folder cannot be made or written to.
+        DataNotFound: No set has tiles.
+        DataError: A tile cannot be read.
     """
     _require_folder(folder, overwrite=overwrite)
     looked = [

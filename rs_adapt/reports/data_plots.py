@@ -52,10 +52,10 @@ def draw_overview(
 
     Args:
         path: PNG to write.
-        title: of the data set.
-        statistics: of the sets.
-        samples: set -> images (H, W, 3), each with the same under its label.
-        colours: class -> RGB.
+        title: Title of the data set.
+        statistics: Statistics of the sets.
+        samples: Set -> images (H, W, 3), each with the same under its label.
+        colours: Class -> RGB.
     """
     from matplotlib.figure import Figure
 

@@ -26,14 +26,14 @@ class RunScore:
     """A finished run and its score.
 
     Attributes:
-        run: with a result.
-        column: what was scored on what, and how: scores of different columns are not comparable.
-        selection: whose checkpoint it is: last, best_source_val, best_label_free or oracle.
-        miou_pct: mean over the chosen classes; None where nothing was scored.
-        iou_pct: by class.
-        by_selection: the same mean for all four selections.
-        per_image: the matrices behind it; None where none are stored.
-        chosen: the classes in the mean; None without matrices.
+        run: A run with a result.
+        column: What was scored on what, and how: scores of different columns are not comparable.
+        selection: Name of the selection: last, best_source_val, best_label_free or oracle.
+        miou_pct: Mean over the chosen classes; None where nothing was scored.
+        iou_pct: IoU by class.
+        by_selection: The same mean for all four selections.
+        per_image: The matrices behind it; None where none are stored.
+        chosen: The classes in the mean; None without matrices.
     """
 
     run: Run
@@ -51,11 +51,11 @@ class Column:
     """What is equal in all scores that may stand below each other.
 
     Attributes:
-        setting: da, dg or ss.
-        facts: name and version of the protocol, checkpoint, weights and classes, in words.
-        bench: name.
-        split: region and split that is scored.
-        seen: what of the target was seen in training, and how it was predicted, in words.
+        setting: `da`, `dg` or `ss`.
+        facts: Name and version of the protocol, checkpoint, weights and classes, in words.
+        bench: Name of the bench.
+        split: Region and split that is scored.
+        seen: Target images seen in training, and the way of prediction, in words.
     """
 
     setting: str

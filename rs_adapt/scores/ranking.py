@@ -45,12 +45,12 @@ class Ranking:
     """What the resamples of one column say.
 
     Attributes:
-        miou: interval of each group's mean over seeds, in the order of the groups; None without matrices or with
+        miou: Interval of each group's mean over seeds, in the order of the groups; None without matrices or with
             fewer than two units.
-        iou: the same by class.
-        best: position of the group that is best beyond doubt; None where there is none.
-        why: one sentence about best and next best.
-        units: how many scenes or images were drawn, in words.
+        iou: The same by class.
+        best: Position of the group that is best beyond doubt; None where there is none.
+        why: One sentence about best and next best.
+        units: How many scenes or images were drawn, in words.
     """
 
     miou: Sequence[Interval | None]

@@ -22,7 +22,7 @@ class Units:
         by: "image", "scene" or "city".
         names: U names, sorted; a scene of a known city is `city/scene`, since cities may use the same names.
         images_U: How many images each holds.
-        counts_UKK: int64 sums of their matrices.
+        counts_UKK: Sums (int64) of their matrices.
     """
 
     by: str

@@ -50,11 +50,11 @@ class Record:
         evaluations: Oldest first.
         lr_digits: Decimals of the mantissa with which learning rates are printed; None for full precision.
         loss_window: What a loss is a mean of.
-        last_pct: mIoU of the last weights where it was scored apart from `evaluations`.
-        best_given: mIoU and iteration of the best evaluation where a result says it, which `evaluations` may lack.
+        last_pct: The mIoU of the last weights where it was scored apart from `evaluations`.
+        best_given: The mIoU and iteration of the best evaluation where a result says it, which `evaluations` may lack.
         tested_apart: Whether `last_pct` is of other tiles (test) than `evaluations` (validation).
         interval_pct: Bootstrap interval of the run's result, which is `interval_of_pct`.
-        interval_of_pct: mIoU of the result, whichever checkpoint that is.
+        interval_of_pct: The mIoU of the result, whichever checkpoint that is.
         cell: Names of the cell, for a run of ours.
         remarks: What a reader should know about the record.
     """

@@ -28,8 +28,8 @@ class Cut:
 
     Attributes:
         pixels_HW3: RGB uint8; sides are multiples of the patch.
-        image_wh: size of the whole image, pixels.
-        box_px: x0, y0, x1, y1 of what is the image's, pixels, the ends not included; the rest is padding.
+        image_wh: Size of the whole image, pixels.
+        box_px: Corners x0, y0, x1, y1 of the image within the square, pixels, ends not included; the rest is padding.
     """
 
     pixels_HW3: Array
@@ -71,10 +71,10 @@ class Inspection:
     """All that was recorded for one image.
 
     Attributes:
-        cut: what the model saw.
-        prediction_HW: class indices, uint8, of the cut.
-        adapter: name of the adapter's class, or None.
-        blocks: all blocks in use, first to last.
+        cut: The part of the image that the model saw.
+        prediction_HW: Class indices, uint8, of the cut.
+        adapter: Name of the adapter's class, or None.
+        blocks: All blocks in use, first to last.
     """
 
     cut: Cut
@@ -100,8 +100,8 @@ def read_image(path: Path) -> Array:
         path: PNG, JPEG or TIFF; RGB, 8 bit.
 
     Raises:
-        DataNotFound: there is no such file.
-        DataError: it is no image, is damaged, or is not RGB of 8 bit.
+        DataNotFound: There is no such file.
+        DataError: It is no image, is damaged, or is not RGB of 8 bit.
     """
     if not path.exists():
         raise DataNotFound(f"There is no image {path}. Check --image.")
@@ -130,9 +130,9 @@ def cut_out(image_HW3: Array, *, size_px: int, patch_px: int, least_px: int, mea
 
     Args:
         image_HW3: RGB, uint8.
-        size_px: largest side of the cut.
-        patch_px: patch of the ViT.
-        least_px: smallest side that the ViT takes, a multiple of the patch.
+        size_px: Largest side of the cut.
+        patch_px: Patch of the ViT.
+        least_px: Smallest side that the ViT takes, a multiple of the patch.
         mean: RGB, 0 to 255.
 
     Raises:
