@@ -182,9 +182,9 @@ def _own_lines(cfg: Any) -> list[str]:
     if not cfg.bench.get("own"):
         return []
     from rs_adapt.datasets.own.scenes import read_shares
-    from rs_adapt.datasets.own.stretch import in_words, read_stretch
+    from rs_adapt.datasets.own.stretch import describe_stretch, read_stretch
 
-    lines = [f"  {region} stretch: {in_words(told)}" for region, told in read_stretch(cfg.prepared_dir).items()]
+    lines = [f"  {region} stretch: {describe_stretch(told)}" for region, told in read_stretch(cfg.prepared_dir).items()]
     for region, counts in read_shares(cfg.prepared_dir).items():
         for when, what in (("before", "labels hold"), ("after", "become")):
             total = sum(counts[when].values())

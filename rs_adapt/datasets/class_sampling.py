@@ -93,14 +93,14 @@ def class_probabilities(
 
 
 def class_counts(dataset: TileDataset) -> NDArray[np.int64]:
-    """Pixels of each class in each tile of a labelled set, (N, K); kept in the cache folder between runs."""
+    """Return the pixels of each class in each tile of a labelled set, (N, K); cached between runs."""
     tiles = [dataset.get_data_info(index)["seg_map_path"] for index in range(len(dataset))]
     num_classes = len(dataset.metainfo["classes"])
     cache = home() / "class_counts" / f"{fingerprint(tiles, num_classes, dataset.reduce_zero_label)}.json"
     with suppress(OSError, ValueError):
-        kept = np.array(json.loads(cache.read_text(encoding="utf-8")), dtype=np.int64)
-        if kept.shape == (len(tiles), num_classes):
-            return kept
+        cached = np.array(json.loads(cache.read_text(encoding="utf-8")), dtype=np.int64)
+        if cached.shape == (len(tiles), num_classes):
+            return cached
     first = 1 if dataset.reduce_zero_label else 0
     with ThreadPoolExecutor(max_workers=8) as pool:
         counts_NK = np.array(list(pool.map(lambda path: _count(path, first, num_classes), tiles)), dtype=np.int64)

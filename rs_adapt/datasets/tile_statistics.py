@@ -156,11 +156,11 @@ def _summed(
             if values[value]
         },
         ignored_pct=100 * (1 - float(values[scored].sum()) / float(values.sum())),
-        samples=_telling(read, np.stack([found.values[scored] for found in counts]), num_samples),
+        samples=_pick_representative(read, np.stack([found.values[scored] for found in counts]), num_samples),
     )
 
 
-def _telling(names: Sequence[str], pixels: Array, number: int) -> tuple[str, ...]:
+def _pick_representative(names: Sequence[str], pixels: Array, number: int) -> tuple[str, ...]:
     """Tiles chosen one by one, each where it adds most to what the others show of every class.
 
     Args:

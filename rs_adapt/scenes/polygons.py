@@ -71,7 +71,7 @@ def read_polygons(path: Path, column: str) -> Polygons:
     return Polygons(path=path, geometries=tuple(geometries), texts=tuple(texts), crs=crs)
 
 
-def rasterized(
+def rasterize_polygons(
     polygons: Polygons, scene: SceneInfo, values: Sequence[int], box: Box, *, background: int
 ) -> NDArray[np.uint8]:
     """Burn polygons into a window of a scene; where they overlap, the later one counts.
@@ -79,7 +79,7 @@ def rasterized(
     A pixel belongs to a polygon that holds its centre.
 
     Args:
-        polygons: From `read_polygons`, in the scene's reference system (`in_system_of`).
+        polygons: From `read_polygons`, in the scene's reference system (`reproject_polygons`).
         scene: The scene.
         values: Class value of each polygon, 0 to 255.
         box: Window in pixels of the scene.
@@ -99,7 +99,7 @@ def rasterized(
     return burnt
 
 
-def in_system_of(polygons: Polygons, scene: SceneInfo) -> Polygons:
+def reproject_polygons(polygons: Polygons, scene: SceneInfo) -> Polygons:
     """Polygons in the reference system of a scene; those of a scene without one are taken as pixels (x, y).
 
     Raises:

@@ -13,7 +13,7 @@ from rs_adapt.config import axes, compose, option_texts, resolve_cell
 from rs_adapt.config.cell import SETTINGS, Cell, bench_families, default_run_dir
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
-from rs_adapt.sweeps.identity import Identity, digest_of, identity_of
+from rs_adapt.sweeps.identity import Identity, config_identity, hash_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ class SweepCell:
         folder: Absolute; the run folder.
         overrides: `key=value` texts.
         arguments: Arguments of `rs-adapt train`, without `--resume`.
-        identity: All that changes the result; see `identity_of`.
+        identity: All that changes the result; see `config_identity`.
         config_text: The resolved configuration as it will stand in the run folder.
         iters: Training iterations.
     """
@@ -51,7 +51,7 @@ class SweepCell:
     @functools.cached_property
     def digest(self) -> str:
         """Hash of the identity."""
-        return digest_of(self.identity)
+        return hash_identity(self.identity)
 
     @functools.cached_property
     def config_sha256(self) -> str:
@@ -101,14 +101,14 @@ def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansi
     for rule in spec.skip:
         _check_names(spec, rule.axes, rule.where)
     for group in spec.groups:
-        for cell in _crossed(spec, group, skipped):
+        for cell in _cross_axes(spec, group, skipped):
             matching = next((one for one in spec.skip if _applies(one, cell)), None)
             if matching is not None:
                 used.add(matching.where)
                 skipped.append(Skipped(what=str(cell), reason=matching.reason))
                 continue
             try:
-                made = _composed(spec, group, cell, folder=folder, data_root=data_root or spec.data_root)
+                made = _compose_cell(spec, group, cell, folder=folder, data_root=data_root or spec.data_root)
             except IncompatibleCell as error:
                 skipped.append(Skipped(what=str(cell), reason=str(error)))
                 continue
@@ -127,7 +127,7 @@ def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansi
     return Expansion(cells=tuple(ordered), skipped=tuple(skipped), remarks=tuple(remarks))
 
 
-def _crossed(spec: Spec, group: Group, skipped: list[Skipped]) -> Iterator[Cell]:
+def _cross_axes(spec: Spec, group: Group, skipped: list[Skipped]) -> Iterator[Cell]:
     values = group.axes
     for bench, setting in itertools.product(values["bench"], values.get("setting", (None,))):
         try:
@@ -146,7 +146,7 @@ def _crossed(spec: Spec, group: Group, skipped: list[Skipped]) -> Iterator[Cell]
                 names_of_cell = " / ".join(str(part) for part in (bench, setting, direction, *names) if part)
                 skipped.append(Skipped(what=f"{names_of_cell} / seed {seed}", reason=str(error)))
             except ConfigError as error:
-                raise _placed(error, spec, group.where, "bench") from error
+                raise _with_place(error, spec, group.where, "bench") from error
 
 
 def _directions(spec: Spec, group: Group, bench: str, setting: str | None) -> Sequence[str | None]:
@@ -156,7 +156,7 @@ def _directions(spec: Spec, group: Group, bench: str, setting: str | None) -> Se
     except IncompatibleCell:
         raise
     except ConfigError as error:
-        raise _placed(error, spec, group.where, "bench") from error
+        raise _with_place(error, spec, group.where, "bench") from error
     known = bench_families().get(axes.bench_facts(first.bench)["family"], {})
     listed = [name for name in group.axes.get("direction", ()) if normalize(name) in known]
     return listed or (None,)
@@ -169,15 +169,15 @@ def _check_names(spec: Spec, values: Mapping[str, Sequence[Any]], where: str) ->
         for name in names:
             if axis in known and normalize(name) not in known[axis]:
                 error: ConfigError = UnknownName(unknown_name_message(axis, name, sorted(filter(None, known[axis]))))
-                raise _placed(error, spec, where, axis)
+                raise _with_place(error, spec, where, axis)
             if axis in _NAMED:
                 try:
                     axes.find(axis, name)
                 except ConfigError as error:
-                    raise _placed(error, spec, where, axis) from error
+                    raise _with_place(error, spec, where, axis) from error
 
 
-def _placed(error: ConfigError, spec: Spec, where: str, key: str) -> ConfigError:
+def _with_place(error: ConfigError, spec: Spec, where: str, key: str) -> ConfigError:
     return type(error)(f"{spec.file}: {f'{where}.' if where else ''}{key}: {error}")
 
 
@@ -203,7 +203,7 @@ def _normal(name: Any) -> Any:
     return normalize(name) if isinstance(name, str) else name
 
 
-def _composed(spec: Spec, group: Group, cell: Cell, *, folder: Path, data_root: str | None) -> SweepCell:
+def _compose_cell(spec: Spec, group: Group, cell: Cell, *, folder: Path, data_root: str | None) -> SweepCell:
     parts = [*default_run_dir(cell).parts[1:], *([group.name] if group.name else [])]
     run_dir = folder.joinpath(*parts)
     texts = (*option_texts(cell, iters=group.iters, precision=spec.precision), *group.set)
@@ -219,7 +219,7 @@ def _composed(spec: Spec, group: Group, cell: Cell, *, folder: Path, data_root: 
         folder=run_dir,
         overrides=texts,
         arguments=tuple(_arguments(cell, texts, work_dir=run_dir, data_root=data_root, weights=spec.weights)),
-        identity=identity_of(cfg),
+        identity=config_identity(cfg),
         config_text=cfg.pretty_text,
         iters=cfg.train_cfg.max_iters,
     )

@@ -27,7 +27,7 @@ from rs_adapt.runs.files import (
 )
 from rs_adapt.runs.records import Result, SweepCellRecord, read_record
 from rs_adapt.runs.records.record import AnyRecord
-from rs_adapt.sweeps.identity import Identity, difference
+from rs_adapt.sweeps.identity import Identity, describe_difference
 
 STATES = ("done", "running", "interrupted", "failed", "stale", "missing")
 
@@ -51,7 +51,7 @@ class CellState:
     result: Result | None = None
 
 
-def state_of(folder: Path, *, digest: str, identity: Identity, locked: bool | None = None) -> CellState:
+def read_state(folder: Path, *, digest: str, identity: Identity, locked: bool | None = None) -> CellState:
     """Return the state of a cell's folder.
 
     Args:
@@ -62,7 +62,7 @@ def state_of(folder: Path, *, digest: str, identity: Identity, locked: bool | No
     """
     record = _read(folder / SWEEP_CELL_FILE, SweepCellRecord) or SweepCellRecord()
     result = _read(folder / RESULT_FILE, Result)
-    if is_held(folder) if locked is None else locked:
+    if is_cell_locked(folder) if locked is None else locked:
         where = f"process {record.pid or '?'} on {record.host or '?'}"
         return CellState(status="running", note=where, record=record)
     same = record.digest == digest
@@ -75,14 +75,14 @@ def state_of(folder: Path, *, digest: str, identity: Identity, locked: bool | No
         if same:
             return CellState(status="done", record=record, result=result)
         before = record.identity
-        note = f"was run with {difference(before, identity)}" if before else "was not run by a sweep"
+        note = f"was run with {describe_difference(before, identity)}" if before else "was not run by a sweep"
         return CellState(status="stale", note=note, record=record, result=result)
     if not same:
         return CellState(status="missing")
     if record.status == "failed":
         return CellState(status="failed", note=record.error or "", record=record)
     if (folder / STATE_FILE).is_file():
-        return CellState(status="interrupted", note=progress_of(folder), record=record)
+        return CellState(status="interrupted", note=describe_progress(folder), record=record)
     return CellState(status="missing", note="stopped before anything was saved", record=record)
 
 
@@ -99,7 +99,7 @@ def config_sha256(folder: Path) -> str | None:
         return None
 
 
-def clear(folder: Path) -> None:
+def clear_run(folder: Path) -> None:
     """Delete what a run left in a folder; the sweep's own files stay."""
     for path in folder.iterdir():
         if path.name in (SWEEP_CELL_FILE, SWEEP_LOG_FILE, SWEEP_LOCK_FILE):
@@ -110,7 +110,7 @@ def clear(folder: Path) -> None:
             path.unlink()
 
 
-def progress_of(folder: Path) -> str:
+def describe_progress(folder: Path) -> str:
     """Return how far a run's metrics go, such as `iteration 60`; empty where there are none."""
     try:
         with (folder / METRICS_FILE).open("rb") as file:
@@ -153,7 +153,7 @@ def _read(path: Path, record: type[AnyRecord]) -> AnyRecord | None:
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[int | None]:
+def lock_cell(folder: Path) -> Iterator[int | None]:
     """Hold a cell's lock during the block, and make its folder; see `exclusive_if_free`.
 
     Yields:
@@ -164,6 +164,6 @@ def hold(folder: Path) -> Iterator[int | None]:
         yield descriptor
 
 
-def is_held(folder: Path) -> bool:
+def is_cell_locked(folder: Path) -> bool:
     """Return whether a process holds a cell's lock."""
     return is_locked(folder / SWEEP_LOCK_FILE)

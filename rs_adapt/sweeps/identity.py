@@ -52,7 +52,7 @@ _WORDS = (
 _EDGE_BYTES = 2**20
 
 
-def identity_of(cfg: ResolvedConfig) -> Identity:
+def config_identity(cfg: ResolvedConfig) -> Identity:
     """Return all that changes the result of a resolved configuration, as dotted keys with JSON values.
 
     Beside the configuration's own keys stand `data.<name>`, a hash of each data set's manifest (classes, splits,
@@ -70,18 +70,18 @@ def identity_of(cfg: ResolvedConfig) -> Identity:
     return flat | manifests | {"weights": weights}
 
 
-def digest_of(identity: Identity) -> str:
+def hash_identity(identity: Identity) -> str:
     """Return the identity's hash, 16 hexadecimal digits."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def difference(before: Identity, now: Identity, *, most: int = 2) -> str:
+def describe_difference(before: Identity, now: Identity, *, most: int = 2) -> str:
     """Describe the difference between two identities, at most `most` keys; empty if there is none."""
     changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-    told = [f"{key}: {_short(before.get(key))} -> {_short(now.get(key))}" for key in changed[:most]]
+    lines = [f"{key}: {_short(before.get(key))} -> {_short(now.get(key))}" for key in changed[:most]]
     if len(changed) > most:
-        told.append(f"and {len(changed) - most} more")
-    return ", ".join(told)
+        lines.append(f"and {len(changed) - most} more")
+    return ", ".join(lines)
 
 
 def _plain(value: object, places: Mapping[str, str]) -> object:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.sweeps.cells import SweepCell
-from rs_adapt.sweeps.folder import CellState, is_held, state_of
+from rs_adapt.sweeps.folder import CellState, is_cell_locked, read_state
 from rs_adapt.sweeps.local import Local, visible_gpus
 from rs_adapt.sweeps.spec import LauncherSpec
 from rs_adapt.sweeps.work import BUSY, Order, Stop
@@ -67,16 +67,16 @@ class Progress:
 
     def update(self, cell: SweepCell) -> CellState:
         """Read a cell's state again."""
-        state = state_of(cell.folder, digest=cell.digest, identity=cell.identity)
+        state = read_state(cell.folder, digest=cell.digest, identity=cell.identity)
         if state.status != self.states[cell.name].status:
             self.on_change(cell, state)
         self.states[cell.name] = state
         return state
 
 
-def states_of(cells: Sequence[SweepCell]) -> dict[str, CellState]:
+def read_states(cells: Sequence[SweepCell]) -> dict[str, CellState]:
     """States by the cells' names."""
-    return {cell.name: state_of(cell.folder, digest=cell.digest, identity=cell.identity) for cell in cells}
+    return {cell.name: read_state(cell.folder, digest=cell.digest, identity=cell.identity) for cell in cells}
 
 
 def train_command(spec: LauncherSpec, arguments: Sequence[str]) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ def train_command(spec: LauncherSpec, arguments: Sequence[str]) -> tuple[str, ..
     return (sys.executable, "-m", "rs_adapt", "train", *arguments, *processes)
 
 
-def order_of(cell: SweepCell, spec: LauncherSpec, *, retries: int, again: bool) -> Order:
+def make_order(cell: SweepCell, spec: LauncherSpec, *, retries: int, again: bool) -> Order:
     """Return the order that runs a cell."""
     return Order(
         folder=str(cell.folder),
@@ -142,11 +142,11 @@ def run_cells(
             if slot in jobs or not waiting or stop.asked:
                 continue
             cell = waiting.pop(0)
-            order = order_of(cell, spec, retries=retries, again=cell.name in again)
+            order = make_order(cell, spec, retries=retries, again=cell.name in again)
             jobs[slot] = (cell, launcher.start(order, slot))
         if elsewhere and time.monotonic() - looked_s >= _ELSEWHERE_S:
             looked_s = time.monotonic()
-            free_again = [cell for cell in elsewhere if not is_held(cell.folder)]
+            free_again = [cell for cell in elsewhere if not is_cell_locked(cell.folder)]
             elsewhere = [cell for cell in elsewhere if cell not in free_again]
             # What the other process left unfinished is run here.
             waiting += [cell for cell in free_again if progress.update(cell).status in ("missing", "interrupted")]

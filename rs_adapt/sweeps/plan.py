@@ -48,7 +48,7 @@ def probe_key(cell: SweepCell) -> tuple[Any, ...]:
     )
 
 
-def cost_of(cell: SweepCell, found: Measured) -> Cost:
+def extrapolate_cost(cell: SweepCell, found: Measured) -> Cost:
     """Extrapolate from a probe to a whole cell.
 
     Every evaluation scores the validation tiles and the tiles that the other selections look at; at the end, up to
@@ -56,18 +56,18 @@ def cost_of(cell: SweepCell, found: Measured) -> Cost:
     """
     facts = cell.identity
     evaluations = math.ceil(cell.iters / int(facts["train_cfg.val_interval"]))
-    kept = min(len(SELECTIONS), evaluations)
+    num_checkpoints = min(len(SELECTIONS), evaluations)
     tiles = found.tiles
     each = sum(tiles.get(role, 0) for role in ("val", "source_val", "label_free"))
     reported = tiles.get("test", 0)
-    final = kept * reported if facts.get("protocol.report_split") == "test" else 0
+    final = num_checkpoints * reported if facts.get("protocol.report_split") == "test" else 0
     train_s = cell.iters * found.iter_s
     classes = len(facts["bench.classes"])
     return Cost(
         hours=(found.start_s + train_s + (evaluations * each + final) * found.tile_s) / 3600,
         train_hours=train_s / 3600,
         memory_mib=found.memory_mib,
-        disk_bytes=kept * (found.pack_bytes + reported * classes**2 * _COUNT_BYTES) + _SMALL_FILES_BYTES,
+        disk_bytes=num_checkpoints * (found.pack_bytes + reported * classes**2 * _COUNT_BYTES) + _SMALL_FILES_BYTES,
         state_bytes=found.state_bytes,
     )
 
@@ -102,13 +102,13 @@ def make_plan(
     for number, alike in enumerate(kinds.values(), start=1):
         on_probe(number, len(kinds), alike[0])
         found = measure(alike[0])
-        told: dict[str, object] = {"not_measured": found} if isinstance(found, str) else asdict(found)
-        probes.append({"stands_for": str(alike[0]), "cells": len(alike), **told})
+        row: dict[str, object] = {"not_measured": found} if isinstance(found, str) else asdict(found)
+        probes.append({"stands_for": str(alike[0]), "cells": len(alike), **row})
         for cell in alike:
             if isinstance(found, str):
                 rows.append({"cell": str(cell), "not_measured": found})
                 continue
-            costs.append(cost := cost_of(cell, found))
+            costs.append(cost := extrapolate_cost(cell, found))
             rows.append({"cell": str(cell), "iters": cell.iters, **asdict(cost)})
     return {
         "probes": probes,
@@ -142,7 +142,7 @@ def _notes(probes: Sequence[Mapping[str, object]], *, slots: int) -> list[str]:
     measured = [
         f"Measured: {MEASURED_ITERS} iterations after {WARMUP_ITERS} of each kind of cell, the time of a tile, memory, "
         "pack and state. Extrapolated: all hours and bytes, by the numbers of iterations, evaluations and tiles; up to "
-        f"{len(SELECTIONS)} checkpoints of a run are kept and scored.",
+        f"{len(SELECTIONS)} checkpoints of a run are saved and scored.",
     ]
     notes = measured if kinds else []
     if slots > 1 and kinds:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.runs.files import SWEEP_LOG_FILE, SWEEP_PLAN_FILE
 from rs_adapt.runs.records import PlannedCell, SkippedCell, SweepPlan, read_record, write_record
-from rs_adapt.sweeps.folder import STATES, CellState, progress_of
+from rs_adapt.sweeps.folder import STATES, CellState, describe_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,7 +81,7 @@ def cells_table(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> 
         table.add_column(name, justify="right" if name in ("mIoU %", "minutes") else "left", no_wrap=True)
     for cell in cells:
         state = states[cell.name]
-        facts = facts_of(cell, state)
+        facts = cell_facts(cell, state)
         interval = facts["interval"]
         table.add_row(
             str(cell),
@@ -107,7 +107,7 @@ def live_view(cells: Sequence[SweepCell], states: Mapping[str, CellState], *, he
     shown += [cell for cell in cells if states[cell.name].status == "failed"]
     for cell in shown[: max(1, height - 4)]:
         state = states[cell.name]
-        so_far = progress_of(cell.folder) if state.status == "running" else state.note
+        so_far = describe_progress(cell.folder) if state.status == "running" else state.note
         if so_far.startswith("iteration"):
             so_far = f"{so_far}/{cell.iters}"
         table.add_row(str(cell), f"[{_STYLES[state.status]}]{state.status}[/]", so_far[:60])
@@ -117,7 +117,7 @@ def live_view(cells: Sequence[SweepCell], states: Mapping[str, CellState], *, he
 def change_line(cell: SweepCell, state: CellState, states: Mapping[str, CellState]) -> str:
     """Return one line about a change of state, for a console that is no terminal."""
     done = sum(one.status == "done" for one in states.values())
-    facts = facts_of(cell, state)
+    facts = cell_facts(cell, state)
     detail = ""
     if state.status == "done" and facts["miou_pct"] is not None:
         detail = f": mIoU {facts['miou_pct']:.1f} %"
@@ -164,7 +164,7 @@ class CellFacts(TypedDict):
     log: str | None
 
 
-def facts_of(cell: SweepCell, state: CellState) -> CellFacts:
+def cell_facts(cell: SweepCell, state: CellState) -> CellFacts:
     """Return a cell as the table and JSON show it."""
     result, record = state.result, state.record
     protocol = None if result is None else result.protocol

@@ -21,7 +21,7 @@ from pathlib import Path
 from rs_adapt.launching import STOPPED, WRONG_INPUT, start_process
 from rs_adapt.runs.files import RESULT_FILE, SWEEP_CELL_FILE, SWEEP_LOG_FILE
 from rs_adapt.runs.records import SweepCellRecord, write_record
-from rs_adapt.sweeps.folder import can_resume, clear, config_sha256, hold, last_error, state_of
+from rs_adapt.sweeps.folder import can_resume, clear_run, config_sha256, last_error, lock_cell, read_state
 from rs_adapt.sweeps.identity import Identity
 
 DONE, FAILED, BUSY = 0, 1, 75
@@ -103,10 +103,10 @@ def carry_out(order: Order, *, stop: Stop, execute: Execute = run_process) -> in
         `DONE`; `FAILED`; `STOPPED` (what was saved can be resumed); `BUSY` (another process runs it).
     """
     folder = Path(order.folder)
-    with hold(folder) as lock:
+    with lock_cell(folder) as lock:
         if lock is None:
             return BUSY
-        state = state_of(folder, digest=order.digest, identity=order.identity, locked=False)
+        state = read_state(folder, digest=order.digest, identity=order.identity, locked=False)
         if state.status == "done":
             return DONE
         if state.status in ("stale", "failed") and not order.again:
@@ -120,7 +120,7 @@ def _attempts(order: Order, folder: Path, record: SweepCellRecord, *, lock: int,
     while True:
         resume = may_resume and can_resume(folder, order.config_sha256)
         if not resume:
-            clear(folder)
+            clear_run(folder)
         argv = [*order.command, *(["--resume"] if resume else [])]
         started_s = time.monotonic()
         started = {

@@ -143,6 +143,6 @@ class RowBlender:
 def _moved(band: NDArray[np.float32], count: int, rows: int) -> NDArray[np.float32]:
     """Drop the first rows and open as many new ones at the bottom."""
     moved = np.zeros((*band.shape[:-2], rows, band.shape[-1]), dtype=np.float32)
-    kept = band[..., count:, :]
-    moved[..., : kept.shape[-2], :] = kept
+    remaining = band[..., count:, :]
+    moved[..., : remaining.shape[-2], :] = remaining
     return moved

@@ -11,7 +11,7 @@ import pytest
 
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.scenes import Box, Scene, SceneInfo, write_geotiff
-from rs_adapt.scenes.polygons import in_system_of, rasterized, read_polygons
+from rs_adapt.scenes.polygons import rasterize_polygons, read_polygons, reproject_polygons
 
 
 def square(x0: float, y0: float, x1: float, y1: float) -> dict[str, Any]:
@@ -48,13 +48,13 @@ def test_polygons_fill_the_pixels_whose_centres_they_hold_and_later_ones_win(tmp
         ("house", square(500_030, 5_000_030, 500_080, 5_000_060)),
         crs="urn:ogc:def:crs:EPSG::32632",
     )
-    polygons = in_system_of(read_polygons(file, "class"), scene)
+    polygons = reproject_polygons(read_polygons(file, "class"), scene)
     expected = np.full((6, 8), 9)
     expected[1:5, 1:5] = 1
     expected[0:3, 3:8] = 2
-    whole = rasterized(polygons, scene, [1, 2], Box(0, 0, 8, 6), background=9)
+    whole = rasterize_polygons(polygons, scene, [1, 2], Box(0, 0, 8, 6), background=9)
     np.testing.assert_array_equal(whole, expected)
-    window = rasterized(polygons, scene, [1, 2], Box(2, 1, 7, 4), background=9)
+    window = rasterize_polygons(polygons, scene, [1, 2], Box(2, 1, 7, 4), background=9)
     np.testing.assert_array_equal(window, expected[1:4, 2:7])
 
 
@@ -63,10 +63,10 @@ def test_degrees_are_brought_into_the_system_of_the_scene(tmp_path: Path, scene:
 
     metres = square(500_010, 5_000_010, 500_050, 5_000_050)
     degrees = transform_geom("EPSG:32632", "OGC:CRS84", metres)
-    polygons = in_system_of(read_polygons(write(tmp_path / "d.geojson", ("field", degrees)), "class"), scene)
+    polygons = reproject_polygons(read_polygons(write(tmp_path / "d.geojson", ("field", degrees)), "class"), scene)
     expected = np.zeros((6, 8))
     expected[1:5, 1:5] = 1
-    np.testing.assert_array_equal(rasterized(polygons, scene, [1], Box(0, 0, 8, 6), background=0), expected)
+    np.testing.assert_array_equal(rasterize_polygons(polygons, scene, [1], Box(0, 0, 8, 6), background=0), expected)
 
 
 def test_of_an_image_without_reference_the_coordinates_are_pixels(tmp_path: Path) -> None:
@@ -75,10 +75,12 @@ def test_of_an_image_without_reference_the_coordinates_are_pixels(tmp_path: Path
     Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(tmp_path / "plain.png")
     with Scene(tmp_path / "plain.png") as opened:
         info = opened.info
-    polygons = in_system_of(read_polygons(write(tmp_path / "p.geojson", ("a", square(2, 1, 5, 3))), "class"), info)
+    polygons = reproject_polygons(
+        read_polygons(write(tmp_path / "p.geojson", ("a", square(2, 1, 5, 3))), "class"), info
+    )
     expected = np.zeros((6, 8))
     expected[1:3, 2:5] = 1
-    np.testing.assert_array_equal(rasterized(polygons, info, [1], Box(0, 0, 8, 6), background=0), expected)
+    np.testing.assert_array_equal(rasterize_polygons(polygons, info, [1], Box(0, 0, 8, 6), background=0), expected)
 
 
 def test_a_geopackage_says_the_same_as_a_geojson(tmp_path: Path, scene: SceneInfo) -> None:
@@ -87,14 +89,14 @@ def test_a_geopackage_says_the_same_as_a_geojson(tmp_path: Path, scene: SceneInf
     schema = {"geometry": "Polygon", "properties": {"class": "str"}}
     with fiona.open(tmp_path / "p.gpkg", "w", driver="GPKG", crs="EPSG:32632", schema=schema) as layer:
         layer.write({"type": "Feature", "geometry": geometry, "properties": {"class": "field"}})
-    polygons = in_system_of(read_polygons(tmp_path / "p.gpkg", "class"), scene)
+    polygons = reproject_polygons(read_polygons(tmp_path / "p.gpkg", "class"), scene)
     assert polygons.texts == ("field",)
-    assert rasterized(polygons, scene, [1], Box(0, 0, 8, 6), background=0).sum() == 16
+    assert rasterize_polygons(polygons, scene, [1], Box(0, 0, 8, 6), background=0).sum() == 16
 
 
 def test_no_polygon_at_all_is_all_background(tmp_path: Path, scene: SceneInfo) -> None:
-    polygons = in_system_of(read_polygons(write(tmp_path / "none.geojson"), "class"), scene)
-    assert set(rasterized(polygons, scene, [], Box(0, 0, 8, 6), background=7).ravel()) == {7}
+    polygons = reproject_polygons(read_polygons(write(tmp_path / "none.geojson"), "class"), scene)
+    assert set(rasterize_polygons(polygons, scene, [], Box(0, 0, 8, 6), background=7).ravel()) == {7}
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from rs_adapt.files import write_json
 from rs_adapt.runs.records import SweepCellRecord
 from rs_adapt.sweeps.folder import (
     can_resume,
-    clear,
+    clear_run,
     config_sha256,
-    hold,
-    is_held,
+    is_cell_locked,
     last_error,
-    state_of,
+    lock_cell,
+    read_state,
 )
 from tests.sweeps.conftest import RESULT
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 HOLDER = """
 import sys
 from pathlib import Path
-from rs_adapt.sweeps.folder import hold
-with hold(Path(sys.argv[1])) as lock:
+from rs_adapt.sweeps.folder import lock_cell
+with lock_cell(Path(sys.argv[1])) as lock:
     print("held" if lock is not None else "busy", flush=True)
     sys.stdin.read()
 """
 
 
 def state(folder: Path, **changes: Any) -> Any:
-    return state_of(folder, digest="now", identity={"optim.lr": 2}, **changes)
+    return read_state(folder, digest="now", identity={"optim.lr": 2}, **changes)
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ def test_one_process_holds_a_cell_and_a_dead_one_does_not(tmp_path: Path) -> Non
     assert holder.stdin is not None
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    assert is_held(tmp_path)
+    assert is_cell_locked(tmp_path)
     assert state(tmp_path).status == "running"
-    with hold(tmp_path) as lock:
+    with lock_cell(tmp_path) as lock:
         assert lock is None
     holder.kill()
     holder.communicate()
-    assert not is_held(tmp_path)
-    with hold(tmp_path) as lock:
+    assert not is_cell_locked(tmp_path)
+    with lock_cell(tmp_path) as lock:
         assert lock is not None
 
 
@@ -110,7 +110,7 @@ def test_clearing_keeps_what_belongs_to_the_sweep(tmp_path: Path) -> None:
     (tmp_path / "packs" / "iter5").mkdir(parents=True)
     for name in ("result.json", "sweep_cell.json", "sweep.log", "sweep.lock"):
         (tmp_path / name).touch()
-    clear(tmp_path)
+    clear_run(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sweep.lock", "sweep.log", "sweep_cell.json"]
 
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.config import compose, paths, resolve_cell
-from rs_adapt.sweeps.identity import difference, digest_of, identity_of
+from rs_adapt.sweeps.identity import config_identity, describe_difference, hash_identity
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def identity(bench: str = "loveda-da", *, seed: int = 0, protocol: str | None = None, **options: Any) -> dict[str, Any]:
-    return identity_of(compose(resolve_cell(bench, seed=seed, protocol=protocol), **options))
+    return config_identity(compose(resolve_cell(bench, seed=seed, protocol=protocol), **options))
 
 
 @pytest.mark.parametrize(
@@ -30,15 +30,15 @@ def identity(bench: str = "loveda-da", *, seed: int = 0, protocol: str | None = 
     ids=str,
 )
 def test_what_moves_the_result_changes_the_hash(change: dict[str, Any]) -> None:
-    assert digest_of(identity(**change)) != digest_of(identity())
+    assert hash_identity(identity(**change)) != hash_identity(identity())
 
 
 @pytest.mark.parametrize("bench", ["loveda-da", "synthetic-dg"])
 def test_places_and_loaders_do_not_change_the_hash(bench: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = digest_of(identity(bench))
+    before = hash_identity(identity(bench))
     monkeypatch.setenv("RS_ADAPT_HOME", str(tmp_path / "home"))
     moved = identity(bench, work_dir=tmp_path / "run", data_root=tmp_path / "data", num_workers=7)
-    assert digest_of(moved) == before
+    assert hash_identity(moved) == before
     assert not [key for key, value in moved.items() if str(tmp_path) in str(value)]
 
 
@@ -48,9 +48,9 @@ def test_a_new_version_of_the_protocol_changes_the_hash(tmp_path: Path, monkeypa
     monkeypatch.setenv("RS_ADAPT_CONFIGS", str(own))
     file = own / "protocol" / "strict.py"
     file.write_text(file.read_text().replace('title="the last', 'title="other words: the last'))
-    assert digest_of(identity()) == digest_of(before)
+    assert hash_identity(identity()) == hash_identity(before)
     file.write_text(file.read_text().replace("version=1", "version=2"))
-    assert difference(before, identity()) == "protocol.version: 1 -> 2"
+    assert describe_difference(before, identity()) == "protocol.version: 1 -> 2"
 
 
 def test_another_manifest_of_the_data_changes_the_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,4 +75,7 @@ def test_a_file_of_weights_is_told_by_its_content(tmp_path: Path) -> None:
 
 
 def test_a_difference_names_the_first_keys() -> None:
-    assert difference({"a": 1, "b": 2, "c": [3]}, {"a": 1, "b": 3, "d": 4}) == "b: 2 -> 3, c: [3] -> null, and 1 more"
+    assert (
+        describe_difference({"a": 1, "b": 2, "c": [3]}, {"a": 1, "b": 3, "d": 4})
+        == "b: 2 -> 3, c: [3] -> null, and 1 more"
+    )

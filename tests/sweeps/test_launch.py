@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.sweeps.folder import is_held
-from rs_adapt.sweeps.launch import Choice, Progress, choose_launcher, order_of, run_cells, states_of, train_command
+from rs_adapt.sweeps.folder import is_cell_locked
+from rs_adapt.sweeps.launch import Choice, Progress, choose_launcher, make_order, read_states, run_cells, train_command
 from rs_adapt.sweeps.local import Local, visible_gpus
 from rs_adapt.sweeps.spec import LauncherSpec, read_spec
 from rs_adapt.sweeps.work import Stop
@@ -43,7 +43,7 @@ def in_this_process(fake: Fake, spec: LauncherSpec, run: Callable[[list[str]], N
     """Run the sweep with a launcher in the process of the test; gives the states."""
     cells, stop = fake.expanded().cells, Stop()
     launcher = choose_launcher(spec, log_dir=str(fake.root / "jobs"), stop=stop, run_inline=run)
-    progress = Progress(states=states_of(cells))
+    progress = Progress(states=read_states(cells))
     run_cells(cells, launcher, spec=spec, retries=0, choice=Choice(**choice), progress=progress, stop=stop)
     return {cell.cell.method + str(cell.cell.seed): progress.states[cell.name].status for cell in cells}
 
@@ -186,7 +186,7 @@ def test_inline_runs_cells_in_this_process(fake: Fake, capsys: pytest.CaptureFix
 
     def run(arguments: list[str]) -> None:
         folder = Path(arguments[arguments.index("--work-dir") + 1])
-        seen.append((arguments[0], is_held(folder)))
+        seen.append((arguments[0], is_cell_locked(folder)))
         if "bitfit" in arguments:
             raise ValueError("broken")
         if "lora" in arguments:
@@ -201,7 +201,7 @@ def test_inline_runs_cells_in_this_process(fake: Fake, capsys: pytest.CaptureFix
         **{"frozen0": "done", "frozen1": "done"},
     }
     assert seen == [("train", True)] * 6
-    notes = {cell.cell.method: states_of([cell])[cell.name].note for cell in fake.expanded().cells}
+    notes = {cell.cell.method: read_states([cell])[cell.name].note for cell in fake.expanded().cells}
     assert (notes["lora"], notes["bitfit"]) == ("not this one", "ValueError: broken")
     assert "error: not this one" in capsys.readouterr().err
 
@@ -248,11 +248,11 @@ def test_a_job_at_its_time_limit_saves_and_is_queued_again(fake: Fake) -> None:
     spec = read_spec(fake.file).launcher.model_copy(update={"kind": "slurm"})
     cell = fake.expanded().cells[0]
     launcher = choose_launcher(spec, log_dir=str(fake.root / "jobs"), stop=Stop(), run_inline=lambda arguments: None)
-    job = launcher.start(order_of(cell, spec, retries=0, again=False), 0)
+    job = launcher.start(make_order(cell, spec, retries=0, again=False), 0)
     fake.wait_for(lambda: (cell.folder / "state.pth").is_file())
     fake.how(steps=1)
     # What Slurm sends some time before the limit, as submitit asks it to.
     os.kill(json.loads((cell.folder / "sweep_cell.json").read_text())["pid"], signal.SIGUSR2)
-    fake.wait_for(lambda: states_of([cell])[cell.name].status == "done")
+    fake.wait_for(lambda: read_states([cell])[cell.name].status == "done")
     fake.wait_for(lambda: job.poll() is not None)
     assert [start["resume"] for start in fake.starts()] == [False, True]

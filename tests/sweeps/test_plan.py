@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.sweeps.cells import SweepCell, expand
-from rs_adapt.sweeps.plan import cost_of, make_plan, probe_key
+from rs_adapt.sweeps.plan import extrapolate_cost, make_plan, probe_key
 from rs_adapt.sweeps.probe import Measured, probe
 from rs_adapt.sweeps.spec import read_spec
 
@@ -50,7 +50,7 @@ def test_cells_that_differ_in_seed_protocol_or_length_share_a_probe(tmp_path: Pa
 
 def test_hours_and_bytes_follow_from_the_schedule(tmp_path: Path) -> None:
     (strict,) = cells(tmp_path, 'bench = "loveda-da"', "iters = 1000", 'set = ["bench.schedule.eval_every=300"]')
-    cost = cost_of(strict, FOUND)
+    cost = extrapolate_cost(strict, FOUND)
     # Evaluations at 300, 600, 900 and 1000 of 160 tiles each; four checkpoints on the 200 tiles of the test split.
     tiles = 4 * 160 + (4 * 200 if strict.identity["protocol.report_split"] == "test" else 0)
     assert cost.hours == pytest.approx((20 + 1000 * 0.5 + tiles * 0.1) / 3600)
@@ -59,7 +59,7 @@ def test_hours_and_bytes_follow_from_the_schedule(tmp_path: Path) -> None:
     (paper,) = cells(
         tmp_path, 'bench = "loveda-da"', 'protocol = "paper"', "iters = 1000", 'set = ["bench.schedule.eval_every=300"]'
     )
-    assert cost_of(paper, FOUND).hours == pytest.approx((20 + 500 + 640 * 0.1) / 3600)
+    assert extrapolate_cost(paper, FOUND).hours == pytest.approx((20 + 500 + 640 * 0.1) / 3600)
 
 
 def test_totals_leave_out_what_is_done_and_what_cannot_be_measured(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_totals_leave_out_what_is_done_and_what_cannot_be_measured(tmp_path: Pat
     assert [row["not_measured"] for name, row in rows.items() if " / full / " in name] == ["no weights"] * 2
     totals = told["totals"]
     assert (totals["cells"], totals["measured_cells"], totals["done_cells"]) == (5, 3, 1)
-    each = cost_of(found[0], FOUND)
+    each = extrapolate_cost(found[0], FOUND)
     assert totals["cell_hours"] == pytest.approx(3 * each.hours)
     assert totals["wall_hours"] == pytest.approx(1.5 * each.hours)
     assert (totals["memory_mib_of_a_cell"], totals["memory_mib_at_once"]) == (5000, 10_000)
@@ -90,7 +90,7 @@ def test_totals_leave_out_what_is_done_and_what_cannot_be_measured(tmp_path: Pat
 def test_the_longest_cell_bounds_the_clock(tmp_path: Path) -> None:
     found = cells(tmp_path, 'bench = "loveda-da"', '[[include]]\nname = "short"\niters = 50')
     totals = make_plan(found, done=frozenset(), measure=lambda cell: FOUND, slots=8)["totals"]
-    assert totals["wall_hours"] == pytest.approx(cost_of(found[0], FOUND).hours)
+    assert totals["wall_hours"] == pytest.approx(extrapolate_cost(found[0], FOUND).hours)
 
 
 @pytest.mark.slow

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.launching import STOPPED
-from rs_adapt.sweeps.folder import state_of
-from rs_adapt.sweeps.launch import order_of, train_command
+from rs_adapt.sweeps.folder import read_state
+from rs_adapt.sweeps.launch import make_order, train_command
 from rs_adapt.sweeps.spec import LauncherSpec
 from rs_adapt.sweeps.work import DONE, FAILED, Order, Stop, carry_out
 from tests.sweeps.conftest import RESULT
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def order(fake: Fake) -> Order:
     cell = fake.expanded().cells[0]
     command = json.loads(fake.file.read_text().partition("command = ")[2].splitlines()[0])
-    return order_of(cell, LauncherSpec(command=tuple(command)), retries=2, again=False)
+    return make_order(cell, LauncherSpec(command=tuple(command)), retries=2, again=False)
 
 
 def plan(*codes: int, result: bool = True) -> tuple[Callable[..., int], list[list[str]]]:
@@ -106,7 +106,7 @@ def test_a_result_of_before_does_not_count_for_a_run_that_fails_at_once(order: O
     carry_out(order, stop=Stop(), execute=execute)
     other = replace(order, digest="other", again=True)
     assert carry_out(other, stop=Stop(), execute=execute) == FAILED
-    assert state_of(Path(order.folder), digest="other", identity={}).status == "failed"
+    assert read_state(Path(order.folder), digest="other", identity={}).status == "failed"
 
 
 def test_a_command_without_result_has_failed(order: Order) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def measured(spec: Spec, cells: Sequence[SweepCell], *, data_root: Path | None) -> dict[str, object]:
     """Return the plan of the cells that are not done, measured in the first slot of the sweep's launcher."""
     from rs_adapt.commands.console import error_console
-    from rs_adapt.sweeps.launch import local_launcher, states_of
+    from rs_adapt.sweeps.launch import local_launcher, read_states
     from rs_adapt.sweeps.plan import make_plan
     from rs_adapt.sweeps.probe import probe
 
@@ -37,7 +37,7 @@ def measured(spec: Spec, cells: Sequence[SweepCell], *, data_root: Path | None) 
     def tell(number: int, count: int, cell: SweepCell) -> None:
         console.print(f"measuring {number}/{count}: {cell}", highlight=False, soft_wrap=True)
 
-    states = states_of(cells)
+    states = read_states(cells)
     done = frozenset(name for name, state in states.items() if state.status == "done")
     content = make_plan(cells, done=done, measure=measure, slots=launcher.slots, on_probe=tell)
     return {"name": spec.name, "launcher": launcher.described, **content}

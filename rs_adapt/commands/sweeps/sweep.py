@@ -44,7 +44,7 @@ def sweep(
     $ rs-adapt sweep configs/sweep/paper_da.toml --dry-run
     """
     from rs_adapt.commands.sweeps.sweeping import chosen, launcher_of, opened, run, say_how_to_go_on, show, show_json
-    from rs_adapt.sweeps.launch import Choice, states_of
+    from rs_adapt.sweeps.launch import Choice, read_states
 
     spec, folder, expansion = opened(file, work_dir=work_dir, data_root=data_root)
     spec = launcher_of(spec, kind=launcher, jobs=jobs, gpus=gpus)
@@ -54,7 +54,7 @@ def sweep(
     if not dry_run:
         states, finished = run(spec, folder, expansion, cells, choice=choice)
     else:
-        states = states_of(cells)
+        states = read_states(cells)
     if as_json:
         show_json(spec, folder, expansion, cells, states, choice=choice, dry_run=dry_run)
     else:

@@ -131,14 +131,14 @@ def run(
     """Run what is to be run; gives the states at the end, and whether it came to its end without a stop."""
     from rs_adapt.commands import main
     from rs_adapt.commands.console import error_console
-    from rs_adapt.sweeps.launch import Progress, choose_launcher, run_cells, states_of
+    from rs_adapt.sweeps.launch import Progress, choose_launcher, read_states, run_cells
     from rs_adapt.sweeps.table import change_line, counts_line, live_view, write_sweep_file
     from rs_adapt.sweeps.work import Stop
 
     stop = Stop()
     launcher = choose_launcher(spec.launcher, log_dir=str(folder / "slurm"), stop=stop, run_inline=main)
     write_sweep_file(folder, spec, expansion)
-    progress = Progress(states=states_of(cells))
+    progress = Progress(states=read_states(cells))
     console = error_console()
     console.print(f"{spec.name}: {counts_line(progress.states)}; {launcher.described}", highlight=False)
     arguments: dict[str, Any] = {"spec": spec.launcher, "retries": spec.retries, "choice": choice, "stop": stop}
@@ -166,7 +166,7 @@ def run(
 
                 progress.on_tick = draw
                 finished = run_cells(cells, launcher, progress=progress, **arguments)
-    return states_of(cells), finished
+    return read_states(cells), finished
 
 
 def show(
@@ -234,14 +234,14 @@ def show_json(
     dry_run: bool,
 ) -> None:
     """Print the same as JSON."""
-    from rs_adapt.sweeps.table import facts_of
+    from rs_adapt.sweeps.table import cell_facts
 
     content = {
         "name": spec.name,
         "folder": str(folder),
         "dry_run": dry_run,
         "cells": [
-            facts_of(cell, states[cell.name]) | ({"would_run": choice.wants(states[cell.name])} if dry_run else {})
+            cell_facts(cell, states[cell.name]) | ({"would_run": choice.wants(states[cell.name])} if dry_run else {})
             for cell in cells
         ],
         "skipped": [vars(one) for one in expansion.skipped],

@@ -33,7 +33,7 @@ def make_recipe(layout: Layout, *, tile_px: int, stride_px: int) -> Recipe:
     )
 
 
-def intact(
+def select_unchanged(
     recipe: Recipe, records: Sequence[SceneRecord], *, folder: Path, jobs: int, on_progress: OnProgress
 ) -> list[SceneRecord]:
     """Return the records whose tiles are on disk, byte for byte."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from rs_adapt.datasets.originals.cutting import cut_scenes, intact, make_recipe
+from rs_adapt.datasets.originals.cutting import cut_scenes, make_recipe, select_unchanged
 from rs_adapt.datasets.originals.journal import (
     FORMAT,
     Journal,
@@ -106,7 +106,7 @@ def _cut_rest(plan: Plan, recipe: Recipe, *, scratch: Path, jobs: int, on_progre
     # Read again: until now another process may have held the lock.
     place, done = _done(out, facts)
     plan = replace(plan, done=_fitting(done, plan.found))
-    kept = intact(recipe, [*plan.done.values()], folder=place, jobs=jobs, on_progress=on_progress)
+    kept = select_unchanged(recipe, [*plan.done.values()], folder=place, jobs=jobs, on_progress=on_progress)
     pairs = _to_cut(plan, kept)
     if place == out and not pairs and len(kept) == len(done):
         return Prepared(plan=plan, records=tuple(kept), num_kept=len(kept), num_cut=0)

@@ -213,10 +213,10 @@ def read_shares(prepared_dir: str | Path) -> dict[str, dict[str, dict[str, int]]
 
 
 def _after(before: Counter[str], labels: LabelSource, classes: Sequence[str]) -> dict[str, int]:
-    from rs_adapt.datasets.own.translation import text_of
+    from rs_adapt.datasets.own.translation import label_text
 
     after = dict.fromkeys((*classes, "ignored"), 0)
-    name_of = {text_of(item): classes[index] for item, index in labels.to_index}
+    name_of = {label_text(item): classes[index] for item, index in labels.to_index}
     if labels.background is not None:
         name_of["outside all polygons"] = classes[labels.background]
     for text, count in before.items():

@@ -129,12 +129,12 @@ def require_same(now: Stretch, trained: Stretch, region: str) -> None:
     if "percentiles" == now["from"] == trained["from"] and now["range"] != trained["range"]:
         raise DataError(
             f"The images of region {region} have changed since the training: what becomes black and white is now "
-            f"{in_words(now)}, and was {in_words(trained)}. To score them as the model was trained, write "
-            f"stretch = {trained['range']} for this region into the bench's file, and name the file with --bench."
+            f"{describe_stretch(now)}, and was {describe_stretch(trained)}. To score them as the model was trained, "
+            f"write stretch = {trained['range']} for this region into the bench's file, and name the file with --bench."
         )
 
 
-def in_words(stretch: Stretch) -> str:
+def describe_stretch(stretch: Stretch) -> str:
     """Return a stretch as a phrase for people."""
     if stretch["from"] == "as stored":
         return "none, its images are of 8 bit"

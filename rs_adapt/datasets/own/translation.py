@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rs_adapt.datasets.recipes import LabelItem, LabelSource
 from rs_adapt.errors import DataError
 from rs_adapt.scenes import Box, MapWriter, Scene, SceneInfo, colours_to_classes, count_off_legend
-from rs_adapt.scenes.polygons import in_system_of, rasterized, read_polygons
+from rs_adapt.scenes.polygons import rasterize_polygons, read_polygons, reproject_polygons
 
 IGNORE = 255
 # Rows that are in memory at once.
@@ -105,7 +105,7 @@ def _from_colours(
 def _from_polygons(
     labels: LabelSource, file: Path, image: SceneInfo, boxes: list[Box], seen: Counter[str]
 ) -> Iterator[tuple[Box, NDArray[np.uint8]]]:
-    polygons = in_system_of(read_polygons(file, labels.column or ""), image)
+    polygons = reproject_polygons(read_polygons(file, labels.column or ""), image)
     index_of = {text: index for text, index in labels.to_index if isinstance(text, str)}
     index_of |= {text: IGNORE for text in labels.ignore if isinstance(text, str)}
     if unknown := Counter(text for text in polygons.texts if text not in index_of):
@@ -118,7 +118,7 @@ def _from_polygons(
     table = np.full(256, background, dtype=np.uint8)
     table[: len(texts)] = [index_of[text] for text in texts]
     for box in boxes:
-        number_HW = rasterized(polygons, image, numbers, box, background=IGNORE)
+        number_HW = rasterize_polygons(polygons, image, numbers, box, background=IGNORE)
         counts = np.bincount(number_HW.ravel(), minlength=256)
         seen.update({text: int(counts[number]) for number, text in enumerate(texts) if counts[number]})
         if counts[IGNORE]:
@@ -126,7 +126,7 @@ def _from_polygons(
         yield box, table[number_HW]
 
 
-def text_of(item: LabelItem) -> str:
+def label_text(item: LabelItem) -> str:
     """Return a value, colour or attribute as the counts of `translate` name it."""
     return _hex(item) if isinstance(item, tuple) else str(item)
 

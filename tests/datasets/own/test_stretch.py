@@ -10,7 +10,7 @@ import rasterio
 from PIL import Image
 
 from rs_adapt.datasets.own import stretch as own_stretch
-from rs_adapt.datasets.own.stretch import in_words, stretch_of_region
+from rs_adapt.datasets.own.stretch import describe_stretch, stretch_of_region
 from rs_adapt.datasets.recipes import SceneRegion
 from rs_adapt.errors import DataError
 from rs_adapt.scenes import write_geotiff
@@ -97,10 +97,10 @@ def test_images_of_8_bit_stay_and_what_is_given_is_kept(tmp_path: Path) -> None:
     images = sorted(tmp_path.iterdir())
     stays = stretch_of_region(region(), images)
     assert stays == {"from": "as stored", "range": None}
-    assert in_words(stays) == "none, its images are of 8 bit"
+    assert describe_stretch(stays) == "none, its images are of 8 bit"
     given = stretch_of_region(region(stretch=[[0, 10], [0, 20], [5, 30]]), images)
     assert given == {"from": "given", "range": [[0, 10], [0, 20], [5, 30]]}
-    assert in_words(given) == "0 to 10, 0 to 20, 5 to 30 (given)"
+    assert describe_stretch(given) == "0 to 10, 0 to 20, 5 to 30 (given)"
     assert stretch_of_region(region(stretch="scene"), images) == {"from": "scene", "range": None}
 
 
