@@ -76,7 +76,7 @@ def test_of_many_tiles_evenly_spaced_ones_are_read(tmp_path: Path) -> None:
     )
     assert found is not None
     assert (found.num_tiles, found.num_read, found.samples) == (10, 2, ("0", "9"))
-    assert seen == [("read train", 1, 2), ("read train", 2, 2)]
+    assert seen == [("reading train", 1, 2), ("reading train", 2, 2)]
     with pytest.raises(DataError, match=r"Cannot read .*i/3\.png"):
         set_statistics(tiles.sets[0], tiles, most_tiles=10, num_samples=1)
 
