@@ -1,3 +1,76 @@
-"""rs-adapt: domain adaptation and generalization experiments in remote-sensing semantic segmentation."""
+"""rs-adapt: domain adaptation and generalization experiments in remote-sensing semantic segmentation.
+
+    import rs_adapt as rsa
+
+    cfg = rsa.compose("synthetic-da", method="lora", iters=200)
+    run = rsa.train(cfg)
+    rsa.evaluate(run, split="source-val")
+    model = rsa.load(run)
+    rsa.report("work_dirs")
+
+Each function is the one that the verb of its name calls on the command line. They are imported when they are first
+used, so that `import rs_adapt` loads neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from rs_adapt import errors
+from rs_adapt.errors import RsAdaptError
+
+if TYPE_CHECKING:
+    from rs_adapt.api.checking import lint, verify
+    from rs_adapt.api.configuration import compose, resolve
+    from rs_adapt.api.models import check, evaluate, load, train
+    from rs_adapt.api.reading import collect, compare, report, score
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "RsAdaptError",
+    "__version__",
+    "check",
+    "collect",
+    "compare",
+    "compose",
+    "errors",
+    "evaluate",
+    "lint",
+    "load",
+    "report",
+    "resolve",
+    "score",
+    "train",
+    "verify",
+]
+
+_MODULES = {
+    "check": "models",
+    "collect": "reading",
+    "compare": "reading",
+    "compose": "configuration",
+    "evaluate": "models",
+    "lint": "checking",
+    "load": "models",
+    "report": "reading",
+    "resolve": "configuration",
+    "score": "reading",
+    "train": "models",
+    "verify": "checking",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a function of `__all__` when it is first used."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'rs_adapt' has no attribute {name!r}")
+    function: object = getattr(import_module(f"rs_adapt.api.{_MODULES[name]}"), name)
+    globals()[name] = function
+    return function
+
+
+def __dir__() -> list[str]:
+    """Return the public names, for completion in editors and notebooks."""
+    return __all__

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rs_adapt.commands import options
+from rs_adapt.commands.console import print_json, result_console
 
 
 def compare(
@@ -27,15 +28,12 @@ def compare(
 
     $ rs-adapt compare RUN_A RUN_B --classes no-clutter --unit image
     """
-    from rs_adapt.scores.comparison import compare_runs
+    from rs_adapt.api.reading import compare as compare_runs
 
     content = compare_runs(run_a, run_b, classes=classes, ignore=ignore, selection=selection, unit=unit.value)
     if as_json:
-        import json
-
-        print(json.dumps(content, indent=2, allow_nan=False))
+        print_json(content)
         return
-    from rs_adapt.commands.console import result_console
     from rs_adapt.reports.comparison_tables import count_line, differ_line, difference_table, notes, scored_line
 
     console = result_console()

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from rs_adapt.api.progress import progress_callback
 from rs_adapt.commands import options
+from rs_adapt.commands.console import print_json, result_console, shown_path
 from rs_adapt.errors import ConfigError
 
 
@@ -28,11 +30,9 @@ def cost(
     rounds: Annotated[int, typer.Option("--rounds", help="Rounds that count.", min=1)] = 10,
     warmup: Annotated[int, typer.Option("--warmup", help="Rounds before them.", min=1)] = 3,
     device: options.Device = "auto",
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder to write to (default: work_dirs/cost/<bench>).")
-    ] = None,
+    out: Annotated[Path | None, options.out("work_dirs/cost/<bench>")] = None,
     as_json: options.AsJson = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the comparison in the folder.")] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Measure what methods cost: parameters, memory, size on disk, time of training and inference.
 
@@ -43,7 +43,6 @@ def cost(
 
     $ rs-adapt cost --bench loveda-da --methods lora,rein,earth-adapter --precision bf16 --rounds 30
     """
-    from rs_adapt.commands.console import error_console, preparing, result_console, shown_path
     from rs_adapt.config import axes, option_texts, resolve_cell
 
     # Costs are those of the segmentor alone, whatever learns with it.
@@ -65,7 +64,7 @@ def cost(
     from rs_adapt.cost.write import check_cost_folder, write_cost_files
 
     check_cost_folder(folder, overwrite=overwrite)
-    with preparing(error_console()) as on_progress:
+    with progress_callback(True) as on_progress:
         comparison = compare_costs(
             cell,
             chosen,
@@ -79,9 +78,7 @@ def cost(
     content = cost_content(comparison)
     write_cost_files(folder, content)
     if as_json:
-        import json
-
-        print(json.dumps(content, indent=2))
+        print_json(content)
         return
     console = result_console()
     console.print(cost_title(content), style="bold", soft_wrap=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from rs_adapt.api.progress import error_console
 from rs_adapt.commands import options
+from rs_adapt.commands.console import print_json, result_console
 
 
 def doctor(
@@ -27,7 +28,6 @@ def doctor(
     $ rs-adapt doctor --json --no-training
     """
     from rs_adapt.audit.doctor import examine
-    from rs_adapt.commands.console import error_console, result_console
     from rs_adapt.config import paths
 
     errors = error_console()
@@ -39,7 +39,7 @@ def doctor(
         )
     failed = any(finding.status == "error" for finding in findings)
     if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+        print_json([asdict(finding) for finding in findings])
     else:
         console = result_console()
         colour = {"ok": "green", "warning": "yellow", "error": "red"}

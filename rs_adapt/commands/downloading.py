@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rs_adapt.commands.console import error_console, grouped, shown_path
+from rs_adapt.api.progress import error_console
+from rs_adapt.commands.console import grouped, shown_path
 
 if TYPE_CHECKING:
     from pathlib import Path

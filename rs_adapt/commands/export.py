@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from rs_adapt.commands import options
+from rs_adapt.commands.console import grouped, print_json, shown_path
 
 
 class Format(StrEnum):
@@ -20,8 +21,8 @@ class Format(StrEnum):
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="Run folder, or folder of an adapter pack.", metavar="RUN")],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    run: options.Run,
+    out: Annotated[Path, options.out()],
     layout: Annotated[
         Format,
         typer.Option("--format", help="The adapter pack, or the whole model for mmsegmentation or as safetensors."),
@@ -29,9 +30,10 @@ def export(
     merge: Annotated[
         bool, typer.Option("--merge", help="Fold the adapter into the backbone's weights, where the method allows it.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it exists.")] = False,
+    overwrite: options.Overwrite = False,
     weights: options.Weights = None,
     device: options.Device = "cpu",
+    as_json: options.AsJson = False,
 ) -> None:
     """Export the adapter pack of a run, or the whole model for other programs.
 
@@ -46,16 +48,15 @@ def export(
 
     $ rs-adapt export RUN --merge --out merged
 
-    $ rs-adapt eval --checkpoint merged --weights merged/backbone.safetensors
+    $ rs-adapt eval merged --weights merged/backbone.safetensors
 
     $ rs-adapt export RUN --format mmseg --out released
     """
-    from rs_adapt.commands.console import grouped, shown_path
     from rs_adapt.exchange.export import export_merged, export_pack
     from rs_adapt.exchange.model import export_model
     from rs_adapt.inference.checkpoint import recompose
 
-    folder = checkpoint if checkpoint.is_dir() or not checkpoint.exists() else checkpoint.parent
+    folder = run if run.is_dir() or not run.exists() else run.parent
     if layout is Format.RS_ADAPT and not merge:
         files = export_pack(folder, out, overwrite=overwrite)
     else:
@@ -65,5 +66,8 @@ def export(
         else:
             name: Literal["mmseg", "safetensors"] = "mmseg" if layout is Format.MMSEG else "safetensors"
             files = export_model(cfg, folder, out, layout=name, merge=merge, device=device, overwrite=overwrite)
+    if as_json:
+        print_json([{"file": str(file), "bytes": file.stat().st_size} for file in files])
+        return
     for file in files:
         print(f"{shown_path(file)}: {grouped(file.stat().st_size)} bytes")

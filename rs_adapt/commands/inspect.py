@@ -8,23 +8,23 @@ from typing import Annotated
 import typer
 
 from rs_adapt.commands import options
+from rs_adapt.commands.console import print_json, result_console, shown_path
 from rs_adapt.runs.files import INSPECT_DIR
 
 
 def inspect(
-    run: Annotated[Path, typer.Argument(help="Run folder, or folder of an adapter pack.", metavar="RUN")],
+    run: options.Run,
     image: Annotated[Path, typer.Option("--image", help="Image to look at: PNG, JPEG or TIFF, RGB, 8 bit.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder to write to (default: RUN/inspect/<name of the image>).")
-    ] = None,
+    out: Annotated[Path | None, options.out("RUN/inspect/<name of the image>")] = None,
     size_px: Annotated[
         int | None,
         typer.Option("--size-px", help="Largest side of the middle part that is used (default: the bench's crop)."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an inspection in the folder.")] = False,
+    overwrite: options.Overwrite = False,
     precision: options.Precision = None,
     device: options.Device = "auto",
     weights: options.Weights = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show what an adapter does to one image: prediction, features by block, the adapter's maps.
 
@@ -34,7 +34,6 @@ def inspect(
 
     $ rs-adapt inspect RUN --image scene.jpg --size-px 1024 --out inside
     """
-    from rs_adapt.commands.console import result_console, shown_path
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.inspection.write import PAGE_FILE, inspect_checkpoint
 
@@ -44,6 +43,9 @@ def inspect(
     numbers = inspect_checkpoint(
         cfg, folder, image, out_dir=target, size_px=size_px, overwrite=overwrite, device=device
     )
+    if as_json:
+        print_json({**numbers, "page": str(target / PAGE_FILE)})
+        return
     console = result_console()
     if numbers["adapter"] is None:
         console.print(f"Method {cfg.cell.method} has no adapter: prediction and features only.")

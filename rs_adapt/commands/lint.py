@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
+from rs_adapt.commands.console import print_json
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rs_adapt.audit.lint.subject import Subject
+    from rs_adapt.config.resolved import ResolvedConfig
 
 
 def lint(
     path: Annotated[
         Path | None, typer.Argument(help="Run folder, or a resolved config; else --bench.", metavar="RUN | CONFIG.py")
     ] = None,
-    bench: Annotated[
-        str | None,
-        typer.Option("--bench", help="Bench and setting, or a TOML of your own, as in train.", rich_help_panel="Cell"),
-    ] = None,
+    bench: options.OptionalBench = None,
     setting: options.Setting = None,
     direction: options.Direction = None,
     method: options.Method = None,
@@ -37,8 +35,8 @@ def lint(
     data_root: options.DataRoot = None,
     weights: options.Weights = None,
     set_: options.Set = None,
-    no_data: Annotated[bool, typer.Option("--no-data", help="Do not look at the tiles.")] = False,
-    rules: Annotated[bool, typer.Option("--rules", help="List the rules instead.")] = False,
+    no_data: Annotated[bool, typer.Option("--no-data", help="Do not read the tiles.")] = False,
+    rules: Annotated[bool, typer.Option("--rules", help="Print the rules instead.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Find target labels in training, val = test, wrong class lists, shared tiles, changed recipes.
@@ -49,10 +47,14 @@ def lint(
 
     $ rs-adapt lint work_dirs/synthetic/da/dinov2_nano-linear/earth_adapter/dacs/seed0
     """
-    from rs_adapt.audit.lint.text import rules_text
+    from rs_adapt.audit.lint.check import RULES
+    from rs_adapt.audit.lint.text import as_plain, as_text, rules_text
 
     if rules:
-        print(rules_text())
+        if as_json:
+            print_json([{"id": rule.id, "text": rule.text} for rule in RULES])
+        else:
+            print(rules_text())
         return
     cell_options = {
         "--setting": setting,
@@ -78,44 +80,35 @@ def lint(
             raise ConfigError(
                 f"{given[0]} belongs to a cell (--bench), and {path} says itself what it is: leave it out."
             )
-        from rs_adapt.audit.lint.sources import subject_from_path
-
-        _report(subject_from_path(path, data_root=data_root), data=not no_data, as_json=as_json)
-        return
-    from rs_adapt.audit.lint.sources import subject_from_cell
-    from rs_adapt.config import option_texts, resolve_cell
-
-    assert bench is not None
-    cell = resolve_cell(
-        bench,
-        setting=setting,
-        direction=direction,
-        method=method,
-        backbone=backbone,
-        head=head,
-        strategy=strategy,
-        seed=seed,
-        tuned=not untuned,
-        protocol=protocol,
-    )
-    texts = [*option_texts(cell, iters=iters, batch_size=batch_size, precision=precision), *(set_ or ())]
-    _report(
-        subject_from_cell(cell, texts=texts, data_root=data_root, weights=weights), data=not no_data, as_json=as_json
-    )
-
-
-def _report(subject: Subject, *, data: bool, as_json: bool) -> None:
-    from rs_adapt.audit.lint.check import lint as run
-    from rs_adapt.audit.lint.text import as_plain, as_text
-    from rs_adapt.commands.console import error_console, preparing
-
-    with preparing(error_console()) as on_progress:
-        findings = run(subject, data=data, on_progress=on_progress)
-    if as_json:
-        import json
-
-        print(json.dumps(as_plain(subject.title, findings), indent=2))
+        subject: Path | ResolvedConfig = path
     else:
-        print(f"{subject.title}\n\n{as_text(findings)}")
-    if any(one.level == "error" for one in findings):
+        from rs_adapt.api.configuration import compose
+
+        assert bench is not None
+        subject = compose(
+            bench,
+            setting=setting,
+            direction=direction,
+            method=method,
+            backbone=backbone,
+            head=head,
+            strategy=strategy,
+            seed=seed,
+            tuned=not untuned,
+            protocol=protocol,
+            iters=iters,
+            batch_size=batch_size,
+            precision=precision,
+            weights=weights,
+            data_root=data_root,
+            overrides=set_ or (),
+        )
+    from rs_adapt.api.checking import lint as lint_subject
+
+    report = lint_subject(subject, data=not no_data, data_root=data_root)
+    if as_json:
+        print_json(as_plain(report.title, report.findings))
+    else:
+        print(f"{report.title}\n\n{as_text(report.findings)}")
+    if report.errors:
         raise typer.Exit(1)

@@ -1,12 +1,14 @@
-"""`rs-adapt list`: what can be named on each axis, read from the config folders."""
+"""`rs-adapt list`: the names that options take, read from the configuration folders."""
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from rs_adapt.commands import options
+from rs_adapt.commands.console import print_json, table_console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,86 +40,93 @@ def list_values(
     name: Annotated[
         str | None, typer.Argument(help="A schema to print as JSON; only after `schemas`.", metavar="[SCHEMA]")
     ] = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """List the names that options take: benches, methods, backbones, heads, strategies, protocols; or file schemas.
 
     $ rs-adapt list benches
 
-    $ rs-adapt list methods
+    $ rs-adapt list methods --json
 
     $ rs-adapt list schemas bench > bench.schema.json
     """
     if name is not None:
         _print_schema(axis, name)
         return
-    from rich.console import Console
-
     tables = {Axis.BENCHES: _benches, Axis.SCHEMAS: _schemas}
-    table = tables[axis]() if axis in tables else _values(axis)
-    # A pipe has no width; wrapping its lines at 80 columns would break every grep.
-    Console(width=None if sys.stdout.isatty() else 240).print(table)
+    rows = tables[axis]() if axis in tables else _values(_FOLDER[axis])
+    if as_json:
+        print_json(rows)
+    else:
+        table_console().print(_table(axis, rows))
 
 
-def _values(axis: Axis) -> Table:
-    from rich.markup import escape
-
+def _values(folder: str) -> list[dict[str, object]]:
     from rs_adapt.config import axes
 
-    folder = _FOLDER[axis]
-    table = _table(axis, "name", "title")
-    for name in axes.values(folder):
-        table.add_row(name.replace("_", "-"), escape(axes.title(folder, name)))
-    return table
+    return [{"name": name.replace("_", "-"), "title": axes.title(folder, name)} for name in axes.values(folder)]
 
 
-def _benches() -> Table:
-    from rich.markup import escape
-
+def _benches() -> list[dict[str, object]]:
     from rs_adapt.config import axes
     from rs_adapt.config.cell import bench_families, settings_of
 
-    table = _table(Axis.BENCHES, "name", "settings", "directions", "data", "classes")
+    rows: list[dict[str, object]] = []
     for family, directions in bench_families().items():
-        first, *others = directions
-        bench = axes.load("bench", directions[first])["bench"]
-        data = [bench["data"]] if isinstance(bench["data"], str) else bench["data"]
-        table.add_row(
-            family.replace("_", "-"),
-            ", ".join(settings_of(directions[first])),
-            ", ".join([f"{first} (default)", *others]) if others else first or "one",
-            escape(", ".join(data)),
-            escape(f"{len(bench['classes'])}: {', '.join(bench['classes'])}"),
+        bench = axes.load("bench", next(iter(directions.values())))["bench"]
+        rows.append(
+            {
+                "name": family.replace("_", "-"),
+                "settings": list(settings_of(next(iter(directions.values())))),
+                # The default one first.
+                "directions": [name for name in directions if name],
+                "data": [bench["data"]] if isinstance(bench["data"], str) else list(bench["data"]),
+                "classes": list(bench["classes"]),
+            }
         )
-    table.caption = "--bench <name>-<setting> [--direction <direction>], such as --bench loveda-da"
-    return table
+    return rows
 
 
-def _schemas() -> Table:
+def _schemas() -> list[dict[str, object]]:
     from rs_adapt.commands.schemas import file_schemas
 
-    table = _table(Axis.SCHEMAS, "name", "file", "content")
-    for name, schema in file_schemas().items():
-        table.add_row(name, schema.file, schema.content)
-    table.caption = "rs-adapt list schemas NAME prints the JSON schema of a file; editors complete TOML files with it"
-    return table
+    return [{"name": name, "file": schema.file, "content": schema.content} for name, schema in file_schemas().items()]
 
 
 def _print_schema(axis: Axis, name: str) -> None:
-    import json
-
     from rs_adapt.commands.schemas import json_schema
     from rs_adapt.errors import ConfigError
 
     if axis is not Axis.SCHEMAS:
         raise ConfigError(f"`rs-adapt list {axis.value}` takes no further name, and {name!r} is given. Leave it out.")
-    print(json.dumps(json_schema(name), indent=2))
+    print_json(json_schema(name))
 
 
-def _table(axis: Axis, *columns: str) -> Table:
+_CAPTIONS = {
+    Axis.BENCHES: "--bench <name>-<setting> [--direction <direction>], such as --bench loveda-da",
+    Axis.SCHEMAS: "rs-adapt list schemas NAME prints the JSON schema of a file; editors complete TOML files with it",
+}
+
+
+def _table(axis: Axis, rows: list[dict[str, object]]) -> Table:
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=axis.value, box=box.SIMPLE, title_justify="left", caption_justify="left")
-    for column in columns:
+    for column in rows[0]:
         table.add_column(column, overflow="fold", no_wrap=column == "name")
+    for row in rows:
+        table.add_row(*(escape(_cell_text(column, value)) for column, value in row.items()))
+    table.caption = _CAPTIONS.get(axis)
     return table
+
+
+def _cell_text(column: str, value: object) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    if column == "directions":
+        first, *others = value or ["one"]
+        return ", ".join([f"{first} (default)", *others]) if others else first
+    text = ", ".join(value)
+    return f"{len(value)}: {text}" if column == "classes" else text

@@ -1,74 +1,87 @@
-"""Options that several verbs share, so that each means the same everywhere.
+"""Options and arguments that several verbs share, so that each name means the same everywhere.
 
-Axis options (`Bench` to `Protocol`) name a cell: train, show, cost (all methods). Run options (`Iters` to `Set`)
-change its config: train, show, cost. `Device`: the verbs that compute.
-`Classes` to `Unit`: the verbs that read stored scores.
+A test compares the options of all verbs: one name has one type and one help text; only the default in parentheses, and
+examples after a colon, may differ.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-Bench = Annotated[
-    str,
-    typer.Option(
-        "--bench",
-        help="Bench and setting, such as loveda-da, isprs-dg or synthetic-ss; or a TOML of your own.",
-        rich_help_panel="Cell",
-    ),
-]
+_CELL = "Cell"
+_BENCH_HELP = "Bench and setting, such as loveda-da, isprs-dg or synthetic-ss; or a TOML file of your own."
+
+# The axes of a cell.
+Bench = Annotated[str, typer.Option("--bench", help=_BENCH_HELP, rich_help_panel=_CELL)]
+OptionalBench = Annotated[str | None, typer.Option("--bench", help=_BENCH_HELP, rich_help_panel=_CELL)]
 Setting = Annotated[
     str | None,
     typer.Option(
-        "--setting",
-        help="da, dg or ss, where --bench does not end with it (a TOML of your own).",
-        rich_help_panel="Cell",
+        "--setting", help="da, dg or ss, where --bench does not end with it (a TOML file).", rich_help_panel=_CELL
     ),
 ]
 Direction = Annotated[
-    str | None,
-    typer.Option("--direction", help="Direction of the bench, such as u2r.", rich_help_panel="Cell"),
+    str | None, typer.Option("--direction", help="Direction of the bench, such as u2r.", rich_help_panel=_CELL)
 ]
 Method = Annotated[
     str | None,
-    typer.Option("--method", help="How the backbone is tuned (default: the bench's).", rich_help_panel="Cell"),
+    typer.Option("--method", help="How the backbone is tuned (default: the bench's).", rich_help_panel=_CELL),
 ]
 Backbone = Annotated[
-    str | None, typer.Option("--backbone", help="Foundation model (default: the bench's).", rich_help_panel="Cell")
+    str | None, typer.Option("--backbone", help="Foundation model (default: the bench's).", rich_help_panel=_CELL)
 ]
-Head = Annotated[str | None, typer.Option("--head", help="Decode head (default: the bench's).", rich_help_panel="Cell")]
+Head = Annotated[str | None, typer.Option("--head", help="Decode head (default: the bench's).", rich_help_panel=_CELL)]
 Strategy = Annotated[
     str | None,
     typer.Option(
         "--strategy",
-        help="Use of source and target (default: dacs for da, source-only for dg and ss).",
-        rich_help_panel="Cell",
+        help="How training uses source and target (default: dacs for da, source-only for dg and ss).",
+        rich_help_panel=_CELL,
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of the run.", min=0, max=2**32 - 1, rich_help_panel="Cell")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of all random draws.", min=0, max=2**32 - 1)]
 Untuned = Annotated[
-    bool,
-    typer.Option("--untuned", help="Ignore the method's values tuned for this bench.", rich_help_panel="Cell"),
+    bool, typer.Option("--untuned", help="Ignore the method's values tuned for this bench.", rich_help_panel=_CELL)
 ]
 Protocol = Annotated[
     str | None,
     typer.Option(
         "--protocol",
-        help="What of the target is seen and scored, and which checkpoint is the result (default: strict).",
-        rich_help_panel="Cell",
+        help="What is seen and scored of the target, and which checkpoint counts (default: strict, or the run's).",
+        rich_help_panel=_CELL,
     ),
 ]
 
+# What changes the configuration of a cell.
 Iters = Annotated[int | None, typer.Option("--iters", help="Training iterations (default: the bench's).", min=1)]
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", help="Crops per domain and iteration (default: the bench's).", min=1)
 ]
-Precision = Annotated[str | None, typer.Option("--precision", help="fp32 or bf16 (default: fp32).")]
+Precision = Annotated[str | None, typer.Option("--precision", help="fp32 or bf16 (default: fp32, or the run's).")]
 NumWorkers = Annotated[int | None, typer.Option("--num-workers", help="Processes that load images.", min=0)]
+Weights = Annotated[
+    str | None, typer.Option("--weights", help="File of base weights, or 'random' (default: the backbone's).")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change any key of the configuration, such as optim.lr=6e-5. Repeatable.",
+        metavar="KEY=VALUE",
+    ),
+]
+WorkDir = Annotated[
+    Path | None, typer.Option("--work-dir", help="Folder of the run or sweep (default: below work_dirs).")
+]
+DataRoot = Annotated[
+    Path | None, typer.Option("--data-root", help="Folder of the data sets (default: $RS_ADAPT_DATA, else ./data).")
+]
+
+# How a verb runs.
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Processes = Annotated[
     int | None,
@@ -86,23 +99,33 @@ Logger = Annotated[
         metavar="NAME",
     ),
 ]
-WorkDir = Annotated[
-    Path | None, typer.Option("--work-dir", help="Folder of the run (default: work_dirs/<bench>/<setting>/...).")
-]
-DataRoot = Annotated[
-    Path | None, typer.Option("--data-root", help="Folder of the data sets (default: $RS_ADAPT_DATA, else ./data).")
-]
-Weights = Annotated[
-    str | None, typer.Option("--weights", help="File of base weights, or 'random' (default: the backbone's).")
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Change any key of the config, such as optim.lr=6e-5. Repeatable.", metavar="KEY=VALUE"),
-]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what the output folder or file holds.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and print what would happen; do nothing.")]
+Partial = Annotated[bool, typer.Option("--partial", help="Continue although images are missing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
 
 
+def out(default: str = "") -> Any:
+    """Return the option for where to write.
+
+    Args:
+        default: Where that is without the option, for the help text; empty where the option is required.
+    """
+    return typer.Option("--out", "-o", help=f"Where to write{f' (default: {default})' if default else ''}.")
+
+
+def jobs(default: str) -> Any:
+    """Return the option for how many jobs run at once.
+
+    Args:
+        default: How many those are without the option, for the help text.
+    """
+    return typer.Option("--jobs", help=f"Jobs at once (default: {default}).", min=1)
+
+
+# Stored scores.
 class UnitName(StrEnum):
-    """What is drawn for an interval; auto is scenes where all tiles have one, else images."""
+    """What is resampled for an interval; auto is scenes where all tiles have one, else images."""
 
     AUTO = "auto"
     IMAGE = "image"
@@ -119,12 +142,14 @@ Classes = Annotated[
 ]
 Ignore = Annotated[
     str | None,
-    typer.Option("--ignore", help="Classes whose true pixels count nowhere, with commas between.", metavar="NAMES"),
+    typer.Option("--ignore", help="Classes whose true pixels do not count, with commas between.", metavar="NAMES"),
 ]
 Selection = Annotated[
     str | None,
     typer.Option("--selection", help="last, best-source-val, best-label-free or oracle (default: the run's headline)."),
 ]
-Unit = Annotated[UnitName, typer.Option("--unit", help="What is drawn for the intervals.")]
+Unit = Annotated[UnitName, typer.Option("--unit", help="What is resampled for the intervals.")]
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+# A trained model.
+RUN_HELP = "Run folder, or folder of an adapter pack."
+Run = Annotated[Path, typer.Argument(metavar="RUN", help=RUN_HELP, show_default=False)]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rs_adapt.commands import options
+from rs_adapt.commands.console import print_json, result_console, shown_path
 
 
 def report(
@@ -15,9 +16,9 @@ def report(
         list[Path],
         typer.Argument(metavar="WORK_DIR...", help="Run folders, or folders above them.", show_default=False),
     ],
-    out: Annotated[Path | None, typer.Option("--out", help="Folder to write to (default: WORK_DIR/report).")] = None,
+    out: Annotated[Path | None, options.out("report in the first folder")] = None,
     against: Annotated[
-        str | None, typer.Option("--against", help="'paper' sets published numbers beside ours.")
+        str | None, typer.Option("--against", help="Compare with: 'paper', the published numbers.", metavar="paper")
     ] = None,
     title: Annotated[str, typer.Option("--title", help="Title of the page.", show_default=False)] = "",
     selection: options.Selection = None,
@@ -26,7 +27,7 @@ def report(
         int, typer.Option("--panels", help="Tiles of each bench to draw with the stored models.", min=0)
     ] = 0,
     device: options.Device = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete what else is in the folder.")] = False,
+    overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Write one page about many runs: scores, classes, curves, cost, failures.
@@ -37,27 +38,21 @@ def report(
 
     $ rs-adapt report work_dirs/loveda --out table --against paper --panels 3
     """
-    from rs_adapt.commands.console import error_console, preparing, result_console, shown_path
-    from rs_adapt.reports.make import check_out, make_report, write_report
+    from rs_adapt.api.reading import report as write_report
 
-    folder = out or work_dirs[0] / "report"
-    check_out(folder, overwrite=overwrite)
-    with preparing(error_console()) as on_progress:
-        made = make_report(
-            work_dirs,
-            title=title,
-            selection=selection,
-            classes=classes,
-            against=against,
-            panels=panels,
-            device=device,
-            on_progress=on_progress,
-        )
-    files = write_report(made, folder, overwrite=overwrite)
+    made = write_report(
+        work_dirs,
+        out=out,
+        title=title,
+        against=against,
+        selection=selection,
+        classes=classes,
+        panels=panels,
+        device=device,
+        overwrite=overwrite,
+    )
     if as_json:
-        import json
-
-        print(json.dumps(made.content | {"files": [str(file) for file in files]}, indent=2, allow_nan=False))
+        print_json(made.content | {"files": [str(file) for file in made.files]})
         return
     from rs_adapt.reports.screen import matrix_tables, summary_lines
 
@@ -66,4 +61,4 @@ def report(
         console.print(table)
     for line in summary_lines(made):
         console.print(line, soft_wrap=True, markup=False)
-    console.print(f"Page: {shown_path(folder / 'index.html')}", soft_wrap=True, markup=False)
+    console.print(f"Page: {shown_path(made.files[0])}", soft_wrap=True, markup=False)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rs_adapt.commands import options
+from rs_adapt.commands.console import print_json, result_console
 
 
 class GroupBy(StrEnum):
@@ -30,9 +31,7 @@ def score(
         GroupBy | None, typer.Option("--group-by", help="Also a table by image, scene or city.")
     ] = None,
     selection: options.Selection = None,
-    protocol: Annotated[
-        str | None, typer.Option("--protocol", help="Score as this protocol says, such as strict or paper.")
-    ] = None,
+    protocol: options.Protocol = None,
     unit: options.Unit = options.UnitName.AUTO,
     worst: Annotated[int, typer.Option("--worst", help="List so many images of the lowest mIoU.", min=0)] = 0,
     as_json: options.AsJson = False,
@@ -45,24 +44,21 @@ def score(
 
     $ rs-adapt score RUN --selection best-source-val --json
     """
-    from rs_adapt.scores.rescore import rescore
+    from rs_adapt.api.reading import score as score_run
 
-    content = rescore(
+    content = score_run(
         run,
         classes=classes,
         ignore=ignore,
         selection=selection,
         protocol=protocol,
         unit=unit.value,
-        group_by=group_by and group_by.value,
+        group_by=None if group_by is None else group_by.value,
         worst=worst,
     )
     if as_json:
-        import json
-
-        print(json.dumps(content, indent=2, allow_nan=False))
+        print_json(content)
         return
-    from rs_adapt.commands.console import result_console
     from rs_adapt.reports.comparison_tables import (
         classes_table,
         count_line,

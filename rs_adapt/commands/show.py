@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import grouped
+from rs_adapt.commands.console import grouped, print_json, table_console
 
 if TYPE_CHECKING:
-    from mmengine.config import Config
+    from rs_adapt.config.resolved import ResolvedConfig
 
 
 def show(
@@ -44,9 +43,10 @@ def show(
 
     $ rs-adapt show --bench loveda-da --cost
     """
-    from rs_adapt.config import compose, resolve_cell, to_python
+    from rs_adapt.api.configuration import cell_of, compose
+    from rs_adapt.config.text import to_python
 
-    cell = resolve_cell(
+    cfg = compose(
         bench,
         setting=setting,
         direction=direction,
@@ -57,45 +57,35 @@ def show(
         seed=seed,
         tuned=not untuned,
         protocol=protocol,
-    )
-    cfg = compose(
-        cell,
-        overrides=set_ or (),
-        data_root=data_root,
-        work_dir=work_dir,
         iters=iters,
         batch_size=batch_size,
         precision=precision,
-        weights=weights,
         num_workers=num_workers,
+        weights=weights,
+        data_root=data_root,
+        work_dir=work_dir,
+        overrides=set_ or (),
     )
     if cost:
-        _print_cost(cfg, title=str(cell), as_json=as_json)
+        _print_cost(cfg, title=str(cell_of(cfg)), as_json=as_json)
     elif as_json:
-        _print_json(cfg.to_dict())
+        print_json(cfg.to_dict())
     else:
         print(to_python(cfg), end="")
 
 
-def _print_cost(cfg: Config, *, title: str, as_json: bool) -> None:
+def _print_cost(cfg: ResolvedConfig, *, title: str, as_json: bool) -> None:
     from rs_adapt.engine.parameters import cost_of
 
     counts = cost_of(cfg)
     if as_json:
-        _print_json(counts)
+        print_json(counts)
         return
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     print(title)
     table = Table(box=box.SIMPLE, show_header=False)
     for name, count in counts.items():
         table.add_row(name, grouped(count))
-    Console(width=None if sys.stdout.isatty() else 240).print(table)
-
-
-def _print_json(content: object) -> None:
-    import json
-
-    print(json.dumps(content, indent=2))
+    table_console().print(table)

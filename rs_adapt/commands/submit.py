@@ -7,24 +7,25 @@ from typing import Annotated
 
 import typer
 
+from rs_adapt.api.progress import progress_callback
 from rs_adapt.commands import options
+from rs_adapt.commands.console import print_json, shown_path
 
 
 def submit(
-    checkpoint: Annotated[Path, typer.Argument(help="Run folder, or folder of an adapter pack.", metavar="RUN")],
+    run: options.Run,
     images: Annotated[
         Path | None,
         typer.Option("--images", help="Folder with the test images, or Test.zip (default: where data fetch puts it)."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="Zip to write.")] = Path("submission.zip"),
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Write what is there where images are missing (the server wants all).")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the zip if it exists.")] = False,
+    out: Annotated[Path, options.out()] = Path("submission.zip"),
+    partial: options.Partial = False,
+    overwrite: options.Overwrite = False,
     data_root: options.DataRoot = None,
     weights: options.Weights = None,
     precision: options.Precision = None,
     device: options.Device = "auto",
+    as_json: options.AsJson = False,
 ) -> None:
     """Write the zip of predictions that LoveDA's server scores.
 
@@ -32,16 +33,15 @@ def submit(
 
     $ rs-adapt submit work_dirs/loveda_r2u/da-loveda_server/.../seed0 --out urban.zip
     """
-    from rs_adapt.commands.console import error_console, preparing, shown_path
     from rs_adapt.config.paths import downloads_dir
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.submission import write_submission
 
-    cfg = recompose(checkpoint, data_root=str(data_root) if data_root else None, weights=weights, precision=precision)
-    with preparing(error_console()) as on_progress:
+    cfg = recompose(run, data_root=str(data_root) if data_root else None, weights=weights, precision=precision)
+    with progress_callback(True) as on_progress:
         written = write_submission(
             cfg,
-            checkpoint if checkpoint.is_dir() else checkpoint.parent,
+            run if run.is_dir() else run.parent,
             images=images or downloads_dir("loveda") / "Test.zip",
             out=out,
             partial=partial,
@@ -49,6 +49,11 @@ def submit(
             device=device,
             on_progress=on_progress,
         )
+    if as_json:
+        print_json(
+            {"file": str(written.file), "images": written.images, "of": written.of, "share_pct": written.share_pct}
+        )
+        return
     print(
         f"{shown_path(written.file)}: {written.images} of {written.of} images of the domain {cfg.bench.target.region}"
     )

@@ -5,12 +5,24 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rs_adapt.api.progress import error_console
 from rs_adapt.commands import options
-from rs_adapt.commands.console import grouped, shown_path
+from rs_adapt.commands.console import (
+    grouped,
+    print_json,
+    print_result,
+    result_console,
+    shown_path,
+)
+
+if TYPE_CHECKING:
+    from rs_adapt.api.models import TrainingPlan
+    from rs_adapt.config.resolved import ResolvedConfig
 
 
 def train(
@@ -38,8 +50,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run of the same options.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete the run that is in the folder.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
+    overwrite: options.Overwrite = False,
+    dry_run: options.DryRun = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train a method on a bench and score it on the target region.
 
@@ -54,12 +67,12 @@ def train(
 
     $ rs-adapt train --bench isprs-dg --iters 100 --dry-run
     """
-    from rs_adapt.config import compose, option_texts, resolve_cell
+    from rs_adapt.api.configuration import compose
 
     if "WORLD_SIZE" in os.environ:
         # Before torch is loaded: it would warn of a search for unused parameters that found none.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    cell = resolve_cell(
+    cfg = compose(
         bench,
         setting=setting,
         direction=direction,
@@ -70,24 +83,25 @@ def train(
         seed=seed,
         tuned=not untuned,
         protocol=protocol,
+        iters=iters,
+        batch_size=batch_size,
+        precision=precision,
+        num_workers=num_workers,
+        weights=weights,
+        data_root=data_root,
+        work_dir=work_dir,
+        overrides=set_ or (),
     )
-    texts = [
-        *option_texts(cell, iters=iters, batch_size=batch_size, precision=precision, num_workers=num_workers),
-        *(set_ or ()),
-    ]
-    cfg = compose(cell, overrides=texts, data_root=data_root, work_dir=work_dir, weights=weights)
-    from rs_adapt.engine.loggers import resolve_loggers
-
-    loggers = resolve_loggers(logger)
-    if processes is not None and _launched(cfg, processes, dry_run=dry_run):
+    if processes is not None and _launch(cfg, processes, dry_run=dry_run):
         return
-    command = shlex.join(["rs-adapt", *sys.argv[1:]])
-    how: dict[str, Any] = {"device": device, "resume": resume, "overwrite": overwrite, "dry_run": dry_run}
-    _train_and_report(cfg, str(cell), command=command, loggers=loggers, **how)
+    if dry_run:
+        _check(cfg, device=device, resume=resume, overwrite=overwrite, as_json=as_json)
+    else:
+        _train(cfg, device=device, resume=resume, overwrite=overwrite, loggers=logger, as_json=as_json)
 
 
-def _launched(cfg: Any, processes: int, *, dry_run: bool) -> bool:
-    """Whether the processes of this run were started from here, and are done.
+def _launch(cfg: ResolvedConfig, processes: int, *, dry_run: bool) -> bool:
+    """Run the processes of this run, if they are to be started from here, and return whether that was done.
 
     Raises:
         ConfigError: The batch cannot be dealt out, or a launcher has started another number of processes.
@@ -111,73 +125,66 @@ def _launched(cfg: Any, processes: int, *, dry_run: bool) -> bool:
     return True
 
 
-def _train_and_report(
-    cfg: Any,
-    title: str,
-    *,
-    command: str,
-    dry_run: bool,
-    **how: Any,
+def _train(
+    cfg: ResolvedConfig, *, device: str, resume: bool, overwrite: bool, loggers: list[str] | None, as_json: bool
 ) -> None:
-    from pathlib import Path
-
-    from rs_adapt.commands.console import error_console, preparing, print_result, result_console
-    from rs_adapt.engine.progress import TrainingProgress
+    from rs_adapt.api.configuration import cell_of
+    from rs_adapt.api.models import train as train_run
     from rs_adapt.engine.recorder import Interrupted
-    from rs_adapt.engine.train import train as run
     from rs_adapt.processes import launched_as_group
-    from rs_adapt.reports.run_pictures import write_run_pictures
 
-    # Of several processes the first one speaks.
-    speaks = os.environ.get("RANK", "0") == "0" or not launched_as_group()
-    console = error_console()
-    display = TrainingProgress(console, title.split(" / ")[0])
-    run_dir = Path(cfg.work_dir)
+    # Of several processes only rank 0 prints.
+    prints = os.environ.get("RANK", "0") == "0" or not launched_as_group()
+    command = shlex.join(["rs-adapt", *sys.argv[1:]])
     try:
-        with preparing(console) as on_progress:
-            outcome = run(
-                cfg,
-                command=command,
-                dry_run=dry_run,
-                **how,
-                display=display,
-                on_progress=on_progress,
-            )
+        run = train_run(
+            cfg, device=device, resume=resume, overwrite=overwrite, loggers=loggers, command=command, progress=prints
+        )
     except Interrupted as stop:
-        display.close()
-        if speaks:
+        if prints:
             again = command.replace(" --overwrite", "").removesuffix(" --resume")
-            console.print(
+            error_console().print(
                 f"Stopped after {stop.iteration} of {cfg.train_cfg.max_iters} iterations; the state is saved. "
                 f"Continue with\n  {again} --resume",
                 highlight=False,
                 soft_wrap=True,
             )
         raise typer.Exit(130) from None
-    finally:
-        display.close()
-    if not speaks:
+    if not prints or run.result is None:
         return
-    if dry_run:
-        _print_plan(cfg, title, outcome)
-        return
-    write_run_pictures(run_dir, outcome["matrix"], classes=list(cfg.bench.classes), title=title)
-    print_result(result_console(), outcome["result"], title=title, folder=run_dir)
+    if as_json:
+        print_json({**run.result.content(), "folder": str(run.folder)})
+    else:
+        print_result(result_console(), run.result, title=str(cell_of(cfg)), folder=run.folder)
 
 
-def _print_plan(cfg: Any, title: str, plan: dict[str, Any]) -> None:
-    print(f"{title}: everything needed is there.")
-    for role, count in plan["tiles"].items():
+def _check(cfg: ResolvedConfig, *, device: str, resume: bool, overwrite: bool, as_json: bool) -> None:
+    from rs_adapt.api.models import check
+
+    plan = check(cfg, device=device, resume=resume, overwrite=overwrite)
+    if plan is None:
+        return
+    if as_json:
+        print_json({**asdict(plan), "folder": str(plan.folder)})
+    else:
+        _print_plan(cfg, plan)
+
+
+def _print_plan(cfg: ResolvedConfig, plan: TrainingPlan) -> None:
+    from rs_adapt.api.configuration import cell_of
+
+    print(f"{cell_of(cfg)}: everything needed is there.")
+    for role, count in plan.tiles.items():
         print(f"  {role}: {count} tiles")
     for line in _own_lines(cfg):
         print(line)
-    for part, count in plan["parameters"].items():
+    for part, count in plan.parameters.items():
         print(f"  {part} parameters: {grouped(count)}")
     print(f"  {cfg.train_cfg.max_iters} iterations of batch {cfg.train_dataloader.batch_size}")
-    print(f"  run folder: {shown_path(plan['run_dir'])}")
+    print(f"  run folder: {shown_path(plan.folder)}")
 
 
-def _own_lines(cfg: Any) -> list[str]:
+def _own_lines(cfg: ResolvedConfig) -> list[str]:
     """Of a bench of one's own: how scenes became 8 bit, and what its labels hold before and after translation."""
     if not cfg.bench.get("own"):
         return []

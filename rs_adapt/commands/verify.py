@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rs_adapt.commands import options
+from rs_adapt.commands.console import print_json, result_console
 
 
 def verify(
@@ -17,9 +17,8 @@ def verify(
         str,
         typer.Option(
             "--against",
-            help="A log of mmengine (text or JSON lines), a folder with one, a run folder, or 'paper' for what is "
-            "published for the run's cell.",
-            metavar="LOG|paper",
+            help="Compare with: 'paper', the published numbers; a run folder; a log of mmengine, or a folder with one.",
+            metavar="RUN|LOG|paper",
         ),
     ],
     as_json: options.AsJson = False,
@@ -32,18 +31,13 @@ def verify(
 
     $ rs-adapt verify RUN --against 20250404_120000.log --json
     """
-    from rs_adapt.audit.verify.run_record import read_reference, read_run
-    from rs_adapt.audit.verify.verification import verify_against_log, verify_against_paper
-    from rs_adapt.commands.console import result_console
+    from rs_adapt.api.checking import verify as verify_run
 
-    record = read_run(run)
-    # A file of that name can still be named as ./paper.
-    paper = against == "paper"
-    found = verify_against_paper(record) if paper else verify_against_log(record, read_reference(Path(against)))
+    found = verify_run(run, against)
     if as_json:
         from rs_adapt.audit.verify.tables import plain_values
 
-        print(json.dumps(plain_values(found.to_dict()), indent=2, allow_nan=False))
+        print_json(plain_values(found.to_dict()))
     else:
         from rs_adapt.audit.verify.tables import format_lines
 

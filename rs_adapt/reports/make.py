@@ -50,6 +50,7 @@ class Report:
         sections: its sections.
         rows: one for each run, all numbers.
         content: groups and counts as JSON.
+        files: The files written; empty before.
     """
 
     title: str
@@ -57,6 +58,7 @@ class Report:
     sections: Sequence[Section]
     rows: Sequence[dict[str, Any]]
     content: dict[str, Any]
+    files: tuple[Path, ...] = ()
 
 
 def make_report(

@@ -64,7 +64,7 @@ def panels_section(rankings: Rankings, labels: Labels, *, count: int, device: st
     if not sections:
         text = [
             "There are none. --panels 3 draws the worst, the middle and the best tile of each bench with the stored "
-            "packs; or rs-adapt eval --checkpoint RUN --overlays 8 leaves pictures in a run folder, which the next "
+            "packs; or rs-adapt eval RUN --overlays 8 leaves pictures in a run folder, which the next "
             "report shows."
         ]
     return Section(anchor="panels", title="Tiles", text=[*text, *failed], sections=sections)

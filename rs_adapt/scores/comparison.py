@@ -131,7 +131,7 @@ def aligned(a: PerImage, b: PerImage, place_a: Path, place_b: Path) -> PerImage:
             f"The class lists differ: {', '.join(a.classes)} in {place_a}, {', '.join(b.classes)} in {place_b}. Only "
             "runs of one bench can be compared: score one of them on the other's with rs-adapt eval --bench."
         )
-    again = "Score both on the same tiles: rs-adapt eval --checkpoint RUN --split ..., and compare what it writes."
+    again = "Score both on the same tiles: rs-adapt eval RUN --split ..., and compare what it writes."
     if different := set(a.tiles) ^ set(b.tiles):
         raise ScoresError(
             f"{len(different)} tiles are in one run only, such as {min(different)}: {len(a.tiles)} are in {place_a}, "

@@ -125,7 +125,7 @@ def _read(path: Path) -> PerImage:
             counts, text = (_array(path, archive, member) for member in _MEMBERS)
         content = json.loads(text.tobytes())
     except FileNotFoundError as error:
-        raise ScoresError(f"There is no file {path}. rs-adapt eval --checkpoint RUN writes one.") from error
+        raise ScoresError(f"There is no file {path}. rs-adapt eval RUN writes one.") from error
     except OSError as error:
         raise ScoresError(f"{path} cannot be read: {error.strerror or error}.") from error
     except _DAMAGE as error:
@@ -180,8 +180,7 @@ def _checked(path: Path, counts: NDArray[Any], content: Any) -> PerImage:
 
 def _refuse(path: Path, why: str, cause: BaseException | None = None) -> NoReturn:
     raise ScoresError(
-        f"{path} holds no confusion matrices of rs-adapt, or is damaged ({why}). rs-adapt eval --checkpoint RUN writes "
-        "them anew."
+        f"{path} holds no confusion matrices of rs-adapt, or is damaged ({why}). rs-adapt eval RUN writes them anew."
     ) from cause
 
 

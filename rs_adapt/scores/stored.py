@@ -114,7 +114,7 @@ def check_protocol(stored: Stored, protocol: ProtocolFacts) -> None:
     if not _is_split(split.rpartition(" ")[2], report, facts.get("bench")):
         raise ScoresError(
             f"Protocol {name} scores the {report} tiles, and {stored.file} is of {split}. Score those tiles: rs-adapt "
-            f"eval --checkpoint RUN --split {report}, and name the folder that it writes."
+            f"eval RUN --split {report}, and name the folder that it writes."
         )
     weights = protocol.weights or "student"
     if weights != facts.get("weights", "student"):
@@ -160,9 +160,7 @@ def _file_of_eval(folder: Path, result: Result) -> str:
     unscored = "report_split" in protocol.model_fields_set and protocol.report_split is None
     why = "the target has no labels" if unscored else "the run was not scored, or by an older version"
     split = " --split source-val" if unscored else ""
-    raise ScoresError(
-        f"{folder} has no matrices by image: {why}.{other} rs-adapt eval --checkpoint {folder}{split} writes them."
-    )
+    raise ScoresError(f"{folder} has no matrices by image: {why}.{other} rs-adapt eval {folder}{split} writes them.")
 
 
 def _file_of(checkpoint: SelectedCheckpoint | None) -> str | None:

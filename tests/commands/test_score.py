@@ -203,13 +203,13 @@ def test_places_without_matrices_say_how_to_get_them(run_verb: Verb, tmp_path: P
     (old / "result.json").write_text(json.dumps({"protocol": {"report_split": "vaihingen test"}}))
     code, _, err = run_verb("score", old)
     assert code == 2
-    assert f"rs-adapt eval --checkpoint {old} writes them" in err
+    assert f"rs-adapt eval {old} writes them" in err
     stored().save(old / "eval" / "isprs_p2v-test" / "confusions.npz")
     assert f"{old / 'eval' / 'isprs_p2v-test'} has some" in run_verb("score", old)[2]
     (old / "result.json").write_text(json.dumps({"protocol": {"report_split": None}, "selections": {"last": None}}))
     err = run_verb("score", old)[2]
     assert "the target has no labels" in err
-    assert f"rs-adapt eval --checkpoint {old} --split source-val" in err
+    assert f"rs-adapt eval {old} --split source-val" in err
     (old / "result.json").write_text("{")
     assert "cannot be read" in run_verb("score", old)[2]
     (old / "result.json").unlink()
@@ -237,7 +237,7 @@ def test_protocol_says_selection_and_classes(run_verb: Verb, write_run, stored, 
     [
         ({"weights": "teacher"}, "scores the teacher.*rs-adapt train --protocol other"),
         ({"selection": "oracle"}, "no matrices of the selection oracle"),
-        ({"report_split": "val"}, "scores the val tiles.*rs-adapt eval --checkpoint RUN --split val"),
+        ({"report_split": "val"}, "scores the val tiles.*rs-adapt eval RUN --split val"),
         ({"report_split": "server"}, "scored by the data set's server"),
         ({"inference": "whole"}, "mode whole.*rs-adapt train --protocol other"),
         ({"target_crops": "by_labels"}, "target_crops 'by_labels'.*rs-adapt train --protocol other"),

@@ -113,7 +113,7 @@ def weights_of_another_run(subject: Subject) -> Iterator[Hit]:
                 key="pack_sha256",
                 found=f"{str(scored)[:16]}..., in the run's manifest.json {str(wanted)[:16]}...",
                 consequence="This evaluation is not of the weights of the run around it.",
-                remedy="Evaluate again: rs-adapt eval --checkpoint RUN.",
+                remedy="Evaluate again: rs-adapt eval RUN.",
             )
 
 

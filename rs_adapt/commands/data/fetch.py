@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rs_adapt.commands import options
+from rs_adapt.commands.console import grouped, shown_path
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,25 +21,23 @@ def fetch_data(
     archives: Annotated[
         list[str] | None, typer.Option("--archive", help="Only this archive. Repeatable.", metavar="NAME")
     ] = None,
-    to: Annotated[
-        Path | None, typer.Option("--to", help="Folder of the archives (default: RS_ADAPT_HOME/downloads/NAME).")
-    ] = None,
+    out: Annotated[Path | None, options.out("RS_ADAPT_HOME/downloads/NAME")] = None,
+    to: Annotated[Path | None, typer.Option("--to", hidden=True)] = None,
     all_: Annotated[bool, typer.Option("--all", help="Also archives that no bench needs.")] = False,
     accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="Accept licence and conditions without being asked.")
+        bool, typer.Option("--accept-licence", help="Accept licence and conditions without a question.")
     ] = False,
 ) -> None:
     """Fetch the archives of a data set and verify their checksums.
 
-    Licence and conditions are printed first, and have to be accepted where they restrict the use. A download that was
-    interrupted goes on where it ended. What a site gives out on request only is told in steps; put the files into the
-    folder that is named and say the command again: it verifies them.
+    Licence and conditions are printed first, and must be accepted where they restrict the use. An interrupted download
+    continues where it stopped. Where a site hands out its files on request only, the steps are printed: put the files
+    into the folder named there and run the command again to verify them.
 
     $ rs-adapt data fetch loveda --accept-licence
 
-    $ rs-adapt data fetch loveda --archive Val.zip --to /data/zips
+    $ rs-adapt data fetch loveda --archive Val.zip --out /data/zips
     """
-    from rs_adapt.commands.console import grouped, shown_path
     from rs_adapt.commands.downloading import download
     from rs_adapt.config.paths import downloads_dir
     from rs_adapt.datasets.manifest import load_manifest
@@ -44,7 +45,7 @@ def fetch_data(
 
     manifest = load_manifest(name)
     chosen = _chosen(manifest, archives or (), everything=all_)
-    folder = (to or downloads_dir(manifest.name)).expanduser()
+    folder = (out or to or downloads_dir(manifest.name)).expanduser()
     for line in (manifest.title, f"Licence: {manifest.licence}. {manifest.conditions}", f"Cite: {manifest.citation}"):
         print(line)
     if manifest.access == "drawn":
@@ -103,7 +104,7 @@ def _accept(manifest: Manifest, *, accepted: bool) -> None:
         return
     raise LicenceNotAccepted(
         f"{manifest.title} is given out under the licence {manifest.licence}. {manifest.conditions} "
-        "Nothing was fetched. Say --accept-licence if you accept that."
+        "Nothing was fetched. Add --accept-licence if you accept that."
     )
 
 
@@ -116,11 +117,10 @@ def _check(archive: Archive, path: Path) -> None:
     from rs_adapt.errors import DataError
 
     if (fault := archive.published.fault(path)) is not None:
-        raise DataError(f"{path} is not the published file: {fault}. Get it again, or take it away.")
+        raise DataError(f"{path} is not the published file: {fault}. Fetch it again, or remove it.")
 
 
 def _print_steps(manifest: Manifest, missing: Sequence[Archive], folder: Path) -> None:
-    from rs_adapt.commands.console import shown_path
 
     print("By hand:")
     for number, step in enumerate(manifest.by_hand, start=1):
@@ -129,5 +129,5 @@ def _print_steps(manifest: Manifest, missing: Sequence[Archive], folder: Path) -
         print(f"  {len(manifest.by_hand) + 1}. Put into {shown_path(folder)}:")
         for one in missing:
             print(f"       {one.name} ({one.published.expected()})")
-        print(f"  {len(manifest.by_hand) + 2}. Say the same command again: it verifies what is there.")
+        print(f"  {len(manifest.by_hand) + 2}. Run the same command again: it verifies the files.")
     print(f"Then: {manifest.how_to_get}")

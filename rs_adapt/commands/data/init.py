@@ -8,19 +8,20 @@ from typing import Annotated
 
 import typer
 
+from rs_adapt.commands import options
+from rs_adapt.commands.console import shown_path
 from rs_adapt.errors import ConfigError
 
 
 def init(
     name: Annotated[str, typer.Argument(help="Short name: small letters, digits and _.")],
-    out: Annotated[Path | None, typer.Option("--out", help="File to write (default: NAME.toml).")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+    out: Annotated[Path | None, options.out("NAME.toml")] = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Write a commented bench file for your own scenes.
 
     $ rs-adapt data init myset
     """
-    from rs_adapt.commands.console import shown_path
     from rs_adapt.config.own import bench as own_bench
     from rs_adapt.files import check_output_file, write_text
 

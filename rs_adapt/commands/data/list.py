@@ -5,47 +5,58 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rs_adapt.commands import options
+from rs_adapt.commands.console import grouped, print_json, shown_path, table_console
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rich.table import Table
+
     from rs_adapt.datasets.manifest import Manifest
 
 
-def list_data(data_root: options.DataRoot = None) -> None:
+def list_data(data_root: options.DataRoot = None, as_json: options.AsJson = False) -> None:
     """List data sets: images, licence, how to get each, and which are here.
 
     $ rs-adapt data list
 
     $ rs-adapt data list --data-root /data
     """
-    import sys
-
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from rs_adapt.commands.console import grouped, shown_path
     from rs_adapt.config.paths import data_root as root_of
     from rs_adapt.datasets.manifest import load_manifest, manifest_names
 
     root = root_of(data_root)
+    rows = [_facts(load_manifest(name), root) for name in manifest_names()]
+    if as_json:
+        print_json(rows)
+        return
+    table_console().print(_table(rows))
+    print(f"found: files below {shown_path(root)}/NAME. `rs-adapt data fetch NAME` fetches archives or says how.")
+
+
+def _facts(manifest: Manifest, root: Path) -> dict[str, str | int | None]:
+    return {
+        "name": manifest.name.replace("_", "-"),
+        "title": manifest.title,
+        "images": manifest.num_images or None,
+        "licence": manifest.licence,
+        "how": manifest.access,
+        "state": _state(manifest, root),
+    }
+
+
+def _table(rows: list[dict[str, str | int | None]]) -> Table:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(title="data", box=box.SIMPLE, title_justify="left")
-    for heading in ("name", "title", "images", "licence", "how", "state"):
+    for heading in rows[0]:
         table.add_column(heading, overflow="fold", no_wrap=heading in ("name", "images", "how"))
-    for name in manifest_names():
-        manifest = load_manifest(name)
-        table.add_row(
-            name.replace("_", "-"),
-            escape(manifest.title),
-            grouped(manifest.num_images) if manifest.num_images else "",
-            escape(manifest.licence),
-            manifest.access,
-            _state(manifest, root),
-        )
-    Console(width=None if sys.stdout.isatty() else 240).print(table)
-    print(f"found: files below {shown_path(root)}/NAME. `rs-adapt data fetch NAME` gets archives, or says how.")
+    for row in rows:
+        cells = (grouped(value) if isinstance(value, int) else value or "" for value in row.values())
+        table.add_row(*map(escape, cells))
+    return table
 
 
 def _state(manifest: Manifest, root: Path) -> str:
@@ -55,5 +66,5 @@ def _state(manifest: Manifest, root: Path) -> str:
         return "when needed"
     if any((root / manifest.name).glob("*")):
         return "found"
-    there = [one for one in manifest.archives if (downloads_dir(manifest.name) / one.name).is_file()]
+    there = [archive for archive in manifest.archives if (downloads_dir(manifest.name) / archive.name).is_file()]
     return f"{len(there)} of {len(manifest.archives)} archives fetched" if there else ""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rs_adapt.api.progress import error_console, progress_callback
 from rs_adapt.commands import options
-from rs_adapt.commands.console import error_console, grouped, preparing, result_console, shown_path
+from rs_adapt.commands.console import grouped, result_console, shown_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,11 +38,9 @@ def prepare(
         int | None,
         typer.Option("--stride-px", help="Step of the grid (default: the published; with --tile-px, the tile).", min=1),
     ] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", help="Processes (default: all cores).", min=1)] = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Go on though scenes are missing.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what is there and what is missing, cut nothing.")
-    ] = False,
+    jobs: Annotated[int | None, options.jobs("all cores")] = None,
+    partial: options.Partial = False,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Cut the originals of a data set into the tiles of its published protocol.
 
@@ -60,7 +59,7 @@ def prepare(
     # Where `data fetch` puts archives; those of a variant are with its data set's.
     place = source.expanduser() if source else paths.downloads_dir(load_layout(name).manifest.name)
     try:
-        with preparing(errors) as show:
+        with progress_callback(True) as show:
             prepared = prepare_originals(
                 name,
                 place,

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from rs_adapt.api.progress import progress_callback
 from rs_adapt.commands import options
-from rs_adapt.commands.console import error_console, preparing, result_console, shown_path
+from rs_adapt.commands.console import print_json, result_console, shown_path
 
 
 def show(
@@ -16,12 +17,11 @@ def show(
         str, typer.Argument(help="Data set (such as potsdam-irrg) or bench (such as loveda-da).", metavar="NAME")
     ],
     data_root: options.DataRoot = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder to write to (default: work_dirs/data/<name>).")
-    ] = None,
-    tiles: Annotated[int, typer.Option("--tiles", help="Tiles of a split that are read at most.", min=1)] = 300,
-    samples: Annotated[int, typer.Option("--samples", help="Tiles of a split that are shown.", min=1)] = 4,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page in the folder.")] = False,
+    out: Annotated[Path | None, options.out("work_dirs/data/<name>")] = None,
+    tiles: Annotated[int, typer.Option("--tiles", help="Tiles of each split to read at most.", min=1)] = 300,
+    samples: Annotated[int, typer.Option("--samples", help="Tiles of each split to show.", min=1)] = 4,
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Write a page that shows a data set: tiles with labels, classes and colours of each split.
 
@@ -38,7 +38,7 @@ def show(
     found = find_tile_sets(name, paths.data_root(data_root))
     sides = " and ".join(map(str, sorted({one.tile_px for one in found.sets})))
     folder = out or Path("work_dirs") / "data" / found.name
-    with preparing(error_console()) as on_progress:
+    with progress_callback(True) as on_progress:
         statistics = write_data_page(
             found,
             folder,
@@ -48,6 +48,10 @@ def show(
             overwrite=overwrite,
             on_progress=on_progress,
         )
+    if as_json:
+        sets = [{"set": one.title, "tiles": one.num_tiles, "read": one.num_read} for one in statistics]
+        print_json({"sets": sets, "page": str(folder / PAGE_FILE), "picture": str(folder / PICTURE_FILE)})
+        return
     console = result_console()
     for one in statistics:
         console.print(f"{one.title}: {one.num_read} of {one.num_tiles} tiles read", soft_wrap=True, markup=False)

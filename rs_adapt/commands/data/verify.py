@@ -1,4 +1,4 @@
-"""`rs-adapt data verify`: every tile of a data set or bench looked at once."""
+"""`rs-adapt data verify`: check every tile of a data set or bench."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rs_adapt.api.progress import progress_callback
 from rs_adapt.commands import options
-from rs_adapt.commands.console import error_console, grouped, preparing, result_console
+from rs_adapt.commands.console import grouped, print_json, result_console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,8 +28,8 @@ def verify(
 ) -> None:
     """Check every tile of a data set: counts, pairs, sizes, label values, damage, duplicates.
 
-    Exit code 1 where something is wrong: numbers that are not the published ones, an image without label, a file that
-    cannot be read, a wrong size or label value, an image that is in train and in val.
+    Exit code 1 where something is wrong: counts that differ from the published ones, an image without a label, a file
+    that cannot be read, a wrong size or label value, an image that is both in train and in val.
 
     $ rs-adapt data verify loveda --data-root data
 
@@ -39,12 +40,10 @@ def verify(
     from rs_adapt.datasets.verify import verify_tiles
 
     tiles = find_tile_sets(name, paths.data_root(data_root))
-    with preparing(error_console()) as show:
+    with progress_callback(True) as show:
         found = verify_tiles(tiles, show)
     if as_json:
-        import json
-
-        print(json.dumps(found, indent=2))
+        print_json(found)
     else:
         _print(found)
     if not found["ok"]:

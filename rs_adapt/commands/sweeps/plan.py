@@ -14,9 +14,7 @@ from rs_adapt.errors import ConfigError
 
 def plan(
     file: Annotated[Path | None, typer.Argument(help="A sweep's file; or name a cell with --bench.")] = None,
-    bench: Annotated[
-        str | None, typer.Option("--bench", help="Bench and setting of one cell.", rich_help_panel="Cell")
-    ] = None,
+    bench: options.OptionalBench = None,
     setting: options.Setting = None,
     direction: options.Direction = None,
     method: options.Method = None,
@@ -32,9 +30,7 @@ def plan(
     jobs: sweep.Jobs = None,
     gpus: sweep.Gpus = None,
     only: sweep.Only = None,
-    work_dir: Annotated[
-        Path | None, typer.Option("--work-dir", help="Folder of the sweep, whose done cells do not count.")
-    ] = None,
+    work_dir: options.WorkDir = None,
     data_root: options.DataRoot = None,
     as_json: options.AsJson = False,
 ) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from rs_adapt.api.progress import error_console
+from rs_adapt.commands.console import result_console
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -16,7 +19,6 @@ if TYPE_CHECKING:
 
 def measured(spec: Spec, cells: Sequence[SweepCell], *, data_root: Path | None) -> dict[str, object]:
     """Return the plan of the cells that are not done, measured in the first slot of the sweep's launcher."""
-    from rs_adapt.commands.console import error_console
     from rs_adapt.sweeps.launch import local_launcher, read_states
     from rs_adapt.sweeps.plan import make_plan
     from rs_adapt.sweeps.probe import probe
@@ -46,8 +48,6 @@ def measured(spec: Spec, cells: Sequence[SweepCell], *, data_root: Path | None) 
 def print_plan(content: Mapping[str, Any]) -> None:
     """Print what was measured, each cell, and the whole."""
     from rich.table import Table
-
-    from rs_adapt.commands.console import result_console
 
     console = result_console()
     probes = Table(title="Measured", title_justify="left", box=None, header_style="bold", pad_edge=False)

@@ -12,7 +12,7 @@ from rs_adapt.commands import options
 Launcher = Annotated[
     str | None, typer.Option("--launcher", help="local, inline or slurm (default: the file's, else local).")
 ]
-Jobs = Annotated[int | None, typer.Option("--jobs", help="Cells at once (default: one a GPU, else one).", min=1)]
+Jobs = Annotated[int | None, options.jobs("one a GPU, else one")]
 Gpus = Annotated[str | None, typer.Option("--gpus", help="Numbers of GPUs, such as 0,1; '' for none (default: all).")]
 Only = Annotated[
     str | None, typer.Option("--only", help="Cells whose line or folder holds this, or matches it with * and ?.")
@@ -21,16 +21,14 @@ Only = Annotated[
 
 def sweep(
     file: Annotated[Path, typer.Argument(help="The sweep's file, such as configs/sweep/paper_da.toml.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print cells and states, run nothing.")] = False,
+    dry_run: options.DryRun = False,
     jobs: Jobs = None,
     gpus: Gpus = None,
     launcher: Launcher = None,
     rerun_stale: Annotated[bool, typer.Option("--rerun-stale", help="Run stale cells anew.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells once more.")] = False,
     only: Only = None,
-    work_dir: Annotated[
-        Path | None, typer.Option("--work-dir", help="Folder of the sweep (default: work_dirs/<name>).")
-    ] = None,
+    work_dir: options.WorkDir = None,
     data_root: options.DataRoot = None,
     as_json: options.AsJson = False,
 ) -> None:

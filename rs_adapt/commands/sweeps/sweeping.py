@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rs_adapt.api.progress import error_console
+from rs_adapt.commands.console import result_console, shown_path
 from rs_adapt.errors import ConfigError
 from rs_adapt.signals import handle_signals
 
@@ -130,7 +132,6 @@ def run(
 ) -> tuple[dict[str, CellState], bool]:
     """Run what is to be run; gives the states at the end, and whether it came to its end without a stop."""
     from rs_adapt.commands import main
-    from rs_adapt.commands.console import error_console
     from rs_adapt.sweeps.launch import Progress, choose_launcher, read_states, run_cells
     from rs_adapt.sweeps.table import change_line, counts_line, live_view, write_sweep_file
     from rs_adapt.sweeps.work import Stop
@@ -180,7 +181,6 @@ def show(
     dry_run: bool,
 ) -> None:
     """Print the table of the cells, what is wrong, what is skipped, the counts, and which options would do more."""
-    from rs_adapt.commands.console import error_console, result_console, shown_path
     from rs_adapt.sweeps.table import cells_table, counts_line, trouble_lines
 
     console, remarks = result_console(), error_console()
@@ -215,8 +215,6 @@ def show(
 
 def say_how_to_go_on() -> None:
     """Print the command that continues a stopped sweep, as it was typed."""
-    from rs_adapt.commands.console import error_console
-
     again = shlex.join(["rs-adapt", *sys.argv[1:]])
     error_console().print(
         f"Stopped; what was running is saved. Continue with\n  {again}", highlight=False, soft_wrap=True, markup=False

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from rs_adapt.api.progress import progress_callback
 from rs_adapt.commands import options
 from rs_adapt.commands.console import grouped, shown_path
 
@@ -16,11 +17,11 @@ BUILDS = {"nano": "dinov2_nano"}
 
 def build_weights(
     name: Annotated[str, typer.Argument(help="What to build: nano.", metavar="NAME")],
-    out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("dinov2_nano.safetensors"),
+    out: Annotated[Path, options.out()] = Path("dinov2_nano.safetensors"),
     steps: Annotated[int | None, typer.Option("--steps", help="Training steps (default: the recipe's).", min=1)] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of scenes, crops and start.", min=0)] = 0,
+    seed: options.Seed = 0,
     device: options.Device = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Pre-train the nano backbone on synthetic scenes, as the shipped weights were made.
 
@@ -29,7 +30,6 @@ def build_weights(
 
     $ rs-adapt weights build nano --out nano.safetensors
     """
-    from rs_adapt.commands.console import error_console, preparing
     from rs_adapt.config import axes
     from rs_adapt.config.names import normalize, unknown_name_message
     from rs_adapt.errors import UnknownName
@@ -47,7 +47,7 @@ def build_weights(
     from rs_adapt.pretraining import NANO, build_nano, write_weights
 
     recipe = dataclasses.replace(NANO, seed=seed, steps=steps or NANO.steps)
-    with quiet_libraries(), preparing(error_console()) as on_progress:
+    with quiet_libraries(), progress_callback(True) as on_progress:
         choose_device(device)
         vit = build_nano(
             config["backbone"],

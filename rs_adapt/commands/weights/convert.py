@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
+from rs_adapt.commands import options
+from rs_adapt.commands.console import grouped, shown_path
+
 
 def convert_weights(
     file: Annotated[Path, typer.Argument(help="File or folder, of any layout that --weights takes.", metavar="FILE")],
-    out: Annotated[Path, typer.Option("--out", help="Safetensors file to write.")],
+    out: Annotated[Path, options.out()],
     patch_px: Annotated[
         int | None, typer.Option("--patch-px", help="Resize the patch kernel (default: as it is).", min=1)
     ] = None,
@@ -18,7 +21,7 @@ def convert_weights(
         int | None,
         typer.Option("--image-px", help="Resize positions for this image size (default: as they are).", min=1),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Convert base weights of any layout to one safetensors file.
 
@@ -30,7 +33,6 @@ def convert_weights(
     $ rs-adapt weights convert dinov2_vitl14_pretrain.pth --out l16.safetensors --patch-px 16 --image-px 512
     """
     from rs_adapt.backbones.description import convert
-    from rs_adapt.commands.console import grouped, shown_path
 
     written = convert(file, out, patch_px=patch_px, image_px=image_px, overwrite=overwrite)
     what = f"{written.family} {written.model}, patch {written.size.patch_px} px"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rs_adapt.commands.console import grouped, shown_path
+
 if TYPE_CHECKING:
     from rs_adapt.config.weights_files import WeightsFile
 
@@ -25,7 +27,6 @@ def fetch_weights(
 
     $ rs-adapt weights fetch dinov2-l --from /media/stick/dinov2_vitl14_pretrain.pth
     """
-    from rs_adapt.commands.console import grouped, shown_path
     from rs_adapt.commands.downloading import download
     from rs_adapt.config.weights_files import find_weights_file
     from rs_adapt.errors import WeightsError

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
+from rs_adapt.commands.console import grouped, print_json, result_console, shown_path
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,13 +35,12 @@ def import_weights(
     bench: options.Bench,
     direction: options.Direction = None,
     backbone: options.Backbone = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder to write (default: the file's name without its ending).")
-    ] = None,
+    out: Annotated[Path | None, options.out("the file's name without its ending")] = None,
     weights: options.Weights = None,
     set_: options.Set = None,
     device: options.Device = "cpu",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it exists.")] = False,
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Convert a released checkpoint of Earth-Adapter, Rein or Mask2Former to an adapter pack.
 
@@ -50,9 +50,8 @@ def import_weights(
 
     $ rs-adapt weights import r2u.pth --as earth-adapter --bench loveda-da --out packs/r2u
 
-    $ rs-adapt eval --checkpoint packs/r2u
+    $ rs-adapt eval packs/r2u
     """
-    from rs_adapt.commands.console import grouped, result_console, shown_path
     from rs_adapt.config import resolve_cell
     from rs_adapt.exchange.importing import import_checkpoint
 
@@ -67,6 +66,17 @@ def import_weights(
         device=device,
         overwrite=overwrite,
     )
+    if as_json:
+        print_json(
+            {
+                "settings": {key: {"value": value, "from": source} for key, (value, source) in made.settings.items()},
+                "base": made.base,
+                "backbone_compared": made.vit_compared,
+                "unused_tensors": made.unused,
+                "files": [str(file) for file in made.files],
+            }
+        )
+        return
     console = result_console()
     cell_name = f"{cell.bench}_{cell.setting} / {cell.backbone}".replace("_", "-")
     title = f"{shown_path(checkpoint)} as {kind.value}: {cell_name}"

@@ -6,58 +6,79 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rs_adapt.commands import options
+from rs_adapt.commands.console import grouped, print_json, shown_path, table_console
+
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from rs_adapt.config.weights_files import WeightsFile
 
 
 def list_weights(
     verify: Annotated[
-        bool, typer.Option("--verify", help="Read the files that are here and compare checksums.")
+        bool, typer.Option("--verify", help="Read the files that are here and compare their checksums.")
     ] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """List files of base weights: size, checksum, licence, and which are here.
 
-    Without --verify, a file that is there is known by its size.
+    Without --verify, a file is recognised by its size.
 
     $ rs-adapt weights list
     """
-    import sys
+    from rs_adapt.config.weights_files import weights_files
 
+    files = weights_files()
+    rows = [_facts(file, verify=verify) for file in files]
+    if as_json:
+        print_json(rows)
+        return
+    table_console().print(_table(rows))
+    print(f"looked for in {' and '.join(sorted({shown_path(file.path.parent) for file in files}))}")
+
+
+def _facts(file: WeightsFile, *, verify: bool) -> dict[str, str | int | None]:
+    return {
+        "name": file.name.replace("_", "-"),
+        "file": file.facts["file"],
+        "bytes": file.facts.get("bytes"),
+        "sha256": file.facts.get("sha256"),
+        "licence": file.facts.get("licence", "not stated"),
+        "state": _state(file, verify=verify),
+        "path": str(file.path),
+    }
+
+
+def _table(rows: list[dict[str, str | int | None]]) -> Table:
     from rich import box
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
-
-    from rs_adapt.commands.console import grouped, shown_path
-    from rs_adapt.config.weights_files import weights_files
 
     table = Table(title="weights", box=box.SIMPLE, title_justify="left")
     for heading in ("name", "file", "bytes", "sha256", "licence", "state"):
         table.add_column(heading, overflow="fold", no_wrap=heading in ("name", "file", "bytes"))
-    folders = set()
-    for one in weights_files():
-        size, digest = one.facts.get("bytes"), one.facts.get("sha256")
-        folders.add(shown_path(one.path.parent))
+    for row in rows:
+        size, digest = row["bytes"], row["sha256"]
         table.add_row(
-            one.name.replace("_", "-"),
-            escape(one.facts["file"]),
-            grouped(size) if size else "not published",
-            # The first digits tell files apart; `weights verify` has all of them.
-            f"{digest[:12]}..." if digest else "not published",
-            escape(one.facts.get("licence", "not stated")),
-            _state(one, verify=verify),
+            str(row["name"]),
+            escape(str(row["file"])),
+            grouped(size) if isinstance(size, int) else "not published",
+            # The first digits tell files apart; `weights verify` and --json have all of them.
+            f"{str(digest)[:12]}..." if digest else "not published",
+            escape(str(row["licence"])),
+            str(row["state"]),
         )
-    Console(width=None if sys.stdout.isatty() else 240).print(table)
-    print(f"looked for in {' and '.join(sorted(folders))}")
+    return table
 
 
-def _state(one: WeightsFile, *, verify: bool) -> str:
+def _state(file: WeightsFile, *, verify: bool) -> str:
     import dataclasses
 
-    if not one.path.is_file():
-        return "by hand (gated)" if one.facts.get("gated") else "missing"
-    published = one.published if verify else dataclasses.replace(one.published, md5=None, sha256=None)
-    if published.fault(one.path) is not None:
+    if not file.path.is_file():
+        return "by hand (gated)" if file.facts.get("gated") else "missing"
+    published = file.published if verify else dataclasses.replace(file.published, md5=None, sha256=None)
+    if published.fault(file.path) is not None:
         return "wrong: see weights verify"
-    shipped = "in the package" if one.facts.get("shipped") else "there"
+    shipped = "in the package" if file.facts.get("shipped") else "there"
     return f"{shipped}, {published.checked()}" if verify else shipped

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rs_adapt.commands import options
+from rs_adapt.commands.console import grouped, print_json, result_console, shown_path
+
 if TYPE_CHECKING:
     from rs_adapt.config.weights_files import WeightsFile
 
-    # What was looked at, what was found, and what is wrong with it (empty: nothing).
+    # What was checked, its value, and what is wrong with it (empty: nothing).
     Rows = list[tuple[str, str, str]]
 
 
 def verify_weights(
     name: Annotated[
         str | None,
-        typer.Argument(help="Backbone, or a file (default: all that are here).", metavar="[NAME|FILE]"),
+        typer.Argument(help="Backbone or file (default: all that are here).", metavar="[NAME|FILE]"),
     ] = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Compare files of base weights with the published ones, and describe them.
 
@@ -34,26 +38,31 @@ def verify_weights(
     from rich.markup import escape
     from rich.table import Table
 
-    from rs_adapt.commands.console import result_console, shown_path
-
     console = result_console()
     chosen = _chosen(name)
     wrong = 0
+    content = []
     for path, claimed in chosen:
         known = claimed or _by_content(path)
         rows = _rows(path, known)
+        faults = [what for what, _, fault in rows if fault]
+        wrong += bool(faults)
+        if as_json:
+            facts = {what: {"found": value, "fault": fault or None} for what, value, fault in rows}
+            content.append({"path": str(path), "ok": not faults, "facts": facts})
+            continue
         table = Table(title=escape(shown_path(path)), title_justify="left", box=box.SIMPLE)
         for heading in ("", "found", ""):
             table.add_column(heading, overflow="fold")
         for what, found, fault in rows:
             table.add_row(what, escape(found), f"[red]{escape(fault)}[/]" if fault else "")
         console.print(table)
-        faults = [what for what, _, fault in rows if fault]
-        wrong += bool(faults)
         compared = known is not None and known.facts.get("sha256")
         right = "as published" if compared else "no checksum is published that it could be compared with"
         print(f"{shown_path(path)}: {'WRONG: ' + ', '.join(faults) if faults else right}")
-    if not chosen:
+    if as_json:
+        print_json(content)
+    elif not chosen:
         print("No base weights are here; `rs-adapt weights list` has the names.")
     if wrong:
         raise typer.Exit(1)
@@ -91,7 +100,6 @@ def _by_content(path: Path) -> WeightsFile | None:
 
 def _rows(path: Path, known: WeightsFile | None) -> Rows:
     from rs_adapt.backbones.weights import file_sha256
-    from rs_adapt.commands.console import grouped
 
     rows: Rows = []
     if path.is_file():

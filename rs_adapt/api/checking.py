@@ -1,0 +1,106 @@
+"""Checks of cells and runs: lint finds what makes a score wrong, verify compares with logs and papers."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rs_adapt.api.configuration import cell_of
+from rs_adapt.api.progress import Progress, progress_callback
+from rs_adapt.api.reading import RunLike, folder_of
+from rs_adapt.runs.run import Run
+
+if TYPE_CHECKING:
+    from rs_adapt.audit.lint.finding import Finding
+    from rs_adapt.audit.verify.verification import Verification
+    from rs_adapt.config.resolved import ResolvedConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class LintReport:
+    """What `lint` found.
+
+    Attributes:
+        title: The run, file or cell.
+        findings: Errors first; each names file, key, consequence and remedy.
+    """
+
+    title: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that make the score mean something other than its label."""
+        return tuple(finding for finding in self.findings if finding.level == "error")
+
+
+def lint(
+    subject: RunLike | ResolvedConfig,
+    *,
+    data: bool = True,
+    data_root: str | os.PathLike[str] | None = None,
+    progress: Progress = True,
+) -> LintReport:
+    """Find what makes a score mean something other than its label, such as target labels in training.
+
+    Args:
+        subject: A run or its folder, a resolved configuration file, or a configuration from `compose`.
+        data: Whether to look at the tiles too, as far as they are on this machine.
+        data_root: Where the data sets are now; where the configuration says.
+        progress: True shows it on standard error; or a callback (stage, done, total).
+
+    Raises:
+        DataNotFound: The path does not exist.
+        ConfigError: It is no configuration of rs-adapt, or holds code.
+        DataError: The index of prepared tiles is damaged.
+
+    Example:
+        >>> import rs_adapt as rsa
+        >>> report = rsa.lint(rsa.compose("loveda-da"), data=False)
+        >>> report.errors
+        ()
+    """
+    from rs_adapt.audit.lint.check import lint as find
+    from rs_adapt.audit.lint.sources import subject_from_cell, subject_from_path
+
+    root = None if data_root is None else Path(data_root)
+    if isinstance(subject, Run | str | os.PathLike):
+        read = subject_from_path(folder_of(subject), data_root=root)
+    else:
+        origin = subject.origin
+        read = subject_from_cell(
+            cell_of(subject), texts=origin.overrides, data_root=root or subject.data_root, weights=origin.weights
+        )
+    with progress_callback(progress) as on_progress:
+        return LintReport(title=read.title, findings=tuple(find(read, data=data, on_progress=on_progress)))
+
+
+def verify(run: RunLike, against: str | os.PathLike[str]) -> Verification:
+    """Compare configuration, learning rates, losses and scores of a run with a log, another run or a paper.
+
+    Args:
+        run: A run or its folder.
+        against: A log of mmengine, a folder with one, a run folder; or `paper` for the published numbers of the cell.
+
+    Returns:
+        `verdict` in one sentence, `consistent`, and the comparisons behind them.
+
+    Raises:
+        ConfigError: A side cannot be read, nothing is on both sides, or nothing is published for the cell.
+
+    Example:
+        >>> import rs_adapt as rsa
+        >>> run = rsa.collect("work_dirs").finished[0]
+        >>> rsa.verify(run, run.folder).consistent
+        True
+    """
+    from rs_adapt.audit.verify.run_record import read_reference, read_run
+    from rs_adapt.audit.verify.verification import verify_against_log, verify_against_paper
+
+    record = read_run(folder_of(run))
+    # A file of that name can still be named as ./paper.
+    if against == "paper":
+        return verify_against_paper(record)
+    return verify_against_log(record, read_reference(Path(against)))

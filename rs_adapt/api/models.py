@@ -1,0 +1,291 @@
+"""Training, evaluation and the trained model."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rs_adapt.api.configuration import cell_of
+from rs_adapt.api.progress import Progress, progress_callback, training_display
+from rs_adapt.api.reading import RunLike, folder_of
+from rs_adapt.config.cell import DEFAULT_PROTOCOL, resolve_cell
+from rs_adapt.errors import ConfigError
+from rs_adapt.runs.files import EVAL_DIR
+from rs_adapt.runs.run import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import nn
+
+    from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.runs.records import Result
+
+Split = Literal["test", "val", "source-val"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPlan:
+    """What a run would use.
+
+    Attributes:
+        tiles: Number of tiles by role: `labelled`, `unlabelled`, `val`, `source_val`, `label_free`, `test`.
+        parameters: Number of parameters: `backbone`, `adapter`, `head`, `trainable`, `total`.
+        folder: The run folder.
+    """
+
+    tiles: Mapping[str, int]
+    parameters: Mapping[str, int]
+    folder: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Scores of a trained model on a split.
+
+    Attributes:
+        name: Bench, split, method and backbone in one line.
+        folder: Where the files are.
+        result: Content of `result.json`.
+    """
+
+    name: str
+    folder: Path
+    result: Result
+
+
+def train(
+    cfg: ResolvedConfig,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    loggers: Sequence[str] | None = None,
+    command: str | None = None,
+    progress: Progress = True,
+) -> Run:
+    """Train a configuration, score it, and write its run folder, `cfg.work_dir`.
+
+    Everything that can be wrong with configuration, data, weights and device is found before the folder is made. Ctrl-C
+    (in a notebook the stop button) saves the state after the iteration and raises `Interrupted`; the same call with
+    `resume=True` continues exactly there. Where a launcher such as torchrun started several processes, each calls this
+    function and trains with its share of the batch; only rank 0 returns a finished run.
+
+    Args:
+        cfg: A configuration from `compose`.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        resume: Whether to continue the interrupted run in the folder.
+        overwrite: Whether to delete a run that is in the folder.
+        loggers: `tensorboard`, `wandb`, `mlflow`, `clearml`, `aim` or `none`; TensorBoard if it is installed.
+        command: Command line to store with the run; the one that means the same as `cfg`.
+        progress: True shows it on standard error; or a callback (stage, done, total), where training is the stage
+            `training`; False shows nothing.
+
+    Returns:
+        The finished run: `run.folder`, `run.result` (scores in percent, protocol, parameters, times), `run.metrics`.
+
+    Raises:
+        Interrupted: A signal stopped the run; the state is saved.
+        ConfigError: `cfg` was changed after it was composed, or a value cannot be used.
+        RsAdaptError: Data, weights or the device are missing, the folder is taken, or the run failed; the message says
+            what to do.
+
+    Example:
+        >>> import rs_adapt as rsa
+        >>> cfg = rsa.compose("synthetic-dg", iters=2, batch_size=2, num_workers=0, work_dir="work_dirs/first")
+        >>> run = rsa.train(cfg, device="cpu", loggers=["none"], progress=False)
+        >>> 0 <= run.miou_pct <= 100
+        True
+    """
+    if cfg.is_changed:
+        raise ConfigError(
+            "The configuration was changed after it was composed, and a run stores only what it was composed from. "
+            'Give the change to compose: compose(..., overrides={"optim.lr": 6e-5}).'
+        )
+    from rs_adapt.engine.loggers import resolve_loggers
+    from rs_adapt.engine.train import train as train_cell
+    from rs_adapt.reports.run_pictures import write_run_pictures
+
+    title, folder = str(cell_of(cfg)), Path(cfg.work_dir)
+    with progress_callback(progress) as on_progress:
+        outcome = train_cell(
+            cfg,
+            command=command or equivalent_command(cfg),
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            loggers=resolve_loggers(loggers),
+            display=training_display(progress, title.split(" / ")[0]),
+            on_progress=on_progress,
+        )
+    if outcome:
+        write_run_pictures(folder, outcome["matrix"], classes=list(cfg.bench.classes), title=title)
+    return Run.read(folder)
+
+
+def check(
+    cfg: ResolvedConfig,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = True,
+) -> TrainingPlan | None:
+    """Check everything that `train` needs: configuration, data, weights, device and folder. Train nothing.
+
+    Synthetic scenes and tiles of your own images are prepared if they are not there yet.
+
+    Args:
+        cfg: See `train`.
+        device: See `train`.
+        resume: See `train`.
+        overwrite: See `train`.
+        progress: True shows it on standard error; or a callback (stage, done, total).
+
+    Returns:
+        What training would use; None in all processes of several but rank 0.
+
+    Raises:
+        RsAdaptError: Something is missing or does not fit; the message says what to do.
+
+    Example:
+        >>> import rs_adapt as rsa
+        >>> plan = rsa.check(rsa.compose("synthetic-dg"), device="cpu", progress=False)
+        >>> plan.tiles["labelled"] > 0, plan.parameters["trainable"] > 0
+        (True, True)
+    """
+    from rs_adapt.engine.train import train as train_cell
+
+    with progress_callback(progress) as on_progress:
+        plan = train_cell(
+            cfg,
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            dry_run=True,
+            on_progress=on_progress,
+        )
+    if not plan:
+        return None
+    return TrainingPlan(tiles=plan["tiles"], parameters=plan["parameters"], folder=Path(plan["run_dir"]))
+
+
+def equivalent_command(cfg: ResolvedConfig) -> str:
+    """Return the `rs-adapt train` command line that means the same as a configuration."""
+    cell = cell_of(cfg)
+    names = {"bench": cell.bench, "setting": cell.setting, "method": cell.method, "backbone": cell.backbone}
+    names |= {"head": cell.head, "strategy": cell.strategy, "seed": str(cell.seed)}
+    names |= {"protocol": cell.protocol} if cell.protocol != DEFAULT_PROTOCOL else {}
+    names |= {"weights": cfg.origin.weights} if cfg.origin.weights else {}
+    names |= {"data-root": str(cfg.data_root), "work-dir": str(cfg.work_dir)}
+    words = ["rs-adapt", "train"]
+    for name, value in names.items():
+        words += [f"--{name}", value]
+    words += [] if cell.tuned else ["--untuned"]
+    for text in cfg.origin.overrides:
+        words += ["--set", text]
+    return shlex.join(words)
+
+
+def evaluate(
+    run: RunLike,
+    *,
+    split: Split = "test",
+    bench: str | None = None,
+    setting: str | None = None,
+    direction: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    overlays: int = 0,
+    precision: str | None = None,
+    device: str = "auto",
+    data_root: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    progress: Progress = True,
+) -> Evaluation:
+    """Score a trained model on a labelled split, and write scores, confusion matrices and overlays.
+
+    Args:
+        run: A run from `train`, a run folder, or a folder with an adapter pack.
+        split: Tiles of the target (`test`, `val`) or of the source (`source-val`).
+        bench: Score on another bench; see `resolve`.
+        setting: See `resolve`; only with `bench`.
+        direction: See `resolve`; only with `bench`.
+        out: Folder to write to; `eval/<bench>-<split>` in the folder of the run.
+        overlays: How many tiles to draw with truth and prediction, evenly spread over the split.
+        precision: `fp32` or `bf16`; the run's.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        data_root: Folder of the data sets; the run's if it still exists, else `$RS_ADAPT_DATA`, else `./data`.
+        weights: File of base weights; the run's, else the backbone's own file.
+        progress: True shows it on standard error; or a callback (stage, done, total).
+
+    Returns:
+        `result` (scores in percent, by class and overall), and `folder`, where the files are.
+
+    Raises:
+        CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit.
+        ConfigError: A name cannot be used, or the split has no labels.
+        RsAdaptError: Data, weights or the device are missing.
+
+    Example:
+        >>> import rs_adapt as rsa
+        >>> scored = rsa.evaluate("work_dirs/first", split="source-val", device="cpu", progress=False)
+        >>> sorted(file.name for file in scored.folder.iterdir())
+        ['confusion.csv', 'confusion.png', 'confusions.npz', 'result.json']
+    """
+    from rs_adapt.inference.checkpoint import recompose
+    from rs_adapt.inference.evaluation import score_checkpoint
+
+    if direction and not bench:
+        raise ConfigError(f"The direction {direction} needs a bench too, such as --bench loveda-da --direction u2r.")
+    given = folder_of(run)
+    cfg = recompose(
+        given,
+        bench=resolve_cell(bench, setting=setting, direction=direction).bench if bench else None,
+        data_root=None if data_root is None else str(data_root),
+        weights=None if weights is None else str(weights),
+        precision=precision,
+    )
+    checkpoint = given if given.is_dir() else given.parent
+    folder = Path(out).expanduser() if out is not None else checkpoint / EVAL_DIR / f"{cfg.bench.name}-{split}"
+    with progress_callback(progress) as on_progress:
+        result = score_checkpoint(
+            cfg, checkpoint, split=split, out_dir=folder, overlays=overlays, device=device, on_progress=on_progress
+        )
+    name = f"{cfg.bench.name} ({split}) / {cfg.cell.method} / {cfg.cell.backbone}"
+    return Evaluation(name=name.replace("_", "-"), folder=folder, result=result)
+
+
+def load(
+    run: RunLike,
+    *,
+    precision: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+) -> nn.Module:
+    """Return the trained network, mmsegmentation's `EncoderDecoder`.
+
+    Args:
+        run: A run from `train`, a run folder, or a folder with an adapter pack.
+        precision: `fp32` or `bf16`; the run's.
+        weights: File of base weights; the run's, else the backbone's own file.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit.
+        WeightsError: The base weights are missing or of a different model.
+        DeviceUnavailable: The device is not on this machine.
+
+    Example:
+        >>> import rs_adapt as rsa
+        >>> rsa.load("work_dirs/first", device="cpu").decode_head.num_classes
+        6
+    """
+    from rs_adapt.inference.checkpoint import load_model, recompose
+
+    folder = folder_of(run)
+    cfg = recompose(folder, weights=None if weights is None else str(weights), precision=precision)
+    model: nn.Module = load_model(cfg, folder if folder.is_dir() else folder.parent, device=device)
+    return model

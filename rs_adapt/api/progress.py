@@ -1,0 +1,112 @@
+"""How the public functions report progress: on standard error, to a callback, or not at all."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rs_adapt.progress import OnProgress, no_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import Console
+
+    from rs_adapt.engine.display import TrainingDisplay
+    from rs_adapt.runs.records import Health
+
+# True shows it on standard error (a live line on a terminal, plain lines in a notebook or a log), False shows nothing.
+Progress = bool | OnProgress
+
+
+@contextmanager
+def progress_callback(progress: Progress) -> Iterator[OnProgress]:
+    """Yield the callback that a choice of progress means."""
+    if callable(progress):
+        yield progress
+    elif progress:
+        with stage_lines(error_console()) as show:
+            yield show
+    else:
+        yield no_progress
+
+
+def error_console() -> Console:
+    """Return standard error, for progress and remarks; wide enough off a terminal that no line wraps."""
+    from rich.console import Console
+
+    return Console(stderr=True, width=None if sys.stderr.isatty() else 160)
+
+
+@contextmanager
+def stage_lines(console: Console) -> Iterator[OnProgress]:
+    """Yield a callback that shows progress: a status line on a terminal, else one line for each finished stage.
+
+    The status line disappears when a stage is complete, so that a progress bar can follow.
+    """
+    from rich.status import Status
+
+    status = Status("", console=console)
+    seen: set[str] = set()
+
+    def show(stage: str, done: int, total: int | None) -> None:
+        finished = total is not None and done >= total
+        if not console.is_terminal:
+            # A long stage prints a line for each tenth of it, a short one only when it is done.
+            tenth = total is not None and total >= 1000 and done % (total // 10) == 0
+            line = f"{stage}: {done}/{total}" if tenth else f"{stage}: {total}"
+            if (tenth or finished) and line not in seen:
+                seen.add(line)
+                console.print(line, highlight=False)
+        elif finished:
+            status.stop()
+        else:
+            status.update(f"{stage} {done}" if total is None else f"{stage} {done}/{total}")
+            status.start()
+
+    try:
+        yield show
+    finally:
+        status.stop()
+
+
+def training_display(progress: Progress, title: str) -> TrainingDisplay | None:
+    """Return what shows training: a bar on standard error, a callback with the stage `training`, or None."""
+    if callable(progress):
+        return CallbackDisplay(progress)
+    if not progress:
+        return None
+    from rs_adapt.engine.progress import TrainingProgress
+
+    return TrainingProgress(error_console(), title)
+
+
+class CallbackDisplay:
+    """A `TrainingDisplay` that reports iterations to a callback.
+
+    Args:
+        on_progress: Called with the stage `training`, the iterations done, and those in all.
+    """
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
+        self._max_iters = 0
+
+    def start(self, *, iteration: int, max_iters: int) -> None:
+        """Report the iteration that training starts from."""
+        self._max_iters = max_iters
+        self._on_progress("training", iteration, max_iters)
+
+    def show_iteration(self, iteration: int, *, loss: float, lr: float) -> None:
+        """Report an iteration."""
+        self._on_progress("training", iteration, self._max_iters)
+
+    def show_health(self, health: Health, *, alarm_subjects: frozenset[str]) -> None:
+        """Do nothing: `run.metrics` has the health."""
+
+    def show_evaluation(self, iteration: int, scores: Mapping[str, float], *, loss: float | None) -> None:
+        """Do nothing: `run.metrics` has the scores."""
+
+    def close(self) -> None:
+        """Do nothing."""
