@@ -117,7 +117,9 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
             file = f"confusions/{selection}.npz"
             per_image.save(folder / file)
             entries[selection] = {"iter": per_image.facts["iter"], "miou_pct": 0.0, "confusions": file}
-        result = {"headline": headline, "selections": entries, "protocol": PROTOCOL | (said or {})}
+        cell = {"bench": "isprs_p2v", "setting": "da", "method": "frozen", "backbone": "dinov2_l", "head": "linear"}
+        cell |= {"strategy": "dacs", "seed": 0}
+        result = {"cell": cell, "headline": headline, "selections": entries, "protocol": PROTOCOL | (said or {})}
         (folder / "result.json").write_text(json.dumps(result))
         return folder
 

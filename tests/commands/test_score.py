@@ -29,6 +29,16 @@ protocol = dict(
 """
 
 
+CELL: dict[str, Any] = {
+    "bench": "isprs_p2v",
+    "setting": "da",
+    "method": "frozen",
+    "backbone": "dinov2_l",
+    "head": "linear",
+}
+CELL |= {"strategy": "dacs", "seed": 0}
+
+
 @pytest.fixture
 def protocols(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Return a function (name, **changes) that writes a protocol and gives its name as it is typed."""
@@ -167,7 +177,7 @@ def test_selections_eval_folders_and_files(run_verb: Verb, write_run, stored, tm
     assert as_json(run_verb("score", headed, "--json"))["miou_pct"] == expected
     folder = tmp_path / "eval"
     best.save(folder / "confusions.npz")
-    said = {"confusions": "confusions.npz", "protocol": {"selection": "oracle"}}
+    said = {"cell": CELL, "confusions": "confusions.npz", "protocol": {"selection": "oracle"}}
     (folder / "result.json").write_text(json.dumps(said))
     told = {
         folder: "is of the selection oracle, and last is asked for",
@@ -200,13 +210,14 @@ def test_wrong_words_are_refused(run_verb: Verb, write_run, arguments: tuple[str
 def test_places_without_matrices_say_how_to_get_them(run_verb: Verb, tmp_path: Path, stored) -> None:
     old = tmp_path / "old"
     old.mkdir()
-    (old / "result.json").write_text(json.dumps({"protocol": {"report_split": "vaihingen test"}}))
+    (old / "result.json").write_text(json.dumps({"cell": CELL, "protocol": {"report_split": "vaihingen test"}}))
     code, _, err = run_verb("score", old)
     assert code == 2
     assert f"rs-adapt eval {old} writes them" in err
     stored().save(old / "eval" / "isprs_p2v-test" / "confusions.npz")
     assert f"{old / 'eval' / 'isprs_p2v-test'} has some" in run_verb("score", old)[2]
-    (old / "result.json").write_text(json.dumps({"protocol": {"report_split": None}, "selections": {"last": None}}))
+    unscored = {"cell": CELL, "protocol": {"report_split": None}, "selections": {"last": None}}
+    (old / "result.json").write_text(json.dumps(unscored))
     err = run_verb("score", old)[2]
     assert "the target has no labels" in err
     assert f"rs-adapt eval {old} --split source-val" in err
