@@ -43,7 +43,7 @@ VERBS = {
     ),
     "list": Verb(
         "rs_adapt.commands.list:list_values",
-        "List the names that options take: benches, methods, backbones, heads, strategies, protocols.",
+        "List the names that options take, and the schemas of files.",
     ),
     "show": Verb(
         "rs_adapt.commands.show:show", "Print the resolved configuration of a cell as Python that mmengine reads."

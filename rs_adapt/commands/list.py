@@ -42,7 +42,9 @@ def list_values(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the names that options take: benches, methods, backbones, heads, strategies, protocols; or file schemas.
+    """List the names that options take, and the schemas of files.
+
+    Names: benches, methods, backbones, heads, strategies, protocols. Schemas let an editor complete TOML files.
 
     $ rs-adapt list benches
 
