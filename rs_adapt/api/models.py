@@ -6,7 +6,7 @@ import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from rs_adapt.api.configuration import cell_of
 from rs_adapt.api.progress import Progress, progress_callback, training_display
@@ -19,9 +19,8 @@ from rs_adapt.runs.run import Run
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from torch import nn
-
     from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.inference.predictor import Predictor
     from rs_adapt.runs.records import Result
 
 Split = Literal["test", "val", "source-val"]
@@ -264,8 +263,8 @@ def load(
     precision: str | None = None,
     weights: str | os.PathLike[str] | None = None,
     device: str = "auto",
-) -> nn.Module:
-    """Return the trained network, mmsegmentation's `EncoderDecoder`.
+) -> Predictor:
+    """Return a trained model that predicts images of any size.
 
     Args:
         run: A run from `train`, a run folder, or a folder with an adapter pack.
@@ -273,19 +272,27 @@ def load(
         weights: File of base weights; the run's, else the backbone's own file.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
 
+    Returns:
+        The predictor. `predictor.predict(image)` takes RGB, uint8 (H, W, 3), and returns a prediction with `labels_HW`,
+        class indices, uint8 (H, W), and `probabilities_KHW`, float32 (K, H, W), 0 to 1. The network is
+        `predictor.model`, in eval mode.
+
     Raises:
         CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit.
         WeightsError: The base weights are missing or of a different model.
         DeviceUnavailable: The device is not on this machine.
 
     Example:
+        >>> import numpy as np
         >>> import rs_adapt as rsa
-        >>> rsa.load("work_dirs/first", device="cpu").decode_head.num_classes
-        6
+        >>> model = rsa.load("work_dirs/first", device="cpu")
+        >>> image = np.zeros((128, 160, 3), dtype=np.uint8)
+        >>> model.predict(image).labels_HW.shape
+        (128, 160)
     """
-    from rs_adapt.inference.checkpoint import load_model, recompose
+    from rs_adapt.inference.checkpoint import recompose
+    from rs_adapt.inference.predictor import Predictor
 
     folder = folder_of(run)
     cfg = recompose(folder, weights=None if weights is None else str(weights), precision=precision)
-    model: nn.Module = load_model(cfg, folder if folder.is_dir() else folder.parent, device=device)
-    return model
+    return Predictor.load(cfg, folder if folder.is_dir() else folder.parent, device=device)

@@ -83,9 +83,9 @@ def score(
     Example:
         >>> import rs_adapt as rsa
         >>> run = rsa.collect("work_dirs").finished[0]
-        >>> scores = rsa.score(run, classes="no-water")
-        >>> [row["name"] for row in scores["classes"] if not row["scored"]]
-        ['water']
+        >>> scores = rsa.score(run, classes="all", worst=3)
+        >>> 0 <= scores["miou_pct"] <= 100, len(scores["worst"])
+        (True, 3)
     """
     from rs_adapt.scores.rescore import rescore
 
