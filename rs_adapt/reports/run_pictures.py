@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from rs_adapt.render.confusion_plot import draw_confusion, write_confusion_csv
-from rs_adapt.render.curves import draw_curves
-from rs_adapt.render.health_plot import draw_health
+from rs_adapt.reports.curves_plot import draw_curves
+from rs_adapt.reports.health_plot import draw_health
 from rs_adapt.runs.metrics import read_metrics
 
 

@@ -8,8 +8,8 @@ from statistics import mean
 from typing import Any
 
 from rs_adapt.render.document import Figure, LegendEntry, Section, Table, TableCell, score_cell, text_cell
-from rs_adapt.render.health_plot import alarm_spans
 from rs_adapt.render.svg import Series, line_plot
+from rs_adapt.reports.health_plot import alarm_spans
 from rs_adapt.reports.score_tables import Labels
 from rs_adapt.runs.records import Health
 from rs_adapt.runs.run import Run

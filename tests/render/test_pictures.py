@@ -10,8 +10,8 @@ from PIL import Image
 from rich.console import Console
 
 from rs_adapt.render.confusion_plot import draw_confusion, read_confusion_csv, write_confusion_csv
-from rs_adapt.render.curves import draw_curves
 from rs_adapt.render.overlays import colour_map, overlay
+from rs_adapt.reports.curves_plot import draw_curves
 from rs_adapt.reports.result_tables import oracle_line, protocol_line, result_table, selection_table
 from rs_adapt.runs.records import Result
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rs_adapt.render.health_plot import draw_health
+from rs_adapt.reports.health_plot import draw_health
 from rs_adapt.reports.run_pictures import write_run_pictures
 
 CLASSES = ["background", "building", "road", "water", "low vegetation", "impervious surface"]
