@@ -1,10 +1,15 @@
-"""Health of the pseudo-labels of a run as a picture: class shares, confidence, agreement, and where alarms were."""
+"""Health of a run's pseudo-labels as a picture: class shares, confidence, agreement, and where alarms were."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from rs_adapt.runs.records import Health, MetricsLine, TrainingLine
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Shares below this many percent are drawn to a linear scale, so that 0 has a place; above it the scale is
 # logarithmic: a rare class that vanishes then falls as far as a frequent one.
@@ -12,7 +17,7 @@ _LINEAR_BELOW_PCT = 1.0
 _TICKS_PCT = (0, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
-def draw_health(path: Path, lines: Sequence[dict[str, Any]], classes: Sequence[str], title: str) -> None:
+def draw_health(path: Path, lines: Sequence[MetricsLine], classes: Sequence[str], title: str) -> None:
     """Draw a PNG of the lines of `metrics.jsonl` that have `health`; iterations of an alarm are shaded.
 
     Left: share of each class in the teacher's labels of the target (solid), and its mean in the source labels (dotted).
@@ -27,13 +32,13 @@ def draw_health(path: Path, lines: Sequence[dict[str, Any]], classes: Sequence[s
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    found = [line for line in lines if "health" in line]
+    measured = health_of(lines)
     figure = Figure(figsize=(11, 4.2), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     for position, name in enumerate(classes):
         # Not the bench's palette: made for maps, it holds white and yellow, which are no lines on white.
-        _draw_class(left, found, name, f"C{position}")
-    _draw_means(right, found)
+        _draw_class(left, measured, name, f"C{position}")
+    _draw_means(right, measured)
     left.set_title("solid: labels of the teacher on the target; dotted: mean of the source labels", fontsize=9)
     left.set_ylabel("share of pixels, %")
     left.set_yscale("symlog", linthresh=_LINEAR_BELOW_PCT)
@@ -47,40 +52,41 @@ def draw_health(path: Path, lines: Sequence[dict[str, Any]], classes: Sequence[s
         axes.set_xlabel("iteration")
         axes.grid(alpha=0.3)
         # The time scale of the learning curves, for comparison: the teacher may begin to label late.
-        axes.set_xlim(0, max(line["iter"] for line in lines) * 1.02)
+        axes.set_xlim(0, max(line.iter for line in lines) * 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=10)
     figure.savefig(path)
 
 
-def _draw_class(axes: Any, found: Sequence[dict[str, Any]], name: str, colour: str) -> None:
-    iterations = [line["iter"] for line in found]
+def _draw_class(axes: Axes, measured: Sequence[tuple[int, Health]], name: str, colour: str) -> None:
+    iterations = [iteration for iteration, _ in measured]
     axes.plot(
         iterations,
-        [100 * line["health"]["teacher_share"][name] for line in found],
+        [100 * health.teacher_share[name] for _, health in measured],
         color=colour,
         linewidth=1.3,
-        marker="o" if len(found) == 1 else None,
+        marker="o" if len(measured) == 1 else None,
         label=name,
     )
     # The source's labels do not change with training; what moves from line to line is which tiles were drawn.
-    mean = sum(line["health"]["source_share"][name] for line in found) / len(found)
+    mean = sum(health.source_share[name] for _, health in measured) / len(measured)
     axes.axhline(100 * mean, color=colour, linewidth=1.3, linestyle=":")
 
 
-def _draw_means(axes: Any, found: Sequence[dict[str, Any]]) -> None:
+def _draw_means(axes: Axes, measured: Sequence[tuple[int, Health]]) -> None:
     for key, label, colour in (
         ("confidence", "confidence of the teacher", "tab:blue"),
         ("agreement", "teacher and student agree", "tab:orange"),
     ):
-        points = [(line["iter"], 100 * line["health"][key]) for line in found if line["health"][key] is not None]
+        shares = [(iteration, getattr(health, key)) for iteration, health in measured]
+        points = [(iteration, 100 * share) for iteration, share in shares if share is not None]
         if points:
             marker = "o" if len(points) == 1 else None
             axes.plot(*zip(*points, strict=True), color=colour, label=label, linewidth=1.3, marker=marker)
 
 
-def _shade_alarms(axes: Any, lines: Sequence[dict[str, Any]]) -> None:
+def _shade_alarms(axes: Axes, lines: Sequence[MetricsLine]) -> None:
     # One entry in the legend, however many spans.
     label: str | None = "alarm"
     for before, here in alarm_spans(lines):
@@ -88,12 +94,18 @@ def _shade_alarms(axes: Any, lines: Sequence[dict[str, Any]]) -> None:
         label = None
 
 
-def alarm_spans(lines: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]]:
-    """Return the range that each line with an alarm covers: the iterations since the training line before it."""
+def health_of(lines: Sequence[MetricsLine]) -> list[tuple[int, Health]]:
+    """Return iteration and health of each training line that has the latter."""
+    return [(line.iter, line.health) for line in lines if isinstance(line, TrainingLine) and line.health is not None]
+
+
+def alarm_spans(lines: Sequence[MetricsLine]) -> list[tuple[int, int]]:
+    """Return what each line with an alarm covers: the iterations since the training line before it."""
     spans, before = [], 0
     for line in lines:
-        if (line.get("health") or {}).get("alarm"):
-            spans.append((before, int(line["iter"])))
-        if "loss" in line:
-            before = int(line["iter"])
+        if not isinstance(line, TrainingLine):
+            continue
+        if line.health is not None and line.health.alarm:
+            spans.append((before, line.iter))
+        before = line.iter
     return spans

@@ -10,21 +10,25 @@ import numpy as np
 
 from rs_adapt.render.confusion_plot import draw_confusion, write_confusion_csv
 from rs_adapt.reports.curves_plot import draw_curves
-from rs_adapt.reports.health_plot import draw_health
+from rs_adapt.reports.health_plot import draw_health, health_of
 from rs_adapt.runs.metrics import read_metrics
 
 
 def write_run_pictures(
     run_dir: Path, matrix: np.ndarray[Any, Any] | None, *, classes: Sequence[str], title: str
 ) -> None:
-    """Write `curves.png` into a run folder, and `confusion.csv` and `confusion.png` if the run was scored.
+    """Write `curves.png`, and `confusion.*` of a scored run and `pseudo_labels.png` of one with pseudo-labels.
 
-    And `pseudo_labels.png`, if the run had pseudo-labels whose health `metrics.jsonl` tells.
+    Args:
+        run_dir: The run folder.
+        matrix: Pixel counts (K, K), row = truth, column = prediction; None if the run was not scored.
+        classes: Names of the K classes.
+        title: Name of the run.
     """
-    lines = [line.content() for line in read_metrics(run_dir)]
+    lines = read_metrics(run_dir)
     if matrix is not None:
         write_confusion_csv(run_dir / "confusion.csv", matrix, classes)
         draw_confusion(run_dir / "confusion.png", matrix, classes, title)
     draw_curves(run_dir / "curves.png", lines, title)
-    if any("health" in line for line in lines):
+    if health_of(lines):
         draw_health(run_dir / "pseudo_labels.png", lines, classes, title)

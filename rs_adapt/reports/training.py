@@ -173,7 +173,7 @@ def _shares(run: Run) -> Figure | None:
         series.append(Series(name=name, points=_points(run, "health", "teacher_share", name, times=100), colour=k))
         series.append(Series(name=name, points=[(0.0, level), (last, level)], colour=k, dashed=True))
         legend.append(LegendEntry(label=name, colour=k))
-    spans = alarm_spans([line.content() for line in run.metrics])
+    spans = alarm_spans(run.metrics)
     legend.append(LegendEntry(label="dashed: source"))
     if spans:
         legend.append(LegendEntry(label="shaded: alarm"))

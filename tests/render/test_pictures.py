@@ -13,6 +13,7 @@ from rs_adapt.render.confusion_plot import draw_confusion, read_confusion_csv, w
 from rs_adapt.render.overlays import colour_map, overlay
 from rs_adapt.reports.curves_plot import draw_curves
 from rs_adapt.reports.result_tables import oracle_line, protocol_line, result_table, selection_table
+from rs_adapt.runs.metrics import metrics_line
 from rs_adapt.runs.records import Result
 
 PALETTE = [[255, 0, 0], [0, 0, 255]]
@@ -55,8 +56,9 @@ def test_overlay_shows_image_truth_and_prediction_in_this_order() -> None:
 
 def test_curves_are_drawn_without_evaluations_too(tmp_path: Path) -> None:
     lines = [{"iter": 1, "loss": 2.0, "source.decode.loss_ce": 1.0}, {"iter": 2, "loss": 1.0}]
-    draw_curves(tmp_path / "short.png", lines, "no evaluation yet")
-    draw_curves(tmp_path / "long.png", [*lines, {"iter": 2, "miou_pct": 50.0}], "one evaluation")
+    records = [metrics_line(line) for line in lines]
+    draw_curves(tmp_path / "short.png", records, "no evaluation yet")
+    draw_curves(tmp_path / "long.png", [*records, metrics_line({"iter": 2, "miou_pct": 50.0})], "one evaluation")
     assert (tmp_path / "short.png").read_bytes() != (tmp_path / "long.png").read_bytes()
 
 

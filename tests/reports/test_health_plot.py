@@ -12,6 +12,7 @@ from PIL import Image
 
 from rs_adapt.reports.health_plot import draw_health
 from rs_adapt.reports.run_pictures import write_run_pictures
+from rs_adapt.runs.metrics import metrics_line as record
 
 CLASSES = ["background", "building", "road", "water", "low vegetation", "impervious surface"]
 
@@ -30,7 +31,7 @@ def pixels(path: Path) -> np.ndarray[Any, Any]:
 
 
 def test_picture_has_its_size_and_a_line_of_each_class(tmp_path: Path) -> None:
-    draw_health(tmp_path / "h.png", [line(n) for n in range(1, 9)], CLASSES, "title")
+    draw_health(tmp_path / "h.png", [record(line(n)) for n in range(1, 9)], CLASSES, "title")
     image = pixels(tmp_path / "h.png")
     assert image.shape == (504, 1320, 3)
     tab10 = [(31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75)]
@@ -40,7 +41,7 @@ def test_picture_has_its_size_and_a_line_of_each_class(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("agreement", [0.9, None])
 def test_a_single_line_and_a_missing_agreement_are_drawn(tmp_path: Path, agreement: float | None) -> None:
-    draw_health(tmp_path / "h.png", [line(1, agreement=agreement)], CLASSES, "title")
+    draw_health(tmp_path / "h.png", [record(line(1, agreement=agreement))], CLASSES, "title")
     orange = (pixels(tmp_path / "h.png")[:, 800:] == (255, 127, 14)).all(axis=-1).sum()
     assert (orange > 0) == (agreement is not None)
 
@@ -50,12 +51,14 @@ def test_only_the_iterations_of_an_alarm_are_shaded(tmp_path: Path) -> None:
         image = pixels(path)[:400, 800:]  # the right panel without its legend
         return (image[..., 0] - image[..., 1] > 20) & (image[..., 0] - image[..., 1] < 60)
 
-    lines: list[dict[str, Any]] = [line(n, agreement=None) for n in range(1, 11)]
+    lines = [record(line(n, agreement=None)) for n in range(1, 11)]
     draw_health(tmp_path / "calm.png", lines, CLASSES, "title")
     assert not reddish(tmp_path / "calm.png").any()
-    lines[-1] = line(10, agreement=None, alarm="The teacher ...")
+    lines[-1] = record(line(10, agreement=None, alarm="The teacher ..."))
     # An evaluation between two training lines is no beginning of what the second one covers.
-    draw_health(tmp_path / "alarm.png", [*lines[:-1], {"iter": 9, "miou_pct": 1.0}, lines[-1]], CLASSES, "title")
+    draw_health(
+        tmp_path / "alarm.png", [*lines[:-1], record({"iter": 9, "miou_pct": 1.0}), lines[-1]], CLASSES, "title"
+    )
     columns = np.flatnonzero(reddish(tmp_path / "alarm.png").any(axis=0))
     # The last tenth of the axis, which is about 480 px wide.
     assert 35 < len(columns) < 60
