@@ -137,7 +137,7 @@ class TestLoop(MMTestLoop):  # type: ignore[misc]
 
 
 def evaluated_weights(model: Any, weights: str) -> AbstractContextManager[None]:
-    """A context in which the model holds the weights that a protocol evaluates."""
+    """Return a context in which the model holds the weights that a protocol evaluates."""
     if weights == "student":
         return nullcontext()
     context: AbstractContextManager[None] = unwrapped(model).as_teacher()
@@ -145,7 +145,7 @@ def evaluated_weights(model: Any, weights: str) -> AbstractContextManager[None]:
 
 
 def other_weights(model: Any) -> Any:
-    """A function that gives a context with the other weights of self-training; None for a model without a teacher.
+    """Return a function whose context holds self-training's other weights; None for a model without a teacher.
 
     Student and teacher change places in the context, whichever of them is held at the time.
     """

@@ -138,7 +138,7 @@ def import_checkpoint(
 
 
 def _shown(file: ReleasedFile, adapter_class: type[Adapter] | None) -> dict[str, Any]:
-    """What the tensors' shapes and values say, by key of the config; widths of the ViT and the classes too."""
+    """Return the settings that the tensors imply, by key of the config; also widths of the ViT and classes."""
     try:
         adapter = adapter_class.reference_settings(file.adapter) if adapter_class else {}
         head = mmdet_settings(file.head)
@@ -205,7 +205,7 @@ def _expected(model: Any) -> dict[str, Tensor]:
 def _own_tensors(
     file: ReleasedFile, expected: dict[str, Tensor], adapter_class: type[Adapter] | None
 ) -> dict[str, Tensor]:
-    """The file's tensors that the model uses, under its names."""
+    """Return the file's tensors that the model uses, under its names."""
     head = {name: value for name, value in file.head.items() if f"{HEAD}{name}" in expected}
     tensors = {f"{HEAD}{name}": value for name, value in convert_mmdet_names(head).items()}
     if adapter_class:

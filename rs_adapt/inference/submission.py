@@ -107,7 +107,7 @@ def write_submission(
 
 @contextmanager
 def _unpacked(images: Path, first: int, last: int) -> Iterator[dict[int, Path]]:
-    """The images of the domain by number, from a folder or a zip."""
+    """Return the images of the domain by number, from a folder or a zip."""
     if not images.exists():
         raise DataNotFound(
             f"There is no {images}. `rs-adapt data fetch loveda --archive Test.zip` gets the test images; name the zip "

@@ -150,7 +150,7 @@ def _cross_axes(spec: Spec, group: Group, skipped: list[Skipped]) -> Iterator[Ce
 
 
 def _directions(spec: Spec, group: Group, bench: str, setting: str | None) -> Sequence[str | None]:
-    """The directions of a bench among the listed ones; its default one where none is listed that it has."""
+    """Return the directions of a bench among the listed ones; its default one where none is listed that it has."""
     try:
         first = resolve_cell(bench, setting=setting)
     except IncompatibleCell:

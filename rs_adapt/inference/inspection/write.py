@@ -108,7 +108,7 @@ def _numbers(cfg: Any, found: Inspection, *, image_name: str) -> dict[str, Any]:
 
 
 def _plain(view: Array) -> Any:
-    """A vector as a list; of a map its mean and range."""
+    """Return a vector as a list; of a map its mean and range."""
     if view.ndim == 1:
         return [round(float(value), _DIGITS) for value in view]
     named = {"mean": view.mean(), "min": view.min(), "max": view.max()}
