@@ -12,13 +12,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from rs_adapt.config.facts import SPLITS
 from rs_adapt.config.paths import manifests_dir
 from rs_adapt.downloads.published import Published
 from rs_adapt.errors import UnknownName
 from rs_adapt.validation import parse_as
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True)
-SPLITS = ("train", "val", "test")
 
 Colour = tuple[int, int, int]
 

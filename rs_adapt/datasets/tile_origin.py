@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from rs_adapt.config.facts import BenchFacts, RegionFacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +48,10 @@ def find_tile_origins(
     )
 
 
-def region_facts(bench: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def region_facts(bench: BenchFacts, name: str) -> RegionFacts:
     """Return the facts of the region (source or target) to which a data set of `TileDataset`'s naming belongs."""
     region = name.split("/")[-2]
-    facts: Mapping[str, Any] = bench["target"] if bench["target"]["region"] == region else bench["source"]
+    facts: RegionFacts = bench["target"] if bench["target"]["region"] == region else bench["source"]
     return facts
 
 

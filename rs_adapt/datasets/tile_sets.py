@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rs_adapt.config import axes, paths
 from rs_adapt.config.cell import SETTINGS, bench_families
+from rs_adapt.config.facts import SPLITS, BenchFacts
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.datasets.checks import allowed_values
-from rs_adapt.datasets.manifest import SPLITS, load_manifest, manifest_names
+from rs_adapt.datasets.manifest import load_manifest, manifest_names
 from rs_adapt.datasets.originals import Layout, layout_names, load_layout
 from rs_adapt.errors import DataNotFound, UnknownName
 
@@ -204,7 +204,7 @@ def _licence(names: Sequence[str]) -> str:
     return " ".join(f"{one.title}: {one.licence}. {one.conditions}" for one in manifests)
 
 
-def _published(bench: Mapping[str, Any], data_root: Path) -> dict[Path, tuple[int, int | None]]:
+def _published(bench: BenchFacts, data_root: Path) -> dict[Path, tuple[int, int | None]]:
     """Return side and published number of tiles by folder of images, for the bench's data sets and their variants."""
     names = _data_of(bench)
     layouts = [load_layout(name) for name in layout_names()]
@@ -222,26 +222,26 @@ def _published(bench: Mapping[str, Any], data_root: Path) -> dict[Path, tuple[in
     return {**cut, **ready}
 
 
-def _stated(bench: Mapping[str, Any], name: str, data_root: Path) -> dict[Path, int | None]:
+def _stated(bench: BenchFacts, name: str, data_root: Path) -> dict[Path, int | None]:
     """Return the manifest's record of each folder that a bench uses, for tiles that are made elsewhere."""
     manifest = load_manifest(name)
     stated: dict[Path, int | None] = {}
-    for side in ("source", "target"):
-        region = bench.get(side) or {}
+    for region in filter(None, (bench.get("source"), bench.get("target"))):
         for key in SPLITS:
-            if not region.get(key) or Path(region[key]["img_dir"]).parts[0] != name:
+            folder = region.get(key)
+            if not folder or Path(folder["img_dir"]).parts[0] != name:
                 continue
-            folders = Path(region[key]["img_dir"]).parts[1:]
+            folders = Path(folder["img_dir"]).parts[1:]
             known = manifest.regions.get(folders[0])
             splits = manifest.splits if known is None else known.splits
             # The folder tells the split where it names one: benches score on "test" as "val".
             split = splits.get(next((part for part in folders if part in SPLITS), key))
             number = None if split is None else split.images if split.tiles is None else split.tiles
-            stated.setdefault(data_root / region[key]["img_dir"], number)
+            stated.setdefault(data_root / folder["img_dir"], number)
     return stated
 
 
-def _data_of(bench: Mapping[str, Any]) -> list[str]:
+def _data_of(bench: BenchFacts) -> list[str]:
     """Return the names of the data sets that a bench uses."""
     return [bench["data"]] if isinstance(bench["data"], str) else list(bench["data"])
 
