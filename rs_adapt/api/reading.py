@@ -40,9 +40,8 @@ def collect(*folders: RunLike) -> Collection:
 
     Example:
         >>> import rs_adapt as rsa
-        >>> for run in rsa.collect("work_dirs").finished:
-        ...     print(run.cell.method, run.miou_pct)  # doctest: +ELLIPSIS
-        earth_adapter ...
+        >>> [(run.cell.method, run.miou_pct) for run in rsa.collect("work_dirs").finished]
+        [('bitfit', 37.724)]
     """
     from rs_adapt.runs.collect import collect as collect_runs
 

@@ -7,6 +7,7 @@ import doctest
 import inspect
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,8 @@ NAMES = [
     "train",
     "verify",
 ]
+# In the order of their examples: the later ones read the run of the first.
+TRAINING = ("train", "check", "evaluate", "load")
 FUNCTIONS = [name for name in NAMES if name not in ("RsAdaptError", "__version__", "errors")]
 
 
@@ -94,16 +97,30 @@ def test_composed_options_are_those_of_the_command_line() -> None:
     assert set(inspect.signature(rsa.compose).parameters) == of_command
 
 
-@pytest.mark.slow
-def test_examples_of_the_docstrings_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_home: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    # `train` first: the others read its run.
-    for name in sorted(FUNCTIONS, key=lambda name: name != "train"):
+def run_examples(*names: str) -> None:
+    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
+    for name in names:
         for example in finder.find(getattr(rsa, name), name):
             assert example.examples, name
             runner.run(example)
     assert runner.summarize(verbose=False).failed == 0
+
+
+def test_examples_of_reading_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = Path(__file__).parents[1] / "runs" / "stored_0_1_0" / "finished"
+    shutil.copytree(stored, tmp_path / "work_dirs" / "first")
+    monkeypatch.chdir(tmp_path)
+    run_examples(*(name for name in FUNCTIONS if name not in TRAINING))
+
+
+@pytest.mark.slow
+def test_examples_of_training_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_home: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    # Of the same bench with fewer scenes, so that scoring takes seconds.
+    fewer = [f"bench.prepare.scenes.{split}=1" for split in ("train", "val", "test")]
+    compose = rsa.compose
+    monkeypatch.setattr(rsa, "compose", lambda bench, **options: compose(bench, **options, overrides=fewer))
+    run_examples(*TRAINING)
 
 
 @pytest.fixture
@@ -124,6 +141,7 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_home: Path)
     return run
 
 
+@pytest.mark.slow
 def test_a_run_says_which_command_gives_it(finished: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert finished.result is not None
     assert finished.overrides == ("bench.schedule.iters=2", "bench.schedule.batch_size.dg=2", *finished.overrides[2:])
