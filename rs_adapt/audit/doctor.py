@@ -1,4 +1,4 @@
-"""What a machine needs to run rs-adapt, checked one by one; each finding says how to mend it."""
+"""Check what a machine needs to run rs-adapt; each result names the command that mends it."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def examine(*, data_root: Path, smoke: bool = True, on_check: Callable[[str], No
     """Run all checks.
 
     Args:
-        data_root: Folder of the data sets.
-        smoke: Train one iteration too, in a temporary folder.
+        data_root: The folder of the data sets.
+        smoke: Whether to train one iteration in a temporary folder.
         on_check: Called with the name of each check before it starts.
     """
     checks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
@@ -78,7 +78,7 @@ def _python() -> Iterator[CheckResult]:
 
 
 def _packages() -> Iterator[CheckResult]:
-    """Every requirement of the installed distribution, against what is installed."""
+    """Check every requirement of rs-adapt against the installed version."""
     from packaging.requirements import Requirement
 
     try:
@@ -147,7 +147,7 @@ def _torch() -> Iterator[CheckResult]:
 
 
 def _nvidia_gpu() -> str:
-    """Name of the GPU that the driver sees, "" if there is none."""
+    """Return the name of the GPU that the driver sees, "" if there is none."""
     try:
         done = subprocess.run(
             ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
@@ -270,7 +270,7 @@ def _folders(bench: BenchFacts) -> list[str]:
 
 
 def _training() -> Iterator[CheckResult]:
-    """One iteration of the first command of the README, in a temporary folder, as a process of its own."""
+    """Train one iteration of the README's first command in a process of its own, in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="rs-adapt-doctor-") as folder:
         command = [sys.executable, "-m", "rs_adapt", "train", "--bench", "synthetic-da", "--iters", "1"]
         command += ["--num-workers", "0", "--work-dir", str(Path(folder) / "run")]

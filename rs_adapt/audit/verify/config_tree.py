@@ -1,4 +1,4 @@
-"""A foreign configuration as a tree that remembers which of its values were asked for."""
+"""A configuration as a tree that remembers which of its values were read."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ Path = tuple[str | int, ...]
 
 
 class Tree:
-    """A nested configuration that remembers which of its leaves were asked for.
+    """A nested configuration that remembers which of its leaves were read.
 
     Lists without dicts are leaves; tuples are lists here. A path is a tuple of keys and of positions in lists.
     """
 
     def __init__(self, content: Facts) -> None:
         self.content: Facts = _with_lists(content)
-        self._asked: list[Path] = []
+        self._read: list[Path] = []
 
     def at(self, *path: str | int) -> Any:
-        """Return the value at a path, or `MISSING`; it and all below it count as asked for."""
+        """Return the value at a path, or `MISSING`; the value and all below it count as read."""
         value: Any = self.peek(*path)
         if value is not MISSING:
-            self._asked.append(path)
+            self._read.append(path)
         return value
 
     def peek(self, *path: str | int) -> Any:
-        """Return the value at a path, or `MISSING`, without asking for it."""
+        """Return the value at a path, or `MISSING`; the value does not count as read."""
         value: Any = self.content
         for key in path:
             if isinstance(value, dict) and key in value:
@@ -40,16 +40,16 @@ class Tree:
                 return MISSING
         return value
 
-    def unasked(self) -> Facts:
-        """Return the leaves that nobody asked for, by dotted path.
+    def unread(self) -> Facts:
+        """Return the leaves that were not read, by dotted path.
 
-        A branch at the top that stands elsewhere too is a variable of the configuration file (`train_pipeline`), and
-        is left out.
+        A branch at the top that also occurs elsewhere is a variable of the configuration file (`train_pipeline`) and is
+        left out.
         """
         inner = [value for value in self.content.values() if isinstance(value, dict)]
         copies = {name for name, value in self.content.items() if _holds(inner, value)}
         leaves = {path: value for path, value in _leaves(self.content, ()) if path[0] not in copies}
-        asked = set(self._asked)
+        asked = set(self._read)
         return {
             ".".join(map(str, path)): value
             for path, value in leaves.items()
@@ -58,7 +58,7 @@ class Tree:
 
 
 def _holds(within: Any, wanted: Any) -> bool:
-    """Whether a list or dict lies somewhere inside others."""
+    """Return whether a list or dict occurs anywhere inside others."""
     if not isinstance(wanted, dict | list) or not wanted:
         return False
     inside = within.values() if isinstance(within, dict) else within if isinstance(within, list) else ()

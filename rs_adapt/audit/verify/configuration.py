@@ -1,4 +1,4 @@
-"""Two configurations key by key: what differs, what only one side states, and what cannot be compared."""
+"""Compare two configurations key by key: differences, keys of one side only, and keys that cannot be compared."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rs_adapt.audit.verify.config_tree import Facts
 from rs_adapt.audit.verify.keys import KEYS, Weight
 from rs_adapt.audit.verify.record import Record
 
-# Where a run lies, how it is called, and how it is logged: no part of an experiment.
+# Paths, names and logging, which do not belong to the experiment.
 _PLACES = {"work_dir", "data_root", "prepared_dir", "how_to_get", "img_dir", "ann_dir", "weights", "reference_dir"}
 _PLACES |= {"title", "paper", "log_level", "num_workers", "persistent_workers", "name", "url", "bytes", "licence"}
 _LOGGING = {"default_hooks", "custom_hooks", "custom_imports", "visualizer", "log_processor", "launcher", "resume"}
 _LOGGING |= {"source_val_dataloader", "cell", "randomness"}
-# What the wiring makes of keys that are compared already.
+# Keys that the wiring derives from keys that are compared already.
 _WIRED = {"pipeline", "test_cfg", "val_cfg", "data_preprocessor", "test_evaluator", "val_evaluator"}
 
 
@@ -24,11 +24,11 @@ class KeyDifference:
     """A key that both sides state, with different values.
 
     Attributes:
-        key: Dotted, as in our resolved configuration.
-        here: Value of the run.
-        there: Value of the reference.
-        weight: What it means for the verdict.
-        consequence: Half a sentence.
+        key: The dotted key, as in a resolved configuration.
+        here: The run's value.
+        there: The reference's value.
+        weight: The meaning for the verdict.
+        consequence: Half a sentence on what follows.
     """
 
     key: str
@@ -40,14 +40,14 @@ class KeyDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigurationCheck:
-    """What a comparison of two configurations found.
+    """The outcome of a comparison of two configurations.
 
     Attributes:
-        equal: Keys that both sides state with one value.
-        differences: In the order of what follows; those that have no bearing on the verdict last.
+        equal: Keys with equal values on both sides.
+        differences: The differences, those with the largest consequences first.
         only_here: Keys that only the run states.
         only_there: Keys that only the reference states.
-        not_compared: Keys of the reference that have no counterpart here.
+        not_compared: Keys of the reference without a counterpart here.
     """
 
     equal: tuple[str, ...]
@@ -58,7 +58,7 @@ class ConfigurationCheck:
 
     @property
     def first(self) -> KeyDifference | None:
-        """The difference from which most follows, or None."""
+        """The difference with the largest consequences, or None."""
         return self.differences[0] if self.differences else None
 
     @property
@@ -68,9 +68,9 @@ class ConfigurationCheck:
 
 
 def compare_configurations(run: Record, reference: Record) -> ConfigurationCheck | None:
-    """Compare what two records state; None if one of them has no configuration.
+    """Compare the configurations of two records; return None if one of them has none.
 
-    Two runs of ours are compared in all their keys, others in those that have a counterpart.
+    Two runs of rs-adapt are compared in all keys, others in those with a counterpart.
     """
     if run.facts is None or reference.facts is None:
         return None
@@ -79,7 +79,7 @@ def compare_configurations(run: Record, reference: Record) -> ConfigurationCheck
     listed = {key.name for key in KEYS}
     extra = sorted((set(here) | set(there)) - listed)
     both = [(key.name, key.consequence, key.weight) for key in known if key.name in here and key.name in there]
-    both += [(name, "another adapter", Weight.MATTERS) for name in extra if name in here and name in there]
+    both += [(name, "different adapters", Weight.MATTERS) for name in extra if name in here and name in there]
     differences, equal = [], []
     for name, consequence, weight in both:
         if _same(here[name], there[name]):
@@ -106,7 +106,7 @@ def compare_configurations(run: Record, reference: Record) -> ConfigurationCheck
 
 
 def _other_differences(here: Facts, there: Facts) -> list[KeyDifference]:
-    """Differences of two runs of ours in keys that have no place in the list."""
+    """Return the differences of two runs of rs-adapt in keys that are not listed."""
     found = []
     for name in sorted(set(here) | set(there)):
         parts = name.split(".")
@@ -118,7 +118,7 @@ def _other_differences(here: Facts, there: Facts) -> list[KeyDifference]:
                 here=here.get(name),
                 there=there.get(name),
                 weight=Weight.MATTERS,
-                consequence="what follows is not known",
+                consequence="the consequence is not known",
             )
         )
     return found
@@ -129,7 +129,7 @@ def _wired(parts: list[str]) -> bool:
 
 
 def _without_effect(name: str, here: Facts, there: Facts) -> str:
-    """Why a difference changes nothing; empty if it may."""
+    """Return why a difference has no effect; empty if it may have one."""
     if name in ("bench.inference.mode", "bench.inference.crop_px", "bench.inference.stride_px"):
         modes = {here.get("bench.inference.mode"), there.get("bench.inference.mode")}
         if modes == {"whole"}:

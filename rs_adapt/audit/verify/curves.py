@@ -1,4 +1,4 @@
-"""Curves of two runs at equal iterations; nothing is interpolated."""
+"""Compare the curves of two runs at equal iterations, without interpolation."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class ScheduleCheck:
     """Learning rates at equal iterations.
 
     Attributes:
-        num_equal: Iterations that both sides have.
-        max_relative: The largest relative difference, of the larger of the two values; 0 where both are 0.
-        first_iteration: The first iteration at which the difference exceeds the rounding of the print; None if none.
-        here: Learning rate of the run there.
-        there: That of the reference.
+        num_equal: The number of iterations in both logs.
+        max_relative: The largest difference relative to the larger of the two values; 0 where both are 0.
+        first_iteration: The first iteration whose difference exceeds the rounding of the logs; None if none does.
+        here: The run's learning rate at `first_iteration`.
+        there: The reference's learning rate at `first_iteration`.
     """
 
     num_equal: int
@@ -33,13 +33,13 @@ class ScheduleCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class LossCheck:
-    """Losses at equal iterations, as the ratio of the run's to the reference's.
+    """Ratios of the run's loss to the reference's at equal iterations.
 
     Attributes:
-        num_equal: Iterations that both sides have.
-        median_ratio: Over all of them.
-        median_ratio_end: Over the last quarter of them.
-        windows: What a loss is a mean of, in the run and in the reference.
+        num_equal: The number of iterations in both logs.
+        median_ratio: The median over all of them.
+        median_ratio_end: The median over the last quarter of them.
+        windows: What each logged loss is a mean of, in the run and in the reference.
     """
 
     num_equal: int
@@ -58,7 +58,7 @@ class ScoreCurve:
 def compare_schedules(run: Record, reference: Record) -> ScheduleCheck | None:
     """Compare learning rates; None if no iteration is in both logs.
 
-    Equal means: within half a unit of the last digit that either log prints.
+    Rates are equal if they differ by no more than half a unit of the last digit in either log.
     """
     here = {line.iteration: line.lr for line in run.train if line.lr is not None}
     there = {line.iteration: line.lr for line in reference.train if line.lr is not None}
@@ -106,7 +106,7 @@ def compare_scores(run: Record, reference: Record) -> ScoreCurve:
 
 
 def _rounding(value: float, digits: int | None) -> float:
-    """Half a unit of the last printed digit of a number with one digit before the point."""
+    """Return half a unit of the last printed digit of a number with one digit before the point."""
     if digits is None:
         return _FULL_PRECISION * abs(value)
     if value == 0:

@@ -1,4 +1,4 @@
-"""The keys of a configuration that are compared, in the order of what follows from a difference."""
+"""The keys of a configuration that are compared, those with the largest consequences first."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from enum import StrEnum
 
 
 class Weight(StrEnum):
-    """What a difference means for the verdict."""
+    """The meaning of a difference for the verdict."""
 
     MATTERS = "matters"
     # A second run of the same experiment.
     REPLICATE = "replicate"
-    # What rs-adapt does otherwise on purpose, unless a protocol asks for it.
+    # A deliberate difference of rs-adapt, unless a protocol asks for the other value.
     BY_DESIGN = "by design"
     # Equal in effect for the present sizes, or no part of the result.
     NO_EFFECT = "no effect"
@@ -20,12 +20,12 @@ class Weight(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """A key of our resolved configuration, and what follows where it differs.
+    """A key of a resolved configuration, and the consequence of a difference.
 
     Attributes:
-        name: Dotted.
-        consequence: Half a sentence.
-        weight: What a difference means; it may turn out to have no effect.
+        name: The dotted key.
+        consequence: Half a sentence on what follows from a difference.
+        weight: The meaning of a difference, unless it turns out to have no effect.
     """
 
     name: str
@@ -39,17 +39,17 @@ def _group(consequence: str, *names: str, weight: Weight = Weight.MATTERS) -> tu
 
 KEYS: tuple[Key, ...] = (
     # What is scored, and how.
-    *_group("another bench: the scores are of other images", "cell.bench"),
-    *_group("another setting: the target was seen in another way", "cell.setting"),
+    *_group("different benches: the scores are of different images", "cell.bench"),
+    *_group("different settings: the target is used in different ways", "cell.setting"),
     *_group(
-        "the mean is over other classes, or in another order",
+        "the mean is over different classes, or in a different order",
         "bench.classes",
         "protocol.classes",
         "model.decode_head.num_classes",
     ),
-    *_group("label values mean other classes", "bench.reduce_zero_label", "bench.ignore_index"),
+    *_group("label values mean different classes", "bench.reduce_zero_label", "bench.ignore_index"),
     *_group(
-        "the same weights predict other maps",
+        "the same weights predict different maps",
         "bench.inference.mode",
         "bench.inference.resize_px",
         "bench.inference.crop_px",
@@ -57,18 +57,18 @@ KEYS: tuple[Key, ...] = (
     ),
     *_group("the averaged teacher is scored on one side, the student on the other", "protocol.weights"),
     # What trains, and how long.
-    *_group("another method", "cell.method"),
-    *_group("another backbone", "backbone.name", "backbone.embed_dim", "backbone.depth", "backbone.patch_px"),
-    *_group("another decode head", "cell.head", "model.decode_head.type"),
-    *_group("source and target are used otherwise", "cell.strategy"),
-    *_group("a training of another length", "bench.schedule.iters"),
+    *_group("different methods", "cell.method"),
+    *_group("different backbones", "backbone.name", "backbone.embed_dim", "backbone.depth", "backbone.patch_px"),
+    *_group("different decode heads", "cell.head", "model.decode_head.type"),
+    *_group("source and target are used in different ways", "cell.strategy"),
+    *_group("training is longer or shorter", "bench.schedule.iters"),
     *_group(
-        "another number of crops is seen, with other noise in the gradients",
+        "a different number of crops is seen, with different noise in the gradients",
         "train_dataloader.batch_size",
         "optim_wrapper.accumulative_counts",
     ),
     *_group(
-        "other steps of the optimizer",
+        "different steps of the optimizer",
         "optim_wrapper.optimizer.type",
         "optim.lr",
         "method.paramwise.lr_mult",
@@ -78,7 +78,7 @@ KEYS: tuple[Key, ...] = (
         "optim_wrapper.clip_grad",
     ),
     *_group(
-        "another learning rate at equal iterations",
+        "different learning rates at equal iterations",
         "param_scheduler.type",
         "optim.poly_power",
         "param_scheduler.eta_min",
@@ -88,7 +88,7 @@ KEYS: tuple[Key, ...] = (
         "param_scheduler.warmup_start_factor",
     ),
     *_group(
-        "another adapter",
+        "different adapters",
         "model.backbone.adapter.type",
         "model.backbone.adapter.rank",
         "model.backbone.adapter.frequency_layers",
@@ -97,7 +97,7 @@ KEYS: tuple[Key, ...] = (
         "model.backbone.adapter.scale_init",
     ),
     *_group(
-        "other pictures are learnt from",
+        "training sees different images",
         "bench.crop_px",
         "bench.tile_px",
         "bench.pipeline.resize_ratio",
@@ -110,7 +110,7 @@ KEYS: tuple[Key, ...] = (
         "model.data_preprocessor.std",
     ),
     *_group(
-        "the target is learnt from otherwise",
+        "training on the target differs",
         "protocol.unlabelled_split",
         "strategy.warmup_iters",
         "strategy.mix_weight",
@@ -127,7 +127,7 @@ KEYS: tuple[Key, ...] = (
         "strategy.border_px",
     ),
     *_group(
-        "another loss, or another decoder",
+        "a different loss, or a different decoder",
         "model.decode_head.num_queries",
         "model.decode_head.channels",
         "model.decode_head.num_points",
@@ -135,14 +135,14 @@ KEYS: tuple[Key, ...] = (
         "model.decode_head.mask_weight",
         "model.decode_head.dice_weight",
     ),
-    *_group("the best score is the best of another number of evaluations", "bench.schedule.eval_every"),
+    *_group("the best score is the best of a different number of evaluations", "bench.schedule.eval_every"),
     *_group("other rounding", "runtime.precision"),
     *_group(
         "crops of the target are drawn by its labels where this is below 1, as --protocol paper does",
         "train_dataloader.dataset.unlabelled.cat_max_ratio",
         weight=Weight.BY_DESIGN,
     ),
-    *_group("another seed: a replicate", "randomness.seed", weight=Weight.REPLICATE),
+    *_group("different seeds: a replicate", "randomness.seed", weight=Weight.REPLICATE),
     *_group("scores are compared by their own selection", "protocol.name", weight=Weight.NO_EFFECT),
     *_group("other rounding from run to run", "env_cfg.cudnn_benchmark", weight=Weight.NO_EFFECT),
 )

@@ -112,7 +112,7 @@ def _known(content: Facts | None) -> tuple[Facts | None, Facts, bool]:
         return None, {}, False
     ours = isinstance(content.get("cell"), dict) and isinstance(content.get("bench"), dict)
     tree = Tree(content)
-    return (resolved_facts if ours else mmseg_facts)(tree), tree.unasked(), ours
+    return (resolved_facts if ours else mmseg_facts)(tree), tree.unread(), ours
 
 
 def config_facts(config: LiteralConfig) -> tuple[Facts, Facts, bool]:

@@ -1,7 +1,7 @@
-"""Published scores and runs as data (`data/published/`), as they were printed.
+"""Published scores and runs (`data/published/`), as they were printed.
 
-Files: `*_tables.toml` hold tables of scores, `*_runs.toml` what published logs say of their configuration, and the file
-that the latter name in `curves` one run a line: losses, learning rates and evaluations.
+Files: `*_tables.toml` hold tables of scores, `*_runs.toml` the configurations of published logs, and the files
+named there in `curves` one run per line: losses, learning rates and evaluations.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ROUNDING = 0.05 + 0.05 + 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedRow:
-    """A published score. mIoU in percent.
+    """A published score; mIoU in percent.
 
     Attributes:
         bench: Name of the bench here.
@@ -172,10 +172,10 @@ def published_rows() -> tuple[PublishedRow, ...]:
 
 
 def find_rows(*, bench: str, setting: str, method: str, backbone: str) -> tuple[PublishedRow, ...]:
-    """Return the published scores of a cell, those of logs first.
+    """Return the published scores of a cell, those from logs first.
 
     Raises:
-        ConfigError: Nothing is published for it; the text says what is for the bench.
+        ConfigError: Nothing is published for the cell; the text lists what is published for the bench.
     """
     of_bench = [row for row in published_rows() if row.bench == bench]
     found = [row for row in of_bench if (row.setting, row.method, row.backbone) == (setting, method, backbone)]
@@ -207,10 +207,10 @@ def seed_spread(bench: str) -> tuple[float, PublishedRow]:
 
 
 def contradictions() -> dict[str, str]:
-    """Return where the published numbers contradict each other, by table and method: recomputed, not read off `issue`.
+    """Return the contradictions among the published numbers, by table and method; `issue` is not read.
 
-    A mean that is not that of its row, and two scores of one cell, selection and protocol that differ by more than
-    their rounding.
+    A contradiction is a mean that is not that of its row, or two scores of one cell, selection and protocol that differ
+    by more than their rounding.
     """
     found: dict[str, str] = {}
     for table in published_tables():
@@ -226,8 +226,8 @@ def contradictions() -> dict[str, str]:
             others = [one for one in rows if abs(one.miou_pct - row.miou_pct) > _ROUNDING]
             # A log is not wrong because a table differs from it.
             if others and row.table not in {run.name for run in published_runs()}:
-                told = ", ".join(f"{one.miou_pct} in {one.table}" for one in others)
-                found[f"{row.table}/{row.method}"] = f"{row.bench}: {row.miou_pct} here, {told}"
+                text = ", ".join(f"{one.miou_pct} in {one.table}" for one in others)
+                found[f"{row.table}/{row.method}"] = f"{row.bench}: {row.miou_pct} here, {text}"
     return found
 
 
@@ -260,8 +260,8 @@ def _rows(table: Facts, printed: Facts) -> list[PublishedRow]:
         rows.append(row)
         if "gain_pct" in printed:
             below = round(row.miou_pct - printed["gain_pct"][column], 1)
-            told = f"{row.method}'s {row.miou_pct} less the printed gain of {printed['gain_pct'][column]}."
-            rows.append(replace(row, method=table["gain_over"], miou_pct=below, note=told))
+            note = f"{row.method}'s {row.miou_pct} less the printed gain of {printed['gain_pct'][column]}."
+            rows.append(replace(row, method=table["gain_over"], miou_pct=below, note=note))
     return rows
 
 

@@ -1,4 +1,4 @@
-"""What is known of a training run, whatever wrote it down: facts of its configuration, and its curves."""
+"""Records of training runs, whichever program logged them: facts of the configuration, and curves."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class TrainLine:
     """One line of a training log.
 
     Attributes:
-        iteration: Iterations done, from 1.
-        lr: Learning rate of that iteration; None where the line has none.
-        loss: As the log smooths it; None where the line has none.
+        iteration: The number of iterations done, from 1.
+        lr: The learning rate of that iteration; None if the line has none.
+        loss: The loss, smoothed as the log does; None if the line has none.
     """
 
     iteration: int
@@ -27,9 +27,9 @@ class Evaluation:
     """Scores of the target during training, in percent.
 
     Attributes:
-        iteration: Iterations done.
+        iteration: The number of iterations done.
         miou_pct: Mean IoU.
-        iou_pct: By class, empty where it is not known; NaN for a class that is absent.
+        iou_pct: IoU by class, empty if not known; NaN for an absent class.
     """
 
     iteration: int
@@ -42,21 +42,21 @@ class Record:
     """A training run.
 
     Attributes:
-        name: How it is called in a sentence.
-        facts: What is known of its configuration, under the keys of a resolved configuration of ours; None if nothing.
-        others: Values of the configuration that are under no such key, by their own path.
-        ours: Whether rs-adapt wrote it, so that `others` of two records have the same paths.
-        train: Training lines, oldest first.
-        evaluations: Oldest first.
-        lr_digits: Decimals of the mantissa with which learning rates are printed; None for full precision.
-        loss_window: What a loss is a mean of.
-        last_pct: The mIoU of the last weights where it was scored apart from `evaluations`.
-        best_given: The mIoU and iteration of the best evaluation where a result says it, which `evaluations` may lack.
-        tested_apart: Whether `last_pct` is of other tiles (test) than `evaluations` (validation).
-        interval_pct: Bootstrap interval of the run's result, which is `interval_of_pct`.
-        interval_of_pct: The mIoU of the result, whichever checkpoint that is.
-        cell: Names of the cell, for a run of ours.
-        remarks: What a reader should know about the record.
+        name: The run's name in a sentence.
+        facts: Values of its configuration, under the keys of a resolved configuration; None if not known.
+        others: Further values of its configuration, by their own paths.
+        ours: Whether rs-adapt wrote it; the paths in `others` of two such records are comparable.
+        train: The training lines, oldest first.
+        evaluations: The evaluations, oldest first.
+        lr_digits: Decimals of the mantissa of printed learning rates; None for full precision.
+        loss_window: What each logged loss is a mean of, in words.
+        last_pct: mIoU of the last weights where it was scored apart from `evaluations`.
+        best_given: mIoU and iteration of the best evaluation where a result says it, which `evaluations` may lack.
+        tested_apart: Whether `last_pct` is on test tiles and `evaluations` on validation tiles.
+        interval_pct: The bootstrap interval of the result `interval_of_pct`.
+        interval_of_pct: mIoU of the result, whichever checkpoint that is.
+        cell: The names of the cell, for a run of rs-adapt.
+        remarks: Notes for the reader.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A run folder of ours as a record: configuration, curves and result, read as data."""
+"""Read a run folder of rs-adapt as a record: configuration, curves and result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rs_adapt.runs.run import Run
 
 
 def read_reference(path: Path) -> Record:
-    """Return a run folder of ours, or what a log describes.
+    """Return the record of a run folder of rs-adapt, or of a log.
 
     Raises:
         ConfigError: See `read_run` and `read_log`.
@@ -24,7 +24,7 @@ def read_reference(path: Path) -> Record:
 
 
 def read_run(folder: Path) -> Record:
-    """Return a run of ours, finished or not.
+    """Return the record of a run of rs-adapt, finished or not.
 
     Raises:
         ConfigError: The folder holds no run, or a file of it is damaged.

@@ -11,13 +11,13 @@ from rs_adapt.audit.verify.record import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """A range of mIoU in percent, in which the run's score agrees with the reference's.
+    """A range of mIoU in percent; a score of the run inside it agrees with the reference.
 
     Attributes:
         low: Lowest score.
         high: Highest score.
-        basis: What the range is.
-        of_seeds: Whether it is one of seeds; if not, how far seeds lie apart is not known.
+        basis: What the range is derived from, in words.
+        of_seeds: Whether it is the range over published seeds.
     """
 
     low: float
@@ -28,17 +28,17 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreCheck:
-    """One of the run's scores beside the reference's of the same selection. mIoU in percent.
+    """A score of the run and the reference's score of the same selection; mIoU in percent.
 
     Attributes:
         selection: How both checkpoints were chosen: "last", "oracle" or, where the reference does not say, "unknown",
             beside which the run's last score stands.
-        here_pct: Of the run.
-        here_iteration: Its iteration, where it is known.
-        there_pct: Of the reference.
-        there_iteration: Its iteration, where it is known.
+        here_pct: The run's score.
+        here_iteration: The run's iteration, if known.
+        there_pct: The reference's score.
+        there_iteration: The reference's iteration, if known.
         spread: The range in which the run's score agrees.
-        source: Where the reference's score is from.
+        source: Where the reference's score is printed.
     """
 
     selection: str
@@ -51,7 +51,7 @@ class ScoreCheck:
 
     @property
     def points(self) -> float:
-        """The run's score less the reference's."""
+        """The run's score minus the reference's."""
         return self.here_pct - self.there_pct
 
     @property
@@ -63,17 +63,17 @@ class ScoreCheck:
 def find_spread(
     run: Record, reference: Record | None, rows: Sequence[PublishedRow], *, there_pct: float, bench: str
 ) -> Spread:
-    """Return the range for a reference's score: the published seeds, if there are some.
+    """Return the range around a reference's score: that of the published seeds, if there are any.
 
-    Else as wide as the run's bootstrap interval and the reference's late evaluations, what is known of them; else the
-    widest range over seeds that anybody published for the bench, or for any.
+    Otherwise it is as wide as the run's bootstrap interval and the reference's late evaluations, as far as they are
+    known; otherwise as the widest published range over seeds for the bench, or for any bench.
 
     Args:
-        run: The run that is verified.
-        reference: The log, if there is one.
-        rows: The published score that is compared, if there is one.
+        run: The run to verify.
+        reference: The log to compare with, if any.
+        rows: The published score to compare with, if any.
         there_pct: The reference's score.
-        bench: The run's bench; empty where it is not known.
+        bench: The run's bench; empty if it is not known.
     """
     if seeds := [score for row in rows for score in row.seeds_pct]:
         text = f"the {len(seeds)} published seeds"
@@ -85,7 +85,7 @@ def find_spread(
         low, high = run.interval_pct
         bases.append(f"the run's own bootstrap interval [{low:.2f}, {high:.2f}] of {run.interval_of_pct:.2f}")
     if reference and (late := _late(reference)):
-        # The score itself may have been chosen before them.
+        # The score itself may be of an earlier evaluation.
         ranges += [*late, there_pct]
         bases.append(f"the reference's own last {len(late)} evaluations")
     if ranges:
@@ -100,6 +100,6 @@ def find_spread(
 
 
 def _late(reference: Record) -> list[float]:
-    """Scores of the last quarter of the evaluations, and of two at least."""
+    """Return the scores of the last quarter of the evaluations, at least two."""
     scores = [one.miou_pct for one in reference.evaluations]
     return scores[-max(2, len(scores) // 4) :] if len(scores) >= 4 else []

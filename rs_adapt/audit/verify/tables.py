@@ -1,4 +1,4 @@
-"""What `rs-adapt verify` found, as lines for people and as plain_values values."""
+"""What `rs-adapt verify` found, as lines for people and as plain values for JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN_ITERATIONS = 10
 
 
 def format_lines(found: Verification) -> Iterator[str]:
-    """Lines of text, the verdict first.
+    """Yield lines of text, the verdict first.
 
     Args:
         found: The comparison.

@@ -1,4 +1,4 @@
-"""The verdict in one sentence: how far the score is apart, and the first difference."""
+"""Write the verdict in one sentence: the distance of the scores, and the first difference."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def write_verdict(
     word: str,
     consistent: bool,
 ) -> str:
-    """Return the sentence.
+    """Return the verdict as one sentence.
 
     Args:
-        score: The headline; None where a side has no score.
-        configuration: None where a side states none.
-        schedule: None where no learning rate is in both.
-        word: Whose score it is, such as "the published".
-        consistent: The verdict.
+        score: The headline score; None if a side has none.
+        configuration: The comparison of the configurations; None if a side states none.
+        schedule: The comparison of the learning rates; None if the logs share no iteration.
+        word: What to call the reference's score, such as "the published".
+        consistent: Whether run and reference agree.
     """
     parts = [_distance(score, word) if score else "no score on both sides"]
     if configuration is None:
@@ -51,7 +51,7 @@ def describe_difference(difference: KeyDifference) -> str:
 
 
 def describe_selection(selection: str) -> str:
-    """How a checkpoint was chosen."""
+    """Return in words how a checkpoint was selected."""
     return _SELECTION[selection]
 
 

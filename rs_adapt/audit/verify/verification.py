@@ -1,4 +1,4 @@
-"""A run held against a log or a published table: configuration, schedule, curves, and whether the result agrees."""
+"""Compare a run with a log or a published table: configuration, schedule, curves and scores."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from rs_adapt.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """All that a comparison found.
+    """The outcome of a comparison.
 
     Attributes:
         verdict: One sentence.
-        consistent: No key that matters differs, the schedules agree, and the headline score lies in the spread.
-        run: Name of the run.
-        reference: What it was compared with.
-        configuration: None where a side states none.
-        schedule: None where no iteration is in both.
-        loss: None where no iteration is in both.
-        curve: Evaluations at equal iterations.
-        scores: The headline first.
+        consistent: Whether no key that matters differs, the schedules agree, and the headline score is in the spread.
+        run: The name of the run.
+        reference: The name of the reference.
+        configuration: The comparison of the configurations; None if a side states none.
+        schedule: The comparison of the learning rates; None if the logs share no iteration.
+        loss: The comparison of the losses; None if the logs share no iteration.
+        curve: The evaluations at equal iterations.
+        scores: The scores, the headline first.
         also_published: Other published scores of the cell.
-        remarks: What a reader should know.
+        remarks: Notes for the reader.
     """
 
     verdict: str
@@ -53,10 +53,10 @@ class Verification:
     remarks: tuple[str, ...] = ()
 
     def to_dict(self) -> Facts:
-        """Return it as JSON has it."""
+        """Return the content as plain dicts, as `--json` prints it."""
         content = asdict(self)
-        for told, score in zip(content["scores"], self.scores, strict=True):
-            told |= {"points": score.points, "within": score.within}
+        for entry, score in zip(content["scores"], self.scores, strict=True):
+            entry |= {"points": score.points, "within": score.within}
         return content
 
 
@@ -64,12 +64,12 @@ def verify_against_log(run: Record, reference: Record) -> Verification:
     """Compare a run with a log, or with another run of ours.
 
     Raises:
-        ConfigError: Nothing is on both sides.
+        ConfigError: The two have nothing in common that can be compared.
     """
     bench = str((run.cell or {}).get("bench", ""))
     remarks = []
     if run.tested_apart and reference.last_pct is None and run.evaluations:
-        # A log holds evaluations only: those of the run are what is like them.
+        # A log holds evaluations only, so the run's evaluations are compared with them.
         run = replace(run, last_pct=None, best_given=None)
         remarks.append("both scores are of validation tiles: the log holds none of the run's test tiles.")
     pairs = {"last": reference.last, "oracle": reference.best}

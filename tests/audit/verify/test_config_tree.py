@@ -9,9 +9,9 @@ def test_tree_counts_what_nobody_asked_for() -> None:
     assert tree.at("data", "pipeline", 0, "crop_size") == [4, 4]
     assert tree.at("data", "missing") is MISSING
     # The variable `pipeline` at the top is a copy of what the data hold.
-    assert tree.unasked() == {"data.pipeline.0.type": "RandomCrop", "data.n": 2, "lr": 1.0, "extra": {}}
+    assert tree.unread() == {"data.pipeline.0.type": "RandomCrop", "data.n": 2, "lr": 1.0, "extra": {}}
     tree.at("data")
-    assert tree.unasked() == {"lr": 1.0, "extra": {}}
+    assert tree.unread() == {"lr": 1.0, "extra": {}}
 
 
 def test_tuples_are_lists() -> None:
