@@ -50,11 +50,11 @@ class Record:
         evaluations: The evaluations, oldest first.
         lr_digits: Decimals of the mantissa of printed learning rates; None for full precision.
         loss_window: What each logged loss is a mean of, in words.
-        last_pct: mIoU of the last weights where it was scored apart from `evaluations`.
-        best_given: mIoU and iteration of the best evaluation where a result says it, which `evaluations` may lack.
+        last_pct: The mIoU of the last weights, if scored apart from `evaluations`.
+        best_given: The mIoU and iteration of the best evaluation, if a result states it.
         tested_apart: Whether `last_pct` is on test tiles and `evaluations` on validation tiles.
         interval_pct: The bootstrap interval of the result `interval_of_pct`.
-        interval_of_pct: mIoU of the result, whichever checkpoint that is.
+        interval_of_pct: The mIoU of the result, whichever checkpoint that is.
         cell: The names of the cell, for a run of rs-adapt.
         remarks: Notes for the reader.
     """
