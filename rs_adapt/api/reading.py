@@ -182,7 +182,11 @@ def report(
     """
     from rs_adapt.reports.make import check_out, make_report, write_report
 
-    places = [folder_of(folders)] if isinstance(folders, RunLike) else [folder_of(folder) for folder in folders]
+    places = (
+        [folder_of(folders)]
+        if isinstance(folders, Run | str | os.PathLike)
+        else [folder_of(folder) for folder in folders]
+    )
     folder = Path(out).expanduser() if out is not None else places[0] / "report"
     check_out(folder, overwrite=overwrite)
     with progress_callback(progress) as on_progress:

@@ -128,41 +128,33 @@ def predicted_tiles(pack: Path, tiles: Sequence[str], *, device: str) -> dict[st
 
     from rs_adapt.datasets.tile_origin import find_tile_origins
     from rs_adapt.engine.build import build_loader, prepare_data
-    from rs_adapt.engine.evaluate import evaluate
-    from rs_adapt.inference.checkpoint import load_model, recompose
+    from rs_adapt.inference.checkpoint import recompose
+    from rs_adapt.inference.predictor import Predictor
     from rs_adapt.registry import quiet_libraries
     from rs_adapt.render.overlays import overlay_of_sample
 
+    pictures: dict[str, bytes] = {}
     with quiet_libraries():
         cfg = recompose(pack)
-        model = load_model(cfg, pack, device=device)
+        predictor = Predictor.load(cfg, pack, device=device)
         prepare_data(cfg)
         loader = build_loader(cfg, "test")
         dataset, settings = loader.dataset, cfg.test_dataloader.dataset
         paths = [str(dataset.get_data_info(position)["img_path"]) for position in range(len(dataset))]
-        found = find_tile_origins(
+        origins = find_tile_origins(
             paths, img_dir=Path(settings.img_dir), img_suffix=settings.img_suffix, scene_pattern=None, city=None
         )
-        positions = [found.tiles.index(name) for name in tiles if name in found.tiles]
-        pictures: dict[str, bytes] = {}
-
-        def keep(position: int, total: int, sample: Any) -> None:
+        positions = [origins.tiles.index(name) for name in tiles if name in origins.tiles]
+        batches = DataLoader(Subset(dataset, positions), batch_size=1, collate_fn=loader.collate_fn)
+        for position, batch in zip(positions, batches, strict=True):
+            (sample,) = predictor.predict_batch(batch)
             sheet = overlay_of_sample(
                 sample, classes=list(cfg.bench.classes), palette=list(cfg.bench.palette), errors=True
             )
             sheet.thumbnail((_WIDEST_PX, _WIDEST_PX))
             buffer = io.BytesIO()
             sheet.save(buffer, "JPEG", quality=88, subsampling=0)
-            pictures[found.tiles[positions[position]]] = buffer.getvalue()
-
-        evaluate(
-            model,
-            DataLoader(Subset(dataset, positions), batch_size=1, collate_fn=loader.collate_fn),
-            num_classes=len(cfg.bench.classes),
-            ignore_index=cfg.bench.ignore_index,
-            precision=cfg.runtime.precision,
-            on_sample=keep,
-        )
+            pictures[origins.tiles[position]] = buffer.getvalue()
     return pictures
 
 
