@@ -17,10 +17,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config.cell import Cell
 from rs_adapt.errors import RsAdaptError
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
+
+    from rs_adapt.config.resolved import ResolvedConfig
 
 # The first iteration is no measure: it allocates, and starts the loaders.
 WARMUP_ITERS, MEASURED_ITERS = 1, 3
@@ -147,7 +152,7 @@ def _measure(order: _Order, folder: Path) -> Measured:
     )
 
 
-def _cut(cfg: Any) -> dict[str, int]:
+def _cut(cfg: ResolvedConfig) -> dict[str, int]:
     """Let each set that is scored hold a few tiles; gives the sizes of the whole sets."""
     from rs_adapt.registry import DATASETS
 
@@ -179,13 +184,13 @@ def _clock(run_dir: Path) -> Any:
         def __init__(self) -> None:
             self.tiles_s: list[float] = []
 
-        def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
             self.first_s = self.first_s or time.monotonic()
 
-        def after_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
             self.tiles_s.append(time.monotonic())
 
-        def after_train(self, runner: Any) -> None:
+        def after_train(self, runner: Runner) -> None:
             self.state_bytes = (run_dir / STATE_FILE).stat().st_size
 
     return Clock()
