@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -91,3 +93,15 @@ def test_equal_settings_share_a_group_and_others_do_not() -> None:
         (1.0, [id(a), id(c)]),
         (2.0, [id(b)]),
     ]
+
+
+def test_adafactor_of_transformers_is_found_where_it_is_asked_for() -> None:
+    code = (
+        "import sys; import rs_adapt.engine; from mmengine.registry import OPTIMIZERS\n"
+        "assert 'peft' not in sys.modules\n"
+        "from rs_adapt.engine.lean_mmengine import register_adafactor\n"
+        "register_adafactor(); register_adafactor()\n"
+        "assert OPTIMIZERS.get('Adafactor').__module__.startswith('transformers.')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
