@@ -36,6 +36,8 @@ strategy = "source-only"
 """
 
 
+# Four trainings in one process: seconds each, a minute on a machine with much else to do.
+@pytest.mark.timeout(600)
 @pytest.mark.slow
 def test_a_sweep_and_its_report_have_the_gap_and_the_gain_over_frozen(
     loveda_root: Path, run_verb: Callable[..., Any], tmp_path: Path
