@@ -55,9 +55,9 @@ def class_list(subject: Subject) -> Iterator[Hit]:
     head = subject.segmentor["decode_head"]
     if head["num_classes"] != len(classes):
         yield _number("model.decode_head.num_classes", str(head["num_classes"]), len(classes))
-    trained = (subject.run and subject.run.manifest) or {}
-    if subject.run and trained.get("classes") and list(trained["classes"]) != classes:
-        yield _other_classes("bench.classes", classes, trained["classes"], whose="the run's pack")
+    trained = [] if subject.run is None or subject.run.manifest is None else list(subject.run.manifest.classes)
+    if trained and trained != classes:
+        yield _other_classes("bench.classes", classes, trained, whose="the run's pack")
 
 
 def _against_manifests(bench: Node, classes: Sequence[str]) -> Iterator[Hit]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,9 @@ from rs_adapt.audit.lint.changes import ABSENT, equal_values, lookup
 from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.subject import Subject
 from rs_adapt.config.facts import Node
+from rs_adapt.errors import UnreadableFile
 from rs_adapt.runs.files import CELL_FILE, RESULT_FILE, TENSORS_FILE
+from rs_adapt.runs.records import Result, read_record
 from rs_adapt.scores.class_sets import class_set
 
 _SHOWN = 10
@@ -53,7 +54,7 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
     run = subject.run
     if run is None or run.result is None:
         return
-    cfg, protocol = subject.cfg, run.result.get("protocol") or {}
+    cfg, protocol = subject.cfg, run.result.protocol.content()
     test = subject.dataset("test")
     expected = {
         "protocol.name": ("name", cfg["protocol"]["name"]),
@@ -65,7 +66,7 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
         "bench.inference": ("inference", dict(cfg["bench"]["inference"])),
     }
     pairs = [(key, protocol.get(name, ABSENT), value) for key, (name, value) in expected.items()]
-    pairs.append(("cell", run.result.get("cell", ABSENT), dict(cfg["cell"])))
+    pairs.append(("cell", run.result.cell.content(), dict(cfg["cell"])))
     for key, stated, value in pairs:
         # A target without labels: the last weights are what there is, whatever the protocol asks for.
         fallback = key == "protocol.selection" and stated == "last" and test is None
@@ -77,13 +78,13 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
                 consequence="The score does not belong to the config beside it.",
                 remedy="Trust neither; train again or bring the files of one run together.",
             )
-    options = run.result.get("options") or {}
-    if not equal_values(options.get("overrides"), run.record["options"]["overrides"]):
+    given, started = list(run.result.options.overrides), list(run.start.options.overrides)
+    if not equal_values(given, started):
         yield Hit(
             level="error",
             file=str(run.folder / RESULT_FILE),
             key="options.overrides",
-            found=f"{options.get('overrides')}, in cell.json {run.record['options']['overrides']}",
+            found=f"{given}, in cell.json {started}",
             consequence="One of the two files belongs to a different run.",
             remedy="Bring the files of one run together.",
         )
@@ -93,7 +94,7 @@ def weights_of_another_run(subject: Subject) -> Iterator[Hit]:
     """A pack whose tensors are not those of its manifest, or an evaluation of different weights in the run folder."""
     if (run := subject.run) is None or run.manifest is None:
         return
-    wanted = (run.manifest.get("tensors") or {}).get("sha256")
+    wanted = None if run.manifest.tensors is None else run.manifest.tensors.sha256
     pack = run.folder / TENSORS_FILE
     if pack.is_file() and _sha256(pack) != wanted:
         yield Hit(
@@ -121,8 +122,8 @@ def other_code(subject: Subject) -> Iterator[Hit]:
     """A run by a different version of rs-adapt, or by a checkout with uncommitted changes."""
     if (run := subject.run) is None:
         return
-    environment: Node = (run.result or run.record).get("environment") or {}
-    version, git = environment.get("rs_adapt"), environment.get("git") or {}
+    environment = (run.result or run.start).environment
+    version, git = environment.rs_adapt, environment.git
     if version != rs_adapt.__version__:
         yield Hit(
             level="note",
@@ -132,12 +133,12 @@ def other_code(subject: Subject) -> Iterator[Hit]:
             consequence="The same command may give a different score now.",
             remedy="Repeat it with the version that it was made with.",
         )
-    if git.get("dirty"):
+    if git is not None and git.dirty:
         yield Hit(
             level="note",
             file=str(run.folder / CELL_FILE),
             key="environment.git.dirty",
-            found=f"uncommitted changes on commit {str(git.get('commit'))[:12]}",
+            found=f"uncommitted changes on commit {str(git.commit)[:12]}",
             consequence="Nobody can get the code that made this score.",
             remedy="Commit, and train again for a table.",
         )
@@ -160,11 +161,12 @@ def _scored_names(cfg: Node) -> list[str]:
     return list(class_set(list(cfg["bench"]["classes"]), chosen=cfg["protocol"]["classes"]).scored_names())
 
 
-def _pack_sha256(file: Path) -> Any:
+def _pack_sha256(file: Path) -> str | None:
     try:
-        return json.loads(file.read_text(encoding="utf-8")).get("pack_sha256")
-    except (ValueError, OSError, AttributeError):
+        result = read_record(file, Result)
+    except UnreadableFile:
         return "unreadable"
+    return None if result is None else result.pack_sha256
 
 
 def _sha256(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +25,8 @@ from rs_adapt.config.literals import parse_literals, read_literals
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.errors import ConfigError, DataNotFound, RsAdaptError
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, LOG_FILE, MANIFEST_FILE, RESULT_FILE
+from rs_adapt.runs.records import Manifest, Result, RunStart, read_record
+from rs_adapt.runs.records.record import AnyRecord
 
 _NEEDED = (
     *("cell", "bench", "protocol", "method", "model", "data_root", "prepared_dir", "train_dataloader"),
@@ -109,28 +110,24 @@ def subject_from_path(path: Path, *, data_root: str | Path | None = None) -> Sub
 
     cell = _cell(cfg, file)
     folder = file.parent
-    if not (folder / CELL_FILE).is_file():
+    start = _record(folder / CELL_FILE, RunStart)
+    if start is None:
         return Subject(title=str(file), cfg=cfg, changed=tuple(_rewired(cell, cfg, file)), origin=origin)
-    record = _json(folder / CELL_FILE) or {}
-    run, changed = _run(folder, cfg, record)
+    run, changed = _run(folder, cfg, start)
     return Subject(title=f"{folder}: {cell}", cfg=cfg, changed=changed, origin=origin, run=run)
 
 
-def _run(folder: Path, cfg: Node, record: Node) -> tuple[RunFiles, tuple[ChangedKey, ...]]:
+def _run(folder: Path, cfg: Node, start: RunStart) -> tuple[RunFiles, tuple[ChangedKey, ...]]:
     """Compose the run's cell again and compare it with the config in the folder."""
     edited: list[ChangedKey] = []
     changed: list[ChangedKey] = []
     why = ""
-    try:
-        options, facts = record["options"], record["cell"]
-        texts = [str(text) for text in options["overrides"]]
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f"{folder / 'cell.json'} is damaged: {error!r}. Copy the run again.") from error
+    options, texts = start.options, list(start.options.overrides)
     try:
         # With the bench of the config: the file of a user's own bench may be gone or changed.
-        cell = _cell({**cfg, "cell": facts}, folder / CELL_FILE)
+        cell = _cell({**cfg, "cell": start.cell.content()}, folder / CELL_FILE)
         places: Node = {"data_root": cfg["data_root"], "work_dir": cfg.get("work_dir")}
-        expected = compose(cell, overrides=texts, weights=options.get("weights"), **places).to_dict()
+        expected = compose(cell, overrides=texts, weights=options.weights, **places).to_dict()
         base = compose(cell, **places).to_dict()
         edited = differences(without_machine_paths(cfg), without_machine_paths(expected))
         changed = _changed(texts, expected, base)
@@ -138,9 +135,9 @@ def _run(folder: Path, cfg: Node, record: Node) -> tuple[RunFiles, tuple[Changed
         why = str(error)
     run = RunFiles(
         folder=folder,
-        record=record,
-        result=_json(folder / RESULT_FILE),
-        manifest=_json(folder / MANIFEST_FILE),
+        start=start,
+        result=_record(folder / RESULT_FILE, Result),
+        manifest=_record(folder / MANIFEST_FILE, Manifest),
         edited=tuple(edited),
         incomparable=why,
         logged=_logged(folder / LOG_FILE),
@@ -183,13 +180,8 @@ def _cell(cfg: Node, file: Path) -> Cell:
         raise ConfigError(f"{file} describes no cell: {error!r}. {_REMEDY}") from error
 
 
-def _json(path: Path) -> Node | None:
-    if not path.is_file():
-        return None
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, OSError) as error:
-        raise ConfigError(f"{path} is damaged: {error}. Copy the run again.") from error
+def _record(path: Path, record: type[AnyRecord]) -> AnyRecord | None:
+    return read_record(path, record, error=ConfigError, remedy="Copy the run again.")
 
 
 def _logged(path: Path) -> Node | None:

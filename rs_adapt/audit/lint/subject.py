@@ -10,6 +10,7 @@ from rs_adapt.audit.lint.changes import ChangedKey
 from rs_adapt.audit.lint.tile_scan import TileScan
 from rs_adapt.config.facts import Node
 from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.runs.records import Manifest, Result, RunStart
 
 # The key of each data set in a configuration, by role; the score on `source_val` is reported beside the result.
 ROLES = {
@@ -28,7 +29,7 @@ class RunFiles:
 
     Attributes:
         folder: The run folder.
-        record: Content of `cell.json`.
+        start: Content of `cell.json`.
         result: Content of `result.json`.
         manifest: Content of `manifest.json`.
         edited: Keys in which `config.py` differs from what the run's cell and options compose to.
@@ -37,9 +38,9 @@ class RunFiles:
     """
 
     folder: Path
-    record: Node
-    result: Node | None
-    manifest: Node | None
+    start: RunStart
+    result: Result | None
+    manifest: Manifest | None
     edited: tuple[ChangedKey, ...]
     incomparable: str
     logged: Node | None

@@ -62,7 +62,8 @@ def test_shifted_label_values(lint_cell) -> None:
 
 def test_a_pack_with_other_classes(make_run, lint_path) -> None:
     run = make_run()
-    (run / "manifest.json").write_text(json.dumps({"classes": ["a", "b"], "tensors": {"sha256": "0"}}))
+    manifest = {"cell": {}, "overrides": [], "base": {"name": "b", "sha256": "0"}, "classes": ["a", "b"]}
+    (run / "manifest.json").write_text(json.dumps(manifest))
     assert "in the run's pack a, b" in lint_path(run).only("class-list").found
 
 

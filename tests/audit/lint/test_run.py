@@ -92,10 +92,14 @@ def test_weights_of_another_run(make_run, lint_path) -> None:
     run = make_run()
     (run / "adapter.safetensors").write_bytes(b"weights")
     sha256 = hashlib.sha256(b"weights").hexdigest()
-    (run / "manifest.json").write_text(json.dumps({"tensors": {"sha256": sha256}}))
+    manifest = {"cell": {}, "overrides": [], "base": {"name": "b", "sha256": "0"}, "classes": []}
+    (run / "manifest.json").write_text(
+        json.dumps(manifest | {"tensors": {"file": "adapter.safetensors", "sha256": sha256}})
+    )
+    result = json.loads((run / "result.json").read_text())
     for name, value in (("loveda_r2u-test", sha256), ("loveda_u2r-test", "0" * 64)):
         (run / "eval" / name).mkdir(parents=True)
-        (run / "eval" / name / "result.json").write_text(json.dumps({"pack_sha256": value}))
+        (run / "eval" / name / "result.json").write_text(json.dumps(result | {"pack_sha256": value}))
     found = lint_path(run).only("weights-of-another-run")
     assert (found.level, Path(found.file).parent.name) == ("error", "loveda_u2r-test")
     (run / "adapter.safetensors").write_bytes(b"others")
