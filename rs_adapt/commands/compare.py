@@ -15,7 +15,7 @@ def compare(
     run_a: Annotated[
         Path, typer.Argument(metavar="RUN_A", help="Run folder, folder of `eval`, or .npz file.", show_default=False)
     ],
-    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="What is compared with it.", show_default=False)],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The run to compare with it.", show_default=False)],
     classes: options.Classes = None,
     ignore: options.Ignore = None,
     selection: options.Selection = None,

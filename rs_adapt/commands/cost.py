@@ -91,5 +91,5 @@ def cost(
 def _named(text: str, *, known: tuple[str, ...]) -> tuple[str, ...]:
     names = tuple(name for part in text.split(",") if (name := part.strip()))
     if not names:
-        raise ConfigError(f"--methods {text!r} names no method. Say all, or names with commas between.")
+        raise ConfigError(f"--methods {text!r} names no method. Use all, or names with commas between.")
     return known if names == ("all",) else names

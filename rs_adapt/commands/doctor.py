@@ -1,4 +1,4 @@
-"""`rs-adapt doctor`: what is wrong with this machine, and the commands that mend it."""
+"""`rs-adapt doctor`: what is wrong with this machine, and the commands that fix it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from rs_adapt.commands.console import print_json, result_console
 
 def doctor(
     data_root: options.DataRoot = None,
-    no_training: Annotated[
-        bool, typer.Option("--no-training", help="Leave out the training of one iteration.")
-    ] = False,
+    no_training: Annotated[bool, typer.Option("--no-training", help="Skip the training of one iteration.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Check this machine: Python, packages, GPU, disk, weights, data, one training iteration.
 
-    Each line is ok, a warning or an error, with the command that mends it. Exit code 1 where there is an error.
+    Each line is ok, a warning or an error, with the command that fixes it. Exit code 1 where there is an error.
 
     $ rs-adapt doctor
 

@@ -23,7 +23,7 @@ def download(published: Published, path: Path) -> bool:
 
     Raises:
         DownloadError: see `fetch`.
-        Exit: with 130, after Ctrl-C; what is kept is said.
+        Exit: With 130 after Ctrl-C, when it has said how much was saved.
     """
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -48,6 +48,8 @@ def download(published: Published, path: Path) -> bool:
             )
     except KeyboardInterrupt:
         part = partial_file(path)
-        kept = f"{grouped(part.stat().st_size)} bytes are kept in {shown_path(part)}. " if part.exists() else ""
-        console.print(f"Stopped. {kept}The same command goes on there.", markup=False, highlight=False, soft_wrap=True)
+        kept = f"{grouped(part.stat().st_size)} bytes are saved in {shown_path(part)}. " if part.exists() else ""
+        console.print(
+            f"Stopped. {kept}The same command continues there.", markup=False, highlight=False, soft_wrap=True
+        )
         raise typer.Exit(130) from None

@@ -48,7 +48,7 @@ def train(
     weights: options.Weights = None,
     set_: options.Set = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run of the same options.")
+        bool, typer.Option("--resume", help="Continue an interrupted run with the same options.")
     ] = False,
     overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
@@ -57,7 +57,7 @@ def train(
     """Train a method on a bench and score it on the target region.
 
     The run folder holds config.py, metrics.jsonl, result.json, the adapter pack, the log and pictures. Ctrl-C saves;
-    the same command with --resume goes on exactly where it stopped.
+    the same command with --resume continues exactly where it stopped.
 
     $ rs-adapt train --bench synthetic-da
 

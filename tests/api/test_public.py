@@ -116,8 +116,9 @@ def test_examples_of_reading_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.slow
 def test_examples_of_training_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_home: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    # Of the same bench with fewer scenes, so that scoring takes seconds.
+    # Of the same bench with fewer and smaller scenes, so that scoring takes seconds.
     fewer = [f"bench.prepare.scenes.{split}=1" for split in ("train", "val", "test")]
+    fewer.append("bench.prepare.size_px=256")
     compose = rsa.compose
     monkeypatch.setattr(rsa, "compose", lambda bench, **options: compose(bench, **options, overrides=fewer))
     run_examples(*TRAINING)

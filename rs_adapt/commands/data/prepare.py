@@ -44,7 +44,7 @@ def prepare(
 ) -> None:
     """Cut the originals of a data set into the tiles of its published protocol.
 
-    A run that was killed goes on when the same command is given again. A folder that is done is verified, and cut
+    The same command continues after a kill. A folder that is done is verified, and cut
     again only where it is damaged or was incomplete.
 
     $ rs-adapt data prepare loveda --data-root data
@@ -73,7 +73,7 @@ def prepare(
                 on_progress=show,
             )
     except KeyboardInterrupt:
-        errors.print("Stopped. The scenes that are cut are kept: the same command goes on.")
+        errors.print("Stopped. The scenes that are cut are saved: the same command continues.")
         raise typer.Exit(INTERRUPTED) from None
     if dry_run:
         results.print(f"Nothing is cut. Tiles would go to {shown_path(prepared.plan.folder)}.", soft_wrap=True)

@@ -25,7 +25,7 @@ def build_weights(
 ) -> None:
     """Pre-train the nano backbone on synthetic scenes, as the shipped weights were made.
 
-    The recipe stands in rs_adapt/pretraining/recipe.py and in the header of the file. Train with the file by
+    The recipe is in rs_adapt/pretraining/recipe.py and in the header of the file. To train with the file, add
     --weights FILE. Equal seeds give equal weights on one machine and number of threads.
 
     $ rs-adapt weights build nano --out nano.safetensors

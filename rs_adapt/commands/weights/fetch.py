@@ -21,7 +21,7 @@ def fetch_weights(
 ) -> None:
     """Fetch published base weights into RS_ADAPT_HOME/weights.
 
-    Size and SHA-256 are compared with the published ones. A download that was interrupted goes on where it ended.
+    Size and SHA-256 are compared with the published ones. An interrupted download continues where it stopped.
 
     $ rs-adapt weights fetch dinov2-l
 

@@ -117,7 +117,7 @@ def test_ctrl_c_keeps_the_part_and_says_so(published: Path, server: Any, tmp_pat
     _, err = process.communicate(timeout=60)
     go_on.set()
     assert process.returncode == 130
-    assert f" bytes are kept in {part}. The same command goes on there." in err
+    assert f" bytes are saved in {part}. The same command continues there." in err
     kept = part.stat().st_size
     assert run("weights", "fetch", "dinov2-nano")[0] == 0
     assert server.asked[-1][1] == f"bytes={kept}-"
