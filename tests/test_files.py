@@ -17,10 +17,6 @@ from rs_adapt.files import (
     atomic_folder,
     check_output_file,
     check_output_folder,
-    exclusive,
-    exclusive_folder,
-    exclusive_if_free,
-    is_locked,
     make_output_folder,
     staged_files,
     write_bytes,
@@ -28,11 +24,12 @@ from rs_adapt.files import (
     write_json,
     write_text,
 )
+from rs_adapt.locks import exclusive, exclusive_folder, exclusive_if_free, is_locked
 
 HOLDER = """
 import sys
 from pathlib import Path
-from rs_adapt.files import exclusive
+from rs_adapt.locks import exclusive
 with exclusive(Path(sys.argv[1])) as held:
     print(held, flush=True)
     sys.stdin.read()

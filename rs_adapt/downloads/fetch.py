@@ -22,7 +22,7 @@ from rs_adapt.downloads.partial import Partial
 from rs_adapt.downloads.published import Published
 from rs_adapt.downloads.transfer import Broken, Refused, check_space, transfer
 from rs_adapt.errors import DownloadError
-from rs_adapt.files import exclusive
+from rs_adapt.locks import exclusive
 from rs_adapt.progress import OnProgress, no_progress
 
 # Attempts at one address that bring nothing new.

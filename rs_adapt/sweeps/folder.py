@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rs_adapt.errors import UnreadableFile
-from rs_adapt.files import exclusive_if_free, is_locked
+from rs_adapt.locks import exclusive_if_free, is_locked
 from rs_adapt.runs.files import (
     CONFIG_FILE,
     METRICS_FILE,

@@ -30,7 +30,7 @@ from rs_adapt.datasets.originals.plan import Plan, Prepared
 from rs_adapt.datasets.originals.sources import Archives, list_originals
 from rs_adapt.datasets.originals.worker_pool import default_jobs
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
-from rs_adapt.files import exclusive_folder
+from rs_adapt.locks import exclusive_folder
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.tiles import Recipe, tile_origins
 
