@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rs_adapt.config.paths import home
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.errors import ConfigError, DeviceUnavailable
 from rs_adapt.processes import launched_as_group
 from rs_adapt.progress import OnProgress, no_progress
+
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
 
 Split = Literal["test", "val", "source-val"]
 
@@ -67,7 +70,7 @@ def _choose_own_gpu(device: str) -> None:
     torch.cuda.set_device(number)
 
 
-def prepare_data(cfg: Any, on_progress: OnProgress = no_progress) -> None:
+def prepare_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> None:
     """Write what a bench makes itself (synthetic scenes, tiles of raw images), if it is not there yet."""
     if not cfg.bench.get("prepare"):
         return
@@ -82,7 +85,7 @@ def prepare_data(cfg: Any, on_progress: OnProgress = no_progress) -> None:
     )
 
 
-def check_data(cfg: Any, on_progress: OnProgress = no_progress) -> dict[str, int]:
+def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> dict[str, int]:
     """Open every set that a run will read and check it, so that nothing fails after hours.
 
     Labels of the target's training images are not among them: the stream that trains holds no path to them.
@@ -120,7 +123,7 @@ def check_data(cfg: Any, on_progress: OnProgress = no_progress) -> dict[str, int
     return sizes
 
 
-def build_model(cfg: Any) -> Any:
+def build_model(cfg: ResolvedConfig) -> Any:
     """Return a configuration's segmentor (without strategy) on the device in use, with base weights, in eval mode."""
     from mmengine.device import get_device
     from mmseg.registry import MODELS
@@ -130,7 +133,7 @@ def build_model(cfg: Any) -> Any:
     return model.to(get_device()).eval()
 
 
-def loader_settings(cfg: Any, split: Split) -> Any:
+def loader_settings(cfg: ResolvedConfig, split: Split) -> Any:
     """Return the configured loader of a labelled split; None where its labels are not here."""
     return {
         "test": cfg.test_dataloader,
@@ -139,7 +142,7 @@ def loader_settings(cfg: Any, split: Split) -> Any:
     }[split]
 
 
-def build_loader(cfg: Any, split: Split) -> Any:
+def build_loader(cfg: ResolvedConfig, split: Split) -> Any:
     """Return the loader of a labelled split: "test" and "val" of the target, or "source-val".
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -25,6 +25,9 @@ from rs_adapt.scores.class_sets import ClassSet
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import miou_of
 from rs_adapt.scores.rescore import plain
+
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,7 @@ class Selections:
         )
 
 
-def score_selections(cfg: Any, run_dir: Path, segmentor: nn.Module) -> Selections:
+def score_selections(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module) -> Selections:
     """Score the chosen checkpoints of a trained run, and write `confusions/iterN.npz` of each.
 
     Where the reported split is the one that was validated on, the matrices of the validation are taken.
@@ -106,7 +109,7 @@ def remove_intermediate_files(run_dir: Path, selections: Selections) -> None:
         folder.rmdir()
 
 
-def _scored(cfg: Any, run_dir: Path, segmentor: nn.Module, iteration: int) -> PerImage:
+def _scored(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module, iteration: int) -> PerImage:
     stored = val_confusions(run_dir, iteration)
     same_split = cfg.val_cfg.region == "target" and (
         cfg.test_dataloader.dataset.to_dict() == cfg.val_dataloader.dataset.to_dict()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -10,6 +10,9 @@ from torch import nn
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.registry import load_libraries
+
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:
@@ -29,7 +32,7 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
     }
 
 
-def build_on_meta(cfg: Any) -> nn.Module:
+def build_on_meta(cfg: ResolvedConfig) -> nn.Module:
     """Return the model of a resolved configuration without memory for its tensors, for counting.
 
     Raises:
@@ -45,7 +48,7 @@ def build_on_meta(cfg: Any) -> nn.Module:
     return model
 
 
-def cost_of(cfg: Any) -> dict[str, int]:
+def cost_of(cfg: ResolvedConfig) -> dict[str, int]:
     """Return the content of `rs-adapt show --cost`: numbers of parameters, and bytes of the adapter pack in fp32.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,9 +12,12 @@ from rs_adapt.datasets.tile_origin import find_tile_origins, region_facts
 from rs_adapt.engine.build import Split, loader_settings
 from rs_adapt.scores.per_image import PerImage
 
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
+
 
 def per_image_of(
-    cfg: Any,
+    cfg: ResolvedConfig,
     by_image: Sequence[tuple[str, np.ndarray[Any, Any]]],
     *,
     split: Split,

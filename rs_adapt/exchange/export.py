@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import save_file
 
@@ -16,6 +16,9 @@ from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.runs.files import MANIFEST_FILE, TENSORS_FILE
 from rs_adapt.runs.records import Manifest
+
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
 
 BACKBONE_FILE = "backbone.safetensors"
 _BOOKKEEPING = ("format", "tensors")
@@ -45,7 +48,9 @@ def export_pack(checkpoint: Path, out: Path, *, overwrite: bool = False) -> list
     return write_folder_atomically(out, fill, overwrite=overwrite)
 
 
-def export_merged(cfg: Any, checkpoint: Path, out: Path, *, device: str = "cpu", overwrite: bool = False) -> list[Path]:
+def export_merged(
+    cfg: ResolvedConfig, checkpoint: Path, out: Path, *, device: str = "cpu", overwrite: bool = False
+) -> list[Path]:
     """Write a plain backbone with the adapter folded into its weights, and a pack of the head for it.
 
     The backbone's file has the layout of transformers' modules, fp32, and loads as any base weights do; the pack is one
@@ -80,7 +85,7 @@ def export_merged(cfg: Any, checkpoint: Path, out: Path, *, device: str = "cpu",
     return write_folder_atomically(out, fill, overwrite=overwrite)
 
 
-def merge_adapter(cfg: Any, model: Any) -> None:
+def merge_adapter(cfg: ResolvedConfig, model: Any) -> None:
     """Fold a segmentor's adapter into its backbone, which is a plain one afterwards.
 
     Raises:
@@ -91,7 +96,7 @@ def merge_adapter(cfg: Any, model: Any) -> None:
     model.backbone.adapter = None
 
 
-def _check_adapter(cfg: Any) -> None:
+def _check_adapter(cfg: ResolvedConfig) -> None:
     if segmentor_config(cfg).backbone.adapter is None:
         raise ConfigError(
             f"the method {cfg.cell.method} has no adapter, so there is nothing to merge. Export without --merge."

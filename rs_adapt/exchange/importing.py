@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -33,6 +33,9 @@ from rs_adapt.heads.mask2former_names import convert_mmdet_names, mmdet_settings
 from rs_adapt.inference.checkpoint import refused_keys
 from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
 from rs_adapt.runs.records import CellNames, ManifestScores
+
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
 
 _ADAPTER, _HEAD = "model.backbone.adapter.", "model.decode_head."
 _FILE = "the file"
@@ -149,7 +152,7 @@ def _shown(file: ReleasedFile, adapter_class: type[Adapter] | None) -> dict[str,
     }
 
 
-def _check_sizes(file: ReleasedFile, shown: dict[str, Any], cfg: Any) -> None:
+def _check_sizes(file: ReleasedFile, shown: dict[str, Any], cfg: ResolvedConfig) -> None:
     """Take what backbone and bench decide out of `shown`, and compare it with them."""
     backbone, classes = segmentor_config(cfg).backbone, list(cfg.bench.classes)
     levels, num_classes = shown.pop(f"{_HEAD}in_channels"), shown.pop(f"{_HEAD}num_classes")
@@ -169,7 +172,9 @@ def _check_sizes(file: ReleasedFile, shown: dict[str, Any], cfg: Any) -> None:
         )
 
 
-def _settings(cfg: Any, shown: dict[str, Any], *, texts: Sequence[str], path: Path) -> dict[str, tuple[Any, str]]:
+def _settings(
+    cfg: ResolvedConfig, shown: dict[str, Any], *, texts: Sequence[str], path: Path
+) -> dict[str, tuple[Any, str]]:
     """Every setting of adapter and head that decides the output, with its source."""
     own = {override.key for override in overrides.parse(texts)}
     segmentor = segmentor_config(cfg)

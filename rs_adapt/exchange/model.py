@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from safetensors.torch import save_file
@@ -17,6 +17,9 @@ from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_te
 from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
 
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
+
 MMSEG_FILE = "mmseg.pth"
 SAFETENSORS_FILE = "model.safetensors"
 # What a reader of the file has to know of the run; paths of the machine are not among it.
@@ -26,7 +29,7 @@ Layout = Literal["mmseg", "safetensors"]
 
 
 def export_model(
-    cfg: Any,
+    cfg: ResolvedConfig,
     checkpoint: Path,
     out: Path,
     *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import axes, axis_files, overrides
 from rs_adapt.config.cell import DEFAULT_PROTOCOL, Cell
@@ -18,6 +18,9 @@ from rs_adapt.errors import CheckpointMismatch, ConfigError, UnknownName
 from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.files import CELL_FILE, PACKS_DIR
 from rs_adapt.runs.records import RunStart, read_record
+
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
 
 # What a manifest's override may not touch: names of code, and folders that preparation writes to.
 _REFUSED_KEYS = {"type", "imports", "custom_imports", "default_scope", "prepared_dir"}
@@ -137,7 +140,7 @@ def _options(folder: Path) -> dict[str, str]:
     return {name: value for name, value in places.items() if value and (value == "random" or Path(value).exists())}
 
 
-def load_model(cfg: Any, checkpoint: Path, *, device: str = "auto") -> Any:
+def load_model(cfg: ResolvedConfig, checkpoint: Path, *, device: str = "auto") -> Any:
     """Build the segmentor of `cfg` on the chosen device and load a checkpoint's tensors into it.
 
     Raises:

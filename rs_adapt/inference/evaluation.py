@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config.paths import home
 from rs_adapt.engine.build import Split, build_loader, prepare_data
@@ -24,11 +24,14 @@ from rs_adapt.runs.records import CellNames, Manifest, ManifestScores, Result, w
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.scores.intervals import interval_facts
 
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
+
 CONFUSIONS_FILE = "confusions.npz"
 
 
 def score_checkpoint(
-    cfg: Any,
+    cfg: ResolvedConfig,
     checkpoint: Path,
     *,
     split: Split,
@@ -57,7 +60,7 @@ def score_checkpoint(
 
 
 def _score(
-    cfg: Any,
+    cfg: ResolvedConfig,
     model: Any,
     checkpoint: Path,
     *,
@@ -120,7 +123,7 @@ def _score(
     return result
 
 
-def _require_trained_stretch(cfg: Any, manifest: Manifest, split: Split) -> None:
+def _require_trained_stretch(cfg: ResolvedConfig, manifest: Manifest, split: Split) -> None:
     """Check that the tiles of a user's own bench are as bright as those that the pack was trained on."""
     from rs_adapt.datasets.own.stretch import read_stretch, require_same
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,13 +19,16 @@ from rs_adapt.registry import quiet_libraries
 from rs_adapt.render.document import iter_figures
 from rs_adapt.render.html import render_html
 
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
+
 PAGE_FILE = "index.html"
 NUMBERS_FILE = "inspect.json"
 _DIGITS = 6
 
 
 def inspect_checkpoint(
-    cfg: Any,
+    cfg: ResolvedConfig,
     checkpoint: Path,
     image: Path,
     *,
@@ -77,7 +80,7 @@ def inspect_checkpoint(
     return numbers
 
 
-def _numbers(cfg: Any, found: Inspection, *, image_name: str) -> dict[str, Any]:
+def _numbers(cfg: ResolvedConfig, found: Inspection, *, image_name: str) -> dict[str, Any]:
     """Content of `inspect.json`; without an adapter there is nothing to say of the blocks."""
     rows, columns = found.cut.filled_hw
     classes = list(cfg.bench.classes)
