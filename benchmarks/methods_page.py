@@ -18,7 +18,7 @@ from rs_adapt.adapters import Adapter
 from rs_adapt.adapters.contract.wrapping import WrappingAdapter
 from rs_adapt.config import axes
 from rs_adapt.config.wire_model import adapter_facts
-from rs_adapt.config.words import is_layers, layers
+from rs_adapt.config.words import is_layers, resolve_layers
 from rs_adapt.registry import MODELS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "guides" / "methods.md"
@@ -70,12 +70,12 @@ def page() -> str:
     files = {name: axes.load("method", name) for name in axes.values("method")}
     rows = ["| method | paper | S | B | L | acts on | merges |", "|---|---|---|---|---|---|---|"]
     sections = []
-    told: set[type] = set()
+    described: set[type] = set()
     for name, file in files.items():
         cls = _class(file)
         rows.append(_row(name, file, cls))
-        if cls is not None and cls not in told:
-            told.add(cls)
+        if cls is not None and cls not in described:
+            described.add(cls)
             sections.append(_section(file["method"]["title"], cls))
     return INTRO + "\n".join(rows) + "\n\n" + _without_adapter(files) + "\n".join(sections)
 
@@ -114,7 +114,7 @@ def _settings(file: dict[str, Any], backbone: str) -> dict[str, Any]:
         elif isinstance(value, dict):
             given[key] = {name: facts.get(name) if one is None else one for name, one in value.items()}
         elif key.endswith("layers") and is_layers(value):
-            given[key] = layers(value, depth=facts["depth"], key=key)
+            given[key] = resolve_layers(value, depth=facts["depth"], key=key)
     return given
 
 

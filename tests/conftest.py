@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Read when torch is imported. The tensors here are tiny: more threads only wait for each other, and where tests run in
 # several processes each has a core of its own.
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _LOOPBACK = ("127.", "::1", "localhost")
 

@@ -41,7 +41,7 @@ def test_worked_example_of_a_method_runs() -> None:
     head = (
         "from collections.abc import Iterator\nimport torch\nfrom torch import Tensor, nn\n"
         "from rs_adapt.adapters.contract.adapter import Settings\n"
-        "from rs_adapt.adapters.contract.wrapping import Change, WrappingAdapter\n"
+        "from rs_adapt.adapters.contract.wrapping import LayerChange, WrappingAdapter\n"
         "from rs_adapt.registry import MODELS\n"
     )
     names: dict[str, Any] = {"__name__": "attention_gain"}

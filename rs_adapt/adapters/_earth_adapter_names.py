@@ -24,7 +24,7 @@ _START_MARGIN = 1.01
 
 
 def from_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """See `EarthAdapter.convert_reference`."""
+    """Return our tensors from the released code's; see `EarthAdapter.convert_reference`."""
     converted: dict[str, Tensor] = {}
     given: set[int] = set()
     unknown: list[str] = []
@@ -60,7 +60,10 @@ def from_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def to_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`from_reference` turned round; layers without frequencies get their only expert."""
+    """Return the released code's tensors from ours, the inverse of `from_reference`.
+
+    Layers without frequencies get their only expert.
+    """
     reference = {"scale": state["scale"]}
     for name in state:
         if not name.endswith(".down_weight"):
@@ -80,8 +83,8 @@ def to_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return reference
 
 
-def settings_of(state: Mapping[str, Tensor]) -> Settings:
-    """See `EarthAdapter.reference_settings`."""
+def read_settings(state: Mapping[str, Tensor]) -> Settings:
+    """Return the constructor arguments that the tensors show; see `EarthAdapter.reference_settings`."""
     first = "mlp_list1.0.0.weight"
     for name, dims in (("scale", 1), (first, 2)):
         if name not in state or state[name].ndim != dims:
@@ -96,7 +99,7 @@ def settings_of(state: Mapping[str, Tensor]) -> Settings:
 
 
 def _has_trained(state: Mapping[str, Tensor], layer: int) -> bool:
-    """Whether a weight that only a frequency layer uses has left the range of its start values."""
+    """Return whether a weight that only a frequency layer uses has left the range of its start values."""
     names = [f"{stem}.{layer}.{part}.weight" for stem in _EXPERTS[1:] for part in (0, 2)] + [f"router.{layer}.weight"]
     tensors = [state[name] for name in names if name in state and state[name].ndim == 2]
     return any(bool((t.abs() > _START_MARGIN / math.sqrt(t.shape[1])).any()) for t in tensors)

@@ -1,4 +1,4 @@
-"""Earth-Adapter as the paper writes it, with an FFT over all channels: the yardstick for tests and benchmarks.
+"""Earth-Adapter as the paper writes it, with an FFT over all channels: the reference for tests and benchmarks.
 
 Shapes: B batch, N patch tokens, D embed, h/w token grid, R rank.
 """
@@ -43,8 +43,8 @@ def low_pass(x_BND: Tensor, grid_hw: tuple[int, int], half_width: int) -> Tensor
     spectrum = torch.fft.fftshift(torch.fft.fft2(grid_BDhw, norm="ortho"), dim=(-2, -1))
     mask_hw = torch.zeros(grid_hw, dtype=x_BND.dtype, device=x_BND.device)
     mask_hw[h // 2 - half_width : h // 2 + half_width, w // 2 - half_width : w // 2 + half_width] = 1
-    kept = torch.fft.ifftshift(spectrum * mask_hw, dim=(-2, -1))
-    low_BDhw: Tensor = torch.fft.ifft2(kept, norm="ortho").real
+    low_spectrum = torch.fft.ifftshift(spectrum * mask_hw, dim=(-2, -1))
+    low_BDhw: Tensor = torch.fft.ifft2(low_spectrum, norm="ortho").real
     return low_BDhw.flatten(2).transpose(1, 2)
 
 

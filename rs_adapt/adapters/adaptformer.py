@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.mid import MidHost
-from rs_adapt.adapters.contract.wrapping import Change, WrappingAdapter, check_at_least
+from rs_adapt.adapters.contract.wrapping import LayerChange, WrappingAdapter, check_at_least
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 
@@ -34,14 +34,14 @@ class ParallelBranch(nn.Module, MidHost):
             nn.init.zeros_(zero)
 
     def forward(self, v_BND: Tensor) -> Tensor:
-        """Return what the branch adds."""
+        """Return the branch's output (B, N, D)."""
         hidden = self.dropout(functional.relu(self.through_mid(self.down(v_BND))))
         added: Tensor = self.scale * self.up(hidden)
         return added
 
 
-class Tap(Change):
-    """Lets a norm pass and keeps what the branch shall see: the norm's input or its output."""
+class Tap(LayerChange):
+    """A norm that also stores its input or its output for the branch."""
 
     def __init__(self, tap: TapPoint) -> None:
         super().__init__()
@@ -55,8 +55,8 @@ class Tap(Change):
         return y
 
 
-class Added(Change):
-    """Adds the branch's output to that of a layer."""
+class BranchSum(LayerChange):
+    """A layer whose output is the sum of its own and the branch's."""
 
     def __init__(self, branch: ParallelBranch, tap: Tap) -> None:
         super().__init__()
@@ -123,12 +123,12 @@ class AdaptFormer(WrappingAdapter):
             ParallelBranch(embed_dim, rank=rank, scale=scale, dropout=dropout) for _ in range(depth)
         )
 
-    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
-        """Yield, block by block, what listens at the norm and what adds."""
+    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
+        """Yield the tap at the norm and the sum at the output, block by block."""
         for layer, branch in enumerate(self.blocks):
             tap = Tap(self.tap)
             yield layer, "norm2", tap
-            yield layer, self.place, Added(branch, tap)  # type: ignore[arg-type]
+            yield layer, self.place, BranchSum(branch, tap)  # type: ignore[arg-type]
 
     def mid_hosts(self) -> list[MidHost]:
         """Return the branches, block by block."""

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from rs_adapt.adapters.contract.adapter import Settings
-from rs_adapt.adapters.contract.wrapping import Change, WrappingAdapter, linear_dims
+from rs_adapt.adapters.contract.wrapping import LayerChange, WrappingAdapter, linear_dims
 from rs_adapt.registry import MODELS
 
 
-class BiasChange(Change):
+class BiasChange(LayerChange):
     """`y = layer(x) + bias`, along the last axis, or over the channels of a convolution."""
 
     def __init__(self, out_dim: int) -> None:
@@ -50,7 +50,7 @@ class BitFit(WrappingAdapter):
             embed_dim: Width of the ViT.
             depth: Number of blocks of the ViT.
             mlp_dim: Hidden width of the ViT's feed-forward part.
-            gated_mlp: The feed-forward part has a gate beside `fc1`.
+            gated_mlp: The feed-forward part has a gate next to `fc1`.
         """
         super().__init__()
         self.patch_embed = BiasChange(embed_dim)
@@ -59,14 +59,14 @@ class BitFit(WrappingAdapter):
             nn.ModuleDict({handle: BiasChange(dim) for handle, dim in dims.items()}) for _ in range(depth)
         )
 
-    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
         """Yield the differences: patch embedding first, then block by block."""
         yield None, "patch_embed", self.patch_embed
         for layer, block in enumerate(self.blocks):
             for handle, change in block.items():  # type: ignore[operator]
                 yield layer, handle, change
 
-    def fold(self, base: nn.Module, change: Change) -> None:
+    def fold(self, base: nn.Module, change: LayerChange) -> None:
         """Add a difference to its layer's bias."""
         layer: Any = base
         difference: Any = change

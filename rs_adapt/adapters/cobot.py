@@ -1,4 +1,4 @@
-"""SAM-COBOT: the bottlenecks of a method talk to each other.
+"""SAM-COBOT: the bottlenecks of a host method are coupled across blocks.
 
 Shapes: T slots (bottlenecks of all blocks), V width of a bottleneck.
 """
@@ -23,15 +23,15 @@ from rs_adapt.registry import MODELS, ConfigNode
 Start = Literal["uniform", "orthogonal"]
 
 
-class Bank(nn.Module):
-    """What all bottlenecks share: coefficients (V, T) and the relation of the slots to each other (T, T)."""
+class CoefficientBank(nn.Module):
+    """Tensors that all bottlenecks share: coefficients (V, T) and the relation (T, T) between the slots."""
 
     def __init__(self, width: int, num_slots: int) -> None:
         super().__init__()
         self.coefficients = nn.Parameter(torch.ones(width, num_slots))
         self.relation = nn.Parameter(torch.eye(num_slots))
 
-    def of_slot(self, slot: int) -> Tensor:
+    def slot_coefficients(self, slot: int) -> Tensor:
         """Return the communicated coefficients (V,) of a slot."""
         return self.coefficients @ self.relation[:, slot]
 
@@ -39,7 +39,7 @@ class Bank(nn.Module):
 class CobotMid(Mid):
     """`h = (z * (communicated + own)) K` with a quaternion matrix K of the slot."""
 
-    def __init__(self, bank: Bank, slot: int, *, width: int, start: Start) -> None:
+    def __init__(self, bank: CoefficientBank, slot: int, *, width: int, start: Start) -> None:
         super().__init__()
         # In a tuple: the adapter holds the bank, once.
         self._bank, self.slot = (bank,), slot
@@ -55,7 +55,7 @@ class CobotMid(Mid):
 
     def matrix(self) -> Tensor:
         """Return `diag(communicated + own) K` (V, V)."""
-        gains = self._bank[0].of_slot(self.slot) + self.own
+        gains = self._bank[0].slot_coefficients(self.slot) + self.own
         return gains[:, None] * hamilton_matrix(*self.quaternion)
 
 
@@ -99,7 +99,7 @@ class Cobot(Adapter):
             depth: Number of blocks of the ViT.
             patch_px: Patch size of the ViT, pixels.
             mlp_dim: Hidden width of the ViT's feed-forward part.
-            gated_mlp: The feed-forward part has a gate beside `fc1`.
+            gated_mlp: The feed-forward part has a gate next to `fc1`.
             start: "orthogonal" or "uniform".
 
         Raises:
@@ -124,7 +124,7 @@ class Cobot(Adapter):
         width = places[0].rank
         check_quaternions("Cobot", **{"rank of the host": width})
         self.host: Adapter = built
-        self.bank = Bank(width, len(places))
+        self.bank = CoefficientBank(width, len(places))
         self.slots = nn.ModuleList(CobotMid(self.bank, slot, width=width, start=start) for slot in range(len(places)))
         for place, mid in zip(places, self.slots, strict=True):
             place.put_mid(mid)
@@ -146,7 +146,7 @@ class Cobot(Adapter):
         return self.host.why_unmergeable()
 
     def merge(self, vit: nn.Module) -> None:
-        """Merge the host, with what acts in its bottlenecks."""
+        """Merge the host, together with the maps in its bottlenecks."""
         self.host.merge(vit)
 
     @staticmethod

@@ -164,7 +164,7 @@ class EarthAdapter(Adapter):
         low_BPD = self._low_pass(patches_BPD, grid_hw)
         return low_BPD, patches_BPD - low_BPD
 
-    def look(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> dict[str, Tensor]:
+    def inspect_block(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> dict[str, Tensor]:
         """Return in frequency layers the norms of both parts over the channels, and the router's weights.
 
         `frequency_norm/low`, `.../high` and `router_weight/spatial`, `.../low`, `.../high`: maps (B, h, w); the weights
@@ -257,7 +257,7 @@ class EarthAdapter(Adapter):
         Raises:
             ConfigError: `scale` or the first expert of layer 0 is missing.
         """
-        return _earth_adapter_names.settings_of(state)
+        return _earth_adapter_names.read_settings(state)
 
 
 def _check_layers(frequency_layers: Sequence[int], depth: int) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.wrapping import (
     LINEARS,
     PATCH_EMBED,
-    Change,
+    LayerChange,
     WrappingAdapter,
     check_at_least,
     check_targets,
@@ -25,7 +25,7 @@ from rs_adapt.adapters.contract.wrapping import (
 from rs_adapt.registry import MODELS
 
 
-class TuckerChange(Change):
+class TuckerChange(LayerChange):
     """`y = layer(x) + s layer'(x)` where layer' has the weight `G x1 A_in x2 A_out (x3 A_h x4 A_w)` and no bias.
 
     Args:
@@ -125,7 +125,7 @@ class Flora(WrappingAdapter):
                 block[target] = TuckerChange(dims_2, ranks=_ranks(dims_2, rank, kernel_rank), scale=scale)
             self.blocks.append(block)
 
-    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
         """Yield the changes: patch embedding first, then block by block."""
         if self.patch_embed is not None:
             yield None, PATCH_EMBED, self.patch_embed

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from rs_adapt.adapters.contract.adapter import Settings
-from rs_adapt.adapters.contract.wrapping import ATTENTION, Change, WeightChange, WrappingAdapter
+from rs_adapt.adapters.contract.wrapping import ATTENTION, LayerChange, WeightChange, WrappingAdapter
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 
 
-class Bank(nn.Module):
+class TransformBank(nn.Module):
     """All transforms before mixing, and the relations that mix them.
 
     Args:
@@ -56,7 +56,7 @@ class Bank(nn.Module):
 class BlockDiagonal(WeightChange):
     """`W diag(R_1 .. R_M)` on the side of the inputs, or `diag(R_1 .. R_M) W` on that of the outputs."""
 
-    def __init__(self, bank: Bank, slot: int, *, on_inputs: bool) -> None:
+    def __init__(self, bank: TransformBank, slot: int, *, on_inputs: bool) -> None:
         super().__init__()
         # In a tuple: the adapter holds the bank, once.
         self._bank, self.slot, self.on_inputs = (bank,), slot, on_inputs
@@ -122,7 +122,7 @@ class HClip(WrappingAdapter):
                 f"Allowed: {', '.join(map(str, divisors))}."
             )
         self.depth = depth
-        self.bank = Bank(
+        self.bank = TransformBank(
             num_slots=len(ATTENTION) * depth,
             num_blocks=embed_dim // block_dim,
             block_dim=block_dim,
@@ -132,7 +132,7 @@ class HClip(WrappingAdapter):
         )
         self.zero_grad_at_init = ("relation",) if orthogonal else ()
 
-    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
         """Yield the transforms: q, k, v and output, block by block."""
         for layer in range(self.depth):
             for place, handle in enumerate(ATTENTION):

@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.mid import MidHost
-from rs_adapt.adapters.contract.wrapping import Change, WrappingAdapter, check_at_least
+from rs_adapt.adapters.contract.wrapping import LayerChange, WrappingAdapter, check_at_least
 from rs_adapt.registry import MODELS
 
 
-class SerialChange(Change, MidHost):
+class SerialChange(LayerChange, MidHost):
     """`y = layer(x)`, then `y + up(gelu(mid(down(y))))`."""
 
     def __init__(self, embed_dim: int, *, rank: int) -> None:
@@ -67,7 +67,7 @@ class Houlsby(WrappingAdapter):
             nn.ModuleDict({place: SerialChange(embed_dim, rank=rank) for place in places}) for _ in range(depth)
         )
 
-    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
         """Yield the bottlenecks, block by block."""
         for layer, block in enumerate(self.blocks):
             for place, change in block.items():  # type: ignore[operator]

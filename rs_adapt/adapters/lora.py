@@ -1,4 +1,4 @@
-"""LoRA: a low-rank branch beside chosen linear layers.
+"""LoRA: a low-rank branch parallel to chosen linear layers.
 
 Shapes: B batch, N tokens, D embed, R rank.
 """
@@ -16,7 +16,7 @@ from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.mid import Mid, MidHost
 from rs_adapt.adapters.contract.wrapping import (
     LINEARS,
-    Change,
+    LayerChange,
     WrappingAdapter,
     check_at_least,
     check_targets,
@@ -25,7 +25,7 @@ from rs_adapt.adapters.contract.wrapping import (
 from rs_adapt.registry import MODELS
 
 
-class LoraChange(Change, MidHost):
+class LoraChange(LayerChange, MidHost):
     """`y = layer(x) + s B mid(A drop(x))` with `down` A (R, in) and `up` B (out, R); `mid` is nothing by default."""
 
     def __init__(self, in_dim: int, out_dim: int, *, rank: int, scale: float, dropout: float) -> None:
@@ -107,7 +107,7 @@ class Lora(WrappingAdapter):
             for _ in range(depth)
         )
 
-    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
         """Yield the branches, block by block."""
         for layer, block in enumerate(self.blocks):
             for target in self.targets:

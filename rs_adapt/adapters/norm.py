@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rs_adapt.adapters.contract.adapter import Settings
-from rs_adapt.adapters.contract.wrapping import Change, WrappingAdapter
+from rs_adapt.adapters.contract.wrapping import LayerChange, WrappingAdapter
 from rs_adapt.registry import MODELS
 
 
-class NormChange(Change):
+class NormChange(LayerChange):
     """`layer_norm(x; weight + dw, bias + db)`."""
 
     def __init__(self, embed_dim: int) -> None:
@@ -55,13 +55,13 @@ class NormTuning(WrappingAdapter):
             nn.ModuleDict({handle: NormChange(embed_dim) for handle in ("norm1", "norm2")}) for _ in range(depth)
         )
 
-    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
         """Yield the differences, block by block."""
         for layer, block in enumerate(self.blocks):
             for handle, change in block.items():  # type: ignore[operator]
                 yield layer, handle, change
 
-    def fold(self, base: nn.Module, change: Change) -> None:
+    def fold(self, base: nn.Module, change: LayerChange) -> None:
         """Add the differences to their norm's vectors."""
         norm: Any = base
         difference: Any = change

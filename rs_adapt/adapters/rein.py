@@ -140,7 +140,7 @@ class Rein(Adapter):
         """Return how each patch shares its attention out to the tokens, (B, N, M)."""
         return (functional.linear(patches_BND, tokens_MD) / math.sqrt(self.embed_dim)).softmax(dim=-1)
 
-    def look(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> dict[str, Tensor]:
+    def inspect_block(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> dict[str, Tensor]:
         """Return the attention of the patches over the learnable tokens, each share 0 to 1.
 
         `attention_share/sink`: map (B, h, w) of the share of the first token, which adds nothing.
@@ -184,7 +184,7 @@ class Rein(Adapter):
         )
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
-        """Load weights; those of a link that this instance has not are dropped."""
+        """Load weights; weights of the query link are dropped if this instance has no link."""
         if self.query_dim is None:
             for name in [n for n in state_dict if n.startswith((f"{prefix}query_project.", f"{prefix}query_merge."))]:
                 del state_dict[name]

@@ -15,7 +15,7 @@ from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.wrapping import (
     LINEARS,
     PATCH_EMBED,
-    Change,
+    LayerChange,
     WeightChange,
     WrappingAdapter,
     check_targets,
@@ -65,9 +65,9 @@ class SamParser(WrappingAdapter):
     embedding `min(D, 3 patch_px^2)`. Mergeable.
 
     The paper decomposes the convolutions of SAM's neck (512 values). A plain ViT has no neck: here any of its linear
-    layers and the patch embedding can be targets. Keeps U and V beside each weight: about twice its memory.
+    layers and the patch embedding can be targets. Stores U and V with each weight: about twice its memory.
 
-    Departs from the reference in (SJTU-DeepVisionLab/SAM-PARSER @ 8ecd9b0): W itself is kept and the difference added,
+    Departs from the reference in (SJTU-DeepVisionLab/SAM-PARSER @ 8ecd9b0): W itself stays and the difference is added,
     so that the start is exact to the bit; all singular values are used, not a multiple of four; bases never train.
     """
 
@@ -110,7 +110,7 @@ class SamParser(WrappingAdapter):
                 nn.ModuleDict({target: SpectrumChange(count, relative=relative) for target, count in counts.items()})
             )
 
-    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
         """Yield the changes: patch embedding first, then block by block."""
         if self.patch_embed is not None:
             yield None, PATCH_EMBED, self.patch_embed

@@ -42,7 +42,7 @@ class Stack(Adapter):
             depth: Number of blocks of the ViT.
             patch_px: Patch size of the ViT, pixels.
             mlp_dim: Hidden width of the ViT's feed-forward part.
-            gated_mlp: The feed-forward part has a gate beside `fc1`.
+            gated_mlp: The feed-forward part has a gate next to `fc1`.
 
         Raises:
             ConfigError: There are fewer than two adapters, or one is not known.
@@ -85,7 +85,7 @@ class Stack(Adapter):
 
     @contextmanager
     def unwrapped(self) -> Iterator[None]:
-        """Switch the wrapped layers of all off while the context lasts."""
+        """Switch off the wrapped layers of all adapters while the context lasts."""
         with ExitStack() as contexts:
             for adapter in self._all():
                 contexts.enter_context(adapter.unwrapped())
@@ -100,13 +100,12 @@ class Stack(Adapter):
                 adapter.prepare(lambda: tokens_BND)
 
     def tokens(self, layer: int) -> Tensor | None:
-        """Return the tokens of all, side by side."""
-        every = [adapter.tokens(layer) for adapter in self._all()]
-        found = [tokens for tokens in every if tokens is not None]
-        if len(found) < 2:
-            return found[0] if found else None
-        batch = max(tokens.shape[0] if tokens.ndim == 3 else 1 for tokens in found)
-        return torch.cat([tokens.expand(batch, -1, -1) for tokens in found], dim=1)
+        """Return the tokens of all adapters, concatenated along the token axis."""
+        prompts = [tokens for adapter in self._all() if (tokens := adapter.tokens(layer)) is not None]
+        if len(prompts) < 2:
+            return prompts[0] if prompts else None
+        batch = max(tokens.shape[0] if tokens.ndim == 3 else 1 for tokens in prompts)
+        return torch.cat([tokens.expand(batch, -1, -1) for tokens in prompts], dim=1)
 
     def after_block(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> Tensor:
         """Let each change the output of a block."""
@@ -115,32 +114,31 @@ class Stack(Adapter):
             x_BND = adapter.after_block(x_BND, layer, grid_hw)
         return x_BND
 
-    def look(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> dict[str, Tensor]:
-        """Return the views of all, each of the tokens that it gets, as `<adapter> <quantity>/<view>`."""
+    def inspect_block(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> dict[str, Tensor]:
+        """Return the views of all adapters as `<adapter> <quantity>/<view>`, each of its adapter's input tokens."""
         views: dict[str, Tensor] = {}
         for name, adapter in zip(self.adapters, self._all(), strict=True):
             adapter.num_prefix = self.num_prefix
-            views |= {f"{name} {view}": tensor for view, tensor in adapter.look(x_BND, layer, grid_hw).items()}
+            views |= {f"{name} {view}": tensor for view, tensor in adapter.inspect_block(x_BND, layer, grid_hw).items()}
             x_BND = adapter.after_block(x_BND, layer, grid_hw)
         return views
 
     def before_step(self) -> None:
-        """Call all."""
+        """Call the hook of every adapter."""
         for adapter in self._all():
             adapter.before_step()
 
     def after_step(self) -> None:
-        """Call all."""
+        """Call the hook of every adapter."""
         for adapter in self._all():
             adapter.after_step()
 
     def queries(self) -> Tensor | None:
-        """Return the queries of the one that has some."""
-        every = [adapter.queries() for adapter in self._all()]
-        found = [queries for queries in every if queries is not None]
-        if len(found) > 1:
+        """Return the queries of the only adapter that has any, or None."""
+        linked = [queries for adapter in self._all() if (queries := adapter.queries()) is not None]
+        if len(linked) > 1:
             raise ConfigError("Stack: two of its adapters hand queries to the decode head, which takes those of one.")
-        return found[0] if found else None
+        return linked[0] if linked else None
 
     def why_unmergeable(self) -> str | None:
         """Return the reason of the first that cannot be merged, or None if all can."""
@@ -152,7 +150,7 @@ class Stack(Adapter):
         return next(reasons, None)
 
     def merge(self, vit: nn.Module) -> None:
-        """Merge all, the last first."""
+        """Merge all adapters, the last one first."""
         if (reason := self.why_unmergeable()) is not None:
             raise ConfigError(f"Stack cannot be merged into the backbone's weights: {reason}.")
         for adapter in reversed(self._all()):

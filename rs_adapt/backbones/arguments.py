@@ -1,4 +1,4 @@
-"""What the sizes of a ViT may be."""
+"""Checks of a ViT's sizes."""
 
 from __future__ import annotations
 

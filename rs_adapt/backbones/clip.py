@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rs_adapt.backbones import handles
-from rs_adapt.backbones.conversion import Layout, Names, Row, VitSize
+from rs_adapt.backbones.conversion import Names, Row, TensorLayout, VitSize
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.errors import WeightsError
 from rs_adapt.registry import MODELS, ConfigNode
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _CLS, _POSITIONS = "embeddings.class_embedding", "embeddings.position_embedding.weight"
 _PATCHES = "embeddings.patch_embedding.*"
-# A kernel may be resized to a near size (14 to 16 px); one of twice the size is that of another model.
+# A kernel may be resized to a near size (14 to 16 px); a kernel of twice the size belongs to a different model.
 _MOST_RESIZED = 1.5
 
 _ORIGINAL_ROWS: list[Row] = [
@@ -61,13 +61,13 @@ _TRANSFORMERS_ROWS: list[Row] = [
 
 NAMES = Names(
     family="CLIP",
-    original=Layout(
+    original=TensorLayout(
         title="the original CLIP",
         marks=("transformer.resblocks.", "conv1."),
         example="visual.transformer.resblocks.N.*",
         rows=_ORIGINAL_ROWS,
     ),
-    transformers=Layout(
+    transformers=TensorLayout(
         title="transformers' CLIP",
         marks=("embeddings.", "encoder.layers."),
         example="encoder.layers.N.*",
@@ -145,7 +145,7 @@ class Clip(Vit):
         return x_BND
 
     def check_file(self, path: Path, state: Mapping[str, Tensor], given: VitSize) -> None:
-        """Refuse a file of another size, of width or of patches: ViT-B/32 and ViT-B/16 differ in the patch alone."""
+        """Refuse a file with a different width, depth or patch: ViT-B/32 and ViT-B/16 differ in the patch alone."""
         super().check_file(path, state, given)
         if not 1 / _MOST_RESIZED <= given.patch_px / self.patch_px <= _MOST_RESIZED:
             raise WeightsError(

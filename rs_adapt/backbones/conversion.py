@@ -16,19 +16,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rs_adapt.backbones.renaming import expansion, pattern, renamed
+from rs_adapt.backbones.renaming import expansion, pattern, translate
 from rs_adapt.errors import ConfigError, WeightsError
 
 # (template of the name in the file, our names): several names split the tensor into equal parts, an empty one drops its
 # part, none drops it all. Of several rows with the same first name of ours, the first is the one that is written.
 Row = tuple[str, tuple[str, ...]]
 
-# What stands in checkpoints of adapters beside the ViT, below the same prefix.
-_BESIDE = ("refine_feat.", "reins.", "adapter.")
+# Prefixes of the adapter tensors that checkpoints hold next to the ViT, below the same outer prefix.
+_ADAPTER_PREFIXES = ("refine_feat.", "reins.", "adapter.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class TensorLayout:
     """One way in which the weights of a family are published.
 
     Attributes:
@@ -37,7 +37,7 @@ class Layout:
         example: What most of its names look like.
         rows: From its names to ours, and back.
         aliases: Beginnings of names that also occur, and what the rows have instead.
-        beside: Beginnings of names that are not the ViT's blocks, such as a neck.
+        other_prefixes: Beginnings of names that are not the ViT's blocks, such as a neck.
     """
 
     title: str
@@ -45,7 +45,7 @@ class Layout:
     example: str
     rows: Sequence[Row]
     aliases: Mapping[str, str] = field(default_factory=dict)
-    beside: tuple[str, ...] = ()
+    other_prefixes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +68,8 @@ class Names:
     """
 
     family: str
-    original: Layout
-    transformers: Layout
+    original: TensorLayout
+    transformers: TensorLayout
     prefixes: tuple[str, ...]
     kernel: str
     positions: str | None
@@ -97,7 +97,7 @@ class VitSize:
         return names.sizes.get((self.embed_dim, self.depth), ("", "this backbone"))[1]
 
 
-def recognised(tensors: Mapping[str, Tensor], names: Names) -> tuple[str, dict[str, Tensor]]:
+def convert_names(tensors: Mapping[str, Tensor], names: Names) -> tuple[str, dict[str, Tensor]]:
     """Rename tensors of any of a family's layouts (no outer prefix) to ours; missing biases of zero are added.
 
     Returns:
@@ -116,7 +116,7 @@ def recognised(tensors: Mapping[str, Tensor], names: Names) -> tuple[str, dict[s
     )
 
 
-def rename(tensors: Mapping[str, Tensor], layout: Layout, names: Names) -> dict[str, Tensor]:
+def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) -> dict[str, Tensor]:
     """Rename tensors of one layout (no outer prefix) to ours; a part of a model (some blocks only) is fine.
 
     Tensors of adapters in released checkpoints are left out.
@@ -128,7 +128,7 @@ def rename(tensors: Mapping[str, Tensor], layout: Layout, names: Names) -> dict[
     found: dict[str, Tensor] = {}
     unknown: list[str] = []
     for name, tensor in tensors.items():
-        if name.startswith((*_BESIDE, *layout.beside)):
+        if name.startswith((*_ADAPTER_PREFIXES, *layout.other_prefixes)):
             continue
         alias = next((alias for alias in layout.aliases if name.startswith(alias)), "")
         full = layout.aliases.get(alias, "") + name.removeprefix(alias)
@@ -152,7 +152,7 @@ def rename(tensors: Mapping[str, Tensor], layout: Layout, names: Names) -> dict[
     return found
 
 
-def restored(state: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+def to_published_names(state: Mapping[str, Tensor], layout: TensorLayout) -> dict[str, Tensor]:
     """Rename our names to those of a layout, with what it stacks stacked; `rename` turned round.
 
     Args:
@@ -167,8 +167,8 @@ def restored(state: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
     result: dict[str, Tensor] = {}
     for name, tensor in state.items():
         for first, (theirs, ours) in written.items():
-            if first not in later and (new_name := renamed(name, [(first, theirs)])) is not None:
-                parts = [renamed(name, [(first, part)]) if part else None for part in ours]
+            if first not in later and (new_name := translate(name, [(first, theirs)])) is not None:
+                parts = [translate(name, [(first, part)]) if part else None for part in ours]
                 tensors = [torch.zeros_like(tensor) if part is None else state[part] for part in parts]
                 result[new_name] = tensor if len(tensors) == 1 else torch.cat(tensors)
                 break

@@ -42,7 +42,7 @@ def describe(path: Path) -> Description:
     Raises:
         WeightsError: It cannot be read as a ViT.
     """
-    names, layout, state = _of_any_family(path)
+    names, layout, state = _read_any_family(path)
     size = measure(state, names)
     return Description(
         family=names.family,
@@ -54,7 +54,7 @@ def describe(path: Path) -> Description:
     )
 
 
-def _of_any_family(path: Path) -> tuple[Names, str, dict[str, Tensor]]:
+def _read_any_family(path: Path) -> tuple[Names, str, dict[str, Tensor]]:
     """Read a file as the first family whose names it has; the error, if none has, is that of the first one."""
     errors = []
     for names in FAMILIES:
@@ -98,7 +98,7 @@ def convert(
     from safetensors.torch import save_file
 
     check_output_file(out, overwrite=overwrite)
-    names, _, state = _of_any_family(path)
+    names, _, state = _read_any_family(path)
     patch = patch_px or measure(state, names).patch_px
     if image_px is not None and image_px % patch:
         near = [size for size in (image_px // patch * patch, (image_px // patch + 1) * patch) if size]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from rs_adapt.backbones import handles
-from rs_adapt.backbones.conversion import Layout, Names, Row, VitSize, rename, resize
+from rs_adapt.backbones.conversion import Names, Row, TensorLayout, VitSize, rename, resize
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.errors import WeightsError
 from rs_adapt.registry import MODELS, ConfigNode
@@ -65,13 +65,13 @@ _TRANSFORMERS_ROWS: list[Row] = [
 
 NAMES = Names(
     family="DINOv2",
-    original=Layout(
+    original=TensorLayout(
         title="the original DINOv2",
         marks=("blocks.", "patch_embed."),
         example="blocks.N.*",
         rows=_ORIGINAL_ROWS,
     ),
-    transformers=Layout(
+    transformers=TensorLayout(
         title="transformers' DINOv2",
         marks=("embeddings.", "encoder.layer."),
         example="encoder.layer.N.*",
@@ -149,7 +149,7 @@ class Dinov2(Vit):
         return resize(state, NAMES, patch_px=self.patch_px, image_px=self.image_px, antialias=antialias)
 
     def check_file(self, path: Path, state: Mapping[str, Tensor], given: VitSize) -> None:
-        """Refuse a file of another size or with another number of registers."""
+        """Refuse a file of a different size or number of registers."""
         super().check_file(path, state, given)
         in_file, wanted = state[_REGISTERS].shape[1] if _REGISTERS in state else 0, self.num_prefix - 1
         if in_file != wanted:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from rs_adapt.backbones import handles
-from rs_adapt.backbones.conversion import Layout, Names, Row
+from rs_adapt.backbones.conversion import Names, Row, TensorLayout
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS, ConfigNode
@@ -64,7 +64,7 @@ _TRANSFORMERS_ROWS: list[Row] = [
 
 NAMES = Names(
     family="DINOv3",
-    original=Layout(
+    original=TensorLayout(
         title="the original DINOv3",
         marks=("blocks.", "patch_embed."),
         example="blocks.N.*",
@@ -72,7 +72,7 @@ NAMES = Names(
         rows=[*_ORIGINAL_ROWS, *_MLP_ROWS, *_GATED_ROWS],
     ),
     # Names of published files; the modules of 5.23 say `model.layer.N`.
-    transformers=Layout(
+    transformers=TensorLayout(
         title="transformers' DINOv3",
         marks=("embeddings.", "layer.", "model.layer."),
         example="layer.N.*",
@@ -164,14 +164,14 @@ class Dinov3(Vit):
         rope: Any = self.rope
         rope.inv_freq.copy_(rope.base ** -torch.arange(0, 1, 4 / rope.head_dim, dtype=torch.float32))
 
-    def beside(self, x_B3HW: Tensor) -> tuple[Tensor, Tensor]:
+    def block_context(self, x_B3HW: Tensor) -> tuple[Tensor, Tensor]:
         """Return cosine and sine (h*w, D / num_heads) of the patches' positions."""
         cos_sin: tuple[Tensor, Tensor] = self.rope(x_B3HW)
         return cos_sin
 
-    def run_block(self, layer: int, x_BND: Tensor, beside: Any) -> Tensor:
+    def run_block(self, layer: int, x_BND: Tensor, context: Any) -> Tensor:
         """Return the tokens after a block; its queries and keys of patches, the last h*w tokens, are rotated."""
-        y_BND: Tensor = self.layers[layer](x_BND, position_embeddings=beside)
+        y_BND: Tensor = self.layers[layer](x_BND, position_embeddings=context)
         return y_BND
 
 

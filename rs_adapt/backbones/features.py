@@ -14,7 +14,7 @@ from rs_adapt.errors import DataError
 
 
 class Features(tuple[Tensor, ...]):
-    """A tuple of feature maps (B, D, h*s, w*s), finest first, with the adapter's queries beside them.
+    """A tuple of feature maps (B, D, h*s, w*s), finest first, with the adapter's queries as an attribute.
 
     Attributes:
         queries: (Q, C) or (B, Q, C) query embeddings that a query decoder takes instead of its own, or None.

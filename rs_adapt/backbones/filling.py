@@ -63,7 +63,7 @@ def fill_from_state(
         The SHA-256 over the file's tensors.
 
     Raises:
-        WeightsError: If tensors are missing, too many or of another shape.
+        WeightsError: If tensors are missing, superfluous or of the wrong shape.
     """
     shapes = {name: tuple(param.shape) for name, param in params.items()}
     wrong = [name for name in shapes.keys() | fitted.keys() if shapes.get(name) != _shape(fitted.get(name))]

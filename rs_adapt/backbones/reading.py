@@ -21,7 +21,7 @@ _WRAPPERS = ("state_dict", "model")
 
 
 class _Nothing:
-    """Stands for what a checkpoint of mmengine holds beside its tensors: takes anything and keeps none of it."""
+    """A stand-in for the objects in a mmengine checkpoint that are not tensors: accepts any state and stores none."""
 
     def __init__(self, *args: object) -> None:
         pass
@@ -46,7 +46,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     """Read the tensors of one file by name, from `state_dict` or `model` where the file has such an entry.
 
     Args:
-        file: A file of safetensors or of PyTorch, or a TorchScript archive; told apart by content.
+        file: A file of safetensors or of PyTorch, or a TorchScript archive; recognised by content.
 
     Raises:
         WeightsError: If the file is damaged, holds Python objects (nothing of it is run) or no state dict.
@@ -73,13 +73,13 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
     try:
         return load_file(file)
     except SafetensorError as error:
-        raise WeightsError(_damaged(file, str(error))) from error
+        raise WeightsError(_damage_message(file, str(error))) from error
 
 
 def _read_pickle(file: Path) -> object:
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals([(_Nothing, name) for name in _OF_MMENGINE]):
-            # torch warns about old pickle protocols before it refuses the file, which is then said in our words.
+            # torch warns about old pickle protocols before it refuses the file; our own error says enough.
             warnings.simplefilter("ignore")
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -89,13 +89,13 @@ def _read_pickle(file: Path) -> object:
                 f"{file} holds Python objects other than tensors ({wanted[1] or wanted[2]}); it was refused and "
                 "nothing in it was run. Use the published file, or save only the state dict"
             ) from error
-        raise WeightsError(_damaged(file, "no PyTorch file")) from error
+        raise WeightsError(_damage_message(file, "no PyTorch file")) from error
     except Exception as error:
         # torch.load meets a damaged file with any of a dozen exception types.
-        raise WeightsError(_damaged(file, str(error) or type(error).__name__)) from error
+        raise WeightsError(_damage_message(file, str(error) or type(error).__name__)) from error
 
 
-def _damaged(file: Path, reason: str) -> str:
+def _damage_message(file: Path, reason: str) -> str:
     reason = (reason.strip() or "unreadable").splitlines()[0][:200]
     return (
         f"{file} ({file.stat().st_size} bytes) cannot be read as PyTorch or safetensors weights: "

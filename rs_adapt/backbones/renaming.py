@@ -22,7 +22,7 @@ def expansion(template: str) -> str:
     return re.sub(r"[#*]", lambda _: rf"\{next(marks)}", template)
 
 
-def renamed(name: str, rows: list[tuple[str, str]]) -> str | None:
+def translate(name: str, rows: list[tuple[str, str]]) -> str | None:
     """Return the name in the other layout by the first row (template of `name`, other template) that fits, or None."""
     for template, other in rows:
         if match := re.fullmatch(pattern(template), name):

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rs_adapt.backbones import handles
-from rs_adapt.backbones.conversion import Layout, Names, Row, resize
+from rs_adapt.backbones.conversion import Names, Row, TensorLayout, resize
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS, ConfigNode
@@ -47,19 +47,19 @@ _TRANSFORMERS_ROWS: list[Row] = [
 
 NAMES = Names(
     family="SAM",
-    original=Layout(
+    original=TensorLayout(
         title="the original SAM",
         marks=("blocks.", "patch_embed.proj."),
         example="image_encoder.blocks.N.*",
         rows=_ORIGINAL_ROWS,
-        beside=("neck.",),
+        other_prefixes=("neck.",),
     ),
-    transformers=Layout(
+    transformers=TensorLayout(
         title="transformers' SAM",
         marks=("layers.",),
         example="layers.N.*",
         rows=_TRANSFORMERS_ROWS,
-        beside=("neck.",),
+        other_prefixes=("neck.",),
     ),
     prefixes=("image_encoder.", "vision_encoder."),
     kernel="embeddings.projection.weight",
@@ -146,16 +146,16 @@ class Sam(Vit):
             parts = () if layer.window_size else _RELATIVE
             for name in (f"layers.{number}.attn.{part}" for part in parts):
                 if name in fitted and len(fitted[name]) != length:
-                    # As the blocks do in a forward at another size.
+                    # As the blocks do in a forward pass at a different size.
                     rows_1DN = fitted[name].float().T[None]
                     fitted[name] = F.interpolate(rows_1DN, size=length, mode="linear")[0].T
         return fitted
 
-    def beside(self, x_B3HW: Tensor) -> tuple[int, int]:
+    def block_context(self, x_B3HW: Tensor) -> tuple[int, int]:
         """Return the token grid."""
         return self.grid(x_B3HW)
 
-    def run_block(self, layer: int, x_BND: Tensor, beside: Any) -> Tensor:
+    def run_block(self, layer: int, x_BND: Tensor, context: Any) -> Tensor:
         """Return the tokens after a block."""
-        y_BND: Tensor = self.layers[layer](x_BND, beside)
+        y_BND: Tensor = self.layers[layer](x_BND, context)
         return y_BND

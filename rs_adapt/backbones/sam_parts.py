@@ -17,7 +17,7 @@ from rs_adapt.backbones.conversion import bicubic
 
 
 class SamEmbeddings(nn.Module):
-    """Patches with learned positions, which are interpolated where the image has another size."""
+    """Patches with learned positions, which are interpolated for images of a different size."""
 
     def __init__(self, embed_dim: int, patch_px: int, image_px: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""What all ViT backbones share: a frozen ViT, the adapter inside, four feature maps out.
+"""The base of all ViT backbones: a frozen ViT with an adapter inside, and four feature maps out.
 
 The parts of a ViT are those of `transformers`; the loop over blocks is here, because that is where adapters act. A
-family of ViTs says what its parts are, how they are called, and what its blocks need beside the tokens.
+family of ViTs says what its parts are, how they are called, and what its blocks take besides the tokens.
 
 Shapes: B batch, N tokens (prefix such as CLS and registers first), D embed, h/w token grid, H/W pixels, M prompts.
 """
@@ -129,11 +129,11 @@ class Vit(nn.Module):
         x_BND: Tensor = self.embeddings(x_B3HW)
         return x_BND
 
-    def beside(self, x_B3HW: Tensor) -> Any:
-        """Return what the blocks take beside the tokens: rotary positions, the grid; None for a plain ViT."""
+    def block_context(self, x_B3HW: Tensor) -> Any:
+        """Return the blocks' second argument: rotary positions (DINOv3), the token grid (SAM) or None (plain ViT)."""
         return None
 
-    def run_block(self, layer: int, x_BND: Tensor, beside: Any) -> Tensor:
+    def run_block(self, layer: int, x_BND: Tensor, context: Any) -> Tensor:
         """Return the tokens after a block."""
         y_BND: Tensor = self.layers[layer](x_BND)
         return y_BND
@@ -213,7 +213,7 @@ class Vit(nn.Module):
         return self
 
     def base_sha256(self) -> str:
-        """SHA-256 over the tensors that the ViT was filled from (name, shape, fp32 bytes), adapter excluded.
+        """Return the SHA-256 of the tensors that the ViT was filled from (name, shape, fp32 bytes), adapter excluded.
 
         The tensors are those of the file, before patch kernel and positions are resized: resizing rounds differently
         on different processors, and the same weights must have the same name everywhere. Where weights were written
@@ -230,7 +230,7 @@ class Vit(nn.Module):
         return tensors_sha256(self._base_params)
 
     def base_tensors(self) -> dict[str, Tensor]:
-        """The ViT's own tensors, as they are now, under their names without any adapter around them."""
+        """Return the ViT's own tensors as they are now, under their names without an adapter."""
         return {name: param.detach() for name, param in self._base_params.items()}
 
     def _versions(self) -> tuple[int, ...]:
@@ -254,37 +254,37 @@ class Vit(nn.Module):
 
     @torch.no_grad()
     def base_tokens(self, x_B3HW: Tensor) -> Tensor:
-        """Tokens (B, N, D), prefix first, after the last block in use, of the ViT without adapter, no gradient."""
+        """Return the tokens (B, N, D), prefix first, of the plain ViT after its last used block, without gradient."""
         # Not `without_adapter`, which a compiler could not follow: the blocks are run here without the adapter's hooks.
         with nullcontext() if self.adapter is None else self.adapter.unwrapped():
-            x_BND, beside = self.embed(x_B3HW), self.beside(x_B3HW)
+            x_BND, context = self.embed(x_B3HW), self.block_context(x_B3HW)
             for layer in range(self.out_layers[-1] + 1):
-                x_BND = self.run_block(layer, x_BND, beside)
+                x_BND = self.run_block(layer, x_BND, context)
         return x_BND
 
     def _maps(self, x_B3HW: Tensor, grid_hw: tuple[int, int]) -> list[Tensor]:
         if self.adapter is not None and self.adapter.needs_base_tokens:
             self.adapter.prepare(lambda: self.base_tokens(x_B3HW))
-        x_BND, beside = self.embed(x_B3HW), self.beside(x_B3HW)
+        x_BND, context = self.embed(x_B3HW), self.block_context(x_B3HW)
         maps: list[Tensor] = []
         for layer in range(self.out_layers[-1] + 1):
-            x_BND = self._adapted_block(layer, x_BND, beside, grid_hw)
+            x_BND = self._adapted_block(layer, x_BND, context, grid_hw)
             if layer in self.out_layers:
                 map_BDhw = tokens_to_map(x_BND, grid_hw, num_prefix=self.num_prefix)
                 maps.append(scale_map(map_BDhw, self.level_scales[len(maps)]))
         return maps
 
-    def _adapted_block(self, layer: int, x_BND: Tensor, beside: Any, grid_hw: tuple[int, int]) -> Tensor:
+    def _adapted_block(self, layer: int, x_BND: Tensor, context: Any, grid_hw: tuple[int, int]) -> Tensor:
         if self.adapter is None:
-            return self.run_block(layer, x_BND, beside)
+            return self.run_block(layer, x_BND, context)
         prompt_MD = self.adapter.tokens(layer)
         if prompt_MD is None:
-            x_BND = self.run_block(layer, x_BND, beside)
+            x_BND = self.run_block(layer, x_BND, context)
         else:
             prompt_BMD = prompt_MD.to(x_BND.dtype).expand(x_BND.shape[0], -1, -1)
             first, end = self.num_prefix, self.num_prefix + prompt_BMD.shape[1]
             x_BND = torch.cat([x_BND[:, :first], prompt_BMD, x_BND[:, first:]], dim=1)
-            x_BND = self.run_block(layer, x_BND, beside)
+            x_BND = self.run_block(layer, x_BND, context)
             x_BND = torch.cat([x_BND[:, :first], x_BND[:, end:]], dim=1)
         return self.adapter.after_block(x_BND, layer, grid_hw)
 

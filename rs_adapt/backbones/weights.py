@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rs_adapt.backbones.conversion import Names, measure, recognised
+from rs_adapt.backbones.conversion import Names, convert_names, measure
 from rs_adapt.backbones.reading import read_tensors
 from rs_adapt.config.facts import WeightsFacts
 from rs_adapt.config.paths import weights_file
@@ -87,7 +87,7 @@ def _missing(path: Path, facts: WeightsFacts | None) -> str:
 
 
 def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hex digits.
+    """Return the SHA-256 of a file's bytes, as 64 hex digits.
 
     Raises:
         WeightsError: If the file cannot be read.
@@ -119,13 +119,13 @@ def load_state(path: str | Path, names: Names) -> dict[str, Tensor]:
 
 
 def load_with_layout(path: str | Path, names: Names) -> tuple[str, dict[str, Tensor]]:
-    """Do as `load_state`, and tell whose names the file has: "original" or "transformers"."""
+    """Do as `load_state`, and also return whose names the file has: "original" or "transformers"."""
     path = Path(path).expanduser()
     if not path.exists():
         raise WeightsError(_missing(path, None))
     tensors = _read(path, (*_PREFIXES, *names.prefixes))
     try:
-        layout, state = recognised(tensors, names)
+        layout, state = convert_names(tensors, names)
         measure(state, names)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
@@ -150,7 +150,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _strip(tensors: dict[str, Tensor], prefixes: Sequence[str]) -> dict[str, Tensor]:
-    """Take the part below an outer prefix; what stands beside it (a head) is not the ViT's."""
+    """Take the part below an outer prefix; tensors outside it (a head) are not the ViT's."""
     for prefix in prefixes:
         inner = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         tensors = inner or tensors
@@ -158,7 +158,7 @@ def _strip(tensors: dict[str, Tensor], prefixes: Sequence[str]) -> dict[str, Ten
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, shapes and fp32 values of tensors, whatever file they stand in."""
+    """Return the SHA-256 over names, shapes and fp32 values of tensors, whatever file they stand in."""
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         values = tensor.detach().to("cpu", torch.float32).contiguous().numpy().reshape(-1)

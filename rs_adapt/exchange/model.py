@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rs_adapt.backbones.conversion import restored
+from rs_adapt.backbones.conversion import to_published_names
 from rs_adapt.engine.pack import read_manifest
 from rs_adapt.exchange.export import merge_adapter
 from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
@@ -104,4 +104,4 @@ def _transformers(model: Any) -> dict[str, Tensor]:
 
 
 def _base(backbone: Any, layout: Any) -> dict[str, Tensor]:
-    return {f"{BACKBONE}{name}": value for name, value in restored(backbone.base_tensors(), layout).items()}
+    return {f"{BACKBONE}{name}": value for name, value in to_published_names(backbone.base_tensors(), layout).items()}

@@ -13,7 +13,7 @@ FINEST_STRIDE_PX = 4
 
 
 class ImageMeta(TypedDict):
-    """What heads read of mmsegmentation's meta data of an image."""
+    """The part of mmsegmentation's image meta data that heads read."""
 
     # Height and width before padding, pixels; channels may follow.
     img_shape: Sequence[int]

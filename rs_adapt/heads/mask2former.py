@@ -28,7 +28,7 @@ from rs_adapt.registry import MODELS, ConfigNode
 NUM_LEVELS = 4
 NUM_ATTENDED_LEVELS = 3
 GROUP_NORM_GROUPS = 32
-# Upsampled numbers at a time: 2^22 float32 are 16 MiB, about what a CPU caches; a GPU is kept busy by as much.
+# Upsampled numbers at a time: 2^22 float32 are 16 MiB, about what a CPU caches; that also keeps a GPU busy.
 MAX_UPSAMPLED = 2**22
 
 

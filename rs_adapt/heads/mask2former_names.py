@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from rs_adapt.backbones.renaming import pattern, renamed
+from rs_adapt.backbones.renaming import pattern, translate
 from rs_adapt.errors import ConfigError
 
 _ENCODER = "pixel_decoder.encoder.layers.#."
@@ -56,7 +56,7 @@ _POINTS = 12
 
 
 def convert_mmdet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the tensors of one head; values are kept, stacked q/k/v projections of self attention are split.
+    """Rename the tensors of one head; values do not change, stacked q/k/v projections of self attention are split.
 
     Args:
         state: Tensors under mmdetection's names, without the prefix of the head. Any subset of layers.
@@ -72,9 +72,9 @@ def convert_mmdet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if re.fullmatch(pattern(_STACKED), name):
             for part, tensor in zip(_PARTS, value.chunk(3), strict=True):
                 # A clone: three views of one storage cannot be saved as safetensors.
-                converted[str(renamed(name, [(_STACKED, part)]))] = tensor.clone()
+                converted[str(translate(name, [(_STACKED, part)]))] = tensor.clone()
             continue
-        ours = renamed(name, _ROWS)
+        ours = translate(name, _ROWS)
         if ours is None:
             unknown.append(name)
         else:
@@ -95,13 +95,13 @@ def to_mmdet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     theirs: dict[str, Tensor] = {}
     for name, value in state.items():
-        if whole := renamed(name, _TURNED):
+        if whole := translate(name, _TURNED):
             theirs[whole] = value
-        elif stacked := renamed(name, [(_PARTS[0], _STACKED)]):
-            parts = [state[str(renamed(name, [(_PARTS[0], part)]))] for part in _PARTS]
+        elif stacked := translate(name, [(_PARTS[0], _STACKED)]):
+            parts = [state[str(translate(name, [(_PARTS[0], part)]))] for part in _PARTS]
             theirs[stacked] = torch.cat(parts)
         else:
-            assert any(renamed(name, [(part, _STACKED)]) for part in _PARTS), name
+            assert any(translate(name, [(part, _STACKED)]) for part in _PARTS), name
     return theirs
 
 
@@ -130,7 +130,7 @@ def mmdet_settings(state: Mapping[str, Tensor]) -> dict[str, int | list[int]]:
         return len({match[1] for name in state if (match := re.match(rf"{re.escape(stem)}\.(\d+)\.", name))})
 
     levels = layers("pixel_decoder.input_convs")
-    # Coarsest first there; the finest level goes another way.
+    # Coarsest first there; the finest level has its own branch (`lateral_convs`).
     coarse = [shape(f"pixel_decoder.input_convs.{i}.conv.weight", 4)[1] for i in range(levels)]
     num_queries, channels = shape("query_feat.weight")
     return {

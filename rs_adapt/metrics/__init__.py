@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rs_adapt.metrics.confusion import ConfusionMetric, Scores, confusion_matrix, scores_of
+    from rs_adapt.metrics.confusion import ClassScores, ConfusionMetric, confusion_matrix, scores_of
     from rs_adapt.metrics.label_free import LabelFreeMetric
 
-__all__ = ["ConfusionMetric", "LabelFreeMetric", "Scores", "confusion_matrix", "scores_of"]
+__all__ = ["ClassScores", "ConfusionMetric", "LabelFreeMetric", "confusion_matrix", "scores_of"]
 
 _HOMES = {
     "ConfusionMetric": "confusion",
     "LabelFreeMetric": "label_free",
-    "Scores": "confusion",
+    "ClassScores": "confusion",
     "confusion_matrix": "confusion",
     "scores_of": "confusion",
 }

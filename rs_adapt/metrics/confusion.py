@@ -22,7 +22,7 @@ class PixelMap(TypedDict):
 
 
 class Sample(TypedDict):
-    """What the metrics read of a sample that mmengine hands them."""
+    """The part of mmengine's sample that the metrics read."""
 
     img_path: str
     # Class indices (1, H, W).
@@ -57,8 +57,8 @@ def confusion_matrix(truth: Tensor, prediction: Tensor, num_classes: int, ignore
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scores:
-    """What a confusion matrix says, in percent; a class that neither occurs nor is predicted has IoU NaN.
+class ClassScores:
+    """Scores of a confusion matrix, in percent; a class that neither occurs nor is predicted has IoU NaN.
 
     `miou_pct` and `macc_pct` are means over the classes that have a value, as in mmsegmentation.
     """
@@ -70,8 +70,8 @@ class Scores:
     acc_pct: dict[str, float]
 
 
-def scores_of(matrix: np.ndarray[Any, Any], classes: Sequence[str], scored: Sequence[int] | None = None) -> Scores:
-    """IoU, accuracy (recall) per class and their means.
+def scores_of(matrix: np.ndarray[Any, Any], classes: Sequence[str], scored: Sequence[int] | None = None) -> ClassScores:
+    """Return IoU and accuracy (recall) by class, and their means.
 
     Args:
         matrix: (K, K) counts, row = truth, column = prediction.
@@ -84,7 +84,7 @@ def scores_of(matrix: np.ndarray[Any, Any], classes: Sequence[str], scored: Sequ
         iou = 100.0 * hit / (in_truth + predicted - hit)
         acc = 100.0 * hit / in_truth
         total = float(100.0 * hit.sum() / matrix.sum())
-    return Scores(
+    return ClassScores(
         miou_pct=_mean(iou if scored is None else iou[list(scored)]),
         aacc_pct=total,
         macc_pct=_mean(acc if scored is None else acc[list(scored)]),
@@ -136,7 +136,7 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
             self.results.append((str(sample["img_path"]), counts_KK))
 
     def compute_metrics(self, results: list[tuple[str, np.ndarray[Any, Any]]]) -> dict[str, float]:
-        """Scores over all images: `miou_pct`, `aacc_pct`, `macc_pct` and `iou_pct/<class>`."""
+        """Return the scores over all images: `miou_pct`, `aacc_pct`, `macc_pct` and `iou_pct/<class>`."""
         self.by_image = list(results)
         scores = scores_of(np.sum([counts_KK for _, counts_KK in results], axis=0), self.classes, self.scored)
         means = {"miou_pct": scores.miou_pct, "aacc_pct": scores.aacc_pct, "macc_pct": scores.macc_pct}

@@ -1,4 +1,4 @@
-"""How a checkpoint does on images without labels: entropy, information maximisation, agreement with the teacher.
+"""Quality of predictions on images without labels: entropy, information maximisation, agreement with the teacher.
 
 Shapes: K classes, H/W pixels.
 """
@@ -56,7 +56,7 @@ class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
     def process(self, data_batch: Any, data_samples: Sequence[Sample]) -> None:
         """Add up one batch: each sample holds `seg_logits` (K, H, W) and `pred_sem_seg` (1, H, W)."""
         for sample in data_samples:
-            entropy_HW, mean_K = entropy_of(sample["seg_logits"]["data"], self.kind)
+            entropy_HW, mean_K = pixel_entropy(sample["seg_logits"]["data"], self.kind)
             row: _Row = {
                 "pixels": entropy_HW.numel(),
                 "entropy": float(entropy_HW.sum()),
@@ -68,7 +68,7 @@ class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
             self.results.append(row)
 
     def compute_metrics(self, results: list[_Row]) -> dict[str, float]:
-        """The statistics over all images: `entropy`, `info_max` and, with a teacher, `agreement`."""
+        """Return the statistics over all images: `entropy`, `info_max` and, with a teacher, `agreement`."""
         pixels = sum(row["pixels"] for row in results)
         sums_NK = np.stack([row["mean_K"] * row["pixels"] for row in results])
         mean_K: np.ndarray[Any, Any] = sums_NK.sum(axis=0, dtype=np.float64) / pixels
@@ -81,8 +81,8 @@ class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
         return statistics
 
 
-def entropy_of(scores_KHW: Tensor, kind: ScoreKind) -> tuple[Tensor, Tensor]:
-    """Entropy of each pixel in nats, float32 (H, W), and the mean probabilities, float32 (K,).
+def pixel_entropy(scores_KHW: Tensor, kind: ScoreKind) -> tuple[Tensor, Tensor]:
+    """Return the entropy of each pixel in nats, float32 (H, W), and the mean probabilities, float32 (K,).
 
     Args:
         scores_KHW: What a head predicts, float.

@@ -15,7 +15,7 @@ from rs_adapt.datasets.synthetic import STYLE_GENERATOR_VERSION
 from rs_adapt.errors import WeightsError
 from rs_adapt.files import atomic_file, check_output_file
 from rs_adapt.pretraining.crops import StyleCrops
-from rs_adapt.pretraining.recipe import NANO, Recipe
+from rs_adapt.pretraining.recipe import NANO, PretrainingRecipe
 from rs_adapt.pretraining.train import MaterialObjective, pretrain
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import ConfigNode
@@ -28,7 +28,7 @@ def build_nano(
     facts: ConfigNode,
     settings: ConfigNode,
     *,
-    recipe: Recipe = NANO,
+    recipe: PretrainingRecipe = NANO,
     device: str = "cpu",
     objective: Callable[[Dinov2], nn.Module] = MaterialObjective,
     on_progress: OnProgress = no_progress,
@@ -72,7 +72,7 @@ def build_nano(
     return vit.cpu()
 
 
-def write_weights(path: Path, vit: Dinov2, *, recipe: Recipe, overwrite: bool = False) -> None:
+def write_weights(path: Path, vit: Dinov2, *, recipe: PretrainingRecipe, overwrite: bool = False) -> None:
     """Write a ViT as fp16 safetensors with its recipe in the header; the file appears complete or not at all.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Crops of synthetic scenes in random styles, with what lies at every pixel (H/W pixels)."""
+"""Crops of synthetic scenes in random styles, with the material of every pixel (H/W pixels)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.datasets.synthetic import make_style_scene
-from rs_adapt.pretraining.recipe import Recipe
+from rs_adapt.pretraining.recipe import PretrainingRecipe
 from rs_adapt.progress import OnProgress, no_progress
 
 # What a pixel can be: the seven materials of the ground, then what lies on it. Finer than the classes of any bench.
@@ -18,14 +18,14 @@ Crop = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 class StyleCrops:
-    """Scenes kept in memory, and batches of augmented crops of them; batch n is a function of the seed and n.
+    """Scenes held in memory, and batches of augmented crops of them; batch n is a function of the seed and n.
 
     Args:
         recipe: Sizes, numbers and the seed.
         on_progress: Called after each scene.
     """
 
-    def __init__(self, recipe: Recipe, on_progress: OnProgress = no_progress) -> None:
+    def __init__(self, recipe: PretrainingRecipe, on_progress: OnProgress = no_progress) -> None:
         self.recipe = recipe
         self.images: list[NDArray[np.uint8]] = []
         self.materials: list[NDArray[np.uint8]] = []

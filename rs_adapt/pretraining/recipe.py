@@ -1,4 +1,4 @@
-"""The numbers of a pre-training, in one place."""
+"""The settings of a pre-training run."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """All that the result depends on, apart from the machine.
+class PretrainingRecipe:
+    """All settings that the result depends on, apart from the machine.
 
     Attributes:
         seed: Of scenes, crops, head and masks.
@@ -37,7 +37,7 @@ class Recipe:
 
 
 # 16 crops x 1500 steps = 24 000 crops of 600 scenes.
-NANO = Recipe(
+NANO = PretrainingRecipe(
     seed=0,
     num_scenes=600,
     scene_px=384,

@@ -17,13 +17,13 @@ from rs_adapt.backbones import Dinov2
 from rs_adapt.errors import NonFiniteLoss
 from rs_adapt.heads import LinearHead
 from rs_adapt.pretraining.crops import MATERIALS, StyleCrops
-from rs_adapt.pretraining.recipe import Recipe
+from rs_adapt.pretraining.recipe import PretrainingRecipe
 
 OnStep = Callable[[int, int, float], None]
 
 
 class MaterialObjective(nn.Module):
-    """Supervised: name the material of every pixel with a linear head on all levels, which is thrown away afterwards.
+    """Supervised objective: classify the material of every pixel with a linear head, which is discarded afterwards.
 
     Args:
         vit: The backbone to train.
@@ -35,7 +35,7 @@ class MaterialObjective(nn.Module):
         self.head = LinearHead(in_channels=[vit.embed_dim] * len(vit.out_layers), num_classes=len(MATERIALS))
 
     def forward(self, image_B3HW: Tensor, material_BHW: Tensor) -> Tensor:
-        """Mean cross entropy at half the resolution: a token is 8 px wide, and a finer loss only takes time."""
+        """Return the mean cross entropy at half the resolution: with tokens of 8 px, a finer loss only takes time."""
         logits_BKhw = self.head(self.vit(image_B3HW)).float()
         halved_BHW = material_BHW[:, ::2, ::2]
         logits_BKHW = F.interpolate(logits_BKhw, size=halved_BHW.shape[-2:], mode="bilinear", align_corners=False)
@@ -45,7 +45,7 @@ class MaterialObjective(nn.Module):
 def pretrain(
     objective: nn.Module,
     crops: StyleCrops,
-    recipe: Recipe,
+    recipe: PretrainingRecipe,
     *,
     mean: tuple[float, float, float],
     std: tuple[float, float, float],
@@ -90,7 +90,7 @@ def pretrain(
                 on_step(step + 1, recipe.steps, loss.item())
 
 
-def learning_rate(step: int, recipe: Recipe) -> float:
-    """Rate of a step (from 0): a linear rise, times a cosine from 1 to 0 over all steps."""
+def learning_rate(step: int, recipe: PretrainingRecipe) -> float:
+    """Return the learning rate of a step (from 0): a linear rise, times a cosine from 1 to 0 over all steps."""
     rise = min(1.0, (step + 1) / max(recipe.warmup_steps, 1))
     return recipe.lr * rise * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))

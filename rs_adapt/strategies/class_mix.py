@@ -34,6 +34,6 @@ def class_mix(source_label_BHW: Tensor) -> Tensor:
 
 
 def paste(paste_BHW: Tensor, source: Tensor, target: Tensor) -> Tensor:
-    """Source where the mask is True, target elsewhere; images (B, C, H, W), labels or weights (B, H, W)."""
+    """Return source where the mask is True, else target; images (B, C, H, W), labels or weights (B, H, W)."""
     mask = paste_BHW[:, None] if source.ndim == 4 else paste_BHW
     return torch.where(mask, source, target)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class EmaWeights(nn.Module):
-    """Moving average of a module's trainable parameters, kept as buffers (Tarvainen and Valpola, arXiv 1703.01780).
+    """Moving average of a module's trainable parameters, held in buffers (Tarvainen and Valpola, arXiv 1703.01780).
 
     The frozen backbone has no second copy: `torch.func.functional_call(module, ema.weights(), ...)` runs the teacher
     on the student's module. Being buffers, the averages are in the state dict, so a resumed run keeps its teacher.
@@ -29,12 +29,12 @@ class EmaWeights(nn.Module):
                 self.register_buffer(self._names[name], parameter.detach().clone())
 
     def weights(self) -> dict[str, Tensor]:
-        """The averages under the names of the followed parameters, as `functional_call` takes them."""
+        """Return the averages under the names of the averaged parameters, as `functional_call` takes them."""
         return {name: self.get_buffer(buffer) for name, buffer in self._names.items()}
 
     @torch.no_grad()
     def update(self, module: nn.Module, iteration: int, decay: float) -> None:
-        """`ema <- a * ema + (1 - a) * weights` with `a = min(1 - 1 / (iteration + 1), decay)`.
+        """Set `ema <- a * ema + (1 - a) * weights` with `a = min(1 - 1 / (iteration + 1), decay)`.
 
         The ramp of the mean teacher: at iteration 0 the teacher equals the student, and early averages are short.
 
@@ -50,7 +50,7 @@ class EmaWeights(nn.Module):
 
     @contextmanager
     def swapped(self, module: nn.Module) -> Iterator[None]:
-        """Within the context the module holds the averages, and this one the module's weights; nothing is copied."""
+        """Exchange the averages and the module's weights while the context lasts; nothing is copied."""
         self._swap(module)
         try:
             yield

@@ -1,4 +1,4 @@
-"""Feature distance: the adapted backbone is held near what the frozen one knows."""
+"""Feature distance: a loss that holds the adapted features near those of the frozen backbone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def feature_distance(
     classes: Sequence[int] | None,
     min_share: float,
 ) -> Tensor:
-    """Mean Euclidean distance between two feature maps over the cells that show one class.
+    """Return the mean Euclidean distance between two feature maps over the cells that show one class.
 
     Thing-class feature distance of DAFormer (Hoyer et al., arXiv 2111.14887, equations 6 to 9): a cell counts if one
     class of `classes` covers at least `min_share` of the pixels below it.

@@ -56,7 +56,7 @@ class HealthSummary(ClassShares):
 
 
 class PseudoLabelHealth(nn.Module):
-    """Adds up what `HealthSummary` and the alarm are made of, in buffers, which a resumed run finds in its state.
+    """Running sums behind `HealthSummary` and the alarm, in buffers, so that a resumed run has them in its state.
 
     Args:
         num_classes: K.
@@ -125,7 +125,7 @@ class PseudoLabelHealth(nn.Module):
         return ((label_P == class_K1) & (label_P != self.ignore_index)).sum(dim=1)
 
     def summary(self) -> HealthSummary | None:
-        """What was observed since the last reset, in all processes together.
+        """Return the summary of all iterations since the last reset, over all processes.
 
         Returns:
             None if the source or the teacher had no labelled pixel since then.
@@ -144,7 +144,7 @@ class PseudoLabelHealth(nn.Module):
         )
 
     def recent_shares(self) -> ClassShares | None:
-        """Shares in the last few hundred images before the last reset, for the alarm.
+        """Return the shares in the last few hundred images before the last reset, for the alarm.
 
         Returns:
             None with less than `ENOUGH_IMAGES`.
@@ -162,7 +162,7 @@ class PseudoLabelHealth(nn.Module):
         )
 
     def reset(self) -> None:
-        """Begin anew; what was observed goes into the recent shares."""
+        """Start a new summary; the sums so far enter the recent shares."""
         self.recent *= torch.exp(-self.images.double() / MEMORY_IMAGES)
         self.recent += torch.cat([self.source_pixels, self.teacher_pixels, self.images[None]])
         for name, buffer in self.named_buffers():
@@ -171,7 +171,7 @@ class PseudoLabelHealth(nn.Module):
 
 
 def collapse_alarm(shares: ClassShares, classes: Sequence[str]) -> str | None:
-    """A warning for a person if the teacher's labels look collapsed, else None.
+    """Return a warning text if the teacher's labels look collapsed, else None.
 
     Two signs: a class that has at least `MIN_SOURCE_SHARE` of the source labels has less than `STARVED_RATIO` of that
     share in the teacher's; or one class has more than `DOMINANT_SHARE` of the teacher's labels, and none has more than
@@ -181,7 +181,7 @@ def collapse_alarm(shares: ClassShares, classes: Sequence[str]) -> str | None:
         shares: Of K classes each, of enough images; see `PseudoLabelHealth.recent_shares`.
         classes: K names.
     """
-    starved, dominant = _starved(shares), _dominant(shares)
+    starved, dominant = _starved_classes(shares), _dominant_class(shares)
     parts = []
     if dominant is not None:
         parts.append(
@@ -190,9 +190,9 @@ def collapse_alarm(shares: ClassShares, classes: Sequence[str]) -> str | None:
         )
     if starved:
         parts.append(
-            f"The teacher has almost stopped predicting {_listed([classes[k] for k in starved])}: "
-            f"{_listed([_percent(shares.teacher_share[k]) for k in starved])} of target pixels against "
-            f"{_listed([_percent(shares.source_share[k]) for k in starved])} in the source labels. "
+            f"The teacher has almost stopped predicting {_join_words([classes[k] for k in starved])}: "
+            f"{_join_words([_percent(shares.teacher_share[k]) for k in starved])} of target pixels against "
+            f"{_join_words([_percent(shares.source_share[k]) for k in starved])} in the source labels. "
             f"Its pseudo-labels starve {'this class' if len(starved) == 1 else 'these classes'}; "
             "try --strategy dacs-balanced, which samples rare classes more often."
         )
@@ -202,7 +202,7 @@ def collapse_alarm(shares: ClassShares, classes: Sequence[str]) -> str | None:
 
 
 def alarm_subjects(shares: ClassShares, classes: Sequence[str]) -> frozenset[str]:
-    """What `collapse_alarm` is about, to tell a new alarm from one whose shares have moved; empty if there is none.
+    """Return the class names that `collapse_alarm` is about, to distinguish a new alarm from one whose shares moved.
 
     Args:
         shares: Of K classes each.
@@ -211,12 +211,12 @@ def alarm_subjects(shares: ClassShares, classes: Sequence[str]) -> frozenset[str
     Returns:
         The names of the starved classes, and "mostly NAME" for a class that dominates.
     """
-    dominant = _dominant(shares)
+    dominant = _dominant_class(shares)
     mostly = [] if dominant is None else [f"mostly {classes[dominant]}"]
-    return frozenset([*(classes[k] for k in _starved(shares)), *mostly])
+    return frozenset([*(classes[k] for k in _starved_classes(shares)), *mostly])
 
 
-def _starved(shares: ClassShares) -> list[int]:
+def _starved_classes(shares: ClassShares) -> list[int]:
     pairs = zip(shares.source_share, shares.teacher_share, strict=True)
     return [
         k
@@ -225,7 +225,7 @@ def _starved(shares: ClassShares) -> list[int]:
     ]
 
 
-def _dominant(shares: ClassShares) -> int | None:
+def _dominant_class(shares: ClassShares) -> int | None:
     largest = max(shares.teacher_share)
     if largest <= DOMINANT_SHARE or max(shares.source_share) > SKEWED_SOURCE_SHARE:
         return None
@@ -236,6 +236,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _listed(words: Sequence[str]) -> str:
+def _join_words(words: Sequence[str]) -> str:
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last

@@ -1,4 +1,4 @@
-"""Labels that the teacher gives to the target: most probable class, what each pixel counts, and where there is none.
+"""The teacher's labels of target images: the most probable class, a weight for each pixel, and pixels without label.
 
 Shapes: B batch, K classes, H/W pixels.
 """
@@ -21,11 +21,11 @@ WEIGHTINGS: tuple[Weighting, ...] = ("none", "share", "pixel")
 
 
 class PseudoLabels(NamedTuple):
-    """What the teacher says about a batch of target images.
+    """The teacher's labels of a batch of target images.
 
     Attributes:
         labels_BHW: Int64 class indices, `ignore_index` where there is no label.
-        weights_BHW: Float32 in [0, 1], what each pixel counts in the loss; 0 where there is no label.
+        weights_BHW: Float32 in [0, 1], weight of each pixel in the loss; 0 where there is no label.
         confidence_BHW: Float32 in [0, 1], probability of the label before any alignment.
     """
 
@@ -35,7 +35,7 @@ class PseudoLabels(NamedTuple):
 
 
 class PseudoLabeler(nn.Module):
-    """Turns the teacher's scores into labels and weights.
+    """A module that turns the teacher's scores into labels and weights.
 
     Weighting, with `sure` pixels being those whose confidence reaches their class's threshold:
 
@@ -104,7 +104,7 @@ class PseudoLabeler(nn.Module):
 
     @torch.no_grad()
     def observe_source(self, labels_BHW: Tensor) -> None:
-        """Take the class shares of a batch of source labels (ignored pixels apart) into the running mean."""
+        """Add the class shares of a batch of source labels (without ignored pixels) to the running mean."""
         known = labels_BHW[labels_BHW != self.ignore_index]
         counts_K = sum_over_ranks(torch.bincount(known.flatten(), minlength=len(self.source_share_K)).float())
         # A batch without any label says nothing: it must not pull the mean to zero.
@@ -112,7 +112,7 @@ class PseudoLabeler(nn.Module):
 
     @torch.no_grad()
     def forward(self, scores_BKHW: Tensor, valid_BHW: Tensor) -> PseudoLabels:
-        """Label a batch, and take it into the running means.
+        """Label a batch, and add it to the running means.
 
         Args:
             scores_BKHW: What the head's `predict` returns, float.
@@ -156,7 +156,7 @@ class PseudoLabeler(nn.Module):
 
 
 def probabilities(scores_BKHW: Tensor, kind: ScoreKind) -> Tensor:
-    """Class probabilities (B, K, H, W), float32, from logits or from non-negative scores."""
+    """Return class probabilities (B, K, H, W), float32, from logits or from non-negative scores."""
     scores = scores_BKHW.float()
     if kind == "logits":
         return scores.softmax(dim=1)
@@ -173,7 +173,10 @@ def inside_border(valid_BHW: Tensor, border_px: int) -> Tensor:
 
 
 def valid_pixels(data_samples: Sequence[object], height_px: int, width_px: int, device: torch.device) -> Tensor:
-    """Where a padded batch holds image: (B, H, W) bool from each sample's `padding_size` (left, right, top, bottom)."""
+    """Return which pixels of a padded batch are image, (B, H, W) bool.
+
+    Padding is each sample's `padding_size` (left, right, top, bottom), pixels.
+    """
     valid = torch.ones(len(data_samples), height_px, width_px, dtype=torch.bool, device=device)
     for mask, sample in zip(valid, data_samples, strict=True):
         left, right, top, bottom = getattr(sample, "padding_size", (0, 0, 0, 0))

@@ -23,7 +23,7 @@ from rs_adapt.strategies.masking import mask_blocks
 from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels, Weighting, valid_pixels
 from rs_adapt.strategies.strong_augment import strong_augment
 
-# A pass of the student over the target costs time and teaches nothing: every tenth iteration tells enough.
+# A pass of the student over the target costs time and teaches nothing: every tenth iteration is enough.
 AGREEMENT_EVERY = 10
 
 
@@ -36,7 +36,7 @@ class Batch(TypedDict):
 
 
 class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
-    """Applies a segmentor's preprocessor to `{"source": batch, "target": batch}`, or to a plain batch."""
+    """A segmentor's preprocessor, applied to `{"source": batch, "target": batch}`, or to a plain batch."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
 
 @MODELS.register_module()
 class SelfTraining(BaseModel):  # type: ignore[misc]
-    """Wraps a segmentor: source loss, and after a warm-up losses on target images with a teacher's labels.
+    """A segmentor with a source loss and, after a warm-up, losses on target images with a teacher's labels.
 
     `loss = loss(source) + feature_weight * FD(source) + mix_weight * loss(ClassMix(source, target, labels))
     + mask_weight * loss(masked target, labels)`, with labels and pixel weights from a teacher (`PseudoLabeler`). The
@@ -170,7 +170,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         return self.loss(source, target)
 
     def loss(self, source: Batch, target: Batch) -> dict[str, Tensor]:
-        """Losses of one iteration, `source.*` and, after the warm-up, `mix.*` and `masked.*`; moves the teacher."""
+        """Return the losses `source.*` and, after the warm-up, `mix.*` and `masked.*`; updates the teacher."""
         iteration = int(self.iteration)
         self.ema.update(self.segmentor, iteration, self.ema_decay)
         self.iteration += 1
@@ -183,30 +183,30 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         pseudo = self.label_target(images, target["data_samples"])
         self._observe(iteration, source_labels, pseudo, images)
         paste_BHW = class_mix(source_labels)
-        mixed = self._augmented(paste(paste_BHW, source["inputs"], images))
+        mixed = self._augment_images(paste(paste_BHW, source["inputs"], images))
         labels = paste(paste_BHW, source_labels, pseudo.labels_BHW)
         weights = paste(paste_BHW, torch.ones_like(pseudo.weights_BHW), pseudo.weights_BHW)
-        losses |= _scaled(self._losses(mixed, labels, weights, "mix"), self.mix_weight)
+        losses |= _scale_losses(self._losses(mixed, labels, weights, "mix"), self.mix_weight)
         if self.mask_weight:
-            hidden = mask_blocks(self._augmented(images), ratio=self.mask_ratio, block_share=self.mask_block_share)
+            hidden = mask_blocks(self._augment_images(images), ratio=self.mask_ratio, block_share=self.mask_block_share)
             masked = self._losses(hidden, pseudo.labels_BHW, pseudo.weights_BHW, "masked")
-            losses |= _scaled(masked, self.mask_weight)
+            losses |= _scale_losses(masked, self.mask_weight)
         return losses
 
     @torch.no_grad()
     def label_target(self, inputs: Tensor, data_samples: list[SegDataSample]) -> PseudoLabels:
-        """The teacher's labels for target images (B, 3, H, W)."""
+        """Return the teacher's labels for target images (B, 3, H, W)."""
         weights = {f"segmentor.{name}": value for name, value in self.ema.weights().items()}
         valid_BHW = valid_pixels(data_samples, inputs.shape[-2], inputs.shape[-1], inputs.device)
         pseudo: PseudoLabels = self.labeler(self._scores(inputs, weights), valid_BHW)
         return pseudo
 
     def as_teacher(self) -> AbstractContextManager[None]:
-        """A context in which the segmentor holds the teacher's weights, and `ema` those of the student."""
+        """Return a context in which the segmentor holds the teacher's weights, and `ema` the student's."""
         return self.ema.swapped(self.segmentor)
 
     def _scores(self, inputs: Tensor, weights: dict[str, Tensor]) -> Tensor:
-        """Scores (B, K, H, W) in eval mode, without drop-out and with running statistics, of the given weights."""
+        """Return scores (B, K, H, W) of the given weights in eval mode: no drop-out, running statistics."""
         was_training = self.segmentor.training
         self.segmentor.eval()
         try:
@@ -251,11 +251,11 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         else:
             labelled = labels_BHW != head.ignore_index
             mean = sum_over_ranks((weights_BHW * labelled).sum()) / sum_over_ranks(labelled.sum()).clamp_min(1)
-            losses = _scaled(self.segmentor(images, _samples(labels_BHW), mode="loss"), mean)
+            losses = _scale_losses(self.segmentor(images, _samples(labels_BHW), mode="loss"), mean)
         return {f"{name}.{key}": value for key, value in losses.items()}
 
     @torch.no_grad()
-    def _augmented(self, images: Tensor) -> Tensor:
+    def _augment_images(self, images: Tensor) -> Tensor:
         if not (self.augment["jitter_prob"] or self.augment["blur_prob"]):
             return images
         inner: Any = self.data_preprocessor.inner
@@ -263,7 +263,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
 
 
 class _Scores(nn.Module):
-    """Gives a segmentor's per-pixel scores at the size of its input a `forward`, for `functional_call`."""
+    """A module whose `forward` returns a segmentor's per-pixel scores at input size, for `functional_call`."""
 
     def __init__(self, segmentor: nn.Module) -> None:
         super().__init__()
@@ -277,7 +277,7 @@ class _Scores(nn.Module):
         return scores
 
 
-def _scaled(losses: dict[str, Tensor], factor: float | Tensor) -> dict[str, Tensor]:
+def _scale_losses(losses: dict[str, Tensor], factor: float | Tensor) -> dict[str, Tensor]:
     return {name: value * factor if "loss" in name else value for name, value in losses.items()}
 
 

@@ -1,4 +1,4 @@
-"""Colour jitter and blur on a normalised batch: what self-training adds to the images that it learns from."""
+"""Colour jitter and blur on a normalised batch: the augmentation of images with pseudo-labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LUMA = (0.299, 0.587, 0.114)
 def strong_augment(
     image_B3HW: Tensor, *, mean_3: Tensor, std_3: Tensor, jitter: float, jitter_prob: float, blur_prob: float
 ) -> Tensor:
-    """Jitter the colours of each image with one probability, and blur it with another.
+    """Jitter the colours of each image with one probability, and blur it with a second one.
 
     As DACS does with mixed images (arXiv 2007.08702, section 3.3, and its code): brightness, contrast, saturation and
     hue, each within +-`jitter`, and a Gaussian blur with a standard deviation of 0.15 to 1.15 px. Draws come from
@@ -71,7 +71,7 @@ def _hue_matrix(hue: float) -> Tensor:
 
 
 def blur(image_3HW: Tensor, *, sigma_px: float) -> Tensor:
-    """Gaussian blur with mirrored borders; the kernel reaches three standard deviations."""
+    """Blur with a Gaussian and mirrored borders; the kernel reaches three standard deviations."""
     reach = min(max(1, math.ceil(3 * sigma_px)), min(image_3HW.shape[-2:]) - 1)
     offsets = torch.arange(-reach, reach + 1, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (offsets / sigma_px) ** 2)

@@ -200,10 +200,10 @@ def after_block_takes_two_prefix_tokens(case: Case) -> None:
     torch.testing.assert_close(two[:, 1:], one, atol=1e-6, rtol=0)
 
 
-def look_shows_maps_and_vectors_and_changes_nothing(case: Case) -> None:
+def inspect_block_shows_maps_and_vectors_and_changes_nothing(case: Case) -> None:
     adapter, x = case.copy().adapter, _tokens(WIDE)
     before, expected = x.clone(), adapter.after_block(x, 3, WIDE)
-    views = adapter.look(x, 3, WIDE)
+    views = adapter.inspect_block(x, 3, WIDE)
     assert torch.equal(x, before)
     assert torch.equal(adapter.after_block(x, 3, WIDE), expected)
     for name, view in views.items():
@@ -212,7 +212,7 @@ def look_shows_maps_and_vectors_and_changes_nothing(case: Case) -> None:
         assert len(view) == len(x)
         assert bool(view.isfinite().all())
     adapter.num_prefix = 2
-    shifted = adapter.look(torch.cat([x[:, :1] + 1, x], dim=1), 3, WIDE)
+    shifted = adapter.inspect_block(torch.cat([x[:, :1] + 1, x], dim=1), 3, WIDE)
     for name, view in views.items():
         torch.testing.assert_close(shifted[name], view, atol=1e-5, rtol=0)
 
@@ -274,7 +274,7 @@ CHECKS = {  # By ViT; what cannot differ between ViTs is checked on one.
         a_deep_copy_is_independent,
         after_block_keeps_the_prefix_and_its_input,
         after_block_takes_two_prefix_tokens,
-        look_shows_maps_and_vectors_and_changes_nothing,
+        inspect_block_shows_maps_and_vectors_and_changes_nothing,
         trains_after_inference_mode,
         released_layout_is_read_as_it_is_written,
     ),

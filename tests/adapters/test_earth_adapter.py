@@ -92,14 +92,14 @@ def test_the_two_frequency_parts_add_up_to_the_input() -> None:
     low, high = adapter.frequency_parts(patches, grid)
     torch.testing.assert_close(low + high, patches, atol=1e-12, rtol=0)
     torch.testing.assert_close(low, low_pass(patches, grid, int(6 * 0.6 // 2)), atol=1e-12, rtol=0)
-    views = adapter.look(_tokens(grid), 1, grid)
+    views = adapter.inspect_block(_tokens(grid), 1, grid)
     torch.testing.assert_close(views["frequency_norm/low"].flatten(1), low.norm(dim=-1))
     torch.testing.assert_close(views["frequency_norm/high"].flatten(1), high.norm(dim=-1))
 
 
 def test_an_even_image_has_no_high_frequencies() -> None:
     adapter, x = _adapter((4, 5)), torch.ones(1, 21, 12, dtype=torch.float64)
-    views = adapter.look(x, 1, (4, 5))
+    views = adapter.inspect_block(x, 1, (4, 5))
     torch.testing.assert_close(views["frequency_norm/low"], torch.full((1, 4, 5), 12**0.5, dtype=torch.float64))
     assert views["frequency_norm/high"].max() < 1e-12
 
@@ -107,7 +107,7 @@ def test_an_even_image_has_no_high_frequencies() -> None:
 def test_the_router_is_seen_as_it_mixes() -> None:
     grid = (4, 5)
     adapter, x = _adapter(grid), _tokens(grid)
-    views = adapter.look(x, 1, grid)
+    views = adapter.inspect_block(x, 1, grid)
     weights = torch.stack([views[f"router_weight/{name}"] for name in ("spatial", "low", "high")])
     torch.testing.assert_close(weights.sum(dim=0), torch.ones(2, 4, 5, dtype=torch.float64))
     assert weights.std() > 0.01
@@ -115,10 +115,10 @@ def test_the_router_is_seen_as_it_mixes() -> None:
     with torch.no_grad():
         adapter.layers[1].down_weight[15:] = 0
         adapter.layers[1].down_bias[15:] = torch.tensor([0.0, 0.0, 2.0]).double().clamp_min(1).log()
-    even = adapter.look(x, 1, grid)
+    even = adapter.inspect_block(x, 1, grid)
     for name, share in (("spatial", 0.25), ("low", 0.25), ("high", 0.5)):
         assert even[f"router_weight/{name}"].sub(share).abs().max() < 1e-12
-    assert adapter.look(x, 0, grid) == {}
+    assert adapter.inspect_block(x, 0, grid) == {}
 
 
 def test_operators_are_cached_outside_the_state_dict() -> None:

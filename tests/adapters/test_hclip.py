@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rs_adapt.adapters import HClip
-from rs_adapt.adapters.hclip import Bank, BlockDiagonal, cayley
+from rs_adapt.adapters.hclip import BlockDiagonal, TransformBank, cayley
 from rs_adapt.errors import ConfigError
 
 
@@ -25,9 +25,9 @@ def transformed(weight: Tensor, r_MPP: Tensor, *, on_inputs: bool) -> Tensor:
     return weight @ whole if on_inputs else whole @ weight
 
 
-def bank(*, orthogonal: bool = False, relations: bool = True) -> Bank:
+def bank(*, orthogonal: bool = False, relations: bool = True) -> TransformBank:
     torch.manual_seed(0)
-    made = Bank(num_slots=8, num_blocks=3, block_dim=4, depth=2, orthogonal=orthogonal, relations=relations)
+    made = TransformBank(num_slots=8, num_blocks=3, block_dim=4, depth=2, orthogonal=orthogonal, relations=relations)
     with torch.no_grad():
         for p in made.parameters():
             p.add_(torch.randn(p.shape) * 0.3)

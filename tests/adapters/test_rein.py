@@ -79,7 +79,7 @@ def test_attention_is_seen_with_the_sink_first() -> None:
         # Divided by sqrt(4): a logit of log 2 for the first patch, 0 for the second, whose first entry is 0.
         adapter.layer_tokens[0, 0, 0] = 2 * math.log(2)
     x = torch.tensor([[[9.0, 0, 0, 0], [1.0, 0, 0, 0], [0.0, 5, 0, 0]]])
-    views = adapter.look(x, 0, (1, 2))
+    views = adapter.inspect_block(x, 0, (1, 2))
     torch.testing.assert_close(views["attention_share/sink"], torch.tensor([[[1 / 2, 1 / 3]]]))
     torch.testing.assert_close(views["attention_share/tokens"], torch.tensor([[5 / 12, 7 / 24, 7 / 24]]))
 

@@ -19,7 +19,7 @@ from transformers.models.sam.configuration_sam import SamVisionConfig
 from transformers.models.sam.modeling_sam import SamVisionEncoder
 
 from rs_adapt.backbones import Clip, Dinov2, Dinov3, Sam, Vit
-from rs_adapt.backbones.conversion import restored
+from rs_adapt.backbones.conversion import to_published_names
 
 SIZES: dict[str, Any] = {"embed_dim": 32, "depth": 3, "num_heads": 2, "patch_px": 8}
 _THEIRS = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "patch_size": 8}
@@ -248,7 +248,7 @@ def test_every_layout_loads_to_the_same_vit(tmp_path: Path, family: Family, form
         path = tmp_path
     elif form.startswith("written"):
         layout = getattr(vit.names, form.removeprefix("written "))
-        torch.save(restored(vit.base_tensors(), layout), path)
+        torch.save(to_published_names(vit.base_tensors(), layout), path)
     else:
         # What `rs-adapt export --merge` writes.
         save_file(vit.state_dict(), path)

@@ -170,11 +170,11 @@ def test_windows_confine_attention() -> None:
 
 def test_positions_of_dinov3_depend_on_the_grid() -> None:
     vit = dinov3()
-    square, wide = vit.beside(torch.zeros(1, 3, 32, 32)), vit.beside(torch.zeros(1, 3, 16, 64))
+    square, wide = vit.block_context(torch.zeros(1, 3, 32, 32)), vit.block_context(torch.zeros(1, 3, 16, 64))
     assert square[0].shape == wide[0].shape == (16, 16)
     assert not torch.allclose(square[0], wide[0])
     # Centres run from -1 to 1: a turned image has turned positions.
-    tall = vit.beside(torch.zeros(1, 3, 64, 16))[1].reshape(8, 2, 2, 2, 4)
+    tall = vit.block_context(torch.zeros(1, 3, 64, 16))[1].reshape(8, 2, 2, 2, 4)
     torch.testing.assert_close(tall.permute(1, 0, 2, 3, 4).flip(3), wide[1].reshape(2, 8, 2, 2, 4))
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rs_adapt.backbones import Dinov2, file_sha256, load_state
-from rs_adapt.backbones.conversion import rename, restored
+from rs_adapt.backbones.conversion import rename, to_published_names
 from rs_adapt.backbones.dinov2 import NAMES as DINOV2
 from rs_adapt.errors import ConfigError, WeightsError
 
@@ -225,7 +225,8 @@ def test_writing_the_original_layout_is_reading_it_turned_round(
     state = original_state(swiglu=swiglu)
     dropped = {"mask_token", "norm.weight", "norm.bias"}
     assert same(
-        restored(Dinov2.convert_reference(state), DINOV2.original), {n: v for n, v in state.items() if n not in dropped}
+        to_published_names(Dinov2.convert_reference(state), DINOV2.original),
+        {n: v for n, v in state.items() if n not in dropped},
     )
 
 
@@ -240,7 +241,7 @@ def test_names_in_transformers_layout_are_those_of_its_model(
     )
     model = Dinov2Model(config)
     ours = Dinov2.convert_reference(original_state(swiglu=swiglu))
-    missing, unexpected = model.load_state_dict(restored(ours, DINOV2.transformers), strict=False)
+    missing, unexpected = model.load_state_dict(to_published_names(ours, DINOV2.transformers), strict=False)
     assert (set(missing), unexpected) == ({"embeddings.mask_token", "layernorm.weight", "layernorm.bias"}, [])
     assert same(rename(model.state_dict(), DINOV2.transformers, DINOV2), ours)
 

@@ -163,14 +163,14 @@ def test_frequency_layers_are_those_that_left_their_start(
 
 
 def test_the_backbone_in_the_file_is_compared_with_the_base(tmp_path: Path) -> None:
-    from rs_adapt.backbones.conversion import restored
+    from rs_adapt.backbones.conversion import to_published_names
 
     head, adapter = random_head(width=64), released_earth_adapter(4, (2,))
     path = save_released(tmp_path / "ea.pth", head, adapter, "refine_feat.")
     made, model = imported(path, method="earth_adapter", width=64)
     assert not made.vit_compared
     base = {n: p.detach() for n, p in model.backbone.named_parameters() if not n.startswith("adapter.")}
-    original = restored(base, model.backbone.names.original)
+    original = to_published_names(base, model.backbone.names.original)
     vit = {name: value.half().float() for name, value in original.items()} | {"norm.weight": torch.ones(64)}
     whole = {f"refine_feat.{name}": value for name, value in adapter.items()} | vit
     (tmp_path / "whole").mkdir()

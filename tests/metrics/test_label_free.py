@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rs_adapt.metrics import LabelFreeMetric
-from rs_adapt.metrics.label_free import entropy_of
+from rs_adapt.metrics.label_free import pixel_entropy
 
 
 def sample(probability_KHW: Tensor, *, kind: str = "logits", other_HW: Tensor | None = None) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def test_agreement_is_the_share_of_equal_pixels() -> None:
 
 def test_entropy_is_that_of_a_distribution() -> None:
     probability_KHW = torch.rand(5, 6, 7).softmax(dim=0)
-    entropy_HW, mean_K = entropy_of(probability_KHW.log(), "logits")
+    entropy_HW, mean_K = pixel_entropy(probability_KHW.log(), "logits")
     expected = torch.distributions.Categorical(probability_KHW.permute(1, 2, 0)).entropy()
     torch.testing.assert_close(entropy_HW, expected)
     torch.testing.assert_close(mean_K, probability_KHW.mean(dim=(1, 2)))

@@ -1,1 +1,1 @@
-"""What every adapter is made of: the contract, wrapped layers, nesting and conditioning."""
+"""Building blocks of adapters: the contract, wrapped layers, nesting and conditioning."""

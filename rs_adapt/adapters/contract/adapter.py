@@ -90,8 +90,8 @@ class Adapter(nn.Module):
         """
         return x_BND
 
-    def look(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> dict[str, Tensor]:
-        """Return what there is to see of the adapter at a block, for people; it changes nothing.
+    def inspect_block(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> dict[str, Tensor]:
+        """Return maps and vectors that show the adapter at work in a block; no state changes.
 
         Args:
             x_BND: Tokens after block `layer` as `after_block` takes them.
@@ -105,10 +105,10 @@ class Adapter(nn.Module):
         return {}
 
     def before_step(self) -> None:
-        """Called in training between the backward pass and the optimizer's step; gradients may be added to."""
+        """Act between the backward pass and the optimizer's step of training; may add to gradients."""
 
     def after_step(self) -> None:
-        """Called in training after the optimizer's step, while the gradients are still there."""
+        """Act after the optimizer's step of training; the gradients are still there."""
 
     def queries(self) -> Tensor | None:
         """Return query embeddings (num_queries, query_dim) for the decode head, or None."""
@@ -118,7 +118,7 @@ class Adapter(nn.Module):
         return "it acts between the blocks, so no weight of a block does the same"
 
     def merge(self, vit: nn.Module) -> None:
-        """Fold what the adapter does into the weights of the ViT, which is a plain one afterwards.
+        """Fold the adapter into the weights of the ViT, which afterwards is a plain one.
 
         Raises:
             ConfigError: The method cannot be merged; the text says why.
@@ -128,7 +128,7 @@ class Adapter(nn.Module):
         )
 
     def adapter_params(self) -> dict[str, nn.Parameter]:
-        """Return all that trains in the backbone, by name: what is saved, counted and optimized."""
+        """Return all trainable parameters in the backbone by name: these are saved, counted and optimized."""
         return dict(self.named_parameters())
 
     @staticmethod
@@ -161,7 +161,7 @@ class Adapter(nn.Module):
 
     @staticmethod
     def to_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Turn `convert_reference` round: a state dict of the adapter to the reference's names (`reference_prefix`)."""
+        """Rename a state dict of the adapter to the reference's names, the inverse of `convert_reference`."""
         raise NotImplementedError
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Deep prompts that depend on the image: what DCPL and QNet share.
+"""Deep prompts that depend on the image, the common part of DCPL and QNet.
 
 Shapes: B batch, N tokens, D embed, L blocks of the ViT, M prompts a block, P own width of a prompt, H hidden.
 """

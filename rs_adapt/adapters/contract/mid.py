@@ -1,4 +1,4 @@
-"""The place between the two projections of a bottleneck, where another method may act on the code in it."""
+"""A slot between the two projections of a bottleneck, in which a second method may map the code."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Mid(nn.Module):
 
 
 class MidHost:
-    """A bottleneck with a place for a `Mid`; whoever puts one there holds its tensors."""
+    """A bottleneck with a slot for a `Mid`; the caller of `put_mid` owns the tensors of the `Mid`."""
 
     _mid: tuple[Mid, ...] = ()
     rank: int
 
     @property
     def mid(self) -> Mid | None:
-        """What acts between the projections, or None."""
+        """The map between the projections, or None."""
         return self._mid[0] if self._mid else None
 
     def put_mid(self, mid: Mid) -> None:

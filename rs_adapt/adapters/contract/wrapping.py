@@ -22,11 +22,11 @@ LINEARS = (*ATTENTION, "fc1", "fc2")
 PATCH_EMBED = "patch_embed"
 
 
-class Change(nn.Module):
-    """What a method makes of one layer; its tensors belong to the adapter, not to the layer."""
+class LayerChange(nn.Module):
+    """A method's change of one layer; its tensors belong to the adapter, not to the layer."""
 
     def bind(self, base: nn.Module) -> None:
-        """See the layer once, before the first call: to check it, or to derive constants from its weight."""
+        """Check the layer, or derive constants from its weight; called once, before the first forward pass."""
 
     def forward(self, base: nn.Module, x: Tensor) -> Tensor:
         """Return the changed layer's output for the layer's input."""
@@ -38,13 +38,13 @@ class Change(nn.Module):
 
 
 class Wrapped(nn.Module):
-    """Stands in the ViT where a layer was: the layer with a change, or the layer alone while it is switched off.
+    """A layer of the ViT with its change, or the layer alone while the change is switched off.
 
     The change is no submodule: the adapter holds its tensors, so that each has one name, is saved once and is in one
     group of the optimizer.
     """
 
-    def __init__(self, base: nn.Module, change: Change) -> None:
+    def __init__(self, base: nn.Module, change: LayerChange) -> None:
         super().__init__()
         self.base = base
         self.active = True
@@ -57,7 +57,7 @@ class Wrapped(nn.Module):
         return y
 
     def __getattr__(self, name: str) -> Any:
-        """Give facts of the layer (`weight`, `in_features`, ...) that its surroundings ask for."""
+        """Return attributes of the layer (`weight`, `in_features`, ...) that the code around it reads."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -66,7 +66,7 @@ class Wrapped(nn.Module):
             return getattr(self.base, name)
 
 
-class WeightChange(Change):
+class WeightChange(LayerChange):
     """A change that is another weight of the same layer: `y = layer(x; W', b)`."""
 
     def bind(self, base: nn.Module) -> None:
@@ -91,7 +91,7 @@ class WeightChange(Change):
 
 
 class WrappingAdapter(Adapter):
-    """Base of the methods that wrap layers: they name their changes, and this class puts them in, out and together.
+    """Base of the methods that wrap layers: they list their changes; this class wraps, unwraps and merges them.
 
     Attributes:
         unmergeable: Why the method cannot be folded into the weights of the ViT, or None if it can.
@@ -103,7 +103,7 @@ class WrappingAdapter(Adapter):
         super().__init__()
         self._wrapped: list[tuple[int | None, str, Wrapped]] = []
 
-    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
         """Yield (block from 0 or None for the ViT itself, handle of the layer, change), in the order of wrapping."""
         raise NotImplementedError
 
@@ -149,14 +149,14 @@ class WrappingAdapter(Adapter):
             _owner(vit, layer).replace(handle, base)
         self._wrapped.clear()
 
-    def fold(self, base: nn.Module, change: Change) -> None:
+    def fold(self, base: nn.Module, change: LayerChange) -> None:
         """Write one change into its layer's tensors."""
         weight: Any = base.weight
         weight.copy_(change.merged_weight(weight))
 
 
 def check_targets(method: str, targets: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the handles that a method shall change, each once.
+    """Return the handles of the layers to change, after checking them.
 
     Raises:
         ConfigError: There is none, one is unknown to the method, or one is named twice.

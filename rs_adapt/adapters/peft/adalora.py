@@ -84,7 +84,7 @@ class PeftAdaLora(PeftAdapter):
         self.register_buffer("steps_done", torch.zeros((), dtype=torch.int64))
 
     def wrap(self, vit: nn.Module) -> None:
-        """Put peft's layers in place, and make what the schedule of ranks remembers."""
+        """Put peft's layers in place, and create the buffers of the rank schedule."""
         super().wrap(vit)
         from peft.tuners.adalora import layer as peft_layer
 
@@ -108,7 +108,7 @@ class PeftAdaLora(PeftAdapter):
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Let peft update the importance and set what is over budget to zero."""
+        """Let peft update the importance scores and set the entries over budget to zero."""
         names = [name for name, _ in self._branches()]
         allocator = self._allocator
         for average in _AVERAGES:

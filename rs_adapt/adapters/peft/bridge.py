@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from rs_adapt.adapters.contract.adapter import Settings
-from rs_adapt.adapters.contract.wrapping import LINEARS, Change, WrappingAdapter, check_targets, linear_dims
+from rs_adapt.adapters.contract.wrapping import LINEARS, LayerChange, WrappingAdapter, check_targets, linear_dims
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS, ConfigNode
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Kind:
-    """What the bridge has to know of a method of peft."""
+    """Facts about a method of peft that the bridge needs."""
 
     # peft's name of it.
     name: str
@@ -66,7 +66,7 @@ _TAKEN = {
 }
 
 
-class PeftChange(Change):
+class PeftChange(LayerChange):
     """One of peft's layers in place of the layer it was made for."""
 
     def __init__(self, layer: nn.Module) -> None:
@@ -133,17 +133,17 @@ class PeftAdapter(WrappingAdapter):
             self.layers[name] = PeftChange(layer)
         super().wrap(vit)
 
-    def changes(self) -> Iterator[tuple[int | None, str, Change]]:
+    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
         """Yield peft's layers, block by block."""
         for name, change in self.layers.items():
             number, _, handle = name.partition("_")
             yield int(number), handle, change  # type: ignore[misc]
 
     def adapter_params(self) -> dict[str, nn.Parameter]:
-        """Return what trains; peft keeps a few constants as parameters too."""
+        """Return the parameters that train; peft stores a few constants as parameters too."""
         return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
 
-    def fold(self, base: nn.Module, change: Change) -> None:
+    def fold(self, base: nn.Module, change: LayerChange) -> None:
         """Let peft write its change into the frozen layer."""
         layer: Any = change.layer
         layer.merge(safe_merge=True)

@@ -29,7 +29,7 @@ class BlockRecord:
         grid_hw: rows and columns of the token grid.
         before_PD: what the block gives.
         after_PD: what the adapter's `after_block` makes of it: the input of the next block.
-        views: what the adapter's `look` shows of it, maps (h, w) and vectors by name, float32.
+        views: what the adapter's `inspect_block` shows of it, maps (h, w) and vectors by name, float32.
     """
 
     block: int
@@ -67,7 +67,7 @@ class Recorder(Adapter):
         adapter = self._adapter[0]
         y_BND = adapter.after_block(x_BND, layer, grid_hw)
         with torch.no_grad():
-            views = adapter.look(x_BND, layer, grid_hw)
+            views = adapter.inspect_block(x_BND, layer, grid_hw)
         self.blocks.append(
             BlockRecord(
                 block=layer,
