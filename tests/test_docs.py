@@ -111,6 +111,12 @@ def rs_adapt_names() -> list[str]:
     return list(getattr(import_module("rs_adapt"), "__all__", []))
 
 
+def test_page_on_python_has_every_public_function() -> None:
+    page = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"^::: rs_adapt\.api\.\w+\.(\w+)$", page, flags=re.MULTILINE))
+    assert shown == set(rs_adapt_names()) - {"RsAdaptError", "__version__", "errors"}
+
+
 def test_design_lists_the_rooms_in_the_order_of_their_imports() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     layers = project["tool"]["importlinter"]["contracts"][0]["layers"]

@@ -203,7 +203,11 @@ ON_RUN = ("guides/resume-and-packs.md", "trust/scores.md")
 PYTHON = [page for page in PAGES if python_of(page) and page.stem not in ("CONTRIBUTING", "resume-and-packs", "scores")]
 
 
-@pytest.mark.parametrize("page", PYTHON, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    # The page on Python trains two iterations.
+    [pytest.param(page, marks=[pytest.mark.slow] * (page.stem == "python"), id=page.stem) for page in PYTHON],
+)
 def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CONTRIBUTING's example has a test of its own (`test_docs.py`); those on a run have it above."""
     monkeypatch.chdir(tmp_path)

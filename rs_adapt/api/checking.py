@@ -56,7 +56,7 @@ def lint(
         ConfigError: It is no configuration of rs-adapt, or holds code.
         DataError: The index of prepared tiles is damaged.
 
-    Example:
+    Examples:
         >>> import rs_adapt as rsa
         >>> report = rsa.lint(rsa.compose("loveda-da"), data=False)
         >>> report.errors
@@ -90,7 +90,7 @@ def verify(run: RunLike, against: str | os.PathLike[str]) -> Verification:
     Raises:
         ConfigError: A side cannot be read, nothing is on both sides, or nothing is published for the cell.
 
-    Example:
+    Examples:
         >>> import rs_adapt as rsa
         >>> run = rsa.collect("work_dirs").finished[0]
         >>> rsa.verify(run, run.folder).consistent

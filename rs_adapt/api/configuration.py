@@ -49,7 +49,7 @@ def resolve(
         ConfigError: Bench, setting and direction contradict each other, or the seed is negative.
         IncompatibleCell: The strategy does not work in the setting, or the protocol not with the bench.
 
-    Example:
+    Examples:
         >>> import rs_adapt as rsa
         >>> cell = rsa.resolve("loveda-da", method="rein", seed=1)
         >>> cell.bench, cell.strategy
@@ -121,7 +121,7 @@ def compose(
         ConfigError: A name, key or value cannot be used.
         IncompatibleCell: Two choices do not work together.
 
-    Example:
+    Examples:
         >>> import rs_adapt as rsa
         >>> cfg = rsa.compose("loveda-da", method="rein", iters=2000, overrides={"optim.lr": 6e-5})
         >>> cfg.optim.lr, cfg.train_cfg.max_iters

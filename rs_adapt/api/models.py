@@ -92,7 +92,7 @@ def train(
         RsAdaptError: Data, weights or the device are missing, the folder is taken, or the run failed; the message says
             what to do.
 
-    Example:
+    Examples:
         >>> import rs_adapt as rsa
         >>> cfg = rsa.compose("synthetic-dg", iters=2, batch_size=2, num_workers=0, work_dir="work_dirs/first")
         >>> run = rsa.train(cfg, device="cpu", loggers=["none"], progress=False)
@@ -150,7 +150,7 @@ def check(
     Raises:
         RsAdaptError: Something is missing or does not fit; the message says what to do.
 
-    Example:
+    Examples:
         >>> import rs_adapt as rsa
         >>> plan = rsa.check(rsa.compose("synthetic-dg"), device="cpu", progress=False)
         >>> plan.tiles["labelled"] > 0, plan.parameters["trainable"] > 0
@@ -228,7 +228,7 @@ def evaluate(
         ConfigError: A name cannot be used, or the split has no labels.
         RsAdaptError: Data, weights or the device are missing.
 
-    Example:
+    Examples:
         >>> import rs_adapt as rsa
         >>> scored = rsa.evaluate("work_dirs/first", split="source-val", device="cpu", progress=False)
         >>> sorted(file.name for file in scored.folder.iterdir())
@@ -282,7 +282,7 @@ def load(
         WeightsError: The base weights are missing or of a different model.
         DeviceUnavailable: The device is not on this machine.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> import rs_adapt as rsa
         >>> model = rsa.load("work_dirs/first", device="cpu")

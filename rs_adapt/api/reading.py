@@ -38,7 +38,7 @@ def collect(*folders: RunLike) -> Collection:
     Raises:
         ConfigError: A folder does not exist, or there is no run below any.
 
-    Example:
+    Examples:
         >>> import rs_adapt as rsa
         >>> [(run.cell.method, run.miou_pct) for run in rsa.collect("work_dirs").finished]
         [('bitfit', 37.724)]
@@ -79,7 +79,7 @@ def score(
         ScoresError: No matrices are stored, or they cannot answer.
         ConfigError: A name or an option cannot be used.
 
-    Example:
+    Examples:
         >>> import rs_adapt as rsa
         >>> run = rsa.collect("work_dirs").finished[0]
         >>> scores = rsa.score(run, classes="all", worst=3)
@@ -127,7 +127,7 @@ def compare(
         ScoresError: No matrices are stored, or the two are not of the same images, labels and classes.
         ConfigError: A name or an option cannot be used.
 
-    Example:
+    Examples:
         >>> import rs_adapt as rsa
         >>> run = rsa.collect("work_dirs").finished[0]
         >>> rsa.compare(run, run)["miou"]["points"]
@@ -174,7 +174,7 @@ def report(
         ConfigError: There is no run, or an option cannot be used.
         OutputExists: The folder holds something else than a report.
 
-    Example:
+    Examples:
         >>> import rs_adapt as rsa
         >>> made = rsa.report("work_dirs", out="page")
         >>> [file.name for file in made.files]
