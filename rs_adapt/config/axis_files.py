@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rs_adapt.config.facts import Node
 
-# In merge order. Every dotted key has one owner, so no file can hide a value of a different one.
-AXES = ("runtime", "bench", "backbone", "head", "method", "strategy", "protocol")
+# Axes whose values are files, in merge order. Every dotted key has one owner, so no file can hide the value of another.
+FILE_AXES = ("runtime", "bench", "backbone", "head", "method", "strategy", "protocol")
 
 _OWNED_BY_AXIS = {
     "runtime": (

@@ -138,7 +138,7 @@ def _check_requires(tree: Node, cell: Cell, axis: str) -> None:
 
 def _merged(cell: Cell) -> Node:
     tree: Node = {}
-    for axis in axis_files.AXES:
+    for axis in axis_files.FILE_AXES:
         name = "default" if axis == "runtime" else getattr(cell, axis)
         tree = _merge(tree, axes.load(axis, name))
     tuned = tree.pop("tuned", None) or {}

@@ -98,7 +98,7 @@ def _cell(facts: dict[str, Any], folder: Path) -> Cell:
     try:
         # Packs from before there were protocols name none.
         facts = {"protocol": DEFAULT_PROTOCOL} | facts
-        names = {axis: axes.find(axis, str(facts[axis])) for axis in axis_files.AXES if axis != "runtime"}
+        names = {axis: axes.find(axis, str(facts[axis])) for axis in axis_files.FILE_AXES if axis != "runtime"}
         return Cell(**facts | names)
     except UnknownName as error:
         raise CheckpointMismatch(f"the manifest in {folder} describes no cell: {error}") from error

@@ -11,6 +11,7 @@ from typing import Any
 from rs_adapt.reports.cost import pack_bytes, trained_in_backbone
 from rs_adapt.reports.run_tables import revision, shown
 from rs_adapt.runs.collect import Collection, describe_failure
+from rs_adapt.runs.records import CellNames
 from rs_adapt.runs.run import Run
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.groups import RunScore, Scores
@@ -18,7 +19,8 @@ from rs_adapt.scores.intervals import bootstrap
 from rs_adapt.scores.rescore import pair
 from rs_adapt.scores.units import units_of
 
-_AXES = ("bench", "setting", "method", "backbone", "head", "strategy", "seed")
+# `tuned` and the protocol have columns of their own.
+_AXES = tuple(name for name in CellNames.model_fields if name not in ("tuned", "protocol"))
 
 
 def run_rows(

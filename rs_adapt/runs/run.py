@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.errors import UnreadableFile
 from rs_adapt.runs.files import (
     CELL_FILE,
+    CONFIG_FILE,
     LOG_FILE,
     MANIFEST_FILE,
     METRICS_FILE,
@@ -36,6 +37,8 @@ from rs_adapt.runs.records import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rs_adapt.config.facts import Node
+
 FINISHED = "finished"
 UNFINISHED = "unfinished"
 RUNNING = "running"
@@ -59,6 +62,8 @@ class Run:
         >>> run = Run.read("work_dirs/synthetic_da")  # doctest: +SKIP
         >>> run.miou_pct, run.result.iou_pct["road"]  # doctest: +SKIP
         (72.536, 67.079)
+        >>> run.config["optim"]["lr"]  # doctest: +SKIP
+        0.001
         >>> [(line.iter, line.loss) for line in run.training_lines][:1]  # doctest: +SKIP
         [(8, 0.927)]
 
@@ -224,6 +229,22 @@ class Run:
             UnreadableFile: The file is damaged.
         """
         return read_record(self.folder / MANIFEST_FILE, Manifest)
+
+    @cached_property
+    def config(self) -> Node | None:
+        """The resolved configuration in `config.py`, as plain dicts, lists and values; None where there is none.
+
+        The file is read as data, and nothing in it is executed.
+
+        Raises:
+            ConfigError: The file is not Python, or holds anything but literals.
+        """
+        path = self.folder / CONFIG_FILE
+        if not path.is_file():
+            return None
+        from rs_adapt.config.literals import read_literals
+
+        return read_literals(path, remedy="Copy the run again.").values
 
     @property
     def _cell_of_sweep(self) -> CellNames | None:

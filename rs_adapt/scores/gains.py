@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from rs_adapt.errors import ScoresError
 from rs_adapt.scores.comparison import aligned
 from rs_adapt.scores.groups import Group, RunScore
-from rs_adapt.scores.intervals import RESAMPLES, Interval
-from rs_adapt.scores.ranking import SEED, interval
+from rs_adapt.scores.intervals import RESAMPLES, Interval, percentile_interval
+from rs_adapt.scores.ranking import SEED
 from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of
 from rs_adapt.scores.units import units_of
 
@@ -124,7 +124,7 @@ def _gain(
     by_seed = tuple(float(value_of(*(values[k : k + 1] for values in miou_S))) for k in range(len(seeds)))
     drawn = [resampled.miou_RS([one[seed] for seed in seeds]) for one in runs]
     complete = [miou_RS for miou_RS in drawn if miou_RS is not None]
-    limits = interval(value_of(*_draw_seeds(complete))) if len(complete) == len(drawn) else None
+    limits = percentile_interval(value_of(*_draw_seeds(complete))) if len(complete) == len(drawn) else None
     return PairedGain(seeds=tuple(seeds), by_seed=by_seed, value=value, interval=limits)
 
 

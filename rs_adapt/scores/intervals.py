@@ -35,6 +35,7 @@ __all__ = [
     "interval_facts",
     "miou_of",
     "paired_difference",
+    "percentile_interval",
     "units_of",
 ]
 
@@ -127,8 +128,8 @@ def bootstrap(
     chunks = drawn_sums([sums_U3K], resamples=resamples, seed=seed, chunk_bytes=chunk_bytes)
     iou_RK = np.concatenate([iou_of_sums(sums) for (sums,) in chunks])
     return Bootstrap(
-        miou=_interval(mean_iou(iou_RK, scored), level),
-        iou=tuple(_interval(iou_R, level) for iou_R in iou_RK.T),
+        miou=percentile_interval(mean_iou(iou_RK, scored), level),
+        iou=tuple(percentile_interval(iou_R, level) for iou_R in iou_RK.T),
         **facts,
     )
 
@@ -215,16 +216,22 @@ def _facts(num_units: int, resamples: int, seed: int, level: float) -> dict[str,
     return {"units": num_units, "resamples": resamples, "seed": seed, "level": level, "rough": rough}
 
 
-def _interval(values_R: NDArray[np.float64], level: float) -> Interval | None:
-    known = values_R[~np.isnan(values_R)]
-    if not known.size:
+def percentile_interval(values_R: NDArray[np.float64], level: float = LEVEL) -> Interval | None:
+    """Return the middle part of the resamples that have a value; None where none has.
+
+    Args:
+        values_R: One value a resample; NaN where it has none.
+        level: The share of the resamples inside the interval, in (0, 1).
+    """
+    defined = values_R[~np.isnan(values_R)]
+    if not defined.size:
         return None
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return Interval(low=float(low), high=float(high))
 
 
 def _difference(points: float, drawn_R: NDArray[np.float64], level: float) -> Difference:
-    known = drawn_R[~np.isnan(drawn_R)]
-    interval = None if np.isnan(points) else _interval(known, level)
-    share = None if interval is None else float((known > 0).mean())
+    defined = drawn_R[~np.isnan(drawn_R)]
+    interval = None if np.isnan(points) else percentile_interval(defined, level)
+    share = None if interval is None else float((defined > 0).mean())
     return Difference(points=points, interval=interval, share_above=share)

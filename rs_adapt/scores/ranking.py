@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rs_adapt.errors import ScoresError
 from rs_adapt.scores.comparison import aligned
 from rs_adapt.scores.groups import Group, aligned_scores
-from rs_adapt.scores.intervals import ENOUGH_UNITS, LEVEL, RESAMPLES, Interval
+from rs_adapt.scores.intervals import ENOUGH_UNITS, LEVEL, RESAMPLES, Interval, percentile_interval
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of
 from rs_adapt.scores.units import PLURAL, units_of
@@ -79,19 +79,10 @@ def rank(groups: Sequence[Group]) -> Ranking:
     nothing: list[Interval | None] = [None] * len(groups)
     classes: list[dict[str, Interval | None]] = [{} for _ in groups]
     for position, one in drawn.items():
-        nothing[position] = interval(one.miou_R)
-        classes[position] = {name: interval(one.iou_RK[:, k]) for k, name in enumerate(one.classes)}
+        nothing[position] = percentile_interval(one.miou_R)
+        classes[position] = {name: percentile_interval(one.iou_RK[:, k]) for k, name in enumerate(one.classes)}
     best, why = _best(groups, drawn)
     return Ranking(miou=nothing, iou=classes, best=best, why=why, units=units)
-
-
-def interval(values_R: NDArray[np.float64]) -> Interval | None:
-    """Return the middle 95 % of the resamples that have a value; None where none has."""
-    known = values_R[~np.isnan(values_R)]
-    if not known.size:
-        return None
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(low=float(low), high=float(high))
 
 
 def _best(groups: Sequence[Group], drawn: dict[int, _Drawn]) -> tuple[int | None, str]:
@@ -109,7 +100,7 @@ def _best(groups: Sequence[Group], drawn: dict[int, _Drawn]) -> tuple[int | None
     if 1 in (one, other) and one != other:
         return None, f"the best has {_number(one)} and the next best {_number(other)}, so nothing is bold."
     points = (groups[first].mean or 0.0) - (groups[second].mean or 0.0)
-    found = interval(drawn[first].miou_R - drawn[second].miou_R)
+    found = percentile_interval(drawn[first].miou_R - drawn[second].miou_R)
     if found is None:
         return None, "the best two have no value in any resample, so nothing is bold."
     told = f"best minus next best {points:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"

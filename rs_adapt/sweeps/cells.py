@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import axes, compose, option_texts, resolve_cell
+from rs_adapt.config.axis_files import FILE_AXES
 from rs_adapt.config.cell import SETTINGS, Cell, bench_families, default_run_dir
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from rs_adapt.sweeps.spec import Group, SkipRule, Spec
 
 # Axes whose values are files of their own.
-_NAMED = ("method", "backbone", "head", "strategy", "protocol")
+_NAMED = tuple(field.name for field in fields(Cell) if field.name in FILE_AXES and field.name != "bench")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,8 +26,6 @@ from pydantic_core import PydanticCustomError
 from rs_adapt.errors import ConfigError
 from rs_adapt.validation import parse_as
 
-# The axes that name a cell: texts, except for the seed.
-AXES = ("bench", "setting", "direction", "method", "backbone", "head", "strategy", "protocol", "seed")
 LauncherKind = Literal["local", "inline", "slurm"]
 LAUNCHERS: tuple[LauncherKind, ...] = get_args(LauncherKind)
 
@@ -113,8 +111,12 @@ class AxisValues(BaseModel):
 
     def axes(self) -> Axes:
         """Return the values by axis, without the axes that the table does not name."""
-        named = {axis: getattr(self, axis) for axis in AXES}
+        named = {axis: getattr(self, axis) for axis in SWEEP_AXES}
         return {axis: values for axis, values in named.items() if values is not None}
+
+
+# The axes that a sweep crosses. `setting` and `direction` select among the files of a bench, `seed` is a number.
+SWEEP_AXES = tuple(AxisValues.model_fields)
 
 
 class Include(AxisValues):
@@ -134,7 +136,7 @@ class Skip(AxisValues):
     @model_validator(mode="after")
     def _check_axes(self) -> Skip:
         if not self.axes():
-            raise ValueError(f"no axis is named, so it would skip all cells; known are {', '.join(AXES)}")
+            raise ValueError(f"no axis is named, so it would skip all cells; known are {', '.join(SWEEP_AXES)}")
         return self
 
 

@@ -80,7 +80,7 @@ def test_a_broken_file_is_named(own_configs: Path, text: str) -> None:
 
 
 def test_every_shipped_file_says_what_it_is() -> None:
-    for axis in axis_files.AXES:
+    for axis in axis_files.FILE_AXES:
         assert axes.values(axis), axis
         for name in axes.values(axis):
             assert axes.title(axis, name), f"{axis}/{name} has neither a title nor a docstring"

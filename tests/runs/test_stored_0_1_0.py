@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from rs_adapt.errors import ConfigError
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, RESULT_FILE, TENSORS_FILE
 from rs_adapt.runs.records import EvaluationLine, TrainingLine
 from rs_adapt.runs.run import Run
@@ -24,6 +25,17 @@ STORED = Path(__file__).parent / "stored_0_1_0"
 @pytest.fixture
 def finished(tmp_path: Path) -> Path:
     return Path(shutil.copytree(STORED / "finished", tmp_path / "finished"))
+
+
+def test_the_configuration_is_read_as_data(finished: Path) -> None:
+    config = Run.read(finished).config
+    assert config is not None
+    assert (config["cell"]["method"], config["train_cfg"]["max_iters"]) == ("bitfit", 6)
+    (finished / CONFIG_FILE).unlink()
+    assert Run.read(finished).config is None
+    (finished / CONFIG_FILE).write_text("optim = dict(lr=open('secret').read())")
+    with pytest.raises(ConfigError, match=r"config.py, line 1: .* nothing in it is executed"):
+        _ = Run.read(finished).config
 
 
 def test_every_file_is_read_and_would_be_written_as_it_is() -> None:

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rs_adapt.config.axis_files import FILE_AXES
 from rs_adapt.errors import ConfigError
-from rs_adapt.sweeps.spec import AXES, SweepFile, read_spec
+from rs_adapt.sweeps.spec import SWEEP_AXES, SweepFile, read_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,10 +74,14 @@ def test_an_extra_group_inherits_what_it_does_not_say(tmp_path: Path) -> None:
     assert extra.set == ("optim.lr=1e-3", "optim.weight_decay=0.0")
 
 
+def test_the_axes_are_those_with_files_and_those_that_select_among_them() -> None:
+    assert {*SWEEP_AXES} - {"setting", "direction", "seed"} == {*FILE_AXES} - {"runtime"}
+
+
 def test_the_schema_describes_every_key() -> None:
     schema = SweepFile.model_json_schema()
     assert schema["required"] == ["bench", "name"]
-    assert {*AXES, "include", "skip", "launcher"} < schema["properties"].keys()
+    assert {*SWEEP_AXES, "include", "skip", "launcher"} < schema["properties"].keys()
     tables = (schema, *schema["$defs"].values())
     assert all(key["description"] for table in tables for key in table.get("properties", {}).values())
     assert {"type": "string", "minLength": 1} in schema["properties"]["bench"]["anyOf"]

@@ -174,7 +174,7 @@ def _cell(cfg: Node, file: Path) -> Cell:
         facts = dict(cfg["cell"])
         if own := cfg["bench"].get("own"):
             facts["bench"] = own_bench.save_content(own)
-        names = {axis: axes.find(axis, str(facts[axis])) for axis in axis_files.AXES if axis != "runtime"}
+        names = {axis: axes.find(axis, str(facts[axis])) for axis in axis_files.FILE_AXES if axis != "runtime"}
         return Cell(**facts | names)
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{file} describes no cell: {error!r}. {_REMEDY}") from error
