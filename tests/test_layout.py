@@ -36,6 +36,7 @@ WHOLE_TESTS = {
     "conftest",
     "test_layout",
     "documents",
+    "recorded_tables",
     "test_docs",
     "test_prose",
     "test_snippets",

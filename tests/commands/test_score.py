@@ -27,16 +27,10 @@ protocol = dict(
     label_free="info_max", unlabelled_split="train", target_crops="blind",
 )
 """
-
-
-CELL: dict[str, Any] = {
-    "bench": "isprs_p2v",
-    "setting": "da",
-    "method": "frozen",
-    "backbone": "dinov2_l",
-    "head": "linear",
+CELL = {
+    **{"bench": "isprs_p2v", "setting": "da", "method": "frozen", "backbone": "dinov2_l"},
+    **{"head": "linear", "strategy": "dacs", "seed": 0},
 }
-CELL |= {"strategy": "dacs", "seed": 0}
 
 
 @pytest.fixture
@@ -49,8 +43,8 @@ def protocols(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     monkeypatch.setenv("RS_ADAPT_CONFIGS", str(configs))
 
     def write(name: str, **changes: Any) -> str:
-        said = ", ".join(f"{key}={value!r}" for key, value in ({"name": name} | changes).items())
-        (configs / "protocol" / f"{name}.py").write_text(f'_base_ = "mine.py"\nprotocol = dict({said})\n')
+        items = ", ".join(f"{key}={value!r}" for key, value in ({"name": name} | changes).items())
+        (configs / "protocol" / f"{name}.py").write_text(f'_base_ = "mine.py"\nprotocol = dict({items})\n')
         return name.replace("_", "-")
 
     return write
@@ -63,24 +57,24 @@ def as_json(shown: tuple[Any, str, str]) -> dict[str, Any]:
     return content
 
 
-def one(folder: Path) -> PerImage:
+def matrices(folder: Path) -> PerImage:
     return PerImage.load(folder / "confusions" / "last.npz")
 
 
 def test_scores_are_those_of_the_summed_matrix(run_verb: Verb, write_run: Callable[..., Path]) -> None:
     run = write_run("run")
     content = as_json(run_verb("score", run, "--json"))
-    expected = scores_of(one(run).total_KK(), one(run).classes)
+    expected = scores_of(matrices(run).total_KK(), matrices(run).classes)
     assert content["miou_pct"] == round(expected.miou_pct, 3)
     assert content["aacc_pct"] == round(expected.aacc_pct, 3)
     for name, iou in expected.iou_pct.items():
         assert content["classes"][name]["iou_pct"] == round(iou, 3)
-    scenes = one(run).counts_NKK.reshape(2, 12, 6, 6).sum(axis=0)
+    scenes = matrices(run).counts_NKK.reshape(2, 12, 6, 6).sum(axis=0)
     # Units are sorted by city and name: east/area0, ..., west/area10, ...
     order = sorted(range(12), key=lambda number: (number >= 4, f"area{number}"))
-    found = bootstrap(scenes[order]).miou
-    assert found is not None
-    assert (content["interval"]["low"], content["interval"]["high"]) == (round(found.low, 3), round(found.high, 3))
+    miou = bootstrap(scenes[order]).miou
+    assert miou is not None
+    assert (content["interval"]["low"], content["interval"]["high"]) == (round(miou.low, 3), round(miou.high, 3))
     assert (content["images"], content["interval"]["units"], content["interval"]["unit"]) == (24, 12, "scene")
 
 
@@ -116,9 +110,9 @@ def test_classes_change_the_mean_and_ignore_changes_what_counts(run_verb: Verb, 
     assert [facts["iou_pct"] for facts in five["classes"].values()] == ious
     assert [facts["in_mean"] for facts in five["classes"].values()] == [True] * 5 + [False]
     dropped = as_json(run_verb("score", run, "--ignore", "clutter", "--json"))
-    matrix = one(run).total_KK()
+    matrix = matrices(run).total_KK()
     matrix[5] = 0
-    expected = list(scores_of(matrix, one(run).classes).iou_pct.values())[:5]
+    expected = list(scores_of(matrix, matrices(run).classes).iou_pct.values())[:5]
     assert [facts["iou_pct"] for facts in dropped["classes"].values()] == [round(value, 3) for value in expected]
     assert dropped["miou_pct"] == pytest.approx(sum(expected) / 5, abs=0.001)
     assert dropped["pixels"] == matrix.sum()
@@ -130,19 +124,19 @@ def test_groups_add_up_to_the_whole(run_verb: Verb, write_run, by: str, groups: 
     content = as_json(run_verb("score", run, "--group-by", by, "--json"))
     assert len(content["groups"]) == groups
     assert sum(group["images"] for group in content["groups"]) == content["images"] == 24
-    assert sum(group["pixels"] for group in content["groups"]) == content["pixels"] == one(run).counts_NKK.sum()
+    assert sum(group["pixels"] for group in content["groups"]) == content["pixels"] == matrices(run).counts_NKK.sum()
     assert sum(group["share_pct"] for group in content["groups"]) == pytest.approx(100, abs=0.02)
     if by == "city":
-        east = one(run).counts_NKK[[tile % 12 < 4 for tile in range(24)]].sum(axis=0)
+        east = matrices(run).counts_NKK[[tile % 12 < 4 for tile in range(24)]].sum(axis=0)
         assert content["groups"][0]["name"] == "east"
-        assert content["groups"][0]["miou_pct"] == round(scores_of(east, one(run).classes).miou_pct, 3)
+        assert content["groups"][0]["miou_pct"] == round(scores_of(east, matrices(run).classes).miou_pct, 3)
         assert "west" in run_verb("score", run, "--group-by", by)[1]
 
 
 def test_worst_images_are_those_of_the_lowest_miou(run_verb: Verb, write_run: Callable[..., Path]) -> None:
     run = write_run("run")
     content = as_json(run_verb("score", run, "--worst", "5", "--json"))
-    images = one(run)
+    images = matrices(run)
     scores = {
         tile: scores_of(matrix, images.classes).miou_pct
         for tile, matrix in zip(images.tiles, images.counts_NKK, strict=True)
@@ -177,13 +171,13 @@ def test_selections_eval_folders_and_files(run_verb: Verb, write_run, stored, tm
     assert as_json(run_verb("score", headed, "--json"))["miou_pct"] == expected
     folder = tmp_path / "eval"
     best.save(folder / "confusions.npz")
-    said = {"cell": CELL, "confusions": "confusions.npz", "protocol": {"selection": "oracle"}}
-    (folder / "result.json").write_text(json.dumps(said))
-    told = {
+    result = {"cell": CELL, "confusions": "confusions.npz", "protocol": {"selection": "oracle"}}
+    (folder / "result.json").write_text(json.dumps(result))
+    refusals = {
         folder: "is of the selection oracle, and last is asked for",
         folder / "confusions.npz": "does not say of which selection it is, and last is asked for",
     }
-    for place, match in told.items():
+    for place, match in refusals.items():
         assert as_json(run_verb("score", place, "--json"))["miou_pct"] == expected
         code, _, err = run_verb("score", place, "--selection", "last")
         assert (code, match in err) == (2, True)
