@@ -101,7 +101,9 @@ class Stack(Adapter):
 
     def tokens(self, layer: int) -> Tensor | None:
         """Return the tokens of all adapters, concatenated along the token axis."""
-        prompts = [tokens for adapter in self._all() if (tokens := adapter.tokens(layer)) is not None]
+        # In two steps: torch.compile does not follow an assignment inside a comprehension.
+        given = [adapter.tokens(layer) for adapter in self._all()]
+        prompts = [tokens for tokens in given if tokens is not None]
         if len(prompts) < 2:
             return prompts[0] if prompts else None
         batch = max(tokens.shape[0] if tokens.ndim == 3 else 1 for tokens in prompts)
