@@ -61,8 +61,10 @@ def command_lines(text: str) -> Iterator[str]:
 
 
 def split(line: str) -> tuple[str, ...]:
-    """Return the words after the program's name; a launcher before it is dropped."""
+    """Return the words after the program's name; a launcher before it and a redirection are dropped."""
     words = shlex.split(line.partition(" -m rs_adapt ")[2] or line.removeprefix("rs-adapt "), comments=True)
+    if ">" in words:
+        words = words[: words.index(">")]
     return tuple(word for word in words if word != "...")
 
 

@@ -15,34 +15,12 @@ PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "data/README.md", *(ROOT / "benchmarks").glob("*.md")]
 )
 # How many places may still break a rule, by room. The numbers may only shrink; a room that is absent has none.
-WORDS_LEFT: dict[str, int] = {
-    "report.md": 1,
-    "rs_adapt/adapters": 1,
-    "rs_adapt/audit": 49,
-    "rs_adapt/backbones": 1,
-    "rs_adapt/commands": 18,
-    "rs_adapt/config": 37,
-    "rs_adapt/cost": 1,
-    "rs_adapt/engine": 6,
-    "rs_adapt/errors.py": 1,
-    "rs_adapt/inference": 2,
-    "rs_adapt/render": 1,
-    "rs_adapt/reports": 6,
-    "rs_adapt/runs": 9,
-    "rs_adapt/scores": 5,
-    "rs_adapt/strategies": 2,
-    "rs_adapt/validation.py": 1,
-}
+WORDS_LEFT: dict[str, int] = {"rs_adapt/audit": 20, "rs_adapt/commands": 6, "rs_adapt/reports": 2, "rs_adapt/scores": 2}
 ENTRIES_LEFT: dict[str, int] = {
-    "rs_adapt/audit": 151,
-    "rs_adapt/commands": 11,
-    "rs_adapt/config": 68,
-    "rs_adapt/engine": 9,
-    "rs_adapt/inference": 17,
-    "rs_adapt/render": 2,
-    "rs_adapt/reports": 20,
-    "rs_adapt/runs": 12,
-    "rs_adapt/scores": 20,
+    "rs_adapt/commands": 10,
+    "rs_adapt/inference": 5,
+    "rs_adapt/reports": 5,
+    "rs_adapt/scores": 1,
 }
 SECTION = re.compile(r"^(?:Args|Attributes|Raises):\n((?: {4}.*(?:\n|$)|\n)*)", flags=re.MULTILINE)
 ENTRY = re.compile(r"^ {4}(\*{0,2}\w[\w., `*]*): ((?:.*)(?:\n {8}.*)*)", flags=re.MULTILINE)
