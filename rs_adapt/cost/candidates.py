@@ -1,19 +1,19 @@
-"""The methods of a cost comparison, made ready: composed, built on one frozen backbone, given one batch."""
+"""The methods of a cost comparison, composed and built on one frozen backbone, with one batch for all."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from mmengine.logging import MMLogger
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from rs_adapt.config import Cell, compose
 from rs_adapt.engine.build import build_model
@@ -23,51 +23,64 @@ from rs_adapt.errors import ConfigError, NonFiniteLoss
 from rs_adapt.progress import OnProgress
 from rs_adapt.registry import load_libraries
 
-# The backbone as it is with the head alone in training: what every method is compared to.
+if TYPE_CHECKING:
+    from mmseg.models import BaseSegmentor
+
+    from rs_adapt.config.resolved import ResolvedConfig
+
+# The frozen backbone, with only the head in training: every method is compared with it.
 REFERENCE = "frozen"
-# Keys that the reference has not: what sets them is meant for the others.
+# Keys that the reference lacks: overrides of them apply to the other methods alone.
 _ADAPTER = "model.backbone.adapter."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A method that is ready to run: its model, its optimizer, and the batch that all share."""
+    """A method that is ready to run: its model, its optimizer, and the batch that all methods share.
+
+    Attributes:
+        method: Name of the method.
+        model: The segmentor, on the device in use.
+        optim_wrapper: Optimizer of its trainable parameters, with the precision of training.
+        inputs_B3HW: Normalized crops (B, 3, H, W), float.
+        samples: Labels and sizes of the crops.
+    """
 
     method: str
-    model: Any
-    optim_wrapper: Any
+    model: BaseSegmentor
+    optim_wrapper: OptimWrapper
     inputs_B3HW: Tensor
     samples: list[SegDataSample]
 
     def train(self) -> None:
-        """One iteration of training, as mmengine's `train_step` with the preprocessing done."""
+        """Run one iteration of training: mmengine's `train_step` without the preprocessing."""
         with self.optim_wrapper.optim_context(self.model):
             loss, _ = self.model.parse_losses(self.model(self.inputs_B3HW, self.samples, mode="loss"))
             self.optim_wrapper.update_params(loss)
 
     @torch.no_grad()
     def infer(self) -> None:
-        """Class scores of the crops, at their size."""
+        """Compute the class scores of the crops, at the size of the crops."""
         with autocast(self.optim_wrapper.precision, self.inputs_B3HW.device.type):
             self.model.encode_decode(self.inputs_B3HW, [sample.metainfo for sample in self.samples])
 
 
 def compose_methods(
     cell: Cell, methods: Sequence[str], *, overrides: Sequence[str], weights: str | None, on_progress: OnProgress
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the configuration of each method, the reference first, and why the others have none.
+) -> tuple[dict[str, ResolvedConfig], dict[str, str]]:
+    """Return the configuration of each method, the reference first, and the reason for each method that has none.
 
     Args:
-        cell: What is the same for all; its method is not read.
+        cell: The cell that all methods share; its method is not read.
         methods: Names of methods, with or without the reference.
-        overrides: `key=value` texts, for all methods; those of adapters for all that have one.
-        weights: As for `compose`.
+        overrides: `key=value` texts for all methods; those of adapters for every method that has one.
+        weights: Base weights, as for `compose`.
         on_progress: Called with the stage, the steps done and the steps in all.
 
     Raises:
-        RsAdaptError: The reference cannot be composed or built: the fault is no method's.
+        RsAdaptError: The reference cannot be composed or built, so no method can.
     """
-    cfgs: dict[str, Any] = {}
+    cfgs: dict[str, ResolvedConfig] = {}
     refused: dict[str, str] = {}
     names = list(dict.fromkeys([REFERENCE, *methods]))
     for done, method in enumerate(names, start=1):
@@ -75,7 +88,7 @@ def compose_methods(
             texts = [text for text in overrides if method != REFERENCE or not text.strip().startswith(_ADAPTER)]
             cfg = compose(dataclasses.replace(cell, method=method), overrides=texts, weights=weights)
             load_libraries(cfg.default_scope)
-            # Free of memory and time: what a class refuses is known before the first measurement.
+            # Takes neither memory nor time; errors of a class are raised before the first measurement.
             build_on_meta(cfg)
         except (ConfigError, ImportError) as error:
             if method == REFERENCE:
@@ -87,13 +100,13 @@ def compose_methods(
     return cfgs, refused
 
 
-def build_candidates(cfgs: Mapping[str, Any], on_progress: OnProgress) -> list[Candidate]:
-    """Build every method's model and optimizer on the device in use; all share one batch of random crops."""
+def build_candidates(cfgs: Mapping[str, ResolvedConfig], on_progress: OnProgress) -> list[Candidate]:
+    """Build model and optimizer of every method on the device in use; all share one batch of random crops."""
     candidates: list[Candidate] = []
     frozen: dict[str, Tensor] = {}
     batch = None
     for done, (method, cfg) in enumerate(cfgs.items(), start=1):
-        with blaming(method):
+        with naming_method(method):
             torch.manual_seed(cfg.randomness.seed)
             model = build_model(cfg)
             _share_frozen(model, frozen)
@@ -113,8 +126,13 @@ def build_candidates(cfgs: Mapping[str, Any], on_progress: OnProgress) -> list[C
 
 
 @contextmanager
-def blaming(method: str) -> Iterator[None]:
-    """Say which method it was that failed."""
+def naming_method(method: str) -> Iterator[None]:
+    """Add the name of the method to an error that its run raises.
+
+    Raises:
+        NonFiniteLoss: The loss is not finite.
+        ConfigError: The GPU's memory does not suffice.
+    """
     try:
         yield
     except NonFiniteLoss as error:
@@ -124,12 +142,12 @@ def blaming(method: str) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise ConfigError(
             f"method {method} does not fit into the GPU's memory beside the other methods. Compare fewer at a time "
-            "with --methods, or take --batch-size 1."
+            "with --methods, or use --batch-size 1."
         ) from error
 
 
-def _optim_wrapper(model: Any, cfg: Any) -> Any:
-    """As the Runner builds it, without the lines about every tensor that mmengine logs."""
+def _optim_wrapper(model: nn.Module, cfg: ResolvedConfig) -> OptimWrapper:
+    """Build the optimizer as the Runner does, without the line that mmengine logs for every tensor."""
     logger = MMLogger.get_current_instance()
     level = logger.level
     logger.setLevel("ERROR")
@@ -139,20 +157,20 @@ def _optim_wrapper(model: Any, cfg: Any) -> Any:
         logger.setLevel(level)
 
 
-def _share_frozen(model: Any, shared: dict[str, Tensor]) -> None:
-    """Keep equal frozen weights of the models once: many methods then fit into the memory that one needs."""
+def _share_frozen(model: nn.Module, shared: dict[str, Tensor]) -> None:
+    """Let the models share equal frozen weights: many methods then fit into the memory that one needs."""
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             continue
-        # A layer that a method has wrapped is one name further down.
+        # A method that wraps a layer puts it one level deeper, under the name `base`.
         key = ".".join(part for part in name.split(".") if part != "base")
-        kept = shared.setdefault(key, parameter.data)
-        if kept.shape == parameter.shape and torch.equal(kept, parameter.data):
-            parameter.data = kept
+        first = shared.setdefault(key, parameter.data)
+        if first.shape == parameter.shape and torch.equal(first, parameter.data):
+            parameter.data = first
 
 
-def _random_crops(cfg: Any) -> dict[str, Any]:
-    """Return a batch as a loader gives it: noise (3, H, W) uint8, and a class at random for every pixel."""
+def _random_crops(cfg: ResolvedConfig) -> dict[str, list[Tensor] | list[SegDataSample]]:
+    """Return a batch as a loader does: noise images (3, H, W) uint8, and a random class for every pixel."""
     size, count = cfg.bench.crop_px, cfg.train_dataloader.batch_size
     rng = np.random.default_rng(cfg.randomness.seed)
     images = rng.integers(0, 256, (count, 3, size, size), dtype=np.uint8)

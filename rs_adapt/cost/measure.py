@@ -1,4 +1,4 @@
-"""What PEFT methods cost on the same work: one process, one input, one head, methods in turns."""
+"""Measurement of the cost of PEFT methods on the same work: one process, one input, one head, methods in turns."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import dataclasses
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from mmengine.device import get_device
+from torch import nn
 
 from rs_adapt.config import Cell
-from rs_adapt.cost.candidates import REFERENCE, Candidate, blaming, build_candidates, compose_methods
-from rs_adapt.cost.memory import iteration_bytes, meaning
+from rs_adapt.cost.candidates import REFERENCE, Candidate, build_candidates, compose_methods, naming_method
+from rs_adapt.cost.content import CostSetup
+from rs_adapt.cost.memory import describe_memory, iteration_bytes
 from rs_adapt.cost.timing import Job, take_turns
 from rs_adapt.engine.build import choose_device
 from rs_adapt.engine.environment import environment
@@ -23,19 +25,24 @@ from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.runs.files import TENSORS_FILE
 
+if TYPE_CHECKING:
+    from mmseg.models import BaseSegmentor
+
+    from rs_adapt.config.resolved import ResolvedConfig
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MethodCost:
-    """What one method costs.
+    """The measured costs of one method.
 
-    Args:
+    Attributes:
         method: Name of the method.
-        backbone_parameters: Trainable numbers in the backbone: the adapter's, or all of it.
-        head_parameters: Trainable numbers in the head.
-        pack_bytes: Size of the adapter pack's file of tensors.
-        memory_bytes: Of a training iteration, see `rs_adapt.cost.memory.meaning`.
-        train_s: Seconds of a training iteration, by round.
-        infer_s: Seconds of a prediction of the same crops, by round.
+        backbone_parameters: Number of trainable parameters in the backbone: the adapter's, or those of all of it.
+        head_parameters: Number of trainable parameters in the head.
+        pack_bytes: Size of the tensor file of the adapter pack.
+        memory_bytes: Memory of a training iteration, see `rs_adapt.cost.memory.describe_memory`.
+        train_s: Seconds per training iteration, one value for each round.
+        infer_s: Seconds per prediction of the same crops, one value for each round.
     """
 
     method: str
@@ -51,13 +58,13 @@ class MethodCost:
 class Comparison:
     """Costs of methods, the frozen backbone first, and how they were measured.
 
-    Args:
-        setup: What was the same for all, as plain values.
-        costs: Of each method that could be measured.
-        refused: Why the others could not, by method.
+    Attributes:
+        setup: The work that was the same for all methods.
+        costs: Costs of each method that could be measured.
+        refused: Reason for each method that could not, by its name.
     """
 
-    setup: dict[str, Any]
+    setup: CostSetup
     costs: list[MethodCost]
     refused: dict[str, str]
 
@@ -73,24 +80,24 @@ def compare_costs(
     warmup: int = 3,
     on_progress: OnProgress = no_progress,
 ) -> Comparison:
-    """Measure methods on the plain segmentor of a cell; `frozen` is always among them, as the reference.
+    """Measure methods on the plain segmentor of a cell; `frozen` is always measured, as the reference.
 
-    Random images and labels of the bench's crop and batch size; no data set is read. A method that does not work here
-    (another head, a library that is not installed) is left out and reported; what is wrong with `frozen` too is an
-    error.
+    The images and labels are random, of the bench's crop and batch size; no data set is read. A method that does not
+    work in this cell (it needs a different head, or a library that is not installed) is left out and reported; a fault
+    that concerns `frozen` too is an error.
 
     Args:
-        cell: What is the same for all; its strategy must be `source_only`, its method is not read.
-        methods: Names of methods.
-        overrides: `key=value` texts, for all methods; those of adapters for all that have one.
-        weights: As for `compose`.
+        cell: The cell that all methods share; its strategy must be `source_only`, its method is not read.
+        methods: Names of the methods.
+        overrides: `key=value` texts for all methods; those of adapters for every method that has one.
+        weights: Base weights, as for `compose`.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        rounds: Rounds that count, at least 1.
-        warmup: Rounds before them, at least 1: the optimizer makes its state in the first.
+        rounds: Number of timed rounds, at least 1.
+        warmup: Number of rounds before them, at least 1: the optimizer makes its state in the first.
         on_progress: Called with the stage, the steps done and the steps in all.
 
     Raises:
-        RsAdaptError: As its message says.
+        RsAdaptError: The device does not exist, or the reference cannot be composed, built or run.
     """
     assert rounds >= 1
     assert warmup >= 1
@@ -98,12 +105,12 @@ def compare_costs(
         choose_device(device)
         cfgs, refused = compose_methods(cell, methods, overrides=overrides, weights=weights, on_progress=on_progress)
         candidates = build_candidates(cfgs, on_progress)
-        # Of a CPU it does nothing.
+        # Does nothing on a CPU.
         settle = torch.get_device_module(get_device()).synchronize
 
-        def timed(stage: str, run: str, training: bool) -> dict[str, list[float]]:
+        def time_rounds(stage: str, run: str, training: bool) -> dict[str, list[float]]:
             return take_turns(
-                [_job(each, run, training=training, seed=cell.seed) for each in candidates],
+                [_job(candidate, run, training=training, seed=cell.seed) for candidate in candidates],
                 rounds=rounds,
                 warmup=warmup,
                 settle=settle,
@@ -111,18 +118,18 @@ def compare_costs(
                 on_progress=on_progress,
             )
 
-        train_s = timed("rounds of training", "train", True)
-        memory = {each.method: _memory(each) for each in candidates}
-        infer_s = timed("rounds of inference", "infer", False)
+        train_s = time_rounds("rounds of training", "train", True)
+        memory = {candidate.method: _memory(candidate) for candidate in candidates}
+        infer_s = time_rounds("rounds of inference", "infer", False)
         costs = [
             MethodCost(
-                method=each.method,
-                **_sizes(each.model),
-                memory_bytes=memory[each.method],
-                train_s=train_s[each.method],
-                infer_s=infer_s[each.method],
+                method=candidate.method,
+                **_sizes(candidate.model),
+                memory_bytes=memory[candidate.method],
+                train_s=train_s[candidate.method],
+                infer_s=infer_s[candidate.method],
             )
-            for each in candidates
+            for candidate in candidates
         ]
     setup = _setup(cfgs[REFERENCE], cell, overrides=overrides, rounds=rounds, warmup=warmup)
     return Comparison(setup=setup, costs=costs, refused=refused)
@@ -133,24 +140,24 @@ def _job(candidate: Candidate, run: str, *, training: bool, seed: int) -> Job:
 
     def prepare(number: int) -> None:
         candidate.model.train(training)
-        # The points that a mask loss looks at, and what dropout drops.
+        # For the points that a mask loss samples, and for dropout.
         seed_iteration(seed, number)
 
-    def blamed() -> None:
-        with blaming(candidate.method):
+    def run_named() -> None:
+        with naming_method(candidate.method):
             call()
 
-    return Job(name=candidate.method, prepare=prepare, run=blamed)
+    return Job(name=candidate.method, prepare=prepare, run=run_named)
 
 
 def _memory(candidate: Candidate) -> int:
     candidate.model.train()
-    with blaming(candidate.method):
+    with naming_method(candidate.method):
         return iteration_bytes(candidate.train, candidate.model, candidate.optim_wrapper.optimizer)
 
 
-def _sizes(model: Any) -> dict[str, int]:
-    def trainable(part: Any) -> int:
+def _sizes(model: BaseSegmentor) -> dict[str, int]:
+    def trainable(part: nn.Module) -> int:
         return sum(p.numel() for p in part.parameters() if p.requires_grad)
 
     with tempfile.TemporaryDirectory(prefix="rs-adapt-pack-") as folder:
@@ -163,13 +170,13 @@ def _sizes(model: Any) -> dict[str, int]:
     }
 
 
-def _setup(cfg: Any, cell: Cell, *, overrides: Sequence[str], rounds: int, warmup: int) -> dict[str, Any]:
+def _setup(cfg: ResolvedConfig, cell: Cell, *, overrides: Sequence[str], rounds: int, warmup: int) -> CostSetup:
     return {
         "bench": cell.bench_name,
         "setting": cell.setting,
         "backbone": cell.backbone,
         "head": cell.head,
-        # Not the path, which is one machine's.
+        # The name alone: the path differs between machines.
         "weights": Path(cfg.model.backbone.weights).name,
         "tuned": cell.tuned,
         "overrides": [*overrides],
@@ -178,6 +185,6 @@ def _setup(cfg: Any, cell: Cell, *, overrides: Sequence[str], rounds: int, warmu
         "precision": cfg.optim_wrapper.precision,
         "rounds": rounds,
         "warmup": warmup,
-        "memory": meaning(get_device()),
+        "memory": describe_memory(get_device()),
         "environment": environment().content(),
     }

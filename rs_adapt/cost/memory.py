@@ -9,33 +9,34 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 
-def meaning(device_type: str) -> str:
-    """Describe what `iteration_bytes` counts on a kind of device ("cuda", "cpu", ...), as one line for a table."""
+def describe_memory(device_type: str) -> str:
+    """Return in one line what `iteration_bytes` counts on a type of device ("cuda", "cpu", ...)."""
     if device_type == "cuda":
         return (
             "peak of a training iteration: weights, optimizer state, and all that the iteration allocates on top "
             "(torch.cuda.max_memory_allocated)"
         )
     return (
-        "weights, gradients, optimizer state and the tensors kept for the backward pass; what lives only within an "
-        "operation is not in it"
+        "weights, gradients, optimizer state and the tensors saved for the backward pass; temporary tensors within an "
+        "operation are not counted"
     )
 
 
 def iteration_bytes(run: Callable[[], object], model: nn.Module, optimizer: Optimizer) -> int:
-    """Bytes that a training iteration needs, as if the model were alone in the process; see `meaning`.
+    """Return the bytes that a training iteration needs, as if the model were alone in the process.
 
-    Storage that several tensors share counts once. PyTorch counts allocations on GPUs only; on a CPU a sum stands for
-    the peak, with all gradients and all kept tensors in it, although the latter go while the former come.
+    Storage that several tensors share counts once. PyTorch counts allocations on GPUs only; on a CPU the result is, in
+    place of the peak, a sum of all gradients and all saved tensors, although the latter are freed while the former are
+    made. `describe_memory` states what is counted.
 
     Args:
-        run: One forward, backward and step; run once, and not for the first time (AdamW makes its state in its first
-            step).
-        model: What `run` trains.
-        optimizer: Steps in `run`, and leaves no gradients behind.
+        run: One forward pass, backward pass and step. Called once; it must have run before, as AdamW makes its state
+            in its first step.
+        model: The model that `run` trains.
+        optimizer: The optimizer that steps in `run` and leaves no gradients behind.
     """
     device = next(model.parameters()).device
-    own = storages(tensor for tensor in _standing(model, optimizer) if tensor.device == device)
+    own = storages(tensor for tensor in _persistent_tensors(model, optimizer) if tensor.device == device)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         before = torch.cuda.memory_allocated(device)
@@ -43,31 +44,31 @@ def iteration_bytes(run: Callable[[], object], model: nn.Module, optimizer: Opti
         run()
         torch.cuda.synchronize(device)
         return sum(own.values()) + torch.cuda.max_memory_allocated(device) - before
-    kept = kept_for_backward(run)
+    saved = saved_for_backward(run)
     gradients = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
-    return gradients + sum((own | kept).values())
+    return gradients + sum((own | saved).values())
 
 
-def kept_for_backward(run: Callable[[], object]) -> dict[int, int]:
-    """Bytes by address of the storages that autograd keeps for the backward passes within `run`."""
-    kept: dict[int, int] = {}
+def saved_for_backward(run: Callable[[], object]) -> dict[int, int]:
+    """Return bytes by address of the storages that autograd saves for the backward passes within `run`."""
+    saved: dict[int, int] = {}
 
-    def keep(tensor: Tensor) -> Tensor:
-        kept.update(storages([tensor]))
+    def record(tensor: Tensor) -> Tensor:
+        saved.update(storages([tensor]))
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
         run()
-    return kept
+    return saved
 
 
 def storages(tensors: Iterable[Tensor]) -> dict[int, int]:
-    """Bytes by address of the storages that tensors lie in."""
-    found = (tensor.untyped_storage() for tensor in tensors)
-    return {storage.data_ptr(): storage.nbytes() for storage in found}
+    """Return bytes by address of the storages of some tensors."""
+    distinct = (tensor.untyped_storage() for tensor in tensors)
+    return {storage.data_ptr(): storage.nbytes() for storage in distinct}
 
 
-def _standing(model: nn.Module, optimizer: Optimizer) -> Iterator[Tensor]:
+def _persistent_tensors(model: nn.Module, optimizer: Optimizer) -> Iterator[Tensor]:
     yield from model.parameters()
     yield from model.buffers()
     for state in optimizer.state.values():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from rs_adapt.cost.content import CostContent
 from rs_adapt.render.document import hyphenate
 from rs_adapt.render.html import render_svg_file
 from rs_adapt.render.pareto import ParetoPoint, pareto_plot
@@ -12,7 +11,7 @@ from rs_adapt.render.svg import Frame
 _FRAME = Frame(width=760, height=440)
 
 
-def cost_svg(content: dict[str, Any], title: str) -> str:
+def cost_svg(content: CostContent, title: str) -> str:
     """Return an SVG file with a point for each method and its middle half of the rounds as an error bar.
 
     Methods that no other method beats in both are filled and joined; the frozen backbone is a square.

@@ -7,17 +7,19 @@ import io
 import statistics
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Literal
 
 from rich import box
 from rich.table import Table
 
+from rs_adapt.cost.content import CostContent, CostRow, Times
 from rs_adapt.cost.measure import Comparison, MethodCost
 from rs_adapt.render.pareto import pareto_front
 
-# Columns that are compared to the reference, with the title for a person.
-_COMPARED = {
-    "parameters": "in all",
+_Compared = Literal["parameters", "pack_bytes", "memory_bytes", "train_ms", "infer_ms"]
+# Columns that are compared with the reference, with their titles in the table.
+_COMPARED: dict[_Compared, str] = {
+    "parameters": "total",
     "pack_bytes": "pack, bytes",
     "memory_bytes": "memory, MiB",
     "train_ms": "ms / iteration",
@@ -26,20 +28,19 @@ _COMPARED = {
 _MIB = 2**20
 
 
-def cost_content(comparison: Comparison) -> dict[str, Any]:
-    """Content of `cost.json`: how it was measured, a row a method, and why methods are missing.
+def cost_content(comparison: Comparison) -> CostContent:
+    """Return the content of `cost.json`: the setup, a row for each method, and the methods not measured with reasons.
 
-    Times are medians over the rounds, with quartiles and every round beside them; `relative` divides by the first row,
-    the frozen backbone. `non_dominated` marks the methods that no other method beats in both trainable backbone
-    parameters and time of an iteration. The frozen backbone takes no part in that: it adapts nothing, and nothing is
-    cheaper.
+    Times are in milliseconds: median, quartiles and each round. `relative` divides by the first row, the frozen
+    backbone. `non_dominated` marks the methods that no other method beats in both trainable backbone parameters and
+    time per iteration. The frozen backbone is left out of that comparison: it adapts nothing, and nothing is cheaper.
 
     Args:
-        comparison: At least the reference, first.
+        comparison: The measurements, those of the reference first.
     """
     reference, *others = comparison.costs
     best = pareto_front({cost.method: (cost.backbone_parameters, _median_ms(cost.train_s)) for cost in others})
-    rows = [_row(cost, reference) | {"non_dominated": cost.method in best} for cost in comparison.costs]
+    rows = [_row(cost, reference, non_dominated=cost.method in best) for cost in comparison.costs]
     return {
         **comparison.setup,
         "methods": rows,
@@ -48,32 +49,34 @@ def cost_content(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def cost_title(content: dict[str, Any]) -> str:
-    """One line that says what was compared."""
+def cost_title(content: CostContent) -> str:
+    """Return the title of a comparison: bench, backbone and head."""
     names = [f"{content['bench']}_{content['setting']}", content["backbone"], content["head"]]
     return "cost of methods: " + " / ".join(_spelled(name) for name in names)
 
 
-def cost_notes(content: dict[str, Any]) -> list[str]:
-    """Sentences below the table: the work, the device, the spread, the memory, and methods that are missing."""
+def cost_notes(content: CostContent) -> list[str]:
+    """Return the notes below the table: work, device, spread, meaning of memory, methods that were not measured."""
     rows = content["methods"]
     spread_pct, widest = max((_spread_pct(row), row["method"]) for row in rows)
     notes = [
         f"Work: {content['batch_size']} random crops of {content['crop_px']} px in {content['precision']} on "
         f"{content['environment']['device']}; medians of {content['rounds']} rounds after {content['warmup']} of "
-        "warm-up, methods in turns; times in brackets: how many times the frozen backbone.",
+        "warm-up, methods in turns. In brackets: multiples of the frozen backbone's value.",
         f"The middle half of the rounds lies within {spread_pct:.0f} % of a method's median ms / iteration "
         f"(widest: {_spelled(widest)}).",
         f"Memory: {content['memory']}.",
     ]
     if best := [_spelled(row["method"]) for row in rows if row["non_dominated"]]:
         notes.append(f"* no other method has both fewer backbone parameters and faster iterations: {', '.join(best)}.")
-    notes += [f"Not measured: {_spelled(each['method'])}: {each['reason']}" for each in content["not_measured"]]
+    notes += [
+        f"Not measured: {_spelled(missing['method'])}: {missing['reason']}" for missing in content["not_measured"]
+    ]
     return notes
 
 
-def cost_table(content: dict[str, Any]) -> Table:
-    """The table for the screen; numbers in brackets are multiples of the frozen backbone's."""
+def cost_table(content: CostContent) -> Table:
+    """Return the table for the screen; numbers in brackets are multiples of the frozen backbone's."""
     table = Table(box=box.SIMPLE, pad_edge=False)
     header, *rows = _cells(content)
     for number, name in enumerate(header):
@@ -83,8 +86,8 @@ def cost_table(content: dict[str, Any]) -> Table:
     return table
 
 
-def cost_markdown(content: dict[str, Any]) -> str:
-    """The same table and notes as a Markdown document."""
+def cost_markdown(content: CostContent) -> str:
+    """Return table and notes as a Markdown document."""
     header, *rows = _cells(content)
     lines = [
         f"# {cost_title(content).capitalize()}",
@@ -99,11 +102,12 @@ def cost_markdown(content: dict[str, Any]) -> str:
     return "\n".join(line.replace("*", "\\*") for line in lines) + "\n"
 
 
-def cost_csv(content: dict[str, Any]) -> str:
-    """One line a method that was measured, exact counts, times in milliseconds."""
+def cost_csv(content: CostContent) -> str:
+    """Return a CSV line for each measured method: exact counts, times in milliseconds."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    times = ("train_ms", "infer_ms")
+    times: tuple[Literal["train_ms", "infer_ms"], ...] = ("train_ms", "infer_ms")
+    statistics_ms: tuple[Literal["median", "q1", "q3"], ...] = ("median", "q1", "q3")
     writer.writerow(
         ["method", "backbone_parameters", "head_parameters", "pack_bytes", "memory_bytes"]
         + [f"{name}{suffix}" for name in times for suffix in ("", "_q1", "_q3")]
@@ -114,16 +118,16 @@ def cost_csv(content: dict[str, Any]) -> str:
         writer.writerow(
             [row["method"], row["parameters"]["backbone"], row["parameters"]["head"]]
             + [row["pack_bytes"], row["memory_bytes"]]
-            + [row[name][value] for name in times for value in ("median", "q1", "q3")]
+            + [row[name][value] for name in times for value in statistics_ms]
             + [row["relative"][name] for name in _COMPARED]
             + [int(row["non_dominated"])]
         )
     return text.getvalue()
 
 
-def _row(cost: MethodCost, reference: MethodCost) -> dict[str, Any]:
-    def relative(of: Callable[[MethodCost], float]) -> float:
-        return round(of(cost) / of(reference), 4)
+def _row(cost: MethodCost, reference: MethodCost, *, non_dominated: bool) -> CostRow:
+    def relative(measure: Callable[[MethodCost], float]) -> float:
+        return round(measure(cost) / measure(reference), 4)
 
     return {
         "method": cost.method,
@@ -133,12 +137,13 @@ def _row(cost: MethodCost, reference: MethodCost) -> dict[str, Any]:
         "train_ms": _times(cost.train_s),
         "infer_ms": _times(cost.infer_s),
         "relative": {
-            "parameters": relative(lambda one: one.backbone_parameters + one.head_parameters),
-            "pack_bytes": relative(lambda one: one.pack_bytes),
-            "memory_bytes": relative(lambda one: one.memory_bytes),
-            "train_ms": relative(lambda one: _median_ms(one.train_s)),
-            "infer_ms": relative(lambda one: _median_ms(one.infer_s)),
+            "parameters": relative(lambda c: c.backbone_parameters + c.head_parameters),
+            "pack_bytes": relative(lambda c: c.pack_bytes),
+            "memory_bytes": relative(lambda c: c.memory_bytes),
+            "train_ms": relative(lambda c: _median_ms(c.train_s)),
+            "infer_ms": relative(lambda c: _median_ms(c.infer_s)),
         },
+        "non_dominated": non_dominated,
     }
 
 
@@ -146,9 +151,9 @@ def _median_ms(seconds: Sequence[float]) -> float:
     return 1e3 * statistics.median(seconds)
 
 
-def _times(seconds: Sequence[float]) -> dict[str, Any]:
+def _times(seconds: Sequence[float]) -> Times:
     rounds_ms = [round(1e3 * value, 4) for value in seconds]
-    # Quartiles need two values at least.
+    # Quartiles need at least two values.
     q1, _, q3 = statistics.quantiles(rounds_ms, n=4, method="inclusive") if len(rounds_ms) > 1 else 3 * rounds_ms
     return {
         "median": round(_median_ms(seconds), 4),
@@ -158,27 +163,27 @@ def _times(seconds: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _spread_pct(row: dict[str, Any]) -> float:
+def _spread_pct(row: CostRow) -> float:
     times = row["train_ms"]
     return 100 * float(max(times["median"] - times["q1"], times["q3"] - times["median"]) / times["median"])
 
 
-def _cells(content: dict[str, Any]) -> list[list[str]]:
-    shown = {
+def _cells(content: CostContent) -> list[list[str]]:
+    texts: dict[_Compared, Callable[[CostRow], str]] = {
         "parameters": lambda row: _grouped(row["parameters"]["backbone"] + row["parameters"]["head"]),
         "pack_bytes": lambda row: _grouped(row["pack_bytes"]),
         "memory_bytes": lambda row: f"{row['memory_bytes'] / _MIB:.1f}",
         "train_ms": lambda row: f"{row['train_ms']['median']:.2f}",
         "infer_ms": lambda row: f"{row['infer_ms']['median']:.2f}",
     }
-    rows = [["method", "trains in backbone", "in head", *_COMPARED.values()]]
+    rows = [["method", "trainable in backbone", "in head", *_COMPARED.values()]]
     for row in content["methods"]:
         rows.append(
             [
                 _spelled(row["method"]) + (" *" if row["non_dominated"] else ""),
                 _grouped(row["parameters"]["backbone"]),
                 _grouped(row["parameters"]["head"]),
-                *(f"{shown[name](row)} ({row['relative'][name]:.2f})" for name in _COMPARED),
+                *(f"{texts[name](row)} ({row['relative'][name]:.2f})" for name in _COMPARED),
             ]
         )
     return rows

@@ -15,12 +15,12 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One thing to time.
+    """A function to time.
 
-    Args:
-        name: Of the job, unique among those timed together.
+    Attributes:
+        name: Name of the job, unique among those timed together.
         prepare: Called with the number of the round (from 0) before each run; not timed.
-        run: What is timed.
+        run: The function that is timed.
     """
 
     name: str
@@ -38,22 +38,22 @@ def take_turns(
     stage: str = "rounds",
     on_progress: OnProgress = no_progress,
 ) -> dict[str, list[float]]:
-    """Run every job once a round, and return what each run took.
+    """Run every job once per round and return the time of each run.
 
     Every second round goes through the jobs backwards, and the first place moves on by one job after two rounds: a
-    machine that slows down evenly then costs all jobs the same, and no job always follows the same other one.
+    machine that slows down evenly then costs all jobs the same, and no job always follows the same other job.
 
     Args:
-        jobs: What takes turns.
-        rounds: Rounds that count.
-        warmup: Rounds before them that do not.
-        clock: Seconds; read right before and after each run.
+        jobs: The jobs, at least one.
+        rounds: Number of rounds that are timed.
+        warmup: Number of rounds before them that are run and not timed.
+        clock: Clock in seconds, read right before and after each run.
         settle: Called before each reading of the clock, to wait for work that continues beside the program (a GPU's).
-        stage: Name of the work in reports of progress.
-        on_progress: Called after each round; the warm-up counts.
+        stage: Name of the work in progress reports.
+        on_progress: Called after each round, those of the warm-up included.
 
     Returns:
-        Seconds by job, one for each of the `rounds` in their order.
+        Seconds by name of the job, one for each of the `rounds` in order.
     """
     seconds: dict[str, list[float]] = {job.name: [] for job in jobs}
     for number in range(warmup + rounds):

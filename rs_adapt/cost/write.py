@@ -3,40 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from rs_adapt.cost.content import CostContent
 from rs_adapt.cost.plot import cost_svg
 from rs_adapt.cost.table import cost_csv, cost_markdown, cost_title
 from rs_adapt.errors import OutputExists
 from rs_adapt.files import make_output_folder, staged_files, write_json
 
-# The JSON last: where it is, the others are.
+# The JSON last: a folder that holds it holds all files.
 FILES = ("cost.csv", "cost.md", "cost.svg", "cost.json")
 
 
 def check_cost_folder(folder: Path, *, overwrite: bool) -> None:
-    """Make the folder, and check that a comparison may be written there; minutes of measuring follow.
+    """Make the folder and check that a comparison may be written to it, before minutes of measuring.
+
+    Args:
+        folder: Folder for the files.
+        overwrite: Whether an older comparison in it may be replaced.
 
     Raises:
-        OutputExists: It holds a comparison, and `overwrite` was not asked for.
-        ConfigError: It cannot be made or written to.
+        OutputExists: The folder holds a comparison, and `overwrite` is not set.
+        ConfigError: The folder cannot be made or written to.
     """
-    if not overwrite and (found := [name for name in FILES if (folder / name).exists()]):
+    if not overwrite and (existing := [name for name in FILES if (folder / name).exists()]):
         raise OutputExists(
-            f"{folder} holds {found[0]} already. Choose another folder with --out, or add --overwrite to replace it."
+            f"{folder} already holds {existing[0]}. Choose another folder with --out, or add --overwrite to replace it."
         )
     make_output_folder(folder)
 
 
-def write_cost_files(folder: Path, content: dict[str, Any]) -> None:
-    """Write all four files, and put them in place when the last one is complete.
+def write_cost_files(folder: Path, content: CostContent) -> None:
+    """Write all four files; none of them appears in the folder before the last one is complete.
 
     Args:
-        folder: From `check_cost_folder`; other files in it stay.
-        content: Of `cost_content`.
+        folder: A folder that `check_cost_folder` has checked; other files in it stay.
+        content: Return value of `cost_content`.
     """
-    with staged_files(folder, FILES) as made:
-        (made / "cost.csv").write_text(cost_csv(content))
-        (made / "cost.md").write_text(cost_markdown(content))
-        (made / "cost.svg").write_text(cost_svg(content, cost_title(content)), encoding="utf-8")
-        write_json(made / "cost.json", content)
+    with staged_files(folder, FILES) as staging:
+        (staging / "cost.csv").write_text(cost_csv(content))
+        (staging / "cost.md").write_text(cost_markdown(content))
+        (staging / "cost.svg").write_text(cost_svg(content, cost_title(content)), encoding="utf-8")
+        write_json(staging / "cost.json", content)

@@ -80,7 +80,7 @@ def test_a_comparison_is_not_overwritten_unasked(cost: Cost, tmp_path: Path) -> 
     before = (tmp_path / "mine" / "cost.json").read_bytes()
     code, out, err = cost(*place)
     assert (code, out) == (2, "")
-    assert re.fullmatch(r"error: .*/mine holds cost.csv already\. .*--overwrite.*\n", err)
+    assert re.fullmatch(r"error: .*/mine already holds cost.csv\. .*--overwrite.*\n", err)
     assert (tmp_path / "mine" / "cost.json").read_bytes() == before
     assert cost(*place, "--overwrite")[0] == 0
     assert (tmp_path / "mine" / "cost.json").read_bytes() != before
@@ -138,7 +138,7 @@ def test_all_are_the_values_of_the_axis(cost: Cost, monkeypatch: pytest.MonkeyPa
     ("arguments", "parts"),
     [
         (("--methods", "frozen,rien"), ("no method 'rien'", "Did you mean rein", "Known: ")),
-        (("--methods", " , "), ("names no method", "Say all")),
+        (("--methods", " , "), ("names no method", "Use all")),
         (("--set", "optim.lrr=1"), ("optim.lrr", "no such key")),
         (("--precision", "fp16"), ("'fp16'", "fp32 or bf16")),
         (("--device", "gpu"), ("unknown device 'gpu'", "auto, cpu, cuda and cuda:N")),

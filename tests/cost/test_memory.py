@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rs_adapt.cost.memory import iteration_bytes, kept_for_backward, storages
+from rs_adapt.cost.memory import iteration_bytes, saved_for_backward, storages
 
 
 def step(model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor) -> None:
@@ -40,7 +40,7 @@ def test_what_shares_storage_counts_once() -> None:
     assert sum(storages([whole, whole[:5], whole.view(2, 5)]).values()) == 40
     x = torch.ones(6, requires_grad=True)
     # Each of the two products keeps the same tensor, twice.
-    assert sum(kept_for_backward(lambda: (x * x + x * x).sum().backward()).values()) == 24
+    assert sum(saved_for_backward(lambda: (x * x + x * x).sum().backward()).values()) == 24
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
