@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from rs_adapt.api.progress import Progress, progress_callback
 from rs_adapt.runs.run import Run
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rs_adapt.reports.make import Report
     from rs_adapt.runs.collect import Collection
+    from rs_adapt.scores.content import ComparisonContent, ScoreContent
 
 # A run as `train` returns it, or the folder of one.
 RunLike = Run | str | os.PathLike[str]
@@ -58,7 +59,7 @@ def score(
     protocol: str | None = None,
     unit: Unit = "auto",
     worst: int = 0,
-) -> dict[str, Any]:
+) -> ScoreContent:
     """Rescore a finished run from the confusion matrices that it stored for each image, within a second.
 
     Args:
@@ -108,7 +109,7 @@ def compare(
     ignore: str | None = None,
     selection: str | None = None,
     unit: Unit = "auto",
-) -> dict[str, Any]:
+) -> ComparisonContent:
     """Compare run B with run A on the same images, paired.
 
     Args:

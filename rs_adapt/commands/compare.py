@@ -39,7 +39,9 @@ def compare(
     console = result_console()
     console.print(content["sentence"], style="bold", soft_wrap=True, markup=False)
     console.print(difference_table(content))
-    lines = [f"{side.upper()}: {content[side]['place']}: {scored_line(content[side])}." for side in ("a", "b")]
-    for line in (*lines, differ_line(content), count_line(content), *notes(content)):
+    draws = content["interval"]
+    sides = (("A", content["a"]), ("B", content["b"]))
+    lines = [f"{name}: {side['place']}: {scored_line(side)}." for name, side in sides]
+    for line in (*lines, differ_line(content), count_line(content["images"], draws), *notes(draws)):
         if line is not None:
             console.print(line, soft_wrap=True, markup=False)

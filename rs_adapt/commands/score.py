@@ -71,9 +71,10 @@ def score(
     console = result_console()
     console.print(f"{run}", style="bold", soft_wrap=True, markup=False)
     console.print(classes_table(content))
-    if content["groups"] is not None:
-        console.print(groups_table(content))
+    if content["group_by"] is not None and content["groups"] is not None:
+        console.print(groups_table(content["group_by"], content["groups"]))
     if content["worst"] is not None:
-        console.print(worst_table(content))
-    for line in (f"Scored: {scored_line(content['scored'])}.", count_line(content), *notes(content)):
+        console.print(worst_table(content["worst"]))
+    draws = content["interval"]
+    for line in (f"Scored: {scored_line(content['scored'])}.", count_line(content["images"], draws), *notes(draws)):
         console.print(line, soft_wrap=True, markup=False)

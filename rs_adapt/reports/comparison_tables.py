@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
 
 from rs_adapt.render.document import format_score
+from rs_adapt.scores.content import (
+    ComparisonContent,
+    DifferenceContent,
+    Draws,
+    Ends,
+    GroupScore,
+    ImageScore,
+    ScoreContent,
+    ScoredContent,
+)
 from rs_adapt.scores.units import PLURAL
 
 
-def classes_table(content: dict[str, Any]) -> Table:
-    """IoU of each class and mIoU, with intervals; classes out of the mean are marked."""
-    table = _table("class", "IoU %", _level(content))
+def classes_table(content: ScoreContent) -> Table:
+    """Return IoU of each class and mIoU, with intervals; classes outside the mean are marked."""
+    table = _table("class", "IoU %", _level(content["interval"]))
     for name, facts in content["classes"].items():
         table.add_row(
             name if facts["in_mean"] else f"{name} (not in the mean)", format_score(facts["iou_pct"]), _range(facts)
@@ -24,39 +34,39 @@ def classes_table(content: dict[str, Any]) -> Table:
     return table
 
 
-def groups_table(content: dict[str, Any]) -> Table:
-    """MIoU, images and share of the labelled pixels of each group."""
-    table = _table(content["group_by"], "mIoU %", "images", "% of labelled pixels")
-    for group in content["groups"]:
+def groups_table(group_by: str, groups: Sequence[GroupScore]) -> Table:
+    """Return mIoU, number of images and share of the labelled pixels of each group."""
+    table = _table(group_by, "mIoU %", "images", "% of labelled pixels")
+    for group in groups:
         table.add_row(
             group["name"], format_score(group["miou_pct"]), str(group["images"]), format_score(group["share_pct"])
         )
     return table
 
 
-def worst_table(content: dict[str, Any]) -> Table:
-    """Return the images of the lowest mIoU, and the most frequent error in each."""
+def worst_table(images: Sequence[ImageScore]) -> Table:
+    """Return the images with the lowest mIoU, and the most frequent error in each."""
     table = _table("worst images", "mIoU %", "most frequent error", "% of its pixels")
-    for image in content["worst"]:
+    for image in images:
         error = f"{image['truth']} taken for {image['taken_for']}" if image["truth"] else "none"
         table.add_row(image["tile"], format_score(image["miou_pct"]), error, format_score(image["share_pct"]))
     return table
 
 
-def difference_table(content: dict[str, Any]) -> Table:
-    """IoU of both runs by class, B minus A in points with interval, and how many resamples are above 0."""
-    table = _table("class", "A: IoU %", "B: IoU %", "B - A", _level(content), "resamples above 0, %")
+def difference_table(content: ComparisonContent) -> Table:
+    """Return IoU of both runs by class, B minus A in points with its interval, and the share of resamples above 0."""
+    table = _table("class", "A: IoU %", "B: IoU %", "B - A", _level(content["interval"]), "resamples above 0, %")
     for name, facts in content["classes"].items():
-        shown = name if facts["in_mean"] else f"{name} (not in the mean)"
-        table.add_row(shown, format_score(facts["a_pct"]), format_score(facts["b_pct"]), *_difference(facts))
+        label = name if facts["in_mean"] else f"{name} (not in the mean)"
+        table.add_row(label, format_score(facts["a_pct"]), format_score(facts["b_pct"]), *_difference(facts))
     table.add_section()
-    means = (format_score(content[side]["miou_pct"]) for side in "ab")
+    means = (format_score(side["miou_pct"]) for side in (content["a"], content["b"]))
     table.add_row("mIoU", *means, *_difference(content["miou"]), style="bold")
     return table
 
 
-def scored_line(scored: dict[str, Any]) -> str:
-    """How a score was obtained: split, protocol, checkpoint, weights, inference and classes in the mean."""
+def scored_line(scored: ScoredContent) -> str:
+    """Return how a score was obtained: split, protocol, checkpoint, weights, inference and classes in the mean."""
     protocol = scored["protocol"]
     but_for = f" except for {' and '.join(scored['but_for'])}" if scored["but_for"] else ""
     parts = [
@@ -71,64 +81,62 @@ def scored_line(scored: dict[str, Any]) -> str:
     return ", ".join([*parts, f"mean over {scored['classes']}"])
 
 
-def notes(content: dict[str, Any]) -> list[str]:
+def notes(draws: Draws) -> list[str]:
     """Return the notes needed to read the intervals."""
-    facts = content["interval"]
-    units = PLURAL[facts["unit"]] if facts["units"] != 1 else facts["unit"]
+    units = PLURAL[draws["unit"]] if draws["units"] != 1 else draws["unit"]
     lines = []
-    if facts["units"] < 2:
-        lines.append(f"{facts['units']} {units}: no interval.")
-    elif facts["rough"]:
-        lines.append(f"{facts['units']} {units}: too few for more than a rough interval.")
-    lines.append(f"Intervals cover which {PLURAL[facts['unit']]} were scored, not which seed was trained.")
+    if draws["units"] < 2:
+        lines.append(f"{draws['units']} {units}: no interval.")
+    elif draws["rough"]:
+        lines.append(f"{draws['units']} {units}: too few for more than a rough interval.")
+    lines.append(f"Intervals cover which {PLURAL[draws['unit']]} were scored, not which seed was trained.")
     return lines
 
 
-def count_line(content: dict[str, Any]) -> str:
-    """How many images and units there are, and how the intervals were drawn."""
-    facts = content["interval"]
-    units = PLURAL[facts["unit"]] if facts["units"] != 1 else facts["unit"]
-    images = f"{content['images']} image" + ("" if content["images"] == 1 else "s")
-    drawn = f"{facts['units']} {units} with labels, drawn {facts['resamples']} times, seed {facts['seed']}"
-    return f"{images}. Intervals: {drawn}."
+def count_line(images: int, draws: Draws) -> str:
+    """Return the numbers of images and units, and how the intervals were drawn."""
+    units = PLURAL[draws["unit"]] if draws["units"] != 1 else draws["unit"]
+    drawn = f"{draws['units']} {units} with labels, drawn {draws['resamples']} times, seed {draws['seed']}"
+    return f"{images} image{'' if images == 1 else 's'}. Intervals: {drawn}."
 
 
-def differ_line(content: dict[str, Any]) -> str | None:
-    """In which facts two runs differ besides what was trained; None where they agree."""
+def differ_line(content: ComparisonContent) -> str | None:
+    """Return the facts in which the two scores were obtained differently; None if there are none."""
     if not content["differ"]:
         return None
-    told = ", ".join(f"{key} ({_fact(content['a'][key])}, {_fact(content['b'][key])})" for key in content["differ"])
-    return f"The two scores were made in different ways: {told}."
+    a, b = ({str(key): value for key, value in side.items()} for side in (content["a"], content["b"]))
+    facts = ", ".join(f"{key} ({_fact(a[key])}, {_fact(b[key])})" for key in content["differ"])
+    return f"The two scores were made in different ways: {facts}."
 
 
-def _fact(value: Any) -> str:
+def _fact(value: object) -> str:
     if value is None:
         return "unknown"
     return str(value.get("mode", value)) if isinstance(value, dict) else str(value)
 
 
-def _checkpoint(scored: dict[str, Any]) -> str:
+def _checkpoint(scored: ScoredContent) -> str:
     star = "*" if scored["selection"] == "oracle" else ""
     at = "" if scored["iter"] is None else f" at iteration {scored['iter']}"
     label = f"{(scored['selection'] or '').replace('_', '-')}{star} weights{at}".strip()
     return f"{label} (*chosen with target labels, so not a result of adaptation)" if star else label
 
 
-def _difference(facts: dict[str, Any]) -> tuple[str, str, str]:
+def _difference(facts: DifferenceContent) -> tuple[str, str, str]:
     points, share = facts["points"], facts["share_above_pct"]
     return "-" if points is None else f"{points:+.2f}", _range(facts, "+"), "-" if share is None else f"{share:.0f}"
 
 
-def _range(facts: dict[str, Any], sign: str = "") -> str:
-    return "-" if facts["low"] is None else f"[{facts['low']:{sign}.2f}, {facts['high']:{sign}.2f}]"
+def _range(ends: Ends, sign: str = "") -> str:
+    low, high = ends["low"], ends["high"]
+    return "-" if low is None or high is None else f"[{low:{sign}.2f}, {high:{sign}.2f}]"
 
 
-def _level(content: dict[str, Any]) -> str:
-    return f"{100 * content['interval']['level']:g} % interval"
+def _level(draws: Draws) -> str:
+    return f"{100 * draws['level']:g} % interval"
 
 
 def _table(first: str, *others: str) -> Table:
-    # A bracket in a name is no markup.
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column(first)
     for name in others:

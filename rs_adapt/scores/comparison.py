@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from rs_adapt.errors import ConfigError, ScoresError
 from rs_adapt.scores.class_sets import class_set
+from rs_adapt.scores.content import ComparisonContent, DifferenceContent, Draws, SideContent
 from rs_adapt.scores.intervals import Difference, paired_difference
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import iou_of, miou_of
@@ -18,7 +19,13 @@ from rs_adapt.scores.stored import open_stored
 from rs_adapt.scores.units import PLURAL, units_of
 
 # What two comparable scores have in common.
-_SAME = ("protocol", "selection", "weights", "inference")
+_Fact = Literal["protocol", "selection", "weights", "inference"]
+_SAME: tuple[_Fact, ...] = (
+    "protocol",
+    "selection",
+    "weights",
+    "inference",
+)
 
 
 def compare_runs(
@@ -29,7 +36,7 @@ def compare_runs(
     ignore: str | None = None,
     selection: str | None = None,
     unit: str = "auto",
-) -> dict[str, Any]:
+) -> ComparisonContent:
     """Compare B with A, paired by the names of their tiles.
 
     Args:
@@ -58,60 +65,71 @@ def compare_runs(
         )
     chosen = class_set(a.classes, chosen=classes or stored_a.classes, ignore=ignore or "")
     units_a, units_b = units_of(a, unit), units_of(b, unit)
-    found = paired_difference(
+    estimate = paired_difference(
         chosen.counted(units_a.counts_UKK), chosen.counted(units_b.counts_UKK), scored=chosen.scored
     )
     but_for = given(classes=classes, ignore=ignore, selection=selection)
-    sides = {}
     totals = [chosen.counted(run.total_KK()[None]) for run in (a, b)]
-    for name, place, stored, total in zip("ab", (place_a, place_b), (stored_a, stored_b), totals, strict=True):
-        facts = {"place": str(place), "file": str(stored.file), **scored_facts(stored, chosen, but_for)}
-        sides[name] = facts | {"miou_pct": plain(miou_of(total, chosen.scored)[0])}
+    side_a, side_b = (
+        SideContent(
+            place=str(place),
+            file=str(stored.file),
+            **scored_facts(stored, chosen, but_for),
+            miou_pct=plain(miou_of(total, chosen.scored)[0]),
+        )
+        for place, stored, total in zip((place_a, place_b), (stored_a, stored_b), totals, strict=True)
+    )
     iou_a, iou_b = (iou_of(total)[0] for total in totals)
-    content = {
-        **sides,
-        "differ": [key for key in _SAME if sides["a"][key] != sides["b"][key]],
+    miou = _plain(estimate.miou)
+    draws: Draws = {
+        "level": estimate.level,
+        "unit": units_a.by,
+        "units": estimate.units,
+        "resamples": estimate.resamples,
+        "seed": estimate.seed,
+        "rough": estimate.rough,
+    }
+    return {
+        "sentence": sentence(miou, draws),
+        "a": side_a,
+        "b": side_b,
+        "differ": [key for key in _SAME if side_a[key] != side_b[key]],
         "images": len(a.tiles),
-        "miou": _plain(found.miou),
+        "miou": miou,
         "classes": {
-            name: {"a_pct": plain(iou_a[index]), "b_pct": plain(iou_b[index]), **_plain(found.iou[index])}
-            | {"in_mean": index in chosen.scored}
+            name: {
+                "a_pct": plain(iou_a[index]),
+                "b_pct": plain(iou_b[index]),
+                **_plain(estimate.iou[index]),
+                "in_mean": index in chosen.scored,
+            }
             for index, name in enumerate(chosen.classes)
             if index not in chosen.ignored
         },
-        "interval": {
-            "level": found.level,
-            "unit": units_a.by,
-            "units": found.units,
-            "resamples": found.resamples,
-            "seed": found.seed,
-            "rough": found.rough,
-        },
+        "interval": draws,
     }
-    return {"sentence": sentence(content)} | content
 
 
-def sentence(content: dict[str, Any]) -> str:
-    """What the difference of mIoU says, in one plain sentence."""
-    points, low, high = (content["miou"][key] for key in ("points", "low", "high"))
-    facts = content["interval"]
-    number = facts["units"]
-    over = f"over {number} {PLURAL[facts['unit']] if number != 1 else facts['unit']}"
+def sentence(miou: DifferenceContent, draws: Draws) -> str:
+    """Return the difference of mIoU as one plain sentence."""
+    points, low, high = miou["points"], miou["low"], miou["high"]
+    number = draws["units"]
+    over = f"over {number} {PLURAL[draws['unit']] if number != 1 else draws['unit']}"
     if points is None:
         return "There is nothing to compare: a run has no value for any class in the mean."
     numbers = [value for value in (points, low, high) if value]
     # A digit more where one would show a 0 that is none.
     digits = 1 if all(abs(value) >= 0.05 for value in numbers) else 2
     distance = f"B is {abs(points):.{digits}f} points {'above' if points > 0 else 'below'} A"
-    if low is None:
+    if low is None or high is None:
         return f"{distance}, {over}: too few for an interval."
-    told = f"[{low:+.{digits}f}, {high:+.{digits}f}], {100 * facts['level']:g} %, {over}"
+    interval = f"[{low:+.{digits}f}, {high:+.{digits}f}], {100 * draws['level']:g} %, {over}"
     if low <= 0 <= high:
-        return f"The two cannot be told apart: {points:+.{digits}f} {told}."
-    return f"{distance} {told}."
+        return f"The two cannot be told apart: {points:+.{digits}f} {interval}."
+    return f"{distance} {interval}."
 
 
-def _plain(difference: Difference) -> dict[str, float | None]:
+def _plain(difference: Difference) -> DifferenceContent:
     share = difference.share_above
     return {
         "points": plain(difference.points),
@@ -121,7 +139,7 @@ def _plain(difference: Difference) -> dict[str, float | None]:
 
 
 def aligned(a: PerImage, b: PerImage, place_a: Path, place_b: Path) -> PerImage:
-    """B with its images in A's order and A's scenes.
+    """Return B with its images in A's order and A's scenes.
 
     Raises:
         ScoresError: The two are not of the same classes, tiles, split or labels.

@@ -6,15 +6,14 @@ Shapes: N images, U units, K classes.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.scores.class_sets import ClassSet, class_set
+from rs_adapt.scores.content import Ends, GroupScore, ImageScore, LargestError, ScoreContent, ScoredContent
 from rs_adapt.scores.intervals import Interval, bootstrap
 from rs_adapt.scores.resampling import iou_of, miou_of
 from rs_adapt.scores.stored import Stored, check_protocol, classes_of, open_stored, read_protocol
@@ -31,7 +30,7 @@ def rescore(
     unit: str = "auto",
     group_by: str | None = None,
     worst: int = 0,
-) -> dict[str, Any]:
+) -> ScoreContent:
     """Score stored matrices again.
 
     Args:
@@ -66,24 +65,30 @@ def rescore(
     total_KK = counts_NKK.sum(axis=0)
     pixels = int(total_KK.sum())
     by_unit = units_of(stored.per_image, unit)
-    found = bootstrap(chosen.counted(by_unit.counts_UKK), scored=chosen.scored)
+    estimate = bootstrap(chosen.counted(by_unit.counts_UKK), scored=chosen.scored)
     iou_K = iou_of(total_KK[None])[0]
+    scored = scored_facts(stored, chosen, but_for)
+    if asked is not None:
+        scored["protocol"] = f"{asked.name}-{asked.version}"
     return {
         "place": str(place),
         "file": str(stored.file),
-        "scored": scored_facts(stored, chosen, but_for)
-        | ({} if asked is None else {"protocol": f"{asked.name}-{asked.version}", "but_for": []}),
+        "scored": scored,
         "images": len(counts_NKK),
         "pixels": pixels,
         "miou_pct": plain(miou_of(total_KK[None], chosen.scored)[0]),
         "aacc_pct": plain(100.0 * np.trace(total_KK) / pixels if pixels else math.nan),
         "interval": {
-            **pair(found.miou),
-            **{name: value for name, value in asdict(found).items() if name not in ("miou", "iou")},
+            **pair(estimate.miou),
+            "units": estimate.units,
+            "resamples": estimate.resamples,
+            "seed": estimate.seed,
+            "level": estimate.level,
+            "rough": estimate.rough,
             "unit": by_unit.by,
         },
         "classes": {
-            name: {"iou_pct": plain(iou_K[index]), **pair(found.iou[index]), "in_mean": index in chosen.scored}
+            name: {"iou_pct": plain(iou_K[index]), **pair(estimate.iou[index]), "in_mean": index in chosen.scored}
             for index, name in enumerate(chosen.classes)
             if index not in chosen.ignored
         },
@@ -98,7 +103,7 @@ def given(**options: str | None) -> list[str]:
     return [f"--{name}" for name, value in options.items() if value is not None]
 
 
-def scored_facts(stored: Stored, chosen: ClassSet, but_for: list[str]) -> dict[str, Any]:
+def scored_facts(stored: Stored, chosen: ClassSet, but_for: list[str]) -> ScoredContent:
     """Describe what was scored: split, protocol, selection, iteration, weights, inference, classes in the mean.
 
     Args:
@@ -127,7 +132,7 @@ def plain(value: float) -> float | None:
     return round(float(value), 3) if math.isfinite(value) else None
 
 
-def pair(interval: Interval | None) -> dict[str, float | None]:
+def pair(interval: Interval | None) -> Ends:
     """Return an interval as JSON: `low` and `high`, None without one."""
     return {
         "low": None if interval is None else plain(interval.low),
@@ -135,7 +140,7 @@ def pair(interval: Interval | None) -> dict[str, float | None]:
     }
 
 
-def _groups(units: Units, chosen: ClassSet) -> list[dict[str, Any]]:
+def _groups(units: Units, chosen: ClassSet) -> list[GroupScore]:
     counts_UKK = chosen.counted(units.counts_UKK)
     pixels_U = counts_UKK.sum(axis=(1, 2))
     share_U = 100.0 * pixels_U / max(int(pixels_U.sum()), 1)
@@ -153,20 +158,18 @@ def _groups(units: Units, chosen: ClassSet) -> list[dict[str, Any]]:
     ]
 
 
-def _worst(
-    tiles: tuple[str, ...], counts_NKK: NDArray[np.int64], chosen: ClassSet, number: int
-) -> list[dict[str, Any]]:
+def _worst(tiles: tuple[str, ...], counts_NKK: NDArray[np.int64], chosen: ClassSet, number: int) -> list[ImageScore]:
     """Return the images of the lowest mIoU, worst first; images without a value are none of them."""
     miou_N = miou_of(counts_NKK, chosen.scored)
     # NaN is sorted behind all numbers; equal scores keep the order of the images.
     order = np.argsort(miou_N, kind="stable")[: min(number, int((~np.isnan(miou_N)).sum()))]
     return [
-        {"tile": tiles[index], "miou_pct": plain(miou_N[index])} | _largest_error(counts_NKK[index], chosen)
+        {"tile": tiles[index], "miou_pct": plain(miou_N[index]), **_largest_error(counts_NKK[index], chosen)}
         for index in order
     ]
 
 
-def _largest_error(counts_KK: NDArray[np.int64], chosen: ClassSet) -> dict[str, Any]:
+def _largest_error(counts_KK: NDArray[np.int64], chosen: ClassSet) -> LargestError:
     errors = counts_KK - np.diag(np.diag(counts_KK))
     truth, taken = np.unravel_index(int(errors.argmax()), errors.shape)
     if not errors[truth, taken]:
