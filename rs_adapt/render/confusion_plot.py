@@ -1,4 +1,4 @@
-"""A confusion matrix on disk: exact counts as CSV, shares as a picture."""
+"""Files of a confusion matrix: exact counts as CSV, shares as a picture."""
 
 from __future__ import annotations
 
@@ -12,20 +12,29 @@ from rs_adapt.files import write_text
 
 
 def write_confusion_csv(path: Path, matrix: np.ndarray[Any, Any], classes: Sequence[str]) -> None:
-    """Pixel counts; first row and column name the classes, rows are truth and columns predictions."""
+    """Write pixel counts (K, K) as CSV: rows are truth, columns predictions, with names of the classes as headings."""
     lines = [",".join(["truth \\ prediction", *classes])]
     lines += [",".join([name, *(str(int(count)) for count in row)]) for name, row in zip(classes, matrix, strict=True)]
     write_text(path, "\n".join(lines) + "\n")
 
 
 def read_confusion_csv(path: Path) -> tuple[np.ndarray[Any, Any], list[str]]:
-    """Return counts (K, K) int64 and class names of `write_confusion_csv`'s file."""
+    """Return the counts (K, K) int64 and the class names of a file of `write_confusion_csv`."""
     rows = [line.split(",") for line in path.read_text().splitlines()]
     return np.array([[int(cell) for cell in row[1:]] for row in rows[1:]], dtype=np.int64), rows[0][1:]
 
 
 def draw_confusion(path: Path, matrix: np.ndarray[Any, Any], classes: Sequence[str], title: str) -> None:
-    """Draw a PNG of row shares in percent: how each class's true pixels were labelled; absent classes stay empty."""
+    """Write a PNG of row shares in percent: the labels that the true pixels of each class were given.
+
+    Rows of classes without true pixels stay empty.
+
+    Args:
+        path: File to write.
+        matrix: Pixel counts (K, K), row = truth, column = prediction.
+        classes: Names of the K classes.
+        title: Title of the picture.
+    """
     from matplotlib.figure import Figure
 
     shares = 100.0 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)

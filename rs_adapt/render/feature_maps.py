@@ -1,4 +1,4 @@
-"""Features as pictures: principal components as colours, and maps of one number as a colour scale.
+"""Pictures of features: principal components as colours, and scalar maps on a colour scale.
 
 Shapes: D embed, h/w token grid, P = h * w patches.
 """
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-# A token grid is enlarged to about this many pixels, without smoothing: a square is a patch.
+# A token grid is enlarged to about this many pixels without smoothing, so that each square is a patch.
 _PICTURE_PX = 320
-# Of the scores; the few tokens beyond are drawn as the end of the scale, and do not grey out all others.
+# Percentiles of the scores at the ends of the scale: a few extreme tokens would otherwise grey out all others.
 _ENDS_PCT = (1, 99)
 
 
@@ -24,18 +24,19 @@ def pca_colours(
     """Colour tokens by the first three principal components of all streams together.
 
     Args:
-        streams: Token sets (P, D) of one image; equal colours mean equal features, across streams too.
+        streams: Tokens (P, D) of one image, one array per stream. Colours are comparable between streams.
         grid_hw: Rows and columns of the token grid.
 
     Returns:
-        One picture (h, w, 3) uint8 a stream (red is the first component), and the share of the variance that the
-        three components hold, 0 to 1.
+        One picture (h, w, 3) uint8 per stream, with the first component in red, and the share of the variance that
+        the three components explain, 0 to 1.
     """
     tokens = np.concatenate(streams).astype(np.float64)
     centred = tokens - tokens.mean(axis=0)
     variances, vectors = np.linalg.eigh(centred.T @ centred)
     axes = vectors[:, : -1 - min(3, len(variances)) : -1]
-    # An axis has no sign of its own: its largest entry is made positive, so that colours do not depend on the solver.
+    # The sign of an eigenvector is arbitrary: the largest entry is made positive, so that colours do not depend on
+    # the solver.
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     scores = centred @ axes
     low, high = np.percentile(scores, _ENDS_PCT, axis=0)
@@ -48,15 +49,18 @@ def pca_colours(
 
 
 def heat_colours(map_hw: np.ndarray[Any, Any], low: float, high: float) -> np.ndarray[Any, Any]:
-    """Colour a map from `low` (dark blue) to `high` (yellow): (h, w, 3) uint8; even maps get the middle colour."""
+    """Return the colours (h, w, 3) uint8 of a map (h, w) from `low` (dark blue) to `high` (yellow).
+
+    A constant map gets the middle colour.
+    """
     from matplotlib import colormaps
 
     scaled = (map_hw - low) / (high - low) if high > low else np.full(map_hw.shape, 0.5)
     return np.asarray((colormaps["viridis"](scaled)[..., :3] * 255).round().astype(np.uint8))
 
 
-def enlarged_png(pixels: np.ndarray[Any, Any]) -> bytes:
-    """Return a picture (h, w, 3) uint8 as PNG, each pixel a square, the longer side at least about 320 pixels."""
+def enlarge_to_png(pixels: np.ndarray[Any, Any]) -> bytes:
+    """Return a picture (h, w, 3) uint8 as PNG, enlarged without smoothing to about 320 pixels on its longer side."""
     height, width = pixels.shape[:2]
     factor = max(1, round(_PICTURE_PX / max(height, width)))
     buffer = io.BytesIO()
@@ -65,7 +69,11 @@ def enlarged_png(pixels: np.ndarray[Any, Any]) -> bytes:
 
 
 def update_norm_png(series: Mapping[str, Sequence[float]]) -> bytes:
-    """Bars over the blocks as PNG, those of each further name thinner and in front."""
+    """Return a PNG of bars over the blocks, those of each further series thinner and in front.
+
+    Args:
+        series: Name -> relative change of the tokens by block.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 

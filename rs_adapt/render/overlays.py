@@ -1,13 +1,16 @@
-"""Image, truth and prediction side by side, with the legend below."""
+"""Pictures of image, truth and prediction side by side, with a legend below."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+if TYPE_CHECKING:
+    from mmseg.structures import SegDataSample
 
 _GAP_PX = 6
 _LINE_PX = 18
@@ -16,13 +19,13 @@ _WRONG_RED = (205, 20, 20)
 
 
 def colour_map(labels: np.ndarray[Any, Any], palette: Sequence[Sequence[int]]) -> np.ndarray[Any, Any]:
-    """Class indices (H, W) to colours (H, W, 3) uint8; what is no class, such as ignore, becomes grey."""
+    """Return the colours (H, W, 3) uint8 of class indices (H, W); values that are no class become grey."""
     table = np.full((256, 3), _IGNORE_GREY, dtype=np.uint8)
     table[: len(palette)] = palette
     return np.asarray(table[labels.astype(np.uint8)])
 
 
-def overlay(
+def draw_overlay(
     image: Image.Image,
     truth: np.ndarray[Any, Any],
     prediction: np.ndarray[Any, Any],
@@ -32,16 +35,16 @@ def overlay(
     opacity: float = 0.55,
     errors: bool = False,
 ) -> Image.Image:
-    """One picture of three panels: image, image under the truth, image under the prediction; with errors a fourth.
+    """Return a picture of three or four panels: the image, the truth over it, the prediction over it, and the errors.
 
     Args:
-        image: RGB.
-        truth: (H, W) class indices and ignore values, at the image's size.
-        prediction: (H, W) class indices.
-        classes: Names for the legend.
-        palette: One [r, g, b] per class.
-        opacity: Of the labels over the image, 0 to 1.
-        errors: A fourth panel shows the wrong pixels in red, and pixels that are not scored in grey.
+        image: RGB image of H x W pixels.
+        truth: Class indices (H, W); values of K or above, such as 255, are not scored.
+        prediction: Class indices (H, W).
+        classes: Names of the K classes, for the legend.
+        palette: One [r, g, b] per class, 0 to 255.
+        opacity: Opacity of the labels over the image, 0 to 1.
+        errors: Whether to add a fourth panel with wrong pixels in red, and pixels that are not scored in grey.
     """
     base = np.asarray(image.convert("RGB"), dtype=np.float32)
     panels: list[np.ndarray[Any, Any]] = [base]
@@ -71,32 +74,34 @@ def overlay(
     return sheet
 
 
-def overlay_of_sample(
-    sample: Any,
+def draw_sample(
+    sample: SegDataSample,
     *,
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
     errors: bool = False,
 ) -> Image.Image:
-    """Return the overlay of a predicted `SegDataSample`, whose image is read from its file."""
+    """Return the overlay of a predicted sample, whose image is read from its `img_path`."""
     truth = sample.gt_sem_seg.data[0].cpu().numpy()
     prediction = sample.pred_sem_seg.data[0].cpu().numpy()
     with Image.open(sample.img_path) as image:
-        return overlay(image, truth, prediction, classes=classes, palette=palette, errors=errors)
+        return draw_overlay(image, truth, prediction, classes=classes, palette=palette, errors=errors)
 
 
-def save_overlay(folder: Path, sample: Any, *, classes: Sequence[str], palette: Sequence[Sequence[int]]) -> Path:
-    """Write `<folder>/<image name>.png` and return its path."""
+def save_overlay(
+    folder: Path, sample: SegDataSample, *, classes: Sequence[str], palette: Sequence[Sequence[int]]
+) -> Path:
+    """Write the overlay of a predicted sample to `<folder>/<image name>.png` and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{Path(sample.img_path).stem}.png"
-    overlay_of_sample(sample, classes=classes, palette=palette).save(path)
+    draw_sample(sample, classes=classes, palette=palette).save(path)
     return path
 
 
 def _errors(
     base: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], prediction: np.ndarray[Any, Any], *, num_classes: int
 ) -> np.ndarray[Any, Any]:
-    """Return the image, grey and bright, with wrong pixels in red; (H, W, 3) float."""
+    """Return the image (H, W, 3) float in light grey, with wrong pixels in red."""
     panel = np.repeat(127.0 + 0.5 * base.mean(axis=2, keepdims=True), 3, axis=2)
     scored = np.asarray(truth) < num_classes
     panel[scored & (np.asarray(truth) != np.asarray(prediction))] = _WRONG_RED

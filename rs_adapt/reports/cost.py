@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
-from typing import Any
 
 from rs_adapt.render.document import Figure, Section, Table, TableCell, join_words, score_cell, text_cell
 from rs_adapt.render.pareto import ParetoPoint, pareto_front, pareto_plot
@@ -15,7 +14,7 @@ from rs_adapt.scores.groups import Column, Group
 
 
 def cost_section(rankings: Rankings, labels: Labels) -> Section:
-    """Parameters, pack, time and memory of each group, and score against parameters."""
+    """Return parameters, pack size, time and memory of each group, and plots of score against parameters."""
     rows, figures = [], []
     for column, (groups, _) in rankings.items():
         points = []
@@ -32,10 +31,10 @@ def cost_section(rankings: Rankings, labels: Labels) -> Section:
         rows=rows,
         name_columns=2,
         notes=[
-            "Adapter parameters: what trains in the backbone; trained in all: with the head. Pack: the adapter pack on "
-            "disk, 10^6 bytes. Minutes: training with evaluations. Peak: GPU memory. A dash: not known (runs that were "
-            f"interrupted, runs on a CPU). Machines: {join_words(_devices(rankings)) or 'not stated'}; what else ran "
-            "there is not known. rs-adapt cost compares methods on equal work."
+            "Adapter parameters: those that train in the backbone; trained in all: with the head. Pack: its size "
+            "on disk, 10^6 bytes. Minutes: training with evaluations. Peak: GPU memory. A dash: unknown (interrupted "
+            f"runs, runs on a CPU). Machines: {join_words(_devices(rankings)) or 'not stated'}; other work on them "
+            "may have slowed a run. rs-adapt cost compares methods on equal work."
         ],
         for_paper=True,
     )
@@ -43,13 +42,13 @@ def cost_section(rankings: Rankings, labels: Labels) -> Section:
 
 
 def group_cost(group: Group) -> dict[str, float | None]:
-    """Medians over the seeds: `adapted`, `trainable`, `pack_bytes`, `train_s`, `iter_s`, `memory_mib`."""
+    """Return medians over the seeds: `adapted`, `trainable`, `pack_bytes`, `train_s`, `iter_s`, `memory_mib`."""
     results = [score.run.result for score in group.scores if score.run.result is not None]
     parameters = [result.parameters for result in results]
     return {
-        "adapted": _median(trained_in_backbone(one) for one in parameters),
-        "trainable": _median(one.get("trainable") for one in parameters),
-        "pack_bytes": _median(pack_bytes(one.run) for one in group.scores),
+        "adapted": _median(trained_in_backbone(counts) for counts in parameters),
+        "trainable": _median(counts.get("trainable") for counts in parameters),
+        "pack_bytes": _median(pack_bytes(score.run) for score in group.scores),
         "train_s": _median(result.train_s for result in results),
         "iter_s": _median(result.iter_s_median for result in results),
         "memory_mib": _median(result.memory_mib_peak for result in results),
@@ -57,13 +56,13 @@ def group_cost(group: Group) -> dict[str, float | None]:
 
 
 def trained_in_backbone(parameters: Mapping[str, int]) -> int | None:
-    """How many parameters train besides the head: those of the adapter, or of the backbone itself."""
+    """Return the number of trainable parameters outside the head; None if it was not recorded."""
     trainable, head = parameters.get("trainable"), parameters.get("head")
     return None if trainable is None or head is None else trainable - head
 
 
 def pack_bytes(run: Run) -> int | None:
-    """Size of the adapter pack; None where it is gone."""
+    """Return the size of the adapter pack in bytes; None if the pack is missing."""
     file = run.folder / TENSORS_FILE
     return file.stat().st_size if file.is_file() else None
 
@@ -75,8 +74,8 @@ def _cost_row(group: Group, facts: Mapping[str, float | None], labels: Labels) -
         text_cell(labels.place(group.column)),
         text_cell(labels.of(group.row)),
         *(
-            text_cell("") if one is None else TableCell(text=f"{one:,.0f}".replace(",", " "), value=one)
-            for one in counts
+            text_cell("") if count is None else TableCell(text=f"{count:,.0f}".replace(",", " "), value=count)
+            for count in counts
         ),
         score_cell(pack and pack / 1e6, digits=2),
         score_cell(train_s and train_s / 60),
@@ -105,10 +104,10 @@ def _pareto_figure(column: Column, place: str, points: Sequence[tuple[str, float
 
 
 def _devices(rankings: Rankings) -> list[str]:
-    runs = [one.run for groups, _ in rankings.values() for group in groups for one in group.scores]
+    runs = [score.run for groups, _ in rankings.values() for group in groups for score in group.scores]
     return sorted({run.environment.device for run in runs if run.environment.device})
 
 
-def _median(values: Iterable[Any]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None
+def _median(values: Iterable[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return median(numbers) if numbers else None

@@ -54,17 +54,19 @@ def write_data_page(
         DataError: A tile cannot be read.
     """
     _require_folder(folder, overwrite=overwrite)
-    looked = [
-        (one, found)
-        for one in tiles.sets
+    measured = [
+        (tile_set, summary)
+        for tile_set in tiles.sets
         if (
-            found := set_statistics(one, tiles, most_tiles=most_tiles, num_samples=num_samples, on_progress=on_progress)
+            summary := set_statistics(
+                tile_set, tiles, most_tiles=most_tiles, num_samples=num_samples, on_progress=on_progress
+            )
         )
     ]
-    if not looked:
+    if not measured:
         raise DataNotFound(f"The folders of {tiles.name} hold no *{tiles.img_suffix} tiles. {tiles.how_to_get}")
-    pictures = {found.title: [*_samples(one, tiles, found)] for one, found in looked}
-    statistics = [found for _, found in looked]
+    pictures = {summary.title: [*_samples(tile_set, tiles, summary)] for tile_set, summary in measured}
+    statistics = [summary for _, summary in measured]
     # The page last: it shows the picture.
     with staged_files(folder, (PICTURE_FILE, PAGE_FILE)) as staging:
         sections = [*_sections(tiles, statistics, pictures)]
@@ -74,14 +76,16 @@ def write_data_page(
             staging / PICTURE_FILE,
             title=tiles.title,
             statistics=statistics,
-            samples={title: [(image, shown) for _, image, shown in found] for title, found in pictures.items()},
+            samples={
+                title: [(image, labelled) for _, image, labelled in triples] for title, triples in pictures.items()
+            },
             colours=_colours(tiles),
         )
     return statistics
 
 
-def painted(image_HW3: Array, label_HW: Array, tiles: TileSets) -> Array:
-    """Return the image under the colours of its classes, uint8 (H, W, 3); what is not scored becomes grey."""
+def paint_label(image_HW3: Array, label_HW: Array, tiles: TileSets) -> Array:
+    """Return the image under the colours of its classes, uint8 (H, W, 3); pixels that are not scored become grey."""
     index = np.full(256, _NO_CLASS, np.uint8)
     index[[*tiles.class_names]] = np.arange(len(tiles.class_names))
     colours = colour_map(index[label_HW], [tiles.colours[value] for value in tiles.class_names])
@@ -89,10 +93,10 @@ def painted(image_HW3: Array, label_HW: Array, tiles: TileSets) -> Array:
     return blended
 
 
-def _samples(one: TileSet, tiles: TileSets, found: SetStatistics) -> Iterator[tuple[str, Array, Array]]:
-    for name in found.samples:
-        image, label = read_tile(one, tiles, name)
-        yield name, image, painted(image, label, tiles) if one.ann_dir else image
+def _samples(tile_set: TileSet, tiles: TileSets, summary: SetStatistics) -> Iterator[tuple[str, Array, Array]]:
+    for name in summary.samples:
+        image, label = read_tile(tile_set, tiles, name)
+        yield name, image, paint_label(image, label, tiles) if tile_set.ann_dir else image
 
 
 def _colours(tiles: TileSets) -> dict[str, tuple[int, int, int]]:
@@ -102,7 +106,7 @@ def _colours(tiles: TileSets) -> dict[str, tuple[int, int, int]]:
 def _sections(
     tiles: TileSets, statistics: Sequence[SetStatistics], pictures: Mapping[str, Sequence[tuple[str, Array, Array]]]
 ) -> Iterator[Section]:
-    titles = [one.title for one in statistics]
+    titles = [summary.title for summary in statistics]
     yield Section(
         title="Classes",
         text=["Label value, name and colour. Pixels that are not scored are grey in the pictures."],
@@ -122,10 +126,10 @@ def _sections(
                 [
                     ["class", *titles],
                     *(
-                        [name, *(f"{one.class_pct[name]:.2f}" for one in statistics)]
+                        [name, *(f"{summary.class_pct[name]:.2f}" for summary in statistics)]
                         for name in tiles.class_names.values()
                     ),
-                    ["not scored, % of all", *(f"{one.ignored_pct:.2f}" for one in statistics)],
+                    ["not scored, % of all", *(f"{summary.ignored_pct:.2f}" for summary in statistics)],
                 ],
             )
         ],
@@ -140,11 +144,11 @@ def _sections(
                 "",
                 [
                     ["", *titles],
-                    ["tiles read", *(f"{one.num_read} of {one.num_tiles}" for one in statistics)],
-                    ["mean", *(_triple(one.mean) for one in statistics)],
-                    ["standard deviation", *(_triple(one.std) for one in statistics)],
+                    ["tiles read", *(f"{summary.num_read} of {summary.num_tiles}" for summary in statistics)],
+                    ["mean", *(_triple(summary.mean) for summary in statistics)],
+                    ["standard deviation", *(_triple(summary.std) for summary in statistics)],
                     *(
-                        [f"mean of {name}", *(_triple(one.class_colour.get(name, ())) for one in statistics)]
+                        [f"mean of {name}", *(_triple(summary.class_colour.get(name, ())) for summary in statistics)]
                         for name in tiles.class_names.values()
                     ),
                 ],

@@ -15,10 +15,10 @@ _BANDS = (("first band", "tab:red"), ("second band", "tab:green"), ("third band"
 
 
 def share_png(statistics: Sequence[SetStatistics], colours: Mapping[str, Sequence[int]]) -> bytes:
-    """Stacked bars as PNG, one a set, in the colours of the classes."""
+    """Return a PNG of class shares: a stacked bar for each set, in the colours of the classes."""
     from matplotlib.figure import Figure
 
-    # High enough for the bars, and for the legend beside them.
+    # Inches, high enough for the bars and for the legend beside them.
     height = max(0.7 + 0.27 * len(statistics), 0.3 + 0.16 * min(9, len(colours)))
     figure = Figure(figsize=(4.6, height), dpi=200, layout="constrained")
     _draw_shares(figure.add_subplot(), statistics, colours)
@@ -26,7 +26,7 @@ def share_png(statistics: Sequence[SetStatistics], colours: Mapping[str, Sequenc
 
 
 def histogram_png(statistics: Sequence[SetStatistics]) -> bytes:
-    """Share of the pixels by brightness as PNG, one plot a set, a line a band."""
+    """Return a PNG of brightness histograms: a plot for each set, a line for each band."""
     from matplotlib.figure import Figure
 
     columns = min(2, len(statistics))
@@ -48,30 +48,30 @@ def draw_overview(
     samples: Mapping[str, Sequence[tuple[Array, Array]]],
     colours: Mapping[str, Sequence[int]],
 ) -> None:
-    """Write one picture of all: a row of tiles a set with its brightness, and the shares of the classes below.
+    """Write an overview: for each set a row of tiles and its brightness histogram, and below them the class shares.
 
     Args:
         path: PNG to write.
         title: Title of the data set.
         statistics: Statistics of the sets.
-        samples: Set -> images (H, W, 3), each with the same under its label.
-        colours: Class -> RGB.
+        samples: Title of a set -> pairs of an image (H, W, 3) uint8 and the same image under its label.
+        colours: Name of a class -> [r, g, b], 0 to 255.
     """
     from matplotlib.figure import Figure
 
-    columns = max(len(found) for found in samples.values())
+    columns = max(len(pairs) for pairs in samples.values())
     rows = len(statistics)
     figure = Figure(figsize=(1.25 * 2 * columns + 2.6, 1.45 * rows + 1.3 + 0.35 * rows), dpi=110, layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=[1.45 * rows, 1.0 + 0.35 * rows])
     above, below = parts
     grid = above.subplots(rows, 2 * columns + 1, squeeze=False, width_ratios=[*[1.0] * (2 * columns), 1.8])
-    for row, one in zip(grid, statistics, strict=True):
+    for row, tiles in zip(grid, statistics, strict=True):
         for plot in row[:-1]:
             plot.set_axis_off()
-        for number, pictures in enumerate(samples[one.title]):
+        for number, pictures in enumerate(samples[tiles.title]):
             for plot, pixels in zip(row[2 * number : 2 * number + 2], pictures, strict=True):
                 plot.imshow(pixels)
-        row[0].set_title(one.title, fontsize=9, loc="left")
+        row[0].set_title(tiles.title, fontsize=9, loc="left")
     _draw_histograms([row[-1] for row in grid], statistics, titles=False)
     _draw_shares(below.add_subplot(), statistics, colours)
     figure.suptitle(title, fontsize=11)
@@ -79,10 +79,10 @@ def draw_overview(
 
 
 def _draw_shares(plot: Any, statistics: Sequence[SetStatistics], colours: Mapping[str, Sequence[int]]) -> None:
-    titles = [one.title for one in statistics]
+    titles = [tiles.title for tiles in statistics]
     left = np.zeros(len(statistics))
     for name, colour in colours.items():
-        widths = np.array([one.class_pct[name] for one in statistics])
+        widths = np.array([tiles.class_pct[name] for tiles in statistics])
         plot.barh(
             titles,
             widths,
@@ -102,16 +102,16 @@ def _draw_shares(plot: Any, statistics: Sequence[SetStatistics], colours: Mappin
 
 def _draw_histograms(plots: Sequence[Any], statistics: Sequence[SetStatistics], *, titles: bool = True) -> None:
     levels = (np.arange(BINS) + 0.5) * 256 / BINS
-    for plot, one in zip(plots, statistics, strict=False):
-        for (name, colour), shares in zip(_BANDS, one.histogram, strict=True):
+    for plot, tiles in zip(plots, statistics, strict=False):
+        for (name, colour), shares in zip(_BANDS, tiles.histogram, strict=True):
             plot.plot(levels, 100 * shares, color=colour, label=name, linewidth=1)
         plot.set_xlim(0, 255)
         plot.tick_params(labelsize=7)
         plot.grid(alpha=0.3)
         if titles:
-            plot.set_title(one.title, fontsize=8)
+            plot.set_title(tiles.title, fontsize=8)
             plot.set_ylabel("% of pixels", fontsize=7)
-    # At last: axes that are shared would keep the range of the first line.
+    # After all lines: shared axes would otherwise keep the range of the first line.
     for plot in plots:
         plot.set_ylim(bottom=0)
 

@@ -1,14 +1,15 @@
-"""The report's section about gains: over source-only training, over the frozen backbone, and the share of the gap."""
+"""The section of gains: over source-only training, over the frozen backbone, and the share of the gap closed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from rs_adapt.render.document import Section, Table, TableCell, format_count, score_cell, text_cell
+from rs_adapt.reports.content import GainContent
 from rs_adapt.reports.cost import group_cost
 from rs_adapt.reports.score_tables import Labels, format_seeds
 from rs_adapt.runs.run import Run
@@ -16,9 +17,9 @@ from rs_adapt.scores.gains import Gains, PairedGain
 from rs_adapt.scores.groups import Group
 from rs_adapt.scores.intervals import LEVEL, RESAMPLES
 
-# The way from the floor to the bound.
+# From the lower to the upper bound.
 _SETTING_ORDER = ("dg", "da", "ss")
-# More seeds than this would make a cell's small print a paragraph.
+# Gains of more seeds than this do not fit into the note of a cell.
 _MOST_SEEDS_SHOWN = 5
 # Attributes of `Gains` by column of the table.
 _COLUMNS = {"over source only": "over_source_only", "gap closed": "gap_closed", "over frozen": "over_frozen"}
@@ -57,19 +58,19 @@ def gains_section(groups: Sequence[Group], gains: Sequence[Gains], labels: Label
 
 def gains_of_runs(groups: Sequence[Group], gains: Sequence[Gains]) -> dict[Path, dict[str, float | None]]:
     """Return the gains of single runs by run folder, for `results.csv`: points, and the gap closed in percent."""
-    found: dict[Path, dict[str, float | None]] = {}
+    by_folder: dict[Path, dict[str, float | None]] = {}
     for group, gain in zip(groups, gains, strict=True):
         for score in group.scores:
             seed = score.run.seed
-            found[score.run.folder] = {
+            by_folder[score.run.folder] = {
                 "over_source_only": _of_seed(gain.over_source_only, seed),
                 "gap_closed_pct": _of_seed(gain.gap_closed, seed),
                 "over_frozen": _of_seed(gain.over_frozen, seed),
             }
-    return found
+    return by_folder
 
 
-def gain_json(gain: PairedGain | None) -> dict[str, Any] | None:
+def gain_json(gain: PairedGain | None) -> GainContent | None:
     """Return a gain as JSON: `value`, `low`, `high`, `seeds`, `by_seed`; None without a reference."""
     if gain is None:
         return None
@@ -83,8 +84,8 @@ def gain_json(gain: PairedGain | None) -> dict[str, Any] | None:
 
 
 def _table(rows: Sequence[tuple[Group, Gains]], labels: Labels) -> Table | None:
-    shown = [title for title, name in _COLUMNS.items() if any(getattr(gain, name) is not None for _, gain in rows)]
-    if not shown:
+    titles = [title for title, name in _COLUMNS.items() if any(getattr(gain, name) is not None for _, gain in rows)]
+    if not titles:
         return None
     column = rows[0][0].column
     ordered = sorted(rows, key=lambda row: _SETTING_ORDER.index(row[0].column.setting))
@@ -95,7 +96,7 @@ def _table(rows: Sequence[tuple[Group, Gains]], labels: Labels) -> Table | None:
             "setting",
             "training",
             "mIoU %",
-            *shown,
+            *titles,
             *(["source val mIoU %"] if on_source else []),
             "adapter parameters",
             "minutes a run",
@@ -105,7 +106,7 @@ def _table(rows: Sequence[tuple[Group, Gains]], labels: Labels) -> Table | None:
                 text_cell(group.column.setting),
                 text_cell(labels.of(group.row)),
                 score_cell(group.mean, note=format_seeds(group, with_range=True)),
-                *(_gain_cell(getattr(gain, _COLUMNS[title]), is_share=title == "gap closed") for title in shown),
+                *(_gain_cell(getattr(gain, _COLUMNS[title]), is_share=title == "gap closed") for title in titles),
                 *([score_cell(_source_val(group))] if on_source else []),
                 *_cost_cells(group),
             ]
@@ -127,15 +128,15 @@ def _gain_cell(gain: PairedGain | None, *, is_share: bool) -> TableCell:
         return text_cell("")
     digits, sign, unit = (0, "", " %") if is_share else (1, "+", "")
 
-    def written(value: float) -> str:
+    def format_gain(value: float) -> str:
         return "-" if math.isnan(value) else f"{value:{sign}.{digits}f}"
 
-    notes = [] if gain.interval is None else [f"[{written(gain.interval.low)}, {written(gain.interval.high)}]"]
+    notes = [] if gain.interval is None else [f"[{format_gain(gain.interval.low)}, {format_gain(gain.interval.high)}]"]
     if 1 < len(gain.seeds) <= _MOST_SEEDS_SHOWN:
-        notes.append(", ".join(written(value) for value in gain.by_seed))
+        notes.append(", ".join(format_gain(value) for value in gain.by_seed))
     elif len(gain.seeds) == 1:
         notes.append("1 seed")
-    return TableCell(text=f"{written(gain.value)}{unit}", value=gain.value, note="; ".join(notes))
+    return TableCell(text=f"{format_gain(gain.value)}{unit}", value=gain.value, note="; ".join(notes))
 
 
 def _cost_cells(group: Group) -> list[TableCell]:
@@ -150,16 +151,13 @@ def _cost_cells(group: Group) -> list[TableCell]:
 def _source_val(group: Group) -> float | None:
     """Return the mean mIoU on the source's validation tiles at the last evaluation; None unless every seed has it."""
     values = [_last_source_val(score.run) for score in group.scores]
-    return mean(known) if len(known := _known(values)) == len(values) and known else None
+    measured = [value for value in values if value is not None]
+    return mean(measured) if measured and len(measured) == len(values) else None
 
 
 def _last_source_val(run: Run) -> float | None:
     scores = [line.source_val.miou_pct for line in run.evaluations if line.source_val is not None]
     return scores[-1] if scores else None
-
-
-def _known(values: Iterable[float | None]) -> list[float]:
-    return [value for value in values if value is not None]
 
 
 def _of_seed(gain: PairedGain | None, seed: int) -> float | None:

@@ -1,4 +1,4 @@
-"""`rs-adapt report`: all runs below some folders as page, Markdown, CSV and LaTeX."""
+"""`rs-adapt report`: all runs below some folders as an HTML page, Markdown, CSV and LaTeX."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rs_adapt import __version__
+from rs_adapt.audit.verify.published import published_rows
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, OutputExists, UnknownName
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.render.document import Section
 from rs_adapt.render.html import render_html
 from rs_adapt.render.text import render_latex, render_markdown
+from rs_adapt.reports.content import GroupContent, ReportContent
 from rs_adapt.reports.cost import cost_section
-from rs_adapt.reports.csv import render_csv, run_rows
+from rs_adapt.reports.csv import RunRow, render_csv, run_rows
 from rs_adapt.reports.gain_tables import gain_json, gains_of_runs, gains_section
 from rs_adapt.reports.panels import panels_section
-from rs_adapt.reports.published import check_against, published_rows, published_section
+from rs_adapt.reports.published import check_against, published_section
 from rs_adapt.reports.run_tables import failures_section, runs_section, summary_section
 from rs_adapt.reports.score_tables import (
     Labels,
@@ -45,19 +46,19 @@ class Report:
     """A report before it is written.
 
     Attributes:
-        title: of the page.
-        lead: lines below it.
-        sections: its sections.
-        rows: one for each run, all numbers.
-        content: groups and counts as JSON.
-        files: The files written; empty before.
+        title: Title of the page.
+        lead: Lines below the title.
+        sections: Sections of the page.
+        rows: All numbers of each run, one row for each.
+        content: The report as JSON.
+        files: The written files; empty before.
     """
 
     title: str
     lead: Sequence[str]
     sections: Sequence[Section]
-    rows: Sequence[dict[str, Any]]
-    content: dict[str, Any]
+    rows: Sequence[RunRow]
+    content: ReportContent
     files: tuple[Path, ...] = ()
 
 
@@ -72,20 +73,20 @@ def make_report(
     device: str = "auto",
     on_progress: OnProgress = no_progress,
 ) -> Report:
-    """Read all runs below the folders and put the report together; writes nothing.
+    """Read all runs below some folders and make their report, without writing it.
 
     Args:
         places: Run folders, or folders above them.
-        title: Of the page; "" names the folders.
-        selection: Which checkpoint of every run; None is each run's headline.
-        classes: Words of `class_set`; None is those of each run's protocol.
-        against: "paper" sets published numbers beside ours.
-        panels: Tiles of a bench to draw with the stored packs; 0 loads no model.
-        device: Where the models run.
+        title: Title of the page; "" for one that names the folders.
+        selection: The checkpoint to score of every run; None for each run's headline.
+        classes: Classes in the mean, as for `class_set`; None for those of each run's protocol.
+        against: "paper" adds published numbers beside ours; None adds none.
+        panels: Number of tiles of each bench to draw with the stored packs; with 0 no model is loaded.
+        device: "auto", "cpu", "cuda" or "cuda:N", for the models that draw panels.
         on_progress: Called with the stage, the steps done and the steps in all.
 
     Raises:
-        ConfigError: There is no run, or an option cannot be used.
+        ConfigError: No run is below the folders, or an option has a value that is not allowed.
     """
     check_against(against)
     if selection is not None and normalize(selection) not in SELECTIONS:
@@ -98,8 +99,9 @@ def make_report(
     gains = gains_of(scores.groups)
     base = places[0]
     remarks = [*collection.remarks, *scores.remarks]
+    damaged = [*collection.damaged, *scores.damaged]
     sections = [
-        failures_section(collection, [*collection.damaged, *scores.damaged], base),
+        failures_section(collection, damaged, base),
         summary_section(collection, scores.groups, labels, remarks),
     ]
     if scores.groups:
@@ -117,48 +119,57 @@ def make_report(
         ]
     sections.append(runs_section(collection, base))
     rows = run_rows(collection, scores, base, gains_of_runs(scores.groups, gains))
-    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return Report(
         title=title or f"Results in {', '.join(place.resolve().name for place in places)}",
-        lead=[f"Made {made} by rs-adapt {__version__} from {', '.join(map(str, places))}."],
+        lead=[f"Made {now} by rs-adapt {__version__} from {', '.join(map(str, places))}."],
         sections=[section for section in sections if section is not None],
         rows=rows,
         content={
             "places": [str(place) for place in places],
             "runs": rows,
             "groups": _groups(rankings, gains),
-            "damaged": [{"place": str(one.place), "why": one.why} for one in (*collection.damaged, *scores.damaged)],
+            "damaged": [{"place": str(damage.place), "why": damage.why} for damage in damaged],
             "remarks": remarks,
         },
     )
 
 
 def check_out(out: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that holds something else than an older report.
+    """Check that a report may be written to a folder: it is new, empty, or holds nothing but an older report.
+
+    Args:
+        out: The folder.
+        overwrite: Whether other files in it may be deleted.
 
     Raises:
-        OutputExists: See above; `overwrite` allows it.
-        ConfigError: It is a file.
+        OutputExists: The folder holds other files, and `overwrite` is not set.
+        ConfigError: The path is that of a file.
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file. Choose a folder with --out.")
     if overwrite or not out.exists() or not any(out.iterdir()) or _is_report(out):
         return
     raise OutputExists(
-        f"{out} holds something else than a report of rs-adapt. Choose another folder with --out, or add --overwrite "
-        "to delete what is in it."
+        f"{out} holds files that are not a report of rs-adapt. Choose another folder with --out, or add "
+        "--overwrite to delete them."
     )
 
 
 def write_report(report: Report, out: Path, *, overwrite: bool = False) -> list[Path]:
     """Write all four files, complete or not at all; an older report in the folder is replaced.
 
+    Args:
+        report: The report.
+        out: Folder for the files.
+        overwrite: Whether other files in the folder may be deleted.
+
     Returns:
-        The files.
+        Paths of the files.
 
     Raises:
-        OutputExists: The folder holds something else.
-        ConfigError: The place cannot be written to.
+        OutputExists: The folder holds other files, and `overwrite` is not set.
+        ConfigError: The folder cannot be written to.
     """
     from rs_adapt.files import write_folder_atomically
 
@@ -186,14 +197,14 @@ def _is_report(folder: Path) -> bool:
         return False
 
 
-def _groups(rankings: Rankings, gains: Sequence[Gains]) -> list[dict[str, Any]]:
-    found = []
+def _groups(rankings: Rankings, gains: Sequence[Gains]) -> list[GroupContent]:
+    content: list[GroupContent] = []
     gain_of_group = iter(gains)
     for column, (groups, ranking) in rankings.items():
         for position, (group, interval) in enumerate(zip(groups, ranking.miou, strict=True)):
             row = group.row
             gain = next(gain_of_group)
-            found.append(
+            content.append(
                 {
                     "bench": column.bench,
                     "setting": column.setting,
@@ -220,4 +231,4 @@ def _groups(rankings: Rankings, gains: Sequence[Gains]) -> list[dict[str, Any]]:
                     "best": position == ranking.best,
                 }
             )
-    return found
+    return content

@@ -21,29 +21,29 @@ from rs_adapt.scores.groups import Group, RunScore
 from rs_adapt.scores.resampling import miou_of
 
 Array = np.ndarray[Any, Any]
-# Of one group, so that a page of many stays one that a browser opens.
+# Stored pictures of one group; with more, a page of many groups would be too large for a browser.
 _MOST_STORED = 6
 _WIDEST_PX = 1600
 
 
 def panels_section(rankings: Rankings, labels: Labels, *, count: int, device: str, on_progress: OnProgress) -> Section:
-    """Pictures for each group, drawn anew or as `eval --overlays` left them.
+    """Return the pictures of tiles for each group, drawn by the models or stored by `eval --overlays`.
 
     Args:
-        rankings: The groups.
-        labels: Their names.
-        count: Tiles of a bench to draw with the models; 0 draws none and takes what lies in the run folders.
-        device: Where the models run.
+        rankings: The groups by column.
+        labels: Names of the groups.
+        count: Number of tiles of each bench to draw with the models; 0 takes the overlays stored in the run folders.
+        device: "auto", "cpu", "cuda" or "cuda:N", for the models.
         on_progress: Called with the stage, the steps done and the steps in all.
     """
     sections: list[Section] = []
     failed: list[str] = []
     total = sum(len(groups) for groups, _ in rankings.values())
     for groups, _ in rankings.values():
-        tiles = chosen_tiles(groups, count) if count else []
+        tiles = select_tiles(groups, count) if count else []
         for group in groups:
             try:
-                figures = _drawn(group.scores[0], tiles, device) if tiles else _stored(group)
+                figures = _draw_figures(group.scores[0], tiles, device) if tiles else _stored_figures(group)
             except RsAdaptError as error:
                 figures = []
                 failed.append(f"{labels.name(group)}: {error}")
@@ -58,27 +58,27 @@ def panels_section(rankings: Rankings, labels: Labels, *, count: int, device: st
                         folded=bool(sections),
                     )
                 )
-    text = ["Tiles by their mIoU in the stored matrices, worst first. Red in the last panel: wrong pixels."]
+    text = ["Tiles by their mIoU in the stored matrices, worst first. The last panel shows wrong pixels in red."]
     if count:
-        text.append("The same tiles for all methods of a bench, ordered by their mean over the methods; first seeds.")
+        text.append("The tiles of a bench are the same for all methods, by the mean mIoU over methods; first seeds.")
     if not sections:
         text = [
-            "There are none. --panels 3 draws the worst, the middle and the best tile of each bench with the stored "
-            "packs; or rs-adapt eval RUN --overlays 8 leaves pictures in a run folder, which the next "
-            "report shows."
+            "No pictures. --panels 3 draws the worst, the middle and the best tile of each bench with the stored "
+            "packs; rs-adapt eval RUN --overlays 8 stores pictures in a run folder, which the next report includes."
         ]
     return Section(anchor="panels", title="Tiles", text=[*text, *failed], sections=sections)
 
 
-def chosen_tiles(groups: Sequence[Group], count: int) -> list[tuple[str, float]]:
-    """Names and mIoU of `count` tiles from the worst to the best, by the mean over first seeds.
+def select_tiles(groups: Sequence[Group], count: int) -> list[tuple[str, float]]:
+    """Return name and mIoU in percent of `count` tiles from the worst to the best, by the mean over first seeds.
 
-    Groups of other tiles than the first one are left out; with one tile it is the middle one.
+    Groups that were scored on other tiles than the first group are left out of the mean. A `count` of 1 selects the
+    middle tile.
     """
     base = next((group.scores[0] for group in groups if group.scores[0].per_image is not None), None)
     if base is None or base.per_image is None or base.chosen is None:
         return []
-    found = []
+    miou_by_group = []
     for group in groups:
         if (other := group.scores[0].per_image) is None:
             continue
@@ -86,8 +86,8 @@ def chosen_tiles(groups: Sequence[Group], count: int) -> list[tuple[str, float]]
             counts_NKK = aligned(base.per_image, other, Path(), Path()).counts_NKK
         except ScoresError:
             continue
-        found.append(miou_of(counts_NKK, base.chosen.scored))
-    mean_N = np.mean(found, axis=0)
+        miou_by_group.append(miou_of(counts_NKK, base.chosen.scored))
+    mean_N = np.mean(miou_by_group, axis=0)
     order = [int(n) for n in np.argsort(mean_N, kind="stable") if not np.isnan(mean_N[n])]
     if not order:
         return []
@@ -95,10 +95,10 @@ def chosen_tiles(groups: Sequence[Group], count: int) -> list[tuple[str, float]]
     return [(base.per_image.tiles[order[round(rank)]], float(mean_N[order[round(rank)]])) for rank in ranks]
 
 
-def _drawn(score: RunScore, tiles: Sequence[tuple[str, float]], device: str) -> list[Figure]:
+def _draw_figures(score: RunScore, tiles: Sequence[tuple[str, float]], device: str) -> list[Figure]:
     own = _by_tile(score)
     wanted = [name for name, _ in tiles if name in own]
-    pictures = predicted_tiles(score.run.folder / pack_of(score), wanted, device=device)
+    pictures = draw_tiles(score.run.folder / pack_of(score), wanted, device=device)
     return [
         Figure(
             alt=f"{name}: image, truth, prediction, errors",
@@ -112,17 +112,19 @@ def _drawn(score: RunScore, tiles: Sequence[tuple[str, float]], device: str) -> 
 
 
 def pack_of(score: RunScore) -> str:
-    """Where in its run folder the pack of a score lies."""
+    """Return the path of a score's pack, relative to its run folder."""
     result = score.run.result
     checkpoint = result.selections.get(score.selection) if result else None
     return "." if checkpoint is None or checkpoint.pack is None else checkpoint.pack
 
 
-def predicted_tiles(pack: Path, tiles: Sequence[str], *, device: str) -> dict[str, bytes]:
-    """Run a pack on some tiles of the reported split; a JPEG of four panels by tile. Loads torch.
+def draw_tiles(pack: Path, tiles: Sequence[str], *, device: str) -> dict[str, bytes]:
+    """Run a pack on some tiles of the reported split and return a JPEG of four panels by name of the tile.
+
+    Loads torch.
 
     Raises:
-        RsAdaptError: Pack, base weights or data are not there or damaged.
+        RsAdaptError: Pack, base weights or data are missing or damaged.
     """
     from torch.utils.data import DataLoader, Subset
 
@@ -131,7 +133,7 @@ def predicted_tiles(pack: Path, tiles: Sequence[str], *, device: str) -> dict[st
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.predictor import Predictor
     from rs_adapt.registry import quiet_libraries
-    from rs_adapt.render.overlays import overlay_of_sample
+    from rs_adapt.render.overlays import draw_sample
 
     pictures: dict[str, bytes] = {}
     with quiet_libraries():
@@ -148,9 +150,7 @@ def predicted_tiles(pack: Path, tiles: Sequence[str], *, device: str) -> dict[st
         batches = DataLoader(Subset(dataset, positions), batch_size=1, collate_fn=loader.collate_fn)
         for position, batch in zip(positions, batches, strict=True):
             (sample,) = predictor.predict_batch(batch)
-            sheet = overlay_of_sample(
-                sample, classes=list(cfg.bench.classes), palette=list(cfg.bench.palette), errors=True
-            )
+            sheet = draw_sample(sample, classes=list(cfg.bench.classes), palette=list(cfg.bench.palette), errors=True)
             sheet.thumbnail((_WIDEST_PX, _WIDEST_PX))
             buffer = io.BytesIO()
             sheet.save(buffer, "JPEG", quality=88, subsampling=0)
@@ -158,8 +158,8 @@ def predicted_tiles(pack: Path, tiles: Sequence[str], *, device: str) -> dict[st
     return pictures
 
 
-def _stored(group: Group) -> list[Figure]:
-    """Overlays of the first seed that has some, of the split that is reported."""
+def _stored_figures(group: Group) -> list[Figure]:
+    """Return the overlays on the reported split of the first seed that has some."""
     for score in group.scores:
         own = _by_tile(score)
         by_stem = {name.rpartition("/")[2]: value for name, value in own.items()}
@@ -182,7 +182,7 @@ def _figure(file: Path, by_stem: Mapping[str, float]) -> Figure:
             picture.verify()
     except (OSError, SyntaxError) as error:
         raise ScoresError(
-            f"{file} is no picture any more: {error}. rs-adapt eval --overlays writes it anew."
+            f"{file} cannot be read as a picture: {error}. Write it again with rs-adapt eval --overlays."
         ) from error
     return Figure(
         alt=f"{file.stem}: image, truth, prediction", caption=f"{file.stem}{value}", image=file.read_bytes(), wide=True

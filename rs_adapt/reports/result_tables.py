@@ -1,4 +1,4 @@
-"""The table of a result: IoU and accuracy per class, their means, and how the number was obtained."""
+"""The tables of a result: IoU and accuracy per class, their means, the protocol and the checkpoints."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ from rs_adapt.runs.records import ProtocolFacts, Result
 
 
 def result_table(result: Result) -> Table:
-    """Per-class IoU and accuracy in percent, with mIoU, mAcc and aAcc below.
-
-    Args:
-        result: Content of a `result.json`.
-    """
+    """Return IoU and accuracy of each class in percent, with mIoU, mAcc and aAcc below."""
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("class")
     table.add_column("IoU %", justify="right")
@@ -28,13 +24,13 @@ def result_table(result: Result) -> Table:
 
 
 def protocol_line(result: Result) -> str:
-    """Protocol, split, weights and classes of a result, and its interval over images."""
+    """Return a line of protocol, split, weights and classes of a result, and the interval of its mIoU."""
     protocol = result.protocol
     if protocol.report_split is None:
         if protocol.scored_by == "server":
             return (
-                f"Protocol {protocol.name}-{protocol.version}: not scored here, a server holds the labels of the "
-                "test images. `rs-adapt submit` writes what it takes."
+                f"Protocol {protocol.name}-{protocol.version}: not scored here, because a server holds the labels of "
+                "the test images. `rs-adapt submit` writes the predictions for it."
             )
         return "Not scored: the target has no labels. `rs-adapt eval ... --split source-val` scores the source."
     name, version = protocol.name, protocol.version
@@ -52,32 +48,38 @@ def protocol_line(result: Result) -> str:
 
 
 def selection_table(result: Result) -> Table | None:
-    """Return the score of each way of choosing a checkpoint; None for a result without a choice."""
+    """Return the mIoU of the checkpoint that each selection chooses; None for a result without selections."""
     selections = result.selections
     if not selections:
         return None
     table = Table(box=box.SIMPLE, pad_edge=False)
     for column, justify in (("checkpoint", "left"), ("iteration", "right"), ("mIoU %", "right"), ("chosen by", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    for name, one in selections.items():
-        if one is None:
+    for name, checkpoint in selections.items():
+        if checkpoint is None:
             table.add_row(name, "-", "-", "nothing to choose by")
             continue
-        star = "*" if one.target_labels else ""
-        value = "" if one.value is None else f": {format_score(one.value)}" if one.value > 1 else f": {one.value:.4f}"
+        star = "*" if checkpoint.target_labels else ""
+        value = _selection_value(checkpoint.value)
         style = "bold" if name == result.headline else ""
-        table.add_row(f"{name}{star}", str(one.iter), format_score(one.miou_pct), one.by + value, style=style)
+        score = format_score(checkpoint.miou_pct)
+        table.add_row(f"{name}{star}", str(checkpoint.iter), score, checkpoint.by + value, style=style)
     return table
 
 
 def oracle_line(result: Result) -> str | None:
-    """How far the oracle lies above the last weights, and what that means; None without an oracle."""
+    """Return the distance of the oracle from the last weights in points, as a line; None without an oracle."""
     selections = result.selections
     oracle, last = selections.get("oracle"), selections.get("last")
     if not oracle or not last or oracle.miou_pct is None or last.miou_pct is None:
         return None
     gap = oracle.miou_pct - last.miou_pct
     return f"* chosen with target labels, so not a result of adaptation: {gap:+.2f} points against the last weights."
+
+
+def _selection_value(value: float | None) -> str:
+    # Values above 1 are percent.
+    return "" if value is None else f": {format_score(value)}" if value > 1 else f": {value:.4f}"
 
 
 def _classes(protocol: ProtocolFacts) -> str:

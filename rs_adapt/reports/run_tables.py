@@ -1,4 +1,4 @@
-"""The report's sections about the runs themselves: failures, a summary, and how to repeat each run."""
+"""The report's sections about runs: failures, a summary, and the command that repeats each run."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _LIBRARIES = ("torch", "onedl-mmsegmentation", "transformers")
 
 
 def failures_section(collection: Collection, damaged: Sequence[Damage], base: Path) -> Section | None:
-    """Return runs without a result and files that cannot be read; None where all is well."""
+    """Return the runs without a result and the files that cannot be read; None if there are neither."""
     tables = []
     broken = [run for run in collection.others if run.status != NOT_STARTED]
     waiting = [run.name for run in collection.others if run.status == NOT_STARTED]
     if broken:
         rows = [
             [
-                text_cell(run.name if run.cell or run.title else shown(run.folder, base)),
+                text_cell(run.name if run.cell or run.title else format_path(run.folder, base)),
                 text_cell(run.status),
                 text_cell(describe_failure(run)),
-                text_cell(shown(run.log, base) if run.log else ""),
+                text_cell(format_path(run.log, base) if run.log else ""),
                 _attempts(run),
             ]
             for run in broken
@@ -35,25 +35,23 @@ def failures_section(collection: Collection, damaged: Sequence[Damage], base: Pa
         head = ["cell", "state", "error", "log", "attempts"]
         tables.append(Table(title="Cells without a result", head=head, rows=rows, name_columns=4))
     if damaged:
-        rows = [[text_cell(shown(one.place, base)), text_cell(one.why)] for one in damaged]
-        tables.append(
-            Table(title="Damaged files", head=["file or folder", "why it is left out"], rows=rows, name_columns=2)
-        )
+        rows = [[text_cell(format_path(damage.place, base)), text_cell(damage.why)] for damage in damaged]
+        tables.append(Table(title="Damaged files", head=["file or folder", "reason"], rows=rows, name_columns=2))
     if not tables and not waiting:
         return None
     started = "has" if len(waiting) == 1 else "have"
-    told = [f"{len(waiting)} of the planned cells {started} not started: {'; '.join(waiting)}."] if waiting else []
+    notes = [f"{len(waiting)} of the planned cells {started} not started: {'; '.join(waiting)}."] if waiting else []
     return Section(
         anchor="failed",
         title="Failed, unfinished or damaged",
-        text=["Nothing of these is in the tables below.", *told],
+        text=["None of these are in the tables below.", *notes],
         tables=tables,
         alarm=True,
     )
 
 
 def summary_section(collection: Collection, groups: Sequence[Group], labels: Labels, remarks: Sequence[str]) -> Section:
-    """How many runs of what, under which protocols, and what all have in common."""
+    """Return the number of runs by state, the protocols, and the settings that all runs share."""
     states = Counter(run.status for run in collection.runs)
     lines = [
         f"{len(collection.runs)} runs: {', '.join(f'{number} {state}' for state, number in states.most_common())}.",
@@ -61,9 +59,9 @@ def summary_section(collection: Collection, groups: Sequence[Group], labels: Lab
     ]
     mixed = [labels.name(group) for group in groups if len(commits([group])) > 1]
     if mixed:
-        lines.append(f"Seeds made with different versions of the code: {'; '.join(mixed)}.")
+        lines.append(f"Groups whose seeds ran with different versions of the code: {'; '.join(mixed)}.")
     if any(commit.endswith("+") for commit in commits(groups)):
-        lines.append("Some runs were made with files that differ from their commit (+ in the table of runs).")
+        lines.append("Some runs used uncommitted changes (+ behind the commit in the table of runs).")
     columns = sorted({group.column for group in groups})
     rows = [
         [
@@ -80,17 +78,17 @@ def summary_section(collection: Collection, groups: Sequence[Group], labels: Lab
         head=["bench", "protocol", "scored on", "target in training, inference", "runs"],
         rows=rows,
         name_columns=4,
-        notes=[f"{name}: {told.partition(': ')[2] or told}." for name, told in _settings(groups).items()],
+        notes=[f"{name}: {text.partition(': ')[2] or text}." for name, text in _settings(groups).items()],
     )
     return Section(anchor="summary", title="Summary", text=[*lines, *remarks], tables=[table] if rows else [])
 
 
 def runs_section(collection: Collection, base: Path) -> Section:
-    """Versions, machine, commit, and the command that repeats each run."""
+    """Return versions, machine and commit of each run, and the command that repeats it."""
     return Section(
         anchor="runs",
         title="Runs and environment",
-        text=["Folders are relative to the first folder of this report. A + behind a commit: files differed from it."],
+        text=["Folders are relative to the first folder of this report. A + behind a commit: uncommitted changes."],
         tables=[
             Table(
                 title="",
@@ -103,14 +101,14 @@ def runs_section(collection: Collection, base: Path) -> Section:
     )
 
 
-def shown(path: Path, base: Path) -> str:
-    """Return a path relative to the report's first folder where it lies below it."""
+def format_path(path: Path, base: Path) -> str:
+    """Return the path relative to the report's first folder, or unchanged if it is not below that folder."""
     relative = os.path.relpath(path, base)
     return str(path) if relative.startswith("..") else relative
 
 
-def revision(run: Run) -> str:
-    """Return the commit of a run, 12 digits, with + where files differed from it; "" where unknown."""
+def format_revision(run: Run) -> str:
+    """Return the first 12 digits of a run's commit, with + for uncommitted changes; "" if the commit is unknown."""
     git = run.environment.git
     return f"{git.commit[:12]}{'+' if git.dirty else ''}" if git is not None and git.commit else ""
 
@@ -122,8 +120,8 @@ def _environment_row(run: Run, base: Path) -> list[TableCell]:
     libraries += [f"{name.removeprefix('onedl-')} {packages[name]}" for name in _LIBRARIES if name in packages]
     return [
         text_cell(run.name if run.cell or run.title else run.status),
-        text_cell(shown(run.folder, base)),
-        text_cell(revision(run)),
+        text_cell(format_path(run.folder, base)),
+        text_cell(format_revision(run)),
         text_cell(facts.rs_adapt),
         text_cell(", ".join(libraries)),
         text_cell(facts.device),
@@ -143,5 +141,5 @@ def _seeds(groups: Sequence[Group]) -> TableCell:
 
 
 def _settings(groups: Sequence[Group]) -> dict[str, str]:
-    found = {group.column.setting for group in groups}
-    return {name: told for name, told in SETTINGS.items() if name in found}
+    used = {group.column.setting for group in groups}
+    return {name: text for name, text in SETTINGS.items() if name in used}

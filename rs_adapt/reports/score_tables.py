@@ -21,15 +21,15 @@ Rankings = Mapping[Column, tuple[Sequence[Group], Ranking]]
 
 
 def rank_columns(groups: Sequence[Group]) -> Rankings:
-    """Return groups and intervals of each column; the order of the groups stays."""
+    """Return groups and intervals by column, the groups of a column in the given order."""
     by_column: dict[Column, list[Group]] = {}
     for group in groups:
         by_column.setdefault(group.column, []).append(group)
-    return {column: (found, rank(found)) for column, found in by_column.items()}
+    return {column: (members, rank(members)) for column, members in by_column.items()}
 
 
 class Labels:
-    """Names of what is trained, without what is the same in all groups; `shared` says the latter."""
+    """Names of groups, without the parts that are the same in all groups; `shared` states those."""
 
     def __init__(self, groups: Sequence[Group]) -> None:
         rows = [group.row for group in groups]
@@ -39,12 +39,12 @@ class Labels:
         self._columns = {group.column for group in groups}
 
     def place(self, column: Column) -> str:
-        """Bench and setting, with the protocol where the same bench was scored in several ways."""
+        """Return bench and setting, with the protocol where the same bench was scored in several ways."""
         name = f"{hyphenate(column.bench)}-{column.setting}"
-        same = [one for one in self._columns if (one.bench, one.setting) == (column.bench, column.setting)]
-        told = [(*one.facts, one.split, one.seen) for one in (column, *same)]
-        # All have as many facts: a column states each one in which the columns differ.
-        differing = [words[0] for words in zip(*told, strict=True) if len(set(words)) > 1]
+        same = [other for other in self._columns if (other.bench, other.setting) == (column.bench, column.setting)]
+        facts = [(*other.facts, other.split, other.seen) for other in (column, *same)]
+        # All columns have the same number of facts; the name states those in which they differ.
+        differing = [words[0] for words in zip(*facts, strict=True) if len(set(words)) > 1]
         return f"{name} ({', '.join(differing)})" if differing else name
 
     def name(self, group: Group) -> str:
@@ -52,7 +52,7 @@ class Labels:
         return f"{self.place(group.column)}: {self.of(group.row)}"
 
     def of(self, row: Row) -> str:
-        """Return method, strategy if it is one of self-training, and what else is not shared."""
+        """Return method, strategy if it trains on pseudo-labels, and all else in which the groups differ."""
         words = [hyphenate(row.method)]
         words += [hyphenate(row.strategy)] if row.strategy != "source_only" else []
         words += [f"{hyphenate(row.backbone)} + {hyphenate(row.head)}"] if len(self._bodies) > 1 else []
@@ -61,23 +61,23 @@ class Labels:
         return " · ".join(words) + (f" ({', '.join(own)})" if own else "")
 
     def shared(self) -> list[str]:
-        """Sentences about what all groups have in common."""
-        said = []
+        """Return sentences about the settings that all groups share."""
+        sentences = []
         if len(self._bodies) == 1:
             ((backbone, head),) = self._bodies
-            said.append(f"Backbone {hyphenate(backbone)}, head {hyphenate(head)} in all runs.")
+            sentences.append(f"Backbone {hyphenate(backbone)}, head {hyphenate(head)} in all runs.")
         if self._tuned == {False}:
-            said.append("Without values tuned for a bench (--untuned) in all runs.")
+            sentences.append("All runs use the methods' own values, not those tuned for a bench (--untuned).")
         if self._overrides:
-            said.append(f"In all runs: {', '.join(f'--set {text}' for text in sorted(self._overrides))}.")
-        return said
+            sentences.append(f"In all runs: {', '.join(f'--set {text}' for text in sorted(self._overrides))}.")
+        return sentences
 
 
 def matrix_section(rankings: Rankings, labels: Labels) -> Section:
-    """Return method by bench, a table for each setting and protocol."""
+    """Return the scores by method and bench, in a table for each setting and protocol."""
     tables = [
-        _matrix(setting, protocol, dict(found), labels)
-        for (setting, protocol), found in groupby(
+        _matrix(setting, protocol, dict(columns), labels)
+        for (setting, protocol), columns in groupby(
             sorted(rankings.items(), key=lambda item: item[0]), key=lambda item: (item[0].setting, item[0].protocol)
         )
     ]
@@ -86,7 +86,7 @@ def matrix_section(rankings: Rankings, labels: Labels) -> Section:
         title="Transfer matrix",
         text=[
             "mIoU in % on the target: mean over seeds, below it [lowest, highest] and the number of seeds. Scores of "
-            "different protocols, splits or classes stand in different tables or columns.",
+            "different protocols, splits or classes are in different tables or columns.",
             rule(),
         ],
         tables=tables,
@@ -94,7 +94,7 @@ def matrix_section(rankings: Rankings, labels: Labels) -> Section:
 
 
 def selections_section(groups: Sequence[Group], labels: Labels) -> Section:
-    """Return the score that each way of choosing a checkpoint would have reported."""
+    """Return the mIoU of the checkpoint that each selection chooses."""
     rows = []
     for group in groups:
         if not group.values:
@@ -120,37 +120,38 @@ def selections_section(groups: Sequence[Group], labels: Labels) -> Section:
         name_columns=2,
         notes=[
             STAR,
-            "A dash: a seed has nothing to choose by, or no stored score. Below: points over last, where they differ.",
+            "A dash: a seed lacks the values that the selection needs, or a stored score. Below: the "
+            "difference from last in points, where there is one.",
         ],
         for_paper=True,
     )
     return Section(
         anchor="selections",
         title="Checkpoints: four selections",
-        text=["Means over seeds, in %, of the same split and classes as above."],
+        text=["Mean mIoU over seeds in %, on the split and classes of the transfer matrix."],
         tables=[table] if rows else [],
     )
 
 
 def classes_section(rankings: Rankings, labels: Labels) -> Section:
-    """IoU by class with intervals, a table for each column."""
+    """Return IoU by class with intervals, in a table for each column."""
     tables = []
     for column, (groups, ranking) in rankings.items():
-        names = list(dict.fromkeys(name for group in groups for one in group.scores for name in one.iou_pct))
+        names = list(dict.fromkeys(name for group in groups for score in group.scores for name in score.iou_pct))
         if not names:
             continue
         rows = []
-        for group, drawn, of_mean in zip(groups, ranking.iou, ranking.miou, strict=True):
-            means = {name: _mean(one.iou_pct.get(name) for one in group.scores) for name in names}
-            cells = [score_cell(means[name], note=_told(drawn.get(name))) for name in names]
-            rows.append([text_cell(labels.of(group.row)), *cells, score_cell(group.mean, note=_told(of_mean))])
-        told = f"Below: {100 * LEVEL:.0f} % interval over {ranking.units}." if ranking.units else "No stored matrices."
+        for group, iou, miou in zip(groups, ranking.iou, ranking.miou, strict=True):
+            means = {name: _mean(score.iou_pct.get(name) for score in group.scores) for name in names}
+            cells = [score_cell(means[name], note=_format_interval(iou.get(name))) for name in names]
+            rows.append([text_cell(labels.of(group.row)), *cells, score_cell(group.mean, note=_format_interval(miou))])
+        below = f"Below: {100 * LEVEL:.0f} % interval over {ranking.units}." if ranking.units else "No stored matrices."
         tables.append(
             Table(
                 title=labels.place(column),
                 head=["method", *names, "mIoU"],
                 rows=rows,
-                notes=[f"IoU in % on {column.split}, mean over seeds. {told} Scored: {column.protocol}."],
+                notes=[f"IoU in % on {column.split}, mean over seeds. {below} Scored: {column.protocol}."],
                 for_paper=True,
             )
         )
@@ -171,8 +172,8 @@ def _matrix(
         title=f"{SETTINGS.get(setting, setting).partition(':')[0]} · {protocol}",
         head=["method", *(_head(column, columns) for column in columns)],
         rows=[
-            [text_cell(labels.of(row)), *(found.get(column, text_cell("")) for column in columns)]
-            for row, found in sorted(cells.items())
+            [text_cell(labels.of(row)), *(by_column.get(column, text_cell("")) for column in columns)]
+            for row, by_column in sorted(cells.items())
         ],
         notes=[*notes, *([SHORT_RULE] if len(cells) > 1 else []), *([STAR] if "oracle*" in protocol else [])],
         for_paper=True,
@@ -194,7 +195,7 @@ def format_seeds(group: Group, *, with_range: bool = False) -> str:
 
 
 def _head(column: Column, columns: Iterable[Column]) -> str:
-    """Return the bench, its split, and where two columns are of both the same what differs."""
+    """Return bench and split, with the use of the target where two columns share both."""
     same = [other for other in columns if other.name == column.name]
     return column.name if len(same) == 1 else f"{column.name} ({column.seen})"
 
@@ -203,10 +204,10 @@ def _gap(value: float | None, last: float | None) -> str:
     return "" if value is None or last is None or value == last else f"{value - last:+.2f}"
 
 
-def _told(found: Interval | None) -> str:
-    return "" if found is None else f"[{found.low:.1f}, {found.high:.1f}]"
+def _format_interval(interval: Interval | None) -> str:
+    return "" if interval is None else f"[{interval.low:.1f}, {interval.high:.1f}]"
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return mean(known) if known else None
+    numbers = [value for value in values if value is not None]
+    return mean(numbers) if numbers else None

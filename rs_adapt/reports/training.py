@@ -1,4 +1,4 @@
-"""The report's sections about training: learning curves, health of the pseudo-labels, confusion matrices."""
+"""The report's sections about training: learning curves, health of pseudo-labels, confusion matrices."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from rs_adapt.scores.groups import Group, confusion_of
 
 
 def curves_section(groups: Sequence[Group], labels: Labels) -> Section:
-    """Loss, and mIoU on the validation tiles of target and source, for each group."""
+    """Return the loss and the mIoU on validation tiles of target and source as curves for each group."""
     sections: list[Section] = []
     for number, group in enumerate(groups):
         name = labels.name(group)
-        runs = [one.run for one in group.scores]
+        runs = [score.run for score in group.scores]
         loss = [Series(name=_seed(run), points=_points(run, "loss"), colour=k) for k, run in enumerate(runs)]
         target = [Series(name=_seed(run), points=_points(run, "miou_pct"), colour=k) for k, run in enumerate(runs)]
         source = [
@@ -29,13 +29,16 @@ def curves_section(groups: Sequence[Group], labels: Labels) -> Section:
             for k, run in enumerate(runs)
         ]
         seeds = [LegendEntry(label=_seed(run), colour=k) for k, run in enumerate(runs)]
-        legend = [*seeds, *([LegendEntry(label="dashed: source val")] if any(one.points for one in source) else [])]
+        legend = [
+            *seeds,
+            *([LegendEntry(label="dashed: source val")] if any(series.points for series in source) else []),
+        ]
         figures = [
             _figure(loss, f"training loss of {name}", "loss", seeds),
             _figure([*target, *source], f"validation mIoU of {name}", "mIoU on val, %", legend),
         ]
-        if shown := [one for one in figures if one is not None]:
-            sections.append(Section(anchor=f"curves-{number}", title=name, figures=shown, folded=bool(sections)))
+        if drawn := [figure for figure in figures if figure is not None]:
+            sections.append(Section(anchor=f"curves-{number}", title=name, figures=drawn, folded=bool(sections)))
     return Section(
         anchor="curves",
         title="Learning curves",
@@ -48,11 +51,11 @@ def curves_section(groups: Sequence[Group], labels: Labels) -> Section:
 
 
 def health_section(groups: Sequence[Group], labels: Labels) -> Section | None:
-    """What the teachers of runs with pseudo-labels did; None without such runs."""
+    """Return confidence, agreement and class shares of the teachers; None without runs with pseudo-labels."""
     rows: list[list[TableCell]] = []
     sections: list[Section] = []
     for number, group in enumerate(groups):
-        runs = [one.run for one in group.scores if _health(one.run)]
+        runs = [score.run for score in group.scores if _health(score.run)]
         if not runs:
             continue
         figures = []
@@ -67,39 +70,39 @@ def health_section(groups: Sequence[Group], labels: Labels) -> Section | None:
         legend = [LegendEntry(label=_seed(run), colour=k) for k, run in enumerate(runs)]
         legend.append(LegendEntry(label="dashed: agreement"))
         figures.insert(0, _figure(means, "confidence and agreement", "mean over target pixels, %", legend, (0, 100)))
-        shown = [one for one in figures if one is not None]
+        drawn = [figure for figure in figures if figure is not None]
         sections.append(
-            Section(anchor=f"health-{number}", title=labels.name(group), figures=shown, folded=bool(sections))
+            Section(anchor=f"health-{number}", title=labels.name(group), figures=drawn, folded=bool(sections))
         )
     if not rows:
         return None
     table = Table(
         title="At the end of training",
-        head=["bench", "method", "seed", "confidence %", "agreement %", "class that was lost most", "alarms"],
+        head=["bench", "method", "seed", "confidence %", "agreement %", "class that shrank most", "alarms"],
         rows=rows,
         name_columns=2,
         notes=[
-            "Means over the last fifth of the training lines. Lost most: the class whose share in the teacher's labels "
-            "of the target is the smallest part of its share in the source's labels (the target may hold less of it). "
-            "Alarms: training lines with one, and the last one's words."
+            "Means over the last fifth of the training lines. Class that shrank most: its share "
+            "in the teacher's labels of the target is the smallest fraction of its share in the source's labels (the "
+            "target may really hold less of it). Alarms: number of training lines with an alarm, and the last alarm."
         ],
     )
     return Section(
         anchor="health",
         title="Pseudo-labels",
-        text=["Of runs in adaptation: what the averaged teacher labelled on the target."],
+        text=["For adaptation runs: the labels that the averaged teacher gave the target images."],
         tables=[table],
         sections=sections,
     )
 
 
 def confusion_section(groups: Sequence[Group], labels: Labels) -> Section:
-    """How the true pixels of each class were labelled, for each group."""
+    """Return the confusion matrix of each group, in percent of the true pixels of each class."""
     sections: list[Section] = []
     for number, group in enumerate(groups):
-        if (found := confusion_of(group)) is None:
+        if (confusion := confusion_of(group)) is None:
             continue
-        matrix_KK, names = found
+        matrix_KK, names = confusion
         pixels_K = matrix_KK.sum(axis=1)
         rows = [
             [
@@ -123,7 +126,7 @@ def confusion_section(groups: Sequence[Group], labels: Labels) -> Section:
     return Section(
         anchor="confusion",
         title="Confusion matrices",
-        text=["Each row sums to 100 %: how pixels that truly are of a class were labelled."],
+        text=["Each row sums to 100 %: the labels that the pixels of a true class were given."],
         sections=sections,
     )
 
@@ -135,10 +138,10 @@ def _health_row(group: Group, run: Run, labels: Labels) -> list[TableCell]:
     source, teacher = (_late_shares(late, key) for key in ("source_share", "teacher_share"))
     ratios = {name: teacher.get(name, 0.0) / share for name, share in source.items() if share}
     lost = min(ratios, key=lambda name: ratios[name], default=None)
-    told = "" if lost is None else f"{lost} ({100 * teacher.get(lost, 0.0):.1f} %, source {100 * source[lost]:.1f} %)"
+    shrunk = "" if lost is None else f"{lost} ({100 * teacher.get(lost, 0.0):.1f} %, source {100 * source[lost]:.1f} %)"
     means = []
     for key in ("confidence", "agreement"):
-        # Agreement is measured now and then only.
+        # Agreement is measured on some lines only.
         values = [value for line in late if (value := getattr(line, key)) is not None]
         values = values or [value for line in lines if (value := getattr(line, key)) is not None][-1:]
         means.append(100 * mean(values) if values else None)
@@ -147,7 +150,7 @@ def _health_row(group: Group, run: Run, labels: Labels) -> list[TableCell]:
         text_cell(labels.of(group.row)),
         TableCell(text=str(seed), value=seed),
         *(score_cell(value) for value in means),
-        text_cell(told),
+        text_cell(shrunk),
         TableCell(text=str(len(alarms)), value=len(alarms), note=str(alarms[-1]) if alarms else ""),
     ]
 
@@ -202,18 +205,18 @@ def _figure(
 
 
 def _points(run: Run, *keys: str, times: float = 1.0) -> list[tuple[float, float]]:
-    found = []
+    points = []
     for line in run.metrics:
         value: Any = line.content()
         for key in keys:
             value = value.get(key) if isinstance(value, Mapping) else None
         if isinstance(value, int | float) and math.isfinite(value):
-            found.append((float(line.iter), times * value))
-    return found
+            points.append((float(line.iter), times * value))
+    return points
 
 
 def _share(count: Any, pixels: Any) -> TableCell:
-    # Zeros of a class that does not occur would read as "never recognised".
+    # For a class without true pixels, zeros would read as "never recognised".
     return TableCell(text=f"{100 * count / pixels:.0f}", heat=float(count / pixels)) if pixels else text_cell("")
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from rs_adapt.audit.verify.published import PublishedRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +80,7 @@ def test_other_files_are_not_deleted(run_verb: Verb, work: Path, tmp_path: Path)
     [
         (("--selection", "first"), "There is no selection 'first'"),
         (("--classes", "roof"), "There is no class 'roof'"),
-        (("--against", "myself"), "Say --against paper"),
+        (("--against", "myself"), "Use --against paper"),
     ],
 )
 def test_wrong_options(run_verb: Verb, work: Path, options: tuple[str, ...], error: str) -> None:
@@ -97,9 +100,19 @@ def test_no_runs(run_verb: Verb, tmp_path: Path) -> None:
 def test_published_numbers_stand_beside_and_are_in_no_mean(
     run_verb: Verb, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = {"bench": "synthetic", "setting": "dg", "method": "frozen", "miou_pct": 99.0, "selection": "oracle"}
-    row |= {"protocol": "paper", "source": "a table", "backbone": "dinov2_l"}
-    other = row | {"bench": "loveda_r2u", "source": "another table"}
+    row = PublishedRow(
+        bench="synthetic",
+        setting="dg",
+        method="frozen",
+        backbone="dinov2_l",
+        head="",
+        miou_pct=99.0,
+        selection="oracle",
+        protocol="paper",
+        table="1",
+        source="a table",
+    )
+    other = replace(row, bench="loveda_r2u", source="another table")
     monkeypatch.setattr("rs_adapt.reports.make.published_rows", lambda: [row, other])
     plain = json.loads(run_verb("report", work, "--json")[1])
     content = json.loads(run_verb("report", work, "--against", "paper", "--json")[1])

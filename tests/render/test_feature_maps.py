@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from rs_adapt.render.feature_maps import enlarged_png, heat_colours, pca_colours, update_norm_png
+from rs_adapt.render.feature_maps import enlarge_to_png, heat_colours, pca_colours, update_norm_png
 
 
 def test_the_first_component_is_red_and_grows_along_its_axis() -> None:
@@ -48,7 +48,7 @@ def test_heat_runs_from_dark_to_bright() -> None:
 
 def test_a_patch_becomes_a_square() -> None:
     pixels = np.arange(24).reshape(2, 4, 3).astype(np.uint8)
-    with Image.open(io.BytesIO(enlarged_png(pixels))) as image:
+    with Image.open(io.BytesIO(enlarge_to_png(pixels))) as image:
         assert image.size == (320, 160)
         shown = np.asarray(image)
     assert np.array_equal(shown, pixels.repeat(80, axis=0).repeat(80, axis=1))

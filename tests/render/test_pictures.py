@@ -10,7 +10,7 @@ from PIL import Image
 from rich.console import Console
 
 from rs_adapt.render.confusion_plot import draw_confusion, read_confusion_csv, write_confusion_csv
-from rs_adapt.render.overlays import colour_map, overlay
+from rs_adapt.render.overlays import colour_map, draw_overlay
 from rs_adapt.reports.curves_plot import draw_curves
 from rs_adapt.reports.result_tables import oracle_line, protocol_line, result_table, selection_table
 from rs_adapt.runs.metrics import metrics_line
@@ -46,7 +46,7 @@ def test_colour_map_uses_the_palette_and_grey_for_ignore() -> None:
 
 def test_overlay_shows_image_truth_and_prediction_in_this_order() -> None:
     image = Image.new("RGB", (40, 30), (0, 255, 0))
-    sheet = overlay(
+    sheet = draw_overlay(
         image, np.zeros((30, 40), int), np.ones((30, 40), int), classes=["a", "b"], palette=PALETTE, opacity=1.0
     )
     row = 18 + 15
@@ -119,8 +119,8 @@ def test_errors_are_red_and_what_is_not_scored_is_grey() -> None:
     prediction = np.array([[0, 0], [1, 1]], dtype=np.uint8)
     image = Image.new("RGB", (2, 2), (100, 100, 100))
     settings: dict[str, Any] = {"classes": ["a", "b"], "palette": [[0, 0, 0], [9, 9, 9]]}
-    sheet = np.asarray(overlay(image, truth, prediction, errors=True, **settings))
+    sheet = np.asarray(draw_overlay(image, truth, prediction, errors=True, **settings))
     panel = sheet[18:20, -2:].tolist()
     assert panel == [[[177] * 3, [205, 20, 20]], [[90] * 3, [177] * 3]]
     assert sheet.shape[1] == 4 * 2 + 3 * 6
-    assert overlay(image, truth, prediction, **settings).width == 3 * 2 + 2 * 6
+    assert draw_overlay(image, truth, prediction, **settings).width == 3 * 2 + 2 * 6

@@ -16,7 +16,7 @@ from PIL import Image
 from rs_adapt.render.svg import Series, line_plot
 from rs_adapt.render.text import escape_latex, escape_markdown, render_latex, render_markdown
 from rs_adapt.reports.make import make_report, write_report
-from rs_adapt.reports.panels import chosen_tiles, pack_of
+from rs_adapt.reports.panels import pack_of, select_tiles
 from rs_adapt.scores.groups import score_runs
 
 if TYPE_CHECKING:
@@ -177,9 +177,9 @@ def test_tiles_are_the_worst_the_middle_and_the_best(tmp_path: Path, write_cell:
 
     write_cell("a", right=(90, 10, 50, 30, 70))
     groups = score_runs(collect([tmp_path / "work"]).finished).groups
-    assert [name for name, _ in chosen_tiles(groups, 3)] == ["t1", "t2", "t0"]
-    assert [name for name, _ in chosen_tiles(groups, 1)] == ["t2"]
-    assert len(chosen_tiles(groups, 9)) == 5
+    assert [name for name, _ in select_tiles(groups, 3)] == ["t1", "t2", "t0"]
+    assert [name for name, _ in select_tiles(groups, 1)] == ["t2"]
+    assert len(select_tiles(groups, 9)) == 5
     assert pack_of(groups[0].scores[0]) == "."
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from rs_adapt.inference.inspection.look import BlockLook, Inspection
 from rs_adapt.inference.inspection.recording import Array
 from rs_adapt.render.document import Figure, LegendEntry, Section, text_table
-from rs_adapt.render.feature_maps import enlarged_png, heat_colours, pca_colours, update_norm_png
+from rs_adapt.render.feature_maps import enlarge_to_png, heat_colours, pca_colours, update_norm_png
 from rs_adapt.render.overlays import colour_map
 
 _NO_CLASS = 255
@@ -77,8 +77,8 @@ def _image_section(found: Inspection, shares: Mapping[str, float], palette: Sequ
     return Section(
         title="Image and prediction",
         figures=[
-            _figure("image.png", enlarged_png(found.cut.pixels_HW3), "what the model saw"),
-            _figure("prediction.png", enlarged_png(colour_map(shown, palette)), "predicted classes"),
+            _figure("image.png", enlarge_to_png(found.cut.pixels_HW3), "what the model saw"),
+            _figure("prediction.png", enlarge_to_png(colour_map(shown, palette)), "predicted classes"),
         ],
         figure_width="medium",
         legend=[
@@ -175,7 +175,7 @@ def _block_section(look: BlockLook, *, between: bool, to_head: bool) -> Section:
         pictures.append(
             _figure(
                 f"{stem}_{_file_part(name)}.png",
-                enlarged_png(heat_colours(view, low, high)),
+                enlarge_to_png(heat_colours(view, low, high)),
                 _spoken(name),
                 note=f"mean {_short(view.mean())}; colours {_short(low)} to {_short(high)}",
             )
@@ -190,7 +190,7 @@ def _block_section(look: BlockLook, *, between: bool, to_head: bool) -> Section:
 def _pca_pictures(stem: str, streams: Mapping[str, Array], grid_hw: tuple[int, int]) -> tuple[list[Figure], float]:
     colours, share = pca_colours(list(streams.values()), grid_hw)
     pictures = [
-        _figure(f"{stem}_{_file_part(name)}.png", enlarged_png(pixels), name)
+        _figure(f"{stem}_{_file_part(name)}.png", enlarge_to_png(pixels), name)
         for name, pixels in zip(streams, colours, strict=True)
     ]
     return pictures, share

@@ -1,0 +1,67 @@
+"""The types of a report's JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from rs_adapt.reports.csv import RunRow
+
+
+class MiouContent(TypedDict):
+    """Mean mIoU of a group in percent, lowest and highest seed, and the ends of the interval of the mean."""
+
+    mean: float | None
+    lowest: float | None
+    highest: float | None
+    low: float | None
+    high: float | None
+
+
+class GainContent(TypedDict):
+    """A gain over a reference, with its interval and the gains of single seeds; None for a seed without a value."""
+
+    value: float
+    low: float | None
+    high: float | None
+    seeds: list[int]
+    by_seed: list[float | None]
+
+
+class GroupContent(TypedDict):
+    """The runs that differ in their seeds alone, scored in one way."""
+
+    bench: str
+    setting: str
+    method: str
+    strategy: str
+    backbone: str
+    head: str
+    tuned: bool
+    overrides: list[str]
+    protocol: str
+    split: str
+    seen: str
+    seeds: list[int]
+    miou_pct: MiouContent
+    over_source_only: GainContent | None
+    gap_closed_pct: GainContent | None
+    over_frozen: GainContent | None
+    best: bool
+
+
+class DamageContent(TypedDict):
+    """A file or folder that cannot be read, and the reason."""
+
+    place: str
+    why: str
+
+
+class ReportContent(TypedDict):
+    """A whole report: rows of runs, groups over seeds, and everything that was left out."""
+
+    places: list[str]
+    runs: list[RunRow]
+    groups: list[GroupContent]
+    damaged: list[DamageContent]
+    remarks: list[str]
