@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from rs_adapt.reports.make import Report
     from rs_adapt.runs.collect import Collection
-    from rs_adapt.scores.content import ComparisonContent, ScoreContent
+    from rs_adapt.scores.comparison import RunComparison
+    from rs_adapt.scores.rescore import Rescored
 
 # A run as `train` returns it, or the folder of one.
 RunLike = Run | str | os.PathLike[str]
@@ -59,7 +60,7 @@ def score(
     protocol: str | None = None,
     unit: Unit = "auto",
     worst: int = 0,
-) -> ScoreContent:
+) -> Rescored:
     """Rescore a finished run from the confusion matrices that it stored for each image, within a second.
 
     Args:
@@ -73,8 +74,8 @@ def score(
         worst: How many images with the lowest mIoU to list.
 
     Returns:
-        Plain values as `rs-adapt score --json` prints them: `miou_pct`, `interval`, `classes`, `groups`, `worst` and
-        others; percent with 3 digits, None where there is no value.
+        `miou_pct`, `interval`, `classes`, `groups`, `worst` and others; percent with 3 digits, None where there is no
+        value. `to_json` gives what `rs-adapt score --json` prints.
 
     Raises:
         ScoresError: No matrices are stored, or they cannot answer.
@@ -84,7 +85,7 @@ def score(
         >>> import rs_adapt as rsa
         >>> run = rsa.collect("work_dirs").finished[0]
         >>> scores = rsa.score(run, classes="all", worst=3)
-        >>> 0 <= scores["miou_pct"] <= 100, len(scores["worst"])
+        >>> 0 <= scores.miou_pct <= 100, len(scores.worst)
         (True, 3)
     """
     from rs_adapt.scores.rescore import rescore
@@ -109,7 +110,7 @@ def compare(
     ignore: str | None = None,
     selection: str | None = None,
     unit: Unit = "auto",
-) -> ComparisonContent:
+) -> RunComparison:
     """Compare run B with run A on the same images, paired.
 
     Args:
@@ -121,8 +122,8 @@ def compare(
         unit: See `score`.
 
     Returns:
-        Plain values as `rs-adapt compare --json` prints them: `sentence`, `miou` and `classes` (B minus A in percentage
-        points, with intervals), `differ` (what else differs between the runs) and others.
+        `sentence`, `miou` and `classes` (B minus A in percentage points, with intervals), `differ` (what else differs
+        between the runs) and others. `to_json` gives what `rs-adapt compare --json` prints.
 
     Raises:
         ScoresError: No matrices are stored, or the two are not of the same images, labels and classes.
@@ -131,7 +132,7 @@ def compare(
     Examples:
         >>> import rs_adapt as rsa
         >>> run = rsa.collect("work_dirs").finished[0]
-        >>> rsa.compare(run, run)["miou"]["points"]
+        >>> rsa.compare(run, run).miou.points
         0.0
     """
     from rs_adapt.scores.comparison import compare_runs

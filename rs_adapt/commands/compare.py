@@ -30,18 +30,18 @@ def compare(
     """
     from rs_adapt.api.reading import compare as compare_runs
 
-    content = compare_runs(run_a, run_b, classes=classes, ignore=ignore, selection=selection, unit=unit.value)
+    comparison = compare_runs(run_a, run_b, classes=classes, ignore=ignore, selection=selection, unit=unit.value)
     if as_json:
-        print_json(content)
+        print_json(comparison.to_json())
         return
     from rs_adapt.reports.comparison_tables import count_line, differ_line, difference_table, notes, scored_line
 
     console = result_console()
-    console.print(content["sentence"], style="bold", soft_wrap=True, markup=False)
-    console.print(difference_table(content))
-    draws = content["interval"]
-    sides = (("A", content["a"]), ("B", content["b"]))
-    lines = [f"{name}: {side['place']}: {scored_line(side)}." for name, side in sides]
-    for line in (*lines, differ_line(content), count_line(content["images"], draws), *notes(draws)):
+    console.print(comparison.sentence, style="bold", soft_wrap=True, markup=False)
+    console.print(difference_table(comparison))
+    sides = {"A": comparison.a, "B": comparison.b}
+    lines = [f"{name}: {side.place}: {scored_line(side.scored)}." for name, side in sides.items()]
+    counts = count_line(comparison.images, comparison.interval)
+    for line in (*lines, differ_line(comparison), counts, *notes(comparison.interval)):
         if line is not None:
             console.print(line, soft_wrap=True, markup=False)

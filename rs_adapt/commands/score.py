@@ -46,7 +46,7 @@ def score(
     """
     from rs_adapt.api.reading import score as score_run
 
-    content = score_run(
+    scores = score_run(
         run,
         classes=classes,
         ignore=ignore,
@@ -57,7 +57,7 @@ def score(
         worst=worst,
     )
     if as_json:
-        print_json(content)
+        print_json(scores.to_json())
         return
     from rs_adapt.reports.comparison_tables import (
         classes_table,
@@ -70,11 +70,11 @@ def score(
 
     console = result_console()
     console.print(f"{run}", style="bold", soft_wrap=True, markup=False)
-    console.print(classes_table(content))
-    if content["group_by"] is not None and content["groups"] is not None:
-        console.print(groups_table(content["group_by"], content["groups"]))
-    if content["worst"] is not None:
-        console.print(worst_table(content["worst"]))
-    draws = content["interval"]
-    for line in (f"Scored: {scored_line(content['scored'])}.", count_line(content["images"], draws), *notes(draws)):
+    console.print(classes_table(scores))
+    if scores.groups is not None:
+        console.print(groups_table(scores.groups, scores.group_by))
+    if scores.worst is not None:
+        console.print(worst_table(scores.worst))
+    counts = count_line(scores.images, scores.interval)
+    for line in (f"Scored: {scored_line(scores.scored)}.", counts, *notes(scores.interval)):
         console.print(line, soft_wrap=True, markup=False)

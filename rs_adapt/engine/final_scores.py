@@ -82,7 +82,7 @@ def score_selections(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module) -
         segmentor: A segmentor on the device; it is left with the weights of the result.
 
     Raises:
-        CheckpointMismatch: A kept pack is missing or damaged.
+        CheckpointMismatch: A saved pack is missing or damaged.
     """
     choices = choose(read_metrics(run_dir), cfg=cfg)
     headline = str(cfg.protocol.selection)

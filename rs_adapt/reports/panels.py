@@ -16,7 +16,7 @@ from rs_adapt.render.document import Figure, Section
 from rs_adapt.reports.score_tables import Labels, Rankings
 from rs_adapt.runs.files import EVAL_DIR, RESULT_FILE
 from rs_adapt.runs.records import Result, read_record
-from rs_adapt.scores.comparison import aligned
+from rs_adapt.scores.comparison import align
 from rs_adapt.scores.groups import Group, RunScore
 from rs_adapt.scores.resampling import miou_of
 
@@ -83,7 +83,7 @@ def select_tiles(groups: Sequence[Group], count: int) -> list[tuple[str, float]]
         if (other := group.scores[0].per_image) is None:
             continue
         try:
-            counts_NKK = aligned(base.per_image, other, Path(), Path()).counts_NKK
+            counts_NKK = align(base.per_image, other, Path(), Path()).counts_NKK
         except ScoresError:
             continue
         miou_by_group.append(miou_of(counts_NKK, base.chosen.scored))

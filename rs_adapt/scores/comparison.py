@@ -2,30 +2,119 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rs_adapt.errors import ConfigError, ScoresError
+from rs_adapt.runs.records import IntervalFacts
 from rs_adapt.scores.class_sets import class_set
-from rs_adapt.scores.content import ComparisonContent, DifferenceContent, Draws, SideContent
 from rs_adapt.scores.intervals import Difference, paired_difference
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import iou_of, miou_of
-from rs_adapt.scores.rescore import given, pair, plain, scored_facts
+from rs_adapt.scores.rescore import Scoring, describe_scoring, list_given, pair, plain
 from rs_adapt.scores.stored import open_stored
 from rs_adapt.scores.units import PLURAL, units_of
 
-# What two comparable scores have in common.
-_Fact = Literal["protocol", "selection", "weights", "inference"]
-_SAME: tuple[_Fact, ...] = (
-    "protocol",
-    "selection",
-    "weights",
-    "inference",
-)
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+# Facts of `Scoring` that two comparable scores have in common.
+_SAME = ("protocol", "selection", "weights", "inference")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedRun:
+    """One of the two runs: where its matrices lie, how they were scored, and the score."""
+
+    place: str
+    file: str
+    scored: Scoring
+    miou_pct: float | None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the run as `rs-adapt compare --json` prints it."""
+        return {"place": self.place, "file": self.file, **asdict(self.scored), "miou_pct": self.miou_pct}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundedDifference:
+    """B minus A in points of IoU, its interval, and the percentage of resamples above 0; None where undefined."""
+
+    points: float | None
+    low: float | None
+    high: float | None
+    share_above_pct: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassDifference:
+    """The IoU of a class in both runs in percent, and their difference; and whether the class is in the mean."""
+
+    a_pct: float | None
+    b_pct: float | None
+    difference: RoundedDifference
+    in_mean: bool
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the class as `rs-adapt compare --json` prints it."""
+        return {"a_pct": self.a_pct, "b_pct": self.b_pct, **asdict(self.difference), "in_mean": self.in_mean}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunComparison:
+    """Two runs over the same images. Percent and points have 3 digits.
+
+    Attributes:
+        a: The first run.
+        b: The second run.
+        differ: Facts in which the two scores differ: protocol, selection, weights or inference.
+        images: Number of images.
+        miou: Difference of the mean IoU.
+        classes: Differences by class, without the ignored ones.
+        interval: How the intervals were drawn; it has no limits of its own.
+    """
+
+    a: ComparedRun
+    b: ComparedRun
+    differ: list[str]
+    images: int
+    miou: RoundedDifference
+    classes: dict[str, ClassDifference]
+    interval: IntervalFacts
+
+    @property
+    def sentence(self) -> str:
+        """The difference of mIoU in one plain sentence."""
+        points, low, high = self.miou.points, self.miou.low, self.miou.high
+        number, unit = self.interval.units, self.interval.unit
+        over = f"over {number} {PLURAL[unit] if number != 1 else unit}"
+        if points is None:
+            return "There is nothing to compare: a run has no value for any class in the mean."
+        # A digit more where one would show a 0 that is none.
+        digits = 1 if all(abs(value) >= 0.05 for value in (points, low, high) if value) else 2
+        distance = f"B is {abs(points):.{digits}f} points {'above' if points > 0 else 'below'} A"
+        if low is None or high is None:
+            return f"{distance}, {over}: too few for an interval."
+        limits = f"[{low:+.{digits}f}, {high:+.{digits}f}], {100 * self.interval.level:g} %, {over}"
+        if low <= 0 <= high:
+            return f"The two cannot be told apart: {points:+.{digits}f} {limits}."
+        return f"{distance} {limits}."
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the content as `rs-adapt compare --json` prints it."""
+        return {
+            "sentence": self.sentence,
+            "a": self.a.to_json(),
+            "b": self.b.to_json(),
+            "differ": [*self.differ],
+            "images": self.images,
+            "miou": asdict(self.miou),
+            "classes": {name: one.to_json() for name, one in self.classes.items()},
+            "interval": self.interval.content(),
+        }
 
 
 def compare_runs(
@@ -36,109 +125,83 @@ def compare_runs(
     ignore: str | None = None,
     selection: str | None = None,
     unit: str = "auto",
-) -> ComparisonContent:
+) -> RunComparison:
     """Compare B with A, paired by the names of their tiles.
 
     Args:
         place_a: A run folder, a folder that `rs-adapt eval` wrote, or one `.npz` file.
-        place_b: The other one.
-        classes: Words of `class_set`; None is those of the runs' protocol.
-        ignore: Words of `class_set`.
-        selection: Which checkpoint of both; None is each run's headline.
+        place_b: The same for the other run.
+        classes: The classes in the mean, as for `class_set`; None takes those of the runs' protocol.
+        ignore: The ignored classes, as for `class_set`.
+        selection: The selection of both checkpoints; None takes each run's headline.
         unit: What is drawn for the intervals: "auto", "image" or "scene".
 
-    Returns:
-        JSON: `sentence`, `a` and `b` (where, how scored, `miou_pct`), `miou` and `classes` (B minus A in points:
-        `points`, `low`, `high`, `share_above_pct`), `differ` (facts that differ), and how the intervals were made.
-
     Raises:
-        ScoresError: Nothing is stored, or the two are not of the same images, labels and classes.
+        ScoresError: No matrices are stored, or the two are not of the same images, labels and classes.
         ConfigError: Names or options are wrong.
     """
     stored_a, stored_b = open_stored(place_a, selection), open_stored(place_b, selection)
     a = stored_a.per_image
-    b = aligned(a, stored_b.per_image, place_a, place_b)
+    b = align(a, stored_b.per_image, place_a, place_b)
     if classes is None and stored_a.classes != stored_b.classes:
         raise ConfigError(
-            f"The protocols take the mean over other classes: {stored_a.classes} in {place_a}, {stored_b.classes} in "
-            f"{place_b}. Say which with --classes."
+            f"The protocols take the mean over different classes: {stored_a.classes} in {place_a}, {stored_b.classes} "
+            f"in {place_b}. Choose them with --classes."
         )
     chosen = class_set(a.classes, chosen=classes or stored_a.classes, ignore=ignore or "")
     units_a, units_b = units_of(a, unit), units_of(b, unit)
-    estimate = paired_difference(
+    paired = paired_difference(
         chosen.counted(units_a.counts_UKK), chosen.counted(units_b.counts_UKK), scored=chosen.scored
     )
-    but_for = given(classes=classes, ignore=ignore, selection=selection)
+    but_for = list_given(classes=classes, ignore=ignore, selection=selection)
     totals = [chosen.counted(run.total_KK()[None]) for run in (a, b)]
     side_a, side_b = (
-        SideContent(
+        ComparedRun(
             place=str(place),
             file=str(stored.file),
-            **scored_facts(stored, chosen, but_for),
+            scored=describe_scoring(stored, chosen, but_for),
             miou_pct=plain(miou_of(total, chosen.scored)[0]),
         )
         for place, stored, total in zip((place_a, place_b), (stored_a, stored_b), totals, strict=True)
     )
     iou_a, iou_b = (iou_of(total)[0] for total in totals)
-    miou = _plain(estimate.miou)
-    draws: Draws = {
-        "level": estimate.level,
-        "unit": units_a.by,
-        "units": estimate.units,
-        "resamples": estimate.resamples,
-        "seed": estimate.seed,
-        "rough": estimate.rough,
-    }
-    return {
-        "sentence": sentence(miou, draws),
-        "a": side_a,
-        "b": side_b,
-        "differ": [key for key in _SAME if side_a[key] != side_b[key]],
-        "images": len(a.tiles),
-        "miou": miou,
-        "classes": {
-            name: {
-                "a_pct": plain(iou_a[index]),
-                "b_pct": plain(iou_b[index]),
-                **_plain(estimate.iou[index]),
-                "in_mean": index in chosen.scored,
-            }
+    return RunComparison(
+        a=side_a,
+        b=side_b,
+        differ=[name for name in _SAME if getattr(side_a.scored, name) != getattr(side_b.scored, name)],
+        images=len(a.tiles),
+        miou=_rounded(paired.miou),
+        classes={
+            name: ClassDifference(
+                a_pct=plain(iou_a[index]),
+                b_pct=plain(iou_b[index]),
+                difference=_rounded(paired.iou[index]),
+                in_mean=index in chosen.scored,
+            )
             for index, name in enumerate(chosen.classes)
             if index not in chosen.ignored
         },
-        "interval": draws,
-    }
+        interval=IntervalFacts(
+            level=paired.level,
+            unit=units_a.by,
+            units=paired.units,
+            resamples=paired.resamples,
+            seed=paired.seed,
+            rough=paired.rough,
+        ),
+    )
 
 
-def sentence(miou: DifferenceContent, draws: Draws) -> str:
-    """Return the difference of mIoU as one plain sentence."""
-    points, low, high = miou["points"], miou["low"], miou["high"]
-    number = draws["units"]
-    over = f"over {number} {PLURAL[draws['unit']] if number != 1 else draws['unit']}"
-    if points is None:
-        return "There is nothing to compare: a run has no value for any class in the mean."
-    numbers = [value for value in (points, low, high) if value]
-    # A digit more where one would show a 0 that is none.
-    digits = 1 if all(abs(value) >= 0.05 for value in numbers) else 2
-    distance = f"B is {abs(points):.{digits}f} points {'above' if points > 0 else 'below'} A"
-    if low is None or high is None:
-        return f"{distance}, {over}: too few for an interval."
-    interval = f"[{low:+.{digits}f}, {high:+.{digits}f}], {100 * draws['level']:g} %, {over}"
-    if low <= 0 <= high:
-        return f"The two cannot be told apart: {points:+.{digits}f} {interval}."
-    return f"{distance} {interval}."
-
-
-def _plain(difference: Difference) -> DifferenceContent:
+def _rounded(difference: Difference) -> RoundedDifference:
     share = difference.share_above
-    return {
-        "points": plain(difference.points),
+    return RoundedDifference(
+        points=plain(difference.points),
         **pair(difference.interval),
-        "share_above_pct": None if share is None else plain(100.0 * share),
-    }
+        share_above_pct=None if share is None else plain(100.0 * share),
+    )
 
 
-def aligned(a: PerImage, b: PerImage, place_a: Path, place_b: Path) -> PerImage:
+def align(a: PerImage, b: PerImage, place_a: Path, place_b: Path) -> PerImage:
     """Return B with its images in A's order and A's scenes.
 
     Raises:
@@ -162,10 +225,10 @@ def aligned(a: PerImage, b: PerImage, place_a: Path, place_b: Path) -> PerImage:
         )
     place_of = {tile: index for index, tile in enumerate(b.tiles)}
     counts_NKK = b.counts_NKK[[place_of[tile] for tile in a.tiles]]
-    other = (a.counts_NKK.sum(axis=2) != counts_NKK.sum(axis=2)).any(axis=1)
-    if other.any():
+    differs_N = (a.counts_NKK.sum(axis=2) != counts_NKK.sum(axis=2)).any(axis=1)
+    if differs_N.any():
         raise ScoresError(
-            f"{int(other.sum())} of {len(a.tiles)} tiles have other labels in the two runs, such as "
-            f"{a.tiles[int(np.argmax(other))]}. {again}"
+            f"{int(differs_N.sum())} of {len(a.tiles)} tiles have different labels in the two runs, such as "
+            f"{a.tiles[int(np.argmax(differs_N))]}. {again}"
         )
     return replace(a, counts_NKK=counts_NKK, facts=b.facts)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.errors import ScoresError
-from rs_adapt.scores.comparison import aligned
+from rs_adapt.scores.comparison import align
 from rs_adapt.scores.groups import Group, RunScore
 from rs_adapt.scores.intervals import RESAMPLES, Interval, percentile_interval
 from rs_adapt.scores.ranking import SEED
@@ -207,7 +207,7 @@ class _Resampled:
             if score.per_image is None:
                 continue
             try:
-                same = aligned(base.per_image, score.per_image, base.run.folder, score.run.folder)
+                same = align(base.per_image, score.per_image, base.run.folder, score.run.folder)
             except ScoresError:
                 continue
             used.append(score)

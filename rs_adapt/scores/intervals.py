@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,15 +122,15 @@ def bootstrap(
         chunk_bytes: Memory that the draws may take at once; changes no number.
     """
     sums_U3K = sums_of(_counted(units_UKK, units_UKK))
-    facts = _facts(len(sums_U3K), resamples, seed, level)
+    draws = _draws(len(sums_U3K), resamples, seed, level)
     if len(sums_U3K) < 2:
-        return Bootstrap(miou=None, iou=(None,) * units_UKK.shape[1], **facts)
+        return Bootstrap(miou=None, iou=(None,) * units_UKK.shape[1], **draws)
     chunks = drawn_sums([sums_U3K], resamples=resamples, seed=seed, chunk_bytes=chunk_bytes)
     iou_RK = np.concatenate([iou_of_sums(sums) for (sums,) in chunks])
     return Bootstrap(
         miou=percentile_interval(mean_iou(iou_RK, scored), level),
         iou=tuple(percentile_interval(iou_R, level) for iou_R in iou_RK.T),
-        **facts,
+        **draws,
     )
 
 
@@ -163,10 +163,10 @@ def paired_difference(
     whole_a, whole_b = (iou_of_sums(sums.sum(axis=0, keepdims=True)) for sums in pair)
     miou = float((mean_iou(whole_b, scored) - mean_iou(whole_a, scored))[0])
     iou_K = (whole_b - whole_a)[0].tolist()
-    facts = _facts(len(pair[0]), resamples, seed, level)
+    draws = _draws(len(pair[0]), resamples, seed, level)
     if len(pair[0]) < 2:
         alone = [Difference(points=points, interval=None, share_above=None) for points in (miou, *iou_K)]
-        return PairedDifference(miou=alone[0], iou=tuple(alone[1:]), **facts)
+        return PairedDifference(miou=alone[0], iou=tuple(alone[1:]), **draws)
     of_miou, of_iou = [], []
     for sums_a, sums_b in drawn_sums(pair, resamples=resamples, seed=seed, chunk_bytes=chunk_bytes):
         iou_a, iou_b = iou_of_sums(sums_a), iou_of_sums(sums_b)
@@ -177,7 +177,7 @@ def paired_difference(
         iou=tuple(
             _difference(points, drawn, level) for points, drawn in zip(iou_K, np.concatenate(of_iou).T, strict=True)
         ),
-        **facts,
+        **draws,
     )
 
 
@@ -192,12 +192,21 @@ def interval_facts(per_image: PerImage, scored: Sequence[int] | None = None) -> 
         `low` and `high` in percent, 3 digits; None with one unit.
     """
     units = units_of(per_image)
-    drawn = bootstrap(units.counts_UKK, scored=scored)
+    return bootstrap_facts(bootstrap(units.counts_UKK, scored=scored), unit=units.by)
+
+
+def bootstrap_facts(drawn: Bootstrap, *, unit: str) -> IntervalFacts:
+    """Return the interval of mIoU as it is stored: percent with 3 digits; None with one unit.
+
+    Args:
+        drawn: The intervals.
+        unit: What was drawn: "scene" or "image".
+    """
     return IntervalFacts(
         low=None if drawn.miou is None else round(drawn.miou.low, 3),
         high=None if drawn.miou is None else round(drawn.miou.high, 3),
         level=drawn.level,
-        unit=units.by,
+        unit=unit,
         units=drawn.units,
         resamples=drawn.resamples,
         seed=drawn.seed,
@@ -211,7 +220,17 @@ def _counted(units_UKK: NDArray[Any], pixels_UKK: NDArray[Any]) -> NDArray[Any]:
     return counted
 
 
-def _facts(num_units: int, resamples: int, seed: int, level: float) -> dict[str, Any]:
+class _Draws(TypedDict):
+    """The fields that `Bootstrap` and `PairedDifference` have in common."""
+
+    units: int
+    resamples: int
+    seed: int
+    level: float
+    rough: bool
+
+
+def _draws(num_units: int, resamples: int, seed: int, level: float) -> _Draws:
     rough = num_units < ENOUGH_UNITS
     return {"units": num_units, "resamples": resamples, "seed": seed, "level": level, "rough": rough}
 

@@ -42,9 +42,9 @@ class PerImage:
         scenes: N names of the scenes that the tiles were cut from; "" where unknown.
         cities: N names of the cities that they lie in; "" where unknown.
         classes: K names in index order, no two the same.
-        counts_NKK: int64 pixel counts, 0 or more; row = truth, column = prediction.
-        facts: JSON: `split` (such as "south test"), `bench`, `iter`, `selection`, `weights` (student or teacher),
-            `protocol`, `inference`, `pack_sha256`.
+        counts_NKK: Pixel counts (N, K, K) in int64, 0 or more; row = truth, column = prediction.
+        facts: Plain values: `split` (such as "south test"), `bench`, `iter`, `selection`, `weights` (student or
+            teacher), `protocol`, `inference`, `pack_sha256`.
 
     Raises:
         ScoresError: Names are not unique, lengths do not agree, or counts are negative.
@@ -180,7 +180,7 @@ def _checked(path: Path, counts: NDArray[Any], content: Any) -> PerImage:
 
 def _refuse(path: Path, why: str, cause: BaseException | None = None) -> NoReturn:
     raise ScoresError(
-        f"{path} holds no confusion matrices of rs-adapt, or is damaged ({why}). rs-adapt eval RUN writes them anew."
+        f"{path} holds no confusion matrices of rs-adapt, or is damaged ({why}). rs-adapt eval RUN writes them again."
     ) from cause
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.errors import ScoresError
-from rs_adapt.scores.comparison import aligned
+from rs_adapt.scores.comparison import align
 from rs_adapt.scores.groups import Group, aligned_scores
 from rs_adapt.scores.intervals import ENOUGH_UNITS, LEVEL, RESAMPLES, Interval, percentile_interval
 from rs_adapt.scores.per_image import PerImage
@@ -125,7 +125,7 @@ def _draw(groups: Sequence[Group]) -> tuple[dict[int, _Drawn], str]:
         if base is None:
             base, chosen = pairs[0]
         try:
-            same = [aligned(base, run, group.scores[0].run.folder, group.scores[0].run.folder) for run, _ in pairs]
+            same = [align(base, run, group.scores[0].run.folder, group.scores[0].run.folder) for run, _ in pairs]
         except ScoresError:
             continue
         units = [units_of(run) for run in same]

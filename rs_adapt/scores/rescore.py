@@ -6,18 +6,128 @@ Shapes: N images, U units, K classes.
 from __future__ import annotations
 
 import math
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.runs.records import IntervalFacts
 from rs_adapt.scores.class_sets import ClassSet, class_set
-from rs_adapt.scores.content import Ends, GroupScore, ImageScore, LargestError, ScoreContent, ScoredContent
-from rs_adapt.scores.intervals import Interval, bootstrap
+from rs_adapt.scores.intervals import Interval, bootstrap, bootstrap_facts
 from rs_adapt.scores.resampling import iou_of, miou_of
 from rs_adapt.scores.stored import Stored, check_protocol, classes_of, open_stored, read_protocol
 from rs_adapt.scores.units import Units, units_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import JsonValue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """How a score was obtained.
+
+    Attributes:
+        split: Region and split, such as `south test`; None where the matrices do not say, like all that follow.
+        bench: Name of the bench.
+        protocol: Name and version of the protocol.
+        but_for: Options that changed what the protocol says, as they are typed.
+        selection: The selection of the checkpoint.
+        iter: Iterations done at the checkpoint.
+        weights: `student` or `teacher`.
+        inference: Mode of the prediction, and sizes in pixels.
+        classes: The classes in the mean, in words.
+        classes_scored: Names of the classes in the mean.
+        classes_ignored: Names of the classes whose true pixels do not count.
+    """
+
+    split: str | None
+    bench: str | None
+    protocol: str | None
+    but_for: list[str]
+    selection: str | None
+    iter: int | None
+    weights: str | None
+    inference: Mapping[str, JsonValue] | str | None
+    classes: str
+    classes_scored: list[str]
+    classes_ignored: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScore:
+    """IoU of a class and its interval in percent, None where there is none; and whether the class is in the mean."""
+
+    iou_pct: float | None
+    low: float | None
+    high: float | None
+    in_mean: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitScore:
+    """The score of an image, a scene or a city; `share_pct` is its share of all counted pixels."""
+
+    name: str
+    miou_pct: float | None
+    images: int
+    pixels: int
+    share_pct: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageScore:
+    """The score of an image, and its most frequent error: pixels of `truth` predicted as `taken_for`.
+
+    `share_pct` is the share of this error in the counted pixels; without an error the names are None.
+    """
+
+    tile: str
+    miou_pct: float | None
+    truth: str | None
+    taken_for: str | None
+    share_pct: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rescored:
+    """The scores of stored matrices. Percent has 3 digits; None where there is no value.
+
+    Attributes:
+        place: The folder or file that was asked for.
+        file: The file of the matrices.
+        scored: How the score was obtained.
+        images: Number of images.
+        pixels: Number of counted pixels.
+        miou_pct: Mean IoU over the scored classes.
+        aacc_pct: Share of the counted pixels that are right.
+        interval: Interval of `miou_pct`, and how it was drawn.
+        classes: Scores by class, without the ignored ones.
+        group_by: `image`, `scene` or `city`; None where no groups were asked for.
+        groups: Scores by group; None where none were asked for.
+        worst: The images of the lowest mIoU, worst first; None where none were asked for.
+    """
+
+    place: str
+    file: str
+    scored: Scoring
+    images: int
+    pixels: int
+    miou_pct: float | None
+    aacc_pct: float | None
+    interval: IntervalFacts
+    classes: dict[str, ClassScore]
+    group_by: str | None
+    groups: list[UnitScore] | None
+    worst: list[ImageScore] | None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the content as `rs-adapt score --json` prints it."""
+        return asdict(self) | {"interval": self.interval.content()}
 
 
 def rescore(
@@ -30,28 +140,24 @@ def rescore(
     unit: str = "auto",
     group_by: str | None = None,
     worst: int = 0,
-) -> ScoreContent:
+) -> Rescored:
     """Score stored matrices again.
 
     Args:
         place: A run folder, a folder that `rs-adapt eval` wrote, or one `.npz` file.
-        classes: Words of `class_set`; None is those of the protocol, given or the run's.
-        ignore: Words of `class_set`.
-        selection: Which checkpoint; None is the protocol's, else the run's headline.
-        protocol: Name of a protocol that says selection, classes and weights.
+        classes: The classes in the mean, as for `class_set`; None takes those of the protocol.
+        ignore: The ignored classes, as for `class_set`.
+        selection: The selection of the checkpoint; None takes the protocol's, else the run's headline.
+        protocol: Name of the protocol that decides on selection, classes and weights.
         unit: What is drawn for the intervals: "auto", "image" or "scene".
         group_by: "image", "scene" or "city" for scores by group.
-        worst: How many images of the lowest mIoU are listed.
-
-    Returns:
-        JSON: `scored` (how), `images`, `miou_pct`, `aacc_pct`, `interval`, `classes`, `groups`, `worst`. Percent with 3
-        digits; None where there is no value.
+        worst: How many images of the lowest mIoU to list.
 
     Raises:
-        ScoresError: Nothing is stored, or it cannot answer.
+        ScoresError: No matrices are stored, or they do not answer the protocol.
         ConfigError: Names or options are wrong.
     """
-    but_for = given(classes=classes, ignore=ignore, selection=selection)
+    but_for = list_given(classes=classes, ignore=ignore, selection=selection)
     asked = None if protocol is None else read_protocol(protocol)
     if asked is not None:
         if but_for:
@@ -65,46 +171,38 @@ def rescore(
     total_KK = counts_NKK.sum(axis=0)
     pixels = int(total_KK.sum())
     by_unit = units_of(stored.per_image, unit)
-    estimate = bootstrap(chosen.counted(by_unit.counts_UKK), scored=chosen.scored)
+    drawn = bootstrap(chosen.counted(by_unit.counts_UKK), scored=chosen.scored)
     iou_K = iou_of(total_KK[None])[0]
-    scored = scored_facts(stored, chosen, but_for)
+    scored = describe_scoring(stored, chosen, but_for)
     if asked is not None:
-        scored["protocol"] = f"{asked.name}-{asked.version}"
-    return {
-        "place": str(place),
-        "file": str(stored.file),
-        "scored": scored,
-        "images": len(counts_NKK),
-        "pixels": pixels,
-        "miou_pct": plain(miou_of(total_KK[None], chosen.scored)[0]),
-        "aacc_pct": plain(100.0 * np.trace(total_KK) / pixels if pixels else math.nan),
-        "interval": {
-            **pair(estimate.miou),
-            "units": estimate.units,
-            "resamples": estimate.resamples,
-            "seed": estimate.seed,
-            "level": estimate.level,
-            "rough": estimate.rough,
-            "unit": by_unit.by,
-        },
-        "classes": {
-            name: {"iou_pct": plain(iou_K[index]), **pair(estimate.iou[index]), "in_mean": index in chosen.scored}
+        scored = replace(scored, protocol=f"{asked.name}-{asked.version}", but_for=[])
+    return Rescored(
+        place=str(place),
+        file=str(stored.file),
+        scored=scored,
+        images=len(counts_NKK),
+        pixels=pixels,
+        miou_pct=plain(miou_of(total_KK[None], chosen.scored)[0]),
+        aacc_pct=plain(100.0 * np.trace(total_KK) / pixels if pixels else math.nan),
+        interval=bootstrap_facts(drawn, unit=by_unit.by),
+        classes={
+            name: ClassScore(iou_pct=plain(iou_K[index]), **pair(drawn.iou[index]), in_mean=index in chosen.scored)
             for index, name in enumerate(chosen.classes)
             if index not in chosen.ignored
         },
-        "group_by": group_by,
-        "groups": None if group_by is None else _groups(units_of(stored.per_image, group_by), chosen),
-        "worst": _worst(stored.per_image.tiles, counts_NKK, chosen, worst) if worst else None,
-    }
+        group_by=group_by,
+        groups=None if group_by is None else _groups(units_of(stored.per_image, group_by), chosen),
+        worst=_worst(stored.per_image.tiles, counts_NKK, chosen, worst) if worst else None,
+    )
 
 
-def given(**options: str | None) -> list[str]:
+def list_given(**options: str | None) -> list[str]:
     """Return the options that were given, as they are typed: scores then are not what the run's protocol says."""
     return [f"--{name}" for name, value in options.items() if value is not None]
 
 
-def scored_facts(stored: Stored, chosen: ClassSet, but_for: list[str]) -> ScoredContent:
-    """Describe what was scored: split, protocol, selection, iteration, weights, inference, classes in the mean.
+def describe_scoring(stored: Stored, chosen: ClassSet, but_for: list[str]) -> Scoring:
+    """Return how matrices are scored.
 
     Args:
         stored: The matrices.
@@ -112,19 +210,19 @@ def scored_facts(stored: Stored, chosen: ClassSet, but_for: list[str]) -> Scored
         but_for: Options that changed what the protocol says.
     """
     facts = stored.per_image.facts
-    return {
-        "split": facts.get("split"),
-        "bench": facts.get("bench"),
-        "protocol": stored.protocol_label,
-        "but_for": but_for,
-        "selection": stored.selection,
-        "iter": facts.get("iter"),
-        "weights": facts.get("weights"),
-        "inference": facts.get("inference"),
-        "classes": chosen.line(),
-        "classes_scored": chosen.scored_names(),
-        "classes_ignored": chosen.ignored_names(),
-    }
+    return Scoring(
+        split=facts.get("split"),
+        bench=facts.get("bench"),
+        protocol=stored.protocol_label,
+        but_for=but_for,
+        selection=stored.selection,
+        iter=facts.get("iter"),
+        weights=facts.get("weights"),
+        inference=facts.get("inference"),
+        classes=chosen.line(),
+        classes_scored=chosen.scored_names(),
+        classes_ignored=chosen.ignored_names(),
+    )
 
 
 def plain(value: float) -> float | None:
@@ -132,26 +230,27 @@ def plain(value: float) -> float | None:
     return round(float(value), 3) if math.isfinite(value) else None
 
 
-def pair(interval: Interval | None) -> Ends:
-    """Return an interval as JSON: `low` and `high`, None without one."""
+class Limits(TypedDict):
+    """The limits of an interval, rounded; None without one."""
+
+    low: float | None
+    high: float | None
+
+
+def pair(interval: Interval | None) -> Limits:
+    """Return the limits of an interval as JSON."""
     return {
         "low": None if interval is None else plain(interval.low),
         "high": None if interval is None else plain(interval.high),
     }
 
 
-def _groups(units: Units, chosen: ClassSet) -> list[GroupScore]:
+def _groups(units: Units, chosen: ClassSet) -> list[UnitScore]:
     counts_UKK = chosen.counted(units.counts_UKK)
     pixels_U = counts_UKK.sum(axis=(1, 2))
     share_U = 100.0 * pixels_U / max(int(pixels_U.sum()), 1)
     return [
-        {
-            "name": name,
-            "miou_pct": plain(miou),
-            "images": int(images),
-            "pixels": int(pixels),
-            "share_pct": plain(share),
-        }
+        UnitScore(name=name, miou_pct=plain(miou), images=int(images), pixels=int(pixels), share_pct=plain(share))
         for name, miou, images, pixels, share in zip(
             units.names, miou_of(counts_UKK, chosen.scored), units.images_U, pixels_U, share_U, strict=True
         )
@@ -163,19 +262,17 @@ def _worst(tiles: tuple[str, ...], counts_NKK: NDArray[np.int64], chosen: ClassS
     miou_N = miou_of(counts_NKK, chosen.scored)
     # NaN is sorted behind all numbers; equal scores keep the order of the images.
     order = np.argsort(miou_N, kind="stable")[: min(number, int((~np.isnan(miou_N)).sum()))]
-    return [
-        {"tile": tiles[index], "miou_pct": plain(miou_N[index]), **_largest_error(counts_NKK[index], chosen)}
-        for index in order
-    ]
+    return [_image_score(tiles[index], miou_N[index], counts_NKK[index], chosen) for index in order]
 
 
-def _largest_error(counts_KK: NDArray[np.int64], chosen: ClassSet) -> LargestError:
-    errors = counts_KK - np.diag(np.diag(counts_KK))
-    truth, taken = np.unravel_index(int(errors.argmax()), errors.shape)
-    if not errors[truth, taken]:
-        return {"truth": None, "taken_for": None, "share_pct": 0.0}
-    return {
-        "truth": chosen.classes[truth],
-        "taken_for": chosen.classes[taken],
-        "share_pct": plain(100.0 * errors[truth, taken] / counts_KK.sum()),
-    }
+def _image_score(tile: str, miou: float, counts_KK: NDArray[np.int64], chosen: ClassSet) -> ImageScore:
+    errors_KK = counts_KK - np.diag(np.diag(counts_KK))
+    truth, taken = np.unravel_index(int(errors_KK.argmax()), errors_KK.shape)
+    most = int(errors_KK[truth, taken])
+    return ImageScore(
+        tile=tile,
+        miou_pct=plain(miou),
+        truth=chosen.classes[truth] if most else None,
+        taken_for=chosen.classes[taken] if most else None,
+        share_pct=plain(100.0 * most / counts_KK.sum()) if most else 0.0,
+    )

@@ -144,7 +144,7 @@ def _read_result(folder: Path) -> Result:
         )
     result = read_record(folder / RESULT_FILE, Result, error=ScoresError, remedy="Score again: rs-adapt eval.")
     if result is None:
-        unfinished = " The run is not finished: --resume goes on." if (folder / STATE_FILE).is_file() else ""
+        unfinished = " The run is not finished: --resume continues it." if (folder / STATE_FILE).is_file() else ""
         raise ScoresError(
             f"{folder} has no result.json.{unfinished} Name a finished run, or a folder that rs-adapt eval wrote."
         )

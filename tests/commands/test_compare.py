@@ -124,7 +124,7 @@ def changed(run: PerImage, what: str) -> PerImage:
         ("tiles", "4 tiles are in one run only, such as area0_0: 24 are in"),
         ("classes", "class lists differ"),
         ("split", "splits differ: vaihingen test in"),
-        ("labels", "3 of 24 tiles have other labels in the two runs, such as area0_0"),
+        ("labels", "3 of 24 tiles have different labels in the two runs, such as area0_0"),
     ],
 )
 def test_what_cannot_be_compared(run_verb: Verb, write_run, stored, what: str, match: str) -> None:

@@ -292,4 +292,4 @@ def test_the_mean_is_over_the_classes_of_the_runs_own_protocol(run_verb: Verb, w
     five = write_run("five", last=stored(facts={"protocol": f"{name}-1"})) / "confusions" / "last.npz"
     assert as_json(run_verb("score", five, "--json"))["miou_pct"] == content["miou_pct"]
     code, _, err = run_verb("compare", run, write_run("all"))
-    assert (code, "Say which with --classes" in err) == (2, True)
+    assert (code, "Choose them with --classes" in err) == (2, True)

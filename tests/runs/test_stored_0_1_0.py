@@ -75,7 +75,7 @@ def test_interrupted_run_is_unfinished_and_can_be_resumed() -> None:
 
 def test_stored_matrices_score_as_the_result() -> None:
     run = Run.read(STORED / "finished")
-    scored = rescore(run.folder)
+    scored = rescore(run.folder).to_json()
     assert run.result is not None
     assert run.result.interval is not None
     assert scored["miou_pct"] == run.miou_pct
