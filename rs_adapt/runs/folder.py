@@ -81,8 +81,8 @@ def open_run_folder(run_dir: Path, *, cfg_text: str, start: RunStart, resume: bo
 
 def _files_of_a_run(run_dir: Path) -> list[Path]:
     """Return the content of a folder except the sweep's files about the cell."""
-    kept = (SWEEP_CELL_FILE, SWEEP_LOG_FILE, SWEEP_LOCK_FILE)
-    return [path for path in run_dir.iterdir() if path.name not in kept] if run_dir.is_dir() else []
+    of_sweep = (SWEEP_CELL_FILE, SWEEP_LOG_FILE, SWEEP_LOCK_FILE)
+    return [path for path in run_dir.iterdir() if path.name not in of_sweep] if run_dir.is_dir() else []
 
 
 def _check_resumable(run_dir: Path, cfg_text: str) -> None:

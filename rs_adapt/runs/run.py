@@ -191,8 +191,8 @@ class Run:
     @property
     def environment(self) -> Environment:
         """Versions, machine and commit."""
-        known = self.result or self.start
-        return Environment() if known is None else known.environment
+        record = self.result or self.start
+        return Environment() if record is None else record.environment
 
     @property
     def error(self) -> str:

@@ -1,4 +1,4 @@
-"""Which classes a mean is taken over, and which pixels count: the words of `--classes` and `--ignore`.
+"""The classes in a mean and the pixels that count: what `--classes` and `--ignore` choose.
 
 The two differ. A class that `--classes` leaves out only leaves the mean: its pixels are still errors where they are
 taken for another class, and the other classes keep their IoU. Pixels whose truth is a class of `--ignore` count
@@ -38,16 +38,16 @@ class ClassSet:
         """Return the matrices without the pixels whose truth is ignored; the given ones stay as they are."""
         if not self.ignored:
             return matrices_BKK
-        kept = np.array(matrices_BKK)
-        kept[:, list(self.ignored)] = 0
-        return kept
+        counted_BKK = np.array(matrices_BKK)
+        counted_BKK[:, list(self.ignored)] = 0
+        return counted_BKK
 
     def scored_names(self) -> list[str]:
-        """Names of the classes in the mean."""
+        """Return the names of the classes in the mean."""
         return [self.classes[index] for index in self.scored]
 
     def ignored_names(self) -> list[str]:
-        """Names of the classes whose true pixels do not count."""
+        """Return the names of the classes whose true pixels do not count."""
         return [self.classes[index] for index in self.ignored]
 
     def line(self) -> str:
@@ -64,7 +64,7 @@ class ClassSet:
 
 
 def class_set(classes: Sequence[str], *, chosen: str = "all", ignore: str = "") -> ClassSet:
-    """Read the words of `--classes` and `--ignore`.
+    """Return the classes that `--classes` and `--ignore` choose.
 
     Args:
         classes: Names in index order.
@@ -89,7 +89,7 @@ def class_set(classes: Sequence[str], *, chosen: str = "all", ignore: str = "") 
         scored = set(range(len(classes))) - {_index(_name(word), classes) for word in words}
     else:
         raise ConfigError(
-            f"--classes {chosen} mixes classes to take and classes to leave out. Say either names, such as "
+            f"--classes {chosen} mixes classes to take and classes to leave out. Name either classes, such as "
             f"{classes[0]}, or no-{classes[0]} for all others."
         )
     if not scored - ignored:
@@ -100,13 +100,13 @@ def class_set(classes: Sequence[str], *, chosen: str = "all", ignore: str = "") 
 def _words(text: str, option: str) -> list[str]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
-        raise ConfigError(f"{option} {text!r} names no class. Say names with commas between, such as road,water.")
+        raise ConfigError(f"{option} {text!r} names no class. List names with commas between, such as road,water.")
     return words
 
 
 def _is_without(word: str, classes: Sequence[str]) -> bool:
     # A class may itself be called no-data.
-    return _same(word).startswith(_WITHOUT) and _same(word) not in _all(classes)
+    return _normalize(word).startswith(_WITHOUT) and _normalize(word) not in _normalize_all(classes)
 
 
 def _name(word: str) -> str:
@@ -116,15 +116,15 @@ def _name(word: str) -> str:
 def _index(name: str, classes: Sequence[str]) -> int:
     if name in classes:
         return classes.index(name)
-    known = _all(classes)
-    if _same(name) not in known:
+    normalized = _normalize_all(classes)
+    if _normalize(name) not in normalized:
         raise UnknownName(unknown_name_message("class", name, tuple(classes)))
-    return known.index(_same(name))
+    return normalized.index(_normalize(name))
 
 
-def _all(names: Iterable[str]) -> list[str]:
-    return [_same(name) for name in names]
+def _normalize_all(names: Iterable[str]) -> list[str]:
+    return [_normalize(name) for name in names]
 
 
-def _same(name: str) -> str:
+def _normalize(name: str) -> str:
     return normalize(name).replace(" ", "_")

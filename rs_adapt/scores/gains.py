@@ -1,4 +1,4 @@
-"""What training a group gained over its references: source-only training, the target's labels, the frozen backbone.
+"""The gain of a group over its references: source-only training, the target's labels, the frozen backbone.
 
 All values are paired by seed: a run is compared with the reference's run of the same seed. Loads no torch.
 
@@ -109,11 +109,11 @@ def _share_closed(
 def _gain(
     group: Group, references: Sequence[Group | None], value_of: _Value, resampled: _Resampled
 ) -> PairedGain | None:
-    known = [reference for reference in references if reference is not None]
+    present = [reference for reference in references if reference is not None]
     # The floor gains nothing over itself; the bound has a floor, and closes all of the gap.
-    if len(known) < len(references) or known[0] is group:
+    if len(present) < len(references) or present[0] is group:
         return None
-    runs = [_by_seed(one) for one in (group, *known)]
+    runs = [_by_seed(one) for one in (group, *present)]
     seeds = sorted(set.intersection(*(set(one) for one in runs)))
     if not seeds:
         return None
@@ -153,8 +153,8 @@ def _frozen(group: Group, groups: Sequence[Group]) -> Group | None:
     return _only([one for one in groups if one.row.method == "frozen" and _method_key(one) == _method_key(group)])
 
 
-def _only(found: Sequence[Group]) -> Group | None:
-    return found[0] if len(found) == 1 else None
+def _only(groups: Sequence[Group]) -> Group | None:
+    return groups[0] if len(groups) == 1 else None
 
 
 def _is_plain(group: Group, setting: str) -> bool:

@@ -1,4 +1,4 @@
-"""What each run scores, under one choice of checkpoint and classes, and which runs belong together. Loads no torch."""
+"""Scores of runs for one choice of checkpoint and classes, and groups of runs that differ in seed. Loads no torch."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RunScore:
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Column:
-    """What is equal in all scores that may stand below each other.
+    """The facts in which all scores of a table's column agree.
 
     Attributes:
         setting: `da`, `dg` or `ss`.
@@ -77,7 +77,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Row:
-    """What is trained: all of it in which two runs may differ besides bench and seed."""
+    """The facts about the training in which runs may differ, besides bench and seed."""
 
     method: str
     strategy: str
@@ -106,10 +106,10 @@ class Group:
         return mean(self.values) if self.values else None
 
     def mean_of(self, selection: str) -> float | None:
-        """Return the mean for another selection; None unless every seed has it."""
-        found = [score.by_selection.get(selection) for score in self.scores]
-        known = [value for value in found if value is not None]
-        return mean(known) if known and len(known) == len(found) else None
+        """Return the mean for a selection; None unless every seed has it."""
+        values = [score.by_selection.get(selection) for score in self.scores]
+        defined = [value for value in values if value is not None]
+        return mean(defined) if defined and len(defined) == len(values) else None
 
 
 @dataclass(kw_only=True)
@@ -126,9 +126,9 @@ def score_runs(runs: Iterable[Run], *, selection: str | None = None, classes: st
     """Score finished runs and group them.
 
     Args:
-        runs: With results.
-        selection: One of `SELECTIONS`; None is each run's headline.
-        classes: Words of `class_set`; None is those of each run's protocol.
+        runs: Runs with results.
+        selection: One of `SELECTIONS`; None takes each run's headline.
+        classes: The classes in the mean, as for `class_set`; None takes those of each run's protocol.
 
     Raises:
         ConfigError: No run can be scored with these classes; the text is that of the first.
@@ -141,9 +141,9 @@ def score_runs(runs: Iterable[Run], *, selection: str | None = None, classes: st
         scores.damaged += damaged
         scores.all_runs.append(score)
         by_group.setdefault((score.column, _row(run)), []).append(score)
-    for (column, row), found in sorted(by_group.items(), key=lambda item: item[0]):
-        kept = _one_a_seed(found, scores.remarks)
-        scores.groups.append(Group(column=column, row=row, scores=tuple(kept)))
+    for (column, row), members in sorted(by_group.items(), key=lambda item: item[0]):
+        newest = _newest_by_seed(members, scores.remarks)
+        scores.groups.append(Group(column=column, row=row, scores=tuple(newest)))
     if refused and not any(group.values for group in scores.groups):
         raise refused[0]
     return scores
@@ -159,21 +159,21 @@ def _score(
     per_image, chosen, iou = None, None, {}
     by_selection: dict[str, float | None] = {}
     # Selections often name the same checkpoint.
-    read: dict[Any, tuple[PerImage, ClassSet] | None] = {}
+    read: dict[str | None, tuple[PerImage, ClassSet] | None] = {}
     for name in dict.fromkeys((*SELECTIONS, wanted)):
         checkpoint = result.selections.get(name)
-        file = checkpoint and checkpoint.confusions
+        file = checkpoint.confusions if checkpoint else None
         if file not in read:
             read[file] = _stored(run, name, classes, damaged, refused) if file else None
-        found = read[file]
-        if found is None:
-            # Without matrices the numbers of the result stand, if they are those that are asked for.
+        matrices = read[file]
+        if matrices is None:
+            # Without matrices the numbers of the result stand, if they are the requested ones.
             by_selection[name] = checkpoint.miou_pct if checkpoint and not classes else None
             continue
-        total_KK = found[1].counted(found[0].total_KK()[None])
-        by_selection[name] = plain(miou_of(total_KK, found[1].scored)[0])
+        total_KK = matrices[1].counted(matrices[0].total_KK()[None])
+        by_selection[name] = plain(miou_of(total_KK, matrices[1].scored)[0])
         if name == wanted:
-            per_image, chosen = found
+            per_image, chosen = matrices
             iou = {
                 chosen.classes[index]: plain(value)
                 for index, value in enumerate(iou_of(total_KK)[0])
@@ -211,7 +211,7 @@ def _stored(
 def _column(run: Run, selection: str, classes: str | None, scored: tuple[str, ...]) -> Column:
     assert run.result is not None
     protocol, cell = run.result.protocol, run.result.cell
-    of = ", ".join(scored) if classes or classes_of(protocol) != "all" else f"all {len(scored)} classes"
+    classes_text = ", ".join(scored) if classes or classes_of(protocol) != "all" else f"all {len(scored)} classes"
     inference = protocol.inference if isinstance(protocol.inference, dict) else {}
     seen, crops = protocol.unlabelled_split, protocol.target_crops
     return Column(
@@ -220,7 +220,7 @@ def _column(run: Run, selection: str, classes: str | None, scored: tuple[str, ..
             f"protocol {protocol.name}-{protocol.version}" if protocol.name else "protocol not stated",
             f"checkpoint {selection.replace('_', '-')}{'*' if selection == 'oracle' else ''}",
             f"weights of the {protocol.weights or UNKNOWN}",
-            of if scored else "not scored",
+            classes_text if scored else "not scored",
         ),
         bench=cell.bench,
         split=protocol.report_split or "not scored",
@@ -246,43 +246,43 @@ def _row(run: Run) -> Row:
     )
 
 
-def _one_a_seed(found: list[RunScore], remarks: list[str]) -> list[RunScore]:
+def _newest_by_seed(scores: list[RunScore], remarks: list[str]) -> list[RunScore]:
     """Return the newest run of each seed: a seed that counts twice would look like two."""
     by_seed: dict[int, list[RunScore]] = {}
-    for score in found:
+    for score in scores:
         by_seed.setdefault(score.run.seed, []).append(score)
-    kept = []
+    selected = []
     for _, same in sorted(by_seed.items(), key=lambda item: item[0]):
         *older, newest = sorted(same, key=lambda score: str(score.run.result and score.run.result.finished))
-        kept.append(newest)
+        selected.append(newest)
         remarks += [
             f"{score.run.folder} is the same cell and seed as {newest.run.folder}, which is newer; the older one is in "
             "results.csv only."
             for score in older
         ]
-    return kept
+    return selected
 
 
 def commits(groups: Iterable[Group]) -> set[str]:
     """Return the commits that the runs were made with; with `+` where files differed from it."""
-    found = set()
+    revisions = set()
     for group in groups:
         for score in group.scores:
             if git := score.run.environment.git:
-                found.add(f"{str(git.commit)[:12]}{'+' if git.dirty else ''}")
-    return found
+                revisions.add(f"{str(git.commit)[:12]}{'+' if git.dirty else ''}")
+    return revisions
 
 
-def aligned_scores(group: Group) -> list[tuple[PerImage, ClassSet]]:
-    """Matrices of every seed of a group; empty unless all have them."""
+def matrices_of(group: Group) -> list[tuple[PerImage, ClassSet]]:
+    """Return matrices and classes of every seed of a group; empty unless all have them."""
     pairs = [(score.per_image, score.chosen) for score in group.scores]
-    found = [(per_image, chosen) for per_image, chosen in pairs if per_image is not None and chosen is not None]
-    return found if len(found) == len(pairs) else []
+    stored = [(per_image, chosen) for per_image, chosen in pairs if per_image is not None and chosen is not None]
+    return stored if len(stored) == len(pairs) else []
 
 
 def confusion_of(group: Group) -> tuple[np.ndarray[Any, Any], tuple[str, ...]] | None:
-    """Pixel counts (K, K) summed over the seeds, and the class names; None without matrices."""
-    found = aligned_scores(group)
-    if len({per_image.classes for per_image, _ in found}) != 1:
+    """Return pixel counts (K, K) summed over the seeds, and the class names; None without matrices."""
+    matrices = [per_image for per_image, _ in matrices_of(group)]
+    if len({per_image.classes for per_image in matrices}) != 1:
         return None
-    return np.sum([per_image.total_KK() for per_image, _ in found], axis=0), found[0][0].classes
+    return np.sum([per_image.total_KK() for per_image in matrices], axis=0), matrices[0].classes

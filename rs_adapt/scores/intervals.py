@@ -1,4 +1,4 @@
-"""How far a score would move had other images been taken: bootstrap intervals of mIoU and of differences. Pure numpy.
+"""Bootstrap intervals of mIoU and of differences: how far a score would move on different images. Pure numpy.
 
 Shapes: U units, K classes, R resamples. A unit is what can be seen as drawn independently of the others: a scene, or
 an image where scenes are unknown. Tiles of one scene share light, season and buildings; drawing them one by one
@@ -58,14 +58,14 @@ class Bootstrap:
     """Intervals of one run.
 
     Args:
-        miou: Of the mean over the scored classes; None with one unit or none.
-        iou: Of each class; None too where a class has a value in no resample. Resamples without a value for a class
-            (rare classes) do not count for it.
+        miou: Interval of the mean over the scored classes; None with one unit or none.
+        iou: Interval of each class; None too where a class has a value in no resample. Resamples without a value for
+            a class (rare classes) do not count for it.
         units: Units with a counted pixel; only these are drawn.
-        resamples: R.
-        seed: Of the draws.
-        level: Of the interval, in (0, 1).
-        rough: There are fewer than 10 units.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
+        level: Level of the interval, in (0, 1).
+        rough: Whether there are fewer than 10 units.
     """
 
     miou: Interval | None
@@ -111,14 +111,14 @@ def bootstrap(
     level: float = LEVEL,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> Bootstrap:
-    """Percentile intervals of mIoU and of the IoU of each class, over units drawn with replacement.
+    """Return percentile intervals of mIoU and of the IoU of each class, over units drawn with replacement.
 
     Args:
         units_UKK: Pixel counts of each unit, row = truth, column = prediction.
-        scored: Indices of the classes in the mean; None is all.
+        scored: Indices of the classes in the mean; None takes all.
         resamples: How often U units are drawn.
-        seed: Of the draws.
-        level: Of the interval, in (0, 1).
+        seed: Seed of the draws.
+        level: Level of the intervals, in (0, 1).
         chunk_bytes: Memory that the draws may take at once; changes no number.
     """
     sums_U3K = sums_of(_counted(units_UKK, units_UKK))
@@ -144,7 +144,7 @@ def paired_difference(
     level: float = LEVEL,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> PairedDifference:
-    """B minus A with percentile intervals; each resample draws the same units for both.
+    """Return B minus A with percentile intervals; each resample draws the same units for both.
 
     What is hard in a unit is hard for both runs and cancels, so that the interval is narrower than those of the runs by
     themselves suggest.
@@ -152,11 +152,11 @@ def paired_difference(
     Args:
         a_UKK: Pixel counts of run A by unit.
         b_UKK: Those of run B for the same units in the same order.
-        scored: As in `bootstrap`, like all further arguments.
-        resamples: As there.
-        seed: As there.
-        level: As there.
-        chunk_bytes: As there.
+        scored: See `bootstrap`.
+        resamples: See `bootstrap`.
+        seed: See `bootstrap`.
+        level: See `bootstrap`.
+        chunk_bytes: See `bootstrap`.
     """
     assert a_UKK.shape == b_UKK.shape
     pair = [sums_of(_counted(units, a_UKK + b_UKK)) for units in (a_UKK, b_UKK)]
@@ -186,7 +186,7 @@ def interval_facts(per_image: PerImage, scored: Sequence[int] | None = None) -> 
 
     Args:
         per_image: The matrices.
-        scored: Indices of the classes in the mean; None is all.
+        scored: Indices of the classes in the mean; None takes all.
 
     Returns:
         `low` and `high` in percent, 3 digits; None with one unit.

@@ -1,4 +1,4 @@
-"""One confusion matrix an image, on disk: what scores, intervals and comparisons are computed from later.
+"""Confusion matrices by image, on disk: scores, intervals and comparisons are computed from them.
 
 Shapes: N images, K classes. The file is an `.npz` of two arrays without pickles: `counts_NKK`, in the smallest integer
 type that holds it, and `text`, the UTF-8 bytes of JSON with names and facts. Nothing here needs torch.
@@ -81,7 +81,7 @@ class PerImage:
             )
 
     def total_KK(self) -> NDArray[np.int64]:
-        """(K, K) int64: the confusion matrix over all images."""
+        """Return the confusion matrix over all images, (K, K) in int64."""
         total: NDArray[np.int64] = self.counts_NKK.sum(axis=0)
         return total
 
@@ -155,9 +155,9 @@ def _header(path: Path, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]
 
 def _checked(path: Path, counts: NDArray[Any], content: Any) -> PerImage:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        found = content.get("format") if isinstance(content, dict) else None
+        number = content.get("format") if isinstance(content, dict) else None
         raise ScoresError(
-            f"{path} has format {found!r}, and this version of rs-adapt reads {FORMAT}. Score the checkpoint again "
+            f"{path} has format {number!r}, and this version of rs-adapt reads {FORMAT}. Score the checkpoint again "
             "with this version (rs-adapt eval), or read the file with the version that wrote it."
         )
     for name in _NAMES:

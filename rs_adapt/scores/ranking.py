@@ -1,4 +1,4 @@
-"""Intervals of the means over seeds, and which group of a column is best beyond doubt. Pure numpy.
+"""Intervals of the means over seeds, and the group of a column that is clearly best. Pure numpy.
 
 Shapes: R resamples, U units, K classes, S runs.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rs_adapt.errors import ScoresError
 from rs_adapt.scores.comparison import align
-from rs_adapt.scores.groups import Group, aligned_scores
+from rs_adapt.scores.groups import Group, matrices_of
 from rs_adapt.scores.intervals import ENOUGH_UNITS, LEVEL, RESAMPLES, Interval, percentile_interval
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of
@@ -36,19 +36,19 @@ _RULE = (
 
 
 def rule() -> str:
-    """How bold is decided, in words."""
+    """Return the rule for bold in words."""
     return _RULE.format(level=100 * LEVEL, resamples=RESAMPLES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """What the resamples of one column say.
+    """The intervals of one column, and its best group.
 
     Attributes:
         miou: Interval of each group's mean over seeds, in the order of the groups; None without matrices or with
             fewer than two units.
         iou: The same by class.
-        best: Position of the group that is best beyond doubt; None where there is none.
+        best: Position of the group that is clearly best; None where there is none.
         why: One sentence about best and next best.
         units: How many scenes or images were drawn, in words.
     """
@@ -73,16 +73,16 @@ def rank(groups: Sequence[Group]) -> Ranking:
     """Draw intervals for the groups of one column, and compare the best two.
 
     Args:
-        groups: Of equal `column`.
+        groups: Groups of one column.
     """
     drawn, units = _draw(groups)
-    nothing: list[Interval | None] = [None] * len(groups)
-    classes: list[dict[str, Interval | None]] = [{} for _ in groups]
-    for position, one in drawn.items():
-        nothing[position] = percentile_interval(one.miou_R)
-        classes[position] = {name: percentile_interval(one.iou_RK[:, k]) for k, name in enumerate(one.classes)}
+    miou: list[Interval | None] = [None] * len(groups)
+    iou: list[dict[str, Interval | None]] = [{} for _ in groups]
+    for position, resampled in drawn.items():
+        miou[position] = percentile_interval(resampled.miou_R)
+        iou[position] = {name: percentile_interval(resampled.iou_RK[:, k]) for k, name in enumerate(resampled.classes)}
     best, why = _best(groups, drawn)
-    return Ranking(miou=nothing, iou=classes, best=best, why=why, units=units)
+    return Ranking(miou=miou, iou=iou, best=best, why=why, units=units)
 
 
 def _best(groups: Sequence[Group], drawn: dict[int, _Drawn]) -> tuple[int | None, str]:
@@ -96,17 +96,22 @@ def _best(groups: Sequence[Group], drawn: dict[int, _Drawn]) -> tuple[int | None
             "the best two cannot be compared, so nothing is bold: their matrices are missing or of other tiles, or "
             "there is one unit only."
         )
-    one, other = (len(groups[position].scores) for position in (first, second))
-    if 1 in (one, other) and one != other:
-        return None, f"the best has {_number(one)} and the next best {_number(other)}, so nothing is bold."
+    seeds_first, seeds_second = (len(groups[position].scores) for position in (first, second))
+    if 1 in (seeds_first, seeds_second) and seeds_first != seeds_second:
+        return (
+            None,
+            f"the best has {_number(seeds_first)} and the next best {_number(seeds_second)}, so nothing is bold.",
+        )
     points = (groups[first].mean or 0.0) - (groups[second].mean or 0.0)
-    found = percentile_interval(drawn[first].miou_R - drawn[second].miou_R)
-    if found is None:
+    limits = percentile_interval(drawn[first].miou_R - drawn[second].miou_R)
+    if limits is None:
         return None, "the best two have no value in any resample, so nothing is bold."
-    told = f"best minus next best {points:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
-    if found.low <= 0:
-        return None, f"{told}, so nothing is bold."
-    return first, f"{told}, of one seed each: other seeds may say something else." if one == other == 1 else f"{told}."
+    difference = f"best minus next best {points:+.2f} [{limits.low:+.2f}, {limits.high:+.2f}]"
+    if limits.low <= 0:
+        return None, f"{difference}, so nothing is bold."
+    if seeds_first == 1:
+        return first, f"{difference}, of one seed each: other seeds may say something else."
+    return first, f"{difference}."
 
 
 def _number(seeds: int) -> str:
@@ -119,7 +124,7 @@ def _draw(groups: Sequence[Group]) -> tuple[dict[int, _Drawn], str]:
     base: PerImage | None = None
     chosen, unit, num_units = None, "image", 0
     for position, group in enumerate(groups):
-        pairs = aligned_scores(group)
+        pairs = matrices_of(group)
         if not pairs:
             continue
         if base is None:
@@ -130,31 +135,31 @@ def _draw(groups: Sequence[Group]) -> tuple[dict[int, _Drawn], str]:
             continue
         units = [units_of(run) for run in same]
         unit, num_units = units[0].by, len(units[0].names)
-        stored[position] = [one.counts_UKK for one in units]
+        stored[position] = [run_units.counts_UKK for run_units in units]
     if base is None or chosen is None:
         return {}, ""
     everything = np.sum([counts for runs in stored.values() for counts in runs], axis=0)
     labelled_U = everything.any(axis=(1, 2))
     num_units = int(labelled_U.sum())
     rough = f" (rough: fewer than {ENOUGH_UNITS})" if num_units < ENOUGH_UNITS else ""
-    told = f"{num_units} {PLURAL[unit] if num_units != 1 else unit}{rough}"
+    units_text = f"{num_units} {PLURAL[unit] if num_units != 1 else unit}{rough}"
     if num_units < 2:
-        return {}, told
+        return {}, units_text
     flat = [sums_of(counts[labelled_U]) for runs in stored.values() for counts in runs]
     chunks = [[iou_of_sums(sums) for sums in drawn] for drawn in drawn_sums(flat, resamples=RESAMPLES, seed=SEED)]
     iou_SRK = [np.concatenate([chunk[run] for chunk in chunks]) for run in range(len(flat))]
-    found, start = {}, 0
+    resampled, start = {}, 0
     for position, runs in stored.items():
         part = iou_SRK[start : start + len(runs)]
         start += len(runs)
-        found[position] = _over_seeds(part, chosen.scored, base.classes, stream=position)
-    return found, told
+        resampled[position] = _over_seeds(part, chosen.scored, base.classes, stream=position)
+    return resampled, units_text
 
 
 def _over_seeds(
     iou_SRK: Sequence[NDArray[np.float64]], scored: Sequence[int], classes: tuple[str, ...], *, stream: int
 ) -> _Drawn:
-    """Means over seeds that are drawn again in each resample; of one seed it is what it is."""
+    """Return means over the seeds, which are drawn again in each resample; a single seed is always drawn."""
     number = len(iou_SRK)
     resamples = len(iou_SRK[0])
     rng = np.random.default_rng([SEED, 1 + stream])

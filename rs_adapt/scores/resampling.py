@@ -17,45 +17,45 @@ CHUNK_BYTES = 48 * 2**20
 
 
 def sums_of(matrices_BKK: NDArray[Any]) -> NDArray[np.float64]:
-    """(B, 3, K): hit, truth and predicted pixels of each class; exact up to 2^53 pixels."""
+    """Return hit, truth and predicted pixels of each class, (B, 3, K); exact up to 2^53 pixels."""
     hit_BK = np.diagonal(matrices_BKK, axis1=1, axis2=2)
     return np.stack([hit_BK, matrices_BKK.sum(axis=2), matrices_BKK.sum(axis=1)], axis=1).astype(np.float64)
 
 
 def iou_of_sums(sums_B3K: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(B, K) IoU in percent; NaN where a class neither occurs nor is predicted."""
+    """Return the IoU in percent, (B, K); NaN where a class neither occurs nor is predicted."""
     hit, truth, predicted = sums_B3K[:, 0], sums_B3K[:, 1], sums_B3K[:, 2]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(100.0 * hit / (truth + predicted - hit), dtype=np.float64)
 
 
 def iou_of(matrices_BKK: NDArray[Any]) -> NDArray[np.float64]:
-    """(B, K) IoU in percent of B confusion matrices (row = truth, column = prediction), as `scores_of` has it."""
+    """Return the IoU in percent, (B, K), of B confusion matrices (row = truth, column = prediction), as `scores_of`."""
     return iou_of_sums(sums_of(matrices_BKK))
 
 
 def mean_iou(iou_BK: NDArray[np.float64], scored: Sequence[int] | None = None) -> NDArray[np.float64]:
-    """(B,) mean over the scored classes that have a value; NaN where none has.
+    """Return the mean over the scored classes that have a value, (B,); NaN where none has.
 
     Equal in every bit to the mean of `scores_of`: matrices that lack the same classes are averaged together, because
     zeros in place of absent classes would change the order of the sum.
     """
     chosen_BK = iou_BK if scored is None else iou_BK[:, list(scored)]
-    known_BK = ~np.isnan(chosen_BK)
+    defined_BK = ~np.isnan(chosen_BK)
     mean_B = np.full(len(chosen_BK), np.nan)
-    for known_K in np.unique(known_BK, axis=0):
-        if known_K.any():
-            rows = (known_BK == known_K).all(axis=1)
-            mean_B[rows] = np.ascontiguousarray(chosen_BK[rows][:, known_K]).mean(axis=1)
+    for defined_K in np.unique(defined_BK, axis=0):
+        if defined_K.any():
+            rows = (defined_BK == defined_K).all(axis=1)
+            mean_B[rows] = np.ascontiguousarray(chosen_BK[rows][:, defined_K]).mean(axis=1)
     return mean_B
 
 
 def miou_of(matrices_BKK: NDArray[Any], scored: Sequence[int] | None = None) -> NDArray[np.float64]:
-    """(B,) mIoU in percent of B confusion matrices.
+    """Return the mIoU in percent, (B,), of B confusion matrices.
 
     Args:
         matrices_BKK: Pixel counts, row = truth, column = prediction.
-        scored: Indices of the classes in the mean; None is all. Pixels of the others still count as errors.
+        scored: Indices of the classes in the mean; None takes all. Pixels of the others still count as errors.
 
     Returns:
         NaN where none of these classes occurs or is predicted.
@@ -66,15 +66,15 @@ def miou_of(matrices_BKK: NDArray[Any], scored: Sequence[int] | None = None) -> 
 def drawn_sums(
     sums_U3K: Sequence[NDArray[np.float64]], *, resamples: int, seed: int, chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[list[NDArray[np.float64]]]:
-    """Return sums over U units drawn with replacement, in chunks; several arrays get the same draws.
+    """Yield sums over U units drawn with replacement, in chunks; several arrays get the same draws.
 
     How often each unit is drawn is multinomial (U draws, each with 1 / U). Sums of counts are exact in float64, so that
     neither the chunks nor the order of units within a draw matter.
 
     Args:
         sums_U3K: Arrays (U, 3, K) over the same units.
-        resamples: R.
-        seed: Of the draws; the same for the same U gives the same draws.
+        resamples: Number of resamples, R.
+        seed: Seed of the draws; the same seed and U give the same draws.
         chunk_bytes: Memory that the draws may take at once.
 
     Yields:

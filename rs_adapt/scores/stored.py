@@ -1,10 +1,9 @@
-"""Where the confusion matrices of a run lie, and whether they answer a protocol. Loads no torch."""
+"""The stored confusion matrices of a run, and whether they answer a protocol. Loads no torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rs_adapt.config import axes
 from rs_adapt.config.names import normalize, unknown_name_message
@@ -74,7 +73,7 @@ def open_stored(place: Path, selection: str | None = None) -> Stored:
     if wanted not in (None, stored):
         state = "does not say of which selection it is" if stored is None else f"is of the selection {stored}"
         raise ScoresError(
-            f"{file} {state}, and {wanted} is asked for. Name the run folder, which has those that were stored."
+            f"{file} {state}, and {wanted} was requested. Name the run folder, which has those that were stored."
         )
     per_image = PerImage.load(file)
     if protocol is None or not protocol.model_fields_set:
@@ -167,19 +166,19 @@ def _file_of(checkpoint: SelectedCheckpoint | None) -> str | None:
     return None if checkpoint is None else checkpoint.confusions
 
 
-def _mode_of(protocol: ProtocolFacts) -> Any:
+def _mode_of(protocol: ProtocolFacts) -> object:
     """Return the inference mode that a protocol asks for; None where any will do."""
     return protocol.inference if isinstance(protocol.inference, str) else (protocol.inference or {}).get("mode")
 
 
-def _is_split(stored: str, report: str | None, bench: Any) -> bool:
+def _is_split(stored: str, report: str | None, bench: object) -> bool:
     """Whether tiles are those that a protocol reports: `test` means val where a bench has no third split."""
     if report in (None, stored):
         return True
     return (report, stored) == ("test", "val") and not _has_test(bench)
 
 
-def _has_test(bench: Any) -> bool:
+def _has_test(bench: object) -> bool:
     try:
         return axes.bench_facts(str(bench))["target"].get("test") is not None
     except (RsAdaptError, OSError, KeyError):
@@ -187,7 +186,7 @@ def _has_test(bench: Any) -> bool:
         return True
 
 
-def _named_protocol(label: Any) -> ProtocolFacts:
+def _named_protocol(label: object) -> ProtocolFacts:
     """Return the protocol of a name and version, such as `strict-1`; one without values where there is none."""
     name, _, version = str(label).rpartition("-")
     try:

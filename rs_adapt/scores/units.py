@@ -56,13 +56,13 @@ def _keys(per_image: PerImage, by: str) -> tuple[str, ...]:
     if by == "image":
         return per_image.tiles
     assert by in BY
-    known = per_image.scenes if by == "scene" else per_image.cities
-    if unknown := sum(not name for name in known):
+    names = per_image.scenes if by == "scene" else per_image.cities
+    if unknown := sum(not name for name in names):
         raise ScoresError(
-            f"{unknown} of {len(known)} images have no known {by}, so they cannot be grouped by {by}. Group by image, "
+            f"{unknown} of {len(names)} images have no known {by}, so they cannot be grouped by {by}. Group by image, "
             "or score a bench that states it."
         )
     if by == "city":
-        return known
-    pairs = zip(per_image.cities, known, strict=True)
+        return names
+    pairs = zip(per_image.cities, names, strict=True)
     return tuple(f"{city}/{scene}" if city else scene for city, scene in pairs)

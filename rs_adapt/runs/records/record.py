@@ -66,9 +66,9 @@ def read_record(
         return None
     except (OSError, ValueError) as failure:
         raise error(f"{path} cannot be read: {failure}.{f' {remedy}' if remedy else ''}") from failure
-    known = content.get("format", FORMAT) if isinstance(content, dict) else FORMAT
-    if isinstance(known, int) and known > FORMAT:
-        raise error(f"{path} has format {known}, this version reads format {FORMAT}. Update rs-adapt.")
+    number = content.get("format", FORMAT) if isinstance(content, dict) else FORMAT
+    if isinstance(number, int) and number > FORMAT:
+        raise error(f"{path} has format {number}, this version reads format {FORMAT}. Update rs-adapt.")
     return parse_as(record, content, file=str(path), error=error, remedy=remedy)
 
 
