@@ -1,4 +1,4 @@
-"""`rs-adapt cost`: what methods cost on the same work: parameters, memory, time."""
+"""`rs-adapt cost`: measure parameters, memory and time of methods on the same work."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def cost(
     """
     from rs_adapt.config import axes, option_texts, resolve_cell
 
-    # Costs are those of the segmentor alone, whatever learns with it.
+    # The cost is that of the segmentor alone: the strategy does not change it.
     cell = resolve_cell(
         bench,
         setting=setting,
@@ -55,7 +55,7 @@ def cost(
         strategy="source_only",
         tuned=not untuned,
     )
-    chosen = [axes.find("method", name) for name in _named(methods, known=axes.values("method"))]
+    selected = [axes.find("method", name) for name in _split_names(methods, available=axes.values("method"))]
     texts = [*option_texts(cell, batch_size=batch_size, precision=precision), *(set_ or ())]
     folder = out or Path("work_dirs") / "cost" / f"{cell.bench_name}-{cell.setting}"
 
@@ -67,7 +67,7 @@ def cost(
     with progress_callback(True) as on_progress:
         comparison = compare_costs(
             cell,
-            chosen,
+            selected,
             overrides=texts,
             weights=weights,
             device=device,
@@ -88,8 +88,8 @@ def cost(
     console.print(f"Files: {shown_path(folder)}", soft_wrap=True)
 
 
-def _named(text: str, *, known: tuple[str, ...]) -> tuple[str, ...]:
+def _split_names(text: str, *, available: tuple[str, ...]) -> tuple[str, ...]:
     names = tuple(name for part in text.split(",") if (name := part.strip()))
     if not names:
         raise ConfigError(f"--methods {text!r} names no method. Use all, or names with commas between.")
-    return known if names == ("all",) else names
+    return available if names == ("all",) else names

@@ -1,4 +1,4 @@
-"""`rs-adapt doctor`: what is wrong with this machine, and the commands that fix it."""
+"""`rs-adapt doctor`: check this machine, and print the commands that fix what is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the verbs that fetch have in common on the screen: a progress bar on stderr, and what Ctrl-C leaves."""
+"""Download a file for a verb: a progress bar on standard error, and a message after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def download(published: Published, path: Path) -> bool:
-    """Get a file as `rs_adapt.downloads.fetch` does, with a progress bar where stderr is a terminal.
+    """Fetch a file (see `rs_adapt.downloads.fetch`), with a progress bar if standard error is a terminal.
 
     Returns:
-        Whether it was fetched; False if it was there.
+        True if the file was fetched, False if it was there already.
 
     Raises:
-        DownloadError: see `fetch`.
-        Exit: With 130 after Ctrl-C, when it has said how much was saved.
+        DownloadError: The file cannot be fetched or is not the published one.
+        Exit: With code 130 after Ctrl-C; how much was saved is printed.
     """
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -48,8 +48,8 @@ def download(published: Published, path: Path) -> bool:
             )
     except KeyboardInterrupt:
         part = partial_file(path)
-        kept = f"{grouped(part.stat().st_size)} bytes are saved in {shown_path(part)}. " if part.exists() else ""
+        saved = f"{grouped(part.stat().st_size)} bytes are saved in {shown_path(part)}. " if part.exists() else ""
         console.print(
-            f"Stopped. {kept}The same command continues there.", markup=False, highlight=False, soft_wrap=True
+            f"Stopped. {saved}Run the same command again to continue.", markup=False, highlight=False, soft_wrap=True
         )
         raise typer.Exit(130) from None

@@ -1,4 +1,4 @@
-"""`rs-adapt export`: a run's result as files for others."""
+"""`rs-adapt export`: write the adapter pack or the whole model of a run for other programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rs_adapt.commands.console import grouped, print_json, shown_path
 
 
 class Format(StrEnum):
-    """What is written."""
+    """The format that is written."""
 
     RS_ADAPT = "rs-adapt"
     MMSEG = "mmseg"

@@ -1,4 +1,4 @@
-"""`rs-adapt inspect`: what a trained adapter does to the features of one image."""
+"""`rs-adapt inspect`: show what a trained adapter does to the features of an image."""
 
 from __future__ import annotations
 

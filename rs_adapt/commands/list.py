@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Axis(StrEnum):
-    """What can be listed."""
+    """A list that can be printed."""
 
     BENCHES = "benches"
     METHODS = "methods"
@@ -90,13 +90,13 @@ def _benches() -> list[dict[str, object]]:
 
 
 def _schemas() -> list[dict[str, object]]:
-    from rs_adapt.commands.schemas import file_schemas
+    from rs_adapt.api.schemas import file_schemas
 
     return [{"name": name, "file": schema.file, "content": schema.content} for name, schema in file_schemas().items()]
 
 
 def _print_schema(axis: Axis, name: str) -> None:
-    from rs_adapt.commands.schemas import json_schema
+    from rs_adapt.api.schemas import json_schema
     from rs_adapt.errors import ConfigError
 
     if axis is not Axis.SCHEMAS:

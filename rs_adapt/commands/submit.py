@@ -1,4 +1,4 @@
-"""`rs-adapt submit`: predictions of LoveDA's test images for its server."""
+"""`rs-adapt submit`: write predictions of LoveDA's test images for its server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def submit(
 
     cfg = recompose(run, data_root=str(data_root) if data_root else None, weights=weights, precision=precision)
     with progress_callback(True) as on_progress:
-        written = write_submission(
+        submission = write_submission(
             cfg,
             run if run.is_dir() else run.parent,
             images=images or downloads_dir("loveda") / "Test.zip",
@@ -51,12 +51,16 @@ def submit(
         )
     if as_json:
         print_json(
-            {"file": str(written.file), "images": written.images, "of": written.of, "share_pct": written.share_pct}
+            {
+                "file": str(submission.file),
+                "images": submission.images,
+                "of": submission.of,
+                "share_pct": submission.share_pct,
+            }
         )
         return
-    print(
-        f"{shown_path(written.file)}: {written.images} of {written.of} images of the domain {cfg.bench.target.region}"
-    )
-    print("  " + ", ".join(f"{name} {share:.1f} %" for name, share in written.share_pct.items()))
-    if written.images < written.of:
-        print("  The server wants all of them.")
+    counts = f"{submission.images} of {submission.of} images"
+    print(f"{shown_path(submission.file)}: {counts} of the domain {cfg.bench.target.region}")
+    print("  " + ", ".join(f"{name} {share:.1f} %" for name, share in submission.share_pct.items()))
+    if submission.images < submission.of:
+        print("  The server scores complete submissions only.")

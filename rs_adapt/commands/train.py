@@ -1,4 +1,4 @@
-"""`rs-adapt train`: train a cell, score it, and leave a run folder that says all about it."""
+"""`rs-adapt train`: train a cell, score it, and write its run folder."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ import typer
 from rs_adapt.api.progress import error_console
 from rs_adapt.commands import options
 from rs_adapt.commands.console import (
-    grouped,
     print_json,
     print_result,
     result_console,
-    shown_path,
 )
 
 if TYPE_CHECKING:
-    from rs_adapt.api.models import TrainingPlan
     from rs_adapt.config.resolved import ResolvedConfig
 
 
@@ -70,7 +67,7 @@ def train(
     from rs_adapt.api.configuration import compose
 
     if "WORLD_SIZE" in os.environ:
-        # Before torch is loaded: it would warn of a search for unused parameters that found none.
+        # Set before torch is loaded, which would warn that a search for unused parameters found none.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     cfg = compose(
         bench,
@@ -101,10 +98,10 @@ def train(
 
 
 def _launch(cfg: ResolvedConfig, processes: int, *, dry_run: bool) -> bool:
-    """Run the processes of this run, if they are to be started from here, and return whether that was done.
+    """Start the processes of this run unless a launcher did, and return whether they ran to their end.
 
     Raises:
-        ConfigError: The batch cannot be dealt out, or a launcher has started another number of processes.
+        ConfigError: The batch cannot be divided among them, or a launcher started a different number.
     """
     from rs_adapt.errors import ConfigError
     from rs_adapt.launching import launch_group
@@ -142,10 +139,10 @@ def _train(
         )
     except Interrupted as stop:
         if prints:
-            again = command.replace(" --overwrite", "").removesuffix(" --resume")
+            resumed = command.replace(" --overwrite", "").removesuffix(" --resume")
             error_console().print(
                 f"Stopped after {stop.iteration} of {cfg.train_cfg.max_iters} iterations; the state is saved. "
-                f"Continue with\n  {again} --resume",
+                f"Continue with\n  {resumed} --resume",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -167,34 +164,6 @@ def _check(cfg: ResolvedConfig, *, device: str, resume: bool, overwrite: bool, a
     if as_json:
         print_json({**asdict(plan), "folder": str(plan.folder)})
     else:
-        _print_plan(cfg, plan)
+        from rs_adapt.commands.train_plan import plan_lines
 
-
-def _print_plan(cfg: ResolvedConfig, plan: TrainingPlan) -> None:
-    from rs_adapt.api.configuration import cell_of
-
-    print(f"{cell_of(cfg)}: everything needed is there.")
-    for role, count in plan.tiles.items():
-        print(f"  {role}: {count} tiles")
-    for line in _own_lines(cfg):
-        print(line)
-    for part, count in plan.parameters.items():
-        print(f"  {part} parameters: {grouped(count)}")
-    print(f"  {cfg.train_cfg.max_iters} iterations of batch {cfg.train_dataloader.batch_size}")
-    print(f"  run folder: {shown_path(plan.folder)}")
-
-
-def _own_lines(cfg: ResolvedConfig) -> list[str]:
-    """Of a bench of one's own: how scenes became 8 bit, and what its labels hold before and after translation."""
-    if not cfg.bench.get("own"):
-        return []
-    from rs_adapt.datasets.own.scenes import read_shares
-    from rs_adapt.datasets.own.stretch import describe_stretch, read_stretch
-
-    lines = [f"  {region} stretch: {describe_stretch(told)}" for region, told in read_stretch(cfg.prepared_dir).items()]
-    for region, counts in read_shares(cfg.prepared_dir).items():
-        for when, what in (("before", "labels hold"), ("after", "become")):
-            total = sum(counts[when].values())
-            parts = [f"{name} {100 * count / total:.1f} %" for name, count in counts[when].items() if count]
-            lines.append(f"  {region} {what}: {', '.join(parts)}")
-    return lines
+        print("\n".join(plan_lines(cfg, plan)))

@@ -1,4 +1,4 @@
-"""`rs-adapt verify`: hold a run against a training log, another run, or what is published for its cell."""
+"""`rs-adapt verify`: compare a run with a training log, another run, or the published numbers of its cell."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def verify(
     """
     from rs_adapt.api.checking import verify as verify_run
 
-    found = verify_run(run, against)
+    verification = verify_run(run, against)
     if as_json:
         from rs_adapt.audit.verify.tables import plain_values
 
-        print_json(plain_values(found.to_dict()))
+        print_json(plain_values(verification.to_dict()))
     else:
         from rs_adapt.audit.verify.tables import format_lines
 
         console = result_console()
-        for line in format_lines(found):
+        for line in format_lines(verification):
             console.print(line, markup=False, soft_wrap=True)
-    raise typer.Exit(0 if found.consistent else 1)
+    raise typer.Exit(0 if verification.consistent else 1)

@@ -6,8 +6,8 @@ import re
 import pytest
 from typer.testing import CliRunner
 
+from rs_adapt.api.schemas import file_schemas
 from rs_adapt.commands import app
-from rs_adapt.commands.schemas import file_schemas
 from rs_adapt.config import axes
 from rs_adapt.errors import ConfigError, UnknownName
 

@@ -47,7 +47,7 @@ def test_the_zip_is_what_the_server_takes(submit: Submit, tmp_path: Path) -> Non
     code, out, err = submit("--images", str(tmp_path / "Test"), "--partial")
     assert code == 0, err
     assert "2 of 820 images of the domain urban" in out
-    assert "The server wants all of them." in out
+    assert "The server scores complete submissions only." in out
     with zipfile.ZipFile(tmp_path / "s.zip") as archive:
         assert archive.namelist() == ["5167.png", "5986.png"]
         for name in archive.namelist():

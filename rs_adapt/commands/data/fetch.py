@@ -44,57 +44,57 @@ def fetch_data(
     from rs_adapt.errors import DataNotFound
 
     manifest = load_manifest(name)
-    chosen = _chosen(manifest, archives or (), everything=all_)
+    wanted = _select_archives(manifest, archives or (), everything=all_)
     folder = (out or to or downloads_dir(manifest.name)).expanduser()
     for line in (manifest.title, f"Licence: {manifest.licence}. {manifest.conditions}", f"Cite: {manifest.citation}"):
         print(line)
     if manifest.access == "drawn":
         print(manifest.how_to_get)
         return
-    if manifest.restricted and any(one.urls for one in chosen):
-        _accept(manifest, accepted=accept_licence)
+    if manifest.restricted and any(archive.urls for archive in wanted):
+        _require_acceptance(manifest, accepted=accept_licence)
     missing = []
-    for one in chosen:
-        path = folder / one.name
-        if one.urls:
-            state = "fetched" if download(one.published, path) else "was there"
+    for archive in wanted:
+        path = folder / archive.name
+        if archive.urls:
+            state = "fetched" if download(archive.published, path) else "was there"
         elif path.is_file():
-            _check(one, path)
+            _check_file(archive, path)
             state = "was there"
         else:
-            missing.append(one)
+            missing.append(archive)
             continue
         size = grouped(path.stat().st_size)
-        print(f"{shown_path(path)}: {state}, {size} bytes, {one.published.checked()}")
-    if missing or (manifest.by_hand and not chosen):
+        print(f"{shown_path(path)}: {state}, {size} bytes, {archive.published.checked()}")
+    if missing or (manifest.by_hand and not wanted):
         _print_steps(manifest, missing, folder)
-        what = ", ".join(one.name for one in missing) or manifest.title
-        raise DataNotFound(f"{what} cannot be fetched by a program: the steps are above.")
+        names = ", ".join(archive.name for archive in missing) or manifest.title
+        raise DataNotFound(f"{names} cannot be fetched by a program: the steps are above.")
 
 
-def _chosen(manifest: Manifest, names: Sequence[str], *, everything: bool) -> list[Archive]:
-    """Archives to get.
+def _select_archives(manifest: Manifest, names: Sequence[str], *, everything: bool) -> list[Archive]:
+    """Return the archives to get: the named ones, else all that benches need.
 
     Raises:
-        UnknownName: the data set has no archive of that name.
+        UnknownName: The data set has no archive of that name.
     """
     from rs_adapt.errors import UnknownName
 
-    known = [one.name for one in manifest.archives]
-    if unknown := [name for name in names if name not in known]:
+    available = [archive.name for archive in manifest.archives]
+    if unknown := [name for name in names if name not in available]:
         raise UnknownName(
-            f"{manifest.name} has no archive {unknown[0]!r}. Known: {', '.join(known) or 'none, it comes by hand'}."
+            f"{manifest.name} has no archive {unknown[0]!r}. Known: {', '.join(available) or 'none, it comes by hand'}."
         )
     if names:
-        return [one for one in manifest.archives if one.name in names]
-    return [one for one in manifest.archives if everything or not one.optional]
+        return [archive for archive in manifest.archives if archive.name in names]
+    return [archive for archive in manifest.archives if everything or not archive.optional]
 
 
-def _accept(manifest: Manifest, *, accepted: bool) -> None:
-    """Have the conditions accepted: by the option, or by a person at a terminal.
+def _require_acceptance(manifest: Manifest, *, accepted: bool) -> None:
+    """Require that the conditions are accepted, by the option or by a person at a terminal.
 
     Raises:
-        LicenceNotAccepted: by neither.
+        LicenceNotAccepted: They are not accepted.
     """
     import sys
 
@@ -103,16 +103,16 @@ def _accept(manifest: Manifest, *, accepted: bool) -> None:
     if accepted or (sys.stdin.isatty() and typer.confirm("Do you accept them?", err=True)):
         return
     raise LicenceNotAccepted(
-        f"{manifest.title} is given out under the licence {manifest.licence}. {manifest.conditions} "
+        f"{manifest.title} is distributed under the licence {manifest.licence}. {manifest.conditions} "
         "Nothing was fetched. Add --accept-licence if you accept that."
     )
 
 
-def _check(archive: Archive, path: Path) -> None:
-    """Compare a file that somebody put there with what is published of it.
+def _check_file(archive: Archive, path: Path) -> None:
+    """Compare a file that was put into the folder by hand with the published one.
 
     Raises:
-        DataError: it is another file.
+        DataError: The two differ.
     """
     from rs_adapt.errors import DataError
 
@@ -121,13 +121,12 @@ def _check(archive: Archive, path: Path) -> None:
 
 
 def _print_steps(manifest: Manifest, missing: Sequence[Archive], folder: Path) -> None:
-
     print("By hand:")
     for number, step in enumerate(manifest.by_hand, start=1):
         print(f"  {number}. {step}")
     if missing:
         print(f"  {len(manifest.by_hand) + 1}. Put into {shown_path(folder)}:")
-        for one in missing:
-            print(f"       {one.name} ({one.published.expected()})")
+        for archive in missing:
+            print(f"       {archive.name} ({archive.published.expected()})")
         print(f"  {len(manifest.by_hand) + 2}. Run the same command again: it verifies the files.")
     print(f"Then: {manifest.how_to_get}")

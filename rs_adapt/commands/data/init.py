@@ -1,4 +1,4 @@
-"""`rs-adapt data init`: a commented file to fill in for a bench of one's own."""
+"""`rs-adapt data init`: write a commented bench file for scenes of your own."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def init(
     from rs_adapt.files import check_output_file, write_text
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
-        raise ConfigError(f"The name {name!r} is not usable: small letters, digits and _, such as my_region.")
+        raise ConfigError(f"The name {name!r} cannot be used: write small letters, digits and _, such as my_region.")
     path = out or Path(f"{name}.toml")
     if path.suffix != ".toml":
-        raise ConfigError(f"--out is {path}; the file of a bench ends with .toml.")
+        raise ConfigError(f"--out is {path}, and the name of a bench file ends with .toml.")
     check_output_file(path, overwrite=overwrite)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, own_bench.TEMPLATE.read_text(encoding="utf-8").replace("@NAME@", name))
     except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}. Choose another file with --out.") from error
-    print(f"Wrote {shown_path(path)}: fill in folders and classes, then")
+        raise ConfigError(f"cannot write {path}: {error.strerror}. Choose a different file with --out.") from error
+    print(f"Wrote {shown_path(path)}: fill in the folders and classes, then run")
     print(f"  rs-adapt train --bench {shown_path(path)} --setting da --dry-run")

@@ -1,4 +1,4 @@
-"""`rs-adapt data list`: data sets that have a manifest, and which of them are here."""
+"""`rs-adapt data list`: list the data sets, and which of them are on this machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def list_data(data_root: options.DataRoot = None, as_json: options.AsJson = Fals
         print_json(rows)
         return
     table_console().print(_table(rows))
-    print(f"found: files below {shown_path(root)}/NAME. `rs-adapt data fetch NAME` fetches archives or says how.")
+    print(f"found: files below {shown_path(root)}/NAME. `rs-adapt data fetch NAME` fetches them or prints the steps.")
 
 
 def _facts(manifest: Manifest, root: Path) -> dict[str, str | int | None]:

@@ -1,4 +1,4 @@
-"""`rs-adapt data show`: what a data set looks like, as one page and one picture."""
+"""`rs-adapt data show`: a page and a picture of a data set."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ def show(
     from rs_adapt.datasets.tile_sets import find_tile_sets
     from rs_adapt.reports.data_page import PAGE_FILE, PICTURE_FILE, write_data_page
 
-    found = find_tile_sets(name, paths.data_root(data_root))
-    sides = " and ".join(map(str, sorted({one.tile_px for one in found.sets})))
-    folder = out or Path("work_dirs") / "data" / found.name
+    tile_sets = find_tile_sets(name, paths.data_root(data_root))
+    sides = " and ".join(map(str, sorted({tile_set.tile_px for tile_set in tile_sets.sets})))
+    folder = out or Path("work_dirs") / "data" / tile_sets.name
     with progress_callback(True) as on_progress:
         statistics = write_data_page(
-            found,
+            tile_sets,
             folder,
-            facts=[f"Tiles of {sides} px. {found.licence}".strip()],
+            facts=[f"Tiles of {sides} px. {tile_sets.licence}".strip()],
             most_tiles=tiles,
             num_samples=samples,
             overwrite=overwrite,
             on_progress=on_progress,
         )
     if as_json:
-        sets = [{"set": one.title, "tiles": one.num_tiles, "read": one.num_read} for one in statistics]
+        sets = [{"set": part.title, "tiles": part.num_tiles, "read": part.num_read} for part in statistics]
         print_json({"sets": sets, "page": str(folder / PAGE_FILE), "picture": str(folder / PICTURE_FILE)})
         return
     console = result_console()
-    for one in statistics:
-        console.print(f"{one.title}: {one.num_read} of {one.num_tiles} tiles read", soft_wrap=True, markup=False)
+    for part in statistics:
+        console.print(f"{part.title}: {part.num_read} of {part.num_tiles} tiles read", soft_wrap=True, markup=False)
     console.print(f"Page: {shown_path(folder / PAGE_FILE)}", soft_wrap=True, markup=False)
     console.print(f"Picture: {shown_path(folder / PICTURE_FILE)}", soft_wrap=True, markup=False)

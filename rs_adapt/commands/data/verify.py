@@ -41,32 +41,32 @@ def verify(
 
     tiles = find_tile_sets(name, paths.data_root(data_root))
     with progress_callback(True) as show:
-        found = verify_tiles(tiles, show)
+        report = verify_tiles(tiles, show)
     if as_json:
-        print_json(found)
+        print_json(report)
     else:
-        _print(found)
-    if not found["ok"]:
+        _print_report(report)
+    if not report["ok"]:
         raise typer.Exit(1)
 
 
-def _print(found: TileReport) -> None:
+def _print_report(report: TileReport) -> None:
     console = result_console()
-    sides = " and ".join(map(str, found["tile_px"]))
-    console.print(f"{found['title']}: tiles of {sides} px", style="bold", soft_wrap=True, markup=False)
-    console.print(_numbers(found["sets"]))
-    console.print(_shares(found["sets"]))
-    duplicates = found["duplicates"]
+    sides = " and ".join(map(str, report["tile_px"]))
+    console.print(f"{report['title']}: tiles of {sides} px", style="bold", soft_wrap=True, markup=False)
+    console.print(_numbers(report["sets"]))
+    console.print(_shares(report["sets"]))
+    duplicates = report["duplicates"]
     equal = {"within a set": duplicates["within"], "in train (or val) of both regions": duplicates["across_regions"]}
     for where, groups in equal.items():
         if groups:
             shown = "; ".join(" = ".join(group) for group in groups[:_GROUPS_SHOWN])
             console.print(f"Equal images {where}: {len(groups)} groups, such as {shown}", soft_wrap=True, markup=False)
-    for fault in found["faults"][:_FAULTS_SHOWN]:
+    for fault in report["faults"][:_FAULTS_SHOWN]:
         console.print(f"wrong: {fault}", soft_wrap=True, markup=False)
-    if len(found["faults"]) > _FAULTS_SHOWN:
-        console.print(f"... and {len(found['faults']) - _FAULTS_SHOWN} more: --json lists all.")
-    console.print("Nothing is wrong." if found["ok"] else f"{len(found['faults'])} thing(s) are wrong.")
+    if len(report["faults"]) > _FAULTS_SHOWN:
+        console.print(f"... and {len(report['faults']) - _FAULTS_SHOWN} more: --json lists all.")
+    console.print("Nothing is wrong." if report["ok"] else f"{len(report['faults'])} thing(s) are wrong.")
 
 
 def _numbers(rows: list[SetReport]) -> Table:

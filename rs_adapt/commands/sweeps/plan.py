@@ -1,4 +1,4 @@
-"""`rs-adapt plan`: what a sweep, or one cell, will take on this machine, before it starts."""
+"""`rs-adapt plan`: the time, memory and disk of a sweep or a cell on this machine, before it starts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rs_adapt.commands import options
+from rs_adapt.commands.console import print_json
 from rs_adapt.commands.sweeps import sweep
 from rs_adapt.errors import ConfigError
 
@@ -36,23 +37,23 @@ def plan(
 ) -> None:
     """Measure how long a sweep or a cell takes on this machine, and its memory and disk.
 
-    Nothing is written. Cells whose data or weights are missing are named with the reason.
+    Nothing is written. Cells without data or weights are listed with the reason.
 
     $ rs-adapt plan configs/sweep/paper_da.toml
 
     $ rs-adapt plan --bench loveda-da --method rein --precision bf16
     """
-    from rs_adapt.commands.sweeps.planning import measured, print_plan
-    from rs_adapt.commands.sweeps.sweeping import chosen, launcher_of, opened, opened_cell
+    from rs_adapt.commands.sweeps.planning import measure_plan, print_plan
+    from rs_adapt.commands.sweeps.selecting import cell_as_sweep, read_sweep, select_cells, with_launcher_options
 
     if (file is None) == (bench is None):
-        raise ConfigError("Name a sweep's file or a cell (--bench loveda-da), one of them.")
+        raise ConfigError("Name either a sweep's file or a cell (--bench loveda-da).")
     if file is not None:
-        spec, _, expansion = opened(file, work_dir=work_dir, data_root=data_root)
+        spec, _, expansion = read_sweep(file, work_dir=work_dir, data_root=data_root)
     else:
         axes = {"bench": bench, "setting": setting, "direction": direction, "method": method, "backbone": backbone}
         axes |= {"head": head, "strategy": strategy, "protocol": protocol}
-        spec, expansion = opened_cell(
+        spec, expansion = cell_as_sweep(
             {axis: (value,) for axis, value in axes.items() if value is not None},
             texts=tuple(set_ or ()),
             iters=iters,
@@ -61,11 +62,9 @@ def plan(
             weights=weights,
             data_root=data_root,
         )
-    spec = launcher_of(spec, kind=None, jobs=jobs, gpus=gpus)
-    content: dict[str, Any] = measured(spec, chosen(expansion.cells, only), data_root=data_root)
+    spec = with_launcher_options(spec, kind=None, jobs=jobs, gpus=gpus)
+    content: dict[str, Any] = measure_plan(spec, select_cells(expansion.cells, only), data_root=data_root)
     if as_json:
-        import json
-
-        print(json.dumps(content, indent=2))
+        print_json(content)
         return
     print_plan(content)

@@ -1,4 +1,4 @@
-"""The parts of `plan`: probes on this machine's slots, and the tables on the screen."""
+"""Measure a plan in a slot of the sweep's launcher, and print it as tables."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rs_adapt.sweeps.spec import Spec
 
 
-def measured(spec: Spec, cells: Sequence[SweepCell], *, data_root: Path | None) -> dict[str, object]:
-    """Return the plan of the cells that are not done, measured in the first slot of the sweep's launcher."""
+def measure_plan(spec: Spec, cells: Sequence[SweepCell], *, data_root: Path | None) -> dict[str, object]:
+    """Measure the cells that are not done in the first slot of the launcher, and return the plan (see `make_plan`)."""
     from rs_adapt.sweeps.launch import local_launcher, read_states
     from rs_adapt.sweeps.plan import make_plan
     from rs_adapt.sweeps.probe import probe
@@ -36,17 +36,17 @@ def measured(spec: Spec, cells: Sequence[SweepCell], *, data_root: Path | None) 
             env=os.environ | launcher.environment(0),
         )
 
-    def tell(number: int, count: int, cell: SweepCell) -> None:
+    def print_probe(number: int, count: int, cell: SweepCell) -> None:
         console.print(f"measuring {number}/{count}: {cell}", highlight=False, soft_wrap=True)
 
     states = read_states(cells)
     done = frozenset(name for name, state in states.items() if state.status == "done")
-    content = make_plan(cells, done=done, measure=measure, slots=launcher.slots, on_probe=tell)
+    content = make_plan(cells, done=done, measure=measure, slots=launcher.slots, on_probe=print_probe)
     return {"name": spec.name, "launcher": launcher.described, **content}
 
 
 def print_plan(content: Mapping[str, Any]) -> None:
-    """Print what was measured, each cell, and the whole."""
+    """Print the measurements, the estimate of each cell, and the totals."""
     from rich.table import Table
 
     console = result_console()
@@ -54,15 +54,15 @@ def print_plan(content: Mapping[str, Any]) -> None:
     probes.add_column("stands for", overflow="fold")
     for name in ("cells", "s/iteration", "s/tile", "start s", "memory MiB", "pack MB", "state MB"):
         probes.add_column(name, justify="right", no_wrap=True)
-    for one in content["probes"]:
-        if "not_measured" not in one:
+    for probe in content["probes"]:
+        if "not_measured" not in probe:
             probes.add_row(
-                one["stands_for"],
-                str(one["cells"]),
-                *(f"{one[key]:.3f}" for key in ("iter_s", "tile_s")),
-                f"{one['start_s']:.0f}",
-                str(one["memory_mib"]),
-                *(f"{one[key] / 1e6:.1f}" for key in ("pack_bytes", "state_bytes")),
+                probe["stands_for"],
+                str(probe["cells"]),
+                *(f"{probe[key]:.3f}" for key in ("iter_s", "tile_s")),
+                f"{probe['start_s']:.0f}",
+                str(probe["memory_mib"]),
+                *(f"{probe[key] / 1e6:.1f}" for key in ("pack_bytes", "state_bytes")),
             )
     if probes.row_count:
         console.print(probes)
@@ -82,25 +82,25 @@ def print_plan(content: Mapping[str, Any]) -> None:
     if cells.row_count:
         console.print(cells)
 
-    def say(text: str) -> None:
+    def print_line(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
-    for one in content["probes"]:
-        if "not_measured" in one:
-            others = f" and {one['cells'] - 1} more" if one["cells"] > 1 else ""
-            say(f"not measured: {one['stands_for']}{others}: {one['not_measured']}")
+    for probe in content["probes"]:
+        if "not_measured" in probe:
+            others = f" and {probe['cells'] - 1} more" if probe["cells"] > 1 else ""
+            print_line(f"not measured: {probe['stands_for']}{others}: {probe['not_measured']}")
     totals = content["totals"]
-    done = f", {totals['done_cells']} more are done" if totals["done_cells"] else ""
-    count = f"{totals['cells']} cell{'s' * (totals['cells'] != 1)}{done}"
-    say(f"{count}; {totals['measured_cells']} measured; {content['launcher']}")
+    done_note = f", {totals['done_cells']} more are done" if totals["done_cells"] else ""
+    count = f"{totals['cells']} cell{'s' * (totals['cells'] != 1)}{done_note}"
+    print_line(f"{count}; {totals['measured_cells']} measured; {content['launcher']}")
     if totals["measured_cells"]:
-        say(
-            f"Time: {_duration(totals['cell_hours'])} of computing, {_duration(totals['wall_hours'])} on the clock, "
+        print_line(
+            f"Time: {_duration(totals['cell_hours'])} of computation, {_duration(totals['wall_hours'])} on the clock, "
             f"{totals['at_once']} at once. Memory: up to {totals['memory_mib_of_a_cell']} MiB a cell, "
             f"{totals['memory_mib_at_once']} MiB at once. Disk: {totals['disk_bytes'] / 1e9:.2f} GB."
         )
     for note in content["notes"]:
-        say(note)
+        print_line(note)
 
 
 def _duration(hours: float) -> str:

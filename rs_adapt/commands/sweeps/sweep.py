@@ -25,8 +25,8 @@ def sweep(
     jobs: Jobs = None,
     gpus: Gpus = None,
     launcher: Launcher = None,
-    rerun_stale: Annotated[bool, typer.Option("--rerun-stale", help="Run stale cells anew.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells once more.")] = False,
+    rerun_stale: Annotated[bool, typer.Option("--rerun-stale", help="Run stale cells again.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")] = False,
     only: Only = None,
     work_dir: options.WorkDir = None,
     data_root: options.DataRoot = None,
@@ -41,24 +41,26 @@ def sweep(
 
     $ rs-adapt sweep configs/sweep/paper_da.toml --dry-run
     """
-    from rs_adapt.commands.sweeps.sweeping import chosen, launcher_of, opened, run, say_how_to_go_on, show, show_json
+    from rs_adapt.commands.sweeps.printing import print_how_to_continue, print_sweep, print_sweep_json
+    from rs_adapt.commands.sweeps.running import run_selected
+    from rs_adapt.commands.sweeps.selecting import read_sweep, select_cells, with_launcher_options
     from rs_adapt.sweeps.launch import Choice, read_states
 
-    spec, folder, expansion = opened(file, work_dir=work_dir, data_root=data_root)
-    spec = launcher_of(spec, kind=launcher, jobs=jobs, gpus=gpus)
-    cells = chosen(expansion.cells, only)
+    spec, folder, expansion = read_sweep(file, work_dir=work_dir, data_root=data_root)
+    spec = with_launcher_options(spec, kind=launcher, jobs=jobs, gpus=gpus)
+    cells = select_cells(expansion.cells, only)
     choice = Choice(rerun_stale=rerun_stale, retry_failed=retry_failed)
     finished = True
     if not dry_run:
-        states, finished = run(spec, folder, expansion, cells, choice=choice)
+        states, finished = run_selected(spec, folder, expansion, cells, choice=choice)
     else:
         states = read_states(cells)
     if as_json:
-        show_json(spec, folder, expansion, cells, states, choice=choice, dry_run=dry_run)
+        print_sweep_json(spec, folder, expansion, cells, states, choice=choice, dry_run=dry_run)
     else:
-        show(spec, folder, expansion, cells, states, choice=choice, dry_run=dry_run)
+        print_sweep(spec, folder, expansion, cells, states, choice=choice, dry_run=dry_run)
     if not finished:
-        say_how_to_go_on()
+        print_how_to_continue()
         raise typer.Exit(130)
     if not dry_run and any(state.status != "done" for state in states.values()):
         raise typer.Exit(1)

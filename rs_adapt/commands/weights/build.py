@@ -57,7 +57,7 @@ def build_weights(
             on_progress=on_progress,
         )
         write_weights(out, vit, recipe=recipe, overwrite=overwrite)
-        # As `train` will read it: the base's name is taken over the file's tensors.
+        # Read as `train` reads it: packs know the base by the SHA-256 over the tensors of the file.
         written = MODELS.build(config["model"]["backbone"] | {"weights": str(out)})
     parameters = sum(parameter.numel() for parameter in written.parameters())
     print(f"{shown_path(out)}: {grouped(parameters)} parameters, {grouped(out.stat().st_size)} bytes")

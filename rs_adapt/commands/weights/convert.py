@@ -1,4 +1,4 @@
-"""`rs-adapt weights convert`: any layout of base weights to one safetensors file."""
+"""`rs-adapt weights convert`: convert any layout of base weights to one safetensors file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def convert_weights(
     """Convert base weights of any layout to one safetensors file.
 
     A run resizes by itself, so the sizes are for other tools. Without them the values and their SHA-256 are the same,
-    and adapter packs fit; with them it is another base.
+    and adapter packs fit; with them the result is a different base.
 
     $ rs-adapt weights convert dinov2_vitl14_pretrain.pth --out dinov2_l.safetensors
 

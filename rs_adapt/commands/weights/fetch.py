@@ -31,45 +31,45 @@ def fetch_weights(
     from rs_adapt.config.weights_files import find_weights_file
     from rs_adapt.errors import WeightsError
 
-    one = find_weights_file(name)
-    if one.facts.get("shipped"):
-        print(f"{one.facts['file']} comes with rs-adapt: {shown_path(one.path)}")
+    weights_file = find_weights_file(name)
+    if weights_file.facts.get("shipped"):
+        print(f"{weights_file.facts['file']} comes with rs-adapt: {shown_path(weights_file.path)}")
         return
-    print(f"{one.title}, licence {one.facts.get('licence', 'not stated')}")
+    print(f"{weights_file.title}, licence {weights_file.facts.get('licence', 'not stated')}")
     if from_file is not None:
-        _copy(one, from_file)
+        _copy(weights_file, from_file)
         state = "copied"
-    elif one.facts.get("gated"):
+    elif weights_file.facts.get("gated"):
         raise WeightsError(
-            f"{one.facts['file']} is given out on request only. Ask for access at {one.facts['gated']}, then say "
-            f"`rs-adapt weights fetch {name} --from FILE`."
+            f"{weights_file.facts['file']} is distributed on request only. Ask for access at "
+            f"{weights_file.facts['gated']}, then run `rs-adapt weights fetch {name} --from FILE`."
         )
     else:
-        state = "fetched" if download(one.published, one.path) else "was there"
-    size = grouped(one.path.stat().st_size)
-    print(f"{shown_path(one.path)}: {state}, {size} bytes, {one.published.checked()}")
+        state = "fetched" if download(weights_file.published, weights_file.path) else "was there"
+    size = grouped(weights_file.path.stat().st_size)
+    print(f"{shown_path(weights_file.path)}: {state}, {size} bytes, {weights_file.published.checked()}")
 
 
-def _copy(one: WeightsFile, source: Path) -> None:
-    """Copy a file to the place of the weights, unless it is not the published one.
+def _copy(weights_file: WeightsFile, source: Path) -> None:
+    """Copy a file to the place of the weights, if it is the published one.
 
     Raises:
-        WeightsError: it is missing, another file, or cannot be copied.
+        WeightsError: The file is missing, differs from the published one, or cannot be copied.
     """
     import shutil
     import time
 
     from rs_adapt.errors import WeightsError
 
-    temporary = one.path.with_name(f".{one.path.name}.{time.time_ns()}")
+    temporary = weights_file.path.with_name(f".{weights_file.path.name}.{time.time_ns()}")
     try:
-        one.path.parent.mkdir(parents=True, exist_ok=True)
+        weights_file.path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, temporary)
-        # The copy is what will be read, so the copy is what is verified.
-        if (fault := one.published.fault(temporary)) is not None:
-            raise WeightsError(f"{source} is not the published {one.facts['file']}: {fault}. Get it again.")
-        temporary.replace(one.path)
+        # Runs read the copy, so the copy is verified.
+        if (fault := weights_file.published.fault(temporary)) is not None:
+            raise WeightsError(f"{source} is not the published {weights_file.facts['file']}: {fault}. Get it again.")
+        temporary.replace(weights_file.path)
     except OSError as error:
-        raise WeightsError(f"cannot copy {source} to {one.path}: {error.strerror or error}.") from error
+        raise WeightsError(f"cannot copy {source} to {weights_file.path}: {error.strerror or error}.") from error
     finally:
         temporary.unlink(missing_ok=True)

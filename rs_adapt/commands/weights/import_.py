@@ -1,4 +1,4 @@
-"""`rs-adapt weights import`: a checkpoint that the authors of a method released, as an adapter pack."""
+"""`rs-adapt weights import`: convert a checkpoint that the authors of a method released to an adapter pack."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """Whose layout the file has."""
+    """The method whose released layout the file has."""
 
     EARTH_ADAPTER = "earth-adapter"
     REIN = "rein"
     MASK2FORMER = "mask2former"
 
 
-# A Mask2Former alone stands on the backbone as it is.
+# A Mask2Former alone goes with the frozen backbone.
 _METHODS = {Kind.MASK2FORMER: "frozen"}
 
 
@@ -57,7 +57,7 @@ def import_weights(
 
     method = _METHODS.get(kind, kind.value)
     cell = resolve_cell(bench, direction=direction, method=method, backbone=backbone, head="mask2former")
-    made = import_checkpoint(
+    imported = import_checkpoint(
         checkpoint,
         cell=cell,
         texts=set_ or (),
@@ -69,11 +69,13 @@ def import_weights(
     if as_json:
         print_json(
             {
-                "settings": {key: {"value": value, "from": source} for key, (value, source) in made.settings.items()},
-                "base": made.base,
-                "backbone_compared": made.vit_compared,
-                "unused_tensors": made.unused,
-                "files": [str(file) for file in made.files],
+                "settings": {
+                    key: {"value": value, "from": source} for key, (value, source) in imported.settings.items()
+                },
+                "base": imported.base,
+                "backbone_compared": imported.vit_compared,
+                "unused_tensors": imported.unused,
+                "files": [str(file) for file in imported.files],
             }
         )
         return
@@ -81,15 +83,15 @@ def import_weights(
     cell_name = f"{cell.bench}_{cell.setting} / {cell.backbone}".replace("_", "-")
     title = f"{shown_path(checkpoint)} as {kind.value}: {cell_name}"
     console.print(title, style="bold", soft_wrap=True, markup=False)
-    console.print(_table(made))
-    compared = "; the backbone in the file is the same" if made.vit_compared else ""
-    print(f"bound to {made.base['name']}, SHA-256 {made.base['sha256']}{compared}")
-    print(f"{grouped(made.unused)} tensors of the file are not used")
-    for file in made.files:
+    console.print(_settings_table(imported))
+    compared = "; the backbone in the file is the same" if imported.vit_compared else ""
+    print(f"bound to {imported.base['name']}, SHA-256 {imported.base['sha256']}{compared}")
+    print(f"{grouped(imported.unused)} tensors of the file are not used")
+    for file in imported.files:
         print(f"{shown_path(file)}: {grouped(file.stat().st_size)} bytes")
 
 
-def _table(made: Imported) -> Table:
+def _settings_table(imported: Imported) -> Table:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -97,7 +99,7 @@ def _table(made: Imported) -> Table:
     table = Table(box=box.SIMPLE)
     for heading in ("setting", "value", "from"):
         table.add_column(heading)
-    for key, (value, source) in made.settings.items():
+    for key, (value, source) in imported.settings.items():
         shown = ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
         table.add_row(key.removeprefix("model."), escape(shown), escape(source))
     return table

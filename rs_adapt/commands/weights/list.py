@@ -1,4 +1,4 @@
-"""`rs-adapt weights list`: files of base weights, and which of them are here."""
+"""`rs-adapt weights list`: list files of base weights, and which of them are on this machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def list_weights(
         print_json(rows)
         return
     table_console().print(_table(rows))
-    print(f"looked for in {' and '.join(sorted({shown_path(file.path.parent) for file in files}))}")
+    print(f"Folders searched: {' and '.join(sorted({shown_path(file.path.parent) for file in files}))}")
 
 
 def _facts(file: WeightsFile, *, verify: bool) -> dict[str, str | int | None]:

@@ -77,4 +77,4 @@ def test_one_cell_by_its_names(run_verb: Callable[..., Any], probed: list[Any], 
 def test_either_a_file_or_a_cell_is_named(run_verb: Callable[..., Any], options: list[str]) -> None:
     code, _, err = run_verb("plan", *options)
     assert code == 2
-    assert "Name a sweep's file or a cell" in err
+    assert "Name either a sweep's file or a cell" in err

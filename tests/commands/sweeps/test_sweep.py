@@ -71,7 +71,7 @@ def test_shipped_sweeps_are_found_by_name(run_verb: Callable[..., Any], monkeypa
     ("options", "message"),
     [
         (["none.toml"], "The sweep's file none.toml cannot be read"),
-        (["synthetic_all", "--only", "nothing"], "--only 'nothing' names none of the 24 cells"),
+        (["synthetic_all", "--only", "nothing"], "--only 'nothing' matches none of the 24 cells"),
         (["synthetic_all", "--gpus", "a"], "--gpus 'a' is no list of numbers"),
         (["synthetic_all", "--launcher", "pbs"], "--launcher pbs is unknown. Allowed: local, inline, slurm."),
     ],

@@ -117,7 +117,7 @@ def test_ctrl_c_keeps_the_part_and_says_so(published: Path, server: Any, tmp_pat
     _, err = process.communicate(timeout=60)
     go_on.set()
     assert process.returncode == 130
-    assert f" bytes are saved in {part}. The same command continues there." in err
+    assert f" bytes are saved in {part}. Run the same command again to continue." in err
     kept = part.stat().st_size
     assert run("weights", "fetch", "dinov2-nano")[0] == 0
     assert server.asked[-1][1] == f"bytes={kept}-"
@@ -144,7 +144,7 @@ def test_gated_file_names_the_form(run: Any, published: Path, tmp_path: Path) ->
     entry(tmp_path, url="https://example.org/other.pt", gated="https://example.org/form")
     code, _, err = run("weights", "fetch", "other")
     assert code == 2
-    assert "Ask for access at https://example.org/form, then say `rs-adapt weights fetch other --from FILE`" in err
+    assert "Ask for access at https://example.org/form, then run `rs-adapt weights fetch other --from FILE`" in err
     assert "by hand (gated)" in row(run("weights", "list")[1], "other")
 
 

@@ -1,0 +1,118 @@
+"""From what is typed to the cells of a sweep: its file or one cell, the launcher, and the cells that are wanted."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rs_adapt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rs_adapt.sweeps.cells import Expansion, SweepCell
+    from rs_adapt.sweeps.spec import Spec
+
+
+def read_sweep(file: Path, *, work_dir: Path | None, data_root: Path | None) -> tuple[Spec, Path, Expansion]:
+    """Read a sweep's file, or the shipped sweep of that name, and compose its cells.
+
+    Returns:
+        The sweep, its folder and its cells.
+
+    Raises:
+        ConfigError: The file cannot be used; see `read_spec` and `expand`.
+    """
+    from rs_adapt.sweeps.cells import expand
+    from rs_adapt.sweeps.spec import read_spec
+
+    spec = read_spec(_file_or_shipped_sweep(file))
+    folder = (work_dir or Path("work_dirs") / spec.name).expanduser().resolve()
+    return spec, folder, expand(spec, folder=folder, data_root=None if data_root is None else str(data_root))
+
+
+def _file_or_shipped_sweep(file: Path) -> Path:
+    """Return the file, or the shipped sweep of that name: an installed package has no `configs/` beside it."""
+    from rs_adapt.config.paths import configs_dir
+
+    shipped = configs_dir() / "sweep" / f"{file.stem}.toml"
+    named = file.suffix == "" or file.parent == Path("configs/sweep")
+    return shipped if named and not file.is_file() and shipped.is_file() else file
+
+
+def cell_as_sweep(
+    axes: dict[str, tuple[str, ...]],
+    *,
+    texts: tuple[str, ...],
+    iters: int | None,
+    untuned: bool,
+    precision: str | None,
+    weights: str | None,
+    data_root: Path | None,
+) -> tuple[Spec, Expansion]:
+    """Return the cell that the options name as a sweep with a single cell.
+
+    Raises:
+        ConfigError: A name or an override cannot be used.
+    """
+    from rs_adapt.sweeps.cells import expand
+    from rs_adapt.sweeps.spec import Group, LauncherSpec, Spec
+
+    group = Group(where="", name="", axes={**axes}, set=texts, iters=iters, untuned=untuned)
+    spec = Spec(
+        file=Path("command line"),
+        name="cell",
+        title="",
+        groups=(group,),
+        skip=(),
+        precision=precision,
+        weights=weights,
+        data_root=None if data_root is None else str(data_root),
+        retries=0,
+        launcher=LauncherSpec(),
+    )
+    # The folder does not exist, so that the cell never counts as done.
+    return spec, expand(spec, folder=Path("work_dirs").resolve() / ".plan")
+
+
+def with_launcher_options(spec: Spec, *, kind: str | None, jobs: int | None, gpus: str | None) -> Spec:
+    """Return the sweep with the launcher that the options choose; None leaves a value of the file.
+
+    Raises:
+        ConfigError: The value of an option cannot be used.
+    """
+    from rs_adapt.sweeps.spec import LAUNCHERS
+
+    changes: dict[str, object] = {}
+    if kind is not None:
+        if kind not in LAUNCHERS:
+            raise ConfigError(f"--launcher {kind} is unknown. Allowed: {', '.join(LAUNCHERS)}.")
+        changes["kind"] = kind
+    if jobs is not None:
+        changes["jobs"] = jobs
+    if gpus is not None:
+        numbers = [part.strip() for part in gpus.split(",") if part.strip()]
+        if not all(number.isdigit() for number in numbers):
+            raise ConfigError(f"--gpus {gpus!r} is no list of numbers. Use --gpus 0,1, or --gpus '' for none.")
+        changes["gpus"] = tuple(int(number) for number in numbers)
+    return replace(spec, launcher=spec.launcher.model_copy(update=changes))
+
+
+def select_cells(cells: Sequence[SweepCell], only: str | None) -> list[SweepCell]:
+    """Return the cells that match a pattern; all cells without one.
+
+    Raises:
+        ConfigError: No cell matches.
+    """
+    if only is None:
+        return list(cells)
+    pattern = only if any(sign in only for sign in "*?[") else f"*{only}*"
+    matching = [cell for cell in cells if any(fnmatch.fnmatchcase(text, pattern) for text in (str(cell), cell.name))]
+    if not matching:
+        raise ConfigError(
+            f"--only {only!r} matches none of the {len(cells)} cells. The first is {str(cells[0])!r} in "
+            f"{cells[0].name}; --dry-run prints all."
+        )
+    return matching
