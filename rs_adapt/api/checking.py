@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LintReport:
-    """What `lint` found.
+    """The findings of `lint` about a run, file or cell.
 
     Attributes:
         title: The run, file or cell.
@@ -53,7 +53,7 @@ def lint(
 
     Raises:
         DataNotFound: The path does not exist.
-        ConfigError: It is no configuration of rs-adapt, or holds code.
+        ConfigError: The file is not a configuration of rs-adapt, or holds code.
         DataError: The index of prepared tiles is damaged.
 
     Examples:
@@ -62,19 +62,21 @@ def lint(
         >>> report.errors
         ()
     """
-    from rs_adapt.audit.lint.check import lint as find
+    from rs_adapt.audit.lint.check import lint as find_faults
     from rs_adapt.audit.lint.sources import subject_from_cell, subject_from_path
 
     root = None if data_root is None else Path(data_root)
     if isinstance(subject, Run | str | os.PathLike):
-        read = subject_from_path(folder_of(subject), data_root=root)
+        resolved = subject_from_path(folder_of(subject), data_root=root)
     else:
         origin = subject.origin
-        read = subject_from_cell(
+        resolved = subject_from_cell(
             cell_of(subject), texts=origin.overrides, data_root=root or subject.data_root, weights=origin.weights
         )
     with progress_callback(progress) as on_progress:
-        return LintReport(title=read.title, findings=tuple(find(read, data=data, on_progress=on_progress)))
+        return LintReport(
+            title=resolved.title, findings=tuple(find_faults(resolved, data=data, on_progress=on_progress))
+        )
 
 
 def verify(run: RunLike, against: str | os.PathLike[str]) -> Verification:
@@ -88,7 +90,8 @@ def verify(run: RunLike, against: str | os.PathLike[str]) -> Verification:
         `verdict` in one sentence, `consistent`, and the comparisons behind them.
 
     Raises:
-        ConfigError: A side cannot be read, nothing is on both sides, or nothing is published for the cell.
+        ConfigError: One of the two cannot be read, they have nothing in common, or no numbers are published for the
+            cell.
 
     Examples:
         >>> import rs_adapt as rsa

@@ -1,4 +1,4 @@
-"""From a few names to the configuration of an experiment."""
+"""Resolve names to a cell, and compose the configuration of an experiment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def resolve(
     tuned: bool = True,
     protocol: str | None = None,
 ) -> Cell:
-    """Return the cell that a few names mean; the bench and the setting decide what is left out.
+    """Return the cell for some names; the bench and the setting decide the names that are left out.
 
     `rs-adapt list benches` (methods, backbones, ...) prints the names.
 

@@ -28,7 +28,7 @@ Split = Literal["test", "val", "source-val"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
-    """What a run would use.
+    """The tiles, parameters and folder that a run would use.
 
     Attributes:
         tiles: Number of tiles by role: `labelled`, `unlabelled`, `val`, `source_val`, `label_free`, `test`.
@@ -209,7 +209,7 @@ def evaluate(
     Args:
         run: A run from `train`, a run folder, or a folder with an adapter pack.
         split: Tiles of the target (`test`, `val`) or of the source (`source-val`).
-        bench: Score on another bench; see `resolve`.
+        bench: Bench to score on, if not that of the run; see `resolve`.
         setting: See `resolve`; only with `bench`.
         direction: See `resolve`; only with `bench`.
         out: Folder to write to; `eval/<bench>-<split>` in the folder of the run.
@@ -239,15 +239,15 @@ def evaluate(
 
     if direction and not bench:
         raise ConfigError(f"The direction {direction} needs a bench too, such as --bench loveda-da --direction u2r.")
-    given = folder_of(run)
+    path = folder_of(run)
     cfg = recompose(
-        given,
+        path,
         bench=resolve_cell(bench, setting=setting, direction=direction).bench if bench else None,
         data_root=None if data_root is None else str(data_root),
         weights=None if weights is None else str(weights),
         precision=precision,
     )
-    checkpoint = given if given.is_dir() else given.parent
+    checkpoint = path if path.is_dir() else path.parent
     folder = Path(out).expanduser() if out is not None else checkpoint / EVAL_DIR / f"{cfg.bench.name}-{split}"
     with progress_callback(progress) as on_progress:
         result = score_checkpoint(

@@ -1,4 +1,4 @@
-"""How the public functions report progress: on standard error, to a callback, or not at all."""
+"""Report the progress of public functions on standard error, to a callback, or not at all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Progress = bool | OnProgress
 
 @contextmanager
 def progress_callback(progress: Progress) -> Iterator[OnProgress]:
-    """Yield the callback that a choice of progress means."""
+    """Yield the callback for the argument `progress` of a public function."""
     if callable(progress):
         yield progress
     elif progress:
@@ -72,7 +72,7 @@ def stage_lines(console: Console) -> Iterator[OnProgress]:
 
 
 def training_display(progress: Progress, title: str) -> TrainingDisplay | None:
-    """Return what shows training: a bar on standard error, a callback with the stage `training`, or None."""
+    """Return a display of training: a bar on standard error, a callback with the stage `training`, or None."""
     if callable(progress):
         return CallbackDisplay(progress)
     if not progress:

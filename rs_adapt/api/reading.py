@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rs_adapt.scores.comparison import RunComparison
     from rs_adapt.scores.rescore import Rescored
 
-# A run as `train` returns it, or the folder of one.
+# A run as `train` returns it, or a run folder.
 RunLike = Run | str | os.PathLike[str]
 Unit = Literal["auto", "image", "scene"]
 
@@ -29,7 +29,7 @@ def folder_of(run: RunLike) -> Path:
 
 
 def collect(*folders: RunLike) -> Collection:
-    """Read all runs below some folders; one that is damaged is reported and stops nothing.
+    """Read all runs below some folders; a damaged run is reported and does not stop the others.
 
     Args:
         folders: Run folders, or folders above them.
@@ -159,7 +159,7 @@ def report(
 
     Args:
         folders: A run folder or a folder above some, or several of them.
-        out: Folder to write to; `report` in the first folder. A report that is there is replaced.
+        out: Folder to write to; `report` in the first folder. An earlier report is replaced.
         title: Title of the page.
         against: `paper` sets published numbers beside those of the runs.
         selection: See `score`.
@@ -174,7 +174,7 @@ def report(
 
     Raises:
         ConfigError: There is no run, or an option cannot be used.
-        OutputExists: The folder holds something else than a report.
+        OutputExists: The folder holds other files than a report.
 
     Examples:
         >>> import rs_adapt as rsa
@@ -192,7 +192,7 @@ def report(
     folder = Path(out).expanduser() if out is not None else places[0] / "report"
     check_out(folder, overwrite=overwrite)
     with progress_callback(progress) as on_progress:
-        made = make_report(
+        contents = make_report(
             places,
             title=title,
             selection=selection,
@@ -202,4 +202,4 @@ def report(
             device=device,
             on_progress=on_progress,
         )
-    return dataclasses.replace(made, files=tuple(write_report(made, folder, overwrite=overwrite)))
+    return dataclasses.replace(contents, files=tuple(write_report(contents, folder, overwrite=overwrite)))

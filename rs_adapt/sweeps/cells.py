@@ -88,7 +88,7 @@ def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansi
     Args:
         spec: The sweep.
         folder: Folder of the sweep; cells are below it.
-        data_root: Instead of the file's.
+        data_root: Folder of the data sets; that of the file.
 
     Raises:
         UnknownName: A value of an axis does not exist; the text names file and key.
@@ -103,28 +103,28 @@ def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansi
         _check_names(spec, rule.axes, rule.where)
     for group in spec.groups:
         for cell in _cross_axes(spec, group, skipped):
-            matching = next((one for one in spec.skip if _applies(one, cell)), None)
+            matching = next((rule for rule in spec.skip if _applies(rule, cell)), None)
             if matching is not None:
                 used.add(matching.where)
                 skipped.append(Skipped(what=str(cell), reason=matching.reason))
                 continue
             try:
-                made = _compose_cell(spec, group, cell, folder=folder, data_root=data_root or spec.data_root)
+                composed = _compose_cell(spec, group, cell, folder=folder, data_root=data_root or spec.data_root)
             except IncompatibleCell as error:
                 skipped.append(Skipped(what=str(cell), reason=str(error)))
                 continue
-            if made.name in cells:
+            if composed.name in cells:
                 raise ConfigError(
-                    f"{spec.file}: {cell} is there twice{f', the second time in {group.where}' if group.where else ''}."
+                    f"{spec.file}: {cell} appears twice{f', the second time in {group.where}' if group.where else ''}."
                     " Take one out, or give an [[include]] a name of its own."
                 )
-            cells[made.name] = made
+            cells[composed.name] = composed
     if not cells:
         why = f" The first reason: {skipped[0].reason}" if skipped else ""
         raise ConfigError(f"{spec.file}: all {len(skipped)} cells are skipped.{why}")
     remarks = [f"{rule.where} skips nothing: it matches no cell." for rule in spec.skip if rule.where not in used]
-    # Seed by seed: a sweep that is cut off has whole tables of fewer seeds.
-    ordered = sorted(cells.values(), key=lambda one: one.cell.seed)
+    # Seed by seed, so that a sweep that stops early has complete tables for fewer seeds.
+    ordered = sorted(cells.values(), key=lambda cell: cell.cell.seed)
     return Expansion(cells=tuple(ordered), skipped=tuple(skipped), remarks=tuple(remarks))
 
 
@@ -151,25 +151,25 @@ def _cross_axes(spec: Spec, group: Group, skipped: list[Skipped]) -> Iterator[Ce
 
 
 def _directions(spec: Spec, group: Group, bench: str, setting: str | None) -> Sequence[str | None]:
-    """Return the directions of a bench among the listed ones; its default one where none is listed that it has."""
+    """Return the listed directions that a bench has; (None,), its default direction, if it has none of them."""
     try:
         first = resolve_cell(bench, setting=setting)
     except IncompatibleCell:
         raise
     except ConfigError as error:
         raise _with_place(error, spec, group.where, "bench") from error
-    known = bench_families().get(axes.bench_facts(first.bench)["family"], {})
-    listed = [name for name in group.axes.get("direction", ()) if normalize(name) in known]
+    available = bench_families().get(axes.bench_facts(first.bench)["family"], {})
+    listed = [name for name in group.axes.get("direction", ()) if normalize(name) in available]
     return listed or (None,)
 
 
 def _check_names(spec: Spec, values: Mapping[str, Sequence[Any]], where: str) -> None:
     families = bench_families()
-    known = {"setting": tuple(SETTINGS), "direction": tuple({name for group in families.values() for name in group})}
+    allowed = {"setting": tuple(SETTINGS), "direction": tuple({name for group in families.values() for name in group})}
     for axis, names in values.items():
         for name in names:
-            if axis in known and normalize(name) not in known[axis]:
-                error: ConfigError = UnknownName(unknown_name_message(axis, name, sorted(filter(None, known[axis]))))
+            if axis in allowed and normalize(name) not in allowed[axis]:
+                error: ConfigError = UnknownName(unknown_name_message(axis, name, sorted(filter(None, allowed[axis]))))
                 raise _with_place(error, spec, where, axis)
             if axis in _NAMED:
                 try:

@@ -24,7 +24,7 @@ class InlineJob:
         return self._code
 
     def stop(self) -> None:
-        """Nothing runs any more."""
+        """Do nothing: the cell has ended."""
 
 
 class Inline:
@@ -32,7 +32,7 @@ class Inline:
 
     Args:
         run: Runs the arguments of `rs-adapt` and raises `SystemExit` with the exit code.
-        stop: Is asked for when a cell was stopped, so that none follows it.
+        stop: Requested when a cell was stopped, so that no other cell starts.
     """
 
     slots = 1
@@ -61,7 +61,7 @@ class Inline:
 
 
 class _Both:
-    """A text stream whose text goes to the log too; everything else is the terminal's."""
+    """The terminal's stream, with a copy of all text in the log."""
 
     def __init__(self, terminal: Any, log: Any) -> None:
         self._terminal, self._log = terminal, log

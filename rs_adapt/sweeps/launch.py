@@ -1,4 +1,4 @@
-"""Start cells, as many at once as there is room for, and wait until none is left."""
+"""Start cells, as many at once as the launcher has slots, and wait until none is left."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from rs_adapt.sweeps.spec import LauncherSpec
 from rs_adapt.sweeps.work import BUSY, Order, Stop
 
 _TICK_S = 0.2
-# So often cells that another process runs are looked at.
+# Interval at which cells that another process runs are checked.
 _ELSEWHERE_S = 1.0
 
 
 class Job(Protocol):
-    """A cell that was started."""
+    """A started cell."""
 
     def poll(self) -> int | None:
         """Return the exit code of `carry_out`, None while it runs."""
 
     def stop(self) -> None:
-        """Let it save and end; at once when it is asked again."""
+        """Ask the cell to save and end; a second call ends it at once."""
 
 
 class Launcher(Protocol):
-    """A way to start cells; `slots` of them at once, `described` in words."""
+    """A way to start cells, up to `slots` at once; `described` says how in words for people."""
 
     slots: int
     described: str
 
     def start(self, order: Order, slot: int) -> Job:
-        """Start a cell in a slot from 0 that is free."""
+        """Start a cell in a free slot, counted from 0."""
 
 
 @dataclass(kw_only=True)
@@ -75,12 +75,12 @@ class Progress:
 
 
 def read_states(cells: Sequence[SweepCell]) -> dict[str, CellState]:
-    """States by the cells' names."""
+    """Return the states of cells by the names of the cells."""
     return {cell.name: read_state(cell.folder, digest=cell.digest, identity=cell.identity) for cell in cells}
 
 
 def train_command(spec: LauncherSpec, arguments: Sequence[str]) -> tuple[str, ...]:
-    """Return the command of a cell: `rs-adapt train` by this Python, or by the program that the sweep's file names."""
+    """Return the command of a cell: `rs-adapt train` by this Python, or by the program in the sweep's file."""
     if spec.command:
         return (*spec.command, "train", *arguments)
     processes = ("--processes", str(spec.processes_per_cell)) if spec.processes_per_cell > 1 else ()
@@ -116,14 +116,14 @@ def run_cells(
     A failed cell stops no other. After a stop is requested, no further cell is started, and running ones may save.
 
     Returns:
-        Whether it came to its end, without a stop.
+        Whether all cells were handled, without a stop.
     """
     waiting = [cell for cell in cells if choice.wants(progress.states[cell.name])]
     elsewhere = [cell for cell in cells if progress.states[cell.name].status == "running"]
-    # Asked for once: a cell that fails again stays failed.
+    # Retried only once: a cell that fails again stays failed.
     again = {cell.name for cell in waiting if progress.states[cell.name].status in ("stale", "failed")}
     jobs: dict[int, tuple[SweepCell, Job]] = {}
-    passed_on, looked_s = 0, time.monotonic()
+    stops_passed_on, checked_s = 0, time.monotonic()
     while waiting or jobs or elsewhere:
         for slot, (cell, job) in list(jobs.items()):
             code = job.poll()
@@ -134,8 +134,8 @@ def run_cells(
                 progress.update(cell)
         if stop.asked:
             waiting, elsewhere = [], []
-            if stop.asked > passed_on:
-                passed_on = stop.asked
+            if stop.asked > stops_passed_on:
+                stops_passed_on = stop.asked
                 for _, job in jobs.values():
                     job.stop()
         for slot in range(launcher.slots):
@@ -144,11 +144,11 @@ def run_cells(
             cell = waiting.pop(0)
             order = make_order(cell, spec, retries=retries, again=cell.name in again)
             jobs[slot] = (cell, launcher.start(order, slot))
-        if elsewhere and time.monotonic() - looked_s >= _ELSEWHERE_S:
-            looked_s = time.monotonic()
+        if elsewhere and time.monotonic() - checked_s >= _ELSEWHERE_S:
+            checked_s = time.monotonic()
             free_again = [cell for cell in elsewhere if not is_cell_locked(cell.folder)]
             elsewhere = [cell for cell in elsewhere if cell not in free_again]
-            # What the other process left unfinished is run here.
+            # Cells that the other process left unfinished are run here.
             waiting += [cell for cell in free_again if progress.update(cell).status in ("missing", "interrupted")]
         for cell, _ in jobs.values():
             progress.update(cell)

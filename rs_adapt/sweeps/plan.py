@@ -11,11 +11,11 @@ from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.sweeps.cells import SweepCell
 from rs_adapt.sweeps.probe import MEASURED_ITERS, WARMUP_ITERS, Measured
 
-# Of counts in a confusion matrix, before compression.
+# Size of a count in a confusion matrix, before compression.
 _COUNT_BYTES = 8
-# Configuration, log, metrics, pictures of a run: those of the synthetic bench have 0.4 MB.
+# Allowance for the configuration, log, metrics and pictures of a run; a run on the synthetic bench has 0.4 MB.
 _SMALL_FILES_BYTES = 2**20
-# Overrides that change how long a run is and not what an iteration costs.
+# Overrides that change the length of a run, but not the cost of an iteration.
 _LENGTH = ("bench.schedule.iters=", "bench.schedule.eval_every=")
 
 Measure = Callable[[SweepCell], Measured | str]
@@ -23,10 +23,10 @@ Measure = Callable[[SweepCell], Measured | str]
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """The cost of one cell.
+    """The cost of a cell.
 
-    `hours` are of the whole cell, `train_hours` of the iterations alone; `disk_bytes` stay, `state_bytes` lie there
-    while it runs.
+    `hours` is the time of the whole cell, `train_hours` that of its iterations. `disk_bytes` remain after the run,
+    `state_bytes` exist only while it runs.
     """
 
     hours: float
@@ -37,7 +37,7 @@ class Cost:
 
 
 def probe_key(cell: SweepCell) -> tuple[Any, ...]:
-    """Return what cells have in common that cost the same: all names but seed and protocol, batch, crop, overrides."""
+    """Return a key that cells of equal cost share: names except seed and protocol, batch, crop, other overrides."""
     names, facts = cell.cell, cell.identity
     return (
         *(names.bench, names.setting, names.method, names.backbone, names.head, names.strategy, names.tuned),
@@ -48,27 +48,27 @@ def probe_key(cell: SweepCell) -> tuple[Any, ...]:
     )
 
 
-def extrapolate_cost(cell: SweepCell, found: Measured) -> Cost:
+def extrapolate_cost(cell: SweepCell, measured: Measured) -> Cost:
     """Extrapolate from a probe to a whole cell.
 
-    Every evaluation scores the validation tiles and the tiles that the other selections look at; at the end, up to
-    four checkpoints are scored on the test tiles, none where the validation tiles are what is reported.
+    Every evaluation scores the validation tiles and the tiles that other selections need. At the end, up to four
+    checkpoints are scored on the test tiles; none is if the protocol reports the validation tiles.
     """
     facts = cell.identity
     evaluations = math.ceil(cell.iters / int(facts["train_cfg.val_interval"]))
     num_checkpoints = min(len(SELECTIONS), evaluations)
-    tiles = found.tiles
+    tiles = measured.tiles
     each = sum(tiles.get(role, 0) for role in ("val", "source_val", "label_free"))
     reported = tiles.get("test", 0)
     final = num_checkpoints * reported if facts.get("protocol.report_split") == "test" else 0
-    train_s = cell.iters * found.iter_s
+    train_s = cell.iters * measured.iter_s
     classes = len(facts["bench.classes"])
     return Cost(
-        hours=(found.start_s + train_s + (evaluations * each + final) * found.tile_s) / 3600,
+        hours=(measured.start_s + train_s + (evaluations * each + final) * measured.tile_s) / 3600,
         train_hours=train_s / 3600,
-        memory_mib=found.memory_mib,
-        disk_bytes=num_checkpoints * (found.pack_bytes + reported * classes**2 * _COUNT_BYTES) + _SMALL_FILES_BYTES,
-        state_bytes=found.state_bytes,
+        memory_mib=measured.memory_mib,
+        disk_bytes=num_checkpoints * (measured.pack_bytes + reported * classes**2 * _COUNT_BYTES) + _SMALL_FILES_BYTES,
+        state_bytes=measured.state_bytes,
     )
 
 
@@ -84,13 +84,13 @@ def make_plan(
 
     Args:
         cells: The cells of the sweep.
-        done: Names of cells that are not run again; they are neither measured nor counted.
-        measure: A probe, or the reason why there is none.
+        done: Names of the finished cells, which are neither measured nor counted.
+        measure: Returns the measurements of a cell, or the reason why it cannot be measured.
         slots: Cells at once.
         on_probe: Called before each probe with its number, their count and the cell that stands for its kind.
 
     Returns:
-        JSON: `probes` (what was measured, for which cells), `cells` (extrapolated), `totals`, `notes`.
+        JSON: `probes` (the measurements and the cells they stand for), `cells` (extrapolated), `totals`, `notes`.
     """
     kinds: dict[tuple[Any, ...], list[SweepCell]] = {}
     for cell in cells:
@@ -101,14 +101,14 @@ def make_plan(
     costs: list[Cost] = []
     for number, alike in enumerate(kinds.values(), start=1):
         on_probe(number, len(kinds), alike[0])
-        found = measure(alike[0])
-        row: dict[str, object] = {"not_measured": found} if isinstance(found, str) else asdict(found)
+        outcome = measure(alike[0])
+        row: dict[str, object] = {"not_measured": outcome} if isinstance(outcome, str) else asdict(outcome)
         probes.append({"stands_for": str(alike[0]), "cells": len(alike), **row})
         for cell in alike:
-            if isinstance(found, str):
-                rows.append({"cell": str(cell), "not_measured": found})
+            if isinstance(outcome, str):
+                rows.append({"cell": str(cell), "not_measured": outcome})
                 continue
-            costs.append(cost := extrapolate_cost(cell, found))
+            costs.append(cost := extrapolate_cost(cell, outcome))
             rows.append({"cell": str(cell), "iters": cell.iters, **asdict(cost)})
     return {
         "probes": probes,
@@ -129,7 +129,7 @@ def _totals(costs: Sequence[Cost], *, count: int, done: int, slots: int) -> dict
         "done_cells": done,
         "cell_hours": hours,
         "at_once": at_once,
-        # The longest cell is a bound, too.
+        # The sweep takes at least as long as its longest cell.
         "wall_hours": max(hours / at_once, max((cost.hours for cost in costs), default=0.0)),
         "memory_mib_of_a_cell": max(largest, default=0),
         "memory_mib_at_once": sum(largest),
@@ -138,7 +138,7 @@ def _totals(costs: Sequence[Cost], *, count: int, done: int, slots: int) -> dict
 
 
 def _notes(probes: Sequence[Mapping[str, object]], *, slots: int) -> list[str]:
-    kinds = {str(one["memory_of"]) for one in probes if "memory_of" in one}
+    kinds = {str(probe["memory_of"]) for probe in probes if "memory_of" in probe}
     measured = [
         f"Measured: {MEASURED_ITERS} iterations after {WARMUP_ITERS} of each kind of cell, the time of a tile, memory, "
         "pack and state. Extrapolated: all hours and bytes, by the numbers of iterations, evaluations and tiles; up to "
@@ -153,6 +153,6 @@ def _notes(probes: Sequence[Mapping[str, object]], *, slots: int) -> list[str]:
         notes.append("Memory is the peak of what torch allocated on the GPU; its context takes some hundred MiB more.")
     if "process" in kinds:
         notes.append("Memory is the peak of the training process on the CPU; loader processes come on top.")
-    if any("not_measured" in one for one in probes):
-        notes.append("Cells that could not be measured are in no total.")
+    if any("not_measured" in probe for probe in probes):
+        notes.append("Cells that could not be measured are not in the totals.")
     return notes

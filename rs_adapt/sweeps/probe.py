@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from rs_adapt.config.resolved import ResolvedConfig
 
-# The first iteration is no measure: it allocates, and starts the loaders.
+# The first iteration does not count: it allocates memory and starts the loaders.
 WARMUP_ITERS, MEASURED_ITERS = 1, 3
-# Of each set that is scored; the first tile is no measure either.
+# Number of tiles of each set that is scored; the first tile does not count.
 _TILES = 6
-# The program's start, torch included, is part of what a cell takes.
+# The time to start the program, torch included, is part of a cell's time.
 _STARTED_S = time.monotonic()
 
 
@@ -43,11 +43,11 @@ class Measured:
         iter_s: Seconds of a training iteration, median of three.
         tile_s: Seconds to score a tile.
         start_s: Seconds from the start of the program to the first iteration, checks of the data included.
-        memory_mib: Peak; see `memory_of`.
+        memory_mib: Peak memory; see `memory_of`.
         memory_of: `GPU` (what torch allocated) or `process` (resident memory of the training process on a CPU).
-        pack_bytes: An adapter pack.
-        state_bytes: The training state.
-        tiles: Tiles of the whole sets by role: `val`, `test`, `source_val`, `label_free`.
+        pack_bytes: Size of the adapter pack.
+        state_bytes: Size of the training state.
+        tiles: Number of tiles of the whole sets by role: `val`, `test`, `source_val`, `label_free`.
     """
 
     iter_s: float
@@ -79,7 +79,7 @@ def probe(
     env: Mapping[str, str],
     timeout_s: float | None = None,
 ) -> Measured | str:
-    """Measure a cell in a process of its own; gives the reason where that is not possible.
+    """Measure a cell in a new process, or return the reason why it cannot be measured.
 
     Args:
         cell: The names.
@@ -87,7 +87,7 @@ def probe(
         data_root: Folder of the data, as for `train`.
         weights: Base weights, as for `train`.
         env: The environment of the process.
-        timeout_s: Seconds until it is given up.
+        timeout_s: Seconds after which the probe is stopped; None for no limit.
     """
     order = _Order(cell=cell, overrides=overrides, data_root=data_root, weights=weights)
     try:
@@ -122,7 +122,7 @@ def _measure(order: _Order, folder: Path) -> Measured:
     cell = order.cell
     length = [f"bench.schedule.iters={iters}", f"bench.schedule.eval_every={iters}"]
     if "warmup_iters" in axes.strategy_facts(cell.strategy):
-        # Before its end an iteration costs less.
+        # Iterations cost less during the warm-up.
         length.append("strategy.warmup_iters=0")
     cfg = compose(
         cell,
@@ -134,7 +134,7 @@ def _measure(order: _Order, folder: Path) -> Measured:
     with quiet_libraries():
         load_libraries(cfg.default_scope)
         prepare_data(cfg)
-        tiles = _cut(cfg)
+        tiles = _limit_tiles(cfg)
     clock = _clock(folder / "run")
     train(cfg, hooks=[clock])
     memory_mib, memory_of = _memory()
@@ -152,8 +152,8 @@ def _measure(order: _Order, folder: Path) -> Measured:
     )
 
 
-def _cut(cfg: ResolvedConfig) -> dict[str, int]:
-    """Let each set that is scored hold a few tiles; gives the sizes of the whole sets."""
+def _limit_tiles(cfg: ResolvedConfig) -> dict[str, int]:
+    """Limit each set that is scored to a few tiles, and return the sizes of the whole sets."""
     from rs_adapt.registry import DATASETS
 
     loaders = {
@@ -176,7 +176,7 @@ def _clock(run_dir: Path) -> Any:
     from rs_adapt.runs.files import STATE_FILE
 
     class Clock(Hook):  # type: ignore[misc]
-        """Takes the times that the metrics do not hold, and the size of the state while it is there."""
+        """Record times that the metrics do not hold, and the size of the training state before it is deleted."""
 
         first_s = 0.0
         state_bytes = 0
@@ -207,7 +207,7 @@ def _memory() -> tuple[int, str]:
 
 
 def main() -> None:
-    """Measure the order on stdin; the last line of stdout is what was found, or the error."""
+    """Measure the order on stdin; the last line of stdout holds the measurements or the error."""
     given = json.loads(sys.stdin.read())
     order = _Order(**given | {"cell": Cell(**given["cell"])})
     content: dict[str, object]

@@ -10,7 +10,7 @@ from rs_adapt.errors import ConfigError
 from rs_adapt.sweeps.spec import LauncherSpec
 from rs_adapt.sweeps.work import FAILED, Order, Stop, carry_out
 
-# A queue takes what it is given; one sweep does not have to be its only user.
+# Slurm accepts any number of jobs; this leaves room for other users of the queue.
 _MOST_JOBS = 500
 # How long a run may take to save before Slurm ends the job.
 _SAVING_S = 60
@@ -30,13 +30,13 @@ class CellJob:
     def __call__(self) -> int:
         """Carry out the order on the node."""
         self._stop = Stop()
-        # Slurm cancels with the first; submitit's own processes of this machine end with the second.
+        # Slurm cancels jobs by SIGTERM; submitit ends its local processes by SIGINT.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         return carry_out(self.order, stop=self._stop)
 
     def checkpoint(self) -> Any:
-        """Let the run save, and ask submitit for another job."""
+        """Let the run save, and ask submitit for a new job."""
         from submitit.helpers import DelayedSubmission
 
         if self._stop is not None:
@@ -48,23 +48,23 @@ class CellJob:
 
 
 class SlurmJob:
-    """A job in Slurm's queue, or one that ran."""
+    """A job in the queue of Slurm, or a finished job."""
 
     def __init__(self, job: Any) -> None:
         self._job = job
 
     def poll(self) -> int | None:
-        """Return the exit code of `carry_out`; that of a failure where the job ended without one."""
+        """Return the exit code of `carry_out`; `FAILED` if the job ended without a code."""
         if not self._job.done():
             return None
         try:
             return int(self._job.result())
         except Exception:
-            # Whatever submitit says of a job that was killed: the cell's folder tells its state.
+            # submitit raises many errors for killed jobs; the state of the cell is read from its folder.
             return FAILED
 
     def stop(self) -> None:
-        """Cancel it: Slurm sends SIGTERM, and what runs saves."""
+        """Cancel the job: Slurm sends SIGTERM, and the run saves its state."""
         self._job.cancel()
 
 

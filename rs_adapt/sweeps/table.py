@@ -33,15 +33,15 @@ _STYLES = {
 def write_sweep_file(folder: Path, spec: Spec, expansion: Expansion) -> None:
     """Write `sweep.json`: the sweep's name and file, its cells with their folders and hashes, and what is skipped.
 
-    It names cells and holds no state: that stands in the cells' folders.
+    It names cells; their states are in the cells' folders.
 
     Raises:
-        ConfigError: The folder is another sweep's, or cannot be written to.
+        ConfigError: The folder belongs to a different sweep, or cannot be written to.
     """
-    there = _sweep_in(folder)
-    if there not in ("", spec.name):
+    present = _sweep_in(folder)
+    if present not in ("", spec.name):
         raise ConfigError(
-            f"{folder} holds the sweep {there!r}, and {spec.file} is {spec.name!r}. Choose another --work-dir."
+            f"{folder} holds the sweep {present!r}, and {spec.file} is {spec.name!r}. Choose another --work-dir."
         )
     plan = SweepPlan(
         name=spec.name,
@@ -115,8 +115,8 @@ def live_view(cells: Sequence[SweepCell], states: Mapping[str, CellState], *, he
 
 
 def change_line(cell: SweepCell, state: CellState, states: Mapping[str, CellState]) -> str:
-    """Return one line about a change of state, for a console that is no terminal."""
-    done = sum(one.status == "done" for one in states.values())
+    """Return one line about a change of state, for output that is not a terminal."""
+    done = sum(state.status == "done" for state in states.values())
     facts = cell_facts(cell, state)
     detail = ""
     if state.status == "done" and facts["miou_pct"] is not None:

@@ -1,4 +1,4 @@
-"""One cell from start to end: lock, attempts, record. `python -m rs_adapt.sweeps.work` takes an order on stdin.
+"""One cell from start to end: lock, attempts, record. `python -m rs_adapt.sweeps.work` reads an order from stdin.
 
 Every launcher (processes, Slurm, inline) runs cells through `carry_out`, so that their state is written in one place.
 """
@@ -40,8 +40,8 @@ class Order:
         config_sha256: SHA-256 of the configuration's text; a training state of a different text is not resumed.
         command: Command line that starts the run from scratch; `--resume` is added to resume it.
         retries: Number of further attempts after failures.
-        again: Run also what is stale or has failed for good.
-        env: Variables that the run sees besides this process's.
+        again: Run the cell also if it is stale, or failed after all its retries.
+        env: Environment variables of the run besides those of this process.
     """
 
     folder: str
@@ -97,10 +97,10 @@ def run_process(argv: list[str], env: Mapping[str, str], log: Path, lock: int, s
 
 
 def carry_out(order: Order, *, stop: Stop, execute: Execute = run_process) -> int:
-    """Run a cell unless it is done, again after failures, and keep its record.
+    """Run a cell unless it is done, retry it after failures, and write its record.
 
     Returns:
-        `DONE`; `FAILED`; `STOPPED` (what was saved can be resumed); `BUSY` (another process runs it).
+        `DONE`; `FAILED`; `STOPPED` (the saved state can be resumed); `BUSY` (another process runs it).
     """
     folder = Path(order.folder)
     with lock_cell(folder) as lock:
@@ -111,11 +111,13 @@ def carry_out(order: Order, *, stop: Stop, execute: Execute = run_process) -> in
             return DONE
         if state.status in ("stale", "failed") and not order.again:
             return FAILED
-        record = _fresh(order, state.record if state.status not in ("stale", "failed") else SweepCellRecord())
-        return _attempts(order, folder, record, lock=lock, stop=stop, execute=execute)
+        record = _new_record(order, state.record if state.status not in ("stale", "failed") else SweepCellRecord())
+        return _run_attempts(order, folder, record, lock=lock, stop=stop, execute=execute)
 
 
-def _attempts(order: Order, folder: Path, record: SweepCellRecord, *, lock: int, stop: Stop, execute: Execute) -> int:
+def _run_attempts(
+    order: Order, folder: Path, record: SweepCellRecord, *, lock: int, stop: Stop, execute: Execute
+) -> int:
     log, may_resume = folder / SWEEP_LOG_FILE, True
     while True:
         resume = may_resume and can_resume(folder, order.config_sha256)
@@ -161,7 +163,7 @@ def _attempts(order: Order, folder: Path, record: SweepCellRecord, *, lock: int,
         write_record(folder / SWEEP_CELL_FILE, record)
 
 
-def _fresh(order: Order, before: SweepCellRecord) -> SweepCellRecord:
+def _new_record(order: Order, before: SweepCellRecord) -> SweepCellRecord:
     return SweepCellRecord(
         title=order.title,
         status="missing",

@@ -111,8 +111,8 @@ def test_a_sweep_without_any_cell_is_refused(tmp_path: Path) -> None:
         (['bench = "loveda-da"', '[[skip]]\nmethod="x"\nreason=""'], "mine.toml: skip 1.method: There is no method"),
         (['bench = "loveda-da"', '[[include]]\nhead="x"'], "mine.toml: include 1.head: There is no head"),
         (['bench = "loveda-da"', 'set = ["optim.rl=1"]'], "mine.toml: loveda-r2u-da .*: .*optim.rl"),
-        (['bench = ["loveda-da", "loveda-r2u-da"]'], "loveda-r2u-da .* is there twice"),
-        (['bench = "loveda-da"', "[[include]]\niters=5"], "is there twice, the second time in include 1"),
+        (['bench = ["loveda-da", "loveda-r2u-da"]'], "loveda-r2u-da .* appears twice"),
+        (['bench = "loveda-da"', "[[include]]\niters=5"], "appears twice, the second time in include 1"),
     ],
 )
 def test_wrong_names_are_told_with_file_and_key(tmp_path: Path, lines: list[str], message: str) -> None:
