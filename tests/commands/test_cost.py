@@ -89,8 +89,9 @@ def test_a_comparison_is_not_overwritten_unasked(cost: Cost, tmp_path: Path) -> 
 def test_json_is_what_is_saved(cost: Cost, tmp_path: Path) -> None:
     code, out, _ = cost("--methods", "frozen", "--json", "--batch-size", "1", "--out", str(tmp_path / "out"))
     assert code == 0
-    assert json.loads(out) == json.loads((tmp_path / "out" / "cost.json").read_text())
-    assert json.loads(out)["batch_size"] == 1
+    content = json.loads((tmp_path / "out" / "cost.json").read_text())
+    assert out == json.dumps(content, indent=2) + "\n"
+    assert content["batch_size"] == 1
 
 
 def test_a_method_that_the_head_cannot_take_is_listed_with_its_reason(cost: Cost, tmp_path: Path) -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import pytest
 import typer
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
-from rs_adapt.commands import app, main
+from rs_adapt.commands import app
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from typer._click import Command
 
 # What they print is a configuration, files, or lines on the way, and no table.
@@ -76,31 +72,3 @@ def test_verbs_that_print_a_table_print_json_too() -> None:
         verb for verb, command in VERBS.items() if all("--json" not in option.opts for option in shown_options(command))
     }
     assert without == WITHOUT_JSON
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        *(["list", axis] for axis in ("benches", "methods", "backbones", "heads", "strategies", "protocols")),
-        ["data", "list"],
-        ["weights", "list"],
-        ["weights", "verify", "dinov2-nano"],
-        ["show", "--bench", "loveda-da"],
-        ["show", "--bench", "synthetic-da", "--cost"],
-        ["lint", "--bench", "loveda-da", "--no-data"],
-        ["lint", "--rules"],
-        ["sweep", "paper_da", "--dry-run"],
-    ],
-    ids=" ".join,
-)
-def test_json_is_all_that_standard_output_holds(
-    arguments: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stop:
-        main([*arguments, "--json"])
-    out = capsys.readouterr().out
-    assert (stop.value.code or 0) == 0
-    content = json.loads(out)
-    assert content
-    assert out == json.dumps(content, indent=2) + "\n"

@@ -233,3 +233,11 @@ def test_absent_base_weights_are_told_with_their_source(
     assert stop.value.code == 2
     assert "dinov2_vits14_pretrain.pth" in capsys.readouterr().err
     assert not (tmp_path / "pack").exists()
+
+
+def test_json_is_all_that_standard_output_holds(import_file: Import, tmp_path: Path) -> None:
+    code, out, err = import_file(released("rein"), "rein", "--json")
+    assert code == 0, err
+    content = json.loads(out)
+    assert out == json.dumps(content, indent=2) + "\n"
+    assert [file.rpartition("/")[2] for file in content["files"]] == ["adapter.safetensors", "manifest.json"]
