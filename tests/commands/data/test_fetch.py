@@ -90,7 +90,7 @@ def test_licence_comes_first_and_has_to_be_accepted(run: Any, coasts: Any, serve
     code, out, err = run("fetch", "coasts")
     assert code == 2
     assert "Licence: CC-BY-NC-4.0. Academic use only." in out
-    assert "Nothing was fetched. Say --accept-licence if you accept that." in err
+    assert "Nothing was fetched. Add --accept-licence if you accept that." in err
     assert server.asked == []
     assert not (own_home / "downloads").exists()
 
@@ -156,7 +156,7 @@ def test_what_comes_by_hand_is_told_in_steps_and_then_verified(run: Any, coasts:
         "Val.zip: fetched",
         "  1. Open https://example.org/form.\n  2. Sign.\n",
         f"  3. Put into {folder}:\n       Labels.zip (md5 {hashlib.md5(b'labels').hexdigest()})\n",
-        "  4. Say the same command again",
+        "  4. Run the same command again",
     ):
         assert part in out
     assert "Labels.zip cannot be fetched by a program: the steps are above." in err
