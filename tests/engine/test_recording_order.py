@@ -12,6 +12,7 @@ from rs_adapt.engine import recorder as module
 from rs_adapt.engine.display import NoDisplay
 from rs_adapt.engine.recorder import Interrupted, Recorder
 from rs_adapt.registry import HOOKS
+from rs_adapt.runs.records.metrics import EvaluationLine, Health, TrainingLine
 
 
 class Scalar:
@@ -37,8 +38,8 @@ def make_recorder(steps: list[str], monkeypatch: pytest.MonkeyPatch) -> Recorder
     monkeypatch.setattr(module, "save_state", noting("save state"))
     monkeypatch.setattr(module, "load_state", noting("load state", 7))
     monkeypatch.setattr(recorder.metrics, "start", noting("open metrics"))
-    monkeypatch.setattr(recorder.metrics, "add_iteration", noting("write line", {"iter": 1, "health": {}}))
-    monkeypatch.setattr(recorder.metrics, "add_evaluation", noting("write line", {"iter": 1}))
+    monkeypatch.setattr(recorder.metrics, "add_iteration", noting("write line", TrainingLine(iter=1, health=Health())))
+    monkeypatch.setattr(recorder.metrics, "add_evaluation", noting("write line", EvaluationLine(iter=1)))
     monkeypatch.setattr(recorder.loggers, "start", noting("start loggers"))
     monkeypatch.setattr(recorder.loggers, "write", noting("tell loggers"))
     display: Any = NoDisplay()
