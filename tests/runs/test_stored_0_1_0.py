@@ -120,8 +120,7 @@ def test_interrupted_run_ends_as_the_uninterrupted_one(finished: Path, tmp_path:
     # What --resume compares: the configuration of today is that of then.
     assert text == cfg.pretty_text
     (folder / CONFIG_FILE).write_text(text)
-    options = {"overrides": ["bench.schedule.iters=6"], "data_root": cfg.data_root, "weights": None, "device": "auto"}
-    train(cfg, record={"cell": dict(cfg.cell), "options": options}, device="cpu", resume=True)
+    train(cfg, device="cpu", resume=True)
 
     resumed, straight = Run.read(folder), Run.read(finished)
     first, second = (load_file(run.folder / TENSORS_FILE) for run in (resumed, straight))
