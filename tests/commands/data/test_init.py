@@ -35,7 +35,7 @@ def test_the_written_file_is_a_bench_once_its_folders_exist(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("data", "init", "My Set"), "The name 'My Set' is not usable"),
+        (("data", "init", "My Set"), "The name 'My Set' cannot be used"),
         (("data", "init", "a", "--out", "a.yaml"), "the name of a bench file ends with .toml"),
     ],
 )
