@@ -103,6 +103,7 @@ def test_plan(run_verb: Verb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     check(run_verb("plan", "--bench", "synthetic-dg", "--gpus", "", "--json"))
 
 
+@pytest.mark.slow
 def test_training_and_a_submission(train: Verb, run_verb: Verb, tmp_path: Path) -> None:
     check(train("--protocol", "loveda-server", "--dry-run", "--json"))
     content = check(train("--protocol", "loveda-server", "--logger", "none", "--json"))
