@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from documents import PAGES, ROOT, STAND_IN, Command, commands, filled, python_of, read, verb_of, verbs
 from PIL import Image
 
-from rs_adapt.commands import main
+from rs_adapt.commands import app, main
 from rs_adapt.config import compose, resolve_cell
 from rs_adapt.errors import IncompatibleCell, RsAdaptError
 from rs_adapt.sweeps.spec import read_spec
@@ -88,7 +89,10 @@ def test_commands_name_what_exists(page: str, checkout: Path, monkeypatch: pytes
 
 
 def test_options_in_sentences_and_tables_exist() -> None:
-    known = {name for _, verb in verbs() for param in verb.params for name in (*param.opts, *param.secondary_opts)}
+    commands_with_options = [typer.main.get_command(app), *(verb for _, verb in verbs())]
+    known = {
+        name for it in commands_with_options for param in it.params for name in (*param.opts, *param.secondary_opts)
+    }
     wrong = []
     for page in PAGES:
         _, prose = read(page)
