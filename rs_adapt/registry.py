@@ -1,7 +1,8 @@
 """Registries behind `type="rs_adapt.X"`, usable in any mmengine config that imports this module.
 
 They are children of mmengine's registries. Their `locations` are imported when a name is first looked up, so that
-reading a configuration loads no torch.
+reading a configuration loads no torch. A model's class is imported when its own name is looked up, if its package
+loads its classes lazily: one head imports seconds of libraries that the other does not need.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import io
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
 from typing import Any, TypeAlias
 
 from mmengine import registry as mm
@@ -20,12 +22,26 @@ SCOPE = "rs_adapt"
 # value has its type where a constructor takes it.
 ConfigNode: TypeAlias = Mapping[str, Any]
 
-MODELS = mm.Registry(
-    "model",
-    parent=mm.MODELS,
-    scope=SCOPE,
-    locations=["rs_adapt.adapters", "rs_adapt.backbones", "rs_adapt.heads", "rs_adapt.strategies"],
-)
+_LAZY_PACKAGES = ("rs_adapt.backbones", "rs_adapt.heads")
+
+
+class LazyRegistry(mm.Registry):  # type: ignore[misc]
+    """A registry that imports a class of `_LAZY_PACKAGES` when its name is looked up."""
+
+    def get(self, key: str) -> type | None:
+        """Return the class of a name; for an unknown name every class is imported first, so that all are registered."""
+        name = key.rpartition(".")[2]
+        if name not in self._module_dict:
+            packages = [import_module(package) for package in _LAZY_PACKAGES]
+            asked = [package for package in packages if name in package.__all__]
+            for package in asked or packages:
+                for attribute in [name] if asked else package.__all__:
+                    getattr(package, attribute)
+        found: type | None = super().get(key)
+        return found
+
+
+MODELS = LazyRegistry("model", parent=mm.MODELS, scope=SCOPE, locations=["rs_adapt.adapters", "rs_adapt.strategies"])
 # Modules, because the packages `datasets` and `metrics` import their classes lazily.
 _DATASET_MODULES = ["rs_adapt.datasets.stream", "rs_adapt.datasets.tile_dataset"]
 DATASETS = mm.Registry("dataset", parent=mm.DATASETS, scope=SCOPE, locations=_DATASET_MODULES)

@@ -1,13 +1,39 @@
-"""Vision foundation models that give a pyramid of feature maps; importing this package registers them."""
+"""Vision foundation models that give a pyramid of feature maps.
+
+A class is loaded, and with it registered, when it is asked for.
+"""
 
 from __future__ import annotations
 
-from rs_adapt.backbones.clip import Clip
-from rs_adapt.backbones.dinov2 import Dinov2
-from rs_adapt.backbones.dinov3 import Dinov3
-from rs_adapt.backbones.features import Features
-from rs_adapt.backbones.sam import Sam
-from rs_adapt.backbones.vit import Vit
-from rs_adapt.backbones.weights import file_sha256, find_weights, load_state
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rs_adapt.backbones.clip import Clip
+    from rs_adapt.backbones.dinov2 import Dinov2
+    from rs_adapt.backbones.dinov3 import Dinov3
+    from rs_adapt.backbones.features import Features
+    from rs_adapt.backbones.sam import Sam
+    from rs_adapt.backbones.vit import Vit
+    from rs_adapt.backbones.weights import file_sha256, find_weights, load_state
 
 __all__ = ["Clip", "Dinov2", "Dinov3", "Features", "Sam", "Vit", "file_sha256", "find_weights", "load_state"]
+
+_HOMES = {
+    "Clip": "clip",
+    "Dinov2": "dinov2",
+    "Dinov3": "dinov3",
+    "Features": "features",
+    "Sam": "sam",
+    "Vit": "vit",
+    "file_sha256": "weights",
+    "find_weights": "weights",
+    "load_state": "weights",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name from its module (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -100,8 +100,10 @@ class Vit(nn.Module):
         if device.type != "meta":
             self.to_empty(device=device)
             self.fill_constants()
-            random = weights is None or str(weights) == RANDOM
-            self._filled_sha256 = self._fill_random() if random else self._fill_from(Path(str(weights)))
+            if weights is None or str(weights) == RANDOM:
+                self._filled_sha256 = fill_random(dict(self.named_parameters()), self.names)
+            else:
+                self._filled_sha256 = self.fill_from_file(Path(weights))
 
         # Taken before an adapter wraps anything: these tensors, under these names, are the base.
         self._base_params: dict[str, nn.Parameter] = dict(self.named_parameters())
@@ -288,10 +290,8 @@ class Vit(nn.Module):
             x_BND = torch.cat([x_BND[:, :first], x_BND[:, end:]], dim=1)
         return self.adapter.after_block(x_BND, layer, grid_hw)
 
-    def _fill_random(self) -> str:
-        return fill_random(dict(self.named_parameters()), self.names)
-
-    def _fill_from(self, path: Path) -> str:
+    def fill_from_file(self, path: Path) -> str:
+        """Fill the ViT from a weights file and return the file's hash; without memory (meta), only check the file."""
         state = load_state(path, self.names)
         self.check_file(path, state, measure(state, self.names))
         ours = VitSize(embed_dim=self.embed_dim, depth=self.depth, patch_px=self.patch_px).config(self.names)

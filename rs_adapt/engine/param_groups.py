@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
-from rs_adapt.engine.lean_mmengine import register_adafactor
+from rs_adapt.engine.lean_mmengine import register_optimizer
 from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
@@ -28,8 +28,7 @@ class ParamGroups(DefaultOptimWrapperConstructor):  # type: ignore[misc]
 
     def __call__(self, model: nn.Module) -> Any:
         """Return the wrapped optimizer of a model, with the model's adapter told of every step."""
-        if self.optimizer_cfg.get("type") == "Adafactor":
-            register_adafactor()
+        register_optimizer(str(self.optimizer_cfg.get("type")))
         wrapper = super().__call__(model)
         wrapper.adapter = adapter_of(unwrapped(model))
         return wrapper

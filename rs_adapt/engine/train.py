@@ -216,14 +216,20 @@ def _save_and_explain(runner: CellRunner, recorder: Recorder, run_dir: Path, err
 
 
 def _check_weights(cfg: ResolvedConfig) -> None:
-    """Find the base weights and read them once, so that a damaged or wrong file leaves no run folder behind."""
+    """Find the base weights and read them, so that a damaged or wrong file leaves no run folder behind.
+
+    The base is built without memory for its tensors: only the file's are held.
+    """
     from mmseg.registry import MODELS
 
     from rs_adapt.backbones.weights import find_weights
 
     backbone = segmentor_config(cfg).backbone
-    if find_weights(backbone.weights, cfg.backbone.weights) is not None:
-        MODELS.build(backbone.to_dict() | {"adapter": None, "frozen": True})
+    path = find_weights(backbone.weights, cfg.backbone.weights)
+    if path is not None:
+        with torch.device("meta"):
+            base = MODELS.build(backbone.to_dict() | {"adapter": None, "frozen": True, "weights": None})
+        base.fill_from_file(path)
 
 
 def _stop_on_signals(recorder: Recorder) -> AbstractContextManager[None]:

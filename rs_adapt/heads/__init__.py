@@ -1,8 +1,24 @@
-"""Decode heads: from four feature maps of a backbone to per-pixel class scores."""
+"""Decode heads: from four feature maps of a backbone to per-pixel class scores.
+
+A head is loaded when it is asked for: Mask2Former imports much of transformers.
+"""
 
 from __future__ import annotations
 
-from rs_adapt.heads.linear import LinearHead
-from rs_adapt.heads.mask2former import Mask2FormerHead
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rs_adapt.heads.linear import LinearHead
+    from rs_adapt.heads.mask2former import Mask2FormerHead
 
 __all__ = ["LinearHead", "Mask2FormerHead"]
+
+_HOMES = {"LinearHead": "linear", "Mask2FormerHead": "mask2former"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a class from its module (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
