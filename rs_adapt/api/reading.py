@@ -65,8 +65,8 @@ def score(
 
     Args:
         run: A run, its folder, a folder that `evaluate` wrote, or an `.npz` file of matrices.
-        classes: Classes in the mean: `all`, names with commas between, or `no-NAME[,no-NAME]`.
-        ignore: Classes whose true pixels do not count, with commas between.
+        classes: Classes in the mean: `all`, comma-separated names, or `no-NAME[,no-NAME]`.
+        ignore: Comma-separated classes; pixels with these labels are not scored.
         group_by: Also score by image, scene or city.
         selection: Checkpoint: `last`, `best-source-val`, `best-label-free` or `oracle`; the run's headline.
         protocol: Protocol that decides on selection and classes.

@@ -13,9 +13,10 @@ from rs_adapt.commands.console import print_json, result_console
 
 def compare(
     run_a: Annotated[
-        Path, typer.Argument(metavar="RUN_A", help="Run folder, folder of `eval`, or .npz file.", show_default=False)
+        Path,
+        typer.Argument(metavar="RUN_A", help="Run folder, folder that `eval` wrote, or .npz file.", show_default=False),
     ],
-    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The run to compare with it.", show_default=False)],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The run to compare with RUN_A.", show_default=False)],
     classes: options.Classes = None,
     ignore: options.Ignore = None,
     selection: options.Selection = None,

@@ -18,7 +18,7 @@ def cost(
     setting: options.Setting = None,
     direction: options.Direction = None,
     methods: Annotated[
-        str, typer.Option("--methods", help="Names with commas between, such as lora,rein; or all.", metavar="NAMES")
+        str, typer.Option("--methods", help="Comma-separated names, such as lora,rein; or all.", metavar="NAMES")
     ] = "all",
     backbone: options.Backbone = None,
     head: options.Head = None,
@@ -27,8 +27,8 @@ def cost(
     precision: options.Precision = None,
     weights: options.Weights = None,
     set_: options.Set = None,
-    rounds: Annotated[int, typer.Option("--rounds", help="Rounds that count.", min=1)] = 10,
-    warmup: Annotated[int, typer.Option("--warmup", help="Rounds before them.", min=1)] = 3,
+    rounds: Annotated[int, typer.Option("--rounds", help="Rounds to measure.", min=1)] = 10,
+    warmup: Annotated[int, typer.Option("--warmup", help="Rounds before the measured ones.", min=1)] = 3,
     device: options.Device = "auto",
     out: Annotated[Path | None, options.out("work_dirs/cost/<bench>")] = None,
     as_json: options.AsJson = False,
@@ -36,8 +36,8 @@ def cost(
 ) -> None:
     """Measure what methods cost: parameters, memory, size on disk, time of training and inference.
 
-    All do the same work: forward, loss, backward and step of the plain segmentor on the same random crops, in turns.
-    No data set is read. `frozen` is always measured: the others are compared to it.
+    All do the same work: forward, loss, backward and step of the plain segmentor on the same random crops; they take
+    turns. No data set is read. `frozen` is always measured: the others are compared to it.
 
     $ rs-adapt cost --bench synthetic-da
 

@@ -38,11 +38,11 @@ def export(
     """Export the adapter pack of a run, or the whole model for other programs.
 
     Merging works for methods that change weights: lora, flora, sam-parser, bitfit, norm, hclip, cobot on lora, stacks
-    of these and peft's. What it writes is base weights and a pack of the head for them.
+    of these, and peft's. It writes the merged base weights, and an adapter pack with the head that fits them.
 
-    The other formats hold the whole model in one file. mmseg: a .pth with DINOv2's and mmdetection's names, for
-    Earth-Adapter, Rein and what has no adapter or is merged, with a Mask2Former. safetensors: any method and head,
-    the backbone with transformers' names.
+    The other formats hold the whole model in one file. mmseg: a .pth with DINOv2's and mmdetection's names; the
+    head must be Mask2Former, and the adapter Earth-Adapter, Rein, merged or absent. safetensors: any method and head;
+    the backbone has transformers' names.
 
     $ rs-adapt export RUN --out packs/rural2urban
 

@@ -18,7 +18,7 @@ def inspect(
     out: Annotated[Path | None, options.out("RUN/inspect/<name of the image>")] = None,
     size_px: Annotated[
         int | None,
-        typer.Option("--size-px", help="Largest side of the middle part that is used (default: the bench's crop)."),
+        typer.Option("--size-px", help="Longest side of the centre crop to use (default: the bench's crop)."),
     ] = None,
     overwrite: options.Overwrite = False,
     precision: options.Precision = None,

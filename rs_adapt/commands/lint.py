@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def lint(
     path: Annotated[
-        Path | None, typer.Argument(help="Run folder, or a resolved config; else --bench.", metavar="RUN | CONFIG.py")
+        Path | None,
+        typer.Argument(help="Run folder or resolved config; leave out with --bench.", metavar="RUN | CONFIG.py"),
     ] = None,
     bench: options.OptionalBench = None,
     setting: options.Setting = None,

@@ -21,7 +21,9 @@ OptionalBench = Annotated[str | None, typer.Option("--bench", help=_BENCH_HELP, 
 Setting = Annotated[
     str | None,
     typer.Option(
-        "--setting", help="da, dg or ss, where --bench does not end with it (a TOML file).", rich_help_panel=_CELL
+        "--setting",
+        help="da, dg or ss; required where --bench does not end with one (a TOML file).",
+        rich_help_panel=_CELL,
     ),
 ]
 Direction = Annotated[
@@ -32,7 +34,8 @@ Method = Annotated[
     typer.Option("--method", help="How the backbone is tuned (default: the bench's).", rich_help_panel=_CELL),
 ]
 Backbone = Annotated[
-    str | None, typer.Option("--backbone", help="Foundation model (default: the bench's).", rich_help_panel=_CELL)
+    str | None,
+    typer.Option("--backbone", help="ViT that the method tunes (default: the bench's).", rich_help_panel=_CELL),
 ]
 Head = Annotated[str | None, typer.Option("--head", help="Decode head (default: the bench's).", rich_help_panel=_CELL)]
 Strategy = Annotated[
@@ -43,15 +46,16 @@ Strategy = Annotated[
         rich_help_panel=_CELL,
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of all random draws.", min=0, max=2**32 - 1)]
+Seed = Annotated[int, typer.Option("--seed", help="Random seed.", min=0, max=2**32 - 1)]
 Untuned = Annotated[
-    bool, typer.Option("--untuned", help="Ignore the method's values tuned for this bench.", rich_help_panel=_CELL)
+    bool,
+    typer.Option("--untuned", help="Ignore the method's hyperparameters tuned for this bench.", rich_help_panel=_CELL),
 ]
 Protocol = Annotated[
     str | None,
     typer.Option(
         "--protocol",
-        help="What is seen and scored of the target, and which checkpoint counts (default: strict, or the run's).",
+        help="Target tiles for training and scoring, and the checkpoint to report (default: strict, or the run's).",
         rich_help_panel=_CELL,
     ),
 ]
@@ -62,7 +66,7 @@ BatchSize = Annotated[
     int | None, typer.Option("--batch-size", help="Crops per domain and iteration (default: the bench's).", min=1)
 ]
 Precision = Annotated[str | None, typer.Option("--precision", help="fp32 or bf16 (default: fp32, or the run's).")]
-NumWorkers = Annotated[int | None, typer.Option("--num-workers", help="Processes that load images.", min=0)]
+NumWorkers = Annotated[int | None, typer.Option("--num-workers", help="Worker processes that load images.", min=0)]
 Weights = Annotated[
     str | None, typer.Option("--weights", help="File of base weights, or 'random' (default: the backbone's).")
 ]
@@ -87,7 +91,7 @@ Processes = Annotated[
     int | None,
     typer.Option(
         "--processes",
-        help="Processes that share the batch, one a GPU of this machine (default: 1). torchrun works too.",
+        help="Processes that share the batch, one per GPU of this machine (default: 1). torchrun works too.",
         min=1,
     ),
 ]
@@ -99,10 +103,12 @@ Logger = Annotated[
         metavar="NAME",
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what the output folder or file holds.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and print what would happen; do nothing.")]
-Partial = Annotated[bool, typer.Option("--partial", help="Continue although images are missing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything and print what would be done, without doing it.")
+]
+Partial = Annotated[bool, typer.Option("--partial", help="Continue even if images are missing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 
 def out(default: str = "") -> Any:
@@ -120,7 +126,7 @@ def jobs(default: str) -> Any:
     Args:
         default: How many those are without the option, for the help text.
     """
-    return typer.Option("--jobs", help=f"Jobs at once (default: {default}).", min=1)
+    return typer.Option("--jobs", help=f"Jobs to run in parallel (default: {default}).", min=1)
 
 
 # Stored scores.
@@ -136,19 +142,19 @@ Classes = Annotated[
     str | None,
     typer.Option(
         "--classes",
-        help="Classes in the mean: all, names with commas between, or no-NAME[,no-NAME] (default: all).",
+        help="Classes in the mean: all, comma-separated names, or no-NAME[,no-NAME] (default: all).",
         metavar="NAMES",
     ),
 ]
 Ignore = Annotated[
     str | None,
-    typer.Option("--ignore", help="Classes whose true pixels do not count, with commas between.", metavar="NAMES"),
+    typer.Option("--ignore", help="Comma-separated classes; pixels with these labels are not scored.", metavar="NAMES"),
 ]
 Selection = Annotated[
     str | None,
     typer.Option("--selection", help="last, best-source-val, best-label-free or oracle (default: the run's headline)."),
 ]
-Unit = Annotated[UnitName, typer.Option("--unit", help="What is resampled for the intervals.")]
+Unit = Annotated[UnitName, typer.Option("--unit", help="Unit that the bootstrap resamples for the intervals.")]
 
 # A trained model.
 RUN_HELP = "Run folder, or folder of an adapter pack."

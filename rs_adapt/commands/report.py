@@ -18,13 +18,13 @@ def report(
     ],
     out: Annotated[Path | None, options.out("report in the first folder")] = None,
     against: Annotated[
-        str | None, typer.Option("--against", help="Compare with: 'paper', the published numbers.", metavar="paper")
+        str | None, typer.Option("--against", help="Compare with: paper (the published scores).", metavar="paper")
     ] = None,
     title: Annotated[str, typer.Option("--title", help="Title of the page.", show_default=False)] = "",
     selection: options.Selection = None,
     classes: options.Classes = None,
     panels: Annotated[
-        int, typer.Option("--panels", help="Tiles of each bench to draw with the stored models.", min=0)
+        int, typer.Option("--panels", help="Tiles per bench to show with the predictions of each model.", min=0)
     ] = 0,
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
@@ -32,7 +32,7 @@ def report(
 ) -> None:
     """Write one page about many runs: scores, classes, curves, cost, failures.
 
-    Writes index.html (whole in itself), report.md, report.tex and results.csv; a report that is there is replaced.
+    Writes index.html (self-contained), report.md, report.tex and results.csv; an existing report is replaced.
 
     $ rs-adapt report work_dirs
 

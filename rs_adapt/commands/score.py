@@ -28,12 +28,12 @@ def score(
     classes: options.Classes = None,
     ignore: options.Ignore = None,
     group_by: Annotated[
-        GroupBy | None, typer.Option("--group-by", help="Also a table by image, scene or city.")
+        GroupBy | None, typer.Option("--group-by", help="Also print a table by image, scene or city.")
     ] = None,
     selection: options.Selection = None,
     protocol: options.Protocol = None,
     unit: options.Unit = options.UnitName.AUTO,
-    worst: Annotated[int, typer.Option("--worst", help="List so many images of the lowest mIoU.", min=0)] = 0,
+    worst: Annotated[int, typer.Option("--worst", help="Number of images to list, lowest mIoU first.", min=0)] = 0,
     as_json: options.AsJson = False,
 ) -> None:
     """Rescore a finished run from its stored confusion matrices: other classes, groups, protocols.

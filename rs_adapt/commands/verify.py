@@ -17,7 +17,7 @@ def verify(
         str,
         typer.Option(
             "--against",
-            help="Compare with: 'paper', the published numbers; a run folder; a log of mmengine, or a folder with one.",
+            help="Compare with: paper (the published scores), a run folder, an mmengine log, or a folder with one.",
             metavar="RUN|LOG|paper",
         ),
     ],

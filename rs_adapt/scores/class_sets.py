@@ -68,9 +68,9 @@ def class_set(classes: Sequence[str], *, chosen: str = "all", ignore: str = "") 
 
     Args:
         classes: Names in index order.
-        chosen: `all`; names with commas between; or `no-NAME[,no-NAME]`, all but these. `-`, `_` and a space are the
+        chosen: `all`; comma-separated names; or `no-NAME[,no-NAME]`, all but these. `-`, `_` and a space are the
             same in names, and so are upper and lower case.
-        ignore: Names with commas between; "" is none.
+        ignore: Comma-separated names; "" for none.
 
     Raises:
         UnknownName: There is no such class; the text lists the nearest and all names.

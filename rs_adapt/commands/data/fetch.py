@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def fetch_data(
-    name: Annotated[str, typer.Argument(help="Data set; `data list` has all.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="Data set; `data list` lists them all.", metavar="NAME")],
     archives: Annotated[
-        list[str] | None, typer.Option("--archive", help="Only this archive. Repeatable.", metavar="NAME")
+        list[str] | None, typer.Option("--archive", help="Fetch only this archive. Repeatable.", metavar="NAME")
     ] = None,
     out: Annotated[Path | None, options.out("RS_ADAPT_HOME/downloads/NAME")] = None,
     to: Annotated[Path | None, typer.Option("--to", hidden=True)] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Also archives that no bench needs.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Also fetch archives that no bench needs.")] = False,
     accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="Accept licence and conditions without a question.")
+        bool, typer.Option("--accept-licence", help="Accept licence and conditions without being asked.")
     ] = False,
 ) -> None:
     """Fetch the archives of a data set and verify their checksums.

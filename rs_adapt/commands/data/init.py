@@ -14,7 +14,7 @@ from rs_adapt.errors import ConfigError
 
 
 def init(
-    name: Annotated[str, typer.Argument(help="Short name: small letters, digits and _.")],
+    name: Annotated[str, typer.Argument(help="Short name: lower-case letters, digits and _.")],
     out: Annotated[Path | None, options.out("NAME.toml")] = None,
     overwrite: options.Overwrite = False,
 ) -> None:

@@ -20,16 +20,16 @@ def prepare(
         Path | None,
         typer.Option(
             "--source",
-            help="Folder or zip of the originals; zips within are read, too (default: where data fetch puts them).",
+            help="Folder or zip of the originals; zips inside are read too (default: where data fetch puts them).",
         ),
     ] = None,
     data_root: options.DataRoot = None,
     tile_px: Annotated[
-        int | None, typer.Option("--tile-px", help="Side of a tile (default: the published).", min=1)
+        int | None, typer.Option("--tile-px", help="Side of a tile (default: as published).", min=1)
     ] = None,
     stride_px: Annotated[
         int | None,
-        typer.Option("--stride-px", help="Step of the grid (default: the published; with --tile-px, the tile).", min=1),
+        typer.Option("--stride-px", help="Stride of the grid (default: as published; --tile-px if given).", min=1),
     ] = None,
     jobs: Annotated[int | None, options.jobs("all cores")] = None,
     partial: options.Partial = False,

@@ -18,7 +18,7 @@ def show(
     ],
     data_root: options.DataRoot = None,
     out: Annotated[Path | None, options.out("work_dirs/data/<name>")] = None,
-    tiles: Annotated[int, typer.Option("--tiles", help="Tiles of each split to read at most.", min=1)] = 300,
+    tiles: Annotated[int, typer.Option("--tiles", help="Most tiles to read of each split.", min=1)] = 300,
     samples: Annotated[int, typer.Option("--samples", help="Tiles of each split to show.", min=1)] = 4,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,

@@ -12,10 +12,13 @@ from rs_adapt.commands import options
 Launcher = Annotated[
     str | None, typer.Option("--launcher", help="local, inline or slurm (default: the file's, else local).")
 ]
-Jobs = Annotated[int | None, options.jobs("one a GPU, else one")]
-Gpus = Annotated[str | None, typer.Option("--gpus", help="Numbers of GPUs, such as 0,1; '' for none (default: all).")]
+Jobs = Annotated[int | None, options.jobs("one per GPU, else one")]
+Gpus = Annotated[
+    str | None, typer.Option("--gpus", help="Indices of the GPUs to use, such as 0,1; '' for none (default: all).")
+]
 Only = Annotated[
-    str | None, typer.Option("--only", help="Cells whose line or folder holds this, or matches it with * and ?.")
+    str | None,
+    typer.Option("--only", help="Only cells whose name or folder contains this text, or matches it with * and ?."),
 ]
 
 

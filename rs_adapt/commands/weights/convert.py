@@ -15,11 +15,11 @@ def convert_weights(
     file: Annotated[Path, typer.Argument(help="File or folder, of any layout that --weights takes.", metavar="FILE")],
     out: Annotated[Path, options.out()],
     patch_px: Annotated[
-        int | None, typer.Option("--patch-px", help="Resize the patch kernel (default: as it is).", min=1)
+        int | None, typer.Option("--patch-px", help="Resize the patch kernel (default: unchanged).", min=1)
     ] = None,
     image_px: Annotated[
         int | None,
-        typer.Option("--image-px", help="Resize positions for this image size (default: as they are).", min=1),
+        typer.Option("--image-px", help="Resize position embeddings for this image size (default: unchanged).", min=1),
     ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:

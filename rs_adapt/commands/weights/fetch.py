@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def fetch_weights(
-    name: Annotated[str, typer.Argument(help="Backbone (dinov2-l) or file; `weights list` has all.", metavar="NAME")],
+    name: Annotated[
+        str, typer.Argument(help="Backbone (dinov2-l) or file; `weights list` lists them all.", metavar="NAME")
+    ],
     from_file: Annotated[
         Path | None, typer.Option("--from", help="Copy this file instead of fetching it.", metavar="FILE")
     ] = None,

@@ -44,8 +44,8 @@ def import_weights(
 ) -> None:
     """Convert a released checkpoint of Earth-Adapter, Rein or Mask2Former to an adapter pack.
 
-    Rank, tokens and sizes of the head are read off the tensors and compared with bench and backbone. The cutoff of
-    Earth-Adapter, and its frequency layers where the tensors do not tell, are those tuned for the bench; --set
+    Rank, tokens and sizes of the head are read from the tensors and checked against bench and backbone. Earth-Adapter's
+    cutoff, and its frequency layers where the tensors do not determine them, are those tuned for the bench; --set
     changes them. The pack is bound to the base weights. Nothing in the file is executed.
 
     $ rs-adapt weights import r2u.pth --as earth-adapter --bench loveda-da --out packs/r2u

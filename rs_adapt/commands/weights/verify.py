@@ -24,8 +24,8 @@ def verify_weights(
 ) -> None:
     """Compare files of base weights with the published ones, and describe them.
 
-    Bytes and SHA-256 of the file, then the layout of its names, width, depth and patch of the ViT, and the SHA-256 over
-    its tensors, by which adapter packs know their base. Exit code 1 where something is wrong.
+    Prints size and SHA-256 of the file, the layout of its tensor names, the ViT's width, depth and patch size, and the
+    SHA-256 of its tensors, by which an adapter pack identifies its base weights. Exit code 1 where something is wrong.
 
     $ rs-adapt weights verify dinov2-l
 
