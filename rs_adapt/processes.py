@@ -121,7 +121,7 @@ def local_batch_size(batch_size: int, processes: int) -> int:
         below, above = batch_size // processes * processes, -(-batch_size // processes) * processes
         fitting = [str(count) for count in range(1, batch_size + 1) if batch_size % count == 0]
         raise ConfigError(
-            f"A batch of {batch_size} images a domain cannot be divided evenly among {processes} processes. Use "
+            f"A batch of {batch_size} images per domain cannot be divided evenly among {processes} processes. Use "
             f"--batch-size {f'{below} or {above}' if below else above}, or {' or '.join(fitting)} processes."
         )
     return batch_size // processes

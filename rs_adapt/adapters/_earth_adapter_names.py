@@ -88,7 +88,7 @@ def read_settings(state: Mapping[str, Tensor]) -> Settings:
     first = "mlp_list1.0.0.weight"
     for name, dims in (("scale", 1), (first, 2)):
         if name not in state or state[name].ndim != dims:
-            raise ConfigError(f"EarthAdapter: the reference weights lack {name}, or it has not {dims} side(s).")
+            raise ConfigError(f"EarthAdapter: the reference weights need a tensor {name} with {dims} dimension(s).")
     depth, (rank, embed_dim) = len(state["scale"]), state[first].shape
     settings: Settings = {"embed_dim": embed_dim, "depth": depth, "rank": rank}
     held = [layer for layer in range(depth) if f"router.{layer}.weight" in state]

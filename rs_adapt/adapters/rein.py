@@ -222,13 +222,13 @@ class Rein(Adapter):
         """Read constructor arguments off weights of the reference: width, depth, tokens, their rank, and the link.
 
         Raises:
-            ConfigError: The tokens are missing or have not three sides.
+            ConfigError: The tokens are missing or do not have three dimensions.
         """
         low_rank = "learnable_tokens_a" in state
         names = ("learnable_tokens_a", "learnable_tokens_b") if low_rank else ("learnable_tokens",)
         for name in names:
             if name not in state or state[name].ndim != 3:
-                raise ConfigError(f"Rein: the reference weights lack {name}, or it has not 3 sides.")
+                raise ConfigError(f"Rein: the reference weights need a tensor {name} with 3 dimensions.")
         depth, num_tokens, _ = state[names[0]].shape
         *_, rank, embed_dim = state[names[-1]].shape
         link = state.get("transform.weight")

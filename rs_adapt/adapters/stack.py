@@ -139,7 +139,9 @@ class Stack(Adapter):
         """Return the queries of the only adapter that has any, or None."""
         linked = [queries for adapter in self._all() if (queries := adapter.queries()) is not None]
         if len(linked) > 1:
-            raise ConfigError("Stack: two of its adapters hand queries to the decode head, which takes those of one.")
+            raise ConfigError(
+                "Stack: two adapters pass queries to the decode head, which accepts those of one. Remove one of them."
+            )
         return linked[0] if linked else None
 
     def why_unmergeable(self) -> str | None:

@@ -149,7 +149,7 @@ class Clip(Vit):
         super().check_file(path, state, given)
         if not 1 / _MOST_RESIZED <= given.patch_px / self.patch_px <= _MOST_RESIZED:
             raise WeightsError(
-                f"{path}: file is {given.model(NAMES)}/{given.patch_px}, and this backbone has patches of "
-                f"{self.patch_px} px: that is another model. Name the file of the same patch, or the backbone of this "
-                "file (clip_b_32 or clip_b_16)"
+                f"{path}: file is {given.model(NAMES)}/{given.patch_px}, but this backbone has patches of "
+                f"{self.patch_px} px. Use the file with that patch size, or the backbone that fits this file "
+                "(clip_b_32 or clip_b_16)"
             )

@@ -111,8 +111,8 @@ def convert_names(tensors: Mapping[str, Tensor], names: Names) -> tuple[str, dic
         if any(name.startswith(layout.marks) for name in tensors):
             return kind, with_zero_biases(rename(tensors, layout, names), names)
     raise WeightsError(
-        f"no {names.family} ViT: the names are like {', '.join(list(tensors)[:3]) or '(none)'}, "
-        f"not {' or '.join(layout.example for layout in layouts.values())}"
+        f"not a {names.family} ViT: its tensors are named {', '.join(list(tensors)[:3]) or '(none)'}, "
+        f"not like {' or '.join(layout.example for layout in layouts.values())}"
     )
 
 
@@ -143,11 +143,11 @@ def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) ->
             found |= {match.expand(target): part for target, part in parts if target}
     for own, dims in ((names.kernel, 4), (names.positions, names.positions_ndim)):
         if own is not None and own in found and found[own].ndim != dims:
-            raise WeightsError(f"{own} has shape {tuple(found[own].shape)}, which has not {dims} sides")
+            raise WeightsError(f"{own} has shape {tuple(found[own].shape)}, not {dims} dimensions")
     if unknown:
         raise WeightsError(
-            f"{len(unknown)} names do not belong to {layout.title} ViT, e.g. {', '.join(unknown[:3])}; "
-            f"its names are like {layout.example}"
+            f"{len(unknown)} tensor names are not those of {layout.title} ViT, e.g. {', '.join(unknown[:3])}; "
+            f"expected names like {layout.example}"
         )
     return found
 
@@ -195,7 +195,7 @@ def measure(state: Mapping[str, Tensor], names: Names) -> VitSize:
     needed = [*names.tokens, *([names.positions] if names.positions else []), names.kernel]
     absent = [name for name in needed if name not in state]
     if absent or not layers:
-        raise WeightsError(f"not a whole {names.family} ViT: {', '.join(absent) or 'its blocks'} missing")
+        raise WeightsError(f"incomplete {names.family} ViT: {', '.join(absent) or 'its blocks'} missing")
     kernel = state[names.kernel]
     return VitSize(embed_dim=kernel.shape[0], depth=max(layers) + 1, patch_px=kernel.shape[-1])
 
@@ -224,7 +224,10 @@ def resize(
         resized[names.kernel] = bicubic(state[names.kernel], (patch_px, patch_px))
     if image_px is not None and names.positions is not None and names.positions in state:
         if patch_px is None and names.kernel not in state:
-            raise ConfigError(f"image_px={image_px} alone says no grid: give patch_px too, or weights with the patches")
+            raise ConfigError(
+                f"image_px={image_px} alone does not determine the token grid: give patch_px too, or weights "
+                "with a patch kernel"
+            )
         patch = patch_px or state[names.kernel].shape[-1]
         resized[names.positions] = _resize_positions(state[names.positions], image_px // patch, antialias=antialias)
     return resized
@@ -238,7 +241,7 @@ def _resize_positions(positions: Tensor, grid: int, *, antialias: bool) -> Tenso
     side = math.isqrt(num_patches)
     if side * side != num_patches:
         raise WeightsError(
-            f"{num_patches} position embeddings are no square grid: cannot be resized to {grid} x {grid}"
+            f"{num_patches} position embeddings do not form a square grid and cannot be resized to {grid} x {grid}"
         )
     if side == grid:
         return positions

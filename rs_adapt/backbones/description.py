@@ -103,7 +103,7 @@ def convert(
     if image_px is not None and image_px % patch:
         near = [size for size in (image_px // patch * patch, (image_px // patch + 1) * patch) if size]
         raise ConfigError(
-            f"--image-px is {image_px}, which is no multiple of the patch of {patch} pixels. "
+            f"--image-px is {image_px}, which is not a multiple of the patch of {patch} pixels. "
             f"Nearest valid: {' or '.join(map(str, near))}."
         )
     resized = resize(state, names, patch_px=patch_px, image_px=image_px)

@@ -155,9 +155,9 @@ class Dinov2(Vit):
         if in_file != wanted:
             with_or_without = "with `_reg4`" if wanted else "without `reg4`"
             raise WeightsError(
-                f"{path}: these are DINOv2 weights with {in_file} registers, and this backbone has {wanted}: use the "
-                f"file {with_or_without} in its name, or another backbone (dinov2_l is without, dinov2_l_reg with "
-                "registers)"
+                f"{path}: these are DINOv2 weights with {in_file} registers, but this backbone has {wanted}: use the "
+                f"file {with_or_without} in its name, or a different backbone (dinov2_l has no registers, dinov2_l_reg "
+                "has them)"
             )
 
     @staticmethod

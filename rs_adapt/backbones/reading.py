@@ -89,7 +89,7 @@ def _read_pickle(file: Path) -> object:
                 f"{file} holds Python objects other than tensors ({wanted[1] or wanted[2]}); it was refused and "
                 "nothing in it was run. Use the published file, or save only the state dict"
             ) from error
-        raise WeightsError(_damage_message(file, "no PyTorch file")) from error
+        raise WeightsError(_damage_message(file, "not a PyTorch file")) from error
     except Exception as error:
         # torch.load meets a damaged file with any of a dozen exception types.
         raise WeightsError(_damage_message(file, str(error) or type(error).__name__)) from error
@@ -111,7 +111,7 @@ def _unwrap(content: object, file: Path) -> dict[str, Tensor]:
     if isinstance(content, Mapping) and content and all(map(_is_plain, content.values())):
         return {str(name): value for name, value in content.items()}
     raise WeightsError(
-        f"{file} is no state dict: expected names with plain tensors, or those under 'state_dict' or 'model'"
+        f"{file} is not a state dict: expected tensors by name, at the top or under 'state_dict' or 'model'"
     )
 
 

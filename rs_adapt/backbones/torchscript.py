@@ -129,7 +129,7 @@ def _tensor(storage: Tensor, offset: int, size: Sequence[int], stride: Sequence[
     last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
     empty = any(length == 0 for length in size)
     if min([offset, *size, *stride]) < 0 or (not empty and last >= len(storage)):
-        raise ValueError("a tensor reaches beyond its bytes")
+        raise ValueError("a tensor extends past the end of its storage")
     return storage.as_strided(tuple(size), tuple(stride), offset).contiguous()
 
 

@@ -86,7 +86,9 @@ class Vit(nn.Module):
         super().__init__()
         check_arguments(embed_dim, depth, num_heads, patch_px, image_px, out_layers, level_scales)
         if adapter is not None and not frozen:
-            raise ConfigError("frozen=False trains the whole ViT and takes no adapter: leave one of the two out")
+            raise ConfigError(
+                "frozen=False trains the whole ViT and cannot have an adapter: set frozen=True, or remove the adapter"
+            )
         self.embed_dim, self.depth, self.patch_px, self.image_px = embed_dim, depth, patch_px, image_px
         self.out_layers, self.level_scales = tuple(out_layers), tuple(level_scales)
         self.num_prefix, self.frozen = num_prefix, frozen

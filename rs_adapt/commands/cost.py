@@ -91,5 +91,5 @@ def cost(
 def _split_names(text: str, *, available: tuple[str, ...]) -> tuple[str, ...]:
     names = tuple(name for part in text.split(",") if (name := part.strip()))
     if not names:
-        raise ConfigError(f"--methods {text!r} names no method. Use all, or names with commas between.")
+        raise ConfigError(f"--methods {text!r} names no method. Use all, or comma-separated names.")
     return available if names == ("all",) else names

@@ -75,11 +75,11 @@ def lint(
     }
     if (path is None) == (bench is None):
         what = "neither" if path is None else "both"
-        raise ConfigError(f"Lint takes a run or config, or a cell with --bench; {what} was given. Name one of them.")
+        raise ConfigError(f"Lint takes either a run or config, or a cell with --bench; {what} given. Name exactly one.")
     if path is not None:
         if given := [name for name, value in cell_options.items() if value]:
             raise ConfigError(
-                f"{given[0]} belongs to a cell (--bench), and {path} says itself what it is: leave it out."
+                f"{given[0]} describes a cell and needs --bench; {path} states its own cell. Leave the option out."
             )
         subject: Path | ResolvedConfig = path
     else:

@@ -111,8 +111,8 @@ def _launch(cfg: ResolvedConfig, processes: int, *, dry_run: bool) -> bool:
     if launched_as_group():
         if int(os.environ["WORLD_SIZE"]) != processes:
             raise ConfigError(
-                f"--processes {processes} under a launcher that started {os.environ['WORLD_SIZE']}: leave the option "
-                "out, the launcher's number counts."
+                f"--processes is {processes}, but a launcher has started {os.environ['WORLD_SIZE']} processes already. "
+                "Leave the option out: the launcher sets the number."
             )
         return False
     if processes == 1 or dry_run:

@@ -210,7 +210,7 @@ def _find_bench(name: str, chosen: str | None, direction: str | None) -> tuple[s
         _refuse_without_setting(name, families)
     if chosen is not None and setting != normalize(chosen):
         raise ConfigError(
-            f"--bench {name} already says the setting {setting}, and --setting says {chosen}. Leave one of them out."
+            f"--bench {name} already states the setting {setting}, but --setting is {chosen}. Leave one of them out."
         )
     if stem in families:
         directions = families[stem]
@@ -225,8 +225,8 @@ def _find_bench(name: str, chosen: str | None, direction: str | None) -> tuple[s
                 continue
             if direction is not None and normalize(direction) != known_direction:
                 raise ConfigError(
-                    f"--bench {name} already says direction {known_direction}, and --direction says {direction}. "
-                    f"Say --bench {family}-{setting} --direction {direction}, or leave --direction out."
+                    f"--bench {name} already states direction {known_direction}, but --direction is {direction}. "
+                    f"Use --bench {family}-{setting} --direction {direction}, or leave --direction out."
                 )
             return bench, setting
     raise UnknownName(unknown_name_message("bench", name, bench_names(families)))
@@ -235,12 +235,12 @@ def _find_bench(name: str, chosen: str | None, direction: str | None) -> tuple[s
 def _own(path: str, setting: str | None, direction: str | None) -> tuple[str, str]:
     if direction is not None:
         raise ConfigError(
-            f"--direction {direction} means nothing for {path}, which says itself what source and target are. To turn "
-            "it round, write a second file."
+            f"--direction {direction} does not apply to {path}, which states its own source and target. For the "
+            "opposite direction, write a second file."
         )
     if setting is None:
         choices = "; ".join(f"--setting {name}: {text}" for name, text in SETTINGS.items())
-        raise ConfigError(f"--bench {path} needs a setting. Say one of {choices}.")
+        raise ConfigError(f"--bench {path} needs a setting. Choose one of {choices}.")
     return own_bench.find(path), normalize(setting)
 
 
@@ -259,4 +259,4 @@ def _refuse_without_setting(name: str, families: Mapping[str, Mapping[str, str]]
         raise UnknownName(unknown_name_message("bench", name, bench_names(families)))
     spelled = normalize(name).replace("_", "-")
     choices = "; ".join(f"{spelled}-{setting}: {text}" for setting, text in SETTINGS.items())
-    raise ConfigError(f"Bench {name!r} names no setting. Say one of {choices}.")
+    raise ConfigError(f"Bench {name!r} names no setting. Choose one of {choices}.")

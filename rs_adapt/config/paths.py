@@ -40,7 +40,9 @@ def configs_dir() -> Path:
         return _shipped("_configs", "configs")
     folder = Path(given).expanduser().resolve()
     if not folder.is_dir():
-        raise ConfigError(f"RS_ADAPT_CONFIGS is {given}, which is no folder. Unset it, or name a copy of `configs/`.")
+        raise ConfigError(
+            f"RS_ADAPT_CONFIGS is {given}, which is not a folder. Unset it, or set it to a copy of `configs/`."
+        )
     return folder
 
 

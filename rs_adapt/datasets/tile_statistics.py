@@ -100,7 +100,7 @@ def read_tile(one: TileSet, tiles: TileSets, name: str) -> tuple[Array, Array]:
     image = np.repeat(image[..., None], 3, axis=-1) if image.ndim == 2 else image[..., :3]
     if label.ndim != 2 or label.shape != image.shape[:2] or image.dtype != np.uint8 or label.dtype != np.uint8:
         raise DataError(
-            f"{path} and its label do not fit together: `rs-adapt data verify {tiles.name}` tells what is wrong."
+            f"{path} and its label do not fit together: `rs-adapt data verify {tiles.name}` reports what is wrong."
         )
     return image, label
 
@@ -110,7 +110,9 @@ def _pixels(path: Path) -> Array:
         with Image.open(path) as image:
             return np.asarray(image)
     except (OSError, SyntaxError) as error:
-        raise DataError(f"Cannot read {path} ({error}): `rs-adapt data verify` tells all that is wrong.") from error
+        raise DataError(
+            f"Cannot read {path} ({error}): `rs-adapt data verify` reports everything that is wrong."
+        ) from error
 
 
 def _counts(one: TileSet, tiles: TileSets, name: str) -> _Counts:

@@ -56,8 +56,8 @@ def _choose_own_gpu(device: str) -> None:
 
     if device not in ("auto", "cuda"):
         raise ConfigError(
-            f"--device {device} with several processes: each takes a GPU of its own. Allowed are auto, cpu and cuda; "
-            "CUDA_VISIBLE_DEVICES=... says which GPUs they share out."
+            f"--device {device} with several processes: each needs its own GPU. Allowed are auto, cpu and cuda; "
+            "choose the GPUs with CUDA_VISIBLE_DEVICES=..."
         )
     number, here = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
     if here == 0 and device == "auto":

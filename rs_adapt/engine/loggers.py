@@ -43,7 +43,9 @@ def resolve_loggers(names: Sequence[str] | None) -> tuple[str, ...]:
             raise UnknownName(f"There is no logger {name!r}. Known: {', '.join((*LOGGERS, NONE))}.")
     if NONE in names:
         if len(set(names)) > 1:
-            raise ConfigError(f"--logger none beside {', '.join(sorted({*names} - {NONE}))}: leave one of them out.")
+            raise ConfigError(
+                f"--logger none cannot be combined with {', '.join(sorted({*names} - {NONE}))}. Leave one of them out."
+            )
         return ()
     for name in names:
         if find_spec(name) is None:

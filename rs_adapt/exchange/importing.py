@@ -96,7 +96,7 @@ def import_checkpoint(
     """
     check_output_folder(out, overwrite=overwrite)
     if refused := refused_keys(texts):
-        raise ConfigError(f"--set {refused[0]}: a pack may not choose code or folders. Leave it out.")
+        raise ConfigError(f"--set {refused[0]}: a pack must not set code or folders. Leave it out.")
     asked = compose(cell, overrides=texts, weights=weights, work_dir=out)
     load_libraries(asked.default_scope)
     settings = segmentor_config(asked).backbone.adapter

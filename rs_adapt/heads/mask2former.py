@@ -223,7 +223,7 @@ class Mask2FormerHead(nn.Module):
         if queries is None:
             if self.query_embed is None:
                 raise ConfigError(
-                    "Mask2FormerHead was built with learned_query_pos=False but the features bring no queries. "
+                    "Mask2FormerHead was built with learned_query_pos=False but the features contain no queries. "
                     "Use an adapter that links queries (rein) or set learned_query_pos=True."
                 )
             return self.query_embed.weight

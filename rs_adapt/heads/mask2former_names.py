@@ -123,7 +123,9 @@ def mmdet_settings(state: Mapping[str, Tensor]) -> dict[str, int | list[int]]:
         if name not in state:
             raise ConfigError(f"the Mask2Former head lacks {name}.")
         if state[name].ndim != dims:
-            raise ConfigError(f"{name} of the Mask2Former head has shape {tuple(state[name].shape)}, not {dims} sides.")
+            raise ConfigError(
+                f"{name} of the Mask2Former head has shape {tuple(state[name].shape)}, not {dims} dimensions."
+            )
         return tuple(state[name].shape)
 
     def layers(stem: str) -> int:

@@ -136,7 +136,7 @@ def _numbered(paths: dict[str, Path], first: int, last: int, images: Path) -> di
         if number is None or not first <= int(number[1]) <= last:
             continue
         if int(number[1]) in found:
-            raise DataError(f"{images} holds two images of the number {number[1]}. Take one of them out.")
+            raise DataError(f"{images} holds two images numbered {number[1]}. Remove one of them.")
         found[int(number[1])] = path
     return found
 

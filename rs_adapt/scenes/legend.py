@@ -34,7 +34,7 @@ def colours_to_classes(
     for colour, value in legend.items():
         if len(colour) != 3 or not all(0 <= c <= 255 for c in colour) or not 0 <= value <= 255:
             raise ConfigError(
-                f"Legend entry {tuple(colour)} -> {value} is not usable: give three colour values and a class value, "
+                f"Legend entry {tuple(colour)} -> {value} is not valid: give three colour values and a class value, "
                 "all 0-255."
             )
         hit_HW = packed_HW == (colour[0] << 16 | colour[1] << 8 | colour[2])

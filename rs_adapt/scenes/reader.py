@@ -45,7 +45,7 @@ class Scene:
         self._bands = tuple(bands) if bands is not None else ((1, 2, 3) if count >= 3 else (1, 1, 1))
         if len(self._bands) != 3 or not all(1 <= band <= count for band in self._bands):
             self.close()
-            raise DataError(f"{path} has bands 1 to {count}; given were {self._bands}. Name three of them.")
+            raise DataError(f"{path} has bands 1 to {count}, but {self._bands} were given. Name three of them.")
         self._fixed = stretch is not None
         self._stretch: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
         if stretch is not None:

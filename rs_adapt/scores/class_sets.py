@@ -84,7 +84,9 @@ def class_set(classes: Sequence[str], *, chosen: str = "all", ignore: str = "") 
     elif not without:
         scored = {_index(word, classes) for word in words}
         if both := sorted(classes[index] for index in scored & ignored):
-            raise ConfigError(f"{', '.join(both)} cannot be in the mean and ignored. Leave it out of one of the two.")
+            raise ConfigError(
+                f"{', '.join(both)} cannot be both in the mean and ignored. Leave it out of --classes or of --ignore."
+            )
     elif len(without) == len(words):
         scored = set(range(len(classes))) - {_index(_name(word), classes) for word in words}
     else:
@@ -100,7 +102,7 @@ def class_set(classes: Sequence[str], *, chosen: str = "all", ignore: str = "") 
 def _words(text: str, option: str) -> list[str]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
-        raise ConfigError(f"{option} {text!r} names no class. List names with commas between, such as road,water.")
+        raise ConfigError(f"{option} {text!r} names no class. Give comma-separated names, such as road,water.")
     return words
 
 

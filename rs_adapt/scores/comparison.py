@@ -210,7 +210,7 @@ def align(a: PerImage, b: PerImage, place_a: Path, place_b: Path) -> PerImage:
     if a.classes != b.classes:
         raise ScoresError(
             f"The class lists differ: {', '.join(a.classes)} in {place_a}, {', '.join(b.classes)} in {place_b}. Only "
-            "runs of one bench can be compared: score one of them on the other's with rs-adapt eval --bench."
+            "runs of one bench can be compared: score one of them on the other's bench with rs-adapt eval --bench."
         )
     again = "Score both on the same tiles: rs-adapt eval RUN --split ..., and compare what it writes."
     if different := set(a.tiles) ^ set(b.tiles):

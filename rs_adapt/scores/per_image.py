@@ -76,7 +76,7 @@ class PerImage:
         # As float: a sum that is too large for int64 would wrap around.
         if self.counts_NKK.size and (self.counts_NKK.min() < 0 or self.counts_NKK.sum(dtype=np.float64) >= 2**62):
             raise ScoresError(
-                "Pixel counts are negative or beyond 2^62 in all, which no images give. Score the checkpoint again: "
+                "Pixel counts are negative or sum to more than 2^62, which is impossible. Score the checkpoint again: "
                 "rs-adapt eval."
             )
 

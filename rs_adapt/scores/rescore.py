@@ -161,7 +161,9 @@ def rescore(
     asked = None if protocol is None else read_protocol(protocol)
     if asked is not None:
         if but_for:
-            raise ConfigError(f"--protocol {protocol} says what is scored: leave out {', '.join(but_for)}.")
+            raise ConfigError(
+                f"--protocol {protocol} already determines what is scored: leave out {', '.join(but_for)}."
+            )
         classes, selection = classes_of(asked), asked.selection or "last"
     stored = open_stored(place, selection)
     if asked is not None:

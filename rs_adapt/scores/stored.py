@@ -71,9 +71,9 @@ def open_stored(place: Path, selection: str | None = None) -> Stored:
     else:
         file, stored, protocol = place / _file_of_eval(place, result), result.protocol.selection, result.protocol
     if wanted not in (None, stored):
-        state = "does not say of which selection it is" if stored is None else f"is of the selection {stored}"
+        state = "does not state its selection" if stored is None else f"belongs to the selection {stored}"
         raise ScoresError(
-            f"{file} {state}, and {wanted} was requested. Name the run folder, which has those that were stored."
+            f"{file} {state}, but {wanted} was requested. Name the run folder, which has all stored selections."
         )
     per_image = PerImage.load(file)
     if protocol is None or not protocol.model_fields_set:
@@ -108,17 +108,18 @@ def check_protocol(stored: Stored, protocol: ProtocolFacts) -> None:
     report, split = protocol.report_split, str(facts.get("split"))
     if report == "server":
         raise ScoresError(
-            f"Protocol {name} is scored by the data set's server: no label here answers it. Take another protocol."
+            f"Protocol {name} is scored by the data set's server, which keeps the test labels. Choose a "
+            "different protocol."
         )
     if not _is_split(split.rpartition(" ")[2], report, facts.get("bench")):
         raise ScoresError(
-            f"Protocol {name} scores the {report} tiles, and {stored.file} is of {split}. Score those tiles: rs-adapt "
-            f"eval RUN --split {report}, and name the folder that it writes."
+            f"Protocol {name} scores the {report} tiles, and {stored.file} has scores of {split}. Score those tiles: "
+            f"rs-adapt eval RUN --split {report}, and name the folder that it writes."
         )
     weights = protocol.weights or "student"
     if weights != facts.get("weights", "student"):
         other = facts.get("weights", "student")
-        raise ScoresError(f"Protocol {name} scores the {weights}, and {stored.file} is of the {other}. {again}")
+        raise ScoresError(f"Protocol {name} scores the {weights}, but {stored.file} has scores of the {other}. {again}")
     mode, stored_mode = _mode_of(protocol), (facts.get("inference") or {}).get("mode")
     if mode is not None and mode != stored_mode:
         raise ScoresError(f"Protocol {name} scores in mode {mode}, and {stored.file} has {stored_mode}. {again}")
@@ -131,7 +132,7 @@ def check_protocol(stored: Stored, protocol: ProtocolFacts) -> None:
         value = "unknown" if key not in own.model_fields_set else given and str(given).rpartition(" ")[2]
         if value is not None and value != wanted:
             raise ScoresError(
-                f"Protocol {name} has {key} {wanted!r}, and {stored.file} is of a run with "
+                f"Protocol {name} has {key} {wanted!r}, but {stored.file} comes from a run with "
                 f"{value!r}, which scoring cannot change. {again}"
             )
 

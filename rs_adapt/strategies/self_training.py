@@ -116,8 +116,8 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         super().__init__(data_preprocessor=PairPreprocessor(module.data_preprocessor))
         if feature_weight and not getattr(module.backbone, "frozen", True):
             raise ConfigError(
-                "strategy.feature_weight holds features near those of the frozen backbone, and here the whole backbone "
-                "trains. Set strategy.feature_weight=0.0, or take a method that leaves the backbone frozen."
+                "strategy.feature_weight keeps features close to those of the frozen backbone, but here the whole "
+                "backbone is trained. Set strategy.feature_weight=0.0, or use a method that keeps the backbone frozen."
             )
         self.segmentor = module
         self.warmup_iters = warmup_iters

@@ -174,7 +174,7 @@ def choose_launcher(
     if spec.kind == "inline":
         if spec.command or spec.processes_per_cell > 1:
             raise ConfigError(
-                "The launcher inline runs cells in this process, so it knows neither launcher.command nor "
+                "The launcher inline runs cells in this process, so it cannot use launcher.command or "
                 "launcher.processes_per_cell. Use --launcher local."
             )
         from rs_adapt.sweeps.inline import Inline

@@ -47,7 +47,7 @@ class Local:
     def __init__(self, *, jobs: int | None, gpus: tuple[str, ...], processes_per_cell: int, cores: int) -> None:
         if gpus and processes_per_cell > len(gpus):
             raise ConfigError(
-                f"A cell is to have {processes_per_cell} processes with a GPU each, and there are {len(gpus)} GPUs "
+                f"launcher.processes_per_cell is {processes_per_cell}, one GPU each, but there are {len(gpus)} GPUs "
                 f"({', '.join(gpus)}). Lower launcher.processes_per_cell, or name more with --gpus."
             )
         self.slots = jobs or (len(gpus) // processes_per_cell if gpus else 1)

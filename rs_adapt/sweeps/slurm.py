@@ -93,8 +93,8 @@ class Slurm:
         except Exception as error:
             # submitit raises RuntimeError, NameError and others for a missing sbatch and for unknown parameters.
             raise ConfigError(
-                f"submitit refuses the launcher slurm: {error}. launcher.slurm holds its parameters, such as "
-                "timeout_min, mem_gb, gpus_per_node and slurm_partition; cluster = 'local' does without Slurm."
+                f"submitit rejects the options of the launcher slurm: {error}. launcher.slurm holds its parameters, "
+                "such as timeout_min, mem_gb, gpus_per_node and slurm_partition; cluster = 'local' runs without Slurm."
             ) from error
         self.slots = spec.jobs or _MOST_JOBS
         self.described = f"up to {self.slots} jobs of {'Slurm' if spec.cluster == 'slurm' else 'this machine'}"

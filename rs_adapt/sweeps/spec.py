@@ -73,7 +73,7 @@ def _as_tables(value: object, info: ValidationInfo) -> tuple[object, ...]:
 
 def _check_name(value: str) -> str:
     if not _NAME.fullmatch(value):
-        raise ValueError("a name is of small letters, digits and _")
+        raise ValueError("a name consists of lower-case letters, digits and _")
     return value
 
 
@@ -166,7 +166,8 @@ class LauncherSpec(BaseModel):
     def _check_command(cls, command: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         if command and info.data.get("processes_per_cell", 1) > 1:
             raise ValueError(
-                "it cannot stand beside processes_per_cell, which starts `rs-adapt train` itself; leave one of them out"
+                "it cannot be combined with processes_per_cell, which starts `rs-adapt train` itself; leave one "
+                "of them out"
             )
         return command or None
 
@@ -254,7 +255,7 @@ def read_spec(file: Path) -> Spec:
             f"The sweep's file {file} cannot be read: {error.strerror}. Shipped ones are in configs/sweep/."
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is no TOML: {error}.") from error
+        raise ConfigError(f"{file} is not valid TOML: {error}.") from error
     sweep = parse_as(SweepFile, content, file=str(file))
     top = Group(where="", name="", axes=sweep.axes(), set=sweep.set, iters=sweep.iters, untuned=sweep.untuned)
     return Spec(

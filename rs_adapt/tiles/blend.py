@@ -30,7 +30,7 @@ def blend_weights(tile_px: int, kind: Literal["hann", "cosine", "flat"] = "hann"
     phase = np.sin(np.pi * (np.arange(tile_px) + 0.5) / tile_px)
     sides = {"hann": phase**2, "cosine": phase, "flat": np.ones(tile_px)}
     if kind not in sides:
-        raise ConfigError(f"Blend weights {kind!r} do not exist: take one of {', '.join(sides)}.")
+        raise ConfigError(f"Unknown blend weights {kind!r}. Allowed: {', '.join(sides)}.")
     side = np.maximum(sides[kind], WEIGHT_FLOOR)
     return np.outer(side, side).astype(np.float32)
 

@@ -129,7 +129,7 @@ def test_image_that_does_not_divide_names_nearest_sizes(build: Build) -> None:
         ({"out_layers": (1, 0, 2, 3)}, "ascending"),
         ({"out_layers": (1, 2, 3)}, "3 out_layers but 4 level_scales"),
         ({"image_px": 4}, "smaller than one patch"),
-        ({"frozen": False, "adapter": Shift(embed_dim=32, depth=4)}, "takes no adapter"),
+        ({"frozen": False, "adapter": Shift(embed_dim=32, depth=4)}, "cannot have an adapter"),
     ],
 )
 def test_contradictions_are_refused(build: Build, changes: dict[str, object], message: str) -> None:

@@ -57,7 +57,7 @@ def test_a_dict_that_contains_itself_is_no_state_dict(tmp_path: Path, depth: int
     inner: dict[str, Any] = {"w": WEIGHT}
     inner["state_dict"] = inner
     torch.save({"model": inner} if depth else inner, tmp_path / "round.pth")
-    with pytest.raises(WeightsError, match="no state dict"):
+    with pytest.raises(WeightsError, match="not a state dict"):
         read_tensors(tmp_path / "round.pth")
 
 
@@ -70,5 +70,5 @@ def test_a_folder_or_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [WEIGHT.to_sparse(), WEIGHT.to("meta"), WEIGHT.to(torch.complex64)])
 def test_tensors_of_other_kinds_are_refused(tmp_path: Path, value: torch.Tensor) -> None:
     torch.save({"w": value}, tmp_path / "odd.pth")
-    with pytest.raises(WeightsError, match="no state dict"):
+    with pytest.raises(WeightsError, match="not a state dict"):
         read_tensors(tmp_path / "odd.pth")

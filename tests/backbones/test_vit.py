@@ -194,13 +194,13 @@ def test_contradictions_are_refused(make: Make, changes: dict[str, Any], message
 @pytest.mark.parametrize(
     ("of", "into", "changes", "message"),
     [
-        (registers, registers, {"num_registers": 0}, "with 4 registers, and this backbone has 0.*without `reg4`"),
-        (registers, registers, {"num_registers": 2}, "with 4 registers, and this backbone has 2.*with `_reg4`"),
-        (clip, clip, {"patch_px": 16}, r"is a ViT/8, and this backbone has patches of 16 px: that is another model"),
+        (registers, registers, {"num_registers": 0}, "with 4 registers, but this backbone has 0.*without `reg4`"),
+        (registers, registers, {"num_registers": 2}, "with 4 registers, but this backbone has 2.*with `_reg4`"),
+        (clip, clip, {"patch_px": 16}, r"is a ViT/8, but this backbone has patches of 16 px"),
         (gated, dinov3, {}, r"layers.0.mlp.gate_proj.\w+: the file has \(48.*needs none"),
         (dinov3, dinov3, {"mlp_dim": 64}, r"layers.0.mlp.down_proj.weight: the file has \(32, 48\)"),
         (sam, sam, {"window": 4}, r"layers.0.attn.rel_pos_h: the file has \(5, 16\), this backbone needs \(7, 16\)"),
-        (clip, dinov3, {}, "not a whole DINOv3|do not belong to transformers' DINOv3"),
+        (clip, dinov3, {}, "incomplete DINOv3|are not those of transformers' DINOv3"),
         (dinov3, sam, {}, "do not belong to transformers' SAM"),
     ],
 )

@@ -111,7 +111,7 @@ def test_part_of_a_model_converts_and_sizes_are_optional(original_state: Callabl
     assert torch.equal(Dinov2.convert_reference(state, image_px=98)[positions][:, 0], state["pos_embed"][:, 0])
     with pytest.raises(ConfigError, match="give patch_px too"):
         Dinov2.convert_reference({"pos_embed": state["pos_embed"]}, image_px=98)
-    with pytest.raises(WeightsError, match="no square grid"):
+    with pytest.raises(WeightsError, match="do not form a square grid"):
         Dinov2.convert_reference({"pos_embed": torch.zeros(1, 8, 4)}, patch_px=8, image_px=98)
 
 
@@ -175,10 +175,10 @@ def test_damaged_files(tmp_path: Path, original_state: Callable[..., State], for
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"conv1.weight": torch.zeros(2, 3)}, "no DINOv2 ViT: the names are like conv1.weight"),
-        ([torch.zeros(2)], "no state dict"),
-        ({"state_dict": {"a": 1}}, "no state dict"),
-        ({"blocks.0.norm1.weight": torch.zeros(2)}, "not a whole DINOv2 ViT: embeddings.cls_token"),
+        ({"conv1.weight": torch.zeros(2, 3)}, "not a DINOv2 ViT: its tensors are named conv1.weight"),
+        ([torch.zeros(2)], "not a state dict"),
+        ({"state_dict": {"a": 1}}, "not a state dict"),
+        ({"blocks.0.norm1.weight": torch.zeros(2)}, "incomplete DINOv2 ViT: embeddings.cls_token"),
     ],
 )
 def test_not_a_vit(tmp_path: Path, content: object, message: str) -> None:

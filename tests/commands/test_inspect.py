@@ -249,7 +249,7 @@ def test_bad_images_are_refused_before_anything_is_written(
 def test_bad_runs_sizes_and_folders_are_refused(run_of, inspect, tmp_path: Path) -> None:
     run = run_of("frozen")
     code, _, err = inspect(run, "--size-px", "31")
-    assert (code, "--size-px is 31; the backbone takes sides from 32 px on" in err) == (2, True)
+    assert (code, "--size-px is 31; it must be at least 32" in err) == (2, True)
     (tmp_path / "file").touch()
     code, _, err = inspect(run, "--out", str(tmp_path / "file"))
     assert (code, "is a file. Choose a folder with --out" in err) == (2, True)

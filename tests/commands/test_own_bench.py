@@ -221,14 +221,14 @@ land = ["field"]
 @pytest.mark.parametrize(
     ("text", "arguments", "message"),
     [
-        (HEAD + SOURCE + TARGET, (), "needs a setting. Say one of --setting da"),
+        (HEAD + SOURCE + TARGET, (), "needs a setting. Choose one of --setting da"),
         (HEAD + SOURCE + TARGET, ("--setting", "xx"), "There is no setting 'xx'"),
         (
             HEAD + SOURCE + TARGET,
             ("--setting", "ss"),
             "The target of bench mine has no labels, and the setting ss trains",
         ),
-        (HEAD + SOURCE + TARGET, ("--setting", "da", "--direction", "x"), "--direction x means nothing for"),
+        (HEAD + SOURCE + TARGET, ("--setting", "da", "--direction", "x"), "--direction x does not apply to"),
         (
             HEAD + SOURCE + TARGET.replace("images", "image"),
             ("--setting", "da"),
@@ -269,7 +269,7 @@ def test_labels_that_nothing_else_uses_are_not_learnt(run: Run, world: Path) -> 
         write_geotiff(world / "source/labels" / f"{name}.tif", np.full((96, 64), 1, np.uint8))
     code, _, err = run(HEAD + SOURCE + TARGET, "--setting", "da")
     assert code == 2
-    assert "The source's labels hold no pixel of water: a class cannot be learnt from nothing." in err
+    assert "The source's labels hold no pixel of water, so it cannot be learnt." in err
     # A mended label is noticed.
     for name in ("area_1", "area_2"):
         write_geotiff(world / "source/labels" / f"{name}.tif", np.kron([[1], [2]], np.ones((48, 64))).astype(np.uint8))

@@ -174,8 +174,8 @@ def test_selections_eval_folders_and_files(run_verb: Verb, write_run, stored, tm
     result = {"cell": CELL, "confusions": "confusions.npz", "protocol": {"selection": "oracle"}}
     (folder / "result.json").write_text(json.dumps(result))
     refusals = {
-        folder: "is of the selection oracle, and last was requested",
-        folder / "confusions.npz": "does not say of which selection it is, and last was requested",
+        folder: "belongs to the selection oracle, but last was requested",
+        folder / "confusions.npz": "does not state its selection, but last was requested",
     }
     for place, match in refusals.items():
         assert as_json(run_verb("score", place, "--json"))["miou_pct"] == expected

@@ -76,7 +76,7 @@ def test_missing_images_are_counted(submit: Submit, tmp_path: Path) -> None:
     [
         (lambda path: None, "data fetch loveda --archive Test.zip"),
         (lambda path: path.write_bytes(b"no zip"), "cannot be read as a zip"),
-        (lambda path: images(path / "a", 5167) and images(path / "b", 5167), "holds two images of the number 5167"),
+        (lambda path: images(path / "a", 5167) and images(path / "b", 5167), "holds two images numbered 5167"),
     ],
 )
 def test_what_cannot_be_read_is_said(

@@ -84,7 +84,7 @@ def test_wrong_usage_says_what_is_allowed(train: Train, tmp_path: Path, argument
     ("bench", "arguments", "message"),
     [
         ("lovda-da", (), r"no bench 'lovda-da'\. Did you mean loveda-da .*Known: .*synthetic-ss"),
-        ("loveda", (), r"names no setting\. Say one of loveda-da: .*loveda-dg: "),
+        ("loveda", (), r"names no setting\. Choose one of loveda-da: .*loveda-dg: "),
         ("loveda-dg", ("--strategy", "dacs"), r"dacs works in da only.*--strategy source_only"),
     ],
 )

@@ -86,5 +86,5 @@ def test_run_against_its_own_log_and_changed_ones(trained: Path, verify: Verify,
 def test_wrong_input_is_exit_code_2(verify: Verify, tmp_path: Path) -> None:
     code, out, err = verify(tmp_path, "--against", "paper")
     assert (code, out) == (2, "")
-    assert "holds no run of rs-adapt" in err
+    assert "is not a run folder" in err
     assert verify(tmp_path)[0] == 2

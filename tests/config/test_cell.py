@@ -91,7 +91,7 @@ def test_an_unknown_direction_lists_the_directions() -> None:
 
 
 def test_a_direction_may_not_contradict_the_long_name() -> None:
-    with pytest.raises(ConfigError, match=r"already says direction r2u.*--bench loveda-da --direction u2r"):
+    with pytest.raises(ConfigError, match=r"already states direction r2u.*--bench loveda-da --direction u2r"):
         resolve_cell("loveda-r2u-da", direction="u2r")
 
 

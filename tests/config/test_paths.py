@@ -21,7 +21,7 @@ def test_configs_can_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("RS_ADAPT_CONFIGS", str(tmp_path))
     assert paths.configs_dir() == tmp_path
     monkeypatch.setenv("RS_ADAPT_CONFIGS", str(tmp_path / "missing"))
-    with pytest.raises(ConfigError, match="RS_ADAPT_CONFIGS is .*missing, which is no folder"):
+    with pytest.raises(ConfigError, match="RS_ADAPT_CONFIGS is .*missing, which is not a folder"):
         paths.configs_dir()
 
 

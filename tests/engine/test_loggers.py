@@ -44,7 +44,7 @@ def test_a_logger_that_is_not_installed_is_refused_with_the_command(monkeypatch:
 def test_names_that_make_no_sense_are_refused() -> None:
     with pytest.raises(UnknownName, match="no logger 'comet'. Known: tensorboard, wandb, mlflow, clearml, aim, none"):
         resolve_loggers(["comet"])
-    with pytest.raises(ConfigError, match="none beside wandb"):
+    with pytest.raises(ConfigError, match="none cannot be combined with wandb"):
         resolve_loggers(["none", "wandb"])
 
 

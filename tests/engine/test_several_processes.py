@@ -169,7 +169,9 @@ def test_stop_of_the_command_reaches_all_of_its_processes(loveda_root: Path, tmp
 
     refused = subprocess.run([*command, "--processes", "3"], capture_output=True, text=True, check=False)
     assert refused.returncode == 2
-    assert refused.stderr.startswith("error: A batch of 4 images a domain cannot be divided evenly among 3 processes.")
+    assert refused.stderr.startswith(
+        "error: A batch of 4 images per domain cannot be divided evenly among 3 processes."
+    )
 
 
 def test_a_signal_to_the_whole_group_stops_a_run_with_loaders_after_it_has_saved(

@@ -46,7 +46,7 @@ def test_a_class_may_be_called_no_something() -> None:
         ("tree,no-car", "", ConfigError, "mixes"),
         (",", "", ConfigError, "--classes ',' names no class"),
         ("all", ", ", ConfigError, "--ignore ', ' names no class"),
-        ("tree,car", "car", ConfigError, "car cannot be in the mean and ignored"),
+        ("tree,car", "car", ConfigError, "car cannot be both in the mean and ignored"),
         ("no-car", "tree,building,clutter,impervious-surface,low-vegetation", ConfigError, "No class is left"),
     ],
 )

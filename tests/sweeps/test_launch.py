@@ -159,7 +159,7 @@ def test_slots_share_gpus_and_cores() -> None:
     assert pairs.environment(1)["CUDA_VISIBLE_DEVICES"] == "2,3"
     assert Local(jobs=4, gpus=("0", "1"), processes_per_cell=1, cores=4).environment(3)["CUDA_VISIBLE_DEVICES"] == "1"
     assert Local(jobs=None, gpus=(), processes_per_cell=1, cores=4).environment(0) == {"OMP_NUM_THREADS": "4"}
-    with pytest.raises(ConfigError, match="3 processes with a GPU each, and there are 2 GPUs"):
+    with pytest.raises(ConfigError, match="is 3, one GPU each, but there are 2 GPUs"):
         Local(jobs=None, gpus=("0", "1"), processes_per_cell=3, cores=4)
 
 
@@ -221,7 +221,7 @@ def test_slurm_without_its_package_says_what_to_install(monkeypatch: pytest.Monk
 def test_slurm_that_is_not_there_and_wrong_parameters_are_told(tmp_path: Path) -> None:
     pytest.importorskip("submitit")
     for spec in (LauncherSpec(kind="slurm"), LauncherSpec(kind="slurm", cluster="local", slurm={"memory": 1})):
-        with pytest.raises(ConfigError, match="submitit refuses the launcher slurm: "):
+        with pytest.raises(ConfigError, match="submitit rejects the options of the launcher slurm: "):
             choose_launcher(spec, log_dir=str(tmp_path), stop=Stop(), run_inline=lambda arguments: None)
 
 

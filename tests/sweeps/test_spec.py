@@ -41,15 +41,18 @@ def write(tmp_path: Path, text: str) -> Path:
         (START + '[[skip]]\nmethod = "lora"', "skip 1.reason is missing"),
         (START + '[skip]\nmethod = "lora"', r"skip is .*; it must be tables \[\[skip\]\]"),
         (START + "[[include]]\nretries = 2", "there is no key include 1.retries"),
-        (START + '[[include]]\nname = "With Blanks"', "include 1.name is 'With Blanks'; a name is of small letters"),
+        (
+            START + '[[include]]\nname = "With Blanks"',
+            "include 1.name is 'With Blanks'; a name consists of lower-case letters",
+        ),
         (START + '[launcher]\nkind = "pbs"', "launcher.kind is 'pbs'; allowed are 'local', 'inline' or 'slurm'"),
         (START + '[launcher]\ngpus = "0,1"', "launcher.gpus is '0,1'; it must be a list of numbers"),
         (START + "[launcher]\njobs = 0", "launcher.jobs is 0"),
         (
             START + '[launcher]\ncommand = ["x"]\nprocesses_per_cell = 2',
-            "launcher.command is .'x'.; it cannot stand beside",
+            "launcher.command is .'x'.; it cannot be combined with",
         ),
-        ("name = ", "mine.toml is no TOML"),
+        ("name = ", "mine.toml is not valid TOML"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named_with_its_key(tmp_path: Path, text: str, message: str) -> None:

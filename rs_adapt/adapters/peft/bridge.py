@@ -213,7 +213,7 @@ def _config(kind: str, options: ConfigNode) -> Any:
             warnings.simplefilter("ignore")
             return cls(**{**options, **facts.own, "target_modules": [".*"]})
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"peft:{kind} refuses its options {dict(options)}: {error}") from error
+        raise ConfigError(f"peft:{kind} rejects the options {dict(options)}: {error}") from error
 
 
 def _made_by_peft(kind: str, config: Any, bases: Mapping[str, nn.Linear]) -> dict[str, nn.Module]:

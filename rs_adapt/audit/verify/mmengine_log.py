@@ -174,8 +174,8 @@ def _of_json(path: Path, text: str) -> Record:
                 train.append(TrainLine(iteration=iteration, lr=lr, loss=loss))
         except (ValueError, TypeError, KeyError) as error:
             raise ConfigError(
-                f"{path}, line {number} is damaged ({error!r}): the file is cut off or no JSON lines of mmengine. Copy "
-                "the log again, or cut the line off."
+                f"{path}, line {number} is damaged ({error!r}): the file is truncated, or not JSON lines of "
+                "mmengine. Copy the log again, or delete the line."
             ) from error
     content, remarks = _config_beside(path)
     facts_here, others, ours = _known(content)
@@ -231,6 +231,6 @@ def _number(text: str) -> float | None:
 
 def _foreign(path: Path, why: str) -> ConfigError:
     return ConfigError(
-        f"{path} is no training log that can be read: {why}. Name a text log of mmengine that counts iterations, its "
+        f"{path} cannot be read as a training log: {why}. Name a text log of mmengine that counts iterations, its "
         "JSON lines (vis_data/scalars.json), a folder that holds one of them, or a run folder of rs-adapt."
     )

@@ -185,7 +185,7 @@ def find_rows(*, bench: str, setting: str, method: str, backbone: str) -> tuple[
     if not of_bench:
         benches = ", ".join(sorted({row.bench for row in published_rows()}))
         raise ConfigError(
-            f"Nothing is published for {wanted}, nor for this bench at all. Benches with scores: {benches}."
+            f"Nothing is published for {wanted}, or for anything else on this bench. Benches with scores: {benches}."
         )
     known = sorted({f"{row.setting} {row.method} on {row.backbone}" for row in of_bench if not row.variant})
     raise ConfigError(

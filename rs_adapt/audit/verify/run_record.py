@@ -31,8 +31,8 @@ def read_run(folder: Path) -> Record:
     """
     if not (folder / CELL_FILE).is_file() or not (folder / CONFIG_FILE).is_file():
         raise ConfigError(
-            f"{folder} holds no run of rs-adapt ({CELL_FILE}, {CONFIG_FILE}). Name the folder that `rs-adapt train` "
-            "wrote (--work-dir)."
+            f"{folder} is not a run folder: it needs {CELL_FILE} and {CONFIG_FILE}. Name the folder that "
+            "`rs-adapt train` wrote (--work-dir)."
         )
     facts, others, _ = config_facts(read_literals(folder / CONFIG_FILE, remedy="Copy the run again."))
     try:

@@ -26,10 +26,10 @@ def init(
     from rs_adapt.files import check_output_file, write_text
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
-        raise ConfigError(f"The name {name!r} cannot be used: write small letters, digits and _, such as my_region.")
+        raise ConfigError(f"The name {name!r} cannot be used: use lower-case letters, digits and _, such as my_region.")
     path = out or Path(f"{name}.toml")
     if path.suffix != ".toml":
-        raise ConfigError(f"--out is {path}, and the name of a bench file ends with .toml.")
+        raise ConfigError(f"--out is {path}, but the name of a bench file must end with .toml.")
     check_output_file(path, overwrite=overwrite)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

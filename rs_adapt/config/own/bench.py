@@ -105,7 +105,7 @@ def bench_content(given: Node, file: Path) -> Node:
         "target": _domain(parsed.target, "target", root, classes, file),
     }
     if domains["source"]["labels"] is None:
-        raise ConfigError(f"{file}: [source.labels] is missing. The source is what is learnt from: it needs labels.")
+        raise ConfigError(f"{file}: [source.labels] is missing. Training learns from the source, so it needs labels.")
     if domains["source"]["name"] == domains["target"]["name"]:
         raise ConfigError(f"{file}: source and target have the same name {domains['source']['name']!r}.")
     return {

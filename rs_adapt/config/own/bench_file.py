@@ -107,7 +107,7 @@ class RegionTable(_Table):
     @model_validator(mode="after")
     def _check_held_out(self) -> RegionTable:
         if self.val and self.val_share is not None:
-            raise ValueError("val and val_share say the same in two ways: keep one of them")
+            raise ValueError("val and val_share both choose the validation tiles: keep one of them")
         if self.labels is None and (self.val or self.val_share is not None):
             raise ValueError("val has no meaning without labels to score on: leave it out")
         return self

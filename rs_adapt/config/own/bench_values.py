@@ -56,7 +56,7 @@ def as_colour(value: object) -> Colour:
 
 def _check_name(value: str) -> str:
     if not _NAME.fullmatch(value):
-        raise ValueError("a name is of small letters, digits and _")
+        raise ValueError("a name consists of lower-case letters, digits and _")
     return value
 
 

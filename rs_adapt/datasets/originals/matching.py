@@ -146,8 +146,8 @@ def _choose(key: tuple[str, str], candidates: Sequence[tuple[int, Original]], wh
             same = (first.num_bytes, first.crc) == (other.num_bytes, other.crc)
         if not same:
             raise DataError(
-                f"Two different files of the source are the {what} of {' '.join(key)}: {first.path} and {other.path}. "
-                "Leave one of them there."
+                f"Two different files in the source match the {what} of {' '.join(key)}: {first.path} and "
+                f"{other.path}. Remove one of them."
             )
     return first
 

@@ -179,7 +179,7 @@ def _done(out: Path, facts: TileFormat) -> tuple[Path, Records]:
         if marked is None:
             raise ConfigError(
                 f"{out} is not empty and was not made by `rs-adapt data prepare`. `rs-adapt data verify {out.name}` "
-                "checks it. Move it away, or name another --data-root."
+                "checks it. Move it away, or choose a different --data-root."
             )
         before = marked[0]
         if before != facts:

@@ -82,7 +82,7 @@ class Archives:
             except (zipfile.BadZipFile, OSError) as error:
                 file.close()
                 raise DataError(
-                    f"{archive.disk} cannot be read as a zip ({error}): it is damaged or not complete, fetch it again."
+                    f"{archive.disk} cannot be read as a zip ({error}): it is damaged or incomplete, fetch it again."
                 ) from error
         return self._open[archive][0]
 

@@ -57,7 +57,7 @@ def make_from_scenes(recipe: ScenesRecipe, bench: TileFacts, building: Path, on_
 
     Raises:
         DataNotFound: A folder holds no image of the pattern, or an image has no label.
-        DataError: A file cannot be read, a label holds what no class is made of, a split is empty, or a class has no
+        DataError: A file cannot be read, a label holds what belongs to no class, a split is empty, or a class has no
             pixel in the source's training labels; see also `stretch_of_region`.
     """
     plan = [
@@ -85,8 +85,8 @@ def make_from_scenes(recipe: ScenesRecipe, bench: TileFacts, building: Path, on_
         counts[part] = len(cut)
         if not cut:
             raise DataError(
-                f"{part}: no tile of {bench.tile_px} px is left: in each one more than half is nodata. Check the "
-                "images and their nodata value, or take smaller tiles (tile_px)."
+                f"{part}: no tile of {bench.tile_px} px remains: each is more than half nodata. Check the "
+                "images and their nodata value, or use smaller tiles (tile_px)."
             )
     return counts
 
@@ -164,7 +164,9 @@ def _split_images(region: SceneRegion) -> dict[Path, str]:
         )
     stems = Counter(path.stem for path in images)
     if (twice := stems.most_common(1)[0])[1] > 1:
-        raise DataError(f"{folder} holds {twice[1]} images of the name {twice[0]}: their tiles would be mixed up.")
+        raise DataError(
+            f"{folder} holds {twice[1]} images named {twice[0]}: their tiles would be mixed up. Rename them."
+        )
     if region.labels is None:
         return dict.fromkeys(images, "train")
     if region.val:
@@ -200,8 +202,8 @@ def _write_shares(building: Path, shares: Mapping[str, Mapping[str, Counter[str]
         written[region.name] = {"before": dict(before), "after": after}
         if role == "source" and (empty := [name for name in recipe.classes if not after[name]]):
             raise DataError(
-                f"The source's labels hold no pixel of {', '.join(empty)}: a class cannot be learnt from nothing. "
-                "Leave it out of the classes, or say which labels become it."
+                f"The source's labels hold no pixel of {', '.join(empty)}, so it cannot be learnt. "
+                "Remove it from the classes, or state which label values belong to it."
             )
     write_json(building / SHARES_FILE, written, indent=1)
 

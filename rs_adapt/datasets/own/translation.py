@@ -82,7 +82,7 @@ def _from_values(
     known = {*labels.ignore, *index_of}
     if unknown := [int(value) for value in np.flatnonzero(counts) if value not in known]:
         found = ", ".join(f"{value} ({counts[value]} px)" for value in unknown)
-        raise DataError(f"Label {scene.info.path} holds values that no class is made of: {found}. {_remedy()}")
+        raise DataError(f"Label {scene.info.path} holds values that belong to no class: {found}. {_remedy()}")
     seen.update({str(value): int(counts[value]) for value in np.flatnonzero(counts)})
     return table[values_HW], valid_HW
 
@@ -96,7 +96,7 @@ def _from_colours(
     classes_HW, num_off = colours_to_classes(rgb_HW3, legend)
     if num_off:
         found = ", ".join(f"{_hex(rgb)} ({count} px)" for rgb, count in count_off_legend(rgb_HW3, legend))
-        raise DataError(f"Label {scene.info.path} holds colours that no class is made of: {found}. {_remedy()}")
+        raise DataError(f"Label {scene.info.path} holds colours that belong to no class: {found}. {_remedy()}")
     colours, counts = np.unique(rgb_HW3[valid_HW].reshape(-1, 3), axis=0, return_counts=True)
     seen.update({_hex(rgb): int(count) for rgb, count in zip(colours, counts, strict=True)})
     return classes_HW, valid_HW
@@ -110,7 +110,7 @@ def _from_polygons(
     index_of |= {text: IGNORE for text in labels.ignore if isinstance(text, str)}
     if unknown := Counter(text for text in polygons.texts if text not in index_of):
         found = ", ".join(f"{text!r} ({count})" for text, count in unknown.most_common(5))
-        raise DataError(f"{file} has polygons that no class is made of: {found}. {_remedy()}")
+        raise DataError(f"{file} has polygons that belong to no class: {found}. {_remedy()}")
     background = IGNORE if labels.background is None else labels.background
     # Burnt twice: the number of the text says what is there, which two texts of one class do not.
     texts = sorted(index_of)

@@ -140,7 +140,7 @@ def cut_out(image_HW3: Array, *, size_px: int, patch_px: int, least_px: int, mea
     """
     if size_px < least_px:
         raise ConfigError(
-            f"--size-px is {size_px}; the backbone takes sides from {least_px} px on. Give at least that."
+            f"--size-px is {size_px}; it must be at least {least_px}, the smallest side that the backbone accepts."
         )
     height, width = image_HW3.shape[:2]
     rows, columns = (side if side < least_px else min(side, size_px) // patch_px * patch_px for side in (height, width))

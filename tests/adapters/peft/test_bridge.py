@@ -26,7 +26,7 @@ def test_absent_library_is_named_with_the_command(monkeypatch: pytest.MonkeyPatc
         ({"kind": "dorra"}, "no kind 'dorra'"),
         ({"kind": "lora", "options": {"rank": 4}}, "no option rank .*Known: .*r, "),
         ({"kind": "lora", "options": {"target_modules": ["x"]}}, "no option target_modules"),
-        ({"kind": "oft", "options": {"r": 2, "oft_block_size": 4}}, "refuses its options"),
+        ({"kind": "oft", "options": {"r": 2, "oft_block_size": 4}}, "rejects the options"),
     ],
 )
 def test_refuses_bad_arguments(knobs: dict[str, object], message: str) -> None:

@@ -192,7 +192,7 @@ def test_logs_come_before_tables_and_variants_stay_out() -> None:
 def test_what_is_not_published_is_refused_with_what_is() -> None:
     with pytest.raises(ConfigError, match="loveda-r2u-da with the method norm on dinov2_l.*da rein on dinov2_l"):
         find_rows(bench="loveda_r2u", setting="da", method="norm", backbone="dinov2_l")
-    with pytest.raises(ConfigError, match="nor for this bench at all. Benches with scores: casid_sub2tem, "):
+    with pytest.raises(ConfigError, match="or for anything else on this bench. Benches with scores: casid_sub2tem, "):
         find_rows(bench="synthetic", setting="da", method="norm", backbone="dinov2_l")
 
 

@@ -159,7 +159,7 @@ def test_unfinished_run_says_so(write_run: Write, write_log: Write) -> None:
 
 def test_folder_without_run_and_damaged_run_are_errors(write_run: Write, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(ConfigError, match="holds no run of rs-adapt"):
+    with pytest.raises(ConfigError, match="is not a run folder"):
         read_run(tmp_path / "nothing")
     run = write_run()
     (run / "metrics.jsonl").write_text('{"iter": 50, "lo')

@@ -36,7 +36,7 @@ def test_the_written_file_is_a_bench_once_its_folders_exist(
     ("arguments", "message"),
     [
         (("data", "init", "My Set"), "The name 'My Set' cannot be used"),
-        (("data", "init", "a", "--out", "a.yaml"), "the name of a bench file ends with .toml"),
+        (("data", "init", "a", "--out", "a.yaml"), "the name of a bench file must end with .toml"),
     ],
 )
 def test_what_it_refuses(arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]) -> None:

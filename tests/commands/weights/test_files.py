@@ -224,5 +224,5 @@ def test_converted_weights_are_the_same_base_unless_resized(run: Any, tmp_path: 
     assert "192 wide, 6 deep, patch 16 px, positions 4 x 4" in out
     code, _, err = run("weights", "convert", NANO, "--out", tmp_path / "x", "--patch-px", 16, "--image-px", 100)
     assert code == 2
-    assert "no multiple of the patch of 16 pixels. Nearest valid: 96 or 112" in err
+    assert "not a multiple of the patch of 16 pixels. Nearest valid: 96 or 112" in err
     assert not (tmp_path / "x").exists()

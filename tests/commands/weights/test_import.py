@@ -145,7 +145,7 @@ def test_wrong_classes_width_and_settings_are_refused(import_file: Import, tmp_p
     assert "model.backbone.adapter.rank=8 contradicts" in said
     assert "whose tensors say 4" in said
     said = refused(import_file(released("rein"), "rein", "--set", "model.decode_head.type=os.system"), tmp_path)
-    assert "a pack may not choose code" in said
+    assert "a pack must not set code" in said
 
 
 def test_missing_and_unknown_tensors_are_listed(import_file: Import, tmp_path: Path) -> None:
@@ -169,13 +169,13 @@ def test_missing_and_unknown_tensors_are_listed(import_file: Import, tmp_path: P
         ("rein", lambda t: {n: v for n, v in t.items() if "head" not in n}, r"holds no tensors decode_head.*"),
         ("rein", lambda t: t | {"neck.w": torch.zeros(1)}, "1 tensors that belong to no part of a released"),
         ("rein", lambda t: t | {"backbone.blocks.0.w": torch.zeros(1)}, "do not belong to the original DINOv2 ViT"),
-        ("rein", lambda t: t | {"backbone.pos_embed": torch.zeros(1)}, "has not 3 sides"),
+        ("rein", lambda t: t | {"backbone.pos_embed": torch.zeros(1)}, "with 3 dimensions"),
         ("rein", lambda t: t | {"backbone.cls_token": torch.ones(1, 1, WIDTH)}, "is not the base weights given: 1 "),
-        ("rein", lambda t: t | {"backbone.reins.learnable_tokens_a": torch.zeros(())}, "has not 3 sides"),
-        ("rein", lambda t: t | {"decode_head.query_feat.weight": torch.zeros(())}, "not 2 sides"),
+        ("rein", lambda t: t | {"backbone.reins.learnable_tokens_a": torch.zeros(())}, "with 3 dimensions"),
+        ("rein", lambda t: t | {"decode_head.query_feat.weight": torch.zeros(())}, "not 2 dimensions"),
         ("rein", lambda t: released("earth-adapter"), "holds an adapter of earth-adapter.*--as earth-adapter"),
         ("mask2former", lambda t: released("rein"), "holds an adapter of rein.*--as rein"),
-        ("earth-adapter", lambda t: {"optimizer": {"lr": 1}}, "is no state dict"),
+        ("earth-adapter", lambda t: {"optimizer": {"lr": 1}}, "is not a state dict"),
     ],
 )  # fmt: skip
 def test_files_of_another_kind_are_refused(

@@ -63,7 +63,11 @@ def test_numbers_stay_as_they_are_written() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('name = "harbour"', 'name = "My Harbour"', "name is 'My Harbour'; a name is of small letters, digits and _."),
+        (
+            'name = "harbour"',
+            'name = "My Harbour"',
+            "name is 'My Harbour'; a name consists of lower-case letters, digits and _.",
+        ),
         ('name = "harbour"', "", "name is missing: short name of small letters"),
         ("tile_px = 512", "tile_px = true", "tile_px is True; it must be a whole number."),
         ("tile_px = 512", "tile_px = 8", "tile_px is 8; it must be 16 or larger."),
@@ -78,7 +82,11 @@ def test_numbers_stay_as_they_are_written() -> None:
         ),
         ("val_share = 0.2 ", "val_share = 1 ", "source.val_share is 1; it must be above 0 and below 1."),
         ("val_share = 0.2 ", "bands = [0, 1, 2]", "source.bands is [0, 1, 2]; it must be 3 whole numbers from 1."),
-        ("val_share = 0.2 ", 'val_share = 0.2\nval = ["a"] ', "source: val and val_share say the same in two ways"),
+        (
+            "val_share = 0.2 ",
+            'val_share = 0.2\nval = ["a"] ',
+            "source: val and val_share both choose the validation tiles",
+        ),
         ("# bands = [3, 2, 1]\n\n", 'val = ["a"]\n', "target: val has no meaning without labels to score on"),
         (
             'kind = "values"',

@@ -83,7 +83,7 @@ def test_damage_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "s" / "half.zip"
     data = zipped(path, CONTENT, zipfile.ZIP_STORED)
     path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(DataError, match=r"half\.zip cannot be read as a zip .* not complete, fetch it again"):
+    with pytest.raises(DataError, match=r"half\.zip cannot be read as a zip .* incomplete, fetch it again"):
         listed(tmp_path / "s", tmp_path)
     # A flipped byte in the middle of a file: the archive opens, its content does not fit the checksum.
     path.write_bytes(data[:2000] + bytes([data[2000] ^ 1]) + data[2001:])

@@ -44,7 +44,7 @@ def test_the_middle_is_cut_to_whole_patches(
 
 
 def test_a_size_below_the_smallest_is_refused() -> None:
-    with pytest.raises(ConfigError, match="--size-px is 31; the backbone takes sides from 32 px on"):
+    with pytest.raises(ConfigError, match="--size-px is 31; it must be at least 32"):
         cut(64, 64, size_px=31)
 
 
