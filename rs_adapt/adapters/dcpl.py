@@ -19,11 +19,12 @@ class Dcpl(ConditionedPrompts):
     `prompt_l = V_l (p_l + net(f) + e mean(p_l)) + v_l`, `net(f) = W2 relu(W1 f + b1) + b2`, with the pooled feature f
     of the frozen ViT and normal noise e. Trained: `L M P + (D H + H + H P + P) + L (P D + D)`.
 
-    The paper adapts CLIP to the classification of images. Kept are its deep visual prompts, the bias from a domain
-    feature and the noise; departs from the reference in (caoql98/DCPL @ 7630aa0): no text encoder, so prompts are
-    learnt directly and not projected from those of the text, and the bias goes to the prompts and not to CLIP's output
-    embedding; the domain feature is that of the frozen ViT itself, where the paper has a second encoder pre-trained on
-    remote sensing; noise in training only (`noise="always"` is the released behaviour, also when predicting).
+    The paper adapts CLIP to image classification. This class has its deep visual prompts, the bias computed from a
+    domain feature, and the noise. Departures from the reference (caoql98/DCPL @ 7630aa0): there is no text encoder, so
+    prompts are learnt directly instead of being projected from text prompts, and the bias is added to the prompts
+    instead of CLIP's output embedding; the domain feature comes from the frozen ViT itself, where the paper uses a
+    second encoder pre-trained on remote sensing; noise is added in training only (`noise="always"` also adds it when
+    predicting, as the released code does).
     """
 
     def __init__(

@@ -54,7 +54,7 @@ class TransformBank(nn.Module):
 
 
 class BlockDiagonal(WeightChange):
-    """`W diag(R_1 .. R_M)` on the side of the inputs, or `diag(R_1 .. R_M) W` on that of the outputs."""
+    """A block-diagonal transform: `W diag(R_1 .. R_M)` on a layer's inputs, or `diag(R_1 .. R_M) W` on its outputs."""
 
     def __init__(self, bank: TransformBank, slot: int, *, on_inputs: bool) -> None:
         super().__init__()

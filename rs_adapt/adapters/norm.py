@@ -26,7 +26,7 @@ class NormChange(LayerChange):
         self.weight, self.bias = nn.Parameter(torch.zeros(embed_dim)), nn.Parameter(torch.zeros(embed_dim))
 
     def forward(self, base: nn.Module, x: Tensor) -> Tensor:
-        """Run the norm with its changed vectors."""
+        """Apply the layer norm with the trained changes added to its weight and bias."""
         norm: Any = base
         return functional.layer_norm(
             x, norm.normalized_shape, norm.weight + self.weight, norm.bias + self.bias, norm.eps

@@ -219,7 +219,7 @@ class Rein(Adapter):
 
     @staticmethod
     def reference_settings(state: Mapping[str, Tensor]) -> Settings:
-        """Read constructor arguments off weights of the reference: width, depth, tokens, their rank, and the link.
+        """Infer constructor arguments from reference weights: width, depth, tokens, their rank, the link to the head.
 
         Raises:
             ConfigError: The tokens are missing or do not have three dimensions.

@@ -79,7 +79,7 @@ class Stack(Adapter):
         return list(self.adapters.values())  # type: ignore[arg-type]
 
     def wrap(self, vit: nn.Module) -> None:
-        """Let each wrap its layers."""
+        """Let each adapter wrap its layers."""
         for adapter in self._all():
             adapter.wrap(vit)
 
@@ -126,12 +126,12 @@ class Stack(Adapter):
         return views
 
     def before_step(self) -> None:
-        """Call the hook of every adapter."""
+        """Call `before_step` of every adapter."""
         for adapter in self._all():
             adapter.before_step()
 
     def after_step(self) -> None:
-        """Call the hook of every adapter."""
+        """Call `after_step` of every adapter."""
         for adapter in self._all():
             adapter.after_step()
 

@@ -1,4 +1,4 @@
-"""Check what a machine needs to run rs-adapt; each result names the command that mends it."""
+"""Check what a machine needs to run rs-adapt; each result names the command that fixes it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _GIB = 1024**3
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """What was looked at, how it stands, what was seen, and the command that mends it ("" where nothing is wrong)."""
+    """One check: its name, its status, what was seen, and the command that fixes it ("" where nothing is wrong)."""
 
     name: str
     status: Status

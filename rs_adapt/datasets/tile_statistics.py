@@ -61,13 +61,13 @@ class _Counts:
 def set_statistics(
     one: TileSet, tiles: TileSets, *, most_tiles: int, num_samples: int, on_progress: OnProgress = no_progress
 ) -> SetStatistics | None:
-    """Read tiles of a set, evenly spaced where there are more than `most_tiles`; None for a set without tiles.
+    """Return the statistics of a set's tiles, or of `most_tiles` evenly spaced ones; None for a set without tiles.
 
     Args:
         one: The set.
         tiles: The data set or bench that it belongs to.
-        most_tiles: Tiles to read at most.
-        num_samples: Tiles to choose.
+        most_tiles: The largest number of tiles to read.
+        num_samples: Number of tiles to choose as samples to show.
         on_progress: Called with the stage, the steps done and the steps in all.
 
     Raises:

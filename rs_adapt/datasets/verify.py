@@ -46,7 +46,7 @@ class Duplicates(TypedDict):
 
 
 class TileReport(TypedDict):
-    """The report on a data set; see `verify_tiles`."""
+    """The report of `verify_tiles` on a data set."""
 
     name: str
     title: str

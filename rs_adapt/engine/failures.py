@@ -17,10 +17,10 @@ _WORKER = "in DataLoader worker process"
 
 @contextmanager
 def explain_failures(run_dir: Path) -> Iterator[None]:
-    """Turn what a machine raises while a run trains into an error that says what to do.
+    """Turn errors of memory, disk and processes during training into errors that say what to do.
 
     Args:
-        run_dir: The run's folder, where the last state lies.
+        run_dir: The run folder, which holds the last training state.
 
     Raises:
         RunFailed: Memory or disk is full, or a loader process or another process of the run failed.

@@ -74,7 +74,7 @@ class Selections:
 def score_selections(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module) -> Selections:
     """Score the chosen checkpoints of a trained run, and write `confusions/iterN.npz` of each.
 
-    Where the reported split is the one that was validated on, the matrices of the validation are taken.
+    Where the reported split is also the validation split, the matrices stored by validation are used.
 
     Args:
         cfg: The resolved configuration.

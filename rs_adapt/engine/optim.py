@@ -58,7 +58,7 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
             yield
 
     def step(self, **kwargs: Any) -> None:
-        """Step, with the adapter before and after it."""
+        """Make an optimizer step, and call the adapter's hooks before and after it."""
         if self.adapter is not None:
             self.adapter.before_step()
         super().step(**kwargs)

@@ -33,7 +33,7 @@ def render_html(title: str, lead: Sequence[str], sections: Sequence[Section], *,
 
 
 def render_svg_file(svg: str) -> str:
-    """Return a plot of `render.svg` as the content of an SVG file of its own, with the style that pages give it."""
+    """Return the content of a stand-alone SVG file with a plot of `render.svg` and the style that pages provide."""
     opening, _, rest = svg.partition(">")
     opening = opening.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
     return _environment().get_template("plot.svg").render(opening=f"{opening}>", rest=rest) + "\n"

@@ -35,7 +35,7 @@ class Frame:
 
     @property
     def base(self) -> int:
-        """Y of the x axis."""
+        """The y coordinate of the x axis."""
         return self.height - self.bottom
 
 

@@ -18,7 +18,7 @@ _TICKS_PCT = (0, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
 def draw_health(path: Path, lines: Sequence[MetricsLine], classes: Sequence[str], title: str) -> None:
-    """Draw a PNG of the lines of `metrics.jsonl` that have `health`; iterations of an alarm are shaded.
+    """Draw a PNG of the lines of `metrics.jsonl` that have `health`; iterations with an alarm are shaded.
 
     Left: share of each class in the teacher's labels of the target (solid), and its mean in the source labels (dotted).
     Right: mean confidence of the teacher, and agreement of teacher and student.

@@ -178,7 +178,7 @@ class Run:
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """What was changed besides the cell, as `key=value`; base weights other than the default are among it."""
+        """The overrides of the run, as `key=value`; base weights other than the default are included."""
         weights = self.options.weights
         return (*self.options.overrides, *([f"weights={Path(weights).name}"] if weights else []))
 
@@ -218,7 +218,7 @@ class Run:
 
     @property
     def can_resume(self) -> bool:
-        """Whether a training state lies in the folder."""
+        """Whether the folder holds a training state to resume from."""
         return (self.folder / STATE_FILE).is_file()
 
     @cached_property

@@ -27,7 +27,7 @@ _SAME = ("protocol", "selection", "weights", "inference")
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedRun:
-    """One of the two runs: where its matrices lie, how they were scored, and the score."""
+    """One of the two compared runs: its folder, the file with its matrices, how they were scored, and the mIoU."""
 
     place: str
     file: str

@@ -11,7 +11,7 @@ from rs_adapt.config.facts import Node
 
 
 def target_labels_in_training(subject: Subject) -> Iterator[Hit]:
-    """Target labels on the training path: loaded with its images, used to choose crops, or trained on."""
+    """Target labels that training could use: loaded with the target images, used to choose crops, or trained on."""
     if subject.setting == "ss":
         return
     if (unlabelled := subject.dataset("unlabelled")) is not None and (read := _labels_read(unlabelled)):

@@ -36,10 +36,10 @@ class LossCheck:
     """Ratios of the run's loss to the reference's at equal iterations.
 
     Attributes:
-        num_equal: The number of iterations in both logs.
-        median_ratio: The median over all of them.
-        median_ratio_end: The median over the last quarter of them.
-        windows: What each logged loss is a mean of, in the run and in the reference.
+        num_equal: Number of iterations that both logs hold.
+        median_ratio: Median ratio over these iterations.
+        median_ratio_end: Median ratio over the last quarter of them.
+        windows: What a logged loss is averaged over, in the run and in the reference.
     """
 
     num_equal: int

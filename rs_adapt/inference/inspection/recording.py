@@ -25,11 +25,11 @@ class BlockRecord:
     """One block of one forward, of the first image of the batch: patch tokens (P, D) float32.
 
     Attributes:
-        block: index of the block, from 0.
-        grid_hw: rows and columns of the token grid.
-        before_PD: what the block gives.
-        after_PD: what the adapter's `after_block` makes of it: the input of the next block.
-        views: what the adapter's `inspect_block` shows of it, maps (h, w) and vectors by name, float32.
+        block: Index of the block, from 0.
+        grid_hw: Rows and columns of the token grid.
+        before_PD: Output of the block.
+        after_PD: Output of the adapter's `after_block`, which is the input of the next block.
+        views: Output of the adapter's `inspect_block`: maps (h, w) and vectors by name, float32.
     """
 
     block: int
@@ -40,7 +40,7 @@ class BlockRecord:
 
 
 class Recorder(Adapter):
-    """Stands in the ViT where the adapter was, does what it does, and keeps what passes through `after_block`."""
+    """A stand-in for the ViT's adapter that behaves alike and records what passes through `after_block`."""
 
     def __init__(self, adapter: Adapter, *, num_prefix: int) -> None:
         super().__init__()
