@@ -26,7 +26,7 @@ class DataNotFound(RsAdaptError):
 
 
 class DataError(RsAdaptError):
-    """Raised when an image or a label is there but cannot be used."""
+    """Raised when an image or a label exists but cannot be used."""
 
 
 class DownloadError(RsAdaptError):

@@ -30,7 +30,7 @@ class Features(tuple[Tensor, ...]):
 
 
 def tokens_to_map(x_BND: Tensor, grid_hw: tuple[int, int], *, num_prefix: int) -> Tensor:
-    """Drop the prefix (CLS, registers) of (B, num_prefix + h*w, D) and lay the others out as a map (B, D, h, w)."""
+    """Drop the prefix (CLS, registers) of (B, num_prefix + h*w, D) and reshape the patch tokens to (B, D, h, w)."""
     h, w = grid_hw
     return x_BND[:, num_prefix:].transpose(1, 2).reshape(x_BND.shape[0], x_BND.shape[2], h, w)
 

@@ -86,9 +86,7 @@ class Vit(nn.Module):
         super().__init__()
         check_arguments(embed_dim, depth, num_heads, patch_px, image_px, out_layers, level_scales)
         if adapter is not None and not frozen:
-            raise ConfigError(
-                "frozen=False trains the whole ViT and cannot have an adapter: set frozen=True, or remove the adapter"
-            )
+            raise ConfigError("frozen=False trains the whole ViT and cannot have an adapter: remove one of the two")
         self.embed_dim, self.depth, self.patch_px, self.image_px = embed_dim, depth, patch_px, image_px
         self.out_layers, self.level_scales = tuple(out_layers), tuple(level_scales)
         self.num_prefix, self.frozen = num_prefix, frozen

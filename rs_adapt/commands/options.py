@@ -115,7 +115,7 @@ def out(default: str = "") -> Any:
     """Return the option for where to write.
 
     Args:
-        default: Where that is without the option, for the help text; empty where the option is required.
+        default: The default place, for the help text; empty where the option is required.
     """
     return typer.Option("--out", "-o", help=f"Where to write{f' (default: {default})' if default else ''}.")
 
@@ -124,7 +124,7 @@ def jobs(default: str) -> Any:
     """Return the option for how many jobs run at once.
 
     Args:
-        default: How many those are without the option, for the help text.
+        default: The default number in words, for the help text.
     """
     return typer.Option("--jobs", help=f"Jobs to run in parallel (default: {default}).", min=1)
 

@@ -38,7 +38,7 @@ class SetReport(TypedDict):
 
 
 class Duplicates(TypedDict):
-    """Groups of equal images, each as `<set>/<tile>`, by where they lie."""
+    """Groups of identical images, listed as `<set>/<tile>`: across splits, across regions, or within a set."""
 
     across_splits: list[list[str]]
     across_regions: list[list[str]]

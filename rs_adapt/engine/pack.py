@@ -107,8 +107,8 @@ def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sh
     if base.sha256 != base_sha256:
         raise CheckpointMismatch(
             f"the pack {folder} belongs to the base {base.name} with SHA-256 "
-            f"{base.sha256[:16]}..., the weights given here have {base_sha256[:16]}.... An adapter on "
-            "another base gives nonsense; pass the weights it was trained on with --weights."
+            f"{base.sha256[:16]}..., the weights given here have {base_sha256[:16]}.... An adapter "
+            "does not work on a different base; pass the weights it was trained on with --weights."
         )
     if not path.is_file() or file_sha256(path) != manifest.tensors.sha256:
         state = "is damaged: its SHA-256 is not the manifest's" if path.is_file() else "is missing"
@@ -116,6 +116,6 @@ def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sh
     try:
         tensors = load_file(path)
     except SafetensorError as error:
-        raise CheckpointMismatch(f"{path} is no safetensors file: {error}.") from error
+        raise CheckpointMismatch(f"{path} is not a safetensors file: {error}.") from error
     load_trained_tensors(segmentor, tensors, str(path))
     return manifest

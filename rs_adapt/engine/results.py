@@ -155,11 +155,11 @@ def make_manifest(
 
     Args:
         cfg: The resolved configuration.
-        cell: Which experiment.
+        cell: The cell.
         overrides: `key=value` texts that belong to it.
-        scores: Of the checkpoint; all None where it was not scored.
-        created: When, in ISO 8601.
-        base_sha256: Of the frozen model, before anything was trained.
+        scores: Scores of the checkpoint; all None where it was not scored.
+        created: Time of creation, in ISO 8601.
+        base_sha256: SHA-256 of the base weights, before training.
     """
     own, facts = cfg.bench.get("own"), cfg.backbone
     weights_file = (facts.weights or {}).get("file")

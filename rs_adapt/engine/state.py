@@ -41,7 +41,9 @@ def load_trained_tensors(model: nn.Module, tensors: dict[str, Tensor], what: str
     if missing := sorted(own.keys() - tensors.keys()):
         raise CheckpointMismatch(f"{what} lacks {len(missing)} tensors of this model, first {missing[0]}.")
     if unknown := sorted(tensors.keys() - own.keys()):
-        raise CheckpointMismatch(f"{what} holds {len(unknown)} tensors this model has not, first {unknown[0]}.")
+        raise CheckpointMismatch(
+            f"{what} holds {len(unknown)} tensors that this model does not have, first {unknown[0]}."
+        )
     for name, value in tensors.items():
         if value.shape != own[name].shape:
             raise CheckpointMismatch(

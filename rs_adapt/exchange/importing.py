@@ -167,7 +167,7 @@ def _check_sizes(file: ReleasedFile, shown: dict[str, Any], cfg: ResolvedConfig)
         )
     if num_classes != len(classes):
         raise CheckpointMismatch(
-            f"the head in {file.path} tells {num_classes} classes apart, and {cfg.bench.name} has {len(classes)}: "
+            f"the head in {file.path} tells {num_classes} classes apart, but {cfg.bench.name} has {len(classes)}: "
             f"{', '.join(classes)}. Import it for the bench that it was trained on."
         )
 
@@ -239,5 +239,5 @@ def _check_vit(file: ReleasedFile, backbone: Any) -> None:
         raise CheckpointMismatch(
             f"the backbone in {file.path} is not the base weights given: {len(different)} of {len(given)} tensors "
             f"differ, first {different[0]}. A pack holds adapter and head for a base as it is; pass the weights that "
-            "the checkpoint was trained on with --weights (a file of the whole model serves as such)."
+            "the checkpoint was trained on with --weights (a file of the whole model also works)."
         )

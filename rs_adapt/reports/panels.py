@@ -72,7 +72,7 @@ def panels_section(rankings: Rankings, labels: Labels, *, count: int, device: st
 def select_tiles(groups: Sequence[Group], count: int) -> list[tuple[str, float]]:
     """Return name and mIoU in percent of `count` tiles from the worst to the best, by the mean over first seeds.
 
-    Groups that were scored on other tiles than the first group are left out of the mean. A `count` of 1 selects the
+    Groups that were scored on different tiles from the first group are left out of the mean. A `count` of 1 selects the
     middle tile.
     """
     base = next((group.scores[0] for group in groups if group.scores[0].per_image is not None), None)

@@ -245,7 +245,7 @@ def read_spec(file: Path) -> Spec:
     """Read a sweep's file.
 
     Raises:
-        ConfigError: It is not there or no TOML, or a key or a type is wrong; the text names file and key. Names of axis
+        ConfigError: It is missing or not TOML, or a key or a type is wrong; the text names file and key. Names of axis
             values are checked when the sweep is expanded.
     """
     try:

@@ -172,7 +172,7 @@ class Adapter(nn.Module):
             state: Weights under the reference's names, as `convert_reference` takes them.
 
         Raises:
-            ConfigError: A tensor that says a size is missing, or has not the sides that it must have.
+            ConfigError: A tensor that determines a size is missing or has the wrong number of dimensions.
         """
         raise NotImplementedError
 

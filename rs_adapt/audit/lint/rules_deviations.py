@@ -22,7 +22,7 @@ def deviates_from_protocol(subject: Subject) -> Iterator[Hit]:
                 key=change.key,
                 found=f"{name}, changed: {_text(change.now)}, in configs/protocol/{name}.py {_text(change.before)}",
                 consequence=f"The result is not one of protocol {name}, whatever its tables say.",
-                remedy="Take a protocol that says so, or leave the value as it is.",
+                remedy="Use a protocol that states it, or leave the value unchanged.",
             )
     for key, published in _recipe(protocol, subject.setting).items():
         now = lookup(subject.cfg, key)
@@ -32,7 +32,7 @@ def deviates_from_protocol(subject: Subject) -> Iterator[Hit]:
                 key=key,
                 found=f"{_text(now)}, in the published recipe of {name} {_text(published)}",
                 consequence="The score does not compare with the published one of this recipe.",
-                remedy=f"Set {_text(published)}, or say that it differs.",
+                remedy=f"Set {_text(published)}, or state that it differs.",
             )
 
 
@@ -48,7 +48,7 @@ def deviates_from_bench(subject: Subject) -> Iterator[Hit]:
             key=change.key,
             found=f"{_text(change.now)}, in the file {_text(change.before)}",
             consequence="The score is not of the setting that bench and method name.",
-            remedy="State the change beside the score, or leave the value as it is.",
+            remedy="State the change beside the score, or leave the value unchanged.",
         )
 
 

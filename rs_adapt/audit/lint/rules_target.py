@@ -24,7 +24,7 @@ def target_labels_in_training(subject: Subject) -> Iterator[Hit]:
             consequence="Crops of the target are chosen by its labels, so this is not unsupervised adaptation."
             if forgotten
             else "Labels of the target reach the samples that training sees, so this is not unsupervised adaptation.",
-            remedy="Take --protocol strict: an unlabelled set has no ann_dir, no LoadAnnotations and blind crops.",
+            remedy="Use --protocol strict: an unlabelled set has no ann_dir, no LoadAnnotations and blind crops.",
         )
     labelled = subject.dataset("labelled") or {}
     for kind in ("img_dir", "ann_dir"):
@@ -35,7 +35,7 @@ def target_labels_in_training(subject: Subject) -> Iterator[Hit]:
                     key=f"{ROLES['labelled']}.{kind}",
                     found=f"{subject.shown(labelled[kind])}, the target's {split} split",
                     consequence="Training learns from the target's own labels, so the score is a supervised one.",
-                    remedy="Name the source's folder, or take the setting ss.",
+                    remedy="Name the source's folder, or use the setting ss.",
                 )
 
 
@@ -44,7 +44,7 @@ def target_images_in_generalization(subject: Subject) -> Iterator[Hit]:
     if subject.setting != "dg":
         return
     folders = subject.region_folders("target", "img_dir")
-    remedy = "Name images of the source, or take the setting da."
+    remedy = "Name images of the source, or use the setting da."
     for role in ("labelled", "unlabelled"):
         dataset = subject.dataset(role)
         if role == "unlabelled" and dataset is not None:
@@ -53,7 +53,7 @@ def target_images_in_generalization(subject: Subject) -> Iterator[Hit]:
                 key=ROLES[role],
                 found=f"images of {subject.shown(dataset.get('img_dir'))} are trained on",
                 consequence="Generalization means that the target is never seen; this is adaptation.",
-                remedy="Leave the unlabelled set out (None), or take the setting da.",
+                remedy="Leave the unlabelled set out (None), or use the setting da.",
             )
         for number, step in enumerate((dataset or {}).get("pipeline", ())):
             for split, folder in folders.items():
@@ -74,7 +74,7 @@ def target_images_in_generalization(subject: Subject) -> Iterator[Hit]:
             key="protocol.selection",
             found=f"best_label_free, on images of {subject.shown(label_free['img_dir'])}",
             consequence="The checkpoint is chosen by images of the target, which generalization never sees.",
-            remedy="Take the last weights, or best_source_val.",
+            remedy="Use the last weights, or best_source_val.",
         )
 
 
@@ -110,7 +110,7 @@ def val_is_test(subject: Subject) -> Iterator[Hit]:
             key=key,
             found=f"{found}: the target has no third labelled split",
             consequence="The curve during training is of the reported tiles; only the selection `oracle` uses it.",
-            remedy="Choose nothing by that curve, nor settings from one run to the next.",
+            remedy="Do not use that curve to choose a checkpoint, or settings for later runs.",
         )
 
 

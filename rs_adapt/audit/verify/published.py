@@ -27,8 +27,8 @@ class PublishedRow:
     """A published score; mIoU in percent.
 
     Attributes:
-        bench: Name of the bench here.
-        setting: Da, dg or ss.
+        bench: Name of the bench in rs-adapt.
+        setting: `da`, `dg` or `ss`.
         method: Name here where rs-adapt has the method, else its authors'; the same for `backbone`.
         head: Name here, "own" for the method's own decoder, or "" where it is not known.
         miou_pct: The score, or the mean over seeds.
@@ -69,16 +69,16 @@ class PublishedRun:
     """A training run whose log is published.
 
     Attributes:
-        name: Such as da_p2v.
-        bench: Name of the bench here.
-        setting: Da, dg or ss.
-        method: Name here.
-        backbone: Name here.
+        name: Name of the run, such as `da_p2v`.
+        bench: Name of the bench in rs-adapt.
+        setting: `da`, `dg` or `ss`.
+        method: Name of the method in rs-adapt.
+        backbone: Name of the backbone in rs-adapt.
         protocol: How it was measured.
         device: What it ran on.
-        source: Where the log lies.
-        note: What is odd about it.
-        record: Configuration under our keys, training lines and evaluations.
+        source: Address of the log.
+        note: A known peculiarity of the run.
+        record: Configuration under the keys of rs-adapt, training lines and evaluations.
     """
 
     name: str

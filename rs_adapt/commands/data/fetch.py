@@ -69,7 +69,7 @@ def fetch_data(
     if missing or (manifest.by_hand and not wanted):
         _print_steps(manifest, missing, folder)
         names = ", ".join(archive.name for archive in missing) or manifest.title
-        raise DataNotFound(f"{names} cannot be fetched by a program: the steps are above.")
+        raise DataNotFound(f"{names} must be fetched by hand: the steps are printed above.")
 
 
 def _select_archives(manifest: Manifest, names: Sequence[str], *, everything: bool) -> list[Archive]:
@@ -83,7 +83,8 @@ def _select_archives(manifest: Manifest, names: Sequence[str], *, everything: bo
     available = [archive.name for archive in manifest.archives]
     if unknown := [name for name in names if name not in available]:
         raise UnknownName(
-            f"{manifest.name} has no archive {unknown[0]!r}. Known: {', '.join(available) or 'none, it comes by hand'}."
+            f"{manifest.name} has no archive {unknown[0]!r}. "
+            f"Known: {', '.join(available) or 'none, it is fetched by hand'}."
         )
     if names:
         return [archive for archive in manifest.archives if archive.name in names]

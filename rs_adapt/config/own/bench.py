@@ -172,7 +172,7 @@ def _region(domain: Node) -> RegionFacts:
 def _domain(region: RegionTable, role: Role, root: Path, classes: Classes, file: Path) -> Node:
     images = (root / region.images).expanduser()
     if not images.is_dir():
-        raise DataNotFound(f"{file}: {role}.images names {images}, which is no folder.")
+        raise DataNotFound(f"{file}: {role}.images names {images}, which is not a folder.")
     share = region.val_share
     if region.labels is not None and not region.val and share is None:
         share = _VAL_SHARE

@@ -49,7 +49,7 @@ def read_classes(bench: BenchFile, file: Path) -> Classes:
     """Return the classes of a bench, from its own file or from the bridge that it names.
 
     Raises:
-        ConfigError: There are fewer than two, or a name is there twice.
+        ConfigError: There are fewer than two, or a name occurs twice.
         DataNotFound: The bridge's file does not exist.
     """
     bridge = _read_bridge(bench.bridge, file) if bench.bridge is not None else None
@@ -105,7 +105,7 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
     place = Place(file, f"{role}.labels")
     path = (root / labels.path).expanduser()
     if not (path.is_dir() or (labels.kind == "polygons" and path.is_file())):
-        raise DataNotFound(f"{file}: {place.key('path')} names {path}, which is not there.")
+        raise DataNotFound(f"{file}: {place.key('path')} names {path}, which does not exist.")
     if labels.kind == "polygons" and labels.column is None:
         raise place.error("column", "is missing; it must be the attribute of the polygons that names their class")
     legend = _read_legend(labels.legend, place)
@@ -154,7 +154,7 @@ def _class_items(labels: LabelsTable, classes: Classes, place: Place) -> Mapping
         if items is None:
             raise place.error("legend", f"is {labels.legend!r}, which the bridge does not translate")
         return {name: values for name, values in items.items() if name in classes.names}
-    raise place.error("classes", "is missing; say for each class which labels become it, such as road = [3]")
+    raise place.error("classes", "is missing; state which label values belong to each class, such as road = [3]")
 
 
 def _ignored(

@@ -215,8 +215,8 @@ def _require_scenes(plan: Plan, source: Path, *, partial: bool) -> None:
     missing = plan.missing()
     if missing and not partial:
         raise DataNotFound(
-            f"Scenes of {layout.name} are missing in {source}: {'. '.join(missing)}. Add them, or cut what is there "
-            "with --partial."
+            f"Scenes of {layout.name} are missing in {source}: {'. '.join(missing)}. Add them, or cut the available "
+            "scenes with --partial."
         )
 
 

@@ -101,7 +101,7 @@ def read_image(path: Path) -> Array:
 
     Raises:
         DataNotFound: There is no such file.
-        DataError: It is no image, is damaged, or is not RGB of 8 bit.
+        DataError: It is not an image, is damaged, or is not RGB of 8 bit.
     """
     if not path.exists():
         raise DataNotFound(f"There is no image {path}. Check --image.")

@@ -24,7 +24,7 @@ class Health(Record):
 
 
 class TrainingLine(Record):
-    """Means over the iterations since the line before. Parts of the loss stand beside it, under their own names."""
+    """Means over the iterations since the previous line. Parts of the loss are fields with names of their own."""
 
     iter: int = Field(description="Iterations done, from 1.")
     lr: float | None = Field(default=None, description="Learning rate of the first parameter group.")

@@ -159,7 +159,7 @@ def test_what_comes_by_hand_is_told_in_steps_and_then_verified(run: Any, coasts:
         "  4. Run the same command again",
     ):
         assert part in out
-    assert "Labels.zip cannot be fetched by a program: the steps are above." in err
+    assert "Labels.zip must be fetched by hand: the steps are printed above." in err
     (folder / "Labels.zip").write_bytes(b"other")
     code, _, err = run("fetch", "coasts", "--accept-licence")
     assert code == 2
@@ -176,7 +176,7 @@ def test_shipped_data_sets_behind_forms_ask_for_nothing_and_say_where(run: Any, 
     code, out, err = run("fetch", name)
     assert code == 2
     assert "  1. Open http" in out
-    assert "cannot be fetched by a program" in err
+    assert "must be fetched by hand" in err
 
 
 def test_drawn_data_need_nothing(run: Any) -> None:

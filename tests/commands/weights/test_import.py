@@ -134,7 +134,7 @@ def test_a_cutoff_by_hand_is_kept_in_the_pack(import_file: Import, tmp_path: Pat
 
 def test_wrong_classes_width_and_settings_are_refused(import_file: Import, tmp_path: Path) -> None:
     said = refused(import_file(released("rein", num_classes=6), "rein"), tmp_path)
-    assert "tells 6 classes apart, and loveda_r2u has 7: background, building" in said
+    assert "tells 6 classes apart, but loveda_r2u has 7: background, building" in said
     said = refused(import_file(released("rein", width=384), "rein"), tmp_path)
     assert "on a backbone 384 wide, 6 deep (a ViT)" in said
     assert "dinov2_nano is 192 wide, 6 deep" in said
