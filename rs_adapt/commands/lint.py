@@ -74,7 +74,7 @@ def lint(
         "--set": set_,
     }
     if (path is None) == (bench is None):
-        what = "neither" if path is None else "both"
+        what = "neither was" if path is None else "both were"
         raise ConfigError(f"Lint takes either a run or config, or a cell with --bench; {what} given. Name exactly one.")
     if path is not None:
         if given := [name for name, value in cell_options.items() if value]:

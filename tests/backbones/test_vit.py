@@ -201,7 +201,7 @@ def test_contradictions_are_refused(make: Make, changes: dict[str, Any], message
         (dinov3, dinov3, {"mlp_dim": 64}, r"layers.0.mlp.down_proj.weight: the file has \(32, 48\)"),
         (sam, sam, {"window": 4}, r"layers.0.attn.rel_pos_h: the file has \(5, 16\), this backbone needs \(7, 16\)"),
         (clip, dinov3, {}, "incomplete DINOv3|are not those of transformers' DINOv3"),
-        (dinov3, sam, {}, "do not belong to transformers' SAM"),
+        (dinov3, sam, {}, "are not those of transformers' SAM"),
     ],
 )
 def test_files_of_another_model(tmp_path: Path, of: Make, into: Make, changes: dict[str, Any], message: str) -> None:

@@ -118,7 +118,7 @@ def test_part_of_a_model_converts_and_sizes_are_optional(original_state: Callabl
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [
-        ("blocks.0.5.attn.qkv.weight", (3, 3), "do not belong to the original DINOv2.*blocks.0.5"),
+        ("blocks.0.5.attn.qkv.weight", (3, 3), "are not those of the original DINOv2.*blocks.0.5"),
         ("blocks.0.attn.qkv.weight", (4, 3), "cannot be split into 3"),
     ],
 )

@@ -75,8 +75,8 @@ def test_rules_are_listed(run_lint: Any) -> None:
     ("arguments", "said"),
     [
         ((), "neither was given"),
-        (("x", "--bench", "loveda-da"), "both was given"),
-        (("x", "--protocol", "paper"), "--protocol belongs to a cell"),
+        (("x", "--bench", "loveda-da"), "both were given"),
+        (("x", "--protocol", "paper"), "--protocol describes a cell"),
         (("nowhere",), "does not exist"),
         (("--bench", "loveda-da", "--set", "optim.rl=1"), "optim.lr"),
         (("--bench", "loveda-da", "--protocol", "stric"), "strict"),

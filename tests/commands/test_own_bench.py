@@ -240,8 +240,8 @@ land = ["field"]
             ("--setting", "da"),
             "target is missing: the region to map; its labels",
         ),
-        (HEAD + SOURCE.replace("ignore = [9]", "") + TARGET, ("--setting", "da"), "no class is made of: 9 ("),
-        (HEAD + SOURCE.replace("[2]", "[7]") + TARGET, ("--setting", "da"), "no class is made of: 2 ("),
+        (HEAD + SOURCE.replace("ignore = [9]", "") + TARGET, ("--setting", "da"), "belong to no class: 9 ("),
+        (HEAD + SOURCE.replace("[2]", "[7]") + TARGET, ("--setting", "da"), "belong to no class: 2 ("),
         (HEAD + SOURCE.replace("land = [1, 3]", "") + TARGET, ("--setting", "da"), "labels.classes.land is None"),
         (HEAD + SOURCE.replace("[2]", "[1]") + TARGET, ("--setting", "da"), "gives 1 to more than one class"),
         (HEAD + SOURCE.replace("area_2", "area_7") + TARGET, ("--setting", "da"), "no image 'area_7', which val names"),
@@ -293,4 +293,4 @@ def test_the_setting_may_stand_apart_for_every_bench(capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit) as stop:
         main(["show", "--bench", "synthetic-dg", "--setting", "da"])
     assert stop.value.code == 2
-    assert "already says the setting dg" in capsys.readouterr().err
+    assert "already states the setting dg" in capsys.readouterr().err
