@@ -23,6 +23,7 @@ from rs_adapt.registry import MODELS
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_page_of_methods_is_what_the_code_says() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "methods_page.py"), "--check"],

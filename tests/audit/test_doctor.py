@@ -92,6 +92,7 @@ def test_a_full_disk_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (found.status, "0.9 GiB free" in found.seen) == ("warning", True)
 
 
+@pytest.mark.slow
 def test_one_iteration_is_trained_and_a_failure_says_its_last_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

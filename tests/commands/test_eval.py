@@ -90,7 +90,7 @@ def test_a_run_folder_alone_scores_as_the_run_itself_did(
     assert result["pack_sha256"] == json.loads((run / "manifest.json").read_text())["tensors"]["sha256"]
     assert result["protocol"]["report_split"] == "urban val"
     lines = out.splitlines()
-    assert lines[0] == "loveda-r2u (test) / earth_adapter / dinov2_nano"
+    assert lines[0] == "loveda-r2u (test) / earth-adapter / dinov2-nano"
     assert lines[-1] == "Files: run/eval/loveda_r2u-test"
     assert f"{result['miou_pct']:.2f}" in next(line for line in lines if "mIoU / mAcc" in line)
 
@@ -250,13 +250,13 @@ def test_a_manifest_without_an_entry_is_damaged(evaluate: Eval, run: Path, key: 
     change_manifest(run, lambda manifest: manifest.pop(key))
     code, out, err = evaluate()
     assert (code, out) == (2, "")
-    assert re.match(rf"error: .*manifest.* is damaged: .*'{key}'.*Copy the pack again", err)
+    assert re.match(rf"error: .*manifest\.json: {key} is missing.*Copy the pack again", err)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--direction", "u2r"), "--direction u2r needs --bench too"),
+        (("--direction", "u2r"), "The direction u2r needs a bench too, such as --bench loveda-da --direction u2r"),
         (("--bench", "lovda-da"), "Did you mean loveda-da"),
         (("--precision", "fp16"), "Allowed: fp32 or bf16"),
         (("--overlays", "-1"), "Invalid value for '--overlays'"),

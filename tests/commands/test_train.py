@@ -169,6 +169,7 @@ def test_paths_may_hold_spaces_and_be_relative(
     )
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_the_printed_command_goes_on(
     loveda_root: Path, tmp_path: Path, small: tuple[str, ...]
 ) -> None:

@@ -112,6 +112,7 @@ def uneven_root(loveda_root: Path) -> Path:
     return loveda_root
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_with_the_same_batch(uneven_root: Path, tmp_path: Path) -> None:
     jobs = {name: job(name, f"{name}_two", uneven_root, tmp_path) for name in CELLS}
     # The second process alone is told to stop.
@@ -146,6 +147,7 @@ def test_two_processes_are_one_with_the_same_batch(uneven_root: Path, tmp_path: 
     assert np.array_equal(counts.counts_NKK, [counts_KK for _, counts_KK in expected])
 
 
+@pytest.mark.slow
 def test_stop_of_the_command_reaches_all_of_its_processes(loveda_root: Path, tmp_path: Path) -> None:
     texts = job("dg", "run", loveda_root, tmp_path)["compose"]["overrides"]
     sets = [word for text in texts for word in ("--set", text)]
@@ -174,6 +176,7 @@ def test_stop_of_the_command_reaches_all_of_its_processes(loveda_root: Path, tmp
     )
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_whole_group_stops_a_run_with_loaders_after_it_has_saved(
     loveda_root: Path, tmp_path: Path
 ) -> None:

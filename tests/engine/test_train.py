@@ -163,6 +163,7 @@ def test_run_folder_holds_what_a_reader_needs(tiny_cell, tmp_path: Path) -> None
     assert result["parameters"]["total"] > 5 * parameters
 
 
+@pytest.mark.slow
 def test_resolved_config_runs_in_plain_mmengine(tiny_cell, tmp_path: Path) -> None:
     cfg = tiny_cell(iters=2)
     (tmp_path / "config.py").write_text(cfg.pretty_text)

@@ -161,6 +161,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         PerImage.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_sizes_are_checked_before_memory_is_taken(tmp_path: Path) -> None:
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<i8", "fortran_order": False, "shape": (10**12, 2, 2)})

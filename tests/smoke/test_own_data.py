@@ -23,6 +23,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slow
 def test_the_documented_bench_trains_from_colour_masks_to_images_without_labels(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,6 +49,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return call
 
 
+@pytest.mark.slow
 def test_dubai_is_cut_trained_and_scored(run: Run, tmp_path: Path) -> None:
     if not (SAMPLES / "dubai").is_dir():
         pytest.skip("no dubai samples")
@@ -81,6 +82,7 @@ def test_dubai_is_cut_trained_and_scored(run: Run, tmp_path: Path) -> None:
         assert image.width > 3 * 256
 
 
+@pytest.mark.slow
 def test_loveda_of_full_size_is_trained_and_scored(run: Run, tmp_path: Path) -> None:
     if not (SAMPLES / "loveda_rural_3").is_dir():
         pytest.skip("no LoveDA samples")

@@ -84,7 +84,7 @@ def test_totals_leave_out_what_is_done_and_what_cannot_be_measured(tmp_path: Pat
     assert totals["wall_hours"] == pytest.approx(1.5 * each.hours)
     assert (totals["memory_mib_of_a_cell"], totals["memory_mib_at_once"]) == (5000, 10_000)
     assert totals["disk_bytes"] == 3 * each.disk_bytes + 2 * FOUND.state_bytes
-    assert any("in no total" in note for note in told["notes"])
+    assert any("are not in the totals" in note for note in told["notes"])
 
 
 def test_the_longest_cell_bounds_the_clock(tmp_path: Path) -> None:
