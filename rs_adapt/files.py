@@ -153,7 +153,7 @@ def check_output_folder(out: Path, *, overwrite: bool) -> None:
         OutputExists: It is a file, or a folder that is not empty, and `overwrite` is False.
     """
     if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
-        raise OutputExists(f"{out} exists. Choose another folder with --out, or add --overwrite to replace it.")
+        raise OutputExists(f"{out} exists. Choose a different folder with --out, or add --overwrite to replace it.")
 
 
 def check_output_file(out: Path, *, overwrite: bool) -> None:
@@ -163,7 +163,7 @@ def check_output_file(out: Path, *, overwrite: bool) -> None:
         OutputExists: It exists, and `overwrite` is False.
     """
     if out.exists() and not overwrite:
-        raise OutputExists(f"{out} exists. Choose another file with --out, or add --overwrite to replace it.")
+        raise OutputExists(f"{out} exists. Choose a different file with --out, or add --overwrite to replace it.")
 
 
 def make_output_folder(out: Path) -> None:
@@ -234,4 +234,4 @@ def _flush(path: Path) -> None:
 
 
 def _cannot_write(out: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"cannot write to {out}: {error.strerror}. Choose another folder with --out.")
+    return ConfigError(f"cannot write to {out}: {error.strerror}. Choose a different folder with --out.")

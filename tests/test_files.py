@@ -111,12 +111,12 @@ def test_a_folder_that_is_taken_is_refused(tmp_path: Path) -> None:
     out.mkdir()
     check_output_folder(out, overwrite=False)
     assert write_folder_atomically(out, lambda folder: (folder / "a").touch(), overwrite=False) == [out / "a"]
-    with pytest.raises(OutputExists, match=r"out exists\. Choose another folder with --out, or add --overwrite"):
+    with pytest.raises(OutputExists, match=r"out exists\. Choose a different folder with --out, or add --overwrite"):
         write_folder_atomically(out, lambda folder: (folder / "b").touch(), overwrite=False)
     assert write_folder_atomically(out, lambda folder: (folder / "b").touch(), overwrite=True) == [out / "b"]
     with pytest.raises(OutputExists):
         check_output_folder(out / "b", overwrite=False)
-    with pytest.raises(OutputExists, match="Choose another file with --out, or add --overwrite"):
+    with pytest.raises(OutputExists, match="Choose a different file with --out, or add --overwrite"):
         check_output_file(out / "b", overwrite=False)
     check_output_file(out / "b", overwrite=True)
     check_output_file(out / "c", overwrite=False)

@@ -37,7 +37,7 @@ def from_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             unknown.append(name)
     if unknown:
         raise ConfigError(
-            f"EarthAdapter: unknown reference weights {', '.join(sorted(unknown)[:8])}. Known are scale, "
+            f"EarthAdapter: unknown reference weights {', '.join(sorted(unknown)[:8])}. Known: scale, "
             "mlp_list1|2|3.<l>.0|2.weight|bias, router.<l>.weight|bias and layer_norm.*."
         )
     for layer in sorted(given):

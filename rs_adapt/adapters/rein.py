@@ -207,7 +207,7 @@ class Rein(Adapter):
         unknown = sorted(state.keys() - _REFERENCE_NAMES.keys())
         if unknown:
             raise ConfigError(
-                f"Rein: unknown reference weights {', '.join(unknown)}. Known are {', '.join(_REFERENCE_NAMES)}."
+                f"Rein: unknown reference weights {', '.join(unknown)}. Known: {', '.join(_REFERENCE_NAMES)}."
             )
         return {_REFERENCE_NAMES[name]: tensor for name, tensor in state.items()}
 

@@ -27,7 +27,8 @@ def check_cost_folder(folder: Path, *, overwrite: bool) -> None:
     """
     if not overwrite and (existing := [name for name in FILES if (folder / name).exists()]):
         raise OutputExists(
-            f"{folder} already holds {existing[0]}. Choose another folder with --out, or add --overwrite to replace it."
+            f"{folder} already holds {existing[0]}. Choose a different folder with --out, or add "
+            "--overwrite to replace it."
         )
     make_output_folder(folder)
 

@@ -135,7 +135,7 @@ def read_recipe(prepare: Mapping[str, object]) -> Recipe:
     """
     kind = prepare.get("kind")
     if kind not in KINDS:
-        raise ConfigError(f"Cannot prepare data of kind {kind!r}: known are {', '.join(KINDS)}.")
+        raise ConfigError(f"Cannot prepare data of kind {kind!r}: allowed are {', '.join(KINDS)}.")
     adapter: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="kind")])
     try:
         return adapter.validate_python(prepare)

@@ -72,7 +72,9 @@ def fetch(
             lock = exclusive(path.with_name(f".{path.name}.lock"), on_wait=lambda: on_note(note))
             stack.enter_context(lock)
         except OSError as error:
-            raise DownloadError(f"cannot write into {path.parent}: {error.strerror}. Name another folder.") from error
+            raise DownloadError(
+                f"cannot write into {path.parent}: {error.strerror}. Choose a different folder."
+            ) from error
         if path.exists():
             fault = published.fault(path)
             if fault is None:

@@ -139,7 +139,8 @@ def check_space(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed_bytes > free:
         raise DownloadError(
-            f"{folder} has {free} bytes free, and {needed_bytes} are still to come. Make room, or name another folder."
+            f"{folder} has {free} bytes free, and {needed_bytes} are still needed. Make room, or choose a "
+            "different folder."
         )
 
 

@@ -31,7 +31,7 @@ def adapter_tensors(adapter: Adapter | None) -> dict[str, Tensor]:
         instead = (
             "Add --merge to fold it into the backbone's weights."
             if reason is None
-            else f"It cannot be folded into the backbone's weights either: {reason}. Take another format."
+            else f"It cannot be folded into the backbone's weights either: {reason}. Choose a different format."
         )
         raise ConfigError(f"mmsegmentation has no names for the tensors of {name}. {instead}")
     state = adapter.to_reference(adapter.state_dict())
@@ -47,6 +47,6 @@ def head_tensors(head: Any) -> dict[str, Tensor]:
     if not isinstance(head, Mask2FormerHead):
         raise ConfigError(
             f"mmsegmentation has no names for the tensors of {type(head).__name__}; only Mask2Former has a layout "
-            "there. Take another format."
+            "there. Choose a different format."
         )
     return {f"{HEAD}{key}": value for key, value in to_mmdet_names(head.state_dict()).items()}

@@ -67,7 +67,7 @@ def read_released(path: Path, adapter_class: type[Adapter] | None) -> ReleasedFi
     if unknown := [name for name in kept if not name.startswith((BACKBONE, HEAD))]:
         raise CheckpointMismatch(
             f"{path} holds {len(unknown)} tensors that belong to no part of a released model: {listed(unknown)}. "
-            f"Known are {BACKBONE}*, {HEAD}* and, left out, {', '.join(f'{prefix}*' for prefix in _LEFT_OUT)}."
+            f"Known: {BACKBONE}*, {HEAD}* and, left out, {', '.join(f'{prefix}*' for prefix in _LEFT_OUT)}."
         )
     parts = ReleasedFile(
         path=path,
@@ -79,8 +79,8 @@ def read_released(path: Path, adapter_class: type[Adapter] | None) -> ReleasedFi
     for needed, part in ((own, parts.adapter), (HEAD, parts.head)):
         if needed and not part:
             raise CheckpointMismatch(
-                f"{path} holds no tensors {needed}*: its names are like {listed(list(kept), 3)}. A pack needs adapter "
-                "and head; name the file that the authors released, and with --as what it is."
+                f"{path} holds no tensors {needed}*: its tensors are named {listed(list(kept), 3)}. A pack needs "
+                "adapter and head; name the file that the authors released, and with --as what it is."
             )
     return parts
 

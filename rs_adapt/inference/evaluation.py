@@ -80,7 +80,9 @@ def _score(
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"cannot write to {out_dir}: {error.strerror}. Choose another folder with --out.") from error
+        raise ConfigError(
+            f"cannot write to {out_dir}: {error.strerror}. Choose a different folder with --out."
+        ) from error
     classes, palette = list(cfg.bench.classes), [list(colour) for colour in cfg.bench.palette]
     chosen = set(evenly_spread(len(loader.dataset), overlays))
 

@@ -96,4 +96,4 @@ def write_weights(path: Path, vit: Dinov2, *, recipe: PretrainingRecipe, overwri
         with atomic_file(path) as temporary:
             save_file(tensors, temporary, metadata=header)
     except OSError as error:
-        raise WeightsError(f"cannot write {path}: {error.strerror}. Choose another file with --out.") from error
+        raise WeightsError(f"cannot write {path}: {error.strerror}. Choose a different file with --out.") from error

@@ -189,5 +189,5 @@ def _png(pixels: Array) -> bytes:
 
 def _require_folder(folder: Path, *, overwrite: bool) -> None:
     if not overwrite and (folder / PAGE_FILE).exists():
-        raise OutputExists(f"{folder} holds a page already. Choose another folder with --out, or add --overwrite.")
+        raise OutputExists(f"{folder} holds a page already. Choose a different folder with --out, or add --overwrite.")
     make_output_folder(folder)

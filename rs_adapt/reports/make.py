@@ -151,7 +151,7 @@ def check_out(out: Path, *, overwrite: bool) -> None:
     if overwrite or not out.exists() or not any(out.iterdir()) or _is_report(out):
         return
     raise OutputExists(
-        f"{out} holds files that are not a report of rs-adapt. Choose another folder with --out, or add "
+        f"{out} holds files that are not a report of rs-adapt. Choose a different folder with --out, or add "
         "--overwrite to delete them."
     )
 

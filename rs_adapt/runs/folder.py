@@ -40,12 +40,12 @@ def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: b
     if _files_of_a_run(run_dir):
         if not (run_dir / CELL_FILE).is_file():
             raise OutputExists(
-                f"{run_dir} is not empty and holds no run of rs-adapt. Choose another folder with --work-dir."
+                f"{run_dir} is not empty and holds no run of rs-adapt. Choose a different folder with --work-dir."
             )
         if not overwrite:
             state = "an unfinished run: --resume continues it" if (run_dir / STATE_FILE).is_file() else "a run"
             raise OutputExists(
-                f"{run_dir} holds {state}. Choose another folder with --work-dir, or add --overwrite to delete it."
+                f"{run_dir} holds {state}. Choose a different folder with --work-dir, or add --overwrite to delete it."
             )
 
 
@@ -75,7 +75,7 @@ def open_run_folder(run_dir: Path, *, cfg_text: str, start: RunStart, resume: bo
         write_record(run_dir / CELL_FILE, start)
     except OSError as error:
         raise ConfigError(
-            f"cannot write the run folder {run_dir}: {error.strerror}. Choose another with --work-dir."
+            f"cannot write the run folder {run_dir}: {error.strerror}. Choose a different folder with --work-dir."
         ) from error
 
 

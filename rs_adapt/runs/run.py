@@ -142,7 +142,7 @@ class Run:
             UnreadableFile: Nothing says which cell it is.
         """
         if self.cell is None:
-            raise UnreadableFile(f"{self.folder} does not say which cell it is.")
+            raise UnreadableFile(f"{self.folder} does not state its cell.")
         return self.cell.seed
 
     @property

@@ -163,7 +163,7 @@ def _checked(path: Path, counts: NDArray[Any], content: Any) -> PerImage:
     for name in _NAMES:
         names = content.get(name)
         if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
-            _refuse(path, f"{name} is no list of names")
+            _refuse(path, f"{name} is not a list of names")
     if not isinstance(content.get("facts"), dict):
         _refuse(path, "facts is no table")
     if counts.size and int(counts.max()) >= 2**62:

@@ -136,7 +136,7 @@ class Skip(AxisValues):
     @model_validator(mode="after")
     def _check_axes(self) -> Skip:
         if not self.axes():
-            raise ValueError(f"no axis is named, so it would skip all cells; known are {', '.join(SWEEP_AXES)}")
+            raise ValueError(f"no axis is named, so it would skip all cells; allowed are {', '.join(SWEEP_AXES)}")
         return self
 
 

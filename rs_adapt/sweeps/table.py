@@ -41,7 +41,7 @@ def write_sweep_file(folder: Path, spec: Spec, expansion: Expansion) -> None:
     present = _sweep_in(folder)
     if present not in ("", spec.name):
         raise ConfigError(
-            f"{folder} holds the sweep {present!r}, and {spec.file} is {spec.name!r}. Choose another --work-dir."
+            f"{folder} holds the sweep {present!r}, and {spec.file} is {spec.name!r}. Choose a different --work-dir."
         )
     plan = SweepPlan(
         name=spec.name,
@@ -59,7 +59,9 @@ def write_sweep_file(folder: Path, spec: Spec, expansion: Expansion) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_record(folder / SWEEP_PLAN_FILE, plan)
     except OSError as error:
-        raise ConfigError(f"cannot write to {folder}: {error.strerror}. Choose another with --work-dir.") from error
+        raise ConfigError(
+            f"cannot write to {folder}: {error.strerror}. Choose a different folder with --work-dir."
+        ) from error
 
 
 def _sweep_in(folder: Path) -> str:

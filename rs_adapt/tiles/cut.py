@@ -128,7 +128,7 @@ def _read_label(
     if allowed_values is not None:
         unknown = sorted({int(v) for v in np.unique(classes_HW)} - {*allowed_values, ignore_value})
         if unknown:
-            raise DataError(f"Label {label} holds the values {unknown}; known are {sorted(allowed_values)}.")
+            raise DataError(f"Label {label} holds the values {unknown}; allowed are {sorted(allowed_values)}.")
     return classes_HW
 
 

@@ -186,7 +186,7 @@ def _label(
         raise DataError(f"{name}: {error}") from error
     unknown = sorted({int(value) for value in np.unique(values_HW)} - {*recipe.label_values})
     if unknown:
-        raise DataError(f"{name} holds the label values {unknown}; known are {sorted(recipe.label_values)}.")
+        raise DataError(f"{name} holds the label values {unknown}; allowed are {sorted(recipe.label_values)}.")
     return values_HW
 
 

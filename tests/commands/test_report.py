@@ -67,7 +67,7 @@ def test_other_files_are_not_deleted(run_verb: Verb, work: Path, tmp_path: Path)
     (out / "thesis.tex").write_text("mine")
     code, _, err = run_verb("report", work, "--out", out)
     assert code == 2
-    assert "Choose another folder with --out, or add --overwrite" in err
+    assert "Choose a different folder with --out, or add --overwrite" in err
     assert os.listdir(out) == ["thesis.tex"]
     (tmp_path / "file").write_text("")
     code, _, err = run_verb("report", work, "--out", tmp_path / "file")

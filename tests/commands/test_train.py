@@ -44,7 +44,7 @@ def test_an_existing_run_is_neither_repeated_nor_overwritten_unasked(train: Trai
     for extra in ((), ("--dry-run",)):
         code, out, err = train(*extra)
         assert (code, out) == (2, "")
-        assert re.fullmatch(r"error: .*/run holds a run\. Choose another folder .*--overwrite.*\n", err)
+        assert re.fullmatch(r"error: .*/run holds a run\. Choose a different folder .*--overwrite.*\n", err)
     code, _, err = train("--resume")
     assert code == 2
     assert "the run is finished. Start again with --overwrite" in err

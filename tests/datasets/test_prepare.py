@@ -229,7 +229,7 @@ def test_size_mismatch_is_named(raw: Path, tmp_path: Path) -> None:
 
 def test_unknown_label_value_is_named(raw: Path, tmp_path: Path) -> None:
     Image.fromarray(np.full((100, 130), 3, dtype=np.uint8)).save(raw / "set/labels/tile1_001.png")
-    with pytest.raises(DataError, match=r"tile1_001\.png holds the values \[3\]; known are \[1, 2\]"):
+    with pytest.raises(DataError, match=r"tile1_001\.png holds the values \[3\]; allowed are \[1, 2\]"):
         make(IMAGES, raw, tmp_path / "out")
 
 
@@ -244,5 +244,5 @@ def test_damaged_file_is_named(raw: Path, tmp_path: Path, file: str, share: floa
 
 
 def test_unknown_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="known are synthetic, images, scenes"):
+    with pytest.raises(ConfigError, match="allowed are synthetic, images, scenes"):
         make({**SYNTHETIC, "prepare": {"kind": "download"}}, tmp_path, tmp_path / "out")

@@ -108,7 +108,7 @@ def test_full_disk_is_said_before_anything_is_written(
     server: Any, tmp_path: Path, watch: Any, monkeypatch: pytest.MonkeyPatch, size: int | None
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=len(DATA) - 1))
-    with pytest.raises(DownloadError, match=f"has {len(DATA) - 1} bytes free, and {len(DATA)} are still to come"):
+    with pytest.raises(DownloadError, match=f"has {len(DATA) - 1} bytes free, and {len(DATA)} are still needed"):
         fetch(published(server.put("f", DATA), size_bytes=size), tmp_path / "f", **watch.arguments())
     assert names(tmp_path) == []
     assert len(server.asked) == (0 if size else 1)
@@ -119,7 +119,7 @@ def test_full_disk_is_said_before_anything_is_written(
 
 def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(DownloadError, match=rf"cannot write into {tmp_path / 'file' / 'x'}.*Name another folder"):
+    with pytest.raises(DownloadError, match=rf"cannot write into {tmp_path / 'file' / 'x'}.*Choose a different folder"):
         fetch(published("http://127.0.0.1:9/f"), tmp_path / "file" / "x" / "f")
 
 

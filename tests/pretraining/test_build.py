@@ -37,7 +37,7 @@ def test_built_weights_load_as_the_base_that_they_are(tmp_path: Path) -> None:
     with safe_open(file, "pt") as stored:
         assert json.loads(stored.metadata()["recipe"])["steps"] == 2
     before = file.read_bytes()
-    with pytest.raises(OutputExists, match="exists. Choose another file with --out, or add --overwrite"):
+    with pytest.raises(OutputExists, match="exists. Choose a different file with --out, or add --overwrite"):
         write_weights(file, vit, recipe=QUICK)
     assert file.read_bytes() == before
     assert [path.name for path in file.parent.iterdir()] == ["nano.safetensors"]

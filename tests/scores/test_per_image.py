@@ -130,7 +130,7 @@ def test_pickles_are_refused_and_not_run(tmp_path: Path) -> None:
         ([1], None, "has format None"),
         (b"\xff{", None, "damaged"),
         (b"[" * 100_000, None, "damaged"),
-        (members(tiles=[1]), None, "tiles is no list of names"),
+        (members(tiles=[1]), None, "tiles is not a list of names"),
         (members(facts=[]), None, "facts is no table"),
         (members(tiles=["a", "b"]), None, "shape"),
         (members(tiles=["a", "a"], scenes=["", ""], cities=["", ""]), np.ones((2, 2, 2), np.uint8), "more than one"),

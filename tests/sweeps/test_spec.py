@@ -36,7 +36,7 @@ def write(tmp_path: Path, text: str) -> Path:
         (START + 'untuned = "yes"', "untuned is 'yes'; it must be true or false"),
         (
             START + '[[skip]]\nreason = "no"',
-            "mine.toml: skip 1: no axis is named, so it would skip all cells; known are bench,",
+            "mine.toml: skip 1: no axis is named, so it would skip all cells; allowed are bench,",
         ),
         (START + '[[skip]]\nmethod = "lora"', "skip 1.reason is missing"),
         (START + '[skip]\nmethod = "lora"', r"skip is .*; it must be tables \[\[skip\]\]"),

@@ -132,7 +132,7 @@ def test_unfit_originals_are_refused_by_their_own_names(tmp_path: Path) -> None:
         ("small.tif", recipe(), r"L is 39 x 40 px, its image S 40 x 40\. Both must be of one size"),
         ("grey.tif", recipe(), r"L: .* lacks one of the bands \[1, 2, 3\]"),
         ("deep.tif", recipe(), r"L: .* holds values of type uint16; needed is uint8"),
-        ("nine.tif", recipe(legend=None), r"L holds the label values \[9\]; known are \[0, 1, 2\]"),
+        ("nine.tif", recipe(legend=None), r"L holds the label values \[9\]; allowed are \[0, 1, 2\]"),
         ("l.tif", recipe(legend=None), r"L: .* is a colour image"),
         ("l.tif", recipe(num_bands=4), r"S: .* lacks one of the bands \[1, 2, 3, 4\]"),
     ):

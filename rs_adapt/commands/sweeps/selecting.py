@@ -95,7 +95,7 @@ def with_launcher_options(spec: Spec, *, kind: str | None, jobs: int | None, gpu
     if gpus is not None:
         numbers = [part.strip() for part in gpus.split(",") if part.strip()]
         if not all(number.isdigit() for number in numbers):
-            raise ConfigError(f"--gpus {gpus!r} is no list of numbers. Use --gpus 0,1, or --gpus '' for none.")
+            raise ConfigError(f"--gpus {gpus!r} is not a list of numbers. Use --gpus 0,1, or --gpus '' for none.")
         changes["gpus"] = tuple(int(number) for number in numbers)
     return replace(spec, launcher=spec.launcher.model_copy(update=changes))
 

@@ -145,7 +145,7 @@ def _scratch(data_root: Path, name: str) -> Iterator[Path]:
     try:
         folder = tempfile.TemporaryDirectory(prefix=_scratch_prefix(name), dir=place)
     except OSError as error:
-        raise ConfigError(f"Cannot write to {place} ({error}): name another folder with --data-root.") from error
+        raise ConfigError(f"Cannot write to {place} ({error}): choose a different folder with --data-root.") from error
     with folder as path:
         yield Path(path)
 
@@ -156,7 +156,7 @@ def _locked(data_root: Path, name: str, scratch: Path) -> Iterator[None]:
     try:
         data_root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"Cannot make {data_root} ({error}): name another folder with --data-root.") from error
+        raise ConfigError(f"Cannot make {data_root} ({error}): choose a different folder with --data-root.") from error
     with exclusive_folder(data_root / name):
         for leftover in data_root.glob(f"{_scratch_prefix(name)}*"):
             if leftover.resolve() != scratch.resolve():
@@ -190,7 +190,7 @@ def _done(out: Path, facts: TileFormat) -> tuple[Path, Records]:
             )
             raise ConfigError(
                 f"{out} holds tiles that were cut differently ({changed or 'other labels or names'}). Delete it, or "
-                "name another --data-root."
+                "choose a different --data-root."
             )
         return out, marked[1]
     building = _building(out)

@@ -124,9 +124,9 @@ def _check_folder(out_dir: Path, *, overwrite: bool) -> None:
     if not out_dir.exists() or not any(out_dir.iterdir()):
         return
     if not (out_dir / NUMBERS_FILE).is_file():
-        raise OutputExists(f"{out_dir} is not empty and holds no inspection. Choose another folder with --out.")
+        raise OutputExists(f"{out_dir} is not empty and holds no inspection. Choose a different folder with --out.")
     if not overwrite:
-        raise OutputExists(f"{out_dir} holds an inspection. Choose another folder with --out, or add --overwrite.")
+        raise OutputExists(f"{out_dir} holds an inspection. Choose a different folder with --out, or add --overwrite.")
 
 
 def _write_folder(out_dir: Path, *, page: str, numbers: dict[str, Any], pictures: Mapping[str, bytes]) -> None:

@@ -72,7 +72,7 @@ def test_shipped_sweeps_are_found_by_name(run_verb: Callable[..., Any], monkeypa
     [
         (["none.toml"], "The sweep's file none.toml cannot be read"),
         (["synthetic_all", "--only", "nothing"], "--only 'nothing' matches none of the 24 cells"),
-        (["synthetic_all", "--gpus", "a"], "--gpus 'a' is no list of numbers"),
+        (["synthetic_all", "--gpus", "a"], "--gpus 'a' is not a list of numbers"),
         (["synthetic_all", "--launcher", "pbs"], "--launcher pbs is unknown. Allowed: local, inline, slurm."),
     ],
 )

@@ -34,7 +34,7 @@ def test_built_weights_are_named_and_train(
     # A file that is there is not touched, and not after minutes of training.
     before = file.read_bytes()
     assert run("weights", "build", "nano", "--out", str(file)) == 2
-    assert "exists. Choose another file with --out, or add --overwrite" in capsys.readouterr().err
+    assert "exists. Choose a different file with --out, or add --overwrite" in capsys.readouterr().err
     assert file.read_bytes() == before
 
 
