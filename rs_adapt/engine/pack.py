@@ -75,6 +75,9 @@ def read_manifest(folder: Path) -> Manifest:
         unfinished = (folder / CELL_FILE).is_file()
         hint = " The run is not finished; continue it with --resume." if unfinished else ""
         raise CheckpointMismatch(f"{folder} holds no adapter pack: {MANIFEST_FILE} is missing.{hint}")
+    if "format" not in manifest.model_fields_set:
+        # Unlike other files, every pack has had its number from the start.
+        raise CheckpointMismatch(f"{path}: format is missing. Copy the pack again.")
     return manifest
 
 

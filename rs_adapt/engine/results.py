@@ -21,7 +21,6 @@ from rs_adapt.engine.final_scores import Selections
 from rs_adapt.engine.pack import save_pack, write_manifest
 from rs_adapt.metrics import scores_of
 from rs_adapt.runs.records import (
-    FORMAT,
     BaseWeights,
     CellNames,
     EvaluationLine,
@@ -166,7 +165,6 @@ def make_manifest(
     weights_file = (facts.weights or {}).get("file")
     from_random = segmentor_config(cfg).backbone.weights in (None, "random")
     return Manifest(
-        format=FORMAT,
         rs_adapt=rs_adapt.__version__,
         created=created,
         cell=cell.content() | {"bench": f"{cfg.bench.name}.toml" if own else cell.bench},

@@ -15,7 +15,7 @@ from rs_adapt.errors import ConfigError
 from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.runs.files import MANIFEST_FILE, TENSORS_FILE
-from rs_adapt.runs.records import FORMAT, Manifest
+from rs_adapt.runs.records import Manifest
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -118,4 +118,4 @@ def _head_manifest(manifest: Manifest, folder: Path, *, sha256: str) -> Manifest
             "backbone_file_sha256": file_sha256(folder / BACKBONE_FILE),
         },
     }
-    return Manifest(**facts | changed | {"format": FORMAT})
+    return Manifest(**facts | changed)

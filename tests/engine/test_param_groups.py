@@ -95,6 +95,7 @@ def test_equal_settings_share_a_group_and_others_do_not() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_optimizers_that_load_large_libraries_are_registered_where_they_are_asked_for() -> None:
     code = (
         "import sys; import rs_adapt.engine; from mmengine.registry import OPTIMIZERS\n"

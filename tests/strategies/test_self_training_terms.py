@@ -175,7 +175,9 @@ def test_feature_classes_choose_the_cells(tiny: Tiny, batch: Batch) -> None:
 
 
 def test_feature_distance_needs_a_frozen_backbone(tiny: Tiny) -> None:
-    with pytest.raises(ConfigError, match=r"here the whole backbone trains\. Set strategy\.feature_weight=0\.0, or"):
+    with pytest.raises(
+        ConfigError, match=r"here the whole backbone is trained\. Set strategy\.feature_weight=0\.0, or"
+    ):
         made(tiny(frozen=False, adapter=None), **FEATURES)
     made(tiny(frozen=False, adapter=None))
 

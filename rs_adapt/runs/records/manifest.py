@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from rs_adapt.runs.records.cell import Environment
-from rs_adapt.runs.records.record import FormatNumber, Percent, PercentByClass, Record
+from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record
 from rs_adapt.runs.records.result import IntervalFacts, ProtocolFacts
 
 
@@ -61,8 +61,7 @@ class ManifestScores(Record):
 class Manifest(Record):
     """`manifest.json`: facts about a pack, without paths of the machine it was made on."""
 
-    # Required, unlike in other files: every pack has had it from the start.
-    format: FormatNumber
+    format: FormatNumber = FORMAT
     rs_adapt: str | None = Field(default=None, description="Version that made the pack.")
     created: str | None = Field(default=None, description="When, in ISO 8601 with UTC offset.")
     cell: Mapping[str, Any] = Field(description="Names on every axis and the seed.")
