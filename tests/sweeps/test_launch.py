@@ -57,7 +57,8 @@ def test_a_sweep_that_is_killed_and_run_again_ends_as_one_that_was_not(fake: Fak
     assert code == 0
     first = len(fake.starts())
     fake.expanded()
-    fake.how(steps=8, step_s=0.2)
+    # Long enough that both cells of a pair are under way at once, however much later the second one starts.
+    fake.how(steps=8, step_s=0.6)
     process = fake.start("--jobs", "2")
     # In the middle of the second pair of cells.
     fake.wait_for(lambda: len(list(fake.work_dir.rglob("result.json"))) >= 2 and len(fake.starts()) - first >= 4)
