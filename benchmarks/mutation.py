@@ -8,8 +8,9 @@ execute the line can notice it:
     python benchmarks/mutation.py --faults 60 --seed 0 --coverage .coverage --times times.xml --marker "not slow"
 
 `--like FILE` takes the faults of an earlier run's `--out` file whose lines still stand here, once, wherever they have
-moved to: so two versions of the package meet the same faults. Of a line that very many tests execute, at most `--most`
-run: those of the module's own folder first, then the quickest. A fault that makes a test hang counts as found.
+moved to: so two versions of the package meet the same faults. `--also-in CHECKOUT` draws only faults that fit both.
+Of a line that very many tests execute, at most `--most` run: those of the module's own folder first, then the
+quickest. A fault that makes a test hang counts as found.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--coverage", type=Path, required=True, help="Coverage file with one context a test.")
     parser.add_argument("--times", type=Path, required=True, help="JUnit file of the same run.")
+    parser.add_argument("--also-in", type=Path, help="Another checkout: plant only faults whose line stands there too.")
     parser.add_argument("--like", type=Path, help="An earlier run's --out file: plant the faults that still fit.")
     parser.add_argument("--marker", default="", help='Value of pytest\'s -m, such as "not slow".')
     parser.add_argument("--most", type=int, default=60, help="Tests to run for one fault.")
@@ -86,6 +88,9 @@ def main() -> None:
     options = parser.parse_args()
     root: Path = options.root.resolve()
     faults = _candidates(root)
+    if options.also_in:
+        there = {_key(fault) for fault in _candidates(options.also_in.resolve())}
+        faults = [fault for fault in faults if _key(fault) in there]
     faults = _like(faults, options.like) if options.like else random.Random(options.seed).sample(faults, len(faults))
     faults = faults[: options.faults]
     executing = _tests_by_line(options.coverage, root)
@@ -124,11 +129,14 @@ def _candidates(root: Path) -> list[Fault]:
 
 def _like(candidates: list[Fault], file: Path) -> list[Fault]:
     """Return the candidates that an earlier run planted too, in its order."""
-    here = {(fault.kind, fault.before.strip(), fault.after.strip()): fault for fault in candidates}
-    earlier = [
-        (fault["kind"], fault["before"].strip(), fault["after"].strip()) for fault in json.loads(file.read_text())
-    ]
+    here = {_key(fault): fault for fault in candidates}
+    earlier = [_key(Fault(**fault)) for fault in json.loads(file.read_text())]
     return [here[key] for key in earlier if key in here]
+
+
+def _key(fault: Fault) -> tuple[str, str, str]:
+    """Return what makes a fault the same in two versions, wherever its line has moved to."""
+    return fault.kind, fault.before.strip(), fault.after.strip()
 
 
 def _faults_of(path: Path, root: Path) -> Iterator[Fault]:
