@@ -46,9 +46,9 @@ def lookup(tree: Any, key: str) -> Any:
     return ABSENT
 
 
-def equal_values(one: Any, other: Any) -> bool:
+def equal_values(value: Any, other: Any) -> bool:
     """Return whether two values are equal; a list equals a tuple of the same items."""
-    return bool(_plain(one) == _plain(other))
+    return bool(_plain(value) == _plain(other))
 
 
 def without_machine_paths(tree: Node) -> Node:
@@ -59,8 +59,8 @@ def without_machine_paths(tree: Node) -> Node:
         for key in sorted(("prepared_dir", "data_root"), key=lambda key: -len(str(tree.get(key))))
         if tree.get(key)
     }
-    kept = {key: value for key, value in tree.items() if key not in _MACHINE}
-    named: Node = _named_weights(replace_paths(kept, places))
+    portable = {key: value for key, value in tree.items() if key not in _MACHINE}
+    named: Node = _without_weights_folder(replace_paths(portable, places))
     return named
 
 
@@ -93,8 +93,8 @@ def _pairs(now: Any, before: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
         for name in dict.fromkeys([*now, *before]):
             yield from _pairs(now.get(name, ABSENT), before.get(name, ABSENT), f"{dot}{name}")
     elif _tables(now) and _tables(before) and len(now) == len(before):
-        for index, (one, other) in enumerate(zip(now, before, strict=True)):
-            yield from _pairs(one, other, f"{dot}{index}")
+        for index, (item, other) in enumerate(zip(now, before, strict=True)):
+            yield from _pairs(item, other, f"{dot}{index}")
     elif not equal_values(now, before):
         yield key, now, before
 
@@ -109,11 +109,11 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _named_weights(value: Any) -> Any:
+def _without_weights_folder(value: Any) -> Any:
     """Return a tree with file names for the paths of base weights, whose folder differs from machine to machine."""
     if isinstance(value, Mapping):
         return {
-            key: PurePath(item).name if key == "weights" and isinstance(item, str) else _named_weights(item)
+            key: PurePath(item).name if key == "weights" and isinstance(item, str) else _without_weights_folder(item)
             for key, item in value.items()
         }
-    return [_named_weights(item) for item in value] if isinstance(value, list | tuple) else value
+    return [_without_weights_folder(item) for item in value] if isinstance(value, list | tuple) else value

@@ -75,18 +75,18 @@ def lint(subject: Subject, *, data: bool = True, on_progress: OnProgress = no_pr
             subject = replace(subject, scan=scan_tiles(subject, on_progress))
         else:
             subject = replace(subject, why_not_scanned="the tiles were not scanned (--no-data)")
-        found = list(_findings(subject))
+        findings = list(_findings(subject))
     except (LookupError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"{subject.title} cannot be linted: a key is missing or of the wrong kind ({error!r}). `rs-adapt show` "
-            "prints what a config holds."
+            "prints a complete config."
         ) from error
-    return sorted(found, key=lambda one: LEVELS.index(one.level))
+    return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
 
 
 def is_clean(findings: Sequence[Finding]) -> bool:
     """Return whether no finding is more than a note."""
-    return all(one.level == "note" for one in findings)
+    return all(finding.level == "note" for finding in findings)
 
 
 def _findings(subject: Subject) -> Iterator[Finding]:

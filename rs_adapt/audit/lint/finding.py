@@ -19,12 +19,12 @@ class Finding:
     """A fact that changes how a score is to be read.
 
     Attributes:
-        level: "error" (the score is not what its label says), "warning" (it is of a different setting) or "note".
+        level: "error" (the score is not what its label says), "warning" (it belongs to a different setting) or "note".
         rule: The rule's name in kebab case.
         file: The axis file that sets the key, the config, a file of the run, or a folder of tiles.
         line: The line of the key in `file`, from 1; None where the file has no such line.
         key: The dotted key in the resolved configuration.
-        found: The value there, in words.
+        found: The value there, or the fact, in words.
         consequence: One sentence on what follows for the score.
         remedy: One sentence on what to do.
     """

@@ -32,19 +32,19 @@ class TiledFolder:
 @lru_cache(maxsize=1)
 def tiled_folders() -> dict[str, TiledFolder]:
     """Return all folders that are cut from original scenes, by name."""
-    found = {}
+    folders = {}
     for manifest in map(load_manifest, manifest_names()):
         tiling = manifest.tiling
         if tiling is None:
             continue
         for name, variant in {manifest.name: Variant(), **manifest.variants}.items():
-            found[name] = TiledFolder(
+            folders[name] = TiledFolder(
                 manifest=manifest.name,
                 bands=letters(variant.bands or manifest.bands),
                 tile_px=variant.tile_px or tiling.tile_px,
                 scene_pattern=_scene_pattern(tiling.image),
             )
-    return found
+    return folders
 
 
 def folder_facts(shown: str) -> TiledFolder | None:
@@ -62,4 +62,4 @@ def _scene_pattern(image: str) -> str:
     stem = PurePath(image).name.rpartition("}")[0] + "}"
     pieces = re.split(r"(\{\w+\})", stem)
     numbers = {"{scene}": "(?P<scene>.+)"}
-    return "".join(numbers.get(one, r"\d+") if one.startswith("{") else re.escape(one) for one in pieces)
+    return "".join(numbers.get(piece, r"\d+") if piece.startswith("{") else re.escape(piece) for piece in pieces)

@@ -12,8 +12,6 @@ from rs_adapt.config.facts import Node
 from rs_adapt.datasets.manifest import load_manifest, manifest_names
 from rs_adapt.datasets.tile_origin import region_facts
 
-_AS_BENCH = "Give the classes of the bench, in its order."
-
 
 def class_list(subject: Subject) -> Iterator[Hit]:
     """Class names, order or number that differ between data manifest, bench, data sets, head and evaluator."""
@@ -25,7 +23,7 @@ def class_list(subject: Subject) -> Iterator[Hit]:
         if list(dataset["classes"]) != classes:
             yield _other_classes(f"{place}.classes", dataset["classes"], classes)
         if len(dataset["palette"]) != len(dataset["classes"]):
-            yield _number(f"{place}.palette", f"{len(dataset['palette'])} colours", len(dataset["classes"]))
+            yield _wrong_number(f"{place}.palette", f"{len(dataset['palette'])} colours", len(dataset["classes"]))
         labels = [step for step in dataset["pipeline"] if step["type"].rpartition(".")[2] == "LoadAnnotations"]
         for key in ("reduce_zero_label", "ignore_index"):
             values = [dataset[key], *(step[key] for step in labels if key in step)]
@@ -33,12 +31,13 @@ def class_list(subject: Subject) -> Iterator[Hit]:
                 yield Hit(
                     level="error",
                     key=f"{place}.{key}",
-                    found=f"{', '.join(map(str, values))}, and bench.{key} is {bench[key]}",
-                    consequence="Label values are offset from the class list, so each class means a different one.",
+                    found=f"{', '.join(map(str, values))}, but bench.{key} is {bench[key]}",
+                    consequence="Label values and class list do not line up, so pixels count for the wrong class or "
+                    "are wrongly ignored.",
                     remedy=f"Set it to {bench[key]}.",
                 )
     if len(bench["palette"]) != len(classes):
-        yield _number("bench.palette", f"{len(bench['palette'])} colours", len(classes))
+        yield _wrong_number("bench.palette", f"{len(bench['palette'])} colours", len(classes))
     for key in ("val_evaluator", "test_evaluator"):
         evaluator = cfg.get(key)
         if evaluator and list(evaluator.get("classes", classes)) != classes:
@@ -48,13 +47,13 @@ def class_list(subject: Subject) -> Iterator[Hit]:
             yield Hit(
                 level="error",
                 key=f"{key}.scored",
-                found=f"{scored}, and protocol.classes is {cfg['protocol']['classes']}",
-                consequence="The mean is not over the classes that the result states.",
-                remedy="Choose the classes of the mean with protocol.classes.",
+                found=f"{scored}, but protocol.classes is {cfg['protocol']['classes']}",
+                consequence="The mIoU is not the mean over the classes that the result states.",
+                remedy="Choose the classes of the mean with protocol.classes alone; the evaluators follow it.",
             )
     head = subject.segmentor["decode_head"]
     if head["num_classes"] != len(classes):
-        yield _number("model.decode_head.num_classes", str(head["num_classes"]), len(classes))
+        yield _wrong_number("model.decode_head.num_classes", str(head["num_classes"]), len(classes))
     trained = [] if subject.run is None or subject.run.manifest is None else list(subject.run.manifest.classes)
     if trained and trained != classes:
         yield _other_classes("bench.classes", classes, trained, whose="the run's pack")
@@ -67,37 +66,38 @@ def _against_manifests(bench: Node, classes: Sequence[str]) -> Iterator[Hit]:
     for name in names:
         if name not in manifest_names():
             continue
-        wanted = {one.value: one.name for one in load_manifest(name).classes if not one.ignored}
+        wanted = {entry.value: entry.name for entry in load_manifest(name).classes if not entry.ignored}
         if stored == wanted:
             continue
         value = next(value for value in sorted({*stored, *wanted}) if stored.get(value) != wanted.get(value))
         yield Hit(
             level="error",
             key="bench.classes",
-            found=f"label value {value} is {stored.get(value, 'no class')}, in data/{name}.toml "
-            f"{wanted.get(value, 'no class')}",
-            consequence="Scores stand beside the wrong names, and classes that others report are not these.",
-            remedy=f"Give them in the order of their values: {', '.join(wanted[key] for key in sorted(wanted))}.",
+            found=f"label value {value} is {stored.get(value, 'no class')} here and {wanted.get(value, 'no class')} in "
+            f"data/{name}.toml",
+            consequence="Scores are reported under the wrong class names and do not compare with those of others.",
+            remedy="List the classes in the order of their label values: "
+            f"{', '.join(wanted[key] for key in sorted(wanted))}.",
         )
 
 
-def _other_classes(key: str, found: Sequence[str], classes: Sequence[str], whose: str = "bench.classes") -> Hit:
+def _other_classes(key: str, given: Sequence[str], classes: Sequence[str], whose: str = "bench.classes") -> Hit:
     return Hit(
         level="error",
         key=key,
-        found=f"{', '.join(found)}; in {whose} {', '.join(classes)}",
-        consequence="Index k means a different class here and there, so labels, predictions and names do not match.",
-        remedy=_AS_BENCH,
+        found=f"{', '.join(given)}, but {whose} has {', '.join(classes)}",
+        consequence="An index means different classes in the two places: labels, predictions and names do not match.",
+        remedy=f"List the classes of {whose}, in the same order.",
     )
 
 
-def _number(key: str, found: str, wanted: int) -> Hit:
+def _wrong_number(key: str, given: str, wanted: int) -> Hit:
     return Hit(
         level="error",
         key=key,
-        found=f"{found}, and there are {wanted} classes",
-        consequence="A class has no output, name or colour of its own, or there is one too many.",
-        remedy=_AS_BENCH,
+        found=f"{given}, but there are {wanted} classes",
+        consequence="A class has no output or colour of its own, or there is one too many.",
+        remedy="Give exactly one for each class of the bench, in the bench's order.",
     )
 
 
@@ -108,11 +108,11 @@ def band_order(subject: Subject) -> Iterator[Hit]:
     for role, dataset in subject.datasets():
         region = region_facts(bench, dataset["name"])
         place = subject.shown(dataset["img_dir"])
-        known = folder_facts(place)
-        bands = region.get("bands") or (known and known.bands)
+        manifest = folder_facts(place)
+        bands = region.get("bands") or (manifest and manifest.bands)
         side = "target" if region is bench["target"] else "source"
         for file, other in (
-            (f"data/{known.manifest}.toml", known.bands) if known else ("", ""),
+            (f"data/{manifest.manifest}.toml", manifest.bands) if manifest else ("", ""),
             (_prepared_file(place), _prepared_bands(subject, place)),
         ):
             if bands and other and bands != other and f"{side}{other}" not in reported:
@@ -120,20 +120,21 @@ def band_order(subject: Subject) -> Iterator[Hit]:
                 yield Hit(
                     level="error",
                     key=f"bench.{side}.bands" if region.get("bands") else f"{ROLES[role]}.img_dir",
-                    found=f"{bands}, and {file} says {other} for {place}",
-                    consequence="Channels do not hold the bands that the bench states, so the domain shift differs and "
-                    "the score does not compare.",
-                    remedy="Name the folder with the bench's bands, or prepare it again.",
+                    found=f"{bands}, but {file} states {other} for {place}",
+                    consequence="The channels do not hold the bands that the bench states, so the domain shift is a "
+                    "different one and the score does not compare.",
+                    remedy="Use the folder that has the bench's bands, or prepare this one again.",
                 )
-    one, other = bench["source"].get("bands"), bench["target"].get("bands")
+    source, target = bench["source"].get("bands"), bench["target"].get("bands")
     # Training on the target's own labels never reads the source.
-    if one and other and one != other and subject.setting != "ss":
+    if source and target and source != target and subject.setting != "ss":
         yield Hit(
             level="note",
             key="bench.target.bands",
-            found=f"source {one}, target {other}",
-            consequence="Region and bands change together, so the score does not compare with benches of equal bands.",
-            remedy="State both bands beside the score.",
+            found=f"source {source}, target {target}",
+            consequence="Region and bands change together, so the score does not compare with one where only the "
+            "region changes.",
+            remedy="Report the bands of both regions with the score.",
         )
 
 
@@ -161,9 +162,9 @@ def inference_mode(subject: Subject) -> Iterator[Hit]:
             yield Hit(
                 level="warning",
                 key="model.test_cfg.mode",
-                found=f"{mode}, and {key} is {other}",
+                found=f"{mode}, but {key} is {other}",
                 consequence="Tiles larger than a window are not predicted in the way that the result states.",
-                remedy=f"Predict as stated: {other}.",
+                remedy=f"Set it to {other}.",
             )
     if mode == "slide":
         crop, stride = test_cfg["crop_size"], test_cfg["stride"]
@@ -173,7 +174,7 @@ def inference_mode(subject: Subject) -> Iterator[Hit]:
                 key="model.test_cfg.stride",
                 found=f"windows of {crop[0]} px every {stride[0]} px",
                 consequence="Pixels between the windows get no prediction.",
-                remedy=f"A stride of 1 to {crop[0]}.",
+                remedy=f"Use a stride of 1 to {crop[0]} px.",
             )
         if equal_values(wanted or knobs["mode"], "slide") and not equal_values(
             [crop[0], stride[0]], [knobs["crop_px"], knobs["stride_px"]]
@@ -181,10 +182,10 @@ def inference_mode(subject: Subject) -> Iterator[Hit]:
             yield Hit(
                 level="warning",
                 key="model.test_cfg.crop_size",
-                found=f"windows of {crop[0]} px every {stride[0]} px, and bench.inference says {knobs['crop_px']} px "
+                found=f"windows of {crop[0]} px every {stride[0]} px, but bench.inference has {knobs['crop_px']} px "
                 f"every {knobs['stride_px']} px",
                 consequence="Tiles are not predicted with the context that the result states.",
-                remedy="Predict as bench.inference states.",
+                remedy="Use the windows of bench.inference.",
             )
     yield from _shrunk(subject)
 
@@ -196,8 +197,8 @@ def _shrunk(subject: Subject) -> Iterator[Hit]:
         if dataset is None or dataset["img_dir"] in reported:
             continue
         reported.add(dataset["img_dir"])
-        known = folder_facts(subject.shown(dataset["img_dir"]))
-        sides = {known.tile_px} if known else set()
+        manifest = folder_facts(subject.shown(dataset["img_dir"]))
+        sides = {manifest.tile_px} if manifest else set()
         if subject.scan is not None:
             sides |= subject.scan.sides_px(dataset["img_dir"])
         for number, step in enumerate(dataset["pipeline"]):
@@ -206,7 +207,7 @@ def _shrunk(subject: Subject) -> Iterator[Hit]:
                     level="warning",
                     key=f"{ROLES[role]}.pipeline.{number}.scale",
                     found=f"tiles of {max(sides)} px are shrunk to {max(step['scale'])} px before they are predicted",
-                    consequence="Small objects are lost before the model sees them; the score does not compare with "
-                    "one at the tiles' own size.",
-                    remedy=f"Predict at the tiles' own size: bench.inference.resize_px={max(sides)}.",
+                    consequence="Small objects are lost before the model sees them, so the score does not compare with "
+                    "one on tiles of full size.",
+                    remedy=f"Predict tiles of full size: bench.inference.resize_px={max(sides)}.",
                 )

@@ -43,9 +43,10 @@ def label_values(subject: Subject) -> Iterator[Hit]:
                 level="error",
                 file=folder.ann_dir,
                 key="bench.classes",
-                found=f"label values {numbers}; the first file is {_first_outside(subject, folder)}",
-                consequence="These pixels count as no class or as a wrong one, and a run stops at them.",
-                remedy=f"Fix the labels, or the class list: it allows {', '.join(map(str, scan.allowed))}.",
+                found=f"label values outside the class list: {numbers}; the first file is "
+                f"{_first_outside(subject, folder)}",
+                consequence="These pixels belong to no class, so a run stops when it checks its data.",
+                remedy=f"Fix the labels or the class list, which allows {', '.join(map(str, scan.allowed))}.",
             )
 
 
@@ -68,7 +69,7 @@ def broken_tiles(subject: Subject) -> Iterator[Hit]:
 
 
 def data_not_checked(subject: Subject) -> Iterator[Hit]:
-    """Tiles that were not scanned, so that the rules on their content were not run."""
+    """Tiles that were not scanned, so that the rules on their content were not checked."""
     scan, rules = subject.scan, "label-values, broken-tiles, and the same tile or scene in train and val"
     if scan is None:
         yield Hit(
@@ -76,19 +77,19 @@ def data_not_checked(subject: Subject) -> Iterator[Hit]:
             key="data_root",
             file=str(subject.root),
             found=subject.why_not_scanned,
-            consequence=f"Not run: {rules}.",
-            remedy="Leave --no-data out.",
+            consequence=f"These rules were not checked: {rules}.",
+            remedy="Run lint without --no-data.",
         )
     elif scan.missing:
         yield Hit(
             level="note",
             key="data_root",
             file=str(subject.root),
-            found="there is no " + _some([subject.shown(one.img_dir) for one in scan.missing]),
-            consequence=f"Not run on it: {rules}.",
-            remedy="The first run of the bench makes its tiles."
+            found="there is no " + _some([subject.shown(folder.img_dir) for folder in scan.missing]),
+            consequence=f"These rules were not checked there: {rules}.",
+            remedy="Lint again after the first run of this bench, which makes the tiles."
             if subject.cfg["bench"]["prepare"]
-            else "Name the data with --data-root or RS_ADAPT_DATA.",
+            else "Point --data-root or RS_ADAPT_DATA to the data.",
         )
 
 
@@ -112,7 +113,7 @@ def _same_folders(subject: Subject) -> Iterator[Hit]:
                 key=f"{ROLES[role]}.img_dir",
                 found=f"{subject.shown(folder)} is trained on ({trained}) and scored ({role})",
                 consequence=consequence,
-                remedy="Score tiles that no training touches.",
+                remedy="Score tiles that training does not read.",
             )
 
 
@@ -123,13 +124,13 @@ def _declared_scenes(subject: Subject) -> Iterator[Hit]:
     if not prepare.get("val_crops"):
         return
     scenes = [scene for role in {"target", *_source(subject)} for scene in prepare["regions"][bench[role]["region"]]]
-    known = bench.get("shared_scenes")
+    explanation = bench.get("shared_scenes")
     yield Hit(
-        level="note" if known else "warning",
+        level="note" if explanation else "warning",
         key="bench.prepare.val_crops",
-        found=f"crops of the scenes {', '.join(sorted(scenes))} are in training and in validation",
-        consequence=known or "Neighbouring crops of a scene look alike, so scores within a region are too high.",
-        remedy="Compare methods with each other on it, and hold whole scenes out for more.",
+        found=f"crops of the scenes {', '.join(sorted(scenes))} are both in training and in validation",
+        consequence=explanation or "Neighbouring crops of a scene look alike, so scores within a region are too high.",
+        remedy="Use the score only to compare methods with each other; hold out whole scenes for more.",
     )
 
 
@@ -143,9 +144,9 @@ def _equal_tiles(subject: Subject) -> Iterator[Hit]:
     hits: dict[tuple[Level, str, str], list[str]] = {}
     for group in scan.duplicates:
         folders = [scan.folder_of(tile) for tile in group]
-        trained = [role for one in folders for role in one.roles if role in TRAINING]
-        scored = [role for one in folders for role in one.roles if role not in TRAINING]
-        if len({one.title for one in folders}) > 1 and trained and scored:
+        trained = [role for folder in folders for role in folder.roles if role in TRAINING]
+        scored = [role for folder in folders for role in folder.roles if role not in TRAINING]
+        if len({folder.title for folder in folders}) > 1 and trained and scored:
             role = min(scored, key=["test", "val", "source_val"].index)
             hits.setdefault((*_weight(subject, role, trained[0]), role), []).append(" = ".join(group))
     for (level, consequence, role), equal in hits.items():
@@ -153,9 +154,9 @@ def _equal_tiles(subject: Subject) -> Iterator[Hit]:
             level=level,
             key=f"{ROLES[role]}.img_dir",
             file=str((subject.dataset(role) or {})["img_dir"]),
-            found=f"{len(equal)} tile(s) with the pixels of a training tile: {_some(equal)}",
+            found=f"{len(equal)} scored tile(s) with exactly the pixels of a training tile: {_some(equal)}",
             consequence=consequence,
-            remedy="Take the tiles out of one of the splits.",
+            remedy="Remove the tiles from one of the splits.",
         )
 
 
@@ -178,9 +179,9 @@ def _equal_scenes(subject: Subject) -> Iterator[Hit]:
                 level="warning",
                 key=f"{ROLES[scored.roles[0]]}.img_dir",
                 file=scored.img_dir,
-                found=f"tiles of {len(shared)} scene(s) are in training and here: {_some(shared)}",
+                found=f"tiles of {len(shared)} scene(s) are both in training and here: {_some(shared)}",
                 consequence="Tiles of one scene look alike, so the score is higher than on a new scene.",
-                remedy="Split by scenes.",
+                remedy="Split the data by scenes, so that no scene is in both.",
             )
 
 
@@ -188,11 +189,14 @@ def _weight(subject: Subject, role: str, trained: str) -> tuple[Level, str]:
     """Return the level and the consequence of scoring tiles in a role that are trained on as `trained`."""
     protocol = subject.cfg["protocol"]
     if role == "source_val" and protocol["selection"] != "best_source_val":
-        return "warning", "The curve on the source is of tiles that training has seen; the result is not chosen by it."
+        return (
+            "warning",
+            "The training curve on the source covers tiles that training has seen; the result does not depend on it.",
+        )
     if role == "val" and protocol["report_split"] == "server" and trained == "unlabelled":
         return (
             "warning",
-            "The curve on these images is of images that adaptation trained on; the score is the server's.",
+            "The training curve covers images that adaptation trained on; the score itself comes from the server.",
         )
     return "error", _LEARNT if trained == "labelled" else _LEARNT_UNLABELLED
 
@@ -207,7 +211,7 @@ def _first_outside(subject: Subject, folder: TileFolder) -> str:
             check_pair(str(path), str(path), name=folder.title, allowed=scan.allowed, values="")
         except DataError:
             return path.relative_to(folder.ann_dir).as_posix()
-    return "gone"
+    return "no longer there"
 
 
 def _some(texts: Sequence[str]) -> str:

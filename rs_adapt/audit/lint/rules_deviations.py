@@ -20,9 +20,10 @@ def deviates_from_protocol(subject: Subject) -> Iterator[Hit]:
             yield Hit(
                 level="warning",
                 key=change.key,
-                found=f"{name}, changed: {_text(change.now)}, in configs/protocol/{name}.py {_text(change.before)}",
-                consequence=f"The result is not one of protocol {name}, whatever its tables say.",
-                remedy="Use a protocol that states it, or leave the value unchanged.",
+                found=f"{name}, changed: {_text(change.now)} here, {_text(change.before)} in "
+                f"configs/protocol/{name}.py",
+                consequence=f"The result does not follow protocol {name}, although it names it.",
+                remedy="Use a protocol that has this value, or leave it unchanged.",
             )
     for key, published in _recipe(protocol, subject.setting).items():
         now = lookup(subject.cfg, key)
@@ -30,9 +31,9 @@ def deviates_from_protocol(subject: Subject) -> Iterator[Hit]:
             yield Hit(
                 level="warning",
                 key=key,
-                found=f"{_text(now)}, in the published recipe of {name} {_text(published)}",
-                consequence="The score does not compare with the published one of this recipe.",
-                remedy=f"Set {_text(published)}, or state that it differs.",
+                found=f"{_text(now)} here, {_text(published)} in the published recipe of {name}",
+                consequence="The score does not compare with the one published for this recipe.",
+                remedy=f"Set it to {_text(published)}, or report the difference with the score.",
             )
 
 
@@ -46,9 +47,9 @@ def deviates_from_bench(subject: Subject) -> Iterator[Hit]:
         yield Hit(
             level="warning",
             key=change.key,
-            found=f"{_text(change.now)}, in the file {_text(change.before)}",
-            consequence="The score is not of the setting that bench and method name.",
-            remedy="State the change beside the score, or leave the value unchanged.",
+            found=f"{_text(change.now)} here, {_text(change.before)} in the file",
+            consequence="The score does not belong to the bench and method as their files define them.",
+            remedy="Report the change with the score, or leave the value unchanged.",
         )
 
 
@@ -60,21 +61,20 @@ def tuned_on_target_labels(subject: Subject) -> Iterator[Hit]:
             level="note",
             key="method.tuned",
             found=", ".join(f"{key}={_text(value)}" for key, value in values.items()),
-            consequence="These values were chosen by labelled images of the target, so a comparison with a method that "
-            "was not tuned this way is not fair.",
-            remedy="--untuned takes the same values for all benches.",
+            consequence="These values were tuned on target labels, so comparing with a method that was not is unfair.",
+            remedy="Use --untuned, which takes the same values on all benches.",
         )
 
 
 def _recipe(protocol: Node, setting: str) -> Node:
     """Return the published values of a setting; a dict in the recipe gives a value for each setting."""
-    found = {}
+    values = {}
     for key, value in (protocol.get("recipe") or {}).items():
         if not isinstance(value, Mapping):
-            found[key] = value
+            values[key] = value
         elif setting in value:
-            found[key] = value[setting]
-    return found
+            values[key] = value[setting]
+    return values
 
 
 def _text(value: Any) -> str:

@@ -18,7 +18,7 @@ from rs_adapt.runs.records import Result, read_record
 from rs_adapt.scores.class_sets import class_set
 
 _SHOWN = 10
-_TRUST = "The score was not made by what the config says."
+_TRUST = "The score was not made with this config."
 
 
 def config_was_edited(subject: Subject) -> Iterator[Hit]:
@@ -30,22 +30,24 @@ def config_was_edited(subject: Subject) -> Iterator[Hit]:
             level="note",
             key="cell",
             found=run.incomparable,
-            consequence="Whether config.py was edited cannot be determined.",
-            remedy="Lint the run with the version of rs-adapt and the files that it was made with.",
+            consequence="It cannot be determined whether config.py was edited.",
+            remedy="Lint the run with the version of rs-adapt and the files of configs/ that made it.",
         )
     logged = run.logged or {}
     for number, change in enumerate(run.edited[:_SHOWN], start=1):
         # The log holds the config as the run used it.
-        since = equal_values(lookup(logged, change.key), change.now)
+        unchanged = equal_values(lookup(logged, change.key), change.now)
         more = f" (and {len(run.edited) - _SHOWN} more keys)" if number == _SHOWN and len(run.edited) > _SHOWN else ""
         yield Hit(
-            level="note" if since else "error",
+            level="note" if unchanged else "error",
             key=change.key,
-            found=f"{_text(change.now)}, and the run's cell and options compose to {_text(change.before)}{more}",
-            consequence="The files of configs/ have changed since; the run's log has the value of its config."
-            if since
+            found=f"{_text(change.now)}, but the run's cell and options compose to {_text(change.before)}{more}",
+            consequence="The run used this value, as its log shows; the files of configs/ have changed since."
+            if unchanged
             else _TRUST,
-            remedy="Evaluate it with the version that it was made with." if since else "Train again, with --set.",
+            remedy="Evaluate the run with the version that made it."
+            if unchanged
+            else "Train again, and set the value with --set.",
         )
 
 
@@ -74,9 +76,9 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
             yield Hit(
                 level="error",
                 key=key,
-                found=f"result.json says {_text(stated)}, config.py {_text(value)}",
+                found=f"{_text(stated)} in result.json, {_text(value)} in config.py",
                 consequence="The score does not belong to the config beside it.",
-                remedy="Trust neither; train again or bring the files of one run together.",
+                remedy="Trust neither: restore the files of the run, or train again.",
             )
     given, started = list(run.result.options.overrides), list(run.start.options.overrides)
     if not equal_values(given, started):
@@ -84,9 +86,9 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
             level="error",
             file=str(run.folder / RESULT_FILE),
             key="options.overrides",
-            found=f"{given}, in cell.json {started}",
+            found=f"{given} here, {started} in cell.json",
             consequence="One of the two files belongs to a different run.",
-            remedy="Bring the files of one run together.",
+            remedy="Restore the files of the run, or train again.",
         )
 
 
@@ -101,7 +103,7 @@ def weights_of_another_run(subject: Subject) -> Iterator[Hit]:
             level="error",
             file=str(pack),
             key="tensors.sha256",
-            found=f"{_sha256(pack)[:16]}..., in manifest.json {str(wanted)[:16]}...",
+            found=f"{_sha256(pack)[:16]}... here, {str(wanted)[:16]}... in manifest.json",
             consequence="The weights in the folder are not those that the result was scored with.",
             remedy="Copy the pack again, or train again.",
         )
@@ -112,8 +114,8 @@ def weights_of_another_run(subject: Subject) -> Iterator[Hit]:
                 level="error",
                 file=str(file),
                 key="pack_sha256",
-                found=f"{str(scored)[:16]}..., in the run's manifest.json {str(wanted)[:16]}...",
-                consequence="This evaluation is not of the weights of the run around it.",
+                found=f"{str(scored)[:16]}... here, {str(wanted)[:16]}... in the run's manifest.json",
+                consequence="This evaluation scored different weights from those in the run folder.",
                 remedy="Evaluate again: rs-adapt eval RUN.",
             )
 
@@ -129,9 +131,9 @@ def other_code(subject: Subject) -> Iterator[Hit]:
             level="note",
             file=str(run.folder / CELL_FILE),
             key="environment.rs_adapt",
-            found=f"{version}; here is {rs_adapt.__version__}",
+            found=f"made with rs-adapt {version}; {rs_adapt.__version__} is installed here",
             consequence="The same command may give a different score now.",
-            remedy="Repeat it with the version that it was made with.",
+            remedy="Use the version that made the run to repeat it.",
         )
     if git is not None and git.dirty:
         yield Hit(
@@ -139,20 +141,20 @@ def other_code(subject: Subject) -> Iterator[Hit]:
             file=str(run.folder / CELL_FILE),
             key="environment.git.dirty",
             found=f"uncommitted changes on commit {str(git.commit)[:12]}",
-            consequence="Nobody can get the code that made this score.",
-            remedy="Commit, and train again for a table.",
+            consequence="No commit holds the code that made this score, so nobody can repeat it.",
+            remedy="Commit the changes, and train again before the score enters a table.",
         )
 
 
 def run_not_finished(subject: Subject) -> Iterator[Hit]:
-    """A run without `result.json`, so that the rules on a result were not run."""
+    """A run without `result.json`, so that the rules on a result were not checked."""
     if (run := subject.run) is not None and run.result is None:
         yield Hit(
             level="note",
             file=str(run.folder),
             key="status",
             found="there is no result.json",
-            consequence="The run is not finished; rules on its result were not run.",
+            consequence="The run is not finished, so the rules on its result were not checked.",
             remedy="Continue it with --resume.",
         )
 

@@ -1,4 +1,4 @@
-"""Rules on the target: what sees its labels and images, and what checkpoints are selected by."""
+"""Rules on the target: who sees its labels and images, and by which scores checkpoints are selected."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def target_labels_in_training(subject: Subject) -> Iterator[Hit]:
             consequence="Crops of the target are chosen by its labels, so this is not unsupervised adaptation."
             if forgotten
             else "Labels of the target reach the samples that training sees, so this is not unsupervised adaptation.",
-            remedy="Use --protocol strict: an unlabelled set has no ann_dir, no LoadAnnotations and blind crops.",
+            remedy="Use --protocol strict: no ann_dir, no LoadAnnotations, and crops chosen without labels.",
         )
     labelled = subject.dataset("labelled") or {}
     for kind in ("img_dir", "ann_dir"):
@@ -33,9 +33,9 @@ def target_labels_in_training(subject: Subject) -> Iterator[Hit]:
                 yield Hit(
                     level="error",
                     key=f"{ROLES['labelled']}.{kind}",
-                    found=f"{subject.shown(labelled[kind])}, the target's {split} split",
+                    found=f"training reads {subject.shown(labelled[kind])}, the target's {split} split",
                     consequence="Training learns from the target's own labels, so the score is a supervised one.",
-                    remedy="Name the source's folder, or use the setting ss.",
+                    remedy="Use the source's folder, or --setting ss.",
                 )
 
 
@@ -44,16 +44,16 @@ def target_images_in_generalization(subject: Subject) -> Iterator[Hit]:
     if subject.setting != "dg":
         return
     folders = subject.region_folders("target", "img_dir")
-    remedy = "Name images of the source, or use the setting da."
+    remedy = "Use images of the source, or --setting da."
     for role in ("labelled", "unlabelled"):
         dataset = subject.dataset(role)
         if role == "unlabelled" and dataset is not None:
             yield Hit(
                 level="error",
                 key=ROLES[role],
-                found=f"images of {subject.shown(dataset.get('img_dir'))} are trained on",
-                consequence="Generalization means that the target is never seen; this is adaptation.",
-                remedy="Leave the unlabelled set out (None), or use the setting da.",
+                found=f"training reads images of {subject.shown(dataset.get('img_dir'))}",
+                consequence="Generalization means that the target is never seen, so this is adaptation.",
+                remedy="Set it to None, or use --setting da.",
             )
         for number, step in enumerate((dataset or {}).get("pipeline", ())):
             for split, folder in folders.items():
@@ -63,7 +63,7 @@ def target_images_in_generalization(subject: Subject) -> Iterator[Hit]:
                         key=f"{ROLES[role]}.pipeline.{number}.reference_dir",
                         found=f"{step['type']} takes its style from {subject.shown(step['reference_dir'])}, the "
                         f"target's {split} split",
-                        consequence="Generalization means that the target is never seen; here training sees its style.",
+                        consequence="Generalization means that the target is never seen, but training sees its style.",
                         remedy=remedy,
                     )
     label_free = subject.cfg["monitor"]["label_free"]["dataset"]
@@ -74,25 +74,25 @@ def target_images_in_generalization(subject: Subject) -> Iterator[Hit]:
             key="protocol.selection",
             found=f"best_label_free, on images of {subject.shown(label_free['img_dir'])}",
             consequence="The checkpoint is chosen by images of the target, which generalization never sees.",
-            remedy="Use the last weights, or best_source_val.",
+            remedy="Set protocol.selection to last or best_source_val.",
         )
 
 
 def val_is_test(subject: Subject) -> Iterator[Hit]:
-    """A reported split that checkpoints are selected on, or that the training curve is of."""
+    """A reported split on which checkpoints are selected too, or which the training curve shows."""
     val, test, protocol = subject.dataset("val"), subject.dataset("test"), subject.cfg["protocol"]
     if val is None or test is None or not _same(val["img_dir"], test["img_dir"]):
         return
     target = subject.cfg["bench"]["target"]
     third = bool(target.get("test")) and target["test"] != target["val"]
     chosen = _chosen_on_target_labels(subject)
-    found = f"val and test both read {subject.shown(test['img_dir'])}"
+    both = f"val and test both read {subject.shown(test['img_dir'])}"
     key = "protocol.report_split" if third and protocol["report_split"] == "val" else f"{ROLES['test']}.img_dir"
     if chosen:
         yield Hit(
             level="error",
             key=key,
-            found=f"{found}, and {chosen[1]} chooses the checkpoint on it",
+            found=f"{both}, and {chosen[1]} chooses the checkpoint on it",
             consequence="The score is the best of several on the reported tiles, so it is too high.",
             remedy="Report the last weights (--protocol strict), or choose on tiles that are not reported.",
         )
@@ -100,16 +100,16 @@ def val_is_test(subject: Subject) -> Iterator[Hit]:
         yield Hit(
             level="error",
             key=key,
-            found=f"{found}, and the bench has a test split",
-            consequence="Whoever watches the curve tunes on the reported tiles, although there are others for that.",
+            found=f"{both}, although the bench has a test split",
+            consequence="The training curve shows the reported tiles, so whoever watches it tunes on them.",
             remedy="Report the bench's test split (protocol.report_split=test).",
         )
     else:
         yield Hit(
             level="note",
             key=key,
-            found=f"{found}: the target has no third labelled split",
-            consequence="The curve during training is of the reported tiles; only the selection `oracle` uses it.",
+            found=f"{both}, because the target has no third labelled split",
+            consequence="The training curve shows the reported tiles; only the selection `oracle` uses it.",
             remedy="Do not use that curve to choose a checkpoint, or settings for later runs.",
         )
 
@@ -122,9 +122,9 @@ def selection_on_target_labels(subject: Subject) -> Iterator[Hit]:
             level="note" if supervised else "error",
             key=chosen[0],
             found=chosen[1],
-            consequence="The checkpoint is chosen on labels of the target, which supervision has."
+            consequence="The checkpoint is chosen by target labels, which supervision has."
             if supervised
-            else "The checkpoint is the best by labels that adaptation and generalization do not have.",
+            else "The checkpoint is chosen by target labels, which adaptation and generalization do not have.",
             remedy="Report the last weights: protocol.selection=last.",
         )
 
@@ -149,18 +149,18 @@ def _chosen_on_target_labels(subject: Subject) -> tuple[str, str] | None:
 
 def _labels_read(dataset: Node) -> list[tuple[str, str]]:
     """Return the keys of a data set that read labels, each with words for it."""
-    found = [("ann_dir", "an ann_dir")] if dataset.get("ann_dir") else []
+    keys = [("ann_dir", "an ann_dir")] if dataset.get("ann_dir") else []
     for number, step in enumerate(dataset["pipeline"]):
         if step["type"].rpartition(".")[2] == "LoadAnnotations":
-            found.append((f"pipeline.{number}", "LoadAnnotations"))
+            keys.append((f"pipeline.{number}", "LoadAnnotations"))
         if step.get("cat_max_ratio", 1.0) < 1:
             key = f"pipeline.{number}.cat_max_ratio"
-            found.append((key, f"{step['type']} with cat_max_ratio={step['cat_max_ratio']}"))
-    return found
+            keys.append((key, f"{step['type']} with cat_max_ratio={step['cat_max_ratio']}"))
+    return keys
 
 
-def _same(one: str | Path, other: str | Path) -> bool:
-    return Path(one).resolve() == Path(other).resolve()
+def _same(folder: str | Path, other: str | Path) -> bool:
+    return Path(folder).resolve() == Path(other).resolve()
 
 
 def _inside(folder: str | Path, above: str | Path) -> bool:

@@ -40,7 +40,7 @@ _WIRED = {
     "val_cfg": "protocol",
     "model.data_preprocessor": "backbone",
 }
-_REMEDY = "`rs-adapt show --bench ... > config.py` writes one that can be read."
+_REMEDY = "`rs-adapt show --bench ... > config.py` writes a complete one."
 Origin = tuple[str, int | None]
 
 
@@ -105,7 +105,7 @@ def subject_from_path(path: Path, *, data_root: str | Path | None = None) -> Sub
         parts = key.split(".")
         plain = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
         # A strategy may be wired around the segmentor.
-        names = [name for one in plain for name in (one, one.replace("model.", "model.segmentor.", 1))]
+        names = [name for key in plain for name in (key, key.replace("model.", "model.segmentor.", 1))]
         return str(file), next((lines[name] for name in names if name in lines), None)
 
     cell = _cell(cfg, file)
@@ -121,7 +121,7 @@ def _run(folder: Path, cfg: Node, start: RunStart) -> tuple[RunFiles, tuple[Chan
     """Compose the run's cell again and compare it with the config in the folder."""
     edited: list[ChangedKey] = []
     changed: list[ChangedKey] = []
-    why = ""
+    incomparable = ""
     options, texts = start.options, list(start.options.overrides)
     try:
         # With the bench of the config: the file of a user's own bench may be gone or changed.
@@ -132,14 +132,14 @@ def _run(folder: Path, cfg: Node, start: RunStart) -> tuple[RunFiles, tuple[Chan
         edited = differences(without_machine_paths(cfg), without_machine_paths(expected))
         changed = _changed(texts, expected, base)
     except RsAdaptError as error:
-        why = str(error)
+        incomparable = str(error)
     run = RunFiles(
         folder=folder,
         start=start,
         result=_record(folder / RESULT_FILE, Result),
         manifest=_record(folder / MANIFEST_FILE, Manifest),
         edited=tuple(edited),
-        incomparable=why,
+        incomparable=incomparable,
         logged=_logged(folder / LOG_FILE),
     )
     return run, tuple(changed)
@@ -147,25 +147,27 @@ def _run(folder: Path, cfg: Node, start: RunStart) -> tuple[RunFiles, tuple[Chan
 
 def _changed(texts: Sequence[str], cfg: Node, base: Node) -> list[ChangedKey]:
     keys = dict.fromkeys(override.key for override in overrides.parse(texts))
-    found = (ChangedKey(key=key, now=lookup(cfg, key), before=lookup(base, key)) for key in keys)
-    return [one for one in found if moves_scores(one.key) and not equal_values(one.now, one.before)]
+    changes = (ChangedKey(key=key, now=lookup(cfg, key), before=lookup(base, key)) for key in keys)
+    return [change for change in changes if moves_scores(change.key) and not equal_values(change.now, change.before)]
 
 
 def _rewired(cell: Cell, cfg: Node, file: Path) -> list[ChangedKey]:
     """Return the axis keys that a config without a record changes, and other keys that do not follow from these."""
     base = compose(cell, data_root=cfg["data_root"]).to_dict()
     changes = [
-        one for one in differences(without_machine_paths(cfg), without_machine_paths(base)) if moves_scores(one.key)
+        change
+        for change in differences(without_machine_paths(cfg), without_machine_paths(base))
+        if moves_scores(change.key)
     ]
-    owned = [one for one in changes if axis_files.owner_of(_plain_key(one.key)) and one.before != ABSENT]
+    owned = [change for change in changes if axis_files.owner_of(_plain_key(change.key)) and change.before != ABSENT]
     try:
-        texts = [f"{_plain_key(one.key)}={one.now!r}" for one in owned if one.now != ABSENT]
+        texts = [f"{_plain_key(change.key)}={change.now!r}" for change in owned if change.now != ABSENT]
         expected = compose(cell, overrides=texts, data_root=cfg["data_root"]).to_dict()
     except RsAdaptError:
         return changes
-    listed = {one.key for one in owned}
+    listed = {change.key for change in owned}
     rest = differences(without_machine_paths(cfg), without_machine_paths(expected))
-    return [*owned, *(one for one in rest if moves_scores(one.key) and one.key not in listed)]
+    return [*owned, *(change for change in rest if moves_scores(change.key) and change.key not in listed)]
 
 
 def _cell(cfg: Node, file: Path) -> Cell:
@@ -177,7 +179,7 @@ def _cell(cfg: Node, file: Path) -> Cell:
         names = {axis: axes.find(axis, str(facts[axis])) for axis in axis_files.FILE_AXES if axis != "runtime"}
         return Cell(**facts | names)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{file} describes no cell: {error!r}. {_REMEDY}") from error
+        raise ConfigError(f"{file} describes no cell ({error!r}). {_REMEDY}") from error
 
 
 def _record(path: Path, record: type[AnyRecord]) -> AnyRecord | None:

@@ -48,7 +48,7 @@ class RunFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A configuration and all that the rules need to know about it.
+    """A configuration, with everything else that the rules look at.
 
     Attributes:
         title: The cell, or the path, for people.
@@ -87,8 +87,8 @@ class Subject:
     def dataset(self, role: str) -> Node | None:
         """Return the settings of a role's data set; None if the configuration has none."""
         if role in TRAINING:
-            found: Node | None = self.cfg["train_dataloader"]["dataset"][role]
-            return found
+            training: Node | None = self.cfg["train_dataloader"]["dataset"][role]
+            return training
         # Where the target has no labels, mmengine validates on tiles of the source.
         if role == "val" and self.cfg["val_cfg"]["region"] != "target":
             return None
@@ -98,8 +98,8 @@ class Subject:
     def datasets(self) -> Iterator[tuple[str, Node]]:
         """Yield each role whose data set the configuration reads, with the settings of the data set."""
         for role in ROLES:
-            if (found := self.dataset(role)) is not None:
-                yield role, found
+            if (dataset := self.dataset(role)) is not None:
+                yield role, dataset
 
     def region_folders(self, region: str, kind: str) -> dict[str, Path]:
         """Return split -> folder of a region ("source" or "target"); `kind` is "img_dir" or "ann_dir"."""

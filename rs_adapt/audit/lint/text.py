@@ -15,18 +15,23 @@ _WIDTH = 80
 
 def as_text(findings: Sequence[Finding]) -> str:
     """Return one block per finding and a last line with their counts, in 80 columns except for long paths."""
-    return "\n".join([*(f"{_block(one)}\n" for one in findings), summary(findings)])
+    return "\n".join([*(f"{_block(finding)}\n" for finding in findings), summary(findings)])
 
 
 def as_plain(title: str, findings: Sequence[Finding]) -> Node:
     """Return the content of `--json`."""
-    counts: Node = {level: sum(one.level == level for one in findings) for level in LEVELS}
-    return {"title": title, "clean": is_clean(findings), **counts, "findings": [asdict(one) for one in findings]}
+    counts: Node = {level: sum(finding.level == level for finding in findings) for level in LEVELS}
+    return {
+        "title": title,
+        "clean": is_clean(findings),
+        **counts,
+        "findings": [asdict(finding) for finding in findings],
+    }
 
 
 def summary(findings: Sequence[Finding]) -> str:
     """Return the counts, such as "2 errors, 1 warning, 3 notes", or "clean, 3 notes" without errors and warnings."""
-    counts = [(level, sum(one.level == level for one in findings)) for level in LEVELS]
+    counts = [(level, sum(finding.level == level for finding in findings)) for level in LEVELS]
     text = ", ".join(f"{count} {level}{'' if count == 1 else 's'}" for level, count in counts if count)
     return ", ".join(["clean", *([text] if text else [])]) if is_clean(findings) else text
 
@@ -36,15 +41,15 @@ def rules_text() -> str:
     return "\n".join(f"{rule.id}\n{_wrapped('', rule.text)}" for rule in RULES)
 
 
-def _block(one: Finding) -> str:
-    place = one.file if one.line is None else f"{one.file}:{one.line}"
+def _block(finding: Finding) -> str:
+    place = finding.file if finding.line is None else f"{finding.file}:{finding.line}"
     return "\n".join(
         [
-            f"{one.level}: {one.rule}",
+            f"{finding.level}: {finding.rule}",
             # On one line, so that an editor or grep finds the place.
-            f"  {place}: {one.key}",
-            *(_wrapped(f"{name}: ", text) for name, text in (("found", one.found), ("so", one.consequence))),
-            _wrapped("do: ", one.remedy),
+            f"  {place}: {finding.key}",
+            *(_wrapped(f"{name}: ", text) for name, text in (("found", finding.found), ("so", finding.consequence))),
+            _wrapped("do: ", finding.remedy),
         ]
     )
 

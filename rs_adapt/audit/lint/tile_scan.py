@@ -57,5 +57,5 @@ class TileScan:
 
     def folder_of(self, tile: str) -> TileFolder:
         """Return the folder of a tile that `verify_tiles` names by title and name."""
-        inside = [one for one in self.folders if tile.startswith(f"{one.title}/")]
-        return max(inside, key=lambda one: len(one.title))
+        inside = [folder for folder in self.folders if tile.startswith(f"{folder.title}/")]
+        return max(inside, key=lambda folder: len(folder.title))

@@ -27,17 +27,17 @@ def scan_tiles(subject: Subject, on_progress: OnProgress = no_progress) -> TileS
     """
     bench = subject.cfg["bench"]
     folders = _folders(subject)
-    there = tuple(one for one in folders if Path(one.img_dir).is_dir())
+    existing = tuple(folder for folder in folders if Path(folder.img_dir).is_dir())
     sets = tuple(
         TileSet(
-            title=one.title,
-            split="train" if set(one.roles) & set(TRAINING) else "val",
-            img_dir=Path(one.img_dir),
-            ann_dir=Path(one.ann_dir) if one.ann_dir else None,
+            title=folder.title,
+            split="train" if set(folder.roles) & set(TRAINING) else "val",
+            img_dir=Path(folder.img_dir),
+            ann_dir=Path(folder.ann_dir) if folder.ann_dir else None,
             tile_px=bench["tile_px"],
             num_tiles=None,
         )
-        for one in there
+        for folder in existing
     )
     first = 1 if bench["reduce_zero_label"] else 0
     tiles = TileSets(
@@ -57,8 +57,8 @@ def scan_tiles(subject: Subject, on_progress: OnProgress = no_progress) -> TileS
     report = verify_tiles(tiles, on_progress) if sets else None
     duplicates = report and report["duplicates"]
     return TileScan(
-        folders=there,
-        missing=tuple(one for one in folders if one not in there),
+        folders=existing,
+        missing=tuple(folder for folder in folders if folder not in existing),
         reports=report["sets"] if report else [],
         duplicates=[
             *duplicates["across_splits"],
@@ -80,11 +80,11 @@ def _folders(subject: Subject) -> list[TileFolder]:
     for img_dir, read in readers.items():
         dataset = read[0][1]
         region = region_facts(bench, dataset["name"])
-        known = folder_facts(subject.shown(img_dir))
+        facts = folder_facts(subject.shown(img_dir))
         files = sorted(str(path) for path in Path(img_dir).rglob(f"*{bench['img_suffix']}"))
         pattern = region.get("scene_pattern") or bench.get("scene_pattern")
-        if pattern is None and known is not None:
-            pattern = known.scene_pattern
+        if pattern is None and facts is not None:
+            pattern = facts.scene_pattern
         places = find_tile_origins(
             files, img_dir=Path(img_dir), img_suffix=bench["img_suffix"], scene_pattern=pattern, city=None
         )
@@ -92,11 +92,11 @@ def _folders(subject: Subject) -> list[TileFolder]:
         folders.append(
             TileFolder(
                 # A config may read two folders under one name.
-                title=title if all(one.title != title for one in folders) else f"{title} ({img_dir})",
+                title=title if all(folder.title != title for folder in folders) else f"{title} ({img_dir})",
                 img_dir=img_dir,
-                ann_dir=next((one["ann_dir"] for _, one in read if one.get("ann_dir")), None),
+                ann_dir=next((settings["ann_dir"] for _, settings in read if settings.get("ann_dir")), None),
                 roles=tuple(role for role, _ in read),
-                home=known.manifest if known else str(region["region"]),
+                home=facts.manifest if facts else str(region["region"]),
                 scenes={tile: scene for tile, scene in zip(places.tiles, places.scenes, strict=True) if scene},
             )
         )

@@ -17,8 +17,8 @@ def test_a_class_list_in_another_order(lint_cell) -> None:
     swapped = "['background', 'road', 'building', 'water', 'barren', 'forest', 'agricultural']"
     found = lint_cell("loveda-da", f"bench.classes={swapped}").only("class-list")
     assert (found.level, found.key) == ("error", "bench.classes")
-    assert found.found == "label value 2 is road, in data/loveda.toml building"
-    assert "wrong names" in found.consequence
+    assert found.found == "label value 2 is road here and building in data/loveda.toml"
+    assert "wrong class names" in found.consequence
 
 
 @pytest.mark.parametrize("evaluator", ["val_evaluator", "test_evaluator"])
@@ -57,20 +57,20 @@ def test_numbers_and_manifests_that_do_not_fit(make_run, lint_path, edit, old: s
 
 def test_shifted_label_values(lint_cell) -> None:
     found = [one for one in lint_cell("loveda-da", "bench.reduce_zero_label=false") if one.rule == "class-list"]
-    assert [one.found for one in found] == ["label value 0 is background, in data/loveda.toml no class"]
+    assert [one.found for one in found] == ["label value 0 is background here and no class in data/loveda.toml"]
 
 
 def test_a_pack_with_other_classes(make_run, lint_path) -> None:
     run = make_run()
     manifest = {"cell": {}, "overrides": [], "base": {"name": "b", "sha256": "0"}, "classes": ["a", "b"]}
     (run / "manifest.json").write_text(json.dumps(manifest))
-    assert "in the run's pack a, b" in lint_path(run).only("class-list").found
+    assert "but the run's pack has a, b" in lint_path(run).only("class-list").found
 
 
 def test_bands_of_the_folder_are_not_those_of_the_region(lint_cell) -> None:
     found = lint_cell("isprs-da", "bench.source.bands=IRRG").only("band-order")
     assert (found.level, found.key) == ("error", "bench.source.bands")
-    assert found.found == "IRRG, and data/potsdam.toml says RGB for potsdam/img_dir/train"
+    assert found.found == "IRRG, but data/potsdam.toml states RGB for potsdam/img_dir/train"
 
 
 def test_a_folder_of_another_variant(make_run, lint_path) -> None:
@@ -81,7 +81,7 @@ def test_a_folder_of_another_variant(make_run, lint_path) -> None:
     (run / "config.py").write_text(text[:start] + inner)
     found = [one for one in lint_path(run) if one.rule == "band-order" and one.level == "error"]
     assert [one.found for one in found] == [
-        "RGB, and data/potsdam_irrg.toml says IRRG for potsdam_irrg/img_dir/train".replace("_irrg.toml", ".toml")
+        "RGB, but data/potsdam_irrg.toml states IRRG for potsdam_irrg/img_dir/train".replace("_irrg.toml", ".toml")
     ]
 
 
@@ -92,7 +92,7 @@ def test_bands_that_were_prepared_are_read_from_the_record(lint_cell, write_orig
     shutil.move(tmp_path / "data" / "potsdam_irrg", tmp_path / "data" / "potsdam")
     found = [one for one in lint_cell("isprs-da", data_root=tmp_path / "data") if one.rule == "band-order"]
     assert found[0].level == "error"
-    assert found[0].found == "RGB, and potsdam/prepared.json says IRRG for potsdam/img_dir/train"
+    assert found[0].found == "RGB, but potsdam/prepared.json states IRRG for potsdam/img_dir/train"
 
 
 def test_scored_tiles_that_are_shrunk(lint_cell) -> None:

@@ -56,7 +56,7 @@ def test_a_scene_in_train_and_val_is_a_warning_with_its_name(lint_cell, loveda_t
         (folder / "3514.png").rename(folder / "1366_512_0_1024_512.png")
     found = lint_cell("loveda-da", data_root=loveda_tiles)
     assert found.serious == [("warning", "tile-in-train-and-val")]
-    assert "1 scene(s) are in training and here: 1366" in found.only("tile-in-train-and-val").found
+    assert "1 scene(s) are both in training and here: 1366" in found.only("tile-in-train-and-val").found
 
 
 def test_scenes_of_an_index_are_compared(lint_cell, loveda_tiles: Path) -> None:
@@ -99,7 +99,7 @@ def test_labels_of_the_targets_training_images_are_not_looked_at(lint_cell, love
     assert ("error", "broken-tiles") in lint_cell("loveda-da", data_root=loveda_tiles, protocol="paper").serious
 
 
-def test_broken_tiles_are_told(lint_cell, loveda_tiles: Path) -> None:
+def test_broken_tiles_are_reported(lint_cell, loveda_tiles: Path) -> None:
     (loveda_tiles / "loveda/urban/val/ann_dir/3514.png").unlink()
     found = lint_cell("loveda-dg", data_root=loveda_tiles).only("broken-tiles")
     assert "1 image(s) without label, first 3514" in found.found

@@ -26,7 +26,7 @@ def test_an_edited_config_is_an_error_with_its_line(make_run, lint_path, edit) -
     line = edit(run / "config.py", "optim = dict(lr=0.0001", "optim = dict(lr=0.0002")
     found = [one for one in lint_path(run) if one.level == "error"]
     assert [(one.rule, one.key, one.line) for one in found] == [("config-was-edited", "optim.lr", line)]
-    assert found[0].found == "0.0002, and the run's cell and options compose to 0.0001"
+    assert found[0].found == "0.0002, but the run's cell and options compose to 0.0001"
 
 
 def test_shipped_files_that_changed_since_are_no_edit(make_run, lint_path, edit) -> None:
