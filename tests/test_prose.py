@@ -15,7 +15,7 @@ PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "data/README.md", *(ROOT / "benchmarks").glob("*.md")]
 )
 # How many places may still break a rule, by room. The numbers may only shrink; a room that is absent has none.
-WORDS_LEFT: dict[str, int] = {"rs_adapt/audit": 18, "rs_adapt/commands": 2}
+WORDS_LEFT: dict[str, int] = {}
 ENTRIES_LEFT: dict[str, int] = {}
 SECTION = re.compile(r"^(?:Args|Attributes|Raises):\n((?: {4}.*(?:\n|$)|\n)*)", flags=re.MULTILINE)
 ENTRY = re.compile(r"^ {4}(\*{0,2}\w[\w., `*]*): ((?:.*)(?:\n {8}.*)*)", flags=re.MULTILINE)

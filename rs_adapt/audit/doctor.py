@@ -31,12 +31,12 @@ _GIB = 1024**3
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """One check: its name, its status, what was seen, and the command that fixes it ("" where nothing is wrong)."""
+    """The result of a check: name, status, observation, and the command that fixes it ("" where nothing is wrong)."""
 
     name: str
     status: Status
     seen: str
-    mend: str = ""
+    fix: str = ""
 
 
 def examine(*, data_root: Path, smoke: bool = True, on_check: Callable[[str], None] | None = None) -> list[CheckResult]:
@@ -58,12 +58,12 @@ def examine(*, data_root: Path, smoke: bool = True, on_check: Callable[[str], No
     ]
     if smoke:
         checks.append(("training", _training))
-    findings: list[CheckResult] = []
+    results: list[CheckResult] = []
     for name, check in checks:
         if on_check:
             on_check(name)
-        findings.extend(check())
-    return findings
+        results.extend(check())
+    return results
 
 
 def _python() -> Iterator[CheckResult]:
@@ -73,7 +73,7 @@ def _python() -> Iterator[CheckResult]:
         name="python",
         status="ok" if good else "error",
         seen=f"{version}, {sys.executable}" + ("" if good else "; 3.11 or newer is needed"),
-        mend="" if good else "make install PYTHON=python3.12",
+        fix="" if good else "make install PYTHON=python3.12",
     )
 
 
@@ -88,43 +88,45 @@ def _packages() -> Iterator[CheckResult]:
             name="packages",
             status="warning",
             seen="rs-adapt is not installed, only on the path",
-            mend="pip install -e .",
+            fix="pip install -e .",
         )
         return
     fitting = 0
-    for one in wanted:
-        if one.marker is not None and not one.marker.evaluate({"extra": ""}):
+    for requirement in wanted:
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
         try:
-            version = distribution(one.name).version
+            version = distribution(requirement.name).version
         except PackageNotFoundError:
-            yield CheckResult(name=one.name, status="error", seen="not installed", mend=f"pip install '{one}'")
+            yield CheckResult(
+                name=requirement.name, status="error", seen="not installed", fix=f"pip install '{requirement}'"
+            )
             continue
-        if one.specifier.contains(version, prereleases=True):
+        if requirement.specifier.contains(version, prereleases=True):
             fitting += 1
         else:
-            seen = f"{version} is installed; tried with {one.specifier}"
-            yield CheckResult(name=one.name, status="error", seen=seen, mend=f"pip install '{one}'")
-    yield CheckResult(name="packages", status="ok", seen=f"{fitting} of the needed packages fit")
+            seen = f"{version} is installed; rs-adapt needs {requirement.specifier}"
+            yield CheckResult(name=requirement.name, status="error", seen=seen, fix=f"pip install '{requirement}'")
+    yield CheckResult(name="packages", status="ok", seen=f"{fitting} required packages have a version that fits")
 
 
 def _rivals() -> Iterator[CheckResult]:
-    found = []
+    installed = []
     for ours, rivals in RIVALS.items():
         for rival in rivals:
             try:
                 version = distribution(rival).version
             except PackageNotFoundError:
                 continue
-            found.append(rival)
+            installed.append(rival)
             yield CheckResult(
                 name=rival,
                 status="error",
-                seen=f"{version} is installed beside {ours}: both write the same folder, so which one runs is chance",
-                mend=f"pip uninstall -y {rival} && pip install --force-reinstall --no-deps {ours}",
+                seen=f"{version} is installed beside {ours}: both write to one folder, and chance decides which runs",
+                fix=f"pip uninstall -y {rival} && pip install --force-reinstall --no-deps {ours}",
             )
-    if not found:
-        yield CheckResult(name="mm* packages", status="ok", seen="no other distribution of the same import names")
+    if not installed:
+        yield CheckResult(name="mm* packages", status="ok", seen="no rival distribution with the same import names")
 
 
 def _torch() -> Iterator[CheckResult]:
@@ -133,10 +135,10 @@ def _torch() -> Iterator[CheckResult]:
     if not torch.cuda.is_available():
         seen = f"{torch.__version__}, no CUDA device ({'a CUDA' if torch.version.cuda else 'a CPU'} build)"
         gpu = _nvidia_gpu()
-        mend = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128" if gpu else ""
+        fix = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128" if gpu else ""
         # Without a GPU in the machine nothing is wrong: small backbones train on the CPU.
         yield CheckResult(
-            name="torch", status="warning" if gpu else "ok", seen=seen + (f"; found {gpu}" if gpu else ""), mend=mend
+            name="torch", status="warning" if gpu else "ok", seen=seen + (f"; found {gpu}" if gpu else ""), fix=fix
         )
         return
     for number in range(torch.cuda.device_count()):
@@ -162,16 +164,16 @@ def _nvidia_gpu() -> str:
 
 
 def _disk() -> Iterator[CheckResult]:
-    for name, folder, mend in (
-        ("disk, cache", paths.home(), "export RS_ADAPT_HOME=/another/disk"),
-        ("disk, runs", Path.cwd(), "cd to another disk, or name one with --work-dir"),
+    for name, folder, fix in (
+        ("disk, cache", paths.home(), "export RS_ADAPT_HOME=/path/on/a/larger/disk"),
+        ("disk, runs", Path.cwd(), "cd to a different disk, or choose one with --work-dir"),
     ):
-        there = next(one for one in (folder, *folder.parents) if one.exists())
-        free = shutil.disk_usage(there).free
-        writable = os.access(there, os.W_OK)
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        free = shutil.disk_usage(existing).free
+        writable = os.access(existing, os.W_OK)
         state: Status = "error" if not writable else "ok" if free >= LEAST_FREE_BYTES else "warning"
         seen = f"{folder}: {free / _GIB:.1f} GiB free" + ("" if writable else ", and it cannot be written to")
-        yield CheckResult(name=name, status=state, seen=seen, mend="" if state == "ok" else mend)
+        yield CheckResult(name=name, status=state, seen=seen, fix="" if state == "ok" else fix)
 
 
 def _weights() -> Iterator[CheckResult]:
@@ -195,16 +197,16 @@ def _weights() -> Iterator[CheckResult]:
             name=f"weights {name.replace('_', '-')}",
             status="ok" if good else "error",
             seen=seen if good else f"{path} is damaged: its SHA-256 is not the published one",
-            mend="" if good else f"rm {path} && {again}",
+            fix="" if good else f"rm {path} && {again}",
         )
     if absent:
         yield CheckResult(
-            name="weights", status="ok", seen=f"not fetched: {', '.join(absent)}", mend="rs-adapt weights list"
+            name="weights", status="ok", seen=f"not fetched: {', '.join(absent)}", fix="rs-adapt weights list"
         )
 
 
 def _data(data_root: Path) -> Iterator[CheckResult]:
-    """Check the data sets below the data root: complete by their published numbers, begun or absent."""
+    """Check the data sets below the data root: complete by their published numbers, incomplete or absent."""
     absent = []
     count = lru_cache(maxsize=None)(_num_files)
     for bench in axes.values("bench"):
@@ -212,35 +214,35 @@ def _data(data_root: Path) -> Iterator[CheckResult]:
         if facts["prepare"] and facts["prepare"]["kind"] == "synthetic":
             continue
         wanted = _folders(facts)
-        there = [folder for folder in wanted if any((data_root / folder).glob("*"))]
+        present = [folder for folder in wanted if any((data_root / folder).glob("*"))]
         label = bench.replace("_", "-")
-        if not there:
+        if not present:
             absent.append(label)
-        elif len(there) < len(wanted):
-            missing = next(folder for folder in wanted if folder not in there)
+        elif len(present) < len(wanted):
+            missing = next(folder for folder in wanted if folder not in present)
             yield CheckResult(
                 name=f"data {label}",
                 status="warning",
-                seen=f"{len(there)} of {len(wanted)} folders hold files below {data_root}; {missing} does not",
-                mend=f"rs-adapt data verify {label} --data-root {data_root}",
+                seen=f"{len(present)} of {len(wanted)} folders hold files below {data_root}; {missing} does not",
+                fix=f"rs-adapt data verify {label} --data-root {data_root}",
             )
         elif wrong := _wrong_numbers(bench, data_root, count):
             yield CheckResult(
                 name=f"data {label}",
                 status="warning",
                 seen=f"below {data_root}: {'; '.join(wrong)}",
-                mend=f"rs-adapt data verify {label} --data-root {data_root}",
+                fix=f"rs-adapt data verify {label} --data-root {data_root}",
             )
         else:
             yield CheckResult(
                 name=f"data {label}",
                 status="ok",
-                seen=f"all {len(wanted)} folders hold files below {data_root}, no published number differs; "
-                f"`rs-adapt data verify {label}` reads them",
+                seen=f"all {len(wanted)} folders hold files below {data_root}, in the published numbers; "
+                f"`rs-adapt data verify {label}` checks their content",
             )
     if absent:
         yield CheckResult(
-            name="data", status="ok", seen=f"not below {data_root}: {', '.join(absent)}", mend="rs-adapt list benches"
+            name="data", status="ok", seen=f"not below {data_root}: {', '.join(absent)}", fix="rs-adapt list benches"
         )
 
 
@@ -251,9 +253,10 @@ def _wrong_numbers(bench: str, data_root: Path, count: Callable[[Path, str], int
         return []
     tiles = find_tile_sets(bench, data_root)
     return [
-        f"{one.title} has {number} images, published are {one.num_tiles}"
-        for one in tiles.sets
-        if one.num_tiles is not None and (number := count(one.img_dir, tiles.img_suffix)) != one.num_tiles
+        f"{tile_set.title} has {number} images, but {tile_set.num_tiles} are published"
+        for tile_set in tiles.sets
+        if tile_set.num_tiles is not None
+        and (number := count(tile_set.img_dir, tiles.img_suffix)) != tile_set.num_tiles
     ]
 
 
@@ -287,5 +290,5 @@ def _training() -> Iterator[CheckResult]:
         name="training",
         status="error",
         seen=f"one iteration failed with exit code {done.returncode}: {last}",
-        mend="rs-adapt train --bench synthetic-da --iters 1",
+        fix="rs-adapt train --bench synthetic-da --iters 1",
     )

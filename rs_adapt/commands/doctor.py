@@ -45,6 +45,6 @@ def doctor(
             mark = f"[{colour[finding.status]}]{finding.status:<7}[/]"
             console.print(f"{mark} {finding.name}: ", end="")
             console.print(finding.seen, markup=False, soft_wrap=True)
-            if finding.mend:
-                console.print(f"        -> {finding.mend}", markup=False, soft_wrap=True)
+            if finding.fix:
+                console.print(f"        -> {finding.fix}", markup=False, soft_wrap=True)
     raise typer.Exit(1 if failed else 0)

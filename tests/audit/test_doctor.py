@@ -44,7 +44,7 @@ def test_another_distribution_of_the_same_import_name_is_an_error(
     )
     found = by_name(examine(data_root=tmp_path, smoke=False))["mmcv"]
     assert (found.status, "beside onedl-mmcv" in found.seen) == ("error", True)
-    assert found.mend == "pip uninstall -y mmcv && pip install --force-reinstall --no-deps onedl-mmcv"
+    assert found.fix == "pip uninstall -y mmcv && pip install --force-reinstall --no-deps onedl-mmcv"
 
 
 def test_a_package_that_is_absent_or_too_old_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,8 +57,8 @@ def test_a_package_that_is_absent_or_too_old_is_an_error(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(doctor, "distribution", changed)
     findings = by_name(examine(data_root=tmp_path, smoke=False))
-    assert (findings["rasterio"].status, findings["rasterio"].mend) == ("error", "pip install 'rasterio>=1.4'")
-    assert findings["transformers"].seen.startswith("0.1 is installed; tried with ")
+    assert (findings["rasterio"].status, findings["rasterio"].fix) == ("error", "pip install 'rasterio>=1.4'")
+    assert findings["transformers"].seen.startswith("0.1 is installed; rs-adapt needs ")
 
 
 def test_damaged_weights_are_an_error(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_damaged_weights_are_an_error(tmp_path: Path) -> None:
     path.write_bytes(b"cut off")
     found = by_name(examine(data_root=tmp_path, smoke=False))["weights dinov2-s"]
     assert found.status == "error"
-    assert found.mend.startswith(f"rm {path} && ")
+    assert found.fix.startswith(f"rm {path} && ")
 
 
 def test_data_that_are_begun_are_a_warning_and_complete_ones_fine(
@@ -76,8 +76,8 @@ def test_data_that_are_begun_are_a_warning_and_complete_ones_fine(
 ) -> None:
     found = by_name(examine(data_root=loveda_root, smoke=False))["data loveda-r2u"]
     num_images = len([*(loveda_root / "loveda" / "rural" / "train" / "img_dir").iterdir()])
-    assert f"rural train has {num_images} images, published are 5464; rural val has" in found.seen
-    assert (found.status, found.mend) == ("warning", f"rs-adapt data verify loveda-r2u --data-root {loveda_root}")
+    assert f"rural train has {num_images} images, but 5464 are published; rural val has" in found.seen
+    assert (found.status, found.fix) == ("warning", f"rs-adapt data verify loveda-r2u --data-root {loveda_root}")
     # As if all of them were there.
     monkeypatch.setattr(doctor, "_num_files", lambda folder, suffix: PUBLISHED[folder.relative_to(loveda_root)])
     assert by_name(examine(data_root=loveda_root, smoke=False))["data loveda-r2u"].status == "ok"

@@ -21,10 +21,10 @@ def test_lines_and_json_say_the_same(capsys: pytest.CaptureFixture[str]) -> None
     code, lines = _run(capsys)
     assert code == 0
     findings = json.loads(_run(capsys, "--json")[1])
-    assert all({"name", "status", "seen", "mend"} == finding.keys() for finding in findings)
+    assert all({"name", "status", "seen", "fix"} == finding.keys() for finding in findings)
     for finding in findings:
         assert f"{finding['status']:<7} {finding['name']}: " in lines
-        assert finding["mend"] in lines
+        assert finding["fix"] in lines
 
 
 def test_an_error_gives_exit_code_1_and_its_mend(

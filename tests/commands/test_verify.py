@@ -50,7 +50,7 @@ def test_run_against_its_own_log_and_changed_ones(trained: Path, verify: Verify,
     changed.write_text(text.replace("optimizer=dict(type='AdamW', lr=0.0001", "optimizer=dict(type='AdamW', lr=0.0002"))
     code, out, err = verify(trained, "--against", changed)
     assert (code, err) == (1, "")
-    first = "first difference: optim.lr is 0.0001 here and 0.0002 there (different steps of the optimizer)"
+    first = "first difference: optim.lr is 0.0001 here and 0.0002 there (different optimizer steps)"
     assert first in out.splitlines()[0]
 
     code, out, err = verify(trained, "--against", changed, "--json")
@@ -62,7 +62,7 @@ def test_run_against_its_own_log_and_changed_ones(trained: Path, verify: Verify,
         "here": 0.0001,
         "there": 0.0002,
         "weight": "matters",
-        "consequence": "different steps of the optimizer",
+        "consequence": "different optimizer steps",
     }
     assert found["scores"][0]["points"] == pytest.approx(0, abs=1e-3)
 

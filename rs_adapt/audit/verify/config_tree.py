@@ -62,16 +62,16 @@ def _holds(within: Any, wanted: Any) -> bool:
     if not isinstance(wanted, dict | list) or not wanted:
         return False
     inside = within.values() if isinstance(within, dict) else within if isinstance(within, list) else ()
-    return any((one is not wanted and one == wanted) or _holds(one, wanted) for one in inside)
+    return any((item is not wanted and item == wanted) or _holds(item, wanted) for item in inside)
 
 
 def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, dict) and value:
-        for key, one in value.items():
-            yield from _leaves(one, (*path, key))
-    elif isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
-        for place, one in enumerate(value):
-            yield from _leaves(one, (*path, place))
+        for key, item in value.items():
+            yield from _leaves(item, (*path, key))
+    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        for place, item in enumerate(value):
+            yield from _leaves(item, (*path, place))
     else:
         yield path, value
 

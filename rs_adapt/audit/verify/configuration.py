@@ -64,41 +64,41 @@ class ConfigurationCheck:
     @property
     def matters(self) -> bool:
         """Whether any difference matters for the result."""
-        return any(one.weight is Weight.MATTERS for one in self.differences)
+        return any(difference.weight is Weight.MATTERS for difference in self.differences)
 
 
 def compare_configurations(run: Record, reference: Record) -> ConfigurationCheck | None:
     """Compare the configurations of two records; return None if one of them has none.
 
-    Two runs of rs-adapt are compared in all keys, others in those with a counterpart.
+    Two runs of rs-adapt are compared in all keys; a run and a foreign log only in the keys of `KEYS`.
     """
     if run.facts is None or reference.facts is None:
         return None
     here, there = run.facts, reference.facts
-    known = [key for key in KEYS if key.name in here or key.name in there]
+    stated = [key for key in KEYS if key.name in here or key.name in there]
     listed = {key.name for key in KEYS}
     extra = sorted((set(here) | set(there)) - listed)
-    both = [(key.name, key.consequence, key.weight) for key in known if key.name in here and key.name in there]
+    both = [(key.name, key.consequence, key.weight) for key in stated if key.name in here and key.name in there]
     both += [(name, "different adapters", Weight.MATTERS) for name in extra if name in here and name in there]
     differences, equal = [], []
     for name, consequence, weight in both:
         if _same(here[name], there[name]):
             equal.append(name)
             continue
-        if why := _without_effect(name, here, there):
-            weight, consequence = Weight.NO_EFFECT, why
+        if reason := _without_effect(name, here, there):
+            weight, consequence = Weight.NO_EFFECT, reason
         difference = KeyDifference(key=name, here=here[name], there=there[name], weight=weight, consequence=consequence)
         differences.append(difference)
     not_compared = sorted(reference.others)
     if run.ours and reference.ours:
         differences += _other_differences(run.others, reference.others)
         not_compared = []
-    names = [key.name for key in known] + extra
+    names = [key.name for key in stated] + extra
     order = list(Weight)
     return ConfigurationCheck(
         equal=tuple(equal),
         # Sorting is stable: within a weight the order of the keys stays.
-        differences=tuple(sorted(differences, key=lambda one: order.index(one.weight))),
+        differences=tuple(sorted(differences, key=lambda difference: order.index(difference.weight))),
         only_here=tuple(name for name in names if name not in there),
         only_there=tuple(name for name in names if name not in here),
         not_compared=tuple(not_compared),
@@ -107,21 +107,21 @@ def compare_configurations(run: Record, reference: Record) -> ConfigurationCheck
 
 def _other_differences(here: Facts, there: Facts) -> list[KeyDifference]:
     """Return the differences of two runs of rs-adapt in keys that are not listed."""
-    found = []
+    differences = []
     for name in sorted(set(here) | set(there)):
         parts = name.split(".")
         if parts[0] in _LOGGING or (_PLACES & set(parts)) or _wired(parts) or _same(here.get(name), there.get(name)):
             continue
-        found.append(
+        differences.append(
             KeyDifference(
                 key=name,
                 here=here.get(name),
                 there=there.get(name),
                 weight=Weight.MATTERS,
-                consequence="the consequence is not known",
+                consequence="consequence unknown",
             )
         )
-    return found
+    return differences
 
 
 def _wired(parts: list[str]) -> bool:

@@ -39,7 +39,7 @@ class LossCheck:
         num_equal: Number of iterations that both logs hold.
         median_ratio: Median ratio over these iterations.
         median_ratio_end: Median ratio over the last quarter of them.
-        windows: What a logged loss is averaged over, in the run and in the reference.
+        windows: The iterations that a logged loss is averaged over, in words: in the run and in the reference.
     """
 
     num_equal: int
@@ -67,11 +67,11 @@ def compare_schedules(run: Record, reference: Record) -> ScheduleCheck | None:
         return None
     largest, first = 0.0, None
     for iteration in equal:
-        one, other = here[iteration], there[iteration]
-        apart, scale = abs(one - other), max(abs(one), abs(other))
-        largest = max(largest, apart / scale if scale else 0.0)
-        allowed = _rounding(one, run.lr_digits) + _rounding(other, reference.lr_digits)
-        if first is None and apart > allowed:
+        ours, theirs = here[iteration], there[iteration]
+        distance, scale = abs(ours - theirs), max(abs(ours), abs(theirs))
+        largest = max(largest, distance / scale if scale else 0.0)
+        allowed = _rounding(ours, run.lr_digits) + _rounding(theirs, reference.lr_digits)
+        if first is None and distance > allowed:
             first = iteration
     return ScheduleCheck(
         num_equal=len(equal),
@@ -99,9 +99,9 @@ def compare_losses(run: Record, reference: Record) -> LossCheck | None:
 
 
 def compare_scores(run: Record, reference: Record) -> ScoreCurve:
-    """Compare evaluations at equal iterations; empty if there is none."""
-    here = {one.iteration: one.miou_pct for one in run.evaluations}
-    there = {one.iteration: one.miou_pct for one in reference.evaluations}
+    """Compare the evaluations at equal iterations; the curve is empty if there are none."""
+    here = {evaluation.iteration: evaluation.miou_pct for evaluation in run.evaluations}
+    there = {evaluation.iteration: evaluation.miou_pct for evaluation in reference.evaluations}
     return ScoreCurve(points=tuple((it, here[it], there[it]) for it in sorted(here.keys() & there.keys())))
 
 
@@ -111,5 +111,5 @@ def _rounding(value: float, digits: int | None) -> float:
         return _FULL_PRECISION * abs(value)
     if value == 0:
         return 0.0
-    # A hair more, for values that lie between two prints in binary.
+    # Slightly more, because binary fractions do not represent the printed digits exactly.
     return 0.5 * 10.0 ** (math.floor(math.log10(abs(value))) - digits) * 1.001

@@ -12,7 +12,7 @@ from typing import Any
 from rs_adapt.audit.verify.config_tree import MISSING, Facts, Path, Tree
 from rs_adapt.config.segmentor import segmentor_path
 
-# Our name of a knob -> what repositories call it.
+# The name of a setting here -> its names in other repositories.
 _ADAPTER = {
     "rank": ("rank", "dim", "lora_dim", "bottleneck"),
     "frequency_layers": ("frequency_layers", "fft_layer", "fft_layers"),
@@ -48,19 +48,19 @@ class _Collector:
         self.facts: Facts = {}
 
     def take(self, name: str, *path: str | int, via: Callable[[Any], Any] | None = None) -> None:
-        """Note the value at a path, if there is one and the name has none yet."""
+        """Record the value at a path, if there is one and the name has none yet."""
         value = self.tree.at(*path)
         if value is not MISSING and value is not None:
             self.facts.setdefault(name, via(value) if via else value)
 
     def steps(self, where: Path) -> dict[str, Path]:
-        """Where the steps of a pipeline are, by the last part of their type."""
+        """Return the paths of a pipeline's steps, by the last part of their type."""
         pipeline = self.tree.peek(*where)
-        found: dict[str, Path] = {}
+        paths: dict[str, Path] = {}
         for place, step in enumerate(pipeline if isinstance(pipeline, list) else ()):
             if isinstance(step, dict):
-                found.setdefault(str(step.get("type")).rpartition(".")[2], (*where, place))
-        return found
+                paths.setdefault(str(step.get("type")).rpartition(".")[2], (*where, place))
+        return paths
 
 
 def resolved_facts(tree: Tree) -> Facts:
@@ -152,7 +152,7 @@ def mmseg_facts(tree: Tree) -> Facts:
 
 
 def _training(c: _Collector, *, warmup_from_end: int) -> None:
-    """Length, batch, optimizer and schedule, which mmengine names for both."""
+    """Collect length, batch, optimizer and schedule, whose keys are mmengine's in both kinds."""
     c.take("bench.schedule.iters", "train_cfg", "max_iters")
     c.take("bench.schedule.eval_every", "train_cfg", "val_interval")
     c.take("train_dataloader.batch_size", "train_dataloader", "batch_size")
@@ -204,10 +204,10 @@ def _schedule(c: _Collector, *, warmup_from_end: int) -> None:
 
 
 def _train_pipeline(c: _Collector, source: Path) -> None:
-    found = c.steps((*source, "pipeline")) or c.steps(("train_pipeline",))
-    if not found:
+    steps = c.steps((*source, "pipeline")) or c.steps(("train_pipeline",))
+    if not steps:
         return
-    step = found.get
+    step = steps.get
     if place := step("LoadAnnotations"):
         c.take("bench.reduce_zero_label", *place, "reduce_zero_label")
     if place := step("RandomResize"):
@@ -218,8 +218,8 @@ def _train_pipeline(c: _Collector, source: Path) -> None:
         c.take("bench.pipeline.cat_max_ratio", *place, "cat_max_ratio")
     if place := step("RandomFlip"):
         c.take("bench.pipeline.flip_prob", *place, "prob")
-    c.facts["bench.pipeline.photometric"] = "PhotoMetricDistortion" in found
-    for place in found.values():
+    c.facts["bench.pipeline.photometric"] = "PhotoMetricDistortion" in steps
+    for place in steps.values():
         c.tree.at(*place, "type")
 
 
@@ -235,7 +235,7 @@ def _head(c: _Collector, head: Path) -> None:
 
 
 def _model(tree: Tree) -> Path:
-    """Where backbone and head stand: in `model`, or one level below it where a wrapper holds the segmentor."""
+    """Return the path of backbone and head: `model`, or one level below it where a wrapper holds the segmentor."""
     model = tree.peek("model")
     if isinstance(model, dict) and "backbone" not in model:
         for key, value in model.items():
@@ -245,14 +245,14 @@ def _model(tree: Tree) -> Path:
 
 
 def _adapter_places(tree: Tree, backbone: Path) -> list[Path]:
-    """Return the backbone's own knobs, and the dicts directly in it."""
-    knobs = tree.peek(*backbone)
-    inside = knobs if isinstance(knobs, dict) else {}
+    """Return the paths that may hold an adapter's settings: the dicts directly in the backbone, then the backbone."""
+    settings = tree.peek(*backbone)
+    inside = settings if isinstance(settings, dict) else {}
     return [*((*backbone, key) for key, value in inside.items() if isinstance(value, dict)), backbone]
 
 
 def _datasets(tree: Tree) -> tuple[Path, Path | None]:
-    """Where the labelled training set and, if there is one, the target's stand."""
+    """Return the paths of the labelled training set and of the target's, if there is one."""
     place: Path = ("train_dataloader", "dataset")
     while isinstance(tree.peek(*place, "dataset"), dict):
         place = (*place, "dataset")

@@ -39,7 +39,7 @@ def _group(consequence: str, *names: str, weight: Weight = Weight.MATTERS) -> tu
 
 KEYS: tuple[Key, ...] = (
     # What is scored, and how.
-    *_group("different benches: the scores are of different images", "cell.bench"),
+    *_group("different benches: the scores belong to different images", "cell.bench"),
     *_group("different settings: the target is used in different ways", "cell.setting"),
     *_group(
         "the mean is over different classes, or in a different order",
@@ -68,7 +68,7 @@ KEYS: tuple[Key, ...] = (
         "optim_wrapper.accumulative_counts",
     ),
     *_group(
-        "different steps of the optimizer",
+        "different optimizer steps",
         "optim_wrapper.optimizer.type",
         "optim.lr",
         "method.paramwise.lr_mult",
@@ -135,14 +135,14 @@ KEYS: tuple[Key, ...] = (
         "model.decode_head.mask_weight",
         "model.decode_head.dice_weight",
     ),
-    *_group("the best score is the best of a different number of evaluations", "bench.schedule.eval_every"),
-    *_group("other rounding", "runtime.precision"),
+    *_group("the best score is chosen from a different number of evaluations", "bench.schedule.eval_every"),
+    *_group("different rounding", "runtime.precision"),
     *_group(
         "crops of the target are drawn by its labels where this is below 1, as --protocol paper does",
         "train_dataloader.dataset.unlabelled.cat_max_ratio",
         weight=Weight.BY_DESIGN,
     ),
     *_group("different seeds: a replicate", "randomness.seed", weight=Weight.REPLICATE),
-    *_group("scores are compared by their own selection", "protocol.name", weight=Weight.NO_EFFECT),
-    *_group("other rounding from run to run", "env_cfg.cudnn_benchmark", weight=Weight.NO_EFFECT),
+    *_group("scores are compared selection by selection", "protocol.name", weight=Weight.NO_EFFECT),
+    *_group("rounding that changes from run to run", "env_cfg.cudnn_benchmark", weight=Weight.NO_EFFECT),
 )

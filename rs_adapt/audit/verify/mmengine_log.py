@@ -28,9 +28,9 @@ _SAVED = re.compile(r"Saving checkpoint at (\d+) iterations")
 _PAIR = re.compile(r"(?:^|\s)([A-Za-z_][\w./ -]*?): ([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf))(?=\s|$)")
 _ROW = re.compile(r"^\|(.+)\|\s*$")
 _SEED = re.compile(r"^\s+(?:numpy_random_)?seed: (\d+)\s*$")
-# mmengine's LogProcessor where a configuration says nothing else.
+# The window of mmengine's LogProcessor, where a configuration sets none.
 _WINDOW = 10
-_REMEDY = "A log that is cut off has to be copied again."
+_REMEDY = "If the log was cut off, copy it again."
 
 
 def read_log(path: Path) -> Record:
@@ -49,17 +49,17 @@ def read_log(path: Path) -> Record:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}. Name a training log of mmengine.") from error
     if b"\0" in raw:
-        raise _foreign(path, "it is no text")
+        raise _foreign(path, "it is not text")
     text = raw.decode("utf-8", errors="replace")
     if not text.strip():
         raise _foreign(path, "it is empty")
-    record = _of_json(path, text) if text.lstrip().startswith("{") else _of_text(path, text)
+    record = _read_json_lines(path, text) if text.lstrip().startswith("{") else _read_text(path, text)
     if not record.train and not record.evaluations:
-        raise _foreign(path, "it holds no line of a training and no evaluation")
+        raise _foreign(path, "it holds neither training lines nor evaluations")
     return record
 
 
-def _of_text(path: Path, text: str) -> Record:
+def _read_text(path: Path, text: str) -> Record:
     if not _TRAIN.search(text) and _EPOCHS.search(text):
         raise _foreign(path, "it counts epochs")
     lines = text.splitlines()
@@ -71,7 +71,7 @@ def _of_text(path: Path, text: str) -> Record:
     if dumps:
         first_line, dump = dumps[-1]
         content = parse_literals(dump, file=str(path), first_line=first_line, remedy=_REMEDY).values
-    facts, others, ours = _known(content)
+    facts, others, ours = _split_facts(content)
     interval = (facts or {}).get("bench.schedule.eval_every")
     train, evaluations = _curves(path, lines, interval if isinstance(interval, int) and interval > 0 else None)
     seeds = [int(match[1]) for line in lines if (match := _SEED.match(line))]
@@ -106,8 +106,8 @@ def _dumps(lines: list[str]) -> Iterator[tuple[int, str]]:
         yield start + 2, "\n".join(lines[start + 1 : end])
 
 
-def _known(content: Facts | None) -> tuple[Facts | None, Facts, bool]:
-    """Facts of a configuration, its other keys, and whether rs-adapt resolved it."""
+def _split_facts(content: Facts | None) -> tuple[Facts | None, Facts, bool]:
+    """Return `config_facts` of a configuration; nothing without one."""
     if content is None:
         return None, {}, False
     ours = isinstance(content.get("cell"), dict) and isinstance(content.get("bench"), dict)
@@ -117,7 +117,7 @@ def _known(content: Facts | None) -> tuple[Facts | None, Facts, bool]:
 
 def config_facts(config: LiteralConfig) -> tuple[Facts, Facts, bool]:
     """Return the facts of a configuration, its other keys, and whether rs-adapt resolved it."""
-    facts, others, ours = _known(config.values)
+    facts, others, ours = _split_facts(config.values)
     return facts or {}, others, ours
 
 
@@ -125,15 +125,15 @@ def _curves(path: Path, lines: list[str], every: int | None) -> tuple[list[Train
     train: list[TrainLine] = []
     evaluations: list[Evaluation] = []
     done, evaluated, table = 0, 0, dict[str, float]()
-    # Where the table of the classes has the IoU; other columns may stand before it.
+    # The column of IoU in the table of classes; other columns may stand before it.
     column = 1
     for line in lines:
         if match := _TRAIN.search(line):
             iteration, values = int(match[1]), _pairs(match[3])
             if iteration <= done:
-                # Resumed from an earlier state: what came after it is logged again.
-                train = [one for one in train if one.iteration < iteration]
-                evaluations = [one for one in evaluations if one.iteration < iteration]
+                # Resumed from an earlier state: later lines are logged again.
+                train = [entry for entry in train if entry.iteration < iteration]
+                evaluations = [entry for entry in evaluations if entry.iteration < iteration]
                 evaluated = evaluations[-1].iteration if evaluations else 0
             done = iteration
             train.append(TrainLine(iteration=iteration, lr=values.get("lr"), loss=values.get("loss")))
@@ -144,7 +144,7 @@ def _curves(path: Path, lines: list[str], every: int | None) -> tuple[list[Train
             miou = scores.get("mIoU", scores.get("miou_pct"))
             if miou is None:
                 continue
-            # The line does not say the iteration: it is the first of the schedule that is not behind the training.
+            # The line does not state its iteration: the first of the schedule at or after the last training line.
             iteration = done if every is None else math.ceil(max(done, evaluated + 1) / every) * every
             iou = {name.removeprefix("iou_pct/"): value for name, value in scores.items() if "iou_pct/" in name}
             evaluations.append(Evaluation(iteration=iteration, miou_pct=miou, iou_pct=iou or table))
@@ -158,7 +158,7 @@ def _curves(path: Path, lines: list[str], every: int | None) -> tuple[list[Train
     return train, evaluations
 
 
-def _of_json(path: Path, text: str) -> Record:
+def _read_json_lines(path: Path, text: str) -> Record:
     train, evaluations = [], []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
@@ -178,7 +178,7 @@ def _of_json(path: Path, text: str) -> Record:
                 "mmengine. Copy the log again, or delete the line."
             ) from error
     content, remarks = _config_beside(path)
-    facts_here, others, ours = _known(content)
+    facts_here, others, ours = _split_facts(content)
     return Record(
         name=path.name,
         facts=facts_here,
@@ -208,12 +208,12 @@ def _window(content: Facts | None) -> str:
 def _log_within(folder: Path) -> Path:
     """Return the log of a folder in mmengine's layout: `<stamp>/<stamp>.log`, `<stamp>/vis_data/scalars.json`."""
     for patterns in (("*.log", "*/*.log"), ("scalars.json", "vis_data/scalars.json", "*/vis_data/scalars.json")):
-        found = sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = ", ".join(path.relative_to(folder).as_posix() for path in found[:8])
-            raise ConfigError(f"{folder} holds {len(found)} logs: {names}. Name one of them.")
+        logs = sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+        if len(logs) == 1:
+            return logs[0]
+        if logs:
+            names = ", ".join(path.relative_to(folder).as_posix() for path in logs[:8])
+            raise ConfigError(f"{folder} holds {len(logs)} logs: {names}. Name one of them.")
     raise ConfigError(f"{folder} holds neither a run of rs-adapt nor a log of mmengine (*.log, vis_data/scalars.json).")
 
 
@@ -229,8 +229,8 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _foreign(path: Path, why: str) -> ConfigError:
+def _foreign(path: Path, reason: str) -> ConfigError:
     return ConfigError(
-        f"{path} cannot be read as a training log: {why}. Name a text log of mmengine that counts iterations, its "
+        f"{path} cannot be read as a training log: {reason}. Name a text log of mmengine that counts iterations, its "
         "JSON lines (vis_data/scalars.json), a folder that holds one of them, or a run folder of rs-adapt."
     )

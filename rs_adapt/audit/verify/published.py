@@ -18,7 +18,7 @@ from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.config.paths import manifests_dir
 from rs_adapt.errors import ConfigError
 
-# Half a unit of the last printed digit, of a score and of a mean of scores, and a hair for binary fractions.
+# Half a unit of the last printed digit, of a score and of a mean of scores, and a little for binary fractions.
 _ROUNDING = 0.05 + 0.05 + 1e-9
 
 
@@ -35,14 +35,14 @@ class PublishedRow:
         selection: "last", "oracle" (best on the target's labels) or "unknown".
         protocol: How it was measured, such as "paper" (Earth-Adapter's) or "crossearth".
         seeds_pct: Scores of the single seeds, if they are published; else empty.
-        num_seeds: Of how many seeds the score is; None if that is not stated.
+        num_seeds: Number of seeds behind the score; None if that is not stated.
         iou_pct: IoU by class, if it is known.
-        iteration: Of the checkpoint, if it is known.
-        variant: What differs from the method as it is; empty for the method itself.
+        iteration: Iteration of the checkpoint, if it is known.
+        variant: The difference from the method itself, in words; empty if there is none.
         table: Id of the table, or name of the run.
-        source: Where it is printed.
-        issue: What contradicts it, in the same publication; empty if nothing does.
-        note: What else a reader should know.
+        source: The publication, and the place in it.
+        issue: A contradiction to the score in the same publication; empty if there is none.
+        note: A further remark for readers.
     """
 
     bench: str
@@ -75,7 +75,7 @@ class PublishedRun:
         method: Name of the method in rs-adapt.
         backbone: Name of the backbone in rs-adapt.
         protocol: How it was measured.
-        device: What it ran on.
+        device: The hardware that it ran on.
         source: Address of the log.
         note: A known peculiarity of the run.
         record: Configuration under the keys of rs-adapt, training lines and evaluations.
@@ -93,24 +93,24 @@ class PublishedRun:
     record: Record
 
     def rows(self) -> tuple[PublishedRow, PublishedRow]:
-        """Return the last evaluation, and the best one, which was chosen by the target's labels."""
+        """Return the rows of the last evaluation and of the best one, which was chosen by the target's labels."""
         evaluations = self.record.evaluations
-        best = max(evaluations, key=lambda one: one.miou_pct)
+        best = max(evaluations, key=lambda evaluation: evaluation.miou_pct)
         return self._row(evaluations[-1], "last"), self._row(best, "oracle")
 
-    def _row(self, one: Evaluation, selection: str) -> PublishedRow:
+    def _row(self, evaluation: Evaluation, selection: str) -> PublishedRow:
         return PublishedRow(
             bench=self.bench,
             setting=self.setting,
             method=self.method,
             backbone=self.backbone,
             head=str((self.record.facts or {})["cell.head"]),
-            miou_pct=one.miou_pct,
+            miou_pct=evaluation.miou_pct,
             selection=selection,
             protocol=self.protocol,
             num_seeds=1,
-            iou_pct=one.iou_pct,
-            iteration=one.iteration,
+            iou_pct=evaluation.iou_pct,
+            iteration=evaluation.iteration,
             table=self.name,
             source=self.source,
             note=self.note,
@@ -134,8 +134,8 @@ def published_runs() -> tuple[PublishedRun, ...]:
         try:
             facts = tomllib.loads(path.read_text(encoding="utf-8"))
             lines = (path.parent / facts["curves"]).read_text(encoding="utf-8").splitlines()
-            curves = {one["run"]: one for one in map(json.loads, lines)}
-            runs += [_run(one, facts, curves[one["name"]]) for one in facts["runs"]]
+            curves = {curve["run"]: curve for curve in map(json.loads, lines)}
+            runs += [_run(entry, facts, curves[entry["name"]]) for entry in facts["runs"]]
         except (OSError, ValueError, KeyError) as error:
             raise _damaged(path, error) from error
     return tuple(runs)
@@ -178,8 +178,8 @@ def find_rows(*, bench: str, setting: str, method: str, backbone: str) -> tuple[
         ConfigError: Nothing is published for the cell; the text lists what is published for the bench.
     """
     of_bench = [row for row in published_rows() if row.bench == bench]
-    found = [row for row in of_bench if (row.setting, row.method, row.backbone) == (setting, method, backbone)]
-    if plain := tuple(row for row in found if not row.variant):
+    of_cell = [row for row in of_bench if (row.setting, row.method, row.backbone) == (setting, method, backbone)]
+    if plain := tuple(row for row in of_cell if not row.variant):
         return plain
     wanted = f"{bench.replace('_', '-')}-{setting} with the method {method} on {backbone}"
     if not of_bench:
@@ -187,15 +187,15 @@ def find_rows(*, bench: str, setting: str, method: str, backbone: str) -> tuple[
         raise ConfigError(
             f"Nothing is published for {wanted}, or for anything else on this bench. Benches with scores: {benches}."
         )
-    known = sorted({f"{row.setting} {row.method} on {row.backbone}" for row in of_bench if not row.variant})
+    published = sorted({f"{row.setting} {row.method} on {row.backbone}" for row in of_bench if not row.variant})
     raise ConfigError(
-        f"Nothing is published for {wanted}. Published for this bench: {'; '.join(known)}. To compare with a log, name "
-        "it: --against LOG."
+        f"Nothing is published for {wanted}. Published for this bench: {'; '.join(published)}. To compare with a log, "
+        "name it: --against LOG."
     )
 
 
 def seed_spread(bench: str) -> tuple[float, PublishedRow]:
-    """Return the widest published range over seeds in points, of this bench if it has one, else of any.
+    """Return the widest published range over seeds in points, for this bench if it has one, else for any.
 
     Raises:
         ConfigError: A file is damaged.
@@ -209,26 +209,26 @@ def seed_spread(bench: str) -> tuple[float, PublishedRow]:
 def contradictions() -> dict[str, str]:
     """Return the contradictions among the published numbers, by table and method; `issue` is not read.
 
-    A contradiction is a mean that is not that of its row, or two scores of one cell, selection and protocol that differ
-    by more than their rounding.
+    A contradiction is a printed mean that differs from the mean of its row, or two scores of one cell, selection and
+    protocol that differ by more than their rounding.
     """
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for table in published_tables():
         for printed in table["rows"]:
             mean = sum(printed["miou_pct"]) / len(printed["miou_pct"])
             if "mean_pct" in printed and abs(mean - printed["mean_pct"]) > _ROUNDING:
                 name = f"{table['id']}/{printed['method']}{printed.get('variant', '')}"
-                found[name] = f"the printed mean is {printed['mean_pct']}, that of the row {mean:.2f}"
+                texts[name] = f"the printed mean is {printed['mean_pct']}, the mean of the row {mean:.2f}"
     plain = [row for row in published_rows() if not row.variant]
     for _, same in groupby(sorted(plain, key=_identity), key=_identity):
         rows = list(same)
         for row in rows:
-            others = [one for one in rows if abs(one.miou_pct - row.miou_pct) > _ROUNDING]
+            others = [other for other in rows if abs(other.miou_pct - row.miou_pct) > _ROUNDING]
             # A log is not wrong because a table differs from it.
             if others and row.table not in {run.name for run in published_runs()}:
-                text = ", ".join(f"{one.miou_pct} in {one.table}" for one in others)
-                found[f"{row.table}/{row.method}"] = f"{row.bench}: {row.miou_pct} here, {text}"
-    return found
+                text = ", ".join(f"{other.miou_pct} in {other.table}" for other in others)
+                texts[f"{row.table}/{row.method}"] = f"{row.bench}: {row.miou_pct} here, {text}"
+    return texts
 
 
 def _identity(row: PublishedRow) -> tuple[str, ...]:
@@ -265,8 +265,8 @@ def _rows(table: Facts, printed: Facts) -> list[PublishedRow]:
     return rows
 
 
-def _run(one: Facts, facts: Facts, curves: Facts) -> PublishedRun:
-    config = {**facts["config"], **facts.get(f"config_{one['setting']}", {}), **one["config"]}
+def _run(entry: Facts, facts: Facts, curves: Facts) -> PublishedRun:
+    config = {**facts["config"], **facts.get(f"config_{entry['setting']}", {}), **entry["config"]}
     scores = curves["evaluations"]
     # A log prints the classes in index order.
     config["bench.classes"] = list(scores["iou_pct"])
@@ -277,7 +277,7 @@ def _run(one: Facts, facts: Facts, curves: Facts) -> PublishedRun:
     columns = zip(train["iter"], train["lr"], train["loss"], strict=True)
     lines = [TrainLine(iteration=iteration, lr=lr, loss=loss) for iteration, lr, loss in columns]
     record = Record(
-        name=f"{one['name']} of {facts['source']}",
+        name=f"{entry['name']} of {facts['source']}",
         facts=config,
         train=tuple(lines),
         evaluations=tuple(evaluations),
@@ -285,9 +285,9 @@ def _run(one: Facts, facts: Facts, curves: Facts) -> PublishedRun:
         loss_window="mean of the last 10 iterations",
     )
     shared = {key: facts[key] for key in ("method", "backbone", "protocol", "source")}
-    own = {key: one.get(key, "") for key in ("name", "bench", "setting", "device", "note")}
+    own = {key: entry.get(key, "") for key in ("name", "bench", "setting", "device", "note")}
     return PublishedRun(**shared, **own, record=record)
 
 
 def _damaged(path: Path, error: Exception) -> ConfigError:
-    return ConfigError(f"{path} is damaged: {error!r}. It comes with rs-adapt: install it again.")
+    return ConfigError(f"{path} is damaged: {error!r}. It is part of rs-adapt: install rs-adapt again.")

@@ -43,19 +43,19 @@ class Record:
 
     Attributes:
         name: The run's name in a sentence.
-        facts: Values of its configuration, under the keys of a resolved configuration; None if not known.
+        facts: Values of its configuration, under the keys of a resolved configuration; None if unknown.
         others: Further values of its configuration, by their own paths.
         ours: Whether rs-adapt wrote it; the paths in `others` of two such records are comparable.
         train: The training lines, oldest first.
         evaluations: The evaluations, oldest first.
         lr_digits: Decimals of the mantissa of printed learning rates; None for full precision.
-        loss_window: What each logged loss is a mean of, in words.
+        loss_window: The iterations that each logged loss is averaged over, in words.
         last_pct: The mIoU of the last weights, if scored apart from `evaluations`.
         best_given: The mIoU and iteration of the best evaluation, if a result states it.
         tested_apart: Whether `last_pct` is on test tiles and `evaluations` on validation tiles.
         interval_pct: The bootstrap interval of the result `interval_of_pct`.
         interval_of_pct: The mIoU of the result, whichever checkpoint that is.
-        cell: The names of the cell, for a run of rs-adapt.
+        cell: The names of the cell; None for a foreign log.
         remarks: Notes for the reader.
     """
 
@@ -85,8 +85,8 @@ class Record:
 
     @property
     def best(self) -> tuple[float, int] | None:
-        """MIoU and iteration of the best evaluation, which the target's labels chose; None if there is none."""
+        """MIoU and iteration of the best evaluation, chosen by the target's labels; None if there is none."""
         if self.best_given or not self.evaluations:
             return self.best_given
-        one = max(self.evaluations, key=lambda evaluation: evaluation.miou_pct)
-        return one.miou_pct, one.iteration
+        best = max(self.evaluations, key=lambda evaluation: evaluation.miou_pct)
+        return best.miou_pct, best.iteration

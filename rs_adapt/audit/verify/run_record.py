@@ -41,7 +41,7 @@ def read_run(folder: Path) -> Record:
             raise UnreadableFile(run.damage[0].why)
     except UnreadableFile as error:
         raise ConfigError(
-            f"the run in {folder} is damaged: {error} Look at {CELL_FILE}, {METRICS_FILE} and {RESULT_FILE} "
+            f"the run in {folder} is damaged: {error} Check {CELL_FILE}, {METRICS_FILE} and {RESULT_FILE} "
             "there, or train it again."
         ) from error
     result = run.result
@@ -64,7 +64,7 @@ def read_run(folder: Path) -> Record:
         ours=True,
         train=train,
         evaluations=evaluations,
-        loss_window="mean of the iterations since the line before",
+        loss_window="mean over the iterations since the previous line",
         last_pct=last,
         best_given=None if result is None else _oracle(result),
         tested_apart=any(name.startswith("bench.target.test.") for name in others),
@@ -82,7 +82,7 @@ def _without_none(iou_pct: Mapping[str, float | None]) -> dict[str, float]:
 def _headline(result: Result) -> tuple[float | None, tuple[float, float] | None]:
     """Return mIoU of the last weights in percent, and the bootstrap interval of the result where it has one.
 
-    The result need not be that of the last weights: a protocol may say otherwise.
+    The result need not belong to the last weights: a protocol may select other ones.
     """
     selected = result.selections.get("last")
     headline = result.miou_pct if result.headline in (None, "last") else None
@@ -94,7 +94,7 @@ def _headline(result: Result) -> tuple[float | None, tuple[float, float] | None]
 
 
 def _oracle(result: Result) -> tuple[float, int] | None:
-    """Return mIoU in percent and iteration of the evaluation that the target's labels chose."""
+    """Return mIoU in percent and iteration of the evaluation that was chosen by the target's labels."""
     selected = result.selections.get("oracle")
     if selected is not None:
         return None if selected.miou_pct is None else (selected.miou_pct, selected.iter)

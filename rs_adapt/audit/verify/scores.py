@@ -1,4 +1,4 @@
-"""Scores side by side, and how far two scores of one experiment may lie apart: the best-founded range available."""
+"""Scores side by side, and the range within which two scores of the same cell agree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Spread:
     Attributes:
         low: Lowest score.
         high: Highest score.
-        basis: What the range is derived from, in words.
+        basis: The evidence for the range, in words.
         of_seeds: Whether it is the range over published seeds.
     """
 
@@ -31,8 +31,8 @@ class ScoreCheck:
     """A score of the run and the reference's score of the same selection; mIoU in percent.
 
     Attributes:
-        selection: How both checkpoints were chosen: "last", "oracle" or, where the reference does not say, "unknown",
-            beside which the run's last score stands.
+        selection: How both checkpoints were chosen: "last" or "oracle"; "unknown" where the reference does not state
+            it, whose score is then compared with the run's last one.
         here_pct: The run's score.
         here_iteration: The run's iteration, if known.
         there_pct: The reference's score.
@@ -85,11 +85,11 @@ def find_spread(
         low, high = run.interval_pct
         bases.append(f"the run's own bootstrap interval [{low:.2f}, {high:.2f}] of {run.interval_of_pct:.2f}")
     if reference and (late := _late(reference)):
-        # The score itself may be of an earlier evaluation.
+        # The score itself may belong to an earlier evaluation.
         ranges += [*late, there_pct]
         bases.append(f"the reference's own last {len(late)} evaluations")
     if ranges:
-        text = f"one seed, so the spread is unknown; as wide as {' and '.join(bases)}"
+        text = f"one seed, so the spread is unknown; taken as wide as {' and '.join(bases)}"
         return Spread(low=min(ranges), high=max(ranges), basis=text, of_seeds=False)
     width, row = seed_spread(bench)
     text = (
@@ -101,5 +101,5 @@ def find_spread(
 
 def _late(reference: Record) -> list[float]:
     """Return the scores of the last quarter of the evaluations, at least two."""
-    scores = [one.miou_pct for one in reference.evaluations]
+    scores = [evaluation.miou_pct for evaluation in reference.evaluations]
     return scores[-max(2, len(scores) // 4) :] if len(scores) >= 4 else []

@@ -1,4 +1,4 @@
-"""What `rs-adapt verify` found, as lines for people and as plain values for JSON."""
+"""The outcome of `rs-adapt verify`, as lines for people and as plain values for JSON."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ _SHOWN_KEYS = 12
 _SHOWN_ITERATIONS = 10
 
 
-def format_lines(found: Verification) -> Iterator[str]:
+def format_lines(verification: Verification) -> Iterator[str]:
     """Yield lines of text, the verdict first.
 
     Args:
-        found: The comparison.
+        verification: The outcome.
     """
-    yield found.verdict
-    yield f"here: {found.run}; there: {found.reference}"
-    for score in found.scores:
+    yield verification.verdict
+    yield f"here: {verification.run}; there: {verification.reference}"
+    for score in verification.scores:
         yield from _score_lines(score)
-    yield from _configuration_lines(found.configuration)
-    yield from _curve_lines(found)
-    for row in found.also_published:
+    yield from _configuration_lines(verification.configuration)
+    yield from _curve_lines(verification)
+    for row in verification.also_published:
         seeds = f", {row.num_seeds} seed(s)" if row.num_seeds else ""
         yield (
             f"also published: {row.miou_pct:.2f} ({describe_selection(row.selection)}{seeds}, protocol "
             f"{row.protocol}; {row.source})"
         )
-    for remark in found.remarks:
+    for remark in verification.remarks:
         yield f"note: {remark}"
 
 
 def plain_values(value: Any) -> Any:
-    """Return the same as JSON has it: NaN becomes null, tuples become lists."""
+    """Return a value as JSON holds it: NaN becomes None, tuples become lists."""
     if isinstance(value, dict):
-        return {str(key): plain_values(one) for key, one in value.items()}
+        return {str(key): plain_values(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain_values(one) for one in value]
+        return [plain_values(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def signed(points: float) -> str:
-    """Return a difference with its sign and two decimals, and none of them for a zero."""
+    """Return a difference with its sign and two decimals; a difference that rounds to zero has no sign."""
     text = f"{points:+.2f}"
     return "0.00" if text in ("+0.00", "-0.00") else text
 
@@ -63,7 +63,7 @@ def _score_lines(score: ScoreCheck) -> Iterator[str]:
     if score.selection == "oracle":
         yield "  *chosen with target labels on both sides, so not a result of adaptation"
     if score.selection == "unknown":
-        yield "  the source does not say which checkpoint its score is of"
+        yield "  the source does not state which checkpoint its score belongs to"
 
 
 def _at(iteration: int | None) -> str:
@@ -88,8 +88,8 @@ def _names(what: str, names: Sequence[str]) -> Iterator[str]:
         yield f"  {what}, {len(names)}: {', '.join(names[:_SHOWN_KEYS])}{more}"
 
 
-def _curve_lines(found: Verification) -> Iterator[str]:
-    if schedule := found.schedule:
+def _curve_lines(verification: Verification) -> Iterator[str]:
+    if schedule := verification.schedule:
         where = f"{schedule.num_equal} equal iterations, largest relative difference {schedule.max_relative:.1e}"
         if schedule.first_iteration is None:
             yield f"learning rate: equal within the printed digits at {where}"
@@ -100,10 +100,10 @@ def _curve_lines(found: Verification) -> Iterator[str]:
             )
     else:
         yield "learning rate: no iteration is in both logs"
-    if loss := found.loss:
+    if loss := verification.loss:
         yield (
             f"loss, here / there: median {loss.median_ratio:.3f} over {loss.num_equal} equal iterations, "
             f"{loss.median_ratio_end:.3f} over the last quarter; here a {loss.windows[0]}, there a {loss.windows[1]}"
         )
-    for iteration, here, there in found.curve.points[-_SHOWN_ITERATIONS:]:
+    for iteration, here, there in verification.curve.points[-_SHOWN_ITERATIONS:]:
         yield f"mIoU at iteration {iteration}: {here:.2f} here, {there:.2f} there, {signed(here - there)}"

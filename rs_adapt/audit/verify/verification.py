@@ -61,7 +61,7 @@ class Verification:
 
 
 def verify_against_log(run: Record, reference: Record) -> Verification:
-    """Compare a run with a log, or with another run of ours.
+    """Compare a run with a log, or with a second run of rs-adapt.
 
     Raises:
         ConfigError: The two have nothing in common that can be compared.
@@ -71,7 +71,7 @@ def verify_against_log(run: Record, reference: Record) -> Verification:
     if run.tested_apart and reference.last_pct is None and run.evaluations:
         # A log holds evaluations only, so the run's evaluations are compared with them.
         run = replace(run, last_pct=None, best_given=None)
-        remarks.append("both scores are of validation tiles: the log holds none of the run's test tiles.")
+        remarks.append("both scores belong to validation tiles, because a log holds no scores on test tiles.")
     pairs = {"last": reference.last, "oracle": reference.best}
     scores = []
     for selection, there in pairs.items():
@@ -80,22 +80,22 @@ def verify_against_log(run: Record, reference: Record) -> Verification:
             continue
         spread = find_spread(run, reference, (), there_pct=there[0], bench=bench)
         scores.append(_score(selection, here, there, spread, reference.name))
-    return _verified(run, reference, scores, word="the log's", remarks=remarks)
+    return _compare(run, reference, scores, word="the log's", remarks=remarks)
 
 
 def verify_against_paper(run: Record) -> Verification:
-    """Compare a run of ours with what is published for its bench, setting, method and backbone.
+    """Compare a run of rs-adapt with the published scores of its bench, setting, method and backbone.
 
-    A published log comes first, then the protocol of most of our benches ("paper"), then the others.
+    A published log comes first, then tables under the protocol of most benches ("paper"), then the others.
 
     Raises:
-        ConfigError: Nothing is published for the cell, or the run has none.
+        ConfigError: Nothing is published for the cell, or the record names no cell.
     """
     if run.cell is None:
         raise ConfigError("Only a run folder of rs-adapt can be compared with a paper: a log names no cell.")
     names = {key: str(run.cell[key]) for key in ("bench", "setting", "method", "backbone")}
     rows = find_rows(**names)
-    logs = [one for one in published_runs() if all(getattr(one, key) == value for key, value in names.items())]
+    logs = [log for log in published_runs() if all(getattr(log, key) == value for key, value in names.items())]
     reference = logs[0].record if logs else None
     main = [row for row in rows if row.table == logs[0].name] if logs else _first_table(rows)
     scores = []
@@ -108,9 +108,9 @@ def verify_against_paper(run: Record) -> Verification:
         scores.append(_score(selection, here, (row.miou_pct, row.iteration), spread, row.source))
     remarks = [f"{row.table}: {text}" for row in rows for text in (row.issue, row.note) if text]
     others = tuple(row for row in rows if row not in main)
-    # A table states no configuration, and some heads.
+    # A table states no configuration, except that some state the head.
     stand_in = Record(name=main[0].source, facts={"cell.head": main[0].head} if main[0].head else None)
-    return _verified(run, reference or stand_in, scores, word="the published", also=others, remarks=remarks)
+    return _compare(run, reference or stand_in, scores, word="the published", also=others, remarks=remarks)
 
 
 def _first_table(rows: Sequence[PublishedRow]) -> list[PublishedRow]:
@@ -132,7 +132,7 @@ def _score(
     )
 
 
-def _verified(
+def _compare(
     run: Record,
     reference: Record,
     scores: list[ScoreCheck],
@@ -148,7 +148,7 @@ def _verified(
     if configuration is None and schedule is None and loss is None and not scores and not curve.points:
         raise ConfigError(
             f"{run.name} and {reference.name} have nothing in common that can be compared: no configuration, no "
-            "iteration and no score. Name the whole log of the same training."
+            "iteration and no score. Name the complete log of the same training."
         )
     headline = scores[0] if scores else None
     consistent = (

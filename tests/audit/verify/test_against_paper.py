@@ -38,7 +38,7 @@ def test_paper_of_a_run_far_below_it(write_run: Write) -> None:
     found = verify_against_paper(read_run(run))
     assert found.verdict == (
         "differs: 3.1 points below the published 55.60 (last), outside [55.60, 55.90]; first difference: "
-        "optim.lr is 6e-05 here and 0.0001 there (different steps of the optimizer)."
+        "optim.lr is 6e-05 here and 0.0001 there (different optimizer steps)."
     )
     assert not found.consistent
 

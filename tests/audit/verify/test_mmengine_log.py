@@ -153,15 +153,15 @@ def test_folder_with_two_logs_or_none_is_refused(write_log: WriteLog, tmp_path: 
     [
         (b"", "it is empty"),
         (b"  \n", "it is empty"),
-        (b"\x89PNG\0\0", "it is no text"),
-        (b"a diary\nof another program\n", "no line of a training"),
+        (b"\x89PNG\0\0", "it is not text"),
+        (b"a diary\nof another program\n", "neither training lines nor evaluations"),
         (
             b"2025/01/01 12:00:00 - mmengine - INFO - Epoch(train)   [1][ 50/500]  lr: 1e-4  loss: 3.0\n",
             "it counts epochs",
         ),
         (b'{"iter": 50, "loss": 3.0, "lr": 1e-4}\n{"iter": 100, "lo', "line 2 is damaged"),
         (b'{"mIoU": 50.0}\n', "line 1 is damaged"),
-        (b'{"other": 50.0}\n', "no line of a training"),
+        (b'{"other": 50.0}\n', "neither training lines nor evaluations"),
     ],
 )
 def test_damaged_and_foreign_files_are_one_error(tmp_path: Path, content: bytes, why: str) -> None:

@@ -45,7 +45,7 @@ def test_equal_run_and_log_are_consistent(write_run: Write, write_log: Write) ->
     assert found.schedule.first_iteration is None
     assert found.loss is not None
     assert found.loss.median_ratio == pytest.approx(0.8)
-    assert found.loss.windows == ("mean of the iterations since the line before", "mean of the last 10 iterations")
+    assert found.loss.windows == ("mean over the iterations since the previous line", "mean of the last 10 iterations")
     assert len(found.curve.points) == 10
 
 
@@ -127,7 +127,7 @@ def test_scores_of_validation_stand_beside_those_of_a_log(
     assert run.last[0] == 40.0
     found = verify_against_log(run, read_log(write_log()))
     assert found.scores[0].here_pct == run.evaluations[-1].miou_pct
-    assert "both scores are of validation tiles" in found.remarks[0]
+    assert "both scores belong to validation tiles" in found.remarks[0]
     assert not read_run(write_run(name="loveda")).tested_apart
 
 
