@@ -11,7 +11,7 @@ from rs_adapt.datasets.originals.journal import SceneRecord
 from rs_adapt.datasets.originals.layout import Layout
 from rs_adapt.datasets.originals.matching import ScenePair
 from rs_adapt.datasets.originals.sources import Archives
-from rs_adapt.datasets.originals.worker_pool import run_in_processes
+from rs_adapt.datasets.worker_pool import run_in_processes
 from rs_adapt.errors import DataError
 from rs_adapt.progress import OnProgress
 from rs_adapt.tiles import Recipe, cut_original, tiles_sha256

@@ -28,7 +28,7 @@ from rs_adapt.datasets.originals.layout import Layout, load_layout
 from rs_adapt.datasets.originals.matching import Matcher, PartFiles, ScenePair
 from rs_adapt.datasets.originals.plan import Plan, Prepared
 from rs_adapt.datasets.originals.sources import Archives, list_originals
-from rs_adapt.datasets.originals.worker_pool import default_jobs
+from rs_adapt.datasets.worker_pool import default_jobs
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.locks import exclusive_folder
 from rs_adapt.progress import OnProgress, no_progress
