@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -71,9 +72,49 @@ def read_polygons(path: Path, column: str) -> Polygons:
     return Polygons(path=path, geometries=tuple(geometries), texts=tuple(texts), crs=crs)
 
 
+class PolygonFile:
+    """The polygons of a file or of one layer of it; `open_polygon_file` reads each once a process.
+
+    Args:
+        path: GeoJSON, or with fiona installed any vector format of GDAL.
+        column: Attribute that names the class; None for a file whose attributes do not matter.
+    """
+
+    def __init__(self, path: Path, *, column: str | None) -> None:
+        self.path, self.column = path, column
+        self._polygons = read_polygons(path, column or "")
+
+    def on_grid(self, image: SceneInfo) -> Polygons:
+        """Return the polygons in the reference system of a scene; those of a scene without one are taken as pixels.
+
+        Raises:
+            DataError: They cannot be transformed.
+        """
+        return reproject_polygons(self._polygons, image)
+
+
+def open_polygon_file(path: Path, *, column: str | None = None) -> PolygonFile:
+    """Return the polygons of a file, from memory where the process has read it before and it has not changed.
+
+    Raises:
+        DataNotFound: There is no such file, or fiona is needed and not installed.
+        DataError: The file cannot be read, or a feature is no polygon or lacks the attribute.
+    """
+    if not path.is_file():
+        raise DataNotFound(f"There is no file of polygons {path}: check the path.")
+    state = path.stat()
+    return _open_cached(path, column, (state.st_size, state.st_mtime_ns))
+
+
+# Scenes with a file each take turns, so few are worth their memory.
+@lru_cache(maxsize=4)
+def _open_cached(path: Path, column: str | None, _state: tuple[int, int]) -> PolygonFile:
+    return PolygonFile(path, column=column)
+
+
 def rasterize_polygons(
     polygons: Polygons, scene: SceneInfo, values: Sequence[int], box: Box, *, background: int
-) -> NDArray[np.uint8]:
+) -> NDArray[np.int32]:
     """Burn polygons into a window of a scene; where they overlap, the later one counts.
 
     A pixel belongs to a polygon that holds its centre.
@@ -81,20 +122,20 @@ def rasterize_polygons(
     Args:
         polygons: From `read_polygons`, in the scene's reference system (`reproject_polygons`).
         scene: The scene.
-        values: Class value of each polygon, 0 to 255.
+        values: Value of each polygon.
         box: Window in pixels of the scene.
         background: Value of pixels outside all polygons.
 
     Returns:
-        uint8, shape (H, W) of the window.
+        int32, shape (H, W) of the window.
     """
     shape = (box.y1 - box.y0, box.x1 - box.x0)
     if not polygons.geometries:
-        return np.full(shape, background, dtype=np.uint8)
+        return np.full(shape, background, dtype=np.int32)
     a, b, c, d, e, f = scene.transform
     window = Affine(a, b, a * box.x0 + b * box.y0 + c, d, e, d * box.x0 + e * box.y0 + f)
-    burnt: NDArray[np.uint8] = rasterize(
-        zip(polygons.geometries, values, strict=True), out_shape=shape, transform=window, fill=background, dtype="uint8"
+    burnt: NDArray[np.int32] = rasterize(
+        zip(polygons.geometries, values, strict=True), out_shape=shape, transform=window, fill=background, dtype="int32"
     )
     return burnt
 

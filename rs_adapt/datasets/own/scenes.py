@@ -101,7 +101,8 @@ def _cut(
     building: Path,
     shares: dict[str, dict[str, Counter[str]]],
 ) -> dict[str, list[Tile]]:
-    from rs_adapt.datasets.own.translation import IGNORE, translate
+    from rs_adapt.datasets.own.translation import translate
+    from rs_adapt.datasets.own.windows import IGNORE
     from rs_adapt.tiles import cut_scene
 
     region = recipe.regions[role]
@@ -215,12 +216,13 @@ def read_shares(prepared_dir: str | Path) -> dict[str, dict[str, dict[str, int]]
 
 
 def _after(before: Counter[str], labels: LabelSource, classes: Sequence[str]) -> dict[str, int]:
+    from rs_adapt.datasets.own.polygon_labels import OUTSIDE
     from rs_adapt.datasets.own.translation import label_text
 
     after = dict.fromkeys((*classes, "ignored"), 0)
     name_of = {label_text(item): classes[index] for item, index in labels.to_index}
     if labels.background is not None:
-        name_of["outside all polygons"] = classes[labels.background]
+        name_of[OUTSIDE] = classes[labels.background]
     for text, count in before.items():
         after[name_of.get(text, "ignored")] += count
     return after

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.datasets.own.polygon_labels import PolygonLabels
+from rs_adapt.datasets.own.windows import IGNORE, REMEDY
 from rs_adapt.datasets.recipes import LabelItem, LabelSource
 from rs_adapt.errors import DataError
 from rs_adapt.scenes import Box, MapWriter, Scene, SceneInfo, colours_to_classes, count_off_legend
-from rs_adapt.scenes.polygons import rasterize_polygons, read_polygons, reproject_polygons
 
-IGNORE = 255
 # Rows that are in memory at once.
 ROWS = 1024
 
@@ -55,7 +55,11 @@ def _bands(
 ) -> Iterator[tuple[Box, NDArray[np.uint8]]]:
     boxes = [Box(0, y0, image.width_px, min(y0 + ROWS, image.height_px)) for y0 in range(0, image.height_px, ROWS)]
     if labels.kind == "polygons":
-        yield from _from_polygons(labels, file, image, boxes, seen)
+        polygons = PolygonLabels(labels, image, file)
+        for box in boxes:
+            window = polygons.read(box)
+            seen.update(window.contents)
+            yield box, window.classes_HW
         return
     with Scene(file) as scene:
         size, wanted = (scene.info.width_px, scene.info.height_px), (image.width_px, image.height_px)
@@ -82,7 +86,7 @@ def _from_values(
     known = {*labels.ignore, *index_of}
     if unknown := [int(value) for value in np.flatnonzero(counts) if value not in known]:
         found = ", ".join(f"{value} ({counts[value]} px)" for value in unknown)
-        raise DataError(f"Label {scene.info.path} holds values that belong to no class: {found}. {_remedy()}")
+        raise DataError(f"Label {scene.info.path} holds values that belong to no class: {found}. {REMEDY}")
     seen.update({str(value): int(counts[value]) for value in np.flatnonzero(counts)})
     return table[values_HW], valid_HW
 
@@ -96,43 +100,15 @@ def _from_colours(
     classes_HW, num_off = colours_to_classes(rgb_HW3, legend)
     if num_off:
         found = ", ".join(f"{_hex(rgb)} ({count} px)" for rgb, count in count_off_legend(rgb_HW3, legend))
-        raise DataError(f"Label {scene.info.path} holds colours that belong to no class: {found}. {_remedy()}")
+        raise DataError(f"Label {scene.info.path} holds colours that belong to no class: {found}. {REMEDY}")
     colours, counts = np.unique(rgb_HW3[valid_HW].reshape(-1, 3), axis=0, return_counts=True)
     seen.update({_hex(rgb): int(count) for rgb, count in zip(colours, counts, strict=True)})
     return classes_HW, valid_HW
 
 
-def _from_polygons(
-    labels: LabelSource, file: Path, image: SceneInfo, boxes: list[Box], seen: Counter[str]
-) -> Iterator[tuple[Box, NDArray[np.uint8]]]:
-    polygons = reproject_polygons(read_polygons(file, labels.column or ""), image)
-    index_of = {text: index for text, index in labels.to_index if isinstance(text, str)}
-    index_of |= {text: IGNORE for text in labels.ignore if isinstance(text, str)}
-    if unknown := Counter(text for text in polygons.texts if text not in index_of):
-        found = ", ".join(f"{text!r} ({count})" for text, count in unknown.most_common(5))
-        raise DataError(f"{file} has polygons that belong to no class: {found}. {_remedy()}")
-    background = IGNORE if labels.background is None else labels.background
-    # Burnt twice: the number of the text says what is there, which two texts of one class do not.
-    texts = sorted(index_of)
-    numbers = [texts.index(text) for text in polygons.texts]
-    table = np.full(256, background, dtype=np.uint8)
-    table[: len(texts)] = [index_of[text] for text in texts]
-    for box in boxes:
-        number_HW = rasterize_polygons(polygons, image, numbers, box, background=IGNORE)
-        counts = np.bincount(number_HW.ravel(), minlength=256)
-        seen.update({text: int(counts[number]) for number, text in enumerate(texts) if counts[number]})
-        if counts[IGNORE]:
-            seen["outside all polygons"] += int(counts[IGNORE])
-        yield box, table[number_HW]
-
-
 def label_text(item: LabelItem) -> str:
     """Return a value, colour or attribute as the counts of `translate` name it."""
     return _hex(item) if isinstance(item, tuple) else str(item)
-
-
-def _remedy() -> str:
-    return "Name them under a class in [...labels.classes], or in labels.ignore."
 
 
 def _hex(rgb: Iterable[int]) -> str:
