@@ -45,6 +45,11 @@ def file_schemas() -> dict[str, FileSchema]:
         "manifest": FileSchema(
             file=files.MANIFEST_FILE, content="what an adapter pack fits onto", record=records.Manifest
         ),
+        "inspect": FileSchema(
+            file=files.INSPECTION_FILE,
+            content="what rs-adapt inspect measured on an image",
+            record=records.InspectionRecord,
+        ),
         "sweep-cell": FileSchema(
             file=files.SWEEP_CELL_FILE, content="state of a cell of a sweep", record=records.SweepCellRecord
         ),

@@ -40,16 +40,14 @@ def inspect(
     cfg = recompose(run, weights=weights, precision=precision)
     folder = run if run.is_dir() else run.parent
     target = out or folder / INSPECT_DIR / image.stem
-    numbers = inspect_checkpoint(
-        cfg, folder, image, out_dir=target, size_px=size_px, overwrite=overwrite, device=device
-    )
+    record = inspect_checkpoint(cfg, folder, image, out_dir=target, size_px=size_px, overwrite=overwrite, device=device)
     if as_json:
-        print_json({**numbers, "page": str(target / PAGE_FILE)})
+        print_json({**record.content(), "page": str(target / PAGE_FILE)})
         return
     console = result_console()
-    if numbers["adapter"] is None:
+    if record.adapter is None:
         console.print(f"Method {cfg.cell.method} has no adapter: prediction and features only.")
     else:
-        last = numbers["blocks"][-1]
-        console.print(f"{numbers['adapter']}: update norm {last['update_norm']:.3f} after block {last['block']}.")
+        last = record.blocks[-1]
+        console.print(f"{record.adapter}: update norm {last.update_norm:.3f} after block {last.block}.")
     console.print(f"Page: {shown_path(target / PAGE_FILE)}", soft_wrap=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import numpy as np
+from pydantic import JsonValue
 from torch import nn
 
 import rs_adapt
@@ -24,6 +23,7 @@ from rs_adapt.runs.records import (
     BaseWeights,
     CellNames,
     EvaluationLine,
+    InferenceFacts,
     Manifest,
     ManifestScores,
     MetricsLine,
@@ -36,6 +36,7 @@ from rs_adapt.runs.records import (
 )
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.intervals import interval_facts
+from rs_adapt.scores.rescore import plain
 
 
 def make_result(
@@ -76,7 +77,7 @@ def make_result(
             cfg, report_split=str(scored.facts["split"]) if scored else None, selection=selections.headline
         ),
         # Counts of nothing give None for every score.
-        **scores_dict(scored.total_KK() if scored else np.zeros((len(classes),) * 2, dtype=np.int64), chosen),
+        **score_fields(scored.total_KK() if scored else np.zeros((len(classes),) * 2, dtype=np.int64), chosen),
         headline=selections.headline,
         iter=selections.iteration,
         interval=None if scored is None else interval_facts(scored, chosen.scored),
@@ -112,7 +113,7 @@ def protocol_facts(cfg: ResolvedConfig, *, report_split: str | None, selection: 
         selection=selection,
         weights=cfg.protocol.weights,
         label_free=cfg.protocol.label_free,
-        inference=cfg.bench.inference.to_dict(),
+        inference=InferenceFacts(**cfg.bench.inference),
         classes=classes if isinstance(classes, str) else list(classes),
         classes_scored=class_set(list(cfg.bench.classes), chosen=classes).scored_names(),
     )
@@ -167,7 +168,7 @@ def make_manifest(
     return Manifest(
         rs_adapt=rs_adapt.__version__,
         created=created,
-        cell=cell.content() | {"bench": f"{cfg.bench.name}.toml" if own else cell.bench},
+        cell=cell.model_copy(update={"bench": f"{cfg.bench.name}.toml" if own else cell.bench}),
         # The content of the bench's own file: the pack can be scored without it.
         own_bench=own.to_dict() if own else None,
         # Which values of its scenes became 0 and 255, by region; None for other benches.
@@ -191,19 +192,35 @@ def manifest_scores(result: Result) -> ManifestScores:
     return ManifestScores(**{name: getattr(result, name) for name in ManifestScores.model_fields})
 
 
-def scores_dict(matrix: np.ndarray[Any, Any], classes: ClassSet) -> dict[str, Any]:
-    """Return the scores of a confusion matrix in percent, rounded to 3 digits; None where a class has no value."""
+class ScoreFields(TypedDict):
+    """The scores of a confusion matrix as `result.json` holds them: percent, 0 to 100; None where there is no value."""
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: plain(inner) for name, inner in value.items()}
-        return round(value, 3) if math.isfinite(value) else None
+    miou_pct: float | None
+    aacc_pct: float | None
+    macc_pct: float | None
+    iou_pct: dict[str, float | None]
+    acc_pct: dict[str, float | None]
 
-    return {name: plain(value) for name, value in asdict(scores_of(matrix, classes.classes, classes.scored)).items()}
+
+def score_fields(matrix: np.ndarray[Any, Any], classes: ClassSet) -> ScoreFields:
+    """Return the scores of a confusion matrix, rounded to 3 digits.
+
+    Args:
+        matrix: Pixel counts (K, K); row = truth, column = prediction.
+        classes: The K classes, and those in the means.
+    """
+    scores = scores_of(matrix, classes.classes, classes.scored)
+    return {
+        "miou_pct": plain(scores.miou_pct),
+        "aacc_pct": plain(scores.aacc_pct),
+        "macc_pct": plain(scores.macc_pct),
+        "iou_pct": {name: plain(value) for name, value in scores.iou_pct.items()},
+        "acc_pct": {name: plain(value) for name, value in scores.acc_pct.items()},
+    }
 
 
-def _stretch(cfg: ResolvedConfig) -> dict[str, Any] | None:
+def _stretch(cfg: ResolvedConfig) -> Mapping[str, Mapping[str, JsonValue]] | None:
     # An imported checkpoint has no tiles.
     if not cfg.bench.get("own") or not (Path(cfg.prepared_dir) / STRETCH_FILE).is_file():
         return None
-    return read_stretch(cfg.prepared_dir)
+    return cast("Mapping[str, Mapping[str, JsonValue]]", read_stretch(cfg.prepared_dir))

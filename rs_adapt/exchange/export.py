@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from safetensors.torch import save_file
 
+from rs_adapt.backbones import Vit
 from rs_adapt.backbones.weights import file_sha256, tensors_sha256
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.engine.pack import read_manifest, save_pack
@@ -15,13 +16,12 @@ from rs_adapt.errors import ConfigError
 from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.runs.files import MANIFEST_FILE, TENSORS_FILE
-from rs_adapt.runs.records import Manifest
+from rs_adapt.runs.records import BaseWeights, Manifest, MergedAdapter
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
 BACKBONE_FILE = "backbone.safetensors"
-_BOOKKEEPING = ("format", "tensors")
 
 
 def export_pack(checkpoint: Path, out: Path, *, overwrite: bool = False) -> list[Path]:
@@ -73,8 +73,8 @@ def export_merged(
     _check_adapter(cfg)
     check_output_folder(out, overwrite=overwrite)
     model = load_model(cfg, checkpoint, device=device)
-    merge_adapter(cfg, model)
     backbone = model.backbone
+    merge_adapter(cfg, backbone)
 
     def fill(folder: Path) -> None:
         tensors = {name: value.cpu().contiguous() for name, value in backbone.base_tensors().items()}
@@ -85,15 +85,16 @@ def export_merged(
     return write_folder_atomically(out, fill, overwrite=overwrite)
 
 
-def merge_adapter(cfg: ResolvedConfig, model: Any) -> None:
-    """Fold a segmentor's adapter into its backbone, which is a plain one afterwards.
+def merge_adapter(cfg: ResolvedConfig, backbone: Vit) -> None:
+    """Fold the adapter of a backbone into its weights; afterwards the backbone is a plain one.
 
     Raises:
         ConfigError: The method has no adapter, or one that is no change of weights; the text says why.
     """
     _check_adapter(cfg)
-    model.backbone.adapter.merge(model.backbone)
-    model.backbone.adapter = None
+    assert backbone.adapter is not None
+    backbone.adapter.merge(backbone)
+    backbone.adapter = None
 
 
 def _check_adapter(cfg: ResolvedConfig) -> None:
@@ -105,17 +106,15 @@ def _check_adapter(cfg: ResolvedConfig) -> None:
 
 def _head_manifest(manifest: Manifest, folder: Path, *, sha256: str) -> Manifest:
     """Return the run's manifest as that of a head on a different base."""
-    facts = {key: value for key, value in manifest.content().items() if key not in _BOOKKEEPING}
-    changed = {
-        "cell": {**facts["cell"], "method": "frozen"},
-        "overrides": [
-            text for text in facts["overrides"] if not text.strip().startswith(("model.backbone", "method."))
-        ],
-        "base": {"name": facts["base"]["name"], "sha256": sha256, "weights": BACKBONE_FILE},
-        "merged": {
-            "method": facts["cell"]["method"],
-            "base": facts["base"],
-            "backbone_file_sha256": file_sha256(folder / BACKBONE_FILE),
-        },
-    }
-    return Manifest(**facts | changed)
+    texts = [text for text in manifest.overrides if not text.strip().startswith(("model.backbone", "method."))]
+    merged = MergedAdapter(
+        method=manifest.cell.method, base=manifest.base, backbone_file_sha256=file_sha256(folder / BACKBONE_FILE)
+    )
+    return manifest.model_copy(
+        update={
+            "cell": manifest.cell.model_copy(update={"method": "frozen"}),
+            "overrides": texts,
+            "base": BaseWeights(name=manifest.base.name, sha256=sha256, weights=BACKBONE_FILE),
+            "merged": merged,
+        }
+    )

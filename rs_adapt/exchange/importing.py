@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from rs_adapt.adapters import Adapter
+from rs_adapt.adapters.contract.adapter import Setting, Settings
+from rs_adapt.backbones import Vit
 from rs_adapt.backbones.conversion import VitSize, rename
 from rs_adapt.backbones.dinov2 import NAMES as DINOV2
 from rs_adapt.backbones.weights import file_sha256, find_weights
@@ -32,9 +34,11 @@ from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.heads.mask2former_names import convert_mmdet_names, mmdet_settings
 from rs_adapt.inference.checkpoint import refused_keys
 from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
-from rs_adapt.runs.records import CellNames, ManifestScores
+from rs_adapt.runs.records import CellNames, ImportOrigin, ManifestScores
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from rs_adapt.config.resolved import ResolvedConfig
 
 _ADAPTER, _HEAD = "model.backbone.adapter.", "model.decode_head."
@@ -45,20 +49,32 @@ _USER_KNOWS_BETTER = (f"{_ADAPTER}frequency_layers",)
 _SAME_RTOL, _SAME_ATOL = 1e-3, 1e-5
 
 
+class ImportedSetting(NamedTuple):
+    """A setting of the pack's adapter or head.
+
+    Attributes:
+        value: A plain value.
+        source: Where it is from, in words: the file, an override, or the configuration of the method.
+    """
+
+    value: Setting
+    source: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Imported:
     """What an import made of a file.
 
     Args:
         files: The pack's.
-        settings: Key of the config -> value and where it is from.
+        settings: Each setting by its key of the config.
         unused: How many tensors of the file the model has no use for, with those of a teacher.
         base: Name and SHA-256 of the base weights that the pack is bound to.
         vit_compared: Whether the file's own backbone was there to be compared with the base.
     """
 
     files: list[Path]
-    settings: dict[str, tuple[Any, str]]
+    settings: dict[str, ImportedSetting]
     unused: int
     base: dict[str, str]
     vit_compared: bool
@@ -102,14 +118,15 @@ def import_checkpoint(
     settings = segmentor_config(asked).backbone.adapter
     adapter_class: type[Adapter] | None = settings and MODELS.get(settings.type)
     file = read_released(path, adapter_class)
-    shown = _shown(file, adapter_class)
-    _check_sizes(file, shown, asked)
-    found = _settings(asked, shown, texts=texts, path=path)
-    final = [*texts, *(f"{key}={value!r}" for key, (value, _) in found.items())]
+    sizes = _read_sizes(file, adapter_class)
+    _check_sizes(file, sizes, asked)
+    imported = _settings(asked, sizes.settings, texts=texts, path=path)
+    final = [*texts, *(f"{key}={value!r}" for key, (value, _) in imported.items())]
     cfg = compose(cell, overrides=final, weights=weights, work_dir=out)
     with quiet_libraries():
         choose_device(device)
-        expected = _expected(build_on_meta(cfg))
+        unfilled = segmentor_of(build_on_meta(cfg))
+        expected = adapter_tensors(unfilled.backbone.adapter) | head_tensors(unfilled.decode_head)
         check_tensors(file, expected, adapter_class)
         backbone = segmentor_config(cfg).backbone
         find_weights(backbone.weights, cfg.backbone.weights)
@@ -125,39 +142,64 @@ def import_checkpoint(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         base_sha256=sha256,
     )
-    origin = {
-        "file": path.name,
-        "sha256": file_sha256(path),
-        "settings": {key: {"value": value, "from": source} for key, (value, source) in found.items()},
-    }
+    origin = ImportOrigin(
+        file=path.name,
+        sha256=file_sha256(path),
+        settings={
+            key: {"value": cast("JsonValue", value), "from": source} for key, (value, source) in imported.items()
+        },
+    )
     manifest = manifest.model_copy(update={"imported": origin})
     return Imported(
         files=write_folder_atomically(out, lambda folder: save_pack(folder, model, manifest), overwrite=overwrite),
-        settings=found,
+        settings=imported,
         unused=len(file.adapter) + len(file.head) - len(expected) + file.left_out,
         base={"name": cfg.backbone.name, "sha256": sha256},
         vit_compared=bool(file.vit),
     )
 
 
-def _shown(file: ReleasedFile, adapter_class: type[Adapter] | None) -> dict[str, Any]:
-    """Return the settings that the tensors imply, by key of the config; also widths of the ViT and classes."""
+@dataclass(frozen=True, kw_only=True)
+class _Sizes:
+    """Sizes and settings that the shapes of a file's tensors imply.
+
+    Attributes:
+        embed_dim: Width of the ViT.
+        depth: Number of its blocks; None where the file holds a head alone, which does not tell.
+        level_channels: Channels of each feature map that the head takes.
+        num_classes: Classes that the head tells apart.
+        settings: Other arguments of adapter and head, by key of the config.
+    """
+
+    embed_dim: int
+    depth: int | None
+    level_channels: list[int]
+    num_classes: int
+    settings: Settings
+
+
+def _read_sizes(file: ReleasedFile, adapter_class: type[Adapter] | None) -> _Sizes:
     try:
-        adapter = adapter_class.reference_settings(file.adapter) if adapter_class else {}
-        head = mmdet_settings(file.head)
+        adapter = dict(adapter_class.reference_settings(file.adapter)) if adapter_class else {}
+        head = dict(mmdet_settings(file.head))
     except ConfigError as error:
         raise CheckpointMismatch(f"{file.path}: {error}") from error
-    return {f"{_ADAPTER}{key}": value for key, value in adapter.items()} | {
-        f"{_HEAD}{key}": value for key, value in head.items()
-    }
+    levels, num_classes = cast("list[int]", head.pop("in_channels")), cast("int", head.pop("num_classes"))
+    width, depth = adapter.pop("embed_dim", levels[0]), adapter.pop("depth", None)
+    return _Sizes(
+        embed_dim=cast("int", width),
+        depth=cast("int | None", depth),
+        level_channels=levels,
+        num_classes=num_classes,
+        settings={f"{_ADAPTER}{key}": value for key, value in adapter.items()}
+        | {f"{_HEAD}{key}": value for key, value in head.items()},
+    )
 
 
-def _check_sizes(file: ReleasedFile, shown: dict[str, Any], cfg: ResolvedConfig) -> None:
-    """Take what backbone and bench decide out of `shown`, and compare it with them."""
+def _check_sizes(file: ReleasedFile, sizes: _Sizes, cfg: ResolvedConfig) -> None:
+    """Compare what backbone and bench decide with what the file implies."""
     backbone, classes = segmentor_config(cfg).backbone, list(cfg.bench.classes)
-    levels, num_classes = shown.pop(f"{_HEAD}in_channels"), shown.pop(f"{_HEAD}num_classes")
-    # A head alone does not tell how deep the ViT below it is.
-    width, depth = shown.pop(f"{_ADAPTER}embed_dim", levels[0]), shown.pop(f"{_ADAPTER}depth", None)
+    width, depth, levels = sizes.embed_dim, sizes.depth, sizes.level_channels
     if (width, depth or backbone.depth) != (backbone.embed_dim, backbone.depth) or levels != [width] * 4:
         deep = f", {depth} deep ({VitSize(embed_dim=width, depth=depth, patch_px=0).model(DINOV2)})" if depth else ""
         raise CheckpointMismatch(
@@ -165,46 +207,41 @@ def _check_sizes(file: ReleasedFile, shown: dict[str, Any], cfg: ResolvedConfig)
             f"{', '.join(map(str, levels))} channels; {cfg.backbone.name} is {backbone.embed_dim} wide, "
             f"{backbone.depth} deep, with 4 levels. Name the backbone that it was trained on with --backbone."
         )
-    if num_classes != len(classes):
+    if sizes.num_classes != len(classes):
         raise CheckpointMismatch(
-            f"the head in {file.path} tells {num_classes} classes apart, but {cfg.bench.name} has {len(classes)}: "
-            f"{', '.join(classes)}. Import it for the bench that it was trained on."
+            f"the head in {file.path} tells {sizes.num_classes} classes apart, but {cfg.bench.name} has "
+            f"{len(classes)}: {', '.join(classes)}. Import it for the bench that it was trained on."
         )
 
 
 def _settings(
-    cfg: ResolvedConfig, shown: dict[str, Any], *, texts: Sequence[str], path: Path
-) -> dict[str, tuple[Any, str]]:
-    """Every setting of adapter and head that decides the output, with its source."""
+    cfg: ResolvedConfig, implied: Settings, *, texts: Sequence[str], path: Path
+) -> dict[str, ImportedSetting]:
+    """Return every setting of adapter and head that decides the output, with its source."""
     own = {override.key for override in overrides.parse(texts)}
     segmentor = segmentor_config(cfg)
-    adapter: dict[str, Any] = dict(segmentor.backbone.adapter or {})
+    adapter: Settings = dict(segmentor.backbone.adapter or {})
     configured = {f"{_ADAPTER}{key}": value for key, value in adapter.items()}
-    configured |= {key: segmentor.decode_head[key.removeprefix(_HEAD)] for key in shown if key.startswith(_HEAD)}
-    found: dict[str, tuple[Any, str]] = {}
-    for key, value in shown.items():
+    configured |= {key: segmentor.decode_head[key.removeprefix(_HEAD)] for key in implied if key.startswith(_HEAD)}
+    settings: dict[str, ImportedSetting] = {}
+    for key, value in implied.items():
         if key not in own or _plain(configured[key]) == value:
-            found[key] = (value, _FILE)
+            settings[key] = ImportedSetting(value, _FILE)
         elif key not in _USER_KNOWS_BETTER:
             raise ConfigError(f"--set {key}={configured[key]!r} contradicts {path}, whose tensors say {value!r}.")
     decided = {"type", "embed_dim", "depth", "patch_px"}
     for name, value in adapter.items():
         key = f"{_ADAPTER}{name}"
         # Start values say nothing about weights that are trained.
-        if key in found or name in decided or name.endswith("_init"):
+        if key in settings or name in decided or name.endswith("_init"):
             continue
         tuned = f"tuned for {cfg.cell.bench} ({cfg.cell.setting})" if name in cfg.method.tuned else "the method's own"
-        found[key] = (_plain(value), "--set" if key in own else f"{tuned}, not in the file")
-    return found
+        settings[key] = ImportedSetting(_plain(value), "--set" if key in own else f"{tuned}, not in the file")
+    return settings
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Setting) -> Setting:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _expected(model: Any) -> dict[str, Tensor]:
-    segmentor = segmentor_of(model)
-    return adapter_tensors(segmentor.backbone.adapter) | head_tensors(segmentor.decode_head)
 
 
 def _own_tensors(
@@ -222,7 +259,7 @@ def _own_tensors(
 
 
 @torch.no_grad()
-def _check_vit(file: ReleasedFile, backbone: Any) -> None:
+def _check_vit(file: ReleasedFile, backbone: Vit) -> None:
     """Compare the ViT in the file, if there is one, with the base that the pack will be bound to."""
     if not file.vit:
         return

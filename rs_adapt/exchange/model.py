@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from rs_adapt.backbones.conversion import to_published_names
+from rs_adapt.backbones import Vit
+from rs_adapt.backbones.conversion import TensorLayout, to_published_names
 from rs_adapt.engine.pack import read_manifest
 from rs_adapt.exchange.export import merge_adapter
 from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
@@ -67,9 +68,10 @@ def export_model(
     model = load_model(cfg, checkpoint, device=device)
     manifest = read_manifest(checkpoint).content()
     if merge:
-        merge_adapter(cfg, model)
+        merge_adapter(cfg, model.backbone)
     facts = {key: manifest[key] for key in _FACTS if key in manifest} | {"merged": merge}
-    tensors = _mmseg(model) if layout == "mmseg" else _transformers(model)
+    name_tensors = _mmseg if layout == "mmseg" else _transformers
+    tensors = name_tensors(model.backbone, model.decode_head)
     tensors = {name: value.detach().to("cpu", torch.float32).contiguous() for name, value in tensors.items()}
 
     def fill(folder: Path) -> None:
@@ -87,21 +89,20 @@ def export_model(
     return write_folder_atomically(out, fill, overwrite=overwrite)
 
 
-def _mmseg(model: Any) -> dict[str, Tensor]:
+def _mmseg(backbone: Vit, head: nn.Module) -> dict[str, Tensor]:
     # The head and the adapter first: they may have no names there, which is said before anything is renamed.
-    rest = adapter_tensors(model.backbone.adapter) | head_tensors(model.decode_head)
-    return _base(model.backbone, model.backbone.names.original) | rest
+    rest = adapter_tensors(backbone.adapter) | head_tensors(head)
+    return _base(backbone, backbone.names.original) | rest
 
 
-def _transformers(model: Any) -> dict[str, Tensor]:
-    backbone = model.backbone
+def _transformers(backbone: Vit, head: nn.Module) -> dict[str, Tensor]:
     adapter = {} if backbone.adapter is None else backbone.adapter.state_dict()
     return (
         _base(backbone, backbone.names.transformers)
         | {f"{BACKBONE}adapter.{name}": value for name, value in adapter.items()}
-        | {f"{HEAD}{name}": value for name, value in model.decode_head.state_dict().items()}
+        | {f"{HEAD}{name}": value for name, value in head.state_dict().items()}
     )
 
 
-def _base(backbone: Any, layout: Any) -> dict[str, Tensor]:
+def _base(backbone: Vit, layout: TensorLayout) -> dict[str, Tensor]:
     return {f"{BACKBONE}{name}": value for name, value in to_published_names(backbone.base_tensors(), layout).items()}

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor
+from torch import Tensor, nn
 
 from rs_adapt.adapters import Adapter
 from rs_adapt.errors import ConfigError
@@ -38,7 +36,7 @@ def adapter_tensors(adapter: Adapter | None) -> dict[str, Tensor]:
     return {f"{BACKBONE}{adapter.reference_prefix}{key}": value for key, value in state.items()}
 
 
-def head_tensors(head: Any) -> dict[str, Tensor]:
+def head_tensors(head: nn.Module) -> dict[str, Tensor]:
     """Return a head's tensors under the names of released checkpoints.
 
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from rs_adapt.engine.pack import load_pack, read_manifest
 from rs_adapt.errors import CheckpointMismatch, ConfigError, UnknownName
 from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.files import CELL_FILE, PACKS_DIR
-from rs_adapt.runs.records import RunStart, read_record
+from rs_adapt.runs.records import CellNames, RunStart, read_record
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -38,7 +39,7 @@ def recompose(
     data_root: str | None = None,
     weights: str | None = None,
     precision: str | None = None,
-) -> Any:
+) -> ResolvedConfig:
     """Return the configuration that a checkpoint was trained with, put together again from the shipped files.
 
     Nothing of the checkpoint's folder is executed: `config.py` there is for people and for plain mmengine; what is
@@ -58,12 +59,12 @@ def recompose(
     """
     manifest = read_manifest(checkpoint)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    facts, texts = dict(manifest.cell), list(manifest.overrides)
+    names, texts = manifest.cell, list(manifest.overrides)
     from_random = manifest.base.weights == "random"
     if manifest.own_bench:
         # Names of folders and plain values, and no code.
-        facts["bench"] = own_bench.save_content(manifest.own_bench)
-    cell = _cell(facts, folder)
+        names = names.model_copy(update={"bench": own_bench.save_content(manifest.own_bench)})
+    cell = _cell(names, folder)
     texts = [text for text in texts if _parts(text)[0] not in _TRAINING_ONLY]
     if refused := refused_keys(texts):
         raise CheckpointMismatch(
@@ -72,37 +73,36 @@ def recompose(
         )
     options = _options(folder)
     chosen = [] if precision is None else [f"runtime.precision={precision}"]
-    given: dict[str, Any] = {
-        "data_root": data_root or options.get("data_root"),
-        "weights": weights or options.get("weights") or ("random" if from_random else None),
-        "work_dir": str(folder),
-    }
+    compose_here = partial(
+        compose,
+        data_root=data_root or options.get("data_root"),
+        weights=weights or options.get("weights") or ("random" if from_random else None),
+        work_dir=folder,
+    )
     try:
-        trained = compose(cell, overrides=texts, **given)
+        trained = compose_here(cell, overrides=texts)
     except ConfigError as error:
         raise type(error)(f"the cell of {folder} cannot be put together any more: {error}") from error
     if bench in (None, cell.bench):
-        return compose(cell, overrides=[*texts, *chosen], **given) if chosen else trained
+        return compose_here(cell, overrides=[*texts, *chosen]) if chosen else trained
     kept = [text for text in texts if _holds_on_any_bench(text)]
     # A protocol may be meant for the bench that was trained on only.
     other = dataclasses.replace(cell, bench=bench, protocol=DEFAULT_PROTOCOL)
-    cfg = compose(other, overrides=[*kept, *chosen], **given)
+    cfg = compose_here(other, overrides=[*kept, *chosen])
     test_cfg = segmentor_config(cfg).test_cfg
     cfg.model = trained.model
     segmentor_config(cfg).test_cfg = test_cfg
     return cfg
 
 
-def _cell(facts: dict[str, Any], folder: Path) -> Cell:
+def _cell(names: CellNames, folder: Path) -> Cell:
     """Return the cell of a manifest, whose every name is one of the shipped files' (a path would be executed)."""
     try:
-        # Packs from before there were protocols name none.
-        facts = {"protocol": DEFAULT_PROTOCOL} | facts
-        names = {axis: axes.find(axis, str(facts[axis])) for axis in axis_files.FILE_AXES if axis != "runtime"}
-        return Cell(**facts | names)
+        stems = {axis: axes.find(axis, getattr(names, axis)) for axis in axis_files.FILE_AXES if axis != "runtime"}
+        return Cell(**names.content() | stems)
     except UnknownName as error:
         raise CheckpointMismatch(f"the manifest in {folder} describes no cell: {error}") from error
-    except (KeyError, TypeError) as error:
+    except TypeError as error:
         raise CheckpointMismatch(f"the manifest in {folder} describes no cell: {error!r}.") from error
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from torch import nn
 
 from rs_adapt.config.paths import home
 from rs_adapt.engine.build import Split, build_loader, prepare_data
@@ -12,7 +14,7 @@ from rs_adapt.engine.environment import environment
 from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.pack import read_manifest
 from rs_adapt.engine.per_image import per_image_of
-from rs_adapt.engine.results import protocol_facts, scores_dict
+from rs_adapt.engine.results import protocol_facts, score_fields
 from rs_adapt.errors import ConfigError
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.progress import OnProgress, no_progress
@@ -26,6 +28,7 @@ from rs_adapt.scores.intervals import interval_facts
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.datasets.own.stretch import Stretch
 
 CONFUSIONS_FILE = "confusions.npz"
 
@@ -61,7 +64,7 @@ def score_checkpoint(
 
 def _score(
     cfg: ResolvedConfig,
-    model: Any,
+    model: nn.Module,
     checkpoint: Path,
     *,
     split: Split,
@@ -111,7 +114,7 @@ def _score(
             cfg, report_split=per_image.facts["split"], selection=trained.headline or "as released"
         ),
         tiles=len(loader.dataset),
-        **scores_dict(matrix, chosen_classes),
+        **score_fields(matrix, chosen_classes),
         interval=interval_facts(per_image, chosen_classes.scored),
         confusions=CONFUSIONS_FILE,
         pack_sha256=None if manifest.tensors is None else manifest.tensors.sha256,
@@ -133,4 +136,4 @@ def _require_trained_stretch(cfg: ResolvedConfig, manifest: Manifest, split: Spl
     if not own or not trained or own.to_dict() != manifest.own_bench:
         return
     region = cfg.bench["source" if split == "source-val" else "target"].region
-    require_same(read_stretch(cfg.prepared_dir)[region], trained[region], region)
+    require_same(read_stretch(cfg.prepared_dir)[region], cast("Stretch", trained[region]), region)

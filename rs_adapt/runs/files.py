@@ -20,6 +20,8 @@ CONFUSIONS_DIR = "confusions"
 # What `rs-adapt eval` and `rs-adapt inspect` write.
 EVAL_DIR = "eval"
 INSPECT_DIR = "inspect"
+# In the folder of an inspection: the numbers of its page.
+INSPECTION_FILE = "inspect.json"
 # mmengine's loggers.
 LOGGERS_DIR = "vis_data"
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rs_adapt.errors import ConfigError, RsAdaptError
+from rs_adapt.runs.records import InferenceFacts
 from rs_adapt.runs.run import Damage, Run
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.class_sets import ClassSet, class_set
@@ -212,7 +213,7 @@ def _column(run: Run, selection: str, classes: str | None, scored: tuple[str, ..
     assert run.result is not None
     protocol, cell = run.result.protocol, run.result.cell
     classes_text = ", ".join(scored) if classes or classes_of(protocol) != "all" else f"all {len(scored)} classes"
-    inference = protocol.inference if isinstance(protocol.inference, dict) else {}
+    inference = protocol.inference.content() if isinstance(protocol.inference, InferenceFacts) else {}
     seen, crops = protocol.unlabelled_split, protocol.target_crops
     return Column(
         setting=cell.setting,

@@ -9,7 +9,7 @@ from rs_adapt.config import axes
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import RsAdaptError, ScoresError, UnknownName
 from rs_adapt.runs.files import RESULT_FILE, STATE_FILE
-from rs_adapt.runs.records import ProtocolFacts, Result, SelectedCheckpoint, read_record
+from rs_adapt.runs.records import InferenceFacts, ProtocolFacts, Result, SelectedCheckpoint, read_record
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.validation import parse_as
@@ -167,9 +167,10 @@ def _file_of(checkpoint: SelectedCheckpoint | None) -> str | None:
     return None if checkpoint is None else checkpoint.confusions
 
 
-def _mode_of(protocol: ProtocolFacts) -> object:
+def _mode_of(protocol: ProtocolFacts) -> str | None:
     """Return the inference mode that a protocol asks for; None where any will do."""
-    return protocol.inference if isinstance(protocol.inference, str) else (protocol.inference or {}).get("mode")
+    inference = protocol.inference
+    return inference.mode if isinstance(inference, InferenceFacts) else inference
 
 
 def _is_split(stored: str, report: str | None, bench: object) -> bool:

@@ -12,7 +12,7 @@ from torch import nn
 
 from rs_adapt.engine.pack import load_pack, read_manifest, save_pack
 from rs_adapt.errors import CheckpointMismatch
-from rs_adapt.runs.records import BaseWeights, Manifest
+from rs_adapt.runs.records import BaseWeights, CellNames, Manifest
 
 CLASSES = ["field", "water"]
 BASE = "a" * 64
@@ -31,7 +31,10 @@ class Toy(nn.Module):
 def pack(tmp_path: Path) -> tuple[Path, Toy, Manifest]:
     """A pack in a folder, the model it was made from, and its manifest."""
     model = Toy()
-    facts = Manifest(cell={}, overrides=[], classes=CLASSES, base=BaseWeights(name="toy", sha256=BASE))
+    cell = CellNames(
+        bench="toy", setting="dg", method="frozen", backbone="toy", head="linear", strategy="source_only", seed=0
+    )
+    facts = Manifest(cell=cell, overrides=[], classes=CLASSES, base=BaseWeights(name="toy", sha256=BASE))
     manifest = save_pack(tmp_path, model, facts)
     return tmp_path, model, manifest
 

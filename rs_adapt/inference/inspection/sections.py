@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from rs_adapt.inference.inspection.recording import Array
 from rs_adapt.render.document import Figure, LegendEntry, Section, text_table
 from rs_adapt.render.feature_maps import enlarge_to_png, heat_colours, pca_colours, update_norm_png
 from rs_adapt.render.overlays import colour_map
+from rs_adapt.runs.records import InspectedBlock, InspectionRecord, MapSummary
 
 _NO_CLASS = 255
 _TOP_ENTRIES = 5
@@ -34,24 +34,24 @@ def lead(found: Inspection, *, method: str, frozen: bool) -> list[str]:
 
 
 def sections(
-    found: Inspection, numbers: Mapping[str, Any], *, palette: Sequence[Sequence[int]], out_layers: Sequence[int]
+    found: Inspection, record: InspectionRecord, *, palette: Sequence[Sequence[int]], out_layers: Sequence[int]
 ) -> Iterator[Section]:
     """Give the page's sections from top to bottom.
 
     Args:
         found: What was recorded.
-        numbers: Content of `inspect.json`.
+        record: Content of `inspect.json`.
         palette: One [r, g, b] (0-255) per class.
         out_layers: Blocks whose outputs the head gets.
     """
-    yield _image_section(found, numbers["predicted_share"], palette)
+    yield _image_section(found, record.predicted_share, palette)
     if found.adapter is None:
         yield _features_section(found)
         return
     between = found.acts_between_blocks
-    yield _update_section(numbers["blocks"], between=between)
+    yield _update_section(record.blocks, between=between)
     if any(view.ndim == 2 for look in found.blocks for view in look.record.views.values()):
-        yield _means_section(numbers["blocks"])
+        yield _means_section(record.blocks)
     yield _features_section(found)
     yield Section(
         title="Block by block",
@@ -107,9 +107,11 @@ def _features_section(found: Inspection) -> Section:
     )
 
 
-def _update_section(blocks: Sequence[Mapping[str, Any]], *, between: bool) -> Section:
-    columns = {"with against without": "update_norm"} | ({"step after the block": "own_step"} if between else {})
-    series = {title: [block[key] for block in blocks] for title, key in columns.items()}
+def _update_section(blocks: Sequence[InspectedBlock], *, between: bool) -> Section:
+    columns: dict[str, Callable[[InspectedBlock], float]] = {"with against without": lambda block: block.update_norm}
+    if between:
+        columns["step after the block"] = lambda block: block.own_step
+    series = {title: [value(block) for block in blocks] for title, value in columns.items()}
     text = (
         "With against without adapter: mean over the patches of |x with - x without| / |x without|, x being the output "
         "of a block. It holds all that has changed in the blocks before, too."
@@ -133,21 +135,21 @@ def _update_section(blocks: Sequence[Mapping[str, Any]], *, between: bool) -> Se
                 "",
                 [
                     ["block", *series],
-                    *([str(block["block"]), *(f"{block[key]:.4f}" for key in columns.values())] for block in blocks),
+                    *([str(block.block), *(f"{value(block):.4f}" for value in columns.values())] for block in blocks),
                 ],
             )
         ],
     )
 
 
-def _means_section(blocks: Sequence[Mapping[str, Any]]) -> Section:
+def _means_section(blocks: Sequence[InspectedBlock]) -> Section:
     maps = {
-        block["block"]: {name: view for name, view in block["views"].items() if isinstance(view, dict)}
+        block.block: {name: view for name, view in block.views.items() if isinstance(view, MapSummary)}
         for block in blocks
     }
     names = list(dict.fromkeys(name for views in maps.values() for name in views))
     rows = [
-        [str(block), *(_short(views[name]["mean"]) if name in views else "-" for name in names)]
+        [str(block), *(_short(views[name].mean) if name in views else "-" for name in names)]
         for block, views in maps.items()
         if views
     ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rs_adapt.backbones import Vit
 from rs_adapt.errors import OutputExists
-from rs_adapt.files import write_folder_atomically, write_json
+from rs_adapt.files import write_folder_atomically
 from rs_adapt.inference.inspection.look import Inspection, cut_out, inspect_image, least_side_px, read_image
 from rs_adapt.inference.inspection.recording import Array
 from rs_adapt.inference.inspection.sections import lead, sections
@@ -18,12 +18,20 @@ from rs_adapt.inference.predictor import Predictor
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.render.document import iter_figures
 from rs_adapt.render.html import render_html
+from rs_adapt.runs.files import INSPECTION_FILE
+from rs_adapt.runs.records import (
+    CellNames,
+    InspectedBlock,
+    InspectedImage,
+    InspectionRecord,
+    MapSummary,
+    write_record,
+)
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
 PAGE_FILE = "index.html"
-NUMBERS_FILE = "inspect.json"
 _DIGITS = 6
 
 
@@ -36,7 +44,7 @@ def inspect_checkpoint(
     size_px: int | None = None,
     overwrite: bool = False,
     device: str = "auto",
-) -> dict[str, Any]:
+) -> InspectionRecord:
     """Look inside a trained model at one image and write `index.html`, `inspect.json` and the page's pictures.
 
     Args:
@@ -70,52 +78,48 @@ def inspect_checkpoint(
             mean=cfg.backbone.mean,
         )
         inspection = inspect_image(predictor, cut)
-    numbers = _numbers(cfg, inspection, image_name=image.name)
-    shown = list(sections(inspection, numbers, palette=cfg.bench.palette, out_layers=vit.out_layers))
+    record = _record(cfg, inspection, image_name=image.name)
+    shown = list(sections(inspection, record, palette=cfg.bench.palette, out_layers=vit.out_layers))
     title = f"{cfg.bench.name.replace('_', '-')} / {cfg.cell.method} / {cfg.cell.backbone}: {image.name}"
     above = lead(inspection, method=cfg.cell.method, frozen=vit.frozen)
     page = render_html(title, above, shown, generator="rs-adapt inspect")
     pictures = {figure.file: figure.image for figure in iter_figures(shown)}
-    _write_folder(out_dir, page=page, numbers=numbers, pictures=pictures)
-    return numbers
+    _write_folder(out_dir, page=page, record=record, pictures=pictures)
+    return record
 
 
-def _numbers(cfg: ResolvedConfig, found: Inspection, *, image_name: str) -> dict[str, Any]:
-    """Content of `inspect.json`; without an adapter there is nothing to say of the blocks."""
-    rows, columns = found.cut.filled_hw
+def _record(cfg: ResolvedConfig, inspection: Inspection, *, image_name: str) -> InspectionRecord:
+    """Return the content of `inspect.json`; without an adapter there is nothing to say about the blocks."""
+    cut = inspection.cut
+    rows, columns = cut.filled_hw
     classes = list(cfg.bench.classes)
-    counts = np.bincount(found.prediction_HW[:rows, :columns].ravel(), minlength=len(classes))
-    return {
-        "cell": dict(cfg.cell),
-        "adapter": found.adapter,
-        "image": {
-            "file": image_name,
-            "size_px": list(found.cut.image_wh),
-            "box_px": list(found.cut.box_px),
-            "seen_px": list(found.cut.size_wh),
-        },
-        "grid_hw": list(found.grid_hw),
-        "predicted_share": {
+    counts = np.bincount(inspection.prediction_HW[:rows, :columns].ravel(), minlength=len(classes))
+    return InspectionRecord(
+        cell=CellNames(**cfg.cell),
+        adapter=inspection.adapter,
+        image=InspectedImage(file=image_name, size_px=cut.image_wh, box_px=cut.box_px, seen_px=cut.size_wh),
+        grid_hw=inspection.grid_hw,
+        predicted_share={
             name: round(count / (rows * columns), _DIGITS) for name, count in zip(classes, counts.tolist(), strict=True)
         },
-        "blocks": [
-            {
-                "block": look.record.block,
-                "update_norm": round(look.update_norm, _DIGITS),
-                "own_step": round(look.own_step, _DIGITS),
-                "views": {name: _plain(view) for name, view in look.record.views.items()},
-            }
-            for look in (found.blocks if found.adapter else ())
+        blocks=[
+            InspectedBlock(
+                block=look.record.block,
+                update_norm=round(look.update_norm, _DIGITS),
+                own_step=round(look.own_step, _DIGITS),
+                views={name: _summary(view) for name, view in look.record.views.items()},
+            )
+            for look in (inspection.blocks if inspection.adapter else ())
         ],
-    }
+    )
 
 
-def _plain(view: Array) -> Any:
+def _summary(view: Array) -> MapSummary | list[float]:
     """Return a vector as a list; of a map its mean and range."""
     if view.ndim == 1:
         return [round(float(value), _DIGITS) for value in view]
-    named = {"mean": view.mean(), "min": view.min(), "max": view.max()}
-    return {name: round(float(value), _DIGITS) for name, value in named.items()}
+    mean, low, high = (round(float(value), _DIGITS) for value in (view.mean(), view.min(), view.max()))
+    return MapSummary(mean=mean, min=low, max=high)
 
 
 def _check_folder(out_dir: Path, *, overwrite: bool) -> None:
@@ -123,17 +127,17 @@ def _check_folder(out_dir: Path, *, overwrite: bool) -> None:
         raise OutputExists(f"{out_dir} is a file. Choose a folder with --out.")
     if not out_dir.exists() or not any(out_dir.iterdir()):
         return
-    if not (out_dir / NUMBERS_FILE).is_file():
+    if not (out_dir / INSPECTION_FILE).is_file():
         raise OutputExists(f"{out_dir} is not empty and holds no inspection. Choose a different folder with --out.")
     if not overwrite:
         raise OutputExists(f"{out_dir} holds an inspection. Choose a different folder with --out, or add --overwrite.")
 
 
-def _write_folder(out_dir: Path, *, page: str, numbers: dict[str, Any], pictures: Mapping[str, bytes]) -> None:
+def _write_folder(out_dir: Path, *, page: str, record: InspectionRecord, pictures: Mapping[str, bytes]) -> None:
     def fill(folder: Path) -> None:
         for name, png in pictures.items():
             (folder / name).write_bytes(png)
         (folder / PAGE_FILE).write_text(page, encoding="utf-8")
-        write_json(folder / NUMBERS_FILE, numbers)
+        write_record(folder / INSPECTION_FILE, record)
 
     write_folder_atomically(out_dir, fill, overwrite=True)

@@ -5,10 +5,20 @@ newer version survives being copied by an older one; a value of the wrong kind i
 """
 
 from rs_adapt.runs.records.cell import CellNames, Environment, GitRevision, RunOptions, RunStart
-from rs_adapt.runs.records.manifest import BaseWeights, Manifest, ManifestScores, Normalisation, Sizes, TensorsFile
+from rs_adapt.runs.records.inspection import InspectedBlock, InspectedImage, InspectionRecord, MapSummary
+from rs_adapt.runs.records.manifest import (
+    BaseWeights,
+    ImportOrigin,
+    Manifest,
+    ManifestScores,
+    MergedAdapter,
+    Normalisation,
+    Sizes,
+    TensorsFile,
+)
 from rs_adapt.runs.records.metrics import EvaluationLine, Health, MetricsLine, TrainingLine
 from rs_adapt.runs.records.record import FORMAT, Record, read_record, write_record
-from rs_adapt.runs.records.result import IntervalFacts, ProtocolFacts, Result, SelectedCheckpoint
+from rs_adapt.runs.records.result import InferenceFacts, IntervalFacts, ProtocolFacts, Result, SelectedCheckpoint
 from rs_adapt.runs.records.sweep import PlannedCell, SkippedCell, SweepCellRecord, SweepPlan
 
 __all__ = [
@@ -19,9 +29,16 @@ __all__ = [
     "EvaluationLine",
     "GitRevision",
     "Health",
+    "ImportOrigin",
+    "InferenceFacts",
+    "InspectedBlock",
+    "InspectedImage",
+    "InspectionRecord",
     "IntervalFacts",
     "Manifest",
     "ManifestScores",
+    "MapSummary",
+    "MergedAdapter",
     "MetricsLine",
     "Normalisation",
     "PlannedCell",

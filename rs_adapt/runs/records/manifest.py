@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
-from rs_adapt.runs.records.cell import Environment
+from rs_adapt.runs.records.cell import CellNames, Environment
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record
 from rs_adapt.runs.records.result import IntervalFacts, ProtocolFacts
 
@@ -45,6 +44,24 @@ class TensorsFile(Record):
     bytes: int | None = Field(default=None, description="Size of the file.")
 
 
+class ImportOrigin(Record):
+    """The released checkpoint that a pack was imported from."""
+
+    file: str = Field(description="Name of the file.")
+    sha256: str = Field(description="SHA-256 of the file.")
+    settings: Mapping[str, Mapping[str, JsonValue]] = Field(
+        default={}, description="By key of the configuration: `value`, and in words where it is `from`."
+    )
+
+
+class MergedAdapter(Record):
+    """The adapter that was folded into the base weights of a pack."""
+
+    method: str = Field(description="Method of the adapter.")
+    base: BaseWeights = Field(description="The base weights before.")
+    backbone_file_sha256: str = Field(description="SHA-256 of the file with the merged backbone.")
+
+
 class ManifestScores(Record):
     """The scores of a pack's checkpoint; all null for an imported one that was not scored."""
 
@@ -64,11 +81,11 @@ class Manifest(Record):
     format: FormatNumber = FORMAT
     rs_adapt: str | None = Field(default=None, description="Version that made the pack.")
     created: str | None = Field(default=None, description="When, in ISO 8601 with UTC offset.")
-    cell: Mapping[str, Any] = Field(description="Names on every axis and the seed.")
-    own_bench: Mapping[str, Any] | None = Field(
+    cell: CellNames = Field(description="Which experiment.")
+    own_bench: Mapping[str, JsonValue] | None = Field(
         default=None, description="Content of the bench's TOML file; null for a shipped bench."
     )
-    stretch: Mapping[str, Any] | None = Field(
+    stretch: Mapping[str, Mapping[str, JsonValue]] | None = Field(
         default=None, description="By region, which scene values became 0 and 255; null for a shipped bench."
     )
     overrides: Sequence[str] = Field(description="key=value texts, in the order in which they apply.")
@@ -82,7 +99,10 @@ class Manifest(Record):
     gsd_m: int | float | None = Field(default=None, description="Ground sampling distance in metres.")
     metrics: ManifestScores | None = Field(default=None, description="Scores of the checkpoint.")
     environment: Environment = Field(default=Environment(), description="Versions and machine.")
-    imported: Mapping[str, Any] | None = Field(
-        default=None, description="Of an imported checkpoint: file, sha256, and where each setting is from."
+    imported: ImportOrigin | None = Field(
+        default=None, description="The released checkpoint that the pack was imported from; null for a trained pack."
+    )
+    merged: MergedAdapter | None = Field(
+        default=None, description="The adapter that was folded into the base weights; null for none."
     )
     tensors: TensorsFile | None = Field(default=None, description="The file with the tensors; never null in a pack.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pydantic import Field
 
@@ -24,6 +23,15 @@ class IntervalFacts(Record):
     rough: bool = Field(default=False, description="Whether there are fewer than 10 units.")
 
 
+class InferenceFacts(Record):
+    """How tiles are predicted."""
+
+    mode: str | None = Field(default=None, description="whole or slide.")
+    crop_px: int | None = Field(default=None, description="Side of a sliding window.")
+    stride_px: int | None = Field(default=None, description="Distance between sliding windows.")
+    resize_px: int | None = Field(default=None, description="Side that tiles are resized to first; null for none.")
+
+
 class ProtocolFacts(Record):
     """What was seen of the target, what was scored, and how the checkpoint was selected."""
 
@@ -40,8 +48,8 @@ class ProtocolFacts(Record):
     selection: str | None = Field(default=None, description="How the checkpoint was selected.")
     weights: str | None = Field(default=None, description="student or teacher.")
     label_free: str | None = Field(default=None, description="The statistic that selects without labels.")
-    inference: Mapping[str, Any] | str | None = Field(
-        default=None, description="mode, and sizes in pixels; in a protocol's own file the mode alone."
+    inference: InferenceFacts | str | None = Field(
+        default=None, description="How tiles are predicted; in a protocol's own file the mode alone."
     )
     classes: str | Sequence[str] | None = Field(default=None, description="Classes in the mean, as for --classes.")
     classes_scored: Sequence[str] = Field(default=(), description="Names of the classes in the mean.")
@@ -71,7 +79,7 @@ class Result(Record):
     format: FormatNumber = FORMAT
     status: str = Field(default="finished", description="finished.")
     cell: CellNames = Field(description="Which experiment; of `rs-adapt eval` the one that was scored.")
-    trained_on: Mapping[str, Any] | None = Field(default=None, description="The cell that the pack was trained with.")
+    trained_on: CellNames | None = Field(default=None, description="The cell that the pack was trained with.")
     options: RunOptions = Field(default=RunOptions(), description="What the run was started with.")
     protocol: ProtocolFacts = Field(default=ProtocolFacts(), description="What was seen and scored.")
     tiles: int | None = Field(default=None, description="Number of scored tiles.")

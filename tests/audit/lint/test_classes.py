@@ -62,7 +62,8 @@ def test_shifted_label_values(lint_cell) -> None:
 
 def test_a_pack_with_other_classes(make_run, lint_path) -> None:
     run = make_run()
-    manifest = {"cell": {}, "overrides": [], "base": {"name": "b", "sha256": "0"}, "classes": ["a", "b"]}
+    cell = json.loads((run / "cell.json").read_text())["cell"]
+    manifest = {"cell": cell, "overrides": [], "base": {"name": "b", "sha256": "0"}, "classes": ["a", "b"]}
     (run / "manifest.json").write_text(json.dumps(manifest))
     assert "but the run's pack has a, b" in lint_path(run).only("class-list").found
 

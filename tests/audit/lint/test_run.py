@@ -92,7 +92,8 @@ def test_weights_of_another_run(make_run, lint_path) -> None:
     run = make_run()
     (run / "adapter.safetensors").write_bytes(b"weights")
     sha256 = hashlib.sha256(b"weights").hexdigest()
-    manifest = {"cell": {}, "overrides": [], "base": {"name": "b", "sha256": "0"}, "classes": []}
+    cell = json.loads((run / "cell.json").read_text())["cell"]
+    manifest = {"cell": cell, "overrides": [], "base": {"name": "b", "sha256": "0"}, "classes": []}
     (run / "manifest.json").write_text(
         json.dumps(manifest | {"tensors": {"file": "adapter.safetensors", "sha256": sha256}})
     )
