@@ -14,31 +14,18 @@ from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.config.cell import DEFAULT_PROTOCOL, resolve_cell
 from rs_adapt.errors import ConfigError
 from rs_adapt.runs.files import EVAL_DIR
+from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.run import Run
+from rs_adapt.scores.stored import headline_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rs_adapt.config.resolved import ResolvedConfig
     from rs_adapt.inference.predictor import Predictor
     from rs_adapt.runs.records import Result
 
 Split = Literal["test", "val", "source-val"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingPlan:
-    """The tiles, parameters and folder that a run would use.
-
-    Attributes:
-        tiles: Number of tiles by role: `labelled`, `unlabelled`, `val`, `source_val`, `label_free`, `test`.
-        parameters: Number of parameters: `backbone`, `adapter`, `head`, `trainable`, `total`.
-        folder: The run folder.
-    """
-
-    tiles: Mapping[str, int]
-    parameters: Mapping[str, int]
-    folder: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +97,7 @@ def train(
 
     title, folder = str(cell_of(cfg)), Path(cfg.work_dir)
     with progress_callback(progress) as on_progress:
-        outcome = train_cell(
+        result = train_cell(
             cfg,
             command=command or equivalent_command(cfg),
             device=device,
@@ -120,8 +107,9 @@ def train(
             display=training_display(progress, title.split(" / ")[0]),
             on_progress=on_progress,
         )
-    if outcome:
-        write_run_pictures(folder, outcome["matrix"], classes=list(cfg.bench.classes), title=title)
+    if result is not None:
+        matrix = headline_matrix(folder, result)
+        write_run_pictures(folder, matrix, classes=list(cfg.bench.classes), title=title)
     return Run.read(folder)
 
 
@@ -156,20 +144,10 @@ def check(
         >>> plan.tiles["labelled"] > 0, plan.parameters["trainable"] > 0
         (True, True)
     """
-    from rs_adapt.engine.train import train as train_cell
+    from rs_adapt.engine.train import check_training
 
     with progress_callback(progress) as on_progress:
-        plan = train_cell(
-            cfg,
-            device=device,
-            resume=resume,
-            overwrite=overwrite,
-            dry_run=True,
-            on_progress=on_progress,
-        )
-    if not plan:
-        return None
-    return TrainingPlan(tiles=plan["tiles"], parameters=plan["parameters"], folder=Path(plan["run_dir"]))
+        return check_training(cfg, device=device, resume=resume, overwrite=overwrite, on_progress=on_progress)
 
 
 def equivalent_command(cfg: ResolvedConfig) -> str:

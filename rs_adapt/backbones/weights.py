@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +20,17 @@ from rs_adapt.errors import WeightsError
 
 RANDOM = "random"
 _PREFIXES = ("module.", "backbone.")
+
+
+class _Reading(NamedTuple):
+    """The tensors of a file, and its state when they were read."""
+
+    stamp: tuple[tuple[Path, int, int], ...]
+    tensors: dict[str, Tensor]
+
+
+# By file and family, inside `read_weights_once`.
+_left_over: dict[tuple[Path, str], _Reading] | None = None
 
 
 def find_weights(path_or_random: str | Path | None, facts: WeightsFacts | None) -> Path | None:
@@ -115,7 +128,37 @@ def load_state(path: str | Path, names: Names) -> dict[str, Tensor]:
     Raises:
         WeightsError: If the path is missing, damaged, holds Python objects (nothing of it is run) or no such ViT.
     """
-    return load_with_layout(path, names)[1]
+    path = Path(path).expanduser()
+    if _left_over is None or not path.exists():
+        return load_with_layout(path, names)[1]
+    key, stamp = (path.resolve(), names.family), _stamp(path)
+    left = _left_over.pop(key, None)
+    if left is not None and left.stamp == stamp:
+        return left.tensors
+    state = load_with_layout(path, names)[1]
+    _left_over[key] = _Reading(stamp=stamp, tensors=state)
+    return state
+
+
+@contextmanager
+def read_weights_once() -> Iterator[None]:
+    """Let two calls of `load_state` for the same file read it once: the first leaves its tensors to the second.
+
+    It is for a check that comes before the model is built. The tensors are held in memory until the second call, or
+    until the context ends; a file that has changed in between is read again.
+    """
+    global _left_over
+    before, _left_over = _left_over, {}
+    try:
+        yield
+    finally:
+        _left_over = before
+
+
+def _stamp(path: Path) -> tuple[tuple[Path, int, int], ...]:
+    """Return name, size and time of change of every file that the weights are read from."""
+    states = ((file, file.stat()) for file in _files(path))
+    return tuple((file, state.st_size, state.st_mtime_ns) for file, state in states)
 
 
 def load_with_layout(path: str | Path, names: Names) -> tuple[str, dict[str, Tensor]]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rs_adapt.commands.console import grouped, shown_path
 
 if TYPE_CHECKING:
-    from rs_adapt.api.models import TrainingPlan
     from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.runs.plan import TrainingPlan
 
 
 def plan_lines(cfg: ResolvedConfig, plan: TrainingPlan) -> list[str]:

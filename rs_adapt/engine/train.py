@@ -9,12 +9,13 @@ import uuid
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 
+from rs_adapt.backbones.weights import find_weights, read_weights_once
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.engine.build import (
     check_data,
@@ -39,7 +40,8 @@ from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.files import LOG_FILE, RESULT_FILE, STATE_FILE
 from rs_adapt.runs.folder import check_run_folder, open_run_folder
 from rs_adapt.runs.metrics import read_metrics
-from rs_adapt.runs.records import CellNames, RunOptions, RunStart, write_record
+from rs_adapt.runs.plan import TrainingPlan
+from rs_adapt.runs.records import CellNames, Result, RunOptions, RunStart, write_record
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.signals import handle_signals
 
@@ -53,13 +55,12 @@ def train(
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
-    dry_run: bool = False,
     command: str = "",
     hooks: Sequence[Hook] = (),
     loggers: Sequence[str] = (),
     display: TrainingDisplay | None = None,
     on_progress: OnProgress = no_progress,
-) -> dict[str, Any]:
+) -> Result | None:
     """Train a cell and score it.
 
     Faults of configuration, data, weights and device are found before the run folder is made. Where a launcher started
@@ -71,7 +72,6 @@ def train(
         device: "auto", "cpu", "cuda" or "cuda:N".
         resume: Continue from the state in the run folder.
         overwrite: Delete an existing run in the folder.
-        dry_run: Stop after the checks and write nothing.
         command: Command line to store in `cell.json`.
         hooks: Further mmengine hooks.
         loggers: From `rs_adapt.engine.loggers.resolve_loggers`; rank 0 feeds them.
@@ -79,77 +79,116 @@ def train(
         on_progress: Called while data are prepared and checked; see `rs_adapt.progress`.
 
     Returns:
-        `result`, the content of `result.json`, and `matrix`, its confusion matrix (None where the target has no
-        labels); for a dry run `tiles`, `parameters` and `run_dir`. Ranks other than 0 return an empty dict.
+        The content of `result.json`; None on ranks other than 0.
 
     Raises:
         Interrupted: A signal requested a stop; the state is saved.
         RsAdaptError: Configuration, data, weights or device cannot be used, or the run failed; the message says why.
     """
     run_dir = Path(cfg.work_dir)
-    origin = cfg.origin
-    start = RunStart(
-        cell=CellNames(**cfg.cell),
-        options=RunOptions(
-            overrides=origin.overrides, data_root=str(cfg.data_root), weights=origin.weights, device=device
-        ),
-        command=command,
-    )
     with quiet_libraries():
         choose_device(device)
         load_libraries(cfg.default_scope)
 
-        def begin() -> dict[str, Any]:
-            local_batch_size(cfg.train_dataloader.batch_size, rank_and_world_size()[1])
-            check_run_folder(run_dir, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
-            plan = _plan(cfg, on_progress)
-            if not dry_run:
-                # The identifier lets loggers continue a resumed run.
-                facts: dict[str, Any] = {"run_id": uuid.uuid4().hex, "processes": rank_and_world_size()[1]}
-                facts |= {"environment": environment(), "tiles": plan["tiles"]}
-                started = start.model_copy(update=facts)
-                text = cfg.pretty_text
-                open_run_folder(run_dir, cfg_text=text, start=started, resume=resume, overwrite=overwrite)
-            return plan
+        def begin() -> RunStart:
+            plan = _plan(cfg, resume=resume, overwrite=overwrite, on_progress=on_progress)
+            start = _start(cfg, plan, device=device, command=command)
+            open_run_folder(run_dir, cfg_text=cfg.pretty_text, start=start, resume=resume, overwrite=overwrite)
+            return start
 
         with process_group(on_gpu=torch.cuda.is_available()):
             first = rank_and_world_size()[0] == 0
-            plan = on_rank_zero(begin)
-            if dry_run:
-                return plan if first else {}
             recorder = Recorder(
                 resume=resume, loggers=Loggers(loggers if first else ()), display=display if first else None
             )
             try:
-                return _run(cfg, run_dir, start=start, resume=resume, hooks=hooks, recorder=recorder)
+                # The check of the weights and the model read the same file.
+                with read_weights_once():
+                    start = on_rank_zero(begin)
+                    runner = _build_runner(cfg, [recorder, *hooks])
+                return _run(cfg, run_dir, runner, start=start, resume=resume, recorder=recorder)
             finally:
                 recorder.display.close()
                 recorder.loggers.close()
 
 
-def _plan(cfg: ResolvedConfig, on_progress: OnProgress) -> dict[str, Any]:
+def check_training(
+    cfg: ResolvedConfig,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    on_progress: OnProgress = no_progress,
+) -> TrainingPlan | None:
+    """Do the checks of `train`, and write nothing but what a bench prepares for itself.
+
+    Args:
+        cfg: See `train`.
+        device: See `train`.
+        resume: See `train`.
+        overwrite: See `train`.
+        on_progress: See `train`.
+
+    Returns:
+        What the run would use; None on ranks other than 0.
+
+    Raises:
+        RsAdaptError: Configuration, data, weights or device cannot be used; the message says why.
+    """
+    with quiet_libraries():
+        choose_device(device)
+        load_libraries(cfg.default_scope)
+        with process_group(on_gpu=torch.cuda.is_available()):
+            plan = on_rank_zero(lambda: _plan(cfg, resume=resume, overwrite=overwrite, on_progress=on_progress))
+            return plan if rank_and_world_size()[0] == 0 else None
+
+
+def _plan(cfg: ResolvedConfig, *, resume: bool, overwrite: bool, on_progress: OnProgress) -> TrainingPlan:
+    folder = Path(cfg.work_dir)
+    local_batch_size(cfg.train_dataloader.batch_size, rank_and_world_size()[1])
+    check_run_folder(folder, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
     # Otherwise an unknown class would be reported after the folder is made.
     class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
     _check_weights(cfg)
     prepare_data(cfg, on_progress)
     tiles = check_data(cfg, on_progress)
     # Builds every part without memory, so that an argument that a class refuses leaves no run folder behind.
-    parameters = count_parameters(build_on_meta(cfg))
-    return {"tiles": tiles, "run_dir": str(cfg.work_dir), "parameters": parameters}
+    return TrainingPlan(tiles=tiles, parameters=count_parameters(build_on_meta(cfg)), folder=folder)
 
 
-def _run(
-    cfg: ResolvedConfig, run_dir: Path, *, start: RunStart, resume: bool, hooks: Sequence[Hook], recorder: Recorder
-) -> dict[str, Any]:
+def _start(cfg: ResolvedConfig, plan: TrainingPlan, *, device: str, command: str) -> RunStart:
+    origin = cfg.origin
+    return RunStart(
+        cell=CellNames(**cfg.cell),
+        options=RunOptions(
+            overrides=origin.overrides, data_root=str(cfg.data_root), weights=origin.weights, device=device
+        ),
+        command=command,
+        # The identifier lets loggers continue a resumed run.
+        run_id=uuid.uuid4().hex,
+        processes=rank_and_world_size()[1],
+        environment=environment(),
+        tiles=plan.tiles,
+    )
+
+
+def _build_runner(cfg: ResolvedConfig, hooks: Sequence[Hook]) -> CellRunner:
     settings = copy.deepcopy(cfg)
     # The configuration names a recorder for plain mmengine; this one has a display and loggers.
     settings.default_hooks.checkpoint = None
-    rank, processes = rank_and_world_size()
+    processes = rank_and_world_size()[1]
     settings.train_dataloader.batch_size = local_batch_size(settings.train_dataloader.batch_size, processes)
     settings.launcher = "pytorch" if processes > 1 else "none"
-    runner = CellRunner.from_cfg(settings)
-    for hook in (recorder, *hooks):
+    runner: CellRunner = CellRunner.from_cfg(settings)
+    for hook in hooks:
         runner.register_hook(hook)
+    return runner
+
+
+def _run(
+    cfg: ResolvedConfig, run_dir: Path, runner: CellRunner, *, start: RunStart, resume: bool, recorder: Recorder
+) -> Result | None:
+    rank = rank_and_world_size()[0]
     model, segmentor = unwrapped(runner.model), segmentor_of(runner.model)
     # Of the base as loaded: method `full` changes it.
     base_sha256 = segmentor.backbone.base_sha256()
@@ -165,7 +204,7 @@ def _run(
     # Final scores reuse the matrices of the validation; rank 0 scores the rest.
     leave_process_group()
     if rank:
-        return {}
+        return None
     with explain_failures(run_dir):
         try:
             selections = score_selections(cfg, run_dir, segmentor)
@@ -194,8 +233,7 @@ def _run(
     # the intermediate files.
     (run_dir / STATE_FILE).unlink(missing_ok=True)
     remove_intermediate_files(run_dir, selections)
-    scored = selections.scores.get(selections.iteration)
-    return {"result": result, "matrix": None if scored is None else scored.total_KK()}
+    return result
 
 
 def _save_and_explain(runner: CellRunner, recorder: Recorder, run_dir: Path, error: NonFiniteLoss) -> NonFiniteLoss:
@@ -222,8 +260,6 @@ def _check_weights(cfg: ResolvedConfig) -> None:
     """
     from mmseg.registry import MODELS
 
-    from rs_adapt.backbones.weights import find_weights
-
     backbone = segmentor_config(cfg).backbone
     path = find_weights(backbone.weights, cfg.backbone.weights)
     if path is not None:
@@ -243,4 +279,4 @@ def _stop_on_signals(recorder: Recorder) -> AbstractContextManager[None]:
     return handle_signals((signal.SIGINT, signal.SIGTERM, signal.SIGUSR1), handle)
 
 
-__all__ = ["Interrupted", "train"]
+__all__ = ["Interrupted", "check_training", "train"]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rs_adapt.config import axes
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import RsAdaptError, ScoresError, UnknownName
@@ -79,6 +82,23 @@ def open_stored(place: Path, selection: str | None = None) -> Stored:
     if protocol is None or not protocol.model_fields_set:
         protocol = _named_protocol(per_image.facts.get("protocol"))
     return Stored(file=file, per_image=per_image, selection=stored, protocol=protocol)
+
+
+def headline_matrix(run_dir: Path, result: Result) -> NDArray[np.int64] | None:
+    """Return the confusion matrix that the scores of a run are of.
+
+    Args:
+        run_dir: The run folder.
+        result: Content of its `result.json`.
+
+    Returns:
+        Pixel counts (K, K), row = truth, column = prediction; None for a run that was not scored.
+
+    Raises:
+        ScoresError: The file with the matrices is missing or damaged.
+    """
+    file = _file_of(result.selections.get(result.headline or ""))
+    return None if file is None else PerImage.load(run_dir / file).total_KK()
 
 
 def read_protocol(name: str) -> ProtocolFacts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,10 @@ from mmengine.config import Config
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rs_adapt.backbones import Dinov2, file_sha256, load_state
+from rs_adapt.backbones import Dinov2, file_sha256, load_state, weights
 from rs_adapt.backbones.conversion import rename, to_published_names
 from rs_adapt.backbones.dinov2 import NAMES as DINOV2
+from rs_adapt.backbones.reading import read_tensors
 from rs_adapt.errors import ConfigError, WeightsError
 
 State = dict[str, Tensor]
@@ -252,3 +254,32 @@ def test_a_whole_model_of_a_release_is_base_weights_too(tmp_path: Path, original
     content = {f"backbone.{name}": value for name, value in (state | beside).items()} | {"decode_head.w": torch.ones(1)}
     torch.save({"state_dict": content}, tmp_path / "whole.pth")
     assert same(load_state(tmp_path / "whole.pth", DINOV2), Dinov2.convert_reference(state))
+
+
+def test_check_and_model_read_a_file_once(
+    tmp_path: Path, original_state: Callable[..., State], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Path] = []
+
+    def read(file: Path) -> State:
+        reads.append(file)
+        return read_tensors(file)
+
+    monkeypatch.setattr(weights, "read_tensors", read)
+    path, state = tmp_path / "vit.pth", original_state()
+    torch.save(state, path)
+    want = Dinov2.convert_reference(state)
+    with weights.read_weights_once():
+        assert same(load_state(path, DINOV2), want)
+        assert same(load_state(path, DINOV2), want)
+        assert len(reads) == 1
+        # The tensors are handed on once, and not from a file that has changed.
+        load_state(path, DINOV2)
+        changed = {name: value + 1 for name, value in state.items()}
+        torch.save(changed, path)
+        os.utime(path, ns=(0, 0))
+        assert same(load_state(path, DINOV2), Dinov2.convert_reference(changed))
+        assert len(reads) == 3
+    load_state(path, DINOV2)
+    load_state(path, DINOV2)
+    assert len(reads) == 5

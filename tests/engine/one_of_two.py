@@ -42,8 +42,8 @@ def main(jobs: list[dict[str, Any]]) -> None:
         hooks = [SignalAt(job["signal"][1])] if job.get("signal") and job["signal"][0] == rank else []
         told: dict[str, Any]
         try:
-            outcome = train(cfg, device="cpu", resume=job.get("resume", False), hooks=hooks)
-            told = {"finished": bool(outcome)}
+            result = train(cfg, device="cpu", resume=job.get("resume", False), hooks=hooks)
+            told = {"finished": result is not None}
         except Interrupted as stop:
             told = {"interrupted": stop.iteration}
         except RsAdaptError as error:

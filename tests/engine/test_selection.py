@@ -116,7 +116,7 @@ def run_of(tiny_cell, tmp_path: Path, trained: dict[str, tuple[Path, list[Line],
             name = f"run{len(trained)}"
             overrides = (*WILD, *options.pop("overrides", ()))
             cfg = tiny_cell(setting, run=name, overrides=overrides, **options)
-            result = train(cfg, device="cpu")["result"].content()
+            result = train(cfg, device="cpu").content()
             trained[key] = tmp_path / name, lines_of(tmp_path / name), result
         return trained[key]
 
@@ -172,7 +172,7 @@ def test_an_interrupted_run_keeps_and_tells_the_same(run_of, tiny_cell, tmp_path
     for stop in (2, 5):
         with pytest.raises(Interrupted):
             train(cfg, device="cpu", resume=stop == 5, hooks=[SignalAt(stop)])
-    resumed = train(cfg, device="cpu", resume=True)["result"].content()
+    resumed = train(cfg, device="cpu", resume=True).content()
     assert resumed["selections"] == result["selections"]
     files = [
         sorted(str(p.relative_to(run)) for p in run.rglob("*.safetensors")) for run in (straight, tmp_path / "parts")
@@ -203,7 +203,7 @@ def test_a_stop_while_the_selections_are_scored_loses_nothing(
     with pytest.raises(Interrupted if stop is KeyboardInterrupt else SystemExit):
         train(cfg, device="cpu")
     assert not (tmp_path / "parts" / "result.json").exists()
-    resumed = train(cfg, device="cpu", resume=True)["result"].content()
+    resumed = train(cfg, device="cpu", resume=True).content()
     assert resumed["selections"] == result["selections"]
 
 

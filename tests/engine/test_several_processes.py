@@ -24,6 +24,7 @@ from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.engine.train import train
 from rs_adapt.runs.metrics import read_metrics
+from rs_adapt.runs.records import Result
 from rs_adapt.scores.per_image import PerImage
 
 WORKER = Path(__file__).with_name("one_of_two.py")
@@ -58,7 +59,7 @@ def job(name: str, run: str, root: Path, folder: Path) -> dict[str, Any]:
     return {"cell": cell, "compose": made}
 
 
-def alone(task: dict[str, Any], *, resume: bool = False) -> dict[str, Any]:
+def alone(task: dict[str, Any], *, resume: bool = False) -> Result | None:
     """Run a job in this process."""
     cfg = compose(resolve_cell(**task["cell"]), **task["compose"])
     return train(cfg, device="cpu", resume=resume)

@@ -18,9 +18,11 @@ from mmengine.hooks import Hook
 from rich.console import Console
 from safetensors.torch import load_file
 
+from rs_adapt.backbones import weights
+from rs_adapt.backbones.reading import read_tensors
 from rs_adapt.engine.progress import TrainingProgress
 from rs_adapt.engine.recorder import Interrupted
-from rs_adapt.engine.train import train
+from rs_adapt.engine.train import check_training, train
 from rs_adapt.errors import CheckpointMismatch, ConfigError, DataError, NonFiniteLoss, OutputExists
 from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.strategies import SelfTraining
@@ -89,7 +91,7 @@ def test_interrupted_and_resumed_equals_straight(
     first, second = (load_file(tmp_path / run / "adapter.safetensors") for run in ("straight", "parts"))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert resumed["result"].iou_pct == straight["result"].iou_pct
+    assert resumed.iou_pct == straight.iou_pct
     losses = [
         [(line["iter"], line.get("loss"), line.get("miou_pct")) for line in lines_of(tmp_path / run)]
         for run in ("straight", "parts")
@@ -129,7 +131,7 @@ def test_interrupted_evaluation_is_made_up_for(tiny_cell, tmp_path: Path) -> Non
 def test_adaptation_never_needs_target_labels(tiny_cell, loveda_root: Path) -> None:
     shutil.rmtree(loveda_root / "loveda" / "urban" / "train" / "ann_dir")
     cfg = tiny_cell("da", iters=3)
-    assert train(cfg, device="cpu")["result"].status == "finished"
+    assert train(cfg, device="cpu").status == "finished"
 
 
 def test_generalization_never_touches_target_training_tiles(tiny_cell, loveda_root: Path) -> None:
@@ -137,12 +139,12 @@ def test_generalization_never_touches_target_training_tiles(tiny_cell, loveda_ro
     shutil.rmtree(folder)
     cfg = tiny_cell("dg", iters=3)
     assert cfg.train_dataloader.dataset.unlabelled is None
-    assert train(cfg, device="cpu")["result"].status == "finished"
+    assert train(cfg, device="cpu").status == "finished"
 
 
 def test_run_folder_holds_what_a_reader_needs(tiny_cell, tmp_path: Path) -> None:
     cfg = tiny_cell(iters=3)
-    outcome = train(cfg, device="cpu")
+    returned = train(cfg, device="cpu")
     run = tmp_path / "run"
     names = sorted(path.name for path in run.iterdir())
     assert names == sorted(
@@ -152,7 +154,7 @@ def test_run_folder_holds_what_a_reader_needs(tiny_cell, tmp_path: Path) -> None
         ]
     )
     result = json.loads((run / "result.json").read_text())
-    assert result == {"format": 1} | outcome["result"].content()
+    assert result == {"format": 1} | returned.content()
     assert result["protocol"]["selection"] == "last"
     assert (result["headline"], result["iter"], result["selections"]["oracle"]["iter"]) == ("last", 3, 3)
     assert 0 <= result["miou_pct"] <= 100
@@ -233,9 +235,9 @@ def test_a_strategy_that_cannot_be_stops_the_run_before_its_folder_is_made(
 
 def test_dry_run_checks_and_writes_nothing(tiny_cell, tmp_path: Path) -> None:
     cfg = tiny_cell()
-    plan = train(cfg, device="cpu", dry_run=True)
-    assert plan["tiles"] == {"labelled": 4, "unlabelled": 4, "val": 2, "source_val": 2, "label_free": 2, "test": 2}
-    assert plan["parameters"]["adapter"] > 0
+    plan = check_training(cfg, device="cpu")
+    assert plan.tiles == {"labelled": 4, "unlabelled": 4, "val": 2, "source_val": 2, "label_free": 2, "test": 2}
+    assert plan.parameters["adapter"] > 0
     assert not (tmp_path / "run").exists()
 
 
@@ -279,3 +281,15 @@ def test_full_fine_tuning_keeps_the_backbone_in_its_pack(tiny_cell, tmp_path: Pa
             (method, any(name.startswith("backbone.") for name in load_file(tmp_path / method / "adapter.safetensors")))
         )
     assert names == {("full", True), ("frozen", False)}
+
+
+def test_base_weights_are_read_once(tiny_cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Path] = []
+
+    def read(file: Path) -> dict[str, torch.Tensor]:
+        reads.append(file)
+        return read_tensors(file)
+
+    monkeypatch.setattr(weights, "read_tensors", read)
+    train(tiny_cell("da", iters=1), device="cpu")
+    assert [file.name for file in reads] == ["dinov2_nano.safetensors"]

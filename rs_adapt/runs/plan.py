@@ -1,0 +1,22 @@
+"""What a training run would use, found out before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPlan:
+    """The tiles, parameters and folder that a run would use.
+
+    Attributes:
+        tiles: Number of tiles by role: `labelled`, `unlabelled`, `val`, `source_val`, `label_free`, `test`.
+        parameters: Number of parameters: `backbone`, `adapter`, `head`, `trainable`, `total`.
+        folder: The run folder.
+    """
+
+    tiles: Mapping[str, int]
+    parameters: Mapping[str, int]
+    folder: Path
