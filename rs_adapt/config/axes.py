@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rs_adapt.config import axis_files, methods
+from rs_adapt.config import axis_files, directions, methods
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.config.tree import copy_tree
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def values(axis: str) -> tuple[str, ...]:
-    """Return the names of all values of an axis, sorted: the stems of its config files, for peft its methods."""
+    """Return the names of all values of an axis, sorted: the stems of its config files, or the values that a file holds.
+
+    Raises:
+        ConfigError: A bench's file cannot be read.
+    """
+    if axis == "bench":
+        return directions.names()
     stems = axis_files.stems(axis)
     if axis == "method":
         return tuple(name for stem in stems for name in methods.names(stem))
@@ -32,6 +38,8 @@ def find(axis: str, name: str) -> str:
         return methods.find(name)
     if axis == "bench" and own_bench.is_own(name):
         return own_bench.find(name)
+    if axis == "bench" and directions.file_stem(normalize(name)):
+        return normalize(name)
     known = values(axis)
     if normalize(name) not in known:
         raise UnknownName(unknown_name_message(axis, name, known))
@@ -57,6 +65,8 @@ def peek(axis: str, name: str) -> Node:
         return methods.read(name)
     if axis == "bench" and own_bench.is_own(name):
         return own_bench.peek(name)
+    if axis == "bench":
+        return directions.read(name)
     return axis_files.read_file(axis, name)
 
 

@@ -1,4 +1,4 @@
-"""The axis files: one file per value of one axis, each held to the keys that its axis owns."""
+"""The axis files: one file per value or family of values of an axis, each held to the keys that its axis owns."""
 
 from __future__ import annotations
 

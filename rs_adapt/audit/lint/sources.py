@@ -17,7 +17,7 @@ from rs_adapt.audit.lint.changes import (
     without_machine_paths,
 )
 from rs_adapt.audit.lint.subject import RunFiles, Subject
-from rs_adapt.config import axes, axis_files, overrides
+from rs_adapt.config import axes, axis_files, directions, overrides
 from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
 from rs_adapt.config.facts import Node
@@ -219,6 +219,8 @@ def _axis_file(cell: Cell, key: str) -> str:
     name = str(getattr(cell, axis))
     if own_bench.is_own(name):
         return name
+    if axis == "bench":
+        return f"configs/bench/{directions.file_stem(name)}.py"
     # A method of the library peft has its facts in one file with the others.
     return f"configs/{axis}/{name.partition(':')[0]}.py"
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rs_adapt.config import paths
 from rs_adapt.datasets.originals import prepare_originals
 
 
@@ -19,6 +20,17 @@ def test_a_class_list_in_another_order(lint_cell) -> None:
     assert (found.level, found.key) == ("error", "bench.classes")
     assert found.found == "label value 2 is road here and building in data/loveda.toml"
     assert "wrong class names" in found.consequence
+
+
+def test_a_class_list_in_another_order_in_the_file_of_a_family(
+    lint_cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = shutil.copytree(paths.configs_dir(), tmp_path / "configs")
+    monkeypatch.setenv("RS_ADAPT_CONFIGS", str(own))
+    file = own / "bench" / "casid.py"
+    file.write_text(file.read_text().replace('"forest", "road"', '"road", "forest"'))
+    found = lint_cell("casid-dg", direction="tms2sub").only("class-list")
+    assert (found.level, found.file) == ("error", "configs/bench/casid.py")
 
 
 @pytest.mark.parametrize("evaluator", ["val_evaluator", "test_evaluator"])
