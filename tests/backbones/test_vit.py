@@ -120,12 +120,18 @@ def test_prompts_go_in_after_the_prefix_and_come_out(make: Make) -> None:
     adapter = Vpt(embed_dim=32, depth=2, patch_px=8, num_tokens=3)
     vit, prefix = make(adapter=adapter), make().num_prefix
     seen: list[Tensor] = []
+    left: list[Tensor] = []
     for layer in vit.layers:
         layer.register_forward_pre_hook(lambda _m, args: seen.append(args[0]))
-    vit(images(2, 3, 32, 56))
+        layer.register_forward_hook(lambda _m, _args, output: left.append(output))
+    maps = vit(images(2, 3, 32, 56))
     for layer, tokens in enumerate(seen):
         assert tokens.shape[1] == prefix + 3 + 28
         assert torch.equal(tokens[:, prefix : prefix + 3], adapter.prompts[layer].expand(2, -1, -1))
+    # The prompts of a block are cut out where they were put in: no patch goes with them, and none of them stays.
+    own = [*range(prefix), *range(prefix + 3, prefix + 3 + 28)]
+    assert torch.equal(seen[1][:, own], left[0][:, own])
+    assert torch.equal(maps[0].flatten(2).transpose(1, 2), left[0][:, prefix + 3 :])
 
 
 def test_prefix_reaches_adapters_and_records() -> None:
