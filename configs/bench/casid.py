@@ -4,8 +4,8 @@ Launch: `rs-adapt train --bench casid-dg --direction sub2tms`; without `--direct
 
 Files: `casid/{sub,tem,tms,trf}/{train,test}/{img_dir/X.png,ann_dir/X-label.png}`. Label values are uncertain, see
 data/casid.toml: a run checks them before it starts. CrossEarth trains on crops of 1024 px
-(`--set bench.crop_px=1024 --set bench.inference.crop_px=1024`); here they are 512 px, as in the other benches. Scores are
-the mean IoU over all five classes.
+(`--set bench.crop_px=1024 --set bench.inference.crop_px=1024`); here they are 512 px, as in the other benches. Scores
+are the mean IoU over all five classes.
 
 Region                   Tiles to train on   Scored on (test)
 sub  subtropical monsoon              4900               2200

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def values(axis: str) -> tuple[str, ...]:
-    """Return the names of all values of an axis, sorted: the stems of its config files, or the values that a file holds.
+    """Return the names of all values of an axis, sorted: the stems of its config files, or what these hold.
 
     Raises:
         ConfigError: A bench's file cannot be read.
