@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+    from rs_adapt.config.facts import Node
+
 _WIDTH = 120
 
 
@@ -20,7 +22,11 @@ def to_python(cfg: Config) -> str:
     Values are dicts, lists, tuples, texts, numbers, booleans and None; `Config.fromfile` on the text gives an equal
     config.
     """
-    tree = cfg.to_dict()
+    return tree_to_python(cfg.to_dict())
+
+
+def tree_to_python(tree: Node) -> str:
+    """Return the same as `to_python` of a configuration that is plain dicts."""
     return "".join(f"{key} = {_text(tree[key], column=len(key) + 3, indent=0)}\n" for key in sorted(tree))
 
 

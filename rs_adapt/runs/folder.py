@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from rs_adapt.config.wording import without_wording
 from rs_adapt.errors import CheckpointMismatch, ConfigError, OutputExists
 from rs_adapt.files import write_text
 from rs_adapt.runs.files import (
@@ -25,7 +26,7 @@ def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: b
     Args:
         run_dir: The folder; it need not exist.
         cfg_text: The resolved configuration as Python text.
-        resume: Go on in an existing folder; its configuration must be the same.
+        resume: Go on in an existing folder; its configuration must be the same but for texts for people.
         overwrite: An existing run may be deleted.
 
     Raises:
@@ -56,7 +57,7 @@ def open_run_folder(run_dir: Path, *, cfg_text: str, start: RunStart, resume: bo
         run_dir: The folder.
         cfg_text: The resolved configuration as Python text.
         start: Content of `cell.json`.
-        resume: Go on in an existing folder; its configuration must be the same.
+        resume: Go on in an existing folder; its configuration must be the same but for texts for people.
         overwrite: Delete an existing run first.
 
     Raises:
@@ -92,9 +93,12 @@ def _check_resumable(run_dir: Path, cfg_text: str) -> None:
         finished = (run_dir / RESULT_FILE).is_file()
         reason = "the run is finished" if finished else f"there is no {STATE_FILE}, so nothing was saved yet"
         raise CheckpointMismatch(f"cannot resume {run_dir}: {reason}. Start again with --overwrite.")
-    stored = (run_dir / CONFIG_FILE).read_text()
-    if stored != cfg_text:
-        old, new = stored.splitlines(), cfg_text.splitlines()
+    stored = (run_dir / CONFIG_FILE).read_text(encoding="utf-8")
+    if stored == cfg_text:
+        return
+    file = str(run_dir / CONFIG_FILE)
+    old, new = (without_wording(text, file=file).splitlines() for text in (stored, cfg_text))
+    if old != new:
         first = next(
             (pair for pair in zip(old, new, strict=False) if pair[0] != pair[1]),
             (f"{len(old)} lines", f"{len(new)} lines"),

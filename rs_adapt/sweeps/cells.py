@@ -13,7 +13,9 @@ from rs_adapt.config import axes, compose, option_texts, resolve_cell
 from rs_adapt.config.axis_files import FILE_AXES
 from rs_adapt.config.cell import SETTINGS, Cell, bench_families, default_run_dir
 from rs_adapt.config.names import normalize, unknown_name_message
+from rs_adapt.config.wording import without_wording
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
+from rs_adapt.runs.files import CONFIG_FILE
 from rs_adapt.sweeps.identity import Identity, config_identity, hash_identity
 
 if TYPE_CHECKING:
@@ -56,8 +58,8 @@ class SweepCell:
 
     @functools.cached_property
     def config_sha256(self) -> str:
-        """Hash of the configuration's text; a run can only be resumed under the same text."""
-        return hashlib.sha256(self.config_text.encode()).hexdigest()
+        """Hash of the configuration without its texts for people; a run can only be resumed under the same one."""
+        return hashlib.sha256(without_wording(self.config_text, file=CONFIG_FILE).encode()).hexdigest()
 
     def __str__(self) -> str:
         """Return the cell's line, with the name of its group if it has one."""

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rs_adapt.errors import UnreadableFile
+from rs_adapt.config.wording import without_wording
+from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.locks import exclusive_if_free, is_locked
 from rs_adapt.runs.files import (
     CONFIG_FILE,
@@ -27,7 +28,7 @@ from rs_adapt.runs.files import (
 )
 from rs_adapt.runs.records import Result, SweepCellRecord, read_record
 from rs_adapt.runs.records.record import AnyRecord
-from rs_adapt.sweeps.identity import Identity, describe_difference
+from rs_adapt.sweeps.identity import Identity, describe_difference, hash_identity, with_current_manifests
 
 STATES = ("done", "running", "interrupted", "failed", "stale", "missing")
 
@@ -65,7 +66,8 @@ def read_state(folder: Path, *, digest: str, identity: Identity, locked: bool | 
     if is_cell_locked(folder) if locked is None else locked:
         where = f"process {record.pid or '?'} on {record.host or '?'}"
         return CellState(status="running", note=where, record=record)
-    same = record.digest == digest
+    before = with_current_manifests(record.identity)
+    same = digest in (record.digest, hash_identity(before))
     if result is not None:
         # None where a kill came between result and record.
         ran = record.ran_config_sha256
@@ -74,7 +76,6 @@ def read_state(folder: Path, *, digest: str, identity: Identity, locked: bool | 
             return CellState(status="stale", note=note, record=record, result=result)
         if same:
             return CellState(status="done", record=record, result=result)
-        before = record.identity
         note = f"was run with {describe_difference(before, identity)}" if before else "was not run by a sweep"
         return CellState(status="stale", note=note, record=record, result=result)
     if not same:
@@ -87,8 +88,12 @@ def read_state(folder: Path, *, digest: str, identity: Identity, locked: bool | 
 
 
 def can_resume(folder: Path, wanted_sha256: str) -> bool:
-    """Return whether a folder holds a training state of the wanted configuration."""
-    return (folder / STATE_FILE).is_file() and config_sha256(folder) == wanted_sha256
+    """Return whether a folder holds a training state of the wanted configuration (`Order.config_sha256`)."""
+    whole = config_sha256(folder)
+    if whole is None or not (folder / STATE_FILE).is_file():
+        return False
+    # Jobs that have been in a queue since version 0.1.0 ask for the hash of the whole text.
+    return wanted_sha256 in (whole, _plain_sha256(folder))
 
 
 def config_sha256(folder: Path) -> str | None:
@@ -97,6 +102,16 @@ def config_sha256(folder: Path) -> str | None:
         return hashlib.sha256((folder / CONFIG_FILE).read_bytes()).hexdigest()
     except OSError:
         return None
+
+
+def _plain_sha256(folder: Path) -> str | None:
+    """Return the hash of the configuration in a run folder without its texts for people; None for a damaged one."""
+    file = folder / CONFIG_FILE
+    try:
+        text = without_wording(file.read_text(encoding="utf-8"), file=str(file))
+    except (OSError, UnicodeDecodeError, ConfigError):
+        return None
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def clear_run(folder: Path) -> None:

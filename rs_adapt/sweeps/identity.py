@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rs_adapt.config import paths
 from rs_adapt.config.facts import WeightsFacts
 from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.config.wording import WORDING
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -33,21 +34,9 @@ _PLACES = (
     "launcher",
 )
 # Keys at any depth: loaders' processes (samples do not depend on them), and texts for people.
-_WORDS = (
-    "num_workers",
-    "persistent_workers",
-    "title",
-    "paper",
-    "reason",
-    "recipe",
-    "how_to_get",
-    "by_hand",
-    "licence",
-    "conditions",
-    "citation",
-    "url",
-    "mirrors",
-)
+_IGNORED = ("num_workers", "persistent_workers", *WORDING)
+# Hashes of manifests were once taken with their notes.
+_ONCE_IGNORED = tuple(key for key in _IGNORED if key != "note")
 # Bytes at the start and at the end that stand for a file without a published checksum.
 _EDGE_BYTES = 2**20
 
@@ -75,6 +64,13 @@ def hash_identity(identity: Identity) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def with_current_manifests(identity: Identity) -> Identity:
+    """Return a stored identity in which a hash of a data manifest with its note is replaced by the one without it."""
+    names = [key.removeprefix("data.") for key in identity if key.startswith("data.")]
+    same = [name for name in names if identity[f"data.{name}"] == _manifest(name, ignored=_ONCE_IGNORED)]
+    return {**identity, **{f"data.{name}": _manifest(name) for name in same}}
+
+
 def describe_difference(before: Identity, now: Identity, *, most: int = 2) -> str:
     """Describe the difference between two identities, at most `most` keys; empty if there is none."""
     changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
@@ -84,11 +80,11 @@ def describe_difference(before: Identity, now: Identity, *, most: int = 2) -> st
     return ", ".join(lines)
 
 
-def _plain(value: object, places: Mapping[str, str]) -> object:
+def _plain(value: object, places: Mapping[str, str], ignored: Sequence[str] = _IGNORED) -> object:
     if isinstance(value, dict):
-        return {str(key): _plain(inner, places) for key, inner in value.items() if key not in _WORDS}
+        return {str(key): _plain(inner, places, ignored) for key, inner in value.items() if key not in ignored}
     if isinstance(value, list | tuple):
-        return [_plain(inner, places) for inner in value]
+        return [_plain(inner, places, ignored) for inner in value]
     if isinstance(value, str):
         for place, name in places.items():
             if value == place or value.startswith(f"{place}/"):
@@ -104,11 +100,11 @@ def _flatten(value: object, key: str, flat: dict[str, object]) -> None:
         _flatten(inner, f"{key}.{name}" if key else name, flat)
 
 
-def _manifest(name: str) -> str | None:
+def _manifest(name: str, *, ignored: Sequence[str] = _IGNORED) -> str | None:
     path = paths.manifests_dir() / f"{name}.toml"
     if not path.is_file():
         return None
-    facts = _plain(tomllib.loads(path.read_text(encoding="utf-8")), {})
+    facts = _plain(tomllib.loads(path.read_text(encoding="utf-8")), {}, ignored)
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +66,20 @@ if how["result"]:
 # The cell of a result, which no state depends on.
 CELL = {"bench": "b", "setting": "dg", "method": "m", "backbone": "v", "head": "h", "strategy": "s", "seed": 0}
 RESULT = json.dumps({"cell": CELL, "miou_pct": 1.0, "iter": 7})
+
+
+def manifest_hash(name: str, *, note: bool) -> str:
+    """Return the hash of a data manifest as version 0.1.0 took it, with its note, or as it is taken since."""
+    words = "title paper reason recipe how_to_get by_hand licence conditions citation url mirrors".split()
+    ignored = {"num_workers", "persistent_workers", *words} | (set() if note else {"note"})
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(inner) for key, inner in value.items() if key not in ignored}
+        return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+    facts = plain(tomllib.loads((ROOT / "data" / f"{name}.toml").read_text(encoding="utf-8")))
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 @dataclass

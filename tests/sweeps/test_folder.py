@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rs_adapt.config.wording import without_wording
 from rs_adapt.files import write_json
 from rs_adapt.runs.records import SweepCellRecord
 from rs_adapt.sweeps.folder import (
@@ -17,7 +19,8 @@ from rs_adapt.sweeps.folder import (
     lock_cell,
     read_state,
 )
-from tests.sweeps.conftest import RESULT
+from rs_adapt.sweeps.identity import hash_identity
+from tests.sweeps.conftest import RESULT, manifest_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,12 +101,44 @@ def test_one_process_holds_a_cell_and_a_dead_one_does_not(tmp_path: Path) -> Non
 
 def test_a_state_under_another_configuration_is_not_resumed(tmp_path: Path) -> None:
     (tmp_path / "config.py").write_text("a = 1\n")
-    sha256 = str(config_sha256(tmp_path))
-    assert not can_resume(tmp_path, sha256)
+    wanted = str(config_sha256(tmp_path))
+    assert not can_resume(tmp_path, wanted)
     (tmp_path / "state.pth").touch()
-    assert can_resume(tmp_path, sha256)
+    assert can_resume(tmp_path, wanted)
     (tmp_path / "config.py").write_text("a = 2\n")
-    assert not can_resume(tmp_path, sha256)
+    assert not can_resume(tmp_path, wanted)
+
+
+def test_a_state_is_resumed_under_a_new_wording(tmp_path: Path) -> None:
+    (tmp_path / "state.pth").touch()
+    (tmp_path / "config.py").write_text("bench = dict(how_to_get='Ask.', tile_px=64)\n")
+    texts = [f"bench = dict(how_to_get='{words}', tile_px={px})\n" for words, px in (("Write.", 64), ("Ask.", 32))]
+    wanted = [sha256(without_wording(text, file="config.py").encode()).hexdigest() for text in texts]
+    assert [can_resume(tmp_path, one) for one in wanted] == [True, False]
+    (tmp_path / "config.py").write_text("bench = dict(")
+    assert not can_resume(tmp_path, wanted[0])
+
+
+@pytest.mark.parametrize(
+    ("files", "status"),
+    [(["result.json"], "done"), (["state.pth"], "interrupted")],
+)
+def test_cells_whose_manifest_was_hashed_with_its_note_stay(tmp_path: Path, files: list[str], status: str) -> None:
+    with_note = {"optim.lr": 2, "data.loveda": manifest_hash("loveda", note=True)}
+    now = with_note | {"data.loveda": manifest_hash("loveda", note=False)}
+    assert now != with_note
+    for name in files:
+        (tmp_path / name).write_text(f"{RESULT}\n")
+
+    def status_of(stored: dict[str, Any]) -> str:
+        write_json(tmp_path / "sweep_cell.json", {"digest": hash_identity(stored), "identity": stored})
+        return read_state(tmp_path, digest=hash_identity(now), identity=now).status
+
+    assert status_of(with_note) == status
+    assert status_of(now) == status
+    changed = "stale" if status == "done" else "missing"
+    assert status_of(with_note | {"optim.lr": 1}) == changed
+    assert status_of(with_note | {"data.loveda": "0" * 16}) == changed
 
 
 def test_clearing_keeps_what_belongs_to_the_sweep(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,9 @@ def test_another_manifest_of_the_data_changes_the_hash(tmp_path: Path, monkeypat
     assert identity("isprs-da") == before
     file = own / "potsdam.toml"
     file.write_text(file.read_text().replace('title = "', 'title = "New words: '))
+    assert identity("isprs-da") == before
+    file.write_text(re.sub(r'(?m)^note = ".*"$', 'note = "New words."', file.read_text()))
+    assert 'note = "New words."' in file.read_text()
     assert identity("isprs-da") == before
     file.write_text(file.read_text() + '\n[[archives]]\nname = "more.zip"\nmd5 = "00"\n')
     changed = identity("isprs-da")

@@ -1,0 +1,43 @@
+"""Texts for people in a configuration or manifest: a run under a new wording is the same run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rs_adapt.config.literals import parse_literals
+from rs_adapt.config.text import tree_to_python
+
+# Keys at any depth whose values change no result.
+WORDING = (
+    "title",
+    "paper",
+    "reason",
+    "recipe",
+    "how_to_get",
+    "by_hand",
+    "note",
+    "licence",
+    "conditions",
+    "citation",
+    "url",
+    "mirrors",
+)
+
+
+def without_wording(text: str, *, file: str) -> str:
+    """Return a configuration's text without its texts for people: equal texts are the same run.
+
+    Args:
+        text: A resolved configuration, as `config.py` of a run holds it.
+        file: The file that holds the text, for errors.
+
+    Raises:
+        ConfigError: The text is not Python, or holds anything but literals.
+    """
+    return tree_to_python(_drop(parse_literals(text, file=file, remedy="Copy the run again.").values))
+
+
+def _drop(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _drop(inner) for key, inner in value.items() if key not in WORDING}
+    return type(value)(_drop(inner) for inner in value) if isinstance(value, list | tuple) else value
