@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,25 @@ import pytest
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.config.own.bench_file import BenchFile, ClassBridge
 from rs_adapt.config.paths import manifests_dir
-from rs_adapt.errors import ConfigError, DataNotFound
+from rs_adapt.errors import ConfigError, DataNotFound, RsAdaptError
 from rs_adapt.validation import parse_as
 
 TEMPLATE = own_bench.TEMPLATE.read_text(encoding="utf-8").replace("@NAME@", "harbour")
 
 
+mistakes = functools.partial(pytest.mark.parametrize, ("old", "new", "message"))
+
+
 def parse(text: str) -> BenchFile:
     return parse_as(BenchFile, tomllib.loads(text), file="harbour.toml")
+
+
+def refusal(read: Callable[[str], object], old: str, new: str, *errors: type[RsAdaptError]) -> str:
+    """Return the text of the error that a file raises which differs from the template in one place."""
+    assert old in TEMPLATE
+    with pytest.raises(errors) as caught:
+        read(TEMPLATE.replace(old, new, 1))
+    return str(caught.value)
 
 
 def test_the_template_holds_what_the_record_knows() -> None:
@@ -60,8 +73,7 @@ def test_numbers_stay_as_they_are_written() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
+@mistakes(
     [
         (
             'name = "harbour"',
@@ -101,10 +113,7 @@ def test_numbers_stay_as_they_are_written() -> None:
     ],
 )
 def test_a_mistake_names_key_value_and_what_is_allowed(old: str, new: str, message: str) -> None:
-    assert old in TEMPLATE
-    with pytest.raises(ConfigError) as caught:
-        parse(TEMPLATE.replace(old, new, 1))
-    assert f"harbour.toml: {message}" in str(caught.value)
+    assert f"harbour.toml: {message}" in refusal(parse, old, new, ConfigError)
 
 
 @pytest.fixture
@@ -118,8 +127,7 @@ def _content(bench: Path, text: str) -> dict[str, Any]:
     return own_bench.bench_content(tomllib.loads(text), bench)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
+@mistakes(
     [
         (
             "building = [1, 2]",
@@ -142,11 +150,9 @@ def _content(bench: Path, text: str) -> dict[str, Any]:
     ],
 )
 def test_a_mistake_that_needs_other_keys_or_files_is_named_too(bench: Path, old: str, new: str, message: str) -> None:
-    assert old in TEMPLATE
-    with pytest.raises((ConfigError, DataNotFound)) as caught:
-        _content(bench, TEMPLATE.replace(old, new, 1))
-    assert message in str(caught.value)
-    assert str(bench) in str(caught.value)
+    text = refusal(lambda text: _content(bench, text), old, new, ConfigError, DataNotFound)
+    assert message in text
+    assert str(bench) in text
 
 
 def test_the_file_becomes_the_facts_of_a_bench(bench: Path) -> None:
