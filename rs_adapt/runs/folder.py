@@ -26,7 +26,7 @@ def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: b
     Args:
         run_dir: The folder; it need not exist.
         cfg_text: The resolved configuration as Python text.
-        resume: Go on in an existing folder; its configuration must be the same but for texts for people.
+        resume: Go on in an existing folder; its configuration must be the same except for texts for people.
         overwrite: An existing run may be deleted.
 
     Raises:
@@ -57,7 +57,7 @@ def open_run_folder(run_dir: Path, *, cfg_text: str, start: RunStart, resume: bo
         run_dir: The folder.
         cfg_text: The resolved configuration as Python text.
         start: Content of `cell.json`.
-        resume: Go on in an existing folder; its configuration must be the same but for texts for people.
+        resume: Go on in an existing folder; its configuration must be the same except for texts for people.
         overwrite: Delete an existing run first.
 
     Raises:
