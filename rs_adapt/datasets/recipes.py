@@ -66,6 +66,8 @@ class LabelSource(BaseModel):
         background: Index of the class outside all polygons; None ignores these pixels.
         to_index: Pairs of a label's content and the index of its class.
         ignore: Contents of labels that are ignored.
+        nodata: Value of a raster's pixels without data, in place of the file's own; "none" for a raster without such
+            pixels. None for the file's.
     """
 
     model_config = _FROZEN
@@ -77,6 +79,7 @@ class LabelSource(BaseModel):
     background: int | None
     to_index: tuple[tuple[LabelItem, int], ...]
     ignore: tuple[LabelItem, ...]
+    nodata: float | Literal["none"] | None = None
 
 
 class SceneRegion(BaseModel):
@@ -92,6 +95,8 @@ class SceneRegion(BaseModel):
         val: Patterns of the scenes that are scored.
         val_share: Share of the scenes that are scored, 0 to 1; None where `val` names them.
         labels: None for a region without labels.
+        nodata: Value of pixels without data, in place of the files' own; "none" for scenes without such pixels. None
+            for the files'.
     """
 
     model_config = _FROZEN
@@ -104,6 +109,7 @@ class SceneRegion(BaseModel):
     val: tuple[str, ...]
     val_share: float | None
     labels: LabelSource | None
+    nodata: float | Literal["none"] | None = None
 
 
 class ScenesRecipe(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ class Scene:
             one or two bands is shown in grey.
         stretch: Values of the file that become 0 and 255, one pair each for red, green and blue, for scenes that must
             be shown alike. None leaves 8-bit scenes as they are and stretches others between their own percentiles.
+        nodata: Value of pixels without data, in place of the one that the file declares; "none" for a scene whose
+            pixels all have data. None for the file's.
 
     Raises:
         DataNotFound: The file does not exist.
@@ -34,7 +36,12 @@ class Scene:
     """
 
     def __init__(
-        self, path: Path, *, bands: Sequence[int] | None = None, stretch: Sequence[Sequence[float]] | None = None
+        self,
+        path: Path,
+        *,
+        bands: Sequence[int] | None = None,
+        stretch: Sequence[Sequence[float]] | None = None,
+        nodata: float | Literal["none"] | None = None,
     ) -> None:
         self._source: PlainImage | Raster
         if not path.is_file():
@@ -46,6 +53,7 @@ class Scene:
         if len(self._bands) != 3 or not all(1 <= band <= count for band in self._bands):
             self.close()
             raise DataError(f"{path} has bands 1 to {count}, but {self._bands} were given. Name three of them.")
+        self._nodata = nodata
         self._fixed = stretch is not None
         self._stretch: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
         if stretch is not None:
@@ -84,7 +92,7 @@ class Scene:
         Raises:
             DataError: The pixels cannot be decoded (truncated file).
         """
-        bands_CHW, valid_HW = self._source.read(box or self.box, self._bands)
+        bands_CHW, valid_HW = self._masked(*self._source.read(box or self.box, self._bands))
         if bands_CHW.dtype.kind == "f":
             valid_HW &= np.isfinite(bands_CHW).all(axis=0)
         if bands_CHW.dtype != np.uint8 or self._fixed:
@@ -107,6 +115,7 @@ class Scene:
             DataError: The raster has three colour bands, or values outside 0-255.
         """
         values_HW, valid_HW = self._source.read_values(box or self.box)
+        valid_HW = self._masked(values_HW[None], valid_HW)[1]
         if values_HW.dtype != np.uint8:
             bad = values_HW[valid_HW & ((values_HW < 0) | (values_HW > 255) | (values_HW % 1 != 0))]
             if bad.size:
@@ -144,9 +153,16 @@ class Scene:
         Raises:
             DataError: The pixels cannot be decoded.
         """
-        bands_CHW, valid_HW = self._source.read_small(self._bands, step_px)
+        bands_CHW, valid_HW = self._masked(*self._source.read_small(self._bands, step_px))
         valid_CN = bands_CHW[:, valid_HW]
         return valid_CN[:, np.isfinite(valid_CN).all(axis=0)]
+
+    def _masked(self, bands_CHW: NDArray[Any], valid_HW: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        if self._nodata is None:
+            return bands_CHW, valid_HW
+        if self._nodata == "none":
+            return bands_CHW, np.ones_like(valid_HW)
+        return bands_CHW, ~(bands_CHW == self._nodata).all(axis=0)
 
     def _stretch_range(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if self._stretch is None:

@@ -176,6 +176,8 @@ def _domain(region: RegionTable, role: Role, root: Path, classes: Classes, file:
     share = region.val_share
     if region.labels is not None and not region.val and share is None:
         share = _VAL_SHARE
+    # A key that is not given leaves no trace: prepared tiles and saved configurations of before stay what they are.
+    nodata = {} if region.nodata is None else {"nodata": region.nodata}
     return {
         "name": region.name or role,
         "gsd_m": region.gsd_m,
@@ -183,6 +185,7 @@ def _domain(region: RegionTable, role: Role, root: Path, classes: Classes, file:
         "pattern": region.pattern,
         "bands": region.bands,
         "stretch": region.stretch,
+        **nodata,
         "val": list(region.val),
         "val_share": share,
         "labels": own_labels.read_labels(region.labels, role, root, classes, file) if region.labels else None,

@@ -15,6 +15,7 @@ from rs_adapt.config.own.bench_values import (
     ClassColour,
     LabelItem,
     Name,
+    Nodata,
     ResizeRatio,
     Share,
     Stretch,
@@ -47,6 +48,11 @@ class LabelsTable(_Table):
     legend: str | None = Field(
         default=None,
         description="A data set of `rs-adapt data list` whose class names may stand in `classes` and `ignore`.",
+    )
+    nodata: Nodata | None = Field(
+        default=None,
+        description="Value of pixels without label data in rasters, in place of the one that the files declare; 'none' "
+        "where every pixel has data. Default: what each file declares.",
     )
     column: str | None = Field(
         default=None,
@@ -86,6 +92,11 @@ class RegionTable(_Table):
         default=None,
         description="Values that become black and white: [low, high], one pair a band, or 'scene' for percentiles 2 "
         "and 98 of each scene. Default: percentiles shared by all 16-bit scenes; 8-bit images stay as they are.",
+    )
+    nodata: Nodata | None = Field(
+        default=None,
+        description="Value of pixels without data, in place of the one that the files declare; 'none' where every "
+        "pixel has data. Default: what each file declares.",
     )
     gsd_m: AboveZero | None = Field(
         default=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -98,6 +99,13 @@ def _as_stretch(value: object) -> str | list[list[float]]:
     return [[low, high] for low, high in ranges]
 
 
+def _as_nodata(value: object) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if value != "none" and not is_number:
+        raise ValueError('it must be a number, or "none" where every pixel has data; not-a-number never counts as data')
+    return value
+
+
 _PAIR_SCHEMA = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
 Name = Annotated[str, AfterValidator(_check_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]
 ClassColour = Annotated[
@@ -144,6 +152,12 @@ Stretch = Annotated[
             ]
         }
     ),
+]
+
+Nodata = Annotated[
+    Any,
+    BeforeValidator(_as_nodata),
+    WithJsonSchema({"anyOf": [{"const": "none"}, {"type": "number"}]}),
 ]
 
 

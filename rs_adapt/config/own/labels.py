@@ -94,7 +94,8 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
 
     Returns:
         `kind`, `path`, `suffix`, `column`, `background`; `to_index`, pairs of what stands in the label (a value, a
-        colour of three numbers or an attribute's text) and the index of its class; `ignore`, what is left out.
+        colour of three numbers or an attribute's text) and the index of its class; `ignore`, what is left out;
+        `nodata` where it is given.
 
     Raises:
         ConfigError: A key or value is not usable, or a class has nothing that becomes it.
@@ -134,6 +135,7 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
         "background": classes.names.index(background) if background is not None else None,
         "to_index": to_index,
         "ignore": ignore,
+        **({} if labels.nodata is None else {"nodata": labels.nodata}),
     }
 
 

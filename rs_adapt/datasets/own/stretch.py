@@ -85,7 +85,7 @@ def _percentiles(
 
     parts = []
     for done, image in enumerate(images, start=1):
-        with Scene(image, bands=region.bands) as scene:
+        with Scene(image, bands=region.bands, nodata=region.nodata) as scene:
             parts.append(scene.read_valid(step_px))
         on_progress(f"reading the brightness of {region.name}", done, len(images))
     values_CN = np.concatenate(parts, axis=1)

@@ -3,20 +3,76 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.datasets.own.polygon_labels import PolygonLabels
-from rs_adapt.datasets.own.windows import IGNORE, REMEDY
+from rs_adapt.datasets.own.windows import IGNORE, REMEDY, LabelWindow
 from rs_adapt.datasets.recipes import LabelItem, LabelSource
 from rs_adapt.errors import DataError
 from rs_adapt.scenes import Box, MapWriter, Scene, SceneInfo, colours_to_classes, count_off_legend
 
 # Rows that are in memory at once.
 ROWS = 1024
+
+
+class LabelReader:
+    """The label of an image, read window by window on the image's pixels; use it as a context manager.
+
+    Args:
+        labels: How labels are read.
+        image: Facts of the image.
+        label: The label's file; see `label_file`.
+
+    Raises:
+        DataNotFound: The label does not exist.
+        DataError: It cannot be read, or does not fit the image.
+    """
+
+    def __init__(self, labels: LabelSource, image: SceneInfo, label: Path) -> None:
+        self._labels, self._image, self._file = labels, image, label
+        self._scene: Scene | None = None
+        self._read: Callable[[Box], LabelWindow]
+        if labels.kind == "polygons":
+            self._read = PolygonLabels(labels, image, label).read
+            return
+        self._scene = Scene(label, nodata=labels.nodata)
+        info = self._scene.info
+        size, wanted = (info.width_px, info.height_px), (image.width_px, image.height_px)
+        if size != wanted:
+            self.close()
+            raise DataError(
+                f"Label {label} is {size[0]} x {size[1]} px, its image {image.path} is {wanted[0]} x {wanted[1]} px: "
+                "they must be of the same size."
+            )
+        self._read = (_value_reader if labels.kind == "values" else _colour_reader)(labels, self._scene)
+
+    def __enter__(self) -> LabelReader:
+        """Return the reader itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._scene is not None:
+            self._scene.close()
+
+    def read(self, box: Box) -> LabelWindow:
+        """Read the label of a window.
+
+        Args:
+            box: The window in pixels of the image.
+
+        Raises:
+            DataError: The label cannot be decoded, or holds what belongs to no class.
+        """
+        return self._read(box)
 
 
 def label_file(labels: LabelSource, image: Path) -> Path:
@@ -42,72 +98,59 @@ def translate(labels: LabelSource, image: Path, out: Path) -> Counter[str]:
     """
     with Scene(image) as scene:
         info = scene.info
-    seen: Counter[str] = Counter()
+    contents: Counter[str] = Counter()
     writer = MapWriter(out, height_px=info.height_px, width_px=info.width_px, crs=info.crs, transform=info.transform)
-    with writer:
-        for box, classes_HW in _bands(labels, label_file(labels, image), info, seen):
-            writer.write(classes_HW, x0=box.x0, y0=box.y0)
-    return seen
+    with writer, LabelReader(labels, info, label_file(labels, image)) as reader:
+        for y0 in range(0, info.height_px, ROWS):
+            window = reader.read(Box(0, y0, info.width_px, min(y0 + ROWS, info.height_px)))
+            contents.update(window.contents)
+            writer.write(window.classes_HW, y0=y0)
+    return contents
 
 
-def _bands(
-    labels: LabelSource, file: Path, image: SceneInfo, seen: Counter[str]
-) -> Iterator[tuple[Box, NDArray[np.uint8]]]:
-    boxes = [Box(0, y0, image.width_px, min(y0 + ROWS, image.height_px)) for y0 in range(0, image.height_px, ROWS)]
-    if labels.kind == "polygons":
-        polygons = PolygonLabels(labels, image, file)
-        for box in boxes:
-            window = polygons.read(box)
-            seen.update(window.contents)
-            yield box, window.classes_HW
-        return
-    with Scene(file) as scene:
-        size, wanted = (scene.info.width_px, scene.info.height_px), (image.width_px, image.height_px)
-        if size != wanted:
-            raise DataError(
-                f"Label {file} is {size[0]} x {size[1]} px, its image {image.path} is {wanted[0]} x {wanted[1]} px: "
-                "they must be of the same size."
-            )
-        for box in boxes:
-            read = _from_values if labels.kind == "values" else _from_colours
-            classes_HW, valid_HW = read(labels, scene, box, seen)
-            yield box, np.where(valid_HW, classes_HW, np.uint8(IGNORE))
-
-
-def _from_values(
-    labels: LabelSource, scene: Scene, box: Box, seen: Counter[str]
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    values_HW, valid_HW = scene.read_classes(box)
-    counts = np.bincount(values_HW[valid_HW], minlength=256)
-    table = np.full(256, IGNORE, dtype=np.uint8)
+def _value_reader(labels: LabelSource, scene: Scene) -> Callable[[Box], LabelWindow]:
     index_of = {value: index for value, index in labels.to_index if isinstance(value, int)}
+    known = {*labels.ignore, *index_of}
+    table = np.full(256, IGNORE, dtype=np.uint8)
     for value, index in index_of.items():
         table[value] = index
-    known = {*labels.ignore, *index_of}
-    if unknown := [int(value) for value in np.flatnonzero(counts) if value not in known]:
-        found = ", ".join(f"{value} ({counts[value]} px)" for value in unknown)
-        raise DataError(f"Label {scene.info.path} holds values that belong to no class: {found}. {REMEDY}")
-    seen.update({str(value): int(counts[value]) for value in np.flatnonzero(counts)})
-    return table[values_HW], valid_HW
+
+    def read(box: Box) -> LabelWindow:
+        values_HW, valid_HW = scene.read_classes(box)
+        counts = np.bincount(values_HW[valid_HW], minlength=256)
+        if unknown := [int(value) for value in np.flatnonzero(counts) if value not in known]:
+            listed = ", ".join(f"{value} ({counts[value]} px)" for value in unknown)
+            raise DataError(f"Label {scene.info.path} holds values that belong to no class: {listed}. {REMEDY}")
+        contents = Counter({str(value): int(counts[value]) for value in np.flatnonzero(counts)})
+        return _masked(table[values_HW], valid_HW, contents)
+
+    return read
 
 
-def _from_colours(
-    labels: LabelSource, scene: Scene, box: Box, seen: Counter[str]
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    rgb_HW3, valid_HW = scene.read_rgb(box)
+def _colour_reader(labels: LabelSource, scene: Scene) -> Callable[[Box], LabelWindow]:
     legend: dict[Sequence[int], int] = {colour: index for colour, index in labels.to_index if isinstance(colour, tuple)}
     legend |= {colour: IGNORE for colour in labels.ignore if isinstance(colour, tuple)}
-    classes_HW, num_off = colours_to_classes(rgb_HW3, legend)
-    if num_off:
-        found = ", ".join(f"{_hex(rgb)} ({count} px)" for rgb, count in count_off_legend(rgb_HW3, legend))
-        raise DataError(f"Label {scene.info.path} holds colours that belong to no class: {found}. {REMEDY}")
-    colours, counts = np.unique(rgb_HW3[valid_HW].reshape(-1, 3), axis=0, return_counts=True)
-    seen.update({_hex(rgb): int(count) for rgb, count in zip(colours, counts, strict=True)})
-    return classes_HW, valid_HW
+
+    def read(box: Box) -> LabelWindow:
+        rgb_HW3, valid_HW = scene.read_rgb(box)
+        classes_HW, num_off = colours_to_classes(rgb_HW3, legend)
+        if num_off:
+            listed = ", ".join(f"{_hex(rgb)} ({count} px)" for rgb, count in count_off_legend(rgb_HW3, legend))
+            raise DataError(f"Label {scene.info.path} holds colours that belong to no class: {listed}. {REMEDY}")
+        colours, counts = np.unique(rgb_HW3[valid_HW].reshape(-1, 3), axis=0, return_counts=True)
+        contents = Counter({_hex(rgb): int(count) for rgb, count in zip(colours, counts, strict=True)})
+        return _masked(classes_HW, valid_HW, contents)
+
+    return read
+
+
+def _masked(classes_HW: NDArray[np.uint8], valid_HW: NDArray[np.bool_], contents: Counter[str]) -> LabelWindow:
+    classes_HW = np.where(valid_HW, classes_HW, np.uint8(IGNORE))
+    return LabelWindow(classes_HW=classes_HW, no_data_HW=~valid_HW, contents=contents)
 
 
 def label_text(item: LabelItem) -> str:
-    """Return a value, colour or attribute as the counts of `translate` name it."""
+    """Return a value, colour or attribute as `LabelWindow.contents` names it."""
     return _hex(item) if isinstance(item, tuple) else str(item)
 
 
