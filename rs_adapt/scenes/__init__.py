@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from rs_adapt.scenes.legend import colours_to_classes, count_off_legend
-from rs_adapt.scenes.reader import STRETCH_PCT, Scene
-from rs_adapt.scenes.sources import Box, SceneInfo, stored_form
+from rs_adapt.scenes.opening import StoredForm, stored_form
+from rs_adapt.scenes.reader import Scene
+from rs_adapt.scenes.sampling import STRETCH_PCT, percentile_ranges
+from rs_adapt.scenes.sources import Box, SceneInfo
 from rs_adapt.scenes.writer import MapWriter, write_geotiff
 
 __all__ = [
@@ -13,8 +15,10 @@ __all__ = [
     "MapWriter",
     "Scene",
     "SceneInfo",
+    "StoredForm",
     "colours_to_classes",
     "count_off_legend",
+    "percentile_ranges",
     "stored_form",
     "write_geotiff",
 ]

@@ -1,20 +1,22 @@
-"""Read a scene by window: GeoTIFF through rasterio, plain jpg/png through PIL (H/W pixels, C bands)."""
+"""Read a scene by window as 8-bit RGB, class values or painted colours (H/W pixels, C bands)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_adapt.errors import DataError, DataNotFound
-from rs_adapt.scenes.sources import Box, PlainImage, Raster, is_plain
+from rs_adapt.errors import DataError
+from rs_adapt.scenes.masks import Nodata
+from rs_adapt.scenes.opening import open_source
+from rs_adapt.scenes.sampling import percentile_ranges
+from rs_adapt.scenes.sources import Box
 
-# Scenes that are not 8-bit are stretched between these percentiles of a decimated read (band by band).
-STRETCH_PCT = (2.0, 98.0)
+# Of a scene that is stretched by itself, about this many pixels a side are looked at.
 STRETCH_READ_PX = 1024
 
 
@@ -22,9 +24,10 @@ class Scene:
     """An open raster; use it as a context manager.
 
     Args:
-        path: A GeoTIFF (or any GDAL raster), or a plain .jpg / .png image without a georeference.
-        bands: 1-based numbers of the bands that become red, green and blue. None takes the first three; a raster of
-            one or two bands is shown in grey.
+        path: A GeoTIFF (or any GDAL raster), or a .jpg / .png image with or without a world file.
+        bands: 1-based numbers of the bands that become red, green and blue. None takes those that the file marks as
+            such, else the first three; a raster of one or two bands is shown in grey, a palette in its colours. A band
+            that is marked as alpha is data if it is named here, or if its values are not those of a transparency.
         stretch: Values of the file that become 0 and 255, one pair each for red, green and blue, for scenes that must
             be shown alike. None leaves 8-bit scenes as they are and stretches others between their own percentiles.
         nodata: Value of pixels without data, in place of the one that the file declares; "none" for a scene whose
@@ -41,19 +44,15 @@ class Scene:
         *,
         bands: Sequence[int] | None = None,
         stretch: Sequence[Sequence[float]] | None = None,
-        nodata: float | Literal["none"] | None = None,
+        nodata: Nodata = None,
     ) -> None:
-        self._source: PlainImage | Raster
-        if not path.is_file():
-            raise DataNotFound(f"There is no scene {path}: check the path.")
-        self._source = PlainImage(path) if is_plain(path) else Raster(path)
+        self._source = open_source(path, bands=bands, nodata=nodata)
         self.info = self._source.info
-        count = self.info.num_bands
-        self._bands = tuple(bands) if bands is not None else ((1, 2, 3) if count >= 3 else (1, 1, 1))
-        if len(self._bands) != 3 or not all(1 <= band <= count for band in self._bands):
+        self._bands = tuple(bands) if bands is not None else self._source.colour_bands
+        last = self._source.last_band
+        if len(self._bands) != 3 or not all(1 <= band <= last for band in self._bands):
             self.close()
-            raise DataError(f"{path} has bands 1 to {count}, but {self._bands} were given. Name three of them.")
-        self._nodata = nodata
+            raise DataError(f"{path} has bands 1 to {last}, but {self._bands} were given. Name three of them.")
         self._fixed = stretch is not None
         self._stretch: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
         if stretch is not None:
@@ -92,9 +91,7 @@ class Scene:
         Raises:
             DataError: The pixels cannot be decoded (truncated file).
         """
-        bands_CHW, valid_HW = self._masked(*self._source.read(box or self.box, self._bands))
-        if bands_CHW.dtype.kind == "f":
-            valid_HW &= np.isfinite(bands_CHW).all(axis=0)
+        bands_CHW, valid_HW = self._source.read(box or self.box, self._bands)
         if bands_CHW.dtype != np.uint8 or self._fixed:
             low_C, high_C = self._stretch_range()
             spread_C = np.maximum(high_C - low_C, 1e-6)
@@ -115,7 +112,6 @@ class Scene:
             DataError: The raster has three colour bands, or values outside 0-255.
         """
         values_HW, valid_HW = self._source.read_values(box or self.box)
-        valid_HW = self._masked(values_HW[None], valid_HW)[1]
         if values_HW.dtype != np.uint8:
             bad = values_HW[valid_HW & ((values_HW < 0) | (values_HW > 255) | (values_HW % 1 != 0))]
             if bad.size:
@@ -137,7 +133,7 @@ class Scene:
             DataError: The raster is not of 8 bit, has no such band, or cannot be decoded.
         """
         try:
-            bands_CHW, _ = self._source.read(box, bands)
+            bands_CHW = self._source.read_stored(box, bands)
         except IndexError as error:
             raise DataError(f"{self.info.path} lacks one of the bands {list(bands)}.") from error
         if bands_CHW.dtype != np.uint8:
@@ -153,23 +149,15 @@ class Scene:
         Raises:
             DataError: The pixels cannot be decoded.
         """
-        bands_CHW, valid_HW = self._masked(*self._source.read_small(self._bands, step_px))
-        valid_CN = bands_CHW[:, valid_HW]
-        return valid_CN[:, np.isfinite(valid_CN).all(axis=0)]
-
-    def _masked(self, bands_CHW: NDArray[Any], valid_HW: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        if self._nodata is None:
-            return bands_CHW, valid_HW
-        if self._nodata == "none":
-            return bands_CHW, np.ones_like(valid_HW)
-        return bands_CHW, ~(bands_CHW == self._nodata).all(axis=0)
+        bands_CHW, valid_HW = self._source.read_sample(self._bands, step_px)
+        return bands_CHW[:, valid_HW]
 
     def _stretch_range(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if self._stretch is None:
             longest_px = max(self.info.width_px, self.info.height_px)
             valid_CN = self.read_valid(math.ceil(longest_px / STRETCH_READ_PX)).astype(np.float32)
-            if valid_CN.shape[1] == 0:
-                valid_CN = np.zeros((3, 1), dtype=np.float32)
-            low_C, high_C = np.percentile(valid_CN, STRETCH_PCT, axis=1).astype(np.float32)
+            # Without any valid pixel nothing is shown, whatever the range is.
+            ranges = percentile_ranges(valid_CN, str(self.info.path)) if valid_CN.size else [[0.0, 1.0]] * 3
+            low_C, high_C = np.asarray(ranges, dtype=np.float32).T
             self._stretch = (low_C, high_C)
         return self._stretch

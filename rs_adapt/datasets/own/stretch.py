@@ -59,8 +59,8 @@ def stretch_of_region(region: SceneRegion, images: Sequence[Path], on_progress: 
     if region.stretch is not None:
         return {"from": "given", "range": [[float(value) for value in pair] for pair in region.stretch]}
     forms = {image: stored_form(image) for image in images}
-    shallow = [image for image, (kind, _, _) in forms.items() if kind == "uint8"]
-    deep = [image for image, (kind, _, _) in forms.items() if kind != "uint8"]
+    shallow = [image for image, form in forms.items() if form.dtype == "uint8"]
+    deep = [image for image, form in forms.items() if form.dtype != "uint8"]
     if not deep:
         return {"from": "as stored", "range": None}
     if shallow:
@@ -69,7 +69,7 @@ def stretch_of_region(region: SceneRegion, images: Sequence[Path], on_progress: 
             f"({len(deep)}, such as {deep[0]}): no stretch fits both. Choose images of one kind (pattern), or give "
             'stretch = [low, high] for all, or stretch = "scene" to stretch each deeper one by itself.'
         )
-    step_px = max(1, math.ceil(math.sqrt(sum(width * height for _, width, height in forms.values()) / SAMPLE_PX)))
+    step_px = max(1, math.ceil(math.sqrt(sum(form.width_px * form.height_px for form in forms.values()) / SAMPLE_PX)))
     return _percentiles(region, images, step_px, on_progress)
 
 
@@ -81,7 +81,7 @@ def _percentiles(
 ) -> Stretch:
     import numpy as np
 
-    from rs_adapt.scenes import STRETCH_PCT, Scene
+    from rs_adapt.scenes import STRETCH_PCT, Scene, percentile_ranges
 
     parts = []
     for done, image in enumerate(images, start=1):
@@ -93,7 +93,7 @@ def _percentiles(
         raise DataError(
             f"Region {region.name}: no pixel of its {len(images)} images is valid. Check their nodata value and mask."
         )
-    ranges = [np.percentile(values_N, STRETCH_PCT).tolist() for values_N in values_CN]
+    ranges = percentile_ranges(values_CN, f"Region {region.name}")
     return {
         "from": "percentiles",
         "range": ranges,

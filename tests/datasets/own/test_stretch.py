@@ -81,7 +81,17 @@ def test_an_image_counts_by_its_pixels_and_few_are_read(tmp_path: Path, monkeypa
     assert told["range"] == [[500.0, 3000.0]] * 3
     # With 1 % of the pixels the bright scene is beyond the 98th percentile.
     write_geotiff(tmp_path / "small.tif", np.full((30, 30), 3000, np.uint16))
-    assert stretch_of_region(region(), sorted(tmp_path.iterdir()))["range"] == [[500.0, 500.0]] * 3
+    halves = np.repeat(np.uint16([[500, 501]]), 150, axis=1)
+    write_geotiff(tmp_path / "large.tif", np.repeat(halves, 300, axis=0))
+    assert stretch_of_region(region(), sorted(tmp_path.iterdir()))["range"] == [[500.0, 501.0]] * 3
+
+
+def test_a_band_of_one_value_is_refused(tmp_path: Path) -> None:
+    values = deep(8, (30, 30), 100, 900)
+    values[..., 1] = 7
+    write_geotiff(tmp_path / "a.tif", values)
+    with pytest.raises(DataError, match=r"Region north: green is 7 at both percentiles, 2 and 98, .*stretch = \[low"):
+        stretch_of_region(region(), [tmp_path / "a.tif"])
 
 
 def test_16_bit_png_is_read_like_a_geotiff(tmp_path: Path) -> None:

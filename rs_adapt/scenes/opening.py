@@ -1,0 +1,94 @@
+"""Open a scene's file: small jpg, png and bmp through PIL, everything else through GDAL."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import rasterio
+from PIL import Image
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.scenes import plain
+from rs_adapt.scenes.masks import Nodata
+from rs_adapt.scenes.plain import PlainImage
+from rs_adapt.scenes.raster import Raster
+
+
+class StoredForm(NamedTuple):
+    """The way an image is stored: type of its values (`deep` for a plain image of more than 8 bit), size, bands."""
+
+    dtype: str
+    width_px: int
+    height_px: int
+    num_bands: int
+
+
+def open_source(path: Path, *, bands: Sequence[int] | None = None, nodata: Nodata = None) -> PlainImage | Raster:
+    """Open the file of a scene.
+
+    Raises:
+        DataNotFound: There is no such file.
+        DataError: It cannot be read.
+    """
+    require_file(path)
+    whole = plain.is_plain(path) and _num_pixels(path) <= plain.MAX_PX
+    return PlainImage(path, bands=bands, nodata=nodata) if whole else Raster(path, bands=bands, nodata=nodata)
+
+
+def require_file(path: Path) -> None:
+    """Refuse a path that is no file.
+
+    Raises:
+        DataNotFound: There is nothing, a folder, or a link to nowhere.
+    """
+    if path.is_file():
+        return
+    if path.is_dir():
+        raise DataNotFound(f"{path} is a folder, and a scene is a file: rename it, or choose files by pattern.")
+    if path.is_symlink():
+        raise DataNotFound(f"{path} is a link to {path.readlink()}, which does not exist: mend or remove the link.")
+    raise DataNotFound(f"There is no scene {path}: check the path.")
+
+
+def stored_form(path: Path) -> StoredForm:
+    """Return the way an image is stored, without decoding its pixels where the file allows it.
+
+    Raises:
+        DataNotFound: There is no such file.
+        DataError: It is not a readable image.
+    """
+    require_file(path)
+    if plain.is_plain(path) and _num_pixels(path) <= plain.MAX_PX:
+        try:
+            with Image.open(path) as image:
+                deep = image.mode[0] in plain.DEEP
+                return StoredForm("deep" if deep else "uint8", image.width, image.height, 1 if deep else 3)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise DataError(f"{path} cannot be read ({error}): the file is damaged, fetch it again.") from error
+    raster = Raster(path)
+    raster.close()
+    return StoredForm(raster.info.dtype, raster.info.width_px, raster.info.height_px, raster.info.num_bands)
+
+
+def _num_pixels(path: Path) -> int:
+    try:
+        with warnings.catch_warnings():
+            # PIL warns of large images, and refuses still larger ones; both are read through GDAL.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return image.width * image.height
+    except Image.DecompressionBombError:
+        pass
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}): the file is damaged, fetch it again.") from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path) as dataset:
+                return int(dataset.width * dataset.height)
+    except RasterioError as error:
+        raise DataError(f"{path} cannot be read ({error}): the file is damaged, fetch it again.") from error
