@@ -9,18 +9,13 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
-from typing import Any, TypeAlias
 
 from mmengine import registry as mm
 
 SCOPE = "rs_adapt"
-
-# A node of a composed configuration, such as `dict(type="rs_adapt.Lora", rank=8)`. mmengine hands nodes out untyped; a
-# value has its type where a constructor takes it.
-ConfigNode: TypeAlias = Mapping[str, Any]
 
 _LAZY_PACKAGES = ("rs_adapt.backbones", "rs_adapt.heads")
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from rs_adapt.adapters.contract.adapter import Adapter, Settings
 from rs_adapt.adapters.contract.nested import build_within, count_within
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
-from rs_adapt.registry import MODELS, ConfigNode
+from rs_adapt.registry import MODELS
 
 
 @MODELS.register_module()

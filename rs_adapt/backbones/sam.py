@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from rs_adapt.backbones import handles
 from rs_adapt.backbones.conversion import Names, Row, TensorLayout, resize
 from rs_adapt.backbones.vit import Vit
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
-from rs_adapt.registry import MODELS, ConfigNode
+from rs_adapt.registry import MODELS
 
 if TYPE_CHECKING:
     from rs_adapt.adapters import Adapter

@@ -22,8 +22,9 @@ from rs_adapt.backbones.features import Features, scale_map, tokens_to_map
 from rs_adapt.backbones.filling import fill_from_state, fill_random
 from rs_adapt.backbones.handles import Block
 from rs_adapt.backbones.weights import RANDOM, load_state, tensors_sha256
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError, DataError, IncompatibleCell, WeightsError
-from rs_adapt.registry import MODELS, ConfigNode
+from rs_adapt.registry import MODELS
 
 if TYPE_CHECKING:
     from rs_adapt.adapters import Adapter

@@ -11,7 +11,7 @@ from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import UnknownName
 
 if TYPE_CHECKING:
-    from rs_adapt.config.facts import BackboneFacts, BenchFacts, Node, ProtocolFacts, StrategyFacts
+    from rs_adapt.config.facts import BackboneFacts, BenchFacts, ConfigNode, ProtocolFacts, StrategyFacts
 
 
 def values(axis: str) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ def find(axis: str, name: str) -> str:
     return normalize(name)
 
 
-def load(axis: str, name: str) -> Node:
+def load(axis: str, name: str) -> ConfigNode:
     """Return the content of one value as plain dicts, checked for ownership; the caller may change it.
 
     Raises:
@@ -55,7 +55,7 @@ def load(axis: str, name: str) -> Node:
     return copy_tree(peek(axis, name))
 
 
-def peek(axis: str, name: str) -> Node:
+def peek(axis: str, name: str) -> ConfigNode:
     """Return the same as `load` without the copy: shared by all callers, to be read only.
 
     Raises:

@@ -14,7 +14,7 @@ from rs_adapt.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rs_adapt.config.facts import Node
+    from rs_adapt.config.facts import ConfigNode
 
 # Axes whose values are files, in merge order. Every dotted key has one owner, so no file can hide the value of another.
 FILE_AXES = ("runtime", "bench", "backbone", "head", "method", "strategy", "protocol")
@@ -46,7 +46,7 @@ def stems(axis: str) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (configs_dir() / axis).glob("*.py") if not path.stem.startswith("_")))
 
 
-def load_file(axis: str, stem: str) -> Node:
+def load_file(axis: str, stem: str) -> ConfigNode:
     """Return the content of one axis file as plain dicts; the caller may change it.
 
     Raises:
@@ -55,7 +55,7 @@ def load_file(axis: str, stem: str) -> Node:
     return copy_tree(read_file(axis, stem))
 
 
-def read_file(axis: str, stem: str) -> Node:
+def read_file(axis: str, stem: str) -> ConfigNode:
     """Return the same as `load_file` without the copy: shared by all callers, to be read only.
 
     Raises:
@@ -71,7 +71,7 @@ def docstring_title(axis: str, stem: str) -> str:
     return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
-def check_ownership(content: Node, axis: str, file: Path) -> None:
+def check_ownership(content: ConfigNode, axis: str, file: Path) -> None:
     """Refuse any key that does not belong to the axis of the file.
 
     Raises:
@@ -85,7 +85,7 @@ def check_ownership(content: Node, axis: str, file: Path) -> None:
             raise ConfigError(f"{file} sets {key!r}, which {home}. A {axis} file may set: {allowed}.")
 
 
-def _claimed_keys(content: Node, prefix: str) -> Iterator[str]:
+def _claimed_keys(content: ConfigNode, prefix: str) -> Iterator[str]:
     """Yield the shortest dotted keys that have one owner each."""
     for name, value in content.items():
         key = f"{prefix}{name}"
@@ -103,12 +103,12 @@ def owner_of(key: str) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _read(path: Path, _mtime_ns: int, axis: str) -> Node:
+def _read(path: Path, _mtime_ns: int, axis: str) -> ConfigNode:
     from mmengine.config import Config
 
     try:
         # Custom modules would be imported by the run that uses the config; reading it must stay free of torch.
-        content: Node = Config.fromfile(str(path), import_custom_modules=False).to_dict()
+        content: ConfigNode = Config.fromfile(str(path), import_custom_modules=False).to_dict()
     except Exception as error:
         # A config is Python that a user wrote, so it may raise anything; the remedy is to fix the file.
         raise ConfigError(f"{path} cannot be read as a config: {type(error).__name__}: {error}") from error

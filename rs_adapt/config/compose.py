@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rs_adapt.config.cell import Cell
-    from rs_adapt.config.facts import MergedTree, Node
+    from rs_adapt.config.facts import ConfigNode, MergedTree
     from rs_adapt.config.resolved import ResolvedConfig
 
 
@@ -87,7 +87,7 @@ def option_texts(
 
 
 def _resolve(
-    tree: Node,
+    tree: ConfigNode,
     cell: Cell,
     *,
     texts: Sequence[str],
@@ -115,7 +115,7 @@ def _resolve(
     return ResolvedConfig(resolved, overrides=tuple(texts), weights=used if weights else None)
 
 
-def _check_requires(tree: Node, cell: Cell, axis: str) -> None:
+def _check_requires(tree: ConfigNode, cell: Cell, axis: str) -> None:
     """Refuse the cell where a value of one axis requires a different value of another axis.
 
     `requires` maps an axis to the names allowed there; `reason` says why; `unless` holds config keys with the values
@@ -136,8 +136,8 @@ def _check_requires(tree: Node, cell: Cell, axis: str) -> None:
             )
 
 
-def _merged(cell: Cell) -> Node:
-    tree: Node = {}
+def _merged(cell: Cell) -> ConfigNode:
+    tree: ConfigNode = {}
     for axis in axis_files.FILE_AXES:
         name = "default" if axis == "runtime" else getattr(cell, axis)
         tree = _merge(tree, axes.load(axis, name))
@@ -149,7 +149,7 @@ def _merged(cell: Cell) -> Node:
     return tree
 
 
-def _apply_tuned(tree: Node, values: Node, cell: Cell) -> None:
+def _apply_tuned(tree: ConfigNode, values: ConfigNode, cell: Cell) -> None:
     adapter = tree["model"]["backbone"].get("adapter") or {}
     for key, value in values.items():
         if key not in adapter:
@@ -160,7 +160,7 @@ def _apply_tuned(tree: Node, values: Node, cell: Cell) -> None:
         adapter[key] = copy_tree(value)
 
 
-def _merge(under: Node, over: Node) -> Node:
+def _merge(under: ConfigNode, over: ConfigNode) -> ConfigNode:
     merged = dict(under)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, get_args
 
-# A table of an mmengine configuration. mmengine gives its nodes no types: every class takes arguments of its own.
-Node: TypeAlias = dict[str, Any]
+# A table of a composed configuration, such as `dict(type="rs_adapt.Lora", rank=8)`. mmengine gives its nodes no types:
+# every class takes arguments of its own, and a value has its type where a constructor takes it.
+ConfigNode: TypeAlias = dict[str, Any]
 
 Domain: TypeAlias = Literal["source", "target"]
 Split: TypeAlias = Literal["train", "val", "test"]
@@ -98,11 +99,11 @@ class BenchFacts(TypedDict):
     inference: InferenceFacts
     defaults: DefaultsFacts
     # The kind of preparation decides on its keys; see `rs_adapt.datasets.prepare`.
-    prepare: Node | None
+    prepare: ConfigNode | None
     settings: NotRequired[list[str]]
     scene_pattern: NotRequired[str]
     shared_scenes: NotRequired[str]
-    own: NotRequired[Node]
+    own: NotRequired[ConfigNode]
 
 
 class OptimFacts(TypedDict):
@@ -148,11 +149,11 @@ class MethodFacts(TypedDict):
     name: str
     title: str
     paper: str | None
-    paramwise: NotRequired[Node]
-    requires: NotRequired[Node | None]
+    paramwise: NotRequired[ConfigNode]
+    requires: NotRequired[ConfigNode | None]
     adds_tokens: NotRequired[bool]
-    kinds: NotRequired[dict[str, Node]]
-    tuned: NotRequired[Node]
+    kinds: NotRequired[dict[str, ConfigNode]]
+    tuned: NotRequired[ConfigNode]
 
 
 class ProtocolFacts(TypedDict):
@@ -173,7 +174,7 @@ class ProtocolFacts(TypedDict):
     label_free: str
     source_val_tiles: int
     label_free_tiles: int
-    recipe: Node
+    recipe: ConfigNode
 
 
 class StrategyFacts(TypedDict):
@@ -184,7 +185,7 @@ class StrategyFacts(TypedDict):
     settings: list[str]
     needs_target: bool
     type: NotRequired[str | None]
-    class_sampling: NotRequired[Node]
+    class_sampling: NotRequired[ConfigNode]
     lr_warmup_iters: NotRequired[int | str]
     warmup_iters: NotRequired[int | str]
 
@@ -206,4 +207,4 @@ class MergedTree(TypedDict):
     strategy: StrategyFacts
     protocol: ProtocolFacts
     runtime: RuntimeFacts
-    model: Node
+    model: ConfigNode

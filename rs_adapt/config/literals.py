@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.config.facts import Node
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError, DataNotFound
 
 _MAX_CHARACTERS = 5_000_000
@@ -31,7 +31,7 @@ class LiteralConfig:
         lines: Dotted key -> line in the file, from 1; entries of lists are counted from 0, as in `hooks.0.type`.
     """
 
-    values: Node = field(default_factory=dict)
+    values: ConfigNode = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
 
 

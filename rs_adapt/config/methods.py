@@ -9,7 +9,7 @@ from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 
 if TYPE_CHECKING:
-    from rs_adapt.config.facts import Node
+    from rs_adapt.config.facts import ConfigNode
 
 PEFT = "peft"
 _STACK_FACTS = ("embed_dim", "depth", "patch_px", "mlp_dim", "gated_mlp")
@@ -42,7 +42,7 @@ def names(stem: str) -> tuple[str, ...]:
     return tuple(f"{PEFT}:{kind}" for kind in _peft_file()["method"]["kinds"])
 
 
-def read(name: str) -> Node:
+def read(name: str) -> ConfigNode:
     """Return the content of the method file that a canonical composite name stands for.
 
     Raises:
@@ -52,7 +52,7 @@ def read(name: str) -> Node:
     return _stack(name) if "+" in name else _peft(name)
 
 
-def _stack(name: str) -> Node:
+def _stack(name: str) -> ConfigNode:
     files = {part: _load_part(part) for part in name.split("+")}
     for part, file in files.items():
         if file["model"]["backbone"]["adapter"] is None:
@@ -96,11 +96,11 @@ def _find_part(name: str) -> str:
     return normalize(name)
 
 
-def _load_part(name: str) -> Node:
+def _load_part(name: str) -> ConfigNode:
     return _peft(name) if is_composite(name) else axis_files.load_file("method", name)
 
 
-def _in_stack(requires: Node, files: dict[str, Node]) -> Node:
+def _in_stack(requires: ConfigNode, files: dict[str, ConfigNode]) -> ConfigNode:
     """Return a requirement with the keys that lift it moved into the stack."""
     prefix = "model.backbone.adapter."
     owner = next(part for part, file in files.items() if file["method"].get("requires") == requires)
@@ -119,7 +119,7 @@ def _find_peft(name: str) -> str:
     return f"{PEFT}:{kind}"
 
 
-def _peft(name: str) -> Node:
+def _peft(name: str) -> ConfigNode:
     content, kind = _peft_file(), name.partition(":")[2]
     facts = content["method"].pop("kinds")[kind]
     content["method"] |= {"name": name, "title": f"{facts['title']} (peft)", "paper": facts["paper"]}
@@ -131,5 +131,5 @@ def _peft(name: str) -> Node:
     return content
 
 
-def _peft_file() -> Node:
+def _peft_file() -> ConfigNode:
     return axis_files.load_file("method", PEFT)

@@ -13,7 +13,7 @@ from rs_adapt.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rs_adapt.config.facts import Node
+    from rs_adapt.config.facts import ConfigNode
 
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 # Keys that have an option of their own, which decides more than the one key.
@@ -62,7 +62,7 @@ def parse(items: Sequence[str]) -> list[Override]:
     return parsed
 
 
-def has(tree: Node, key: str) -> bool:
+def has(tree: ConfigNode, key: str) -> bool:
     """Return whether a dotted key leads to a value."""
     try:
         get(tree, key)
@@ -71,7 +71,7 @@ def has(tree: Node, key: str) -> bool:
     return True
 
 
-def get(tree: Node, key: str) -> Any:
+def get(tree: ConfigNode, key: str) -> Any:
     """Return the value at a dotted key.
 
     Raises:
@@ -88,7 +88,7 @@ def get(tree: Node, key: str) -> Any:
     return node
 
 
-def apply(tree: Node, override: Override) -> None:
+def apply(tree: ConfigNode, override: Override) -> None:
     """Replace the value at an existing key in place.
 
     Raises:
@@ -97,7 +97,7 @@ def apply(tree: Node, override: Override) -> None:
     _put(tree, override.key.split("."), _fitted(get(tree, override.key), override))
 
 
-def refuse_unknown(key: str, trees: Sequence[Node]) -> None:
+def refuse_unknown(key: str, trees: Sequence[ConfigNode]) -> None:
     """Raise the error for a key that no tree has; its text lists the nearest keys.
 
     Raises:

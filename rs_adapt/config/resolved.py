@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mmengine.config import Config  # noqa: TID253 - loads no torch, and only composing imports this module
 
-from rs_adapt.config.facts import Node
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.config.text import to_python
 from rs_adapt.config.tree import copy_tree
 
@@ -23,7 +23,7 @@ class Origin:
 
     overrides: tuple[str, ...]
     weights: str | None
-    tree: Node
+    tree: ConfigNode
 
 
 class ResolvedConfig(Config):  # type: ignore[misc]
@@ -37,7 +37,7 @@ class ResolvedConfig(Config):  # type: ignore[misc]
 
     origin: Origin
 
-    def __init__(self, tree: Node, *, overrides: tuple[str, ...] = (), weights: str | None = None) -> None:
+    def __init__(self, tree: ConfigNode, *, overrides: tuple[str, ...] = (), weights: str | None = None) -> None:
         super().__init__(tree)
         # Past mmengine's `__setattr__`, which would make it a key of the configuration.
         object.__setattr__(self, "origin", Origin(overrides=overrides, weights=weights, tree=copy_tree(tree)))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rs_adapt.config.cell import Cell
-    from rs_adapt.config.facts import MergedTree, Node, OptimFacts, StrategyFacts
+    from rs_adapt.config.facts import ConfigNode, MergedTree, OptimFacts, StrategyFacts
 
 PRECISIONS = ("fp32", "bf16")
 
@@ -26,7 +26,7 @@ def wire(
     data_root: Path,
     work_dir: Path,
     weights: str | os.PathLike[str] | None,
-) -> Node:
+) -> ConfigNode:
     """Return the resolved config; `tree` is not changed.
 
     Args:
@@ -95,7 +95,7 @@ def wire(
     }
 
 
-def _schedule(optim: OptimFacts, strategy: StrategyFacts, iters: int) -> list[Node]:
+def _schedule(optim: OptimFacts, strategy: StrategyFacts, iters: int) -> list[ConfigNode]:
     poly = {"type": "PolyLR", "power": optim["poly_power"], "eta_min": 0.0, "begin": 0, "end": iters, "by_epoch": False}
     rise = words.resolve_duration(strategy.get("lr_warmup_iters", 0), total_iters=iters, key="strategy.lr_warmup_iters")
     if not rise:

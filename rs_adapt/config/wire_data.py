@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rs_adapt.config.cell import Cell
-    from rs_adapt.config.facts import BenchFacts, Domain, FolderKind, MergedTree, Node, Split, StrategyFacts
+    from rs_adapt.config.facts import BenchFacts, ConfigNode, Domain, FolderKind, MergedTree, Split, StrategyFacts
 
 # What `bench.pipeline.fourier_mix` mixes, by setting. da: FDA (arXiv 2004.05498), a box swapped with a target image's;
 # the smallest of the paper's three, because larger ones leave coloured blotches on fields and water. dg and ss, which
 # know one region: FACT (arXiv 2105.11120), the whole spectrum by any weight.
-_FDA: Node = {"strength": (1.0, 1.0), "share": 0.01}
-_FACT: Node = {"strength": (0.0, 1.0), "share": 0.5}
+_FDA: ConfigNode = {"strength": (1.0, 1.0), "share": 0.01}
+_FACT: ConfigNode = {"strength": (0.0, 1.0), "share": 0.5}
 _FOURIER_MIX = {"da": _FDA, "dg": _FACT, "ss": _FACT}
 
 
-def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Node:
+def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> ConfigNode:
     """Return the train, val, test and source-val loaders of a cell, and the folder of its prepared tiles.
 
     `source_val_dataloader` is not read by mmengine: it scores a checkpoint on the region it was trained on. The two
@@ -103,8 +103,8 @@ def has_target_labels(bench: BenchFacts) -> bool:
     return bench["target"]["val"] is not None
 
 
-def _class_sampling(strategy: StrategyFacts) -> Node | None:
-    knobs: Node = strategy.get("class_sampling") or {}
+def _class_sampling(strategy: StrategyFacts) -> ConfigNode | None:
+    knobs: ConfigNode = strategy.get("class_sampling") or {}
     return dict(knobs) if knobs.get("temperature") is not None else None
 
 
@@ -115,7 +115,7 @@ class _Splits:
         self.bench = bench
         self.root = paths.prepared_dir(bench, data_root) if bench["prepare"] else data_root
 
-    def dataset(self, domain: Domain, split: Split, pipeline: list[Node], *, labels: bool = True) -> Node:
+    def dataset(self, domain: Domain, split: Split, pipeline: list[ConfigNode], *, labels: bool = True) -> ConfigNode:
         bench, region = self.bench, self.bench[domain]
         return {
             "type": "rs_adapt.TileDataset",
@@ -144,7 +144,7 @@ class _Splits:
         return " ".join(paths.how_to_get(name) for name in names)
 
 
-def _style_steps(split: _Splits, cell: Cell) -> list[Node]:
+def _style_steps(split: _Splits, cell: Cell) -> list[ConfigNode]:
     """Return the steps that transfer the style of other training images to labelled ones, if the bench has any."""
     knobs = split.bench["pipeline"]
     for key in ("fourier_mix", "histogram_match"):
@@ -162,7 +162,7 @@ def _style_steps(split: _Splits, cell: Cell) -> list[Node]:
         "reference_dir": split.folder(domain, "train", "img_dir"),
         "reference_suffix": split.bench["img_suffix"],
     }
-    steps: list[Node] = []
+    steps: list[ConfigNode] = []
     if prob := knobs["fourier_mix"]:
         mix = {"type": "rs_adapt.FourierAmplitudeMix", "prob": prob, **_FOURIER_MIX[cell.setting]}
         steps.append({**mix, **references})
@@ -172,8 +172,8 @@ def _style_steps(split: _Splits, cell: Cell) -> list[Node]:
 
 
 def _train_pipeline(
-    bench: BenchFacts, *, labels: bool = True, forget_labels: bool = False, style: Sequence[Node] = ()
-) -> list[Node]:
+    bench: BenchFacts, *, labels: bool = True, forget_labels: bool = False, style: Sequence[ConfigNode] = ()
+) -> list[ConfigNode]:
     knobs = bench["pipeline"]
     # With cat_max_ratio the crop depends on the labels, so without labels it must be off.
     crop_ratio = knobs["cat_max_ratio"] if labels else 1.0
@@ -195,7 +195,7 @@ def _train_pipeline(
     ]
 
 
-def _test_pipeline(bench: BenchFacts, *, labels: bool = True) -> list[Node]:
+def _test_pipeline(bench: BenchFacts, *, labels: bool = True) -> list[ConfigNode]:
     # Tiles may be predicted at a larger size than they are trained at.
     side_px = bench["inference"].get("resize_px", bench["tile_px"])
     return [
@@ -207,12 +207,12 @@ def _test_pipeline(bench: BenchFacts, *, labels: bool = True) -> list[Node]:
     ]
 
 
-def _load_image() -> Node:
+def _load_image() -> ConfigNode:
     # Pillow raises on a truncated file where OpenCV returns grey pixels.
     return {"type": "LoadImageFromFile", "imdecode_backend": "pillow"}
 
 
-def _load_labels(bench: BenchFacts) -> Node:
+def _load_labels(bench: BenchFacts) -> ConfigNode:
     return {
         "type": "LoadAnnotations",
         "reduce_zero_label": bench["reduce_zero_label"],

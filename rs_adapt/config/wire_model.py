@@ -12,13 +12,13 @@ from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
     from rs_adapt.config.cell import Cell
-    from rs_adapt.config.facts import BackboneFacts, BenchFacts, MergedTree, Node
+    from rs_adapt.config.facts import BackboneFacts, BenchFacts, ConfigNode, MergedTree
 
 # Keys of a strategy file on itself, its samples and its learning rate; all others are arguments of its class.
 _STRATEGY_FACTS = ("name", "title", "settings", "needs_target", "type", "class_sampling", "lr_warmup_iters")
 
 
-def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] | None) -> Node:
+def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] | None) -> ConfigNode:
     """Return the resolved `model`: a segmentor, wrapped in the strategy's class if it has one.
 
     Args:
@@ -49,7 +49,7 @@ def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] 
     return {"type": strategy["type"], "segmentor": segmentor, **knobs}
 
 
-def data_preprocessor(tree: MergedTree) -> Node:
+def data_preprocessor(tree: MergedTree) -> ConfigNode:
     """Return the normalisation of the backbone (RGB, range 0-255) with padding to the crop."""
     bench, backbone = tree["bench"], tree["backbone"]
     return {
@@ -63,8 +63,8 @@ def data_preprocessor(tree: MergedTree) -> Node:
     }
 
 
-def _backbone(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> Node:
-    backbone: Node = copy_tree(tree["model"]["backbone"])
+def _backbone(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> ConfigNode:
+    backbone: ConfigNode = copy_tree(tree["model"]["backbone"])
     patch_px = backbone["patch_px"]
     _check_tokens(tree)
     _check_size("bench.crop_px", tree["bench"]["crop_px"], patch_px)
@@ -93,7 +93,7 @@ def _check_tokens(tree: MergedTree) -> None:
         )
 
 
-def adapter_facts(backbone: Node) -> Node:
+def adapter_facts(backbone: ConfigNode) -> ConfigNode:
     """Return the facts of a ViT that adapters need: width, depth, patch (px), hidden width of the MLP, and its gate."""
     hidden, gated = 4 * backbone["embed_dim"], bool(backbone.get("swiglu", False))
     if gated:
@@ -108,7 +108,7 @@ def adapter_facts(backbone: Node) -> Node:
     }
 
 
-def _resolve_layers(adapter: Node, *, depth: int) -> None:
+def _resolve_layers(adapter: ConfigNode, *, depth: int) -> None:
     for key, value in adapter.items():
         if key.endswith("layers") and words.is_layers(value):
             adapter[key] = words.resolve_layers(value, depth=depth, key=f"model.backbone.adapter.{key}")
@@ -117,8 +117,8 @@ def _resolve_layers(adapter: Node, *, depth: int) -> None:
             words.resolve_layers(value, depth=depth, key=f"model.backbone.adapter.{key}")
 
 
-def _head(tree: MergedTree, backbone: Node) -> Node:
-    head: Node = copy_tree(tree["model"]["decode_head"])
+def _head(tree: MergedTree, backbone: ConfigNode) -> ConfigNode:
+    head: ConfigNode = copy_tree(tree["model"]["decode_head"])
     head["in_channels"] = [backbone["embed_dim"]] * 4
     head["num_classes"] = len(tree["bench"]["classes"])
     head["ignore_index"] = tree["bench"]["ignore_index"]
@@ -129,7 +129,7 @@ def _head(tree: MergedTree, backbone: Node) -> Node:
     return head
 
 
-def _nested(adapter: Node | None) -> list[Node]:
+def _nested(adapter: ConfigNode | None) -> list[ConfigNode]:
     """Return the settings of an adapter and of all adapters inside it."""
     if adapter is None:
         return []
@@ -137,7 +137,7 @@ def _nested(adapter: Node | None) -> list[Node]:
     return [adapter, *(nested for direct in inner for nested in _nested(direct))]
 
 
-def _link_queries(adapter: Node, head: Node) -> None:
+def _link_queries(adapter: ConfigNode, head: ConfigNode) -> None:
     """Make the adapter's tokens the query positions of the head; with `query_dim` None nothing is linked."""
     if "num_queries" not in head:
         raise IncompatibleCell(
@@ -149,7 +149,7 @@ def _link_queries(adapter: Node, head: Node) -> None:
     head["learned_query_pos"] = False
 
 
-def _inference(bench: BenchFacts, *, patch_px: int) -> Node:
+def _inference(bench: BenchFacts, *, patch_px: int) -> ConfigNode:
     knobs = bench["inference"]
     if knobs["mode"] == "whole":
         _check_size("bench.tile_px", bench["tile_px"], patch_px)

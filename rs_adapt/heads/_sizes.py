@@ -7,7 +7,7 @@ from typing import NotRequired, TypedDict
 
 from torch import Tensor
 
-from rs_adapt.registry import ConfigNode
+from rs_adapt.config.facts import ConfigNode
 
 FINEST_STRIDE_PX = 4
 

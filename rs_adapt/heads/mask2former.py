@@ -18,12 +18,13 @@ from transformers.models.mask2former.modeling_mask2former import (
     Mask2FormerPixelDecoder,
 )
 
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
 from rs_adapt.heads._sizes import ImageMeta, prediction_size
 from rs_adapt.heads.mask2former_init import init_decoder, init_pixel_decoder
 from rs_adapt.heads.mask2former_loss import Mask2FormerLoss
 from rs_adapt.heads.mask2former_names import convert_mmdet_names
-from rs_adapt.registry import MODELS, ConfigNode
+from rs_adapt.registry import MODELS
 
 NUM_LEVELS = 4
 NUM_ATTENDED_LEVELS = 3

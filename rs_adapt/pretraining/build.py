@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from rs_adapt.backbones import Dinov2
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.datasets.synthetic import STYLE_GENERATOR_VERSION
 from rs_adapt.errors import WeightsError
 from rs_adapt.files import atomic_file, check_output_file
@@ -18,7 +19,6 @@ from rs_adapt.pretraining.crops import StyleCrops
 from rs_adapt.pretraining.recipe import NANO, PretrainingRecipe
 from rs_adapt.pretraining.train import MaterialObjective, pretrain
 from rs_adapt.progress import OnProgress, no_progress
-from rs_adapt.registry import ConfigNode
 
 # Blocks that start near the identity train faster; a frozen random ViT (all ones) has to do without training.
 _LAYER_SCALE = 0.3

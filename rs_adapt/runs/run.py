@@ -37,7 +37,7 @@ from rs_adapt.runs.records import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rs_adapt.config.facts import Node
+    from rs_adapt.config.facts import ConfigNode
 
 FINISHED = "finished"
 UNFINISHED = "unfinished"
@@ -231,7 +231,7 @@ class Run:
         return read_record(self.folder / MANIFEST_FILE, Manifest)
 
     @cached_property
-    def config(self) -> Node | None:
+    def config(self) -> ConfigNode | None:
         """The resolved configuration in `config.py`, as plain dicts, lists and values; None where there is none.
 
         The file is read as data, and nothing in it is executed.

@@ -12,9 +12,10 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
 from rs_adapt.processes import sum_over_ranks
-from rs_adapt.registry import MODELS, ConfigNode
+from rs_adapt.registry import MODELS
 from rs_adapt.strategies.class_mix import class_mix, paste
 from rs_adapt.strategies.ema import EmaWeights
 from rs_adapt.strategies.feature_distance import feature_distance

@@ -6,8 +6,9 @@ import inspect
 from typing import Any
 
 from rs_adapt.adapters.contract.adapter import Adapter
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
-from rs_adapt.registry import MODELS, ConfigNode
+from rs_adapt.registry import MODELS
 
 
 def build_within(outer: str, settings: ConfigNode, facts: ConfigNode) -> Adapter:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.peft.bridge import PeftAdapter
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
-from rs_adapt.registry import MODELS, ConfigNode
+from rs_adapt.registry import MODELS
 
 _AVERAGES = ("exp_avg_ipt", "exp_avg_unc")
 

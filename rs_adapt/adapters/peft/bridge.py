@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.wrapping import LINEARS, LayerChange, WrappingAdapter, check_targets, linear_dims
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
-from rs_adapt.registry import MODELS, ConfigNode
+from rs_adapt.registry import MODELS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

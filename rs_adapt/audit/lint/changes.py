@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from rs_adapt.config.facts import Node
+from rs_adapt.config.facts import ConfigNode
 
 ABSENT = "(not there)"
 _MACHINE = {"work_dir", "data_root", "prepared_dir"}
@@ -51,7 +51,7 @@ def equal_values(value: Any, other: Any) -> bool:
     return bool(_plain(value) == _plain(other))
 
 
-def without_machine_paths(tree: Node) -> Node:
+def without_machine_paths(tree: ConfigNode) -> ConfigNode:
     """Return a configuration with placeholders for the paths of this machine."""
     places = {
         str(tree.get(key)): f"<{key}>"
@@ -60,7 +60,7 @@ def without_machine_paths(tree: Node) -> Node:
         if tree.get(key)
     }
     portable = {key: value for key, value in tree.items() if key not in _MACHINE}
-    named: Node = _without_weights_folder(replace_paths(portable, places))
+    named: ConfigNode = _without_weights_folder(replace_paths(portable, places))
     return named
 
 
@@ -77,7 +77,7 @@ def replace_paths(value: Any, places: Mapping[str, str]) -> Any:
     return value
 
 
-def differences(now: Node, before: Node) -> list[ChangedKey]:
+def differences(now: ConfigNode, before: ConfigNode) -> list[ChangedKey]:
     """Return the keys in which two configurations differ, in order of the first."""
     return [
         ChangedKey(key=key, now=a, before=b)

@@ -8,7 +8,7 @@ from rs_adapt.audit.lint.changes import equal_values
 from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.folders import folder_facts, letters
 from rs_adapt.audit.lint.subject import ROLES, Subject
-from rs_adapt.config.facts import Node
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.datasets.manifest import load_manifest, manifest_names
 from rs_adapt.datasets.tile_origin import region_facts
 
@@ -59,7 +59,7 @@ def class_list(subject: Subject) -> Iterator[Hit]:
         yield _other_classes("bench.classes", classes, trained, whose="the run's pack")
 
 
-def _against_manifests(bench: Node, classes: Sequence[str]) -> Iterator[Hit]:
+def _against_manifests(bench: ConfigNode, classes: Sequence[str]) -> Iterator[Hit]:
     names = [bench["data"]] if isinstance(bench["data"], str) else list(bench["data"])
     shift = 1 if bench["reduce_zero_label"] else 0
     stored = {index + shift: name for index, name in enumerate(classes)}

@@ -8,7 +8,7 @@ from typing import Any
 from rs_adapt.audit.lint.changes import ABSENT, equal_values, lookup
 from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.subject import Subject
-from rs_adapt.config.facts import Node
+from rs_adapt.config.facts import ConfigNode
 
 
 def deviates_from_protocol(subject: Subject) -> Iterator[Hit]:
@@ -55,7 +55,7 @@ def deviates_from_bench(subject: Subject) -> Iterator[Hit]:
 
 def tuned_on_target_labels(subject: Subject) -> Iterator[Hit]:
     """Values of the method that were chosen for this bench and setting by scores on target labels."""
-    values: Node = subject.cfg["method"].get("tuned") or {}
+    values: ConfigNode = subject.cfg["method"].get("tuned") or {}
     if values:
         yield Hit(
             level="note",
@@ -66,7 +66,7 @@ def tuned_on_target_labels(subject: Subject) -> Iterator[Hit]:
         )
 
 
-def _recipe(protocol: Node, setting: str) -> Node:
+def _recipe(protocol: ConfigNode, setting: str) -> ConfigNode:
     """Return the published values of a setting; a dict in the recipe gives a value for each setting."""
     values = {}
     for key, value in (protocol.get("recipe") or {}).items():

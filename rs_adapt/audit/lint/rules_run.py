@@ -11,7 +11,7 @@ import rs_adapt
 from rs_adapt.audit.lint.changes import ABSENT, equal_values, lookup
 from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.subject import Subject
-from rs_adapt.config.facts import Node
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import UnreadableFile
 from rs_adapt.runs.files import CELL_FILE, RESULT_FILE, TENSORS_FILE
 from rs_adapt.runs.records import Result, read_record
@@ -159,7 +159,7 @@ def run_not_finished(subject: Subject) -> Iterator[Hit]:
         )
 
 
-def _scored_names(cfg: Node) -> list[str]:
+def _scored_names(cfg: ConfigNode) -> list[str]:
     return list(class_set(list(cfg["bench"]["classes"]), chosen=cfg["protocol"]["classes"]).scored_names())
 
 

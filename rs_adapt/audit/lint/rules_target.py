@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.subject import ROLES, Subject
-from rs_adapt.config.facts import Node
+from rs_adapt.config.facts import ConfigNode
 
 
 def target_labels_in_training(subject: Subject) -> Iterator[Hit]:
@@ -147,7 +147,7 @@ def _chosen_on_target_labels(subject: Subject) -> tuple[str, str] | None:
     return None
 
 
-def _labels_read(dataset: Node) -> list[tuple[str, str]]:
+def _labels_read(dataset: ConfigNode) -> list[tuple[str, str]]:
     """Return the keys of a data set that read labels, each with words for it."""
     keys = [("ann_dir", "an ann_dir")] if dataset.get("ann_dir") else []
     for number, step in enumerate(dataset["pipeline"]):

@@ -20,7 +20,7 @@ from rs_adapt.audit.lint.subject import RunFiles, Subject
 from rs_adapt.config import axes, axis_files, directions, overrides
 from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
-from rs_adapt.config.facts import Node
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.config.literals import parse_literals, read_literals
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.errors import ConfigError, DataNotFound, RsAdaptError
@@ -117,7 +117,7 @@ def subject_from_path(path: Path, *, data_root: str | Path | None = None) -> Sub
     return Subject(title=f"{folder}: {cell}", cfg=cfg, changed=changed, origin=origin, run=run)
 
 
-def _run(folder: Path, cfg: Node, start: RunStart) -> tuple[RunFiles, tuple[ChangedKey, ...]]:
+def _run(folder: Path, cfg: ConfigNode, start: RunStart) -> tuple[RunFiles, tuple[ChangedKey, ...]]:
     """Compose the run's cell again and compare it with the config in the folder."""
     edited: list[ChangedKey] = []
     changed: list[ChangedKey] = []
@@ -126,7 +126,7 @@ def _run(folder: Path, cfg: Node, start: RunStart) -> tuple[RunFiles, tuple[Chan
     try:
         # With the bench of the config: the file of a user's own bench may be gone or changed.
         cell = _cell({**cfg, "cell": start.cell.content()}, folder / CELL_FILE)
-        places: Node = {"data_root": cfg["data_root"], "work_dir": cfg.get("work_dir")}
+        places: ConfigNode = {"data_root": cfg["data_root"], "work_dir": cfg.get("work_dir")}
         expected = compose(cell, overrides=texts, weights=options.weights, **places).to_dict()
         base = compose(cell, **places).to_dict()
         edited = differences(without_machine_paths(cfg), without_machine_paths(expected))
@@ -145,13 +145,13 @@ def _run(folder: Path, cfg: Node, start: RunStart) -> tuple[RunFiles, tuple[Chan
     return run, tuple(changed)
 
 
-def _changed(texts: Sequence[str], cfg: Node, base: Node) -> list[ChangedKey]:
+def _changed(texts: Sequence[str], cfg: ConfigNode, base: ConfigNode) -> list[ChangedKey]:
     keys = dict.fromkeys(override.key for override in overrides.parse(texts))
     changes = (ChangedKey(key=key, now=lookup(cfg, key), before=lookup(base, key)) for key in keys)
     return [change for change in changes if moves_scores(change.key) and not equal_values(change.now, change.before)]
 
 
-def _rewired(cell: Cell, cfg: Node, file: Path) -> list[ChangedKey]:
+def _rewired(cell: Cell, cfg: ConfigNode, file: Path) -> list[ChangedKey]:
     """Return the axis keys that a config without a record changes, and other keys that do not follow from these."""
     base = compose(cell, data_root=cfg["data_root"]).to_dict()
     changes = [
@@ -170,7 +170,7 @@ def _rewired(cell: Cell, cfg: Node, file: Path) -> list[ChangedKey]:
     return [*owned, *(change for change in rest if moves_scores(change.key) and change.key not in listed)]
 
 
-def _cell(cfg: Node, file: Path) -> Cell:
+def _cell(cfg: ConfigNode, file: Path) -> Cell:
     """Return the cell of a config; each of its names has a file here."""
     try:
         facts = dict(cfg["cell"])
@@ -186,7 +186,7 @@ def _record(path: Path, record: type[AnyRecord]) -> AnyRecord | None:
     return read_record(path, record, error=ConfigError, remedy="Copy the run again.")
 
 
-def _logged(path: Path) -> Node | None:
+def _logged(path: Path) -> ConfigNode | None:
     """Return the last configuration in the log of a run."""
     if not path.is_file():
         return None

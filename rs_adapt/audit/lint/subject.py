@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rs_adapt.audit.lint.changes import ChangedKey
 from rs_adapt.audit.lint.tile_scan import TileScan
-from rs_adapt.config.facts import Node
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.runs.records import Manifest, Result, RunStart
 
@@ -43,7 +43,7 @@ class RunFiles:
     manifest: Manifest | None
     edited: tuple[ChangedKey, ...]
     incomparable: str
-    logged: Node | None
+    logged: ConfigNode | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class Subject:
     """
 
     title: str
-    cfg: Node
+    cfg: ConfigNode
     changed: tuple[ChangedKey, ...]
     origin: Callable[[str], tuple[str, int | None]]
     run: RunFiles | None = None
@@ -79,15 +79,15 @@ class Subject:
         return Path(self.cfg["prepared_dir"] or self.cfg["data_root"])
 
     @property
-    def segmentor(self) -> Node:
+    def segmentor(self) -> ConfigNode:
         """The settings of the segmentor, without the strategy around it."""
-        segmentor: Node = segmentor_config(self.cfg)
+        segmentor: ConfigNode = segmentor_config(self.cfg)
         return segmentor
 
-    def dataset(self, role: str) -> Node | None:
+    def dataset(self, role: str) -> ConfigNode | None:
         """Return the settings of a role's data set; None if the configuration has none."""
         if role in TRAINING:
-            training: Node | None = self.cfg["train_dataloader"]["dataset"][role]
+            training: ConfigNode | None = self.cfg["train_dataloader"]["dataset"][role]
             return training
         # Where the target has no labels, mmengine validates on tiles of the source.
         if role == "val" and self.cfg["val_cfg"]["region"] != "target":
@@ -95,7 +95,7 @@ class Subject:
         loader = self.cfg[ROLES[role].partition(".")[0]]
         return loader and loader["dataset"]  # type: ignore[no-any-return]
 
-    def datasets(self) -> Iterator[tuple[str, Node]]:
+    def datasets(self) -> Iterator[tuple[str, ConfigNode]]:
         """Yield each role whose data set the configuration reads, with the settings of the data set."""
         for role in ROLES:
             if (dataset := self.dataset(role)) is not None:

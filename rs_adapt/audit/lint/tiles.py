@@ -7,7 +7,7 @@ from pathlib import Path
 from rs_adapt.audit.lint.folders import folder_facts
 from rs_adapt.audit.lint.subject import TRAINING, Subject
 from rs_adapt.audit.lint.tile_scan import TileFolder, TileScan
-from rs_adapt.config.facts import Node
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.datasets.checks import allowed_values
 from rs_adapt.datasets.tile_origin import find_tile_origins, region_facts
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
@@ -73,7 +73,7 @@ def scan_tiles(subject: Subject, on_progress: OnProgress = no_progress) -> TileS
 
 def _folders(subject: Subject) -> list[TileFolder]:
     bench = subject.cfg["bench"]
-    readers: dict[str, list[tuple[str, Node]]] = {}
+    readers: dict[str, list[tuple[str, ConfigNode]]] = {}
     for role, dataset in subject.datasets():
         readers.setdefault(str(Path(dataset["img_dir"])), []).append((role, dataset))
     folders: list[TileFolder] = []

@@ -21,7 +21,7 @@ from rs_adapt.files import write_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rs_adapt.config.facts import BenchFacts, Domain, Node, RegionFacts, SplitFacts
+    from rs_adapt.config.facts import BenchFacts, ConfigNode, Domain, RegionFacts, SplitFacts
     from rs_adapt.config.own.bench_file import BenchFile, RegionTable
     from rs_adapt.config.own.labels import Classes, Role
 
@@ -50,7 +50,7 @@ def find(path: str) -> str:
     return str(file)
 
 
-def peek(path: str) -> Node:
+def peek(path: str) -> ConfigNode:
     """Return what the file of a bench means, as `axes.peek` does; only to be read.
 
     Raises:
@@ -72,7 +72,7 @@ def save_content(given: Mapping[str, object]) -> str:
 
 
 @lru_cache(maxsize=16)
-def _read(file: Path, _mtime_ns: int) -> Node:
+def _read(file: Path, _mtime_ns: int) -> ConfigNode:
     try:
         text = file.read_text(encoding="utf-8")
         given = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
@@ -83,7 +83,7 @@ def _read(file: Path, _mtime_ns: int) -> Node:
     return bench_content(given, file)
 
 
-def bench_content(given: Node, file: Path) -> Node:
+def bench_content(given: ConfigNode, file: Path) -> ConfigNode:
     """Return what a bench's file means: `bench` and `optim`, as a file of `configs/bench/` holds them.
 
     Args:
@@ -100,7 +100,7 @@ def bench_content(given: Node, file: Path) -> Node:
     parsed = parse_as(BenchFile, given, file=str(file))
     root = Path(parsed.root or file.parent).expanduser()
     classes = own_labels.read_classes(parsed, file)
-    domains: dict[Domain, Node] = {
+    domains: dict[Domain, ConfigNode] = {
         "source": _domain(parsed.source, "source", root, classes, file),
         "target": _domain(parsed.target, "target", root, classes, file),
     }
@@ -114,7 +114,7 @@ def bench_content(given: Node, file: Path) -> Node:
     }
 
 
-def _bench(file: BenchFile, classes: Classes, domains: dict[Domain, Node]) -> BenchFacts:
+def _bench(file: BenchFile, classes: Classes, domains: dict[Domain, ConfigNode]) -> BenchFacts:
     train = file.train
     crop_px = file.crop_px or file.tile_px
     return {
@@ -160,7 +160,7 @@ def _bench(file: BenchFile, classes: Classes, domains: dict[Domain, Node]) -> Be
     }
 
 
-def _region(domain: Node) -> RegionFacts:
+def _region(domain: ConfigNode) -> RegionFacts:
     name, labelled = domain["name"], domain["labels"] is not None
     splits: dict[str, SplitFacts] = {
         split: {"img_dir": f"{name}/{split}/img_dir", "ann_dir": f"{name}/{split}/ann_dir"}
@@ -169,7 +169,7 @@ def _region(domain: Node) -> RegionFacts:
     return {"region": name, "train": splits["train"], "val": splits["val"] if labelled else None}
 
 
-def _domain(region: RegionTable, role: Role, root: Path, classes: Classes, file: Path) -> Node:
+def _domain(region: RegionTable, role: Role, root: Path, classes: Classes, file: Path) -> ConfigNode:
     images = (root / region.images).expanduser()
     if not images.is_dir():
         raise DataNotFound(f"{file}: {role}.images names {images}, which is not a folder.")
