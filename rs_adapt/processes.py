@@ -127,6 +127,24 @@ def local_batch_size(batch_size: int, processes: int) -> int:
     return batch_size // processes
 
 
+def check_processes(processes: int, *, batch_size: int) -> None:
+    """Check that so many processes can train together.
+
+    Args:
+        processes: Number of processes that the user asks for.
+        batch_size: Images per domain in the global batch.
+
+    Raises:
+        ConfigError: The batch cannot be divided among them, or a launcher started a different number.
+    """
+    local_batch_size(batch_size, processes)
+    if launched_as_group() and int(os.environ["WORLD_SIZE"]) != processes:
+        raise ConfigError(
+            f"--processes is {processes}, but a launcher has started {os.environ['WORLD_SIZE']} processes already. "
+            "Leave the option out: the launcher sets the number."
+        )
+
+
 def local_slice(count: int) -> slice:
     """Return the positions of this process's `count` images in the global batch."""
     rank, processes = rank_and_world_size()

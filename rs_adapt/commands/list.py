@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,44 +56,22 @@ def list_values(
     if name is not None:
         _print_schema(axis, name)
         return
-    tables = {Axis.BENCHES: _benches, Axis.SCHEMAS: _schemas}
-    rows = tables[axis]() if axis in tables else _values(_FOLDER[axis])
+    rows = _list_rows(axis)
     if as_json:
         print_json(rows)
     else:
         table_console().print(_table(axis, rows))
 
 
-def _values(folder: str) -> list[dict[str, object]]:
-    from rs_adapt.config import axes
+def _list_rows(axis: Axis) -> list[dict[str, object]]:
+    if axis is Axis.SCHEMAS:
+        from rs_adapt.api.schemas import file_schemas
 
-    return [{"name": name.replace("_", "-"), "title": axes.title(folder, name)} for name in axes.values(folder)]
+        schemas = file_schemas()
+        return [{"name": name, "file": schema.file, "content": schema.content} for name, schema in schemas.items()]
+    from rs_adapt.config.listing import list_axis, list_bench_families
 
-
-def _benches() -> list[dict[str, object]]:
-    from rs_adapt.config import axes
-    from rs_adapt.config.cell import bench_families, settings_of
-
-    rows: list[dict[str, object]] = []
-    for family, directions in bench_families().items():
-        bench = axes.load("bench", next(iter(directions.values())))["bench"]
-        rows.append(
-            {
-                "name": family.replace("_", "-"),
-                "settings": list(settings_of(next(iter(directions.values())))),
-                # The default one first.
-                "directions": [name for name in directions if name],
-                "data": [bench["data"]] if isinstance(bench["data"], str) else list(bench["data"]),
-                "classes": list(bench["classes"]),
-            }
-        )
-    return rows
-
-
-def _schemas() -> list[dict[str, object]]:
-    from rs_adapt.api.schemas import file_schemas
-
-    return [{"name": name, "file": schema.file, "content": schema.content} for name, schema in file_schemas().items()]
+    return [asdict(entry) for entry in (list_bench_families() if axis is Axis.BENCHES else list_axis(_FOLDER[axis]))]
 
 
 def _print_schema(axis: Axis, name: str) -> None:
@@ -125,10 +104,10 @@ def _table(axis: Axis, rows: list[dict[str, object]]) -> Table:
 
 
 def _cell_text(column: str, value: object) -> str:
-    if not isinstance(value, list):
+    if not isinstance(value, tuple):
         return str(value)
     if column == "directions":
-        first, *others = value or ["one"]
-        return ", ".join([f"{first} (default)", *others]) if others else first
+        default, *others = value or ("one",)
+        return ", ".join([f"{default} (default)", *others]) if others else default
     text = ", ".join(value)
     return f"{len(value)}: {text}" if column == "classes" else text

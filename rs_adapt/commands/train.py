@@ -5,18 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rs_adapt.api.progress import error_console
 from rs_adapt.commands import options
-from rs_adapt.commands.console import (
-    print_json,
-    print_result,
-    result_console,
-)
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -65,6 +58,8 @@ def train(
     $ rs-adapt train --bench isprs-dg --iters 100 --dry-run
     """
     from rs_adapt.api.configuration import compose
+    from rs_adapt.api.models import check
+    from rs_adapt.commands.train_printing import print_plan
 
     if "WORLD_SIZE" in os.environ:
         # Set before torch is loaded, which would warn that a search for unused parameters found none.
@@ -89,44 +84,29 @@ def train(
         work_dir=work_dir,
         overrides=set_ or (),
     )
-    if processes is not None and _launch(cfg, processes, dry_run=dry_run):
-        return
-    if dry_run:
-        _check(cfg, device=device, resume=resume, overwrite=overwrite, as_json=as_json)
-    else:
+    if processes is not None:
+        _launch(cfg, processes, dry_run=dry_run)
+    if not dry_run:
         _train(cfg, device=device, resume=resume, overwrite=overwrite, loggers=logger, as_json=as_json)
+    elif (plan := check(cfg, device=device, resume=resume, overwrite=overwrite)) is not None:
+        print_plan(cfg, plan, as_json=as_json)
 
 
-def _launch(cfg: ResolvedConfig, processes: int, *, dry_run: bool) -> bool:
-    """Start the processes of this run unless a launcher did, and return whether they ran to their end.
-
-    Raises:
-        ConfigError: The batch cannot be divided among them, or a launcher started a different number.
-    """
-    from rs_adapt.errors import ConfigError
+def _launch(cfg: ResolvedConfig, processes: int, *, dry_run: bool) -> None:
+    """Train in several processes and exit, unless this process is one of them or trains alone."""
     from rs_adapt.launching import launch_group
-    from rs_adapt.processes import launched_as_group, local_batch_size
+    from rs_adapt.processes import check_processes, launched_as_group
 
-    local_batch_size(cfg.train_dataloader.batch_size, processes)
-    if launched_as_group():
-        if int(os.environ["WORLD_SIZE"]) != processes:
-            raise ConfigError(
-                f"--processes is {processes}, but a launcher has started {os.environ['WORLD_SIZE']} processes already. "
-                "Leave the option out: the launcher sets the number."
-            )
-        return False
-    if processes == 1 or dry_run:
-        return False
-    if code := launch_group(sys.argv[1:], processes):
-        raise typer.Exit(code)
-    return True
+    check_processes(processes, batch_size=cfg.train_dataloader.batch_size)
+    if processes > 1 and not dry_run and not launched_as_group():
+        raise typer.Exit(launch_group(sys.argv[1:], processes))
 
 
 def _train(
     cfg: ResolvedConfig, *, device: str, resume: bool, overwrite: bool, loggers: list[str] | None, as_json: bool
 ) -> None:
-    from rs_adapt.api.configuration import cell_of
     from rs_adapt.api.models import train as train_run
+    from rs_adapt.commands.train_printing import print_how_to_continue, print_run
     from rs_adapt.engine.recorder import Interrupted
     from rs_adapt.processes import launched_as_group
 
@@ -139,31 +119,7 @@ def _train(
         )
     except Interrupted as stop:
         if prints:
-            resumed = command.replace(" --overwrite", "").removesuffix(" --resume")
-            error_console().print(
-                f"Stopped after {stop.iteration} of {cfg.train_cfg.max_iters} iterations; the state is saved. "
-                f"Continue with\n  {resumed} --resume",
-                highlight=False,
-                soft_wrap=True,
-            )
+            print_how_to_continue(command, iteration=stop.iteration, max_iters=cfg.train_cfg.max_iters)
         raise typer.Exit(130) from None
-    if not prints or run.result is None:
-        return
-    if as_json:
-        print_json({**run.result.content(), "folder": str(run.folder)})
-    else:
-        print_result(result_console(), run.result, title=str(cell_of(cfg)), folder=run.folder)
-
-
-def _check(cfg: ResolvedConfig, *, device: str, resume: bool, overwrite: bool, as_json: bool) -> None:
-    from rs_adapt.api.models import check
-
-    plan = check(cfg, device=device, resume=resume, overwrite=overwrite)
-    if plan is None:
-        return
-    if as_json:
-        print_json({**asdict(plan), "folder": str(plan.folder)})
-    else:
-        from rs_adapt.commands.train_plan import plan_lines
-
-        print("\n".join(plan_lines(cfg, plan)))
+    if prints and run.result is not None:
+        print_run(cfg, run.folder, run.result, as_json=as_json)

@@ -8,15 +8,19 @@ from __future__ import annotations
 import difflib
 import functools
 import tomllib
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rs_adapt.config.facts import SPLITS
 from rs_adapt.config.paths import manifests_dir
 from rs_adapt.downloads.published import Published
-from rs_adapt.errors import UnknownName
+from rs_adapt.errors import DataError, UnknownName
 from rs_adapt.validation import parse_as
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True)
 
@@ -59,6 +63,15 @@ class Archive(BaseModel):
     def published(self) -> Published:
         """Addresses, size and checksums for the download."""
         return Published(urls=self.urls, size_bytes=self.size_bytes, md5=self.md5, sha256=self.sha256)
+
+    def check_file(self, path: Path) -> None:
+        """Compare a file that was not downloaded by rs-adapt with the published one.
+
+        Raises:
+            DataError: The two differ.
+        """
+        if (fault := self.published.fault(path)) is not None:
+            raise DataError(f"{path} is not the published file: {fault}. Fetch it again, or remove it.")
 
 
 class LabelClass(BaseModel):
@@ -184,6 +197,26 @@ class Manifest(BaseModel):
         if self.by_hand:
             return "by hand"
         return "data fetch" if self.archives else "drawn"
+
+    def select_archives(self, names: Sequence[str] = (), *, include_optional: bool = False) -> list[Archive]:
+        """Return the archives of these names; without names, all that the benches need.
+
+        Args:
+            names: Names of archives.
+            include_optional: Without names, return also those that no bench needs.
+
+        Raises:
+            UnknownName: The data set has no archive of a name.
+        """
+        available = [archive.name for archive in self.archives]
+        if unknown := [name for name in names if name not in available]:
+            raise UnknownName(
+                f"{self.name} has no archive {unknown[0]!r}. "
+                f"Known: {', '.join(available) or 'none, it is fetched by hand'}."
+            )
+        if names:
+            return [archive for archive in self.archives if archive.name in names]
+        return [archive for archive in self.archives if include_optional or not archive.optional]
 
     def legend(self) -> dict[Colour, int]:
         """Return the label value of each RGB colour, for labels that are painted in colours."""

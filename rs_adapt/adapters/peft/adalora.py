@@ -145,7 +145,7 @@ class PeftAdaLora(PeftAdapter):
         targets: Sequence[str] = ("attn_q", "attn_v"),
         options: ConfigNode | None = None,
     ) -> int:
-        """Return the number of trainable parameters: peft's layers are made and counted."""
+        """Return the number of trainable parameters: peft's layers are built and counted."""
         return PeftAdapter.num_params(
             embed_dim=embed_dim,
             depth=depth,

@@ -44,51 +44,32 @@ def fetch_data(
     from rs_adapt.errors import DataNotFound
 
     manifest = load_manifest(name)
-    wanted = _select_archives(manifest, archives or (), everything=all_)
+    selected = manifest.select_archives(archives or (), include_optional=all_)
     folder = (out or to or downloads_dir(manifest.name)).expanduser()
     for line in (manifest.title, f"Licence: {manifest.licence}. {manifest.conditions}", f"Cite: {manifest.citation}"):
         print(line)
     if manifest.access == "drawn":
         print(manifest.how_to_get)
         return
-    if manifest.restricted and any(archive.urls for archive in wanted):
+    if manifest.restricted and any(archive.urls for archive in selected):
         _require_acceptance(manifest, accepted=accept_licence)
     missing = []
-    for archive in wanted:
+    for archive in selected:
         path = folder / archive.name
         if archive.urls:
             state = "fetched" if download(archive.published, path) else "was there"
         elif path.is_file():
-            _check_file(archive, path)
+            archive.check_file(path)
             state = "was there"
         else:
             missing.append(archive)
             continue
         size = grouped(path.stat().st_size)
         print(f"{shown_path(path)}: {state}, {size} bytes, {archive.published.checked()}")
-    if missing or (manifest.by_hand and not wanted):
+    if missing or (manifest.by_hand and not selected):
         _print_steps(manifest, missing, folder)
         names = ", ".join(archive.name for archive in missing) or manifest.title
         raise DataNotFound(f"{names} must be fetched by hand: the steps are printed above.")
-
-
-def _select_archives(manifest: Manifest, names: Sequence[str], *, everything: bool) -> list[Archive]:
-    """Return the archives to get: the named ones, else all that benches need.
-
-    Raises:
-        UnknownName: The data set has no archive of that name.
-    """
-    from rs_adapt.errors import UnknownName
-
-    available = [archive.name for archive in manifest.archives]
-    if unknown := [name for name in names if name not in available]:
-        raise UnknownName(
-            f"{manifest.name} has no archive {unknown[0]!r}. "
-            f"Known: {', '.join(available) or 'none, it is fetched by hand'}."
-        )
-    if names:
-        return [archive for archive in manifest.archives if archive.name in names]
-    return [archive for archive in manifest.archives if everything or not archive.optional]
 
 
 def _require_acceptance(manifest: Manifest, *, accepted: bool) -> None:
@@ -107,18 +88,6 @@ def _require_acceptance(manifest: Manifest, *, accepted: bool) -> None:
         f"{manifest.title} is distributed under the licence {manifest.licence}. {manifest.conditions} "
         "Nothing was fetched. Add --accept-licence if you accept that."
     )
-
-
-def _check_file(archive: Archive, path: Path) -> None:
-    """Compare a file that was put into the folder by hand with the published one.
-
-    Raises:
-        DataError: The two differ.
-    """
-    from rs_adapt.errors import DataError
-
-    if (fault := archive.published.fault(path)) is not None:
-        raise DataError(f"{path} is not the published file: {fault}. Fetch it again, or remove it.")
 
 
 def _print_steps(manifest: Manifest, missing: Sequence[Archive], folder: Path) -> None:

@@ -1,21 +1,49 @@
-"""The lines that `rs-adapt train --dry-run` prints."""
+"""A finished, stopped or planned run on the screen."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from rs_adapt.commands.console import grouped, shown_path
+from rs_adapt.api.progress import error_console
+from rs_adapt.commands.console import grouped, print_json, print_result, result_console, shown_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rs_adapt.config.resolved import ResolvedConfig
     from rs_adapt.runs.plan import TrainingPlan
+    from rs_adapt.runs.records import Result
 
 
-def plan_lines(cfg: ResolvedConfig, plan: TrainingPlan) -> list[str]:
-    """Return the lines about a planned run: tiles, parameters, iterations and folder."""
+def print_run(cfg: ResolvedConfig, folder: Path, result: Result, *, as_json: bool) -> None:
+    """Print the scores of a finished run and the place of its files, as tables or JSON."""
     from rs_adapt.api.configuration import cell_of
 
-    return [
+    if as_json:
+        print_json({**result.content(), "folder": str(folder)})
+    else:
+        print_result(result_console(), result, title=str(cell_of(cfg)), folder=folder)
+
+
+def print_how_to_continue(command: str, *, iteration: int, max_iters: int) -> None:
+    """Print that a run stopped, and the command that resumes it."""
+    resume = command.replace(" --overwrite", "").removesuffix(" --resume") + " --resume"
+    error_console().print(
+        f"Stopped after {iteration} of {max_iters} iterations; the state is saved. Continue with\n  {resume}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def print_plan(cfg: ResolvedConfig, plan: TrainingPlan, *, as_json: bool) -> None:
+    """Print a planned run: tiles, parameters, iterations and folder, as lines or JSON."""
+    from rs_adapt.api.configuration import cell_of
+
+    if as_json:
+        print_json({**asdict(plan), "folder": str(plan.folder)})
+        return
+    lines = [
         f"{cell_of(cfg)}: everything needed is there.",
         *(f"  {role}: {count} tiles" for role, count in plan.tiles.items()),
         *_own_bench_lines(cfg),
@@ -23,6 +51,7 @@ def plan_lines(cfg: ResolvedConfig, plan: TrainingPlan) -> list[str]:
         f"  {cfg.train_cfg.max_iters} iterations of batch {cfg.train_dataloader.batch_size}",
         f"  run folder: {shown_path(plan.folder)}",
     ]
+    print("\n".join(lines))
 
 
 def _own_bench_lines(cfg: ResolvedConfig) -> list[str]:
