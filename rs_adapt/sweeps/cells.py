@@ -1,4 +1,4 @@
-"""From a sweep's file to its cells: axes crossed, rules applied, every cell composed and hashed."""
+"""The cells of a sweep: axes crossed, skip rules applied, every cell composed and hashed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from rs_adapt.sweeps.identity import Identity, config_identity, hash_identity
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from rs_adapt.sweeps.spec import Group, SkipRule, Spec
+    from rs_adapt.sweeps.spec import CellGroup, SkipRule, Spec
 
 # Axes whose values are files of their own.
-_NAMED = tuple(field.name for field in fields(Cell) if field.name in FILE_AXES and field.name != "bench")
+_NAMED_AXES = tuple(field.name for field in fields(Cell) if field.name in FILE_AXES and field.name != "bench")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +32,13 @@ class SweepCell:
     """A cell of a sweep.
 
     Args:
-        name: The cell's folder below the sweep's, with `/`.
+        name: Path of the cell's folder below the sweep's, with `/`.
         cell: The names.
-        folder: Absolute; the run folder.
+        folder: The run folder, absolute.
         overrides: `key=value` texts.
         arguments: Arguments of `rs-adapt train`, without `--resume`.
         identity: All that changes the result; see `config_identity`.
-        config_text: The resolved configuration as it will stand in the run folder.
+        config_text: The resolved configuration, as the run folder will have it.
         iters: Training iterations.
     """
 
@@ -90,11 +90,11 @@ def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansi
     Args:
         spec: The sweep.
         folder: Folder of the sweep; cells are below it.
-        data_root: Folder of the data sets; that of the file.
+        data_root: Folder of the data sets; by default the file's.
 
     Raises:
         UnknownName: A value of an axis does not exist; the text names file and key.
-        ConfigError: An override is not usable, two cells are the same, or none is left.
+        ConfigError: An override cannot be used, two cells are the same, or no cell is left.
     """
     skipped: list[Skipped] = []
     cells: dict[str, SweepCell] = {}
@@ -118,49 +118,49 @@ def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansi
             if composed.name in cells:
                 raise ConfigError(
                     f"{spec.file}: {cell} appears twice{f', the second time in {group.where}' if group.where else ''}."
-                    " Take one out, or give an [[include]] a name of its own."
+                    " Remove one, or give an [[include]] a name of its own."
                 )
             cells[composed.name] = composed
     if not cells:
-        why = f" The first reason: {skipped[0].reason}" if skipped else ""
-        raise ConfigError(f"{spec.file}: all {len(skipped)} cells are skipped.{why}")
+        first_reason = f" The first reason: {skipped[0].reason}" if skipped else ""
+        raise ConfigError(f"{spec.file}: all {len(skipped)} cells are skipped.{first_reason}")
     remarks = [f"{rule.where} skips nothing: it matches no cell." for rule in spec.skip if rule.where not in used]
     # Seed by seed, so that a sweep that stops early has complete tables for fewer seeds.
     ordered = sorted(cells.values(), key=lambda cell: cell.cell.seed)
     return Expansion(cells=tuple(ordered), skipped=tuple(skipped), remarks=tuple(remarks))
 
 
-def _cross_axes(spec: Spec, group: Group, skipped: list[Skipped]) -> Iterator[Cell]:
+def _cross_axes(spec: Spec, group: CellGroup, skipped: list[Skipped]) -> Iterator[Cell]:
     values = group.axes
     for bench, setting in itertools.product(values["bench"], values.get("setting", (None,))):
         try:
-            directions = _directions(spec, group, bench, setting)
+            directions = _select_directions(spec, group, bench, setting)
         except IncompatibleCell as error:
             skipped.append(Skipped(what=bench, reason=str(error)))
             continue
-        rest = [values.get(axis, (None,)) for axis in _NAMED]
-        for direction, *names, seed in itertools.product(directions, *rest, values.get("seed", (0,))):
-            named = dict(zip(_NAMED, names, strict=True))
+        axis_values = [values.get(axis, (None,)) for axis in _NAMED_AXES]
+        for direction, *names, seed in itertools.product(directions, *axis_values, values.get("seed", (0,))):
+            name_by_axis = dict(zip(_NAMED_AXES, names, strict=True))
             try:
                 yield resolve_cell(
-                    bench, setting=setting, direction=direction, **named, seed=seed, tuned=not group.untuned
+                    bench, setting=setting, direction=direction, **name_by_axis, seed=seed, tuned=not group.untuned
                 )
             except IncompatibleCell as error:
                 names_of_cell = " / ".join(str(part) for part in (bench, setting, direction, *names) if part)
                 skipped.append(Skipped(what=f"{names_of_cell} / seed {seed}", reason=str(error)))
             except ConfigError as error:
-                raise _with_place(error, spec, group.where, "bench") from error
+                raise _add_place(error, spec, group.where, "bench") from error
 
 
-def _directions(spec: Spec, group: Group, bench: str, setting: str | None) -> Sequence[str | None]:
+def _select_directions(spec: Spec, group: CellGroup, bench: str, setting: str | None) -> Sequence[str | None]:
     """Return the listed directions that a bench has; (None,), its default direction, if it has none of them."""
     try:
-        first = resolve_cell(bench, setting=setting)
+        default_cell = resolve_cell(bench, setting=setting)
     except IncompatibleCell:
         raise
     except ConfigError as error:
-        raise _with_place(error, spec, group.where, "bench") from error
-    available = bench_families().get(axes.bench_facts(first.bench)["family"], {})
+        raise _add_place(error, spec, group.where, "bench") from error
+    available = bench_families().get(axes.bench_facts(default_cell.bench)["family"], {})
     listed = [name for name in group.axes.get("direction", ()) if normalize(name) in available]
     return listed or (None,)
 
@@ -172,15 +172,15 @@ def _check_names(spec: Spec, values: Mapping[str, Sequence[Any]], where: str) ->
         for name in names:
             if axis in allowed and normalize(name) not in allowed[axis]:
                 error: ConfigError = UnknownName(unknown_name_message(axis, name, sorted(filter(None, allowed[axis]))))
-                raise _with_place(error, spec, where, axis)
-            if axis in _NAMED:
+                raise _add_place(error, spec, where, axis)
+            if axis in _NAMED_AXES:
                 try:
                     axes.find(axis, name)
                 except ConfigError as error:
-                    raise _with_place(error, spec, where, axis) from error
+                    raise _add_place(error, spec, where, axis) from error
 
 
-def _with_place(error: ConfigError, spec: Spec, where: str, key: str) -> ConfigError:
+def _add_place(error: ConfigError, spec: Spec, where: str, key: str) -> ConfigError:
     return type(error)(f"{spec.file}: {f'{where}.' if where else ''}{key}: {error}")
 
 
@@ -188,25 +188,28 @@ def _applies(rule: SkipRule, cell: Cell) -> bool:
     facts = axes.bench_facts(cell.bench)
     family, direction = facts["family"], facts["direction"]
     stems = {family, f"{family}_{direction}", cell.bench, cell.bench_name}
-    own: dict[str, set[Any]] = {
+    names_by_axis: dict[str, set[Any]] = {
         "bench": {normalize(stem) for stem in stems} | {normalize(f"{stem}_{cell.setting}") for stem in stems},
         "setting": {cell.setting},
         "direction": {normalize(direction)},
         "seed": {cell.seed},
-        **{axis: {getattr(cell, axis)} for axis in _NAMED},
+        **{axis: {getattr(cell, axis)} for axis in _NAMED_AXES},
     }
-    # `find` also puts the parts of a stack into their one spelling.
+    # `find` also brings the parts of a stack into their canonical spelling.
     return all(
-        any((axes.find(axis, name) if axis in _NAMED else _normal(name)) in own[axis] for name in names)
+        any(
+            (axes.find(axis, name) if axis in _NAMED_AXES else _normalize_name(name)) in names_by_axis[axis]
+            for name in names
+        )
         for axis, names in rule.axes.items()
     )
 
 
-def _normal(name: Any) -> Any:
+def _normalize_name(name: Any) -> Any:
     return normalize(name) if isinstance(name, str) else name
 
 
-def _compose_cell(spec: Spec, group: Group, cell: Cell, *, folder: Path, data_root: str | None) -> SweepCell:
+def _compose_cell(spec: Spec, group: CellGroup, cell: Cell, *, folder: Path, data_root: str | None) -> SweepCell:
     parts = [*default_run_dir(cell).parts[1:], *([group.name] if group.name else [])]
     run_dir = folder.joinpath(*parts)
     texts = (*option_texts(cell, iters=group.iters, precision=spec.precision), *group.set)
@@ -221,26 +224,28 @@ def _compose_cell(spec: Spec, group: Group, cell: Cell, *, folder: Path, data_ro
         cell=cell,
         folder=run_dir,
         overrides=texts,
-        arguments=tuple(_arguments(cell, texts, work_dir=run_dir, data_root=data_root, weights=spec.weights)),
+        arguments=tuple(_train_arguments(cell, texts, work_dir=run_dir, data_root=data_root, weights=spec.weights)),
         identity=config_identity(cfg),
         config_text=cfg.pretty_text,
         iters=cfg.train_cfg.max_iters,
     )
 
 
-def _arguments(
+def _train_arguments(
     cell: Cell, texts: Sequence[str], *, work_dir: Path, data_root: str | None, weights: str | None
 ) -> list[str]:
-    own = ["--bench", cell.bench, "--setting", cell.setting]
-    named = own if cell.bench.endswith((".toml", ".json")) else ["--bench", f"{cell.bench}_{cell.setting}"]
-    axis_options = [word for axis in _NAMED for word in (f"--{axis}", getattr(cell, axis))]
+    file_options = ["--bench", cell.bench, "--setting", cell.setting]
+    bench_options = (
+        file_options if cell.bench.endswith((".toml", ".json")) else ["--bench", f"{cell.bench}_{cell.setting}"]
+    )
+    axis_options = [argument for axis in _NAMED_AXES for argument in (f"--{axis}", getattr(cell, axis))]
     optional = {"--data-root": data_root, "--weights": weights}
     return [
-        *named,
+        *bench_options,
         *axis_options,
         *("--seed", str(cell.seed)),
         *(["--untuned"] if not cell.tuned else []),
-        *(word for option, value in optional.items() if value is not None for word in (option, value)),
-        *(word for text in texts for word in ("--set", text)),
+        *(argument for option, value in optional.items() if value is not None for argument in (option, value)),
+        *(argument for text in texts for argument in ("--set", text)),
         *("--work-dir", str(work_dir)),
     ]

@@ -1,4 +1,4 @@
-"""The state of a cell, read from its folder, and the lock that one process at a time holds.
+"""The state of a cell, read from its folder, and its lock, which one process at a time holds.
 
 States are stored in the cells' folders only, so that no central file can contradict them.
 """
@@ -38,8 +38,8 @@ class CellState:
     """The state of a cell.
 
     Args:
-        status: `done` (its result belongs to what the sweep asks for now), `stale` (its result belongs to something
-            else), `running` (a process holds its lock), `interrupted` (a training state is there), `failed`, or
+        status: `done` (its result belongs to the sweep's present configuration), `stale` (it belongs to a different
+            one), `running` (a process holds its lock), `interrupted` (there is a training state), `failed`, or
             `missing`.
         note: The error, the change of the configuration, or the process that runs it.
         record: The content of `sweep_cell.json`; without values where there is none.
@@ -57,28 +57,28 @@ def read_state(folder: Path, *, digest: str, identity: Identity, locked: bool | 
 
     Args:
         folder: The run folder; it need not exist.
-        digest: Hash of the identity that the sweep asks for now.
-        identity: That identity, to describe a change.
-        locked: Whether another process holds the lock; None checks.
+        digest: Hash of the cell's present identity.
+        identity: The cell's present identity, to describe a change.
+        locked: Whether a different process holds the lock; None to check.
     """
-    record = _read(folder / SWEEP_CELL_FILE, SweepCellRecord) or SweepCellRecord()
-    result = _read(folder / RESULT_FILE, Result)
+    record = _read_or_none(folder / SWEEP_CELL_FILE, SweepCellRecord) or SweepCellRecord()
+    result = _read_or_none(folder / RESULT_FILE, Result)
     if is_cell_locked(folder) if locked is None else locked:
-        where = f"process {record.pid or '?'} on {record.host or '?'}"
-        return CellState(status="running", note=where, record=record)
+        holder = f"process {record.pid or '?'} on {record.host or '?'}"
+        return CellState(status="running", note=holder, record=record)
     before = with_current_manifests(record.identity)
-    same = digest in (record.digest, hash_identity(before))
+    is_current = digest in (record.digest, hash_identity(before))
     if result is not None:
-        # None where a kill came between result and record.
-        ran = record.ran_config_sha256
-        if same and ran is not None and ran != config_sha256(folder):
-            note = "the folder was run again by hand, with a different configuration"
+        # None where the process was killed between result and record.
+        run_sha256 = record.ran_config_sha256
+        if is_current and run_sha256 is not None and run_sha256 != config_sha256(folder):
+            note = "the run was repeated outside the sweep, with a different configuration"
             return CellState(status="stale", note=note, record=record, result=result)
-        if same:
+        if is_current:
             return CellState(status="done", record=record, result=result)
         note = f"was run with {describe_difference(before, identity)}" if before else "was not run by a sweep"
         return CellState(status="stale", note=note, record=record, result=result)
-    if not same:
+    if not is_current:
         return CellState(status="missing")
     if record.status == "failed":
         return CellState(status="failed", note=record.error or "", record=record)
@@ -87,17 +87,17 @@ def read_state(folder: Path, *, digest: str, identity: Identity, locked: bool | 
     return CellState(status="missing", note="stopped before anything was saved", record=record)
 
 
-def can_resume(folder: Path, wanted_sha256: str) -> bool:
-    """Return whether a folder holds a training state of the wanted configuration (`Order.config_sha256`)."""
-    whole = config_sha256(folder)
-    if whole is None or not (folder / STATE_FILE).is_file():
+def can_resume(folder: Path, sha256: str) -> bool:
+    """Return whether a folder has a training state of the configuration with this hash (`Order.config_sha256`)."""
+    text_sha256 = config_sha256(folder)
+    if text_sha256 is None or not (folder / STATE_FILE).is_file():
         return False
     # Jobs that have been in a queue since version 0.1.0 ask for the hash of the whole text.
-    return wanted_sha256 in (whole, _plain_sha256(folder))
+    return sha256 in (text_sha256, _plain_sha256(folder))
 
 
 def config_sha256(folder: Path) -> str | None:
-    """Return the hash of the configuration that lies in a run folder; None where there is none."""
+    """Return the hash of the configuration in a run folder; None where there is none."""
     try:
         return hashlib.sha256((folder / CONFIG_FILE).read_bytes()).hexdigest()
     except OSError:
@@ -115,7 +115,7 @@ def _plain_sha256(folder: Path) -> str | None:
 
 
 def clear_run(folder: Path) -> None:
-    """Delete what a run left in a folder; the sweep's own files stay."""
+    """Delete the files of a run in a folder, except the sweep's own files."""
     for path in folder.iterdir():
         if path.name in (SWEEP_CELL_FILE, SWEEP_LOG_FILE, SWEEP_LOCK_FILE):
             continue
@@ -126,7 +126,7 @@ def clear_run(folder: Path) -> None:
 
 
 def describe_progress(folder: Path) -> str:
-    """Return how far a run's metrics go, such as `iteration 60`; empty where there are none."""
+    """Return the progress of a run by its metrics, such as `iteration 60`; empty where there are none."""
     try:
         with (folder / METRICS_FILE).open("rb") as file:
             file.seek(0, os.SEEK_END)
@@ -142,12 +142,12 @@ def describe_progress(folder: Path) -> str:
     return ""
 
 
-def last_error(log: Path, start: int = 0) -> str:
-    """Return the line of a log that says what went wrong: the last that begins with `error:`, else the last one.
+def read_last_error(log: Path, start: int = 0) -> str:
+    """Return the error line of a log: the last line that begins with `error:`, else the last line.
 
     Args:
         log: The file.
-        start: Only what stands behind so many bytes counts.
+        start: Number of bytes at the start of the log to skip.
     """
     try:
         with log.open("rb") as file:
@@ -159,8 +159,8 @@ def last_error(log: Path, start: int = 0) -> str:
     return errors[-1] if errors else (lines[-1] if lines else "")
 
 
-def _read(path: Path, record: type[AnyRecord]) -> AnyRecord | None:
-    """Return the record in a file; None where it is not there or cannot be read."""
+def _read_or_none(path: Path, record: type[AnyRecord]) -> AnyRecord | None:
+    """Return the record in a file; None where the file is missing or cannot be read."""
     try:
         return read_record(path, record)
     except UnreadableFile:
@@ -169,10 +169,10 @@ def _read(path: Path, record: type[AnyRecord]) -> AnyRecord | None:
 
 @contextmanager
 def lock_cell(folder: Path) -> Iterator[int | None]:
-    """Hold a cell's lock during the block, and make its folder; see `exclusive_if_free`.
+    """Hold a cell's lock during the block, and create its folder; see `exclusive_if_free`.
 
     Yields:
-        The descriptor of the lock, for child processes; None if another process holds it.
+        The descriptor of the lock, for child processes; None if a different process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive_if_free(folder / SWEEP_LOCK_FILE) as descriptor:

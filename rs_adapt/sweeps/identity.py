@@ -35,27 +35,27 @@ _PLACES = (
 )
 # Keys at any depth: loaders' processes (samples do not depend on them), and texts for people.
 _IGNORED = ("num_workers", "persistent_workers", *WORDING)
-# Hashes of manifests were once taken with their notes.
-_ONCE_IGNORED = tuple(key for key in _IGNORED if key != "note")
-# Bytes at the start and at the end that stand for a file without a published checksum.
+# Version 0.1.0 hashed manifests with their notes.
+_IGNORED_IN_0_1_0 = tuple(key for key in _IGNORED if key != "note")
+# Bytes at the start and at the end that identify a file without a published checksum.
 _EDGE_BYTES = 2**20
 
 
 def config_identity(cfg: ResolvedConfig) -> Identity:
     """Return all that changes the result of a resolved configuration, as dotted keys with JSON values.
 
-    Beside the configuration's own keys stand `data.<name>`, a hash of each data set's manifest (classes, splits,
+    To the configuration's own keys are added `data.<name>`, a hash of each data set's manifest (classes, splits,
     archives' checksums), and `weights`, the published checksum of the base weights or a hash of the file's size, start
-    and end. The folders of data, cache and run are not in it.
+    and end. The folders of data, cache and run are left out.
     """
     tree = {key: value for key, value in cfg.to_dict().items() if key not in _PLACES}
     backbone = segmentor_config(tree)["backbone"]
-    weights = _weights(backbone.pop("weights", None), cfg.backbone.to_dict().get("weights"))
-    places = {cfg.get("prepared_dir"): "<tiles>", cfg.data_root: "<data>", str(paths.home()): "<home>"}
+    weights = _identify_weights(backbone.pop("weights", None), cfg.backbone.to_dict().get("weights"))
+    names = {cfg.get("prepared_dir"): "<tiles>", cfg.data_root: "<data>", str(paths.home()): "<home>"}
     flat: dict[str, object] = {}
-    _flatten(_plain(tree, {place: name for place, name in places.items() if place}), "", flat)
+    _flatten(_simplify(tree, {path: name for path, name in names.items() if path}), "", flat)
     sets = cfg.bench.get("data") or []
-    manifests = {f"data.{name}": _manifest(name) for name in ([sets] if isinstance(sets, str) else sets)}
+    manifests = {f"data.{name}": _hash_manifest(name) for name in ([sets] if isinstance(sets, str) else sets)}
     return flat | manifests | {"weights": weights}
 
 
@@ -67,28 +67,28 @@ def hash_identity(identity: Identity) -> str:
 def with_current_manifests(identity: Identity) -> Identity:
     """Return a stored identity in which a hash of a data manifest with its note is replaced by the one without it."""
     names = [key.removeprefix("data.") for key in identity if key.startswith("data.")]
-    same = [name for name in names if identity[f"data.{name}"] == _manifest(name, ignored=_ONCE_IGNORED)]
-    return {**identity, **{f"data.{name}": _manifest(name) for name in same}}
+    same = [name for name in names if identity[f"data.{name}"] == _hash_manifest(name, ignored=_IGNORED_IN_0_1_0)]
+    return {**identity, **{f"data.{name}": _hash_manifest(name) for name in same}}
 
 
-def describe_difference(before: Identity, now: Identity, *, most: int = 2) -> str:
-    """Describe the difference between two identities, at most `most` keys; empty if there is none."""
+def describe_difference(before: Identity, now: Identity, *, max_keys: int = 2) -> str:
+    """Describe the difference between two identities, at most `max_keys` keys; empty if there is none."""
     changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-    lines = [f"{key}: {_short(before.get(key))} -> {_short(now.get(key))}" for key in changed[:most]]
-    if len(changed) > most:
-        lines.append(f"and {len(changed) - most} more")
+    lines = [f"{key}: {_shorten(before.get(key))} -> {_shorten(now.get(key))}" for key in changed[:max_keys]]
+    if len(changed) > max_keys:
+        lines.append(f"and {len(changed) - max_keys} more")
     return ", ".join(lines)
 
 
-def _plain(value: object, places: Mapping[str, str], ignored: Sequence[str] = _IGNORED) -> object:
+def _simplify(value: object, names: Mapping[str, str], ignored: Sequence[str] = _IGNORED) -> object:
     if isinstance(value, dict):
-        return {str(key): _plain(inner, places, ignored) for key, inner in value.items() if key not in ignored}
+        return {str(key): _simplify(inner, names, ignored) for key, inner in value.items() if key not in ignored}
     if isinstance(value, list | tuple):
-        return [_plain(inner, places, ignored) for inner in value]
+        return [_simplify(inner, names, ignored) for inner in value]
     if isinstance(value, str):
-        for place, name in places.items():
-            if value == place or value.startswith(f"{place}/"):
-                return name + value[len(place) :]
+        for path, name in names.items():
+            if value == path or value.startswith(f"{path}/"):
+                return name + value[len(path) :]
     return value
 
 
@@ -100,18 +100,18 @@ def _flatten(value: object, key: str, flat: dict[str, object]) -> None:
         _flatten(inner, f"{key}.{name}" if key else name, flat)
 
 
-def _manifest(name: str, *, ignored: Sequence[str] = _IGNORED) -> str | None:
+def _hash_manifest(name: str, *, ignored: Sequence[str] = _IGNORED) -> str | None:
     path = paths.manifests_dir() / f"{name}.toml"
     if not path.is_file():
         return None
-    facts = _plain(tomllib.loads(path.read_text(encoding="utf-8")), {}, ignored)
+    facts = _simplify(tomllib.loads(path.read_text(encoding="utf-8")), {}, ignored)
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _weights(given: str | None, facts: WeightsFacts | None) -> str:
-    if given in (None, "random"):
+def _identify_weights(weights: str | None, facts: WeightsFacts | None) -> str:
+    if weights in (None, "random"):
         return "random"
-    path = Path(str(given))
+    path = Path(str(weights))
     if facts and path == paths.weights_file(facts):
         return str(facts.get("base_sha256") or facts.get("sha256") or facts["file"])
     if not path.is_file():
@@ -124,6 +124,6 @@ def _weights(given: str | None, facts: WeightsFacts | None) -> str:
     return hashlib.sha256(str(size).encode() + edges).hexdigest()[:16]
 
 
-def _short(value: object) -> str:
+def _shorten(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,4 +1,4 @@
-"""Cells in this process, one after another: for a debugger, and for a traceback at the place where it happens."""
+"""Cells in this process, one by one: for use with a debugger, and for full tracebacks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Inline:
     """
 
     slots = 1
-    described = "one after another in this process"
+    description = "one by one in this process"
 
     def __init__(self, run: Callable[[list[str]], None], stop: Stop) -> None:
         self._run, self._stop = run, stop
@@ -44,12 +44,12 @@ class Inline:
     def start(self, order: Order, slot: int) -> InlineJob:
         """Run a cell to its end."""
         code = carry_out(order, stop=self._stop, execute=self._execute)
-        if code == STOPPED and not self._stop.asked:
+        if code == STOPPED and not self._stop.requests:
             self._stop()
         return InlineJob(code)
 
     def _execute(self, argv: list[str], env: Mapping[str, str], log: Path, lock: int, stop: Stop) -> int:
-        with log.open("a", encoding="utf-8") as out, contextlib.redirect_stderr(_Both(sys.stderr, out)):
+        with log.open("a", encoding="utf-8") as out, contextlib.redirect_stderr(_Tee(sys.stderr, out)):
             try:
                 self._run(argv[argv.index("train") :])
             except SystemExit as end:
@@ -60,8 +60,8 @@ class Inline:
         return 0
 
 
-class _Both:
-    """The terminal's stream, with a copy of all text in the log."""
+class _Tee:
+    """The terminal's stream, which also copies all text to the log."""
 
     def __init__(self, terminal: Any, log: Any) -> None:
         self._terminal, self._log = terminal, log

@@ -1,4 +1,4 @@
-"""Start cells, as many at once as the launcher has slots, and wait until none is left."""
+"""The loop that runs cells, as many at once as the launcher has slots, until none is left."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Protocol
 from rs_adapt.errors import ConfigError
 from rs_adapt.sweeps.cells import SweepCell
 from rs_adapt.sweeps.folder import CellState, is_cell_locked, read_state
-from rs_adapt.sweeps.local import Local, visible_gpus
+from rs_adapt.sweeps.local import Local, find_visible_gpus
 from rs_adapt.sweeps.spec import LauncherSpec
 from rs_adapt.sweeps.work import BUSY, Order, Stop
 
 _TICK_S = 0.2
-# Interval at which cells that another process runs are checked.
+# Interval of checks on cells that other processes run.
 _ELSEWHERE_S = 1.0
 
 
@@ -35,20 +35,20 @@ class Launcher(Protocol):
     """A way to start cells, up to `slots` at once; `described` says how in words for people."""
 
     slots: int
-    described: str
+    description: str
 
     def start(self, order: Order, slot: int) -> Job:
         """Start a cell in a free slot, counted from 0."""
 
 
 @dataclass(kw_only=True)
-class Choice:
-    """Which cells are run: missing and interrupted ones, and on request stale or failed ones."""
+class RerunPolicy:
+    """The states whose cells are run: missing and interrupted, and on request stale or failed."""
 
     rerun_stale: bool = False
     retry_failed: bool = False
 
-    def wants(self, state: CellState) -> bool:
+    def selects(self, state: CellState) -> bool:
         """Return whether a cell in this state is started."""
         return (
             state.status in ("missing", "interrupted")
@@ -87,8 +87,8 @@ def train_command(spec: LauncherSpec, arguments: Sequence[str]) -> tuple[str, ..
     return (sys.executable, "-m", "rs_adapt", "train", *arguments, *processes)
 
 
-def make_order(cell: SweepCell, spec: LauncherSpec, *, retries: int, again: bool) -> Order:
-    """Return the order that runs a cell."""
+def build_order(cell: SweepCell, spec: LauncherSpec, *, retries: int, rerun: bool) -> Order:
+    """Build the order that runs a cell."""
     return Order(
         folder=str(cell.folder),
         title=str(cell),
@@ -97,7 +97,7 @@ def make_order(cell: SweepCell, spec: LauncherSpec, *, retries: int, again: bool
         config_sha256=cell.config_sha256,
         command=train_command(spec, cell.arguments),
         retries=retries,
-        again=again,
+        rerun=rerun,
     )
 
 
@@ -107,23 +107,23 @@ def run_cells(
     *,
     spec: LauncherSpec,
     retries: int,
-    choice: Choice,
+    policy: RerunPolicy,
     progress: Progress,
     stop: Stop,
 ) -> bool:
-    """Run the chosen cells, and wait for cells that other processes run.
+    """Run the selected cells, and wait for cells that other processes run.
 
-    A failed cell stops no other. After a stop is requested, no further cell is started, and running ones may save.
+    A failed cell does not stop the others. After a stop is requested, no cell is started, and running ones may save.
 
     Returns:
         Whether all cells were handled, without a stop.
     """
-    waiting = [cell for cell in cells if choice.wants(progress.states[cell.name])]
+    waiting = [cell for cell in cells if policy.selects(progress.states[cell.name])]
     elsewhere = [cell for cell in cells if progress.states[cell.name].status == "running"]
-    # Retried only once: a cell that fails again stays failed.
-    again = {cell.name for cell in waiting if progress.states[cell.name].status in ("stale", "failed")}
+    # Rerun only once: a cell that fails a second time stays failed.
+    rerun = {cell.name for cell in waiting if progress.states[cell.name].status in ("stale", "failed")}
     jobs: dict[int, tuple[SweepCell, Job]] = {}
-    stops_passed_on, checked_s = 0, time.monotonic()
+    forwarded_stops, checked_s = 0, time.monotonic()
     while waiting or jobs or elsewhere:
         for slot, (cell, job) in list(jobs.items()):
             code = job.poll()
@@ -132,29 +132,29 @@ def run_cells(
                 if code == BUSY:
                     elsewhere.append(cell)
                 progress.update(cell)
-        if stop.asked:
+        if stop.requests:
             waiting, elsewhere = [], []
-            if stop.asked > stops_passed_on:
-                stops_passed_on = stop.asked
+            if stop.requests > forwarded_stops:
+                forwarded_stops = stop.requests
                 for _, job in jobs.values():
                     job.stop()
         for slot in range(launcher.slots):
-            if slot in jobs or not waiting or stop.asked:
+            if slot in jobs or not waiting or stop.requests:
                 continue
             cell = waiting.pop(0)
-            order = make_order(cell, spec, retries=retries, again=cell.name in again)
+            order = build_order(cell, spec, retries=retries, rerun=cell.name in rerun)
             jobs[slot] = (cell, launcher.start(order, slot))
         if elsewhere and time.monotonic() - checked_s >= _ELSEWHERE_S:
             checked_s = time.monotonic()
-            free_again = [cell for cell in elsewhere if not is_cell_locked(cell.folder)]
-            elsewhere = [cell for cell in elsewhere if cell not in free_again]
+            released = [cell for cell in elsewhere if not is_cell_locked(cell.folder)]
+            elsewhere = [cell for cell in elsewhere if cell not in released]
             # Cells that the other process left unfinished are run here.
-            waiting += [cell for cell in free_again if progress.update(cell).status in ("missing", "interrupted")]
+            waiting += [cell for cell in released if progress.update(cell).status in ("missing", "interrupted")]
         for cell, _ in jobs.values():
             progress.update(cell)
         progress.on_tick()
         time.sleep(_TICK_S)
-    return not stop.asked
+    return not stop.requests
 
 
 def choose_launcher(
@@ -164,12 +164,12 @@ def choose_launcher(
 
     Args:
         spec: Kind, jobs, GPUs, processes of a cell.
-        log_dir: Folder for what Slurm's jobs print.
+        log_dir: Folder for the output of Slurm's jobs.
         stop: Requested by `inline` when its cell was stopped.
         run_inline: Runs the arguments of `rs-adapt` in this process and raises `SystemExit`.
 
     Raises:
-        ConfigError: The launcher cannot do what is asked for, or its package is missing.
+        ConfigError: The launcher cannot run such cells, or its package is missing.
     """
     if spec.kind == "inline":
         if spec.command or spec.processes_per_cell > 1:
@@ -193,9 +193,9 @@ def local_launcher(spec: LauncherSpec) -> Local:
     Raises:
         ConfigError: There are not enough GPUs for one cell.
     """
-    gpus = visible_gpus() if spec.gpus is None else tuple(str(gpu) for gpu in spec.gpus)
-    return Local(jobs=spec.jobs, gpus=gpus, processes_per_cell=spec.processes_per_cell, cores=_cores())
+    gpus = find_visible_gpus() if spec.gpus is None else tuple(str(gpu) for gpu in spec.gpus)
+    return Local(jobs=spec.jobs, gpus=gpus, processes_per_cell=spec.processes_per_cell, cores=_count_cores())
 
 
-def _cores() -> int:
+def _count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

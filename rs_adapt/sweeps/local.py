@@ -12,7 +12,7 @@ from pathlib import Path
 from rs_adapt.errors import ConfigError
 from rs_adapt.launching import start_process
 from rs_adapt.runs.files import SWEEP_LOG_FILE
-from rs_adapt.sweeps.work import Order, order_text
+from rs_adapt.sweeps.work import Order, format_order
 
 
 class LocalJob:
@@ -26,7 +26,7 @@ class LocalJob:
         return self._process.poll()
 
     def stop(self) -> None:
-        """Send SIGTERM, which it passes on to its run; a second one ends the run at once."""
+        """Send SIGTERM, which the process forwards to its run; a second one ends the run at once."""
         if self._process.poll() is None:
             self._process.terminate()
 
@@ -35,9 +35,9 @@ class Local:
     """Processes of this machine.
 
     Args:
-        jobs: Cells at once; None for one a GPU, or one on a machine without.
+        jobs: Cells at once; None for one per GPU, or one where there is no GPU.
         gpus: Names for `CUDA_VISIBLE_DEVICES`; more cells than GPUs share them in turns. Empty for none.
-        processes_per_cell: Each cell sees as many GPUs, and each process a part of the cores.
+        processes_per_cell: Each cell sees as many GPUs, and each process gets a share of the cores.
         cores: Number of cores of this machine.
 
     Raises:
@@ -53,19 +53,19 @@ class Local:
         self.slots = jobs or (len(gpus) // processes_per_cell if gpus else 1)
         self._gpus, self._processes = gpus, processes_per_cell
         self.threads = max(1, cores // (self.slots * processes_per_cell))
-        where = f"on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}" if gpus else "on the CPU"
-        each = f" of {processes_per_cell} processes each" if processes_per_cell > 1 else ""
-        self.described = (
-            f"{self.slots} at once{each} {where}, {self.threads} thread{'s' * (self.threads > 1)} a process"
+        devices = f"on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}" if gpus else "on the CPU"
+        split = f" of {processes_per_cell} processes each" if processes_per_cell > 1 else ""
+        self.description = (
+            f"{self.slots} at once{split} {devices}, {self.threads} thread{'s' * (self.threads > 1)} a process"
         )
 
     def environment(self, slot: int) -> dict[str, str]:
         """Return the environment of the cell in a slot: its threads, and its GPUs where there are some."""
         env = {"OMP_NUM_THREADS": str(self.threads)}
         if self._gpus:
-            first = slot * self._processes
-            own = [self._gpus[(first + number) % len(self._gpus)] for number in range(self._processes)]
-            env["CUDA_VISIBLE_DEVICES"] = ",".join(own)
+            start = slot * self._processes
+            gpus = [self._gpus[(start + number) % len(self._gpus)] for number in range(self._processes)]
+            env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
         return env
 
     def start(self, order: Order, slot: int) -> LocalJob:
@@ -77,15 +77,15 @@ class Local:
             process = start_process(worker, env={}, output=log, stdin=subprocess.PIPE)
         assert process.stdin is not None
         with process.stdin as pipe:
-            pipe.write(order_text(replace(order, env={**order.env, **self.environment(slot)})).encode())
+            pipe.write(format_order(replace(order, env={**order.env, **self.environment(slot)})).encode())
         return LocalJob(process)
 
 
-def visible_gpus() -> tuple[str, ...]:
+def find_visible_gpus() -> tuple[str, ...]:
     """Return the GPUs that `CUDA_VISIBLE_DEVICES` leaves, else all that nvidia-smi lists; empty without any."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return tuple(name for part in given.split(",") if (name := part.strip()) and name != "-1")
+    variable = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if variable is not None:
+        return tuple(name for part in variable.split(",") if (name := part.strip()) and name != "-1")
     if shutil.which("nvidia-smi") is None:
         return ()
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)

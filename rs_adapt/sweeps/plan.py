@@ -25,7 +25,7 @@ Measure = Callable[[SweepCell], Measured | str]
 class Cost:
     """The cost of a cell.
 
-    `hours` is the time of the whole cell, `train_hours` that of its iterations. `disk_bytes` remain after the run,
+    `hours` is the time of the whole cell, `train_hours` the time of its iterations. `disk_bytes` remain after the run,
     `state_bytes` exist only while it runs.
     """
 
@@ -58,13 +58,13 @@ def extrapolate_cost(cell: SweepCell, measured: Measured) -> Cost:
     evaluations = math.ceil(cell.iters / int(facts["train_cfg.val_interval"]))
     num_checkpoints = min(len(SELECTIONS), evaluations)
     tiles = measured.tiles
-    each = sum(tiles.get(role, 0) for role in ("val", "source_val", "label_free"))
+    tiles_per_evaluation = sum(tiles.get(role, 0) for role in ("val", "source_val", "label_free"))
     reported = tiles.get("test", 0)
     final = num_checkpoints * reported if facts.get("protocol.report_split") == "test" else 0
     train_s = cell.iters * measured.iter_s
     classes = len(facts["bench.classes"])
     return Cost(
-        hours=(measured.start_s + train_s + (evaluations * each + final) * measured.tile_s) / 3600,
+        hours=(measured.start_s + train_s + (evaluations * tiles_per_evaluation + final) * measured.tile_s) / 3600,
         train_hours=train_s / 3600,
         memory_mib=measured.memory_mib,
         disk_bytes=num_checkpoints * (measured.pack_bytes + reported * classes**2 * _COUNT_BYTES) + _SMALL_FILES_BYTES,
@@ -72,7 +72,7 @@ def extrapolate_cost(cell: SweepCell, measured: Measured) -> Cost:
     )
 
 
-def make_plan(
+def build_plan(
     cells: Sequence[SweepCell],
     *,
     done: frozenset[str],
@@ -87,10 +87,10 @@ def make_plan(
         done: Names of the finished cells, which are neither measured nor counted.
         measure: Returns the measurements of a cell, or the reason why it cannot be measured.
         slots: Cells at once.
-        on_probe: Called before each probe with its number, their count and the cell that stands for its kind.
+        on_probe: Called before each probe with its number, the count of probes and the cell that represents its kind.
 
     Returns:
-        JSON: `probes` (the measurements and the cells they stand for), `cells` (extrapolated), `totals`, `notes`.
+        JSON: `probes` (the measurements, and the cells that they represent), `cells` (extrapolated), `totals`, `notes`.
     """
     kinds: dict[tuple[Any, ...], list[SweepCell]] = {}
     for cell in cells:
@@ -150,9 +150,9 @@ def _notes(probes: Sequence[Mapping[str, object]], *, slots: int) -> list[str]:
             f"Each kind was measured alone: {slots} cells at once share disk and memory bandwidth and may be slower."
         )
     if "GPU" in kinds:
-        notes.append("Memory is the peak of what torch allocated on the GPU; its context takes some hundred MiB more.")
+        notes.append("Memory is the peak of what torch allocated on the GPU; its context takes a few hundred MiB more.")
     if "process" in kinds:
-        notes.append("Memory is the peak of the training process on the CPU; loader processes come on top.")
+        notes.append("Memory is the peak of the training process on the CPU; loader processes need additional memory.")
     if any("not_measured" in probe for probe in probes):
         notes.append("Cells that could not be measured are not in the totals.")
     return notes

@@ -1,7 +1,7 @@
-"""A few iterations of a cell on this machine: seconds, memory and bytes. `python -m rs_adapt.sweeps.probe` does it.
+"""Measurement of a cell by a few iterations: seconds, memory and bytes. Run as `python -m rs_adapt.sweeps.probe`.
 
-The run is a real one, checks, loaders, strategy and scoring included, in a temporary folder; only the sets that are
-scored are cut to a few tiles each. Torch is loaded here, in the process that measures.
+The run is real, with checks, loaders, strategy and scoring, in a temporary folder; only the scored sets are limited to
+a few tiles each. Torch is loaded in the measuring process only.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Measured:
         tile_s: Seconds to score a tile.
         start_s: Seconds from the start of the program to the first iteration, checks of the data included.
         memory_mib: Peak memory; see `memory_of`.
-        memory_of: `GPU` (what torch allocated) or `process` (resident memory of the training process on a CPU).
+        memory_of: `GPU` (memory allocated by torch) or `process` (resident memory of the training process on a CPU).
         pack_bytes: Size of the adapter pack.
         state_bytes: Size of the training state.
         tiles: Number of tiles of the whole sets by role: `val`, `test`, `source_val`, `label_free`.
@@ -91,7 +91,7 @@ def probe(
     """
     order = _Order(cell=cell, overrides=overrides, data_root=data_root, weights=weights)
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "rs_adapt.sweeps.probe"],
             input=json.dumps(asdict(order)),
             capture_output=True,
@@ -103,11 +103,11 @@ def probe(
     except subprocess.TimeoutExpired:
         return f"it took longer than {timeout_s:.0f} s"
     try:
-        content = json.loads(done.stdout.splitlines()[-1])
+        content = json.loads(process.stdout.splitlines()[-1])
         return str(content["error"]) if "error" in content else Measured(**content)
     except (IndexError, ValueError, TypeError):
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        return lines[-1].strip() if lines else f"the probe ended with code {done.returncode}"
+        lines = [line for line in process.stderr.splitlines() if line.strip()]
+        return lines[-1].strip() if lines else f"the probe ended with code {process.returncode}"
 
 
 def _measure(order: _Order, folder: Path) -> Measured:
@@ -135,7 +135,7 @@ def _measure(order: _Order, folder: Path) -> Measured:
         load_libraries(cfg.default_scope)
         prepare_data(cfg)
         tiles = _limit_tiles(cfg)
-    clock = _clock(folder / "run")
+    clock = _make_clock(folder / "run")
     train(cfg, hooks=[clock])
     memory_mib, memory_of = _memory()
     steps = [line.iter_s for line in Run.read(folder / "run").training_lines if line.iter_s is not None][WARMUP_ITERS:]
@@ -170,13 +170,13 @@ def _limit_tiles(cfg: ResolvedConfig) -> dict[str, int]:
     return sizes
 
 
-def _clock(run_dir: Path) -> Any:
+def _make_clock(run_dir: Path) -> Any:
     from mmengine.hooks import Hook
 
     from rs_adapt.runs.files import STATE_FILE
 
     class Clock(Hook):  # type: ignore[misc]
-        """Record times that the metrics do not hold, and the size of the training state before it is deleted."""
+        """Record times that the metrics do not have, and the size of the training state before it is deleted."""
 
         first_s = 0.0
         state_bytes = 0
@@ -207,9 +207,9 @@ def _memory() -> tuple[int, str]:
 
 
 def main() -> None:
-    """Measure the order on stdin; the last line of stdout holds the measurements or the error."""
-    given = json.loads(sys.stdin.read())
-    order = _Order(**given | {"cell": Cell(**given["cell"])})
+    """Measure the order on stdin; print the measurements or the error as the last line of stdout."""
+    arguments = json.loads(sys.stdin.read())
+    order = _Order(**arguments | {"cell": Cell(**arguments["cell"])})
     content: dict[str, object]
     with tempfile.TemporaryDirectory(prefix="rs-adapt-plan-") as folder, contextlib.redirect_stdout(sys.stderr):
         try:

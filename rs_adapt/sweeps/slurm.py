@@ -11,8 +11,8 @@ from rs_adapt.sweeps.spec import LauncherSpec
 from rs_adapt.sweeps.work import FAILED, Order, Stop, carry_out
 
 # Slurm accepts any number of jobs; this leaves room for other users of the queue.
-_MOST_JOBS = 500
-# How long a run may take to save before Slurm ends the job.
+_MAX_JOBS = 500
+# Time that a run has to save before Slurm ends the job.
 _SAVING_S = 60
 
 
@@ -72,7 +72,7 @@ class Slurm:
     """Jobs of Slurm; with the cluster `local` the same jobs as processes of this machine.
 
     Args:
-        spec: `slurm` holds parameters of submitit's `update_parameters`.
+        spec: `slurm` has parameters for submitit's `update_parameters`.
         log_dir: Folder for submitit's scripts and logs; every node must see it, and the run folders too.
 
     Raises:
@@ -88,16 +88,16 @@ class Slurm:
             ) from error
         try:
             self._executor = submitit.AutoExecutor(folder=log_dir, cluster=spec.cluster)
-            given = {"name": "rs-adapt", "timeout_min": 24 * 60, "tasks_per_node": 1} | dict(spec.slurm)
-            self._executor.update_parameters(**given)
+            parameters = {"name": "rs-adapt", "timeout_min": 24 * 60, "tasks_per_node": 1} | dict(spec.slurm)
+            self._executor.update_parameters(**parameters)
         except Exception as error:
             # submitit raises RuntimeError, NameError and others for a missing sbatch and for unknown parameters.
             raise ConfigError(
-                f"submitit rejects the options of the launcher slurm: {error}. launcher.slurm holds its parameters, "
+                f"submitit rejects the options of the launcher slurm: {error}. launcher.slurm takes its parameters, "
                 "such as timeout_min, mem_gb, gpus_per_node and slurm_partition; cluster = 'local' runs without Slurm."
             ) from error
-        self.slots = spec.jobs or _MOST_JOBS
-        self.described = f"up to {self.slots} jobs of {'Slurm' if spec.cluster == 'slurm' else 'this machine'}"
+        self.slots = spec.jobs or _MAX_JOBS
+        self.description = f"up to {self.slots} jobs of {'Slurm' if spec.cluster == 'slurm' else 'this machine'}"
 
     def start(self, order: Order, slot: int) -> SlurmJob:
         """Submit a cell."""

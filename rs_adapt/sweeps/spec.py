@@ -1,4 +1,4 @@
-"""A sweep's file: which values of each axis are crossed, which cells are left out, and how cells are started."""
+"""The file of a sweep: values of the axes to cross, cells to leave out, and the launcher."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def _check_name(value: str) -> str:
     return value
 
 
-def _one_or_list(item: Mapping[str, JsonValue]) -> WithJsonSchema:
+def _one_or_list_schema(item: Mapping[str, JsonValue]) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
 
 
-_Names = Annotated[tuple[str, ...], BeforeValidator(_as_names), _one_or_list({"type": "string", "minLength": 1})]
-_Seeds = Annotated[tuple[int, ...], BeforeValidator(_as_seeds), _one_or_list({"type": "integer", "minimum": 0})]
+_Names = Annotated[tuple[str, ...], BeforeValidator(_as_names), _one_or_list_schema({"type": "string", "minLength": 1})]
+_Seeds = Annotated[tuple[int, ...], BeforeValidator(_as_seeds), _one_or_list_schema({"type": "integer", "minimum": 0})]
 _Texts = Annotated[tuple[str, ...], BeforeValidator(_as_texts)]
 _Gpus = Annotated[
     tuple[int, ...] | None,
@@ -120,10 +120,10 @@ SWEEP_AXES = tuple(AxisValues.model_fields)
 
 
 class Include(AxisValues):
-    """A further group of cells, `[[include]]`; what it leaves out is as at the top of the file."""
+    """A further group of cells, `[[include]]`; keys that it leaves out are taken from the top of the file."""
 
     name: _FolderName | None = Field(default=None, description="Part of the folders' names of these cells.")
-    set: _Texts = Field(default=(), description='Overrides besides those of the top, such as ["optim.lr=1e-3"].')
+    set: _Texts = Field(default=(), description='Overrides in addition to those at the top, such as ["optim.lr=1e-3"].')
     iters: int | None = Field(default=None, ge=1, description="Training iterations.")
     untuned: bool | None = Field(default=None, description="Train without the method's tuned settings.")
 
@@ -152,7 +152,7 @@ class LauncherSpec(BaseModel):
     gpus: _Gpus = Field(default=None, description="Numbers of the GPUs to use; [] for none, by default all.")
     processes_per_cell: int = Field(default=1, ge=1, description="Processes that train one cell together, one a GPU.")
     command: _Texts | None = Field(
-        default=None, description="What stands before `train ...`; by default this Python with `-m rs_adapt`."
+        default=None, description="Command before `train ...`; by default this Python with `-m rs_adapt`."
     )
     cluster: Literal["slurm", "local"] = Field(
         default="slurm", description="For kind slurm: local tries its jobs on this machine."
@@ -182,10 +182,10 @@ class SweepFile(AxisValues):
     set: _Texts = Field(default=(), description='Overrides of all cells, such as ["optim.lr=1e-3"].')
     iters: int | None = Field(default=None, ge=1, description="Training iterations; by default the bench's.")
     untuned: bool = Field(default=False, description="Train without the methods' tuned settings.")
-    precision: str | None = Field(default=None, description="As of `rs-adapt train --precision`.")
+    precision: str | None = Field(default=None, description="As `rs-adapt train --precision`.")
     weights: str | None = Field(default=None, description="File or folder of base weights.")
     data_root: str | None = Field(default=None, description="Folder of the data sets.")
-    retries: int = Field(default=1, ge=0, description="How often a failed cell is started again.")
+    retries: int = Field(default=1, ge=0, description="Number of further attempts for a failed cell.")
     include: Annotated[tuple[Include, ...], BeforeValidator(_as_tables)] = Field(
         default=(), description="Further groups of cells."
     )
@@ -196,11 +196,11 @@ class SweepFile(AxisValues):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
-    """Values of axes that are crossed, and what is changed in all cells of them.
+class CellGroup:
+    """Values of axes that are crossed, and changes to all cells of the group.
 
     Attributes:
-        where: Place in the file, for messages; empty for the top.
+        where: Position in the file, for messages; empty for the top.
         name: Part of the folders' names; empty for the sweep's own lists.
         axes: Values by axis; an axis that is absent takes the default of the command line.
         set: Overrides, `key=value`.
@@ -218,7 +218,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class SkipRule:
-    """Cells that all of `axes` name are left out, for the `reason`; `where` is the rule's place in the file."""
+    """Cells that all of `axes` name are left out, for the `reason`; `where` is the rule's position in the file."""
 
     where: str
     axes: Axes
@@ -227,12 +227,12 @@ class SkipRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """A sweep as it is run: the file's content with what groups inherit filled in."""
+    """A sweep that can be run: the file's content, with inherited values filled in."""
 
     file: Path
     name: str
     title: str
-    groups: tuple[Group, ...]
+    groups: tuple[CellGroup, ...]
     skip: tuple[SkipRule, ...]
     precision: str | None
     weights: str | None
@@ -257,12 +257,12 @@ def read_spec(file: Path) -> Spec:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}.") from error
     sweep = parse_as(SweepFile, content, file=str(file))
-    top = Group(where="", name="", axes=sweep.axes(), set=sweep.set, iters=sweep.iters, untuned=sweep.untuned)
+    top = CellGroup(where="", name="", axes=sweep.axes(), set=sweep.set, iters=sweep.iters, untuned=sweep.untuned)
     return Spec(
         file=file,
         name=sweep.name,
         title=sweep.title,
-        groups=(top, *(_include(entry, top, f"include {n}") for n, entry in enumerate(sweep.include, start=1))),
+        groups=(top, *(_build_group(entry, top, f"include {n}") for n, entry in enumerate(sweep.include, start=1))),
         skip=tuple(
             SkipRule(where=f"skip {n}", axes=rule.axes(), reason=rule.reason)
             for n, rule in enumerate(sweep.skip, start=1)
@@ -275,8 +275,8 @@ def read_spec(file: Path) -> Spec:
     )
 
 
-def _include(entry: Include, top: Group, where: str) -> Group:
-    return Group(
+def _build_group(entry: Include, top: CellGroup, where: str) -> CellGroup:
+    return CellGroup(
         where=where,
         name=entry.name or "",
         axes={**top.axes, **entry.axes()},

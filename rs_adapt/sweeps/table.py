@@ -31,17 +31,18 @@ _STYLES = {
 
 
 def write_sweep_file(folder: Path, spec: Spec, expansion: Expansion) -> None:
-    """Write `sweep.json`: the sweep's name and file, its cells with their folders and hashes, and what is skipped.
+    """Write `sweep.json`: the sweep's name and file, cells with their folders and hashes, and skipped combinations.
 
     It names cells; their states are in the cells' folders.
 
     Raises:
         ConfigError: The folder belongs to a different sweep, or cannot be written to.
     """
-    present = _sweep_in(folder)
+    present = _read_sweep_name(folder)
     if present not in ("", spec.name):
         raise ConfigError(
-            f"{folder} holds the sweep {present!r}, and {spec.file} is {spec.name!r}. Choose a different --work-dir."
+            f"{folder} belongs to the sweep {present!r}, but {spec.file} is {spec.name!r}. Choose a "
+            "different --work-dir."
         )
     plan = SweepPlan(
         name=spec.name,
@@ -64,8 +65,8 @@ def write_sweep_file(folder: Path, spec: Spec, expansion: Expansion) -> None:
         ) from error
 
 
-def _sweep_in(folder: Path) -> str:
-    """Return the name of the sweep that a folder holds; empty where it holds none."""
+def _read_sweep_name(folder: Path) -> str:
+    """Return the name of the sweep of a folder; empty where there is none."""
     try:
         plan = read_record(folder / SWEEP_PLAN_FILE, SweepPlan)
     except UnreadableFile:
@@ -74,7 +75,7 @@ def _sweep_in(folder: Path) -> str:
 
 
 def cells_table(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> Table:
-    """Return a row per cell: state, mIoU with its interval, how the checkpoint was chosen, protocol, minutes."""
+    """Return a row per cell: state, mIoU with its interval, selection of the checkpoint, protocol, minutes."""
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -105,9 +106,9 @@ def live_view(cells: Sequence[SweepCell], states: Mapping[str, CellState], *, he
     table.add_column(counts_line(states))
     for name in ("state", "so far"):
         table.add_column(name, no_wrap=True)
-    shown = [cell for cell in cells if states[cell.name].status == "running"]
-    shown += [cell for cell in cells if states[cell.name].status == "failed"]
-    for cell in shown[: max(1, height - 4)]:
+    rows = [cell for cell in cells if states[cell.name].status == "running"]
+    rows += [cell for cell in cells if states[cell.name].status == "failed"]
+    for cell in rows[: max(1, height - 4)]:
         state = states[cell.name]
         so_far = describe_progress(cell.folder) if state.status == "running" else state.note
         if so_far.startswith("iteration"):
@@ -118,14 +119,14 @@ def live_view(cells: Sequence[SweepCell], states: Mapping[str, CellState], *, he
 
 def change_line(cell: SweepCell, state: CellState, states: Mapping[str, CellState]) -> str:
     """Return one line about a change of state, for output that is not a terminal."""
-    done = sum(state.status == "done" for state in states.values())
+    num_done = sum(state.status == "done" for state in states.values())
     facts = cell_facts(cell, state)
     detail = ""
     if state.status == "done" and facts["miou_pct"] is not None:
         detail = f": mIoU {facts['miou_pct']:.1f} %"
     elif state.status == "failed":
         detail = f": {state.note} Log: {facts['log']}"
-    return f"{done}/{len(states)} done; {state.status}: {cell}{detail}"
+    return f"{num_done}/{len(states)} done; {state.status}: {cell}{detail}"
 
 
 def counts_line(states: Mapping[str, CellState]) -> str:

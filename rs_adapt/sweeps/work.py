@@ -1,6 +1,6 @@
 """One cell from start to end: lock, attempts, record. `python -m rs_adapt.sweeps.work` reads an order from stdin.
 
-Every launcher (processes, Slurm, inline) runs cells through `carry_out`, so that their state is written in one place.
+Every launcher (processes, Slurm, inline) runs cells through `carry_out`, the only function that writes their state.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from rs_adapt.launching import STOPPED, WRONG_INPUT, start_process
 from rs_adapt.runs.files import RESULT_FILE, SWEEP_CELL_FILE, SWEEP_LOG_FILE
 from rs_adapt.runs.records import SweepCellRecord, write_record
-from rs_adapt.sweeps.folder import can_resume, clear_run, config_sha256, last_error, lock_cell, read_state
+from rs_adapt.sweeps.folder import can_resume, clear_run, config_sha256, lock_cell, read_last_error, read_state
 from rs_adapt.sweeps.identity import Identity
 
 DONE, FAILED, BUSY = 0, 1, 75
@@ -41,8 +41,8 @@ class Order:
             not resumed.
         command: Command line that starts the run from scratch; `--resume` is added to resume it.
         retries: Number of further attempts after failures.
-        again: Run the cell also if it is stale, or failed after all its retries.
-        env: Environment variables of the run besides those of this process.
+        rerun: Run the cell also if it is stale, or failed after all its retries.
+        env: Environment variables of the run, in addition to this process's.
     """
 
     folder: str
@@ -52,29 +52,29 @@ class Order:
     config_sha256: str
     command: tuple[str, ...]
     retries: int
-    again: bool = False
+    rerun: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
 
 
 class Stop:
-    """A requested stop, passed on to the running process; works as a signal handler.
+    """A requested stop, forwarded to the running process; works as a signal handler.
 
     The first one lets a run save (SIGTERM), the second ends it at once.
     """
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.requests = 0
         self.child: subprocess.Popen[bytes] | None = None
 
     def __call__(self, _number: int = 0, _frame: object = None) -> None:
-        """Ask for the stop."""
-        self.asked += 1
-        self.pass_on()
+        """Request the stop."""
+        self.requests += 1
+        self.forward()
 
-    def pass_on(self) -> None:
-        """Signal the process, if there is one."""
-        if self.child is not None and self.asked and self.child.returncode is None:
-            self.child.send_signal(signal.SIGTERM if self.asked == 1 else signal.SIGKILL)
+    def forward(self) -> None:
+        """Send the signal of the stop to the process, if there is one."""
+        if self.child is not None and self.requests and self.child.returncode is None:
+            self.child.send_signal(signal.SIGTERM if self.requests == 1 else signal.SIGKILL)
 
 
 # (argv, environment, log, descriptor of the lock, stop) -> exit code.
@@ -84,13 +84,13 @@ Execute = Callable[[list[str], Mapping[str, str], Path, int, Stop], int]
 def run_process(argv: list[str], env: Mapping[str, str], log: Path, lock: int, stop: Stop) -> int:
     """Run a command in a process of its own that prints to the log, and wait for it.
 
-    It holds the lock as long as it lives, gets SIGTERM when this process dies, and no Ctrl-C of the terminal.
+    The process holds the lock as long as it lives, gets SIGTERM when this process dies, and no Ctrl-C of the terminal.
     """
     with log.open("ab") as out:
         child = start_process(argv, env=env, output=out, stdin=subprocess.DEVNULL, pass_fds=(lock,))
     stop.child = child
-    # A stop that was requested between start and assignment.
-    stop.pass_on()
+    # For a stop that was requested between start and assignment.
+    stop.forward()
     while child.poll() is None:
         time.sleep(_POLL_S)
     stop.child = None
@@ -101,7 +101,7 @@ def carry_out(order: Order, *, stop: Stop, execute: Execute = run_process) -> in
     """Run a cell unless it is done, retry it after failures, and write its record.
 
     Returns:
-        `DONE`; `FAILED`; `STOPPED` (the saved state can be resumed); `BUSY` (another process runs it).
+        `DONE`; `FAILED`; `STOPPED` (the saved state can be resumed); `BUSY` (a different process runs it).
     """
     folder = Path(order.folder)
     with lock_cell(folder) as lock:
@@ -110,7 +110,7 @@ def carry_out(order: Order, *, stop: Stop, execute: Execute = run_process) -> in
         state = read_state(folder, digest=order.digest, identity=order.identity, locked=False)
         if state.status == "done":
             return DONE
-        if state.status in ("stale", "failed") and not order.again:
+        if state.status in ("stale", "failed") and not order.rerun:
             return FAILED
         record = _new_record(order, state.record if state.status not in ("stale", "failed") else SweepCellRecord())
         return _run_attempts(order, folder, record, lock=lock, stop=stop, execute=execute)
@@ -143,7 +143,7 @@ def _run_attempts(
         start = log.stat().st_size
         try:
             code = execute(argv, order.env, log, lock, stop)
-            error = "" if code == 0 else last_error(log, start)
+            error = "" if code == 0 else read_last_error(log, start)
         except OSError as failure:
             code, error = WRONG_INPUT, f"{argv[0]} cannot be started: {failure.strerror}"
         if code == 0 and not (folder / RESULT_FILE).is_file():
@@ -152,26 +152,26 @@ def _run_attempts(
         record = record.model_copy(update={"ended": _now(), "wall_s": wall_s})
         if code == 0:
             record = record.model_copy(update={"ran_config_sha256": config_sha256(folder)})
-            return _end(folder, record, "done", DONE)
-        if stop.asked or code == STOPPED:
-            return _end(folder, record, "interrupted", STOPPED)
+            return _finish(folder, record, "done", DONE)
+        if stop.requests or code == STOPPED:
+            return _finish(folder, record, "interrupted", STOPPED)
         failed = {"failures": record.failures + 1, "error": error or f"exit code {code}", "exit_code": code}
         record = record.model_copy(update=failed)
-        # Another attempt does not fix wrong input, unless only the training state could not be resumed.
+        # A further attempt does not fix wrong input, unless only the training state could not be resumed.
         if record.failures > order.retries or (code == WRONG_INPUT and not resume):
-            return _end(folder, record, "failed", FAILED)
+            return _finish(folder, record, "failed", FAILED)
         may_resume = not resume
         write_record(folder / SWEEP_CELL_FILE, record)
 
 
-def _new_record(order: Order, before: SweepCellRecord) -> SweepCellRecord:
+def _new_record(order: Order, previous: SweepCellRecord) -> SweepCellRecord:
     return SweepCellRecord(
         title=order.title,
         status="missing",
         digest=order.digest,
-        attempts=before.attempts,
-        failures=before.failures,
-        wall_s=before.wall_s,
+        attempts=previous.attempts,
+        failures=previous.failures,
+        wall_s=previous.wall_s,
         error=None,
         exit_code=None,
         ran_config_sha256=None,
@@ -185,7 +185,7 @@ def _new_record(order: Order, before: SweepCellRecord) -> SweepCellRecord:
     )
 
 
-def _end(folder: Path, record: SweepCellRecord, status: str, code: int) -> int:
+def _finish(folder: Path, record: SweepCellRecord, status: str, code: int) -> int:
     write_record(folder / SWEEP_CELL_FILE, record.model_copy(update={"status": status}))
     return code
 
@@ -194,7 +194,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def order_text(order: Order) -> str:
+def format_order(order: Order) -> str:
     """Return an order as the JSON that this module reads from stdin."""
     return json.dumps(asdict(order))
 
@@ -208,8 +208,8 @@ def main() -> None:
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    given = json.loads(sys.stdin.read())
-    raise SystemExit(carry_out(Order(**given | {"command": tuple(given["command"])}), stop=stop))
+    content = json.loads(sys.stdin.read())
+    raise SystemExit(carry_out(Order(**content | {"command": tuple(content["command"])}), stop=stop))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from rs_adapt.sweeps.folder import (
     clear_run,
     config_sha256,
     is_cell_locked,
-    last_error,
     lock_cell,
+    read_last_error,
     read_state,
 )
 from rs_adapt.sweeps.identity import hash_identity
@@ -68,7 +68,7 @@ def test_a_run_by_hand_in_the_folder_is_no_result_of_the_sweep(tmp_path: Path) -
     write_json(tmp_path / "sweep_cell.json", {"digest": "now", "ran_config_sha256": config_sha256(tmp_path)})
     assert state(tmp_path).status == "done"
     (tmp_path / "config.py").write_text("a = 2\n")
-    assert (state(tmp_path).status, state(tmp_path).note[:32]) == ("stale", "the folder was run again by hand")
+    assert (state(tmp_path).status, state(tmp_path).note[:32]) == ("stale", "the run was repeated outside the")
 
 
 def test_a_folder_that_is_not_there_is_missing(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_the_last_error_is_that_of_the_last_attempt(tmp_path: Path) -> None:
     start = log.stat().st_size
     with log.open("a") as out:
         out.write("warming up\nerror: second\nFiles: x\n")
-    assert last_error(log, start) == "second"
+    assert read_last_error(log, start) == "second"
     log.write_text("Traceback\n  x\nValueError: third\n\n")
-    assert last_error(log) == "ValueError: third"
-    assert last_error(tmp_path / "none") == ""
+    assert read_last_error(log) == "ValueError: third"
+    assert read_last_error(tmp_path / "none") == ""

@@ -15,8 +15,16 @@ import pytest
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.sweeps.folder import is_cell_locked
-from rs_adapt.sweeps.launch import Choice, Progress, choose_launcher, make_order, read_states, run_cells, train_command
-from rs_adapt.sweeps.local import Local, visible_gpus
+from rs_adapt.sweeps.launch import (
+    Progress,
+    RerunPolicy,
+    build_order,
+    choose_launcher,
+    read_states,
+    run_cells,
+    train_command,
+)
+from rs_adapt.sweeps.local import Local, find_visible_gpus
 from rs_adapt.sweeps.spec import LauncherSpec, read_spec
 from rs_adapt.sweeps.work import Stop
 from tests.sweeps.conftest import RESULT
@@ -39,12 +47,12 @@ def ended(process_id: int) -> bool:
         return True
 
 
-def in_this_process(fake: Fake, spec: LauncherSpec, run: Callable[[list[str]], None], **choice: bool) -> dict[str, str]:
+def in_this_process(fake: Fake, spec: LauncherSpec, run: Callable[[list[str]], None], **policy: bool) -> dict[str, str]:
     """Run the sweep with a launcher in the process of the test; gives the states."""
     cells, stop = fake.expanded().cells, Stop()
     launcher = choose_launcher(spec, log_dir=str(fake.root / "jobs"), stop=stop, run_inline=run)
     progress = Progress(states=read_states(cells))
-    run_cells(cells, launcher, spec=spec, retries=0, choice=Choice(**choice), progress=progress, stop=stop)
+    run_cells(cells, launcher, spec=spec, retries=0, policy=RerunPolicy(**policy), progress=progress, stop=stop)
     return {cell.cell.method + str(cell.cell.seed): progress.states[cell.name].status for cell in cells}
 
 
@@ -166,10 +174,10 @@ def test_slots_share_gpus_and_cores() -> None:
 
 def test_gpus_are_those_that_the_environment_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
-    assert visible_gpus() == ("2", "5")
+    assert find_visible_gpus() == ("2", "5")
     for none in ("", "-1"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", none)
-        assert visible_gpus() == ()
+        assert find_visible_gpus() == ()
 
 
 def test_commands_of_a_cell() -> None:
@@ -249,7 +257,7 @@ def test_a_job_at_its_time_limit_saves_and_is_queued_again(fake: Fake) -> None:
     spec = read_spec(fake.file).launcher.model_copy(update={"kind": "slurm"})
     cell = fake.expanded().cells[0]
     launcher = choose_launcher(spec, log_dir=str(fake.root / "jobs"), stop=Stop(), run_inline=lambda arguments: None)
-    job = launcher.start(make_order(cell, spec, retries=0, again=False), 0)
+    job = launcher.start(build_order(cell, spec, retries=0, rerun=False), 0)
     fake.wait_for(lambda: (cell.folder / "state.pth").is_file())
     fake.how(steps=1)
     # What Slurm sends some time before the limit, as submitit asks it to.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.sweeps.cells import SweepCell, expand
-from rs_adapt.sweeps.plan import extrapolate_cost, make_plan, probe_key
+from rs_adapt.sweeps.plan import build_plan, extrapolate_cost, probe_key
 from rs_adapt.sweeps.probe import Measured, probe
 from rs_adapt.sweeps.spec import read_spec
 
@@ -72,7 +72,7 @@ def test_totals_leave_out_what_is_done_and_what_cannot_be_measured(tmp_path: Pat
             return "no weights"
         return FOUND if cell.cell.method == "lora" else replace(FOUND, memory_mib=5000)
 
-    told = make_plan(found, done=frozenset({found[0].name}), measure=measure, slots=2)
+    told = build_plan(found, done=frozenset({found[0].name}), measure=measure, slots=2)
     assert sorted(asked) == ["full", "lora", "rein"]
     rows: dict[str, Any] = {row["cell"]: row for row in told["cells"]}
     assert str(found[0]) not in rows
@@ -89,7 +89,7 @@ def test_totals_leave_out_what_is_done_and_what_cannot_be_measured(tmp_path: Pat
 
 def test_the_longest_cell_bounds_the_clock(tmp_path: Path) -> None:
     found = cells(tmp_path, 'bench = "loveda-da"', '[[include]]\nname = "short"\niters = 50')
-    totals = make_plan(found, done=frozenset(), measure=lambda cell: FOUND, slots=8)["totals"]
+    totals = build_plan(found, done=frozenset(), measure=lambda cell: FOUND, slots=8)["totals"]
     assert totals["wall_hours"] == pytest.approx(extrapolate_cost(found[0], FOUND).hours)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from rs_adapt.launching import STOPPED
 from rs_adapt.sweeps.folder import read_state
-from rs_adapt.sweeps.launch import make_order, train_command
+from rs_adapt.sweeps.launch import build_order, train_command
 from rs_adapt.sweeps.spec import LauncherSpec
 from rs_adapt.sweeps.work import DONE, FAILED, Order, Stop, carry_out
 from tests.sweeps.conftest import RESULT
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def order(fake: Fake) -> Order:
     cell = fake.expanded().cells[0]
     command = json.loads(fake.file.read_text().partition("command = ")[2].splitlines()[0])
-    return make_order(cell, LauncherSpec(command=tuple(command)), retries=2, again=False)
+    return build_order(cell, LauncherSpec(command=tuple(command)), retries=2, rerun=False)
 
 
 def plan(*codes: int, result: bool = True) -> tuple[Callable[..., int], list[list[str]]]:
@@ -66,7 +66,7 @@ def test_a_cell_that_keeps_failing_stops_at_the_limit_with_its_error(fake: Fake,
     assert carry_out(order, stop=Stop()) == FAILED
     assert len(fake.starts()) == 3
     fake.how()
-    assert carry_out(replace(order, again=True), stop=Stop()) == DONE
+    assert carry_out(replace(order, rerun=True), stop=Stop()) == DONE
     assert record(order)["attempts"] == 1
 
 
@@ -97,14 +97,14 @@ def test_a_stale_result_is_kept_unless_asked_for(order: Order) -> None:
     other = replace(order, digest="other", identity={"optim.lr": 1})
     assert carry_out(other, stop=Stop(), execute=execute) == FAILED
     assert len(asked) == 1
-    assert carry_out(replace(other, again=True), stop=Stop(), execute=execute) == DONE
+    assert carry_out(replace(other, rerun=True), stop=Stop(), execute=execute) == DONE
     assert record(order)["digest"] == "other"
 
 
 def test_a_result_of_before_does_not_count_for_a_run_that_fails_at_once(order: Order) -> None:
     execute, _ = plan(0, 2)
     carry_out(order, stop=Stop(), execute=execute)
-    other = replace(order, digest="other", again=True)
+    other = replace(order, digest="other", rerun=True)
     assert carry_out(other, stop=Stop(), execute=execute) == FAILED
     assert read_state(Path(order.folder), digest="other", identity={}).status == "failed"
 

@@ -44,7 +44,7 @@ def plan(
     $ rs-adapt plan --bench loveda-da --method rein --precision bf16
     """
     from rs_adapt.commands.sweeps.planning import measure_plan, print_plan
-    from rs_adapt.commands.sweeps.selecting import cell_as_sweep, read_sweep, select_cells, with_launcher_options
+    from rs_adapt.commands.sweeps.selecting import apply_launcher_options, cell_as_sweep, read_sweep, select_cells
 
     if (file is None) == (bench is None):
         raise ConfigError("Name either a sweep's file or a cell (--bench loveda-da).")
@@ -62,7 +62,7 @@ def plan(
             weights=weights,
             data_root=data_root,
         )
-    spec = with_launcher_options(spec, kind=None, jobs=jobs, gpus=gpus)
+    spec = apply_launcher_options(spec, kind=None, jobs=jobs, gpus=gpus)
     content: dict[str, Any] = measure_plan(spec, select_cells(expansion.cells, only), data_root=data_root)
     if as_json:
         print_json(content)

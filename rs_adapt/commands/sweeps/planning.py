@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def measure_plan(spec: Spec, cells: Sequence[SweepCell], *, data_root: Path | None) -> dict[str, object]:
-    """Measure the cells that are not done in the first slot of the launcher, and return the plan (see `make_plan`)."""
+    """Measure the cells that are not done in the first slot of the launcher, and return the plan (see `build_plan`)."""
     from rs_adapt.sweeps.launch import local_launcher, read_states
-    from rs_adapt.sweeps.plan import make_plan
+    from rs_adapt.sweeps.plan import build_plan
     from rs_adapt.sweeps.probe import probe
 
     launcher = local_launcher(spec.launcher)
@@ -41,8 +41,8 @@ def measure_plan(spec: Spec, cells: Sequence[SweepCell], *, data_root: Path | No
 
     states = read_states(cells)
     done = frozenset(name for name, state in states.items() if state.status == "done")
-    content = make_plan(cells, done=done, measure=measure, slots=launcher.slots, on_probe=print_probe)
-    return {"name": spec.name, "launcher": launcher.described, **content}
+    content = build_plan(cells, done=done, measure=measure, slots=launcher.slots, on_probe=print_probe)
+    return {"name": spec.name, "launcher": launcher.description, **content}
 
 
 def print_plan(content: Mapping[str, Any]) -> None:
@@ -51,7 +51,7 @@ def print_plan(content: Mapping[str, Any]) -> None:
 
     console = result_console()
     probes = Table(title="Measured", title_justify="left", box=None, header_style="bold", pad_edge=False)
-    probes.add_column("stands for", overflow="fold")
+    probes.add_column("measured for", overflow="fold")
     for name in ("cells", "s/iteration", "s/tile", "start s", "memory MiB", "pack MB", "state MB"):
         probes.add_column(name, justify="right", no_wrap=True)
     for probe in content["probes"]:
@@ -68,7 +68,7 @@ def print_plan(content: Mapping[str, Any]) -> None:
         console.print(probes)
     cells = Table(title="By cell", title_justify="left", box=None, header_style="bold", pad_edge=False)
     cells.add_column("cell", overflow="fold")
-    for name in ("iterations", "time", "of it training", "disk MB"):
+    for name in ("iterations", "time", "training", "disk MB"):
         cells.add_column(name, justify="right", no_wrap=True)
     for row in content["cells"]:
         if "not_measured" not in row:

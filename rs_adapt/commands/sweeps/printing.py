@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rs_adapt.sweeps.cells import Expansion, SweepCell
     from rs_adapt.sweeps.folder import CellState
-    from rs_adapt.sweeps.launch import Choice
+    from rs_adapt.sweeps.launch import RerunPolicy
     from rs_adapt.sweeps.spec import Spec
 
 
@@ -26,7 +26,7 @@ def print_sweep(
     cells: Sequence[SweepCell],
     states: dict[str, CellState],
     *,
-    choice: Choice,
+    policy: RerunPolicy,
     dry_run: bool,
 ) -> None:
     """Print the cells with their states, failures, skipped combinations, counts, and options that run more cells."""
@@ -50,15 +50,15 @@ def print_sweep(
         errors.print(f"{spec.file}: {remark}", markup=False, soft_wrap=True)
     print_line(f"{spec.name}: {counts_line(states)}. Files: {shown_path(folder)}")
     if dry_run:
-        wanted = sum(choice.wants(state) for state in states.values())
-        resumed = sum(state.status == "interrupted" for state in states.values())
-        resume_note = f", {resumed} of them from where they stopped" if resumed else ""
-        print_line(f"Would run {wanted} cell{'s' * (wanted != 1)}{resume_note}.")
+        num_selected = sum(policy.selects(state) for state in states.values())
+        num_resumed = sum(state.status == "interrupted" for state in states.values())
+        resume_note = f", {num_resumed} of them from where they stopped" if num_resumed else ""
+        print_line(f"Would run {num_selected} cell{'s' * (num_selected != 1)}{resume_note}.")
         print_line(f"`rs-adapt plan {spec.file}` measures the time, memory and disk that they take.")
     statuses = {state.status for state in states.values()}
-    if "stale" in statuses and not choice.rerun_stale:
+    if "stale" in statuses and not policy.rerun_stale:
         print_line("Stale results stay as they are; --rerun-stale runs those cells again.")
-    if "failed" in statuses and not (dry_run and choice.retry_failed):
+    if "failed" in statuses and not (dry_run and policy.retry_failed):
         print_line("--retry-failed runs failed cells again.")
 
 
@@ -69,7 +69,7 @@ def print_sweep_json(
     cells: Sequence[SweepCell],
     states: dict[str, CellState],
     *,
-    choice: Choice,
+    policy: RerunPolicy,
     dry_run: bool,
 ) -> None:
     """Print the sweep and the states of its cells as JSON."""
@@ -80,7 +80,7 @@ def print_sweep_json(
         "folder": str(folder),
         "dry_run": dry_run,
         "cells": [
-            cell_facts(cell, states[cell.name]) | ({"would_run": choice.wants(states[cell.name])} if dry_run else {})
+            cell_facts(cell, states[cell.name]) | ({"would_run": policy.selects(states[cell.name])} if dry_run else {})
             for cell in cells
         ],
         "skipped": [vars(skipped) for skipped in expansion.skipped],
@@ -91,7 +91,10 @@ def print_sweep_json(
 
 def print_how_to_continue() -> None:
     """Print the command that continues a stopped sweep, as it was typed."""
-    again = shlex.join(["rs-adapt", *sys.argv[1:]])
+    command = shlex.join(["rs-adapt", *sys.argv[1:]])
     error_console().print(
-        f"Stopped; the running cells are saved. Continue with\n  {again}", highlight=False, soft_wrap=True, markup=False
+        f"Stopped; the running cells are saved. Continue with\n  {command}",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
     )

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from rs_adapt.sweeps.cells import Expansion, SweepCell
     from rs_adapt.sweeps.folder import CellState
-    from rs_adapt.sweeps.launch import Choice
+    from rs_adapt.sweeps.launch import RerunPolicy
     from rs_adapt.sweeps.spec import Spec
 
 _REDRAW_S = 0.5
 
 
 def run_selected(
-    spec: Spec, folder: Path, expansion: Expansion, cells: Sequence[SweepCell], *, choice: Choice
+    spec: Spec, folder: Path, expansion: Expansion, cells: Sequence[SweepCell], *, policy: RerunPolicy
 ) -> tuple[dict[str, CellState], bool]:
     """Run the selected cells that are not done, and show their progress on standard error.
 
@@ -39,8 +39,8 @@ def run_selected(
     write_sweep_file(folder, spec, expansion)
     progress = Progress(states=read_states(cells))
     console = error_console()
-    console.print(f"{spec.name}: {counts_line(progress.states)}; {launcher.described}", highlight=False)
-    arguments: dict[str, Any] = {"spec": spec.launcher, "retries": spec.retries, "choice": choice, "stop": stop}
+    console.print(f"{spec.name}: {counts_line(progress.states)}; {launcher.description}", highlight=False)
+    arguments: dict[str, Any] = {"spec": spec.launcher, "retries": spec.retries, "policy": policy, "stop": stop}
     with handle_signals((signal.SIGINT, signal.SIGTERM), stop):
         # A cell that runs in this process prints its own progress.
         if not console.is_terminal or spec.launcher.kind == "inline":

@@ -1,4 +1,4 @@
-"""From what is typed to the cells of a sweep: its file or one cell, the launcher, and the cells that are wanted."""
+"""The cells of a sweep by the options of the command line: file or single cell, launcher, selection."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_sweep(file: Path, *, work_dir: Path | None, data_root: Path | None) -> 
 
 
 def _file_or_shipped_sweep(file: Path) -> Path:
-    """Return the file, or the shipped sweep of that name: an installed package has no `configs/` beside it."""
+    """Return the file, or the shipped sweep of that name: an installed package has no `configs/` next to it."""
     from rs_adapt.config.paths import configs_dir
 
     shipped = configs_dir() / "sweep" / f"{file.stem}.toml"
@@ -58,9 +58,9 @@ def cell_as_sweep(
         ConfigError: A name or an override cannot be used.
     """
     from rs_adapt.sweeps.cells import expand
-    from rs_adapt.sweeps.spec import Group, LauncherSpec, Spec
+    from rs_adapt.sweeps.spec import CellGroup, LauncherSpec, Spec
 
-    group = Group(where="", name="", axes={**axes}, set=texts, iters=iters, untuned=untuned)
+    group = CellGroup(where="", name="", axes={**axes}, set=texts, iters=iters, untuned=untuned)
     spec = Spec(
         file=Path("command line"),
         name="cell",
@@ -77,7 +77,7 @@ def cell_as_sweep(
     return spec, expand(spec, folder=Path("work_dirs").resolve() / ".plan")
 
 
-def with_launcher_options(spec: Spec, *, kind: str | None, jobs: int | None, gpus: str | None) -> Spec:
+def apply_launcher_options(spec: Spec, *, kind: str | None, jobs: int | None, gpus: str | None) -> Spec:
     """Return the sweep with the launcher that the options choose; None leaves a value of the file.
 
     Raises:

@@ -46,22 +46,22 @@ def sweep(
     """
     from rs_adapt.commands.sweeps.printing import print_how_to_continue, print_sweep, print_sweep_json
     from rs_adapt.commands.sweeps.running import run_selected
-    from rs_adapt.commands.sweeps.selecting import read_sweep, select_cells, with_launcher_options
-    from rs_adapt.sweeps.launch import Choice, read_states
+    from rs_adapt.commands.sweeps.selecting import apply_launcher_options, read_sweep, select_cells
+    from rs_adapt.sweeps.launch import RerunPolicy, read_states
 
     spec, folder, expansion = read_sweep(file, work_dir=work_dir, data_root=data_root)
-    spec = with_launcher_options(spec, kind=launcher, jobs=jobs, gpus=gpus)
+    spec = apply_launcher_options(spec, kind=launcher, jobs=jobs, gpus=gpus)
     cells = select_cells(expansion.cells, only)
-    choice = Choice(rerun_stale=rerun_stale, retry_failed=retry_failed)
+    policy = RerunPolicy(rerun_stale=rerun_stale, retry_failed=retry_failed)
     finished = True
     if not dry_run:
-        states, finished = run_selected(spec, folder, expansion, cells, choice=choice)
+        states, finished = run_selected(spec, folder, expansion, cells, policy=policy)
     else:
         states = read_states(cells)
     if as_json:
-        print_sweep_json(spec, folder, expansion, cells, states, choice=choice, dry_run=dry_run)
+        print_sweep_json(spec, folder, expansion, cells, states, policy=policy, dry_run=dry_run)
     else:
-        print_sweep(spec, folder, expansion, cells, states, choice=choice, dry_run=dry_run)
+        print_sweep(spec, folder, expansion, cells, states, policy=policy, dry_run=dry_run)
     if not finished:
         print_how_to_continue()
         raise typer.Exit(130)

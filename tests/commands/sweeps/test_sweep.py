@@ -91,7 +91,7 @@ def test_the_folder_of_another_sweep_is_refused(
     (tmp_path / "runs" / "sweep.json").write_text('{"name": "other"}')
     code, _, err = run_verb("sweep", *small_sweep)
     assert code == 2
-    assert "holds the sweep 'other'" in err
+    assert "belongs to the sweep 'other'" in err
 
 
 @pytest.mark.slow
