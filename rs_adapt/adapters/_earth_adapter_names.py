@@ -26,13 +26,13 @@ _START_MARGIN = 1.01
 def from_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return our tensors from the released code's; see `EarthAdapter.convert_reference`."""
     converted: dict[str, Tensor] = {}
-    given: set[int] = set()
+    present: set[int] = set()
     unknown: list[str] = []
     for name in state:
         if name == "scale":
             converted["scale"] = state["scale"]
         elif match := _NAME.fullmatch(name):
-            given.add(int(match[1] or match[2]))
+            present.add(int(match[1] or match[2]))
         elif not name.startswith("layer_norm."):
             unknown.append(name)
     if unknown:
@@ -40,7 +40,7 @@ def from_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             f"EarthAdapter: unknown reference weights {', '.join(sorted(unknown)[:8])}. Known: scale, "
             "mlp_list1|2|3.<l>.0|2.weight|bias, router.<l>.weight|bias and layer_norm.*."
         )
-    for layer in sorted(given):
+    for layer in sorted(present):
         mixed = any(f"{stem}.{layer}." in name for stem in (*_EXPERTS[1:], "router") for name in state)
         lists = _EXPERTS if mixed else _EXPERTS[:1]
         down = [f"{stem}.{layer}.0" for stem in lists] + ([f"router.{layer}"] if mixed else [])
@@ -84,16 +84,18 @@ def to_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def read_settings(state: Mapping[str, Tensor]) -> Settings:
-    """Return the constructor arguments that the tensors show; see `EarthAdapter.reference_settings`."""
-    first = "mlp_list1.0.0.weight"
-    for name, dims in (("scale", 1), (first, 2)):
+    """Return the constructor arguments that the tensors imply; see `EarthAdapter.reference_settings`."""
+    weight = "mlp_list1.0.0.weight"
+    for name, dims in (("scale", 1), (weight, 2)):
         if name not in state or state[name].ndim != dims:
             raise ConfigError(f"EarthAdapter: the reference weights need a tensor {name} with {dims} dimension(s).")
-    depth, (rank, embed_dim) = len(state["scale"]), state[first].shape
+    depth, (rank, embed_dim) = len(state["scale"]), state[weight].shape
     settings: Settings = {"embed_dim": embed_dim, "depth": depth, "rank": rank}
-    held = [layer for layer in range(depth) if f"router.{layer}.weight" in state]
-    used = held if len(held) < depth else [layer for layer in held if _has_trained(state, layer)]
-    if len(held) < depth or 0 < len(used) < depth:
+    with_router = [layer for layer in range(depth) if f"router.{layer}.weight" in state]
+    used = with_router
+    if len(with_router) == depth:
+        used = [layer for layer in with_router if _has_trained(state, layer)]
+    if len(with_router) < depth or 0 < len(used) < depth:
         settings["frequency_layers"] = used
     return settings
 

@@ -28,7 +28,7 @@ class Bottleneck:
 
 
 def low_pass(x_BND: Tensor, grid_hw: tuple[int, int], half_width: int) -> Tensor:
-    """Keep a box of the shifted 2-D spectrum, rows and columns `centre - c .. centre + c - 1`.
+    """Preserve only a box of the shifted 2-D spectrum, rows and columns `centre - c .. centre + c - 1`.
 
     Args:
         x_BND: Patch tokens, real.

@@ -1,6 +1,6 @@
 """Quaternion algebra for layers: products of quaternion vectors as one real matrix.
 
-A vector of width 4 V holds V quaternions part by part: all real parts, then all i, j and k parts.
+A vector of width 4 V stores V quaternions part by part: all real parts, then all i, j and k parts.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def hamilton_matrix(r_IO: Tensor, i_IO: Tensor, j_IO: Tensor, k_IO: Tensor) -> T
 
 
 def check_quaternions(method: str, **widths: int) -> None:
-    """Refuse widths that hold no whole number of quaternions.
+    """Refuse widths that are not a whole number of quaternions.
 
     Raises:
-        ConfigError: Names the width and the nearest that do.
+        ConfigError: A width is not a multiple of 4; the message names the nearest that are.
     """
     for name, width in widths.items():
         if width < 4 or width % 4:

@@ -35,7 +35,7 @@ class ParallelBranch(nn.Module, MidHost):
 
     def forward(self, v_BND: Tensor) -> Tensor:
         """Return the branch's output (B, N, D)."""
-        hidden = self.dropout(functional.relu(self.through_mid(self.down(v_BND))))
+        hidden = self.dropout(functional.relu(self.apply_mid(self.down(v_BND))))
         added: Tensor = self.scale * self.up(hidden)
         return added
 
@@ -46,12 +46,12 @@ class Tap(LayerChange):
     def __init__(self, tap: TapPoint) -> None:
         super().__init__()
         self.tap = tap
-        self.seen: Tensor | None = None
+        self.stored: Tensor | None = None
 
     def forward(self, base: nn.Module, x: Tensor) -> Tensor:
         """Run the norm."""
         y: Tensor = base(x)
-        self.seen = x if self.tap == "pre_norm" else y
+        self.stored = x if self.tap == "pre_norm" else y
         return y
 
 
@@ -60,16 +60,16 @@ class BranchSum(LayerChange):
 
     def __init__(self, branch: ParallelBranch, tap: Tap) -> None:
         super().__init__()
-        # In a tuple: the adapter holds the branch.
+        # In a tuple, which torch does not search for submodules: the branch is one of the adapter.
         self._parts = (branch, tap)
 
     def forward(self, base: nn.Module, x: Tensor) -> Tensor:
-        """Run the layer and add."""
+        """Run the layer and add the branch's output."""
         branch, tap = self._parts
-        seen, tap.seen = tap.seen, None
-        assert seen is not None
+        tapped, tap.stored = tap.stored, None
+        assert tapped is not None
         y: Tensor = base(x)
-        added: Tensor = branch(seen)
+        added: Tensor = branch(tapped)
         return y + added
 
 
@@ -81,8 +81,8 @@ class AdaptFormer(WrappingAdapter):
     Trained: `2 D R + R + D` a block.
 
     The branch sees the stream before the norm (`tap="pre_norm"`, the paper's) or after it; DINOv2 multiplies the MLP's
-    output by LayerScale, which the branch bypasses as in a ViT without it (`after_layerscale=False` puts it under it).
-    Wrapping a block's MLP, as some code does, is `tap="post_norm", after_layerscale=False`.
+    output by LayerScale, which the branch bypasses as in a ViT without it (`after_layerscale=False` puts the branch
+    before LayerScale). Some code wraps a block's MLP; that is `tap="post_norm", after_layerscale=False`.
     """
 
     identity_at_init: bool = True
@@ -109,7 +109,7 @@ class AdaptFormer(WrappingAdapter):
             scale: The factor s.
             dropout: Share of the hidden values that is dropped in training, 0 to 1.
             tap: "pre_norm" or "post_norm".
-            after_layerscale: Add after LayerScale, or before it.
+            after_layerscale: Add the branch after LayerScale, or before it.
 
         Raises:
             ConfigError: An argument is out of its range.

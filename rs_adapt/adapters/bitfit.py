@@ -1,6 +1,6 @@
 """BitFit: the ViT's biases train, as differences to their frozen values.
 
-A difference starts at zero and trains like the vector itself would, while the base stays what its hash says.
+A difference starts at zero and trains like the vector itself would, while the base and its hash do not change.
 Shapes: D embed.
 """
 

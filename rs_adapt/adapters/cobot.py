@@ -42,7 +42,7 @@ class CobotMid(Mid):
 
     def __init__(self, bank: CoefficientBank, slot: int, *, width: int, start: Start) -> None:
         super().__init__()
-        # In a tuple: the adapter holds the bank, once.
+        # In a tuple, which torch does not search for submodules: the bank is one of the adapter.
         self._bank, self.slot = (bank,), slot
         self.own = nn.Parameter(torch.ones(width))
         size = width // 4
@@ -70,11 +70,11 @@ class Cobot(Adapter):
     starts at zero, so the features start as the frozen ones. Trained on top of the host's:
     `V T + T^2 + V T + V^2 / 4 T`. Mergeable on LoRA.
 
-    Start of K: `"uniform"` is the released code's (real parts 0, the others uniform in 0 to 1), `"orthogonal"` what
-    the paper says. With C, S and g at their start both double the code of the bottleneck.
+    Start of K: `"uniform"` as in the released code (real parts 0, the others uniform in 0 to 1), `"orthogonal"` as in
+    the paper. With C, S and g at their start both double the code of the bottleneck.
 
-    Departs from the reference in (SJTU-DeepVisionLab/SAM-COBOT @ 5c0a0a6): the host keeps its own start, where the
-    reference draws both LoRA matrices at random and so does not start from the frozen features.
+    Departs from the reference in (SJTU-DeepVisionLab/SAM-COBOT @ 5c0a0a6): the host starts as it does alone, whereas
+    the reference draws both LoRA matrices at random and so does not start from the frozen features.
     """
 
     # While the host's second matrix is zero, nothing before it has a gradient.
@@ -121,14 +121,16 @@ class Cobot(Adapter):
             raise ConfigError(
                 f"Cobot: the host {type(built).__name__} has no bottlenecks. Allowed: Lora, AdaptFormer, Houlsby."
             )
-        places = built.mid_hosts()
-        width = places[0].rank
+        bottlenecks = built.mid_hosts()
+        width = bottlenecks[0].rank
         check_quaternions("Cobot", **{"rank of the host": width})
         self.host: Adapter = built
-        self.bank = CoefficientBank(width, len(places))
-        self.slots = nn.ModuleList(CobotMid(self.bank, slot, width=width, start=start) for slot in range(len(places)))
-        for place, mid in zip(places, self.slots, strict=True):
-            place.put_mid(mid)
+        self.bank = CoefficientBank(width, len(bottlenecks))
+        self.slots = nn.ModuleList(
+            CobotMid(self.bank, slot, width=width, start=start) for slot in range(len(bottlenecks))
+        )
+        for bottleneck, mid in zip(bottlenecks, self.slots, strict=True):
+            bottleneck.set_mid(mid)
         self.identity_at_init = built.identity_at_init
         self.zero_grad_at_init = ("bank.", "slots.", *built.zero_grad_at_init)
 
@@ -155,8 +157,8 @@ class Cobot(Adapter):
         """Return the number of trainable parameters in closed form."""
         width: int = host["rank"]
         slots = facts["depth"] * _slots_a_block(host)
-        own: int = width * slots + slots**2 + width * slots + width**2 // 4 * slots
-        return own + count_within(host, facts)
+        num_own: int = width * slots + slots**2 + width * slots + width**2 // 4 * slots
+        return num_own + count_within(host, facts)
 
     @staticmethod
     def examples() -> tuple[Settings, ...]:

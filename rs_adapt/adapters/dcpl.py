@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from rs_adapt.adapters.contract.adapter import Settings
-from rs_adapt.adapters.contract.conditioned import ConditionedPrompts, Noise, conditioned_params
+from rs_adapt.adapters.contract.conditioned import ConditionedPrompts, Noise, count_conditioned_params
 from rs_adapt.registry import MODELS
 
 
@@ -69,10 +69,10 @@ class Dcpl(ConditionedPrompts):
     @staticmethod
     def num_params(*, embed_dim: int, depth: int, num_tokens: int = 8, prompt_dim: int = 64, hidden: int = 32) -> int:
         """Return the number of trainable parameters in closed form."""
-        own = conditioned_params(
+        without_projections = count_conditioned_params(
             embed_dim=embed_dim, depth=depth, num_tokens=num_tokens, prompt_dim=prompt_dim, hidden=hidden
         )
-        return own + depth * (prompt_dim * embed_dim + embed_dim)
+        return without_projections + depth * (prompt_dim * embed_dim + embed_dim)
 
     @staticmethod
     def examples() -> tuple[Settings, ...]:

@@ -42,7 +42,7 @@ class _Mixture(nn.Module):
             nn.init.uniform_(param, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
-        """Load weights; a single expert takes its own part of a stack of three, as released checkpoints hold it."""
+        """Load weights; a single expert takes its part of a stack of three, as released checkpoints have it."""
         rank, stacked = self.rank, 3 * self.rank + 3
         down, bias, up = (f"{prefix}{name}" for name in ("down_weight", "down_bias", "up_weight"))
         if self.num_experts == 1 and all(name in state_dict for name in (down, bias, up)):
@@ -76,16 +76,16 @@ class EarthAdapter(Adapter):
 
     `low` is linear in space and `D_i` linear in channels, so they commute: one matmul D -> 3 R + 3, a low-pass of 2 R
     channels, one matmul back. The low-pass is two real matmuls a side of the grid, exact for any grid. Under autocast
-    everything but the softmax and the residual sum runs in the low precision; nothing here needs more.
+    everything except the softmax and the residual sum runs in the low precision, which suffices.
 
     Departs from the reference in (VisionXLab/Earth-Adapter @ 49a8ff8): the order of the linear steps (the function is
-    the same); only weights that are used exist (the reference holds three experts and a router in all layers); any
+    the same); only weights that are used exist (the reference has three experts and a router in all layers); any
     width, depth and grid (there: 1024, 24 and 32 x 32).
     """
 
     identity_at_init: bool = False
     reference_prefix = "refine_feat."
-    # Held for every layer and used in frequency layers; the norms are not used at all.
+    # Checkpoints have experts and router for every layer, of which only frequency layers use all; norms are not used.
     reference_spare = (*(f"mlp_list{i}.#.{j}.*" for i in (2, 3) for j in (0, 2)), "router.#.*", "layer_norm.#.*")
 
     def __init__(
@@ -115,7 +115,7 @@ class EarthAdapter(Adapter):
         if rank < 1:
             raise ConfigError(f"EarthAdapter: rank is {rank}; it must be at least 1 (the paper uses 16 to 64).")
         if not 0 <= cutoff <= 1:
-            raise ConfigError(f"EarthAdapter: cutoff is {cutoff}; it must lie in 0 to 1 (the paper uses 0.2 and 0.3).")
+            raise ConfigError(f"EarthAdapter: cutoff is {cutoff}; it must be from 0 to 1 (the paper uses 0.2 and 0.3).")
         self.embed_dim, self.depth, self.rank, self.cutoff = embed_dim, depth, rank, cutoff
         self.frequency_layers = _check_layers(frequency_layers, depth)
         self.scale = nn.Parameter(torch.full((depth,), float(scale_init)))
@@ -154,7 +154,7 @@ class EarthAdapter(Adapter):
         hidden_BPC = mix_BPE.repeat_interleave(rank, dim=-1) * functional.relu(inner_BPC)
         # Zero rows for the prefix tokens are cheaper than cutting them out of the full-width tokens and back.
         hidden_BNC = functional.pad(torch.cat([hidden_BPC, mix_BPE], dim=-1), (0, 0, self.num_prefix, 0))
-        if hidden_BNC.dtype != x_BND.dtype:  # autocast: the residual stream keeps its precision
+        if hidden_BNC.dtype != x_BND.dtype:  # Under autocast the residual stream stays in its precision.
             return x_BND + functional.linear(hidden_BNC, mixture.up_weight)
         flat = torch.addmm(x_BND.flatten(0, 1), hidden_BNC.flatten(0, 1), mixture.up_weight.t())
         return flat.view_as(x_BND)
@@ -227,7 +227,7 @@ class EarthAdapter(Adapter):
     def convert_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Re-arrange weights of the released code.
 
-        The released checkpoints hold three experts and a router for every layer, also where only the first expert is
+        The released checkpoints have three experts and a router for every layer, also where only the first expert is
         used; a spatial-only layer takes its own part of them on loading.
 
         Args:
@@ -235,7 +235,7 @@ class EarthAdapter(Adapter):
                 `layer_norm.<l>.*`, which are dropped; for all layers or some.
 
         Returns:
-            Entries for `load_state_dict`, for the layers given.
+            Entries for `load_state_dict`, for the given layers.
 
         Raises:
             ConfigError: Names are not known, or a layer is not complete.
@@ -252,7 +252,7 @@ class EarthAdapter(Adapter):
         """Read constructor arguments off weights of the released code.
 
         `frequency_layers` is among them where some layers lack the weights for it, or where in some layers these
-        weights have left the range of their start values and in others not. The cutoff leaves no trace.
+        weights have left the range of their start values and in others not. The cutoff cannot be read off weights.
 
         Raises:
             ConfigError: `scale` or the first expert of layer 0 is missing.
@@ -261,7 +261,7 @@ class EarthAdapter(Adapter):
 
 
 def _check_layers(frequency_layers: Sequence[int], depth: int) -> tuple[int, ...]:
-    """Return the layers in order, or say which are out of range."""
+    """Return the layers in order; raise where one is out of range or is named twice."""
     layers = tuple(sorted(frequency_layers))
     good = all(isinstance(layer, int) and 0 <= layer < depth for layer in layers)
     if not good or len(set(layers)) < len(layers):

@@ -76,7 +76,7 @@ class Flora(WrappingAdapter):
     step. Trained: product of the ranks plus `dim * rank` over the dimensions. Mergeable.
 
     Departs from the reference in (SJTU-DeepVisionLab/FLoRA @ d424560): linear layers never build their dW; a grouped
-    convolution is right (its factor of the input has the rows of one group), where the reference fails.
+    convolution is supported (its factor of the input has the rows of one group), where the reference fails.
     """
 
     identity_at_init: bool = True
@@ -153,7 +153,7 @@ class Flora(WrappingAdapter):
                 if conv
                 else linear_dims(target, embed_dim=embed_dim, mlp_dim=mlp_dim)
             )
-            count += (1 if conv else depth) * tucker_params(dims, _ranks(dims, rank, kernel_rank))
+            count += (1 if conv else depth) * count_tucker_params(dims, _ranks(dims, rank, kernel_rank))
         return count
 
     @staticmethod
@@ -162,7 +162,7 @@ class Flora(WrappingAdapter):
         return ({"rank": 4}, {"rank": 2, "kernel_rank": 1, "scale": 1.0, "targets": LINEARS})
 
 
-def tucker_params(dims: Sequence[int], ranks: Sequence[int]) -> int:
+def count_tucker_params(dims: Sequence[int], ranks: Sequence[int]) -> int:
     """Return the number of entries of a core with these ranks and of its factors."""
     core = 1
     for rank in ranks:
@@ -171,5 +171,5 @@ def tucker_params(dims: Sequence[int], ranks: Sequence[int]) -> int:
 
 
 def _ranks(dims: Sequence[int], rank: int, kernel_rank: int) -> tuple[int, ...]:
-    wanted = (rank, rank, kernel_rank, kernel_rank)[: len(dims)]
-    return tuple(min(one, dim) for one, dim in zip(wanted, dims, strict=True))
+    ranks = (rank, rank, kernel_rank, kernel_rank)[: len(dims)]
+    return tuple(min(largest, dim) for largest, dim in zip(ranks, dims, strict=True))

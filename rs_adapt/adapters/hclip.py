@@ -1,4 +1,4 @@
-"""H-CLIP: block-diagonal transforms of attention's weights, all taken from one tensor and mixed by relations.
+"""H-CLIP: block-diagonal transforms of attention's weights, all slices of one tensor and mixed by relations.
 
 Shapes: D embed, L blocks of the ViT, T = 4 L slots (q, k, v, out of every block), P side of a diagonal block,
 M = D / P diagonal blocks.
@@ -25,7 +25,7 @@ class TransformBank(nn.Module):
         num_blocks: M.
         block_dim: P.
         depth: L.
-        orthogonal: Every transform is a rotation, of the skew part of what is stored.
+        orthogonal: Every transform is a rotation, made from the skew part of the stored matrix.
         relations: Mix by `relation_slots` (T, T) and `relation_blocks` (L, M, M), both the identity at the start.
     """
 
@@ -47,9 +47,9 @@ class TransformBank(nn.Module):
                 mixed_MPP = self.core[slot].float()
             else:
                 # One row of the slots' relation first: the whole tensor never has to be mixed.
-                of_slot_MPP = torch.einsum("t,tmpq->mpq", self.relation_slots[slot].float(), self.core.float())
-                of_blocks_MM = self.relation_blocks[slot // len(ATTENTION)].float()
-                mixed_MPP = torch.einsum("mn,npq->mpq", of_blocks_MM, of_slot_MPP)
+                slot_MPP = torch.einsum("t,tmpq->mpq", self.relation_slots[slot].float(), self.core.float())
+                blocks_MM = self.relation_blocks[slot // len(ATTENTION)].float()
+                mixed_MPP = torch.einsum("mn,npq->mpq", blocks_MM, slot_MPP)
             return cayley(mixed_MPP) if self.orthogonal else mixed_MPP
 
 
@@ -58,7 +58,7 @@ class BlockDiagonal(WeightChange):
 
     def __init__(self, bank: TransformBank, slot: int, *, on_inputs: bool) -> None:
         super().__init__()
-        # In a tuple: the adapter holds the bank, once.
+        # In a tuple, which torch does not search for submodules: the bank is one of the adapter.
         self._bank, self.slot, self.on_inputs = (bank,), slot, on_inputs
 
     def merged_weight(self, weight: Tensor) -> Tensor:
@@ -76,17 +76,17 @@ class BlockDiagonal(WeightChange):
 class HClip(WrappingAdapter):
     """PEFT in hyperspherical space, the image side of H-CLIP (Peng et al., CVPR 2025, https://arxiv.org/abs/2405.18840).
 
-    `W' = W diag(R_1 .. R_M)` for q, k, v and `W' = diag(R_1 .. R_M) W` for the output of attention. All R are taken
-    from one tensor `core` (T, M, P, P): slot t = 4 l + s gets `sum_u S4[t, u] sum_n S3_l[m, n] core[u, n]`, with a
+    `W' = W diag(R_1 .. R_M)` for q, k, v and `W' = diag(R_1 .. R_M) W` for the output of attention. All R are slices
+    of one tensor `core` (T, M, P, P): slot t = 4 l + s gets `sum_u S4[t, u] sum_n S3_l[m, n] core[u, n]`, with a
     relation S4 of all slots and one S3 a block of the ViT. All start at the identity, so the features start as the
     frozen ones. Trained: `P^2 M T + T^2 + L M^2`. Mergeable.
 
     `orthogonal=True` takes rotations `(I - A)(I + A)^-1`, `A = (R - R^T) / 2`, which leave the hyperspherical energy of
-    the rows of q, k and v unchanged (for the output of attention that of the columns); it is what the paper does with
+    the rows of q, k and v unchanged (for the output of attention that of the columns); the paper does this with
     the text encoder, which a segmentation backbone does not have.
 
     Departs from the reference in (SJTU-DeepVisionLab/H-CLIP @ d92c35d): one encoder, so S3 relates the blocks of one
-    weight only; any width that P divides; nothing of it decays, since weight decay would pull R to zero and not to
+    weight only; any width that P divides; it has no weight decay, which would pull R to zero and not to
     the identity. As in the released code, and unlike the paper, the relations are linear maps without a residual.
     """
 
@@ -135,8 +135,8 @@ class HClip(WrappingAdapter):
     def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
         """Yield the transforms: q, k, v and output, block by block."""
         for layer in range(self.depth):
-            for place, handle in enumerate(ATTENTION):
-                slot = len(ATTENTION) * layer + place
+            for index, handle in enumerate(ATTENTION):
+                slot = len(ATTENTION) * layer + index
                 yield layer, handle, BlockDiagonal(self.bank, slot, on_inputs=handle != "attn_out")
 
     @staticmethod

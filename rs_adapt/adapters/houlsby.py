@@ -29,7 +29,7 @@ class SerialChange(LayerChange, MidHost):
     def forward(self, base: nn.Module, x: Tensor) -> Tensor:
         """Run the layer and the bottleneck on its output."""
         y: Tensor = base(x)
-        added: Tensor = self.up(functional.gelu(self.through_mid(self.down(y))))
+        added: Tensor = self.up(functional.gelu(self.apply_mid(self.down(y))))
         return y + added
 
 
@@ -37,8 +37,9 @@ class SerialChange(LayerChange, MidHost):
 class Houlsby(WrappingAdapter):
     """Adapters (Houlsby et al., ICML 2019, https://arxiv.org/abs/1902.00751).
 
-    `x <- x + (h + up(gelu(down(h))))`, where `h` is what attention or the MLP adds to the stream: two bottlenecks a
-    block. `up` starts at zero, so the features start as the frozen ones. Trained: `2 (2 D R + R + D)` a block.
+    `x <- x + (h + up(gelu(down(h))))`, where `h` is the output of attention or the MLP, which is added to the stream:
+    two bottlenecks a block. `up` starts at zero, so the features start as the frozen ones. Trained: `2 (2 D R + R + D)`
+    a block.
 
     DINOv2 multiplies `h` by LayerScale before it is added. By default the bottleneck comes after that, right before
     the addition; `after_layerscale=False` puts it before.
@@ -55,23 +56,23 @@ class Houlsby(WrappingAdapter):
             embed_dim: Width of the ViT.
             depth: Number of blocks of the ViT.
             rank: Width R of the bottleneck, at least 1.
-            after_layerscale: Act on what LayerScale leaves of a sub-layer's output, or on its output before.
+            after_layerscale: Act on a sub-layer's output after LayerScale, or before it.
 
         Raises:
             ConfigError: An argument is out of its range.
         """
         super().__init__()
         check_at_least("Houlsby", rank=(rank, 1))
-        places = ("scale1", "scale2") if after_layerscale else ("attn_out", "fc2")
+        handles = ("scale1", "scale2") if after_layerscale else ("attn_out", "fc2")
         self.blocks = nn.ModuleList(
-            nn.ModuleDict({place: SerialChange(embed_dim, rank=rank) for place in places}) for _ in range(depth)
+            nn.ModuleDict({handle: SerialChange(embed_dim, rank=rank) for handle in handles}) for _ in range(depth)
         )
 
     def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
         """Yield the bottlenecks, block by block."""
         for layer, block in enumerate(self.blocks):
-            for place, change in block.items():  # type: ignore[operator]
-                yield layer, place, change
+            for handle, change in block.items():  # type: ignore[operator]
+                yield layer, handle, change
 
     def mid_hosts(self) -> list[MidHost]:
         """Return the bottlenecks in slot order: attention, then MLP, block by block."""

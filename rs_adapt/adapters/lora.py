@@ -1,4 +1,4 @@
-"""LoRA: a low-rank branch parallel to chosen linear layers.
+"""LoRA: a low-rank branch parallel to selected linear layers.
 
 Shapes: B batch, N tokens, D embed, R rank.
 """
@@ -26,7 +26,7 @@ from rs_adapt.registry import MODELS
 
 
 class LoraChange(LayerChange, MidHost):
-    """`y = layer(x) + s B mid(A drop(x))` with `down` A (R, in) and `up` B (out, R); `mid` is nothing by default."""
+    """`y = layer(x) + s B mid(A drop(x))` with `down` A (R, in) and `up` B (out, R); `mid`: none by default."""
 
     def __init__(self, in_dim: int, out_dim: int, *, rank: int, scale: float, dropout: float) -> None:
         super().__init__()
@@ -37,8 +37,8 @@ class LoraChange(LayerChange, MidHost):
         nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
 
     def forward(self, base: nn.Module, x: Tensor) -> Tensor:
-        """Run layer and branch."""
-        z = self.through_mid(functional.linear(self.dropout(x), self.down))
+        """Run the layer and its branch."""
+        z = self.apply_mid(functional.linear(self.dropout(x), self.down))
         y: Tensor = base(x)
         return y + self.scale * functional.linear(z, self.up)
 

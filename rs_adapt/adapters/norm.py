@@ -1,6 +1,6 @@
 """Norm tuning: gains and offsets of the norms train, as differences to their frozen values.
 
-A difference starts at zero and trains like the vector itself would, while the base stays what its hash says.
+A difference starts at zero and trains like the vector itself would, while the base and its hash do not change.
 Shapes: D embed.
 """
 

@@ -1,4 +1,4 @@
-"""QNet: deep prompts that quaternion layers make of prompts and the domain of the image.
+"""QNet: deep prompts, computed by quaternion layers from learnt prompts and the domain of the image.
 
 Shapes: B batch, D embed, L blocks of the ViT, M prompts a block, P own width of a prompt, H hidden.
 """
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rs_adapt.adapters._quaternion import QuaternionLinear, check_quaternions
 from rs_adapt.adapters.contract.adapter import Settings
-from rs_adapt.adapters.contract.conditioned import ConditionedPrompts, Noise, conditioned_params
+from rs_adapt.adapters.contract.conditioned import ConditionedPrompts, Noise, count_conditioned_params
 from rs_adapt.registry import MODELS
 
 
@@ -21,8 +21,8 @@ class QNet(ConditionedPrompts):
     net, f and e as in DCPL. A quarter of the weights of a dense layer of the same shape. Trained:
     `L M P + (D H + H + H P + P) + L (2 P D / 4 + D)`.
 
-    Departs from the reference in (caoql98/DPLQ @ 3d78bb5): no text encoder, so what is projected are learnt visual
-    prompts and not those of the text; the domain feature is that of the frozen ViT itself; noise in training only
+    Departs from the reference in (caoql98/DPLQ @ 3d78bb5): no text encoder, so learnt visual prompts are projected
+    instead of text prompts; the domain feature comes from the frozen ViT itself; noise in training only
     (`noise="always"` is the released behaviour). The products with the zero half are not computed.
     """
 
@@ -69,10 +69,10 @@ class QNet(ConditionedPrompts):
     @staticmethod
     def num_params(*, embed_dim: int, depth: int, num_tokens: int = 8, prompt_dim: int = 64, hidden: int = 32) -> int:
         """Return the number of trainable parameters in closed form."""
-        own = conditioned_params(
+        without_projections = count_conditioned_params(
             embed_dim=embed_dim, depth=depth, num_tokens=num_tokens, prompt_dim=prompt_dim, hidden=hidden
         )
-        return own + depth * QuaternionLinear.num_params(2 * prompt_dim, embed_dim)
+        return without_projections + depth * QuaternionLinear.num_params(2 * prompt_dim, embed_dim)
 
     @staticmethod
     def examples() -> tuple[Settings, ...]:

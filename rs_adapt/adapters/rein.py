@@ -41,14 +41,14 @@ class Rein(Adapter):
     The first of the M tokens `T_l` is a sink: it takes part in the softmax and adds nothing. `T_l = A_l B_l` in the
     low-rank form. `M_t`, `M_f` and `s` are shared by all layers. Prefix tokens pass unchanged.
 
-    Link to the head: `Q_l = T_l W_q + b_q`; per channel the triple (largest over layers, mean over layers, last layer)
+    Link to the head: `Q_l = T_l W_q + b_q`; per channel the triple (maximum over layers, mean over layers, last layer)
     goes through a linear layer 3 Q -> Q and serves as position embedding of the head's M queries.
 
     Trained: tokens `L M D`, or `L R (M + D)` in the low-rank form; `2 (D^2 + D) + 1`; with the link
     `D Q + Q + 3 Q^2 + Q`.
 
-    Departs from the reference in (w1oves/Rein @ 7da85bc): no link is asked for by `query_dim=None`, the full form by
-    `token_rank=None`, where the reference has a class for each.
+    Departs from the reference in (w1oves/Rein @ 7da85bc): `query_dim=None` means no link and `token_rank=None` the full
+    form, whereas the reference has a class for each.
     """
 
     identity_at_init: bool = False
@@ -137,7 +137,7 @@ class Rein(Adapter):
         return torch.cat([prefix_BPD, (patches_BND + self.scale * delta_BND).to(x_BND.dtype)], dim=1)
 
     def _attention(self, patches_BND: Tensor, tokens_MD: Tensor) -> Tensor:
-        """Return how each patch shares its attention out to the tokens, (B, N, M)."""
+        """Return the attention of each patch over the tokens, (B, N, M), 1 in total for each patch."""
         return (functional.linear(patches_BND, tokens_MD) / math.sqrt(self.embed_dim)).softmax(dim=-1)
 
     def inspect_block(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> dict[str, Tensor]:
@@ -163,8 +163,8 @@ class Rein(Adapter):
         q_LMQ = self.query_project(tokens_LMD)
         # Interleaved: (c0 max, c0 mean, c0 last, c1 max, ...), the order that released weights expect.
         triple_MQ3 = torch.stack([q_LMQ.amax(dim=0), q_LMQ.mean(dim=0), q_LMQ[-1]], dim=-1)
-        merged: Tensor = self.query_merge(triple_MQ3.flatten(-2))
-        return merged
+        queries_MQ: Tensor = self.query_merge(triple_MQ3.flatten(-2))
+        return queries_MQ
 
     @staticmethod
     def num_params(

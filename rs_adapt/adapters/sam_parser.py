@@ -1,4 +1,4 @@
-"""SAM-PARSER: the singular values of chosen weights train, their bases stay.
+"""SAM-PARSER: the singular values of selected weights train; their bases are fixed.
 
 Shapes: K singular values of a weight (out, in) or (out, in, height, width), `K = min(out, in * height * width)`.
 """
@@ -38,16 +38,16 @@ class SpectrumChange(WeightChange):
 
     @torch.no_grad()
     def bind(self, base: nn.Module) -> None:
-        """Decompose the layer's weight, in fp32; the bases are derived, so no file holds them."""
+        """Decompose the layer's weight, in fp32; the bases are derived, so they are not saved."""
         super().bind(base)
         weight: Any = base.weight
         flat = weight.detach().float().flatten(1)
         if weight.is_meta:
             count = min(flat.shape)
-            parts = flat.new_empty(flat.shape[0], count), flat.new_empty(count), flat.new_empty(count, flat.shape[1])
+            factors = flat.new_empty(flat.shape[0], count), flat.new_empty(count), flat.new_empty(count, flat.shape[1])
         else:
-            parts = torch.linalg.svd(flat, full_matrices=False)
-        for name, value in zip(("u_OK", "start_K", "v_KI"), parts, strict=True):
+            factors = torch.linalg.svd(flat, full_matrices=False)
+        for name, value in zip(("u_OK", "start_K", "v_KI"), factors, strict=True):
             self.register_buffer(name, value.contiguous(), persistent=False)
 
     def merged_weight(self, weight: Tensor) -> Tensor:

@@ -18,10 +18,10 @@ from rs_adapt.registry import MODELS
 
 @MODELS.register_module()
 class Stack(Adapter):
-    """A stack of adapters: each acts at its own hooks, in the order given.
+    """A stack of adapters: each acts at its own hooks, in the given order.
 
-    Layers are wrapped and outputs of blocks changed by the first adapter first; tokens of all stand side by side; at
-    most one may hand queries to the head. Trained: what the adapters train together.
+    Layers are wrapped and outputs of blocks changed by the first adapter first; tokens of all are
+    concatenated; at most one may pass queries to the head. Trained: the parameters of all adapters.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Stack(Adapter):
             yield
 
     def prepare(self, base_tokens: Callable[[], Tensor]) -> None:
-        """Let each that needs them see the frozen ViT's tokens, which are computed once."""
+        """Pass the frozen ViT's tokens, computed once, to each adapter that needs them."""
         tokens_BND = base_tokens()
         for adapter in self._all():
             if adapter.needs_base_tokens:
@@ -103,22 +103,22 @@ class Stack(Adapter):
     def tokens(self, layer: int) -> Tensor | None:
         """Return the tokens of all adapters, concatenated along the token axis."""
         # In two steps: torch.compile does not follow an assignment inside a comprehension.
-        given = [adapter.tokens(layer) for adapter in self._all()]
-        prompts = [tokens for tokens in given if tokens is not None]
+        tokens_by_adapter = [adapter.tokens(layer) for adapter in self._all()]
+        prompts = [tokens for tokens in tokens_by_adapter if tokens is not None]
         if len(prompts) < 2:
             return prompts[0] if prompts else None
         batch = max(tokens.shape[0] if tokens.ndim == 3 else 1 for tokens in prompts)
         return torch.cat([tokens.expand(batch, -1, -1) for tokens in prompts], dim=1)
 
     def after_block(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> Tensor:
-        """Let each change the output of a block."""
+        """Let each adapter change the output of a block."""
         for adapter in self._all():
             adapter.num_prefix = self.num_prefix
             x_BND = adapter.after_block(x_BND, layer, grid_hw)
         return x_BND
 
     def inspect_block(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> dict[str, Tensor]:
-        """Return the views of all adapters as `<adapter> <quantity>/<view>`, each of its adapter's input tokens."""
+        """Return the views of all adapters as `<adapter> <quantity>/<view>`, each from its adapter's input tokens."""
         views: dict[str, Tensor] = {}
         for name, adapter in zip(self.adapters, self._all(), strict=True):
             adapter.num_prefix = self.num_prefix
@@ -141,12 +141,12 @@ class Stack(Adapter):
         linked = [queries for adapter in self._all() if (queries := adapter.queries()) is not None]
         if len(linked) > 1:
             raise ConfigError(
-                "Stack: two adapters pass queries to the decode head, which accepts those of one. Remove one of them."
+                "Stack: two adapters pass queries to the decode head, which accepts queries of one. Remove one of them."
             )
         return linked[0] if linked else None
 
     def why_unmergeable(self) -> str | None:
-        """Return the reason of the first that cannot be merged, or None if all can."""
+        """Return the reason of the first adapter that cannot be merged, or None if all can."""
         reasons = (
             f"of {type(adapter).__name__}, {reason}"
             for adapter in self._all()

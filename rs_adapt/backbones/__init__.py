@@ -1,6 +1,6 @@
-"""Vision foundation models that give a pyramid of feature maps.
+"""Vision foundation models that return a pyramid of feature maps.
 
-A class is loaded, and with it registered, when it is asked for.
+A class is imported, and thereby registered, when it is first accessed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Clip", "Dinov2", "Dinov3", "Features", "Sam", "Vit", "file_sha256", "find_weights", "load_state"]
 
-_HOMES = {
+_MODULES = {
     "Clip": "clip",
     "Dinov2": "dinov2",
     "Dinov3": "dinov3",
@@ -34,6 +34,6 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Load a name from its module (PEP 562)."""
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -19,7 +19,7 @@ def check_arguments(
     """Refuse sizes of a ViT that contradict each other.
 
     Raises:
-        ConfigError: Names the values and what is allowed.
+        ConfigError: Two values contradict each other; the message says which values are allowed.
     """
     if embed_dim % num_heads:
         raise ConfigError(f"embed_dim={embed_dim} does not divide into num_heads={num_heads}")

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 _CLS, _POSITIONS = "embeddings.class_embedding", "embeddings.position_embedding.weight"
 _PATCHES = "embeddings.patch_embedding.*"
 # A kernel may be resized to a near size (14 to 16 px); a kernel of twice the size belongs to a different model.
-_MOST_RESIZED = 1.5
+_MAX_RESIZE = 1.5
 
 _ORIGINAL_ROWS: list[Row] = [
     ("class_embedding", (_CLS,)),
     ("positional_embedding", (_POSITIONS,)),
-    # Of the bias, what a method has made of it.
+    # CLIP's convolution has no bias; a method may have trained one.
     ("conv1.*", (_PATCHES,)),
     ("ln_pre.*", ("pre_layrnorm.*",)),
     ("ln_post.*", ()),
@@ -114,9 +114,9 @@ class Clip(Vit):
 
         def parts() -> dict[str, nn.Module]:
             # Imported here: transformers takes seconds, and converting weights does not need it.
-            from rs_adapt.backbones.clip_parts import clip_parts
+            from rs_adapt.backbones.clip_parts import build_clip_parts
 
-            return clip_parts(embed_dim, depth, num_heads, patch_px, image_px)
+            return build_clip_parts(embed_dim, depth, num_heads, patch_px, image_px)
 
         super().__init__(
             parts=parts,
@@ -136,7 +136,7 @@ class Clip(Vit):
         )
 
     def fill_constants(self) -> None:
-        """Number the positions."""
+        """Set the position ids."""
         ids: Tensor = self.embeddings.position_ids  # type: ignore[assignment]
         ids.copy_(torch.arange(ids.shape[1]))
 
@@ -145,12 +145,12 @@ class Clip(Vit):
         x_BND: Tensor = self.pre_layrnorm(self.embeddings(x_B3HW, interpolate_pos_encoding=True))
         return x_BND
 
-    def check_file(self, path: Path, state: Mapping[str, Tensor], given: VitSize) -> None:
+    def check_file(self, path: Path, state: Mapping[str, Tensor], file_size: VitSize) -> None:
         """Refuse a file with a different width, depth or patch: ViT-B/32 and ViT-B/16 differ in the patch alone."""
-        super().check_file(path, state, given)
-        if not 1 / _MOST_RESIZED <= given.patch_px / self.patch_px <= _MOST_RESIZED:
+        super().check_file(path, state, file_size)
+        if not 1 / _MAX_RESIZE <= file_size.patch_px / self.patch_px <= _MAX_RESIZE:
             raise WeightsError(
-                f"{path}: file is {given.model(NAMES)}/{given.patch_px}, but this backbone has patches of "
+                f"{path}: file is {file_size.model(NAMES)}/{file_size.patch_px}, but this backbone has patches of "
                 f"{self.patch_px} px. Use the file with that patch size, or the backbone that fits this file "
                 "(clip_b_32 or clip_b_16)"
             )

@@ -8,7 +8,7 @@ from transformers.models.clip.modeling_clip import CLIPEncoderLayer, CLIPVisionE
 
 
 class ClipLayer(CLIPEncoderLayer):  # type: ignore[misc]
-    """A block of CLIP with places (`scale1`, `scale2`) for what is added to the stream, where DINOv2 has LayerScale."""
+    """A block of CLIP with identities (`scale1`, `scale2`) where DINOv2 has LayerScale."""
 
     def __init__(self, config: CLIPVisionConfig) -> None:
         super().__init__(config)
@@ -22,8 +22,8 @@ class ClipLayer(CLIPEncoderLayer):  # type: ignore[misc]
         return y_BND
 
 
-def clip_parts(embed_dim: int, depth: int, num_heads: int, patch_px: int, image_px: int) -> dict[str, nn.Module]:
-    """Return embeddings, the norm after them, and blocks, with transformers' own start values.
+def build_clip_parts(embed_dim: int, depth: int, num_heads: int, patch_px: int, image_px: int) -> dict[str, nn.Module]:
+    """Build embeddings, the norm after them, and blocks, with transformers' own start values.
 
     Args:
         embed_dim: Width.

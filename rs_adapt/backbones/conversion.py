@@ -1,8 +1,8 @@
 """Weights of a ViT from the layouts they are published in: renamed, split and resized to ours.
 
 Each family of ViTs (`Names`) states its layouts as tables of templates (see `renaming`), which are read in both
-directions. What they drop (the final norm, mask tokens, necks and heads) is not used: feature maps are taken before the
-final norm, and nothing is masked.
+directions. They drop tensors that are not used (the final norm, mask tokens, necks and heads): feature maps are taken
+before the final norm, and nothing is masked.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from rs_adapt.backbones.renaming import expansion, pattern, translate
 from rs_adapt.errors import ConfigError, WeightsError
 
 # (template of the name in the file, our names): several names split the tensor into equal parts, an empty one drops its
-# part, none drops it all. Of several rows with the same first name of ours, the first is the one that is written.
+# part, none drops it all. Of several rows with the same first name of ours, the first is used for writing.
 Row = tuple[str, tuple[str, ...]]
 
-# Prefixes of the adapter tensors that checkpoints hold next to the ViT, below the same outer prefix.
+# Prefixes of adapter tensors that checkpoints have next to the ViT's, below the same outer prefix.
 _ADAPTER_PREFIXES = ("refine_feat.", "reins.", "adapter.")
 
 
@@ -32,12 +32,12 @@ class TensorLayout:
     """One way in which the weights of a family are published.
 
     Attributes:
-        title: Whose layout it is, as in "the original DINOv2".
-        marks: Beginnings of names; a file with a name that begins so is in this layout.
-        example: What most of its names look like.
+        title: Name of the layout, as in "the original DINOv2".
+        marks: Prefixes of names; a file with a name that has one of them is in this layout.
+        example: Typical name, for messages.
         rows: From its names to ours, and back.
-        aliases: Beginnings of names that also occur, and what the rows have instead.
-        other_prefixes: Beginnings of names that are not the ViT's blocks, such as a neck.
+        aliases: Prefixes of names that also occur, and the prefixes that the rows have instead.
+        other_prefixes: Prefixes of names outside the ViT, such as a neck's.
     """
 
     title: str
@@ -50,21 +50,21 @@ class TensorLayout:
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """A family of ViTs: how its tensors are called here and in published files.
+    """The names of a family's tensors, here and in published files.
 
     Attributes:
         family: "DINOv2" and so on.
         original: The layout of the authors' files.
-        transformers: That of transformers' files, in which our own names are understood too.
-        prefixes: Outer prefixes; where a file has names with one, only those are the ViT's.
+        transformers: The layout of transformers' files; our own names are accepted in it too.
+        prefixes: Outer prefixes; where a file has names with one, only those belong to the ViT.
         kernel: Weight of the patch embedding (D, 3, patch, patch).
         positions: Learned positions, CLS first: (1, 1 + N, D) or (1 + N, D); a grid without CLS: (1, h, w, D); or None.
-        positions_ndim: How many sides they have.
+        positions_ndim: Number of their dimensions.
         tokens: Other tensors that every file of the family has.
-        embeddings: Endings of the names of tokens and positions, which start small and never decay.
+        embeddings: Suffixes of the names of tokens and positions, which start small and have no weight decay.
         zero_biases: Patterns of layers whose bias is zero where a file has none: every layer that BitFit trains has a
             bias here, so that the method means the same on all ViTs and can be merged.
-        sizes: What a (width, depth) is called, as in "ViT-L", and the config that has it.
+        sizes: By (width, depth): the name, such as "ViT-L", and the config of that size.
     """
 
     family: str
@@ -101,7 +101,7 @@ def convert_names(tensors: Mapping[str, Tensor], names: Names) -> tuple[str, dic
     """Rename tensors of any of a family's layouts (no outer prefix) to ours; missing biases of zero are added.
 
     Returns:
-        Whose names they had, "original" or "transformers", and the tensors under ours.
+        The layout of the names, "original" or "transformers", and the tensors under our names.
 
     Raises:
         WeightsError: If no layout has such names, a name is unknown, or a tensor cannot be split.
@@ -122,10 +122,10 @@ def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) ->
     Tensors of adapters in released checkpoints are left out.
 
     Raises:
-        WeightsError: If a name is unknown or a tensor cannot be split, or has not the sides that it must have.
+        WeightsError: If a name is unknown or a tensor cannot be split, or has the wrong number of dimensions.
     """
     rules = [(re.compile(pattern(theirs)), [expansion(name) for name in ours]) for theirs, ours in layout.rows]
-    found: dict[str, Tensor] = {}
+    renamed: dict[str, Tensor] = {}
     unknown: list[str] = []
     for name, tensor in tensors.items():
         if name.startswith((*_ADAPTER_PREFIXES, *layout.other_prefixes)):
@@ -140,34 +140,34 @@ def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) ->
             if tensor.ndim == 0 or tensor.shape[0] % len(targets):
                 raise WeightsError(f"{name} has shape {tuple(tensor.shape)}: cannot be split into {len(targets)} parts")
             parts = zip(targets, tensor.chunk(len(targets)), strict=True)
-            found |= {match.expand(target): part for target, part in parts if target}
-    for own, dims in ((names.kernel, 4), (names.positions, names.positions_ndim)):
-        if own is not None and own in found and found[own].ndim != dims:
-            raise WeightsError(f"{own} has shape {tuple(found[own].shape)}, not {dims} dimensions")
+            renamed |= {match.expand(target): part for target, part in parts if target}
+    for our_name, dims in ((names.kernel, 4), (names.positions, names.positions_ndim)):
+        if our_name is not None and our_name in renamed and renamed[our_name].ndim != dims:
+            raise WeightsError(f"{our_name} has shape {tuple(renamed[our_name].shape)}, not {dims} dimensions")
     if unknown:
         raise WeightsError(
-            f"{len(unknown)} tensor names are not those of {layout.title} ViT, e.g. {', '.join(unknown[:3])}; "
+            f"{len(unknown)} tensor names do not belong to {layout.title} ViT, e.g. {', '.join(unknown[:3])}; "
             f"expected names like {layout.example}"
         )
-    return found
+    return renamed
 
 
 def to_published_names(state: Mapping[str, Tensor], layout: TensorLayout) -> dict[str, Tensor]:
-    """Rename our names to those of a layout, with what it stacks stacked; `rename` turned round.
+    """Rename our names to those of a layout, and stack the tensors that it stacks: the inverse of `rename`.
 
     Args:
-        state: Tensors of a ViT. What we do not hold (final norm, mask token) is not made.
-        layout: The layout to write. A part that it has and we do not (a bias of keys) is zero.
+        state: Tensors of a ViT. Tensors that we drop (final norm, mask token) are not created.
+        layout: The layout to write. A part that only the layout has (a bias of keys) is zero.
     """
-    written: dict[str, Row] = {}
+    rows: dict[str, Row] = {}
     for row in layout.rows:
         if row[1]:
-            written.setdefault(row[1][0], row)
-    later = {part for _, ours in written.values() for part in ours[1:]}
+            rows.setdefault(row[1][0], row)
+    not_first = {part for _, ours in rows.values() for part in ours[1:]}
     result: dict[str, Tensor] = {}
     for name, tensor in state.items():
-        for first, (theirs, ours) in written.items():
-            if first not in later and (new_name := translate(name, [(first, theirs)])) is not None:
+        for first, (theirs, ours) in rows.items():
+            if first not in not_first and (new_name := translate(name, [(first, theirs)])) is not None:
                 parts = [translate(name, [(first, part)]) if part else None for part in ours]
                 tensors = [torch.zeros_like(tensor) if part is None else state[part] for part in parts]
                 result[new_name] = tensor if len(tensors) == 1 else torch.cat(tensors)
@@ -176,7 +176,7 @@ def to_published_names(state: Mapping[str, Tensor], layout: TensorLayout) -> dic
 
 
 def with_zero_biases(state: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
-    """Add the biases of zero that a family has here and not in its files."""
+    """Add biases of zero that the family has in this package but not in its files."""
     full = dict(state)
     for name, tensor in state.items():
         layer, _, kind = name.rpartition(".")
@@ -203,16 +203,17 @@ def measure(state: Mapping[str, Tensor], names: Names) -> VitSize:
 def resize(
     state: Mapping[str, Tensor], names: Names, *, patch_px: int | None, image_px: int | None, antialias: bool = False
 ) -> dict[str, Tensor]:
-    """Resize patch kernel and position grid of a state under our names; tensors that fit are left as they are.
+    """Resize patch kernel and position grid of a state under our names; tensors that fit are left unchanged.
 
     Bicubic without aligned corners, as Rein's published conversion does (patch 14 -> 16, grid 37 -> 32). The kernel's
     sum is not rescaled, so patch responses grow by about (16 / 14)^2.
 
     Args:
         state: Tensors under our names, not necessarily all.
-        names: The family.
-        patch_px: Patch size to have, pixels; None keeps the file's.
-        image_px: Image size whose square grid (image_px // patch_px) the positions should have; None keeps the file's.
+        names: The names of the family.
+        patch_px: New patch size, pixels; None leaves the file's.
+        image_px: Image size for whose square grid (side image_px // patch_px) the positions are resized; None leaves
+            the file's.
         antialias: Smooth positions before their grid gets smaller, where the model itself does so.
 
     Raises:
@@ -252,7 +253,7 @@ def _resize_positions(positions: Tensor, grid: int, *, antialias: bool) -> Tenso
 
 
 def bicubic(image_NChw: Tensor, size_hw: tuple[int, int], *, antialias: bool = False) -> Tensor:
-    """Resize maps in fp32, corners not aligned; maps of that size are left as they are."""
+    """Resize maps in fp32, corners not aligned; maps that have the size already are returned unchanged."""
     if tuple(image_NChw.shape[-2:]) == size_hw:
         return image_NChw
     return F.interpolate(image_NChw.float(), size=size_hw, mode="bicubic", align_corners=False, antialias=antialias)

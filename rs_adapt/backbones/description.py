@@ -1,4 +1,4 @@
-"""What a file of base weights is, and the same weights as a safetensors file."""
+"""The description of a file of base weights, and its conversion to safetensors."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ from rs_adapt.backbones.weights import file_sha256, load_with_layout, tensors_sh
 from rs_adapt.errors import ConfigError, WeightsError
 from rs_adapt.files import atomic_file, check_output_file
 
-# DINOv2 first: its error is the one that is shown for a file of nobody's.
+# DINOv2 first: its error is raised for a file that fits no family.
 FAMILIES = (DINOV2, DINOV3, CLIP, SAM)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """Which family, whose names the tensors have, the ViT's size, and the hash that packs name.
+    """The model that a file of base weights contains.
 
-    `grid` is the side of the grid of learned positions, None where there are none; `model` is "ViT-L" and so on.
+    Attributes:
+        family: The family, such as "DINOv2".
+        layout: The layout of its tensor names, "original" or "transformers".
+        size: Width, depth and patch size.
+        model: Name of the size, such as "ViT-L".
+        grid: Side of the grid of learned positions; None where there are none.
+        base_sha256: SHA-256 of the tensors, by which packs identify their base.
     """
 
     family: str
@@ -37,7 +43,7 @@ class Description:
 
 
 def describe(path: Path) -> Description:
-    """Read a file of base weights and say what it is.
+    """Read a file of base weights and describe it.
 
     Raises:
         WeightsError: It cannot be read as a ViT.
@@ -55,7 +61,7 @@ def describe(path: Path) -> Description:
 
 
 def _read_any_family(path: Path) -> tuple[Names, str, dict[str, Tensor]]:
-    """Read a file as the first family whose names it has; the error, if none has, is that of the first one."""
+    """Read a file as the first family whose names it has; if there is none, raise the error of the first family."""
     errors = []
     for names in FAMILIES:
         try:
@@ -77,8 +83,8 @@ def convert(
 ) -> Description:
     """Write the weights of a file as safetensors under the names of transformers' modules, resized if asked.
 
-    Without a size, the values are the same and so is the hash by which adapter packs know their base. The final norm
-    and the mask token, which a frozen backbone does not use, are left out.
+    Without a size, the values are the same and so is the hash by which adapter packs identify their base. The final
+    norm and the mask token, which a frozen backbone does not use, are left out.
 
     Args:
         path: File or folder that `load_state` reads.
@@ -88,7 +94,7 @@ def convert(
         overwrite: Replace `out`.
 
     Returns:
-        What was written.
+        The description of the written file.
 
     Raises:
         ConfigError: The image size is no multiple of the patch size.

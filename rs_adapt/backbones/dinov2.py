@@ -43,7 +43,7 @@ _ORIGINAL_ROWS: list[Row] = [
     ("blocks.#.mlp.w12.*", _SWIGLU_IN),
     ("blocks.#.mlp.w3.*", ("layers.#.mlp.down_proj.*",)),
 ]
-# Names of 5.23's modules; those of published files after them.
+# Names of the modules of transformers 5.23 first, then those of published files.
 _TRANSFORMERS_ROWS: list[Row] = [
     *((name, (name,)) for name in (_CLS, _POSITIONS, _REGISTERS, _PATCHES)),
     ("embeddings.mask_token", ()),
@@ -125,7 +125,9 @@ class Dinov2(Vit):
         """Build the ViT, fill it, then put the adapter in."""
 
         def parts() -> dict[str, nn.Module]:
-            return _parts(embed_dim, depth, num_heads, patch_px, image_px, swiglu=swiglu, num_registers=num_registers)
+            return _build_parts(
+                embed_dim, depth, num_heads, patch_px, image_px, swiglu=swiglu, num_registers=num_registers
+            )
 
         super().__init__(
             parts=parts,
@@ -149,14 +151,14 @@ class Dinov2(Vit):
         antialias = self.num_prefix > 1
         return resize(state, NAMES, patch_px=self.patch_px, image_px=self.image_px, antialias=antialias)
 
-    def check_file(self, path: Path, state: Mapping[str, Tensor], given: VitSize) -> None:
+    def check_file(self, path: Path, state: Mapping[str, Tensor], file_size: VitSize) -> None:
         """Refuse a file of a different size or number of registers."""
-        super().check_file(path, state, given)
-        in_file, wanted = state[_REGISTERS].shape[1] if _REGISTERS in state else 0, self.num_prefix - 1
-        if in_file != wanted:
-            with_or_without = "with `_reg4`" if wanted else "without `reg4`"
+        super().check_file(path, state, file_size)
+        in_file, expected = state[_REGISTERS].shape[1] if _REGISTERS in state else 0, self.num_prefix - 1
+        if in_file != expected:
+            with_or_without = "with `_reg4`" if expected else "without `reg4`"
             raise WeightsError(
-                f"{path}: these are DINOv2 weights with {in_file} registers, but this backbone has {wanted}: use the "
+                f"{path}: these are DINOv2 weights with {in_file} registers, but this backbone has {expected}: use the "
                 f"file {with_or_without} in its name, or a different backbone (dinov2_l has no registers, dinov2_l_reg "
                 "has them)"
             )
@@ -170,8 +172,8 @@ class Dinov2(Vit):
         Args:
             state: Tensors under the original names without outer prefix; some blocks only is fine. Those of released
                 adapters are left out.
-            patch_px: Patch size to resize the kernel to; None keeps it.
-            image_px: Image size to resize the position grid for; None keeps it.
+            patch_px: Patch size to resize the kernel to; None leaves it.
+            image_px: Image size to resize the position grid for; None leaves it.
 
         Raises:
             WeightsError: If a name is unknown.
@@ -180,7 +182,7 @@ class Dinov2(Vit):
         return resize(rename(state, NAMES.original, NAMES), NAMES, patch_px=patch_px, image_px=image_px)
 
 
-def _parts(
+def _build_parts(
     embed_dim: int, depth: int, num_heads: int, patch_px: int, image_px: int, *, swiglu: bool, num_registers: int
 ) -> dict[str, nn.Module]:
     # Imported here: transformers takes seconds, and converting weights does not need it.
@@ -200,7 +202,7 @@ def _parts(
         use_mask_token=False,
     )
     config._attn_implementation = "sdpa"
-    # Blocks with registers are the same.
+    # Models with registers have the same blocks.
     layers = nn.ModuleList(modeling_dinov2.Dinov2Layer(config) for _ in range(depth))
     if not num_registers:
         return {"embeddings": modeling_dinov2.Dinov2Embeddings(config), "layers": layers}

@@ -69,10 +69,10 @@ NAMES = Names(
         title="the original DINOv3",
         marks=("blocks.", "patch_embed."),
         example="blocks.N.*",
-        # A file of the other kind is understood, so that it can be named.
+        # A file of the other kind is read too, so that the error can name it.
         rows=[*_ORIGINAL_ROWS, *_MLP_ROWS, *_GATED_ROWS],
     ),
-    # Names of published files; the modules of 5.23 say `model.layer.N`.
+    # Names of published files; the modules of transformers 5.23 are named `model.layer.N`.
     transformers=TensorLayout(
         title="transformers' DINOv3",
         marks=("embeddings.", "layer.", "model.layer."),
@@ -85,7 +85,7 @@ NAMES = Names(
     positions=None,
     tokens=(_CLS, _REGISTERS),
     embeddings=("cls_token", "register_tokens"),
-    # Of the 7B model, whose q, k and v have no bias.
+    # For the 7B model, whose q, k and v have no bias.
     zero_biases=(r"layers\.\d+\.attention\.[qv]_proj",),
     sizes={
         (384, 12): ("ViT-S", "dinov3_s"),
@@ -95,7 +95,7 @@ NAMES = Names(
         (4096, 40): ("ViT-7B", "dinov3_7b"),
     },
 )
-# The same, but that up and down are written as w2 and w3.
+# The same, except that up and down are written as w2 and w3.
 NAMES_GATED = replace(NAMES, original=replace(NAMES.original, rows=[*_ORIGINAL_ROWS, *_GATED_ROWS, *_MLP_ROWS]))
 
 
@@ -103,8 +103,9 @@ NAMES_GATED = replace(NAMES, original=replace(NAMES.original, rows=[*_ORIGINAL_R
 class Dinov3(Vit):
     """A DINOv3 ViT of any size; arguments that are not described here are those of `Vit`.
 
-    Positions are rotary, of patch centres from -1 to 1 in both directions, so any size of image has its own and none is
-    interpolated. The random shifts and scales of positions that DINOv3 was trained with are off, also where it trains.
+    Positions are rotary, of patch centres from -1 to 1 in both directions, so images of any size have their own and
+    none is interpolated. The random shifts and scales of positions that DINOv3 was trained with are off, also where it
+    trains.
 
     Args:
         mlp_dim: Hidden width of the feed-forward part.
@@ -112,7 +113,7 @@ class Dinov3(Vit):
         num_registers: Register tokens after CLS.
 
     Raises:
-        ConfigError: Also if a head is no multiple of 4 wide.
+        ConfigError: Also if the width of a head is not a multiple of 4.
     """
 
     rope: nn.Module
@@ -141,7 +142,9 @@ class Dinov3(Vit):
             )
 
         def parts() -> dict[str, nn.Module]:
-            return _parts(embed_dim, depth, num_heads, patch_px, mlp_dim, gated=gated_mlp, num_registers=num_registers)
+            return _build_parts(
+                embed_dim, depth, num_heads, patch_px, mlp_dim, gated=gated_mlp, num_registers=num_registers
+            )
 
         super().__init__(
             parts=parts,
@@ -176,7 +179,7 @@ class Dinov3(Vit):
         return y_BND
 
 
-def _parts(
+def _build_parts(
     embed_dim: int, depth: int, num_heads: int, patch_px: int, mlp_dim: int, *, gated: bool, num_registers: int
 ) -> dict[str, nn.Module]:
     # Imported here: transformers takes seconds, and converting weights does not need it.

@@ -1,4 +1,4 @@
-"""What a backbone hands to a head: maps of several resolutions, and the adapter's queries if it has any.
+"""The features that a backbone passes to a head: maps of several resolutions, and the adapter's queries if any.
 
 Shapes: B batch, N tokens, D embed, h/w token grid, Q queries.
 """
@@ -23,7 +23,7 @@ class Features(tuple[Tensor, ...]):
     queries: Tensor | None
 
     def __new__(cls, maps: Iterable[Tensor], queries: Tensor | None = None) -> Features:
-        """Keep `maps` as the tuple and `queries` as an attribute."""
+        """Make the tuple of `maps`, with `queries` as an attribute."""
         features = super().__new__(cls, maps)
         features.queries = queries
         return features

@@ -1,4 +1,4 @@
-"""Values for the tensors of a ViT: random ones that are the same everywhere, or those of a file."""
+"""Values for the tensors of a ViT: random but reproducible ones, or those of a file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _EMBEDDING_STD = 0.02
 
 @torch.no_grad()
 def fill_random(params: Mapping[str, nn.Parameter], names: Names) -> str:
-    """Fill tensors at random, always with the same values, and leave the global random state alone.
+    """Fill tensors with random values, the same in every process, without touching the global random state.
 
     Returns:
-        The SHA-256 over them.
+        The SHA-256 of the tensors.
     """
     # Standard deviation 1 / sqrt(fan in) rather than DINOv2's 0.02 (made for training from scratch at width 1024): the
-    # blocks of a narrow frozen ViT would do next to nothing. numpy draws the same bits on every processor, torch does
-    # not.
+    # blocks of a narrow frozen ViT would have almost no effect. numpy draws the same bits on every processor, torch
+    # does not.
     generator = np.random.default_rng(_INIT_SEED)
     for name, param in params.items():
         if name.endswith(names.embeddings):
@@ -53,14 +53,14 @@ def fill_from_state(
     """Fill tensors from a file's.
 
     Args:
-        params: What to fill.
+        params: The tensors to fill, by name.
         source: The file's tensors under our names.
-        fitted: The same at the ViT's patch size and position grid.
+        fitted: The same tensors at the ViT's patch size and position grid.
         path: The file, for messages.
-        ours: What is filled, for messages.
+        ours: Name of the backbone, for messages.
 
     Returns:
-        The SHA-256 over the file's tensors; empty for parameters on the meta device, which hold no values.
+        The SHA-256 of the file's tensors; empty for parameters on the meta device, which have no values.
 
     Raises:
         WeightsError: If tensors are missing, superfluous or of the wrong shape.

@@ -1,7 +1,7 @@
-"""Handles: the parts of a ViT that adapters touch, under names that do not change with transformers' versions.
+"""Handles: the parts of a ViT that adapters change, under names that do not change with transformers' versions.
 
-The one place that knows how transformers (5.23) names the parts of its blocks. Where a model has no LayerScale, its
-blocks here hold an identity at `scale1` and `scale2`; where q, k and v are one matrix, the blocks here hold three.
+Only this module depends on transformers' names (5.23) for the parts of its blocks. Where a model has no LayerScale, its
+blocks here have an identity at `scale1` and `scale2`; where q, k and v are one matrix, the blocks here have three.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-# Of a `Dinov2Layer`; with registers too.
+# For `Dinov2Layer`, with or without registers.
 DINOV2: dict[str, str] = {
     "attn_q": "attention.q_proj",
     "attn_k": "attention.k_proj",
@@ -28,11 +28,11 @@ DINOV2: dict[str, str] = {
 _GATED = {"fc1": "mlp.up_proj", "fc1_gate": "mlp.gate_proj", "fc2": "mlp.down_proj"}
 DINOV2_GATED: dict[str, str] = DINOV2 | _GATED
 
-# Of a `DINOv3ViTLayer`.
+# For `DINOv3ViTLayer`.
 DINOV3: dict[str, str] = DINOV2 | {"fc1": "mlp.up_proj", "fc2": "mlp.down_proj"}
 DINOV3_GATED: dict[str, str] = DINOV2 | _GATED
 
-# Of a `CLIPEncoderLayer`.
+# For `CLIPEncoderLayer`.
 CLIP: dict[str, str] = {
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",
@@ -46,7 +46,7 @@ CLIP: dict[str, str] = {
     "scale2": "scale2",
 }
 
-# Of a `SamVisionLayer`.
+# For `SamVisionLayer`.
 SAM: dict[str, str] = {
     "attn_q": "attn.q_proj",
     "attn_k": "attn.k_proj",
@@ -65,12 +65,12 @@ class Block:
     """One ViT block seen through its handles: `block.attn_q`, `block.fc1`, ... give the submodules.
 
     Names: attn_q, attn_k, attn_v, attn_out, fc1, fc2 (Linear), norm1, norm2 (LayerNorm), scale1, scale2 (LayerScale or
-    identity); with a gated MLP also fc1_gate. `scale1` gives what is added after attention, `scale2` what is added
-    after the MLP.
+    identity); with a gated MLP also fc1_gate. The output of `scale1` is added to the stream after attention, that of
+    `scale2` after the MLP.
     """
 
     def __init__(self, module: nn.Module, paths: Mapping[str, str]) -> None:
-        """Look at `module`, a block of transformers, whose parts have these paths by handle."""
+        """Store `module`, a block of transformers, and the paths of its parts by handle."""
         self.module = module
         self.paths = paths
 
@@ -92,7 +92,7 @@ class Block:
         self.module.set_submodule(self.paths[name], module, strict=True)
 
 
-def moved_handles(module: nn.Module, paths: Mapping[str, str]) -> list[str]:
-    """Name the handles whose path is not in a block, as `handle: path`; empty if all are where they should be."""
+def find_moved_handles(module: nn.Module, paths: Mapping[str, str]) -> list[str]:
+    """Return the handles whose path is not in a block, as `handle: path`; empty if all paths exist."""
     present = {name for name, _ in module.named_modules()}
     return [f"{handle}: {path}" for handle, path in paths.items() if path not in present]

@@ -21,7 +21,7 @@ _WRAPPERS = ("state_dict", "model")
 
 
 class _Nothing:
-    """A stand-in for the objects in a mmengine checkpoint that are not tensors: accepts any state and stores none."""
+    """A stand-in for the objects in a mmengine checkpoint that are not tensors: accepts any state and ignores it."""
 
     def __init__(self, *args: object) -> None:
         pass
@@ -33,7 +33,7 @@ class _Nothing:
 # mmengine saves its curves of losses in every checkpoint: numpy arrays, and a class that refers to its own methods
 # (hence getattr). None of these is called; the reader puts `_Nothing` wherever the file names one of them.
 _NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")
-_OF_MMENGINE = (
+_MMENGINE_NAMES = (
     "mmengine.logging.history_buffer.HistoryBuffer",
     "builtins.getattr",
     *(f"{module}.{name}" for module in _NUMPY for name in ("_reconstruct", "scalar")),
@@ -49,7 +49,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         file: A file of safetensors or of PyTorch, or a TorchScript archive; recognised by content.
 
     Raises:
-        WeightsError: If the file is damaged, holds Python objects (nothing of it is run) or no state dict.
+        WeightsError: If the file is damaged, contains Python objects (none of them is run) or no state dict.
     """
     if _is_safetensors(file):
         return _unwrap(_read_safetensors(file), file)
@@ -78,20 +78,23 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
 
 def _read_pickle(file: Path) -> object:
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals([(_Nothing, name) for name in _OF_MMENGINE]):
-            # torch warns about old pickle protocols before it refuses the file; our own error says enough.
+        with (
+            warnings.catch_warnings(),
+            torch.serialization.safe_globals([(_Nothing, name) for name in _MMENGINE_NAMES]),
+        ):
+            # torch warns about old pickle protocols before it refuses the file; our own error suffices.
             warnings.simplefilter("ignore")
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # torch's own text advises to load the file without the guard, so only the refused name is taken from it.
-        if wanted := re.search(r"GLOBAL (\S+)|unrecognized function (\S+)", str(error)):
+        if refused := re.search(r"GLOBAL (\S+)|unrecognized function (\S+)", str(error)):
             raise WeightsError(
-                f"{file} holds Python objects other than tensors ({wanted[1] or wanted[2]}); it was refused and "
+                f"{file} contains Python objects other than tensors ({refused[1] or refused[2]}); it was refused and "
                 "nothing in it was run. Use the published file, or save only the state dict"
             ) from error
         raise WeightsError(_damage_message(file, "not a PyTorch file")) from error
     except Exception as error:
-        # torch.load meets a damaged file with any of a dozen exception types.
+        # torch.load raises any of a dozen exception types for a damaged file.
         raise WeightsError(_damage_message(file, str(error) or type(error).__name__)) from error
 
 
@@ -99,12 +102,12 @@ def _damage_message(file: Path, reason: str) -> str:
     reason = (reason.strip() or "unreadable").splitlines()[0][:200]
     return (
         f"{file} ({file.stat().st_size} bytes) cannot be read as PyTorch or safetensors weights: "
-        f"truncated or another kind of file ({reason}). Get it again"
+        f"truncated or a different kind of file ({reason}). Get it again"
     )
 
 
 def _unwrap(content: object, file: Path) -> dict[str, Tensor]:
-    # Once for each wrapper and no more: a damaged file may hold a dict that contains itself.
+    # Once for each wrapper and no more: a damaged file may have a dict that contains itself.
     for _ in _WRAPPERS:
         if isinstance(content, Mapping):
             content = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), content)
@@ -116,7 +119,7 @@ def _unwrap(content: object, file: Path) -> dict[str, Tensor]:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a value is a tensor with real numbers behind it: not sparse, quantized or without storage."""
+    """Return whether a value is a tensor of real numbers in memory: dense, not quantized, with storage."""
     if not isinstance(value, Tensor) or value.layout is not torch.strided or value.is_quantized:
         return False
     return value.device.type == "cpu" and not value.is_complex()

@@ -80,14 +80,14 @@ class Sam(Vit):
     one matrix in SAM, are three here, so that methods can change each. Input sizes other than image_px work too:
     positions are then interpolated in each forward, learned ones bicubic and relative ones linear.
 
-    Prompt methods do not work: a window of patches has no place for more tokens.
+    Prompt methods do not work: a window of patches cannot take more tokens.
 
     Args:
         window: Side of the windows that attention is confined to, tokens.
         global_layers: Blocks (from 0) whose attention sees the whole image.
 
     Raises:
-        ConfigError: Also if a global layer is no block.
+        ConfigError: Also if a global layer is not a block.
     """
 
     takes_tokens = False
@@ -116,9 +116,9 @@ class Sam(Vit):
 
         def parts() -> dict[str, nn.Module]:
             # Imported here: transformers takes seconds, and converting weights does not need it.
-            from rs_adapt.backbones.sam_parts import sam_parts
+            from rs_adapt.backbones.sam_parts import build_sam_parts
 
-            return sam_parts(embed_dim, depth, num_heads, patch_px, image_px, window, list(global_layers))
+            return build_sam_parts(embed_dim, depth, num_heads, patch_px, image_px, window, list(global_layers))
 
         super().__init__(
             parts=parts,

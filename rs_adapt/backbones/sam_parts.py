@@ -43,7 +43,7 @@ class SamAttention(SamVisionAttention):  # type: ignore[misc]
         self.q_proj, self.k_proj, self.v_proj = (nn.Linear(config.hidden_size, config.hidden_size) for _ in range(3))
 
     def forward(self, x_BND: Tensor, grid_hw: tuple[int, int]) -> Tensor:
-        """Return what attention adds, for tokens that lie on a grid row by row."""
+        """Return the output of attention for the tokens of a grid, row by row."""
         split = (self.num_attention_heads, -1)
         q, k, v = (f(x_BND).unflatten(2, split).transpose(1, 2) for f in (self.q_proj, self.k_proj, self.v_proj))
         distances = self.get_decomposed_rel_pos(q.flatten(0, 1), self.rel_pos_h, self.rel_pos_w, grid_hw, grid_hw)
@@ -54,7 +54,7 @@ class SamAttention(SamVisionAttention):  # type: ignore[misc]
 
 
 class SamLayer(SamVisionLayer):  # type: ignore[misc]
-    """A block of SAM on tokens, with places (`scale1`, `scale2`) for what is added to the stream."""
+    """A block of SAM on tokens, with identities (`scale1`, `scale2`) on the outputs of attention and MLP."""
 
     def __init__(self, config: SamVisionConfig, window_size: int) -> None:
         super().__init__(config, window_size)
@@ -76,7 +76,7 @@ class SamLayer(SamVisionLayer):  # type: ignore[misc]
         return out_BND
 
 
-def sam_parts(
+def build_sam_parts(
     embed_dim: int,
     depth: int,
     num_heads: int,
@@ -85,7 +85,7 @@ def sam_parts(
     window: int,
     global_layers: Sequence[int],
 ) -> dict[str, nn.Module]:
-    """Return embeddings and blocks, with transformers' own start values.
+    """Build embeddings and blocks, with transformers' own start values.
 
     Args:
         embed_dim: Width.

@@ -2,8 +2,8 @@
 
 Such an archive is a zip file: code, a pickle of the module tree (`data.pkl`), and the bytes of each tensor. Loading it
 with torch compiles its code, and `torch.load(weights_only=True)` refuses it. Here the pickle is read by an unpickler
-that knows no function but its own: modules become plain objects whose attributes are looked at, tensors are views of
-the bytes, and any other name is refused before anything is called.
+that calls only its own functions: modules become plain objects with attributes, tensors are views of the bytes, and
+any other name is refused before anything is called.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _STORAGES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
-# What torch.jit writes for lists and dicts whose type is fixed.
+# Functions that torch.jit writes for typed lists and dicts.
 _TYPED = ("build_intlist", "build_tensorlist", "build_doublelist", "build_boollist", "restore_type_tag")
 
 
 def is_archive(file: Path) -> bool:
-    """Whether a file is a TorchScript archive; what `torch.save` writes is a zip file too, but has no constants."""
+    """Return whether a file is a TorchScript archive; `torch.save` writes zip files too, but without constants."""
     if not zipfile.is_zipfile(file):
         return False
     with zipfile.ZipFile(file) as archive:
@@ -60,15 +60,15 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         return tensors
     except _Refused as error:
         raise WeightsError(
-            f"{file} holds Python objects other than modules and tensors ({error}); it was refused and nothing in it "
-            "was run. Use the published file, or a safetensors file of the same model"
+            f"{file} contains Python objects other than modules and tensors ({error}); it was refused and nothing in "
+            "it was run. Use the published file, or a safetensors file of the same model"
         ) from error
     except Exception as error:
         # A damaged archive raises any of a dozen exception types.
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise WeightsError(
-            f"{file} ({file.stat().st_size} bytes) cannot be read as a TorchScript archive: truncated or another kind "
-            f"of file ({reason}). Get it again"
+            f"{file} ({file.stat().st_size} bytes) cannot be read as a TorchScript archive: truncated or a different "
+            f"kind of file ({reason}). Get it again"
         ) from error
 
 
@@ -77,7 +77,7 @@ class _Refused(pickle.UnpicklingError):
 
 
 class _Module:
-    """Stands for any scripted module: its attributes, and none of its code."""
+    """A stand-in for any scripted module, with its attributes and without its code."""
 
     def __init__(self) -> None:
         self.attributes: dict[str, object] = {}
@@ -87,7 +87,7 @@ class _Module:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows modules, tensors and lists; calls nothing else."""
+    """An unpickler that accepts modules, tensors and lists only."""
 
     def __init__(self, pickled: Any, archive: zipfile.ZipFile, root: str) -> None:
         super().__init__(pickled)
@@ -98,9 +98,9 @@ class _Unpickler(pickle.Unpickler):
         """Return our stand-in for a name.
 
         Raises:
-            _Refused: There is none.
+            _Refused: The name is not allowed.
         """
-        # Functions are created each time: a pickle can set attributes of what it is given.
+        # Functions are created each time, because a pickle can set attributes on them.
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return lambda *parts: _tensor(*parts)
         if module == "torch.jit._pickle" and name in _TYPED:
@@ -119,16 +119,16 @@ class _Unpickler(pickle.Unpickler):
         if kind != "storage" or dtype not in _STORAGES.values():
             raise _Refused(f"persistent id {kind!r}")
         if key not in self._bytes:
-            # A copy: torch asks for memory that it may write to.
+            # A copy: torch needs writable memory.
             content = bytearray(self._archive.read(f"{self._root}data/{key}"))
             self._bytes[key] = torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
         return self._bytes[key]
 
 
 def _tensor(storage: Tensor, offset: int, size: Sequence[int], stride: Sequence[int], *_: Any) -> Tensor:
-    last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
+    last_index = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
     empty = any(length == 0 for length in size)
-    if min([offset, *size, *stride]) < 0 or (not empty and last >= len(storage)):
+    if min([offset, *size, *stride]) < 0 or (not empty and last_index >= len(storage)):
         raise ValueError("a tensor extends past the end of its storage")
     return storage.as_strided(tuple(size), tuple(stride), offset).contiguous()
 

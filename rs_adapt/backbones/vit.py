@@ -1,7 +1,7 @@
 """The base of all ViT backbones: a frozen ViT with an adapter inside, and four feature maps out.
 
 The parts of a ViT are those of `transformers`; the loop over blocks is here, because that is where adapters act. A
-family of ViTs says what its parts are, how they are called, and what its blocks take besides the tokens.
+family of ViTs states its parts, their names, and the second argument of its blocks.
 
 Shapes: B batch, N tokens (prefix such as CLS and registers first), D embed, h/w token grid, H/W pixels, M prompts.
 """
@@ -36,12 +36,12 @@ class Vit(nn.Module):
     It has no `init_weights`: mmengine would call it after the weights are loaded.
 
     Attributes:
-        takes_tokens: False where attention is in windows, which have no place for the tokens of prompt methods.
+        takes_tokens: False where attention is in windows, which cannot take the tokens of prompt methods.
 
     Args:
         parts: Makes the modules of the ViT; among them are `embeddings` and `layers`. It is called on the meta device.
         handles: Path of each part of a block by handle.
-        names: How the family's tensors are called.
+        names: Names of the family's tensors.
         num_prefix: Tokens before the patches.
         embed_dim: Width D.
         depth: Number of blocks.
@@ -52,14 +52,13 @@ class Vit(nn.Module):
         out_layers: Blocks (from 0, ascending) whose outputs are taken, before the final norm.
         level_scales: Size of each map relative to the token grid, one per out_layer.
         adapter: An adapter, a config dict of one, or None.
-        frozen: The ViT does not train; False trains all of it and allows no adapter.
-        weights: Path of a file that `load_state` reads, or None or "random": random weights that are the same in every
-            process and leave the global random state alone.
+        frozen: Whether the ViT is frozen; False trains all of it and allows no adapter.
+        weights: Path of a file that `load_state` reads; None or "random" for random weights, the same in every process.
 
     Raises:
         ConfigError: If values contradict each other.
         IncompatibleCell: If the adapter adds tokens and the ViT takes none.
-        WeightsError: If the weights are missing, damaged or of another size.
+        WeightsError: If the weights are missing, damaged or of a different size.
     """
 
     takes_tokens: ClassVar[bool] = True
@@ -117,18 +116,18 @@ class Vit(nn.Module):
             built: Adapter = MODELS.build(adapter) if isinstance(adapter, Mapping) else adapter
             if built.adds_tokens and not self.takes_tokens:
                 raise IncompatibleCell(
-                    f"{type(built).__name__} adds tokens, and attention of {self.names.family} is in windows, "
-                    "which have no place for more. Use a method without prompts, or another backbone."
+                    f"{type(built).__name__} adds tokens, but {self.names.family} has attention in windows, "
+                    "which cannot take more. Use a method without prompts, or a different backbone."
                 )
             attach(built, self)
             self.adapter = built
         self.train()
 
     def fill_constants(self) -> None:
-        """Give values to buffers that no file holds (a family that has some)."""
+        """Set buffers that no file contains, where the family has any."""
 
     def embed(self, x_B3HW: Tensor) -> Tensor:
-        """Return the tokens (B, N, D) that the first block takes."""
+        """Return the input tokens (B, N, D) of the first block."""
         x_BND: Tensor = self.embeddings(x_B3HW)
         return x_BND
 
@@ -145,17 +144,17 @@ class Vit(nn.Module):
         """Return a file's tensors (under our names) at the patch size and the position grid of this ViT."""
         return resize(state, self.names, patch_px=self.patch_px, image_px=self.image_px)
 
-    def check_file(self, path: Path, state: Mapping[str, Tensor], given: VitSize) -> None:
+    def check_file(self, path: Path, state: Mapping[str, Tensor], file_size: VitSize) -> None:
         """Refuse a file (tensors under our names) of another model of the family.
 
         Raises:
-            WeightsError: Says what the file is, and what this backbone needs.
+            WeightsError: The file is of a different model; the message names both.
         """
-        wanted = VitSize(embed_dim=self.embed_dim, depth=self.depth, patch_px=self.patch_px)
-        if (given.embed_dim, given.depth) != (wanted.embed_dim, wanted.depth):
+        size = VitSize(embed_dim=self.embed_dim, depth=self.depth, patch_px=self.patch_px)
+        if (file_size.embed_dim, file_size.depth) != (size.embed_dim, size.depth):
             raise WeightsError(
-                f"{path}: file is {given.model(self.names)} ({given.embed_dim} wide, {given.depth} deep), "
-                f"{wanted.config(self.names)} needs {wanted.embed_dim} wide, {wanted.depth} deep"
+                f"{path}: file is {file_size.model(self.names)} ({file_size.embed_dim} wide, {file_size.depth} deep), "
+                f"{size.config(self.names)} needs {size.embed_dim} wide, {size.depth} deep"
             )
 
     @property
@@ -196,7 +195,7 @@ class Vit(nn.Module):
 
     @contextmanager
     def without_adapter(self) -> Iterator[None]:
-        """Make the ViT give the features of its base while the context lasts."""
+        """Make the ViT return the features of its base while the context lasts."""
         adapter, self.adapter = self.adapter, None
         try:
             with nullcontext() if adapter is None else adapter.unwrapped():
@@ -205,13 +204,13 @@ class Vit(nn.Module):
             self.adapter = adapter
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of the adapter (or of all, if the ViT trains); a frozen ViT stays in eval mode."""
+        """Set the mode of the adapter, and of the ViT if it trains; a frozen ViT stays in eval mode."""
         super().train(mode)
         if self.frozen:
             adapter = getattr(self, "adapter", None)
-            own = {self} if adapter is None else {self, *adapter.modules()}
+            trainable = {self} if adapter is None else {self, *adapter.modules()}
             for module in self.modules():
-                if module not in own:
+                if module not in trainable:
                     module.training = False
         return self
 
@@ -219,8 +218,8 @@ class Vit(nn.Module):
         """Return the SHA-256 of the tensors that the ViT was filled from (name, shape, fp32 bytes), adapter excluded.
 
         The tensors are those of the file, before patch kernel and positions are resized: resizing rounds differently
-        on different processors, and the same weights must have the same name everywhere. Where weights were written
-        after that (`load_state_dict`, training), it is the hash of the current values.
+        on different processors, and the same weights must have the same hash everywhere. Where weights were changed
+        afterwards (`load_state_dict`, training), it is the hash of the current values.
 
         Raises:
             WeightsError: If the ViT was built on the meta device and has no values.
@@ -243,7 +242,7 @@ class Vit(nn.Module):
         """Return rows and columns of the token grid of images.
 
         Raises:
-            DataError: If they do not divide into patches.
+            DataError: If the images do not divide into patches.
         """
         height, width = x_B3HW.shape[-2:]
         p = self.patch_px
@@ -285,14 +284,14 @@ class Vit(nn.Module):
             x_BND = self.run_block(layer, x_BND, context)
         else:
             prompt_BMD = prompt_MD.to(x_BND.dtype).expand(x_BND.shape[0], -1, -1)
-            first, end = self.num_prefix, self.num_prefix + prompt_BMD.shape[1]
-            x_BND = torch.cat([x_BND[:, :first], prompt_BMD, x_BND[:, first:]], dim=1)
+            start, end = self.num_prefix, self.num_prefix + prompt_BMD.shape[1]
+            x_BND = torch.cat([x_BND[:, :start], prompt_BMD, x_BND[:, start:]], dim=1)
             x_BND = self.run_block(layer, x_BND, context)
-            x_BND = torch.cat([x_BND[:, :first], x_BND[:, end:]], dim=1)
+            x_BND = torch.cat([x_BND[:, :start], x_BND[:, end:]], dim=1)
         return self.adapter.after_block(x_BND, layer, grid_hw)
 
     def fill_from_file(self, path: Path) -> str:
-        """Fill the ViT from a weights file and return the file's hash; without memory (meta), only check the file."""
+        """Fill the ViT from a weights file and return the file's hash; on the meta device, only check the file."""
         state = load_state(path, self.names)
         self.check_file(path, state, measure(state, self.names))
         ours = VitSize(embed_dim=self.embed_dim, depth=self.depth, patch_px=self.patch_px).config(self.names)

@@ -44,36 +44,36 @@ def find_weights(path_or_random: str | Path | None, facts: WeightsFacts | None) 
         The path, or None for random weights.
 
     Raises:
-        WeightsError: If nothing is there (says where to get it), or the published file was not downloaded to its end.
+        WeightsError: If the file is missing (the message says where to get it), or was not downloaded completely.
     """
     if path_or_random is None or str(path_or_random) == RANDOM:
         return None
     path = Path(path_or_random).expanduser()
     if not path.exists():
-        raise WeightsError(_missing(path, facts))
+        raise WeightsError(_missing_message(path, facts))
     expected = facts.get("bytes") if facts else None
     # Only the published file itself has a known size; a converted one that a user names may have any.
     if facts and expected and path.is_file() and path.resolve() == weights_file(facts).resolve():
-        given = path.stat().st_size
-        if given != expected:
-            state = "truncated" if given < expected else "not the published file"
-            again = "Install rs-adapt again" if facts.get("shipped") else fetch_command(facts)
+        num_bytes = path.stat().st_size
+        if num_bytes != expected:
+            state = "truncated" if num_bytes < expected else "not the published file"
+            remedy = "Install rs-adapt again" if facts.get("shipped") else fetch_command(facts)
             raise WeightsError(
-                f"base weights {path} are {state}: {given} bytes, expected {expected}. "
-                f"Remove the file and get it again: {again}"
+                f"base weights {path} are {state}: {num_bytes} bytes, expected {expected}. "
+                f"Remove the file and get it again: {remedy}"
             )
     return path
 
 
-def _missing(path: Path, facts: WeightsFacts | None) -> str:
+def _missing_message(path: Path, facts: WeightsFacts | None) -> str:
     if not facts:
         return (
-            f"base weights not found: {path} does not exist. Name a file with --weights FILE, or take --weights random"
+            f"base weights not found: {path} does not exist. Name a file with --weights FILE, or use --weights random"
         )
     if facts.get("shipped"):
         return (
             f"base weights not found: {path} does not exist. {facts['file']} comes with rs-adapt: install it again, or "
-            "take --weights random"
+            "use --weights random"
         )
     default = weights_file(facts)
     size = f"{facts['bytes']} bytes" if facts.get("bytes") else "size not published"
@@ -82,19 +82,21 @@ def _missing(path: Path, facts: WeightsFacts | None) -> str:
     address = f"  URL:  {facts['url']}\n"
     command = fetch_command(facts)
     if facts.get("gated"):
-        how = (
-            f"It is given out on request, to be passed on under the same licence only. Ask for it at {facts['gated']}; "
-            f"with the file say (without --weights, {default} is taken)\n"
+        instructions = (
+            f"It is distributed on request, and may be passed on under the same licence only. Ask for it at "
+            f"{facts['gated']}, then run (without --weights, {default} is used)\n"
         )
     else:
-        how = f"Get it with (without --weights, {default} is taken)\n  {command}\nor, with the file from elsewhere,\n"
+        instructions = (
+            f"Get it with (without --weights, {default} is used)\n  {command}\nor, with a file from elsewhere,\n"
+        )
     return (
         f"base weights not found: looked for {path}\n"
         f"  file: {facts['file']} ({size}, {digest})\n"
         # A gated address needs a key: without it there is an error page.
         f"{'' if facts.get('gated') else address}"
         f"{licence}"
-        f"{how}"
+        f"{instructions}"
         f"  {command} --from FILE"
     )
 
@@ -113,9 +115,9 @@ def file_sha256(path: str | Path) -> str:
 
 
 def load_state(path: str | Path, names: Names) -> dict[str, Tensor]:
-    """Read the weights of a family of ViTs under this package's names, whatever layout the file has.
+    """Read the weights of a family of ViTs, in any of its layouts, under this package's names.
 
-    Understood: a .pth with the layouts that `names` states, also wrapped in `state_dict` or `model` and with outer
+    Accepted: a .pth with the layouts that `names` states, also wrapped in `state_dict` or `model` and with outer
     prefixes; a safetensors file or a folder of transformers; a TorchScript archive, of which only tensors are read.
 
     Args:
@@ -126,7 +128,7 @@ def load_state(path: str | Path, names: Names) -> dict[str, Tensor]:
         All tensors of the ViT, at the file's own patch size and position grid.
 
     Raises:
-        WeightsError: If the path is missing, damaged, holds Python objects (nothing of it is run) or no such ViT.
+        WeightsError: If the path is missing, damaged, contains Python objects (none of them is run) or no such ViT.
     """
     path = Path(path).expanduser()
     if _left_over is None or not path.exists():
@@ -162,10 +164,10 @@ def _stamp(path: Path) -> tuple[tuple[Path, int, int], ...]:
 
 
 def load_with_layout(path: str | Path, names: Names) -> tuple[str, dict[str, Tensor]]:
-    """Do as `load_state`, and also return whose names the file has: "original" or "transformers"."""
+    """Read weights as `load_state` does, and also return the layout of the file: "original" or "transformers"."""
     path = Path(path).expanduser()
     if not path.exists():
-        raise WeightsError(_missing(path, None))
+        raise WeightsError(_missing_message(path, None))
     tensors = _read(path, (*_PREFIXES, *names.prefixes))
     try:
         layout, state = convert_names(tensors, names)
@@ -185,15 +187,15 @@ def _read(path: Path, prefixes: Sequence[str]) -> dict[str, Tensor]:
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    # Large models come in several files; a folder often holds the same weights in both forms.
+    # Large models come in several files; a folder often has the same weights in both formats.
     for pattern in ("*.safetensors", "pytorch_model*.bin"):
         if files := sorted(path.glob(pattern)):
             return files
-    raise WeightsError(f"folder {path} holds no weights: expected model.safetensors or pytorch_model.bin in it")
+    raise WeightsError(f"folder {path} has no weights: expected model.safetensors or pytorch_model.bin in it")
 
 
 def _strip(tensors: dict[str, Tensor], prefixes: Sequence[str]) -> dict[str, Tensor]:
-    """Take the part below an outer prefix; tensors outside it (a head) are not the ViT's."""
+    """Return the tensors below an outer prefix; those outside it (a head) do not belong to the ViT."""
     for prefix in prefixes:
         inner = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         tensors = inner or tensors
@@ -201,7 +203,7 @@ def _strip(tensors: dict[str, Tensor], prefixes: Sequence[str]) -> dict[str, Ten
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 over names, shapes and fp32 values of tensors, whatever file they stand in."""
+    """Return the SHA-256 over names, shapes and fp32 values of tensors, independent of the file they come from."""
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         values = tensor.detach().to("cpu", torch.float32).contiguous().numpy().reshape(-1)

@@ -88,7 +88,7 @@ def _check_tokens(tree: MergedTree) -> None:
     if method.get("adds_tokens") and not backbone.get("takes_tokens", True):
         raise IncompatibleCell(
             f"method {method['name']} does not work with backbone {backbone['name']}: it adds tokens, and attention "
-            "there is in windows of patches, which have no place for more. Allowed: a method without prompts, or "
+            "there is in windows of patches, which cannot take more. Allowed: a method without prompts, or "
             "another backbone."
         )
 

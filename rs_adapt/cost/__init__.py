@@ -1,1 +1,1 @@
-"""What a method costs: parameters, memory and time, measured side by side."""
+"""The costs of methods: parameters, memory and time, measured side by side."""

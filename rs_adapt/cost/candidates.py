@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from rs_adapt.config.resolved import ResolvedConfig
 
-# The frozen backbone, with only the head in training: every method is compared with it.
+# The frozen backbone, with only the head trained: every method is compared with it.
 REFERENCE = "frozen"
 # Keys that the reference lacks: overrides of them apply to the other methods alone.
 _ADAPTER = "model.backbone.adapter."
@@ -73,7 +73,7 @@ def compose_methods(
     Args:
         cell: The cell that all methods share; its method is not read.
         methods: Names of methods, with or without the reference.
-        overrides: `key=value` texts for all methods; those of adapters for every method that has one.
+        overrides: `key=value` texts for all methods; those for the adapter apply to every method that has one.
         weights: Base weights, as for `compose`.
         on_progress: Called with the stage, the steps done and the steps in all.
 
@@ -83,7 +83,7 @@ def compose_methods(
     cfgs: dict[str, ResolvedConfig] = {}
     refused: dict[str, str] = {}
     names = list(dict.fromkeys([REFERENCE, *methods]))
-    for done, method in enumerate(names, start=1):
+    for count, method in enumerate(names, start=1):
         try:
             texts = [text for text in overrides if method != REFERENCE or not text.strip().startswith(_ADAPTER)]
             cfg = compose(dataclasses.replace(cell, method=method), overrides=texts, weights=weights)
@@ -96,7 +96,7 @@ def compose_methods(
             refused[method] = str(error)
         else:
             cfgs[method] = cfg
-        on_progress("methods checked", done, len(names))
+        on_progress("methods checked", count, len(names))
     return cfgs, refused
 
 
@@ -105,8 +105,8 @@ def build_candidates(cfgs: Mapping[str, ResolvedConfig], on_progress: OnProgress
     candidates: list[Candidate] = []
     frozen: dict[str, Tensor] = {}
     batch = None
-    for done, (method, cfg) in enumerate(cfgs.items(), start=1):
-        with naming_method(method):
+    for count, (method, cfg) in enumerate(cfgs.items(), start=1):
+        with name_method_in_errors(method):
             torch.manual_seed(cfg.randomness.seed)
             model = build_model(cfg)
             _share_frozen(model, frozen)
@@ -121,17 +121,17 @@ def build_candidates(cfgs: Mapping[str, ResolvedConfig], on_progress: OnProgress
                     samples=batch["data_samples"],
                 )
             )
-        on_progress("models built", done, len(cfgs))
+        on_progress("models built", count, len(cfgs))
     return candidates
 
 
 @contextmanager
-def naming_method(method: str) -> Iterator[None]:
+def name_method_in_errors(method: str) -> Iterator[None]:
     """Add the name of the method to an error that its run raises.
 
     Raises:
         NonFiniteLoss: The loss is not finite.
-        ConfigError: The GPU's memory does not suffice.
+        ConfigError: The GPU does not have enough memory.
     """
     try:
         yield
@@ -141,13 +141,13 @@ def naming_method(method: str) -> Iterator[None]:
         ) from error
     except torch.OutOfMemoryError as error:
         raise ConfigError(
-            f"method {method} does not fit into the GPU's memory beside the other methods. Compare fewer at a time "
+            f"method {method} does not fit into the GPU's memory with the other methods. Compare fewer at a time "
             "with --methods, or use --batch-size 1."
         ) from error
 
 
 def _optim_wrapper(model: nn.Module, cfg: ResolvedConfig) -> OptimWrapper:
-    """Build the optimizer as the Runner does, without the line that mmengine logs for every tensor."""
+    """Build the optimizer as the Runner does, without mmengine's log line for every tensor."""
     logger = MMLogger.get_current_instance()
     level = logger.level
     logger.setLevel("ERROR")
@@ -158,15 +158,15 @@ def _optim_wrapper(model: nn.Module, cfg: ResolvedConfig) -> OptimWrapper:
 
 
 def _share_frozen(model: nn.Module, shared: dict[str, Tensor]) -> None:
-    """Let the models share equal frozen weights: many methods then fit into the memory that one needs."""
+    """Let the models share equal frozen weights: many methods then need hardly more memory than one."""
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             continue
         # A method that wraps a layer puts it one level deeper, under the name `base`.
         key = ".".join(part for part in name.split(".") if part != "base")
-        first = shared.setdefault(key, parameter.data)
-        if first.shape == parameter.shape and torch.equal(first, parameter.data):
-            parameter.data = first
+        stored = shared.setdefault(key, parameter.data)
+        if stored.shape == parameter.shape and torch.equal(stored, parameter.data):
+            parameter.data = stored
 
 
 def _random_crops(cfg: ResolvedConfig) -> dict[str, list[Tensor] | list[SegDataSample]]:

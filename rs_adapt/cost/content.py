@@ -6,7 +6,7 @@ from typing import TypedDict
 
 
 class CostSetup(TypedDict):
-    """The work that all methods of a comparison did, and the machine that they did it on."""
+    """The work and the machine of a comparison, the same for all methods."""
 
     bench: str
     setting: str
@@ -41,7 +41,7 @@ class Parameters(TypedDict):
 
 
 class RelativeCost(TypedDict):
-    """Costs as multiples of those of the frozen backbone."""
+    """Costs as multiples of the frozen backbone's."""
 
     parameters: float
     pack_bytes: float

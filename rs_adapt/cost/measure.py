@@ -13,10 +13,10 @@ from mmengine.device import get_device
 from torch import nn
 
 from rs_adapt.config import Cell
-from rs_adapt.cost.candidates import REFERENCE, Candidate, build_candidates, compose_methods, naming_method
+from rs_adapt.cost.candidates import REFERENCE, Candidate, build_candidates, compose_methods, name_method_in_errors
 from rs_adapt.cost.content import CostSetup
 from rs_adapt.cost.memory import describe_memory, iteration_bytes
-from rs_adapt.cost.timing import Job, take_turns
+from rs_adapt.cost.timing import TimedJob, take_turns
 from rs_adapt.engine.build import choose_device
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.pack import write_tensors
@@ -37,7 +37,7 @@ class MethodCost:
 
     Attributes:
         method: Name of the method.
-        backbone_parameters: Number of trainable parameters in the backbone: the adapter's, or those of all of it.
+        backbone_parameters: Number of trainable parameters in the backbone: the adapter's, or all of them.
         head_parameters: Number of trainable parameters in the head.
         pack_bytes: Size of the tensor file of the adapter pack.
         memory_bytes: Memory of a training iteration, see `rs_adapt.cost.memory.describe_memory`.
@@ -89,7 +89,7 @@ def compare_costs(
     Args:
         cell: The cell that all methods share; its strategy must be `source_only`, its method is not read.
         methods: Names of the methods.
-        overrides: `key=value` texts for all methods; those of adapters for every method that has one.
+        overrides: `key=value` texts for all methods; those for the adapter apply to every method that has one.
         weights: Base weights, as for `compose`.
         device: "auto", "cpu", "cuda" or "cuda:N".
         rounds: Number of timed rounds, at least 1.
@@ -135,7 +135,7 @@ def compare_costs(
     return Comparison(setup=setup, costs=costs, refused=refused)
 
 
-def _job(candidate: Candidate, run: str, *, training: bool, seed: int) -> Job:
+def _job(candidate: Candidate, run: str, *, training: bool, seed: int) -> TimedJob:
     call: Callable[[], None] = getattr(candidate, run)
 
     def prepare(number: int) -> None:
@@ -143,29 +143,29 @@ def _job(candidate: Candidate, run: str, *, training: bool, seed: int) -> Job:
         # For the points that a mask loss samples, and for dropout.
         seed_iteration(seed, number)
 
-    def run_named() -> None:
-        with naming_method(candidate.method):
+    def run_job() -> None:
+        with name_method_in_errors(candidate.method):
             call()
 
-    return Job(name=candidate.method, prepare=prepare, run=run_named)
+    return TimedJob(name=candidate.method, prepare=prepare, run=run_job)
 
 
 def _memory(candidate: Candidate) -> int:
     candidate.model.train()
-    with naming_method(candidate.method):
+    with name_method_in_errors(candidate.method):
         return iteration_bytes(candidate.train, candidate.model, candidate.optim_wrapper.optimizer)
 
 
 def _sizes(model: BaseSegmentor) -> dict[str, int]:
-    def trainable(part: nn.Module) -> int:
-        return sum(p.numel() for p in part.parameters() if p.requires_grad)
+    def count_trainable(module: nn.Module) -> int:
+        return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
     with tempfile.TemporaryDirectory(prefix="rs-adapt-pack-") as folder:
         write_tensors(Path(folder), model)
         pack_bytes = (Path(folder) / TENSORS_FILE).stat().st_size
     return {
-        "backbone_parameters": trainable(model.backbone),
-        "head_parameters": trainable(model.decode_head),
+        "backbone_parameters": count_trainable(model.backbone),
+        "head_parameters": count_trainable(model.decode_head),
         "pack_bytes": pack_bytes,
     }
 
@@ -176,7 +176,7 @@ def _setup(cfg: ResolvedConfig, cell: Cell, *, overrides: Sequence[str], rounds:
         "setting": cell.setting,
         "backbone": cell.backbone,
         "head": cell.head,
-        # The name alone: the path differs between machines.
+        # The name only: the path differs between machines.
         "weights": Path(cfg.model.backbone.weights).name,
         "tuned": cell.tuned,
         "overrides": [*overrides],

@@ -1,4 +1,4 @@
-"""Memory of a training iteration of one model, also where several models live in one process."""
+"""Memory of a training iteration of one model, also where several models are in one process."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ def describe_memory(device_type: str) -> str:
 def iteration_bytes(run: Callable[[], object], model: nn.Module, optimizer: Optimizer) -> int:
     """Return the bytes that a training iteration needs, as if the model were alone in the process.
 
-    Storage that several tensors share counts once. PyTorch counts allocations on GPUs only; on a CPU the result is, in
-    place of the peak, a sum of all gradients and all saved tensors, although the latter are freed while the former are
-    made. `describe_memory` states what is counted.
+    Storage that several tensors share counts once. PyTorch counts allocations on GPUs only; on a CPU the result is not
+    the peak but the sum of all gradients and all saved tensors, although the latter are freed while the former are
+    computed. `describe_memory` states what is counted.
 
     Args:
-        run: One forward pass, backward pass and step. Called once; it must have run before, as AdamW makes its state
-            in its first step.
+        run: One forward pass, backward pass and step. Called once; it must have run before, as AdamW creates its
+            state in its first step.
         model: The model that `run` trains.
         optimizer: The optimizer that steps in `run` and leaves no gradients behind.
     """
     device = next(model.parameters()).device
-    own = storages(tensor for tensor in _persistent_tensors(model, optimizer) if tensor.device == device)
+    persistent = find_storages(tensor for tensor in _persistent_tensors(model, optimizer) if tensor.device == device)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
         run()
         torch.cuda.synchronize(device)
-        return sum(own.values()) + torch.cuda.max_memory_allocated(device) - before
-    saved = saved_for_backward(run)
+        return sum(persistent.values()) + torch.cuda.max_memory_allocated(device) - before
+    saved = collect_saved_tensors(run)
     gradients = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
-    return gradients + sum((own | saved).values())
+    return gradients + sum((persistent | saved).values())
 
 
-def saved_for_backward(run: Callable[[], object]) -> dict[int, int]:
+def collect_saved_tensors(run: Callable[[], object]) -> dict[int, int]:
     """Return bytes by address of the storages that autograd saves for the backward passes within `run`."""
     saved: dict[int, int] = {}
 
     def record(tensor: Tensor) -> Tensor:
-        saved.update(storages([tensor]))
+        saved.update(find_storages([tensor]))
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
@@ -62,7 +62,7 @@ def saved_for_backward(run: Callable[[], object]) -> dict[int, int]:
     return saved
 
 
-def storages(tensors: Iterable[Tensor]) -> dict[int, int]:
+def find_storages(tensors: Iterable[Tensor]) -> dict[int, int]:
     """Return bytes by address of the storages of some tensors."""
     distinct = (tensor.untyped_storage() for tensor in tensors)
     return {storage.data_ptr(): storage.nbytes() for storage in distinct}

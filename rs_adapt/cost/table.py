@@ -36,7 +36,7 @@ def cost_content(comparison: Comparison) -> CostContent:
     time per iteration. The frozen backbone is left out of that comparison: it adapts nothing, and nothing is cheaper.
 
     Args:
-        comparison: The measurements, those of the reference first.
+        comparison: The measurements, the reference first.
     """
     reference, *others = comparison.costs
     best = pareto_front({cost.method: (cost.backbone_parameters, _median_ms(cost.train_s)) for cost in others})
@@ -52,7 +52,7 @@ def cost_content(comparison: Comparison) -> CostContent:
 def cost_title(content: CostContent) -> str:
     """Return the title of a comparison: bench, backbone and head."""
     names = [f"{content['bench']}_{content['setting']}", content["backbone"], content["head"]]
-    return "cost of methods: " + " / ".join(_spelled(name) for name in names)
+    return "cost of methods: " + " / ".join(_hyphenate(name) for name in names)
 
 
 def cost_notes(content: CostContent) -> list[str]:
@@ -64,13 +64,13 @@ def cost_notes(content: CostContent) -> list[str]:
         f"{content['environment']['device']}; medians of {content['rounds']} rounds after {content['warmup']} of "
         "warm-up, methods in turns. In brackets: multiples of the frozen backbone's value.",
         f"The middle half of the rounds lies within {spread_pct:.0f} % of a method's median ms / iteration "
-        f"(widest: {_spelled(widest)}).",
+        f"(widest: {_hyphenate(widest)}).",
         f"Memory: {content['memory']}.",
     ]
-    if best := [_spelled(row["method"]) for row in rows if row["non_dominated"]]:
+    if best := [_hyphenate(row["method"]) for row in rows if row["non_dominated"]]:
         notes.append(f"* no other method has both fewer backbone parameters and faster iterations: {', '.join(best)}.")
     notes += [
-        f"Not measured: {_spelled(missing['method'])}: {missing['reason']}" for missing in content["not_measured"]
+        f"Not measured: {_hyphenate(missing['method'])}: {missing['reason']}" for missing in content["not_measured"]
     ]
     return notes
 
@@ -78,7 +78,7 @@ def cost_notes(content: CostContent) -> list[str]:
 def cost_table(content: CostContent) -> Table:
     """Return the table for the screen; numbers in brackets are multiples of the frozen backbone's."""
     table = Table(box=box.SIMPLE, pad_edge=False)
-    header, *rows = _cells(content)
+    header, *rows = _table_cells(content)
     for number, name in enumerate(header):
         table.add_column(name, justify="right" if number else "left", no_wrap=number > 0)
     for row in rows:
@@ -88,17 +88,17 @@ def cost_table(content: CostContent) -> Table:
 
 def cost_markdown(content: CostContent) -> str:
     """Return table and notes as a Markdown document."""
-    header, *rows = _cells(content)
+    header, *rows = _table_cells(content)
     lines = [
         f"# {cost_title(content).capitalize()}",
         "",
-        _pipes(header),
-        _pipes(["---", *["---:"] * (len(header) - 1)]),
-        *(_pipes(row) for row in rows),
+        _format_row(header),
+        _format_row(["---", *["---:"] * (len(header) - 1)]),
+        *(_format_row(row) for row in rows),
         "",
         *(f"- {note}" for note in cost_notes(content)),
     ]
-    # A star would begin italics.
+    # An unescaped star would start italics.
     return "\n".join(line.replace("*", "\\*") for line in lines) + "\n"
 
 
@@ -168,10 +168,10 @@ def _spread_pct(row: CostRow) -> float:
     return 100 * float(max(times["median"] - times["q1"], times["q3"] - times["median"]) / times["median"])
 
 
-def _cells(content: CostContent) -> list[list[str]]:
+def _table_cells(content: CostContent) -> list[list[str]]:
     texts: dict[_Compared, Callable[[CostRow], str]] = {
-        "parameters": lambda row: _grouped(row["parameters"]["backbone"] + row["parameters"]["head"]),
-        "pack_bytes": lambda row: _grouped(row["pack_bytes"]),
+        "parameters": lambda row: _group_digits(row["parameters"]["backbone"] + row["parameters"]["head"]),
+        "pack_bytes": lambda row: _group_digits(row["pack_bytes"]),
         "memory_bytes": lambda row: f"{row['memory_bytes'] / _MIB:.1f}",
         "train_ms": lambda row: f"{row['train_ms']['median']:.2f}",
         "infer_ms": lambda row: f"{row['infer_ms']['median']:.2f}",
@@ -180,22 +180,22 @@ def _cells(content: CostContent) -> list[list[str]]:
     for row in content["methods"]:
         rows.append(
             [
-                _spelled(row["method"]) + (" *" if row["non_dominated"] else ""),
-                _grouped(row["parameters"]["backbone"]),
-                _grouped(row["parameters"]["head"]),
+                _hyphenate(row["method"]) + (" *" if row["non_dominated"] else ""),
+                _group_digits(row["parameters"]["backbone"]),
+                _group_digits(row["parameters"]["head"]),
                 *(f"{texts[name](row)} ({row['relative'][name]:.2f})" for name in _COMPARED),
             ]
         )
     return rows
 
 
-def _pipes(cells: Sequence[str]) -> str:
+def _format_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _grouped(count: int) -> str:
+def _group_digits(count: int) -> str:
     return f"{count:,}".replace(",", " ")
 
 
-def _spelled(name: str) -> str:
+def _hyphenate(name: str) -> str:
     return name.replace("_", "-")

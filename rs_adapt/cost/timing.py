@@ -1,4 +1,4 @@
-"""Times of jobs that take turns, so that a slow moment of the machine falls on all of them and not on one."""
+"""Times of jobs that take turns, so that a slow moment of the machine affects all of them and not just one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from rs_adapt.progress import OnProgress, no_progress
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class TimedJob:
     """A function to time.
 
     Attributes:
@@ -29,19 +29,19 @@ class Job:
 
 
 def take_turns(
-    jobs: Sequence[Job],
+    jobs: Sequence[TimedJob],
     *,
     rounds: int,
     warmup: int = 0,
     clock: Callable[[], float] = time.perf_counter,
-    settle: Callable[[], None] = _nothing,
+    settle: Callable[[], None] = _do_nothing,
     stage: str = "rounds",
     on_progress: OnProgress = no_progress,
 ) -> dict[str, list[float]]:
     """Run every job once per round and return the time of each run.
 
-    Every second round goes through the jobs backwards, and the first place moves on by one job after two rounds: a
-    machine that slows down evenly then costs all jobs the same, and no job always follows the same other job.
+    Every second round runs the jobs in reverse order, and after two rounds the next job is first: a machine that slows
+    down evenly then costs all jobs the same, and no job always follows the same other job.
 
     Args:
         jobs: The jobs, at least one.
@@ -50,23 +50,23 @@ def take_turns(
         clock: Clock in seconds, read right before and after each run.
         settle: Called before each reading of the clock, to wait for work that continues beside the program (a GPU's).
         stage: Name of the work in progress reports.
-        on_progress: Called after each round, those of the warm-up included.
+        on_progress: Called after each round, warm-up included.
 
     Returns:
         Seconds by name of the job, one for each of the `rounds` in order.
     """
     seconds: dict[str, list[float]] = {job.name: [] for job in jobs}
     for number in range(warmup + rounds):
-        first = number // 2 % len(jobs)
-        order = [*jobs[first:], *jobs[:first]]
+        shift = number // 2 % len(jobs)
+        order = [*jobs[shift:], *jobs[:shift]]
         for job in order if number % 2 == 0 else reversed(order):
             job.prepare(number)
             settle()
-            began = clock()
+            start_s = clock()
             job.run()
             settle()
-            spent = clock() - began
+            duration_s = clock() - start_s
             if number >= warmup:
-                seconds[job.name].append(spent)
+                seconds[job.name].append(duration_s)
         on_progress(stage, number + 1, warmup + rounds)
     return seconds

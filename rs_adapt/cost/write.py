@@ -10,24 +10,24 @@ from rs_adapt.cost.table import cost_csv, cost_markdown, cost_title
 from rs_adapt.errors import OutputExists
 from rs_adapt.files import make_output_folder, staged_files, write_json
 
-# The JSON last: a folder that holds it holds all files.
+# The JSON last: a folder that has it has all files.
 FILES = ("cost.csv", "cost.md", "cost.svg", "cost.json")
 
 
 def check_cost_folder(folder: Path, *, overwrite: bool) -> None:
-    """Make the folder and check that a comparison may be written to it, before minutes of measuring.
+    """Create the folder and check that a comparison may be written to it, before minutes of measuring.
 
     Args:
         folder: Folder for the files.
         overwrite: Whether an older comparison in it may be replaced.
 
     Raises:
-        OutputExists: The folder holds a comparison, and `overwrite` is not set.
-        ConfigError: The folder cannot be made or written to.
+        OutputExists: The folder has a comparison already, and `overwrite` is not set.
+        ConfigError: The folder cannot be created or written to.
     """
     if not overwrite and (existing := [name for name in FILES if (folder / name).exists()]):
         raise OutputExists(
-            f"{folder} already holds {existing[0]}. Choose a different folder with --out, or add "
+            f"{folder} already contains {existing[0]}. Choose a different folder with --out, or add "
             "--overwrite to replace it."
         )
     make_output_folder(folder)

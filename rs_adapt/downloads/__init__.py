@@ -1,4 +1,4 @@
-"""One file over HTTP(S) to its place on disk: resumed, retried, from mirrors, verified, and never half there."""
+"""Download of a file over HTTP(S): resumed, retried, from mirrors, verified, complete or not at all."""
 
 from __future__ import annotations
 

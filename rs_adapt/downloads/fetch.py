@@ -2,9 +2,9 @@
 
 Why not `pooch`, which fetches data files in many scientific packages: it verifies and retries, but 1.9.0 has neither
 resumption of a partial file (its downloader always begins at the first byte) nor mirrors, and files here are gigabytes.
-So HTTP itself (redirects, proxies of the environment, certificates, time limits) is `httpx2`'s, which huggingface_hub
-and thereby transformers depend on already; what is left is here: `transfer` (one request), `partial` (what has arrived)
-and the order of attempts below.
+So HTTP itself (redirects, proxies of the environment, certificates, time limits) is left to `httpx2`, on which
+huggingface_hub and thereby transformers depend already. This package adds `transfer` (one request), `partial` (the
+bytes that have arrived) and the order of attempts below.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rs_adapt.errors import DownloadError
 from rs_adapt.locks import exclusive
 from rs_adapt.progress import OnProgress, no_progress
 
-# Attempts at one address that bring nothing new.
+# Attempts at one address without a new byte.
 MAX_ATTEMPTS = 5
 MAX_WAIT_S = 60.0
 _CONNECT_S, _READ_S = 20.0, 60.0
@@ -46,24 +46,24 @@ def fetch(
 ) -> bool:
     """Get a file to `path`, unless it is there already with the published size and checksum.
 
-    Addresses are tried in their order. At each, a broken connection, a time limit and an error of the server are met by
-    another attempt after a growing wait, from where the last one ended. What came is verified before it gets its name;
-    wrong bytes are removed. A file at `path` that is not the published one stays until a right one has arrived. When it
-    is interrupted, the part stays (`partial_file`), and the next call continues from there. A second process waits for
-    the first; the empty file `.NAME.lock` by which it knows stays.
+    Addresses are tried in their order. After a broken connection, a time-out or an error of the server, the address is
+    tried again after a growing wait, from the last byte. The file is verified before it gets its name; wrong bytes are
+    removed. A file at `path` that is not the published one is replaced only when the published one has arrived. An
+    interrupted download leaves its part (`partial_file`), and the next call continues it. A second process waits for
+    the first; the empty file `.NAME.lock`, its lock, remains.
 
     Args:
         published: Addresses, size and checksum.
-        path: Destination; missing folders are made.
+        path: Destination; missing folders are created.
         on_progress: Called with the bytes that have arrived and those in all.
-        on_note: Called with one sentence on what a person may want to know while waiting.
+        on_note: Called with one sentence about each event of interest while waiting.
         sleep: Waits that many seconds.
 
     Returns:
-        Whether it was fetched; False if it was there.
+        Whether the file was fetched; False if it was there already.
 
     Raises:
-        DownloadError: No address gave the file, or there is no room or no right to write it.
+        DownloadError: No address has the file, or there is not enough space or no permission to write it.
     """
     with ExitStack() as stack:
         try:
@@ -79,7 +79,7 @@ def fetch(
             fault = published.fault(path)
             if fault is None:
                 return False
-            on_note(f"{path.name} is here, but {fault}: it is fetched again")
+            on_note(f"{path.name} exists, but {fault}: fetching it again")
         partial = Partial(path)
         if published.size_bytes is not None:
             if partial.size > published.size_bytes:
@@ -88,19 +88,19 @@ def fetch(
         headers = {"User-Agent": f"rs-adapt/{__version__}"}
         limits = httpx2.Timeout(_READ_S, connect=_CONNECT_S)
         with httpx2.Client(follow_redirects=True, timeout=limits, headers=headers) as client:
-            _Job(
+            _Download(
                 client=client,
                 published=published,
                 partial=partial,
                 on_progress=on_progress,
                 on_note=on_note,
                 sleep=sleep,
-            ).to(path)
+            ).run(path)
         return True
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Job:
+class _Download:
     client: httpx2.Client
     published: Published
     partial: Partial
@@ -108,15 +108,15 @@ class _Job:
     on_note: Callable[[str], None]
     sleep: Callable[[float], object]
 
-    def to(self, path: Path) -> None:
-        """Try the addresses in their order until one gives the file.
+    def run(self, path: Path) -> None:
+        """Try the addresses in their order until the file has arrived.
 
         Raises:
-            DownloadError: None does; the text has the reason of each.
+            DownloadError: All addresses fail; the message has the reason of each.
         """
         failures: list[str] = []
         for url in self.published.urls:
-            reason = self._verified(url)
+            reason = self._fetch_verified(url)
             if reason is None:
                 self.partial.finish(path)
                 return
@@ -129,21 +129,21 @@ class _Job:
         advice = f"Try again later, or put the file at {path}.{resume}"
         raise DownloadError("\n".join([f"cannot get {path.name}:", *failures, advice]))
 
-    def _verified(self, url: str) -> str | None:
-        """Get the file from one address and verify it; returns what is wrong, or None."""
-        begun = self.partial.size > 0
-        reason = self._whole(url)
+    def _fetch_verified(self, url: str) -> str | None:
+        """Fetch the file from one address and verify it; return the reason of a failure, or None."""
+        was_begun = self.partial.size > 0
+        reason = self._fetch_complete(url)
         if reason is not None or (fault := self.published.fault(self.partial.file)) is None:
             return reason
         self.partial.discard()
-        if begun:
-            # The part that was here may have been of another version or another mirror.
-            self.on_note(f"{url}: {fault}; once more from the start")
-            return self._verified(url)
+        if was_begun:
+            # The part that was there may come from a different version or mirror.
+            self.on_note(f"{url}: {fault}; starting again")
+            return self._fetch_verified(url)
         return f"not the published file: {fault}"
 
-    def _whole(self, url: str) -> str | None:
-        """Try one address until the part is as long as the file; returns why it is not, or None."""
+    def _fetch_complete(self, url: str) -> str | None:
+        """Try one address until the part is as long as the file; return the reason of a failure, or None."""
         attempt, farthest = 0, self.partial.size
         while self.published.size_bytes is None or self.partial.size != self.published.size_bytes:
             try:
@@ -152,12 +152,12 @@ class _Job:
             except Refused as error:
                 return str(error)
             except Broken as error:
-                # A connection that breaks often but brings something each time is slow, not dead.
+                # A connection that breaks often but delivers bytes each time is slow, not dead.
                 attempt = 1 if self.partial.size > farthest else attempt + 1
                 farthest = max(farthest, self.partial.size)
                 if attempt >= MAX_ATTEMPTS:
                     return f"{error} (after {attempt} attempts)"
                 wait_s = min(error.wait_s if error.wait_s is not None else 2.0 ** (attempt - 1), MAX_WAIT_S)
-                self.on_note(f"{url}: {error}; again in {wait_s:g} s, from byte {self.partial.size}")
+                self.on_note(f"{url}: {error}; retrying in {wait_s:g} s, from byte {self.partial.size}")
                 self.sleep(wait_s)
         return None

@@ -1,7 +1,7 @@
-"""The part of a file that has arrived: `FILE.part`, and beside it from where it is (`FILE.part.json`).
+"""The part of a file that has arrived, `FILE.part`, and its origin, `FILE.part.json`.
 
-A server may replace a file while a download rests. The part is therefore kept with the address it came from and the
-server's mark of that version (entity tag or date), and a server that no longer has that version starts from scratch.
+A server may replace a file while a download is interrupted. The part is therefore stored with its address and the
+server's mark of that version (entity tag or date); a server that no longer has that version sends the whole file.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from rs_adapt.files import write_json
 
 
 class Partial:
-    """The part of the file that shall lie at `path`."""
+    """The part of the file whose destination is `path`."""
 
     def __init__(self, path: Path) -> None:
         self.file = path.with_name(f"{path.name}.part")
-        self._note = path.with_name(f"{path.name}.part.json")
+        self._origin = path.with_name(f"{path.name}.part.json")
 
     @property
     def size(self) -> int:
@@ -25,24 +25,24 @@ class Partial:
         return self.file.stat().st_size if self.file.exists() else 0
 
     def mark(self, url: str) -> str | None:
-        """Return the version of the part as the server of `url` called it; None if it came from elsewhere."""
+        """Return the server's mark of the version of the part; None if the part is not from `url`."""
         try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
-            return note["mark"] if note["url"] == url else None
+            origin = json.loads(self._origin.read_text(encoding="utf-8"))
+            return origin["mark"] if origin["url"] == url else None
         except (OSError, ValueError, KeyError, TypeError):
-            # Absent or damaged: then nothing is known of the part.
+            # Absent or damaged: the origin of the part is unknown.
             return None
 
     def remember(self, url: str, mark: str | None) -> None:
-        """Note from where the bytes come that are written next."""
-        write_json(self._note, {"url": url, "mark": mark}, indent=None)
+        """Store the origin of the bytes that are written next."""
+        write_json(self._origin, {"url": url, "mark": mark}, indent=None)
 
     def discard(self) -> None:
-        """Remove the part and its note."""
+        """Remove the part and its origin."""
         self.file.unlink(missing_ok=True)
-        self._note.unlink(missing_ok=True)
+        self._origin.unlink(missing_ok=True)
 
     def finish(self, path: Path) -> None:
-        """Make the part the file, at once."""
+        """Move the part to its destination, in one step."""
         self.file.replace(path)
-        self._note.unlink(missing_ok=True)
+        self._origin.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A file elsewhere. `urls` are tried in their order; what is not published is None."""
+    """A published file. `urls` are tried in their order; unpublished facts are None."""
 
     urls: tuple[str, ...] = ()
     size_bytes: int | None = None
@@ -24,7 +24,7 @@ class Published:
         return ("md5", self.md5) if self.md5 else None
 
     def fault(self, path: Path) -> str | None:
-        """Return in what a file differs from the published one, or None where it does not or nothing is published.
+        """Return how a file differs from the published one; None where it does not, or nothing is published.
 
         Raises:
             OSError: The file cannot be read.
@@ -34,19 +34,19 @@ class Published:
         if self.checksum is not None:
             name, expected = self.checksum
             with path.open("rb") as file:
-                found = hashlib.file_digest(file, name).hexdigest()
-            if found != expected.lower():
-                return f"its {name} is {found}, expected {expected}"
+                actual = hashlib.file_digest(file, name).hexdigest()
+            if actual != expected.lower():
+                return f"its {name} is {actual}, expected {expected}"
         return None
 
-    def expected(self) -> str:
-        """Return size and checksum as they are published, for people."""
+    def describe(self) -> str:
+        """Return the published size and checksum, for people."""
         size = [f"{self.size_bytes} bytes"] if self.size_bytes is not None else []
         digest = [" ".join(self.checksum)] if self.checksum is not None else []
         return ", ".join(size + digest) or "neither size nor checksum is published"
 
-    def checked(self) -> str:
-        """Return by what `fault` knows the file, for people."""
+    def describe_check(self) -> str:
+        """Return which facts `fault` compares, for people."""
         if self.checksum is not None:
             return f"{self.checksum[0]} verified"
         return (

@@ -31,7 +31,7 @@ from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
 from rs_adapt.exchange.released_file import ReleasedFile, check_tensors, read_released
 from rs_adapt.files import check_output_folder, write_folder_atomically
-from rs_adapt.heads.mask2former_names import convert_mmdet_names, mmdet_settings
+from rs_adapt.heads.mask2former_names import convert_mmdet_names, read_mmdet_settings
 from rs_adapt.inference.checkpoint import refused_keys
 from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
 from rs_adapt.runs.records import CellNames, ImportOrigin, ManifestScores
@@ -181,7 +181,7 @@ class _Sizes:
 def _read_sizes(file: ReleasedFile, adapter_class: type[Adapter] | None) -> _Sizes:
     try:
         adapter = dict(adapter_class.reference_settings(file.adapter)) if adapter_class else {}
-        head = dict(mmdet_settings(file.head))
+        head = dict(read_mmdet_settings(file.head))
     except ConfigError as error:
         raise CheckpointMismatch(f"{file.path}: {error}") from error
     levels, num_classes = cast("list[int]", head.pop("in_channels")), cast("int", head.pop("num_classes"))

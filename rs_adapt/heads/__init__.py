@@ -1,6 +1,6 @@
 """Decode heads: from four feature maps of a backbone to per-pixel class scores.
 
-A head is loaded when it is asked for: Mask2Former imports much of transformers.
+A head is imported when it is first accessed: Mask2Former imports much of transformers.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LinearHead", "Mask2FormerHead"]
 
-_HOMES = {"LinearHead": "linear", "Mask2FormerHead": "mask2former"}
+_MODULES = {"LinearHead": "linear", "Mask2FormerHead": "mask2former"}
 
 
 def __getattr__(name: str) -> Any:
     """Load a class from its module (PEP 562)."""
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -17,7 +17,7 @@ class ImageMeta(TypedDict):
 
     # Height and width before padding, pixels; channels may follow.
     img_shape: Sequence[int]
-    # Left, right, top and bottom, pixels; which of the two names holds it depends on the data preprocessor's mode.
+    # Left, right, top and bottom, pixels; which of the two names is used depends on the data preprocessor's mode.
     img_padding_size: NotRequired[Sequence[int]]
     padding_size: NotRequired[Sequence[int]]
 
@@ -28,22 +28,22 @@ def prediction_size(
     """Return (height, width) in pixels of the images that `features` were computed from.
 
     mmsegmentation stores the size before padding (`img_shape`) and the padding (left, right, top, bottom);
-    `pad_shape` cannot be used, it is None for samples without labels. While sliding, mmsegmentation overwrites
+    `pad_shape` cannot be used: it is None for samples without labels. While sliding, mmsegmentation overwrites
     `img_shape` with the window's size but leaves the padding of the whole image in place, so there the padded size
-    counts only if it fits the feature maps better.
+    is used only if it fits the feature maps better.
 
     Args:
         features: Feature maps (B, C, h, w), finest first, nominally a quarter of the image.
-        batch_img_metas: One mapping per image; the first one speaks for the batch.
+        batch_img_metas: One mapping per image; only the first is read, as all images of a batch have one size.
         test_cfg: Mmsegmentation's test settings; only `mode` is read.
     """
     meta = batch_img_metas[0]
     height_px, width_px = (int(side) for side in meta["img_shape"][:2])
     padding = meta.get("img_padding_size", meta.get("padding_size")) or (0, 0, 0, 0)
-    left, right, top, bottom = (int(side) for side in padding)
-    bare = (height_px, width_px)
-    padded = (height_px + top + bottom, width_px + left + right)
+    pad_left, pad_right, pad_top, pad_bottom = (int(side) for side in padding)
+    unpadded = (height_px, width_px)
+    padded = (height_px + pad_top + pad_bottom, width_px + pad_left + pad_right)
     if not (test_cfg and test_cfg.get("mode") == "slide"):
         return padded
     expected = [side * FINEST_STRIDE_PX for side in features[0].shape[-2:]]
-    return min(bare, padded, key=lambda size: abs(size[0] - expected[0]) + abs(size[1] - expected[1]))
+    return min(unpadded, padded, key=lambda size: abs(size[0] - expected[0]) + abs(size[1] - expected[1]))

@@ -29,9 +29,9 @@ class LinearHead(nn.Module):
 
     Trained: `sum_i (2 C_i + K C_i) + K` numbers.
 
-    Departs from DINOv2 in the normalisation: layer norm over the channels instead of batch norm. Batches here hold 1
-    to 4 crops, source and class-mixed crops pass in turn, and a weight-averaged teacher has no statistics of its own;
-    layer norm depends on none of that, and the levels come from blocks without a final norm.
+    Departs from DINOv2 in the normalisation: layer norm over the channels instead of batch norm. Batches here have 1
+    to 4 crops, source and class-mixed crops pass in turn, and a weight-averaged teacher has no statistics of its own.
+    Layer norm depends on none of these, and the levels come from blocks without a final norm.
 
     Args:
         in_channels: Channels of each level, finest first.
@@ -43,7 +43,7 @@ class LinearHead(nn.Module):
         ConfigError: If there is no level or no class.
     """
 
-    # What `predict` returns: softmax makes it probabilities.
+    # The kind of numbers that `predict` returns: logits, which softmax turns into probabilities.
     score_kind: ClassVar[Literal["logits", "scores"]] = "logits"
     # The loss multiplies each pixel by its `gt_weight`, where samples have one.
     takes_pixel_weights: ClassVar[bool] = True
@@ -64,7 +64,7 @@ class LinearHead(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for channels in in_channels)
         # A single bias: the levels' maps are summed. It sits on the finest level, which is not resized.
         classifiers = [nn.Linear(channels, num_classes, bias=level == 0) for level, channels in enumerate(in_channels)]
-        # As mmsegmentation starts the 1x1 convolution of its heads.
+        # As mmsegmentation initialises the 1x1 convolution of its heads.
         for classifier in classifiers:
             nn.init.normal_(classifier.weight, std=0.01)
         nn.init.zeros_(classifiers[0].bias)

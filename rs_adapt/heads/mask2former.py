@@ -29,7 +29,7 @@ from rs_adapt.registry import MODELS
 NUM_LEVELS = 4
 NUM_ATTENDED_LEVELS = 3
 GROUP_NORM_GROUPS = 32
-# Upsampled numbers at a time: 2^22 float32 are 16 MiB, about what a CPU caches; that also keeps a GPU busy.
+# Upsampled numbers at a time: 2^22 float32 are 16 MiB, which fits a CPU's cache and is enough work for a GPU.
 MAX_UPSAMPLED = 2**22
 
 
@@ -41,7 +41,7 @@ class Mask2FormerHead(nn.Module):
     the mask they predicted one layer before. `score(k) = sum_q softmax(class_q)[k] * sigmoid(up(mask_q))`.
 
     All parameters train. With `learned_query_pos=False` the query positions come with the features instead (Rein,
-    arXiv 2312.04265, links its tokens there) and the head has no position table that would stay without gradient.
+    arXiv 2312.04265, links its tokens there) and the head has no position table, which would get no gradient.
 
     Equal to mmdetection's Mask2FormerHead as mmsegmentation uses it; `convert_reference` reads its checkpoints.
 
@@ -49,9 +49,9 @@ class Mask2FormerHead(nn.Module):
         in_channels: Channels of the four levels, finest first.
         num_classes: Number of classes K.
         channels: Width D; a multiple of 32 and of `num_heads`.
-        num_queries: Queries Q; with linked queries their number.
+        num_queries: Number of queries Q; with linked queries, that of the adapter.
         encoder_layers: Deformable attention layers of the pixel decoder.
-        decoder_layers: Masked attention layers; one more prediction comes from the queries before the first.
+        decoder_layers: Masked attention layers; one more prediction is made from the queries before the first.
         num_heads: Attention heads of both decoders.
         encoder_ffn: Hidden width of the pixel decoder's feed-forward networks.
         decoder_ffn: Hidden width of the query decoder's feed-forward networks.
@@ -70,7 +70,8 @@ class Mask2FormerHead(nn.Module):
         ConfigError: If there are not four levels or `channels` is not divisible as needed.
     """
 
-    # What `predict` returns: sums over queries, non-negative, probabilities after division by their sum over classes.
+    # The kind of numbers that `predict` returns: sums over queries, non-negative; divided by their sum over classes
+    # they are probabilities.
     score_kind: ClassVar[Literal["logits", "scores"]] = "scores"
 
     def __init__(
@@ -231,14 +232,14 @@ class Mask2FormerHead(nn.Module):
         expected = tuple(self.query_feat.weight.shape)
         if tuple(queries.shape) != expected:
             raise ConfigError(
-                f"Mask2FormerHead got linked queries of shape {tuple(queries.shape)}; its num_queries and channels ask "
-                f"for {expected}. Set num_queries to the adapter's tokens and the adapter's query_dim to channels."
+                f"Mask2FormerHead got linked queries of shape {tuple(queries.shape)}; its num_queries and channels "
+                f"need {expected}. Set num_queries to the adapter's tokens and the adapter's query_dim to channels."
             )
         return queries
 
 
 def _add_masks(prob_QK: Tensor, mask_Qhw: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return scores (K, H, W) of one image; the sigmoid comes after upsampling, so masks are added in portions."""
+    """Return scores (K, H, W) of one image; the sigmoid is applied after upsampling, so masks are added in portions."""
     portion = max(1, MAX_UPSAMPLED // math.prod(size))
     score_KP = prob_QK.new_zeros(prob_QK.shape[1], math.prod(size))
     for prob_qK, mask_qhw in zip(torch.split(prob_QK, portion), torch.split(mask_Qhw, portion), strict=True):

@@ -38,10 +38,11 @@ def init_pixel_decoder(module: nn.Module) -> None:
 
 @torch.no_grad()
 def init_decoder(module: nn.Module) -> None:
-    """Fill the layers of a `Mask2FormerMaskedAttentionDecoder` in place; the mask MLP keeps PyTorch's values."""
+    """Fill the layers of a `Mask2FormerMaskedAttentionDecoder` in place; the mask MLP is left at PyTorch's values."""
     for name, parameter in module.get_submodule("layers").named_parameters():
         if parameter.dim() > 1:
-            # q, k and v of self attention are three matrices here and one of three times the rows in the paper's code.
+            # q, k and v of self attention are three matrices here, and one with three times the rows in the paper's
+            # code.
             stacked = name.endswith(("q_proj.weight", "k_proj.weight", "v_proj.weight"))
             nn.init.xavier_uniform_(parameter, gain=math.sqrt(0.5) if stacked else 1.0)
         elif "_attn." in name:
@@ -49,7 +50,7 @@ def init_decoder(module: nn.Module) -> None:
 
 
 def _ring_of_offsets(num_heads: int, num_levels: int, num_points: int) -> Tensor:
-    """Return offsets in grid cells, flat: head i looks along angle 2 pi i / heads, point j at distance j + 1."""
+    """Return offsets in grid cells, flat: head i points along angle 2 pi i / heads, point j at distance j + 1."""
     angle = torch.arange(num_heads) * (2.0 * math.pi / num_heads)
     direction = torch.stack([angle.cos(), angle.sin()], dim=-1)
     direction = direction / direction.abs().amax(-1, keepdim=True)

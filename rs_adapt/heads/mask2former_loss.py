@@ -24,12 +24,12 @@ class Mask2FormerLoss(nn.Module):
 
     Each class that is present in an image is one target mask; ignored pixels belong to no mask. Targets are matched to
     queries by the cheapest assignment of `class + mask + dice` costs at uniformly drawn points. Classification is the
-    cross entropy of all queries, unmatched ones towards "no object"; mask (binary cross entropy) and dice losses look
-    at matched masks only, at points that prefer uncertain logits.
+    cross entropy of all queries, unmatched ones towards "no object"; mask (binary cross entropy) and dice losses use
+    matched masks only, at points where the logits are mostly uncertain.
 
     Targets are never stored as masks: their value at a point is read from the four surrounding labels, and one draw
-    of matching points per image serves all predictions. Costs, assignment indices and counts cross between device and
-    host once per call. Everything is computed in float32, also under autocast.
+    of matching points per image serves all predictions. Costs, assignment indices and counts are copied between device
+    and host once per call. Everything is computed in float32, also under autocast.
 
     Args:
         num_classes: Number of classes K.
@@ -89,7 +89,7 @@ class Mask2FormerLoss(nn.Module):
             clean_BHW, present = self._present_classes(labels_BHW)
             with torch.no_grad():
                 points_BP2 = rand(len(labels_BHW), self.num_points, 2, device=labels_BHW.device)
-                points_BP2 = _in_reading_order(points_BP2, rows=masks[0].shape[-2])
+                points_BP2 = _sort_in_reading_order(points_BP2, rows=masks[0].shape[-2])
                 targets_BKP = masks_at_points(clean_BHW, points_BP2, self.num_classes)
                 costs_LBQK = torch.stack(
                     [self.matching_costs(c, m, points_BP2, targets_BKP) for c, m in zip(classes, masks, strict=True)]
@@ -136,20 +136,21 @@ class Mask2FormerLoss(nn.Module):
         ignored_BHW = labels_BHW == self.ignore_index
         foreign_BHW = ((labels_BHW < 0) | (labels_BHW >= num_classes)) & ~ignored_BHW
         clean_BHW = labels_BHW.masked_fill(ignored_BHW, num_classes).masked_fill(foreign_BHW, num_classes + 1)
-        seen = torch.zeros(len(labels_BHW), num_classes + 2, dtype=torch.bool, device=labels_BHW.device)
-        seen = seen.scatter_(1, clean_BHW.flatten(1), True).cpu()
-        if bool(seen[:, -1].any()):
-            found = sorted(set(labels_BHW[foreign_BHW].tolist()))
+        is_present = torch.zeros(len(labels_BHW), num_classes + 2, dtype=torch.bool, device=labels_BHW.device)
+        is_present = is_present.scatter_(1, clean_BHW.flatten(1), True).cpu()
+        if bool(is_present[:, -1].any()):
+            foreign = sorted(set(labels_BHW[foreign_BHW].tolist()))
             raise DataError(
-                f"A label map holds {found[:5]}; allowed are 0 to {num_classes - 1} and {self.ignore_index} (ignore). "
-                "Check the classes of the bench and `reduce_zero_label`."
+                f"A label map has the values {foreign[:5]}; allowed are 0 to {num_classes - 1} and {self.ignore_index} "
+                "(ignore). Check the classes of the bench and `reduce_zero_label`."
             )
-        # Two bytes a pixel: labels are read at scattered addresses, which is bound by the cache.
-        return clean_BHW.short(), [row[:num_classes].nonzero().flatten().tolist() for row in seen]
+        # Two bytes a pixel: reading labels at scattered addresses is limited by the cache.
+        return clean_BHW.short(), [row[:num_classes].nonzero().flatten().tolist() for row in is_present]
 
     def _assign(self, costs_LBQK: Tensor, present: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
         """Match the classes of each image to queries: image (M), query (L, M) and class (L, M) of each pair."""
-        # Costs that are not finite must not hide the loss that is not finite behind an error of the assignment.
+        # The assignment raises on costs that are not finite; the loss, not finite either, is the better place to report
+        # it.
         costs = torch.nan_to_num(costs_LBQK, nan=1e10, posinf=1e10, neginf=-1e10).cpu().numpy()
         labels = [np.asarray(classes, dtype=np.int64) for classes in present]
         # The number of pairs of an image is the same in every prediction: all its classes, unless queries run out.
@@ -192,9 +193,9 @@ class Mask2FormerLoss(nn.Module):
         """Draw points (M, P, 2): the most uncertain of many candidates, and the rest uniformly.
 
         Args:
-            mask_logits_Mhw: Of the masks of this process's images, image by image.
-            num_images: Of this process.
-            num_masks: Of each image of the whole batch.
+            mask_logits_Mhw: Logits of the masks of this process's images, image by image.
+            num_images: Number of images of this process.
+            num_masks: Number of masks of each image of the global batch.
         """
         device = mask_logits_Mhw.device
         candidates = _draw(num_masks, num_images, self.num_candidates, device)
@@ -202,20 +203,20 @@ class Mask2FormerLoss(nn.Module):
         if len(mask_logits_Mhw) == 0:
             return uniform
         certainty = sample_logits(mask_logits_Mhw[:, None], candidates)[:, 0].abs_()
-        best = certainty.topk(self.num_uncertain, dim=1, largest=False, sorted=False).indices
-        uncertain = candidates.gather(1, best[..., None].expand(-1, -1, 2))
+        least_certain = certainty.topk(self.num_uncertain, dim=1, largest=False, sorted=False).indices
+        uncertain = candidates.gather(1, least_certain[..., None].expand(-1, -1, 2))
         return torch.cat([uncertain, uniform], dim=1)
 
 
 def _draw(num_masks: list[int], num_images: int, num_points: int, device: torch.device) -> Tensor:
-    """Draw points (M, P, 2) for the masks of the whole batch, and return those of this process's images."""
+    """Draw points (M, P, 2) for the masks of the global batch, and return those of this process's images."""
     points_MP2 = torch.rand(sum(num_masks), num_points, 2, device=device, generator=generator(device))
     if num_images == len(num_masks):
         return points_MP2
     ends = itertools.accumulate(num_masks)
-    places = [range(end - count, end) for count, end in zip(num_masks, ends, strict=True)]
-    own = [place for image in places[local_slice(num_images)] for place in image]
-    return points_MP2[torch.tensor(own, dtype=torch.int64, device=device)]
+    rows = [range(end - count, end) for count, end in zip(num_masks, ends, strict=True)]
+    local_rows = [row for image in rows[local_slice(num_images)] for row in image]
+    return points_MP2[torch.tensor(local_rows, dtype=torch.int64, device=device)]
 
 
 def dice_loss(logits_MP: Tensor, targets_MP: Tensor) -> Tensor:
@@ -241,14 +242,14 @@ def mask_at_points(labels_BHW: Tensor, image_N: Tensor, label_N: Tensor, points_
 def masks_at_points(labels_BHW: Tensor, points_BP2: Tensor, num_classes: int) -> Tensor:
     """Return the values (B, K, P) of all classes' masks at points (x, y) in [0, 1) of each image."""
     images = torch.arange(len(labels_BHW), device=labels_BHW.device)
-    # One row more than classes: the place of ignored labels, and of all that lies outside.
+    # One more row than classes, for ignored labels and for points outside the image.
     target_BCP = torch.zeros(len(images), num_classes + 1, points_BP2.shape[1], device=points_BP2.device)
     for corner_BP, weight_BP in _corners(labels_BHW, images, points_BP2, outside=num_classes):
         target_BCP.scatter_add_(1, corner_BP[:, None].long(), weight_BP[:, None])
     return target_BCP[:, :num_classes]
 
 
-def _in_reading_order(points_NP2: Tensor, rows: int) -> Tensor:
+def _sort_in_reading_order(points_NP2: Tensor, rows: int) -> Tensor:
     """Return each set of points sorted by row of the grid, then by column: sampling reads memory in order."""
     x_NP, y_NP = points_NP2.unbind(-1)
     order_NP = ((y_NP * rows).floor() + x_NP).argsort(dim=1)

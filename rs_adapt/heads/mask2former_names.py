@@ -45,13 +45,13 @@ _ROWS: list[tuple[str, str]] = [
     (f"{_DECODER}ffn.layers.0.0.*", "decoder.layers.#.fc1.*"),
     (f"{_DECODER}ffn.layers.1.*", "decoder.layers.#.fc2.*"),
 ]
-# q, k and v of self attention are stacked in one tensor there.
+# mmdetection stacks q, k and v of self attention in one tensor.
 _STACKED = f"{_DECODER}self_attn.attn.in_proj_*"
 _PARTS = tuple(f"decoder.layers.#.self_attn.{part}_proj.*" for part in "qkv")
-_TURNED = [(ours, theirs) for theirs, ours in _ROWS]
+_INVERSE_ROWS = [(ours, theirs) for theirs, ours in _ROWS]
 # The classifier that every decode head of mmsegmentation's base class owns; Mask2Former never calls it.
 _UNUSED = "conv_seg.*"
-# Deformable attention looks at three levels and four points of each.
+# Deformable attention samples four points on each of three levels.
 _POINTS = 12
 
 
@@ -62,7 +62,7 @@ def convert_mmdet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         state: Tensors under mmdetection's names, without the prefix of the head. Any subset of layers.
 
     Raises:
-        ConfigError: If a name belongs to no part of a Mask2Former head.
+        ConfigError: If a name does not belong to a Mask2Former head.
     """
     converted: dict[str, Tensor] = {}
     unknown: list[str] = []
@@ -88,15 +88,15 @@ def convert_mmdet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def to_mmdet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the tensors of one head to mmdetection's layout; `convert_mmdet_names` turned round.
+    """Rename the tensors of one head to mmdetection's layout: the inverse of `convert_mmdet_names`.
 
     Args:
         state: The state dict of a `Mask2FormerHead`.
     """
     theirs: dict[str, Tensor] = {}
     for name, value in state.items():
-        if whole := translate(name, _TURNED):
-            theirs[whole] = value
+        if single := translate(name, _INVERSE_ROWS):
+            theirs[single] = value
         elif stacked := translate(name, [(_PARTS[0], _STACKED)]):
             parts = [state[str(translate(name, [(_PARTS[0], part)]))] for part in _PARTS]
             theirs[stacked] = torch.cat(parts)
@@ -105,8 +105,8 @@ def to_mmdet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return theirs
 
 
-def mmdet_settings(state: Mapping[str, Tensor]) -> dict[str, int | list[int]]:
-    """Read the sizes of a head off the shapes of its tensors.
+def read_mmdet_settings(state: Mapping[str, Tensor]) -> dict[str, int | list[int]]:
+    """Read the sizes of a head from the shapes of its tensors.
 
     Args:
         state: Tensors under mmdetection's names, without the prefix of the head.
@@ -116,7 +116,7 @@ def mmdet_settings(state: Mapping[str, Tensor]) -> dict[str, int | list[int]]:
         `decoder_layers`, `num_heads`, `encoder_ffn` and `decoder_ffn` of `Mask2FormerHead`.
 
     Raises:
-        ConfigError: If a tensor that says a size is missing or no matrix; names it.
+        ConfigError: If a tensor that determines a size is missing or has the wrong number of dimensions.
     """
 
     def shape(name: str, dims: int = 2) -> tuple[int, ...]:
@@ -128,11 +128,11 @@ def mmdet_settings(state: Mapping[str, Tensor]) -> dict[str, int | list[int]]:
             )
         return tuple(state[name].shape)
 
-    def layers(stem: str) -> int:
+    def count_layers(stem: str) -> int:
         return len({match[1] for name in state if (match := re.match(rf"{re.escape(stem)}\.(\d+)\.", name))})
 
-    levels = layers("pixel_decoder.input_convs")
-    # Coarsest first there; the finest level has its own branch (`lateral_convs`).
+    levels = count_layers("pixel_decoder.input_convs")
+    # mmdetection has the coarsest level first; the finest has its own branch (`lateral_convs`).
     coarse = [shape(f"pixel_decoder.input_convs.{i}.conv.weight", 4)[1] for i in range(levels)]
     num_queries, channels = shape("query_feat.weight")
     return {
@@ -140,8 +140,8 @@ def mmdet_settings(state: Mapping[str, Tensor]) -> dict[str, int | list[int]]:
         "num_classes": shape("cls_embed.weight")[0] - 1,
         "channels": channels,
         "num_queries": num_queries,
-        "encoder_layers": layers("pixel_decoder.encoder.layers"),
-        "decoder_layers": layers("transformer_decoder.layers"),
+        "encoder_layers": count_layers("pixel_decoder.encoder.layers"),
+        "decoder_layers": count_layers("transformer_decoder.layers"),
         "num_heads": max(1, shape(f"{_ENCODER.replace('#', '0')}self_attn.attention_weights.weight")[0] // _POINTS),
         "encoder_ffn": shape(f"{_ENCODER.replace('#', '0')}ffn.layers.0.0.weight")[0],
         "decoder_ffn": shape(f"{_DECODER.replace('#', '0')}ffn.layers.0.0.weight")[0],

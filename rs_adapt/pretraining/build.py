@@ -1,4 +1,4 @@
-"""From a recipe to a file of weights that the backbone `dinov2_nano` loads."""
+"""Pre-training by a recipe, and the file of weights that the backbone `dinov2_nano` loads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rs_adapt.pretraining.recipe import NANO, PretrainingRecipe
 from rs_adapt.pretraining.train import MaterialObjective, pretrain
 from rs_adapt.progress import OnProgress, no_progress
 
-# Blocks that start near the identity train faster; a frozen random ViT (all ones) has to do without training.
+# Blocks that start near the identity train faster; a frozen random ViT, which is never trained, has all ones.
 _LAYER_SCALE = 0.3
 
 
@@ -37,10 +37,10 @@ def build_nano(
 
     Args:
         facts: `backbone` of the backbone's config: `mean` and `std` are read.
-        settings: `model.backbone` of it: the sizes of the ViT.
-        recipe: What to train on and how long.
+        settings: `model.backbone` of the backbone's config: the sizes of the ViT.
+        recipe: Data, schedule and seed.
         device: "cpu", or a CUDA device.
-        objective: Makes the module that gives the loss out of the ViT.
+        objective: Builds the module that computes the loss from the ViT.
         on_progress: Called with the stage, the steps done and the steps in all.
 
     Returns:
@@ -50,7 +50,7 @@ def build_nano(
         NonFiniteLoss: See `pretrain`.
     """
     sizes = {key: value for key, value in settings.items() if key != "type"}
-    # The finest level is not enlarged: bilinear enlarging adds nothing that a linear head could learn from.
+    # The finest level is not enlarged: bilinear enlarging adds no information.
     scales = [min(1.0, scale) for scale in sizes.pop("level_scales")]
     vit = Dinov2(**sizes, level_scales=scales, frozen=False, weights="random")
     with torch.no_grad():
@@ -82,7 +82,7 @@ def write_weights(path: Path, vit: Dinov2, *, recipe: PretrainingRecipe, overwri
     from safetensors.torch import save_file
 
     check_output_file(path, overwrite=overwrite)
-    # Under the names of transformers' modules, which is one of the layouts that `load_state` knows.
+    # Under the names of transformers' modules, one of the layouts that `load_state` reads.
     tensors = {name: value.detach().half().contiguous() for name, value in vit.state_dict().items()}
     header = {
         "format": "pt",

@@ -10,7 +10,7 @@ from rs_adapt.datasets.synthetic import make_style_scene
 from rs_adapt.pretraining.recipe import PretrainingRecipe
 from rs_adapt.progress import OnProgress, no_progress
 
-# What a pixel can be: the seven materials of the ground, then what lies on it. Finer than the classes of any bench.
+# Materials of pixels: seven of the ground, then those on top of it. Finer than the classes of any bench.
 MATERIALS = (
     "paved", "lawn", "meadow", "crop", "forest", "soil", "ploughed", "road", "water", "crown", "building",
 )  # fmt: skip
@@ -18,7 +18,7 @@ Crop = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 class StyleCrops:
-    """Scenes held in memory, and batches of augmented crops of them; batch n is a function of the seed and n.
+    """Scenes in memory, and batches of augmented crops of them; batch n is a function of the seed and n.
 
     Args:
         recipe: Sizes, numbers and the seed.
@@ -47,13 +47,13 @@ class StyleCrops:
         zoom = rng.uniform(*self.recipe.zoom)
         window_px = min(round(self.recipe.crop_px / zoom), side_px)
         y, x = (int(v) for v in rng.integers(0, side_px - window_px + 1, 2))
-        part = slice(y, y + window_px), slice(x, x + window_px)
+        window = slice(y, y + window_px), slice(x, x + window_px)
         smooth = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
-        image_HW3 = cv2.resize(self.images[scene][part], size, interpolation=smooth)
-        material_HW = cv2.resize(self.materials[scene][part], size, interpolation=cv2.INTER_NEAREST)
-        turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
-        image_HW3, material_HW = np.rot90(image_HW3, turns), np.rot90(material_HW, turns)
-        if mirrored:
+        image_HW3 = cv2.resize(self.images[scene][window], size, interpolation=smooth)
+        material_HW = cv2.resize(self.materials[scene][window], size, interpolation=cv2.INTER_NEAREST)
+        quarter_turns, is_mirrored = int(rng.integers(4)), rng.random() < 0.5
+        image_HW3, material_HW = np.rot90(image_HW3, quarter_turns), np.rot90(material_HW, quarter_turns)
+        if is_mirrored:
             image_HW3, material_HW = image_HW3[:, ::-1], material_HW[:, ::-1]
         image_3HW = restyle(rng, image_HW3.astype(np.float32)).transpose(2, 0, 1)
         return np.ascontiguousarray(image_3HW), np.ascontiguousarray(material_HW, dtype=np.int64)

@@ -10,17 +10,17 @@ class PretrainingRecipe:
     """All settings that the result depends on, apart from the machine.
 
     Attributes:
-        seed: Of scenes, crops, head and masks.
+        seed: Seed of scenes, crops, head and masks.
         num_scenes: Synthetic scenes, each in a style of its own.
         scene_px: Side of a scene.
-        crop_px: Side of a crop as the network sees it.
-        zoom: Smallest and largest factor by which a crop is enlarged before it is seen.
+        crop_px: Side of a crop, the network's input.
+        zoom: Smallest and largest factor by which a crop is enlarged before it is used.
         steps: Training steps.
         batch_size: Crops a step.
         lr: Peak of the learning rate; AdamW, linear rise over `warmup_steps`, then a cosine down to 0.
         warmup_steps: Steps of the rise.
-        weight_decay: Of all weights.
-        clip_norm: Largest norm of the gradient.
+        weight_decay: Weight decay of all weights.
+        clip_norm: Maximum norm of the gradient.
     """
 
     seed: int

@@ -35,7 +35,7 @@ class MaterialObjective(nn.Module):
         self.head = LinearHead(in_channels=[vit.embed_dim] * len(vit.out_layers), num_classes=len(MATERIALS))
 
     def forward(self, image_B3HW: Tensor, material_BHW: Tensor) -> Tensor:
-        """Return the mean cross entropy at half the resolution: with tokens of 8 px, a finer loss only takes time."""
+        """Return the mean cross entropy at half the resolution: with tokens of 8 px, a finer loss only costs time."""
         logits_BKhw = self.head(self.vit(image_B3HW)).float()
         halved_BHW = material_BHW[:, ::2, ::2]
         logits_BKHW = F.interpolate(logits_BKhw, size=halved_BHW.shape[-2:], mode="bilinear", align_corners=False)
@@ -56,11 +56,11 @@ def pretrain(
 
     Args:
         objective: Called with normalised images (B, 3, H, W) and materials (B, H, W); returns a scalar loss.
-        crops: Where batches come from.
+        crops: Source of the batches.
         recipe: Steps, rates and sizes.
-        mean: Subtracted from RGB in 0-255.
-        std: Divided by.
-        device: Where to train.
+        mean: Mean that is subtracted from RGB in 0-255.
+        std: Standard deviation that the difference is divided by.
+        device: Device to train on.
         on_step: Called with (steps done, steps in all, loss).
 
     Raises:
@@ -70,12 +70,12 @@ def pretrain(
     parameters = list(objective.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
     shift, scale = (torch.tensor(values, device=device).reshape(3, 1, 1) for values in (mean, std))
-    with ThreadPoolExecutor(max_workers=1) as ahead:
-        coming = ahead.submit(crops.batch, 0)
+    with ThreadPoolExecutor(max_workers=1) as loader:
+        next_batch = loader.submit(crops.batch, 0)
         for step in range(recipe.steps):
-            images, materials = coming.result()
-            coming = ahead.submit(crops.batch, step + 1)
-            # What a step draws (masks) depends on its number alone.
+            images, materials = next_batch.result()
+            next_batch = loader.submit(crops.batch, step + 1)
+            # Random draws of a step (masks) depend on its number alone.
             torch.manual_seed(recipe.seed * 1_000_003 + step)
             optimizer.param_groups[0]["lr"] = learning_rate(step, recipe)
             image_B3HW = (torch.from_numpy(images).to(device) - shift) / scale

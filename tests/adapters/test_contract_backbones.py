@@ -54,7 +54,7 @@ def test_contract(example: Any, family: str, subtests: pytest.Subtests) -> None:
     facts |= {"mlp_dim": MLP_DIM.get(family, 128), "gated_mlp": False}
     adapter: Any = example.build(facts)
     if adapter.adds_tokens and not base.takes_tokens:
-        with pytest.raises(IncompatibleCell, match=f"{type(adapter).__name__} adds tokens.*no place for more"):
+        with pytest.raises(IncompatibleCell, match=f"{type(adapter).__name__} adds tokens.*cannot take more"):
             FAMILIES[family](adapter=adapter)
         return
     vit = copy.deepcopy(base)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from rs_adapt.adapters import Flora
-from rs_adapt.adapters.flora import TuckerChange, tucker_params
+from rs_adapt.adapters.flora import TuckerChange, count_tucker_params
 from rs_adapt.errors import ConfigError
 
 
@@ -48,8 +48,8 @@ def test_convolution_equals_one_with_the_merged_weight(groups: int, stride: int,
 
 
 def test_counts() -> None:
-    assert tucker_params((8, 12, 3, 3), (4, 4, 2, 2)) == 156
-    assert tucker_params((1024, 1024), (16, 16)) == 33_024
+    assert count_tucker_params((8, 12, 3, 3), (4, 4, 2, 2)) == 156
+    assert count_tucker_params((1024, 1024), (16, 16)) == 33_024
     facts = {"embed_dim": 1024, "depth": 2, "mlp_dim": 4096, "patch_px": 16}
     assert Flora.num_params(**facts, rank=16, targets=("attn_q",)) == 2 * 33_024
 

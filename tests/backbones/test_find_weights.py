@@ -23,7 +23,7 @@ def test_missing_file_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.M
         "1234 bytes",
         "ab" * 32,
         "https://example.org/vit.pth",
-        f"without --weights, {default} is taken",
+        f"without --weights, {default} is used",
         "rs-adapt weights fetch vit.pth\n",
         "rs-adapt weights fetch vit.pth --from FILE",
     ):

@@ -11,13 +11,13 @@ import transformers
 from torch import nn
 
 from rs_adapt.backbones import Dinov2
-from rs_adapt.backbones.handles import moved_handles
+from rs_adapt.backbones.handles import find_moved_handles
 
 
 @pytest.mark.parametrize("swiglu", [False, True])
 def test_no_handle_moved(build: Callable[..., Dinov2], swiglu: bool) -> None:
     vit = build(swiglu=swiglu)
-    moved = moved_handles(vit.layers[0], vit.blocks[0].paths)
+    moved = find_moved_handles(vit.layers[0], vit.blocks[0].paths)
     assert not moved, f"transformers {transformers.__version__} has moved: {moved}"
 
 

@@ -44,7 +44,7 @@ class Evil:
 def test_names_of_code_that_mmengine_uses_do_nothing_in_other_files(tmp_path: Path) -> None:
     path = tmp_path / "evil.pth"
     torch.save({"state_dict": {"w": WEIGHT}, "x": Evil(tmp_path / "ran")}, path)
-    with pytest.raises(WeightsError, match=r"holds Python objects other than tensors \(pathlib"):
+    with pytest.raises(WeightsError, match=r"contains Python objects other than tensors \(pathlib"):
         read_tensors(path)
     # The method's name alone, without an object to call it on, is read and thrown away.
     torch.save({"state_dict": {"w": WEIGHT}, "x": Evil("plain text")}, path)  # type: ignore[arg-type]

@@ -159,7 +159,7 @@ def test_archive_with_code_in_its_pickle_is_refused_and_not_run(archive: Path, t
         data = pickle.dumps({"visual": content}, protocol=2)
         path = changed(archive, tmp_path / "evil.pt", lambda n, c, data=data: data if n.endswith("/data.pkl") else c)
         assert is_archive(path)
-        with pytest.raises(WeightsError, match="holds Python objects.*nothing in it was run"):
+        with pytest.raises(WeightsError, match="contains Python objects.*nothing in it was run"):
             Clip(**SIZES, weights=path)
         assert not target.exists()
     # Read carelessly, the first does run: the test above means something.

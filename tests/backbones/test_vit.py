@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rs_adapt.adapters import Adapter, Dcpl, EarthAdapter, Stack, Vpt
 from rs_adapt.backbones import Clip, Dinov2, Dinov3, Sam, Vit
-from rs_adapt.backbones.handles import moved_handles
+from rs_adapt.backbones.handles import find_moved_handles
 from rs_adapt.errors import ConfigError, DataError, IncompatibleCell, WeightsError
 from rs_adapt.inference.inspection.recording import recording
 
@@ -61,7 +61,7 @@ def randomised(vit: Vit) -> Vit:
 @every
 def test_no_handle_moved(make: Make) -> None:
     vit = make()
-    assert not moved_handles(vit.layers[0], vit.blocks[0].paths)
+    assert not find_moved_handles(vit.layers[0], vit.blocks[0].paths)
     assert isinstance(vit.patch_embed, nn.Conv2d)
 
 
@@ -206,8 +206,8 @@ def test_contradictions_are_refused(make: Make, changes: dict[str, Any], message
         (gated, dinov3, {}, r"layers.0.mlp.gate_proj.\w+: the file has \(48.*needs none"),
         (dinov3, dinov3, {"mlp_dim": 64}, r"layers.0.mlp.down_proj.weight: the file has \(32, 48\)"),
         (sam, sam, {"window": 4}, r"layers.0.attn.rel_pos_h: the file has \(5, 16\), this backbone needs \(7, 16\)"),
-        (clip, dinov3, {}, "incomplete DINOv3|are not those of transformers' DINOv3"),
-        (dinov3, sam, {}, "are not those of transformers' SAM"),
+        (clip, dinov3, {}, "incomplete DINOv3|do not belong to transformers' DINOv3"),
+        (dinov3, sam, {}, "do not belong to transformers' SAM"),
     ],
 )
 def test_files_of_another_model(tmp_path: Path, of: Make, into: Make, changes: dict[str, Any], message: str) -> None:

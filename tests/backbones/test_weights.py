@@ -120,7 +120,7 @@ def test_part_of_a_model_converts_and_sizes_are_optional(original_state: Callabl
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [
-        ("blocks.0.5.attn.qkv.weight", (3, 3), "are not those of the original DINOv2.*blocks.0.5"),
+        ("blocks.0.5.attn.qkv.weight", (3, 3), "do not belong to the original DINOv2.*blocks.0.5"),
         ("blocks.0.attn.qkv.weight", (4, 3), "cannot be split into 3"),
     ],
 )
@@ -153,7 +153,7 @@ def test_pickle_with_code_is_refused_and_not_run(tmp_path: Path, writer: str) ->
         torch.save(content, path)
     else:
         path.write_bytes(pickle.dumps({"x": Evil(target)}, protocol=2))
-    with pytest.raises(WeightsError, match=r"holds Python objects.*pathlib.*nothing in it was run"):
+    with pytest.raises(WeightsError, match=r"contains Python objects.*pathlib.*nothing in it was run"):
         load_state(path, DINOV2)
     assert not target.exists()
     # The file does run code when read carelessly, so the test above means something.
@@ -202,7 +202,7 @@ def test_missing_block_is_named(
 
 
 def test_folder_without_weights(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="holds no weights"):
+    with pytest.raises(WeightsError, match="has no weights"):
         load_state(tmp_path, DINOV2)
 
 

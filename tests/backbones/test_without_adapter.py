@@ -123,7 +123,7 @@ def test_a_vit_without_adapter_is_its_own_base(build: Build) -> None:
 def test_a_method_that_wraps_must_say_how_to_unwrap(build: Build) -> None:
     vit = build(adapter=Wrapping())
     adapter = vit.adapter
-    message = r"Wrapping overrides wrap\(\) and not unwrapped\(\)"
+    message = r"Wrapping overrides wrap\(\) but not unwrapped\(\)"
     with pytest.raises(AssertionError, match=message), vit.without_adapter():
         pass
     assert vit.adapter is adapter

@@ -80,7 +80,7 @@ def test_a_comparison_is_not_overwritten_unasked(cost: Cost, tmp_path: Path) -> 
     before = (tmp_path / "mine" / "cost.json").read_bytes()
     code, out, err = cost(*place)
     assert (code, out) == (2, "")
-    assert re.fullmatch(r"error: .*/mine already holds cost.csv\. .*--overwrite.*\n", err)
+    assert re.fullmatch(r"error: .*/mine already contains cost.csv\. .*--overwrite.*\n", err)
     assert (tmp_path / "mine" / "cost.json").read_bytes() == before
     assert cost(*place, "--overwrite")[0] == 0
     assert (tmp_path / "mine" / "cost.json").read_bytes() != before

@@ -130,9 +130,12 @@ def code_in_a_pickle(path: Path, harm: Path) -> None:
     ("write", "message"),
     [
         (another_size, r"file is a ViT \(96 wide, 6 deep\), dinov2_nano needs 192 wide, 6 deep"),
-        (half_a_file, r"cannot be read as PyTorch or safetensors weights: truncated or another kind of file"),
-        (code_in_a_state, r"holds Python objects other than tensors \(io\.open\); it was refused and nothing in it"),
-        (code_in_a_pickle, r"holds Python objects other than tensors \(io\.open\); it was refused and nothing in it"),
+        (half_a_file, r"cannot be read as PyTorch or safetensors weights: truncated or a different kind of file"),
+        (code_in_a_state, r"contains Python objects other than tensors \(io\.open\); it was refused and nothing in it"),
+        (
+            code_in_a_pickle,
+            r"contains Python objects other than tensors \(io\.open\); it was refused and nothing in it",
+        ),
     ],
 )
 def test_wrong_weights_are_refused_before_anything_is_written(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rs_adapt.config import resolve_cell
-from rs_adapt.cost.candidates import Candidate, build_candidates, compose_methods, naming_method
+from rs_adapt.cost.candidates import Candidate, build_candidates, compose_methods, name_method_in_errors
 from rs_adapt.engine.build import build_model, choose_device
 from rs_adapt.errors import ConfigError, NonFiniteLoss, RsAdaptError
 
@@ -97,6 +97,6 @@ def test_what_is_wrong_with_the_reference_too_is_an_error() -> None:
     ],
 )
 def test_a_failure_names_its_method(error: Exception, kind: type[RsAdaptError], parts: tuple[str, ...]) -> None:
-    with pytest.raises(kind) as caught, naming_method("lora"):
+    with pytest.raises(kind) as caught, name_method_in_errors("lora"):
         raise error
     assert all(part in str(caught.value) for part in parts)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rs_adapt.cost.memory import iteration_bytes, saved_for_backward, storages
+from rs_adapt.cost.memory import collect_saved_tensors, find_storages, iteration_bytes
 
 
 def step(model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor) -> None:
@@ -37,10 +37,10 @@ def test_a_frozen_layer_keeps_nothing_and_has_no_gradients() -> None:
 
 def test_what_shares_storage_counts_once() -> None:
     whole = torch.zeros(10)
-    assert sum(storages([whole, whole[:5], whole.view(2, 5)]).values()) == 40
+    assert sum(find_storages([whole, whole[:5], whole.view(2, 5)]).values()) == 40
     x = torch.ones(6, requires_grad=True)
     # Each of the two products keeps the same tensor, twice.
-    assert sum(saved_for_backward(lambda: (x * x + x * x).sum().backward()).values()) == 24
+    assert sum(collect_saved_tensors(lambda: (x * x + x * x).sum().backward()).values()) == 24
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rs_adapt.cost.timing import Job, take_turns
+from rs_adapt.cost.timing import TimedJob, take_turns
 
 
 class Clock:
@@ -17,15 +17,15 @@ class Clock:
         return self.now_s
 
 
-def jobs_of(costs_s: dict[str, float], clock: Clock, log: list[str], *, slower_s: float = 0.0) -> list[Job]:
+def jobs_of(costs_s: dict[str, float], clock: Clock, log: list[str], *, slower_s: float = 0.0) -> list[TimedJob]:
     """Return jobs that take their seconds, and `slower_s` more for each run that any job had before."""
 
-    def job(name: str, cost_s: float) -> Job:
+    def job(name: str, cost_s: float) -> TimedJob:
         def run() -> None:
             clock.now_s += cost_s + slower_s * len(log)
             log.append(name)
 
-        return Job(name=name, prepare=lambda number: setattr(clock, "now_s", clock.now_s + 100.0), run=run)
+        return TimedJob(name=name, prepare=lambda number: setattr(clock, "now_s", clock.now_s + 100.0), run=run)
 
     return [job(name, cost_s) for name, cost_s in costs_s.items()]
 
@@ -62,8 +62,10 @@ def test_work_beside_the_program_is_waited_for_before_both_readings() -> None:
         clock.now_s += pending_s[0]
         pending_s[0] = 0.0
 
-    launch = Job(name="gpu", prepare=lambda number: pending_s.append(0.0), run=lambda: pending_s.__setitem__(0, 7.0))
-    idle = Job(name="idle", prepare=lambda number: pending_s.__setitem__(0, 3.0), run=lambda: None)
+    launch = TimedJob(
+        name="gpu", prepare=lambda number: pending_s.append(0.0), run=lambda: pending_s.__setitem__(0, 7.0)
+    )
+    idle = TimedJob(name="idle", prepare=lambda number: pending_s.__setitem__(0, 3.0), run=lambda: None)
     times = take_turns([launch, idle], rounds=2, clock=clock, settle=settle)
     assert times == {"gpu": [7.0, 7.0], "idle": [0.0, 0.0]}
 
@@ -71,7 +73,7 @@ def test_work_beside_the_program_is_waited_for_before_both_readings() -> None:
 def test_rounds_are_reported_with_the_warm_up_and_numbered_from_0() -> None:
     seen: list[tuple[int, int]] = []
     numbers: list[int] = []
-    job = Job(name="a", prepare=numbers.append, run=lambda: None)
+    job = TimedJob(name="a", prepare=numbers.append, run=lambda: None)
     take_turns([job], rounds=2, warmup=1, on_progress=lambda stage, done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert numbers == [0, 1, 2]

@@ -55,7 +55,7 @@ def test_file_that_is_there_and_wrong_stays_until_a_right_one_has_come(server: A
     with pytest.raises(DownloadError):
         fetch(published(f"{server.url}/nothing", md5=MD5), path, **watch.arguments())
     assert path.read_bytes() == b"old"
-    assert f"f.zip is here, but its md5 is {hashlib.md5(b'old').hexdigest()}, expected {MD5}" in watch.notes[0]
+    assert f"f.zip exists, but its md5 is {hashlib.md5(b'old').hexdigest()}, expected {MD5}" in watch.notes[0]
     assert fetch(published(server.put("f.zip", DATA), md5=MD5), path, **watch.arguments())
     assert path.read_bytes() == DATA
 
@@ -96,7 +96,7 @@ def test_wrong_bytes_are_removed_and_both_checksums_named(server: Any, tmp_path:
     text = str(caught.value)
     found = hashlib.sha256(wrong).hexdigest()
     assert f"/a: not the published file: its sha256 is {found}, expected {SHA256}" in text
-    assert f"/b: the file there has {len(DATA) - 1} bytes, expected {len(DATA)}" in text
+    assert f"/b: the server's file has {len(DATA) - 1} bytes, expected {len(DATA)}" in text
     assert "/c: HTTP 404" in text
     assert f"put the file at {tmp_path / 'f'}" in text
     assert names(tmp_path) == []

@@ -126,7 +126,7 @@ def test_wrong_part_is_thrown_away_once(server: Any, tmp_path: Path, watch: Any)
     fetch(published(url, md5=MD5), path, **watch.arguments())
     assert path.read_bytes() == DATA
     assert [asked[1] for asked in server.asked] == ["bytes=4000-", None]
-    assert "once more from the start" in watch.notes[0]
+    assert "starting again" in watch.notes[0]
 
 
 @pytest.mark.parametrize("note", ["", "[]", "{}", json.dumps({"url": 3})])

@@ -1,4 +1,4 @@
-"""The contract of every PEFT method: what an adapter may change in a frozen ViT, and what trains.
+"""The contract of every PEFT method: which parts of a frozen ViT an adapter may change, and which parameters train.
 
 Shapes: B batch, N tokens (prefix tokens such as CLS first, then the patches row by row), D embed, h/w token grid.
 """
@@ -31,10 +31,11 @@ class Adapter(nn.Module):
         zero_grad_at_init: Parts of the names of the parameters whose gradient is exactly zero in the first step.
         no_decay: Parts of the names of the parameters that get no weight decay: norms, tokens, scales, embeddings.
         needs_base_tokens: True when `prepare` has to be called with the frozen ViT's tokens before every forward.
-        adds_tokens: True when `tokens` gives some (prompt methods); a ViT with windows has no place for them.
+        adds_tokens: True when `tokens` returns some (prompt methods); a ViT with windows cannot take them.
         compiles_as_one_graph: False where torch.compile has to cut the forward into pieces (code of other libraries).
-        reference_prefix: Where checkpoints of the reference hold the method's tensors, below `backbone.`; None where no
-            such layout exists. With it go `convert_reference`, `to_reference` and `reference_settings`.
+        reference_prefix: Prefix of the method's tensors in checkpoints of the reference, below `backbone.`; None where
+            no such layout exists. A method that has it implements `convert_reference`, `to_reference` and
+            `reference_settings`.
         reference_spare: Templates (`#` a number, `*` weight or bias) of tensors that those checkpoints may hold and an
             instance need not use.
         num_prefix: How many tokens before the patches (CLS, registers; none at all in some ViTs); `attach` sets it.
@@ -59,8 +60,8 @@ class Adapter(nn.Module):
         """
 
     def unwrapped(self) -> AbstractContextManager[None]:
-        """Return a context in which what `wrap` put into the ViT has no effect; override it together with `wrap`."""
-        assert type(self).wrap is Adapter.wrap, f"{type(self).__name__} overrides wrap() and not unwrapped()"
+        """Return a context in which the layers that `wrap` changed act as before; override it together with `wrap`."""
+        assert type(self).wrap is Adapter.wrap, f"{type(self).__name__} overrides wrap() but not unwrapped()"
         return nullcontext()
 
     def prepare(self, base_tokens: Callable[[], Tensor]) -> None:
@@ -152,12 +153,12 @@ class Adapter(nn.Module):
             state: Weights under the reference's names, without the prefix of the enclosing model.
 
         Returns:
-            Entries that the adapter's `load_state_dict` takes; what an instance has no use for is dropped there.
+            Entries that the adapter's `load_state_dict` takes; it drops those that the instance does not use.
 
         Raises:
             ConfigError: A name is not known, or no reference layout exists.
         """
-        raise ConfigError("This method knows no reference checkpoint layout. Load weights that rs-adapt saved.")
+        raise ConfigError("This method has no reference checkpoint layout. Load weights that rs-adapt saved.")
 
     @staticmethod
     def to_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -166,7 +167,7 @@ class Adapter(nn.Module):
 
     @staticmethod
     def reference_settings(state: Mapping[str, Tensor]) -> Settings:
-        """Return the constructor arguments that the reference's weights show, `embed_dim` and `depth` among them.
+        """Return the constructor arguments that the reference's weights imply, `embed_dim` and `depth` among them.
 
         Args:
             state: Weights under the reference's names, as `convert_reference` takes them.
@@ -186,12 +187,12 @@ def attach(adapter: Adapter, vit: nn.Module) -> None:
             it states none.
 
     Raises:
-        AssertionError: The trainable parameters are not those of `adapter.adapter_params()`: a fault of the method.
+        AssertionError: The trainable parameters differ from `adapter.adapter_params()`: a fault of the method.
     """
     adapter.num_prefix = getattr(vit, "num_prefix", 1)
-    own = {id(p) for p in adapter.parameters()}
+    adapter_ids = {id(p) for p in adapter.parameters()}
     for param in vit.parameters():
-        if id(param) not in own:
+        if id(param) not in adapter_ids:
             param.requires_grad_(False)
     adapter.wrap(vit)
     everything = [*vit.named_parameters(), *adapter.named_parameters()]
@@ -199,5 +200,7 @@ def attach(adapter: Adapter, vit: nn.Module) -> None:
     declared = {id(p): name for name, p in adapter.adapter_params().items()}
     undeclared = sorted(trainable[i] for i in trainable.keys() - declared.keys())
     frozen = sorted(declared[i] for i in declared.keys() - trainable.keys())
-    assert not undeclared, f"{type(adapter).__name__} trains what adapter_params() does not list: {undeclared}"
-    assert not frozen, f"{type(adapter).__name__} lists what does not train in adapter_params(): {frozen}"
+    assert not undeclared, (
+        f"{type(adapter).__name__} trains parameters that adapter_params() does not list: {undeclared}"
+    )
+    assert not frozen, f"{type(adapter).__name__} lists parameters in adapter_params() that do not train: {frozen}"

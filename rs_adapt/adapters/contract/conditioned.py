@@ -25,7 +25,7 @@ class ConditionedPrompts(Adapter):
 
     The side encoder is the ViT itself without adapter: f (D) is the mean of its last patch tokens. `net` is
     `P <- H <- D` with a ReLU, one for all blocks; e is normal noise (P), drawn again for every image and forward, and
-    `mean(p_l)` one number. Prompts stand between the prefix and the patches, and are replaced at every block.
+    `mean(p_l)` one number. Prompts are placed between the prefix and the patches, and are replaced at every block.
 
     Attributes:
         needs_base_tokens: True, which costs a second forward of the ViT, without gradient.
@@ -57,7 +57,7 @@ class ConditionedPrompts(Adapter):
 
     def tokens(self, layer: int) -> Tensor | None:
         """Return the prompts (B, M, D) of a block for the images of `prepare`."""
-        assert self._side_BD is not None, "prepare() comes before tokens()"
+        assert self._side_BD is not None, "prepare() must be called before tokens()"
         prompts_MP = self.prompts[layer]
         bias_BP = self.expand(functional.relu(self.squeeze(self._side_BD.to(self.squeeze.weight.dtype))))
         prompts_BMP = prompts_MP + bias_BP[:, None]
@@ -74,7 +74,7 @@ class ConditionedPrompts(Adapter):
         return "its prompts are inputs of the blocks and depend on the image"
 
 
-def conditioned_params(*, embed_dim: int, depth: int, num_tokens: int, prompt_dim: int, hidden: int) -> int:
+def count_conditioned_params(*, embed_dim: int, depth: int, num_tokens: int, prompt_dim: int, hidden: int) -> int:
     """Return the number of trainable parameters without the projections."""
     net = embed_dim * hidden + hidden + hidden * prompt_dim + prompt_dim
     return depth * num_tokens * prompt_dim + net

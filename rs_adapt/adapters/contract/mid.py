@@ -18,7 +18,7 @@ class Mid(nn.Module):
 
 
 class MidHost:
-    """A bottleneck with a slot for a `Mid`; the caller of `put_mid` owns the tensors of the `Mid`."""
+    """A bottleneck with a slot for a `Mid`; the caller of `set_mid` owns the tensors of the `Mid`."""
 
     _mid: tuple[Mid, ...] = ()
     rank: int
@@ -28,11 +28,11 @@ class MidHost:
         """The map between the projections, or None."""
         return self._mid[0] if self._mid else None
 
-    def put_mid(self, mid: Mid) -> None:
+    def set_mid(self, mid: Mid) -> None:
         """Let `mid` act between the projections."""
         # In a tuple, so that torch does not take it for a submodule of the host.
         self._mid = (mid,)
 
-    def through_mid(self, code: Tensor) -> Tensor:
+    def apply_mid(self, code: Tensor) -> Tensor:
         """Return the code as the second projection takes it."""
         return self._mid[0](code) if self._mid else code

@@ -1,4 +1,4 @@
-"""Adapters within adapters: built with the backbone's facts that each of them takes."""
+"""Adapters within adapters, each built with the facts of the backbone that its constructor takes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def build_within(outer: str, settings: ConfigNode, facts: ConfigNode) -> Adapter
     cls: Any = MODELS.get(settings["type"])
     if cls is None:
         raise ConfigError(f"{outer}: there is no adapter {settings['type']!r}.")
-    taken = {key: value for key, value in facts.items() if key in inspect.signature(cls.__init__).parameters}
-    own = {key: value for key, value in settings.items() if value is not None or key not in taken}
-    adapter: Adapter = MODELS.build({**taken, **own})
+    accepted = {key: value for key, value in facts.items() if key in inspect.signature(cls.__init__).parameters}
+    explicit = {key: value for key, value in settings.items() if value is not None or key not in accepted}
+    adapter: Adapter = MODELS.build({**accepted, **explicit})
     return adapter
 
 
@@ -30,5 +30,5 @@ def count_within(settings: ConfigNode, facts: ConfigNode) -> int:
     """Return the number of trainable parameters of an adapter from its config and facts of the backbone."""
     cls: Any = MODELS.get(settings["type"])
     names = inspect.signature(cls.num_params).parameters
-    given = {key: value for key, value in {**facts, **settings}.items() if key in names and value is not None}
-    return int(cls.num_params(**given))
+    arguments = {key: value for key, value in {**facts, **settings}.items() if key in names and value is not None}
+    return int(cls.num_params(**arguments))

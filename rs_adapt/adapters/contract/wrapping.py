@@ -1,4 +1,4 @@
-"""Methods that change layers of the ViT in place: the layer stays, a change of its function goes around it.
+"""Methods that change layers of the ViT in place: the layer stays, and a change of its function is put around it.
 
 Shapes: B batch, N tokens, D embed; a weight is (out, in) or (out, in, height, width).
 """
@@ -33,15 +33,15 @@ class LayerChange(nn.Module):
         raise NotImplementedError
 
     def merged_weight(self, weight: Tensor) -> Tensor:
-        """Return the weight of a plain layer that does the same as the changed one (mergeable changes)."""
+        """Return the weight of a plain layer with the same output as the changed one (mergeable changes)."""
         raise NotImplementedError
 
 
 class Wrapped(nn.Module):
     """A layer of the ViT with its change, or the layer alone while the change is switched off.
 
-    The change is no submodule: the adapter holds its tensors, so that each has one name, is saved once and is in one
-    group of the optimizer.
+    The change is no submodule: its tensors belong to the adapter, so that each has one name, is saved once and is in
+    one group of the optimizer.
     """
 
     def __init__(self, base: nn.Module, change: LayerChange) -> None:
@@ -67,17 +67,18 @@ class Wrapped(nn.Module):
 
 
 class WeightChange(LayerChange):
-    """A change that is another weight of the same layer: `y = layer(x; W', b)`."""
+    """A change that gives the same layer a different weight: `y = layer(x; W', b)`."""
 
     def bind(self, base: nn.Module) -> None:
-        """Check that the layer's weight is its own.
+        """Check that no other method has wrapped the layer.
 
         Raises:
-            ConfigError: Another method has wrapped the layer already, so its weight is not what it computes with.
+            ConfigError: A different method has wrapped the layer, which therefore does not compute with its weight
+                alone.
         """
         if isinstance(base, Wrapped):
             raise ConfigError(
-                f"{type(self).__name__} changes the weight of a layer that another method has wrapped already. "
+                f"{type(self).__name__} changes the weight of a layer that a different method has wrapped already. "
                 "In a stack, name methods that change weights (flora, sam_parser, hclip) before all others."
             )
 
@@ -135,14 +136,14 @@ class WrappingAdapter(Adapter):
 
     @torch.no_grad()
     def merge(self, vit: nn.Module) -> None:
-        """Fold the changes into the weights of their layers, which stand in the ViT by themselves afterwards.
+        """Fold the changes into the weights of their layers, and put the plain layers back into the ViT.
 
         Raises:
             ConfigError: The method is not a change of weights alone; the text says why.
         """
         if (reason := self.why_unmergeable()) is not None:
             raise ConfigError(f"{type(self).__name__} cannot be merged into the backbone's weights: {reason}.")
-        # The last that came in goes out first: a layer may be wrapped more than once.
+        # In reverse order: a layer may be wrapped more than once.
         for layer, handle, wrapped in reversed(self._wrapped):
             base: Any = wrapped.base
             self.fold(base, wrapped._change[0])
@@ -171,14 +172,14 @@ def check_targets(method: str, targets: tuple[str, ...], allowed: tuple[str, ...
 
 
 def check_at_least(method: str, **values: tuple[float, float]) -> None:
-    """Refuse values below their least allowed one: `rank=(given, 1)`.
+    """Refuse values below their minimum: `rank=(value, 1)`.
 
     Raises:
-        ConfigError: Names the value, what was given and what is allowed.
+        ConfigError: A value is too small.
     """
-    for name, (given, least) in values.items():
-        if given < least:
-            raise ConfigError(f"{method}: {name} is {given}; it must be at least {least}.")
+    for name, (value, minimum) in values.items():
+        if value < minimum:
+            raise ConfigError(f"{method}: {name} is {value}; it must be at least {minimum}.")
 
 
 def linear_dims(handle: str, *, embed_dim: int, mlp_dim: int) -> tuple[int, int]:

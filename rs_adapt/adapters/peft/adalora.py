@@ -57,7 +57,7 @@ class PeftAdaLora(PeftAdapter):
             total_iters: Training iterations; filled in by the configuration.
             kind: "adalora".
             targets: Handles of the layers: attn_q, attn_k, attn_v, attn_out, fc1, fc2.
-            options: What peft's configuration takes: init_r, target_r, deltaT, orth_reg_weight, ...
+            options: Options of peft's configuration: init_r, target_r, deltaT, orth_reg_weight, ...
             first_share: Share of the iterations before ranks fall, 0 to 1.
             last_share: Share of the iterations with the final ranks, 0 to 1; with `first_share` below 1.
 
@@ -85,7 +85,7 @@ class PeftAdaLora(PeftAdapter):
         self.register_buffer("steps_done", torch.zeros((), dtype=torch.int64))
 
     def wrap(self, vit: nn.Module) -> None:
-        """Put peft's layers in place, and create the buffers of the rank schedule."""
+        """Put peft's layers into the ViT, and create the buffers of the rank schedule."""
         super().wrap(vit)
         from peft.tuners.adalora import layer as peft_layer
 
@@ -113,8 +113,8 @@ class PeftAdaLora(PeftAdapter):
         names = [name for name, _ in self._branches()]
         allocator = self._allocator
         for average in _AVERAGES:
-            held = {name: self.get_buffer(_buffer(average, name)) for name in names}
-            setattr(allocator, average, held)
+            averages = {name: self.get_buffer(_buffer(average, name)) for name in names}
+            setattr(allocator, average, averages)
         allocator.ipt = dict.fromkeys(names)
         self.steps_done += 1
         allocator.update_and_allocate(self.layers, int(self.steps_done))

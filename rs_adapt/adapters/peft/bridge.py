@@ -1,7 +1,7 @@
 """Methods of the library peft, under the contract of the project's own.
 
-peft replaces layers of a model by its own, which hold the frozen layer and the new tensors. Here it is given nothing
-but the layers that shall change; its layers then live in the adapter, without the frozen layer, and the ViT keeps that.
+peft replaces layers of a model by its own, which hold the frozen layer and the new tensors. Here it is given only
+the layers to change; its new layers then belong to the adapter, without the frozen layers, which stay in the ViT.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rs_adapt.registry import MODELS
 class _Kind:
     """Facts about a method of peft that the bridge needs."""
 
-    # peft's name of it.
+    # The name in peft.
     name: str
     # Parts of the names of the tensors whose gradient is zero in the first step.
     zero_grad: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class _Kind:
     identity: bool = True
     # Whether its code compiles into one graph; where not, torch.compile still works, in pieces.
     one_graph: bool = True
-    # Whether its layers need values to be made, so that they cannot be made on the meta device.
+    # Whether building its layers needs values, so that they cannot be built on the meta device.
     needs_values: bool = False
     # Options that the bridge itself needs.
     own: Settings = dataclasses.field(default_factory=dict)
@@ -68,7 +68,7 @@ _TAKEN = {
 
 
 class PeftChange(LayerChange):
-    """One of peft's layers in place of the layer it was made for."""
+    """One of peft's layers in place of the layer that it changes."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
@@ -106,17 +106,17 @@ class PeftAdapter(WrappingAdapter):
             embed_dim: Width of the ViT.
             depth: Number of blocks of the ViT.
             mlp_dim: Hidden width of the ViT's feed-forward part.
-            kind: Boft, dora, fourierft, hra, ia3, lora, oft or vera.
+            kind: `boft`, `dora`, `fourierft`, `hra`, `ia3`, `lora`, `oft` or `vera`.
             targets: Handles of the layers: attn_q, attn_k, attn_v, attn_out, fc1, fc2.
-            options: What peft's configuration of the method takes.
+            options: Options of peft's configuration of the method.
 
         Raises:
             ConfigError: Peft is not installed, or an argument is not known or refused by peft.
         """
         super().__init__()
-        own = [name for name in _KINDS if name != "adalora"] if type(self) is PeftAdapter else ["adalora"]
-        if kind not in own:
-            raise ConfigError(f"{type(self).__name__}: there is no kind {kind!r}. Known: {', '.join(own)}.")
+        kinds = [name for name in _KINDS if name != "adalora"] if type(self) is PeftAdapter else ["adalora"]
+        if kind not in kinds:
+            raise ConfigError(f"{type(self).__name__}: there is no kind {kind!r}. Known: {', '.join(kinds)}.")
         self.depth, self.kind = depth, kind
         self.targets = check_targets(f"peft:{kind}", tuple(targets), LINEARS)
         self.options = dict(options or {})
@@ -127,10 +127,10 @@ class PeftAdapter(WrappingAdapter):
         self.layers = nn.ModuleDict()
 
     def wrap(self, vit: nn.Module) -> None:
-        """Let peft make its layers of all targets at once (some methods share tensors), then put them in place."""
+        """Let peft build all its layers at once, as some methods share tensors, and put them into the ViT."""
         blocks: Any = vit.blocks
         bases = {f"{layer}_{t}": getattr(blocks[layer], t) for layer in range(self.depth) for t in self.targets}
-        for name, layer in _made_by_peft(self.kind, self.config, bases).items():
+        for name, layer in _build_with_peft(self.kind, self.config, bases).items():
             self.layers[name] = PeftChange(layer)
         super().wrap(vit)
 
@@ -159,15 +159,15 @@ class PeftAdapter(WrappingAdapter):
         targets: Sequence[str] = ("attn_q", "attn_v"),
         options: ConfigNode | None = None,
     ) -> int:
-        """Return the number of trainable parameters: peft has the formulas, so its layers are made and counted."""
+        """Return the number of trainable parameters: peft has the formulas, so its layers are built and counted."""
         with torch.device("meta"):
             bases = {
                 f"{layer}_{t}": nn.Linear(*linear_dims(t, embed_dim=embed_dim, mlp_dim=mlp_dim))
                 for layer in range(depth)
                 for t in targets
             }
-            made = _made_by_peft(kind, _config(kind, dict(options or {})), bases)
-        return sum(p.numel() for layer in made.values() for p in layer.parameters() if p.requires_grad)
+            layers = _build_with_peft(kind, _config(kind, dict(options or {})), bases)
+        return sum(p.numel() for layer in layers.values() for p in layer.parameters() if p.requires_grad)
 
     @staticmethod
     def examples() -> tuple[Settings, ...]:
@@ -202,31 +202,31 @@ def _config(kind: str, options: ConfigNode) -> Any:
     peft = _peft()
     facts = _KINDS[kind]
     cls = peft.PEFT_TYPE_TO_CONFIG_MAPPING[getattr(peft.PeftType, facts.name)]
-    known = sorted(field.name for field in dataclasses.fields(cls) if field.init and field.name not in _TAKEN)
-    if unknown := sorted(options.keys() - set(known)):
+    allowed = sorted(field.name for field in dataclasses.fields(cls) if field.init and field.name not in _TAKEN)
+    if unknown := sorted(options.keys() - set(allowed)):
         raise ConfigError(
             f"peft:{kind} has no option {', '.join(unknown)} (model.backbone.adapter.options). "
-            f"Known: {', '.join(known)}."
+            f"Known: {', '.join(allowed)}."
         )
     try:
         with warnings.catch_warnings():
-            # Of projections that are not saved.
+            # peft warns that projections are not saved.
             warnings.simplefilter("ignore")
             return cls(**{**options, **facts.own, "target_modules": [".*"]})
     except (TypeError, ValueError) as error:
         raise ConfigError(f"peft:{kind} rejects the options {dict(options)}: {error}") from error
 
 
-def _made_by_peft(kind: str, config: Any, bases: Mapping[str, nn.Linear]) -> dict[str, nn.Module]:
-    """Return peft's layer for each layer, without the layer itself among its submodules."""
+def _build_with_peft(kind: str, config: Any, bases: Mapping[str, nn.Linear]) -> dict[str, nn.Module]:
+    """Build peft's layer for each layer, without the layer itself among its submodules."""
     peft = _peft()
     on_meta = next(iter(bases.values())).weight.is_meta
-    standing: Mapping[str, nn.Linear] = bases
+    linears: Mapping[str, nn.Linear] = bases
     device: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
     if on_meta and _KINDS[kind].needs_values:
         device = torch.device("cpu")
-        standing = {name: nn.Linear(base.in_features, base.out_features, device="cpu") for name, base in bases.items()}
-    model = nn.ModuleDict(standing)
+        linears = {name: nn.Linear(base.in_features, base.out_features, device="cpu") for name, base in bases.items()}
+    model = nn.ModuleDict(linears)
     config.target_modules = set(bases)
     try:
         with warnings.catch_warnings(), device:
@@ -234,11 +234,11 @@ def _made_by_peft(kind: str, config: Any, bases: Mapping[str, nn.Linear]) -> dic
             peft.get_peft_model(model, config)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"peft:{kind} cannot change these layers: {error}") from error
-    made: dict[str, nn.Module] = {}
+    built: dict[str, nn.Module] = {}
     for name, base in bases.items():
         layer = model[name]
-        # As a plain attribute the layer is found by peft's code, and has its place in the ViT alone.
+        # As a plain attribute, so that peft's code finds the layer but only the ViT has it as a submodule.
         del layer._modules["base_layer"]
         layer.__dict__["base_layer"] = base
-        made[name] = layer.to("meta") if on_meta else layer
-    return made
+        built[name] = layer.to("meta") if on_meta else layer
+    return built

@@ -65,7 +65,7 @@ def fetch_data(
             missing.append(archive)
             continue
         size = grouped(path.stat().st_size)
-        print(f"{shown_path(path)}: {state}, {size} bytes, {archive.published.checked()}")
+        print(f"{shown_path(path)}: {state}, {size} bytes, {archive.published.describe_check()}")
     if missing or (manifest.by_hand and not selected):
         _print_steps(manifest, missing, folder)
         names = ", ".join(archive.name for archive in missing) or manifest.title
@@ -97,6 +97,6 @@ def _print_steps(manifest: Manifest, missing: Sequence[Archive], folder: Path) -
     if missing:
         print(f"  {len(manifest.by_hand) + 1}. Put into {shown_path(folder)}:")
         for archive in missing:
-            print(f"       {archive.name} ({archive.published.expected()})")
+            print(f"       {archive.name} ({archive.published.describe()})")
         print(f"  {len(manifest.by_hand) + 2}. Run the same command again: it verifies the files.")
     print(f"Then: {manifest.how_to_get}")

@@ -49,7 +49,7 @@ def fetch_weights(
     else:
         state = "fetched" if download(weights_file.published, weights_file.path) else "was there"
     size = grouped(weights_file.path.stat().st_size)
-    print(f"{shown_path(weights_file.path)}: {state}, {size} bytes, {weights_file.published.checked()}")
+    print(f"{shown_path(weights_file.path)}: {state}, {size} bytes, {weights_file.published.describe_check()}")
 
 
 def _copy(weights_file: WeightsFile, source: Path) -> None:

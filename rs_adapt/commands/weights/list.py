@@ -81,4 +81,4 @@ def _state(file: WeightsFile, *, verify: bool) -> str:
     if published.fault(file.path) is not None:
         return "wrong: see weights verify"
     shipped = "in the package" if file.facts.get("shipped") else "there"
-    return f"{shipped}, {published.checked()}" if verify else shipped
+    return f"{shipped}, {published.describe_check()}" if verify else shipped

@@ -168,7 +168,7 @@ def test_missing_and_unknown_tensors_are_listed(import_file: Import, tmp_path: P
         ("rein", lambda t: {n: v for n, v in t.items() if "reins" not in n}, r"holds no tensors backbone.reins.*"),
         ("rein", lambda t: {n: v for n, v in t.items() if "head" not in n}, r"holds no tensors decode_head.*"),
         ("rein", lambda t: t | {"neck.w": torch.zeros(1)}, "1 tensors that belong to no part of a released"),
-        ("rein", lambda t: t | {"backbone.blocks.0.w": torch.zeros(1)}, "are not those of the original DINOv2 ViT"),
+        ("rein", lambda t: t | {"backbone.blocks.0.w": torch.zeros(1)}, "do not belong to the original DINOv2 ViT"),
         ("rein", lambda t: t | {"backbone.pos_embed": torch.zeros(1)}, "not 3 dimensions"),
         ("rein", lambda t: t | {"backbone.cls_token": torch.ones(1, 1, WIDTH)}, "is not the base weights given: 1 "),
         ("rein", lambda t: t | {"backbone.reins.learnable_tokens_a": torch.zeros(())}, "with 3 dimensions"),
@@ -205,7 +205,7 @@ def test_damaged_and_missing_files_are_named(import_file: Import, tmp_path: Path
     torch.save(released("rein"), tmp_path / "official.pth")
     whole = (tmp_path / "official.pth").read_bytes()
     (tmp_path / "official.pth").write_bytes(whole[: len(whole) // 2])
-    assert "truncated or another kind of file" in refused(import_file(None, "rein"), tmp_path)
+    assert "truncated or a different kind of file" in refused(import_file(None, "rein"), tmp_path)
 
 
 def test_a_folder_that_is_there_is_kept(import_file: Import, tmp_path: Path) -> None:
