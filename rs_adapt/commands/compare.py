@@ -35,13 +35,13 @@ def compare(
     if as_json:
         print_json(comparison.to_json())
         return
-    from rs_adapt.reports.comparison_tables import count_line, differ_line, difference_table, notes, scored_line
+    from rs_adapt.reports.comparison_tables import count_line, differ_line, difference_table, notes, scoring_line
 
     console = result_console()
     console.print(comparison.sentence, style="bold", soft_wrap=True, markup=False)
     console.print(difference_table(comparison))
     sides = {"A": comparison.a, "B": comparison.b}
-    lines = [f"{name}: {side.place}: {scored_line(side.scored)}." for name, side in sides.items()]
+    lines = [f"{name}: {side.place}: {scoring_line(side.scored)}." for name, side in sides.items()]
     counts = count_line(comparison.images, comparison.interval)
     for line in (*lines, differ_line(comparison), counts, *notes(comparison.interval)):
         if line is not None:

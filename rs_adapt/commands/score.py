@@ -64,7 +64,7 @@ def score(
         count_line,
         groups_table,
         notes,
-        scored_line,
+        scoring_line,
         worst_table,
     )
 
@@ -76,5 +76,5 @@ def score(
     if scores.worst is not None:
         console.print(worst_table(scores.worst))
     counts = count_line(scores.images, scores.interval)
-    for line in (f"Scored: {scored_line(scores.scored)}.", counts, *notes(scores.interval)):
+    for line in (f"Scored: {scoring_line(scores.scored)}.", counts, *notes(scores.interval)):
         console.print(line, soft_wrap=True, markup=False)

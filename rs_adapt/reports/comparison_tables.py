@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def classes_table(scores: Rescored) -> Table:
-    """Return IoU of each class and mIoU, with intervals; classes out of the mean are marked."""
+    """Return IoU of each class and mIoU, with intervals; classes outside the mean are marked."""
     table = _table("class", "IoU %", _level(scores.interval))
     for name, score in scores.classes.items():
         label = name if score.in_mean else f"{name} (not in the mean)"
@@ -49,7 +49,7 @@ def worst_table(worst: Sequence[ImageScore]) -> Table:
 
 
 def difference_table(comparison: RunComparison) -> Table:
-    """Return IoU of both runs by class, B minus A in points with interval, and how many resamples are above 0."""
+    """Return IoU of both runs by class, B minus A in points with interval, and the share of resamples above 0."""
     table = _table("class", "A: IoU %", "B: IoU %", "B - A", _level(comparison.interval), "resamples above 0, %")
     for name, score in comparison.classes.items():
         label = name if score.in_mean else f"{name} (not in the mean)"
@@ -60,20 +60,20 @@ def difference_table(comparison: RunComparison) -> Table:
     return table
 
 
-def scored_line(scored: Scoring) -> str:
-    """Return how a score was obtained: split, protocol, checkpoint, weights, inference and classes in the mean."""
+def scoring_line(scored: Scoring) -> str:
+    """Return the origin of a score as a line: split, protocol, checkpoint, weights, inference, classes in the mean."""
     protocol = scored.protocol
-    but_for = f" except for {' and '.join(scored.but_for)}" if scored.but_for else ""
-    parts = [
+    exceptions = f" except for {' and '.join(scored.but_for)}" if scored.but_for else ""
+    facts = [
         str(scored.split),
-        "no protocol stated" if protocol is None else f"protocol {protocol.replace('_', '-')}{but_for}",
+        "no protocol stated" if protocol is None else f"protocol {protocol.replace('_', '-')}{exceptions}",
         _checkpoint(scored),
     ]
     if scored.weights:
-        parts.append(scored.weights)
+        facts.append(scored.weights)
     if isinstance(scored.inference, dict) and "mode" in scored.inference:
-        parts.append(str(scored.inference["mode"]))
-    return ", ".join([*parts, f"mean over {scored.classes}"])
+        facts.append(str(scored.inference["mode"]))
+    return ", ".join([*facts, f"mean over {scored.classes}"])
 
 
 def notes(interval: IntervalFacts) -> list[str]:
@@ -84,19 +84,19 @@ def notes(interval: IntervalFacts) -> list[str]:
         lines.append(f"{units}: no interval.")
     elif interval.rough:
         lines.append(f"{units}: too few for more than a rough interval.")
-    lines.append(f"Intervals cover which {PLURAL[interval.unit]} were scored, not which seed was trained.")
+    lines.append(f"Intervals reflect the choice of the scored {PLURAL[interval.unit]}, not that of the training seed.")
     return lines
 
 
 def count_line(images: int, interval: IntervalFacts) -> str:
-    """Return how many images and units there are, and how the intervals were drawn."""
+    """Return the numbers of images and units, and the sampling of the intervals, as a line."""
     units = PLURAL[interval.unit] if interval.units != 1 else interval.unit
-    drawn = f"{interval.units} {units} with labels, drawn {interval.resamples} times, seed {interval.seed}"
-    return f"{images} image{'' if images == 1 else 's'}. Intervals: {drawn}."
+    sampling = f"{interval.units} {units} with labels, drawn {interval.resamples} times, seed {interval.seed}"
+    return f"{images} image{'' if images == 1 else 's'}. Intervals: {sampling}."
 
 
 def differ_line(comparison: RunComparison) -> str | None:
-    """Return in which facts two runs differ besides what was trained; None where they agree."""
+    """Return the facts, other than the trained cell, that differ between two runs, as a line; None where all agree."""
     if not comparison.differ:
         return None
     a, b = comparison.a.scored, comparison.b.scored
@@ -131,10 +131,10 @@ def _level(interval: IntervalFacts) -> str:
     return f"{100 * interval.level:g} % interval"
 
 
-def _table(first: str, *others: str) -> Table:
-    # A bracket in a name is no markup.
+def _table(row_heading: str, *headings: str) -> Table:
+    # Names of classes may have brackets, which rich must not read as markup.
     table = Table(box=box.SIMPLE, pad_edge=False)
-    table.add_column(first)
-    for name in others:
+    table.add_column(row_heading)
+    for name in headings:
         table.add_column(name, justify="right")
     return table

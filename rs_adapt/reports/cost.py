@@ -22,16 +22,16 @@ def cost_section(rankings: Rankings, labels: Labels) -> Section:
             facts = group_cost(group)
             rows.append(_cost_row(group, facts, labels))
             if facts["adapted"] is not None and group.mean is not None:
-                points.append((labels.of(group.row), facts["adapted"], group.mean))
+                points.append((labels.group_name(group.row), facts["adapted"], group.mean))
         if len(points) > 1:
-            figures.append(_pareto_figure(column, labels.place(column), points))
+            figures.append(_pareto_figure(column, labels.bench_name(column), points))
     table = Table(
         title="Medians over seeds",
         head=["bench", "method", "adapter parameters", "trained in all", "pack MB", "minutes", "s / iter", "peak MiB"],
         rows=rows,
         name_columns=2,
         notes=[
-            "Adapter parameters: those that train in the backbone; trained in all: with the head. Pack: its size "
+            "Adapter parameters: trainable parameters in the backbone; trained in all: with the head. Pack: its size "
             "on disk, 10^6 bytes. Minutes: training with evaluations. Peak: GPU memory. A dash: unknown (interrupted "
             f"runs, runs on a CPU). Machines: {join_words(_devices(rankings)) or 'not stated'}; other work on them "
             "may have slowed a run. rs-adapt cost compares methods on equal work."
@@ -46,7 +46,7 @@ def group_cost(group: Group) -> dict[str, float | None]:
     results = [score.run.result for score in group.scores if score.run.result is not None]
     parameters = [result.parameters for result in results]
     return {
-        "adapted": _median(trained_in_backbone(counts) for counts in parameters),
+        "adapted": _median(count_adapter_parameters(counts) for counts in parameters),
         "trainable": _median(counts.get("trainable") for counts in parameters),
         "pack_bytes": _median(pack_bytes(score.run) for score in group.scores),
         "train_s": _median(result.train_s for result in results),
@@ -55,7 +55,7 @@ def group_cost(group: Group) -> dict[str, float | None]:
     }
 
 
-def trained_in_backbone(parameters: Mapping[str, int]) -> int | None:
+def count_adapter_parameters(parameters: Mapping[str, int]) -> int | None:
     """Return the number of trainable parameters outside the head; None if it was not recorded."""
     trainable, head = parameters.get("trainable"), parameters.get("head")
     return None if trainable is None or head is None else trainable - head
@@ -71,8 +71,8 @@ def _cost_row(group: Group, facts: Mapping[str, float | None], labels: Labels) -
     pack, train_s = facts["pack_bytes"], facts["train_s"]
     counts = (facts["adapted"], facts["trainable"])
     return [
-        text_cell(labels.place(group.column)),
-        text_cell(labels.of(group.row)),
+        text_cell(labels.bench_name(group.column)),
+        text_cell(labels.group_name(group.row)),
         *(
             text_cell("") if count is None else TableCell(text=f"{count:,.0f}".replace(",", " "), value=count)
             for count in counts
@@ -84,7 +84,7 @@ def _cost_row(group: Group, facts: Mapping[str, float | None], labels: Labels) -
     ]
 
 
-def _pareto_figure(column: Column, place: str, points: Sequence[tuple[str, float, float]]) -> Figure:
+def _pareto_figure(column: Column, bench: str, points: Sequence[tuple[str, float, float]]) -> Figure:
     """Return the plot of mIoU against adapter parameters for (name, parameters, mIoU) of the groups of a column."""
     front = set(pareto_front({name: (parameters, -miou) for name, parameters, miou in points}))
     alt = f"mIoU against trained parameters on {column.name}: " + "; ".join(
@@ -92,7 +92,7 @@ def _pareto_figure(column: Column, place: str, points: Sequence[tuple[str, float
     )
     return Figure(
         alt=alt,
-        caption=f"{place}, {column.protocol}. Filled and joined: no other method has "
+        caption=f"{bench}, {column.protocol}. Filled and joined: no other method has "
         "fewer parameters and a higher mean.",
         svg=pareto_plot(
             [ParetoPoint(name=name, x=parameters, y=miou, on_front=name in front) for name, parameters, miou in points],

@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rs_adapt.reports.cost import pack_bytes, trained_in_backbone
+from rs_adapt.reports.cost import count_adapter_parameters, pack_bytes
 from rs_adapt.reports.run_tables import format_path, format_revision
 from rs_adapt.runs.collect import Collection, describe_failure
 from rs_adapt.runs.records import CellNames
@@ -71,7 +71,7 @@ def _row(run: Run, score: RunScore | None, base: Path, gains: Mapping[str, float
     row |= {f"iter.{name}": None for name in SELECTIONS}
     row |= {f"iter.{name}": checkpoint.iter for name, checkpoint in selections.items() if checkpoint is not None}
     row |= {
-        "adapter_parameters": trained_in_backbone(parameters),
+        "adapter_parameters": count_adapter_parameters(parameters),
         **{f"parameters.{name}": parameters.get(name) for name in ("trainable", "head", "backbone", "total")},
         "pack_bytes": pack_bytes(run),
         "iters": result.iters if result else None,

@@ -1,4 +1,4 @@
-"""What a data set looks like: legend, tiles with labels, classes and colours of each split, as page and picture."""
+"""A page and a picture of a data set: legend, tiles with labels, classes and colours of each split."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def write_data_page(
         DataNotFound: No set has tiles.
         DataError: A tile cannot be read.
     """
-    _require_folder(folder, overwrite=overwrite)
+    _prepare_folder(folder, overwrite=overwrite)
     measured = [
         (tile_set, summary)
         for tile_set in tiles.sets
@@ -187,7 +187,9 @@ def _png(pixels: Array) -> bytes:
     return buffer.getvalue()
 
 
-def _require_folder(folder: Path, *, overwrite: bool) -> None:
+def _prepare_folder(folder: Path, *, overwrite: bool) -> None:
     if not overwrite and (folder / PAGE_FILE).exists():
-        raise OutputExists(f"{folder} holds a page already. Choose a different folder with --out, or add --overwrite.")
+        raise OutputExists(
+            f"{folder} contains a page already. Choose a different folder with --out, or add --overwrite."
+        )
     make_output_folder(folder)

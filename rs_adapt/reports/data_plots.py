@@ -18,7 +18,7 @@ def share_png(statistics: Sequence[SetStatistics], colours: Mapping[str, Sequenc
     """Return a PNG of class shares: a stacked bar for each set, in the colours of the classes."""
     from matplotlib.figure import Figure
 
-    # Inches, high enough for the bars and for the legend beside them.
+    # Inches, high enough for the bars and for the legend next to them.
     height = max(0.7 + 0.27 * len(statistics), 0.3 + 0.16 * min(9, len(colours)))
     figure = Figure(figsize=(4.6, height), dpi=200, layout="constrained")
     _draw_shares(figure.add_subplot(), statistics, colours)
@@ -62,8 +62,8 @@ def draw_overview(
     columns = max(len(pairs) for pairs in samples.values())
     rows = len(statistics)
     figure = Figure(figsize=(1.25 * 2 * columns + 2.6, 1.45 * rows + 1.3 + 0.35 * rows), dpi=110, layout="constrained")
-    parts: Any = figure.subfigures(2, 1, height_ratios=[1.45 * rows, 1.0 + 0.35 * rows])
-    above, below = parts
+    halves: Any = figure.subfigures(2, 1, height_ratios=[1.45 * rows, 1.0 + 0.35 * rows])
+    above, below = halves
     grid = above.subplots(rows, 2 * columns + 1, squeeze=False, width_ratios=[*[1.0] * (2 * columns), 1.8])
     for row, tiles in zip(grid, statistics, strict=True):
         for plot in row[:-1]:
@@ -80,19 +80,19 @@ def draw_overview(
 
 def _draw_shares(plot: Any, statistics: Sequence[SetStatistics], colours: Mapping[str, Sequence[int]]) -> None:
     titles = [tiles.title for tiles in statistics]
-    left = np.zeros(len(statistics))
+    starts = np.zeros(len(statistics))
     for name, colour in colours.items():
         widths = np.array([tiles.class_pct[name] for tiles in statistics])
         plot.barh(
             titles,
             widths,
-            left=left,
+            left=starts,
             label=name,
             color=[value / 255 for value in colour],
             edgecolor="0.35",
             linewidth=0.4,
         )
-        left += widths
+        starts += widths
     plot.invert_yaxis()
     plot.set_xlim(0, 100)
     plot.set_xlabel("% of the labelled pixels", fontsize=8)
@@ -111,7 +111,7 @@ def _draw_histograms(plots: Sequence[Any], statistics: Sequence[SetStatistics], 
         if titles:
             plot.set_title(tiles.title, fontsize=8)
             plot.set_ylabel("% of pixels", fontsize=7)
-    # After all lines: shared axes would otherwise keep the range of the first line.
+    # After all lines: shared axes would otherwise have the range of the first line.
     for plot in plots:
         plot.set_ylim(bottom=0)
 

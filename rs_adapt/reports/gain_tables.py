@@ -20,7 +20,7 @@ from rs_adapt.scores.intervals import LEVEL, RESAMPLES
 # From the lower to the upper bound.
 _SETTING_ORDER = ("dg", "da", "ss")
 # Gains of more seeds than this do not fit into the note of a cell.
-_MOST_SEEDS_SHOWN = 5
+_MAX_SEEDS_SHOWN = 5
 # Attributes of `Gains` by column of the table.
 _COLUMNS = {"over source only": "over_source_only", "gap closed": "gap_closed", "over frozen": "over_frozen"}
 
@@ -33,24 +33,25 @@ def gains_section(groups: Sequence[Group], gains: Sequence[Gains], labels: Label
         gains: Their gains, in the same order.
         labels: Names of the groups.
     """
-    by_place: dict[tuple[Any, ...], list[tuple[Group, Gains]]] = {}
+    by_column: dict[tuple[Any, ...], list[tuple[Group, Gains]]] = {}
     for group, gain in zip(groups, gains, strict=True):
         if group.mean is not None:
             column = group.column
-            by_place.setdefault((column.bench, column.split, column.facts), []).append((group, gain))
-    tables = [table for rows in by_place.values() if (table := _table(rows, labels)) is not None]
+            by_column.setdefault((column.bench, column.split, column.facts), []).append((group, gain))
+    tables = [table for rows in by_column.values() if (table := _table(rows, labels)) is not None]
     if not tables:
         return None
     return Section(
         anchor="gains",
         title="Gains over references",
         text=[
-            "mIoU of each way of training beside its references of the same seeds: source-only training (dg), training "
-            "on the target's labels (ss), and the frozen backbone with a trained head. Gains are in points; the gap "
-            "closed is the mean gain over source-only training as a share of the mean gap between the two references.",
+            "mIoU of each way of training next to its references of the same seeds: source-only training (dg), "
+            "training on the target's labels (ss), and the frozen backbone with a trained head. Gains are in points; "
+            "the gap closed is the mean gain over source-only training as a share of the mean gap between the two "
+            "references.",
             f"In brackets: the {100 * LEVEL:.0f} % interval of {RESAMPLES} resamples, each of which draws the same "
-            "scenes (images, where scenes are unknown) and the same seeds for a row and its references; behind it the "
-            "seeds one by one.",
+            "scenes (images, where scenes are unknown) and the same seeds for a row and its references; then the "
+            "gain of each seed.",
         ],
         tables=tables,
     )
@@ -63,9 +64,9 @@ def gains_of_runs(groups: Sequence[Group], gains: Sequence[Gains]) -> dict[Path,
         for score in group.scores:
             seed = score.run.seed
             by_folder[score.run.folder] = {
-                "over_source_only": _of_seed(gain.over_source_only, seed),
-                "gap_closed_pct": _of_seed(gain.gap_closed, seed),
-                "over_frozen": _of_seed(gain.over_frozen, seed),
+                "over_source_only": _gain_of_seed(gain.over_source_only, seed),
+                "gap_closed_pct": _gain_of_seed(gain.gap_closed, seed),
+                "over_frozen": _gain_of_seed(gain.over_frozen, seed),
             }
     return by_folder
 
@@ -104,7 +105,7 @@ def _table(rows: Sequence[tuple[Group, Gains]], labels: Labels) -> Table | None:
         rows=[
             [
                 text_cell(group.column.setting),
-                text_cell(labels.of(group.row)),
+                text_cell(labels.group_name(group.row)),
                 score_cell(group.mean, note=format_seeds(group, with_range=True)),
                 *(_gain_cell(getattr(gain, _COLUMNS[title]), is_share=title == "gap closed") for title in titles),
                 *([score_cell(_source_val(group))] if on_source else []),
@@ -132,7 +133,7 @@ def _gain_cell(gain: PairedGain | None, *, is_share: bool) -> TableCell:
         return "-" if math.isnan(value) else f"{value:{sign}.{digits}f}"
 
     notes = [] if gain.interval is None else [f"[{format_gain(gain.interval.low)}, {format_gain(gain.interval.high)}]"]
-    if 1 < len(gain.seeds) <= _MOST_SEEDS_SHOWN:
+    if 1 < len(gain.seeds) <= _MAX_SEEDS_SHOWN:
         notes.append(", ".join(format_gain(value) for value in gain.by_seed))
     elif len(gain.seeds) == 1:
         notes.append("1 seed")
@@ -160,7 +161,7 @@ def _last_source_val(run: Run) -> float | None:
     return scores[-1] if scores else None
 
 
-def _of_seed(gain: PairedGain | None, seed: int) -> float | None:
+def _gain_of_seed(gain: PairedGain | None, seed: int) -> float | None:
     if gain is None or seed not in gain.seeds:
         return None
     value = gain.by_seed[gain.seeds.index(seed)]

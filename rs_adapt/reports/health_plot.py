@@ -1,4 +1,4 @@
-"""Health of a run's pseudo-labels as a picture: class shares, confidence, agreement, and where alarms were."""
+"""Health of a run's pseudo-labels as a picture: class shares, confidence, agreement and alarms."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from rs_adapt.runs.records import Health, MetricsLine, TrainingLine
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Shares below this many percent are drawn to a linear scale, so that 0 has a place; above it the scale is
-# logarithmic: a rare class that vanishes then falls as far as a frequent one.
+# Shares below this many percent are drawn on a linear scale, which includes 0; above, the scale is logarithmic, so that
+# a rare class that vanishes falls as far as a frequent one.
 _LINEAR_BELOW_PCT = 1.0
 _TICKS_PCT = (0, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
@@ -26,28 +26,28 @@ def draw_health(path: Path, lines: Sequence[MetricsLine], classes: Sequence[str]
     Args:
         path: File to write.
         lines: Content of `metrics.jsonl`, of which at least one line has `health`.
-        classes: K names.
+        classes: Names of the K classes.
         title: Name of the run.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    measured = health_of(lines)
+    measured = select_health(lines)
     figure = Figure(figsize=(11, 4.2), dpi=120, layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+    share_axes, mean_axes = figure.subplots(1, 2, width_ratios=(1.25, 1))
     for position, name in enumerate(classes):
-        # Not the bench's palette: made for maps, it holds white and yellow, which are no lines on white.
-        _draw_class(left, measured, name, f"C{position}")
-    _draw_means(right, measured)
-    left.set_title("solid: labels of the teacher on the target; dotted: mean of the source labels", fontsize=9)
-    left.set_ylabel("share of pixels, %")
-    left.set_yscale("symlog", linthresh=_LINEAR_BELOW_PCT)
-    left.set_ylim(0, 105)
-    left.set_yticks(_TICKS_PCT, [f"{tick:g}" for tick in _TICKS_PCT])
-    left.minorticks_off()
-    right.set_ylabel("mean over target pixels, %")
-    right.set_ylim(0, 102)
-    for axes in (left, right):
+        # Not the bench's palette: it is made for maps, and its white and yellow cannot be seen on white.
+        _draw_class(share_axes, measured, name, f"C{position}")
+    _draw_means(mean_axes, measured)
+    share_axes.set_title("solid: labels of the teacher on the target; dotted: mean of the source labels", fontsize=9)
+    share_axes.set_ylabel("share of pixels, %")
+    share_axes.set_yscale("symlog", linthresh=_LINEAR_BELOW_PCT)
+    share_axes.set_ylim(0, 105)
+    share_axes.set_yticks(_TICKS_PCT, [f"{tick:g}" for tick in _TICKS_PCT])
+    share_axes.minorticks_off()
+    mean_axes.set_ylabel("mean over target pixels, %")
+    mean_axes.set_ylim(0, 102)
+    for axes in (share_axes, mean_axes):
         _shade_alarms(axes, lines)
         axes.set_xlabel("iteration")
         axes.grid(alpha=0.3)
@@ -69,7 +69,7 @@ def _draw_class(axes: Axes, measured: Sequence[tuple[int, Health]], name: str, c
         marker="o" if len(measured) == 1 else None,
         label=name,
     )
-    # The source's labels do not change with training; what moves from line to line is which tiles were drawn.
+    # The source's labels do not change with training; only the sampled tiles differ from line to line.
     mean = sum(health.source_share[name] for _, health in measured) / len(measured)
     axes.axhline(100 * mean, color=colour, linewidth=1.3, linestyle=":")
 
@@ -89,23 +89,23 @@ def _draw_means(axes: Axes, measured: Sequence[tuple[int, Health]]) -> None:
 def _shade_alarms(axes: Axes, lines: Sequence[MetricsLine]) -> None:
     # One entry in the legend, however many spans.
     label: str | None = "alarm"
-    for before, here in alarm_spans(lines):
-        axes.axvspan(before, here, color="tab:red", alpha=0.15, linewidth=0, label=label)
+    for start, end in find_alarm_spans(lines):
+        axes.axvspan(start, end, color="tab:red", alpha=0.15, linewidth=0, label=label)
         label = None
 
 
-def health_of(lines: Sequence[MetricsLine]) -> list[tuple[int, Health]]:
-    """Return iteration and health of each training line that has the latter."""
+def select_health(lines: Sequence[MetricsLine]) -> list[tuple[int, Health]]:
+    """Return iteration and health of each training line with health."""
     return [(line.iter, line.health) for line in lines if isinstance(line, TrainingLine) and line.health is not None]
 
 
-def alarm_spans(lines: Sequence[MetricsLine]) -> list[tuple[int, int]]:
-    """Return what each line with an alarm covers: the iterations since the training line before it."""
-    spans, before = [], 0
+def find_alarm_spans(lines: Sequence[MetricsLine]) -> list[tuple[int, int]]:
+    """Return, for each line with an alarm, the iterations since the previous training line."""
+    spans, previous = [], 0
     for line in lines:
         if not isinstance(line, TrainingLine):
             continue
         if line.health is not None and line.health.alarm:
-            spans.append((before, line.iter))
-        before = line.iter
+            spans.append((previous, line.iter))
+        previous = line.iter
     return spans

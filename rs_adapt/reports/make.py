@@ -80,7 +80,7 @@ def make_report(
         title: Title of the page; "" for one that names the folders.
         selection: The checkpoint to score of every run; None for each run's headline.
         classes: Classes in the mean, as for `class_set`; None for those of each run's protocol.
-        against: "paper" adds published numbers beside ours; None adds none.
+        against: "paper" adds published numbers next to ours; None adds none.
         panels: Number of tiles of each bench to draw with the stored packs; with 0 no model is loaded.
         device: "auto", "cpu", "cuda" or "cuda:N", for the models that draw panels.
         on_progress: Called with the stage, the steps done and the steps in all.
@@ -136,22 +136,22 @@ def make_report(
 
 
 def check_out(out: Path, *, overwrite: bool) -> None:
-    """Check that a report may be written to a folder: it is new, empty, or holds nothing but an older report.
+    """Check that a report may be written to a folder: it is new, empty, or contains only an older report.
 
     Args:
         out: The folder.
         overwrite: Whether other files in it may be deleted.
 
     Raises:
-        OutputExists: The folder holds other files, and `overwrite` is not set.
-        ConfigError: The path is that of a file.
+        OutputExists: The folder contains other files, and `overwrite` is not set.
+        ConfigError: The path is a file.
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file. Choose a folder with --out.")
     if overwrite or not out.exists() or not any(out.iterdir()) or _is_report(out):
         return
     raise OutputExists(
-        f"{out} holds files that are not a report of rs-adapt. Choose a different folder with --out, or add "
+        f"{out} contains files that are not a report of rs-adapt. Choose a different folder with --out, or add "
         "--overwrite to delete them."
     )
 
@@ -168,7 +168,7 @@ def write_report(report: Report, out: Path, *, overwrite: bool = False) -> list[
         Paths of the files.
 
     Raises:
-        OutputExists: The folder holds other files, and `overwrite` is not set.
+        OutputExists: The folder contains other files, and `overwrite` is not set.
         ConfigError: The folder cannot be written to.
     """
     from rs_adapt.files import write_folder_atomically

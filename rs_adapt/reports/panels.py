@@ -22,7 +22,7 @@ from rs_adapt.scores.resampling import miou_of
 
 Array = np.ndarray[Any, Any]
 # Stored pictures of one group; with more, a page of many groups would be too large for a browser.
-_MOST_STORED = 6
+_MAX_STORED = 6
 _WIDEST_PX = 1600
 
 
@@ -96,13 +96,13 @@ def select_tiles(groups: Sequence[Group], count: int) -> list[tuple[str, float]]
 
 
 def _draw_figures(score: RunScore, tiles: Sequence[tuple[str, float]], device: str) -> list[Figure]:
-    own = _by_tile(score)
-    wanted = [name for name, _ in tiles if name in own]
-    pictures = draw_tiles(score.run.folder / pack_of(score), wanted, device=device)
+    miou_by_tile = _miou_by_tile(score)
+    scored = [name for name, _ in tiles if name in miou_by_tile]
+    pictures = draw_tiles(score.run.folder / find_pack_path(score), scored, device=device)
     return [
         Figure(
             alt=f"{name}: image, truth, prediction, errors",
-            caption=f"{name}: mIoU {own[name]:.1f} (all methods {mean:.1f})",
+            caption=f"{name}: mIoU {miou_by_tile[name]:.1f} (all methods {mean:.1f})",
             image=pictures[name],
             wide=True,
         )
@@ -111,7 +111,7 @@ def _draw_figures(score: RunScore, tiles: Sequence[tuple[str, float]], device: s
     ]
 
 
-def pack_of(score: RunScore) -> str:
+def find_pack_path(score: RunScore) -> str:
     """Return the path of a score's pack, relative to its run folder."""
     result = score.run.result
     checkpoint = result.selections.get(score.selection) if result else None
@@ -161,17 +161,16 @@ def draw_tiles(pack: Path, tiles: Sequence[str], *, device: str) -> dict[str, by
 def _stored_figures(group: Group) -> list[Figure]:
     """Return the overlays on the reported split of the first seed that has some."""
     for score in group.scores:
-        own = _by_tile(score)
-        by_stem = {name.rpartition("/")[2]: value for name, value in own.items()}
+        by_stem = {name.rpartition("/")[2]: value for name, value in _miou_by_tile(score).items()}
         files = [
             file
             for folder in sorted((score.run.folder / EVAL_DIR).glob("*/overlays"))
-            if _split_of(folder.parent) == group.column.split
+            if _read_split(folder.parent) == group.column.split
             for file in sorted(folder.glob("*.png"))
         ]
         files.sort(key=lambda file: by_stem.get(file.stem, float("inf")))
         if files:
-            return [_figure(file, by_stem) for file in _spread(files)]
+            return [_figure(file, by_stem) for file in _select_evenly(files)]
     return []
 
 
@@ -189,20 +188,20 @@ def _figure(file: Path, by_stem: Mapping[str, float]) -> Figure:
     )
 
 
-def _spread(files: Sequence[Path]) -> list[Path]:
-    if len(files) <= _MOST_STORED:
+def _select_evenly(files: Sequence[Path]) -> list[Path]:
+    if len(files) <= _MAX_STORED:
         return list(files)
-    return [files[round(rank)] for rank in np.linspace(0, len(files) - 1, _MOST_STORED)]
+    return [files[round(rank)] for rank in np.linspace(0, len(files) - 1, _MAX_STORED)]
 
 
-def _by_tile(score: RunScore) -> dict[str, float]:
+def _miou_by_tile(score: RunScore) -> dict[str, float]:
     if score.per_image is None or score.chosen is None:
         return {}
     miou_N = miou_of(score.per_image.counts_NKK, score.chosen.scored)
     return {name: float(value) for name, value in zip(score.per_image.tiles, miou_N, strict=True) if value == value}
 
 
-def _split_of(folder: Path) -> str | None:
+def _read_split(folder: Path) -> str | None:
     try:
         result = read_record(folder / RESULT_FILE, Result)
     except UnreadableFile:

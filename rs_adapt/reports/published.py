@@ -1,4 +1,4 @@
-"""The section of published scores beside ours: each with selection, protocol and source, never in our means."""
+"""The section of published scores next to ours: each with selection, protocol and source, never in our means."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def published_section(groups: Sequence[Group], labels: Labels, rows: Sequence[Pu
         labels: Names of the groups.
         rows: Published scores.
     """
-    places = {(group.column.bench, group.column.setting) for group in groups if group.values}
+    benches = {(group.column.bench, group.column.setting) for group in groups if group.values}
     table_rows: list[list[TableCell]] = []
-    for bench, setting in sorted(places):
+    for bench, setting in sorted(benches):
         ours = [group for group in groups if (group.column.bench, group.column.setting) == (bench, setting)]
         theirs = [row for row in rows if (row.bench, row.setting) == (bench, setting)]
         if not theirs:
@@ -31,16 +31,16 @@ def published_section(groups: Sequence[Group], labels: Labels, rows: Sequence[Pu
         table_rows += [_our_row(group, labels) for group in ours if group.values]
         table_rows += [_published_row(row) for row in theirs]
     if not table_rows:
-        names = ", ".join(f"{hyphenate(bench)}-{setting}" for bench, setting in sorted(places)) or "these runs"
+        names = ", ".join(f"{hyphenate(bench)}-{setting}" for bench, setting in sorted(benches)) or "these runs"
         return Section(anchor="published", title="Published numbers", text=[f"Nothing is published for {names}."])
     table = Table(
         title="",
-        head=["bench", "method", "whose", "mIoU %", "checkpoint", "protocol", "source"],
+        head=["bench", "method", "origin", "mIoU %", "checkpoint", "protocol", "source"],
         rows=table_rows,
         name_columns=3,
         notes=[
-            "oracle*: the checkpoint was chosen by its score on the target's labels that are reported. Compare "
-            "such a number only with our column oracle*, under the same protocol. Our means hold no published score."
+            "oracle*: the checkpoint was selected by the reported score on the target's labels. Compare "
+            "such a number only with our column oracle*, under the same protocol. Our means include no published score."
         ],
         for_paper=True,
     )
@@ -48,7 +48,7 @@ def published_section(groups: Sequence[Group], labels: Labels, rows: Sequence[Pu
         anchor="published",
         title="Published numbers",
         text=[
-            "Scores as printed, beside ours. Compare only rows of equal protocol, backbone and checkpoint selection."
+            "Scores as published, next to ours. Compare only rows of equal protocol, backbone and checkpoint selection."
         ],
         tables=[table],
     )
@@ -57,7 +57,7 @@ def published_section(groups: Sequence[Group], labels: Labels, rows: Sequence[Pu
 def _our_row(group: Group, labels: Labels) -> list[TableCell]:
     return [
         text_cell(f"{hyphenate(group.column.bench)}-{group.column.setting}"),
-        text_cell(labels.of(group.row)),
+        text_cell(labels.group_name(group.row)),
         text_cell("this report"),
         score_cell(group.mean, note=format_seeds(group, with_range=True)),
         text_cell(_checkpoint(group.scores[0].selection)),

@@ -29,7 +29,7 @@ def protocol_line(result: Result) -> str:
     if protocol.report_split is None:
         if protocol.scored_by == "server":
             return (
-                f"Protocol {protocol.name}-{protocol.version}: not scored here, because a server holds the labels of "
+                f"Protocol {protocol.name}-{protocol.version}: not scored here, because a server has the labels of "
                 "the test images. `rs-adapt submit` writes the predictions for it."
             )
         return "Not scored: the target has no labels. `rs-adapt eval ... --split source-val` scores the source."
@@ -57,7 +57,7 @@ def selection_table(result: Result) -> Table | None:
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for name, checkpoint in selections.items():
         if checkpoint is None:
-            table.add_row(name, "-", "-", "nothing to choose by")
+            table.add_row(name, "-", "-", "no values to select by")
             continue
         star = "*" if checkpoint.target_labels else ""
         value = _selection_value(checkpoint.value)
@@ -68,7 +68,7 @@ def selection_table(result: Result) -> Table | None:
 
 
 def oracle_line(result: Result) -> str | None:
-    """Return the distance of the oracle from the last weights in points, as a line; None without an oracle."""
+    """Return the difference between the oracle and the last weights in points, as a line; None without an oracle."""
     selections = result.selections
     oracle, last = selections.get("oracle"), selections.get("last")
     if not oracle or not last or oracle.miou_pct is None or last.miou_pct is None:

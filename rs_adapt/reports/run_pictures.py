@@ -10,7 +10,7 @@ import numpy as np
 
 from rs_adapt.render.confusion_plot import draw_confusion, write_confusion_csv
 from rs_adapt.reports.curves_plot import draw_curves
-from rs_adapt.reports.health_plot import draw_health, health_of
+from rs_adapt.reports.health_plot import draw_health, select_health
 from rs_adapt.runs.metrics import read_metrics
 
 
@@ -30,5 +30,5 @@ def write_run_pictures(
         write_confusion_csv(run_dir / "confusion.csv", matrix, classes)
         draw_confusion(run_dir / "confusion.png", matrix, classes, title)
     draw_curves(run_dir / "curves.png", lines, title)
-    if health_of(lines):
+    if select_health(lines):
         draw_health(run_dir / "pseudo_labels.png", lines, classes, title)

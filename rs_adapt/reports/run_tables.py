@@ -55,13 +55,13 @@ def summary_section(collection: Collection, groups: Sequence[Group], labels: Lab
     states = Counter(run.status for run in collection.runs)
     lines = [
         f"{len(collection.runs)} runs: {', '.join(f'{number} {state}' for state, number in states.most_common())}.",
-        *labels.shared(),
+        *labels.shared_settings(),
     ]
     mixed = [labels.name(group) for group in groups if len(commits([group])) > 1]
     if mixed:
-        lines.append(f"Groups whose seeds ran with different versions of the code: {'; '.join(mixed)}.")
+        lines.append(f"Groups with seeds that ran with different versions of the code: {'; '.join(mixed)}.")
     if any(commit.endswith("+") for commit in commits(groups)):
-        lines.append("Some runs used uncommitted changes (+ behind the commit in the table of runs).")
+        lines.append("Some runs used uncommitted changes (+ after the commit in the table of runs).")
     columns = sorted({group.column for group in groups})
     rows = [
         [
@@ -88,7 +88,7 @@ def runs_section(collection: Collection, base: Path) -> Section:
     return Section(
         anchor="runs",
         title="Runs and environment",
-        text=["Folders are relative to the first folder of this report. A + behind a commit: uncommitted changes."],
+        text=["Folders are relative to the first folder of this report. A + after a commit: uncommitted changes."],
         tables=[
             Table(
                 title="",

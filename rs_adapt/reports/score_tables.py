@@ -29,7 +29,7 @@ def rank_columns(groups: Sequence[Group]) -> Rankings:
 
 
 class Labels:
-    """Names of groups, without the parts that are the same in all groups; `shared` states those."""
+    """Names of groups, without the parts that all groups share; `shared_settings` states those."""
 
     def __init__(self, groups: Sequence[Group]) -> None:
         rows = [group.row for group in groups]
@@ -38,36 +38,36 @@ class Labels:
         self._tuned = {row.tuned for row in rows}
         self._columns = {group.column for group in groups}
 
-    def place(self, column: Column) -> str:
+    def bench_name(self, column: Column) -> str:
         """Return bench and setting, with the protocol where the same bench was scored in several ways."""
         name = f"{hyphenate(column.bench)}-{column.setting}"
         same = [other for other in self._columns if (other.bench, other.setting) == (column.bench, column.setting)]
         facts = [(*other.facts, other.split, other.seen) for other in (column, *same)]
-        # All columns have the same number of facts; the name states those in which they differ.
-        differing = [words[0] for words in zip(*facts, strict=True) if len(set(words)) > 1]
+        # All columns have the same number of facts; the name states those that differ.
+        differing = [values[0] for values in zip(*facts, strict=True) if len(set(values)) > 1]
         return f"{name} ({', '.join(differing)})" if differing else name
 
     def name(self, group: Group) -> str:
         """Return method and bench as a label."""
-        return f"{self.place(group.column)}: {self.of(group.row)}"
+        return f"{self.bench_name(group.column)}: {self.group_name(group.row)}"
 
-    def of(self, row: Row) -> str:
-        """Return method, strategy if it trains on pseudo-labels, and all else in which the groups differ."""
-        words = [hyphenate(row.method)]
-        words += [hyphenate(row.strategy)] if row.strategy != "source_only" else []
-        words += [f"{hyphenate(row.backbone)} + {hyphenate(row.head)}"] if len(self._bodies) > 1 else []
-        words += ["untuned"] if len(self._tuned) > 1 and not row.tuned else []
-        own = [text for text in row.overrides if text not in self._overrides]
-        return " · ".join(words) + (f" ({', '.join(own)})" if own else "")
+    def group_name(self, row: Row) -> str:
+        """Return method, strategy if it trains on pseudo-labels, and other parts that differ between the groups."""
+        parts = [hyphenate(row.method)]
+        parts += [hyphenate(row.strategy)] if row.strategy != "source_only" else []
+        parts += [f"{hyphenate(row.backbone)} + {hyphenate(row.head)}"] if len(self._bodies) > 1 else []
+        parts += ["untuned"] if len(self._tuned) > 1 and not row.tuned else []
+        overrides = [text for text in row.overrides if text not in self._overrides]
+        return " · ".join(parts) + (f" ({', '.join(overrides)})" if overrides else "")
 
-    def shared(self) -> list[str]:
+    def shared_settings(self) -> list[str]:
         """Return sentences about the settings that all groups share."""
         sentences = []
         if len(self._bodies) == 1:
             ((backbone, head),) = self._bodies
             sentences.append(f"Backbone {hyphenate(backbone)}, head {hyphenate(head)} in all runs.")
         if self._tuned == {False}:
-            sentences.append("All runs use the methods' own values, not those tuned for a bench (--untuned).")
+            sentences.append("All runs use the methods' own values, not the values tuned for a bench (--untuned).")
         if self._overrides:
             sentences.append(f"In all runs: {', '.join(f'--set {text}' for text in sorted(self._overrides))}.")
         return sentences
@@ -103,8 +103,8 @@ def selections_section(groups: Sequence[Group], labels: Labels) -> Section:
         last, oracle = values["last"], values["oracle"]
         rows.append(
             [
-                text_cell(labels.place(group.column)),
-                text_cell(labels.of(group.row)),
+                text_cell(labels.bench_name(group.column)),
+                text_cell(labels.group_name(group.row)),
                 *(
                     score_cell(value, note=_gap(value, last) if name != "last" else "", digits=2)
                     for name, value in values.items()
@@ -144,11 +144,13 @@ def classes_section(rankings: Rankings, labels: Labels) -> Section:
         for group, iou, miou in zip(groups, ranking.iou, ranking.miou, strict=True):
             means = {name: _mean(score.iou_pct.get(name) for score in group.scores) for name in names}
             cells = [score_cell(means[name], note=_format_interval(iou.get(name))) for name in names]
-            rows.append([text_cell(labels.of(group.row)), *cells, score_cell(group.mean, note=_format_interval(miou))])
+            rows.append(
+                [text_cell(labels.group_name(group.row)), *cells, score_cell(group.mean, note=_format_interval(miou))]
+            )
         below = f"Below: {100 * LEVEL:.0f} % interval over {ranking.units}." if ranking.units else "No stored matrices."
         tables.append(
             Table(
-                title=labels.place(column),
+                title=labels.bench_name(column),
                 head=["method", *names, "mIoU"],
                 rows=rows,
                 notes=[f"IoU in % on {column.split}, mean over seeds. {below} Scored: {column.protocol}."],
@@ -172,7 +174,7 @@ def _matrix(
         title=f"{SETTINGS.get(setting, setting).partition(':')[0]} · {protocol}",
         head=["method", *(_head(column, columns) for column in columns)],
         rows=[
-            [text_cell(labels.of(row)), *(by_column.get(column, text_cell("")) for column in columns)]
+            [text_cell(labels.group_name(row)), *(by_column.get(column, text_cell("")) for column in columns)]
             for row, by_column in sorted(cells.items())
         ],
         notes=[*notes, *([SHORT_RULE] if len(cells) > 1 else []), *([STAR] if "oracle*" in protocol else [])],

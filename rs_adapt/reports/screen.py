@@ -23,7 +23,7 @@ def matrix_tables(report: Report) -> Iterator[rich_table.Table]:
 
 
 def summary_lines(report: Report) -> Iterator[str]:
-    """Yield the sentences below the tables: the number of runs, and which scores are bold and why."""
+    """Yield the sentences below the tables: the number of runs, and the reason for each bold score."""
     for section in report.sections:
         if section.anchor in ("failed", "summary"):
             yield from section.text

@@ -9,7 +9,7 @@ from typing import Any
 
 from rs_adapt.render.document import Figure, LegendEntry, Section, Table, TableCell, score_cell, text_cell
 from rs_adapt.render.svg import Series, line_plot
-from rs_adapt.reports.health_plot import alarm_spans
+from rs_adapt.reports.health_plot import find_alarm_spans
 from rs_adapt.reports.score_tables import Labels
 from rs_adapt.runs.records import Health
 from rs_adapt.runs.run import Run
@@ -37,8 +37,8 @@ def curves_section(groups: Sequence[Group], labels: Labels) -> Section:
             _figure(loss, f"training loss of {name}", "loss", seeds),
             _figure([*target, *source], f"validation mIoU of {name}", "mIoU on val, %", legend),
         ]
-        if drawn := [figure for figure in figures if figure is not None]:
-            sections.append(Section(anchor=f"curves-{number}", title=name, figures=drawn, folded=bool(sections)))
+        if plotted := [figure for figure in figures if figure is not None]:
+            sections.append(Section(anchor=f"curves-{number}", title=name, figures=plotted, folded=bool(sections)))
     return Section(
         anchor="curves",
         title="Learning curves",
@@ -70,9 +70,9 @@ def health_section(groups: Sequence[Group], labels: Labels) -> Section | None:
         legend = [LegendEntry(label=_seed(run), colour=k) for k, run in enumerate(runs)]
         legend.append(LegendEntry(label="dashed: agreement"))
         figures.insert(0, _figure(means, "confidence and agreement", "mean over target pixels, %", legend, (0, 100)))
-        drawn = [figure for figure in figures if figure is not None]
+        plotted = [figure for figure in figures if figure is not None]
         sections.append(
-            Section(anchor=f"health-{number}", title=labels.name(group), figures=drawn, folded=bool(sections))
+            Section(anchor=f"health-{number}", title=labels.name(group), figures=plotted, folded=bool(sections))
         )
     if not rows:
         return None
@@ -84,13 +84,13 @@ def health_section(groups: Sequence[Group], labels: Labels) -> Section | None:
         notes=[
             "Means over the last fifth of the training lines. Class that shrank most: its share "
             "in the teacher's labels of the target is the smallest fraction of its share in the source's labels (the "
-            "target may really hold less of it). Alarms: number of training lines with an alarm, and the last alarm."
+            "target may really have less of it). Alarms: number of training lines with an alarm, and the last alarm."
         ],
     )
     return Section(
         anchor="health",
         title="Pseudo-labels",
-        text=["For adaptation runs: the labels that the averaged teacher gave the target images."],
+        text=["For adaptation runs: the labels that the averaged teacher gives the target images."],
         tables=[table],
         sections=sections,
     )
@@ -126,7 +126,7 @@ def confusion_section(groups: Sequence[Group], labels: Labels) -> Section:
     return Section(
         anchor="confusion",
         title="Confusion matrices",
-        text=["Each row sums to 100 %: the labels that the pixels of a true class were given."],
+        text=["Each row sums to 100 %: the predictions for the pixels of a true class."],
         sections=sections,
     )
 
@@ -146,8 +146,8 @@ def _health_row(group: Group, run: Run, labels: Labels) -> list[TableCell]:
         values = values or [value for line in lines if (value := getattr(line, key)) is not None][-1:]
         means.append(100 * mean(values) if values else None)
     return [
-        text_cell(labels.place(group.column)),
-        text_cell(labels.of(group.row)),
+        text_cell(labels.bench_name(group.column)),
+        text_cell(labels.group_name(group.row)),
         TableCell(text=str(seed), value=seed),
         *(score_cell(value) for value in means),
         text_cell(shrunk),
@@ -169,14 +169,14 @@ def _late_shares(lines: Sequence[Health], key: str) -> dict[str, float]:
 def _shares(run: Run) -> Figure | None:
     lines = _health(run)
     source = _late_shares(lines, "source_share")
-    last = max(float(line.iter) for line in run.metrics)
+    last_iter = max(float(line.iter) for line in run.metrics)
     series, legend = [], []
     for k, name in enumerate(_late_shares(lines, "teacher_share")):
         level = 100 * source.get(name, 0.0)
         series.append(Series(name=name, points=_points(run, "health", "teacher_share", name, times=100), colour=k))
-        series.append(Series(name=name, points=[(0.0, level), (last, level)], colour=k, dashed=True))
+        series.append(Series(name=name, points=[(0.0, level), (last_iter, level)], colour=k, dashed=True))
         legend.append(LegendEntry(label=name, colour=k))
-    spans = alarm_spans(run.metrics)
+    spans = find_alarm_spans(run.metrics)
     legend.append(LegendEntry(label="dashed: source"))
     if spans:
         legend.append(LegendEntry(label="shaded: alarm"))
