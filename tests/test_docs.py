@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.slow
-def test_page_of_methods_is_what_the_code_says() -> None:
+def test_page_of_methods_agrees_with_the_code() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "methods_page.py"), "--check"],
         capture_output=True,
@@ -158,7 +158,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("file", sorted(path.stem for path in (ROOT / "docs" / "tables").glob("*.json")))
-def test_tables_in_the_documents_are_those_of_the_recorded_runs(file: str, tables: Any) -> None:
+def test_tables_in_the_documents_agree_with_the_recorded_runs(file: str, tables: Any) -> None:
     facts = json.loads((ROOT / "docs" / "tables" / f"{file}.json").read_text(encoding="utf-8"))
     text = tables.method_table(facts) if file.endswith("_methods") else tables.strategy_tables(facts)
     printed = (ROOT / "docs" / "tables" / f"{file}.md").read_text(encoding="utf-8")
@@ -174,7 +174,7 @@ def test_tables_in_the_documents_are_those_of_the_recorded_runs(file: str, table
 
 
 @pytest.mark.parametrize("bench", ["synthetic", "dubai"])
-def test_scores_in_the_summary_are_those_of_the_recorded_runs(bench: str, tables: Any) -> None:
+def test_scores_in_the_summary_agree_with_the_recorded_runs(bench: str, tables: Any) -> None:
     facts = json.loads((ROOT / "docs" / "tables" / f"{bench}.json").read_text(encoding="utf-8"))
     told = {row["name"]: f"| {tables.ranged(tables.scores(row))} |" for row in facts["rows"]}
     lines = (ROOT / "docs" / "project" / "results.md").read_text(encoding="utf-8").splitlines()

@@ -64,7 +64,7 @@ def test_a_file_has_the_permissions_of_a_new_one(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     killed = subprocess.run(
         [
@@ -106,7 +106,7 @@ def test_a_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     assert names(out.parent) == ["out"]
 
 
-def test_a_folder_that_is_taken_is_refused(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     check_output_folder(out, overwrite=False)
@@ -122,7 +122,7 @@ def test_a_folder_that_is_taken_is_refused(tmp_path: Path) -> None:
     check_output_file(out / "c", overwrite=False)
 
 
-def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"cannot write to .*file/out: .*--out"):
         write_folder_atomically(tmp_path / "file" / "out", lambda folder: None, overwrite=False)

@@ -19,17 +19,17 @@ def child(code: str) -> subprocess.Popen[bytes]:
 @pytest.mark.parametrize(
     ("codes", "expected"), [([0, 0], 0), ([130, 130], 130), ([0, 2], 2), ([-9, 1], 137), ([1, -15], 1)]
 )
-def test_one_exit_code_for_all(codes: list[int], expected: int) -> None:
+def test_the_first_failure_gives_the_exit_code(codes: list[int], expected: int) -> None:
     assert launching._group_exit_code(codes) == expected
 
 
-def test_whoever_outlives_a_failed_one_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_outlive_a_failed_one_are_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launching, "_GRACE_S", 0.2)
     codes = launching._wait_for_all([child("import time; time.sleep(600)"), child("raise SystemExit(3)")])
     assert codes == [-9, 3]
 
 
-def test_a_group_answers_with_the_exit_code_of_its_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_group_returns_the_exit_code_of_its_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Stand in for the command line with a program that notes what it sees and ends with the code of its argument."""
     program = tmp_path / "rs_adapt" / "__main__.py"
     program.parent.mkdir()

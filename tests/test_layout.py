@@ -69,7 +69,7 @@ def test_no_python_file_is_long() -> None:
     assert long >= EXCUSED, f"no longer long, take them off the list: {sorted(EXCUSED - long)}"
 
 
-def test_there_is_no_drawer_for_everything() -> None:
+def test_no_module_is_a_catch_all() -> None:
     drawers = {"utils", "util", "helpers", "misc", "common"}
     found = [path for path in PYTHON if drawers & {part.removesuffix(".py") for part in path.relative_to(ROOT).parts}]
     assert not found, f"a function lives with its user: {found}"

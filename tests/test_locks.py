@@ -18,7 +18,7 @@ with exclusive(Path(sys.argv[1])) as held:
 """
 
 
-def test_one_process_holds_a_lock_and_a_killed_one_does_not(tmp_path: Path) -> None:
+def test_one_process_holds_a_lock_until_it_is_killed(tmp_path: Path) -> None:
     lock = tmp_path / "a.lock"
     assert not is_locked(lock)
     assert not lock.exists()

@@ -26,7 +26,7 @@ def test_a_single_process_draws_from_torch_itself() -> None:
 
 
 @pytest.mark.parametrize("draw", [processes.rand, processes.randn])
-def test_processes_draw_parts_of_what_one_draws(monkeypatch: pytest.MonkeyPatch, draw) -> None:
+def test_processes_draw_parts_of_a_single_process_draw(monkeypatch: pytest.MonkeyPatch, draw) -> None:
     torch.manual_seed(3)
     whole = draw(6, 5)
     parts = []
@@ -50,7 +50,7 @@ def test_shares_of_a_total_add_up_to_the_mean_over_the_batch(monkeypatch: pytest
     assert float(processes.global_mean_denominator(own, least=1)) == 0.5
 
 
-def test_a_batch_is_dealt_out_evenly_or_not_at_all() -> None:
+def test_a_batch_is_divided_evenly_or_refused() -> None:
     assert processes.local_batch_size(8, 4) == 2
     with pytest.raises(ConfigError, match="--batch-size 4 or 8, or 1 or 2 or 3 or 6 processes"):
         processes.local_batch_size(6, 4)

@@ -77,7 +77,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("page", sorted({command.page for command in commands()}))
-def test_commands_name_what_exists(page: str, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_name_existing_verbs_and_options(page: str, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(checkout)
     wrong = []
     for command in (command for command in commands() if command.page == page):
@@ -212,7 +212,7 @@ PYTHON = [page for page in PAGES if python_of(page) and page.stem not in ("CONTR
     # The page on Python trains two iterations.
     [pytest.param(page, marks=[pytest.mark.slow] * (page.stem == "python"), id=page.stem) for page in PYTHON],
 )
-def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_snippets_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CONTRIBUTING's example has a test of its own (`test_docs.py`); those on a run have it above."""
     monkeypatch.chdir(tmp_path)
     masks = tmp_path / "raw" / "masks"
@@ -234,7 +234,7 @@ def test_toml_of_the_page_on_sweeps_is_read(tmp_path: Path) -> None:
         assert read_spec(file).launcher
 
 
-def test_toml_parses() -> None:
+def test_toml_snippets_parse() -> None:
     for page in PAGES:
         for language, text in read(page)[0]:
             if language == "toml":

@@ -75,7 +75,7 @@ class Whole(BaseModel):
         ([1], "f.toml: it holds [1]; it must be a table."),
     ],
 )
-def test_sentence_names_file_place_value_and_what_is_allowed(content: Any, sentence: str) -> None:
+def test_sentence_names_file_key_value_and_allowed_values(content: Any, sentence: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_as(Whole, content, file="f.toml")
     assert str(caught.value) == sentence

@@ -40,7 +40,7 @@ def run(installed: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProc
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_wheel_holds_configs_and_manifests_and_no_checkout_files(wheel: Path) -> None:
+def test_wheel_has_configs_and_manifests_and_no_checkout_files(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     shipped = {
         f"rs_adapt/_configs/{path.relative_to(ROOT / 'configs').as_posix()}" for path in ROOT.glob("configs/*/*.py")

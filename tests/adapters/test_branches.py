@@ -36,7 +36,7 @@ def mlp(block: nn.Module, x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("after", [True, False])
-def test_houlsby(make_vit: MakeViT, after: bool) -> None:
+def test_houlsby_follows_its_formula(make_vit: MakeViT, after: bool) -> None:
     adapter = Houlsby(embed_dim=32, depth=4, rank=5, after_layerscale=after)
     block, plain = wrapped(make_vit, adapter)
     first, second = adapter.blocks[0].values()
@@ -54,7 +54,7 @@ def test_houlsby(make_vit: MakeViT, after: bool) -> None:
 
 @pytest.mark.parametrize("tap", ["pre_norm", "post_norm"])
 @pytest.mark.parametrize("after", [True, False])
-def test_adaptformer(make_vit: MakeViT, tap: str, after: bool) -> None:
+def test_adaptformer_follows_its_formula(make_vit: MakeViT, tap: str, after: bool) -> None:
     adapter = AdaptFormer(embed_dim=32, depth=4, rank=5, scale=0.3, dropout=0.0, tap=tap, after_layerscale=after)
     block, plain = wrapped(make_vit, adapter)
     branch = adapter.blocks[0]
@@ -67,7 +67,7 @@ def test_adaptformer(make_vit: MakeViT, tap: str, after: bool) -> None:
     torch.testing.assert_close(block(x), expected)
 
 
-def test_bitfit_and_norm(make_vit: MakeViT) -> None:
+def test_bitfit_and_norm_tuning_follow_their_formulas(make_vit: MakeViT) -> None:
     for adapter in (BitFit(embed_dim=32, depth=4, mlp_dim=64), NormTuning(embed_dim=32, depth=4)):
         block, plain = wrapped(make_vit, adapter)
         with torch.no_grad():
@@ -80,7 +80,7 @@ def test_bitfit_and_norm(make_vit: MakeViT) -> None:
         torch.testing.assert_close(block(x), plain(x))
 
 
-def test_bitfit_leaves_out_what_cancels_in_the_softmax(make_vit: MakeViT) -> None:
+def test_bitfit_leaves_out_the_bias_of_the_keys(make_vit: MakeViT) -> None:
     block, shifted = make_vit().blocks[0], make_vit().blocks[0]
     with torch.no_grad():
         shifted.attn_k.bias += torch.randn(32)

@@ -25,7 +25,7 @@ def test_published_counts_on_top_of_the_host() -> None:
     assert Cobot.num_params(host=host, **vit_b) - AdaptFormer.num_params(embed_dim=768, depth=12, rank=16) == 1296
 
 
-def test_follows_its_formula(make_vit: Callable[[], nn.Module]) -> None:
+def test_bottlenecks_follow_the_formula(make_vit: Callable[[], nn.Module]) -> None:
     vit, adapter = make_vit(), Cobot(host=LORA, **FACTS)
     torch.manual_seed(1)
     attach(adapter, vit)
@@ -65,11 +65,11 @@ def test_start_of_the_quaternions(start: str) -> None:
         ({"type": "rs_adapt.Nothing"}, "no adapter"),
     ],
 )
-def test_refuses_hosts(host: dict[str, object], message: str) -> None:
+def test_hosts_without_bottlenecks_are_refused(host: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Cobot(host=host, **FACTS)
 
 
-def test_refuses_a_start() -> None:
+def test_an_unknown_start_is_refused() -> None:
     with pytest.raises(ConfigError, match="Allowed: uniform, orthogonal"):
         Cobot(host=LORA, start="zeros", **FACTS)

@@ -12,7 +12,7 @@ from torch import nn
 from rs_adapt.adapters import attach
 
 
-def test_compiles(costly_example: Any, make_vit: Callable[[], nn.Module]) -> None:
+def test_every_method_compiles(costly_example: Any, make_vit: Callable[[], nn.Module]) -> None:
     vit: Any = make_vit()
     facts = {"embed_dim": 32, "depth": 4, "patch_px": 8, "mlp_dim": 64, "gated_mlp": False}
     vit.adapter = costly_example.build(facts)

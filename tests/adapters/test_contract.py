@@ -290,7 +290,7 @@ def test_methods_are_found() -> None:
 
 
 @pytest.mark.parametrize("vit_name", CHECKS)
-def test_contract(
+def test_every_method_meets_the_contract(
     example: object, vit_name: str, vit_maker: Callable[[str], MakeViT], subtests: pytest.Subtests
 ) -> None:
     case = Case(example=example, make_vit=vit_maker(vit_name))

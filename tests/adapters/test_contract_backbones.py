@@ -1,6 +1,6 @@
 """Every method on every family of ViTs: the part of the contract in which families can differ.
 
-`test_contract.py` has the whole contract on a generic ViT and on DINOv2.
+`test_every_method_meets_the_contract_on_every_backbone.py` has the whole contract on a generic ViT and on DINOv2.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def _maps(vit: Vit) -> Tensor:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_contract(example: Any, family: str, subtests: pytest.Subtests) -> None:
+def test_every_method_meets_the_contract_on_every_backbone(
+    example: Any, family: str, subtests: pytest.Subtests
+) -> None:
     base, plain, base_sha256 = _base(family)
     facts = {key: SIZES[key] for key in ("embed_dim", "depth", "patch_px")}
     facts |= {"mlp_dim": MLP_DIM.get(family, 128), "gated_mlp": False}

@@ -70,7 +70,7 @@ def test_gradients_equal_plain_fft(grid: tuple[int, int], layer: int) -> None:
         torch.testing.assert_close(got, expected, atol=1e-10, rtol=1e-10)
 
 
-def test_gradcheck() -> None:
+def test_gradients_pass_gradcheck() -> None:
     adapter = _adapter((3, 4), cutoff=0.9)
     x = _tokens((3, 4)).requires_grad_()
     assert torch.autograd.gradcheck(lambda v: adapter.after_block(v, 1, (3, 4)), (x,))
@@ -104,7 +104,7 @@ def test_an_even_image_has_no_high_frequencies() -> None:
     assert views["frequency_norm/high"].max() < 1e-12
 
 
-def test_the_router_is_seen_as_it_mixes() -> None:
+def test_inspected_router_weights_are_those_that_mix() -> None:
     grid = (4, 5)
     adapter, x = _adapter(grid), _tokens(grid)
     views = adapter.inspect_block(x, 1, grid)
@@ -140,7 +140,7 @@ def test_bfloat16_low_pass_is_close() -> None:
     assert error < 0.01
 
 
-def test_golden() -> None:
+def test_outputs_equal_the_golden_vectors() -> None:
     with safe_open(str(GOLDEN), "pt") as file:
         metadata = file.metadata()
         data = {name: file.get_tensor(name) for name in file.keys()}
@@ -171,7 +171,7 @@ def test_published_parameter_counts(rank: int, num_frequency: int, count: int) -
     assert sum(p.numel() for p in built.parameters()) == count
 
 
-def test_start_values() -> None:
+def test_start_values_are_in_their_range() -> None:
     torch.manual_seed(0)
     adapter = EarthAdapter(embed_dim=400, depth=2, rank=100, frequency_layers=[1], cutoff=0.3, scale_init=0.25)
     assert torch.equal(adapter.scale, torch.full((2,), 0.25))

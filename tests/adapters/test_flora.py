@@ -30,7 +30,7 @@ def test_delta_contracts_in_out_height_width_in_that_order() -> None:
     torch.testing.assert_close(change.delta(), by_hand)
 
 
-def test_linear_never_builds_the_weight_and_gives_the_same() -> None:
+def test_linear_layers_never_build_the_weight_and_give_the_same_output() -> None:
     base, change = nn.Linear(6, 4), filled((6, 4), (3, 2), scale=2.0)
     x = torch.randn(5, 6)
     torch.testing.assert_close(change(base, x), base(x) + 2.0 * x @ change.delta().T)
@@ -47,7 +47,7 @@ def test_convolution_equals_one_with_the_merged_weight(groups: int, stride: int,
     torch.testing.assert_close(change(base, x), merged(x), atol=1e-5, rtol=1e-5)
 
 
-def test_counts() -> None:
+def test_parameter_counts_are_the_closed_form() -> None:
     assert count_tucker_params((8, 12, 3, 3), (4, 4, 2, 2)) == 156
     assert count_tucker_params((1024, 1024), (16, 16)) == 33_024
     facts = {"embed_dim": 1024, "depth": 2, "mlp_dim": 4096, "patch_px": 16}

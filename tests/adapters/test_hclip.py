@@ -42,7 +42,7 @@ def test_cayley_gives_rotations_and_starts_at_the_identity() -> None:
     assert torch.equal(cayley(torch.zeros(2, 3, 3)), torch.eye(3).expand(2, 3, 3))
 
 
-def test_rotating_inputs_keeps_the_energy_of_rows_and_rotating_outputs_that_of_columns() -> None:
+def test_rotations_preserve_the_energy_of_rows_or_columns() -> None:
     weight = torch.randn(12, 12, dtype=torch.float64)
     r_MPP = cayley(torch.randn(3, 4, 4, dtype=torch.float64))
     inputs, outputs = (transformed(weight, r_MPP, on_inputs=side) for side in (True, False))
@@ -76,7 +76,7 @@ def test_without_relations_a_slot_has_its_own_blocks() -> None:
     assert torch.equal(made.transforms(6), made.core[6])
 
 
-def test_published_counts() -> None:
+def test_parameter_counts_are_the_published_ones() -> None:
     # The released tensor serves 4 blocks of a text and 6 of an image encoder: ten blocks of 128 in 12 layers.
     core = HClip.num_params(embed_dim=1280, depth=12, block_dim=128, relations=False)
     assert core == 7_864_320

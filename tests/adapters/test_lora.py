@@ -23,7 +23,7 @@ def trained(adapter: nn.Module) -> None:
             p.copy_(torch.randn(p.shape, generator=generator) * 0.1)
 
 
-def test_follows_its_formula(make_vit: Callable[[], nn.Module]) -> None:
+def test_output_follows_the_formula(make_vit: Callable[[], nn.Module]) -> None:
     vit, adapter = make_vit(), lora(rank=3, alpha=6.0, targets=("fc1",))
     base = vit.blocks[2].fc1
     attach(adapter, vit)
@@ -34,7 +34,7 @@ def test_follows_its_formula(make_vit: Callable[[], nn.Module]) -> None:
     torch.testing.assert_close(vit.blocks[2].fc1(x), expected)
 
 
-def test_equals_pefts(make_vit: Callable[[], nn.Module]) -> None:
+def test_output_equals_pefts(make_vit: Callable[[], nn.Module]) -> None:
     ours, theirs = make_vit(), make_vit()
     ours.adapter = lora(rank=4, alpha=8.0, targets=("attn_q", "fc2"))
     theirs.adapter = PeftAdapter(
@@ -61,7 +61,7 @@ def test_equals_pefts(make_vit: Callable[[], nn.Module]) -> None:
     torch.testing.assert_close(ours(image), theirs(image), atol=1e-6, rtol=1e-6)
 
 
-def test_published_counts() -> None:
+def test_parameter_counts_are_the_published_ones() -> None:
     vit_b = {"embed_dim": 768, "depth": 12, "mlp_dim": 3072}
     vit_l = {"embed_dim": 1024, "depth": 24, "mlp_dim": 4096}
     assert Lora.num_params(**vit_b, rank=4) == 147_456

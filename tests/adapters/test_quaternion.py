@@ -54,6 +54,6 @@ def test_layer_counts_its_start_and_its_half_form() -> None:
     torch.testing.assert_close(layer.from_second_half(x), layer(torch.cat([torch.zeros_like(x), x], dim=-1)))
 
 
-def test_refuses_widths_that_are_no_quaternions() -> None:
+def test_widths_that_are_not_whole_quaternions_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"width is 10; .*nearest: 8 or 12"):
         check_quaternions("QNet", width=10)

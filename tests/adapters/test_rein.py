@@ -32,7 +32,7 @@ def _golden(name: str) -> tuple[Rein, dict[str, Tensor], dict[str, Tensor]]:
 
 
 @pytest.mark.parametrize("name", ["rein_lora", "rein_full"])
-def test_golden(name: str) -> None:
+def test_outputs_equal_the_golden_vectors(name: str) -> None:
     adapter, state, data = _golden(name)
     adapter.load_state_dict(Rein.convert_reference(state))
     for layer in range(4):
@@ -59,7 +59,7 @@ def test_convert_reference_without_link_drops_the_link() -> None:
     torch.testing.assert_close(out, data["output.layer2"], atol=1e-5, rtol=0)
 
 
-def test_known_answer() -> None:
+def test_one_layer_has_a_known_answer() -> None:
     """Zero tokens give a uniform softmax over M, of which the sink keeps 1 / M."""
     adapter = Rein(embed_dim=2, depth=1, num_tokens=4, token_rank=None, query_dim=None, scale_init=0.5)
     with torch.no_grad():
@@ -104,7 +104,7 @@ def test_parameter_count_of_the_paper() -> None:
     assert sum(p.numel() for p in built.parameters()) == 2_990_081
 
 
-def test_start_values() -> None:
+def test_start_values_are_in_their_range() -> None:
     torch.manual_seed(0)
     lora = Rein(embed_dim=400, depth=2, patch_px=14, token_rank=4)
     limit = math.sqrt(6 / (3 * 14**2 + math.sqrt(400 * 4)))

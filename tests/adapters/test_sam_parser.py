@@ -47,12 +47,12 @@ def test_the_papers_count() -> None:
     assert SamParser.num_params(**vit_b, targets=("patch_embed",)) == 768
 
 
-def test_bases_are_in_no_file() -> None:
+def test_bases_are_not_saved() -> None:
     adapter = SamParser(embed_dim=32, depth=4, mlp_dim=64, patch_px=8)
     assert all(name.endswith(".change") for name in adapter.state_dict())
 
 
-def test_comes_before_what_wraps_the_same_layer(make_vit: Callable[[], nn.Module]) -> None:
+def test_must_come_before_methods_that_wrap_the_same_layer(make_vit: Callable[[], nn.Module]) -> None:
     facts = {"embed_dim": 32, "depth": 4, "mlp_dim": 64, "patch_px": 8}
     adapters = {
         "lora": {"type": "rs_adapt.Lora"},

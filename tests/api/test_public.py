@@ -89,7 +89,7 @@ def test_functions_are_documented(name: str) -> None:
         assert parameter.annotation is not inspect.Parameter.empty
 
 
-def test_composed_options_are_those_of_the_command_line() -> None:
+def test_composed_options_equal_those_of_the_command_line() -> None:
     from rs_adapt.commands.show import show
 
     renamed = {"set_": "overrides", "untuned": "tuned"}
@@ -143,7 +143,7 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_home: Path)
 
 
 @pytest.mark.slow
-def test_a_run_says_which_command_gives_it(finished: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_stores_the_command_that_repeats_it(finished: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert finished.result is not None
     assert finished.overrides == ("bench.schedule.iters=2", "bench.schedule.batch_size.dg=2", *finished.overrides[2:])
     assert "optim.lr=0.0002" in finished.overrides

@@ -35,7 +35,7 @@ def test_a_sound_machine_has_no_error(tmp_path: Path) -> None:
     assert {"python", "packages", "torch", "weights dinov2-nano"} <= by_name(findings).keys()
 
 
-def test_another_distribution_of_the_same_import_name_is_an_error(
+def test_a_rival_distribution_of_the_same_import_name_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = doctor.distribution
@@ -71,7 +71,7 @@ def test_damaged_weights_are_an_error(tmp_path: Path) -> None:
     assert found.fix.startswith(f"rm {path} && ")
 
 
-def test_data_that_are_begun_are_a_warning_and_complete_ones_fine(
+def test_incomplete_data_are_a_warning_and_complete_data_are_fine(
     loveda_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = by_name(examine(data_root=loveda_root, smoke=False))["data loveda-r2u"]
@@ -93,7 +93,7 @@ def test_a_full_disk_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.slow
-def test_one_iteration_is_trained_and_a_failure_says_its_last_line(
+def test_one_iteration_is_trained_and_a_failure_shows_its_last_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = by_name(examine(data_root=tmp_path))["training"]

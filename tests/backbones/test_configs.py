@@ -67,7 +67,7 @@ def test_parameters_of_published_models(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_facts(name: str) -> None:
+def test_configs_have_the_published_facts(name: str) -> None:
     cfg = config(name)
     facts, vit, weights = cfg.backbone, cfg.model.backbone, cfg.backbone.weights
     assert facts.name == name

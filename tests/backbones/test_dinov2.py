@@ -102,7 +102,7 @@ def test_maps_have_their_scales(build: Build, size: tuple[int, int]) -> None:
     ]
 
 
-def test_positions_at_native_grid_are_exact_and_elsewhere_keep_cls(build: Build) -> None:
+def test_positions_are_exact_at_the_native_grid_and_leave_cls_unchanged(build: Build) -> None:
     vit = build()
     embeddings = vit.embeddings
     patches = embeddings.patch_embeddings(images(1, 3, 64, 64))
@@ -226,7 +226,7 @@ def test_adapter_from_a_config(build: Build) -> None:
     assert isinstance(vit.adapter, Shift)
 
 
-def test_prompt_tokens_go_in_after_cls_and_come_out(build: Build) -> None:
+def test_prompt_tokens_are_inserted_after_cls_and_removed(build: Build) -> None:
     adapter = Prompts(embed_dim=32)
     vit, plain = build(adapter=adapter), build()
     seen: dict[int, Tensor] = {}
@@ -261,7 +261,7 @@ def test_functional_call_and_deepcopy(build: Build) -> None:
     assert torch.equal(vit(x)[3], want[3])
 
 
-def test_compiles(build: Build) -> None:
+def test_dinov2_compiles(build: Build) -> None:
     vit = build(adapter=Prompts(embed_dim=32))
     x = images(1, 3, 64, 64)
     compiled = torch.compile(vit, backend="eager")
@@ -290,7 +290,7 @@ def test_mmengine_finds_no_init_weights_to_call(build: Build) -> None:
     assert not [name for name, module in build().named_modules() if hasattr(module, "init_weights")]
 
 
-def test_bf16_autocast(build: Build) -> None:
+def test_bf16_autocast_is_close_to_fp32(build: Build) -> None:
     vit = build(adapter=Shift(embed_dim=32, depth=4))
     x = images(1, 3, 64, 48)
     want = vit(x)

@@ -13,7 +13,7 @@ from rs_adapt.errors import WeightsError
 FACTS = {"file": "vit.pth", "url": "https://example.org/vit.pth", "bytes": 1234, "sha256": "ab" * 32}
 
 
-def test_missing_file_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_of_a_missing_file_names_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RS_ADAPT_HOME", str(tmp_path))
     default = tmp_path / "weights" / "vit.pth"
     with pytest.raises(WeightsError) as caught:
@@ -41,9 +41,7 @@ def test_missing_file_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.M
         load_state(tmp_path / "nothing", DINOV2)
 
 
-def test_file_at_the_default_place_must_have_its_published_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_at_the_default_path_must_have_its_published_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RS_ADAPT_HOME", str(tmp_path))
     default = tmp_path / "weights" / "vit.pth"
     default.parent.mkdir()

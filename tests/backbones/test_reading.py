@@ -53,7 +53,7 @@ def test_names_of_code_that_mmengine_uses_do_nothing_in_other_files(tmp_path: Pa
 
 
 @pytest.mark.parametrize("depth", [0, 1])
-def test_a_dict_that_contains_itself_is_no_state_dict(tmp_path: Path, depth: int) -> None:
+def test_a_dict_that_contains_itself_is_not_a_state_dict(tmp_path: Path, depth: int) -> None:
     inner: dict[str, Any] = {"w": WEIGHT}
     inner["state_dict"] = inner
     torch.save({"model": inner} if depth else inner, tmp_path / "round.pth")

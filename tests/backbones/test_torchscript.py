@@ -102,7 +102,7 @@ def archive(model: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_tensors_are_those_of_the_module(archive: Path, model: nn.Module) -> None:
+def test_tensors_equal_those_of_the_module(archive: Path, model: nn.Module) -> None:
     got, want = read_tensors(archive), model.state_dict()
     assert got.keys() == want.keys()
     for name, value in want.items():
@@ -119,7 +119,7 @@ def test_clip_loads_from_the_archive_as_from_a_state_dict(archive: Path, model: 
     assert torch.equal(vit.patch_embed.bias, torch.zeros(32))
 
 
-def test_what_torch_saves_otherwise_is_no_archive(archive: Path, tmp_path: Path) -> None:
+def test_files_of_torch_save_are_not_archives(archive: Path, tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2)}, tmp_path / "a.pth")
     (tmp_path / "text").write_text("no zip")
     assert is_archive(archive)
@@ -183,7 +183,7 @@ def test_a_module_within_itself_ends(archive: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["storage missing", "storage short", "cut"])
-def test_damaged_archives(archive: Path, tmp_path: Path, fault: str) -> None:
+def test_damaged_archives_are_refused(archive: Path, tmp_path: Path, fault: str) -> None:
     def change(name: str, content: bytes) -> bytes | None:
         if "/data/" not in name or fault == "cut":
             return content

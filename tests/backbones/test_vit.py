@@ -116,7 +116,7 @@ def test_frozen_and_not(make: Make) -> None:
 
 
 @pytest.mark.parametrize("make", [registers, dinov3, clip], ids=lambda make: make.__name__)
-def test_prompts_go_in_after_the_prefix_and_come_out(make: Make) -> None:
+def test_prompts_are_inserted_after_the_prefix_and_removed(make: Make) -> None:
     adapter = Vpt(embed_dim=32, depth=2, patch_px=8, num_tokens=3)
     vit, prefix = make(adapter=adapter), make().num_prefix
     seen: list[Tensor] = []
@@ -155,7 +155,7 @@ def test_prefix_reaches_adapters_and_records() -> None:
         assert [record.after_PD.shape for record in blocks] == [(28, 32)] * 2
 
 
-def test_sam_takes_no_prompts() -> None:
+def test_sam_refuses_prompts() -> None:
     with pytest.raises(IncompatibleCell, match="Vpt adds tokens.*windows.*Use a method without prompts"):
         sam(adapter=Vpt(embed_dim=32, depth=2))
     with pytest.raises(IncompatibleCell, match="Dcpl adds tokens"):
@@ -210,7 +210,9 @@ def test_contradictions_are_refused(make: Make, changes: dict[str, Any], message
         (dinov3, sam, {}, "do not belong to transformers' SAM"),
     ],
 )
-def test_files_of_another_model(tmp_path: Path, of: Make, into: Make, changes: dict[str, Any], message: str) -> None:
+def test_files_of_a_different_model_are_refused(
+    tmp_path: Path, of: Make, into: Make, changes: dict[str, Any], message: str
+) -> None:
     save_file(of().state_dict(), tmp_path / "vit.safetensors")
     with pytest.raises(WeightsError, match=message):
         into(weights=tmp_path / "vit.safetensors", **changes)

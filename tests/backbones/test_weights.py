@@ -129,7 +129,7 @@ def test_unknown_names_are_refused(name: str, shape: tuple[int, ...], message: s
         Dinov2.convert_reference({name: torch.zeros(shape)})
 
 
-def test_another_model_size_gives_both_sizes(tmp_path: Path, original_state: Callable[..., State]) -> None:
+def test_error_of_a_different_model_size_names_both_sizes(tmp_path: Path, original_state: Callable[..., State]) -> None:
     torch.save(original_state(depth=12, dim=384), tmp_path / "s.pth")
     with pytest.raises(WeightsError, match=r"file is ViT-S \(384 wide, 12 deep\), dinov2_nano needs 192 wide, 6 deep"):
         Dinov2(embed_dim=192, depth=6, num_heads=3, out_layers=(1, 2, 4, 5), weights=tmp_path / "s.pth")
@@ -162,7 +162,7 @@ def test_pickle_with_code_is_refused_and_not_run(tmp_path: Path, writer: str) ->
 
 
 @pytest.mark.parametrize("form", ["pth", "safetensors", "legacy", "empty", "text"])
-def test_damaged_files(tmp_path: Path, original_state: Callable[..., State], form: str) -> None:
+def test_damaged_files_are_refused(tmp_path: Path, original_state: Callable[..., State], form: str) -> None:
     path = tmp_path / "damaged"
     if form == "safetensors":
         save_file(original_state(), path)
@@ -170,7 +170,7 @@ def test_damaged_files(tmp_path: Path, original_state: Callable[..., State], for
         torch.save(original_state(), path, _use_new_zipfile_serialization=form != "legacy")
     content = {"empty": b"", "text": b"<html>404 Not Found</html>"}.get(form)
     path.write_bytes(path.read_bytes()[:20000] if content is None else content)
-    with pytest.raises(WeightsError, match=r"damaged \(\d+ bytes\) cannot be read.*truncated or another kind"):
+    with pytest.raises(WeightsError, match=r"damaged \(\d+ bytes\) cannot be read.*truncated or a different kind"):
         load_state(path, DINOV2)
 
 
@@ -233,9 +233,7 @@ def test_writing_the_original_layout_is_reading_it_turned_round(
 
 
 @pytest.mark.parametrize("swiglu", [False, True])
-def test_names_in_transformers_layout_are_those_of_its_model(
-    swiglu: bool, original_state: Callable[..., State]
-) -> None:
+def test_names_in_transformers_layout_are_its_models(swiglu: bool, original_state: Callable[..., State]) -> None:
     from transformers import Dinov2Config, Dinov2Model
 
     config = Dinov2Config(

@@ -101,7 +101,7 @@ def test_the_graph_of_the_adapters_features_stays_whole(build: Build) -> None:
         assert torch.equal(dict(vit.named_parameters())[name].grad, gradient), name
 
 
-def test_the_adapter_comes_back_after_an_error(build: Build) -> None:
+def test_the_adapter_is_restored_after_an_error(build: Build) -> None:
     vit = build(adapter=ADAPTERS[0]())
     adapter = vit.adapter
     with pytest.raises(ZeroDivisionError), vit.without_adapter():
@@ -120,7 +120,7 @@ def test_a_vit_without_adapter_is_its_own_base(build: Build) -> None:
         assert full(images())[3].requires_grad
 
 
-def test_a_method_that_wraps_must_say_how_to_unwrap(build: Build) -> None:
+def test_a_method_that_wraps_must_override_unwrapped(build: Build) -> None:
     vit = build(adapter=Wrapping())
     adapter = vit.adapter
     message = r"Wrapping overrides wrap\(\) but not unwrapped\(\)"

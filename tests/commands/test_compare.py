@@ -43,7 +43,7 @@ def test_difference_is_b_minus_a_with_the_paired_interval(run_verb: Verb, write_
         assert content["classes"][name]["share_above_pct"] == round(100 * difference.share_above, 3)
 
 
-def test_sentences(run_verb: Verb, write_run, stored) -> None:
+def test_the_sentences_below_the_table_are_right(run_verb: Verb, write_run, stored) -> None:
     a, better = write_run("a"), write_run("better", last=stored(better=0.1))
     code, out, err = run_verb("compare", a, better)
     assert (code, err) == (0, "")
@@ -55,7 +55,7 @@ def test_sentences(run_verb: Verb, write_run, stored) -> None:
     code, out, _ = run_verb("compare", a, write_run("other", last=stored(seed=1)))
     assert code == 0
     assert out.startswith("The two cannot be told apart: ")
-    assert "Intervals cover which scenes were scored, not which seed was trained." in out
+    assert "Intervals reflect the choice of the scored scenes, not that of the training seed." in out
     one = stored(scenes=("s",) * 24, cities=("",) * 24)
     lone = (
         write_run("lone", last=one),
@@ -64,7 +64,7 @@ def test_sentences(run_verb: Verb, write_run, stored) -> None:
     assert "over 1 scene: too few for an interval." in run_verb("compare", *lone)[1]
 
 
-def test_a_run_beside_itself(run_verb: Verb, write_run: Callable[..., Path]) -> None:
+def test_a_run_compared_with_itself_has_no_difference(run_verb: Verb, write_run: Callable[..., Path]) -> None:
     run = write_run("run")
     content = as_json(run_verb("compare", run, run, "--json"))
     assert content["sentence"] == "The two cannot be told apart: +0.0 [+0.0, +0.0], 95 %, over 12 scenes."
@@ -85,7 +85,7 @@ def test_order_of_the_tiles_does_not_matter(run_verb: Verb, write_run, stored) -
     assert (straight["miou"], straight["classes"]) == (mixed["miou"], mixed["classes"])
 
 
-def test_how_both_were_scored_is_said_and_where_it_differs(run_verb: Verb, write_run, stored) -> None:
+def test_the_scoring_of_both_runs_and_its_differences_are_printed(run_verb: Verb, write_run, stored) -> None:
     b = stored(seed=1, facts={"iter": 200, "weights": "teacher"})
     out = run_verb("compare", write_run("a"), write_run("b", headline="oracle", oracle=b))[1]
     assert "A: " in out
@@ -127,7 +127,7 @@ def changed(run: PerImage, what: str) -> PerImage:
         ("labels", "3 of 24 tiles have different labels in the two runs, such as area0_0"),
     ],
 )
-def test_what_cannot_be_compared(run_verb: Verb, write_run, stored, what: str, match: str) -> None:
+def test_runs_that_cannot_be_compared_are_refused(run_verb: Verb, write_run, stored, what: str, match: str) -> None:
     code, out, err = run_verb("compare", write_run("a"), write_run("b", last=changed(stored(), what)))
     assert (code, out) == (2, "")
     assert match in err

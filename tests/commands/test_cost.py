@@ -74,7 +74,7 @@ def test_costs_are_counted_measured_and_saved(cost: Cost, tmp_path: Path, capsys
     assert err.splitlines()[-1] == "rounds of inference: 3"
 
 
-def test_a_comparison_is_not_overwritten_unasked(cost: Cost, tmp_path: Path) -> None:
+def test_a_comparison_is_replaced_only_with_overwrite(cost: Cost, tmp_path: Path) -> None:
     place = ("--methods", "frozen", "--out", str(tmp_path / "mine"))
     assert cost(*place)[0] == 0
     before = (tmp_path / "mine" / "cost.json").read_bytes()
@@ -86,7 +86,7 @@ def test_a_comparison_is_not_overwritten_unasked(cost: Cost, tmp_path: Path) -> 
     assert (tmp_path / "mine" / "cost.json").read_bytes() != before
 
 
-def test_json_is_what_is_saved(cost: Cost, tmp_path: Path) -> None:
+def test_json_equals_the_saved_file(cost: Cost, tmp_path: Path) -> None:
     code, out, _ = cost("--methods", "frozen", "--json", "--batch-size", "1", "--out", str(tmp_path / "out"))
     assert code == 0
     content = json.loads((tmp_path / "out" / "cost.json").read_text())
@@ -146,7 +146,9 @@ def test_all_are_the_values_of_the_axis(cost: Cost, monkeypatch: pytest.MonkeyPa
         (("--weights", "no/such.pth"), ("no/such.pth does not exist", "--weights random")),
     ],
 )
-def test_wrong_usage_says_what_is_allowed(cost: Cost, tmp_path: Path, arguments: tuple[str], parts: tuple) -> None:
+def test_error_of_wrong_usage_names_the_allowed_values(
+    cost: Cost, tmp_path: Path, arguments: tuple[str], parts: tuple
+) -> None:
     code, out, err = cost(*arguments)
     assert (code, out) == (2, "")
     assert err.splitlines()[-1].startswith("error: ")

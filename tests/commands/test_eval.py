@@ -105,7 +105,7 @@ def test_the_matrix_counts_every_labelled_pixel(evaluate: Eval, run: Path, store
     assert matrix.sum(axis=1).tolist() == np.bincount(labels.ravel(), minlength=8)[1:].tolist()
 
 
-def test_another_direction_changes_the_tiles_and_not_the_model(evaluate: Eval, run: Path) -> None:
+def test_a_different_direction_changes_the_tiles_and_not_the_model(evaluate: Eval, run: Path) -> None:
     # Rank and layers of the adapter are tuned per direction: the pack fits only the model that it was trained as.
     code, out, _ = evaluate("--bench", "loveda-da", "--direction", "u2r", "--out", str(run / "other"))
     assert code == 0
@@ -122,7 +122,7 @@ def test_the_setting_of_the_bench_does_not_matter(evaluate: Eval, run: Path) -> 
     assert scores(run / "dg") == scores(run)
 
 
-def test_overrides_that_name_other_tiles_do_not_follow_to_another_bench(evaluate: Eval, run: Path) -> None:
+def test_overrides_that_name_tiles_are_dropped_on_a_different_bench(evaluate: Eval, run: Path) -> None:
     text = "bench.target.val.img_dir='nowhere'"
     change_manifest(run, lambda manifest: manifest["overrides"].append(text))
     code, _, err = evaluate()
@@ -131,7 +131,7 @@ def test_overrides_that_name_other_tiles_do_not_follow_to_another_bench(evaluate
     assert evaluate("--bench", "loveda-da", "--direction", "u2r")[0] == 0
 
 
-def test_precision_can_be_chosen_anew(evaluate: Eval, run: Path) -> None:
+def test_precision_can_be_changed(evaluate: Eval, run: Path) -> None:
     change_manifest(run, lambda manifest: manifest["overrides"].append("runtime.precision=bf16"))
     assert evaluate("--precision", "fp32", "--out", str(run / "fp32"))[0] == 0
     assert (run / "fp32/confusion.csv").read_bytes() == (run / "confusion.csv").read_bytes()
@@ -166,7 +166,7 @@ def nano_tensors() -> dict[str, Tensor]:
     return load_state(paths.shipped_weights_dir() / "dinov2_nano.safetensors", DINOV2)
 
 
-def test_another_base_is_refused(evaluate: Eval, run: Path, tmp_path: Path) -> None:
+def test_a_different_base_is_refused(evaluate: Eval, run: Path, tmp_path: Path) -> None:
     own = nano_tensors()
     for folder, state in (("same", own), ("other", own | {"embeddings.cls_token": own["embeddings.cls_token"] + 1})):
         (tmp_path / folder).mkdir()
@@ -180,7 +180,7 @@ def test_another_base_is_refused(evaluate: Eval, run: Path, tmp_path: Path) -> N
     assert scores(run / "eval" / "loveda_r2u-test") == scores(run)
 
 
-def test_weights_of_the_run_are_found_from_another_folder(
+def test_weights_of_the_run_are_found_from_a_different_folder(
     evaluate: Eval, small, loveda_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     save_file({name: value + 0.01 for name, value in nano_tensors().items()}, tmp_path / "w.safetensors")
@@ -239,7 +239,7 @@ def test_a_manifest_cannot_name_a_config_file_of_its_own(evaluate: Eval, run: Pa
     assert not (run / "evil.py.ran").exists()
 
 
-def test_what_only_training_reads_may_be_anything(evaluate: Eval, run: Path) -> None:
+def test_keys_that_only_training_reads_are_not_checked(evaluate: Eval, run: Path) -> None:
     text = "optim_wrapper.optimizer.type=NoSuchOptimizer"
     change_manifest(run, lambda manifest: manifest["overrides"].append(text))
     assert evaluate()[0] == 0
@@ -271,7 +271,7 @@ def test_wrong_usage_is_explained(evaluate: Eval, run: Path, arguments: tuple[st
     assert not (run / "eval").exists()
 
 
-def test_missing_and_unfinished_checkpoints_are_told_apart(evaluate: Eval, run: Path, tmp_path: Path) -> None:
+def test_missing_and_unfinished_checkpoints_have_different_errors(evaluate: Eval, run: Path, tmp_path: Path) -> None:
     code, _, err = evaluate(checkpoint=tmp_path / "nope")
     assert code == 2
     assert "nope does not exist" in err

@@ -54,7 +54,7 @@ def test_merged_backbone_gives_the_same_output(
     assert "belongs to the base" in err
 
 
-def test_what_cannot_be_merged_says_why_and_writes_nothing(
+def test_unmergeable_methods_are_refused_and_nothing_is_written(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train("--method", "adaptformer", bench="loveda-dg")[0] == 0

@@ -102,7 +102,7 @@ def test_a_merged_model_goes_to_mmseg_and_back(
 
 
 @pytest.mark.parametrize("method", ["lora", "vpt"])
-def test_safetensors_hold_the_whole_model(
+def test_safetensors_have_the_whole_model(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
 ) -> None:
     assert train("--method", method, bench="loveda-dg")[0] == 0
@@ -148,7 +148,7 @@ def test_safetensors_of_a_merged_model_have_no_adapter(
         ("frozen", HEAD, ("--merge",), "nothing to merge"),
     ],
 )  # fmt: skip
-def test_what_mmseg_cannot_hold_says_why_and_writes_nothing(
+def test_models_without_mmseg_names_are_refused_and_nothing_is_written(
     train: Train, tmp_path: Path, capsys, method: str, head: tuple[str, ...], arguments: tuple[str, ...], message: str
 ) -> None:
     assert train("--method", method, *head, bench="loveda-dg")[0] == 0

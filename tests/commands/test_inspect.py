@@ -105,7 +105,7 @@ def test_the_page_is_whole_in_itself(run_of, inspect, tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize("method", ["earth_adapter", "rein", "frozen"])
-def test_the_prediction_is_that_of_the_model_alone(run_of, inspect, image: Path, method: str) -> None:
+def test_the_prediction_equals_that_of_the_uninspected_model(run_of, inspect, image: Path, method: str) -> None:
     from mmseg.structures import SegDataSample
 
     run = run_of(method)
@@ -161,7 +161,7 @@ def test_numbers_of_rein(run_of, inspect) -> None:
 
 
 @pytest.mark.parametrize(("method", "state"), [("frozen", "frozen"), ("full", "trained")])
-def test_a_method_without_adapter_shows_features_and_says_so(run_of, inspect, method: str, state: str) -> None:
+def test_a_method_without_adapter_shows_features_and_a_remark(run_of, inspect, method: str, state: str) -> None:
     run = run_of(method)
     code, out, _ = inspect(run)
     assert code == 0
@@ -173,7 +173,7 @@ def test_a_method_without_adapter_shows_features_and_says_so(run_of, inspect, me
     assert (numbers(folder)["adapter"], numbers(folder)["blocks"]) == (None, [])
 
 
-def test_size_and_padding_are_said(run_of, inspect, tmp_path: Path) -> None:
+def test_size_and_padding_are_stated(run_of, inspect, tmp_path: Path) -> None:
     run = run_of("frozen")
     assert inspect(run, "--size-px", "90", "--out", str(tmp_path / "wide"))[0] == 0
     assert numbers(tmp_path / "wide")["image"]["seen_px"] == [88, 64]
@@ -197,7 +197,7 @@ def test_a_pack_copied_alone_is_inspected(run_of, inspect, tmp_path: Path) -> No
     assert numbers(tmp_path / "pack" / "inspect" / "tile") == numbers(run / "inspect" / "tile")
 
 
-def test_nothing_is_overwritten_unasked(run_of, inspect) -> None:
+def test_nothing_is_replaced_without_overwrite(run_of, inspect) -> None:
     run = run_of("frozen")
     assert inspect(run)[0] == 0
     (run / "inspect" / "tile" / "old.png").touch()

@@ -92,11 +92,11 @@ def test_verbs_that_read_tiles(run_verb: Verb, loveda_root: Path, tmp_path: Path
     assert [tiles["read"] for tiles in content["sets"]] == [4, 2, 4, 2]
 
 
-def test_doctor(run_verb: Verb, tmp_path: Path) -> None:
+def test_doctor_prints_valid_json(run_verb: Verb, tmp_path: Path) -> None:
     check(run_verb("doctor", "--no-training", "--data-root", tmp_path, "--json"))
 
 
-def test_plan(run_verb: Verb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_prints_valid_json(run_verb: Verb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = {"iter_s": 0.5, "tile_s": 0.1, "start_s": 2.0, "memory_mib": 3, "memory_of": "process"}
     measured = Measured(**facts, pack_bytes=1, state_bytes=5, tiles={"val": 1, "test": 1, "source_val": 1})
     monkeypatch.setattr("rs_adapt.sweeps.probe.probe", lambda cell, **options: measured)

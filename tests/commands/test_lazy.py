@@ -49,9 +49,7 @@ def test_help_looks_as_typer_draws_it(
     assert drawn == printed(arguments, capsys)
 
 
-def test_colours_of_the_help_are_those_of_typer(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_colours_of_the_help_are_typers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
@@ -68,7 +66,7 @@ def test_unknown_verb_suggests_a_known_one(capsys: pytest.CaptureFixture[str]) -
     assert "Did you mean 'train'" in capsys.readouterr().err
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     from rs_adapt import __version__
 
     assert printed(["--version"], capsys) == f"rs-adapt {__version__}\n"
@@ -95,7 +93,7 @@ def complete(words: str) -> tuple[list[str], set[str]]:
         ("rs-adapt train --dev", ["--device"]),
     ],
 )
-def test_completion(words: str, offered: list[str]) -> None:
+def test_verbs_are_completed(words: str, offered: list[str]) -> None:
     found, modules = complete(words)
     assert found == offered
     if words == "rs-adapt s":
@@ -103,7 +101,9 @@ def test_completion(words: str, offered: list[str]) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_script(shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_completion_script_is_printed(
+    shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("_RS_ADAPT_COMPLETE", f"source_{shell}")
     assert "_RS_ADAPT_COMPLETE" in printed([], capsys)
 

@@ -47,7 +47,7 @@ def test_warnings_give_0(run_lint: Any) -> None:
     assert "  --set bench.schedule.iters=10: bench.schedule.iters\n" in out
 
 
-def test_json_holds_all(run_lint: Any) -> None:
+def test_json_has_every_finding(run_lint: Any) -> None:
     code, out, _ = run_lint("--bench", "isprs-dg", "--direction", "v2p", "--protocol", "paper", "--no-data", "--json")
     content = json.loads(out)
     assert (code, content["clean"], content["error"]) == (1, False, 2)
@@ -56,7 +56,7 @@ def test_json_holds_all(run_lint: Any) -> None:
     }
 
 
-def test_tiles_are_looked_at(run_lint: Any, loveda_root: Path) -> None:
+def test_tiles_are_read(run_lint: Any, loveda_root: Path) -> None:
     code, out, err = run_lint("--bench", "loveda-dg", "--data-root", str(loveda_root))
     assert code == 0
     assert err == "verifying tiles: 8\n"

@@ -62,7 +62,7 @@ def test_every_option_and_argument_has_a_help_text() -> None:
                 assert param.help.endswith("."), (verb, param.help)
 
 
-def test_short_names_are_those_of_the_ecosystem() -> None:
+def test_short_names_follow_the_ecosystem() -> None:
     short = {name for command in VERBS.values() for option in shown_options(command) for name in option.opts}
     assert {name for name in short if not name.startswith("--")} == {"-o"}
 

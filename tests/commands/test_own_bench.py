@@ -276,13 +276,13 @@ def test_labels_that_nothing_else_uses_are_not_learnt(run: Run, world: Path) -> 
     assert run(HEAD + SOURCE + TARGET, "--setting", "da", "--dry-run")[0] == 0
 
 
-def test_other_verbs_take_the_file_too(run: Run, world: Path) -> None:
+def test_other_verbs_accept_the_file_too(run: Run, world: Path) -> None:
     code, out, _ = run(HEAD + SOURCE + TARGET, "--setting", "da", verb="show")
     assert code == 0
     assert "name='mine'" in out.replace('"', "'")
 
 
-def test_the_setting_may_stand_apart_for_every_bench(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_setting_may_be_an_option_for_every_bench(capsys: pytest.CaptureFixture[str]) -> None:
     shown = []
     for arguments in (["--bench", "synthetic", "--setting", "dg"], ["--bench", "synthetic-dg"]):
         with pytest.raises(SystemExit):

@@ -72,7 +72,7 @@ def run(world: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[
     return call
 
 
-def test_hidden_files_are_no_images(run: Run, world: Path) -> None:
+def test_hidden_files_are_not_images(run: Run, world: Path) -> None:
     _write_deep_target(world)
     (world / "target" / "._dim.tif").write_bytes(b"\0\5\x16\7")
     code, out, err = run(BENCH, "--dry-run")
@@ -104,7 +104,7 @@ def _write_deep_target(world: Path) -> dict[str, np.ndarray]:
     return scenes
 
 
-def test_deep_scenes_of_a_region_share_one_stretch_that_is_kept(run: Run, own_home: Path, world: Path) -> None:
+def test_deep_scenes_of_a_region_share_one_stretch_that_is_saved(run: Run, own_home: Path, world: Path) -> None:
     scenes = _write_deep_target(world)
     code, out, err = run(BENCH)
     assert code == 0, err
@@ -125,7 +125,7 @@ def test_deep_scenes_of_a_region_share_one_stretch_that_is_kept(run: Run, own_ho
     assert line.endswith("(percentiles 2 and 98 of all 2 images)")
 
 
-def test_a_pack_is_not_scored_on_scenes_of_another_stretch_unless_told_how(
+def test_a_pack_is_not_scored_on_scenes_of_a_different_stretch(
     run: Run, own_home: Path, world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _write_deep_target(world)

@@ -52,7 +52,7 @@ def test_a_report_is_replaced_and_counts_no_runs_of_its_own(run_verb: Verb, work
     assert "<h1>again</h1>" in (work / "report" / "index.html").read_text()
 
 
-def test_json(run_verb: Verb, work: Path, tmp_path: Path) -> None:
+def test_json_has_the_whole_report(run_verb: Verb, work: Path, tmp_path: Path) -> None:
     code, out, err = run_verb("report", work, "--out", tmp_path / "out", "--json")
     assert (code, err) == (0, "")
     content = json.loads(out)
@@ -83,21 +83,21 @@ def test_other_files_are_not_deleted(run_verb: Verb, work: Path, tmp_path: Path)
         (("--against", "myself"), "Use --against paper"),
     ],
 )
-def test_wrong_options(run_verb: Verb, work: Path, options: tuple[str, ...], error: str) -> None:
+def test_wrong_options_are_refused(run_verb: Verb, work: Path, options: tuple[str, ...], error: str) -> None:
     code, _, err = run_verb("report", work, *options)
     assert code == 2
     assert error in err
     assert not (work / "report").exists()
 
 
-def test_no_runs(run_verb: Verb, tmp_path: Path) -> None:
+def test_a_folder_without_runs_is_refused(run_verb: Verb, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     code, _, err = run_verb("report", tmp_path / "empty")
     assert code == 2
     assert "no folder holds a cell.json" in err
 
 
-def test_published_numbers_stand_beside_and_are_in_no_mean(
+def test_published_numbers_are_listed_and_not_averaged(
     run_verb: Verb, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = PublishedRow(

@@ -61,7 +61,7 @@ def matrices(folder: Path) -> PerImage:
     return PerImage.load(folder / "confusions" / "last.npz")
 
 
-def test_scores_are_those_of_the_summed_matrix(run_verb: Verb, write_run: Callable[..., Path]) -> None:
+def test_scores_equal_those_of_the_summed_matrix(run_verb: Verb, write_run: Callable[..., Path]) -> None:
     run = write_run("run")
     content = as_json(run_verb("score", run, "--json"))
     expected = scores_of(matrices(run).total_KK(), matrices(run).classes)
@@ -88,12 +88,12 @@ def test_the_table_names_classes_intervals_and_how_it_was_scored(run_verb: Verb,
         "mean over 5 of 6 classes (no clutter)." in out
     )
     assert "24 images. Intervals: 12 scenes with labels, drawn 2000 times, seed 0." in out
-    assert "Intervals cover which scenes were scored, not which seed was trained." in out
+    assert "Intervals reflect the choice of the scored scenes, not that of the training seed." in out
     assert "rough" not in out
     assert out.count(" taken for ") == 2
 
 
-def test_scoring_twice_says_the_same(run_verb: Verb, write_run: Callable[..., Path]) -> None:
+def test_scoring_twice_prints_the_same(run_verb: Verb, write_run: Callable[..., Path]) -> None:
     run = write_run("run")
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     arguments = ("score", run, "--group-by", "image", "--worst", "3", "--classes", "tree,car")
@@ -101,7 +101,7 @@ def test_scoring_twice_says_the_same(run_verb: Verb, write_run: Callable[..., Pa
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
-def test_classes_change_the_mean_and_ignore_changes_what_counts(run_verb: Verb, write_run) -> None:
+def test_classes_change_the_mean_and_ignore_the_counted_pixels(run_verb: Verb, write_run) -> None:
     run = write_run("run")
     whole = as_json(run_verb("score", run, "--json"))
     five = as_json(run_verb("score", run, "--classes", "NO_CLUTTER", "--json"))
@@ -133,7 +133,7 @@ def test_groups_add_up_to_the_whole(run_verb: Verb, write_run, by: str, groups: 
         assert "west" in run_verb("score", run, "--group-by", by)[1]
 
 
-def test_worst_images_are_those_of_the_lowest_miou(run_verb: Verb, write_run: Callable[..., Path]) -> None:
+def test_worst_images_have_the_lowest_miou(run_verb: Verb, write_run: Callable[..., Path]) -> None:
     run = write_run("run")
     content = as_json(run_verb("score", run, "--worst", "5", "--json"))
     images = matrices(run)
@@ -145,7 +145,7 @@ def test_worst_images_are_those_of_the_lowest_miou(run_verb: Verb, write_run: Ca
     assert len(as_json(run_verb("score", run, "--worst", "99", "--json"))["worst"]) == 24
 
 
-def test_units_and_what_few_of_them_mean(run_verb: Verb, write_run, stored) -> None:
+def test_few_units_make_a_rough_interval(run_verb: Verb, write_run, stored) -> None:
     run = write_run("run")
     by_image = as_json(run_verb("score", run, "--unit", "image", "--json"))["interval"]
     assert (by_image["unit"], by_image["units"], by_image["rough"]) == ("image", 24, False)
@@ -201,7 +201,7 @@ def test_wrong_words_are_refused(run_verb: Verb, write_run, arguments: tuple[str
     assert match in err
 
 
-def test_places_without_matrices_say_how_to_get_them(run_verb: Verb, tmp_path: Path, stored) -> None:
+def test_error_of_missing_matrices_names_the_command_that_writes_them(run_verb: Verb, tmp_path: Path, stored) -> None:
     old = tmp_path / "old"
     old.mkdir()
     (old / "result.json").write_text(json.dumps({"cell": CELL, "protocol": {"report_split": "vaihingen test"}}))
@@ -225,7 +225,7 @@ def test_places_without_matrices_say_how_to_get_them(run_verb: Verb, tmp_path: P
     assert run_verb("score", old / "x.npz")[0] == 2
 
 
-def test_protocol_says_selection_and_classes(run_verb: Verb, write_run, stored, protocols) -> None:
+def test_protocol_decides_selection_and_classes(run_verb: Verb, write_run, stored, protocols) -> None:
     best = stored(seed=3, facts={"iter": 200})
     run = write_run("run", last=stored(), oracle=best)
     name = protocols("five_best", selection="oracle", classes="no-clutter")
@@ -249,13 +249,13 @@ def test_protocol_says_selection_and_classes(run_verb: Verb, write_run, stored, 
         ({"unlabelled_split": "val"}, "unlabelled_split 'val'"),
     ],
 )
-def test_protocols_that_need_another_run_say_so(run_verb, write_run, protocols, changes, match: str) -> None:
+def test_protocols_that_need_a_different_run_are_refused(run_verb, write_run, protocols, changes, match: str) -> None:
     code, _, err = run_verb("score", write_run("run"), "--protocol", protocols("other", **changes))
     assert code == 2
     assert re.search(match, err), err
 
 
-def test_protocol_does_not_ask_for_what_the_setting_never_sees(run_verb, write_run, protocols) -> None:
+def test_protocol_does_not_require_data_that_the_setting_never_sees(run_verb, write_run, protocols) -> None:
     name = protocols("other", target_crops="by_labels")
     assert (
         run_verb("score", write_run("dg", said={"unlabelled_split": None, "target_crops": None}), "--protocol", name)[0]
@@ -275,7 +275,7 @@ def test_test_tiles_are_val_where_a_bench_has_no_third_split(run_verb, write_run
         assert (code, "scores the test tiles" in err) == (2, True)
 
 
-def test_no_labelled_pixel_is_no_score(run_verb: Verb, write_run, stored) -> None:
+def test_there_is_no_score_without_labelled_pixels(run_verb: Verb, write_run, stored) -> None:
     run = write_run("run", last=stored(counts_NKK=np.zeros((24, 6, 6), dtype=np.int64)))
     content = as_json(run_verb("score", run, "--worst", "2", "--json"))
     assert (content["miou_pct"], content["aacc_pct"], content["worst"]) == (None, None, [])

@@ -58,7 +58,7 @@ def test_show_passes_every_option_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("bench", "adapter"), [("loveda-da", 1_023_489), ("isprs-da", 3_974_049)])
-def test_show_counts_what_trains(bench: str, adapter: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_counts_trainable_parameters(bench: str, adapter: int, capsys: pytest.CaptureFixture[str]) -> None:
     main_without_exit(["show", "--bench", bench, "--cost"])
     shown = capsys.readouterr()
     assert f"{adapter:,}".replace(",", " ") in shown.out

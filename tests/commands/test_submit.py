@@ -41,7 +41,7 @@ def images(folder: Path, *numbers: int) -> Path:
     return folder
 
 
-def test_the_zip_is_what_the_server_takes(submit: Submit, tmp_path: Path) -> None:
+def test_the_zip_has_the_form_that_the_server_accepts(submit: Submit, tmp_path: Path) -> None:
     # 5167 to 5986 are urban test images; the others are not the target's.
     folder = images(tmp_path / "Test" / "Urban" / "images_png", 5167, 5986, 5166, 3514)
     code, out, err = submit("--images", str(tmp_path / "Test"), "--partial")
@@ -79,7 +79,7 @@ def test_missing_images_are_counted(submit: Submit, tmp_path: Path) -> None:
         (lambda path: images(path / "a", 5167) and images(path / "b", 5167), "holds two images numbered 5167"),
     ],
 )
-def test_what_cannot_be_read_is_said(
+def test_unreadable_images_are_named(
     submit: Submit, tmp_path: Path, make: Callable[[Path], object], message: str
 ) -> None:
     make(tmp_path / "given")
@@ -88,7 +88,7 @@ def test_what_cannot_be_read_is_said(
     assert message in err
 
 
-def test_a_run_of_another_bench_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], train: Any) -> None:
+def test_a_run_of_a_different_bench_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], train: Any) -> None:
     assert train("--iters", "1")[0] == 0
     # The same run, as if it was of another family: what counts is the bench in its manifest.
     manifest = tmp_path / "run" / "manifest.json"

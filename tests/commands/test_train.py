@@ -38,7 +38,7 @@ def test_a_run_prints_its_result_and_leaves_its_files(train: Train, tmp_path: Pa
     assert len(modes) == 1
 
 
-def test_an_existing_run_is_neither_repeated_nor_overwritten_unasked(train: Train, tmp_path: Path) -> None:
+def test_an_existing_run_is_replaced_only_with_overwrite(train: Train, tmp_path: Path) -> None:
     assert train()[0] == 0
     before = (tmp_path / "run" / "result.json").read_bytes()
     for extra in ((), ("--dry-run",)):
@@ -70,7 +70,9 @@ def test_an_existing_run_is_neither_repeated_nor_overwritten_unasked(train: Trai
         (("--resume",), ("cannot resume", "there is no run", "without --resume")),
     ],
 )
-def test_wrong_usage_says_what_is_allowed(train: Train, tmp_path: Path, arguments: tuple[str], parts: tuple) -> None:
+def test_error_of_wrong_usage_names_the_allowed_values(
+    train: Train, tmp_path: Path, arguments: tuple[str], parts: tuple
+) -> None:
     code, out, err = train(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("error: ")
@@ -88,7 +90,9 @@ def test_wrong_usage_says_what_is_allowed(train: Train, tmp_path: Path, argument
         ("loveda-dg", ("--strategy", "dacs"), r"dacs works in da only.*--strategy source_only"),
     ],
 )
-def test_wrong_benches_say_what_is_allowed(train: Train, tmp_path: Path, bench: str, arguments, message: str) -> None:
+def test_error_of_a_wrong_bench_names_the_allowed_ones(
+    train: Train, tmp_path: Path, bench: str, arguments, message: str
+) -> None:
     code, out, err = train(*arguments, bench=bench)
     assert (code, out) == (2, "")
     assert re.match(f"error: .*{message}", err)
@@ -106,7 +110,9 @@ def test_numbers_out_of_range_are_refused_by_option(train: Train, tmp_path: Path
     assert not (tmp_path / "run").exists()
 
 
-def test_cuda_is_refused_where_there_is_none(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_is_refused_on_a_machine_without_gpu(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     code, _, err = train("--device", "cuda")
@@ -134,7 +140,7 @@ def test_a_cache_that_cannot_be_written_stops_nothing(
     assert train("--dry-run")[0] == 0
 
 
-def test_a_loss_that_is_no_number_fails_the_run_and_saves_it(train: Train, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_fails_the_run_and_saves_it(train: Train, tmp_path: Path) -> None:
     code, out, err = train("--set", "optim.lr=1e30", "--iters", "4")
     assert (code, out) == (1, "")
     assert re.search(
@@ -156,7 +162,7 @@ def test_a_dry_run_counts_and_writes_nothing(train: Train, tmp_path: Path) -> No
     assert not (tmp_path / "run").exists()
 
 
-def test_paths_may_hold_spaces_and_be_relative(
+def test_paths_may_contain_spaces_and_be_relative(
     train: Train, loveda_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loveda_root.rename(tmp_path / "my données")
@@ -170,7 +176,7 @@ def test_paths_may_hold_spaces_and_be_relative(
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_and_the_printed_command_goes_on(
+def test_ctrl_c_saves_and_the_printed_command_resumes(
     loveda_root: Path, tmp_path: Path, small: tuple[str, ...]
 ) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -85,7 +85,7 @@ def test_bad_data_are_named_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_missing_weights_say_where_they_come_from(train: Train, tmp_path: Path, own_home: Path) -> None:
+def test_error_of_missing_weights_names_their_source(train: Train, tmp_path: Path, own_home: Path) -> None:
     facts = ("dinov2_vitl14_pretrain.pth", "1217586395 bytes", "sha256 d5383ea8f4877b2472eb973e0fd72d557c7da5d3611bd5")
     for extra in ((), ("--dry-run",)):
         code, out, err = train("--backbone", "dinov2-l", *extra)

@@ -79,7 +79,7 @@ def test_a_broken_file_is_named(own_configs: Path, text: str) -> None:
         axes.load("bench", "broken")
 
 
-def test_every_shipped_file_says_what_it_is() -> None:
+def test_every_shipped_file_states_its_title() -> None:
     for axis in axis_files.FILE_AXES:
         assert axes.values(axis), axis
         for name in axes.values(axis):

@@ -44,7 +44,7 @@ def pairwise(axes_of_values: list[list[Any]]) -> set[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_every_pair_of_values_composes_or_says_why_not(setting: str) -> None:
+def test_every_pair_of_values_composes_or_is_refused_with_a_reason(setting: str) -> None:
     benches = [bench for group in bench_families().values() for bench in group.values()]
     # The strategy that every setting has stands first.
     strategies = sorted(axes.values("strategy"), key=lambda name: name != DEFAULT_STRATEGY[setting])
@@ -98,7 +98,7 @@ def test_a_tuned_key_must_be_one_of_the_adapter(own_configs: Path, picky: str) -
         compose(resolve_cell("loveda-da", method=picky))
 
 
-def test_overrides_before_the_wiring_reach_what_follows_from_them(picky: str) -> None:
+def test_overrides_before_the_wiring_reach_dependent_values(picky: str) -> None:
     cfg = compose(
         resolve_cell("loveda-da", method=picky),
         overrides=["bench.schedule.iters=100", "model.backbone.adapter.rank=2", "bench.crop_px=256", "optim.lr=1e-3"],
@@ -109,7 +109,7 @@ def test_overrides_before_the_wiring_reach_what_follows_from_them(picky: str) ->
     assert cfg.optim_wrapper.optimizer.lr == 1e-3
 
 
-def test_overrides_of_what_the_wiring_makes_come_after_it() -> None:
+def test_overrides_of_wired_values_are_applied_after_the_wiring() -> None:
     cfg = compose(
         resolve_cell("loveda-da"),
         overrides=["param_scheduler.0.power=1.0", "model.segmentor.decode_head.num_queries=7"],

@@ -14,7 +14,7 @@ def adapter_of(method: str, *overrides: str, head: str = "linear") -> dict:
     return compose(cell, overrides=overrides).model.backbone.adapter.to_dict()
 
 
-def test_a_stack_holds_the_settings_of_its_methods_with_the_backbones_facts() -> None:
+def test_a_stack_has_the_settings_of_its_methods_with_the_backbones_facts() -> None:
     adapter = adapter_of("LoRA+earth-adapter", "model.backbone.adapter.adapters.lora.rank=3")
     assert adapter["type"] == "rs_adapt.Stack"
     assert list(adapter["adapters"]) == ["lora", "earth_adapter"]
@@ -54,13 +54,13 @@ def test_peft_fills_in_kind_and_options() -> None:
         ("timm:dora", UnknownName, "source of methods 'timm'"),
     ],
 )
-def test_refuses_names(name: str, error: type[Exception], message: str) -> None:
+def test_wrong_names_are_refused(name: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         resolve_cell("loveda-dg", method=name)
 
 
 @pytest.mark.parametrize("part", ["frozen", "full"])
-def test_a_stack_takes_only_what_has_an_adapter(part: str) -> None:
+def test_a_stack_accepts_only_methods_with_an_adapter(part: str) -> None:
     with pytest.raises(IncompatibleCell, match=f"holds {part}"):
         adapter_of(f"lora+{part}")
 
@@ -76,7 +76,7 @@ def test_facts_reach_an_adapter_within_an_adapter() -> None:
     assert (host["embed_dim"], host["depth"], host["mlp_dim"]) == (1024, 24, 4096)
 
 
-def test_prompt_methods_say_that_they_add_tokens() -> None:
+def test_prompt_methods_declare_that_they_add_tokens() -> None:
     from rs_adapt.registry import MODELS
 
     for name in (name for name in axes.values("method") if not name.startswith("peft")):

@@ -76,7 +76,7 @@ def test_nothing_else_changes() -> None:
         "scales.0=x",
     ],
 )
-def test_another_kind_of_value_is_refused(text: str) -> None:
+def test_a_value_of_a_different_kind_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"expected .* got "):
         changed(text)
 
@@ -87,7 +87,7 @@ def test_a_table_is_never_replaced(value: str) -> None:
         changed(f"optim={value}")
 
 
-def test_prepared_tiles_have_a_fixed_place() -> None:
+def test_the_folder_of_prepared_tiles_cannot_be_changed() -> None:
     with pytest.raises(ConfigError, match="cannot change 'prepared_dir'"):
         changed("prepared_dir=/home/me/thesis")
 
@@ -101,7 +101,7 @@ def test_a_text_without_key_or_value_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("key", "option"), [("cell.seed", "axis options"), ("randomness.seed", "--seed"), ("work_dir", "--work-dir")]
 )
-def test_what_an_option_decides_is_not_set(key: str, option: str) -> None:
+def test_keys_that_an_option_decides_cannot_be_set(key: str, option: str) -> None:
     with pytest.raises(ConfigError, match=f"cannot change '{key}': use .*{option}"):
         overrides.parse([f"{key}=1"])
 

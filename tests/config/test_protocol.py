@@ -67,7 +67,7 @@ def test_generalization_looks_at_no_training_image_of_the_target() -> None:
 
 
 @pytest.mark.parametrize("setting", ["da", "dg", "ss"])
-def test_what_is_looked_at_besides_the_score(setting: str) -> None:
+def test_protocols_decide_on_the_data_that_are_monitored(setting: str) -> None:
     cfg = composed(f"loveda-{setting}")
     label_free = cfg.monitor.label_free.dataset
     assert (label_free.ann_dir, label_free.spread) == (None, 64)
@@ -102,7 +102,9 @@ def test_inference_of_a_protocol_goes_before_the_benchs() -> None:
         ("isprs-da", {"protocol": "crossearth"}, [], "is for dg only, and the setting is da"),
     ],
 )
-def test_what_cannot_be_is_refused(bench: str, names: dict[str, str], overrides: list[str], message: str) -> None:
+def test_impossible_protocols_are_refused(
+    bench: str, names: dict[str, str], overrides: list[str], message: str
+) -> None:
     with pytest.raises((ConfigError, IncompatibleCell), match=message):
         composed(bench, *overrides, **names)
 
@@ -121,7 +123,7 @@ def test_other_protocols_have_run_folders_and_names_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("name", axes.values("protocol"))
-def test_every_protocol_says_the_same_things(name: str) -> None:
+def test_every_protocol_has_the_same_keys(name: str) -> None:
     protocol = axes.load("protocol", name)["protocol"]
     assert protocol.keys() == axes.load("protocol", "strict")["protocol"].keys()
     assert protocol["selection"] in SELECTIONS

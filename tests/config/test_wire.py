@@ -95,7 +95,7 @@ def test_supervised_trains_on_the_target_alone() -> None:
     assert "rural" not in str(cfg.train_dataloader.to_dict())
 
 
-def test_pipelines() -> None:
+def test_pipelines_have_the_benchs_steps() -> None:
     cfg = composed("loveda-da")
     assert kinds(cfg.train_dataloader.dataset.labelled.pipeline) == [
         "LoadImageFromFile",
@@ -136,7 +136,7 @@ def test_a_test_split_is_used_where_the_bench_has_one(own_configs: Path) -> None
     assert cfg.test_dataloader.dataset.img_dir.endswith("/t/i")
 
 
-def test_missing_data_says_what_to_run() -> None:
+def test_error_of_missing_data_names_the_command() -> None:
     labelled = composed("isprs-dg").train_dataloader.dataset.labelled
     for command in ("rs-adapt data prepare potsdam", "rs-adapt data prepare vaihingen"):
         assert command in labelled.how_to_get
@@ -194,7 +194,7 @@ def test_normalisation_and_padding() -> None:
     assert (preprocessor.pad_val, preprocessor.seg_pad_val) == (0, 255)
 
 
-def test_inference() -> None:
+def test_inference_follows_the_bench() -> None:
     assert segmentor(composed("loveda-dg")).test_cfg == {"mode": "slide", "crop_size": (512, 512), "stride": (341, 341)}
     assert segmentor(composed("loveda-dg", "bench.inference.mode=whole")).test_cfg == {"mode": "whole"}
     with pytest.raises(ConfigError, match="mode is 'fast'. Allowed: 'slide' or 'whole'"):
@@ -213,7 +213,7 @@ def test_a_crop_must_be_whole_patches(crop: int, near: str) -> None:
         composed("loveda-dg", "bench.inference.crop_px=100")
 
 
-def test_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_come_from_the_backbone_or_the_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cell = resolve_cell("loveda-dg")
     assert compose(cell).model.backbone.weights == str(paths.weights_dir() / "dinov2_vitl14_pretrain.pth")
     assert compose(cell, weights="random").model.backbone.weights == "random"
@@ -226,7 +226,7 @@ def test_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("setting", "batch_size"), [("da", 2), ("dg", 4), ("ss", 4)])
-def test_schedule(setting: str, batch_size: int) -> None:
+def test_schedule_follows_the_bench(setting: str, batch_size: int) -> None:
     cfg = composed(f"loveda-{setting}")
     assert cfg.train_dataloader.batch_size == batch_size
     assert cfg.train_cfg == {"type": "IterBasedTrainLoop", "max_iters": 20000, "val_interval": 2000}

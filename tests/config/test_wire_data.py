@@ -36,7 +36,7 @@ def test_nothing_is_added_by_default(bench: str, setting: str) -> None:
     assert "rs_adapt." not in str(kinds(labelled(composed(f"{bench}-{setting}"))))
 
 
-def test_the_steps_stand_between_flip_and_photometric_distortion() -> None:
+def test_the_steps_are_between_flip_and_photometric_distortion() -> None:
     cfg = composed("loveda-da", *BOTH)
     steps = kinds(labelled(cfg))
     assert steps[4:] == ["RandomFlip", FOURIER, HISTOGRAM, "PhotoMetricDistortion", "PackSegInputs"]
@@ -51,7 +51,7 @@ def test_the_unlabelled_and_the_scored_images_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize("axes", [{}, {"strategy": "source_only"}])
-def test_adaptation_takes_the_look_of_the_targets_training_images(axes: dict[str, str]) -> None:
+def test_adaptation_uses_the_style_of_the_targets_training_images(axes: dict[str, str]) -> None:
     cfg = composed("loveda-da", *BOTH, **axes)
     for step in labelled(cfg)[5:7]:
         assert step.reference_dir.endswith("/loveda/urban/train/img_dir")

@@ -144,7 +144,7 @@ def test_durations_are_iterations_or_percentages_in_every_strategy(strategy: str
 
 
 @pytest.mark.parametrize("strategy", SELF_TRAINING)
-def test_the_class_takes_what_the_files_say(strategy: str) -> None:
+def test_the_class_accepts_the_arguments_of_the_files(strategy: str) -> None:
     from rs_adapt.engine.parameters import build_on_meta
     from rs_adapt.registry import load_libraries
 
@@ -154,7 +154,7 @@ def test_the_class_takes_what_the_files_say(strategy: str) -> None:
     assert model.mask_weight == VALUES[strategy]["mask_weight"]
 
 
-def test_a_threshold_that_has_no_use_is_found_before_anything_is_read() -> None:
+def test_an_unused_threshold_is_refused_before_data_are_read() -> None:
     from rs_adapt.engine.parameters import build_on_meta
     from rs_adapt.registry import load_libraries
 

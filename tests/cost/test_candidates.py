@@ -66,7 +66,7 @@ def test_sharing_changes_no_features(candidates: dict[str, Candidate]) -> None:
         assert all(torch.equal(*pair) for pair in zip(alone(x_B3HW), shared(x_B3HW), strict=True))
 
 
-def test_a_step_trains_what_the_method_trains(candidates: dict[str, Candidate]) -> None:
+def test_a_step_changes_the_parameters_that_the_method_trains(candidates: dict[str, Candidate]) -> None:
     adapted = candidates["earth_adapter"]
     adapted.model.train()
     before = {name: value.clone() for name, value in adapted.model.named_parameters()}
@@ -84,7 +84,7 @@ def test_overrides_of_adapters_reach_the_methods_that_have_one() -> None:
     assert "model.backbone.adapter.rank: there is no such key" in refused["full"]
 
 
-def test_what_is_wrong_with_the_reference_too_is_an_error() -> None:
+def test_a_fault_that_concerns_the_reference_too_is_an_error() -> None:
     with pytest.raises(ConfigError, match="optim.lrr: there is no such key"):
         ready(["earth_adapter"], "optim.lrr=1")
 

@@ -15,7 +15,7 @@ def step(model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor) -> None:
     optimizer.zero_grad()
 
 
-def test_weights_gradients_optimizer_state_and_kept_tensors_add_up() -> None:
+def test_weights_gradients_optimizer_state_and_saved_tensors_add_up() -> None:
     model, x = nn.Linear(4, 3, bias=False), torch.ones(2, 4)
     weights = gradients = 4 * 3 * 4
     kept = 2 * 4 * 4  # the input, for the gradient of the weights
@@ -27,7 +27,7 @@ def test_weights_gradients_optimizer_state_and_kept_tensors_add_up() -> None:
     assert iteration_bytes(lambda: step(model, adam, x), model, adam) == weights + gradients + state + kept
 
 
-def test_a_frozen_layer_keeps_nothing_and_has_no_gradients() -> None:
+def test_a_frozen_layer_saves_nothing_and_has_no_gradients() -> None:
     model, x = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 3, bias=False)), torch.ones(2, 4)
     model[0].requires_grad_(False)
     optimizer = torch.optim.SGD(model[1].parameters(), lr=0.1)
@@ -35,7 +35,7 @@ def test_a_frozen_layer_keeps_nothing_and_has_no_gradients() -> None:
     assert iteration_bytes(lambda: step(model, optimizer, x), model, optimizer) == 64 + 2 * 48 + between
 
 
-def test_what_shares_storage_counts_once() -> None:
+def test_tensors_that_share_storage_count_once() -> None:
     whole = torch.zeros(10)
     assert sum(find_storages([whole, whole[:5], whole.view(2, 5)]).values()) == 40
     x = torch.ones(6, requires_grad=True)
@@ -44,7 +44,7 @@ def test_what_shares_storage_counts_once() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_on_a_gpu_another_model_beside_it_does_not_count() -> None:
+def test_on_a_gpu_other_models_do_not_count() -> None:
     model, x = nn.Linear(512, 512, device="cuda"), torch.ones(64, 512, device="cuda")
     optimizer = torch.optim.AdamW(model.parameters())
     step(model, optimizer, x)

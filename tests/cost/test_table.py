@@ -47,7 +47,7 @@ def content() -> dict[str, Any]:
     return cost_content(Comparison(setup=SETUP, costs=costs, refused={"rein": "it needs another head."}))
 
 
-def test_relative_values_are_those_of_medians_and_sums(content: dict[str, Any]) -> None:
+def test_relative_values_are_ratios_of_medians_and_sums(content: dict[str, Any]) -> None:
     reference, *_, quick, _ = content["methods"]
     assert set(reference["relative"].values()) == {1.0}
     assert quick["train_ms"] == {"median": 40.0, "q1": 35.0, "q3": 45.0, "rounds": [30.0, 40.0, 50.0]}
@@ -80,7 +80,7 @@ def test_table_and_notes_show_values_multiples_and_reasons(content: dict[str, An
     assert any("within 25 %" in note and "frozen" in note for note in notes)
 
 
-def test_csv_and_markdown_hold_a_row_a_method(content: dict[str, Any]) -> None:
+def test_csv_and_markdown_have_a_row_for_each_method(content: dict[str, Any]) -> None:
     rows = list(csv.DictReader(cost_csv(content).splitlines()))
     assert [row["method"] for row in rows] == ["frozen", "small_slow", "large_quick", "large_slow"]
     assert [row["train_ms"] for row in rows] == ["20.0", "80.0", "40.0", "90.0"]
@@ -92,7 +92,7 @@ def test_csv_and_markdown_hold_a_row_a_method(content: dict[str, Any]) -> None:
     assert "- Not measured: rein: it needs another head." in lines
 
 
-def test_files_appear_together_and_stand_beside_others(content: dict[str, Any], tmp_path: Path) -> None:
+def test_files_appear_together_and_leave_other_files_alone(content: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     check_cost_folder(tmp_path, overwrite=False)
     write_cost_files(tmp_path, content)
@@ -116,7 +116,7 @@ def test_a_failure_leaves_the_folder_as_it_was(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(ConfigError, match=r"cannot write to .*taken.*--out"):
         check_cost_folder(tmp_path / "taken", overwrite=False)

@@ -36,7 +36,7 @@ def test_each_job_gets_its_own_time_and_preparing_costs_nothing() -> None:
     assert times == {"a": pytest.approx([1.0] * 3), "b": pytest.approx([5.0] * 3)}
 
 
-def test_every_round_runs_every_job_once_and_no_place_is_a_jobs_own() -> None:
+def test_every_round_runs_every_job_once_in_changing_order() -> None:
     clock, log = Clock(), list[str]()
     names = "abc"
     take_turns(jobs_of(dict.fromkeys(names, 1.0), clock, log), rounds=5, warmup=1, clock=clock)
@@ -55,7 +55,7 @@ def test_a_machine_that_slows_down_evenly_costs_all_jobs_the_same() -> None:
     assert times["a"][-1] > 2 * times["a"][0]
 
 
-def test_work_beside_the_program_is_waited_for_before_both_readings() -> None:
+def test_asynchronous_work_is_awaited_before_both_readings() -> None:
     clock, pending_s = Clock(), [0.0]
 
     def settle() -> None:

@@ -62,7 +62,7 @@ def test_probabilities_are_the_closed_form() -> None:
     np.testing.assert_allclose(found, np.array(weights) / sum(weights))
 
 
-def test_classes_that_stand_for_no_tile_get_nothing() -> None:
+def test_classes_without_tiles_are_never_drawn() -> None:
     # The share of class 1 is still counted: 0.1 of all pixels are of class 2.
     found = class_probabilities(np.array([70, 20, 10]), 0.5, np.array([True, False, True]))
     weights = [exp(0.3 / 0.5), 0.0, exp(0.9 / 0.5)]
@@ -76,7 +76,7 @@ def test_temperature_goes_from_the_rarest_class_alone_to_all_alike(temperature: 
     assert found.sum() == pytest.approx(1)
 
 
-def test_rare_tiles_are_drawn_as_often_as_the_closed_form_says(paint: Paint) -> None:
+def test_rare_tiles_are_drawn_at_the_rate_of_the_closed_form(paint: Paint) -> None:
     # One of four tiles holds class 1 on half of its pixels: shares 224 / 256 and 32 / 256.
     found = Counter(drawn(paint({}, {}, {1: 32}, {}), 400))
     rare = exp((1 - 32 / 256) / 0.1)
@@ -91,7 +91,7 @@ def test_rare_tiles_are_drawn_as_often_as_the_closed_form_says(paint: Paint) -> 
     assert min(even[number] for number in range(4)) > 20
 
 
-def test_a_tile_with_too_little_of_a_class_does_not_stand_for_it(paint: Paint) -> None:
+def test_a_tile_with_too_little_of_a_class_is_not_drawn_for_it(paint: Paint) -> None:
     # 6 of 64 pixels are below a tenth, 7 are above.
     assert [list(tiles) for tiles in sampling(paint({1: 6}, {1: 7, 2: 50})).tiles] == [[0, 1], [1], [1]]
     assert sampling(paint({1: 6}, {1: 6})).probabilities_K.tolist() == [1.0, 0.0, 0.0]
@@ -116,7 +116,7 @@ def test_same_seed_and_position_same_sample(paint: Paint) -> None:
     assert [seen(other[draw]) for draw in range(12)] != first
 
 
-def test_target_images_come_in_permutations_still(paint: Paint) -> None:
+def test_target_images_are_still_drawn_in_permutations(paint: Paint) -> None:
     settings = paint({}, {}, {1: 32}, {})
     both = DomainStream(
         labelled=TileDataset(**settings), unlabelled=TileDataset(**settings), seed=0, class_sampling=SETTINGS
@@ -150,7 +150,7 @@ def test_after_the_last_try_the_crop_is_taken_as_it_is(paint: Paint, monkeypatch
     assert len(tries) == 3
 
 
-def test_counts_are_those_of_the_classes(paint: Paint) -> None:
+def test_counts_equal_the_pixels_of_each_class(paint: Paint) -> None:
     settings = paint({1: 5, 2: 3, 255: 6}, {2: 64})
     assert class_counts(TileDataset(**settings)).tolist() == [[50, 5, 3], [0, 0, 64]]
     # Value 0 is then no data, and class k is stored as k + 1.
@@ -158,7 +158,7 @@ def test_counts_are_those_of_the_classes(paint: Paint) -> None:
     assert class_counts(TileDataset(**stored | {"reduce_zero_label": True})).tolist() == [[5, 3, 6], [0, 64, 0]]
 
 
-def test_counts_are_kept_until_a_label_changes(paint: Paint, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_are_cached_until_a_label_changes(paint: Paint, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = paint({1: 5}, {2: 64})
     counted: list[str] = []
     original = class_sampling._count
@@ -183,7 +183,7 @@ def test_counts_are_kept_until_a_label_changes(paint: Paint, own_home: Path, mon
 
 
 @pytest.mark.parametrize("text", ["[[1, 2", "[[1, 2, 3]]", '[["a"]]'])
-def test_a_damaged_file_of_counts_is_made_anew(paint: Paint, own_home: Path, text: str) -> None:
+def test_a_damaged_file_of_counts_is_replaced(paint: Paint, own_home: Path, text: str) -> None:
     dataset = TileDataset(**paint({1: 5}, {2: 64}))
     first = class_counts(dataset)
     (kept,) = (own_home / "class_counts").iterdir()
@@ -206,7 +206,7 @@ def test_values_out_of_range_are_refused(paint: Paint, change: dict[str, Any]) -
         sampling(paint({}), **change)
 
 
-def test_no_class_to_sample_by_says_what_to_change(paint: Paint) -> None:
+def test_error_without_a_class_to_sample_by_names_the_remedy(paint: Paint) -> None:
     settings = paint({1: 22, 2: 21})
     with pytest.raises(ConfigError, match=r"region: no tile .* more than 40\.00%.*Lower .*min_share, or set .*=None"):
         sampling(settings, min_share=0.4)

@@ -62,7 +62,7 @@ def test_unknown_name_names_the_nearest() -> None:
         load_manifest("lovda")
 
 
-def test_legend_holds_every_colour_of_a_value() -> None:
+def test_legend_has_every_colour_of_a_value() -> None:
     legend = load_manifest("dubai").legend()
     assert (legend[(155, 155, 155)], legend[(0, 0, 0)], legend[(226, 169, 41)]) == (0, 0, 4)
 

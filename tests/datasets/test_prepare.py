@@ -29,7 +29,7 @@ SYNTHETIC: dict[str, Any] = {
 }
 
 
-def test_folder_of_something_else_is_never_replaced(tmp_path: Path) -> None:
+def test_folder_with_other_content_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("years of work")
     with pytest.raises(ConfigError, match="is not empty and holds no prepared tiles"):
@@ -187,13 +187,13 @@ def test_of_two_processes_one_works_and_one_waits(raw: Path, tmp_path: Path) -> 
     assert len(names(tmp_path / "out/urban/train/img_dir")) == 6
 
 
-def test_missing_folder_says_where_and_how(raw: Path, tmp_path: Path) -> None:
+def test_error_of_a_missing_folder_names_path_and_remedy(raw: Path, tmp_path: Path) -> None:
     shutil.rmtree(raw / "set/images")
     with pytest.raises(DataNotFound, match=r"no folder of images .*data/set/images\. Fetch it from the archive\."):
         make(IMAGES, raw, tmp_path / "out")
 
 
-def test_missing_pair_says_how_many(raw: Path, tmp_path: Path) -> None:
+def test_error_of_missing_pairs_states_their_number(raw: Path, tmp_path: Path) -> None:
     (raw / "set/images/tile2_001.jpg").unlink()
     (raw / "set/labels/tile2_001.png").unlink()
     with pytest.raises(DataNotFound, match=r"1 of 4 images .* tile2_001\.jpg\. Fetch it"):

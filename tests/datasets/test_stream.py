@@ -45,7 +45,7 @@ def test_source_and_target_are_shuffled_independently() -> None:
     assert len(partners) > 5
 
 
-def test_smaller_set_comes_round_more_often() -> None:
+def test_smaller_set_is_repeated_more_often() -> None:
     stream = DomainStream(labelled=Numbers(2), unlabelled=Numbers(6), seed=0)
     assert len(stream) == 6
     assert sorted(Counter(stream[i]["source"]["index"] for i in range(6)).values()) == [3, 3]

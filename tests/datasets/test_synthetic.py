@@ -19,7 +19,7 @@ def digests(root: Path) -> dict[str, str]:
     return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(root.rglob("*.tif"))}
 
 
-def test_two_runs_write_the_same_bytes_and_another_seed_does_not(tmp_path: Path) -> None:
+def test_bytes_depend_on_the_seed_alone(tmp_path: Path) -> None:
     for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
         write_scenes(tmp_path / folder, seed=seed, scenes=FEW, size_px=128)
     first, again, other = (digests(tmp_path / folder) for folder in "abc")
@@ -38,7 +38,7 @@ def test_a_scene_does_not_depend_on_how_many_there_are(tmp_path: Path) -> None:
     assert all(two[name] == digest for name, digest in one.items())
 
 
-def test_files_say_where_they_are_and_what_is_missing(tmp_path: Path) -> None:
+def test_errors_name_the_folder_and_the_missing_files(tmp_path: Path) -> None:
     seen: list[tuple[str, int, int | None]] = []
     files = write_scenes(tmp_path, scenes={"train": 1}, size_px=192, on_progress=lambda *step: seen.append(step))
     assert [(f.region, f.split) for f in files] == [("north", "train"), ("south", "train")]

@@ -29,14 +29,14 @@ ISAID = axes.bench_facts("isaid")
         (None, "2_10_0_512_512_1024", ""),
     ],
 )
-def test_names_tell_scenes(pattern: str | None, tile: str, scene: str, tmp_path: Path) -> None:
+def test_scenes_are_read_from_names(pattern: str | None, tile: str, scene: str, tmp_path: Path) -> None:
     path = str(tmp_path / "img_dir" / f"{tile}.png")
     where = {"img_dir": tmp_path / "img_dir", "img_suffix": ".png"}
     found = find_tile_origins([path], **where, scene_pattern=pattern, city="here")
     assert (found.tiles, found.scenes, found.cities) == ((tile,), (scene,), ("here",))
 
 
-def test_the_index_comes_before_the_name(tmp_path: Path) -> None:
+def test_the_index_has_priority_over_the_name(tmp_path: Path) -> None:
     facts = {"box": Box(0, 0, 8, 8), "transform": (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), "crs": None, "valid_share": 1.0}
     write_index(tmp_path, [Tile(name="a_0.png", scene="a.tif", **facts)], tile_px=8, stride_px=8)  # type: ignore[arg-type]
     paths = [str(tmp_path / "img_dir" / name) for name in ("a_0.png", "b_0.png")]

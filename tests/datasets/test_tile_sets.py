@@ -112,7 +112,7 @@ def test_a_data_set_is_all_of_its_folders_with_the_published_numbers(
         ("loveda-1024", ("`rs-adapt data fetch loveda`", "data prepare loveda-1024 ")),
     ],
 )
-def test_what_to_get_for_a_variant_is_its_own(tmp_path: Path, name: str, parts: tuple[str, ...]) -> None:
+def test_instructions_for_a_variant_are_its_own(tmp_path: Path, name: str, parts: tuple[str, ...]) -> None:
     with pytest.raises(DataNotFound) as error:
         find_tile_sets(name, tmp_path)
     assert [part for part in parts if part not in str(error.value)] == []
@@ -124,7 +124,7 @@ def test_tiles_of_a_published_folder_have_the_published_size(tmp_path: Path) -> 
     assert {one.tile_px for one in find_tile_sets("isaid-ss", tmp_path).sets} == {896}
 
 
-def test_a_target_of_images_alone_is_looked_at_without_labels(tmp_path: Path) -> None:
+def test_a_target_with_images_only_is_checked_without_labels(tmp_path: Path) -> None:
     for folder in ("a", "a_labels", "b"):
         (tmp_path / folder).mkdir()
     (tmp_path / "mine.toml").write_text(OWN)

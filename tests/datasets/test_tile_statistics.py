@@ -37,7 +37,7 @@ def write(folder: Path, name: str, label: list[int]) -> None:
         Image.fromarray(pixels).save(folder / kind / f"{name}.png")
 
 
-def test_shares_and_colours_are_those_of_the_pixels(tmp_path: Path) -> None:
+def test_shares_and_colours_equal_those_of_the_pixels(tmp_path: Path) -> None:
     write(tmp_path, "1", [1, 1, 2, 0])
     write(tmp_path, "2", [1, 1, 1, 0])
     tiles = sets(tmp_path)
@@ -55,7 +55,7 @@ def test_shares_and_colours_are_those_of_the_pixels(tmp_path: Path) -> None:
     assert found.histogram[0, :3] == pytest.approx([2 / 8, 5 / 8, 1 / 8])
 
 
-def test_tiles_to_show_hold_the_rare_classes(tmp_path: Path) -> None:
+def test_selected_tiles_contain_the_rare_classes(tmp_path: Path) -> None:
     for number in range(20):
         write(tmp_path, f"{number:02d}", [1, 1, 1, 1])
     write(tmp_path, "07", [2, 2, 2, 2])

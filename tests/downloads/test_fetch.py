@@ -42,7 +42,7 @@ def test_file_arrives_whole_and_alone(server: Any, tmp_path: Path, watch: Any, f
     assert not watch.notes
 
 
-def test_file_that_is_there_and_right_is_not_asked_for(server: Any, tmp_path: Path) -> None:
+def test_existing_correct_file_is_not_requested(server: Any, tmp_path: Path) -> None:
     path = tmp_path / "f.zip"
     path.write_bytes(DATA)
     assert not fetch(published(server.put("f.zip", DATA), md5=MD5), path)
@@ -60,7 +60,7 @@ def test_file_that_is_there_and_wrong_stays_until_a_right_one_has_come(server: A
     assert path.read_bytes() == DATA
 
 
-def test_busy_server_is_asked_again_after_the_time_it_names(server: Any, tmp_path: Path, watch: Any) -> None:
+def test_busy_server_is_tried_again_after_the_time_that_it_states(server: Any, tmp_path: Path, watch: Any) -> None:
     busy = {"status": 429, "times": 1, "headers": {"Retry-After": "7"}}
     url = server.put("f", DATA, {"status": 503, "times": 2}, busy, {"status": 500, "times": 1})
     fetch(published(url), tmp_path / "f", **watch.arguments())
@@ -104,7 +104,7 @@ def test_wrong_bytes_are_removed_and_both_checksums_named(server: Any, tmp_path:
 
 
 @pytest.mark.parametrize("size", [len(DATA), None])
-def test_full_disk_is_said_before_anything_is_written(
+def test_full_disk_is_reported_before_anything_is_written(
     server: Any, tmp_path: Path, watch: Any, monkeypatch: pytest.MonkeyPatch, size: int | None
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=len(DATA) - 1))

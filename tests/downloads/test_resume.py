@@ -28,7 +28,9 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("length", [None, len(DATA) + 500, -1])
-def test_broken_connection_goes_on_where_it_ended(server: Any, tmp_path: Path, watch: Any, length: int | None) -> None:
+def test_broken_connection_is_resumed_at_the_last_byte(
+    server: Any, tmp_path: Path, watch: Any, length: int | None
+) -> None:
     url = server.put("f", DATA, {"cut": 1000, "times": 1, "length": length}, {"cut": 2000, "times": 1})
     # A length of 500 bytes too many would be refused if the size was published.
     facts = {"sha256": SHA256} if length and length > 0 else {"sha256": SHA256, "size_bytes": len(DATA)}
@@ -37,7 +39,7 @@ def test_broken_connection_goes_on_where_it_ended(server: Any, tmp_path: Path, w
     assert [asked[1] for asked in server.asked] == [None, "bytes=1000-", "bytes=3000-"]
     # Both brought something, so the wait did not grow.
     assert watch.waits == [1.0, 1.0]
-    assert "again in 1 s, from byte 1000" in watch.notes[0]
+    assert "retrying in 1 s, from byte 1000" in watch.notes[0]
 
 
 def test_part_of_an_earlier_call_is_continued(server: Any, tmp_path: Path, watch: Any) -> None:
@@ -54,7 +56,7 @@ def test_part_of_an_earlier_call_is_continued(server: Any, tmp_path: Path, watch
     assert names(path.parent) == [path.name]
 
 
-def test_version_that_has_changed_starts_anew(server: Any, tmp_path: Path, watch: Any) -> None:
+def test_changed_version_is_fetched_from_the_start(server: Any, tmp_path: Path, watch: Any) -> None:
     path, newer = tmp_path / "f", bytes(reversed(DATA))
     server.put("f", DATA, {"cut": 4000, "times": 1}, {"status": 404})
     with pytest.raises(DownloadError):
@@ -111,7 +113,7 @@ def test_part_that_is_whole_is_recognised(server: Any, tmp_path: Path, watch: An
     assert len(server.asked) == 2
 
 
-def test_part_of_another_mirror_is_continued_by_checksum(server: Any, tmp_path: Path, watch: Any) -> None:
+def test_part_from_a_different_mirror_is_continued_by_checksum(server: Any, tmp_path: Path, watch: Any) -> None:
     first = server.put("first", DATA, {"cut": 4000, "times": 1}, {"status": 404})
     second = server.put("second", DATA, tag='"other"')
     fetch(published(first, second, md5=MD5), tmp_path / "f", **watch.arguments())
@@ -130,7 +132,7 @@ def test_wrong_part_is_thrown_away_once(server: Any, tmp_path: Path, watch: Any)
 
 
 @pytest.mark.parametrize("note", ["", "[]", "{}", json.dumps({"url": 3})])
-def test_damaged_note_is_no_note(server: Any, tmp_path: Path, watch: Any, note: str) -> None:
+def test_damaged_origin_file_is_ignored(server: Any, tmp_path: Path, watch: Any, note: str) -> None:
     path = tmp_path / "f"
     partial_file(path).write_bytes(b"y" * 4000)
     path.with_name("f.part.json").write_text(note)
@@ -147,7 +149,7 @@ def test_part_that_is_too_long_is_thrown_away(server: Any, tmp_path: Path, watch
     assert server.asked[0][1] is None
 
 
-def test_interrupted_part_is_kept(server: Any, tmp_path: Path, watch: Any) -> None:
+def test_interrupted_part_is_saved(server: Any, tmp_path: Path, watch: Any) -> None:
     path = tmp_path / "f"
     url = server.put("f", DATA, {"cut": 4000, "times": 1})
 

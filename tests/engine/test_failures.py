@@ -37,7 +37,7 @@ class Broken(Dataset[int]):
         (OSError(errno.ENOSPC, "No space left on device"), "is full. Free some space. Nothing was saved yet"),
     ],
 )
-def test_full_memory_and_full_disk_say_what_to_do(tmp_path: Path, error: Exception, message: str) -> None:
+def test_errors_of_full_memory_and_full_disk_name_a_remedy(tmp_path: Path, error: Exception, message: str) -> None:
     with pytest.raises(RunFailed, match=message), explain_failures(tmp_path):
         raise error
 
@@ -58,7 +58,7 @@ def test_a_saved_state_is_named(tmp_path: Path) -> None:
         (RuntimeError("codec went away"), "^a process that loads images failed: codec went away With --num-workers 0"),
     ],
 )
-def test_an_error_in_a_loader_process_is_told_without_its_traceback(
+def test_an_error_in_a_loader_process_is_reported_without_its_traceback(
     tmp_path: Path, error: Exception, message: str
 ) -> None:
     with pytest.raises(RunFailed, match=message), explain_failures(tmp_path):

@@ -49,7 +49,7 @@ def test_names_that_make_no_sense_are_refused() -> None:
 
 
 @pytest.mark.parametrize("name", LOGGERS)
-def test_mmengine_takes_the_settings_of_each_backend(tmp_path: Path, name: str) -> None:
+def test_mmengine_accepts_the_settings_of_each_backend(tmp_path: Path, name: str) -> None:
     settings = backend_settings(name, run_dir=tmp_path, title="a run", run_id="0123")
     backend = loggers.VISBACKENDS.build(settings)
     assert Path(backend._save_dir).parent == tmp_path
@@ -107,7 +107,7 @@ def test_a_logger_hears_all_lines_and_changes_no_number(
     assert recorder.closed
 
 
-def test_tensorboard_goes_on_in_the_same_place(tiny_cell, tmp_path: Path) -> None:
+def test_tensorboard_continues_in_the_same_folder(tiny_cell, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

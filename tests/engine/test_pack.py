@@ -39,7 +39,7 @@ def pack(tmp_path: Path) -> tuple[Path, Toy, Manifest]:
     return tmp_path, model, manifest
 
 
-def test_round_trip_restores_what_trains_and_holds_nothing_else(pack) -> None:
+def test_round_trip_restores_the_trained_tensors_and_stores_no_others(pack) -> None:
     folder, model, manifest = pack
     other = Toy()
     frozen = other.backbone.weight.clone()
@@ -96,7 +96,7 @@ def test_newer_format_and_missing_pack_are_explained(pack, tmp_path: Path) -> No
         read_manifest(tmp_path / "nowhere")
 
 
-def test_tensors_of_another_model_are_refused(pack) -> None:
+def test_tensors_of_a_different_model_are_refused(pack) -> None:
     folder, _, manifest = pack
     with pytest.raises(CheckpointMismatch, match=r"decode_head\.bias has shape \(3,\), this model needs \(4,\)"):
         load_pack(folder, Toy(width=4), classes=CLASSES, base_sha256=BASE)

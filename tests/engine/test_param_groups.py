@@ -50,7 +50,7 @@ def test_every_trained_tensor_is_in_one_group_and_no_frozen_one(method: str) -> 
 
 
 @pytest.mark.parametrize("method", DECAYS)
-def test_what_the_contract_names_does_not_decay(method: str) -> None:
+def test_parameters_named_by_the_contract_do_not_decay(method: str) -> None:
     model, groups = groups_of(method)
     decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
     own = {name: decay[id(p)] for name, p in model.backbone.adapter.adapter_params().items()}
@@ -73,7 +73,7 @@ def test_full_trains_the_backbone_at_a_tenth_and_its_norms_without_decay() -> No
     assert {settings[id(p)][0] for p in model.decode_head.parameters()} == {1e-4}
 
 
-def test_a_method_may_learn_at_another_rate_than_the_head() -> None:
+def test_a_method_may_have_a_different_learning_rate_from_the_head() -> None:
     model, groups = groups_of("lora", "method.paramwise.adapter_lr_mult=0.25")
     rate = {id(p): group["lr"] for group in groups for p in group["params"]}
     assert {rate[id(p)] for p in model.backbone.adapter.parameters()} == {0.25 * 1e-4}
@@ -96,7 +96,7 @@ def test_equal_settings_share_a_group_and_others_do_not() -> None:
 
 
 @pytest.mark.slow
-def test_optimizers_that_load_large_libraries_are_registered_where_they_are_asked_for() -> None:
+def test_optimizers_of_large_libraries_are_registered_on_first_use() -> None:
     code = (
         "import sys; import rs_adapt.engine; from mmengine.registry import OPTIMIZERS\n"
         "assert not {'peft', 'torch.distributed.optim', 'transformers'} & set(sys.modules)\n"

@@ -106,7 +106,7 @@ def labels(values: list[int], images: int = 1) -> Tensor:
     return torch.tensor(values).expand(images, 1, -1)
 
 
-def test_a_line_holds_the_health_since_the_line_before(tmp_path: Path) -> None:
+def test_a_line_has_the_health_since_the_previous_line(tmp_path: Path) -> None:
     runner = make_runner(tmp_path)
     start(runner)
     step(runner, teacher=[0, 1, 2, 255], student=[0, 1, 1, 1])
@@ -139,7 +139,7 @@ def test_lines_without_pseudo_labels_have_no_health(tmp_path: Path) -> None:
         assert display.health is None
 
 
-def test_another_attribute_of_that_name_is_left_alone(tmp_path: Path) -> None:
+def test_an_unrelated_attribute_of_that_name_is_ignored(tmp_path: Path) -> None:
     runner = make_runner(tmp_path)
     runner.model.health = nn.Identity()
     start(runner)
@@ -253,7 +253,7 @@ def test_an_alarm_is_printed_once_for_each_class_that_it_is_about(tmp_path: Path
     assert f"warning: {alarms[1]}" == printed[0]
 
 
-def test_a_few_images_without_a_class_are_no_alarm(tmp_path: Path) -> None:
+def test_a_few_images_without_a_class_raise_no_alarm(tmp_path: Path) -> None:
     runner = make_runner(tmp_path, interval=1)
     text = show(runner)
     start(runner)
@@ -265,7 +265,7 @@ def test_a_few_images_without_a_class_are_no_alarm(tmp_path: Path) -> None:
     assert text.getvalue() == ""
 
 
-def test_the_evaluation_line_tells_the_last_agreement(tmp_path: Path) -> None:
+def test_the_evaluation_line_has_the_last_agreement(tmp_path: Path) -> None:
     runner = make_runner(tmp_path, interval=1)
     text = show(runner)
     start(runner)
@@ -281,7 +281,7 @@ def test_the_evaluation_line_tells_the_last_agreement(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("width", "pace_stays"), [(160, True), (120, False), (80, False)])
-def test_the_live_line_tells_the_agreement_in_place_of_the_pace_if_need_be(
+def test_the_live_line_shows_the_agreement_instead_of_the_pace_if_it_is_short_of_space(
     tmp_path: Path, width: int, pace_stays: bool
 ) -> None:
     runner = make_runner(tmp_path, interval=1)

@@ -49,7 +49,7 @@ def chosen(lines: list[dict[str, Any]], bench: str = "synthetic-da", *overrides:
     return {name: choice and (choice.iter, choice.value) for name, choice in choices.items()}
 
 
-def test_each_choice_by_hand_and_the_earliest_of_equal_ones() -> None:
+def test_each_selection_has_a_known_answer_and_prefers_the_earliest() -> None:
     assert chosen(LINES) == {
         "last": (400, None),
         "best_source_val": (200, 62.0),
@@ -73,7 +73,7 @@ def test_without_target_labels_there_is_no_oracle() -> None:
     assert set(chosen([LINES[0]]).values()) == {None}
 
 
-def test_what_decided_is_said() -> None:
+def test_the_deciding_value_is_stated() -> None:
     found = choose([metrics_line(line) for line in LINES], cfg=compose(resolve_cell("synthetic-da")))
     told = {name: (choice.by, choice.target_labels) for name, choice in found.items() if choice}
     assert told == {
@@ -166,7 +166,7 @@ def test_every_selection_is_a_pack_that_scores_the_same(run_of, tmp_path: Path) 
         assert np.array_equal(first.counts_NKK, second.counts_NKK)
 
 
-def test_an_interrupted_run_keeps_and_tells_the_same(run_of, tiny_cell, tmp_path: Path) -> None:
+def test_an_interrupted_run_saves_and_reports_the_same(run_of, tiny_cell, tmp_path: Path) -> None:
     straight, _, result = run_of()
     cfg = tiny_cell(run="parts", overrides=WILD)
     for stop in (2, 5):

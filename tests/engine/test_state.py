@@ -27,7 +27,7 @@ def test_draws_of_an_iteration_depend_on_its_number_alone() -> None:
     assert len({tuple(draws(*key)) for key in ((0, 5), (0, 6), (1, 5), (0, 5, 0, 2), (0, 5, 1, 2))}) == 5
 
 
-def test_frozen_parameters_are_left_out_and_running_statistics_kept() -> None:
+def test_state_has_running_statistics_and_no_frozen_parameters() -> None:
     model = nn.Sequential(nn.Linear(2, 2).requires_grad_(False), nn.BatchNorm1d(2))
     assert sorted(trained_tensors(model)) == [
         "1.bias",

@@ -142,7 +142,7 @@ def test_generalization_never_touches_target_training_tiles(tiny_cell, loveda_ro
     assert train(cfg, device="cpu").status == "finished"
 
 
-def test_run_folder_holds_what_a_reader_needs(tiny_cell, tmp_path: Path) -> None:
+def test_run_folder_has_all_files_that_a_reader_needs(tiny_cell, tmp_path: Path) -> None:
     cfg = tiny_cell(iters=3)
     returned = train(cfg, device="cpu")
     run = tmp_path / "run"
@@ -178,7 +178,7 @@ def test_resolved_config_runs_in_plain_mmengine(tiny_cell, tmp_path: Path) -> No
     assert [line["iter"] for line in lines_of(tmp_path / "run") if "miou_pct" in line] == [2]
 
 
-def test_existing_run_is_kept_unless_told_otherwise(tiny_cell, tmp_path: Path) -> None:
+def test_existing_run_is_replaced_only_with_overwrite(tiny_cell, tmp_path: Path) -> None:
     cfg = tiny_cell(iters=1)
     train(cfg, device="cpu")
     before = (tmp_path / "run" / "result.json").read_text()
@@ -241,7 +241,7 @@ def test_dry_run_checks_and_writes_nothing(tiny_cell, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_loss_that_is_no_number_stops_saves_and_says_where(
+def test_loss_that_is_not_finite_stops_the_run_and_names_the_saved_state(
     tiny_cell,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -263,7 +263,7 @@ def test_loss_that_is_no_number_stops_saves_and_says_where(
     assert all(torch.isfinite(value).all() for value in state["model"].values())
 
 
-def test_full_fine_tuning_keeps_the_backbone_in_its_pack(tiny_cell, tmp_path: Path) -> None:
+def test_full_fine_tuning_stores_the_backbone_in_its_pack(tiny_cell, tmp_path: Path) -> None:
     cfg = tiny_cell("dg", iters=1)
     names = set()
     for method in ("full", "frozen"):

@@ -38,7 +38,7 @@ def test_parameter_count_is_the_closed_form() -> None:
     assert counted == 4 * (2 * 1024 + 7 * 1024) + 7
 
 
-def test_zero_classifier_gives_the_log_of_the_number_of_classes(
+def test_loss_of_a_zero_classifier_is_the_log_of_the_number_of_classes(
     pyramid: Callable[..., list[Tensor]], samples: Callable[[Tensor], list[Any]]
 ) -> None:
     linear = head()
@@ -89,7 +89,7 @@ def weighted(samples: list[Any], weights_BHW: Tensor) -> list[Any]:
     return samples
 
 
-def test_pixel_weights_multiply_the_loss_of_each_pixel_and_not_what_it_is_divided_by(
+def test_pixel_weights_multiply_the_losses_and_not_their_divisor(
     pyramid: Callable[..., list[Tensor]], samples: Callable[[Tensor], list[Any]]
 ) -> None:
     features, linear = pyramid(), head()

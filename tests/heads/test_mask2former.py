@@ -61,7 +61,7 @@ def golden_head(golden: dict[str, Tensor]) -> Mask2FormerHead:
     return built.eval()
 
 
-def test_golden_forward(golden: dict[str, Tensor], golden_head: Mask2FormerHead) -> None:
+def test_forward_equals_the_golden_vectors(golden: dict[str, Tensor], golden_head: Mask2FormerHead) -> None:
     with torch.no_grad():
         classes, masks = golden_head([golden[f"input{i}"] for i in range(4)])
     assert len(classes) == len(masks) == 4
@@ -71,7 +71,7 @@ def test_golden_forward(golden: dict[str, Tensor], golden_head: Mask2FormerHead)
 
 
 @pytest.mark.parametrize("max_upsampled", [2**22, 128 * 128 * 5])
-def test_golden_prediction(
+def test_prediction_equals_the_golden_vectors(
     max_upsampled: int, golden: dict[str, Tensor], golden_head: Mask2FormerHead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rs_adapt.heads.mask2former.MAX_UPSAMPLED", max_upsampled)
@@ -89,7 +89,7 @@ def test_golden_under_autocast_stays_close(golden: dict[str, Tensor], golden_hea
     assert difference.mean() < 0.02 * golden["semantic_logits"].mean()
 
 
-def test_convert_reference_takes_part_of_a_head_and_drops_the_unused_classifier() -> None:
+def test_convert_reference_accepts_part_of_a_head_and_drops_the_unused_classifier() -> None:
     state = {"query_feat.weight": torch.ones(2, 4), "conv_seg.weight": torch.ones(1)}
     assert set(Mask2FormerHead.convert_reference(state)) == {"query_feat.weight"}
 
@@ -110,7 +110,9 @@ def test_convert_reference_refuses_unknown_names() -> None:
 
 @pytest.mark.parametrize("grid", [(4, 4), (5, 7), (3, 2), (1, 1)])
 @pytest.mark.parametrize("patch_px", [14, 16])
-def test_any_size(grid: tuple[int, int], patch_px: int, pyramid: Callable[..., list[Tensor]]) -> None:
+def test_images_of_any_size_are_predicted(
+    grid: tuple[int, int], patch_px: int, pyramid: Callable[..., list[Tensor]]
+) -> None:
     features, size = pyramid(grid=grid), (grid[0] * patch_px, grid[1] * patch_px)
     built = head()
     classes, masks = built(features)
@@ -175,7 +177,7 @@ def test_every_parameter_gets_a_gradient(
     assert (queries.grad is not None) == linked
 
 
-def test_initial_values() -> None:
+def test_initial_values_are_the_papers() -> None:
     built = head(num_heads=4)
     for name, parameter in built.named_parameters():
         assert torch.isfinite(parameter).all(), name

@@ -54,7 +54,7 @@ def one_hot(labels_BHW: Tensor) -> Tensor:
     return torch.stack([labels_BHW == k for k in range(NUM_CLASSES)], dim=1).float()
 
 
-def test_golden_losses() -> None:
+def test_losses_equal_the_golden_vectors() -> None:
     with safe_open(GOLDEN, "pt") as file:
         expected = json.loads(file.metadata()["loss_mean_std"])
         classes = [file.get_tensor(f"cls{i}") for i in range(4)]
@@ -69,7 +69,7 @@ def test_golden_losses() -> None:
         assert abs(ours - mean) < max(4 * std, 0.01 * mean), name
 
 
-def test_dice_by_hand() -> None:
+def test_dice_equals_a_hand_computation() -> None:
     # sigmoid(0) = 1/2, sigmoid(log 3) = 3/4: overlap 1/2 + 3/4, sum of p 2, sum of t 2.
     logits = torch.tensor([[0.0, math.log(3.0), math.log(3.0)]])
     targets = torch.tensor([[1.0, 1.0, 0.0]])
@@ -80,7 +80,7 @@ def test_dice_of_empty_prediction_of_an_empty_mask_is_zero() -> None:
     torch.testing.assert_close(dice_loss(torch.full((1, 5), -50.0), torch.zeros(1, 5)), torch.zeros(1))
 
 
-def test_matching_cost_by_hand() -> None:
+def test_matching_cost_equals_a_hand_computation() -> None:
     # One query, one point in the middle of a constant map: logit log 3, so p = 3/4.
     masks = torch.full((1, 1, 4, 4), math.log(3.0))
     classes = torch.zeros(1, 1, NUM_CLASSES + 1)
@@ -135,7 +135,7 @@ def test_matching_equals_the_plain_loop() -> None:
             assert label[layer, image == b].tolist() == [present[b][c] for c in columns]
 
 
-def test_constant_masks_give_losses_by_hand() -> None:
+def test_losses_of_constant_masks_equal_a_hand_computation() -> None:
     # Constant logits make every point alike, so that the random draw does not matter; one class fills the image.
     mask = torch.full((1, 2, 128, 128), math.log(3.0))
     terms = criterion(64)([torch.zeros(1, 2, NUM_CLASSES + 1)], [mask], torch.full((1, 128, 128), 2))
@@ -146,7 +146,7 @@ def test_constant_masks_give_losses_by_hand() -> None:
     assert terms["loss_cls"].item() == pytest.approx(2 * math.log(5), rel=1e-5)
 
 
-def test_no_object_weight_by_hand() -> None:
+def test_no_object_weight_equals_a_hand_computation() -> None:
     # One matched query with its class at probability 1/2, one unmatched with "no object" at probability 1/4.
     probs = torch.tensor([[0.5, 0.125, 0.125, 0.125, 0.125], [0.5, 0.0833, 0.0833, 0.0834, 0.25]])
     mask = torch.stack([torch.full((8, 8), 20.0), torch.full((8, 8), -20.0)])[None]
@@ -251,5 +251,5 @@ def test_foreign_label_is_an_error() -> None:
     classes, masks = draw()
     labels = label_maps()
     labels[0, 0, 0] = NUM_CLASSES
-    with pytest.raises(DataError, match=r"holds \[4\]; allowed are 0 to 3 and 255"):
+    with pytest.raises(DataError, match=r"has the values \[4\]; allowed are 0 to 3 and 255"):
         criterion()(classes, masks, labels)

@@ -42,7 +42,7 @@ def mmseg_scores(predictor: Predictor, image_HW3: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("overrides", "size"), [(WHOLE, (64, 48)), (SLIDE, (48, 48)), (SLIDE, (72, 112)), (SLIDE, (40, 80))]
 )
-def test_scores_are_those_of_mmsegmentation(overrides: tuple[str, ...], size: tuple[int, int], head: str) -> None:
+def test_scores_equal_mmsegmentations(overrides: tuple[str, ...], size: tuple[int, int], head: str) -> None:
     predictor, image = make_predictor(*overrides, head=head), make_image(*size)
     prediction = predictor.predict(image)
     expected = mmseg_scores(predictor, image)
@@ -55,7 +55,7 @@ def test_scores_are_those_of_mmsegmentation(overrides: tuple[str, ...], size: tu
     assert np.array_equal(prediction.probabilities_KHW.argmax(axis=0), prediction.labels_HW)
 
 
-def test_rows_come_from_top_to_bottom_and_make_up_the_image() -> None:
+def test_rows_are_yielded_from_top_to_bottom_and_cover_the_image() -> None:
     predictor, image = make_predictor(*SLIDE), make_image(104, 40)
     rows = list(predictor.predict_rows(image))
     assert [first for first, _ in rows] == [0, 28, 56]

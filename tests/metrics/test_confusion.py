@@ -12,7 +12,7 @@ from mmseg.evaluation import IoUMetric
 from rs_adapt.metrics import ConfusionMetric, confusion_matrix, scores_of
 
 
-def test_counts_by_hand_rows_are_truth_and_ignore_counts_nowhere() -> None:
+def test_rows_of_counts_are_the_truth_and_ignored_pixels_do_not_count() -> None:
     truth = torch.tensor([[0, 0, 1, 255]])
     prediction = torch.tensor([[0, 1, 1, 0]])
     assert confusion_matrix(truth, prediction, 2).tolist() == [[1, 1], [0, 1]]
@@ -23,7 +23,7 @@ def test_label_outside_the_classes_is_refused() -> None:
         confusion_matrix(torch.tensor([5]), torch.tensor([0]), 2)
 
 
-def test_scores_by_hand() -> None:
+def test_scores_equal_a_hand_computation() -> None:
     scores = scores_of(np.array([[1, 1], [0, 2]]), ["a", "b"])
     assert scores.iou_pct == {"a": 50.0, "b": pytest.approx(200 / 3)}
     assert scores.acc_pct == {"a": 50.0, "b": 100.0}

@@ -39,7 +39,7 @@ def test_sure_and_varied_predictions_are_the_best() -> None:
     assert told(sample(one_hot([0, 1, 2, 3]))) == pytest.approx({"entropy": 0.0, "info_max": 1.0}, abs=1e-6)
 
 
-def test_a_collapsed_model_is_sure_and_says_nothing() -> None:
+def test_a_collapsed_model_is_confident_and_scores_low() -> None:
     assert told(sample(one_hot([2, 2, 2, 2]))) == pytest.approx({"entropy": 0.0, "info_max": 0.0}, abs=1e-6)
 
 
@@ -66,7 +66,7 @@ def test_agreement_is_the_share_of_equal_pixels() -> None:
     assert "agreement" not in told(first, sample(one_hot([3])))
 
 
-def test_entropy_is_that_of_a_distribution() -> None:
+def test_entropy_is_computed_from_a_distribution() -> None:
     probability_KHW = torch.rand(5, 6, 7).softmax(dim=0)
     entropy_HW, mean_K = pixel_entropy(probability_KHW.log(), "logits")
     expected = torch.distributions.Categorical(probability_KHW.permute(1, 2, 0)).entropy()

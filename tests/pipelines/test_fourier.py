@@ -25,7 +25,7 @@ def mix(folder: str, **settings: Any) -> FourierAmplitudeMix:
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_full_weight_on_the_whole_spectrum_takes_the_amplitude_and_keeps_the_phase(noise_HWC, height, width) -> None:
+def test_full_weight_replaces_the_amplitude_and_preserves_the_phase(noise_HWC, height, width) -> None:
     image_HWC, reference_HWC = noise_HWC(0, height, width), noise_HWC(1, height, width)
     mixed_HWC = mix_amplitude(image_HWC, reference_HWC, weight=1.0, share=0.5)
     assert (mixed_HWC.shape, mixed_HWC.dtype) == ((height, width, 3), np.float32)
@@ -55,7 +55,7 @@ def test_the_smallest_box_is_the_mean_of_each_band(noise_HWC) -> None:
     np.testing.assert_allclose(mixed_HWC, image_HWC + shift, atol=1e-2)
 
 
-def test_a_wave_takes_the_height_of_the_references_wave() -> None:
+def test_a_wave_gets_the_amplitude_of_the_references_wave() -> None:
     position = np.arange(32)
     image_HWC = np.tile(100 + 10 * np.cos(2 * np.pi * 2 * position / 32), (8, 1))[..., None]
     # Of three times the height, shifted by a quarter, and brighter.
@@ -80,7 +80,7 @@ def test_an_image_of_nodata_stays_so(noise_HWC) -> None:
 
 
 @pytest.mark.parametrize("size_px", [32, 100, 123])
-def test_an_image_of_one_colour_takes_the_mean_and_no_noise(noise_HWC, size_px) -> None:
+def test_an_image_of_one_colour_gets_the_mean_and_no_noise(noise_HWC, size_px) -> None:
     reference_HWC = noise_HWC(0, size_px, size_px)
     flat_HWC = np.full_like(reference_HWC, 137)
     mixed_HWC = mix_amplitude(flat_HWC, reference_HWC, weight=1.0, share=0.5)
@@ -98,7 +98,7 @@ def test_values_are_clipped_and_not_wrapped(write_images) -> None:
     assert (dark[0, :2, 0] == [0, 110]).all()
 
 
-def test_the_reference_takes_the_size_of_the_image(write_images, noise_HWC) -> None:
+def test_the_reference_is_resized_to_the_image(write_images, noise_HWC) -> None:
     folder = write_images(np.full((9, 50, 3), (30, 60, 90), np.uint8))
     mixed_HWC = mix(folder, share=0.0)({"img": noise_HWC(0, 24, 30) // 4 + 90})["img"]
     assert mixed_HWC.shape == (24, 30, 3)
@@ -113,7 +113,7 @@ def test_the_weight_is_drawn_between_the_two_strengths(write_images) -> None:
     assert 155 < max(means) <= 160
 
 
-def test_probability(write_images) -> None:
+def test_the_step_is_applied_with_its_probability(write_images) -> None:
     folder = write_images(np.full((4, 4, 3), 200, np.uint8))
     image_HWC = np.full((4, 4, 3), 100, np.uint8)
     assert mix(folder, prob=0.0)({"img": image_HWC})["img"] is image_HWC

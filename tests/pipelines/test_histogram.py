@@ -19,7 +19,7 @@ def match(folder: str, prob: float = 1.0) -> HistogramMatch:
     return HistogramMatch(prob=prob, reference_dir=folder, reference_suffix=".png")
 
 
-def test_known_answers() -> None:
+def test_matching_has_known_answers() -> None:
     # Shares up to 1, 2, 3: 2/4, 3/4, 4/4. Up to 10, 20, 200: 1/4, 2/4, 4/4.
     matched_HWC = match_histogram(column(1, 1, 2, 3), column(10, 20, 200, 200))
     assert matched_HWC.ravel().tolist() == [20, 20, 200, 200]
@@ -53,7 +53,7 @@ def test_quantiles_become_the_references() -> None:
         np.testing.assert_allclose(found, np.quantile(reference_HWC, share, axis=(0, 1)), atol=2)
 
 
-def test_order_is_kept(noise_HWC) -> None:
+def test_order_of_values_is_preserved(noise_HWC) -> None:
     image_HWC = noise_HWC(0)
     matched_HWC = match_histogram(image_HWC, noise_HWC(1) // 2 + 1)
     for band in range(3):

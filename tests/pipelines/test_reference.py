@@ -52,7 +52,7 @@ def test_images_below_are_found_in_sorted_order_and_others_are_not(tmp_path: Pat
     assert ReferencePool(folder=str(tmp_path), suffix=".png").names == ["a.png", "b/a.png", "c.png"]
 
 
-def test_a_copy_for_a_loader_process_holds_names_only(write_images) -> None:
+def test_a_copy_for_a_loader_process_has_names_only(write_images) -> None:
     pool = ReferencePool(
         folder=write_images(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)), suffix=""
     )

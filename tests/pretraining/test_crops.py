@@ -45,7 +45,7 @@ def test_images_and_materials_stay_together() -> None:
         assert np.array_equal(images[i, 0], materials[i] * 20)
 
 
-def test_restyling_keeps_the_range_and_changes_colours() -> None:
+def test_restyling_stays_in_range_and_changes_colours() -> None:
     image = np.random.default_rng(0).uniform(0, 255, (8, 8, 3)).astype(np.float32)
     changed = [restyle(np.random.default_rng(seed), image) for seed in range(20)]
     assert all(out.min() >= 0 and out.max() <= 255 and out.dtype == np.float32 for out in changed)

@@ -57,7 +57,7 @@ def test_pretraining_learns_and_repeats() -> None:
     assert all(torch.equal(weights[name], same[name]) for name in weights)
 
 
-def test_the_loss_is_the_cross_entropy_of_what_lies_there() -> None:
+def test_the_loss_is_the_cross_entropy_of_the_materials() -> None:
     objective = MaterialObjective(vit())
     with torch.no_grad():
         for parameter in objective.head.classifiers.parameters():
@@ -68,7 +68,7 @@ def test_the_loss_is_the_cross_entropy_of_what_lies_there() -> None:
     assert objective(image, torch.full((1, 32, 32), 4)).item() == pytest.approx(20.0, abs=1e-3)
 
 
-def test_a_loss_that_is_no_number_ends_the_training() -> None:
+def test_a_loss_that_is_not_finite_ends_the_training() -> None:
     class Broken(nn.Module):
         def __init__(self) -> None:
             super().__init__()

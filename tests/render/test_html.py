@@ -79,7 +79,7 @@ def test_figures_of_nested_sections_are_found() -> None:
     assert [figure.file for figure in iter_figures([OUTER, INNER])] == ["x.png", "x.png"]
 
 
-def test_svg_passes_and_jpeg_is_told_from_png() -> None:
+def test_svg_is_embedded_and_jpeg_distinguished_from_png() -> None:
     figures = [Figure(alt="a", svg="<svg><path/></svg>"), Figure(alt="b", image=b"\xff\xd8rest", wide=True)]
     page = render(Section(title="t", figures=figures))
     assert "<svg><path/></svg>" in page

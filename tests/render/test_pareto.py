@@ -48,7 +48,7 @@ def test_points_of_a_pareto_plot() -> None:
     assert found["frozen"][0] < found["&lt;lora&gt;"][0] < found["full"][0]
 
 
-def test_error_bars_and_the_reference_stand_where_their_numbers_are() -> None:
+def test_error_bars_and_the_reference_are_at_their_values() -> None:
     points = [
         ParetoPoint(name="frozen", x=0, y=10, y_range=(8, 14), is_reference=True),
         ParetoPoint(name="lora", x=1000, y=20, y_range=(20, 20)),
@@ -74,5 +74,5 @@ def test_names_of_a_crowd_do_not_overlap() -> None:
             assert abs(x - other_x) > 50 or abs(y - other_y) >= 12
 
 
-def test_no_points_are_no_plot() -> None:
+def test_there_is_no_plot_without_points() -> None:
     assert pareto_plot([], x_label="", y_label="", alt="") == ""

@@ -114,7 +114,7 @@ def test_table_shows_each_class_and_a_dash_for_none() -> None:
     )
 
 
-def test_errors_are_red_and_what_is_not_scored_is_grey() -> None:
+def test_errors_are_red_and_unscored_pixels_are_grey() -> None:
     truth = np.array([[0, 1], [255, 1]], dtype=np.uint8)
     prediction = np.array([[0, 0], [1, 1]], dtype=np.uint8)
     image = Image.new("RGB", (2, 2), (100, 100, 100))

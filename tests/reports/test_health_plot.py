@@ -65,7 +65,7 @@ def test_only_the_iterations_of_an_alarm_are_shaded(tmp_path: Path) -> None:
     assert columns.min() > 400
 
 
-def test_run_pictures_hold_it_only_if_the_run_had_pseudo_labels(tmp_path: Path) -> None:
+def test_only_runs_with_pseudo_labels_have_the_picture(tmp_path: Path) -> None:
     plain = {"iter": 1, "loss": 1.0}
     for name, lines in (("without", [plain]), ("with", [plain, line(2), {"iter": 2, "miou_pct": 50.0}])):
         (tmp_path / name).mkdir()

@@ -16,7 +16,7 @@ from PIL import Image
 from rs_adapt.render.svg import Series, line_plot
 from rs_adapt.render.text import escape_latex, escape_markdown, render_latex, render_markdown
 from rs_adapt.reports.make import make_report, write_report
-from rs_adapt.reports.panels import pack_of, select_tiles
+from rs_adapt.reports.panels import find_pack_path, select_tiles
 from rs_adapt.scores.groups import score_runs
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def test_page_is_accessible(report: Report, tmp_path: Path) -> None:
     assert {"failed", "transfer", "selections", "classes", "curves", "health", "confusion", "cost", "runs"} <= links
 
 
-def test_markdown_gives_the_numbers_back(report: Report) -> None:
+def test_markdown_has_the_numbers_of_the_report(report: Report) -> None:
     text = render_markdown(report.title, report.lead, report.sections)
     rows = [line for line in text.splitlines() if line.startswith("| lora · dacs")]
     # 80 and 81 of 100 right: 66.67 and 68.07.
@@ -115,7 +115,7 @@ def test_markdown_gives_the_numbers_back(report: Report) -> None:
     assert "<script>" not in text
 
 
-def test_csv_gives_the_numbers_back(report: Report, tmp_path: Path) -> None:
+def test_csv_has_the_numbers_of_the_report(report: Report, tmp_path: Path) -> None:
     write_report(report, tmp_path / "out")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out/results.csv").read_text())))
     assert [row["folder"] for row in rows] == ["failed", "frozen0", "frozen1", "lora0", "lora1"]
@@ -150,7 +150,7 @@ def test_latex_is_escaped_and_its_rows_are_whole(report: Report) -> None:
     ("text", "latex", "markdown"),
     [("a_b", r"a\_b", r"a\_b"), ("50 %", r"50 \%", "50 %"), ("a\nb", "a b", "a b"), ("a|b", r"a\textbar{}b", r"a\|b")],
 )
-def test_escaping(text: str, latex: str, markdown: str) -> None:
+def test_names_are_escaped(text: str, latex: str, markdown: str) -> None:
     assert (escape_latex(text), escape_markdown(text)) == (latex, markdown)
 
 
@@ -180,7 +180,7 @@ def test_tiles_are_the_worst_the_middle_and_the_best(tmp_path: Path, write_cell:
     assert [name for name, _ in select_tiles(groups, 3)] == ["t1", "t2", "t0"]
     assert [name for name, _ in select_tiles(groups, 1)] == ["t2"]
     assert len(select_tiles(groups, 9)) == 5
-    assert pack_of(groups[0].scores[0]) == "."
+    assert find_pack_path(groups[0].scores[0]) == "."
 
 
 def test_overlays_of_eval_are_shown(tmp_path: Path, write_cell: Write) -> None:

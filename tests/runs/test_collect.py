@@ -77,7 +77,7 @@ def test_planned_cells_of_a_sweep(tmp_path: Path, write_cell: Write) -> None:
     assert len(collect([tmp_path / "work"]).damaged) == 1
 
 
-def test_nothing_there(tmp_path: Path) -> None:
+def test_a_folder_without_runs_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no folder"):
         collect([tmp_path / "none"])
     with pytest.raises(ConfigError, match="no run below"):

@@ -23,7 +23,7 @@ START = RunStart(
 )
 
 
-def test_what_a_sweep_keeps_in_a_run_folder_is_no_run_and_stays(tmp_path: Path) -> None:
+def test_files_of_a_sweep_in_a_run_folder_are_not_a_run_and_remain(tmp_path: Path) -> None:
     kept = ["sweep.lock", "sweep.log", "sweep_cell.json"]
     for name in kept:
         (tmp_path / name).write_text("mine")

@@ -79,7 +79,7 @@ def test_a_record_does_not_change() -> None:
         CELL.seed = 4  # type: ignore[misc]
 
 
-def test_no_file_is_no_record(tmp_path: Path) -> None:
+def test_a_missing_file_gives_no_record(tmp_path: Path) -> None:
     assert read_record(tmp_path / "cell.json", RunStart) is None
 
 
@@ -124,7 +124,7 @@ def test_a_damaged_file_is_refused_with_the_remedy(tmp_path: Path, text: str) ->
         read_record(path, RunStart, error=CheckpointMismatch, remedy="Copy the run again.")
 
 
-def test_parts_of_the_loss_stand_between_the_loss_and_the_rest() -> None:
+def test_parts_of_the_loss_follow_the_loss_in_a_line() -> None:
     line = TrainingLine.model_validate({"iter": 8, "loss": 3.0, "iter_s": 0.5, "decode.loss": 1.0, "mix.loss": 2.0})
     assert line.parts == {"decode.loss": 1.0, "mix.loss": 2.0}
     assert list(line.content()) == ["iter", "loss", "decode.loss", "mix.loss", "iter_s"]

@@ -41,7 +41,9 @@ def scene(tmp_path: Path) -> SceneInfo:
         return opened.info
 
 
-def test_polygons_fill_the_pixels_whose_centres_they_hold_and_later_ones_win(tmp_path: Path, scene: SceneInfo) -> None:
+def test_polygons_fill_the_pixels_whose_centres_they_contain_and_later_ones_win(
+    tmp_path: Path, scene: SceneInfo
+) -> None:
     file = write(
         tmp_path / "p.geojson",
         ("field", square(500_010, 5_000_010, 500_050, 5_000_050)),
@@ -83,7 +85,7 @@ def test_of_an_image_without_reference_the_coordinates_are_pixels(tmp_path: Path
     np.testing.assert_array_equal(rasterize_polygons(polygons, info, [1], Box(0, 0, 8, 6), background=0), expected)
 
 
-def test_a_geopackage_says_the_same_as_a_geojson(tmp_path: Path, scene: SceneInfo) -> None:
+def test_a_geopackage_and_a_geojson_give_the_same_labels(tmp_path: Path, scene: SceneInfo) -> None:
     fiona = pytest.importorskip("fiona")
     geometry = square(500_010, 5_000_010, 500_050, 5_000_050)
     schema = {"geometry": "Polygon", "properties": {"class": "str"}}
@@ -110,7 +112,7 @@ def test_no_polygon_at_all_is_all_background(tmp_path: Path, scene: SceneInfo) -
         ),
     ],
 )
-def test_what_holds_no_polygons_is_refused(tmp_path: Path, content: str, message: str) -> None:
+def test_files_without_polygons_are_refused(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "bad.geojson").write_text(content)
     with pytest.raises(DataError, match=message):
         read_polygons(tmp_path / "bad.geojson", "class")

@@ -20,7 +20,7 @@ def colours(height_px: int = 24, width_px: int = 30) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(1, 256, (height_px, width_px, 3), dtype=np.uint8)
 
 
-def test_geotiff_round_trip_keeps_pixels_and_place(tmp_path: Path) -> None:
+def test_geotiff_round_trip_preserves_pixels_and_georeference(tmp_path: Path) -> None:
     rgb = colours()
     write_geotiff(tmp_path / "a.tif", rgb, crs="EPSG:32632", transform=UTM, nodata=0)
     with Scene(tmp_path / "a.tif") as scene:
@@ -47,7 +47,7 @@ def test_window_is_the_same_as_slicing(tmp_path: Path) -> None:
         assert valid.sum() == (15 * 9 - 4 * 4 if name == "a.tif" else 15 * 9)
 
 
-def test_nodata_needs_all_bands_to_hold_the_value(tmp_path: Path) -> None:
+def test_nodata_requires_the_value_in_all_bands(tmp_path: Path) -> None:
     rgb = colours()
     rgb[0, 0] = 0
     rgb[0, 1, 0] = 0
@@ -88,7 +88,7 @@ def test_gsd_of_degrees_is_in_metres_at_the_latitude(tmp_path: Path) -> None:
         assert scene.info.gsd_m == pytest.approx(1.1132 * np.sqrt(0.5), rel=1e-3)
 
 
-def test_turned_pixels_keep_their_size(tmp_path: Path) -> None:
+def test_rotated_pixels_have_their_size(tmp_path: Path) -> None:
     c, s = 0.5 * np.cos(0.3), 0.5 * np.sin(0.3)
     write_geotiff(tmp_path / "a.tif", colours(), crs="EPSG:32632", transform=(c, s, 4e5, s, -c, 5e6))
     with Scene(tmp_path / "a.tif") as scene:
@@ -175,7 +175,7 @@ def test_truncated_file_is_an_error(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
-def test_colour_png_of_16_bit_keeps_all_of_its_bits(tmp_path: Path) -> None:
+def test_all_bits_of_a_16_bit_colour_png_are_read(tmp_path: Path) -> None:
     values = np.random.default_rng(5).integers(0, 4096, (20, 30, 3), dtype=np.uint16)
     # PIL writes no such file.
     with rasterio.open(
@@ -193,7 +193,7 @@ def test_colour_png_of_16_bit_keeps_all_of_its_bits(tmp_path: Path) -> None:
         scene.read_rgb()
 
 
-def test_what_is_not_a_number_is_no_image(tmp_path: Path) -> None:
+def test_pixels_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
     values = np.random.default_rng(6).random((20, 30, 3), dtype=np.float32)
     values[:5, :, 1] = np.nan
     values[5, 0, 0] = np.inf

@@ -25,7 +25,9 @@ ISPRS = ("impervious_surface", "building", "low_vegetation", "tree", "car", "clu
         ("no-clutter", "clutter", (0, 1, 2, 3, 4), (5,), "5 of 6 classes without the pixels of clutter"),
     ],
 )
-def test_words(chosen: str, ignore: str, scored: tuple[int, ...], ignored: tuple[int, ...], line: str) -> None:
+def test_words_for_class_sets_are_parsed(
+    chosen: str, ignore: str, scored: tuple[int, ...], ignored: tuple[int, ...], line: str
+) -> None:
     found = class_set(ISPRS, chosen=chosen, ignore=ignore)
     assert (found.scored, found.ignored, found.line()) == (scored, ignored, line)
 
@@ -63,7 +65,7 @@ def test_published_mean_over_six_classes_and_over_five() -> None:
     assert mean_iou(iou, class_set(ISPRS, chosen="no-clutter").scored)[0] == pytest.approx(68.19, abs=0.005)
 
 
-def test_leaving_a_class_out_of_the_mean_keeps_the_others_iou() -> None:
+def test_leaving_a_class_out_of_the_mean_does_not_change_the_others_iou() -> None:
     matrix = np.random.default_rng(0).integers(1, 100, (1, 6, 6))
     no_clutter = class_set(ISPRS, chosen="no-clutter")
     assert no_clutter.counted(matrix) is matrix

@@ -108,7 +108,7 @@ def test_a_seed_that_a_reference_lacks_does_not_count(tmp_path: Path, write: Any
         (DG, {"seeds": (7,)}),
     ],
 )
-def test_a_run_that_differs_in_more_is_no_reference(
+def test_a_run_that_differs_in_more_is_not_a_reference(
     tmp_path: Path, write: Any, reference: dict[str, Any], options: dict[str, Any]
 ) -> None:
     write(reference, 50, **options)

@@ -45,7 +45,7 @@ def per_image(counts: np.ndarray[Any, Any], scenes: tuple[str, ...], cities: tup
 
 
 @pytest.mark.parametrize("classes", [2, 7, 8, 9, 16, 40])
-def test_scores_are_those_of_scores_of_in_every_bit(classes: int) -> None:
+def test_resampled_scores_equal_the_direct_ones_bit_for_bit(classes: int) -> None:
     matrices = random_matrices(300, classes)
     found, iou = miou_of(matrices), iou_of(matrices)
     for number, matrix in enumerate(matrices):
@@ -77,7 +77,7 @@ def test_iou_does_not_change_with_order_or_amount() -> None:
     np.testing.assert_array_equal(iou_of(matrices.transpose(0, 2, 1)), iou_of(matrices))
 
 
-def test_two_units_by_hand() -> None:
+def test_interval_of_two_units_equals_a_hand_computation() -> None:
     # Of the four draws one takes the first unit twice (mIoU 100), one the second (0), and two both (1 of 3, 1 of 3).
     units = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]]])
     assert miou_of(units.sum(axis=0)[None])[0] == pytest.approx(100 / 3)
@@ -92,7 +92,7 @@ def test_two_units_by_hand() -> None:
 
 @pytest.mark.parametrize("level", [0.95, 0.8, 0.5])
 @pytest.mark.parametrize("scored", [None, (1,)])
-def test_percentiles_are_those_of_all_draws(level: float, scored: tuple[int, ...] | None) -> None:
+def test_percentiles_converge_to_those_of_all_draws(level: float, scored: tuple[int, ...] | None) -> None:
     every = all_draws(THREE)
     values = miou_of(every, scored)
     found = bootstrap(THREE, level=level, resamples=20_000, scored=scored)
@@ -105,7 +105,7 @@ def test_percentiles_are_those_of_all_draws(level: float, scored: tuple[int, ...
         assert [interval.low, interval.high] == pytest.approx(expected)
 
 
-def test_mean_of_resamples_is_that_of_all_draws() -> None:
+def test_mean_of_resamples_converges_to_that_of_all_draws() -> None:
     drawn = np.concatenate([part for (part,) in drawn_sums([sums_of(THREE)], resamples=40_000, seed=3)])
     every = all_draws(THREE)
     # Three standard errors.
@@ -113,7 +113,7 @@ def test_mean_of_resamples_is_that_of_all_draws() -> None:
     assert mean_iou(iou_of_sums(drawn)).mean() == pytest.approx(miou_of(every).mean(), abs=slack)
 
 
-def test_paired_difference_is_that_of_all_draws() -> None:
+def test_paired_difference_converges_to_that_of_all_draws() -> None:
     found = paired_difference(THREE, BETTER, resamples=40_000)
     every_a, every_b = all_draws(THREE), all_draws(BETTER)
     values = miou_of(every_b) - miou_of(every_a)
@@ -127,7 +127,7 @@ def test_paired_difference_is_that_of_all_draws() -> None:
         assert difference.share_above == pytest.approx((values > 0).mean(), abs=0.01)
 
 
-def test_pairing_removes_what_is_hard_for_both() -> None:
+def test_pairing_removes_the_difficulty_that_both_share() -> None:
     # Units differ a lot, and B is a little better in each: apart the intervals overlap, paired there is no doubt.
     right = np.linspace(100, 900, 30).astype(int)
     unit = lambda hits: np.stack([np.array([[h, 1000 - h], [1000 - h, h]]) for h in hits])  # noqa: E731
@@ -142,7 +142,7 @@ def test_pairing_removes_what_is_hard_for_both() -> None:
     assert paired.share_above == 1.0
 
 
-def test_a_run_beside_itself_differs_in_nothing() -> None:
+def test_a_run_paired_with_itself_has_no_difference() -> None:
     units = random_matrices(12, 4) + 1
     same = paired_difference(units, units)
     assert [same.miou.points, same.miou.share_above] == [0.0, 0.0]
@@ -185,7 +185,7 @@ def test_one_unit_has_no_interval_and_few_are_rough() -> None:
     assert not bootstrap(random_matrices(10, 3) + 1).rough
 
 
-def test_images_without_labels_are_no_units() -> None:
+def test_images_without_labels_are_not_units() -> None:
     padded = np.concatenate([THREE, np.zeros((20, 2, 2), dtype=int)])
     assert bootstrap(padded) == bootstrap(THREE)
     assert paired_difference(padded, np.concatenate([BETTER, np.zeros((20, 2, 2), int)])) == paired_difference(

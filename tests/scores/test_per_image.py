@@ -46,7 +46,7 @@ def write(path: Path, text: Any, counts: Any = None) -> Path:
     return path
 
 
-def test_what_is_written_comes_back(tmp_path: Path) -> None:
+def test_saved_counts_are_read_back(tmp_path: Path) -> None:
     before = some()
     before.save(tmp_path / "deep" / "x.npz")
     after = PerImage.load(tmp_path / "deep" / "x.npz")
@@ -57,7 +57,7 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("largest", "kind"), [(255, "u1"), (256, "u2"), (65_536, "u4"), (2**32, "u8")])
-def test_counts_take_the_smallest_type_that_holds_them(tmp_path: Path, largest: int, kind: str) -> None:
+def test_counts_are_stored_in_the_smallest_sufficient_type(tmp_path: Path, largest: int, kind: str) -> None:
     counts = np.zeros((4, 3, 3), dtype=np.int64)
     counts[1, 2, 0] = largest
     some(counts_NKK=counts).save(tmp_path / "x.npz")
@@ -104,7 +104,7 @@ def test_no_images_are_a_file_too(tmp_path: Path) -> None:
         ({"counts_NKK": np.full((4, 3, 3), 2**60)}, "sum to more than"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(changes: dict[str, Any], match: str) -> None:
+def test_inconsistent_contents_are_refused(changes: dict[str, Any], match: str) -> None:
     with pytest.raises(ScoresError, match=match):
         some(**changes)
 

@@ -82,7 +82,7 @@ def test_best_is_bold_only_outside_the_interval_of_the_next(
     assert bold != any("so nothing is bold" in note for note in table.notes)
 
 
-def test_with_one_seed_the_interval_is_that_of_compare(tmp_path: Path, write_cell: Write) -> None:
+def test_with_one_seed_the_interval_equals_that_of_compare(tmp_path: Path, write_cell: Write) -> None:
     rng = np.random.default_rng(3)
     a, b = (tuple(int(hit) for hit in rng.integers(40, 90, 12)) for _ in range(2))
     folders = [write_cell("a", right=a), write_cell("b", right=b, cell={"method": "lora"})]
@@ -161,13 +161,13 @@ def test_protocols_are_never_mixed(tmp_path: Path, write_cell: Write, protocol: 
         {"cell": {"seed": 1}, "options": {"overrides": [], "weights": "random"}},
     ],
 )
-def test_other_settings_are_another_group(tmp_path: Path, write_cell: Write, change: dict[str, Any]) -> None:
+def test_other_settings_are_a_different_group(tmp_path: Path, write_cell: Write, change: dict[str, Any]) -> None:
     write_cell("a")
     write_cell("b", **change)
     scores = scores_of(tmp_path)
     assert len(scores.groups) == 2
     labels = Labels(scores.groups)
-    assert len({labels.of(group.row) for group in scores.groups}) == 2
+    assert len({labels.group_name(group.row) for group in scores.groups}) == 2
 
 
 def test_of_two_runs_of_one_seed_the_newer_counts(tmp_path: Path, write_cell: Write) -> None:

@@ -143,7 +143,7 @@ def test_tiles_of_real_loveda_are_direct_crops(run: Run, tmp_path: Path) -> None
         ("vaihingen", "area1_0_0_512_512", "top/top_mosaic_09cm_area1.tif", "top_mosaic_09cm_area1_noBoundary.tif"),
     ],
 )
-def test_real_isprs_tiles_come_out_of_a_scene_as_they_went_in(
+def test_real_isprs_tiles_survive_a_round_trip_through_a_scene(
     run: Run, tmp_path: Path, name: str, tile: str, image: str, label: str
 ) -> None:
     samples = SAMPLES / f"{name}_1"

@@ -13,7 +13,7 @@ def test_single_class_is_pasted_completely() -> None:
 
 
 @pytest.mark.parametrize(("values", "pasted"), [(2, 1), (3, 2), (4, 2), (5, 3)])
-def test_half_of_the_values_rounded_up_and_never_part_of_one(values: int, pasted: int) -> None:
+def test_half_of_the_classes_are_drawn_whole_rounded_up(values: int, pasted: int) -> None:
     source = (torch.arange(60) % values).view(1, 6, 10)
     source[source == values - 1] = 255  # ignore counts as a value
     drawn = set()
@@ -33,7 +33,7 @@ def test_images_of_a_batch_draw_on_their_own() -> None:
     assert len({tuple(row.flatten().tolist()) for row in class_mix(source)}) > 1
 
 
-def test_the_draw_is_that_of_torchs_global_generator() -> None:
+def test_classes_are_drawn_from_torchs_global_generator() -> None:
     source = (torch.arange(64) % 8).view(1, 8, 8).repeat(6, 1, 1)
     torch.manual_seed(3)
     first, second = class_mix(source), class_mix(source)
@@ -42,7 +42,7 @@ def test_the_draw_is_that_of_torchs_global_generator() -> None:
     assert not torch.equal(first, second)
 
 
-def test_paste_takes_images_and_labels_alike() -> None:
+def test_images_and_labels_are_pasted_alike() -> None:
     mask = torch.tensor([[[True, False], [False, True]], [[False, False], [True, True]]])
     labels = paste(mask, torch.full((2, 2, 2), 7), torch.zeros(2, 2, 2, dtype=torch.int64))
     assert labels.tolist() == [[[7, 0], [0, 7]], [[0, 0], [7, 7]]]

@@ -16,12 +16,12 @@ def network() -> nn.Sequential:
     return model
 
 
-def test_follows_only_what_trains() -> None:
+def test_averages_follow_only_trained_parameters() -> None:
     ema = EmaWeights(network())
     assert sorted(ema.weights()) == ["1.bias", "1.weight"]
 
 
-def test_ramp_then_constant_decay_as_computed_by_hand() -> None:
+def test_ramp_and_constant_decay_equal_a_hand_computation() -> None:
     model = network()
     ema = EmaWeights(model)
     expected = None
@@ -33,7 +33,7 @@ def test_ramp_then_constant_decay_as_computed_by_hand() -> None:
         torch.testing.assert_close(ema.weights()["1.bias"], torch.tensor([expected]))
 
 
-def test_state_dict_keeps_the_teacher() -> None:
+def test_state_dict_has_the_teacher() -> None:
     model = network()
     ema = EmaWeights(model)
     nn.init.constant_(model[1].bias, 5.0)
@@ -43,13 +43,13 @@ def test_state_dict_keeps_the_teacher() -> None:
     assert not torch.equal(other.weights()["1.bias"], model[1].bias)
 
 
-def test_averages_get_no_gradient_and_are_no_parameters() -> None:
+def test_averages_get_no_gradient_and_are_not_parameters() -> None:
     ema = EmaWeights(network())
     assert not list(ema.parameters())
     assert not any(value.requires_grad for value in ema.weights().values())
 
 
-def test_student_and_teacher_change_places_and_back() -> None:
+def test_student_and_teacher_are_swapped_and_restored() -> None:
     model = network()
     ema = EmaWeights(model)
     nn.init.constant_(model[1].bias, 5.0)

@@ -44,7 +44,7 @@ def test_only_the_wanted_classes_count(classes: list[int], expected: float) -> N
     assert distance(classes=classes) == pytest.approx(expected, rel=1e-6)
 
 
-def test_ignored_pixels_are_of_no_class() -> None:
+def test_ignored_pixels_belong_to_no_class() -> None:
     # 11 of 16 pixels of the first cell are left: too few, although no other class is there.
     label = labels()
     label[0, 0, :4] = 255

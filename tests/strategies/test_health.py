@@ -190,7 +190,7 @@ def test_observing_needs_no_gradient() -> None:
         ([0.9, 0.095, 0.005], [0.99, 0.01, 0.0]),  # the source is nearly all one class, and road is rare there
     ],
 )
-def test_no_alarm(source: list[float], teacher: list[float]) -> None:
+def test_balanced_shares_raise_no_alarm(source: list[float], teacher: list[float]) -> None:
     assert collapse_alarm(shares(source, teacher), CLASSES) is None
     assert alarm_subjects(shares(source, teacher), CLASSES) == frozenset()
 
@@ -228,7 +228,7 @@ def test_a_dominant_class_is_named_even_if_no_class_is_starved() -> None:
     assert alarm_subjects(found, CLASSES) == {"mostly building"}
 
 
-def test_both_signs_are_told_together() -> None:
+def test_both_signs_are_reported_together() -> None:
     found = shares([0.5, 0.3, 0.2], [0.01, 0.01, 0.98])
     text = collapse_alarm(found, CLASSES)
     assert text is not None

@@ -62,7 +62,7 @@ def test_images_of_a_batch_are_masked_on_their_own_and_seeded() -> None:
     assert torch.equal(hidden(4, 3, 32, 32), first)
 
 
-def test_what_stays_visible_is_untouched() -> None:
+def test_visible_pixels_are_unchanged() -> None:
     image = torch.randn(2, 3, 32, 32).to(torch.bfloat16)
     masked = mask_blocks(image, ratio=0.5, block_share=0.25)
     assert masked.dtype == image.dtype

@@ -39,13 +39,13 @@ def test_labels_are_the_most_probable_class_and_padding_gets_none() -> None:
 
 
 @pytest.mark.parametrize(("kind", "scores"), [("scores", 7 * known()), ("logits", known().log() + 3)])
-def test_scores_and_logits_say_the_same(kind: Any, scores: Tensor) -> None:
+def test_scores_and_logits_give_the_same_labels(kind: Any, scores: Tensor) -> None:
     pseudo = labeler(kind=kind, weighting="pixel", confidence=0.79)(scores, VALID)
     torch.testing.assert_close(pseudo.confidence_BHW, torch.tensor([[[0.9, 0.51], [0.8, 0.99]]]))
     assert pseudo.weights_BHW.tolist() == [[[1, 0], [1, 0]]]
 
 
-def test_scores_of_nothing_are_no_nan() -> None:
+def test_scores_that_are_all_zero_give_no_nan() -> None:
     pseudo = labeler()(torch.zeros(1, 2, 2, 2), VALID)
     assert not pseudo.confidence_BHW.any()
 
@@ -61,12 +61,14 @@ def test_scores_of_nothing_are_no_nan() -> None:
         ("share", 1.0, [[0, 0], [0, 0]]),
     ],
 )
-def test_weights(weighting: str, confidence: float | None, expected: list[list[float]]) -> None:
+def test_weights_follow_the_confident_share(
+    weighting: str, confidence: float | None, expected: list[list[float]]
+) -> None:
     pseudo = labeler(weighting=weighting, confidence=confidence)(known(), VALID)
     torch.testing.assert_close(pseudo.weights_BHW, torch.tensor([expected], dtype=torch.float32))
 
 
-def test_share_is_of_the_whole_batch() -> None:
+def test_the_share_is_taken_over_the_whole_batch() -> None:
     scores, valid = torch.cat([two_classes(0.9, 0.9, 0.9, 0.9), known()]), torch.cat([~torch.zeros_like(VALID), VALID])
     weights = labeler(weighting="share", confidence=0.79)(scores, valid).weights_BHW
     torch.testing.assert_close(weights[valid], torch.full((7,), 6 / 7))
@@ -97,7 +99,7 @@ def test_class_thresholds_follow_the_running_means() -> None:
     torch.testing.assert_close(label.class_confidence_K, torch.tensor([(0.953125 + 0.95) / 2, 0.70]))
 
 
-def test_surest_class_keeps_the_threshold_and_no_other_has_a_higher_one() -> None:
+def test_the_most_confident_class_has_the_highest_threshold() -> None:
     scores, valid = torch.rand(2, 5, 16, 16) ** 6, torch.ones(2, 16, 16, dtype=torch.bool)
     plain = PseudoLabeler(num_classes=5, kind="scores", weighting="pixel", confidence=0.8)(scores, valid)
     label = PseudoLabeler(num_classes=5, kind="scores", weighting="pixel", confidence=0.8, per_class=True, momentum=0.0)
@@ -129,7 +131,7 @@ def test_source_shares_leave_ignored_pixels_out() -> None:
         (1.0, [[1, 1], [1, 0]]),
     ],
 )
-def test_alignment_takes_a_starved_class_over_the_edge(align: float, labels: list[list[int]]) -> None:
+def test_alignment_lifts_a_starved_class_over_the_threshold(align: float, labels: list[list[int]]) -> None:
     label = labeler(align=align, momentum=0.0)
     label.observe_source(torch.tensor([[[0, 1]]]))
     pseudo = label(two_classes(0.4, 0.4, 0.4, 0.1), torch.ones_like(VALID))

@@ -159,7 +159,7 @@ def test_gradients_reach_the_student_only(segmentor: EncoderDecoder) -> None:
     assert sorted(model.ema.weights()) == ["backbone.shift", "decode_head.weight"]
 
 
-def test_target_labels_are_not_read_even_if_a_batch_holds_them(segmentor: EncoderDecoder) -> None:
+def test_target_labels_are_not_read_even_if_a_batch_has_them(segmentor: EncoderDecoder) -> None:
     model = SelfTraining(segmentor=segmentor, warmup_iters=0)
     batch = model.data_preprocessor({"source": raw(2.0, 0), "target": raw(5.0, None)}, True)
 

@@ -74,7 +74,7 @@ def closed_form(history: Sequence[dict[str, Tensor]], decay: float) -> dict[str,
 
 
 @pytest.mark.parametrize("weighting", ["share", "pixel"])
-def test_losses_and_weights_are_those_of_a_deep_copied_teacher(tiny: Tiny, batch: Batch, weighting: str) -> None:
+def test_losses_and_weights_equal_those_of_a_deep_copied_teacher(tiny: Tiny, batch: Batch, weighting: str) -> None:
     runs = []
     for form in (SelfTraining, CopiedTeacher):
         model = form(segmentor=tiny(), weighting=weighting, **ALL_TERMS)
@@ -112,7 +112,7 @@ def test_averages_are_the_closed_form_in_float32(tiny: Tiny, batch: Batch, preci
     assert not frozen & found.keys()
 
 
-def test_bf16_labels_come_from_the_averages_and_not_from_what_autocast_kept(tiny: Tiny, batch: Batch) -> None:
+def test_bf16_labels_come_from_the_averages_and_not_from_autocasts_cache(tiny: Tiny, batch: Batch) -> None:
     model = SelfTraining(segmentor=tiny(), warmup_iters=0)
     target = model.data_preprocessor(batch(), True)["target"]
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -127,7 +127,7 @@ def test_bf16_labels_come_from_the_averages_and_not_from_what_autocast_kept(tiny
 
 
 @pytest.mark.slow
-def test_two_processes_keep_one_student_and_one_teacher(tmp_path: Path) -> None:
+def test_two_processes_have_equal_students_and_equal_teachers(tmp_path: Path) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     processes = [
         subprocess.Popen(

@@ -49,7 +49,7 @@ def watched(model: SelfTraining, raw: dict[str, Any]) -> tuple[dict[str, Tensor]
         (FEATURES | {"mask_weight": 1.0}, ["masked.decode.loss_ce", "source.loss_feature_distance"]),
     ],
 )
-def test_a_term_is_there_if_it_has_a_weight(tiny: Tiny, batch: Batch, settings: Any, extra: list[str]) -> None:
+def test_a_term_is_present_if_it_has_a_weight(tiny: Tiny, batch: Batch, settings: Any, extra: list[str]) -> None:
     found = losses(made(tiny(), **settings), batch())
     assert sorted(found) == sorted(["source.decode.loss_ce", "mix.decode.loss_ce", *extra])
     warming = losses(made(tiny(), warmup_iters=1, **settings), batch())
@@ -73,7 +73,7 @@ def test_a_loss_is_proportional_to_its_weight(tiny: Tiny, batch: Batch, knob: st
     torch.testing.assert_close(three, 3 * one)
 
 
-def test_masked_loss_is_that_of_the_hidden_target_with_the_teachers_labels(tiny: Tiny, batch: Batch) -> None:
+def test_masked_loss_is_computed_on_the_masked_target_with_the_teachers_labels(tiny: Tiny, batch: Batch) -> None:
     model, raw = made(tiny(), mask_weight=1.0, mask_ratio=0.5, mask_block_share=0.25), batch()
     found, (_, target, student, _, masked) = watched(model, raw)
     assert torch.equal(target, student)
@@ -223,7 +223,7 @@ def test_source_shares_are_followed_from_the_first_iteration(tiny: Tiny, batch: 
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_what_the_report_asks_of_the_student_changes_no_weight(
+def test_measuring_the_health_changes_no_weight(
     tiny: Tiny, batch: Batch, monkeypatch: pytest.MonkeyPatch, precision: torch.dtype
 ) -> None:
     trained = []

@@ -65,7 +65,7 @@ def test_saturation_moves_from_and_to_the_luma_of_each_pixel() -> None:
 
 
 @pytest.mark.parametrize("hue", [0.1, -0.2, 0.5])
-def test_hue_turns_colours_and_keeps_luma(hue: float) -> None:
+def test_hue_rotates_colours_and_preserves_luma(hue: float) -> None:
     image = colours(0.4, 0.6)
     turned = colour_jitter(image, **NO_CHANGE | {"hue": hue})
     assert (turned - image).abs().max() > 0.02
@@ -87,7 +87,7 @@ def test_pixels_stay_in_range() -> None:
 
 
 @pytest.mark.parametrize("sigma_px", [0.15, 0.5, 1.15])
-def test_blur_keeps_a_constant_image_and_the_sum_of_an_impulse(sigma_px: float) -> None:
+def test_blur_preserves_a_constant_image_and_the_sum_of_an_impulse(sigma_px: float) -> None:
     flat = torch.full((3, 9, 11), 0.7)
     torch.testing.assert_close(blur(flat, sigma_px=sigma_px), flat)
     impulse = torch.zeros(3, 15, 15)

@@ -68,7 +68,7 @@ def test_directions_go_to_the_benches_that_have_them(tmp_path: Path) -> None:
     assert [cell.cell.bench for cell in cells] == ["loveda_r2u", "loveda_u2r", "isprs_v2p", "synthetic"]
 
 
-def test_skip_rules_need_all_their_keys_and_say_their_reason(tmp_path: Path) -> None:
+def test_skip_rules_match_all_their_keys_and_have_a_reason(tmp_path: Path) -> None:
     expansion = expanded(
         tmp_path,
         'bench = ["loveda-da", "loveda-u2r-da"]',
@@ -115,7 +115,7 @@ def test_a_sweep_without_any_cell_is_refused(tmp_path: Path) -> None:
         (['bench = "loveda-da"', "[[include]]\niters=5"], "appears twice, the second time in include 1"),
     ],
 )
-def test_wrong_names_are_told_with_file_and_key(tmp_path: Path, lines: list[str], message: str) -> None:
+def test_wrong_names_are_reported_with_file_and_key(tmp_path: Path, lines: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         expanded(tmp_path, *lines)
 
@@ -135,7 +135,7 @@ def test_a_named_group_has_a_folder_and_a_line_of_its_own(tmp_path: Path) -> Non
     assert plain.digest != quick.digest
 
 
-def test_arguments_say_the_whole_cell(tmp_path: Path) -> None:
+def test_arguments_describe_the_whole_cell(tmp_path: Path) -> None:
     cell = expanded(
         tmp_path,
         'bench = "isprs-dg"',
@@ -153,7 +153,7 @@ def test_arguments_say_the_whole_cell(tmp_path: Path) -> None:
     )
 
 
-def test_benches_of_ones_own_are_named_by_their_file_and_setting(tmp_path: Path) -> None:
+def test_own_benches_are_named_by_their_file_and_setting(tmp_path: Path) -> None:
     for folder in ("source/images", "source/labels", "target"):
         (tmp_path / folder).mkdir(parents=True)
     own = tmp_path / "own.toml"

@@ -53,7 +53,9 @@ def state(folder: Path, **changes: Any) -> Any:
         ({"digest": "now", "status": "running"}, [], "missing", "stopped before anything was saved"),
     ],
 )
-def test_states(tmp_path: Path, record: dict[str, Any], files: list[str], status: str, note: str) -> None:
+def test_states_follow_from_the_files(
+    tmp_path: Path, record: dict[str, Any], files: list[str], status: str, note: str
+) -> None:
     if record:
         write_json(tmp_path / "sweep_cell.json", record)
     for name in files:
@@ -62,7 +64,7 @@ def test_states(tmp_path: Path, record: dict[str, Any], files: list[str], status
     assert (found.status, found.note) == (status, note)
 
 
-def test_a_run_by_hand_in_the_folder_is_no_result_of_the_sweep(tmp_path: Path) -> None:
+def test_a_run_outside_the_sweep_is_not_a_result_of_the_sweep(tmp_path: Path) -> None:
     (tmp_path / "config.py").write_text("a = 1\n")
     (tmp_path / "result.json").write_text(RESULT)
     write_json(tmp_path / "sweep_cell.json", {"digest": "now", "ran_config_sha256": config_sha256(tmp_path)})
@@ -76,13 +78,13 @@ def test_a_folder_that_is_not_there_is_missing(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_a_damaged_record_is_as_none(tmp_path: Path) -> None:
+def test_a_damaged_record_counts_as_missing(tmp_path: Path) -> None:
     (tmp_path / "sweep_cell.json").write_text('{"digest": "no')
     assert state(tmp_path).status == "missing"
     assert state(tmp_path).record == SweepCellRecord()
 
 
-def test_one_process_holds_a_cell_and_a_dead_one_does_not(tmp_path: Path) -> None:
+def test_one_process_holds_a_cell_until_it_dies(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLDER, str(tmp_path)]
     holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdin is not None
@@ -99,7 +101,7 @@ def test_one_process_holds_a_cell_and_a_dead_one_does_not(tmp_path: Path) -> Non
         assert lock is not None
 
 
-def test_a_state_under_another_configuration_is_not_resumed(tmp_path: Path) -> None:
+def test_a_state_under_a_different_configuration_is_not_resumed(tmp_path: Path) -> None:
     (tmp_path / "config.py").write_text("a = 1\n")
     wanted = str(config_sha256(tmp_path))
     assert not can_resume(tmp_path, wanted)
@@ -141,7 +143,7 @@ def test_cells_whose_manifest_was_hashed_with_its_note_stay(tmp_path: Path, file
     assert status_of(with_note | {"data.loveda": "0" * 16}) == changed
 
 
-def test_clearing_keeps_what_belongs_to_the_sweep(tmp_path: Path) -> None:
+def test_clearing_leaves_the_files_of_the_sweep(tmp_path: Path) -> None:
     (tmp_path / "packs" / "iter5").mkdir(parents=True)
     for name in ("result.json", "sweep_cell.json", "sweep.log", "sweep.lock"):
         (tmp_path / name).touch()
@@ -149,7 +151,7 @@ def test_clearing_keeps_what_belongs_to_the_sweep(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sweep.lock", "sweep.log", "sweep_cell.json"]
 
 
-def test_the_last_error_is_that_of_the_last_attempt(tmp_path: Path) -> None:
+def test_the_last_error_comes_from_the_last_attempt(tmp_path: Path) -> None:
     log = tmp_path / "sweep.log"
     log.write_text("error: first\n")
     start = log.stat().st_size

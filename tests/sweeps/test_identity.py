@@ -30,12 +30,12 @@ def identity(bench: str = "loveda-da", *, seed: int = 0, protocol: str | None = 
     ],
     ids=str,
 )
-def test_what_moves_the_result_changes_the_hash(change: dict[str, Any]) -> None:
+def test_values_that_change_the_result_change_the_hash(change: dict[str, Any]) -> None:
     assert hash_identity(identity(**change)) != hash_identity(identity())
 
 
 @pytest.mark.parametrize("bench", ["loveda-da", "synthetic-dg"])
-def test_places_and_loaders_do_not_change_the_hash(bench: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_and_loaders_do_not_change_the_hash(bench: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = hash_identity(identity(bench))
     monkeypatch.setenv("RS_ADAPT_HOME", str(tmp_path / "home"))
     moved = identity(bench, work_dir=tmp_path / "run", data_root=tmp_path / "data", num_workers=7)
@@ -54,7 +54,7 @@ def test_a_new_version_of_the_protocol_changes_the_hash(tmp_path: Path, monkeypa
     assert describe_difference(before, identity()) == "protocol.version: 1 -> 2"
 
 
-def test_another_manifest_of_the_data_changes_the_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_manifest_of_the_data_changes_the_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = identity("isprs-da")
     own = shutil.copytree(paths.manifests_dir(), tmp_path / "manifests")
     monkeypatch.setattr(paths, "manifests_dir", lambda: own)
@@ -70,7 +70,7 @@ def test_another_manifest_of_the_data_changes_the_hash(tmp_path: Path, monkeypat
     assert [key for key in changed if changed[key] != before[key]] == ["data.potsdam"]
 
 
-def test_a_file_of_weights_is_told_by_its_content(tmp_path: Path) -> None:
+def test_a_file_of_weights_is_identified_by_its_content(tmp_path: Path) -> None:
     (tmp_path / "a.pth").write_bytes(b"one")
     (tmp_path / "b.pth").write_bytes(b"one")
     same = [identity(weights=tmp_path / name)["weights"] for name in ("a.pth", "b.pth")]

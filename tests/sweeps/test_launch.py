@@ -92,7 +92,7 @@ def test_a_sweep_that_is_killed_and_run_again_ends_as_one_that_was_not(fake: Fak
 
 
 @pytest.mark.slow
-def test_sigterm_lets_cells_save_and_says_how_to_go_on(fake: Fake) -> None:
+def test_sigterm_lets_cells_save_and_prints_how_to_continue(fake: Fake) -> None:
     fake.how(steps=400, step_s=0.05)
     process = fake.start("--jobs", "2")
     fake.wait_for(lambda: len(list(fake.work_dir.rglob("state.pth"))) == 2)
@@ -140,7 +140,7 @@ def test_a_broken_cell_stops_no_other_and_shows_error_and_log(fake: Fake, capsys
     assert fake.run_here("--retry-failed") == 0
 
 
-def test_stale_cells_are_named_and_run_anew_only_when_asked(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stale_cells_are_named_and_rerun_only_on_request(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     fake.write(inline=True)
     assert fake.run_here() == 0
     fake.write('set = ["optim.lr=1e-4"]', "seed = 0", inline=True)
@@ -221,13 +221,13 @@ def test_inline_knows_no_other_program_and_no_torchrun() -> None:
             choose_launcher(spec, log_dir="", stop=Stop(), run_inline=lambda arguments: None)
 
 
-def test_slurm_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_of_a_missing_slurm_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(ConfigError, match=r"pip install 'rs-adapt\[slurm\]'"):
         choose_launcher(LauncherSpec(kind="slurm"), log_dir="", stop=Stop(), run_inline=lambda arguments: None)
 
 
-def test_slurm_that_is_not_there_and_wrong_parameters_are_told(tmp_path: Path) -> None:
+def test_missing_slurm_and_wrong_parameters_are_reported(tmp_path: Path) -> None:
     pytest.importorskip("submitit")
     for spec in (LauncherSpec(kind="slurm"), LauncherSpec(kind="slurm", cluster="local", slurm={"memory": 1})):
         with pytest.raises(ConfigError, match="submitit rejects the options of the launcher slurm: "):

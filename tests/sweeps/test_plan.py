@@ -62,7 +62,7 @@ def test_hours_and_bytes_follow_from_the_schedule(tmp_path: Path) -> None:
     assert extrapolate_cost(paper, FOUND).hours == pytest.approx((20 + 500 + 640 * 0.1) / 3600)
 
 
-def test_totals_leave_out_what_is_done_and_what_cannot_be_measured(tmp_path: Path) -> None:
+def test_totals_leave_out_finished_and_unmeasured_cells(tmp_path: Path) -> None:
     found = cells(tmp_path, 'bench = "loveda-da"', 'method = ["lora", "full", "rein"]', "seed = [0, 1]")
     asked: list[str] = []
 

@@ -55,17 +55,17 @@ def write(tmp_path: Path, text: str) -> Path:
         ("name = ", "mine.toml is not valid TOML"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_named_with_its_key(tmp_path: Path, text: str, message: str) -> None:
+def test_mistakes_in_a_file_are_named_with_their_key(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_spec(write(tmp_path, text))
 
 
-def test_a_missing_file_says_where_shipped_ones_are(tmp_path: Path) -> None:
+def test_error_of_a_missing_file_names_the_folder_of_shipped_ones(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file .*configs/sweep/"):
         read_spec(tmp_path / "none.toml")
 
 
-def test_an_extra_group_inherits_what_it_does_not_say(tmp_path: Path) -> None:
+def test_an_extra_group_inherits_missing_keys(tmp_path: Path) -> None:
     text = START + (
         'method = ["lora", "rein"]\nseed = [0, 1]\niters = 10\nset = ["optim.lr=1e-3"]\n'
         '[[include]]\nbench = "loveda-dg"\nset = ["optim.weight_decay=0.0"]\nname = "plain"\nuntuned = true\n'

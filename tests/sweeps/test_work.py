@@ -70,7 +70,7 @@ def test_a_cell_that_keeps_failing_stops_at_the_limit_with_its_error(fake: Fake,
     assert record(order)["attempts"] == 1
 
 
-def test_what_is_wrong_for_good_is_not_tried_again(fake: Fake, order: Order) -> None:
+def test_wrong_input_is_not_tried_again(fake: Fake, order: Order) -> None:
     fake.how(fail={"frozen": 9}, code=2)
     assert carry_out(order, stop=Stop()) == FAILED
     assert len(fake.starts()) == 1
@@ -91,7 +91,7 @@ def test_a_done_cell_is_not_started(order: Order) -> None:
     assert len(asked) == 1
 
 
-def test_a_stale_result_is_kept_unless_asked_for(order: Order) -> None:
+def test_a_stale_result_is_replaced_only_on_request(order: Order) -> None:
     execute, asked = plan(0, 0)
     carry_out(order, stop=Stop(), execute=execute)
     other = replace(order, digest="other", identity={"optim.lr": 1})
@@ -101,7 +101,7 @@ def test_a_stale_result_is_kept_unless_asked_for(order: Order) -> None:
     assert record(order)["digest"] == "other"
 
 
-def test_a_result_of_before_does_not_count_for_a_run_that_fails_at_once(order: Order) -> None:
+def test_an_old_result_does_not_count_for_a_run_that_fails_at_once(order: Order) -> None:
     execute, _ = plan(0, 2)
     carry_out(order, stop=Stop(), execute=execute)
     other = replace(order, digest="other", rerun=True)
@@ -121,7 +121,7 @@ def test_a_command_that_does_not_exist_is_named(order: Order) -> None:
     assert record(order)["error"] == "no-such-program cannot be started: No such file or directory"
 
 
-def test_a_stopped_cell_can_go_on(fake: Fake, order: Order) -> None:
+def test_a_stopped_cell_can_be_resumed(fake: Fake, order: Order) -> None:
     fake.how(steps=200, step_s=0.02)
     stop, codes = Stop(), []
     thread = threading.Thread(target=lambda: codes.append(carry_out(order, stop=stop)))

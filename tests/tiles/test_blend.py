@@ -32,7 +32,7 @@ def blended(field: NDArray[np.float32], tile_px: int, stride_px: int, kind: Kind
 
 @pytest.mark.parametrize("kind", ["hann", "cosine", "flat"])
 @pytest.mark.parametrize("size", [(70, 90), (32, 32), (20, 45), (64, 17)])
-def test_tiles_that_agree_give_the_field_back(kind: Kind, size: tuple[int, int]) -> None:
+def test_tiles_that_agree_restore_the_field(kind: Kind, size: tuple[int, int]) -> None:
     field = np.random.default_rng(0).normal(size=(3, *size)).astype(np.float32)
     assert np.allclose(blended(field, 32, 20, kind), field, atol=1e-5)
 

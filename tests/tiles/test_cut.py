@@ -96,7 +96,7 @@ def test_choice_of_tiles_reads_the_image_alone(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "j").iterdir()] == ["s_128_0_192_64.png"]
 
 
-def test_index_knows_the_place_of_each_tile(tmp_path: Path) -> None:
+def test_index_has_the_origin_of_each_tile(tmp_path: Path) -> None:
     image, _, _, _ = scene_and_label(tmp_path)
     tiles = cut_scene(image, None, img_dir=tmp_path / "i", ann_dir=None, tile_px=64, stride_px=64, ignore_value=255)
     write_index(tmp_path, tiles, tile_px=64, stride_px=64)
@@ -107,7 +107,7 @@ def test_index_knows_the_place_of_each_tile(tmp_path: Path) -> None:
     assert last.scene == "s.tif"
 
 
-def test_index_errors(tmp_path: Path) -> None:
+def test_errors_of_the_index_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataNotFound, match="no tile index"):
         read_index(tmp_path)
     (tmp_path / "index.json").write_text("{}")

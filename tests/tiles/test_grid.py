@@ -31,7 +31,7 @@ def test_loveda_is_cut_into_four_disjoint_tiles() -> None:
     ("size_px", "tile_px", "stride_px", "wanted"),
     [(512, 512, 512, [0]), (300, 512, 512, [0]), (513, 512, 512, [0, 1]), (1024, 512, 384, [0, 384, 512])],
 )
-def test_known_grids(size_px: int, tile_px: int, stride_px: int, wanted: list[int]) -> None:
+def test_grids_have_known_answers(size_px: int, tile_px: int, stride_px: int, wanted: list[int]) -> None:
     assert tile_origins(size_px, tile_px, stride_px) == wanted
 
 
@@ -50,6 +50,6 @@ def test_impossible_grids_are_refused(bad: tuple[int, int, int]) -> None:
         tile_origins(*bad)
 
 
-def test_names_are_those_of_the_converters() -> None:
+def test_names_equal_the_converters() -> None:
     assert tile_name("2_10", Box(0, 0, 512, 512)) == "2_10_0_0_512_512.png"
     assert tile_name("area1", Box(1407, 512, 1919, 1024)) == "area1_1407_512_1919_1024.png"

@@ -109,7 +109,7 @@ def test_a_fourth_band_is_data_and_no_transparency(tmp_path: Path) -> None:
     assert np.array_equal(read(tmp_path / "rgb" / "s_0_0_32_32.png"), image[..., :3])
 
 
-def test_digest_tells_what_is_on_disk(tmp_path: Path) -> None:
+def test_digest_follows_the_files_on_disk(tmp_path: Path) -> None:
     write_pair(tmp_path, 70, 40)
     how = recipe()
     found = cut(tmp_path, how)
@@ -202,9 +202,7 @@ def test_numbers_of_tiles_follow_from_sizes(name: str, sizes: list[tuple[int, in
         ),
     ],
 )
-def test_names_are_those_of_the_converters(
-    name: str, scene: str, size_px: tuple[int, int], image: str, label: str
-) -> None:
+def test_names_equal_the_converters(name: str, scene: str, size_px: tuple[int, int], image: str, label: str) -> None:
     layout = load_layout(name)
     how = make_recipe(layout, tile_px=layout.tile_px, stride_px=layout.stride_px)
     columns = {

@@ -24,7 +24,7 @@ def prompts(adapter: Dcpl | QNet, tokens_BND: Tensor, layer: int = 1) -> Tensor:
 
 
 @both
-def test_follows_its_formula(kind: Kind) -> None:
+def test_prompts_follow_their_formula(kind: Kind) -> None:
     adapter = kind(**SMALL, noise="off")
     tokens = torch.randn(2, 7, 32)
     side = tokens[:, 1:].mean(dim=1)
@@ -49,7 +49,9 @@ def test_depends_on_the_patches_and_not_on_the_prefix(kind: Kind) -> None:
 @pytest.mark.parametrize(
     ("noise", "in_training", "in_prediction"), [("train", True, False), ("always", True, True), ("off", False, False)]
 )
-def test_noise_comes_when_it_should(kind: Kind, noise: str, in_training: bool, in_prediction: bool) -> None:
+def test_noise_is_added_only_when_the_setting_says_so(
+    kind: Kind, noise: str, in_training: bool, in_prediction: bool
+) -> None:
     adapter, tokens = kind(**SMALL, noise=noise), torch.randn(2, 7, 32)
     for training, expected in ((True, in_training), (False, in_prediction)):
         adapter.train(training)
@@ -63,7 +65,7 @@ def test_noise_comes_when_it_should(kind: Kind, noise: str, in_training: bool, i
 
 @both
 @pytest.mark.parametrize("vit_name", ["tiny", "dinov2", "dinov2_swiglu"])
-def test_side_feature_is_that_of_the_frozen_vit(
+def test_side_feature_comes_from_the_frozen_vit(
     vit_maker: Callable[[str], Callable[[], nn.Module]], vit_name: str, kind: Kind
 ) -> None:
     make_vit = vit_maker(vit_name)
@@ -80,7 +82,7 @@ def test_side_feature_is_that_of_the_frozen_vit(
     torch.testing.assert_close(seen[0], plain.base_tokens(image))
 
 
-def test_counts() -> None:
+def test_parameter_counts_are_the_closed_form() -> None:
     # The projections are the only difference: a dense layer of 64 x 768 against a quaternion one of 128 x 768.
     facts = {"embed_dim": 768, "depth": 12, "num_tokens": 2, "prompt_dim": 512, "hidden": 32}
     assert QNet.num_params(**facts) - Dcpl.num_params(**facts) == 12 * (2 * 512 * 768 // 4 - 512 * 768)

@@ -48,7 +48,7 @@ def test_ranks_fall_from_the_first_to_the_target(make_vit: Callable[[], nn.Modul
     assert sum(last.values()) == 16
 
 
-def test_a_copy_of_the_state_goes_on_alike(make_vit: Callable[[], nn.Module]) -> None:
+def test_a_copy_of_the_state_continues_identically(make_vit: Callable[[], nn.Module]) -> None:
     straight, parts = built(make_vit), built(make_vit)
     steps(straight, 12)
     steps(parts, 7)
@@ -60,7 +60,7 @@ def test_a_copy_of_the_state_goes_on_alike(make_vit: Callable[[], nn.Module]) ->
         assert torch.equal(resumed.adapter.state_dict()[name], value), name
 
 
-def test_penalty_is_that_of_the_paper(make_vit: Callable[[], nn.Module]) -> None:
+def test_penalty_equals_the_papers(make_vit: Callable[[], nn.Module]) -> None:
     vit = built(make_vit, options=OPTIONS | {"orth_reg_weight": 2.0})
     vit.adapter.before_step()
     a = vit.adapter.layers["0_attn_q"].layer.lora_A["default"]
@@ -70,18 +70,18 @@ def test_penalty_is_that_of_the_paper(make_vit: Callable[[], nn.Module]) -> None
     assert vit.adapter.layers["0_attn_q"].layer.lora_E["default"].grad is None
 
 
-def test_without_weight_there_is_no_penalty(make_vit: Callable[[], nn.Module]) -> None:
+def test_no_penalty_is_added_without_its_weight(make_vit: Callable[[], nn.Module]) -> None:
     vit = built(make_vit, options=OPTIONS | {"orth_reg_weight": 0.0})
     vit.adapter.before_step()
     assert all(p.grad is None for p in vit.adapter.adapter_params().values())
 
 
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (-0.1, 0.2), (0.0, 1.0)])
-def test_refuses_shares(shares: tuple[float, float]) -> None:
+def test_impossible_shares_are_refused(shares: tuple[float, float]) -> None:
     with pytest.raises(ConfigError, match="sum below 1"):
         PeftAdaLora(**FACTS, total_iters=10, first_share=shares[0], last_share=shares[1])
 
 
-def test_the_plain_bridge_does_not_take_it() -> None:
+def test_the_plain_bridge_refuses_adalora() -> None:
     with pytest.raises(ConfigError, match="no kind 'adalora'"):
         PeftAdapter(**FACTS, kind="adalora")

@@ -34,7 +34,7 @@ def test_refuses_bad_arguments(knobs: dict[str, object], message: str) -> None:
         PeftAdapter(**FACTS, **knobs)
 
 
-def test_a_size_that_does_not_fit_is_pefts_message(make_vit: Callable[[], nn.Module]) -> None:
+def test_a_size_that_does_not_fit_raises_pefts_message(make_vit: Callable[[], nn.Module]) -> None:
     adapter = PeftAdapter(**FACTS, kind="boft", options={"boft_block_size": 7})
     with pytest.raises(ConfigError, match="cannot change these layers"):
         attach(adapter, make_vit())

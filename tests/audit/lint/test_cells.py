@@ -43,13 +43,13 @@ def test_paper_cells_show_the_known_deviations_and_no_other(
     assert {one.file for one in found if one.level == "error"} == {"configs/protocol/paper.py"}
 
 
-def test_paper_in_supervision_reads_labels_that_it_has(lint_cell) -> None:
+def test_supervised_cells_under_the_paper_protocol_are_clean(lint_cell) -> None:
     found = lint_cell("loveda-ss", protocol="paper")
     assert found.serious == [VAL_IS_TEST]
     assert found.only("selection-on-target-labels").level == "note"
 
 
-def test_server_protocol_learns_from_images_that_only_its_curve_is_of(lint_cell) -> None:
+def test_under_the_server_protocol_only_the_curve_is_on_training_images(lint_cell) -> None:
     found = lint_cell("loveda-da", protocol="loveda-server")
     assert found.serious == []
     assert "the score itself comes from the server" in found.only("tile-in-train-and-val").consequence
@@ -112,17 +112,17 @@ def test_a_changed_value_is_a_warning(lint_cell, text: str, axes: dict[str, Any]
     assert [(one.rule, one.file, one.key) for one in found] == [(rule, file, text.partition("=")[0])]
 
 
-def test_a_changed_protocol_says_so(lint_cell) -> None:
+def test_a_changed_protocol_is_reported(lint_cell) -> None:
     found = lint_cell("loveda-da", "protocol.label_free=entropy").only("deviates-from-protocol")
     assert found.found == "strict, changed: 'entropy' here, 'info_max' in configs/protocol/strict.py"
 
 
 @pytest.mark.parametrize("text", ["runtime.num_workers=0", "optim.lr=1e-4", "bench.title='LoveDA'"])
-def test_what_moves_no_score_is_no_deviation(lint_cell, text: str) -> None:
+def test_values_that_change_no_score_are_not_deviations(lint_cell, text: str) -> None:
     assert lint_cell("loveda-da", text).serious == []
 
 
-def test_a_value_beside_the_published_recipe_is_a_warning(lint_cell) -> None:
+def test_a_value_that_differs_from_the_published_recipe_is_a_warning(lint_cell) -> None:
     found = lint_cell("loveda-da", protocol="paper", backbone="dinov2-s")
     assert found.serious[3:] == [("warning", "deviates-from-protocol")]
     assert found.only("deviates-from-protocol").key == "cell.backbone"

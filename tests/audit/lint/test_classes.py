@@ -14,7 +14,7 @@ from rs_adapt.config import paths
 from rs_adapt.datasets.originals import prepare_originals
 
 
-def test_a_class_list_in_another_order(lint_cell) -> None:
+def test_a_class_list_in_a_different_order_is_an_error(lint_cell) -> None:
     swapped = "['background', 'road', 'building', 'water', 'barren', 'forest', 'agricultural']"
     found = lint_cell("loveda-da", f"bench.classes={swapped}").only("class-list")
     assert (found.level, found.key) == ("error", "bench.classes")
@@ -34,7 +34,7 @@ def test_a_class_list_in_another_order_in_the_file_of_a_family(
 
 
 @pytest.mark.parametrize("evaluator", ["val_evaluator", "test_evaluator"])
-def test_a_class_list_in_another_order_in_one_place(make_run, lint_path, evaluator: str) -> None:
+def test_a_class_list_that_one_place_orders_differently_is_an_error(make_run, lint_path, evaluator: str) -> None:
     run = make_run()
     text = (run / "config.py").read_text()
     start = text.index(f"\n{evaluator} = dict(")
@@ -43,7 +43,7 @@ def test_a_class_list_in_another_order_in_one_place(make_run, lint_path, evaluat
     assert (found.level, found.key) == ("error", f"{evaluator}.classes")
 
 
-def test_a_class_list_in_another_order_in_a_data_set(make_run, lint_path) -> None:
+def test_a_class_list_that_a_data_set_orders_differently_is_an_error(make_run, lint_path) -> None:
     run = make_run()
     text = (run / "config.py").read_text()
     start = text.index("\nval_dataloader = dict(")
@@ -80,13 +80,13 @@ def test_a_pack_with_other_classes(make_run, lint_path) -> None:
     assert "but the run's pack has a, b" in lint_path(run).only("class-list").found
 
 
-def test_bands_of_the_folder_are_not_those_of_the_region(lint_cell) -> None:
+def test_bands_of_the_folder_differ_from_those_of_the_region(lint_cell) -> None:
     found = lint_cell("isprs-da", "bench.source.bands=IRRG").only("band-order")
     assert (found.level, found.key) == ("error", "bench.source.bands")
     assert found.found == "IRRG, but data/potsdam.toml states RGB for potsdam/img_dir/train"
 
 
-def test_a_folder_of_another_variant(make_run, lint_path) -> None:
+def test_a_folder_of_a_different_variant_is_found(make_run, lint_path) -> None:
     run = make_run(bench="isprs-dg")
     text = (run / "config.py").read_text()
     start = text.index("labelled=dict(")
@@ -115,7 +115,7 @@ def test_scored_tiles_that_are_shrunk(lint_cell) -> None:
     assert shrunk.found == "tiles of 896 px are shrunk to 512 px before they are predicted"
 
 
-def test_tiles_on_disk_tell_their_size(lint_cell, loveda_tiles: Path) -> None:
+def test_the_size_of_tiles_is_read_from_disk(lint_cell, loveda_tiles: Path) -> None:
     path = next((loveda_tiles / "loveda/urban/val/img_dir").iterdir())
     for kind in ("img_dir", "ann_dir"):
         file = path.parents[1] / kind / path.name

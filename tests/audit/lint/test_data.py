@@ -92,7 +92,7 @@ def test_label_values_outside_the_class_list(lint_cell, loveda_tiles: Path) -> N
     assert "0, 1, 2, 3, 4, 5, 6, 7, 255" in wrong.remedy
 
 
-def test_labels_of_the_targets_training_images_are_not_looked_at(lint_cell, loveda_tiles: Path) -> None:
+def test_labels_of_the_targets_training_images_are_not_read(lint_cell, loveda_tiles: Path) -> None:
     for path in (loveda_tiles / "loveda/urban/train/ann_dir").iterdir():
         path.write_bytes(b"no image")
     assert lint_cell("loveda-da", data_root=loveda_tiles).serious == []
@@ -105,7 +105,7 @@ def test_broken_tiles_are_reported(lint_cell, loveda_tiles: Path) -> None:
     assert "1 image(s) without label, first 3514" in found.found
 
 
-def test_missing_data_are_a_note_and_the_rest_is_looked_at(lint_cell, loveda_tiles: Path) -> None:
+def test_missing_data_are_a_note_and_the_others_are_checked(lint_cell, loveda_tiles: Path) -> None:
     shutil.rmtree(loveda_tiles / "loveda/urban/val")
     found = lint_cell("loveda-da", data_root=loveda_tiles)
     assert found.serious == []

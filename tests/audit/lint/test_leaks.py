@@ -53,7 +53,7 @@ def test_supervision_trains_on_the_targets_labels(lint_cell) -> None:
     assert not [one for one in lint_cell("loveda-ss") if one.rule == "target-labels-in-training"]
 
 
-def test_generalization_may_not_take_the_targets_look(make_run, lint_path, edit, tmp_path: Path) -> None:
+def test_generalization_may_not_use_the_targets_styles(make_run, lint_path, edit, tmp_path: Path) -> None:
     run = make_run("bench.pipeline.fourier_mix=0.5", bench="loveda-dg")
     places = f"reference_dir='{tmp_path}/data/loveda/rural/train/img_dir'"
     line = edit(run / "config.py", places, places.replace("rural", "urban"))
@@ -125,7 +125,7 @@ def test_reported_images_that_adaptation_learnt_from(lint_cell) -> None:
         ("a = 1\n", "has no 'cell'"),
     ],
 )
-def test_a_config_that_is_no_data_is_refused(lint_path, tmp_path: Path, content: str, said: str) -> None:
+def test_a_config_that_is_not_plain_data_is_refused(lint_path, tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "c.py").write_text(content)
     with pytest.raises(ConfigError, match=said):
         lint_path(tmp_path / "c.py")

@@ -29,7 +29,7 @@ def test_an_edited_config_is_an_error_with_its_line(make_run, lint_path, edit) -
     assert found[0].found == "0.0002, but the run's cell and options compose to 0.0001"
 
 
-def test_shipped_files_that_changed_since_are_no_edit(make_run, lint_path, edit) -> None:
+def test_shipped_files_that_changed_since_do_not_count_as_an_edit(make_run, lint_path, edit) -> None:
     run = make_run()
     edit(run / "config.py", "optim = dict(lr=0.0001", "optim = dict(lr=0.0002")
     stamp = "2026/01/02 03:04:05 - mmengine - INFO - "
@@ -39,7 +39,7 @@ def test_shipped_files_that_changed_since_are_no_edit(make_run, lint_path, edit)
     assert "changed since" in found.only("config-was-edited").consequence
 
 
-def test_overrides_of_a_run_are_deviations_and_no_edit(make_run, lint_path) -> None:
+def test_overrides_of_a_run_are_deviations_and_not_edits(make_run, lint_path) -> None:
     run = make_run("bench.schedule.iters=10", "runtime.num_workers=0")
     found = lint_path(run)
     assert [(one.rule, one.key) for one in found if one.level != "note"] == [
@@ -47,7 +47,9 @@ def test_overrides_of_a_run_are_deviations_and_no_edit(make_run, lint_path) -> N
     ]
 
 
-def test_a_run_on_another_machine_is_no_edit(make_run, lint_path, tmp_path: Path, monkeypatch) -> None:
+def test_a_run_from_a_different_machine_does_not_count_as_an_edit(
+    make_run, lint_path, tmp_path: Path, monkeypatch
+) -> None:
     run = make_run(bench="synthetic-da")
     monkeypatch.setenv("RS_ADAPT_HOME", str(tmp_path / "elsewhere"))
     run = run.rename(tmp_path / "moved")
@@ -79,14 +81,14 @@ def test_a_config_without_a_record_is_compared_with_its_cell(make_run, lint_path
         ({"options__overrides": ["optim.lr=1"]}, "options.overrides"),
     ],
 )
-def test_a_result_of_another_config(make_run, lint_path, values: dict[str, Any], key: str) -> None:
+def test_a_result_of_a_different_config_is_an_error(make_run, lint_path, values: dict[str, Any], key: str) -> None:
     run = make_run()
     change(run / "result.json", **values)
     found = lint_path(run).only("result-differs-from-config")
     assert (found.level, found.key) == ("error", key)
 
 
-def test_weights_of_another_run(make_run, lint_path) -> None:
+def test_weights_of_a_different_run_are_an_error(make_run, lint_path) -> None:
     import hashlib
 
     run = make_run()

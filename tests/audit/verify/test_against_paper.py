@@ -57,7 +57,7 @@ def test_table_without_log_is_compared_by_its_own_selection(write_run: Write) ->
     assert found.consistent
 
 
-def test_selection_that_is_not_stated_is_said(write_run: Write) -> None:
+def test_a_selection_that_is_not_stated_is_reported(write_run: Write) -> None:
     scores = {3000: 70.0, 30000: 60.0}
     run = write_run("isprs-irrg-dg", method="rein", scores=scores, rates=lambda iteration: 1e-4)
     found = verify_against_paper(read_run(run))
@@ -66,7 +66,7 @@ def test_selection_that_is_not_stated_is_said(write_run: Write) -> None:
     assert "(checkpoint not stated)" in found.verdict
 
 
-def test_another_head_than_the_published_one_is_a_difference(write_run: Write) -> None:
+def test_a_head_other_than_the_published_one_is_a_difference(write_run: Write) -> None:
     found = verify_against_paper(read_run(write_run("loveda-dg", head="linear")))
     assert found.configuration is not None
     assert found.configuration.first is not None
@@ -74,7 +74,7 @@ def test_another_head_than_the_published_one_is_a_difference(write_run: Write) -
     assert not found.consistent
 
 
-def test_contradictions_of_the_print_are_told(write_run: Write) -> None:
+def test_contradictions_in_a_publication_are_reported(write_run: Write) -> None:
     found = verify_against_paper(read_run(write_run("loveda-u2r-da", method="rein")))
     assert any("26.0 here and 29.2 in the table of IoU by class" in remark for remark in found.remarks)
     assert [row.miou_pct for row in found.also_published] == [29.2]

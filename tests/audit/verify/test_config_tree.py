@@ -3,7 +3,7 @@ from __future__ import annotations
 from rs_adapt.audit.verify.config_tree import MISSING, Tree
 
 
-def test_tree_counts_what_nobody_asked_for() -> None:
+def test_unread_keys_of_a_tree_are_counted() -> None:
     pipeline = [{"type": "RandomCrop", "crop_size": [4, 4]}]
     tree = Tree({"pipeline": pipeline, "data": {"pipeline": pipeline.copy(), "n": 2}, "lr": 1.0, "extra": {}})
     assert tree.at("data", "pipeline", 0, "crop_size") == [4, 4]

@@ -111,7 +111,7 @@ def test_inference_matters_where_tiles_are_larger_than_the_window(write_run: Wri
     assert not found.consistent
 
 
-def test_keys_that_one_side_lacks_are_no_differences(write_run: Write, write_log: Write) -> None:
+def test_keys_that_one_side_lacks_are_not_differences(write_run: Write, write_log: Write) -> None:
     log = write_log(
         (
             "    optimizer=dict(betas=(0.9, 0.999), eps=1e-08,",

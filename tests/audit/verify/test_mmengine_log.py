@@ -46,7 +46,7 @@ def test_window_of_the_log_is_read(write_log: WriteLog) -> None:
     assert read_log(log).loss_window == "mean of the last 50 iterations"
 
 
-def test_classes_with_nan_are_kept(write_log: WriteLog) -> None:
+def test_classes_with_nan_are_included(write_log: WriteLog) -> None:
     log = write_log()
     log.write_text(log.read_text().replace("|    barren    | 54.00", "|    barren    |   nan"))
     last = read_log(log).evaluations[-1]
@@ -78,7 +78,7 @@ def test_evaluation_without_saved_checkpoint_has_the_iteration_of_the_schedule(w
     assert [one.iteration for one in read_log(log).evaluations] == list(range(2000, 20001, 2000))
 
 
-def test_resumed_log_tells_each_iteration_once(write_log: WriteLog) -> None:
+def test_each_iteration_of_a_resumed_log_is_read_once(write_log: WriteLog) -> None:
     log = write_log()
     lines = log.read_text().splitlines()
     start = next(n for n, line in enumerate(lines) if "[10050/20000]" in line)
@@ -123,7 +123,7 @@ def test_json_lines_give_curves(json_lines: Path) -> None:
     assert "only curves are compared" in record.remarks[0]
 
 
-def test_configuration_beside_json_lines_is_read(json_lines: Path, log_config: str) -> None:
+def test_configuration_next_to_json_lines_is_read(json_lines: Path, log_config: str) -> None:
     (json_lines.parent / "config.py").write_text(log_config)
     record = read_log(json_lines)
     assert record.facts is not None
@@ -185,7 +185,7 @@ def test_log_cut_off_in_its_configuration_is_one_error(write_log: WriteLog) -> N
         read_log(log)
 
 
-def test_log_cut_off_in_its_training_keeps_what_is_there(write_log: WriteLog) -> None:
+def test_log_cut_off_during_training_is_read_up_to_there(write_log: WriteLog) -> None:
     log = write_log()
     text = log.read_text()
     log.write_text(text[: text.index("[ 5000/20000]")])

@@ -89,7 +89,7 @@ def test_our_cells_have_the_published_configuration(run: PublishedRun) -> None:
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
-def test_with_the_papers_protocol_nothing_is_left_that_has_an_effect(run: PublishedRun) -> None:
+def test_with_the_papers_protocol_no_difference_has_an_effect(run: PublishedRun) -> None:
     check = compare_configurations(of_our_cell(run, "paper"), run.record)
     assert check is not None
     assert {one.weight for one in check.differences} <= {Weight.NO_EFFECT}
@@ -128,7 +128,7 @@ def test_our_schedule_is_the_published_one(run: PublishedRun, our_rates: dict[st
     assert check.max_relative < 5e-5
 
 
-def test_a_schedule_of_another_power_is_told_from_its_first_iteration_on() -> None:
+def test_a_schedule_of_a_different_power_differs_from_its_first_iteration() -> None:
     lines = tuple(TrainLine(iteration=it, lr=1e-4 * (1 - (it - 1) / 19999), loss=None) for it in range(50, 20001, 50))
     check = compare_schedules(Record(name="ours", train=lines), RUNS[0].record)
     assert check is not None
@@ -171,7 +171,7 @@ def test_means_over_seeds_are_the_printed_ones() -> None:
     assert seed_spread("loveda_r2u")[0] == pytest.approx(4.51)
 
 
-def test_gains_become_rows_of_the_method_that_is_beaten() -> None:
+def test_gains_become_rows_of_the_reference_method() -> None:
     (rein,) = find_rows(bench="whu_a2s", setting="dg", method="rein", backbone="dinov2_l")
     assert rein.miou_pct == 30.8
     assert "13.5" in rein.note
@@ -189,7 +189,7 @@ def test_logs_come_before_tables_and_variants_stay_out() -> None:
     ]
 
 
-def test_what_is_not_published_is_refused_with_what_is() -> None:
+def test_an_unpublished_cell_is_refused_with_the_published_ones() -> None:
     with pytest.raises(ConfigError, match="loveda-r2u-da with the method norm on dinov2_l.*da rein on dinov2_l"):
         find_rows(bench="loveda_r2u", setting="da", method="norm", backbone="dinov2_l")
     with pytest.raises(ConfigError, match="or for anything else on this bench. Benches with scores: casid_sub2tem, "):

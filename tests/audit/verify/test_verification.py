@@ -68,7 +68,7 @@ def test_schedule_that_differs_is_named_with_its_first_iteration(write_run: Writ
     assert not found.consistent
 
 
-def test_rounding_of_the_print_is_no_difference(write_run: Write, write_log: Write) -> None:
+def test_rounding_of_published_numbers_is_not_a_difference(write_run: Write, write_log: Write) -> None:
     def nearly(iteration: int) -> float:
         return 1e-4 * float(1 - (iteration - 1) / 19999) ** 0.9 * (1 + 1e-9)
 
@@ -116,7 +116,7 @@ def test_published_seeds_are_the_spread_where_there_are_some() -> None:
     assert spread.basis == "the 3 published seeds"
 
 
-def test_scores_of_validation_stand_beside_those_of_a_log(
+def test_validation_scores_are_compared_with_those_of_a_log(
     write_run: Write, write_log: Write, log_scores: dict[int, float]
 ) -> None:
     # The synthetic bench has test tiles of its own, and the log's evaluations are of validation tiles.
@@ -140,7 +140,7 @@ def test_selections_of_a_result_are_read_where_it_has_them(write_run: Write, wri
     assert (last.here_pct, best.here_pct, best.here_iteration) == (53.9, 54.1, 18000)
 
 
-def test_result_of_another_selection_is_not_taken_for_the_last(write_run: Write, write_log: Write) -> None:
+def test_result_of_a_different_selection_is_not_used_as_the_last(write_run: Write, write_log: Write) -> None:
     run = write_run(last=58.0, interval=(57.0, 59.0))
     result = json.loads((run / "result.json").read_text()) | {"headline": "oracle", "oracle": None}
     result["selections"] = {"last": {"miou_pct": 53.0, "iter": 20000}, "oracle": {"miou_pct": 58.0, "iter": 6000}}
@@ -151,7 +151,7 @@ def test_result_of_another_selection_is_not_taken_for_the_last(write_run: Write,
     assert "[57.00, 59.00] of 58.00" in last.spread.basis
 
 
-def test_unfinished_run_says_so(write_run: Write, write_log: Write) -> None:
+def test_unfinished_run_is_reported(write_run: Write, write_log: Write) -> None:
     found = of_log(write_run(finished=False), write_log())
     assert "not finished" in found.remarks[0]
     assert found.scores[0].here_pct == 54.0

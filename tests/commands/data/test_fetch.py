@@ -129,7 +129,7 @@ def test_archives_are_fetched_verified_and_then_left_alone(run: Any, coasts: Any
     assert (folder / "Test.zip").read_bytes() == TEST
 
 
-def test_one_archive_to_another_folder(run: Any, coasts: Any, own_home: Path, tmp_path: Path) -> None:
+def test_one_archive_is_fetched_to_a_different_folder(run: Any, coasts: Any, own_home: Path, tmp_path: Path) -> None:
     assert run("fetch", "coasts", "--accept-licence", "--archive", "Test.zip", "--to", tmp_path / "zips")[0] == 0
     assert sorted(path.name for path in (tmp_path / "zips").glob("*.zip")) == ["Test.zip"]
     assert not (own_home / "downloads").exists()
@@ -146,7 +146,7 @@ def test_wrong_checksum_ends_with_both(run: Any, coasts: Any, own_home: Path) ->
     assert list((own_home / "downloads" / "coasts").glob("Train.zip*")) == []
 
 
-def test_what_comes_by_hand_is_told_in_steps_and_then_verified(run: Any, coasts: Any, own_home: Path) -> None:
+def test_steps_for_manual_files_are_printed_and_the_files_verified(run: Any, coasts: Any, own_home: Path) -> None:
     coasts(*BY_HAND)
     assert "by hand" in run("list")[1]
     code, out, err = run("fetch", "coasts", "--accept-licence")
@@ -172,7 +172,7 @@ def test_what_comes_by_hand_is_told_in_steps_and_then_verified(run: Any, coasts:
 
 
 @pytest.mark.parametrize("name", ["potsdam", "vaihingen", "isaid", "dubai", "casid", "whu-building"])
-def test_shipped_data_sets_behind_forms_ask_for_nothing_and_say_where(run: Any, name: str) -> None:
+def test_data_sets_behind_forms_print_the_form_and_need_no_answer(run: Any, name: str) -> None:
     code, out, err = run("fetch", name)
     assert code == 2
     assert "  1. Open http" in out
@@ -185,7 +185,7 @@ def test_drawn_data_need_nothing(run: Any) -> None:
     assert "Nothing to fetch" in out
 
 
-def test_list_tells_what_is_below_the_data_root(run: Any, loveda_root: Path) -> None:
+def test_list_shows_the_data_below_the_data_root(run: Any, loveda_root: Path) -> None:
     def state(line: str) -> str:
         return line.split()[-1]
 

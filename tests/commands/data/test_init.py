@@ -39,12 +39,14 @@ def test_the_written_file_is_a_bench_once_its_folders_exist(
         (("data", "init", "a", "--out", "a.yaml"), "the name of a bench file must end with .toml"),
     ],
 )
-def test_what_it_refuses(arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_names_and_paths_are_refused(
+    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert _run(*arguments) == 2
     assert message in capsys.readouterr().err
 
 
-def test_a_file_that_exists_is_kept(
+def test_an_existing_file_is_not_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

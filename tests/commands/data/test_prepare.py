@@ -48,7 +48,7 @@ def tree(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_a_dry_run_tells_the_plan_and_writes_nothing(write_originals, prepare: Prepare, tmp_path: Path) -> None:
+def test_a_dry_run_prints_the_plan_and_writes_nothing(write_originals, prepare: Prepare, tmp_path: Path) -> None:
     write_originals("vaihingen", tmp_path / "s", SCENES["vaihingen"])
     code, out, err = prepare("vaihingen", "--dry-run")
     assert (code, err) == (0, "")
@@ -59,7 +59,7 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(write_originals, prepare: P
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
 
 
-def test_counts_off_legend_colours_and_remarks_are_told(write_originals, prepare: Prepare, tmp_path: Path) -> None:
+def test_counts_off_legend_colours_and_remarks_are_printed(write_originals, prepare: Prepare, tmp_path: Path) -> None:
     import numpy as np
 
     from rs_adapt.scenes import write_geotiff
@@ -157,7 +157,7 @@ def test_nested_zips_give_the_same_bytes_as_folders_with_any_number_of_processes
     assert len(found) == 4 * 6 * 2 + 1
 
 
-def test_a_killed_run_goes_on_to_the_same_tiles(write_originals, prepare: Prepare, tmp_path: Path) -> None:
+def test_a_killed_run_continues_to_the_same_tiles(write_originals, prepare: Prepare, tmp_path: Path) -> None:
     write_originals("potsdam", tmp_path / "s", SCENES["potsdam"][:20], size_px=(192, 192))
     options = ("--partial", "--tile-px", "32")
     places = ("--source", str(tmp_path / "s"), "--data-root", str(tmp_path / "killed"))

@@ -34,9 +34,7 @@ def show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Show:
     return run
 
 
-def test_page_holds_legend_shares_and_tiles_and_needs_nothing_else(
-    loveda_root: Path, show: Show, tmp_path: Path
-) -> None:
+def test_page_has_legend_shares_and_tiles_and_loads_nothing(loveda_root: Path, show: Show, tmp_path: Path) -> None:
     code, out, _ = show("loveda", "--samples", "2")
     assert code == 0
     assert "urban val: 2 of 2 tiles read" in out
@@ -78,13 +76,13 @@ def test_labels_lie_on_the_image(loveda_root: Path, show: Show, tmp_path: Path) 
     assert (pixels[32:, 65:] == 94).all()
 
 
-def test_a_page_is_replaced_only_if_asked(loveda_root: Path, show: Show, tmp_path: Path) -> None:
+def test_a_page_is_replaced_only_with_overwrite(loveda_root: Path, show: Show, tmp_path: Path) -> None:
     page = tmp_path / "page" / "index.html"
     page.parent.mkdir()
     page.write_text("an older page")
     code, out, err = show("loveda")
     assert (code, out, page.read_text()) == (2, "", "an older page")
-    assert re.search(r"page holds a page already\. .*--out.*--overwrite", err)
+    assert re.search(r"page contains a page already\. .*--out.*--overwrite", err)
     assert show("loveda", "--overwrite")[0] == 0
     assert "LoveDA" in page.read_text(encoding="utf-8")
 

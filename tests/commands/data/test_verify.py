@@ -54,7 +54,7 @@ def potsdam(write_originals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return tmp_path / "data" / "potsdam"
 
 
-def test_what_prepare_makes_is_right(potsdam: Path, verify: Verify) -> None:
+def test_prepared_tiles_have_no_fault(potsdam: Path, verify: Verify) -> None:
     code, out, err = verify("potsdam")
     assert (code, err) == (0, "verifying tiles: 18\n")
     assert re.search(r"train +12 +12 +12 +16x16 +0 1 2 3 4 5 6 +0 +0", out)
@@ -62,7 +62,7 @@ def test_what_prepare_makes_is_right(potsdam: Path, verify: Verify) -> None:
     assert out.endswith("Nothing is wrong.\n")
 
 
-def test_json_holds_counts_that_agree_with_the_labels(potsdam: Path, verify: Verify) -> None:
+def test_json_has_counts_that_agree_with_the_labels(potsdam: Path, verify: Verify) -> None:
     code, out, _ = verify("potsdam", "--json")
     found = json.loads(out)
     assert (code, found["ok"], found["faults"]) == (0, True, [])
@@ -120,7 +120,7 @@ def test_each_fault_is_found_and_fails(potsdam: Path, verify: Verify, kind: str,
     assert "Nothing is wrong" not in out
 
 
-def test_all_faults_are_told_at_once(potsdam: Path, verify: Verify) -> None:
+def test_all_faults_are_reported_at_once(potsdam: Path, verify: Verify) -> None:
     for kind in ("no label", "leak"):
         spoil(kind, potsdam)
     (potsdam / "ann_dir" / "val" / "7_13_24_8_40_24.png").write_bytes(b"")
@@ -131,7 +131,7 @@ def test_all_faults_are_told_at_once(potsdam: Path, verify: Verify) -> None:
     assert [len(row["faults"]) for row in json.loads(out)["sets"]] == [1, 1]
 
 
-def test_copies_within_a_set_and_plain_tiles_are_told_and_no_fault(potsdam: Path, verify: Verify) -> None:
+def test_copies_within_a_set_and_plain_tiles_are_remarks_and_not_faults(potsdam: Path, verify: Verify) -> None:
     train, val = potsdam / "img_dir" / "train", potsdam / "img_dir" / "val"
     shutil.copy(train / "2_10_0_0_16_16.png", train / "2_11_0_0_16_16.png")
     for folder, name in ((train, "2_10_24_0_40_16.png"), (val, "7_13_0_0_16_16.png")):

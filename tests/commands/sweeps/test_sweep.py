@@ -84,7 +84,7 @@ def test_wrong_files_and_options_end_with_code_2(
     assert message in err
 
 
-def test_the_folder_of_another_sweep_is_refused(
+def test_the_folder_of_a_different_sweep_is_refused(
     small_sweep: tuple[str, ...], run_verb: Callable[..., Any], tmp_path: Path
 ) -> None:
     (tmp_path / "runs").mkdir()

@@ -72,7 +72,7 @@ def test_missing_weights_name_the_command_that_gets_them_and_then_train(
     assert code == 0
     assert "fetched, 5 526 968 bytes, sha256 verified" in out
     assert "licence Apache-2.0" in out
-    assert "again in 1 s, from byte 1000000" in err
+    assert "retrying in 1 s, from byte 1000000" in err
     assert published.read_bytes() == NANO.read_bytes()
     assert "was there" in run("weights", "fetch", "dinov2_nano.safetensors")[1]
     assert len(server.asked) == 2
@@ -95,7 +95,7 @@ def test_wrong_bytes_end_with_both_checksums_and_nothing_there(run: Any, publish
     assert [one.suffix for one in published.parent.iterdir()] == [".lock"]
 
 
-def test_ctrl_c_keeps_the_part_and_says_so(published: Path, server: Any, tmp_path: Path, run: Any) -> None:
+def test_ctrl_c_saves_the_part_and_prints_its_path(published: Path, server: Any, tmp_path: Path, run: Any) -> None:
     sent, go_on = threading.Event(), threading.Event()
 
     def hold(_: str) -> None:
@@ -148,7 +148,7 @@ def test_gated_file_names_the_form(run: Any, published: Path, tmp_path: Path) ->
     assert "by hand (gated)" in row(run("weights", "list")[1], "other")
 
 
-def test_file_without_a_published_checksum_says_so(run: Any, published: Path, server: Any, tmp_path: Path) -> None:
+def test_a_missing_published_checksum_is_reported(run: Any, published: Path, server: Any, tmp_path: Path) -> None:
     url = server.put("other.pt", b"scripted")
     entry(tmp_path, url=url)
     code, out, _ = run("weights", "fetch", "other")
@@ -184,7 +184,7 @@ def test_damaged_file_is_wrong(run: Any, tmp_path: Path, damage: str) -> None:
     assert out.splitlines()[-1].endswith(f"WRONG: {wrong}")
 
 
-def test_file_of_another_size_is_wrong(run: Any, tmp_path: Path) -> None:
+def test_file_of_a_different_size_is_wrong(run: Any, tmp_path: Path) -> None:
     # A nano under the name of the S.
     copy = tmp_path / "dinov2_vits14_pretrain.pth"
     shutil.copyfile(NANO, copy)
@@ -193,7 +193,7 @@ def test_file_of_another_size_is_wrong(run: Any, tmp_path: Path) -> None:
     assert "expected 384 wide, 12 deep" in out
 
 
-def test_published_file_is_known_under_another_name(run: Any, tmp_path: Path) -> None:
+def test_published_file_is_recognised_under_a_different_name(run: Any, tmp_path: Path) -> None:
     copy = tmp_path / "mine.bin"
     shutil.copyfile(NANO, copy)
     code, out, _ = run("weights", "verify", copy)

@@ -113,7 +113,7 @@ def test_an_imported_pack_evaluates(
     assert "belongs to the base dinov2_nano" in err
 
 
-def test_what_the_tensors_do_not_tell_is_said(import_file: Import) -> None:
+def test_settings_that_the_tensors_do_not_determine_are_listed(import_file: Import) -> None:
     code, out, err = import_file(released("earth-adapter"), "earth-adapter")
     assert code == 0, err
     rows = {line.split()[0].rpartition(".")[2]: line for line in out.splitlines() if "backbone.adapter." in line}
@@ -122,7 +122,7 @@ def test_what_the_tensors_do_not_tell_is_said(import_file: Import) -> None:
     assert rows["cutoff"].split()[1:] == ["0.3", *"tuned for loveda_r2u (da), not in the file".split()]
 
 
-def test_a_cutoff_by_hand_is_kept_in_the_pack(import_file: Import, tmp_path: Path) -> None:
+def test_a_cutoff_set_by_the_user_is_stored_in_the_pack(import_file: Import, tmp_path: Path) -> None:
     code, out, err = import_file(
         released("earth-adapter"), "earth-adapter", "--set", "model.backbone.adapter.cutoff=0.2"
     )
@@ -178,7 +178,7 @@ def test_missing_and_unknown_tensors_are_listed(import_file: Import, tmp_path: P
         ("earth-adapter", lambda t: {"optimizer": {"lr": 1}}, "is not a state dict"),
     ],
 )  # fmt: skip
-def test_files_of_another_kind_are_refused(
+def test_files_of_a_different_kind_are_refused(
     import_file: Import, tmp_path: Path, kind: str, change: Callable[[dict[str, Tensor]], object], message: str
 ) -> None:
     assert re.search(message, refused(import_file(change(released(kind)), kind), tmp_path))
@@ -208,7 +208,7 @@ def test_damaged_and_missing_files_are_named(import_file: Import, tmp_path: Path
     assert "truncated or a different kind of file" in refused(import_file(None, "rein"), tmp_path)
 
 
-def test_a_folder_that_is_there_is_kept(import_file: Import, tmp_path: Path) -> None:
+def test_an_existing_folder_is_not_replaced(import_file: Import, tmp_path: Path) -> None:
     (tmp_path / "pack").mkdir()
     (tmp_path / "pack" / "mine.txt").write_text("mine")
     code, _, err = import_file(released("mask2former"), "mask2former")
@@ -219,7 +219,7 @@ def test_a_folder_that_is_there_is_kept(import_file: Import, tmp_path: Path) -> 
     assert {path.name for path in (tmp_path / "pack").iterdir()} == {"adapter.safetensors", "manifest.json"}
 
 
-def test_absent_base_weights_are_told_with_their_source(
+def test_error_of_absent_base_weights_names_their_source(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], own_home: Path
 ) -> None:
     torch.save(released("mask2former", width=384), tmp_path / "official.pth")

@@ -35,7 +35,7 @@ def refusal(read: Callable[[str], object], old: str, new: str, *errors: type[RsA
     return str(caught.value)
 
 
-def test_the_template_holds_what_the_record_knows() -> None:
+def test_the_template_has_every_key_of_the_record() -> None:
     bench = parse(TEMPLATE)
     assert (bench.name, bench.tile_px, bench.source.val_share) == ("harbour", 512, 0.2)
     assert bench.classes is not None
@@ -149,7 +149,7 @@ def _content(bench: Path, text: str) -> dict[str, Any]:
         ("ignore = [255]", 'legend = "loveda"\nignore = ["sky"]', "source.labels.ignore names 'sky'; the legend has "),
     ],
 )
-def test_a_mistake_that_needs_other_keys_or_files_is_named_too(bench: Path, old: str, new: str, message: str) -> None:
+def test_a_mistake_across_keys_or_files_is_named_too(bench: Path, old: str, new: str, message: str) -> None:
     text = refusal(lambda text: _content(bench, text), old, new, ConfigError, DataNotFound)
     assert message in text
     assert str(bench) in text

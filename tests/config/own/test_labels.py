@@ -48,7 +48,7 @@ def _bench(tmp_path: Path, *, bridge: str = "loveda-isprs", more: str = "") -> s
     return str(path)
 
 
-def test_a_bench_takes_classes_and_values_from_the_bridge(tmp_path: Path) -> None:
+def test_a_bench_gets_classes_and_values_from_the_bridge(tmp_path: Path) -> None:
     bench = axes.bench_facts(_bench(tmp_path))
     assert bench["classes"] == ["building", "paved", "vegetation"]
     source, target = (bench["prepare"][role]["labels"] for role in ("source", "target"))

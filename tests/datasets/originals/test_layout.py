@@ -44,7 +44,7 @@ def test_parts_have_the_published_numbers(name: str, wanted: dict[str, tuple[int
     assert {part.title: (part.num_scenes, part.num_tiles) for part in load_layout(name).parts} == wanted
 
 
-def test_ids_of_loveda_tell_region_and_split() -> None:
+def test_region_and_split_follow_from_the_ids_of_loveda() -> None:
     ends = {part.title: (part.scenes[0], part.scenes[-1]) for part in load_layout("loveda").parts if part.scenes}
     assert ends == {
         "rural train": ("0", "1365"),

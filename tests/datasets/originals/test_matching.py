@@ -43,7 +43,7 @@ def test_merged_domains_of_loveda_are_taken_apart_by_id() -> None:
     }
 
 
-def test_test_images_and_tiles_of_loveda_are_no_originals() -> None:
+def test_test_images_and_tiles_of_loveda_are_not_originals() -> None:
     assert not any(
         one.pairs
         for one in found(
@@ -52,7 +52,7 @@ def test_test_images_and_tiles_of_loveda_are_no_originals() -> None:
     )
 
 
-def test_labels_with_borders_are_no_images_of_vaihingen() -> None:
+def test_labels_with_borders_are_not_images_of_vaihingen() -> None:
     parts = found(
         "vaihingen",
         "V.zip/top/top_mosaic_09cm_area1.tif",
@@ -77,7 +77,7 @@ def test_labels_with_borders_are_no_images_of_vaihingen() -> None:
     ]
 
 
-def test_folders_tell_the_split_of_isaid() -> None:
+def test_the_split_of_isaid_follows_from_the_folders() -> None:
     parts = found(
         "isaid",
         "train/images/part1.zip/images/P0001.png",

@@ -105,7 +105,7 @@ def test_isaid_is_padded_with_its_ignore_value(write_originals, tmp_path: Path) 
     assert (values[12:] == 255).all()
 
 
-def test_a_done_folder_is_verified_and_only_damage_is_mended(write_originals, tmp_path: Path) -> None:
+def test_a_finished_folder_is_verified_and_only_damaged_tiles_are_replaced(write_originals, tmp_path: Path) -> None:
     write_originals("potsdam", tmp_path / "s", FEW)
     first = prepare("potsdam", tmp_path / "s", tmp_path / "data", partial=True)
     before = tree(tmp_path / "data" / "potsdam")
@@ -128,7 +128,7 @@ def test_a_done_folder_is_verified_and_only_damage_is_mended(write_originals, tm
     assert damaged.is_file()
 
 
-def test_an_interrupted_run_goes_on(write_originals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_continues(write_originals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_originals("potsdam", tmp_path / "s", FEW)
     prepare("potsdam", tmp_path / "s", tmp_path / "whole", partial=True)
     real = module.cut_scenes
@@ -164,7 +164,7 @@ def test_killed_between_marker_and_name_nothing_is_cut_again(write_originals, tm
     assert (tmp_path / "data" / "vaihingen" / "prepared.json").is_file()
 
 
-def test_missing_scenes_are_said_before_anything_is_written(write_originals, tmp_path: Path) -> None:
+def test_missing_scenes_are_reported_before_anything_is_written(write_originals, tmp_path: Path) -> None:
     write_originals("potsdam", tmp_path / "s", ALL["potsdam"][:3])
     seen = []
     with pytest.raises(
@@ -179,7 +179,7 @@ def test_missing_scenes_are_said_before_anything_is_written(write_originals, tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s"]
 
 
-def test_what_was_partial_is_completed(write_originals, tmp_path: Path) -> None:
+def test_partial_tiles_are_completed(write_originals, tmp_path: Path) -> None:
     write_originals("potsdam", tmp_path / "s1", ALL["potsdam"][:30])
     write_originals("potsdam", tmp_path / "s2", ALL["potsdam"][30:])
     first = prepare("potsdam", tmp_path / "s1", tmp_path / "data", partial=True)
@@ -191,7 +191,7 @@ def test_what_was_partial_is_completed(write_originals, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "data" / "potsdam" / "prepared.json").read_text())["missing"] == []
 
 
-def test_other_originals_are_cut_anew(write_originals, tmp_path: Path) -> None:
+def test_different_originals_are_cut_again(write_originals, tmp_path: Path) -> None:
     write_originals("vaihingen", tmp_path / "s", ["1", "2", "3"])
     prepare("vaihingen", tmp_path / "s", tmp_path / "data", partial=True)
     write_originals("vaihingen", tmp_path / "s", ["1"], size_px=(48, 32))
@@ -214,7 +214,7 @@ def test_folders_of_others_and_other_grids_are_refused(write_originals, tmp_path
         prepare("vaihingen", tmp_path / "s", tmp_path / "data", partial=True, tile_px=8, stride_px=9)
 
 
-def test_wrong_numbers_of_tiles_are_told_where_the_grid_is_the_published_one(write_originals, tmp_path: Path) -> None:
+def test_wrong_numbers_of_tiles_are_reported_for_the_published_grid(write_originals, tmp_path: Path) -> None:
     write_originals("vaihingen", tmp_path / "s", ALL["vaihingen"])
     done = prepare("vaihingen", tmp_path / "s", tmp_path / "data", tile_px=None)
     assert done.wrong_counts() == ["train: 16 tiles, published are 344", "val: 17 tiles, published are 398"]
@@ -233,7 +233,7 @@ def test_colours_off_the_legend_stay_in_the_record(write_originals, tmp_path: Pa
     assert again == record
 
 
-def test_a_damaged_original_stops_with_its_name_and_keeps_what_is_done(write_originals, tmp_path: Path) -> None:
+def test_a_damaged_original_is_named_and_finished_tiles_remain(write_originals, tmp_path: Path) -> None:
     write_originals("potsdam", tmp_path / "s", FEW)
     file = tmp_path / "s" / "top_potsdam_2_12_RGB.tif"
     good = file.read_bytes()

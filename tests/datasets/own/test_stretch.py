@@ -31,7 +31,7 @@ def deep(seed: int, size: tuple[int, int], low: int, high: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(low, high, (*size, 3), dtype=np.uint16)
 
 
-def test_percentiles_are_those_of_all_pixels_together(tmp_path: Path) -> None:
+def test_percentiles_are_taken_over_all_pixels_together(tmp_path: Path) -> None:
     scenes = {"dark.tif": deep(0, (40, 50), 100, 900), "bright.tif": deep(1, (20, 30), 2000, 4000)}
     for name, values in scenes.items():
         write_geotiff(tmp_path / name, values)
@@ -101,7 +101,7 @@ def test_16_bit_png_is_read_like_a_geotiff(tmp_path: Path) -> None:
     np.testing.assert_allclose(told["range"], [np.percentile(values, PCT)] * 3)
 
 
-def test_images_of_8_bit_stay_and_what_is_given_is_kept(tmp_path: Path) -> None:
+def test_images_of_8_bit_and_given_ranges_are_unchanged(tmp_path: Path) -> None:
     write_geotiff(tmp_path / "a.tif", np.full((4, 4, 3), 7, np.uint8))
     Image.fromarray(np.full((4, 4, 3), 7, np.uint8)).save(tmp_path / "b.jpg")
     images = sorted(tmp_path.iterdir())

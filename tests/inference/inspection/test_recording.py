@@ -131,7 +131,7 @@ def test_change_is_the_mean_of_the_tokens_ratios() -> None:
     assert relative_change(before[::-1], before) == pytest.approx((np.hypot(3, 2) / 5 + np.hypot(3, 2) / 2) / 2)
 
 
-def test_views_are_of_the_first_image() -> None:
+def test_views_belong_to_the_first_image() -> None:
     vit = build(ADAPTERS["earth"]())
     with torch.no_grad(), recording(vit) as alone:
         vit(images(1))
@@ -147,7 +147,7 @@ def test_views_are_of_the_first_image() -> None:
         assert np.allclose(view, both[2].views[name], atol=1e-4)
 
 
-def test_the_adapter_comes_back_after_an_error() -> None:
+def test_the_adapter_is_restored_after_an_error() -> None:
     vit = build(ADAPTERS["earth"]())
     adapter = vit.adapter
     with pytest.raises(ZeroDivisionError), recording(vit):
