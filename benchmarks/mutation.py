@@ -206,7 +206,8 @@ def _tests_by_line(file: Path, root: Path) -> Callable[[Fault], set[str]]:
 
 
 def _test_name(context: str) -> str:
-    return context.split("|")[0]
+    # "path::name|run"; a parameter in the name may hold the bar, too.
+    return context.rpartition("|")[0]
 
 
 def _seconds_by_test(file: Path) -> dict[str, float]:
@@ -252,6 +253,8 @@ def _first_failure(copy: Path, fault: Fault, tests: list[str], *, marker: str) -
         path.write_text(text, encoding="utf-8")
     if done.returncode in (0, 5):
         return ""
+    if "ERROR: not found:" in done.stderr:
+        raise SystemExit(f"The coverage file names tests that are not there:\n{done.stderr}")
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return failed[0].split(" - ")[0].removeprefix("FAILED ") if failed else f"pytest ended with {done.returncode}"
 
