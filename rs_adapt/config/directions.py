@@ -12,7 +12,7 @@ from rs_adapt.config import axis_files
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rs_adapt.config.facts import Node
+    from rs_adapt.config.facts import ConfigNode
 
 _FACTS = ("title", "source", "target")
 
@@ -45,7 +45,7 @@ def file_stem(name: str) -> str | None:
     return next((stem for stem in likely if name in _names_in(stem)), None)
 
 
-def read(name: str) -> Node:
+def read(name: str) -> ConfigNode:
     """Return the content of a bench's file, for this bench alone if it holds several; to be read only.
 
     Raises:
@@ -64,7 +64,7 @@ def _names_in(stem: str) -> tuple[str, ...]:
     return (stem,) if directions is None else tuple(f"{stem}_{direction}" for direction in directions)
 
 
-def _direction(family: Node, stem: str, direction: str) -> Node:
+def _direction(family: ConfigNode, stem: str, direction: str) -> ConfigNode:
     facts, regions = family["directions"][direction], family.get("regions", {})
     file = f"configs/bench/{stem}.py"
     if sorted(facts) != sorted(_FACTS):

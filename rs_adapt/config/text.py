@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-    from rs_adapt.config.facts import Node
+    from rs_adapt.config.facts import ConfigNode
 
 _WIDTH = 120
 
@@ -25,7 +25,7 @@ def to_python(cfg: Config) -> str:
     return tree_to_python(cfg.to_dict())
 
 
-def tree_to_python(tree: Node) -> str:
+def tree_to_python(tree: ConfigNode) -> str:
     """Return the same as `to_python` of a configuration that is plain dicts."""
     return "".join(f"{key} = {_text(tree[key], column=len(key) + 3, indent=0)}\n" for key in sorted(tree))
 
