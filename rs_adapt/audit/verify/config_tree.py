@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 MISSING: Any = object()
-# Values of a configuration by key. Foreign ones hold anything, so a value has no type until it is compared.
-Facts: TypeAlias = dict[str, Any]
+# Values of a configuration by dotted key. Foreign ones hold anything, so a value has no type until it is compared.
+Facts: TypeAlias = dict[str, object]
 Path = tuple[str | int, ...]
 
 

@@ -164,17 +164,18 @@ def _training(c: _Collector, *, warmup_from_end: int) -> None:
     c.take("optim_wrapper.accumulative_counts", wrapper, "accumulative_counts")
     c.take("optim_wrapper.clip_grad", wrapper, "clip_grad")
     keys = c.tree.peek(wrapper, "paramwise_cfg", "custom_keys")
+    lr_mult: dict[str, object] = {}
     if isinstance(keys, dict):
         c.tree.at(wrapper, "paramwise_cfg", "custom_keys")
         rules = {name: rule for name, rule in keys.items() if isinstance(rule, dict)}
-        c.facts["method.paramwise.lr_mult"] = {
-            name: rule["lr_mult"] for name, rule in rules.items() if rule.get("lr_mult", 1.0) != 1.0
-        }
+        lr_mult |= {name: rule["lr_mult"] for name, rule in rules.items() if rule.get("lr_mult", 1.0) != 1.0}
         if "decay_mult" in rules.get("norm", {}):
             c.facts["method.paramwise.norm_decay_mult"] = rules["norm"]["decay_mult"]
     adapter_mult = c.tree.at(wrapper, "paramwise_cfg", "adapter_lr_mult")
     if adapter_mult is not MISSING and adapter_mult != 1.0:
-        c.facts.setdefault("method.paramwise.lr_mult", {})["adapter"] = adapter_mult
+        lr_mult["adapter"] = adapter_mult
+    if isinstance(keys, dict) or lr_mult:
+        c.facts["method.paramwise.lr_mult"] = lr_mult
     _schedule(c, warmup_from_end=warmup_from_end)
     c.take("randomness.seed", "randomness", "seed")
     c.take("env_cfg.cudnn_benchmark", "env_cfg", "cudnn_benchmark")

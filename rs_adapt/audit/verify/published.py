@@ -7,13 +7,20 @@ named there in `curves` one run per line: losses, learning rates and evaluations
 from __future__ import annotations
 
 import functools
-import json
 import tomllib
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 from rs_adapt.audit.verify.config_tree import Facts
+from rs_adapt.audit.verify.published_files import (
+    LoggedCurves,
+    LoggedRun,
+    PrintedRow,
+    PrintedTable,
+    RunsFile,
+    TablesFile,
+)
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.config.paths import manifests_dir
 from rs_adapt.errors import ConfigError
@@ -132,27 +139,27 @@ def published_runs() -> tuple[PublishedRun, ...]:
     runs: list[PublishedRun] = []
     for path in sorted(published_dir().glob("*_runs.toml")):
         try:
-            facts = tomllib.loads(path.read_text(encoding="utf-8"))
-            lines = (path.parent / facts["curves"]).read_text(encoding="utf-8").splitlines()
-            curves = {curve["run"]: curve for curve in map(json.loads, lines)}
-            runs += [_run(entry, facts, curves[entry["name"]]) for entry in facts["runs"]]
+            file = RunsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            lines = (path.parent / file.curves).read_text(encoding="utf-8").splitlines()
+            curves = {curve.run: curve for curve in map(LoggedCurves.model_validate_json, lines)}
+            runs += [_run(logged, file, curves[logged.name]) for logged in file.runs]
         except (OSError, ValueError, KeyError) as error:
             raise _damaged(path, error) from error
     return tuple(runs)
 
 
 @functools.cache
-def published_tables() -> tuple[Facts, ...]:
+def published_tables() -> tuple[PrintedTable, ...]:
     """Return the published tables as the files hold them.
 
     Raises:
         ConfigError: A file is damaged.
     """
-    tables: list[Facts] = []
+    tables: list[PrintedTable] = []
     for path in sorted(published_dir().glob("*_tables.toml")):
         try:
-            tables += tomllib.loads(path.read_text(encoding="utf-8"))["tables"]
-        except (OSError, ValueError, KeyError) as error:
+            tables += TablesFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).tables
+        except (OSError, ValueError) as error:
             raise _damaged(path, error) from error
     return tuple(tables)
 
@@ -166,7 +173,7 @@ def published_rows() -> tuple[PublishedRow, ...]:
     """
     rows = [row for run in published_runs() for row in run.rows()]
     for table in published_tables():
-        for printed in table["rows"]:
+        for printed in table.rows:
             rows += _rows(table, printed)
     return tuple(rows)
 
@@ -214,11 +221,11 @@ def contradictions() -> dict[str, str]:
     """
     texts: dict[str, str] = {}
     for table in published_tables():
-        for printed in table["rows"]:
-            mean = sum(printed["miou_pct"]) / len(printed["miou_pct"])
-            if "mean_pct" in printed and abs(mean - printed["mean_pct"]) > _ROUNDING:
-                name = f"{table['id']}/{printed['method']}{printed.get('variant', '')}"
-                texts[name] = f"the printed mean is {printed['mean_pct']}, the mean of the row {mean:.2f}"
+        for printed in table.rows:
+            mean = sum(printed.miou_pct) / len(printed.miou_pct)
+            if printed.mean_pct is not None and abs(mean - printed.mean_pct) > _ROUNDING:
+                name = f"{table.id}/{printed.method}{printed.variant}"
+                texts[name] = f"the printed mean is {printed.mean_pct}, the mean of the row {mean:.2f}"
     plain = [row for row in published_rows() if not row.variant]
     for _, same in groupby(sorted(plain, key=_identity), key=_identity):
         rows = list(same)
@@ -235,58 +242,64 @@ def _identity(row: PublishedRow) -> tuple[str, ...]:
     return row.bench, row.setting, row.method, row.backbone, row.selection, row.protocol
 
 
-def _rows(table: Facts, printed: Facts) -> list[PublishedRow]:
-    facts = {**table, **printed}
+def _rows(table: PrintedTable, printed: PrintedRow) -> list[PublishedRow]:
     rows = []
-    for column, bench in enumerate(table["benches"]):
-        seeds = tuple(facts["seeds_pct"][column]) if "seeds_pct" in facts else ()
+    for column, bench in enumerate(table.benches):
+        seeds = tuple(printed.seeds_pct[column]) if printed.seeds_pct else ()
         row = PublishedRow(
             bench=bench,
-            setting=facts["setting"],
-            method=facts["method"],
-            backbone=facts["backbone"],
-            head=facts.get("head", ""),
-            miou_pct=facts["miou_pct"][column],
-            selection=facts["selection"],
-            protocol=facts["protocol"],
+            setting=table.setting,
+            method=printed.method,
+            backbone=printed.backbone or table.backbone or "",
+            head=table.head,
+            miou_pct=printed.miou_pct[column],
+            selection=table.selection,
+            protocol=table.protocol,
             seeds_pct=seeds,
-            num_seeds=len(seeds) or facts.get("num_seeds"),
-            variant=facts.get("variant", ""),
-            table=table["id"],
-            source=facts["source"],
-            issue=printed.get("issue", ""),
-            note=" ".join(text for text in (table.get("note"), printed.get("note")) if text),
+            num_seeds=len(seeds) or table.num_seeds,
+            variant=printed.variant,
+            table=table.id,
+            source=table.source,
+            issue=printed.issue,
+            note=" ".join(text for text in (table.note, printed.note) if text),
         )
         rows.append(row)
-        if "gain_pct" in printed:
-            below = round(row.miou_pct - printed["gain_pct"][column], 1)
-            note = f"{row.method}'s {row.miou_pct} less the printed gain of {printed['gain_pct'][column]}."
-            rows.append(replace(row, method=table["gain_over"], miou_pct=below, note=note))
+        if printed.gain_pct and table.gain_over:
+            gain = printed.gain_pct[column]
+            note = f"{row.method}'s {row.miou_pct} less the printed gain of {gain}."
+            rows.append(replace(row, method=table.gain_over, miou_pct=round(row.miou_pct - gain, 1), note=note))
     return rows
 
 
-def _run(entry: Facts, facts: Facts, curves: Facts) -> PublishedRun:
-    config = {**facts["config"], **facts.get(f"config_{entry['setting']}", {}), **entry["config"]}
-    scores = curves["evaluations"]
+def _run(logged: LoggedRun, file: RunsFile, curves: LoggedCurves) -> PublishedRun:
+    scores, train = curves.evaluations, curves.train
     # A log prints the classes in index order.
-    config["bench.classes"] = list(scores["iou_pct"])
-    train, evaluations = curves["train"], []
-    for place, iteration in enumerate(scores["iter"]):
-        iou = {name: values[place] for name, values in scores["iou_pct"].items()}
-        evaluations.append(Evaluation(iteration=iteration, miou_pct=scores["miou_pct"][place], iou_pct=iou))
-    columns = zip(train["iter"], train["lr"], train["loss"], strict=True)
-    lines = [TrainLine(iteration=iteration, lr=lr, loss=loss) for iteration, lr, loss in columns]
+    facts: Facts = {**file.config_of(logged), "bench.classes": list(scores.iou_pct)}
+    evaluations = []
+    for place, iteration in enumerate(scores.iter):
+        iou = {name: values[place] for name, values in scores.iou_pct.items()}
+        evaluations.append(Evaluation(iteration=iteration, miou_pct=scores.miou_pct[place], iou_pct=iou))
+    columns = zip(train.iter, train.lr, train.loss, strict=True)
     record = Record(
-        name=f"{entry['name']} of {facts['source']}",
-        facts=config,
-        train=tuple(lines),
+        name=f"{logged.name} of {file.source}",
+        facts=facts,
+        train=tuple(TrainLine(iteration=iteration, lr=lr, loss=loss) for iteration, lr, loss in columns),
         evaluations=tuple(evaluations),
         lr_digits=4,
         loss_window="mean of the last 10 iterations",
     )
-    shared = {key: facts[key] for key in ("method", "backbone", "protocol", "source")}
-    own = {key: entry.get(key, "") for key in ("name", "bench", "setting", "device", "note")}
-    return PublishedRun(**shared, **own, record=record)
+    return PublishedRun(
+        name=logged.name,
+        bench=logged.bench,
+        setting=logged.setting,
+        method=file.method,
+        backbone=file.backbone,
+        protocol=file.protocol,
+        device=logged.device,
+        source=file.source,
+        note=logged.note,
+        record=record,
+    )
 
 
 def _damaged(path: Path, error: Exception) -> ConfigError:

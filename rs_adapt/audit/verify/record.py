@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rs_adapt.audit.verify.config_tree import Facts
+from rs_adapt.runs.records import CellNames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ class Record:
     tested_apart: bool = False
     interval_pct: tuple[float, float] | None = None
     interval_of_pct: float | None = None
-    cell: Facts | None = None
+    cell: CellNames | None = None
     remarks: tuple[str, ...] = ()
 
     @property

@@ -70,7 +70,7 @@ def read_run(folder: Path) -> Record:
         tested_apart=any(name.startswith("bench.target.test.") for name in others),
         interval_pct=interval,
         interval_of_pct=run.miou_pct,
-        cell=None if run.cell is None else run.cell.content(),
+        cell=run.cell,
         remarks=remarks,
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from rs_adapt.audit.verify.config_tree import Facts
 from rs_adapt.audit.verify.configuration import ConfigurationCheck, compare_configurations
 from rs_adapt.audit.verify.curves import (
     LossCheck,
@@ -52,7 +51,7 @@ class Verification:
     also_published: tuple[PublishedRow, ...] = ()
     remarks: tuple[str, ...] = ()
 
-    def to_dict(self) -> Facts:
+    def to_dict(self) -> dict[str, object]:
         """Return the content as plain dicts, as `--json` prints it."""
         content = asdict(self)
         for entry, score in zip(content["scores"], self.scores, strict=True):
@@ -66,7 +65,7 @@ def verify_against_log(run: Record, reference: Record) -> Verification:
     Raises:
         ConfigError: The two have nothing in common that can be compared.
     """
-    bench = str((run.cell or {}).get("bench", ""))
+    bench = "" if run.cell is None else run.cell.bench
     remarks = []
     if run.tested_apart and reference.last_pct is None and run.evaluations:
         # A log holds evaluations only, so the run's evaluations are compared with them.
@@ -93,7 +92,8 @@ def verify_against_paper(run: Record) -> Verification:
     """
     if run.cell is None:
         raise ConfigError("Only a run folder of rs-adapt can be compared with a paper: a log names no cell.")
-    names = {key: str(run.cell[key]) for key in ("bench", "setting", "method", "backbone")}
+    cell = run.cell
+    names = {"bench": cell.bench, "setting": cell.setting, "method": cell.method, "backbone": cell.backbone}
     rows = find_rows(**names)
     logs = [log for log in published_runs() if all(getattr(log, key) == value for key, value in names.items())]
     reference = logs[0].record if logs else None

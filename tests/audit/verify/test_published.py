@@ -149,17 +149,12 @@ def test_rows_name_benches_and_settings_that_exist() -> None:
 
 def test_contradictions_are_flagged_and_nothing_else_is() -> None:
     flagged = {
-        f"{table['id']}/{row['method']}{row.get('variant', '')}"
-        for table in published_tables()
-        for row in table["rows"]
-        if "issue" in row
+        f"{table.id}/{row.method}{row.variant}" for table in published_tables() for row in table.rows if row.issue
     }
     assert set(contradictions()) == flagged
     assert len(flagged) == 6
     # As printed, not as it should be.
-    assert [row["mean_pct"] for t in published_tables() if t["id"] == "earth_adapter_da" for row in t["rows"]][
-        3
-    ] == 15.7
+    assert [row.mean_pct for t in published_tables() if t.id == "earth_adapter_da" for row in t.rows][3] == 15.7
 
 
 def test_means_over_seeds_are_the_printed_ones() -> None:
