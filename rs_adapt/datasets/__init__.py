@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["DomainStream", "DrawSampler", "TileDataset"]
 
-_HOMES = {"DomainStream": "stream", "DrawSampler": "stream", "TileDataset": "tile_dataset"}
+_MODULES = {"DomainStream": "stream", "DrawSampler": "stream", "TileDataset": "tile_dataset"}
 
 
 def __getattr__(name: str) -> Any:
     """Load a class from its module (PEP 562)."""
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

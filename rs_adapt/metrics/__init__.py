@@ -1,6 +1,6 @@
-"""Scores and costs: confusion matrices and what follows from them, parameters of a model.
+"""Metrics of segmentation: confusion matrices with their scores, and statistics without labels.
 
-What needs torch is loaded when it is asked for: stored scores are read by commands that need none.
+Names are loaded on first use, because importing torch takes long.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ClassScores", "ConfusionMetric", "LabelFreeMetric", "confusion_matrix", "scores_of"]
 
-_HOMES = {
+_MODULES = {
     "ConfusionMetric": "confusion",
     "LabelFreeMetric": "label_free",
     "ClassScores": "confusion",
@@ -25,6 +25,6 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Load a name from its module (PEP 562)."""
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

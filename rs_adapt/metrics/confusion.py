@@ -47,10 +47,10 @@ def confusion_matrix(truth: Tensor, prediction: Tensor, num_classes: int, ignore
         (K, K) int64: row = truth, column = prediction.
 
     Raises:
-        ValueError: A label that is neither a class nor `ignore_index`.
+        ValueError: A label is neither a class nor `ignore_index`.
     """
-    keep = truth != ignore_index
-    truth, prediction = truth[keep].long(), prediction[keep].long()
+    labelled = truth != ignore_index
+    truth, prediction = truth[labelled].long(), prediction[labelled].long()
     if truth.numel() and int(truth.max()) >= num_classes:
         raise ValueError(f"label {int(truth.max())} is outside the {num_classes} classes")
     return torch.bincount(truth * num_classes + prediction, minlength=num_classes**2).view(num_classes, num_classes)
@@ -76,7 +76,7 @@ def scores_of(matrix: np.ndarray[Any, Any], classes: Sequence[str], scored: Sequ
     Args:
         matrix: (K, K) counts, row = truth, column = prediction.
         classes: K names.
-        scored: Indices of the classes in the means; None is all. Pixels of the others stay errors.
+        scored: Indices of the classes in the means; None takes all. Pixels of the others still count as errors.
     """
     hit = np.diag(matrix).astype(np.float64)
     in_truth, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
@@ -94,8 +94,8 @@ def scores_of(matrix: np.ndarray[Any, Any], classes: Sequence[str], scored: Sequ
 
 
 def _mean(values: np.ndarray[Any, Any]) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else float("nan")
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")
 
 
 @METRICS.register_module()
@@ -105,10 +105,10 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
     Args:
         classes: Names in index order.
         ignore_index: Label value that counts nowhere.
-        scored: Which classes are in the means, as words of `class_set`.
+        scored: The classes in the means, as words of `class_set`.
         collect_device: How several processes gather their results: "gpu" through the process group (also on CPUs),
             "cpu" through files in the current folder, which then must be shared.
-        prefix: Put before the names of the scores by mmengine.
+        prefix: Prefix of the scores' names, which mmengine adds.
     """
 
     def __init__(

@@ -34,19 +34,20 @@ class _Row(TypedDict):
 class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
     """Three statistics of predictions on a set of images, all from 0 to 1 and over all pixels of the set.
 
-    - `entropy`: mean of `H(p) / log K` over the pixels, with p the probabilities of a pixel. Low is sure; a model that
-      has collapsed to one class is sure, too (entropy minimisation, Grandvalet and Bengio, NeurIPS 2004).
-    - `info_max`: `(H(mean p) - mean H(p)) / log K`: sure of each pixel, and of different classes in different places.
-      High is good, and a collapsed model has 0 (mutual information, Krause et al., NeurIPS 2010; as a criterion to
-      select a model without labels: Musgrave et al., arXiv 2208.07360).
+    - `entropy`: mean of `H(p) / log K` over the pixels, with p the probabilities of a pixel. A low value means a
+      confident model, and a model that has collapsed to one class is confident, too (entropy minimisation, Grandvalet
+      and Bengio, NeurIPS 2004).
+    - `info_max`: `(H(mean p) - mean H(p)) / log K`: high if the model is confident at each pixel and predicts different
+      classes in different places; 0 for a collapsed model (mutual information, Krause et al., NeurIPS
+      2010; as a criterion to select a model without labels: Musgrave et al., arXiv 2208.07360).
     - `agreement`: share of pixels to which student and averaged teacher give the same class; only where samples hold
-      `other_sem_seg`, the prediction of the other one.
+      `other_sem_seg`, the prediction of the second model.
 
     Args:
-        kind: What the head's scores are: "logits" or "scores"; see `rs_adapt.strategies.PseudoLabeler`.
+        kind: The kind of the head's scores: "logits" or "scores"; see `rs_adapt.strategies.PseudoLabeler`.
         collect_device: How several processes gather their results: "gpu" through the process group (also on CPUs),
             "cpu" through files in the current folder, which then must be shared.
-        prefix: Put before the names by mmengine.
+        prefix: Prefix of the statistics' names, which mmengine adds.
     """
 
     def __init__(self, *, kind: ScoreKind, collect_device: str = "gpu", prefix: str | None = None) -> None:
@@ -54,7 +55,7 @@ class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
         self.kind: ScoreKind = kind
 
     def process(self, data_batch: Any, data_samples: Sequence[Sample]) -> None:
-        """Add up one batch: each sample holds `seg_logits` (K, H, W) and `pred_sem_seg` (1, H, W)."""
+        """Add the sums of one batch: each sample holds `seg_logits` (K, H, W) and `pred_sem_seg` (1, H, W)."""
         for sample in data_samples:
             entropy_HW, mean_K = pixel_entropy(sample["seg_logits"]["data"], self.kind)
             row: _Row = {
@@ -73,9 +74,9 @@ class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
         sums_NK = np.stack([row["mean_K"] * row["pixels"] for row in results])
         mean_K: np.ndarray[Any, Any] = sums_NK.sum(axis=0, dtype=np.float64) / pixels
         scale = math.log(len(mean_K)) if len(mean_K) > 1 else 1.0
-        known_K = mean_K[mean_K > 0]
+        present_K = mean_K[mean_K > 0]
         entropy = sum(row["entropy"] for row in results) / pixels / scale
-        statistics = {"entropy": entropy, "info_max": float(-(known_K * np.log(known_K)).sum()) / scale - entropy}
+        statistics = {"entropy": entropy, "info_max": float(-(present_K * np.log(present_K)).sum()) / scale - entropy}
         if all("same" in row for row in results):
             statistics["agreement"] = sum(row["same"] for row in results) / pixels
         return statistics
@@ -85,7 +86,7 @@ def pixel_entropy(scores_KHW: Tensor, kind: ScoreKind) -> tuple[Tensor, Tensor]:
     """Return the entropy of each pixel in nats, float32 (H, W), and the mean probabilities, float32 (K,).
 
     Args:
-        scores_KHW: What a head predicts, float.
+        scores_KHW: Scores from a head's `predict`, float.
         kind: "logits" or "scores".
     """
     probability_KHW = probabilities(scores_KHW[None], kind)[0]

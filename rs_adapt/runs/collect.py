@@ -1,4 +1,4 @@
-"""The runs below some folders: finished, unfinished, failed, and what cannot be read. Loads no torch."""
+"""The runs below some folders: finished, unfinished, failed and damaged ones. Loads no torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Collection:
     """All runs below some folders.
 
     Attributes:
-        runs: Ordered by folder; cells that a sweep plans and has not started stand at the end.
+        runs: All runs by folder, then the cells that a sweep plans and has not started.
         damaged: Folders and files that cannot be read.
         remarks: Sentences about results that no longer belong to their sweep.
     """
@@ -81,7 +81,7 @@ def describe_failure(run: Run) -> str:
     last = max((line.iter for line in run.metrics), default=None)
     progress = "" if last is None else f"; {last} iterations are in its metrics.jsonl"
     if run.status == RUNNING:
-        return f"no result.json yet{progress}; its process continues, or was killed."
+        return f"no result.json yet{progress}; its process is still running, or was killed."
     resumable = " rs-adapt train ... --resume continues it." if run.can_resume else ""
     return f"no result.json{progress}.{resumable}"
 
@@ -114,7 +114,7 @@ def _plans(places: Iterable[Path], damaged: list[Damage]) -> dict[Path, PlannedC
 
 
 def _compare_with_plan(planned: Mapping[Path, PlannedCell], runs: list[Run]) -> tuple[list[Run], list[str]]:
-    """Add planned cells that have no run yet, and report results of settings other than the plan's."""
+    """Add planned cells that have no run yet, and report results whose settings differ from the plan's."""
     position = {run.folder.resolve(): number for number, run in enumerate(runs)}
     runs, remarks = list(runs), []
     for folder, cell in planned.items():
@@ -125,6 +125,6 @@ def _compare_with_plan(planned: Mapping[Path, PlannedCell], runs: list[Run]) -> 
         run = runs[number] = replace(runs[number], planned=cell)
         if run.result is not None and (run.sweep is None or run.sweep.digest != cell.digest):
             remarks.append(
-                f"Stale: {folder} has a result of other settings than its sweep asks for; rs-adapt sweep says which."
+                f"Stale: {folder} has a result of settings other than its sweep's; rs-adapt sweep names them."
             )
     return runs, remarks

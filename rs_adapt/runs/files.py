@@ -1,10 +1,10 @@
-"""Names of the files in a run folder, and of what a sweep keeps there. The one place that spells them."""
+"""Names of the files in a run folder, those of a sweep included; no other module spells them."""
 
 from __future__ import annotations
 
 # The resolved configuration, for people and for mmengine.
 CONFIG_FILE = "config.py"
-# What was started: names by axis, options, command, versions.
+# The start of the run: names by axis, options, command, versions.
 CELL_FILE = "cell.json"
 METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
@@ -14,10 +14,10 @@ STATE_FILE = "state.pth"
 # The adapter pack.
 TENSORS_FILE = "adapter.safetensors"
 MANIFEST_FILE = "manifest.json"
-# Packs of the checkpoints that a selection other than the reported one names.
+# Packs of the checkpoints that only selections other than the reported one name.
 PACKS_DIR = "packs"
 CONFUSIONS_DIR = "confusions"
-# What `rs-adapt eval` and `rs-adapt inspect` write.
+# Written by `rs-adapt eval` and `rs-adapt inspect`.
 EVAL_DIR = "eval"
 INSPECT_DIR = "inspect"
 # In the folder of an inspection: the numbers of its page.
@@ -25,7 +25,7 @@ INSPECTION_FILE = "inspect.json"
 # mmengine's loggers.
 LOGGERS_DIR = "vis_data"
 
-# In the folder of a sweep's cell: its state, what its process printed, its lock.
+# In the folder of a sweep's cell: its state, the output of its process, its lock.
 SWEEP_CELL_FILE = "sweep_cell.json"
 SWEEP_LOG_FILE = "sweep.log"
 SWEEP_LOCK_FILE = "sweep.lock"

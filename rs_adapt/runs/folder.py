@@ -1,4 +1,4 @@
-"""The run folder: made when all checks have passed, refused when it holds a run, described by `cell.json`."""
+"""The run folder: made after all checks have passed, refused if it holds a run, described by `cell.json`."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from rs_adapt.runs.records import RunStart, write_record
 
 
 def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: bool) -> None:
-    """Check that a run may start in a folder, or go on in it; writes nothing.
+    """Check that a run may start in a folder or be resumed there; writes nothing.
 
     Args:
         run_dir: The folder; it need not exist.
         cfg_text: The resolved configuration as Python text.
-        resume: Go on in an existing folder; its configuration must be the same except for texts for people.
+        resume: Resume the run in the folder; its configuration must be the same, except for texts for people.
         overwrite: An existing run may be deleted.
 
     Raises:
         OutputExists: The folder holds a run, and neither `resume` nor `overwrite` is set, or it holds other files.
-        CheckpointMismatch: Resume was asked for and there is no state, or the configuration differs.
+        CheckpointMismatch: `resume` is set, and there is no state or the configuration differs.
     """
     if resume:
         _check_resumable(run_dir, cfg_text)
@@ -51,13 +51,13 @@ def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: b
 
 
 def open_run_folder(run_dir: Path, *, cfg_text: str, start: RunStart, resume: bool, overwrite: bool) -> None:
-    """Make a run folder with `config.py` and `cell.json`, or check the one that a run is resumed in.
+    """Make a run folder with `config.py` and `cell.json`, or check the folder of a run to resume.
 
     Args:
         run_dir: The folder.
         cfg_text: The resolved configuration as Python text.
         start: Content of `cell.json`.
-        resume: Go on in an existing folder; its configuration must be the same except for texts for people.
+        resume: Resume the run in the folder; its configuration must be the same, except for texts for people.
         overwrite: Delete an existing run first.
 
     Raises:

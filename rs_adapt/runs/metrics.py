@@ -1,4 +1,4 @@
-"""`metrics.jsonl` of a run: reading its lines, and the line of an evaluation. Loads no torch."""
+"""`metrics.jsonl` of a run: reading its lines, and making the line of an evaluation. Loads no torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rs_adapt.runs.files import METRICS_FILE, RESULT_FILE
 from rs_adapt.runs.records import EvaluationLine, MetricsLine, TrainingLine
 from rs_adapt.validation import parse_as
 
-# What an evaluation scores besides the labelled tiles of the target; each has a table of its own in the line.
+# The sets that an evaluation covers besides the labelled tiles of the target; each has its own table in the line.
 _PANELS = ("source_val", "label_free")
 
 
@@ -58,7 +58,7 @@ def metrics_line(content: Mapping[str, Any], *, file: str = METRICS_FILE) -> Met
     """Return the record of a line.
 
     Raises:
-        UnreadableFile: It is no table, has no `iter`, or a value is of the wrong kind.
+        UnreadableFile: The line is not a table, has no `iter`, or a value is of the wrong kind.
     """
     scored = isinstance(content, Mapping) and ("miou_pct" in content or "source_val" in content)
     record: type[EvaluationLine] | type[TrainingLine] = EvaluationLine if scored else TrainingLine
@@ -81,7 +81,7 @@ def evaluation_line(iteration: int, metrics: Mapping[str, float]) -> EvaluationL
     for name, value in metrics.items():
         panel, _, rest = name.partition("/")
         table, name = (line.setdefault(panel, {}), rest) if panel in _PANELS else (line, name)
-        # A class may have any name, a slash in it too.
+        # The name of a class may contain a slash.
         key, _, inner = name.partition("/")
         if inner:
             table.setdefault(key, {})[inner] = value
@@ -91,7 +91,7 @@ def evaluation_line(iteration: int, metrics: Mapping[str, float]) -> EvaluationL
 
 
 def finite(value: Any) -> Any:
-    """Replace what JSON has no number for, such as the IoU of an absent class, by None, at any depth."""
+    """Replace NaN and infinity by None at any depth, because JSON has neither; the IoU of an absent class is NaN."""
     if isinstance(value, dict):
         return {key: finite(inner) for key, inner in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""A run folder as an object: what was started, how training went, what came out. Loads no torch."""
+"""A run folder as an object: its start, its training and its result. Loads no torch."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ class Run:
         [(8, 0.927)]
 
     Attributes:
-        folder: Where the run lies.
-        status: `finished`, `unfinished`, or what a sweep says of it: `running` (or killed), `interrupted`, `failed`,
-            `missing` (not started).
+        folder: The run folder.
+        status: `finished`, `unfinished`, or the status that a sweep records: `running` (or killed), `interrupted`,
+            `failed`, `missing` (not started).
         start: Content of `cell.json`; None where there is none.
         result: Content of `result.json`; None until the run is finished.
         metrics: Lines of `metrics.jsonl`, oldest first, as far as they can be read.
@@ -129,7 +129,7 @@ class Run:
 
     @property
     def cell(self) -> CellNames | None:
-        """Which experiment it is; None where nothing says it."""
+        """The cell of the run; None if no file states it."""
         if self.result is not None:
             return self.result.cell
         return self.start.cell if self.start is not None else self._cell_of_sweep
@@ -139,7 +139,7 @@ class Run:
         """The seed of the cell.
 
         Raises:
-            UnreadableFile: Nothing says which cell it is.
+            UnreadableFile: No file states the cell.
         """
         if self.cell is None:
             raise UnreadableFile(f"{self.folder} does not state its cell.")
@@ -171,7 +171,7 @@ class Run:
 
     @property
     def options(self) -> RunOptions:
-        """Overrides, weights and so on that the run was started with."""
+        """The options that the run was started with, such as overrides and weights."""
         if self.start is not None:
             return self.start.options
         return RunOptions() if self.result is None else self.result.options
@@ -184,7 +184,7 @@ class Run:
 
     @property
     def command(self) -> str:
-        """The command line that started it; empty where unknown."""
+        """The command line that started the run; empty if unknown."""
         started = self.start.command if self.start else ""
         return started or (self.sweep.command if self.sweep else "")
 
@@ -196,12 +196,12 @@ class Run:
 
     @property
     def error(self) -> str:
-        """What a sweep's log says went wrong; empty for a finished run."""
+        """The error that a sweep recorded; empty for a finished run."""
         return (self.sweep.error or "") if self.sweep is not None and self.result is None else ""
 
     @property
     def log(self) -> Path | None:
-        """The log; None where there is none."""
+        """The path of the log; None if there is none."""
         if self.sweep is not None and self.sweep.log:
             return self.folder / self.sweep.log
         return self.folder / LOG_FILE if (self.folder / LOG_FILE).is_file() else None

@@ -1,4 +1,4 @@
-"""Which checkpoint a run would have reported, by each way of choosing one: last, source labels, no labels, oracle."""
+"""The checkpoints that the four selections choose: last, by source labels, by no labels, oracle."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LARGER_IS_BETTER", "SELECTIONS", "Choice", "choose", "label_free_name"]
 
-# Of each statistic: whether a larger one is better.
+# Whether a larger value of a statistic is better.
 LARGER_IS_BETTER = {"info_max": True, "entropy": False, "agreement": True}
 
 
@@ -22,8 +22,8 @@ LARGER_IS_BETTER = {"info_max": True, "entropy": False, "agreement": True}
 class Choice:
     """A checkpoint chosen among those that were evaluated.
 
-    `iter` is its iteration, `by` says in words what decided, `value` is the deciding number (mIoU in percent, or a
-    statistic from 0 to 1; None for the last one), and `target_labels` whether labels of the target decided.
+    `iter` is its iteration, `by` the criterion in words, `value` the value of the criterion (mIoU in percent, or a
+    statistic from 0 to 1; None for the last checkpoint), and `target_labels` whether the criterion uses target labels.
     """
 
     iter: int
@@ -35,15 +35,15 @@ class Choice:
 def choose(lines: Sequence[MetricsLine], *, cfg: ResolvedConfig) -> dict[str, Choice | None]:
     """Choose a checkpoint by each of `SELECTIONS`.
 
-    Of equal ones the earliest is taken, so that the weights saved during a run are those that its end names.
+    Among equal values the earliest wins, so that the weights saved during training are those chosen at the end.
 
     Args:
-        lines: `metrics.jsonl`; training lines are passed over.
-        cfg: The resolved configuration: setting, names of the splits, the label-free statistic.
+        lines: The lines of `metrics.jsonl`; training lines are ignored.
+        cfg: The resolved configuration, which gives setting, names of the splits and label-free statistic.
 
     Returns:
-        A checkpoint by name; None where the run has nothing to choose by. In the setting ss the labelled region is the
-        target, so its validation tiles are what `best_source_val` is chosen on.
+        The chosen checkpoint by selection; None where the run lacks the scores for it. In the setting ss the labelled
+        region is the target, so `best_source_val` is chosen on the target's validation tiles.
     """
     evaluations = [line for line in lines if isinstance(line, EvaluationLine)]
     if not evaluations:
@@ -68,7 +68,7 @@ def choose(lines: Sequence[MetricsLine], *, cfg: ResolvedConfig) -> dict[str, Ch
 
 
 def label_free_name(cfg: ResolvedConfig) -> str:
-    """Return region and split of the images that the label-free statistics are of, such as "south train"."""
+    """Return region and split of the images behind the label-free statistics, such as "south train"."""
     return " ".join(cfg.monitor.label_free.dataset.name.split("/")[-2:])
 
 

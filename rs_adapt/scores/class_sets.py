@@ -1,8 +1,8 @@
-"""The classes in a mean and the pixels that count: what `--classes` and `--ignore` choose.
+"""The classes in a mean and the pixels that count, as `--classes` and `--ignore` choose them.
 
-The two differ. A class that `--classes` leaves out only leaves the mean: its pixels are still errors where they are
-taken for another class, and the other classes keep their IoU. Pixels whose truth is a class of `--ignore` count
-nowhere, as if they had no label; predictions of that class elsewhere stay errors.
+The two options differ. A class that `--classes` leaves out is missing from the mean only: its pixels still count as
+errors of other classes, whose IoU does not change. Pixels whose truth is a class of `--ignore` count nowhere, as if
+they had no label; predictions of that class elsewhere still count as errors.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ClassSet:
     ignored: tuple[int, ...] = ()
 
     def counted(self, matrices_BKK: NDArray[Any]) -> NDArray[Any]:
-        """Return the matrices without the pixels whose truth is ignored; the given ones stay as they are."""
+        """Return copies of the matrices without the pixels whose truth is ignored."""
         if not self.ignored:
             return matrices_BKK
         counted_BKK = np.array(matrices_BKK)
@@ -74,7 +74,7 @@ def class_set(classes: Sequence[str], *, chosen: str = "all", ignore: str = "") 
 
     Raises:
         UnknownName: There is no such class; the text lists the nearest and all names.
-        ConfigError: Names are missing, both kinds of words are mixed, or no class is left for the mean.
+        ConfigError: An option names no class, `chosen` mixes names with `no-NAME`, or no class is left for the mean.
     """
     ignored = {_index(word, classes) for word in _words(ignore, "--ignore")} if ignore else set()
     words = _words(chosen, "--classes")
@@ -91,11 +91,13 @@ def class_set(classes: Sequence[str], *, chosen: str = "all", ignore: str = "") 
         scored = set(range(len(classes))) - {_index(_name(word), classes) for word in words}
     else:
         raise ConfigError(
-            f"--classes {chosen} mixes classes to take and classes to leave out. Name either classes, such as "
+            f"--classes {chosen} mixes classes to include with classes to leave out. Name either classes, such as "
             f"{classes[0]}, or no-{classes[0]} for all others."
         )
     if not scored - ignored:
-        raise ConfigError(f"No class is left for the mean. There are {', '.join(classes)}: leave out fewer of them.")
+        raise ConfigError(
+            f"No class is left for the mean. The classes are {', '.join(classes)}: leave out fewer of them."
+        )
     return ClassSet(classes=tuple(classes), scored=tuple(sorted(scored - ignored)), ignored=tuple(sorted(ignored)))
 
 

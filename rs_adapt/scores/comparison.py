@@ -1,4 +1,4 @@
-"""`rs-adapt compare`: the difference of two runs over the same images, from what they stored. Loads no torch."""
+"""`rs-adapt compare`: the difference of two runs over the same images, from their stored matrices. Loads no torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rs_adapt.scores.units import PLURAL, units_of
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-# Facts of `Scoring` that two comparable scores have in common.
+# Fields of `Scoring` in which two scores should agree to be comparable.
 _SAME = ("protocol", "selection", "weights", "inference")
 
 
@@ -93,7 +93,7 @@ class RunComparison:
         over = f"over {number} {PLURAL[unit] if number != 1 else unit}"
         if points is None:
             return "There is nothing to compare: a run has no value for any class in the mean."
-        # A digit more where one would show a 0 that is none.
+        # Two digits where one digit would show a small value as 0.
         digits = 1 if all(abs(value) >= 0.05 for value in (points, low, high) if value) else 2
         distance = f"B is {abs(points):.{digits}f} points {'above' if points > 0 else 'below'} A"
         if low is None or high is None:
@@ -112,7 +112,7 @@ class RunComparison:
             "differ": [*self.differ],
             "images": self.images,
             "miou": asdict(self.miou),
-            "classes": {name: one.to_json() for name, one in self.classes.items()},
+            "classes": {name: difference.to_json() for name, difference in self.classes.items()},
             "interval": self.interval.content(),
         }
 
@@ -134,10 +134,10 @@ def compare_runs(
         classes: The classes in the mean, as for `class_set`; None takes those of the runs' protocol.
         ignore: The ignored classes, as for `class_set`.
         selection: The selection of both checkpoints; None takes each run's headline.
-        unit: What is drawn for the intervals: "auto", "image" or "scene".
+        unit: The unit that the bootstrap draws: "auto", "image" or "scene".
 
     Raises:
-        ScoresError: No matrices are stored, or the two are not of the same images, labels and classes.
+        ScoresError: No matrices are stored, or images, labels or classes of the two differ.
         ConfigError: Names or options are wrong.
     """
     stored_a, stored_b = open_stored(place_a, selection), open_stored(place_b, selection)
@@ -153,13 +153,13 @@ def compare_runs(
     paired = paired_difference(
         chosen.counted(units_a.counts_UKK), chosen.counted(units_b.counts_UKK), scored=chosen.scored
     )
-    but_for = list_given(classes=classes, ignore=ignore, selection=selection)
+    changed_by = list_given(classes=classes, ignore=ignore, selection=selection)
     totals = [chosen.counted(run.total_KK()[None]) for run in (a, b)]
     side_a, side_b = (
         ComparedRun(
             place=str(place),
             file=str(stored.file),
-            scored=describe_scoring(stored, chosen, but_for),
+            scored=describe_scoring(stored, chosen, changed_by),
             miou_pct=plain(miou_of(total, chosen.scored)[0]),
         )
         for place, stored, total in zip((place_a, place_b), (stored_a, stored_b), totals, strict=True)
@@ -205,14 +205,14 @@ def align(a: PerImage, b: PerImage, place_a: Path, place_b: Path) -> PerImage:
     """Return B with its images in A's order and A's scenes.
 
     Raises:
-        ScoresError: The two are not of the same classes, tiles, split or labels.
+        ScoresError: Classes, tiles, split or labels of the two differ.
     """
     if a.classes != b.classes:
         raise ScoresError(
             f"The class lists differ: {', '.join(a.classes)} in {place_a}, {', '.join(b.classes)} in {place_b}. Only "
             "runs of one bench can be compared: score one of them on the other's bench with rs-adapt eval --bench."
         )
-    again = "Score both on the same tiles: rs-adapt eval RUN --split ..., and compare what it writes."
+    again = "Score both on the same tiles with rs-adapt eval RUN --split ..., and compare the folders that it writes."
     if different := set(a.tiles) ^ set(b.tiles):
         raise ScoresError(
             f"{len(different)} tiles are in one run only, such as {min(different)}: {len(a.tiles)} are in {place_a}, "

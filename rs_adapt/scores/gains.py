@@ -21,11 +21,11 @@ from rs_adapt.scores.ranking import SEED
 from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of
 from rs_adapt.scores.units import units_of
 
-# Overrides that belong to the way of training that a row measures: the references have none of them.
+# Overrides that belong to the training that a row measures; its references have none of them.
 _TRAINING = ("strategy.", "bench.pipeline.")
 _ADAPTER = ("model.backbone.adapter.",)
 
-# mIoU of the row and of its references by seed, each (R, S) or (S,), to the value of the row: (R,) or a number.
+# A function of the mIoU by seed, (R, S) or (S,), of a row and of its references; returns the gain, (R,) or a number.
 _Value = Callable[..., NDArray[np.float64]]
 
 
@@ -48,12 +48,12 @@ class PairedGain:
 
 @dataclass(frozen=True, kw_only=True)
 class Gains:
-    """The gains of a group; None where it has no such reference, is the reference, or shares no seed with it.
+    """The gains of a group; None where there is no such reference, the group is the reference, or they share no seed.
 
     Attributes:
         over_source_only: Points of mIoU over source-only training.
         gap_closed: Percent of the gap between source-only training and training on the target's labels; also None
-            where the target's labels did not help.
+            where training on the target's labels is no better.
         over_frozen: Points of mIoU over the frozen backbone with a trained head, under the same training.
     """
 
@@ -66,12 +66,12 @@ def gains_of(groups: Sequence[Group]) -> list[Gains]:
     """Compare every group with its references among the same groups.
 
     - **Source only**: setting dg, strategy `source_only`; **target supervised**: setting ss, strategy `source_only`.
-      Both of the same bench, split, protocol, inference, method, backbone, head, `--untuned` and overrides; overrides
-      of `strategy.*` and `bench.pipeline.*` belong to the training that is measured, so that the references have none.
-    - **Frozen**: method `frozen`, of the same setting, bench, split, protocol, strategy, backbone, head, `--untuned`
+      Both have the same bench, split, protocol, inference, method, backbone, head, `--untuned` and overrides; overrides
+      of `strategy.*` and `bench.pipeline.*` belong to the training that is measured, so the references have none.
+    - **Frozen**: method `frozen`, with the same setting, bench, split, protocol, strategy, backbone, head, `--untuned`
       and overrides except for those of `model.backbone.adapter.*`.
 
-    A reference that several groups answer to is not used.
+    A reference is not used if several groups match it.
 
     Args:
         groups: The groups of a report.
@@ -93,14 +93,14 @@ def gains_of(groups: Sequence[Group]) -> list[Gains]:
 
 
 def _difference(own: NDArray[np.float64], floor: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points over the floor: means over the last axis, the seeds."""
+    """Return the points over the floor: the mean over the last axis, the seeds."""
     return np.asarray((own - floor).mean(axis=-1))
 
 
 def _share_closed(
     own: NDArray[np.float64], floor: NDArray[np.float64], bound: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Percent of the gap: mean gain by mean gap over the last axis, the seeds; NaN where there is no gap."""
+    """Return the percentage of the gap: mean gain over mean gap along the last axis, the seeds; NaN without a gap."""
     gap = np.asarray((bound - floor).mean(axis=-1))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(gap > 0, 100 * (own - floor).mean(axis=-1) / gap, np.nan))
@@ -110,19 +110,19 @@ def _gain(
     group: Group, references: Sequence[Group | None], value_of: _Value, resampled: _Resampled
 ) -> PairedGain | None:
     present = [reference for reference in references if reference is not None]
-    # The floor gains nothing over itself; the bound has a floor, and closes all of the gap.
+    # The floor has no gain over itself. The upper bound has one: it closes the whole gap.
     if len(present) < len(references) or present[0] is group:
         return None
-    runs = [_by_seed(one) for one in (group, *present)]
-    seeds = sorted(set.intersection(*(set(one) for one in runs)))
+    runs = [_by_seed(member) for member in (group, *present)]
+    seeds = sorted(set.intersection(*(set(run) for run in runs)))
     if not seeds:
         return None
-    miou_S = [np.array([one[seed].miou_pct for seed in seeds], dtype=np.float64) for one in runs]
+    miou_S = [np.array([run[seed].miou_pct for seed in seeds], dtype=np.float64) for run in runs]
     value = float(value_of(*miou_S))
     if np.isnan(value):
         return None
     by_seed = tuple(float(value_of(*(values[k : k + 1] for values in miou_S))) for k in range(len(seeds)))
-    drawn = [resampled.miou_RS([one[seed] for seed in seeds]) for one in runs]
+    drawn = [resampled.miou_RS([run[seed] for seed in seeds]) for run in runs]
     complete = [miou_RS for miou_RS in drawn if miou_RS is not None]
     limits = percentile_interval(value_of(*_draw_seeds(complete))) if len(complete) == len(drawn) else None
     return PairedGain(seeds=tuple(seeds), by_seed=by_seed, value=value, interval=limits)
@@ -140,17 +140,19 @@ def _by_seed(group: Group) -> dict[int, RunScore]:
 
 
 def _source_only(group: Group, groups: Sequence[Group]) -> Group | None:
-    return _only([one for one in groups if _is_plain(one, "dg") and _bench_key(one) == _bench_key(group)])
+    return _only([other for other in groups if _is_plain(other, "dg") and _bench_key(other) == _bench_key(group)])
 
 
 def _target_supervised(group: Group, groups: Sequence[Group]) -> Group | None:
-    return _only([one for one in groups if _is_plain(one, "ss") and _bench_key(one) == _bench_key(group)])
+    return _only([other for other in groups if _is_plain(other, "ss") and _bench_key(other) == _bench_key(group)])
 
 
 def _frozen(group: Group, groups: Sequence[Group]) -> Group | None:
     if group.row.method == "frozen":
         return None
-    return _only([one for one in groups if one.row.method == "frozen" and _method_key(one) == _method_key(group)])
+    return _only(
+        [other for other in groups if other.row.method == "frozen" and _method_key(other) == _method_key(group)]
+    )
 
 
 def _only(groups: Sequence[Group]) -> Group | None:
@@ -158,14 +160,14 @@ def _only(groups: Sequence[Group]) -> Group | None:
 
 
 def _is_plain(group: Group, setting: str) -> bool:
-    """Whether a group is the plain training of a setting: no strategy, and nothing of it or of the images changed."""
+    """Return whether a group is the plain training of a setting: no strategy, and no override of strategy or images."""
     row = group.row
     plain = not any(text.startswith(_TRAINING) for text in row.overrides)
     return group.column.setting == setting and row.strategy == "source_only" and plain
 
 
 def _bench_key(group: Group) -> tuple[object, ...]:
-    """All in which a group and its source-only and supervised references must agree."""
+    """Return all in which a group must agree with its source-only and supervised references."""
     row, column = group.row, group.column
     inference = column.seen.rpartition("; ")[2]
     others = tuple(text for text in row.overrides if not text.startswith(_TRAINING))
@@ -174,14 +176,14 @@ def _bench_key(group: Group) -> tuple[object, ...]:
 
 
 def _method_key(group: Group) -> tuple[object, ...]:
-    """All in which a group and its frozen reference must agree."""
+    """Return all in which a group must agree with its frozen reference."""
     row = group.row
     others = tuple(text for text in row.overrides if not text.startswith(_ADAPTER))
     return group.column, row.strategy, row.backbone, row.head, row.tuned, others
 
 
 class _Resampled:
-    """MIoU of runs over resampled units, the same draws for all runs of the same tiles; drawn once a set of tiles."""
+    """MIoU of runs over resampled units; all runs of the same tiles share the draws."""
 
     def __init__(self, groups: Sequence[Group]) -> None:
         self._miou_R: dict[int, NDArray[np.float64]] = {}
@@ -199,7 +201,7 @@ class _Resampled:
         return np.stack([self._miou_R[id(score)] for score in scores], axis=1)
 
     def _draw(self, scores: Sequence[RunScore]) -> None:
-        base = next((one for one in scores if one.per_image is not None and one.chosen is not None), None)
+        base = next((score for score in scores if score.per_image is not None and score.chosen is not None), None)
         if base is None or base.per_image is None or base.chosen is None:
             return
         used, counts = [], []
@@ -216,7 +218,9 @@ class _Resampled:
         if labelled_U.sum() < 2:
             return
         sums = [sums_of(counts_UKK[labelled_U]) for counts_UKK in counts]
-        chunks = [[iou_of_sums(one) for one in drawn] for drawn in drawn_sums(sums, resamples=RESAMPLES, seed=SEED)]
+        chunks = [
+            [iou_of_sums(run_sums) for run_sums in drawn] for drawn in drawn_sums(sums, resamples=RESAMPLES, seed=SEED)
+        ]
         for position, score in enumerate(used):
             iou_RK = np.concatenate([chunk[position] for chunk in chunks])
             self._miou_R[id(score)] = mean_iou(iou_RK, base.chosen.scored)

@@ -1,4 +1,4 @@
-"""Scores of runs for one choice of checkpoint and classes, and groups of runs that differ in seed. Loads no torch."""
+"""Scores of runs for one selection and one set of classes, and groups of runs that differ in seed. Loads no torch."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class RunScore:
 
     Attributes:
         run: A run with a result.
-        column: What was scored on what, and how: scores of different columns are not comparable.
+        column: The facts of the scoring; scores of different columns are not comparable.
         selection: Name of the selection: last, best_source_val, best_label_free or oracle.
         miou_pct: Mean over the chosen classes; None where nothing was scored.
         iou_pct: IoU by class.
-        by_selection: The same mean for all four selections.
-        per_image: The matrices behind it; None where none are stored.
+        by_selection: The same mean by selection.
+        per_image: The matrices behind the score; None where none are stored.
         chosen: The classes in the mean; None without matrices.
     """
 
@@ -55,8 +55,8 @@ class Column:
         setting: `da`, `dg` or `ss`.
         facts: Name and version of the protocol, checkpoint, weights and classes, in words.
         bench: Name of the bench.
-        split: Region and split that is scored.
-        seen: Target images seen in training, and the way of prediction, in words.
+        split: The scored region and split.
+        seen: Target images seen in training, and the mode of inference, in words.
     """
 
     setting: str
@@ -78,7 +78,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Row:
-    """The facts about the training in which runs may differ, besides bench and seed."""
+    """The facts about training in which the rows of a table differ."""
 
     method: str
     strategy: str
@@ -107,7 +107,7 @@ class Group:
         return mean(self.values) if self.values else None
 
     def mean_of(self, selection: str) -> float | None:
-        """Return the mean for a selection; None unless every seed has it."""
+        """Return the mean for a selection; None unless every seed has a score for it."""
         values = [score.by_selection.get(selection) for score in self.scores]
         defined = [value for value in values if value is not None]
         return mean(defined) if defined and len(defined) == len(values) else None
@@ -115,7 +115,7 @@ class Group:
 
 @dataclass(kw_only=True)
 class Scores:
-    """Groups in the order of tables, and `all_runs`; `damaged` and `remarks` say what is not in the groups."""
+    """Groups in the order of tables, and `all_runs`; `damaged` and `remarks` explain what the groups leave out."""
 
     all_runs: list[RunScore] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
@@ -132,7 +132,7 @@ def score_runs(runs: Iterable[Run], *, selection: str | None = None, classes: st
         classes: The classes in the mean, as for `class_set`; None takes those of each run's protocol.
 
     Raises:
-        ConfigError: No run can be scored with these classes; the text is that of the first.
+        ConfigError: No run can be scored with these classes; the message is that of the first run.
     """
     scores = Scores()
     refused: list[ConfigError] = []
@@ -248,7 +248,7 @@ def _row(run: Run) -> Row:
 
 
 def _newest_by_seed(scores: list[RunScore], remarks: list[str]) -> list[RunScore]:
-    """Return the newest run of each seed: a seed that counts twice would look like two."""
+    """Return the newest run of each seed: a seed that counts twice would look like two seeds."""
     by_seed: dict[int, list[RunScore]] = {}
     for score in scores:
         by_seed.setdefault(score.run.seed, []).append(score)
@@ -257,15 +257,15 @@ def _newest_by_seed(scores: list[RunScore], remarks: list[str]) -> list[RunScore
         *older, newest = sorted(same, key=lambda score: str(score.run.result and score.run.result.finished))
         selected.append(newest)
         remarks += [
-            f"{score.run.folder} is the same cell and seed as {newest.run.folder}, which is newer; the older one is in "
-            "results.csv only."
+            f"{score.run.folder} has the same cell and seed as {newest.run.folder}, which is newer; the older run is "
+            "in results.csv only."
             for score in older
         ]
     return selected
 
 
 def commits(groups: Iterable[Group]) -> set[str]:
-    """Return the commits that the runs were made with; with `+` where files differed from it."""
+    """Return the commits that made the runs, with a `+` where the files had uncommitted changes."""
     revisions = set()
     for group in groups:
         for score in group.scores:

@@ -1,12 +1,12 @@
-"""Bootstrap intervals of mIoU and of differences: how far a score would move on different images. Pure numpy.
+"""Bootstrap intervals of mIoU and of its differences: how far a score would move on other images. Pure numpy.
 
-Shapes: U units, K classes, R resamples. A unit is what can be seen as drawn independently of the others: a scene, or
-an image where scenes are unknown. Tiles of one scene share light, season and buildings; drawing them one by one
-pretends that there are more independent images than there are, and gives intervals that are too narrow.
+Shapes: U units, K classes, R resamples. A unit is the smallest part that can count as drawn independently of the
+others: a scene, or an image where scenes are unknown. Tiles of one scene share light, season and buildings; drawing
+them one by one pretends that there are more independent images than there are, and gives intervals that are too narrow.
 
 Percentile bootstrap: B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1979), 1-26;
 B. Efron and R. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13. Drawing whole clusters: C. A. Field
-and A. H. Welsh, "Bootstrapping clustered data", J. R. Statist. Soc. B 69 (2007), 369-390. That few clusters make
+and A. H. Welsh, "Bootstrapping clustered data", J. R. Statist. Soc. B 69 (2007), 369-390. Few clusters make
 intervals too narrow: A. C. Cameron, J. B. Gelbach and D. L. Miller, "Bootstrap-based improvements for inference with
 clustered errors", Review of Economics and Statistics 90 (2008), 414-427.
 """
@@ -47,7 +47,7 @@ ENOUGH_UNITS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """From `low` to `high`, in percent (of a difference: in points)."""
+    """An interval from `low` to `high`, in percent; that of a difference in points."""
 
     low: float
     high: float
@@ -59,9 +59,9 @@ class Bootstrap:
 
     Args:
         miou: Interval of the mean over the scored classes; None with one unit or none.
-        iou: Interval of each class; None too where a class has a value in no resample. Resamples without a value for
-            a class (rare classes) do not count for it.
-        units: Units with a counted pixel; only these are drawn.
+        iou: Interval of each class; also None where a class has no value in any resample. Resamples in which a (rare)
+            class has no value do not count for it.
+        units: Number of units with a counted pixel; only these are drawn.
         resamples: Number of resamples.
         seed: Seed of the draws.
         level: Level of the interval, in (0, 1).
@@ -116,7 +116,7 @@ def bootstrap(
     Args:
         units_UKK: Pixel counts of each unit, row = truth, column = prediction.
         scored: Indices of the classes in the mean; None takes all.
-        resamples: How often U units are drawn.
+        resamples: Number of resamples, each of U units.
         seed: Seed of the draws.
         level: Level of the intervals, in (0, 1).
         chunk_bytes: Memory that the draws may take at once; changes no number.
@@ -146,12 +146,12 @@ def paired_difference(
 ) -> PairedDifference:
     """Return B minus A with percentile intervals; each resample draws the same units for both.
 
-    What is hard in a unit is hard for both runs and cancels, so that the interval is narrower than those of the runs by
-    themselves suggest.
+    A unit that is hard is hard for both runs, and its effect cancels; so the interval is narrower than the intervals of
+    the single runs suggest.
 
     Args:
         a_UKK: Pixel counts of run A by unit.
-        b_UKK: Those of run B for the same units in the same order.
+        b_UKK: Pixel counts of run B for the same units in the same order.
         scored: See `bootstrap`.
         resamples: See `bootstrap`.
         seed: See `bootstrap`.
@@ -165,17 +165,17 @@ def paired_difference(
     iou_K = (whole_b - whole_a)[0].tolist()
     draws = _draws(len(pair[0]), resamples, seed, level)
     if len(pair[0]) < 2:
-        alone = [Difference(points=points, interval=None, share_above=None) for points in (miou, *iou_K)]
-        return PairedDifference(miou=alone[0], iou=tuple(alone[1:]), **draws)
-    of_miou, of_iou = [], []
+        undrawn = [Difference(points=points, interval=None, share_above=None) for points in (miou, *iou_K)]
+        return PairedDifference(miou=undrawn[0], iou=tuple(undrawn[1:]), **draws)
+    miou_drawn, iou_drawn = [], []
     for sums_a, sums_b in drawn_sums(pair, resamples=resamples, seed=seed, chunk_bytes=chunk_bytes):
         iou_a, iou_b = iou_of_sums(sums_a), iou_of_sums(sums_b)
-        of_miou.append(mean_iou(iou_b, scored) - mean_iou(iou_a, scored))
-        of_iou.append(iou_b - iou_a)
+        miou_drawn.append(mean_iou(iou_b, scored) - mean_iou(iou_a, scored))
+        iou_drawn.append(iou_b - iou_a)
     return PairedDifference(
-        miou=_difference(miou, np.concatenate(of_miou), level),
+        miou=_difference(miou, np.concatenate(miou_drawn), level),
         iou=tuple(
-            _difference(points, drawn, level) for points, drawn in zip(iou_K, np.concatenate(of_iou).T, strict=True)
+            _difference(points, drawn, level) for points, drawn in zip(iou_K, np.concatenate(iou_drawn).T, strict=True)
         ),
         **draws,
     )
@@ -200,7 +200,7 @@ def bootstrap_facts(drawn: Bootstrap, *, unit: str) -> IntervalFacts:
 
     Args:
         drawn: The intervals.
-        unit: What was drawn: "scene" or "image".
+        unit: The unit that was drawn: "scene" or "image".
     """
     return IntervalFacts(
         low=None if drawn.miou is None else round(drawn.miou.low, 3),
@@ -236,7 +236,7 @@ def _draws(num_units: int, resamples: int, seed: int, level: float) -> _Draws:
 
 
 def percentile_interval(values_R: NDArray[np.float64], level: float = LEVEL) -> Interval | None:
-    """Return the middle part of the resamples that have a value; None where none has.
+    """Return the interval that holds the middle part of the resamples with a value; None where no resample has one.
 
     Args:
         values_R: One value a resample; NaN where it has none.

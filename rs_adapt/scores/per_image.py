@@ -1,4 +1,4 @@
-"""Confusion matrices by image, on disk: scores, intervals and comparisons are computed from them.
+"""Confusion matrices of single images on disk, from which scores, intervals and comparisons are computed.
 
 Shapes: N images, K classes. The file is an `.npz` of two arrays without pickles: `counts_NKK`, in the smallest integer
 type that holds it, and `text`, the UTF-8 bytes of JSON with names and facts. Nothing here needs torch.
@@ -23,10 +23,10 @@ from rs_adapt.files import atomic_file
 
 FORMAT = 1
 
-# What a file may unpack to. Ten thousand images of 16 classes take 20 MiB, so this is no limit for honest files.
+# The largest size of an unpacked file. Ten thousand images of 16 classes take 20 MiB, far below it.
 MAX_BYTES = 2**30
 
-# What zipfile, numpy and json raise on bytes that are not theirs; RecursionError is a RuntimeError.
+# What zipfile, numpy and json raise for damaged bytes; RecursionError is a RuntimeError.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError, NotImplementedError)
 
 _MEMBERS = ("counts_NKK.npy", "text.npy")
@@ -35,13 +35,13 @@ _NAMES = ("tiles", "scenes", "cities", "classes")
 
 @dataclass(frozen=True, kw_only=True)
 class PerImage:
-    """Confusion matrices of N images over K classes, and where they come from.
+    """Confusion matrices of N images over K classes, with their origin.
 
     Args:
-        tiles: N names without ending, no two the same.
+        tiles: N unique names without file ending.
         scenes: N names of the scenes that the tiles were cut from; "" where unknown.
         cities: N names of the cities that they lie in; "" where unknown.
-        classes: K names in index order, no two the same.
+        classes: K unique names in index order.
         counts_NKK: Pixel counts (N, K, K) in int64, 0 or more; row = truth, column = prediction.
         facts: Plain values: `split` (such as "south test"), `bench`, `iter`, `selection`, `weights` (student or
             teacher), `protocol`, `inference`, `pack_sha256`.
@@ -70,9 +70,9 @@ class PerImage:
                 f"There are {n} images, {len(self.scenes)} names of scenes and {len(self.cities)} of cities; each "
                 "image has one of both, or an empty text. Score the checkpoint again: rs-adapt eval."
             )
-        for what, names in (("tile", self.tiles), ("class", self.classes)):
-            if twice := _first_double(names):
-                raise ScoresError(f"The name {twice!r} stands for more than one {what}. Rename one of them.")
+        for kind, names in (("tile", self.tiles), ("class", self.classes)):
+            if twice := _first_duplicate(names):
+                raise ScoresError(f"The name {twice!r} stands for more than one {kind}. Rename one of them.")
         # As float: a sum that is too large for int64 would wrap around.
         if self.counts_NKK.size and (self.counts_NKK.min() < 0 or self.counts_NKK.sum(dtype=np.float64) >= 2**62):
             raise ScoresError(
@@ -92,7 +92,7 @@ class PerImage:
             path: The file; its folder is made if need be, an existing file is replaced.
 
         Raises:
-            OSError: The place cannot be written to.
+            OSError: The file cannot be written.
         """
         text = {"format": FORMAT} | {name: list(getattr(self, name)) for name in _NAMES} | {"facts": self.facts}
         largest = int(self.counts_NKK.max(initial=0))
@@ -121,7 +121,7 @@ def _read(path: Path) -> PerImage:
                 _refuse(path, f"it holds {', '.join(archive.namelist()[:4]) or 'nothing'}, not {', '.join(_MEMBERS)}")
             size = sum(member.file_size for member in archive.infolist())
             if size > MAX_BYTES:
-                _refuse(path, f"it unpacks to {size / 2**20:.0f} MiB, and {MAX_BYTES / 2**20:.0f} are allowed")
+                _refuse(path, f"it unpacks to {size / 2**20:.0f} MiB, but {MAX_BYTES / 2**20:.0f} MiB are allowed")
             counts, text = (_array(path, archive, member) for member in _MEMBERS)
         content = json.loads(text.tobytes())
     except FileNotFoundError as error:
@@ -134,12 +134,12 @@ def _read(path: Path) -> PerImage:
 
 
 def _array(path: Path, archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
-    """Read one member after its header has been compared with its size: numpy would allocate what a header claims."""
+    """Read a member after comparing its header with its size: numpy would allocate whatever the header claims."""
     with archive.open(member) as file:
         shape, dtype = _header(path, file)
         left = archive.getinfo(member).file_size - file.tell()
     if dtype.kind not in "ui" or any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize != left:
-        _refuse(path, f"{member} claims {shape} values of type {dtype}, which its {left} bytes are not")
+        _refuse(path, f"{member} claims {shape} values of type {dtype}, which do not fit its {left} bytes")
     with archive.open(member) as file:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     return array
@@ -148,7 +148,7 @@ def _array(path: Path, archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
 def _header(path: Path, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     if version != (1, 0):
-        _refuse(path, f"it has arrays of numpy's format {version}, not (1, 0)")
+        _refuse(path, f"its arrays have numpy's format {version}, not (1, 0)")
     shape, _, dtype = np.lib.format.read_array_header_1_0(file)
     return shape, dtype
 
@@ -157,15 +157,15 @@ def _checked(path: Path, counts: NDArray[Any], content: Any) -> PerImage:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         number = content.get("format") if isinstance(content, dict) else None
         raise ScoresError(
-            f"{path} has format {number!r}, and this version of rs-adapt reads {FORMAT}. Score the checkpoint again "
-            "with this version (rs-adapt eval), or read the file with the version that wrote it."
+            f"{path} has format {number!r}, but this version of rs-adapt reads format {FORMAT}. Score the checkpoint "
+            "again with this version (rs-adapt eval), or read the file with the version that wrote it."
         )
     for name in _NAMES:
         names = content.get(name)
         if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
             _refuse(path, f"{name} is not a list of names")
     if not isinstance(content.get("facts"), dict):
-        _refuse(path, "facts is no table")
+        _refuse(path, "facts is not a table")
     if counts.size and int(counts.max()) >= 2**62:
         _refuse(path, "a count is beyond 2^62")
     try:
@@ -178,12 +178,13 @@ def _checked(path: Path, counts: NDArray[Any], content: Any) -> PerImage:
         _refuse(path, str(error), cause=error)
 
 
-def _refuse(path: Path, why: str, cause: BaseException | None = None) -> NoReturn:
+def _refuse(path: Path, reason: str, cause: BaseException | None = None) -> NoReturn:
     raise ScoresError(
-        f"{path} holds no confusion matrices of rs-adapt, or is damaged ({why}). rs-adapt eval RUN writes them again."
+        f"{path} holds no confusion matrices of rs-adapt, or is damaged ({reason}). rs-adapt eval RUN writes them "
+        "again."
     ) from cause
 
 
-def _first_double(names: Sequence[str]) -> str | None:
+def _first_duplicate(names: Sequence[str]) -> str | None:
     seen: set[str] = set()
     return next((name for name in names if name in seen or seen.add(name)), None)  # type: ignore[func-returns-value]

@@ -1,4 +1,4 @@
-"""Intervals of the means over seeds, and the group of a column that is clearly best. Pure numpy.
+"""Intervals of means over seeds, and the group of a column that is clearly the best. Pure numpy.
 
 Shapes: R resamples, U units, K classes, S runs.
 """
@@ -29,9 +29,9 @@ SHORT_RULE = (
 _RULE = (
     "The best of a column is bold only if the {level:.0f} % interval of its difference to the next best lies above 0. "
     "The interval is a paired bootstrap over the stored matrices of single images: each of {resamples} resamples draws "
-    "the same scenes (images, where scenes are unknown) for both, and of each method as many of its seeds as it has; "
-    "the difference is that of the means over seeds. One seed is not set against several. With one seed each the "
-    "interval says nothing about other seeds; with two or three it says little."
+    "the same scenes (or images, where scenes are unknown) for both methods, and for each method as many seeds as it "
+    "has; the difference is taken between the means over seeds. One seed is not compared with several. With one seed "
+    "each the interval says nothing about other seeds; with two or three it says little."
 )
 
 
@@ -49,8 +49,8 @@ class Ranking:
             fewer than two units.
         iou: The same by class.
         best: Position of the group that is clearly best; None where there is none.
-        why: One sentence about best and next best.
-        units: How many scenes or images were drawn, in words.
+        why: The comparison of the best two, in one sentence.
+        units: The number of drawn scenes or images, in words.
     """
 
     miou: Sequence[Interval | None]
@@ -89,18 +89,19 @@ def _best(groups: Sequence[Group], drawn: dict[int, _Drawn]) -> tuple[int | None
     scored = [(group.mean, position) for position, group in enumerate(groups) if group.mean is not None]
     order = [position for _, position in sorted(scored, key=lambda pair: (-(pair[0] or 0.0), pair[1]))]
     if len(order) < 2:
-        return None, "one method only, so nothing is bold."
+        return None, "there is only one method, so nothing is bold."
     first, second = order[:2]
     if first not in drawn or second not in drawn:
         return None, (
-            "the best two cannot be compared, so nothing is bold: their matrices are missing or of other tiles, or "
-            "there is one unit only."
+            "the best two cannot be compared, so nothing is bold: their matrices are missing or cover different tiles, "
+            "or there is only one unit."
         )
     seeds_first, seeds_second = (len(groups[position].scores) for position in (first, second))
     if 1 in (seeds_first, seeds_second) and seeds_first != seeds_second:
         return (
             None,
-            f"the best has {_number(seeds_first)} and the next best {_number(seeds_second)}, so nothing is bold.",
+            f"the best has {_count_seeds(seeds_first)} and the next best {_count_seeds(seeds_second)}, so nothing is "
+            "bold.",
         )
     points = (groups[first].mean or 0.0) - (groups[second].mean or 0.0)
     limits = percentile_interval(drawn[first].miou_R - drawn[second].miou_R)
@@ -110,16 +111,16 @@ def _best(groups: Sequence[Group], drawn: dict[int, _Drawn]) -> tuple[int | None
     if limits.low <= 0:
         return None, f"{difference}, so nothing is bold."
     if seeds_first == 1:
-        return first, f"{difference}, of one seed each: other seeds may say something else."
+        return first, f"{difference}, with one seed each: other seeds may give a different result."
     return first, f"{difference}."
 
 
-def _number(seeds: int) -> str:
+def _count_seeds(seeds: int) -> str:
     return f"{seeds} seed{'' if seeds == 1 else 's'}"
 
 
 def _draw(groups: Sequence[Group]) -> tuple[dict[int, _Drawn], str]:
-    """Resample all groups whose tiles are those of the first one that has matrices."""
+    """Resample all groups with the same tiles as the first group that has matrices."""
     stored: dict[int, list[NDArray[Any]]] = {}
     base: PerImage | None = None
     chosen, unit, num_units = None, "image", 0
@@ -159,7 +160,7 @@ def _draw(groups: Sequence[Group]) -> tuple[dict[int, _Drawn], str]:
 def _over_seeds(
     iou_SRK: Sequence[NDArray[np.float64]], scored: Sequence[int], classes: tuple[str, ...], *, stream: int
 ) -> _Drawn:
-    """Return means over the seeds, which are drawn again in each resample; a single seed is always drawn."""
+    """Return means over seeds, which each resample draws with replacement; a single seed is always drawn."""
     number = len(iou_SRK)
     resamples = len(iou_SRK[0])
     rng = np.random.default_rng([SEED, 1 + stream])

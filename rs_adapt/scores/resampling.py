@@ -1,7 +1,7 @@
 """IoU of many confusion matrices at once, and sums over units drawn with replacement. Pure numpy.
 
-Shapes: B matrices, U units, K classes, R resamples. IoU needs three sums a class only: pixels that are right (hit),
-that are of the class (truth), that are called so (predicted). They are kept side by side in an array (..., 3, K).
+Shapes: B matrices, U units, K classes, R resamples. IoU needs only three sums a class: pixels of the class
+(truth), pixels predicted as the class (predicted), and pixels that are both (hit). One array (..., 3, K) holds them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Bytes that the draws of one chunk of resamples take.
+# Memory for the draws of one chunk of resamples.
 CHUNK_BYTES = 48 * 2**20
 
 
@@ -66,10 +66,10 @@ def miou_of(matrices_BKK: NDArray[Any], scored: Sequence[int] | None = None) -> 
 def drawn_sums(
     sums_U3K: Sequence[NDArray[np.float64]], *, resamples: int, seed: int, chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[list[NDArray[np.float64]]]:
-    """Yield sums over U units drawn with replacement, in chunks; several arrays get the same draws.
+    """Yield sums over U units drawn with replacement, in chunks; all arrays share the draws.
 
-    How often each unit is drawn is multinomial (U draws, each with 1 / U). Sums of counts are exact in float64, so that
-    neither the chunks nor the order of units within a draw matter.
+    The number of times that each unit is drawn is multinomial: U draws, probability 1 / U. Sums of counts are exact in
+    float64, so neither the chunks nor the order of units within a draw matter.
 
     Args:
         sums_U3K: Arrays (U, 3, K) over the same units.
@@ -83,7 +83,7 @@ def drawn_sums(
     rng = np.random.default_rng(seed)
     num_units = len(sums_U3K[0])
     flat = [sums.reshape(num_units, -1) for sums in sums_U3K]
-    # A draw is an int64 for the unit, one for its number and a float64 of that.
+    # A draw takes an int64 for the unit, an int64 for its count and a float64 for the same count.
     rows = max(1, chunk_bytes // (24 * num_units))
     for start in range(0, resamples, rows):
         count = min(rows, resamples - start)

@@ -32,10 +32,10 @@ class Scoring:
     """How a score was obtained.
 
     Attributes:
-        split: Region and split, such as `south test`; None where the matrices do not say, like all that follow.
+        split: Region and split, such as `south test`; None if the matrices do not state it, as for the fields below.
         bench: Name of the bench.
         protocol: Name and version of the protocol.
-        but_for: Options that changed what the protocol says, as they are typed.
+        but_for: Options that override the protocol, as they are typed.
         selection: The selection of the checkpoint.
         iter: Iterations done at the checkpoint.
         weights: `student` or `teacher`.
@@ -98,18 +98,18 @@ class Rescored:
     """The scores of stored matrices. Percent has 3 digits; None where there is no value.
 
     Attributes:
-        place: The folder or file that was asked for.
+        place: The folder or file, as given.
         file: The file of the matrices.
         scored: How the score was obtained.
         images: Number of images.
         pixels: Number of counted pixels.
         miou_pct: Mean IoU over the scored classes.
-        aacc_pct: Share of the counted pixels that are right.
+        aacc_pct: Percentage of counted pixels that are right.
         interval: Interval of `miou_pct`, and how it was drawn.
         classes: Scores by class, without the ignored ones.
-        group_by: `image`, `scene` or `city`; None where no groups were asked for.
-        groups: Scores by group; None where none were asked for.
-        worst: The images of the lowest mIoU, worst first; None where none were asked for.
+        group_by: `image`, `scene` or `city`; None where no groups were requested.
+        groups: Scores by group; None where none were requested.
+        worst: The images with the lowest mIoU, worst first; None where none were requested.
     """
 
     place: str
@@ -148,26 +148,26 @@ def rescore(
         classes: The classes in the mean, as for `class_set`; None takes those of the protocol.
         ignore: The ignored classes, as for `class_set`.
         selection: The selection of the checkpoint; None takes the protocol's, else the run's headline.
-        protocol: Name of the protocol that decides on selection, classes and weights.
-        unit: What is drawn for the intervals: "auto", "image" or "scene".
+        protocol: Name of a protocol, which then determines selection, classes and weights.
+        unit: The unit that the bootstrap draws: "auto", "image" or "scene".
         group_by: "image", "scene" or "city" for scores by group.
-        worst: How many images of the lowest mIoU to list.
+        worst: Number of images with the lowest mIoU to list.
 
     Raises:
-        ScoresError: No matrices are stored, or they do not answer the protocol.
+        ScoresError: No matrices are stored, or they do not fit the protocol.
         ConfigError: Names or options are wrong.
     """
     but_for = list_given(classes=classes, ignore=ignore, selection=selection)
-    asked = None if protocol is None else read_protocol(protocol)
-    if asked is not None:
+    requested = None if protocol is None else read_protocol(protocol)
+    if requested is not None:
         if but_for:
             raise ConfigError(
                 f"--protocol {protocol} already determines what is scored: leave out {', '.join(but_for)}."
             )
-        classes, selection = classes_of(asked), asked.selection or "last"
+        classes, selection = classes_of(requested), requested.selection or "last"
     stored = open_stored(place, selection)
-    if asked is not None:
-        check_protocol(stored, asked)
+    if requested is not None:
+        check_protocol(stored, requested)
     chosen = class_set(stored.per_image.classes, chosen=classes or stored.classes, ignore=ignore or "")
     counts_NKK = chosen.counted(stored.per_image.counts_NKK)
     total_KK = counts_NKK.sum(axis=0)
@@ -176,8 +176,8 @@ def rescore(
     drawn = bootstrap(chosen.counted(by_unit.counts_UKK), scored=chosen.scored)
     iou_K = iou_of(total_KK[None])[0]
     scored = describe_scoring(stored, chosen, but_for)
-    if asked is not None:
-        scored = replace(scored, protocol=f"{asked.name}-{asked.version}", but_for=[])
+    if requested is not None:
+        scored = replace(scored, protocol=f"{requested.name}-{requested.version}", but_for=[])
     return Rescored(
         place=str(place),
         file=str(stored.file),
@@ -199,7 +199,7 @@ def rescore(
 
 
 def list_given(**options: str | None) -> list[str]:
-    """Return the options that were given, as they are typed: scores then are not what the run's protocol says."""
+    """Return the options that were given, as they are typed; with any of them a score deviates from its protocol."""
     return [f"--{name}" for name, value in options.items() if value is not None]
 
 
@@ -209,7 +209,7 @@ def describe_scoring(stored: Stored, chosen: ClassSet, but_for: list[str]) -> Sc
     Args:
         stored: The matrices.
         chosen: The classes.
-        but_for: Options that changed what the protocol says.
+        but_for: Options that override the protocol.
     """
     facts = stored.per_image.facts
     return Scoring(
@@ -233,7 +233,7 @@ def plain(value: float) -> float | None:
 
 
 class Limits(TypedDict):
-    """The limits of an interval, rounded; None without one."""
+    """The limits of an interval, rounded; None without an interval."""
 
     low: float | None
     high: float | None
@@ -260,9 +260,9 @@ def _groups(units: Units, chosen: ClassSet) -> list[UnitScore]:
 
 
 def _worst(tiles: tuple[str, ...], counts_NKK: NDArray[np.int64], chosen: ClassSet, number: int) -> list[ImageScore]:
-    """Return the images of the lowest mIoU, worst first; images without a value are none of them."""
+    """Return the images with the lowest mIoU, worst first; images without a value are left out."""
     miou_N = miou_of(counts_NKK, chosen.scored)
-    # NaN is sorted behind all numbers; equal scores keep the order of the images.
+    # NaN sorts after all numbers; equal scores keep the order of the images.
     order = np.argsort(miou_N, kind="stable")[: min(number, int((~np.isnan(miou_N)).sum()))]
     return [_image_score(tiles[index], miou_N[index], counts_NKK[index], chosen) for index in order]
 

@@ -1,4 +1,4 @@
-"""The stored confusion matrices of a run, and whether they answer a protocol. Loads no torch."""
+"""The stored confusion matrices of a run, and the check whether a protocol can be scored from them. Loads no torch."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Stored:
     """Stored matrices and the protocol that they belong to.
 
     Args:
-        file: Where they lie.
-        per_image: The matrices and facts about them.
-        selection: Which checkpoint they are of: last, best_source_val, best_label_free or oracle; "as released" of an
-            imported one; None where the place does not say.
-        protocol: `protocol` of the `result.json`, else the file of the protocol that the matrices name; without any
-            value where neither is there.
+        file: The file of the matrices.
+        per_image: The matrices, with facts about them.
+        selection: The selection of their checkpoint: last, best_source_val, best_label_free or oracle; "as released"
+            for an imported checkpoint; None where no file states it.
+        protocol: `protocol` of `result.json`, else the content of the protocol that the matrices name; without any
+            value if there is neither.
     """
 
     file: Path
@@ -38,7 +38,7 @@ class Stored:
 
     @property
     def protocol_label(self) -> str | None:
-        """Name and version of the protocol that the matrices were made under; None where they do not say."""
+        """Name and version of the protocol that the matrices were made under; None if they do not state it."""
         label = self.per_image.facts.get("protocol")
         return None if label is None else str(label)
 
@@ -53,7 +53,7 @@ def open_stored(place: Path, selection: str | None = None) -> Stored:
 
     Args:
         place: A run folder, a folder that `rs-adapt eval` wrote, or one `.npz` file.
-        selection: Which checkpoint of a run; None is the run's headline.
+        selection: The selection of the checkpoint; None takes the run's headline.
 
     Raises:
         UnknownName: There is no such selection.
@@ -69,7 +69,7 @@ def open_stored(place: Path, selection: str | None = None) -> Stored:
     elif files := {name: own for name, entry in result.selections.items() if (own := _file_of(entry)) is not None}:
         stored = wanted = wanted or result.headline or "last"
         if wanted not in files:
-            raise ScoresError(f"{place} has no matrices of the selection {wanted}. There are: {', '.join(files)}.")
+            raise ScoresError(f"{place} has no matrices of the selection {wanted}. It has: {', '.join(files)}.")
         file, protocol = place / files[wanted], result.protocol
     else:
         file, stored, protocol = place / _file_of_eval(place, result), result.protocol.selection, result.protocol
@@ -102,7 +102,7 @@ def headline_matrix(run_dir: Path, result: Result) -> NDArray[np.int64] | None:
 
 
 def read_protocol(name: str) -> ProtocolFacts:
-    """Return the content of a protocol's file; its values are those asked for, `test` and not `south test`.
+    """Return the content of a protocol's file; it names splits without region: `test`, not `south test`.
 
     Raises:
         UnknownName: There is no such protocol.
@@ -118,10 +118,10 @@ def classes_of(protocol: ProtocolFacts) -> str:
 
 
 def check_protocol(stored: Stored, protocol: ProtocolFacts) -> None:
-    """Refuse a protocol that the stored matrices cannot answer; selection and classes are not looked at.
+    """Refuse a protocol that cannot be scored from the stored matrices; selection and classes are not checked.
 
     Raises:
-        ScoresError: Names what differs, and the command that makes the matrices.
+        ScoresError: The matrices differ from the protocol; the message names the command that makes the right ones.
     """
     facts, name = stored.per_image.facts, str(protocol.name).replace("_", "-")
     again = f"Train with it: rs-adapt train --protocol {name} ..."
@@ -133,7 +133,7 @@ def check_protocol(stored: Stored, protocol: ProtocolFacts) -> None:
         )
     if not _is_split(split.rpartition(" ")[2], report, facts.get("bench")):
         raise ScoresError(
-            f"Protocol {name} scores the {report} tiles, and {stored.file} has scores of {split}. Score those tiles: "
+            f"Protocol {name} scores the {report} tiles, but {stored.file} has scores of {split}. Score those tiles: "
             f"rs-adapt eval RUN --split {report}, and name the folder that it writes."
         )
     weights = protocol.weights or "student"
@@ -142,12 +142,14 @@ def check_protocol(stored: Stored, protocol: ProtocolFacts) -> None:
         raise ScoresError(f"Protocol {name} scores the {weights}, but {stored.file} has scores of the {other}. {again}")
     mode, stored_mode = _mode_of(protocol), (facts.get("inference") or {}).get("mode")
     if mode is not None and mode != stored_mode:
-        raise ScoresError(f"Protocol {name} scores in mode {mode}, and {stored.file} has {stored_mode}. {again}")
+        raise ScoresError(
+            f"Protocol {name} predicts in mode {mode}, but {stored.file} was predicted in mode {stored_mode}. {again}"
+        )
     keys = ["unlabelled_split", "target_crops"]
     keys += ["label_free"] if protocol.selection == "best_label_free" else []
     own = stored.protocol
     for key in keys:
-        # None is stored where the target is not trained on; a split is stored with its region before it.
+        # A run that does not train on the target stores None; a split is stored with its region in front.
         given, wanted = getattr(own, key), getattr(protocol, key)
         value = "unknown" if key not in own.model_fields_set else given and str(given).rpartition(" ")[2]
         if value is not None and value != wanted:
@@ -175,12 +177,14 @@ def _file_of_eval(folder: Path, result: Result) -> str:
     if result.confusions is not None:
         return result.confusions
     scored = sorted(path.parent for path in folder.glob("eval/*/confusions.npz"))
-    other = f" {scored[0]} has some." if scored else ""
+    evaluated = f" {scored[0]} has some." if scored else ""
     protocol = result.protocol
     unscored = "report_split" in protocol.model_fields_set and protocol.report_split is None
-    why = "the target has no labels" if unscored else "the run was not scored, or by an older version"
+    reason = "the target has no labels" if unscored else "the run was not scored, or an older version wrote it"
     split = " --split source-val" if unscored else ""
-    raise ScoresError(f"{folder} has no matrices by image: {why}.{other} rs-adapt eval {folder}{split} writes them.")
+    raise ScoresError(
+        f"{folder} has no matrices of single images: {reason}.{evaluated} rs-adapt eval {folder}{split} writes them."
+    )
 
 
 def _file_of(checkpoint: SelectedCheckpoint | None) -> str | None:
@@ -194,7 +198,7 @@ def _mode_of(protocol: ProtocolFacts) -> str | None:
 
 
 def _is_split(stored: str, report: str | None, bench: object) -> bool:
-    """Whether tiles are those that a protocol reports: `test` means val where a bench has no third split."""
+    """Return whether a stored split is the one that a protocol reports; `test` is val if a bench has no third split."""
     if report in (None, stored):
         return True
     return (report, stored) == ("test", "val") and not _has_test(bench)
@@ -204,12 +208,12 @@ def _has_test(bench: object) -> bool:
     try:
         return axes.bench_facts(str(bench))["target"].get("test") is not None
     except (RsAdaptError, OSError, KeyError):
-        # A bench that is not here: nobody can say that val is what it reports.
+        # An unknown bench: it may have a test split, so val is not taken for it.
         return True
 
 
 def _named_protocol(label: object) -> ProtocolFacts:
-    """Return the protocol of a name and version, such as `strict-1`; one without values where there is none."""
+    """Return the protocol of a name and version, such as `strict-1`; one without values if it does not exist."""
     name, _, version = str(label).rpartition("-")
     try:
         protocol = read_protocol(name)

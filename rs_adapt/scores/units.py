@@ -21,7 +21,7 @@ class Units:
     Args:
         by: "image", "scene" or "city".
         names: U names, sorted; a scene of a known city is `city/scene`, since cities may use the same names.
-        images_U: How many images each holds.
+        images_U: Number of images in each (int64).
         counts_UKK: Sums (int64) of their matrices.
     """
 
@@ -39,7 +39,7 @@ def units_of(per_image: PerImage, by: str = "auto") -> Units:
         by: "image", "scene", "city", or "auto": scenes where every tile has one, else images.
 
     Raises:
-        ScoresError: Scenes or cities are asked for, and some tiles have none.
+        ScoresError: `by` is "scene" or "city", and some tiles have none.
     """
     if by == "auto":
         by = "scene" if per_image.tiles and all(per_image.scenes) else "image"

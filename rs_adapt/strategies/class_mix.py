@@ -12,9 +12,9 @@ def class_mix(source_label_BHW: Tensor) -> Tensor:
     """Choose half of the label values of each source image, rounded up, to be pasted onto a target image.
 
     ClassMix (Olsson et al., arXiv 2007.07936) as DACS uses it between domains (Tranheden et al., arXiv 2007.08702).
-    The ignore value counts as a value like any other, as in the reference. Which values are pasted is drawn from
-    torch's global generator of the CPU, so it does not depend on the device
-    (`rs_adapt.processes`: nor on the number of processes).
+    The ignore value counts as a value like any other, as in the reference. The values to paste are drawn from
+    torch's global CPU generator, so they depend neither on the device nor on the number of processes
+    (`rs_adapt.processes`).
 
     Args:
         source_label_BHW: Source labels, integer class indices and the ignore value.

@@ -16,7 +16,7 @@ class EmaWeights(nn.Module):
     on the student's module. Being buffers, the averages are in the state dict, so a resumed run keeps its teacher.
 
     Args:
-        module: Whose trainable parameters are followed, in their current dtype and device.
+        module: The module whose trainable parameters are averaged, in their current dtype and device.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -36,7 +36,7 @@ class EmaWeights(nn.Module):
     def update(self, module: nn.Module, iteration: int, decay: float) -> None:
         """Set `ema <- a * ema + (1 - a) * weights` with `a = min(1 - 1 / (iteration + 1), decay)`.
 
-        The ramp of the mean teacher: at iteration 0 the teacher equals the student, and early averages are short.
+        The ramp is that of the mean teacher: at iteration 0 the teacher equals the student, early averages are short.
 
         Args:
             module: The student.
@@ -49,16 +49,16 @@ class EmaWeights(nn.Module):
         torch._foreach_lerp_(averages, [current[name].detach() for name in self._names], 1.0 - alpha)
 
     @contextmanager
-    def swapped(self, module: nn.Module) -> Iterator[None]:
-        """Exchange the averages and the module's weights while the context lasts; nothing is copied."""
-        self._swap(module)
+    def swap(self, module: nn.Module) -> Iterator[None]:
+        """Exchange the averages and the module's weights for the duration of the context; nothing is copied."""
+        self._exchange(module)
         try:
             yield
         finally:
-            self._swap(module)
+            self._exchange(module)
 
     @torch.no_grad()
-    def _swap(self, module: nn.Module) -> None:
+    def _exchange(self, module: nn.Module) -> None:
         current = dict(module.named_parameters())
         for name, average in self.weights().items():
             current[name].data, average.data = average.data, current[name].data

@@ -1,7 +1,7 @@
-"""How healthy the teacher's pseudo-labels are: class shares, confidence, agreement, and an alarm before they collapse.
+"""Health of the teacher's pseudo-labels: class shares, confidence, agreement, and an alarm before they collapse.
 
-Self-training can starve a class: the teacher predicts it less, the student sees it less, and so on to nothing. None of
-these numbers reads a target label.
+Self-training can starve a class: the teacher predicts it less, so the student sees it less, until it vanishes. No
+target label is read for any of these numbers.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ STARVED_RATIO = 0.1
 DOMINANT_SHARE = 0.95
 # ... unless a class of the source has more than this of its labels: then one class may well be nearly all.
 SKEWED_SOURCE_SHARE = 0.85
-# An image counts for the alarm by exp(-images since / this). Classes lie in patches: the few images between two lines
-# of a short run miss a class by chance, and an alarm about them would be about the draw.
+# The weight of an image in the alarm is exp(-images since / this). Classes occur in clusters: the few images between
+# two lines of a short run miss a class by chance, and an alarm about them would only reflect the draw.
 MEMORY_IMAGES = 256
-# No alarm while the images count for less than this in sum.
+# No alarm while the weights of the images sum to less than this.
 ENOUGH_IMAGES = 128
 
 
@@ -34,8 +34,8 @@ class ClassShares:
     """Shares of pixels with a label, in [0, 1]; the K shares of each tuple add up to 1.
 
     Attributes:
-        source_share: Of each class in the source labels.
-        teacher_share: Of each class in the teacher's labels of the target.
+        source_share: Share of each class in the source labels.
+        teacher_share: Share of each class in the teacher's labels of the target.
     """
 
     source_share: tuple[float, ...]
@@ -44,11 +44,11 @@ class ClassShares:
 
 @dataclass(frozen=True, kw_only=True)
 class HealthSummary(ClassShares):
-    """Pseudo-labels of the iterations since the last reset.
+    """A summary of the pseudo-labels since the last reset.
 
     Attributes:
         confidence: Mean probability of the teacher's label, in [0, 1].
-        agreement: Share of target pixels that the student labels as the teacher does; None without a student's label.
+        agreement: Share of target pixels with equal labels from student and teacher; None without a student's label.
     """
 
     confidence: float
@@ -77,7 +77,7 @@ class PseudoLabelHealth(nn.Module):
         self.ignore_index = ignore_index
         self.register_buffer("source_pixels", torch.zeros(num_classes, dtype=torch.int64))
         self.register_buffer("teacher_pixels", torch.zeros(num_classes, dtype=torch.int64))
-        # Of as many pixels as `teacher_pixels` holds.
+        # Summed over the pixels that `teacher_pixels` counts.
         self.register_buffer("confidence_sum", torch.zeros((), dtype=torch.float64))
         self.register_buffer("compared_pixels", torch.zeros((), dtype=torch.int64))
         self.register_buffer("agreeing_pixels", torch.zeros((), dtype=torch.int64))
@@ -94,12 +94,12 @@ class PseudoLabelHealth(nn.Module):
         confidence_BHW: Tensor,
         student_labels_BHW: Tensor | None = None,
     ) -> None:
-        """Add one iteration, of all processes; a GPU is not waited for.
+        """Add the images of one iteration from all processes, without waiting for the GPU.
 
         Args:
             source_labels_BHW: Labels of the source images, integer, any B, H and W.
             teacher_labels_BHW: The teacher's labels of the target images, integer.
-            confidence_BHW: Probability of each of them, float in [0, 1], same shape; any value where there is no label.
+            confidence_BHW: Probability of each of these labels, float in [0, 1], same shape; any value without a label.
             student_labels_BHW: The student's labels of the same images, same shape; None if it did not label them.
         """
         labelled_BHW = teacher_labels_BHW != self.ignore_index
@@ -109,7 +109,7 @@ class PseudoLabelHealth(nn.Module):
             compared = labelled_BHW.sum()
             agreeing = (labelled_BHW & (student_labels_BHW == teacher_labels_BHW)).sum()
         images = torch.full_like(self.images, len(teacher_labels_BHW))
-        # In all processes together, at once: what is in the state then does not depend on who writes it.
+        # Summed over all processes at once, so that every process has the same state to save.
         counts = sum_over_ranks(torch.cat([source_K, teacher_K, torch.stack([compared, agreeing, images])]))
         self.source_pixels += counts[: self.num_classes]
         self.teacher_pixels += counts[self.num_classes : 2 * self.num_classes]
@@ -147,7 +147,7 @@ class PseudoLabelHealth(nn.Module):
         """Return the shares in the last few hundred images before the last reset, for the alarm.
 
         Returns:
-            None with less than `ENOUGH_IMAGES`.
+            None with fewer images than `ENOUGH_IMAGES`.
         """
         *pixels, images = self.recent.tolist()
         return self._shares(pixels) if images >= ENOUGH_IMAGES else None
@@ -178,7 +178,7 @@ def collapse_alarm(shares: ClassShares, classes: Sequence[str]) -> str | None:
     `SKEWED_SOURCE_SHARE` of the source's. Neither is a proof, because regions differ in their class shares.
 
     Args:
-        shares: Of K classes each, of enough images; see `PseudoLabelHealth.recent_shares`.
+        shares: Shares of K classes over enough images; see `PseudoLabelHealth.recent_shares`.
         classes: K names.
     """
     starved, dominant = _starved_classes(shares), _dominant_class(shares)
@@ -202,10 +202,10 @@ def collapse_alarm(shares: ClassShares, classes: Sequence[str]) -> str | None:
 
 
 def alarm_subjects(shares: ClassShares, classes: Sequence[str]) -> frozenset[str]:
-    """Return the class names that `collapse_alarm` is about, to distinguish a new alarm from one whose shares moved.
+    """Return the subjects of `collapse_alarm`, to distinguish a new alarm from an old one with changed shares.
 
     Args:
-        shares: Of K classes each.
+        shares: Shares of K classes.
         classes: K names.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Masked image consistency: square blocks of an image are hidden, and its label has to be found from the rest."""
+"""Masked image consistency: square blocks of an image are hidden, and the rest has to reveal their labels."""
 
 from __future__ import annotations
 

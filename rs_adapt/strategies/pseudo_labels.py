@@ -50,14 +50,14 @@ class PseudoLabeler(nn.Module):
 
     Alignment multiplies probabilities by `(source_c / teacher_c) ** align` before the label is taken, with running
     means of the class shares in the source labels and of the teacher's probabilities (ReMixMatch, arXiv 1911.09785,
-    section 3.1; the exponent is ours). It keeps a class alive that the shift hides, and it assumes that both regions
-    hold about the same classes: 0 does not assume it.
+    section 3.1; the exponent is added here). It preserves a class that the shift hides, but assumes that both regions
+    have similar class shares; with `align` 0 nothing is assumed.
 
     The running means are buffers, so a resumed run continues with them, and they are taken over all processes.
 
     Args:
         num_classes: K.
-        kind: What the scores are: "logits" (softmax makes them probabilities) or "scores" (non-negative; divided by
+        kind: The kind of scores: "logits" (softmax makes them probabilities) or "scores" (non-negative; divided by
             their sum over the classes, as for Mask2Former's sums over queries).
         ignore_index: Label value of pixels without label.
         weighting: See above.
@@ -65,11 +65,11 @@ class PseudoLabeler(nn.Module):
         per_class: Scale the threshold by class.
         align: Exponent of the alignment, 0 (off) to 1 (mean probabilities of the teacher are scaled to the source's
             class shares; the shares of its labels need not follow exactly).
-        border_px: Pixels along the border of the image that get no label: the teacher sees half of their surroundings.
-        momentum: Of the running means, in [0, 1).
+        border_px: Width of the border without labels: there the teacher sees only half of the surroundings.
+        momentum: Momentum of the running means, in [0, 1).
 
     Raises:
-        ConfigError: A value is out of range, or a threshold is missing or has no use.
+        ConfigError: A value is out of range, or a threshold is missing or has no effect.
     """
 
     def __init__(
@@ -105,17 +105,17 @@ class PseudoLabeler(nn.Module):
     @torch.no_grad()
     def observe_source(self, labels_BHW: Tensor) -> None:
         """Add the class shares of a batch of source labels (without ignored pixels) to the running mean."""
-        known = labels_BHW[labels_BHW != self.ignore_index]
-        counts_K = sum_over_ranks(torch.bincount(known.flatten(), minlength=len(self.source_share_K)).float())
-        # A batch without any label says nothing: it must not pull the mean to zero.
-        self._follow(self.source_share_K, counts_K / counts_K.sum().clamp_min(1), (counts_K.sum() > 0).float())
+        labelled = labels_BHW[labels_BHW != self.ignore_index]
+        counts_K = sum_over_ranks(torch.bincount(labelled.flatten(), minlength=len(self.source_share_K)).float())
+        # A batch without any label must not pull the mean to zero.
+        self._update_mean(self.source_share_K, counts_K / counts_K.sum().clamp_min(1), (counts_K.sum() > 0).float())
 
     @torch.no_grad()
     def forward(self, scores_BKHW: Tensor, valid_BHW: Tensor) -> PseudoLabels:
         """Label a batch, and add it to the running means.
 
         Args:
-            scores_BKHW: What the head's `predict` returns, float.
+            scores_BKHW: Scores from the head's `predict`, float.
             valid_BHW: Bool, False on padding: those pixels get no label and count nowhere.
         """
         probability_BKHW = probabilities(scores_BKHW, self.kind)
@@ -123,7 +123,7 @@ class PseudoLabeler(nn.Module):
         if self.align:
             sums_K = sum_over_ranks((probability_BKHW * valid_BHW[:, None]).sum(dim=(0, 2, 3)))
             # The probabilities of a pixel add up to 1, so the sum over the classes is the number of pixels.
-            self._follow(self.teacher_share_K, sums_K / sums_K.sum().clamp_min(1), (sums_K.sum() > 0).float())
+            self._update_mean(self.teacher_share_K, sums_K / sums_K.sum().clamp_min(1), (sums_K.sum() > 0).float())
             ratio_K = (self.source_share_K.clamp_min(1e-4) / self.teacher_share_K.clamp_min(1e-4)) ** self.align
             aligned_BKHW = probability_BKHW * ratio_K[:, None, None]
         label_BHW = aligned_BKHW.argmax(dim=1)
@@ -135,7 +135,7 @@ class PseudoLabeler(nn.Module):
             if self.weighting == "pixel":
                 weights_BHW = sure_BHW.float()
             else:
-                # Of all pixels of the image, as in DAFormer: a border without labels lowers the share.
+                # The share of all pixels of the image, as in DAFormer: a border without labels lowers it.
                 weights_BHW = weights_BHW * (
                     sum_over_ranks(sure_BHW.sum()) / sum_over_ranks(valid_BHW.sum()).clamp_min(1)
                 )
@@ -148,10 +148,10 @@ class PseudoLabeler(nn.Module):
         onehot_BHWK = F.one_hot(label_BHW, len(self.class_confidence_K)) * labelled_BHW[..., None]
         counts_K = sum_over_ranks(onehot_BHWK.sum(dim=(0, 1, 2)))
         sums_K = sum_over_ranks((onehot_BHWK * confidence_BHW[..., None]).sum(dim=(0, 1, 2)))
-        self._follow(self.class_confidence_K, sums_K / counts_K.clamp_min(1), (counts_K > 0).float())
+        self._update_mean(self.class_confidence_K, sums_K / counts_K.clamp_min(1), (counts_K > 0).float())
         return (self.confidence * self.class_confidence_K / self.class_confidence_K.max())[label_BHW]
 
-    def _follow(self, mean_K: Tensor, new_K: Tensor, seen: Tensor) -> None:
+    def _update_mean(self, mean_K: Tensor, new_K: Tensor, seen: Tensor) -> None:
         mean_K.lerp_(new_K.to(mean_K.dtype), (1 - self.momentum) * seen)
 
 

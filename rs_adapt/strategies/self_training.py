@@ -24,7 +24,7 @@ from rs_adapt.strategies.masking import mask_blocks
 from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels, Weighting, valid_pixels
 from rs_adapt.strategies.strong_augment import strong_augment
 
-# A pass of the student over the target costs time and teaches nothing: every tenth iteration is enough.
+# A pass of the student over the target costs time and trains nothing: every tenth iteration is enough.
 AGREEMENT_EVERY = 10
 
 
@@ -44,7 +44,7 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
         self.inner = inner
 
     def forward(self, data: dict[str, object], training: bool = False) -> dict[str, object]:
-        """Normalise, pad and stack each domain's batch; a plain batch passes as in the segmentor itself."""
+        """Normalise, pad and stack each domain's batch; a plain batch is processed as in the segmentor itself."""
         if "source" not in data:
             return dict(self.inner(data, training))
         return {domain: self.inner(batch, training) for domain, batch in data.items()}
@@ -57,8 +57,8 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
     `loss = loss(source) + feature_weight * FD(source) + mix_weight * loss(ClassMix(source, target, labels))
     + mask_weight * loss(masked target, labels)`, with labels and pixel weights from a teacher (`PseudoLabeler`). The
     teacher is an average of the tensors that train (`EmaWeights`), run on the same frozen backbone; the student is
-    what is evaluated. Which terms are on makes the strategy: DACS (arXiv 2007.08702), DAFormer (2111.14887), MIC
-    (2212.01322) and what Earth-Adapter trains with (2504.06220) are files in `configs/strategy/`.
+    what is evaluated. The terms that are on define the strategy: DACS (arXiv 2007.08702), DAFormer (2111.14887), MIC
+    (2212.01322) and the strategy of Earth-Adapter (2504.06220) are files in `configs/strategy/`.
 
     Pixel weights reach the loss of a head that takes them (`takes_pixel_weights`); for others the loss of the batch is
     multiplied by their mean over the labelled pixels.
@@ -72,19 +72,19 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         warmup_iters: Iterations on the source alone, >= 0.
         mix_weight: Weight of the loss on mixed images.
         ema_decay: Largest share of the old average, in [0, 1).
-        weighting: What a pseudo-label counts: "none", "share" or "pixel"; see `PseudoLabeler`.
+        weighting: The weight of a pseudo-label: "none", "share" or "pixel"; see `PseudoLabeler`.
         confidence: Threshold of a sure pixel; None with the weighting "none".
         per_class: Scale the threshold by class.
-        align: Exponent with which the teacher's class shares are drawn to the source's; 0 is off.
+        align: Exponent of the alignment of the teacher's class shares with the source's, 0 (off) to 1.
         border_px: Border of the target image that gets no pseudo-label, pixels.
-        jitter: Strength of colour jitter on images that are learnt with pseudo-labels; see `strong_augment`.
-        jitter_prob: Its probability.
-        blur_prob: Probability of blur on them.
+        jitter: Strength of colour jitter on images with pseudo-labels; see `strong_augment`.
+        jitter_prob: Probability of colour jitter, for each image.
+        blur_prob: Probability of blur, for each image.
         feature_weight: Weight of the feature distance on source images; 0 is off. The backbone must stay frozen.
-        feature_classes: Classes whose cells it looks at; None for all.
+        feature_classes: Classes whose cells the feature distance covers; None for all.
         feature_min_share: Least share of a cell that one class must cover.
         mask_weight: Weight of the loss on masked target images; 0 is off.
-        mask_ratio: Share of their blocks that is hidden.
+        mask_ratio: Probability that a block is hidden, 0 to 1.
         mask_block_share: Side of a block as a share of the crop.
 
     Raises:
@@ -204,7 +204,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
 
     def as_teacher(self) -> AbstractContextManager[None]:
         """Return a context in which the segmentor holds the teacher's weights, and `ema` the student's."""
-        return self.ema.swapped(self.segmentor)
+        return self.ema.swap(self.segmentor)
 
     def _scores(self, inputs: Tensor, weights: dict[str, Tensor]) -> Tensor:
         """Return scores (B, K, H, W) of the given weights in eval mode: no drop-out, running statistics."""

@@ -25,16 +25,16 @@ def strong_augment(
 
     Args:
         image_B3HW: RGB images, normalised with `mean_3` and `std_3` (scale 0-255).
-        mean_3: Mean that was subtracted, any shape of three values.
-        std_3: Standard deviation that was divided by, any shape of three values.
+        mean_3: The mean of the normalisation, any shape of three values.
+        std_3: The standard deviation of the normalisation, any shape of three values.
         jitter: Largest relative change of brightness, contrast and saturation, and of hue as a share of the circle.
-        jitter_prob: Probability for each image.
-        blur_prob: Probability for each image.
+        jitter_prob: Probability of jitter for each image.
+        blur_prob: Probability of blur for each image.
     """
     mean, std = (value.to(image_B3HW).reshape(3, 1, 1) for value in (mean_3, std_3))
     images = []
     draws_of = [torch.rand(7, generator=generator()).tolist() for _ in range(global_batch_size(len(image_B3HW)))]
-    # Under autocast, the turn of hue and the blur would round pixels to the 8 bits of bfloat16.
+    # Under autocast, the hue rotation and the blur would round pixels to the 8 bits of bfloat16.
     with torch.autocast(image_B3HW.device.type, enabled=False):
         for image_3HW, draws in zip(image_B3HW, draws_of[local_slice(len(image_B3HW))], strict=True):
             if draws[0] < jitter_prob:
@@ -48,9 +48,9 @@ def strong_augment(
 
 
 def colour_jitter(rgb_3HW: Tensor, brightness: float, contrast: float, saturation: float, hue: float) -> Tensor:
-    """Change an image in [0, 1]: factors 1 + brightness, 1 + contrast, 1 + saturation, and a turn of hue in circles.
+    """Scale an image in [0, 1] by 1 + brightness, 1 + contrast and 1 + saturation, and turn its hue by full circles.
 
-    Hue turns about the grey axis of the YIQ space, a linear map that keeps luma; 0 everywhere changes nothing.
+    Hue rotates about the grey axis of the YIQ space, a linear map that keeps luma; 0 everywhere changes nothing.
     """
     luma = torch.tensor(_LUMA).to(rgb_3HW).reshape(3, 1, 1)
     pixels = rgb_3HW * (1 + brightness)

@@ -191,7 +191,7 @@ def test_selections_eval_folders_and_files(run_verb: Verb, write_run, stored, tm
         (("--classes", "no-cluter"), "no class 'cluter'. Did you mean clutter?"),
         (("--ignore", "water"), "no class 'water'"),
         (("--selection", "best"), "no selection 'best'. Did you mean"),
-        (("--selection", "oracle"), "no matrices of the selection oracle. There are: last"),
+        (("--selection", "oracle"), "no matrices of the selection oracle. It has: last"),
         (("--protocol", "no-such"), "no protocol 'no-such'"),
     ],
 )

@@ -126,12 +126,12 @@ def test_pickles_are_refused_and_not_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "counts", "match"),
     [
-        (members(format=2), None, "has format 2, and this version of rs-adapt reads 1"),
+        (members(format=2), None, "has format 2, but this version of rs-adapt reads format 1"),
         ([1], None, "has format None"),
         (b"\xff{", None, "damaged"),
         (b"[" * 100_000, None, "damaged"),
         (members(tiles=[1]), None, "tiles is not a list of names"),
-        (members(facts=[]), None, "facts is no table"),
+        (members(facts=[]), None, "facts is not a table"),
         (members(tiles=["a", "b"]), None, "shape"),
         (members(tiles=["a", "a"], scenes=["", ""], cities=["", ""]), np.ones((2, 2, 2), np.uint8), "more than one"),
         (members(), np.full((1, 2, 2), 2**63, dtype=np.uint64), "beyond"),
@@ -175,7 +175,7 @@ def test_sizes_are_checked_before_memory_is_taken(tmp_path: Path) -> None:
         with archive.open("counts_NKK.npy", "w", force_zip64=True) as file:
             for _ in range(1025):
                 file.write(bytes(2**20))
-    with pytest.raises(ScoresError, match="unpacks to 1025 MiB, and 1024 are allowed"):
+    with pytest.raises(ScoresError, match="unpacks to 1025 MiB, but 1024 MiB are allowed"):
         PerImage.load(tmp_path / "bomb.npz")
 
 

@@ -54,7 +54,7 @@ def test_student_and_teacher_are_swapped_and_restored() -> None:
     ema = EmaWeights(model)
     nn.init.constant_(model[1].bias, 5.0)
     teacher, frozen = ema.weights()["1.bias"].clone(), model[0].weight.clone()
-    with ema.swapped(model):
+    with ema.swap(model):
         assert torch.equal(model[1].bias, teacher)
         assert torch.equal(ema.weights()["1.bias"], torch.tensor([5.0]))
     assert torch.equal(model[1].bias, torch.tensor([5.0]))
@@ -66,6 +66,6 @@ def test_weights_are_back_after_an_error() -> None:
     model = network()
     ema = EmaWeights(model)
     nn.init.constant_(model[1].bias, 5.0)
-    with contextlib.suppress(KeyError), ema.swapped(model):
+    with contextlib.suppress(KeyError), ema.swap(model):
         raise KeyError
     assert torch.equal(model[1].bias, torch.tensor([5.0]))
