@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from rs_adapt.inference.inspection.look import BlockLook, Inspection
+from rs_adapt.inference.inspection.image import BlockLook, Inspection
 from rs_adapt.inference.inspection.recording import Array
 from rs_adapt.render.document import Figure, LegendEntry, Section, text_table
 from rs_adapt.render.feature_maps import enlarge_to_png, heat_colours, pca_colours, update_norm_png

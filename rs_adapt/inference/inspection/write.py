@@ -11,7 +11,7 @@ import numpy as np
 from rs_adapt.backbones import Vit
 from rs_adapt.errors import OutputExists
 from rs_adapt.files import write_folder_atomically
-from rs_adapt.inference.inspection.look import Inspection, cut_out, inspect_image, least_side_px, read_image
+from rs_adapt.inference.inspection.image import Inspection, cut_out, inspect_image, least_side_px, read_image
 from rs_adapt.inference.inspection.recording import Array
 from rs_adapt.inference.inspection.sections import lead, sections
 from rs_adapt.inference.predictor import Predictor

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.inference.inspection.look import Cut, cut_out, read_image
+from rs_adapt.inference.inspection.image import Cut, cut_out, read_image
 
 MEAN = (120.4, 116.0, 104.0)
 
