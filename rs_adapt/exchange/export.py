@@ -1,4 +1,4 @@
-"""From a trained run to files for others: the adapter pack alone, or a plain backbone with the adapter folded in."""
+"""Export of a trained run: the adapter pack alone, or a plain backbone with the adapter folded in."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ BACKBONE_FILE = "backbone.safetensors"
 
 
 def export_pack(checkpoint: Path, out: Path, *, overwrite: bool = False) -> list[Path]:
-    """Copy a run's adapter pack, which is all that `rs-adapt eval` needs beside the base weights.
+    """Copy a run's adapter pack, which is all that `rs-adapt eval` needs besides the base weights.
 
     Args:
         checkpoint: A run folder, or a folder with an adapter pack.
         out: Folder to write.
-        overwrite: Replace it.
+        overwrite: Whether to replace it.
 
     Returns:
-        The files written.
+        The written files.
 
     Raises:
         CheckpointMismatch: There is no pack.
-        OutputExists: The folder holds something, and `overwrite` is False.
+        OutputExists: The folder is not empty, and `overwrite` is False.
     """
     read_manifest(checkpoint)
 
@@ -53,22 +53,22 @@ def export_merged(
 ) -> list[Path]:
     """Write a plain backbone with the adapter folded into its weights, and a pack of the head for it.
 
-    The backbone's file has the layout of transformers' modules, fp32, and loads as any base weights do; the pack is one
-    of the method `frozen` on that base. Both together give the run's output up to rounding.
+    The backbone's file has the layout of transformers' modules, fp32, and loads as any base weights do; the pack has
+    the method `frozen` on that base. Together they reproduce the run's output up to rounding.
 
     Args:
         cfg: The checkpoint's configuration, from `recompose`.
         checkpoint: Folder of the pack.
         out: Folder to write.
-        device: Where the model is built.
-        overwrite: Replace the folder.
+        device: Device to build the model on.
+        overwrite: Whether to replace the folder.
 
     Returns:
-        The files written.
+        The written files.
 
     Raises:
-        ConfigError: The method has no adapter, or one that is no change of weights; the text says why.
-        OutputExists: The folder holds something, and `overwrite` is False.
+        ConfigError: The method has no adapter, or it cannot be merged; the message has the reason.
+        OutputExists: The folder is not empty, and `overwrite` is False.
     """
     _check_adapter(cfg)
     check_output_folder(out, overwrite=overwrite)
@@ -79,7 +79,7 @@ def export_merged(
     def fill(folder: Path) -> None:
         tensors = {name: value.cpu().contiguous() for name, value in backbone.base_tensors().items()}
         save_file(tensors, folder / BACKBONE_FILE, metadata={"format": "pt"})
-        # Over the tensors: peft merges behind the back of torch's versions, by which the backbone sees changes.
+        # Hashed here: peft merges without raising torch's versions, by which the backbone would see the change.
         save_pack(folder, model, _head_manifest(read_manifest(checkpoint), folder, sha256=tensors_sha256(tensors)))
 
     return write_folder_atomically(out, fill, overwrite=overwrite)
@@ -89,7 +89,7 @@ def merge_adapter(cfg: ResolvedConfig, backbone: Vit) -> None:
     """Fold the adapter of a backbone into its weights; afterwards the backbone is a plain one.
 
     Raises:
-        ConfigError: The method has no adapter, or one that is no change of weights; the text says why.
+        ConfigError: The method has no adapter, or it cannot be merged; the message has the reason.
     """
     _check_adapter(cfg)
     assert backbone.adapter is not None
@@ -105,7 +105,7 @@ def _check_adapter(cfg: ResolvedConfig) -> None:
 
 
 def _head_manifest(manifest: Manifest, folder: Path, *, sha256: str) -> Manifest:
-    """Return the run's manifest as that of a head on a different base."""
+    """Return the manifest of the run's head on the merged base."""
     texts = [text for text in manifest.overrides if not text.strip().startswith(("model.backbone", "method."))]
     merged = MergedAdapter(
         method=manifest.cell.method, base=manifest.base, backbone_file_sha256=file_sha256(folder / BACKBONE_FILE)

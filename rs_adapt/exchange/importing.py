@@ -1,4 +1,4 @@
-"""From a checkpoint that the authors of a method released to an adapter pack."""
+"""Import of a checkpoint that the authors of a method released, as an adapter pack."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from rs_adapt.engine.results import make_manifest
 from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
-from rs_adapt.exchange.released_file import ReleasedFile, check_tensors, read_released
+from rs_adapt.exchange.released_file import ReleasedFile, check_tensors, read_released_file
 from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.heads.mask2former_names import convert_mmdet_names, read_mmdet_settings
-from rs_adapt.inference.checkpoint import refused_keys
+from rs_adapt.inference.checkpoint import find_refused_keys
 from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
 from rs_adapt.runs.records import CellNames, ImportOrigin, ManifestScores
 
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
 _ADAPTER, _HEAD = "model.backbone.adapter.", "model.decode_head."
 _FILE = "the file"
-# A file may hold weights for more layers than its model used, so what the user says of them counts.
-_USER_KNOWS_BETTER = (f"{_ADAPTER}frequency_layers",)
-# Of the base's values; a file's own ViT was resized elsewhere, or stored in half precision.
+# A file may have weights for more layers than its model used, so the user's value has priority.
+_USER_HAS_PRIORITY = (f"{_ADAPTER}frequency_layers",)
+# Tolerances of the base's values; a file's own ViT was resized elsewhere, or stored in half precision.
 _SAME_RTOL, _SAME_ATOL = 1e-3, 1e-5
 
 
@@ -54,7 +54,7 @@ class ImportedSetting(NamedTuple):
 
     Attributes:
         value: A plain value.
-        source: Where it is from, in words: the file, an override, or the configuration of the method.
+        source: Its origin, for people: the file, an override, or the configuration of the method.
     """
 
     value: Setting
@@ -63,14 +63,14 @@ class ImportedSetting(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """What an import made of a file.
+    """The outcome of an import.
 
     Args:
-        files: The pack's.
+        files: Files of the pack.
         settings: Each setting by its key of the config.
-        unused: How many tensors of the file the model has no use for, with those of a teacher.
+        unused: Number of tensors of the file that the model does not use, a teacher's included.
         base: Name and SHA-256 of the base weights that the pack is bound to.
-        vit_compared: Whether the file's own backbone was there to be compared with the base.
+        vit_compared: Whether the file has a backbone, which was then compared with the base.
     """
 
     files: list[Path]
@@ -92,35 +92,35 @@ def import_checkpoint(
 ) -> Imported:
     """Write an adapter pack of a checkpoint of Earth-Adapter, Rein, or Mask2Former on the frozen backbone.
 
-    Sizes are read off the tensors and compared with bench and backbone; what leaves no trace in them is the value
-    tuned for the bench, or what `texts` say.
+    Sizes are read from the tensors and compared with bench and backbone; settings that the tensors do not determine are
+    those tuned for the bench, or those in `texts`.
 
     Args:
-        path: The released file; its ViT may be in it or not.
+        path: The released file, with or without its ViT.
         cell: Bench, backbone and method; the head is a Mask2Former.
         texts: `key=value` overrides.
         out: Folder to write.
         weights: Base weights, as for training.
-        device: Where the model is built.
-        overwrite: Replace the folder.
+        device: Device to build the model on.
+        overwrite: Whether to replace the folder.
 
     Raises:
-        WeightsError: The file or the base weights are missing, damaged or hold Python objects.
+        WeightsError: The file or the base weights are missing, damaged or contain Python objects.
         CheckpointMismatch: The file does not fit the bench, the backbone or the base weights.
-        ConfigError: An override is not usable, or contradicts the file.
-        OutputExists: The folder holds something.
+        ConfigError: An override cannot be used, or contradicts the file.
+        OutputExists: The folder is not empty, and `overwrite` is False.
     """
     check_output_folder(out, overwrite=overwrite)
-    if refused := refused_keys(texts):
+    if refused := find_refused_keys(texts):
         raise ConfigError(f"--set {refused[0]}: a pack must not set code or folders. Leave it out.")
-    asked = compose(cell, overrides=texts, weights=weights, work_dir=out)
-    load_libraries(asked.default_scope)
-    settings = segmentor_config(asked).backbone.adapter
+    requested = compose(cell, overrides=texts, weights=weights, work_dir=out)
+    load_libraries(requested.default_scope)
+    settings = segmentor_config(requested).backbone.adapter
     adapter_class: type[Adapter] | None = settings and MODELS.get(settings.type)
-    file = read_released(path, adapter_class)
+    file = read_released_file(path, adapter_class)
     sizes = _read_sizes(file, adapter_class)
-    _check_sizes(file, sizes, asked)
-    imported = _settings(asked, sizes.settings, texts=texts, path=path)
+    _check_sizes(file, sizes, requested)
+    imported = _resolve_settings(requested, sizes.settings, texts=texts, path=path)
     final = [*texts, *(f"{key}={value!r}" for key, (value, _) in imported.items())]
     cfg = compose(cell, overrides=final, weights=weights, work_dir=out)
     with quiet_libraries():
@@ -132,7 +132,7 @@ def import_checkpoint(
         find_weights(backbone.weights, cfg.backbone.weights)
         model = build_model(cfg)
     _check_vit(file, model.backbone)
-    load_trained_tensors(model, _own_tensors(file, expected, adapter_class), str(path))
+    load_trained_tensors(model, _rename_tensors(file, expected, adapter_class), str(path))
     sha256 = model.backbone.base_sha256()
     manifest = make_manifest(
         cfg,
@@ -165,9 +165,9 @@ class _Sizes:
 
     Attributes:
         embed_dim: Width of the ViT.
-        depth: Number of its blocks; None where the file holds a head alone, which does not tell.
-        level_channels: Channels of each feature map that the head takes.
-        num_classes: Classes that the head tells apart.
+        depth: Number of its blocks; None where the file has only a head, which does not determine it.
+        level_channels: Channels of each feature map at the head's input.
+        num_classes: Number of classes of the head.
         settings: Other arguments of adapter and head, by key of the config.
     """
 
@@ -197,7 +197,7 @@ def _read_sizes(file: ReleasedFile, adapter_class: type[Adapter] | None) -> _Siz
 
 
 def _check_sizes(file: ReleasedFile, sizes: _Sizes, cfg: ResolvedConfig) -> None:
-    """Compare what backbone and bench decide with what the file implies."""
+    """Compare the sizes of backbone and bench with those that the file implies."""
     backbone, classes = segmentor_config(cfg).backbone, list(cfg.bench.classes)
     width, depth, levels = sizes.embed_dim, sizes.depth, sizes.level_channels
     if (width, depth or backbone.depth) != (backbone.embed_dim, backbone.depth) or levels != [width] * 4:
@@ -209,34 +209,34 @@ def _check_sizes(file: ReleasedFile, sizes: _Sizes, cfg: ResolvedConfig) -> None
         )
     if sizes.num_classes != len(classes):
         raise CheckpointMismatch(
-            f"the head in {file.path} tells {sizes.num_classes} classes apart, but {cfg.bench.name} has "
+            f"the head in {file.path} has {sizes.num_classes} classes, but {cfg.bench.name} has "
             f"{len(classes)}: {', '.join(classes)}. Import it for the bench that it was trained on."
         )
 
 
-def _settings(
+def _resolve_settings(
     cfg: ResolvedConfig, implied: Settings, *, texts: Sequence[str], path: Path
 ) -> dict[str, ImportedSetting]:
     """Return every setting of adapter and head that decides the output, with its source."""
-    own = {override.key for override in overrides.parse(texts)}
+    user_keys = {override.key for override in overrides.parse(texts)}
     segmentor = segmentor_config(cfg)
     adapter: Settings = dict(segmentor.backbone.adapter or {})
     configured = {f"{_ADAPTER}{key}": value for key, value in adapter.items()}
     configured |= {key: segmentor.decode_head[key.removeprefix(_HEAD)] for key in implied if key.startswith(_HEAD)}
     settings: dict[str, ImportedSetting] = {}
     for key, value in implied.items():
-        if key not in own or _plain(configured[key]) == value:
+        if key not in user_keys or _plain(configured[key]) == value:
             settings[key] = ImportedSetting(value, _FILE)
-        elif key not in _USER_KNOWS_BETTER:
-            raise ConfigError(f"--set {key}={configured[key]!r} contradicts {path}, whose tensors say {value!r}.")
-    decided = {"type", "embed_dim", "depth", "patch_px"}
+        elif key not in _USER_HAS_PRIORITY:
+            raise ConfigError(f"--set {key}={configured[key]!r} contradicts {path}, whose tensors imply {value!r}.")
+    backbone_facts = {"type", "embed_dim", "depth", "patch_px"}
     for name, value in adapter.items():
         key = f"{_ADAPTER}{name}"
-        # Start values say nothing about weights that are trained.
-        if key in settings or name in decided or name.endswith("_init"):
+        # Start values do not matter for trained weights.
+        if key in settings or name in backbone_facts or name.endswith("_init"):
             continue
         tuned = f"tuned for {cfg.cell.bench} ({cfg.cell.setting})" if name in cfg.method.tuned else "the method's own"
-        settings[key] = ImportedSetting(_plain(value), "--set" if key in own else f"{tuned}, not in the file")
+        settings[key] = ImportedSetting(_plain(value), "--set" if key in user_keys else f"{tuned}, not in the file")
     return settings
 
 
@@ -244,15 +244,15 @@ def _plain(value: Setting) -> Setting:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _own_tensors(
+def _rename_tensors(
     file: ReleasedFile, expected: dict[str, Tensor], adapter_class: type[Adapter] | None
 ) -> dict[str, Tensor]:
-    """Return the file's tensors that the model uses, under its names."""
+    """Return the tensors of the file that the model uses, under the model's names."""
     head = {name: value for name, value in file.head.items() if f"{HEAD}{name}" in expected}
     tensors = {f"{HEAD}{name}": value for name, value in convert_mmdet_names(head).items()}
     if adapter_class:
-        own = f"{BACKBONE}{adapter_class.reference_prefix}"
-        used = {name: value for name, value in file.adapter.items() if f"{own}{name}" in expected}
+        prefix = f"{BACKBONE}{adapter_class.reference_prefix}"
+        used = {name: value for name, value in file.adapter.items() if f"{prefix}{name}" in expected}
         converted = adapter_class.convert_reference(used)
         tensors |= {f"{BACKBONE}adapter.{name}": value for name, value in converted.items()}
     return tensors
@@ -260,21 +260,21 @@ def _own_tensors(
 
 @torch.no_grad()
 def _check_vit(file: ReleasedFile, backbone: Vit) -> None:
-    """Compare the ViT in the file, if there is one, with the base that the pack will be bound to."""
+    """Compare the ViT in the file, if there is one, with the base of the pack."""
     if not file.vit:
         return
-    given = backbone.fit(rename(file.vit, backbone.names.original, backbone.names))
+    file_vit = backbone.fit(rename(file.vit, backbone.names.original, backbone.names))
     base = dict(backbone.named_parameters())
     different = [
         name
-        for name, value in given.items()
+        for name, value in file_vit.items()
         if name not in base
         or value.shape != base[name].shape
         or not torch.allclose(value.to(base[name]), base[name], rtol=_SAME_RTOL, atol=_SAME_ATOL)
     ]
     if different:
         raise CheckpointMismatch(
-            f"the backbone in {file.path} is not the base weights given: {len(different)} of {len(given)} tensors "
-            f"differ, first {different[0]}. A pack holds adapter and head for a base as it is; pass the weights that "
+            f"the backbone in {file.path} differs from the base weights: {len(different)} of {len(file_vit)} tensors "
+            f"differ, first {different[0]}. A pack has adapter and head for an unchanged base; pass the weights that "
             "the checkpoint was trained on with --weights (a file of the whole model also works)."
         )

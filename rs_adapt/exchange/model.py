@@ -1,4 +1,4 @@
-"""A whole trained segmentor in one file, for others: mmsegmentation's layout, or safetensors in transformers' names."""
+"""Export of a whole trained segmentor as one file: mmsegmentation's layout, or safetensors with transformers' names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MMSEG_FILE = "mmseg.pth"
 SAFETENSORS_FILE = "model.safetensors"
-# What a reader of the file has to know of the run; paths of the machine are not among it.
+# Facts of the run that a reader of the file needs; paths of the machine are left out.
 _FACTS = ("rs_adapt", "cell", "overrides", "base", "classes", "palette", "ignore_index", "normalisation", "sizes")
 
 Layout = Literal["mmseg", "safetensors"]
@@ -43,7 +43,7 @@ def export_model(
 
     `mmseg`: a state dict of PyTorch below `state_dict`. `backbone.*` has the ViT's original names, the adapter the
     names of its released checkpoints, `decode_head.*` those of mmdetection's Mask2Former. Final norm and mask token,
-    which segmentation does not use, are not there; neither are experts that Earth-Adapter does not use.
+    which segmentation does not use, are left out, and so are experts that Earth-Adapter does not use.
 
     `safetensors`: `backbone.*` with the names of transformers' model, `backbone.adapter.*` and
     `decode_head.*` with this package's, and the facts of the run as JSON in the header.
@@ -52,17 +52,17 @@ def export_model(
         cfg: The checkpoint's configuration, from `recompose`.
         checkpoint: Folder of the pack.
         out: Folder to write.
-        layout: Which of the two.
+        layout: The layout, see above.
         merge: Fold the adapter into the backbone's weights first.
-        device: Where the model is built.
-        overwrite: Replace the folder.
+        device: Device to build the model on.
+        overwrite: Whether to replace the folder.
 
     Returns:
-        The file written.
+        The written file.
 
     Raises:
         ConfigError: The layout has no names for the adapter or the head, or the adapter cannot be merged.
-        OutputExists: The folder holds something, and `overwrite` is False.
+        OutputExists: The folder is not empty, and `overwrite` is False.
     """
     check_output_folder(out, overwrite=overwrite)
     model = load_model(cfg, checkpoint, device=device)
@@ -70,39 +70,39 @@ def export_model(
     if merge:
         merge_adapter(cfg, model.backbone)
     facts = {key: manifest[key] for key in _FACTS if key in manifest} | {"merged": merge}
-    name_tensors = _mmseg if layout == "mmseg" else _transformers
+    name_tensors = _name_as_mmseg if layout == "mmseg" else _name_as_transformers
     tensors = name_tensors(model.backbone, model.decode_head)
     tensors = {name: value.detach().to("cpu", torch.float32).contiguous() for name, value in tensors.items()}
 
     def fill(folder: Path) -> None:
         if layout == "mmseg":
-            # mmsegmentation takes classes and colours from there.
+            # mmsegmentation reads classes and colours from here.
             palette = [list(colour) for colour in cfg.bench.palette]
             dataset = {"classes": tuple(cfg.bench.classes), "palette": palette}
             torch.save({"meta": {"dataset_meta": dataset, **facts}, "state_dict": tensors}, folder / MMSEG_FILE)
         else:
             header = {key: json.dumps(value) for key, value in facts.items()}
             save_file(tensors, folder / SAFETENSORS_FILE, metadata={"format": "pt", **header})
-            # safetensors makes a private file.
+            # safetensors creates files that only their owner can read.
             (folder / SAFETENSORS_FILE).chmod(0o644)
 
     return write_folder_atomically(out, fill, overwrite=overwrite)
 
 
-def _mmseg(backbone: Vit, head: nn.Module) -> dict[str, Tensor]:
-    # The head and the adapter first: they may have no names there, which is said before anything is renamed.
-    rest = adapter_tensors(backbone.adapter) | head_tensors(head)
-    return _base(backbone, backbone.names.original) | rest
+def _name_as_mmseg(backbone: Vit, head: nn.Module) -> dict[str, Tensor]:
+    # The head and the adapter first, so that an error about missing names is raised before anything is renamed.
+    trained = adapter_tensors(backbone.adapter) | head_tensors(head)
+    return _name_base_tensors(backbone, backbone.names.original) | trained
 
 
-def _transformers(backbone: Vit, head: nn.Module) -> dict[str, Tensor]:
+def _name_as_transformers(backbone: Vit, head: nn.Module) -> dict[str, Tensor]:
     adapter = {} if backbone.adapter is None else backbone.adapter.state_dict()
     return (
-        _base(backbone, backbone.names.transformers)
+        _name_base_tensors(backbone, backbone.names.transformers)
         | {f"{BACKBONE}adapter.{name}": value for name, value in adapter.items()}
         | {f"{HEAD}{name}": value for name, value in head.state_dict().items()}
     )
 
 
-def _base(backbone: Vit, layout: TensorLayout) -> dict[str, Tensor]:
+def _name_base_tensors(backbone: Vit, layout: TensorLayout) -> dict[str, Tensor]:
     return {f"{BACKBONE}{name}": value for name, value in to_published_names(backbone.base_tensors(), layout).items()}

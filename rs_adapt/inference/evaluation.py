@@ -1,4 +1,4 @@
-"""`rs-adapt eval` as one function: load, check the split, score, write the files."""
+"""The evaluation of a checkpoint: load, check the split, score, write the files."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def score_checkpoint(
         cfg: The checkpoint's configuration, from `recompose`.
         checkpoint: Folder of the pack.
         split: "test" or "val" of the target, or "source-val".
-        out_dir: Where the files go; made if need be.
-        overlays: How many tiles, spread evenly over the split, are drawn.
+        out_dir: Folder for the files; created if it does not exist.
+        overlays: Number of tiles to draw, spread evenly over the split.
         device: "auto", "cpu", "cuda" or "cuda:N".
         on_progress: Called with the stage, the steps done and the steps in all.
 
@@ -87,10 +87,10 @@ def _score(
             f"cannot write to {out_dir}: {error.strerror}. Choose a different folder with --out."
         ) from error
     classes, palette = list(cfg.bench.classes), [list(colour) for colour in cfg.bench.palette]
-    chosen = set(evenly_spread(len(loader.dataset), overlays))
+    drawn_positions = set(evenly_spread(len(loader.dataset), overlays))
 
     def on_sample(position: int, total: int, sample: Any) -> None:
-        if position in chosen:
+        if position in drawn_positions:
             save_overlay(out_dir / "overlays", sample, classes=classes, palette=palette)
         on_progress("scoring", position + 1, total)
 
@@ -105,7 +105,7 @@ def _score(
     trained = manifest.metrics or ManifestScores()
     per_image = per_image_of(cfg, by_image, split=split, iteration=trained.iter)
     matrix = per_image.total_KK()
-    chosen_classes = class_set(classes, chosen=cfg.protocol.classes)
+    scored_classes = class_set(classes, chosen=cfg.protocol.classes)
     result = Result(
         status="finished",
         cell=CellNames(**dict(cfg.cell)),
@@ -114,8 +114,8 @@ def _score(
             cfg, report_split=per_image.facts["split"], selection=trained.headline or "as released"
         ),
         tiles=len(loader.dataset),
-        **score_fields(matrix, chosen_classes),
-        interval=interval_facts(per_image, chosen_classes.scored),
+        **score_fields(matrix, scored_classes),
+        interval=interval_facts(per_image, scored_classes.scored),
         confusions=CONFUSIONS_FILE,
         pack_sha256=None if manifest.tensors is None else manifest.tensors.sha256,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -129,11 +129,11 @@ def _score(
 
 
 def _require_trained_stretch(cfg: ResolvedConfig, manifest: Manifest, split: Split) -> None:
-    """Check that the tiles of a user's own bench are as bright as those that the pack was trained on."""
+    """Check that the tiles of the user's own bench have the stretch that the pack was trained with."""
     from rs_adapt.datasets.own.stretch import read_stretch, require_same
 
-    own, trained = cfg.bench.get("own"), manifest.stretch
-    if not own or not trained or own.to_dict() != manifest.own_bench:
+    own_bench, trained = cfg.bench.get("own"), manifest.stretch
+    if not own_bench or not trained or own_bench.to_dict() != manifest.own_bench:
         return
     region = cfg.bench["source" if split == "source-val" else "target"].region
     require_same(read_stretch(cfg.prepared_dir)[region], cast("Stretch", trained[region]), region)

@@ -1,4 +1,4 @@
-"""A trained model that predicts images of any size. The one way from pixels to classes outside of training.
+"""A trained model that predicts images of any size; the only code that predicts outside of training.
 
 Shapes: K classes, H/W pixels of the image.
 """
@@ -38,8 +38,8 @@ class Prediction:
     """The prediction of one image.
 
     Attributes:
-        scores_KHW: Class scores of the head, float32: logits, or for Mask2Former sums of mask scores from 0 on.
-        kind: Which of the two: "logits" or "scores".
+        scores_KHW: Class scores of the head, float32: logits, or for Mask2Former non-negative sums of mask scores.
+        kind: Kind of the scores: "logits" or "scores".
     """
 
     scores_KHW: NDArray[np.float32]
@@ -61,8 +61,8 @@ class Prediction:
 class Predictor:
     """Runs a trained segmentor on images and batches.
 
-    An image is predicted whole or in overlapping windows whose scores are averaged, as the model's `test_cfg` says; the
-    results equal those of `rs-adapt eval`.
+    An image is predicted whole or in overlapping windows whose scores are averaged, as the model's `test_cfg` states;
+    the results equal those of `rs-adapt eval`.
 
     Example:
         >>> predictor = Predictor.load(recompose(run_dir), run_dir)
@@ -108,7 +108,7 @@ class Predictor:
             image_HW3: RGB, uint8.
 
         Raises:
-            DataError: It is not an array of that kind, or has no pixels.
+            DataError: The image is not such an array, or has no pixels.
         """
         scores_KHW = np.concatenate([rows_KHW for _, rows_KHW in self.predict_rows(image_HW3)], axis=1)
         return Prediction(scores_KHW=scores_KHW, kind=self.model.decode_head.score_kind)
@@ -123,7 +123,7 @@ class Predictor:
             Number of the first row, and the scores of the rows from there on, float32 (K, rows, W).
 
         Raises:
-            DataError: It is not an array of that kind, or has no pixels.
+            DataError: The image is not such an array, or has no pixels.
         """
         if image_HW3.ndim != 3 or image_HW3.shape[2] != 3 or image_HW3.dtype != np.uint8 or 0 in image_HW3.shape:
             raise DataError(
@@ -158,7 +158,7 @@ class Predictor:
         """Return the scores of a single forward pass without windows, (K, H, W), on the device.
 
         Args:
-            inputs_13HW: From `preprocess`; sides of a size that the backbone takes.
+            inputs_13HW: From `preprocess`; the backbone must accept its sides.
         """
         size_hw = tuple(inputs_13HW.shape[2:])
         metainfo = {"ori_shape": size_hw, "img_shape": size_hw, "pad_shape": size_hw, "padding_size": [0, 0, 0, 0]}

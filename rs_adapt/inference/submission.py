@@ -31,7 +31,7 @@ _FAMILIES = ("loveda", "loveda_1024")
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What was written: the file, its images, how many the split has, and the share of each class in percent."""
+    """A written submission: its file and images, the images of the split, and the share of each class in percent."""
 
     file: Path
     images: int
@@ -52,7 +52,7 @@ def write_submission(
 ) -> Submission:
     """Predict the test images of the target's domain at their own size, and write the zip.
 
-    Source of the form: Junjue-Wang/LoveDA @3f4ba90 (class indices 0 to 6 in 8-bit PNGs named like the images, no
+    Source of the format: Junjue-Wang/LoveDA @3f4ba90 (class indices 0 to 6 in 8-bit PNGs named like the images, no
     folder within the zip: a nested one is scored 0).
 
     Args:
@@ -60,8 +60,8 @@ def write_submission(
         checkpoint: Folder of the pack.
         images: A folder with the test images, at any depth, or LoveDA's `Test.zip`.
         out: The zip to write; it appears complete or not at all.
-        partial: Write what is there where images of the domain are missing; the server wants all of them.
-        overwrite: Replace an existing file.
+        partial: Write the zip also where images of the domain are missing; the server requires all of them.
+        overwrite: Whether to replace an existing file.
         device: "auto", "cpu", "cuda" or "cuda:N".
         on_progress: Called with the stage, the steps done and the steps in all.
 
@@ -79,47 +79,46 @@ def write_submission(
     check_output_file(out, overwrite=overwrite)
     ids = load_manifest("loveda").regions[cfg.bench.target.region].splits["test"].ids
     assert ids is not None
-    first, last = ids
-    with _unpacked(images, first, last) as found:
-        _require_all(found, first, last, images, str(cfg.bench.target.region), partial=partial)
+    with _unpack(images, ids) as paths:
+        _require_all(paths, ids, images, str(cfg.bench.target.region), partial=partial)
         with quiet_libraries():
             predictor = Predictor.load(cfg, checkpoint, device=device)
         classes = list(cfg.bench.classes)
         counts_K = np.zeros(len(classes), dtype=np.int64)
         out.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-            for done, (number, path) in enumerate(sorted(found.items()), start=1):
+            for count, (number, path) in enumerate(sorted(paths.items()), start=1):
                 labels_HW = predictor.predict(_read_image(cfg, path)).labels_HW
                 counts_K += np.bincount(labels_HW.ravel(), minlength=len(classes))
                 buffer = io.BytesIO()
                 Image.fromarray(labels_HW).save(buffer, format="PNG")
                 # A fixed time, so that equal predictions give an equal file; PNGs are compressed already.
                 archive.writestr(zipfile.ZipInfo(f"{number}.png"), buffer.getvalue())
-                on_progress("predicting", done, len(found))
+                on_progress("predicting", count, len(paths))
     share = 100 * counts_K / counts_K.sum()
     return Submission(
         file=out,
-        images=len(found),
-        of=last - first + 1,
+        images=len(paths),
+        of=ids[1] - ids[0] + 1,
         share_pct={name: round(float(value), 2) for name, value in zip(classes, share, strict=True)},
     )
 
 
 @contextmanager
-def _unpacked(images: Path, first: int, last: int) -> Iterator[dict[int, Path]]:
-    """Return the images of the domain by number, from a folder or a zip."""
+def _unpack(images: Path, ids: tuple[int, int]) -> Iterator[dict[int, Path]]:
+    """Unpack a zip if necessary, and yield the images of the domain by number."""
     if not images.exists():
         raise DataNotFound(
             f"There is no {images}. `rs-adapt data fetch loveda --archive Test.zip` gets the test images; name the zip "
             "or a folder with --images."
         )
     if images.is_dir():
-        yield _numbered({str(path): path for path in images.rglob("*.png")}, first, last, images)
+        yield _number_images({str(path): path for path in images.rglob("*.png")}, ids, images)
         return
     with tempfile.TemporaryDirectory(prefix="rs-adapt-test-") as folder:
         try:
             with zipfile.ZipFile(images) as archive:
-                names = _numbered({name: Path(name) for name in archive.namelist()}, first, last, images)
+                names = _number_images({name: Path(name) for name in archive.namelist()}, ids, images)
                 unpacked = {}
                 for number, name in names.items():
                     unpacked[number] = Path(folder) / f"{number}.png"
@@ -129,25 +128,26 @@ def _unpacked(images: Path, first: int, last: int) -> Iterator[dict[int, Path]]:
         yield unpacked
 
 
-def _numbered(paths: dict[str, Path], first: int, last: int, images: Path) -> dict[int, Path]:
-    found: dict[int, Path] = {}
+def _number_images(paths: dict[str, Path], ids: tuple[int, int], images: Path) -> dict[int, Path]:
+    by_number: dict[int, Path] = {}
     for name, path in sorted(paths.items()):
         number = re.fullmatch(r"(?:.*/)?(\d+)\.png", name)
-        if number is None or not first <= int(number[1]) <= last:
+        if number is None or not ids[0] <= int(number[1]) <= ids[1]:
             continue
-        if int(number[1]) in found:
-            raise DataError(f"{images} holds two images numbered {number[1]}. Remove one of them.")
-        found[int(number[1])] = path
-    return found
+        if int(number[1]) in by_number:
+            raise DataError(f"{images} contains two images numbered {number[1]}. Remove one of them.")
+        by_number[int(number[1])] = path
+    return by_number
 
 
-def _require_all(found: dict[int, Path], first: int, last: int, images: Path, region: str, *, partial: bool) -> None:
-    missing = [number for number in range(first, last + 1) if number not in found]
-    if not found or (missing and not partial):
-        hint = "" if not found else " --partial writes what is there."
+def _require_all(paths: dict[int, Path], ids: tuple[int, int], images: Path, region: str, *, partial: bool) -> None:
+    first, last = ids
+    missing = [number for number in range(first, last + 1) if number not in paths]
+    if not paths or (missing and not partial):
+        hint = "" if not paths else " --partial writes the existing ones."
         raise DataNotFound(
             f"{images} lacks {len(missing)} of the {last - first + 1} test images of the domain {region} (numbers "
-            f"{first} to {last}), the first one is {missing[0]}.png. The server scores all of them or nothing.{hint}"
+            f"{first} to {last}), the first is {missing[0]}.png. The server scores complete submissions only.{hint}"
         )
 
 

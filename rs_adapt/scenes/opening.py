@@ -50,7 +50,7 @@ def require_file(path: Path) -> None:
     if path.is_dir():
         raise DataNotFound(f"{path} is a folder, and a scene is a file: rename it, or choose files by pattern.")
     if path.is_symlink():
-        raise DataNotFound(f"{path} is a link to {path.readlink()}, which does not exist: mend or remove the link.")
+        raise DataNotFound(f"{path} is a link to {path.readlink()}, which does not exist: fix or remove the link.")
     raise DataNotFound(f"There is no scene {path}: check the path.")
 
 

@@ -16,7 +16,7 @@ from rs_adapt.adapters import Adapter, Dcpl, EarthAdapter, Stack, Vpt
 from rs_adapt.backbones import Clip, Dinov2, Dinov3, Sam, Vit
 from rs_adapt.backbones.handles import find_moved_handles
 from rs_adapt.errors import ConfigError, DataError, IncompatibleCell, WeightsError
-from rs_adapt.inference.inspection.recording import recording
+from rs_adapt.inference.inspection.recording import record_blocks
 
 SIZES: dict[str, Any] = {"embed_dim": 32, "depth": 2, "num_heads": 2, "patch_px": 8, "out_layers": (0, 1)}
 SCALES = {"level_scales": (1.0, 0.5)}
@@ -150,7 +150,7 @@ def test_prefix_reaches_adapters_and_records() -> None:
         sam(),
         sam(adapter=EarthAdapter(embed_dim=32, depth=2, rank=4, frequency_layers=(1,), cutoff=0.6)),
     ):
-        with recording(made) as blocks:
+        with record_blocks(made) as blocks:
             made(x)
         assert [record.after_PD.shape for record in blocks] == [(28, 32)] * 2
 

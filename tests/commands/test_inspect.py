@@ -203,12 +203,12 @@ def test_nothing_is_replaced_without_overwrite(run_of, inspect) -> None:
     (run / "inspect" / "tile" / "old.png").touch()
     code, out, err = inspect(run)
     assert (code, out) == (2, "")
-    assert re.match(r"error: .*/tile holds an inspection\. .*--out.*--overwrite\.", err)
+    assert re.match(r"error: .*/tile contains an inspection\. .*--out.*--overwrite\.", err)
     assert inspect(run, "--overwrite")[0] == 0
     assert not (run / "inspect" / "tile" / "old.png").exists()
     code, _, err = inspect(run, "--overwrite", "--out", str(run))
     assert code == 2
-    assert "is not empty and holds no inspection" in err
+    assert "is not empty and contains no inspection" in err
     assert (run / "manifest.json").is_file()
 
 
@@ -231,8 +231,8 @@ def write_bad_image(path: Path, kind: str) -> None:
         ("text", r"cannot read the image .*/bad\.png: "),
         ("cut off", r"cannot read the image .*/bad\.png: "),
         ("folder", r"cannot read the image .*/bad\.png: "),
-        ("RGBA", r".*/bad\.png is an image of mode RGBA; needed is RGB of 8 bit"),
-        ("I;16", r".*/bad\.png is an image of mode I;16; needed is RGB of 8 bit"),
+        ("RGBA", r".*/bad\.png is an image of mode RGBA; RGB of 8 bit is needed"),
+        ("I;16", r".*/bad\.png is an image of mode I;16; RGB of 8 bit is needed"),
     ],
 )
 def test_bad_images_are_refused_before_anything_is_written(

@@ -67,7 +67,7 @@ def test_missing_images_are_counted(submit: Submit, tmp_path: Path) -> None:
     code, _, err = submit("--images", str(folder))
     assert code == 2
     assert "lacks 819 of the 820 test images of the domain urban" in err
-    assert "the first one is 5167.png" in err
+    assert "the first is 5167.png" in err
     assert not (tmp_path / "s.zip").exists()
 
 
@@ -76,7 +76,7 @@ def test_missing_images_are_counted(submit: Submit, tmp_path: Path) -> None:
     [
         (lambda path: None, "data fetch loveda --archive Test.zip"),
         (lambda path: path.write_bytes(b"no zip"), "cannot be read as a zip"),
-        (lambda path: images(path / "a", 5167) and images(path / "b", 5167), "holds two images numbered 5167"),
+        (lambda path: images(path / "a", 5167) and images(path / "b", 5167), "contains two images numbered 5167"),
     ],
 )
 def test_unreadable_images_are_named(

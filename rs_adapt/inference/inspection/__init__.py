@@ -1,1 +1,1 @@
-"""What happens inside a model, block by block: records, feature maps and the page that shows them."""
+"""Inspection of a model, block by block: records, feature maps and the page that shows them."""

@@ -1,4 +1,4 @@
-"""The tokens of every block in one forward, before and after the adapter, without a change to the model's result.
+"""Records of the tokens of every block in a forward pass, before and after the adapter; the result does not change.
 
 Shapes: B batch, N tokens (prefix first), D embed, h/w token grid, P = h * w patches.
 """
@@ -22,7 +22,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class BlockRecord:
-    """One block of one forward, of the first image of the batch: patch tokens (P, D) float32.
+    """A block in a forward pass, for the first image of the batch: patch tokens (P, D) float32.
 
     Attributes:
         block: Index of the block, from 0.
@@ -40,18 +40,18 @@ class BlockRecord:
 
 
 class Recorder(Adapter):
-    """A stand-in for the ViT's adapter that behaves alike and records what passes through `after_block`."""
+    """A stand-in for the ViT's adapter that behaves like it and records the tokens in `after_block`."""
 
     def __init__(self, adapter: Adapter, *, num_prefix: int) -> None:
         super().__init__()
-        # In a tuple, which torch does not search for submodules: nothing but the hooks is the recorder's.
+        # In a tuple, which torch does not search for submodules: the recorder has no parameters.
         self._adapter = (adapter,)
         self.needs_base_tokens = adapter.needs_base_tokens
         self.num_prefix = num_prefix
         self.blocks: list[BlockRecord] = []
 
     def unwrapped(self) -> AbstractContextManager[None]:
-        """Switch off what the adapter has wrapped."""
+        """Switch off the layers that the adapter has wrapped."""
         return self._adapter[0].unwrapped()
 
     def prepare(self, base_tokens: Callable[[], Tensor]) -> None:
@@ -72,9 +72,9 @@ class Recorder(Adapter):
             BlockRecord(
                 block=layer,
                 grid_hw=grid_hw,
-                before_PD=_kept(x_BND[:, self.num_prefix :]),
-                after_PD=_kept(y_BND[:, self.num_prefix :]),
-                views={name: _kept(view) for name, view in views.items()},
+                before_PD=_to_array(x_BND[:, self.num_prefix :]),
+                after_PD=_to_array(y_BND[:, self.num_prefix :]),
+                views={name: _to_array(view) for name, view in views.items()},
             )
         )
         return y_BND
@@ -85,10 +85,10 @@ class Recorder(Adapter):
 
 
 @contextmanager
-def recording(vit: Vit) -> Iterator[list[BlockRecord]]:
-    """Record the blocks of the forwards that run while the context lasts.
+def record_blocks(vit: Vit) -> Iterator[list[BlockRecord]]:
+    """Record the blocks of the forward passes that run while the context lasts.
 
-    A ViT without adapter, also one inside `without_adapter`, is recorded as one whose adapter does nothing.
+    A ViT without adapter, also within `without_adapter`, is recorded as if its adapter did nothing.
 
     Yields:
         The list that the records are added to, block by block.
@@ -108,6 +108,6 @@ def relative_change(after_PD: Array, before_PD: Array) -> float:
     return float((change_P / np.maximum(norm_P, np.finfo(norm_P.dtype).tiny)).mean())
 
 
-def _kept(tensor: Tensor) -> Array:
+def _to_array(tensor: Tensor) -> Array:
     # A copy: the next block may write into its input.
     return tensor[0].detach().to("cpu", torch.float32, copy=True).numpy()

@@ -1,4 +1,4 @@
-"""What the page of `rs-adapt inspect` shows, from what was recorded: sections with their pictures and tables."""
+"""The sections of the page of `rs-adapt inspect`, with their pictures and tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from rs_adapt.inference.inspection.image import BlockLook, Inspection
+from rs_adapt.inference.inspection.image import BlockInspection, Inspection
 from rs_adapt.inference.inspection.recording import Array
 from rs_adapt.render.document import Figure, LegendEntry, Section, text_table
 from rs_adapt.render.feature_maps import enlarge_to_png, heat_colours, pca_colours, update_norm_png
@@ -17,42 +17,42 @@ _NO_CLASS = 255
 _TOP_ENTRIES = 5
 
 
-def lead(found: Inspection, *, method: str, frozen: bool) -> list[str]:
-    """Say what the model saw, and of a method without adapter that there is none."""
-    cut = found.cut
+def make_lead(inspection: Inspection, *, method: str, frozen: bool) -> list[str]:
+    """Return the lines at the top: the processed part of the image, and whether there is an adapter."""
+    cut = inspection.cut
     (width, height), (x0, y0, x1, y1), (seen_width, seen_height) = cut.image_wh, cut.box_px, cut.size_wh
-    rows, columns = found.grid_hw
-    part = "all" if (x1 - x0, y1 - y0) == cut.image_wh else f"columns {x0} to {x1 - 1}, rows {y0} to {y1 - 1},"
-    line = f"The model saw {part} of the {width} x {height} px image"
+    rows, columns = inspection.grid_hw
+    region = "all" if (x1 - x0, y1 - y0) == cut.image_wh else f"columns {x0} to {x1 - 1}, rows {y0} to {y1 - 1},"
+    line = f"The model saw {region} of the {width} x {height} px image"
     if (seen_width, seen_height) != (x1 - x0, y1 - y0):
         line += f", padded at the right and below to {seen_width} x {seen_height} px with the mean colour"
     remark = "Blocks are counted from 0."
-    if found.adapter is None:
+    if inspection.adapter is None:
         state = "frozen" if frozen else "trained"
         remark = f"Method {method} has no adapter: the features are those of the {state} ViT."
     return [f"{line}: {columns} x {rows} patches. {remark}"]
 
 
-def sections(
-    found: Inspection, record: InspectionRecord, *, palette: Sequence[Sequence[int]], out_layers: Sequence[int]
+def make_sections(
+    inspection: Inspection, record: InspectionRecord, *, palette: Sequence[Sequence[int]], out_layers: Sequence[int]
 ) -> Iterator[Section]:
-    """Give the page's sections from top to bottom.
+    """Yield the sections of the page from top to bottom.
 
     Args:
-        found: What was recorded.
+        inspection: The records.
         record: Content of `inspect.json`.
         palette: One [r, g, b] (0-255) per class.
-        out_layers: Blocks whose outputs the head gets.
+        out_layers: Blocks whose outputs go to the head.
     """
-    yield _image_section(found, record.predicted_share, palette)
-    if found.adapter is None:
-        yield _features_section(found)
+    yield _image_section(inspection, record.predicted_share, palette)
+    if inspection.adapter is None:
+        yield _features_section(inspection)
         return
-    between = found.acts_between_blocks
+    between = inspection.acts_between_blocks
     yield _update_section(record.blocks, between=between)
-    if any(view.ndim == 2 for look in found.blocks for view in look.record.views.values()):
+    if any(view.ndim == 2 for block in inspection.blocks for view in block.record.views.values()):
         yield _means_section(record.blocks)
-    yield _features_section(found)
+    yield _features_section(inspection)
     yield Section(
         title="Block by block",
         text=[
@@ -60,25 +60,26 @@ def sections(
             if between
             else "The adapter acts inside the blocks or on their input, so the output of each block is shown without "
             "and with it.",
-            "The two pictures of a block have one basis of principal components, another block has its own: colours "
-            "compare within a block only. Maps of one quantity in a block have one colour scale, dark blue to yellow, "
-            "whose ends are given.",
+            "The two pictures of a block share a basis of principal components, which differs from block to block: "
+            "colours can be compared within a block only. Maps of one quantity in a block share a colour scale, dark "
+            "blue to yellow, whose ends are given.",
         ],
         sections=[
-            _block_section(look, between=between, to_head=look.record.block in out_layers) for look in found.blocks
+            _block_section(block, between=between, to_head=block.record.block in out_layers)
+            for block in inspection.blocks
         ],
     )
 
 
-def _image_section(found: Inspection, shares: Mapping[str, float], palette: Sequence[Sequence[int]]) -> Section:
-    rows, columns = found.cut.filled_hw
-    shown = np.full_like(found.prediction_HW, _NO_CLASS)
-    shown[:rows, :columns] = found.prediction_HW[:rows, :columns]
+def _image_section(inspection: Inspection, shares: Mapping[str, float], palette: Sequence[Sequence[int]]) -> Section:
+    rows, columns = inspection.cut.filled_hw
+    classes = np.full_like(inspection.prediction_HW, _NO_CLASS)
+    classes[:rows, :columns] = inspection.prediction_HW[:rows, :columns]
     return Section(
         title="Image and prediction",
         figures=[
-            _figure("image.png", enlarge_to_png(found.cut.pixels_HW3), "what the model saw"),
-            _figure("prediction.png", enlarge_to_png(colour_map(shown, palette)), "predicted classes"),
+            _figure("image.png", enlarge_to_png(inspection.cut.pixels_HW3), "input of the model"),
+            _figure("prediction.png", enlarge_to_png(colour_map(classes, palette)), "predicted classes"),
         ],
         figure_width="medium",
         legend=[
@@ -88,19 +89,19 @@ def _image_section(found: Inspection, shares: Mapping[str, float], palette: Sequ
     )
 
 
-def _features_section(found: Inspection) -> Section:
-    """Return the features that the head gets from the last block: with the adapter, and without it if there is one."""
-    last = found.blocks[-1]
-    streams = {"without adapter": last.base_PD, "with adapter": last.record.after_PD}
-    if found.adapter is None:
-        streams = {"features": last.record.after_PD}
-    pictures, share = _pca_pictures("final", streams, last.record.grid_hw)
+def _features_section(inspection: Inspection) -> Section:
+    """Return the features that go to the head from the last block: with the adapter, and without it if there is one."""
+    last_block = inspection.blocks[-1]
+    streams = {"without adapter": last_block.base_PD, "with adapter": last_block.record.after_PD}
+    if inspection.adapter is None:
+        streams = {"features": last_block.record.after_PD}
+    pictures, share = _pca_pictures("final", streams, last_block.record.grid_hw)
     shared = ", of both pictures together" if len(pictures) > 1 else ""
     return Section(
-        title=f"Features after the last block ({last.record.block})",
+        title=f"Features after the last block ({last_block.record.block})",
         text=[
             f"Red, green and blue are the first three principal components of the patch tokens{shared}: equal colours "
-            f"are equal features. They hold {100 * share:.0f} % of the variance."
+            f"are equal features. They explain {100 * share:.0f} % of the variance."
         ],
         figures=pictures,
         figure_width="small",
@@ -114,10 +115,10 @@ def _update_section(blocks: Sequence[InspectedBlock], *, between: bool) -> Secti
     series = {title: [value(block) for block in blocks] for title, value in columns.items()}
     text = (
         "With against without adapter: mean over the patches of |x with - x without| / |x without|, x being the output "
-        "of a block. It holds all that has changed in the blocks before, too."
+        "of a block. It includes the changes in earlier blocks."
     )
     if between:
-        text += " Step after the block: |after - before| / |before| of what the adapter does there alone."
+        text += " Step after the block: |after - before| / |before| of the adapter's step there alone."
     return Section(
         title="Update norm",
         text=[text],
@@ -149,27 +150,27 @@ def _means_section(blocks: Sequence[InspectedBlock]) -> Section:
     }
     names = list(dict.fromkeys(name for views in maps.values() for name in views))
     rows = [
-        [str(block), *(_short(views[name].mean) if name in views else "-" for name in names)]
+        [str(block), *(_format_value(views[name].mean) if name in views else "-" for name in names)]
         for block, views in maps.items()
         if views
     ]
     return Section(
         title="Means of the adapter's maps",
         text=["Over the patches of the image; the maps themselves are with the blocks below."],
-        tables=[text_table("", [["block", *map(_spoken, names)], *rows])],
+        tables=[text_table("", [["block", *map(_readable_name, names)], *rows])],
     )
 
 
-def _block_section(look: BlockLook, *, between: bool, to_head: bool) -> Section:
-    record = look.record
+def _block_section(block: BlockInspection, *, between: bool, to_head: bool) -> Section:
+    record = block.record
     stem = f"block{record.block:02d}"
     streams = (
         {"before the adapter": record.before_PD, "after the adapter": record.after_PD}
         if between
-        else {"without adapter": look.base_PD, "with adapter": record.after_PD}
+        else {"without adapter": block.base_PD, "with adapter": record.after_PD}
     )
     pictures, share = _pca_pictures(stem, streams, record.grid_hw)
-    text = [f"The three components hold {100 * share:.0f} % of the variance."]
+    text = [f"The three components explain {100 * share:.0f} % of the variance."]
     maps = {name: view for name, view in record.views.items() if view.ndim == 2}
     for name, view in maps.items():
         together = [other for key, other in maps.items() if _quantity(key) == _quantity(name)]
@@ -178,8 +179,8 @@ def _block_section(look: BlockLook, *, between: bool, to_head: bool) -> Section:
             _figure(
                 f"{stem}_{_file_part(name)}.png",
                 enlarge_to_png(heat_colours(view, low, high)),
-                _spoken(name),
-                note=f"mean {_short(view.mean())}; colours {_short(low)} to {_short(high)}",
+                _readable_name(name),
+                note=f"mean {_format_value(view.mean())}; colours {_format_value(low)} to {_format_value(high)}",
             )
         )
     text += [_top_entries(name, view) for name, view in record.views.items() if view.ndim == 1]
@@ -204,16 +205,16 @@ def _figure(file: str, png: bytes, title: str, *, note: str = "") -> Figure:
 
 def _top_entries(name: str, vector: Array) -> str:
     order = np.argsort(-vector, kind="stable")[:_TOP_ENTRIES]
-    listed = ", ".join(f"{_short(vector[index])} (no. {index})" for index in order)
-    return f"{_spoken(name)}: largest of {len(vector)} are {listed}."
+    listed = ", ".join(f"{_format_value(vector[index])} (no. {index})" for index in order)
+    return f"{_readable_name(name)}: largest of {len(vector)} are {listed}."
 
 
 def _quantity(view: str) -> str:
     return view.partition("/")[0]
 
 
-def _spoken(view: str) -> str:
-    """Return a view's name as people read it: `router_weight/low` becomes "router weight, low"."""
+def _readable_name(view: str) -> str:
+    """Return the name of a view for people: `router_weight/low` becomes "router weight, low"."""
     return view.replace("/", ", ").replace("_", " ")
 
 
@@ -221,5 +222,5 @@ def _file_part(name: str) -> str:
     return name.replace("/", "_").replace(" ", "_")
 
 
-def _short(value: float) -> str:
+def _format_value(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"

@@ -1,4 +1,4 @@
-"""`rs-adapt inspect` as one function: load, look at one image, write the page, its pictures and the numbers."""
+"""The inspection of a checkpoint: load, inspect one image, write the page, its pictures and the numbers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from rs_adapt.backbones import Vit
 from rs_adapt.errors import OutputExists
 from rs_adapt.files import write_folder_atomically
-from rs_adapt.inference.inspection.image import Inspection, cut_out, inspect_image, least_side_px, read_image
+from rs_adapt.inference.inspection.image import Inspection, cut_centre, inspect_image, read_image, smallest_side_px
 from rs_adapt.inference.inspection.recording import Array
-from rs_adapt.inference.inspection.sections import lead, sections
+from rs_adapt.inference.inspection.sections import make_lead, make_sections
 from rs_adapt.inference.predictor import Predictor
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.render.document import iter_figures
@@ -50,10 +50,10 @@ def inspect_checkpoint(
     Args:
         cfg: The checkpoint's configuration, from `recompose`.
         checkpoint: Folder of the pack.
-        image: PNG, JPEG or TIFF; RGB, 8 bit. The model sees its middle.
-        out_dir: Where the files go; it appears when all of them are written.
-        size_px: Largest side of what the model sees; None for the bench's crop.
-        overwrite: An inspection in `out_dir` may be replaced.
+        image: PNG, JPEG or TIFF; RGB, 8 bit. The model processes its centre.
+        out_dir: Folder for the files; it appears when all of them are written.
+        size_px: Largest side of the model's input; None for the bench's crop.
+        overwrite: Whether an inspection in `out_dir` may be replaced.
         device: "auto", "cpu", "cuda" or "cuda:N".
 
     Returns:
@@ -61,8 +61,8 @@ def inspect_checkpoint(
 
     Raises:
         DataNotFound, DataError: See `read_image`.
-        ConfigError: See `cut_out`; or `out_dir` cannot be written to.
-        OutputExists: `out_dir` holds other files, or an inspection that may not be replaced.
+        ConfigError: See `cut_centre`; or `out_dir` cannot be written to.
+        OutputExists: `out_dir` contains other files, or an inspection that may not be replaced.
         CheckpointMismatch, WeightsError: See `load_model`.
     """
     pixels_HW3 = read_image(image)
@@ -70,26 +70,26 @@ def inspect_checkpoint(
     with quiet_libraries():
         predictor = Predictor.load(cfg, checkpoint, device=device)
         vit: Vit = predictor.model.backbone
-        cut = cut_out(
+        cut = cut_centre(
             pixels_HW3,
             size_px=cfg.bench.crop_px if size_px is None else size_px,
             patch_px=vit.patch_px,
-            least_px=least_side_px(vit),
+            smallest_px=smallest_side_px(vit),
             mean=cfg.backbone.mean,
         )
         inspection = inspect_image(predictor, cut)
     record = _record(cfg, inspection, image_name=image.name)
-    shown = list(sections(inspection, record, palette=cfg.bench.palette, out_layers=vit.out_layers))
+    sections = list(make_sections(inspection, record, palette=cfg.bench.palette, out_layers=vit.out_layers))
     title = f"{cfg.bench.name.replace('_', '-')} / {cfg.cell.method} / {cfg.cell.backbone}: {image.name}"
-    above = lead(inspection, method=cfg.cell.method, frozen=vit.frozen)
-    page = render_html(title, above, shown, generator="rs-adapt inspect")
-    pictures = {figure.file: figure.image for figure in iter_figures(shown)}
+    lead = make_lead(inspection, method=cfg.cell.method, frozen=vit.frozen)
+    page = render_html(title, lead, sections, generator="rs-adapt inspect")
+    pictures = {figure.file: figure.image for figure in iter_figures(sections)}
     _write_folder(out_dir, page=page, record=record, pictures=pictures)
     return record
 
 
 def _record(cfg: ResolvedConfig, inspection: Inspection, *, image_name: str) -> InspectionRecord:
-    """Return the content of `inspect.json`; without an adapter there is nothing to say about the blocks."""
+    """Return the content of `inspect.json`; without an adapter it has no blocks."""
     cut = inspection.cut
     rows, columns = cut.filled_hw
     classes = list(cfg.bench.classes)
@@ -104,12 +104,12 @@ def _record(cfg: ResolvedConfig, inspection: Inspection, *, image_name: str) -> 
         },
         blocks=[
             InspectedBlock(
-                block=look.record.block,
-                update_norm=round(look.update_norm, _DIGITS),
-                own_step=round(look.own_step, _DIGITS),
-                views={name: _summary(view) for name, view in look.record.views.items()},
+                block=block.record.block,
+                update_norm=round(block.update_norm, _DIGITS),
+                own_step=round(block.own_step, _DIGITS),
+                views={name: _summary(view) for name, view in block.record.views.items()},
             )
-            for look in (inspection.blocks if inspection.adapter else ())
+            for block in (inspection.blocks if inspection.adapter else ())
         ],
     )
 
@@ -128,9 +128,11 @@ def _check_folder(out_dir: Path, *, overwrite: bool) -> None:
     if not out_dir.exists() or not any(out_dir.iterdir()):
         return
     if not (out_dir / INSPECTION_FILE).is_file():
-        raise OutputExists(f"{out_dir} is not empty and holds no inspection. Choose a different folder with --out.")
+        raise OutputExists(f"{out_dir} is not empty and contains no inspection. Choose a different folder with --out.")
     if not overwrite:
-        raise OutputExists(f"{out_dir} holds an inspection. Choose a different folder with --out, or add --overwrite.")
+        raise OutputExists(
+            f"{out_dir} contains an inspection. Choose a different folder with --out, or add --overwrite."
+        )
 
 
 def _write_folder(out_dir: Path, *, page: str, record: InspectionRecord, pictures: Mapping[str, bytes]) -> None:

@@ -134,7 +134,7 @@ def test_a_cutoff_set_by_the_user_is_stored_in_the_pack(import_file: Import, tmp
 
 def test_wrong_classes_width_and_settings_are_refused(import_file: Import, tmp_path: Path) -> None:
     said = refused(import_file(released("rein", num_classes=6), "rein"), tmp_path)
-    assert "tells 6 classes apart, but loveda_r2u has 7: background, building" in said
+    assert "has 6 classes, but loveda_r2u has 7: background, building" in said
     said = refused(import_file(released("rein", width=384), "rein"), tmp_path)
     assert "on a backbone 384 wide, 6 deep (a ViT)" in said
     assert "dinov2_nano is 192 wide, 6 deep" in said
@@ -143,7 +143,7 @@ def test_wrong_classes_width_and_settings_are_refused(import_file: Import, tmp_p
     rank = ("--set", "model.backbone.adapter.rank=8")
     said = refused(import_file(released("earth-adapter"), "earth-adapter", *rank), tmp_path)
     assert "model.backbone.adapter.rank=8 contradicts" in said
-    assert "whose tensors say 4" in said
+    assert "whose tensors imply 4" in said
     said = refused(import_file(released("rein"), "rein", "--set", "model.decode_head.type=os.system"), tmp_path)
     assert "a pack must not set code" in said
 
@@ -158,23 +158,23 @@ def test_missing_and_unknown_tensors_are_listed(import_file: Import, tmp_path: P
     said = refused(import_file(tensors, "earth-adapter"), tmp_path)
     assert "lacks 2 tensors: backbone.refine_feat.mlp_list3.4.2.bias, decode_head.mask_embed.2.weight" in said
     unknown = "backbone.refine_feat.gate.weight, decode_head.mask_embed.6.weight"
-    assert f"no part of such a model are 2 tensors: {unknown}" in said
-    assert "of another shape are 1 tensors: decode_head.cls_embed.bias (3,) (needed: (8,))" in said
+    assert f"not part of such a model are 2 tensors: {unknown}" in said
+    assert "of a different shape are 1 tensors: decode_head.cls_embed.bias (3,) (needed: (8,))" in said
 
 
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [
-        ("rein", lambda t: {n: v for n, v in t.items() if "reins" not in n}, r"holds no tensors backbone.reins.*"),
-        ("rein", lambda t: {n: v for n, v in t.items() if "head" not in n}, r"holds no tensors decode_head.*"),
+        ("rein", lambda t: {n: v for n, v in t.items() if "reins" not in n}, r"has no tensors backbone.reins.*"),
+        ("rein", lambda t: {n: v for n, v in t.items() if "head" not in n}, r"has no tensors decode_head.*"),
         ("rein", lambda t: t | {"neck.w": torch.zeros(1)}, "1 tensors that belong to no part of a released"),
         ("rein", lambda t: t | {"backbone.blocks.0.w": torch.zeros(1)}, "do not belong to the original DINOv2 ViT"),
         ("rein", lambda t: t | {"backbone.pos_embed": torch.zeros(1)}, "not 3 dimensions"),
-        ("rein", lambda t: t | {"backbone.cls_token": torch.ones(1, 1, WIDTH)}, "is not the base weights given: 1 "),
+        ("rein", lambda t: t | {"backbone.cls_token": torch.ones(1, 1, WIDTH)}, "differs from the base weights: 1 "),
         ("rein", lambda t: t | {"backbone.reins.learnable_tokens_a": torch.zeros(())}, "with 3 dimensions"),
         ("rein", lambda t: t | {"decode_head.query_feat.weight": torch.zeros(())}, "not 2 dimensions"),
-        ("rein", lambda t: released("earth-adapter"), "holds an adapter of earth-adapter.*--as earth-adapter"),
-        ("mask2former", lambda t: released("rein"), "holds an adapter of rein.*--as rein"),
+        ("rein", lambda t: released("earth-adapter"), "has an adapter of earth-adapter.*--as earth-adapter"),
+        ("mask2former", lambda t: released("rein"), "has an adapter of rein.*--as rein"),
         ("earth-adapter", lambda t: {"optimizer": {"lr": 1}}, "is not a state dict"),
     ],
 )  # fmt: skip

@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.inference.inspection.image import Cut, cut_out, read_image
+from rs_adapt.inference.inspection.image import Cut, cut_centre, read_image
 
 MEAN = (120.4, 116.0, 104.0)
 
 
 def cut(height: int, width: int, size_px: int = 64) -> tuple[Cut, np.ndarray]:
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
-    return cut_out(image, size_px=size_px, patch_px=8, least_px=32, mean=MEAN), image
+    return cut_centre(image, size_px=size_px, patch_px=8, smallest_px=32, mean=MEAN), image
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rs_adapt.adapters import Adapter, EarthAdapter, Lora, Rein, Vpt
 from rs_adapt.backbones import Dinov2
-from rs_adapt.inference.inspection.recording import BlockRecord, recording, relative_change
+from rs_adapt.inference.inspection.recording import BlockRecord, record_blocks, relative_change
 
 GRID = (4, 6)
 
@@ -66,9 +66,9 @@ def images(count: int = 1) -> Tensor:
 @torch.no_grad()
 def recorded(vit: Dinov2) -> tuple[list[BlockRecord], list[BlockRecord]]:
     """Return the blocks with the adapter, and those without."""
-    with recording(vit) as adapted:
+    with record_blocks(vit) as adapted:
         vit(images())
-    with vit.without_adapter(), recording(vit) as base:
+    with vit.without_adapter(), record_blocks(vit) as base:
         vit(images())
     return adapted, base
 
@@ -78,7 +78,7 @@ def test_the_model_does_not_notice(name: str) -> None:
     vit = build(ADAPTERS[name]())
     adapter, names = vit.adapter, list(vit.state_dict())
     expected = vit(images(2))
-    with recording(vit) as blocks:
+    with record_blocks(vit) as blocks:
         features = vit(images(2))
     assert [block.block for block in blocks] == [0, 1, 2, 3]
     assert all(torch.equal(got, want) for got, want in zip(features, expected, strict=True))
@@ -133,9 +133,9 @@ def test_change_is_the_mean_of_the_tokens_ratios() -> None:
 
 def test_views_belong_to_the_first_image() -> None:
     vit = build(ADAPTERS["earth"]())
-    with torch.no_grad(), recording(vit) as alone:
+    with torch.no_grad(), record_blocks(vit) as alone:
         vit(images(1))
-    with torch.no_grad(), recording(vit) as both:
+    with torch.no_grad(), record_blocks(vit) as both:
         vit(torch.cat([images(1), -images(1)]))
     assert alone[0].views == {}
     assert set(alone[2].views) == {
@@ -150,6 +150,6 @@ def test_views_belong_to_the_first_image() -> None:
 def test_the_adapter_is_restored_after_an_error() -> None:
     vit = build(ADAPTERS["earth"]())
     adapter = vit.adapter
-    with pytest.raises(ZeroDivisionError), recording(vit):
+    with pytest.raises(ZeroDivisionError), record_blocks(vit):
         raise ZeroDivisionError
     assert vit.adapter is adapter
