@@ -50,6 +50,9 @@ def file_schemas() -> dict[str, FileSchema]:
             content="what rs-adapt inspect measured on an image",
             record=records.InspectionRecord,
         ),
+        "cost": FileSchema(
+            file=files.COST_FILE, content="costs of methods, measured by rs-adapt cost", record=records.CostRecord
+        ),
         "sweep-cell": FileSchema(
             file=files.SWEEP_CELL_FILE, content="state of a cell of a sweep", record=records.SweepCellRecord
         ),

@@ -60,7 +60,7 @@ def cost(
     folder = out or Path("work_dirs") / "cost" / f"{cell.bench_name}-{cell.setting}"
 
     from rs_adapt.cost.measure import compare_costs
-    from rs_adapt.cost.table import cost_content, cost_notes, cost_table, cost_title
+    from rs_adapt.cost.table import cost_notes, cost_record, cost_table, cost_title
     from rs_adapt.cost.write import check_cost_folder, write_cost_files
 
     check_cost_folder(folder, overwrite=overwrite)
@@ -75,15 +75,15 @@ def cost(
             warmup=warmup,
             on_progress=on_progress,
         )
-    content = cost_content(comparison)
-    write_cost_files(folder, content)
+    record = cost_record(comparison)
+    write_cost_files(folder, record)
     if as_json:
-        print_json(content)
+        print_json(record.content())
         return
     console = result_console()
-    console.print(cost_title(content), style="bold", soft_wrap=True)
-    console.print(cost_table(content))
-    for note in cost_notes(content):
+    console.print(cost_title(record), style="bold", soft_wrap=True)
+    console.print(cost_table(record))
+    for note in cost_notes(record):
         console.print(note, soft_wrap=True, markup=False)
     console.print(f"Files: {shown_path(folder)}", soft_wrap=True)
 

@@ -14,7 +14,6 @@ from torch import nn
 
 from rs_adapt.config import Cell
 from rs_adapt.cost.candidates import REFERENCE, Candidate, build_candidates, compose_methods, name_method_in_errors
-from rs_adapt.cost.content import CostSetup
 from rs_adapt.cost.memory import describe_memory, iteration_bytes
 from rs_adapt.cost.timing import TimedJob, take_turns
 from rs_adapt.engine.build import choose_device
@@ -24,6 +23,7 @@ from rs_adapt.engine.state import seed_iteration
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.runs.files import TENSORS_FILE
+from rs_adapt.runs.records import CostSetup
 
 if TYPE_CHECKING:
     from mmseg.models import BaseSegmentor
@@ -171,20 +171,20 @@ def _sizes(model: BaseSegmentor) -> dict[str, int]:
 
 
 def _setup(cfg: ResolvedConfig, cell: Cell, *, overrides: Sequence[str], rounds: int, warmup: int) -> CostSetup:
-    return {
-        "bench": cell.bench_name,
-        "setting": cell.setting,
-        "backbone": cell.backbone,
-        "head": cell.head,
+    return CostSetup(
+        bench=cell.bench_name,
+        setting=cell.setting,
+        backbone=cell.backbone,
+        head=cell.head,
         # The name only: the path differs between machines.
-        "weights": Path(cfg.model.backbone.weights).name,
-        "tuned": cell.tuned,
-        "overrides": [*overrides],
-        "batch_size": cfg.train_dataloader.batch_size,
-        "crop_px": cfg.bench.crop_px,
-        "precision": cfg.optim_wrapper.precision,
-        "rounds": rounds,
-        "warmup": warmup,
-        "memory": describe_memory(get_device()),
-        "environment": environment().content(),
-    }
+        weights=Path(cfg.model.backbone.weights).name,
+        tuned=cell.tuned,
+        overrides=tuple(overrides),
+        batch_size=cfg.train_dataloader.batch_size,
+        crop_px=cfg.bench.crop_px,
+        precision=cfg.optim_wrapper.precision,
+        rounds=rounds,
+        warmup=warmup,
+        memory=describe_memory(get_device()),
+        environment=environment(),
+    )

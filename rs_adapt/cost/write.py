@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rs_adapt.cost.content import CostContent
 from rs_adapt.cost.plot import cost_svg
 from rs_adapt.cost.table import cost_csv, cost_markdown, cost_title
 from rs_adapt.errors import OutputExists
-from rs_adapt.files import make_output_folder, staged_files, write_json
+from rs_adapt.files import make_output_folder, staged_files
+from rs_adapt.runs.files import COST_FILE
+from rs_adapt.runs.records import CostRecord, write_record
 
 # The JSON last: a folder that has it has all files.
-FILES = ("cost.csv", "cost.md", "cost.svg", "cost.json")
+FILES = ("cost.csv", "cost.md", "cost.svg", COST_FILE)
 
 
 def check_cost_folder(folder: Path, *, overwrite: bool) -> None:
@@ -33,15 +34,15 @@ def check_cost_folder(folder: Path, *, overwrite: bool) -> None:
     make_output_folder(folder)
 
 
-def write_cost_files(folder: Path, content: CostContent) -> None:
+def write_cost_files(folder: Path, record: CostRecord) -> None:
     """Write all four files; none of them appears in the folder before the last one is complete.
 
     Args:
         folder: A folder that `check_cost_folder` has checked; other files in it stay.
-        content: Return value of `cost_content`.
+        record: Return value of `cost_record`.
     """
     with staged_files(folder, FILES) as staging:
-        (staging / "cost.csv").write_text(cost_csv(content))
-        (staging / "cost.md").write_text(cost_markdown(content))
-        (staging / "cost.svg").write_text(cost_svg(content, cost_title(content)), encoding="utf-8")
-        write_json(staging / "cost.json", content)
+        (staging / "cost.csv").write_text(cost_csv(record))
+        (staging / "cost.md").write_text(cost_markdown(record))
+        (staging / "cost.svg").write_text(cost_svg(record, cost_title(record)), encoding="utf-8")
+        write_record(staging / COST_FILE, record)

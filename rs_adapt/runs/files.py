@@ -22,6 +22,8 @@ EVAL_DIR = "eval"
 INSPECT_DIR = "inspect"
 # In the folder of an inspection: the numbers of its page.
 INSPECTION_FILE = "inspect.json"
+# What `rs-adapt cost` measured; in a folder of its own.
+COST_FILE = "cost.json"
 # mmengine's loggers.
 LOGGERS_DIR = "vis_data"
 

@@ -5,6 +5,15 @@ newer version survives being copied by an older one; a value of the wrong kind i
 """
 
 from rs_adapt.runs.records.cell import CellNames, Environment, GitRevision, RunOptions, RunStart
+from rs_adapt.runs.records.cost import (
+    CostRecord,
+    CostSetup,
+    MethodCostRecord,
+    RelativeCost,
+    Times,
+    TrainableParameters,
+    UnmeasuredMethod,
+)
 from rs_adapt.runs.records.inspection import InspectedBlock, InspectedImage, InspectionRecord, MapSummary
 from rs_adapt.runs.records.manifest import (
     BaseWeights,
@@ -25,6 +34,8 @@ __all__ = [
     "FORMAT",
     "BaseWeights",
     "CellNames",
+    "CostRecord",
+    "CostSetup",
     "Environment",
     "EvaluationLine",
     "GitRevision",
@@ -39,11 +50,13 @@ __all__ = [
     "ManifestScores",
     "MapSummary",
     "MergedAdapter",
+    "MethodCostRecord",
     "MetricsLine",
     "Normalisation",
     "PlannedCell",
     "ProtocolFacts",
     "Record",
+    "RelativeCost",
     "Result",
     "RunOptions",
     "RunStart",
@@ -53,7 +66,10 @@ __all__ = [
     "SweepCellRecord",
     "SweepPlan",
     "TensorsFile",
+    "Times",
+    "TrainableParameters",
     "TrainingLine",
+    "UnmeasuredMethod",
     "read_record",
     "write_record",
 ]
