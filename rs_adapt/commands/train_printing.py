@@ -55,17 +55,12 @@ def print_plan(cfg: ResolvedConfig, plan: TrainingPlan, *, as_json: bool) -> Non
 
 
 def _own_bench_lines(cfg: ResolvedConfig) -> list[str]:
-    """Return how the scenes of your own bench became 8 bit, and the classes of its labels before and after mapping."""
+    """Return how the scenes of your own bench became 8 bit, and what is in its tiles."""
     if not cfg.bench.get("own"):
         return []
-    from rs_adapt.datasets.own.scenes import read_shares
+    from rs_adapt.datasets.own.contents import describe_contents, read_contents
     from rs_adapt.datasets.own.stretch import describe_stretch, read_stretch
 
     stretches = read_stretch(cfg.prepared_dir)
-    lines = [f"  {region} stretch: {describe_stretch(stretch)}" for region, stretch in stretches.items()]
-    for region, counts in read_shares(cfg.prepared_dir).items():
-        for stage, verb in (("before", "labels hold"), ("after", "become")):
-            total = sum(counts[stage].values())
-            shares = [f"{name} {100 * count / total:.1f} %" for name, count in counts[stage].items() if count]
-            lines.append(f"  {region} {verb}: {', '.join(shares)}")
-    return lines
+    lines = [f"{region} stretch: {describe_stretch(stretch)}" for region, stretch in stretches.items()]
+    return [f"  {line}" for line in (*lines, *describe_contents(read_contents(cfg.prepared_dir)))]

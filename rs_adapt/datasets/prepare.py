@@ -7,10 +7,11 @@ holds what it was made from; a folder whose facts still hold is left alone, any 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rs_adapt.datasets.own.scenes import make_from_scenes, scene_files
+from rs_adapt.datasets.own.regions import RegionPlan, plan_regions, scene_files
+from rs_adapt.datasets.own.scenes import make_from_scenes
 from rs_adapt.datasets.recipes import ImagesRecipe, Recipe, ScenesRecipe, SyntheticRecipe, TileFacts, read_recipe
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.files import atomic_folder, write_json
@@ -28,6 +29,7 @@ def ensure_prepared(
     data_root: Path,
     out_dir: Path,
     on_progress: OnProgress = no_progress,
+    jobs: int | None = None,
 ) -> None:
     """Make the tiles of a bench in `out_dir`, unless they are there and still fit what they were made from.
 
@@ -40,6 +42,7 @@ def ensure_prepared(
         data_root: Folder of the raw images; only read.
         out_dir: The folder to make.
         on_progress: Called after each scene or image.
+        jobs: Processes that cut your own scenes; None takes all cores where there is much to cut.
 
     Raises:
         ConfigError: The kind is unknown, or `out_dir` holds something else.
@@ -47,7 +50,8 @@ def ensure_prepared(
         DataError: A raw image or label is damaged, has no partner, a different size or unknown values.
     """
     recipe, tiles = read_recipe(prepare), TileFacts.model_validate(bench)
-    facts = _facts(prepare, recipe, tiles, data_root)
+    regions = plan_regions(recipe, tiles.tile_px) if isinstance(recipe, ScenesRecipe) else []
+    facts = _facts(prepare, recipe, tiles, data_root, regions)
     if _finished(out_dir, facts):
         return
     if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MARKER).is_file():
@@ -63,11 +67,13 @@ def ensure_prepared(
             elif isinstance(recipe, ImagesRecipe):
                 counts = _make_from_images(recipe, tiles, data_root, building, on_progress)
             else:
-                counts = make_from_scenes(recipe, tiles, building, on_progress)
+                counts = make_from_scenes(regions, recipe, tiles, building, on_progress, jobs)
             write_json(building / MARKER, {"facts": facts, "tiles": counts}, indent=1)
 
 
-def _facts(prepare: Mapping[str, object], recipe: Recipe, bench: TileFacts, data_root: Path) -> object:
+def _facts(
+    prepare: Mapping[str, object], recipe: Recipe, bench: TileFacts, data_root: Path, regions: Sequence[RegionPlan]
+) -> object:
     """Return what the tiles depend on, as it reads back from JSON."""
     facts: dict[str, object] = {
         "format": FORMAT,
@@ -81,13 +87,10 @@ def _facts(prepare: Mapping[str, object], recipe: Recipe, bench: TileFacts, data
         files = [file for image, label, _ in pairs for file in (image, label)]
         facts["raw"] = [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files]
     elif isinstance(recipe, ScenesRecipe):
-        files = scene_files(recipe)
-        for file in files:
-            if not file.is_file():
-                raise DataNotFound(f"There is no label {file}: every image to learn from or to score on needs one.")
+        files = scene_files(regions)
         facts["raw"] = [[str(f), f.stat().st_size, f.stat().st_mtime_ns] for f in files]
-        # 2: one stretch a region, saved beside the tiles.
-        facts["scenes_format"] = 2
+        # 3: labels on the image's grid, scenes divided into blocks, a record of what is in the tiles.
+        facts["scenes_format"] = 3
     else:
         from rs_adapt.datasets.synthetic import GENERATOR_VERSION
 

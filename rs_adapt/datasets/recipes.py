@@ -68,6 +68,7 @@ class LabelSource(BaseModel):
         ignore: Contents of labels that are ignored.
         nodata: Value of a raster's pixels without data, in place of the file's own; "none" for a raster without such
             pixels. None for the file's.
+        name: Name of a label, whose wildcards repeat those of the images' pattern; None where `suffix` names it.
     """
 
     model_config = _FROZEN
@@ -80,6 +81,7 @@ class LabelSource(BaseModel):
     to_index: tuple[tuple[LabelItem, int], ...]
     ignore: tuple[LabelItem, ...]
     nodata: float | Literal["none"] | None = None
+    name: str | None = None
 
 
 class SceneRegion(BaseModel):
@@ -87,8 +89,8 @@ class SceneRegion(BaseModel):
 
     Attributes:
         name: Name of the region and of its folder.
-        images: Folder of the scenes.
-        pattern: Names of the scenes, with * and ?.
+        images: Folder of the scenes, or the one file.
+        pattern: Names of the scenes, with wildcards.
         bands: Numbers from 1 of the bands that become red, green and blue; None for the first three.
         stretch: Values that become 0 and 255 in red, green and blue; "scene" for each scene's own percentiles; None for
             percentiles of the region.
@@ -97,6 +99,7 @@ class SceneRegion(BaseModel):
         labels: None for a region without labels.
         nodata: Value of pixels without data, in place of the files' own; "none" for scenes without such pixels. None
             for the files'.
+        files: List of the scenes and their labels, instead of `images`; None without one.
     """
 
     model_config = _FROZEN
@@ -110,6 +113,7 @@ class SceneRegion(BaseModel):
     val_share: float | None
     labels: LabelSource | None
     nodata: float | Literal["none"] | None = None
+    files: str | None = None
 
 
 class ScenesRecipe(BaseModel):

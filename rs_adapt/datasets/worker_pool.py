@@ -5,17 +5,22 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import TypeVar
 
 from rs_adapt.errors import RunFailed
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+_CONTINUES = (
+    "Finished scenes are saved: the same command continues; with fewer --jobs than {jobs} it takes less memory."
+)
 
 
 def default_jobs() -> int:
@@ -23,13 +28,27 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_in_processes(work: Callable[[Task], Result], tasks: Sequence[Task], *, jobs: int) -> Iterator[Result]:
+def may_start_processes() -> bool:
+    """Return whether new processes are safe: each imports the program's main file, and runs it if nothing guards it.
+
+    True for `rs-adapt`, `python -m rs_adapt` and where there is no such file (a notebook); False for a user's script.
+    """
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    name = getattr(getattr(main, "__spec__", None), "name", None) or ""
+    return file is None or name.partition(".")[0] == "rs_adapt" or Path(file).stem == "rs-adapt"
+
+
+def run_in_processes(
+    work: Callable[[Task], Result], tasks: Sequence[Task], *, jobs: int, remedy: str = _CONTINUES
+) -> Iterator[Result]:
     """Yield results as they come; with one job (or task) in this process, and in order.
 
     Args:
         work: A module-level function, so that other processes can import it.
         tasks: Its arguments, one for each call.
         jobs: Number of processes.
+        remedy: Sentences for the error, what to do where a process was killed.
 
     Raises:
         RunFailed: A process was killed.
@@ -47,8 +66,7 @@ def run_in_processes(work: Callable[[Task], Result], tasks: Sequence[Task], *, j
             yield future.result()
     except BrokenProcessPool as error:
         raise RunFailed(
-            "A worker process was killed, perhaps because memory ran out. Finished scenes are saved: the same command "
-            f"continues; with fewer --jobs than {jobs} it takes less memory."
+            f"A worker process was killed, perhaps because memory ran out. {remedy.format(jobs=jobs)}"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

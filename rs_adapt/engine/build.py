@@ -151,6 +151,12 @@ def build_loader(cfg: ResolvedConfig, split: Split) -> Any:
     from mmengine.runner import Runner
 
     settings = loader_settings(cfg, split)
+    source = cfg.bench.source
+    if split == "source-val" and cfg.bench.get("own") and source.val.to_dict() == source.train.to_dict():
+        raise ConfigError(
+            f"Bench {cfg.bench.name} trains on all scenes of its source (val_share = 0), so there is no split "
+            "source-val to score. Hold scenes out with val or val_share, and train again."
+        )
     if settings is None:
         if split == "test" and cfg.protocol.report_split == "server":
             raise ConfigError(

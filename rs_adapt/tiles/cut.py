@@ -16,6 +16,8 @@ from rs_adapt.tiles.index import Tile
 
 # The fastest levels of zlib write the same pixels in a fraction of the time; tiles are read far more often than sent.
 PNG_LEVEL = 1
+# Smallest share of valid pixels, of those that the scene has in a tile; padding does not count.
+MIN_VALID = 0.5
 
 
 def cut_scene(
@@ -31,9 +33,8 @@ def cut_scene(
     bands: Sequence[int] | None = None,
     legend: Mapping[Sequence[int], int] | None = None,
     allowed_values: Sequence[int] | None = None,
-    min_valid: float = 0.5,
+    min_valid: float = MIN_VALID,
     stretch: Sequence[Sequence[float]] | None = None,
-    rows: tuple[int, int] | None = None,
 ) -> list[Tile]:
     """Cut a scene into RGB tiles and, where there is a label, into 8-bit label tiles of the same names.
 
@@ -53,9 +54,8 @@ def cut_scene(
         bands: 1-based bands that become red, green and blue.
         legend: RGB colour -> class value, for labels painted in colours.
         allowed_values: Label values that may occur besides `ignore_value`; None allows all.
-        min_valid: Smallest share of valid pixels, 0 to 1, of a tile that is kept.
+        min_valid: Smallest share of valid pixels, 0 to 1, of those that the scene has in a tile that is kept.
         stretch: Values that become 0 and 255, a pair by channel; None as in `Scene`.
-        rows: Only tiles within these rows of the scene, the end not included; None takes all.
 
     Returns:
         The kept tiles, row by row.
@@ -76,29 +76,15 @@ def cut_scene(
             ann_dir.mkdir(parents=True, exist_ok=True)
         tiles = []
         for box in tile_boxes(info.width_px, info.height_px, tile_px, stride_px):
-            if rows is not None and not rows[0] <= box.y0 < box.y1 <= rows[1]:
-                continue
             rgb_HW3, valid_HW = scene.read_rgb(box)
-            valid_share = float(np.count_nonzero(valid_HW)) / tile_px**2
-            if valid_share < min_valid:
+            if np.count_nonzero(valid_HW) < min_valid * valid_HW.size:
                 continue
-            name = tile_name(stem, box)
-            rgb_HW3[~valid_HW] = 0
-            _write_png(img_dir / name, pad_tile(rgb_HW3, tile_px, 0))
+            tile = make_tile(info, box, valid_HW, scene=image.name, stem=stem, tile_px=tile_px)
+            write_image_tile(img_dir / tile.name, rgb_HW3, valid_HW, tile_px)
             if classes is not None and ann_dir is not None:
                 part_HW = classes[box.y0 : box.y1, box.x0 : box.x1]
-                part_HW = np.where(valid_HW, part_HW, np.uint8(ignore_value))
-                _write_png(ann_dir / name, pad_tile(part_HW, tile_px, ignore_value))
-            tiles.append(
-                Tile(
-                    name=name,
-                    scene=image.name,
-                    box=box,
-                    transform=_shifted(info.transform, box),
-                    crs=info.crs,
-                    valid_share=round(valid_share, 6),
-                )
-            )
+                write_label_tile(ann_dir / tile.name, part_HW, valid_HW, tile_px, ignore_value)
+            tiles.append(tile)
     return tiles
 
 
@@ -130,6 +116,48 @@ def _read_label(
         if unknown:
             raise DataError(f"Label {label} holds the values {unknown}; allowed are {sorted(allowed_values)}.")
     return classes_HW
+
+
+def make_tile(info: SceneInfo, box: Box, valid_HW: NDArray[np.bool_], *, scene: str, stem: str, tile_px: int) -> Tile:
+    """Return the entry of a tile in the index.
+
+    Args:
+        info: Facts of the scene.
+        box: The tile's window.
+        valid_HW: Where the image has data.
+        scene: Name of the scene.
+        stem: First part of the tile's name.
+        tile_px: Side of a tile.
+    """
+    return Tile(
+        name=tile_name(stem, box),
+        scene=scene,
+        box=box,
+        transform=_shifted(info.transform, box),
+        crs=info.crs,
+        valid_share=round(float(np.count_nonzero(valid_HW)) / tile_px**2, 6),
+    )
+
+
+def write_image_tile(path: Path, rgb_HW3: NDArray[np.uint8], valid_HW: NDArray[np.bool_], tile_px: int) -> None:
+    """Write an image tile, 0 where the image has no data and in the padding; `rgb_HW3` is changed."""
+    rgb_HW3[~valid_HW] = 0
+    _write_png(path, pad_tile(rgb_HW3, tile_px, 0))
+
+
+def write_label_tile(
+    path: Path, classes_HW: NDArray[np.uint8], valid_HW: NDArray[np.bool_], tile_px: int, ignore_value: int
+) -> None:
+    """Write a label tile, `ignore_value` where the image has no data and in the padding."""
+    _write_png(path, pad_tile(np.where(valid_HW, classes_HW, np.uint8(ignore_value)), tile_px, ignore_value))
+
+
+def write_valid_tile(path: Path, valid_HW: NDArray[np.bool_], tile_px: int) -> None:
+    """Write where a tile shows an image, 1 or 0; no file is written where all of it does."""
+    if valid_HW.all() and valid_HW.shape == (tile_px, tile_px):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_png(path, pad_tile(valid_HW.astype(np.uint8), tile_px, 0))
 
 
 def pad_tile(array: NDArray[np.uint8], tile_px: int, value: int) -> NDArray[np.uint8]:

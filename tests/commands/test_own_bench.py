@@ -100,6 +100,15 @@ def _prepared(home: Path) -> Path:
     return folder
 
 
+def _tile_pixels(contents: dict[str, Any]) -> dict[str, int]:
+    """Return the pixels in the tiles of a region, by class, and those that are ignored."""
+    totals = {"ignored": sum(part["ignored"] for part in contents["splits"].values())}
+    for part in contents["splits"].values():
+        for name, pixels in part["classes"].items():
+            totals[name] = totals.get(name, 0) + pixels["tiles"]
+    return totals
+
+
 def test_adaptation_to_a_folder_of_images_without_labels(run: Run, world: Path, own_home: Path) -> None:
     code, out, err = run(HEAD + SOURCE + TARGET, "--setting", "da")
     assert code == 0, err
@@ -116,10 +125,11 @@ def test_adaptation_to_a_folder_of_images_without_labels(run: Run, world: Path, 
     counts = {str(p.parent.relative_to(prepared)) for p in prepared.rglob("img_dir")}
     assert counts == {"source/train", "source/val", "target/train"}
     assert not (prepared / "target" / "train" / "ann_dir").exists()
-    shares = json.loads((prepared / "label_shares.json").read_text())["source"]
-    assert shares["after"]["land"] == shares["before"]["1"] + shares["before"]["3"]
-    assert shares["after"]["water"] == shares["before"]["2"]
-    assert shares["after"]["ignored"] == shares["before"]["9"] == 2 * 2 * 64
+    contents = json.loads((prepared / "contents.json").read_text())["regions"]["source"]
+    after = _tile_pixels(contents)
+    assert after["land"] == contents["holds"]["1"] + contents["holds"]["3"]
+    assert after["water"] == contents["holds"]["2"]
+    assert after["ignored"] == contents["holds"]["9"] == 2 * 2 * 64
 
 
 def test_tiles_are_the_scenes_pixels_with_translated_labels(run: Run, world: Path, own_home: Path) -> None:
@@ -175,7 +185,7 @@ water = ["#3C1098"]
     assert again["iou_pct"] == result["iou_pct"]
 
 
-def test_a_single_scene_is_divided_into_upper_and_lower_rows(run: Run, world: Path, own_home: Path) -> None:
+def test_a_single_scene_is_divided_with_a_gap(run: Run, world: Path, own_home: Path) -> None:
     (world / "source/images/area_2.tif").unlink()
     source = SOURCE.replace('val = ["area_2"]', "val_share = 0.34")
     assert run(HEAD + source + TARGET, "--setting", "dg", "--dry-run")[0] == 0
@@ -213,8 +223,9 @@ land = ["field"]
     code, out, err = run(HEAD + source + TARGET, "--setting", "dg", "--dry-run")
     assert code == 0, err
     assert "  source labels hold: lake 50.0 %, outside all polygons 50.0 %\n" in out
-    assert "  source become: land 50.0 %, water 50.0 %\n" in out
-    after = json.loads((_prepared(own_home) / "label_shares.json").read_text())["source"]["after"]
+    for split in ("train", "val"):
+        assert f"  source {split}: 6 tiles of 1 scene, 6 144 px labelled: land 50.0 %, water 50.0 %\n" in out
+    after = _tile_pixels(json.loads((_prepared(own_home) / "contents.json").read_text())["regions"]["source"])
     assert after == {"land": 2 * 48 * 64, "water": 2 * 48 * 64, "ignored": 0}
 
 
@@ -280,17 +291,3 @@ def test_other_verbs_accept_the_file_too(run: Run, world: Path) -> None:
     code, out, _ = run(HEAD + SOURCE + TARGET, "--setting", "da", verb="show")
     assert code == 0
     assert "name='mine'" in out.replace('"', "'")
-
-
-def test_the_setting_may_be_an_option_for_every_bench(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = []
-    for arguments in (["--bench", "synthetic", "--setting", "dg"], ["--bench", "synthetic-dg"]):
-        with pytest.raises(SystemExit):
-            main(["show", *arguments])
-        shown.append(capsys.readouterr().out)
-    assert shown[0] == shown[1]
-    assert "setting='dg'" in shown[0]
-    with pytest.raises(SystemExit) as stop:
-        main(["show", "--bench", "synthetic-dg", "--setting", "da"])
-    assert stop.value.code == 2
-    assert "already states the setting dg" in capsys.readouterr().err

@@ -99,3 +99,17 @@ def test_no_arguments_print_the_help() -> None:
     shown = CliRunner().invoke(app, [])
     assert "list" in shown.output
     assert "show" in shown.output
+
+
+def test_the_setting_may_be_an_option_for_every_bench(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = []
+    for arguments in (["--bench", "synthetic", "--setting", "dg"], ["--bench", "synthetic-dg"]):
+        with pytest.raises(SystemExit):
+            main(["show", *arguments])
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+    assert "setting='dg'" in shown[0]
+    with pytest.raises(SystemExit) as stop:
+        main(["show", "--bench", "synthetic-dg", "--setting", "da"])
+    assert stop.value.code == 2
+    assert "already states the setting dg" in capsys.readouterr().err

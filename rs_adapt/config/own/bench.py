@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +30,9 @@ SUFFIXES = (".toml", ".json")
 IGNORE = 255
 TEMPLATE = Path(__file__).with_suffix(".toml")
 _VAL_SHARE = 0.2
+# A text in double quotes with a backslash, as paths of Windows have them.
+_BACKSLASH = re.compile(r'=\s*\[?\s*"[^"\n]*\\')
+_BACKSLASH_HINT = " Write the folders of a path with /, such as C:/data/images, or the path in single quotes."
 
 
 def is_own(bench: str) -> bool:
@@ -74,10 +78,12 @@ def save_content(given: Mapping[str, object]) -> str:
 @lru_cache(maxsize=16)
 def _read(file: Path, _mtime_ns: int) -> ConfigNode:
     try:
-        text = file.read_text(encoding="utf-8")
+        # Editors of Windows put a byte order mark before the text.
+        text = file.read_text(encoding="utf-8-sig")
         given = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
     except (ValueError, OSError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}. It must be a TOML file in UTF-8.") from error
+        hint = _BACKSLASH_HINT if isinstance(error, tomllib.TOMLDecodeError) and _BACKSLASH.search(text) else ""
+        raise ConfigError(f"{file} cannot be read: {error}. It must be a TOML file in UTF-8.{hint}") from error
     if not isinstance(given, dict):
         raise ConfigError(f"{file} must hold a table of keys.")
     return bench_content(given, file)
@@ -166,26 +172,34 @@ def _region(domain: ConfigNode) -> RegionFacts:
         split: {"img_dir": f"{name}/{split}/img_dir", "ann_dir": f"{name}/{split}/ann_dir"}
         for split in ("train", "val")
     }
-    return {"region": name, "train": splits["train"], "val": splits["val"] if labelled else None}
+    # Where nothing is held out, the curve on the source is of its training tiles.
+    scored = splits["train" if domain["val_share"] == 0 else "val"]
+    return {"region": name, "train": splits["train"], "val": scored if labelled else None}
 
 
 def _domain(region: RegionTable, role: Role, root: Path, classes: Classes, file: Path) -> ConfigNode:
-    images = (root / region.images).expanduser()
-    if not images.is_dir():
-        raise DataNotFound(f"{file}: {role}.images names {images}, which is not a folder.")
+    from rs_adapt.config.own.bench_values import hint_at_path
+
+    key, given = ("images", region.images) if region.files is None else ("files", region.files)
+    place = (root / (given or "")).expanduser()
+    if not (place.is_file() or (key == "images" and place.is_dir())):
+        allowed = "neither a folder nor a file" if key == "images" else "not a file"
+        raise DataNotFound(f"{file}: {role}.{key} names {place}, which is {allowed}.{hint_at_path(str(place))}")
     share = region.val_share
     if region.labels is not None and not region.val and share is None:
         share = _VAL_SHARE
     # A key that is not given leaves no trace: prepared tiles and saved configurations of before stay what they are.
-    nodata = {} if region.nodata is None else {"nodata": region.nodata}
+    given_only: ConfigNode = {} if region.nodata is None else {"nodata": region.nodata}
+    if region.files is not None:
+        given_only["files"] = str(place.resolve())
     return {
         "name": region.name or role,
         "gsd_m": region.gsd_m,
-        "images": str(images.resolve()),
+        "images": str((place if region.files is None else place.parent).resolve()),
         "pattern": region.pattern,
         "bands": region.bands,
         "stretch": region.stretch,
-        **nodata,
+        **given_only,
         "val": list(region.val),
         "val_share": share,
         "labels": own_labels.read_labels(region.labels, role, root, classes, file) if region.labels else None,

@@ -36,7 +36,10 @@ class ClassEntry(_Table):
 class LabelsTable(_Table):
     """How the labels of a region are read, and what in them becomes which class."""
 
-    path: str = Field(description="Folder of the labels, or a file of polygons; relative to `root`.")
+    path: str | None = Field(
+        default=None,
+        description="Folder of the labels, or one file; relative to `root`. Needed unless `files` lists them.",
+    )
     kind: Literal["values", "colours", "polygons"] = Field(
         default="values",
         description="values: one band of class values; colours: painted images; polygons: vector files.",
@@ -44,6 +47,11 @@ class LabelsTable(_Table):
     suffix: str | None = Field(
         default=None,
         description="End of a label's file name, after its image's name. Default: .png; polygons: .geojson.",
+    )
+    name: str | None = Field(
+        default=None,
+        description="Instead of `suffix`: the label's file name, such as *_mask.png beside `pattern` = *_sat.jpg; each "
+        "wildcard stands for the same text as in `pattern`.",
     )
     legend: str | None = Field(
         default=None,
@@ -79,10 +87,18 @@ class RegionTable(_Table):
         default=None,
         description="Short name, part of folder names. Default: `source` or `target`.",
     )
-    images: str = Field(description="Folder of GeoTIFFs of any size, or of jpg and png images; relative to `root`.")
+    images: str | None = Field(
+        default=None,
+        description="Folder of GeoTIFFs of any size, or of jpg and png images, or one such file; relative to `root`.",
+    )
     pattern: str = Field(
         default="*",
-        description="Which files of the folder, such as area_*.tif.",
+        description="Which files of the folder, such as area_*.tif; **/*.tif takes those of folders below it too.",
+    )
+    files: str | None = Field(
+        default=None,
+        description="Instead of `images`: a text file with one line an image and, after a comma, its label; relative "
+        "to `root`. Paths in it are relative to its folder.",
     )
     bands: Bands | None = Field(
         default=None,
@@ -108,7 +124,8 @@ class RegionTable(_Table):
     )
     val_share: Share | None = Field(
         default=None,
-        description="Share of the scenes held out instead of `val`; of a single scene its lower rows. Default: 0.2",
+        description="Share of the scenes held out instead of `val`; a single scene is divided into blocks. 0 "
+        "trains on all. Default: 0.2",
     )
     labels: LabelsTable | None = Field(
         default=None,
@@ -116,7 +133,19 @@ class RegionTable(_Table):
     )
 
     @model_validator(mode="after")
-    def _check_held_out(self) -> RegionTable:
+    def _check_files(self) -> RegionTable:
+        if (self.images is None) == (self.files is None):
+            raise ValueError(
+                "images is missing: a folder of images, or one image"
+                if self.files is None
+                else "images and files both name the images: keep one of them"
+            )
+        if self.files is not None and (self.pattern != "*" or (self.labels and self.labels.name)):
+            raise ValueError("pattern and labels.name choose files of a folder, and files lists them: leave them out")
+        if self.labels is not None and self.labels.path is None and self.files is None:
+            raise ValueError("labels.path is missing: the folder of the labels, or a file of polygons")
+        if self.labels is not None and self.labels.suffix is not None and self.labels.name is not None:
+            raise ValueError("labels.suffix and labels.name both name the labels: keep one of them")
         if self.val and self.val_share is not None:
             raise ValueError("val and val_share both choose the validation tiles: keep one of them")
         if self.labels is None and (self.val or self.val_share is not None):
@@ -214,6 +243,8 @@ class BenchFile(_Table):
 
     @model_validator(mode="after")
     def _check_sizes(self) -> BenchFile:
+        if self.target.val_share == 0:
+            raise ValueError("target.val_share is 0, so its labels score nothing: leave target.labels out")
         for key, value, least in (("crop_px", self.crop_px, 16), ("stride_px", self.stride_px, 1)):
             if value is not None and value > self.tile_px:
                 raise ValueError(f"{key} is {value}; it must be {least} to {self.tile_px}, the tile_px")

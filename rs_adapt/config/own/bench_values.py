@@ -62,8 +62,8 @@ def _check_name(value: str) -> str:
 
 
 def _check_share(value: float) -> float:
-    if not 0 < value < 1:
-        raise ValueError("it must be above 0 and below 1")
+    if not 0 <= value < 1:
+        raise ValueError("it must be from 0 to below 1")
     return value
 
 
@@ -128,7 +128,7 @@ ClassColour = Annotated[
 AboveZero = Annotated[float, Field(gt=0), WrapValidator(_as_given)]
 Share = Annotated[
     float,
-    Field(json_schema_extra={"exclusiveMinimum": 0, "exclusiveMaximum": 1}),
+    Field(json_schema_extra={"minimum": 0, "exclusiveMaximum": 1}),
     AfterValidator(_check_share),
     WrapValidator(_as_given),
 ]
@@ -159,6 +159,13 @@ Nodata = Annotated[
     BeforeValidator(_as_nodata),
     WithJsonSchema({"anyOf": [{"const": "none"}, {"type": "number"}]}),
 ]
+
+
+def hint_at_path(path: str) -> str:
+    """Return a sentence on how to write a path, where a backslash in a TOML file may have broken it; else nothing."""
+    if any(sign in path for sign in "\\\t\n\r\b\f\x1b"):
+        return " Write the folders of a path with /, such as C:/data/images: \\ begins a sign of its own in TOML."
+    return ""
 
 
 class Place:

@@ -101,12 +101,12 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
         ConfigError: A key or value is not usable, or a class has nothing that becomes it.
         DataNotFound: The folder or file of the labels does not exist.
     """
-    from rs_adapt.config.own.bench_values import Place
+    from rs_adapt.config.own.bench_values import Place, hint_at_path
 
     place = Place(file, f"{role}.labels")
-    path = (root / labels.path).expanduser()
-    if not (path.is_dir() or (labels.kind == "polygons" and path.is_file())):
-        raise DataNotFound(f"{file}: {place.key('path')} names {path}, which does not exist.")
+    path = (root / (labels.path or "")).expanduser()
+    if not path.exists():
+        raise DataNotFound(f"{file}: {place.key('path')} names {path}, which does not exist.{hint_at_path(str(path))}")
     if labels.kind == "polygons" and labels.column is None:
         raise place.error("column", "is missing; it must be the attribute of the polygons that names their class")
     legend = _read_legend(labels.legend, place)
@@ -136,6 +136,7 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
         "to_index": to_index,
         "ignore": ignore,
         **({} if labels.nodata is None else {"nodata": labels.nodata}),
+        **({} if labels.name is None else {"name": labels.name}),
     }
 
 

@@ -2,55 +2,48 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rs_adapt.datasets.own.layout import SceneFiles
+from rs_adapt.datasets.own.regions import RegionPlan
+from rs_adapt.datasets.own.splits import ScenePlan
 from rs_adapt.datasets.own.stretch import stretch_of_region, write_stretch
-from rs_adapt.datasets.recipes import LabelSource, SceneRegion, ScenesRecipe, TileFacts
-from rs_adapt.errors import DataError, DataNotFound
-from rs_adapt.files import write_json
+from rs_adapt.datasets.recipes import ScenesRecipe, TileFacts
+from rs_adapt.datasets.worker_pool import default_jobs, may_start_processes, run_in_processes
 from rs_adapt.progress import OnProgress
 
 if TYPE_CHECKING:
-    from rs_adapt.tiles import Tile
+    from rs_adapt.datasets.own.cutting import CutTask
 
-IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".jpg", ".jpeg", ".png", ".bmp")
-# In a prepared folder: pixels of the labels before and after translation.
-SHARES_FILE = "label_shares.json"
-
-
-def scene_files(recipe: ScenesRecipe) -> list[Path]:
-    """Return all files that the tiles depend on.
-
-    Raises:
-        DataNotFound, DataError: See `make_from_scenes`.
-    """
-    from rs_adapt.datasets.own.translation import label_file
-
-    files = []
-    for role, region in recipe.regions.items():
-        for image, split in _split_images(region).items():
-            files.append(image)
-            if (labels := _labels_to_read(region, role, split)) is not None:
-                files.append(label_file(labels, image))
-    return list(dict.fromkeys(files))
+# Tiles that a process cuts before it takes the next part of a scene.
+_TILES_A_PART = 64
+# Pixels from which on several processes are worth their start.
+_MANY_PX = 1 << 26
+_KILLED = "`rs-adapt data prepare BENCH.toml --jobs 1` makes the tiles in one process, which takes less memory."
 
 
-def make_from_scenes(recipe: ScenesRecipe, bench: TileFacts, building: Path, on_progress: OnProgress) -> dict[str, int]:
+def make_from_scenes(
+    plans: Sequence[RegionPlan],
+    recipe: ScenesRecipe,
+    bench: TileFacts,
+    building: Path,
+    on_progress: OnProgress,
+    jobs: int | None = None,
+) -> dict[str, int]:
     """Cut the scenes of both regions into `building/<region>/<split>/{img_dir,ann_dir}`.
 
     Labels are translated into class indices on the way. Those of the target's training images are neither read nor
-    needed.
+    needed; instead `valid_dir` says where they have no data. `contents.json` records what is in the tiles.
 
     Args:
+        plans: The scenes of both regions; see `plan_regions`.
         recipe: The bench's `prepare` facts.
         bench: The bench's facts.
         building: Folder to fill.
-        on_progress: Called after each scene.
+        on_progress: Called after each part of a scene.
+        jobs: Processes; None takes all cores where there is much to cut.
 
     Returns:
         Tiles by `<region>/<split>`.
@@ -58,171 +51,76 @@ def make_from_scenes(recipe: ScenesRecipe, bench: TileFacts, building: Path, on_
     Raises:
         DataNotFound: A folder holds no image of the pattern, or an image has no label.
         DataError: A file cannot be read, a label holds what belongs to no class, a split is empty, or a class has no
-            pixel in the source's training labels; see also `stretch_of_region`.
+            pixel in the source's training tiles; see also `stretch_of_region`.
+        RunFailed: A process was killed.
     """
-    plan = [
-        (role, image, split)
-        for role, region in recipe.regions.items()
-        for image, split in _split_images(region).items()
-    ]
+    from rs_adapt.datasets.own.assembly import SceneAssembler
+    from rs_adapt.datasets.own.cutting import close_scene, cut_part
+
     stretch = {
-        role: stretch_of_region(region, [image for owner, image, _ in plan if owner == role], on_progress)
-        for role, region in recipe.regions.items()
+        plan.role: stretch_of_region(plan.region, [one.scene.image for one in plan.scenes], on_progress)
+        for plan in plans
     }
     write_stretch(building, {recipe.regions[role].name: of_region for role, of_region in stretch.items()})
-    counts: dict[str, int] = {}
-    shares: dict[str, dict[str, Counter[str]]] = {}
-    tiles: dict[str, list[Tile]] = {}
-    for done, (role, image, split) in enumerate(plan, start=1):
-        for part, cut in _cut(recipe, bench, role, image, split, stretch[role]["range"], building, shares).items():
-            tiles.setdefault(part, []).extend(cut)
-        on_progress("cutting scenes", done, len(plan))
-    _write_shares(building, shares, recipe)
-    from rs_adapt.tiles import write_index
-
-    for part, cut in tiles.items():
-        write_index(building / part, cut, tile_px=bench.tile_px, stride_px=recipe.stride_px)
-        counts[part] = len(cut)
-        if not cut:
-            raise DataError(
-                f"{part}: no tile of {bench.tile_px} px remains: each is more than half nodata. Check the "
-                "images and their nodata value, or use smaller tiles (tile_px)."
-            )
-    return counts
+    assembler = SceneAssembler(plans, recipe, bench, building)
+    tasks = [
+        task
+        for plan in plans
+        for one in plan.scenes
+        for task in _tasks(plan, one, recipe, bench, stretch[plan.role]["range"], building)
+    ]
+    total = sum(_num_tiles(plan, one.scene, bench.tile_px, recipe.stride_px) for plan in plans for one in plan.scenes)
+    done = 0
+    try:
+        for part in run_in_processes(cut_part, tasks, jobs=jobs or _jobs(plans), remedy=_KILLED):
+            assembler.add(part)
+            done += len(part.tiles)
+            on_progress("cutting tiles", done, max(done, total))
+    finally:
+        close_scene()
+    return assembler.finish()
 
 
-def _cut(
+def _tasks(
+    plan: RegionPlan,
+    one: ScenePlan,
     recipe: ScenesRecipe,
     bench: TileFacts,
-    role: str,
-    image: Path,
-    split: str,
     stretch: list[list[float]] | None,
     building: Path,
-    shares: dict[str, dict[str, Counter[str]]],
-) -> dict[str, list[Tile]]:
-    from rs_adapt.datasets.own.translation import translate
-    from rs_adapt.datasets.own.windows import IGNORE
-    from rs_adapt.tiles import cut_scene
+) -> list[CutTask]:
+    """Return the parts that a scene is cut in: a few rows of tiles each."""
+    from rs_adapt.datasets.own.cutting import CutTask
 
-    region = recipe.regions[role]
-    label = None
-    if (labels := _labels_to_read(region, role, split)) is not None:
-        label = building / "label.tif"
-        shares.setdefault(region.name, {}).setdefault("before", Counter()).update(translate(labels, image, label))
-    try:
-        cut: dict[str, list[Tile]] = {}
-        # A single scene is both: its upper rows train, its lower ones are scored.
-        for part in ("train", "val") if split == "both" else (split,):
-            folder = building / region.name / part
-            with_label = label is not None and (role == "source" or part == "val")
-            cut[f"{region.name}/{part}"] = cut_scene(
-                image,
-                label if with_label else None,
-                img_dir=folder / "img_dir",
-                ann_dir=folder / "ann_dir" if with_label else None,
-                tile_px=bench.tile_px,
-                stride_px=recipe.stride_px,
-                ignore_value=IGNORE,
-                bands=region.bands,
-                stretch=stretch,
-                rows=_rows(image, region.val_share, part) if split == "both" and region.val_share is not None else None,
-            )
-    finally:
-        if label is not None:
-            label.unlink(missing_ok=True)
-    return cut
-
-
-def _labels_to_read(region: SceneRegion, role: str, split: str) -> LabelSource | None:
-    """Return how the labels of an image are read; None where they are not needed or not there."""
-    return region.labels if role == "source" or split in ("val", "both") else None
-
-
-def _rows(image: Path, share: float, part: str) -> tuple[int, int]:
-    from rs_adapt.scenes import Scene
-
-    with Scene(image) as scene:
-        height_px = scene.info.height_px
-    edge = round(height_px * (1 - share))
-    return (0, edge) if part == "train" else (edge, height_px)
-
-
-def _split_images(region: SceneRegion) -> dict[Path, str]:
-    """Return the images of a region with their split: "train", "val", or "both" for a scene that is divided."""
-    folder = Path(region.images)
-    images = sorted(
-        path
-        for path in folder.iterdir()
-        # Hidden files are no images, whatever their ending: macOS leaves `._NAME` beside each one on foreign disks.
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not path.name.startswith(".")
-        and fnmatchcase(path.name, region.pattern)
-    )
-    if not images:
-        raise DataNotFound(
-            f"{folder} holds no image {region.pattern} with one of the endings {', '.join(IMAGE_SUFFIXES)}."
+    labels = plan.labels_of(one)
+    num_parts = max(1, round(_num_tiles(plan, one.scene, bench.tile_px, recipe.stride_px) / _TILES_A_PART))
+    return [
+        CutTask(
+            scene=one.scene,
+            region=plan.region,
+            labels=labels,
+            stretch=stretch,
+            folder=building / plan.region.name / one.split,
+            write_labels=labels is not None,
+            # Training on the source ignores such pixels by their labels.
+            write_valid=plan.role == "target" and one.split != "val",
+            tile_px=bench.tile_px,
+            stride_px=recipe.stride_px,
+            num_classes=len(recipe.classes),
+            part=part,
+            num_parts=num_parts,
         )
-    stems = Counter(path.stem for path in images)
-    if (twice := stems.most_common(1)[0])[1] > 1:
-        raise DataError(
-            f"{folder} holds {twice[1]} images named {twice[0]}: their tiles would be mixed up. Rename them."
-        )
-    if region.labels is None:
-        return dict.fromkeys(images, "train")
-    if region.val:
-        return _by_pattern(images, region.val, folder)
-    if len(images) == 1:
-        return {images[0]: "both"}
-    count = min(len(images) - 1, max(1, round(len(images) * (region.val_share or 0))))
-    # Spread evenly, so that neighbours in the order of names do not all go to one side.
-    chosen = {images[round((number + 0.5) * len(images) / count - 0.5)] for number in range(count)}
-    return {image: "val" if image in chosen else "train" for image in images}
+        for part in range(num_parts)
+    ]
 
 
-def _by_pattern(images: Sequence[Path], patterns: Sequence[str], folder: Path) -> dict[Path, str]:
-    for pattern in patterns:
-        if not any(fnmatchcase(image.stem, pattern) for image in images):
-            raise DataNotFound(f"{folder} holds no image {pattern!r}, which val names (names without their ending).")
-    split = {
-        image: "val" if any(fnmatchcase(image.stem, pattern) for pattern in patterns) else "train" for image in images
-    }
-    if "train" not in split.values():
-        raise DataError(f"{folder}: val names all {len(images)} images, so none is left to train on.")
-    return split
+def _num_tiles(plan: RegionPlan, scene: SceneFiles, tile_px: int, stride_px: int) -> int:
+    from rs_adapt.tiles import tile_origins
+
+    width_px, height_px = plan.sizes_px[scene]
+    return len(tile_origins(width_px, tile_px, stride_px)) * len(tile_origins(height_px, tile_px, stride_px))
 
 
-def _write_shares(building: Path, shares: Mapping[str, Mapping[str, Counter[str]]], recipe: ScenesRecipe) -> None:
-    """Write the pixel shares before and after translation; a class without any pixel in the source is an error."""
-    written = {}
-    for role, region in recipe.regions.items():
-        if region.name not in shares or region.labels is None:
-            continue
-        before = shares[region.name]["before"]
-        after = _after(before, region.labels, recipe.classes)
-        written[region.name] = {"before": dict(before), "after": after}
-        if role == "source" and (empty := [name for name in recipe.classes if not after[name]]):
-            raise DataError(
-                f"The source's labels hold no pixel of {', '.join(empty)}, so it cannot be learnt. "
-                "Remove it from the classes, or state which label values belong to it."
-            )
-    write_json(building / SHARES_FILE, written, indent=1)
-
-
-def read_shares(prepared_dir: str | Path) -> dict[str, dict[str, dict[str, int]]]:
-    """Return the pixels of the labels by region: `before` by label value, `after` by class and "ignored"."""
-    shares: dict[str, dict[str, dict[str, int]]] = json.loads((Path(prepared_dir) / SHARES_FILE).read_text("utf-8"))
-    return shares
-
-
-def _after(before: Counter[str], labels: LabelSource, classes: Sequence[str]) -> dict[str, int]:
-    from rs_adapt.datasets.own.polygon_labels import OUTSIDE
-    from rs_adapt.datasets.own.translation import label_text
-
-    after = dict.fromkeys((*classes, "ignored"), 0)
-    name_of = {label_text(item): classes[index] for item, index in labels.to_index}
-    if labels.background is not None:
-        name_of[OUTSIDE] = classes[labels.background]
-    for text, count in before.items():
-        after[name_of.get(text, "ignored")] += count
-    return after
+def _jobs(plans: Sequence[RegionPlan]) -> int:
+    total_px = sum(width_px * height_px for plan in plans for width_px, height_px in plan.sizes_px.values())
+    return default_jobs() if total_px >= _MANY_PX and may_start_processes() else 1

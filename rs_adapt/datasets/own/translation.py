@@ -13,10 +13,7 @@ from rs_adapt.datasets.own.polygon_labels import PolygonLabels
 from rs_adapt.datasets.own.windows import IGNORE, REMEDY, LabelWindow
 from rs_adapt.datasets.recipes import LabelItem, LabelSource
 from rs_adapt.errors import DataError
-from rs_adapt.scenes import Box, MapWriter, Scene, SceneInfo, colours_to_classes, count_off_legend
-
-# Rows that are in memory at once.
-ROWS = 1024
+from rs_adapt.scenes import Box, Scene, SceneInfo, colours_to_classes, count_off_legend
 
 
 class LabelReader:
@@ -25,7 +22,7 @@ class LabelReader:
     Args:
         labels: How labels are read.
         image: Facts of the image.
-        label: The label's file; see `label_file`.
+        label: The label's file.
 
     Raises:
         DataNotFound: The label does not exist.
@@ -73,39 +70,6 @@ class LabelReader:
             DataError: The label cannot be decoded, or holds what belongs to no class.
         """
         return self._read(box)
-
-
-def label_file(labels: LabelSource, image: Path) -> Path:
-    """Return the label of an image: the file of its name, or the one file of polygons for all images."""
-    path = Path(labels.path)
-    return path if path.is_file() else path / f"{image.stem}{labels.suffix}"
-
-
-def translate(labels: LabelSource, image: Path, out: Path) -> Counter[str]:
-    """Write the label of an image as a raster of class indices (255 where it is ignored).
-
-    Args:
-        labels: How labels are read.
-        image: The scene.
-        out: GeoTIFF to write.
-
-    Returns:
-        Pixels by value, colour or attribute of the label, as text.
-
-    Raises:
-        DataNotFound: The label does not exist.
-        DataError: It cannot be read, has another size than the image, or holds what no class is made of.
-    """
-    with Scene(image) as scene:
-        info = scene.info
-    contents: Counter[str] = Counter()
-    writer = MapWriter(out, height_px=info.height_px, width_px=info.width_px, crs=info.crs, transform=info.transform)
-    with writer, LabelReader(labels, info, label_file(labels, image)) as reader:
-        for y0 in range(0, info.height_px, ROWS):
-            window = reader.read(Box(0, y0, info.width_px, min(y0 + ROWS, info.height_px)))
-            contents.update(window.contents)
-            writer.write(window.classes_HW, y0=y0)
-    return contents
 
 
 def _value_reader(labels: LabelSource, scene: Scene) -> Callable[[Box], LabelWindow]:

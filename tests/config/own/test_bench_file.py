@@ -92,7 +92,7 @@ def test_numbers_stay_as_they_are_written() -> None:
             "resize_ratio = [2, 1]",
             "train.resize_ratio is [2, 1]; it must be 2 numbers, smallest",
         ),
-        ("val_share = 0.2 ", "val_share = 1 ", "source.val_share is 1; it must be above 0 and below 1."),
+        ("val_share = 0.2 ", "val_share = 1 ", "source.val_share is 1; it must be from 0 to below 1."),
         ("val_share = 0.2 ", "bands = [0, 1, 2]", "source.bands is [0, 1, 2]; it must be 3 whole numbers from 1."),
         (
             "val_share = 0.2 ",

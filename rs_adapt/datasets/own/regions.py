@@ -1,0 +1,91 @@
+"""The regions of a bench of your own: their scenes, splits and labels, before anything is cut."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rs_adapt.datasets.own.layout import SceneFiles, find_scenes
+from rs_adapt.datasets.own.splits import ScenePlan, split_scenes
+from rs_adapt.datasets.recipes import LabelSource, SceneRegion, ScenesRecipe
+from rs_adapt.errors import DataError, DataNotFound
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionPlan:
+    """A region with its role, its scenes with their splits, and their sizes as stored (width, height)."""
+
+    role: str
+    region: SceneRegion
+    scenes: Sequence[ScenePlan]
+    sizes_px: dict[SceneFiles, tuple[int, int]]
+
+    def labels_of(self, plan: ScenePlan) -> LabelSource | None:
+        """Return how the labels of a scene are read; None where they are not needed or not there."""
+        return self.region.labels if self.role == "source" or plan.split != "train" else None
+
+
+def plan_regions(recipe: ScenesRecipe, tile_px: int) -> list[RegionPlan]:
+    """Find the scenes of both regions, and choose those that are held out.
+
+    Raises:
+        DataNotFound, DataError: See `find_scenes` and `split_scenes`; a label is missing.
+    """
+    from rs_adapt.scenes import stored_form
+
+    plans = []
+    for role, region in recipe.regions.items():
+        scenes = find_scenes(region)
+        forms = {scene: stored_form(scene.image) for scene in scenes}
+        sizes_px = {scene: (form.width_px, form.height_px) for scene, form in forms.items()}
+        plan = RegionPlan(
+            role=role,
+            region=region,
+            scenes=split_scenes(region, scenes, sizes_px, tile_px),
+            sizes_px=sizes_px,
+        )
+        _require_labels(plan)
+        plans.append(plan)
+    return plans
+
+
+def scene_files(plans: Sequence[RegionPlan]) -> list[Path]:
+    """Return all files that the tiles depend on."""
+    files = []
+    for plan in plans:
+        files += [Path(plan.region.files)] if plan.region.files is not None else []
+        for one in plan.scenes:
+            files.append(one.scene.image)
+            if plan.labels_of(one) is not None and one.scene.label is not None:
+                files.append(one.scene.label)
+    return list(dict.fromkeys(files))
+
+
+def _require_labels(plan: RegionPlan) -> None:
+    needed = [one.scene for one in plan.scenes if plan.labels_of(one) is not None]
+    missing = [scene for scene in needed if scene.label is None or not scene.label.is_file()]
+    if not missing:
+        return
+    label = missing[0].label
+    if label is None:
+        raise DataNotFound(f"{plan.region.files} lists no label of {missing[0].image}: write it behind the image.")
+    if label.is_symlink():
+        raise DataNotFound(f"{label} is a link to {os.readlink(label)}, which does not exist: fix or remove it.")
+    if label.is_dir():
+        raise DataError(f"{label} is a folder and not a label, in spite of its ending.")
+    more = f" ({len(missing)} of {len(needed)} labels are missing)" if len(missing) > 1 else ""
+    raise DataNotFound(
+        f"There is no label {label}: every image to learn from or to score on needs one{more}.{_nearby(label)}"
+    )
+
+
+def _nearby(label: Path) -> str:
+    """Return a sentence with what the folder of the labels holds instead."""
+    if not label.parent.is_dir():
+        return f" There is no folder {label.parent}."
+    names = sorted(path.name for path in label.parent.iterdir() if not path.name.startswith("."))
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    shown = ", ".join(names[:3]) + more if names else "nothing"
+    return f" {label.parent} holds {shown}: labels.suffix or labels.name state how labels are called."
