@@ -1,4 +1,4 @@
-"""From a resolved configuration to things that run: device, checked data, model, loaders."""
+"""From a resolved configuration to device, checked data, model and loaders."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Split = Literal["test", "val", "source-val"]
 
 
 def choose_device(device: str) -> None:
-    """Let mmengine see only the device that was asked for; call it before anything touches a GPU.
+    """Let mmengine see only the requested device; call it before anything touches a GPU.
 
     Args:
-        device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N". Of several processes each takes the GPU of
-            its number on this machine.
+        device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N". With several processes, each
+            takes the GPU of its number on this machine.
 
     Raises:
-        DeviceUnavailable: CUDA was asked for and there is none, or not that many.
-        ConfigError: Not a device name.
+        DeviceUnavailable: There is no such CUDA device.
+        ConfigError: `device` is no such name, or names one GPU for several processes.
     """
     if launched_as_group() and device != "cpu":
         _choose_own_gpu(device)
@@ -41,10 +41,10 @@ def choose_device(device: str) -> None:
         if kind != "cuda" or (number and not number.isdigit()):
             raise ConfigError(f"unknown device {device!r}. Allowed are auto, cpu, cuda and cuda:N.")
         if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
-            why = "torch sees none" if torch.version.cuda else "this torch is a CPU build"
+            reason = "torch sees none" if torch.version.cuda else "this torch is a CPU build"
             raise DeviceUnavailable(
-                f"--device {device}: no such CUDA device, {why} ({torch.cuda.device_count()} GPUs). Use --device cpu, "
-                "or install a CUDA build of torch and check nvidia-smi."
+                f"--device {device}: no such CUDA device, {reason} ({torch.cuda.device_count()} GPUs). Use --device "
+                "cpu, or install a CUDA build of torch and check nvidia-smi."
             )
         torch.cuda.set_device(int(number or 0))
     elif device != "auto":
@@ -59,19 +59,19 @@ def _choose_own_gpu(device: str) -> None:
             f"--device {device} with several processes: each needs its own GPU. Allowed are auto, cpu and cuda; "
             "choose the GPUs with CUDA_VISIBLE_DEVICES=..."
         )
-    number, here = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-    if here == 0 and device == "auto":
+    number, num_gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if num_gpus == 0 and device == "auto":
         return
-    if number >= here:
+    if number >= num_gpus:
         raise DeviceUnavailable(
-            f"process {number} of this machine has no GPU: torch sees {here}. Start at most {here} processes here, or "
-            "use --device cpu."
+            f"process {number} of this machine has no GPU: torch sees {num_gpus}. Start at most {num_gpus} processes "
+            "here, or use --device cpu."
         )
     torch.cuda.set_device(number)
 
 
 def prepare_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> None:
-    """Write what a bench makes itself (synthetic scenes, tiles of raw images), if it is not there yet."""
+    """Make the tiles that a bench prepares itself, from synthetic scenes or raw images, unless they exist already."""
     if not cfg.bench.get("prepare"):
         return
     from rs_adapt.datasets.prepare import ensure_prepared
@@ -86,13 +86,13 @@ def prepare_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> 
 
 
 def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> dict[str, int]:
-    """Open every set that a run will read and check it, so that nothing fails after hours.
+    """Open and check every data set that a run will read, so that no fault surfaces hours later.
 
-    Labels of the target's training images are not among them: the stream that trains holds no path to them.
+    Labels of the target's training images are not among them: training has no path to them.
 
     Returns:
-        Tiles by role: `labelled`, `unlabelled`, `val`, `source_val`, `label_free`, `test`; a role that the cell has not
-        is left out.
+        Tiles by role: `labelled`, `unlabelled`, `val`, `source_val`, `label_free`, `test`; roles that the
+        cell lacks are left out.
 
     Raises:
         DataNotFound, DataError: See `TileDataset` and `check_tiles`.
@@ -128,13 +128,13 @@ def build_model(cfg: ResolvedConfig) -> Any:
     from mmengine.device import get_device
     from mmseg.registry import MODELS
 
-    # Not as a plain dict: mmsegmentation reads `test_cfg` of a segmentor by attribute.
+    # Not a plain dict: mmsegmentation reads `test_cfg` by attribute.
     model = MODELS.build(copy.deepcopy(segmentor_config(cfg)))
     return model.to(get_device()).eval()
 
 
 def loader_settings(cfg: ResolvedConfig, split: Split) -> Any:
-    """Return the configured loader of a labelled split; None where its labels are not here."""
+    """Return the settings of a labelled split's loader; None where its labels are not available."""
     return {
         "test": cfg.test_dataloader,
         "val": cfg.val_dataloader if cfg.val_cfg.region == "target" else None,
@@ -146,7 +146,7 @@ def build_loader(cfg: ResolvedConfig, split: Split) -> Any:
     """Return the loader of a labelled split: "test" and "val" of the target, or "source-val".
 
     Raises:
-        ConfigError: The target has no labels.
+        ConfigError: The labels of the split are not available.
     """
     from mmengine.runner import Runner
 
@@ -160,7 +160,7 @@ def build_loader(cfg: ResolvedConfig, split: Split) -> Any:
     if settings is None:
         if split == "test" and cfg.protocol.report_split == "server":
             raise ConfigError(
-                f"Protocol {cfg.protocol.name} is scored by a server: the labels of its test images are not here. "
+                f"Protocol {cfg.protocol.name} is scored by a server: the labels of its test images are not public. "
                 "--split val scores the target's validation tiles."
             )
         raise ConfigError(

@@ -21,7 +21,7 @@ class DataParallel(MMDistributedDataParallel):  # type: ignore[misc]
     """
 
     @classmethod
-    def around(cls, model: nn.Module) -> DataParallel:
+    def wrap(cls, model: nn.Module) -> DataParallel:
         """Wrap a model on its device.
 
         Raises:

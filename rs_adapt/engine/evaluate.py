@@ -1,4 +1,4 @@
-"""One pass over a labelled split: a confusion matrix an image, and every prediction for who wants to see it."""
+"""One pass over a labelled split: a confusion matrix for each image, and a callback for each prediction."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def evaluate(
         on_sample: Called with (position, number of samples, `SegDataSample`) for each tile.
 
     Returns:
-        Path of each image with its (K, K) int64 counts, row = truth, column = prediction, in the order of the split.
+        Path and (K, K) int64 counts (row = truth, column = prediction) of each image, in the order of the split.
     """
     model.eval()
     device = next(model.parameters()).device

@@ -1,4 +1,4 @@
-"""Failures of a machine in the middle of a run, in one sentence each: memory, disk, and files that vanish."""
+"""Errors for failures of the machine during a run: full memory, full disk, processes that end."""
 
 from __future__ import annotations
 
@@ -30,31 +30,33 @@ def explain_failures(run_dir: Path) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise RunFailed(
             f"the GPU's memory is full: {_first_line(error)} Try a smaller --batch-size, --precision bf16, or smaller "
-            f"crops (--set bench.crop_px=...). {_go_on(run_dir)}"
+            f"crops (--set bench.crop_px=...). {_describe_resume(run_dir)}"
         ) from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise RunFailed(f"the disk of {run_dir} is full. Free some space. {_go_on(run_dir)}") from error
+        raise RunFailed(f"the disk of {run_dir} is full. Free some space. {_describe_resume(run_dir)}") from error
     except RsAdaptError as error:
-        # An error of ours out of a loader process comes with that process's traceback in its text.
+        # The message of our own error from a loader process contains the traceback of that process.
         if _WORKER not in str(error):
             raise
-        raise RunFailed(f"while images were loaded: {_last_line(error)} {_go_on(run_dir)}") from error
+        raise RunFailed(f"while images were loaded: {_last_line(error)} {_describe_resume(run_dir)}") from error
     except RuntimeError as error:
         if _WORKER in str(error) or "DataLoader worker" in str(error):
             raise RunFailed(
-                f"a process that loads images failed: {_last_line(error)} With --num-workers 0 the run needs none. "
-                f"{_go_on(run_dir)}"
+                f"a process that loads images failed: {_last_line(error).rstrip('.')}. To train without such processes "
+                f"add --num-workers 0. {_describe_resume(run_dir)}"
             ) from error
         if isinstance(error, torch.distributed.DistError) or "gloo" in str(error):
-            raise RunFailed(f"another process of this run has ended or cannot be reached. {_go_on(run_dir)}") from error
+            raise RunFailed(
+                f"a different process of this run has ended or cannot be reached. {_describe_resume(run_dir)}"
+            ) from error
         raise
 
 
-def _go_on(run_dir: Path) -> str:
+def _describe_resume(run_dir: Path) -> str:
     if (run_dir / STATE_FILE).is_file():
-        return f"The state of the last evaluation is in {run_dir / STATE_FILE}: --resume continues from it."
+        return f"The last saved state is {run_dir / STATE_FILE}: continue from it with --resume."
     return "Nothing was saved yet: start again with --overwrite."
 
 

@@ -1,4 +1,4 @@
-"""The end of a run: each checkpoint that a selection names is scored on the split that the protocol reports."""
+"""Final scores of a run: those of each selected checkpoint on the split that the protocol reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 
 from rs_adapt.engine.build import build_loader
 from rs_adapt.engine.evaluate import evaluate
-from rs_adapt.engine.per_image import per_image_of
+from rs_adapt.engine.per_image import make_per_image
 from rs_adapt.engine.selected_weights import pack_dir, val_confusions
 from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.errors import CheckpointMismatch
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Selections:
     """The choices of a run by name, and the matrices of each chosen iteration on the reported split.
 
-    `scores` is empty where nothing is reported here: a target without labels, or one that a server scores.
+    `scores` is empty where nothing can be scored: the target has no labels, or a server holds them.
     """
 
     choices: dict[str, Choice | None]
@@ -52,7 +52,7 @@ class Selections:
         """Return `selections` of `result.json`, with the mIoU of each checkpoint on the reported split.
 
         Args:
-            classes: The classes in the mean.
+            classes: The classes in the mean IoU.
         """
         return {
             name: None if choice is None else self._record(choice, classes) for name, choice in self.choices.items()
@@ -72,9 +72,9 @@ class Selections:
 
 
 def score_selections(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module) -> Selections:
-    """Score the chosen checkpoints of a trained run, and write `confusions/iterN.npz` of each.
+    """Score the chosen checkpoints of a trained run, and write `confusions/iterN.npz` for each.
 
-    Where the reported split is also the validation split, the matrices stored by validation are used.
+    If the reported split is also the validation split, the matrices stored by validation are reused.
 
     Args:
         cfg: The resolved configuration.
@@ -87,12 +87,12 @@ def score_selections(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module) -
     choices = choose(read_metrics(run_dir), cfg=cfg)
     headline = str(cfg.protocol.selection)
     if choices[headline] is None:
-        # A target without labels, whose protocol asks for less than that: the last weights are what there is.
+        # The run lacks the scores that this selection needs, for example target labels: fall back to the last weights.
         headline = "last"
     iterations = sorted({choice.iter for choice in choices.values() if choice is not None})
     scores = {}
     for iteration in iterations if cfg.test_dataloader is not None else []:
-        scores[iteration] = _scored(cfg, run_dir, segmentor, iteration)
+        scores[iteration] = _score(cfg, run_dir, segmentor, iteration)
         scores[iteration].save(run_dir / CONFUSIONS_DIR / f"iter{iteration}.npz")
     selections = Selections(choices=choices, scores=scores, headline=headline)
     _load(run_dir, segmentor, selections.iteration)
@@ -100,7 +100,7 @@ def score_selections(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module) -
 
 
 def remove_intermediate_files(run_dir: Path, selections: Selections) -> None:
-    """Remove what only the end of the run needed: the second copy of the result's weights, and validation matrices."""
+    """Remove files that only final scoring needs: the second copy of the result's weights, and validation matrices."""
     shutil.rmtree(pack_dir(run_dir, selections.iteration), ignore_errors=True)
     for file in (run_dir / PACKS_DIR).glob("iter*/val.npz"):
         file.unlink()
@@ -109,7 +109,7 @@ def remove_intermediate_files(run_dir: Path, selections: Selections) -> None:
         folder.rmdir()
 
 
-def _scored(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module, iteration: int) -> PerImage:
+def _score(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module, iteration: int) -> PerImage:
     stored = val_confusions(run_dir, iteration)
     same_split = cfg.val_cfg.region == "target" and (
         cfg.test_dataloader.dataset.to_dict() == cfg.val_dataloader.dataset.to_dict()
@@ -124,7 +124,7 @@ def _scored(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module, iteration:
         ignore_index=cfg.bench.ignore_index,
         precision=cfg.runtime.precision,
     )
-    return per_image_of(cfg, by_image, split="test", iteration=iteration)
+    return make_per_image(cfg, by_image, split="test", iteration=iteration)
 
 
 def _load(run_dir: Path, segmentor: nn.Module, iteration: int) -> None:
@@ -133,7 +133,7 @@ def _load(run_dir: Path, segmentor: nn.Module, iteration: int) -> None:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointMismatch(
-            f"the weights of iteration {iteration} in {path} cannot be read ({error}). They are needed until the "
-            "run has its result: train again with --overwrite."
+            f"the weights of iteration {iteration} in {path} cannot be read ({error}). The final "
+            "scores need them: train again with --overwrite."
         ) from error
     load_trained_tensors(segmentor, tensors, str(path))

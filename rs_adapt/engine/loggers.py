@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
 NONE = "none"
-# Each is named like the package that it is imported from.
+# Each has the name of its package.
 LOGGERS = ("tensorboard", "wandb", "mlflow", "clearml", "aim")
 _PROJECT = "rs-adapt"
 _TABLES = ("health", "source_val", "label_free")
@@ -67,10 +67,10 @@ def backend_settings(name: str, *, run_dir: Path, title: str, run_id: str | None
     if name == "tensorboard":
         return {"type": "TensorboardVisBackend", "save_dir": folder}
     if name == "wandb":
-        start = {"project": _PROJECT, "name": title, "id": run_id, "resume": "allow"}
+        init = {"project": _PROJECT, "name": title, "id": run_id, "resume": "allow"}
         # mmengine does not pass the step on.
         axis = [{"name": "*", "step_metric": "iter"}]
-        return {"type": "WandbVisBackend", "save_dir": folder, "init_kwargs": start, "define_metric_cfg": axis}
+        return {"type": "WandbVisBackend", "save_dir": folder, "init_kwargs": init, "define_metric_cfg": axis}
     if name == "mlflow":
         server = os.environ.get("MLFLOW_TRACKING_URI")
         return {
@@ -78,8 +78,8 @@ def backend_settings(name: str, *, run_dir: Path, title: str, run_id: str | None
             **{"save_dir": folder, "exp_name": _PROJECT, "run_name": title, "tracking_uri": server},
         }
     if name == "clearml":
-        start = {"project_name": _PROJECT, "task_name": title}
-        return {"type": "ClearMLVisBackend", "save_dir": folder, "init_kwargs": start}
+        init = {"project_name": _PROJECT, "task_name": title}
+        return {"type": "ClearMLVisBackend", "save_dir": folder, "init_kwargs": init}
     return {"type": "AimVisBackend", "save_dir": folder, "init_kwargs": {"experiment": title}}
 
 

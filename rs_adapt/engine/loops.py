@@ -1,4 +1,4 @@
-"""mmengine's evaluation loops in the precision of the run, with what is looked at besides the score."""
+"""mmengine's evaluation loops in the precision of the run, with the statistics besides the score."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 @LOOPS.register_module()
 class ValLoop(MMValLoop):  # type: ignore[misc]
-    """Validation under the run's precision, on the target, on tiles of the source, and on target images without labels.
+    """Validation in the run's precision: on the target, on tiles of the source, and on target images without labels.
 
     The scores of the target keep their names (`miou_pct`, `iou_pct/<class>`); those of the source are `source_val/...`,
-    and the statistics of `LabelFreeMetric` `label_free/...`. The loaders of the latter are `monitor` of the runner's
-    configuration; without that table only the loop's own loader is run.
+    and the statistics of `LabelFreeMetric` `label_free/...`. The loaders of source tiles and label-free images are
+    `monitor` of the runner's configuration; without that table only the loop's own loader is run.
 
     Args:
         runner: The runner.
         dataloader: Loader or its config.
         evaluator: Evaluator or its config.
         precision: "fp32" or "bf16".
-        region: What the loader holds: "target", or "source" where the target has no labels.
+        region: Region of the loader's tiles: "target", or "source" where the target has no labels.
         weights: "student", or "teacher" for the averaged weights of self-training.
     """
 
@@ -56,28 +56,28 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
 
     @property
     def by_image(self) -> list[tuple[str, Any]]:
-        """Path and confusion matrix (K, K) of each labelled target tile of the last evaluation; empty without any."""
+        """Path and confusion matrix (K, K) of each target tile in the last evaluation; empty without target labels."""
         metrics = self.evaluator.metrics[:1] if self.region == "target" else []
         return [pair for metric in metrics for pair in getattr(metric, "by_image", [])]
 
     def run(self) -> dict[str, float]:
-        """Evaluate, and return the scores that hooks are given."""
+        """Evaluate, and return the scores that are passed to hooks."""
         runner = self.runner
         runner.call_hook("before_val")
         runner.call_hook("before_val_epoch")
         runner.model.eval()
         with evaluated_weights(runner.model, self.weights):
-            scores = self._panel(self.dataloader, self.evaluator)
+            scores = self._evaluate_set(self.dataloader, self.evaluator)
             if self.region == "source":
-                scores = _prefixed("source_val", scores)
-            for name, (loader, evaluator) in self._others().items():
-                scores |= _prefixed(name, self._panel(loader, evaluator, both=name == "label_free"))
+                scores = _add_prefix("source_val", scores)
+            for name, (loader, evaluator) in self._build_monitors().items():
+                scores |= _add_prefix(name, self._evaluate_set(loader, evaluator, both=name == "label_free"))
         runner.call_hook("after_val_epoch", metrics=scores)
         runner.call_hook("after_val")
         return scores
 
-    def _panel(self, loader: Any, evaluator: Evaluator, *, both: bool = False) -> dict[str, float]:
-        """Predict a set and evaluate it; `both` adds the prediction of the weights that are not evaluated."""
+    def _evaluate_set(self, loader: Any, evaluator: Evaluator, *, both: bool = False) -> dict[str, float]:
+        """Predict and evaluate a set; `both` adds predictions with self-training's other weights."""
         other = other_weights(self.runner.model) if both else None
         for index, batch in enumerate(loader):
             self.runner.call_hook("before_val_iter", batch_idx=index, data_batch=batch)
@@ -93,11 +93,11 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
     def _predict(self, batch: Any) -> list[SegDataSample]:
         return predict_batch(self.runner.model, batch, precision=self.precision)
 
-    def _others(self) -> dict[str, tuple[Any, Evaluator]]:
+    def _build_monitors(self) -> dict[str, tuple[Any, Evaluator]]:
         if self._monitors is None:
             settings = self.runner.cfg.get("monitor") or {}
             head = segmentor_of(self.runner.model).decode_head
-            # Where the loop's own loader is the source's, it needs no second look.
+            # Where the loop's own loader holds the source's tiles, they need no second evaluation.
             names = [name for name in settings if settings[name] and (name != "source_val" or self.region == "target")]
             self._monitors = {
                 name: (
@@ -115,7 +115,7 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
 
 @LOOPS.register_module()
 class TestLoop(MMTestLoop):  # type: ignore[misc]
-    """Test under the run's precision.
+    """Test in the run's precision.
 
     Args:
         runner: The runner.
@@ -124,7 +124,7 @@ class TestLoop(MMTestLoop):  # type: ignore[misc]
         precision: "fp32" or "bf16".
     """
 
-    __test__ = False  # not a pytest class, whatever its name says
+    __test__ = False  # not a class of tests, in spite of its name
 
     def __init__(self, runner: Any, dataloader: Any, evaluator: Any, precision: Precision = "fp32") -> None:
         super().__init__(runner, dataloader, evaluator)
@@ -145,12 +145,12 @@ def evaluated_weights(model: Any, weights: str) -> AbstractContextManager[None]:
 
 
 def other_weights(model: Any) -> Any:
-    """Return a function whose context holds self-training's other weights; None for a model without a teacher.
+    """Return a function that makes a context with self-training's other weights; None for a model without a teacher.
 
-    Student and teacher change places in the context, whichever of them is held at the time.
+    The context exchanges student and teacher, whichever of the two the model holds.
     """
     return getattr(unwrapped(model), "as_teacher", None)
 
 
-def _prefixed(name: str, scores: Iterable[tuple[str, float]] | dict[str, float]) -> dict[str, float]:
+def _add_prefix(name: str, scores: Iterable[tuple[str, float]] | dict[str, float]) -> dict[str, float]:
     return {f"{name}/{key}": value for key, value in dict(scores).items()}

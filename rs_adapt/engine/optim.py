@@ -1,4 +1,4 @@
-"""Optimizer step in fp32 or under bf16 autocast, which refuses to step on a loss that is not a number."""
+"""An optimizer wrapper for fp32 or bf16 autocast, which refuses to step on a loss that is not finite."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Precision = Literal["fp32", "bf16"]
 
 
 def autocast(precision: Precision, device_type: str) -> AbstractContextManager[Any]:
-    """Return the context of a forward pass: nothing for fp32, autocast to bfloat16 for bf16 (needs no loss scaling)."""
+    """Return the context of a forward pass: autocast to bfloat16 for bf16 (needs no loss scaling), none for fp32."""
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(device_type, dtype=torch.bfloat16)
@@ -27,7 +27,7 @@ def autocast(precision: Precision, device_type: str) -> AbstractContextManager[A
 
 @OPTIM_WRAPPERS.register_module()
 class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
-    """mmengine's wrapper with a precision and a guard.
+    """mmengine's wrapper with a precision and a check of the loss.
 
     mmengine's own mixed-precision wrapper refuses to run on a CPU and scales losses, which bf16 does not need.
 
@@ -47,7 +47,7 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
     ) -> None:
         super().__init__(optimizer, accumulative_counts=accumulative_counts, clip_grad=clip_grad)
         self.precision: Precision = precision
-        # The model's adapter is called around every step.
+        # Its hooks are called around every step; `ParamGroups` sets it.
         self.adapter: Any = None
 
     @contextmanager
@@ -66,12 +66,12 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
             self.adapter.after_step()
 
     def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Step on a finite loss.
+        """Update the weights by a finite loss.
 
         Raises:
             NonFiniteLoss: The loss is NaN or infinite; the weights are still those before the step.
         """
-        # Of all processes: one alone that stops would leave the others waiting for its gradients.
+        # Summed over all processes: if one alone stopped, the others would wait for its gradients.
         total = sum_over_ranks(loss.detach().clone())
         if not bool(torch.isfinite(total)):
             raise NonFiniteLoss(f"the loss is {total.item()}")

@@ -1,4 +1,4 @@
-"""Groups of the optimizer: what the method's contract says about its tensors, and the recipe for the rest."""
+"""Parameter groups of the optimizer: the adapter's by its contract, the others by the method's recipe."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from rs_adapt.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class ParamGroups(DefaultOptimWrapperConstructor):  # type: ignore[misc]
-    """mmengine's constructor that also asks the adapter, and puts tensors with equal settings into one group.
+    """mmengine's constructor, which also asks the adapter and puts tensors with equal settings into one group.
 
-    Tensors that an adapter names in `no_decay` get no weight decay; all of the adapter's get `adapter_lr_mult` times
-    the learning rate. Where the whole backbone trains, it gets `backbone_lr_mult` times the rate, and its biases,
-    norms, scales and embeddings no decay. Both factors stand in `method.paramwise` (1 by default); `custom_keys` there
-    say what holds for the rest of the model.
-    Every tensor that trains is in exactly one group, a frozen one in none. mmengine itself makes a group of every
-    tensor, which costs a call each in every step.
+    Tensors that an adapter names in `no_decay` get no weight decay; all tensors of the adapter get `adapter_lr_mult`
+    times the learning rate. Where the whole backbone trains, it gets `backbone_lr_mult` times the rate, and its biases,
+    norms, scales and embeddings no decay. Both factors are keys of `method.paramwise` (1 by default), whose
+    `custom_keys` hold for the rest of the model.
+    Every trainable tensor is in exactly one group, a frozen tensor in none. mmengine itself makes one group per tensor,
+    each of which costs a call in every step.
     """
 
     paramwise_cfg: dict[str, Any]
 
     def __call__(self, model: nn.Module) -> Any:
-        """Return the wrapped optimizer of a model, with the model's adapter told of every step."""
+        """Return the wrapped optimizer of a model, which calls the adapter's hooks at every step."""
         register_optimizer(str(self.optimizer_cfg.get("type")))
         wrapper = super().__call__(model)
         wrapper.adapter = adapter_of(unwrapped(model))
@@ -53,16 +53,16 @@ class ParamGroups(DefaultOptimWrapperConstructor):  # type: ignore[misc]
         }
         single: list[dict[str, Any]] = []
         super().add_params(single, module, is_dcn_module=is_dcn_module)
-        params += merged(single)
+        params += merge_groups(single)
 
 
 def backbone_keys(model: nn.Module, *, lr_mult: float, adapter_lr_mult: float) -> dict[str, dict[str, float]]:
-    """Return mmengine's custom keys for what trains in the backbone: whole names, so that no other tensor fits.
+    """Return mmengine's custom keys for the backbone's trainable tensors: whole names, which match no other tensor.
 
     Args:
         model: A segmentor, or a strategy around one.
         lr_mult: Factor of the learning rate of the backbone's own tensors, where it is not frozen.
-        adapter_lr_mult: Factor of the learning rate of the adapter's.
+        adapter_lr_mult: Factor of the learning rate of the adapter's tensors.
     """
     segmentor = segmentor_of(model)
     backbone: Any = segmentor.backbone
@@ -86,17 +86,17 @@ def backbone_keys(model: nn.Module, *, lr_mult: float, adapter_lr_mult: float) -
 
 
 def adapter_of(model: nn.Module) -> Any:
-    """Return the adapter of a segmentor, or of a strategy around one, or None."""
+    """Return the adapter of a segmentor, or of a strategy around one; None if it has none."""
     segmentor = segmentor_of(model)
     return getattr(segmentor.backbone, "adapter", None)
 
 
 def _is_vector(name: str, parameter: nn.Parameter, embeddings: tuple[str, ...]) -> bool:
-    """Whether a tensor of a ViT is a bias, norm, scale or embedding, none of which shall shrink."""
+    """Return whether a tensor of a ViT is a bias, norm, scale or embedding, which should not decay."""
     return parameter.ndim <= 1 or name.endswith(embeddings)
 
 
-def merged(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def merge_groups(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Join groups with equal settings, in the order of their first tensors."""
     joined: dict[tuple[Any, ...], dict[str, Any]] = {}
     for group in groups:

@@ -1,4 +1,4 @@
-"""What a cell costs before it runs: parameters by part, and what of them trains."""
+"""Counts of a model's parameters, by part and trainable, before anything runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:
-    """Parameters of a segmentor: `backbone` (without adapter), `adapter`, `head`, `trainable`, `total`.
+    """Count the parameters of a segmentor: `backbone` (without adapter), `adapter`, `head`, `trainable`, `total`.
 
     A tensor shared by several modules counts once.
     """

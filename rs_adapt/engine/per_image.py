@@ -1,4 +1,4 @@
-"""Confusion matrices of single images, with the facts under which they were counted."""
+"""Confusion matrices of single images, with facts about model, split and inference."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
 
-def per_image_of(
+def make_per_image(
     cfg: ResolvedConfig,
     by_image: Sequence[tuple[str, np.ndarray[Any, Any]]],
     *,
     split: Split,
     iteration: int | None,
 ) -> PerImage:
-    """Return the matrices of a split as they are stored.
+    """Return the matrices of a split in the form that is stored.
 
     Args:
         cfg: The resolved configuration.
-        by_image: Path and (K, K) counts of each image, as `ConfusionMetric` and `evaluate` give them.
+        by_image: Path and (K, K) counts of each image, from `ConfusionMetric` or `evaluate`.
         split: "test" or "val" of the target, or "source-val".
-        iteration: Iteration of the weights; None where it is not known.
+        iteration: Iteration of the weights; None if unknown.
 
     Raises:
         DataError: The index of the tiles is damaged.
     """
     dataset = loader_settings(cfg, split).dataset
-    places = find_tile_origins(
+    origins = find_tile_origins(
         [path for path, _ in by_image],
         img_dir=Path(dataset.img_dir),
         img_suffix=dataset.img_suffix,
@@ -43,9 +43,9 @@ def per_image_of(
         city=region_facts(cfg.bench, dataset.name).get("city"),
     )
     return PerImage(
-        tiles=places.tiles,
-        scenes=places.scenes,
-        cities=places.cities,
+        tiles=origins.tiles,
+        scenes=origins.scenes,
+        cities=origins.cities,
         classes=tuple(cfg.bench.classes),
         counts_NKK=np.stack([counts_KK for _, counts_KK in by_image]).astype(np.int64),
         facts={

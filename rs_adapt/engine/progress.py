@@ -14,8 +14,8 @@ from rs_adapt.runs.records import Health
 class TrainingProgress:
     """Shows iterations, loss, learning rate, iterations per second, time left and the last mIoU.
 
-    With pseudo-labels also the share of target pixels on which teacher and student agree, and a warning when the
-    pseudo-labels look collapsed: once for each class concerned.
+    With pseudo-labels it also shows the share of target pixels on which teacher and student agree, and warns once for
+    each class whose pseudo-labels look collapsed.
 
     Args:
         console: Console to draw on; standard error on the command line, because standard output is for results.
@@ -91,7 +91,7 @@ class TrainingProgress:
 
     def show_evaluation(self, iteration: int, scores: Mapping[str, float], *, loss: float | None) -> None:
         """Show the new score; off a terminal, print a line."""
-        # For a target without labels the score is that of the source.
+        # A target without labels has no score; the source's is shown.
         value = scores.get("miou_pct", scores.get("source_val/miou_pct", float("nan")))
         where = "" if "miou_pct" in scores else " on the source"
         self.score = f"{value:.2f}{where} @ {iteration}"

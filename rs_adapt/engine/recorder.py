@@ -1,4 +1,4 @@
-"""What a training run writes and shows, and when: the one place that knows the order of these steps."""
+"""The recorder of a training run: it alone decides what is written and shown, and in which order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from rs_adapt.engine.display import NoDisplay, TrainingDisplay
 from rs_adapt.engine.loggers import Loggers
 from rs_adapt.engine.metrics_writer import MetricsWriter
-from rs_adapt.engine.selected_weights import keep_selected_weights
+from rs_adapt.engine.selected_weights import save_selected_weights
 from rs_adapt.engine.state import load_state, save_state, seed_iteration
 from rs_adapt.processes import any_rank, on_rank_zero
 from rs_adapt.registry import HOOKS
@@ -37,14 +37,14 @@ class Recorder(Hook):  # type: ignore[misc]
     """Records a training run: metrics, selected weights, loggers, training state and display.
 
     Each method below is a list of steps, in the order in which they happen. A run that is interrupted at any point and
-    resumed repeats the steps that were cut off, and ends with the same files as an uninterrupted one. Of several
-    processes each has a recorder; files are written and loggers fed on rank 0 only.
+    resumed repeats the steps that were cut off, and ends with the same files as an uninterrupted one. With several
+    processes, each has a recorder, but only rank 0 writes files and feeds loggers.
 
     Args:
         resume: Continue from `state.pth` in the runner's `work_dir`.
         interval: Iterations between two training lines; see `MetricsWriter`.
         loggers: Receive every line of `metrics.jsonl`.
-        display: Shows the progress to a person.
+        display: Shows the progress to the user.
     """
 
     # After mmengine's hooks: the scheduler (LOW) has stepped when the state is saved.
@@ -113,12 +113,12 @@ class Recorder(Hook):  # type: ignore[misc]
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence[Any] | None = None
     ) -> None:
-        """Stop within an evaluation if requested: the state before it is on disk.
+        """Stop within an evaluation if requested; the state before it is saved already.
 
         Raises:
             Interrupted: A stop was requested.
         """
-        # All ranks predict the same number of batches, so each of them gets here.
+        # All ranks predict the same number of batches, so all of them take part.
         self.stop_requested = any_rank(self.stop_requested)
         if self.stop_requested:
             raise Interrupted(runner.iter)
@@ -127,7 +127,7 @@ class Recorder(Hook):  # type: ignore[misc]
         """Save the weights if they are selected now, then record and show the scores."""
         scores = metrics or {}
         # Weights come before their line: a line in the file implies that its weights are on disk.
-        keep_selected_weights(runner, scores)
+        save_selected_weights(runner, scores)
         line = self.metrics.add_evaluation(runner.iter, scores)
         self.loggers.write(line)
         losses = runner.message_hub.log_scalars.get("train/loss")
@@ -146,7 +146,7 @@ class Recorder(Hook):  # type: ignore[misc]
 
 
 class _PartOfRecorder(Hook):  # type: ignore[misc]
-    """Does nothing: resolved configurations list these names beside `StateHook`, and `Recorder` does all the work."""
+    """A hook that does nothing, for names that resolved configurations list beside `StateHook`; see `Recorder`."""
 
 
 for _name in ("MetricsHook", "SelectionHook"):

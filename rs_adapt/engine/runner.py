@@ -1,4 +1,4 @@
-"""mmengine's Runner without its console: one log file in the run folder and nothing else written there."""
+"""mmengine's Runner without console output, which writes only a log file into the run folder."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from torch import nn
 from rs_adapt.engine.data_parallel import DataParallel
 from rs_adapt.runs.files import LOG_FILE
 
-# One byte of memory that forked processes share.
-_stay = mmap.mmap(-1, 1)
+# A flag in memory that forked processes share: whether SIGTERM is ignored.
+_ignore_term = mmap.mmap(-1, 1)
 
 
 class CellRunner(Runner):  # type: ignore[misc]
     """A Runner whose log goes to `train.log` only, and whose run folder holds no timestamped sub-folder."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # mmengine keeps loggers and message hubs by name for the life of the process; its own name is the second of
-        # the start, which two short runs can share.
+        # mmengine keeps loggers and message hubs by name for the life of the process; the name that it makes from
+        # the time in seconds can be equal for two short runs.
         kwargs["experiment_name"] = f"rs_adapt-{time.time_ns()}"
         super().__init__(*args, **kwargs)
         timestamped = Path(self.log_dir)
         self._log_dir: str = self.work_dir
-        # Another process may have been quicker.
+        # A different process may have removed it already.
         with suppress(OSError):
             timestamped.rmdir()
 
@@ -56,11 +56,11 @@ class CellRunner(Runner):  # type: ignore[misc]
         if not self.distributed:
             wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
             return wrapped
-        return DataParallel.around(model.to(get_device()))
+        return DataParallel.wrap(model.to(get_device()))
 
     @staticmethod
     def build_dataloader(*args: Any, **kwargs: Any) -> Any:
-        """Return a loader whose processes leave signals to the one that trains."""
+        """Return a loader whose processes ignore signals, which the training process handles."""
         loader = Runner.build_dataloader(*args, **kwargs)
         loader.worker_init_fn = partial(_ignore_signals, loader.worker_init_fn)
         return loader
@@ -71,21 +71,21 @@ class CellRunner(Runner):  # type: ignore[misc]
 
 @contextmanager
 def keep_loaders_alive() -> Iterator[None]:
-    """Return a context in which loader processes outlive a SIGTERM to the whole group, as torchrun and Slurm send.
+    """Let loader processes outlive a SIGTERM to the whole process group, which torchrun and Slurm send.
 
-    One that ended at once would end the run before it has saved. After the context SIGTERM ends them, as it must when
-    the program exits.
+    If a loader process ended at once, the run would end before it has saved its state. After the context SIGTERM ends
+    them, as it must when the program exits.
     """
-    _stay[0] = 1
+    _ignore_term[0] = 1
     try:
         yield
     finally:
-        _stay[0] = 0
+        _ignore_term[0] = 0
 
 
 def _ignore_signals(then: Callable[[int], None] | None, worker: int) -> None:
     def on_term(number: int, frame: object) -> None:
-        if not _stay[0]:
+        if not _ignore_term[0]:
             os._exit(0)
 
     signal.signal(signal.SIGTERM, on_term)

@@ -1,4 +1,4 @@
-"""Saves the weights that one of the four ways of selecting a checkpoint may name at the end, and no others."""
+"""Weights on disk of the checkpoints that the four selections choose, and of no others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmengine.dist import is_main_process
 from rs_adapt.engine.loops import evaluated_weights
 from rs_adapt.engine.pack import write_tensors
 from rs_adapt.engine.parts import segmentor_of
-from rs_adapt.engine.per_image import per_image_of
+from rs_adapt.engine.per_image import make_per_image
 from rs_adapt.runs.files import PACKS_DIR
 from rs_adapt.runs.metrics import evaluation_line, read_metrics
 from rs_adapt.runs.selection import choose
@@ -31,14 +31,14 @@ def val_confusions(run_dir: Path, iteration: int) -> Path:
     return pack_dir(run_dir, iteration) / "val.npz"
 
 
-def keep_selected_weights(runner: Runner, scores: Mapping[str, float]) -> None:
-    """Save weights and target matrices of this evaluation if selected now, and delete those no longer selected.
+def save_selected_weights(runner: Runner, scores: Mapping[str, float]) -> None:
+    """Save weights and target matrices of this evaluation if it is selected, and delete those no longer selected.
 
     The selection follows from `metrics.jsonl` and the scores of this evaluation alone, so an interrupted run saves what
     an uninterrupted one saves. Without a protocol in the configuration nothing is selected.
 
     Args:
-        runner: After an evaluation.
+        runner: The runner, after an evaluation.
         scores: The scores of the evaluation.
     """
     if not is_main_process() or "protocol" not in runner.cfg:
@@ -53,7 +53,7 @@ def keep_selected_weights(runner: Runner, scores: Mapping[str, float]) -> None:
         with evaluated_weights(runner.model, runner.cfg.protocol.weights):
             write_tensors(folder, segmentor_of(runner.model))
         if by_image := runner.val_loop.by_image:
-            per_image_of(runner.cfg, by_image, split="val", iteration=now).save(val_confusions(run_dir, now))
+            make_per_image(runner.cfg, by_image, split="val", iteration=now).save(val_confusions(run_dir, now))
     for folder in (run_dir / PACKS_DIR).glob("iter*"):
         if int(folder.name.removeprefix("iter")) not in selected:
             shutil.rmtree(folder)

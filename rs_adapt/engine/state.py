@@ -1,4 +1,4 @@
-"""Training state on disk: everything that an interrupted run needs to go on as if nothing had happened."""
+"""Training state on disk: all that an interrupted run needs to resume as if it had not been interrupted."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in model.state_dict().items() if name not in frozen}
 
 
-def load_trained_tensors(model: nn.Module, tensors: dict[str, Tensor], what: str) -> None:
-    """Put tensors of `trained_tensors` back into a model.
+def load_trained_tensors(model: nn.Module, tensors: dict[str, Tensor], source: str) -> None:
+    """Load the tensors of `trained_tensors` into a model.
 
     Args:
         model: A model of the same configuration.
-        tensors: By name.
-        what: Name of the source, for messages.
+        tensors: Tensors by name.
+        source: File of the tensors, for messages.
 
     Raises:
         CheckpointMismatch: A name is missing or unknown, or a shape differs.
     """
     own = trained_tensors(model)
     if missing := sorted(own.keys() - tensors.keys()):
-        raise CheckpointMismatch(f"{what} lacks {len(missing)} tensors of this model, first {missing[0]}.")
+        raise CheckpointMismatch(f"{source} lacks {len(missing)} tensors of this model, first {missing[0]}.")
     if unknown := sorted(tensors.keys() - own.keys()):
         raise CheckpointMismatch(
-            f"{what} holds {len(unknown)} tensors that this model does not have, first {unknown[0]}."
+            f"{source} holds {len(unknown)} tensors that this model does not have, first {unknown[0]}."
         )
     for name, value in tensors.items():
         if value.shape != own[name].shape:
             raise CheckpointMismatch(
-                f"{what}: {name} has shape {tuple(value.shape)}, this model needs {tuple(own[name].shape)}."
+                f"{source}: {name} has shape {tuple(value.shape)}, this model needs {tuple(own[name].shape)}."
             )
     model.load_state_dict(tensors, strict=False)
 
@@ -59,8 +59,8 @@ def save_state(path: Path, *, runner: Runner, metrics: MetricsWriter, iteration:
 
     Args:
         path: File to write.
-        runner: In training.
-        metrics: With the losses that wait for the next line of `metrics.jsonl`.
+        runner: The runner, in training.
+        metrics: The metrics, with the losses that wait for the next line of `metrics.jsonl`.
         iteration: Iterations done.
     """
     if not is_main_process():
@@ -80,10 +80,10 @@ def save_state(path: Path, *, runner: Runner, metrics: MetricsWriter, iteration:
 def load_state(path: Path, *, runner: Runner, metrics: MetricsWriter) -> int:
     """Restore a runner in training and its metrics from the file of `save_state`, and return the iterations done.
 
-    Only tensors and plain values are read (`weights_only=True`): a file with code in it is refused.
+    Only tensors and plain values are read (`weights_only=True`); a file that contains code is refused.
 
     Raises:
-        CheckpointMismatch: The file is damaged, or of another configuration.
+        CheckpointMismatch: The file is damaged, or belongs to a different configuration.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -100,15 +100,15 @@ def load_state(path: Path, *, runner: Runner, metrics: MetricsWriter) -> int:
 def seed_iteration(seed: int, iteration: int, rank: int = 0, processes: int = 1) -> None:
     """Seed torch's generators (CPU and GPU) for one training iteration.
 
-    What an iteration draws (points of the mask loss, classes to mix) then depends on nothing but these numbers: not on
-    where a run was interrupted, how often it was evaluated, or how many workers load images. Of several processes each
-    has draws of its own (drop-out), beside those for the whole batch, which are those of a single process.
+    The draws of an iteration (points of the mask loss, classes to mix) depend on these numbers alone, not on where
+    a run was interrupted, how often it was evaluated, or how many workers load images. With several processes,
+    each has its own draws (drop-out), besides those for the whole batch, which equal those of a single process.
 
     Args:
-        seed: Of the run.
-        iteration: From 0.
-        rank: Of this process.
-        processes: How many there are.
+        seed: Seed of the run.
+        iteration: Number of the iteration, from 0.
+        rank: Rank of this process.
+        processes: Number of processes.
     """
 
     def key(stream: int) -> int:

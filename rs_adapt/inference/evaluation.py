@@ -13,7 +13,7 @@ from rs_adapt.engine.build import Split, build_loader, prepare_data
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.pack import read_manifest
-from rs_adapt.engine.per_image import per_image_of
+from rs_adapt.engine.per_image import make_per_image
 from rs_adapt.engine.results import protocol_facts, score_fields
 from rs_adapt.errors import ConfigError
 from rs_adapt.inference.checkpoint import load_model
@@ -103,7 +103,7 @@ def _score(
         on_sample=on_sample,
     )
     trained = manifest.metrics or ManifestScores()
-    per_image = per_image_of(cfg, by_image, split=split, iteration=trained.iter)
+    per_image = make_per_image(cfg, by_image, split=split, iteration=trained.iter)
     matrix = per_image.total_KK()
     scored_classes = class_set(classes, chosen=cfg.protocol.classes)
     result = Result(

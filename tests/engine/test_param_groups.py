@@ -11,7 +11,7 @@ import torch
 from mmengine.optim import build_optim_wrapper
 
 from rs_adapt.config import axes, compose, resolve_cell
-from rs_adapt.engine.param_groups import merged
+from rs_adapt.engine.param_groups import merge_groups
 from rs_adapt.engine.parameters import build_on_meta
 from rs_adapt.errors import IncompatibleCell
 from rs_adapt.registry import load_libraries
@@ -82,7 +82,7 @@ def test_a_method_may_have_a_different_learning_rate_from_the_head() -> None:
 
 def test_equal_settings_share_a_group_and_others_do_not() -> None:
     a, b, c = (torch.nn.Parameter(torch.zeros(1)) for _ in range(3))
-    joined = merged(
+    joined = merge_groups(
         [
             {"params": [a], "lr": 1.0, "decay_mult": 1.0},
             {"params": [b], "lr": 2.0},

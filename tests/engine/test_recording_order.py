@@ -34,7 +34,7 @@ def make_recorder(steps: list[str], monkeypatch: pytest.MonkeyPatch) -> Recorder
         return note
 
     recorder = Recorder()
-    monkeypatch.setattr(module, "keep_selected_weights", noting("keep weights"))
+    monkeypatch.setattr(module, "save_selected_weights", noting("keep weights"))
     monkeypatch.setattr(module, "save_state", noting("save state"))
     monkeypatch.setattr(module, "load_state", noting("load state", 7))
     monkeypatch.setattr(recorder.metrics, "start", noting("open metrics"))

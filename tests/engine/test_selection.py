@@ -198,8 +198,8 @@ def test_a_stop_while_the_selections_are_scored_loses_nothing(
             raise stop
         return scored(*arguments)
 
-    scored = final_scores._scored
-    monkeypatch.setattr(final_scores, "_scored", stopped)
+    scored = final_scores._score
+    monkeypatch.setattr(final_scores, "_score", stopped)
     with pytest.raises(Interrupted if stop is KeyboardInterrupt else SystemExit):
         train(cfg, device="cpu")
     assert not (tmp_path / "parts" / "result.json").exists()
