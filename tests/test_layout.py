@@ -36,6 +36,7 @@ WHOLE_TESTS = {
     "conftest",
     "test_layout",
     "documents",
+    "polygon_files",
     "recorded_tables",
     "test_docs",
     "test_prose",

@@ -69,6 +69,10 @@ class LabelSource(BaseModel):
         nodata: Value of a raster's pixels without data, in place of the file's own; "none" for a raster without such
             pixels. None for the file's.
         name: Name of a label, whose wildcards repeat those of the images' pattern; None where `suffix` names it.
+        layer: Layer of the polygons, by name or by number from 1; None where the file has one.
+        crs: Reference system of the polygons, in place of the one that the file states; None keeps that.
+        aoi: A file of polygons inside which labels are complete; None where polygons have to lie on each scene.
+        aoi_layer: Layer of that file, as `layer`.
     """
 
     model_config = _FROZEN
@@ -82,6 +86,10 @@ class LabelSource(BaseModel):
     ignore: tuple[LabelItem, ...]
     nodata: float | Literal["none"] | None = None
     name: str | None = None
+    layer: int | str | None = None
+    crs: str | None = None
+    aoi: str | None = None
+    aoi_layer: int | str | None = None
 
 
 class SceneRegion(BaseModel):

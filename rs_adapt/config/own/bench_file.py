@@ -70,6 +70,23 @@ class LabelsTable(_Table):
         default=None,
         description="Class of the pixels outside all polygons. Default: these pixels are ignored.",
     )
+    layer: str | int | None = Field(
+        default=None,
+        description="Layer of the polygons' file, by name or by number from 1; needed where several hold features.",
+    )
+    crs: str | None = Field(
+        default=None,
+        description="Reference system of the polygons, such as EPSG:32632, where the file states none or a wrong one.",
+    )
+    aoi: str | None = Field(
+        default=None,
+        description="A file of polygons inside which labels are complete; relative to `root`. Pixels outside have no "
+        "label, and a scene without polygons is background. Default: a polygon has to lie on each scene.",
+    )
+    aoi_layer: str | int | None = Field(
+        default=None,
+        description="Layer of the file that `aoi` names.",
+    )
     ignore: list[LabelItem] | None = Field(
         default=None,
         description="Label values, colours or attributes that are left out of training and scores.",

@@ -95,7 +95,7 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
     Returns:
         `kind`, `path`, `suffix`, `column`, `background`; `to_index`, pairs of what stands in the label (a value, a
         colour of three numbers or an attribute's text) and the index of its class; `ignore`, what is left out;
-        `nodata` where it is given.
+        `nodata`, and of polygons `layer`, `crs`, `aoi` and `aoi_layer`, where they are given.
 
     Raises:
         ConfigError: A key or value is not usable, or a class has nothing that becomes it.
@@ -137,7 +137,31 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
         "ignore": ignore,
         **({} if labels.nodata is None else {"nodata": labels.nodata}),
         **({} if labels.name is None else {"name": labels.name}),
+        **_polygon_keys(labels, root, place),
     }
+
+
+def _polygon_keys(labels: LabelsTable, root: Path, place: Place) -> dict[str, object]:
+    """Return the keys that only polygons take, those that are given: older configurations have none of them."""
+    given = {
+        "layer": labels.layer,
+        "crs": labels.crs,
+        "aoi": labels.aoi,
+        "aoi_layer": labels.aoi_layer,
+    }
+    keys: dict[str, object] = {key: value for key, value in given.items() if value is not None}
+    if keys and labels.kind != "polygons":
+        raise place.error(next(iter(keys)), f'is for polygons, but kind is {labels.kind!r}; give kind = "polygons"')
+    if labels.aoi is None:
+        if labels.aoi_layer is not None:
+            raise place.error("aoi_layer", "has no meaning without aoi")
+        return keys
+    if labels.background is None:
+        raise place.error("aoi", "says where pixels outside all polygons are background; name that class as background")
+    aoi = (root / labels.aoi).expanduser()
+    if not aoi.exists():
+        raise DataNotFound(f"{place.file}: {place.key('aoi')} names {aoi}, which does not exist.")
+    return keys | {"aoi": str(aoi.resolve())}
 
 
 def _class_items(labels: LabelsTable, classes: Classes, place: Place) -> Mapping[str, Sequence[object]]:

@@ -58,8 +58,9 @@ def scene_files(plans: Sequence[RegionPlan]) -> list[Path]:
         files += [Path(plan.region.files)] if plan.region.files is not None else []
         for one in plan.scenes:
             files.append(one.scene.image)
-            if plan.labels_of(one) is not None and one.scene.label is not None:
+            if (labels := plan.labels_of(one)) is not None and one.scene.label is not None:
                 files.append(one.scene.label)
+                files += [Path(labels.aoi)] if labels.aoi is not None else []
     return list(dict.fromkeys(files))
 
 

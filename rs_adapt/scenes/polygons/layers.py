@@ -1,0 +1,128 @@
+"""Read vector files with fiona, an optional package: GeoPackage, Shapefile and the other vector formats of GDAL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.scenes.polygons.arrays import Bounds, Feature, Geometry
+
+if TYPE_CHECKING:
+    from rasterio.crs import CRS
+
+
+class LayerFacts(NamedTuple):
+    """A layer of a vector file; `geometry` is GDAL's name of its type, `columns` its attributes."""
+
+    name: str
+    geometry: str
+    num_features: int
+    columns: tuple[str, ...]
+    crs: CRS | None
+
+
+class Layer:
+    """A layer of a vector file.
+
+    Args:
+        path: The file.
+        layer: Its name, or its number from 1; None where the file has one layer of features with geometry.
+
+    Raises:
+        DataNotFound: The package fiona is needed and not installed.
+        DataError: The file cannot be read, there is no such layer, or several and none is named.
+    """
+
+    def __init__(self, path: Path, layer: str | int | None) -> None:
+        self.path = path
+        with _opening(path) as fiona:
+            facts = [_facts(fiona, path, name) for name in fiona.listlayers(path)]
+        self.facts = _choose(path, facts, layer)
+
+    def bounds(self) -> Bounds:
+        """Return the bounding box of all features."""
+        with _opening(self.path) as fiona, fiona.open(self.path, layer=self.facts.name) as opened:
+            return Bounds(*map(float, opened.bounds))
+
+    def read(self, within: Bounds | None = None) -> Iterator[Feature]:
+        """Yield the features, or those whose bounding box touches a rectangle, which an index of the file finds."""
+        with _opening(self.path) as fiona, fiona.open(self.path, layer=self.facts.name) as opened:
+            for item in opened if within is None else opened.filter(bbox=tuple(within)):
+                yield Feature(f"feature {item.id}", _geometry(item.geometry), item.properties)
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[Any]:
+    try:
+        import fiona
+        from fiona._err import CPLE_BaseError
+    except ImportError as error:
+        raise DataNotFound(
+            f"{path} needs the package fiona: pip install 'rs-adapt[vector]', or store the polygons as GeoJSON."
+        ) from error
+    try:
+        with fiona.Env():
+            yield fiona
+    except (fiona.errors.FionaError, CPLE_BaseError, ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read as polygons: {error}.") from error
+
+
+def _facts(fiona: Any, path: Path, name: str) -> LayerFacts:
+    from rasterio.crs import CRS
+
+    with fiona.open(path, layer=name) as layer:
+        wkt = layer.crs_wkt
+        return LayerFacts(
+            name=name,
+            geometry=layer.schema["geometry"],
+            num_features=_count(layer),
+            columns=tuple(layer.schema["properties"]),
+            crs=CRS.from_wkt(wkt) if wkt else None,
+        )
+
+
+def _count(layer: Any) -> int:
+    try:
+        return len(layer)
+    except TypeError:
+        # Some formats have to be read for that.
+        return sum(1 for _ in layer)
+
+
+def _choose(path: Path, layers: list[LayerFacts], layer: str | int | None) -> LayerFacts:
+    if layer is None:
+        # Tables without geometry, such as the styles that QGIS stores, are no labels.
+        spatial = [facts for facts in layers if facts.geometry != "None"]
+        filled = [facts for facts in spatial if facts.num_features]
+        if len(filled) == 1 or (not filled and len(spatial) == 1):
+            return (filled or spatial)[0]
+        if not spatial:
+            raise DataError(f"{path} has no layer with geometry. It has: {_list(layers)}.")
+        fault = "has several layers: name one with layer = "
+    else:
+        for number, facts in enumerate(layers, start=1):
+            if layer in (number, facts.name):
+                return facts
+        fault = f"has no layer {layer!r}: give its name, or its number from 1, as layer = "
+    raise DataError(f"{path} {fault}... in [...labels]. It has: {_list(layers)}.")
+
+
+def _list(layers: list[LayerFacts]) -> str:
+    return "; ".join(
+        f"{number}. {facts.name!r} ({facts.geometry}, {facts.num_features} features, "
+        f"attributes: {', '.join(facts.columns) or 'none'})"
+        for number, facts in enumerate(layers, start=1)
+    )
+
+
+def _geometry(geometry: Any) -> Geometry | None:
+    """Turn fiona's geometry, whose collections hold further ones, into GeoJSON."""
+    if geometry is None:
+        return None
+    if geometry.type == "GeometryCollection":
+        return {"type": geometry.type, "geometries": [_geometry(part) for part in geometry.geometries]}
+    coordinates: Mapping[str, Any] = {"type": geometry.type, "coordinates": geometry.coordinates}
+    return coordinates

@@ -1,0 +1,96 @@
+"""Reference systems of polygons: the names that files give them, and coordinates from one to another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
+from rasterio.errors import CRSError, RasterioError
+from rasterio.warp import transform, transform_bounds
+
+from rs_adapt.errors import DataError
+from rs_adapt.scenes.polygons.arrays import Bounds
+
+LON_LAT = "OGC:CRS84"
+# Degrees of longitude may be counted from 0 to 360.
+LON_LAT_BOUNDS = Bounds(-360.0, -90.0, 360.0, 90.0)
+
+# EPSG:32632, urn:ogc:def:crs:EPSG::32632, http://www.opengis.net/def/crs/EPSG/0/32632, .../gml/srs/epsg.xml#32632
+_EPSG = re.compile(r".*\bEPSG(?:\.xml#|[:/](?:[\d.]*[:/])?)(\d+)", re.IGNORECASE)
+_CRS84 = re.compile(r"(?:.*[:/])?CRS:?84", re.IGNORECASE)
+
+
+def parse_crs(name: str) -> CRS | None:
+    """Return the reference system of a name; None where it is none that is known."""
+    text = name.strip()
+    if epsg := _EPSG.fullmatch(text):
+        text = f"EPSG:{epsg[1]}"
+    elif _CRS84.fullmatch(text):
+        text = LON_LAT
+    elif text.lower().startswith("http"):
+        # GDAL would ask the network.
+        return None
+    try:
+        with rasterio.Env():
+            return CRS.from_user_input(text)
+    except CRSError:
+        return None
+
+
+def crs_name(crs: CRS) -> str:
+    """Return "EPSG:n" where a system has such a number, else the name in its definition."""
+    text: str = crs.to_string()
+    if not text.startswith(("EPSG:", "OGC:")):
+        match = re.search(r'"([^"]+)"', crs.to_wkt())
+        return match[1] if match else text
+    return text
+
+
+def transform_points(xy_N2: NDArray[np.float64], source: CRS, goal: CRS) -> NDArray[np.float64]:
+    """Return vertices in a different reference system.
+
+    Raises:
+        DataError: There is no way from one to the other, or it does not reach a vertex.
+    """
+    if source == goal or not len(xy_N2):
+        return xy_N2
+    with _readable(source, goal):
+        x_N, y_N = transform(source, goal, xy_N2[:, 0], xy_N2[:, 1])
+    moved_N2 = np.stack([x_N, y_N], axis=1)
+    if not np.isfinite(moved_N2).all():
+        raise DataError(_no_way(source, goal))
+    return moved_N2
+
+
+def transform_rectangle(bounds: Bounds, source: CRS, goal: CRS) -> Bounds:
+    """Return the rectangle of a different system that holds a rectangle; x0 > x1 where it crosses 180 degrees.
+
+    Raises:
+        DataError: There is no way from one to the other.
+    """
+    if source == goal:
+        return bounds
+    with _readable(source, goal):
+        around = Bounds(*transform_bounds(source, goal, *bounds, densify_pts=21))
+    if not np.isfinite(around).all():
+        raise DataError(_no_way(source, goal))
+    return around
+
+
+@contextmanager
+def _readable(source: CRS, goal: CRS) -> Iterator[None]:
+    try:
+        with rasterio.Env():
+            yield
+    except (CRSError, RasterioError, CPLE_BaseError, ValueError) as error:
+        raise DataError(f"{_no_way(source, goal)} ({error})") from error
+
+
+def _no_way(source: CRS, goal: CRS) -> str:
+    return f"the coordinates cannot be brought from {crs_name(source)} to {crs_name(goal)}"
