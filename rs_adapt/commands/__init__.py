@@ -95,8 +95,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         from rs_adapt import __version__
 
         print(f"rs-adapt {__version__}")

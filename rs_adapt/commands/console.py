@@ -1,4 +1,4 @@
-"""What the verbs share on the screen: results on standard output, everything else on standard error."""
+"""Output that all verbs share: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def print_json(content: object) -> None:
 
 
 def print_result(console: Console, result: Result, *, title: str, folder: Path) -> None:
-    """Print the scores by class if there are any, how they were made, and where the files are."""
+    """Print the scores by class if there are any, the protocol, and where the files are."""
     from rs_adapt.reports.result_tables import oracle_line, protocol_line, result_table, selection_table
 
     console.print(title, style="bold", soft_wrap=True)
@@ -46,15 +46,15 @@ def print_result(console: Console, result: Result, *, title: str, folder: Path) 
         console.print(table)
     if (line := oracle_line(result)) is not None:
         console.print(line, soft_wrap=True)
-    console.print(f"Files: {shown_path(folder)}", soft_wrap=True)
+    console.print(f"Files: {shorten_path(folder)}", soft_wrap=True)
 
 
-def grouped(count: int) -> str:
+def group_digits(count: int) -> str:
     """Return a count with its digits in groups of three, such as 1 023 489."""
     return f"{count:,}".replace(",", " ")
 
 
-def shown_path(path: str | Path) -> str:
+def shorten_path(path: str | Path) -> str:
     """Return a path as a person would type it: relative where it lies below the current folder."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative

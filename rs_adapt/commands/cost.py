@@ -9,7 +9,7 @@ import typer
 
 from rs_adapt.api.progress import progress_callback
 from rs_adapt.commands import options
-from rs_adapt.commands.console import print_json, result_console, shown_path
+from rs_adapt.commands.console import print_json, result_console, shorten_path
 from rs_adapt.errors import ConfigError
 
 
@@ -45,7 +45,7 @@ def cost(
     """
     from rs_adapt.config import axes, option_texts, resolve_cell
 
-    # The cost is that of the segmentor alone: the strategy does not change it.
+    # Only the segmentor is measured: the strategy does not change it.
     cell = resolve_cell(
         bench,
         setting=setting,
@@ -85,11 +85,11 @@ def cost(
     console.print(cost_table(record))
     for note in cost_notes(record):
         console.print(note, soft_wrap=True, markup=False)
-    console.print(f"Files: {shown_path(folder)}", soft_wrap=True)
+    console.print(f"Files: {shorten_path(folder)}", soft_wrap=True)
 
 
 def _split_names(text: str, *, available: tuple[str, ...]) -> tuple[str, ...]:
-    names = tuple(name for part in text.split(",") if (name := part.strip()))
+    names = tuple(name for entry in text.split(",") if (name := entry.strip()))
     if not names:
         raise ConfigError(f"--methods {text!r} names no method. Use all, or comma-separated names.")
     return available if names == ("all",) else names

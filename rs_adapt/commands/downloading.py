@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from rs_adapt.api.progress import error_console
-from rs_adapt.commands.console import grouped, shown_path
+from rs_adapt.commands.console import group_digits, shorten_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,9 @@ def download(published: Published, path: Path) -> bool:
             )
     except KeyboardInterrupt:
         part = partial_file(path)
-        saved = f"{grouped(part.stat().st_size)} bytes are saved in {shown_path(part)}. " if part.exists() else ""
+        saved = (
+            f"{group_digits(part.stat().st_size)} bytes are saved in {shorten_path(part)}. " if part.exists() else ""
+        )
         console.print(
             f"Stopped. {saved}Run the same command again to continue.", markup=False, highlight=False, soft_wrap=True
         )

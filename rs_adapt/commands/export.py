@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import grouped, print_json, shown_path
+from rs_adapt.commands.console import group_digits, print_json, shorten_path
 
 
 class Format(StrEnum):
@@ -70,4 +70,4 @@ def export(
         print_json([{"file": str(file), "bytes": file.stat().st_size} for file in files])
         return
     for file in files:
-        print(f"{shown_path(file)}: {grouped(file.stat().st_size)} bytes")
+        print(f"{shorten_path(file)}: {group_digits(file.stat().st_size)} bytes")

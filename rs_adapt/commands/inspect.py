@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import print_json, result_console, shown_path
+from rs_adapt.commands.console import print_json, result_console, shorten_path
 from rs_adapt.runs.files import INSPECT_DIR
 
 
@@ -50,4 +50,4 @@ def inspect(
     else:
         last = record.blocks[-1]
         console.print(f"{record.adapter}: update norm {last.update_norm:.3f} after block {last.block}.")
-    console.print(f"Page: {shown_path(target / PAGE_FILE)}", soft_wrap=True)
+    console.print(f"Page: {shorten_path(target / PAGE_FILE)}", soft_wrap=True)

@@ -1,8 +1,8 @@
 """Groups of verbs that are imported when they are called, and whose help needs no import of theirs.
 
-`rs-adapt --help` is the first thing that a new user types. Importing every verb and rich for it takes three times as
-long as typer itself, so a group knows the name, the help line and the place of each verb, and draws the same panels
-that typer draws with rich. Tests compare both with the real ones.
+`rs-adapt --help` is the first command of a new user. Importing every verb and rich for it takes three times as
+long as typer itself, so a group knows the name, the help line and the module of each verb, and draws the same panels
+that typer draws with rich. Tests compare the help with typer's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BOLD, _DIM, _BOLD_CYAN, _BOLD_GREEN, _BOLD_YELLOW, _YELLOW = "1", "2", "1;36", 
 
 
 class Verb(NamedTuple):
-    """Where the function of a verb is, or the `typer.Typer` of a group of verbs.
+    """The import path of the function of a verb, or of the `typer.Typer` of a group of verbs.
 
     Attributes:
         target: Module and name, such as `rs_adapt.commands.train:train`.
@@ -56,7 +56,7 @@ class VerbGroup(TyperGroup):
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Command | None:  # type: ignore[override]
         """Import the verb; None if there is none of that name."""
-        return command_of(cmd_name, self.verbs[cmd_name]) if cmd_name in self.verbs else None
+        return build_command(cmd_name, self.verbs[cmd_name]) if cmd_name in self.verbs else None
 
     def shell_complete(self, ctx: typer.Context, incomplete: str) -> list[CompletionItem]:  # type: ignore[override]
         """Complete names of verbs and options without importing a verb."""
@@ -85,8 +85,8 @@ class VerbGroup(TyperGroup):
         print(render_help(usage, self.help or "", options, lines, width=width, colour=colour))
 
 
-def command_of(name: str, verb: Verb) -> Command:
-    """Return the command of a verb, or the group of several, as typer makes it."""
+def build_command(name: str, verb: Verb) -> Command:
+    """Build the command of a verb, or the group of several, as typer does."""
     target = verb.load()
     if isinstance(target, typer.Typer):
         group = typer.main.get_command(target)
@@ -97,20 +97,20 @@ def command_of(name: str, verb: Verb) -> Command:
     return typer.main.get_command(single)
 
 
-def verb_group(verbs: Mapping[str, Verb], *, help: str) -> typer.Typer:
-    """Return a group of lazy verbs below the root.
+def build_group(verbs: Mapping[str, Verb], *, help: str) -> typer.Typer:
+    """Build a group of lazy verbs below the root.
 
     Args:
         verbs: The verbs by name, in the order of the help.
-        help: What the group is about, in one line.
+        help: Purpose of the group, in one line.
     """
     cls = type("Verbs", (VerbGroup,), {"verbs": verbs})
     group = typer.Typer(cls=cls, help=help, no_args_is_help=True, add_completion=False)
-    group.callback()(_nothing)
+    group.callback()(_do_nothing)
     return group
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 
@@ -127,40 +127,40 @@ def render_help(
 
     Args:
         usage: The usage line.
-        text: What the group is about, one paragraph.
+        text: Purpose of the group, in one paragraph.
         options: Long names, short names, type and help of each option.
         verbs: Help line by name.
         width: Columns of the terminal.
         colour: Whether to style the text with ANSI codes.
     """
 
-    def styled(words: str, code: str) -> str:
-        return f"\x1b[{code}m{words}\x1b[0m" if colour and words.strip() else words
+    def style(text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if colour and text.strip() else text
 
     def panel(title: str, rows: Sequence[tuple[str, str, str]]) -> list[str]:
-        """Frame rows of (name column as it is long, the same with styles, help)."""
+        """Frame rows of (name column, the same with styles, help)."""
         inner = width - 4
-        lines = [styled(f"╭─ {title} {'─' * (width - len(title) - 5)}╮", _DIM)]
-        side = styled("│", _DIM)
-        for plain, drawn, help in rows:
+        lines = [style(f"╭─ {title} {'─' * (width - len(title) - 5)}╮", _DIM)]
+        side = style("│", _DIM)
+        for plain, styled, help in rows:
             room = max(inner - len(plain), 10)
-            for number, part in enumerate(textwrap.wrap(help, room) or [""]):
-                lines.append(f"{side} {drawn if number == 0 else ' ' * len(plain)}{part.ljust(room)} {side}")
-        return [*lines, styled(f"╰{'─' * (width - 2)}╯", _DIM)]
+            for number, line in enumerate(textwrap.wrap(help, room) or [""]):
+                lines.append(f"{side} {styled if number == 0 else ' ' * len(plain)}{line.ljust(room)} {side}")
+        return [*lines, style(f"╰{'─' * (width - 2)}╯", _DIM)]
 
-    longs, shorts, types = (max((len(option[place]) for option in options), default=0) for place in range(3))
+    longs, shorts, types = (max((len(option[column]) for option in options), default=0) for column in range(3))
     option_rows = []
     for long, short, kind, help in options:
         # Typer leaves two empty columns for the names that switch an option off.
         cells = (f"{long:<{longs}}  ", f"{short:<{shorts}}      ", f"{kind:<{types}}  ")
-        drawn = "".join(
-            styled(cell, code) for cell, code in zip(cells, (_BOLD_CYAN, _BOLD_GREEN, _BOLD_YELLOW), strict=True)
+        styled = "".join(
+            style(cell, code) for cell, code in zip(cells, (_BOLD_CYAN, _BOLD_GREEN, _BOLD_YELLOW), strict=True)
         )
-        option_rows.append(("".join(cells), drawn, help))
+        option_rows.append(("".join(cells), styled, help))
     names = max(map(len, verbs))
-    verb_rows = [(f"{name:<{names}}  ", styled(f"{name:<{names}}  ", _BOLD_CYAN), help) for name, help in verbs.items()]
-    head, _, rest = usage.partition(" ")
-    lines = ["", f" {styled(head, _YELLOW)} {styled(rest, _BOLD)}", ""]
+    verb_rows = [(f"{name:<{names}}  ", style(f"{name:<{names}}  ", _BOLD_CYAN), help) for name, help in verbs.items()]
+    label, _, command = usage.partition(" ")
+    lines = ["", f" {style(label, _YELLOW)} {style(command, _BOLD)}", ""]
     lines += [f" {line}" for line in textwrap.wrap(text, width - 2)]
     lines += ["", *panel("Options", option_rows), *panel("Commands", verb_rows)]
     return "\n".join(line if colour else line.ljust(width) for line in lines)

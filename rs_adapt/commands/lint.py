@@ -74,12 +74,14 @@ def lint(
         "--set": set_,
     }
     if (path is None) == (bench is None):
-        what = "neither was" if path is None else "both were"
-        raise ConfigError(f"Lint takes either a run or config, or a cell with --bench; {what} given. Name exactly one.")
+        given = "neither is" if path is None else "both are"
+        raise ConfigError(
+            f"Lint takes either a run or config, or a cell with --bench; {given} given. Name exactly one."
+        )
     if path is not None:
-        if given := [name for name, value in cell_options.items() if value]:
+        if cell_names := [name for name, value in cell_options.items() if value]:
             raise ConfigError(
-                f"{given[0]} describes a cell and needs --bench; {path} states its own cell. Leave the option out."
+                f"{cell_names[0]} describes a cell and needs --bench; {path} states its own cell. Leave the option out."
             )
         subject: Path | ResolvedConfig = path
     else:

@@ -60,7 +60,7 @@ Protocol = Annotated[
     ),
 ]
 
-# What changes the configuration of a cell.
+# Changes to the configuration of a cell.
 Iters = Annotated[int | None, typer.Option("--iters", help="Training iterations (default: the bench's).", min=1)]
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", help="Crops per domain and iteration (default: the bench's).", min=1)
@@ -115,7 +115,7 @@ def out(default: str = "") -> Any:
     """Return the option for where to write.
 
     Args:
-        default: The default place, for the help text; empty where the option is required.
+        default: The default path, for the help text; empty where the option is required.
     """
     return typer.Option("--out", "-o", help=f"Where to write{f' (default: {default})' if default else ''}.")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import print_json, result_console, shown_path
+from rs_adapt.commands.console import print_json, result_console, shorten_path
 
 
 def report(
@@ -40,7 +40,7 @@ def report(
     """
     from rs_adapt.api.reading import report as write_report
 
-    made = write_report(
+    written = write_report(
         work_dirs,
         out=out,
         title=title,
@@ -52,13 +52,13 @@ def report(
         overwrite=overwrite,
     )
     if as_json:
-        print_json(made.content | {"files": [str(file) for file in made.files]})
+        print_json(written.content | {"files": [str(file) for file in written.files]})
         return
     from rs_adapt.reports.screen import matrix_tables, summary_lines
 
     console = result_console()
-    for table in matrix_tables(made):
+    for table in matrix_tables(written):
         console.print(table)
-    for line in summary_lines(made):
+    for line in summary_lines(written):
         console.print(line, soft_wrap=True, markup=False)
-    console.print(f"Page: {shown_path(made.files[0])}", soft_wrap=True, markup=False)
+    console.print(f"Page: {shorten_path(written.files[0])}", soft_wrap=True, markup=False)

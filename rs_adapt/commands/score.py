@@ -13,7 +13,7 @@ from rs_adapt.commands.console import print_json, result_console
 
 
 class GroupBy(StrEnum):
-    """What images are summed by."""
+    """A property by which images are grouped."""
 
     IMAGE = "image"
     SCENE = "scene"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import grouped, print_json, table_console
+from rs_adapt.commands.console import group_digits, print_json, table_console
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -87,5 +87,5 @@ def _print_cost(cfg: ResolvedConfig, *, title: str, as_json: bool) -> None:
     print(title)
     table = Table(box=box.SIMPLE, show_header=False)
     for name, count in counts.items():
-        table.add_row(name, grouped(count))
+        table.add_row(name, group_digits(count))
     table_console().print(table)

@@ -9,7 +9,7 @@ import typer
 
 from rs_adapt.api.progress import progress_callback
 from rs_adapt.commands import options
-from rs_adapt.commands.console import print_json, shown_path
+from rs_adapt.commands.console import print_json, shorten_path
 
 
 def submit(
@@ -60,7 +60,7 @@ def submit(
         )
         return
     counts = f"{submission.images} of {submission.of} images"
-    print(f"{shown_path(submission.file)}: {counts} of the domain {cfg.bench.target.region}")
+    print(f"{shorten_path(submission.file)}: {counts} of the domain {cfg.bench.target.region}")
     print("  " + ", ".join(f"{name} {share:.1f} %" for name, share in submission.share_pct.items()))
     if submission.images < submission.of:
         print("  The server scores complete submissions only.")

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rs_adapt.api.progress import error_console
-from rs_adapt.commands.console import grouped, print_json, print_result, result_console, shown_path
+from rs_adapt.commands.console import group_digits, print_json, print_result, result_console, shorten_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,9 +47,9 @@ def print_plan(cfg: ResolvedConfig, plan: TrainingPlan, *, as_json: bool) -> Non
         f"{cell_of(cfg)}: everything needed is there.",
         *(f"  {role}: {count} tiles" for role, count in plan.tiles.items()),
         *_own_bench_lines(cfg),
-        *(f"  {part} parameters: {grouped(count)}" for part, count in plan.parameters.items()),
+        *(f"  {part} parameters: {group_digits(count)}" for part, count in plan.parameters.items()),
         f"  {cfg.train_cfg.max_iters} iterations of batch {cfg.train_dataloader.batch_size}",
-        f"  run folder: {shown_path(plan.folder)}",
+        f"  run folder: {shorten_path(plan.folder)}",
     ]
     print("\n".join(lines))
 

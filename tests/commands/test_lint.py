@@ -74,8 +74,8 @@ def test_rules_are_listed(run_lint: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "neither was given"),
-        (("x", "--bench", "loveda-da"), "both were given"),
+        ((), "neither is given"),
+        (("x", "--bench", "loveda-da"), "both are given"),
         (("x", "--protocol", "paper"), "--protocol describes a cell"),
         (("nowhere",), "does not exist"),
         (("--bench", "loveda-da", "--set", "optim.rl=1"), "optim.lr"),

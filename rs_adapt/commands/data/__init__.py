@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rs_adapt.commands.lazy import Verb, verb_group
+from rs_adapt.commands.lazy import Verb, build_group
 
 VERBS = {
     "list": Verb(
@@ -25,4 +25,4 @@ VERBS = {
     ),
     "init": Verb("rs_adapt.commands.data.init:init", "Write a commented bench file for your own scenes."),
 }
-data_app = verb_group(VERBS, help="Data sets: list, fetch, prepare, verify, show, and benches of your own.")
+data_app = build_group(VERBS, help="Data sets: list, fetch, prepare, verify, show, and benches of your own.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import grouped, shown_path
+from rs_adapt.commands.console import group_digits, shorten_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +64,8 @@ def fetch_data(
         else:
             missing.append(archive)
             continue
-        size = grouped(path.stat().st_size)
-        print(f"{shown_path(path)}: {state}, {size} bytes, {archive.published.describe_check()}")
+        size = group_digits(path.stat().st_size)
+        print(f"{shorten_path(path)}: {state}, {size} bytes, {archive.published.describe_check()}")
     if missing or (manifest.by_hand and not selected):
         _print_steps(manifest, missing, folder)
         names = ", ".join(archive.name for archive in missing) or manifest.title
@@ -95,7 +95,7 @@ def _print_steps(manifest: Manifest, missing: Sequence[Archive], folder: Path) -
     for number, step in enumerate(manifest.by_hand, start=1):
         print(f"  {number}. {step}")
     if missing:
-        print(f"  {len(manifest.by_hand) + 1}. Put into {shown_path(folder)}:")
+        print(f"  {len(manifest.by_hand) + 1}. Put into {shorten_path(folder)}:")
         for archive in missing:
             print(f"       {archive.name} ({archive.published.describe()})")
         print(f"  {len(manifest.by_hand) + 2}. Run the same command again: it verifies the files.")

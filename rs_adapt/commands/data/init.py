@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import shown_path
+from rs_adapt.commands.console import shorten_path
 from rs_adapt.errors import ConfigError
 
 
@@ -36,5 +36,5 @@ def init(
         write_text(path, own_bench.TEMPLATE.read_text(encoding="utf-8").replace("@NAME@", name))
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}. Choose a different file with --out.") from error
-    print(f"Wrote {shown_path(path)}: fill in the folders and classes, then run")
-    print(f"  rs-adapt train --bench {shown_path(path)} --setting da --dry-run")
+    print(f"Wrote {shorten_path(path)}: fill in the folders and classes, then run")
+    print(f"  rs-adapt train --bench {shorten_path(path)} --setting da --dry-run")

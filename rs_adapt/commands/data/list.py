@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import grouped, print_json, shown_path, table_console
+from rs_adapt.commands.console import group_digits, print_json, shorten_path, table_console
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ def list_data(data_root: options.DataRoot = None, as_json: options.AsJson = Fals
         print_json(rows)
         return
     table_console().print(_table(rows))
-    print(f"found: files below {shown_path(root)}/NAME. `rs-adapt data fetch NAME` fetches them or prints the steps.")
+    print(f"found: files below {shorten_path(root)}/NAME. `rs-adapt data fetch NAME` fetches them or prints the steps.")
 
 
 def _facts(manifest: Manifest, root: Path) -> dict[str, str | int | None]:
@@ -54,7 +54,7 @@ def _table(rows: list[dict[str, str | int | None]]) -> Table:
     for heading in rows[0]:
         table.add_column(heading, overflow="fold", no_wrap=heading in ("name", "images", "how"))
     for row in rows:
-        cells = (grouped(value) if isinstance(value, int) else value or "" for value in row.values())
+        cells = (group_digits(value) if isinstance(value, int) else value or "" for value in row.values())
         table.add_row(*map(escape, cells))
     return table
 
@@ -66,5 +66,5 @@ def _state(manifest: Manifest, root: Path) -> str:
         return "when needed"
     if any((root / manifest.name).glob("*")):
         return "found"
-    there = [archive for archive in manifest.archives if (downloads_dir(manifest.name) / archive.name).is_file()]
-    return f"{len(there)} of {len(manifest.archives)} archives fetched" if there else ""
+    fetched = [archive for archive in manifest.archives if (downloads_dir(manifest.name) / archive.name).is_file()]
+    return f"{len(fetched)} of {len(manifest.archives)} archives fetched" if fetched else ""

@@ -9,7 +9,7 @@ import typer
 
 from rs_adapt.api.progress import error_console, progress_callback
 from rs_adapt.commands import options
-from rs_adapt.commands.console import result_console, shown_path
+from rs_adapt.commands.console import result_console, shorten_path
 
 INTERRUPTED = 130
 
@@ -70,10 +70,10 @@ def prepare(
         errors.print("Stopped. The scenes that are cut are saved: the same command continues.")
         raise typer.Exit(INTERRUPTED) from None
     if dry_run:
-        results.print(f"Nothing is cut. Tiles would go to {shown_path(prepared.plan.folder)}.", soft_wrap=True)
+        results.print(f"Nothing is cut. Tiles would go to {shorten_path(prepared.plan.folder)}.", soft_wrap=True)
         return
     plan = prepared.plan
-    results.print(f"{plan.layout.title}: {shown_path(plan.folder)}", style="bold", soft_wrap=True, markup=False)
+    results.print(f"{plan.layout.title}: {shorten_path(plan.folder)}", style="bold", soft_wrap=True, markup=False)
     results.print(result_table(prepared))
     for line in remarks(prepared):
         results.print(line, soft_wrap=True, markup=False)

@@ -9,7 +9,7 @@ import typer
 
 from rs_adapt.api.progress import progress_callback
 from rs_adapt.commands import options
-from rs_adapt.commands.console import print_json, result_console, shown_path
+from rs_adapt.commands.console import print_json, result_console, shorten_path
 
 
 def show(
@@ -18,7 +18,7 @@ def show(
     ],
     data_root: options.DataRoot = None,
     out: Annotated[Path | None, options.out("work_dirs/data/<name>")] = None,
-    tiles: Annotated[int, typer.Option("--tiles", help="Most tiles to read of each split.", min=1)] = 300,
+    tiles: Annotated[int, typer.Option("--tiles", help="Number of tiles to read of each split, at most.", min=1)] = 300,
     samples: Annotated[int, typer.Option("--samples", help="Tiles of each split to show.", min=1)] = 4,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
@@ -49,11 +49,13 @@ def show(
             on_progress=on_progress,
         )
     if as_json:
-        sets = [{"set": part.title, "tiles": part.num_tiles, "read": part.num_read} for part in statistics]
+        sets = [{"set": summary.title, "tiles": summary.num_tiles, "read": summary.num_read} for summary in statistics]
         print_json({"sets": sets, "page": str(folder / PAGE_FILE), "picture": str(folder / PICTURE_FILE)})
         return
     console = result_console()
-    for part in statistics:
-        console.print(f"{part.title}: {part.num_read} of {part.num_tiles} tiles read", soft_wrap=True, markup=False)
-    console.print(f"Page: {shown_path(folder / PAGE_FILE)}", soft_wrap=True, markup=False)
-    console.print(f"Picture: {shown_path(folder / PICTURE_FILE)}", soft_wrap=True, markup=False)
+    for tile_set in statistics:
+        console.print(
+            f"{tile_set.title}: {tile_set.num_read} of {tile_set.num_tiles} tiles read", soft_wrap=True, markup=False
+        )
+    console.print(f"Page: {shorten_path(folder / PAGE_FILE)}", soft_wrap=True, markup=False)
+    console.print(f"Picture: {shorten_path(folder / PICTURE_FILE)}", soft_wrap=True, markup=False)

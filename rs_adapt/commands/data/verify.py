@@ -8,7 +8,7 @@ import typer
 
 from rs_adapt.api.progress import progress_callback
 from rs_adapt.commands import options
-from rs_adapt.commands.console import grouped, print_json, result_console
+from rs_adapt.commands.console import group_digits, print_json, result_console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -60,13 +60,15 @@ def _print_report(report: TileReport) -> None:
     equal = {"within a set": duplicates["within"], "in train (or val) of both regions": duplicates["across_regions"]}
     for where, groups in equal.items():
         if groups:
-            shown = "; ".join(" = ".join(group) for group in groups[:_GROUPS_SHOWN])
-            console.print(f"Equal images {where}: {len(groups)} groups, such as {shown}", soft_wrap=True, markup=False)
+            examples = "; ".join(" = ".join(group) for group in groups[:_GROUPS_SHOWN])
+            console.print(
+                f"Equal images {where}: {len(groups)} groups, such as {examples}", soft_wrap=True, markup=False
+            )
     for fault in report["faults"][:_FAULTS_SHOWN]:
         console.print(f"wrong: {fault}", soft_wrap=True, markup=False)
     if len(report["faults"]) > _FAULTS_SHOWN:
         console.print(f"... and {len(report['faults']) - _FAULTS_SHOWN} more: --json lists all.")
-    console.print("Nothing is wrong." if report["ok"] else f"{len(report['faults'])} thing(s) are wrong.")
+    console.print("No faults." if report["ok"] else f"Faults: {len(report['faults'])}.")
 
 
 def _numbers(rows: list[SetReport]) -> Table:
@@ -74,13 +76,13 @@ def _numbers(rows: list[SetReport]) -> Table:
     for row in rows:
         table.add_row(
             row["set"],
-            grouped(row["images"]),
-            grouped(row["labels"]),
-            "-" if row["published"] is None else grouped(row["published"]),
+            group_digits(row["images"]),
+            group_digits(row["labels"]),
+            "-" if row["published"] is None else group_digits(row["published"]),
             ", ".join(row["sizes"]) or "-",
             " ".join(row["values"]) or "-",
-            grouped(row["blank_images"]),
-            grouped(len(row["faults"])),
+            group_digits(row["blank_images"]),
+            group_digits(len(row["faults"])),
         )
     return table
 
@@ -95,12 +97,12 @@ def _shares(rows: list[SetReport]) -> Table:
     return table
 
 
-def _table(first: str, *columns: str) -> Table:
+def _table(row_heading: str, *columns: str) -> Table:
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE)
-    table.add_column(first)
+    table.add_column(row_heading)
     for column in columns:
         table.add_column(column, justify="right")
     return table

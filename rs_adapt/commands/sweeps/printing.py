@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rs_adapt.api.progress import error_console
-from rs_adapt.commands.console import print_json, result_console, shown_path
+from rs_adapt.commands.console import print_json, result_console, shorten_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def print_sweep(
         print_line(f"skipped: {combinations[0]}{more}: {reason}")
     for remark in expansion.remarks:
         errors.print(f"{spec.file}: {remark}", markup=False, soft_wrap=True)
-    print_line(f"{spec.name}: {counts_line(states)}. Files: {shown_path(folder)}")
+    print_line(f"{spec.name}: {counts_line(states)}. Files: {shorten_path(folder)}")
     if dry_run:
         num_selected = sum(policy.selects(state) for state in states.values())
         num_resumed = sum(state.status == "interrupted" for state in states.values())

@@ -1,8 +1,8 @@
-"""`rs-adapt weights`: base weights, and the making of those that come with the package."""
+"""`rs-adapt weights`: base weights, and pre-training of those that come with the package."""
 
 from __future__ import annotations
 
-from rs_adapt.commands.lazy import Verb, verb_group
+from rs_adapt.commands.lazy import Verb, build_group
 
 VERBS = {
     "list": Verb(
@@ -29,4 +29,4 @@ VERBS = {
         "Pre-train the nano backbone on synthetic scenes, as the shipped weights were made.",
     ),
 }
-weights_app = verb_group(VERBS, help="Base weights: list, fetch, verify, convert, import, build.")
+weights_app = build_group(VERBS, help="Base weights: list, fetch, verify, convert, import, build.")

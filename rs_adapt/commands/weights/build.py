@@ -10,7 +10,7 @@ import typer
 
 from rs_adapt.api.progress import progress_callback
 from rs_adapt.commands import options
-from rs_adapt.commands.console import grouped, shown_path
+from rs_adapt.commands.console import group_digits, shorten_path
 
 BUILDS = {"nano": "dinov2_nano"}
 
@@ -57,10 +57,10 @@ def build_weights(
             on_progress=on_progress,
         )
         write_weights(out, vit, recipe=recipe, overwrite=overwrite)
-        # Read as `train` reads it: packs know the base by the SHA-256 over the tensors of the file.
-        written = MODELS.build(config["model"]["backbone"] | {"weights": str(out)})
-    parameters = sum(parameter.numel() for parameter in written.parameters())
-    print(f"{shown_path(out)}: {grouped(parameters)} parameters, {grouped(out.stat().st_size)} bytes")
-    print(f"base sha256 {written.base_sha256()}")
+        # Read as `train` reads it: packs identify the base by the SHA-256 of the tensors in the file.
+        backbone = MODELS.build(config["model"]["backbone"] | {"weights": str(out)})
+    parameters = sum(parameter.numel() for parameter in backbone.parameters())
+    print(f"{shorten_path(out)}: {group_digits(parameters)} parameters, {group_digits(out.stat().st_size)} bytes")
+    print(f"base sha256 {backbone.base_sha256()}")
     shipped = config["backbone"]["weights"]["base_sha256"]
-    print("the shipped weights" if written.base_sha256() == shipped else f"not the shipped weights ({shipped})")
+    print("the shipped weights" if backbone.base_sha256() == shipped else f"not the shipped weights ({shipped})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rs_adapt.commands.console import grouped
+from rs_adapt.commands.console import group_digits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ class CheckedFact(NamedTuple):
     Attributes:
         name: Name of the fact, such as `sha256`.
         value: Its value in this file.
-        fault: What is wrong with the value; empty if nothing is.
+        fault: The fault of the value; empty if there is none.
     """
 
     name: str
@@ -28,7 +28,7 @@ class CheckedFact(NamedTuple):
 
 
 def find_published_file(path: Path) -> WeightsFile | None:
-    """Return the published file with the content of a file, whatever its name; None if there is none."""
+    """Return the published file with the content of a file, under any name; None if there is none."""
     from rs_adapt.backbones.weights import file_sha256
     from rs_adapt.config.weights_files import weights_files
 
@@ -43,7 +43,7 @@ def check_weights(path: Path, published: WeightsFile | None) -> list[CheckedFact
 
     Args:
         path: The file, or a folder of weights.
-        published: The published file that it should be; None compares nothing.
+        published: The published file to compare with; None compares nothing.
     """
     from rs_adapt.backbones.weights import file_sha256
 
@@ -52,7 +52,7 @@ def check_weights(path: Path, published: WeightsFile | None) -> list[CheckedFact
         size, digest = path.stat().st_size, file_sha256(path)
         facts: Mapping[str, object] = published.facts if published is not None else {}
         rows.append(CheckedFact("published as", str(facts.get("file", "no known file")), ""))
-        for name, value, text in (("bytes", size, grouped(size)), ("sha256", digest, digest)):
+        for name, value, text in (("bytes", size, group_digits(size)), ("sha256", digest, digest)):
             expected = facts.get(name)
             rows.append(CheckedFact(name, text, f"expected {expected}" if expected and value != expected else ""))
     return rows + _check_tensors(path, published)
@@ -70,9 +70,9 @@ def _check_tensors(path: Path, published: WeightsFile | None) -> list[CheckedFac
     size, fault, hash_fault = description.size, "", ""
     if published is not None:
         backbone = axes.backbone_facts(published.name)
-        wanted = (backbone["embed_dim"], backbone["depth"])
-        if (size.embed_dim, size.depth) != wanted:
-            fault = f"expected {wanted[0]} wide, {wanted[1]} deep"
+        expected_size = (backbone["embed_dim"], backbone["depth"])
+        if (size.embed_dim, size.depth) != expected_size:
+            fault = f"expected {expected_size[0]} wide, {expected_size[1]} deep"
         expected = published.facts.get("base_sha256")
         hash_fault = f"expected {expected}" if expected and expected != description.base_sha256 else ""
     positions = f"positions {description.grid} x {description.grid}" if description.grid else "no learned positions"

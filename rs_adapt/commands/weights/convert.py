@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import grouped, shown_path
+from rs_adapt.commands.console import group_digits, shorten_path
 
 
 def convert_weights(
-    file: Annotated[Path, typer.Argument(help="File or folder, of any layout that --weights takes.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="File or folder, of any layout that --weights accepts.", metavar="FILE")],
     out: Annotated[Path, options.out()],
     patch_px: Annotated[
         int | None, typer.Option("--patch-px", help="Resize the patch kernel (default: unchanged).", min=1)
@@ -34,8 +34,8 @@ def convert_weights(
     """
     from rs_adapt.backbones.description import convert
 
-    written = convert(file, out, patch_px=patch_px, image_px=image_px, overwrite=overwrite)
-    what = f"{written.family} {written.model}, patch {written.size.patch_px} px"
-    print(f"{shown_path(out)}: {grouped(out.stat().st_size)} bytes, {what}")
-    positions = f"positions {written.grid} x {written.grid}" if written.grid else "no learned positions"
-    print(f"{positions}, tensors sha256 {written.base_sha256}")
+    description = convert(file, out, patch_px=patch_px, image_px=image_px, overwrite=overwrite)
+    model = f"{description.family} {description.model}, patch {description.size.patch_px} px"
+    print(f"{shorten_path(out)}: {group_digits(out.stat().st_size)} bytes, {model}")
+    positions = f"positions {description.grid} x {description.grid}" if description.grid else "no learned positions"
+    print(f"{positions}, tensors sha256 {description.base_sha256}")

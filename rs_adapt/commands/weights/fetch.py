@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rs_adapt.commands.console import grouped, shown_path
+from rs_adapt.commands.console import group_digits, shorten_path
 
 if TYPE_CHECKING:
     from rs_adapt.config.weights_files import WeightsFile
@@ -35,7 +35,7 @@ def fetch_weights(
 
     weights_file = find_weights_file(name)
     if weights_file.facts.get("shipped"):
-        print(f"{weights_file.facts['file']} comes with rs-adapt: {shown_path(weights_file.path)}")
+        print(f"{weights_file.facts['file']} comes with rs-adapt: {shorten_path(weights_file.path)}")
         return
     print(f"{weights_file.title}, licence {weights_file.facts.get('licence', 'not stated')}")
     if from_file is not None:
@@ -48,12 +48,12 @@ def fetch_weights(
         )
     else:
         state = "fetched" if download(weights_file.published, weights_file.path) else "was there"
-    size = grouped(weights_file.path.stat().st_size)
-    print(f"{shown_path(weights_file.path)}: {state}, {size} bytes, {weights_file.published.describe_check()}")
+    size = group_digits(weights_file.path.stat().st_size)
+    print(f"{shorten_path(weights_file.path)}: {state}, {size} bytes, {weights_file.published.describe_check()}")
 
 
 def _copy(weights_file: WeightsFile, source: Path) -> None:
-    """Copy a file to the place of the weights, if it is the published one.
+    """Copy a file to the folder of base weights, if it is the published one.
 
     Raises:
         WeightsError: The file is missing, differs from the published one, or cannot be copied.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import grouped, print_json, result_console, shown_path
+from rs_adapt.commands.console import group_digits, print_json, result_console, shorten_path
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """The method whose released layout the file has."""
+    """A method with a released layout."""
 
     EARTH_ADAPTER = "earth-adapter"
     REIN = "rein"
     MASK2FORMER = "mask2former"
 
 
-# A Mask2Former alone goes with the frozen backbone.
+# A Mask2Former alone is imported with the frozen backbone.
 _METHODS = {Kind.MASK2FORMER: "frozen"}
 
 
@@ -81,14 +81,14 @@ def import_weights(
         return
     console = result_console()
     cell_name = f"{cell.bench}_{cell.setting} / {cell.backbone}".replace("_", "-")
-    title = f"{shown_path(checkpoint)} as {kind.value}: {cell_name}"
+    title = f"{shorten_path(checkpoint)} as {kind.value}: {cell_name}"
     console.print(title, style="bold", soft_wrap=True, markup=False)
     console.print(_settings_table(imported))
-    compared = "; the backbone in the file is the same" if imported.vit_compared else ""
+    compared = "; the backbone in the file is equal" if imported.vit_compared else ""
     print(f"bound to {imported.base['name']}, SHA-256 {imported.base['sha256']}{compared}")
-    print(f"{grouped(imported.unused)} tensors of the file are not used")
+    print(f"{group_digits(imported.unused)} tensors of the file are not used")
     for file in imported.files:
-        print(f"{shown_path(file)}: {grouped(file.stat().st_size)} bytes")
+        print(f"{shorten_path(file)}: {group_digits(file.stat().st_size)} bytes")
 
 
 def _settings_table(imported: Imported) -> Table:
@@ -100,6 +100,6 @@ def _settings_table(imported: Imported) -> Table:
     for heading in ("setting", "value", "from"):
         table.add_column(heading)
     for key, (value, source) in imported.settings.items():
-        shown = ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
-        table.add_row(key.removeprefix("model."), escape(shown), escape(source))
+        text = ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+        table.add_row(key.removeprefix("model."), escape(text), escape(source))
     return table

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import print_json, result_console, shown_path
+from rs_adapt.commands.console import print_json, result_console, shorten_path
 
 if TYPE_CHECKING:
     from rs_adapt.commands.weights.checks import CheckedFact
@@ -59,7 +59,7 @@ def _print_facts(path: Path, facts: list[CheckedFact], *, is_compared: bool) -> 
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(shown_path(path)), title_justify="left", box=box.SIMPLE)
+    table = Table(title=escape(shorten_path(path)), title_justify="left", box=box.SIMPLE)
     for heading in ("", "found", ""):
         table.add_column(heading, overflow="fold")
     for fact in facts:
@@ -67,7 +67,7 @@ def _print_facts(path: Path, facts: list[CheckedFact], *, is_compared: bool) -> 
     result_console().print(table)
     faults = ", ".join(fact.name for fact in facts if fact.fault)
     verdict = "as published" if is_compared else "no published checksum to compare with"
-    print(f"{shown_path(path)}: {f'WRONG: {faults}' if faults else verdict}")
+    print(f"{shorten_path(path)}: {f'WRONG: {faults}' if faults else verdict}")
 
 
 def _files_to_check(name: str | None) -> list[tuple[Path, WeightsFile | None]]:

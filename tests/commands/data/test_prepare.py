@@ -74,12 +74,12 @@ def test_counts_off_legend_colours_and_remarks_are_printed(write_originals, prep
     assert "cutting scenes: 2" in err
     assert re.search(r"train +1 of 24 +6 +other tiles +0", out)
     assert re.search(r"val +1 of 14 +6 +other tiles +6", out)
-    assert "Scenes cut now: 2; there before, and verified: 0." in out
+    assert "Scenes cut now: 2; cut before and verified: 0." in out
     assert "Incomplete. Missing: train: 23 of 24 (images and labels of 2_11, " in out
-    assert "Label of 2_13: colours off the legend, now not scored: (252,255,0) 6 px." in out
+    assert "Label of 2_13: colours off the legend, not scored now: (252,255,0) 6 px." in out
     code, out, _ = prepare("potsdam", "--partial", "--tile-px", "16")
     assert code == 0
-    assert "Scenes cut now: 0; there before, and verified: 2." in out
+    assert "Scenes cut now: 0; cut before and verified: 2." in out
 
 
 def test_numbers_that_are_not_the_published_ones_fail(write_originals, prepare: Prepare, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_killed_run_continues_to_the_same_tiles(write_originals, prepare: Prep
     (tmp_path / "killed").rename(tmp_path / "data")
     code, out, _ = prepare("potsdam", *options, "--jobs", "1")
     assert code == 0
-    assert f"Scenes cut now: {20 - begun}; there before, and verified: {begun}." in out
+    assert f"Scenes cut now: {20 - begun}; cut before and verified: {begun}." in out
     killed = tree(tmp_path / "data")
     (tmp_path / "data").rename(tmp_path / "went on")
     assert prepare("potsdam", *options, "--jobs", "1")[0] == 0

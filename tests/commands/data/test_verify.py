@@ -59,7 +59,7 @@ def test_prepared_tiles_have_no_fault(potsdam: Path, verify: Verify) -> None:
     assert (code, err) == (0, "verifying tiles: 18\n")
     assert re.search(r"train +12 +12 +12 +16x16 +0 1 2 3 4 5 6 +0 +0", out)
     assert re.search(r"val +6 +6 +6 +16x16", out)
-    assert out.endswith("Nothing is wrong.\n")
+    assert out.endswith("No faults.\n")
 
 
 def test_json_has_counts_that_agree_with_the_labels(potsdam: Path, verify: Verify) -> None:
@@ -117,7 +117,7 @@ def test_each_fault_is_found_and_fails(potsdam: Path, verify: Verify, kind: str,
     code, out, _ = verify("potsdam")
     assert code == 1
     assert re.search(f"wrong: {message}", out)
-    assert "Nothing is wrong" not in out
+    assert "No faults" not in out
 
 
 def test_all_faults_are_reported_at_once(potsdam: Path, verify: Verify) -> None:
