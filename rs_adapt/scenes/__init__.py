@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rs_adapt.scenes.alignment import Alignment, align
 from rs_adapt.scenes.legend import colours_to_classes, count_off_legend
 from rs_adapt.scenes.opening import StoredForm, stored_form
 from rs_adapt.scenes.reader import Scene
@@ -11,11 +12,13 @@ from rs_adapt.scenes.writer import MapWriter, write_geotiff
 
 __all__ = [
     "STRETCH_PCT",
+    "Alignment",
     "Box",
     "MapWriter",
     "Scene",
     "SceneInfo",
     "StoredForm",
+    "align",
     "colours_to_classes",
     "count_off_legend",
     "percentile_ranges",

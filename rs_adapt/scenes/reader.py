@@ -18,6 +18,8 @@ from rs_adapt.scenes.sources import Box
 
 # Of a scene that is stretched by itself, about this many pixels a side are looked at.
 STRETCH_READ_PX = 1024
+# Floats that are larger cannot be told from their neighbours.
+_LARGEST_CODE = 2.0**53
 
 
 class Scene:
@@ -100,7 +102,7 @@ class Scene:
         return np.ascontiguousarray(bands_CHW.transpose(1, 2, 0)), valid_HW
 
     def read_classes(self, box: Box | None = None) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """Read a window of a label raster whose first band holds class values (palette images: palette indices).
+        """Read a window of a label raster whose one band holds class values (palette images: palette indices).
 
         Args:
             box: The window in pixels, inside the scene; None reads all of it.
@@ -109,15 +111,60 @@ class Scene:
             Class values, uint8, shape (H, W), and the valid mask, bool, shape (H, W).
 
         Raises:
-            DataError: The raster has three colour bands, or values outside 0-255.
+            DataError: The raster has several bands, or values outside 0-255.
+        """
+        codes_HW, valid_HW = self.read_codes(box)
+        bad = codes_HW[valid_HW & ((codes_HW < 0) | (codes_HW > 255))]
+        if bad.size:
+            raise DataError(f"{self.info.path} holds the label value {bad[0]}: class values are whole, 0 to 255.")
+        return codes_HW.astype(np.uint8), valid_HW
+
+    def read_codes(self, box: Box | None = None) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Read a window of a label raster whose one band holds whole numbers of any size and sign.
+
+        Args:
+            box: The window in pixels, inside the scene; None reads all of it.
+
+        Returns:
+            Numbers, int64, shape (H, W), and the valid mask, bool, shape (H, W). Integers keep their value where they
+            are not valid; numbers that are not finite are 0 there.
+
+        Raises:
+            DataError: The raster has several bands, or fractions.
         """
         values_HW, valid_HW = self._source.read_values(box or self.box)
-        if values_HW.dtype != np.uint8:
-            bad = values_HW[valid_HW & ((values_HW < 0) | (values_HW > 255) | (values_HW % 1 != 0))]
+        if values_HW.dtype.kind == "f":
+            bad = values_HW[valid_HW & (values_HW % 1 != 0)]
             if bad.size:
-                raise DataError(f"{self.info.path} holds the label value {bad[0]}: class values are whole, 0 to 255.")
-            values_HW = np.where(valid_HW, values_HW, 0).astype(np.uint8)
-        return values_HW, valid_HW
+                raise DataError(f"{self.info.path} holds the label value {bad[0]:g}: class values are whole numbers.")
+            values_HW = np.where(np.abs(values_HW) < _LARGEST_CODE, values_HW, 0)
+        return values_HW.astype(np.int64), valid_HW
+
+    def read_colours(self, box: Box | None = None) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Read a window of a painted label: its colours as they are, never stretched.
+
+        Args:
+            box: The window in pixels, inside the scene; None reads all of it.
+
+        Returns:
+            Colours, uint8, shape (H, W, 3), and the valid mask, bool, shape (H, W). Colours of 16 bit that were widened
+            from 8 (multiples of 257) are narrowed again.
+
+        Raises:
+            DataError: The raster holds what is no colour of 8 bit.
+        """
+        bands_CHW, valid_HW = self._source.read(box or self.box, self._bands)
+        if bands_CHW.dtype != np.uint8:
+            bands_CHW = np.where(valid_HW, bands_CHW, 0)
+            is_wide_CHW = (bands_CHW > 255) & (bands_CHW % 257 == 0) & (bands_CHW <= 65535)
+            bands_CHW = np.where(is_wide_CHW, bands_CHW // 257, bands_CHW)
+            bad = bands_CHW[(bands_CHW < 0) | (bands_CHW > 255) | (bands_CHW % 1 != 0)]
+            if bad.size:
+                raise DataError(
+                    f"{self.info.path} holds {bad[0]:g} in a band: colours are whole numbers, 0 to 255. Is it a label "
+                    'of kind = "values"?'
+                )
+        return np.ascontiguousarray(bands_CHW.transpose(1, 2, 0).astype(np.uint8)), valid_HW
 
     def read_stored(self, box: Box, bands: Sequence[int]) -> NDArray[np.uint8]:
         """Read bands of a window as they are stored, whatever a mask, an alpha band or a nodata value says of them.

@@ -25,7 +25,7 @@ LabelItem = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": 255},
+                {"type": "integer"},
                 {"type": "string"},
                 {"type": "array", "items": {"type": "integer"}, "minItems": 3, "maxItems": 3},
             ]

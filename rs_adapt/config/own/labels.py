@@ -234,8 +234,8 @@ class _ItemReader:
             return [entry.value] if self.kind == "values" else entry.colours
         if self.kind == "colours":
             return [self._colour(key, item)]
-        if isinstance(item, bool) or not isinstance(item, int) or not 0 <= item <= 255:
-            raise self.place.error(key, f"holds {item!r}; label values are whole numbers, 0 to 255")
+        if isinstance(item, bool) or not isinstance(item, int):
+            raise self.place.error(key, f"holds {item!r}; label values are whole numbers")
         return [item]
 
     def _colour(self, key: str, item: object) -> tuple[int, int, int]:

@@ -1,9 +1,9 @@
-"""Your own labels (values, colours or polygons) -> class indices, with every pixel counted."""
+"""Your own labels (values, colours or polygons) -> class indices on the pixels of their images (H/W pixels)."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,20 @@ from rs_adapt.datasets.own.polygon_labels import PolygonLabels
 from rs_adapt.datasets.own.windows import IGNORE, REMEDY, LabelWindow
 from rs_adapt.datasets.recipes import LabelItem, LabelSource
 from rs_adapt.errors import DataError
-from rs_adapt.scenes import Box, Scene, SceneInfo, colours_to_classes, count_off_legend
+from rs_adapt.scenes import Alignment, Box, Scene, SceneInfo, align
+
+# Rows that are in memory at once.
+ROWS = 1024
+# Codes below this are counted in a table, which is quicker than sorting them.
+_COUNTED_CODES = 1 << 16
+# Values or colours that a message lists.
+_LISTED = 8
 
 
 class LabelReader:
     """The label of an image, read window by window on the image's pixels; use it as a context manager.
+
+    A label raster on another grid than its image gives each pixel of the image its nearest one; see `align`.
 
     Args:
         labels: How labels are read.
@@ -30,22 +39,13 @@ class LabelReader:
     """
 
     def __init__(self, labels: LabelSource, image: SceneInfo, label: Path) -> None:
-        self._labels, self._image, self._file = labels, image, label
-        self._scene: Scene | None = None
+        self._raster: _RasterLabel | None = None
         self._read: Callable[[Box], LabelWindow]
         if labels.kind == "polygons":
             self._read = PolygonLabels(labels, image, label).read
-            return
-        self._scene = Scene(label, nodata=labels.nodata)
-        info = self._scene.info
-        size, wanted = (info.width_px, info.height_px), (image.width_px, image.height_px)
-        if size != wanted:
-            self.close()
-            raise DataError(
-                f"Label {label} is {size[0]} x {size[1]} px, its image {image.path} is {wanted[0]} x {wanted[1]} px: "
-                "they must be of the same size."
-            )
-        self._read = (_value_reader if labels.kind == "values" else _colour_reader)(labels, self._scene)
+        else:
+            self._raster = _RasterLabel(labels, image, label)
+            self._read = self._raster.read
 
     def __enter__(self) -> LabelReader:
         """Return the reader itself."""
@@ -57,8 +57,8 @@ class LabelReader:
 
     def close(self) -> None:
         """Close the file."""
-        if self._scene is not None:
-            self._scene.close()
+        if self._raster is not None:
+            self._raster.close()
 
     def read(self, box: Box) -> LabelWindow:
         """Read the label of a window.
@@ -72,50 +72,90 @@ class LabelReader:
         return self._read(box)
 
 
-def _value_reader(labels: LabelSource, scene: Scene) -> Callable[[Box], LabelWindow]:
-    index_of = {value: index for value, index in labels.to_index if isinstance(value, int)}
-    known = {*labels.ignore, *index_of}
-    table = np.full(256, IGNORE, dtype=np.uint8)
-    for value, index in index_of.items():
-        table[value] = index
+class _RasterLabel:
+    """A label of values or colours; both are numbers here, a colour is red * 65536 + green * 256 + blue."""
 
-    def read(box: Box) -> LabelWindow:
-        values_HW, valid_HW = scene.read_classes(box)
-        counts = np.bincount(values_HW[valid_HW], minlength=256)
-        if unknown := [int(value) for value in np.flatnonzero(counts) if value not in known]:
-            listed = ", ".join(f"{value} ({counts[value]} px)" for value in unknown)
-            raise DataError(f"Label {scene.info.path} holds values that belong to no class: {listed}. {REMEDY}")
-        contents = Counter({str(value): int(counts[value]) for value in np.flatnonzero(counts)})
-        return _masked(table[values_HW], valid_HW, contents)
+    def __init__(self, labels: LabelSource, image: SceneInfo, label: Path) -> None:
+        self._kind = labels.kind
+        self._index_of = {_code(item): index for item, index in labels.to_index}
+        self._index_of |= {_code(item): IGNORE for item in labels.ignore}
+        self._scene = Scene(label, nodata=labels.nodata)
+        try:
+            self._alignment: Alignment | None = align(image, self._scene.info)
+        except DataError:
+            self.close()
+            raise
 
-    return read
+    def close(self) -> None:
+        self._scene.close()
 
+    def read(self, box: Box) -> LabelWindow:
+        if self._alignment is None:
+            codes_HW, valid_HW = self._read_codes(box)
+            reached_HW = np.ones_like(valid_HW)
+        else:
+            codes_HW, valid_HW, reached_HW = self._alignment.read(box, self._read_codes)
+        codes, numbers_HW = _distinct(codes_HW)
+        seen = np.bincount(numbers_HW[valid_HW], minlength=len(codes))
+        if any(seen[number] and int(code) not in self._index_of for number, code in enumerate(codes)):
+            raise self._unknown()
+        indices = np.array([self._index_of.get(int(code), IGNORE) for code in codes], dtype=np.uint8)
+        hidden = np.bincount(numbers_HW[reached_HW & ~valid_HW], minlength=len(codes))
+        return LabelWindow(
+            classes_HW=np.where(valid_HW, indices[numbers_HW], np.uint8(IGNORE)),
+            no_data_HW=~valid_HW,
+            contents=self._counts(codes, seen),
+            hidden=self._counts(codes, hidden),
+        )
 
-def _colour_reader(labels: LabelSource, scene: Scene) -> Callable[[Box], LabelWindow]:
-    legend: dict[Sequence[int], int] = {colour: index for colour, index in labels.to_index if isinstance(colour, tuple)}
-    legend |= {colour: IGNORE for colour in labels.ignore if isinstance(colour, tuple)}
+    def _read_codes(self, box: Box) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        if self._kind == "values":
+            return self._scene.read_codes(box)
+        rgb_HW3, valid_HW = self._scene.read_colours(box)
+        return rgb_HW3.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1]), valid_HW
 
-    def read(box: Box) -> LabelWindow:
-        rgb_HW3, valid_HW = scene.read_rgb(box)
-        classes_HW, num_off = colours_to_classes(rgb_HW3, legend)
-        if num_off:
-            listed = ", ".join(f"{_hex(rgb)} ({count} px)" for rgb, count in count_off_legend(rgb_HW3, legend))
-            raise DataError(f"Label {scene.info.path} holds colours that belong to no class: {listed}. {REMEDY}")
-        colours, counts = np.unique(rgb_HW3[valid_HW].reshape(-1, 3), axis=0, return_counts=True)
-        contents = Counter({_hex(rgb): int(count) for rgb, count in zip(colours, counts, strict=True)})
-        return _masked(classes_HW, valid_HW, contents)
+    def _counts(self, codes: NDArray[np.int64], counts: NDArray[np.intp]) -> Counter[str]:
+        return Counter({self._text(int(codes[at])): int(counts[at]) for at in np.flatnonzero(counts)})
 
-    return read
+    def _text(self, code: int) -> str:
+        return str(code) if self._kind == "values" else f"#{code:06X}"
 
-
-def _masked(classes_HW: NDArray[np.uint8], valid_HW: NDArray[np.bool_], contents: Counter[str]) -> LabelWindow:
-    classes_HW = np.where(valid_HW, classes_HW, np.uint8(IGNORE))
-    return LabelWindow(classes_HW=classes_HW, no_data_HW=~valid_HW, contents=contents)
+    def _unknown(self) -> DataError:
+        """Count what belongs to no class in the whole file, not only in the window that shows it."""
+        unknown: Counter[int] = Counter()
+        height_px = self._scene.info.height_px
+        for y0 in range(0, height_px, ROWS):
+            codes_HW, valid_HW = self._read_codes(self._scene.box._replace(y0=y0, y1=min(y0 + ROWS, height_px)))
+            codes, counts = np.unique(codes_HW[valid_HW], return_counts=True)
+            unknown.update({int(c): int(n) for c, n in zip(codes, counts, strict=True) if int(c) not in self._index_of})
+        listed = ", ".join(f"{self._text(code)} ({count} px)" for code, count in unknown.most_common(_LISTED))
+        more = f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
+        nodata = " A value that marks pixels without data is stated as labels.nodata." if self._kind == "values" else ""
+        return DataError(
+            f"Label {self._scene.info.path} holds {self._kind} that belong to no class: {listed}{more}. "
+            f"{REMEDY}{nodata}"
+        )
 
 
 def label_text(item: LabelItem) -> str:
     """Return a value, colour or attribute as `LabelWindow.contents` names it."""
     return _hex(item) if isinstance(item, tuple) else str(item)
+
+
+def _code(item: LabelItem) -> int:
+    if isinstance(item, tuple):
+        red, green, blue = item
+        return red << 16 | green << 8 | blue
+    return int(item)
+
+
+def _distinct(codes_HW: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """Return the distinct codes in rising order, and the place of each pixel's code among them, shape (H, W)."""
+    if codes_HW.min() < 0 or codes_HW.max() >= _COUNTED_CODES:
+        codes, numbers = np.unique(codes_HW, return_inverse=True)
+        return codes, numbers.reshape(codes_HW.shape)
+    counts = np.bincount(codes_HW.ravel())
+    return np.flatnonzero(counts), (np.cumsum(counts > 0) - 1)[codes_HW]
 
 
 def _hex(rgb: Iterable[int]) -> str:

@@ -134,7 +134,7 @@ def _content(bench: Path, text: str) -> dict[str, Any]:
             "buildings = [1, 2]",
             "no key source.labels.classes.buildings. Did you mean building?",
         ),
-        ("building = [1, 2]", "building = [300]", "source.labels.classes.building holds 300; label values are whole"),
+        ("building = [1, 2]", "building = [2.5]", "source.labels.classes.building holds 2.5; label values are whole"),
         ("building = [1, 2]", "building = []", "source.labels.classes.building is []; it must be a list of values"),
         ('name = "building"', 'name = "background"', "class holds a name twice: background, background."),
         ('kind = "values"', 'kind = "polygons"', "source.labels.column is missing; it must be the attribute"),
