@@ -37,6 +37,7 @@ WHOLE_TESTS = {
     "test_layout",
     "documents",
     "polygon_files",
+    "geodata",
     "recorded_tables",
     "test_docs",
     "test_prose",
