@@ -262,4 +262,4 @@ class Run:
         needed = [name for name, field in CellNames.model_fields.items() if field.is_required()]
         if any(given.get(name) is None for name in needed):
             return None
-        return CellNames(**{name: value for name, value in given.items() if value is not None})
+        return CellNames.model_validate({name: value for name, value in given.items() if value is not None})

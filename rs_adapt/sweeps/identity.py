@@ -7,7 +7,9 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from pydantic import JsonValue
 
 from rs_adapt.config import paths
 from rs_adapt.config.facts import WeightsFacts
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
 # JSON values by dotted key.
-Identity: TypeAlias = Mapping[str, Any]
+Identity: TypeAlias = Mapping[str, JsonValue]
 
 # Top-level keys about folders, logging and tools, which do not change the result.
 _PLACES = (
@@ -52,7 +54,7 @@ def config_identity(cfg: ResolvedConfig) -> Identity:
     backbone = segmentor_config(tree)["backbone"]
     weights = _identify_weights(backbone.pop("weights", None), cfg.backbone.to_dict().get("weights"))
     names = {cfg.get("prepared_dir"): "<tiles>", cfg.data_root: "<data>", str(paths.home()): "<home>"}
-    flat: dict[str, object] = {}
+    flat: dict[str, JsonValue] = {}
     _flatten(_simplify(tree, {path: name for path, name in names.items() if path}), "", flat)
     sets = cfg.bench.get("data") or []
     manifests = {f"data.{name}": _hash_manifest(name) for name in ([sets] if isinstance(sets, str) else sets)}
@@ -80,7 +82,7 @@ def describe_difference(before: Identity, now: Identity, *, max_keys: int = 2) -
     return ", ".join(lines)
 
 
-def _simplify(value: object, names: Mapping[str, str], ignored: Sequence[str] = _IGNORED) -> object:
+def _simplify(value: object, names: Mapping[str, str], ignored: Sequence[str] = _IGNORED) -> JsonValue:
     if isinstance(value, dict):
         return {str(key): _simplify(inner, names, ignored) for key, inner in value.items() if key not in ignored}
     if isinstance(value, list | tuple):
@@ -89,10 +91,11 @@ def _simplify(value: object, names: Mapping[str, str], ignored: Sequence[str] = 
         for path, name in names.items():
             if value == path or value.startswith(f"{path}/"):
                 return name + value[len(path) :]
-    return value
+    # Configurations and manifests hold plain values.
+    return cast("JsonValue", value)
 
 
-def _flatten(value: object, key: str, flat: dict[str, object]) -> None:
+def _flatten(value: JsonValue, key: str, flat: dict[str, JsonValue]) -> None:
     if not isinstance(value, dict) or not value:
         flat[key] = value
         return

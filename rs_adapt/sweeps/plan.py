@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.sweeps.cells import SweepCell
@@ -36,6 +36,85 @@ class Cost:
     state_bytes: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProbedKind:
+    """Cells of equal cost, and the probe of one of them.
+
+    Attributes:
+        stands_for: The cell that was measured, in one line.
+        cells: Number of cells of this kind.
+        outcome: The measurements, or the reason why there are none.
+    """
+
+    stands_for: str
+    cells: int
+    outcome: Measured | str
+
+    def content(self) -> dict[str, object]:
+        """Return the kind as JSON."""
+        outcome = {"not_measured": self.outcome} if isinstance(self.outcome, str) else asdict(self.outcome)
+        return {"stands_for": self.stands_for, "cells": self.cells, **outcome}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellCost:
+    """The extrapolated cost of a cell, or the reason why it is not known.
+
+    Attributes:
+        cell: The cell in one line.
+        iters: Its training iterations.
+        cost: The cost, or the reason.
+    """
+
+    cell: str
+    iters: int
+    cost: Cost | str
+
+    def content(self) -> dict[str, object]:
+        """Return the cost of the cell as JSON."""
+        if isinstance(self.cost, str):
+            return {"cell": self.cell, "not_measured": self.cost}
+        return {"cell": self.cell, "iters": self.iters, **asdict(self.cost)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TotalCost:
+    """The cost of all measured cells together.
+
+    `cells` are those that are not done, `at_once` those that run at the same time. `cell_hours` is the sum over the
+    cells, `wall_hours` the time on the clock.
+    """
+
+    cells: int
+    measured_cells: int
+    done_cells: int
+    cell_hours: float
+    at_once: int
+    wall_hours: float
+    memory_mib_of_a_cell: int
+    memory_mib_at_once: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepCost:
+    """The cost of a sweep: what was measured, the estimate of each cell, the sum, and notes for the reader."""
+
+    probes: tuple[ProbedKind, ...]
+    cells: tuple[CellCost, ...]
+    totals: TotalCost
+    notes: tuple[str, ...]
+
+    def content(self) -> dict[str, object]:
+        """Return the cost as JSON."""
+        return {
+            "probes": [probe.content() for probe in self.probes],
+            "cells": [cell.content() for cell in self.cells],
+            "totals": asdict(self.totals),
+            "notes": list(self.notes),
+        }
+
+
 def probe_key(cell: SweepCell) -> tuple[Any, ...]:
     """Return a key that cells of equal cost share: names except seed and protocol, batch, crop, other overrides."""
     names, facts = cell.cell, cell.identity
@@ -55,14 +134,14 @@ def extrapolate_cost(cell: SweepCell, measured: Measured) -> Cost:
     checkpoints are scored on the test tiles; none is if the protocol reports the validation tiles.
     """
     facts = cell.identity
-    evaluations = math.ceil(cell.iters / int(facts["train_cfg.val_interval"]))
+    evaluations = math.ceil(cell.iters / cast("int", facts["train_cfg.val_interval"]))
     num_checkpoints = min(len(SELECTIONS), evaluations)
     tiles = measured.tiles
     tiles_per_evaluation = sum(tiles.get(role, 0) for role in ("val", "source_val", "label_free"))
     reported = tiles.get("test", 0)
     final = num_checkpoints * reported if facts.get("protocol.report_split") == "test" else 0
     train_s = cell.iters * measured.iter_s
-    classes = len(facts["bench.classes"])
+    classes = len(cast("list[str]", facts["bench.classes"]))
     return Cost(
         hours=(measured.start_s + train_s + (evaluations * tiles_per_evaluation + final) * measured.tile_s) / 3600,
         train_hours=train_s / 3600,
@@ -79,7 +158,7 @@ def build_plan(
     measure: Measure,
     slots: int,
     on_probe: Callable[[int, int, SweepCell], None] = lambda number, count, cell: None,
-) -> dict[str, object]:
+) -> SweepCost:
     """Measure each kind of cell, and add up the costs.
 
     Args:
@@ -88,57 +167,50 @@ def build_plan(
         measure: Returns the measurements of a cell, or the reason why it cannot be measured.
         slots: Cells at once.
         on_probe: Called before each probe with its number, the count of probes and the cell that represents its kind.
-
-    Returns:
-        JSON: `probes` (the measurements, and the cells that they represent), `cells` (extrapolated), `totals`, `notes`.
     """
     kinds: dict[tuple[Any, ...], list[SweepCell]] = {}
     for cell in cells:
         if cell.name not in done:
             kinds.setdefault(probe_key(cell), []).append(cell)
-    probes: list[dict[str, object]] = []
-    rows: list[dict[str, object]] = []
-    costs: list[Cost] = []
+    probes: list[ProbedKind] = []
+    rows: list[CellCost] = []
     for number, alike in enumerate(kinds.values(), start=1):
         on_probe(number, len(kinds), alike[0])
         outcome = measure(alike[0])
-        row: dict[str, object] = {"not_measured": outcome} if isinstance(outcome, str) else asdict(outcome)
-        probes.append({"stands_for": str(alike[0]), "cells": len(alike), **row})
+        probes.append(ProbedKind(stands_for=str(alike[0]), cells=len(alike), outcome=outcome))
         for cell in alike:
-            if isinstance(outcome, str):
-                rows.append({"cell": str(cell), "not_measured": outcome})
-                continue
-            costs.append(cost := extrapolate_cost(cell, outcome))
-            rows.append({"cell": str(cell), "iters": cell.iters, **asdict(cost)})
-    return {
-        "probes": probes,
-        "cells": rows,
-        "totals": _totals(costs, count=len(rows), done=len(done), slots=slots),
-        "notes": _notes(probes, slots=slots),
-    }
+            cost = outcome if isinstance(outcome, str) else extrapolate_cost(cell, outcome)
+            rows.append(CellCost(cell=str(cell), iters=cell.iters, cost=cost))
+    costs = [row.cost for row in rows if isinstance(row.cost, Cost)]
+    return SweepCost(
+        probes=tuple(probes),
+        cells=tuple(rows),
+        totals=_totals(costs, count=len(rows), done=len(done), slots=slots),
+        notes=tuple(_notes(probes, slots=slots)),
+    )
 
 
-def _totals(costs: Sequence[Cost], *, count: int, done: int, slots: int) -> dict[str, object]:
+def _totals(costs: Sequence[Cost], *, count: int, done: int, slots: int) -> TotalCost:
     hours = sum(cost.hours for cost in costs)
     at_once = max(1, min(slots, len(costs)))
     largest = sorted((cost.memory_mib for cost in costs), reverse=True)[:at_once]
     states = sorted((cost.state_bytes for cost in costs), reverse=True)[:at_once]
-    return {
-        "cells": count,
-        "measured_cells": len(costs),
-        "done_cells": done,
-        "cell_hours": hours,
-        "at_once": at_once,
+    return TotalCost(
+        cells=count,
+        measured_cells=len(costs),
+        done_cells=done,
+        cell_hours=hours,
+        at_once=at_once,
         # The sweep takes at least as long as its longest cell.
-        "wall_hours": max(hours / at_once, max((cost.hours for cost in costs), default=0.0)),
-        "memory_mib_of_a_cell": max(largest, default=0),
-        "memory_mib_at_once": sum(largest),
-        "disk_bytes": sum(cost.disk_bytes for cost in costs) + sum(states),
-    }
+        wall_hours=max(hours / at_once, max((cost.hours for cost in costs), default=0.0)),
+        memory_mib_of_a_cell=max(largest, default=0),
+        memory_mib_at_once=sum(largest),
+        disk_bytes=sum(cost.disk_bytes for cost in costs) + sum(states),
+    )
 
 
-def _notes(probes: Sequence[Mapping[str, object]], *, slots: int) -> list[str]:
-    kinds = {str(probe["memory_of"]) for probe in probes if "memory_of" in probe}
+def _notes(probes: Sequence[ProbedKind], *, slots: int) -> list[str]:
+    kinds = {probe.outcome.memory_of for probe in probes if isinstance(probe.outcome, Measured)}
     measured = [
         f"Measured: {MEASURED_ITERS} iterations after {WARMUP_ITERS} of each kind of cell, the time of a tile, memory, "
         "pack and state. Extrapolated: all hours and bytes, by the numbers of iterations, evaluations and tiles; up to "
@@ -153,6 +225,6 @@ def _notes(probes: Sequence[Mapping[str, object]], *, slots: int) -> list[str]:
         notes.append("Memory is the peak of what torch allocated on the GPU; its context takes a few hundred MiB more.")
     if "process" in kinds:
         notes.append("Memory is the peak of the training process on the CPU; loader processes need additional memory.")
-    if any("not_measured" in probe for probe in probes):
+    if any(isinstance(probe.outcome, str) for probe in probes):
         notes.append("Cells that could not be measured are not in the totals.")
     return notes

@@ -74,23 +74,28 @@ def test_totals_leave_out_finished_and_unmeasured_cells(tmp_path: Path) -> None:
 
     told = build_plan(found, done=frozenset({found[0].name}), measure=measure, slots=2)
     assert sorted(asked) == ["full", "lora", "rein"]
-    rows: dict[str, Any] = {row["cell"]: row for row in told["cells"]}
+    rows = {row.cell: row for row in told.cells}
     assert str(found[0]) not in rows
-    assert [row["not_measured"] for name, row in rows.items() if " / full / " in name] == ["no weights"] * 2
-    totals = told["totals"]
-    assert (totals["cells"], totals["measured_cells"], totals["done_cells"]) == (5, 3, 1)
+    assert [row.cost for name, row in rows.items() if " / full / " in name] == ["no weights"] * 2
+    totals = told.totals
+    assert (totals.cells, totals.measured_cells, totals.done_cells) == (5, 3, 1)
     each = extrapolate_cost(found[0], FOUND)
-    assert totals["cell_hours"] == pytest.approx(3 * each.hours)
-    assert totals["wall_hours"] == pytest.approx(1.5 * each.hours)
-    assert (totals["memory_mib_of_a_cell"], totals["memory_mib_at_once"]) == (5000, 10_000)
-    assert totals["disk_bytes"] == 3 * each.disk_bytes + 2 * FOUND.state_bytes
-    assert any("are not in the totals" in note for note in told["notes"])
+    assert totals.cell_hours == pytest.approx(3 * each.hours)
+    assert totals.wall_hours == pytest.approx(1.5 * each.hours)
+    assert (totals.memory_mib_of_a_cell, totals.memory_mib_at_once) == (5000, 10_000)
+    assert totals.disk_bytes == 3 * each.disk_bytes + 2 * FOUND.state_bytes
+    assert any("are not in the totals" in note for note in told.notes)
+    content: dict[str, Any] = told.content()
+    (unmeasured,) = (kind for kind in content["probes"] if "not_measured" in kind)
+    assert (unmeasured["cells"], unmeasured["not_measured"]) == (2, "no weights")
+    assert {row["not_measured"] for row in content["cells"] if "iters" not in row} == {"no weights"}
+    assert content["totals"]["cells"] == 5
 
 
 def test_the_longest_cell_bounds_the_clock(tmp_path: Path) -> None:
     found = cells(tmp_path, 'bench = "loveda-da"', '[[include]]\nname = "short"\niters = 50')
-    totals = build_plan(found, done=frozenset(), measure=lambda cell: FOUND, slots=8)["totals"]
-    assert totals["wall_hours"] == pytest.approx(extrapolate_cost(found[0], FOUND).hours)
+    totals = build_plan(found, done=frozenset(), measure=lambda cell: FOUND, slots=8).totals
+    assert totals.wall_hours == pytest.approx(extrapolate_cost(found[0], FOUND).hours)
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -45,6 +45,7 @@ def plan(
     """
     from rs_adapt.commands.sweeps.planning import measure_plan, print_plan
     from rs_adapt.commands.sweeps.selecting import apply_launcher_options, cell_as_sweep, read_sweep, select_cells
+    from rs_adapt.sweeps.launch import local_launcher
 
     if (file is None) == (bench is None):
         raise ConfigError("Name either a sweep's file or a cell (--bench loveda-da).")
@@ -63,8 +64,9 @@ def plan(
             data_root=data_root,
         )
     spec = apply_launcher_options(spec, kind=None, jobs=jobs, gpus=gpus)
-    content: dict[str, Any] = measure_plan(spec, select_cells(expansion.cells, only), data_root=data_root)
+    launcher = local_launcher(spec.launcher)
+    cost = measure_plan(spec, select_cells(expansion.cells, only), launcher=launcher, data_root=data_root)
     if as_json:
-        print_json(content)
+        print_json({"name": spec.name, "launcher": launcher.description, **cost.content()})
         return
-    print_plan(content)
+    print_plan(cost, launcher=launcher.description)

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rs_adapt.api.progress import error_console
 from rs_adapt.commands.console import result_console
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from rs_adapt.sweeps.cells import SweepCell
+    from rs_adapt.sweeps.local import Local
+    from rs_adapt.sweeps.plan import SweepCost
     from rs_adapt.sweeps.probe import Measured
     from rs_adapt.sweeps.spec import Spec
 
 
-def measure_plan(spec: Spec, cells: Sequence[SweepCell], *, data_root: Path | None) -> dict[str, object]:
-    """Measure the cells that are not done in the first slot of the launcher, and return the plan (see `build_plan`)."""
-    from rs_adapt.sweeps.launch import local_launcher, read_states
+def measure_plan(spec: Spec, cells: Sequence[SweepCell], *, launcher: Local, data_root: Path | None) -> SweepCost:
+    """Measure the cells that are not done in the first slot of the launcher; see `build_plan`."""
+    from rs_adapt.sweeps.launch import read_states
     from rs_adapt.sweeps.plan import build_plan
     from rs_adapt.sweeps.probe import probe
 
-    launcher = local_launcher(spec.launcher)
     console = error_console()
     root = spec.data_root if data_root is None else str(data_root)
 
@@ -41,11 +42,10 @@ def measure_plan(spec: Spec, cells: Sequence[SweepCell], *, data_root: Path | No
 
     states = read_states(cells)
     done = frozenset(name for name, state in states.items() if state.status == "done")
-    content = build_plan(cells, done=done, measure=measure, slots=launcher.slots, on_probe=print_probe)
-    return {"name": spec.name, "launcher": launcher.description, **content}
+    return build_plan(cells, done=done, measure=measure, slots=launcher.slots, on_probe=print_probe)
 
 
-def print_plan(content: Mapping[str, Any]) -> None:
+def print_plan(cost: SweepCost, *, launcher: str) -> None:
     """Print the measurements, the estimate of each cell, and the totals."""
     from rich.table import Table
 
@@ -54,15 +54,15 @@ def print_plan(content: Mapping[str, Any]) -> None:
     probes.add_column("measured for", overflow="fold")
     for name in ("cells", "s/iteration", "s/tile", "start s", "memory MiB", "pack MB", "state MB"):
         probes.add_column(name, justify="right", no_wrap=True)
-    for probe in content["probes"]:
-        if "not_measured" not in probe:
+    for kind in cost.probes:
+        if not isinstance(measured := kind.outcome, str):
             probes.add_row(
-                probe["stands_for"],
-                str(probe["cells"]),
-                *(f"{probe[key]:.3f}" for key in ("iter_s", "tile_s")),
-                f"{probe['start_s']:.0f}",
-                str(probe["memory_mib"]),
-                *(f"{probe[key] / 1e6:.1f}" for key in ("pack_bytes", "state_bytes")),
+                kind.stands_for,
+                str(kind.cells),
+                *(f"{seconds:.3f}" for seconds in (measured.iter_s, measured.tile_s)),
+                f"{measured.start_s:.0f}",
+                str(measured.memory_mib),
+                *(f"{size / 1e6:.1f}" for size in (measured.pack_bytes, measured.state_bytes)),
             )
     if probes.row_count:
         console.print(probes)
@@ -70,14 +70,14 @@ def print_plan(content: Mapping[str, Any]) -> None:
     cells.add_column("cell", overflow="fold")
     for name in ("iterations", "time", "training", "disk MB"):
         cells.add_column(name, justify="right", no_wrap=True)
-    for row in content["cells"]:
-        if "not_measured" not in row:
+    for row in cost.cells:
+        if not isinstance(row.cost, str):
             cells.add_row(
-                row["cell"],
-                str(row["iters"]),
-                _duration(row["hours"]),
-                _duration(row["train_hours"]),
-                f"{row['disk_bytes'] / 1e6:.1f}",
+                row.cell,
+                str(row.iters),
+                _duration(row.cost.hours),
+                _duration(row.cost.train_hours),
+                f"{row.cost.disk_bytes / 1e6:.1f}",
             )
     if cells.row_count:
         console.print(cells)
@@ -85,21 +85,21 @@ def print_plan(content: Mapping[str, Any]) -> None:
     def print_line(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
-    for probe in content["probes"]:
-        if "not_measured" in probe:
-            others = f" and {probe['cells'] - 1} more" if probe["cells"] > 1 else ""
-            print_line(f"not measured: {probe['stands_for']}{others}: {probe['not_measured']}")
-    totals = content["totals"]
-    done_note = f", {totals['done_cells']} more are done" if totals["done_cells"] else ""
-    count = f"{totals['cells']} cell{'s' * (totals['cells'] != 1)}{done_note}"
-    print_line(f"{count}; {totals['measured_cells']} measured; {content['launcher']}")
-    if totals["measured_cells"]:
+    for kind in cost.probes:
+        if isinstance(kind.outcome, str):
+            others = f" and {kind.cells - 1} more" if kind.cells > 1 else ""
+            print_line(f"not measured: {kind.stands_for}{others}: {kind.outcome}")
+    totals = cost.totals
+    done_note = f", {totals.done_cells} more are done" if totals.done_cells else ""
+    count = f"{totals.cells} cell{'s' * (totals.cells != 1)}{done_note}"
+    print_line(f"{count}; {totals.measured_cells} measured; {launcher}")
+    if totals.measured_cells:
         print_line(
-            f"Time: {_duration(totals['cell_hours'])} of computation, {_duration(totals['wall_hours'])} on the clock, "
-            f"{totals['at_once']} at once. Memory: up to {totals['memory_mib_of_a_cell']} MiB a cell, "
-            f"{totals['memory_mib_at_once']} MiB at once. Disk: {totals['disk_bytes'] / 1e9:.2f} GB."
+            f"Time: {_duration(totals.cell_hours)} of computation, {_duration(totals.wall_hours)} on the clock, "
+            f"{totals.at_once} at once. Memory: up to {totals.memory_mib_of_a_cell} MiB a cell, "
+            f"{totals.memory_mib_at_once} MiB at once. Disk: {totals.disk_bytes / 1e9:.2f} GB."
         )
-    for note in content["notes"]:
+    for note in cost.notes:
         print_line(note)
 
 

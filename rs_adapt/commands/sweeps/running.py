@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from rs_adapt.api.progress import error_console
 from rs_adapt.signals import handle_signals
@@ -40,7 +41,16 @@ def run_selected(
     progress = Progress(states=read_states(cells))
     console = error_console()
     console.print(f"{spec.name}: {counts_line(progress.states)}; {launcher.description}", highlight=False)
-    arguments: dict[str, Any] = {"spec": spec.launcher, "retries": spec.retries, "policy": policy, "stop": stop}
+    run = partial(
+        run_cells,
+        cells,
+        launcher,
+        spec=spec.launcher,
+        retries=spec.retries,
+        policy=policy,
+        stop=stop,
+        progress=progress,
+    )
     with handle_signals((signal.SIGINT, signal.SIGTERM), stop):
         # A cell that runs in this process prints its own progress.
         if not console.is_terminal or spec.launcher.kind == "inline":
@@ -50,7 +60,7 @@ def run_selected(
                 soft_wrap=True,
                 markup=False,
             )
-            finished = run_cells(cells, launcher, progress=progress, **arguments)
+            finished = run()
         else:
             from rich.live import Live
 
@@ -64,5 +74,5 @@ def run_selected(
                         live.update(live_view(cells, progress.states, height=console.height), refresh=True)
 
                 progress.on_tick = draw
-                finished = run_cells(cells, launcher, progress=progress, **arguments)
+                finished = run()
     return read_states(cells), finished

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Record
 
@@ -29,7 +28,7 @@ class SweepCellRecord(Record):
     ended: str | None = Field(default=None, description="End of the last attempt, ISO 8601 with UTC offset.")
     host: str = Field(default="", description="Machine of the last attempt.")
     pid: int | None = Field(default=None, description="Process of the last attempt.")
-    identity: Mapping[str, Any] = Field(default={}, description="All that changes the result, by key.")
+    identity: Mapping[str, JsonValue] = Field(default={}, description="All that changes the result, by key.")
 
 
 class PlannedCell(Record):
