@@ -1,4 +1,4 @@
-"""The values of every axis by name: files in `configs/`, methods made of others, and benches of your own."""
+"""The values of every axis by name: files in `configs/`, composite methods, and your own benches."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def find(axis: str, name: str) -> str:
         return own_bench.find(name)
     if axis == "bench" and directions.file_stem(normalize(name)):
         return normalize(name)
-    known = values(axis)
-    if normalize(name) not in known:
-        raise UnknownName(unknown_name_message(axis, name, known))
+    names = values(axis)
+    if normalize(name) not in names:
+        raise UnknownName(unknown_name_message(axis, name, names))
     return normalize(name)
 
 
@@ -56,7 +56,7 @@ def load(axis: str, name: str) -> ConfigNode:
 
 
 def peek(axis: str, name: str) -> ConfigNode:
-    """Return the same as `load` without the copy: shared by all callers, to be read only.
+    """Return the content of `load` without a copy; all callers share it and must not change it.
 
     Raises:
         ConfigError: See `load`.
@@ -77,7 +77,7 @@ def title(axis: str, name: str) -> str:
 
 
 def bench_facts(name: str) -> BenchFacts:
-    """Return the facts of a bench, shared by all callers and only to be read.
+    """Return the facts of a bench; all callers share them and must not change them.
 
     Raises:
         ConfigError: See `load`.

@@ -42,7 +42,7 @@ OWNER = {key: axis for axis, keys in _OWNED_BY_AXIS.items() for key in keys}
 
 
 def stems(axis: str) -> tuple[str, ...]:
-    """Return the stems of an axis's files, sorted; a leading underscore marks a file that is no value."""
+    """Return the stems of an axis's files, sorted; files with a leading underscore are not values."""
     return tuple(sorted(path.stem for path in (configs_dir() / axis).glob("*.py") if not path.stem.startswith("_")))
 
 
@@ -56,7 +56,7 @@ def load_file(axis: str, stem: str) -> ConfigNode:
 
 
 def read_file(axis: str, stem: str) -> ConfigNode:
-    """Return the same as `load_file` without the copy: shared by all callers, to be read only.
+    """Return the content of `load_file` without a copy; all callers share it and must not change it.
 
     Raises:
         ConfigError: See `load_file`.
@@ -66,7 +66,7 @@ def read_file(axis: str, stem: str) -> ConfigNode:
 
 
 def docstring_title(axis: str, stem: str) -> str:
-    """Return the first line of a file's docstring, empty where it has none."""
+    """Return the first line of a file's docstring; empty if it has none."""
     tree = ast.parse((configs_dir() / axis / f"{stem}.py").read_text(encoding="utf-8"))
     return (ast.get_docstring(tree) or "").partition("\n")[0]
 
@@ -96,7 +96,7 @@ def _claimed_keys(content: ConfigNode, prefix: str) -> Iterator[str]:
 
 
 def owner_of(key: str) -> str | None:
-    """Return the axis that owns a dotted key; None for a key that the wiring makes."""
+    """Return the axis that owns a dotted key; None for a key that the wiring adds."""
     parts = key.split(".")
     prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     return next((OWNER[prefix] for prefix in prefixes if prefix in OWNER), None)
@@ -107,10 +107,12 @@ def _read(path: Path, _mtime_ns: int, axis: str) -> ConfigNode:
     from mmengine.config import Config
 
     try:
-        # Custom modules would be imported by the run that uses the config; reading it must stay free of torch.
+        # The run that uses the config imports custom modules; reading it must load no torch.
         content: ConfigNode = Config.fromfile(str(path), import_custom_modules=False).to_dict()
     except Exception as error:
-        # A config is Python that a user wrote, so it may raise anything; the remedy is to fix the file.
-        raise ConfigError(f"{path} cannot be read as a config: {type(error).__name__}: {error}") from error
+        # A config is Python code of a user, so it may raise anything.
+        raise ConfigError(
+            f"{path} cannot be read as a config: {type(error).__name__}: {error}. Fix the file."
+        ) from error
     check_ownership(content, axis, path)
     return content

@@ -1,4 +1,4 @@
-"""Cells: the names that define an experiment, and how a user's short names become one."""
+"""Cells: the names that define an experiment, and their resolution from a user's short names."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ DEFAULT_STRATEGY = {"da": "dacs", "dg": "source_only", "ss": "source_only"}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One experiment: a value of every axis and a seed. All names are file stems in `configs/`.
+    """An experiment: a value of every axis, and a seed. All names are file stems in `configs/`.
 
     Args:
         bench: Data sets and direction, such as `loveda_r2u`; or the absolute path of a TOML file of your own.
         setting: `da`, `dg` or `ss`.
-        method: How the backbone is tuned.
+        method: The method that tunes the backbone.
         backbone: The foundation model.
         head: The decode head.
-        strategy: How source and target are used while training.
+        strategy: The use of source and target in training.
         seed: Seed of the head's weights, the order of the samples and the augmentation.
         tuned: Whether the values that the method's file holds for this bench and setting are used.
-        protocol: The rule for what of the target is seen, what is scored, and which checkpoint is the result.
+        protocol: The rules for the use of the target, the scored tiles, and the reported checkpoint.
     """
 
     bench: str
@@ -58,16 +58,16 @@ class Cell:
 
     @property
     def bench_name(self) -> str:
-        """The bench's name, whether it is one of `configs/` or has a file of its own."""
+        """The name of the bench, for those of `configs/` and for your own."""
         return str(axes.bench_facts(self.bench)["name"])
 
 
 def default_run_dir(cell: Cell) -> Path:
-    """Return the folder of a cell's run where none is given, relative to the current folder."""
-    # A colon cannot stand in the name of a folder.
+    """Return the default run folder of a cell, relative to the current folder."""
+    # Folders cannot have a colon in their name on every system.
     method = cell.method.replace(":", "-")
     method = method if cell.tuned else f"{method}-untuned"
-    # Runs under different protocols are not of the same setting.
+    # Runs under different protocols do not compare.
     setting = cell.setting if cell.protocol == DEFAULT_PROTOCOL else f"{cell.setting}-{cell.protocol}"
     return (
         Path("work_dirs")
@@ -98,12 +98,12 @@ def resolve_cell(
     Args:
         bench: `<family>-<setting>` or `<family>-<direction>-<setting>`, such as `loveda-da` or `loveda-u2r-dg`; without
             the setting if that is given; or the path of a bench's own TOML file.
-        setting: `da`, `dg` or `ss`; needed only where the bench's name does not end in one.
+        setting: `da`, `dg` or `ss`; needed only if the bench's name does not end in one.
         direction: A direction of the family; needed only for one that is not the default.
-        method: How the backbone is tuned; default: the bench's.
+        method: The method that tunes the backbone; default: the bench's.
         backbone: The foundation model; default: the bench's.
         head: The decode head; default: the bench's.
-        strategy: How source and target are used; default: `dacs` for da, `source_only` for dg and ss.
+        strategy: The use of source and target; default: `dacs` for da, `source_only` for dg and ss.
         seed: 0 or larger.
         tuned: Whether to use the values that the method's file holds for this bench and setting.
         protocol: A file stem in `configs/protocol/`; default: `strict`.
@@ -111,7 +111,7 @@ def resolve_cell(
     Raises:
         UnknownName: A name does not exist; the text lists the nearest names and all allowed ones.
         ConfigError: No setting is given, the direction contradicts the bench, or the seed is negative.
-        IncompatibleCell: The strategy does not work in the setting, or the protocol not with the bench.
+        IncompatibleCell: The strategy does not support the setting, or the protocol does not support setting or bench.
     """
     if seed < 0:
         raise ConfigError(f"The seed is {seed}; it must be 0 or larger.")
@@ -158,7 +158,7 @@ def check_setting(cell: Cell) -> None:
     if cell.setting not in allowed:
         raise IncompatibleCell(
             f"Bench {cell.bench_name} has no second region, so the setting {cell.setting} ({SETTINGS[cell.setting]}) "
-            f"means nothing there. Allowed: {', '.join(allowed)}."
+            f"is impossible. Allowed: {', '.join(allowed)}."
         )
 
 
@@ -171,7 +171,7 @@ def check_strategy(cell: Cell) -> None:
     strategy = axes.strategy_facts(cell.strategy)
     if cell.setting not in strategy["settings"]:
         raise IncompatibleCell(
-            f"Strategy {cell.strategy} works in {', '.join(strategy['settings'])} only, and the setting is "
+            f"Strategy {cell.strategy} works in {', '.join(strategy['settings'])} only, but the setting is "
             f"{cell.setting} ({SETTINGS[cell.setting]}). Use --strategy {DEFAULT_STRATEGY[cell.setting]}, or the "
             f"bench in {' or '.join(strategy['settings'])}."
         )
@@ -186,7 +186,7 @@ def check_protocol(cell: Cell) -> None:
     protocol = axes.protocol_facts(cell.protocol)
     if cell.setting not in protocol["settings"]:
         raise IncompatibleCell(
-            f"Protocol {cell.protocol} is for {', '.join(protocol['settings'])} only, and the setting is "
+            f"Protocol {cell.protocol} is for {', '.join(protocol['settings'])} only, but the setting is "
             f"{cell.setting} ({SETTINGS[cell.setting]}). Use --protocol {DEFAULT_PROTOCOL}, or another setting."
         )
     families, family = protocol["families"], axes.bench_facts(cell.bench)["family"]

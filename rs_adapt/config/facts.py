@@ -1,7 +1,7 @@
-"""What the axis files state about themselves, key by key: the facts that the wiring reads.
+"""The facts that the axis files state about themselves, which the wiring reads.
 
-They are plain dicts, as mmengine reads them from `configs/` and keeps them in a resolved configuration; the types say
-which keys there are. A key of another name is refused by nobody but the reader that misses its own.
+They are plain dicts, as mmengine reads them from `configs/` and stores them in a resolved configuration; the types list
+their keys. Nothing refuses a misspelt key except the reader that misses its own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class SplitFacts(TypedDict):
 
 
 class RegionFacts(TypedDict):
-    """A region of a bench; `val` is None where it has no labels to score on."""
+    """A region of a bench; `val` is None if the region has no labels to score on."""
 
     region: str
     train: SplitFacts
@@ -39,7 +39,7 @@ class RegionFacts(TypedDict):
 
 
 class PipelineFacts(TypedDict):
-    """Augmentation: probabilities are 0 to 1, `resize_ratio` is the smallest and the largest factor."""
+    """Augmentation; probabilities are 0 to 1, `resize_ratio` holds the smallest and the largest factor."""
 
     resize_ratio: list[float]
     cat_max_ratio: float
@@ -58,7 +58,7 @@ class ScheduleFacts(TypedDict):
 
 
 class InferenceFacts(TypedDict):
-    """How tiles are predicted: `whole`, or `slide` with windows of `crop_px` every `stride_px`."""
+    """The mode of prediction: `whole`, or `slide` with windows of `crop_px` every `stride_px`."""
 
     mode: str
     crop_px: int
@@ -67,7 +67,7 @@ class InferenceFacts(TypedDict):
 
 
 class DefaultsFacts(TypedDict):
-    """Values of other axes where the user names none."""
+    """Default values of other axes."""
 
     method: str
     backbone: str
@@ -98,7 +98,7 @@ class BenchFacts(TypedDict):
     schedule: ScheduleFacts
     inference: InferenceFacts
     defaults: DefaultsFacts
-    # The kind of preparation decides on its keys; see `rs_adapt.datasets.prepare`.
+    # The keys depend on the kind of preparation; see `rs_adapt.datasets.prepare`.
     prepare: ConfigNode | None
     settings: NotRequired[list[str]]
     scene_pattern: NotRequired[str]
@@ -129,7 +129,7 @@ class WeightsFacts(TypedDict):
 
 
 class BackboneFacts(TypedDict):
-    """A backbone as the other axes see it; `mean` and `std` are of RGB, range 0 to 255."""
+    """A backbone as the other axes see it; `mean` and `std` are those of RGB in the range 0 to 255."""
 
     name: str
     title: str
@@ -157,7 +157,7 @@ class MethodFacts(TypedDict):
 
 
 class ProtocolFacts(TypedDict):
-    """What of the target is seen, what is scored, and which checkpoint is the result; see docs/trust/protocols.md."""
+    """The use of the target, the scored tiles, and the reported checkpoint; see docs/trust/protocols.md."""
 
     name: str
     version: int
@@ -178,7 +178,7 @@ class ProtocolFacts(TypedDict):
 
 
 class StrategyFacts(TypedDict):
-    """A strategy; every key that is not here is an argument of its class."""
+    """A strategy; every other key is an argument of its class."""
 
     name: str
     title: str
@@ -191,14 +191,14 @@ class StrategyFacts(TypedDict):
 
 
 class RuntimeFacts(TypedDict):
-    """How a run uses the machine."""
+    """The use of the machine by a run."""
 
     precision: str
     num_workers: int
 
 
 class MergedTree(TypedDict):
-    """The axis files of a cell, merged, before the wiring; keys that mmengine reads stand beside these."""
+    """The merged axis files of a cell, before the wiring; further keys are those that mmengine reads."""
 
     bench: BenchFacts
     optim: OptimFacts

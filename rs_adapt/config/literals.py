@@ -1,6 +1,6 @@
 """Configurations in Python text read as data: assignments of literals and `dict(...)` calls, and nothing else.
 
-A `config.py`, and a log that holds one, may come from anybody, so the text is parsed and nothing in it is executed.
+A `config.py`, or a log that holds one, may come from anybody, so the text is parsed and nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def parse_literals(text: str, *, file: str, remedy: str, first_line: int = 1) ->
     reader = _Reader(first_line)
     try:
         with warnings.catch_warnings():
-            # An odd escape sequence in somebody else's text is not for this reader to report.
+            # An odd escape sequence in the text does not concern the user.
             warnings.simplefilter("ignore")
             parsed = ast.parse(text)
         return reader.read(parsed)

@@ -16,7 +16,7 @@ _STACK_FACTS = ("embed_dim", "depth", "patch_px", "mlp_dim", "gated_mlp")
 
 
 def is_composite(name: str) -> bool:
-    """Return whether a name has no file of its own: a stack, a method of peft, or `peft` without a method."""
+    """Return whether a name is a stack, a method of peft, or `peft` alone; none of these has its own file."""
     return "+" in name or ":" in name or normalize(name) == PEFT
 
 
@@ -25,7 +25,7 @@ def find(name: str) -> str:
 
     Raises:
         UnknownName: A part does not exist.
-        ConfigError: A stack names one method twice, or nothing between two plus signs.
+        ConfigError: A stack names a method twice.
     """
     if "+" not in name:
         return _find_peft(name)
@@ -36,7 +36,7 @@ def find(name: str) -> str:
 
 
 def names(stem: str) -> tuple[str, ...]:
-    """Return the names of the methods in a file: its stem, for peft those of the library."""
+    """Return the names of the methods in a file: its stem, or for peft the methods of the library."""
     if stem != PEFT:
         return (stem,)
     return tuple(f"{PEFT}:{kind}" for kind in _peft_file()["method"]["kinds"])
@@ -68,8 +68,8 @@ def _stack(name: str) -> ConfigNode:
             "name": name,
             "title": " + ".join(file["method"]["title"] for file in files.values()),
             "paper": None,
-            # At most one adapter may hand queries to the head, which is what methods require a head for.
-            "requires": _in_stack(requires[0], files) if requires else None,
+            # Methods require a head only if they pass queries to it, which at most one adapter may do.
+            "requires": _move_into_stack(requires[0], files) if requires else None,
             "adds_tokens": any(file["method"].get("adds_tokens", False) for file in files.values()),
         },
         "model": {
@@ -82,7 +82,7 @@ def _stack(name: str) -> ConfigNode:
                 "frozen": True,
             }
         },
-        # Values that were tuned for a method on its own say nothing about it in a stack.
+        # Values tuned for a single method do not carry over to a stack.
         "tuned": {},
     }
 
@@ -90,9 +90,9 @@ def _stack(name: str) -> ConfigNode:
 def _find_part(name: str) -> str:
     if is_composite(name):
         return _find_peft(name)
-    known = tuple(method for stem in axis_files.stems("method") for method in names(stem))
-    if normalize(name) not in known:
-        raise UnknownName(unknown_name_message("method", name, known))
+    methods = tuple(method for stem in axis_files.stems("method") for method in names(stem))
+    if normalize(name) not in methods:
+        raise UnknownName(unknown_name_message("method", name, methods))
     return normalize(name)
 
 
@@ -100,7 +100,7 @@ def _load_part(name: str) -> ConfigNode:
     return _peft(name) if is_composite(name) else axis_files.load_file("method", name)
 
 
-def _in_stack(requires: ConfigNode, files: dict[str, ConfigNode]) -> ConfigNode:
+def _move_into_stack(requires: ConfigNode, files: dict[str, ConfigNode]) -> ConfigNode:
     """Return a requirement with the keys that lift it moved into the stack."""
     prefix = "model.backbone.adapter."
     owner = next(part for part, file in files.items() if file["method"].get("requires") == requires)

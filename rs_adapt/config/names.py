@@ -1,4 +1,4 @@
-"""Names as users spell them, and the message for one that does not exist."""
+"""Names as users spell them, and the message for names that do not exist."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def unknown_name_message(kind: str, name: str, known: Sequence[str]) -> str:
     """Return the sentence for a name that does not exist: the nearest names first, then all of them.
 
     Args:
-        kind: What the name stands for, such as `backbone`.
+        kind: Kind of the named thing, such as `backbone`.
         name: The name as it was given.
         known: The names that exist.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rs_adapt.config.facts import ConfigNode
 
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
-# Keys that have an option of their own, which decides more than the one key.
+# Keys with their own option, which sets more than one key.
 _OPTION_FOR = {
     "cell": "the axis options (--bench, --method, ...)",
     "randomness": "--seed",
@@ -47,14 +47,14 @@ def parse(items: Sequence[str]) -> list[Override]:
     """Return overrides from `key=value` texts.
 
     Raises:
-        ConfigError: A text has no `=` or no key, or its key has an option of its own.
+        ConfigError: A text has no `=` or no key, or there is a separate option for its key.
     """
     parsed = []
     for item in items:
         key, equals, text = item.partition("=")
         key, text = key.strip(), text.strip()
         if not equals or not key:
-            raise ConfigError(f"--set {item!r} is not of the form key=value, such as --set optim.lr=6e-5.")
+            raise ConfigError(f"--set {item!r} does not have the form key=value, such as --set optim.lr=6e-5.")
         option = _OPTION_FOR.get(key.split(".")[0])
         if option:
             raise ConfigError(f"--set cannot change {key!r}: use {option}.")
@@ -94,7 +94,7 @@ def apply(tree: ConfigNode, override: Override) -> None:
     Raises:
         ConfigError: The key is a table, or the new value is of a different kind.
     """
-    _put(tree, override.key.split("."), _fitted(get(tree, override.key), override))
+    _put(tree, override.key.split("."), _convert(get(tree, override.key), override))
 
 
 def refuse_unknown(key: str, trees: Sequence[ConfigNode]) -> None:
@@ -103,11 +103,11 @@ def refuse_unknown(key: str, trees: Sequence[ConfigNode]) -> None:
     Raises:
         ConfigError: Always.
     """
-    known = sorted({name for tree in trees for name in _keys(tree, "")})
+    keys = sorted({name for tree in trees for name in _keys(tree, "")})
     last = key.rpartition(".")[2]
-    # The right name in the wrong table is the commonest slip, so a same last part counts as near.
-    same_last = [name for name in known if name.rpartition(".")[2] == last]
-    near = list(dict.fromkeys([*same_last[:3], *difflib.get_close_matches(key, known, n=4, cutoff=0.55)]))
+    # The right name in the wrong table is the most common mistake, so an equal last part counts as near.
+    same_last = [name for name in keys if name.rpartition(".")[2] == last]
+    near = list(dict.fromkeys([*same_last[:3], *difflib.get_close_matches(key, keys, n=4, cutoff=0.55)]))
     hint = f"Nearest: {', '.join(near)}." if near else "No key is similar."
     raise ConfigError(f"--set {key}: there is no such key. {hint} `rs-adapt show` prints all keys.")
 
@@ -121,8 +121,8 @@ def _literal(text: str) -> Any:
         return text
 
 
-def _fitted(old: Any, override: Override) -> Any:
-    """Return the new value, converted to the kind of the old one where nothing is lost."""
+def _convert(old: Any, override: Override) -> Any:
+    """Return the new value, converted to the kind of the old one if that loses nothing."""
     new = override.value
     if isinstance(old, dict):
         inner = ", ".join(f"{override.key}.{name}" for name in list(old)[:4])

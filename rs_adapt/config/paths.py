@@ -1,6 +1,6 @@
 """Paths of configs, data manifests, the cache folder, data sets, base weights and prepared tiles.
 
-Environment variables: `RS_ADAPT_CONFIGS` (another folder of axis files), `RS_ADAPT_HOME` (cache; default
+Environment variables: `RS_ADAPT_CONFIGS` (a different folder of axis files), `RS_ADAPT_HOME` (cache; default
 `~/.cache/rs-adapt`), `RS_ADAPT_DATA` (data root; default `./data`).
 """
 
@@ -23,8 +23,8 @@ PACKAGE_DIR = Path(__file__).resolve().parents[1]
 
 
 def _shipped(in_wheel: str, in_checkout: str) -> Path:
-    # A checkout never holds the wheel's folder, so looking there first cannot pick up a stale copy; the other order
-    # could find a stranger's `configs` folder beside an installed package.
+    # A checkout never holds the wheel's folder, so looking there first cannot find a stale copy; the reverse could find
+    # an unrelated `configs` folder beside an installed package.
     inside = PACKAGE_DIR / in_wheel
     return inside if inside.is_dir() else PACKAGE_DIR.parent / in_checkout
 
@@ -33,7 +33,7 @@ def configs_dir() -> Path:
     """Return the folder that holds one subfolder of config files per axis.
 
     Raises:
-        ConfigError: `RS_ADAPT_CONFIGS` is set but is no folder.
+        ConfigError: `RS_ADAPT_CONFIGS` is set to something other than a folder.
     """
     given = os.environ.get("RS_ADAPT_CONFIGS")
     if not given:

@@ -1,4 +1,4 @@
-"""The type of a resolved configuration: mmengine's, which also knows what it was composed from."""
+"""The type of a resolved configuration: mmengine's `Config`, with its origin."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rs_adapt.config.tree import copy_tree
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What a configuration was composed from, besides its cell.
+    """The parts that a configuration was composed from, besides its cell.
 
     Attributes:
         overrides: `key=value` texts, those of options such as `iters` among them.
-        weights: Base weights that were asked for: `random` or an absolute path; None for the backbone's own.
-        tree: The configuration as it was composed, to notice later changes.
+        weights: Requested base weights, `random` or an absolute path; None for the backbone's own.
+        tree: The configuration as composed, to detect later changes.
     """
 
     overrides: tuple[str, ...]
@@ -27,7 +27,7 @@ class Origin:
 
 
 class ResolvedConfig(Config):  # type: ignore[misc]
-    """A mmengine `Config` whose `pretty_text`, which mmengine's Runner logs twice, does not take seconds of yapf.
+    """An mmengine `Config` with its origin and a quick `pretty_text`, which mmengine's Runner logs twice.
 
     Args:
         tree: The configuration.

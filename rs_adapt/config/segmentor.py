@@ -1,4 +1,4 @@
-"""Where the segmentor stands in a resolved configuration: a strategy, where the cell has one, is wired around it."""
+"""The place of the segmentor in a resolved configuration: inside the strategy, if the cell has one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def segmentor_path(cfg: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def segmentor_config(cfg: Mapping[str, object]) -> Any:
-    """Return the settings of the segmentor (`backbone`, `decode_head`, `test_cfg`, ...), the node itself and no copy.
+    """Return the settings of the segmentor (`backbone`, `decode_head`, `test_cfg`, ...): the node itself, not a copy.
 
     Args:
         cfg: A resolved configuration, or its content as plain dicts.

@@ -1,4 +1,4 @@
-"""Trees of dicts, lists, tuples and plain values, as configurations are made of them."""
+"""Trees of dicts, lists, tuples and plain values, of which configurations consist."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Files of base weights, as the backbones' configs describe them (`backbone.weights`).
 
 Keys of the facts: `file`; `url`, and `mirrors` after it; `bytes` and `sha256` where published; `licence`; `shipped` (in
-the package); `gated` (the page where access is asked for: the address alone does not do); `base_sha256` (over the
+the package); `gated` (the page on which access has to be requested); `base_sha256` (over the
 tensors, as adapter packs name their base).
 """
 
@@ -20,7 +20,7 @@ from rs_adapt.errors import ConfigError, UnknownName
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsFile:
-    """A file of base weights: name and title of its backbone, and the facts about it."""
+    """A file of base weights: name and title of its backbone, and facts about the file."""
 
     name: str
     title: str
@@ -60,13 +60,13 @@ def find_weights_file(name: str) -> WeightsFile:
     """Return the file that a user names by its backbone or by its file name.
 
     Raises:
-        UnknownName: There is none; the text lists the nearest and all names.
+        UnknownName: There is no such file; the text lists the nearest and all names.
     """
     files = weights_files()
-    for one in files:
-        if name == one.facts["file"] or normalize(name) == one.name:
-            return one
-    raise UnknownName(unknown_name_message("file of base weights", name, [one.name for one in files]))
+    for file in files:
+        if name == file.facts["file"] or normalize(name) == file.name:
+            return file
+    raise UnknownName(unknown_name_message("file of base weights", name, [file.name for file in files]))
 
 
 def fetch_command(facts: WeightsFacts) -> str:

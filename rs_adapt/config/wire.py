@@ -1,4 +1,4 @@
-"""Wire merged axis files into a flat config for mmengine's Runner; the only place where axes know of each other."""
+"""Wiring of merged axis files into a flat config for mmengine's Runner: only here do axes refer to each other."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def wire(
         "randomness": {"seed": cell.seed},
         "model": wire_model.wire_model(resolved, cell, weights=weights),
         **loaders,
-        # mmengine takes loader, evaluator and loop of an evaluation together, or none of them.
+        # mmengine needs loader, evaluator and loop of an evaluation together, or none of them.
         "val_evaluator": metric,
         "test_evaluator": copy_tree(metric) if tested else None,
         "train_cfg": {
@@ -97,11 +97,13 @@ def wire(
 
 def _schedule(optim: OptimFacts, strategy: StrategyFacts, iters: int) -> list[ConfigNode]:
     poly = {"type": "PolyLR", "power": optim["poly_power"], "eta_min": 0.0, "begin": 0, "end": iters, "by_epoch": False}
-    rise = words.resolve_duration(strategy.get("lr_warmup_iters", 0), total_iters=iters, key="strategy.lr_warmup_iters")
-    if not rise:
+    warmup = words.resolve_duration(
+        strategy.get("lr_warmup_iters", 0), total_iters=iters, key="strategy.lr_warmup_iters"
+    )
+    if not warmup:
         return [poly]
     # Both multiply the rate, so the warm-up is on top of the decay. mmengine reaches the full rate at `end - 1`.
-    return [poly, {"type": "LinearLR", "start_factor": 1e-3, "begin": 0, "end": rise + 1, "by_epoch": False}]
+    return [poly, {"type": "LinearLR", "start_factor": 1e-3, "begin": 0, "end": warmup + 1, "by_epoch": False}]
 
 
 def _check(tree: MergedTree, cell: Cell) -> None:
@@ -125,6 +127,6 @@ def _check(tree: MergedTree, cell: Cell) -> None:
         raise ConfigError(f"The precision is {runtime['precision']!r}. Allowed: {' or '.join(PRECISIONS)}.")
     if len(bench["classes"]) != len(bench["palette"]):
         raise ConfigError(
-            f"bench {bench['name']} has {len(bench['classes'])} classes and {len(bench['palette'])} colours. "
+            f"bench {bench['name']} has {len(bench['classes'])} classes but {len(bench['palette'])} colours. "
             f"Give one colour per class."
         )

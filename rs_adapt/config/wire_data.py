@@ -1,4 +1,4 @@
-"""Wire the data: facts of the bench become pipelines, data sets and loaders."""
+"""Wiring of the data: facts of the bench become pipelines, data sets and loaders."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from rs_adapt.config.cell import Cell
     from rs_adapt.config.facts import BenchFacts, ConfigNode, Domain, FolderKind, MergedTree, Split, StrategyFacts
 
-# What `bench.pipeline.fourier_mix` mixes, by setting. da: FDA (arXiv 2004.05498), a box swapped with a target image's;
-# the smallest of the paper's three, because larger ones leave coloured blotches on fields and water. dg and ss, which
-# know one region: FACT (arXiv 2105.11120), the whole spectrum by any weight.
+# The mix of `bench.pipeline.fourier_mix`, by setting. da: FDA (arXiv 2004.05498), which swaps a box of the spectrum
+# with a target image's; the smallest of the paper's three, because larger ones leave coloured blotches on fields and
+# water. dg and ss, which read one region: FACT (arXiv 2105.11120), which mixes whole spectra by a random weight.
 _FDA: ConfigNode = {"strength": (1.0, 1.0), "share": 0.01}
 _FACT: ConfigNode = {"strength": (0.0, 1.0), "share": 0.5}
 _FOURIER_MIX = {"da": _FDA, "dg": _FACT, "ss": _FACT}
@@ -26,7 +26,7 @@ _FOURIER_MIX = {"da": _FDA, "dg": _FACT, "ss": _FACT}
 def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> ConfigNode:
     """Return the train, val, test and source-val loaders of a cell, and the folder of its prepared tiles.
 
-    `source_val_dataloader` is not read by mmengine: it scores a checkpoint on the region it was trained on. The two
+    mmengine does not read `source_val_dataloader`, which scores a checkpoint on the region of its training. The two
     loaders of `monitor` hold evenly spread tiles for every evaluation: `source_val` with labels, `label_free` from the
     target without labels. If the target has no labels (`bench.target.val` is None), there is no test loader, and
     mmengine validates on tiles of the source. Target labels appear in the val and test loaders only, except in the
@@ -39,12 +39,12 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
 
     Raises:
         ConfigError: A style step of the bench is not a probability, or needs images that the setting forbids.
-        IncompatibleCell: The setting `ss` on a target without labels.
+        IncompatibleCell: The setting is `ss`, and the target has no labels.
     """
     bench, runtime, protocol = tree["bench"], tree["runtime"], tree["protocol"]
     if cell.setting == "ss" and not has_target_labels(bench):
         raise IncompatibleCell(
-            f"The target of bench {bench['name']} has no labels, and the setting ss trains on them. Use the setting da "
+            f"The target of bench {bench['name']} has no labels, but the setting ss trains on them. Use the setting da "
             "(adaptation with its images) or dg (source only)."
         )
     workers = {"num_workers": runtime["num_workers"], "persistent_workers": runtime["num_workers"] > 0}
@@ -99,7 +99,7 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
 
 
 def has_target_labels(bench: BenchFacts) -> bool:
-    """Return whether the target has labels to score on; a region that is only to be mapped has none."""
+    """Return whether the target has labels to score on; a region that is only mapped has none."""
     return bench["target"]["val"] is not None
 
 
@@ -152,7 +152,7 @@ def _style_steps(split: _Splits, cell: Cell) -> list[ConfigNode]:
             raise ConfigError(f"bench.pipeline.{key} is {knobs[key]}; it must be a probability, 0 (off) to 1.")
     if knobs["histogram_match"] and cell.setting != "da":
         raise ConfigError(
-            f"bench.pipeline.histogram_match is {knobs['histogram_match']}, which needs unlabelled target images, and "
+            f"bench.pipeline.histogram_match is {knobs['histogram_match']}, which needs unlabelled target images, but "
             f"the setting {cell.setting} has none. Allowed: 0 here, or the setting da (--bench {split.bench['family']}"
             "-da). bench.pipeline.fourier_mix works in every setting."
         )
@@ -175,7 +175,7 @@ def _train_pipeline(
     bench: BenchFacts, *, labels: bool = True, forget_labels: bool = False, style: Sequence[ConfigNode] = ()
 ) -> list[ConfigNode]:
     knobs = bench["pipeline"]
-    # With cat_max_ratio the crop depends on the labels, so without labels it must be off.
+    # cat_max_ratio chooses the crop by its labels, so it must be off without them.
     crop_ratio = knobs["cat_max_ratio"] if labels else 1.0
     return [
         _load_image(),

@@ -1,4 +1,4 @@
-"""Wire the model: the backbone's facts reach adapter and head, the bench's reach classes, sizes and inference."""
+"""Wiring of the model: facts of the backbone reach adapter and head, facts of the bench reach classes and sizes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rs_adapt.config.cell import Cell
     from rs_adapt.config.facts import BackboneFacts, BenchFacts, ConfigNode, MergedTree
 
-# Keys of a strategy file on itself, its samples and its learning rate; all others are arguments of its class.
+# Keys of a strategy file about itself, its samples and its learning rate; all others are arguments of its class.
 _STRATEGY_FACTS = ("name", "title", "settings", "needs_target", "type", "class_sampling", "lr_warmup_iters")
 
 
@@ -83,13 +83,13 @@ def _backbone(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> Co
 
 
 def _check_tokens(tree: MergedTree) -> None:
-    """Refuse prompt methods on backbones whose attention is in windows of patches."""
+    """Refuse methods that add tokens on backbones with windowed attention."""
     method, backbone = tree["method"], tree["backbone"]
     if method.get("adds_tokens") and not backbone.get("takes_tokens", True):
         raise IncompatibleCell(
             f"method {method['name']} does not work with backbone {backbone['name']}: it adds tokens, and attention "
-            "there is in windows of patches, which cannot take more. Allowed: a method without prompts, or "
-            "another backbone."
+            "there is in windows of patches, which cannot take more. Allowed: a method without prompts, or a "
+            "different backbone."
         )
 
 
@@ -97,9 +97,9 @@ def adapter_facts(backbone: ConfigNode) -> ConfigNode:
     """Return the facts of a ViT that adapters need: width, depth, patch (px), hidden width of the MLP, and its gate."""
     hidden, gated = 4 * backbone["embed_dim"], bool(backbone.get("swiglu", False))
     if gated:
-        # As DINOv2's ViT-g: two thirds, rounded up to a multiple of 8.
+        # As in DINOv2's ViT-g: two thirds, rounded up to a multiple of 8.
         hidden = (hidden * 2 // 3 + 7) // 8 * 8
-    # A backbone whose MLP has a width of its own states it.
+    # A backbone whose MLP has a different width states it.
     stated = {key: backbone[key] for key in ("mlp_dim", "gated_mlp") if key in backbone}
     return {key: backbone[key] for key in ("embed_dim", "depth", "patch_px")} | {
         "mlp_dim": hidden,
@@ -113,7 +113,7 @@ def _resolve_layers(adapter: ConfigNode, *, depth: int) -> None:
         if key.endswith("layers") and words.is_layers(value):
             adapter[key] = words.resolve_layers(value, depth=depth, key=f"model.backbone.adapter.{key}")
         elif key == "frequency_layers":
-            # Raises: a layer list that is neither a depth word nor numbers would reach the adapter as it is.
+            # Raises ConfigError; otherwise an invalid value would reach the adapter.
             words.resolve_layers(value, depth=depth, key=f"model.backbone.adapter.{key}")
 
 
@@ -141,7 +141,7 @@ def _link_queries(adapter: ConfigNode, head: ConfigNode) -> None:
     """Make the adapter's tokens the query positions of the head; with `query_dim` None nothing is linked."""
     if "num_queries" not in head:
         raise IncompatibleCell(
-            f"The adapter {adapter['type']} turns its tokens into queries, and the head {head['type']} has none. "
+            f"The adapter {adapter['type']} turns its tokens into queries, but the head {head['type']} has none. "
             f"Use a head with queries, or --set model.backbone.adapter.query_dim=None."
         )
     adapter["query_dim"] = head["channels"]

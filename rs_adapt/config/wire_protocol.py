@@ -1,4 +1,4 @@
-"""Wire the protocol: check its values, and choose the tiles that rate checkpoints without labels."""
+"""Wiring of the protocol: checks of its values, and the choice of images for label-free statistics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rs_adapt.config.cell import Cell
     from rs_adapt.config.facts import Domain, MergedTree, Split
 
-# The ways of selecting a checkpoint, in the order of tables.
+# The selections of a checkpoint, in the order of tables.
 SELECTIONS = ("last", "best_source_val", "best_label_free", "oracle")
 STATISTICS = ("info_max", "entropy", "agreement")
 _ALLOWED = {
@@ -35,7 +35,7 @@ def check_protocol(tree: MergedTree, cell: Cell) -> None:
 
     Raises:
         ConfigError: A value is not among those allowed.
-        IncompatibleCell: The protocol needs a teacher or target labels, and the cell has none.
+        IncompatibleCell: The protocol needs a teacher or target labels, which the cell lacks.
     """
     protocol, bench = tree["protocol"], tree["bench"]
     stated: Mapping[str, object] = protocol
@@ -51,21 +51,21 @@ def check_protocol(tree: MergedTree, cell: Cell) -> None:
     for key, value in (("weights", "teacher"), ("label_free", "agreement")):
         if stated[key] == value and not has_teacher:
             raise IncompatibleCell(
-                f"protocol.{key} is {value!r}, and strategy {cell.strategy} has no teacher. Take a strategy of "
-                f"self-training (setting da), or another value of protocol.{key}."
+                f"protocol.{key} is {value!r}, but strategy {cell.strategy} has no teacher. Use a strategy of "
+                f"self-training (setting da), or a different value of protocol.{key}."
             )
     if bench["target"]["val"] is None and (protocol["selection"] == "oracle" or protocol["target_crops"] != "blind"):
         raise IncompatibleCell(
-            f"Protocol {cell.protocol} reads target labels, and the target of bench {bench['name']} has none. Use "
+            f"Protocol {cell.protocol} reads target labels, but the target of bench {bench['name']} has none. Use "
             "--protocol strict."
         )
 
 
 def label_free_split(tree: MergedTree, cell: Cell) -> tuple[Domain, Split]:
-    """Return the region and split whose images rate a checkpoint on the target without labels.
+    """Return the region and split of the images for label-free statistics.
 
-    In adaptation these are the training images of the target. In the other settings they are the images that are
-    scored; a choice by them would see the target, so for generalization it is reported and never the result.
+    In adaptation these are the training images of the target. In the other settings they are the scored images; a
+    selection by them would see the target, so in generalization it is reported but never gives the result.
     """
     if cell.setting == "da" or tree["bench"]["target"]["val"] is None:
         return "target", tree["protocol"]["unlabelled_split"] if cell.setting == "da" else "train"

@@ -1,4 +1,4 @@
-"""Values with a grammar of their own: layers as `first 3` or `last 6`, and durations as a share of the schedule."""
+"""Values with their own grammar: layers as `first 3` or `last 6`, and durations as a share of the schedule."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def resolve_layers(value: str | list[int] | tuple[int, ...], *, depth: int, key:
         key: The config key, for the error.
 
     Raises:
-        ConfigError: The value is neither.
+        ConfigError: The value does not name layers, or names some that do not exist.
     """
     allowed = f"Allowed: 'first N' or 'last N' with N up to {depth}, or layer numbers from 0 to {depth - 1}."
     if not is_layers(value):
@@ -42,10 +42,10 @@ def resolve_layers(value: str | list[int] | tuple[int, ...], *, depth: int, key:
         assert match is not None
         count = int(match[2])
         if count > depth:
-            raise ConfigError(f"{key} is {value!r}, and the backbone has {depth} layers. {allowed}")
+            raise ConfigError(f"{key} is {value!r}, but the backbone has {depth} layers. {allowed}")
         return tuple(range(count)) if match[1] == "first" else tuple(range(depth - count, depth))
     if len(set(value)) != len(value) or any(not 0 <= layer < depth for layer in value):
-        raise ConfigError(f"{key} is {tuple(value)}, and the backbone has {depth} layers. {allowed}")
+        raise ConfigError(f"{key} is {tuple(value)}, but the backbone has {depth} layers. {allowed}")
     return tuple(sorted(value))
 
 

@@ -237,7 +237,7 @@ land = ["field"]
         (
             HEAD + SOURCE + TARGET,
             ("--setting", "ss"),
-            "The target of bench mine has no labels, and the setting ss trains",
+            "The target of bench mine has no labels, but the setting ss trains",
         ),
         (HEAD + SOURCE + TARGET, ("--setting", "da", "--direction", "x"), "--direction x does not apply to"),
         (

@@ -94,7 +94,7 @@ def test_the_folder_of_prepared_tiles_cannot_be_changed() -> None:
 
 @pytest.mark.parametrize("text", ["optim.lr", "=3", ""])
 def test_a_text_without_key_or_value_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="not of the form key=value"):
+    with pytest.raises(ConfigError, match="does not have the form key=value"):
         overrides.parse([text])
 
 

@@ -95,11 +95,11 @@ def test_inference_of_a_protocol_goes_before_the_benchs() -> None:
             "loveda-dg",
             {},
             ["protocol.weights=teacher"],
-            "weights is 'teacher', and strategy source_only",
+            "weights is 'teacher', but strategy source_only",
         ),
         ("loveda-dg", {}, ["protocol.label_free=agreement"], "strategy source_only has no teacher"),
         ("synthetic-da", {"protocol": "loveda-server"}, [], "is for the benches loveda, loveda_1024 only"),
-        ("isprs-da", {"protocol": "crossearth"}, [], "is for dg only, and the setting is da"),
+        ("isprs-da", {"protocol": "crossearth"}, [], "is for dg only, but the setting is da"),
     ],
 )
 def test_impossible_protocols_are_refused(

@@ -235,7 +235,7 @@ def test_schedule_follows_the_bench(setting: str, batch_size: int) -> None:
 def test_colours_and_classes_must_match(own_configs: Path) -> None:
     file = own_configs / "bench" / "_loveda.py"
     file.write_text(file.read_text().replace("        [255, 195, 128],\n", ""))
-    with pytest.raises(ConfigError, match="7 classes and 6 colours"):
+    with pytest.raises(ConfigError, match="7 classes but 6 colours"):
         composed("loveda-dg")
 
 
