@@ -38,6 +38,7 @@ WHOLE_TESTS = {
     "documents",
     "polygon_files",
     "geodata",
+    "own_benches",
     "recorded_tables",
     "test_docs",
     "test_prose",

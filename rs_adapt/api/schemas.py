@@ -29,12 +29,16 @@ class FileSchema:
 def file_schemas() -> dict[str, FileSchema]:
     """Return the schemas by name."""
     from rs_adapt.config.own.bench_file import BenchFile
+    from rs_adapt.datasets.own.contents import CONTENTS_FILE, Contents
     from rs_adapt.runs import files, records
     from rs_adapt.sweeps.spec import SweepFile
 
     return {
         "bench": FileSchema(file="NAME.toml", content="a bench of your own (--bench NAME.toml)", record=BenchFile),
         "sweep": FileSchema(file="NAME.toml", content="a sweep (rs-adapt sweep NAME.toml)", record=SweepFile),
+        "contents": FileSchema(
+            file=CONTENTS_FILE, content="what is in the tiles of your own scenes, beside them", record=Contents
+        ),
         "cell": FileSchema(file=files.CELL_FILE, content="how a run was started", record=records.RunStart),
         "metrics": FileSchema(
             file=files.METRICS_FILE, content="a line: losses, or scores of an evaluation", record=records.MetricsLine

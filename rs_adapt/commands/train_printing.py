@@ -41,7 +41,7 @@ def print_plan(cfg: ResolvedConfig, plan: TrainingPlan, *, as_json: bool) -> Non
     from rs_adapt.api.configuration import cell_of
 
     if as_json:
-        print_json({**asdict(plan), "folder": str(plan.folder)})
+        print_json({**asdict(plan), "folder": str(plan.folder), **_own_contents(cfg)})
         return
     lines = [
         f"{cell_of(cfg)}: everything needed is there.",
@@ -52,6 +52,15 @@ def print_plan(cfg: ResolvedConfig, plan: TrainingPlan, *, as_json: bool) -> Non
         f"  run folder: {shorten_path(plan.folder)}",
     ]
     print("\n".join(lines))
+
+
+def _own_contents(cfg: ResolvedConfig) -> dict[str, object]:
+    """Return the record of what is in the tiles of your own bench; nothing for others."""
+    if not cfg.bench.get("own"):
+        return {}
+    from rs_adapt.datasets.own.contents import read_contents
+
+    return {"contents": read_contents(cfg.prepared_dir).model_dump(mode="json")}
 
 
 def _own_bench_lines(cfg: ResolvedConfig) -> list[str]:

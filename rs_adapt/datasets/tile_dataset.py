@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from mmengine.structures import PixelData
 from mmseg.datasets import BaseSegDataset
+from PIL import Image
 
 from rs_adapt.datasets.sample import Sample
 from rs_adapt.errors import DataError, DataNotFound
@@ -15,7 +18,9 @@ from rs_adapt.registry import DATASETS
 class TileDataset(BaseSegDataset):  # type: ignore[misc]
     """Pairs `img_dir/**/NAME<img_suffix>` with `ann_dir/**/NAME<ann_suffix>`, and refuses what does not pair up.
 
-    Without `ann_dir` the set is unlabelled: nothing below a label folder is opened or even listed.
+    Without `ann_dir` the set is unlabelled: nothing below a label folder is opened or even listed. Where a folder
+    `valid_dir` beside its images holds a mask of a tile, 1 where the tile shows an image and 0 elsewhere, the sample
+    carries it as `valid`, resized, cropped and flipped with the image.
 
     Args:
         name: Name of this set in messages, such as `loveda/rural/train`.
@@ -66,6 +71,9 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
             # Paths of some thousand tiles need no packing for the loader processes, and packing collects garbage twice.
             serialize_data=False,
         )
+        valid_dir = Path(img_dir).parent / "valid_dir"
+        masks = valid_dir.iterdir() if ann_dir is None and valid_dir.is_dir() else ()
+        self._masks = {path.stem: path for path in masks}
         if spread is not None and spread < len(self):
             self.get_subset_(evenly_spread(len(self), spread))
 
@@ -101,17 +109,27 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
             index: Position in the sorted list of tiles.
 
         Returns:
-            `inputs` (3, H, W) uint8 BGR and `data_samples`, a `SegDataSample` (labels only where the set has them).
+            `inputs` (3, H, W) uint8 BGR and `data_samples`, a `SegDataSample` (labels only where the set has them;
+            `valid` (1, H, W) bool only where pixels of an unlabelled tile show no image).
 
         Raises:
             DataError: The image or its label cannot be decoded, naming the file.
         """
         info = self.get_data_info(index)
+        mask = self._masks.get(Path(info["img_path"]).stem)
         try:
+            if mask is not None:
+                # Carried as a label, which the transforms treat as they treat the image.
+                with Image.open(mask) as image:
+                    info |= {"gt_seg_map": np.array(image), "seg_fields": ["gt_seg_map"]}
             sample: Sample = self.pipeline(info)
         except (OSError, SyntaxError) as error:  # what PIL raises for files that are cut off or no images
             files = " or ".join(str(info[key]) for key in ("img_path", "seg_map_path") if info.get(key))
             raise DataError(f"{self.name}: cannot read {files}: {error}. Replace the file.") from error
+        if mask is not None:
+            packed = sample["data_samples"]
+            packed.valid = PixelData(data=packed.gt_sem_seg.data == 1)
+            del packed.gt_sem_seg
         return sample
 
 

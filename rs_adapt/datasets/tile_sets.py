@@ -54,6 +54,7 @@ class TileSets:
         allowed: Label values that may occur.
         how_to_get: What to do if tiles are missing.
         licence: Licence and conditions of the data sets.
+        own_dir: Folder of the tiles of your own scenes, with the record of their contents; None for others.
     """
 
     name: str
@@ -66,6 +67,7 @@ class TileSets:
     allowed: tuple[int, ...]
     how_to_get: str
     licence: str
+    own_dir: Path | None = None
 
 
 def find_tile_sets(name: str, data_root: Path) -> TileSets:
@@ -168,8 +170,9 @@ def _of_bench(name: str, data_root: Path) -> TileSets:
                 continue
             img_dir, ann_dir = (root / region[split][kind] for kind in ("img_dir", "ann_dir"))
             side_px, number = published.get(img_dir, (bench["tile_px"], None))
-            # Given out without labels: the target's images to adapt to.
-            bare = img_dir in published and number is None and (side, split) == ("target", "train")
+            # Given out, or cut, without labels: the target's images to adapt to.
+            without = bool(bench.get("own")) or (img_dir in published and number is None)
+            bare = without and (side, split) == ("target", "train")
             # What is both, such as a source without images to score on, is training data.
             sets.setdefault(
                 img_dir,
@@ -196,6 +199,7 @@ def _of_bench(name: str, data_root: Path) -> TileSets:
         allowed=tuple(allowed_values(len(bench["classes"]), bench["reduce_zero_label"], bench["ignore_index"])),
         how_to_get=" ".join(paths.how_to_get(one) for one in names) + first_run,
         licence=_licence(names),
+        own_dir=root if bench.get("own") else None,
     )
 
 

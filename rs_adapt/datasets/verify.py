@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 
 from rs_adapt.datasets.checks import check_pair
+from rs_adapt.datasets.own.contents import CONTENTS_FILE, Contents, read_contents
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
 from rs_adapt.errors import DataError
 from rs_adapt.progress import OnProgress, no_progress
@@ -56,6 +57,7 @@ class TileReport(TypedDict):
     sets: list[SetReport]
     duplicates: Duplicates
     faults: list[str]
+    contents: NotRequired[dict[str, Any]]
 
 
 @dataclass(kw_only=True)
@@ -95,23 +97,30 @@ def verify_tiles(tiles: TileSets, on_progress: OnProgress = no_progress) -> Tile
         Plain values, as `--json` prints them: `ok`; `sets` with numbers, sizes, values, shares of classes (% of the
         labelled pixels) and `faults` of each folder; `duplicates` within a set, across regions, and across splits;
         `faults`, all sentences on what is wrong. Equal images of train and val or test are a fault; others are not.
+        For your own scenes also `contents`, the record of what is in the tiles; see `rs_adapt.datasets.own.contents`.
+
+    Raises:
+        DataError: That record is missing or damaged.
     """
+    contents = None if tiles.own_dir is None else read_contents(tiles.own_dir)
     totals = {one.title: _SetTotals() for one in tiles.sets}
     tiles_of_digest: dict[bytes, list[tuple[TileSet, str]]] = defaultdict(list)
     tasks = [(one, name) for one in tiles.sets for name in _pairs(one, tiles, totals[one.title])]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        contents = pool.map(lambda task: _read_tile(task[0], task[1], tiles), tasks)
-        for done, ((one, name), content) in enumerate(zip(tasks, contents, strict=True), start=1):
+        read = pool.map(lambda task: _read_tile(task[0], task[1], tiles), tasks)
+        for done, ((one, name), content) in enumerate(zip(tasks, read, strict=True), start=1):
             _add(totals[one.title], content, name)
             if content.digest and not content.blank:
                 tiles_of_digest[content.digest].append((one, name))
             on_progress("verifying tiles", done, len(tasks))
     for one in tiles.sets:
         _require_sizes(totals[one.title], one.tile_px)
+        if contents is not None:
+            _require_recorded(totals[one.title], one, contents)
     duplicates = _duplicates(tiles_of_digest.values())
     faults = [f"{title}: {fault}" for title, seen in totals.items() for fault in seen.faults]
     faults += [f"The same image is in {' and '.join(group)}." for group in duplicates["across_splits"]]
-    return {
+    report: TileReport = {
         "name": tiles.name,
         "title": tiles.title,
         "ok": not faults,
@@ -121,6 +130,9 @@ def verify_tiles(tiles: TileSets, on_progress: OnProgress = no_progress) -> Tile
         "duplicates": duplicates,
         "faults": faults,
     }
+    if contents is not None:
+        report["contents"] = contents.model_dump(mode="json")
+    return report
 
 
 def _pairs(one: TileSet, tiles: TileSets, totals: _SetTotals) -> list[str]:
@@ -178,6 +190,14 @@ def _require_sizes(totals: _SetTotals, tile_px: int) -> None:
             totals.faults.append(
                 f"{count} tile(s) of {width_px}x{height_px} px, first {first}; tiles are of {tile_px}x{tile_px} px"
             )
+
+
+def _require_recorded(totals: _SetTotals, one: TileSet, contents: Contents) -> None:
+    """Compare the number of images with the record that was written when the scenes were cut."""
+    region = contents.regions.get(one.title.removesuffix(f" {one.split}"))
+    recorded = region.splits.get(one.split) if region is not None else None
+    if recorded is not None and recorded.tiles != totals.num_images:
+        totals.faults.append(f"{totals.num_images} images, {CONTENTS_FILE} has recorded {recorded.tiles}")
 
 
 def _duplicates(groups: Iterable[Sequence[tuple[TileSet, str]]]) -> Duplicates:

@@ -175,13 +175,15 @@ def inside_border(valid_BHW: Tensor, border_px: int) -> Tensor:
 def valid_pixels(data_samples: Sequence[object], height_px: int, width_px: int, device: torch.device) -> Tensor:
     """Return which pixels of a padded batch are image, (B, H, W) bool.
 
-    Padding is each sample's `padding_size` (left, right, top, bottom), pixels.
+    Padding is each sample's `padding_size` (left, right, top, bottom), pixels; inside it, its `valid` (1, H, W) says
+    where a tile shows an image.
     """
     valid = torch.ones(len(data_samples), height_px, width_px, dtype=torch.bool, device=device)
     for mask, sample in zip(valid, data_samples, strict=True):
         left, right, top, bottom = getattr(sample, "padding_size", (0, 0, 0, 0))
         inside = torch.zeros_like(mask)
-        inside[top : height_px - bottom, left : width_px - right] = True
+        image = getattr(sample, "valid", None)
+        inside[top : height_px - bottom, left : width_px - right] = True if image is None else image.data[0].to(device)
         mask &= inside
     return valid
 

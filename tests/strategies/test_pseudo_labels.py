@@ -61,7 +61,9 @@ def test_scores_that_are_all_zero_give_no_nan() -> None:
         ("share", 1.0, [[0, 0], [0, 0]]),
     ],
 )
-def test_weights_follow_the_weighting(weighting: str, confidence: float | None, expected: list[list[float]]) -> None:
+def test_weights_follow_the_confident_share(
+    weighting: str, confidence: float | None, expected: list[list[float]]
+) -> None:
     pseudo = labeler(weighting=weighting, confidence=confidence)(known(), VALID)
     torch.testing.assert_close(pseudo.weights_BHW, torch.tensor([expected], dtype=torch.float32))
 
@@ -235,3 +237,9 @@ def test_valid_pixels_are_those_inside_the_padding() -> None:
     valid = valid_pixels(samples, 3, 4, torch.device("cpu"))
     assert valid[0].tolist() == [[True, True, False, False]] * 2 + [[False] * 4]
     assert valid[1].all()
+
+
+def test_pixels_without_image_are_not_valid() -> None:
+    image = SimpleNamespace(data=torch.tensor([[[True, False], [True, True]]]))
+    (valid,) = valid_pixels([SimpleNamespace(padding_size=(0, 2, 0, 1), valid=image)], 3, 4, torch.device("cpu"))
+    assert valid.tolist() == [[True, False, False, False], [True, True, False, False], [False] * 4]

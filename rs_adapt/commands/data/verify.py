@@ -56,6 +56,11 @@ def _print_report(report: TileReport) -> None:
     console.print(f"{report['title']}: tiles of {sides} px", style="bold", soft_wrap=True, markup=False)
     console.print(_numbers(report["sets"]))
     console.print(_shares(report["sets"]))
+    if (recorded := report.get("contents")) is not None:
+        from rs_adapt.datasets.own.contents import Contents, describe_contents
+
+        for line in describe_contents(Contents.model_validate(recorded)):
+            console.print(line, soft_wrap=True, markup=False)
     duplicates = report["duplicates"]
     equal = {"within a set": duplicates["within"], "in train (or val) of both regions": duplicates["across_regions"]}
     for where, groups in equal.items():

@@ -20,7 +20,7 @@ from rs_adapt.datasets.own.contents import (
     write_contents,
 )
 from rs_adapt.datasets.own.counting import SceneCounter, add_counts
-from rs_adapt.datasets.own.cutting import IGNORED, KINDS, CutPart, CutTile
+from rs_adapt.datasets.own.cutting import IGNORED, KINDS, UNLABELLED, CutPart, CutTile
 from rs_adapt.datasets.own.layout import SceneFiles
 from rs_adapt.datasets.own.regions import RegionPlan
 from rs_adapt.datasets.own.splits import ScenePlan
@@ -31,16 +31,12 @@ from rs_adapt.tiles import Tile, write_index
 
 @dataclass(frozen=True, kw_only=True)
 class _Finished:
-    """A scene whose tiles have their place: tiles and contents by split, what its label holds, and remarks.
-
-    `num_without_pixel` counts its polygons that contain no pixel's centre.
-    """
+    """A scene whose tiles have their place: tiles and contents by split, what its label holds, and remarks."""
 
     tiles: Mapping[str, Sequence[Tile]]
     contents: Mapping[str, SplitContents]
     holds: Mapping[str, int]
     notes: Sequence[str]
-    num_without_pixel: int
 
 
 class SceneAssembler:
@@ -104,17 +100,10 @@ class SceneAssembler:
             notes += finished.notes
             for split, contents in finished.contents.items():
                 splits.setdefault(split, SplitContents()).add(contents)
-        if num := sum(self._finished[plan.region.name, one.scene].num_without_pixel for one in plan.scenes):
-            notes.append(f"polygons too small to contain the centre of a pixel, which label nothing: {num}")
         if note := small_images_note([*plan.sizes_px.values()], self._bench.tile_px):
             notes.append(note)
         order = [split for split in ("train", "val") if split in splits]
-        return RegionContents(
-            holds=dict(holds),
-            splits={split: splits[split] for split in order},
-            # One file of polygons may label all scenes.
-            notes=list(dict.fromkeys(notes)),
-        )
+        return RegionContents(holds=dict(holds), splits={split: splits[split] for split in order}, notes=notes)
 
     def _finish_scene(self, plan: RegionPlan, one: ScenePlan, parts: Sequence[CutPart]) -> _Finished:
         places = [tile for part in parts for tile in part.tiles]
@@ -147,8 +136,7 @@ class SceneAssembler:
             )
             for split in splits
         }
-        notes += [part.note for part in parts if part.note is not None]
-        if (remark := _empty_note(one.scene, contents)) is not None:
+        if (remark := _empty_note(one.scene, contents, places)) is not None:
             notes.append(remark)
         return _Finished(
             tiles={
@@ -158,7 +146,6 @@ class SceneAssembler:
             contents=contents,
             holds=add_counts(place.contents for place in places),
             notes=notes,
-            num_without_pixel=sum(part.num_without_pixel for part in parts),
         )
 
     def _divide(self, plan: RegionPlan, one: ScenePlan, places: Sequence[CutTile]) -> tuple[dict[int, str], str]:
@@ -190,19 +177,18 @@ class SceneAssembler:
         return dict(sorted(sides.items())), note
 
 
-def _empty_note(scene: SceneFiles, contents: Mapping[str, SplitContents]) -> str | None:
+def _empty_note(scene: SceneFiles, contents: Mapping[str, SplitContents], places: Sequence[CutTile]) -> str | None:
     """Return a sentence about a scene whose label has nothing that counts; None for others."""
-    if any(part.classes is None for part in contents.values()):
-        return None
-    if any(pixels.tiles for part in contents.values() for pixels in (part.classes or {}).values()):
-        return None
     parts = contents.values()
+    if any(part.classes is None or any(pixels.tiles for pixels in part.classes.values()) for part in parts):
+        return None
     reasons = {
-        "all of its label is ignored": sum(part.ignored for part in parts),
-        "its label has no data where the image is, or does not reach it": sum(part.unlabelled for part in parts),
-        "its image has no data": sum(part.image_no_data for part in parts),
+        "all of its label is ignored": sum(int(place.counts[IGNORED]) for place in places),
+        "its label has no data where the image is, or does not reach it": sum(
+            int(place.counts[UNLABELLED]) for place in places
+        ),
     }
-    reason = max(reasons, key=reasons.__getitem__) if any(reasons.values()) else "no tile is left"
+    reason = max(reasons, key=reasons.__getitem__) if any(reasons.values()) else "its image has no data there"
     return f"warning: no labelled pixel of {scene.name} is in any tile: {reason}"
 
 

@@ -76,7 +76,7 @@ class RegionContents(_Record):
 class Contents(_Record):
     """What is in the tiles of a bench of your own, `contents.json` in its prepared folder."""
 
-    format: Literal[1] = 1
+    format: Literal[1] = Field(default=1, description="Number of the format.")
     regions: dict[str, RegionContents] = Field(description="By name of the region.")
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Tiles that a process cuts before it takes the next part of a scene.
 _TILES_A_PART = 64
 # Pixels from which on several processes are worth their start.
-_MANY_PX = 1 << 26
+MANY_PX = 1 << 26
 _KILLED = "`rs-adapt data prepare BENCH.toml --jobs 1` makes the tiles in one process, which takes less memory."
 
 
@@ -123,4 +123,4 @@ def _num_tiles(plan: RegionPlan, scene: SceneFiles, tile_px: int, stride_px: int
 
 def _jobs(plans: Sequence[RegionPlan]) -> int:
     total_px = sum(width_px * height_px for plan in plans for width_px, height_px in plan.sizes_px.values())
-    return default_jobs() if total_px >= _MANY_PX and may_start_processes() else 1
+    return default_jobs() if total_px >= MANY_PX and may_start_processes() else 1
