@@ -12,15 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
+from rs_adapt.audit.verify import published_files as files
 from rs_adapt.audit.verify.config_tree import Facts
-from rs_adapt.audit.verify.published_files import (
-    LoggedCurves,
-    LoggedRun,
-    PrintedRow,
-    PrintedTable,
-    RunsFile,
-    TablesFile,
-)
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.config.paths import manifests_dir
 from rs_adapt.errors import ConfigError
@@ -139,9 +132,9 @@ def published_runs() -> tuple[PublishedRun, ...]:
     runs: list[PublishedRun] = []
     for path in sorted(published_dir().glob("*_runs.toml")):
         try:
-            file = RunsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            file = files.RunsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
             lines = (path.parent / file.curves).read_text(encoding="utf-8").splitlines()
-            curves = {curve.run: curve for curve in map(LoggedCurves.model_validate_json, lines)}
+            curves = {curve.run: curve for curve in map(files.LoggedCurves.model_validate_json, lines)}
             runs += [_run(logged, file, curves[logged.name]) for logged in file.runs]
         except (OSError, ValueError, KeyError) as error:
             raise _damaged(path, error) from error
@@ -149,16 +142,16 @@ def published_runs() -> tuple[PublishedRun, ...]:
 
 
 @functools.cache
-def published_tables() -> tuple[PrintedTable, ...]:
+def published_tables() -> tuple[files.PrintedTable, ...]:
     """Return the published tables as the files hold them.
 
     Raises:
         ConfigError: A file is damaged.
     """
-    tables: list[PrintedTable] = []
+    tables: list[files.PrintedTable] = []
     for path in sorted(published_dir().glob("*_tables.toml")):
         try:
-            tables += TablesFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).tables
+            tables += files.TablesFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).tables
         except (OSError, ValueError) as error:
             raise _damaged(path, error) from error
     return tuple(tables)
@@ -242,7 +235,7 @@ def _identity(row: PublishedRow) -> tuple[str, ...]:
     return row.bench, row.setting, row.method, row.backbone, row.selection, row.protocol
 
 
-def _rows(table: PrintedTable, printed: PrintedRow) -> list[PublishedRow]:
+def _rows(table: files.PrintedTable, printed: files.PrintedRow) -> list[PublishedRow]:
     rows = []
     for column, bench in enumerate(table.benches):
         seeds = tuple(printed.seeds_pct[column]) if printed.seeds_pct else ()
@@ -271,7 +264,7 @@ def _rows(table: PrintedTable, printed: PrintedRow) -> list[PublishedRow]:
     return rows
 
 
-def _run(logged: LoggedRun, file: RunsFile, curves: LoggedCurves) -> PublishedRun:
+def _run(logged: files.LoggedRun, file: files.RunsFile, curves: files.LoggedCurves) -> PublishedRun:
     scores, train = curves.evaluations, curves.train
     # A log prints the classes in index order.
     facts: Facts = {**file.config_of(logged), "bench.classes": list(scores.iou_pct)}
