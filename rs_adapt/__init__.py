@@ -22,9 +22,10 @@ from rs_adapt.errors import RsAdaptError
 
 if TYPE_CHECKING:
     from rs_adapt.api.checking import lint, verify
-    from rs_adapt.api.configuration import compose, resolve
+    from rs_adapt.api.configuration import compose
     from rs_adapt.api.models import check, evaluate, load, train
     from rs_adapt.api.reading import collect, compare, report, score
+    from rs_adapt.config.cell import resolve
 
 __version__ = "0.1.0"
 
@@ -47,18 +48,18 @@ __all__ = [
 ]
 
 _MODULES = {
-    "check": "models",
-    "collect": "reading",
-    "compare": "reading",
-    "compose": "configuration",
-    "evaluate": "models",
-    "lint": "checking",
-    "load": "models",
-    "report": "reading",
-    "resolve": "configuration",
-    "score": "reading",
-    "train": "models",
-    "verify": "checking",
+    "check": "api.models",
+    "collect": "api.reading",
+    "compare": "api.reading",
+    "compose": "api.configuration",
+    "evaluate": "api.models",
+    "lint": "api.checking",
+    "load": "api.models",
+    "report": "api.reading",
+    "resolve": "config.cell",
+    "score": "api.reading",
+    "train": "api.models",
+    "verify": "api.checking",
 }
 
 
@@ -66,7 +67,7 @@ def __getattr__(name: str) -> object:
     """Import a function of `__all__` when it is first used."""
     if name not in _MODULES:
         raise AttributeError(f"module 'rs_adapt' has no attribute {name!r}")
-    function: object = getattr(import_module(f"rs_adapt.api.{_MODULES[name]}"), name)
+    function: object = getattr(import_module(f"rs_adapt.{_MODULES[name]}"), name)
     globals()[name] = function
     return function
 

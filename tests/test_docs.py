@@ -114,7 +114,7 @@ def rs_adapt_names() -> list[str]:
 
 def test_page_on_python_has_every_public_function() -> None:
     page = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
-    shown = set(re.findall(r"^::: rs_adapt\.api\.\w+\.(\w+)$", page, flags=re.MULTILINE))
+    shown = set(re.findall(r"^::: rs_adapt\.(?:api|config)\.\w+\.(\w+)$", page, flags=re.MULTILINE))
     assert shown == set(rs_adapt_names()) - {"RsAdaptError", "__version__", "errors"}
 
 

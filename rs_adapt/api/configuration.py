@@ -6,69 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import overrides as overrides_module
-from rs_adapt.config.cell import Cell, resolve_cell
+from rs_adapt.config.cell import Cell, resolve
 
 if TYPE_CHECKING:
     import os
 
     from rs_adapt.config.resolved import ResolvedConfig
-
-
-def resolve(
-    bench: str,
-    *,
-    setting: str | None = None,
-    direction: str | None = None,
-    method: str | None = None,
-    backbone: str | None = None,
-    head: str | None = None,
-    strategy: str | None = None,
-    seed: int = 0,
-    tuned: bool = True,
-    protocol: str | None = None,
-) -> Cell:
-    """Return the cell for some names; the bench and the setting decide the names that are left out.
-
-    `rs-adapt list benches` (methods, backbones, ...) prints the names.
-
-    Args:
-        bench: Bench and setting, such as `loveda-da`, `isprs-v2p-dg` or `synthetic-ss`; or the path of a bench's TOML
-            file.
-        setting: `da`, `dg` or `ss`; only for a bench whose name does not end with it.
-        direction: Direction of the bench, such as `u2r`.
-        method: How the backbone is tuned.
-        backbone: The foundation model.
-        head: The decode head.
-        strategy: How training uses source and target; `dacs` for da, `source-only` for dg and ss.
-        seed: Seed of the run, 0 or larger.
-        tuned: Whether to use the method's values that were tuned for this bench and setting.
-        protocol: What of the target is seen and scored, and which checkpoint is the result; `strict`.
-
-    Raises:
-        UnknownName: A name does not exist; the message lists those that do.
-        ConfigError: Bench, setting and direction contradict each other, or the seed is negative.
-        IncompatibleCell: The strategy does not work in the setting, or the protocol not with the bench.
-
-    Examples:
-        >>> import rs_adapt as rsa
-        >>> cell = rsa.resolve("loveda-da", method="rein", seed=1)
-        >>> cell.bench, cell.strategy
-        ('loveda_r2u', 'dacs')
-        >>> print(cell)
-        loveda-r2u-da / rein / dinov2-l / mask2former / dacs / seed 1
-    """
-    return resolve_cell(
-        bench,
-        setting=setting,
-        direction=direction,
-        method=method,
-        backbone=backbone,
-        head=head,
-        strategy=strategy,
-        seed=seed,
-        tuned=tuned,
-        protocol=protocol,
-    )
 
 
 def compose(
@@ -130,7 +73,7 @@ def compose(
     from rs_adapt.config.compose import compose as compose_cell
 
     if not isinstance(bench, Cell):
-        bench = resolve_cell(
+        bench = resolve(
             bench,
             setting=setting,
             direction=direction,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from rs_adapt.api.configuration import cell_of
 from rs_adapt.api.progress import Progress, progress_callback, training_display
 from rs_adapt.api.reading import RunLike, folder_of
-from rs_adapt.config.cell import DEFAULT_PROTOCOL, resolve_cell
+from rs_adapt.config.cell import DEFAULT_PROTOCOL, resolve
 from rs_adapt.errors import ConfigError
 from rs_adapt.runs.files import EVAL_DIR
 from rs_adapt.runs.plan import TrainingPlan
@@ -220,7 +220,7 @@ def evaluate(
     path = folder_of(run)
     cfg = recompose(
         path,
-        bench=resolve_cell(bench, setting=setting, direction=direction).bench if bench else None,
+        bench=resolve(bench, setting=setting, direction=direction).bench if bench else None,
         data_root=None if data_root is None else str(data_root),
         weights=None if weights is None else str(weights),
         precision=precision,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rs_adapt.config.cell import Cell, resolve_cell
+from rs_adapt.config.cell import Cell
+from rs_adapt.config.cell import resolve as resolve_cell
 from rs_adapt.config.compose import compose, option_texts
 from rs_adapt.config.text import to_python
 

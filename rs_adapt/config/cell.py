@@ -80,7 +80,7 @@ def default_run_dir(cell: Cell) -> Path:
     )
 
 
-def resolve_cell(
+def resolve(
     bench: str,
     *,
     setting: str | None = None,
@@ -93,25 +93,35 @@ def resolve_cell(
     tuned: bool = True,
     protocol: str | None = None,
 ) -> Cell:
-    """Return the cell that a user's names mean; omitted names take the defaults of the bench and the setting.
+    """Return the cell for some names; the bench and the setting decide the names that are left out.
+
+    `rs-adapt list benches` (methods, backbones, ...) prints the names.
 
     Args:
-        bench: `<family>-<setting>` or `<family>-<direction>-<setting>`, such as `loveda-da` or `loveda-u2r-dg`; without
-            the setting if that is given; or the path of a bench's own TOML file.
-        setting: `da`, `dg` or `ss`; needed only if the bench's name does not end in one.
-        direction: A direction of the family; needed only for one that is not the default.
-        method: The method that tunes the backbone; default: the bench's.
-        backbone: The foundation model; default: the bench's.
-        head: The decode head; default: the bench's.
-        strategy: The use of source and target; default: `dacs` for da, `source_only` for dg and ss.
-        seed: 0 or larger.
-        tuned: Whether to use the values that the method's file holds for this bench and setting.
-        protocol: A file stem in `configs/protocol/`; default: `strict`.
+        bench: Bench and setting, such as `loveda-da`, `isprs-v2p-dg` or `synthetic-ss`; or the path of a bench's TOML
+            file.
+        setting: `da`, `dg` or `ss`; only for a bench whose name does not end with it.
+        direction: Direction of the bench, such as `u2r`; only for one that is not the default.
+        method: The method that tunes the backbone; the bench's.
+        backbone: The foundation model; the bench's.
+        head: The decode head; the bench's.
+        strategy: The use of source and target in training; `dacs` for da, `source-only` for dg and ss.
+        seed: Seed of the run, 0 or larger.
+        tuned: Whether to use the method's values that were tuned for this bench and setting.
+        protocol: What of the target is seen and scored, and which checkpoint is the result; `strict`.
 
     Raises:
-        UnknownName: A name does not exist; the text lists the nearest names and all allowed ones.
-        ConfigError: No setting is given, the direction contradicts the bench, or the seed is negative.
+        UnknownName: A name does not exist; the message lists those that do.
+        ConfigError: Bench, setting and direction contradict each other, or the seed is negative.
         IncompatibleCell: The strategy does not support the setting, or the protocol does not support setting or bench.
+
+    Examples:
+        >>> import rs_adapt as rsa
+        >>> cell = rsa.resolve("loveda-da", method="rein", seed=1)
+        >>> cell.bench, cell.strategy
+        ('loveda_r2u', 'dacs')
+        >>> print(cell)
+        loveda-r2u-da / rein / dinov2-l / mask2former / dacs / seed 1
     """
     if seed < 0:
         raise ConfigError(f"The seed is {seed}; it must be 0 or larger.")

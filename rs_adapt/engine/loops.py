@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from mmengine.evaluator import Evaluator
+from mmengine.runner import Runner
 from mmengine.runner import TestLoop as MMTestLoop
 from mmengine.runner import ValLoop as MMValLoop
 from mmengine.structures import PixelData
+from torch import nn
 
 from rs_adapt.engine.forward import predict_batch
 from rs_adapt.engine.optim import Precision, autocast
@@ -41,7 +43,7 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
 
     def __init__(
         self,
-        runner: Any,
+        runner: Runner,
         dataloader: Any,
         evaluator: Any,
         precision: Precision = "fp32",
@@ -126,7 +128,7 @@ class TestLoop(MMTestLoop):  # type: ignore[misc]
 
     __test__ = False  # not a class of tests, in spite of its name
 
-    def __init__(self, runner: Any, dataloader: Any, evaluator: Any, precision: Precision = "fp32") -> None:
+    def __init__(self, runner: Runner, dataloader: Any, evaluator: Any, precision: Precision = "fp32") -> None:
         super().__init__(runner, dataloader, evaluator)
         self.precision: Precision = precision
 
@@ -136,7 +138,7 @@ class TestLoop(MMTestLoop):  # type: ignore[misc]
             super().run_iter(idx, data_batch)
 
 
-def evaluated_weights(model: Any, weights: str) -> AbstractContextManager[None]:
+def evaluated_weights(model: nn.Module, weights: str) -> AbstractContextManager[None]:
     """Return a context in which the model holds the weights that a protocol evaluates."""
     if weights == "student":
         return nullcontext()
@@ -144,7 +146,7 @@ def evaluated_weights(model: Any, weights: str) -> AbstractContextManager[None]:
     return context
 
 
-def other_weights(model: Any) -> Any:
+def other_weights(model: nn.Module) -> Callable[[], AbstractContextManager[None]] | None:
     """Return a function that makes a context with self-training's other weights; None for a model without a teacher.
 
     The context exchanges student and teacher, whichever of the two the model holds.
