@@ -1,4 +1,4 @@
-"""Writes `metrics.jsonl` of a run folder: losses, learning rate and scores, one JSON object per line."""
+"""Writer of `metrics.jsonl` in a run folder: losses, learning rate and scores, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MetricsWriter:
     same for tiles of the source in `source_val`; and in `label_free` the statistics of `LabelFreeMetric`.
 
     Attributes:
-        alarm_subjects: What the last alarm is about; see `rs_adapt.strategies.health.alarm_subjects`.
+        alarm_subjects: Subjects of the last alarm; see `rs_adapt.strategies.health.alarm_subjects`.
 
     Args:
         interval: Iterations between two training lines; None for 50, or fewer in a run of less than 2500 iterations.
@@ -52,9 +52,9 @@ class MetricsWriter:
         self._file = Path(METRICS_FILE)
 
     def start(self, run_dir: Path, *, iteration: int, max_iters: int) -> None:
-        """Open the file of a run folder, and drop lines beyond the iteration that training starts from.
+        """Open the file of a run folder, and drop lines after the iteration that training starts from.
 
-        They belong to work that is repeated.
+        They belong to iterations that are repeated.
         """
         if self.interval is None:
             self.interval = min(50, max(1, max_iters // 50))
@@ -68,7 +68,7 @@ class MetricsWriter:
         """Accumulate the losses of an iteration, and write a line every `interval` iterations and after the last one.
 
         Args:
-            runner: In training, at this iteration.
+            runner: The runner, in this iteration.
             losses: Names of the losses of this iteration.
 
         Returns:
@@ -76,7 +76,7 @@ class MetricsWriter:
         """
         for name in losses:
             # mmengine has fetched the value from the device already; reading the tensor would synchronise again.
-            # As a plain float: a state file that holds a numpy scalar would be refused.
+            # A plain float, because a state file with a numpy scalar would be refused.
             value = float(runner.message_hub.get_scalar(f"train/{name}").current())
             self._sums[name] = self._sums.get(name, 0.0) + value
         self._count += 1
@@ -111,11 +111,11 @@ class MetricsWriter:
         return {"sums": self._sums, "count": self._count}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore the content of `state_dict`."""
         self._sums, self._count = state["sums"], state["count"]
 
     def _take_health(self, runner: Runner) -> Health | None:
-        """Return what the model's `PseudoLabelHealth` has observed since the last line, and reset it."""
+        """Return the observations of the model's `PseudoLabelHealth` since the last line, and reset it."""
         health = getattr(unwrapped(runner.model), "health", None)
         if health is None:
             return None

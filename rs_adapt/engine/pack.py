@@ -1,4 +1,4 @@
-"""Adapter packs: what was trained, in one safetensors file, with a manifest that says what it fits onto."""
+"""Adapter packs: the trained tensors in one safetensors file, and a manifest that names the base they fit."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def save_pack(folder: Path, segmentor: nn.Module, manifest: Manifest) -> Manifes
 
     Args:
         folder: Existing folder.
-        segmentor: The trained `EncoderDecoder`; all of it that trains is saved (adapter and head; of method `full`
-            the backbone too), with running statistics.
-        manifest: Facts about the run; `tensors` is filled in here.
+        segmentor: The trained `EncoderDecoder`; its trainable tensors are saved (adapter and head, for method `full`
+            also the backbone), with running statistics.
+        manifest: Facts about the run; `tensors` is added here.
 
     Returns:
         The manifest as written.
@@ -33,7 +33,7 @@ def save_pack(folder: Path, segmentor: nn.Module, manifest: Manifest) -> Manifes
 
 
 def write_tensors(folder: Path, segmentor: nn.Module) -> None:
-    """Write the tensors of a pack, complete or not at all; `write_manifest` makes it one that can be read."""
+    """Write the tensors of a pack, complete or not at all; `write_manifest` completes the pack."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in trained_tensors(segmentor).items()}
     with atomic_file(folder / TENSORS_FILE) as temporary:
         save_file(tensors, temporary)
@@ -73,10 +73,10 @@ def read_manifest(folder: Path) -> Manifest:
     manifest = read_record(path, Manifest, error=CheckpointMismatch, remedy="Copy the pack again.")
     if manifest is None:
         unfinished = (folder / CELL_FILE).is_file()
-        hint = " The run is not finished; continue it with --resume." if unfinished else ""
+        hint = " The run is not finished: continue it with --resume." if unfinished else ""
         raise CheckpointMismatch(f"{folder} holds no adapter pack: {MANIFEST_FILE} is missing.{hint}")
     if "format" not in manifest.model_fields_set:
-        # Unlike other files, every pack has had its number from the start.
+        # Packs have had a format number from the start, unlike other files.
         raise CheckpointMismatch(f"{path}: format is missing. Copy the pack again.")
     return manifest
 
@@ -87,14 +87,14 @@ def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sh
     Args:
         folder: A run folder or a folder with the two files of a pack.
         segmentor: Built from the same cell, on its base weights.
-        classes: Class names that the segmentor will be scored on, in index order.
-        base_sha256: Of the base that the segmentor stands on.
+        classes: Names of the segmentor's classes, in index order.
+        base_sha256: SHA-256 of the segmentor's base weights.
 
     Returns:
         The manifest.
 
     Raises:
-        CheckpointMismatch: Another base, another class list, a damaged file, or tensors of another model.
+        CheckpointMismatch: Base, class list or tensors differ from the segmentor's, or a file is damaged.
     """
     manifest = read_manifest(folder)
     folder = folder.parent if folder.is_file() else folder

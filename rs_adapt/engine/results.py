@@ -50,18 +50,18 @@ def make_result(
 ) -> Result:
     """Return the content of `result.json`.
 
-    The headline, `miou_pct` and what stands beside it, is of the checkpoint that the protocol names (`headline`), on
-    the split that it reports. `selections` has the same mIoU for the other ways of selecting one, `oracle` among them:
-    it needs target labels, so it is no result of adaptation.
+    The scores, such as `miou_pct`, belong to the checkpoint that the protocol selects (`headline`) and the split that
+    it reports. `selections` holds the mIoU of all selections; `oracle` needs target labels, so it is no result of
+    adaptation.
 
     Args:
         cfg: The resolved configuration.
-        start: How the run was started.
-        selections: The selected checkpoints and their scores. Without any, all scores are None, and
-            `protocol.report_split` too.
+        start: Content of `cell.json`.
+        selections: The selected checkpoints and their scores; without scores, all scores of the result and
+            `protocol.report_split` are None.
         lines: Content of `metrics.jsonl`.
         parameters: Counts of `count_parameters`.
-        train_s: Seconds of training including evaluations; None if it was interrupted in between.
+        train_s: Seconds of training including evaluations; None if training was interrupted in between.
     """
     evaluations = [line for line in lines if isinstance(line, EvaluationLine) and line.miou_pct is not None]
     training = [line for line in lines if isinstance(line, TrainingLine)]
@@ -76,7 +76,7 @@ def make_result(
         protocol=protocol_facts(
             cfg, report_split=str(scored.facts["split"]) if scored else None, selection=selections.headline
         ),
-        # Counts of nothing give None for every score.
+        # Counts of zero give None for every score.
         **score_fields(scored.total_KK() if scored else np.zeros((len(classes),) * 2, dtype=np.int64), chosen),
         headline=selections.headline,
         iter=selections.iteration,
@@ -94,11 +94,11 @@ def make_result(
 
 
 def protocol_facts(cfg: ResolvedConfig, *, report_split: str | None, selection: str) -> ProtocolFacts:
-    """Return `protocol` of a `result.json`: what was seen of the target, what was scored, how it was selected.
+    """Return `protocol` of a `result.json`: the use of the target, the scored tiles, and the selection.
 
     Args:
         cfg: The resolved configuration.
-        report_split: Region and split that the scores are of; None where nothing is scored.
+        report_split: Region and split of the scores; None where nothing is scored.
         selection: How the checkpoint was selected.
     """
     unlabelled = cfg.train_dataloader.dataset.unlabelled
@@ -124,8 +124,8 @@ def save_packs(run_dir: Path, segmentor: nn.Module, manifest: Manifest, result: 
 
     Args:
         run_dir: The run folder.
-        segmentor: With the weights of the result.
-        manifest: Of the result.
+        segmentor: The segmentor, with the weights of the result.
+        manifest: The manifest of the result.
         result: Content of `result.json`.
     """
     for name, checkpoint in result.selections.items():
@@ -150,14 +150,14 @@ def make_manifest(
     created: str,
     base_sha256: str,
 ) -> Manifest:
-    """Return the content of a pack's `manifest.json`, without paths of the machine it was made on.
+    """Return the content of a pack's `manifest.json`, without paths of this machine.
 
-    Only a bench of the user's own names the places of its scenes.
+    Only your own benches are an exception: they name the folders of their scenes.
 
     Args:
         cfg: The resolved configuration.
         cell: The cell.
-        overrides: `key=value` texts that belong to it.
+        overrides: `key=value` texts of the run.
         scores: Scores of the checkpoint; all None where it was not scored.
         created: Time of creation, in ISO 8601.
         base_sha256: SHA-256 of the base weights, before training.

@@ -74,7 +74,7 @@ def train(
         overwrite: Delete an existing run in the folder.
         command: Command line to store in `cell.json`.
         hooks: Further mmengine hooks.
-        loggers: From `rs_adapt.engine.loggers.resolve_loggers`; rank 0 feeds them.
+        loggers: Names from `rs_adapt.engine.loggers.resolve_loggers`; rank 0 feeds the loggers.
         display: Shows the progress of training, on rank 0.
         on_progress: Called while data are prepared and checked; see `rs_adapt.progress`.
 
@@ -120,7 +120,7 @@ def check_training(
     overwrite: bool = False,
     on_progress: OnProgress = no_progress,
 ) -> TrainingPlan | None:
-    """Do the checks of `train`, and write nothing but what a bench prepares for itself.
+    """Do the checks of `train`; nothing is written except tiles that a bench prepares itself.
 
     Args:
         cfg: See `train`.
@@ -130,7 +130,7 @@ def check_training(
         on_progress: See `train`.
 
     Returns:
-        What the run would use; None on ranks other than 0.
+        The tiles, parameters and folder that the run would use; None on ranks other than 0.
 
     Raises:
         RsAdaptError: Configuration, data, weights or device cannot be used; the message says why.
@@ -147,7 +147,7 @@ def _plan(cfg: ResolvedConfig, *, resume: bool, overwrite: bool, on_progress: On
     folder = Path(cfg.work_dir)
     local_batch_size(cfg.train_dataloader.batch_size, rank_and_world_size()[1])
     check_run_folder(folder, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
-    # Otherwise an unknown class would be reported after the folder is made.
+    # Checked here, because an unknown class would otherwise be reported only after the folder is made.
     class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
     _check_weights(cfg)
     prepare_data(cfg, on_progress)
@@ -190,14 +190,14 @@ def _run(
 ) -> Result | None:
     rank = rank_and_world_size()[0]
     model, segmentor = unwrapped(runner.model), segmentor_of(runner.model)
-    # Of the base as loaded: method `full` changes it.
+    # The hash of the base as loaded, because method `full` changes it.
     base_sha256 = segmentor.backbone.base_sha256()
     started_s = time.perf_counter()
     with _stop_on_signals(recorder), keep_loaders_alive(), explain_failures(run_dir):
         try:
             runner.train()
         except NonFiniteLoss as error:
-            # All processes raise it at once.
+            # All processes raise it at the same iteration.
             explanation = _save_and_explain(runner, recorder, run_dir, error)
             raise (StoppedElsewhere() if rank else explanation) from error
     train_s = time.perf_counter() - started_s
@@ -256,7 +256,7 @@ def _save_and_explain(runner: CellRunner, recorder: Recorder, run_dir: Path, err
 def _check_weights(cfg: ResolvedConfig) -> None:
     """Find the base weights and read them, so that a damaged or wrong file leaves no run folder behind.
 
-    The base is built without memory for its tensors: only the file's are held.
+    The base is built without memory for its tensors; only those of the file are in memory.
     """
     from mmseg.registry import MODELS
 
@@ -269,7 +269,7 @@ def _check_weights(cfg: ResolvedConfig) -> None:
 
 
 def _stop_on_signals(recorder: Recorder) -> AbstractContextManager[None]:
-    """First Ctrl-C, SIGTERM or SIGUSR1 (Slurm's warning): stop after this iteration. Second Ctrl-C: at once."""
+    """Stop after the iteration at a first Ctrl-C, SIGTERM or SIGUSR1 (Slurm's warning), at once at a second Ctrl-C."""
 
     def handle(number: int, _frame: object) -> None:
         if recorder.stop_requested and number == signal.SIGINT:

@@ -60,7 +60,7 @@ def test_an_existing_run_is_replaced_only_with_overwrite(train: Train, tmp_path:
         (("--direction", "r2v"), ("no direction of loveda 'r2v'", "Did you mean r2u", "u2r")),
         (("--backbone", "dinov2-ll"), ("no backbone 'dinov2-ll'", "Did you mean dinov2-l")),
         (("--set", "optim.lrr=1"), ("optim.lrr", "no such key", "Nearest: optim.lr")),
-        (("--set", "optim.lr"), ("not of the form key=value",)),
+        (("--set", "optim.lr"), ("does not have the form key=value",)),
         (("--set", "optim.lr=fast"), ("optim.lr=fast", "expected a number")),
         (("--set", "bench.crop_px=60"), ("crop_px is 60", "patch of 8", "Nearest valid: 56 or 64")),
         (("--precision", "fp16"), ("'fp16'", "fp32 or bf16")),
