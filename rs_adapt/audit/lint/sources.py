@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rs_adapt.audit.lint.changes import (
@@ -126,9 +127,9 @@ def _run(folder: Path, cfg: ConfigNode, start: RunStart) -> tuple[RunFiles, tupl
     try:
         # With the bench of the config: the file of a user's own bench may be gone or changed.
         cell = _cell({**cfg, "cell": start.cell.content()}, folder / CELL_FILE)
-        places: ConfigNode = {"data_root": cfg["data_root"], "work_dir": cfg.get("work_dir")}
-        expected = compose(cell, overrides=texts, weights=options.weights, **places).to_dict()
-        base = compose(cell, **places).to_dict()
+        compose_here = partial(compose, cell, data_root=cfg["data_root"], work_dir=cfg.get("work_dir"))
+        expected = compose_here(overrides=texts, weights=options.weights).to_dict()
+        base = compose_here().to_dict()
         edited = differences(without_machine_paths(cfg), without_machine_paths(expected))
         changed = _changed(texts, expected, base)
     except RsAdaptError as error:

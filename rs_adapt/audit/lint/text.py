@@ -8,7 +8,6 @@ from dataclasses import asdict
 
 from rs_adapt.audit.lint.check import RULES, is_clean
 from rs_adapt.audit.lint.finding import LEVELS, Finding
-from rs_adapt.config.facts import ConfigNode
 
 _WIDTH = 80
 
@@ -18,9 +17,9 @@ def as_text(findings: Sequence[Finding]) -> str:
     return "\n".join([*(f"{_block(finding)}\n" for finding in findings), summary(findings)])
 
 
-def as_plain(title: str, findings: Sequence[Finding]) -> ConfigNode:
+def as_plain(title: str, findings: Sequence[Finding]) -> dict[str, object]:
     """Return the content of `--json`."""
-    counts: ConfigNode = {level: sum(finding.level == level for finding in findings) for level in LEVELS}
+    counts: dict[str, object] = {level: sum(finding.level == level for finding in findings) for level in LEVELS}
     return {
         "title": title,
         "clean": is_clean(findings),
