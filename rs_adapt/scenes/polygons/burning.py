@@ -15,6 +15,7 @@ from rs_adapt.scenes.sources import Box
 
 # Side of the grid that tells whether polygons reach a scene.
 COARSE_PX = 1024
+FEW = 64
 # Polygons up to this size (px) may hold no pixel's centre.
 TINY_PX = 3
 
@@ -43,9 +44,14 @@ def reach(polygons: Polygons, width_px: int, height_px: int) -> bool:
     """Return whether any part of a polygon lies in a scene, to 1/1024 of its size."""
     step_px = max(1, math.ceil(max(width_px, height_px) / COARSE_PX))
     shape = (math.ceil(height_px / step_px), math.ceil(width_px / step_px))
-    ones_P = np.ones(len(polygons), dtype=np.int64)
-    coarse = _burn(polygons.shapes(), ones_P, shape, background=0, step_px=step_px, all_touched=True)
-    return bool(coarse.any())
+    number_P = np.arange(len(polygons))
+    # Few decide where a scene is full of polygons.
+    for chosen_P in (number_P < FEW, number_P >= FEW):
+        some = polygons.take(chosen_P)
+        values_P = np.ones(len(some), dtype=np.int64)
+        if _burn(some.shapes(), values_P, shape, background=0, step_px=step_px, all_touched=True).any():
+            return True
+    return False
 
 
 def count_without_pixel(polygons: Polygons) -> int:

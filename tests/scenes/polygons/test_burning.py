@@ -97,3 +97,20 @@ def test_polygons_too_small_for_a_pixel_are_counted(tmp_path: Path, scene: Scene
     assert count_without_pixel(polygons) == 3
     shown = {polygons.texts[number - 1] for number in burn(polygons).ravel() if number}
     assert shown == {"on a centre", "large"}
+
+
+def test_the_last_of_many_polygons_may_be_the_one_on_the_scene(tmp_path: Path, scene: SceneInfo) -> None:
+    # Their boxes touch the scene, and they themselves do not.
+    x, y = 500_000, 5_000_000
+    around = [
+        [x - 90, y - 90],
+        [x + 200, y - 90],
+        [x + 200, y - 20],
+        [x - 20, y - 20],
+        [x - 20, y + 90],
+        [x - 90, y - 90],
+    ]
+    beside = ("beside", {"type": "Polygon", "coordinates": [around]})
+    file = write_geojson(tmp_path / "p.geojson", *[beside] * 100, ("field", square(*FIELD)), crs="EPSG:32632")
+    polygons = open_polygon_file(file, column="class").on_grid(scene)
+    np.testing.assert_array_equal(burn(polygons) == 2, FIELD_PIXELS == 1)
