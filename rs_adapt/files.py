@@ -146,6 +146,13 @@ def write_folder_atomically(out: Path, fill: Callable[[Path], object], *, overwr
     return sorted(out.iterdir())
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder; it loses its name first, so that a killed process leaves no half of it under that name."""
+    outdated = _temporary_folder(path, "old")
+    path.rename(outdated / path.name)
+    shutil.rmtree(outdated, ignore_errors=True)
+
+
 def check_output_folder(out: Path, *, overwrite: bool) -> None:
     """Refuse a place for a folder that is taken, before any work is done for it.
 

@@ -70,7 +70,8 @@ VERBS = {
         "Compare a run with a training log, with another run, or with published numbers.",
     ),
     "data": Verb(
-        "rs_adapt.commands.data:data_app", "Data sets: list, fetch, prepare, verify, show, and benches of your own."
+        "rs_adapt.commands.data:data_app",
+        "Data sets: list, fetch, prepare, verify, show, clean, and benches of your own.",
     ),
     "weights": Verb(
         "rs_adapt.commands.weights:weights_app", "Base weights: list, fetch, verify, convert, import, build."

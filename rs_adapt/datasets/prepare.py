@@ -12,13 +12,13 @@ from pathlib import Path
 
 from rs_adapt.datasets.own.regions import RegionPlan, plan_regions, scene_files
 from rs_adapt.datasets.own.scenes import make_from_scenes
+from rs_adapt.datasets.prepared_copies import MARKER
 from rs_adapt.datasets.recipes import ImagesRecipe, Recipe, ScenesRecipe, SyntheticRecipe, TileFacts, read_recipe
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.files import atomic_folder, write_json
 from rs_adapt.locks import exclusive_folder
 from rs_adapt.progress import OnProgress, no_progress
 
-MARKER = "prepared.json"
 FORMAT = 1
 
 

@@ -104,3 +104,21 @@ def test_nothing_is_scored_on_a_source_that_trains_on_all(call, tmp_path: Path) 
     code, _, err = call("eval", run, "--split", "source-val")
     assert code == 2
     assert "trains on all scenes of its source (val_share = 0), so there is no split source-val to score" in err
+
+
+def test_tiles_are_made_before_the_first_run(call, tmp_path: Path, own_home: Path) -> None:
+    file = bench(tmp_path)
+    code, out, _ = call("data", "prepare", file, "--dry-run")
+    assert code == 0
+    assert "source: 3 scenes (2 train, 1 val)" in out
+    assert not (own_home / "prepared").exists()
+    code, out, _ = call("data", "prepare", file, "--jobs", "2")
+    assert code == 0
+    assert "source train: 12 tiles of 2 scenes, 12 288 px labelled" in out
+    (folder,) = own_home.glob("prepared/mine-*")
+    made = (folder / "prepared.json").stat().st_mtime_ns
+    assert call("train", "--bench", file, "--setting", "dg", "--dry-run")[0] == 0
+    assert (folder / "prepared.json").stat().st_mtime_ns == made
+    code, _, err = call("data", "prepare", file, "--tile-px", "64", "--partial")
+    assert code == 2
+    assert "--tile-px, --partial does not apply" in err

@@ -23,6 +23,9 @@ VERBS = {
         "rs_adapt.commands.data.show:show",
         "Write a page that shows a data set: tiles with labels, classes and colours of each split.",
     ),
+    "clean": Verb(
+        "rs_adapt.commands.data.clean:clean", "List the prepared tiles in the cache folder, and remove them."
+    ),
     "init": Verb("rs_adapt.commands.data.init:init", "Write a commented bench file for your own scenes."),
 }
-data_app = build_group(VERBS, help="Data sets: list, fetch, prepare, verify, show, and benches of your own.")
+data_app = build_group(VERBS, help="Data sets: list, fetch, prepare, verify, show, clean, and benches of your own.")

@@ -10,12 +10,19 @@ import typer
 from rs_adapt.api.progress import error_console, progress_callback
 from rs_adapt.commands import options
 from rs_adapt.commands.console import result_console, shorten_path
+from rs_adapt.errors import ConfigError
 
 INTERRUPTED = 130
 
 
 def prepare(
-    name: Annotated[str, typer.Argument(help="Data set or variant, such as loveda or potsdam-irrg.", metavar="NAME")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Data set or variant, such as loveda or potsdam-irrg, or the TOML file of your own bench.",
+            metavar="NAME",
+        ),
+    ],
     source: Annotated[
         Path | None,
         typer.Option(
@@ -43,13 +50,24 @@ def prepare(
     $ rs-adapt data prepare loveda --data-root data
 
     $ rs-adapt data prepare potsdam --source Potsdam.zip --dry-run
+
+    $ rs-adapt data prepare myset.toml --jobs 4
     """
     from rs_adapt.commands.data.prepare_tables import print_plan, remarks, result_table
     from rs_adapt.config import paths
+    from rs_adapt.config.own.bench import is_own
     from rs_adapt.datasets.originals import load_layout, prepare_originals
 
     errors, results = error_console(), result_console()
     root = paths.data_root(data_root)
+    if is_own(name):
+        from rs_adapt.commands.data.prepare_own import prepare_own
+
+        given = {"--source": source, "--tile-px": tile_px, "--stride-px": stride_px, "--partial": partial or None}
+        if unused := [option for option, value in given.items() if value is not None]:
+            raise ConfigError(f"{', '.join(unused)} does not apply to {name}: the file itself states that.")
+        prepare_own(name, root, jobs=jobs, dry_run=dry_run)
+        return
     # `data fetch` puts archives here; a variant shares those of its data set.
     originals = source.expanduser() if source else paths.downloads_dir(load_layout(name).manifest.name)
     try:
