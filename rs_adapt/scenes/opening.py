@@ -14,12 +14,16 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.scenes import plain
 from rs_adapt.scenes.masks import Nodata
+from rs_adapt.scenes.orientation import Orientation, image_orientation
 from rs_adapt.scenes.plain import PlainImage
 from rs_adapt.scenes.raster import Raster
 
 
 class StoredForm(NamedTuple):
-    """The way an image is stored: type of its values (`deep` for a plain image of more than 8 bit), size, bands."""
+    """The way an image is stored: type of its values (`deep` for a plain image of more than 8 bit), bands; its size.
+
+    The size is that of the image as it is shown; see `Orientation`.
+    """
 
     dtype: str
     width_px: int
@@ -66,7 +70,8 @@ def stored_form(path: Path) -> StoredForm:
         try:
             with Image.open(path) as image:
                 deep = image.mode[0] in plain.DEEP
-                return StoredForm("deep" if deep else "uint8", image.width, image.height, 1 if deep else 3)
+                size_px = Orientation(image.width, image.height, image_orientation(image)).shown_size
+                return StoredForm("deep" if deep else "uint8", *size_px, 1 if deep else 3)
         except (OSError, SyntaxError, ValueError) as error:
             raise DataError(f"{path} cannot be read ({error}): the file is damaged, fetch it again.") from error
     raster = Raster(path)

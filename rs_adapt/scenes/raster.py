@@ -136,7 +136,7 @@ class Raster:
         if self._palette_N4 is not None:
             raw_1HW = self._raw(box, self._data_bands)
             valid_HW = self._valid(raw_1HW, self._data_bands, box)
-            rgba_HW4 = self._palette_N4[np.minimum(raw_1HW[0], len(self._palette_N4) - 1)]
+            rgba_HW4 = self._palette_N4[np.minimum(raw_1HW[0].astype(np.intp), len(self._palette_N4) - 1)]
             return rgba_HW4.transpose(2, 0, 1)[[band - 1 for band in bands]], valid_HW & (rgba_HW4[..., 3] > 0)
         distinct = sorted(set(bands))
         raw_CHW = self._raw(box, distinct)
@@ -152,7 +152,8 @@ class Raster:
                 raw_CHW: NDArray[Any] = read(bands, window=_window(box))
                 return raw_CHW
         except (RasterioError, OSError, ValueError) as error:
-            raise DataError(f"{self._path} cannot be read ({error}): the file is damaged or cut off.") from error
+            reason = error.__cause__ or error
+            raise DataError(f"{self._path} cannot be read ({reason}): the file is damaged or cut off.") from error
 
     def _valid(self, raw_CHW: NDArray[Any], bands: list[int], box: Box) -> NDArray[np.bool_]:
         if self._nodata == "none":

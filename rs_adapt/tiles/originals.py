@@ -108,7 +108,7 @@ def cut_original(
     digest = hashlib.sha256()
     off_legend: Counter[tuple[int, int, int]] = Counter()
     with (
-        rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE_MIB),
+        rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE_MIB << 20),
         _scene(image, names[0]) as scene,
         _scene(label, names[1]) as truth,
     ):

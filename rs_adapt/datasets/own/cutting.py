@@ -19,8 +19,8 @@ from rs_adapt.scenes import Box, Scene
 from rs_adapt.tiles import Tile, tile_origins
 from rs_adapt.tiles.cut import MIN_VALID, make_tile, write_image_tile, write_label_tile, write_valid_tile
 
-# Memory (MB) in which GDAL may keep blocks of files: a row of tiles of a scene that is stored in rows fits in.
-CACHE_MB = 160
+# Memory (MiB) in which GDAL may keep blocks of files: a row of tiles of a scene that is stored in rows fits in.
+CACHE_MIB = 160
 # Columns of the counts behind those of the classes: ignored contents, and pixels that the label does not cover.
 IGNORED, UNLABELLED = -2, -1
 # Folders of a split: images, labels, and where images have data.
@@ -101,7 +101,7 @@ def cut_part(task: CutTask) -> CutPart:
     """
     import rasterio
 
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_MB):
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB << 20):
         opened = _open(task.scene, task.region, task.labels, _frozen(task.stretch))
         for kind, is_written in zip(KINDS, (True, task.write_labels, False), strict=True):
             if is_written:

@@ -6,12 +6,15 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from rs_adapt.datasets.recipes import SceneRegion
 from rs_adapt.errors import DataError
 from rs_adapt.files import write_json
 from rs_adapt.progress import OnProgress, no_progress
+
+if TYPE_CHECKING:
+    from rs_adapt.scenes import StoredForm
 
 # In a prepared folder: how the values of each region became 8 bit.
 STRETCH_FILE = "stretch.json"
@@ -50,15 +53,18 @@ def stretch_of_region(region: SceneRegion, images: Sequence[Path], on_progress: 
         `images`, `step_px` and `pixels`, the number that they were taken of.
 
     Raises:
-        DataError: An image cannot be read, images of 8 bit and deeper ones are mixed, or no pixel is valid.
+        DataError: An image cannot be read, images of 8 bit and deeper ones, of whole numbers and fractions, or of one
+            band and of colours are mixed, or no pixel is valid; see also `percentile_ranges`.
     """
     from rs_adapt.scenes import stored_form
 
+    forms = {image: stored_form(image) for image in images}
+    if region.bands is None:
+        _refuse_grey_among_colours(region, forms)
     if region.stretch == "scene":
         return {"from": "scene", "range": None}
     if region.stretch is not None:
         return {"from": "given", "range": [[float(value) for value in pair] for pair in region.stretch]}
-    forms = {image: stored_form(image) for image in images}
     shallow = [image for image, form in forms.items() if form.dtype == "uint8"]
     deep = [image for image, form in forms.items() if form.dtype != "uint8"]
     if not deep:
@@ -69,8 +75,27 @@ def stretch_of_region(region: SceneRegion, images: Sequence[Path], on_progress: 
             f"({len(deep)}, such as {deep[0]}): no stretch fits both. Choose images of one kind (pattern), or give "
             'stretch = [low, high] for all, or stretch = "scene" to stretch each deeper one by itself.'
         )
+    fractions = [image for image in deep if forms[image].dtype.startswith("float")]
+    if fractions and len(fractions) < len(deep):
+        whole = next(image for image in deep if image not in fractions)
+        raise DataError(
+            f"Region {region.name} mixes images of whole numbers (such as {whole}) and of fractions "
+            f"({len(fractions)}, such as {fractions[0]}): their values mean different things. Choose images of one "
+            'kind (pattern), or give stretch = [low, high] for all, or stretch = "scene" to stretch each by itself.'
+        )
     step_px = max(1, math.ceil(math.sqrt(sum(form.width_px * form.height_px for form in forms.values()) / SAMPLE_PX)))
     return _percentiles(region, images, step_px, on_progress)
+
+
+def _refuse_grey_among_colours(region: SceneRegion, forms: Mapping[Path, StoredForm]) -> None:
+    grey = [image for image, form in forms.items() if form.num_bands < 3]
+    if grey and len(grey) < len(forms):
+        form = forms[grey[0]]
+        raise DataError(
+            f"Region {region.name} mixes images of three or more bands and of fewer ({len(grey)}, such as {grey[0]} "
+            f"with {form.num_bands}), which would be grey among colours. Choose images of one kind (pattern), or state "
+            "bands that all of them have, such as bands = [1, 1, 1]."
+        )
 
 
 def _percentiles(
