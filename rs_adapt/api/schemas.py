@@ -40,6 +40,9 @@ def file_schemas() -> dict[str, FileSchema]:
             file=CONTENTS_FILE, content="what is in the tiles of your own scenes, beside them", record=Contents
         ),
         "cell": FileSchema(file=files.CELL_FILE, content="how a run was started", record=records.RunStart),
+        "data": FileSchema(
+            file=files.DATA_FILE, content="digests of the tiles that a run was started with", record=records.DataRecord
+        ),
         "metrics": FileSchema(
             file=files.METRICS_FILE, content="a line: losses, or scores of an evaluation", record=records.MetricsLine
         ),

@@ -46,6 +46,8 @@ def print_result(console: Console, result: Result, *, title: str, folder: Path) 
         console.print(table)
     if (line := oracle_line(result)) is not None:
         console.print(line, soft_wrap=True)
+    for note in result.notes:
+        console.print(f"Note: {note}", soft_wrap=True, markup=False)
     console.print(f"Files: {shorten_path(folder)}", soft_wrap=True)
 
 

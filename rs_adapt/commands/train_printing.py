@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rs_adapt.api.progress import error_console
@@ -39,9 +38,19 @@ def print_how_to_continue(command: str, *, iteration: int, max_iters: int) -> No
 def print_plan(cfg: ResolvedConfig, plan: TrainingPlan, *, as_json: bool) -> None:
     """Print a planned run: tiles, parameters, iterations and folder, as lines or JSON."""
     from rs_adapt.api.configuration import cell_of
+    from rs_adapt.runs.records import data_facts
 
     if as_json:
-        print_json({**asdict(plan), "folder": str(plan.folder), **_own_contents(cfg)})
+        print_json(
+            {
+                "tiles": {**plan.tiles},
+                "parameters": {**plan.parameters},
+                "folder": str(plan.folder),
+                "data": {role: data_facts(digests).content() for role, digests in plan.digests.items()},
+                "notes": [*plan.notes],
+                **_own_contents(cfg),
+            }
+        )
         return
     lines = [
         f"{cell_of(cfg)}: everything needed is there.",
@@ -50,6 +59,7 @@ def print_plan(cfg: ResolvedConfig, plan: TrainingPlan, *, as_json: bool) -> Non
         *(f"  {part} parameters: {group_digits(count)}" for part, count in plan.parameters.items()),
         f"  {cfg.train_cfg.max_iters} iterations of batch {cfg.train_dataloader.batch_size}",
         f"  run folder: {shorten_path(plan.folder)}",
+        *(f"  note: {note}" for note in plan.notes),
     ]
     print("\n".join(lines))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from rs_adapt.datasets.digests import digest_cache, digest_pixels
 from rs_adapt.errors import DataError
 from rs_adapt.files import write_json
 from rs_adapt.progress import OnProgress, no_progress
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 # Bump when a check is added, so that folders checked by an older version are checked again.
-CHECKS_VERSION = 2
+CHECKS_VERSION = 3
 
 
 def check_tiles(dataset: TileDataset, cache_dir: Path, on_progress: OnProgress = no_progress) -> None:
@@ -45,9 +46,18 @@ def check_tiles(dataset: TileDataset, cache_dir: Path, on_progress: OnProgress =
     marker = cache_dir / f"{fingerprint(files, CHECKS_VERSION, allowed)}.json"
     if marker.is_file():
         return
+    folders = [
+        folder for folder in (dataset.data_prefix["img_path"], dataset.data_prefix.get("seg_map_path")) if folder
+    ]
+    caches = [digest_cache(folder) for folder in folders]
     with ThreadPoolExecutor(max_workers=8) as pool:
-        for done, _ in enumerate(pool.map(lambda tile: _check_tile(dataset, tile, allowed), tiles), start=1):
+        checked = pool.map(lambda tile: _check_tile(dataset, tile, allowed), tiles)
+        for done, digests in enumerate(checked, start=1):
+            for cache, (path, digest) in zip(caches, digests, strict=True):
+                cache.add(path, digest)
             on_progress(f"checking {dataset.name}", done, len(tiles))
+    for cache in caches:
+        cache.save()
     # The marker only saves time: a cache that cannot be written to stops no run.
     with suppress(OSError):
         cache_dir.mkdir(parents=True, exist_ok=True)
@@ -60,8 +70,17 @@ def allowed_values(num_classes: int, reduce_zero_label: bool, ignore_index: int)
     return sorted({*range(stored), ignore_index})
 
 
-def _check_tile(dataset: TileDataset, tile: Sample, allowed: list[int]) -> None:
-    check_pair(tile["img_path"], tile.get("seg_map_path"), name=dataset.name, allowed=allowed, values=legend(dataset))
+def _check_tile(dataset: TileDataset, tile: Sample, allowed: list[int]) -> list[tuple[Path, str]]:
+    """Check a tile, and return the digests of its files: the pixels are decoded here anyway."""
+    paths = [tile["img_path"], *([tile["seg_map_path"]] if tile.get("seg_map_path") else [])]
+    image, label = check_pair(
+        tile["img_path"], tile.get("seg_map_path"), name=dataset.name, allowed=allowed, values=legend(dataset)
+    )
+    return [
+        (Path(path), digest_pixels(Path(path), pixels))
+        for path, pixels in zip(paths, (image, label), strict=False)
+        if pixels is not None
+    ]
 
 
 def check_pair(
@@ -130,7 +149,8 @@ def fingerprint(files: Sequence[str], *facts: Any) -> str:
     digest = hashlib.sha256(json.dumps(facts).encode())
     for path in files:
         stat = Path(path).stat()
-        digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+        # The time of the last change of state tells an edit that restored the time of modification.
+        digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n".encode())
     return digest.hexdigest()[:32]
 
 

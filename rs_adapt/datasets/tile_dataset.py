@@ -10,6 +10,7 @@ from mmseg.datasets import BaseSegDataset
 from PIL import Image
 
 from rs_adapt.datasets.sample import Sample
+from rs_adapt.datasets.tile_files import evenly_spread, find_masks
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.registry import DATASETS
 
@@ -71,9 +72,7 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
             # Paths of some thousand tiles need no packing for the loader processes, and packing collects garbage twice.
             serialize_data=False,
         )
-        valid_dir = Path(img_dir).parent / "valid_dir"
-        masks = valid_dir.iterdir() if ann_dir is None and valid_dir.is_dir() else ()
-        self._masks = {path.stem: path for path in masks}
+        self._masks = find_masks(Path(img_dir)) if ann_dir is None else {}
         if spread is not None and spread < len(self):
             self.get_subset_(evenly_spread(len(self), spread))
 
@@ -131,9 +130,3 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
             packed.valid = PixelData(data=packed.gt_sem_seg.data == 1)
             del packed.gt_sem_seg
         return sample
-
-
-def evenly_spread(total: int, count: int) -> list[int]:
-    """`count` positions spread over 0 .. total - 1, in order; all of them if there are fewer."""
-    count = min(count, total)
-    return sorted({round((index + 0.5) * total / count - 0.5) for index in range(count)})

@@ -15,6 +15,7 @@ from rs_adapt.progress import OnProgress, no_progress
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.runs.records import TileDigests
 
 Split = Literal["test", "val", "source-val"]
 
@@ -85,14 +86,13 @@ def prepare_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> 
     )
 
 
-def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> dict[str, int]:
+def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> dict[str, TileDigests]:
     """Open and check every data set that a run will read, so that no fault surfaces hours later.
 
     Labels of the target's training images are not among them: training has no path to them.
 
     Returns:
-        Tiles by role: `labelled`, `unlabelled`, `val`, `source_val`, `label_free`, `test`; roles that the
-        cell lacks are left out.
+        The digests of the tiles by role; see `data_roles`.
 
     Raises:
         DataNotFound, DataError: See `TileDataset` and `check_tiles`.
@@ -100,27 +100,19 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> di
     """
     from rs_adapt.datasets.checks import check_tiles
     from rs_adapt.datasets.class_sampling import RareClassSampling
+    from rs_adapt.datasets.digests import digest_tiles
+    from rs_adapt.datasets.roles import data_roles
     from rs_adapt.registry import DATASETS
 
-    stream = cfg.train_dataloader.dataset
-    roles = {
-        "labelled": stream.labelled,
-        "unlabelled": stream.unlabelled,
-        "val": cfg.val_dataloader.dataset if cfg.val_cfg.region == "target" else None,
-        "source_val": cfg.monitor.source_val and cfg.monitor.source_val.dataset,
-        "label_free": cfg.monitor.label_free.dataset,
-        "test": cfg.test_dataloader and cfg.test_dataloader.dataset,
-    }
-    sizes: dict[str, int] = {}
-    for role, settings in roles.items():
-        if settings is None:
-            continue
+    sampling = cfg.train_dataloader.dataset.class_sampling
+    digests: dict[str, TileDigests] = {}
+    for role, settings in data_roles(cfg).items():
         dataset = DATASETS.build(settings)
         check_tiles(dataset, home() / "checks", on_progress)
-        if role == "labelled" and stream.class_sampling:
-            RareClassSampling(dataset, **stream.class_sampling)
-        sizes[role] = len(dataset)
-    return sizes
+        if role == "labelled" and sampling:
+            RareClassSampling(dataset, **sampling)
+        digests[role] = digest_tiles(settings)
+    return digests
 
 
 def build_model(cfg: ResolvedConfig) -> Any:

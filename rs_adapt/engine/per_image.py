@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rs_adapt.datasets.digests import digest_tiles
 from rs_adapt.datasets.tile_origin import find_tile_origins, region_facts
 from rs_adapt.engine.build import Split, loader_settings
+from rs_adapt.runs.records import data_facts
 from rs_adapt.scores.per_image import PerImage
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def make_per_image(
         iteration: Iteration of the weights; None if unknown.
 
     Raises:
-        DataError: The index of the tiles is damaged.
+        DataError: The index of the tiles is damaged, or a tile cannot be read.
     """
     dataset = loader_settings(cfg, split).dataset
     origins = find_tile_origins(
@@ -55,5 +57,6 @@ def make_per_image(
             "weights": cfg.protocol.weights,
             "protocol": f"{cfg.protocol.name}-{cfg.protocol.version}",
             "inference": cfg.bench.inference.to_dict(),
+            "data_sha256": data_facts(digest_tiles(dataset)).sha256,
         },
     )

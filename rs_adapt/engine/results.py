@@ -22,6 +22,7 @@ from rs_adapt.metrics import scores_of
 from rs_adapt.runs.records import (
     BaseWeights,
     CellNames,
+    DataFacts,
     EvaluationLine,
     InferenceFacts,
     Manifest,
@@ -76,6 +77,8 @@ def make_result(
         protocol=protocol_facts(
             cfg, report_split=str(scored.facts["split"]) if scored else None, selection=selections.headline
         ),
+        data=start.data,
+        notes=start.notes,
         # Counts of zero give None for every score.
         **score_fields(scored.total_KK() if scored else np.zeros((len(classes),) * 2, dtype=np.int64), chosen),
         headline=selections.headline,
@@ -149,6 +152,8 @@ def make_manifest(
     scores: ManifestScores,
     created: str,
     base_sha256: str,
+    data: Mapping[str, DataFacts] | None = None,
+    notes: Sequence[str] = (),
 ) -> Manifest:
     """Return the content of a pack's `manifest.json`, without paths of this machine.
 
@@ -161,6 +166,8 @@ def make_manifest(
         scores: Scores of the checkpoint; all None where it was not scored.
         created: Time of creation, in ISO 8601.
         base_sha256: SHA-256 of the base weights, before training.
+        data: Fingerprints of the tiles of the training, by role; None where they are not known.
+        notes: Sentences that one has to know before trusting the scores.
     """
     own, facts = cfg.bench.get("own"), cfg.backbone
     weights_file = (facts.weights or {}).get("file")
@@ -173,6 +180,8 @@ def make_manifest(
         own_bench=own.to_dict() if own else None,
         # Which values of its scenes became 0 and 255, by region; None for other benches.
         stretch=_stretch(cfg),
+        data=data or {},
+        notes=list(notes),
         overrides=list(overrides),
         base=BaseWeights(name=facts.name, sha256=base_sha256, weights="random" if from_random else weights_file),
         classes=list(cfg.bench.classes),

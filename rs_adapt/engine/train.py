@@ -37,11 +37,12 @@ from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
 from rs_adapt.processes import leave_process_group, local_batch_size, on_rank_zero, process_group, rank_and_world_size
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import load_libraries, quiet_libraries
+from rs_adapt.runs.data import NOT_RECORDED, require_same_data
 from rs_adapt.runs.files import LOG_FILE, RESULT_FILE, STATE_FILE
 from rs_adapt.runs.folder import check_run_folder, open_run_folder
 from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.runs.plan import TrainingPlan
-from rs_adapt.runs.records import CellNames, Result, RunOptions, RunStart, write_record
+from rs_adapt.runs.records import CellNames, Result, RunOptions, RunStart, data_facts, write_record
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.signals import handle_signals
 
@@ -93,7 +94,9 @@ def train(
         def begin() -> RunStart:
             plan = _plan(cfg, resume=resume, overwrite=overwrite, on_progress=on_progress)
             start = _start(cfg, plan, device=device, command=command)
-            open_run_folder(run_dir, cfg_text=cfg.pretty_text, start=start, resume=resume, overwrite=overwrite)
+            open_run_folder(
+                run_dir, cfg_text=cfg.pretty_text, start=start, digests=plan.digests, resume=resume, overwrite=overwrite
+            )
             return start
 
         with process_group(on_gpu=torch.cuda.is_available()):
@@ -151,9 +154,13 @@ def _plan(cfg: ResolvedConfig, *, resume: bool, overwrite: bool, on_progress: On
     class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
     _check_weights(cfg)
     prepare_data(cfg, on_progress)
-    tiles = check_data(cfg, on_progress)
+    digests = check_data(cfg, on_progress)
+    is_same = not resume or require_same_data(folder, digests)
     # Builds every part without memory, so that an argument that a class refuses leaves no run folder behind.
-    return TrainingPlan(tiles=tiles, parameters=count_parameters(build_on_meta(cfg)), folder=folder)
+    parameters = count_parameters(build_on_meta(cfg))
+    tiles = {role: len(of_role) for role, of_role in digests.items()}
+    notes = () if is_same else (NOT_RECORDED,)
+    return TrainingPlan(tiles=tiles, parameters=parameters, folder=folder, digests=digests, notes=notes)
 
 
 def _start(cfg: ResolvedConfig, plan: TrainingPlan, *, device: str, command: str) -> RunStart:
@@ -169,6 +176,9 @@ def _start(cfg: ResolvedConfig, plan: TrainingPlan, *, device: str, command: str
         processes=rank_and_world_size()[1],
         environment=environment(),
         tiles=plan.tiles,
+        # Of the tiles that a run of an older version began with, nothing is known.
+        data={} if NOT_RECORDED in plan.notes else {role: data_facts(of) for role, of in plan.digests.items()},
+        notes=plan.notes,
     )
 
 
@@ -226,6 +236,8 @@ def _run(
         scores=manifest_scores(result),
         created=str(result.finished),
         base_sha256=base_sha256,
+        data=start.data,
+        notes=start.notes,
     )
     save_packs(run_dir, segmentor, manifest, result)
     write_record(run_dir / RESULT_FILE, result)

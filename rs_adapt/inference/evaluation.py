@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from torch import nn
 
 from rs_adapt.config.paths import home
-from rs_adapt.engine.build import Split, build_loader, prepare_data
+from rs_adapt.engine.build import Split, build_loader, loader_settings, prepare_data
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.pack import read_manifest
@@ -21,8 +21,18 @@ from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.render.confusion_plot import draw_confusion, write_confusion_csv
 from rs_adapt.render.overlays import save_overlay
-from rs_adapt.runs.files import RESULT_FILE
-from rs_adapt.runs.records import CellNames, Manifest, ManifestScores, Result, write_record
+from rs_adapt.runs.data import describe_change
+from rs_adapt.runs.files import DATA_FILE, RESULT_FILE
+from rs_adapt.runs.records import (
+    CellNames,
+    DataRecord,
+    Manifest,
+    ManifestScores,
+    Result,
+    data_facts,
+    read_record,
+    write_record,
+)
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.scores.intervals import interval_facts
 
@@ -73,13 +83,15 @@ def _score(
     on_progress: OnProgress,
 ) -> Result:
     from rs_adapt.datasets.checks import check_tiles
-    from rs_adapt.datasets.tile_dataset import evenly_spread
+    from rs_adapt.datasets.digests import digest_tiles
+    from rs_adapt.datasets.tile_files import evenly_spread
 
     prepare_data(cfg, on_progress)
     manifest = read_manifest(checkpoint)
     _require_trained_stretch(cfg, manifest, split)
     loader = build_loader(cfg, split)
     check_tiles(loader.dataset, home() / "checks", on_progress)
+    changed = _changed_data(cfg, manifest, checkpoint, split)
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -114,6 +126,8 @@ def _score(
             cfg, report_split=per_image.facts["split"], selection=trained.headline or "as released"
         ),
         tiles=len(loader.dataset),
+        data={split: data_facts(digest_tiles(loader_settings(cfg, split).dataset))},
+        notes=[*manifest.notes, *([changed] if changed is not None else [])],
         **score_fields(matrix, scored_classes),
         interval=interval_facts(per_image, scored_classes.scored),
         confusions=CONFUSIONS_FILE,
@@ -126,6 +140,28 @@ def _score(
     draw_confusion(out_dir / "confusion.png", matrix, classes, f"{cfg.bench.title}, {result.protocol.report_split}")
     write_record(out_dir / RESULT_FILE, result)
     return result
+
+
+def _changed_data(cfg: ResolvedConfig, manifest: Manifest, checkpoint: Path, split: Split) -> str | None:
+    """Return a sentence where the tiles of the split differ from those of the training run; None where they do not.
+
+    The training run scored a part of `source-val`, which is compared. On a different bench nothing is compared.
+    """
+    from rs_adapt.datasets.digests import digest_tiles
+    from rs_adapt.datasets.roles import data_roles
+
+    role, roles = split.replace("-", "_"), data_roles(cfg)
+    trained = manifest.data.get(role)
+    name = f"{cfg.bench.name}.toml" if cfg.bench.get("own") else cfg.cell.bench
+    if trained is None or role not in roles or manifest.cell.bench != name:
+        return None
+    now = digest_tiles(roles[role])
+    if data_facts(now).sha256 == trained.sha256:
+        return None
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    record = read_record(folder / DATA_FILE, DataRecord)
+    phrase = describe_change(role, None if record is None else record.roles.get(role), trained, now)
+    return f"The data differ from those of the training run: {phrase}. The scores of the two are not comparable."
 
 
 def _require_trained_stretch(cfg: ResolvedConfig, manifest: Manifest, split: Split) -> None:

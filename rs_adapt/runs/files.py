@@ -7,6 +7,8 @@ CONFIG_FILE = "config.py"
 # The start of the run: names by axis, options, command, versions.
 CELL_FILE = "cell.json"
 METRICS_FILE = "metrics.jsonl"
+# Digests of the tiles that the run was started with.
+DATA_FILE = "data.json"
 RESULT_FILE = "result.json"
 LOG_FILE = "train.log"
 # Training state, while the run is not finished.

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from rs_adapt.config.wording import without_wording
 from rs_adapt.errors import CheckpointMismatch, ConfigError, OutputExists
-from rs_adapt.files import write_text
+from rs_adapt.files import write_json, write_text
 from rs_adapt.runs.files import (
     CELL_FILE,
     CONFIG_FILE,
+    DATA_FILE,
     RESULT_FILE,
     STATE_FILE,
     SWEEP_CELL_FILE,
     SWEEP_LOCK_FILE,
     SWEEP_LOG_FILE,
 )
-from rs_adapt.runs.records import RunStart, write_record
+from rs_adapt.runs.records import FORMAT, DataRecord, RunStart, TileDigests, write_record
 
 
 def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: bool) -> None:
@@ -50,13 +52,16 @@ def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: b
             )
 
 
-def open_run_folder(run_dir: Path, *, cfg_text: str, start: RunStart, resume: bool, overwrite: bool) -> None:
-    """Make a run folder with `config.py` and `cell.json`, or check the folder of a run to resume.
+def open_run_folder(
+    run_dir: Path, *, cfg_text: str, start: RunStart, digests: Mapping[str, TileDigests], resume: bool, overwrite: bool
+) -> None:
+    """Make a run folder with `config.py`, `cell.json` and `data.json`, or check the folder of a run to resume.
 
     Args:
         run_dir: The folder.
         cfg_text: The resolved configuration as Python text.
         start: Content of `cell.json`.
+        digests: Digests of the tiles by role.
         resume: Resume the run in the folder; its configuration must be the same, except for texts for people.
         overwrite: Delete an existing run first.
 
@@ -73,6 +78,9 @@ def open_run_folder(run_dir: Path, *, cfg_text: str, start: RunStart, resume: bo
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         run_dir.mkdir(parents=True, exist_ok=True)
         write_text(run_dir / CONFIG_FILE, cfg_text)
+        # Some thousand tiles: one line.
+        record = DataRecord(roles=digests)
+        write_json(run_dir / DATA_FILE, {"format": FORMAT} | record.content(), indent=None)
         write_record(run_dir / CELL_FILE, start)
     except OSError as error:
         raise ConfigError(

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rs_adapt.runs.records import TileDigests
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
@@ -15,8 +17,12 @@ class TrainingPlan:
         tiles: Number of tiles by role: `labelled`, `unlabelled`, `val`, `source_val`, `label_free`, `test`.
         parameters: Number of parameters: `backbone`, `adapter`, `head`, `trainable`, `total`.
         folder: The run folder.
+        digests: Digests of the tiles by role.
+        notes: Sentences that one has to know before trusting the scores.
     """
 
     tiles: Mapping[str, int]
     parameters: Mapping[str, int]
     folder: Path
+    digests: Mapping[str, TileDigests]
+    notes: tuple[str, ...] = ()

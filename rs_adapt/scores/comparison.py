@@ -205,7 +205,7 @@ def align(a: PerImage, b: PerImage, place_a: Path, place_b: Path) -> PerImage:
     """Return B with its images in A's order and A's scenes.
 
     Raises:
-        ScoresError: Classes, tiles, split or labels of the two differ.
+        ScoresError: Classes, tiles, split, labels or images of the two differ.
     """
     if a.classes != b.classes:
         raise ScoresError(
@@ -222,6 +222,13 @@ def align(a: PerImage, b: PerImage, place_a: Path, place_b: Path) -> PerImage:
         raise ScoresError(
             f"All {len(a.tiles)} tiles have the same names, but the splits differ: {a.facts.get('split')} in "
             f"{place_a}, {b.facts.get('split')} in {place_b}. {again}"
+        )
+    data_a, data_b = a.facts.get("data_sha256"), b.facts.get("data_sha256")
+    if None not in (data_a, data_b) and data_a != data_b:
+        raise ScoresError(
+            f"The images or labels of {a.facts.get('split')} were not the same when {place_a} and {place_b} were "
+            f"scored (fingerprints {str(data_a)[:12]} and {str(data_b)[:12]}), so their difference has no meaning. "
+            f"{again}"
         )
     place_of = {tile: index for index, tile in enumerate(b.tiles)}
     counts_NKK = b.counts_NKK[[place_of[tile] for tile in a.tiles]]

@@ -150,7 +150,7 @@ def test_run_folder_has_all_files_that_a_reader_needs(tiny_cell, tmp_path: Path)
     assert names == sorted(
         [
             *("adapter.safetensors", "cell.json", "config.py", "manifest.json", "metrics.jsonl", "result.json"),
-            *("confusions", "train.log"),
+            *("confusions", "data.json", "train.log"),
         ]
     )
     result = json.loads((run / "result.json").read_text())

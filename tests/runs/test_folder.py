@@ -30,8 +30,8 @@ def test_files_of_a_sweep_in_a_run_folder_are_not_a_run_and_remain(tmp_path: Pat
     check_run_folder(tmp_path, cfg_text="", resume=False, overwrite=False)
     (tmp_path / "packs").mkdir()
     (tmp_path / "cell.json").touch()
-    open_run_folder(tmp_path, cfg_text="a = 1\n", start=START, resume=False, overwrite=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cell.json", "config.py", *kept]
+    open_run_folder(tmp_path, cfg_text="a = 1\n", start=START, digests={}, resume=False, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cell.json", "config.py", "data.json", *kept]
     assert all((tmp_path / name).read_text() == "mine" for name in kept)
 
 

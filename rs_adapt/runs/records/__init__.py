@@ -14,6 +14,7 @@ from rs_adapt.runs.records.cost import (
     TrainableParameters,
     UnmeasuredMethod,
 )
+from rs_adapt.runs.records.data import DataFacts, DataRecord, TileDigests, data_facts
 from rs_adapt.runs.records.inspection import InspectedBlock, InspectedImage, InspectionRecord, MapSummary
 from rs_adapt.runs.records.manifest import (
     BaseWeights,
@@ -36,6 +37,8 @@ __all__ = [
     "CellNames",
     "CostRecord",
     "CostSetup",
+    "DataFacts",
+    "DataRecord",
     "Environment",
     "EvaluationLine",
     "GitRevision",
@@ -66,10 +69,12 @@ __all__ = [
     "SweepCellRecord",
     "SweepPlan",
     "TensorsFile",
+    "TileDigests",
     "Times",
     "TrainableParameters",
     "TrainingLine",
     "UnmeasuredMethod",
+    "data_facts",
     "read_record",
     "write_record",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
+from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Record
 
 
@@ -60,3 +61,5 @@ class RunStart(Record):
     processes: int = Field(default=1, description="Number of processes.")
     environment: Environment = Field(default=Environment(), description="Versions and machine.")
     tiles: Mapping[str, int] = Field(default={}, description="Number of tiles of each loader.")
+    data: Mapping[str, DataFacts] = Field(default={}, description="Fingerprints of the tiles by role.")
+    notes: Sequence[str] = Field(default=(), description="Sentences that one has to know before trusting the scores.")

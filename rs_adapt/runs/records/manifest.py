@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field, JsonValue
 
 from rs_adapt.runs.records.cell import CellNames, Environment
+from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record
 from rs_adapt.runs.records.result import IntervalFacts, ProtocolFacts
 
@@ -88,6 +89,10 @@ class Manifest(Record):
     stretch: Mapping[str, Mapping[str, JsonValue]] | None = Field(
         default=None, description="By region, which scene values became 0 and 255; null for a shipped bench."
     )
+    data: Mapping[str, DataFacts] = Field(
+        default={}, description="Fingerprints of the tiles of the training run, by role."
+    )
+    notes: Sequence[str] = Field(default=(), description="Sentences that one has to know before trusting the scores.")
     overrides: Sequence[str] = Field(description="key=value texts, in the order in which they apply.")
     base: BaseWeights = Field(description="The frozen model that the pack stands on.")
     classes: Sequence[str] = Field(description="Names in index order.")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from rs_adapt.runs.records.cell import CellNames, Environment, RunOptions
+from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record
 
 
@@ -73,7 +74,7 @@ class Result(Record):
     """`result.json`: the scores on the reported split, and how they were obtained.
 
     `rs-adapt eval` writes `trained_on`, `tiles`, `confusions` and `pack_sha256`; a training run writes `options`,
-    `headline`, `iter` and all from `selections` on that is not among these.
+    `headline`, `iter` and all from `selections` on that is not among these. Both write `data` and `notes`.
     """
 
     format: FormatNumber = FORMAT
@@ -83,6 +84,10 @@ class Result(Record):
     options: RunOptions = Field(default=RunOptions(), description="What the run was started with.")
     protocol: ProtocolFacts = Field(default=ProtocolFacts(), description="What was seen and scored.")
     tiles: int | None = Field(default=None, description="Number of scored tiles.")
+    data: Mapping[str, DataFacts] = Field(
+        default={}, description="Fingerprints of the tiles by role; of `rs-adapt eval` by the scored split."
+    )
+    notes: Sequence[str] = Field(default=(), description="Sentences that one has to know before trusting the score.")
     miou_pct: Percent = None
     aacc_pct: Percent = None
     macc_pct: Percent = None

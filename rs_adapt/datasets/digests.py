@@ -1,0 +1,142 @@
+"""Digests of the pixels of tiles, by which changed data are noticed. Loads no torch.
+
+A tile is decoded once: digests are cached by the size and the times of its files, the time of the last change of
+their state among them, which an edit that restores the time of modification does not restore.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from rs_adapt.config.paths import home
+from rs_adapt.datasets.tile_files import list_tiles
+from rs_adapt.errors import DataError
+from rs_adapt.files import write_json
+from rs_adapt.runs.records import TileDigests
+
+Array = np.ndarray[Any, Any]
+
+# Bump when other bytes of a tile are hashed.
+_VERSION = 1
+_EXIF_ORIENTATION = 0x0112
+
+
+class DigestCache:
+    """The digests of the files of a folder, on disk between processes.
+
+    Args:
+        folder: The folder; files of its subfolders count too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        name = hashlib.sha256(str(folder).encode()).hexdigest()[:32]
+        self._file = home() / "digests" / f"{name}.json"
+        self._entries: dict[str, list[Any]] = {}
+        self._is_changed = False
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            content = json.loads(self._file.read_text(encoding="utf-8"))
+            if content["version"] == _VERSION:
+                self._entries = dict(content["files"])
+
+    def find(self, path: Path) -> str | None:
+        """Return the digest of a file; None where it is not known, or the file has changed."""
+        entry = self._entries.get(self._key(path))
+        return str(entry[-1]) if entry is not None and entry[:-1] == _state(path) else None
+
+    def add(self, path: Path, digest: str) -> None:
+        """Store the digest of a file in its present state."""
+        self._entries[self._key(path)] = [*_state(path), digest]
+        self._is_changed = True
+
+    def save(self) -> None:
+        """Write the cache, if digests were added. It only saves time: a place that cannot be written stops no run."""
+        if self._is_changed:
+            with suppress(OSError):
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                content = {"version": _VERSION, "folder": str(self._folder), "files": self._entries}
+                write_json(self._file, content, indent=None)
+                self._is_changed = False
+
+    def _key(self, path: Path) -> str:
+        return path.relative_to(self._folder).as_posix()
+
+
+@functools.lru_cache(maxsize=64)
+def _cache_of(folder: Path, _home: Path) -> DigestCache:
+    return DigestCache(folder)
+
+
+def digest_cache(folder: str | Path) -> DigestCache:
+    """Return the cache of a folder of tiles."""
+    return _cache_of(Path(folder), home())
+
+
+def digest_pixels(path: Path, pixels: Array) -> str:
+    """Return the digest of a decoded file, 16 hex digits: its pixels, and how they become colours.
+
+    Args:
+        path: The file, whose header is read.
+        pixels: Its pixels, as Pillow decodes them.
+    """
+    with Image.open(path) as image:
+        palette = image.palette.getdata()[1] if image.mode == "P" and image.palette is not None else b""
+        orientation = image.getexif().get(_EXIF_ORIENTATION) if image.format in ("JPEG", "MPO", "TIFF") else None
+        header = f"{image.mode} {pixels.shape} {pixels.dtype} {orientation}"
+    digest = hashlib.blake2b(header.encode() + palette, digest_size=8)
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
+
+
+def digest_tiles(settings: Mapping[str, Any]) -> TileDigests:
+    """Return the digests of the tiles of a set by name: image, label and mask, as far as the set reads them.
+
+    Args:
+        settings: The arguments of `TileDataset`.
+
+    Raises:
+        DataError: A file cannot be decoded.
+    """
+    tiles = list_tiles(settings)
+    img_dir = Path(settings["img_dir"])
+    images = _digests([tile.image for tile in tiles], img_dir)
+    labels = _digests([tile.label for tile in tiles], Path(settings.get("ann_dir") or img_dir))
+    masks = _digests([tile.mask for tile in tiles], img_dir.parent / "valid_dir")
+    return {
+        tile.name: tuple(digest for digest in (image, label, mask) if digest is not None)
+        for tile, image, label, mask in zip(tiles, images, labels, masks, strict=True)
+    }
+
+
+def _digests(paths: Sequence[Path | None], folder: Path) -> list[str | None]:
+    cache = digest_cache(folder)
+    unknown = [path for path in paths if path is not None and cache.find(path) is None]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        for path, digest in zip(unknown, pool.map(_digest_file, unknown), strict=True):
+            cache.add(path, digest)
+    cache.save()
+    return [None if path is None else cache.find(path) for path in paths]
+
+
+def _digest_file(path: Path) -> str:
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image)
+        return digest_pixels(path, pixels)
+    except (OSError, SyntaxError) as error:
+        raise DataError(f"Cannot read {path}: {error}. The file is damaged or cut off; replace it.") from error
+
+
+def _state(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]

@@ -1,0 +1,132 @@
+"""Data that change between the parts of a run, or between a run and its evaluation, are noticed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mmengine.hooks import Hook
+from PIL import Image
+
+from rs_adapt.engine.recorder import Interrupted
+from rs_adapt.engine.train import check_training, train
+from rs_adapt.errors import CheckpointMismatch, ScoresError
+from rs_adapt.inference.checkpoint import recompose
+from rs_adapt.inference.evaluation import score_checkpoint
+from rs_adapt.runs.data import NOT_RECORDED
+from rs_adapt.runs.run import Run
+from rs_adapt.scores.comparison import compare_runs
+
+
+class StopAt(Hook):  # type: ignore[misc]
+    """Asks the run to stop after an iteration."""
+
+    def __init__(self, iteration: int) -> None:
+        self.iteration = iteration
+
+    def after_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
+        if runner.iter + 1 == self.iteration:
+            next(hook for hook in runner.hooks if hasattr(hook, "request_stop")).request_stop()
+
+
+def relabel(path: Path) -> None:
+    """Exchange two classes of a label in the manner of a correction that leaves size and time of the file alone."""
+    before = path.stat()
+    with Image.open(path) as image:
+        label = np.array(image)
+    label[: len(label) // 2] = 1 + label[: len(label) // 2] % 3
+    Image.fromarray(label).save(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.fixture
+def stopped(tiny_cell) -> Any:
+    """Return the configuration of a run that stopped after two iterations."""
+    cfg = tiny_cell("da", iters=3)
+    with pytest.raises(Interrupted):
+        train(cfg, device="cpu", hooks=[StopAt(2)])
+    return cfg
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("label", r"the labelled training tiles \(1 with other labels.*, first 2; 4 then, 4 now\)"),
+        ("more", r"the labelled training tiles \(1 added, first 9; 4 then, 5 now\)"),
+        ("fewer", r"the labelled training tiles \(1 removed, first 2; 4 then, 3 now\)"),
+        ("target", r"the unlabelled training tiles \(1 with other images, first 2; 4 then, 4 now\)"),
+    ],
+)
+def test_resume_on_changed_data_is_refused(stopped: Any, loveda_root: Path, change: str, message: str) -> None:
+    source, target = (loveda_root / "loveda" / region / "train" for region in ("rural", "urban"))
+    if change == "label":
+        relabel(source / "ann_dir" / "2.png")
+    elif change == "target":
+        with Image.open(target / "img_dir" / "2.png") as image:
+            image.transpose(Image.Transpose.ROTATE_180).save(target / "img_dir" / "2.png")
+    for kind in ("img_dir", "ann_dir"):
+        if change == "more":
+            shutil.copy(source / kind / "2.png", source / kind / "9.png")
+        elif change == "fewer":
+            (source / kind / "2.png").unlink()
+    for function in (train, check_training):
+        with pytest.raises(CheckpointMismatch, match=f"cannot resume .*the data have changed.*{message}.*--overwrite"):
+            function(stopped, device="cpu", resume=True)
+
+
+def test_files_written_again_with_the_same_pixels_are_no_change(stopped: Any, loveda_root: Path) -> None:
+    for path in (loveda_root / "loveda" / "rural" / "train").rglob("*.png"):
+        with Image.open(path) as image:
+            image.load()
+            image.save(path, compress_level=9)
+    assert train(stopped, device="cpu", resume=True).notes == ()
+
+
+def test_run_without_fingerprints_is_resumed_and_its_result_says_so(stopped: Any, tmp_path: Path) -> None:
+    # As versions without fingerprints wrote it.
+    (tmp_path / "run" / "data.json").unlink()
+    start = json.loads((tmp_path / "run" / "cell.json").read_text())
+    del start["data"], start["notes"]
+    (tmp_path / "run" / "cell.json").write_text(json.dumps(start))
+    result = train(stopped, device="cpu", resume=True)
+    assert (result.notes, result.data) == ((NOT_RECORDED,), {})
+
+
+def test_records_of_a_run_hold_fingerprints_of_its_data(tiny_cell, tmp_path: Path) -> None:
+    train(tiny_cell("da", iters=1), device="cpu")
+    run = Run.read(tmp_path / "run")
+    assert run.start is not None
+    assert run.result is not None
+    assert run.manifest is not None
+    assert set(run.start.data) == {"labelled", "unlabelled", "val", "source_val", "label_free", "test"}
+    assert run.start.data == run.result.data == run.manifest.data
+    assert run.start.data["val"] == run.start.data["test"]
+    assert run.start.data["labelled"].tiles == 4
+
+
+def test_evaluation_on_changed_data_says_so_and_is_not_compared(tiny_cell, loveda_root: Path, tmp_path: Path) -> None:
+    train(tiny_cell("da", iters=1), device="cpu")
+    run = tmp_path / "run"
+
+    def score(name: str) -> Any:
+        return score_checkpoint(recompose(run), run, split="test", out_dir=tmp_path / name, device="cpu")
+
+    same = score("same")
+    assert ([*same.notes], same.data["test"]) == ([], Run.read(run).result.data["test"])  # type: ignore[union-attr]
+    assert compare_runs(run, tmp_path / "same").miou.points == 0
+    # The images of the evaluation alone: the labels, and so the row sums of the matrices, are what they were.
+    image = loveda_root / "loveda" / "urban" / "val" / "img_dir" / "1.png"
+    with Image.open(image) as before:
+        before.transpose(Image.Transpose.ROTATE_180).save(image)
+    (note,) = score("changed").notes
+    assert note == (
+        "The data differ from those of the training run: the test tiles (1 with other images, first 1; 2 then, 2 now). "
+        "The scores of the two are not comparable."
+    )
+    with pytest.raises(ScoresError, match=r"The images or labels of urban val were not the same when"):
+        compare_runs(run, tmp_path / "changed")
