@@ -105,6 +105,6 @@ def test_vpt_start_and_count() -> None:
         (lambda: AdaptFormer(embed_dim=8, depth=1, tap="mlp"), "Allowed: pre_norm, post_norm"),
     ],
 )
-def test_refuses_bad_arguments(make: Callable[[], object], message: str) -> None:
+def test_bad_arguments_are_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make()

@@ -17,7 +17,7 @@ FACTS = {"embed_dim": 32, "depth": 4, "patch_px": 8, "mlp_dim": 64}
 LORA = {"type": "rs_adapt.Lora", "rank": 8, "targets": ("attn_q", "attn_v")}
 
 
-def test_published_counts_on_top_of_the_host() -> None:
+def test_parameter_counts_on_top_of_the_host_are_the_published_ones() -> None:
     vit_b = {"embed_dim": 768, "depth": 12, "patch_px": 16, "mlp_dim": 3072}
     host = {"type": "rs_adapt.Lora", "rank": 4}
     assert Cobot.num_params(host=host, **vit_b) - Lora.num_params(embed_dim=768, depth=12, mlp_dim=3072, rank=4) == 864
@@ -47,7 +47,7 @@ def test_bottlenecks_follow_the_formula(make_vit: Callable[[], nn.Module]) -> No
 
 
 @pytest.mark.parametrize("start", ["orthogonal", "uniform"])
-def test_start_of_the_quaternions(start: str) -> None:
+def test_quaternions_start_as_documented(start: str) -> None:
     adapter = Cobot(host=LORA, start=start, **FACTS)
     matrix = hamilton_matrix(*adapter.slots[0].quaternion)
     assert torch.allclose(matrix @ matrix.T, torch.eye(8), atol=1e-6) == (start == "orthogonal")

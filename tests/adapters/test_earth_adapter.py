@@ -51,7 +51,7 @@ def _plain(adapter: EarthAdapter, x: Tensor, layer: int, grid: tuple[int, int]) 
 
 @pytest.mark.parametrize("cutoff", [0.0, 0.3, 0.6, 1.0])
 @pytest.mark.parametrize("grid", GRIDS)
-def test_equals_plain_fft(grid: tuple[int, int], cutoff: float) -> None:
+def test_output_equals_the_plain_fft(grid: tuple[int, int], cutoff: float) -> None:
     adapter, x = _adapter(grid, cutoff=cutoff), _tokens(grid)
     for layer in (0, 1):
         expected = _plain(adapter, x, layer, grid)
@@ -60,7 +60,7 @@ def test_equals_plain_fft(grid: tuple[int, int], cutoff: float) -> None:
 
 @pytest.mark.parametrize("layer", [0, 1])
 @pytest.mark.parametrize("grid", [(7, 7), (6, 9)])
-def test_gradients_equal_plain_fft(grid: tuple[int, int], layer: int) -> None:
+def test_gradients_equal_the_plain_fft(grid: tuple[int, int], layer: int) -> None:
     adapter, x = _adapter(grid), _tokens(grid).requires_grad_()
     wanted = [x, adapter.scale, *adapter.layers[layer].parameters()]
     weight = torch.randn(x.shape, generator=torch.Generator().manual_seed(1), dtype=x.dtype)
@@ -163,7 +163,7 @@ def test_outputs_equal_the_golden_vectors() -> None:
 @pytest.mark.parametrize(
     ("rank", "num_frequency", "count"), [(64, 3, 3_974_049), (16, 3, 1_023_489), (32, 6, 2_415_786), (32, 3, 2_007_009)]
 )
-def test_published_parameter_counts(rank: int, num_frequency: int, count: int) -> None:
+def test_parameter_counts_are_the_published_ones(rank: int, num_frequency: int, count: int) -> None:
     layers = range(num_frequency)
     assert EarthAdapter.num_params(embed_dim=1024, depth=24, rank=rank, frequency_layers=layers) == count
     with torch.device("meta"):
@@ -232,7 +232,7 @@ def test_convert_reference_names_what_a_frequency_layer_lacks() -> None:
         ({"frequency_layers": "last 1"}, "resolved with the backbone's depth"),
     ],
 )
-def test_refuses_bad_arguments(change: dict[str, object], message: str) -> None:
+def test_bad_arguments_are_refused(change: dict[str, object], message: str) -> None:
     good = {"embed_dim": 12, "depth": 2, "rank": 5, "frequency_layers": (1,), "cutoff": 0.3}
     with pytest.raises(ConfigError, match=message):
         EarthAdapter(**{**good, **change})

@@ -54,12 +54,12 @@ def test_parameter_counts_are_the_closed_form() -> None:
     assert Flora.num_params(**facts, rank=16, targets=("attn_q",)) == 2 * 33_024
 
 
-def test_start_of_the_factors() -> None:
+def test_factors_start_with_the_documented_deviation() -> None:
     change = TuckerChange((4000, 16), ranks=(16, 4), scale=1.0)
     assert change.factors[0].std().item() == pytest.approx((0.5 / 16) ** 0.5, rel=0.02)
     assert not change.core.any()
 
 
-def test_refuses_bad_ranks() -> None:
+def test_bad_ranks_are_refused() -> None:
     with pytest.raises(ConfigError, match="kernel_rank is 0"):
         Flora(embed_dim=8, depth=1, mlp_dim=8, patch_px=2, kernel_rank=0)

@@ -90,6 +90,6 @@ def test_dropout_acts_in_training_only(make_vit: Callable[[], nn.Module]) -> Non
         ({"targets": ("qkv",)}, "unknown: qkv"),
     ],
 )
-def test_refuses_bad_arguments(knobs: dict[str, object], message: str) -> None:
+def test_bad_arguments_are_refused(knobs: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         lora(**knobs)

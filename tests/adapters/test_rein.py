@@ -97,7 +97,7 @@ def test_queries_interleave_max_mean_last() -> None:
     torch.testing.assert_close(queries, torch.tensor([[7 + 40 + 400.0, 2 + 10 + 100.0]] * 2))
 
 
-def test_parameter_count_of_the_paper() -> None:
+def test_parameter_count_equals_the_papers() -> None:
     assert Rein.num_params(embed_dim=1024, depth=24) == 2_990_081
     with torch.device("meta"):
         built = Rein(embed_dim=1024, depth=24)
@@ -125,6 +125,6 @@ def test_start_values_are_in_their_range() -> None:
         ({"query_dim": 0}, "query_dim is 0"),
     ],
 )
-def test_refuses_bad_arguments(change: dict[str, int], message: str) -> None:
+def test_bad_arguments_are_refused(change: dict[str, int], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Rein(embed_dim=8, depth=2, **change)

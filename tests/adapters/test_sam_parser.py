@@ -39,7 +39,7 @@ def test_singular_values_move_and_their_bases_stay(layer: nn.Module) -> None:
     torch.testing.assert_close(scaled, 1.5 * layer.weight)
 
 
-def test_the_papers_count() -> None:
+def test_parameter_count_equals_the_papers() -> None:
     neck = [nn.Conv2d(768, 256, 1), nn.Conv2d(256, 256, 3)]
     assert sum(min(conv.weight.flatten(1).shape) for conv in neck) == 512
     vit_b = {"embed_dim": 768, "depth": 12, "mlp_dim": 3072, "patch_px": 16}

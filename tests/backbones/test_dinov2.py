@@ -65,13 +65,13 @@ def golden() -> tuple[Dinov2, dict[str, Tensor]]:
     return vit, vectors
 
 
-def test_golden_native_grid(golden: tuple[Dinov2, dict[str, Tensor]]) -> None:
+def test_outputs_at_the_native_grid_equal_the_golden_vectors(golden: tuple[Dinov2, dict[str, Tensor]]) -> None:
     vit, vectors = golden
     for i, got in enumerate(vit(vectors["square.input"])):
         torch.testing.assert_close(got, vectors[f"square.output{i}"], rtol=0, atol=1e-5)
 
 
-def test_golden_interpolated_grid(golden: tuple[Dinov2, dict[str, Tensor]]) -> None:
+def test_outputs_at_an_interpolated_grid_equal_the_golden_vectors(golden: tuple[Dinov2, dict[str, Tensor]]) -> None:
     vit, vectors = golden
     for i, got in enumerate(vit(vectors["rect.input"])):
         want = vectors[f"rect.output{i}"]

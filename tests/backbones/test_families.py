@@ -215,7 +215,7 @@ def random_model(family: Family) -> nn.Module:
 
 @pytest.mark.parametrize("size", [(64, 64), (48, 48), (40, 72)], ids=str)
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-def test_equal_to_transformers(tmp_path: Path, family: Family, size: tuple[int, int]) -> None:
+def test_outputs_equal_transformers(tmp_path: Path, family: Family, size: tuple[int, int]) -> None:
     model = random_model(family)
     save_file(model.state_dict(), tmp_path / "model.safetensors")
     vit = family.ours(weights=tmp_path / "model.safetensors")

@@ -15,7 +15,7 @@ from rs_adapt.backbones.handles import find_moved_handles
 
 
 @pytest.mark.parametrize("swiglu", [False, True])
-def test_no_handle_moved(build: Callable[..., Dinov2], swiglu: bool) -> None:
+def test_every_handle_is_at_its_path(build: Callable[..., Dinov2], swiglu: bool) -> None:
     vit = build(swiglu=swiglu)
     moved = find_moved_handles(vit.layers[0], vit.blocks[0].paths)
     assert not moved, f"transformers {transformers.__version__} has moved: {moved}"
@@ -38,7 +38,7 @@ def test_handles_are_the_parts_they_name(build: Callable[..., Dinov2]) -> None:
         torch.testing.assert_close(vit.layers[2](x), want, rtol=0, atol=1e-5)
 
 
-def test_swiglu_handles(build: Callable[..., Dinov2]) -> None:
+def test_swiglu_has_its_handles(build: Callable[..., Dinov2]) -> None:
     vit = build(swiglu=True)
     block = vit.blocks[0]
     y = torch.randn(3, 32, generator=torch.Generator().manual_seed(0))

@@ -59,7 +59,7 @@ def randomised(vit: Vit) -> Vit:
 
 
 @every
-def test_no_handle_moved(make: Make) -> None:
+def test_every_handle_is_at_its_path(make: Make) -> None:
     vit = make()
     assert not find_moved_handles(vit.layers[0], vit.blocks[0].paths)
     assert isinstance(vit.patch_embed, nn.Conv2d)
@@ -105,7 +105,7 @@ def test_precision_copies_and_compiling(make: Make) -> None:
 
 
 @every
-def test_frozen_and_not(make: Make) -> None:
+def test_a_vit_trains_only_if_it_is_not_frozen(make: Make) -> None:
     vit = make().train()
     assert not any(module.training for module in vit.modules() if module is not vit)
     full, x = make(frozen=False).train(), images(2, 3, 32, 56)

@@ -183,7 +183,7 @@ def test_damaged_files_are_refused(tmp_path: Path, original_state: Callable[...,
         ({"blocks.0.norm1.weight": torch.zeros(2)}, "incomplete DINOv2 ViT: embeddings.cls_token"),
     ],
 )
-def test_not_a_vit(tmp_path: Path, content: object, message: str) -> None:
+def test_a_file_of_no_vit_is_refused(tmp_path: Path, content: object, message: str) -> None:
     torch.save(content, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match=message):
         load_state(tmp_path / "other.pth", DINOV2)
@@ -201,12 +201,12 @@ def test_missing_block_is_named(
         build(weights=tmp_path / "vit.pth")
 
 
-def test_folder_without_weights(tmp_path: Path) -> None:
+def test_folder_without_weights_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="has no weights"):
         load_state(tmp_path, DINOV2)
 
 
-def test_file_sha256(tmp_path: Path) -> None:
+def test_file_sha256_hashes_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"abc")
     assert file_sha256(tmp_path / "f") == hashlib.sha256(b"abc").hexdigest()
     with pytest.raises(WeightsError, match="cannot read"):
@@ -214,7 +214,7 @@ def test_file_sha256(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["s", "b", "l", "g"])
-def test_config_facts(name: str) -> None:
+def test_configs_have_the_facts_of_their_files(name: str) -> None:
     facts = Config.fromfile(CONFIGS / f"dinov2_{name}.py").backbone.weights
     assert facts.url.endswith(f"/dinov2_vit{name}14/{facts.file}")
     assert facts.sha256 is None or len(facts.sha256) == 64

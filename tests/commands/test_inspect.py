@@ -146,7 +146,7 @@ def test_numbers_of_earth_adapter(run_of, inspect) -> None:
         assert views["frequency_norm/low"]["min"] > 0
 
 
-def test_numbers_of_rein(run_of, inspect) -> None:
+def test_attention_shares_of_rein_add_up_to_one(run_of, inspect) -> None:
     run = run_of("rein")
     inspect(run)
     found = numbers(run / "inspect" / "tile")

@@ -67,7 +67,7 @@ def test_generalization_looks_at_no_training_image_of_the_target() -> None:
 
 
 @pytest.mark.parametrize("setting", ["da", "dg", "ss"])
-def test_protocols_decide_on_the_data_that_are_monitored(setting: str) -> None:
+def test_source_and_label_free_scores_are_monitored_on_spread_tiles(setting: str) -> None:
     cfg = composed(f"loveda-{setting}")
     label_free = cfg.monitor.label_free.dataset
     assert (label_free.ann_dir, label_free.spread) == (None, 64)

@@ -187,7 +187,7 @@ def test_rein_without_the_link_leaves_the_head_alone(head: str) -> None:
     assert model.decode_head.get("num_queries", 100) == 100
 
 
-def test_normalisation_and_padding() -> None:
+def test_normalisation_and_padding_follow_backbone_and_bench() -> None:
     preprocessor = composed("loveda-da").model.segmentor.data_preprocessor
     assert list(preprocessor.mean) == [123.675, 116.28, 103.53]
     assert preprocessor.size == (512, 512)

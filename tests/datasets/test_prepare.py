@@ -213,7 +213,7 @@ def test_missing_partner_is_named(raw: Path, tmp_path: Path, lost: str, message:
         make(IMAGES, raw, tmp_path / "out")
 
 
-def test_stranger_is_named(raw: Path, tmp_path: Path) -> None:
+def test_an_unexpected_file_is_named(raw: Path, tmp_path: Path) -> None:
     shutil.copy(raw / "set/images/tile1_001.jpg", raw / "set/images/tile9_001.jpg")
     shutil.copy(raw / "set/labels/tile1_001.png", raw / "set/labels/tile9_001.png")
     with pytest.raises(DataError, match=r"tile9_001\.jpg belongs to no region"):

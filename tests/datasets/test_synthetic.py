@@ -38,7 +38,7 @@ def test_a_scene_does_not_depend_on_how_many_there_are(tmp_path: Path) -> None:
     assert all(two[name] == digest for name, digest in one.items())
 
 
-def test_errors_name_the_folder_and_the_missing_files(tmp_path: Path) -> None:
+def test_files_have_a_georeference_and_mark_missing_pixels(tmp_path: Path) -> None:
     seen: list[tuple[str, int, int | None]] = []
     files = write_scenes(tmp_path, scenes={"train": 1}, size_px=192, on_progress=lambda *step: seen.append(step))
     assert [(f.region, f.split) for f in files] == [("north", "train"), ("south", "train")]

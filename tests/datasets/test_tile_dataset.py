@@ -98,7 +98,7 @@ def test_positions_are_spread_over_the_split() -> None:
     assert evenly_spread(5, 0) == []
 
 
-def test_evenly_spread_tiles_represent_the_set(write_tiles) -> None:
+def test_spread_selects_evenly_spaced_tiles(write_tiles) -> None:
     some = TileDataset(**write_tiles(count=7), spread=3)
     names = [Path(some.get_data_info(index)["img_path"]).stem for index in range(len(some))]
     assert names == ["1", "3", "5"]

@@ -90,7 +90,7 @@ class Recorder:
         self.closed = True
 
 
-def test_a_logger_hears_all_lines_and_changes_no_number(
+def test_a_logger_gets_all_lines_and_changes_no_number(
     tiny_cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder()

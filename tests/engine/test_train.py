@@ -241,7 +241,7 @@ def test_dry_run_checks_and_writes_nothing(tiny_cell, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_loss_that_is_not_finite_stops_the_run_and_names_the_saved_state(
+def test_loss_that_is_not_finite_stops_the_run_and_saves_the_state_before_it(
     tiny_cell,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

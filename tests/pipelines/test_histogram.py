@@ -81,7 +81,7 @@ def test_zero_in_one_band_is_a_value_like_others() -> None:
     assert match_histogram(image_HWC, reference_HWC).tolist() == [[[30, 1, 1], [40, 2, 2]]]
 
 
-def test_nothing_but_nodata(noise_HWC) -> None:
+def test_an_image_of_nodata_only_is_unchanged(noise_HWC) -> None:
     image_HWC, nothing_HWC = noise_HWC(0), np.zeros((5, 5, 3), np.uint8)
     assert np.array_equal(match_histogram(image_HWC, nothing_HWC), image_HWC)
     assert not match_histogram(nothing_HWC, image_HWC).any()
@@ -94,7 +94,7 @@ def test_the_reference_is_read_in_the_order_of_bands_of_the_image(write_images, 
     assert np.array_equal(step({"img": image_HWC})["img"], image_HWC)
 
 
-def test_probability_and_seed(write_images, noise_HWC) -> None:
+def test_the_step_follows_its_probability_and_seed(write_images, noise_HWC) -> None:
     folder = write_images(*(noise_HWC(seed) // 2 for seed in range(5)))
     image_HWC = noise_HWC(9)
     assert match(folder, prob=0.0)({"img": image_HWC})["img"] is image_HWC

@@ -89,7 +89,7 @@ def test_the_same_numbers_in_all_files(report: Report, tmp_path: Path) -> None:
     assert rows["floor0"]["over_source_only"] == rows["frozen0"]["over_frozen"] == ""
 
 
-def test_groups_as_json(report: Report) -> None:
+def test_json_has_the_gains_of_each_group(report: Report) -> None:
     groups: list[dict[str, Any]] = report.content["groups"]
     (dacs,) = (one for one in groups if one["strategy"] == "dacs")
     assert dacs["over_frozen"] is None

@@ -74,7 +74,7 @@ def test_gap_closed_is_paired_by_seed_and_over_the_mean_gap(tmp_path: Path, writ
     )
 
 
-def test_the_references_themselves(tmp_path: Path, write: Any) -> None:
+def test_the_bound_closes_the_whole_gap_and_the_floor_has_no_gain(tmp_path: Path, write: Any) -> None:
     write(DG, 50)
     write(SS, 90)
     found = gains(tmp_path)

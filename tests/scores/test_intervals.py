@@ -92,7 +92,7 @@ def test_interval_of_two_units_equals_a_hand_computation() -> None:
 
 @pytest.mark.parametrize("level", [0.95, 0.8, 0.5])
 @pytest.mark.parametrize("scored", [None, (1,)])
-def test_percentiles_converge_to_those_of_all_draws(level: float, scored: tuple[int, ...] | None) -> None:
+def test_percentiles_equal_those_of_all_draws(level: float, scored: tuple[int, ...] | None) -> None:
     every = all_draws(THREE)
     values = miou_of(every, scored)
     found = bootstrap(THREE, level=level, resamples=20_000, scored=scored)
@@ -105,7 +105,7 @@ def test_percentiles_converge_to_those_of_all_draws(level: float, scored: tuple[
         assert [interval.low, interval.high] == pytest.approx(expected)
 
 
-def test_mean_of_resamples_converges_to_that_of_all_draws() -> None:
+def test_mean_of_resamples_equals_that_of_all_draws() -> None:
     drawn = np.concatenate([part for (part,) in drawn_sums([sums_of(THREE)], resamples=40_000, seed=3)])
     every = all_draws(THREE)
     # Three standard errors.
@@ -113,7 +113,7 @@ def test_mean_of_resamples_converges_to_that_of_all_draws() -> None:
     assert mean_iou(iou_of_sums(drawn)).mean() == pytest.approx(miou_of(every).mean(), abs=slack)
 
 
-def test_paired_difference_converges_to_that_of_all_draws() -> None:
+def test_paired_difference_equals_that_of_all_draws() -> None:
     found = paired_difference(THREE, BETTER, resamples=40_000)
     every_a, every_b = all_draws(THREE), all_draws(BETTER)
     values = miou_of(every_b) - miou_of(every_a)

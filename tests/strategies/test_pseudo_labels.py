@@ -61,9 +61,7 @@ def test_scores_that_are_all_zero_give_no_nan() -> None:
         ("share", 1.0, [[0, 0], [0, 0]]),
     ],
 )
-def test_weights_follow_the_confident_share(
-    weighting: str, confidence: float | None, expected: list[list[float]]
-) -> None:
+def test_weights_follow_the_weighting(weighting: str, confidence: float | None, expected: list[list[float]]) -> None:
     pseudo = labeler(weighting=weighting, confidence=confidence)(known(), VALID)
     torch.testing.assert_close(pseudo.weights_BHW, torch.tensor([expected], dtype=torch.float32))
 

@@ -85,7 +85,7 @@ def test_rows_must_come_in_order() -> None:
         blender.take(30)
 
 
-def test_stitch_class_maps() -> None:
+def test_class_maps_are_stitched() -> None:
     classes = np.random.default_rng(1).integers(0, 9, (50, 70), dtype=np.uint8)
     tiles = [(b.x0, b.y0, classes[b.y0 : b.y1, b.x0 : b.x1]) for b in tile_boxes(70, 50, 32, 32)]
     assert np.array_equal(stitch(tiles, height_px=50, width_px=70, fill=255), classes)

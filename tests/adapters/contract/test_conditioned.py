@@ -96,6 +96,6 @@ def test_parameter_counts_are_the_closed_form() -> None:
         (lambda: Dcpl(**SMALL, noise="test"), "Allowed: train, always, off"),
     ],
 )
-def test_refuses_bad_arguments(make: Callable[[], object], message: str) -> None:
+def test_bad_arguments_are_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make()

@@ -29,7 +29,7 @@ def test_absent_library_is_named_with_the_command(monkeypatch: pytest.MonkeyPatc
         ({"kind": "oft", "options": {"r": 2, "oft_block_size": 4}}, "rejects the options"),
     ],
 )
-def test_refuses_bad_arguments(knobs: dict[str, object], message: str) -> None:
+def test_bad_arguments_are_refused(knobs: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         PeftAdapter(**FACTS, **knobs)
 

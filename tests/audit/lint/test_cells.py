@@ -43,13 +43,13 @@ def test_paper_cells_show_the_known_deviations_and_no_other(
     assert {one.file for one in found if one.level == "error"} == {"configs/protocol/paper.py"}
 
 
-def test_supervised_cells_under_the_paper_protocol_are_clean(lint_cell) -> None:
+def test_choosing_by_target_labels_is_only_a_note_in_supervision(lint_cell) -> None:
     found = lint_cell("loveda-ss", protocol="paper")
     assert found.serious == [VAL_IS_TEST]
     assert found.only("selection-on-target-labels").level == "note"
 
 
-def test_under_the_server_protocol_only_the_curve_is_on_training_images(lint_cell) -> None:
+def test_training_images_are_only_in_the_curve_of_the_server_protocol(lint_cell) -> None:
     found = lint_cell("loveda-da", protocol="loveda-server")
     assert found.serious == []
     assert "the score itself comes from the server" in found.only("tile-in-train-and-val").consequence

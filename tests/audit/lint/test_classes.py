@@ -22,7 +22,7 @@ def test_a_class_list_in_a_different_order_is_an_error(lint_cell) -> None:
     assert "wrong class names" in found.consequence
 
 
-def test_a_class_list_in_another_order_in_the_file_of_a_family(
+def test_a_class_list_that_the_file_of_a_family_orders_differently_is_an_error(
     lint_cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = shutil.copytree(paths.configs_dir(), tmp_path / "configs")
@@ -58,7 +58,9 @@ def test_a_class_list_that_a_data_set_orders_differently_is_an_error(make_run, l
         ("data='loveda',", "data='vaihingen',", "bench.classes"),
     ],
 )
-def test_numbers_and_manifests_that_do_not_fit(make_run, lint_path, edit, old: str, new: str, key: str) -> None:
+def test_numbers_and_manifests_that_do_not_fit_are_found(
+    make_run, lint_path, edit, old: str, new: str, key: str
+) -> None:
     run = make_run()
     line = edit(run / "config.py", old, new)
     found = lint_path(run).only("class-list")
@@ -67,12 +69,12 @@ def test_numbers_and_manifests_that_do_not_fit(make_run, lint_path, edit, old: s
         assert found.line == line
 
 
-def test_shifted_label_values(lint_cell) -> None:
+def test_shifted_label_values_are_found(lint_cell) -> None:
     found = [one for one in lint_cell("loveda-da", "bench.reduce_zero_label=false") if one.rule == "class-list"]
     assert [one.found for one in found] == ["label value 0 is background here and no class in data/loveda.toml"]
 
 
-def test_a_pack_with_other_classes(make_run, lint_path) -> None:
+def test_a_pack_with_other_classes_is_found(make_run, lint_path) -> None:
     run = make_run()
     cell = json.loads((run / "cell.json").read_text())["cell"]
     manifest = {"cell": cell, "overrides": [], "base": {"name": "b", "sha256": "0"}, "classes": ["a", "b"]}

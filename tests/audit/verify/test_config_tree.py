@@ -3,7 +3,7 @@ from __future__ import annotations
 from rs_adapt.audit.verify.config_tree import MISSING, Tree
 
 
-def test_unread_keys_of_a_tree_are_counted() -> None:
+def test_unread_keys_of_a_tree_are_listed() -> None:
     pipeline = [{"type": "RandomCrop", "crop_size": [4, 4]}]
     tree = Tree({"pipeline": pipeline, "data": {"pipeline": pipeline.copy(), "n": 2}, "lr": 1.0, "extra": {}})
     assert tree.at("data", "pipeline", 0, "crop_size") == [4, 4]
@@ -14,5 +14,5 @@ def test_unread_keys_of_a_tree_are_counted() -> None:
     assert tree.unread() == {"lr": 1.0, "extra": {}}
 
 
-def test_tuples_are_lists() -> None:
+def test_tuples_count_as_lists() -> None:
     assert Tree({"a": (1, ({"b": (2,)},))}).content == {"a": [1, [{"b": [2]}]]}

@@ -89,7 +89,7 @@ def test_one_value_is_one_class_however_it_is_written(
         ("biulding", "building", "'biulding' is not 'building': letter case and spelling count."),
     ],
 )
-def test_what_is_another_value_belongs_to_no_class(
+def test_polygons_with_other_values_belong_to_no_class(
     tmp_path: Path, scene: SceneInfo, attribute: object, item: object, hint: str
 ) -> None:
     path = write_geojson(tmp_path / "p.geojson", (attribute, METRES), (attribute, WEST), crs=UTM)
@@ -131,7 +131,7 @@ def test_windows_are_parts_of_the_whole(tmp_path: Path, scene: SceneInfo) -> Non
         np.testing.assert_array_equal(labels.read(box).classes_HW, whole_HW[box.y0 : box.y1, box.x0 : box.x1])
 
 
-def test_inside_the_aoi_what_no_polygon_covers_is_background_and_outside_of_it_has_no_label(
+def test_uncovered_pixels_are_background_inside_the_aoi_and_unlabelled_outside(
     tmp_path: Path, scene: SceneInfo
 ) -> None:
     path = write_geojson(tmp_path / "p.geojson", ("field", METRES), crs=UTM)
@@ -145,7 +145,7 @@ def test_inside_the_aoi_what_no_polygon_covers_is_background_and_outside_of_it_h
     assert window.contents == {"field": 12, "outside all polygons": 12, "outside the aoi": 24}
 
 
-def test_a_scene_without_polygons_is_background_where_the_aoi_says_so(tmp_path: Path, scene: SceneInfo) -> None:
+def test_a_scene_without_polygons_is_background_inside_the_aoi(tmp_path: Path, scene: SceneInfo) -> None:
     path = write_geojson(tmp_path / "p.geojson", ("field", square(500_200, 5_000_000, 500_300, 5_000_060)), crs=UTM)
     with pytest.raises(DataError, match="No polygon of"):
         read(path, scene, "field", "land", background=1)
@@ -156,7 +156,7 @@ def test_a_scene_without_polygons_is_background_where_the_aoi_says_so(tmp_path: 
         read(path, scene, "field", "land", background=1, aoi=str(other))
 
 
-def test_an_empty_file_of_one_image_says_that_nothing_is_there(tmp_path: Path, scene: SceneInfo) -> None:
+def test_an_empty_file_of_one_image_means_that_it_has_no_objects(tmp_path: Path, scene: SceneInfo) -> None:
     folder = tmp_path / "labels"
     folder.mkdir()
     file = write_geojson(folder / "scene.geojson")
@@ -167,7 +167,7 @@ def test_an_empty_file_of_one_image_says_that_nothing_is_there(tmp_path: Path, s
             PolygonLabels(wrong, scene, file)
 
 
-def test_what_is_left_out_is_told(tmp_path: Path, scene: SceneInfo) -> None:
+def test_left_out_polygons_are_reported(tmp_path: Path, scene: SceneInfo) -> None:
     speck = square(500_001, 5_000_001, 500_002, 5_000_002)
     path = write_geojson(tmp_path / "p.geojson", ("a", None), ("a", METRES), ("a", speck), crs=UTM)
     assert PolygonLabels(source(path, "a"), scene, path).notes == [

@@ -71,7 +71,7 @@ def test_polygons_reach_over_the_edge_of_the_scene(tmp_path: Path, scene: SceneI
     np.testing.assert_array_equal(burnt, expected)
 
 
-def test_what_has_no_area_is_skipped_and_counted(tmp_path: Path, scene: SceneInfo) -> None:
+def test_geometries_without_area_are_skipped_and_counted(tmp_path: Path, scene: SceneInfo) -> None:
     polygons = polygons_of(
         tmp_path,
         scene,
@@ -107,7 +107,7 @@ def test_what_has_no_area_is_skipped_and_counted(tmp_path: Path, scene: SceneInf
         ({"type": "Polygon", "coordinates": [[*RING[:2], [float("nan"), Y], *RING[2:]]]}, "that is not a number"),
     ],
 )
-def test_what_is_no_polygon_is_refused_by_its_name(
+def test_other_geometries_are_refused_by_their_name(
     tmp_path: Path, scene: SceneInfo, geometry: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):

@@ -161,7 +161,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         open_polygon_file(tmp_path / "p.gpkg", column="class")
 
 
-def test_without_fiona_a_geopackage_is_refused_with_what_to_install(
+def test_without_fiona_a_geopackage_is_refused_with_the_command_that_installs_it(
     two_layers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "fiona", None)

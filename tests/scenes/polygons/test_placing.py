@@ -37,7 +37,7 @@ def test_a_scene_that_no_polygon_touches_is_refused_with_both_places(tmp_path: P
     assert "aoi" in str(error.value)
 
 
-def test_both_places_are_told_in_the_system_of_the_file(tmp_path: Path, scene: SceneInfo) -> None:
+def test_both_extents_are_reported_in_the_system_of_the_file(tmp_path: Path, scene: SceneInfo) -> None:
     with pytest.raises(DataError, match=r"In OGC:CRS84, .*: the polygons span x 11\.0000 .*, the scene x 9\.0000 to 9"):
         placed(tmp_path, scene, square(11, 45, 11.1, 45.1))
 
@@ -165,7 +165,7 @@ def test_of_an_image_without_reference_the_coordinates_are_pixels(tmp_path: Path
         (METRES, "No polygon of .* The scene has no georeference, so coordinates are its pixels: the polygons span"),
     ],
 )
-def test_what_looks_like_no_pixel_of_an_image_is_refused(
+def test_coordinates_that_are_not_pixels_of_an_image_are_refused(
     tmp_path: Path, geometry: dict[str, object], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
