@@ -19,7 +19,7 @@ from rs_adapt.config.facts import SPLITS, BenchFacts
 from rs_adapt.config.weights_files import fetch_command
 
 Status = Literal["ok", "warning", "error"]
-# Distributions that install the same import names as the maintained ones that rs-adapt stands on.
+# Distributions with the same import names as the maintained ones that rs-adapt needs.
 RIVALS = {
     "onedl-mmengine": ("mmengine", "mmengine-lite"),
     "onedl-mmcv": ("mmcv", "mmcv-full", "mmcv-lite"),

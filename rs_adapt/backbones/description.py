@@ -81,7 +81,7 @@ def _grid(state: dict[str, Tensor], names: Names) -> int | None:
 def convert(
     path: Path, out: Path, *, patch_px: int | None = None, image_px: int | None = None, overwrite: bool = False
 ) -> Description:
-    """Write the weights of a file as safetensors under the names of transformers' modules, resized if asked.
+    """Write the weights of a file as safetensors under the names of transformers' modules, resized on request.
 
     Without a size, the values are the same and so is the hash by which adapter packs identify their base. The final
     norm and the mask token, which a frozen backbone does not use, are left out.
@@ -97,7 +97,7 @@ def convert(
         The description of the written file.
 
     Raises:
-        ConfigError: The image size is no multiple of the patch size.
+        ConfigError: The image size is not a multiple of the patch size.
         OutputExists: `out` exists, and `overwrite` is False.
         WeightsError: The file cannot be read, or `out` cannot be written.
     """

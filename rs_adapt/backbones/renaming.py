@@ -1,6 +1,6 @@
 """Names of tensors in two layouts: a table of templates that is read in both directions.
 
-In a template `#` stands for the number of a layer and `*` for `weight` or `bias`; both sides of a row have the same
+In a template `#` means the number of a layer and `*` for `weight` or `bias`; both sides of a row have the same
 ones in the same order.
 """
 

@@ -73,7 +73,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
 
 
 class _Refused(pickle.UnpicklingError):
-    """A name in the pickle that is no module, tensor or plain container."""
+    """The pickle names something other than a module, tensor or plain container."""
 
 
 class _Module:
@@ -95,7 +95,7 @@ class _Unpickler(pickle.Unpickler):
         self._bytes: dict[str, Tensor] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return our stand-in for a name.
+        """Return the stand-in for a name.
 
         Raises:
             _Refused: The name is not allowed.

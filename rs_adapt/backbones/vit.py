@@ -46,7 +46,7 @@ class Vit(nn.Module):
         embed_dim: Width D.
         depth: Number of blocks.
         num_heads: Attention heads; divides embed_dim.
-        patch_px: Side of a patch, pixels. Weights with another patch size are resized.
+        patch_px: Side of a patch, pixels. Weights with a different patch size are resized.
         image_px: Image size that the position grid is made for ((image_px // patch_px) squared), or None for a ViT
             without learned positions.
         out_layers: Blocks (from 0, ascending) whose outputs are taken, before the final norm.
@@ -145,7 +145,7 @@ class Vit(nn.Module):
         return resize(state, self.names, patch_px=self.patch_px, image_px=self.image_px)
 
     def check_file(self, path: Path, state: Mapping[str, Tensor], file_size: VitSize) -> None:
-        """Refuse a file (tensors under our names) of another model of the family.
+        """Refuse a file (tensors under our names) of a different model of the family.
 
         Raises:
             WeightsError: The file is of a different model; the message names both.
@@ -183,7 +183,7 @@ class Vit(nn.Module):
             the adapter's.
 
         Raises:
-            DataError: If H or W is no multiple of patch_px, or too small for the smallest map.
+            DataError: If H or W is not a multiple of patch_px, or too small for the smallest map.
         """
         grid_hw = self.grid(x_B3HW)
         if self.adapter is not None:

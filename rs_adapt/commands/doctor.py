@@ -1,4 +1,4 @@
-"""`rs-adapt doctor`: check this machine, and print the commands that fix what is wrong."""
+"""`rs-adapt doctor`: check this machine, and print the commands that fix faults."""
 
 from __future__ import annotations
 

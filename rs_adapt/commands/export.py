@@ -40,7 +40,7 @@ def export(
     Merging works for methods that change weights: lora, flora, sam-parser, bitfit, norm, hclip, cobot on lora, stacks
     of these, and peft's. It writes the merged base weights, and an adapter pack with the head that fits them.
 
-    The other formats hold the whole model in one file. mmseg: a .pth with DINOv2's and mmdetection's names; the
+    The other formats have the whole model in one file. mmseg: a .pth with DINOv2's and mmdetection's names; the
     head must be Mask2Former, and the adapter Earth-Adapter, Rein, merged or absent. safetensors: any method and head;
     the backbone has transformers' names.
 

@@ -1,4 +1,4 @@
-"""`rs-adapt show`: the resolved config of a cell, or what it costs."""
+"""`rs-adapt show`: the resolved config of a cell, or its numbers of parameters."""
 
 from __future__ import annotations
 

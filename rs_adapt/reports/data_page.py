@@ -36,7 +36,7 @@ def write_data_page(
     overwrite: bool,
     on_progress: OnProgress = no_progress,
 ) -> list[SetStatistics]:
-    """Write `index.html` and `overview.png`, complete or not at all, and return what they show.
+    """Write `index.html` and `overview.png`, complete or not at all, and return their statistics.
 
     Args:
         tiles: The folders.
@@ -64,7 +64,7 @@ def write_data_page(
         )
     ]
     if not measured:
-        raise DataNotFound(f"The folders of {tiles.name} hold no *{tiles.img_suffix} tiles. {tiles.how_to_get}")
+        raise DataNotFound(f"The folders of {tiles.name} contain no *{tiles.img_suffix} tiles. {tiles.how_to_get}")
     pictures = {summary.title: [*_samples(tile_set, tiles, summary)] for tile_set, summary in measured}
     statistics = [summary for _, summary in measured]
     # The page last: it shows the picture.

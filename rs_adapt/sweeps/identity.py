@@ -91,7 +91,7 @@ def _simplify(value: object, names: Mapping[str, str], ignored: Sequence[str] = 
         for path, name in names.items():
             if value == path or value.startswith(f"{path}/"):
                 return name + value[len(path) :]
-    # Configurations and manifests hold plain values.
+    # Configurations and manifests have plain values.
     return cast("JsonValue", value)
 
 

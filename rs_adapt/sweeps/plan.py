@@ -98,7 +98,7 @@ class TotalCost:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepCost:
-    """The cost of a sweep: what was measured, the estimate of each cell, the sum, and notes for the reader."""
+    """The cost of a sweep: the measurements, the estimate of each cell, the sum, and notes for the reader."""
 
     probes: tuple[ProbedKind, ...]
     cells: tuple[CellCost, ...]
@@ -222,7 +222,7 @@ def _notes(probes: Sequence[ProbedKind], *, slots: int) -> list[str]:
             f"Each kind was measured alone: {slots} cells at once share disk and memory bandwidth and may be slower."
         )
     if "GPU" in kinds:
-        notes.append("Memory is the peak of what torch allocated on the GPU; its context takes a few hundred MiB more.")
+        notes.append("Memory is the peak that torch allocated on the GPU; its context takes a few hundred MiB more.")
     if "process" in kinds:
         notes.append("Memory is the peak of the training process on the CPU; loader processes need additional memory.")
     if any(isinstance(probe.outcome, str) for probe in probes):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rs_adapt.errors import ConfigError
 
-# A value of a method's constructor: plain, so that a configuration can hold it.
+# A value of a method's constructor: plain, so that it can be part of a configuration.
 Setting: TypeAlias = bool | int | float | str | Sequence["Setting"] | Mapping[str, "Setting"] | None
 # Constructor arguments by name.
 Settings: TypeAlias = dict[str, Setting]
@@ -36,7 +36,7 @@ class Adapter(nn.Module):
         reference_prefix: Prefix of the method's tensors in checkpoints of the reference, below `backbone.`; None where
             no such layout exists. A method that has it implements `convert_reference`, `to_reference` and
             `reference_settings`.
-        reference_spare: Templates (`#` a number, `*` weight or bias) of tensors that those checkpoints may hold and an
+        reference_spare: Templates (`#` a number, `*` weight or bias) of tensors that those checkpoints may have and an
             instance need not use.
         num_prefix: How many tokens before the patches (CLS, registers; none at all in some ViTs); `attach` sets it.
     """

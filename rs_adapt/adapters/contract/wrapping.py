@@ -16,7 +16,7 @@ from torch.nn import functional
 from rs_adapt.adapters.contract.adapter import Adapter
 from rs_adapt.errors import ConfigError
 
-# Handles of the layers that hold a weight matrix, in the order of a block.
+# Handles of the layers with a weight matrix, in the order of a block.
 ATTENTION = ("attn_q", "attn_k", "attn_v", "attn_out")
 LINEARS = (*ATTENTION, "fc1", "fc2")
 PATCH_EMBED = "patch_embed"
@@ -40,7 +40,7 @@ class LayerChange(nn.Module):
 class Wrapped(nn.Module):
     """A layer of the ViT with its change, or the layer alone while the change is switched off.
 
-    The change is no submodule: its tensors belong to the adapter, so that each has one name, is saved once and is in
+    The change is not a submodule: its tensors belong to the adapter, so that each has one name, is saved once and is in
     one group of the optimizer.
     """
 

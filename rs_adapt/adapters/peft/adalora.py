@@ -26,7 +26,7 @@ class PeftAdaLora(PeftAdapter):
 
     `W + s B diag(e) A`, with rank `init_r` everywhere at first. During training the least important entries of e are
     set to zero, until the mean rank over all branches is `target_r`: importance is |weight * gradient|, averaged over
-    iterations, and the budget falls on a cubic schedule. A penalty keeps the rows of A and the columns of B orthogonal.
+    iterations, and the budget falls on a cubic schedule. A penalty makes the rows of A and the columns of B orthogonal.
 
     Ranks, importance and budget are computed by peft. Here the optimizer step drives them: the penalty's gradient is
     added before it, and entries are zeroed after it. The averages and the number of steps are part of the state, so
@@ -162,5 +162,5 @@ class PeftAdaLora(PeftAdapter):
 
 
 def _buffer(average: str, name: str) -> str:
-    # Names of buffers may not hold dots.
+    # Names of buffers must not contain dots.
     return f"{average}/{name.replace('.', '/')}"

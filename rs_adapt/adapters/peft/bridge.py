@@ -1,6 +1,6 @@
 """Methods of the library peft, under the contract of the project's own.
 
-peft replaces layers of a model by its own, which hold the frozen layer and the new tensors. Here it is given only
+peft replaces layers of a model by its own, which contain the frozen layer and the new tensors. Here it is given only
 the layers to change; its new layers then belong to the adapter, without the frozen layers, which stay in the ViT.
 """
 
@@ -51,7 +51,7 @@ _KINDS = {
     "ia3": _Kind(name="IA3", own={"feedforward_modules": []}),
     "lora": _Kind(name="LORA", zero_grad=("lora_A",)),
     "oft": _Kind(name="OFT"),
-    # The random projections follow from a seed: no file needs to hold them.
+    # The random projections follow from a seed: they need not be saved.
     "vera": _Kind(name="VERA", zero_grad=("vera_lambda_d",), own={"save_projection": False}),
 }
 # Set by the bridge.

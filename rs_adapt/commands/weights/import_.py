@@ -31,7 +31,7 @@ _METHODS = {Kind.MASK2FORMER: "frozen"}
 
 def import_weights(
     checkpoint: Annotated[Path, typer.Argument(help="The released file (.pth or .safetensors).", metavar="OFFICIAL")],
-    kind: Annotated[Kind, typer.Option("--as", help="What it holds: an adapter with its head, or a head alone.")],
+    kind: Annotated[Kind, typer.Option("--as", help="Content of the file: an adapter with its head, or a head alone.")],
     bench: options.Bench,
     direction: options.Direction = None,
     backbone: options.Backbone = None,
