@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from polygon_files import collection, in_degrees, square, swapped, write_layer
+from polygon_files import collection, features, in_degrees, square, swapped, write_layer
 from rasterio.features import shapes
 from rasterio.transform import Affine
 
@@ -92,6 +92,20 @@ def write(folder: Path, outlines: list[dict[str, Any]], crs: str | None = None) 
 
 def test_one_file_labels_every_scene(tmp_path: Path, houses: list[dict[str, Any]], own_home: Path) -> None:
     assert dry_run(tmp_path, write(tmp_path, [in_degrees(house) for house in houses])) == 0
+    assert labels_equal_images(own_home)
+
+
+def test_what_labels_nothing_is_told(
+    tmp_path: Path, houses: list[dict[str, Any]], own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = collection(*(("house", house) for house in houses), ("house", None), crs="EPSG:32632", column="use")
+    for x in (500_110.1, 500_210.1, 500_220.1):
+        content["features"] += features(("house", square(x, 4_999_990.1, x + 0.2, 4_999_990.2)), column="use")
+    (tmp_path / "houses.geojson").write_text(json.dumps(content))
+    assert dry_run(tmp_path, "houses.geojson") == 0
+    out = capsys.readouterr().out
+    assert "source: polygons too small to contain the centre of a pixel, which label nothing: 3\n" in out
+    assert out.count("houses.geojson: left out 1 without geometry\n") == 1
     assert labels_equal_images(own_home)
 
 

@@ -31,12 +31,16 @@ from rs_adapt.tiles import Tile, write_index
 
 @dataclass(frozen=True, kw_only=True)
 class _Finished:
-    """A scene whose tiles have their place: tiles and contents by split, what its label holds, and remarks."""
+    """A scene whose tiles have their place: tiles and contents by split, what its label holds, and remarks.
+
+    `num_without_pixel` counts its polygons that contain no pixel's centre.
+    """
 
     tiles: Mapping[str, Sequence[Tile]]
     contents: Mapping[str, SplitContents]
     holds: Mapping[str, int]
     notes: Sequence[str]
+    num_without_pixel: int
 
 
 class SceneAssembler:
@@ -100,10 +104,17 @@ class SceneAssembler:
             notes += finished.notes
             for split, contents in finished.contents.items():
                 splits.setdefault(split, SplitContents()).add(contents)
+        if num := sum(self._finished[plan.region.name, one.scene].num_without_pixel for one in plan.scenes):
+            notes.append(f"polygons too small to contain the centre of a pixel, which label nothing: {num}")
         if note := small_images_note([*plan.sizes_px.values()], self._bench.tile_px):
             notes.append(note)
         order = [split for split in ("train", "val") if split in splits]
-        return RegionContents(holds=dict(holds), splits={split: splits[split] for split in order}, notes=notes)
+        return RegionContents(
+            holds=dict(holds),
+            splits={split: splits[split] for split in order},
+            # One file of polygons may label all scenes.
+            notes=list(dict.fromkeys(notes)),
+        )
 
     def _finish_scene(self, plan: RegionPlan, one: ScenePlan, parts: Sequence[CutPart]) -> _Finished:
         places = [tile for part in parts for tile in part.tiles]
@@ -136,6 +147,7 @@ class SceneAssembler:
             )
             for split in splits
         }
+        notes += [part.note for part in parts if part.note is not None]
         if (remark := _empty_note(one.scene, contents, places)) is not None:
             notes.append(remark)
         return _Finished(
@@ -146,6 +158,7 @@ class SceneAssembler:
             contents=contents,
             holds=add_counts(place.contents for place in places),
             notes=notes,
+            num_without_pixel=sum(part.num_without_pixel for part in parts),
         )
 
     def _divide(self, plan: RegionPlan, one: ScenePlan, places: Sequence[CutTile]) -> tuple[dict[int, str], str]:

@@ -85,11 +85,15 @@ class CutPart:
         tiles: All places of the grid in these rows.
         cells: Pixels of the parts of which tiles consist, none of which overlap, by window: shape (2, K + 2), first
             where the image has data, then where it has none; by class, ignored, without a label.
+        note: Sentence on what of a file of polygons was left out; None where all was read.
+        num_without_pixel: Number of polygons on the scene that contain no pixel's centre, in its first part.
     """
 
     task: CutTask
     tiles: Sequence[CutTile]
     cells: Mapping[Box, NDArray[np.int64]]
+    note: str | None
+    num_without_pixel: int
 
 
 def cut_part(task: CutTask) -> CutPart:
@@ -108,7 +112,14 @@ def cut_part(task: CutTask) -> CutPart:
                 (task.folder / kind).mkdir(parents=True, exist_ok=True)
         cells: dict[Box, NDArray[np.int64]] = {}
         tiles = [_cut_tile(place, opened, task, cells) for place in _places(opened.scene, task)]
-    return CutPart(task=task, tiles=tiles, cells=cells)
+    polygons = opened.label.polygons if opened.label is not None and task.part == 0 else None
+    return CutPart(
+        task=task,
+        tiles=tiles,
+        cells=cells,
+        note=polygons.note if polygons is not None else None,
+        num_without_pixel=polygons.num_without_pixel if polygons is not None else 0,
+    )
 
 
 def close_scene() -> None:

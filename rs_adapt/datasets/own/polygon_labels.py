@@ -17,7 +17,6 @@ from rs_adapt.scenes.polygons import Polygons, count_without_pixel, open_polygon
 from rs_adapt.scenes.polygons.attributes import attribute_key
 
 OUTSIDE = "outside all polygons"
-OUTSIDE_AOI = "outside the aoi"
 
 
 class PolygonLabels:
@@ -54,12 +53,15 @@ class PolygonLabels:
         self._classes = np.array([*(index_of[text] for text in self._texts[:-1]), background], dtype=np.uint8)
 
     @property
-    def notes(self) -> list[str]:
-        """What was left out of the label, a sentence each."""
-        notes = [f"{self._polygons.path}: {count} skipped {why}" for why, count in self._polygons.skipped.items()]
-        if count := count_without_pixel(self._polygons):
-            notes.append(f"{self._image.path}: {count} polygons too small to hold the centre of a pixel")
-        return notes
+    def note(self) -> str | None:
+        """A sentence on what of the file is no polygon and was left out; None where all was read."""
+        left_out = ", ".join(f"{count} {why}" for why, count in self._polygons.skipped.items())
+        return f"{self._polygons.path}: left out {left_out}" if left_out else None
+
+    @property
+    def num_without_pixel(self) -> int:
+        """Number of polygons on the scene that contain no pixel's centre."""
+        return count_without_pixel(self._polygons)
 
     def read(self, box: Box) -> LabelWindow:
         """Read a window, in pixels of the scene."""
@@ -73,8 +75,6 @@ class PolygonLabels:
             classes_HW[no_data_HW] = IGNORE
         counts = np.bincount(numbers_HW[~no_data_HW], minlength=1)
         contents = Counter({self._texts[number]: int(counts[number]) for number in np.flatnonzero(counts)})
-        if num_outside := int(no_data_HW.sum()):
-            contents[OUTSIDE_AOI] = num_outside
         return LabelWindow(classes_HW=classes_HW, no_data_HW=no_data_HW, contents=contents)
 
 

@@ -33,6 +33,9 @@ class LabelReader:
         image: Facts of the image.
         label: The label's file.
 
+    Attributes:
+        polygons: The polygons on the image; None for rasters.
+
     Raises:
         DataNotFound: The label does not exist.
         DataError: It cannot be read, or does not fit the image.
@@ -40,9 +43,11 @@ class LabelReader:
 
     def __init__(self, labels: LabelSource, image: SceneInfo, label: Path) -> None:
         self._raster: _RasterLabel | None = None
+        self.polygons: PolygonLabels | None = None
         self._read: Callable[[Box], LabelWindow]
         if labels.kind == "polygons":
-            self._read = PolygonLabels(labels, image, label).read
+            self.polygons = PolygonLabels(labels, image, label)
+            self._read = self.polygons.read
         else:
             self._raster = _RasterLabel(labels, image, label)
             self._read = self._raster.read

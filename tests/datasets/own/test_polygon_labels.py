@@ -142,7 +142,7 @@ def test_uncovered_pixels_are_background_inside_the_aoi_and_unlabelled_outside(
     expected[1:5, 1:4] = 0
     np.testing.assert_array_equal(window.classes_HW, expected)
     np.testing.assert_array_equal(window.no_data_HW, expected == IGNORE)
-    assert window.contents == {"field": 12, "outside all polygons": 12, "outside the aoi": 24}
+    assert window.contents == {"field": 12, "outside all polygons": 12}
 
 
 def test_a_scene_without_polygons_is_background_inside_the_aoi(tmp_path: Path, scene: SceneInfo) -> None:
@@ -170,7 +170,6 @@ def test_an_empty_file_of_one_image_means_that_it_has_no_objects(tmp_path: Path,
 def test_left_out_polygons_are_reported(tmp_path: Path, scene: SceneInfo) -> None:
     speck = square(500_001, 5_000_001, 500_002, 5_000_002)
     path = write_geojson(tmp_path / "p.geojson", ("a", None), ("a", METRES), ("a", speck), crs=UTM)
-    assert PolygonLabels(source(path, "a"), scene, path).notes == [
-        f"{path}: 1 skipped without geometry",
-        f"{scene.path}: 1 polygons too small to hold the centre of a pixel",
-    ]
+    labels = PolygonLabels(source(path, "a"), scene, path)
+    assert labels.note == f"{path}: left out 1 without geometry"
+    assert labels.num_without_pixel == 1
