@@ -129,3 +129,60 @@ def test_a_region_without_any_valid_pixel_is_an_error(tmp_path: Path) -> None:
     write_geotiff(tmp_path / "a.tif", np.zeros((4, 4, 3), np.uint16), nodata=0)
     with pytest.raises(DataError, match="no pixel of its 1 images is valid"):
         stretch_of_region(region(), [tmp_path / "a.tif"])
+
+
+@pytest.mark.parametrize(("kind", "value"), [("uint16", 0), ("uint16", 65535), ("int16", -9999), ("float32", -32768)])
+@pytest.mark.parametrize("how", ["region", "scene"])
+def test_undeclared_nodata_is_refused_until_it_is_stated(tmp_path: Path, kind: str, value: int, how: str) -> None:
+    values = deep(9, (60, 60), 800, 3000).astype(kind)
+    values[:3] = value
+    write_geotiff(tmp_path / "a.tif", values)
+    advice = rf"5\.0 % of the pixels are {value} in all bands, .* write nodata = {value} for this region"
+    with pytest.raises(DataError, match=advice):
+        _range(tmp_path / "a.tif", how, None)
+    stated = _range(tmp_path / "a.tif", how, value)
+    np.testing.assert_allclose(stated, np.percentile(values[3:].reshape(-1, 3), PCT, axis=0).T, rtol=1e-6)
+    # A few of them move no percentile.
+    values[1:3] = values[4:6]
+    write_geotiff(tmp_path / "a.tif", values)
+    assert np.abs(_range(tmp_path / "a.tif", how, None) - stated).max() < 60
+
+
+def _range(image: Path, how: str, nodata: float | None) -> np.ndarray:
+    if how == "region":
+        return np.asarray(stretch_of_region(region(nodata=nodata), [image])["range"])
+    from rs_adapt.scenes import Scene
+
+    with Scene(image, nodata=nodata) as scene:
+        scene.read_rgb()
+        assert scene._stretch is not None
+        return np.stack(scene._stretch, axis=-1)
+
+
+def test_percentiles_do_not_depend_on_overviews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_stretch, "SAMPLE_PX", 5000)
+    values = deep(10, (600, 520), 0, 60000)
+    write_geotiff(tmp_path / "a.tif", values, crs="EPSG:32632", transform=tuple(PLACE)[:6])
+    without = stretch_of_region(region(), [tmp_path / "a.tif"])
+    assert without.get("step_px") == 8
+    with rasterio.open(tmp_path / "a.tif", "r+") as file:
+        # The mean of 64 pixels of noise is grey.
+        file.build_overviews([2, 4, 8], rasterio.enums.Resampling.average)
+    assert stretch_of_region(region(), [tmp_path / "a.tif"]) == without
+    np.testing.assert_allclose(without["range"], [[1200, 58800]] * 3, rtol=0.5)
+
+
+def test_kinds_of_images_are_not_mixed_in_a_region(tmp_path: Path) -> None:
+    write_geotiff(tmp_path / "a.tif", deep(11, (20, 20), 100, 900))
+    write_geotiff(tmp_path / "b.tif", np.random.default_rng(0).random((20, 20, 3), dtype=np.float32))
+    images = sorted(tmp_path.iterdir())
+    with pytest.raises(DataError, match=r"whole numbers \(such as .*a\.tif\) and of fractions \(1, .*b\.t"):
+        stretch_of_region(region(), images)
+    assert stretch_of_region(region(stretch="scene"), images)["from"] == "scene"
+    write_geotiff(tmp_path / "b.tif", deep(12, (20, 20), 100, 900)[..., 0])
+    with pytest.raises(DataError, match=r"three or more bands and of fewer \(1, such as .*b\.tif with 1\)"):
+        stretch_of_region(region(), images)
+    assert stretch_of_region(region(bands=(1, 1, 1)), images)["from"] == "percentiles"
+    four = np.concatenate([deep(13, (20, 20), 100, 900)] * 2, axis=-1)[..., :4]
+    write_geotiff(tmp_path / "b.tif", four)
+    assert stretch_of_region(region(), images)["from"] == "percentiles"
