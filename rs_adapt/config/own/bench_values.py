@@ -161,10 +161,18 @@ Nodata = Annotated[
 ]
 
 
-def hint_at_path(path: str) -> str:
-    """Return a sentence on how to write a path, where a backslash in a TOML file may have broken it; else nothing."""
-    if any(sign in path for sign in "\\\t\n\r\b\f\x1b"):
+def show_path(path: Path) -> str:
+    """Return a path as it is written in messages; signs that cannot be printed are spelled out."""
+    return str(path) if str(path).isprintable() else repr(str(path))
+
+
+def hint_at_path(path: Path) -> str:
+    """Return a sentence on how to write a path that does not exist, where it shows what may be wrong; else nothing."""
+    text = str(path)
+    if "\\" in text or not text.isprintable():
         return " Write the folders of a path with /, such as C:/data/images: \\ begins a sign of its own in TOML."
+    if any(sign in text for sign in "*?["):
+        return " A folder is named without wildcards: they stand in pattern, such as images = 'img', pattern = '*.tif'."
     return ""
 
 

@@ -101,12 +101,14 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
         ConfigError: A key or value is not usable, or a class has nothing that becomes it.
         DataNotFound: The folder or file of the labels does not exist.
     """
-    from rs_adapt.config.own.bench_values import Place, hint_at_path
+    from rs_adapt.config.own.bench_values import Place, hint_at_path, show_path
 
     place = Place(file, f"{role}.labels")
     path = (root / (labels.path or "")).expanduser()
     if not path.exists():
-        raise DataNotFound(f"{file}: {place.key('path')} names {path}, which does not exist.{hint_at_path(str(path))}")
+        raise DataNotFound(
+            f"{file}: {place.key('path')} names {show_path(path)}, which does not exist.{hint_at_path(path)}"
+        )
     if labels.kind == "polygons" and labels.column is None:
         raise place.error("column", "is missing; it must be the attribute of the polygons that names their class")
     legend = _read_legend(labels.legend, place)

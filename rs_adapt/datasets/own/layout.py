@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from rs_adapt.datasets.own.lists import read_list
@@ -57,6 +60,8 @@ def find_scenes(region: SceneRegion) -> list[SceneFiles]:
         DataError: An image is a folder or may not be read, two images have the same name or the same label, or the
             folder seems to hold labels that nothing says are labels.
     """
+    # Files may have come since the last look.
+    _names_below.cache_clear()
     scenes = _listed(region) if region.files is not None else _in_folder(region)
     _require_files([scene.image for scene in scenes])
     scenes = _named(scenes, region)
@@ -135,11 +140,28 @@ def _by_suffix(labels: LabelSource, image: PurePosixPath) -> Path:
 
 
 def _existing(label: Path) -> Path:
-    """Return a label's path, or that of the file beside it whose ending differs in upper and lower case only."""
-    if label.exists():
+    """Return a label's path, or that of the only file beside it with this name but for letter case and accents.
+
+    Systems differ in whether these count, and in how they write an accent.
+    """
+    if label.exists() or label.is_symlink():
         return label
-    endings = {label.suffix.lower(), label.suffix.upper()}
-    return next((other for end in sorted(endings) if (other := label.with_suffix(end)).exists()), label)
+    alike = _names_below(label.parent).get(_plain_name(label.name), [])
+    return label.parent / alike[0] if len(alike) == 1 else label
+
+
+@lru_cache(maxsize=64)
+def _names_below(folder: Path) -> dict[str, list[str]]:
+    """Return the names in a folder by how they read."""
+    names: dict[str, list[str]] = {}
+    with suppress(OSError):
+        for name in sorted(os.listdir(folder)):
+            names.setdefault(_plain_name(name), []).append(name)
+    return names
+
+
+def _plain_name(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _require_files(images: Sequence[Path]) -> None:
@@ -153,6 +175,8 @@ def _require_files(images: Sequence[Path]) -> None:
             raise DataNotFound(f"{image} is a link to {os.readlink(image)}, which does not exist: fix or remove it.")
         if not image.exists():
             raise DataNotFound(f"There is no image {image}: check the path.")
+        if not image.is_file():
+            raise DataError(f"{image} is no file that can be read: take it out of the folder.")
         if not os.access(image, os.R_OK):
             raise DataError(f"{image} may not be read: its permissions do not allow it. Change them (chmod +r).")
 

@@ -84,7 +84,9 @@ def _by_pattern(region: SceneRegion, scenes: Sequence[SceneFiles]) -> set[SceneF
     held = set()
     for pattern in region.val:
         fitting = [
-            scene for scene in scenes if fnmatchcase(scene.name, pattern) or fnmatchcase(scene.image.stem, pattern)
+            scene
+            for scene in scenes
+            if any(fnmatchcase(name, pattern) for name in (scene.name, scene.image.stem, scene.image.name))
         ]
         if not fitting:
             raise DataNotFound(f"{place} holds no image {pattern!r}, which val names (names without their ending).")

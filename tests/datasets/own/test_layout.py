@@ -59,6 +59,8 @@ def check(folder: Path, source: str, labels: str, num_scenes: int = 3) -> None:
         ("d/c{}/x.png", "lab/c{}/x.png", 'images = "d"\npattern = "**/*.png"', LABELS),
         ("d/c{}/x{}.png", "lab/x{}.png", 'images = "d"\npattern = "**/*.png"', 'path = "lab"\nname = "*.png"'),
         ("d/c{}/x.png", "d/c{}/x_mask.png", 'images = "d"\npattern = "**"', 'path = "d"\nsuffix = "_mask.png"'),
+        ("img/a\u0308{}.png", "lab/\u00e4{}.png", 'images = "img"', LABELS),
+        ("img/A{}.png", "lab/a{}.png", 'images = "img"', LABELS),
         ("img/a{}.v2.png", "lab/a{}.v2.png", 'images = "img"', LABELS),
     ],
 )
@@ -111,6 +113,18 @@ def test_equal_names_in_different_folders_are_different_scenes(tmp_path: Path) -
     }
 
 
+def test_wildcards_in_a_folder_are_sent_to_pattern(tmp_path: Path) -> None:
+    three(tmp_path, "img/a{}.png", "lab/a{}.png")
+    with pytest.raises(DataNotFound, match=r"img/\*\.png, which is neither .* A folder is named without wildcards"):
+        prepare(write_bench(tmp_path, 'images = "img/*.png"', LABELS))
+
+
+def test_val_takes_names_with_and_without_ending(tmp_path: Path) -> None:
+    three(tmp_path, "img/a{}.png", "lab/a{}.png")
+    _, contents = prepare(write_bench(tmp_path, 'images = "img"\nval = ["a2.png", "a3"]', LABELS))
+    assert contents.regions["source"].splits["val"].scenes == 2
+
+
 def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
     three(tmp_path, "img/a{}.png", "lab/a{}.png")
     file = write_bench(tmp_path, 'images = "img"', LABELS)
@@ -118,7 +132,9 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
     assert prepare(file)[1].regions["source"].splits["train"].scenes == 2
 
 
-@pytest.mark.parametrize("path", ['"img\\train"', '"C:\\Users\\me\\img"', '"\\\\server\\img"', "'img\\train'"])
+@pytest.mark.parametrize(
+    "path", ['"img\\train"', '"C:\\new\\train"', '"C:\\Users\\me\\img"', '"\\\\server\\img"', "'img\\train'"]
+)
 def test_paths_of_windows_are_explained(tmp_path: Path, path: str) -> None:
     three(tmp_path, "img/a{}.png", "lab/a{}.png")
     with pytest.raises(RsAdaptError, match=r"Write the folders of a path with /, such as C:/data/images"):
@@ -172,13 +188,14 @@ def add_masks(folder: Path) -> None:
         (None, 'pattern = "a*.png"', 'path = "lab"\nname = "*/*.png"', r"has 2 wildcards and pattern 'a\*\.png' has 1"),
         (None, "", 'path = "lab"\nname = "*.png"\nsuffix = ".png"', r"labels\.suffix and labels\.name both name"),
         (None, "", "ignore = [9]", r"labels\.path is missing"),
+        (os.mkfifo, "", LABELS, r"a4\.png is no file that can be read"),
         (None, 'files = "list.txt"', LABELS, r"images and files both name the images"),
     ],
 )
 def test_refusals_say_what_to_do(tmp_path: Path, change, source: str, labels: str, message: str) -> None:
     three(tmp_path, "img/a{}.png", "lab/a{}.png")
     if change is not None:
-        change(tmp_path)
+        change(tmp_path / "img" / "a4.png" if change is os.mkfifo else tmp_path)
     with pytest.raises(RsAdaptError, match=message):
         prepare(write_bench(tmp_path, f'images = "img"\n{source}', labels))
 
