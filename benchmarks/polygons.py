@@ -4,8 +4,7 @@
 
 Scenes lie side by side, and the polygons, rectangles and 24-cornered rounds, evenly over all of them. The file is
 GeoJSON in longitude and latitude, so every vertex is transformed, or a GeoPackage in the scenes' system. Timed is the
-reading of a scene's label in windows of 512 px: the first scene reads the file. Both files give the same pixels but for
-those at the edges of polygons. Linux only (VmHWM).
+reading of a scene's label in windows of 512 px: the first scene reads the file. Linux only (VmHWM).
 """
 
 from __future__ import annotations

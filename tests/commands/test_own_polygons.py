@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from rasterio.features import shapes
 from rasterio.transform import Affine
 
 from rs_adapt.commands import main
-from rs_adapt.scenes import write_geotiff
+from rs_adapt.scenes import Scene, write_geotiff
 
 SIDE = 64
 BENCH = """
@@ -175,3 +177,66 @@ def test_keys_that_fit_nothing_are_named(
 ) -> None:
     assert dry_run(tmp_path, write(tmp_path, houses, crs="EPSG:32632"), keys) == 2
     assert message in capsys.readouterr().err
+
+
+def test_polygons_in_pixels_belong_to_one_image(
+    tmp_path: Path, houses: list[dict[str, Any]], own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "labels").mkdir()
+    for number in (1, 2):
+        image = tmp_path / "images" / f"area_{number}.tif"
+        with Scene(image) as scene:
+            pixels = scene.read_rgb()[0]
+        image.unlink()
+        Image.fromarray(pixels).save(image.with_suffix(".png"))
+        outlines = [g for g, value in shapes((pixels[..., 0] // 80).astype(np.uint8), connectivity=4) if value]
+        content = collection(*(("house", outline) for outline in outlines), column="use")
+        for name in (f"labels/area_{number}.geojson", "all.geojson"):
+            (tmp_path / name).write_text(json.dumps(content))
+    assert dry_run(tmp_path, "all.geojson") == 2
+    assert "all.geojson holds polygons in pixels, and 2 images without georeference" in capsys.readouterr().err
+    assert dry_run(tmp_path, "labels") == 0
+    assert labels_equal_images(own_home)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "driver"), [(".shp", "ESRI Shapefile"), (".gpkg", "GPKG"), (".shp.zip", "ESRI Shapefile")]
+)
+def test_each_scene_may_have_a_file_of_its_own(
+    tmp_path: Path, houses: list[dict[str, Any]], own_home: Path, suffix: str, driver: str
+) -> None:
+    pytest.importorskip("fiona")
+    (tmp_path / "labels").mkdir()
+    for number in (1, 2):
+        edge = 500_000 + 100 * number
+        own = [("house", house) for house in houses if edge <= house["coordinates"][0][0][0] < edge + 100]
+        write_layer(tmp_path / "labels" / f"area_{number}{suffix}", *own, driver=driver, column="use")
+    assert dry_run(tmp_path, "labels", f'suffix = "{suffix}"') == 0
+    assert labels_equal_images(own_home)
+
+
+def test_a_geodatabase_is_one_file(tmp_path: Path, houses: list[dict[str, Any]], own_home: Path) -> None:
+    fiona = pytest.importorskip("fiona")
+    parts = [{"type": "MultiPolygon", "coordinates": [house["coordinates"]]} for house in houses]
+    # The driver complains about the bounds of the world in these coordinates, after it has written everything.
+    with contextlib.suppress(fiona._err.CPLE_BaseError):
+        write_layer(
+            tmp_path / "all.gdb",
+            *(("house", part) for part in parts),
+            driver="OpenFileGDB",
+            kind="MultiPolygon",
+            column="use",
+        )
+    assert dry_run(tmp_path, "all.gdb") == 0
+    assert labels_equal_images(own_home)
+
+
+def test_a_packed_shapefile_is_read(tmp_path: Path, houses: list[dict[str, Any]], own_home: Path) -> None:
+    pytest.importorskip("fiona")
+    write_layer(tmp_path / "all.shp", *(("house", h) for h in houses), driver="ESRI Shapefile", column="use")
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        for file in tmp_path.glob("all.*"):
+            if file.suffix != ".zip":
+                packed.write(file, file.name)
+    assert dry_run(tmp_path, "all.zip") == 0
+    assert labels_equal_images(own_home)

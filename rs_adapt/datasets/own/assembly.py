@@ -22,25 +22,24 @@ from rs_adapt.datasets.own.contents import (
 from rs_adapt.datasets.own.counting import SceneCounter, add_counts
 from rs_adapt.datasets.own.cutting import IGNORED, KINDS, UNLABELLED, CutPart, CutTile
 from rs_adapt.datasets.own.layout import SceneFiles
+from rs_adapt.datasets.own.polygon_labels import PolygonFacts
 from rs_adapt.datasets.own.regions import RegionPlan
 from rs_adapt.datasets.own.splits import ScenePlan
 from rs_adapt.datasets.recipes import ScenesRecipe, TileFacts
 from rs_adapt.errors import DataError
+from rs_adapt.scenes.polygons import is_vector_file
 from rs_adapt.tiles import Tile, write_index
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Finished:
-    """A scene whose tiles have their place: tiles and contents by split, what its label holds, and remarks.
-
-    `num_without_pixel` counts its polygons that contain no pixel's centre.
-    """
+    """A scene whose tiles have their place: tiles and contents by split, what its label holds, and remarks."""
 
     tiles: Mapping[str, Sequence[Tile]]
     contents: Mapping[str, SplitContents]
     holds: Mapping[str, int]
     notes: Sequence[str]
-    num_without_pixel: int
+    polygons: PolygonFacts | None
 
 
 class SceneAssembler:
@@ -104,16 +103,14 @@ class SceneAssembler:
             notes += finished.notes
             for split, contents in finished.contents.items():
                 splits.setdefault(split, SplitContents()).add(contents)
-        if num := sum(self._finished[plan.region.name, one.scene].num_without_pixel for one in plan.scenes):
-            notes.append(f"polygons too small to contain the centre of a pixel, which label nothing: {num}")
+        notes += _polygon_notes(plan, [self._finished[plan.region.name, one.scene].polygons for one in plan.scenes])
         if note := small_images_note([*plan.sizes_px.values()], self._bench.tile_px):
             notes.append(note)
         order = [split for split in ("train", "val") if split in splits]
         return RegionContents(
             holds=dict(holds),
             splits={split: splits[split] for split in order},
-            # One file of polygons may label all scenes.
-            notes=list(dict.fromkeys(notes)),
+            notes=notes,
         )
 
     def _finish_scene(self, plan: RegionPlan, one: ScenePlan, parts: Sequence[CutPart]) -> _Finished:
@@ -147,7 +144,6 @@ class SceneAssembler:
             )
             for split in splits
         }
-        notes += [part.note for part in parts if part.note is not None]
         if (remark := _empty_note(one.scene, contents, places)) is not None:
             notes.append(remark)
         return _Finished(
@@ -158,7 +154,7 @@ class SceneAssembler:
             contents=contents,
             holds=add_counts(place.contents for place in places),
             notes=notes,
-            num_without_pixel=sum(part.num_without_pixel for part in parts),
+            polygons=parts[0].polygons,
         )
 
     def _divide(self, plan: RegionPlan, one: ScenePlan, places: Sequence[CutTile]) -> tuple[dict[int, str], str]:
@@ -188,6 +184,28 @@ class SceneAssembler:
             f"{len(division.train)} train, and {len(numbers) - len(sides)} lie in the gap of {division.gap_px} px"
         )
         return dict(sorted(sides.items())), note
+
+
+def _polygon_notes(plan: RegionPlan, facts: Sequence[PolygonFacts | None]) -> list[str]:
+    """Return sentences on the polygons of a region, by the facts of its scenes.
+
+    Raises:
+        DataError: One file has polygons in pixels, and there are several images.
+    """
+    labels = plan.region.labels
+    pairs = zip(plan.scenes, facts, strict=True)
+    in_pixels = [one.scene.image for one, of_scene in pairs if of_scene is not None and of_scene.in_pixels]
+    if labels is not None and len(in_pixels) > 1 and is_vector_file(Path(labels.path)):
+        raise DataError(
+            f"{labels.path} holds polygons in pixels, and {len(in_pixels)} images without georeference, such as "
+            f"{in_pixels[0].name} and {in_pixels[1].name}, would get the same ones. Give each image a file of its own "
+            "(path is then their folder), or georeferenced images."
+        )
+    notes = [of_scene.note for of_scene in facts if of_scene is not None and of_scene.note is not None]
+    if num := sum(of_scene.num_without_pixel for of_scene in facts if of_scene is not None):
+        notes.append(f"polygons too small to contain the centre of a pixel, which label nothing: {num}")
+    # One file may label all scenes.
+    return list(dict.fromkeys(notes))
 
 
 def _empty_note(scene: SceneFiles, contents: Mapping[str, SplitContents], places: Sequence[CutTile]) -> str | None:

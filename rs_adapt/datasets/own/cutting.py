@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.datasets.own.layout import SceneFiles
+from rs_adapt.datasets.own.polygon_labels import PolygonFacts
 from rs_adapt.datasets.own.translation import LabelReader
 from rs_adapt.datasets.own.windows import IGNORE
 from rs_adapt.datasets.recipes import LabelSource, SceneRegion
@@ -85,15 +86,13 @@ class CutPart:
         tiles: All places of the grid in these rows.
         cells: Pixels of the parts of which tiles consist, none of which overlap, by window: shape (2, K + 2), first
             where the image has data, then where it has none; by class, ignored, without a label.
-        note: Sentence on what of a file of polygons was left out; None where all was read.
-        num_without_pixel: Number of polygons on the scene that contain no pixel's centre, in its first part.
+        polygons: What became of the polygons of the scene, in its first part; None in others, and for rasters.
     """
 
     task: CutTask
     tiles: Sequence[CutTile]
     cells: Mapping[Box, NDArray[np.int64]]
-    note: str | None
-    num_without_pixel: int
+    polygons: PolygonFacts | None
 
 
 def cut_part(task: CutTask) -> CutPart:
@@ -117,8 +116,7 @@ def cut_part(task: CutTask) -> CutPart:
         task=task,
         tiles=tiles,
         cells=cells,
-        note=polygons.note if polygons is not None else None,
-        num_without_pixel=polygons.num_without_pixel if polygons is not None else 0,
+        polygons=None if polygons is None else polygons.facts,
     )
 
 

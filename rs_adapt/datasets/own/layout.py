@@ -128,7 +128,7 @@ def _raise(error: OSError) -> None:
 def _label_of(region: SceneRegion, pattern: Pattern, image: PurePosixPath) -> Path:
     labels = region.labels
     assert labels is not None
-    if labels.name is None or Path(labels.path).is_file():
+    if labels.name is None or _is_one_for_all(labels):
         return _by_suffix(labels, image)
     return _existing(Path(labels.path) / pattern.fill(labels.name, image))
 
@@ -136,7 +136,13 @@ def _label_of(region: SceneRegion, pattern: Pattern, image: PurePosixPath) -> Pa
 def _by_suffix(labels: LabelSource, image: PurePosixPath) -> Path:
     """Return the label of an image: the file of its name, or the one file for all images."""
     path = Path(labels.path)
-    return path if path.is_file() else _existing(path / image.parent / f"{image.stem}{labels.suffix}")
+    return path if _is_one_for_all(labels) else _existing(path / image.parent / f"{image.stem}{labels.suffix}")
+
+
+def _is_one_for_all(labels: LabelSource) -> bool:
+    """Return whether the path of labels is a file; a geodatabase is one, too, and looks like a folder."""
+    path = Path(labels.path)
+    return path.is_file() or (labels.kind == "polygons" and path.suffix.lower() == ".gdb")
 
 
 def _existing(label: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,23 @@ from rs_adapt.scenes.polygons import Polygons, count_without_pixel, open_polygon
 from rs_adapt.scenes.polygons.attributes import attribute_key
 
 OUTSIDE = "outside all polygons"
+# Attributes that a message lists.
+_LISTED = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolygonFacts:
+    """What became of the polygons of a scene.
+
+    Attributes:
+        note: Sentence on what of the file is no polygon and was left out; None where all was read.
+        num_without_pixel: Number of polygons on the scene that contain no pixel's centre.
+        in_pixels: Whether their coordinates are pixels, of a scene without georeference.
+    """
+
+    note: str | None
+    num_without_pixel: int
+    in_pixels: bool
 
 
 class PolygonLabels:
@@ -37,13 +55,15 @@ class PolygonLabels:
         source = open_polygon_file(file, column=labels.column, layer=labels.layer, crs=labels.crs)
         self._aoi = None
         if labels.aoi is not None:
-            self._aoi = open_polygon_file(Path(labels.aoi), layer=labels.aoi_layer).on_grid(image)
+            self._aoi = open_polygon_file(Path(labels.aoi), layer=labels.aoi_layer, fallback_crs=labels.crs).on_grid(
+                image
+            )
         # A file of its own without any polygon says that there is nothing on the image.
         nothing_there = source.bounds is None and Path(labels.path).is_dir() and labels.background is not None
         self._polygons = source.on_grid(image, may_miss=self._aoi is not None or nothing_there)
         index_of = {text: index for text, index in labels.to_index if isinstance(text, str)}
         index_of |= {text: IGNORE for text in labels.ignore if isinstance(text, str)}
-        item_of = _match(self._polygons, list(index_of))
+        item_of = _match(self._polygons, list(index_of), source.text_counts)
         # The number of a polygon's text is burnt, which says more than its class; the last one is outside all polygons.
         self._texts = [*sorted(index_of), OUTSIDE]
         number_of = {text: number for number, text in enumerate(self._texts)}
@@ -53,15 +73,14 @@ class PolygonLabels:
         self._classes = np.array([*(index_of[text] for text in self._texts[:-1]), background], dtype=np.uint8)
 
     @property
-    def note(self) -> str | None:
-        """A sentence on what of the file is no polygon and was left out; None where all was read."""
+    def facts(self) -> PolygonFacts:
+        """What became of the polygons of the file."""
         left_out = ", ".join(f"{count} {why}" for why, count in self._polygons.skipped.items())
-        return f"{self._polygons.path}: left out {left_out}" if left_out else None
-
-    @property
-    def num_without_pixel(self) -> int:
-        """Number of polygons on the scene that contain no pixel's centre."""
-        return count_without_pixel(self._polygons)
+        return PolygonFacts(
+            note=f"{self._polygons.path}: left out {left_out}" if left_out else None,
+            num_without_pixel=count_without_pixel(self._polygons),
+            in_pixels=not self._image.has_place,
+        )
 
     def read(self, box: Box) -> LabelWindow:
         """Read a window, in pixels of the scene."""
@@ -78,31 +97,36 @@ class PolygonLabels:
         return LabelWindow(classes_HW=classes_HW, no_data_HW=no_data_HW, contents=contents)
 
 
-def _match(polygons: Polygons, items: Sequence[str]) -> dict[str, str]:
+def _match(polygons: Polygons, items: Sequence[str], in_file: Counter[str]) -> dict[str, str]:
     """Return the item of the classes that the attribute of each polygon on the scene is.
+
+    Args:
+        polygons: The polygons on the scene.
+        items: What the classes are made of.
+        in_file: Number of polygons by attribute in the whole file, for the message.
 
     Raises:
         DataError: There is none, or several.
     """
     by_key: dict[str, list[str]] = {}
-    for item in items:
-        by_key.setdefault(attribute_key(item), []).append(item)
-    item_of, unknown = {}, Counter[str]()
-    for number in np.unique(polygons.text_P):
-        text = polygons.texts[number]
+    for name in items:
+        by_key.setdefault(attribute_key(name), []).append(name)
+
+    def item_of(text: str) -> str | None:
         near = by_key.get(attribute_key(text), [])
         candidates = [text] if text in near else near
-        if len(candidates) == 1:
-            item_of[text] = candidates[0]
-        else:
-            unknown[text] = len(np.unique(polygons.feature_P[polygons.text_P == number]))
-    if unknown:
-        listed = ", ".join(f"{text!r} ({count})" for text, count in unknown.most_common(5))
-        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        return candidates[0] if len(candidates) == 1 else None
+
+    on_scene = polygons.text_counts
+    matched = {text: item for text in on_scene if (item := item_of(text)) is not None}
+    if len(matched) < len(on_scene):
+        unknown = Counter({text: n for text, n in (in_file | on_scene).items() if item_of(text) is None})
+        listed = ", ".join(f"{text!r} ({count})" for text, count in unknown.most_common(_LISTED))
+        more = f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
         raise DataError(
             f"{polygons.path} has polygons that belong to no class: {listed}{more}. {REMEDY}{_hint(unknown, items)}"
         )
-    return item_of
+    return matched
 
 
 def _hint(unknown: Iterable[str], items: Iterable[str]) -> str:

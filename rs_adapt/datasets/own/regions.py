@@ -66,7 +66,7 @@ def scene_files(plans: Sequence[RegionPlan]) -> list[Path]:
 
 def _require_labels(plan: RegionPlan) -> None:
     needed = [one.scene for one in plan.scenes if plan.labels_of(one) is not None]
-    missing = [scene for scene in needed if scene.label is None or not scene.label.is_file()]
+    missing = [scene for scene in needed if scene.label is None or not _is_there(scene.label)]
     if not missing:
         return
     label = missing[0].label
@@ -80,6 +80,11 @@ def _require_labels(plan: RegionPlan) -> None:
     raise DataNotFound(
         f"There is no label {label}: every image to learn from or to score on needs one{more}.{_nearby(label)}"
     )
+
+
+def _is_there(label: Path) -> bool:
+    # A geodatabase is a folder.
+    return label.is_file() or (label.is_dir() and label.suffix.lower() == ".gdb")
 
 
 def _nearby(label: Path) -> str:

@@ -62,6 +62,7 @@ class Polygons:
         feature_P: Number of each part's feature in the file.
         text_P: Number of each part's attribute in `texts`.
         texts: Distinct attributes as text, see `attribute_text`.
+        num_features: Number of the file's features that were read, polygons or not.
         skipped: Numbers of features and parts that are no polygons, by the reason.
     """
 
@@ -72,11 +73,19 @@ class Polygons:
     feature_P: NDArray[np.int64]
     text_P: NDArray[np.int64]
     texts: tuple[str, ...]
+    num_features: int
     skipped: Counter[str]
 
     def __len__(self) -> int:
         """Return the number of parts."""
         return len(self.feature_P)
+
+    @property
+    def text_counts(self) -> Counter[str]:
+        """Number of features by attribute."""
+        of_feature = np.unique(np.stack([self.feature_P, self.text_P]), axis=1)[1]
+        numbers, counts = np.unique(of_feature, return_counts=True)
+        return Counter({self.texts[number]: int(count) for number, count in zip(numbers, counts, strict=True)})
 
     @cached_property
     def bounds_P4(self) -> NDArray[np.float64]:
@@ -161,7 +170,9 @@ def collect_polygons(path: Path, features: Iterator[Feature], column: str | None
     text_P: list[int] = []
     numbers: dict[str, int] = {}
     skipped: Counter[str] = Counter()
+    num_features = 0
     for number, feature in enumerate(features):
+        num_features += 1
         text = "" if column is None else attribute_text(feature.attributes.get(column))
         for part in _parts(path, feature, skipped):
             parts.append(part)
@@ -176,6 +187,7 @@ def collect_polygons(path: Path, features: Iterator[Feature], column: str | None
         feature_P=np.asarray(feature_P, dtype=np.int64),
         text_P=np.asarray(text_P, dtype=np.int64),
         texts=tuple(numbers),
+        num_features=num_features,
         skipped=skipped,
     )
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.scenes.polygons.arrays import Bounds, Feature, Polygons, collect_polygons
-from rs_adapt.scenes.polygons.geojson import SUFFIXES, crs_member_name, read_geojson
+from rs_adapt.scenes.polygons.geojson import SUFFIXES, GeoJson, crs_member_name
 from rs_adapt.scenes.polygons.layers import Layer
 from rs_adapt.scenes.polygons.placing import SystemOfFile, place
-from rs_adapt.scenes.polygons.systems import LON_LAT, parse_crs
+from rs_adapt.scenes.polygons.systems import LON_LAT, is_lon_lat, parse_crs
 from rs_adapt.scenes.sources import SceneInfo
 
+# A file geodatabase is a folder.
+FOLDER_SUFFIX = ".gdb"
 # Layers with more features are not held in memory: what lies near a scene is read for it.
 MOST_FEATURES = 500_000
 
@@ -41,12 +44,12 @@ class PolygonFile:
         self._layer: Layer | None = None
         self._all: Polygons | None = None
         if path.suffix.lower() in SUFFIXES:
-            member, features = read_geojson(path)
             _require_layer_of_geojson(path, layer)
-            if column is not None and features:
-                _require_column(path, column, dict.fromkeys(key for one in features for key in one.attributes))
-            self._all = collect_polygons(path, iter(features), column)
-            self.system = _given(path, crs) if crs is not None else _system_of_geojson(path, member)
+            content = GeoJson(path)
+            self._all = collect_polygons(path, content.features(), column)
+            if column is not None and self._all.num_features:
+                _require_column(path, column, content.columns)
+            self.system = _given(path, crs) if crs is not None else _system_of_geojson(path, content.crs_member)
         else:
             self._layer = Layer(path, layer)
             facts = self._layer.facts
@@ -57,12 +60,29 @@ class PolygonFile:
             self.system = _given(path, crs) if crs is not None else SystemOfFile(crs=facts.crs, origin="stated")
 
     @property
+    def text_counts(self) -> Counter[str]:
+        """Number of features by attribute; none for a layer that is too large to hold."""
+        return Counter() if self._all is None else self._all.text_counts
+
+    @property
+    def num_skipped(self) -> int:
+        """Number of features and parts that are no polygons; none for a layer that is too large to hold."""
+        return 0 if self._all is None else self._all.skipped.total()
+
+    @property
     def bounds(self) -> Bounds | None:
         """Bounding box of all polygons, in coordinates of the file; None where there is none."""
         if self._all is not None:
             return self._all.bounds if len(self._all) else None
         assert self._layer is not None
         return self._layer.bounds()
+
+    @property
+    def has_system(self) -> bool:
+        """Whether the file states its reference system, or holds longitude and latitude."""
+        if self.system.origin == "presumed":
+            return self.bounds is None or is_lon_lat(self.bounds)
+        return self.system.crs is not None
 
     def near(self, bounds: Bounds) -> Polygons:
         """Return the polygons whose bounding box touches a rectangle, both in coordinates of the file."""
@@ -93,16 +113,33 @@ class PolygonFile:
 
 
 def open_polygon_file(
-    path: Path, *, column: str | None = None, layer: str | int | None = None, crs: str | None = None
+    path: Path,
+    *,
+    column: str | None = None,
+    layer: str | int | None = None,
+    crs: str | None = None,
+    fallback_crs: str | None = None,
 ) -> PolygonFile:
     """Return the polygons of a file, from memory where the process has read it before and it has not changed.
 
-    Args, Raises: See `PolygonFile`.
+    Args:
+        path: See `PolygonFile`, as for `column`, `layer` and `crs`.
+        column: Attribute that names the class.
+        layer: Name or number of the layer.
+        crs: Reference system in place of the file's.
+        fallback_crs: Reference system where the file states none, and its coordinates are no longitude and latitude.
+
+    Raises:
+        DataNotFound: There is no such file, or fiona is needed and not installed.
+        DataError: See `PolygonFile`.
     """
     if not is_vector_file(path):
         raise DataNotFound(f"There is no file of polygons {path}: check the path.")
-    states = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in parts_of(path)]
-    return _open_cached(path, column, layer, crs, tuple(states))
+    states = tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in parts_of(path))
+    opened = _open_cached(path, column, layer, crs, states)
+    if fallback_crs is not None and not opened.has_system:
+        return _open_cached(path, column, layer, fallback_crs, states)
+    return opened
 
 
 # Scenes with a file each take turns, so few are worth their memory.
@@ -115,7 +152,7 @@ def _open_cached(
 
 def is_vector_file(path: Path) -> bool:
     """Return whether a path is a file, or a folder that is one to GDAL (a file geodatabase)."""
-    return path.is_file() or (path.is_dir() and path.suffix.lower() == ".gdb")
+    return path.is_file() or (path.is_dir() and path.suffix.lower() == FOLDER_SUFFIX)
 
 
 def parts_of(path: Path) -> list[Path]:

@@ -38,18 +38,20 @@ class Layer:
 
     def __init__(self, path: Path, layer: str | int | None) -> None:
         self.path = path
+        # A Shapefile that is packed; GDAL looks into a zip by this name only.
+        self._place = f"zip://{path}" if path.suffix.lower() == ".zip" else path
         with _opening(path) as fiona:
-            facts = [_facts(fiona, path, name) for name in fiona.listlayers(path)]
+            facts = [_facts(fiona, self._place, name) for name in fiona.listlayers(self._place)]
         self.facts = _choose(path, facts, layer)
 
     def bounds(self) -> Bounds:
         """Return the bounding box of all features."""
-        with _opening(self.path) as fiona, fiona.open(self.path, layer=self.facts.name) as opened:
+        with _opening(self.path) as fiona, fiona.open(self._place, layer=self.facts.name) as opened:
             return Bounds(*map(float, opened.bounds))
 
     def read(self, within: Bounds | None = None) -> Iterator[Feature]:
         """Yield the features, or those whose bounding box touches a rectangle, which an index of the file finds."""
-        with _opening(self.path) as fiona, fiona.open(self.path, layer=self.facts.name) as opened:
+        with _opening(self.path) as fiona, fiona.open(self._place, layer=self.facts.name) as opened:
             for item in opened if within is None else opened.filter(bbox=tuple(within)):
                 yield Feature(f"feature {item.id}", _geometry(item.geometry), item.properties)
 
@@ -70,7 +72,7 @@ def _opening(path: Path) -> Iterator[Any]:
         raise DataError(f"{path} cannot be read as polygons: {error}.") from error
 
 
-def _facts(fiona: Any, path: Path, name: str) -> LayerFacts:
+def _facts(fiona: Any, path: Path | str, name: str) -> LayerFacts:
     from rasterio.crs import CRS
 
     with fiona.open(path, layer=name) as layer:

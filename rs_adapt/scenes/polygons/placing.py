@@ -14,7 +14,7 @@ from rs_adapt.errors import DataError
 from rs_adapt.scenes.polygons.arrays import Bounds, Polygons
 from rs_adapt.scenes.polygons.burning import reach
 from rs_adapt.scenes.polygons.clipping import clip_polygons
-from rs_adapt.scenes.polygons.systems import LON_LAT_BOUNDS, crs_name, transform_points, transform_rectangle
+from rs_adapt.scenes.polygons.systems import crs_name, is_lon_lat, transform_points, transform_rectangle
 from rs_adapt.scenes.sources import SceneInfo
 
 # A rectangle in one system is none in another: it is made larger by this share, for what its bent edges may hold.
@@ -45,6 +45,10 @@ class File(Protocol):
     system: SystemOfFile
 
     @property
+    def num_skipped(self) -> int:
+        """Number of features and parts that are no polygons."""
+
+    @property
     def bounds(self) -> Bounds | None:
         """Bounding box of all polygons; None where there is none."""
 
@@ -58,8 +62,9 @@ def place(file: File, image: SceneInfo, *, may_miss: bool) -> Polygons:
     if everywhere is None:
         if may_miss:
             return file.near(Bounds(0, 0, 0, 0))
-        raise DataError(f"{file.path} holds no polygon, so the scene {image.path} has no label. {_REMEDY}")
-    if image.crs is None and Affine(*image.transform) == Affine.identity():
+        skipped = f" ({file.num_skipped} features are none)" if file.num_skipped else ""
+        raise DataError(f"{file.path} holds no polygon{skipped}, so the scene {image.path} has no label. {_REMEDY}")
+    if not image.has_place:
         polygons = _as_pixels(file, image)
     else:
         _require_system(file, image, everywhere)
@@ -137,9 +142,7 @@ def _require_system(file: File, image: SceneInfo, everywhere: Bounds) -> None:
             f"{file.path} states no reference system (of a Shapefile the .prj is missing), and the scene {image.path} "
             f"has one. {_GIVE_CRS}{_own_system_hint(image, everywhere)}"
         )
-    low, high = LON_LAT_BOUNDS[:2], LON_LAT_BOUNDS[2:]
-    fits = everywhere.x0 >= low[0] and everywhere.y0 >= low[1] and everywhere.x1 <= high[0] and everywhere.y1 <= high[1]
-    if fits or not crs.is_geographic:
+    if is_lon_lat(everywhere) or not crs.is_geographic:
         return
     _require_x_first(file, image)
     system = (
@@ -163,7 +166,7 @@ def _own_system_hint(image: SceneInfo, everywhere: Bounds) -> str:
 
 def _require_x_first(file: File, image: SceneInfo) -> None:
     """Refuse coordinates that lie on the scene when they are read as y, x."""
-    if image.crs is None and Affine(*image.transform) == Affine.identity():
+    if not image.has_place:
         return
     try:
         polygons = _on_scene(file, image, swapped=True)
@@ -186,6 +189,8 @@ def _as_pixels(file: File, image: SceneInfo) -> Polygons:
             f"crs is given for {file.path}, but the scene {image.path} has no georeference: its labels are polygons in "
             "pixels. Leave out crs, or use a GeoTIFF or an image with a world file."
         )
+    if image.place_fault is not None and file.system.origin != "presumed":
+        raise DataError(f"Polygons of {file.path} are labels of {image.path}, which {image.place_fault}")
     polygons = file.near(Bounds(0.0, -height, width, height))
     x0_P, y0_P, x1_P, y1_P = polygons.bounds_P4.T
     across_P = np.minimum(x1_P, width) - np.maximum(x0_P, 0.0)
@@ -208,7 +213,7 @@ def _as_pixels(file: File, image: SceneInfo) -> Polygons:
 
 
 def _miss(file: File, image: SceneInfo, everywhere: Bounds) -> DataError:
-    if image.crs is None and Affine(*image.transform) == Affine.identity():
+    if not image.has_place:
         where = "The scene has no georeference, so coordinates are its pixels"
     elif image.crs is None:
         where = "The scene states no reference system, so the numbers are compared as they are"

@@ -18,8 +18,6 @@ from rs_adapt.errors import DataError
 from rs_adapt.scenes.polygons.arrays import Bounds
 
 LON_LAT = "OGC:CRS84"
-# Degrees of longitude may be counted from 0 to 360.
-LON_LAT_BOUNDS = Bounds(-360.0, -90.0, 360.0, 90.0)
 
 # EPSG:32632, urn:ogc:def:crs:EPSG::32632, http://www.opengis.net/def/crs/EPSG/0/32632, .../gml/srs/epsg.xml#32632
 _EPSG = re.compile(r".*\bEPSG(?:\.xml#|[:/](?:[\d.]*[:/])?)(\d+)", re.IGNORECASE)
@@ -41,6 +39,11 @@ def parse_crs(name: str) -> CRS | None:
             return CRS.from_user_input(text)
     except CRSError:
         return None
+
+
+def is_lon_lat(bounds: Bounds) -> bool:
+    """Return whether coordinates may be longitude and latitude; degrees may also be counted from 0 to 360."""
+    return -360 <= bounds.x0 <= bounds.x1 <= 360 and -90 <= bounds.y0 <= bounds.y1 <= 90
 
 
 def crs_name(crs: CRS) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from polygon_files import FIELD, SCENE_BOX, UTM, square, write_geojson, write_scene
+from polygon_files import FIELD, SCENE_BOX, UTM, in_degrees, square, write_geojson, write_scene
 
-from rs_adapt.datasets.own.polygon_labels import PolygonLabels
+from rs_adapt.datasets.own.polygon_labels import PolygonFacts, PolygonLabels
 from rs_adapt.datasets.own.windows import IGNORE, LabelWindow
 from rs_adapt.datasets.recipes import LabelSource
 from rs_adapt.errors import DataError
@@ -170,6 +170,21 @@ def test_an_empty_file_of_one_image_means_that_it_has_no_objects(tmp_path: Path,
 def test_left_out_polygons_are_reported(tmp_path: Path, scene: SceneInfo) -> None:
     speck = square(500_001, 5_000_001, 500_002, 5_000_002)
     path = write_geojson(tmp_path / "p.geojson", ("a", None), ("a", METRES), ("a", speck), crs=UTM)
-    labels = PolygonLabels(source(path, "a"), scene, path)
-    assert labels.note == f"{path}: left out 1 without geometry"
-    assert labels.num_without_pixel == 1
+    assert PolygonLabels(source(path, "a"), scene, path).facts == PolygonFacts(
+        note=f"{path}: left out 1 without geometry", num_without_pixel=1, in_pixels=False
+    )
+
+
+def test_all_attributes_of_the_file_that_no_class_names_are_listed_at_once(tmp_path: Path, scene: SceneInfo) -> None:
+    far = square(600_000, 5_000_000, 600_010, 5_000_010)
+    path = write_geojson(tmp_path / "p.geojson", ("a", METRES), ("b", far), ("b", far), ("c", METRES), crs=UTM)
+    with pytest.raises(DataError, match=r"belong to no class: 'b' \(2\), 'a' \(1\)\. Name them"):
+        read(path, scene, "c")
+
+
+def test_an_aoi_without_its_own_system_is_in_that_of_the_labels(tmp_path: Path, scene: SceneInfo) -> None:
+    path = write_geojson(tmp_path / "p.geojson", ("field", METRES))
+    for geometry in (WEST, in_degrees(WEST)):
+        aoi = write_geojson(tmp_path / "aoi.geojson", (None, geometry))
+        window = read(path, scene, "field", "land", background=1, aoi=str(aoi), crs=UTM)
+        assert window.contents == {"field": 12, "outside all polygons": 12}

@@ -126,7 +126,7 @@ def test_systems_that_nobody_knows_are_refused_and_may_be_overridden(
             "feature 0 is a Point; labels are polygons",
         ),
         ("", "is not a GeoJSON collection of features"),
-        ("5", r"is not a GeoJSON collection of features \(it holds 5\)"),
+        ("5", r"is not a GeoJSON collection of features \(it holds .5.\)"),
         ("[5]", r"is not a GeoJSON collection of features \(item 0 is no object\)"),
         ('{"features": {}}', r"is not a GeoJSON .* \(it has the members features, and no list of features\)"),
         ('{"features": [{"geometry": "POLYGON((0 0))"}]}', "the geometry of feature 0 is no object"),
