@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 from rasterio.transform import Affine
@@ -51,16 +52,17 @@ class Alignment:
         self._to_label = ~Affine(*label.transform) @ Affine(*image.transform)
 
     def in_label(self, x_N: NDArray[np.float64], y_N: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return where points of the image lie in the label, both in pixels, shape (2, N); infinite if nowhere."""
+        """Return where points of the image lie in the label, both in pixels, shape (2, N); not finite if nowhere."""
         if self._systems is None:
             return np.array(self._to_label @ (x_N, y_N))
         image_system, label_system = self._systems
         map_x, map_y = Affine(*self._image.transform) @ (x_N, y_N)
-        moved = self._moved(image_system, label_system, map_x, map_y)
-        return np.array(~Affine(*self._label.transform) @ moved)
+        moved = self._transform(image_system, label_system, map_x, map_y)
+        with np.errstate(invalid="ignore"):
+            return np.array(~Affine(*self._label.transform) @ moved)
 
     def in_image(self, x_N: NDArray[np.float64], y_N: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return where points of the label lie in the image, both in pixels, shape (2, N); infinite if nowhere."""
+        """Return where points of the label lie in the image, both in pixels, shape (2, N); not finite if nowhere."""
         return Alignment(self._label, self._image).in_label(x_N, y_N)
 
     def read(self, box: Box, read: ReadWindow) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
@@ -119,11 +121,20 @@ class Alignment:
         columns_HW, rows_HW = (np.where(inside_HW, side, zero).astype(np.intp) for side in (x_HW, y_HW))
         return columns_HW, rows_HW, inside_HW
 
-    def _moved(self, goes: CRS, comes: CRS, x_N: Any, y_N: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _transform(
+        self, source: CRS, goal: CRS, x_N: NDArray[Any], y_N: NDArray[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         try:
-            moved_x, moved_y = transform_points(goes, comes, np.ravel(x_N), np.ravel(y_N))
-        except (RasterioError, CRSError) as error:
+            moved_x, moved_y = transform_points(source, goal, x_N, y_N)
+        except CRSError as error:
             raise self._unusable(error) from error
+        except (RasterioError, CPLE_BaseError):
+            if len(x_N) == 1:
+                return np.array([np.inf]), np.array([np.inf])
+            # One point that the system has no place for spoils all of them.
+            middle = len(x_N) // 2
+            halves = [self._transform(source, goal, x_N[part], y_N[part]) for part in (np.s_[:middle], np.s_[middle:])]
+            return np.concatenate([x for x, _ in halves]), np.concatenate([y for _, y in halves])
         return np.asarray(moved_x), np.asarray(moved_y)
 
     def _unusable(self, error: Exception) -> DataError:
@@ -144,7 +155,10 @@ def align(image: SceneInfo, label: SceneInfo) -> Alignment | None:
     if not (image.has_place and label.has_place):
         for faulty, other in ((image, label), (label, image)):
             if faulty.place_fault is not None and other.has_place:
-                raise DataError(f"{faulty.path}, which {other.path} belongs to, {faulty.place_fault}.")
+                raise DataError(
+                    f"Label {label.path} and its image {image.path} cannot be laid over each other: {faulty.path} "
+                    f"{faulty.place_fault}."
+                )
         if not sizes_agree:
             raise DataError(_sizes_differ(image, label))
         return None

@@ -40,9 +40,12 @@ NOWHERE = Georeference(transform=Affine.identity(), crs=None)
 
 def read_georeference(dataset: rasterio.DatasetReader, path: Path) -> Georeference:
     """Return the place of an open raster, from its tags or its sidecar files."""
-    crs = dataset.crs
-    if not dataset.transform.is_identity:
-        return Georeference(transform=dataset.transform, crs=crs or _sidecar_crs(path))
+    crs, transform = dataset.crs, dataset.transform
+    if not all(map(math.isfinite, transform)) or transform.determinant == 0:
+        fault = "has a georeference whose pixels have no area: write a right one (gdal_edit), or none"
+        return Georeference(transform=Affine.identity(), crs=None, fault=fault)
+    if not transform.is_identity:
+        return Georeference(transform=transform, crs=crs or _sidecar_crs(path))
     points, points_crs = dataset.gcps
     if points:
         return _from_points(points, points_crs or crs, path)
@@ -73,7 +76,7 @@ def pixel_size_m(place: Georeference, width_px: int, height_px: int) -> float | 
         height_px: Its rows.
 
     Returns:
-        Metres; None without a reference system.
+        Metres; None without a reference system, or where its unit is unknown.
     """
     crs, t = place.crs, place.transform
     if crs is None:
@@ -82,7 +85,11 @@ def pixel_size_m(place: Georeference, width_px: int, height_px: int) -> float | 
     if crs.is_geographic:
         latitude = t.d * width_px / 2 + t.e * height_px / 2 + t.f
         return side * METRES_PER_DEGREE * math.sqrt(max(math.cos(math.radians(latitude)), 0.0))
-    return side * float(crs.linear_units_factor[1])
+    try:
+        return side * float(crs.linear_units_factor[1])
+    except CRSError:
+        # A local system, or one that is neither projected nor geographic.
+        return None
 
 
 def _from_points(points: list[GroundControlPoint], crs: CRS | None, path: Path) -> Georeference:

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import rasterio
 from PIL import Image
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.scenes import plain
@@ -39,8 +37,9 @@ def open_source(path: Path, *, bands: Sequence[int] | None = None, nodata: Nodat
         DataError: It cannot be read.
     """
     require_file(path)
-    whole = plain.is_plain(path) and _num_pixels(path) <= plain.MAX_PX
-    return PlainImage(path, bands=bands, nodata=nodata) if whole else Raster(path, bands=bands, nodata=nodata)
+    if _is_read_whole(path):
+        return PlainImage(path, bands=bands, nodata=nodata)
+    return Raster(path, bands=bands, nodata=nodata)
 
 
 def require_file(path: Path) -> None:
@@ -66,34 +65,35 @@ def stored_form(path: Path) -> StoredForm:
         DataError: It is not a readable image.
     """
     require_file(path)
-    if plain.is_plain(path) and _num_pixels(path) <= plain.MAX_PX:
-        try:
-            with Image.open(path) as image:
-                deep = image.mode[0] in plain.DEEP
-                size_px = Orientation(image.width, image.height, image_orientation(image)).shown_size
-                return StoredForm("deep" if deep else "uint8", *size_px, 1 if deep else 3)
-        except (OSError, SyntaxError, ValueError) as error:
-            raise DataError(f"{path} cannot be read ({error}): the file is damaged, fetch it again.") from error
+    if _is_read_whole(path):
+        with Image.open(path) as image:
+            deep = image.mode[0] in plain.DEEP
+            size_px = Orientation(image.width, image.height, image_orientation(image)).shown_size
+            return StoredForm("deep" if deep else "uint8", *size_px, 1 if deep else 3)
     raster = Raster(path)
     raster.close()
     return StoredForm(raster.info.dtype, raster.info.width_px, raster.info.height_px, raster.info.num_bands)
 
 
-def _num_pixels(path: Path) -> int:
+def _is_read_whole(path: Path) -> bool:
+    """Return whether PIL reads a file: a jpg, png or bmp that is not large, whatever its ending promises.
+
+    Raises:
+        DataError: Neither PIL nor GDAL can open it.
+    """
+    if not plain.is_plain(path):
+        return False
     try:
         with warnings.catch_warnings():
             # PIL warns of large images, and refuses still larger ones; both are read through GDAL.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return image.width * image.height
+                return image.width * image.height <= plain.MAX_PX
     except Image.DecompressionBombError:
-        pass
+        return False
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): the file is damaged, fetch it again.") from error
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as dataset:
-                return int(dataset.width * dataset.height)
-    except RasterioError as error:
-        raise DataError(f"{path} cannot be read ({error}): the file is damaged, fetch it again.") from error
+        try:
+            Raster(path).close()
+        except DataError:
+            raise DataError(f"{path} cannot be read ({error}): the file is damaged, fetch it again.") from error
+        return False

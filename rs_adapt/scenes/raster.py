@@ -23,6 +23,20 @@ from rs_adapt.scenes.sources import Box, SceneInfo, require_one_band
 
 # GDAL only warns of a jpg that ends too soon, and fills its missing rows with grey.
 _STRICT = {"GDAL_ERROR_ON_LIBJPEG_WARNING": "YES"}
+_COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+# Bands of other ways to store colours, which are not what red, green and blue show.
+_FOREIGN_COLOURS = {
+    ColorInterp.cyan,
+    ColorInterp.magenta,
+    ColorInterp.yellow,
+    ColorInterp.black,
+    ColorInterp.hue,
+    ColorInterp.saturation,
+    ColorInterp.lightness,
+    ColorInterp.Y,
+    ColorInterp.Cb,
+    ColorInterp.Cr,
+}
 # Rows that a sample reads at once, at most.
 _SAMPLE_ROWS = 1024
 
@@ -84,17 +98,26 @@ class Raster:
 
     @property
     def colour_bands(self) -> tuple[int, int, int]:
-        """Bands that are red, green and blue where nobody chooses them."""
+        """Bands that are red, green and blue where nobody chooses them.
+
+        Raises:
+            DataError: The file marks its bands as colours of a different kind.
+        """
         if self._palette_N4 is not None:
             return (1, 2, 3)
         marks = self._dataset.colorinterp
-        named = [
-            marks.index(mark) + 1 for mark in (ColorInterp.red, ColorInterp.green, ColorInterp.blue) if mark in marks
-        ]
-        if len(named) == 3:
-            return (named[0], named[1], named[2])
-        first = self._data_bands[:3] if len(self._data_bands) >= 3 else [self._data_bands[0]] * 3
-        return (first[0], first[1], first[2])
+        if foreign := [mark.name for mark in marks if mark in _FOREIGN_COLOURS]:
+            raise DataError(
+                f"{self._path} stores its colours as {', '.join(foreign)}: convert it to red, green and blue, or state "
+                "which bands are shown as these (bands)."
+            )
+        if all(colour in marks for colour in _COLOURS):
+            red, green, blue = (marks.index(colour) + 1 for colour in _COLOURS)
+        elif len(self._data_bands) >= 3:
+            red, green, blue = self._data_bands[:3]
+        else:
+            red = green = blue = self._data_bands[0]
+        return red, green, blue
 
     def close(self) -> None:
         """Close the file."""

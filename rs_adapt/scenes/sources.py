@@ -27,8 +27,9 @@ class SceneInfo:
 
     `transform` holds the six numbers (a, b, c, d, e, f) of the affine pixel -> map transform, x = a*col + b*row + c and
     y = d*col + e*row + f. `crs` is the WKT of the reference system; `gsd_m` the ground size of a pixel in metres. Both
-    are None where the raster has no georeference. `place_fault` states why a georeference that the file has is no
-    regular grid, as the end of a sentence about the file; None for all others.
+    are None where the raster has no georeference, the latter also where the system's unit is unknown. `place_fault`
+    states why a georeference that the file has is no regular grid, as the end of a sentence about the file; None for
+    all others.
     """
 
     path: Path

@@ -161,3 +161,22 @@ def test_what_is_no_band_of_numbers_is_refused(tmp_path: Path) -> None:
         Scene(path)
     with pytest.raises(DataError, match=r"b\.tif has bands 1 to 3, but \(4, 3, 2\) were given"):
         Scene(write_raster(tmp_path / "b.tif", RGB_CHW), bands=(4, 3, 2))
+
+
+def test_colours_of_a_different_kind_are_not_shown_as_red_green_and_blue(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "a.tif", np.concatenate([RGB_CHW, NIR[None]]).astype(np.uint16))
+    with rasterio.open(path, "r+") as file:
+        file.colorinterp = [rasterio.enums.ColorInterp[name] for name in ("cyan", "magenta", "yellow", "black")]
+    with pytest.raises(DataError, match="stores its colours as cyan, magenta, yellow, black: convert it"):
+        Scene(path)
+    assert np.array_equal(read(path, bands=(1, 2, 3), stretch=[[0, 255]] * 3)[0], RGB_CHW.transpose(1, 2, 0))
+
+
+def test_the_content_decides_how_a_file_is_read_and_not_its_ending(tmp_path: Path) -> None:
+    write_raster(tmp_path / "a.tif", RGB_CHW.astype(np.uint16) * 257).rename(tmp_path / "deep.png")
+    write_raster(tmp_path / "a.tif", RGB_CHW).rename(tmp_path / "b.jpg")
+    Image.fromarray(RGB_CHW.transpose(1, 2, 0)).save(tmp_path / "x.png")
+    (tmp_path / "x.png").rename(tmp_path / "c.tif")
+    for name in ("deep.png", "b.jpg", "c.tif"):
+        stretch = [[0, 65535]] * 3 if name == "deep.png" else None
+        assert np.array_equal(read_classes(read(tmp_path / name, stretch=stretch)[0]), CLASSES), name

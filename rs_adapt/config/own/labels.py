@@ -126,6 +126,8 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
     values = [value for value, _ in to_index] + ignore
     if repeated := [value for value in values if values.count(value) > 1]:
         raise place.error("classes", f"gives {repeated[0]!r} to more than one class, or ignores it too")
+    if labels.nodata in [value for value, _ in to_index]:
+        raise place.error("nodata", f"is {labels.nodata}, which classes name too: a pixel of a class has data")
     background = labels.background
     if background is not None and background not in classes.names:
         raise place.error("background", f"is {background!r}; it must be one of {', '.join(classes.names)}")

@@ -100,6 +100,7 @@ def test_numbers_stay_as_they_are_written() -> None:
             "source: val and val_share both choose the validation tiles",
         ),
         ("# bands = [3, 2, 1]\n\n", 'val = ["a"]\n', "target: val has no meaning without labels to score on"),
+        ("ignore = [255]", "nodata = nan", 'source.labels.nodata is nan; it must be a number, or "none"'),
         (
             'kind = "values"',
             'kind = "value"',
@@ -135,6 +136,7 @@ def _content(bench: Path, text: str) -> dict[str, Any]:
             "no key source.labels.classes.buildings. Did you mean building?",
         ),
         ("building = [1, 2]", "building = [2.5]", "source.labels.classes.building holds 2.5; label values are whole"),
+        ("ignore = [255]", "nodata = 2", "source.labels.nodata is 2, which classes name too"),
         ("building = [1, 2]", "building = []", "source.labels.classes.building is []; it must be a list of values"),
         ('name = "building"', 'name = "background"', "class holds a name twice: background, background."),
         ('kind = "values"', 'kind = "polygons"', "source.labels.column is missing; it must be the attribute"),
@@ -172,3 +174,12 @@ def test_a_bridge_is_a_record_with_its_legends(file: Path) -> None:
     assert [one.name for one in bridge.classes] == [one["name"] for one in content.pop("class")]
     assert {name: bridge.legend(name) for name in content} == content
     assert bridge.legend("nowhere") is None
+
+
+def test_codes_of_any_size_and_nodata_are_taken(bench: Path) -> None:
+    text = TEMPLATE.replace("building = [1, 2]", "building = [70000, -3]").replace("ignore = [255]", "nodata = -9999")
+    labels = _content(bench, text)["bench"]["prepare"]["source"]["labels"]
+    assert (labels["to_index"], labels["nodata"]) == ([(0, 0), (70000, 1), (-3, 1)], -9999)
+    # What is not given leaves no trace, so that configurations of before stay equal.
+    prepare = _content(bench, TEMPLATE)["bench"]["prepare"]
+    assert not {"nodata"} & ({*prepare["source"]} | {*prepare["source"]["labels"]} | {*prepare["target"]})

@@ -157,9 +157,11 @@ def test_a_label_beside_its_image_is_refused_with_the_distance(tmp_path: Path, t
         read(image, label)
 
 
-def test_a_system_that_puts_the_label_elsewhere_is_refused(tmp_path: Path) -> None:
+# The next zone, metres that are stated as degrees, a system of a building site, and one around the centre of the earth.
+@pytest.mark.parametrize("system", ["EPSG:32633", "EPSG:4326", 'LOCAL_CS["site",UNIT["metre",1]]', "EPSG:4978"])
+def test_a_system_that_puts_the_label_elsewhere_is_refused(tmp_path: Path, system: str) -> None:
     image = write_image(tmp_path / "a.tif", CLASSES)
-    label = write_raster(tmp_path / "l.tif", CLASSES, crs="EPSG:32633")
+    label = write_raster(tmp_path / "l.tif", CLASSES, crs=system)
     with pytest.raises(DataError, match="does not overlap its image"):
         read(image, label)
 
@@ -209,10 +211,18 @@ def test_ground_control_points_place_an_image_if_an_affine_transform_fits_them(t
     straight = write_image(tmp_path / "a.tif", CLASSES, transform=None, gcps=_points())
     check(straight, part, covered=64 * 72 / (H * W))
     bent = write_image(tmp_path / "b.tif", CLASSES, transform=None, gcps=_points(bend_px=4))
-    with pytest.raises(DataError, match=r"b\.tif, which .*l\.tif belongs to, has 5 ground control points .*gdalw"):
+    with pytest.raises(DataError, match=r"laid over each other: .*b\.tif has 5 ground control points .*gdalw"):
         read(bent, part)
     # Pixel by pixel it is as good as any other image.
     check(bent, write_raster(tmp_path / "p.tif", CLASSES, transform=None))
+
+
+@pytest.mark.parametrize("pixel", [0.0, float("nan")])
+def test_pixels_without_area_are_no_grid(tmp_path: Path, pixel: float) -> None:
+    label = write_raster(tmp_path / "l.tif", CLASSES, transform=Affine(pixel, 0, 5e5, 0, pixel, 5e6))
+    with pytest.raises(DataError, match=r"l\.tif has a georeference whose pixels have no area"):
+        read(write_image(tmp_path / "a.tif", CLASSES), label)
+    check(write_image(tmp_path / "b.tif", CLASSES, transform=None), label)
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
