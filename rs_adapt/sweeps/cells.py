@@ -16,6 +16,7 @@ from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.wording import without_wording
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 from rs_adapt.runs.files import CONFIG_FILE
+from rs_adapt.sweeps.data import Fingerprints, current_fingerprints
 from rs_adapt.sweeps.identity import Identity, config_identity, hash_identity
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ class SweepCell:
     def digest(self) -> str:
         """Hash of the identity."""
         return hash_identity(self.identity)
+
+    @functools.cached_property
+    def fingerprints(self) -> Fingerprints:
+        """Fingerprints of the data that are there now, by role; found out once."""
+        return current_fingerprints(self.config_text)
 
     @functools.cached_property
     def config_sha256(self) -> str:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from rs_adapt.config.wording import without_wording
 from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.locks import exclusive_if_free, is_locked
 from rs_adapt.runs.files import (
+    CELL_FILE,
     CONFIG_FILE,
     METRICS_FILE,
     RESULT_FILE,
@@ -26,8 +27,9 @@ from rs_adapt.runs.files import (
     SWEEP_LOCK_FILE,
     SWEEP_LOG_FILE,
 )
-from rs_adapt.runs.records import Result, SweepCellRecord, read_record
+from rs_adapt.runs.records import Result, RunStart, SweepCellRecord, read_record
 from rs_adapt.runs.records.record import AnyRecord
+from rs_adapt.sweeps.data import Fingerprints, describe_changed_data
 from rs_adapt.sweeps.identity import Identity, describe_difference, hash_identity, with_current_manifests
 
 STATES = ("done", "running", "interrupted", "failed", "stale", "missing")
@@ -52,7 +54,14 @@ class CellState:
     result: Result | None = None
 
 
-def read_state(folder: Path, *, digest: str, identity: Identity, locked: bool | None = None) -> CellState:
+def read_state(
+    folder: Path,
+    *,
+    digest: str,
+    identity: Identity,
+    locked: bool | None = None,
+    fingerprints: Callable[[], Fingerprints] = dict,
+) -> CellState:
     """Return the state of a cell's folder.
 
     Args:
@@ -60,6 +69,7 @@ def read_state(folder: Path, *, digest: str, identity: Identity, locked: bool | 
         digest: Hash of the cell's present identity.
         identity: The cell's present identity, to describe a change.
         locked: Whether a different process holds the lock; None to check.
+        fingerprints: Returns those of the data that are there now; called where the run recorded its own.
     """
     record = _read_or_none(folder / SWEEP_CELL_FILE, SweepCellRecord) or SweepCellRecord()
     result = _read_or_none(folder / RESULT_FILE, Result)
@@ -74,6 +84,8 @@ def read_state(folder: Path, *, digest: str, identity: Identity, locked: bool | 
         if is_current and run_sha256 is not None and run_sha256 != config_sha256(folder):
             note = "the run was repeated outside the sweep, with a different configuration"
             return CellState(status="stale", note=note, record=record, result=result)
+        if is_current and (note := find_changed_data(folder, fingerprints)):
+            return CellState(status="stale", note=note, record=record, result=result)
         if is_current:
             return CellState(status="done", record=record, result=result)
         note = f"was run with {describe_difference(before, identity)}" if before else "was not run by a sweep"
@@ -83,14 +95,30 @@ def read_state(folder: Path, *, digest: str, identity: Identity, locked: bool | 
     if record.status == "failed":
         return CellState(status="failed", note=record.error or "", record=record)
     if (folder / STATE_FILE).is_file():
+        if note := find_changed_data(folder, fingerprints):
+            return CellState(status="missing", note=f"{note}; it starts from scratch", record=record)
         return CellState(status="interrupted", note=describe_progress(folder), record=record)
     return CellState(status="missing", note="stopped before anything was saved", record=record)
 
 
-def can_resume(folder: Path, sha256: str) -> bool:
-    """Return whether a folder has a training state of the configuration with this hash (`Order.config_sha256`)."""
+def find_changed_data(folder: Path, fingerprints: Callable[[], Fingerprints]) -> str:
+    """Return which data differ from those that the run of a folder recorded, as a phrase; empty where none do."""
+    record = _read_or_none(folder / CELL_FILE, RunStart)
+    return describe_changed_data(record.data, fingerprints()) if record is not None and record.data else ""
+
+
+def can_resume(folder: Path, sha256: str, fingerprints: Fingerprints | None = None) -> bool:
+    """Return whether a run can be resumed: it has a training state of the same configuration and the same data.
+
+    Args:
+        folder: The run folder.
+        sha256: Hash of the configuration (`Order.config_sha256`).
+        fingerprints: Those of the data that are there now; None where they are not known.
+    """
     text_sha256 = config_sha256(folder)
     if text_sha256 is None or not (folder / STATE_FILE).is_file():
+        return False
+    if fingerprints and find_changed_data(folder, lambda: fingerprints):
         return False
     # Jobs that have been in a queue since version 0.1.0 ask for the hash of the whole text.
     return sha256 in (text_sha256, _plain_sha256(folder))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.runs.files import CELL_FILE
 from rs_adapt.sweeps.cells import SweepCell
 from rs_adapt.sweeps.folder import CellState, is_cell_locked, read_state
 from rs_adapt.sweeps.local import Local, find_visible_gpus
@@ -67,7 +68,7 @@ class Progress:
 
     def update(self, cell: SweepCell) -> CellState:
         """Read a cell's state again."""
-        state = read_state(cell.folder, digest=cell.digest, identity=cell.identity)
+        state = _state_of(cell)
         if state.status != self.states[cell.name].status:
             self.on_change(cell, state)
         self.states[cell.name] = state
@@ -76,7 +77,11 @@ class Progress:
 
 def read_states(cells: Sequence[SweepCell]) -> dict[str, CellState]:
     """Return the states of cells by the names of the cells."""
-    return {cell.name: read_state(cell.folder, digest=cell.digest, identity=cell.identity) for cell in cells}
+    return {cell.name: _state_of(cell) for cell in cells}
+
+
+def _state_of(cell: SweepCell) -> CellState:
+    return read_state(cell.folder, digest=cell.digest, identity=cell.identity, fingerprints=lambda: cell.fingerprints)
 
 
 def train_command(spec: LauncherSpec, arguments: Sequence[str]) -> tuple[str, ...]:
@@ -98,6 +103,8 @@ def build_order(cell: SweepCell, spec: LauncherSpec, *, retries: int, rerun: boo
         command=train_command(spec, cell.arguments),
         retries=retries,
         rerun=rerun,
+        # Of a cell without a run, nothing has to be compared.
+        fingerprints=cell.fingerprints if (cell.folder / CELL_FILE).is_file() else {},
     )
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from rs_adapt.launching import STOPPED, WRONG_INPUT, start_process
 from rs_adapt.runs.files import RESULT_FILE, SWEEP_CELL_FILE, SWEEP_LOG_FILE
 from rs_adapt.runs.records import SweepCellRecord, write_record
+from rs_adapt.sweeps.data import Fingerprints
 from rs_adapt.sweeps.folder import can_resume, clear_run, config_sha256, lock_cell, read_last_error, read_state
 from rs_adapt.sweeps.identity import Identity
 
@@ -43,6 +44,7 @@ class Order:
         retries: Number of further attempts after failures.
         rerun: Run the cell also if it is stale, or failed after all its retries.
         env: Environment variables of the run, in addition to this process's.
+        fingerprints: Those of the data, by role; a run that recorded different ones is stale and is not resumed.
     """
 
     folder: str
@@ -54,6 +56,7 @@ class Order:
     retries: int
     rerun: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
+    fingerprints: Fingerprints = field(default_factory=dict)
 
 
 class Stop:
@@ -107,7 +110,9 @@ def carry_out(order: Order, *, stop: Stop, execute: Execute = run_process) -> in
     with lock_cell(folder) as lock:
         if lock is None:
             return BUSY
-        state = read_state(folder, digest=order.digest, identity=order.identity, locked=False)
+        state = read_state(
+            folder, digest=order.digest, identity=order.identity, locked=False, fingerprints=lambda: order.fingerprints
+        )
         if state.status == "done":
             return DONE
         if state.status in ("stale", "failed") and not order.rerun:
@@ -121,7 +126,7 @@ def _run_attempts(
 ) -> int:
     log, may_resume = folder / SWEEP_LOG_FILE, True
     while True:
-        resume = may_resume and can_resume(folder, order.config_sha256)
+        resume = may_resume and can_resume(folder, order.config_sha256, order.fingerprints)
         if not resume:
             clear_run(folder)
         argv = [*order.command, *(["--resume"] if resume else [])]

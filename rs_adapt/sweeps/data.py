@@ -1,0 +1,48 @@
+"""The fingerprints of the data that a cell would read now, to compare with those of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from rs_adapt.config.literals import parse_literals
+from rs_adapt.errors import RsAdaptError
+from rs_adapt.runs.files import CONFIG_FILE
+from rs_adapt.runs.records import DataFacts, data_facts
+
+# SHA-256 by role.
+Fingerprints: TypeAlias = Mapping[str, str]
+
+
+def current_fingerprints(config_text: str) -> Fingerprints:
+    """Return the fingerprints of the tiles that a configuration reads, by role; empty where they are not known.
+
+    Tiles that were made here are made again first if their scenes have changed. Data that are missing or damaged on
+    this machine are not known: the run of the cell reports them.
+
+    Args:
+        config_text: The resolved configuration as Python text.
+    """
+    from rs_adapt.datasets.digests import digest_tiles
+    from rs_adapt.datasets.prepare import ensure_prepared
+    from rs_adapt.datasets.roles import data_roles
+
+    cfg = parse_literals(config_text, file=CONFIG_FILE, remedy="").values
+    try:
+        if cfg["prepared_dir"] is not None:
+            if not Path(cfg["prepared_dir"]).is_dir():
+                return {}
+            bench = cfg["bench"]
+            out_dir, data_root = Path(cfg["prepared_dir"]), Path(cfg["data_root"])
+            ensure_prepared(prepare=bench["prepare"], bench=bench, data_root=data_root, out_dir=out_dir)
+        tiles = {role: digest_tiles(settings) for role, settings in data_roles(cfg).items()}
+    except (RsAdaptError, OSError):
+        return {}
+    return {role: data_facts(digests).sha256 for role, digests in tiles.items() if digests}
+
+
+def describe_changed_data(before: Mapping[str, DataFacts], now: Fingerprints) -> str:
+    """Return which data differ from those of a run, as a phrase; empty where none do, or nothing is known."""
+    changed = [role for role, facts in before.items() if role in now and facts.sha256 != now[role]]
+    return f"its data have changed since: {', '.join(changed)}" if changed else ""
