@@ -85,10 +85,10 @@ def _facts(
     if isinstance(recipe, ImagesRecipe):
         pairs = _image_pairs(recipe, data_root)
         files = [file for image, label, _ in pairs for file in (image, label)]
-        facts["raw"] = [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files]
+        facts["raw"] = [[file.name, *_state(file)] for file in files]
     elif isinstance(recipe, ScenesRecipe):
         files = scene_files(regions)
-        facts["raw"] = [[str(f), f.stat().st_size, f.stat().st_mtime_ns] for f in files]
+        facts["raw"] = [[str(file), *_state(file)] for file in files]
         # 3: labels on the image's grid, scenes divided into blocks, a record of what is in the tiles.
         facts["scenes_format"] = 3
     else:
@@ -96,6 +96,12 @@ def _facts(
 
         facts["generator"] = GENERATOR_VERSION
     return json.loads(json.dumps(facts))
+
+
+def _state(file: Path) -> list[int]:
+    """Return size and times of a file; that of its state changes where an edit restores that of its content."""
+    stat = file.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
 def _plain(value: object) -> object:

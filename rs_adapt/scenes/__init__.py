@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rs_adapt.scenes.alignment import Alignment, align
+from rs_adapt.scenes.companions import files_behind
 from rs_adapt.scenes.legend import colours_to_classes, count_off_legend
 from rs_adapt.scenes.opening import StoredForm, stored_form
 from rs_adapt.scenes.reader import Scene
@@ -21,6 +22,7 @@ __all__ = [
     "align",
     "colours_to_classes",
     "count_off_legend",
+    "files_behind",
     "percentile_ranges",
     "stored_form",
     "write_geotiff",

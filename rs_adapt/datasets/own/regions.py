@@ -52,7 +52,9 @@ def plan_regions(recipe: ScenesRecipe, tile_px: int) -> list[RegionPlan]:
 
 
 def scene_files(plans: Sequence[RegionPlan]) -> list[Path]:
-    """Return all files that the tiles depend on."""
+    """Return all files that the tiles depend on, those among them that are read with another file."""
+    from rs_adapt.scenes import files_behind
+
     files = []
     for plan in plans:
         files += [Path(plan.region.files)] if plan.region.files is not None else []
@@ -61,7 +63,7 @@ def scene_files(plans: Sequence[RegionPlan]) -> list[Path]:
             if (labels := plan.labels_of(one)) is not None and one.scene.label is not None:
                 files.append(one.scene.label)
                 files += [Path(labels.aoi)] if labels.aoi is not None else []
-    return list(dict.fromkeys(files))
+    return files_behind(dict.fromkeys(files))
 
 
 def _require_labels(plan: RegionPlan) -> None:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.scenes.companions import files_behind
 from rs_adapt.scenes.polygons.arrays import Bounds, Feature, Polygons, collect_polygons
 from rs_adapt.scenes.polygons.geojson import SUFFIXES, GeoJson, crs_member_name
 from rs_adapt.scenes.polygons.layers import Layer
@@ -135,7 +136,8 @@ def open_polygon_file(
     """
     if not is_vector_file(path):
         raise DataNotFound(f"There is no file of polygons {path}: check the path.")
-    states = tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in parts_of(path))
+    stats = {file: file.stat() for file in files_behind([path])}
+    states = tuple((str(file), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for file, stat in stats.items())
     opened = _open_cached(path, column, layer, crs, states)
     if fallback_crs is not None and not opened.has_system:
         return _open_cached(path, column, layer, fallback_crs, states)
@@ -153,15 +155,6 @@ def _open_cached(
 def is_vector_file(path: Path) -> bool:
     """Return whether a path is a file, or a folder that is one to GDAL (a file geodatabase)."""
     return path.is_file() or (path.is_dir() and path.suffix.lower() == FOLDER_SUFFIX)
-
-
-def parts_of(path: Path) -> list[Path]:
-    """Return the files that GDAL reads with a vector file: those of a Shapefile, or of a geodatabase."""
-    if path.is_dir():
-        return sorted(path.iterdir())
-    beside = (".shx", ".dbf", ".prj", ".cpg", ".qpj") if path.suffix.lower() == ".shp" else ()
-    ends = [end for suffix in beside for end in (suffix, suffix.upper())]
-    return [path, *(file for end in ends if (file := path.with_suffix(end)).is_file())]
 
 
 def _given(path: Path, name: str) -> SystemOfFile:
