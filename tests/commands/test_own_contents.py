@@ -122,3 +122,32 @@ def test_tiles_are_made_before_the_first_run(call, tmp_path: Path, own_home: Pat
     code, _, err = call("data", "prepare", file, "--tile-px", "64", "--partial")
     assert code == 2
     assert "--tile-px, --partial does not apply" in err
+
+
+def test_adaptation_takes_no_pseudo_label_where_a_chip_is_padded(
+    call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rs_adapt.strategies import pseudo_labels
+
+    seen = []
+    valid_pixels = pseudo_labels.valid_pixels
+
+    def watched(samples: Any, *shape: Any) -> Any:
+        valid = valid_pixels(samples, *shape)
+        seen.append(
+            [(sample.img_path, share) for sample, share in zip(samples, valid.float().mean((1, 2)), strict=True)]
+        )
+        return valid
+
+    monkeypatch.setattr("rs_adapt.strategies.self_training.valid_pixels", watched)
+    write_scene(tmp_path / "tgt" / "chip.png", None, draw(16, 16))
+    file = bench(tmp_path)
+    file.write_text(file.read_text() + "resize_ratio = [0.9, 1.0]\n")
+    options = ("--num-workers", "0", "--device", "cpu", "--work-dir", tmp_path / "run", "--setting", "da")
+    code, _, err = call("train", "--bench", file, *options)
+    assert code == 0, err
+    assert len(seen) == 2
+    for ((path, share),) in seen:
+        assert path.endswith("chip_0_0_16_16.png")
+        # A quarter of the tile, and of a random crop of it.
+        assert 0.15 < share < 0.35

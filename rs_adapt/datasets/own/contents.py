@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # In a prepared folder.
 CONTENTS_FILE = "contents.json"
+# Contents of labels that a line names; a legend may have hundreds.
+_MOST_SHARES = 20
 
 
 class _Record(BaseModel):
@@ -200,8 +202,12 @@ def _split_lines(title: str, part: SplitContents) -> Iterator[str]:
 
 
 def _shares(counts: Mapping[str, int]) -> str:
-    total = sum(counts.values())
-    return ", ".join(f"{name} {_percent(count, total)}" for name, count in counts.items() if count)
+    total, present = sum(counts.values()), {name: count for name, count in counts.items() if count}
+    if len(present) > _MOST_SHARES:
+        largest = sorted(present, key=lambda name: -present[name])[:_MOST_SHARES]
+        rest = sum(present.values()) - sum(present[name] for name in largest)
+        present = {name: present[name] for name in largest} | {f"{len(present) - _MOST_SHARES} more": rest}
+    return ", ".join(f"{name} {_percent(count, total)}" for name, count in present.items())
 
 
 def _percent(count: int, total: int) -> str:
