@@ -14,7 +14,7 @@ from rs_adapt.errors import DataError
 from rs_adapt.scenes.polygons.arrays import Bounds, Polygons
 from rs_adapt.scenes.polygons.burning import reach
 from rs_adapt.scenes.polygons.clipping import clip_polygons
-from rs_adapt.scenes.polygons.systems import crs_name, is_lon_lat, transform_points, transform_rectangle
+from rs_adapt.scenes.polygons.systems import crs_name, is_lon_lat, is_on_earth, transform_points, transform_rectangle
 from rs_adapt.scenes.sources import SceneInfo
 
 # A rectangle in one system is none in another: it is made larger by this share, for what its bent edges may hold.
@@ -85,9 +85,14 @@ def _footprint(image: SceneInfo) -> Bounds:
 
 def _systems(file: File, image: SceneInfo) -> tuple[CRS, CRS] | None:
     """Return the systems of file and scene; None where numbers are compared as they are."""
-    if file.system.crs is None or image.crs is None:
-        return None
-    return file.system.crs, CRS.from_user_input(image.crs)
+    crs = _scene_crs(image)
+    return None if file.system.crs is None or crs is None else (file.system.crs, crs)
+
+
+def _scene_crs(image: SceneInfo) -> CRS | None:
+    """Return the system of a scene; None also for a local one, which has no relation to any other."""
+    crs = None if image.crs is None else CRS.from_user_input(image.crs)
+    return crs if crs is not None and is_on_earth(crs) else None
 
 
 def _scene_in_file(file: File, image: SceneInfo) -> Bounds:
@@ -134,7 +139,7 @@ def _frame(image: SceneInfo) -> Bounds:
 
 def _require_system(file: File, image: SceneInfo, everywhere: Bounds) -> None:
     """Refuse coordinates without a system beside a scene that has one, and degrees that are none."""
-    if image.crs is None:
+    if _scene_crs(image) is None:
         return
     crs, origin = file.system.crs, file.system.origin
     if crs is None:
@@ -157,7 +162,10 @@ def _require_system(file: File, image: SceneInfo, everywhere: Bounds) -> None:
 
 
 def _own_system_hint(image: SceneInfo, everywhere: Bounds) -> str:
-    own, name = _footprint(image), crs_name(CRS.from_user_input(image.crs))
+    scene_crs = _scene_crs(image)
+    if scene_crs is None:
+        return ""
+    own, name = _footprint(image), crs_name(scene_crs)
     apart = own.x0 > everywhere.x1 or own.x1 < everywhere.x0 or own.y0 > everywhere.y1 or own.y1 < everywhere.y0
     if apart or not name.startswith("EPSG:"):
         return ""
@@ -215,12 +223,12 @@ def _as_pixels(file: File, image: SceneInfo) -> Polygons:
 def _miss(file: File, image: SceneInfo, everywhere: Bounds) -> DataError:
     if not image.has_place:
         where = "The scene has no georeference, so coordinates are its pixels"
-    elif image.crs is None:
-        where = "The scene states no reference system, so the numbers are compared as they are"
+    elif _scene_crs(image) is None:
+        where = "The scene states no known reference system, so the numbers are compared as they are"
     else:
         assert file.system.crs is not None
         where = f"In {crs_name(file.system.crs)}, the system of the file"
     return DataError(
         f"No polygon of {file.path} lies on the scene {image.path}. {where}: the polygons span {everywhere}, the scene "
-        f"{_scene_in_file(file, image)}. {_REMEDY}"
+        f"{_scene_in_file(file, image)}.{_own_system_hint(image, everywhere) if image.has_place else ''} {_REMEDY}"
     )

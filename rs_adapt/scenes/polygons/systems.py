@@ -46,6 +46,11 @@ def is_lon_lat(bounds: Bounds) -> bool:
     return -360 <= bounds.x0 <= bounds.x1 <= 360 and -90 <= bounds.y0 <= bounds.y1 <= 90
 
 
+def is_on_earth(crs: CRS) -> bool:
+    """Return whether coordinates of a system have a place on the earth; those of a local one have none."""
+    return bool(crs.is_geographic or crs.is_projected)
+
+
 def crs_name(crs: CRS) -> str:
     """Return "EPSG:n" where a system has such a number, else the name in its definition."""
     text: str = crs.to_string()
@@ -92,7 +97,7 @@ def _readable(source: CRS, goal: CRS) -> Iterator[None]:
         with rasterio.Env():
             yield
     except (CRSError, RasterioError, CPLE_BaseError, ValueError) as error:
-        raise DataError(f"{_no_way(source, goal)} ({error})") from error
+        raise DataError(f"{_no_way(source, goal)} ({error!s:.100})") from error
 
 
 def _no_way(source: CRS, goal: CRS) -> str:

@@ -178,12 +178,24 @@ def test_a_system_for_an_image_without_georeference_is_refused(tmp_path: Path) -
         open_polygon_file(file, column="class", crs=UTM).on_grid(plain(tmp_path))
 
 
+def test_a_scene_in_a_local_system_is_met_by_its_numbers(tmp_path: Path) -> None:
+    info = write_scene(tmp_path / "local.tif", crs='LOCAL_CS["unnamed",UNIT["metre",1]]')
+    np.testing.assert_array_equal(burn(placed(tmp_path, info, METRES, crs=UTM)), FIELD_PIXELS)
+    with pytest.raises(DataError, match="states no known reference system, so the numbers are compared as they are"):
+        placed(tmp_path, info, DEGREES)
+
+
+def test_metres_that_are_stated_in_the_wrong_zone_are_refused_with_a_hint(tmp_path: Path, scene: SceneInfo) -> None:
+    with pytest.raises(DataError, match=r'In EPSG:32650, .* if they are in it, crs = "EPSG:32632"\.'):
+        placed(tmp_path, scene, METRES, crs="EPSG:32650")
+
+
 def test_a_scene_with_a_world_file_alone_is_met_by_its_numbers(tmp_path: Path, scene: SceneInfo) -> None:
     info = replace(scene, crs=None)
     np.testing.assert_array_equal(burn(placed(tmp_path, info, METRES)), FIELD_PIXELS)
     np.testing.assert_array_equal(burn(placed(tmp_path, info, METRES, crs=UTM)), FIELD_PIXELS)
     with pytest.raises(
-        DataError, match="The scene states no reference system, so the numbers are compared as they are"
+        DataError, match="The scene states no known reference system, so the numbers are compared as they are"
     ):
         placed(tmp_path, info, DEGREES)
     with pytest.raises(DataError, match="are northing, easting"):
