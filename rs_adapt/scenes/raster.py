@@ -37,8 +37,8 @@ _FOREIGN_COLOURS = {
     ColorInterp.Cb,
     ColorInterp.Cr,
 }
-# Rows that a sample reads at once, at most.
-_SAMPLE_ROWS = 1024
+# Pixels of each band that a sample reads at once, at most, in whole rows.
+_STRIP_PX = 1 << 22
 
 
 class Raster:
@@ -133,7 +133,7 @@ class Raster:
         height_px, width_px = self._dataset.shape
         rows, columns = (sample_positions(side_px, step_px) for side_px in (height_px, width_px))
         block_px = self._dataset.block_shapes[0][0]
-        strip_px = min(_SAMPLE_ROWS, block_px if step_px > 1 else max(block_px, 256))
+        strip_px = min(block_px if step_px > 1 else max(block_px, 256), max(1, _STRIP_PX // width_px))
         parts, masks = [], []
         for strip in np.unique(rows // strip_px):
             of_strip = rows[rows // strip_px == strip]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,8 @@ def percentile_ranges(values_CN: NDArray[Any], subject: str) -> list[list[float]
         DataError: One value at the end of the range fills so many pixels that it is no measurement but an undeclared
             nodata value, or both percentiles of a band are one value.
     """
-    _refuse_spike(values_CN, subject)
     ranges = [[float(value) for value in np.percentile(values_N, STRETCH_PCT)] for values_N in values_CN]
+    _refuse_spike(values_CN, ranges, subject)
     for number, (low, high) in enumerate(ranges):
         if low == high:
             raise DataError(
@@ -71,19 +72,26 @@ def percentile_ranges(values_CN: NDArray[Any], subject: str) -> list[list[float]
     return ranges
 
 
-def _refuse_spike(values_CN: NDArray[Any], subject: str) -> None:
-    is_same_N = (values_CN == values_CN[0]).all(axis=0)
-    for end in (values_CN[0].min(), values_CN[0].max()):
-        share = float(np.count_nonzero(is_same_N & (values_CN[0] == end))) / values_CN.shape[1]
-        if share >= _SPIKE_SHARE and _is_suspect(end, values_CN.dtype) and not (values_CN == end).all():
+def _refuse_spike(values_CN: NDArray[Any], ranges: Sequence[Sequence[float]], subject: str) -> None:
+    if (values_CN == values_CN[:, :1]).all():
+        return
+    low_C, high_C = np.array(ranges).T
+    for value_C in _suspects(values_CN):
+        share = float(np.count_nonzero((values_CN == value_C[:, None]).all(axis=0))) / values_CN.shape[1]
+        if share >= _SPIKE_SHARE and ((value_C <= low_C).all() or (value_C >= high_C).all()):
+            value = value_C[0]
             raise DataError(
-                f"{subject}: {100 * share:.1f} % of the pixels are {end:g} in all bands, an end of the range, and no "
-                f"such pixel is marked as being without data. If they show nothing, write nodata = {end:g} for this "
+                f"{subject}: {100 * share:.1f} % of the pixels are {value:g} in all bands, an end of the range, and no "
+                f"such pixel is marked as being without data. If they show nothing, write nodata = {value:g} for this "
                 "region; if they are measurements, give stretch = [low, high]."
             )
 
 
-def _is_suspect(value: Any, dtype: np.dtype[Any]) -> bool:
-    if dtype.kind in "iu" and value in (np.iinfo(dtype).min, np.iinfo(dtype).max):
-        return True
-    return bool(value < 0 or value in _USUAL_NODATA)
+def _suspects(values_CN: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return values of the bands, shape (C,), that may stand for no data: usual ones, and negative or extreme ends."""
+    suspects = [np.full(len(values_CN), value) for value in _USUAL_NODATA]
+    suspects += [end_C for end_C in (values_CN.min(axis=1), values_CN.max(axis=1)) if (end_C < 0).all()]
+    if values_CN.dtype.kind in "iu":
+        limits = np.iinfo(values_CN.dtype)
+        suspects += [np.full(len(values_CN), limit, dtype=values_CN.dtype) for limit in (limits.min, limits.max)]
+    return suspects

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 STRETCH_FILE = "stretch.json"
 # Pixels of a region, over all of its images, that percentiles are taken of; three bands of 16 bit are 24 MiB.
 SAMPLE_PX = 1 << 22
+# Memory (MiB) in which GDAL may keep blocks of files while they are sampled.
+_CACHE_MIB = 160
 
 
 # How the values of a region become 8 bit, as JSON; see `stretch_of_region`.
@@ -105,12 +107,16 @@ def _percentiles(
     on_progress: OnProgress,
 ) -> Stretch:
     import numpy as np
+    import rasterio
 
     from rs_adapt.scenes import STRETCH_PCT, Scene, percentile_ranges
 
     parts = []
     for done, image in enumerate(images, start=1):
-        with Scene(image, bands=region.bands, nodata=region.nodata) as scene:
+        with (
+            rasterio.Env(GDAL_CACHEMAX=_CACHE_MIB << 20),
+            Scene(image, bands=region.bands, nodata=region.nodata) as scene,
+        ):
             parts.append(scene.read_valid(step_px))
         on_progress(f"reading the brightness of {region.name}", done, len(images))
     values_CN = np.concatenate(parts, axis=1)

@@ -148,6 +148,16 @@ def test_undeclared_nodata_is_refused_until_it_is_stated(tmp_path: Path, kind: s
     assert np.abs(_range(tmp_path / "a.tif", how, None) - stated).max() < 60
 
 
+def test_a_spike_is_found_beside_stray_values_beyond_it(tmp_path: Path) -> None:
+    values = deep(9, (60, 60), 800, 3000).astype(np.float32)
+    values[:6] = 0
+    # As after a correction of the atmosphere.
+    values[30, :9] = -3
+    write_geotiff(tmp_path / "a.tif", values)
+    with pytest.raises(DataError, match=r"10\.0 % of the pixels are 0 in all bands"):
+        stretch_of_region(region(), [tmp_path / "a.tif"])
+
+
 def _range(image: Path, how: str, nodata: float | None) -> np.ndarray:
     if how == "region":
         return np.asarray(stretch_of_region(region(nodata=nodata), [image])["range"])
