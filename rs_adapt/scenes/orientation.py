@@ -81,7 +81,8 @@ class Orientation:
             turn = Affine(-1, 0, self.width_px, 0, 1, 0) @ turn
         if backward_rows:
             turn = Affine(1, 0, 0, 0, -1, self.height_px) @ turn
-        return transform @ turn if self.number != 1 else transform
+        # Without a place, there is none to turn.
+        return transform if self.number == 1 or transform.is_identity else transform @ turn
 
 
 def image_orientation(image: Image.Image) -> int:

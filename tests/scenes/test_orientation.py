@@ -46,6 +46,7 @@ def test_all_orientations_are_shown_upright(
         assert (scene.info.height_px, scene.info.width_px) == shown.shape
         box = Box(3, 7, 30, 33)
         assert np.array_equal(read_classes(scene.read_rgb(box)[0]), shown[7:33, 3:30])
+        assert not scene.info.has_place
     assert stored_form(tmp_path / name)[1:3] == shown.shape[::-1]
 
 
