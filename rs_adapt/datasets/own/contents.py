@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 CONTENTS_FILE = "contents.json"
 # Contents of labels that a line names; a legend may have hundreds.
 _MOST_SHARES = 20
+# Where pixels of a class are that no tile holds, by field of `ClassPixels`.
+_LOST_AT = {
+    "image_no_data": "where the image has no data",
+    "label_no_data": "where the label's file says that it has no data",
+    "dropped_tiles": "in places without image",
+    "gap": "in the gap around held-out blocks",
+}
 
 
 class _Record(BaseModel):
@@ -187,15 +194,10 @@ def _split_lines(title: str, part: SplitContents) -> Iterator[str]:
     }
     if parts := [f"{_number(count)} {reason}" for reason, count in left_out.items() if count]:
         yield f"{title} tiles left out: {', '.join(parts)}"
-    for name, pixels in (part.classes or {}).items():
-        lost = {
-            "where the image has no data": pixels.image_no_data,
-            "where the label's file says nodata": pixels.label_no_data,
-            "in places without image": pixels.dropped_tiles,
-            "in the gap": pixels.gap,
-        }
-        if parts := [f"{_px(count)} {reason}" for reason, count in lost.items() if count]:
-            yield f"{title} lost of {name}: {', '.join(parts)}"
+    for key, place in _LOST_AT.items():
+        lost = {name: getattr(pixels, key) for name, pixels in (part.classes or {}).items()}
+        if parts := [f"{name} {_px(count)}" for name, count in lost.items() if count]:
+            yield f"{title} lost {place}: {', '.join(parts)}"
     empty = [name for name, pixels in (part.classes or {}).items() if not pixels.tiles]
     if empty:
         yield f"{title} warning: no pixel of {', '.join(empty)} is in these tiles"

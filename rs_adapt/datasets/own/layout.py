@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -17,9 +18,11 @@ from rs_adapt.datasets.recipes import LabelSource, SceneRegion
 from rs_adapt.errors import DataError, DataNotFound
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".jpg", ".jpeg", ".png", ".bmp")
-# Parts of a file's name that say that it is a label, and those that say that it is an image.
-_LABEL_WORDS = frozenset({"mask", "masks", "label", "labels", "lbl", "gt", "truth", "groundtruth", "annotation", "seg"})
-_IMAGE_WORDS = frozenset({"sat", "img", "image", "rgb"})
+# Words of a path that say that a file is a label, and those that say that it is an image.
+_LABEL_WORDS = frozenset(
+    "mask masks label labels lab lbl gt truth groundtruth ann anno annotation annotations seg segmentation".split()
+)
+_IMAGE_WORDS = frozenset("sat img imgs image images rgb".split())
 _SHOWN = 3
 
 
@@ -197,7 +200,7 @@ def _named(scenes: Sequence[SceneFiles], region: SceneRegion) -> list[SceneFiles
     if (twice := names.most_common(1)[0])[1] > 1:
         raise DataError(
             f"{region.files or region.images} holds {twice[1]} images named {twice[0]}: their tiles would be mixed up. "
-            "Rename them."
+            "Rename them, or choose those of one kind (pattern)."
         )
     return sorted(scenes, key=lambda scene: scene.image)
 
@@ -228,10 +231,11 @@ def _require_no_labels(folder: Path, images: Sequence[PurePosixPath]) -> None:
     labels = []
     for image in images:
         words = _words(image)
+        rest = tuple(word for word in words if word not in _LABEL_WORDS | _IMAGE_WORDS)
         if _LABEL_WORDS.isdisjoint(words):
-            by_rest[_rest(image, words)] = image
+            by_rest[rest] = image
         else:
-            labels.append((image, _rest(image, words)))
+            labels.append((image, rest))
     pairs = [(label, by_rest[rest]) for label, rest in labels if rest in by_rest]
     if pairs:
         label, image = pairs[0]
@@ -243,14 +247,8 @@ def _require_no_labels(folder: Path, images: Sequence[PurePosixPath]) -> None:
 
 
 def _words(image: PurePosixPath) -> list[str]:
-    text = image.stem.lower()
-    for sign in "-. ":
-        text = text.replace(sign, "_")
-    return text.split("_")
-
-
-def _rest(image: PurePosixPath, words: Sequence[str]) -> tuple[str, ...]:
-    return (str(image.parent), *(word for word in words if word not in _LABEL_WORDS | _IMAGE_WORDS))
+    """Return the words of a path, those of its folders first."""
+    return [word for word in re.split(r"[/_\-. ]+", str(image.with_suffix("")).lower()) if word]
 
 
 def _no_image(region: SceneRegion, folder: Path, files: Sequence[PurePosixPath]) -> str:

@@ -172,6 +172,10 @@ def add_masks(folder: Path) -> None:
         Image.fromarray(draw(64, 64)).save(folder / "img" / f"a{number}_mask.png")
 
 
+def add_folder(folder: Path) -> None:
+    shutil.copytree(folder / "lab", folder / "img" / "labels")
+
+
 @pytest.mark.parametrize(
     ("change", "source", "labels", "message"),
     [
@@ -182,6 +186,12 @@ def add_masks(folder: Path) -> None:
         (lose_images, "", LABELS, r'holds no image \* .* 1 images lie in folders below it: pattern = "\*\*/\*"'),
         (add_twin, "", LABELS, r"holds 2 images named a1: their tiles would be mixed up"),
         (add_masks, "", LABELS, r"holds 3 files that look like labels .*, such as a1_mask\.png beside a1\.png"),
+        (
+            add_folder,
+            'pattern = "**"',
+            LABELS,
+            r"holds 3 files that look like labels .*, such as labels/a1\.png beside a1\.png",
+        ),
         (None, 'pattern = "*.tif"', LABELS, r"holds no image \*\.tif .* It holds a1\.png, a2\.png, a3\.png"),
         (None, "", 'path = "img"\nsuffix = ".png"', r"label of .*a1\.png would be the image itself"),
         (None, "", 'path = "lab/a1.png"', r"a1\.png would be the label of .*a1\.png and of .*a2\.png"),
