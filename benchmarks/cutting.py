@@ -1,4 +1,4 @@
-"""Cutting of one large scene of one's own: seconds, and memory of each process.
+"""Cut one large scene of your own: seconds, and memory of each process.
 
     python benchmarks/cutting.py [--side 24000] [--jobs 1 2] [--layout tiled strips]
 

@@ -42,7 +42,7 @@ def test_masks_of_unlabelled_tiles_are_turned_and_cut_with_the_image(write_tiles
     load, pack = arguments["pipeline"][0], arguments["pipeline"][-1]
     turned = [
         {"type": "RandomResize", "scale": (16, 16), "ratio_range": (2.0, 2.0), "keep_ratio": True},
-        {"type": "RandomCrop", "crop_size": (12, 12), "cat_max_ratio": 1.0},
+        {"type": "mmseg.RandomCrop", "crop_size": (12, 12), "cat_max_ratio": 1.0},
         {"type": "RandomFlip", "prob": 1.0},
     ]
     for seed in range(8):

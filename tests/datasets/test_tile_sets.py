@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from rs_adapt.config import axes, paths
+from rs_adapt.datasets.own.contents import Contents, write_contents
 from rs_adapt.datasets.tile_sets import find_tile_sets
 from rs_adapt.datasets.tile_statistics import set_statistics
 from rs_adapt.datasets.verify import verify_tiles
@@ -133,6 +134,7 @@ def test_a_target_with_images_only_is_checked_without_labels(tmp_path: Path) -> 
     for number, part in enumerate(("source/train", "source/val")):
         write(tiles_dir / part, number)
     write(tiles_dir / "target" / "train", 5, label=False)
+    write_contents(tiles_dir, Contents(regions={}))
     tiles = find_tile_sets(str(tmp_path / "mine.toml"), tmp_path)
     assert [(one.title, one.ann_dir is None) for one in tiles.sets] == [
         ("source train", False),

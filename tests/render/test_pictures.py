@@ -102,7 +102,7 @@ def test_table_shows_each_class_and_a_dash_for_none() -> None:
     assert ["road", "12.35", "50.00"] in rows
     assert ["water", "-", "-"] in rows
     assert ["last", "8", "12.35", "the", "last", "iteration"] in rows
-    assert ["best_source_val", "-", "-", "nothing", "to", "choose", "by"] in rows
+    assert ["best_source_val", "-", "-", "no", "values", "to", "select", "by"] in rows
     assert ["best_label_free", "4", "20.00", "info_max", "on", "images:", "0.5123"] in rows
     assert ["oracle*", "4", "20.00", "mIoU", "on", "urban", "val:", "21.50"] in rows
     assert protocol_line(result) == (

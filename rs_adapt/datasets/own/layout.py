@@ -149,7 +149,7 @@ def _is_one_for_all(labels: LabelSource) -> bool:
 
 
 def _existing(label: Path) -> Path:
-    """Return a label's path, or that of the only file beside it with this name but for letter case and accents.
+    """Return a label's path, or that of the only file beside it with this name, apart from letter case and accents.
 
     Systems differ in whether these count, and in how they write an accent.
     """
