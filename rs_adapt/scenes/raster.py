@@ -198,8 +198,10 @@ class Raster:
         if not self._is_scaled(bands):
             return raw_CHW
         scales, offsets = self._dataset.scales, self._dataset.offsets
-        scaled = [raw_HW * scales[band - 1] + offsets[band - 1] for raw_HW, band in zip(raw_CHW, bands, strict=True)]
-        return np.stack(scaled).astype(np.float32)
+        pairs = zip(raw_CHW, bands, strict=True)
+        # Pixels without data may hold the largest float.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.stack([raw_HW * scales[n - 1] + offsets[n - 1] for raw_HW, n in pairs]).astype(np.float32)
 
     def _find_alpha(self, asked: Sequence[int]) -> int | None:
         """Return the number of the band that is a transparency; None where there is none."""

@@ -97,7 +97,9 @@ class Scene:
         if bands_CHW.dtype != np.uint8 or self._fixed:
             low_C, high_C = self._stretch_range()
             spread_C = np.maximum(high_C - low_C, 1e-6)
-            scaled_CHW = (bands_CHW.astype(np.float32) - low_C[:, None, None]) / spread_C[:, None, None]
+            # Pixels without data may hold the smallest float, or none.
+            with np.errstate(over="ignore", invalid="ignore"):
+                scaled_CHW = (bands_CHW.astype(np.float32) - low_C[:, None, None]) / spread_C[:, None, None]
             bands_CHW = (np.nan_to_num(scaled_CHW).clip(0.0, 1.0) * 255.0).round().astype(np.uint8)
         return np.ascontiguousarray(bands_CHW.transpose(1, 2, 0)), valid_HW
 
@@ -134,7 +136,8 @@ class Scene:
         """
         values_HW, valid_HW = self._source.read_values(box or self.box)
         if values_HW.dtype.kind == "f":
-            bad = values_HW[valid_HW & (values_HW % 1 != 0)]
+            valid_N = values_HW[valid_HW]
+            bad = valid_N[valid_N % 1 != 0]
             if bad.size:
                 raise DataError(f"{self.info.path} holds the label value {bad[0]:g}: class values are whole numbers.")
             values_HW = np.where(np.abs(values_HW) < _LARGEST_CODE, values_HW, 0)

@@ -90,6 +90,16 @@ def test_a_value_that_no_sensor_records_is_no_data_in_a_single_band_too(tmp_path
     assert np.array_equal(read_classes(rgb)[valid], CLASSES[valid])
 
 
+@pytest.mark.parametrize("empty", [-3.4e38, np.inf, np.nan])
+def test_pixels_without_data_do_not_overflow(tmp_path: Path, empty: float) -> None:
+    bands_CHW = RGB_CHW.astype(np.float32) / 1000
+    bands_CHW[:, COLLAR] = empty
+    path = write_raster(tmp_path / "a.tif", bands_CHW, scale=100.0)
+    rgb, valid = read(path, stretch=[[0, 25.5]] * 3)
+    assert np.array_equal(valid, ~COLLAR)
+    assert np.array_equal(read_classes(rgb)[valid], CLASSES[valid])
+
+
 def test_floats_beyond_all_measurements_are_no_data_without_being_declared(tmp_path: Path) -> None:
     bands_CHW = RGB_CHW.astype(np.float32)
     bands_CHW[:, COLLAR] = -3.4e38

@@ -84,7 +84,13 @@ def test_pngs_of_all_modes_are_class_values(tmp_path: Path, mode: str) -> None:
 
 @pytest.mark.parametrize(
     ("dtype", "value", "declared"),
-    [("int16", -9999, True), ("float32", np.nan, True), ("float32", np.nan, False), ("uint8", 255, True)],
+    [
+        ("int16", -9999, True),
+        ("float32", np.nan, True),
+        ("float32", np.nan, False),
+        ("float32", np.inf, False),
+        ("uint8", 255, True),
+    ],
 )
 def test_label_nodata_is_no_class(tmp_path: Path, dtype: str, value: float, declared: bool) -> None:
     stored = np.where(COLLAR, value, CLASSES.astype(float)).astype(dtype)
