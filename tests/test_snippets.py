@@ -179,7 +179,7 @@ def finished(loveda_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """Return a folder with a small finished run in `RUN`, and an image beside it; it is the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RS_ADAPT_DATA", str(loveda_root))
-    small = "--backbone dinov2-nano --head linear --num-workers 0 --iters 2 --device cpu --work-dir RUN"
+    small = "--backbone dinov2-nano --head linear --num-workers 0 --iters 2 --device cpu --partial --work-dir RUN"
     changes = "--set bench.tile_px=64 --set bench.crop_px=64 --set bench.inference.mode=\"'whole'\""
     assert run(["train", "--bench", "loveda-da", *shlex.split(small), *shlex.split(changes)]) == 0
     image = next(loveda_root.rglob("urban/val/img_dir/*.png"))

@@ -30,6 +30,7 @@ def compose(
     batch_size: int | None = None,
     precision: str | None = None,
     num_workers: int | None = None,
+    partial: bool = False,
     weights: str | os.PathLike[str] | None = None,
     data_root: str | os.PathLike[str] | None = None,
     work_dir: str | os.PathLike[str] | None = None,
@@ -55,6 +56,7 @@ def compose(
         batch_size: Crops per domain and iteration; the bench's number.
         precision: `fp32` or `bf16`; `fp32`.
         num_workers: Processes that load images.
+        partial: Whether data may be used that lack tiles or classes of the bench; results then state it.
         weights: File of base weights, or `random`; the backbone's own file.
         data_root: Folder of the data sets; `$RS_ADAPT_DATA`, else `./data`.
         work_dir: Folder of the run; `work_dirs/<bench>/<setting>/...`.
@@ -95,6 +97,7 @@ def compose(
         precision=precision,
         weights=weights,
         num_workers=num_workers,
+        partial=partial,
     )
 
 

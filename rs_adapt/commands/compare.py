@@ -42,6 +42,7 @@ def compare(
     console.print(difference_table(comparison))
     sides = {"A": comparison.a, "B": comparison.b}
     lines = [f"{name}: {side.place}: {scoring_line(side.scored)}." for name, side in sides.items()]
+    lines += [f"Note on {name}: {note}" for name, side in sides.items() for note in side.notes]
     counts = count_line(comparison.images, comparison.interval)
     for line in (*lines, differ_line(comparison), counts, *notes(comparison.interval)):
         if line is not None:

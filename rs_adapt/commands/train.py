@@ -30,6 +30,10 @@ def train(
     batch_size: options.BatchSize = None,
     precision: options.Precision = None,
     num_workers: options.NumWorkers = None,
+    partial: Annotated[
+        bool,
+        typer.Option("--partial", help="Train although tiles or classes of the bench are missing; results state it."),
+    ] = False,
     device: options.Device = "auto",
     processes: options.Processes = None,
     logger: options.Logger = None,
@@ -79,6 +83,7 @@ def train(
         batch_size=batch_size,
         precision=precision,
         num_workers=num_workers,
+        partial=partial,
         weights=weights,
         data_root=data_root,
         work_dir=work_dir,

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from rs_adapt.config.facts import ConfigNode, MergedTree
     from rs_adapt.config.resolved import ResolvedConfig
 
+# Whether data may be used that lack tiles or classes of the bench.
+_PARTIAL = "bench.partial"
+
 
 def compose(
     cell: Cell,
@@ -33,6 +36,7 @@ def compose(
     precision: str | None = None,
     weights: str | os.PathLike[str] | None = None,
     num_workers: int | None = None,
+    partial: bool = False,
 ) -> ResolvedConfig:
     """Return the fully resolved config of a cell; mmengine's `Runner.from_cfg` runs it as it is.
 
@@ -49,6 +53,7 @@ def compose(
         precision: `fp32` or `bf16`; default: `fp32`.
         weights: Base weights, `random` or a file; default: the backbone's own file in the cache folder.
         num_workers: Loader processes; default: 2.
+        partial: Whether data may be used that lack tiles or classes of the bench.
 
     Raises:
         ConfigError: A file, key or value is not usable.
@@ -57,7 +62,14 @@ def compose(
     check_strategy(cell)
     check_protocol(cell)
     tree = _merged(cell)
-    options = option_texts(cell, iters=iters, batch_size=batch_size, precision=precision, num_workers=num_workers)
+    options = option_texts(
+        cell,
+        iters=iters,
+        batch_size=batch_size,
+        precision=precision,
+        num_workers=num_workers,
+        partial=partial,
+    )
     return _resolve(
         tree,
         cell,
@@ -75,6 +87,7 @@ def option_texts(
     batch_size: int | None = None,
     precision: str | None = None,
     num_workers: int | None = None,
+    partial: bool = False,
 ) -> list[str]:
     """Return options as the `key=value` overrides that they abbreviate; None is left out."""
     options = {
@@ -82,6 +95,7 @@ def option_texts(
         f"bench.schedule.batch_size.{cell.setting}": batch_size,
         "runtime.precision": precision,
         "runtime.num_workers": num_workers,
+        _PARTIAL: True if partial else None,
     }
     return [f"{key}={value}" for key, value in options.items() if value is not None]
 
@@ -99,6 +113,9 @@ def _resolve(
 
     late = []
     for override in strict.parse(texts):
+        if override.key == _PARTIAL:
+            # Not in the files: a run is resumed only if its configuration has the same text, and most have no such key.
+            tree["bench"].setdefault("partial", False)
         if strict.has(tree, override.key):
             strict.apply(tree, override)
         else:

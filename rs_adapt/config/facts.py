@@ -104,6 +104,7 @@ class BenchFacts(TypedDict):
     scene_pattern: NotRequired[str]
     shared_scenes: NotRequired[str]
     own: NotRequired[ConfigNode]
+    partial: NotRequired[bool]
 
 
 class OptimFacts(TypedDict):

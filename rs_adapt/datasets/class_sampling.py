@@ -93,25 +93,38 @@ def class_probabilities(
 
 
 def class_counts(dataset: TileDataset) -> NDArray[np.int64]:
-    """Return the pixels of each class in each tile of a labelled set, (N, K); cached between runs."""
-    tiles = [dataset.get_data_info(index)["seg_map_path"] for index in range(len(dataset))]
-    num_classes = len(dataset.metainfo["classes"])
-    cache = home() / "class_counts" / f"{fingerprint(tiles, num_classes, dataset.reduce_zero_label)}.json"
-    with suppress(OSError, ValueError):
-        cached = np.array(json.loads(cache.read_text(encoding="utf-8")), dtype=np.int64)
-        if cached.shape == (len(tiles), num_classes):
-            return cached
+    """Return the pixels of each class in each tile of a labelled set, (N, K)."""
     first = 1 if dataset.reduce_zero_label else 0
+    return label_counts(dataset)[:, first : first + len(dataset.metainfo["classes"])]
+
+
+def label_counts(dataset: TileDataset) -> NDArray[np.int64]:
+    """Return the pixels of each label value in each tile of a labelled set, (N, 256); cached between runs."""
+    tiles = [dataset.get_data_info(index)["seg_map_path"] for index in range(len(dataset))]
+    cache = home() / "label_counts" / f"{fingerprint(tiles)}.json"
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        cached = json.loads(cache.read_text(encoding="utf-8"))
+        if len(cached) == len(tiles):
+            return _dense(cached)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        counts_NK = np.array(list(pool.map(lambda path: _count(path, first, num_classes), tiles)), dtype=np.int64)
+        counts = list(pool.map(_count, tiles))
     # The file only saves time: a cache that cannot be written to stops no run.
     with suppress(OSError):
         cache.parent.mkdir(parents=True, exist_ok=True)
-        write_json(cache, counts_NK.tolist(), indent=None)
-    return counts_NK
+        write_json(cache, counts, indent=None)
+    return _dense(counts)
 
 
-def _count(path: str, first: int, num_classes: int) -> NDArray[np.int64]:
+def _count(path: str) -> list[list[int]]:
+    """Return pairs of label value and number of pixels."""
     with Image.open(path) as image:
-        counts = np.bincount(np.asarray(image).ravel(), minlength=256)
-    return np.asarray(counts[first : first + num_classes], dtype=np.int64)
+        values, counts = np.unique(np.asarray(image), return_counts=True)
+    return [[int(value), int(count)] for value, count in zip(values, counts, strict=True)]
+
+
+def _dense(counts: list[list[list[int]]]) -> NDArray[np.int64]:
+    counts_NV = np.zeros((len(counts), 256), dtype=np.int64)
+    for tile, pairs in enumerate(counts):
+        for value, count in pairs:
+            counts_NV[tile, value] = count
+    return counts_NV

@@ -159,7 +159,7 @@ def _of_bench(name: str, data_root: Path) -> TileSets:
     stem = _bench_stem(name)
     bench = axes.load("bench", stem)["bench"]
     root = paths.prepared_dir(bench, data_root) if bench["prepare"] else data_root
-    published = _published(bench, data_root)
+    published = published_tiles(bench, data_root)
     sets: dict[Path, TileSet] = {}
     for side in ("source", "target"):
         region = bench.get(side) or {}
@@ -208,7 +208,7 @@ def _licence(names: Sequence[str]) -> str:
     return " ".join(f"{one.title}: {one.licence}. {one.conditions}" for one in manifests)
 
 
-def _published(bench: BenchFacts, data_root: Path) -> dict[Path, tuple[int, int | None]]:
+def published_tiles(bench: BenchFacts, data_root: Path) -> dict[Path, tuple[int, int | None]]:
     """Return side and published number of tiles by folder of images, for the bench's data sets and their variants."""
     names = _data_of(bench)
     layouts = [load_layout(name) for name in layout_names()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,33 +87,54 @@ def prepare_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> 
     )
 
 
-def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> dict[str, TileDigests]:
+@dataclass(frozen=True, kw_only=True)
+class CheckedData:
+    """Data that can be trained on.
+
+    Attributes:
+        digests: Digests of the tiles by role; see `data_roles`.
+        notes: Sentences that one has to know before trusting the scores.
+        remarks: Further sentences for a dry run.
+    """
+
+    digests: dict[str, TileDigests]
+    notes: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> CheckedData:
     """Open and check every data set that a run will read, so that no fault surfaces hours later.
 
     Labels of the target's training images are not among them: training has no path to them.
 
-    Returns:
-        The digests of the tiles by role; see `data_roles`.
-
     Raises:
-        DataNotFound, DataError: See `TileDataset` and `check_tiles`.
+        DataNotFound, DataError: See `TileDataset`, `check_tiles`, `check_completeness` and `check_zero_label`.
         ConfigError: The labelled set cannot be sampled as the strategy asks.
     """
     from rs_adapt.datasets.checks import check_tiles
-    from rs_adapt.datasets.class_sampling import RareClassSampling
+    from rs_adapt.datasets.class_sampling import RareClassSampling, class_counts, label_counts
+    from rs_adapt.datasets.completeness import check_completeness, check_zero_label
     from rs_adapt.datasets.digests import digest_tiles
     from rs_adapt.datasets.roles import data_roles
     from rs_adapt.registry import DATASETS
 
     sampling = cfg.train_dataloader.dataset.class_sampling
     digests: dict[str, TileDigests] = {}
+    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     for role, settings in data_roles(cfg).items():
         dataset = DATASETS.build(settings)
         check_tiles(dataset, home() / "checks", on_progress)
-        if role == "labelled" and sampling:
-            RareClassSampling(dataset, **sampling)
+        if role == "labelled":
+            counts_NV = label_counts(dataset)
+            check_zero_label(cfg, counts_NV)
+            notes = check_completeness(cfg, counts_NV)
+            if num_empty := int((class_counts(dataset).sum(axis=1) == 0).sum()):
+                remarks = (f"{num_empty} of {len(dataset)} labelled training tiles have no labelled pixel.",)
+            if sampling:
+                RareClassSampling(dataset, **sampling)
         digests[role] = digest_tiles(settings)
-    return digests
+    return CheckedData(digests=digests, notes=notes, remarks=remarks)
 
 
 def build_model(cfg: ResolvedConfig) -> Any:

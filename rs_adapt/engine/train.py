@@ -154,13 +154,18 @@ def _plan(cfg: ResolvedConfig, *, resume: bool, overwrite: bool, on_progress: On
     class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
     _check_weights(cfg)
     prepare_data(cfg, on_progress)
-    digests = check_data(cfg, on_progress)
-    is_same = not resume or require_same_data(folder, digests)
+    data = check_data(cfg, on_progress)
+    is_same = not resume or require_same_data(folder, data.digests)
     # Builds every part without memory, so that an argument that a class refuses leaves no run folder behind.
     parameters = count_parameters(build_on_meta(cfg))
-    tiles = {role: len(of_role) for role, of_role in digests.items()}
-    notes = () if is_same else (NOT_RECORDED,)
-    return TrainingPlan(tiles=tiles, parameters=parameters, folder=folder, digests=digests, notes=notes)
+    return TrainingPlan(
+        tiles={role: len(digests) for role, digests in data.digests.items()},
+        parameters=parameters,
+        folder=folder,
+        digests=data.digests,
+        notes=(*data.notes, *(() if is_same else (NOT_RECORDED,))),
+        remarks=data.remarks,
+    )
 
 
 def _start(cfg: ResolvedConfig, plan: TrainingPlan, *, device: str, command: str) -> RunStart:

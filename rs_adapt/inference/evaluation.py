@@ -83,6 +83,7 @@ def _score(
     on_progress: OnProgress,
 ) -> Result:
     from rs_adapt.datasets.checks import check_tiles
+    from rs_adapt.datasets.completeness import describe_incomplete_split
     from rs_adapt.datasets.digests import digest_tiles
     from rs_adapt.datasets.tile_files import evenly_spread
 
@@ -91,7 +92,10 @@ def _score(
     _require_trained_stretch(cfg, manifest, split)
     loader = build_loader(cfg, split)
     check_tiles(loader.dataset, home() / "checks", on_progress)
+    settings = loader_settings(cfg, split).dataset
+    incomplete = describe_incomplete_split(cfg, settings)
     changed = _changed_data(cfg, manifest, checkpoint, split)
+    notes = [*dict.fromkeys([*manifest.notes, *(note for note in (incomplete, changed) if note is not None)])]
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -126,8 +130,8 @@ def _score(
             cfg, report_split=per_image.facts["split"], selection=trained.headline or "as released"
         ),
         tiles=len(loader.dataset),
-        data={split: data_facts(digest_tiles(loader_settings(cfg, split).dataset))},
-        notes=[*manifest.notes, *([changed] if changed is not None else [])],
+        data={split: data_facts(digest_tiles(settings))},
+        notes=notes,
         **score_fields(matrix, scored_classes),
         interval=interval_facts(per_image, scored_classes.scored),
         confusions=CONFUSIONS_FILE,

@@ -21,7 +21,7 @@ from rs_adapt.reports.csv import RunRow, render_csv, run_rows
 from rs_adapt.reports.gain_tables import gain_json, gains_of_runs, gains_section
 from rs_adapt.reports.panels import panels_section
 from rs_adapt.reports.published import check_against, published_section
-from rs_adapt.reports.run_tables import failures_section, runs_section, summary_section
+from rs_adapt.reports.run_tables import failures_section, note_lines, runs_section, summary_section
 from rs_adapt.reports.score_tables import (
     Labels,
     Rankings,
@@ -98,7 +98,7 @@ def make_report(
     rankings = rank_columns(scores.groups)
     gains = gains_of(scores.groups)
     base = places[0]
-    remarks = [*collection.remarks, *scores.remarks]
+    remarks = [*note_lines(collection.finished), *collection.remarks, *scores.remarks]
     damaged = [*collection.damaged, *scores.damaged]
     sections = [
         failures_section(collection, damaged, base),

@@ -27,16 +27,18 @@ _SAME = ("protocol", "selection", "weights", "inference")
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedRun:
-    """One of the two compared runs: its folder, the file with its matrices, how they were scored, and the mIoU."""
+    """One of the two compared runs: its folder, the file with its matrices, how they were scored, mIoU and notes."""
 
     place: str
     file: str
     scored: Scoring
     miou_pct: float | None
+    notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the run as `rs-adapt compare --json` prints it."""
-        return {"place": self.place, "file": self.file, **asdict(self.scored), "miou_pct": self.miou_pct}
+        content = {"place": self.place, "file": self.file, **asdict(self.scored), "miou_pct": self.miou_pct}
+        return {**content, "notes": [*self.notes]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +163,7 @@ def compare_runs(
             file=str(stored.file),
             scored=describe_scoring(stored, chosen, changed_by),
             miou_pct=plain(miou_of(total, chosen.scored)[0]),
+            notes=stored.notes,
         )
         for place, stored, total in zip((place_a, place_b), (stored_a, stored_b), totals, strict=True)
     )

@@ -29,12 +29,14 @@ class Stored:
             for an imported checkpoint; None where no file states it.
         protocol: `protocol` of `result.json`, else the content of the protocol that the matrices name; without any
             value if there is neither.
+        notes: Sentences of `result.json` that one has to know before trusting the score.
     """
 
     file: Path
     per_image: PerImage
     selection: str | None
     protocol: ProtocolFacts
+    notes: tuple[str, ...] = ()
 
     @property
     def protocol_label(self) -> str | None:
@@ -81,7 +83,8 @@ def open_stored(place: Path, selection: str | None = None) -> Stored:
     per_image = PerImage.load(file)
     if protocol is None or not protocol.model_fields_set:
         protocol = _named_protocol(per_image.facts.get("protocol"))
-    return Stored(file=file, per_image=per_image, selection=stored, protocol=protocol)
+    notes = () if result is None else tuple(result.notes)
+    return Stored(file=file, per_image=per_image, selection=stored, protocol=protocol, notes=notes)
 
 
 def headline_matrix(run_dir: Path, result: Result) -> NDArray[np.int64] | None:

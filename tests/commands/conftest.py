@@ -38,6 +38,7 @@ def small() -> tuple[str, ...]:
     """Return the options that make a LoveDA run small enough for a CPU and tiles of 64 px."""
     return (
         *("--backbone", "dinov2-nano", "--head", "linear", "--num-workers", "0", "--iters", "2", "--device", "cpu"),
+        "--partial",
         *("--set", "bench.tile_px=64", "--set", "bench.crop_px=64", "--set", "bench.inference.mode='whole'"),
     )
 

@@ -132,3 +132,27 @@ def test_runs_that_cannot_be_compared_are_refused(run_verb: Verb, write_run, sto
     assert (code, out) == (2, "")
     assert match in err
     assert "rs-adapt eval" in err
+
+
+def test_notes_of_both_results_are_printed(run_verb: Verb, write_run) -> None:
+    a, b = write_run("a"), write_run("b")
+    note = "Partial data: trained on 3 of 5464 tiles of loveda/rural/train."
+    result = json.loads((b / "result.json").read_text())
+    (b / "result.json").write_text(json.dumps(result | {"notes": [note]}))
+    assert f"\nNote on B: {note}\n" in run_verb("compare", a, b)[1]
+    content = as_json(run_verb("compare", a, b, "--json"))
+    assert (content["a"]["notes"], content["b"]["notes"]) == ([], [note])
+
+
+def test_scores_on_different_data_are_not_compared(run_verb: Verb, write_run, stored) -> None:
+    runs = [
+        write_run(f"{number}", last=replace(per_image, facts={**per_image.facts, **facts}))
+        for number, facts in enumerate(({}, {"data_sha256": "a" * 64}, {"data_sha256": "b" * 64}))
+        for per_image in (stored(),)
+    ]
+    # Older runs recorded none: what their matrices show is compared as before.
+    assert run_verb("compare", runs[0], runs[1])[0] == 0
+    code, out, err = run_verb("compare", runs[1], runs[2])
+    assert (code, out) == (2, "")
+    assert "were not the same when" in err
+    assert "rs-adapt eval RUN" in err

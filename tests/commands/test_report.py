@@ -135,3 +135,13 @@ def test_panels_are_drawn_with_the_stored_packs(train: Verb, run_verb: Verb, tmp
     page = (tmp_path / "run" / "report" / "index.html").read_text()
     assert "adapter.safetensors" in page
     assert "data:image/jpeg" not in page
+
+
+def test_notes_of_results_are_in_the_report_with_their_runs(run_verb: Verb, work: Path) -> None:
+    note = "Partial data: trained on 3 of 5464 tiles of loveda/rural/train."
+    file = work / "a" / "result.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"notes": [note]}))
+    code, out, err = run_verb("report", work)
+    assert (code, err) == (0, "")
+    assert f"{note} This holds for 1 run: " in " ".join(out.split())
+    assert note in (work / "report" / "report.md").read_text()

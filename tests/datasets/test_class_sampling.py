@@ -169,8 +169,10 @@ def test_counts_are_cached_until_a_label_changes(paint: Paint, own_home: Path, m
 
     first = counts()
     assert len(counted) == 2
-    (kept,) = (own_home / "class_counts").iterdir()
-    assert json.loads(kept.read_text()) == first == counts()
+    (kept,) = (own_home / "label_counts").iterdir()
+    # Pairs of value and number of pixels.
+    assert json.loads(kept.read_text()) == [[[0, 59], [1, 5]], [[2, 64]]]
+    assert counts() == first == [[59, 5, 0], [0, 0, 64]]
     assert len(counted) == 2
 
     label = Path(settings["ann_dir"]) / "0.png"
@@ -182,18 +184,19 @@ def test_counts_are_cached_until_a_label_changes(paint: Paint, own_home: Path, m
     assert len(counted) == 6
 
 
-@pytest.mark.parametrize("text", ["[[1, 2", "[[1, 2, 3]]", '[["a"]]'])
+@pytest.mark.parametrize("text", ["[[1, 2", "[[1, 2, 3]]", '[["a"]]', "[[1], [2]]"])
 def test_a_damaged_file_of_counts_is_replaced(paint: Paint, own_home: Path, text: str) -> None:
     dataset = TileDataset(**paint({1: 5}, {2: 64}))
     first = class_counts(dataset)
-    (kept,) = (own_home / "class_counts").iterdir()
+    (kept,) = (own_home / "label_counts").iterdir()
+    before = kept.read_text()
     kept.write_text(text)
     assert np.array_equal(class_counts(dataset), first)
-    assert json.loads(kept.read_text()) == first.tolist()
+    assert kept.read_text() == before
 
 
 def test_a_cache_that_cannot_be_written_stops_nothing(paint: Paint, own_home: Path) -> None:
-    (own_home / "class_counts").write_text("a file where the folder should be")
+    (own_home / "label_counts").write_text("a file where the folder should be")
     assert class_counts(TileDataset(**paint({1: 5}))).tolist() == [[59, 5, 0]]
 
 

@@ -40,6 +40,7 @@ def tiny_cell(loveda_root: Path, tmp_path: Path) -> Make:
         )
         texts = [
             "bench.tile_px=64",
+            "bench.partial=true",
             "bench.crop_px=64",
             "bench.inference.mode='whole'",
             f"bench.schedule.iters={iters}",

@@ -50,7 +50,13 @@ def job(name: str, run: str, root: Path, folder: Path) -> dict[str, Any]:
     setting = axes["bench"].rpartition("-")[2]
     cell = {"backbone": "dinov2-nano", "head": "linear", **axes}
     texts = [
-        *("bench.tile_px=64", "bench.crop_px=64", "bench.inference.mode='whole'", "runtime.num_workers=0"),
+        *(
+            "bench.partial=true",
+            "bench.tile_px=64",
+            "bench.crop_px=64",
+            "bench.inference.mode='whole'",
+            "runtime.num_workers=0",
+        ),
         *(f"bench.schedule.iters={ITERS}", "bench.schedule.eval_every=3", "protocol.label_free_tiles=3"),
         f"bench.schedule.batch_size.{setting}={BATCH}",
         *more,

@@ -105,7 +105,8 @@ def test_a_probe_is_a_real_run_of_few_iterations(loveda_root: Path, tmp_path: Pa
         'bench = "loveda-da"',
         'backbone = "dinov2-nano"',
         'head = "linear"',
-        'set = ["bench.tile_px=64", "bench.crop_px=64", "bench.inference.mode=\'whole\'", "runtime.num_workers=0"]',
+        'set = ["bench.tile_px=64", "bench.crop_px=64", "bench.inference.mode=\'whole\'",',
+        '"runtime.num_workers=0", "bench.partial=true"]',
     )
     arguments: dict[str, Any] = {"overrides": cell.overrides, "weights": None, "env": os.environ}
     found = probe(cell.cell, data_root=str(loveda_root), **arguments)

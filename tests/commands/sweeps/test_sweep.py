@@ -22,6 +22,7 @@ method = ["lora", "rein"]
 seed = [0, 1]
 iters = 12
 set = [
+    "bench.partial=true",
     "bench.tile_px=64", "bench.crop_px=64", "bench.inference.mode='whole'", "bench.schedule.eval_every=4",
     "runtime.num_workers=0",
 ]

@@ -21,6 +21,7 @@ method = "lora"
 strategy = "dacs-balanced"
 iters = 1
 set = [
+    "bench.partial=true",
     "bench.tile_px=64", "bench.crop_px=64", "bench.inference.mode='whole'", "bench.schedule.eval_every=1",
     "runtime.num_workers=0",
 ]
