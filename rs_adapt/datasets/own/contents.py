@@ -129,7 +129,8 @@ def require_classes(contents: Contents, recipe: ScenesRecipe) -> None:
     if absent:
         raise DataError(
             f"The source's labels hold no pixel of {', '.join(absent)}, so it cannot be learnt. "
-            "Remove it from the classes, or state which label values belong to it."
+            "Remove it from the classes, or state which label values belong to it. "
+            f"They hold: {_shares(source.holds) or 'nothing'}."
         )
     lost = " ".join(f"Of {name}, {', '.join(phrase for phrase, _ in places[name])}." for name in empty)
     remedies = dict.fromkeys(remedy for name in empty for _, remedy in places[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import unicodedata
@@ -24,6 +25,7 @@ _LABEL_WORDS = frozenset(
 )
 _IMAGE_WORDS = frozenset("sat img imgs image images rgb".split())
 _SHOWN = 3
+_LONGEST_STEM = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,11 @@ class SceneFiles:
     @property
     def stem(self) -> str:
         """First part of the names of its tiles; unlike `name` it holds no folders."""
-        return self.name.replace("/", "__")
+        stem = self.name.replace("/", "__")
+        if len(stem.encode()) <= _LONGEST_STEM:
+            return stem
+        # Names of files end at 255 bytes, and those of tiles add their place.
+        return f"{stem[: _LONGEST_STEM // 4]}-{hashlib.sha256(stem.encode()).hexdigest()[:16]}"
 
     @property
     def scene(self) -> str:

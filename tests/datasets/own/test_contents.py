@@ -85,6 +85,13 @@ def test_several_processes_give_the_same_tiles_and_numbers(tmp_path: Path) -> No
         assert (several / path).read_bytes() == (tmp_path / "alone" / path).read_bytes()
 
 
+def test_a_class_that_no_label_holds_is_told_with_what_they_hold(tmp_path: Path) -> None:
+    three(tmp_path, first=np.full((64, 64), 7, np.uint8))
+    write(tmp_path, "a3", np.full((64, 64), 7, np.uint8))
+    with pytest.raises(DataError, match=r"labels hold no pixel of field, roof.* They hold: 7 100\.0 %\."):
+        prepare(write_bench(tmp_path, SOURCE, LABELS))
+
+
 def spaced(count: int) -> str:
     """Return a count as messages print it."""
     return f"{count:,}".replace(",", " ")

@@ -113,6 +113,14 @@ def test_equal_names_in_different_folders_are_different_scenes(tmp_path: Path) -
     }
 
 
+def test_names_near_the_longest_that_files_may_have_are_shortened(tmp_path: Path) -> None:
+    for town in ("north", "south"):
+        for number in (1, 2):
+            name = "\u00e4" * 120 + str(number)
+            pair(tmp_path, f"img/{town}/{name}.png", f"lab/{town}/{name}.png", number + len(town) * (town == "south"))
+    check(tmp_path, 'images = "img"\npattern = "**"\nval_share = 0.25', LABELS, num_scenes=4)
+
+
 def test_wildcards_in_a_folder_are_sent_to_pattern(tmp_path: Path) -> None:
     three(tmp_path, "img/a{}.png", "lab/a{}.png")
     with pytest.raises(DataNotFound, match=r"img/\*\.png, which is neither .* A folder is named without wildcards"):
