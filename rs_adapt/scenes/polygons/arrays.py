@@ -206,7 +206,10 @@ def _starts(sizes: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _parts(path: Path, feature: Feature, skipped: Counter[str]) -> list[Part]:
     parts: list[Part] = []
-    geometries, others = _split(feature.geometry)
+    try:
+        geometries, others = _split(feature.geometry)
+    except (TypeError, AttributeError) as error:
+        raise DataError(f"{path}: the geometry of {feature.name} is not that of GeoJSON ({error}).") from error
     if others and not geometries:
         raise DataError(
             f"{path}: {feature.name} is a {others[0]}; labels are polygons. Take lines and points out of the file, "
@@ -237,7 +240,7 @@ def _split(geometry: Geometry | None) -> tuple[list[Sequence[Any]], list[str]]:
     if kind == "Polygon":
         return [coordinates or []], []
     if kind == "MultiPolygon":
-        return coordinates or [], []
+        return list(coordinates or ()), []
     return [], [str(kind)]
 
 

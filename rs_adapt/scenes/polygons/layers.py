@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,24 +53,49 @@ class Layer:
     def read(self, within: Bounds | None = None) -> Iterator[Feature]:
         """Yield the features, or those whose bounding box touches a rectangle, which an index of the file finds."""
         with _opening(self.path) as fiona, fiona.open(self._place, layer=self.facts.name) as opened:
+            num_read = 0
             for item in opened if within is None else opened.filter(bbox=tuple(within)):
+                num_read += 1
                 yield Feature(f"feature {item.id}", _geometry(item.geometry), item.properties)
+        if within is None and num_read != self.facts.num_features:
+            raise DataError(
+                f"{self.path} is damaged or cut off: it states {self.facts.num_features} features and has {num_read}. "
+                "Copy or export it again."
+            )
+
+
+class _GdalErrors(logging.Handler):
+    """Collects what GDAL reports as errors; of a file that is cut off, fiona gives the features before the cut."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
 
 
 @contextmanager
 def _opening(path: Path) -> Iterator[Any]:
+    """Lend the module fiona, and turn its errors and those of GDAL into one about the file."""
     try:
         import fiona
-        from fiona._err import CPLE_BaseError
     except ImportError as error:
         raise DataNotFound(
             f"{path} needs the package fiona: pip install 'rs-adapt[vector]', or store the polygons as GeoJSON."
         ) from error
+    logger, errors = logging.getLogger("fiona"), _GdalErrors()
+    logger.addHandler(errors)
     try:
         with fiona.Env():
             yield fiona
-    except (fiona.errors.FionaError, CPLE_BaseError, ValueError, OSError) as error:
+    except Exception as error:
+        # Damaged files meet faults of fiona itself, of any type.
         raise DataError(f"{path} cannot be read as polygons: {error}.") from error
+    finally:
+        logger.removeHandler(errors)
+    if errors.messages:
+        raise DataError(f"{path} is damaged or cut off ({errors.messages[0]}): copy or export it again.")
 
 
 def _facts(fiona: Any, path: Path | str, name: str) -> LayerFacts:

@@ -37,7 +37,7 @@ def parse_crs(name: str) -> CRS | None:
     try:
         with rasterio.Env():
             return CRS.from_user_input(text)
-    except CRSError:
+    except (CRSError, ValueError):
         return None
 
 

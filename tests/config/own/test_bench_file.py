@@ -140,6 +140,17 @@ def _content(bench: Path, text: str) -> dict[str, Any]:
         ("building = [1, 2]", "building = []", "source.labels.classes.building is []; it must be a list of values"),
         ('name = "building"', 'name = "background"', "class holds a name twice: background, background."),
         ('kind = "values"', 'kind = "polygons"', "source.labels.column is missing; it must be the attribute"),
+        ("ignore = [255]", "layer = 2", "source.labels.layer is for polygons, but kind is 'values'"),
+        (
+            'kind = "values"',
+            'kind = "polygons"\ncolumn = "use"\naoi = "done.geojson"',
+            "source.labels.aoi says where pixels outside all polygons are background; name that class as background",
+        ),
+        (
+            'kind = "values"',
+            'kind = "polygons"\ncolumn = "use"\naoi_layer = 1',
+            "source.labels.aoi_layer has no meaning without aoi",
+        ),
         ('path = "source/labels"', 'path = "nowhere"', "source.labels.path names "),
         ('images = "target/images"', 'images = "target/images"\nname = "source"', "have the same name 'source'"),
         (
@@ -174,6 +185,23 @@ def test_a_bridge_is_a_record_with_its_legends(file: Path) -> None:
     assert [one.name for one in bridge.classes] == [one["name"] for one in content.pop("class")]
     assert {name: bridge.legend(name) for name in content} == content
     assert bridge.legend("nowhere") is None
+
+
+def test_keys_of_polygons_that_are_not_given_are_no_facts(bench: Path) -> None:
+    def labels(keys: str) -> dict[str, Any]:
+        text = TEMPLATE.replace(
+            'kind = "values"', f'kind = "polygons"\ncolumn = "use"\nbackground = "background"\n{keys}', 1
+        )
+        facts: dict[str, Any] = _content(bench, text)["bench"]["prepare"]["source"]["labels"]
+        return facts
+
+    old = {"kind", "path", "suffix", "column", "background", "to_index", "ignore"}
+    assert labels("").keys() == old
+    aoi = bench.parent / "done.gpkg"
+    aoi.touch()
+    keys = 'layer = "plots"\ncrs = "EPSG:32632"\naoi = "done.gpkg"\naoi_layer = 2'
+    new = {"layer": "plots", "crs": "EPSG:32632", "aoi": str(aoi), "aoi_layer": 2}
+    assert labels(keys) == labels("") | new
 
 
 def test_codes_of_any_size_and_nodata_are_taken(bench: Path) -> None:

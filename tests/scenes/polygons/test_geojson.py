@@ -96,6 +96,7 @@ def test_degrees_are_longitude_first_whatever_the_system_is_called(tmp_path: Pat
 @pytest.mark.parametrize(
     ("member", "message"),
     [
+        ("EPSG:null32632", r"states the reference system 'EPSG:null32632', which is not known"),
         ("EPSG:999999", r"states the reference system 'EPSG:999999', which is not known\. .*crs = "),
         ("http://example.com/crs", "states the reference system 'http://example.com/crs', which is not known"),
         ({"type": "name", "properties": {"name": ""}}, "states the reference system '', which is not known"),

@@ -161,6 +161,21 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         open_polygon_file(tmp_path / "p.gpkg", column="class")
 
 
+@pytest.mark.parametrize("part", ["p.shp", "p.dbf", "p.prj", "p.fgb", "p.gml", "p.gpkg"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.97])
+def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, scene: SceneInfo, part: str, share: float) -> None:
+    name, driver = {"p.fgb": ("p.fgb", "FlatGeobuf"), "p.gml": ("p.gml", "GML"), "p.gpkg": ("p.gpkg", "GPKG")}.get(
+        part, ("p.shp", "ESRI Shapefile")
+    )
+    plots = [square(x, y, x + 10, y + 10) for x in range(500_000, 500_080, 10) for y in range(5_000_000, 5_000_060, 10)]
+    write_layer(tmp_path / name, *((f"plot {number}", plot) for number, plot in enumerate(plots)), driver=driver)
+    assert (burn(open_polygon_file(tmp_path / name, column="class").on_grid(scene)) > 0).all()
+    whole = (tmp_path / part).read_bytes()
+    (tmp_path / part).write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(DataError, match=rf"{name} (is damaged or cut off|cannot be read as polygons)"):
+        open_polygon_file(tmp_path / name, column="class").on_grid(scene)
+
+
 def test_without_fiona_a_geopackage_is_refused_with_the_command_that_installs_it(
     two_layers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
