@@ -21,6 +21,8 @@ PLAIN_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 PNG = b"\x89PNG"
 # Modes of PIL with values deeper than 8 bit start with these.
 DEEP = "IF"
+# Modes of PIL with an alpha channel.
+_ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 # Larger images are read by windows through GDAL: decoding this one takes about 300 MiB.
 MAX_PX = 1 << 25
 
@@ -42,13 +44,16 @@ class PlainImage:
         try:
             with Image.open(path) as image:
                 image.load()
-                number = image_orientation(image)
+                number, mode = image_orientation(image), image.mode
                 channels_CHW, alpha_HW, values_HW = _decode(image, path)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise DataError(f"{path} cannot be read ({error}): the file is damaged, fetch it again.") from error
         height_px, width_px = channels_CHW.shape[1:]
         orientation = Orientation(width_px, height_px, number)
-        is_mask = alpha_HW is not None and 4 not in (bands or ()) and looks_like_alpha(alpha_HW)
+        # Transparent colours and values, as of a palette, are no band that could hold measurements.
+        is_mask = (
+            alpha_HW is not None and 4 not in (bands or ()) and (mode not in _ALPHA_MODES or looks_like_alpha(alpha_HW))
+        )
         if alpha_HW is not None and not is_mask:
             channels_CHW = np.concatenate([channels_CHW, alpha_HW[None]])
         self._bands_CHW = orientation.show(channels_CHW)

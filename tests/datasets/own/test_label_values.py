@@ -82,6 +82,17 @@ def test_pngs_of_all_modes_are_class_values(tmp_path: Path, mode: str) -> None:
     assert np.array_equal(window.no_data_HW, COLLAR if mode == "LA" else np.zeros_like(COLLAR))
 
 
+@pytest.mark.parametrize("labels", [source(), source(((255, 0, 0), (0, 255, 0), (0, 0, 255)), kind="colours")])
+def test_a_palette_that_is_see_through_has_data_unless_it_cannot_be_seen(tmp_path: Path, labels: LabelSource) -> None:
+    image = Image.new("P", CLASSES.shape[::-1])
+    image.putdata(CLASSES.ravel().tolist())
+    image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
+    image.save(tmp_path / "l.png", transparency=bytes([128, 128, 0]))
+    window = read(tmp_path / "l.png", labels)
+    assert np.array_equal(window.no_data_HW, CLASSES == 2)
+    assert np.array_equal(window.classes_HW, np.where(CLASSES == 2, IGNORE, CLASSES))
+
+
 @pytest.mark.parametrize(
     ("dtype", "value", "declared"),
     [
