@@ -58,6 +58,15 @@ class File(Protocol):
 
 def place(file: File, image: SceneInfo, *, may_miss: bool) -> Polygons:
     """Return the polygons of a file that lie on a scene, in its pixels; see `PolygonFile.on_grid`."""
+    try:
+        return _place(file, image, may_miss)
+    except DataError as error:
+        if image.place_fault is None:
+            raise
+        raise DataError(f"{file.path} does not fit the scene {image.path}, which {image.place_fault}") from error
+
+
+def _place(file: File, image: SceneInfo, may_miss: bool) -> Polygons:
     everywhere = file.bounds
     if everywhere is None:
         if may_miss:
@@ -197,8 +206,6 @@ def _as_pixels(file: File, image: SceneInfo) -> Polygons:
             f"crs is given for {file.path}, but the scene {image.path} has no georeference: its labels are polygons in "
             "pixels. Leave out crs, or use a GeoTIFF or an image with a world file."
         )
-    if image.place_fault is not None and file.system.origin != "presumed":
-        raise DataError(f"Polygons of {file.path} are labels of {image.path}, which {image.place_fault}")
     polygons = file.near(Bounds(0.0, -height, width, height))
     x0_P, y0_P, x1_P, y1_P = polygons.bounds_P4.T
     across_P = np.minimum(x1_P, width) - np.maximum(x0_P, 0.0)

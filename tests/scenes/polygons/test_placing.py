@@ -172,6 +172,14 @@ def test_coordinates_that_are_not_pixels_of_an_image_are_refused(
         placed(tmp_path, plain(tmp_path), geometry)
 
 
+def test_of_a_scene_without_a_regular_grid_the_fault_is_named(tmp_path: Path) -> None:
+    info = replace(plain(tmp_path), place_fault="is placed by rational polynomials (RPCs) only. Warp it first.")
+    for geometry, crs in ((DEGREES, None), (METRES, UTM), (square(3.001, 2.001, 3.004, 2.005), None)):
+        with pytest.raises(DataError, match=r"p\.geojson does not fit the scene .*, which is placed by rational poly"):
+            placed(tmp_path, info, geometry, crs=crs)
+    assert burn(placed(tmp_path, info, square(2, 1, 5, 3))).sum() == 6
+
+
 def test_a_system_for_an_image_without_georeference_is_refused(tmp_path: Path) -> None:
     file = write_geojson(tmp_path / "p.geojson", ("a", square(2, 1, 5, 3)))
     with pytest.raises(DataError, match="crs is given for .*, but the scene .* has no georeference"):
