@@ -241,4 +241,4 @@ def _flush(path: Path) -> None:
 
 
 def _cannot_write(out: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"cannot write to {out}: {error.strerror}. Choose a different folder with --out.")
+    return ConfigError(f"Cannot write to {out}: {error.strerror}. Choose a different folder with --out.")

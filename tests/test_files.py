@@ -124,15 +124,15 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=r"cannot write to .*file/out: .*--out"):
+    with pytest.raises(ConfigError, match=r"Cannot write to .*file/out: .*--out"):
         write_folder_atomically(tmp_path / "file" / "out", lambda folder: None, overwrite=False)
-    with pytest.raises(ConfigError, match=r"cannot write to .*file/out: .*--out"):
+    with pytest.raises(ConfigError, match=r"Cannot write to .*file/out: .*--out"):
         make_output_folder(tmp_path / "file" / "out")
 
     def full(folder: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(ConfigError, match=r"cannot write to .*out: No space left"):
+    with pytest.raises(ConfigError, match=r"Cannot write to .*out: No space left"):
         write_folder_atomically(tmp_path / "out", full, overwrite=False)
     # What cannot be read is no fault of the place.
     with pytest.raises(FileNotFoundError):

@@ -38,7 +38,7 @@ def from_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if unknown:
         raise ConfigError(
             f"EarthAdapter: unknown reference weights {', '.join(sorted(unknown)[:8])}. Known: scale, "
-            "mlp_list1|2|3.<l>.0|2.weight|bias, router.<l>.weight|bias and layer_norm.*."
+            "mlp_list1|2|3.<layer>.0|2.weight|bias, router.<layer>.weight|bias and layer_norm.*."
         )
     for layer in sorted(present):
         mixed = any(f"{stem}.{layer}." in name for stem in (*_EXPERTS[1:], "router") for name in state)

@@ -67,7 +67,7 @@ class BitFit(WrappingAdapter):
                 yield layer, handle, change
 
     def fold(self, base: nn.Module, change: LayerChange) -> None:
-        """Add a difference to its layer's bias."""
+        """Add the trained difference `change` to the bias of its layer `base`."""
         layer: Any = base
         difference: Any = change
         layer.bias.add_(difference.bias)

@@ -33,12 +33,19 @@ class CoefficientBank(nn.Module):
         self.relation = nn.Parameter(torch.eye(num_slots))
 
     def slot_coefficients(self, slot: int) -> Tensor:
-        """Return the communicated coefficients (V,) of a slot."""
+        """Return the shared coefficients (V,) of a slot, mixed over all slots by the relation: `(C S)[:, slot]`."""
         return self.coefficients @ self.relation[:, slot]
 
 
 class CobotMid(Mid):
-    """`h = (z * (communicated + own)) K` with a quaternion matrix K of the slot."""
+    """The map `h = (z * ((C S)[:, t] + g_t)) K_t` of slot t; see `Cobot`.
+
+    Args:
+        bank: The shared C and S.
+        slot: Number t of the slot.
+        width: Width V of the bottleneck.
+        start: How K_t starts, "uniform" or "orthogonal".
+    """
 
     def __init__(self, bank: CoefficientBank, slot: int, *, width: int, start: Start) -> None:
         super().__init__()
@@ -55,7 +62,7 @@ class CobotMid(Mid):
         self.quaternion = nn.Parameter(parts.clone())
 
     def matrix(self) -> Tensor:
-        """Return `diag(communicated + own) K` (V, V)."""
+        """Return the map as a matrix (V, V): `diag((C S)[:, t] + g_t) K_t`."""
         gains = self._bank[0].slot_coefficients(self.slot) + self.own
         return gains[:, None] * hamilton_matrix(*self.quaternion)
 
@@ -65,7 +72,7 @@ class Cobot(Adapter):
     """Cross-block orchestration (Peng et al., CVPR 2024, https://arxiv.org/abs/2311.17112) on LoRA or bottlenecks.
 
     Between the projections of every bottleneck of the host: `h = (z * (C S)[:, t] + z * g_t) K_t`, with coefficients
-    C (V, T) and a relation S (T, T) shared by all T slots, own gains g_t (V) and a quaternion matrix K_t of slot t.
+    C (V, T) and a relation S (T, T) shared by all T slots, and gains g_t (V) and a quaternion matrix K_t of slot t.
     Slots are counted block by block, within a block in the host's order (LoRA: its targets). The host's second matrix
     starts at zero, so the features start as the frozen ones. Trained on top of the host's:
     `V T + T^2 + V T + V^2 / 4 T`. Mergeable on LoRA.
@@ -154,7 +161,12 @@ class Cobot(Adapter):
 
     @staticmethod
     def num_params(*, host: ConfigNode, **facts: Any) -> int:
-        """Return the number of trainable parameters in closed form."""
+        """Return the number of trainable parameters, those of the host included.
+
+        Args:
+            host: Config of the host method; its `rank` is V.
+            **facts: The other constructor arguments: `embed_dim`, `depth`, ...
+        """
         width: int = host["rank"]
         slots = facts["depth"] * _slots_a_block(host)
         num_own: int = width * slots + slots**2 + width * slots + width**2 // 4 * slots

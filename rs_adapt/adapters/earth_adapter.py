@@ -152,7 +152,7 @@ class EarthAdapter(Adapter):
             mix_BPE = self.scale[layer].expand(*inner_BPC.shape[:2], 1)
         mix_BPE = mix_BPE.to(z_BNZ.dtype)
         hidden_BPC = mix_BPE.repeat_interleave(rank, dim=-1) * functional.relu(inner_BPC)
-        # Zero rows for the prefix tokens are cheaper than cutting them out of the full-width tokens and back.
+        # Padding with zero rows for the prefix tokens is cheaper than splitting and rejoining the full-width tokens.
         hidden_BNC = functional.pad(torch.cat([hidden_BPC, mix_BPE], dim=-1), (0, 0, self.num_prefix, 0))
         if hidden_BNC.dtype != x_BND.dtype:  # Under autocast the residual stream stays in its precision.
             return x_BND + functional.linear(hidden_BNC, mixture.up_weight)

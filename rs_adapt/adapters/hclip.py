@@ -21,12 +21,13 @@ class TransformBank(nn.Module):
     """All transforms before mixing, and the relations that mix them.
 
     Args:
-        num_slots: T.
-        num_blocks: M.
-        block_dim: P.
-        depth: L.
-        orthogonal: Every transform is a rotation, made from the skew part of the stored matrix.
-        relations: Mix by `relation_slots` (T, T) and `relation_blocks` (L, M, M), both the identity at the start.
+        num_slots: Number T of attention weights that are transformed.
+        num_blocks: Number M of diagonal blocks in a transform.
+        block_dim: Side P of a diagonal block.
+        depth: Number L of blocks of the ViT.
+        orthogonal: Whether every transform is a rotation, made from the skew part of the stored matrix.
+        relations: Whether transforms are mixed, by `relation_slots` (T, T) and `relation_blocks` (L, M, M); both start
+            as the identity.
     """
 
     def __init__(

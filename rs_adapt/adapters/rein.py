@@ -38,7 +38,7 @@ class Rein(Adapter):
     """Rein, "Stronger, Fewer, & Superior" (Wei et al., CVPR 2024, https://arxiv.org/abs/2312.04265).
 
     `x_l <- x_l + s (M_f (y + x_l) + b_f)`, `y = S[:, 1:] (M_t T_l[1:] + b_t)`, `S = softmax(x_l T_l^T / sqrt(D))`.
-    The first of the M tokens `T_l` is a sink: it takes part in the softmax and adds nothing. `T_l = A_l B_l` in the
+    The first of the M tokens `T_l` is a sink: it takes part in the softmax, but not in the sum. `T_l = A_l B_l` in the
     low-rank form. `M_t`, `M_f` and `s` are shared by all layers. Prefix tokens pass unchanged.
 
     Link to the head: `Q_l = T_l W_q + b_q`; per channel the triple (maximum over layers, mean over layers, last layer)
@@ -84,7 +84,9 @@ class Rein(Adapter):
         """
         super().__init__()
         if num_tokens < 2:
-            raise ConfigError(f"Rein: num_tokens is {num_tokens}; it must be at least 2, as the first adds nothing.")
+            raise ConfigError(
+                f"Rein: num_tokens is {num_tokens}; it must be at least 2, because the first changes no feature."
+            )
         if token_rank is not None and token_rank < 1:
             raise ConfigError(f"Rein: token_rank is {token_rank}; it must be at least 1, or None for full tokens.")
         if query_dim is not None and query_dim < 1:
@@ -153,7 +155,7 @@ class Rein(Adapter):
         }
 
     def queries(self) -> Tensor | None:
-        """Return the position embeddings (M, Q) of the head's queries, or None without the link."""
+        """Return the position embeddings (M, Q) of the head's queries, one a token; None if `query_dim` is None."""
         if self.query_dim is None:
             return None
         if self.token_rank is None:
@@ -213,7 +215,7 @@ class Rein(Adapter):
 
     @staticmethod
     def to_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename a state dict to the reference's names."""
+        """Rename a state dict of this adapter to the names in the authors' checkpoints."""
         names = {ours: theirs for theirs, ours in _REFERENCE_NAMES.items()}
         return {names[name]: tensor for name, tensor in state.items()}
 

@@ -88,8 +88,8 @@ def train(
     """
     if cfg.is_changed:
         raise ConfigError(
-            "The configuration was changed after it was composed, and a run stores only what it was composed from. "
-            'Give the change to compose: compose(..., overrides={"optim.lr": 6e-5}).'
+            "The configuration was changed after it was composed, but a run stores only the arguments of compose. "
+            'Pass the change to compose: compose(..., overrides={"optim.lr": 6e-5}).'
         )
     from rs_adapt.engine.loggers import resolve_loggers
     from rs_adapt.engine.train import train as train_cell

@@ -22,7 +22,11 @@ Progress = bool | OnProgress
 
 @contextmanager
 def progress_callback(progress: Progress) -> Iterator[OnProgress]:
-    """Yield the callback for the argument `progress` of a public function."""
+    """Yield the callback for the argument `progress` of a public function.
+
+    Args:
+        progress: True to show progress on standard error, False for none, or a callback that is yielded unchanged.
+    """
     if callable(progress):
         yield progress
     elif progress:

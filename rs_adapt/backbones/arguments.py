@@ -22,11 +22,11 @@ def check_arguments(
         ConfigError: Two values contradict each other; the message says which values are allowed.
     """
     if embed_dim % num_heads:
-        raise ConfigError(f"embed_dim={embed_dim} does not divide into num_heads={num_heads}")
+        raise ConfigError(f"embed_dim={embed_dim} is not a multiple of num_heads={num_heads}.")
     if image_px is not None and image_px < patch_px:
-        raise ConfigError(f"image_px={image_px} is smaller than one patch (patch_px={patch_px})")
+        raise ConfigError(f"image_px={image_px} is smaller than one patch (patch_px={patch_px}).")
     layers = list(out_layers)
     if not layers or layers != sorted(set(layers)) or layers[0] < 0 or layers[-1] >= depth:
-        raise ConfigError(f"out_layers={layers} must be ascending block numbers from 0 to {depth - 1} (depth={depth})")
+        raise ConfigError(f"out_layers={layers} must be ascending block numbers from 0 to {depth - 1} (depth={depth}).")
     if len(layers) != len(level_scales):
-        raise ConfigError(f"{len(layers)} out_layers but {len(level_scales)} level_scales: give one scale per layer")
+        raise ConfigError(f"{len(layers)} out_layers but {len(level_scales)} level_scales: give one scale per layer.")

@@ -150,7 +150,7 @@ class Clip(Vit):
         super().check_file(path, state, file_size)
         if not 1 / _MAX_RESIZE <= file_size.patch_px / self.patch_px <= _MAX_RESIZE:
             raise WeightsError(
-                f"{path}: file is {file_size.model(NAMES)}/{file_size.patch_px}, but this backbone has patches of "
-                f"{self.patch_px} px. Use the file with that patch size, or the backbone that fits this file "
-                "(clip_b_32 or clip_b_16)"
+                f"{path} holds weights of {file_size.model(NAMES)}/{file_size.patch_px}, but this backbone has patches "
+                f"of {self.patch_px} px. Use the file with that patch size, or the backbone that fits this file "
+                "(clip_b_32 or clip_b_16)."
             )

@@ -112,7 +112,7 @@ def convert_names(tensors: Mapping[str, Tensor], names: Names) -> tuple[str, dic
             return kind, with_zero_biases(rename(tensors, layout, names), names)
     raise WeightsError(
         f"not a {names.family} ViT: its tensors are named {', '.join(list(tensors)[:3]) or '(none)'}, "
-        f"not like {' or '.join(layout.example for layout in layouts.values())}"
+        f"not like {' or '.join(layout.example for layout in layouts.values())}."
     )
 
 
@@ -138,16 +138,18 @@ def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) ->
             unknown.append(name)
         elif targets:
             if tensor.ndim == 0 or tensor.shape[0] % len(targets):
-                raise WeightsError(f"{name} has shape {tuple(tensor.shape)}: cannot be split into {len(targets)} parts")
+                raise WeightsError(
+                    f"{name} has shape {tuple(tensor.shape)}: cannot be split into {len(targets)} parts."
+                )
             parts = zip(targets, tensor.chunk(len(targets)), strict=True)
             renamed |= {match.expand(target): part for target, part in parts if target}
     for our_name, dims in ((names.kernel, 4), (names.positions, names.positions_ndim)):
         if our_name is not None and our_name in renamed and renamed[our_name].ndim != dims:
-            raise WeightsError(f"{our_name} has shape {tuple(renamed[our_name].shape)}, not {dims} dimensions")
+            raise WeightsError(f"{our_name} has shape {tuple(renamed[our_name].shape)}, not {dims} dimensions.")
     if unknown:
         raise WeightsError(
             f"{len(unknown)} tensor names do not belong to {layout.title} ViT, e.g. {', '.join(unknown[:3])}; "
-            f"expected names like {layout.example}"
+            f"expected names like {layout.example}."
         )
     return renamed
 
@@ -195,7 +197,7 @@ def measure(state: Mapping[str, Tensor], names: Names) -> VitSize:
     needed = [*names.tokens, *([names.positions] if names.positions else []), names.kernel]
     absent = [name for name in needed if name not in state]
     if absent or not layers:
-        raise WeightsError(f"incomplete {names.family} ViT: {', '.join(absent) or 'its blocks'} missing")
+        raise WeightsError(f"incomplete {names.family} ViT: {', '.join(absent) or 'its blocks'} missing.")
     kernel = state[names.kernel]
     return VitSize(embed_dim=kernel.shape[0], depth=max(layers) + 1, patch_px=kernel.shape[-1])
 
@@ -227,7 +229,7 @@ def resize(
         if patch_px is None and names.kernel not in state:
             raise ConfigError(
                 f"image_px={image_px} alone does not determine the token grid: give patch_px too, or weights "
-                "with a patch kernel"
+                "with a patch kernel."
             )
         patch = patch_px or state[names.kernel].shape[-1]
         resized[names.positions] = _resize_positions(state[names.positions], image_px // patch, antialias=antialias)
@@ -242,7 +244,7 @@ def _resize_positions(positions: Tensor, grid: int, *, antialias: bool) -> Tenso
     side = math.isqrt(num_patches)
     if side * side != num_patches:
         raise WeightsError(
-            f"{num_patches} position embeddings do not form a square grid and cannot be resized to {grid} x {grid}"
+            f"{num_patches} position embeddings do not form a square grid and cannot be resized to {grid} x {grid}."
         )
     if side == grid:
         return positions

@@ -121,5 +121,5 @@ def convert(
         with atomic_file(out) as temporary:
             save_file({name: tensor.contiguous() for name, tensor in resized.items()}, temporary, metadata=header)
     except OSError as error:
-        raise WeightsError(f"cannot write {out}: {error.strerror}. Choose a different file with --out.") from error
+        raise WeightsError(f"Cannot write {out}: {error.strerror}. Choose a different file with --out.") from error
     return describe(out)

@@ -210,6 +210,6 @@ def _build_parts(
         hidden_size=embed_dim, patch_size=patch_px, image_size=image_px, num_register_tokens=num_registers
     )
     embeddings = modeling_dinov2_with_registers.Dinov2WithRegistersEmbeddings(with_registers)
-    # Nothing is masked; a tensor that no forward uses would train, count and be saved.
+    # No forward pass uses the mask token; left in place, it would be trained, counted and saved.
     embeddings.mask_token = None
     return {"embeddings": embeddings, "layers": layers}

@@ -138,7 +138,7 @@ class Dinov3(Vit):
         if embed_dim % num_heads == 0 and embed_dim // num_heads % 4:
             raise ConfigError(
                 f"embed_dim={embed_dim} with num_heads={num_heads} makes heads {embed_dim // num_heads} wide: rotary "
-                "positions need a multiple of 4"
+                "positions need a multiple of 4."
             )
 
         def parts() -> dict[str, nn.Module]:

@@ -47,7 +47,7 @@ def scale_map(map_BDhw: Tensor, scale: float) -> Tensor:
     if min(int(h * scale), int(w * scale)) < 1:
         need = int(-(-1 // scale))
         raise DataError(
-            f"a token grid of {h} x {w} is too small for a feature map of {scale} times its size: "
-            f"use images with at least {need} x {need} patches"
+            f"A token grid of {h} x {w} is too small for a feature map of {scale} times its size: "
+            f"use images with at least {need} x {need} patches."
         )
     return F.interpolate(map_BDhw, scale_factor=scale, mode="bilinear", align_corners=False)

@@ -71,7 +71,7 @@ def fill_from_state(
         name = sorted(wrong)[0]
         raise WeightsError(
             f"{path}: {len(wrong)} tensors do not fit, e.g. {name}: "
-            f"the file has {_shape(fitted.get(name)) or 'none'}, {ours} needs {shapes.get(name, 'none')}"
+            f"the file has {_shape(fitted.get(name)) or 'none'}, {ours} needs {shapes.get(name, 'none')}."
         )
     for name, param in params.items():
         param.copy_(fitted[name])

@@ -93,6 +93,6 @@ class Block:
 
 
 def find_moved_handles(module: nn.Module, paths: Mapping[str, str]) -> list[str]:
-    """Return the handles whose path is not in a block, as `handle: path`; empty if all paths exist."""
+    """Return the handles whose path does not exist in `module`, a block of transformers, as texts `handle: path`."""
     present = {name for name, _ in module.named_modules()}
     return [f"{handle}: {path}" for handle, path in paths.items() if path not in present]

@@ -63,7 +63,7 @@ def _is_safetensors(file: Path) -> bool:
         with file.open("rb") as stream:
             return stream.read(9)[8:] == b"{"
     except OSError as error:
-        raise WeightsError(f"cannot read {file}: {error.strerror}") from error
+        raise WeightsError(f"Cannot read {file}: {error.strerror}") from error
 
 
 def _read_safetensors(file: Path) -> dict[str, Tensor]:
@@ -90,7 +90,7 @@ def _read_pickle(file: Path) -> object:
         if refused := re.search(r"GLOBAL (\S+)|unrecognized function (\S+)", str(error)):
             raise WeightsError(
                 f"{file} contains Python objects other than tensors ({refused[1] or refused[2]}); it was refused and "
-                "nothing in it was run. Use the published file, or save only the state dict"
+                "nothing in it was run. Use the published file, or save only the state dict."
             ) from error
         raise WeightsError(_damage_message(file, "not a PyTorch file")) from error
     except Exception as error:
@@ -102,7 +102,7 @@ def _damage_message(file: Path, reason: str) -> str:
     reason = (reason.strip() or "unreadable").splitlines()[0][:200]
     return (
         f"{file} ({file.stat().st_size} bytes) cannot be read as PyTorch or safetensors weights: "
-        f"truncated or a different kind of file ({reason}). Get it again"
+        f"truncated or a different kind of file ({reason}). Download or copy it again."
     )
 
 
@@ -114,7 +114,7 @@ def _unwrap(content: object, file: Path) -> dict[str, Tensor]:
     if isinstance(content, Mapping) and content and all(map(_is_plain, content.values())):
         return {str(name): value for name, value in content.items()}
     raise WeightsError(
-        f"{file} is not a state dict: expected tensors by name, at the top or under 'state_dict' or 'model'"
+        f"{file} is not a state dict: expected tensors by name, at the top level or under 'state_dict' or 'model'."
     )
 
 

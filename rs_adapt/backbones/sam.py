@@ -80,7 +80,7 @@ class Sam(Vit):
     one matrix in SAM, are three here, so that methods can change each. Input sizes other than image_px work too:
     positions are then interpolated in each forward, learned ones bicubic and relative ones linear.
 
-    Prompt methods do not work: a window of patches cannot take more tokens.
+    Prompt methods do not work: a window of patches has no place for extra tokens.
 
     Args:
         window: Side of the windows that attention is confined to, tokens.
@@ -111,7 +111,7 @@ class Sam(Vit):
         """Build the ViT, fill it, then put the adapter in."""
         if not set(global_layers) <= set(range(depth)):
             raise ConfigError(
-                f"global_layers={list(global_layers)} must be block numbers from 0 to {depth - 1} (depth={depth})"
+                f"global_layers={list(global_layers)} must be block numbers from 0 to {depth - 1} (depth={depth})."
             )
 
         def parts() -> dict[str, nn.Module]:
@@ -143,7 +143,7 @@ class Sam(Vit):
         image_px: Any = self.image_px
         length = 2 * (image_px // self.patch_px) - 1
         for number, layer in enumerate(self.layers):
-            # Windows have one size.
+            # All windows have the same size, so their relative positions are never resized.
             parts = () if layer.window_size else _RELATIVE
             for name in (f"layers.{number}.attn.{part}" for part in parts):
                 if name in fitted and len(fitted[name]) != length:

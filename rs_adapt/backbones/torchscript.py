@@ -61,14 +61,14 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     except _Refused as error:
         raise WeightsError(
             f"{file} contains Python objects other than modules and tensors ({error}); it was refused and nothing in "
-            "it was run. Use the published file, or a safetensors file of the same model"
+            "it was run. Use the published file, or a safetensors file of the same model."
         ) from error
     except Exception as error:
         # A damaged archive raises any of a dozen exception types.
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise WeightsError(
             f"{file} ({file.stat().st_size} bytes) cannot be read as a TorchScript archive: truncated or a different "
-            f"kind of file ({reason}). Get it again"
+            f"kind of file ({reason}). Download or copy it again."
         ) from error
 
 

@@ -86,7 +86,7 @@ class Vit(nn.Module):
         super().__init__()
         check_arguments(embed_dim, depth, num_heads, patch_px, image_px, out_layers, level_scales)
         if adapter is not None and not frozen:
-            raise ConfigError("frozen=False trains the whole ViT and cannot have an adapter: remove one of the two")
+            raise ConfigError("frozen=False trains the whole ViT and cannot have an adapter: remove one of the two.")
         self.embed_dim, self.depth, self.patch_px, self.image_px = embed_dim, depth, patch_px, image_px
         self.out_layers, self.level_scales = tuple(out_layers), tuple(level_scales)
         self.num_prefix, self.frozen = num_prefix, frozen
@@ -116,8 +116,8 @@ class Vit(nn.Module):
             built: Adapter = MODELS.build(adapter) if isinstance(adapter, Mapping) else adapter
             if built.adds_tokens and not self.takes_tokens:
                 raise IncompatibleCell(
-                    f"{type(built).__name__} adds tokens, but {self.names.family} has attention in windows, "
-                    "which cannot take more. Use a method without prompts, or a different backbone."
+                    f"{type(built).__name__} adds tokens, but {self.names.family} has windowed attention, which has no "
+                    "place for extra tokens. Use a method without prompts, or a different backbone."
                 )
             attach(built, self)
             self.adapter = built
@@ -153,8 +153,8 @@ class Vit(nn.Module):
         size = VitSize(embed_dim=self.embed_dim, depth=self.depth, patch_px=self.patch_px)
         if (file_size.embed_dim, file_size.depth) != (size.embed_dim, size.depth):
             raise WeightsError(
-                f"{path}: file is {file_size.model(self.names)} ({file_size.embed_dim} wide, {file_size.depth} deep), "
-                f"{size.config(self.names)} needs {size.embed_dim} wide, {size.depth} deep"
+                f"{path} holds weights of {file_size.model(self.names)} (width {file_size.embed_dim}, depth "
+                f"{file_size.depth}), but {size.config(self.names)} needs width {size.embed_dim}, depth {size.depth}."
             )
 
     @property
@@ -179,8 +179,8 @@ class Vit(nn.Module):
             x_B3HW: Normalised images (B, 3, H, W), float; H and W are multiples of patch_px.
 
         Returns:
-            One map (B, D, h*s, w*s) for each out_layer, with h = H / patch_px and s its level scale; `.queries` are
-            the adapter's.
+            One map (B, D, h*s, w*s) for each out_layer, with h = H / patch_px, w = W / patch_px and s its level scale.
+            The attribute `queries` holds the query embeddings that the adapter provides, or None.
 
         Raises:
             DataError: If H or W is not a multiple of patch_px, or too small for the smallest map.
@@ -225,7 +225,7 @@ class Vit(nn.Module):
             WeightsError: If the ViT was built on the meta device and has no values.
         """
         if any(param.is_meta for param in self._base_params.values()):
-            raise WeightsError("this backbone was built without values (meta device): there is nothing to hash")
+            raise WeightsError("This backbone was built without values (meta device): there is nothing to hash.")
         # In-place writes raise a tensor's version; moving to another device does not.
         if self._versions() == self._filled_versions:
             return self._filled_sha256
@@ -249,8 +249,8 @@ class Vit(nn.Module):
         if height % p or width % p or not height or not width:
             valid = [f"{max(size // p, 1) * p} or {(size // p + 1) * p}" for size in (height, width)]
             raise DataError(
-                f"an image of {height} x {width} px does not divide into patches of {p} px: "
-                f"nearest valid height {valid[0]}, width {valid[1]}"
+                f"An image of {height} x {width} px does not divide into patches of {p} px. "
+                f"Nearest valid: height {valid[0]}, width {valid[1]}."
             )
         return height // p, width // p
 

@@ -59,7 +59,7 @@ def find_weights(path_or_random: str | Path | None, facts: WeightsFacts | None) 
             state = "truncated" if num_bytes < expected else "not the published file"
             remedy = "Install rs-adapt again" if facts.get("shipped") else fetch_command(facts)
             raise WeightsError(
-                f"base weights {path} are {state}: {num_bytes} bytes, expected {expected}. "
+                f"Base weights {path} are {state}: {num_bytes} bytes, expected {expected}. "
                 f"Remove the file and get it again: {remedy}"
             )
     return path
@@ -68,12 +68,12 @@ def find_weights(path_or_random: str | Path | None, facts: WeightsFacts | None) 
 def _missing_message(path: Path, facts: WeightsFacts | None) -> str:
     if not facts:
         return (
-            f"base weights not found: {path} does not exist. Name a file with --weights FILE, or use --weights random"
+            f"Base weights not found: {path} does not exist. Name a file with --weights FILE, or use --weights random."
         )
     if facts.get("shipped"):
         return (
-            f"base weights not found: {path} does not exist. {facts['file']} comes with rs-adapt: install it again, or "
-            "use --weights random"
+            f"Base weights not found: {path} does not exist. {facts['file']} comes with rs-adapt: install it again, or "
+            "use --weights random."
         )
     default = weights_file(facts)
     size = f"{facts['bytes']} bytes" if facts.get("bytes") else "size not published"
@@ -91,7 +91,7 @@ def _missing_message(path: Path, facts: WeightsFacts | None) -> str:
             f"Get it with (without --weights, {default} is used)\n  {command}\nor, with a file from elsewhere,\n"
         )
     return (
-        f"base weights not found: looked for {path}\n"
+        f"Base weights not found: looked for {path}\n"
         f"  file: {facts['file']} ({size}, {digest})\n"
         # A gated address needs a key: without it there is an error page.
         f"{'' if facts.get('gated') else address}"
@@ -111,7 +111,7 @@ def file_sha256(path: str | Path) -> str:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise WeightsError(f"cannot read {path}: {error.strerror}") from error
+        raise WeightsError(f"Cannot read {path}: {error.strerror}") from error
 
 
 def load_state(path: str | Path, names: Names) -> dict[str, Tensor]:
@@ -191,7 +191,7 @@ def _files(path: Path) -> list[Path]:
     for pattern in ("*.safetensors", "pytorch_model*.bin"):
         if files := sorted(path.glob(pattern)):
             return files
-    raise WeightsError(f"folder {path} has no weights: expected model.safetensors or pytorch_model.bin in it")
+    raise WeightsError(f"Folder {path} has no weights: expected model.safetensors or pytorch_model.bin in it.")
 
 
 def _strip(tensors: dict[str, Tensor], prefixes: Sequence[str]) -> dict[str, Tensor]:

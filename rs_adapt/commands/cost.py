@@ -27,8 +27,10 @@ def cost(
     precision: options.Precision = None,
     weights: options.Weights = None,
     set_: options.Set = None,
-    rounds: Annotated[int, typer.Option("--rounds", help="Rounds to measure.", min=1)] = 10,
-    warmup: Annotated[int, typer.Option("--warmup", help="Rounds before the measured ones.", min=1)] = 3,
+    rounds: Annotated[
+        int, typer.Option("--rounds", help="Measured rounds; in each, every method trains and predicts once.", min=1)
+    ] = 10,
+    warmup: Annotated[int, typer.Option("--warmup", help="Unmeasured rounds before them.", min=1)] = 3,
     device: options.Device = "auto",
     out: Annotated[Path | None, options.out("work_dirs/cost/<bench>")] = None,
     as_json: options.AsJson = False,
@@ -36,8 +38,9 @@ def cost(
 ) -> None:
     """Measure what methods cost: parameters, memory, size on disk, time of training and inference.
 
-    All do the same work: forward, loss, backward and step of the plain segmentor on the same random crops; they take
-    turns. No data set is read. `frozen` is always measured: the others are compared to it.
+    Every method does the same work on the same random crops: forward, loss, backward and optimizer step of the
+    segmentor, without a strategy. The methods take turns, round by round. No data set is read. `frozen` is always
+    measured, because the other methods are compared with it.
 
     $ rs-adapt cost --bench synthetic-da
 

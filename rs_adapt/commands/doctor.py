@@ -19,7 +19,7 @@ def doctor(
 ) -> None:
     """Check this machine: Python, packages, GPU, disk, weights, data, one training iteration.
 
-    Each line is ok, a warning or an error, with the command that fixes it. Exit code 1 where there is an error.
+    Each line is ok, a warning or an error, with the command that fixes it. Exit code 1 if there is an error.
 
     $ rs-adapt doctor
 

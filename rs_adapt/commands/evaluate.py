@@ -23,14 +23,15 @@ class Split(StrEnum):
 
 def evaluate(
     run: Annotated[Path | None, typer.Argument(metavar="RUN", help=options.RUN_HELP, show_default=False)] = None,
-    bench: options.OptionalBench = None,
+    bench: options.BenchOfRun = None,
     setting: options.Setting = None,
     direction: options.Direction = None,
     split: Annotated[
         Split, typer.Option("--split", help="Tiles of the target (test, val) or of the source (source-val).")
     ] = Split.TEST,
     overlays: Annotated[
-        int, typer.Option("--overlays", help="Pictures of image, truth and prediction to write.", min=0)
+        int,
+        typer.Option("--overlays", help="Number of pictures to write that show image, truth and prediction.", min=0),
     ] = 0,
     out: Annotated[Path | None, options.out("RUN/eval/<bench>-<split>")] = None,
     precision: options.Precision = None,

@@ -28,7 +28,7 @@ def export(
         typer.Option("--format", help="The adapter pack, or the whole model for mmsegmentation or as safetensors."),
     ] = Format.RS_ADAPT,
     merge: Annotated[
-        bool, typer.Option("--merge", help="Fold the adapter into the backbone's weights, where the method allows it.")
+        bool, typer.Option("--merge", help="Fold the adapter into the backbone's weights, if the method allows it.")
     ] = False,
     overwrite: options.Overwrite = False,
     weights: options.Weights = None,
@@ -40,9 +40,9 @@ def export(
     Merging works for methods that change weights: lora, flora, sam-parser, bitfit, norm, hclip, cobot on lora, stacks
     of these, and peft's. It writes the merged base weights, and an adapter pack with the head that fits them.
 
-    The other formats have the whole model in one file. mmseg: a .pth with DINOv2's and mmdetection's names; the
-    head must be Mask2Former, and the adapter Earth-Adapter, Rein, merged or absent. safetensors: any method and head;
-    the backbone has transformers' names.
+    The other formats have the whole model in one file. mmseg: a .pth whose tensors are named as in DINOv2 (backbone)
+    and mmdetection (head); the head must be Mask2Former, and the adapter Earth-Adapter, Rein, merged or absent.
+    safetensors: any method and head; the tensors of the backbone are named as in transformers.
 
     $ rs-adapt export RUN --out packs/rural2urban
 

@@ -14,7 +14,7 @@ from rs_adapt.runs.files import INSPECT_DIR
 
 def inspect(
     run: options.Run,
-    image: Annotated[Path, typer.Option("--image", help="Image to look at: PNG, JPEG or TIFF, RGB, 8 bit.")],
+    image: Annotated[Path, typer.Option("--image", help="Image to look at: an 8-bit RGB PNG, JPEG or TIFF.")],
     out: Annotated[Path | None, options.out("RUN/inspect/<name of the image>")] = None,
     size_px: Annotated[
         int | None,

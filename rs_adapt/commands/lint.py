@@ -42,7 +42,7 @@ def lint(
 ) -> None:
     """Find target labels in training, val = test, wrong class lists, shared tiles, changed recipes.
 
-    Every finding names file, key and consequence. Exit code 1 where an error is found; warnings and notes give 0.
+    Every finding names file, key and consequence. Exit code 1 if an error is found; warnings and notes give 0.
 
     $ rs-adapt lint --bench loveda-da --protocol paper --no-data
 

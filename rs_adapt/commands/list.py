@@ -39,7 +39,7 @@ _FOLDER = {
 def list_values(
     axis: Annotated[Axis, typer.Argument(help="What to list.", metavar="AXIS")],
     name: Annotated[
-        str | None, typer.Argument(help="A schema to print as JSON; only after `schemas`.", metavar="[SCHEMA]")
+        str | None, typer.Argument(help="A schema to print as JSON; only after `schemas`.", metavar="SCHEMA")
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:

@@ -18,11 +18,15 @@ _BENCH_HELP = "Bench and setting, such as loveda-da, isprs-dg or synthetic-ss; o
 # The axes of a cell.
 Bench = Annotated[str, typer.Option("--bench", help=_BENCH_HELP, rich_help_panel=_CELL)]
 OptionalBench = Annotated[str | None, typer.Option("--bench", help=_BENCH_HELP, rich_help_panel=_CELL)]
+BenchOfRun = Annotated[
+    str | None,
+    typer.Option("--bench", help=f"{_BENCH_HELP.rstrip('.')} (default: the run's).", rich_help_panel=_CELL),
+]
 Setting = Annotated[
     str | None,
     typer.Option(
         "--setting",
-        help="da, dg or ss; required where --bench does not end with one (a TOML file).",
+        help="da (adaptation), dg (generalization) or ss (supervised); required if --bench is a TOML file.",
         rich_help_panel=_CELL,
     ),
 ]
@@ -31,31 +35,46 @@ Direction = Annotated[
 ]
 Method = Annotated[
     str | None,
-    typer.Option("--method", help="How the backbone is tuned (default: the bench's).", rich_help_panel=_CELL),
+    typer.Option(
+        "--method",
+        help="Method that tunes the backbone; see `list methods` (default: the bench's).",
+        rich_help_panel=_CELL,
+    ),
 ]
 Backbone = Annotated[
     str | None,
-    typer.Option("--backbone", help="ViT that the method tunes (default: the bench's).", rich_help_panel=_CELL),
+    typer.Option(
+        "--backbone",
+        help="ViT that the method tunes; see `list backbones` (default: the bench's).",
+        rich_help_panel=_CELL,
+    ),
 ]
-Head = Annotated[str | None, typer.Option("--head", help="Decode head (default: the bench's).", rich_help_panel=_CELL)]
+Head = Annotated[
+    str | None,
+    typer.Option("--head", help="Decode head; see `list heads` (default: the bench's).", rich_help_panel=_CELL),
+]
 Strategy = Annotated[
     str | None,
     typer.Option(
         "--strategy",
-        help="How training uses source and target (default: dacs for da, source-only for dg and ss).",
+        help="How source and target are trained on; see `list strategies` (default: dacs for da, else source-only).",
         rich_help_panel=_CELL,
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Random seed.", min=0, max=2**32 - 1)]
 Untuned = Annotated[
     bool,
-    typer.Option("--untuned", help="Ignore the method's hyperparameters tuned for this bench.", rich_help_panel=_CELL),
+    typer.Option(
+        "--untuned",
+        help="Use the method's default hyperparameters, not those tuned for this bench.",
+        rich_help_panel=_CELL,
+    ),
 ]
 Protocol = Annotated[
     str | None,
     typer.Option(
         "--protocol",
-        help="Target tiles for training and scoring, and the checkpoint to report (default: strict, or the run's).",
+        help="Rules for target tiles and reported checkpoint; see `list protocols` (default: strict, or the run's).",
         rich_help_panel=_CELL,
     ),
 ]
@@ -112,12 +131,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing el
 
 
 def out(default: str = "") -> Any:
-    """Return the option for where to write.
+    """Return the option for the output path.
 
     Args:
         default: The default path, for the help text; empty where the option is required.
     """
-    return typer.Option("--out", "-o", help=f"Where to write{f' (default: {default})' if default else ''}.")
+    return typer.Option("--out", "-o", help=f"Output file or folder{f' (default: {default})' if default else ''}.")
 
 
 def jobs(default: str) -> Any:
@@ -126,12 +145,12 @@ def jobs(default: str) -> Any:
     Args:
         default: The default number in words, for the help text.
     """
-    return typer.Option("--jobs", help=f"Jobs to run in parallel (default: {default}).", min=1)
+    return typer.Option("--jobs", help=f"Number of parallel jobs (default: {default}).", min=1)
 
 
 # Stored scores.
 class UnitName(StrEnum):
-    """What is resampled for an interval; auto is scenes where all tiles have one, else images."""
+    """The unit that the bootstrap resamples; auto means scenes if every tile has one, else images."""
 
     AUTO = "auto"
     IMAGE = "image"
@@ -152,7 +171,10 @@ Ignore = Annotated[
 ]
 Selection = Annotated[
     str | None,
-    typer.Option("--selection", help="last, best-source-val, best-label-free or oracle (default: the run's headline)."),
+    typer.Option(
+        "--selection",
+        help="Checkpoint: last, best-source-val, best-label-free or oracle (default: the one that the run reports).",
+    ),
 ]
 Unit = Annotated[UnitName, typer.Option("--unit", help="Unit that the bootstrap resamples for the intervals.")]
 

@@ -25,7 +25,7 @@ def verify(
 ) -> None:
     """Compare a run with a training log, with another run, or with published numbers.
 
-    Exit code 0 where all agree, 1 where a key that matters, the schedule or the score differs.
+    Exit code 0 if all agree, 1 if a key that matters, the schedule or the score differs.
 
     $ rs-adapt verify RUN --against paper
 

@@ -183,7 +183,7 @@ def check_strategy(cell: Cell) -> None:
         raise IncompatibleCell(
             f"Strategy {cell.strategy} works in {', '.join(strategy['settings'])} only, but the setting is "
             f"{cell.setting} ({SETTINGS[cell.setting]}). Use --strategy {DEFAULT_STRATEGY[cell.setting]}, or the "
-            f"bench in {' or '.join(strategy['settings'])}."
+            f"setting {' or '.join(strategy['settings'])}."
         )
 
 
@@ -197,7 +197,7 @@ def check_protocol(cell: Cell) -> None:
     if cell.setting not in protocol["settings"]:
         raise IncompatibleCell(
             f"Protocol {cell.protocol} is for {', '.join(protocol['settings'])} only, but the setting is "
-            f"{cell.setting} ({SETTINGS[cell.setting]}). Use --protocol {DEFAULT_PROTOCOL}, or another setting."
+            f"{cell.setting} ({SETTINGS[cell.setting]}). Use --protocol {DEFAULT_PROTOCOL}, or a different setting."
         )
     families, family = protocol["families"], axes.bench_facts(cell.bench)["family"]
     if families is not None and family not in families:

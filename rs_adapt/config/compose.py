@@ -171,7 +171,7 @@ def _apply_tuned(tree: ConfigNode, values: ConfigNode, cell: Cell) -> None:
     for key, value in values.items():
         if key not in adapter:
             raise ConfigError(
-                f"configs/method/{cell.method}.py tunes {key!r} for {cell.setting} on {cell.bench}, and its adapter "
+                f"configs/method/{cell.method}.py tunes {key!r} for {cell.setting} on {cell.bench}, but its adapter "
                 f"has no such key. Known: {', '.join(adapter) or 'none'}."
             )
         adapter[key] = copy_tree(value)

@@ -57,8 +57,8 @@ def _stack(name: str) -> ConfigNode:
     for part, file in files.items():
         if file["model"]["backbone"]["adapter"] is None:
             raise IncompatibleCell(
-                f"The stack {name} holds {part}, which has no adapter: it decides whether the whole backbone trains. "
-                "Stack methods that add to a frozen backbone, such as lora+earth-adapter."
+                f"The stack {name} holds {part}, which has no adapter to stack: it only decides whether the whole "
+                "backbone trains. Stack methods that add to a frozen backbone, such as lora+earth-adapter."
             )
     first = next(iter(files.values()))["method"]
     requires = [file["method"]["requires"] for file in files.values() if file["method"].get("requires")]
@@ -111,7 +111,7 @@ def _move_into_stack(requires: ConfigNode, files: dict[str, ConfigNode]) -> Conf
 def _find_peft(name: str) -> str:
     library, _, kind = normalize(name).partition(":")
     if library != PEFT:
-        raise UnknownName(unknown_name_message("source of methods", library, (PEFT,)))
+        raise UnknownName(unknown_name_message("library of methods", library, (PEFT,)))
     kinds = tuple(_peft_file()["method"]["kinds"])
     if kind not in kinds:
         text = unknown_name_message("method of peft", kind, kinds)

@@ -127,6 +127,6 @@ def _check(tree: MergedTree, cell: Cell) -> None:
         raise ConfigError(f"The precision is {runtime['precision']!r}. Allowed: {' or '.join(PRECISIONS)}.")
     if len(bench["classes"]) != len(bench["palette"]):
         raise ConfigError(
-            f"bench {bench['name']} has {len(bench['classes'])} classes but {len(bench['palette'])} colours. "
+            f"Bench {bench['name']} has {len(bench['classes'])} classes but {len(bench['palette'])} colours. "
             f"Give one colour per class."
         )

@@ -90,7 +90,7 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
         else None,
         "source_val_dataloader": {**evaluation, "dataset": source_val},
         "monitor": {
-            # In ss the labelled region is the target, which is validated on anyway.
+            # In ss the labelled region is the target, whose validation tiles are scored in any case.
             "source_val": None if cell.setting == "ss" else source_monitor,
             "label_free": {**evaluation, "dataset": {**label_free, "spread": protocol["label_free_tiles"]}},
         },

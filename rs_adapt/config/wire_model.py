@@ -87,9 +87,9 @@ def _check_tokens(tree: MergedTree) -> None:
     method, backbone = tree["method"], tree["backbone"]
     if method.get("adds_tokens") and not backbone.get("takes_tokens", True):
         raise IncompatibleCell(
-            f"method {method['name']} does not work with backbone {backbone['name']}: it adds tokens, and attention "
-            "there is in windows of patches, which cannot take more. Allowed: a method without prompts, or a "
-            "different backbone."
+            f"Method {method['name']} does not work with backbone {backbone['name']}: it adds tokens, and the "
+            "backbone has windowed attention, which has no place for extra tokens. Allowed: a method without "
+            "prompts, or a different backbone."
         )
 
 
@@ -141,8 +141,8 @@ def _link_queries(adapter: ConfigNode, head: ConfigNode) -> None:
     """Make the adapter's tokens the query positions of the head; with `query_dim` None nothing is linked."""
     if "num_queries" not in head:
         raise IncompatibleCell(
-            f"The adapter {adapter['type']} turns its tokens into queries, but the head {head['type']} has none. "
-            f"Use a head with queries, or --set model.backbone.adapter.query_dim=None."
+            f"The adapter {adapter['type']} turns its tokens into queries, but the head {head['type']} takes none. "
+            "Use a head with queries, or --set model.backbone.adapter.query_dim=None."
         )
     adapter["query_dim"] = head["channels"]
     head["num_queries"] = adapter["num_tokens"]

@@ -51,8 +51,8 @@ def check_protocol(tree: MergedTree, cell: Cell) -> None:
     for key, value in (("weights", "teacher"), ("label_free", "agreement")):
         if stated[key] == value and not has_teacher:
             raise IncompatibleCell(
-                f"protocol.{key} is {value!r}, but strategy {cell.strategy} has no teacher. Use a strategy of "
-                f"self-training (setting da), or a different value of protocol.{key}."
+                f"protocol.{key} is {value!r}, but strategy {cell.strategy} has no teacher. Use a "
+                f"self-training strategy (setting da), or a different value of protocol.{key}."
             )
     if bench["target"]["val"] is None and (protocol["selection"] == "oracle" or protocol["target_crops"] != "blind"):
         raise IncompatibleCell(

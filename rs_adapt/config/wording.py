@@ -1,4 +1,4 @@
-"""Texts for people in a configuration or manifest: a run under a new wording is the same run."""
+"""Human-readable texts in a configuration or manifest; a run stays the same when only they change."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ WORDING = (
 
 
 def without_wording(text: str, *, file: str) -> str:
-    """Return a configuration's text without its texts for people: equal texts are the same run.
+    """Return a configuration without its human-readable texts (titles, licences, notes).
+
+    Two configurations that are equal after this describe the same run.
 
     Args:
-        text: A resolved configuration, as `config.py` of a run holds it.
+        text: A resolved configuration as Python, the content of a run's `config.py`.
         file: The file that holds the text, for errors.
 
     Raises:

@@ -56,7 +56,9 @@ def resolve_duration(value: int | str, *, total_iters: int, key: str) -> int:
         ConfigError: The value is neither a number nor a percentage, or it is negative.
     """
     if not is_duration(value) or (isinstance(value, int) and value < 0):
-        raise ConfigError(f"{key} is {value!r}. Allowed: iterations (0 or more), or a percentage such as '20%'.")
+        raise ConfigError(
+            f"{key} is {value!r}. Allowed: a number of iterations (0 or more), or a percentage such as '20%'."
+        )
     if isinstance(value, int):
         return value
     match = _PERCENTAGE.fullmatch(value)

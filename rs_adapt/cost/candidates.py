@@ -88,7 +88,7 @@ def compose_methods(
             texts = [text for text in overrides if method != REFERENCE or not text.strip().startswith(_ADAPTER)]
             cfg = compose(dataclasses.replace(cell, method=method), overrides=texts, weights=weights)
             load_libraries(cfg.default_scope)
-            # Takes neither memory nor time; errors of a class are raised before the first measurement.
+            # Costs neither memory nor time, and raises errors of constructors before the first measurement.
             build_on_meta(cfg)
         except (ConfigError, ImportError) as error:
             if method == REFERENCE:
@@ -137,11 +137,11 @@ def name_method_in_errors(method: str) -> Iterator[None]:
         yield
     except NonFiniteLoss as error:
         raise NonFiniteLoss(
-            f"method {method}: {error} on random labels. Try a lower learning rate (--set optim.lr=...)."
+            f"Method {method}: {error} on random labels. Try a lower learning rate (--set optim.lr=...)."
         ) from error
     except torch.OutOfMemoryError as error:
         raise ConfigError(
-            f"method {method} does not fit into the GPU's memory with the other methods. Compare fewer at a time "
+            f"Method {method} does not fit into the GPU's memory with the other methods. Compare fewer at a time "
             "with --methods, or use --batch-size 1."
         ) from error
 

@@ -73,7 +73,7 @@ def fetch(
             stack.enter_context(lock)
         except OSError as error:
             raise DownloadError(
-                f"cannot write into {path.parent}: {error.strerror}. Choose a different folder."
+                f"Cannot write into {path.parent}: {error.strerror}. Choose a different folder."
             ) from error
         if path.exists():
             fault = published.fault(path)

@@ -78,7 +78,7 @@ def transfer(
         raise Broken(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from error
     except OSError as error:
         raise DownloadError(
-            f"cannot write {partial.file}: {error.strerror}. {partial.size} bytes are saved there; free some space or "
+            f"Cannot write {partial.file}: {error.strerror}. {partial.size} bytes are saved there; free some space or "
             "choose a different folder, and run the same command again."
         ) from error
 

@@ -41,7 +41,7 @@ def choose_device(device: str) -> None:
 
         kind, _, number = device.partition(":")
         if kind != "cuda" or (number and not number.isdigit()):
-            raise ConfigError(f"unknown device {device!r}. Allowed are auto, cpu, cuda and cuda:N.")
+            raise ConfigError(f"Unknown device {device!r}. Allowed are auto, cpu, cuda and cuda:N.")
         if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
             reason = "torch sees none" if torch.version.cuda else "this torch is a CPU build"
             raise DeviceUnavailable(
@@ -50,7 +50,7 @@ def choose_device(device: str) -> None:
             )
         torch.cuda.set_device(int(number or 0))
     elif device != "auto":
-        raise ConfigError(f"unknown device {device!r}. Allowed are auto, cpu, cuda and cuda:N.")
+        raise ConfigError(f"Unknown device {device!r}. Allowed are auto, cpu, cuda and cuda:N.")
 
 
 def _choose_own_gpu(device: str) -> None:
@@ -66,14 +66,24 @@ def _choose_own_gpu(device: str) -> None:
         return
     if number >= num_gpus:
         raise DeviceUnavailable(
-            f"process {number} of this machine has no GPU: torch sees {num_gpus}. Start at most {num_gpus} processes "
+            f"Process {number} of this machine has no GPU: torch sees {num_gpus}. Start at most {num_gpus} processes "
             "here, or use --device cpu."
         )
     torch.cuda.set_device(number)
 
 
 def prepare_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> None:
-    """Make the tiles that a bench prepares itself, from synthetic scenes or raw images, unless they exist already."""
+    """Make the tiles of a bench that is prepared on first use, unless they exist already.
+
+    They are made from synthetic scenes or from raw images below `cfg.data_root`, and written to `cfg.prepared_dir`.
+
+    Args:
+        cfg: The run; a bench without `prepare` needs nothing.
+        on_progress: Called while tiles are made.
+
+    Raises:
+        DataNotFound, DataError: See `ensure_prepared`.
+    """
     if not cfg.bench.get("prepare"):
         return
     from rs_adapt.datasets.prepare import ensure_prepared

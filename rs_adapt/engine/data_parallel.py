@@ -14,7 +14,7 @@ from rs_adapt.processes import sum_over_ranks
 
 
 class DataParallel(MMDistributedDataParallel):  # type: ignore[misc]
-    """mmengine's wrapper, returning losses averaged over all processes instead of the local ones.
+    """mmengine's `MMDistributedDataParallel` that reports losses averaged over all processes, not the local ones.
 
     Losses are divided by global denominators (`rs_adapt.processes.global_mean_denominator`), so the mean losses and
     gradients equal those of a single process with the whole batch.
@@ -31,7 +31,7 @@ class DataParallel(MMDistributedDataParallel):  # type: ignore[misc]
             if isinstance(module, _BatchNorm):
                 raise ConfigError(
                     f"{name} is a batch norm, which would see the images of one process only. Train with one process, "
-                    "or use a norm that looks at single images."
+                    "or use a norm that treats each image separately (layer or group norm)."
                 )
         on_gpu = next(model.parameters()).is_cuda
         return cls(

@@ -27,12 +27,12 @@ def evaluate(
     """Predict every tile of a split.
 
     Args:
-        model: A mmengine model with `test_step`; put into eval mode.
-        dataloader: Loader of the split, in order.
+        model: An mmengine model with `test_step`; it is put into eval mode.
+        dataloader: Loader of the split; it must not shuffle.
         num_classes: K.
-        ignore_index: Label value that counts nowhere.
+        ignore_index: Label value of pixels that are not counted.
         precision: "fp32" or "bf16".
-        on_sample: Called with (position, number of samples, `SegDataSample`) for each tile.
+        on_sample: Called with (position from 0, number of tiles, `SegDataSample`) for each tile.
 
     Returns:
         Path and (K, K) int64 counts (row = truth, column = prediction) of each image, in the order of the split.

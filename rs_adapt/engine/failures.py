@@ -29,27 +29,27 @@ def explain_failures(run_dir: Path) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise RunFailed(
-            f"the GPU's memory is full: {_first_line(error)} Try a smaller --batch-size, --precision bf16, or smaller "
+            f"The GPU's memory is full: {_first_line(error)} Try a smaller --batch-size, --precision bf16, or smaller "
             f"crops (--set bench.crop_px=...). {_describe_resume(run_dir)}"
         ) from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise RunFailed(f"the disk of {run_dir} is full. Free some space. {_describe_resume(run_dir)}") from error
+        raise RunFailed(f"The disk of {run_dir} is full. Free some space. {_describe_resume(run_dir)}") from error
     except RsAdaptError as error:
         # The message of our own error from a loader process contains the traceback of that process.
         if _WORKER not in str(error):
             raise
-        raise RunFailed(f"while images were loaded: {_last_line(error)} {_describe_resume(run_dir)}") from error
+        raise RunFailed(f"Loading images failed: {_last_line(error)} {_describe_resume(run_dir)}") from error
     except RuntimeError as error:
         if _WORKER in str(error) or "DataLoader worker" in str(error):
             raise RunFailed(
-                f"a process that loads images failed: {_last_line(error).rstrip('.')}. To train without such processes "
+                f"A process that loads images failed: {_last_line(error).rstrip('.')}. To train without such processes "
                 f"add --num-workers 0. {_describe_resume(run_dir)}"
             ) from error
         if isinstance(error, torch.distributed.DistError) or "gloo" in str(error):
             raise RunFailed(
-                f"a different process of this run has ended or cannot be reached. {_describe_resume(run_dir)}"
+                f"Another process of this run has ended or cannot be reached. {_describe_resume(run_dir)}"
             ) from error
         raise
 

@@ -133,7 +133,7 @@ def _load(run_dir: Path, segmentor: nn.Module, iteration: int) -> None:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointMismatch(
-            f"the weights of iteration {iteration} in {path} cannot be read ({error}). The final "
+            f"The weights of iteration {iteration} in {path} cannot be read ({error}). The final "
             "scores need them: train again with --overwrite."
         ) from error
     load_trained_tensors(segmentor, tensors, str(path))

@@ -107,7 +107,7 @@ class MetricsWriter:
         return line
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the losses that wait for the next line."""
+        """Return the sums of the losses since the last line, for the training state."""
         return {"sums": self._sums, "count": self._count}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

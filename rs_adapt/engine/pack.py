@@ -104,14 +104,14 @@ def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sh
         raise CheckpointMismatch(f"{folder / MANIFEST_FILE}: tensors is missing. Copy the pack again.")
     if list(manifest.classes) != list(classes):
         raise CheckpointMismatch(
-            f"the pack {folder} was trained on the classes {', '.join(manifest.classes)}; here they are "
+            f"The pack {folder} was trained on the classes {', '.join(manifest.classes)}; here they are "
             f"{', '.join(classes)}. Evaluate it on a bench with its own classes."
         )
     if base.sha256 != base_sha256:
         raise CheckpointMismatch(
-            f"the pack {folder} belongs to the base {base.name} with SHA-256 "
-            f"{base.sha256[:16]}..., the weights given here have {base_sha256[:16]}.... An adapter "
-            "does not work on a different base; pass the weights it was trained on with --weights."
+            f"The pack {folder} belongs to the base {base.name} with SHA-256 {base.sha256[:16]}..., but these weights "
+            f"have {base_sha256[:16]}... An adapter does not work on a different base: pass the weights that it was "
+            "trained on with --weights."
         )
     if not path.is_file() or file_sha256(path) != manifest.tensors.sha256:
         state = "is damaged: its SHA-256 is not the manifest's" if path.is_file() else "is missing"

@@ -18,8 +18,8 @@ def unwrapped(model: nn.Module) -> Any:
 def segmentor_of(model: nn.Module) -> Any:
     """Return the segmentor that a model trains: the model itself, or the one inside a strategy or a wrapper.
 
-    The result is mmsegmentation's `EncoderDecoder`, which has no types; its parts are `backbone`, a `Vit`, and
-    `decode_head`.
+    The result is mmsegmentation's `EncoderDecoder`, typed as Any because mmsegmentation has no type hints. Its parts
+    are `backbone`, a `Vit`, and `decode_head`.
     """
     inner = unwrapped(model)
     return getattr(inner, "segmentor", inner)

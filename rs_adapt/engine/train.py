@@ -212,7 +212,7 @@ def _run(
         try:
             runner.train()
         except NonFiniteLoss as error:
-            # All processes raise it at the same iteration.
+            # Every process raises this error in the same iteration; rank 0 alone reports it.
             explanation = _save_and_explain(runner, recorder, run_dir, error)
             raise (StoppedElsewhere() if rank else explanation) from error
     train_s = time.perf_counter() - started_s
@@ -264,7 +264,7 @@ def _save_and_explain(runner: CellRunner, recorder: Recorder, run_dir: Path, err
     last = ", ".join(f"{name} {value:.4g}" for name, value in list(parts.items())[:6]) or "none"
     in_fp32 = "" if runner.optim_wrapper.precision == "fp32" else " or --precision fp32"
     return NonFiniteLoss(
-        f"{error} in iteration {done + 1}. The weights before it are saved in {run_dir / STATE_FILE}; the losses of "
+        f"In iteration {done + 1}, {error}. The weights before it are saved in {run_dir / STATE_FILE}; the losses of "
         f"the iteration before were: {last}. The log is {run_dir / LOG_FILE}. Try a lower learning rate "
         f"(--set optim.lr=...){in_fp32}."
     )

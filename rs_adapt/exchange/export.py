@@ -100,7 +100,7 @@ def merge_adapter(cfg: ResolvedConfig, backbone: Vit) -> None:
 def _check_adapter(cfg: ResolvedConfig) -> None:
     if segmentor_config(cfg).backbone.adapter is None:
         raise ConfigError(
-            f"the method {cfg.cell.method} has no adapter, so there is nothing to merge. Export without --merge."
+            f"The method {cfg.cell.method} has no adapter, so there is nothing to merge. Export without --merge."
         )
 
 

@@ -112,7 +112,7 @@ def import_checkpoint(
     """
     check_output_folder(out, overwrite=overwrite)
     if refused := find_refused_keys(texts):
-        raise ConfigError(f"--set {refused[0]}: a pack must not set code or folders. Leave it out.")
+        raise ConfigError(f"--set {refused[0]}: a pack must not choose code or output folders. Leave it out.")
     requested = compose(cell, overrides=texts, weights=weights, work_dir=out)
     load_libraries(requested.default_scope)
     settings = segmentor_config(requested).backbone.adapter
@@ -209,7 +209,7 @@ def _check_sizes(file: ReleasedFile, sizes: _Sizes, cfg: ResolvedConfig) -> None
         )
     if sizes.num_classes != len(classes):
         raise CheckpointMismatch(
-            f"the head in {file.path} has {sizes.num_classes} classes, but {cfg.bench.name} has "
+            f"The head in {file.path} has {sizes.num_classes} classes, but {cfg.bench.name} has "
             f"{len(classes)}: {', '.join(classes)}. Import it for the bench that it was trained on."
         )
 
@@ -274,7 +274,7 @@ def _check_vit(file: ReleasedFile, backbone: Vit) -> None:
     ]
     if different:
         raise CheckpointMismatch(
-            f"the backbone in {file.path} differs from the base weights: {len(different)} of {len(file_vit)} tensors "
+            f"The backbone in {file.path} differs from the base weights: {len(different)} of {len(file_vit)} tensors "
             f"differ, first {different[0]}. A pack has adapter and head for an unchanged base; pass the weights that "
             "the checkpoint was trained on with --weights (a file of the whole model also works)."
         )

@@ -143,15 +143,17 @@ class Mask2FormerHead(nn.Module):
         )
 
     def forward(self, features: Sequence[Tensor], queries: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
-        """Return class logits (B, Q, K + 1) and mask logits (B, Q, h, w) of each prediction, queries alone first.
+        """Return class logits (B, Q, K + 1) and mask logits (B, Q, h, w), a list of each.
+
+        The first entry is the prediction from the initial queries, before any decoder layer; one entry a layer follows.
 
         Args:
-            features: Four maps (B, C_i, h_i, w_i), finest first, nominally at strides 4, 8, 16 and 32; any sizes.
+            features: Four maps (B, C_i, h_i, w_i), finest first; usual strides are 4, 8, 16 and 32, but any sizes work.
             queries: Positions (Q, D) of the queries. None takes `features.queries` if there is such an attribute that
                 is not None, else the learned positions.
 
         Raises:
-            ConfigError: If the positions do not fit, or none are given and none are learned.
+            ConfigError: The positions have the wrong shape, or none are given and none are learned.
         """
         query_pos_QD = self._query_positions(queries if queries is not None else getattr(features, "queries", None))
         # The sine positions take the features' dtype; bfloat16 maps under autocast would blur them.

@@ -68,7 +68,7 @@ def recompose(
     texts = [text for text in texts if _split_key(text)[0] not in _TRAINING_ONLY]
     if refused := find_refused_keys(texts):
         raise CheckpointMismatch(
-            f"the manifest in {folder} sets {refused[0]}: a pack may not choose code or folders to write to. "
+            f"The manifest in {folder} sets {refused[0]}: a pack must not choose code or output folders. "
             "It is not loaded."
         )
     options = _run_options(folder)
@@ -82,7 +82,7 @@ def recompose(
     try:
         trained = compose_here(cell, overrides=texts)
     except ConfigError as error:
-        raise type(error)(f"the cell of {folder} cannot be composed any more: {error}") from error
+        raise type(error)(f"The cell of {folder} can no longer be composed: {error}") from error
     if bench in (None, cell.bench):
         return compose_here(cell, overrides=[*texts, *precision_text]) if precision_text else trained
     portable = [text for text in texts if _is_portable(text)]
@@ -101,9 +101,9 @@ def _cell(names: CellNames, folder: Path) -> Cell:
         stems = {axis: axes.find(axis, getattr(names, axis)) for axis in axis_files.FILE_AXES if axis != "runtime"}
         return Cell(**names.content() | stems)
     except UnknownName as error:
-        raise CheckpointMismatch(f"the manifest in {folder} describes no cell: {error}") from error
+        raise CheckpointMismatch(f"The manifest in {folder} describes no cell: {error}") from error
     except TypeError as error:
-        raise CheckpointMismatch(f"the manifest in {folder} describes no cell: {error!r}.") from error
+        raise CheckpointMismatch(f"The manifest in {folder} describes no cell: {error!r}.") from error
 
 
 def find_refused_keys(texts: Sequence[str]) -> list[str]:

@@ -100,7 +100,7 @@ def _score(
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"cannot write to {out_dir}: {error.strerror}. Choose a different folder with --out."
+            f"Cannot write to {out_dir}: {error.strerror}. Choose a different folder with --out."
         ) from error
     classes, palette = list(cfg.bench.classes), [list(colour) for colour in cfg.bench.palette]
     drawn_positions = set(evenly_spread(len(loader.dataset), overlays))

@@ -127,8 +127,8 @@ class Predictor:
         """
         if image_HW3.ndim != 3 or image_HW3.shape[2] != 3 or image_HW3.dtype != np.uint8 or 0 in image_HW3.shape:
             raise DataError(
-                f"An image of shape {image_HW3.shape} and dtype {image_HW3.dtype} cannot be predicted: give RGB of "
-                "8 bit, an array (H, W, 3) of uint8."
+                f"An image of shape {image_HW3.shape} and dtype {image_HW3.dtype} cannot be predicted: give "
+                "8-bit RGB, an array (H, W, 3) of uint8."
             )
         height_px, width_px = image_HW3.shape[:2]
         test_cfg = self.model.test_cfg

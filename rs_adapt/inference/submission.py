@@ -160,5 +160,5 @@ def _read_image(cfg: ResolvedConfig, path: Path) -> NDArray[np.uint8]:
     try:
         image_HW3: NDArray[np.uint8] = Compose(steps)({"img_path": str(path)})["img"]
     except (OSError, SyntaxError) as error:
-        raise DataError(f"cannot read {path}: {error}. Replace the file.") from error
+        raise DataError(f"Cannot read {path}: {error}. Replace the file.") from error
     return image_HW3[..., ::-1]

@@ -22,7 +22,7 @@ class PixelMap(TypedDict):
 
 
 class Sample(TypedDict):
-    """The part of mmengine's sample that the metrics read."""
+    """The entries that the metrics read of mmsegmentation's `SegDataSample`, which mmengine passes on as a dict."""
 
     img_path: str
     # Class indices (1, H, W).

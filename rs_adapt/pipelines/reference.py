@@ -53,5 +53,5 @@ class ReferencePool:
         try:
             image_HWC: np.ndarray[Any, Any] = mmcv.imfrombytes(path.read_bytes(), backend="pillow")
         except (OSError, SyntaxError) as error:  # what PIL raises for files that are cut off or no images
-            raise DataError(f"cannot read the reference image {path}: {error}. Replace the file.") from error
+            raise DataError(f"Cannot read the reference image {path}: {error}. Replace the file.") from error
         return image_HWC

@@ -82,7 +82,7 @@ def write_weights(path: Path, vit: Dinov2, *, recipe: PretrainingRecipe, overwri
     from safetensors.torch import save_file
 
     check_output_file(path, overwrite=overwrite)
-    # Under the names of transformers' modules, one of the layouts that `load_state` reads.
+    # Named as in transformers, one of the layouts that `load_state` reads.
     tensors = {name: value.detach().half().contiguous() for name, value in vit.state_dict().items()}
     header = {
         "format": "pt",
@@ -96,4 +96,4 @@ def write_weights(path: Path, vit: Dinov2, *, recipe: PretrainingRecipe, overwri
         with atomic_file(path) as temporary:
             save_file(tensors, temporary, metadata=header)
     except OSError as error:
-        raise WeightsError(f"cannot write {path}: {error.strerror}. Choose a different file with --out.") from error
+        raise WeightsError(f"Cannot write {path}: {error.strerror}. Choose a different file with --out.") from error

@@ -81,7 +81,9 @@ def pretrain(
             image_B3HW = (torch.from_numpy(images).to(device) - shift) / scale
             loss = objective(image_B3HW, torch.from_numpy(materials).to(device))
             if not bool(torch.isfinite(loss)):
-                raise NonFiniteLoss(f"the loss of pre-training is {loss.item()} in step {step + 1}; nothing is written")
+                raise NonFiniteLoss(
+                    f"The loss of pre-training is {loss.item()} in step {step + 1}; no file is written."
+                )
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)

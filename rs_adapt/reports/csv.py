@@ -20,7 +20,7 @@ from rs_adapt.scores.units import units_of
 
 # Columns differ between runs: `iou_pct.NAME` has the names of the bench's classes.
 RunRow = dict[str, str | int | float | bool | None]
-# `tuned` and the protocol have columns of their own.
+# `tuned` and the protocol are left out here: `_row` writes them to separate columns.
 _AXES = tuple(name for name in CellNames.model_fields if name not in ("tuned", "protocol"))
 
 

@@ -15,7 +15,12 @@ _BANDS = (("first band", "tab:red"), ("second band", "tab:green"), ("third band"
 
 
 def share_png(statistics: Sequence[SetStatistics], colours: Mapping[str, Sequence[int]]) -> bytes:
-    """Return a PNG of class shares: a stacked bar for each set, in the colours of the classes."""
+    """Return a PNG of class shares: a stacked bar for each set.
+
+    Args:
+        statistics: Statistics of the sets.
+        colours: Name of a class -> [r, g, b], 0 to 255.
+    """
     from matplotlib.figure import Figure
 
     # Inches, high enough for the bars and for the legend next to them.

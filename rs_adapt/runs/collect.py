@@ -50,8 +50,8 @@ def collect(places: Sequence[Path]) -> Collection:
     for place in places:
         if not place.is_dir():
             raise ConfigError(
-                f"There is no folder {place}. Name run folders or folders above them, such as work_dirs (what "
-                "rs-adapt train writes)."
+                f"There is no folder {place}. Name run folders or folders above them, such as work_dirs, where "
+                "rs-adapt train writes."
             )
     runs: list[Run] = []
     damaged: list[Damage] = []

@@ -84,7 +84,7 @@ def open_run_folder(
         write_record(run_dir / CELL_FILE, start)
     except OSError as error:
         raise ConfigError(
-            f"cannot write the run folder {run_dir}: {error.strerror}. Choose a different folder with --work-dir."
+            f"Cannot write the run folder {run_dir}: {error.strerror}. Choose a different folder with --work-dir."
         ) from error
 
 
@@ -97,10 +97,10 @@ def _files_of_a_run(run_dir: Path) -> list[Path]:
 def _check_resumable(run_dir: Path, cfg_text: str) -> None:
     if not (run_dir / STATE_FILE).is_file():
         if not (run_dir / CELL_FILE).is_file():
-            raise CheckpointMismatch(f"cannot resume {run_dir}: there is no run. Start one without --resume.")
+            raise CheckpointMismatch(f"Cannot resume {run_dir}: there is no run. Start one without --resume.")
         finished = (run_dir / RESULT_FILE).is_file()
         reason = "the run is finished" if finished else f"there is no {STATE_FILE}, so nothing was saved yet"
-        raise CheckpointMismatch(f"cannot resume {run_dir}: {reason}. Start again with --overwrite.")
+        raise CheckpointMismatch(f"Cannot resume {run_dir}: {reason}. Start again with --overwrite.")
     stored = (run_dir / CONFIG_FILE).read_text(encoding="utf-8")
     if stored == cfg_text:
         return
@@ -112,6 +112,6 @@ def _check_resumable(run_dir: Path, cfg_text: str) -> None:
             (f"{len(old)} lines", f"{len(new)} lines"),
         )
         raise CheckpointMismatch(
-            f"cannot resume {run_dir}: the configuration has changed, first from `{first[0].strip()}` to "
+            f"Cannot resume {run_dir}: the configuration has changed. First difference: `{first[0].strip()}` is now "
             f"`{first[1].strip()}`. Repeat the options of the first start, or start again with --overwrite."
         )

@@ -142,7 +142,7 @@ class Run:
             UnreadableFile: No file states the cell.
         """
         if self.cell is None:
-            raise UnreadableFile(f"{self.folder} does not state its cell.")
+            raise UnreadableFile(f"No file in {self.folder} states the cell. Copy the run again, with its {CELL_FILE}.")
         return self.cell.seed
 
     @property

@@ -98,12 +98,12 @@ class Group:
 
     @property
     def values(self) -> tuple[float, ...]:
-        """The mIoU of each seed that has one."""
+        """The mIoU in percent of each seed that has one."""
         return tuple(score.miou_pct for score in self.scores if score.miou_pct is not None)
 
     @property
     def mean(self) -> float | None:
-        """The mean over the seeds; None where none has a score."""
+        """The mean of `values`; None if no seed has a score."""
         return mean(self.values) if self.values else None
 
     def mean_of(self, selection: str) -> float | None:

@@ -68,8 +68,8 @@ class PerImage:
             )
         if len(self.scenes) != n or len(self.cities) != n:
             raise ScoresError(
-                f"There are {n} images, {len(self.scenes)} names of scenes and {len(self.cities)} of cities; each "
-                "image has one of both, or an empty text. Score the checkpoint again: rs-adapt eval."
+                f"There are {n} images, but {len(self.scenes)} names of scenes and {len(self.cities)} of cities; each "
+                "image needs one of each (empty if unknown). Score the checkpoint again: rs-adapt eval."
             )
         for kind, names in (("tile", self.tiles), ("class", self.classes)):
             if twice := _first_duplicate(names):

@@ -70,7 +70,15 @@ class ClassScore:
 
 @dataclass(frozen=True, kw_only=True)
 class UnitScore:
-    """The score of an image, a scene or a city; `share_pct` is its share of all counted pixels."""
+    """The score of an image, a scene or a city.
+
+    Attributes:
+        name: Name of the image, scene or city.
+        miou_pct: Mean IoU in percent; None if no class in the mean occurs.
+        images: Number of its images.
+        pixels: Number of its counted pixels.
+        share_pct: Its share of all counted pixels, in percent.
+    """
 
     name: str
     miou_pct: float | None

@@ -88,7 +88,7 @@ def open_stored(place: Path, selection: str | None = None) -> Stored:
 
 
 def headline_matrix(run_dir: Path, result: Result) -> NDArray[np.int64] | None:
-    """Return the confusion matrix that the scores of a run are of.
+    """Return the confusion matrix from which the scores of a run were computed.
 
     Args:
         run_dir: The run folder.
@@ -121,10 +121,12 @@ def classes_of(protocol: ProtocolFacts) -> str:
 
 
 def check_protocol(stored: Stored, protocol: ProtocolFacts) -> None:
-    """Refuse a protocol that cannot be scored from the stored matrices; selection and classes are not checked.
+    """Refuse a protocol that cannot be scored from the stored matrices.
+
+    Selection and classes are not checked.
 
     Raises:
-        ScoresError: The matrices differ from the protocol; the message names the command that makes the right ones.
+        ScoresError: The matrices differ from the protocol; the message names the command that produces matching ones.
     """
     facts, name = stored.per_image.facts, str(protocol.name).replace("_", "-")
     again = f"Train with it: rs-adapt train --protocol {name} ..."
@@ -186,7 +188,7 @@ def _file_of_eval(folder: Path, result: Result) -> str:
     reason = "the target has no labels" if unscored else "the run was not scored, or an older version wrote it"
     split = " --split source-val" if unscored else ""
     raise ScoresError(
-        f"{folder} has no matrices of single images: {reason}.{evaluated} rs-adapt eval {folder}{split} writes them."
+        f"{folder} has no confusion matrices by image: {reason}.{evaluated} rs-adapt eval {folder}{split} writes them."
     )
 
 

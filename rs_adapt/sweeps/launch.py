@@ -33,7 +33,7 @@ class Job(Protocol):
 
 
 class Launcher(Protocol):
-    """A way to start cells, up to `slots` at once; `described` says how in words for people."""
+    """A way to start cells, up to `slots` at once; `description` describes it for people."""
 
     slots: int
     description: str
@@ -120,10 +120,20 @@ def run_cells(
 ) -> bool:
     """Run the selected cells, and wait for cells that other processes run.
 
-    A failed cell does not stop the others. After a stop is requested, no cell is started, and running ones may save.
+    A failed cell does not stop the others. After a stop is requested, no more cells are started, and those that run
+    are asked to save and end.
+
+    Args:
+        cells: The cells to handle; `policy` selects by state which of them are started.
+        launcher: Starts cells.
+        spec: Launcher settings of the sweep's file.
+        retries: Number of further attempts for a failed cell.
+        policy: The states whose cells are started.
+        progress: States of the cells; updated while they run.
+        stop: Counts the requests to stop.
 
     Returns:
-        Whether all cells were handled, without a stop.
+        True if all cells were handled, False after a stop.
     """
     waiting = [cell for cell in cells if policy.selects(progress.states[cell.name])]
     elsewhere = [cell for cell in cells if progress.states[cell.name].status == "running"]

@@ -106,7 +106,7 @@ class SweepCost:
     notes: tuple[str, ...]
 
     def content(self) -> dict[str, object]:
-        """Return the cost as JSON."""
+        """Return the cost as plain values, for JSON."""
         return {
             "probes": [probe.content() for probe in self.probes],
             "cells": [cell.content() for cell in self.cells],
@@ -116,7 +116,11 @@ class SweepCost:
 
 
 def probe_key(cell: SweepCell) -> tuple[Any, ...]:
-    """Return a key that cells of equal cost share: names except seed and protocol, batch, crop, other overrides."""
+    """Return a key that is equal for cells of equal cost, which one probe measures for all.
+
+    It holds the names of the cell except its seed and protocol, the batch and crop sizes, the inference mode, and all
+    overrides except those that change the length of the training.
+    """
     names, facts = cell.cell, cell.identity
     return (
         *(names.bench, names.setting, names.method, names.backbone, names.head, names.strategy, names.tuned),

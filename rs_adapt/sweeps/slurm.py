@@ -36,7 +36,7 @@ class CellJob:
         return carry_out(self.order, stop=self._stop)
 
     def checkpoint(self) -> Any:
-        """Let the run save, and ask submitit for a new job."""
+        """Let the run save, and return the `DelayedSubmission` that submitit queues to continue it."""
         from submitit.helpers import DelayedSubmission
 
         if self._stop is not None:

@@ -61,7 +61,7 @@ def write_sweep_file(folder: Path, spec: Spec, expansion: Expansion) -> None:
         write_record(folder / SWEEP_PLAN_FILE, plan)
     except OSError as error:
         raise ConfigError(
-            f"cannot write to {folder}: {error.strerror}. Choose a different folder with --work-dir."
+            f"Cannot write to {folder}: {error.strerror}. Choose a different folder with --work-dir."
         ) from error
 
 

@@ -99,15 +99,15 @@ class RowBlender:
         """Add a tile of shape (K, tile_px, tile_px) with its upper left pixel at (x0, y0); padding is cut off.
 
         Raises:
-            DataError: The tile reaches above the rows that are already taken, or below the rows that are not reached.
+            DataError: The tile reaches into rows that were taken already, or below the rows in progress.
         """
         row = y0 - self._top
         rows, columns = self._weight_HW.shape
         wanted = min(self._tile_px, self._height_px - y0)
         if row < 0 or row + wanted > rows:
             raise DataError(
-                f"A tile at row {y0} does not fit while rows {self._top} to {self._top + rows} are open: add tiles row "
-                "by row, and take the finished rows before the next row of tiles."
+                f"A tile at row {y0} does not fit into the rows in progress, {self._top} to {self._top + rows}: add "
+                "tiles row by row, and take the finished rows before the next row of tiles."
             )
         wide = min(self._tile_px, columns - x0)
         weights_HW = self._weights_HW[:wanted, :wide]
@@ -125,11 +125,14 @@ class RowBlender:
             First finished row, and the blended values, float32, shape (K, rows, W); NaN where no tile was added.
 
         Raises:
-            DataError: Rows are asked for that no tile can have reached.
+            DataError: The rows go beyond those that tiles can have reached.
         """
         count = until - self._top
         if not 0 <= count <= self._weight_HW.shape[0]:
-            raise DataError(f"Rows up to {until} are not open: {self._top} to {self._top + self._weight_HW.shape[0]}.")
+            raise DataError(
+                f"Rows up to {until} cannot be taken: the rows in progress are {self._top} to "
+                f"{self._top + self._weight_HW.shape[0]}."
+            )
         first = self._top
         weight_HW = self._weight_HW[:count]
         with np.errstate(invalid="ignore"):

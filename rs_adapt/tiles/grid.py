@@ -22,12 +22,12 @@ def tile_origins(size_px: int, tile_px: int, stride_px: int) -> list[int]:
         Increasing origins, the first one 0.
 
     Raises:
-        ConfigError: A length is not positive, or the step is larger than a tile.
+        ConfigError: A length is not positive, or the stride is larger than a tile.
     """
     if size_px < 1 or tile_px < 1 or not 1 <= stride_px <= tile_px:
         raise ConfigError(
-            f"Cannot lay tiles of {tile_px} px with a step of {stride_px} px over {size_px} px: all three must be at "
-            "least 1, and the step at most the tile."
+            f"Cannot lay tiles of {tile_px} px with a stride of {stride_px} px over {size_px} px: all three must be at "
+            "least 1, and the stride at most the tile size."
         )
     if size_px <= tile_px:
         return [0]

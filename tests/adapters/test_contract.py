@@ -227,7 +227,7 @@ def trains_after_inference_mode(case: Case) -> None:
 def released_layout_is_read_as_it_is_written(case: Case) -> None:
     cls, adapter = case.example.cls, case.attached.adapter
     if cls.reference_prefix is None:
-        with pytest.raises(ConfigError, match="has no reference checkpoint layout"):
+        with pytest.raises(ConfigError, match="No released checkpoint layout is known"):
             cls.convert_reference({})
         return
     reference = cls.to_reference(adapter.state_dict())

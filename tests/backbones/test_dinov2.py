@@ -124,7 +124,7 @@ def test_image_that_does_not_divide_names_nearest_sizes(build: Build) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"num_heads": 5}, "embed_dim=32 does not divide into num_heads=5"),
+        ({"num_heads": 5}, "embed_dim=32 is not a multiple of num_heads=5"),
         ({"out_layers": (0, 1, 2, 4)}, "ascending block numbers from 0 to 3"),
         ({"out_layers": (1, 0, 2, 3)}, "ascending"),
         ({"out_layers": (1, 2, 3)}, "3 out_layers but 4 level_scales"),

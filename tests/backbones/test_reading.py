@@ -63,7 +63,7 @@ def test_a_dict_that_contains_itself_is_not_a_state_dict(tmp_path: Path, depth: 
 
 def test_a_folder_or_a_missing_file_is_named(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing.pth"):
-        with pytest.raises(WeightsError, match=f"cannot read {path}"):
+        with pytest.raises(WeightsError, match=f"Cannot read {path}"):
             read_tensors(path)
 
 

@@ -193,5 +193,5 @@ def test_damaged_archives_are_refused(archive: Path, tmp_path: Path, fault: str)
     if fault == "cut":
         # In the middle of the pickle, with the directory of the zip file kept readable.
         path = changed(archive, path, lambda name, c: c[: len(c) // 2] if name.endswith("/data.pkl") else c)
-    with pytest.raises(WeightsError, match="cannot be read as a TorchScript archive.*Get it again"):
+    with pytest.raises(WeightsError, match="cannot be read as a TorchScript archive.*Download or copy it again"):
         Clip(**SIZES, weights=path)

@@ -156,7 +156,7 @@ def test_prefix_reaches_adapters_and_records() -> None:
 
 
 def test_sam_refuses_prompts() -> None:
-    with pytest.raises(IncompatibleCell, match="Vpt adds tokens.*windows.*Use a method without prompts"):
+    with pytest.raises(IncompatibleCell, match="Vpt adds tokens.*windowed attention.*Use a method without prompts"):
         sam(adapter=Vpt(embed_dim=32, depth=2))
     with pytest.raises(IncompatibleCell, match="Dcpl adds tokens"):
         sam(adapter=Dcpl(embed_dim=32, depth=2))
@@ -188,7 +188,7 @@ def test_positions_of_dinov3_depend_on_the_grid() -> None:
     ("make", "changes", "message"),
     [
         (dinov3, {"num_heads": 16}, "heads 2 wide: rotary positions need a multiple of 4"),
-        (dinov3, {"num_heads": 5}, "embed_dim=32 does not divide into num_heads=5"),
+        (dinov3, {"num_heads": 5}, "embed_dim=32 is not a multiple of num_heads=5"),
         (sam, {"global_layers": (1, 2)}, r"global_layers=\[1, 2\] must be block numbers from 0 to 1"),
     ],
 )
@@ -202,7 +202,7 @@ def test_contradictions_are_refused(make: Make, changes: dict[str, Any], message
     [
         (registers, registers, {"num_registers": 0}, "with 4 registers, but this backbone has 0.*without `reg4`"),
         (registers, registers, {"num_registers": 2}, "with 4 registers, but this backbone has 2.*with `_reg4`"),
-        (clip, clip, {"patch_px": 16}, r"is a ViT/8, but this backbone has patches of 16 px"),
+        (clip, clip, {"patch_px": 16}, r"holds weights of a ViT/8, but this backbone has patches of 16 px"),
         (gated, dinov3, {}, r"layers.0.mlp.gate_proj.\w+: the file has \(48.*needs none"),
         (dinov3, dinov3, {"mlp_dim": 64}, r"layers.0.mlp.down_proj.weight: the file has \(32, 48\)"),
         (sam, sam, {"window": 4}, r"layers.0.attn.rel_pos_h: the file has \(5, 16\), this backbone needs \(7, 16\)"),

@@ -142,7 +142,7 @@ def test_all_are_the_values_of_the_axis(cost: Cost, monkeypatch: pytest.MonkeyPa
         (("--methods", " , "), ("names no method", "Use all")),
         (("--set", "optim.lrr=1"), ("optim.lrr", "no such key")),
         (("--precision", "fp16"), ("'fp16'", "fp32 or bf16")),
-        (("--device", "gpu"), ("unknown device 'gpu'", "auto, cpu, cuda and cuda:N")),
+        (("--device", "gpu"), ("Unknown device 'gpu'", "auto, cpu, cuda and cuda:N")),
         (("--weights", "no/such.pth"), ("no/such.pth does not exist", "--weights random")),
     ],
 )

@@ -156,7 +156,7 @@ def test_a_bench_with_other_classes_is_refused(evaluate: Eval, run: Path) -> Non
     code, out, err = evaluate("--bench", "isprs-da")
     assert (code, out) == (2, "")
     assert re.match(
-        r"error: the pack .*/run was trained on the classes background, .*; here they are impervious_surface, ", err
+        r"error: The pack .*/run was trained on the classes background, .*; here they are impervious_surface, ", err
     )
     assert not (run / "eval").exists()
 
@@ -173,7 +173,7 @@ def test_a_different_base_is_refused(evaluate: Eval, run: Path, tmp_path: Path) 
         save_file(state, tmp_path / folder / "model.safetensors")
     code, out, err = evaluate("--weights", str(tmp_path / "other"))
     assert (code, out) == (2, "")
-    assert re.match(r"error: the pack .* belongs to the base dinov2_nano with SHA-256 \w{16}\.\.\., .*--weights", err)
+    assert re.match(r"error: The pack .* belongs to the base dinov2_nano with SHA-256 \w{16}\.\.\., .*--weights", err)
     assert not (run / "eval").exists()
     # Equal tensors are the same base, wherever they come from.
     assert evaluate("--weights", str(tmp_path / "same"))[0] == 0
@@ -225,7 +225,7 @@ def test_a_manifest_that_chooses_code_or_folders_is_refused(evaluate: Eval, run:
     code, out, err = evaluate()
     assert (code, out) == (2, "")
     key = re.escape(text.partition("=")[0])
-    assert re.match(rf"error: (the manifest in .*/run sets {key}: a pack may not|--set cannot change '{key}')", err)
+    assert re.match(rf"error: (The manifest in .*/run sets {key}: a pack must not|--set cannot change '{key}')", err)
     assert not (run / "eval").exists()
 
 
@@ -235,7 +235,7 @@ def test_a_manifest_cannot_name_a_config_file_of_its_own(evaluate: Eval, run: Pa
     change_manifest(run, lambda manifest: manifest["cell"].update(head=str(harm.with_suffix(""))))
     code, _, err = evaluate()
     assert code == 2
-    assert re.match(r"error: the manifest in .*/run describes no cell: There is no head '.*evil'", err)
+    assert re.match(r"error: The manifest in .*/run describes no cell: There is no head '.*evil'", err)
     assert not (run / "evil.py.ran").exists()
 
 
@@ -285,7 +285,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(evaluate: Eval, tmp_path: P
     (tmp_path / "notes.txt").write_text("mine")
     code, out, err = evaluate("--out", str(tmp_path / "notes.txt"))
     assert (code, out) == (2, "")
-    assert re.search(r"^error: cannot write to .*notes\.txt: .*--out", err, re.MULTILINE)
+    assert re.search(r"^error: Cannot write to .*notes\.txt: .*--out", err, re.MULTILINE)
 
 
 def test_bad_labels_are_named_before_anything_is_written(evaluate: Eval, run: Path, loveda_root: Path) -> None:

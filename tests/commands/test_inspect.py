@@ -228,11 +228,11 @@ def write_bad_image(path: Path, kind: str) -> None:
     ("kind", "message"),
     [
         ("missing", r"There is no image .*/bad\.png\. Check --image\."),
-        ("text", r"cannot read the image .*/bad\.png: "),
-        ("cut off", r"cannot read the image .*/bad\.png: "),
-        ("folder", r"cannot read the image .*/bad\.png: "),
-        ("RGBA", r".*/bad\.png is an image of mode RGBA; RGB of 8 bit is needed"),
-        ("I;16", r".*/bad\.png is an image of mode I;16; RGB of 8 bit is needed"),
+        ("text", r"Cannot read the image .*/bad\.png: "),
+        ("cut off", r"Cannot read the image .*/bad\.png: "),
+        ("folder", r"Cannot read the image .*/bad\.png: "),
+        ("RGBA", r".*/bad\.png is an image of mode RGBA; 8-bit RGB is needed"),
+        ("I;16", r".*/bad\.png is an image of mode I;16; 8-bit RGB is needed"),
     ],
 )
 def test_bad_images_are_refused_before_anything_is_written(
@@ -254,7 +254,7 @@ def test_bad_runs_sizes_and_folders_are_refused(run_of, inspect, tmp_path: Path)
     code, _, err = inspect(run, "--out", str(tmp_path / "file"))
     assert (code, "is a file. Choose a folder with --out" in err) == (2, True)
     code, _, err = inspect(run, "--out", str(tmp_path / "file" / "below"))
-    assert (code, "cannot write to" in err) == (2, True)
+    assert (code, "Cannot write to" in err) == (2, True)
     code, _, err = inspect(tmp_path / "nowhere")
     assert (code, "nowhere does not exist, so it holds no adapter pack" in err) == (2, True)
     (run / "manifest.json").unlink()

@@ -64,10 +64,10 @@ def test_an_existing_run_is_replaced_only_with_overwrite(train: Train, tmp_path:
         (("--set", "optim.lr=fast"), ("optim.lr=fast", "expected a number")),
         (("--set", "bench.crop_px=60"), ("crop_px is 60", "patch of 8", "Nearest valid: 56 or 64")),
         (("--precision", "fp16"), ("'fp16'", "fp32 or bf16")),
-        (("--device", "gpu"), ("unknown device 'gpu'", "auto, cpu, cuda and cuda:N")),
-        (("--device", "cuda:first"), ("unknown device 'cuda:first'",)),
+        (("--device", "gpu"), ("Unknown device 'gpu'", "auto, cpu, cuda and cuda:N")),
+        (("--device", "cuda:first"), ("Unknown device 'cuda:first'",)),
         (("--weights", "no/such.pth"), ("no/such.pth does not exist", "--weights random")),
-        (("--resume",), ("cannot resume", "there is no run", "without --resume")),
+        (("--resume",), ("Cannot resume", "there is no run", "without --resume")),
     ],
 )
 def test_error_of_wrong_usage_names_the_allowed_values(
@@ -128,7 +128,7 @@ def test_a_work_dir_that_cannot_be_made_is_named(train: Train, tmp_path: Path) -
     assert "notes.txt is a file. Choose a folder with --work-dir" in err
     code, _, err = train("--work-dir", str(tmp_path / "notes.txt" / "run"))
     assert code == 2
-    assert re.search(r"^error: cannot write the run folder .*notes\.txt/run: .*--work-dir", err, re.MULTILINE)
+    assert re.search(r"^error: Cannot write the run folder .*notes\.txt/run: .*--work-dir", err, re.MULTILINE)
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
@@ -144,7 +144,7 @@ def test_a_loss_that_is_not_finite_fails_the_run_and_saves_it(train: Train, tmp_
     code, out, err = train("--set", "optim.lr=1e30", "--iters", "4")
     assert (code, out) == (1, "")
     assert re.search(
-        r"^error: the loss is (nan|inf) in iteration 2\. .*state\.pth; .*loss [\d.]+.*lower learning rate", err, re.M
+        r"^error: In iteration 2, the loss is (nan|inf)\. .*state\.pth; .*loss [\d.]+.*lower learning rate", err, re.M
     )
     assert torch.load(tmp_path / "run" / "state.pth", weights_only=True)["iteration"] == 1
     assert not (tmp_path / "run" / "result.json").exists()

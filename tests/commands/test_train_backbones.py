@@ -57,5 +57,5 @@ def test_prompt_methods_are_refused_where_attention_is_in_windows(
         main(["show", "--bench", "loveda-da", "--backbone", "sam-b", "--method", method])
     assert stop.value.code == 2
     shown = capsys.readouterr()
-    assert f"method {method} does not work with backbone sam_b: it adds tokens" in shown.err
+    assert f"Method {method} does not work with backbone sam_b: it adds tokens" in shown.err
     assert shown.out == ""

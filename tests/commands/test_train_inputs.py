@@ -90,7 +90,7 @@ def test_error_of_missing_weights_names_their_source(train: Train, tmp_path: Pat
     for extra in ((), ("--dry-run",)):
         code, out, err = train("--backbone", "dinov2-l", *extra)
         assert (code, out) == (2, "")
-        assert err.startswith(f"error: base weights not found: looked for {own_home}/weights/{facts[0]}\n")
+        assert err.startswith(f"error: Base weights not found: looked for {own_home}/weights/{facts[0]}\n")
         assert all(fact in err for fact in facts)
         assert "\n  rs-adapt weights fetch dinov2-l\n" in err
     assert not (tmp_path / "run").exists()
@@ -129,7 +129,7 @@ def code_in_a_pickle(path: Path, harm: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (another_size, r"file is a ViT \(96 wide, 6 deep\), dinov2_nano needs 192 wide, 6 deep"),
+        (another_size, r"holds weights of a ViT \(width 96, depth 6\), but dinov2_nano needs width 192, depth 6"),
         (half_a_file, r"cannot be read as PyTorch or safetensors weights: truncated or a different kind of file"),
         (code_in_a_state, r"contains Python objects other than tensors \(io\.open\); it was refused and nothing in it"),
         (

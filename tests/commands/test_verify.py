@@ -72,7 +72,7 @@ def test_run_against_its_own_log_and_changed_ones(trained: Path, verify: Verify,
     code, out, err = verify(trained, "--against", "paper")
     assert (code, out) == (2, "")
     assert err.startswith(
-        "error: Nothing is published for loveda-r2u-da with the method earth_adapter on dinov2_nano. "
+        "error: There are no published scores for loveda-r2u-da with the method earth_adapter on dinov2_nano. "
     )
     assert "da earth_adapter on dinov2_l" in err
 

@@ -51,7 +51,7 @@ def test_peft_fills_in_kind_and_options() -> None:
         ("lora+nothing", UnknownName, "no method 'nothing'"),
         ("peft:dorra", UnknownName, "Did you mean dora"),
         ("peft", UnknownName, "peft:"),
-        ("timm:dora", UnknownName, "source of methods 'timm'"),
+        ("timm:dora", UnknownName, "library of methods 'timm'"),
     ],
 )
 def test_wrong_names_are_refused(name: str, error: type[Exception], message: str) -> None:

@@ -92,8 +92,8 @@ def test_a_fault_that_concerns_the_reference_too_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("error", "kind", "parts"),
     [
-        (NonFiniteLoss("the loss is nan"), NonFiniteLoss, ("method lora: the loss is nan", "optim.lr")),
-        (torch.OutOfMemoryError("CUDA"), ConfigError, ("method lora does not fit", "--methods", "--batch-size 1")),
+        (NonFiniteLoss("the loss is nan"), NonFiniteLoss, ("Method lora: the loss is nan", "optim.lr")),
+        (torch.OutOfMemoryError("CUDA"), ConfigError, ("Method lora does not fit", "--methods", "--batch-size 1")),
     ],
 )
 def test_a_failure_names_its_method(error: Exception, kind: type[RsAdaptError], parts: tuple[str, ...]) -> None:

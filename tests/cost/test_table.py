@@ -137,7 +137,7 @@ def test_a_failure_leaves_the_folder_as_it_was(
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(ConfigError, match=r"cannot write to .*taken.*--out"):
+    with pytest.raises(ConfigError, match=r"Cannot write to .*taken.*--out"):
         check_cost_folder(tmp_path / "taken", overwrite=False)
 
 

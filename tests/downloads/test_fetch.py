@@ -119,7 +119,7 @@ def test_full_disk_is_reported_before_anything_is_written(
 
 def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(DownloadError, match=rf"cannot write into {tmp_path / 'file' / 'x'}.*Choose a different folder"):
+    with pytest.raises(DownloadError, match=rf"Cannot write into {tmp_path / 'file' / 'x'}.*Choose a different folder"):
         fetch(published("http://127.0.0.1:9/f"), tmp_path / "file" / "x" / "f")
 
 

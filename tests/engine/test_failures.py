@@ -53,11 +53,11 @@ def test_a_saved_state_is_named(tmp_path: Path) -> None:
     [
         (
             DataError("tile a.png is cut off; replace it."),
-            "^while images were loaded: tile a.png is cut off; replace it. No",
+            "^Loading images failed: tile a.png is cut off; replace it. No",
         ),
         (
             RuntimeError("codec went away"),
-            "^a process that loads images failed: codec went away. To train without such",
+            "^A process that loads images failed: codec went away. To train without such",
         ),
     ],
 )

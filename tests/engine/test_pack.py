@@ -51,7 +51,7 @@ def test_round_trip_restores_the_trained_tensors_and_stores_no_others(pack) -> N
 
 
 def test_other_base_is_refused(pack) -> None:
-    with pytest.raises(CheckpointMismatch, match="belongs to the base toy with SHA-256 aaaa.*given here have bbbb"):
+    with pytest.raises(CheckpointMismatch, match="belongs to the base toy with SHA-256 aaaa.*these weights have bbbb"):
         load_pack(pack[0], Toy(), classes=CLASSES, base_sha256="b" * 64)
 
 

@@ -73,5 +73,5 @@ def test_rows_are_yielded_from_top_to_bottom_and_cover_the_image() -> None:
     ],
 )
 def test_arrays_of_a_different_kind_are_refused(image: np.ndarray) -> None:
-    with pytest.raises(DataError, match=r"cannot be predicted: give RGB of 8 bit, an array \(H, W, 3\) of uint8"):
+    with pytest.raises(DataError, match=r"cannot be predicted: give 8-bit RGB, an array \(H, W, 3\) of uint8"):
         make_predictor(*WHOLE).predict(image)

@@ -75,5 +75,5 @@ def test_a_damaged_image_is_named(write_images) -> None:
     folder = write_images(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
     file = Path(folder) / "0.png"
     file.write_bytes(file.read_bytes()[:5000])
-    with pytest.raises(DataError, match=f"cannot read the reference image {file}"):
+    with pytest.raises(DataError, match=f"Cannot read the reference image {file}"):
         ReferencePool(folder=folder, suffix=".png").draw()

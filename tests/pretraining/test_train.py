@@ -77,5 +77,5 @@ def test_a_loss_that_is_not_finite_ends_the_training() -> None:
         def forward(self, images: Tensor, materials: Tensor) -> Tensor:
             return self.weight * float("nan")
 
-    with pytest.raises(NonFiniteLoss, match="in step 1; nothing is written"):
+    with pytest.raises(NonFiniteLoss, match="in step 1; no file is written"):
         pretrain(Broken(), StyleCrops(SMALL), SMALL, mean=MEAN, std=STD, device=torch.device("cpu"))

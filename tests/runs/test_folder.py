@@ -63,5 +63,5 @@ def test_a_run_is_resumed_under_a_new_wording(interrupted: Path, sentence: str) 
 def test_a_run_is_not_resumed_under_a_new_wording_and_a_new_value(interrupted: Path) -> None:
     text = (interrupted / "config.py").read_text().replace(SENTENCE, "Ask.")
     assert "seed=0" in text
-    with pytest.raises(CheckpointMismatch, match="has changed, first from `.*seed=0.*` to `.*seed=1"):
+    with pytest.raises(CheckpointMismatch, match=r"has changed\. First difference: `.*seed=0.*` is now `.*seed=1"):
         check_run_folder(interrupted, cfg_text=text.replace("seed=0", "seed=1"), resume=True, overwrite=False)

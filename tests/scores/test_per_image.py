@@ -97,7 +97,7 @@ def test_no_images_are_a_file_too(tmp_path: Path) -> None:
     [
         ({"tiles": ("a", "a", "b", "c")}, "'a' stands for more than one tile"),
         ({"classes": ("road", "road", "water")}, "'road' stands for more than one class"),
-        ({"scenes": ("a",)}, "4 images, 1 names of scenes and 4 of cities"),
+        ({"scenes": ("a",)}, "4 images, but 1 names of scenes and 4 of cities"),
         ({"counts_NKK": np.zeros((4, 3, 3))}, "int64, not .* float64"),
         ({"counts_NKK": np.zeros((4, 2, 3), dtype=np.int64)}, "shape"),
         ({"counts_NKK": np.full((4, 3, 3), -1)}, "negative"),

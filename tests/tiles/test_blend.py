@@ -81,7 +81,7 @@ def test_rows_must_come_in_order() -> None:
     blender.take(8)
     with pytest.raises(DataError, match="row by row"):
         blender.add(0, 0, tile)
-    with pytest.raises(DataError, match="not open"):
+    with pytest.raises(DataError, match="cannot be taken: the rows in progress are 8 to 16"):
         blender.take(30)
 
 

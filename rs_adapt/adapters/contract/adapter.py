@@ -32,10 +32,11 @@ class Adapter(nn.Module):
         no_decay: Parts of the names of the parameters that get no weight decay: norms, tokens, scales, embeddings.
         needs_base_tokens: True when `prepare` has to be called with the frozen ViT's tokens before every forward.
         adds_tokens: True when `tokens` returns some (prompt methods); a ViT with windows cannot take them.
-        compiles_as_one_graph: False where torch.compile has to cut the forward into pieces (code of other libraries).
-        reference_prefix: Prefix of the method's tensors in checkpoints of the reference, below `backbone.`; None where
-            no such layout exists. A method that has it implements `convert_reference`, `to_reference` and
-            `reference_settings`.
+        compiles_as_one_graph: False where torch.compile splits the forward into several graphs, because code of other
+            libraries is called.
+        reference_prefix: Prefix of the method's tensors, below `backbone.`, in checkpoints of the reference (the code
+            that its authors released); None where no such layout exists. A method that has it implements
+            `convert_reference`, `to_reference` and `reference_settings`.
         reference_spare: Templates (`#` a number, `*` weight or bias) of tensors that those checkpoints may have and an
             instance need not use.
         num_prefix: How many tokens before the patches (CLS, registers; none at all in some ViTs); `attach` sets it.
@@ -65,7 +66,7 @@ class Adapter(nn.Module):
         return nullcontext()
 
     def prepare(self, base_tokens: Callable[[], Tensor]) -> None:
-        """Get ready for one forward; called before the first block where `needs_base_tokens` is set.
+        """Prepare one forward pass; called before the first block if `needs_base_tokens` is set.
 
         Args:
             base_tokens: Computes the tokens (B, N, D) that the frozen ViT without adapter gives for the same images
@@ -106,10 +107,10 @@ class Adapter(nn.Module):
         return {}
 
     def before_step(self) -> None:
-        """Act between the backward pass and the optimizer's step of training; may add to gradients."""
+        """Run between the backward pass and the optimizer step of each training iteration; may add to gradients."""
 
     def after_step(self) -> None:
-        """Act after the optimizer's step of training; the gradients are still there."""
+        """Run after the optimizer step of each training iteration, before the gradients are cleared."""
 
     def queries(self) -> Tensor | None:
         """Return query embeddings (num_queries, query_dim) for the decode head, or None."""
@@ -158,7 +159,7 @@ class Adapter(nn.Module):
         Raises:
             ConfigError: A name is not known, or no reference layout exists.
         """
-        raise ConfigError("This method has no reference checkpoint layout. Load weights that rs-adapt saved.")
+        raise ConfigError("No released checkpoint layout is known for this method. Load weights that rs-adapt saved.")
 
     @staticmethod
     def to_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

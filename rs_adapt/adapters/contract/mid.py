@@ -29,10 +29,10 @@ class MidHost:
         return self._mid[0] if self._mid else None
 
     def set_mid(self, mid: Mid) -> None:
-        """Let `mid` act between the projections."""
+        """Insert `mid` between the two projections."""
         # In a tuple, so that torch does not take it for a submodule of the host.
         self._mid = (mid,)
 
     def apply_mid(self, code: Tensor) -> Tensor:
-        """Return the code as the second projection takes it."""
+        """Return the input of the second projection: the code (..., V), mapped if there is a `Mid`."""
         return self._mid[0](code) if self._mid else code

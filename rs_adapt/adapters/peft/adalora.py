@@ -67,7 +67,7 @@ class PeftAdaLora(PeftAdapter):
         if not (0 <= first_share and 0 <= last_share and first_share + last_share < 1):
             raise ConfigError(
                 f"peft:adalora: first_share is {first_share} and last_share {last_share}; both must be 0 or more and "
-                "their sum below 1, so that ranks have iterations in which to fall."
+                "their sum below 1, so that some iterations remain in which the ranks are reduced."
             )
         schedule = {
             "total_step": total_iters,

@@ -54,7 +54,7 @@ _KINDS = {
     # The random projections follow from a seed: they need not be saved.
     "vera": _Kind(name="VERA", zero_grad=("vera_lambda_d",), own={"save_projection": False}),
 }
-# Set by the bridge.
+# Options that the bridge sets itself, so that a configuration cannot.
 _TAKEN = {
     "use_dora",
     "save_projection",
@@ -192,7 +192,7 @@ def _peft() -> Any:
             import peft
     except ImportError as error:
         raise ConfigError(
-            "methods named peft:... need the library peft, which is not installed. Install it with "
+            "Methods named peft:... need the library peft, which is not installed. Install it with "
             "pip install 'rs-adapt[peft]'."
         ) from error
     return peft

@@ -35,7 +35,7 @@ def config_was_edited(subject: Subject) -> Iterator[Hit]:
         )
     logged = run.logged or {}
     for number, change in enumerate(run.edited[:_SHOWN], start=1):
-        # The log holds the config as the run used it.
+        # The log holds the config that the run used: it shows whether config.py was edited later.
         unchanged = equal_values(lookup(logged, change.key), change.now)
         more = f" (and {len(run.edited) - _SHOWN} more keys)" if number == _SHOWN and len(run.edited) > _SHOWN else ""
         yield Hit(
@@ -93,7 +93,7 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
 
 
 def weights_of_another_run(subject: Subject) -> Iterator[Hit]:
-    """A pack whose tensors are not those of its manifest, or an evaluation of different weights in the run folder."""
+    """A pack whose tensors are not those of its manifest, or a result below eval/ that belongs to different weights."""
     if (run := subject.run) is None or run.manifest is None:
         return
     wanted = None if run.manifest.tensors is None else run.manifest.tensors.sha256

@@ -47,7 +47,7 @@ def read_log(path: Path) -> Record:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}. Name a training log of mmengine.") from error
+        raise ConfigError(f"Cannot read {path}: {error.strerror}. Name a training log of mmengine.") from error
     if b"\0" in raw:
         raise _foreign(path, "it is not text")
     text = raw.decode("utf-8", errors="replace")

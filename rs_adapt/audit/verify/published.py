@@ -185,12 +185,13 @@ def find_rows(*, bench: str, setting: str, method: str, backbone: str) -> tuple[
     if not of_bench:
         benches = ", ".join(sorted({row.bench for row in published_rows()}))
         raise ConfigError(
-            f"Nothing is published for {wanted}, or for anything else on this bench. Benches with scores: {benches}."
+            f"There are no published scores for {wanted}, or for anything else on this bench. Benches with "
+            f"scores: {benches}."
         )
     published = sorted({f"{row.setting} {row.method} on {row.backbone}" for row in of_bench if not row.variant})
     raise ConfigError(
-        f"Nothing is published for {wanted}. Published for this bench: {'; '.join(published)}. To compare with a log, "
-        "name it: --against LOG."
+        f"There are no published scores for {wanted}. Published for this bench: {'; '.join(published)}. To compare "
+        "with a log, name it: --against LOG."
     )
 
 

@@ -41,7 +41,7 @@ def read_run(folder: Path) -> Record:
             raise UnreadableFile(run.damage[0].why)
     except UnreadableFile as error:
         raise ConfigError(
-            f"the run in {folder} is damaged: {error} Check {CELL_FILE}, {METRICS_FILE} and {RESULT_FILE} "
+            f"The run in {folder} is damaged: {error} Check {CELL_FILE}, {METRICS_FILE} and {RESULT_FILE} "
             "there, or train it again."
         ) from error
     result = run.result

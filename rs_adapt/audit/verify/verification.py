@@ -27,7 +27,8 @@ class Verification:
 
     Attributes:
         verdict: One sentence.
-        consistent: Whether no key that matters differs, the schedules agree, and the headline score is in the spread.
+        consistent: Whether no key that matters differs, the schedules agree, and the first of `scores` lies in
+            its spread.
         run: The name of the run.
         reference: The name of the reference.
         configuration: The comparison of the configurations; None if a side states none.

@@ -6,7 +6,8 @@ from rs_adapt.commands.lazy import Verb, build_group
 
 VERBS = {
     "list": Verb(
-        "rs_adapt.commands.data.list:list_data", "List data sets: images, licence, how to get each, and which are here."
+        "rs_adapt.commands.data.list:list_data",
+        "List data sets: images, licence, how to get each, and which are on this machine.",
     ),
     "fetch": Verb(
         "rs_adapt.commands.data.fetch:fetch_data", "Fetch the archives of a data set and verify their checksums."

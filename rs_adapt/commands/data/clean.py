@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 def clean(
     benches: Annotated[
-        list[str] | None, typer.Argument(help="Benches, as the table names them (default: all).", metavar="[BENCH]...")
+        list[str] | None, typer.Argument(help="Benches, as the table names them (default: all).", metavar="BENCH...")
     ] = None,
     older_than: Annotated[
-        float, typer.Option("--older-than", help="Only tiles made that many days ago or earlier.", min=0)
+        float, typer.Option("--older-than", help="Only tiles at least this many days old.", metavar="DAYS", min=0)
     ] = 0,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove them without being asked.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove the tiles without asking.")] = False,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
     """List the prepared tiles in the cache folder, and remove them.
 
-    Tiles that a bench needs again are made again from its scenes. Nothing else in the folder is touched, and nothing is
-    removed without --yes, or a yes at the terminal.
+    A bench cuts its tiles from its scenes again when it next needs them. Nothing else in the folder is touched, and
+    nothing is removed without --yes or confirmation at the terminal.
 
     $ rs-adapt data clean --dry-run
 

@@ -21,17 +21,17 @@ def fetch_data(
     archives: Annotated[
         list[str] | None, typer.Option("--archive", help="Fetch only this archive. Repeatable.", metavar="NAME")
     ] = None,
-    out: Annotated[Path | None, options.out("RS_ADAPT_HOME/downloads/NAME")] = None,
+    out: Annotated[Path | None, options.out("$RS_ADAPT_HOME/downloads/NAME")] = None,
     to: Annotated[Path | None, typer.Option("--to", hidden=True)] = None,
     all_: Annotated[bool, typer.Option("--all", help="Also fetch archives that no bench needs.")] = False,
     accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="Accept licence and conditions without being asked.")
+        bool, typer.Option("--accept-licence", help="Accept licence and conditions without asking.")
     ] = False,
 ) -> None:
     """Fetch the archives of a data set and verify their checksums.
 
-    Licence and conditions are printed first, and must be accepted where they restrict the use. An interrupted download
-    continues where it stopped. Where a site hands out its files on request only, the steps are printed: put the files
+    Licence and conditions are printed first, and must be accepted if they restrict the use. An interrupted download
+    continues where it stopped. If a site gives out its files on request only, the steps are printed: put the files
     into the folder named there and run the command again to verify them.
 
     $ rs-adapt data fetch loveda --accept-licence

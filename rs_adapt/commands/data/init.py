@@ -14,7 +14,7 @@ from rs_adapt.errors import ConfigError
 
 
 def init(
-    name: Annotated[str, typer.Argument(help="Short name: lower-case letters, digits and _.")],
+    name: Annotated[str, typer.Argument(help="Short name: lower-case letters, digits and _.", metavar="NAME")],
     out: Annotated[Path | None, options.out("NAME.toml")] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -35,6 +35,6 @@ def init(
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, own_bench.TEMPLATE.read_text(encoding="utf-8").replace("@NAME@", name))
     except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}. Choose a different file with --out.") from error
+        raise ConfigError(f"Cannot write {path}: {error.strerror}. Choose a different file with --out.") from error
     print(f"Wrote {shorten_path(path)}: fill in the folders and classes, then run")
     print(f"  rs-adapt train --bench {shorten_path(path)} --setting da --dry-run")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def list_data(data_root: options.DataRoot = None, as_json: options.AsJson = False) -> None:
-    """List data sets: images, licence, how to get each, and which are here.
+    """List data sets: images, licence, how to get each, and which are on this machine.
 
     $ rs-adapt data list
 

@@ -32,11 +32,13 @@ def prepare(
     ] = None,
     data_root: options.DataRoot = None,
     tile_px: Annotated[
-        int | None, typer.Option("--tile-px", help="Side of a tile (default: as published).", min=1)
+        int | None, typer.Option("--tile-px", help="Side of a tile in pixels (default: as published).", min=1)
     ] = None,
     stride_px: Annotated[
         int | None,
-        typer.Option("--stride-px", help="Stride of the grid (default: as published; --tile-px if given).", min=1),
+        typer.Option(
+            "--stride-px", help="Stride of the grid in pixels (default: as published; --tile-px if given).", min=1
+        ),
     ] = None,
     jobs: Annotated[int | None, options.jobs("all cores")] = None,
     partial: options.Partial = False,
@@ -44,8 +46,8 @@ def prepare(
 ) -> None:
     """Cut the originals of a data set into the tiles of its published protocol.
 
-    The same command continues after a kill. A folder that is done is verified, and cut
-    again only where it is damaged or was incomplete.
+    After an interruption, run the same command to continue. A finished folder is verified; only damaged or missing
+    scenes are cut again.
 
     $ rs-adapt data prepare loveda --data-root data
 
@@ -65,7 +67,7 @@ def prepare(
 
         given = {"--source": source, "--tile-px": tile_px, "--stride-px": stride_px, "--partial": partial or None}
         if unused := [option for option, value in given.items() if value is not None]:
-            raise ConfigError(f"{', '.join(unused)} does not apply to {name}: the file itself states that.")
+            raise ConfigError(f"{', '.join(unused)} does not apply to {name}: the bench file sets it.")
         prepare_own(name, root, jobs=jobs, dry_run=dry_run)
         return
     # `data fetch` puts archives here; a variant shares those of its data set.

@@ -18,14 +18,14 @@ def show(
     ],
     data_root: options.DataRoot = None,
     out: Annotated[Path | None, options.out("work_dirs/data/<name>")] = None,
-    tiles: Annotated[int, typer.Option("--tiles", help="Number of tiles to read of each split, at most.", min=1)] = 300,
-    samples: Annotated[int, typer.Option("--samples", help="Tiles of each split to show.", min=1)] = 4,
+    tiles: Annotated[int, typer.Option("--tiles", help="Maximum number of tiles to read per split.", min=1)] = 300,
+    samples: Annotated[int, typer.Option("--samples", help="Number of tiles to show per split.", min=1)] = 4,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Write a page that shows a data set: tiles with labels, classes and colours of each split.
 
-    Writes index.html, one file for any browser that needs no network, and overview.png.
+    Writes index.html, a single file that any browser opens offline, and overview.png.
 
     $ rs-adapt data show loveda --data-root data
 

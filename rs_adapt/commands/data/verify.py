@@ -28,7 +28,7 @@ def verify(
 ) -> None:
     """Check every tile of a data set: counts, pairs, sizes, label values, damage, duplicates.
 
-    Exit code 1 where something is wrong: counts that differ from the published ones, an image without a label, a file
+    Exit code 1 if something is wrong: counts that differ from the published ones, an image without a label, a file
     that cannot be read, a wrong size or label value, an image that is in both train and val.
 
     $ rs-adapt data verify loveda --data-root data

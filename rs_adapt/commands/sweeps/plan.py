@@ -14,7 +14,7 @@ from rs_adapt.errors import ConfigError
 
 
 def plan(
-    file: Annotated[Path | None, typer.Argument(help="A sweep's file; leave out with --bench.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A sweep's file; leave out with --bench.", metavar="FILE")] = None,
     bench: options.OptionalBench = None,
     setting: options.Setting = None,
     direction: options.Direction = None,

@@ -23,12 +23,16 @@ Only = Annotated[
 
 
 def sweep(
-    file: Annotated[Path, typer.Argument(help="The sweep's file, such as configs/sweep/paper_da.toml.")],
+    file: Annotated[
+        Path, typer.Argument(help="The sweep's file, such as configs/sweep/paper_da.toml.", metavar="FILE")
+    ],
     dry_run: options.DryRun = False,
     jobs: Jobs = None,
     gpus: Gpus = None,
     launcher: Launcher = None,
-    rerun_stale: Annotated[bool, typer.Option("--rerun-stale", help="Run stale cells again.")] = False,
+    rerun_stale: Annotated[
+        bool, typer.Option("--rerun-stale", help="Run cells again whose result belongs to a different configuration.")
+    ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")] = False,
     only: Only = None,
     work_dir: options.WorkDir = None,
@@ -37,7 +41,7 @@ def sweep(
 ) -> None:
     """Run the cells of a sweep: skip finished cells, resume interrupted ones, report failures.
 
-    The same command again continues after Ctrl-C, a kill or a failure. Exit codes: 0 all cells are done, 1 some are
+    After Ctrl-C, a kill or a failure, run the same command to continue. Exit codes: 0 all cells are done, 1 some are
     not, 2 wrong file or options, 130 stopped.
 
     $ rs-adapt sweep configs/sweep/synthetic_all.toml --jobs 2

@@ -7,10 +7,10 @@ from rs_adapt.commands.lazy import Verb, build_group
 VERBS = {
     "list": Verb(
         "rs_adapt.commands.weights.list:list_weights",
-        "List files of base weights: size, checksum, licence, and which are here.",
+        "List files of base weights: size, checksum, licence, and which are on this machine.",
     ),
     "fetch": Verb(
-        "rs_adapt.commands.weights.fetch:fetch_weights", "Fetch published base weights into RS_ADAPT_HOME/weights."
+        "rs_adapt.commands.weights.fetch:fetch_weights", "Fetch published base weights into $RS_ADAPT_HOME/weights."
     ),
     "verify": Verb(
         "rs_adapt.commands.weights.verify:verify_weights",

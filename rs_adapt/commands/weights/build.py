@@ -26,7 +26,7 @@ def build_weights(
     """Pre-train the nano backbone on synthetic scenes, as the shipped weights were made.
 
     The recipe is in rs_adapt/pretraining/recipe.py and in the header of the file. To train with the file, add
-    --weights FILE. Equal seeds give equal weights on one machine and number of threads.
+    --weights FILE. The same seed gives the same weights on the same machine with the same number of threads.
 
     $ rs-adapt weights build nano --out nano.safetensors
     """

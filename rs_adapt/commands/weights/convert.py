@@ -25,8 +25,8 @@ def convert_weights(
 ) -> None:
     """Convert base weights of any layout to one safetensors file.
 
-    A run resizes by itself, so the sizes are for other tools. Without them the values and their SHA-256 are the same,
-    and adapter packs fit; with them the result is a different base.
+    A run resizes weights by itself, so --patch-px and --image-px are for other tools. Without them the values and
+    their SHA-256 do not change, and adapter packs still fit; with them the result is a different base.
 
     $ rs-adapt weights convert dinov2_vitl14_pretrain.pth --out dinov2_l.safetensors
 

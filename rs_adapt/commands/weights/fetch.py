@@ -21,7 +21,7 @@ def fetch_weights(
         Path | None, typer.Option("--from", help="Copy this file instead of fetching it.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Fetch published base weights into RS_ADAPT_HOME/weights.
+    """Fetch published base weights into $RS_ADAPT_HOME/weights.
 
     Size and SHA-256 are compared with the published ones. An interrupted download continues where it stopped.
 
@@ -69,9 +69,11 @@ def _copy(weights_file: WeightsFile, source: Path) -> None:
         shutil.copyfile(source, temporary)
         # Runs read the copy, so the copy is verified.
         if (fault := weights_file.published.fault(temporary)) is not None:
-            raise WeightsError(f"{source} is not the published {weights_file.facts['file']}: {fault}. Get it again.")
+            raise WeightsError(
+                f"{source} is not the published {weights_file.facts['file']}: {fault}. Download it again."
+            )
         temporary.replace(weights_file.path)
     except OSError as error:
-        raise WeightsError(f"cannot copy {source} to {weights_file.path}: {error.strerror or error}.") from error
+        raise WeightsError(f"Cannot copy {source} to {weights_file.path}: {error.strerror or error}.") from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 def list_weights(
     verify: Annotated[
-        bool, typer.Option("--verify", help="Read the files that are here and compare their checksums.")
+        bool, typer.Option("--verify", help="Read the files on this machine and compare their checksums.")
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """List files of base weights: size, checksum, licence, and which are here.
+    """List files of base weights: size, checksum, licence, and which are on this machine.
 
     Without --verify, a file is recognised by its size.
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 def verify_weights(
     name: Annotated[
         str | None,
-        typer.Argument(help="Backbone or file (default: all that are here).", metavar="[NAME|FILE]"),
+        typer.Argument(help="Backbone or file (default: all on this machine).", metavar="NAME|FILE"),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Compare files of base weights with the published ones, and describe them.
 
     Prints size and SHA-256 of the file, the layout of its tensor names, the ViT's width, depth and patch size, and the
-    SHA-256 of its tensors, by which an adapter pack identifies its base weights. Exit code 1 where something is wrong.
+    SHA-256 of its tensors, by which an adapter pack identifies its base weights. Exit code 1 if something is wrong.
 
     $ rs-adapt weights verify dinov2-l
 

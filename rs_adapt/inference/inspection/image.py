@@ -94,14 +94,14 @@ class Inspection:
 
 
 def read_image(path: Path) -> Array:
-    """Read an image file: (H, W, 3) uint8, RGB.
+    """Read an image file as an RGB array (H, W, 3), uint8.
 
     Args:
-        path: PNG, JPEG or TIFF; RGB, 8 bit.
+        path: An 8-bit RGB PNG, JPEG or TIFF.
 
     Raises:
         DataNotFound: There is no such file.
-        DataError: It is not an image, is damaged, or is not RGB of 8 bit.
+        DataError: The file is not an image, is damaged, or is not 8-bit RGB.
     """
     if not path.exists():
         raise DataNotFound(f"There is no image {path}. Check --image.")
@@ -111,9 +111,9 @@ def read_image(path: Path) -> Array:
             # As the loader of the tiles does with images that a camera rotated.
             pixels_HW3 = np.asarray(ImageOps.exif_transpose(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"cannot read the image {path}: {error}. Name a PNG, JPEG or TIFF, RGB of 8 bit.") from error
+        raise DataError(f"Cannot read the image {path}: {error}. Name an 8-bit RGB PNG, JPEG or TIFF.") from error
     if mode != "RGB":
-        raise DataError(f"{path} is an image of mode {mode}; RGB of 8 bit is needed (PNG, JPEG or TIFF). Convert it.")
+        raise DataError(f"{path} is an image of mode {mode}; 8-bit RGB is needed (PNG, JPEG or TIFF). Convert it.")
     return pixels_HW3
 
 

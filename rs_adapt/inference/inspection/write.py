@@ -50,7 +50,7 @@ def inspect_checkpoint(
     Args:
         cfg: The checkpoint's configuration, from `recompose`.
         checkpoint: Folder of the pack.
-        image: PNG, JPEG or TIFF; RGB, 8 bit. The model processes its centre.
+        image: An 8-bit RGB PNG, JPEG or TIFF. The model processes its centre.
         out_dir: Folder for the files; it appears when all of them are written.
         size_px: Largest side of the model's input; None for the bench's crop.
         overwrite: Whether an inspection in `out_dir` may be replaced.

@@ -25,18 +25,18 @@ class CostSetup(Record):
     crop_px: int = Field(description="Side of a crop in pixels.")
     precision: str = Field(description="fp32 or bf16.")
     rounds: int = Field(description="Number of timed rounds.")
-    warmup: int = Field(description="Number of rounds before them.")
+    warmup: int = Field(description="Number of untimed rounds before them.")
     memory: str = Field(description="What `memory_bytes` counts, in words.")
     environment: Environment = Field(description="Versions and machine.")
 
 
 class Times(Record):
-    """Times of a method in milliseconds over the rounds."""
+    """Times of a method in milliseconds; in each round, every method is timed once."""
 
     median: float = Field(description="Median of the rounds.")
     q1: float = Field(description="First quartile.")
     q3: float = Field(description="Third quartile.")
-    rounds: Sequence[float] = Field(description="Each round.")
+    rounds: Sequence[float] = Field(description="The time of each round.")
 
 
 class TrainableParameters(Record):

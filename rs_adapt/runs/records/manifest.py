@@ -1,4 +1,4 @@
-"""`manifest.json` of an adapter pack: what the tensors beside it fit onto."""
+"""`manifest.json` of an adapter pack: the model that its tensors belong to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rs_adapt.runs.records.result import IntervalFacts, ProtocolFacts
 
 
 class BaseWeights(Record):
-    """The frozen model that a pack stands on."""
+    """The frozen model that a pack was trained on."""
 
     name: str = Field(description="Name of the backbone.")
     sha256: str = Field(description="SHA-256 over its tensors.")
@@ -59,7 +59,7 @@ class MergedAdapter(Record):
     """The adapter that was folded into the base weights of a pack."""
 
     method: str = Field(description="Method of the adapter.")
-    base: BaseWeights = Field(description="The base weights before.")
+    base: BaseWeights = Field(description="The base weights before the merge.")
     backbone_file_sha256: str = Field(description="SHA-256 of the file with the merged backbone.")
 
 
@@ -94,7 +94,7 @@ class Manifest(Record):
     )
     notes: Sequence[str] = Field(default=(), description="Sentences that one has to know before trusting the scores.")
     overrides: Sequence[str] = Field(description="key=value texts, in the order in which they apply.")
-    base: BaseWeights = Field(description="The frozen model that the pack stands on.")
+    base: BaseWeights = Field(description="The frozen model that the pack was trained on.")
     classes: Sequence[str] = Field(description="Names in index order.")
     palette: Sequence[Sequence[int]] = Field(default=(), description="Red, green, blue (0 to 255) of each class.")
     ignore_index: int | None = Field(default=None, description="Label value of pixels that do not count.")

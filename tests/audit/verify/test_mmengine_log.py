@@ -173,7 +173,7 @@ def test_damaged_and_foreign_files_are_one_error(tmp_path: Path, content: bytes,
 
 
 def test_missing_file_is_one_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot read .*No such file"):
+    with pytest.raises(ConfigError, match="Cannot read .*No such file"):
         read_log(tmp_path / "nowhere.log")
 
 

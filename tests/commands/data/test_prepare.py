@@ -99,7 +99,7 @@ def test_numbers_that_are_not_the_published_ones_fail(write_originals, prepare: 
         (("loveda", "--partial"), r"holds no image of loveda with a label.*rs-adapt data fetch loveda"),
         (
             ("potsdam", "--partial", "--tile-px", "8", "--stride-px", "9"),
-            r"Cannot lay tiles of 8 px with a step of 9 px",
+            r"Cannot lay tiles of 8 px with a stride of 9 px",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

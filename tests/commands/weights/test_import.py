@@ -145,7 +145,7 @@ def test_wrong_classes_width_and_settings_are_refused(import_file: Import, tmp_p
     assert "model.backbone.adapter.rank=8 contradicts" in said
     assert "whose tensors imply 4" in said
     said = refused(import_file(released("rein"), "rein", "--set", "model.decode_head.type=os.system"), tmp_path)
-    assert "a pack must not set code" in said
+    assert "a pack must not choose code" in said
 
 
 def test_missing_and_unknown_tensors_are_listed(import_file: Import, tmp_path: Path) -> None:

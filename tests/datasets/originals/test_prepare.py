@@ -210,7 +210,7 @@ def test_folders_of_others_and_other_grids_are_refused(write_originals, tmp_path
     prepare("vaihingen", tmp_path / "s", tmp_path / "data", partial=True)
     with pytest.raises(ConfigError, match=r"cut differently \(tile_px 16 instead of 8, stride_px 16 instead of 8\)"):
         prepare("vaihingen", tmp_path / "s", tmp_path / "data", partial=True, tile_px=8)
-    with pytest.raises(ConfigError, match=r"tiles of 8 px with a step of 9 px"):
+    with pytest.raises(ConfigError, match=r"tiles of 8 px with a stride of 9 px"):
         prepare("vaihingen", tmp_path / "s", tmp_path / "data", partial=True, tile_px=8, stride_px=9)
 
 
