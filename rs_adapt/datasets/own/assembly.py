@@ -23,7 +23,7 @@ from rs_adapt.datasets.own.counting import SceneCounter, add_counts
 from rs_adapt.datasets.own.cutting import IGNORED, KINDS, UNLABELLED, CutPart, CutTile
 from rs_adapt.datasets.own.layout import SceneFiles
 from rs_adapt.datasets.own.polygon_labels import PolygonFacts
-from rs_adapt.datasets.own.regions import RegionPlan
+from rs_adapt.datasets.own.regions import RegionPlan, stored_size_px
 from rs_adapt.datasets.own.splits import ScenePlan
 from rs_adapt.datasets.recipes import ScenesRecipe, TileFacts
 from rs_adapt.errors import DataError
@@ -104,7 +104,7 @@ class SceneAssembler:
             for split, contents in finished.contents.items():
                 splits.setdefault(split, SplitContents()).add(contents)
         notes += _polygon_notes(plan, [self._finished[plan.region.name, one.scene].polygons for one in plan.scenes])
-        if note := small_images_note([*plan.sizes_px.values()], self._bench.tile_px):
+        if note := small_images_note([stored_size_px(one.scene) for one in plan.scenes], self._bench.tile_px):
             notes.append(note)
         order = [split for split in ("train", "val") if split in splits]
         return RegionContents(
@@ -171,7 +171,7 @@ class SceneAssembler:
                 tile_px=self._bench.tile_px,
             )
         if division is None:
-            width_px, height_px = plan.sizes_px[one.scene]
+            width_px, height_px = stored_size_px(one.scene)
             raise DataError(
                 f"{one.scene.image} ({width_px} x {height_px} px) is to be divided into tiles to train on and tiles "
                 f"to score, and gives {len(numbers)} tiles of {self._bench.tile_px} px, too few for that. Use smaller "

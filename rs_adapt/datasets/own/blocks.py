@@ -41,7 +41,7 @@ def divide_tiles(
     on both sides, holds out nearly `share` of the tiles with nearly the shares of classes of all of them, and loses few
     tiles to the gap; the same tiles always give the same division. No training tile is nearer to a held-out one than a
     tile's side; where that would leave less than 30 % of the tiles to train, half a side, then a quarter, then only
-    tiles that touch and do not overlap.
+    tiles that touch and do not overlap, and at last a smaller share; as well where training would lack a class.
 
     Args:
         boxes: Windows of the N tiles in the scene.
@@ -53,19 +53,32 @@ def divide_tiles(
         The division; None where the scene has too few tiles.
     """
     grid = _Grid(boxes)
-    for gap_px in (tile_px, tile_px // 2, tile_px // 4, 0):
-        best: tuple[tuple[float, ...], Division] | None = None
-        for blocks in _arrangements(grid.num_x, grid.num_y, share):
-            val_N, train_N = grid.sides(blocks, gap_px)
-            if not val_N.any() or train_N.sum() < max(1.0, _LEAST_TRAIN * len(boxes)):
-                continue
-            cost = _cost(val_N, train_N, grid.quarters_N4, counts_NK, share, len(blocks))
-            if best is None or cost < best[0]:
-                train, val = (tuple(map(int, np.flatnonzero(side_N))) for side_N in (train_N, val_N))
-                best = (cost, Division(train=train, val=val, gap_px=gap_px))
-        if best is not None:
-            return best[1]
-    return None
+    tries = [(share, tile_px), (share, tile_px // 2), (share, tile_px // 4), (share, 0), (share / 2, 0), (share / 4, 0)]
+    best: tuple[float, Division] | None = None
+    for part, gap_px in tries:
+        found = _best_division(grid, counts_NK, share=part, gap_px=gap_px)
+        # A narrower gap, rather than training without a class.
+        if found is not None and (best is None or found[0] < best[0]):
+            best = found
+        if best is not None and best[0] == 0:
+            break
+    return None if best is None else best[1]
+
+
+def _best_division(
+    grid: _Grid, counts_NK: NDArray[np.int64] | None, *, share: float, gap_px: int
+) -> tuple[float, Division] | None:
+    """Return the number of classes that training lacks, and the division; None where the gap leaves too few tiles."""
+    best: tuple[tuple[float, ...], Division] | None = None
+    for blocks in _arrangements(grid.num_x, grid.num_y, share):
+        val_N, train_N = grid.sides(blocks, gap_px)
+        if not val_N.any() or train_N.sum() < max(1.0, _LEAST_TRAIN * len(train_N)):
+            continue
+        cost = _cost(val_N, train_N, grid.quarters_N4, counts_NK, share, len(blocks))
+        if best is None or cost < best[0]:
+            train, val = (tuple(map(int, np.flatnonzero(side_N))) for side_N in (train_N, val_N))
+            best = (cost, Division(train=train, val=val, gap_px=gap_px))
+    return None if best is None else (best[0][0], best[1])
 
 
 class _Grid:

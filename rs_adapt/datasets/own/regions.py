@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from rs_adapt.datasets.own.layout import SceneFiles, find_scenes
@@ -15,16 +16,32 @@ from rs_adapt.errors import DataError, DataNotFound
 
 @dataclass(frozen=True, kw_only=True)
 class RegionPlan:
-    """A region with its role, its scenes with their splits, and their sizes as stored (width, height)."""
+    """A region with its role, and its scenes with their splits."""
 
     role: str
     region: SceneRegion
     scenes: Sequence[ScenePlan]
-    sizes_px: dict[SceneFiles, tuple[int, int]]
 
     def labels_of(self, plan: ScenePlan) -> LabelSource | None:
         """Return how the labels of a scene are read; None where they are not needed or not there."""
         return self.region.labels if self.role == "source" or plan.split != "train" else None
+
+
+def stored_size_px(scene: SceneFiles) -> tuple[int, int]:
+    """Return width and height of a scene's image as it is stored; not every image is opened before it is cut.
+
+    Raises:
+        DataError: The image cannot be read.
+    """
+    return _size_px(scene.image, scene.image.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1 << 16)
+def _size_px(image: Path, _mtime_ns: int) -> tuple[int, int]:
+    from rs_adapt.scenes import stored_form
+
+    form = stored_form(image)
+    return form.width_px, form.height_px
 
 
 def plan_regions(recipe: ScenesRecipe, tile_px: int) -> list[RegionPlan]:
@@ -33,19 +50,10 @@ def plan_regions(recipe: ScenesRecipe, tile_px: int) -> list[RegionPlan]:
     Raises:
         DataNotFound, DataError: See `find_scenes` and `split_scenes`; a label is missing.
     """
-    from rs_adapt.scenes import stored_form
-
     plans = []
     for role, region in recipe.regions.items():
         scenes = find_scenes(region)
-        forms = {scene: stored_form(scene.image) for scene in scenes}
-        sizes_px = {scene: (form.width_px, form.height_px) for scene, form in forms.items()}
-        plan = RegionPlan(
-            role=role,
-            region=region,
-            scenes=split_scenes(region, scenes, sizes_px, tile_px),
-            sizes_px=sizes_px,
-        )
+        plan = RegionPlan(role=role, region=region, scenes=split_scenes(region, scenes, stored_size_px, tile_px))
         _require_labels(plan)
         plans.append(plan)
     return plans

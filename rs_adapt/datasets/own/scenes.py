@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.datasets.own.layout import SceneFiles
-from rs_adapt.datasets.own.regions import RegionPlan
+from rs_adapt.datasets.own.regions import RegionPlan, stored_size_px
 from rs_adapt.datasets.own.splits import ScenePlan
 from rs_adapt.datasets.own.stretch import stretch_of_region, write_stretch
 from rs_adapt.datasets.recipes import ScenesRecipe, TileFacts
@@ -69,7 +69,7 @@ def make_from_scenes(
         for one in plan.scenes
         for task in _tasks(plan, one, recipe, bench, stretch[plan.role]["range"], building)
     ]
-    total = sum(_num_tiles(plan, one.scene, bench.tile_px, recipe.stride_px) for plan in plans for one in plan.scenes)
+    total = sum(_num_tiles(one.scene, bench.tile_px, recipe.stride_px) for plan in plans for one in plan.scenes)
     done = 0
     try:
         for part in run_in_processes(cut_part, tasks, jobs=jobs or _jobs(plans), remedy=_KILLED):
@@ -93,7 +93,7 @@ def _tasks(
     from rs_adapt.datasets.own.cutting import CutTask
 
     labels = plan.labels_of(one)
-    num_parts = max(1, round(_num_tiles(plan, one.scene, bench.tile_px, recipe.stride_px) / _TILES_A_PART))
+    num_parts = max(1, round(_num_tiles(one.scene, bench.tile_px, recipe.stride_px) / _TILES_A_PART))
     return [
         CutTask(
             scene=one.scene,
@@ -114,13 +114,14 @@ def _tasks(
     ]
 
 
-def _num_tiles(plan: RegionPlan, scene: SceneFiles, tile_px: int, stride_px: int) -> int:
+def _num_tiles(scene: SceneFiles, tile_px: int, stride_px: int) -> int:
     from rs_adapt.tiles import tile_origins
 
-    width_px, height_px = plan.sizes_px[scene]
+    width_px, height_px = stored_size_px(scene)
     return len(tile_origins(width_px, tile_px, stride_px)) * len(tile_origins(height_px, tile_px, stride_px))
 
 
 def _jobs(plans: Sequence[RegionPlan]) -> int:
-    total_px = sum(width_px * height_px for plan in plans for width_px, height_px in plan.sizes_px.values())
+    sizes_px = [stored_size_px(one.scene) for plan in plans for one in plan.scenes]
+    total_px = sum(width_px * height_px for width_px, height_px in sizes_px)
     return default_jobs() if total_px >= MANY_PX and may_start_processes() else 1

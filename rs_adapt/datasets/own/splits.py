@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import combinations
@@ -38,7 +38,7 @@ class ScenePlan:
 
 
 def split_scenes(
-    region: SceneRegion, scenes: Sequence[SceneFiles], sizes_px: Mapping[SceneFiles, tuple[int, int]], tile_px: int
+    region: SceneRegion, scenes: Sequence[SceneFiles], size_px: Callable[[SceneFiles], tuple[int, int]], tile_px: int
 ) -> list[ScenePlan]:
     """Return the split of each scene.
 
@@ -49,7 +49,7 @@ def split_scenes(
     Args:
         region: The region; without labels all of its scenes train.
         scenes: Its scenes, sorted by name.
-        sizes_px: Width and height of each.
+        size_px: Gives width and height of a scene; asked only where they decide.
         tile_px: Side of a tile.
 
     Raises:
@@ -63,11 +63,12 @@ def split_scenes(
         held = _by_pattern(region, scenes)
     else:
         assert share is not None
-        areas = [sizes_px[scene][0] * sizes_px[scene][1] for scene in scenes]
+        sizes_px = [size_px(scene) for scene in scenes] if len(scenes) > 1 else [(1, 1)]
+        areas = [width_px * height_px for width_px, height_px in sizes_px]
         chosen = _by_area(areas, share)
         if chosen is None or not _is_near(chosen, areas, share):
             largest = max(range(len(scenes)), key=areas.__getitem__)
-            if chosen is None or max(sizes_px[scenes[largest]]) >= _DIVISIBLE_TILES * tile_px:
+            if chosen is None or max(sizes_px[largest]) >= _DIVISIBLE_TILES * tile_px:
                 part = min(_LARGEST_SHARE, share * sum(areas) / areas[largest]) if len(scenes) > 1 else share
                 return [
                     ScenePlan(scene=scene, split="divided", share=part)

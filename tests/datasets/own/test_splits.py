@@ -30,7 +30,7 @@ def plan(sides_px: Sequence[tuple[int, int]], **facts: Any) -> list[tuple[str, s
     scenes = [
         SceneFiles(image=Path(f"img/s{number}.tif"), label=None, name=f"s{number}") for number in range(len(sides_px))
     ]
-    plans = split_scenes(region, scenes, dict(zip(scenes, sides_px, strict=True)), 512)
+    plans = split_scenes(region, scenes, dict(zip(scenes, sides_px, strict=True)).__getitem__, 512)
     return [(one.scene.name, one.split, one.share) for one in plans]
 
 
@@ -123,6 +123,20 @@ def test_every_class_is_on_both_sides_where_that_is_possible() -> None:
     assert division is not None
     assert (counts_NK[[*division.train]].sum(axis=0) > 0).all()
     assert (counts_NK[[*division.val]].sum(axis=0) > 0).all()
+
+
+def test_a_narrower_gap_is_taken_rather_than_losing_a_class() -> None:
+    boxes = tile_boxes(640, 128, 128, 128)
+    # Five tiles in a row: with a gap of a tile, one of them is lost whichever is held out.
+    counts_NK = np.full((5, 2), 10, np.int64)
+    counts_NK[:, 1] = [0, 5, 0, 5, 0]
+    division = divide_tiles(boxes, counts_NK, share=0.2, tile_px=128)
+    assert division is not None
+    assert counts_NK[[*division.train], 1].sum() > 0
+    counts_NK[:, 1] = [0, 5, 0, 0, 0]
+    division = divide_tiles(boxes, counts_NK, share=0.2, tile_px=128)
+    assert division is not None
+    assert counts_NK[[*division.train], 1].sum() > 0
 
 
 def test_scenes_of_few_tiles_get_a_narrower_gap_or_none() -> None:
