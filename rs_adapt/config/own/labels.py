@@ -113,6 +113,8 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
         raise place.error("column", "is missing; it must be the attribute of the polygons that names their class")
     legend = _read_legend(labels.legend, place)
     mapping = _class_items(labels, classes, place)
+    if labels.kind == "polygons" and labels.nodata is not None:
+        raise place.error("nodata", "is for rasters, and polygons have no pixels: leave it out")
     reader = _ItemReader(place, labels.kind, legend)
     # A class that the source lacks cannot be learnt; one that the target lacks is only never found there.
     absent: list[object] | None = None if role == "source" else []

@@ -136,6 +136,11 @@ def _content(bench: Path, text: str) -> dict[str, Any]:
             "no key source.labels.classes.buildings. Did you mean building?",
         ),
         ("building = [1, 2]", "building = [2.5]", "source.labels.classes.building holds 2.5; label values are whole"),
+        (
+            'kind = "values"',
+            'kind = "polygons"\ncolumn = "use"\nnodata = 0',
+            "source.labels.nodata is for rasters, and polygons have no pixels",
+        ),
         ("ignore = [255]", "nodata = 2", "source.labels.nodata is 2, which classes name too"),
         ("building = [1, 2]", "building = []", "source.labels.classes.building is []; it must be a list of values"),
         ('name = "building"', 'name = "background"', "class holds a name twice: background, background."),
