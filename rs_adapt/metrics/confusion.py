@@ -32,6 +32,8 @@ class Sample(TypedDict):
     seg_logits: PixelMap
     # The prediction of a second model, where there is one.
     other_sem_seg: NotRequired[PixelMap]
+    # Whether a pixel shows an image (1, H, W), where not all of them do.
+    valid: NotRequired[PixelMap]
 
 
 def confusion_matrix(truth: Tensor, prediction: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:

@@ -55,9 +55,16 @@ class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
         self.kind: ScoreKind = kind
 
     def process(self, data_batch: Any, data_samples: Sequence[Sample]) -> None:
-        """Add the sums of one batch: each sample holds `seg_logits` (K, H, W) and `pred_sem_seg` (1, H, W)."""
+        """Add the sums of one batch: each sample holds `seg_logits` (K, H, W) and `pred_sem_seg` (1, H, W).
+
+        Where it also holds `valid` (1, H, W), only the pixels that show an image count.
+        """
         for sample in data_samples:
-            entropy_HW, mean_K = pixel_entropy(sample["seg_logits"]["data"], self.kind)
+            scores_KHW = sample["seg_logits"]["data"]
+            valid_HW = _valid_pixels(sample, scores_KHW)
+            if valid_HW is not None:
+                scores_KHW = scores_KHW[:, valid_HW][:, None]
+            entropy_HW, mean_K = pixel_entropy(scores_KHW, self.kind)
             row: _Row = {
                 "pixels": entropy_HW.numel(),
                 "entropy": float(entropy_HW.sum()),
@@ -65,7 +72,7 @@ class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
             }
             if "other_sem_seg" in sample:
                 same_HW = sample["other_sem_seg"]["data"] == sample["pred_sem_seg"]["data"]
-                row["same"] = int(same_HW.sum())
+                row["same"] = int((same_HW if valid_HW is None else same_HW[0][valid_HW]).sum())
             self.results.append(row)
 
     def compute_metrics(self, results: list[_Row]) -> dict[str, float]:
@@ -80,6 +87,15 @@ class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
         if all("same" in row for row in results):
             statistics["agreement"] = sum(row["same"] for row in results) / pixels
         return statistics
+
+
+def _valid_pixels(sample: Sample, scores_KHW: Tensor) -> Tensor | None:
+    """Return where a tile shows an image, bool (H, W); None where all of it does, or nothing would be left."""
+    if "valid" not in sample:
+        return None
+    valid_HW: Tensor = sample["valid"]["data"][0].to(scores_KHW.device)
+    fits = valid_HW.shape == scores_KHW.shape[1:] and bool(valid_HW.any())
+    return valid_HW if fits else None
 
 
 def pixel_entropy(scores_KHW: Tensor, kind: ScoreKind) -> tuple[Tensor, Tensor]:

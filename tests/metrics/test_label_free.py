@@ -43,6 +43,16 @@ def test_a_collapsed_model_is_confident_and_scores_low() -> None:
     assert told(sample(one_hot([2, 2, 2, 2]))) == pytest.approx({"entropy": 0.0, "info_max": 0.0}, abs=1e-6)
 
 
+def test_pixels_without_image_do_not_count() -> None:
+    labels = one_hot([0, 1, 2, 3, 3, 3, 3, 3])
+    labels[:, 0, 5:] = 0.25
+    alike = torch.tensor([[0, 1, 2, 0, 3, 3, 3, 3]])
+    masked = sample(labels, other_HW=alike) | {"valid": {"data": torch.tensor([[[True] * 4 + [False] * 4]])}}
+    alone = sample(labels[:, :, :4], other_HW=alike[:, :4])
+    assert told(masked) == told(alone)
+    assert told(masked) != told(sample(labels, other_HW=alike))
+
+
 def test_an_unsure_model_has_all_the_entropy() -> None:
     even = torch.full((4, 1, 3), 0.25)
     assert told(sample(even)) == pytest.approx({"entropy": 1.0, "info_max": 0.0}, abs=1e-6)
