@@ -126,7 +126,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing o
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check everything and print what would be done, without doing it.")
 ]
-Partial = Annotated[bool, typer.Option("--partial", help="Continue even if images are missing.")]
+Partial = Annotated[bool, typer.Option("--partial", help="Continue even if images, tiles or classes are missing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 

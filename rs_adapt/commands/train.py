@@ -30,10 +30,7 @@ def train(
     batch_size: options.BatchSize = None,
     precision: options.Precision = None,
     num_workers: options.NumWorkers = None,
-    partial: Annotated[
-        bool,
-        typer.Option("--partial", help="Train although tiles or classes of the bench are missing; results state it."),
-    ] = False,
+    partial: options.Partial = False,
     device: options.Device = "auto",
     processes: options.Processes = None,
     logger: options.Logger = None,
@@ -51,7 +48,8 @@ def train(
     """Train a method on a bench and score it on the target region.
 
     The run folder holds config.py, metrics.jsonl, result.json, the adapter pack, the log and pictures. Ctrl-C saves;
-    the same command with --resume continues exactly where it stopped.
+    the same command with --resume continues exactly where it stopped. Results of a run with --partial state what was
+    missing.
 
     $ rs-adapt train --bench synthetic-da
 
