@@ -122,6 +122,9 @@ def _resolve(
             late.append(override)
     for axis in ("method", "head"):
         _check_requires(tree, cell, axis)
+    if cell.setting == "ss" and (tree["bench"]["prepare"] or {}).get("kind") == "scenes":
+        # Tiles for the other settings are cut without ever reading these labels.
+        tree["bench"] = {**tree["bench"], "prepare": {**tree["bench"]["prepare"], "train_labels": "target"}}
     resolved = wire(cast("MergedTree", tree), cell, data_root=data_root, work_dir=work_dir, weights=weights)
     for override in late:
         if not strict.has(resolved, override.key):

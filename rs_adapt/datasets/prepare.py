@@ -90,7 +90,8 @@ def _facts(
         files = scene_files(regions)
         facts["raw"] = [[str(file), *_state(file)] for file in files]
         # 3: labels on the image's grid, scenes divided into blocks, a record of what is in the tiles.
-        facts["scenes_format"] = 3
+        # 4: the record says where regions and splits show the same ground.
+        facts["scenes_format"] = 4
     else:
         from rs_adapt.datasets.synthetic import GENERATOR_VERSION
 

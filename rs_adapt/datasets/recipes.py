@@ -108,6 +108,7 @@ class SceneRegion(BaseModel):
         nodata: Value of pixels without data, in place of the files' own; "none" for scenes without such pixels. None
             for the files'.
         files: List of the scenes and their labels, instead of `images`; None without one.
+        gsd_m: Ground size of a pixel in metres, as the bench's file states it; None where it does not.
     """
 
     model_config = _FROZEN
@@ -122,10 +123,19 @@ class SceneRegion(BaseModel):
     labels: LabelSource | None
     nodata: float | Literal["none"] | None = None
     files: str | None = None
+    gsd_m: float | None = None
 
 
 class ScenesRecipe(BaseModel):
-    """Your own scenes that are cut into tiles, `kind = "scenes"`; see `rs_adapt.config.own.bench`."""
+    """Your own scenes that are cut into tiles, `kind = "scenes"`; see `rs_adapt.config.own.bench`.
+
+    Attributes:
+        source: The source.
+        target: The target.
+        classes: Names of the classes.
+        stride_px: Step of the tiles.
+        train_labels: Whose labels a run may learn from; those of the target in the setting `ss` alone.
+    """
 
     model_config = _FROZEN
 
@@ -134,6 +144,12 @@ class ScenesRecipe(BaseModel):
     target: SceneRegion
     classes: tuple[str, ...]
     stride_px: int
+    train_labels: Literal["source", "target"] = "source"
+
+    @property
+    def labelled(self) -> SceneRegion:
+        """The region whose training tiles have labels that are learnt from."""
+        return self.target if self.train_labels == "target" else self.source
 
     @property
     def regions(self) -> dict[str, SceneRegion]:

@@ -100,7 +100,7 @@ def test_loveda_of_full_size_is_trained_and_scored(run: Run, tmp_path: Path) -> 
     sizes = {"tile_px": 512, "crop_px": 128, "inference.crop_px": 256, "inference.stride_px": 256}
     small = [part for key, value in sizes.items() for part in ("--set", f"bench.{key}={value}")]
     places = ("--data-root", root.parent, "--work-dir", tmp_path / "r")
-    run("train", "--bench", "loveda-da", *NANO, "--iters", "4", *small, *places)
+    run("train", "--bench", "loveda-da", "--partial", *NANO, "--iters", "4", *small, *places)
     out = run("eval", "--checkpoint", tmp_path / "r", "--overlays", "1", "--device", "cpu")
     assert "scored on urban val" in out
     folder = tmp_path / "r" / "eval" / "loveda_r2u-test"

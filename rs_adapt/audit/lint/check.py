@@ -12,6 +12,7 @@ from rs_adapt.audit.lint.finding import LEVELS, Finding, Rule
 from rs_adapt.audit.lint.rules_classes import band_order, class_list, inference_mode
 from rs_adapt.audit.lint.rules_data import broken_tiles, data_not_checked, label_values, tile_in_train_and_val
 from rs_adapt.audit.lint.rules_deviations import deviates_from_bench, deviates_from_protocol, tuned_on_target_labels
+from rs_adapt.audit.lint.rules_ground import pixel_size, same_ground
 from rs_adapt.audit.lint.rules_run import (
     config_was_edited,
     other_code,
@@ -40,6 +41,8 @@ RULES: tuple[Rule, ...] = tuple(
         band_order,
         label_values,
         tile_in_train_and_val,
+        same_ground,
+        pixel_size,
         broken_tiles,
         inference_mode,
         deviates_from_protocol,

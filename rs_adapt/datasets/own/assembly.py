@@ -21,6 +21,7 @@ from rs_adapt.datasets.own.contents import (
 )
 from rs_adapt.datasets.own.counting import SceneCounter, add_counts
 from rs_adapt.datasets.own.cutting import IGNORED, KINDS, UNLABELLED, CutPart, CutTile
+from rs_adapt.datasets.own.ground import describe_ground
 from rs_adapt.datasets.own.layout import SceneFiles
 from rs_adapt.datasets.own.polygon_labels import PolygonFacts
 from rs_adapt.datasets.own.regions import RegionPlan, stored_size_px
@@ -73,13 +74,20 @@ class SceneAssembler:
         Raises:
             DataError: A split is empty, or the source's training tiles lack a class.
         """
-        contents = Contents(regions={plan.region.name: self._region_contents(plan) for plan in self._plans})
+        contents = Contents(
+            regions={plan.region.name: self._region_contents(plan) for plan in self._plans},
+            notes=describe_ground(
+                {plan.role: self._tiles_by_split(plan) for plan in self._plans},
+                images={plan.role: [one.scene.image for one in plan.scenes] for plan in self._plans},
+                gsd_m={plan.role: plan.region.gsd_m for plan in self._plans},
+            ),
+        )
         write_contents(self._building, contents)
         numbers: dict[str, int] = {}
         for plan in self._plans:
             name = plan.region.name
             for split in contents.regions[name].splits:
-                tiles = [tile for one in plan.scenes for tile in self._finished[name, one.scene].tiles.get(split, ())]
+                tiles = self._tiles_by_split(plan).get(split, [])
                 numbers[f"{name}/{split}"] = len(tiles)
                 if tiles:
                     settings = {"tile_px": self._bench.tile_px, "stride_px": self._recipe.stride_px}
@@ -92,6 +100,13 @@ class SceneAssembler:
                     "images and their nodata value, or use smaller tiles (tile_px)."
                 )
         return numbers
+
+    def _tiles_by_split(self, plan: RegionPlan) -> dict[str, list[Tile]]:
+        tiles: dict[str, list[Tile]] = {}
+        for one in plan.scenes:
+            for split, of_scene in self._finished[plan.region.name, one.scene].tiles.items():
+                tiles.setdefault(split, []).extend(of_scene)
+        return tiles
 
     def _region_contents(self, plan: RegionPlan) -> RegionContents:
         splits: dict[str, SplitContents] = {}
@@ -122,12 +137,12 @@ class SceneAssembler:
             notes.append(note)
             for number, place in enumerate(places):
                 if place.tile is not None:
-                    _move_tile(folder, place.tile.name, sides.get(number), role=plan.role)
+                    _move_tile(folder, place.tile.name, sides.get(number), plan)
             shutil.rmtree(folder / one.split)
         else:
             sides = {number: one.split for number, place in enumerate(places) if place.tile is not None}
         unlabelled: set[int] = set()
-        if plan.role == "source":
+        if plan.is_learnt:
             # A training tile without any labelled pixel teaches nothing, and some losses do not survive it.
             unlabelled = {n for n, side in sides.items() if side == "train" and not places[n].counts[:IGNORED].sum()}
             for number in unlabelled:
@@ -138,7 +153,7 @@ class SceneAssembler:
         contents = {
             split: counter.contents(
                 split,
-                None if plan.role == "target" and split == "train" else labels,
+                None if split == "train" and not plan.is_learnt else labels,
                 takes_rest=split == splits[0],
                 is_divided=one.split == "divided",
             )
@@ -228,11 +243,15 @@ def _tile(place: CutTile) -> Tile:
     return place.tile
 
 
-def _move_tile(folder: Path, name: str, split: str | None, *, role: str) -> None:
+def _move_tile(folder: Path, name: str, split: str | None, plan: RegionPlan) -> None:
     """Move a tile of a divided scene to its split, or remove it."""
     kinds = {
         "val": ("img_dir", "ann_dir"),
-        "train": ("img_dir", "ann_dir" if role == "source" else "valid_dir"),
+        "train": (
+            "img_dir",
+            *(["ann_dir"] if plan.is_learnt else []),
+            *(["valid_dir"] if plan.role == "target" else []),
+        ),
         None: (),
     }[split]
     for kind in KINDS:

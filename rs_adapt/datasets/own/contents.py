@@ -87,6 +87,7 @@ class Contents(_Record):
 
     format: Literal[1] = Field(default=1, description="Number of the format.")
     regions: dict[str, RegionContents] = Field(description="By name of the region.")
+    notes: list[str] = Field(default=[], description="Sentences on the regions beside each other.")
 
 
 def write_contents(folder: Path, contents: Contents) -> None:
@@ -112,12 +113,13 @@ def read_contents(prepared_dir: str | Path) -> Contents:
 
 
 def require_classes(contents: Contents, recipe: ScenesRecipe) -> None:
-    """Refuse a source whose training tiles lack a class.
+    """Refuse a region to learn from whose training tiles lack a class.
 
     Raises:
         DataError: A class has no pixel in them; the message says where its pixels are.
     """
-    source = contents.regions[recipe.source.name]
+    source = contents.regions[recipe.labelled.name]
+    role = recipe.train_labels
     classes = source.splits["train"].classes
     if classes is None:
         return
@@ -128,14 +130,14 @@ def require_classes(contents: Contents, recipe: ScenesRecipe) -> None:
     absent = [name for name in empty if not places[name]]
     if absent:
         raise DataError(
-            f"The source's labels hold no pixel of {', '.join(absent)}, so it cannot be learnt. "
+            f"The {role}'s labels hold no pixel of {', '.join(absent)}, so it cannot be learnt. "
             "Remove it from the classes, or state which label values belong to it. "
             f"They hold: {_shares(source.holds) or 'nothing'}."
         )
     lost = " ".join(f"Of {name}, {', '.join(phrase for phrase, _ in places[name])}." for name in empty)
     remedies = dict.fromkeys(remedy for name in empty for _, remedy in places[name])
     raise DataError(
-        f"The source's training tiles hold no pixel of {', '.join(empty)}, so it cannot be learnt. {lost} "
+        f"The {role}'s training tiles hold no pixel of {', '.join(empty)}, so it cannot be learnt. {lost} "
         f"{' '.join(remedies)}"
     )
 
@@ -169,7 +171,7 @@ def describe_contents(contents: Contents) -> list[str]:
         for split, part in region.splits.items():
             lines += _split_lines(f"{name} {split}", part)
         lines += [f"{name}: {note}" for note in region.notes]
-    return lines
+    return [*lines, *contents.notes]
 
 
 def _split_lines(title: str, part: SplitContents) -> Iterator[str]:

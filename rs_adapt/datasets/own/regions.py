@@ -16,15 +16,23 @@ from rs_adapt.errors import DataError, DataNotFound
 
 @dataclass(frozen=True, kw_only=True)
 class RegionPlan:
-    """A region with its role, and its scenes with their splits."""
+    """A region with its role, and its scenes with their splits.
+
+    Attributes:
+        role: "source" or "target".
+        region: The region.
+        scenes: Its scenes.
+        is_learnt: Whether labels of its training tiles are read.
+    """
 
     role: str
     region: SceneRegion
     scenes: Sequence[ScenePlan]
+    is_learnt: bool
 
     def labels_of(self, plan: ScenePlan) -> LabelSource | None:
         """Return how the labels of a scene are read; None where they are not needed or not there."""
-        return self.region.labels if self.role == "source" or plan.split != "train" else None
+        return self.region.labels if self.is_learnt or plan.split != "train" else None
 
 
 def stored_size_px(scene: SceneFiles) -> tuple[int, int]:
@@ -53,7 +61,12 @@ def plan_regions(recipe: ScenesRecipe, tile_px: int) -> list[RegionPlan]:
     plans = []
     for role, region in recipe.regions.items():
         scenes = find_scenes(region)
-        plan = RegionPlan(role=role, region=region, scenes=split_scenes(region, scenes, stored_size_px, tile_px))
+        plan = RegionPlan(
+            role=role,
+            region=region,
+            scenes=split_scenes(region, scenes, stored_size_px, tile_px),
+            is_learnt=role == "source" or recipe.train_labels == role,
+        )
         _require_labels(plan)
         plans.append(plan)
     return plans
