@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +14,8 @@ Nodata = float | Literal["none"] | None
 _RECORDED = (0.0, 65535.0)
 # Floats beyond this are never measurements: programs write the smallest or largest float for "nothing".
 _HUGE = 1e30
+# Values that no sensor records in all bands of a pixel.
+_SENTINELS = (-9999.0, -99999.0, -32767.0, -32768.0)
 # Of an alpha band's pixels that are not transparent, the share that must be opaque.
 _OPAQUE_SHARE = 0.9
 
@@ -45,21 +47,35 @@ def equals_nodata(bands_CHW: NDArray[Any], nodata_C: Sequence[float | None]) -> 
     return empty_HW
 
 
-def looks_like_alpha(alpha_N: NDArray[Any]) -> bool:
+def equals_sentinel(bands_CHW: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where all bands hold one of the negative values that programs write for "no data", declared or not."""
+    empty_HW = np.zeros(bands_CHW.shape[1:], dtype=bool)
+    if bands_CHW.dtype.kind in "if":
+        for sentinel in _SENTINELS:
+            empty_HW |= _equal(bands_CHW, sentinel).all(axis=0)
+    return empty_HW
+
+
+def looks_like_alpha(alpha_N: NDArray[Any], others_CN: Callable[[], NDArray[Any]]) -> bool:
     """Return whether values are those of a transparency and not of a measurement, such as near infrared.
 
     A transparency is opaque or transparent nearly everywhere: nine in ten of its pixels that are not 0 hold the value
-    for opaque, which is the largest one of the type, 255, or 1 for floats. Soft edges are the rest.
+    for opaque, which is the largest one of the type, 255, or 1 for floats. Soft edges are the rest. Or nothing is shown
+    where it is transparent: all other bands are 0 there, or all are of the largest value.
 
     Args:
         alpha_N: Values of the band, or of a sample of its pixels.
+        others_CN: Gives the values of all other bands in these pixels.
     """
     seen_N = alpha_N[alpha_N != 0]
     if seen_N.size == 0:
         return True
     top = seen_N.max()
     largest = 1.0 if alpha_N.dtype.kind == "f" else float(np.iinfo(alpha_N.dtype).max)
-    return bool(top in (255, 65535, largest) and np.count_nonzero(seen_N == top) >= _OPAQUE_SHARE * seen_N.size)
+    if top in (255, 65535, largest) and np.count_nonzero(seen_N == top) >= _OPAQUE_SHARE * seen_N.size:
+        return True
+    hidden_CM = others_CN()[:, alpha_N == 0]
+    return bool(hidden_CM.size and any((hidden_CM == blank).all() for blank in (0, largest)))
 
 
 def _equal(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:

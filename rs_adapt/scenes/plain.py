@@ -50,10 +50,10 @@ class PlainImage:
             raise DataError(f"{path} cannot be read ({error}): the file is damaged, fetch it again.") from error
         height_px, width_px = channels_CHW.shape[1:]
         orientation = Orientation(width_px, height_px, number)
-        # Transparent colours and values, as of a palette, are no band that could hold measurements.
-        is_mask = (
-            alpha_HW is not None and 4 not in (bands or ()) and (mode not in _ALPHA_MODES or looks_like_alpha(alpha_HW))
-        )
+        is_mask = False
+        if alpha_HW is not None and 4 not in (bands or ()):
+            # Transparent colours and values, as of a palette, are no band that could hold measurements.
+            is_mask = mode not in _ALPHA_MODES or looks_like_alpha(alpha_HW, lambda: channels_CHW)
         if alpha_HW is not None and not is_mask:
             channels_CHW = np.concatenate([channels_CHW, alpha_HW[None]])
         self._bands_CHW = orientation.show(channels_CHW)

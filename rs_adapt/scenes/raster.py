@@ -16,7 +16,7 @@ from rasterio.windows import Window
 
 from rs_adapt.errors import DataError
 from rs_adapt.scenes.georeference import pixel_size_m, read_georeference
-from rs_adapt.scenes.masks import Nodata, equals_nodata, looks_like_alpha
+from rs_adapt.scenes.masks import Nodata, equals_nodata, equals_sentinel, looks_like_alpha
 from rs_adapt.scenes.orientation import Orientation, file_orientation
 from rs_adapt.scenes.sampling import sample_positions, spread_windows
 from rs_adapt.scenes.sources import Box, SceneInfo, require_one_band
@@ -164,6 +164,8 @@ class Raster:
         distinct = sorted(set(bands))
         raw_CHW = self._raw(box, distinct)
         valid_HW = self._valid(raw_CHW, distinct, box)
+        if self._nodata != "none":
+            valid_HW &= ~equals_sentinel(raw_CHW)
         scaled_CHW = self._scaled(raw_CHW, distinct)
         return scaled_CHW if distinct == list(bands) else scaled_CHW[[distinct.index(band) for band in bands]], valid_HW
 
@@ -211,8 +213,12 @@ class Raster:
         if len(marks) == 1:
             return None
         windows = spread_windows(self._dataset.width, self._dataset.height)
-        sample_N = np.concatenate([self._raw(box, [band]).ravel() for box in windows])
-        return band if looks_like_alpha(sample_N) else None
+        others = [number for number in range(1, len(marks) + 1) if number != band]
+
+        def sample(bands: list[int]) -> NDArray[Any]:
+            return np.concatenate([self._raw(box, bands).reshape(len(bands), -1) for box in windows], axis=1)
+
+        return band if looks_like_alpha(sample([band])[0], lambda: sample(others)) else None
 
 
 def _has_own_mask(flags: Sequence[MaskFlags]) -> bool:

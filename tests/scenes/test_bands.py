@@ -100,6 +100,33 @@ def test_pixels_without_data_do_not_overflow(tmp_path: Path, empty: float) -> No
     assert np.array_equal(read_classes(rgb)[valid], CLASSES[valid])
 
 
+@pytest.mark.parametrize(("kind", "value"), [("float32", -9999), ("int16", -32768), ("float64", -99999)])
+def test_what_programs_write_for_no_data_is_none_without_being_declared(tmp_path: Path, kind: str, value: int) -> None:
+    bands_CHW = RGB_CHW.astype(kind)
+    bands_CHW[:, COLLAR] = value
+    # In one band alone it may be a measurement.
+    bands_CHW[2, 40:50] = value
+    path = write_raster(tmp_path / "a.tif", bands_CHW)
+    rgb, valid = read(path, stretch=[[0, 255]] * 3)
+    assert np.array_equal(valid, ~COLLAR)
+    assert np.array_equal(read_classes(rgb)[valid], CLASSES[valid])
+    assert read(path, stretch=[[0, 255]] * 3, nodata="none")[1].all()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+@pytest.mark.parametrize("blank", [0, 255])
+def test_a_soft_transparency_over_nothing_is_a_mask(tmp_path: Path, name: str, blank: int) -> None:
+    alpha = np.tile(np.linspace(1, 255, CLASSES.shape[1]), (len(CLASSES), 1)).astype(np.uint8)
+    alpha[COLLAR] = 0
+    bands_CHW = np.concatenate([np.where(COLLAR, blank, RGB_CHW).astype(np.uint8), alpha[None]])
+    if name == "a.png":
+        Image.fromarray(bands_CHW.transpose(1, 2, 0).copy(), "RGBA").save(tmp_path / name)
+    else:
+        write_raster(tmp_path / name, bands_CHW)
+    assert np.array_equal(read(tmp_path / name)[1], ~COLLAR)
+
+
 def test_floats_beyond_all_measurements_are_no_data_without_being_declared(tmp_path: Path) -> None:
     bands_CHW = RGB_CHW.astype(np.float32)
     bands_CHW[:, COLLAR] = -3.4e38
