@@ -21,7 +21,8 @@ from rs_adapt.reports.csv import RunRow, render_csv, run_rows
 from rs_adapt.reports.gain_tables import gain_json, gains_of_runs, gains_section
 from rs_adapt.reports.panels import panels_section
 from rs_adapt.reports.published import check_against, published_section
-from rs_adapt.reports.run_tables import failures_section, note_lines, runs_section, summary_section
+from rs_adapt.reports.remarks import changed_data_lines, note_lines
+from rs_adapt.reports.run_tables import failures_section, runs_section, summary_section
 from rs_adapt.reports.score_tables import (
     Labels,
     Rankings,
@@ -98,7 +99,8 @@ def make_report(
     rankings = rank_columns(scores.groups)
     gains = gains_of(scores.groups)
     base = places[0]
-    remarks = [*note_lines(collection.finished), *collection.remarks, *scores.remarks]
+    finished = collection.finished
+    remarks = [*note_lines(finished), *changed_data_lines(finished), *collection.remarks, *scores.remarks]
     damaged = [*collection.damaged, *scores.damaged]
     sections = [
         failures_section(collection, damaged, base),

@@ -83,17 +83,6 @@ def summary_section(collection: Collection, groups: Sequence[Group], labels: Lab
     return Section(anchor="summary", title="Summary", text=[*lines, *remarks], tables=[table] if rows else [])
 
 
-def note_lines(runs: Sequence[Run]) -> list[str]:
-    """Return the notes of finished runs, which one has to know before trusting their scores, each with its runs."""
-    names: dict[str, list[str]] = {}
-    for run in runs:
-        for note in run.result.notes if run.result is not None else ():
-            names.setdefault(note, []).append(run.name)
-    return [
-        f"{note} This holds for {len(of)} run{'s' * (len(of) != 1)}: {'; '.join(of)}." for note, of in names.items()
-    ]
-
-
 def runs_section(collection: Collection, base: Path) -> Section:
     """Return versions, machine and commit of each run, and the command that repeats it."""
     return Section(

@@ -145,3 +145,25 @@ def test_notes_of_results_are_in_the_report_with_their_runs(run_verb: Verb, work
     assert (code, err) == (0, "")
     assert f"{note} This holds for 1 run: " in " ".join(out.split())
     assert note in (work / "report" / "report.md").read_text()
+
+
+def test_runs_on_different_states_of_the_data_are_told_apart(run_verb: Verb, work: Path) -> None:
+    def record(name: str, **states: str) -> None:
+        file = work / name / "result.json"
+        data = {role: {"tiles": 4, "sha256": state} for role, state in states.items()}
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"data": data}))
+
+    def lines() -> list[str]:
+        remarks = json.loads(run_verb("report", work, "--json")[1])["remarks"]
+        return [line for line in remarks if line.startswith("The data differ between runs")]
+
+    record("a", labelled="1", test="2")
+    # Of the other run nothing is recorded.
+    assert lines() == []
+    record("b", labelled="1", test="2")
+    assert lines() == []
+    record("b", labelled="1", test="3")
+    (line,) = lines()
+    assert "they were scored on different tiles of " in line
+    record("b", labelled="3", test="3")
+    assert len(lines()) == 2
