@@ -149,7 +149,7 @@ def align(image: SceneInfo, label: SceneInfo) -> Alignment | None:
 
     Raises:
         DataError: Both have a place and do not overlap; only one of them has a place, or none, and their sizes differ;
-            or one has a place and that of the other is no regular grid.
+            only one has a place, and is mirrored there; or one has a place and that of the other is no regular grid.
     """
     sizes_agree = (image.width_px, image.height_px) == (label.width_px, label.height_px)
     if not (image.has_place and label.has_place):
@@ -161,6 +161,13 @@ def align(image: SceneInfo, label: SceneInfo) -> Alignment | None:
                 )
         if not sizes_agree:
             raise DataError(_sizes_differ(image, label))
+        for mirrored, other in ((image, label), (label, image)):
+            if _is_mirrored(mirrored) and not other.has_place:
+                raise DataError(
+                    f"{mirrored.path} is stored mirrored (its rows run north or its columns west), and {other.path} "
+                    "has no georeference that would say whether its pixels are, too. Give it one, or turn the first "
+                    f"upright: gdalwarp {mirrored.path} upright.tif."
+                )
         return None
     alignment = Alignment(image, label)
     x_N, y_N = _spread_points(image)
@@ -196,6 +203,13 @@ def _require_overlap(alignment: Alignment, found_2N: NDArray[np.float64], image:
         f"Label {label.path} does not overlap its image {image.path}: {way}. Check that both are of one place and that "
         "their reference systems are right (gdalinfo); a label without any georeference is taken pixel by pixel."
     )
+
+
+def _is_mirrored(info: SceneInfo) -> bool:
+    """Return whether a map program shows a raster in a different order than its pixels have."""
+    a, b, _, d, e, _ = info.transform
+    # Without a system, rows that run up are those of a part that was cut out of an image without a place.
+    return info.crs is not None and b == d == 0 and (a < 0 or e > 0) and info.has_place
 
 
 def _sizes_differ(image: SceneInfo, label: SceneInfo) -> str:

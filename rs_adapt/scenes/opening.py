@@ -20,13 +20,15 @@ from rs_adapt.scenes.raster import Raster
 class StoredForm(NamedTuple):
     """The way an image is stored: type of its values (`deep` for a plain image of more than 8 bit), bands; its size.
 
-    The size is that of the image as it is shown; see `Orientation`.
+    The size is that of the image as it is shown; see `Orientation`. `byte_range` is what 0 and 255 mean in an image of
+    8 bit that scale and offset turn into fractions; None for all others.
     """
 
     dtype: str
     width_px: int
     height_px: int
     num_bands: int
+    byte_range: tuple[float, float] | None = None
 
 
 def open_source(path: Path, *, bands: Sequence[int] | None = None, nodata: Nodata = None) -> PlainImage | Raster:
@@ -71,8 +73,10 @@ def stored_form(path: Path) -> StoredForm:
             size_px = Orientation(image.width, image.height, image_orientation(image)).shown_size
             return StoredForm("deep" if deep else "uint8", *size_px, 1 if deep else 3)
     raster = Raster(path)
+    byte_range = raster.byte_range
     raster.close()
-    return StoredForm(raster.info.dtype, raster.info.width_px, raster.info.height_px, raster.info.num_bands)
+    info = raster.info
+    return StoredForm(info.dtype, info.width_px, info.height_px, info.num_bands, byte_range)
 
 
 def _is_read_whole(path: Path) -> bool:

@@ -119,6 +119,18 @@ class Raster:
             red = green = blue = self._data_bands[0]
         return red, green, blue
 
+    @property
+    def byte_range(self) -> tuple[float, float] | None:
+        """What the stored values 0 and 255 mean, where all bands are of 8 bit and share a scale and an offset."""
+        stored = {
+            (self._dataset.dtypes[n - 1], self._dataset.scales[n - 1], self._dataset.offsets[n - 1])
+            for n in self._data_bands
+        }
+        if len(stored) > 1 or not self._is_scaled(self._data_bands):
+            return None
+        ((dtype, scale, offset),) = stored
+        return (offset, offset + 255 * scale) if dtype == "uint8" and scale > 0 else None
+
     def close(self) -> None:
         """Close the file."""
         self._dataset.close()

@@ -150,11 +150,14 @@ def _places(region: RegionContents, name: str) -> Iterator[tuple[str, str]]:
     if held.tiles:
         yield f"{_px(held.tiles)} are in held-out tiles", "Hold out other scenes (val)."
     if lost := train.image_no_data + held.image_no_data:
-        yield f"{_px(lost)} where the image has no data", "Check the images' nodata value and mask."
+        yield (
+            f"{_px(lost)} where the image has no data",
+            'Check the images\' nodata value and mask, or write nodata = "none" to read all pixels.',
+        )
     if lost := train.label_no_data + held.label_no_data:
         yield (
             f"{_px(lost)} have the value that the labels' files declare as nodata",
-            "Remove the nodata value from the labels, or state a different one (labels.nodata).",
+            'Remove the nodata value from the labels, or write nodata = "none" for them, or a different value.',
         )
     if lost := train.dropped_tiles + held.dropped_tiles:
         yield f"{_px(lost)} where more than half of a tile has no image", "Use smaller tiles (tile_px)."

@@ -51,7 +51,8 @@ def stretch_of_region(region: SceneRegion, images: Sequence[Path], on_progress: 
 
     Returns:
         `from`: "as stored" (8 bit), "given", "scene" (each image by itself) or "percentiles"; `range`: a pair of values
-        that become 0 and 255 for red, green and blue, None where there is no such range. For percentiles also `pct`,
+        that become 0 and 255 for red, green and blue, None where there is no such range (for 8 bit with a scale and an
+        offset, it undoes these). For percentiles also `pct`,
         `images`, `step_px` and `pixels`, the number that they were taken of.
 
     Raises:
@@ -71,6 +72,10 @@ def stretch_of_region(region: SceneRegion, images: Sequence[Path], on_progress: 
     deep = [image for image, form in forms.items() if form.dtype != "uint8"]
     if not deep:
         return {"from": "as stored", "range": None}
+    byte_ranges = {form.byte_range for form in forms.values()}
+    if len(byte_ranges) == 1 and (byte_range := byte_ranges.pop()) is not None:
+        # One scale and offset for all bytes of the region: as they are stored, they look the same.
+        return {"from": "as stored", "range": [[*byte_range]] * 3}
     if shallow:
         raise DataError(
             f"Region {region.name} mixes images of 8 bit ({len(shallow)}, such as {shallow[0]}) and deeper ones "

@@ -177,6 +177,19 @@ def test_without_two_places_the_pixels_are_compared_by_size(tmp_path: Path, lack
         read(image, smaller)
 
 
+@pytest.mark.parametrize("turn", [Affine(1, 0, 0, 0, -1, H), Affine(-1, 0, W, 0, 1, 0)])
+@pytest.mark.parametrize("lacking", ["image", "label"])
+def test_a_mirrored_raster_needs_a_partner_with_a_place(tmp_path: Path, turn: Affine, lacking: str) -> None:
+    places = {kind: None if lacking == kind else PLACE @ turn for kind in ("image", "label")}
+    image = write_image(tmp_path / "a.tif", CLASSES, transform=places["image"])
+    label = write_raster(tmp_path / "l.tif", CLASSES, transform=places["label"])
+    with pytest.raises(DataError, match=r"\.tif is stored mirrored .* no georeference .* gdalwarp"):
+        read(image, label)
+    # A part that was cut out of an image without a place has an offset and no system.
+    offset = write_image(tmp_path / "b.tif", CLASSES, transform=Affine.translation(512, 1024), crs=None)
+    check(offset, write_raster(tmp_path / "m.tif", CLASSES, transform=None))
+
+
 @pytest.mark.parametrize(
     ("name", "world"),
     [("a.jpg", "a.jgw"), ("a.jpg", "a.wld"), ("a.png", "a.pgw"), ("a.bmp", "a.bpw"), ("a.tif", "a.tfw")],

@@ -196,3 +196,21 @@ def test_kinds_of_images_are_not_mixed_in_a_region(tmp_path: Path) -> None:
     four = np.concatenate([deep(13, (20, 20), 100, 900)] * 2, axis=-1)[..., :4]
     write_geotiff(tmp_path / "b.tif", four)
     assert stretch_of_region(region(), images)["from"] == "percentiles"
+
+
+def test_bytes_with_one_scale_look_as_they_are_stored(tmp_path: Path) -> None:
+    from geodata import write_raster
+
+    from rs_adapt.scenes import Scene
+
+    values = np.random.default_rng(3).integers(0, 256, (3, 40, 50), dtype=np.uint8)
+    for name in ("a", "b"):
+        write_raster(tmp_path / f"{name}.tif", values, scale=1 / 255, offset=-0.25)
+    images = sorted(tmp_path.iterdir())
+    stays = stretch_of_region(region(), images)
+    assert stays == {"from": "as stored", "range": [[-0.25, 0.75]] * 3}
+    with Scene(images[0], stretch=stays["range"]) as scene:
+        np.testing.assert_array_equal(scene.read_rgb()[0], values.transpose(1, 2, 0))
+    # Bytes of two scales are compared by what they mean.
+    write_raster(tmp_path / "b.tif", values, scale=2 / 255)
+    assert stretch_of_region(region(), images)["from"] == "percentiles"
