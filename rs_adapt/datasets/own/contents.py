@@ -157,7 +157,7 @@ def _places(region: RegionContents, name: str) -> Iterator[tuple[str, str]]:
     if lost := train.label_no_data + held.label_no_data:
         yield (
             f"{_px(lost)} have the value that the labels' files declare as nodata",
-            'Remove the nodata value from the labels, or write nodata = "none" for them, or a different value.',
+            'Remove the nodata value from the labels, or state a different one or "none" (labels.nodata).',
         )
     if lost := train.dropped_tiles + held.dropped_tiles:
         yield f"{_px(lost)} where more than half of a tile has no image", "Use smaller tiles (tile_px)."
