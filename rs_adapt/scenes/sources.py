@@ -56,7 +56,10 @@ def require_one_band(path: Path, num_bands: int) -> None:
         DataError: There is not one band.
     """
     if num_bands >= 3:
-        raise DataError(f"{path} is a colour image: class values need one band, or a colour legend.")
+        raise DataError(
+            f"{path} is a colour image: class values need one band, or a colour legend. If all of its {num_bands} "
+            "bands are equal, or each marks the pixels of a class, write one band with the number of the class instead."
+        )
     if num_bands != 1:
         raise DataError(
             f"{path} has {num_bands} bands of values: class values need one band. If each band marks the pixels of a "

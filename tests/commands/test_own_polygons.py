@@ -66,8 +66,9 @@ def houses(tmp_path: Path) -> list[dict[str, Any]]:
     return outlines
 
 
-def dry_run(folder: Path, path: str, keys: str = "") -> int:
-    (folder / "mine.toml").write_text(BENCH.format(path=path, keys=keys))
+def dry_run(folder: Path, path: str, keys: str = "", land: str = 'land = ["meadow"]') -> int:
+    text = BENCH.format(path=path, keys=keys).replace('land = ["meadow"]', land)
+    (folder / "mine.toml").write_text(text)
     with pytest.raises(SystemExit) as stop:
         main(["train", "--bench", str(folder / "mine.toml"), "--setting", "dg", "--dry-run"])
     return int(stop.value.code or 0)
@@ -94,6 +95,14 @@ def write(folder: Path, outlines: list[dict[str, Any]], crs: str | None = None) 
 
 def test_one_file_labels_every_scene(tmp_path: Path, houses: list[dict[str, Any]], own_home: Path) -> None:
     assert dry_run(tmp_path, write(tmp_path, [in_degrees(house) for house in houses])) == 0
+    assert labels_equal_images(own_home)
+
+
+@pytest.mark.parametrize("entry", ["", "land = []"])
+def test_the_class_outside_all_polygons_needs_no_attribute(
+    tmp_path: Path, houses: list[dict[str, Any]], own_home: Path, entry: str
+) -> None:
+    assert dry_run(tmp_path, write(tmp_path, houses, crs="EPSG:32632"), land=entry) == 0
     assert labels_equal_images(own_home)
 
 

@@ -116,12 +116,18 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
     if labels.kind == "polygons" and labels.nodata is not None:
         raise place.error("nodata", "is for rasters, and polygons have no pixels: leave it out")
     reader = _ItemReader(place, labels.kind, legend)
-    # A class that the source lacks cannot be learnt; one that the target lacks is only never found there.
-    absent: list[object] | None = None if role == "source" else []
+    # A class that the source lacks cannot be learnt; one that the target lacks is only never found there. The class
+    # outside all polygons needs none of them.
+    outside = labels.background if labels.kind == "polygons" else None
+    may_be_empty = {name: role == "target" or name == outside for name in classes.names}
     to_index = [
         (value, index)
         for index, name in enumerate(classes.names)
-        for value in reader.read(f"classes.{name}", mapping.get(name, absent), may_be_empty=absent is not None)
+        for value in reader.read(
+            f"classes.{name}",
+            mapping.get(name, [] if may_be_empty[name] else None),
+            may_be_empty=may_be_empty[name],
+        )
     ]
     ignored = _ignored(labels, legend, classes.bridge) if labels.ignore is None else labels.ignore
     ignore = reader.read("ignore", ignored, may_be_empty=True)

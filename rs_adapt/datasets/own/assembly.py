@@ -15,7 +15,7 @@ from rs_adapt.datasets.own.contents import (
     Contents,
     RegionContents,
     SplitContents,
-    require_classes,
+    require_labelled,
     small_images_note,
     write_contents,
 )
@@ -92,7 +92,7 @@ class SceneAssembler:
                 if tiles:
                     settings = {"tile_px": self._bench.tile_px, "stride_px": self._recipe.stride_px}
                     write_index(self._building / name / split, tiles, **settings)
-        require_classes(contents, self._recipe)
+        require_labelled(contents, self._recipe)
         for part, number in numbers.items():
             if not number:
                 raise DataError(

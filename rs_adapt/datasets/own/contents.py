@@ -112,12 +112,25 @@ def read_contents(prepared_dir: str | Path) -> Contents:
     return parse_as(Contents, content, file=str(path), error=DataError, remedy=remedy)
 
 
-def require_classes(contents: Contents, recipe: ScenesRecipe) -> None:
-    """Refuse a region to learn from whose training tiles lack a class.
+def require_labelled(contents: Contents, recipe: ScenesRecipe) -> None:
+    """Refuse a region to learn from whose training tiles lack a class, and held-out tiles without any labelled pixel.
 
     Raises:
-        DataError: A class has no pixel in them; the message says where its pixels are.
+        DataError: A class has no pixel in the training tiles, and the message says where its pixels are; or held-out
+            tiles have nothing to score.
     """
+    _require_classes(contents, recipe)
+    for name, region in contents.regions.items():
+        val = region.splits.get("val")
+        if val is not None and val.tiles and val.classes and not any(pixels.tiles for pixels in val.classes.values()):
+            raise DataError(
+                f"The held-out tiles of {name} hold no labelled pixel, so there is nothing to score: "
+                f"{_number(val.unlabelled)} of their {_px(val.pixels)} have no label, {_number(val.ignored)} are "
+                "ignored. Check the labels, or hold out other scenes (val)."
+            )
+
+
+def _require_classes(contents: Contents, recipe: ScenesRecipe) -> None:
     source = contents.regions[recipe.labelled.name]
     role = recipe.train_labels
     classes = source.splits["train"].classes

@@ -197,6 +197,20 @@ def test_a_scene_without_any_labelled_pixel_is_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("label", ["ignored", "without data"])
+def test_held_out_tiles_without_any_labelled_pixel_are_refused(tmp_path: Path, label: str) -> None:
+    for number in (1, 2):
+        write(tmp_path, f"a{number}", draw(64, 64, number))
+    write(tmp_path, "a3", np.full((64, 64), 7, np.uint8), nodata=None if label == "ignored" else 7)
+    none, ignored = ("0", "4 096") if label == "ignored" else ("4 096", "0")
+    with pytest.raises(DataError, match=f"to score: {none} of their 4 096 px have no label, {ignored} are ignored"):
+        prepare(write_bench(tmp_path, SOURCE, LABELS))
+    # What is not held out is enough to train on.
+    out, _ = prepare(write_bench(tmp_path, SOURCE.replace("a3", "a1"), LABELS))
+    assert count_pixels(out, "source/val") == (4096, 0)
+    assert count_pixels(out, "source/train") == (4096, 0)
+
+
 @pytest.mark.parametrize("side_px", [9, 15, 20, 31])
 def test_chips_below_half_a_tile_stay_and_are_padded(tmp_path: Path, side_px: int) -> None:
     for number in (1, 2, 3):
