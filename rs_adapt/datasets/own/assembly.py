@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rs_adapt.datasets.own.blank import describe_blank
 from rs_adapt.datasets.own.blocks import divide_tiles
 from rs_adapt.datasets.own.contents import (
     Contents,
@@ -34,11 +36,12 @@ from rs_adapt.tiles import Tile, write_index
 
 @dataclass(frozen=True, kw_only=True)
 class _Finished:
-    """A scene whose tiles have their place: tiles and contents by split, what its label holds, and remarks."""
+    """A scene whose tiles have their place: tiles and contents by split, label, blank pixels and remarks."""
 
     tiles: Mapping[str, Sequence[Tile]]
     contents: Mapping[str, SplitContents]
     holds: Mapping[str, int]
+    blank: NDArray[np.int64] | None
     notes: Sequence[str]
     polygons: PolygonFacts | None
 
@@ -112,12 +115,16 @@ class SceneAssembler:
         splits: dict[str, SplitContents] = {}
         holds: Counter[str] = Counter()
         notes: list[str] = []
+        blank: dict[str, NDArray[np.int64]] = {}
         for one in plan.scenes:
             finished = self._finished[plan.region.name, one.scene]
             holds.update(finished.holds)
             notes += finished.notes
+            if finished.blank is not None:
+                blank[one.scene.name] = finished.blank
             for split, contents in finished.contents.items():
                 splits.setdefault(split, SplitContents()).add(contents)
+        notes += describe_blank(blank, plan.role)
         notes += _polygon_notes(plan, [self._finished[plan.region.name, one.scene].polygons for one in plan.scenes])
         if note := small_images_note([stored_size_px(one.scene) for one in plan.scenes], self._bench.tile_px):
             notes.append(note)
@@ -161,6 +168,8 @@ class SceneAssembler:
         }
         if (remark := _empty_note(one.scene, contents, places)) is not None:
             notes.append(remark)
+        # Percentiles of the region make some pixels black and white, and are not taken where a value fills an end.
+        has_percentiles = parts[0].task.stretch is not None and plan.region.stretch is None
         return _Finished(
             tiles={
                 split: [_tile(places[n]) for n, side in sides.items() if side == split and n not in unlabelled]
@@ -168,6 +177,7 @@ class SceneAssembler:
             },
             contents=contents,
             holds=add_counts(place.contents for place in places),
+            blank=None if has_percentiles else np.sum([place.blank for place in places], axis=0),
             notes=notes,
             polygons=parts[0].polygons,
         )

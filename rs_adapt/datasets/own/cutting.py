@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.datasets.own.blank import count_blank
 from rs_adapt.datasets.own.layout import SceneFiles
 from rs_adapt.datasets.own.polygon_labels import PolygonFacts
 from rs_adapt.datasets.own.translation import LabelReader
@@ -67,7 +68,8 @@ class CutTile:
 
     `counts` (K + 2) are its pixels where the image has data: by class, ignored, without a label. `contents` and
     `hidden` count the pixels of the label by value, colour or attribute, those that it declares to be without data
-    apart; every pixel of a scene belongs to one place there, also where tiles overlap.
+    apart, and `blank` (3) what `count_blank` does; every pixel of a scene belongs to one place there, also where tiles
+    overlap.
     """
 
     box: Box
@@ -75,6 +77,7 @@ class CutTile:
     counts: NDArray[np.int64]
     contents: Mapping[str, int]
     hidden: Mapping[str, int]
+    blank: NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +225,7 @@ def _cut_tile(place: _Place, opened: _Opened, task: CutTask, cells: dict[Box, ND
         if cell not in cells:
             part = np.s_[cell.y0 - box.y0 : cell.y1 - box.y0, cell.x0 - box.x0 : cell.x1 - box.x0]
             cells[cell] = _count(kinds_HW[part], valid_HW[part], task.num_classes)
+    own_part = np.s_[: place.own.y1 - box.y0, : place.own.x1 - box.x0]
     tile = None
     # Padding is not nodata: the share is that of the pixels that the scene has.
     if np.count_nonzero(valid_HW) >= MIN_VALID * valid_HW.size:
@@ -239,6 +243,7 @@ def _cut_tile(place: _Place, opened: _Opened, task: CutTask, cells: dict[Box, ND
         counts=_count(kinds_HW, valid_HW, task.num_classes)[0],
         contents=contents,
         hidden=hidden,
+        blank=count_blank(rgb_HW3[own_part], valid_HW[own_part]),
     )
 
 
