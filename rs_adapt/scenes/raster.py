@@ -21,7 +21,7 @@ from rs_adapt.scenes.orientation import Orientation, file_orientation
 from rs_adapt.scenes.sampling import sample_positions, spread_windows
 from rs_adapt.scenes.sources import Box, SceneInfo, require_one_band
 
-# GDAL only warns of a jpg that ends too soon, and fills its missing rows with grey.
+# GDAL only warns of a jpg that ends too soon, also as part of a VRT, and fills its missing rows with grey.
 _STRICT = {"GDAL_ERROR_ON_LIBJPEG_WARNING": "YES"}
 _COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 # Bands of other ways to store colours, which are not what red, green and blue show.
@@ -184,7 +184,7 @@ class Raster:
     def _raw(self, box: Box, bands: list[int], *, masks: bool = False) -> NDArray[Any]:
         dataset = self._dataset
         try:
-            with rasterio.Env(**(_STRICT if dataset.driver == "JPEG" else {})):
+            with rasterio.Env(**_STRICT):
                 read = dataset.read_masks if masks else dataset.read
                 raw_CHW: NDArray[Any] = read(bands, window=_window(box))
                 return raw_CHW

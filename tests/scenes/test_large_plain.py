@@ -72,3 +72,19 @@ def test_a_picture_that_is_cut_off_is_refused_when_the_missing_rows_are_read(tmp
             scene.read_rgb(Box(0, 0, 300, 100))
         with pytest.raises(DataError, match=f"{name} cannot be read .* damaged or cut off"):
             scene.read_rgb(Box(0, 300, 300, 400))
+
+
+def test_a_vrt_of_a_picture_that_is_cut_off_is_refused_too(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (400, 300, 3), dtype=np.uint8)
+    path = save(tmp_path / "a.jpg", noise)
+    bands = "".join(
+        f'<VRTRasterBand dataType="Byte" band="{band}"><SimpleSource><SourceFilename relativeToVRT="1">a.jpg'
+        f"</SourceFilename><SourceBand>{band}</SourceBand></SimpleSource></VRTRasterBand>"
+        for band in (1, 2, 3)
+    )
+    (tmp_path / "a.vrt").write_text(f'<VRTDataset rasterXSize="300" rasterYSize="400">{bands}</VRTDataset>')
+    with Scene(tmp_path / "a.vrt") as scene:
+        assert np.abs(scene.read_rgb()[0].astype(int) - noise).mean() < 60
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with Scene(tmp_path / "a.vrt") as scene, pytest.raises(DataError, match=r"a\.vrt cannot be read .* cut off"):
+        scene.read_rgb()
