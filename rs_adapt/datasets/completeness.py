@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 _TRAINING = ("labelled", "unlabelled")
 
 
-def check_completeness(cfg: ResolvedConfig, label_counts_NV: NDArray[np.int64]) -> tuple[str, ...]:
+def check_completeness(
+    cfg: ResolvedConfig, label_counts_NV: NDArray[np.int64], *, is_resumed: bool = False
+) -> tuple[str, ...]:
     """Refuse tiles or classes that are missing, unless the configuration says `bench.partial`.
 
     Args:
         cfg: The resolved configuration.
         label_counts_NV: Pixels of each label value (0 to 255) in each labelled training tile, shape (N, 256).
+        is_resumed: Whether the run has begun on these data; older versions began without this check.
 
     Returns:
         A sentence for the result, where the data are partial.
@@ -41,7 +44,7 @@ def check_completeness(cfg: ResolvedConfig, label_counts_NV: NDArray[np.int64]) 
         lacks.append(f"no pixel of {', '.join(absent)} in the training labels")
     if not lacks:
         return ()
-    if not cfg.bench.get("partial"):
+    if not (cfg.bench.get("partial") or is_resumed):
         raise DataError(
             f"The data of bench {cfg.bench.name} are not complete: {'; '.join(lacks)}. "
             f"{cfg.train_dataloader.dataset.labelled.how_to_get} To use these data nevertheless, add --partial: each "

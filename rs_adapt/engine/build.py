@@ -112,10 +112,15 @@ class CheckedData:
     remarks: tuple[str, ...]
 
 
-def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> CheckedData:
+def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is_resumed: bool = False) -> CheckedData:
     """Open and check every data set that a run will read, so that no fault surfaces hours later.
 
     Labels of the target's training images are not among them: training has no path to them.
+
+    Args:
+        cfg: The resolved configuration.
+        on_progress: Called while tiles are read.
+        is_resumed: Whether the run has begun; see `check_completeness`.
 
     Raises:
         DataNotFound, DataError: See `TileDataset`, `check_tiles`, `check_completeness` and `check_zero_label`.
@@ -138,7 +143,7 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> Ch
         if role == "labelled":
             counts_NV = label_counts(dataset)
             check_zero_label(cfg, counts_NV)
-            notes = check_completeness(cfg, counts_NV)
+            notes = check_completeness(cfg, counts_NV, is_resumed=is_resumed)
             if num_empty := int((class_counts(dataset).sum(axis=1) == 0).sum()):
                 remarks = (f"{num_empty} of {len(dataset)} labelled training tiles have no labelled pixel.",)
             if sampling:

@@ -154,7 +154,7 @@ def _plan(cfg: ResolvedConfig, *, resume: bool, overwrite: bool, on_progress: On
     class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
     _check_weights(cfg)
     prepare_data(cfg, on_progress)
-    data = check_data(cfg, on_progress)
+    data = check_data(cfg, on_progress, is_resumed=resume)
     is_same = not resume or require_same_data(folder, data.digests)
     # Builds every part without memory, so that an argument that a class refuses leaves no run folder behind.
     parameters = count_parameters(build_on_meta(cfg))

@@ -12,11 +12,13 @@ from PIL import Image
 
 from rs_adapt.datasets import completeness
 from rs_adapt.datasets.tile_sets import published_tiles
+from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.engine.train import check_training, train
 from rs_adapt.errors import DataError
 from rs_adapt.inference.checkpoint import recompose
 from rs_adapt.inference.evaluation import score_checkpoint
 from rs_adapt.runs.run import Run
+from tests.engine.test_changed_data import StopAt
 
 NOTE = (
     "Partial data: trained on 4 of 5464 tiles of loveda/rural/train and 4 of 4624 tiles of loveda/urban/train; scored "
@@ -76,6 +78,19 @@ def test_complete_data_need_no_option_and_give_no_note(tiny_cell, as_published: 
         plan = check_training(tiny_cell(overrides=overrides), device="cpu")
         assert plan is not None
         assert (plan.notes, plan.remarks) == ((), ())
+
+
+def test_run_that_began_without_the_option_is_resumed(
+    tiny_cell, as_published: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = tiny_cell(overrides=WHOLE, iters=3)
+    with pytest.raises(Interrupted):
+        train(cfg, device="cpu", hooks=[StopAt(2)])
+    # As a run of a version that did not compare the numbers.
+    monkeypatch.setattr(completeness, "published_tiles", published_tiles)
+    result = train(cfg, device="cpu", resume=True)
+    assert result is not None
+    assert result.notes == (NOTE,)
 
 
 def test_more_tiles_than_published_are_refused_too(tiny_cell, as_published: None, loveda_root: Path) -> None:
