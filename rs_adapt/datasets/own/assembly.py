@@ -60,7 +60,9 @@ class SceneAssembler:
         self._plans, self._recipe, self._bench, self._building = plans, recipe, bench, building
         self._parts: dict[tuple[str, SceneFiles], list[CutPart]] = {}
         self._finished: dict[tuple[str, SceneFiles], _Finished] = {}
-        self._plan_of = {(plan.region.name, one.scene): (plan, one) for plan in plans for one in plan.scenes}
+        self._plan_of = {
+            (plan.region.name, planned.scene): (plan, planned) for plan in plans for planned in plan.scenes
+        }
 
     def add(self, part: CutPart) -> None:
         """Take a part; with the last one of a scene, its tiles get their place."""
@@ -68,7 +70,7 @@ class SceneAssembler:
         parts = self._parts.setdefault(key, [])
         parts.append(part)
         if len(parts) == part.task.num_parts:
-            parts = sorted(self._parts.pop(key), key=lambda one: one.task.part)
+            parts = sorted(self._parts.pop(key), key=lambda part: part.task.part)
             self._finished[key] = self._finish_scene(*self._plan_of[key], parts)
 
     def finish(self) -> dict[str, int]:
@@ -81,7 +83,7 @@ class SceneAssembler:
             regions={plan.region.name: self._region_contents(plan) for plan in self._plans},
             notes=describe_ground(
                 {plan.role: self._tiles_by_split(plan) for plan in self._plans},
-                images={plan.role: [one.scene.image for one in plan.scenes] for plan in self._plans},
+                images={plan.role: [planned.scene.image for planned in plan.scenes] for plan in self._plans},
                 gsd_m={plan.role: plan.region.gsd_m for plan in self._plans},
             ),
         )
@@ -106,8 +108,8 @@ class SceneAssembler:
 
     def _tiles_by_split(self, plan: RegionPlan) -> dict[str, list[Tile]]:
         tiles: dict[str, list[Tile]] = {}
-        for one in plan.scenes:
-            for split, of_scene in self._finished[plan.region.name, one.scene].tiles.items():
+        for planned in plan.scenes:
+            for split, of_scene in self._finished[plan.region.name, planned.scene].tiles.items():
                 tiles.setdefault(split, []).extend(of_scene)
         return tiles
 
@@ -116,17 +118,19 @@ class SceneAssembler:
         holds: Counter[str] = Counter()
         notes: list[str] = []
         blank: dict[str, NDArray[np.int64]] = {}
-        for one in plan.scenes:
-            finished = self._finished[plan.region.name, one.scene]
+        for planned in plan.scenes:
+            finished = self._finished[plan.region.name, planned.scene]
             holds.update(finished.holds)
             notes += finished.notes
             if finished.blank is not None:
-                blank[one.scene.name] = finished.blank
+                blank[planned.scene.name] = finished.blank
             for split, contents in finished.contents.items():
                 splits.setdefault(split, SplitContents()).add(contents)
         notes += describe_blank(blank, plan.role)
-        notes += _polygon_notes(plan, [self._finished[plan.region.name, one.scene].polygons for one in plan.scenes])
-        if note := small_images_note([stored_size_px(one.scene) for one in plan.scenes], self._bench.tile_px):
+        notes += _polygon_notes(
+            plan, [self._finished[plan.region.name, planned.scene].polygons for planned in plan.scenes]
+        )
+        if note := small_images_note([stored_size_px(planned.scene) for planned in plan.scenes], self._bench.tile_px):
             notes.append(note)
         order = [split for split in ("train", "val") if split in splits]
         return RegionContents(
@@ -135,19 +139,19 @@ class SceneAssembler:
             notes=notes,
         )
 
-    def _finish_scene(self, plan: RegionPlan, one: ScenePlan, parts: Sequence[CutPart]) -> _Finished:
+    def _finish_scene(self, plan: RegionPlan, planned: ScenePlan, parts: Sequence[CutPart]) -> _Finished:
         places = [tile for part in parts for tile in part.tiles]
         folder = self._building / plan.region.name
         notes = []
-        if one.split == "divided":
-            sides, note = self._divide(plan, one, places)
+        if planned.split == "divided":
+            sides, note = self._divide(plan, planned, places)
             notes.append(note)
             for number, place in enumerate(places):
                 if place.tile is not None:
                     _move_tile(folder, place.tile.name, sides.get(number), plan)
-            shutil.rmtree(folder / one.split)
+            shutil.rmtree(folder / planned.split)
         else:
-            sides = {number: one.split for number, place in enumerate(places) if place.tile is not None}
+            sides = {number: planned.split for number, place in enumerate(places) if place.tile is not None}
         unlabelled: set[int] = set()
         if plan.is_learnt:
             # A training tile without any labelled pixel teaches nothing, and some losses do not survive it.
@@ -155,18 +159,18 @@ class SceneAssembler:
             for number in unlabelled:
                 _remove_tile(folder / "train", _tile(places[number]).name)
         counter = SceneCounter(places, parts, sides, unlabelled, self._recipe.classes)
-        splits = ("train", "val") if one.split == "divided" else (one.split,)
-        labels = plan.labels_of(one)
+        splits = ("train", "val") if planned.split == "divided" else (planned.split,)
+        labels = plan.labels_of(planned)
         contents = {
             split: counter.contents(
                 split,
                 None if split == "train" and not plan.is_learnt else labels,
                 takes_rest=split == splits[0],
-                is_divided=one.split == "divided",
+                is_divided=planned.split == "divided",
             )
             for split in splits
         }
-        if (remark := _empty_note(one.scene, contents, places)) is not None:
+        if (remark := _empty_note(planned.scene, contents, places)) is not None:
             notes.append(remark)
         # Percentiles of the region make some pixels black and white, and are not taken where a value fills an end.
         has_percentiles = parts[0].task.stretch is not None and plan.region.stretch is None
@@ -182,7 +186,7 @@ class SceneAssembler:
             polygons=parts[0].polygons,
         )
 
-    def _divide(self, plan: RegionPlan, one: ScenePlan, places: Sequence[CutTile]) -> tuple[dict[int, str], str]:
+    def _divide(self, plan: RegionPlan, planned: ScenePlan, places: Sequence[CutTile]) -> tuple[dict[int, str], str]:
         """Return the split of the tiles that get one, by number of the place, and a sentence about them."""
         numbers = [number for number, place in enumerate(places) if place.tile is not None]
         # The target's labels score; where its scenes are divided must not depend on them.
@@ -192,20 +196,20 @@ class SceneAssembler:
             division = divide_tiles(
                 [places[number].box for number in numbers],
                 None if counts_NK is None else counts_NK[numbers],
-                share=one.share,
+                share=planned.share,
                 tile_px=self._bench.tile_px,
             )
         if division is None:
-            width_px, height_px = stored_size_px(one.scene)
+            width_px, height_px = stored_size_px(planned.scene)
             raise DataError(
-                f"{one.scene.image} ({width_px} x {height_px} px) is to be divided into tiles to train on and tiles "
-                f"to score, and gives {len(numbers)} tiles of {self._bench.tile_px} px, too few for that. Use smaller "
-                "tiles (tile_px, at most a quarter of the longer side), name the held-out scenes (val), or train on "
-                "all with val_share = 0."
+                f"{planned.scene.image} ({width_px} x {height_px} px) is to be divided into tiles to train on and "
+                f"tiles to score, and gives {len(numbers)} tiles of {self._bench.tile_px} px, too few for that. Use "
+                "smaller tiles (tile_px, at most a quarter of the longer side), name the held-out scenes (val), or "
+                "train on all with val_share = 0."
             )
         sides = {numbers[index]: split for split in ("train", "val") for index in getattr(division, split)}
         note = (
-            f"{one.scene.name} is divided: {len(division.val)} of its {len(numbers)} tiles are held out, "
+            f"{planned.scene.name} is divided: {len(division.val)} of its {len(numbers)} tiles are held out, "
             f"{len(division.train)} train, and {len(numbers) - len(sides)} lie in the gap of {division.gap_px} px"
         )
         return dict(sorted(sides.items())), note
@@ -219,7 +223,7 @@ def _polygon_notes(plan: RegionPlan, facts: Sequence[PolygonFacts | None]) -> li
     """
     labels = plan.region.labels
     pairs = zip(plan.scenes, facts, strict=True)
-    in_pixels = [one.scene.image for one, of_scene in pairs if of_scene is not None and of_scene.in_pixels]
+    in_pixels = [planned.scene.image for planned, of_scene in pairs if of_scene is not None and of_scene.in_pixels]
     if labels is not None and len(in_pixels) > 1 and is_vector_file(Path(labels.path)):
         raise DataError(
             f"{labels.path} holds polygons in pixels, and {len(in_pixels)} images without georeference, such as "

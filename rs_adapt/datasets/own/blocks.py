@@ -56,10 +56,10 @@ def divide_tiles(
     tries = [(share, tile_px), (share, tile_px // 2), (share, tile_px // 4), (share, 0), (share / 2, 0), (share / 4, 0)]
     best: tuple[float, Division] | None = None
     for part, gap_px in tries:
-        found = _best_division(grid, counts_NK, share=part, gap_px=gap_px)
+        division = _best_division(grid, counts_NK, share=part, gap_px=gap_px)
         # A narrower gap, rather than training without a class.
-        if found is not None and (best is None or found[0] < best[0]):
-            best = found
+        if division is not None and (best is None or division[0] < best[0]):
+            best = division
         if best is not None and best[0] == 0:
             break
     return None if best is None else best[1]

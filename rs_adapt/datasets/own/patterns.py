@@ -34,8 +34,8 @@ class Pattern:
         """
         endings = dict.fromkeys((path.suffix, path.suffix.lower(), path.suffix.upper()))
         for ending in endings:
-            if (found := self._regex.fullmatch(str(path.with_suffix(ending)))) is not None:
-                return list(found.groups())
+            if (fit := self._regex.fullmatch(str(path.with_suffix(ending)))) is not None:
+                return list(fit.groups())
         return None
 
     def fill(self, name: str, path: PurePosixPath) -> str:

@@ -79,16 +79,16 @@ def scene_files(plans: Sequence[RegionPlan]) -> list[Path]:
     files = []
     for plan in plans:
         files += [Path(plan.region.files)] if plan.region.files is not None else []
-        for one in plan.scenes:
-            files.append(one.scene.image)
-            if (labels := plan.labels_of(one)) is not None and one.scene.label is not None:
-                files.append(one.scene.label)
+        for planned in plan.scenes:
+            files.append(planned.scene.image)
+            if (labels := plan.labels_of(planned)) is not None and planned.scene.label is not None:
+                files.append(planned.scene.label)
                 files += [Path(labels.aoi)] if labels.aoi is not None else []
     return files_behind(dict.fromkeys(files))
 
 
 def _require_labels(plan: RegionPlan) -> None:
-    needed = [one.scene for one in plan.scenes if plan.labels_of(one) is not None]
+    needed = [planned.scene for planned in plan.scenes if plan.labels_of(planned) is not None]
     missing = [scene for scene in needed if scene.label is None or not _is_there(scene.label)]
     if not missing:
         return

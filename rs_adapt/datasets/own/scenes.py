@@ -58,7 +58,7 @@ def make_from_scenes(
     from rs_adapt.datasets.own.cutting import close_scene, cut_part
 
     stretch = {
-        plan.role: stretch_of_region(plan.region, [one.scene.image for one in plan.scenes], on_progress)
+        plan.role: stretch_of_region(plan.region, [planned.scene.image for planned in plan.scenes], on_progress)
         for plan in plans
     }
     write_stretch(building, {recipe.regions[role].name: of_region for role, of_region in stretch.items()})
@@ -66,10 +66,10 @@ def make_from_scenes(
     tasks = [
         task
         for plan in plans
-        for one in plan.scenes
-        for task in _tasks(plan, one, recipe, bench, stretch[plan.role]["range"], building)
+        for planned in plan.scenes
+        for task in _tasks(plan, planned, recipe, bench, stretch[plan.role]["range"], building)
     ]
-    total = sum(_num_tiles(one.scene, bench.tile_px, recipe.stride_px) for plan in plans for one in plan.scenes)
+    total = sum(_num_tiles(planned.scene, bench.tile_px, recipe.stride_px) for plan in plans for planned in plan.scenes)
     done = 0
     try:
         for part in run_in_processes(cut_part, tasks, jobs=jobs or _jobs(plans), remedy=_KILLED):
@@ -83,7 +83,7 @@ def make_from_scenes(
 
 def _tasks(
     plan: RegionPlan,
-    one: ScenePlan,
+    planned: ScenePlan,
     recipe: ScenesRecipe,
     bench: TileFacts,
     stretch: list[list[float]] | None,
@@ -92,18 +92,18 @@ def _tasks(
     """Return the parts that a scene is cut in: a few rows of tiles each."""
     from rs_adapt.datasets.own.cutting import CutTask
 
-    labels = plan.labels_of(one)
-    num_parts = max(1, round(_num_tiles(one.scene, bench.tile_px, recipe.stride_px) / _TILES_A_PART))
+    labels = plan.labels_of(planned)
+    num_parts = max(1, round(_num_tiles(planned.scene, bench.tile_px, recipe.stride_px) / _TILES_A_PART))
     return [
         CutTask(
-            scene=one.scene,
+            scene=planned.scene,
             region=plan.region,
             labels=labels,
             stretch=stretch,
-            folder=building / plan.region.name / one.split,
+            folder=building / plan.region.name / planned.split,
             write_labels=labels is not None,
             # Training on the source ignores such pixels by their labels.
-            write_valid=plan.role == "target" and one.split != "val",
+            write_valid=plan.role == "target" and planned.split != "val",
             tile_px=bench.tile_px,
             stride_px=recipe.stride_px,
             num_classes=len(recipe.classes),
@@ -122,6 +122,6 @@ def _num_tiles(scene: SceneFiles, tile_px: int, stride_px: int) -> int:
 
 
 def _jobs(plans: Sequence[RegionPlan]) -> int:
-    sizes_px = [stored_size_px(one.scene) for plan in plans for one in plan.scenes]
+    sizes_px = [stored_size_px(planned.scene) for plan in plans for planned in plan.scenes]
     total_px = sum(width_px * height_px for width_px, height_px in sizes_px)
     return default_jobs() if total_px >= MANY_PX and may_start_processes() else 1
