@@ -17,6 +17,7 @@ from rasterio.windows import Window
 from rs_adapt.errors import DataError
 from rs_adapt.scenes.georeference import pixel_size_m, read_georeference
 from rs_adapt.scenes.masks import Nodata, equals_nodata, equals_sentinel, looks_like_alpha
+from rs_adapt.scenes.mosaic import covered
 from rs_adapt.scenes.orientation import Orientation, file_orientation
 from rs_adapt.scenes.sampling import sample_positions, spread_windows
 from rs_adapt.scenes.sources import Box, SceneInfo, require_one_band
@@ -201,6 +202,8 @@ class Raster:
         valid_HW = ~equals_nodata(raw_CHW, declared if self._nodata is None else [float(self._nodata)] * len(bands))
         if masked:
             valid_HW &= (self._raw(box, masked, masks=True) > 0).all(axis=0)
+        if self._dataset.driver == "VRT" and (covered_HW := covered(self._path, bands, box)) is not None:
+            valid_HW &= covered_HW
         if self._alpha is not None and self._alpha not in bands:
             valid_HW &= self._raw(box, [self._alpha])[0] > 0
         return valid_HW
