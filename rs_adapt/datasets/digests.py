@@ -120,12 +120,14 @@ def digest_tiles(settings: Mapping[str, Any]) -> TileDigests:
 
 def _digests(paths: Sequence[Path | None], folder: Path) -> list[str | None]:
     cache = digest_cache(folder)
-    unknown = [path for path in paths if path is not None and cache.find(path) is None]
+    digests = [None if path is None else cache.find(path) for path in paths]
+    unknown = {index: path for index, path in enumerate(paths) if path is not None and digests[index] is None}
     with ThreadPoolExecutor(max_workers=8) as pool:
-        for path, digest in zip(unknown, pool.map(_digest_file, unknown), strict=True):
+        for (index, path), digest in zip(unknown.items(), pool.map(_digest_file, unknown.values()), strict=True):
             cache.add(path, digest)
+            digests[index] = digest
     cache.save()
-    return [None if path is None else cache.find(path) for path in paths]
+    return digests
 
 
 def _digest_file(path: Path) -> str:
