@@ -218,6 +218,12 @@ def _sizes_differ(image: SceneInfo, label: SceneInfo) -> str:
         f"{image.width_px} x {image.height_px} px"
     )
     if image.has_place == label.has_place:
+        if (image.width_px, image.height_px) == (label.height_px, label.width_px):
+            return (
+                f"{sizes}: one is turned by a quarter against the other. Pictures are taken the way up that their "
+                "EXIF orientation says, as viewers show them; a label that was drawn on the pixels as stored is to be "
+                "turned like its image, or that tag is to be removed from the image (exiftool -Orientation=)."
+            )
         return f"{sizes}: they must be of the same size."
     lacking = "image" if label.has_place else "label"
     return (

@@ -135,11 +135,26 @@ class _RasterLabel:
             unknown.update({int(c): int(n) for c, n in zip(codes, counts, strict=True) if int(c) not in self._index_of})
         listed = ", ".join(f"{self._text(code)} ({count} px)" for code, count in unknown.most_common(_LISTED))
         more = f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
-        nodata = " A value that marks pixels without data is stated as labels.nodata." if self._kind == "values" else ""
         return DataError(
             f"Label {self._scene.info.path} holds {self._kind} that belong to no class: {listed}{more}. "
-            f"{REMEDY}{nodata}"
+            f"{REMEDY}{self._hint(unknown)}"
         )
+
+    def _hint(self, unknown: Counter[int]) -> str:
+        """Return sentences on how such values or colours may have come about."""
+        hints = []
+        if self._kind == "values":
+            hints.append("A value that marks pixels without data is stated as labels.nodata.")
+        elif backward := [code for code in unknown if _backward(code) != code and _backward(code) in self._index_of]:
+            hints.append(
+                f"{self._text(backward[0])} is {self._text(_backward(backward[0]))} with red and blue exchanged, as "
+                "OpenCV writes colours that are not in its order."
+            )
+        if self._scene.info.path.suffix.lower() in (".jpg", ".jpeg"):
+            hints.append("A jpg does not keep the values of pixels: export labels as png or GeoTIFF.")
+        elif len(unknown) > _LISTED:
+            hints.append("Are edges smoothed? Export or resize labels with nearest neighbour, without anti-aliasing.")
+        return "".join(f" {hint}" for hint in hints)
 
 
 def label_text(item: LabelItem) -> str:
@@ -152,6 +167,11 @@ def _code(item: LabelItem) -> int:
         red, green, blue = item
         return red << 16 | green << 8 | blue
     return int(item)
+
+
+def _backward(code: int) -> int:
+    """Return the code of a colour with red and blue exchanged."""
+    return (code & 0xFF) << 16 | code & 0xFF00 | code >> 16
 
 
 def _distinct(codes_HW: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:

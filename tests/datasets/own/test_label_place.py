@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from geodata import PIXEL_M, PLACE, UTM, draw_classes, read_classes, write_image, write_raster, write_world_file
+from geodata import PIXEL_M, PLACE, UTM, draw_classes, paint, read_classes, write_image, write_raster, write_world_file
 from numpy.typing import NDArray
 from PIL import Image
 from rasterio.control import GroundControlPoint
@@ -188,6 +188,18 @@ def test_a_mirrored_raster_needs_a_partner_with_a_place(tmp_path: Path, turn: Af
     # A part that was cut out of an image without a place has an offset and no system.
     offset = write_image(tmp_path / "b.tif", CLASSES, transform=Affine.translation(512, 1024), crs=None)
     check(offset, write_raster(tmp_path / "m.tif", CLASSES, transform=None))
+
+
+def test_a_label_drawn_on_the_pixels_as_stored_is_refused_with_the_orientation(tmp_path: Path) -> None:
+    stored = Image.fromarray(paint(CLASSES)).transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[274] = 6
+    stored.save(tmp_path / "a.jpg", exif=exif, quality=100, subsampling=0)
+    Image.fromarray(CLASSES).save(tmp_path / "l.png")
+    check(tmp_path / "a.jpg", tmp_path / "l.png")
+    Image.fromarray(np.rot90(CLASSES).copy()).save(tmp_path / "l.png")
+    with pytest.raises(DataError, match=r"one is turned by a quarter .* the way up that their EXIF orientation says"):
+        read(tmp_path / "a.jpg", tmp_path / "l.png")
 
 
 @pytest.mark.parametrize(

@@ -198,3 +198,23 @@ def test_other_colours_are_refused_with_their_number(tmp_path: Path) -> None:
     deep = write_raster(tmp_path / "d.tif", rgb.transpose(2, 0, 1).astype(np.uint16) * 250)
     with pytest.raises(DataError, match="colours are whole numbers, 0 to 255"):
         read(deep, PAINTED)
+
+
+def test_colours_that_a_program_changed_are_explained(tmp_path: Path) -> None:
+    rgb = colours_of(CLASSES)
+    # OpenCV takes the first channel for blue.
+    Image.fromarray(rgb[..., ::-1].copy()).save(tmp_path / "l.png")
+    with pytest.raises(DataError, match=r"#01FFFF is #FFFF01 with red and blue exchanged"):
+        read(tmp_path / "l.png", PAINTED)
+    Image.fromarray(rgb).save(tmp_path / "l.jpg", quality=75)
+    with pytest.raises(DataError, match=r"A jpg does not keep the values of pixels: export labels as png or GeoTIFF"):
+        read(tmp_path / "l.jpg", PAINTED)
+    Image.fromarray(rgb).resize((360, 288), Image.Resampling.BILINEAR).resize((120, 96), Image.Resampling.BICUBIC).save(
+        tmp_path / "s.png"
+    )
+    with pytest.raises(DataError, match=r"Are edges smoothed\? Export or resize labels with nearest neighbour"):
+        read(tmp_path / "s.png", PAINTED)
+    Image.fromarray(CLASSES * 100).save(tmp_path / "v.jpg", quality=50)
+    values = source(0, 100, 200)
+    with pytest.raises(DataError, match=r"stated as labels\.nodata\. A jpg does not keep the values of pixels"):
+        read(tmp_path / "v.jpg", values)
