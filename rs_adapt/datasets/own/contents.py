@@ -192,7 +192,7 @@ def describe_contents(contents: Contents) -> list[str]:
 
 def _split_lines(title: str, part: SplitContents) -> Iterator[str]:
     scenes = "1 scene" if part.scenes == 1 else f"{part.scenes} scenes"
-    tiles = f"{title}: {_number(part.tiles)} tiles of {scenes}"
+    tiles = f"{title}: {'1 tile' if part.tiles == 1 else f'{_number(part.tiles)} tiles'} of {scenes}"
     if part.classes is None:
         yield f"{tiles}, no labels are read"
     else:
