@@ -74,11 +74,11 @@ def dry_run(folder: Path, path: str, keys: str = "", land: str = 'land = ["meado
     return int(stop.value.code or 0)
 
 
-def labels_equal_images(home: Path) -> bool:
+def labels_equal_images(home: Path, *, num_tiles: int = 2) -> bool:
     """Return whether every label tile is the class in the red channel of its image tile."""
     (prepared,) = (home / "prepared").glob("mine-*[0-9a-f]")
     tiles = sorted(prepared.glob("source/*/ann_dir/*.png"))
-    assert len(tiles) == 2
+    assert len(tiles) == num_tiles
     return all(
         np.array_equal(
             np.array(Image.open(tile)), np.array(Image.open(tile.parents[1] / "img_dir" / tile.name))[..., 0] // 80
@@ -104,6 +104,31 @@ def test_the_class_outside_all_polygons_needs_no_attribute(
 ) -> None:
     assert dry_run(tmp_path, write(tmp_path, houses, crs="EPSG:32632"), land=entry) == 0
     assert labels_equal_images(own_home)
+
+
+def test_a_scene_that_only_polygons_of_a_neighbour_reach_is_named(
+    tmp_path: Path, houses: list[dict[str, Any]], own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A third scene, whose houses nobody drew, beside a house that reaches two columns in.
+    image = np.full((SIDE, SIDE, 3), 40, np.uint8)
+    image[:20, :2, 0] = image[30:, 40:, 0] = 120
+    write_geotiff(
+        tmp_path / "images" / "area_9.tif", image, crs="EPSG:32632", transform=(1.0, 0.0, 500_900, 0.0, -1.0, 5_000_000)
+    )
+    path = write(tmp_path, [*houses, square(500_890, 4_999_980, 500_902, 5_000_000)], crs="EPSG:32632")
+    assert dry_run(tmp_path, path) == 0
+    assert "source: warning: all polygons on area_9 reach in from outside and cover 1.0 % of it: if nobody has" in (
+        capsys.readouterr().out
+    )
+    # Where its houses are drawn, all is as one would expect.
+    path = write(
+        tmp_path,
+        [*houses, square(500_890, 4_999_980, 500_902, 5_000_000), square(500_940, 4_999_936, 500_964, 4_999_970)],
+        crs="EPSG:32632",
+    )
+    assert dry_run(tmp_path, path) == 0
+    assert "reach in from outside" not in capsys.readouterr().out
+    assert labels_equal_images(own_home, num_tiles=3)
 
 
 def test_what_labels_nothing_is_told(

@@ -22,15 +22,15 @@ from rs_adapt.datasets.own.contents import (
     write_contents,
 )
 from rs_adapt.datasets.own.counting import SceneCounter, add_counts
-from rs_adapt.datasets.own.cutting import IGNORED, KINDS, UNLABELLED, CutPart, CutTile
+from rs_adapt.datasets.own.cutting import IGNORED, KINDS, CutPart, CutTile
 from rs_adapt.datasets.own.ground import describe_ground
 from rs_adapt.datasets.own.layout import SceneFiles
+from rs_adapt.datasets.own.notes import empty_note, neighbours_note, polygon_notes
 from rs_adapt.datasets.own.polygon_labels import PolygonFacts
 from rs_adapt.datasets.own.regions import RegionPlan, stored_size_px
 from rs_adapt.datasets.own.splits import ScenePlan
 from rs_adapt.datasets.recipes import ScenesRecipe, TileFacts
 from rs_adapt.errors import DataError
-from rs_adapt.scenes.polygons import is_vector_file
 from rs_adapt.tiles import Tile, write_index
 
 
@@ -127,7 +127,7 @@ class SceneAssembler:
             for split, contents in finished.contents.items():
                 splits.setdefault(split, SplitContents()).add(contents)
         notes += describe_blank(blank, plan.role)
-        notes += _polygon_notes(
+        notes += polygon_notes(
             plan, [self._finished[plan.region.name, planned.scene].polygons for planned in plan.scenes]
         )
         if note := small_images_note([stored_size_px(planned.scene) for planned in plan.scenes], self._bench.tile_px):
@@ -170,7 +170,10 @@ class SceneAssembler:
             )
             for split in splits
         }
-        if (remark := _empty_note(planned.scene, contents, places)) is not None:
+        holds = add_counts(place.contents for place in places)
+        if (remark := neighbours_note(planned.scene, parts[0].polygons, holds)) is not None:
+            notes.append(remark)
+        if (remark := empty_note(planned.scene, contents, places)) is not None:
             notes.append(remark)
         # Percentiles of the region make some pixels black and white, and are not taken where a value fills an end.
         has_percentiles = parts[0].task.stretch is not None and plan.region.stretch is None
@@ -180,7 +183,7 @@ class SceneAssembler:
                 for split in splits
             },
             contents=contents,
-            holds=add_counts(place.contents for place in places),
+            holds=holds,
             blank=None if has_percentiles else np.sum([place.blank for place in places], axis=0),
             notes=notes,
             polygons=parts[0].polygons,
@@ -213,43 +216,6 @@ class SceneAssembler:
             f"{len(division.train)} train, and {len(numbers) - len(sides)} lie in the gap of {division.gap_px} px"
         )
         return dict(sorted(sides.items())), note
-
-
-def _polygon_notes(plan: RegionPlan, facts: Sequence[PolygonFacts | None]) -> list[str]:
-    """Return sentences on the polygons of a region, by the facts of its scenes.
-
-    Raises:
-        DataError: One file has polygons in pixels, and there are several images.
-    """
-    labels = plan.region.labels
-    pairs = zip(plan.scenes, facts, strict=True)
-    in_pixels = [planned.scene.image for planned, of_scene in pairs if of_scene is not None and of_scene.in_pixels]
-    if labels is not None and len(in_pixels) > 1 and is_vector_file(Path(labels.path)):
-        raise DataError(
-            f"{labels.path} holds polygons in pixels, and {len(in_pixels)} images without georeference, such as "
-            f"{in_pixels[0].name} and {in_pixels[1].name}, would get the same ones. Give each image a file of its own "
-            "(path is then their folder), or georeferenced images."
-        )
-    notes = [of_scene.note for of_scene in facts if of_scene is not None and of_scene.note is not None]
-    if num := sum(of_scene.num_without_pixel for of_scene in facts if of_scene is not None):
-        notes.append(f"polygons too small to contain the centre of a pixel, which label nothing: {num}")
-    # One file may label all scenes.
-    return list(dict.fromkeys(notes))
-
-
-def _empty_note(scene: SceneFiles, contents: Mapping[str, SplitContents], places: Sequence[CutTile]) -> str | None:
-    """Return a sentence about a scene whose label has nothing that counts; None for others."""
-    parts = contents.values()
-    if any(part.classes is None or any(pixels.tiles for pixels in part.classes.values()) for part in parts):
-        return None
-    reasons = {
-        "all of its label is ignored": sum(int(place.counts[IGNORED]) for place in places),
-        "its label has no data where the image is, or does not reach it": sum(
-            int(place.counts[UNLABELLED]) for place in places
-        ),
-    }
-    reason = max(reasons, key=reasons.__getitem__) if any(reasons.values()) else "its image has no data there"
-    return f"warning: no labelled pixel of {scene.name} is in any tile: {reason}"
 
 
 def _tile(place: CutTile) -> Tile:

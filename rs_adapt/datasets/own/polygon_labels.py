@@ -30,11 +30,14 @@ class PolygonFacts:
         note: Sentence on what of the file is no polygon and was left out; None where all was read.
         num_without_pixel: Number of polygons on the scene that contain no pixel's centre.
         in_pixels: Whether their coordinates are pixels, of a scene without georeference.
+        all_from_outside: Whether there are polygons on the scene, all of them reach beyond its edge, and what they do
+            not cover is background.
     """
 
     note: str | None
     num_without_pixel: int
     in_pixels: bool
+    all_from_outside: bool = False
 
 
 class PolygonLabels:
@@ -69,6 +72,8 @@ class PolygonLabels:
         number_of = {text: number for number, text in enumerate(self._texts)}
         numbers = [number_of[item_of.get(text, OUTSIDE)] for text in self._polygons.texts]
         self._number_P = np.array(numbers, dtype=np.int64)[self._polygons.text_P]
+        # Without an aoi, whole scenes are labelled.
+        self._is_complete = labels.background is not None and labels.aoi is None
         background = IGNORE if labels.background is None else labels.background
         self._classes = np.array([*(index_of[text] for text in self._texts[:-1]), background], dtype=np.uint8)
 
@@ -80,6 +85,7 @@ class PolygonLabels:
             note=f"{self._polygons.path}: left out {left_out}" if left_out else None,
             num_without_pixel=count_without_pixel(self._polygons),
             in_pixels=not self._image.has_place,
+            all_from_outside=self._is_complete and _all_from_outside(self._polygons, self._image),
         )
 
     def read(self, box: Box) -> LabelWindow:
@@ -95,6 +101,12 @@ class PolygonLabels:
         counts = np.bincount(numbers_HW[~no_data_HW], minlength=1)
         contents = Counter({self._texts[number]: int(counts[number]) for number in np.flatnonzero(counts)})
         return LabelWindow(classes_HW=classes_HW, no_data_HW=no_data_HW, contents=contents)
+
+
+def _all_from_outside(polygons: Polygons, image: SceneInfo) -> bool:
+    x0_P, y0_P, x1_P, y1_P = polygons.bounds_P4.T
+    inside_P = (x0_P >= 0) & (y0_P >= 0) & (x1_P <= image.width_px) & (y1_P <= image.height_px)
+    return len(polygons) > 0 and not inside_P.any()
 
 
 def _match(polygons: Polygons, items: Sequence[str], in_file: Counter[str]) -> dict[str, str]:

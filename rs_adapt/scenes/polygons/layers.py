@@ -41,6 +41,7 @@ class Layer:
         self.path = path
         # A Shapefile that is packed; GDAL looks into a zip by this name only.
         self._place = f"zip://{path}" if path.suffix.lower() == ".zip" else path
+        _require_parts(path)
         with _opening(path) as fiona:
             facts = [_facts(fiona, self._place, name) for name in fiona.listlayers(self._place)]
         self.facts = _choose(path, facts, layer)
@@ -73,6 +74,18 @@ class _GdalErrors(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.messages.append(record.getMessage())
+
+
+def _require_parts(path: Path) -> None:
+    """Refuse a Shapefile without its index of places or its table of attributes."""
+    if path.suffix.lower() != ".shp":
+        return
+    beside = {file.suffix.lower() for file in path.parent.iterdir() if file.stem.lower() == path.stem.lower()}
+    if missing := [ending for ending in (".shx", ".dbf") if ending not in beside]:
+        raise DataError(
+            f"{path} is a Shapefile without its {' and '.join(missing)}: copy all of its files into one folder, .shp, "
+            ".shx, .dbf and .prj."
+        )
 
 
 @contextmanager

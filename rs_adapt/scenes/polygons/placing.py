@@ -170,9 +170,9 @@ def _require_system(file: File, image: SceneInfo, everywhere: Bounds) -> None:
     )
 
 
-def _own_system_hint(image: SceneInfo, everywhere: Bounds) -> str:
+def _own_system_hint(image: SceneInfo, everywhere: Bounds, given: CRS | None = None) -> str:
     scene_crs = _scene_crs(image)
-    if scene_crs is None:
+    if scene_crs is None or scene_crs == given:
         return ""
     own, name = _footprint(image), crs_name(scene_crs)
     apart = own.x0 > everywhere.x1 or own.x1 < everywhere.x0 or own.y0 > everywhere.y1 or own.y1 < everywhere.y0
@@ -235,7 +235,8 @@ def _miss(file: File, image: SceneInfo, everywhere: Bounds) -> DataError:
     else:
         assert file.system.crs is not None
         where = f"In {crs_name(file.system.crs)}, the system of the file"
+    hint = _own_system_hint(image, everywhere, file.system.crs) if image.has_place else ""
     return DataError(
         f"No polygon of {file.path} lies on the scene {image.path}. {where}: the polygons span {everywhere}, the scene "
-        f"{_scene_in_file(file, image)}.{_own_system_hint(image, everywhere) if image.has_place else ''} {_REMEDY}"
+        f"{_scene_in_file(file, image)}.{hint} {_REMEDY}"
     )

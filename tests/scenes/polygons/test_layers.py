@@ -176,6 +176,14 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, scene: SceneInfo, par
         open_polygon_file(tmp_path / name, column="class").on_grid(scene)
 
 
+@pytest.mark.parametrize("part", [".shx", ".dbf"])
+def test_a_shapefile_without_one_of_its_files_is_refused_with_its_name(tmp_path: Path, part: str) -> None:
+    path = write_layer(tmp_path / "p.shp", ("field", METRES), driver="ESRI Shapefile")
+    path.with_suffix(part).unlink()
+    with pytest.raises(DataError, match=rf"p\.shp is a Shapefile without its \{part}: copy all of its files"):
+        open_polygon_file(path, column="class")
+
+
 def test_without_fiona_a_geopackage_is_refused_with_the_command_that_installs_it(
     two_layers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

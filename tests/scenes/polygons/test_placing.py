@@ -37,6 +37,14 @@ def test_a_scene_that_no_polygon_touches_is_refused_with_both_places(tmp_path: P
     assert "aoi" in str(error.value)
 
 
+def test_a_file_in_the_system_of_the_scene_is_not_told_to_state_it(tmp_path: Path, scene: SceneInfo) -> None:
+    # The boxes overlap, and neither polygon lies on the scene.
+    beside = [square(499_900, 4_999_900, 499_990, 5_000_050), square(500_090, 5_000_010, 500_200, 5_000_200)]
+    with pytest.raises(DataError, match="No polygon of .* Add the polygons") as error:
+        placed(tmp_path, scene, *beside, crs=UTM)
+    assert "Their numbers are those" not in str(error.value)
+
+
 def test_both_extents_are_reported_in_the_system_of_the_file(tmp_path: Path, scene: SceneInfo) -> None:
     with pytest.raises(DataError, match=r"In OGC:CRS84, .*: the polygons span x 11\.0000 .*, the scene x 9\.0000 to 9"):
         placed(tmp_path, scene, square(11, 45, 11.1, 45.1))

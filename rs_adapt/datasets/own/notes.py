@@ -1,0 +1,66 @@
+"""Sentences on scenes that are not as one would expect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rs_adapt.datasets.own.contents import SplitContents
+from rs_adapt.datasets.own.cutting import IGNORED, UNLABELLED, CutTile
+from rs_adapt.datasets.own.layout import SceneFiles
+from rs_adapt.datasets.own.polygon_labels import OUTSIDE, PolygonFacts
+from rs_adapt.datasets.own.regions import RegionPlan
+from rs_adapt.errors import DataError
+from rs_adapt.scenes.polygons import is_vector_file
+
+# A scene of which polygons cover no more than this, all of them over its edge, may be unlabelled.
+_NEIGHBOURS_SHARE = 0.05
+
+
+def polygon_notes(plan: RegionPlan, facts: Sequence[PolygonFacts | None]) -> list[str]:
+    """Return sentences on the polygons of a region, by the facts of its scenes.
+
+    Raises:
+        DataError: One file has polygons in pixels, and there are several images.
+    """
+    labels = plan.region.labels
+    pairs = zip(plan.scenes, facts, strict=True)
+    in_pixels = [planned.scene.image for planned, of_scene in pairs if of_scene is not None and of_scene.in_pixels]
+    if labels is not None and len(in_pixels) > 1 and is_vector_file(Path(labels.path)):
+        raise DataError(
+            f"{labels.path} holds polygons in pixels, and {len(in_pixels)} images without georeference, such as "
+            f"{in_pixels[0].name} and {in_pixels[1].name}, would get the same ones. Give each image a file of its own "
+            "(path is then their folder), or georeferenced images."
+        )
+    notes = [of_scene.note for of_scene in facts if of_scene is not None and of_scene.note is not None]
+    if num := sum(of_scene.num_without_pixel for of_scene in facts if of_scene is not None):
+        notes.append(f"polygons too small to contain the centre of a pixel, which label nothing: {num}")
+    # One file may label all scenes.
+    return list(dict.fromkeys(notes))
+
+
+def neighbours_note(scene: SceneFiles, polygons: PolygonFacts | None, holds: Mapping[str, int]) -> str | None:
+    """Return a sentence about a scene that may be unlabelled, as only polygons of its neighbours reach in."""
+    outside = holds.get(OUTSIDE, 0)
+    covered = 1 - outside / max(1, sum(holds.values()))
+    if polygons is None or not polygons.all_from_outside or not outside or covered > _NEIGHBOURS_SHARE:
+        return None
+    return (
+        f"warning: all polygons on {scene.name} reach in from outside and cover {100 * covered:.1f} % of it: if nobody "
+        "has labelled it, leave it out (pattern), or say where labels are complete (labels.aoi)"
+    )
+
+
+def empty_note(scene: SceneFiles, contents: Mapping[str, SplitContents], places: Sequence[CutTile]) -> str | None:
+    """Return a sentence about a scene whose label has nothing that counts; None for others."""
+    parts = contents.values()
+    if any(part.classes is None or any(pixels.tiles for pixels in part.classes.values()) for part in parts):
+        return None
+    reasons = {
+        "all of its label is ignored": sum(int(place.counts[IGNORED]) for place in places),
+        "its label has no data where the image is, or does not reach it": sum(
+            int(place.counts[UNLABELLED]) for place in places
+        ),
+    }
+    reason = max(reasons, key=reasons.__getitem__) if any(reasons.values()) else "its image has no data there"
+    return f"warning: no labelled pixel of {scene.name} is in any tile: {reason}"
