@@ -48,7 +48,6 @@ def print_plan(cfg: ResolvedConfig, plan: TrainingPlan, *, as_json: bool) -> Non
                 "folder": str(plan.folder),
                 "data": {role: data_facts(digests).content() for role, digests in plan.digests.items()},
                 "notes": [*plan.notes],
-                "remarks": [*plan.remarks],
                 **_own_contents(cfg),
             }
         )
@@ -60,7 +59,7 @@ def print_plan(cfg: ResolvedConfig, plan: TrainingPlan, *, as_json: bool) -> Non
         *(f"  {part} parameters: {group_digits(count)}" for part, count in plan.parameters.items()),
         f"  {cfg.train_cfg.max_iters} iterations of batch {cfg.train_dataloader.batch_size}",
         f"  run folder: {shorten_path(plan.folder)}",
-        *(f"  note: {note}" for note in (*plan.notes, *plan.remarks)),
+        *(f"  note: {note}" for note in plan.notes),
     ]
     print("\n".join(lines))
 

@@ -17,7 +17,9 @@ from mmengine.dist import get_dist_info
 from torch.utils.data import Dataset, Sampler
 
 from rs_adapt.datasets.class_sampling import ClassSampling, RareClassSampling
+from rs_adapt.datasets.labelled_tiles import leave_out_unlabelled
 from rs_adapt.datasets.sample import Sample
+from rs_adapt.datasets.tile_dataset import TileDataset
 from rs_adapt.registry import DATA_SAMPLERS, DATASETS
 
 
@@ -43,7 +45,7 @@ class DomainStream(Dataset[Sample]):
     tile comes again, and source and target are paired differently in every round.
 
     Args:
-        labelled: The set to learn from: a `TileDataset` or its config.
+        labelled: The set to learn from: a `TileDataset` or its config. Tiles without a labelled pixel are left out.
         unlabelled: The target images, without labels; None where the strategy does not look at the target.
         seed: Seed of order and augmentation.
         class_sampling: Arguments of `RareClassSampling`: labelled tiles are then drawn by their classes, with
@@ -59,6 +61,8 @@ class DomainStream(Dataset[Sample]):
         class_sampling: ClassSampling | None = None,
     ) -> None:
         self.labelled: Any = _build(labelled)
+        if isinstance(self.labelled, TileDataset):
+            leave_out_unlabelled(self.labelled)
         self.unlabelled: Any = _build(unlabelled)
         self.seed = seed
         self.rare = RareClassSampling(self.labelled, **class_sampling) if class_sampling else None

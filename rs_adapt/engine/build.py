@@ -104,12 +104,10 @@ class CheckedData:
     Attributes:
         digests: Digests of the tiles by role; see `data_roles`.
         notes: Sentences that one has to know before trusting the scores.
-        remarks: Further sentences for a dry run.
     """
 
     digests: dict[str, TileDigests]
     notes: tuple[str, ...]
-    remarks: tuple[str, ...]
 
 
 def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is_resumed: bool = False) -> CheckedData:
@@ -127,16 +125,16 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is
         ConfigError: The labelled set cannot be sampled as the strategy asks.
     """
     from rs_adapt.datasets.checks import check_tiles
-    from rs_adapt.datasets.class_sampling import RareClassSampling, class_counts, label_counts
+    from rs_adapt.datasets.class_sampling import RareClassSampling, label_counts
     from rs_adapt.datasets.completeness import check_completeness, check_zero_label
     from rs_adapt.datasets.digests import digest_tiles
+    from rs_adapt.datasets.labelled_tiles import leave_out_unlabelled
     from rs_adapt.datasets.roles import data_roles
     from rs_adapt.registry import DATASETS
 
     sampling = cfg.train_dataloader.dataset.class_sampling
     digests: dict[str, TileDigests] = {}
     notes: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
     for role, settings in data_roles(cfg).items():
         dataset = DATASETS.build(settings)
         check_tiles(dataset, home() / "checks", on_progress)
@@ -144,12 +142,15 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is
             counts_NV = label_counts(dataset)
             check_zero_label(cfg, counts_NV)
             notes = check_completeness(cfg, counts_NV, is_resumed=is_resumed)
-            if num_empty := int((class_counts(dataset).sum(axis=1) == 0).sum()):
-                remarks = (f"{num_empty} of {len(dataset)} labelled training tiles have no labelled pixel.",)
+            num_tiles = len(dataset)
+            if num_left_out := leave_out_unlabelled(dataset):
+                notes += (
+                    f"{num_left_out} of {num_tiles} labelled training tiles have no labelled pixel and are left out.",
+                )
             if sampling:
                 RareClassSampling(dataset, **sampling)
         digests[role] = digest_tiles(settings)
-    return CheckedData(digests=digests, notes=notes, remarks=remarks)
+    return CheckedData(digests=digests, notes=notes)
 
 
 def build_model(cfg: ResolvedConfig) -> Any:

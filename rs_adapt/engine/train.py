@@ -164,7 +164,6 @@ def _plan(cfg: ResolvedConfig, *, resume: bool, overwrite: bool, on_progress: On
         folder=folder,
         digests=data.digests,
         notes=(*data.notes, *(() if is_same else (NOT_RECORDED,))),
-        remarks=data.remarks,
     )
 
 

@@ -19,7 +19,6 @@ class TrainingPlan:
         folder: The run folder.
         digests: Digests of the tiles by role.
         notes: Sentences that one has to know before trusting the scores.
-        remarks: Further sentences for a dry run.
     """
 
     tiles: Mapping[str, int]
@@ -27,4 +26,3 @@ class TrainingPlan:
     folder: Path
     digests: Mapping[str, TileDigests]
     notes: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()

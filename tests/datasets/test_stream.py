@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from PIL import Image
 from torch.utils.data import DataLoader
 
-from rs_adapt.datasets import DomainStream, DrawSampler
+from rs_adapt.datasets import DomainStream, DrawSampler, TileDataset
 from rs_adapt.datasets.stream import seeded
+from rs_adapt.errors import DataError
 
 
 class Numbers:
@@ -90,3 +93,32 @@ def test_processes_share_the_stream_without_overlap(monkeypatch: pytest.MonkeyPa
         sampler.skip(2)
         draws += list(itertools.islice(sampler, 3))
     assert sorted(draws) == [4, 5, 6, 7, 8, 9]
+
+
+def label(arguments: dict[str, Any], number: int, value: int) -> None:
+    Image.fromarray(np.full((8, 8), value, np.uint8)).save(Path(arguments["ann_dir"]) / f"{number}.png")
+
+
+def drawn_tiles(arguments: dict[str, Any], count: int) -> list[str]:
+    stream = DomainStream(labelled=TileDataset(**arguments), unlabelled=None, seed=3)
+    return [Path(stream[draw]["data_samples"].img_path).stem for draw in range(count)]
+
+
+def test_tiles_without_a_labelled_pixel_are_never_drawn(write_tiles) -> None:
+    arguments = write_tiles(5)
+    before = drawn_tiles(arguments, 10)
+    assert sorted(before) == sorted("0123401234")
+    label(arguments, 1, 255)
+    label(arguments, 4, 255)
+    assert sorted(drawn_tiles(arguments, 6)) == sorted("023023")
+    label(arguments, 1, 0)
+    label(arguments, 4, 2)
+    assert drawn_tiles(arguments, 10) == before
+
+
+def test_a_set_without_any_labelled_pixel_is_refused(write_tiles) -> None:
+    arguments = write_tiles(2)
+    label(arguments, 0, 255)
+    label(arguments, 1, 255)
+    with pytest.raises(DataError, match="none of its 2 tiles has a labelled pixel"):
+        DomainStream(labelled=TileDataset(**arguments), unlabelled=None, seed=3)

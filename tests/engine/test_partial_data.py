@@ -77,7 +77,7 @@ def test_complete_data_need_no_option_and_give_no_note(tiny_cell, as_published: 
     for overrides in (WHOLE, ("bench.partial=true",)):
         plan = check_training(tiny_cell(overrides=overrides), device="cpu")
         assert plan is not None
-        assert (plan.notes, plan.remarks) == ((), ())
+        assert plan.notes == ()
 
 
 def test_run_that_began_without_the_option_is_resumed(
@@ -110,12 +110,15 @@ def test_missing_classes_are_refused(tiny_cell, as_published: None, loveda_root:
     assert plan.notes == ("Partial data: no pixel of road, water in the training labels.",)
 
 
-def test_tiles_without_a_labelled_pixel_are_counted(tiny_cell, as_published: None, loveda_root: Path) -> None:
+def test_tiles_without_a_labelled_pixel_are_left_out_and_counted(
+    tiny_cell, as_published: None, loveda_root: Path
+) -> None:
     path = loveda_root / "loveda" / "rural" / "train" / "ann_dir" / "1.png"
     Image.fromarray(np.zeros((64, 64), np.uint8)).save(path)
     plan = check_training(tiny_cell(), device="cpu")
     assert plan is not None
-    assert plan.remarks == ("1 of 4 labelled training tiles have no labelled pixel.",)
+    note = "1 of 4 labelled training tiles have no labelled pixel and are left out."
+    assert plan.notes == (note,)
 
 
 def test_labels_that_count_classes_from_zero_are_refused(tiny_cell, loveda_root: Path) -> None:
