@@ -25,7 +25,7 @@ from rs_adapt.datasets.own.counting import SceneCounter, add_counts
 from rs_adapt.datasets.own.cutting import IGNORED, KINDS, CutPart, CutTile
 from rs_adapt.datasets.own.ground import describe_ground
 from rs_adapt.datasets.own.layout import SceneFiles
-from rs_adapt.datasets.own.notes import empty_note, neighbours_note, polygon_notes
+from rs_adapt.datasets.own.notes import empty_note, neighbours_note, other_pictures_note, polygon_notes
 from rs_adapt.datasets.own.polygon_labels import PolygonFacts
 from rs_adapt.datasets.own.regions import RegionPlan, stored_size_px
 from rs_adapt.datasets.own.splits import ScenePlan
@@ -131,6 +131,8 @@ class SceneAssembler:
             plan, [self._finished[plan.region.name, planned.scene].polygons for planned in plan.scenes]
         )
         if note := small_images_note([stored_size_px(planned.scene) for planned in plan.scenes], self._bench.tile_px):
+            notes.append(note)
+        if note := other_pictures_note(plan):
             notes.append(note)
         order = [split for split in ("train", "val") if split in splits]
         return RegionContents(

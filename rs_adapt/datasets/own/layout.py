@@ -19,6 +19,10 @@ from rs_adapt.datasets.recipes import LabelSource, SceneRegion
 from rs_adapt.errors import DataError, DataNotFound
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".jpg", ".jpeg", ".png", ".bmp")
+# Pictures and rasters that are not read.
+_OTHER_SUFFIXES = frozenset(
+    ".gif .webp .jfif .jpe .heic .avif .jxl .tga .ppm .img .ecw .sid .nc .hdf .h5 .asc .bil .bsq .bip .npy".split()
+)
 # Words of a path that say that a file is a label, and those that say that it is an image.
 _LABEL_WORDS = frozenset(
     "mask masks label labels lab lbl gt truth groundtruth ann anno annotation annotations seg segmentation".split()
@@ -76,6 +80,16 @@ def find_scenes(region: SceneRegion) -> list[SceneFiles]:
     scenes = _named(scenes, region)
     _require_own_labels(scenes, region.labels)
     return scenes
+
+
+def other_pictures(region: SceneRegion) -> list[PurePosixPath]:
+    """Return the files that fit the pattern of a region and look like images of a format that is not read."""
+    place = Path(region.images)
+    if region.files is not None or not place.is_dir():
+        return []
+    pattern = Pattern(region.pattern)
+    files = _files_below(place, nested=pattern.is_nested)
+    return [file for file in files if file.suffix.lower() in _OTHER_SUFFIXES and pattern.match(file) is not None]
 
 
 def _listed(region: SceneRegion) -> list[SceneFiles]:

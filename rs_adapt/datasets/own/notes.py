@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rs_adapt.datasets.own.contents import SplitContents
 from rs_adapt.datasets.own.cutting import IGNORED, UNLABELLED, CutTile
-from rs_adapt.datasets.own.layout import SceneFiles
+from rs_adapt.datasets.own.layout import SceneFiles, other_pictures
 from rs_adapt.datasets.own.polygon_labels import OUTSIDE, PolygonFacts
 from rs_adapt.datasets.own.regions import RegionPlan
 from rs_adapt.errors import DataError
@@ -15,6 +15,17 @@ from rs_adapt.scenes.polygons import is_vector_file
 
 # A scene of which polygons cover no more than this, all of them over its edge, may be unlabelled.
 _NEIGHBOURS_SHARE = 0.05
+
+
+def other_pictures_note(plan: RegionPlan) -> str | None:
+    """Return a sentence on files that may be scenes and are of a format that is not read; None where all are read."""
+    files = other_pictures(plan.region)
+    if not files:
+        return None
+    return (
+        f"warning: {plan.region.images} holds images of a format that is not read and which are left out "
+        f"({len(files)}, such as {files[0]}): convert them to GeoTIFF or png, or choose the others by pattern"
+    )
 
 
 def polygon_notes(plan: RegionPlan, facts: Sequence[PolygonFacts | None]) -> list[str]:
