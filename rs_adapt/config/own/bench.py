@@ -181,7 +181,7 @@ def _domain(region: RegionTable, role: Role, root: Path, classes: Classes, file:
     from rs_adapt.config.own.bench_values import hint_at_path, show_path
 
     key, given = ("images", region.images) if region.files is None else ("files", region.files)
-    place = (root / (given or "")).expanduser()
+    place = root / Path(given or "").expanduser()
     if not (place.is_file() or (key == "images" and place.is_dir())):
         allowed = "neither a folder nor a file" if key == "images" else "not a file"
         raise DataNotFound(f"{file}: {role}.{key} names {show_path(place)}, which is {allowed}.{hint_at_path(place)}")

@@ -104,7 +104,7 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
     from rs_adapt.config.own.bench_values import Place, hint_at_path, show_path
 
     place = Place(file, f"{role}.labels")
-    path = (root / (labels.path or "")).expanduser()
+    path = root / Path(labels.path or "").expanduser()
     if not path.exists():
         raise DataNotFound(
             f"{file}: {place.key('path')} names {show_path(path)}, which does not exist.{hint_at_path(path)}"
@@ -170,7 +170,7 @@ def _polygon_keys(labels: LabelsTable, root: Path, place: Place) -> dict[str, ob
         return keys
     if labels.background is None:
         raise place.error("aoi", "says where pixels outside all polygons are background; name that class as background")
-    aoi = (root / labels.aoi).expanduser()
+    aoi = root / Path(labels.aoi).expanduser()
     if not aoi.exists():
         raise DataNotFound(f"{place.file}: {place.key('aoi')} names {aoi}, which does not exist.")
     return keys | {"aoi": str(aoi.resolve())}

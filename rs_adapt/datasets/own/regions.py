@@ -101,7 +101,8 @@ def _require_labels(plan: RegionPlan) -> None:
         raise DataError(f"{label} is a folder and not a label, in spite of its ending.")
     more = f" ({len(missing)} of {len(needed)} labels are missing)" if len(missing) > 1 else ""
     raise DataNotFound(
-        f"There is no label {label}: every image to learn from or to score on needs one{more}.{_nearby(label)}"
+        f"There is no label {label}: every image to learn from or to score on needs one{more}."
+        f"{_nearby(label, plan.region)}"
     )
 
 
@@ -110,9 +111,15 @@ def _is_there(label: Path) -> bool:
     return label.is_file() or (label.is_dir() and label.suffix.lower() == ".gdb")
 
 
-def _nearby(label: Path) -> str:
+def _nearby(label: Path, region: SceneRegion) -> str:
     """Return a sentence with what the folder of the labels holds instead."""
     if not label.parent.is_dir():
+        flat = Path(region.labels.path) / label.name if region.labels is not None else label
+        if flat.is_file():
+            return (
+                f" There is no folder {label.parent}, and {flat.parent} holds {label.name}: if all labels lie in one "
+                f'folder, write labels.name = "*{region.labels.suffix if region.labels else ""}".'
+            )
         return f" There is no folder {label.parent}."
     names = sorted(path.name for path in label.parent.iterdir() if not path.name.startswith("."))
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
