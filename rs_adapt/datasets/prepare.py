@@ -6,8 +6,10 @@ holds what it was made from; a folder whose facts still hold is left alone, any 
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rs_adapt.datasets.own.regions import RegionPlan, plan_regions, scene_files
@@ -20,6 +22,7 @@ from rs_adapt.locks import exclusive_folder
 from rs_adapt.progress import OnProgress, no_progress
 
 FORMAT = 1
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def ensure_prepared(
@@ -45,7 +48,7 @@ def ensure_prepared(
         jobs: Processes that cut your own scenes; None takes all cores where there is much to cut.
 
     Raises:
-        ConfigError: The kind is unknown, or `out_dir` holds something else.
+        ConfigError: The kind is unknown, or `out_dir` holds something else or cannot be written to.
         DataNotFound: The raw images are missing.
         DataError: A raw image or label is damaged, has no partner, a different size or unknown values.
     """
@@ -57,18 +60,37 @@ def ensure_prepared(
     if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MARKER).is_file():
         # It was not made here, and making the tiles would delete it.
         raise ConfigError(f"{out_dir} is not empty and holds no prepared tiles. Move it away, or set RS_ADAPT_HOME.")
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    with exclusive_folder(out_dir):
-        if _finished(out_dir, facts):
-            return
-        with atomic_folder(out_dir) as building:
-            if isinstance(recipe, SyntheticRecipe):
-                counts = _make_synthetic(recipe, tiles, building, on_progress)
-            elif isinstance(recipe, ImagesRecipe):
-                counts = _make_from_images(recipe, tiles, data_root, building, on_progress)
-            else:
-                counts = make_from_scenes(regions, recipe, tiles, building, on_progress, jobs)
-            write_json(building / MARKER, {"facts": facts, "tiles": counts}, indent=1)
+    with _explain_disk(out_dir):
+        out_dir.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive_folder(out_dir):
+            if _finished(out_dir, facts):
+                return
+            with atomic_folder(out_dir) as building:
+                if isinstance(recipe, SyntheticRecipe):
+                    counts = _make_synthetic(recipe, tiles, building, on_progress)
+                elif isinstance(recipe, ImagesRecipe):
+                    counts = _make_from_images(recipe, tiles, data_root, building, on_progress)
+                else:
+                    counts = make_from_scenes(regions, recipe, tiles, building, on_progress, jobs)
+                write_json(building / MARKER, {"facts": facts, "tiles": counts}, indent=1)
+
+
+@contextmanager
+def _explain_disk(out_dir: Path) -> Iterator[None]:
+    """Turn errors of the place that tiles are written to into one that says what to do; others pass."""
+    try:
+        yield
+    except OSError as error:
+        home = out_dir.parent
+        place = Path(error.filename) if isinstance(error.filename, str) else None
+        is_place = place is not None and (place in (home, *home.parents) or home in place.parents)
+        if not (is_place or error.errno in _DISK):
+            # Something that was to be read.
+            raise
+        raise ConfigError(
+            f"Cannot write the tiles to {out_dir}: {error.strerror}. Free some space there, or set RS_ADAPT_HOME to a "
+            "folder that can be written to."
+        ) from error
 
 
 def _facts(

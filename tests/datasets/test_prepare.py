@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import shutil
@@ -35,6 +36,23 @@ def test_folder_with_other_content_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not empty and holds no prepared tiles"):
         ensure_prepared(**SYNTHETIC, data_root=tmp_path, out_dir=tmp_path / "out")
     assert (tmp_path / "out" / "thesis.txt").is_file()
+
+
+def test_cache_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file, where RS_ADAPT_HOME names a folder")
+    out = tmp_path / "home" / "prepared" / "bench-1"
+    with pytest.raises(ConfigError, match=r"Cannot write the tiles to .*bench-1: Not a directory\. .*RS_ADAPT_HOME"):
+        ensure_prepared(**SYNTHETIC, data_root=tmp_path, out_dir=out)
+
+
+def test_full_disk_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def save(_image: Image.Image, _file: Path, **_options: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", save)
+    with pytest.raises(ConfigError, match=r"Cannot write the tiles to .*No space left on device\. Free some space"):
+        ensure_prepared(**SYNTHETIC, data_root=tmp_path, out_dir=tmp_path / "home" / "bench-1")
+    assert [path.name for path in (tmp_path / "home").iterdir()] == [".bench-1.lock"]
 
 
 IMAGES: dict[str, Any] = {
