@@ -35,7 +35,14 @@ def compare(
     if as_json:
         print_json(comparison.to_json())
         return
-    from rs_adapt.reports.comparison_tables import count_line, differ_line, difference_table, notes, scoring_line
+    from rs_adapt.reports.comparison_tables import (
+        changed_data_line,
+        count_line,
+        differ_line,
+        difference_table,
+        notes,
+        scoring_line,
+    )
 
     console = result_console()
     console.print(comparison.sentence, style="bold", soft_wrap=True, markup=False)
@@ -44,6 +51,6 @@ def compare(
     lines = [f"{name}: {side.place}: {scoring_line(side.scored)}." for name, side in sides.items()]
     lines += [f"Note on {name}: {note}" for name, side in sides.items() for note in side.notes]
     counts = count_line(comparison.images, comparison.interval)
-    for line in (*lines, differ_line(comparison), counts, *notes(comparison.interval)):
+    for line in (*lines, differ_line(comparison), changed_data_line(comparison), counts, *notes(comparison.interval)):
         if line is not None:
             console.print(line, soft_wrap=True, markup=False)

@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 
 from rs_adapt.render.document import format_score
+from rs_adapt.runs.data import ROLES
 from rs_adapt.scores.units import PLURAL
 
 if TYPE_CHECKING:
@@ -102,6 +103,14 @@ def differ_line(comparison: RunComparison) -> str | None:
     a, b = comparison.a.scored, comparison.b.scored
     facts = ", ".join(f"{name} ({_fact(getattr(a, name))}, {_fact(getattr(b, name))})" for name in comparison.differ)
     return f"The two scores were made in different ways: {facts}."
+
+
+def changed_data_line(comparison: RunComparison) -> str | None:
+    """Return which training data changed between two runs of one bench, as a line; None where none did."""
+    if not comparison.trained_on_other_data:
+        return None
+    sets = " and ".join(ROLES[role] for role in comparison.trained_on_other_data)
+    return f"The data changed between the two runs: {sets} are not the same, so the difference is not one of methods."
 
 
 def _fact(value: object) -> str:

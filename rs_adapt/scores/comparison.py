@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rs_adapt.errors import ConfigError, ScoresError
-from rs_adapt.runs.records import IntervalFacts
+from rs_adapt.runs.data import changed_roles
+from rs_adapt.runs.records import IntervalFacts, Result
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.scores.intervals import Difference, paired_difference
 from rs_adapt.scores.per_image import PerImage
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 # Fields of `Scoring` in which two scores should agree to be comparable.
 _SAME = ("protocol", "selection", "weights", "inference")
+_TRAINING = ("labelled", "unlabelled")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,7 @@ class RunComparison:
         a: The first run.
         b: The second run.
         differ: Facts in which the two scores differ: protocol, selection, weights or inference.
+        trained_on_other_data: Roles of training data that changed between the two runs of one bench and setting.
         images: Number of images.
         miou: Difference of the mean IoU.
         classes: Differences by class, without the ignored ones.
@@ -82,6 +85,7 @@ class RunComparison:
     a: ComparedRun
     b: ComparedRun
     differ: list[str]
+    trained_on_other_data: list[str]
     images: int
     miou: RoundedDifference
     classes: dict[str, ClassDifference]
@@ -112,6 +116,7 @@ class RunComparison:
             "a": self.a.to_json(),
             "b": self.b.to_json(),
             "differ": [*self.differ],
+            "trained_on_other_data": [*self.trained_on_other_data],
             "images": self.images,
             "miou": asdict(self.miou),
             "classes": {name: difference.to_json() for name, difference in self.classes.items()},
@@ -172,6 +177,7 @@ def compare_runs(
         a=side_a,
         b=side_b,
         differ=[name for name in _SAME if getattr(side_a.scored, name) != getattr(side_b.scored, name)],
+        trained_on_other_data=_changed_training(stored_a.result, stored_b.result),
         images=len(a.tiles),
         miou=_rounded(paired.miou),
         classes={
@@ -193,6 +199,13 @@ def compare_runs(
             rough=paired.rough,
         ),
     )
+
+
+def _changed_training(a: Result | None, b: Result | None) -> list[str]:
+    if a is None or b is None or (a.cell.bench, a.cell.setting) != (b.cell.bench, b.cell.setting):
+        return []
+    changed = changed_roles(a.data, b.data)
+    return [role for role in _TRAINING if role in changed]
 
 
 def _rounded(difference: Difference) -> RoundedDifference:

@@ -30,6 +30,7 @@ class Stored:
         protocol: `protocol` of `result.json`, else the content of the protocol that the matrices name; without any
             value if there is neither.
         notes: Sentences of `result.json` that one has to know before trusting the score.
+        result: Content of `result.json`; None for a single file.
     """
 
     file: Path
@@ -37,6 +38,7 @@ class Stored:
     selection: str | None
     protocol: ProtocolFacts
     notes: tuple[str, ...] = ()
+    result: Result | None = None
 
     @property
     def protocol_label(self) -> str | None:
@@ -84,7 +86,7 @@ def open_stored(place: Path, selection: str | None = None) -> Stored:
     if protocol is None or not protocol.model_fields_set:
         protocol = _named_protocol(per_image.facts.get("protocol"))
     notes = () if result is None else tuple(result.notes)
-    return Stored(file=file, per_image=per_image, selection=stored, protocol=protocol, notes=notes)
+    return Stored(file=file, per_image=per_image, selection=stored, protocol=protocol, notes=notes, result=result)
 
 
 def headline_matrix(run_dir: Path, result: Result) -> NDArray[np.int64] | None:

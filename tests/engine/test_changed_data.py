@@ -18,6 +18,7 @@ from rs_adapt.engine.train import check_training, train
 from rs_adapt.errors import CheckpointMismatch, ScoresError
 from rs_adapt.inference.checkpoint import recompose
 from rs_adapt.inference.evaluation import score_checkpoint
+from rs_adapt.reports.comparison_tables import changed_data_line
 from rs_adapt.runs.data import NOT_RECORDED
 from rs_adapt.runs.run import Run
 from rs_adapt.scores.comparison import compare_runs
@@ -137,3 +138,18 @@ def test_evaluation_on_changed_data_says_so_and_is_not_compared(tiny_cell, loved
     )
     with pytest.raises(ScoresError, match=r"The images or labels of urban val were not the same when"):
         compare_runs(run, tmp_path / "changed")
+
+
+def test_runs_trained_on_other_labels_are_compared_with_a_line(tiny_cell, loveda_root: Path, tmp_path: Path) -> None:
+    train(tiny_cell("da", iters=1), device="cpu")
+    train(tiny_cell("da", iters=1, run="again"), device="cpu")
+    relabel(loveda_root / "loveda" / "rural" / "train" / "ann_dir" / "2.png")
+    train(tiny_cell("da", iters=1, run="corrected"), device="cpu")
+    same = compare_runs(tmp_path / "run", tmp_path / "again")
+    assert (same.trained_on_other_data, changed_data_line(same)) == ([], None)
+    other = compare_runs(tmp_path / "run", tmp_path / "corrected")
+    assert other.trained_on_other_data == other.to_json()["trained_on_other_data"] == ["labelled"]
+    assert changed_data_line(other) == (
+        "The data changed between the two runs: the labelled training tiles are not the same, so the difference is "
+        "not one of methods."
+    )
