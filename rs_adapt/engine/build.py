@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rs_adapt.config.paths import home
 from rs_adapt.config.segmentor import segmentor_config
-from rs_adapt.errors import ConfigError, DeviceUnavailable
+from rs_adapt.errors import ConfigError, DeviceUnavailable, RsAdaptError
 from rs_adapt.processes import launched_as_group
 from rs_adapt.progress import OnProgress, no_progress
 
@@ -151,6 +152,18 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is
                 RareClassSampling(dataset, **sampling)
         digests[role] = digest_tiles(settings)
     return CheckedData(digests=digests, notes=notes)
+
+
+def digest_again(cfg: ResolvedConfig) -> dict[str, TileDigests]:
+    """Return the digests of the tiles by role as they are now; roles whose tiles cannot be read are left out."""
+    from rs_adapt.datasets.digests import digest_tiles
+    from rs_adapt.datasets.roles import data_roles
+
+    digests: dict[str, TileDigests] = {}
+    for role, settings in data_roles(cfg).items():
+        with suppress(RsAdaptError, OSError):
+            digests[role] = digest_tiles(settings)
+    return digests
 
 
 def build_model(cfg: ResolvedConfig) -> Any:

@@ -17,11 +17,7 @@ from mmengine.logging import MessageHub
 
 from rs_adapt.backbones.weights import find_weights, read_weights_once
 from rs_adapt.config.segmentor import segmentor_config
-from rs_adapt.engine.build import (
-    check_data,
-    choose_device,
-    prepare_data,
-)
+from rs_adapt.engine.build import check_data, choose_device, digest_again, prepare_data
 from rs_adapt.engine.display import TrainingDisplay
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.failures import explain_failures
@@ -37,7 +33,7 @@ from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
 from rs_adapt.processes import leave_process_group, local_batch_size, on_rank_zero, process_group, rank_and_world_size
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import load_libraries, quiet_libraries
-from rs_adapt.runs.data import NOT_RECORDED, require_same_data
+from rs_adapt.runs.data import NOT_RECORDED, changes_in_training, require_same_data
 from rs_adapt.runs.files import LOG_FILE, RESULT_FILE, STATE_FILE
 from rs_adapt.runs.folder import check_run_folder, open_run_folder
 from rs_adapt.runs.metrics import read_metrics
@@ -219,6 +215,8 @@ def _run(
     leave_process_group()
     if rank:
         return None
+    notes = (*start.notes, *changes_in_training(run_dir, start.data, digest_again(cfg)))
+    start = start.model_copy(update={"notes": notes})
     with explain_failures(run_dir):
         try:
             selections = score_selections(cfg, run_dir, segmentor)

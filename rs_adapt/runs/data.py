@@ -70,13 +70,34 @@ def require_same_data(run_dir: Path, now: Mapping[str, TileDigests]) -> bool:
     changed = changed_roles(start.data, {role: data_facts(digests) for role, digests in now.items()})
     if not changed:
         return True
-    record = read_record(run_dir / DATA_FILE, DataRecord)
-    phrases = [
-        describe_change(role, None if record is None else record.roles.get(role), start.data[role], now[role])
-        for role in changed
-    ]
+    phrases = _describe_changes(run_dir, start.data, now, changed)
     raise CheckpointMismatch(
-        f"cannot resume {run_dir}: the data have changed since the run started: {', and '.join(phrases)}. Its second "
+        f"cannot resume {run_dir}: the data have changed since the run started: {phrases}. Its second "
         "part would learn from or be scored on data other than the first. Put the data back, or start again with "
         "--overwrite."
     )
+
+
+def changes_in_training(
+    run_dir: Path, before: Mapping[str, DataFacts], now: Mapping[str, TileDigests]
+) -> tuple[str, ...]:
+    """Return a sentence for the result where data changed between the start and the end of a run.
+
+    Args:
+        run_dir: The run folder.
+        before: The fingerprints at the start by role.
+        now: The tiles at the end by role.
+    """
+    changed = changed_roles(before, {role: data_facts(digests) for role, digests in now.items()})
+    if not changed:
+        return ()
+    phrases = _describe_changes(run_dir, before, now, changed)
+    return (f"The data changed while the run trained: {phrases}. It learnt or was scored on a mixture; train again.",)
+
+
+def _describe_changes(
+    run_dir: Path, before: Mapping[str, DataFacts], now: Mapping[str, TileDigests], changed: list[str]
+) -> str:
+    record = read_record(run_dir / DATA_FILE, DataRecord)
+    tiles = {} if record is None else record.roles
+    return ", and ".join(describe_change(role, tiles.get(role), before[role], now[role]) for role in changed)

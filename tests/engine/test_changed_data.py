@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,17 @@ class StopAt(Hook):  # type: ignore[misc]
     def after_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
         if runner.iter + 1 == self.iteration:
             next(hook for hook in runner.hooks if hasattr(hook, "request_stop")).request_stop()
+
+
+class CallAt(Hook):  # type: ignore[misc]
+    """Calls a function after an iteration."""
+
+    def __init__(self, iteration: int, function: Callable[[], object]) -> None:
+        self.iteration, self.function = iteration, function
+
+    def after_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
+        if runner.iter + 1 == self.iteration:
+            self.function()
 
 
 def relabel(path: Path) -> None:
@@ -153,3 +165,16 @@ def test_runs_trained_on_other_labels_are_compared_with_a_line(tiny_cell, loveda
         "The data changed between the two runs: the labelled training tiles are not the same, so the difference is "
         "not one of methods."
     )
+
+
+def test_labels_that_change_while_a_run_trains_are_stated(tiny_cell, loveda_root: Path, tmp_path: Path) -> None:
+    label = loveda_root / "loveda" / "rural" / "train" / "ann_dir" / "2.png"
+    train(tiny_cell("da", iters=3), device="cpu", hooks=[CallAt(2, lambda: relabel(label))])
+    run = Run.read(tmp_path / "run")
+    assert run.result is not None
+    assert run.manifest is not None
+    note = (
+        "The data changed while the run trained: the labelled training tiles (1 with other labels or masks, first 2; 4 "
+        "then, 4 now). It learnt or was scored on a mixture; train again."
+    )
+    assert [*run.result.notes] == [*run.manifest.notes] == [PARTIAL, note]
