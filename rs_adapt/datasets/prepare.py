@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rs_adapt.datasets.own.regions import RegionPlan, plan_regions, scene_files
 from rs_adapt.datasets.own.scenes import make_from_scenes
@@ -73,6 +74,13 @@ def ensure_prepared(
                 else:
                     counts = make_from_scenes(regions, recipe, tiles, building, on_progress, jobs)
                 write_json(building / MARKER, {"facts": facts, "tiles": counts}, indent=1)
+
+
+def is_current(bench: Mapping[str, Any], *, data_root: Path, out_dir: Path) -> bool:
+    """Return whether the tiles of a bench still fit what they were made from; see `ensure_prepared`."""
+    recipe, tiles = read_recipe(bench["prepare"]), TileFacts.model_validate(bench)
+    regions = plan_regions(recipe, tiles.tile_px) if isinstance(recipe, ScenesRecipe) else []
+    return _finished(out_dir, _facts(bench["prepare"], recipe, tiles, data_root, regions))
 
 
 @contextmanager

@@ -55,6 +55,7 @@ class TileSets:
         how_to_get: What to do if tiles are missing.
         licence: Licence and conditions of the data sets.
         own_dir: Folder of the tiles of your own scenes, with the record of their contents; None for others.
+        own_bench: Facts of the bench of your own scenes; None for others.
     """
 
     name: str
@@ -68,6 +69,7 @@ class TileSets:
     how_to_get: str
     licence: str
     own_dir: Path | None = None
+    own_bench: BenchFacts | None = None
 
 
 def find_tile_sets(name: str, data_root: Path) -> TileSets:
@@ -200,6 +202,7 @@ def _of_bench(name: str, data_root: Path) -> TileSets:
         how_to_get=" ".join(paths.how_to_get(one) for one in names) + first_run,
         licence=_licence(names),
         own_dir=root if bench.get("own") else None,
+        own_bench=bench if bench.get("own") else None,
     )
 
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from rs_adapt.datasets.checks import check_pair
 from rs_adapt.datasets.own.contents import CONTENTS_FILE, Contents, read_contents
+from rs_adapt.datasets.prepare import is_current
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
-from rs_adapt.errors import DataError
+from rs_adapt.errors import DataError, RsAdaptError
 from rs_adapt.progress import OnProgress, no_progress
 
 
@@ -120,6 +121,7 @@ def verify_tiles(tiles: TileSets, on_progress: OnProgress = no_progress) -> Tile
     duplicates = _duplicates(tiles_of_digest.values())
     faults = [f"{title}: {fault}" for title, seen in totals.items() for fault in seen.faults]
     faults += [f"The same image is in {' and '.join(group)}." for group in duplicates["across_splits"]]
+    faults += _stale(tiles)
     report: TileReport = {
         "name": tiles.name,
         "title": tiles.title,
@@ -133,6 +135,18 @@ def verify_tiles(tiles: TileSets, on_progress: OnProgress = no_progress) -> Tile
     if contents is not None:
         report["contents"] = contents.model_dump(mode="json")
     return report
+
+
+def _stale(tiles: TileSets) -> list[str]:
+    """Return a fault where your own scenes are not what the tiles were cut from."""
+    if tiles.own_bench is None or tiles.own_dir is None:
+        return []
+    try:
+        if is_current(tiles.own_bench, data_root=tiles.own_dir, out_dir=tiles.own_dir):
+            return []
+    except RsAdaptError as error:
+        return [f"The scenes cannot be cut into tiles again: {error}"]
+    return ["The scenes or labels have changed since these tiles were cut: rs-adapt data prepare cuts them again."]
 
 
 def _pairs(one: TileSet, tiles: TileSets, totals: _SetTotals) -> list[str]:

@@ -135,3 +135,13 @@ def test_lint_finds_shared_ground_and_pixels_of_another_size(run_verb: Verb, ben
         ("warning", "pixel-size", "bench.prepare.target.images"),
     ]
     assert "a pixel of the target is 4.5 times larger than one of the source (9 m and 2 m)" in findings[2]["found"]
+
+
+def test_verify_reports_labels_that_changed_after_cutting(run_verb: Verb, bench: Path, tmp_path: Path) -> None:
+    assert run_verb("data", "prepare", bench)[0] == 0
+    code, out, err = run_verb("data", "verify", bench)
+    assert (code, "No faults." in out) == (0, True), err
+    Image.fromarray(1 - draw(64, 64, 0)).save(tmp_path / "lab" / "a.png")
+    code, out, err = run_verb("data", "verify", bench)
+    assert code == 1, err
+    assert "wrong: The scenes or labels have changed since these tiles were cut: rs-adapt data prepare cuts" in out
