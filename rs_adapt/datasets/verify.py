@@ -144,8 +144,9 @@ def _stale(tiles: TileSets) -> list[str]:
     try:
         if is_current(tiles.own_bench, data_root=tiles.own_dir, out_dir=tiles.own_dir):
             return []
-    except RsAdaptError as error:
-        return [f"The scenes cannot be cut into tiles again: {error}"]
+    except RsAdaptError:
+        # The scenes may lie on a different machine: nothing is known of them.
+        return []
     return ["The scenes or labels have changed since these tiles were cut: rs-adapt data prepare cuts them again."]
 
 
