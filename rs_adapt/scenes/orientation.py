@@ -114,6 +114,12 @@ def file_orientation(path: Path, driver: str) -> int:
     return 1
 
 
+def stated_orientation(path: Path) -> int:
+    """Return the orientation that a file states, by the ending of its name; 1 where it states none."""
+    drivers = {".tif": "GTiff", ".tiff": "GTiff", ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
+    return file_orientation(path, drivers.get(path.suffix.lower(), ""))
+
+
 def _tiff_orientation(path: Path) -> int:
     try:
         with path.open("rb") as file:

@@ -180,6 +180,26 @@ def test_labels_are_those_of_their_images(case: str, run: Run, tmp_path: Path, o
     check_tiles(own_home, labelled=labelled)
 
 
+@pytest.mark.parametrize(
+    ("orientation", "sizes", "named"), [(3, (96, 128), True), (6, (96, 96), True), (6, (96, 128), False)]
+)
+def test_a_turn_that_the_size_does_not_show_is_named(
+    orientation: int, sizes: tuple[int, int], named: bool, run: Run, tmp_path: Path
+) -> None:
+    tags = Image.Exif()
+    tags[274] = orientation
+    for seed, name in enumerate("ab"):
+        classes_HW = draw_classes(*sizes, seed=seed)
+        stored_HW = np.rot90(classes_HW, 1 if orientation == 6 else 2).copy()
+        Image.fromarray(paint(stored_HW)).save(
+            tmp_path / "source" / f"{name}.jpg", exif=tags, quality=100, subsampling=0
+        )
+        plain_label(tmp_path / "labels" / name, classes_HW)
+    code, out, err = run()
+    assert code == 0, err
+    assert ("2 image(s), such as a.jpg, are turned or mirrored as their EXIF orientation says" in out) is named
+
+
 def far_label(path: Path, classes_HW: NDArray[np.uint8]) -> None:
     write_raster(path.with_suffix(".tif"), classes_HW, transform=PLACE @ Affine.translation(1000, 0))
 

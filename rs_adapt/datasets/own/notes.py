@@ -9,8 +9,9 @@ from rs_adapt.datasets.own.contents import SplitContents
 from rs_adapt.datasets.own.cutting import IGNORED, UNLABELLED, CutTile
 from rs_adapt.datasets.own.layout import SceneFiles, other_pictures
 from rs_adapt.datasets.own.polygon_labels import OUTSIDE, PolygonFacts
-from rs_adapt.datasets.own.regions import RegionPlan
+from rs_adapt.datasets.own.regions import RegionPlan, stored_size_px
 from rs_adapt.errors import DataError
+from rs_adapt.scenes.orientation import stated_orientation
 from rs_adapt.scenes.polygons import is_vector_file
 
 # A scene of which polygons cover no more than this, all of them over its edge, may be unlabelled.
@@ -26,6 +27,36 @@ def other_pictures_note(plan: RegionPlan) -> str | None:
         f"warning: {plan.region.images} holds images of a format that is not read and which are left out "
         f"({len(files)}, such as {files[0]}): convert them to GeoTIFF or png, or choose the others by pattern"
     )
+
+
+def turned_note(plan: RegionPlan) -> str | None:
+    """Return a sentence on images that are turned and keep their size, where their labels are not; None without any.
+
+    A quarter turn shows in the size of an image that is no square. Other turns do not, and a label that was drawn on
+    the pixels as they are stored would be taken for one of the turned image.
+    """
+    turned = [
+        planned.scene.image.name
+        for planned in plan.scenes
+        if (labels := plan.labels_of(planned)) is not None
+        and labels.kind != "polygons"
+        and _is_turned_alone(planned.scene)
+    ]
+    if not turned:
+        return None
+    return (
+        f"warning: {len(turned)} image(s), such as {turned[0]}, are turned or mirrored as their EXIF orientation says, "
+        "and their labels are not: if these were drawn on the pixels as stored, remove the orientation from the images"
+    )
+
+
+def _is_turned_alone(scene: SceneFiles) -> bool:
+    orientation = stated_orientation(scene.image)
+    if orientation == 1 or scene.label is None:
+        return False
+    width_px, height_px = stored_size_px(scene)
+    # 5 to 8 turn by a quarter.
+    return (orientation < 5 or width_px == height_px) and stated_orientation(scene.label) == 1
 
 
 def polygon_notes(plan: RegionPlan, facts: Sequence[PolygonFacts | None]) -> list[str]:
