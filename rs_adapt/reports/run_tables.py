@@ -53,8 +53,10 @@ def failures_section(collection: Collection, damaged: Sequence[Damage], base: Pa
 def summary_section(collection: Collection, groups: Sequence[Group], labels: Labels, remarks: Sequence[str]) -> Section:
     """Return the number of runs by state, the protocols, and the settings that all runs share."""
     states = Counter(run.status for run in collection.runs)
+    number = len(collection.runs)
+    counts = ", ".join(f"{count} {state}" for state, count in states.most_common())
     lines = [
-        f"{len(collection.runs)} runs: {', '.join(f'{number} {state}' for state, number in states.most_common())}.",
+        f"{number} run{'' if number == 1 else 's'}: {counts}.",
         *labels.shared_settings(),
     ]
     mixed = [labels.name(group) for group in groups if len(commits([group])) > 1]

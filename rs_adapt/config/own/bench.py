@@ -48,9 +48,7 @@ def find(path: str) -> str:
     """
     file = Path(path).expanduser().resolve()
     if not file.is_file():
-        raise DataNotFound(
-            f"There is no file {file}, which --bench names. `rs-adapt data init NAME` writes one to fill in."
-        )
+        raise DataNotFound(f"There is no bench file {file}. `rs-adapt data init NAME` writes one to fill in.")
     return str(file)
 
 
