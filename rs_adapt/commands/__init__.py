@@ -71,7 +71,7 @@ VERBS = {
     ),
     "data": Verb(
         "rs_adapt.commands.data:data_app",
-        "Data sets: list, fetch, prepare, verify, show, clean, and start a bench of your own.",
+        "Data sets: list, fetch, prepare, verify, show, clean, start a bench of your own.",
     ),
     "weights": Verb(
         "rs_adapt.commands.weights:weights_app", "Base weights: list, fetch, verify, convert, import, build."

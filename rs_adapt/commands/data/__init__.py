@@ -29,4 +29,4 @@ VERBS = {
     ),
     "init": Verb("rs_adapt.commands.data.init:init", "Write a commented bench file for your own scenes."),
 }
-data_app = build_group(VERBS, help="Data sets: list, fetch, prepare, verify, show, clean, and start a bench of your own.")
+data_app = build_group(VERBS, help="Data sets: list, fetch, prepare, verify, show, clean, start a bench of your own.")
