@@ -47,7 +47,7 @@ def loaded_by(arguments: list[str]) -> set[str]:
         ["show", "--bench", "loveda-da"],
         ["lint", "--bench", "loveda-da", "--no-data"],
         ["show", "--bench", "isprs-dg", "--direction", "v2p", "--json"],
-        ["sweep", "paper_da", "--dry-run"],
+        ["sweep", "synthetic_all", "--dry-run"],
     ],
     ids=" ".join,
 )

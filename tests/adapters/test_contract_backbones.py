@@ -1,6 +1,6 @@
 """Every method on every family of ViTs: the part of the contract in which families can differ.
 
-`test_every_method_meets_the_contract_on_every_backbone.py` has the whole contract on a generic ViT and on DINOv2.
+`test_contract.py` has the whole contract on a generic ViT and on DINOv2.
 """
 
 from __future__ import annotations
@@ -47,7 +47,11 @@ def _maps(vit: Vit) -> Tensor:
     return torch.stack(list(vit(IMAGE)))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+# Those whose blocks are like DINOv2's, which test_contract.py runs, are slow.
+@pytest.mark.parametrize(
+    "family",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in ("dinov2_registers", "clip") else []) for name in FAMILIES],
+)
 def test_every_method_meets_the_contract_on_every_backbone(
     example: Any, family: str, subtests: pytest.Subtests
 ) -> None:

@@ -55,7 +55,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ["show", "--bench", "synthetic-da", "--cost"],
         ["lint", "--bench", "loveda-da", "--no-data"],
         ["lint", "--rules"],
-        ["sweep", "paper_da", "--dry-run"],
+        ["sweep", "synthetic_all", "--dry-run"],
     ],
     ids=" ".join,
 )

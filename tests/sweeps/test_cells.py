@@ -35,7 +35,10 @@ def expanded(tmp_path: Path, *lines: str) -> Expansion:
     return expand(read_spec(file), folder=tmp_path / "runs")
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+# The other paper sweep has the same axes on the other setting.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "paper_dg" else []) for name in SHIPPED]
+)
 def test_shipped_sweeps_compose_all_their_cells_without_torch(name: str) -> None:
     file = paths.configs_dir() / "sweep" / f"{name}.toml"
     done = subprocess.run(
