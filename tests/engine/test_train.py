@@ -65,10 +65,10 @@ MIC = {
         ("da", {"head": "mask2former_small"}),
         ("da", MIC),
         # Methods that wrap layers, of a library, with random noise in training, and with the frozen ViT beside them.
-        ("da", {"method": "cobot+vpt", **MIC}),
+        pytest.param("da", {"method": "cobot+vpt", **MIC}, marks=pytest.mark.slow),
         ("da", {"method": "peft:dora"}),
         ("dg", {"method": "peft:adalora", "overrides": ("model.backbone.adapter.options.deltaT=1",)}),
-        ("dg", {"method": "sam_parser+dcpl"}),
+        pytest.param("dg", {"method": "sam_parser+dcpl"}, marks=pytest.mark.slow),
     ],
     ids=["da", "dg", "da-mask2former", "da-mic", "da-mic-cobot+vpt", "da-dora", "dg-adalora", "dg-sam_parser+dcpl"],
 )
