@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from process_tree import cpu_seconds, family, memory_kib
 from rasterio.windows import Window
 
 BLOCK_PX = 2048
@@ -78,30 +78,6 @@ def write_bench(folder: Path) -> Path:
     return file
 
 
-def peak_kib(pid: int) -> int:
-    """Return the peak of a process's resident memory; 0 for one that has ended."""
-    try:
-        found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    except OSError:
-        return 0
-    return int(found[1]) if found else 0
-
-
-def family(pid: int) -> list[int]:
-    """Return a process and those that it started, and so on."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [pid, *(one for child in children for one in family(int(child)))]
-
-
-def cpu_seconds() -> float:
-    """Return the CPU time of all processes that were started here and have ended."""
-    times = os.times()
-    return times.children_user + times.children_system
-
-
 def measure(file: Path, jobs: int, home: Path) -> dict[str, Any]:
     """Cut the scene in a process of its own; return seconds, and the peak of each process in MiB."""
     command = [sys.executable, "-m", "rs_adapt", "data", "prepare", str(file), "--jobs", str(jobs)]
@@ -110,7 +86,7 @@ def measure(file: Path, jobs: int, home: Path) -> dict[str, Any]:
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
     while run.poll() is None:
         for pid in family(run.pid):
-            peaks[pid] = max(peaks.get(pid, 0), peak_kib(pid))
+            peaks[pid] = max(peaks.get(pid, 0), memory_kib(pid, "VmHWM"))
         time.sleep(0.05)
     seconds = time.monotonic() - begun
     out = run.stdout.read() if run.stdout else ""

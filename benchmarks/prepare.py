@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -28,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from process_tree import cpu_seconds, family, memory_kib
 
 from rs_adapt.datasets.originals import load_layout
 from rs_adapt.scenes import write_geotiff
@@ -133,30 +132,6 @@ DRAW: dict[str, Callable[[Path], None]] = {
     "loveda": draw_loveda,
     "isaid": draw_isaid,
 }
-
-
-def memory_kib(pid: int, key: str) -> int:
-    """Return a line of /proc/PID/status in KiB; 0 for a process that has ended."""
-    try:
-        found = re.search(rf"{key}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    except OSError:
-        return 0
-    return int(found[1]) if found else 0
-
-
-def family(pid: int) -> list[int]:
-    """Return a process and those that it started, and so on."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [pid, *(one for child in children for one in family(int(child)))]
-
-
-def cpu_seconds() -> float:
-    """Return the CPU time of all processes that were started here and have ended."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def measure(name: str, source: Path, root: Path, jobs: int) -> dict[str, Any]:
