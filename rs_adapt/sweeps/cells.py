@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.wording import without_wording
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 from rs_adapt.runs.files import CONFIG_FILE
-from rs_adapt.sweeps.data import Fingerprints, current_fingerprints
+from rs_adapt.sweeps.data import DataFingerprints, Fingerprints
 from rs_adapt.sweeps.identity import Identity, config_identity, hash_identity
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class SweepCell:
         identity: All that changes the result; see `config_identity`.
         config_text: The resolved configuration, as the run folder will have it.
         iters: Training iterations.
+        data_fingerprints: Looks at the data of the cells of a sweep.
     """
 
     name: str
@@ -51,6 +52,7 @@ class SweepCell:
     identity: Identity
     config_text: str
     iters: int
+    data_fingerprints: DataFingerprints = field(repr=False, compare=False)
 
     @functools.cached_property
     def digest(self) -> str:
@@ -60,7 +62,7 @@ class SweepCell:
     @functools.cached_property
     def fingerprints(self) -> Fingerprints:
         """Fingerprints of the data that are there now, by role; found out once."""
-        return current_fingerprints(self.config_text)
+        return self.data_fingerprints.of_config(self.config_text)
 
     @functools.cached_property
     def config_sha256(self) -> str:
@@ -105,6 +107,7 @@ def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansi
     skipped: list[Skipped] = []
     cells: dict[str, SweepCell] = {}
     used: set[str] = set()
+    data = DataFingerprints()
     for group in spec.groups:
         _check_names(spec, group.axes, group.where)
     for rule in spec.skip:
@@ -117,7 +120,9 @@ def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansi
                 skipped.append(Skipped(what=str(cell), reason=matching.reason))
                 continue
             try:
-                composed = _compose_cell(spec, group, cell, folder=folder, data_root=data_root or spec.data_root)
+                composed = _compose_cell(
+                    spec, group, cell, folder=folder, data_root=data_root or spec.data_root, data=data
+                )
             except IncompatibleCell as error:
                 skipped.append(Skipped(what=str(cell), reason=str(error)))
                 continue
@@ -215,7 +220,9 @@ def _normalize_name(name: Any) -> Any:
     return normalize(name) if isinstance(name, str) else name
 
 
-def _compose_cell(spec: Spec, group: CellGroup, cell: Cell, *, folder: Path, data_root: str | None) -> SweepCell:
+def _compose_cell(
+    spec: Spec, group: CellGroup, cell: Cell, *, folder: Path, data_root: str | None, data: DataFingerprints
+) -> SweepCell:
     parts = [*default_run_dir(cell).parts[1:], *([group.name] if group.name else [])]
     run_dir = folder.joinpath(*parts)
     texts = (*option_texts(cell, iters=group.iters, precision=spec.precision), *group.set)
@@ -234,6 +241,7 @@ def _compose_cell(spec: Spec, group: CellGroup, cell: Cell, *, folder: Path, dat
         identity=config_identity(cfg),
         config_text=cfg.pretty_text,
         iters=cfg.train_cfg.max_iters,
+        data_fingerprints=data,
     )
 
 

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from rs_adapt.config import compose, resolve_cell
+from rs_adapt.datasets import digests
+from rs_adapt.datasets.tile_files import list_tiles
 from rs_adapt.files import write_json
-from rs_adapt.sweeps.data import current_fingerprints
+from rs_adapt.sweeps.data import DataFingerprints
 from rs_adapt.sweeps.folder import can_resume, read_state
 from rs_adapt.sweeps.work import Order, format_order
 from tests.geodata import draw_classes, write_image, write_raster
@@ -106,13 +108,30 @@ def test_orders_of_before_without_fingerprints_are_read(tmp_path: Path) -> None:
 
 def test_fingerprints_follow_the_tiles(loveda_root: Path, tmp_path: Path) -> None:
     text = compose(resolve_cell("loveda-da"), data_root=loveda_root, work_dir=tmp_path / "run").pretty_text
-    before = current_fingerprints(text)
+    before = DataFingerprints().of_config(text)
     assert set(before) == {"labelled", "unlabelled", "val", "source_val", "label_free", "test"}
     relabel(loveda_root / "loveda" / "rural" / "train" / "ann_dir" / "1.png")
-    after = current_fingerprints(text)
+    after = DataFingerprints().of_config(text)
     assert {role for role in before if before[role] != after[role]} == {"labelled"}
     (loveda_root / "loveda").rename(loveda_root / "elsewhere")
-    assert current_fingerprints(text) == {}
+    assert DataFingerprints().of_config(text) == {}
+
+
+def test_data_that_cells_share_are_looked_at_once(
+    loveda_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(digests, "list_tiles", lambda settings: looked.append(settings["name"]) or list_tiles(settings))
+    data = DataFingerprints()
+    texts = [
+        compose(resolve_cell("loveda-da", seed=seed), data_root=loveda_root, work_dir=tmp_path / "run").pretty_text
+        for seed in (0, 1)
+    ]
+    first = data.of_config(texts[0])
+    num_looks = len(looked)
+    assert num_looks > 0
+    assert data.of_config(texts[1]) == first == DataFingerprints().of_config(texts[1])
+    assert len(looked) == 2 * num_looks
 
 
 def test_fingerprints_follow_the_scenes_of_your_own_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,11 +144,11 @@ def test_fingerprints_follow_the_scenes_of_your_own_bench(tmp_path: Path, monkey
         write_raster(tmp_path / "labels" / f"{name}.tif", classes)
     (tmp_path / "mine.toml").write_text(BENCH)
     cfg = compose(resolve_cell(str(tmp_path / "mine.toml"), setting="da"), work_dir=tmp_path / "run")
-    assert current_fingerprints(cfg.pretty_text) == {}
+    assert DataFingerprints().of_config(cfg.pretty_text) == {}
     from rs_adapt.engine.build import prepare_data
 
     prepare_data(cfg)
-    before = current_fingerprints(cfg.pretty_text)
+    before = DataFingerprints().of_config(cfg.pretty_text)
     write_raster(tmp_path / "labels" / "one.tif", draw_classes(64, 64, seed=5))
-    after = current_fingerprints(cfg.pretty_text)
+    after = DataFingerprints().of_config(cfg.pretty_text)
     assert {role for role in before if before[role] != after[role]} == {"labelled"}
