@@ -79,10 +79,11 @@ class SceneAssembler:
         Raises:
             DataError: A split is empty, or the source's training tiles lack a class.
         """
+        tiles_of = {plan.role: self._tiles_by_split(plan) for plan in self._plans}
         contents = Contents(
             regions={plan.region.name: self._region_contents(plan) for plan in self._plans},
             notes=describe_ground(
-                {plan.role: self._tiles_by_split(plan) for plan in self._plans},
+                tiles_of,
                 images={plan.role: [planned.scene.image for planned in plan.scenes] for plan in self._plans},
                 gsd_m={plan.role: plan.region.gsd_m for plan in self._plans},
             ),
@@ -92,7 +93,7 @@ class SceneAssembler:
         for plan in self._plans:
             name = plan.region.name
             for split in contents.regions[name].splits:
-                tiles = self._tiles_by_split(plan).get(split, [])
+                tiles = tiles_of[plan.role].get(split, [])
                 numbers[f"{name}/{split}"] = len(tiles)
                 if tiles:
                     settings = {"tile_px": self._bench.tile_px, "stride_px": self._recipe.stride_px}
