@@ -1,4 +1,4 @@
-"""Files and folders that are there complete or not at all.
+"""Files and folders that are there complete or not at all, and what tells whether a file has changed.
 
 Everything is written under a temporary name beside its target and renamed when it is complete. What a killed process
 leaves under such a name is removed by the next one that writes the same target.
@@ -47,6 +47,21 @@ def atomic_file(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def file_state(path: Path) -> tuple[int, int, int]:
+    """Return what tells whether a file has changed: its size in bytes, and two times in ns.
+
+    The second time is that of the last change of its state, which an edit that restores the time of modification does
+    not restore.
+    """
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def is_file_or_geodatabase(path: Path) -> bool:
+    """Return whether a path is a file, or a folder that is one to GDAL (a file geodatabase)."""
+    return path.is_file() or (path.is_dir() and path.suffix.lower() == ".gdb")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

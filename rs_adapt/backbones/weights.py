@@ -17,6 +17,7 @@ from rs_adapt.config.facts import WeightsFacts
 from rs_adapt.config.paths import weights_file
 from rs_adapt.config.weights_files import fetch_command
 from rs_adapt.errors import WeightsError
+from rs_adapt.files import file_state
 
 RANDOM = "random"
 _PREFIXES = ("module.", "backbone.")
@@ -25,7 +26,7 @@ _PREFIXES = ("module.", "backbone.")
 class _Reading(NamedTuple):
     """The tensors of a file, and its state when they were read."""
 
-    stamp: tuple[tuple[Path, int, int], ...]
+    stamp: tuple[tuple[Path, int, int, int], ...]
     tensors: dict[str, Tensor]
 
 
@@ -157,10 +158,9 @@ def read_weights_once() -> Iterator[None]:
         _left_over = before
 
 
-def _stamp(path: Path) -> tuple[tuple[Path, int, int], ...]:
-    """Return name, size and time of change of every file that the weights are read from."""
-    states = ((file, file.stat()) for file in _files(path))
-    return tuple((file, state.st_size, state.st_mtime_ns) for file, state in states)
+def _stamp(path: Path) -> tuple[tuple[Path, int, int, int], ...]:
+    """Return name and state of every file that the weights are read from."""
+    return tuple((file, *file_state(file)) for file in _files(path))
 
 
 def load_with_layout(path: str | Path, names: Names) -> tuple[str, dict[str, Tensor]]:

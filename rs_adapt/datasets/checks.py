@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from rs_adapt.datasets.digests import digest_cache, digest_pixels
 from rs_adapt.errors import DataError
-from rs_adapt.files import write_json
+from rs_adapt.files import file_state, write_json
 from rs_adapt.progress import OnProgress, no_progress
 
 if TYPE_CHECKING:
@@ -148,9 +148,8 @@ def fingerprint(files: Sequence[str], *facts: Any) -> str:
     """Name a state of files (paths, sizes, times) and of the plain facts that they are read by, as 32 hex digits."""
     digest = hashlib.sha256(json.dumps(facts).encode())
     for path in files:
-        stat = Path(path).stat()
-        # The time of the last change of state tells an edit that restored the time of modification.
-        digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n".encode())
+        size, changed, state_changed = file_state(Path(path))
+        digest.update(f"{path}\0{size}\0{changed}\0{state_changed}\n".encode())
     return digest.hexdigest()[:32]
 
 

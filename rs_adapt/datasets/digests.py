@@ -21,7 +21,7 @@ from PIL import Image
 from rs_adapt.config.paths import home
 from rs_adapt.datasets.tile_files import list_tiles
 from rs_adapt.errors import DataError
-from rs_adapt.files import write_json
+from rs_adapt.files import file_state, write_json
 from rs_adapt.runs.records import TileDigests
 
 Array = np.ndarray[Any, Any]
@@ -52,11 +52,11 @@ class DigestCache:
     def find(self, path: Path) -> str | None:
         """Return the digest of a file; None where it is not known, or the file has changed."""
         entry = self._entries.get(self._key(path))
-        return str(entry[-1]) if entry is not None and entry[:-1] == _state(path) else None
+        return str(entry[-1]) if entry is not None and entry[:-1] == [*file_state(path)] else None
 
     def add(self, path: Path, digest: str) -> None:
         """Store the digest of a file in its present state."""
-        self._entries[self._key(path)] = [*_state(path), digest]
+        self._entries[self._key(path)] = [*file_state(path), digest]
         self._is_changed = True
 
     def save(self) -> None:
@@ -137,8 +137,3 @@ def _digest_file(path: Path) -> str:
         return digest_pixels(path, pixels)
     except (OSError, SyntaxError) as error:
         raise DataError(f"Cannot read {path}: {error}. The file is damaged or cut off; replace it.") from error
-
-
-def _state(path: Path) -> list[int]:
-    stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]

@@ -18,7 +18,7 @@ from rs_adapt.datasets.own.scenes import make_from_scenes
 from rs_adapt.datasets.prepared_copies import MARKER
 from rs_adapt.datasets.recipes import ImagesRecipe, Recipe, ScenesRecipe, SyntheticRecipe, TileFacts, read_recipe
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
-from rs_adapt.files import atomic_folder, write_json
+from rs_adapt.files import atomic_folder, file_state, write_json
 from rs_adapt.locks import exclusive_folder
 from rs_adapt.progress import OnProgress, no_progress
 
@@ -115,10 +115,10 @@ def _facts(
     if isinstance(recipe, ImagesRecipe):
         pairs = _image_pairs(recipe, data_root)
         files = [file for image, label, _ in pairs for file in (image, label)]
-        facts["raw"] = [[file.name, *_state(file)] for file in files]
+        facts["raw"] = [[file.name, *file_state(file)] for file in files]
     elif isinstance(recipe, ScenesRecipe):
         files = scene_files(regions)
-        facts["raw"] = [[str(file), *_state(file)] for file in files]
+        facts["raw"] = [[str(file), *file_state(file)] for file in files]
         # 3: labels on the image's grid, scenes divided into blocks, a record of what is in the tiles.
         # 4: the record says where regions and splits show the same ground.
         facts["scenes_format"] = 4
@@ -127,12 +127,6 @@ def _facts(
 
         facts["generator"] = GENERATOR_VERSION
     return json.loads(json.dumps(facts))
-
-
-def _state(file: Path) -> list[int]:
-    """Return size and times of a file; that of its state changes where an edit restores that of its content."""
-    stat = file.stat()
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
 def _plain(value: object) -> object:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.files import file_state
 from rs_adapt.scenes.sources import Box
 
 _SOURCES = ("SimpleSource", "ComplexSource", "AveragedSource", "KernelFilteredSource")
@@ -29,8 +30,7 @@ def covered(path: Path, bands: Sequence[int], box: Box) -> NDArray[np.bool_] | N
     Returns:
         None where the VRT makes its bands in a different way than by laying sources side by side.
     """
-    stat = path.stat()
-    rectangles_of = _rectangles(path, stat.st_mtime_ns)
+    rectangles_of = _rectangles(path, file_state(path))
     covered_HW: NDArray[np.bool_] | None = None
     for rectangles_R4 in {id(one): one for band in bands if (one := rectangles_of.get(band)) is not None}.values():
         of_band_HW = np.zeros((box.y1 - box.y0, box.x1 - box.x0), dtype=bool)
@@ -43,7 +43,7 @@ def covered(path: Path, bands: Sequence[int], box: Box) -> NDArray[np.bool_] | N
 
 
 @lru_cache(maxsize=8)
-def _rectangles(path: Path, _mtime_ns: int) -> dict[int, NDArray[np.int64]]:
+def _rectangles(path: Path, _state: tuple[int, int, int]) -> dict[int, NDArray[np.int64]]:
     """Return the rectangles x0, y0, x1, y1 of the sources by band, shape (R, 4); bands of other kinds are left out."""
     try:
         root = ElementTree.fromstring(path.read_bytes())

@@ -17,6 +17,7 @@ from rs_adapt.datasets.own.lists import read_list
 from rs_adapt.datasets.own.patterns import Pattern
 from rs_adapt.datasets.recipes import LabelSource, SceneRegion
 from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.files import is_file_or_geodatabase
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", ".jpg", ".jpeg", ".png", ".bmp")
 # Pictures and rasters that are not read.
@@ -165,7 +166,7 @@ def _by_suffix(labels: LabelSource, image: PurePosixPath) -> Path:
 def _is_one_for_all(labels: LabelSource) -> bool:
     """Return whether the path of labels is a file; a geodatabase is one, too, and looks like a folder."""
     path = Path(labels.path)
-    return path.is_file() or (labels.kind == "polygons" and path.suffix.lower() == ".gdb")
+    return path.is_file() or (labels.kind == "polygons" and is_file_or_geodatabase(path))
 
 
 def _existing(label: Path) -> Path:

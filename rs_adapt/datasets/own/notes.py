@@ -11,8 +11,8 @@ from rs_adapt.datasets.own.layout import SceneFiles, other_pictures
 from rs_adapt.datasets.own.polygon_labels import OUTSIDE, PolygonFacts
 from rs_adapt.datasets.own.regions import RegionPlan, stored_size_px
 from rs_adapt.errors import DataError
+from rs_adapt.files import is_file_or_geodatabase
 from rs_adapt.scenes.orientation import stated_orientation
-from rs_adapt.scenes.polygons import is_vector_file
 
 # A scene of which polygons cover no more than this, all of them over its edge, may be unlabelled.
 _NEIGHBOURS_SHARE = 0.05
@@ -68,7 +68,7 @@ def polygon_notes(plan: RegionPlan, facts: Sequence[PolygonFacts | None]) -> lis
     labels = plan.region.labels
     pairs = zip(plan.scenes, facts, strict=True)
     in_pixels = [planned.scene.image for planned, of_scene in pairs if of_scene is not None and of_scene.in_pixels]
-    if labels is not None and len(in_pixels) > 1 and is_vector_file(Path(labels.path)):
+    if labels is not None and len(in_pixels) > 1 and is_file_or_geodatabase(Path(labels.path)):
         raise DataError(
             f"{labels.path} holds polygons in pixels, and {len(in_pixels)} images without georeference, such as "
             f"{in_pixels[0].name} and {in_pixels[1].name}, would get the same ones. Give each image a file of its own "

@@ -12,6 +12,7 @@ from rs_adapt.datasets.own.layout import SceneFiles, find_scenes
 from rs_adapt.datasets.own.splits import ScenePlan, split_scenes
 from rs_adapt.datasets.recipes import LabelSource, SceneRegion, ScenesRecipe
 from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.files import file_state, is_file_or_geodatabase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +42,11 @@ def stored_size_px(scene: SceneFiles) -> tuple[int, int]:
     Raises:
         DataError: The image cannot be read.
     """
-    return _size_px(scene.image, scene.image.stat().st_mtime_ns)
+    return _size_px(scene.image, file_state(scene.image))
 
 
 @lru_cache(maxsize=1 << 16)
-def _size_px(image: Path, _mtime_ns: int) -> tuple[int, int]:
+def _size_px(image: Path, _state: tuple[int, int, int]) -> tuple[int, int]:
     from rs_adapt.scenes import stored_form
 
     form = stored_form(image)
@@ -89,7 +90,7 @@ def scene_files(plans: Sequence[RegionPlan]) -> list[Path]:
 
 def _require_labels(plan: RegionPlan) -> None:
     needed = [planned.scene for planned in plan.scenes if plan.labels_of(planned) is not None]
-    missing = [scene for scene in needed if scene.label is None or not _is_there(scene.label)]
+    missing = [scene for scene in needed if scene.label is None or not is_file_or_geodatabase(scene.label)]
     if not missing:
         return
     label = missing[0].label
@@ -104,11 +105,6 @@ def _require_labels(plan: RegionPlan) -> None:
         f"There is no label {label}: every image to learn from or to score on needs one{more}."
         f"{_nearby(label, plan.region)}"
     )
-
-
-def _is_there(label: Path) -> bool:
-    # A geodatabase is a folder.
-    return label.is_file() or (label.is_dir() and label.suffix.lower() == ".gdb")
 
 
 def _nearby(label: Path, region: SceneRegion) -> str:

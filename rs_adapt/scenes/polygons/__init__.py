@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from rs_adapt.scenes.polygons.arrays import Polygons
 from rs_adapt.scenes.polygons.burning import count_without_pixel, rasterize_polygons
-from rs_adapt.scenes.polygons.file import PolygonFile, is_vector_file, open_polygon_file
+from rs_adapt.scenes.polygons.file import PolygonFile, open_polygon_file
 
 __all__ = [
     "PolygonFile",
     "Polygons",
     "count_without_pixel",
-    "is_vector_file",
     "open_polygon_file",
     "rasterize_polygons",
 ]

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.files import file_state, is_file_or_geodatabase
 from rs_adapt.scenes.companions import files_behind
 from rs_adapt.scenes.polygons.arrays import Bounds, Feature, Polygons, collect_polygons
 from rs_adapt.scenes.polygons.geojson import SUFFIXES, GeoJson, crs_member_name
@@ -17,8 +18,6 @@ from rs_adapt.scenes.polygons.placing import SystemOfFile, place
 from rs_adapt.scenes.polygons.systems import LON_LAT, is_lon_lat, parse_crs
 from rs_adapt.scenes.sources import SceneInfo
 
-# A file geodatabase is a folder.
-FOLDER_SUFFIX = ".gdb"
 # Layers with more features are not held in memory: what lies near a scene is read for it.
 MOST_FEATURES = 500_000
 
@@ -134,10 +133,9 @@ def open_polygon_file(
         DataNotFound: There is no such file, or fiona is needed and not installed.
         DataError: See `PolygonFile`.
     """
-    if not is_vector_file(path):
+    if not is_file_or_geodatabase(path):
         raise DataNotFound(f"There is no file of polygons {path}: check the path.")
-    stats = {file: file.stat() for file in files_behind([path])}
-    states = tuple((str(file), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for file, stat in stats.items())
+    states = tuple((str(file), *file_state(file)) for file in files_behind([path]))
     opened = _open_cached(path, column, layer, crs, states)
     if fallback_crs is not None and not opened.has_system:
         return _open_cached(path, column, layer, fallback_crs, states)
@@ -150,11 +148,6 @@ def _open_cached(
     path: Path, column: str | None, layer: str | int | None, crs: str | None, _states: tuple[object, ...]
 ) -> PolygonFile:
     return PolygonFile(path, column=column, layer=layer, crs=crs)
-
-
-def is_vector_file(path: Path) -> bool:
-    """Return whether a path is a file, or a folder that is one to GDAL (a file geodatabase)."""
-    return path.is_file() or (path.is_dir() and path.suffix.lower() == FOLDER_SUFFIX)
 
 
 def _given(path: Path, name: str) -> SystemOfFile:
