@@ -248,10 +248,11 @@ def _own(path: str, setting: str | None, direction: str | None) -> tuple[str, st
             f"--direction {direction} does not apply to {path}, which states its own source and target. For the "
             "opposite direction, write a second file."
         )
+    file = own_bench.find(path)
     if setting is None:
         choices = "; ".join(f"--setting {name}: {text}" for name, text in SETTINGS.items())
         raise ConfigError(f"--bench {path} needs a setting. Choose one of {choices}.")
-    return own_bench.find(path), normalize(setting)
+    return file, normalize(setting)
 
 
 def bench_names(families: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:

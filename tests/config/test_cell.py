@@ -6,7 +6,7 @@ import pytest
 
 from rs_adapt.config import Cell, resolve_cell
 from rs_adapt.config.cell import bench_families
-from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
+from rs_adapt.errors import ConfigError, DataNotFound, IncompatibleCell, UnknownName
 
 
 def test_the_short_name_means_the_papers_cell() -> None:
@@ -112,3 +112,9 @@ def test_every_family_has_one_default_direction() -> None:
     for directions in bench_families().values():
         defaults = [axes.load("bench", bench)["bench"].get("default", False) for bench in directions.values()]
         assert defaults == [True] + [False] * (len(defaults) - 1)
+
+
+@pytest.mark.parametrize("setting", [None, "da"])
+def test_a_bench_file_that_is_not_there_is_named_before_anything_else(setting: str | None) -> None:
+    with pytest.raises(DataNotFound, match=r"There is no bench file .*nowhere\.toml\. "):
+        resolve_cell("nowhere.toml", setting=setting)
