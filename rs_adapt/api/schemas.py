@@ -49,6 +49,9 @@ def file_schemas() -> dict[str, FileSchema]:
         "result": FileSchema(
             file=files.RESULT_FILE, content="scores of a finished run, or of rs-adapt eval", record=records.Result
         ),
+        "hashes": FileSchema(
+            file=files.HASHES_FILE, content="SHA-256 of the files of a finished run", record=records.HashesRecord
+        ),
         "manifest": FileSchema(
             file=files.MANIFEST_FILE, content="what an adapter pack fits onto", record=records.Manifest
         ),

@@ -36,6 +36,7 @@ from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.data import NOT_RECORDED, changes_in_training, require_same_data
 from rs_adapt.runs.files import LOG_FILE, RESULT_FILE, STATE_FILE
 from rs_adapt.runs.folder import check_run_folder, open_run_folder
+from rs_adapt.runs.hashes import write_hashes
 from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.records import CellNames, Result, RunOptions, RunStart, data_facts, write_record
@@ -242,6 +243,7 @@ def _run(
         notes=start.notes,
     )
     save_packs(run_dir, segmentor, manifest, result)
+    write_hashes(run_dir, result)
     write_record(run_dir / RESULT_FILE, result)
     # Pack and result are complete. The state is removed first: while it exists, the run can be resumed, and would need
     # the intermediate files.

@@ -10,6 +10,8 @@ METRICS_FILE = "metrics.jsonl"
 # Digests of the tiles that the run was started with.
 DATA_FILE = "data.json"
 RESULT_FILE = "result.json"
+# SHA-256 of the files of a finished run.
+HASHES_FILE = "hashes.json"
 LOG_FILE = "train.log"
 # Training state, while the run is not finished.
 STATE_FILE = "state.pth"

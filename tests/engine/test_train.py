@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -150,9 +151,13 @@ def test_run_folder_has_all_files_that_a_reader_needs(tiny_cell, tmp_path: Path)
     assert names == sorted(
         [
             *("adapter.safetensors", "cell.json", "config.py", "manifest.json", "metrics.jsonl", "result.json"),
-            *("confusions", "data.json", "train.log"),
+            *("confusions", "data.json", "hashes.json", "train.log"),
         ]
     )
+    hashes = json.loads((run / "hashes.json").read_text())["files"]
+    bound = [*names[:-1], "confusions/iter3.npz"]
+    assert set(hashes) == set(bound) - {"confusions", "hashes.json"}
+    assert all(hashlib.sha256((run / name).read_bytes()).hexdigest() == digest for name, digest in hashes.items())
     result = json.loads((run / "result.json").read_text())
     assert result == {"format": 1} | returned.content()
     assert result["protocol"]["selection"] == "last"

@@ -15,6 +15,7 @@ from rs_adapt.runs.records.cost import (
     UnmeasuredMethod,
 )
 from rs_adapt.runs.records.data import DataFacts, DataRecord, TileDigests, data_facts
+from rs_adapt.runs.records.hashes import HashesRecord
 from rs_adapt.runs.records.inspection import InspectedBlock, InspectedImage, InspectionRecord, MapSummary
 from rs_adapt.runs.records.manifest import (
     BaseWeights,
@@ -27,7 +28,7 @@ from rs_adapt.runs.records.manifest import (
     TensorsFile,
 )
 from rs_adapt.runs.records.metrics import EvaluationLine, Health, MetricsLine, TrainingLine
-from rs_adapt.runs.records.record import FORMAT, Record, read_record, write_record
+from rs_adapt.runs.records.record import FORMAT, Record, read_record, record_text, write_record
 from rs_adapt.runs.records.result import InferenceFacts, IntervalFacts, ProtocolFacts, Result, SelectedCheckpoint
 from rs_adapt.runs.records.sweep import PlannedCell, SkippedCell, SweepCellRecord, SweepPlan
 
@@ -42,6 +43,7 @@ __all__ = [
     "Environment",
     "EvaluationLine",
     "GitRevision",
+    "HashesRecord",
     "Health",
     "ImportOrigin",
     "InferenceFacts",
@@ -76,5 +78,6 @@ __all__ = [
     "UnmeasuredMethod",
     "data_facts",
     "read_record",
+    "record_text",
     "write_record",
 ]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from rs_adapt.errors import RsAdaptError, UnreadableFile
-from rs_adapt.files import write_json
+from rs_adapt.files import write_text
 from rs_adapt.validation import parse_as
 
 # The layout of the files. Version 0.1.0 wrote the same layout without a number, so a file without one is of format 1.
@@ -74,4 +74,9 @@ def read_record(
 
 def write_record(path: Path, record: Record) -> None:
     """Write the record of a file as JSON with its format number, complete or not at all."""
-    write_json(path, {"format": FORMAT} | record.content())
+    write_text(path, record_text(record))
+
+
+def record_text(record: Record) -> str:
+    """Return the text of a file that `write_record` writes."""
+    return json.dumps({"format": FORMAT} | record.content(), indent=2, allow_nan=False) + "\n"

@@ -1,0 +1,64 @@
+"""The SHA-256 of the files of a finished run, which bind its scores to its weights and settings. Loads no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rs_adapt.runs.files import (
+    CELL_FILE,
+    CONFIG_FILE,
+    DATA_FILE,
+    HASHES_FILE,
+    MANIFEST_FILE,
+    METRICS_FILE,
+    RESULT_FILE,
+    TENSORS_FILE,
+)
+from rs_adapt.runs.records import HashesRecord, record_text, write_record
+
+if TYPE_CHECKING:
+    from rs_adapt.runs.records import Result
+
+_PACK = (TENSORS_FILE, MANIFEST_FILE)
+
+
+def bound_files(result: Result) -> tuple[str, ...]:
+    """Return the files that a result stands on, sorted, relative to the run folder, `result.json` among them."""
+    files = {CONFIG_FILE, CELL_FILE, DATA_FILE, METRICS_FILE, RESULT_FILE, *_PACK}
+    for checkpoint in result.selections.values():
+        if checkpoint is None:
+            continue
+        if checkpoint.confusions is not None:
+            files.add(checkpoint.confusions)
+        if checkpoint.pack not in (None, "."):
+            files |= {f"{checkpoint.pack}/{name}" for name in _PACK}
+    return tuple(sorted(files))
+
+
+def write_hashes(run_dir: Path, result: Result) -> None:
+    """Write `hashes.json` of a run; the last step before `result.json`, with which a run is finished.
+
+    Args:
+        run_dir: The run folder, with all files except `result.json`.
+        result: What `result.json` will hold.
+
+    Raises:
+        OSError: A file cannot be read or written.
+    """
+    # A run that an older version started has no data.json.
+    others = [name for name in bound_files(result) if name != RESULT_FILE and (run_dir / name).is_file()]
+    files = {name: file_sha256(run_dir / name) for name in others}
+    files[RESULT_FILE] = hashlib.sha256(record_text(result).encode()).hexdigest()
+    write_record(run_dir / HASHES_FILE, HashesRecord(files=files))
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes in hexadecimal.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
