@@ -58,6 +58,16 @@ class VerbGroup(TyperGroup):
         """Import the verb; None if there is none of that name."""
         return build_command(cmd_name, self.verbs[cmd_name]) if cmd_name in self.verbs else None
 
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        """Call the verb; a wrong value is reported in plain words."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            from rs_adapt.commands.usage import plain_usage_error
+
+            error.message = plain_usage_error(error.message)
+            raise
+
     def shell_complete(self, ctx: typer.Context, incomplete: str) -> list[CompletionItem]:  # type: ignore[override]
         """Complete names of verbs and options without importing a verb."""
         from typer._click.shell_completion import CompletionItem

@@ -12,7 +12,9 @@ from rs_adapt.commands.console import group_digits, shorten_path
 
 
 def convert_weights(
-    file: Annotated[Path, typer.Argument(help="File or folder, of any layout that --weights accepts.", metavar="FILE")],
+    file: Annotated[
+        Path, typer.Argument(help="File or folder, of any layout that --weights accepts.", metavar="FILE", exists=True)
+    ],
     out: Annotated[Path, options.out()],
     patch_px: Annotated[
         int | None, typer.Option("--patch-px", help="Resize the patch kernel (default: unchanged).", min=1)

@@ -182,7 +182,8 @@ def _domain(region: RegionTable, role: Role, root: Path, classes: Classes, file:
     place = root / Path(given or "").expanduser()
     if not (place.is_file() or (key == "images" and place.is_dir())):
         allowed = "neither a folder nor a file" if key == "images" else "not a file"
-        raise DataNotFound(f"{file}: {role}.{key} names {show_path(place)}, which is {allowed}.{hint_at_path(place)}")
+        hint = hint_at_path(place) or f" Enter where it is; a relative path starts at {show_path(root)}."
+        raise DataNotFound(f"{file}: {role}.{key} names {show_path(place)}, which is {allowed}.{hint}")
     share = region.val_share
     if region.labels is not None and not region.val and share is None:
         share = _VAL_SHARE
