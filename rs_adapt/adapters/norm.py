@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rs_adapt.adapters.contract.adapter import Settings
-from rs_adapt.adapters.contract.wrapping import LayerChange, WrappingAdapter
+from rs_adapt.adapters.contract.wrapping import LayerChange, WrappingAdapter, require_plain
 from rs_adapt.registry import MODELS
 
 
@@ -24,6 +24,14 @@ class NormChange(LayerChange):
     def __init__(self, embed_dim: int) -> None:
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.zeros(embed_dim)), nn.Parameter(torch.zeros(embed_dim))
+
+    def bind(self, base: nn.Module) -> None:
+        """Check that no other method has wrapped the norm.
+
+        Raises:
+            ConfigError: See `require_plain`.
+        """
+        require_plain("norm", base)
 
     def forward(self, base: nn.Module, x: Tensor) -> Tensor:
         """Apply the layer norm with the trained changes added to its weight and bias."""

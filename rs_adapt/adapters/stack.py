@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rs_adapt.adapters.contract.adapter import Adapter, Settings
 from rs_adapt.adapters.contract.nested import build_within, count_within
+from rs_adapt.adapters.contract.wrapping import fold_shared_layers
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
@@ -145,6 +146,14 @@ class Stack(Adapter):
             )
         return linked[0] if linked else None
 
+    def adapter_params(self) -> dict[str, nn.Parameter]:
+        """Return the trainable parameters of all adapters, each as its adapter states them."""
+        return {
+            f"adapters.{name}.{full}": parameter
+            for name, adapter in zip(self.adapters, self._all(), strict=True)
+            for full, parameter in adapter.adapter_params().items()
+        }
+
     def why_unmergeable(self) -> str | None:
         """Return the reason of the first adapter that cannot be merged, or None if all can."""
         reasons = (
@@ -155,11 +164,18 @@ class Stack(Adapter):
         return next(reasons, None)
 
     def merge(self, vit: nn.Module) -> None:
-        """Merge all adapters, the last one first."""
+        """Merge all adapters; layers that several of them change are folded first, see `fold_shared_layers`."""
         if (reason := self.why_unmergeable()) is not None:
             raise ConfigError(f"Stack cannot be merged into the backbone's weights: {reason}.")
-        for adapter in reversed(self._all()):
-            adapter.merge(vit)
+        was_training = self.training
+        self.eval()
+        try:
+            fold_shared_layers(vit)
+            # The last adapter's wrappers are the outermost.
+            for adapter in reversed(self._all()):
+                adapter.merge(vit)
+        finally:
+            self.train(was_training)
 
     @staticmethod
     def num_params(*, adapters: Mapping[str, ConfigNode], **facts: Any) -> int:
@@ -173,7 +189,10 @@ class Stack(Adapter):
         lora: Settings = {"type": "rs_adapt.Lora", "rank": 4}
         flora: Settings = {"type": "rs_adapt.Flora", "rank": 2, "targets": ("attn_q",)}
         prompts: Settings = {"type": "rs_adapt.Vpt", "num_tokens": 2}
+        oft: Settings = {"type": "rs_adapt.PeftAdapter", "kind": "oft", "options": {"r": 0, "oft_block_size": 8}}
+        bitfit: Settings = {"type": "rs_adapt.BitFit"}
         return (
             {"adapters": {"lora": lora, "earth_adapter": earth}},
             {"adapters": {"flora": flora, "lora": lora, "vpt": prompts}},
+            {"adapters": {"oft": oft, "lora": lora, "bitfit": bitfit}},
         )

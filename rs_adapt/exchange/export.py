@@ -6,13 +6,14 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from safetensors.torch import save_file
 
 from rs_adapt.backbones import Vit
 from rs_adapt.backbones.weights import file_sha256, tensors_sha256
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.engine.pack import read_manifest, save_pack
-from rs_adapt.errors import ConfigError
+from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.runs.files import MANIFEST_FILE, TENSORS_FILE
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
 BACKBONE_FILE = "backbone.safetensors"
+# Share of the largest feature by which a merged backbone may differ: rounding in single precision through 40 blocks.
+MERGE_TOLERANCE = 1e-3
 
 
 def export_pack(checkpoint: Path, out: Path, *, overwrite: bool = False) -> list[Path]:
@@ -50,7 +53,7 @@ def export_pack(checkpoint: Path, out: Path, *, overwrite: bool = False) -> list
 
 def export_merged(
     cfg: ResolvedConfig, checkpoint: Path, out: Path, *, device: str = "cpu", overwrite: bool = False
-) -> list[Path]:
+) -> tuple[list[Path], float]:
     """Write a plain backbone with the adapter folded into its weights, and a pack of the head for it.
 
     The backbone's file has the layout of transformers' modules, fp32, and loads as any base weights do; the pack has
@@ -64,37 +67,65 @@ def export_merged(
         overwrite: Whether to replace the folder.
 
     Returns:
-        The written files.
+        The written files, and the difference of `merge_adapter`.
 
     Raises:
         ConfigError: The method has no adapter, or it cannot be merged; the message has the reason.
+        CheckpointMismatch: The merged backbone gives other features, by more than rounding.
         OutputExists: The folder is not empty, and `overwrite` is False.
     """
     _check_adapter(cfg)
     check_output_folder(out, overwrite=overwrite)
     model = load_model(cfg, checkpoint, device=device)
     backbone = model.backbone
-    merge_adapter(cfg, backbone)
+    difference = merge_adapter(cfg, backbone)
 
     def fill(folder: Path) -> None:
         tensors = {name: value.cpu().contiguous() for name, value in backbone.base_tensors().items()}
         save_file(tensors, folder / BACKBONE_FILE, metadata={"format": "pt"})
         # Hashed here: peft merges without raising torch's versions, by which the backbone would see the change.
-        save_pack(folder, model, _head_manifest(read_manifest(checkpoint), folder, sha256=tensors_sha256(tensors)))
+        manifest = _head_manifest(
+            read_manifest(checkpoint), folder, sha256=tensors_sha256(tensors), difference=difference
+        )
+        save_pack(folder, model, manifest)
 
-    return write_folder_atomically(out, fill, overwrite=overwrite)
+    return write_folder_atomically(out, fill, overwrite=overwrite), difference
 
 
-def merge_adapter(cfg: ResolvedConfig, backbone: Vit) -> None:
+def merge_adapter(cfg: ResolvedConfig, backbone: Vit) -> float:
     """Fold the adapter of a backbone into its weights; afterwards the backbone is a plain one.
+
+    Args:
+        cfg: The checkpoint's configuration.
+        backbone: The backbone with its adapter, in eval mode.
+
+    Returns:
+        The largest difference that the merge makes to a feature of a random image, as a share of the largest feature.
 
     Raises:
         ConfigError: The method has no adapter, or it cannot be merged; the message has the reason.
+        CheckpointMismatch: The merged backbone gives other features, by more than rounding.
     """
     _check_adapter(cfg)
     assert backbone.adapter is not None
-    backbone.adapter.merge(backbone)
-    backbone.adapter = None
+    side_px = cfg.bench.crop_px
+    image = torch.randn(1, 3, side_px, side_px, generator=torch.Generator().manual_seed(0))
+    image = image.to(next(backbone.parameters()).device)
+    with torch.no_grad():
+        adapted = list(backbone(image))
+        backbone.adapter.merge(backbone)
+        backbone.adapter = None
+        pairs = list(zip(backbone(image), adapted, strict=True))
+    largest = max(float(expected.abs().max()) for _, expected in pairs)
+    difference = max(float((merged - expected).abs().max()) for merged, expected in pairs) / (largest or 1.0)
+    # Not the other way round: a feature that is no number makes every comparison false.
+    if not difference <= MERGE_TOLERANCE:
+        raise CheckpointMismatch(
+            f"Merging the method {cfg.cell.method} changes the backbone's features of a random image by "
+            f"{100 * difference:.2g} % of the largest feature ({100 * MERGE_TOLERANCE:g} % are allowed for rounding), "
+            "so nothing is written. Export without --merge."
+        )
+    return difference
 
 
 def _check_adapter(cfg: ResolvedConfig) -> None:
@@ -104,11 +135,14 @@ def _check_adapter(cfg: ResolvedConfig) -> None:
         )
 
 
-def _head_manifest(manifest: Manifest, folder: Path, *, sha256: str) -> Manifest:
+def _head_manifest(manifest: Manifest, folder: Path, *, sha256: str, difference: float) -> Manifest:
     """Return the manifest of the run's head on the merged base."""
     texts = [text for text in manifest.overrides if not text.strip().startswith(("model.backbone", "method."))]
     merged = MergedAdapter(
-        method=manifest.cell.method, base=manifest.base, backbone_file_sha256=file_sha256(folder / BACKBONE_FILE)
+        method=manifest.cell.method,
+        base=manifest.base,
+        backbone_file_sha256=file_sha256(folder / BACKBONE_FILE),
+        largest_difference=difference,
     )
     return manifest.model_copy(
         update={

@@ -38,7 +38,7 @@ def export_model(
     merge: bool = False,
     device: str = "cpu",
     overwrite: bool = False,
-) -> list[Path]:
+) -> tuple[list[Path], float | None]:
     """Write backbone, adapter and head as one file, fp32, at the model's own patch size and position grid.
 
     `mmseg`: a state dict of PyTorch below `state_dict`. `backbone.*` has the ViT's original names, the adapter the
@@ -58,17 +58,17 @@ def export_model(
         overwrite: Whether to replace the folder.
 
     Returns:
-        The written file.
+        The written file, and the difference of `merge_adapter`; None without a merge.
 
     Raises:
         ConfigError: The layout has no names for the adapter or the head, or the adapter cannot be merged.
+        CheckpointMismatch: The merged backbone gives other features, by more than rounding.
         OutputExists: The folder is not empty, and `overwrite` is False.
     """
     check_output_folder(out, overwrite=overwrite)
     model = load_model(cfg, checkpoint, device=device)
     manifest = read_manifest(checkpoint).content()
-    if merge:
-        merge_adapter(cfg, model.backbone)
+    difference = merge_adapter(cfg, model.backbone) if merge else None
     facts = {key: manifest[key] for key in _FACTS if key in manifest} | {"merged": merge}
     name_tensors = _name_as_mmseg if layout == "mmseg" else _name_as_transformers
     tensors = name_tensors(model.backbone, model.decode_head)
@@ -86,7 +86,7 @@ def export_model(
             # safetensors creates files that only their owner can read.
             (folder / SAFETENSORS_FILE).chmod(0o644)
 
-    return write_folder_atomically(out, fill, overwrite=overwrite)
+    return write_folder_atomically(out, fill, overwrite=overwrite), difference
 
 
 def _name_as_mmseg(backbone: Vit, head: nn.Module) -> dict[str, Tensor]:

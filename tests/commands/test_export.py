@@ -32,7 +32,7 @@ def prediction(folder: Path, **options: Any) -> torch.Tensor:
         return model.decode_head(model.extract_feat(image))  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("method", ["lora", "flora+lora", "peft:lora"])
+@pytest.mark.parametrize("method", ["lora", "peft:dora+lora", "peft:lora"])
 def test_merged_backbone_gives_the_same_output(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
 ) -> None:
@@ -45,6 +45,8 @@ def test_merged_backbone_gives_the_same_output(
     assert files == {"backbone.safetensors", "adapter.safetensors", "manifest.json"}
     manifest = json.loads((tmp_path / "merged" / "manifest.json").read_text())
     assert (manifest["cell"]["method"], manifest["merged"]["method"]) == ("frozen", method)
+    assert 0 < manifest["merged"]["largest_difference"] < 1e-5
+    assert f"differ by at most {manifest['merged']['largest_difference']:.1e}" in out
     trained = prediction(tmp_path / "run")
     merged = prediction(tmp_path / "merged", weights=str(tmp_path / "merged" / "backbone.safetensors"))
     torch.testing.assert_close(merged, trained, atol=1e-4, rtol=1e-4)
@@ -52,6 +54,18 @@ def test_merged_backbone_gives_the_same_output(
     code, _, err = call(capsys, "eval", "--checkpoint", str(tmp_path / "merged"), "--device", "cpu")
     assert code == 2
     assert "belongs to the base" in err
+
+
+def test_a_merge_that_changes_features_is_refused_and_nothing_is_written(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert train("--method", "bitfit", "--set", "optim.lr=0.02", bench="loveda-dg")[0] == 0
+    monkeypatch.setattr("rs_adapt.adapters.bitfit.BitFit.fold", lambda self, base, change: None)
+    code, _, err = call(capsys, "export", str(tmp_path / "run"), "--merge", "--out", str(tmp_path / "merged"))
+    assert code == 2
+    assert "of the largest feature" in err
+    assert "nothing is written" in err
+    assert [path.name for path in tmp_path.iterdir() if "merged" in path.name] == []
 
 
 def test_unmergeable_methods_are_refused_and_nothing_is_written(

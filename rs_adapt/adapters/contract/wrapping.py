@@ -48,6 +48,8 @@ class Wrapped(nn.Module):
         super().__init__()
         self.base = base
         self.active = True
+        # Set by `fold_shared_layers`: the layer's own tensors hold the change already.
+        self.folded = False
         # In a tuple, which torch does not search for submodules.
         self._change = (change,)
 
@@ -76,11 +78,7 @@ class WeightChange(LayerChange):
             ConfigError: A different method has wrapped the layer, which therefore does not compute with its weight
                 alone.
         """
-        if isinstance(base, Wrapped):
-            raise ConfigError(
-                f"{type(self).__name__} changes the weight of a layer that a different method has wrapped already. "
-                "In a stack, name methods that change weights (flora, sam_parser, hclip) before all others."
-            )
+        require_plain(type(self).__name__, base)
 
     def forward(self, base: nn.Module, x: Tensor) -> Tensor:
         """Run the layer with its changed weight."""
@@ -146,7 +144,8 @@ class WrappingAdapter(Adapter):
         # In reverse order: a layer may be wrapped more than once.
         for layer, handle, wrapped in reversed(self._wrapped):
             base: Any = wrapped.base
-            self.fold(base, wrapped._change[0])
+            if not wrapped.folded:
+                self.fold(base, wrapped._change[0])
             _owner(vit, layer).replace(handle, base)
         self._wrapped.clear()
 
@@ -154,6 +153,67 @@ class WrappingAdapter(Adapter):
         """Write one change into its layer's tensors."""
         weight: Any = base.weight
         weight.copy_(change.merged_weight(weight))
+
+
+def require_plain(method: str, base: nn.Module) -> None:
+    """Refuse a layer that a different method has wrapped, for a change that reads the layer's own tensors.
+
+    Raises:
+        ConfigError: The layer is wrapped: it does not compute with its weight alone, and the other method would have no
+            effect.
+    """
+    if isinstance(base, Wrapped):
+        raise ConfigError(
+            f"{method} changes the weight of a layer that a different method has wrapped already. In a stack, name "
+            "methods that change weights (sam_parser, hclip, norm, peft:...) before all others, and only one of "
+            "them for the same layers."
+        )
+
+
+@torch.no_grad()
+def fold_shared_layers(vit: nn.Module) -> None:
+    """Write the common effect of several changes into each linear layer that is wrapped more than once.
+
+    Changes that do not simply add to the weight (rotations, scales, norms of the weight) depend on the order in which
+    they act, and some read the weight of the plain layer. The wrapped layer as a whole is still an affine map, so its
+    weight and bias are read from its outputs: at zero, and at each unit vector. The adapters' `merge` then only takes
+    the wrappers away.
+
+    Args:
+        vit: The ViT with its wrapped layers, in eval mode: drop-out would be no affine map.
+
+    Raises:
+        ConfigError: A change adds a bias to a layer that has none.
+    """
+    inner = {id(module.base) for module in vit.modules() if isinstance(module, Wrapped)}
+    outermost = [module for module in vit.modules() if isinstance(module, Wrapped) and id(module) not in inner]
+    for wrapped in outermost:
+        chain = [wrapped]
+        while isinstance(chain[-1].base, Wrapped):
+            chain.append(chain[-1].base)
+        plain = chain[-1].base
+        if len(chain) > 1 and isinstance(plain, nn.Linear | nn.Conv2d):
+            _fill_from_outputs(plain, wrapped)
+            for each in chain:
+                each.folded = True
+
+
+def _fill_from_outputs(plain: nn.Linear | nn.Conv2d, layer: nn.Module) -> None:
+    """Give a plain layer the weight and bias of a layer that computes an affine map of the same sizes."""
+    weight: Tensor = plain.weight
+    # One input (in) or (in, height, width) for each column of the weight; convolutions see one patch without padding.
+    size = weight.shape[1:]
+    units = torch.eye(size.numel(), dtype=weight.dtype, device=weight.device).reshape(-1, *size)
+    bias = layer(torch.zeros_like(units[:1])).flatten()
+    columns = layer(units).flatten(1) - bias
+    if plain.bias is None and bool((bias != 0).any()):
+        raise ConfigError(
+            "A stack adds a bias to a layer that has none, so it cannot be merged into the backbone's weights. Export "
+            "without --merge."
+        )
+    weight.copy_(columns.T.reshape(weight.shape))
+    if plain.bias is not None:
+        plain.bias.copy_(bias)
 
 
 def check_targets(method: str, targets: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:

@@ -16,7 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from rs_adapt.adapters.contract.adapter import Settings
-from rs_adapt.adapters.contract.wrapping import LINEARS, LayerChange, WrappingAdapter, check_targets, linear_dims
+from rs_adapt.adapters.contract.wrapping import (
+    LINEARS,
+    LayerChange,
+    WrappingAdapter,
+    check_targets,
+    linear_dims,
+    require_plain,
+)
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
@@ -130,6 +137,8 @@ class PeftAdapter(WrappingAdapter):
         """Let peft build all its layers at once, as some methods share tensors, and put them into the ViT."""
         blocks: Any = vit.blocks
         bases = {f"{layer}_{t}": getattr(blocks[layer], t) for layer in range(self.depth) for t in self.targets}
+        for base in bases.values():
+            require_plain(f"peft:{self.kind}", base)
         for name, layer in _build_with_peft(self.kind, self.config, bases).items():
             self.layers[name] = PeftChange(layer)
         super().wrap(vit)

@@ -61,6 +61,11 @@ class MergedAdapter(Record):
     method: str = Field(description="Method of the adapter.")
     base: BaseWeights = Field(description="The base weights before the merge.")
     backbone_file_sha256: str = Field(description="SHA-256 of the file with the merged backbone.")
+    largest_difference: float | None = Field(
+        default=None,
+        description="Largest difference that the merge makes to a feature of a random image, as a share of the largest "
+        "feature; null where it was not measured.",
+    )
 
 
 class ManifestScores(Record):
