@@ -11,8 +11,9 @@ ten evaluations on labelled target images; the last evaluation of the same logs 
     adaptation      67.7 / 66.5    62.2 / 55.8    55.9 / 55.6    50.0 / 47.8
     generalization  64.9 / 59.7    55.1 / 52.5    59.0 / 57.7    45.7 / 45.2
 
-Rank, layers and cutoff below were chosen on the same target images; `--untuned` uses one setting for all: 2.0 M
-parameters on DINOv2-L, near the 2.3 M that the paper states as its mean.
+Rank, layers and cutoff of `tuned` below were chosen by the authors on the same target images (`tuned_on`), so runs that
+use them are marked in every table; `--untuned` uses one setting for all: 2.0 M parameters on DINOv2-L, near the 2.3 M
+that the paper states as its mean. Of other benches no value was chosen.
 """
 
 _base_ = "_recipe.py"
@@ -38,28 +39,22 @@ model = dict(
     ),
 )
 
-# The two benches for small machines stand on a small backbone and few iterations: wide adapters at full scale, the same
-# in all settings. Chosen by the synthetic bench's target test score of seed 0: dg 67.8 (general settings 65.2), ss 77.1
-# (76.0).
+# For the paper's directions alone. All other benches take the settings above.
+tuned_on = (
+    "by the method's authors, for each direction of their paper, on the labelled target images that their published "
+    "numbers are scored on"
+)
 tuned = dict(
     da=dict(
         isprs_p2v=dict(rank=64, frequency_layers="first 3", cutoff=0.3),
         isprs_v2p=dict(rank=32, frequency_layers="last 3", cutoff=0.2),
         loveda_r2u=dict(rank=16, frequency_layers="last 3", cutoff=0.3),
         loveda_u2r=dict(rank=32, frequency_layers="last 6", cutoff=0.2),
-        synthetic=dict(rank=64, scale_init=1.0),
-        dubai_urban2coast=dict(rank=64, scale_init=1.0),
     ),
     dg=dict(
         isprs_p2v=dict(rank=24, frequency_layers="last 6", cutoff=0.3),
         isprs_v2p=dict(rank=64, frequency_layers="first 6", cutoff=0.3),
         loveda_r2u=dict(rank=64, frequency_layers="first 6", cutoff=0.3),
         loveda_u2r=dict(rank=64, frequency_layers="last 3", cutoff=0.3),
-        synthetic=dict(rank=64, scale_init=1.0),
-        dubai_urban2coast=dict(rank=64, scale_init=1.0),
-    ),
-    ss=dict(
-        synthetic=dict(rank=64, scale_init=1.0),
-        dubai_urban2coast=dict(rank=64, scale_init=1.0),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import overrides as overrides_module
@@ -98,6 +99,39 @@ def compose(
         weights=weights,
         num_workers=num_workers,
         partial=partial,
+    )
+
+
+def with_values_of_start(cfg: ResolvedConfig) -> ResolvedConfig:
+    """Return a configuration with the tuned values that the run in its folder was started with.
+
+    What a method's file tunes for a bench may change between versions; an interrupted run goes on with what it has.
+    The configuration of a different cell is returned as it is.
+
+    Args:
+        cfg: The configuration of a run that is to be resumed.
+
+    Raises:
+        ConfigError: The run's `config.py` is damaged.
+    """
+    from rs_adapt.config.compose import compose as compose_cell
+    from rs_adapt.config.literals import read_literals
+    from rs_adapt.runs.files import CONFIG_FILE
+
+    file = Path(cfg.work_dir) / CONFIG_FILE
+    if not file.is_file():
+        return cfg
+    stored = read_literals(file, remedy="Copy the run again, or start again with --overwrite.").values
+    values = stored.get("method", {}).get("tuned")
+    if stored.get("cell") != cfg.cell.to_dict() or values in (None, cfg.method.tuned.to_dict()):
+        return cfg
+    return compose_cell(
+        cell_of(cfg),
+        overrides=cfg.origin.overrides,
+        data_root=cfg.data_root,
+        work_dir=cfg.work_dir,
+        weights=cfg.origin.weights,
+        tuned_values=values,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rs_adapt.api.configuration import cell_of
+from rs_adapt.api.configuration import cell_of, with_values_of_start
 from rs_adapt.api.progress import Progress, progress_callback, training_display
 from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.config.cell import DEFAULT_PROTOCOL, resolve
@@ -95,6 +95,7 @@ def train(
     from rs_adapt.engine.train import train as train_cell
     from rs_adapt.reports.run_pictures import write_run_pictures
 
+    cfg = with_values_of_start(cfg) if resume else cfg
     title, folder = str(cell_of(cfg)), Path(cfg.work_dir)
     with progress_callback(progress) as on_progress:
         result = train_cell(
@@ -146,6 +147,7 @@ def check(
     """
     from rs_adapt.engine.train import check_training
 
+    cfg = with_values_of_start(cfg) if resume else cfg
     with progress_callback(progress) as on_progress:
         return check_training(cfg, device=device, resume=resume, overwrite=overwrite, on_progress=on_progress)
 

@@ -34,7 +34,7 @@ _OWNED_BY_AXIS = {
     "bench": ("bench", "optim"),
     "backbone": ("backbone", "model.backbone"),
     "head": ("head", "model.decode_head"),
-    "method": ("method", "model.backbone.adapter", "model.backbone.frozen", "tuned"),
+    "method": ("method", "model.backbone.adapter", "model.backbone.frozen", "tuned", "tuned_on"),
     "strategy": ("strategy",),
     "protocol": ("protocol",),
 }

@@ -35,7 +35,7 @@ class Cell:
         head: The decode head.
         strategy: The use of source and target in training.
         seed: Seed of the head's weights, the order of the samples and the augmentation.
-        tuned: Whether the values that the method's file holds for this bench and setting are used.
+        tuned: Whether values that the method's file holds for this bench and setting are used, if it holds any.
         protocol: The rules for the use of the target, the scored tiles, and the reported checkpoint.
     """
 

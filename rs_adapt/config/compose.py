@@ -10,12 +10,13 @@ from rs_adapt.config import overrides as strict
 from rs_adapt.config.cell import check_protocol, check_strategy, default_run_dir
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.tree import copy_tree
+from rs_adapt.config.tuned import values_in_file
 from rs_adapt.config.wire import wire
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rs_adapt.config.cell import Cell
     from rs_adapt.config.facts import ConfigNode, MergedTree
@@ -37,6 +38,7 @@ def compose(
     weights: str | os.PathLike[str] | None = None,
     num_workers: int | None = None,
     partial: bool = False,
+    tuned_values: Mapping[str, object] | None = None,
 ) -> ResolvedConfig:
     """Return the fully resolved config of a cell; mmengine's `Runner.from_cfg` runs it as it is.
 
@@ -54,6 +56,7 @@ def compose(
         weights: Base weights, `random` or a file; default: the backbone's own file in the cache folder.
         num_workers: Loader processes; default: 2.
         partial: Whether data may be used that lack tiles or classes of the bench.
+        tuned_values: Values of the adapter that a stored run was tuned with; default: those of the method's file.
 
     Raises:
         ConfigError: A file, key or value is not usable.
@@ -61,7 +64,7 @@ def compose(
     """
     check_strategy(cell)
     check_protocol(cell)
-    tree = _merged(cell)
+    tree = _merged(cell, tuned_values)
     options = option_texts(
         cell,
         iters=iters,
@@ -156,20 +159,23 @@ def _check_requires(tree: ConfigNode, cell: Cell, axis: str) -> None:
             )
 
 
-def _merged(cell: Cell) -> ConfigNode:
+def _merged(cell: Cell, tuned_values: Mapping[str, object] | None) -> ConfigNode:
     tree: ConfigNode = {}
     for axis in axis_files.FILE_AXES:
         name = "default" if axis == "runtime" else getattr(cell, axis)
         tree = _merge(tree, axes.load(axis, name))
-    tuned = tree.pop("tuned", None) or {}
-    values = tuned.get(cell.setting, {}).get(cell.bench, {}) if cell.tuned else {}
+    tree.pop("tuned", None)
+    tree.pop("tuned_on", None)
+    values = tuned_values
+    if values is None:
+        values = values_in_file(cell.method, cell.setting, cell.bench) if cell.tuned else {}
     _apply_tuned(tree, values, cell)
     # Stored, so that a run's config says which values were tuned for it; empty where none were.
-    tree["method"]["tuned"] = copy_tree(values)
+    tree["method"]["tuned"] = {key: copy_tree(value) for key, value in values.items()}
     return tree
 
 
-def _apply_tuned(tree: ConfigNode, values: ConfigNode, cell: Cell) -> None:
+def _apply_tuned(tree: ConfigNode, values: Mapping[str, object], cell: Cell) -> None:
     adapter = tree["model"]["backbone"].get("adapter") or {}
     for key, value in values.items():
         if key not in adapter:

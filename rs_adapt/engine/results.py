@@ -14,6 +14,7 @@ from torch import nn
 import rs_adapt
 from rs_adapt.config.resolved import ResolvedConfig
 from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.config.tuned import describe_choice, without_overridden
 from rs_adapt.datasets.own.stretch import STRETCH_FILE, read_stretch
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.final_scores import Selections
@@ -34,6 +35,7 @@ from rs_adapt.runs.records import (
     RunStart,
     Sizes,
     TrainingLine,
+    TunedValues,
 )
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.intervals import interval_facts
@@ -73,6 +75,7 @@ def make_result(
     return Result(
         status="finished",
         cell=start.cell,
+        tuned=tuned_values(cfg),
         options=start.options,
         protocol=protocol_facts(
             cfg, report_split=str(scored.facts["split"]) if scored else None, selection=selections.headline
@@ -94,6 +97,12 @@ def make_result(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment(),
     )
+
+
+def tuned_values(cfg: ResolvedConfig) -> TunedValues:
+    """Return the tuned values that a configuration uses, and on what they were chosen."""
+    values, cell = without_overridden(cfg.method.tuned.to_dict(), cfg.origin.overrides), cfg.cell
+    return TunedValues(values=values, chosen=describe_choice(cell.method, cell.setting, cell.bench) if values else None)
 
 
 def protocol_facts(cfg: ResolvedConfig, *, report_split: str | None, selection: str) -> ProtocolFacts:
@@ -182,6 +191,7 @@ def make_manifest(
         stretch=_stretch(cfg),
         data=data or {},
         notes=list(notes),
+        tuned=tuned_values(cfg),
         overrides=list(overrides),
         base=BaseWeights(name=facts.name, sha256=base_sha256, weights="random" if from_random else weights_file),
         classes=list(cfg.bench.classes),

@@ -26,7 +26,7 @@ from rs_adapt.engine.loggers import Loggers
 from rs_adapt.engine.parameters import build_on_meta, count_parameters
 from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.engine.recorder import Interrupted, Recorder
-from rs_adapt.engine.results import make_manifest, make_result, manifest_scores, save_packs
+from rs_adapt.engine.results import make_manifest, make_result, manifest_scores, save_packs, tuned_values
 from rs_adapt.engine.runner import CellRunner, keep_loaders_alive
 from rs_adapt.engine.state import save_state
 from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
@@ -168,6 +168,7 @@ def _start(cfg: ResolvedConfig, plan: TrainingPlan, *, device: str, command: str
     origin = cfg.origin
     return RunStart(
         cell=CellNames(**cfg.cell),
+        tuned=tuned_values(cfg),
         options=RunOptions(
             overrides=origin.overrides, data_root=str(cfg.data_root), weights=origin.weights, device=device
         ),

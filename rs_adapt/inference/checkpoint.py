@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,13 @@ from rs_adapt.config.cell import DEFAULT_PROTOCOL, Cell
 from rs_adapt.config.compose import compose
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.config.tuned import values_of_0_1_0
 from rs_adapt.engine.build import build_model, choose_device
 from rs_adapt.engine.pack import load_pack, read_manifest
 from rs_adapt.errors import CheckpointMismatch, ConfigError, UnknownName
 from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.files import CELL_FILE, PACKS_DIR
-from rs_adapt.runs.records import CellNames, RunStart, read_record
+from rs_adapt.runs.records import CellNames, Manifest, RunStart, read_record
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -72,12 +73,14 @@ def recompose(
             "It is not loaded."
         )
     options = _run_options(folder)
+    tuned_values = _tuned_values(manifest, cell, folder)
     precision_text = [] if precision is None else [f"runtime.precision={precision}"]
     compose_here = partial(
         compose,
         data_root=data_root or options.get("data_root"),
         weights=weights or options.get("weights") or ("random" if from_random else None),
         work_dir=folder,
+        tuned_values=tuned_values,
     )
     try:
         trained = compose_here(cell, overrides=texts)
@@ -104,6 +107,17 @@ def _cell(names: CellNames, folder: Path) -> Cell:
         raise CheckpointMismatch(f"The manifest in {folder} describes no cell: {error}") from error
     except TypeError as error:
         raise CheckpointMismatch(f"The manifest in {folder} describes no cell: {error!r}.") from error
+
+
+def _tuned_values(manifest: Manifest, cell: Cell, folder: Path) -> Mapping[str, object]:
+    """Return the tuned values that a pack was trained with; the method's file may hold others today."""
+    if manifest.tuned is None:
+        return values_of_0_1_0(cell.method, cell.setting, cell.bench) if cell.tuned else {}
+    if refused := [key for key, value in manifest.tuned.values.items() if key == "type" or _contains_table(value)]:
+        raise CheckpointMismatch(
+            f"The manifest in {folder} tunes {refused[0]!r}: a pack must not choose code. It is not loaded."
+        )
+    return manifest.tuned.values
 
 
 def find_refused_keys(texts: Sequence[str]) -> list[str]:

@@ -31,6 +31,7 @@ from rs_adapt.runs.records import (
     RunStart,
     SweepCellRecord,
     TrainingLine,
+    TunedValues,
     read_record,
 )
 
@@ -181,6 +182,27 @@ class Run:
         """The overrides of the run, as `key=value`; base weights other than the default are included."""
         weights = self.options.weights
         return (*self.options.overrides, *([f"weights={Path(weights).name}"] if weights else []))
+
+    @cached_property
+    def tuned(self) -> TunedValues | None:
+        """The values tuned for bench and setting that the run used; None if no file states them.
+
+        Runs that did not record them have them in their configuration.
+
+        Raises:
+            ConfigError: The configuration is needed, and damaged.
+        """
+        record = self.result or self.start
+        if record is None or record.tuned is not None:
+            return None if record is None else record.tuned
+        method = (self.config or {}).get("method")
+        if not isinstance(method, dict) or not isinstance(method.get("tuned"), dict):
+            return None
+        from rs_adapt.config.tuned import describe_choice, without_overridden
+
+        cell, values = record.cell, without_overridden(method["tuned"], self.options.overrides)
+        chosen = describe_choice(cell.method, cell.setting, cell.bench) if values else None
+        return TunedValues.model_validate({"values": values, "chosen": chosen}, strict=False)
 
     @property
     def command(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from rs_adapt.config.compose import compose
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.config.literals import parse_literals, read_literals
 from rs_adapt.config.own import bench as own_bench
+from rs_adapt.config.tuned import values_of_0_1_0, without_overridden
 from rs_adapt.errors import ConfigError, DataNotFound, RsAdaptError
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, LOG_FILE, MANIFEST_FILE, RESULT_FILE
 from rs_adapt.runs.records import Manifest, Result, RunStart, read_record
@@ -127,7 +128,13 @@ def _run(folder: Path, cfg: ConfigNode, start: RunStart) -> tuple[RunFiles, tupl
     try:
         # With the bench of the config: the file of a user's own bench may be gone or changed.
         cell = _cell({**cfg, "cell": start.cell.content()}, folder / CELL_FILE)
-        compose_here = partial(compose, cell, data_root=cfg["data_root"], work_dir=cfg.get("work_dir"))
+        compose_here = partial(
+            compose,
+            cell,
+            data_root=cfg["data_root"],
+            work_dir=cfg.get("work_dir"),
+            tuned_values=_tuned_values(cfg, cell, start),
+        )
         expected = compose_here(overrides=texts, weights=options.weights).to_dict()
         base = compose_here().to_dict()
         edited = differences(without_machine_paths(cfg), without_machine_paths(expected))
@@ -144,6 +151,15 @@ def _run(folder: Path, cfg: ConfigNode, start: RunStart) -> tuple[RunFiles, tupl
         logged=_logged(folder / LOG_FILE),
     )
     return run, tuple(changed)
+
+
+def _tuned_values(cfg: ConfigNode, cell: Cell, start: RunStart) -> Mapping[str, object] | None:
+    """Return the tuned values that a run was started with; None for those of the method's file today."""
+    values: ConfigNode = cfg["method"].get("tuned") or {}
+    if start.tuned is None:
+        recorded = values_of_0_1_0(cell.method, cell.setting, cell.bench) if cell.tuned else {}
+        return values if values == recorded else None
+    return values if without_overridden(values, start.options.overrides) == start.tuned.values else None
 
 
 def _changed(texts: Sequence[str], cfg: ConfigNode, base: ConfigNode) -> list[ChangedKey]:

@@ -4,7 +4,7 @@ Every file is written from its record and read into it. A key that a record does
 newer version survives being copied by an older one; a value of the wrong kind is refused.
 """
 
-from rs_adapt.runs.records.cell import CellNames, Environment, GitRevision, RunOptions, RunStart
+from rs_adapt.runs.records.cell import CellNames, Environment, GitRevision, RunOptions, RunStart, TunedValues
 from rs_adapt.runs.records.cost import (
     CostRecord,
     CostSetup,
@@ -75,6 +75,7 @@ __all__ = [
     "Times",
     "TrainableParameters",
     "TrainingLine",
+    "TunedValues",
     "UnmeasuredMethod",
     "data_facts",
     "read_record",

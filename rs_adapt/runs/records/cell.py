@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Record
@@ -20,8 +20,23 @@ class CellNames(Record):
     head: str = Field(description="The decode head.")
     strategy: str = Field(description="How source and target are used in training.")
     seed: int = Field(description="Seed of the head's weights, the order of samples and augmentation.")
-    tuned: bool = Field(default=True, description="Whether the values tuned for this bench and setting were used.")
+    tuned: bool = Field(
+        default=True,
+        description="Whether values that the method's file tunes for this bench and setting were to be used, if it has "
+        "any; `tuned` beside `cell` says which were.",
+    )
     protocol: str = Field(default="strict", description="Name of the protocol.")
+
+
+class TunedValues(Record):
+    """The values tuned for one bench and setting that a run used."""
+
+    values: Mapping[str, JsonValue] = Field(
+        default={}, description="By setting of the adapter; empty where none was tuned for this bench and setting."
+    )
+    chosen: str | None = Field(
+        default=None, description="How and on what they were chosen, in words; null without values."
+    )
 
 
 class RunOptions(Record):
@@ -55,6 +70,7 @@ class RunStart(Record):
 
     format: FormatNumber = FORMAT
     cell: CellNames = Field(description="Which experiment.")
+    tuned: TunedValues | None = Field(default=None, description="Tuned values that it uses; null where unrecorded.")
     options: RunOptions = Field(default=RunOptions(), description="What it was started with.")
     command: str = Field(default="", description="The command line; empty for a run started from Python.")
     run_id: str | None = Field(default=None, description="By which loggers continue the run after --resume.")

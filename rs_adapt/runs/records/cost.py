@@ -19,7 +19,7 @@ class CostSetup(Record):
     backbone: str = Field(description="The foundation model.")
     head: str = Field(description="The decode head.")
     weights: str = Field(description="File name of the base weights, or `random`.")
-    tuned: bool = Field(description="Whether the values tuned for this bench and setting were used.")
+    tuned: bool = Field(description="Whether values that a method tunes for this bench and setting were used.")
     overrides: Sequence[str] = Field(description="key=value texts, for all methods.")
     batch_size: int = Field(description="Crops in an iteration, and in a prediction.")
     crop_px: int = Field(description="Side of a crop in pixels.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field, JsonValue
 
-from rs_adapt.runs.records.cell import CellNames, Environment
+from rs_adapt.runs.records.cell import CellNames, Environment, TunedValues
 from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record
 from rs_adapt.runs.records.result import IntervalFacts, ProtocolFacts
@@ -98,6 +98,9 @@ class Manifest(Record):
         default={}, description="Fingerprints of the tiles of the training run, by role."
     )
     notes: Sequence[str] = Field(default=(), description="Sentences that one has to know before trusting the scores.")
+    tuned: TunedValues | None = Field(
+        default=None, description="Tuned values that the pack was trained with; null where unrecorded."
+    )
     overrides: Sequence[str] = Field(description="key=value texts, in the order in which they apply.")
     base: BaseWeights = Field(description="The frozen model that the pack was trained on.")
     classes: Sequence[str] = Field(description="Names in index order.")

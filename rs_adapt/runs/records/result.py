@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from rs_adapt.runs.records.cell import CellNames, Environment, RunOptions
+from rs_adapt.runs.records.cell import CellNames, Environment, RunOptions, TunedValues
 from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record
 
@@ -81,6 +81,7 @@ class Result(Record):
     status: str = Field(default="finished", description="finished.")
     cell: CellNames = Field(description="Which experiment; of `rs-adapt eval` the one that was scored.")
     trained_on: CellNames | None = Field(default=None, description="The cell that the pack was trained with.")
+    tuned: TunedValues | None = Field(default=None, description="Tuned values of the run; null where unrecorded.")
     options: RunOptions = Field(default=RunOptions(), description="What the run was started with.")
     protocol: ProtocolFacts = Field(default=ProtocolFacts(), description="What was seen and scored.")
     tiles: int | None = Field(default=None, description="Number of scored tiles.")
