@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypedDict
@@ -15,8 +14,8 @@ from rs_adapt.config.paths import home
 from rs_adapt.datasets.checks import fingerprint
 from rs_adapt.datasets.sample import Sample
 from rs_adapt.datasets.tile_dataset import TileDataset
-from rs_adapt.errors import ConfigError
-from rs_adapt.files import write_json
+from rs_adapt.documents import read_sealed, write_sealed
+from rs_adapt.errors import ConfigError, UnreadableFile
 
 
 class ClassSampling(TypedDict):
@@ -102,8 +101,9 @@ def label_counts(dataset: TileDataset) -> NDArray[np.int64]:
     """Return the pixels of each label value in each tile of a labelled set, (N, 256); cached between runs."""
     tiles = [dataset.get_data_info(index)["seg_map_path"] for index in range(len(dataset))]
     cache = home() / "label_counts" / f"{fingerprint(tiles)}.json"
-    with suppress(OSError, ValueError, LookupError, TypeError):
-        cached = json.loads(cache.read_text(encoding="utf-8"))
+    # A damaged cache is made anew.
+    with suppress(FileNotFoundError, UnreadableFile):
+        cached = read_sealed(cache)
         if len(cached) == len(tiles):
             return _dense(cached)
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -111,7 +111,7 @@ def label_counts(dataset: TileDataset) -> NDArray[np.int64]:
     # The file only saves time: a cache that cannot be written to stops no run.
     with suppress(OSError):
         cache.parent.mkdir(parents=True, exist_ok=True)
-        write_json(cache, counts, indent=None)
+        write_sealed(cache, counts)
     return _dense(counts)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,11 +16,13 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from pydantic import BaseModel
 
 from rs_adapt.config.paths import home
 from rs_adapt.datasets.tile_files import list_tiles
-from rs_adapt.errors import DataError
-from rs_adapt.files import file_state, write_json
+from rs_adapt.documents import read_sealed, write_sealed
+from rs_adapt.errors import DataError, UnreadableFile
+from rs_adapt.files import file_state
 from rs_adapt.runs.records import TileDigests
 
 Array = np.ndarray[Any, Any]
@@ -29,6 +30,13 @@ Array = np.ndarray[Any, Any]
 # Bump when other bytes of a tile are hashed.
 _VERSION = 1
 _EXIF_ORIENTATION = 0x0112
+
+
+class _Cache(BaseModel):
+    """The content of the file: by name, the state of the file (see `file_state`) and its digest."""
+
+    version: int
+    files: dict[str, tuple[int, int, int, str]]
 
 
 class DigestCache:
@@ -44,10 +52,11 @@ class DigestCache:
         self._file = home() / "digests" / f"{name}.json"
         self._entries: dict[str, list[Any]] = {}
         self._is_changed = False
-        with suppress(OSError, ValueError, LookupError, TypeError):
-            content = json.loads(self._file.read_text(encoding="utf-8"))
-            if content["version"] == _VERSION:
-                self._entries = dict(content["files"])
+        # A damaged cache is made anew.
+        with suppress(FileNotFoundError, UnreadableFile, ValueError):
+            content = _Cache.model_validate(read_sealed(self._file))
+            if content.version == _VERSION:
+                self._entries = {name: [*entry] for name, entry in content.files.items()}
 
     def find(self, path: Path) -> str | None:
         """Return the digest of a file; None where it is not known, or the file has changed."""
@@ -65,7 +74,7 @@ class DigestCache:
             with suppress(OSError):
                 self._file.parent.mkdir(parents=True, exist_ok=True)
                 content = {"version": _VERSION, "folder": str(self._folder), "files": self._entries}
-                write_json(self._file, content, indent=None)
+                write_sealed(self._file, content)
                 self._is_changed = False
 
     def _key(self, path: Path) -> str:

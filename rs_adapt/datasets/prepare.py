@@ -7,6 +7,7 @@ holds what it was made from; a folder whose facts still hold is left alone, any 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ from rs_adapt.datasets.own.regions import RegionPlan, plan_regions, scene_files
 from rs_adapt.datasets.own.scenes import make_from_scenes
 from rs_adapt.datasets.prepared_copies import MARKER
 from rs_adapt.datasets.recipes import ImagesRecipe, Recipe, ScenesRecipe, SyntheticRecipe, TileFacts, read_recipe
-from rs_adapt.errors import ConfigError, DataError, DataNotFound
+from rs_adapt.documents import read_json
+from rs_adapt.errors import ConfigError, DataError, DataNotFound, UnreadableFile
 from rs_adapt.files import atomic_folder, file_state, write_json
 from rs_adapt.locks import exclusive_folder
 from rs_adapt.progress import OnProgress, no_progress
@@ -73,7 +75,8 @@ def ensure_prepared(
                     counts = _make_from_images(recipe, tiles, data_root, building, on_progress)
                 else:
                     counts = make_from_scenes(regions, recipe, tiles, building, on_progress, jobs)
-                write_json(building / MARKER, {"facts": facts, "tiles": counts}, indent=1)
+                marker = {"facts": facts, "tiles": counts, "records": _hash_records(building)}
+                write_json(building / MARKER, marker, indent=1)
 
 
 def is_current(bench: Mapping[str, Any], *, data_root: Path, out_dir: Path) -> bool:
@@ -140,10 +143,21 @@ def _plain(value: object) -> object:
 
 def _finished(out_dir: Path, facts: object) -> bool:
     try:
-        marker = json.loads((out_dir / MARKER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        marker = read_json(out_dir / MARKER)
+    except (FileNotFoundError, UnreadableFile):
         return False
-    return isinstance(marker, dict) and marker.get("facts") == facts
+    if not isinstance(marker, dict) or marker.get("facts") != facts:
+        return False
+    # Version 0.1.0 stored no hashes.
+    return "records" not in marker or marker["records"] == _hash_records(out_dir)
+
+
+def _hash_records(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the JSON files beside the tiles, by path: where one is damaged, all are made anew."""
+    files = (path for path in folder.rglob("*.json") if path.name != MARKER and path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)
+    }
 
 
 def _make_synthetic(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -12,7 +11,8 @@ from pathlib import Path
 
 from rs_adapt.config import paths
 from rs_adapt.config.names import unknown_name_message
-from rs_adapt.errors import UnknownName
+from rs_adapt.documents import read_json
+from rs_adapt.errors import UnknownName, UnreadableFile
 from rs_adapt.files import remove_folder
 from rs_adapt.locks import exclusive_if_free
 
@@ -87,10 +87,10 @@ def _read(folder: Path) -> PreparedCopy | None:
     if name is None or folder.is_symlink():
         return None
     try:
-        record = json.loads(marker.read_text(encoding="utf-8"))
+        record = read_json(marker)
         kind, tiles = str(record["facts"]["prepare"]["kind"]), sum(record["tiles"].values())
         made = datetime.fromtimestamp(marker.stat().st_mtime, UTC)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, UnreadableFile, KeyError, TypeError, AttributeError):
         return None
     size = sum(entry.stat().st_size for entry in _files(folder))
     return PreparedCopy(folder=folder, bench=name[1], kind=kind, made=made, tiles=tiles, size_bytes=size)

@@ -6,9 +6,9 @@ server's mark of that version (entity tag or date); a server that no longer has 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from rs_adapt.documents import parse_json, read_bytes
 from rs_adapt.files import write_json
 
 
@@ -27,8 +27,9 @@ class Partial:
     def mark(self, url: str) -> str | None:
         """Return the server's mark of the version of the part; None if the part is not from `url`."""
         try:
-            origin = json.loads(self._origin.read_text(encoding="utf-8"))
-            return origin["mark"] if origin["url"] == url else None
+            origin = parse_json(read_bytes(self._origin))
+            mark = origin["mark"] if origin["url"] == url else None
+            return mark if isinstance(mark, str) else None
         except (OSError, ValueError, KeyError, TypeError):
             # Absent or damaged: the origin of the part is unknown.
             return None

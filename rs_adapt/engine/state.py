@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rs_adapt.engine.metrics_writer import MetricsWriter
 from rs_adapt.engine.parts import unwrapped
+from rs_adapt.engine.state_checks import check_parts
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.files import atomic_file
 from rs_adapt.processes import seed_draws
@@ -89,7 +90,9 @@ def load_state(path: Path, *, runner: Runner, metrics: MetricsWriter) -> int:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged files
         raise CheckpointMismatch(f"{path} is not a readable training state: {error}") from error
-    load_trained_tensors(unwrapped(runner.model), state["model"], str(path))
+    model = unwrapped(runner.model)
+    check_parts(state, runner=runner, model=trained_tensors(model), source=str(path))
+    load_trained_tensors(model, state["model"], str(path))
     runner.optim_wrapper.load_state_dict(state["optimizer"])
     for scheduler, values in zip(runner.param_schedulers, state["schedulers"], strict=True):
         scheduler.load_state_dict(values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -15,7 +15,7 @@ from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.pack import read_manifest
 from rs_adapt.engine.per_image import make_per_image
 from rs_adapt.engine.results import protocol_facts, score_fields
-from rs_adapt.errors import ConfigError
+from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
@@ -38,7 +38,6 @@ from rs_adapt.scores.intervals import interval_facts
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
-    from rs_adapt.datasets.own.stretch import Stretch
 
 CONFUSIONS_FILE = "confusions.npz"
 
@@ -170,10 +169,14 @@ def _changed_data(cfg: ResolvedConfig, manifest: Manifest, checkpoint: Path, spl
 
 def _require_trained_stretch(cfg: ResolvedConfig, manifest: Manifest, split: Split) -> None:
     """Check that the tiles of the user's own bench have the stretch that the pack was trained with."""
-    from rs_adapt.datasets.own.stretch import read_stretch, require_same
+    from rs_adapt.datasets.own.stretch import parse_stretch, read_stretch, require_same
 
     own_bench, trained = cfg.bench.get("own"), manifest.stretch
     if not own_bench or not trained or own_bench.to_dict() != manifest.own_bench:
         return
     region = cfg.bench["source" if split == "source-val" else "target"].region
-    require_same(read_stretch(cfg.prepared_dir)[region], cast("Stretch", trained[region]), region)
+    remedy = "Copy the pack again."
+    given = parse_stretch(trained, file="stretch of the manifest", error=CheckpointMismatch, remedy=remedy)
+    if region not in given:
+        raise CheckpointMismatch(f"The manifest holds no stretch of the region {region}. {remedy}")
+    require_same(read_stretch(cfg.prepared_dir)[region], given[region], region)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rs_adapt.documents import DocumentError, parse_json
 from rs_adapt.errors import UnreadableFile
 from rs_adapt.runs.files import METRICS_FILE, RESULT_FILE
 from rs_adapt.runs.records import EvaluationLine, MetricsLine, TrainingLine
@@ -35,8 +35,8 @@ def scan_metrics(run_dir: Path, *, finished: bool) -> tuple[tuple[MetricsLine, .
     lines: list[MetricsLine] = []
     for number, text in enumerate(texts, 1):
         try:
-            lines.append(metrics_line(json.loads(text), file=f"line {number}"))
-        except (ValueError, UnreadableFile) as error:
+            lines.append(metrics_line(parse_json(text), file=f"line {number}"))
+        except (DocumentError, UnreadableFile) as error:
             if finished or number < len(texts):
                 return tuple(lines), f"line {number} cannot be read ({error}); the curves end there"
     return tuple(lines), ""

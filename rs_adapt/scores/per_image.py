@@ -18,6 +18,7 @@ from typing import IO, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.documents import parse_json
 from rs_adapt.errors import ScoresError
 from rs_adapt.files import atomic_file
 
@@ -124,7 +125,7 @@ def _read(path: Path) -> PerImage:
             if size > MAX_BYTES:
                 _refuse(path, f"it unpacks to {size / 2**20:.0f} MiB, but {MAX_BYTES / 2**20:.0f} MiB are allowed")
             counts, text = (_array(path, archive, member) for member in _MEMBERS)
-        content = json.loads(text.tobytes())
+        content = parse_json(text.tobytes())
     except FileNotFoundError as error:
         raise ScoresError(f"There is no file {path}. rs-adapt eval RUN writes one.") from error
     except OSError as error:

@@ -6,7 +6,6 @@ States are stored in the cells' folders only, so that no central file can contra
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rs_adapt.config.wording import without_wording
+from rs_adapt.documents import parse_json
 from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.locks import exclusive_if_free, is_locked
 from rs_adapt.runs.files import (
@@ -164,7 +164,7 @@ def describe_progress(folder: Path) -> str:
         return ""
     for line in reversed(lines):
         try:
-            return f"iteration {json.loads(line)['iter']}"
+            return f"iteration {int(parse_json(line)['iter'])}"
         except (ValueError, KeyError, TypeError):
             continue
     return ""

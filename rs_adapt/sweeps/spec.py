@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from rs_adapt.documents import DocumentError, parse_toml, read_bytes
 from rs_adapt.errors import ConfigError
 from rs_adapt.validation import parse_as
 
@@ -249,12 +249,12 @@ def read_spec(file: Path) -> Spec:
             values are checked when the sweep is expanded.
     """
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = parse_toml(read_bytes(file))
     except OSError as error:
         raise ConfigError(
             f"The sweep's file {file} cannot be read: {error.strerror}. Shipped ones are in configs/sweep/."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except DocumentError as error:
         raise ConfigError(f"{file} is not valid TOML: {error}.") from error
     sweep = parse_as(SweepFile, content, file=str(file))
     top = CellGroup(where="", name="", axes=sweep.axes(), set=sweep.set, iters=sweep.iters, untuned=sweep.untuned)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rs_adapt.documents import parse_json, read_bytes
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.files import write_text
 from rs_adapt.scenes import Box
@@ -56,7 +57,7 @@ def read_index(folder: Path) -> list[Tile]:
     if not path.is_file():
         raise DataNotFound(f"There is no tile index {path}: cut the scenes into tiles first.")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(read_bytes(path))
         return [
             Tile(
                 name=row["name"],

@@ -171,7 +171,7 @@ def test_counts_are_cached_until_a_label_changes(paint: Paint, own_home: Path, m
     assert len(counted) == 2
     (kept,) = (own_home / "label_counts").iterdir()
     # Pairs of value and number of pixels.
-    assert json.loads(kept.read_text()) == [[[0, 59], [1, 5]], [[2, 64]]]
+    assert json.loads(kept.read_text())["content"] == [[[0, 59], [1, 5]], [[2, 64]]]
     assert counts() == first == [[59, 5, 0], [0, 0, 64]]
     assert len(counted) == 2
 

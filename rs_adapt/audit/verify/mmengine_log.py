@@ -7,7 +7,6 @@ that count epochs are not.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -17,17 +16,18 @@ from rs_adapt.audit.verify.config_tree import Facts, Tree
 from rs_adapt.audit.verify.facts import mmseg_facts, resolved_facts
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.config.literals import LiteralConfig, parse_literals, read_literals
+from rs_adapt.documents import parse_json
 from rs_adapt.errors import ConfigError
 
 # The console leaves the year out.
 _STAMPED = re.compile(r"^(\d{4}[/-])?\d\d[/-]\d\d \d\d:\d\d:\d\d(,\d+)? - \w+ - [A-Z]+ - ?")
-_TRAIN = re.compile(r"Iter\(train\)\s*\[\s*(\d+)/(\d+)\](.*)")
+_TRAIN = re.compile(r"Iter\(train\)\s*\[\s*(\d{1,12})/(\d{1,12})\](.*)")
 _VAL = re.compile(r"Iter\(val\)\s*\[\s*\d+/\d+\](.*)")
 _EPOCHS = re.compile(r"Epoch\(train\)\s*\[")
-_SAVED = re.compile(r"Saving checkpoint at (\d+) iterations")
+_SAVED = re.compile(r"Saving checkpoint at (\d{1,12}) iterations")
 _PAIR = re.compile(r"(?:^|\s)([A-Za-z_][\w./ -]*?): ([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf))(?=\s|$)")
 _ROW = re.compile(r"^\|(.+)\|\s*$")
-_SEED = re.compile(r"^\s+(?:numpy_random_)?seed: (\d+)\s*$")
+_SEED = re.compile(r"^\s+(?:numpy_random_)?seed: (\d{1,20})\s*$")
 # The window of mmengine's LogProcessor, where a configuration sets none.
 _WINDOW = 10
 _REMEDY = "If the log was cut off, copy it again."
@@ -164,7 +164,7 @@ def _read_json_lines(path: Path, text: str) -> Record:
         if not line.strip():
             continue
         try:
-            facts = dict(json.loads(line))
+            facts = dict(parse_json(line, allow_nan=True))
             if "mIoU" in facts or "miou_pct" in facts:
                 miou = float(facts["mIoU"] if "mIoU" in facts else facts["miou_pct"])
                 evaluations.append(Evaluation(iteration=int(facts["step"]), miou_pct=miou))
@@ -172,7 +172,7 @@ def _read_json_lines(path: Path, text: str) -> Record:
                 iteration = int(facts["iter"] if "iter" in facts else facts["step"])
                 lr, loss = (None if facts.get(key) is None else float(facts[key]) for key in ("lr", "loss"))
                 train.append(TrainLine(iteration=iteration, lr=lr, loss=loss))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise ConfigError(
                 f"{path}, line {number} is damaged ({error!r}): the file is truncated, or not JSON lines of "
                 "mmengine. Copy the log again, or delete the line."

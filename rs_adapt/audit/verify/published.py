@@ -7,7 +7,6 @@ named there in `curves` one run per line: losses, learning rates and evaluations
 from __future__ import annotations
 
 import functools
-import tomllib
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +15,7 @@ from rs_adapt.audit.verify import published_files as files
 from rs_adapt.audit.verify.config_tree import Facts
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.config.paths import manifests_dir
+from rs_adapt.documents import parse_toml, read_bytes
 from rs_adapt.errors import ConfigError
 
 # Half a unit of the last printed digit, of a score and of a mean of scores, and a little for binary fractions.
@@ -132,7 +132,7 @@ def published_runs() -> tuple[PublishedRun, ...]:
     runs: list[PublishedRun] = []
     for path in sorted(published_dir().glob("*_runs.toml")):
         try:
-            file = files.RunsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            file = files.RunsFile.model_validate(parse_toml(read_bytes(path)))
             lines = (path.parent / file.curves).read_text(encoding="utf-8").splitlines()
             curves = {curve.run: curve for curve in map(files.LoggedCurves.model_validate_json, lines)}
             runs += [_run(logged, file, curves[logged.name]) for logged in file.runs]
@@ -151,7 +151,7 @@ def published_tables() -> tuple[files.PrintedTable, ...]:
     tables: list[files.PrintedTable] = []
     for path in sorted(published_dir().glob("*_tables.toml")):
         try:
-            tables += files.TablesFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).tables
+            tables += files.TablesFile.model_validate(parse_toml(read_bytes(path))).tables
         except (OSError, ValueError) as error:
             raise _damaged(path, error) from error
     return tuple(tables)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.config import paths
 from rs_adapt.config.own import labels as own_labels
+from rs_adapt.documents import DocumentError, parse_json, parse_toml, read_bytes
 from rs_adapt.errors import ConfigError, DataNotFound
 from rs_adapt.files import write_text
 
@@ -76,12 +76,13 @@ def save_content(given: Mapping[str, object]) -> str:
 @lru_cache(maxsize=16)
 def _read(file: Path, _mtime_ns: int) -> ConfigNode:
     try:
-        # Editors of Windows put a byte order mark before the text.
-        text = file.read_text(encoding="utf-8-sig")
-        given = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
-    except (ValueError, OSError) as error:
-        hint = _BACKSLASH_HINT if isinstance(error, tomllib.TOMLDecodeError) and _BACKSLASH.search(text) else ""
+        text = read_bytes(file)
+        given = parse_json(text) if file.suffix == ".json" else parse_toml(text)
+    except DocumentError as error:
+        hint = _BACKSLASH_HINT if _BACKSLASH.search(text.decode(errors="replace")) else ""
         raise ConfigError(f"{file} cannot be read: {error}. It must be a TOML file in UTF-8.{hint}") from error
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from error
     if not isinstance(given, dict):
         raise ConfigError(f"{file} must hold a table of keys.")
     return bench_content(given, file)

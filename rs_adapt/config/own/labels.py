@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rs_adapt.config import paths
+from rs_adapt.documents import read_toml
 from rs_adapt.errors import ConfigError, DataNotFound
 
 if TYPE_CHECKING:
@@ -75,11 +75,7 @@ def _read_bridge(name: str, file: Path) -> ClassBridge:
     if not path.is_file():
         known = sorted(one.stem for one in shipped.parent.glob("*.toml"))
         raise DataNotFound(f"{file}: bridge names {name!r}: no file {path}, and none of {', '.join(known)}.")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(f"{path} cannot be read: {error}.") from error
-    return parse_as(ClassBridge, content, file=str(path))
+    return parse_as(ClassBridge, read_toml(path, error=ConfigError), file=str(path))
 
 
 def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, file: Path) -> dict[str, object]:
@@ -210,11 +206,10 @@ def _read_legend(name: str | None, place: Place) -> dict[str, _LegendClass] | No
         return None
     from rs_adapt.config.own.bench_values import as_colour
 
-    path = paths.manifests_dir() / f"{name}.toml"
-    if not path.is_file():
-        known = sorted(one.stem for one in path.parent.glob("*.toml"))
-        raise place.error("legend", f"is {name!r}; it must be a data set: {', '.join(known)}")
-    entries = tomllib.loads(path.read_text(encoding="utf-8"))["classes"]
+    known = sorted(one.stem for one in paths.manifests_dir().glob("*.toml"))
+    if name not in known:
+        raise place.error("legend", f"is {name!r:.80}; it must be a data set: {', '.join(known)}")
+    entries = read_toml(paths.manifests_dir() / f"{name}.toml", error=ConfigError)["classes"]
     return {
         entry["name"]: _LegendClass(
             value=entry["value"],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue, NonNegativeInt, PositiveInt, ValidationError
 
+from rs_adapt.documents import DocumentError, parse_json, read_bytes
 from rs_adapt.files import write_text
 
 JOURNAL = "journal.jsonl"
@@ -54,16 +56,24 @@ class SceneRecord(BaseModel):
     region: str | None
     split: str
     scene: str
-    source_bytes: tuple[int, int]
-    size_px: tuple[int, int]
-    num_tiles: int
+    source_bytes: tuple[NonNegativeInt, NonNegativeInt]
+    size_px: tuple[PositiveInt, PositiveInt]
+    num_tiles: NonNegativeInt
     sha256: str
-    off_legend: Mapping[str, int]
+    off_legend: Mapping[str, NonNegativeInt]
 
     @property
     def key(self) -> tuple[str | None, str, str]:
         """Return region, split and scene."""
         return (self.region, self.split, self.scene)
+
+
+class _Marker(BaseModel):
+    """The content of `prepared.json`."""
+
+    facts: dict[str, JsonValue]
+    missing: Sequence[str] = ()
+    scenes: Sequence[SceneRecord]
 
 
 Records = dict[tuple[str | None, str, str], SceneRecord]
@@ -72,10 +82,10 @@ Records = dict[tuple[str | None, str, str], SceneRecord]
 def read_marker(folder: Path) -> tuple[TileFormat, Records] | None:
     """Return the facts and scenes of a finished folder, or None where there is no such folder."""
     try:
-        content = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-        return content["facts"], _by_key(content["scenes"])
-    except (OSError, ValueError, KeyError, TypeError):
+        content = _Marker.model_validate(parse_json(read_bytes(folder / MARKER)))
+    except (OSError, ValueError):
         return None
+    return _as_format(content.facts), {record.key: record for record in content.scenes}
 
 
 def write_marker(folder: Path, facts: TileFormat, records: Iterable[SceneRecord], *, missing: Iterable[str]) -> None:
@@ -88,19 +98,20 @@ def write_marker(folder: Path, facts: TileFormat, records: Iterable[SceneRecord]
 
 
 def read_journal(folder: Path) -> tuple[TileFormat, Records] | None:
-    """Return the facts and scenes of an unfinished folder; a truncated last line is skipped."""
+    """Return the facts and scenes of an unfinished folder; lines that are cut off or damaged are skipped."""
     try:
-        head, *lines = (folder / JOURNAL).read_text(encoding="utf-8").splitlines()
-        facts = json.loads(head)
+        head, *lines = read_bytes(folder / JOURNAL).splitlines()
+        facts = parse_json(head)
     except (OSError, ValueError):
         return None
-    rows = []
+    if not isinstance(facts, dict):
+        return None
+    records = []
     for line in lines:
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return facts, _by_key(rows)
+        # Its scene is cut again.
+        with suppress(DocumentError, ValidationError):
+            records.append(SceneRecord.model_validate(parse_json(line)))
+    return _as_format(facts), {record.key: record for record in records}
 
 
 class Journal:
@@ -126,6 +137,6 @@ class Journal:
         self._file.flush()
 
 
-def _by_key(rows: Iterable[object]) -> Records:
-    records = map(SceneRecord.model_validate, rows)
-    return {record.key: record for record in records}
+def _as_format(facts: dict[str, Any]) -> TileFormat:
+    """Return facts as they were read; they are only compared with those of now, so any content will do."""
+    return cast("TileFormat", facts)

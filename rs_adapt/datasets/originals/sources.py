@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import struct
 import tempfile
 import zipfile
@@ -18,6 +17,9 @@ from typing import IO, Any
 from rs_adapt.errors import DataError, DataNotFound
 
 _LOCAL_HEADER_BYTES = 30
+# What zipfile raises for damaged archives. RuntimeError: encrypted; NotImplementedError: a version or a kind of
+# compression that Python lacks; struct.error: a header that is cut off.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, struct.error, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,7 @@ class Archives:
                 file = io.BufferedReader(_Window(file, archive.start, archive.num_bytes))
             try:
                 self._open[archive] = (zipfile.ZipFile(file), file)
-            except (zipfile.BadZipFile, OSError) as error:
+            except (*_DAMAGE, OSError) as error:
                 file.close()
                 raise DataError(
                     f"{archive.disk} cannot be read as a zip ({error}): it is damaged or incomplete, fetch it again."
@@ -109,9 +111,8 @@ class Archives:
         assert original.archive is not None
         try:
             with self.get(original.archive).open(original.member) as member:
-                shutil.copyfileobj(member, target, 2**20)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            # RuntimeError: encrypted; NotImplementedError: a kind of compression that Python lacks.
+                _copy(member, target)
+        except (*_DAMAGE, KeyError) as error:
             raise DataError(
                 f"{original.path} cannot be unpacked ({error}): fetch the archive again, or unpack it by other means."
             ) from error
@@ -198,11 +199,29 @@ def _data_start(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
     """Return the first byte of a member: behind its local header, whose name and extra field vary in length."""
     file: Any = archive.fp
     place = file.tell()
-    file.seek(member.header_offset)
-    header = file.read(_LOCAL_HEADER_BYTES)
-    file.seek(place)
-    name_bytes, extra_bytes = struct.unpack("<HH", header[26:30])
+    try:
+        file.seek(member.header_offset)
+        header = file.read(_LOCAL_HEADER_BYTES)
+        name_bytes, extra_bytes = struct.unpack("<HH", header[26:30])
+    except (OSError, ValueError, struct.error) as error:
+        raise DataError(
+            f"{member.filename} within a zip cannot be found in it ({error}): the zip is damaged, fetch it again."
+        ) from error
+    finally:
+        file.seek(place)
     return int(member.header_offset + _LOCAL_HEADER_BYTES + name_bytes + extra_bytes)
+
+
+def _copy(member: IO[bytes], target: IO[bytes]) -> None:
+    """Copy all bytes; what the archive does not let through is damage, unlike what the target does not take."""
+    while True:
+        try:
+            block = member.read(2**20)
+        except OSError as error:
+            raise zipfile.BadZipFile(str(error)) from error
+        if not block:
+            return
+        target.write(block)
 
 
 class _Window(io.RawIOBase):

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
+from rs_adapt.documents import read_json
 from rs_adapt.errors import DataError
 from rs_adapt.files import write_text
 from rs_adapt.validation import parse_as
@@ -28,32 +29,47 @@ _LOST_AT = {
 }
 
 
+_Count = NonNegativeInt
+
+
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid")
 
 
 class ClassPixels(_Record):
     """The pixels of a class in the scenes of a split."""
 
-    tiles: int = Field(default=0, description="In the split's tiles, each pixel of a scene once where tiles overlap.")
-    image_no_data: int = Field(default=0, description="Where the image has no data.")
-    label_no_data: int = Field(default=0, description="Where the label's file says that it has no data.")
-    dropped_tiles: int = Field(default=0, description="In places where more than half of the image has no data.")
-    gap: int = Field(default=0, description="Between the held-out blocks of a divided scene and its training tiles.")
+    tiles: NonNegativeInt = Field(
+        default=0, description="In the split's tiles, each pixel of a scene once where tiles overlap."
+    )
+    image_no_data: _Count = Field(default=0, description="Where the image has no data.")
+    label_no_data: _Count = Field(default=0, description="Where the label's file says that it has no data.")
+    dropped_tiles: NonNegativeInt = Field(
+        default=0, description="In places where more than half of the image has no data."
+    )
+    gap: NonNegativeInt = Field(
+        default=0, description="Between the held-out blocks of a divided scene and its training tiles."
+    )
 
 
 class SplitContents(_Record):
     """What is in the tiles of a split; numbers of pixels count each pixel of a scene once where tiles overlap."""
 
-    scenes: int = Field(default=0, description="Scenes, a divided one in both of its splits.")
-    tiles: int = Field(default=0, description="Tiles that were written.")
-    dropped_tiles: int = Field(default=0, description="Places left out because most of the image has no data there.")
-    unlabelled_tiles: int = Field(default=0, description="Places left out because no pixel of the label counts there.")
-    gap_tiles: int = Field(default=0, description="Places left out between the blocks of a divided scene.")
-    pixels: int = Field(default=0, description="Pixels in tiles where the image has data.")
-    image_no_data: int = Field(default=0, description="Pixels in tiles where the image has none.")
-    ignored: int = Field(default=0, description="Pixels in tiles whose label is ignored on purpose.")
-    unlabelled: int = Field(default=0, description="Pixels in tiles where the label has no data or does not reach.")
+    scenes: _Count = Field(default=0, description="Scenes, a divided one in both of its splits.")
+    tiles: _Count = Field(default=0, description="Tiles that were written.")
+    dropped_tiles: NonNegativeInt = Field(
+        default=0, description="Places left out because most of the image has no data there."
+    )
+    unlabelled_tiles: NonNegativeInt = Field(
+        default=0, description="Places left out because no pixel of the label counts there."
+    )
+    gap_tiles: _Count = Field(default=0, description="Places left out between the blocks of a divided scene.")
+    pixels: _Count = Field(default=0, description="Pixels in tiles where the image has data.")
+    image_no_data: _Count = Field(default=0, description="Pixels in tiles where the image has none.")
+    ignored: _Count = Field(default=0, description="Pixels in tiles whose label is ignored on purpose.")
+    unlabelled: NonNegativeInt = Field(
+        default=0, description="Pixels in tiles where the label has no data or does not reach."
+    )
     classes: dict[str, ClassPixels] | None = Field(
         default=None, description="Pixels by class; null where no labels were read."
     )
@@ -75,7 +91,7 @@ class SplitContents(_Record):
 class RegionContents(_Record):
     """What is in the labels and in the tiles of a region."""
 
-    holds: dict[str, int] = Field(
+    holds: dict[str, _Count] = Field(
         default={}, description="Pixels of the labels that were read, by value, colour or attribute."
     )
     splits: dict[str, SplitContents] = Field(default={}, description="By split: train, val.")
@@ -101,14 +117,12 @@ def read_contents(prepared_dir: str | Path) -> Contents:
     Raises:
         DataError: It is missing or damaged.
     """
-    import json
-
     path = Path(prepared_dir) / CONTENTS_FILE
     remedy = "Remove the folder (rs-adapt data clean), and the next run makes its tiles again."
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}). {remedy}") from error
+        content = read_json(path, error=DataError, remedy=remedy)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} cannot be read: it is missing. {remedy}") from error
     return parse_as(Contents, content, file=str(path), error=DataError, remedy=remedy)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal, NotRequired, TypedDict, cast
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, RootModel, model_validator
 
 from rs_adapt.datasets.recipes import SceneRegion
-from rs_adapt.errors import DataError
+from rs_adapt.documents import read_json
+from rs_adapt.errors import DataError, RsAdaptError
 from rs_adapt.files import write_json
 from rs_adapt.progress import OnProgress, no_progress
+from rs_adapt.validation import parse_as
 
 if TYPE_CHECKING:
     from rs_adapt.scenes import StoredForm
@@ -36,6 +39,35 @@ Stretch = TypedDict(
         "pixels": NotRequired[int],
     },
 )
+
+
+class _StretchRecord(BaseModel):
+    """A `Stretch` as it is read from a file."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    kind: Literal["as stored", "given", "scene", "percentiles"] = Field(alias="from", description="Where it is from.")
+    range: list[Annotated[list[float], Field(min_length=2, max_length=2)]] | None = Field(
+        description="Pairs of values that become 0 and 255, for red, green and blue."
+    )
+    pct: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
+        default=None, description="The percentiles."
+    )
+    images: PositiveInt | None = Field(default=None, description="Number of images that they were taken of.")
+    step_px: PositiveInt | None = Field(default=None, description="Step between the pixels that were read.")
+    pixels: PositiveInt | None = Field(default=None, description="Number of pixels.")
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> _StretchRecord:
+        if self.kind in ("given", "percentiles") and len(self.range or ()) != 3:
+            raise ValueError("range must be three pairs of values")
+        if self.kind == "percentiles" and (self.pct is None or self.images is None):
+            raise ValueError("pct and images are missing")
+        return self
+
+
+class _StretchFile(RootModel[dict[str, _StretchRecord]]):
+    """By region."""
 
 
 def stretch_of_region(region: SceneRegion, images: Sequence[Path], on_progress: OnProgress = no_progress) -> Stretch:
@@ -146,9 +178,30 @@ def write_stretch(folder: Path, stretch: Mapping[str, Stretch]) -> None:
 
 
 def read_stretch(prepared_dir: str | Path) -> dict[str, Stretch]:
-    """Read the record that `write_stretch` wrote into a prepared folder."""
-    stretch: dict[str, Stretch] = json.loads((Path(prepared_dir) / STRETCH_FILE).read_text("utf-8"))
-    return stretch
+    """Read the record that `write_stretch` wrote into a prepared folder.
+
+    Raises:
+        DataError: It is missing or damaged.
+    """
+    path = Path(prepared_dir) / STRETCH_FILE
+    remedy = "Remove the folder (rs-adapt data clean), and the next run makes its tiles again."
+    try:
+        content = read_json(path, error=DataError, remedy=remedy)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} cannot be read: it is missing. {remedy}") from error
+    return parse_stretch(content, file=str(path), remedy=remedy)
+
+
+def parse_stretch(
+    content: object, *, file: str, remedy: str, error: type[RsAdaptError] = DataError
+) -> dict[str, Stretch]:
+    """Return the stretch of each region, as a file or a pack holds it.
+
+    Raises:
+        RsAdaptError: Of class `error`: it is damaged; the message names `file` and ends with `remedy`.
+    """
+    parse_as(_StretchFile, content, file=file, error=error, remedy=remedy)
+    return cast("dict[str, Stretch]", content)
 
 
 def require_same(now: Stretch, trained: Stretch, region: str) -> None:

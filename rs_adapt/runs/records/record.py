@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rs_adapt.documents import read_json
 from rs_adapt.errors import RsAdaptError, UnreadableFile
 from rs_adapt.files import write_text
 from rs_adapt.validation import parse_as
@@ -61,11 +61,9 @@ def read_record(
         RsAdaptError: Of class `error`: the file is damaged, or of a newer format.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, error=error, remedy=remedy)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as failure:
-        raise error(f"{path} cannot be read: {failure}.{f' {remedy}' if remedy else ''}") from failure
     number = content.get("format", FORMAT) if isinstance(content, dict) else FORMAT
     if isinstance(number, int) and number > FORMAT:
         raise error(f"{path} has format {number}, this version reads format {FORMAT}. Update rs-adapt.")

@@ -244,7 +244,7 @@ def test_masks_of_unlabelled_tiles_say_where_they_show_an_image(tmp_path: Path) 
 
 
 def test_a_damaged_record_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"contents\.json cannot be read .*rs-adapt data clean"):
+    with pytest.raises(DataError, match=r"contents\.json cannot be read: .*rs-adapt data clean"):
         read_contents(tmp_path)
     (tmp_path / "contents.json").write_text(json.dumps({"format": 2, "regions": {}}))
     with pytest.raises(DataError, match=r"contents\.json.*format"):
