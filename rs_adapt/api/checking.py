@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from rs_adapt.api.configuration import cell_of
 from rs_adapt.api.progress import Progress, progress_callback
@@ -14,6 +14,7 @@ from rs_adapt.runs.run import Run
 
 if TYPE_CHECKING:
     from rs_adapt.audit.lint.finding import Finding
+    from rs_adapt.audit.selfcheck.outcome import SelfCheck
     from rs_adapt.audit.verify.verification import Verification
     from rs_adapt.config.resolved import ResolvedConfig
 
@@ -79,15 +80,47 @@ def lint(
         )
 
 
-def verify(run: RunLike, against: str | os.PathLike[str]) -> Verification:
-    """Compare configuration, learning rates, losses and scores of a run with a log, another run or a paper.
+@overload
+def verify(
+    run: RunLike,
+    against: None = None,
+    *,
+    data_root: str | os.PathLike[str] | None = None,
+    progress: Progress = True,
+) -> SelfCheck: ...
+
+
+@overload
+def verify(
+    run: RunLike,
+    against: str | os.PathLike[str],
+    *,
+    data_root: str | os.PathLike[str] | None = None,
+    progress: Progress = True,
+) -> Verification: ...
+
+
+def verify(
+    run: RunLike,
+    against: str | os.PathLike[str] | None = None,
+    *,
+    data_root: str | os.PathLike[str] | None = None,
+    progress: Progress = True,
+) -> SelfCheck | Verification:
+    """Check a finished run against itself, or compare it with a log, another run or a paper.
+
+    Against itself, everything that other files of the run or the shipped files determine is recomputed: hashes, scores
+    from the stored matrices, selections and curve, configuration, protocol, classes, schedule, adapter pack, data.
 
     Args:
         run: A run or its folder.
         against: A log of mmengine, a folder with one, a run folder; or `paper` for the published numbers of the cell.
+            None checks the run against itself.
+        data_root: Where the data sets are now, to compare their pixels; where the configuration says.
+        progress: True shows it on standard error; or a callback (stage, done, total).
 
     Returns:
-        `verdict` in one sentence, `consistent`, and the comparisons behind them.
+        `verdict` in one sentence, `consistent`, and `checks` or the comparisons behind them.
 
     Raises:
         ConfigError: One of the two cannot be read, they have nothing in common, or no numbers are published for the
@@ -96,9 +129,17 @@ def verify(run: RunLike, against: str | os.PathLike[str]) -> Verification:
     Examples:
         >>> import rs_adapt as rsa
         >>> run = rsa.collect("work_dirs").finished[0]
+        >>> rsa.verify(run, progress=False).consistent
+        True
         >>> rsa.verify(run, run.folder).consistent
         True
     """
+    if against is None:
+        from rs_adapt.audit.selfcheck.check import check_run
+
+        root = None if data_root is None else Path(data_root)
+        with progress_callback(progress) as on_progress:
+            return check_run(folder_of(run), data_root=root, on_progress=on_progress)
     from rs_adapt.audit.verify.run_record import read_reference, read_run
     from rs_adapt.audit.verify.verification import verify_against_log, verify_against_paper
 

@@ -31,6 +31,8 @@ def folder_of(run: RunLike) -> Path:
 def collect(*folders: RunLike) -> Collection:
     """Read all runs below some folders; a damaged run is reported and does not stop the others.
 
+    So is a result whose scores its stored confusion matrices contradict.
+
     Args:
         folders: Run folders, or folders above them.
 
@@ -46,8 +48,17 @@ def collect(*folders: RunLike) -> Collection:
         [('bitfit', 37.724)]
     """
     from rs_adapt.runs.collect import collect as collect_runs
+    from rs_adapt.runs.run import Damage
+    from rs_adapt.scores.contradictions import check_result
 
-    return collect_runs([folder_of(folder) for folder in folders])
+    collection = collect_runs([folder_of(folder) for folder in folders])
+    contradicted = [
+        Damage(place=run.folder, why=why)
+        for run in collection.finished
+        if run.result is not None
+        for why in check_result(run.folder, run.result)
+    ]
+    return dataclasses.replace(collection, damaged=(*collection.damaged, *contradicted))
 
 
 def score(

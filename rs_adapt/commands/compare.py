@@ -50,6 +50,7 @@ def compare(
     sides = {"A": comparison.a, "B": comparison.b}
     lines = [f"{name}: {side.place}: {scoring_line(side.scored)}." for name, side in sides.items()]
     lines += [f"Note on {name}: {note}" for name, side in sides.items() for note in side.notes]
+    lines += [f"Contradiction in {name}: {text}" for name, side in sides.items() for text in side.contradictions]
     counts = count_line(comparison.images, comparison.interval)
     for line in (*lines, differ_line(comparison), changed_data_line(comparison), counts, *notes(comparison.interval)):
         if line is not None:

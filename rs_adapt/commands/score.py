@@ -76,5 +76,6 @@ def score(
     if scores.worst is not None:
         console.print(worst_table(scores.worst))
     counts = count_line(scores.images, scores.interval)
-    for line in (f"Scored: {scoring_line(scores.scored)}.", counts, *notes(scores.interval)):
+    lines = [f"Scored: {scoring_line(scores.scored)}.", counts, *notes(scores.interval)]
+    for line in (*lines, *(f"Contradiction: {text}" for text in scores.contradictions)):
         console.print(line, soft_wrap=True, markup=False)

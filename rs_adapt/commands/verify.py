@@ -1,4 +1,4 @@
-"""`rs-adapt verify`: compare a run with a training log, another run, or the published numbers of its cell."""
+"""`rs-adapt verify`: check a run against itself, or compare it with a log, another run, or published numbers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,25 @@ from rs_adapt.commands.console import print_json, result_console
 def verify(
     run: Annotated[Path, typer.Argument(help="Run folder of rs-adapt.", metavar="RUN")],
     against: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--against",
-            help="Compare with: paper (the published scores), a run folder, an mmengine log, or a folder with one.",
+            help="Compare with: paper (the published scores), a run folder, an mmengine log, or a folder with one. "
+            "Without it, the run is checked against itself.",
             metavar="RUN|LOG|paper",
         ),
-    ],
+    ] = None,
+    data_root: options.DataRoot = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Compare a run with a training log, with another run, or with published numbers.
+    """Check a finished run against itself, or compare it with a training log, another run, or published numbers.
 
-    Exit code 0 if all agree, 1 if a key that matters, the schedule or the score differs.
+    By itself: everything that its files determine is recomputed, such as scores from the stored confusion matrices,
+    selections from the curve, and the configuration from the cell; hashes show files that were changed.
+
+    Exit code 0 if all agree, 1 if something contradicts, or a key that matters, the schedule or the score differs.
+
+    $ rs-adapt verify RUN
 
     $ rs-adapt verify RUN --against paper
 
@@ -33,6 +40,17 @@ def verify(
     """
     from rs_adapt.api.checking import verify as verify_run
 
+    if against is None:
+        check = verify_run(run, data_root=data_root)
+        if as_json:
+            print_json(check.to_dict())
+        else:
+            from rs_adapt.reports.selfcheck_table import selfcheck_table
+
+            console = result_console()
+            console.print(check.verdict, style="bold", markup=False, soft_wrap=True)
+            console.print(selfcheck_table(check))
+        raise typer.Exit(0 if check.consistent else 1)
     verification = verify_run(run, against)
     if as_json:
         from rs_adapt.audit.verify.tables import plain_values

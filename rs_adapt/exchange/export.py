@@ -16,8 +16,9 @@ from rs_adapt.engine.pack import read_manifest, save_pack
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
-from rs_adapt.runs.files import MANIFEST_FILE, TENSORS_FILE
-from rs_adapt.runs.records import BaseWeights, Manifest, MergedAdapter
+from rs_adapt.runs.files import MANIFEST_FILE, PACKS_DIR, RESULT_FILE, TENSORS_FILE
+from rs_adapt.runs.records import BaseWeights, Manifest, MergedAdapter, Result, read_record
+from rs_adapt.scores.contradictions import check_manifest, check_result
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -39,10 +40,10 @@ def export_pack(checkpoint: Path, out: Path, *, overwrite: bool = False) -> list
         The written files.
 
     Raises:
-        CheckpointMismatch: There is no pack.
+        CheckpointMismatch: There is no pack, or its run's matrices do not give its scores.
         OutputExists: The folder is not empty, and `overwrite` is False.
     """
-    read_manifest(checkpoint)
+    _consistent_manifest(checkpoint)
 
     def fill(folder: Path) -> None:
         for name in (TENSORS_FILE, MANIFEST_FILE):
@@ -71,11 +72,13 @@ def export_merged(
 
     Raises:
         ConfigError: The method has no adapter, or it cannot be merged; the message has the reason.
-        CheckpointMismatch: The merged backbone gives other features, by more than rounding.
+        CheckpointMismatch: The merged backbone gives other features, by more than rounding, or the run's matrices do
+            not give the scores of its pack.
         OutputExists: The folder is not empty, and `overwrite` is False.
     """
     _check_adapter(cfg)
     check_output_folder(out, overwrite=overwrite)
+    manifest = _consistent_manifest(checkpoint)
     model = load_model(cfg, checkpoint, device=device)
     backbone = model.backbone
     difference = merge_adapter(cfg, backbone)
@@ -84,10 +87,8 @@ def export_merged(
         tensors = {name: value.cpu().contiguous() for name, value in backbone.base_tensors().items()}
         save_file(tensors, folder / BACKBONE_FILE, metadata={"format": "pt"})
         # Hashed here: peft merges without raising torch's versions, by which the backbone would see the change.
-        manifest = _head_manifest(
-            read_manifest(checkpoint), folder, sha256=tensors_sha256(tensors), difference=difference
-        )
-        save_pack(folder, model, manifest)
+        of_head = _head_manifest(manifest, folder, sha256=tensors_sha256(tensors), difference=difference)
+        save_pack(folder, model, of_head)
 
     return write_folder_atomically(out, fill, overwrite=overwrite), difference
 
@@ -126,6 +127,19 @@ def merge_adapter(cfg: ResolvedConfig, backbone: Vit) -> float:
             "so nothing is written. Export without --merge."
         )
     return difference
+
+
+def _consistent_manifest(checkpoint: Path) -> Manifest:
+    """Return the manifest of a pack; in a run folder its scores must be those of the stored matrices."""
+    manifest = read_manifest(checkpoint)
+    folder = checkpoint.parents[1] if checkpoint.parent.name == PACKS_DIR else checkpoint
+    result = read_record(folder / RESULT_FILE, Result, error=CheckpointMismatch, remedy="Copy the run again.")
+    if result is not None and (sentences := (*check_result(folder, result), *check_manifest(manifest, result))):
+        raise CheckpointMismatch(
+            f"{checkpoint} is not exported, because its manifest would repeat a score that nothing supports: "
+            f"{sentences[0]} Copy the run again, or remove {RESULT_FILE} to export the weights alone."
+        )
+    return manifest
 
 
 def _check_adapter(cfg: ResolvedConfig) -> None:

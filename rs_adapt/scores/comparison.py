@@ -29,18 +29,28 @@ _TRAINING = ("labelled", "unlabelled")
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedRun:
-    """One of the two compared runs: its folder, the file with its matrices, how they were scored, mIoU and notes."""
+    """One of the two compared runs.
+
+    Attributes:
+        place: Its folder.
+        file: The file of its matrices.
+        scored: How they were scored.
+        miou_pct: Mean IoU in percent.
+        notes: Sentences of `result.json` that one has to know before trusting the score.
+        contradictions: Scores of `result.json` that the matrices contradict, as sentences.
+    """
 
     place: str
     file: str
     scored: Scoring
     miou_pct: float | None
     notes: tuple[str, ...]
+    contradictions: tuple[str, ...]
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the run as `rs-adapt compare --json` prints it."""
         content = {"place": self.place, "file": self.file, **asdict(self.scored), "miou_pct": self.miou_pct}
-        return {**content, "notes": [*self.notes]}
+        return {**content, "notes": [*self.notes], "contradictions": [*self.contradictions]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +179,7 @@ def compare_runs(
             scored=describe_scoring(stored, chosen, changed_by),
             miou_pct=plain(miou_of(total, chosen.scored)[0]),
             notes=stored.notes,
+            contradictions=tuple(stored.contradictions),
         )
         for place, stored, total in zip((place_a, place_b), (stored_a, stored_b), totals, strict=True)
     )

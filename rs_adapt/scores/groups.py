@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from rs_adapt.errors import ConfigError, RsAdaptError
+from rs_adapt.runs.files import RESULT_FILE
 from rs_adapt.runs.records import InferenceFacts
 from rs_adapt.runs.run import Damage, Run
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.class_sets import ClassSet, class_set
+from rs_adapt.scores.contradictions import find_contradictions
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import iou_of, miou_of
 from rs_adapt.scores.rescore import plain
@@ -182,6 +184,11 @@ def _score(
             }
     if per_image is None and wanted == (result.headline or "last") and not classes:
         by_selection[wanted], iou = result.miou_pct, dict(result.iou_pct)
+    matrices_by_file = {file: pair[0] for file, pair in read.items() if file is not None and pair is not None}
+    damaged += [
+        Damage(place=run.folder / RESULT_FILE, why=str(contradiction))
+        for contradiction in find_contradictions(result, matrices_by_file)
+    ]
     score = RunScore(
         run=run,
         column=_column(run, wanted, classes, tuple(iou)),

@@ -118,6 +118,7 @@ class Rescored:
         group_by: `image`, `scene` or `city`; None where no groups were requested.
         groups: Scores by group; None where none were requested.
         worst: The images with the lowest mIoU, worst first; None where none were requested.
+        contradictions: Scores of `result.json` that the matrices contradict, as sentences.
     """
 
     place: str
@@ -132,6 +133,7 @@ class Rescored:
     group_by: str | None
     groups: list[UnitScore] | None
     worst: list[ImageScore] | None
+    contradictions: list[str]
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the content as `rs-adapt score --json` prints it."""
@@ -203,6 +205,7 @@ def rescore(
         group_by=group_by,
         groups=None if group_by is None else _groups(units_of(stored.per_image, group_by), chosen),
         worst=_worst(stored.per_image.tiles, counts_NKK, chosen, worst) if worst else None,
+        contradictions=stored.contradictions,
     )
 
 

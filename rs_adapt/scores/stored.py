@@ -14,6 +14,7 @@ from rs_adapt.errors import RsAdaptError, ScoresError, UnknownName
 from rs_adapt.runs.files import RESULT_FILE, STATE_FILE
 from rs_adapt.runs.records import InferenceFacts, ProtocolFacts, Result, SelectedCheckpoint, read_record
 from rs_adapt.runs.selection import SELECTIONS
+from rs_adapt.scores.contradictions import find_contradictions, matrix_files
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.validation import parse_as
 
@@ -50,6 +51,15 @@ class Stored:
     def classes(self) -> str:
         """The classes that the protocol takes the mean over, as words of `class_set`."""
         return classes_of(self.protocol)
+
+    @property
+    def contradictions(self) -> list[str]:
+        """The scores of `result.json` that these matrices contradict, as sentences."""
+        if self.result is None:
+            return []
+        # Below the folder of the result as deep as the result names it.
+        names = [name for name in matrix_files(self.result).values() if self.file.as_posix().endswith(f"/{name}")]
+        return [str(text) for text in find_contradictions(self.result, dict.fromkeys(names, self.per_image))]
 
 
 def open_stored(place: Path, selection: str | None = None) -> Stored:

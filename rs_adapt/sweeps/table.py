@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.runs.files import SWEEP_LOG_FILE, SWEEP_PLAN_FILE
 from rs_adapt.runs.records import PlannedCell, SkippedCell, SweepPlan, read_record, write_record
+from rs_adapt.scores.contradictions import check_result
 from rs_adapt.sweeps.folder import STATES, CellState, describe_progress
 
 if TYPE_CHECKING:
@@ -144,6 +145,9 @@ def trouble_lines(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -
             times = state.record.attempts
             lines.append(f"failed after {times} attempt{'s' * (times != 1)}: {cell}: {state.note}")
             lines.append(f"  log: {cell.folder / SWEEP_LOG_FILE}")
+        elif state.status == "done" and state.result is not None:
+            contradictions = check_result(cell.folder, state.result)
+            lines += [f"contradiction: {cell}: {contradiction}" for contradiction in contradictions]
         elif state.status in ("stale", "interrupted") or (state.status == "missing" and state.note):
             lines.append(f"{state.status}: {cell}{f': {state.note}' if state.note else ''}")
     return lines
@@ -170,8 +174,11 @@ class CellFacts(TypedDict):
 def cell_facts(cell: SweepCell, state: CellState) -> CellFacts:
     """Return a cell as the table and JSON show it."""
     result, record = state.result, state.record
+    contradictions = () if result is None else check_result(cell.folder, result)
+    # A score that its matrices do not give is in no table.
+    scored = None if contradictions else result
     protocol = None if result is None else result.protocol
-    interval = None if result is None else result.interval
+    interval = None if scored is None else scored.interval
     seconds = (None if result is None else result.train_s) or record.wall_s
     log = cell.folder / SWEEP_LOG_FILE
     return {
@@ -179,8 +186,8 @@ def cell_facts(cell: SweepCell, state: CellState) -> CellFacts:
         "folder": str(cell.folder),
         "digest": cell.digest,
         "state": state.status,
-        "note": state.note,
-        "miou_pct": None if result is None else result.miou_pct,
+        "note": " ".join((state.note, *contradictions)).strip(),
+        "miou_pct": None if scored is None else scored.miou_pct,
         "interval": None if interval is None else interval.content(),
         "headline": None if result is None else result.headline,
         "protocol": f"{protocol.name}-{protocol.version}" if protocol is not None and protocol.name else None,

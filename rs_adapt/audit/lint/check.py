@@ -16,6 +16,7 @@ from rs_adapt.audit.lint.rules_ground import pixel_size, same_ground
 from rs_adapt.audit.lint.rules_run import (
     config_was_edited,
     other_code,
+    result_contradicts_matrices,
     result_differs_from_config,
     run_not_finished,
     weights_of_another_run,
@@ -49,6 +50,7 @@ RULES: tuple[Rule, ...] = tuple(
         deviates_from_bench,
         config_was_edited,
         result_differs_from_config,
+        result_contradicts_matrices,
         weights_of_another_run,
         tuned_on_target_labels,
         other_code,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,11 @@ from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.subject import Subject
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import UnreadableFile
-from rs_adapt.runs.files import CELL_FILE, RESULT_FILE, TENSORS_FILE
+from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, RESULT_FILE, TENSORS_FILE
+from rs_adapt.runs.hashes import file_sha256
 from rs_adapt.runs.records import Result, read_record
 from rs_adapt.scores.class_sets import class_set
+from rs_adapt.scores.contradictions import check_manifest, check_result
 
 _SHOWN = 10
 _TRUST = "The score was not made with this config."
@@ -92,18 +93,36 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
         )
 
 
+def result_contradicts_matrices(subject: Subject) -> Iterator[Hit]:
+    """A score in `result.json` or `manifest.json` that the stored confusion matrices do not give."""
+    run = subject.run
+    if run is None or run.result is None:
+        return
+    of_manifest = () if run.manifest is None else check_manifest(run.manifest, run.result)
+    for name, sentences in ((RESULT_FILE, check_result(run.folder, run.result)), (MANIFEST_FILE, of_manifest)):
+        for sentence in sentences:
+            yield Hit(
+                level="error",
+                file=str(run.folder / name),
+                key="miou_pct",
+                found=sentence,
+                consequence="Nobody can tell which of the two is the score of the run.",
+                remedy="Copy the run again, or score it again: rs-adapt eval RUN.",
+            )
+
+
 def weights_of_another_run(subject: Subject) -> Iterator[Hit]:
     """A pack whose tensors are not those of its manifest, or a result below eval/ that belongs to different weights."""
     if (run := subject.run) is None or run.manifest is None:
         return
     wanted = None if run.manifest.tensors is None else run.manifest.tensors.sha256
     pack = run.folder / TENSORS_FILE
-    if pack.is_file() and _sha256(pack) != wanted:
+    if pack.is_file() and (digest := file_sha256(pack)) != wanted:
         yield Hit(
             level="error",
             file=str(pack),
             key="tensors.sha256",
-            found=f"{_sha256(pack)[:16]}... here, {str(wanted)[:16]}... in manifest.json",
+            found=f"{digest[:16]}... here, {str(wanted)[:16]}... in manifest.json",
             consequence="The weights in the folder are not those that the result was scored with.",
             remedy="Copy the pack again, or train again.",
         )
@@ -169,11 +188,6 @@ def _pack_sha256(file: Path) -> str | None:
     except UnreadableFile:
         return "unreadable"
     return None if result is None else result.pack_sha256
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _text(value: Any) -> str:

@@ -148,7 +148,7 @@ def _run(folder: Path, cfg: ConfigNode, start: RunStart) -> tuple[RunFiles, tupl
         manifest=_record(folder / MANIFEST_FILE, Manifest),
         edited=tuple(edited),
         incomparable=incomparable,
-        logged=_logged(folder / LOG_FILE),
+        logged=logged_config(folder / LOG_FILE),
     )
     return run, tuple(changed)
 
@@ -203,8 +203,8 @@ def _record(path: Path, record: type[AnyRecord]) -> AnyRecord | None:
     return read_record(path, record, error=ConfigError, remedy="Copy the run again.")
 
 
-def _logged(path: Path) -> ConfigNode | None:
-    """Return the last configuration in the log of a run."""
+def logged_config(path: Path) -> ConfigNode | None:
+    """Return the last configuration in the log of a run; None where there is none that can be read."""
     if not path.is_file():
         return None
     text = path.read_text(encoding="utf-8", errors="replace")

@@ -49,10 +49,40 @@ class LossCheck:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LengthCheck:
+    """The last iterations of two logs.
+
+    Attributes:
+        here: The run's last iteration.
+        there: The reference's last iteration.
+        equal: Whether they differ by less than the distance of two lines of the reference.
+    """
+
+    here: int
+    there: int
+    equal: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScoreCurve:
     """MIoU in percent at equal iterations: iteration, the run's, the reference's."""
 
     points: tuple[tuple[int, float, float], ...]
+
+
+def compare_lengths(run: Record, reference: Record) -> LengthCheck | None:
+    """Compare the last iterations of two logs; None if one of them has no iterations.
+
+    The other comparisons are over the iterations that both logs hold, which are few where one of the two is a part or
+    an extension of the other: equal curves over them do not make the two the same training.
+    """
+    here, there = _end(run), _end(reference)
+    if here is None or there is None:
+        return None
+    # The last line of a log of mmengine may come before the last iteration.
+    lines = sorted({line.iteration for line in reference.train})
+    spacing = lines[-1] - lines[-2] if len(lines) > 1 else 1
+    return LengthCheck(here=here, there=there, equal=abs(here - there) < spacing)
 
 
 def compare_schedules(run: Record, reference: Record) -> ScheduleCheck | None:
@@ -103,6 +133,12 @@ def compare_scores(run: Record, reference: Record) -> ScoreCurve:
     here = {evaluation.iteration: evaluation.miou_pct for evaluation in run.evaluations}
     there = {evaluation.iteration: evaluation.miou_pct for evaluation in reference.evaluations}
     return ScoreCurve(points=tuple((it, here[it], there[it]) for it in sorted(here.keys() & there.keys())))
+
+
+def _end(record: Record) -> int | None:
+    iterations = [line.iteration for line in record.train]
+    iterations += [evaluation.iteration for evaluation in record.evaluations]
+    return max(iterations, default=None)
 
 
 def _rounding(value: float, digits: int | None) -> float:

@@ -58,6 +58,7 @@ class Record:
         interval_of_pct: The mIoU of the result, whichever checkpoint that is.
         cell: The names of the cell; None for a foreign log.
         remarks: Notes for the reader.
+        contradictions: Scores of a result that its matrices do not give, as sentences.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Record:
     interval_of_pct: float | None = None
     cell: CellNames | None = None
     remarks: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
 
     @property
     def last(self) -> tuple[float, int | None] | None:

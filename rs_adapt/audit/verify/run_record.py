@@ -12,6 +12,7 @@ from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, METRICS_FILE, RESULT_FILE
 from rs_adapt.runs.records import Result
 from rs_adapt.runs.run import Run
+from rs_adapt.scores.contradictions import check_result
 
 
 def read_reference(path: Path) -> Record:
@@ -57,6 +58,7 @@ def read_run(folder: Path) -> Record:
     )
     last, interval = (None, None) if result is None else _headline(result)
     remarks = () if result else ("the run is not finished: its last evaluation stands for its result.",)
+    contradictions = () if result is None else check_result(folder, result)
     return Record(
         name=folder.name,
         facts=facts,
@@ -72,6 +74,7 @@ def read_run(folder: Path) -> Record:
         interval_of_pct=run.miou_pct,
         cell=run.cell,
         remarks=remarks,
+        contradictions=contradictions,
     )
 
 

@@ -65,8 +65,9 @@ def find_spread(
 ) -> Spread:
     """Return the range around a reference's score: that of the published seeds, if there are any.
 
-    Otherwise it is as wide as the run's bootstrap interval and the reference's late evaluations, as far as they are
-    known; otherwise as the widest published range over seeds for the bench, or for any bench.
+    Otherwise it is the widest of the reference's own bootstrap interval, its late evaluations, and the width of the
+    run's interval centred on the reference's score, as far as they are known; otherwise as wide as the widest published
+    range over seeds for the bench, or for any bench.
 
     Args:
         run: The run to verify.
@@ -78,19 +79,23 @@ def find_spread(
     if seeds := [score for row in rows for score in row.seeds_pct]:
         text = f"the {len(seeds)} published seeds"
         return Spread(low=min(seeds), high=max(seeds), basis=text, of_seeds=True)
-    ranges, bases = [], []
-    if run.interval_pct and run.interval_of_pct is not None:
-        # Around the reference's score, as wide as the run's own interval is around its score.
-        ranges += [there_pct - (end - run.interval_of_pct) for end in run.interval_pct]
-        low, high = run.interval_pct
-        bases.append(f"the run's own bootstrap interval [{low:.2f}, {high:.2f}] of {run.interval_of_pct:.2f}")
+    ends, bases = [there_pct], []
+    if reference and reference.interval_pct and reference.interval_of_pct is not None:
+        # The interval may belong to a different selection than the score: its place relative to its own score counts.
+        ends += [there_pct + (end - reference.interval_of_pct) for end in reference.interval_pct]
+        low, high = reference.interval_pct
+        bases.append(f"the reference's interval [{low:.2f}, {high:.2f}]")
     if reference and (late := _late(reference)):
-        # The score itself may belong to an earlier evaluation.
-        ranges += [*late, there_pct]
+        ends += late
         bases.append(f"the reference's own last {len(late)} evaluations")
-    if ranges:
+    if run.interval_pct:
+        # As wide as the run's interval, wherever that lies: a run must not move the window towards itself.
+        low, high = run.interval_pct
+        ends += [there_pct - (high - low) / 2, there_pct + (high - low) / 2]
+        bases.append(f"the run's own bootstrap interval [{low:.2f}, {high:.2f}]")
+    if bases:
         text = f"one seed, so the spread is unknown; taken as wide as {' and '.join(bases)}"
-        return Spread(low=min(ranges), high=max(ranges), basis=text, of_seeds=False)
+        return Spread(low=min(ends), high=max(ends), basis=text, of_seeds=False)
     width, row = seed_spread(bench)
     text = (
         f"one seed, so the spread is unknown; {width:.2f} points to both sides, the range of the "

@@ -33,6 +33,8 @@ def format_lines(verification: Verification) -> Iterator[str]:
             f"also published: {row.miou_pct:.2f} ({describe_selection(row.selection)}{seeds}, protocol "
             f"{row.protocol}; {row.source})"
         )
+    for contradiction in verification.contradictions:
+        yield f"contradiction: {contradiction}"
     for remark in verification.remarks:
         yield f"note: {remark}"
 
@@ -89,6 +91,8 @@ def _names(what: str, names: Sequence[str]) -> Iterator[str]:
 
 
 def _curve_lines(verification: Verification) -> Iterator[str]:
+    if (length := verification.length) and not length.equal:
+        yield f"iterations: {length.here} here, {length.there} there; the curves are compared where both have lines"
     if schedule := verification.schedule:
         where = f"{schedule.num_equal} equal iterations, largest relative difference {schedule.max_relative:.1e}"
         if schedule.first_iteration is None:

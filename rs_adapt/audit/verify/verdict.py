@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rs_adapt.audit.verify.configuration import ConfigurationCheck, KeyDifference
-from rs_adapt.audit.verify.curves import ScheduleCheck
+from rs_adapt.audit.verify.curves import LengthCheck, ScheduleCheck
 from rs_adapt.audit.verify.keys import Weight
 from rs_adapt.audit.verify.scores import ScoreCheck
 
@@ -15,8 +16,10 @@ _SELECTION = {"last": "last", "oracle": "best on target labels", "unknown": "che
 def write_verdict(
     score: ScoreCheck | None,
     configuration: ConfigurationCheck | None,
+    length: LengthCheck | None,
     schedule: ScheduleCheck | None,
     *,
+    contradictions: Sequence[str],
     word: str,
     consistent: bool,
 ) -> str:
@@ -25,17 +28,23 @@ def write_verdict(
     Args:
         score: The headline score; None if a side has none.
         configuration: The comparison of the configurations; None if a side states none.
+        length: The last iterations of both; None if a side has no iterations.
         schedule: The comparison of the learning rates; None if the logs share no iteration.
+        contradictions: Scores in a result that its matrices do not give, as sentences.
         word: What to call the reference's score, such as "the published".
         consistent: Whether run and reference agree.
     """
-    parts = [_distance(score, word) if score else "no score on both sides"]
+    # A score that its own matrices contradict is compared with nothing.
+    parts = [contradiction.rstrip(".") for contradiction in contradictions]
+    parts.append(_distance(score, word) if score else "no score on both sides")
     if configuration is None:
         parts.append("no configuration to compare")
     elif configuration.first:
         parts.append(f"first difference: {describe_difference(configuration.first)}")
     else:
         parts.append(f"none of {len(configuration.equal)} keys differs")
+    if length and not length.equal:
+        parts.append(f"trained to iteration {length.here} here and {length.there} there")
     if schedule and schedule.first_iteration is not None:
         parts.append(f"the learning rate differs from iteration {schedule.first_iteration} on")
     return f"{'consistent' if consistent else 'differs'}: {'; '.join(parts)}."

@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass, replace
 
 from rs_adapt.audit.verify.configuration import ConfigurationCheck, compare_configurations
 from rs_adapt.audit.verify.curves import (
+    LengthCheck,
     LossCheck,
     ScheduleCheck,
     ScoreCurve,
+    compare_lengths,
     compare_losses,
     compare_schedules,
     compare_scores,
@@ -27,17 +29,19 @@ class Verification:
 
     Attributes:
         verdict: One sentence.
-        consistent: Whether no key that matters differs, the schedules agree, and the first of `scores` lies in
-            its spread.
+        consistent: Whether no key that matters differs, the schedules and the numbers of iterations agree, the first of
+            `scores` lies in its spread, and no result contradicts its stored matrices.
         run: The name of the run.
         reference: The name of the reference.
         configuration: The comparison of the configurations; None if a side states none.
+        length: The last iterations of both; None if a side has no iterations.
         schedule: The comparison of the learning rates; None if the logs share no iteration.
         loss: The comparison of the losses; None if the logs share no iteration.
         curve: The evaluations at equal iterations.
         scores: The scores, the headline first.
         also_published: Other published scores of the cell.
         remarks: Notes for the reader.
+        contradictions: Scores in a result that its matrices do not give, as sentences that name the run.
     """
 
     verdict: str
@@ -45,12 +49,14 @@ class Verification:
     run: str
     reference: str
     configuration: ConfigurationCheck | None
+    length: LengthCheck | None
     schedule: ScheduleCheck | None
     loss: LossCheck | None
     curve: ScoreCurve
     scores: tuple[ScoreCheck, ...]
     also_published: tuple[PublishedRow, ...] = ()
     remarks: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """Return the content as plain dicts, as `--json` prints it."""
@@ -143,7 +149,7 @@ def _compare(
     remarks: Sequence[str] = (),
 ) -> Verification:
     configuration = compare_configurations(run, reference)
-    schedule = compare_schedules(run, reference)
+    length, schedule = compare_lengths(run, reference), compare_schedules(run, reference)
     loss = compare_losses(run, reference)
     curve = compare_scores(run, reference)
     if configuration is None and schedule is None and loss is None and not scores and not curve.points:
@@ -152,21 +158,34 @@ def _compare(
             "iteration and no score. Name the complete log of the same training."
         )
     headline = scores[0] if scores else None
+    contradictions = tuple(f"{record.name}: {text}" for record in (run, reference) for text in record.contradictions)
     consistent = (
-        not (configuration and configuration.matters)
+        not contradictions
+        and not (configuration and configuration.matters)
+        and not (length and not length.equal)
         and not (schedule and schedule.first_iteration is not None)
         and (headline is None or headline.within)
     )
     return Verification(
-        verdict=write_verdict(headline, configuration, schedule, word=word, consistent=consistent),
+        verdict=write_verdict(
+            headline,
+            configuration,
+            length,
+            schedule,
+            contradictions=contradictions,
+            word=word,
+            consistent=consistent,
+        ),
         consistent=consistent,
         run=run.name,
         reference=reference.name,
         configuration=configuration,
+        length=length,
         schedule=schedule,
         loss=loss,
         curve=curve,
         scores=tuple(scores),
         also_published=also,
         remarks=(*run.remarks, *reference.remarks, *remarks),
+        contradictions=contradictions,
     )

@@ -99,13 +99,48 @@ def test_interval_of_the_run_is_the_spread_where_one_seed_is_known(
     here = {it: score - 1 for it, score in log_scores.items()}
     found = of_log(write_run(scores=here, interval=(51.5, 54.25)), write_log())
     last = found.scores[0]
-    # 53.0 - 1.5 to 53.0 + 1.25 around 54.0, turned round: what the log's score allows the run's to be.
-    assert (last.spread.low, last.spread.high) == pytest.approx((52.75, 55.5))
+    # The width of 2.75 around 54.0: not the interval's place relative to the run's score, which would move with it.
+    assert (last.spread.low, last.spread.high) == pytest.approx((52.625, 55.375))
     assert "one seed, so the spread is unknown" in last.spread.basis
-    assert "[51.50, 54.25] of 53.00" in last.spread.basis
+    assert "[51.50, 54.25]" in last.spread.basis
     assert last.within
     assert not last.spread.of_seeds
     assert not of_log(write_run(name="far", scores=here, interval=(52.8, 53.2)), write_log()).consistent
+
+
+def test_a_headline_does_not_move_the_window(write_run: Write, write_log: Write) -> None:
+    # Edited from 54.0 to 64.0 with the interval as it was: mirrored around the score, it would reach the 64.0.
+    for last, within in ((54.0, True), (64.0, False)):
+        record = read_run(write_run(name=f"run{last:.0f}", last=last, interval=(52.0, 56.0)))
+        score = verify_against_log(record, read_log(write_log())).scores[0]
+        assert (score.spread.low, score.spread.high) == (52.0, 56.0)
+        assert score.within is within
+
+
+def test_interval_of_a_reference_is_its_window(write_run: Write) -> None:
+    few = {20000: 54.0}
+    reference = read_run(write_run(name="reference", scores=few, interval=(53.5, 55.0)))
+    narrow = read_run(write_run(name="narrow", scores={20000: 53.0}, interval=(52.9, 53.1)))
+    score = verify_against_log(narrow, reference).scores[0]
+    assert (score.spread.low, score.spread.high, score.within) == (53.5, 55.0, False)
+    assert "the reference's interval [53.50, 55.00]" in score.spread.basis
+
+
+@pytest.mark.parametrize("end", [50, 10000, 19950])
+def test_part_of_a_training_is_not_the_training(write_run: Write, write_log: Write, end: int) -> None:
+    # Equal in every iteration that both logs hold, and without a configuration that states the length.
+    run = write_run(scores={20000: 54.0})
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    part = [line for line in lines if json.loads(line)["iter"] <= end]
+    (run / "metrics.jsonl").write_text("\n".join(part) + "\n")
+    log = read_log(write_log(config=None, scores={20000: 54.0}))
+    for here, there in ((read_run(run), log), (log, read_run(run))):
+        verification = verify_against_log(here, there)
+        assert not verification.consistent
+        assert verification.length is not None
+        ends = (verification.length.here, verification.length.there)
+        assert sorted(ends) == [end, 20000]
+        assert f"trained to iteration {ends[0]} here and {ends[1]} there" in verification.verdict
 
 
 def test_published_seeds_are_the_spread_where_there_are_some() -> None:
@@ -148,7 +183,7 @@ def test_result_of_a_different_selection_is_not_used_as_the_last(write_run: Writ
     last, best = of_log(run, write_log()).scores
     assert (last.here_pct, best.here_pct, best.here_iteration) == (53.0, 58.0, 6000)
     assert (last.spread.low, last.spread.high) == (53.0, 55.0)
-    assert "[57.00, 59.00] of 58.00" in last.spread.basis
+    assert "[57.00, 59.00]" in last.spread.basis
 
 
 def test_unfinished_run_is_reported(write_run: Write, write_log: Write) -> None:

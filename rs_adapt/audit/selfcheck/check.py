@@ -1,0 +1,75 @@
+"""All checks of a run against itself, in the order of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from rs_adapt.audit.selfcheck.configuration import (
+    check_cell,
+    check_classes,
+    check_config,
+    check_protocol,
+    check_schedule,
+    check_seed,
+)
+from rs_adapt.audit.selfcheck.data import check_fingerprints, check_tiles
+from rs_adapt.audit.selfcheck.files import check_hashes, check_packs
+from rs_adapt.audit.selfcheck.outcome import Check, Outcome, SelfCheck
+from rs_adapt.audit.selfcheck.scores import check_curve, check_headline, check_losses, check_selections
+from rs_adapt.audit.selfcheck.subject import Subject, read_subject
+from rs_adapt.errors import RsAdaptError
+from rs_adapt.progress import OnProgress, no_progress
+
+_CHECKS = (
+    check_hashes,
+    check_headline,
+    check_selections,
+    check_curve,
+    check_losses,
+    check_schedule,
+    check_config,
+    check_cell,
+    check_seed,
+    check_protocol,
+    check_classes,
+    check_packs,
+    check_fingerprints,
+)
+
+
+def check_run(folder: Path, *, data_root: Path | None = None, on_progress: OnProgress = no_progress) -> SelfCheck:
+    """Recompute everything in a finished run that its files determine, and compare.
+
+    Whoever edits one file can edit the others and their hashes too. Every number that other files determine is found
+    nevertheless; weights that were never trained, or a curve that was made up, are found only by `rs-adapt eval` and by
+    training again.
+
+    Args:
+        folder: A run folder.
+        data_root: Folder of the data sets now; where the configuration says.
+        on_progress: Called while tiles are read.
+
+    Raises:
+        ConfigError: The folder holds no finished run, or a file without which there is none is damaged.
+    """
+    subject = read_subject(folder, data_root=data_root)
+    return SelfCheck(run=str(folder), checks=tuple(_checks(subject, on_progress)))
+
+
+def _checks(subject: Subject, on_progress: OnProgress) -> Iterator[Check]:
+    for check in _CHECKS:
+        yield from _guard(check.__name__.removeprefix("check_"), partial(check, subject))
+    yield from _guard("tiles", partial(check_tiles, subject, on_progress))
+
+
+def _guard(name: str, check: Callable[[], Iterator[Check]]) -> list[Check]:
+    try:
+        return list(check())
+    except RsAdaptError as error:
+        return [Check(name=name, outcome=Outcome.CONTRADICTS, detail=str(error))]
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        # A configuration may lack keys or hold values of any kind: that is a fault of the file, not of this program.
+        detail = f"a key of its files is missing or of the wrong kind: {error!r}."
+        return [Check(name=name, outcome=Outcome.CONTRADICTS, detail=detail)]

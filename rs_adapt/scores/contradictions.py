@@ -1,0 +1,171 @@
+"""The scores that a `result.json` states, compared with those that its stored matrices give. Loads no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rs_adapt.errors import RsAdaptError
+from rs_adapt.scores.class_sets import class_set
+from rs_adapt.scores.per_image import PerImage
+from rs_adapt.scores.resampling import sums_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rs_adapt.runs.records import Manifest, Result
+
+# Results state three digits.
+_TOLERANCE = 0.0011
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contradiction:
+    """A score that a result states and its matrices do not give; percent, None where there is no value.
+
+    Attributes:
+        key: The dotted key in `result.json`, such as `miou_pct` or `selections.oracle.miou_pct`.
+        stated: The value in `result.json`.
+        recomputed: The value that the matrices give.
+        file: The file of the matrices, relative to the folder of the result.
+    """
+
+    key: str
+    stated: float | None
+    recomputed: float | None
+    file: str
+
+    def __str__(self) -> str:
+        """Return the contradiction as a sentence."""
+        stated, recomputed = (
+            "no value" if value is None else f"{value:.3f}" for value in (self.stated, self.recomputed)
+        )
+        return f"result.json states {stated} as {self.key}, but its matrices in {self.file} give {recomputed}."
+
+
+def matrix_files(result: Result) -> dict[str, str]:
+    """Return the files of matrices that a result names, by the prefix of the keys whose scores they give.
+
+    The prefix is empty for the scores at the top and `selections.NAME.` for those of a selection.
+    """
+    files = {
+        f"selections.{name}.": checkpoint.confusions
+        for name, checkpoint in result.selections.items()
+        if checkpoint is not None and checkpoint.confusions is not None
+    }
+    top = files.get(f"selections.{result.headline}.", result.confusions)
+    return files if top is None else {"": top} | files
+
+
+def read_matrices(folder: Path, result: Result) -> dict[str, PerImage]:
+    """Read all matrices that a result names, by file relative to its folder.
+
+    Raises:
+        ScoresError: A file is missing or damaged.
+    """
+    return {file: PerImage.load(folder / file) for file in dict.fromkeys(matrix_files(result).values())}
+
+
+def check_result(folder: Path, result: Result) -> tuple[str, ...]:
+    """Return what in a result its stored matrices contradict, or why they cannot be read, as sentences.
+
+    Args:
+        folder: The folder of the result.
+        result: Content of its `result.json`.
+    """
+    try:
+        return tuple(map(str, find_contradictions(result, read_matrices(folder, result))))
+    except RsAdaptError as error:
+        return (f"The scores in result.json cannot be recomputed: {error}",)
+
+
+def check_manifest(manifest: Manifest, result: Result) -> tuple[str, ...]:
+    """Return the scores in a pack's manifest that are not those of the run's result, as sentences.
+
+    Args:
+        manifest: The manifest of the run's pack, or of the pack of one of its selections.
+        result: Content of the run's `result.json`.
+    """
+    if manifest.metrics is None:
+        return ()
+    stated, selection = manifest.metrics.content(), manifest.metrics.headline
+    if selection == result.headline:
+        expected = result.content()
+    else:
+        checkpoint = result.selections.get(selection or "")
+        if checkpoint is None:
+            return (f"manifest.json names the selection {selection}, which result.json does not have.",)
+        expected = {"miou_pct": checkpoint.miou_pct, "iter": checkpoint.iter}
+    return tuple(
+        f"manifest.json states {stated[key]} as metrics.{key}, but result.json {expected[key]}."
+        for key in stated
+        if key in expected and stated[key] != expected[key]
+    )
+
+
+def find_contradictions(result: Result, matrices: Mapping[str, PerImage]) -> tuple[Contradiction, ...]:
+    """Compare every score that a result states with its matrices, under the rule of the mean that the result states.
+
+    Args:
+        result: Content of `result.json`.
+        matrices: The matrices by file, those that are available.
+    """
+    differing = []
+    for prefix, file in matrix_files(result).items():
+        if (per_image := matrices.get(file)) is None:
+            continue
+        recomputed = _recomputed(result, per_image)
+        for key, stated in _stated(result, prefix):
+            value = recomputed.get(key)
+            if not _equal(stated, value):
+                differing.append(Contradiction(key=f"{prefix}{key}", stated=stated, recomputed=value, file=file))
+    return tuple(differing)
+
+
+def _stated(result: Result, prefix: str) -> Iterator[tuple[str, float | None]]:
+    """Yield the scores at the top of a result, or of one of its selections, by key; only those that were written."""
+    if prefix:
+        checkpoint = result.selections[prefix.split(".")[1]]
+        assert checkpoint is not None
+        if "miou_pct" in checkpoint.model_fields_set:
+            yield "miou_pct", checkpoint.miou_pct
+        return
+    for key in ("miou_pct", "aacc_pct", "macc_pct"):
+        if key in result.model_fields_set:
+            yield key, getattr(result, key)
+    for table in ("iou_pct", "acc_pct"):
+        for name, value in getattr(result, table).items():
+            yield f"{table}.{name}", value
+
+
+def _recomputed(result: Result, per_image: PerImage) -> dict[str, float | None]:
+    classes = result.protocol.classes or "all"
+    chosen = class_set(per_image.classes, chosen=classes if isinstance(classes, str) else ",".join(classes))
+    hit_K, truth_K, predicted_K = sums_of(per_image.total_KK()[None])[0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        iou_K, acc_K = 100.0 * hit_K / (truth_K + predicted_K - hit_K), 100.0 * hit_K / truth_K
+        aacc = 100.0 * hit_K.sum() / truth_K.sum()
+    # Results of before state no rule: a class absent from the labels counted 0 where it was predicted.
+    if result.protocol.content().get("absent_classes") == "left_out":
+        iou_K[truth_K == 0] = math.nan
+    scored = list(chosen.scored)
+    values = {"miou_pct": _mean(iou_K[scored]), "aacc_pct": float(aacc), "macc_pct": _mean(acc_K[scored])}
+    for table, values_K in (("iou_pct", iou_K), ("acc_pct", acc_K)):
+        values |= {f"{table}.{name}": float(value) for name, value in zip(chosen.classes, values_K, strict=True)}
+    return {key: value if math.isfinite(value) else None for key, value in values.items()}
+
+
+def _mean(values_K: NDArray[np.float64]) -> float:
+    defined = values_K[~np.isnan(values_K)]
+    return float(defined.mean()) if defined.size else math.nan
+
+
+def _equal(stated: float | None, value: float | None) -> bool:
+    if stated is None or value is None:
+        return stated is value
+    return abs(stated - value) <= _TOLERANCE
