@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rs_adapt.api.checking import lint, verify
     from rs_adapt.api.configuration import compose
     from rs_adapt.api.models import check, evaluate, load, train
+    from rs_adapt.api.prediction import predict
     from rs_adapt.api.reading import collect, compare, report, score
     from rs_adapt.config.cell import resolve
 
@@ -40,6 +41,7 @@ __all__ = [
     "evaluate",
     "lint",
     "load",
+    "predict",
     "report",
     "resolve",
     "score",
@@ -55,6 +57,7 @@ _MODULES = {
     "evaluate": "api.models",
     "lint": "api.checking",
     "load": "api.models",
+    "predict": "api.prediction",
     "report": "api.reading",
     "resolve": "config.cell",
     "score": "api.reading",
