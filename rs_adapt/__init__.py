@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rs_adapt.api.checking import lint, verify
     from rs_adapt.api.configuration import compose
     from rs_adapt.api.models import check, evaluate, load, train
-    from rs_adapt.api.prediction import predict
     from rs_adapt.api.reading import collect, compare, report, score
     from rs_adapt.config.cell import resolve
 
@@ -41,7 +40,6 @@ __all__ = [
     "evaluate",
     "lint",
     "load",
-    "predict",
     "report",
     "resolve",
     "score",
@@ -57,7 +55,6 @@ _MODULES = {
     "evaluate": "api.models",
     "lint": "api.checking",
     "load": "api.models",
-    "predict": "api.prediction",
     "report": "api.reading",
     "resolve": "config.cell",
     "score": "api.reading",

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rs_adapt.errors import ConfigError, OutputExists
@@ -133,16 +134,22 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_folder_atomically(out: Path, fill: Callable[[Path], object], *, overwrite: bool) -> list[Path]:
+def write_folder_atomically(
+    out: Path, fill: Callable[[Path], object], *, overwrite: bool, own: Sequence[str] = ("*",)
+) -> list[Path]:
     """Let a function write into a folder that appears complete or not at all.
+
+    Files and folders that the command has not written are never deleted. Where there are some, the new files replace
+    the old ones one by one, in the order of their names.
 
     Args:
         out: The folder that the user named with `--out`.
         fill: Called with an empty folder, to write the files into.
-        overwrite: Replace what is there.
+        overwrite: Replace the command's own files.
+        own: Patterns of the names that the command writes into such a folder.
 
     Returns:
-        The paths in `out`, sorted.
+        The written paths in `out`, sorted.
 
     Raises:
         OutputExists: See `check_output_folder`.
@@ -150,15 +157,37 @@ def write_folder_atomically(out: Path, fill: Callable[[Path], object], *, overwr
     """
     check_output_folder(out, overwrite=overwrite)
     temporary: Path | None = None
+    others = [path for path in out.iterdir() if not _matches(path, own)] if out.is_dir() else []
     try:
-        with atomic_folder(out) as temporary:
+        with _merged_folder(out, own) if others else atomic_folder(out) as temporary:
             fill(temporary)
+            names = sorted(path.name for path in temporary.iterdir())
     except OSError as error:
         if temporary is not None and error.filename is not None and temporary not in Path(error.filename).parents:
             # Something that `fill` wanted to read.
             raise
         raise _cannot_write(out, error) from error
-    return sorted(out.iterdir())
+    return [out / name for name in names]
+
+
+@contextmanager
+def _merged_folder(folder: Path, own: Sequence[str]) -> Iterator[Path]:
+    """Give a temporary folder; at the end of the block its files replace those of `folder` that match `own`."""
+    temporary = _temporary_folder(folder, "new")
+    try:
+        yield temporary
+        names = sorted(path.name for path in temporary.iterdir())
+        for path in folder.iterdir():
+            if path.name not in names and _matches(path, own) and not path.is_dir():
+                path.unlink()
+        for name in names:
+            os.replace(temporary / name, folder / name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _matches(path: Path, own: Sequence[str]) -> bool:
+    return any(fnmatchcase(path.name, pattern) for pattern in own)
 
 
 def remove_folder(path: Path) -> None:
@@ -174,7 +203,9 @@ def check_output_folder(out: Path, *, overwrite: bool) -> None:
     Raises:
         OutputExists: It is a file, or a folder that is not empty, and `overwrite` is False.
     """
-    if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not out.is_dir():
+        raise OutputExists(f"{out} exists, and it is a file. Choose a different folder with --out.")
+    if out.exists() and not overwrite and any(out.iterdir()):
         raise OutputExists(f"{out} exists. Choose a different folder with --out, or add --overwrite to replace it.")
 
 
@@ -231,11 +262,12 @@ def _remove_leftovers(path: Path) -> None:
         if match is not None:
             with suppress(OSError):
                 is_old = time.time() - leftover.stat().st_mtime > _LEFTOVER_AGE_S
-                if is_old or (match[1] == socket.gethostname() and not _is_alive(int(match[2]))):
+                if is_old or (match[1] == socket.gethostname() and not is_process_alive(int(match[2]))):
                     shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
-def _is_alive(process: int) -> bool:
+def is_process_alive(process: int) -> bool:
+    """Return whether a process of this machine runs; True where that cannot be asked."""
     if os.name == "nt":
         # Signal 0 would end the process there.
         return True

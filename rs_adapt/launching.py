@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
+from rs_adapt.locks import pass_to_children
 from rs_adapt.signals import handle_signals
 
 # Exit code of the command line for a wrong configuration, wrong data or wrong usage: starting again does not help.
@@ -48,19 +49,20 @@ def start_process(
     Raises:
         OSError: The program cannot be started.
     """
-    return subprocess.Popen(
-        command,
-        stdin=stdin,
-        stdout=output,
-        stderr=output,
-        env=os.environ | dict(env),
-        start_new_session=True,
-        pass_fds=tuple(pass_fds),
-        preexec_fn=_end_with_parent(),
-    )
+    with pass_to_children(pass_fds):
+        return subprocess.Popen(
+            command,
+            stdin=stdin,
+            stdout=output,
+            stderr=output,
+            env=os.environ | dict(env),
+            start_new_session=True,
+            pass_fds=tuple(pass_fds),
+            preexec_fn=_end_with_parent(),
+        )
 
 
-def launch_group(arguments: Sequence[str], processes: int) -> int:
+def launch_group(arguments: Sequence[str], processes: int, *, pass_fds: Sequence[int] = ()) -> int:
     """Run one command of `rs-adapt` in several processes that train together, and wait for all of them.
 
     Not by `torchrun`, which answers every failure with exit code 1 and a report of its own, and also signals the
@@ -69,6 +71,7 @@ def launch_group(arguments: Sequence[str], processes: int) -> int:
     Args:
         arguments: The command line after `rs-adapt`.
         processes: Number of processes, at least 1.
+        pass_fds: File descriptors that they inherit.
 
     Returns:
         The first exit code, by rank, that is not 0; 128 + N for a process that signal N ended; 0 if all succeeded.
@@ -90,7 +93,9 @@ def launch_group(arguments: Sequence[str], processes: int) -> int:
         try:
             for rank in range(processes):
                 env = group | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-                children.append(start_process([sys.executable, "-m", "rs_adapt", *arguments], env=env))
+                children.append(
+                    start_process([sys.executable, "-m", "rs_adapt", *arguments], env=env, pass_fds=pass_fds)
+                )
             return _group_exit_code(_wait_for_all(children))
         finally:
             for child in children:

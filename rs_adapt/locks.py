@@ -1,17 +1,25 @@
-"""Locks that one process at a time holds, whether it ends or is killed."""
+"""Locks that one process at a time holds, whether it ends or is killed.
+
+A forked child (a process that loads images) closes the descriptors of the locks, because the system keeps a lock as
+long as any process has its descriptor open. A program that is started gets them on request only (`pass_to_children`).
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # A process that only asks whether a lock is free holds it for a moment.
 _TRIES, _PAUSE_S = 20, 0.05
 _LOOKS, _LOOK_PAUSE_S = 3, 0.005
+
+# Descriptors of the lock files that this process has open, and those that a child may keep.
+_open: set[int] = set()
+_passed: set[int] = set()
 
 
 @contextmanager
@@ -28,11 +36,11 @@ def exclusive(lock_file: Path, *, on_wait: Callable[[], object] = lambda: None) 
     Yields:
         Whether the lock is held; False where files cannot be locked.
     """
-    with lock_file.open("a") as handle:
-        held = _lock(handle.fileno())
+    with _opened(lock_file) as descriptor:
+        held = _lock(descriptor)
         if held is False:
             on_wait()
-            while (held := _lock(handle.fileno())) is False:
+            while (held := _lock(descriptor)) is False:
                 time.sleep(_PAUSE_S)
         yield held is True
 
@@ -55,7 +63,7 @@ def exclusive_folder(folder: Path) -> Iterator[None]:
 def exclusive_if_free(lock_file: Path) -> Iterator[int | None]:
     """Hold a lock during the block, unless another process holds it.
 
-    A child process that inherits the descriptor holds the lock too, as long as it lives. As `exclusive` in all else.
+    A program that is started with the descriptor holds the lock too, as long as it lives. As `exclusive` in all else.
 
     Args:
         lock_file: Made if it is not there; its folder must exist.
@@ -63,14 +71,68 @@ def exclusive_if_free(lock_file: Path) -> Iterator[int | None]:
     Yields:
         The descriptor of the locked file, or None if another process holds the lock.
     """
-    with lock_file.open("a") as handle:
-        for attempt in range(_TRIES):
-            if _lock(handle.fileno()) is not False:
-                yield handle.fileno()
+    with _opened(lock_file) as descriptor:
+        yield descriptor if _try_to_lock(descriptor) else None
+
+
+@contextmanager
+def removed_lock(lock_file: Path, *, shared: bool = False) -> Iterator[int | None]:
+    """Hold a lock during the block, unless another process holds it, and remove its file afterwards.
+
+    Args:
+        lock_file: Made if it is not there; its folder must exist.
+        shared: Hold it together with other processes that share it; where the system does not know that, alone.
+
+    Yields:
+        The descriptor of the locked file, or None if another process holds the lock.
+    """
+    for _ in range(_TRIES):
+        with _opened(lock_file) as descriptor:
+            if not _try_to_lock(descriptor, shared=shared):
+                yield None
                 return
-            if attempt + 1 < _TRIES:
-                time.sleep(_PAUSE_S)
-        yield None
+            if not is_lock_file(descriptor, lock_file):
+                # Its holder has removed the file since it was opened.
+                continue
+            try:
+                yield descriptor
+            finally:
+                is_child = descriptor not in _open
+        if not is_child:
+            _remove_if_free(lock_file)
+        return
+    yield None
+
+
+def _remove_if_free(lock_file: Path) -> None:
+    """Remove a lock file, unless a process still holds the lock: one that shares it, or a child that inherited it."""
+    with suppress(OSError), _opened(lock_file) as descriptor:
+        if _lock(descriptor) is not False and is_lock_file(descriptor, lock_file):
+            lock_file.unlink()
+
+
+def is_lock_file(descriptor: int, lock_file: Path) -> bool:
+    """Return whether a descriptor is that of a lock file; False where the file has been removed or replaced."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), lock_file.stat())
+    except OSError:
+        return False
+
+
+def keep_lock(descriptor: int) -> None:
+    """Treat a descriptor that this process has inherited as that of a lock of its own: its children do not get it."""
+    os.set_inheritable(descriptor, False)
+    _open.add(descriptor)
+
+
+@contextmanager
+def pass_to_children(descriptors: Sequence[int]) -> Iterator[None]:
+    """Let the programs that are started during the block inherit locks; they are named in `pass_fds` too."""
+    _passed.update(descriptors)
+    try:
+        yield
+    finally:
+        _passed.difference_update(descriptors)
 
 
 def is_locked(lock_file: Path) -> bool:
@@ -88,6 +150,54 @@ def is_locked(lock_file: Path) -> bool:
         return True
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _opened(lock_file: Path) -> Iterator[int]:
+    descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o666)
+    _open.add(descriptor)
+    try:
+        yield descriptor
+    finally:
+        if descriptor in _open:
+            _open.discard(descriptor)
+            os.close(descriptor)
+
+
+def _close_in_child() -> None:
+    for descriptor in _open - _passed:
+        with suppress(OSError):
+            os.close(descriptor)
+    _open.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_child)
+
+
+def _try_to_lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Take a lock within a second; True also where files cannot be locked."""
+    for attempt in range(_TRIES):
+        if (_share if shared else _lock)(descriptor) is not False:
+            return True
+        if attempt + 1 < _TRIES:
+            time.sleep(_PAUSE_S)
+    return False
+
+
+def _share(descriptor: int) -> bool | None:
+    """Take a lock together with others that share it; see `_lock`."""
+    try:
+        import fcntl
+    except ImportError:
+        return _lock(descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
 
 
 def _lock(descriptor: int) -> bool | None:

@@ -122,6 +122,34 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     check_output_file(out / "c", overwrite=False)
 
 
+def test_files_of_others_in_a_folder_stay(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "mine").mkdir(parents=True)
+    for name in ("a.txt", "old.txt", "notes.md", "mine/b.txt"):
+        (out / name).write_text("before")
+
+    def fill(folder: Path) -> None:
+        (folder / "a.txt").write_text("now")
+        (folder / "b.txt").write_text("now")
+
+    assert write_folder_atomically(out, fill, overwrite=True, own=("*.txt",)) == [out / "a.txt", out / "b.txt"]
+    assert names(out) == ["a.txt", "b.txt", "mine", "notes.md"]
+    assert (out / "a.txt").read_text() == "now"
+    assert (out / "mine" / "b.txt").read_text() == "before"
+
+    def fail(folder: Path) -> None:
+        (folder / "a.txt").write_text("half")
+        raise RuntimeError
+
+    with contextlib.suppress(RuntimeError):
+        write_folder_atomically(out, fail, overwrite=True, own=("*.txt",))
+    assert names(out) == ["a.txt", "b.txt", "mine", "notes.md"]
+    assert (out / "a.txt").read_text() == "now"
+    assert names(tmp_path) == ["out"]
+    with pytest.raises(OutputExists, match="it is a file"):
+        check_output_folder(out / "notes.md", overwrite=True)
+
+
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"Cannot write to .*file/out: .*--out"):

@@ -13,7 +13,9 @@ from rs_adapt.api.progress import Progress, progress_callback, training_display
 from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.config.cell import DEFAULT_PROTOCOL, resolve
 from rs_adapt.errors import ConfigError
+from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.files import EVAL_DIR
+from rs_adapt.runs.locking import lock_output, share_run
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.run import Run
 from rs_adapt.scores.stored import headline_matrix
@@ -206,6 +208,7 @@ def evaluate(
     Raises:
         CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit.
         ConfigError: A name cannot be used, or the split has no labels.
+        OutputExists: `out` is the folder of a run, or a different process trains the run or writes into the folder.
         RsAdaptError: Data, weights or the device are missing.
 
     Examples:
@@ -229,7 +232,9 @@ def evaluate(
     )
     checkpoint = path if path.is_dir() else path.parent
     folder = Path(out).expanduser() if out is not None else checkpoint / EVAL_DIR / f"{cfg.bench.name}-{split}"
-    with progress_callback(progress) as on_progress:
+    if out is not None:
+        refuse_output_in_run(folder, may_hold_runs=True)
+    with progress_callback(progress) as on_progress, share_run(checkpoint), lock_output(folder):
         result = score_checkpoint(
             cfg, checkpoint, split=split, out_dir=folder, overlays=overlays, device=device, on_progress=on_progress
         )

@@ -177,7 +177,7 @@ def report(
         classes: See `score`.
         panels: Tiles of each bench to draw with the stored models; 0 loads no model.
         device: `auto`, `cpu`, `cuda` or `cuda:N`, for the panels.
-        overwrite: Whether to delete other files in the folder.
+        overwrite: Whether the folder may contain other files, which stay.
         progress: True shows it on standard error; or a callback (stage, done, total).
 
     Returns:

@@ -56,20 +56,22 @@ def export(
     from rs_adapt.exchange.export import export_merged, export_pack
     from rs_adapt.exchange.model import export_model
     from rs_adapt.inference.checkpoint import recompose
+    from rs_adapt.runs.locking import share_run
 
     difference = None
     folder = run if run.is_dir() or not run.exists() else run.parent
-    if layout is Format.RS_ADAPT and not merge:
-        files = export_pack(folder, out, overwrite=overwrite)
-    else:
-        cfg = recompose(folder, weights=weights)
-        if layout is Format.RS_ADAPT:
-            files, difference = export_merged(cfg, folder, out, device=device, overwrite=overwrite)
+    with share_run(folder):
+        if layout is Format.RS_ADAPT and not merge:
+            files = export_pack(folder, out, overwrite=overwrite)
         else:
-            name: Literal["mmseg", "safetensors"] = "mmseg" if layout is Format.MMSEG else "safetensors"
-            files, difference = export_model(
-                cfg, folder, out, layout=name, merge=merge, device=device, overwrite=overwrite
-            )
+            cfg = recompose(folder, weights=weights)
+            if layout is Format.RS_ADAPT:
+                files, difference = export_merged(cfg, folder, out, device=device, overwrite=overwrite)
+            else:
+                name: Literal["mmseg", "safetensors"] = "mmseg" if layout is Format.MMSEG else "safetensors"
+                files, difference = export_model(
+                    cfg, folder, out, layout=name, merge=merge, device=device, overwrite=overwrite
+                )
     if as_json:
         print_json([{"file": str(file), "bytes": file.stat().st_size} for file in files])
         return

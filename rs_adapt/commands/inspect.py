@@ -36,11 +36,15 @@ def inspect(
     """
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.inspection.write import PAGE_FILE, inspect_checkpoint
+    from rs_adapt.runs.locking import share_run
 
     cfg = recompose(run, weights=weights, precision=precision)
     folder = run if run.is_dir() else run.parent
     target = out or folder / INSPECT_DIR / image.stem
-    record = inspect_checkpoint(cfg, folder, image, out_dir=target, size_px=size_px, overwrite=overwrite, device=device)
+    with share_run(folder):
+        record = inspect_checkpoint(
+            cfg, folder, image, out_dir=target, size_px=size_px, overwrite=overwrite, device=device
+        )
     if as_json:
         print_json({**record.content(), "page": str(target / PAGE_FILE)})
         return

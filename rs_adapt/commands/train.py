@@ -99,10 +99,11 @@ def _launch(cfg: ResolvedConfig, processes: int, *, dry_run: bool) -> None:
     """Train in several processes and exit, unless this process is one of them or trains alone."""
     from rs_adapt.launching import launch_group
     from rs_adapt.processes import check_processes, launched_as_group
+    from rs_adapt.runs.locking import inherited_locks
 
     check_processes(processes, batch_size=cfg.train_dataloader.batch_size)
     if processes > 1 and not dry_run and not launched_as_group():
-        raise typer.Exit(launch_group(sys.argv[1:], processes))
+        raise typer.Exit(launch_group(sys.argv[1:], processes, pass_fds=inherited_locks()))
 
 
 def _train(

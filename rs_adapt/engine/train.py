@@ -7,7 +7,7 @@ import signal
 import time
 import uuid
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +35,9 @@ from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.data import NOT_RECORDED, changes_in_training, require_same_data
 from rs_adapt.runs.files import LOG_FILE, RESULT_FILE, STATE_FILE
-from rs_adapt.runs.folder import check_run_folder, open_run_folder
+from rs_adapt.runs.folder import check_run_folder, lock_run_folder, open_run_folder
 from rs_adapt.runs.hashes import write_hashes
+from rs_adapt.runs.locking import inherited_locks
 from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.records import CellNames, Result, RunOptions, RunStart, data_facts, write_record
@@ -91,18 +92,19 @@ def train(
         def begin() -> RunStart:
             plan = _plan(cfg, resume=resume, overwrite=overwrite, on_progress=on_progress)
             start = _start(cfg, plan, device=device, command=command)
+            lock.enter_context(lock_run_folder(run_dir))
             open_run_folder(
                 run_dir, cfg_text=cfg.pretty_text, start=start, digests=plan.digests, resume=resume, overwrite=overwrite
             )
             return start
 
-        with process_group(on_gpu=torch.cuda.is_available()):
+        inherited_locks()
+        with ExitStack() as lock, process_group(on_gpu=torch.cuda.is_available()):
             first = rank_and_world_size()[0] == 0
             recorder = Recorder(
                 resume=resume, loggers=Loggers(loggers if first else ()), display=display if first else None
             )
             try:
-                # The check of the weights and the model read the same file.
                 with read_weights_once():
                     start = on_rank_zero(begin)
                     runner = _build_runner(cfg, [recorder, *hooks])

@@ -16,6 +16,7 @@ from rs_adapt.engine.pack import read_manifest, save_pack
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
+from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.files import MANIFEST_FILE, PACKS_DIR, RESULT_FILE, TENSORS_FILE
 from rs_adapt.runs.records import BaseWeights, Manifest, MergedAdapter, Result, read_record
 from rs_adapt.scores.contradictions import check_manifest, check_result
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
 BACKBONE_FILE = "backbone.safetensors"
+MMSEG_FILE, SAFETENSORS_FILE = "mmseg.pth", "model.safetensors"
+# All that `rs-adapt export` writes; an export replaces an older one in another format.
+EXPORTED_FILES = (TENSORS_FILE, MANIFEST_FILE, BACKBONE_FILE, MMSEG_FILE, SAFETENSORS_FILE)
 # Share of the largest feature by which a merged backbone may differ: rounding in single precision through 40 blocks.
 MERGE_TOLERANCE = 1e-3
 
@@ -43,13 +47,14 @@ def export_pack(checkpoint: Path, out: Path, *, overwrite: bool = False) -> list
         CheckpointMismatch: There is no pack, or its run's matrices do not give its scores.
         OutputExists: The folder is not empty, and `overwrite` is False.
     """
+    refuse_output_in_run(out)
     _consistent_manifest(checkpoint)
 
     def fill(folder: Path) -> None:
         for name in (TENSORS_FILE, MANIFEST_FILE):
             shutil.copyfile(checkpoint / name, folder / name)
 
-    return write_folder_atomically(out, fill, overwrite=overwrite)
+    return write_folder_atomically(out, fill, overwrite=overwrite, own=EXPORTED_FILES)
 
 
 def export_merged(
@@ -78,6 +83,7 @@ def export_merged(
     """
     _check_adapter(cfg)
     check_output_folder(out, overwrite=overwrite)
+    refuse_output_in_run(out)
     manifest = _consistent_manifest(checkpoint)
     model = load_model(cfg, checkpoint, device=device)
     backbone = model.backbone
@@ -90,7 +96,7 @@ def export_merged(
         of_head = _head_manifest(manifest, folder, sha256=tensors_sha256(tensors), difference=difference)
         save_pack(folder, model, of_head)
 
-    return write_folder_atomically(out, fill, overwrite=overwrite), difference
+    return write_folder_atomically(out, fill, overwrite=overwrite, own=EXPORTED_FILES), difference
 
 
 def merge_adapter(cfg: ResolvedConfig, backbone: Vit) -> float:

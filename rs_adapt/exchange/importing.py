@@ -34,6 +34,8 @@ from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.heads.mask2former_names import convert_mmdet_names, read_mmdet_settings
 from rs_adapt.inference.checkpoint import find_refused_keys
 from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
+from rs_adapt.runs.clearing import refuse_output_in_run
+from rs_adapt.runs.files import MANIFEST_FILE, TENSORS_FILE
 from rs_adapt.runs.records import CellNames, ImportOrigin, ManifestScores
 
 if TYPE_CHECKING:
@@ -111,6 +113,7 @@ def import_checkpoint(
         OutputExists: The folder is not empty, and `overwrite` is False.
     """
     check_output_folder(out, overwrite=overwrite)
+    refuse_output_in_run(out)
     if refused := find_refused_keys(texts):
         raise ConfigError(f"--set {refused[0]}: a pack must not choose code or output folders. Leave it out.")
     requested = compose(cell, overrides=texts, weights=weights, work_dir=out)
@@ -151,7 +154,12 @@ def import_checkpoint(
     )
     manifest = manifest.model_copy(update={"imported": origin})
     return Imported(
-        files=write_folder_atomically(out, lambda folder: save_pack(folder, model, manifest), overwrite=overwrite),
+        files=write_folder_atomically(
+            out,
+            lambda folder: save_pack(folder, model, manifest),
+            overwrite=overwrite,
+            own=(TENSORS_FILE, MANIFEST_FILE),
+        ),
         settings=imported,
         unused=len(file.adapter) + len(file.head) - len(expected) + file.left_out,
         base={"name": cfg.backbone.name, "sha256": sha256},

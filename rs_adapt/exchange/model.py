@@ -13,16 +13,15 @@ from torch import Tensor, nn
 from rs_adapt.backbones import Vit
 from rs_adapt.backbones.conversion import TensorLayout, to_published_names
 from rs_adapt.engine.pack import read_manifest
-from rs_adapt.exchange.export import merge_adapter
+from rs_adapt.exchange.export import EXPORTED_FILES, MMSEG_FILE, SAFETENSORS_FILE, merge_adapter
 from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
 from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
+from rs_adapt.runs.clearing import refuse_output_in_run
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
-MMSEG_FILE = "mmseg.pth"
-SAFETENSORS_FILE = "model.safetensors"
 # Facts of the run that a reader of the file needs; paths of the machine are left out.
 _FACTS = ("rs_adapt", "cell", "overrides", "base", "classes", "palette", "ignore_index", "normalisation", "sizes")
 
@@ -66,6 +65,7 @@ def export_model(
         OutputExists: The folder is not empty, and `overwrite` is False.
     """
     check_output_folder(out, overwrite=overwrite)
+    refuse_output_in_run(out)
     model = load_model(cfg, checkpoint, device=device)
     manifest = read_manifest(checkpoint).content()
     difference = merge_adapter(cfg, model.backbone) if merge else None
@@ -86,7 +86,7 @@ def export_model(
             # safetensors creates files that only their owner can read.
             (folder / SAFETENSORS_FILE).chmod(0o644)
 
-    return write_folder_atomically(out, fill, overwrite=overwrite), difference
+    return write_folder_atomically(out, fill, overwrite=overwrite, own=EXPORTED_FILES), difference
 
 
 def _name_as_mmseg(backbone: Vit, head: nn.Module) -> dict[str, Tensor]:

@@ -32,6 +32,7 @@ from rs_adapt.reports.score_tables import (
     selections_section,
 )
 from rs_adapt.reports.training import confusion_section, curves_section, health_section
+from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.collect import collect
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.gains import Gains, gains_of
@@ -142,20 +143,21 @@ def check_out(out: Path, *, overwrite: bool) -> None:
 
     Args:
         out: The folder.
-        overwrite: Whether other files in it may be deleted.
+        overwrite: Whether it may contain other files, which stay.
 
     Raises:
-        OutputExists: The folder contains other files, and `overwrite` is not set.
+        OutputExists: The folder contains other files, and `overwrite` is not set; or it is the folder of a run, or
+            has one inside.
         ConfigError: The path is a file.
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file. Choose a folder with --out.")
-    if overwrite or not out.exists() or not any(out.iterdir()) or _is_report(out):
-        return
-    raise OutputExists(
-        f"{out} contains files that are not a report of rs-adapt. Choose a different folder with --out, or add "
-        "--overwrite to delete them."
-    )
+    if not overwrite and out.exists() and any(out.iterdir()) and not _is_report(out):
+        raise OutputExists(
+            f"{out} contains files that are not a report of rs-adapt. Choose a different folder with --out, or add "
+            "--overwrite to write the report beside them."
+        )
+    refuse_output_in_run(out)
 
 
 def write_report(report: Report, out: Path, *, overwrite: bool = False) -> list[Path]:
@@ -164,7 +166,7 @@ def write_report(report: Report, out: Path, *, overwrite: bool = False) -> list[
     Args:
         report: The report.
         out: Folder for the files.
-        overwrite: Whether other files in the folder may be deleted.
+        overwrite: Whether the folder may contain other files, which stay.
 
     Returns:
         Paths of the files.
@@ -187,7 +189,7 @@ def write_report(report: Report, out: Path, *, overwrite: bool = False) -> list[
         for name in FILES:
             (folder / name).write_text(texts[name], encoding="utf-8")
 
-    return write_folder_atomically(out, fill, overwrite=True)
+    return write_folder_atomically(out, fill, overwrite=True, own=FILES)
 
 
 def _is_report(folder: Path) -> bool:

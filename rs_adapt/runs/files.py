@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePath
+
 # The resolved configuration, for people and for mmengine.
 CONFIG_FILE = "config.py"
 # The start of the run: names by axis, options, command, versions.
@@ -28,15 +31,52 @@ INSPECT_DIR = "inspect"
 INSPECTION_FILE = "inspect.json"
 # What `rs-adapt cost` measured; in a folder of its own.
 COST_FILE = "cost.json"
-# mmengine's loggers.
+# mmengine's loggers, and the folders of those that `--logger` names.
 LOGGERS_DIR = "vis_data"
+LOGGER_DIRS = ("tensorboard", "wandb", "mlflow", "clearml", "aim")
 
-# In the folder of a sweep's cell: its state, the output of its process, its lock.
+# In the folder of a sweep's cell: its state, the output of its process, the lock that older versions used.
 SWEEP_CELL_FILE = "sweep_cell.json"
 SWEEP_LOG_FILE = "sweep.log"
 SWEEP_LOCK_FILE = "sweep.lock"
+# Held by the process that writes into the folder.
+LOCK_FILE = "run.lock"
+# Files about a run that stay when it is deleted to be trained again.
+FILES_BESIDE_A_RUN = frozenset({SWEEP_CELL_FILE, SWEEP_LOG_FILE, SWEEP_LOCK_FILE, LOCK_FILE})
 # In the folder of the sweep: the cells that it plans.
 SWEEP_PLAN_FILE = "sweep.json"
 
 # Folders inside a run folder that hold no runs of their own.
 DIRS_OF_A_RUN = frozenset({EVAL_DIR, PACKS_DIR, CONFUSIONS_DIR, INSPECT_DIR, LOGGERS_DIR})
+
+# What a run and the commands about it write into its folder, as paths below it; `*` stands for a part of one name, and
+# `**` for all below. Nothing else is deleted from a run folder.
+_EVALUATION = (RESULT_FILE, "confusion.csv", "confusion.png", "confusions.npz", "overlays/*.png")
+_OF_A_RUN = (
+    *(CONFIG_FILE, CELL_FILE, METRICS_FILE, DATA_FILE, RESULT_FILE, HASHES_FILE, LOG_FILE, STATE_FILE),
+    *(TENSORS_FILE, MANIFEST_FILE),
+    *("confusion.csv", "confusion.png", "curves.png", "pseudo_labels.png"),
+    *(f"{PACKS_DIR}/iter*/{name}" for name in (TENSORS_FILE, MANIFEST_FILE, "val.npz")),
+    f"{CONFUSIONS_DIR}/iter*.npz",
+    *(f"{EVAL_DIR}/*/{name}" for name in _EVALUATION),
+    *(f"{PACKS_DIR}/iter*/{EVAL_DIR}/*/{name}" for name in _EVALUATION),
+    *(f"{INSPECT_DIR}/*/{name}" for name in ("index.html", INSPECTION_FILE, "*.png")),
+    *(f"{name}/**" for name in (*LOGGER_DIRS, LOGGERS_DIR)),
+)
+_WRITTEN = re.compile(
+    "|".join(re.escape(name).replace(r"\*\*", ".*").replace(r"\*", "[^/]*") for name in _OF_A_RUN)
+    # mmengine's folder for a log, named by the time.
+    + r"|[0-9]{8}_[0-9]{6}/.*"
+    # What a killed process leaves of a file or folder that it was writing (`rs_adapt.files`).
+    + rf"|(?:(?:{PACKS_DIR}|{CONFUSIONS_DIR}|{EVAL_DIR}|{INSPECT_DIR})/(?:[^/]+/)*)?"
+    + r"\.[^/]+\.(?:new|old)-[^/]+-[0-9]+-[^/]*(?:/.*)?"
+)
+
+
+def is_written_by_run(path: PurePath) -> bool:
+    """Return whether a run, or a command about it, writes a file of this name into the run folder.
+
+    Args:
+        path: The file's path below the run folder.
+    """
+    return _WRITTEN.fullmatch(path.as_posix()) is not None

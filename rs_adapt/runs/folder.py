@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rs_adapt.config.wording import without_wording
 from rs_adapt.errors import CheckpointMismatch, ConfigError, OutputExists
 from rs_adapt.files import write_json, write_text
-from rs_adapt.runs.files import (
-    CELL_FILE,
-    CONFIG_FILE,
-    DATA_FILE,
-    RESULT_FILE,
-    STATE_FILE,
-    SWEEP_CELL_FILE,
-    SWEEP_LOCK_FILE,
-    SWEEP_LOG_FILE,
-)
+from rs_adapt.runs.clearing import clear_run, holds_run, refuse_nested_run, sort_content
+from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, DATA_FILE, RESULT_FILE, STATE_FILE
+from rs_adapt.runs.locking import lock_run, refuse_locked_run
 from rs_adapt.runs.records import FORMAT, DataRecord, RunStart, TileDigests, write_record
 
 
@@ -32,24 +25,45 @@ def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: b
         overwrite: An existing run may be deleted.
 
     Raises:
-        OutputExists: The folder holds a run, and neither `resume` nor `overwrite` is set, or it holds other files.
+        OutputExists: A different process writes into the folder; it holds a run, and neither `resume` nor `overwrite`
+            is set; it holds other files, has a different run inside, or lies inside the folder of one.
         CheckpointMismatch: `resume` is set, and there is no state or the configuration differs.
     """
+    refuse_locked_run(run_dir)
     if resume:
         _check_resumable(run_dir, cfg_text)
         return
     if run_dir.exists() and not run_dir.is_dir():
         raise OutputExists(f"{run_dir} is a file. Choose a folder with --work-dir.")
-    if _files_of_a_run(run_dir):
-        if not (run_dir / CELL_FILE).is_file():
-            raise OutputExists(
-                f"{run_dir} is not empty and holds no run of rs-adapt. Choose a different folder with --work-dir."
-            )
-        if not overwrite:
-            state = "an unfinished run: --resume continues it" if (run_dir / STATE_FILE).is_file() else "a run"
-            raise OutputExists(
-                f"{run_dir} holds {state}. Choose a different folder with --work-dir, or add --overwrite to delete it."
-            )
+    refuse_nested_run(run_dir)
+    of_run, others = sort_content(run_dir)
+    # A run that was killed before it wrote `cell.json` left files of its own only.
+    if others and not holds_run(run_dir):
+        raise OutputExists(
+            f"{run_dir} is not empty and holds no run of rs-adapt. Choose a different folder with --work-dir."
+        )
+    if of_run and not overwrite:
+        state = "an unfinished run: --resume continues it" if (run_dir / STATE_FILE).is_file() else "a run"
+        raise OutputExists(
+            f"{run_dir} holds {state}. Choose a different folder with --work-dir, or add --overwrite to delete it."
+        )
+
+
+@contextmanager
+def lock_run_folder(run_dir: Path) -> Iterator[None]:
+    """Make a run folder, and be the only process that writes into it during the block.
+
+    Raises:
+        OutputExists: A different process writes into it.
+        ConfigError: The folder cannot be made or written to.
+    """
+    with ExitStack() as stack:
+        try:
+            run_dir.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(lock_run(run_dir))
+        except OSError as error:
+            raise _cannot_write(run_dir, error) from error
+        yield
 
 
 def open_run_folder(
@@ -63,7 +77,7 @@ def open_run_folder(
         start: Content of `cell.json`.
         digests: Digests of the tiles by role.
         resume: Resume the run in the folder; its configuration must be the same, except for texts for people.
-        overwrite: Delete an existing run first.
+        overwrite: Delete the files of an existing run first; others stay.
 
     Raises:
         OutputExists: See `check_run_folder`.
@@ -74,8 +88,7 @@ def open_run_folder(
     if resume:
         return
     try:
-        for path in _files_of_a_run(run_dir):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        clear_run(run_dir)
         run_dir.mkdir(parents=True, exist_ok=True)
         write_text(run_dir / CONFIG_FILE, cfg_text)
         # Some thousand tiles: one line.
@@ -83,15 +96,13 @@ def open_run_folder(
         write_json(run_dir / DATA_FILE, {"format": FORMAT} | record.content(), indent=None)
         write_record(run_dir / CELL_FILE, start)
     except OSError as error:
-        raise ConfigError(
-            f"Cannot write the run folder {run_dir}: {error.strerror}. Choose a different folder with --work-dir."
-        ) from error
+        raise _cannot_write(run_dir, error) from error
 
 
-def _files_of_a_run(run_dir: Path) -> list[Path]:
-    """Return the content of a folder except the sweep's files about the cell."""
-    of_sweep = (SWEEP_CELL_FILE, SWEEP_LOG_FILE, SWEEP_LOCK_FILE)
-    return [path for path in run_dir.iterdir() if path.name not in of_sweep] if run_dir.is_dir() else []
+def _cannot_write(run_dir: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"Cannot write the run folder {run_dir}: {error.strerror}. Choose a different folder with --work-dir."
+    )
 
 
 def _check_resumable(run_dir: Path, cfg_text: str) -> None:

@@ -15,7 +15,9 @@ from rs_adapt.config.cell import SETTINGS, Cell, bench_families, default_run_dir
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.wording import without_wording
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
+from rs_adapt.runs.clearing import holds_run
 from rs_adapt.runs.files import CONFIG_FILE
+from rs_adapt.runs.locking import is_run_locked
 from rs_adapt.sweeps.data import DataFingerprints, Fingerprints
 from rs_adapt.sweeps.identity import Identity, config_identity, hash_identity
 
@@ -36,6 +38,8 @@ class SweepCell:
         name: Path of the cell's folder below the sweep's, with `/`.
         cell: The names.
         folder: The run folder, absolute.
+        older_folder: Where versions before 0.2 put the run: inside the folder of the cell without the group's name;
+            None for cells of no named group.
         overrides: `key=value` texts.
         arguments: Arguments of `rs-adapt train`, without `--resume`.
         identity: All that changes the result; see `config_identity`.
@@ -47,12 +51,25 @@ class SweepCell:
     name: str
     cell: Cell
     folder: Path
+    older_folder: Path | None
     overrides: tuple[str, ...]
     arguments: tuple[str, ...]
     identity: Identity
     config_text: str
     iters: int
     data_fingerprints: DataFingerprints = field(repr=False, compare=False)
+
+    @property
+    def present_folder(self) -> Path:
+        """The folder that holds the run: `folder`, or where a sweep of an older version has left it."""
+        older = self.older_folder
+        return older if older is not None and holds_run(older) and not holds_run(self.folder) else self.folder
+
+    def move_to_folder(self) -> None:
+        """Move a run that an older version has left inside a different run, unless a process writes into it."""
+        place = self.present_folder
+        if place != self.folder and not is_run_locked(place) and not self.folder.exists():
+            place.rename(self.folder)
 
     @functools.cached_property
     def digest(self) -> str:
@@ -71,8 +88,8 @@ class SweepCell:
 
     def __str__(self) -> str:
         """Return the cell's line, with the name of its group if it has one."""
-        extra = self.name.rpartition("/")[2]
-        return str(self.cell) if extra.startswith("seed") else f"{self.cell} / {extra}"
+        group = self.folder.name.partition("-")[2]
+        return f"{self.cell} / {group}" if group else str(self.cell)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,8 +240,9 @@ def _normalize_name(name: Any) -> Any:
 def _compose_cell(
     spec: Spec, group: CellGroup, cell: Cell, *, folder: Path, data_root: str | None, data: DataFingerprints
 ) -> SweepCell:
-    parts = [*default_run_dir(cell).parts[1:], *([group.name] if group.name else [])]
-    run_dir = folder.joinpath(*parts)
+    plain_dir = folder.joinpath(*default_run_dir(cell).parts[1:])
+    # Beside the cell of the sweep's own lists: a run folder inside another would be deleted with it.
+    run_dir = plain_dir.with_name(f"{plain_dir.name}-{group.name}") if group.name else plain_dir
     texts = (*option_texts(cell, iters=group.iters, precision=spec.precision), *group.set)
     try:
         cfg = compose(cell, overrides=texts, data_root=data_root, work_dir=run_dir, weights=spec.weights)
@@ -233,9 +251,10 @@ def _compose_cell(
     except ConfigError as error:
         raise type(error)(f"{spec.file}: {cell}: {error}") from error
     return SweepCell(
-        name="/".join(parts),
+        name=run_dir.relative_to(folder).as_posix(),
         cell=cell,
         folder=run_dir,
+        older_folder=plain_dir / group.name if group.name else None,
         overrides=texts,
         arguments=tuple(_train_arguments(cell, texts, work_dir=run_dir, data_root=data_root, weights=spec.weights)),
         identity=config_identity(cfg),

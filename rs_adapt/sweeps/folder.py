@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,6 @@ from pathlib import Path
 from rs_adapt.config.wording import without_wording
 from rs_adapt.documents import parse_json
 from rs_adapt.errors import ConfigError, UnreadableFile
-from rs_adapt.locks import exclusive_if_free, is_locked
 from rs_adapt.runs.files import (
     CELL_FILE,
     CONFIG_FILE,
@@ -24,9 +22,8 @@ from rs_adapt.runs.files import (
     RESULT_FILE,
     STATE_FILE,
     SWEEP_CELL_FILE,
-    SWEEP_LOCK_FILE,
-    SWEEP_LOG_FILE,
 )
+from rs_adapt.runs.locking import is_run_locked, try_to_lock_run
 from rs_adapt.runs.records import Result, RunStart, SweepCellRecord, read_record
 from rs_adapt.runs.records.record import AnyRecord
 from rs_adapt.sweeps.data import Fingerprints, describe_changed_data
@@ -142,17 +139,6 @@ def _plain_sha256(folder: Path) -> str | None:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def clear_run(folder: Path) -> None:
-    """Delete the files of a run in a folder, except the sweep's own files."""
-    for path in folder.iterdir():
-        if path.name in (SWEEP_CELL_FILE, SWEEP_LOG_FILE, SWEEP_LOCK_FILE):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
 def describe_progress(folder: Path) -> str:
     """Return the progress of a run by its metrics, such as `iteration 60`; empty where there are none."""
     try:
@@ -197,16 +183,16 @@ def _read_or_none(path: Path, record: type[AnyRecord]) -> AnyRecord | None:
 
 @contextmanager
 def lock_cell(folder: Path) -> Iterator[int | None]:
-    """Hold a cell's lock during the block, and create its folder; see `exclusive_if_free`.
+    """Hold the lock of a cell's run folder during the block, and create the folder; see `try_to_lock_run`.
 
     Yields:
         The descriptor of the lock, for child processes; None if a different process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with exclusive_if_free(folder / SWEEP_LOCK_FILE) as descriptor:
+    with try_to_lock_run(folder) as descriptor:
         yield descriptor
 
 
 def is_cell_locked(folder: Path) -> bool:
     """Return whether a process holds a cell's lock."""
-    return is_locked(folder / SWEEP_LOCK_FILE)
+    return is_run_locked(folder)

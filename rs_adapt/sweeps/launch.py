@@ -81,7 +81,9 @@ def read_states(cells: Sequence[SweepCell]) -> dict[str, CellState]:
 
 
 def _state_of(cell: SweepCell) -> CellState:
-    return read_state(cell.folder, digest=cell.digest, identity=cell.identity, fingerprints=lambda: cell.fingerprints)
+    return read_state(
+        cell.present_folder, digest=cell.digest, identity=cell.identity, fingerprints=lambda: cell.fingerprints
+    )
 
 
 def train_command(spec: LauncherSpec, arguments: Sequence[str]) -> tuple[str, ...]:
@@ -159,11 +161,12 @@ def run_cells(
             if slot in jobs or not waiting or stop.requests:
                 continue
             cell = waiting.pop(0)
+            cell.move_to_folder()
             order = build_order(cell, spec, retries=retries, rerun=cell.name in rerun)
             jobs[slot] = (cell, launcher.start(order, slot))
         if elsewhere and time.monotonic() - checked_s >= _ELSEWHERE_S:
             checked_s = time.monotonic()
-            released = [cell for cell in elsewhere if not is_cell_locked(cell.folder)]
+            released = [cell for cell in elsewhere if not is_cell_locked(cell.present_folder)]
             elsewhere = [cell for cell in elsewhere if cell not in released]
             # Cells that the other process left unfinished are run here.
             waiting += [cell for cell in released if progress.update(cell).status in ("missing", "interrupted")]

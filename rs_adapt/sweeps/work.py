@@ -19,10 +19,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rs_adapt.launching import STOPPED, WRONG_INPUT, start_process
+from rs_adapt.runs.clearing import clear_run
 from rs_adapt.runs.files import RESULT_FILE, SWEEP_CELL_FILE, SWEEP_LOG_FILE
+from rs_adapt.runs.locking import lock_variables
 from rs_adapt.runs.records import SweepCellRecord, write_record
 from rs_adapt.sweeps.data import Fingerprints
-from rs_adapt.sweeps.folder import can_resume, clear_run, config_sha256, lock_cell, read_last_error, read_state
+from rs_adapt.sweeps.folder import can_resume, config_sha256, lock_cell, read_last_error, read_state
 from rs_adapt.sweeps.identity import Identity
 
 DONE, FAILED, BUSY = 0, 1, 75
@@ -90,6 +92,7 @@ def run_process(argv: list[str], env: Mapping[str, str], log: Path, lock: int, s
     The process holds the lock as long as it lives, gets SIGTERM when this process dies, and no Ctrl-C of the terminal.
     """
     with log.open("ab") as out:
+        env = {**env, **lock_variables(lock)}
         child = start_process(argv, env=env, output=out, stdin=subprocess.DEVNULL, pass_fds=(lock,))
     stop.child = child
     # For a stop that was requested between start and assignment.

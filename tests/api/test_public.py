@@ -29,7 +29,6 @@ NAMES = [
     "evaluate",
     "lint",
     "load",
-    "predict",
     "report",
     "resolve",
     "score",
@@ -37,7 +36,7 @@ NAMES = [
     "verify",
 ]
 # In the order of their examples: the later ones read the run of the first.
-TRAINING = ("train", "check", "evaluate", "load", "predict")
+TRAINING = ("train", "check", "evaluate", "load")
 FUNCTIONS = [name for name in NAMES if name not in ("RsAdaptError", "__version__", "errors")]
 
 

@@ -9,8 +9,12 @@ import pytest
 
 from rs_adapt.config import paths
 from rs_adapt.errors import ConfigError, UnknownName
+from rs_adapt.files import write_json
+from rs_adapt.runs.locking import try_to_lock_run
 from rs_adapt.sweeps.cells import Expansion, expand
+from rs_adapt.sweeps.launch import read_states
 from rs_adapt.sweeps.spec import read_spec
+from tests.sweeps.conftest import RESULT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,7 +136,7 @@ def test_a_named_group_has_a_folder_and_a_line_of_its_own(tmp_path: Path) -> Non
     plain, quick = expanded(
         tmp_path, 'bench = "loveda-da"', '[[include]]\nname = "quick"\niters = 5\nuntuned = true'
     ).cells
-    assert quick.folder.name == "quick"
+    assert quick.folder.name == "seed0-quick"
     assert str(quick) == f"{plain} / untuned / quick"
     assert (plain.iters, quick.iters) == (20000, 5)
     assert plain.digest != quick.digest
@@ -170,3 +174,34 @@ def test_own_benches_are_named_by_their_file_and_setting(tmp_path: Path) -> None
     assert first.arguments[:4] == ("--bench", str(own), "--setting", "da")
     assert first.name.startswith("mine/da/")
     assert first.digest != second.digest
+
+
+def test_no_cell_lies_inside_the_folder_of_another(tmp_path: Path) -> None:
+    include = '[[include]]\nmethod = "lora"\nset = ["optim.lr=2e-3"]\nname = "ok"'
+    plain, named = expanded(tmp_path, 'bench = "synthetic-dg"', 'method = "lora"', include).cells
+    assert named.folder == plain.folder.with_name("seed0-ok")
+    assert named.name == f"{plain.name}-ok"
+
+
+def test_a_run_inside_the_folder_of_another_is_moved_beside_it(tmp_path: Path) -> None:
+    include = '[[include]]\nmethod = "lora"\nset = ["optim.lr=2e-3"]\nname = "ok"'
+    plain, named = expanded(tmp_path, 'bench = "synthetic-dg"', 'method = "lora"', include).cells
+    older = plain.folder / "ok"
+    older.mkdir(parents=True)
+    write_json(older / "sweep_cell.json", {"digest": named.digest, "status": "done"})
+    (older / "result.json").write_text(RESULT)
+    # Found where it is by those who only look.
+    assert read_states([named])[named.name].status == "done"
+    with try_to_lock_run(older):
+        assert read_states([named])[named.name].status == "running"
+        named.move_to_folder()
+        assert older.is_dir()
+    named.move_to_folder()
+    assert not older.exists()
+    assert read_states([named])[named.name].status == "done"
+    # A run at the new place counts, whatever there is at the old one.
+    older.mkdir()
+    write_json(older / "sweep_cell.json", {"digest": "different"})
+    named.move_to_folder()
+    assert named.present_folder == named.folder
+    assert older.is_dir()

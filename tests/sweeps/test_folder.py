@@ -9,10 +9,10 @@ import pytest
 
 from rs_adapt.config.wording import without_wording
 from rs_adapt.files import write_json
+from rs_adapt.runs.clearing import clear_run
 from rs_adapt.runs.records import SweepCellRecord
 from rs_adapt.sweeps.folder import (
     can_resume,
-    clear_run,
     config_sha256,
     is_cell_locked,
     lock_cell,

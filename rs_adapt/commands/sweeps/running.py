@@ -38,6 +38,8 @@ def run_selected(
     stop = Stop()
     launcher = choose_launcher(spec.launcher, log_dir=str(folder / "slurm"), stop=stop, run_inline=main)
     write_sweep_file(folder, spec, expansion)
+    for cell in expansion.cells:
+        cell.move_to_folder()
     progress = Progress(states=read_states(cells))
     console = error_console()
     console.print(f"{spec.name}: {counts_line(progress.states)}; {launcher.description}", highlight=False)

@@ -142,4 +142,4 @@ def _write_folder(out_dir: Path, *, page: str, record: InspectionRecord, picture
         (folder / PAGE_FILE).write_text(page, encoding="utf-8")
         write_record(folder / INSPECTION_FILE, record)
 
-    write_folder_atomically(out_dir, fill, overwrite=True)
+    write_folder_atomically(out_dir, fill, overwrite=True, own=(PAGE_FILE, INSPECTION_FILE, "*.png"))
