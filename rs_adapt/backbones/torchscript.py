@@ -38,10 +38,14 @@ _TYPED = ("build_intlist", "build_tensorlist", "build_doublelist", "build_boolli
 
 def is_archive(file: Path) -> bool:
     """Return whether a file is a TorchScript archive; `torch.save` writes zip files too, but without constants."""
-    if not zipfile.is_zipfile(file):
+    try:
+        if not zipfile.is_zipfile(file):
+            return False
+        with zipfile.ZipFile(file) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
+        # Damaged: the reader of other files reports it.
         return False
-    with zipfile.ZipFile(file) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 # Keys with their own option, which sets more than one key.
 _OPTION_FOR = {
-    "cell": "the axis options (--bench, --method, ...)",
-    "randomness": "--seed",
-    "data_root": "--data-root",
-    "work_dir": "--work-dir",
-    "prepared_dir": "RS_ADAPT_HOME, below which tiles are prepared",
+    "cell": "use the axis options (--bench, --method, ...)",
+    "randomness": "use --seed",
+    "data_root": "use --data-root",
+    "work_dir": "use --work-dir",
+    "default_scope": "it names the registry in which all parts are looked up",
+    "custom_imports": "modules are registered by rs-adapt",
+    "prepared_dir": "use RS_ADAPT_HOME, below which tiles are prepared",
 }
+# Beyond 64 bits no library takes a whole number.
+_MAX_INT = 2**63
 # Arguments of adapters and strategies, where None means "without"; elsewhere None would only fail later.
 _MAY_BE_NONE = ("model.backbone.adapter.", "strategy.")
 
@@ -57,7 +61,7 @@ def parse(items: Sequence[str]) -> list[Override]:
             raise ConfigError(f"--set {item!r} does not have the form key=value, such as --set optim.lr=6e-5.")
         option = _OPTION_FOR.get(key.split(".")[0])
         if option:
-            raise ConfigError(f"--set cannot change {key!r}: use {option}.")
+            raise ConfigError(f"--set cannot change {key!r}: {option}.")
         parsed.append(Override(key=key, text=text, value=_literal(text)))
     return parsed
 
@@ -117,13 +121,16 @@ def _literal(text: str) -> Any:
         return _WORDS[text.lower()]
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        # Also nesting that Python's parser does not follow, and keys of a dict that are none.
         return text
 
 
 def _convert(old: Any, override: Override) -> Any:
     """Return the new value, converted to the kind of the old one if that loses nothing."""
     new = override.value
+    if _is_beyond_64_bits(new):
+        raise ConfigError(f"--set {override.key}: {override.text[:40]} is beyond 64 bits. Give a smaller number.")
     if isinstance(old, dict):
         inner = ", ".join(f"{override.key}.{name}" for name in list(old)[:4])
         raise ConfigError(f"--set {override.key}={override.text}: that key is a table. Set its entries: {inner}.")
@@ -147,6 +154,12 @@ def _convert(old: Any, override: Override) -> Any:
         f"--set {override.key}={override.text}: expected {_kind(old)} as in {old!r}, got {_kind(new)}. "
         f"Give a value of that kind."
     )
+
+
+def _is_beyond_64_bits(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_is_beyond_64_bits, value))
+    return isinstance(value, int) and not -_MAX_INT <= value < _MAX_INT
 
 
 def _kind(value: Any) -> str:

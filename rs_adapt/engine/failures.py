@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from rs_adapt.errors import RsAdaptError, RunFailed
+from rs_adapt.engine.recorder import Interrupted
+from rs_adapt.errors import ConfigError, RsAdaptError, RunFailed
 from rs_adapt.runs.files import STATE_FILE
 
 _WORKER = "in DataLoader worker process"
@@ -52,6 +54,40 @@ def explain_failures(run_dir: Path) -> Iterator[None]:
                 f"Another process of this run has ended or cannot be reached. {_describe_resume(run_dir)}"
             ) from error
         raise
+
+
+@contextmanager
+def refuse_misfits(
+    overrides: Sequence[str], *, origin: str = "--set", is_begun: Callable[[], bool] = bool
+) -> Iterator[None]:
+    """Turn an error of building a model, its data or its optimizer into one that names the changed values.
+
+    Classes of libraries check their arguments late, or not at all: a wrong type ends in any kind of exception, often
+    deep inside. Without changed values nothing is turned, because the fault is then ours.
+
+    Args:
+        overrides: The changed values as `key=value`.
+        origin: Where the values come from, for the message.
+        is_begun: Whether the run has made its first step; an error after it has other reasons.
+
+    Raises:
+        ConfigError: The block raised, and there are changed values.
+    """
+    try:
+        yield
+    except (RsAdaptError, Interrupted, OSError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        if not overrides or is_begun() or _WORKER in str(error) or "DataLoader worker" in str(error):
+            raise
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "an unknown place"
+        listed = ", ".join(text if len(text) <= 80 else f"{text[:77]}..." for text in overrides)
+        raise ConfigError(
+            f"With the values of {origin} ({listed}) the run cannot be built or make its first step: "
+            f"{type(error).__name__} in {place}: {_first_line(error)[:300]}. Change or leave out the values that "
+            "do not fit; `rs-adapt show` prints those of the bench. If all fit, this is a fault of rs-adapt: report it."
+        ) from error
 
 
 def _describe_resume(run_dir: Path) -> str:

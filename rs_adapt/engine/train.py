@@ -20,7 +20,7 @@ from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.engine.build import check_data, choose_device, digest_again, prepare_data
 from rs_adapt.engine.display import TrainingDisplay
 from rs_adapt.engine.environment import environment
-from rs_adapt.engine.failures import explain_failures
+from rs_adapt.engine.failures import explain_failures, refuse_misfits
 from rs_adapt.engine.final_scores import remove_intermediate_files, score_selections
 from rs_adapt.engine.loggers import Loggers
 from rs_adapt.engine.parameters import build_on_meta, count_parameters
@@ -90,7 +90,8 @@ def train(
         load_libraries(cfg.default_scope)
 
         def begin() -> RunStart:
-            plan = _plan(cfg, resume=resume, overwrite=overwrite, on_progress=on_progress)
+            with refuse_misfits(cfg.origin.overrides):
+                plan = _plan(cfg, resume=resume, overwrite=overwrite, on_progress=on_progress)
             start = _start(cfg, plan, device=device, command=command)
             lock.enter_context(lock_run_folder(run_dir))
             open_run_folder(
@@ -107,7 +108,8 @@ def train(
             try:
                 with read_weights_once():
                     start = on_rank_zero(begin)
-                    runner = _build_runner(cfg, [recorder, *hooks])
+                    with refuse_misfits(cfg.origin.overrides):
+                        runner = _build_runner(cfg, [recorder, *hooks])
                 return _run(cfg, run_dir, runner, start=start, resume=resume, recorder=recorder)
             finally:
                 recorder.display.close()
@@ -141,7 +143,8 @@ def check_training(
         choose_device(device)
         load_libraries(cfg.default_scope)
         with process_group(on_gpu=torch.cuda.is_available()):
-            plan = on_rank_zero(lambda: _plan(cfg, resume=resume, overwrite=overwrite, on_progress=on_progress))
+            with refuse_misfits(cfg.origin.overrides):
+                plan = on_rank_zero(lambda: _plan(cfg, resume=resume, overwrite=overwrite, on_progress=on_progress))
             return plan if rank_and_world_size()[0] == 0 else None
 
 
@@ -207,9 +210,15 @@ def _run(
     # The hash of the base as loaded, because method `full` changes it.
     base_sha256 = segmentor.backbone.base_sha256()
     started_s = time.perf_counter()
+    done = 0
+
+    def is_begun() -> bool:
+        return bool(runner.iter > done)
+
     with _stop_on_signals(recorder), keep_loaders_alive(), explain_failures(run_dir):
         try:
-            runner.train()
+            with refuse_misfits(cfg.origin.overrides, is_begun=is_begun):
+                runner.train()
         except NonFiniteLoss as error:
             # Every process raises this error in the same iteration; rank 0 alone reports it.
             explanation = _save_and_explain(runner, recorder, run_dir, error)

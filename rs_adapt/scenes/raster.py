@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
@@ -60,16 +61,23 @@ class Raster:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
                 self._dataset = rasterio.open(path)
-        except RasterioError as error:
+        except (RasterioError, CPLE_BaseError) as error:
             raise DataError(f"{path} cannot be read ({error}): give a GeoTIFF, .jpg or .png file.") from error
-        dataset = self._dataset
+        try:
+            self._read_facts(bands or ())
+        except (RasterioError, CPLE_BaseError, UnicodeDecodeError) as error:
+            # GDAL opens a file whose tags are damaged, and complains as each is asked for.
+            raise DataError(f"{path} cannot be read ({error}): its header is damaged, fetch it again.") from error
+
+    def _read_facts(self, bands: Sequence[int]) -> None:
+        path, dataset = self._path, self._dataset
         if not dataset.count:
             raise DataError(f"{path} is a container of several rasters: export the one that you mean as a GeoTIFF.")
         if any("complex" in dtype for dtype in dataset.dtypes):
             raise DataError(f"{path} holds complex numbers: give their magnitude, or bands of real numbers.")
         self._orientation = Orientation(dataset.width, dataset.height, file_orientation(path, dataset.driver))
         self._mask_flags = dataset.mask_flag_enums
-        self._alpha = self._find_alpha(bands or ())
+        self._alpha = self._find_alpha(bands)
         self._data_bands = [band for band in range(1, dataset.count + 1) if band != self._alpha]
         self._palette_N4 = _palette(dataset) if len(self._data_bands) == 1 else None
         self.last_band = dataset.count if self._palette_N4 is None else 3
@@ -189,7 +197,7 @@ class Raster:
                 read = dataset.read_masks if masks else dataset.read
                 raw_CHW: NDArray[Any] = read(bands, window=_window(box))
                 return raw_CHW
-        except (RasterioError, OSError, ValueError) as error:
+        except (RasterioError, CPLE_BaseError, OSError, ValueError) as error:
             reason = error.__cause__ or error
             raise DataError(f"{self._path} cannot be read ({reason}): the file is damaged or cut off.") from error
 

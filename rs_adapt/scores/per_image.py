@@ -27,10 +27,19 @@ FORMAT = 1
 # The largest size of an unpacked file. Ten thousand images of 16 classes take 20 MiB, far below it.
 MAX_BYTES = 2**30
 
+MAX_CLASSES = 256
+
 # What zipfile, numpy and json raise for damaged bytes; RecursionError is a RuntimeError.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError, NotImplementedError)
 
 _MEMBERS = ("counts_NKK.npy", "text.npy")
+# Types of the facts that are read; null where one is not known.
+_FACTS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("split", "bench", "selection", "weights", "pack_sha256", "data_sha256"), str),
+    "protocol": (str, dict),
+    "iter": int,
+    "inference": dict,
+}
 _NAMES = ("tiles", "scenes", "cities", "classes")
 
 
@@ -124,8 +133,12 @@ def _read(path: Path) -> PerImage:
             size = sum(member.file_size for member in archive.infolist())
             if size > MAX_BYTES:
                 _refuse(path, f"it unpacks to {size / 2**20:.0f} MiB, but {MAX_BYTES / 2**20:.0f} MiB are allowed")
-            counts, text = (_array(path, archive, member) for member in _MEMBERS)
-        content = parse_json(text.tobytes())
+            shapes = {member: _check_array(path, archive, member) for member in _MEMBERS}
+            content = parse_json(_array(archive, "text.npy").tobytes())
+            expected = _shape_by_names(path, content)
+            if shapes["counts_NKK.npy"] != expected:
+                _refuse(path, f"counts_NKK has the shape {shapes['counts_NKK.npy']}, its names ask for {expected}")
+            counts = _array(archive, "counts_NKK.npy")
     except FileNotFoundError as error:
         raise ScoresError(f"There is no file {path}. rs-adapt eval RUN writes one.") from error
     except OSError as error:
@@ -135,13 +148,17 @@ def _read(path: Path) -> PerImage:
     return _checked(path, counts, content)
 
 
-def _array(path: Path, archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
-    """Read a member after comparing its header with its size: numpy would allocate whatever the header claims."""
+def _check_array(path: Path, archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:
+    """Return the shape in a member's header once it fits the member's size: numpy would allocate whatever it claims."""
     with archive.open(member) as file:
         shape, dtype = _header(path, file)
         left = archive.getinfo(member).file_size - file.tell()
     if dtype.kind not in "ui" or any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize != left:
         _refuse(path, f"{member} claims {shape} values of type {dtype}, which do not fit its {left} bytes")
+    return shape
+
+
+def _array(archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
     with archive.open(member) as file:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     return array
@@ -155,7 +172,8 @@ def _header(path: Path, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]
     return shape, dtype
 
 
-def _checked(path: Path, counts: NDArray[Any], content: Any) -> PerImage:
+def _shape_by_names(path: Path, content: Any) -> tuple[int, int, int]:
+    """Return the shape that the matrices of these names have."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         number = content.get("format") if isinstance(content, dict) else None
         raise ScoresError(
@@ -168,6 +186,17 @@ def _checked(path: Path, counts: NDArray[Any], content: Any) -> PerImage:
             _refuse(path, f"{name} is not a list of names")
     if not isinstance(content.get("facts"), dict):
         _refuse(path, "facts is not a table")
+    for name, kind in _FACTS.items():
+        value = content["facts"].get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+            _refuse(path, f"the fact {name} is {value!r:.60}")
+    num_images, num_classes = len(content["tiles"]), len(content["classes"])
+    if num_classes > MAX_CLASSES:
+        _refuse(path, f"it names {num_classes} classes, and labels of 8 bit have at most {MAX_CLASSES}")
+    return num_images, num_classes, num_classes
+
+
+def _checked(path: Path, counts: NDArray[Any], content: Any) -> PerImage:
     if counts.size and int(counts.max()) >= 2**62:
         _refuse(path, "a count is beyond 2^62")
     try:

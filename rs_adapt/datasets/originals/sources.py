@@ -110,7 +110,7 @@ class Archives:
         """Unpack a file of an archive."""
         assert original.archive is not None
         try:
-            with self.get(original.archive).open(original.member) as member:
+            with _open(self.get(original.archive), original.member) as member:
                 _copy(member, target)
         except (*_DAMAGE, KeyError) as error:
             raise DataError(
@@ -210,6 +210,14 @@ def _data_start(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
     finally:
         file.seek(place)
     return int(member.header_offset + _LOCAL_HEADER_BYTES + name_bytes + extra_bytes)
+
+
+def _open(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    try:
+        return archive.open(name)
+    except OSError as error:
+        # The directory names a place outside the file.
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def _copy(member: IO[bytes], target: IO[bytes]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -47,7 +48,7 @@ def read_list(file: Path) -> list[Row]:
             raise DataError(f"{file}, line {number}: {len(cells)} columns; allowed are two, the image and its label.")
         image, *label = (_path(cell, file.parent) for cell in cells)
         for what, path in zip(("image", "label"), (image, *label), strict=False):
-            if not path.exists() and not path.is_symlink():
+            if not os.path.lexists(path):
                 raise DataNotFound(
                     f"{file}, line {number}: there is no {what} {path}. Paths are relative to the folder of the list."
                 )
@@ -68,10 +69,11 @@ def _cells(line: str, folder: Path) -> list[str]:
         cells = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
     else:
         # A name may hold spaces.
-        cells = [line] if _path(line, folder).exists() else line.split()
+        cells = [line] if os.path.exists(_path(line, folder)) else line.split()
     return [cell.strip() for cell in cells if cell.strip()]
 
 
 def _path(text: str, folder: Path) -> Path:
     path = folder / text
-    return path if path.exists() or "\\" not in text else folder / text.replace("\\", "/")
+    # Unlike that of Path, this `exists` is False for a text that can be no name.
+    return path if os.path.exists(path) or "\\" not in text else folder / text.replace("\\", "/")

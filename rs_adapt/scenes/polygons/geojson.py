@@ -73,8 +73,10 @@ class GeoJson:
             for item in self._items():
                 yield self._feature(item, number)
                 number += 1
+        except RecursionError as error:
+            raise self._no_geojson("it is nested too deeply") from error
         except ValueError as error:
-            raise self._no_geojson(str(error)) from error
+            raise self._no_geojson(str(error)[:300]) from error
         if not number and "features" not in self._members:
             raise self._no_geojson("it holds no feature")
 
