@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_adapt.scores.intervals import Interval, bootstrap, paired_difference
+from rs_adapt.scores.intervals import bootstrap, paired_difference
 from rs_adapt.scores.resampling import miou_of
+from rs_adapt.scores.t_interval import Interval
 
 CLASSES = 6
 PIXELS = 10_000

@@ -24,6 +24,8 @@ protocol = dict(
         "loveda",
         "loveda_1024",
     ],
+    # mmsegmentation's IoUMetric, as in its configurations.
+    absent_classes="zero_if_predicted",
     recipe={
         "optim.lr": 1e-4,
         "optim.weight_decay": 0.05,

@@ -22,6 +22,9 @@ protocol = dict(
     report_split="test",
     # Classes in the mean: "all", or without some, as "no-clutter".
     classes="all",
+    # What a class without true pixels in the scored split counts: "left_out" of the mean, or "zero_if_predicted", as in
+    # mmsegmentation, whose mean has an IoU of 0 for it as soon as one pixel is predicted as it.
+    absent_classes="left_out",
     # "slide" or "whole"; None as the bench has it.
     inference=None,
     # "student", or "teacher" for the averaged weights of self-training.

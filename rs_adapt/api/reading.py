@@ -37,7 +37,8 @@ def collect(*folders: RunLike) -> Collection:
         folders: Run folders, or folders above them.
 
     Returns:
-        `runs` with `cell`, `status`, `result` and `metrics` each, `finished`, and `damaged` with the reasons.
+        `runs` with `cell`, `status`, `result` and `metrics` each, `finished`, and `damaged` with the reasons. Results
+        of version 0.1.0 are scored again from their matrices where a class without true pixels lowered their mIoU.
 
     Raises:
         ConfigError: A folder does not exist, or there is no run below any.
@@ -50,6 +51,7 @@ def collect(*folders: RunLike) -> Collection:
     from rs_adapt.runs.collect import collect as collect_runs
     from rs_adapt.runs.run import Damage
     from rs_adapt.scores.contradictions import check_result
+    from rs_adapt.scores.current import current_run
 
     collection = collect_runs([folder_of(folder) for folder in folders])
     contradicted = [
@@ -58,7 +60,11 @@ def collect(*folders: RunLike) -> Collection:
         if run.result is not None
         for why in check_result(run.folder, run.result)
     ]
-    return dataclasses.replace(collection, damaged=(*collection.damaged, *contradicted))
+    return dataclasses.replace(
+        collection,
+        runs=tuple(current_run(run) for run in collection.runs),
+        damaged=(*collection.damaged, *contradicted),
+    )
 
 
 def score(

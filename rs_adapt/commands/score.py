@@ -76,6 +76,7 @@ def score(
     if scores.worst is not None:
         console.print(worst_table(scores.worst))
     counts = count_line(scores.images, scores.interval)
-    lines = [f"Scored: {scoring_line(scores.scored)}.", counts, *notes(scores.interval)]
-    for line in (*lines, *(f"Contradiction: {text}" for text in scores.contradictions)):
+    lines = [f"Scored: {scoring_line(scores.scored)}.", *(f"Note: {note}" for note in scores.notes), counts]
+    lines += [*notes(scores.interval), *(f"Contradiction: {text}" for text in scores.contradictions)]
+    for line in lines:
         console.print(line, soft_wrap=True, markup=False)

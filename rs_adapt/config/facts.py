@@ -16,6 +16,10 @@ Domain: TypeAlias = Literal["source", "target"]
 Split: TypeAlias = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 FolderKind: TypeAlias = Literal["img_dir", "ann_dir"]
+# What a class without true pixels in the scored split counts: it is in no mean, or, as in mmsegmentation, its IoU is 0
+# as soon as one pixel is predicted as it.
+AbsentClasses: TypeAlias = Literal["left_out", "zero_if_predicted"]
+ABSENT_CLASSES: tuple[AbsentClasses, ...] = get_args(AbsentClasses)
 
 
 class SplitFacts(TypedDict):
@@ -169,6 +173,7 @@ class ProtocolFacts(TypedDict):
     target_crops: str
     report_split: Literal["test", "val", "server"]
     classes: str
+    absent_classes: NotRequired[AbsentClasses]
     inference: str | None
     weights: str
     selection: str

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from rs_adapt.config import wire_data, wire_model, wire_protocol, words
+from rs_adapt.config.added_keys import absent_classes_in, absent_classes_of
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError
 
@@ -55,6 +56,12 @@ def wire(
         "ignore_index": bench["ignore_index"],
         "scored": resolved["protocol"]["classes"],
     }
+    absent = absent_classes_in(resolved["protocol"])
+    if absent == "left_out" == absent_classes_of(cell.protocol):
+        # The value of the metric by itself. Version 0.1.0 did not store the key: its configurations stay the same.
+        resolved["protocol"].pop("absent_classes", None)
+    else:
+        metric["absent_classes"] = absent
     return {
         **resolved,
         "cell": dataclasses.asdict(cell),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rs_adapt.config.facts import ABSENT_CLASSES
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _ALLOWED = {
     "unlabelled_split": ("train", "val"),
     "target_crops": ("blind", "by_labels"),
     "report_split": ("test", "val", "server"),
+    "absent_classes": ABSENT_CLASSES,
     "inference": (None, "slide", "whole"),
     "weights": ("student", "teacher"),
     "selection": SELECTIONS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rs_adapt.config.added_keys import without_added_keys
 from rs_adapt.config.literals import parse_literals
 from rs_adapt.config.text import tree_to_python
 
@@ -25,7 +26,7 @@ WORDING = (
 
 
 def without_wording(text: str, *, file: str) -> str:
-    """Return a configuration without its human-readable texts (titles, licences, notes).
+    """Return a configuration without its human-readable texts (titles, licences, notes) and later defaults.
 
     Two configurations that are equal after this describe the same run.
 
@@ -36,7 +37,8 @@ def without_wording(text: str, *, file: str) -> str:
     Raises:
         ConfigError: The text is not Python, or holds anything but literals.
     """
-    return tree_to_python(_drop(parse_literals(text, file=file, remedy="Copy the run again.").values))
+    tree = parse_literals(text, file=file, remedy="Copy the run again.").values
+    return tree_to_python(_drop(without_added_keys(tree)))
 
 
 def _drop(value: Any) -> Any:

@@ -45,7 +45,7 @@ def evaluate(
         for sample in predict_batch(model, batch, precision=precision):
             truth = sample.gt_sem_seg.data.to(device)
             counts_KK = confusion_matrix(truth, sample.pred_sem_seg.data, num_classes, ignore_index)
-            by_image.append((str(sample.img_path), counts_KK.cpu().numpy()))
+            by_image.append((str(sample.img_path), counts_KK.numpy()))
             if on_sample:
                 on_sample(len(by_image) - 1, total, sample)
     return by_image

@@ -13,7 +13,7 @@ from torch import nn
 
 from rs_adapt.engine.build import build_loader
 from rs_adapt.engine.evaluate import evaluate
-from rs_adapt.engine.per_image import make_per_image
+from rs_adapt.engine.per_image import make_per_image, scored_classes
 from rs_adapt.engine.selected_weights import pack_dir, val_confusions
 from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.errors import CheckpointMismatch
@@ -22,9 +22,10 @@ from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.runs.records import SelectedCheckpoint
 from rs_adapt.runs.selection import Choice, choose
 from rs_adapt.scores.class_sets import ClassSet
+from rs_adapt.scores.current import same_means
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import miou_of
-from rs_adapt.scores.rescore import plain
+from rs_adapt.scores.rounding import plain
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -65,10 +66,14 @@ class Selections:
             by=choice.by,
             value=choice.value,
             target_labels=choice.target_labels,
-            miou_pct=None if scored is None else plain(miou_of(scored.total_KK()[None], classes.scored)[0]),
+            miou_pct=None if scored is None else _miou_of(scored, classes),
             pack="." if choice.iter == self.iteration else f"{PACKS_DIR}/iter{choice.iter}",
             confusions=None if scored is None else f"{CONFUSIONS_DIR}/iter{choice.iter}.npz",
         )
+
+
+def _miou_of(scored: PerImage, classes: ClassSet) -> float | None:
+    return plain(miou_of(scored.total_KK()[None], classes.scored, classes.absent)[0])
 
 
 def score_selections(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module) -> Selections:
@@ -84,7 +89,7 @@ def score_selections(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module) -
     Raises:
         CheckpointMismatch: A saved pack is missing or damaged.
     """
-    choices = choose(read_metrics(run_dir), cfg=cfg)
+    choices = choose(same_means(read_metrics(run_dir), scored_classes(cfg)), cfg=cfg)
     headline = str(cfg.protocol.selection)
     if choices[headline] is None:
         # The run lacks the scores that this selection needs, for example target labels: fall back to the last weights.

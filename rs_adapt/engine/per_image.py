@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rs_adapt.config.added_keys import absent_classes_in
 from rs_adapt.datasets.digests import digest_tiles
 from rs_adapt.datasets.tile_origin import find_tile_origins, region_facts
 from rs_adapt.engine.build import Split, loader_settings
 from rs_adapt.runs.records import data_facts
+from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.per_image import PerImage
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
+
+
+def scored_classes(cfg: ResolvedConfig) -> ClassSet:
+    """Return the classes in the means of a run, with the rule for those without true pixels."""
+    classes = list(cfg.bench.classes)
+    return class_set(classes, chosen=cfg.protocol.classes, absent=absent_classes_in(cfg.protocol))
 
 
 def make_per_image(
@@ -55,6 +63,7 @@ def make_per_image(
             "split": " ".join(dataset.name.split("/")[-2:]),
             "iter": iteration,
             "weights": cfg.protocol.weights,
+            "absent_classes": absent_classes_in(cfg.protocol),
             "protocol": f"{cfg.protocol.name}-{cfg.protocol.version}",
             "inference": cfg.bench.inference.to_dict(),
             "data_sha256": data_facts(digest_tiles(dataset)).sha256,

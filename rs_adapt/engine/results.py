@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from torch import nn
 
 import rs_adapt
+from rs_adapt.config.added_keys import absent_classes_in
 from rs_adapt.config.resolved import ResolvedConfig
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.tuned import describe_choice, without_overridden
@@ -19,6 +20,7 @@ from rs_adapt.datasets.own.stretch import STRETCH_FILE, read_stretch
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.final_scores import Selections
 from rs_adapt.engine.pack import save_pack, write_manifest
+from rs_adapt.engine.per_image import scored_classes
 from rs_adapt.metrics import scores_of
 from rs_adapt.runs.records import (
     BaseWeights,
@@ -39,7 +41,7 @@ from rs_adapt.runs.records import (
 )
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.intervals import interval_facts
-from rs_adapt.scores.rescore import plain
+from rs_adapt.scores.rounding import plain
 
 
 def make_result(
@@ -71,7 +73,7 @@ def make_result(
     scored = selections.scores.get(selections.iteration)
     steps_s = sorted(line.iter_s for line in training if line.iter_s is not None)
     classes = list(cfg.bench.classes)
-    chosen = class_set(classes, chosen=cfg.protocol.classes)
+    chosen = scored_classes(cfg)
     return Result(
         status="finished",
         cell=start.cell,
@@ -86,7 +88,7 @@ def make_result(
         **score_fields(scored.total_KK() if scored else np.zeros((len(classes),) * 2, dtype=np.int64), chosen),
         headline=selections.headline,
         iter=selections.iteration,
-        interval=None if scored is None else interval_facts(scored, chosen.scored),
+        interval=None if scored is None else interval_facts(scored, chosen),
         selections=selections.records(chosen),
         last_val_miou_pct=evaluations[-1].miou_pct if evaluations else None,
         iters=cfg.train_cfg.max_iters,
@@ -128,6 +130,7 @@ def protocol_facts(cfg: ResolvedConfig, *, report_split: str | None, selection: 
         inference=InferenceFacts(**cfg.bench.inference),
         classes=classes if isinstance(classes, str) else list(classes),
         classes_scored=class_set(list(cfg.bench.classes), chosen=classes).scored_names(),
+        absent_classes=absent_classes_in(cfg.protocol),
     )
 
 
@@ -217,6 +220,7 @@ class ScoreFields(TypedDict):
     miou_pct: float | None
     aacc_pct: float | None
     macc_pct: float | None
+    classes_in_mean: list[str]
     iou_pct: dict[str, float | None]
     acc_pct: dict[str, float | None]
 
@@ -228,11 +232,12 @@ def score_fields(matrix: np.ndarray[Any, Any], classes: ClassSet) -> ScoreFields
         matrix: Pixel counts (K, K); row = truth, column = prediction.
         classes: The K classes, and those in the means.
     """
-    scores = scores_of(matrix, classes.classes, classes.scored)
+    scores = scores_of(matrix, classes.classes, classes.scored, classes.absent)
     return {
         "miou_pct": plain(scores.miou_pct),
         "aacc_pct": plain(scores.aacc_pct),
         "macc_pct": plain(scores.macc_pct),
+        "classes_in_mean": [classes.classes[index] for index in classes.in_mean(matrix)],
         "iou_pct": {name: plain(value) for name, value in scores.iou_pct.items()},
         "acc_pct": {name: plain(value) for name, value in scores.acc_pct.items()},
     }

@@ -12,10 +12,11 @@ from mmengine.dist import is_main_process
 from rs_adapt.engine.loops import evaluated_weights
 from rs_adapt.engine.pack import write_tensors
 from rs_adapt.engine.parts import segmentor_of
-from rs_adapt.engine.per_image import make_per_image
+from rs_adapt.engine.per_image import make_per_image, scored_classes
 from rs_adapt.runs.files import PACKS_DIR
 from rs_adapt.runs.metrics import evaluation_line, read_metrics
 from rs_adapt.runs.selection import choose
+from rs_adapt.scores.current import same_means
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
@@ -45,7 +46,7 @@ def save_selected_weights(runner: Runner, scores: Mapping[str, float]) -> None:
         return
     run_dir, now = Path(runner.work_dir), runner.iter
     lines = [line for line in read_metrics(run_dir) if line.iter < now]
-    choices = choose([*lines, evaluation_line(now, scores)], cfg=runner.cfg)
+    choices = choose(same_means([*lines, evaluation_line(now, scores)], scored_classes(runner.cfg)), cfg=runner.cfg)
     selected = {choice.iter for choice in choices.values() if choice is not None}
     if now in selected:
         folder = pack_dir(run_dir, now)

@@ -13,7 +13,7 @@ from rs_adapt.engine.build import Split, build_loader, loader_settings, prepare_
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.pack import read_manifest
-from rs_adapt.engine.per_image import make_per_image
+from rs_adapt.engine.per_image import make_per_image, scored_classes
 from rs_adapt.engine.results import protocol_facts, score_fields
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.inference.checkpoint import load_model
@@ -33,7 +33,6 @@ from rs_adapt.runs.records import (
     read_record,
     write_record,
 )
-from rs_adapt.scores.class_sets import class_set
 from rs_adapt.scores.intervals import interval_facts
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ def _score(
     trained = manifest.metrics or ManifestScores()
     per_image = make_per_image(cfg, by_image, split=split, iteration=trained.iter)
     matrix = per_image.total_KK()
-    scored_classes = class_set(classes, chosen=cfg.protocol.classes)
+    chosen = scored_classes(cfg)
     result = Result(
         status="finished",
         cell=CellNames(**dict(cfg.cell)),
@@ -131,8 +130,8 @@ def _score(
         tiles=len(loader.dataset),
         data={split: data_facts(digest_tiles(settings))},
         notes=notes,
-        **score_fields(matrix, scored_classes),
-        interval=interval_facts(per_image, scored_classes.scored),
+        **score_fields(matrix, chosen),
+        interval=interval_facts(per_image, chosen),
         confusions=CONFUSIONS_FILE,
         pack_sha256=None if manifest.tensors is None else manifest.tensors.sha256,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NoReturn, NotRequired, TypedDict
 
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from rs_adapt.config.facts import AbsentClasses
+from rs_adapt.errors import DataError
 from rs_adapt.registry import METRICS
 from rs_adapt.scores.class_sets import class_set
 
@@ -39,30 +41,55 @@ class Sample(TypedDict):
 def confusion_matrix(truth: Tensor, prediction: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
     """Count pixels by true and predicted class.
 
+    On a GPU the only wait is the one for the counts themselves: what is out of range is counted along.
+
     Args:
         truth: Integer class indices of any shape; `ignore_index` counts nowhere.
-        prediction: Class indices in [0, num_classes), same shape.
+        prediction: Class indices in [0, num_classes) wherever there is a label, same shape and device.
         num_classes: K.
         ignore_index: Label value of pixels without label.
 
     Returns:
-        (K, K) int64: row = truth, column = prediction.
+        (K, K) int64 on the CPU: row = truth, column = prediction.
 
     Raises:
-        ValueError: A label is neither a class nor `ignore_index`.
+        DataError: A label is neither a class nor `ignore_index`, or a prediction is no class.
     """
+    truth, prediction = truth.long(), prediction.long()
+    pairs = num_classes**2
+    is_pair = (truth >= 0) & (truth < num_classes) & (prediction >= 0) & (prediction < num_classes)
+    # Two numbers after those of the pairs: pixels without label, and pixels with an index that is no class.
+    place = torch.where(is_pair, truth * num_classes + prediction, pairs + 1).masked_fill(truth == ignore_index, pairs)
+    counts = torch.bincount(place.flatten(), minlength=pairs + 2).cpu()
+    if int(counts[pairs + 1]):
+        _refuse_index(truth, prediction, num_classes, ignore_index)
+    return counts[:pairs].view(num_classes, num_classes)
+
+
+def _refuse_index(truth: Tensor, prediction: Tensor, num_classes: int, ignore_index: int) -> NoReturn:
+    """Raise an error that names the first index that is no class."""
     labelled = truth != ignore_index
-    truth, prediction = truth[labelled].long(), prediction[labelled].long()
-    if truth.numel() and int(truth.max()) >= num_classes:
-        raise ValueError(f"label {int(truth.max())} is outside the {num_classes} classes")
-    return torch.bincount(truth * num_classes + prediction, minlength=num_classes**2).view(num_classes, num_classes)
+    allowed = f"the {num_classes} classes have 0 to {num_classes - 1}"
+    for kind, values in (("label", truth[labelled]), ("prediction", prediction[labelled])):
+        outside = values[(values < 0) | (values >= num_classes)]
+        if outside.numel():
+            value, number = int(outside[0]), outside.numel()
+            count = f"{number} pixel{'s' * (number != 1)}"
+            remedy = (
+                f"and {ignore_index} is ignored. Prepare the tiles again, or correct the class list"
+                if kind == "label"
+                else "so the model has more classes than the bench. Evaluate it with the classes it was trained with"
+            )
+            raise DataError(f"{kind} {value} is outside the {num_classes} classes ({count}): {allowed}, {remedy}.")
+    raise AssertionError("an index was counted as no class, but every index is one")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassScores:
-    """Scores of a confusion matrix, in percent; a class that neither occurs nor is predicted has IoU NaN.
+    """Scores of a confusion matrix, in percent; NaN for a class without a value.
 
-    `miou_pct` and `macc_pct` are means over the classes that have a value, as in mmsegmentation.
+    `miou_pct` and `macc_pct` are means over the classes that have a value: those with true pixels. Under the rule
+    "zero_if_predicted", which is mmsegmentation's, a class without true pixels has IoU 0 as soon as it is predicted.
     """
 
     miou_pct: float
@@ -72,18 +99,26 @@ class ClassScores:
     acc_pct: dict[str, float]
 
 
-def scores_of(matrix: np.ndarray[Any, Any], classes: Sequence[str], scored: Sequence[int] | None = None) -> ClassScores:
+def scores_of(
+    matrix: np.ndarray[Any, Any],
+    classes: Sequence[str],
+    scored: Sequence[int] | None = None,
+    absent: AbsentClasses = "left_out",
+) -> ClassScores:
     """Return IoU and accuracy (recall) by class, and their means.
 
     Args:
         matrix: (K, K) counts, row = truth, column = prediction.
         classes: K names.
         scored: Indices of the classes in the means; None takes all. Pixels of the others still count as errors.
+        absent: What a class without true pixels counts: nothing, or 0 if it is predicted.
     """
     hit = np.diag(matrix).astype(np.float64)
     in_truth, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         iou = 100.0 * hit / (in_truth + predicted - hit)
+        if absent == "left_out":
+            iou[in_truth == 0] = np.nan
         acc = 100.0 * hit / in_truth
         total = float(100.0 * hit.sum() / matrix.sum())
     return ClassScores(
@@ -108,6 +143,7 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
         classes: Names in index order.
         ignore_index: Label value that counts nowhere.
         scored: The classes in the means, as words of `class_set`.
+        absent_classes: What a class without true pixels counts; see `scores_of`.
         collect_device: How several processes gather their results: "gpu" through the process group (also on CPUs),
             "cpu" through files in the current folder, which then must be shared.
         prefix: Prefix of the scores' names, which mmengine adds.
@@ -119,6 +155,7 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
         classes: list[str],
         ignore_index: int = 255,
         scored: str = "all",
+        absent_classes: AbsentClasses = "left_out",
         collect_device: str = "gpu",
         prefix: str | None = None,
     ) -> None:
@@ -126,6 +163,7 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
         self.classes = list(classes)
         self.ignore_index = ignore_index
         self.scored = class_set(classes, chosen=scored).scored
+        self.absent_classes = absent_classes
         # Path of each image, and its counts (K, K).
         self.by_image: list[tuple[str, np.ndarray[Any, Any]]] = []
 
@@ -134,12 +172,13 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
         for sample in data_samples:
             prediction = sample["pred_sem_seg"]["data"]
             truth = sample["gt_sem_seg"]["data"].to(prediction.device)
-            counts_KK = confusion_matrix(truth, prediction, len(self.classes), self.ignore_index).cpu().numpy()
+            counts_KK = confusion_matrix(truth, prediction, len(self.classes), self.ignore_index).numpy()
             self.results.append((str(sample["img_path"]), counts_KK))
 
     def compute_metrics(self, results: list[tuple[str, np.ndarray[Any, Any]]]) -> dict[str, float]:
         """Return the scores over all images: `miou_pct`, `aacc_pct`, `macc_pct` and `iou_pct/<class>`."""
         self.by_image = list(results)
-        scores = scores_of(np.sum([counts_KK for _, counts_KK in results], axis=0), self.classes, self.scored)
+        total_KK = np.sum([counts_KK for _, counts_KK in results], axis=0)
+        scores = scores_of(total_KK, self.classes, self.scored, self.absent_classes)
         means = {"miou_pct": scores.miou_pct, "aacc_pct": scores.aacc_pct, "macc_pct": scores.macc_pct}
         return means | {f"iou_pct/{name}": value for name, value in scores.iou_pct.items()}

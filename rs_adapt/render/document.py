@@ -177,6 +177,11 @@ def format_score(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
+def format_interval(low: float | None, high: float | None, *, digits: int = 2, sign: str = "") -> str:
+    """Return an interval such as `[57.01, 74.76]`; a dash where there is none. `sign="+"` also shows plus signs."""
+    return "-" if low is None or high is None else f"[{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
+
+
 def format_count(count: float) -> str:
     """Return a whole number with a blank between groups of three digits."""
     return f"{count:,.0f}".replace(",", " ")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from rs_adapt.render.document import format_score
+from rs_adapt.render.document import format_interval, format_score
 from rs_adapt.runs.data import ROLES
 from rs_adapt.scores.units import PLURAL
 
@@ -24,19 +24,20 @@ def classes_table(scores: Rescored) -> Table:
     table = _table("class", "IoU %", _level(scores.interval))
     for name, score in scores.classes.items():
         label = name if score.in_mean else f"{name} (not in the mean)"
-        table.add_row(label, format_score(score.iou_pct), _range(score.low, score.high))
+        table.add_row(label, format_score(score.iou_pct), format_interval(score.low, score.high))
     table.add_section()
-    limits = _range(scores.interval.low, scores.interval.high)
+    limits = format_interval(scores.interval.low, scores.interval.high)
     table.add_row("mIoU", format_score(scores.miou_pct), limits, style="bold")
     table.add_row("aAcc (all counted pixels)", format_score(scores.aacc_pct), "")
     return table
 
 
 def groups_table(groups: Sequence[UnitScore], group_by: str | None) -> Table:
-    """Return mIoU, images and share of the labelled pixels of each group."""
-    table = _table(group_by or "", "mIoU %", "images", "% of labelled pixels")
+    """Return mIoU, the number of classes in it, images and share of the labelled pixels of each group."""
+    table = _table(group_by or "", "mIoU %", "classes in it", "images", "% of labelled pixels")
     for group in groups:
-        table.add_row(group.name, format_score(group.miou_pct), str(group.images), format_score(group.share_pct))
+        counts = (str(group.classes_in_mean), str(group.images))
+        table.add_row(group.name, format_score(group.miou_pct), *counts, format_score(group.share_pct))
     return table
 
 
@@ -85,6 +86,8 @@ def notes(interval: IntervalFacts) -> list[str]:
         lines.append(f"{units}: no interval.")
     elif interval.rough:
         lines.append(f"{units}: too few for more than a rough interval.")
+    if interval.units >= 2:
+        lines.append("An interval is the value plus and minus t standard errors of the resamples.")
     lines.append(f"Intervals reflect the choice of the scored {PLURAL[interval.unit]}, not that of the training seed.")
     return lines
 
@@ -128,12 +131,8 @@ def _checkpoint(scored: Scoring) -> str:
 
 def _difference(difference: RoundedDifference) -> tuple[str, str, str]:
     points, share = difference.points, difference.share_above_pct
-    limits = _range(difference.low, difference.high, "+")
+    limits = format_interval(difference.low, difference.high, sign="+")
     return "-" if points is None else f"{points:+.2f}", limits, "-" if share is None else f"{share:.0f}"
-
-
-def _range(low: float | None, high: float | None, sign: str = "") -> str:
-    return "-" if low is None or high is None else f"[{low:{sign}.2f}, {high:{sign}.2f}]"
 
 
 def _level(interval: IntervalFacts) -> str:

@@ -15,7 +15,7 @@ from rs_adapt.runs.run import Run
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.groups import RunScore, Scores
 from rs_adapt.scores.intervals import bootstrap
-from rs_adapt.scores.rescore import pair
+from rs_adapt.scores.rounding import pair
 from rs_adapt.scores.units import units_of
 
 # Columns differ between runs: `iou_pct.NAME` has the names of the bench's classes.
@@ -61,6 +61,9 @@ def _row(run: Run, score: RunScore | None, base: Path, gains: Mapping[str, float
         "seen": score.column.seen if score else None,
         "selection": score.selection if score else None,
         "miou_pct": score.miou_pct if score else None,
+        "classes_in_mean": _number_in_mean(score),
+        "classes_scored": len(score.iou_pct) if score and score.iou_pct else None,
+        "absent_classes": result.protocol.absent_classes if result else None,
         **_interval(score),
         "aacc_pct": result.aacc_pct if result else None,
         "macc_pct": result.macc_pct if result else None,
@@ -89,10 +92,20 @@ def _row(run: Run, score: RunScore | None, base: Path, gains: Mapping[str, float
     return row | {f"iou_pct.{name}": value for name, value in (score.iou_pct if score else {}).items()}
 
 
+def _number_in_mean(score: RunScore | None) -> int | None:
+    """Return the number of classes that a run's mIoU is the mean of."""
+    if score is None or not score.iou_pct:
+        return None
+    return sum(value is not None for value in score.iou_pct.values())
+
+
 def _interval(score: RunScore | None) -> dict[str, float | None]:
     """Return the interval of a single run's mIoU, over scenes or images."""
     if score is None or score.per_image is None or score.chosen is None:
         return {"miou_pct.low": None, "miou_pct.high": None}
-    estimate = bootstrap(units_of(score.per_image).counts_UKK, scored=score.chosen.scored)
+    chosen = score.chosen
+    estimate = bootstrap(
+        chosen.counted(units_of(score.per_image).counts_UKK), scored=chosen.scored, absent=chosen.absent
+    )
     ends = pair(estimate.miou)
     return {"miou_pct.low": ends["low"], "miou_pct.high": ends["high"]}

@@ -8,14 +8,15 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from rs_adapt.render.document import Section, Table, TableCell, format_count, score_cell, text_cell
+from rs_adapt.render.document import Section, Table, TableCell, format_count, format_interval, score_cell, text_cell
 from rs_adapt.reports.content import GainContent
 from rs_adapt.reports.cost import group_cost
 from rs_adapt.reports.score_tables import Labels, format_seeds
 from rs_adapt.runs.run import Run
 from rs_adapt.scores.gains import Gains, PairedGain
 from rs_adapt.scores.groups import Group
-from rs_adapt.scores.intervals import LEVEL, RESAMPLES
+from rs_adapt.scores.intervals import RESAMPLES
+from rs_adapt.scores.t_interval import LEVEL
 
 # From the lower to the upper bound.
 _SETTING_ORDER = ("dg", "da", "ss")
@@ -49,9 +50,9 @@ def gains_section(groups: Sequence[Group], gains: Sequence[Gains], labels: Label
             "training on the target's labels (ss), and the frozen backbone with a trained head. Gains are in points; "
             "the gap closed is the mean gain over source-only training as a share of the mean gap between the two "
             "references.",
-            f"In brackets: the {100 * LEVEL:.0f} % interval of {RESAMPLES} resamples, each of which draws the same "
-            "scenes (images, where scenes are unknown) and the same seeds for a row and its references; then the "
-            "gain of each seed.",
+            f"In brackets: the {100 * LEVEL:.0f} % t interval, with the variances of {RESAMPLES} resamples of the "
+            "scenes (images, where scenes are unknown) and of as many of the seeds, the same ones for a row and its "
+            "references; then the gain of each seed.",
         ],
         tables=tables,
     )
@@ -132,7 +133,8 @@ def _gain_cell(gain: PairedGain | None, *, is_share: bool) -> TableCell:
     def format_gain(value: float) -> str:
         return "-" if math.isnan(value) else f"{value:{sign}.{digits}f}"
 
-    notes = [] if gain.interval is None else [f"[{format_gain(gain.interval.low)}, {format_gain(gain.interval.high)}]"]
+    ends = (None, None) if gain.interval is None else (gain.interval.low, gain.interval.high)
+    notes = [format_interval(*ends, digits=digits, sign=sign)]
     if 1 < len(gain.seeds) <= _MAX_SEEDS_SHOWN:
         notes.append(", ".join(format_gain(value) for value in gain.by_seed))
     elif len(gain.seeds) == 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,9 +35,10 @@ from rs_adapt.reports.training import confusion_section, curves_section, health_
 from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.collect import collect
 from rs_adapt.runs.selection import SELECTIONS
+from rs_adapt.scores.current import current_run
 from rs_adapt.scores.gains import Gains, gains_of
 from rs_adapt.scores.groups import score_runs
-from rs_adapt.scores.rescore import plain
+from rs_adapt.scores.rounding import plain
 
 FILES = ("index.html", "report.md", "report.tex", "results.csv")
 _GENERATOR = "rs-adapt report"
@@ -96,6 +97,8 @@ def make_report(
     published = None if against is None else published_rows()
     collection = collect(places)
     scores = score_runs(collection.finished, selection=selection and normalize(selection), classes=classes)
+    # Runs of older versions under the present rule for classes without true pixels.
+    collection = replace(collection, runs=tuple(current_run(run) for run in collection.runs))
     labels = Labels(scores.groups)
     rankings = rank_columns(scores.groups)
     gains = gains_of(scores.groups)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from rich import box
 from rich.table import Table
 
-from rs_adapt.render.document import format_score
-from rs_adapt.runs.records import ProtocolFacts, Result
+from rs_adapt.render.document import format_interval, format_score
+from rs_adapt.runs.records import IntervalFacts, Result
+from rs_adapt.scores.current import mean_line
+from rs_adapt.scores.units import PLURAL
 
 
 def result_table(result: Result) -> Table:
@@ -36,14 +38,10 @@ def protocol_line(result: Result) -> str:
     name, version = protocol.name, protocol.version
     line = (
         f"Protocol {name}-{version}: scored on {protocol.report_split}, {protocol.selection} weights of the "
-        f"{protocol.weights}, {_classes(protocol)}."
+        f"{protocol.weights}, {mean_line(result)}."
     )
     if interval := result.interval:
-        rough = ", rough" if interval.rough else ""
-        line += (
-            f" mIoU {format_score(result.miou_pct)} [{format_score(interval.low)}, {format_score(interval.high)}], "
-            f"{100 * interval.level:.0f} % over {interval.units} {interval.unit}s{rough}."
-        )
+        line += f" mIoU {format_score(result.miou_pct)}{_interval(interval)}."
     return line
 
 
@@ -82,6 +80,11 @@ def _selection_value(value: float | None) -> str:
     return "" if value is None else f": {format_score(value)}" if value > 1 else f": {value:.4f}"
 
 
-def _classes(protocol: ProtocolFacts) -> str:
-    scored = protocol.classes_scored
-    return f"all {len(scored)} classes" if protocol.classes == "all" else f"classes {', '.join(scored)}"
+def _interval(interval: IntervalFacts) -> str:
+    """Return the interval of a score with its level, form and units, as it follows the score in a sentence."""
+    over = f"over {interval.units} {PLURAL.get(interval.unit, interval.unit) if interval.units != 1 else interval.unit}"
+    if interval.low is None or interval.high is None:
+        return f", without an interval ({over})"
+    rough = ", rough" if interval.rough else ""
+    limits = format_interval(interval.low, interval.high)
+    return f" {limits}, {100 * interval.level:.0f} % {interval.form} interval {over}{rough}"

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from statistics import mean
 
-from rs_adapt.render.document import STAR, Section, Table, TableCell, hyphenate, score_cell, text_cell
+from rs_adapt.render.document import STAR, Section, Table, TableCell, format_interval, hyphenate, score_cell, text_cell
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.groups import Column, Group, Row
-from rs_adapt.scores.intervals import LEVEL, Interval
 from rs_adapt.scores.ranking import SHORT_RULE, Ranking, rank, rule
+from rs_adapt.scores.t_interval import LEVEL, Interval
 
 SETTINGS = {
     "da": "Adaptation (da): labelled source, unlabelled target images",
@@ -143,11 +143,12 @@ def classes_section(rankings: Rankings, labels: Labels) -> Section:
         rows = []
         for group, iou, miou in zip(groups, ranking.iou, ranking.miou, strict=True):
             means = {name: _mean(score.iou_pct.get(name) for score in group.scores) for name in names}
-            cells = [score_cell(means[name], note=_format_interval(iou.get(name))) for name in names]
+            cells = [score_cell(means[name], note=_interval_note(iou.get(name))) for name in names]
             rows.append(
-                [text_cell(labels.group_name(group.row)), *cells, score_cell(group.mean, note=_format_interval(miou))]
+                [text_cell(labels.group_name(group.row)), *cells, score_cell(group.mean, note=_interval_note(miou))]
             )
-        below = f"Below: {100 * LEVEL:.0f} % interval over {ranking.units}." if ranking.units else "No stored matrices."
+        level = f"{100 * LEVEL:.0f} % t interval"
+        below = f"Below: {level} over {ranking.units}." if ranking.units else "No stored matrices."
         tables.append(
             Table(
                 title=labels.bench_name(column),
@@ -193,7 +194,7 @@ def format_seeds(group: Group, *, with_range: bool = False) -> str:
     """Return the number of seeds with a score, such as "3 seeds"; with the lowest and the highest score before it."""
     values = group.values
     number = f"{len(values)} seed{'' if len(values) == 1 else 's'}"
-    return f"[{min(values):.1f}, {max(values):.1f}], {number}" if with_range and len(values) > 1 else number
+    return f"{format_interval(min(values), max(values), digits=1)}, {number}" if with_range and values[1:] else number
 
 
 def _head(column: Column, columns: Iterable[Column]) -> str:
@@ -206,8 +207,9 @@ def _gap(value: float | None, last: float | None) -> str:
     return "" if value is None or last is None or value == last else f"{value - last:+.2f}"
 
 
-def _format_interval(interval: Interval | None) -> str:
-    return "" if interval is None else f"[{interval.low:.1f}, {interval.high:.1f}]"
+def _interval_note(interval: Interval | None) -> str:
+    low, high = (None, None) if interval is None else (interval.low, interval.high)
+    return format_interval(low, high, digits=1)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -7,13 +7,14 @@ they had no label; predictions of that class elsewhere still count as errors.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, UnknownName
 
@@ -28,11 +29,13 @@ class ClassSet:
         classes: K names in index order.
         scored: Indices of the classes in the mean, in index order; at least one.
         ignored: Indices of the classes whose true pixels do not count.
+        absent: What a scored class without true pixels counts: nothing, or 0 if it is predicted, as in mmsegmentation.
     """
 
     classes: tuple[str, ...]
     scored: tuple[int, ...]
     ignored: tuple[int, ...] = ()
+    absent: AbsentClasses = "left_out"
 
     def counted(self, matrices_BKK: NDArray[Any]) -> NDArray[Any]:
         """Return copies of the matrices without the pixels whose truth is ignored."""
@@ -50,20 +53,70 @@ class ClassSet:
         """Return the names of the classes whose true pixels do not count."""
         return [self.classes[index] for index in self.ignored]
 
-    def line(self) -> str:
-        """Describe the classes in the mean: `all 6 classes`, `5 of 6 classes (no clutter)`, ..."""
+    def in_mean(self, total_KK: NDArray[Any]) -> tuple[int, ...]:
+        """Return the indices of the scored classes that have a value, so that the mean is over them.
+
+        Args:
+            total_KK: Pixel counts of the whole split, row = truth, column = prediction.
+        """
+        counted_KK = self.counted(total_KK[None])[0]
+        has_value_K = counted_KK.sum(axis=1) > 0
+        if self.absent == "zero_if_predicted":
+            has_value_K |= counted_KK.sum(axis=0) > 0
+        return tuple(index for index in self.scored if has_value_K[index])
+
+    def line(self, total_KK: NDArray[Any] | None = None) -> str:
+        """Describe the classes in the mean: `all 6 classes`, `4 of 6 classes (no clutter; no true pixels: car)`, ...
+
+        Args:
+            total_KK: Pixel counts of the whole split; None describes the choice alone.
+        """
+        if total_KK is None:
+            return self._line(self.scored, ())
+        truth_K = self.counted(total_KK[None])[0].sum(axis=1)
+        in_mean = self.in_mean(total_KK)
+        return self._line(in_mean, [index for index in in_mean if not truth_K[index]])
+
+    def line_of_scores(
+        self, iou_pct: Mapping[str, float | None], acc_pct: Mapping[str, float | None] | None = None
+    ) -> str:
+        """Describe the classes in the mean as `line` does, from the scores by class instead of the counts.
+
+        Args:
+            iou_pct: IoU by class; None for a class that is in no mean.
+            acc_pct: Accuracy by class; None for a class without true pixels. None where it is not known.
+        """
+        in_mean = [index for index in self.scored if iou_pct.get(self.classes[index]) is not None]
+        zeros = [index for index in in_mean if acc_pct is not None and acc_pct.get(self.classes[index]) is None]
+        return self._line(in_mean, zeros)
+
+    def _line(self, in_mean: Sequence[int], zeros: Sequence[int]) -> str:
+        """Describe a mean over `in_mean`, in which the classes `zeros` count 0 without true pixels."""
         left_out = [name for index, name in enumerate(self.classes) if index not in {*self.scored, *self.ignored}]
-        of = f"{len(self.scored)} of {len(self.classes)} classes"
-        parts = [f"all {len(self.classes)} classes" if len(self.scored) == len(self.classes) else of]
+        absent = [self.classes[index] for index in self.scored if index not in in_mean]
+        of = f"{len(in_mean)} of {len(self.classes)} classes"
+        parts = [f"all {len(self.classes)} classes" if len(in_mean) == len(self.classes) else of]
+        reasons = []
         if left_out:
             short = len(left_out) <= len(self.scored)
-            parts.append(f"(no {', no '.join(left_out)})" if short else f"({', '.join(self.scored_names())})")
+            reasons.append(f"no {', no '.join(left_out)}" if short else ", ".join(self.scored_names()))
+        if absent:
+            reasons.append(f"no true pixels: {', '.join(absent)}")
+        if zeros:
+            names = ", ".join(self.classes[index] for index in zeros)
+            reasons.append(f"0 for predictions without true pixels: {names}")
+        if reasons:
+            parts.append(f"({'; '.join(reasons)})")
+        if self.absent == "zero_if_predicted":
+            parts.append("by mmsegmentation's rule")
         if self.ignored:
             parts.append(f"without the pixels of {', '.join(self.ignored_names())}")
         return " ".join(parts)
 
 
-def class_set(classes: Sequence[str], *, chosen: str = "all", ignore: str = "") -> ClassSet:
+def class_set(
+    classes: Sequence[str], *, chosen: str = "all", ignore: str = "", absent: AbsentClasses = "left_out"
+) -> ClassSet:
     """Return the classes that `--classes` and `--ignore` choose.
 
     Args:
@@ -71,6 +124,7 @@ def class_set(classes: Sequence[str], *, chosen: str = "all", ignore: str = "") 
         chosen: `all`; comma-separated names; or `no-NAME[,no-NAME]`, all but these. `-`, `_` and a space are the
             same in names, and so are upper and lower case.
         ignore: Comma-separated names; "" for none.
+        absent: What a scored class without true pixels counts; see `ClassSet`.
 
     Raises:
         UnknownName: There is no such class; the text lists the nearest and all names.
@@ -98,7 +152,9 @@ def class_set(classes: Sequence[str], *, chosen: str = "all", ignore: str = "") 
         raise ConfigError(
             f"No class is left for the mean. The classes are {', '.join(classes)}: leave out fewer of them."
         )
-    return ClassSet(classes=tuple(classes), scored=tuple(sorted(scored - ignored)), ignored=tuple(sorted(ignored)))
+    return ClassSet(
+        classes=tuple(classes), scored=tuple(sorted(scored - ignored)), ignored=tuple(sorted(ignored)), absent=absent
+    )
 
 
 def _words(text: str, option: str) -> list[str]:

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rs_adapt.errors import ConfigError, ScoresError
+from rs_adapt.render.document import format_interval
 from rs_adapt.runs.data import changed_roles
 from rs_adapt.runs.records import IntervalFacts, Result
 from rs_adapt.scores.class_sets import class_set
+from rs_adapt.scores.current import changes_of
 from rs_adapt.scores.intervals import Difference, paired_difference
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import iou_of, miou_of
-from rs_adapt.scores.rescore import Scoring, describe_scoring, list_given, pair, plain
+from rs_adapt.scores.rescore import Scoring, describe_scoring, list_given
+from rs_adapt.scores.rounding import pair, plain
 from rs_adapt.scores.stored import open_stored
+from rs_adapt.scores.t_interval import FORM
 from rs_adapt.scores.units import PLURAL, units_of
 
 if TYPE_CHECKING:
@@ -114,7 +118,7 @@ class RunComparison:
         distance = f"B is {abs(points):.{digits}f} points {'above' if points > 0 else 'below'} A"
         if low is None or high is None:
             return f"{distance}, {over}: too few for an interval."
-        limits = f"[{low:+.{digits}f}, {high:+.{digits}f}], {100 * self.interval.level:g} %, {over}"
+        limits = f"{format_interval(low, high, digits=digits, sign='+')}, {100 * self.interval.level:g} %, {over}"
         if low <= 0 <= high:
             return f"The two cannot be told apart: {points:+.{digits}f} {limits}."
         return f"{distance} {limits}."
@@ -165,10 +169,15 @@ def compare_runs(
             f"The protocols take the mean over different classes: {stored_a.classes} in {place_a}, {stored_b.classes} "
             f"in {place_b}. Choose them with --classes."
         )
-    chosen = class_set(a.classes, chosen=classes or stored_a.classes, ignore=ignore or "")
+    # Under different rules the classes that both runs have in common are compared.
+    absent = stored_a.absent if stored_a.absent == stored_b.absent else "left_out"
+    chosen = class_set(a.classes, chosen=classes or stored_a.classes, ignore=ignore or "", absent=absent)
     units_a, units_b = units_of(a, unit), units_of(b, unit)
     paired = paired_difference(
-        chosen.counted(units_a.counts_UKK), chosen.counted(units_b.counts_UKK), scored=chosen.scored
+        chosen.counted(units_a.counts_UKK),
+        chosen.counted(units_b.counts_UKK),
+        scored=chosen.scored,
+        absent=chosen.absent,
     )
     changed_by = list_given(classes=classes, ignore=ignore, selection=selection)
     totals = [chosen.counted(run.total_KK()[None]) for run in (a, b)]
@@ -176,14 +185,14 @@ def compare_runs(
         ComparedRun(
             place=str(place),
             file=str(stored.file),
-            scored=describe_scoring(stored, chosen, changed_by),
-            miou_pct=plain(miou_of(total, chosen.scored)[0]),
-            notes=stored.notes,
+            scored=describe_scoring(stored, chosen, changed_by, total[0]),
+            miou_pct=plain(miou_of(total, chosen.scored, chosen.absent)[0]),
+            notes=(*stored.notes, *changes_of(stored)),
             contradictions=tuple(stored.contradictions),
         )
         for place, stored, total in zip((place_a, place_b), (stored_a, stored_b), totals, strict=True)
     )
-    iou_a, iou_b = (iou_of(total)[0] for total in totals)
+    iou_a, iou_b = (iou_of(total, chosen.absent)[0] for total in totals)
     return RunComparison(
         a=side_a,
         b=side_b,
@@ -202,6 +211,7 @@ def compare_runs(
             if index not in chosen.ignored
         },
         interval=IntervalFacts(
+            form=FORM,
             level=paired.level,
             unit=units_a.by,
             units=paired.units,

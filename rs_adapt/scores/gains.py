@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from rs_adapt.errors import ScoresError
 from rs_adapt.scores.comparison import align
 from rs_adapt.scores.groups import Group, RunScore
-from rs_adapt.scores.intervals import RESAMPLES, Interval, percentile_interval
+from rs_adapt.scores.intervals import RESAMPLES
 from rs_adapt.scores.ranking import SEED
-from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of
+from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of, zero_classes
+from rs_adapt.scores.t_interval import Interval, t_interval
 from rs_adapt.scores.units import units_of
 
 # Overrides that belong to the training that a row measures; its references have none of them.
@@ -37,7 +38,7 @@ class PairedGain:
         seeds: The seeds in common, ascending; at least one.
         by_seed: The gain of each of them; NaN where it is undefined.
         value: The gain over all of them.
-        interval: 95 % interval over resampled scenes (or images) and seeds; None without matrices of the same tiles.
+        interval: 95 % t interval over resampled scenes (or images) and seeds; None without matrices of the same tiles.
     """
 
     seeds: tuple[int, ...]
@@ -124,15 +125,18 @@ def _gain(
     by_seed = tuple(float(value_of(*(values[k : k + 1] for values in miou_S))) for k in range(len(seeds)))
     drawn = [resampled.miou_RS([run[seed] for seed in seeds]) for run in runs]
     complete = [miou_RS for miou_RS in drawn if miou_RS is not None]
-    limits = percentile_interval(value_of(*_draw_seeds(complete))) if len(complete) == len(drawn) else None
+    limits = None
+    if len(complete) == len(drawn):
+        over_units = (value_of(*complete), resampled.num_units(runs[0][seeds[0]]))
+        limits = t_interval(value, [over_units, (value_of(*_draw_seeds(miou_S)), len(seeds))])
     return PairedGain(seeds=tuple(seeds), by_seed=by_seed, value=value, interval=limits)
 
 
-def _draw_seeds(drawn_RS: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Draw the seeds with replacement in each resample, the same ones for the row and for its references."""
-    resamples, number = drawn_RS[0].shape
-    picked_RS = np.random.default_rng([SEED, number]).integers(0, number, size=(resamples, number))
-    return [np.take_along_axis(values_RS, picked_RS, axis=1) for values_RS in drawn_RS]
+def _draw_seeds(miou_S: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Return the scores of seeds drawn with replacement (R, S), the same seeds for the row and for its references."""
+    number = len(miou_S[0])
+    picked_RS = np.random.default_rng([SEED, number]).integers(0, number, size=(RESAMPLES, number))
+    return [values_S[picked_RS] for values_S in miou_S]
 
 
 def _by_seed(group: Group) -> dict[int, RunScore]:
@@ -187,6 +191,7 @@ class _Resampled:
 
     def __init__(self, groups: Sequence[Group]) -> None:
         self._miou_R: dict[int, NDArray[np.float64]] = {}
+        self._num_units: dict[int, int] = {}
         by_place: dict[tuple[str, str, tuple[str, ...]], list[RunScore]] = {}
         for group in groups:
             column = group.column
@@ -199,6 +204,10 @@ class _Resampled:
         if not all(id(score) in self._miou_R for score in scores):
             return None
         return np.stack([self._miou_R[id(score)] for score in scores], axis=1)
+
+    def num_units(self, score: RunScore) -> int:
+        """Return the number of units that were drawn for a run."""
+        return self._num_units[id(score)]
 
     def _draw(self, scores: Sequence[RunScore]) -> None:
         base = next((score for score in scores if score.per_image is not None and score.chosen is not None), None)
@@ -218,9 +227,13 @@ class _Resampled:
         if labelled_U.sum() < 2:
             return
         sums = [sums_of(counts_UKK[labelled_U]) for counts_UKK in counts]
+        # All runs have the same true pixels.
+        zero_K = zero_classes(sums[0], base.chosen.absent)
         chunks = [
-            [iou_of_sums(run_sums) for run_sums in drawn] for drawn in drawn_sums(sums, resamples=RESAMPLES, seed=SEED)
+            [iou_of_sums(run_sums, zero_K) for run_sums in drawn]
+            for drawn in drawn_sums(sums, resamples=RESAMPLES, seed=SEED)
         ]
         for position, score in enumerate(used):
             iou_RK = np.concatenate([chunk[position] for chunk in chunks])
             self._miou_R[id(score)] = mean_iou(iou_RK, base.chosen.scored)
+            self._num_units[id(score)] = int(labelled_U.sum())

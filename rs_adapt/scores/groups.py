@@ -16,10 +16,11 @@ from rs_adapt.runs.run import Damage, Run
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.contradictions import find_contradictions
+from rs_adapt.scores.current import classes_text, current_run
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import iou_of, miou_of
-from rs_adapt.scores.rescore import plain
-from rs_adapt.scores.stored import classes_of, open_stored
+from rs_adapt.scores.rounding import plain
+from rs_adapt.scores.stored import open_stored
 
 UNKNOWN = "unknown"
 
@@ -155,7 +156,9 @@ def score_runs(runs: Iterable[Run], *, selection: str | None = None, classes: st
 def _score(
     run: Run, selection: str | None, classes: str | None, refused: list[ConfigError]
 ) -> tuple[RunScore, list[Damage]]:
+    stated, run = run.result, current_run(run)
     result = run.result
+    assert stated is not None
     assert result is not None
     wanted = selection or result.headline or result.protocol.selection or "last"
     damaged: list[Damage] = []
@@ -174,12 +177,12 @@ def _score(
             by_selection[name] = checkpoint.miou_pct if checkpoint and not classes else None
             continue
         total_KK = matrices[1].counted(matrices[0].total_KK()[None])
-        by_selection[name] = plain(miou_of(total_KK, matrices[1].scored)[0])
+        by_selection[name] = plain(miou_of(total_KK, matrices[1].scored, matrices[1].absent)[0])
         if name == wanted:
             per_image, chosen = matrices
             iou = {
                 chosen.classes[index]: plain(value)
-                for index, value in enumerate(iou_of(total_KK)[0])
+                for index, value in enumerate(iou_of(total_KK, chosen.absent)[0])
                 if index in chosen.scored
             }
     if per_image is None and wanted == (result.headline or "last") and not classes:
@@ -187,11 +190,11 @@ def _score(
     matrices_by_file = {file: pair[0] for file, pair in read.items() if file is not None and pair is not None}
     damaged += [
         Damage(place=run.folder / RESULT_FILE, why=str(contradiction))
-        for contradiction in find_contradictions(result, matrices_by_file)
+        for contradiction in find_contradictions(stated, matrices_by_file)
     ]
     score = RunScore(
         run=run,
-        column=_column(run, wanted, classes, tuple(iou)),
+        column=_column(run, wanted, classes_text(result, chosen, iou, by_name=bool(classes))),
         selection=wanted,
         miou_pct=by_selection[wanted],
         iou_pct=iou,
@@ -208,7 +211,8 @@ def _stored(
     """Return the matrices of a selection and the classes in the mean; None where they cannot be used."""
     try:
         stored = open_stored(run.folder, selection)
-        return stored.per_image, class_set(stored.per_image.classes, chosen=classes or stored.classes)
+        chosen = class_set(stored.per_image.classes, chosen=classes or stored.classes, absent=stored.absent)
+        return stored.per_image, chosen
     except RsAdaptError as error:
         if classes and isinstance(error, ConfigError):
             refused.append(error)
@@ -216,10 +220,9 @@ def _stored(
         return None
 
 
-def _column(run: Run, selection: str, classes: str | None, scored: tuple[str, ...]) -> Column:
+def _column(run: Run, selection: str, classes: str) -> Column:
     assert run.result is not None
     protocol, cell = run.result.protocol, run.result.cell
-    classes_text = ", ".join(scored) if classes or classes_of(protocol) != "all" else f"all {len(scored)} classes"
     inference = protocol.inference.content() if isinstance(protocol.inference, InferenceFacts) else {}
     seen, crops = protocol.unlabelled_split, protocol.target_crops
     return Column(
@@ -228,7 +231,7 @@ def _column(run: Run, selection: str, classes: str | None, scored: tuple[str, ..
             f"protocol {protocol.name}-{protocol.version}" if protocol.name else "protocol not stated",
             f"checkpoint {selection.replace('_', '-')}{'*' if selection == 'oracle' else ''}",
             f"weights of the {protocol.weights or UNKNOWN}",
-            classes_text if scored else "not scored",
+            classes,
         ),
         bench=cell.bench,
         split=protocol.report_split or "not scored",

@@ -1,14 +1,11 @@
-"""Bootstrap intervals of mIoU and of its differences: how far a score would move on other images. Pure numpy.
+"""Intervals of mIoU and of its differences: how far a score would move on other images. Loads no torch.
 
 Shapes: U units, K classes, R resamples. A unit is the smallest part that can count as drawn independently of the
 others: a scene, or an image where scenes are unknown. Tiles of one scene share light, season and buildings; drawing
 them one by one pretends that there are more independent images than there are, and gives intervals that are too narrow.
 
-Percentile bootstrap: B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1979), 1-26;
-B. Efron and R. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13. Drawing whole clusters: C. A. Field
-and A. H. Welsh, "Bootstrapping clustered data", J. R. Statist. Soc. B 69 (2007), 369-390. Few clusters make
-intervals too narrow: A. C. Cameron, J. B. Gelbach and D. L. Miller, "Bootstrap-based improvements for inference with
-clustered errors", Review of Economics and Statistics 90 (2008), 414-427.
+`t_interval` says how an interval follows from the resamples. Drawing whole clusters: C. A. Field and A. H. Welsh,
+"Bootstrapping clustered data", J. R. Statist. Soc. B 69 (2007), 369-390.
 """
 
 from __future__ import annotations
@@ -20,9 +17,12 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.runs.records import IntervalFacts
+from rs_adapt.scores.class_sets import ClassSet
 from rs_adapt.scores.per_image import PerImage
-from rs_adapt.scores.resampling import CHUNK_BYTES, drawn_sums, iou_of_sums, mean_iou, miou_of, sums_of
+from rs_adapt.scores.resampling import CHUNK_BYTES, drawn_sums, iou_of_sums, mean_iou, miou_of, sums_of, zero_classes
+from rs_adapt.scores.t_interval import FORM, LEVEL, SCORES, Interval, t_interval, units_with
 from rs_adapt.scores.units import Units, units_of
 
 __all__ = [
@@ -35,22 +35,12 @@ __all__ = [
     "interval_facts",
     "miou_of",
     "paired_difference",
-    "percentile_interval",
     "units_of",
 ]
 
 RESAMPLES = 2000
-LEVEL = 0.95
 # Fewer units say little about how units differ.
 ENOUGH_UNITS = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """An interval from `low` to `high`, in percent; that of a difference in points."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +49,8 @@ class Bootstrap:
 
     Args:
         miou: Interval of the mean over the scored classes; None with one unit or none.
-        iou: Interval of each class; also None where a class has no value in any resample. Resamples in which a (rare)
-            class has no value do not count for it.
+        iou: Interval of each class; also None where fewer than two units hold true pixels of it. Resamples without any
+            do not count for it.
         units: Number of units with a counted pixel; only these are drawn.
         resamples: Number of resamples.
         seed: Seed of the draws.
@@ -110,8 +100,9 @@ def bootstrap(
     seed: int = 0,
     level: float = LEVEL,
     chunk_bytes: int = CHUNK_BYTES,
+    absent: AbsentClasses = "left_out",
 ) -> Bootstrap:
-    """Return percentile intervals of mIoU and of the IoU of each class, over units drawn with replacement.
+    """Return t intervals of mIoU and of the IoU of each class, over units drawn with replacement.
 
     Args:
         units_UKK: Pixel counts of each unit, row = truth, column = prediction.
@@ -120,16 +111,22 @@ def bootstrap(
         seed: Seed of the draws.
         level: Level of the intervals, in (0, 1).
         chunk_bytes: Memory that the draws may take at once; changes no number.
+        absent: What a class without true pixels counts; see `iou_of`. One that only a resample lacks counts nothing
+            in it.
     """
     sums_U3K = sums_of(_counted(units_UKK, units_UKK))
     draws = _draws(len(sums_U3K), resamples, seed, level)
     if len(sums_U3K) < 2:
         return Bootstrap(miou=None, iou=(None,) * units_UKK.shape[1], **draws)
+    zero_K = zero_classes(sums_U3K, absent)
+    whole_1K = iou_of_sums(sums_U3K.sum(axis=0, keepdims=True), zero_K)
     chunks = drawn_sums([sums_U3K], resamples=resamples, seed=seed, chunk_bytes=chunk_bytes)
-    iou_RK = np.concatenate([iou_of_sums(sums) for (sums,) in chunks])
+    iou_RK = np.concatenate([iou_of_sums(sums, zero_K) for (sums,) in chunks])
+    miou = float(mean_iou(whole_1K, scored)[0])
+    parts_K = zip(whole_1K[0].tolist(), iou_RK.T, units_with(sums_U3K), strict=True)
     return Bootstrap(
-        miou=percentile_interval(mean_iou(iou_RK, scored), level),
-        iou=tuple(percentile_interval(iou_R, level) for iou_R in iou_RK.T),
+        miou=t_interval(miou, [(mean_iou(iou_RK, scored), len(sums_U3K))], level, limits=SCORES),
+        iou=tuple(t_interval(iou, [(iou_R, number)], level, limits=SCORES) for iou, iou_R, number in parts_K),
         **draws,
     )
 
@@ -143,11 +140,12 @@ def paired_difference(
     seed: int = 0,
     level: float = LEVEL,
     chunk_bytes: int = CHUNK_BYTES,
+    absent: AbsentClasses = "left_out",
 ) -> PairedDifference:
-    """Return B minus A with percentile intervals; each resample draws the same units for both.
+    """Return B minus A with t intervals; each resample draws the same units for both.
 
     A unit that is hard is hard for both runs, and its effect cancels; so the interval is narrower than the intervals of
-    the single runs suggest.
+    the single runs suggest. A class that a resample lacks is left out of both sides.
 
     Args:
         a_UKK: Pixel counts of run A by unit.
@@ -157,10 +155,13 @@ def paired_difference(
         seed: See `bootstrap`.
         level: See `bootstrap`.
         chunk_bytes: See `bootstrap`.
+        absent: See `bootstrap`.
     """
     assert a_UKK.shape == b_UKK.shape
     pair = [sums_of(_counted(units, a_UKK + b_UKK)) for units in (a_UKK, b_UKK)]
-    whole_a, whole_b = (iou_of_sums(sums.sum(axis=0, keepdims=True)) for sums in pair)
+    # Both runs have the same true pixels.
+    zero_K = zero_classes(pair[0], absent)
+    whole_a, whole_b = (iou_of_sums(sums.sum(axis=0, keepdims=True), zero_K) for sums in pair)
     miou = float((mean_iou(whole_b, scored) - mean_iou(whole_a, scored))[0])
     iou_K = (whole_b - whole_a)[0].tolist()
     draws = _draws(len(pair[0]), resamples, seed, level)
@@ -169,30 +170,33 @@ def paired_difference(
         return PairedDifference(miou=undrawn[0], iou=tuple(undrawn[1:]), **draws)
     miou_drawn, iou_drawn = [], []
     for sums_a, sums_b in drawn_sums(pair, resamples=resamples, seed=seed, chunk_bytes=chunk_bytes):
-        iou_a, iou_b = iou_of_sums(sums_a), iou_of_sums(sums_b)
+        iou_a, iou_b = iou_of_sums(sums_a, zero_K), iou_of_sums(sums_b, zero_K)
         miou_drawn.append(mean_iou(iou_b, scored) - mean_iou(iou_a, scored))
         iou_drawn.append(iou_b - iou_a)
     return PairedDifference(
-        miou=_difference(miou, np.concatenate(miou_drawn), level),
+        miou=_difference(miou, np.concatenate(miou_drawn), len(pair[0]), level),
         iou=tuple(
-            _difference(points, drawn, level) for points, drawn in zip(iou_K, np.concatenate(iou_drawn).T, strict=True)
+            _difference(points, drawn, number, level)
+            for points, drawn, number in zip(iou_K, np.concatenate(iou_drawn).T, units_with(pair[0]), strict=True)
         ),
         **draws,
     )
 
 
-def interval_facts(per_image: PerImage, scored: Sequence[int] | None = None) -> IntervalFacts:
+def interval_facts(per_image: PerImage, chosen: ClassSet | None = None) -> IntervalFacts:
     """Return the interval of mIoU for `result.json`.
 
     Args:
         per_image: The matrices.
-        scored: Indices of the classes in the mean; None takes all.
+        chosen: The classes in the mean; None takes all.
 
     Returns:
         `low` and `high` in percent, 3 digits; None with one unit.
     """
     units = units_of(per_image)
-    return bootstrap_facts(bootstrap(units.counts_UKK, scored=scored), unit=units.by)
+    chosen = chosen or ClassSet(classes=per_image.classes, scored=tuple(range(len(per_image.classes))))
+    drawn = bootstrap(chosen.counted(units.counts_UKK), scored=chosen.scored, absent=chosen.absent)
+    return bootstrap_facts(drawn, unit=units.by)
 
 
 def bootstrap_facts(drawn: Bootstrap, *, unit: str) -> IntervalFacts:
@@ -205,6 +209,7 @@ def bootstrap_facts(drawn: Bootstrap, *, unit: str) -> IntervalFacts:
     return IntervalFacts(
         low=None if drawn.miou is None else round(drawn.miou.low, 3),
         high=None if drawn.miou is None else round(drawn.miou.high, 3),
+        form=FORM,
         level=drawn.level,
         unit=unit,
         units=drawn.units,
@@ -235,22 +240,8 @@ def _draws(num_units: int, resamples: int, seed: int, level: float) -> _Draws:
     return {"units": num_units, "resamples": resamples, "seed": seed, "level": level, "rough": rough}
 
 
-def percentile_interval(values_R: NDArray[np.float64], level: float = LEVEL) -> Interval | None:
-    """Return the interval that holds the middle part of the resamples with a value; None where no resample has one.
-
-    Args:
-        values_R: One value a resample; NaN where it has none.
-        level: The share of the resamples inside the interval, in (0, 1).
-    """
-    defined = values_R[~np.isnan(values_R)]
-    if not defined.size:
-        return None
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(low=float(low), high=float(high))
-
-
-def _difference(points: float, drawn_R: NDArray[np.float64], level: float) -> Difference:
+def _difference(points: float, drawn_R: NDArray[np.float64], num_units: int, level: float) -> Difference:
     defined = drawn_R[~np.isnan(drawn_R)]
-    interval = None if np.isnan(points) else percentile_interval(defined, level)
+    interval = t_interval(points, [(defined, num_units)], level)
     share = None if interval is None else float((defined > 0).mean())
     return Difference(points=points, interval=interval, share_above=share)

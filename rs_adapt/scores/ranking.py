@@ -1,37 +1,39 @@
 """Intervals of means over seeds, and the group of a column that is clearly the best. Pure numpy.
 
-Shapes: R resamples, U units, K classes, S runs.
+Shapes: R resamples, U units, K classes, S runs (the seeds of a group).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.errors import ScoresError
+from rs_adapt.render.document import format_interval
 from rs_adapt.scores.comparison import align
 from rs_adapt.scores.groups import Group, matrices_of
-from rs_adapt.scores.intervals import ENOUGH_UNITS, LEVEL, RESAMPLES, Interval, percentile_interval
+from rs_adapt.scores.intervals import ENOUGH_UNITS, RESAMPLES
 from rs_adapt.scores.per_image import PerImage
-from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of
+from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of, zero_classes
+from rs_adapt.scores.t_interval import LEVEL, SCORES, Interval, t_interval, units_with
 from rs_adapt.scores.units import PLURAL, units_of
 
 SEED = 0
 
 SHORT_RULE = (
-    f"Bold: best of its column, and the {100 * LEVEL:.0f} % interval of its paired difference to the next best lies "
+    f"Bold: best of its column, and the {100 * LEVEL:.0f} % t interval of its paired difference to the next best lies "
     "above 0."
 )
 _RULE = (
     "The best of a column is bold only if the {level:.0f} % interval of its difference to the next best lies above 0. "
-    "The interval is a paired bootstrap over the stored matrices of single images: each of {resamples} resamples draws "
-    "the same scenes (or images, where scenes are unknown) for both methods, and for each method as many seeds as it "
-    "has; the difference is taken between the means over seeds. One seed is not compared with several. With one seed "
-    "each the interval says nothing about other seeds; with two or three it says little."
+    "It is a t interval of the difference between the means over seeds, from the stored matrices of single images: "
+    "{resamples} resamples draw the same scenes (or images, where scenes are unknown) for both methods, {resamples} "
+    "more draw the seeds of each, and the variances add up. One seed is not compared with several. With one seed each "
+    "the interval says nothing about other seeds; with two or three it is wide."
 )
 
 
@@ -60,13 +62,36 @@ class Ranking:
     units: str = ""
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class _Drawn:
-    """Resamples of one group: means over drawn seeds."""
+    """The runs of one group, over all units and resampled; mIoU is the last column, after the K classes.
 
-    miou_R: NDArray[np.float64]
-    iou_RK: NDArray[np.float64]
-    classes: tuple[str, ...] = field(default=())
+    Attributes:
+        whole_S: Scores of the runs over all units, (S, K + 1).
+        units_R: Means over all runs, over resampled units, (R, K + 1).
+        seeds_R: Means over resampled runs, over all units, (R, K + 1).
+        num_units: Number of units that hold each class, and of all.
+    """
+
+    whole_S: NDArray[np.float64]
+    units_R: NDArray[np.float64]
+    seeds_R: NDArray[np.float64]
+    num_units: tuple[int, ...]
+
+    def interval(self, column: int) -> Interval | None:
+        """Return the interval of the mean over seeds of a class or, for -1, of mIoU; None where one unit holds it."""
+        if self.num_units[column] < 2:
+            return None
+        sources = [self.over_units(column), self.over_seeds(column)]
+        return t_interval(float(self.whole_S[:, column].mean()), sources, limits=SCORES)
+
+    def over_units(self, column: int = -1) -> tuple[NDArray[np.float64], int]:
+        """Return the resampled means of a class or of mIoU, and the number of units that were drawn."""
+        return self.units_R[:, column], self.num_units[column]
+
+    def over_seeds(self, column: int = -1) -> tuple[NDArray[np.float64], int]:
+        """Return the means over resampled seeds, and the number of seeds."""
+        return self.seeds_R[:, column], len(self.whole_S)
 
 
 def rank(groups: Sequence[Group]) -> Ranking:
@@ -75,12 +100,12 @@ def rank(groups: Sequence[Group]) -> Ranking:
     Args:
         groups: Groups of one column.
     """
-    drawn, units = _draw(groups)
+    drawn, classes, units = _draw(groups)
     miou: list[Interval | None] = [None] * len(groups)
     iou: list[dict[str, Interval | None]] = [{} for _ in groups]
     for position, resampled in drawn.items():
-        miou[position] = percentile_interval(resampled.miou_R)
-        iou[position] = {name: percentile_interval(resampled.iou_RK[:, k]) for k, name in enumerate(resampled.classes)}
+        miou[position] = resampled.interval(-1)
+        iou[position] = {name: resampled.interval(k) for k, name in enumerate(classes)}
     best, why = _best(groups, drawn)
     return Ranking(miou=miou, iou=iou, best=best, why=why, units=units)
 
@@ -104,10 +129,12 @@ def _best(groups: Sequence[Group], drawn: dict[int, _Drawn]) -> tuple[int | None
             "bold.",
         )
     points = (groups[first].mean or 0.0) - (groups[second].mean or 0.0)
-    limits = percentile_interval(drawn[first].miou_R - drawn[second].miou_R)
+    a, b = drawn[first], drawn[second]
+    (units_a, num_units), (units_b, _) = a.over_units(), b.over_units()
+    limits = t_interval(points, [(units_a - units_b, num_units), a.over_seeds(), b.over_seeds()])
     if limits is None:
         return None, "the best two have no value in any resample, so nothing is bold."
-    difference = f"best minus next best {points:+.2f} [{limits.low:+.2f}, {limits.high:+.2f}]"
+    difference = f"best minus next best {points:+.2f} {format_interval(limits.low, limits.high, sign='+')}"
     if limits.low <= 0:
         return None, f"{difference}, so nothing is bold."
     if seeds_first == 1:
@@ -119,8 +146,12 @@ def _count_seeds(seeds: int) -> str:
     return f"{seeds} seed{'' if seeds == 1 else 's'}"
 
 
-def _draw(groups: Sequence[Group]) -> tuple[dict[int, _Drawn], str]:
-    """Resample all groups with the same tiles as the first group that has matrices."""
+def _draw(groups: Sequence[Group]) -> tuple[dict[int, _Drawn], tuple[str, ...], str]:
+    """Resample all groups with the same tiles as the first group that has matrices.
+
+    Returns:
+        The resamples by position of the group, the K classes, and the number of drawn units in words.
+    """
     stored: dict[int, list[NDArray[Any]]] = {}
     base: PerImage | None = None
     chosen, unit, num_units = None, "image", 0
@@ -138,37 +169,41 @@ def _draw(groups: Sequence[Group]) -> tuple[dict[int, _Drawn], str]:
         unit, num_units = units[0].by, len(units[0].names)
         stored[position] = [run_units.counts_UKK for run_units in units]
     if base is None or chosen is None:
-        return {}, ""
+        return {}, (), ""
     everything = np.sum([counts for runs in stored.values() for counts in runs], axis=0)
     labelled_U = everything.any(axis=(1, 2))
     num_units = int(labelled_U.sum())
     rough = f" (rough: fewer than {ENOUGH_UNITS})" if num_units < ENOUGH_UNITS else ""
     units_text = f"{num_units} {PLURAL[unit] if num_units != 1 else unit}{rough}"
     if num_units < 2:
-        return {}, units_text
+        return {}, (), units_text
     flat = [sums_of(counts[labelled_U]) for runs in stored.values() for counts in runs]
-    chunks = [[iou_of_sums(sums) for sums in drawn] for drawn in drawn_sums(flat, resamples=RESAMPLES, seed=SEED)]
-    iou_SRK = [np.concatenate([chunk[run] for chunk in chunks]) for run in range(len(flat))]
+    # All runs have the same true pixels.
+    zero_K, num_with = zero_classes(flat[0], chosen.absent), (*units_with(flat[0]), num_units)
+
+    def scores_of_sums(sums_B3K: NDArray[np.float64]) -> NDArray[np.float64]:
+        iou_BK = iou_of_sums(sums_B3K, zero_K)
+        return np.concatenate([iou_BK, mean_iou(iou_BK, chosen.scored)[:, None]], axis=1)
+
+    chunks = [[scores_of_sums(sums) for sums in drawn] for drawn in drawn_sums(flat, resamples=RESAMPLES, seed=SEED)]
+    scores_SR = [np.concatenate([chunk[run] for chunk in chunks]) for run in range(len(flat))]
+    whole_S = [scores_of_sums(sums.sum(axis=0, keepdims=True))[0] for sums in flat]
     resampled, start = {}, 0
     for position, runs in stored.items():
-        part = iou_SRK[start : start + len(runs)]
+        part = slice(start, start + len(runs))
         start += len(runs)
-        resampled[position] = _over_seeds(part, chosen.scored, base.classes, stream=position)
-    return resampled, units_text
+        whole = np.stack(whole_S[part])
+        resampled[position] = _Drawn(
+            whole_S=whole,
+            units_R=np.mean(scores_SR[part], axis=0),
+            seeds_R=_draw_seeds(whole, stream=position),
+            num_units=num_with,
+        )
+    return resampled, base.classes, units_text
 
 
-def _over_seeds(
-    iou_SRK: Sequence[NDArray[np.float64]], scored: Sequence[int], classes: tuple[str, ...], *, stream: int
-) -> _Drawn:
-    """Return means over seeds, which each resample draws with replacement; a single seed is always drawn."""
-    number = len(iou_SRK)
-    resamples = len(iou_SRK[0])
-    rng = np.random.default_rng([SEED, 1 + stream])
-    times_RS = rng.multinomial(number, [1 / number] * number, size=resamples) if number > 1 else np.ones((resamples, 1))
-    miou_RS = np.stack([mean_iou(iou_RK, scored) for iou_RK in iou_SRK], axis=1)
-    iou_RSK = np.stack(iou_SRK, axis=1)
-    return _Drawn(
-        miou_R=(miou_RS * times_RS).sum(axis=1) / number,
-        iou_RK=(iou_RSK * times_RS[:, :, None]).sum(axis=1) / number,
-        classes=classes,
-    )
+def _draw_seeds(whole_S: NDArray[np.float64], *, stream: int) -> NDArray[np.float64]:
+    """Return means over seeds that are drawn with replacement, (R, K + 1), of scores (S, K + 1)."""
+    number = len(whole_S)
+    times_RS = np.random.default_rng([SEED, 1 + stream]).multinomial(number, [1 / number] * number, size=RESAMPLES)
+    return np.asarray(times_RS @ whole_S / number)

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.config.facts import AbsentClasses
+
 # Memory for the draws of one chunk of resamples.
 CHUNK_BYTES = 48 * 2**20
 
@@ -22,16 +24,41 @@ def sums_of(matrices_BKK: NDArray[Any]) -> NDArray[np.float64]:
     return np.stack([hit_BK, matrices_BKK.sum(axis=2), matrices_BKK.sum(axis=1)], axis=1).astype(np.float64)
 
 
-def iou_of_sums(sums_B3K: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the IoU in percent, (B, K); NaN where a class neither occurs nor is predicted."""
+def iou_of_sums(sums_B3K: NDArray[np.float64], zero_K: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """Return the IoU in percent, (B, K); NaN where a class has no true pixels.
+
+    Args:
+        sums_B3K: Sums of `sums_of`.
+        zero_K: Classes whose IoU is 0 without true pixels, if they are predicted; see `zero_classes`. None for none.
+    """
     hit, truth, predicted = sums_B3K[:, 0], sums_B3K[:, 1], sums_B3K[:, 2]
+    has_value = truth > 0 if zero_K is None else (truth > 0) | zero_K
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(100.0 * hit / (truth + predicted - hit), dtype=np.float64)
+        return np.where(has_value, 100.0 * hit / (truth + predicted - hit), np.nan)
 
 
-def iou_of(matrices_BKK: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the IoU in percent, (B, K), of B confusion matrices (row = truth, column = prediction), as `scores_of`."""
-    return iou_of_sums(sums_of(matrices_BKK))
+def zero_classes(sums_B3K: NDArray[np.float64], absent: AbsentClasses) -> NDArray[np.bool_] | None:
+    """Return the classes (K,) whose IoU is 0 where they are predicted without true pixels; None for none.
+
+    Under mmsegmentation's rule these are the classes without true pixels in all B parts together. A class that only
+    single parts lack has no value in those: a part or a resample that happens to miss it says nothing about it.
+
+    Args:
+        sums_B3K: Sums of `sums_of` over the parts of one split.
+        absent: The rule for classes without true pixels.
+    """
+    return sums_B3K[:, 1].sum(axis=0) == 0 if absent == "zero_if_predicted" else None
+
+
+def iou_of(matrices_BKK: NDArray[Any], absent: AbsentClasses = "left_out") -> NDArray[np.float64]:
+    """Return the IoU in percent, (B, K), of B confusion matrices, as `scores_of`.
+
+    Args:
+        matrices_BKK: Pixel counts, row = truth, column = prediction; each is the whole of something.
+        absent: What a class without true pixels counts: nothing (NaN), or 0 if it is predicted, as in mmsegmentation.
+    """
+    every_K = np.ones(matrices_BKK.shape[-1], dtype=np.bool_)
+    return iou_of_sums(sums_of(matrices_BKK), every_K if absent == "zero_if_predicted" else None)
 
 
 def mean_iou(iou_BK: NDArray[np.float64], scored: Sequence[int] | None = None) -> NDArray[np.float64]:
@@ -50,17 +77,20 @@ def mean_iou(iou_BK: NDArray[np.float64], scored: Sequence[int] | None = None) -
     return mean_B
 
 
-def miou_of(matrices_BKK: NDArray[Any], scored: Sequence[int] | None = None) -> NDArray[np.float64]:
+def miou_of(
+    matrices_BKK: NDArray[Any], scored: Sequence[int] | None = None, absent: AbsentClasses = "left_out"
+) -> NDArray[np.float64]:
     """Return the mIoU in percent, (B,), of B confusion matrices.
 
     Args:
         matrices_BKK: Pixel counts, row = truth, column = prediction.
         scored: Indices of the classes in the mean; None takes all. Pixels of the others still count as errors.
+        absent: See `iou_of`.
 
     Returns:
-        NaN where none of these classes occurs or is predicted.
+        The mean over those of these classes that have a value; NaN where none has.
     """
-    return mean_iou(iou_of(matrices_BKK), scored)
+    return mean_iou(iou_of(matrices_BKK, absent), scored)
 
 
 def drawn_sums(

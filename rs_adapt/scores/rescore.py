@@ -8,17 +8,20 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.errors import ConfigError
 from rs_adapt.runs.records import IntervalFacts
 from rs_adapt.scores.class_sets import ClassSet, class_set
-from rs_adapt.scores.intervals import Interval, bootstrap, bootstrap_facts
-from rs_adapt.scores.resampling import iou_of, miou_of
-from rs_adapt.scores.stored import Stored, check_protocol, classes_of, open_stored, read_protocol
+from rs_adapt.scores.current import changes_of
+from rs_adapt.scores.intervals import bootstrap, bootstrap_facts
+from rs_adapt.scores.resampling import iou_of, iou_of_sums, mean_iou, miou_of, sums_of, zero_classes
+from rs_adapt.scores.rounding import pair, plain
+from rs_adapt.scores.stored import Stored, absent_of, check_protocol, classes_of, open_stored, read_protocol
 from rs_adapt.scores.units import Units, units_of
 
 if TYPE_CHECKING:
@@ -41,7 +44,9 @@ class Scoring:
         weights: `student` or `teacher`.
         inference: Mode of the prediction, and sizes in pixels.
         classes: The classes in the mean, in words.
-        classes_scored: Names of the classes in the mean.
+        classes_in_mean: Names of the classes that the mean is over: the scored ones that have a value.
+        absent_classes: What a class without true pixels counts: it is left_out, or zero_if_predicted.
+        classes_scored: Names of the classes that were asked for.
         classes_ignored: Names of the classes whose true pixels do not count.
     """
 
@@ -54,6 +59,8 @@ class Scoring:
     weights: str | None
     inference: Mapping[str, JsonValue] | str | None
     classes: str
+    classes_in_mean: list[str]
+    absent_classes: AbsentClasses
     classes_scored: list[str]
     classes_ignored: list[str]
 
@@ -75,6 +82,7 @@ class UnitScore:
     Attributes:
         name: Name of the image, scene or city.
         miou_pct: Mean IoU in percent; None if no class in the mean occurs.
+        classes_in_mean: Number of classes that it is the mean of: those with true pixels in the group.
         images: Number of its images.
         pixels: Number of its counted pixels.
         share_pct: Its share of all counted pixels, in percent.
@@ -82,6 +90,7 @@ class UnitScore:
 
     name: str
     miou_pct: float | None
+    classes_in_mean: int
     images: int
     pixels: int
     share_pct: float | None
@@ -118,6 +127,7 @@ class Rescored:
         group_by: `image`, `scene` or `city`; None where no groups were requested.
         groups: Scores by group; None where none were requested.
         worst: The images with the lowest mIoU, worst first; None where none were requested.
+        notes: Sentences that one has to know before trusting the score.
         contradictions: Scores of `result.json` that the matrices contradict, as sentences.
     """
 
@@ -133,6 +143,7 @@ class Rescored:
     group_by: str | None
     groups: list[UnitScore] | None
     worst: list[ImageScore] | None
+    notes: list[str]
     contradictions: list[str]
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -178,14 +189,15 @@ def rescore(
     stored = open_stored(place, selection)
     if requested is not None:
         check_protocol(stored, requested)
-    chosen = class_set(stored.per_image.classes, chosen=classes or stored.classes, ignore=ignore or "")
+    absent = stored.absent if requested is None else absent_of(requested)
+    chosen = class_set(stored.per_image.classes, chosen=classes or stored.classes, ignore=ignore or "", absent=absent)
     counts_NKK = chosen.counted(stored.per_image.counts_NKK)
     total_KK = counts_NKK.sum(axis=0)
     pixels = int(total_KK.sum())
     by_unit = units_of(stored.per_image, unit)
-    drawn = bootstrap(chosen.counted(by_unit.counts_UKK), scored=chosen.scored)
-    iou_K = iou_of(total_KK[None])[0]
-    scored = describe_scoring(stored, chosen, but_for)
+    drawn = bootstrap(chosen.counted(by_unit.counts_UKK), scored=chosen.scored, absent=chosen.absent)
+    iou_K = iou_of(total_KK[None], chosen.absent)[0]
+    scored = describe_scoring(stored, chosen, but_for, total_KK)
     if requested is not None:
         scored = replace(scored, protocol=f"{requested.name}-{requested.version}", but_for=[])
     return Rescored(
@@ -194,7 +206,7 @@ def rescore(
         scored=scored,
         images=len(counts_NKK),
         pixels=pixels,
-        miou_pct=plain(miou_of(total_KK[None], chosen.scored)[0]),
+        miou_pct=plain(miou_of(total_KK[None], chosen.scored, chosen.absent)[0]),
         aacc_pct=plain(100.0 * np.trace(total_KK) / pixels if pixels else math.nan),
         interval=bootstrap_facts(drawn, unit=by_unit.by),
         classes={
@@ -205,6 +217,7 @@ def rescore(
         group_by=group_by,
         groups=None if group_by is None else _groups(units_of(stored.per_image, group_by), chosen),
         worst=_worst(stored.per_image.tiles, counts_NKK, chosen, worst) if worst else None,
+        notes=[*stored.notes, *changes_of(stored)],
         contradictions=stored.contradictions,
     )
 
@@ -214,13 +227,14 @@ def list_given(**options: str | None) -> list[str]:
     return [f"--{name}" for name, value in options.items() if value is not None]
 
 
-def describe_scoring(stored: Stored, chosen: ClassSet, but_for: list[str]) -> Scoring:
+def describe_scoring(stored: Stored, chosen: ClassSet, but_for: list[str], total_KK: NDArray[np.int64]) -> Scoring:
     """Return how matrices are scored.
 
     Args:
         stored: The matrices.
         chosen: The classes.
         but_for: Options that override the protocol.
+        total_KK: Their sum.
     """
     facts = stored.per_image.facts
     return Scoring(
@@ -232,47 +246,41 @@ def describe_scoring(stored: Stored, chosen: ClassSet, but_for: list[str]) -> Sc
         iter=facts.get("iter"),
         weights=facts.get("weights"),
         inference=facts.get("inference"),
-        classes=chosen.line(),
+        classes=chosen.line(total_KK),
+        classes_in_mean=[chosen.classes[index] for index in chosen.in_mean(total_KK)],
+        absent_classes=chosen.absent,
         classes_scored=chosen.scored_names(),
         classes_ignored=chosen.ignored_names(),
     )
-
-
-def plain(value: float) -> float | None:
-    """Return a number as JSON: 3 digits, None for NaN."""
-    return round(float(value), 3) if math.isfinite(value) else None
-
-
-class Limits(TypedDict):
-    """The limits of an interval, rounded; None without an interval."""
-
-    low: float | None
-    high: float | None
-
-
-def pair(interval: Interval | None) -> Limits:
-    """Return the limits of an interval as JSON."""
-    return {
-        "low": None if interval is None else plain(interval.low),
-        "high": None if interval is None else plain(interval.high),
-    }
 
 
 def _groups(units: Units, chosen: ClassSet) -> list[UnitScore]:
     counts_UKK = chosen.counted(units.counts_UKK)
     pixels_U = counts_UKK.sum(axis=(1, 2))
     share_U = 100.0 * pixels_U / max(int(pixels_U.sum()), 1)
+    # Of the classes that the whole split has, only those of the group count in its mean, under any rule.
+    zero_K = zero_classes(sums_of(counts_UKK), chosen.absent)
+    iou_UK = iou_of_sums(sums_of(counts_UKK), zero_K)
+    number_U = (~np.isnan(iou_UK[:, list(chosen.scored)])).sum(axis=1)
     return [
-        UnitScore(name=name, miou_pct=plain(miou), images=int(images), pixels=int(pixels), share_pct=plain(share))
-        for name, miou, images, pixels, share in zip(
-            units.names, miou_of(counts_UKK, chosen.scored), units.images_U, pixels_U, share_U, strict=True
+        UnitScore(
+            name=name,
+            miou_pct=plain(miou),
+            classes_in_mean=int(number),
+            images=int(images),
+            pixels=int(pixels),
+            share_pct=plain(share),
+        )
+        for name, miou, number, images, pixels, share in zip(
+            units.names, mean_iou(iou_UK, chosen.scored), number_U, units.images_U, pixels_U, share_U, strict=True
         )
     ]
 
 
 def _worst(tiles: tuple[str, ...], counts_NKK: NDArray[np.int64], chosen: ClassSet, number: int) -> list[ImageScore]:
     """Return the images with the lowest mIoU, worst first; images without a value are left out."""
-    miou_N = miou_of(counts_NKK, chosen.scored)
+    sums_N3K = sums_of(counts_NKK)
+    miou_N = mean_iou(iou_of_sums(sums_N3K, zero_classes(sums_N3K, chosen.absent)), chosen.scored)
     # NaN sorts after all numbers; equal scores keep the order of the images.
     order = np.argsort(miou_N, kind="stable")[: min(number, int((~np.isnan(miou_N)).sum()))]
     return [_image_score(tiles[index], miou_N[index], counts_NKK[index], chosen) for index in order]

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.config import axes
+from rs_adapt.config.added_keys import absent_classes_of
+from rs_adapt.config.facts import ABSENT_CLASSES, AbsentClasses
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import RsAdaptError, ScoresError, UnknownName
 from rs_adapt.runs.files import RESULT_FILE, STATE_FILE
@@ -53,6 +55,12 @@ class Stored:
         return classes_of(self.protocol)
 
     @property
+    def absent(self) -> AbsentClasses:
+        """What a class without true pixels counts under the protocol; a single file may state it by itself."""
+        own = self.per_image.facts.get("absent_classes")
+        return own if self.result is None and own in ABSENT_CLASSES else absent_of(self.protocol)
+
+    @property
     def contradictions(self) -> list[str]:
         """The scores of `result.json` that these matrices contradict, as sentences."""
         if self.result is None:
@@ -60,6 +68,14 @@ class Stored:
         # Below the folder of the result as deep as the result names it.
         names = [name for name in matrix_files(self.result).values() if self.file.as_posix().endswith(f"/{name}")]
         return [str(text) for text in find_contradictions(self.result, dict.fromkeys(names, self.per_image))]
+
+
+def absent_of(protocol: ProtocolFacts) -> AbsentClasses:
+    """Return what a class without true pixels counts in scores that are computed from stored matrices.
+
+    Results of version 0.1.0 do not state it; the file of their protocol does.
+    """
+    return protocol.absent_classes or absent_classes_of(str(protocol.name))
 
 
 def open_stored(place: Path, selection: str | None = None) -> Stored:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from pydantic import JsonValue
 
 from rs_adapt.config import paths
+from rs_adapt.config.added_keys import without_added_keys
 from rs_adapt.config.facts import WeightsFacts
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.wording import WORDING
@@ -50,7 +51,7 @@ def config_identity(cfg: ResolvedConfig) -> Identity:
     archives' checksums), and `weights`, the published checksum of the base weights or a hash of the file's size, start
     and end. The folders of data, cache and run are left out.
     """
-    tree = {key: value for key, value in cfg.to_dict().items() if key not in _PLACES}
+    tree = {key: value for key, value in without_added_keys(cfg.to_dict()).items() if key not in _PLACES}
     backbone = segmentor_config(tree)["backbone"]
     weights = _identify_weights(backbone.pop("weights", None), cfg.backbone.to_dict().get("weights"))
     names = {cfg.get("prepared_dir"): "<tiles>", cfg.data_root: "<data>", str(paths.home()): "<home>"}

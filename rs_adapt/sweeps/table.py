@@ -6,9 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, TypedDict
 
 from rs_adapt.errors import ConfigError, UnreadableFile
+from rs_adapt.render.document import format_interval
 from rs_adapt.runs.files import SWEEP_LOG_FILE, SWEEP_PLAN_FILE
-from rs_adapt.runs.records import PlannedCell, SkippedCell, SweepPlan, read_record, write_record
+from rs_adapt.runs.records import PlannedCell, Result, SkippedCell, SweepPlan, read_record, write_record
 from rs_adapt.scores.contradictions import check_result
+from rs_adapt.scores.current import current_result, mean_line
 from rs_adapt.sweeps.folder import STATES, CellState, describe_progress
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ def _read_sweep_name(folder: Path) -> str:
 def cells_table(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> Table:
     """Return a row per cell: state, mIoU with its interval, selection of the checkpoint, protocol, minutes."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("cell", overflow="fold")
@@ -86,12 +89,14 @@ def cells_table(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> 
     for cell in cells:
         state = states[cell.name]
         facts = cell_facts(cell, state)
-        interval = facts["interval"]
+        scored = _scored(cell, state)
+        interval = None if scored is None else scored.interval
         table.add_row(
             str(cell),
             f"[{_STYLES[state.status]}]{state.status}[/]",
             "" if facts["miou_pct"] is None else f"{facts['miou_pct']:.1f}",
-            f"\\[{interval['low']:.1f}, {interval['high']:.1f}]" if interval else "",
+            # Text, because the table would take a plain bracket for markup.
+            Text("" if interval is None else format_interval(interval.low, interval.high, digits=1)),
             facts["headline"] or "",
             facts["protocol"] or "",
             "" if facts["minutes"] is None else f"{facts['minutes']:.1f}",
@@ -162,6 +167,7 @@ class CellFacts(TypedDict):
     state: str
     note: str
     miou_pct: float | None
+    classes: str | None
     interval: Mapping[str, object] | None
     headline: str | None
     protocol: str | None
@@ -175,8 +181,7 @@ def cell_facts(cell: SweepCell, state: CellState) -> CellFacts:
     """Return a cell as the table and JSON show it."""
     result, record = state.result, state.record
     contradictions = () if result is None else check_result(cell.folder, result)
-    # A score that its matrices do not give is in no table.
-    scored = None if contradictions else result
+    scored = _scored(cell, state)
     protocol = None if result is None else result.protocol
     interval = None if scored is None else scored.interval
     seconds = (None if result is None else result.train_s) or record.wall_s
@@ -188,6 +193,7 @@ def cell_facts(cell: SweepCell, state: CellState) -> CellFacts:
         "state": state.status,
         "note": " ".join((state.note, *contradictions)).strip(),
         "miou_pct": None if scored is None else scored.miou_pct,
+        "classes": None if scored is None or scored.miou_pct is None else mean_line(scored),
         "interval": None if interval is None else interval.content(),
         "headline": None if result is None else result.headline,
         "protocol": f"{protocol.name}-{protocol.version}" if protocol is not None and protocol.name else None,
@@ -196,3 +202,13 @@ def cell_facts(cell: SweepCell, state: CellState) -> CellFacts:
         "error": record.error,
         "log": str(log) if log.is_file() else None,
     }
+
+
+def _scored(cell: SweepCell, state: CellState) -> Result | None:
+    """Return the result of a cell under the present rule for classes without true pixels; None without a result.
+
+    A score that its matrices do not give is in no table.
+    """
+    if state.result is None or check_result(cell.folder, state.result):
+        return None
+    return current_result(cell.folder, state.result)

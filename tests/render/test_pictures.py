@@ -72,9 +72,17 @@ def test_table_shows_each_class_and_a_dash_for_none() -> None:
         "headline": "last",
         "protocol": {
             **{"name": "strict", "version": 1, "report_split": "urban val", "selection": "last", "weights": "student"},
-            **{"classes": "all", "classes_scored": ["road", "water"]},
+            **{"classes": "all", "classes_scored": ["road", "water"], "absent_classes": "left_out"},
         },
-        "interval": {"low": 10.0, "high": 15.126, "level": 0.95, "units": 4, "unit": "scene", "rough": True},
+        "interval": {
+            "low": 10.0,
+            "high": 15.126,
+            "form": "t",
+            "level": 0.95,
+            "units": 4,
+            "unit": "scene",
+            "rough": True,
+        },
         "selections": {
             "last": {"iter": 8, "miou_pct": 12.346, "value": None, "by": "the last iteration", "target_labels": False},
             "best_source_val": None,
@@ -106,8 +114,20 @@ def test_table_shows_each_class_and_a_dash_for_none() -> None:
     assert ["best_label_free", "4", "20.00", "info_max", "on", "images:", "0.5123"] in rows
     assert ["oracle*", "4", "20.00", "mIoU", "on", "urban", "val:", "21.50"] in rows
     assert protocol_line(result) == (
-        "Protocol strict-1: scored on urban val, last weights of the student, all 2 classes. "
-        "mIoU 12.35 [10.00, 15.13], 95 % over 4 scenes, rough."
+        "Protocol strict-1: scored on urban val, last weights of the student, "
+        "1 of 2 classes (no true pixels: water). mIoU 12.35 [10.00, 15.13], 95 % t interval over 4 scenes, rough."
+    )
+    # Version 0.1.0 stated neither the rule nor the form of the interval, and had no limits with one scene.
+    before = {**content, "protocol": {**content["protocol"]}, "interval": {**content["interval"]}}
+    del before["protocol"]["absent_classes"], before["interval"]["form"]
+    before["acc_pct"], before["iou_pct"] = {"road": 50.0, "water": None}, {"road": 12.346, "water": 0.0}
+    assert protocol_line(Result.model_validate({"cell": names | {"seed": 0}, **before})).endswith(
+        "student, all 2 classes (0 for predictions without true pixels: water) by mmsegmentation's rule. "
+        "mIoU 12.35 [10.00, 15.13], 95 % percentile interval over 4 scenes, rough."
+    )
+    before["interval"] |= {"low": None, "high": None, "units": 1}
+    assert protocol_line(Result.model_validate({"cell": names | {"seed": 0}, **before})).endswith(
+        "mIoU 12.35, without an interval (over 1 scene)."
     )
     assert oracle_line(result) == (
         "* chosen with target labels, so not a result of adaptation: +7.65 points against the last weights."

@@ -11,13 +11,18 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, RESULT_FILE, TENSORS_FILE
 from rs_adapt.runs.records import EvaluationLine, TrainingLine
 from rs_adapt.runs.run import Run
+from rs_adapt.scores.per_image import PerImage
+from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of
 from rs_adapt.scores.rescore import rescore
+from rs_adapt.scores.t_interval import t_quantile
+from rs_adapt.scores.units import units_of
 
 STORED = Path(__file__).parent / "stored_0_1_0"
 
@@ -79,10 +84,18 @@ def test_stored_matrices_score_as_the_result() -> None:
     assert run.result is not None
     assert run.result.interval is not None
     assert scored["miou_pct"] == run.miou_pct
-    assert (scored["interval"]["low"], scored["interval"]["high"]) == (
-        run.result.interval.low,
-        run.result.interval.high,
-    )
+    # The interval in the file is that of the percentiles, which stand in no output of today.
+    assert (run.result.interval.form, scored["interval"]["form"]) == ("percentile", "t")
+    stored = PerImage.load(run.folder / "confusions/iter6.npz")
+    sums = sums_of(units_of(stored).counts_UKK)
+    drawn = np.concatenate([part for (part,) in drawn_sums([sums], resamples=2000, seed=0)])
+    # Then, a class without true pixels in a resample scored 0 there.
+    miou_R = mean_iou(iou_of_sums(drawn, np.ones(6, dtype=np.bool_)))
+    percentiles = np.quantile(miou_R, [0.025, 0.975]).round(3)
+    assert percentiles.tolist() == [run.result.interval.low, run.result.interval.high]
+    miou_R = mean_iou(iou_of_sums(drawn))
+    half = t_quantile(0.95, 3) * miou_R.std() * (4 / 3) ** 0.5
+    assert scored["interval"]["high"] == pytest.approx(run.miou_pct + half, abs=1e-3)
     assert {name: facts["iou_pct"] for name, facts in scored["classes"].items()} == dict(run.iou_pct)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from rs_adapt.runs.collect import collect
 from rs_adapt.scores.gains import Gains, gains_of
 from rs_adapt.scores.groups import score_runs
+from rs_adapt.scores.t_interval import t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,13 +67,18 @@ def test_gap_closed_is_paired_by_seed_and_over_the_mean_gap(tmp_path: Path, writ
     assert over.value == pytest.approx(sum(steps) / 2, abs=2e-3)
     assert closed.by_seed == pytest.approx([100 * step / gap for step, gap in zip(steps, gaps, strict=True)], abs=1e-2)
     assert closed.value == pytest.approx(100 * sum(steps) / sum(gaps), abs=1e-2)
-    # All tiles are alike, so that the interval is over the seeds alone: from the one seed twice to the other.
+    # All tiles are alike, so that the interval is over the seeds alone: two, whose mean has half their difference as
+    # its standard error, and one degree of freedom.
     assert over.interval is not None
-    assert (over.interval.low, over.interval.high) == pytest.approx((min(steps), max(steps)), abs=2e-3)
+    half = t_quantile(0.95, 1) * abs(steps[0] - steps[1]) / 2
+    assert over.interval.low == pytest.approx(over.value - half, rel=0.03)
+    assert over.interval.high == pytest.approx(over.value + half, rel=0.03)
+    # Of the four draws of two seeds, two are the mean and one is either seed.
     assert closed.interval is not None
-    assert (closed.interval.low, closed.interval.high) == pytest.approx(
-        (min(closed.by_seed), max(closed.by_seed)), abs=1e-2
-    )
+    drawn = np.array([*closed.by_seed, closed.value, closed.value])
+    half = t_quantile(0.95, 1) * drawn.std() * np.sqrt(2)
+    assert (closed.interval.low + closed.interval.high) / 2 == pytest.approx(closed.value)
+    assert closed.interval.high - closed.value == pytest.approx(half, rel=0.03)
 
 
 def test_the_bound_closes_the_whole_gap_and_the_floor_has_no_gain(tmp_path: Path, write: Any) -> None:

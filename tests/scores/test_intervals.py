@@ -14,6 +14,7 @@ from rs_adapt.metrics import scores_of
 from rs_adapt.scores.intervals import bootstrap, interval_facts, paired_difference
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import drawn_sums, iou_of, iou_of_sums, mean_iou, miou_of, sums_of
+from rs_adapt.scores.t_interval import t_quantile
 from rs_adapt.scores.units import units_of
 
 # Two classes; IoU of the three units by hand: 1/2 and 2/3, 1/4 and 0 (of 3), 1 and 1.
@@ -78,31 +79,39 @@ def test_iou_does_not_change_with_order_or_amount() -> None:
 
 
 def test_interval_of_two_units_equals_a_hand_computation() -> None:
-    # Of the four draws one takes the first unit twice (mIoU 100), one the second (0), and two both (1 of 3, 1 of 3).
+    # Of the four draws one takes the first unit twice (mIoU 100), one the second (0), and two both (1 of 3, 1 of 3):
+    # a variance of 23750 / 18 around 125 / 3, twice that with U / (U - 1), and t = tan(0.4 * 90 degrees) at 40 %.
     units = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]]])
     assert miou_of(units.sum(axis=0)[None])[0] == pytest.approx(100 / 3)
     found = bootstrap(units)
     assert found.miou is not None
+    # t is 12.7 at 95 %; a score has limits.
     assert (found.miou.low, found.miou.high) == (0.0, 100.0)
     assert (found.units, found.rough, found.level) == (2, True, 0.95)
-    middle = bootstrap(units, level=0.4).miou
-    assert middle is not None
-    assert (middle.low, middle.high) == (pytest.approx(100 / 3), pytest.approx(100 / 3))
+    narrow = bootstrap(units, level=0.4, resamples=40_000).miou
+    assert narrow is not None
+    half = math.tan(0.4 * math.pi / 2) * math.sqrt(2 * 23750 / 18)
+    assert (narrow.low, narrow.high) == (0.0, pytest.approx(100 / 3 + half, rel=0.01))
+
+
+def t_of_draws(value: float, draws: np.ndarray[Any, Any], units: int, level: float) -> list[float]:
+    """Return the ends of the interval by the formula, from the values of all draws."""
+    half = t_quantile(level, units - 1) * np.nanstd(draws) * math.sqrt(units / (units - 1))
+    return [max(0, value - half), min(100, value + half)]
 
 
 @pytest.mark.parametrize("level", [0.95, 0.8, 0.5])
 @pytest.mark.parametrize("scored", [None, (1,)])
-def test_percentiles_equal_those_of_all_draws(level: float, scored: tuple[int, ...] | None) -> None:
-    every = all_draws(THREE)
-    values = miou_of(every, scored)
+def test_intervals_equal_those_of_all_draws(level: float, scored: tuple[int, ...] | None) -> None:
+    every, whole = all_draws(THREE), THREE.sum(axis=0)[None]
     found = bootstrap(THREE, level=level, resamples=20_000, scored=scored)
     assert found.miou is not None
-    expected = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
-    assert [found.miou.low, found.miou.high] == pytest.approx(expected)
+    expected = t_of_draws(miou_of(whole, scored)[0], miou_of(every, scored), 3, level)
+    assert [found.miou.low, found.miou.high] == pytest.approx(expected, abs=0.6)
     for number, interval in enumerate(found.iou):
-        expected = np.quantile(iou_of(every)[:, number], [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
+        expected = t_of_draws(iou_of(whole)[0, number], iou_of(every)[:, number], 3, level)
         assert interval is not None
-        assert [interval.low, interval.high] == pytest.approx(expected)
+        assert [interval.low, interval.high] == pytest.approx(expected, abs=0.6)
 
 
 def test_mean_of_resamples_equals_that_of_all_draws() -> None:
@@ -119,8 +128,9 @@ def test_paired_difference_equals_that_of_all_draws() -> None:
     values = miou_of(every_b) - miou_of(every_a)
     assert found.miou.points == miou_of(BETTER.sum(axis=0)[None])[0] - miou_of(THREE.sum(axis=0)[None])[0]
     assert found.miou.interval is not None
-    expected = np.quantile(values, [0.025, 0.975], method="inverted_cdf")
-    assert [found.miou.interval.low, found.miou.interval.high] == pytest.approx(expected)
+    half = t_quantile(0.95, 2) * values.std() * math.sqrt(3 / 2)
+    expected = [found.miou.points - half, found.miou.points + half]
+    assert [found.miou.interval.low, found.miou.interval.high] == pytest.approx(expected, rel=0.02)
     assert found.miou.share_above == pytest.approx((values > 0).mean(), abs=0.01)
     for number, difference in enumerate(found.iou):
         values = (iou_of(every_b) - iou_of(every_a))[:, number]
@@ -232,6 +242,7 @@ def test_facts_for_the_result_file() -> None:
     assert facts.content() == {
         "low": round(found.low, 3),
         "high": round(found.high, 3),
+        "form": "t",
         "level": 0.95,
         "unit": "image",
         "units": 3,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from rs_adapt.config.added_keys import without_added_keys
 from rs_adapt.config.facts import ConfigNode
 
 ABSENT = "(not there)"
@@ -52,14 +53,14 @@ def equal_values(value: Any, other: Any) -> bool:
 
 
 def without_machine_paths(tree: ConfigNode) -> ConfigNode:
-    """Return a configuration with placeholders for the paths of this machine."""
+    """Return a configuration with placeholders for the paths of this machine, and without later defaults."""
     places = {
         str(tree.get(key)): f"<{key}>"
         # The longer path first, because tiles may be prepared below the data root.
         for key in sorted(("prepared_dir", "data_root"), key=lambda key: -len(str(tree.get(key))))
         if tree.get(key)
     }
-    portable = {key: value for key, value in tree.items() if key not in _MACHINE}
+    portable = {key: value for key, value in without_added_keys(tree).items() if key not in _MACHINE}
     named: ConfigNode = _without_weights_folder(replace_paths(portable, places))
     return named
 

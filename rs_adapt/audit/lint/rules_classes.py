@@ -51,6 +51,15 @@ def class_list(subject: Subject) -> Iterator[Hit]:
                 consequence="The mIoU is not the mean over the classes that the result states.",
                 remedy="Choose the classes of the mean with protocol.classes alone; the evaluators follow it.",
             )
+        absent = evaluator and evaluator.get("absent_classes")
+        if absent and absent != cfg["protocol"].get("absent_classes", absent):
+            yield Hit(
+                level="error",
+                key=f"{key}.absent_classes",
+                found=f"{absent}, but protocol.absent_classes is {cfg['protocol']['absent_classes']}",
+                consequence="The mIoU during training is not the mean that the result states.",
+                remedy="Choose the rule with protocol.absent_classes alone; the evaluators follow it.",
+            )
     head = subject.segmentor["decode_head"]
     if head["num_classes"] != len(classes):
         yield _wrong_number("model.decode_head.num_classes", str(head["num_classes"]), len(classes))

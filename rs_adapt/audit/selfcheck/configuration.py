@@ -11,6 +11,7 @@ from rs_adapt.audit.lint.changes import differences, equal_values, lookup, witho
 from rs_adapt.audit.lint.sources import logged_config
 from rs_adapt.audit.selfcheck.outcome import Check, conclude, give_up
 from rs_adapt.audit.selfcheck.subject import Subject
+from rs_adapt.config.added_keys import absent_classes_in
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.runs.files import LOG_FILE
 from rs_adapt.runs.records import EvaluationLine, InferenceFacts, TrainingLine
@@ -118,8 +119,9 @@ def check_protocol(subject: Subject) -> Iterator[Check]:
             " ".join(test["dataset"]["name"].split("/")[-2:]) if test else None,
         ),
     }
-    if "absent_classes" in protocol:
-        expected["absent_classes"] = (stated.content().get("absent_classes"), protocol["absent_classes"])
+    # Results of version 0.1.0 do not state it.
+    if stated.absent_classes is not None:
+        expected["absent_classes"] = (stated.absent_classes, absent_classes_in(protocol))
     contradictions = [
         f"result.json has protocol.{key} {value!r}, the shipped files compose to {wanted!r}."
         for key, (value, wanted) in expected.items()

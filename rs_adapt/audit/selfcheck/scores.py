@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from rs_adapt.audit.selfcheck.outcome import Check, conclude, give_up
 from rs_adapt.audit.selfcheck.subject import Subject
+from rs_adapt.config.added_keys import absent_classes_in
 from rs_adapt.config.resolved import ResolvedConfig
 from rs_adapt.runs.records import EvaluationLine, TrainingLine
 from rs_adapt.runs.selection import choose
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.scores.contradictions import find_contradictions
+from rs_adapt.scores.current import same_means
 from rs_adapt.scores.intervals import interval_facts
+from rs_adapt.scores.stored import absent_of
 
 if TYPE_CHECKING:
     from rs_adapt.runs.records.metrics import PanelScores
@@ -46,7 +49,9 @@ def check_selections(subject: Subject) -> Iterator[Check]:
         yield from give_up("selections", "result.json has none, as in runs of older versions")
         return
     config = subject.config if subject.expected is None else subject.expected
-    choices = choose(subject.lines, cfg=ResolvedConfig(config))
+    rule = absent_classes_in(config["protocol"])
+    chosen_classes = class_set(list(config["bench"]["classes"]), chosen=config["protocol"]["classes"], absent=rule)
+    choices = choose(same_means(subject.lines, chosen_classes), cfg=ResolvedConfig(config))
     contradictions = []
     for name, choice in choices.items():
         stated = result.selections.get(name)
@@ -157,12 +162,15 @@ def _compare_interval(subject: Subject, per_image: PerImage) -> Iterator[str]:
     if stated is None:
         return
     classes = subject.result.protocol.classes or "all"
-    chosen = class_set(per_image.classes, chosen=classes if isinstance(classes, str) else ",".join(classes))
-    recomputed = interval_facts(per_image, chosen.scored)
-    same_way = all(
-        getattr(stated, key) == getattr(recomputed, key) for key in ("level", "unit", "units", "resamples", "seed")
+    chosen = class_set(
+        per_image.classes,
+        chosen=classes if isinstance(classes, str) else ",".join(classes),
+        absent=absent_of(subject.result.protocol),
     )
-    if not same_way:
+    recomputed = interval_facts(per_image, chosen)
+    # Version 0.1.0 took percentiles.
+    how = ("form", "level", "unit", "units", "resamples", "seed")
+    if any(getattr(stated, key) != getattr(recomputed, key) for key in how):
         return
     for key in ("low", "high"):
         if not _equal(getattr(stated, key), getattr(recomputed, key)):

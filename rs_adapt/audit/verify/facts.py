@@ -68,7 +68,7 @@ def resolved_facts(tree: Tree) -> Facts:
     c = _Collector(tree)
     for key in ("bench", "setting", "method", "head", "strategy"):
         c.take(f"cell.{key}", "cell", key)
-    for key in ("name", "classes", "weights", "unlabelled_split"):
+    for key in ("name", "classes", "absent_classes", "weights", "unlabelled_split"):
         c.take(f"protocol.{key}", "protocol", key)
     for key in ("name", "embed_dim", "depth", "patch_px"):
         c.take(f"backbone.{key}", "backbone", key)

@@ -47,6 +47,7 @@ KEYS: tuple[Key, ...] = (
         "protocol.classes",
         "model.decode_head.num_classes",
     ),
+    *_group("a class without true pixels counts 0 on one side, once predicted", "protocol.absent_classes"),
     *_group("label values mean different classes", "bench.reduce_zero_label", "bench.ignore_index"),
     *_group(
         "the same weights predict different maps",

@@ -13,6 +13,7 @@ from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, METRICS_FILE, RESULT_FIL
 from rs_adapt.runs.records import Result
 from rs_adapt.runs.run import Run
 from rs_adapt.scores.contradictions import check_result
+from rs_adapt.scores.current import current_run
 
 
 def read_reference(path: Path) -> Record:
@@ -37,7 +38,7 @@ def read_run(folder: Path) -> Record:
         )
     facts, others, _ = config_facts(read_literals(folder / CONFIG_FILE, remedy="Copy the run again."))
     try:
-        run = Run.read(folder)
+        run = current_run(Run.read(folder))
         if run.damage:
             raise UnreadableFile(run.damage[0].why)
     except UnreadableFile as error:

@@ -10,6 +10,7 @@ from rs_adapt.audit.verify.configuration import ConfigurationCheck
 from rs_adapt.audit.verify.scores import ScoreCheck
 from rs_adapt.audit.verify.verdict import describe_difference, describe_selection
 from rs_adapt.audit.verify.verification import Verification
+from rs_adapt.render.document import format_interval
 
 _SHOWN_KEYS = 12
 _SHOWN_ITERATIONS = 10
@@ -59,7 +60,7 @@ def _score_lines(score: ScoreCheck) -> Iterator[str]:
     yield (
         f"mIoU, {label}: {score.here_pct:.2f}{_at(score.here_iteration)} here, {score.there_pct:.2f}"
         f"{_at(score.there_iteration)} there, {signed(score.points)}; "
-        f"{'within' if score.within else 'outside'} [{score.spread.low:.2f}, {score.spread.high:.2f}]: "
+        f"{'within' if score.within else 'outside'} {format_interval(score.spread.low, score.spread.high)}: "
         f"{score.spread.basis}"
     )
     if score.selection == "oracle":

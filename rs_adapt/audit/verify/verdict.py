@@ -9,6 +9,7 @@ from rs_adapt.audit.verify.configuration import ConfigurationCheck, KeyDifferenc
 from rs_adapt.audit.verify.curves import LengthCheck, ScheduleCheck
 from rs_adapt.audit.verify.keys import Weight
 from rs_adapt.audit.verify.scores import ScoreCheck
+from rs_adapt.render.document import format_interval
 
 _SELECTION = {"last": "last", "oracle": "best on target labels", "unknown": "checkpoint not stated"}
 
@@ -66,7 +67,7 @@ def describe_selection(selection: str) -> str:
 
 def _distance(score: ScoreCheck, word: str) -> str:
     place = "within" if score.within else "outside"
-    range_text = f"{place} [{score.spread.low:.2f}, {score.spread.high:.2f}]"
+    range_text = f"{place} {format_interval(score.spread.low, score.spread.high)}"
     there = f"{word} {score.there_pct:.2f} ({describe_selection(score.selection)})"
     points = abs(score.points)
     if points < 0.005:

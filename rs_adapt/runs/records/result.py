@@ -6,16 +6,22 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
+from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.runs.records.cell import CellNames, Environment, RunOptions, TunedValues
 from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record
 
 
 class IntervalFacts(Record):
-    """The bootstrap interval of an mIoU."""
+    """The interval of an mIoU."""
 
     low: Percent = None
     high: Percent = None
+    form: str = Field(
+        default="percentile",
+        description="How the ends follow from the resamples: `t` (mIoU plus and minus t standard errors), or, in "
+        "results of version 0.1.0, `percentile`.",
+    )
     level: float = Field(default=0.95, description="Of the interval, between 0 and 1.")
     unit: str = Field(default="image", description="What was drawn: scene or image.")
     units: int = Field(default=0, description="Number of units with a counted pixel.")
@@ -54,6 +60,11 @@ class ProtocolFacts(Record):
     )
     classes: str | Sequence[str] | None = Field(default=None, description="Classes in the mean, as for --classes.")
     classes_scored: Sequence[str] = Field(default=(), description="Names of the classes in the mean.")
+    absent_classes: AbsentClasses | None = Field(
+        default=None,
+        description="What a class without true pixels counts: left_out of the mean, or zero_if_predicted, as in "
+        "mmsegmentation. Null in results of version 0.1.0, whose numbers followed the latter.",
+    )
 
 
 class SelectedCheckpoint(Record):
@@ -92,6 +103,11 @@ class Result(Record):
     miou_pct: Percent = None
     aacc_pct: Percent = None
     macc_pct: Percent = None
+    classes_in_mean: Sequence[str] | None = Field(
+        default=None,
+        description="Names of the classes that miou_pct is the mean of: the scored ones that have a value. Null in "
+        "results of version 0.1.0.",
+    )
     iou_pct: PercentByClass = Field(default={})
     acc_pct: PercentByClass = Field(default={})
     headline: str | None = Field(default=None, description="The selection whose checkpoint the scores are of.")
