@@ -106,7 +106,7 @@ def current_result(folder: Path, result: Result) -> Result:
 
     Returns:
         IoU by class, mIoU, interval and selections as this version scores the stored matrices. Without matrices the
-        mean is taken over the stored IoU, and the selections other than the headline have no score.
+        mean is taken over the stored IoU, and a selection has no score where that mean differs from the stored one.
     """
     if result.protocol.absent_classes is not None or result.miou_pct is None:
         return result
@@ -114,7 +114,8 @@ def current_result(folder: Path, result: Result) -> Result:
     headline = result.selections.get(result.headline or "")
     stored = _matrices(folder, result.confusions if headline is None else headline.confusions, chosen)
     means = _means(result, chosen)
-    selections = {name: _checkpoint(folder, entry, result, chosen) for name, entry in result.selections.items()}
+    same = means["iou_pct"] == result.iou_pct
+    selections = {name: _checkpoint(folder, entry, chosen, same=same) for name, entry in result.selections.items()}
     changes = {
         "protocol": result.protocol.model_copy(update={"absent_classes": chosen.absent}),
         "interval": result.interval if stored is None else interval_facts(stored, chosen),
@@ -182,7 +183,8 @@ def _means(result: Result, chosen: ClassSet) -> _Means:
     """Return IoU and mIoU from the stored scores by class; a class without accuracy has no true pixels."""
     iou = dict(result.iou_pct)
     if chosen.absent == "left_out":
-        iou = {name: None if result.acc_pct.get(name) is None else value for name, value in iou.items()}
+        absent = {name for name, accuracy in result.acc_pct.items() if accuracy is None}
+        iou = {name: None if name in absent else value for name, value in iou.items()}
     iou_K = np.array([np.nan if value is None else value for value in iou.values()], dtype=np.float64)
     miou = plain(float(mean_iou(iou_K[None], chosen.scored)[0]))
     # The mean of rounded numbers may differ in the last digit.
@@ -195,13 +197,13 @@ def _means(result: Result, chosen: ClassSet) -> _Means:
 
 
 def _checkpoint(
-    folder: Path, entry: SelectedCheckpoint | None, result: Result, chosen: ClassSet
+    folder: Path, entry: SelectedCheckpoint | None, chosen: ClassSet, *, same: bool
 ) -> SelectedCheckpoint | None:
     if entry is None or entry.miou_pct is None or chosen.absent == UNSTATED:
         return entry
     stored = _matrices(folder, entry.confusions, chosen)
     if stored is None:
-        return entry.model_copy(update={"miou_pct": None})
+        return entry if same else entry.model_copy(update={"miou_pct": None})
     total_KK: NDArray[np.int64] = stored.total_KK()
     return entry.model_copy(update={"miou_pct": plain(miou_of(total_KK[None], chosen.scored, chosen.absent)[0])})
 

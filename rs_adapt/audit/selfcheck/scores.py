@@ -6,17 +6,22 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rs_adapt.audit.selfcheck.outcome import Check, conclude, give_up
 from rs_adapt.audit.selfcheck.subject import Subject
 from rs_adapt.config.added_keys import absent_classes_in
 from rs_adapt.config.resolved import ResolvedConfig
-from rs_adapt.runs.records import EvaluationLine, TrainingLine
+from rs_adapt.runs.records import EvaluationLine, IntervalFacts, TrainingLine
 from rs_adapt.runs.selection import choose
-from rs_adapt.scores.class_sets import class_set
+from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.contradictions import find_contradictions
 from rs_adapt.scores.current import same_means
 from rs_adapt.scores.intervals import interval_facts
+from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of
+from rs_adapt.scores.rounding import plain
 from rs_adapt.scores.stored import absent_of
+from rs_adapt.scores.units import units_of
 
 if TYPE_CHECKING:
     from rs_adapt.runs.records.metrics import PanelScores
@@ -168,16 +173,28 @@ def _compare_interval(subject: Subject, per_image: PerImage) -> Iterator[str]:
         absent=absent_of(subject.result.protocol),
     )
     recomputed = interval_facts(per_image, chosen)
-    # Version 0.1.0 took percentiles.
-    how = ("form", "level", "unit", "units", "resamples", "seed")
+    how = ("level", "unit", "units", "resamples", "seed")
     if any(getattr(stated, key) != getattr(recomputed, key) for key in how):
         return
+    if stated.form == "percentile":
+        recomputed = _take_percentiles(recomputed, per_image, chosen)
     for key in ("low", "high"):
         if not _equal(getattr(stated, key), getattr(recomputed, key)):
             yield (
                 f"result.json states {getattr(stated, key)} as interval.{key}, its matrices give "
                 f"{getattr(recomputed, key)}."
             )
+
+
+def _take_percentiles(facts: IntervalFacts, per_image: PerImage, chosen: ClassSet) -> IntervalFacts:
+    """Return the interval of version 0.1.0: percentiles, where a class that a resample lacks counts 0 if predicted."""
+    sums_U3K = sums_of(units_of(per_image).counts_UKK)
+    sums_U3K = sums_U3K[sums_U3K[:, 1].any(axis=1)]
+    every_K = np.ones(len(chosen.classes), dtype=np.bool_)
+    drawn = drawn_sums([sums_U3K], resamples=facts.resamples, seed=facts.seed)
+    miou_R = np.concatenate([mean_iou(iou_of_sums(sums, every_K), chosen.scored) for (sums,) in drawn])
+    low, high = np.nanquantile(miou_R, [(1 - facts.level) / 2, (1 + facts.level) / 2])
+    return facts.model_copy(update={"low": plain(low), "high": plain(high)})
 
 
 def _compare_mean(scores: EvaluationLine | PanelScores, scored: Sequence[str], where: str) -> Iterator[str]:
