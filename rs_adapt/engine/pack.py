@@ -81,6 +81,20 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
+def require_tensors(folder: Path, manifest: Manifest) -> None:
+    """Compare the file with the tensors of a pack with its manifest.
+
+    Raises:
+        CheckpointMismatch: The file is missing, or is not that of the manifest.
+    """
+    path = folder / TENSORS_FILE
+    if manifest.tensors is None:
+        raise CheckpointMismatch(f"{folder / MANIFEST_FILE}: tensors is missing. Copy the pack again.")
+    if not path.is_file() or file_sha256(path) != manifest.tensors.sha256:
+        state = "is damaged: its SHA-256 is not the manifest's" if path.is_file() else "is missing"
+        raise CheckpointMismatch(f"{path} {state}. Copy the pack again.")
+
+
 def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sha256: str) -> Manifest:
     """Put a pack's tensors into a freshly built segmentor.
 
@@ -100,8 +114,6 @@ def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sh
     folder = folder.parent if folder.is_file() else folder
     path = folder / TENSORS_FILE
     base = manifest.base
-    if manifest.tensors is None:
-        raise CheckpointMismatch(f"{folder / MANIFEST_FILE}: tensors is missing. Copy the pack again.")
     if list(manifest.classes) != list(classes):
         raise CheckpointMismatch(
             f"The pack {folder} was trained on the classes {', '.join(manifest.classes)}; here they are "
@@ -113,9 +125,7 @@ def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sh
             f"have {base_sha256[:16]}... An adapter does not work on a different base: pass the weights that it was "
             "trained on with --weights."
         )
-    if not path.is_file() or file_sha256(path) != manifest.tensors.sha256:
-        state = "is damaged: its SHA-256 is not the manifest's" if path.is_file() else "is missing"
-        raise CheckpointMismatch(f"{path} {state}. Copy the pack again.")
+    require_tensors(folder, manifest)
     try:
         tensors = load_file(path)
     except SafetensorError as error:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from rs_adapt.backbones import Vit
 from rs_adapt.backbones.weights import file_sha256, tensors_sha256
 from rs_adapt.config.segmentor import segmentor_config
-from rs_adapt.engine.pack import read_manifest, save_pack
+from rs_adapt.engine.pack import read_manifest, require_tensors, save_pack
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
@@ -48,7 +48,7 @@ def export_pack(checkpoint: Path, out: Path, *, overwrite: bool = False) -> list
         OutputExists: The folder is not empty, and `overwrite` is False.
     """
     refuse_output_in_run(out)
-    _consistent_manifest(checkpoint)
+    require_tensors(checkpoint, _consistent_manifest(checkpoint))
 
     def fill(folder: Path) -> None:
         for name in (TENSORS_FILE, MANIFEST_FILE):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rs_adapt.errors import UnreadableFile
 from rs_adapt.runs.files import (
     CELL_FILE,
     CONFIG_FILE,
@@ -16,7 +19,7 @@ from rs_adapt.runs.files import (
     RESULT_FILE,
     TENSORS_FILE,
 )
-from rs_adapt.runs.records import HashesRecord, record_text, write_record
+from rs_adapt.runs.records import HashesRecord, read_record, record_text, write_record
 
 if TYPE_CHECKING:
     from rs_adapt.runs.records import Result
@@ -52,6 +55,30 @@ def write_hashes(run_dir: Path, result: Result) -> None:
     files = {name: file_sha256(run_dir / name) for name in others}
     files[RESULT_FILE] = hashlib.sha256(record_text(result).encode()).hexdigest()
     write_record(run_dir / HASHES_FILE, HashesRecord(files=files))
+
+
+def find_changes(run_dir: Path, names: Iterable[str]) -> list[str]:
+    """Return a sentence for each file of a finished run that is not as the run wrote it.
+
+    Args:
+        run_dir: The run folder.
+        names: Files, relative to the folder. Those without a stored hash are not checked: older versions stored none.
+    """
+    try:
+        hashes = read_record(run_dir / HASHES_FILE, HashesRecord)
+    except UnreadableFile as error:
+        return [str(error)]
+    if hashes is None:
+        return []
+    changed = []
+    for name in names:
+        with suppress(OSError):
+            if name in hashes.files and file_sha256(run_dir / name) != hashes.files[name]:
+                changed.append(
+                    f"{name} was changed after the run had ended, or is damaged: its SHA-256 is not that in "
+                    f"{HASHES_FILE}."
+                )
+    return changed
 
 
 def file_sha256(path: Path) -> str:

@@ -11,6 +11,7 @@ from rs_adapt.errors import UnreadableFile
 from rs_adapt.runs.files import (
     CELL_FILE,
     CONFIG_FILE,
+    DATA_FILE,
     LOG_FILE,
     MANIFEST_FILE,
     METRICS_FILE,
@@ -18,6 +19,7 @@ from rs_adapt.runs.files import (
     STATE_FILE,
     SWEEP_CELL_FILE,
 )
+from rs_adapt.runs.hashes import find_changes
 from rs_adapt.runs.metrics import scan_metrics
 from rs_adapt.runs.records import (
     CellNames,
@@ -109,6 +111,9 @@ class Run:
         lines, why = scan_metrics(folder, finished=result is not None)
         if why:
             damage.append(Damage(place=folder / METRICS_FILE, why=why))
+        if result is not None:
+            changes = find_changes(folder, (CELL_FILE, CONFIG_FILE, DATA_FILE, METRICS_FILE, RESULT_FILE))
+            damage += [Damage(place=folder, why=change) for change in changes]
         status = FINISHED if result is not None else UNFINISHED
         if result is None and sweep is not None and sweep.status not in ("", "done"):
             status = sweep.status

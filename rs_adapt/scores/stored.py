@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rs_adapt.config.facts import ABSENT_CLASSES, AbsentClasses
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import RsAdaptError, ScoresError, UnknownName
 from rs_adapt.runs.files import RESULT_FILE, STATE_FILE
+from rs_adapt.runs.hashes import find_changes
 from rs_adapt.runs.records import InferenceFacts, ProtocolFacts, Result, SelectedCheckpoint, read_record
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.contradictions import find_contradictions, matrix_files
@@ -34,6 +36,7 @@ class Stored:
             value if there is neither.
         notes: Sentences of `result.json` that one has to know before trusting the score.
         result: Content of `result.json`; None for a single file.
+        changes: Sentences about files that were changed after the run had ended.
     """
 
     file: Path
@@ -42,6 +45,7 @@ class Stored:
     protocol: ProtocolFacts
     notes: tuple[str, ...] = ()
     result: Result | None = None
+    changes: tuple[str, ...] = ()
 
     @property
     def protocol_label(self) -> str | None:
@@ -62,12 +66,12 @@ class Stored:
 
     @property
     def contradictions(self) -> list[str]:
-        """The scores of `result.json` that these matrices contradict, as sentences."""
+        """The scores of `result.json` that these matrices contradict, and files that were changed, as sentences."""
         if self.result is None:
             return []
         # Below the folder of the result as deep as the result names it.
         names = [name for name in matrix_files(self.result).values() if self.file.as_posix().endswith(f"/{name}")]
-        return [str(text) for text in find_contradictions(self.result, dict.fromkeys(names, self.per_image))]
+        return [*self.changes, *map(str, find_contradictions(self.result, dict.fromkeys(names, self.per_image)))]
 
 
 def absent_of(protocol: ProtocolFacts) -> AbsentClasses:
@@ -112,7 +116,16 @@ def open_stored(place: Path, selection: str | None = None) -> Stored:
     if protocol is None or not protocol.model_fields_set:
         protocol = _named_protocol(per_image.facts.get("protocol"))
     notes = () if result is None else tuple(result.notes)
-    return Stored(file=file, per_image=per_image, selection=stored, protocol=protocol, notes=notes, result=result)
+    changes = () if result is None else tuple(find_changes(place, (RESULT_FILE, os.path.relpath(file, place))))
+    return Stored(
+        file=file,
+        per_image=per_image,
+        selection=stored,
+        protocol=protocol,
+        notes=notes,
+        result=result,
+        changes=changes,
+    )
 
 
 def headline_matrix(run_dir: Path, result: Result) -> NDArray[np.int64] | None:
