@@ -144,8 +144,9 @@ def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) ->
             parts = zip(targets, tensor.chunk(len(targets)), strict=True)
             renamed |= {match.expand(target): part for target, part in parts if target}
     for our_name, dims in ((names.kernel, 4), (names.positions, names.positions_ndim)):
-        if our_name is not None and our_name in renamed and renamed[our_name].ndim != dims:
-            raise WeightsError(f"{our_name} has shape {tuple(renamed[our_name].shape)}, not {dims} dimensions.")
+        shape = tuple(renamed[our_name].shape) if our_name is not None and our_name in renamed else None
+        if shape is not None and (len(shape) != dims or 0 in shape):
+            raise WeightsError(f"{our_name} has shape {shape}, not {dims} dimensions with values.")
     if unknown:
         raise WeightsError(
             f"{len(unknown)} tensor names do not belong to {layout.title} ViT, e.g. {', '.join(unknown[:3])}; "
@@ -183,7 +184,7 @@ def with_zero_biases(state: Mapping[str, Tensor], names: Names) -> dict[str, Ten
     for name, tensor in state.items():
         layer, _, kind = name.rpartition(".")
         if kind == "weight" and any(re.fullmatch(pattern, layer) for pattern in names.zero_biases):
-            full.setdefault(f"{layer}.bias", tensor.new_zeros(tensor.shape[0]))
+            full.setdefault(f"{layer}.bias", tensor.new_zeros(tensor.shape[:1]))
     return full
 
 

@@ -76,7 +76,7 @@ def test_damaged_tensors_are_refused(pack) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("{", "cannot be read: Expecting property name"),
+        ("{", "cannot be read: it is no JSON, or cut off: Expecting property name"),
         ('{"classes": []}', "cell is missing"),
         ("[]", r"it holds \[\]; it must be a table"),
     ],
