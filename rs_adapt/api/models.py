@@ -12,6 +12,7 @@ from rs_adapt.api.configuration import cell_of, with_values_of_start
 from rs_adapt.api.progress import Progress, progress_callback, training_display
 from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.config.cell import DEFAULT_PROTOCOL, resolve
+from rs_adapt.config.own.bench import is_own
 from rs_adapt.errors import ConfigError
 from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.files import EVAL_DIR
@@ -223,6 +224,9 @@ def evaluate(
     if direction and not bench:
         raise ConfigError(f"The direction {direction} needs a bench too, such as --bench loveda-da --direction u2r.")
     path = folder_of(run)
+    if bench and setting is None and is_own(bench):
+        # Scoring needs none: the model has been trained, and a file has one direction.
+        setting = "dg"
     cfg = recompose(
         path,
         bench=resolve(bench, setting=setting, direction=direction).bench if bench else None,

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.datasets.own.regions import RegionPlan, plan_regions, scene_files
+from rs_adapt.datasets.own.regions import RegionPlan, missing_places, plan_regions, scene_files
 from rs_adapt.datasets.own.scenes import make_from_scenes
 from rs_adapt.datasets.prepared_copies import MARKER
 from rs_adapt.datasets.recipes import ImagesRecipe, Recipe, ScenesRecipe, SyntheticRecipe, TileFacts, read_recipe
@@ -56,6 +56,14 @@ def ensure_prepared(
         DataError: A raw image or label is damaged, has no partner, a different size or unknown values.
     """
     recipe, tiles = read_recipe(prepare), TileFacts.model_validate(bench)
+    if isinstance(recipe, ScenesRecipe) and (missing := missing_places(recipe)):
+        if _finished_before(out_dir, _facts(prepare, recipe, tiles, data_root, [])):
+            return
+        raise DataNotFound(
+            f"There is no {missing[0]}, which the bench {bench.get('name')} names, and its tiles are not prepared "
+            "here. A run or pack from another machine names the folders of that machine: name a bench file with the "
+            "folders of this one, --bench BENCH.toml."
+        )
     regions = plan_regions(recipe, tiles.tile_px) if isinstance(recipe, ScenesRecipe) else []
     facts = _facts(prepare, recipe, tiles, data_root, regions)
     if _finished(out_dir, facts):
@@ -82,6 +90,8 @@ def ensure_prepared(
 def is_current(bench: Mapping[str, Any], *, data_root: Path, out_dir: Path) -> bool:
     """Return whether the tiles of a bench still fit what they were made from; see `ensure_prepared`."""
     recipe, tiles = read_recipe(bench["prepare"]), TileFacts.model_validate(bench)
+    if isinstance(recipe, ScenesRecipe) and missing_places(recipe):
+        return _finished_before(out_dir, _facts(bench["prepare"], recipe, tiles, data_root, []))
     regions = plan_regions(recipe, tiles.tile_px) if isinstance(recipe, ScenesRecipe) else []
     return _finished(out_dir, _facts(bench["prepare"], recipe, tiles, data_root, regions))
 
@@ -150,6 +160,17 @@ def _finished(out_dir: Path, facts: object) -> bool:
         return False
     # Version 0.1.0 stored no hashes.
     return "records" not in marker or marker["records"] == _hash_records(out_dir)
+
+
+def _finished_before(out_dir: Path, facts: object) -> bool:
+    """Return whether tiles are there that fit all but the state of the scenes, which are no longer there."""
+    try:
+        marker = read_json(out_dir / MARKER)
+    except (FileNotFoundError, UnreadableFile):
+        return False
+    if not isinstance(marker, dict) or not isinstance(marker.get("facts"), dict) or not isinstance(facts, dict):
+        return False
+    return _finished(out_dir, facts | {"raw": marker["facts"].get("raw")})
 
 
 def _hash_records(folder: Path) -> dict[str, str]:

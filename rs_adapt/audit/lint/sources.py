@@ -133,7 +133,7 @@ def _run(folder: Path, cfg: ConfigNode, start: RunStart) -> tuple[RunFiles, tupl
             cell,
             data_root=cfg["data_root"],
             work_dir=cfg.get("work_dir"),
-            tuned_values=_tuned_values(cfg, cell, start),
+            tuned_values=tuned_values_of(cfg, cell, start),
         )
         expected = compose_here(overrides=texts, weights=options.weights).to_dict()
         base = compose_here().to_dict()
@@ -153,7 +153,7 @@ def _run(folder: Path, cfg: ConfigNode, start: RunStart) -> tuple[RunFiles, tupl
     return run, tuple(changed)
 
 
-def _tuned_values(cfg: ConfigNode, cell: Cell, start: RunStart) -> Mapping[str, object] | None:
+def tuned_values_of(cfg: ConfigNode, cell: Cell, start: RunStart) -> Mapping[str, object] | None:
     """Return the tuned values that a run was started with; None for those of the method's file today."""
     values: ConfigNode = cfg["method"].get("tuned") or {}
     if start.tuned is None:

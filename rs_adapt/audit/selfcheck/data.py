@@ -43,7 +43,9 @@ def check_tiles(subject: Subject, on_progress: OnProgress = no_progress) -> Iter
 
     if subject.data is None:
         return
-    roles, contradictions, compared, missing = data_roles(subject.config), [], [], []
+    # Composed here: the cache folder may be a different one than that of the run.
+    roles = data_roles(subject.config if subject.expected is None else subject.expected)
+    contradictions, compared, missing = [], [], []
     for number, (role, before) in enumerate(subject.data.roles.items()):
         if role not in roles:
             contradictions.append(f"data.json has {ROLES.get(role, role)}, which the configuration does not read.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rs_adapt.audit.lint.changes import replace_paths
+from rs_adapt.audit.lint.sources import tuned_values_of
 from rs_adapt.config import axes, axis_files
 from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
@@ -127,15 +128,17 @@ def _compose(folder: Path, start: RunStart, config: ConfigNode) -> tuple[ConfigN
         if own := config.get("bench", {}).get("own"):
             facts["bench"] = own_bench.save_content(own)
         names = {axis: axes.find(axis, str(facts[axis])) for axis in axis_files.FILE_AXES if axis != "runtime"}
+        cell = Cell(**facts | names)
         cfg = compose(
-            Cell(**facts | names),
+            cell,
             overrides=list(start.options.overrides),
             data_root=config.get("data_root"),
             work_dir=config.get("work_dir") or folder,
             weights=start.options.weights,
+            tuned_values=tuned_values_of(config, cell, start),
         )
         content: ConfigNode = cfg.to_dict()
-    except (RsAdaptError, TypeError, AttributeError) as error:
+    except (RsAdaptError, LookupError, TypeError, AttributeError) as error:
         return None, f"the cell cannot be composed with the files of this version: {error}"
     return content, ""
 

@@ -55,26 +55,33 @@ def find(path: str) -> str:
 def peek(path: str) -> ConfigNode:
     """Return what the file of a bench means, as `axes.peek` does; only to be read.
 
+    The content of a pack, as `save_content` writes it, names folders of the machine that trained it. They are looked
+    for where they are read, because a model is built, exported and looked into without them.
+
     Raises:
         DataNotFound: The file, or a folder that it names, does not exist.
         ConfigError: A key or value is not usable; the text names the file and the key.
     """
     file = Path(find(path))
-    return _read(file, file.stat().st_mtime_ns)
+    return _read(file, file.stat().st_mtime_ns, file.parent != _saved_dir().resolve())
 
 
 def save_content(given: Mapping[str, object]) -> str:
     """Write the content of a bench's file, as a pack holds it, into the cache folder and return the path."""
     text = json.dumps(given, indent=1, sort_keys=True) + "\n"
-    path = paths.home() / "benches" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    path = _saved_dir() / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, text)
     return str(path)
 
 
+def _saved_dir() -> Path:
+    return paths.home() / "benches"
+
+
 @lru_cache(maxsize=16)
-def _read(file: Path, _mtime_ns: int) -> ConfigNode:
+def _read(file: Path, _mtime_ns: int, check_folders: bool) -> ConfigNode:
     try:
         text = read_bytes(file)
         given = parse_json(text) if file.suffix == ".json" else parse_toml(text)
@@ -85,15 +92,16 @@ def _read(file: Path, _mtime_ns: int) -> ConfigNode:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.") from error
     if not isinstance(given, dict):
         raise ConfigError(f"{file} must hold a table of keys.")
-    return bench_content(given, file)
+    return bench_content(given, file, check_folders=check_folders)
 
 
-def bench_content(given: ConfigNode, file: Path) -> ConfigNode:
+def bench_content(given: ConfigNode, file: Path, *, check_folders: bool = True) -> ConfigNode:
     """Return what a bench's file means: `bench` and `optim`, as a file of `configs/bench/` holds them.
 
     Args:
         given: The table that the file holds.
         file: Its path, for messages and for paths that are relative to it.
+        check_folders: Whether the folders that it names have to exist.
 
     Raises:
         DataNotFound: A folder that it names does not exist.
@@ -106,8 +114,8 @@ def bench_content(given: ConfigNode, file: Path) -> ConfigNode:
     root = Path(parsed.root or file.parent).expanduser()
     classes = own_labels.read_classes(parsed, file)
     domains: dict[Domain, ConfigNode] = {
-        "source": _domain(parsed.source, "source", root, classes, file),
-        "target": _domain(parsed.target, "target", root, classes, file),
+        "source": _domain(parsed.source, "source", root, classes, file, check_folders),
+        "target": _domain(parsed.target, "target", root, classes, file, check_folders),
     }
     if domains["source"]["labels"] is None:
         raise ConfigError(f"{file}: [source.labels] is missing. Training learns from the source, so it needs labels.")
@@ -176,12 +184,14 @@ def _region(domain: ConfigNode) -> RegionFacts:
     return {"region": name, "train": splits["train"], "val": scored if labelled else None}
 
 
-def _domain(region: RegionTable, role: Role, root: Path, classes: Classes, file: Path) -> ConfigNode:
+def _domain(
+    region: RegionTable, role: Role, root: Path, classes: Classes, file: Path, check_folders: bool
+) -> ConfigNode:
     from rs_adapt.config.own.bench_values import hint_at_path, show_path
 
     key, given = ("images", region.images) if region.files is None else ("files", region.files)
     place = root / Path(given or "").expanduser()
-    if not (place.is_file() or (key == "images" and place.is_dir())):
+    if check_folders and not (place.is_file() or (key == "images" and place.is_dir())):
         allowed = "neither a folder nor a file" if key == "images" else "not a file"
         hint = hint_at_path(place) or f" Enter where it is; a relative path starts at {show_path(root)}."
         raise DataNotFound(f"{file}: {role}.{key} names {show_path(place)}, which is {allowed}.{hint}")
@@ -202,5 +212,7 @@ def _domain(region: RegionTable, role: Role, root: Path, classes: Classes, file:
         **given_only,
         "val": list(region.val),
         "val_share": share,
-        "labels": own_labels.read_labels(region.labels, role, root, classes, file) if region.labels else None,
+        "labels": own_labels.read_labels(region.labels, role, root, classes, file, check_folders=check_folders)
+        if region.labels
+        else None,
     }

@@ -78,7 +78,9 @@ def _read_bridge(name: str, file: Path) -> ClassBridge:
     return parse_as(ClassBridge, read_toml(path, error=ConfigError), file=str(path))
 
 
-def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, file: Path) -> dict[str, object]:
+def read_labels(
+    labels: LabelsTable, role: Role, root: Path, classes: Classes, file: Path, *, check_folders: bool = True
+) -> dict[str, object]:
     """Return how the labels of a region are read.
 
     Args:
@@ -87,6 +89,7 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
         root: The folder that paths are relative to.
         classes: The classes of the bench.
         file: The bench's file, for messages.
+        check_folders: Whether the folder or file of the labels has to exist.
 
     Returns:
         `kind`, `path`, `suffix`, `column`, `background`; `to_index`, pairs of what stands in the label (a value, a
@@ -101,7 +104,7 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
 
     place = Place(file, f"{role}.labels")
     path = root / Path(labels.path or "").expanduser()
-    if not path.exists():
+    if check_folders and not path.exists():
         raise DataNotFound(
             f"{file}: {place.key('path')} names {show_path(path)}, which does not exist.{hint_at_path(path)}"
         )
@@ -145,11 +148,11 @@ def read_labels(labels: LabelsTable, role: Role, root: Path, classes: Classes, f
         "ignore": ignore,
         **({} if labels.nodata is None else {"nodata": labels.nodata}),
         **({} if labels.name is None else {"name": labels.name}),
-        **_polygon_keys(labels, root, place),
+        **_polygon_keys(labels, root, place, check_folders),
     }
 
 
-def _polygon_keys(labels: LabelsTable, root: Path, place: Place) -> dict[str, object]:
+def _polygon_keys(labels: LabelsTable, root: Path, place: Place, check_folders: bool) -> dict[str, object]:
     """Return the keys that only polygons take, those that are given: older configurations have none of them."""
     given = {
         "layer": labels.layer,
@@ -167,7 +170,7 @@ def _polygon_keys(labels: LabelsTable, root: Path, place: Place) -> dict[str, ob
     if labels.background is None:
         raise place.error("aoi", "says where pixels outside all polygons are background; name that class as background")
     aoi = root / Path(labels.aoi).expanduser()
-    if not aoi.exists():
+    if check_folders and not aoi.exists():
         raise DataNotFound(f"{place.file}: {place.key('aoi')} names {aoi}, which does not exist.")
     return keys | {"aoi": str(aoi.resolve())}
 

@@ -53,6 +53,16 @@ def _size_px(image: Path, _state: tuple[int, int, int]) -> tuple[int, int]:
     return form.width_px, form.height_px
 
 
+def missing_places(recipe: ScenesRecipe) -> list[Path]:
+    """Return the folders and files of a bench that do not exist: images, lists, labels, areas of interest."""
+    places: list[str | None] = []
+    for region in recipe.regions.values():
+        places.append(region.files or region.images)
+        if region.labels is not None:
+            places += [region.labels.path, region.labels.aoi]
+    return [Path(place) for place in places if place is not None and not Path(place).exists()]
+
+
 def plan_regions(recipe: ScenesRecipe, tile_px: int) -> list[RegionPlan]:
     """Find the scenes of both regions, and choose those that are held out.
 
