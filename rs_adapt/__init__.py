@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rs_adapt.api.configuration import compose
     from rs_adapt.api.models import check, evaluate, load, train
     from rs_adapt.api.reading import collect, compare, report, score
+    from rs_adapt.api.sharing import share
     from rs_adapt.config.cell import resolve
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ __all__ = [
     "report",
     "resolve",
     "score",
+    "share",
     "train",
     "verify",
 ]
@@ -58,6 +60,7 @@ _MODULES = {
     "report": "api.reading",
     "resolve": "config.cell",
     "score": "api.reading",
+    "share": "api.sharing",
     "train": "api.models",
     "verify": "api.checking",
 }

@@ -52,6 +52,9 @@ def file_schemas() -> dict[str, FileSchema]:
         "hashes": FileSchema(
             file=files.HASHES_FILE, content="SHA-256 of the files of a finished run", record=records.HashesRecord
         ),
+        "bundle": FileSchema(
+            file="bundle.json", content="what is in a bundle of rs-adapt share", record=records.BundleRecord
+        ),
         "manifest": FileSchema(
             file=files.MANIFEST_FILE, content="what an adapter pack fits onto", record=records.Manifest
         ),

@@ -67,7 +67,10 @@ VERBS = {
     ),
     "verify": Verb(
         "rs_adapt.commands.verify:verify",
-        "Compare a run with a training log, with another run, or with published numbers.",
+        "Check a finished run against itself, or compare it with a training log, another run, or published numbers.",
+    ),
+    "share": Verb(
+        "rs_adapt.commands.share:share", "Write a finished run as one anonymous archive, which verify checks."
     ),
     "data": Verb(
         "rs_adapt.commands.data:data_app",

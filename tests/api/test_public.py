@@ -32,6 +32,7 @@ NAMES = [
     "report",
     "resolve",
     "score",
+    "share",
     "train",
     "verify",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from rs_adapt.audit.selfcheck.bundle import find_bundle_faults, is_bundle, unpacked
 from rs_adapt.audit.selfcheck.configuration import (
     check_cell,
     check_classes,
@@ -16,7 +17,7 @@ from rs_adapt.audit.selfcheck.configuration import (
 )
 from rs_adapt.audit.selfcheck.data import check_fingerprints, check_tiles
 from rs_adapt.audit.selfcheck.files import check_hashes, check_packs
-from rs_adapt.audit.selfcheck.outcome import Check, Outcome, SelfCheck
+from rs_adapt.audit.selfcheck.outcome import Check, Outcome, SelfCheck, conclude
 from rs_adapt.audit.selfcheck.scores import check_curve, check_headline, check_losses, check_selections
 from rs_adapt.audit.selfcheck.subject import Subject, read_subject
 from rs_adapt.errors import RsAdaptError
@@ -47,15 +48,20 @@ def check_run(folder: Path, *, data_root: Path | None = None, on_progress: OnPro
     training again.
 
     Args:
-        folder: A run folder.
+        folder: A run folder, or a bundle of `rs-adapt share`.
         data_root: Folder of the data sets now; where the configuration says.
         on_progress: Called while tiles are read.
 
     Raises:
         ConfigError: The folder holds no finished run, or a file without which there is none is damaged.
     """
-    subject = read_subject(folder, data_root=data_root)
-    return SelfCheck(run=str(folder), checks=tuple(_checks(subject, on_progress)))
+    if not is_bundle(folder):
+        subject = read_subject(folder, data_root=data_root)
+        return SelfCheck(run=str(folder), checks=tuple(_checks(subject, on_progress)))
+    with unpacked(folder) as place:
+        of_bundle = conclude("bundle", find_bundle_faults(place), checked="every file has the SHA-256 of bundle.json")
+        subject = read_subject(place, data_root=data_root)
+        return SelfCheck(run=str(folder), checks=(*of_bundle, *_checks(subject, on_progress)))
 
 
 def _checks(subject: Subject, on_progress: OnProgress) -> Iterator[Check]:

@@ -4,6 +4,7 @@ Every file is written from its record and read into it. A key that a record does
 newer version survives being copied by an older one; a value of the wrong kind is refused.
 """
 
+from rs_adapt.runs.records.bundle import BundleRecord, LeftOut
 from rs_adapt.runs.records.cell import CellNames, Environment, GitRevision, RunOptions, RunStart, TunedValues
 from rs_adapt.runs.records.cost import (
     CostRecord,
@@ -35,6 +36,7 @@ from rs_adapt.runs.records.sweep import PlannedCell, SkippedCell, SweepCellRecor
 __all__ = [
     "FORMAT",
     "BaseWeights",
+    "BundleRecord",
     "CellNames",
     "CostRecord",
     "CostSetup",
@@ -51,6 +53,7 @@ __all__ = [
     "InspectedImage",
     "InspectionRecord",
     "IntervalFacts",
+    "LeftOut",
     "Manifest",
     "ManifestScores",
     "MapSummary",
