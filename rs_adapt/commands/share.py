@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from rs_adapt.commands import options
 from rs_adapt.commands.console import print_json, shorten_path
 
 
 def share(
-    run: Annotated[Path, typer.Argument(help="Run folder of rs-adapt.", metavar="RUN", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Archive to write.", metavar="NAME.zip", show_default=False)],
+    run: options.Run,
+    out: Annotated[Path, options.out()],
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:

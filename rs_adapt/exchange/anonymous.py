@@ -22,9 +22,7 @@ _PATH = re.compile(
     r"""(?<![\w.)\]}>/:\\~-])(?:~[\w.-]*[/\\]|/(?=[\w.~-])|[A-Za-z]:[\\/]|\\\\(?=\w))[^\s'"`,;()<>\[\]{}|]*"""
 )
 # Folders below which the next part of a path is the name of a user.
-_HOMES = re.compile(
-    r"(?<![\w.~-])(?:/home/|/Users/|[A-Za-z]:[\\/]Users[\\/]|/media/|/scratch/|/work/users/)([^/\\\s'\",:]+)"
-)
+_HOMES = re.compile(r"(?<![\w.~-])(?:/(?:home|Users|media|scratch)/|[A-Za-z]:[\\/]Users[\\/])([^/\\\s'\",:]+)")
 # Names of users and machines that name nobody, and are words of texts.
 _NOBODY = frozenset(
     "root user users admin administrator ubuntu debian centos docker runner home data localhost local localdomain host "
@@ -37,7 +35,7 @@ class Anonymizer:
     """Replaces the paths of a machine; the same path becomes the same text in all files of a run.
 
     Args:
-        places: Names for folders of the machine, such as `{"/home/ada/data": "data"}`.
+        places: Names for folders of the machine, such as `{"/data/sets": "data"}`.
         texts: All texts of the run, from whose paths names of users are taken.
     """
 
