@@ -77,6 +77,12 @@ class StoppedElsewhere(RsAdaptError):
         self.exit_code = exit_code
 
 
+class NonFiniteWeights(RsAdaptError):
+    """Raised when weights that are about to be saved are NaN or infinite."""
+
+    exit_code = 1
+
+
 class NonFiniteLoss(RsAdaptError):
     """Raised when the loss of a training step is NaN or infinite."""
 

@@ -14,8 +14,9 @@ from torch.nn import functional
 
 from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.mid import MidHost
-from rs_adapt.adapters.contract.wrapping import LayerChange, WrappingAdapter, check_at_least
+from rs_adapt.adapters.contract.wrapping import LayerChange, WrappingAdapter
 from rs_adapt.errors import ConfigError
+from rs_adapt.ranges import COUNT, POSITIVE, SHARE_BELOW_1, check_ranges
 from rs_adapt.registry import MODELS
 
 TapPoint = Literal["pre_norm", "post_norm"]
@@ -106,8 +107,8 @@ class AdaptFormer(WrappingAdapter):
             embed_dim: Width of the ViT.
             depth: Number of blocks of the ViT.
             rank: Width R of the bottleneck, at least 1.
-            scale: The factor s.
-            dropout: Share of the hidden values that is dropped in training, 0 to 1.
+            scale: The factor s, above 0.
+            dropout: Share of the hidden values that is dropped in training, from 0 to below 1.
             tap: "pre_norm" or "post_norm".
             after_layerscale: Add the branch after LayerScale, or before it.
 
@@ -115,7 +116,7 @@ class AdaptFormer(WrappingAdapter):
             ConfigError: An argument is out of its range.
         """
         super().__init__()
-        check_at_least("AdaptFormer", rank=(rank, 1), dropout=(dropout, 0))
+        check_ranges("AdaptFormer", rank=(rank, COUNT), scale=(scale, POSITIVE), dropout=(dropout, SHARE_BELOW_1))
         if tap not in get_args(TapPoint):
             raise ConfigError(f"AdaptFormer: tap is {tap!r}. Allowed: {', '.join(get_args(TapPoint))}.")
         self.tap, self.place = tap, "scale2" if after_layerscale else "fc2"

@@ -17,6 +17,7 @@ from torch.nn import functional
 from rs_adapt.adapters import _earth_adapter_names
 from rs_adapt.adapters.contract.adapter import Adapter, Settings
 from rs_adapt.errors import ConfigError
+from rs_adapt.ranges import ANY, COUNT, SHARE, check_ranges
 from rs_adapt.registry import MODELS
 
 # In the order in which `_Mixture` stacks them.
@@ -103,19 +104,16 @@ class EarthAdapter(Adapter):
         Args:
             embed_dim: Width of the ViT.
             depth: Number of blocks of the ViT.
-            rank: Width of each expert's bottleneck, at least 1.
+            rank: Width of each expert's bottleneck, at least 1 (the paper uses 16 to 64).
             frequency_layers: Blocks (from 0) that get the low- and high-frequency expert and the router.
-            cutoff: Share of the shorter side of the spectrum that counts as low, 0 to 1.
-            scale_init: Start value of the scale of each layer.
+            cutoff: Share of the shorter side of the spectrum that counts as low, 0 to 1 (the paper uses 0.2 and 0.3).
+            scale_init: Start value of the scale of each layer, any number.
 
         Raises:
             ConfigError: An argument is out of its range.
         """
         super().__init__()
-        if rank < 1:
-            raise ConfigError(f"EarthAdapter: rank is {rank}; it must be at least 1 (the paper uses 16 to 64).")
-        if not 0 <= cutoff <= 1:
-            raise ConfigError(f"EarthAdapter: cutoff is {cutoff}; it must be from 0 to 1 (the paper uses 0.2 and 0.3).")
+        check_ranges("EarthAdapter", rank=(rank, COUNT), cutoff=(cutoff, SHARE), scale_init=(scale_init, ANY))
         self.embed_dim, self.depth, self.rank, self.cutoff = embed_dim, depth, rank, cutoff
         self.frequency_layers = _check_layers(frequency_layers, depth)
         self.scale = nn.Parameter(torch.full((depth,), float(scale_init)))

@@ -18,10 +18,10 @@ from rs_adapt.adapters.contract.wrapping import (
     PATCH_EMBED,
     LayerChange,
     WrappingAdapter,
-    check_at_least,
     check_targets,
     linear_dims,
 )
+from rs_adapt.ranges import COUNT, POSITIVE, check_ranges
 from rs_adapt.registry import MODELS
 
 
@@ -103,14 +103,14 @@ class Flora(WrappingAdapter):
             patch_px: Patch size of the ViT, pixels.
             rank: Rank of the input and output dimensions, at least 1 (at most the dimension is used).
             kernel_rank: Rank of the two kernel dimensions of the patch embedding, at least 1.
-            scale: The plain factor s.
+            scale: The plain factor s, above 0.
             targets: Handles of the layers: patch_embed, attn_q, attn_k, attn_v, attn_out, fc1, fc2.
 
         Raises:
             ConfigError: An argument is out of its range.
         """
         super().__init__()
-        check_at_least("Flora", rank=(rank, 1), kernel_rank=(kernel_rank, 1))
+        check_ranges("Flora", rank=(rank, COUNT), kernel_rank=(kernel_rank, COUNT), scale=(scale, POSITIVE))
         self.targets = check_targets("Flora", tuple(targets), (PATCH_EMBED, *LINEARS))
         self.patch_embed = None
         if PATCH_EMBED in self.targets:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.wrapping import ATTENTION, LayerChange, WeightChange, WrappingAdapter
 from rs_adapt.errors import ConfigError
+from rs_adapt.ranges import COUNT, check_ranges
 from rs_adapt.registry import MODELS
 
 
@@ -116,7 +117,8 @@ class HClip(WrappingAdapter):
             ConfigError: P does not divide D.
         """
         super().__init__()
-        if block_dim < 1 or embed_dim % block_dim:
+        check_ranges("HClip", block_dim=(block_dim, COUNT))
+        if embed_dim % block_dim:
             divisors = [n for n in range(1, embed_dim + 1) if embed_dim % n == 0]
             raise ConfigError(
                 f"HClip: block_dim is {block_dim}; it must divide the ViT's width of {embed_dim}. "

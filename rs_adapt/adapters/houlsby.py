@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.mid import MidHost
-from rs_adapt.adapters.contract.wrapping import LayerChange, WrappingAdapter, check_at_least
+from rs_adapt.adapters.contract.wrapping import LayerChange, WrappingAdapter
+from rs_adapt.ranges import COUNT, check_ranges
 from rs_adapt.registry import MODELS
 
 
@@ -62,7 +63,7 @@ class Houlsby(WrappingAdapter):
             ConfigError: An argument is out of its range.
         """
         super().__init__()
-        check_at_least("Houlsby", rank=(rank, 1))
+        check_ranges("Houlsby", rank=(rank, COUNT))
         handles = ("scale1", "scale2") if after_layerscale else ("attn_out", "fc2")
         self.blocks = nn.ModuleList(
             nn.ModuleDict({handle: SerialChange(embed_dim, rank=rank) for handle in handles}) for _ in range(depth)

@@ -18,10 +18,10 @@ from rs_adapt.adapters.contract.wrapping import (
     LINEARS,
     LayerChange,
     WrappingAdapter,
-    check_at_least,
     check_targets,
     linear_dims,
 )
+from rs_adapt.ranges import COUNT, POSITIVE, SHARE_BELOW_1, check_ranges
 from rs_adapt.registry import MODELS
 
 
@@ -82,15 +82,15 @@ class Lora(WrappingAdapter):
             depth: Number of blocks of the ViT.
             mlp_dim: Hidden width of the ViT's feed-forward part.
             rank: R, at least 1.
-            alpha: The branch is multiplied by alpha / rank.
+            alpha: The branch is multiplied by alpha / rank; above 0.
             targets: Handles of the layers: attn_q, attn_k, attn_v, attn_out, fc1, fc2.
-            dropout: Share of the branch's inputs that is dropped in training, 0 to 1.
+            dropout: Share of the branch's inputs that is dropped in training, from 0 to below 1.
 
         Raises:
             ConfigError: An argument is out of its range.
         """
         super().__init__()
-        check_at_least("Lora", rank=(rank, 1), dropout=(dropout, 0))
+        check_ranges("Lora", rank=(rank, COUNT), alpha=(alpha, POSITIVE), dropout=(dropout, SHARE_BELOW_1))
         self.targets = check_targets("Lora", tuple(targets), LINEARS)
         self.blocks = nn.ModuleList(
             nn.ModuleDict(

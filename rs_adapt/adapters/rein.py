@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from rs_adapt.adapters.contract.adapter import Adapter, Settings
 from rs_adapt.errors import ConfigError
+from rs_adapt.ranges import ANY, COUNT, Range, check_ranges
 from rs_adapt.registry import MODELS
 
 _REFERENCE_NAMES = {
@@ -77,22 +78,18 @@ class Rein(Adapter):
             num_tokens: Learnable tokens a layer, at least 2 (the first is the sink).
             token_rank: Rank of the tokens, at least 1, or None for full tokens.
             query_dim: Width of the head's queries, or None for no link to the head.
-            scale_init: Start value of the shared scale.
+            scale_init: Start value of the shared scale, any number.
 
         Raises:
             ConfigError: An argument is out of its range.
         """
         super().__init__()
-        if num_tokens < 2:
-            raise ConfigError(
-                f"Rein: num_tokens is {num_tokens}; it must be at least 2, because the first changes no feature."
-            )
-        if token_rank is not None and token_rank < 1:
-            raise ConfigError(f"Rein: token_rank is {token_rank}; it must be at least 1, or None for full tokens.")
-        if query_dim is not None and query_dim < 1:
-            raise ConfigError(
-                f"Rein: query_dim is {query_dim}; it must be at least 1, or None for no link to the head."
-            )
+        # The first token changes no feature.
+        check_ranges("Rein", num_tokens=(num_tokens, Range(least=2, whole=True)), scale_init=(scale_init, ANY))
+        if token_rank is not None:
+            check_ranges("Rein", token_rank=(token_rank, COUNT))
+        if query_dim is not None:
+            check_ranges("Rein", query_dim=(query_dim, COUNT))
         self.embed_dim, self.depth, self.token_rank, self.query_dim = embed_dim, depth, token_rank, query_dim
         if token_rank is None:
             self.layer_tokens = nn.Parameter(torch.empty(depth, num_tokens, embed_dim))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rs_adapt.adapters.contract.adapter import Adapter, Settings
-from rs_adapt.adapters.contract.wrapping import check_at_least
+from rs_adapt.ranges import COUNT, SHARE_BELOW_1, check_ranges
 from rs_adapt.registry import MODELS
 
 
@@ -38,13 +38,13 @@ class Vpt(Adapter):
             depth: Number of blocks of the ViT.
             patch_px: Patch size of the ViT in pixels; sets the range of the start values only.
             num_tokens: M, at least 1.
-            dropout: Share of prompt values that is dropped in training, 0 to 1.
+            dropout: Share of prompt values that is dropped in training, from 0 to below 1.
 
         Raises:
             ConfigError: An argument is out of its range.
         """
         super().__init__()
-        check_at_least("Vpt", num_tokens=(num_tokens, 1), dropout=(dropout, 0))
+        check_ranges("Vpt", num_tokens=(num_tokens, COUNT), dropout=(dropout, SHARE_BELOW_1))
         limit = math.sqrt(6 / (3 * patch_px**2 + embed_dim))
         self.prompts = nn.Parameter(torch.empty(depth, num_tokens, embed_dim))
         nn.init.uniform_(self.prompts, -limit, limit)

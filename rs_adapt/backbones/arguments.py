@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.ranges import COUNT, COUNT_OR_0, POSITIVE, check_numbers, check_ranges
 
 
 def check_arguments(
@@ -16,11 +17,22 @@ def check_arguments(
     out_layers: Sequence[int],
     level_scales: Sequence[float],
 ) -> None:
-    """Refuse sizes of a ViT that contradict each other.
+    """Refuse sizes of a ViT that are no positive numbers, or contradict each other.
 
     Raises:
-        ConfigError: Two values contradict each other; the message says which values are allowed.
+        ConfigError: A size is out of its range, or two values contradict each other; the message says which values
+            are allowed.
     """
+    check_ranges(
+        "model.backbone.",
+        embed_dim=(embed_dim, COUNT),
+        depth=(depth, COUNT),
+        num_heads=(num_heads, COUNT),
+        patch_px=(patch_px, COUNT),
+        **({} if image_px is None else {"image_px": (image_px, COUNT)}),
+    )
+    check_numbers("model.backbone.", COUNT_OR_0, out_layers=out_layers)
+    check_numbers("model.backbone.", POSITIVE, level_scales=level_scales)
     if embed_dim % num_heads:
         raise ConfigError(f"embed_dim={embed_dim} is not a multiple of num_heads={num_heads}.")
     if image_px is not None and image_px < patch_px:

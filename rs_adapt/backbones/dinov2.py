@@ -16,6 +16,7 @@ from rs_adapt.backbones.conversion import Names, Row, TensorLayout, VitSize, ren
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import WeightsError
+from rs_adapt.ranges import COUNT_OR_0, check_ranges
 from rs_adapt.registry import MODELS
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Dinov2(Vit):
         weights: str | Path | None = None,
     ) -> None:
         """Build the ViT, fill it, then put the adapter in."""
+        check_ranges("model.backbone.", num_registers=(num_registers, COUNT_OR_0))
 
         def parts() -> dict[str, nn.Module]:
             return _build_parts(

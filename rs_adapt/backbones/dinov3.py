@@ -18,6 +18,7 @@ from rs_adapt.backbones.conversion import Names, Row, TensorLayout
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
+from rs_adapt.ranges import COUNT, COUNT_OR_0, check_ranges
 from rs_adapt.registry import MODELS
 
 if TYPE_CHECKING:
@@ -135,6 +136,12 @@ class Dinov3(Vit):
         weights: str | Path | None = None,
     ) -> None:
         """Build the ViT, fill it, then put the adapter in."""
+        check_ranges(
+            "model.backbone.",
+            num_heads=(num_heads, COUNT),
+            mlp_dim=(mlp_dim, COUNT),
+            num_registers=(num_registers, COUNT_OR_0),
+        )
         if embed_dim % num_heads == 0 and embed_dim // num_heads % 4:
             raise ConfigError(
                 f"embed_dim={embed_dim} with num_heads={num_heads} makes heads {embed_dim // num_heads} wide: rotary "

@@ -17,6 +17,7 @@ from rs_adapt.backbones.conversion import Names, Row, TensorLayout, resize
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
+from rs_adapt.ranges import COUNT, check_ranges
 from rs_adapt.registry import MODELS
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class Sam(Vit):
         weights: str | Path | None = None,
     ) -> None:
         """Build the ViT, fill it, then put the adapter in."""
+        check_ranges("model.backbone.", window=(window, COUNT))
         if not set(global_layers) <= set(range(depth)):
             raise ConfigError(
                 f"global_layers={list(global_layers)} must be block numbers from 0 to {depth - 1} (depth={depth})."

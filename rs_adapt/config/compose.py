@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from rs_adapt.config import axes, axis_files, paths
 from rs_adapt.config import overrides as strict
 from rs_adapt.config.cell import check_protocol, check_strategy, default_run_dir
+from rs_adapt.config.limits import check_limits, check_relations
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.config.tuned import values_in_file
@@ -123,6 +124,7 @@ def _resolve(
             strict.apply(tree, override)
         else:
             late.append(override)
+    check_limits(tree)
     for axis in ("method", "head"):
         _check_requires(tree, cell, axis)
     if cell.setting == "ss" and (tree["bench"]["prepare"] or {}).get("kind") == "scenes":
@@ -133,6 +135,8 @@ def _resolve(
         if not strict.has(resolved, override.key):
             strict.refuse_unknown(override.key, [tree, resolved])
         strict.apply(resolved, override)
+    check_limits(resolved)
+    check_relations(resolved)
     # As resolved: a relative path would mean a different file where the run is evaluated from another folder.
     used = str(segmentor_config(resolved)["backbone"]["weights"])
     return ResolvedConfig(resolved, overrides=tuple(texts), weights=used if weights else None)

@@ -38,7 +38,7 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
         data_root: The folder of the data sets, absolute.
 
     Raises:
-        ConfigError: A style step of the bench is not a probability, or needs images that the setting forbids.
+        ConfigError: A style step of the bench needs images that the setting forbids.
         IncompatibleCell: The setting is `ss`, and the target has no labels.
     """
     bench, runtime, protocol = tree["bench"], tree["runtime"], tree["protocol"]
@@ -147,9 +147,6 @@ class _Splits:
 def _style_steps(split: _Splits, cell: Cell) -> list[ConfigNode]:
     """Return the steps that transfer the style of other training images to labelled ones, if the bench has any."""
     knobs = split.bench["pipeline"]
-    for key in ("fourier_mix", "histogram_match"):
-        if not 0 <= knobs[key] <= 1:
-            raise ConfigError(f"bench.pipeline.{key} is {knobs[key]}; it must be a probability, 0 (off) to 1.")
     if knobs["histogram_match"] and cell.setting != "da":
         raise ConfigError(
             f"bench.pipeline.histogram_match is {knobs['histogram_match']}, which needs unlabelled target images, but "

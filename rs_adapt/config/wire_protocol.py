@@ -45,10 +45,6 @@ def check_protocol(tree: MergedTree, cell: Cell) -> None:
         if stated[key] not in allowed:
             names = ", ".join(map(str, allowed))
             raise ConfigError(f"protocol.{key} is {stated[key]!r}. Allowed: {names}.")
-    numbers = {key: protocol[key] for key in ("source_val_tiles", "label_free_tiles")}
-    for key, number in numbers.items():
-        if number < 1:
-            raise ConfigError(f"protocol.{key} is {number}; it must be 1 or larger.")
     has_teacher = bool(tree["strategy"]["needs_target"])
     for key, value in (("weights", "teacher"), ("label_free", "agreement")):
         if stated[key] == value and not has_teacher:

@@ -16,6 +16,7 @@ from rs_adapt.datasets.sample import Sample
 from rs_adapt.datasets.tile_dataset import TileDataset
 from rs_adapt.documents import read_sealed, write_sealed
 from rs_adapt.errors import ConfigError, UnreadableFile
+from rs_adapt.ranges import COUNT, NOT_NEGATIVE, POSITIVE, SHARE_BELOW_1, check_ranges
 
 
 class ClassSampling(TypedDict):
@@ -36,10 +37,11 @@ class RareClassSampling:
 
     Args:
         dataset: A labelled set.
-        temperature: T; the smaller, the more the rarest class is drawn.
-        min_share: Share of a tile's pixels that a class must exceed for the tile to stand for it, 0 to 1.
-        min_crop_ratio: A crop must show at least `min_crop_ratio * min_share` of its pixels as the class.
-        max_tries: Crops drawn at most for one sample; the last one is taken whatever it shows.
+        temperature: T, above 0; the smaller, the more the rarest class is drawn.
+        min_share: Share of a tile's pixels that a class must exceed for the tile to stand for it, from 0 to below
+            1.
+        min_crop_ratio: A crop must show at least `min_crop_ratio * min_share` of its pixels as the class; 0 or larger.
+        max_tries: Crops drawn at most for one sample, 1 or more; the last one is taken whatever it shows.
 
     Raises:
         ConfigError: A value is out of range, or no class is frequent enough in any tile.
@@ -48,12 +50,13 @@ class RareClassSampling:
     def __init__(
         self, dataset: TileDataset, *, temperature: float, min_share: float, min_crop_ratio: float, max_tries: int
     ) -> None:
-        if not (temperature > 0 and 0 <= min_share < 1 and min_crop_ratio >= 0 and max_tries >= 1):
-            raise ConfigError(
-                f"strategy.class_sampling has temperature={temperature}, min_share={min_share}, "
-                f"min_crop_ratio={min_crop_ratio}, max_tries={max_tries}. Allowed: temperature above 0, min_share from "
-                "0 to below 1, min_crop_ratio 0 or more, max_tries 1 or more."
-            )
+        check_ranges(
+            "strategy.class_sampling.",
+            temperature=(temperature, POSITIVE),
+            min_share=(min_share, SHARE_BELOW_1),
+            min_crop_ratio=(min_crop_ratio, NOT_NEGATIVE),
+            max_tries=(max_tries, COUNT),
+        )
         self.dataset = dataset
         self.min_crop_share = min_share * min_crop_ratio
         self.max_tries = max_tries

@@ -20,6 +20,7 @@ from rs_adapt.datasets.class_sampling import ClassSampling, RareClassSampling
 from rs_adapt.datasets.labelled_tiles import leave_out_unlabelled
 from rs_adapt.datasets.sample import Sample
 from rs_adapt.datasets.tile_dataset import TileDataset
+from rs_adapt.ranges import COUNT_OR_0, check_ranges
 from rs_adapt.registry import DATA_SAMPLERS, DATASETS
 
 
@@ -47,7 +48,7 @@ class DomainStream(Dataset[Sample]):
     Args:
         labelled: The set to learn from: a `TileDataset` or its config. Tiles without a labelled pixel are left out.
         unlabelled: The target images, without labels; None where the strategy does not look at the target.
-        seed: Seed of order and augmentation.
+        seed: Seed of order and augmentation, 0 or larger.
         class_sampling: Arguments of `RareClassSampling`: labelled tiles are then drawn by their classes, with
             replacement, instead of in permutations; None for permutations.
     """
@@ -60,6 +61,7 @@ class DomainStream(Dataset[Sample]):
         seed: int,
         class_sampling: ClassSampling | None = None,
     ) -> None:
+        check_ranges("DomainStream", seed=(seed, COUNT_OR_0))
         self.labelled: Any = _build(labelled)
         if isinstance(self.labelled, TileDataset):
             leave_out_unlabelled(self.labelled)

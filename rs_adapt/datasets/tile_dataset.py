@@ -12,6 +12,7 @@ from PIL import Image
 from rs_adapt.datasets.sample import Sample
 from rs_adapt.datasets.tile_files import evenly_spread, find_masks
 from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.ranges import BYTE, COUNT, check_ranges
 from rs_adapt.registry import DATASETS
 
 
@@ -30,11 +31,11 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
         classes: Class names in index order, after `reduce_zero_label`.
         palette: One [r, g, b] (0-255) per class.
         reduce_zero_label: Label value 0 means ignore and class k is stored as k + 1.
-        ignore_index: Label value that counts nowhere.
+        ignore_index: Label value that counts nowhere, 0 to 255.
         img_suffix: Ending of image file names.
         ann_suffix: Ending of label file names.
         how_to_get: One sentence for the message about missing data.
-        spread: Keep at most so many tiles, spread evenly over the sorted names; None keeps all.
+        spread: Keep at most so many tiles, 1 or more, spread evenly over the sorted names; None keeps all.
         pipeline: Mmsegmentation transforms, applied to each tile.
 
     Raises:
@@ -58,6 +59,9 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
         spread: int | None = None,
         pipeline: list[dict[str, object]],
     ) -> None:
+        check_ranges(name, ignore_index=(ignore_index, BYTE))
+        if spread is not None:
+            check_ranges(name, spread=(spread, COUNT))
         self.name = name
         self.how_to_get = how_to_get
         self.require_pairs(Path(img_dir), Path(ann_dir) if ann_dir else None, img_suffix, ann_suffix)

@@ -73,6 +73,24 @@ def _choose_own_gpu(device: str) -> None:
     torch.cuda.set_device(number)
 
 
+def check_weights(cfg: ResolvedConfig) -> None:
+    """Find the base weights and read them, so that a damaged or wrong file leaves no run folder behind.
+
+    The base is built without memory for its tensors; only those of the file are in memory.
+    """
+    import torch
+    from mmseg.registry import MODELS
+
+    from rs_adapt.backbones.weights import find_weights
+
+    backbone = segmentor_config(cfg).backbone
+    path = find_weights(backbone.weights, cfg.backbone.weights)
+    if path is not None:
+        with torch.device("meta"):
+            base = MODELS.build(backbone.to_dict() | {"adapter": None, "frozen": True, "weights": None})
+        base.fill_from_file(path)
+
+
 def prepare_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> None:
     """Make the tiles of a bench that is prepared on first use, unless they exist already.
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from rs_adapt.backbones.weights import file_sha256
-from rs_adapt.engine.state import load_trained_tensors, trained_tensors
+from rs_adapt.engine.state import load_trained_tensors, require_finite, trained_tensors
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.files import atomic_file
 from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, TENSORS_FILE
@@ -33,7 +33,12 @@ def save_pack(folder: Path, segmentor: nn.Module, manifest: Manifest) -> Manifes
 
 
 def write_tensors(folder: Path, segmentor: nn.Module) -> None:
-    """Write the tensors of a pack, complete or not at all; `write_manifest` completes the pack."""
+    """Write the tensors of a pack, complete or not at all; `write_manifest` completes the pack.
+
+    Raises:
+        NonFiniteWeights: A tensor is NaN or infinite.
+    """
+    require_finite(segmentor)
     tensors = {name: value.detach().cpu().contiguous() for name, value in trained_tensors(segmentor).items()}
     with atomic_file(folder / TENSORS_FILE) as temporary:
         save_file(tensors, temporary)

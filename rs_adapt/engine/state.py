@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from rs_adapt.engine.metrics_writer import MetricsWriter
 from rs_adapt.engine.parts import unwrapped
 from rs_adapt.engine.state_checks import check_parts
-from rs_adapt.errors import CheckpointMismatch
+from rs_adapt.errors import CheckpointMismatch, NonFiniteWeights
 from rs_adapt.files import atomic_file
 from rs_adapt.processes import seed_draws
 
@@ -27,6 +28,30 @@ def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in model.state_dict().items() if name not in frozen}
 
 
+def describe_non_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """Return how many tensors hold NaN or infinite values and which is the first; None where all values are finite."""
+    names = [name for name, value in tensors.items() if value.is_floating_point() and value.numel()]
+    if not names:
+        return None
+    # One transfer from the device for all tensors.
+    finite = torch.stack([torch.isfinite(tensors[name]).all() for name in names]).tolist()
+    wrong = sorted(name for name, is_finite in zip(names, finite, strict=True) if not is_finite)
+    return f"{len(wrong)} of {len(names)} tensors, first {wrong[0]}" if wrong else None
+
+
+def require_finite(model: nn.Module) -> None:
+    """Refuse to save a model whose trained tensors are NaN or infinite.
+
+    Raises:
+        NonFiniteWeights: A tensor holds such a value.
+    """
+    if (wrong := describe_non_finite(trained_tensors(model))) is not None:
+        raise NonFiniteWeights(
+            f"The trained weights are no longer finite (NaN or infinite in {wrong}), so they are not saved and the run "
+            "has no result. Try a lower learning rate (--set optim.lr=...)."
+        )
+
+
 def load_trained_tensors(model: nn.Module, tensors: dict[str, Tensor], source: str) -> None:
     """Load the tensors of `trained_tensors` into a model.
 
@@ -36,7 +61,7 @@ def load_trained_tensors(model: nn.Module, tensors: dict[str, Tensor], source: s
         source: File of the tensors, for messages.
 
     Raises:
-        CheckpointMismatch: A name is missing or unknown, or a shape differs.
+        CheckpointMismatch: A name is missing or unknown, a shape differs, or a value is NaN or infinite.
     """
     own = trained_tensors(model)
     if missing := sorted(own.keys() - tensors.keys()):
@@ -50,6 +75,11 @@ def load_trained_tensors(model: nn.Module, tensors: dict[str, Tensor], source: s
             raise CheckpointMismatch(
                 f"{source}: {name} has shape {tuple(value.shape)}, this model needs {tuple(own[name].shape)}."
             )
+    if (wrong := describe_non_finite(tensors)) is not None:
+        raise CheckpointMismatch(
+            f"{source} holds values that are not finite (NaN or infinite in {wrong}): the training has diverged, or "
+            "the file is damaged. Use a different checkpoint, or train again with a lower learning rate."
+        )
     model.load_state_dict(tensors, strict=False)
 
 
@@ -63,10 +93,14 @@ def save_state(path: Path, *, runner: Runner, metrics: MetricsWriter, iteration:
         runner: The runner, in training.
         metrics: The metrics, with the losses that wait for the next line of `metrics.jsonl`.
         iteration: Iterations done.
+
+    Raises:
+        NonFiniteWeights: A trained tensor is NaN or infinite; an earlier state stays.
     """
     if not is_main_process():
         return
     model = unwrapped(runner.model)
+    require_finite(model)
     state = {
         "iteration": iteration,
         "model": {name: value.detach().cpu() for name, value in trained_tensors(model).items()},

@@ -15,9 +15,9 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 
-from rs_adapt.backbones.weights import find_weights, read_weights_once
-from rs_adapt.config.segmentor import segmentor_config
-from rs_adapt.engine.build import check_data, choose_device, digest_again, prepare_data
+from rs_adapt.backbones.weights import read_weights_once
+from rs_adapt.config.limits import check_warmup
+from rs_adapt.engine.build import check_data, check_weights, choose_device, digest_again, prepare_data
 from rs_adapt.engine.display import TrainingDisplay
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.failures import explain_failures, refuse_misfits
@@ -29,7 +29,7 @@ from rs_adapt.engine.recorder import Interrupted, Recorder
 from rs_adapt.engine.results import make_manifest, make_result, manifest_scores, save_packs, tuned_values
 from rs_adapt.engine.runner import CellRunner, keep_loaders_alive
 from rs_adapt.engine.state import save_state
-from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
+from rs_adapt.errors import NonFiniteLoss, NonFiniteWeights, StoppedElsewhere
 from rs_adapt.processes import leave_process_group, local_batch_size, on_rank_zero, process_group, rank_and_world_size
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import load_libraries, quiet_libraries
@@ -150,11 +150,12 @@ def check_training(
 
 def _plan(cfg: ResolvedConfig, *, resume: bool, overwrite: bool, on_progress: OnProgress) -> TrainingPlan:
     folder = Path(cfg.work_dir)
+    check_warmup(cfg)
     local_batch_size(cfg.train_dataloader.batch_size, rank_and_world_size()[1])
     check_run_folder(folder, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
     # Checked here, because an unknown class would otherwise be reported only after the folder is made.
     class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
-    _check_weights(cfg)
+    check_weights(cfg)
     prepare_data(cfg, on_progress)
     data = check_data(cfg, on_progress, is_resumed=resume)
     is_same = not resume or require_same_data(folder, data.digests)
@@ -266,7 +267,10 @@ def _run(
 
 def _save_and_explain(runner: CellRunner, recorder: Recorder, run_dir: Path, error: NonFiniteLoss) -> NonFiniteLoss:
     done = runner.iter
-    save_state(run_dir / STATE_FILE, runner=runner, metrics=recorder.metrics, iteration=done)
+    try:
+        save_state(run_dir / STATE_FILE, runner=runner, metrics=recorder.metrics, iteration=done)
+    except NonFiniteWeights as weights:
+        return NonFiniteLoss(f"In iteration {done + 1}, {error}. {weights} The log is {run_dir / LOG_FILE}.")
     parts = {
         name.removeprefix("train/"): buffer.current()
         for name, buffer in MessageHub.get_current_instance().log_scalars.items()
@@ -279,21 +283,6 @@ def _save_and_explain(runner: CellRunner, recorder: Recorder, run_dir: Path, err
         f"the iteration before were: {last}. The log is {run_dir / LOG_FILE}. Try a lower learning rate "
         f"(--set optim.lr=...){in_fp32}."
     )
-
-
-def _check_weights(cfg: ResolvedConfig) -> None:
-    """Find the base weights and read them, so that a damaged or wrong file leaves no run folder behind.
-
-    The base is built without memory for its tensors; only those of the file are in memory.
-    """
-    from mmseg.registry import MODELS
-
-    backbone = segmentor_config(cfg).backbone
-    path = find_weights(backbone.weights, cfg.backbone.weights)
-    if path is not None:
-        with torch.device("meta"):
-            base = MODELS.build(backbone.to_dict() | {"adapter": None, "frozen": True, "weights": None})
-        base.fill_from_file(path)
 
 
 def _stop_on_signals(recorder: Recorder) -> AbstractContextManager[None]:

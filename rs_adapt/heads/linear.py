@@ -16,6 +16,7 @@ from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
 from rs_adapt.heads._sizes import ImageMeta, prediction_size
 from rs_adapt.processes import global_mean_denominator
+from rs_adapt.ranges import BYTE, COUNT, check_numbers, check_ranges
 from rs_adapt.registry import MODELS
 
 
@@ -36,11 +37,11 @@ class LinearHead(nn.Module):
     Args:
         in_channels: Channels of each level, finest first.
         num_classes: Number of classes K.
-        ignore_index: Label value that takes no part in the loss.
+        ignore_index: Label value that takes no part in the loss, 0 to 255.
         align_corners: How mmsegmentation resizes the scores to the original image size.
 
     Raises:
-        ConfigError: If there is no level or no class.
+        ConfigError: If there is no level or no class, or a number is out of its range.
     """
 
     # The kind of numbers that `predict` returns: logits, which softmax turns into probabilities.
@@ -53,7 +54,9 @@ class LinearHead(nn.Module):
     ) -> None:
         """Build one norm and one classifier per level."""
         super().__init__()
-        if not in_channels or num_classes < 1:
+        check_numbers("LinearHead", COUNT, in_channels=in_channels)
+        check_ranges("LinearHead", ignore_index=(ignore_index, BYTE))
+        if not in_channels or num_classes not in COUNT:
             raise ConfigError(
                 f"LinearHead got in_channels={list(in_channels)} and num_classes={num_classes}. "
                 "Give the channels of at least one level and at least one class."

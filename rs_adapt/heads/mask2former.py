@@ -24,6 +24,7 @@ from rs_adapt.heads._sizes import ImageMeta, prediction_size
 from rs_adapt.heads.mask2former_init import init_decoder, init_pixel_decoder
 from rs_adapt.heads.mask2former_loss import Mask2FormerLoss
 from rs_adapt.heads.mask2former_names import convert_mmdet_names
+from rs_adapt.ranges import BYTE, COUNT, NOT_NEGATIVE, SHARE, Range, check_numbers, check_ranges
 from rs_adapt.registry import MODELS
 
 NUM_LEVELS = 4
@@ -49,25 +50,27 @@ class Mask2FormerHead(nn.Module):
         in_channels: Channels of the four levels, finest first.
         num_classes: Number of classes K.
         channels: Width D; a multiple of 32 and of `num_heads`.
-        num_queries: Number of queries Q; with linked queries, that of the adapter.
-        encoder_layers: Deformable attention layers of the pixel decoder.
-        decoder_layers: Masked attention layers; one more prediction is made from the queries before the first.
-        num_heads: Attention heads of both decoders.
-        encoder_ffn: Hidden width of the pixel decoder's feed-forward networks.
-        decoder_ffn: Hidden width of the query decoder's feed-forward networks.
+        num_queries: Number of queries Q, at least 1; with linked queries, that of the adapter.
+        encoder_layers: Deformable attention layers of the pixel decoder, at least 1.
+        decoder_layers: Masked attention layers, at least 1; one more prediction is made from the queries before the
+            first.
+        num_heads: Attention heads of both decoders, at least 1.
+        encoder_ffn: Hidden width of the pixel decoder's feed-forward networks, at least 1.
+        decoder_ffn: Hidden width of the query decoder's feed-forward networks, at least 1.
         learned_query_pos: Whether the head learns query positions itself.
-        num_points: Points per mask, in matching and in the loss.
-        oversample_ratio: Candidates per point when points are chosen by uncertainty.
-        importance_ratio: Share of points that are chosen by uncertainty.
-        class_weight: Weight of the classification loss and matching cost.
-        mask_weight: Weight of the mask loss and matching cost.
-        dice_weight: Weight of the dice loss and matching cost.
-        no_object_weight: Weight of "no object" targets inside the classification loss.
-        ignore_index: Label value that belongs to no mask.
+        num_points: Points per mask, in matching and in the loss, at least 1.
+        oversample_ratio: Candidates per point when points are chosen by uncertainty, at least 1.
+        importance_ratio: Share of points that are chosen by uncertainty, 0 to 1.
+        class_weight: Weight of the classification loss and matching cost, 0 or larger.
+        mask_weight: Weight of the mask loss and matching cost, 0 or larger.
+        dice_weight: Weight of the dice loss and matching cost, 0 or larger.
+        no_object_weight: Weight of "no object" targets inside the classification loss, 0 or larger.
+        ignore_index: Label value that belongs to no mask, 0 to 255.
         align_corners: How mmsegmentation resizes the scores to the original image size.
 
     Raises:
-        ConfigError: If there are not four levels or `channels` is not divisible as needed.
+        ConfigError: If there are not four levels, a number is out of its range, or `channels` is not divisible as
+            needed.
     """
 
     # The kind of numbers that `predict` returns: sums over queries, non-negative; divided by their sum over classes
@@ -99,6 +102,27 @@ class Mask2FormerHead(nn.Module):
     ) -> None:
         """Build and initialise the modules."""
         super().__init__()
+        check_numbers("Mask2FormerHead", COUNT, in_channels=in_channels)
+        check_ranges(
+            "Mask2FormerHead",
+            num_classes=(num_classes, COUNT),
+            channels=(channels, COUNT),
+            num_queries=(num_queries, COUNT),
+            encoder_layers=(encoder_layers, COUNT),
+            decoder_layers=(decoder_layers, COUNT),
+            num_heads=(num_heads, COUNT),
+            encoder_ffn=(encoder_ffn, COUNT),
+            decoder_ffn=(decoder_ffn, COUNT),
+            num_points=(num_points, COUNT),
+            # Fewer candidates than points could not be drawn.
+            oversample_ratio=(oversample_ratio, Range(least=1)),
+            importance_ratio=(importance_ratio, SHARE),
+            class_weight=(class_weight, NOT_NEGATIVE),
+            mask_weight=(mask_weight, NOT_NEGATIVE),
+            dice_weight=(dice_weight, NOT_NEGATIVE),
+            no_object_weight=(no_object_weight, NOT_NEGATIVE),
+            ignore_index=(ignore_index, BYTE),
+        )
         if len(in_channels) != NUM_LEVELS:
             raise ConfigError(f"Mask2FormerHead got {len(in_channels)} levels in `in_channels`; it needs {NUM_LEVELS}.")
         if channels % GROUP_NORM_GROUPS or channels % num_heads:

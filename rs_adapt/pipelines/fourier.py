@@ -16,6 +16,7 @@ from scipy.fft import fftfreq, irfft2, rfft2, rfftfreq
 
 from rs_adapt.datasets.sample import Sample
 from rs_adapt.pipelines.reference import ReferencePool
+from rs_adapt.ranges import SHARE, Range, check_numbers, check_ranges
 from rs_adapt.registry import TRANSFORMS
 
 
@@ -29,18 +30,21 @@ class FourierAmplitudeMix(BaseTransform):  # type: ignore[misc]
     Args:
         prob: Chance that an image is changed, 0 to 1.
         strength: (low, high), each 0 to 1: the reference's weight is drawn evenly between the two for each image.
-        share: Highest frequency that is mixed, along each axis, in cycles per pixel: 0 is the mean of a band alone,
-            0.5 the whole spectrum.
+        share: Highest frequency that is mixed, along each axis, in cycles per pixel, 0 to 0.5: 0 is the mean of a band
+            alone, 0.5 the whole spectrum.
         reference_dir: Folder of the reference images; one is resized to the size of the image.
         reference_suffix: Ending of their file names.
 
     Raises:
+        ConfigError: A number is out of its range.
         DataNotFound: The folder is missing or holds no such image.
     """
 
     def __init__(
         self, *, prob: float, strength: tuple[float, float], share: float, reference_dir: str, reference_suffix: str
     ) -> None:
+        check_ranges("FourierAmplitudeMix", prob=(prob, SHARE), share=(share, Range(least=0, most=0.5)))
+        check_numbers("FourierAmplitudeMix", SHARE, length=2, strength=strength)
         self.prob = prob
         self.strength = strength
         self.share = share

@@ -9,6 +9,7 @@ from mmcv.transforms import BaseTransform
 
 from rs_adapt.datasets.sample import Sample
 from rs_adapt.pipelines.reference import ReferencePool
+from rs_adapt.ranges import SHARE, check_ranges
 from rs_adapt.registry import TRANSFORMS
 
 
@@ -22,10 +23,12 @@ class HistogramMatch(BaseTransform):  # type: ignore[misc]
         reference_suffix: Ending of their file names.
 
     Raises:
+        ConfigError: A number is out of its range.
         DataNotFound: The folder is missing or holds no such image.
     """
 
     def __init__(self, *, prob: float, reference_dir: str, reference_suffix: str) -> None:
+        check_ranges("HistogramMatch", prob=(prob, SHARE))
         self.prob = prob
         self.references = ReferencePool(folder=reference_dir, suffix=reference_suffix)
 

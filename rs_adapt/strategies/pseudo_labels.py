@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.processes import sum_over_ranks
+from rs_adapt.ranges import COUNT, COUNT_OR_0, SHARE, SHARE_BELOW_1, check_ranges
 
 ScoreKind = Literal["logits", "scores"]
 Weighting = Literal["none", "share", "pixel"]
@@ -65,7 +66,7 @@ class PseudoLabeler(nn.Module):
         per_class: Scale the threshold by class.
         align: Exponent of the alignment, 0 (off) to 1 (mean probabilities of the teacher are scaled to the source's
             class shares; the shares of its labels need not follow exactly).
-        border_px: Width of the border without labels: there the teacher sees only half of the surroundings.
+        border_px: Width of the border without labels, 0 or more: there the teacher sees only half of the surroundings.
         momentum: Momentum of the running means, in [0, 1).
 
     Raises:
@@ -86,7 +87,9 @@ class PseudoLabeler(nn.Module):
         momentum: float = 0.99,
     ) -> None:
         super().__init__()
-        _check(weighting, confidence, per_class, align, border_px)
+        _check(weighting, confidence, per_class)
+        check_ranges("strategy.", align=(align, SHARE), border_px=(border_px, COUNT_OR_0))
+        check_ranges("PseudoLabeler", num_classes=(num_classes, COUNT), momentum=(momentum, SHARE_BELOW_1))
         self.kind: ScoreKind = kind
         self.ignore_index = ignore_index
         self.weighting: Weighting = weighting
@@ -188,7 +191,7 @@ def valid_pixels(data_samples: Sequence[object], height_px: int, width_px: int, 
     return valid
 
 
-def _check(weighting: str, confidence: float | None, per_class: bool, align: float, border_px: int) -> None:
+def _check(weighting: str, confidence: float | None, per_class: bool) -> None:
     if weighting not in WEIGHTINGS:
         raise ConfigError(f"strategy.weighting is {weighting!r}. Allowed: {', '.join(WEIGHTINGS)}.")
     if weighting == "none" and (confidence is not None or per_class):
@@ -196,12 +199,8 @@ def _check(weighting: str, confidence: float | None, per_class: bool, align: flo
             "strategy.weighting is 'none', so strategy.confidence and strategy.per_class would have no effect. "
             "Set weighting to 'share' or 'pixel', or confidence to None and per_class to False."
         )
-    if weighting != "none" and not (isinstance(confidence, int | float) and 0 <= confidence <= 1):
+    if weighting != "none" and confidence not in SHARE:
         raise ConfigError(
             f"strategy.weighting is {weighting!r} and strategy.confidence is {confidence!r}: "
             "it needs a probability from 0 to 1, such as 0.968."
         )
-    if not 0 <= align <= 1:
-        raise ConfigError(f"strategy.align is {align}. Allowed: 0 (off) to 1.")
-    if border_px < 0:
-        raise ConfigError(f"strategy.border_px is {border_px}. Allowed: 0 or more.")

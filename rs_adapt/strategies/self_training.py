@@ -16,12 +16,14 @@ from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
 from rs_adapt.processes import sum_over_ranks
 from rs_adapt.registry import MODELS
+from rs_adapt.strategies.arguments import check_arguments, check_classes
 from rs_adapt.strategies.class_mix import class_mix, paste
 from rs_adapt.strategies.ema import EmaWeights
 from rs_adapt.strategies.feature_distance import feature_distance
 from rs_adapt.strategies.health import PseudoLabelHealth
 from rs_adapt.strategies.masking import mask_blocks
 from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels, Weighting, valid_pixels
+from rs_adapt.strategies.scoring import Scores
 from rs_adapt.strategies.strong_augment import strong_augment
 
 # A pass of the student over the target costs time and trains nothing: every tenth iteration is enough.
@@ -70,25 +72,25 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
     Args:
         segmentor: A mmsegmentation `EncoderDecoder`, or its config.
         warmup_iters: Iterations on the source alone, >= 0.
-        mix_weight: Weight of the loss on mixed images.
+        mix_weight: Weight of the loss on mixed images, >= 0.
         ema_decay: Largest share of the old average, in [0, 1).
         weighting: The weight of a pseudo-label: "none", "share" or "pixel"; see `PseudoLabeler`.
         confidence: Threshold of a sure pixel; None with the weighting "none".
         per_class: Scale the threshold by class.
         align: Exponent of the alignment of the teacher's class shares with the source's, 0 (off) to 1.
         border_px: Border of the target image that gets no pseudo-label, pixels.
-        jitter: Strength of colour jitter on images with pseudo-labels; see `strong_augment`.
-        jitter_prob: Probability of colour jitter, for each image.
-        blur_prob: Probability of blur, for each image.
-        feature_weight: Weight of the feature distance on source images; 0 is off. The backbone must stay frozen.
-        feature_classes: Classes whose cells the feature distance covers; None for all.
-        feature_min_share: Least share of a cell that one class must cover.
-        mask_weight: Weight of the loss on masked target images; 0 is off.
+        jitter: Strength of colour jitter on images with pseudo-labels, 0 to 1; see `strong_augment`.
+        jitter_prob: Probability of colour jitter, for each image, 0 to 1.
+        blur_prob: Probability of blur, for each image, 0 to 1.
+        feature_weight: Weight of the feature distance on source images, >= 0; 0 is off. The backbone must stay frozen.
+        feature_classes: Classes whose cells the feature distance covers, each 0 to K - 1; None for all.
+        feature_min_share: Least share of a cell that one class must cover, 0 to 1.
+        mask_weight: Weight of the loss on masked target images, >= 0; 0 is off.
         mask_ratio: Probability that a block is hidden, 0 to 1.
-        mask_block_share: Side of a block as a share of the crop.
+        mask_block_share: Side of a block as a share of the crop, above 0 and at most 1.
 
     Raises:
-        ConfigError: Values contradict each other.
+        ConfigError: A value is out of its range, or values contradict each other.
     """
 
     def __init__(
@@ -120,6 +122,20 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
                 "strategy.feature_weight keeps features close to those of the frozen backbone, but here the whole "
                 "backbone is trained. Set strategy.feature_weight=0.0, or use a method that keeps the backbone frozen."
             )
+        check_arguments(
+            warmup_iters=warmup_iters,
+            mix_weight=mix_weight,
+            ema_decay=ema_decay,
+            jitter=jitter,
+            jitter_prob=jitter_prob,
+            blur_prob=blur_prob,
+            feature_weight=feature_weight,
+            feature_min_share=feature_min_share,
+            mask_weight=mask_weight,
+            mask_ratio=mask_ratio,
+            mask_block_share=mask_block_share,
+        )
+        check_classes(feature_classes, num_classes=module.decode_head.num_classes)
         self.segmentor = module
         self.warmup_iters = warmup_iters
         self.mix_weight = mix_weight
@@ -211,7 +227,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         was_training = self.segmentor.training
         self.segmentor.eval()
         try:
-            return torch.func.functional_call(_Scores(self.segmentor), weights, (inputs,))  # type: ignore[no-any-return]
+            return torch.func.functional_call(Scores(self.segmentor), weights, (inputs,))  # type: ignore[no-any-return]
         finally:
             self.segmentor.train(was_training)
 
@@ -261,21 +277,6 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             return images
         inner: Any = self.data_preprocessor.inner
         return strong_augment(images, mean_3=inner.mean, std_3=inner.std, **self.augment)
-
-
-class _Scores(nn.Module):
-    """A module whose `forward` returns a segmentor's per-pixel scores at input size, for `functional_call`."""
-
-    def __init__(self, segmentor: nn.Module) -> None:
-        super().__init__()
-        self.segmentor: Any = segmentor
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        features = self.segmentor.extract_feat(inputs)
-        meta = {"img_shape": tuple(inputs.shape[-2:]), "ori_shape": tuple(inputs.shape[-2:])}
-        metas = [meta] * len(inputs)
-        scores: Tensor = self.segmentor.decode_head.predict(features, metas, self.segmentor.test_cfg)
-        return scores
 
 
 def _scale_losses(losses: dict[str, Tensor], factor: float | Tensor) -> dict[str, Tensor]:

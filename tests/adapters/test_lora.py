@@ -84,7 +84,7 @@ def test_dropout_acts_in_training_only(make_vit: Callable[[], nn.Module]) -> Non
 @pytest.mark.parametrize(
     ("knobs", "message"),
     [
-        ({"rank": 0}, "rank is 0; it must be at least 1"),
+        ({"rank": 0}, "rank is 0; it must be 1 or larger"),
         ({"targets": ()}, "targets is"),
         ({"targets": ("attn_q", "attn_q")}, "one twice"),
         ({"targets": ("qkv",)}, "unknown: qkv"),

@@ -228,7 +228,7 @@ def test_bad_data_stop_the_run_before_its_folder_is_made(tiny_cell, loveda_root:
     [
         ("strategy.confidence=0.9", "weighting is 'none', so .* would have no effect"),
         ("strategy.align=2", "strategy.align is 2"),
-        ("strategy.class_sampling.temperature=-1.0", "class_sampling has temperature=-1.0"),
+        ("strategy.class_sampling.temperature=-1.0", "class_sampling.temperature is -1.0; it must be larger than 0"),
     ],
 )
 def test_a_strategy_that_cannot_be_stops_the_run_before_its_folder_is_made(

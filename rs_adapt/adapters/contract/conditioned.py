@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rs_adapt.adapters.contract.adapter import Adapter
-from rs_adapt.adapters.contract.wrapping import check_at_least
 from rs_adapt.errors import ConfigError
 from rs_adapt.processes import randn
+from rs_adapt.ranges import COUNT, check_ranges
 
 Noise = Literal["train", "always", "off"]
 
@@ -39,7 +39,7 @@ class ConditionedPrompts(Adapter):
         self, method: str, *, embed_dim: int, depth: int, num_tokens: int, prompt_dim: int, hidden: int, noise: Noise
     ) -> None:
         super().__init__()
-        check_at_least(method, num_tokens=(num_tokens, 1), prompt_dim=(prompt_dim, 1), hidden=(hidden, 1))
+        check_ranges(method, num_tokens=(num_tokens, COUNT), prompt_dim=(prompt_dim, COUNT), hidden=(hidden, COUNT))
         if noise not in get_args(Noise):
             raise ConfigError(f"{method}: noise is {noise!r}. Allowed: {', '.join(get_args(Noise))}.")
         self.noise: Noise = noise

@@ -231,17 +231,6 @@ def check_targets(method: str, targets: tuple[str, ...], allowed: tuple[str, ...
     return targets
 
 
-def check_at_least(method: str, **values: tuple[float, float]) -> None:
-    """Refuse values below their minimum: `rank=(value, 1)`.
-
-    Raises:
-        ConfigError: A value is too small.
-    """
-    for name, (value, minimum) in values.items():
-        if value < minimum:
-            raise ConfigError(f"{method}: {name} is {value}; it must be at least {minimum}.")
-
-
 def linear_dims(handle: str, *, embed_dim: int, mlp_dim: int) -> tuple[int, int]:
     """Return (in, out) of a block's layer: D -> D in attention, D -> mlp_dim in fc1, mlp_dim -> D in fc2."""
     return {"fc1": (embed_dim, mlp_dim), "fc2": (mlp_dim, embed_dim)}.get(handle, (embed_dim, embed_dim))

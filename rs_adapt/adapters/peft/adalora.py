@@ -15,6 +15,7 @@ from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.peft.bridge import PeftAdapter
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
+from rs_adapt.ranges import SHARE, check_ranges
 from rs_adapt.registry import MODELS
 
 _AVERAGES = ("exp_avg_ipt", "exp_avg_unc")
@@ -64,7 +65,8 @@ class PeftAdaLora(PeftAdapter):
         Raises:
             ConfigError: Peft is not installed, or an argument is not known or refused by peft.
         """
-        if not (0 <= first_share and 0 <= last_share and first_share + last_share < 1):
+        check_ranges("peft:adalora", first_share=(first_share, SHARE), last_share=(last_share, SHARE))
+        if not (first_share + last_share < 1):
             raise ConfigError(
                 f"peft:adalora: first_share is {first_share} and last_share {last_share}; both must be 0 or more and "
                 "their sum below 1, so that some iterations remain in which the ranks are reduced."

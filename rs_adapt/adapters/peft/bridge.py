@@ -26,6 +26,7 @@ from rs_adapt.adapters.contract.wrapping import (
 )
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
+from rs_adapt.ranges import ANY, COUNT, COUNT_OR_0, NOT_NEGATIVE, POSITIVE, SHARE_BELOW_1, check_ranges
 from rs_adapt.registry import MODELS
 
 
@@ -60,6 +61,18 @@ _KINDS = {
     "oft": _Kind(name="OFT"),
     # The random projections follow from a seed: they need not be saved.
     "vera": _Kind(name="VERA", zero_grad=("vera_lambda_d",), own={"save_projection": False}),
+}
+# Ranges of peft's options; others must be finite numbers, and peft itself may refuse more.
+_RANGES = {
+    **dict.fromkeys(("r", "init_r", "target_r", "n_frequency", "boft_n_butterfly_factor", "deltaT"), COUNT),
+    **dict.fromkeys(
+        ("oft_block_size", "boft_block_size", "boft_block_num", "projection_prng_key", "random_loc_seed"), COUNT_OR_0
+    ),
+    **dict.fromkeys(("lora_alpha", "scaling", "eps"), POSITIVE),
+    **dict.fromkeys(
+        ("lora_dropout", "vera_dropout", "boft_dropout", "module_dropout", "beta1", "beta2"), SHARE_BELOW_1
+    ),
+    "orth_reg_weight": NOT_NEGATIVE,
 }
 # Options that the bridge sets itself, so that a configuration cannot.
 _TAKEN = {
@@ -217,6 +230,10 @@ def _config(kind: str, options: ConfigNode) -> Any:
             f"peft:{kind} has no option {', '.join(unknown)} (model.backbone.adapter.options). "
             f"Known: {', '.join(allowed)}."
         )
+    for name, value in options.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            allowed_range = COUNT_OR_0 if (kind, name) == ("oft", "r") else _RANGES.get(name, ANY)
+            check_ranges(f"peft:{kind}", **{name: (value, allowed_range)})
     try:
         with warnings.catch_warnings():
             # peft warns that projections are not saved.

@@ -1,0 +1,251 @@
+"""Ranges of the numbers of a configuration, by key; those of a class's own arguments are in the class.
+
+In the tables, `*` stands for a number in a list, or for the last part of a key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rs_adapt.errors import ConfigError
+from rs_adapt.ranges import (
+    ANY,
+    BYTE,
+    COUNT,
+    COUNT_OR_0,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    SHARE_ABOVE_0,
+    SHARE_BELOW_1,
+    Range,
+    check_numbers,
+    check_ranges,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rs_adapt.config.facts import ConfigNode
+
+Entry = TypeVar("Entry")
+
+# Below `model`, with or without a strategy around the segmentor.
+_SEGMENTOR = ("model", "model.segmentor")
+_LOADERS = (
+    "train_dataloader",
+    "val_dataloader",
+    "test_dataloader",
+    "source_val_dataloader",
+    "monitor.source_val",
+    "monitor.label_free",
+)
+_DATASETS = (
+    *(f"{loader}.dataset" for loader in _LOADERS[1:]),
+    "train_dataloader.dataset.labelled",
+    "train_dataloader.dataset.unlabelled",
+)
+
+_NUMBERS: dict[str, Range] = {
+    "bench.crop_px": COUNT,
+    "bench.tile_px": COUNT,
+    "bench.gsd_m": POSITIVE,
+    "bench.source.gsd_m": POSITIVE,
+    "bench.target.gsd_m": POSITIVE,
+    "bench.ignore_index": BYTE,
+    "bench.inference.crop_px": COUNT,
+    "bench.inference.stride_px": COUNT,
+    "bench.inference.resize_px": COUNT,
+    # A crop without any class that dominates less can never be found.
+    "bench.pipeline.cat_max_ratio": SHARE_ABOVE_0,
+    "bench.pipeline.flip_prob": SHARE,
+    "bench.pipeline.fourier_mix": SHARE,
+    "bench.pipeline.histogram_match": SHARE,
+    "bench.prepare.scenes.*": COUNT,
+    "bench.prepare.seed": COUNT_OR_0,
+    "bench.prepare.size_px": COUNT,
+    "bench.prepare.stride_px": COUNT,
+    "bench.schedule.iters": COUNT,
+    "bench.schedule.eval_every": COUNT,
+    "bench.schedule.batch_size.*": COUNT,
+    "optim.lr": POSITIVE,
+    "optim.weight_decay": NOT_NEGATIVE,
+    "optim.poly_power": NOT_NEGATIVE,
+    "optim_wrapper.optimizer.lr": POSITIVE,
+    "optim_wrapper.optimizer.weight_decay": NOT_NEGATIVE,
+    "optim_wrapper.optimizer.eps": POSITIVE,
+    "param_scheduler.*.power": NOT_NEGATIVE,
+    "param_scheduler.*.eta_min": NOT_NEGATIVE,
+    "param_scheduler.*.begin": COUNT_OR_0,
+    "param_scheduler.*.end": COUNT,
+    "param_scheduler.*.start_factor": SHARE_ABOVE_0,
+    **{
+        f"{table}.{key}": NOT_NEGATIVE
+        for table in ("method.paramwise", "optim_wrapper.paramwise_cfg")
+        for key in ("adapter_lr_mult", "backbone_lr_mult")
+    },
+    "runtime.num_workers": COUNT_OR_0,
+    "default_hooks.logger.interval": COUNT,
+    "env_cfg.mp_cfg.opencv_num_threads": COUNT_OR_0,
+    "protocol.version": COUNT,
+    "protocol.source_val_tiles": COUNT,
+    "protocol.label_free_tiles": COUNT,
+    "train_cfg.max_iters": COUNT,
+    "train_cfg.val_interval": COUNT,
+    "backbone.embed_dim": COUNT,
+    "backbone.depth": COUNT,
+    "backbone.patch_px": COUNT,
+    "backbone.weights.bytes": COUNT,
+    **{f"{part}.data_preprocessor.pad_val": BYTE for part in _SEGMENTOR},
+    **{f"{part}.data_preprocessor.seg_pad_val": BYTE for part in _SEGMENTOR},
+    **{f"{loader}.batch_size": COUNT for loader in _LOADERS},
+    **{f"{loader}.num_workers": COUNT_OR_0 for loader in _LOADERS},
+    **{f"{dataset}.ignore_index": BYTE for dataset in _DATASETS},
+    **{f"{dataset}.pipeline.*.{key}": SHARE for dataset in _DATASETS for key in ("prob", "share")},
+    **{f"{dataset}.pipeline.*.cat_max_ratio": SHARE_ABOVE_0 for dataset in _DATASETS},
+}
+# Lists: range of every number, and how many there are.
+_LISTS: dict[str, tuple[Range, int | None]] = {
+    "bench.pipeline.resize_ratio": (POSITIVE, 2),
+    "backbone.mean": (ANY, 3),
+    "backbone.std": (POSITIVE, 3),
+    "backbone.level_strides": (POSITIVE, None),
+    "optim_wrapper.optimizer.betas": (SHARE_BELOW_1, 2),
+    **{f"{part}.data_preprocessor.mean": (ANY, 3) for part in _SEGMENTOR},
+    **{f"{part}.data_preprocessor.std": (POSITIVE, 3) for part in _SEGMENTOR},
+    **{f"{part}.data_preprocessor.size": (COUNT, 2) for part in _SEGMENTOR},
+    **{f"{part}.test_cfg.{key}": (COUNT, 2) for part in _SEGMENTOR for key in ("crop_size", "stride")},
+    **{f"{dataset}.pipeline.*.{key}": (COUNT, 2) for dataset in _DATASETS for key in ("scale", "crop_size")},
+    **{f"{dataset}.pipeline.*.ratio_range": (POSITIVE, 2) for dataset in _DATASETS},
+    **{f"{dataset}.pipeline.*.strength": (SHARE, 2) for dataset in _DATASETS},
+}
+_COLOURS = ("bench.palette", *(f"{dataset}.palette" for dataset in _DATASETS))
+# Tables whose keys are names of a user's own: parts of parameter names.
+_FACTORS = ("method.paramwise.custom_keys", "optim_wrapper.paramwise_cfg.custom_keys")
+
+
+def check_limits(tree: ConfigNode) -> None:
+    """Refuse numbers of a configuration that are outside their range, or not finite.
+
+    Args:
+        tree: The merged axis files, or the resolved configuration.
+
+    Raises:
+        ConfigError: Names the key, its value and the range.
+    """
+    for key, value in _leaves(tree, ()):
+        _check_leaf(".".join(key), key, value)
+
+
+def check_relations(resolved: ConfigNode) -> None:
+    """Refuse numbers of a resolved configuration that contradict the facts that they are derived from.
+
+    Args:
+        resolved: The resolved configuration, after all overrides.
+
+    Raises:
+        ConfigError: Names the key, its value and what it must be.
+    """
+    bench, model = resolved["bench"], resolved["model"]
+    start = "model.segmentor." if "segmentor" in model else "model."
+    segmentor = model.get("segmentor", model)
+    num_classes, ignored = len(bench["classes"]), bench["ignore_index"]
+    if ignored < num_classes:
+        raise ConfigError(
+            f"bench.ignore_index is {ignored}, which is the number of the class {bench['classes'][ignored]}. Allowed: "
+            f"{num_classes} to 255."
+        )
+    backbone, head, preprocessor = segmentor["backbone"], segmentor["decode_head"], segmentor["data_preprocessor"]
+    derived = {
+        "decode_head.num_classes": (head.get("num_classes"), num_classes),
+        "decode_head.ignore_index": (head.get("ignore_index"), ignored),
+        "decode_head.in_channels": (list(head["in_channels"]), [backbone["embed_dim"]] * len(head["in_channels"])),
+        "data_preprocessor.seg_pad_val": (preprocessor["seg_pad_val"], ignored),
+    }
+    for key, (value, expected) in derived.items():
+        if value != expected:
+            raise ConfigError(
+                f"{start}{key} is {value!r}, but bench and backbone make it {expected!r}. Leave the key out: it is derived "
+                "from them."
+            )
+    inference = segmentor["test_cfg"]
+    if inference.get("mode") == "slide" and any(
+        step > side for step, side in zip(inference["stride"], inference["crop_size"], strict=True)
+    ):
+        raise ConfigError(
+            f"{start}test_cfg.stride is {tuple(inference['stride'])}: pixels would be skipped. Allowed: at most the "
+            f"window, {tuple(inference['crop_size'])}."
+        )
+    for number, schedule in enumerate(resolved["param_scheduler"]):
+        if not schedule["begin"] < schedule["end"]:
+            raise ConfigError(
+                f"param_scheduler.{number}.begin is {schedule['begin']}; it must be below its end, {schedule['end']}."
+            )
+
+
+def check_warmup(resolved: ConfigNode) -> None:
+    """Refuse to train for no longer than a warm-up lasts.
+
+    Args:
+        resolved: The resolved configuration.
+
+    Raises:
+        ConfigError: The run would end before it has seen the target, or before the full learning rate.
+    """
+    iters = resolved["train_cfg"]["max_iters"]
+    on_source = resolved["model"].get("warmup_iters", 0)
+    if on_source >= iters:
+        raise ConfigError(
+            f"strategy.warmup_iters is {on_source} (iterations on the source alone), but the run has {iters} "
+            f"iterations: it would never see the target. Train longer (--iters {on_source + 1} or more), shorten the warm-up (--set "
+            "strategy.warmup_iters=20%), or choose --strategy source-only."
+        )
+    for schedule in resolved["param_scheduler"]:
+        # The wiring lets the rise end one iteration after the warm-up.
+        if schedule["type"] == "LinearLR" and schedule["end"] - 1 >= iters:
+            raise ConfigError(
+                f"strategy.lr_warmup_iters is {schedule['end'] - 1}, but the run has {iters} iterations: it would "
+                f"never reach its learning rate. Train longer (--iters {schedule['end']} or more), or shorten the warm-up "
+                "(--set strategy.lr_warmup_iters=5%)."
+            )
+
+
+def _find(table: Mapping[str, Entry], key: tuple[str, ...]) -> Entry | None:
+    """Return the entry of a key: its own, or that of a pattern."""
+    numbered = ".".join("*" if part.isdigit() else part for part in key)
+    for name in (".".join(key), numbered, ".".join((*key[:-1], "*"))):
+        if name in table:
+            return table[name]
+    return None
+
+
+def _check_leaf(name: str, key: tuple[str, ...], value: Any) -> None:
+    owner, last = name[: -len(key[-1])], key[-1]
+    is_list = isinstance(value, list | tuple)
+    if name in _COLOURS:
+        for colour in value:
+            check_numbers(owner, BYTE, length=3, **{last: colour})
+    elif name.startswith(_FACTORS) and last in ("lr_mult", "decay_mult"):
+        check_ranges(owner, **{last: (value, NOT_NEGATIVE)})
+    elif (listed := _find(_LISTS, key)) is not None:
+        if not is_list:
+            raise ConfigError(f"{name} is {value!r}; it must be a list of numbers.")
+        check_numbers(owner, listed[0], length=listed[1], **{last: value})
+    elif (allowed := _find(_NUMBERS, key)) is not None:
+        if value is not None:
+            check_ranges(owner, **{last: (value, allowed)})
+    elif isinstance(value, float):
+        check_ranges(owner, **{last: (value, ANY)})
+    elif is_list:
+        check_numbers(owner, ANY, **{last: [number for number in value if isinstance(number, float)]})
+
+
+def _leaves(node: Any, key: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from _leaves(value, (*key, str(name)))
+    elif isinstance(node, list | tuple) and any(isinstance(entry, dict) for entry in node):
+        for number, value in enumerate(node):
+            yield from _leaves(value, (*key, str(number)))
+    else:
+        yield key, node
