@@ -90,6 +90,16 @@ _NUMBERS: dict[str, Range] = {
     "protocol.version": COUNT,
     "protocol.source_val_tiles": COUNT,
     "protocol.label_free_tiles": COUNT,
+    **{
+        f"{table}.{key}": allowed
+        for table in ("strategy.class_sampling", "train_dataloader.dataset.class_sampling")
+        for key, allowed in {
+            "temperature": POSITIVE,
+            "min_share": SHARE_BELOW_1,
+            "min_crop_ratio": NOT_NEGATIVE,
+            "max_tries": COUNT,
+        }.items()
+    },
     "train_cfg.max_iters": COUNT,
     "train_cfg.val_interval": COUNT,
     "backbone.embed_dim": COUNT,
@@ -100,7 +110,8 @@ _NUMBERS: dict[str, Range] = {
     **{f"{part}.data_preprocessor.seg_pad_val": BYTE for part in _SEGMENTOR},
     **{f"{loader}.batch_size": COUNT for loader in _LOADERS},
     **{f"{loader}.num_workers": COUNT_OR_0 for loader in _LOADERS},
-    **{f"{dataset}.ignore_index": BYTE for dataset in _DATASETS},
+    **{f"{part}.ignore_index": BYTE for part in (*_DATASETS, "val_evaluator", "test_evaluator", "model.decode_head")},
+    **{f"{dataset}.spread": COUNT for dataset in _DATASETS},
     **{f"{dataset}.pipeline.*.{key}": SHARE for dataset in _DATASETS for key in ("prob", "share")},
     **{f"{dataset}.pipeline.*.cat_max_ratio": SHARE_ABOVE_0 for dataset in _DATASETS},
 }
@@ -155,18 +166,18 @@ def check_relations(resolved: ConfigNode) -> None:
             f"bench.ignore_index is {ignored}, which is the number of the class {bench['classes'][ignored]}. Allowed: "
             f"{num_classes} to 255."
         )
-    backbone, head, preprocessor = segmentor["backbone"], segmentor["decode_head"], segmentor["data_preprocessor"]
+    for key, value in _leaves(resolved, ()):
+        if key[-1] in ("ignore_index", "seg_pad_val") and value != ignored:
+            raise ConfigError(f"{'.'.join(key)} is {value!r}, but bench.ignore_index is {ignored}. Set that key alone.")
+    backbone, head = segmentor["backbone"], segmentor["decode_head"]
     derived = {
         "decode_head.num_classes": (head.get("num_classes"), num_classes),
-        "decode_head.ignore_index": (head.get("ignore_index"), ignored),
         "decode_head.in_channels": (list(head["in_channels"]), [backbone["embed_dim"]] * len(head["in_channels"])),
-        "data_preprocessor.seg_pad_val": (preprocessor["seg_pad_val"], ignored),
     }
     for key, (value, expected) in derived.items():
         if value != expected:
             raise ConfigError(
-                f"{start}{key} is {value!r}, but bench and backbone make it {expected!r}. Leave the key out: it is derived "
-                "from them."
+                f"{start}{key} is {value!r}, but bench and backbone make it {expected!r}. Leave the key out."
             )
     inference = segmentor["test_cfg"]
     if inference.get("mode") == "slide" and any(
@@ -197,16 +208,16 @@ def check_warmup(resolved: ConfigNode) -> None:
     if on_source >= iters:
         raise ConfigError(
             f"strategy.warmup_iters is {on_source} (iterations on the source alone), but the run has {iters} "
-            f"iterations: it would never see the target. Train longer (--iters {on_source + 1} or more), shorten the warm-up (--set "
-            "strategy.warmup_iters=20%), or choose --strategy source-only."
+            f"iterations: it would never see the target. Train longer (--iters {on_source + 1} or more), shorten the "
+            "warm-up (--set strategy.warmup_iters=20%), or choose --strategy source-only."
         )
     for schedule in resolved["param_scheduler"]:
         # The wiring lets the rise end one iteration after the warm-up.
         if schedule["type"] == "LinearLR" and schedule["end"] - 1 >= iters:
             raise ConfigError(
                 f"strategy.lr_warmup_iters is {schedule['end'] - 1}, but the run has {iters} iterations: it would "
-                f"never reach its learning rate. Train longer (--iters {schedule['end']} or more), or shorten the warm-up "
-                "(--set strategy.lr_warmup_iters=5%)."
+                f"never reach its learning rate. Train longer (--iters {schedule['end']} or more), or shorten the "
+                "warm-up (--set strategy.lr_warmup_iters=5%)."
             )
 
 
