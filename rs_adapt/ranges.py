@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Any
 
 from rs_adapt.errors import ConfigError
 
@@ -58,10 +59,10 @@ class Range:
         return f"above {least}, up to {upper}" if self.open_least else f"from {least} to {upper}"
 
     def _is_inside(self, value: object) -> bool:
-        assert isinstance(value, Integral | Real)
-        if self.least is not None and not (value > self.least if self.open_least else value >= self.least):
+        number: Any = value
+        if self.least is not None and not (number > self.least if self.open_least else number >= self.least):
             return False
-        return self.most is None or (value < self.most if self.open_most else value <= self.most)
+        return self.most is None or bool(number < self.most if self.open_most else number <= self.most)
 
 
 ANY = Range()
@@ -90,14 +91,16 @@ def check_ranges(owner: str, **values: tuple[object, Range]) -> None:
             raise ConfigError(f"{_place(owner, name)} is {value!r}; it must be {allowed.allowed(value)}.")
 
 
-def check_numbers(owner: str, allowed: Range, *, length: int | None = None, **values: Sequence[object]) -> None:
+def check_numbers(
+    owner: str, allowed: Range, values: Mapping[str, Sequence[object]], *, length: int | None = None
+) -> None:
     """Refuse lists that hold anything but numbers of one range.
 
     Args:
         owner: As in `check_ranges`.
         allowed: The range of every number.
+        values: Lists by name.
         length: How many numbers each list must have; None for any number of them.
-        **values: Lists by name.
 
     Raises:
         ConfigError: A list has a different length, or one of its values is outside the range.

@@ -31,8 +31,8 @@ def check_arguments(
         patch_px=(patch_px, COUNT),
         **({} if image_px is None else {"image_px": (image_px, COUNT)}),
     )
-    check_numbers("model.backbone.", COUNT_OR_0, out_layers=out_layers)
-    check_numbers("model.backbone.", POSITIVE, level_scales=level_scales)
+    check_numbers("model.backbone.", COUNT_OR_0, {"out_layers": out_layers})
+    check_numbers("model.backbone.", POSITIVE, {"level_scales": level_scales})
     if embed_dim % num_heads:
         raise ConfigError(f"embed_dim={embed_dim} is not a multiple of num_heads={num_heads}.")
     if image_px is not None and image_px < patch_px:

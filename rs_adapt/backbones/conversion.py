@@ -192,13 +192,28 @@ def measure(state: Mapping[str, Tensor], names: Names) -> VitSize:
     """Read width, depth and patch size from a full state under our names.
 
     Raises:
-        WeightsError: If tokens, positions, patch kernel or blocks are missing.
+        WeightsError: If tokens, positions, patch kernel or blocks are missing, or a block lacks a tensor that others
+            have.
     """
-    layers = {int(name.split(".")[1]) for name in state if name.startswith("layers.")}
+    layers: dict[int, set[str]] = {}
+    for name in state:
+        if name.startswith("layers."):
+            _, number, rest = name.split(".", 2)
+            layers.setdefault(int(number), set()).add(rest)
     needed = [*names.tokens, *([names.positions] if names.positions else []), names.kernel]
+    # What has a weight among them has a bias too: the patch embedding, and a norm before the blocks.
+    needed += [name.removesuffix("weight") + "bias" for name in needed if name.endswith(".weight")]
+    needed = [name for name in needed if name != f"{str(names.positions).removesuffix('weight')}bias"]
     absent = [name for name in needed if name not in state]
     if absent or not layers:
         raise WeightsError(f"incomplete {names.family} ViT: {', '.join(absent) or 'its blocks'} missing.")
+    every = set.union(*layers.values())
+    holes = [f"layers.{n}.{rest}" for n in range(max(layers) + 1) for rest in sorted(every - layers.get(n, set()))]
+    if holes:
+        raise WeightsError(
+            f"incomplete {names.family} ViT: {len(holes)} tensors are missing that its other blocks have, first "
+            f"{holes[0]}."
+        )
     kernel = state[names.kernel]
     return VitSize(embed_dim=kernel.shape[0], depth=max(layers) + 1, patch_px=kernel.shape[-1])
 

@@ -30,6 +30,8 @@ class Description:
         layout: The layout of its tensor names, "original" or "transformers".
         size: Width, depth and patch size.
         model: Name of the size, such as "ViT-L".
+        lacks: What the file lacks of a published model of its width, such as "1 of the 24 blocks of ViT-L"; empty if
+            nothing.
         grid: Side of the grid of learned positions; None where there are none.
         base_sha256: SHA-256 of the tensors, by which packs identify their base.
     """
@@ -38,6 +40,7 @@ class Description:
     layout: str
     size: VitSize
     model: str
+    lacks: str
     grid: int | None
     base_sha256: str
 
@@ -55,6 +58,7 @@ def describe(path: Path) -> Description:
         layout=layout,
         size=size,
         model=size.model(names),
+        lacks=_lacks(size, names),
         grid=_grid(state, names),
         base_sha256=tensors_sha256(state),
     )
@@ -69,6 +73,13 @@ def _read_any_family(path: Path) -> tuple[Names, str, dict[str, Tensor]]:
         except WeightsError as error:
             errors.append(error)
     raise errors[0]
+
+
+def _lacks(size: VitSize, names: Names) -> str:
+    for (width, depth), (model, _) in names.sizes.items():
+        if width == size.embed_dim and size.depth < depth and (width, size.depth) not in names.sizes:
+            return f"{depth - size.depth} of the {depth} blocks of {model}"
+    return ""
 
 
 def _grid(state: dict[str, Tensor], names: Names) -> int | None:
@@ -99,13 +110,17 @@ def convert(
     Raises:
         ConfigError: The image size is not a multiple of the patch size.
         OutputExists: `out` exists, and `overwrite` is False.
-        WeightsError: The file cannot be read, or `out` cannot be written.
+        WeightsError: The file cannot be read or lacks blocks of a published model of its width, or `out` cannot be
+            written.
     """
     from safetensors.torch import save_file
 
     check_output_file(out, overwrite=overwrite)
     names, _, state = _read_any_family(path)
-    patch = patch_px or measure(state, names).patch_px
+    size = measure(state, names)
+    if lacks := _lacks(size, names):
+        raise WeightsError(f"{path} lacks {lacks}: the file is incomplete. Get it again.")
+    patch = patch_px or size.patch_px
     if image_px is not None and image_px % patch:
         near = [size for size in (image_px // patch * patch, (image_px // patch + 1) * patch) if size]
         raise ConfigError(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,12 +15,14 @@ from torch import Tensor
 from rs_adapt.backbones.conversion import Names, convert_names, measure
 from rs_adapt.backbones.reading import read_tensors
 from rs_adapt.config.facts import WeightsFacts
-from rs_adapt.config.paths import weights_file
+from rs_adapt.config.paths import home, weights_file
 from rs_adapt.config.weights_files import fetch_command
 from rs_adapt.errors import WeightsError
-from rs_adapt.files import file_state
+from rs_adapt.files import file_state, write_json
 
 RANDOM = "random"
+# Bytes up to which a published file is hashed at every start, a matter of milliseconds.
+_HASHED_EVERY_TIME = 2**26
 _PREFIXES = ("module.", "backbone.")
 
 
@@ -45,7 +48,8 @@ def find_weights(path_or_random: str | Path | None, facts: WeightsFacts | None) 
         The path, or None for random weights.
 
     Raises:
-        WeightsError: If the file is missing (the message says where to get it), or was not downloaded completely.
+        WeightsError: If the file is missing (the message says where to get it), or is the published one and not
+            complete or damaged.
     """
     if path_or_random is None or str(path_or_random) == RANDOM:
         return None
@@ -63,7 +67,38 @@ def find_weights(path_or_random: str | Path | None, facts: WeightsFacts | None) 
                 f"Base weights {path} are {state}: {num_bytes} bytes, expected {expected}. "
                 f"Remove the file and get it again: {remedy}"
             )
+        _check_published_sha256(path, facts)
     return path
+
+
+def _check_published_sha256(path: Path, facts: WeightsFacts) -> None:
+    """Refuse a published file whose bytes are not the published ones; large files are read once for each state.
+
+    Raises:
+        WeightsError: The SHA-256 differs.
+    """
+    expected = facts.get("sha256")
+    if not expected:
+        return
+    key = hashlib.sha256(repr((str(path.resolve()), *file_state(path))).encode()).hexdigest()
+    cache = home() / "checks" / f"weights-{key}.json"
+    digest = None
+    if is_large := path.stat().st_size > _HASHED_EVERY_TIME:
+        with suppress(OSError, ValueError):
+            digest = json.loads(cache.read_text(encoding="utf-8"))
+    if digest is None:
+        digest = file_sha256(path)
+        # The file only saves time: a cache that cannot be written to stops no run.
+        with suppress(OSError):
+            if is_large:
+                cache.parent.mkdir(parents=True, exist_ok=True)
+                write_json(cache, digest)
+    if digest != expected:
+        remedy = "Install rs-adapt again" if facts.get("shipped") else fetch_command(facts)
+        raise WeightsError(
+            f"Base weights {path} are damaged: their SHA-256 is {digest}, that of the published file {expected}. "
+            f"Remove the file and get it again: {remedy}"
+        )
 
 
 def _missing_message(path: Path, facts: WeightsFacts | None) -> str:
@@ -172,9 +207,18 @@ def load_with_layout(path: str | Path, names: Names) -> tuple[str, dict[str, Ten
     try:
         layout, state = convert_names(tensors, names)
         measure(state, names)
+        _check_finite(state)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     return layout, state
+
+
+def _check_finite(state: Mapping[str, Tensor]) -> None:
+    wrong = [name for name, value in state.items() if not bool(torch.isfinite(value).all())]
+    if wrong:
+        raise WeightsError(
+            f"{len(wrong)} of {len(state)} tensors hold NaN or infinite values, first {wrong[0]}. Get the file again."
+        )
 
 
 def _read(path: Path, prefixes: Sequence[str]) -> dict[str, Tensor]:

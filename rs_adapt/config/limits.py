@@ -166,9 +166,11 @@ def check_relations(resolved: ConfigNode) -> None:
             f"bench.ignore_index is {ignored}, which is the number of the class {bench['classes'][ignored]}. Allowed: "
             f"{num_classes} to 255."
         )
-    for key, value in _leaves(resolved, ()):
-        if key[-1] in ("ignore_index", "seg_pad_val") and value != ignored:
-            raise ConfigError(f"{'.'.join(key)} is {value!r}, but bench.ignore_index is {ignored}. Set that key alone.")
+    for parts, value in _leaves(resolved, ()):
+        if parts[-1] in ("ignore_index", "seg_pad_val") and value != ignored:
+            raise ConfigError(
+                f"{'.'.join(parts)} is {value!r}, but bench.ignore_index is {ignored}. Set that key alone."
+            )
     backbone, head = segmentor["backbone"], segmentor["decode_head"]
     derived = {
         "decode_head.num_classes": (head.get("num_classes"), num_classes),
@@ -235,20 +237,20 @@ def _check_leaf(name: str, key: tuple[str, ...], value: Any) -> None:
     is_list = isinstance(value, list | tuple)
     if name in _COLOURS:
         for colour in value:
-            check_numbers(owner, BYTE, length=3, **{last: colour})
+            check_numbers(owner, BYTE, {last: colour}, length=3)
     elif name.startswith(_FACTORS) and last in ("lr_mult", "decay_mult"):
         check_ranges(owner, **{last: (value, NOT_NEGATIVE)})
     elif (listed := _find(_LISTS, key)) is not None:
         if not is_list:
             raise ConfigError(f"{name} is {value!r}; it must be a list of numbers.")
-        check_numbers(owner, listed[0], length=listed[1], **{last: value})
+        check_numbers(owner, listed[0], {last: value}, length=listed[1])
     elif (allowed := _find(_NUMBERS, key)) is not None:
         if value is not None:
             check_ranges(owner, **{last: (value, allowed)})
     elif isinstance(value, float):
         check_ranges(owner, **{last: (value, ANY)})
     elif is_list:
-        check_numbers(owner, ANY, **{last: [number for number in value if isinstance(number, float)]})
+        check_numbers(owner, ANY, {last: [number for number in value if isinstance(number, float)]})
 
 
 def _leaves(node: Any, key: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -54,7 +54,7 @@ class LinearHead(nn.Module):
     ) -> None:
         """Build one norm and one classifier per level."""
         super().__init__()
-        check_numbers("LinearHead", COUNT, in_channels=in_channels)
+        check_numbers("LinearHead", COUNT, {"in_channels": in_channels})
         check_ranges("LinearHead", ignore_index=(ignore_index, BYTE))
         if not in_channels or num_classes not in COUNT:
             raise ConfigError(

@@ -102,7 +102,7 @@ class Mask2FormerHead(nn.Module):
     ) -> None:
         """Build and initialise the modules."""
         super().__init__()
-        check_numbers("Mask2FormerHead", COUNT, in_channels=in_channels)
+        check_numbers("Mask2FormerHead", COUNT, {"in_channels": in_channels})
         check_ranges(
             "Mask2FormerHead",
             num_classes=(num_classes, COUNT),

@@ -44,7 +44,7 @@ class FourierAmplitudeMix(BaseTransform):  # type: ignore[misc]
         self, *, prob: float, strength: tuple[float, float], share: float, reference_dir: str, reference_suffix: str
     ) -> None:
         check_ranges("FourierAmplitudeMix", prob=(prob, SHARE), share=(share, Range(least=0, most=0.5)))
-        check_numbers("FourierAmplitudeMix", SHARE, length=2, strength=strength)
+        check_numbers("FourierAmplitudeMix", SHARE, {"strength": strength}, length=2)
         self.prob = prob
         self.strength = strength
         self.share = share

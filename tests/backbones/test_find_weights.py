@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
-from rs_adapt.backbones import find_weights, load_state
+from rs_adapt.backbones import find_weights, load_state, weights
 from rs_adapt.backbones.dinov2 import NAMES as DINOV2
 from rs_adapt.errors import WeightsError
 
@@ -52,9 +53,31 @@ def test_file_at_the_default_path_must_have_its_published_size(tmp_path: Path, m
     with pytest.raises(WeightsError, match="not the published file: 2000 bytes"):
         find_weights(default, FACTS)
     default.write_bytes(b"x" * 1234)
-    assert find_weights(default, FACTS) == default
+    published = FACTS | {"sha256": hashlib.sha256(b"x" * 1234).hexdigest()}
+    assert find_weights(default, published) == default
     own = tmp_path / "own.pth"
     own.write_bytes(b"x")
     assert find_weights(own, FACTS) == own
     assert find_weights("random", FACTS) is None
     assert find_weights(None, None) is None
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_published_file_with_other_bytes_of_the_same_size_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    monkeypatch.setenv("RS_ADAPT_HOME", str(tmp_path))
+    if large:
+        monkeypatch.setattr(weights, "_HASHED_EVERY_TIME", 0)
+    content = b"0123456789"
+    path = tmp_path / "weights" / "w.pth"
+    path.parent.mkdir()
+    facts = FACTS | {"file": "w.pth", "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    for _ in range(2):
+        path.write_bytes(content)
+        assert find_weights(path, facts) == path
+        assert find_weights(path, facts) == path
+        path.write_bytes(b"0123456780")
+        with pytest.raises(WeightsError, match="are damaged: their SHA-256 is"):
+            find_weights(path, facts)
+    assert (tmp_path / "checks").is_dir() == large

@@ -67,7 +67,7 @@ def _check_tensors(path: Path, published: WeightsFile | None) -> list[CheckedFac
         description = describe(path)
     except WeightsError as error:
         return [CheckedFact("tensors", "not readable", str(error))]
-    size, fault, hash_fault = description.size, "", ""
+    size, fault, hash_fault = description.size, f"lacks {description.lacks}" if description.lacks else "", ""
     if published is not None:
         backbone = axes.backbone_facts(published.name)
         expected_size = (backbone["embed_dim"], backbone["depth"])
