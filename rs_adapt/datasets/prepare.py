@@ -1,7 +1,7 @@
 """Make the tiles of a bench that can be made here: synthetic scenes, or a folder of labelled images cut into tiles.
 
 A prepared folder appears at once and complete: it is built in a temporary sibling and renamed. `prepared.json` in it
-holds what it was made from; a folder whose facts still hold is left alone, any other is made again.
+holds what it was made from and how many tiles; a folder whose facts still hold is left alone, any other is made again.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -159,7 +160,8 @@ def _finished(out_dir: Path, facts: object) -> bool:
     if not isinstance(marker, dict) or marker.get("facts") != facts:
         return False
     # Version 0.1.0 stored no hashes.
-    return "records" not in marker or marker["records"] == _hash_records(out_dir)
+    same_records = "records" not in marker or marker["records"] == _hash_records(out_dir)
+    return same_records and _all_there(out_dir, marker.get("tiles"))
 
 
 def _finished_before(out_dir: Path, facts: object) -> bool:
@@ -179,6 +181,25 @@ def _hash_records(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)
     }
+
+
+def _all_there(out_dir: Path, tiles: object) -> bool:
+    """Return whether a folder holds as many images, and labels where there are any, as were made.
+
+    Tiles may vanish from a cache folder: a clean-up of old files, a copy that broke off. The remaining tiles would be
+    trained on and scored as if they were all.
+    """
+    if not isinstance(tiles, dict):
+        return False
+    for part, number in tiles.items():
+        for kind, is_needed in (("img_dir", True), ("ann_dir", False)):
+            folder = out_dir / part / kind
+            if folder.is_dir():
+                if sum(1 for name in os.listdir(folder) if name.endswith(".png")) != number:
+                    return False
+            elif is_needed and number:
+                return False
+    return True
 
 
 def _make_synthetic(

@@ -141,7 +141,7 @@ def test_what_labels_nothing_is_told(
     assert dry_run(tmp_path, "houses.geojson") == 0
     out = capsys.readouterr().out
     assert "source: polygons too small to contain the centre of a pixel, which label nothing: 3\n" in out
-    assert out.count("houses.geojson: left out 1 without geometry\n") == 1
+    assert out.count(f"houses.geojson: left out 1 without geometry (feature {len(houses)})\n") == 1
     assert labels_equal_images(own_home)
 
 

@@ -156,6 +156,20 @@ def test_changed_raw_file_or_facts_are_made_again(raw: Path, tmp_path: Path) -> 
     assert len(names(out_dir / "urban/train/img_dir")) == 3 * 4
 
 
+@pytest.mark.parametrize("kind", ["img_dir", "ann_dir", "both"])
+def test_tiles_that_vanished_are_made_again(raw: Path, tmp_path: Path, kind: str) -> None:
+    before = make(IMAGES, raw, tmp_path / "tiles")
+    marker = next((tmp_path / "tiles").glob("prepared.json")).read_text()
+    folder = next(path for path in (tmp_path / "tiles").rglob("img_dir")).parent
+    lost = [next((folder / one).iterdir()) for one in ("img_dir", "ann_dir") if kind in (one, "both")]
+    for file in lost:
+        file.unlink()
+    assert make(IMAGES, raw, tmp_path / "tiles") != []
+    assert all(file.is_file() for file in lost)
+    assert next((tmp_path / "tiles").glob("prepared.json")).read_text() == marker
+    assert make(IMAGES, raw, tmp_path / "tiles") == [] != before
+
+
 def test_interrupted_run_leaves_nothing_that_looks_finished(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,7 +80,10 @@ class PolygonLabels:
     @property
     def facts(self) -> PolygonFacts:
         """What became of the polygons of the file."""
-        left_out = ", ".join(f"{count} {why}" for why, count in self._polygons.skipped.items())
+        left_out = ", ".join(
+            f"{count} {why} ({_list_features(self._polygons.skipped_names.get(why, ()), count)})"
+            for why, count in self._polygons.skipped.items()
+        )
         return PolygonFacts(
             note=f"{self._polygons.path}: left out {left_out}" if left_out else None,
             num_without_pixel=count_without_pixel(self._polygons),
@@ -101,6 +104,10 @@ class PolygonLabels:
         counts = np.bincount(numbers_HW[~no_data_HW], minlength=1)
         contents = Counter({self._texts[number]: int(counts[number]) for number in np.flatnonzero(counts)})
         return LabelWindow(classes_HW=classes_HW, no_data_HW=no_data_HW, contents=contents)
+
+
+def _list_features(names: Sequence[str], count: int) -> str:
+    return ", ".join(names) + (", ..." if count > len(names) else "")
 
 
 def _all_from_outside(polygons: Polygons, image: SceneInfo) -> bool:

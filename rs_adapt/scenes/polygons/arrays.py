@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +26,8 @@ Geometry: TypeAlias = Mapping[str, Any]
 Part: TypeAlias = list[NDArray[np.float64]]
 # A ring needs three corners, and its first point again as its last.
 LEAST_POINTS = 4
+# Names of skipped features that are listed for each reason.
+LISTED_FEATURES = 5
 
 
 class Feature(NamedTuple):
@@ -64,6 +66,7 @@ class Polygons:
         texts: Distinct attributes as text, see `attribute_text`.
         num_features: Number of the file's features that were read, polygons or not.
         skipped: Numbers of features and parts that are no polygons, by the reason.
+        skipped_names: Names of the first of these features, by the reason.
     """
 
     path: Path
@@ -75,6 +78,7 @@ class Polygons:
     texts: tuple[str, ...]
     num_features: int
     skipped: Counter[str]
+    skipped_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of parts."""
@@ -170,14 +174,19 @@ def collect_polygons(path: Path, features: Iterator[Feature], column: str | None
     text_P: list[int] = []
     numbers: dict[str, int] = {}
     skipped: Counter[str] = Counter()
+    skipped_names: dict[str, list[str]] = {}
     num_features = 0
     for number, feature in enumerate(features):
         num_features += 1
         text = "" if column is None else attribute_text(feature.attributes.get(column))
+        before = skipped.copy()
         for part in _parts(path, feature, skipped):
             parts.append(part)
             feature_P.append(number)
             text_P.append(numbers.setdefault(text, len(numbers)))
+        for reason in skipped - before:
+            if len(names := skipped_names.setdefault(reason, [])) < LISTED_FEATURES:
+                names.append(feature.name)
     xy_N2, ring_starts, part_starts = _join(parts)
     return Polygons(
         path=path,
@@ -189,6 +198,7 @@ def collect_polygons(path: Path, features: Iterator[Feature], column: str | None
         texts=tuple(numbers),
         num_features=num_features,
         skipped=skipped,
+        skipped_names=skipped_names,
     )
 
 
@@ -222,7 +232,10 @@ def _parts(path: Path, feature: Feature, skipped: Counter[str]) -> list[Part]:
         if len(outline) < LEAST_POINTS:
             skipped["with fewer than three corners" if polygon else "without geometry"] += 1
             continue
-        parts.append([outline, *(hole for hole in holes if len(hole) >= LEAST_POINTS)])
+        areas = [hole for hole in holes if len(hole) >= LEAST_POINTS]
+        if len(areas) < len(holes):
+            skipped["holes with fewer than three corners"] += len(holes) - len(areas)
+        parts.append([outline, *areas])
     if not geometries:
         skipped["without geometry"] += 1
     return parts
@@ -247,9 +260,14 @@ def _split(geometry: Geometry | None) -> tuple[list[Sequence[Any]], list[str]]:
 def _rings(path: Path, feature: Feature, polygon: Sequence[Any]) -> Part:
     try:
         # A third number is the height.
-        rings = [np.asarray([(x, y) for x, y, *_ in ring], dtype=np.float64).reshape(-1, 2) for ring in polygon]
+        read = [np.asarray([(x, y) for x, y, *_ in ring]) for ring in polygon]
     except (TypeError, ValueError) as error:
         raise DataError(f"{path}: the coordinates of {feature.name} are no rings of x, y pairs ({error}).") from error
+    wrong = [ring for ring in read if ring.size and (ring.ndim != 2 or ring.dtype.kind not in "iuf")]
+    if wrong:
+        fault = "brackets are nested too deep" if wrong[0].ndim != 2 else "a coordinate is no number"
+        raise DataError(f"{path}: the coordinates of {feature.name} are no rings of x, y pairs ({fault}).")
+    rings = [ring.astype(np.float64).reshape(-1, 2) for ring in read]
     if not all(np.isfinite(xy_N2).all() for xy_N2 in rings):
         raise DataError(f"{path}: {feature.name} has a coordinate that is not a number. Repair or remove it.")
     return [closed(xy_N2) for xy_N2 in rings]

@@ -97,5 +97,7 @@ def _burn(
         fill=background,
         dtype="int32",
         all_touched=all_touched,
+        # By default, what rasterio takes for no polygon becomes background without a word.
+        skip_invalid=False,
     )
     return burnt

@@ -171,7 +171,7 @@ def test_left_out_polygons_are_reported(tmp_path: Path, scene: SceneInfo) -> Non
     speck = square(500_001, 5_000_001, 500_002, 5_000_002)
     path = write_geojson(tmp_path / "p.geojson", ("a", None), ("a", METRES), ("a", speck), crs=UTM)
     assert PolygonLabels(source(path, "a"), scene, path).facts == PolygonFacts(
-        note=f"{path}: left out 1 without geometry", num_without_pixel=1, in_pixels=False
+        note=f"{path}: left out 1 without geometry (feature 0)", num_without_pixel=1, in_pixels=False
     )
 
 

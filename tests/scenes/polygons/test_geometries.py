@@ -88,6 +88,11 @@ def test_geometries_without_area_are_skipped_and_counted(tmp_path: Path, scene: 
         "with fewer than three corners": 1,
         "points or lines beside polygons": 1,
     }
+    assert polygons.skipped_names == {
+        "without geometry": ["feature 0", "feature 1", "feature 2", "feature 3"],
+        "with fewer than three corners": ["feature 4"],
+        "points or lines beside polygons": ["feature 5"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -102,6 +107,10 @@ def test_geometries_without_area_are_skipped_and_counted(tmp_path: Path, scene: 
         ({"type": "Polygon", "coordinates": [[["a", "b"]] * 4]}, r"the coordinates of feature 1 are no rings"),
         ({"type": "Polygon", "coordinates": [[[1], [2], [3], [1]]]}, r"the coordinates of feature 1 are no rings"),
         ({"type": "Polygon", "coordinates": [[1, 2, 3, 1]]}, r"the coordinates of feature 1 are no rings"),
+        ({"type": "Polygon", "coordinates": [[RING]]}, r"feature 1 .* \(brackets are nested too deep\)"),
+        ({"type": "MultiPolygon", "coordinates": [[[RING]]]}, r"feature 1 .* \(brackets are nested too deep\)"),
+        ({"type": "Polygon", "coordinates": [[["1", "2"]] * 4]}, r"feature 1 .* \(a coordinate is no number\)"),
+        ({"type": "Polygon", "coordinates": [[[True, False]] * 4]}, r"feature 1 .* \(a coordinate is no number\)"),
         ({"type": "Polygon", "coordinates": 5}, r"the coordinates of feature 1 are no rings"),
         ({"type": "MultiPolygon", "coordinates": 5}, r"the geometry of feature 1 is not that of GeoJSON"),
         ({"type": "GeometryCollection", "geometries": 5}, r"the geometry of feature 1 is not that of GeoJSON"),
