@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rs_adapt.config import paths
+from rs_adapt.config.class_names import check_class_names
 from rs_adapt.documents import read_toml
 from rs_adapt.errors import ConfigError, DataNotFound
 
@@ -49,7 +50,7 @@ def read_classes(bench: BenchFile, file: Path) -> Classes:
     """Return the classes of a bench, from its own file or from the bridge that it names.
 
     Raises:
-        ConfigError: There are fewer than two, or a name occurs twice.
+        ConfigError: There are fewer than two, or a name is not usable; see `check_class_names`.
         DataNotFound: The bridge's file does not exist.
     """
     bridge = _read_bridge(bench.bridge, file) if bench.bridge is not None else None
@@ -61,8 +62,7 @@ def read_classes(bench: BenchFile, file: Path) -> Classes:
             f"{file}: class is missing; give two or more tables [[class]] with name and colour, in index order."
         )
     names = [entry.name for entry in entries]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"{file}: class holds a name twice: {', '.join(names)}.")
+    check_class_names(names, str(file))
     return Classes(names=names, palette=[list(entry.colour) for entry in entries], bridge=bridge)
 
 
