@@ -43,12 +43,12 @@ def check_classes(feature_classes: Sequence[int] | None, *, num_classes: int) ->
         num_classes: K.
 
     Raises:
-        ConfigError: There is none, or one is not from 0 to K - 1.
+        ConfigError: One is not from 0 to K - 1.
     """
     if feature_classes is None:
         return
     numbers, allowed = list(feature_classes), Range(least=0, most=num_classes - 1, whole=True)
-    if not numbers or any(number not in allowed for number in numbers):
+    if any(number not in allowed for number in numbers):
         raise ConfigError(
             f"strategy.feature_classes is {numbers!r}; it must be numbers of classes, each {allowed}, or None for all."
         )

@@ -120,7 +120,7 @@ def test_start_values_are_in_their_range() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"num_tokens": 1}, "at least 2"),
+        ({"num_tokens": 1}, "num_tokens is 1; it must be 2 or larger"),
         ({"token_rank": 0}, "token_rank is 0"),
         ({"query_dim": 0}, "query_dim is 0"),
     ],

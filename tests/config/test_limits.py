@@ -158,7 +158,7 @@ def test_numbers_of_self_training(wrong: dict[str, Any], message: str) -> None:
 def test_classes_of_the_feature_distance_exist() -> None:
     check_classes([0, 5], num_classes=6)
     check_classes(None, num_classes=6)
-    for wrong in ([99], [6], [-1], [], ["road"], [True]):
+    for wrong in ([99], [6], [-1], ["road"], [True]):
         with pytest.raises(ConfigError, match="feature_classes is .*from 0 to 5, or None for all"):
             check_classes(wrong, num_classes=6)  # type: ignore[arg-type]
 

@@ -243,7 +243,7 @@ def test_colours_and_classes_must_match(own_configs: Path) -> None:
     ("override", "message"),
     [
         ("optim.lr=-1.0", "optim.lr is -1.0; it must be larger than 0"),
-        ("bench.pipeline.resize_ratio=[2.0]", "must be two factors above 0"),
+        ("bench.pipeline.resize_ratio=[2.0]", "it must be 2 numbers, each larger than 0"),
         ("bench.pipeline.resize_ratio=[2.0, 0.5]", "smallest first"),
         ("bench.schedule.iters=0", "bench.schedule.iters is 0; it must be 1 or larger"),
     ],

@@ -205,7 +205,10 @@ def test_a_cache_that_cannot_be_written_stops_nothing(paint: Paint, own_home: Pa
 )
 def test_values_out_of_range_are_refused(paint: Paint, change: dict[str, Any]) -> None:
     ((key, value),) = change.items()
-    with pytest.raises(ConfigError, match=rf"class_sampling has .*{key}={value}.*Allowed: temperature above 0"):
+    with pytest.raises(
+        ConfigError,
+        match=rf"^strategy\.class_sampling\.{key} is {value}; it must be (larger than 0|from 0 to below 1|[01] or larger)",
+    ):
         sampling(paint({}), **change)
 
 

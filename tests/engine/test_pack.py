@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from rs_adapt.engine.pack import load_pack, read_manifest, save_pack
-from rs_adapt.errors import CheckpointMismatch
+from rs_adapt.engine.pack import load_pack, read_manifest, save_pack, write_manifest
+from rs_adapt.engine.state import trained_tensors
+from rs_adapt.errors import CheckpointMismatch, NonFiniteWeights
 from rs_adapt.runs.records import BaseWeights, CellNames, Manifest
 
 CLASSES = ["field", "water"]
@@ -59,6 +60,21 @@ def test_other_base_is_refused(pack) -> None:
 def test_other_class_list_is_refused_even_if_only_the_order_differs(pack, classes: list[str]) -> None:
     with pytest.raises(CheckpointMismatch, match="trained on the classes field, water; here they are"):
         load_pack(pack[0], Toy(), classes=classes, base_sha256=BASE)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(pack, wrong: float) -> None:
+    folder, model, manifest = pack
+    before = (folder / "adapter.safetensors").read_bytes()
+    with torch.no_grad():
+        model.decode_head.weight[0, 1] = wrong
+    with pytest.raises(NonFiniteWeights, match=r"NaN or infinite in 1 of 2 tensors, first decode_head\.weight"):
+        save_pack(folder, model, manifest)
+    assert (folder / "adapter.safetensors").read_bytes() == before
+    save_file({name: value for name, value in trained_tensors(model).items()}, folder / "adapter.safetensors")
+    write_manifest(folder, manifest)
+    with pytest.raises(CheckpointMismatch, match=r"adapter\.safetensors holds values that are not finite"):
+        load_pack(folder, Toy(), classes=CLASSES, base_sha256=BASE)
 
 
 def test_damaged_tensors_are_refused(pack) -> None:

@@ -220,9 +220,9 @@ def test_no_gradient_flows_into_the_teacher() -> None:
         ({"weighting": "share"}, r"is 'share' and strategy\.confidence is None: it needs a probability from 0 to 1"),
         ({"weighting": "pixel", "confidence": 2}, r"strategy\.confidence is 2: it needs a probability"),
         ({"weighting": "share", "confidence": "high"}, r"strategy\.confidence is 'high': it needs a probability"),
-        ({"align": -0.1}, r"strategy\.align is -0\.1\. Allowed: 0 \(off\) to 1"),
+        ({"align": -0.1}, r"strategy\.align is -0\.1; it must be from 0 to 1"),
         ({"align": 1.5}, r"strategy\.align is 1\.5"),
-        ({"border_px": -1}, r"strategy\.border_px is -1\. Allowed: 0 or more"),
+        ({"border_px": -1}, r"strategy\.border_px is -1; it must be 0 or larger"),
     ],
 )
 def test_contradictions_are_refused(settings: dict[str, Any], message: str) -> None:

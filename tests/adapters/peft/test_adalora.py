@@ -78,7 +78,7 @@ def test_no_penalty_is_added_without_its_weight(make_vit: Callable[[], nn.Module
 
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (-0.1, 0.2), (0.0, 1.0)])
 def test_impossible_shares_are_refused(shares: tuple[float, float]) -> None:
-    with pytest.raises(ConfigError, match="sum below 1"):
+    with pytest.raises(ConfigError, match="sum below 1|first_share is -0.1; it must be from 0 to 1"):
         PeftAdaLora(**FACTS, total_iters=10, first_share=shares[0], last_share=shares[1])
 
 
