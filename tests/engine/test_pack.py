@@ -71,7 +71,7 @@ def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(pack, wrong: f
     with pytest.raises(NonFiniteWeights, match=r"NaN or infinite in 1 of 2 tensors, first decode_head\.weight"):
         save_pack(folder, model, manifest)
     assert (folder / "adapter.safetensors").read_bytes() == before
-    save_file({name: value for name, value in trained_tensors(model).items()}, folder / "adapter.safetensors")
+    save_file(trained_tensors(model), folder / "adapter.safetensors")
     write_manifest(folder, manifest)
     with pytest.raises(CheckpointMismatch, match=r"adapter\.safetensors holds values that are not finite"):
         load_pack(folder, Toy(), classes=CLASSES, base_sha256=BASE)

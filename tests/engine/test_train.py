@@ -228,15 +228,15 @@ def test_bad_data_stop_the_run_before_its_folder_is_made(tiny_cell, loveda_root:
     [
         ("strategy.confidence=0.9", "weighting is 'none', so .* would have no effect"),
         ("strategy.align=2", "strategy.align is 2"),
-        ("strategy.class_sampling.temperature=-1.0", "class_sampling.temperature is -1.0; it must be larger than 0"),
+        ("strategy.ema_decay=2.0", "strategy.ema_decay is 2.0; it must be from 0 to below 1"),
+        ("strategy.warmup_iters=6", "the run has 6 iterations: it would never see the target"),
     ],
 )
 def test_a_strategy_that_cannot_be_stops_the_run_before_its_folder_is_made(
     tiny_cell, tmp_path: Path, override: str, message: str
 ) -> None:
-    cfg = tiny_cell(overrides=(override,))
     with pytest.raises(ConfigError, match=message):
-        train(cfg, device="cpu")
+        train(tiny_cell(overrides=(override,)), device="cpu")
     assert not (tmp_path / "run").exists()
 
 
@@ -249,9 +249,7 @@ def test_dry_run_checks_and_writes_nothing(tiny_cell, tmp_path: Path) -> None:
 
 
 def test_loss_that_is_not_finite_stops_the_run_and_saves_the_state_before_it(
-    tiny_cell,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    tiny_cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = SelfTraining.loss
     monkeypatch.setattr(
