@@ -1,4 +1,8 @@
-"""Processes on this machine: started in sessions of their own, signalled, waited for, and ended with their parent."""
+"""Processes on this machine: started in sessions of their own, signalled, waited for, and ended with their parent.
+
+A child learns of its parent's death twice: the system sends it SIGTERM (Linux), and the end of a pipe that the parent
+holds open tells a program of rs-adapt (`watch_parent`), also where a different program stands in between.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
 from rs_adapt.locks import pass_to_children
-from rs_adapt.signals import handle_signals
+from rs_adapt.signals import STOP_SIGNALS, handle_signals
 
 # Exit code of the command line for a wrong configuration, wrong data or wrong usage: starting again does not help.
 WRONG_INPUT = 2
@@ -22,8 +27,12 @@ STOPPED = 130
 
 # Processes that stop for the same reason do so within seconds; one that waits for a dead one may wait for ever.
 _GRACE_S = 20.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_SIGNALS = (*STOP_SIGNALS, signal.SIGUSR1)
 _PR_SET_PDEATHSIG = 1
+# Names the reading end of the parent's pipe for its children: `descriptor:inode`.
+_PIPE_VARIABLE = "RS_ADAPT_PARENT_PIPE"
+# The pipe of this process: its reading and its writing end.
+_pipe: list[int] = []
 
 
 def start_process(
@@ -36,8 +45,8 @@ def start_process(
 ) -> subprocess.Popen[bytes]:
     """Start a process that gets no Ctrl-C of the terminal, and SIGTERM when this process dies.
 
-    The system takes the thread that starts a process for its parent, so that thread has to outlive it (Linux; other
-    systems do not tell children of their parent's death).
+    The system takes the thread that starts a process for its parent, so that thread has to outlive it (Linux; on other
+    systems only programs of rs-adapt end with their parent, see `watch_parent`).
 
     Args:
         command: Program and arguments.
@@ -49,17 +58,44 @@ def start_process(
     Raises:
         OSError: The program cannot be started.
     """
+    if not _pipe:
+        _pipe.extend(os.pipe())
+    pipe_variable = {_PIPE_VARIABLE: f"{_pipe[0]}:{os.fstat(_pipe[0]).st_ino}"}
     with pass_to_children(pass_fds):
         return subprocess.Popen(
             command,
             stdin=stdin,
             stdout=output,
             stderr=output,
-            env=os.environ | dict(env),
+            env=os.environ | dict(env) | pipe_variable,
             start_new_session=True,
-            pass_fds=tuple(pass_fds),
+            pass_fds=(*pass_fds, _pipe[0]),
             preexec_fn=_end_with_parent(),
         )
+
+
+def watch_parent() -> None:
+    """Send this process SIGTERM when the process that started it (`start_process`) dies; call it once, at the start."""
+    text, _, inode = os.environ.pop(_PIPE_VARIABLE, "").partition(":")
+    try:
+        descriptor = int(text)
+        if os.fstat(descriptor).st_ino != int(inode):
+            return
+    except (ValueError, OSError):
+        return
+    os.set_inheritable(descriptor, False)
+
+    def wait() -> None:
+        os.read(descriptor, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def end_with_parent(number: int = signal.SIGKILL) -> None:
+    """Let the system send this process a signal when the thread that started it ends; does nothing outside of Linux."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number)
 
 
 def launch_group(arguments: Sequence[str], processes: int, *, pass_fds: Sequence[int] = ()) -> int:
@@ -116,6 +152,17 @@ def _end_with_parent() -> Callable[[], None] | None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     return prepare
+
+
+def _close_in_child() -> None:
+    # A forked child that held the pipe open would keep the others alive.
+    for descriptor in _pipe[1:]:
+        os.close(descriptor)
+    _pipe.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_child)
 
 
 def _wait_for_all(children: Sequence[subprocess.Popen[bytes]]) -> list[int]:

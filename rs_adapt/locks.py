@@ -87,20 +87,20 @@ def removed_lock(lock_file: Path, *, shared: bool = False) -> Iterator[int | Non
         The descriptor of the locked file, or None if another process holds the lock.
     """
     for _ in range(_TRIES):
-        with _opened(lock_file) as descriptor:
-            if not _try_to_lock(descriptor, shared=shared):
-                yield None
-                return
-            if not is_lock_file(descriptor, lock_file):
-                # Its holder has removed the file since it was opened.
-                continue
-            try:
-                yield descriptor
-            finally:
-                is_child = descriptor not in _open
-        if not is_child:
-            _remove_if_free(lock_file)
-        return
+        is_held = False
+        try:
+            with _opened(lock_file) as descriptor:
+                if not _try_to_lock(descriptor, shared=shared):
+                    yield None
+                    return
+                # False where its holder has removed the file since it was opened.
+                if is_held := is_lock_file(descriptor, lock_file):
+                    yield descriptor
+                    is_held = descriptor in _open
+                    return
+        finally:
+            if is_held:
+                _remove_if_free(lock_file)
     yield None
 
 

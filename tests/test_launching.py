@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from rs_adapt import launching
+from rs_adapt.signals import STOP_SIGNALS, handle_signals
 
 
 def child(code: str) -> subprocess.Popen[bytes]:
@@ -65,3 +69,60 @@ def test_a_child_ends_with_its_parent() -> None:
         time.sleep(0.05)
     else:
         raise AssertionError("the child outlived its parent")
+
+
+def test_a_program_behind_another_one_ends_with_its_parent(tmp_path: Path) -> None:
+    """The program in between dies without a word; the pipe reaches the one behind it."""
+    said = tmp_path / "said"
+    inner = (
+        "import signal, sys, time\nfrom pathlib import Path\nfrom rs_adapt.launching import watch_parent\n"
+        f"def save(*_):\n    Path({str(said)!r}).write_text('saved')\n    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, save)\nwatch_parent()\n"
+        f"Path({str(said)!r}).write_text('started')\ntime.sleep(600)"
+    )
+    (tmp_path / "inner.py").write_text(inner)
+    code = (
+        "import os, sys, time\nfrom pathlib import Path\nfrom rs_adapt.launching import start_process\n"
+        f"start_process(['sh', '-c', '{sys.executable} {tmp_path / 'inner.py'} & wait'], env={{}})\n"
+        f"while not Path({str(said)!r}).exists():\n    time.sleep(0.02)\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    until = time.monotonic() + 30
+    while said.read_text() != "saved":
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("text", ["", "x:y", "0:1", "999:1"])
+def test_a_variable_of_somebody_else_is_not_watched(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RS_ADAPT_PARENT_PIPE", text)
+    before = threading.active_count()
+    launching.watch_parent()
+    assert threading.active_count() == before
+    assert "RS_ADAPT_PARENT_PIPE" not in os.environ
+
+
+def test_a_hangup_is_a_request_to_stop_unless_it_is_ignored() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    numbers: list[int] = []
+    try:
+        with handle_signals(STOP_SIGNALS, lambda number, frame: numbers.append(number)):
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert numbers == [signal.SIGHUP]
+        # As `nohup` starts a program.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with handle_signals(STOP_SIGNALS, lambda number, frame: numbers.append(number)):
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert numbers == [signal.SIGHUP]
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_messages_to_a_lost_terminal_do_not_fail() -> None:
+    code = (
+        "import os, pty\nfrom rs_adapt.signals import drop_lost_output\nmaster, slave = os.openpty()\n"
+        "os.dup2(slave, 1)\nos.close(slave)\ndrop_lost_output()\nassert os.isatty(1)\nos.close(master)\n"
+        "drop_lost_output()\nprint('gone', flush=True)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

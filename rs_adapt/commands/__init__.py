@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -127,6 +128,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with the exit code.
     """
+    if "RS_ADAPT_PARENT_PIPE" in os.environ:
+        # Only where another process of rs-adapt has started this one: it takes longer than the help.
+        from rs_adapt.launching import watch_parent
+
+        watch_parent()
     try:
         app(args=None if argv is None else [*argv], prog_name="rs-adapt")
     except RsAdaptError as error:

@@ -20,7 +20,9 @@ from mmengine.runner import Runner
 from torch import nn
 
 from rs_adapt.engine.data_parallel import DataParallel
+from rs_adapt.launching import end_with_parent
 from rs_adapt.runs.files import LOG_FILE
+from rs_adapt.signals import HANGUP
 
 # A flag in memory that forked processes share: whether SIGTERM is ignored.
 _ignore_term = mmap.mmap(-1, 1)
@@ -89,7 +91,8 @@ def _ignore_signals(then: Callable[[int], None] | None, worker: int) -> None:
             os._exit(0)
 
     signal.signal(signal.SIGTERM, on_term)
-    for number in (signal.SIGINT, signal.SIGUSR1):
+    for number in (signal.SIGINT, HANGUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
+    end_with_parent()
     if then is not None:
         then(worker)

@@ -42,7 +42,7 @@ from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.records import CellNames, Result, RunOptions, RunStart, data_facts, write_record
 from rs_adapt.scores.class_sets import class_set
-from rs_adapt.signals import handle_signals
+from rs_adapt.signals import STOP_SIGNALS, handle_signals
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -286,14 +286,14 @@ def _save_and_explain(runner: CellRunner, recorder: Recorder, run_dir: Path, err
 
 
 def _stop_on_signals(recorder: Recorder) -> AbstractContextManager[None]:
-    """Stop after the iteration at a first Ctrl-C, SIGTERM or SIGUSR1 (Slurm's warning), at once at a second Ctrl-C."""
+    """Stop after the iteration at Ctrl-C, SIGTERM, SIGHUP or SIGUSR1 (Slurm's warning), at once at a second Ctrl-C."""
 
     def handle(number: int, _frame: object) -> None:
         if recorder.stop_requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         recorder.request_stop()
 
-    return handle_signals((signal.SIGINT, signal.SIGTERM, signal.SIGUSR1), handle)
+    return handle_signals((*STOP_SIGNALS, signal.SIGUSR1), handle)
 
 
 __all__ = ["Interrupted", "check_training", "train"]

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.signals import STOP_SIGNALS
 from rs_adapt.sweeps.spec import LauncherSpec
 from rs_adapt.sweeps.work import FAILED, Order, Stop, carry_out
 
@@ -31,7 +32,7 @@ class CellJob:
         """Carry out the order on the node."""
         self._stop = Stop()
         # Slurm cancels jobs by SIGTERM; submitit ends its local processes by SIGINT.
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOP_SIGNALS:
             signal.signal(number, self._stop)
         return carry_out(self.order, stop=self._stop)
 

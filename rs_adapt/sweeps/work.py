@@ -18,11 +18,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rs_adapt.launching import STOPPED, WRONG_INPUT, start_process
+from rs_adapt.launching import STOPPED, WRONG_INPUT, start_process, watch_parent
 from rs_adapt.runs.clearing import clear_run
 from rs_adapt.runs.files import RESULT_FILE, SWEEP_CELL_FILE, SWEEP_LOG_FILE
 from rs_adapt.runs.locking import lock_variables
 from rs_adapt.runs.records import SweepCellRecord, write_record
+from rs_adapt.signals import HANGUP, STOP_SIGNALS
 from rs_adapt.sweeps.data import Fingerprints
 from rs_adapt.sweeps.folder import can_resume, config_sha256, lock_cell, read_last_error, read_state
 from rs_adapt.sweeps.identity import Identity
@@ -64,15 +65,19 @@ class Order:
 class Stop:
     """A requested stop, forwarded to the running process; works as a signal handler.
 
-    The first one lets a run save (SIGTERM), the second ends it at once.
+    The first one lets a run save (SIGTERM), the second ends it at once. The death of the parent is one request, however
+    often it is reported.
     """
 
     def __init__(self) -> None:
         self.requests = 0
+        self._parent = os.getppid()
         self.child: subprocess.Popen[bytes] | None = None
 
-    def __call__(self, _number: int = 0, _frame: object = None) -> None:
+    def __call__(self, number: int = 0, _frame: object = None) -> None:
         """Request the stop."""
+        if self.requests and (os.getppid() != self._parent or number == HANGUP):
+            return
         self.requests += 1
         self.forward()
 
@@ -214,8 +219,10 @@ def main() -> None:
         SystemExit: Always, with the code of `carry_out`.
     """
     stop = Stop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
+    watch_parent()
     content = json.loads(sys.stdin.read())
     raise SystemExit(carry_out(Order(**content | {"command": tuple(content["command"])}), stop=stop))
 

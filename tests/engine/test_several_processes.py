@@ -23,6 +23,7 @@ from rs_adapt.engine.build import build_loader, build_model
 from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.engine.train import train
+from rs_adapt.runs.locking import is_run_locked
 from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.runs.records import Result
 from rs_adapt.scores.per_image import PerImage
@@ -155,7 +156,8 @@ def test_two_processes_are_one_with_the_same_batch(uneven_root: Path, tmp_path: 
 
 
 @pytest.mark.slow
-def test_stop_of_the_command_reaches_all_of_its_processes(loveda_root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_stop_of_the_command_reaches_all_of_its_processes(loveda_root: Path, tmp_path: Path, number: int) -> None:
     texts = job("dg", "run", loveda_root, tmp_path)["compose"]["overrides"]
     sets = [word for text in texts for word in ("--set", text)]
     command = [
@@ -168,9 +170,11 @@ def test_stop_of_the_command_reaches_all_of_its_processes(loveda_root: Path, tmp
     deadline_s = time.monotonic() + 120
     while not read_metrics(tmp_path / "run") and run.poll() is None and time.monotonic() < deadline_s:
         time.sleep(0.2)
-    run.send_signal(signal.SIGTERM)
+    run.send_signal(number)
+    # The processes write to the same pipe: this waits for all of them.
     errors = run.communicate(timeout=60)[1]
-    assert run.returncode == 130, errors[-3000:]
+    assert run.returncode == (-number if number == signal.SIGKILL else 130), errors[-3000:]
+    assert not is_run_locked(tmp_path / "run")
     assert errors.count("Stopped after") == 1
     assert "Traceback" not in errors
     assert (tmp_path / "run" / "state.pth").is_file()
@@ -184,8 +188,9 @@ def test_stop_of_the_command_reaches_all_of_its_processes(loveda_root: Path, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_the_whole_group_stops_a_run_with_loaders_after_it_has_saved(
-    loveda_root: Path, tmp_path: Path
+    loveda_root: Path, tmp_path: Path, number: int
 ) -> None:
     task = job("dg", "run", loveda_root, tmp_path)
     task["compose"]["overrides"] += ["bench.schedule.iters=2000", "runtime.num_workers=1"]
@@ -200,7 +205,7 @@ def test_a_signal_to_the_whole_group_stops_a_run_with_loaders_after_it_has_saved
     deadline_s = time.monotonic() + 120
     while not read_metrics(tmp_path / "run") and run.poll() is None and time.monotonic() < deadline_s:
         time.sleep(0.2)
-    os.killpg(run.pid, signal.SIGTERM)
+    os.killpg(run.pid, number)
     out, errors = run.communicate(timeout=60)
     assert (run.returncode, out) == (0, "interrupted\n"), errors[-3000:]
     assert (tmp_path / "run" / "state.pth").is_file()

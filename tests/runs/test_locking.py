@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,9 @@ def test_one_process_trains_in_a_folder_until_it_is_killed(run: Path) -> None:
     with lock_run(run), lock_run(run), share_run(run):
         assert is_run_locked(run)
         refuse_locked_run(run)
+    assert sorted(run.iterdir()) == before
+    with suppress(RuntimeError), lock_run(run):
+        raise RuntimeError
     assert sorted(run.iterdir()) == before
 
 

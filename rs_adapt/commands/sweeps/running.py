@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 from rs_adapt.api.progress import error_console
-from rs_adapt.signals import handle_signals
+from rs_adapt.signals import STOP_SIGNALS, handle_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +52,7 @@ def run_selected(
         stop=stop,
         progress=progress,
     )
-    with handle_signals((signal.SIGINT, signal.SIGTERM), stop):
+    with handle_signals(STOP_SIGNALS, stop):
         # A cell that runs in this process prints its own progress.
         if not console.is_terminal or spec.launcher.kind == "inline":
             progress.on_change = lambda cell, state: console.print(
