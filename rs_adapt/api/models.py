@@ -19,6 +19,7 @@ from rs_adapt.runs.files import EVAL_DIR
 from rs_adapt.runs.locking import lock_output, share_run
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.run import Run
+from rs_adapt.scores.agreement import Agreement, compare_with_stored
 from rs_adapt.scores.stored import headline_matrix
 
 if TYPE_CHECKING:
@@ -39,11 +40,13 @@ class Evaluation:
         name: Bench, split, method and backbone in one line.
         folder: Where the files are.
         result: Content of `result.json`.
+        agreement: Whether the scores agree with those that the run stored; None where it stored none.
     """
 
     name: str
     folder: Path
     result: Result
+    agreement: Agreement | None = None
 
 
 def train(
@@ -204,7 +207,8 @@ def evaluate(
         progress: True shows it on standard error; or a callback (stage, done, total).
 
     Returns:
-        `result` (scores in percent, by class and overall), and `folder`, where the files are.
+        `result` (scores in percent, by class and overall), `folder`, where the files are, and `agreement` with the
+        scores that the run stored.
 
     Raises:
         CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit.
@@ -243,7 +247,11 @@ def evaluate(
             cfg, checkpoint, split=split, out_dir=folder, overlays=overlays, device=device, on_progress=on_progress
         )
     name = f"{cfg.bench.name} ({split}) / {cfg.cell.method} / {cfg.cell.backbone}"
-    return Evaluation(name=name.replace("_", "-"), folder=folder, result=result)
+    trained = precision if precision is None else recompose(path).runtime.precision
+    agreement = compare_with_stored(
+        checkpoint, folder, result, other_precision=precision if precision != trained else None
+    )
+    return Evaluation(name=name.replace("_", "-"), folder=folder, result=result, agreement=agreement)
 
 
 def load(

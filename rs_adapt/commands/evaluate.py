@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -67,6 +68,10 @@ def evaluate(
         weights=weights,
     )
     if as_json:
-        print_json({**scored.result.content(), "folder": str(scored.folder)})
+        agreement = None if scored.agreement is None else asdict(scored.agreement)
+        print_json({**scored.result.content(), "folder": str(scored.folder), "agreement": agreement})
     else:
-        print_result(result_console(), scored.result, title=scored.name, folder=scored.folder)
+        console = result_console()
+        print_result(console, scored.result, title=scored.name, folder=scored.folder)
+        if scored.agreement is not None:
+            console.print(scored.agreement.sentence, markup=False, soft_wrap=True)

@@ -113,4 +113,5 @@ def test_a_moved_run_is_read_exported_inspected_and_scored(
         code, out, err = call("eval", model, "--bench", scenes / "bench.toml", "--device", "cpu", "--out", there / "e")
         assert code == 0, err
         assert json.loads((there / "e" / "result.json").read_text())["miou_pct"] == result["miou_pct"]
+        assert ("Agrees with the stored result: mIoU " in out) == (model == run)
         shutil.rmtree(there / "e")
