@@ -11,10 +11,11 @@ import numpy as np
 from rs_adapt.errors import RsAdaptError
 from rs_adapt.runs.files import PACKS_DIR, RESULT_FILE
 from rs_adapt.runs.records import Result, read_record
-from rs_adapt.scores.class_sets import class_set
+from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.contradictions import check_result
 from rs_adapt.scores.per_image import PerImage
-from rs_adapt.scores.stored import classes_of
+from rs_adapt.scores.resampling import miou_of
+from rs_adapt.scores.stored import absent_of, classes_of
 
 if TYPE_CHECKING:
     from rs_adapt.runs.records import SelectedCheckpoint
@@ -66,7 +67,8 @@ def compare_with_stored(
         return Agreement(agrees=None, sentence=f"Not compared with the stored result: {error}")
     if there.classes != here.classes or set(there.tiles) != set(here.tiles):
         return Agreement(agrees=None, sentence="Not compared with the stored result: the tiles are not the same.")
-    agreement = _compare(there, here, classes_of(stored.protocol))
+    chosen = class_set(there.classes, chosen=classes_of(stored.protocol), absent=absent_of(stored.protocol))
+    agreement = _compare(there, here, chosen)
     contradictions = check_result(run, stored)
     if contradictions:
         text = f"{agreement.sentence} The stored result contradicts its own matrices: {contradictions[0]}"
@@ -95,13 +97,13 @@ def _difference(stored: Result, result: Result, other_precision: str | None) -> 
     return ""
 
 
-def _compare(there: PerImage, here: PerImage, classes: str) -> Agreement:
+def _compare(there: PerImage, here: PerImage, chosen: ClassSet) -> Agreement:
     place_of = {tile: index for index, tile in enumerate(here.tiles)}
     counts_NKK = here.counts_NKK[[place_of[tile] for tile in there.tiles]]
     if (there.counts_NKK.sum(axis=2) != counts_NKK.sum(axis=2)).any():
         return Agreement(agrees=None, sentence="Not compared with the stored result: the labels are not the same.")
-    chosen = class_set(there.classes, chosen=classes)
-    stored_pct, now_pct = (_miou(counts.sum(axis=0), chosen.scored) for counts in (there.counts_NKK, counts_NKK))
+    totals = [counts.sum(axis=0, keepdims=True) for counts in (there.counts_NKK, counts_NKK)]
+    stored_pct, now_pct = (float(miou_of(total, chosen.scored, chosen.absent)[0]) for total in totals)
     if (there.counts_NKK == counts_NKK).all():
         text = f"Agrees with the stored result: mIoU {stored_pct:.2f}, and the same counts in every tile."
         return Agreement(agrees=True, sentence=text, stored_pct=stored_pct)
@@ -113,9 +115,3 @@ def _compare(there: PerImage, here: PerImage, classes: str) -> Agreement:
         return Agreement(agrees=True, sentence=text, stored_pct=stored_pct)
     text = f"Differs from the stored result: {numbers} are predicted differently."
     return Agreement(agrees=False, sentence=text, stored_pct=stored_pct)
-
-
-def _miou(total_KK: np.ndarray[tuple[int, int], np.dtype[np.int64]], scored: tuple[int, ...]) -> float:
-    from rs_adapt.scores.resampling import miou_of
-
-    return float(miou_of(total_KK[None], scored)[0])

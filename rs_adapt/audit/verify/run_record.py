@@ -38,7 +38,8 @@ def read_run(folder: Path) -> Record:
         )
     facts, others, _ = config_facts(read_literals(folder / CONFIG_FILE, remedy="Copy the run again."))
     try:
-        run = current_run(Run.read(folder))
+        stated = Run.read(folder)
+        run = current_run(stated)
         if run.damage:
             raise UnreadableFile(run.damage[0].why)
     except UnreadableFile as error:
@@ -59,7 +60,7 @@ def read_run(folder: Path) -> Record:
     )
     last, interval = (None, None) if result is None else _headline(result)
     remarks = () if result else ("the run is not finished: its last evaluation stands for its result.",)
-    contradictions = () if result is None else check_result(folder, result)
+    contradictions = () if stated.result is None else check_result(folder, stated.result)
     return Record(
         name=folder.name,
         facts=facts,
