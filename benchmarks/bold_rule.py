@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from rs_adapt.runs.run import Run
 from rs_adapt.scores.class_sets import class_set
-from rs_adapt.scores.groups import Column, Group, Row, RunScore
+from rs_adapt.scores.columns import Column, Row
+from rs_adapt.scores.groups import Group, RunScore
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.ranking import rank
 from rs_adapt.scores.resampling import miou_of

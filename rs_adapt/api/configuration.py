@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import overrides as overrides_module
-from rs_adapt.config.cell import Cell, resolve
+from rs_adapt.config.cell import DEFAULT_PROTOCOL, Cell, resolve
 
 if TYPE_CHECKING:
     import os
@@ -105,7 +106,7 @@ def compose(
 def with_values_of_start(cfg: ResolvedConfig) -> ResolvedConfig:
     """Return a configuration with the tuned values that the run in its folder was started with.
 
-    What a method's file tunes for a bench may change between versions; an interrupted run goes on with what it has.
+    What a method's file tunes for a bench may change between versions; an interrupted run continues with those it has.
     The configuration of a different cell is returned as it is.
 
     Args:
@@ -151,3 +152,20 @@ def override_texts(overrides: Mapping[str, Any] | Sequence[str]) -> list[str]:
 def cell_of(cfg: ResolvedConfig) -> Cell:
     """Return the cell of a configuration."""
     return Cell(**cfg.cell.to_dict())
+
+
+def equivalent_command(cfg: ResolvedConfig) -> str:
+    """Return the `rs-adapt train` command line that means the same as a configuration."""
+    cell = cell_of(cfg)
+    names = {"bench": cell.bench, "setting": cell.setting, "method": cell.method, "backbone": cell.backbone}
+    names |= {"head": cell.head, "strategy": cell.strategy, "seed": str(cell.seed)}
+    names |= {"protocol": cell.protocol} if cell.protocol != DEFAULT_PROTOCOL else {}
+    names |= {"weights": cfg.origin.weights} if cfg.origin.weights else {}
+    names |= {"data-root": str(cfg.data_root), "work-dir": str(cfg.work_dir)}
+    words = ["rs-adapt", "train"]
+    for name, value in names.items():
+        words += [f"--{name}", value]
+    words += [] if cell.tuned else ["--untuned"]
+    for text in cfg.origin.overrides:
+        words += ["--set", text]
+    return shlex.join(words)

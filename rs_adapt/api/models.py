@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import shlex
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rs_adapt.api.configuration import cell_of, with_values_of_start
+from rs_adapt.api.configuration import cell_of, equivalent_command, with_values_of_start
 from rs_adapt.api.progress import Progress, progress_callback, training_display
 from rs_adapt.api.reading import RunLike, folder_of
-from rs_adapt.config.cell import DEFAULT_PROTOCOL, resolve
+from rs_adapt.config.cell import resolve
 from rs_adapt.config.own.bench import is_own
 from rs_adapt.errors import ConfigError
 from rs_adapt.runs.clearing import refuse_output_in_run
-from rs_adapt.runs.files import EVAL_DIR
+from rs_adapt.runs.evaluations import choose_folder, list_evaluations
 from rs_adapt.runs.locking import lock_output, share_run
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.run import Run
@@ -23,10 +23,11 @@ from rs_adapt.scores.agreement import Agreement, compare_with_stored
 from rs_adapt.scores.stored import headline_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rs_adapt.config.resolved import ResolvedConfig
     from rs_adapt.inference.predictor import Predictor
+    from rs_adapt.runs.evaluations import Conditions
     from rs_adapt.runs.records import Result
 
 Split = Literal["test", "val", "source-val"]
@@ -41,12 +42,14 @@ class Evaluation:
         folder: Where the files are.
         result: Content of `result.json`.
         agreement: Whether the scores agree with those that the run stored; None where it stored none.
+        others: Results of the other evaluations below `eval/` by folder, such as those in other precisions.
     """
 
     name: str
     folder: Path
     result: Result
     agreement: Agreement | None = None
+    others: Mapping[Path, Result] = field(default_factory=dict)
 
 
 def train(
@@ -158,23 +161,6 @@ def check(
         return check_training(cfg, device=device, resume=resume, overwrite=overwrite, on_progress=on_progress)
 
 
-def equivalent_command(cfg: ResolvedConfig) -> str:
-    """Return the `rs-adapt train` command line that means the same as a configuration."""
-    cell = cell_of(cfg)
-    names = {"bench": cell.bench, "setting": cell.setting, "method": cell.method, "backbone": cell.backbone}
-    names |= {"head": cell.head, "strategy": cell.strategy, "seed": str(cell.seed)}
-    names |= {"protocol": cell.protocol} if cell.protocol != DEFAULT_PROTOCOL else {}
-    names |= {"weights": cfg.origin.weights} if cfg.origin.weights else {}
-    names |= {"data-root": str(cfg.data_root), "work-dir": str(cfg.work_dir)}
-    words = ["rs-adapt", "train"]
-    for name, value in names.items():
-        words += [f"--{name}", value]
-    words += [] if cell.tuned else ["--untuned"]
-    for text in cfg.origin.overrides:
-        words += ["--set", text]
-    return shlex.join(words)
-
-
 def evaluate(
     run: RunLike,
     *,
@@ -198,7 +184,9 @@ def evaluate(
         bench: Bench to score on, if not that of the run; see `resolve`.
         setting: See `resolve`; only with `bench`.
         direction: See `resolve`; only with `bench`.
-        out: Folder to write to; `eval/<bench>-<split>` in the folder of the run.
+        out: Folder to write to; `eval/<bench>-<split>` in the folder of the run. An evaluation of other precision,
+            device, version, tiles or weights is not replaced: by default this one gets a folder beside it, such as
+            `eval/<bench>-<split>-bf16`.
         overlays: How many tiles to draw with truth and prediction, evenly spread over the split.
         precision: `fp32` or `bf16`; the run's.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
@@ -213,7 +201,8 @@ def evaluate(
     Raises:
         CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit.
         ConfigError: A name cannot be used, or the split has no labels.
-        OutputExists: `out` is the folder of a run, or a different process trains the run or writes into the folder.
+        OutputExists: `out` is the folder of a run or holds an evaluation under other conditions, or a different process
+            trains the run or writes into the folder.
         RsAdaptError: Data, weights or the device are missing.
 
     Examples:
@@ -239,19 +228,28 @@ def evaluate(
         precision=precision,
     )
     checkpoint = path if path.is_dir() else path.parent
-    folder = Path(out).expanduser() if out is not None else checkpoint / EVAL_DIR / f"{cfg.bench.name}-{split}"
+    folder = Path() if out is None else Path(out).expanduser()
     if out is not None:
         refuse_output_in_run(folder, may_hold_runs=True)
-    with progress_callback(progress) as on_progress, share_run(checkpoint), lock_output(folder):
+    with progress_callback(progress) as on_progress, ExitStack() as stack:
+        stack.enter_context(share_run(checkpoint))
+
+        def choose(conditions: Conditions) -> Path:
+            nonlocal folder
+            folder = choose_folder(checkpoint, cfg.bench.name, conditions) if out is None else folder
+            stack.enter_context(lock_output(folder))
+            return folder
+
         result = score_checkpoint(
-            cfg, checkpoint, split=split, out_dir=folder, overlays=overlays, device=device, on_progress=on_progress
+            cfg, checkpoint, split=split, out_dir=choose, overlays=overlays, device=device, on_progress=on_progress
         )
+    others = {place: other for place, other in list_evaluations(checkpoint) if place != folder}
     name = f"{cfg.bench.name} ({split}) / {cfg.cell.method} / {cfg.cell.backbone}"
     trained = precision if precision is None else recompose(path).runtime.precision
     agreement = compare_with_stored(
         checkpoint, folder, result, other_precision=precision if precision != trained else None
     )
-    return Evaluation(name=name.replace("_", "-"), folder=folder, result=result, agreement=agreement)
+    return Evaluation(name=name.replace("_", "-"), folder=folder, result=result, agreement=agreement, others=others)
 
 
 def load(

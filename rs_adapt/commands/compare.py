@@ -42,6 +42,7 @@ def compare(
         difference_table,
         notes,
         scoring_line,
+        settings_lines,
     )
 
     console = result_console()
@@ -52,6 +53,7 @@ def compare(
     lines += [f"Note on {name}: {note}" for name, side in sides.items() for note in side.notes]
     lines += [f"Contradiction in {name}: {text}" for name, side in sides.items() for text in side.contradictions]
     counts = count_line(comparison.images, comparison.interval)
-    for line in (*lines, differ_line(comparison), changed_data_line(comparison), counts, *notes(comparison.interval)):
-        if line is not None:
-            console.print(line, soft_wrap=True, markup=False)
+    lines += [line for line in (differ_line(comparison), changed_data_line(comparison)) if line is not None]
+    lines += settings_lines(comparison)
+    for line in (*lines, counts, *notes(comparison.interval)):
+        console.print(line, soft_wrap=True, markup=False)

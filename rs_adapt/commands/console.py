@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from rs_adapt.runs.records import Result
@@ -34,9 +36,26 @@ def print_json(content: object) -> None:
     print(json.dumps(content, indent=2, allow_nan=False))
 
 
-def print_result(console: Console, result: Result, *, title: str, folder: Path) -> None:
-    """Print the scores by class if there are any, the protocol, and where the files are."""
-    from rs_adapt.reports.result_tables import oracle_line, protocol_line, result_table, selection_table
+def print_result(
+    console: Console, result: Result, *, title: str, folder: Path, others: Mapping[Path, Result] | None = None
+) -> None:
+    """Print the scores by class if there are any, the protocol, tuned values, and where the files are.
+
+    Args:
+        console: Where to print.
+        result: The content of `result.json`.
+        title: The first line.
+        folder: Where the files are.
+        others: Results of other evaluations of the same model by folder, to be listed.
+    """
+    from rs_adapt.reports.result_tables import (
+        conditions_line,
+        oracle_line,
+        protocol_line,
+        result_table,
+        selection_table,
+        tuned_line,
+    )
 
     console.print(title, style="bold", soft_wrap=True)
     if result.protocol.report_split is not None:
@@ -46,6 +65,11 @@ def print_result(console: Console, result: Result, *, title: str, folder: Path) 
         console.print(table)
     if (line := oracle_line(result)) is not None:
         console.print(line, soft_wrap=True)
+    if (line := tuned_line(result)) is not None:
+        console.print(line, soft_wrap=True, markup=False)
+    for place, other in (others or {}).items():
+        line = f"Also evaluated: {conditions_line(other)}: {shorten_path(place)}"
+        console.print(line, soft_wrap=True, markup=False)
     for note in result.notes:
         console.print(f"Note: {note}", soft_wrap=True, markup=False)
     console.print(f"Files: {shorten_path(folder)}", soft_wrap=True)

@@ -44,7 +44,8 @@ def evaluate(
 ) -> None:
     """Score a trained model on a labelled split: IoU and accuracy by class, confusion matrix.
 
-    Writes result.json, confusion.csv, confusion.png, the confusion matrix of each image, and overlays.
+    Writes result.json, confusion.csv, confusion.png, the confusion matrix of each image, and overlays. An evaluation of
+    other precision, device, version or tiles is not replaced: this one gets a folder beside it, and both are listed.
 
     $ rs-adapt eval work_dirs/synthetic/da/dinov2_nano-linear/earth_adapter/dacs/seed0
 
@@ -69,9 +70,10 @@ def evaluate(
     )
     if as_json:
         agreement = None if scored.agreement is None else asdict(scored.agreement)
-        print_json({**scored.result.content(), "folder": str(scored.folder), "agreement": agreement})
+        others = [{"folder": str(folder), **other.content()} for folder, other in scored.others.items()]
+        print_json({**scored.result.content(), "folder": str(scored.folder), "agreement": agreement, "others": others})
     else:
         console = result_console()
-        print_result(console, scored.result, title=scored.name, folder=scored.folder)
+        print_result(console, scored.result, title=scored.name, folder=scored.folder, others=scored.others)
         if scored.agreement is not None:
             console.print(scored.agreement.sentence, markup=False, soft_wrap=True)

@@ -66,6 +66,7 @@ def make_per_image(
             "absent_classes": absent_classes_in(cfg.protocol),
             "protocol": f"{cfg.protocol.name}-{cfg.protocol.version}",
             "inference": cfg.bench.inference.to_dict(),
+            "precision": cfg.runtime.precision,
             "data_sha256": data_facts(digest_tiles(dataset)).sha256,
         },
     )

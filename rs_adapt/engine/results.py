@@ -79,6 +79,7 @@ def make_result(
         cell=start.cell,
         tuned=tuned_values(cfg),
         options=start.options,
+        precision=cfg.runtime.precision,
         protocol=protocol_facts(
             cfg, report_split=str(scored.facts["split"]) if scored else None, selection=selections.headline
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from rs_adapt.engine.environment import environment
 from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.pack import read_manifest
 from rs_adapt.engine.per_image import make_per_image, scored_classes
-from rs_adapt.engine.results import protocol_facts, score_fields
+from rs_adapt.engine.results import protocol_facts, score_fields, tuned_values
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.progress import OnProgress, no_progress
@@ -22,10 +23,12 @@ from rs_adapt.registry import quiet_libraries
 from rs_adapt.render.confusion_plot import draw_confusion, write_confusion_csv
 from rs_adapt.render.overlays import save_overlay
 from rs_adapt.runs.data import describe_change
+from rs_adapt.runs.evaluations import Conditions, check_folder, make_conditions
 from rs_adapt.runs.files import DATA_FILE, RESULT_FILE
 from rs_adapt.runs.records import (
     CellNames,
     DataRecord,
+    InferenceFacts,
     Manifest,
     ManifestScores,
     Result,
@@ -46,7 +49,7 @@ def score_checkpoint(
     checkpoint: Path,
     *,
     split: Split,
-    out_dir: Path,
+    out_dir: Path | Callable[[Conditions], Path],
     overlays: int = 0,
     device: str = "auto",
     on_progress: OnProgress = no_progress,
@@ -57,13 +60,17 @@ def score_checkpoint(
         cfg: The checkpoint's configuration, from `recompose`.
         checkpoint: Folder of the pack.
         split: "test" or "val" of the target, or "source-val".
-        out_dir: Folder for the files; created if it does not exist.
+        out_dir: Folder for the files, created if it does not exist; or a function that returns it, given all that the
+            score depends on. An evaluation under other conditions (precision, device, tiles, ...) is not replaced.
         overlays: Number of tiles to draw, spread evenly over the split.
         device: "auto", "cpu", "cuda" or "cuda:N".
         on_progress: Called with the stage, the steps done and the steps in all.
 
     Returns:
         The content of `result.json`.
+
+    Raises:
+        OutputExists: `out_dir` holds a run, or an evaluation under other conditions.
     """
     with quiet_libraries():
         model = load_model(cfg, checkpoint, device=device)
@@ -76,7 +83,7 @@ def _score(
     checkpoint: Path,
     *,
     split: Split,
-    out_dir: Path,
+    out_dir: Path | Callable[[Conditions], Path],
     overlays: int,
     on_progress: OnProgress,
 ) -> Result:
@@ -94,18 +101,30 @@ def _score(
     incomplete = describe_incomplete_split(cfg, settings)
     changed = _changed_data(cfg, manifest, checkpoint, split)
     notes = [*dict.fromkeys([*manifest.notes, *(note for note in (incomplete, changed) if note is not None)])]
+    facts, machine = data_facts(digest_tiles(settings)), environment()
+    conditions = make_conditions(
+        bench=cfg.cell.bench,
+        split=split,
+        precision=cfg.runtime.precision,
+        inference=InferenceFacts(**cfg.bench.inference),
+        tiles=facts,
+        pack=None if manifest.tensors is None else manifest.tensors.sha256,
+        environment=machine,
+    )
+    folder = out_dir if isinstance(out_dir, Path) else out_dir(conditions)
+    check_folder(folder, conditions)
     try:
-        out_dir.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"Cannot write to {out_dir}: {error.strerror}. Choose a different folder with --out."
+            f"Cannot write to {folder}: {error.strerror}. Choose a different folder with --out."
         ) from error
     classes, palette = list(cfg.bench.classes), [list(colour) for colour in cfg.bench.palette]
     drawn_positions = set(evenly_spread(len(loader.dataset), overlays))
 
     def on_sample(position: int, total: int, sample: Any) -> None:
         if position in drawn_positions:
-            save_overlay(out_dir / "overlays", sample, classes=classes, palette=palette)
+            save_overlay(folder / "overlays", sample, classes=classes, palette=palette)
         on_progress("scoring", position + 1, total)
 
     by_image = evaluate(
@@ -127,20 +146,22 @@ def _score(
         protocol=protocol_facts(
             cfg, report_split=per_image.facts["split"], selection=trained.headline or "as released"
         ),
+        tuned=tuned_values(cfg),
+        precision=cfg.runtime.precision,
         tiles=len(loader.dataset),
-        data={split: data_facts(digest_tiles(settings))},
+        data={split: facts},
         notes=notes,
         **score_fields(matrix, chosen),
         interval=interval_facts(per_image, chosen),
         confusions=CONFUSIONS_FILE,
         pack_sha256=None if manifest.tensors is None else manifest.tensors.sha256,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment=environment(),
+        environment=machine,
     )
-    per_image.save(out_dir / CONFUSIONS_FILE)
-    write_confusion_csv(out_dir / "confusion.csv", matrix, classes)
-    draw_confusion(out_dir / "confusion.png", matrix, classes, f"{cfg.bench.title}, {result.protocol.report_split}")
-    write_record(out_dir / RESULT_FILE, result)
+    per_image.save(folder / CONFUSIONS_FILE)
+    write_confusion_csv(folder / "confusion.csv", matrix, classes)
+    draw_confusion(folder / "confusion.png", matrix, classes, f"{cfg.bench.title}, {result.protocol.report_split}")
+    write_record(folder / RESULT_FILE, result)
     return result
 
 

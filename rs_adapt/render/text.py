@@ -23,6 +23,7 @@ _LATEX_ESCAPES = {
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
     "·": r"\textperiodcentered{}",
+    "\u2020": r"\textdagger{}",
 }
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from rs_adapt.render.document import format_interval, format_score
 from rs_adapt.runs.data import ROLES
+from rs_adapt.scores.tuning import describe_tuned
 from rs_adapt.scores.units import PLURAL
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def scoring_line(scored: Scoring) -> str:
         facts.append(scored.weights)
     if isinstance(scored.inference, dict) and "mode" in scored.inference:
         facts.append(str(scored.inference["mode"]))
+    if scored.precision not in (None, "fp32"):
+        facts.append(f"precision {scored.precision}")
     return ", ".join([*facts, f"mean over {scored.classes}"])
 
 
@@ -106,6 +109,24 @@ def differ_line(comparison: RunComparison) -> str | None:
     a, b = comparison.a.scored, comparison.b.scored
     facts = ", ".join(f"{name} ({_fact(getattr(a, name))}, {_fact(getattr(b, name))})" for name in comparison.differ)
     return f"The two scores were made in different ways: {facts}."
+
+
+def settings_lines(comparison: RunComparison) -> list[str]:
+    """Return in which settings, versions and devices two runs differ, and which uses tuned values, as lines."""
+    lines = []
+    if comparison.settings:
+        lines.append(
+            f"The two runs have different settings beyond their names (A, B): {', '.join(comparison.settings)}."
+        )
+    if comparison.environments:
+        versions = "; ".join(comparison.environments)
+        lines.append(f"The two runs had different versions or devices, which can move last digits: {versions}.")
+    sides = {"A": comparison.a.tuned, "B": comparison.b.tuned}
+    marked = {name: tuned for name, tuned in sides.items() if tuned is not None and tuned.values}
+    lines += [f"{name} uses values tuned for the bench: {describe_tuned(tuned)}." for name, tuned in marked.items()]
+    if len(marked) == 1:
+        lines.append("The other does not, so the difference is not one of methods alone.")
+    return lines
 
 
 def changed_data_line(comparison: RunComparison) -> str | None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import JsonValue
+
     from rs_adapt.reports.csv import RunRow
 
 
@@ -29,7 +33,12 @@ class GainContent(TypedDict):
 
 
 class GroupContent(TypedDict):
-    """The runs that differ in their seeds alone, scored in one way."""
+    """The runs that differ in their seeds alone, scored in one way.
+
+    `tuned` tells whether values tuned for the bench were used, `tuned_values` which, and `tuned_chosen` on what they
+    were chosen. `identity` is a hash of all that changes the result but the seed, empty where that is not known;
+    `differs` says how the group differs from others of the same name.
+    """
 
     bench: str
     setting: str
@@ -38,6 +47,10 @@ class GroupContent(TypedDict):
     backbone: str
     head: str
     tuned: bool
+    tuned_values: Mapping[str, JsonValue]
+    tuned_chosen: str | None
+    identity: str
+    differs: str
     overrides: list[str]
     protocol: str
     split: str

@@ -7,10 +7,11 @@ from statistics import median
 
 from rs_adapt.render.document import Figure, Section, Table, TableCell, join_words, score_cell, text_cell
 from rs_adapt.render.pareto import ParetoPoint, pareto_front, pareto_plot
-from rs_adapt.reports.score_tables import Labels, Rankings
+from rs_adapt.reports.score_tables import Labels, Rankings, group_notes
 from rs_adapt.runs.files import TENSORS_FILE
 from rs_adapt.runs.run import Run
-from rs_adapt.scores.groups import Column, Group
+from rs_adapt.scores.columns import Column
+from rs_adapt.scores.groups import Group
 
 
 def cost_section(rankings: Rankings, labels: Labels) -> Section:
@@ -34,7 +35,8 @@ def cost_section(rankings: Rankings, labels: Labels) -> Section:
             "Adapter parameters: trainable parameters in the backbone; trained in all: with the head. Pack: its size "
             "on disk, 10^6 bytes. Minutes: training with evaluations. Peak: GPU memory. A dash: unknown (interrupted "
             f"runs, runs on a CPU). Machines: {join_words(_devices(rankings)) or 'not stated'}; other work on them "
-            "may have slowed a run. rs-adapt cost compares methods on equal work."
+            "may have slowed a run. rs-adapt cost compares methods on equal work.",
+            *group_notes(group for groups, _ in rankings.values() for group in groups),
         ],
         for_paper=True,
     )

@@ -16,6 +16,7 @@ from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.groups import RunScore, Scores
 from rs_adapt.scores.intervals import bootstrap
 from rs_adapt.scores.rounding import pair
+from rs_adapt.scores.tuning import describe_values, tuned_values_of
 from rs_adapt.scores.units import units_of
 
 # Columns differ between runs: `iou_pct.NAME` has the names of the bench's classes.
@@ -54,7 +55,13 @@ def _row(run: Run, score: RunScore | None, base: Path, gains: Mapping[str, float
     parameters = result.parameters if result else {}
     row: RunRow = {"folder": format_path(run.folder, base), "status": run.status}
     row |= {axis: getattr(run.cell, axis) if run.cell else None for axis in _AXES}
-    row |= {"tuned": run.cell.tuned if run.cell else None, "overrides": " ".join(run.overrides)}
+    tuned = tuned_values_of(run)
+    row |= {
+        "tuned": None if tuned is None else bool(tuned.values),
+        "tuned_values": None if tuned is None else describe_values(tuned.values),
+        "tuned_chosen": None if tuned is None else tuned.chosen,
+        "overrides": " ".join(run.overrides),
+    }
     row |= {
         "protocol": score.column.protocol if score else None,
         "split": score.column.split if score else None,

@@ -11,7 +11,7 @@ from typing import Any
 from rs_adapt.render.document import Section, Table, TableCell, format_count, format_interval, score_cell, text_cell
 from rs_adapt.reports.content import GainContent
 from rs_adapt.reports.cost import group_cost
-from rs_adapt.reports.score_tables import Labels, format_seeds
+from rs_adapt.reports.score_tables import Labels, format_seeds, group_notes
 from rs_adapt.runs.run import Run
 from rs_adapt.scores.gains import Gains, PairedGain
 from rs_adapt.scores.groups import Group
@@ -120,6 +120,8 @@ def _table(rows: Sequence[tuple[Group, Gains]], labels: Labels) -> Table | None:
             "labels did not help (gap closed).",
             *(["Source val: mean over seeds at the last evaluation, on the source's tiles."] if on_source else []),
             "Minutes: median over seeds, training with evaluations.",
+            *dict.fromkeys(note for _, gain in rows for note in gain.refused),
+            *group_notes([group for group, _ in rows]),
         ],
         for_paper=True,
     )

@@ -22,7 +22,7 @@ from rs_adapt.reports.gain_tables import gain_json, gains_of_runs, gains_section
 from rs_adapt.reports.panels import panels_section
 from rs_adapt.reports.published import check_against, published_section
 from rs_adapt.reports.remarks import changed_data_lines, note_lines
-from rs_adapt.reports.run_tables import failures_section, runs_section, summary_section
+from rs_adapt.reports.run_tables import evaluations_section, failures_section, runs_section, summary_section
 from rs_adapt.reports.score_tables import (
     Labels,
     Rankings,
@@ -34,11 +34,13 @@ from rs_adapt.reports.score_tables import (
 from rs_adapt.reports.training import confusion_section, curves_section, health_section
 from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.collect import collect
+from rs_adapt.runs.identity import hash_identity
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.current import current_run
 from rs_adapt.scores.gains import Gains, gains_of
 from rs_adapt.scores.groups import score_runs
 from rs_adapt.scores.rounding import plain
+from rs_adapt.scores.tuning import tuned_values_of
 
 FILES = ("index.html", "report.md", "report.tex", "results.csv")
 _GENERATOR = "rs-adapt report"
@@ -123,7 +125,7 @@ def make_report(
             confusion_section(scores.groups, labels),
             panels_section(rankings, labels, count=panels, device=device, on_progress=on_progress),
         ]
-    sections.append(runs_section(collection, base))
+    sections += [evaluations_section(collection, base), runs_section(collection, base)]
     rows = run_rows(collection, scores, base, gains_of_runs(scores.groups, gains))
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return Report(
@@ -210,7 +212,7 @@ def _groups(rankings: Rankings, gains: Sequence[Gains]) -> list[GroupContent]:
     for column, (groups, ranking) in rankings.items():
         for position, (group, interval) in enumerate(zip(groups, ranking.miou, strict=True)):
             row = group.row
-            gain = next(gain_of_group)
+            gain, tuned = next(gain_of_group), tuned_values_of(group.scores[0].run)
             content.append(
                 {
                     "bench": column.bench,
@@ -220,6 +222,10 @@ def _groups(rankings: Rankings, gains: Sequence[Gains]) -> list[GroupContent]:
                     "backbone": row.backbone,
                     "head": row.head,
                     "tuned": row.tuned,
+                    "tuned_values": {} if tuned is None else tuned.values,
+                    "tuned_chosen": None if tuned is None else tuned.chosen,
+                    "identity": hash_identity(group.identity),
+                    "differs": row.variant,
                     "overrides": list(row.overrides),
                     "protocol": column.protocol,
                     "split": column.split,

@@ -8,6 +8,7 @@ from rich.table import Table
 from rs_adapt.render.document import format_interval, format_score
 from rs_adapt.runs.records import IntervalFacts, Result
 from rs_adapt.scores.current import mean_line
+from rs_adapt.scores.tuning import describe_tuned
 from rs_adapt.scores.units import PLURAL
 
 
@@ -38,11 +39,31 @@ def protocol_line(result: Result) -> str:
     name, version = protocol.name, protocol.version
     line = (
         f"Protocol {name}-{version}: scored on {protocol.report_split}, {protocol.selection} weights of the "
-        f"{protocol.weights}, {mean_line(result)}."
+        f"{protocol.weights}, {mean_line(result)}{_in_precision(result)}."
     )
     if interval := result.interval:
         line += f" mIoU {format_score(result.miou_pct)}{_interval(interval)}."
     return line
+
+
+def tuned_line(result: Result) -> str | None:
+    """Return the values tuned for the bench that a result stands on, as a line; None where there are none."""
+    tuned = result.tuned
+    return f"With values tuned for this bench: {describe_tuned(tuned)}." if tuned is not None and tuned.values else None
+
+
+def conditions_line(result: Result) -> str:
+    """Return score, tiles, precision, device and versions of an evaluation in one line."""
+    facts = result.environment
+    score = "not scored" if result.miou_pct is None else f"mIoU {format_score(result.miou_pct)} %"
+    parts = [
+        f"{score} on {result.cell.bench} {result.protocol.report_split}",
+        f"precision {result.precision or 'not recorded'}",
+        facts.device or "device not recorded",
+        f"rs-adapt {facts.rs_adapt or 'of unknown version'}",
+        f"torch {facts.packages.get('torch', 'of unknown version')}",
+    ]
+    return ", ".join(parts)
 
 
 def selection_table(result: Result) -> Table | None:
@@ -88,3 +109,8 @@ def _interval(interval: IntervalFacts) -> str:
     rough = ", rough" if interval.rough else ""
     limits = format_interval(interval.low, interval.high)
     return f" {limits}, {100 * interval.level:.0f} % {interval.form} interval {over}{rough}"
+
+
+def _in_precision(result: Result) -> str:
+    """Return the precision of the scoring where it is not fp32, as the end of a sentence."""
+    return "" if result.precision in (None, "fp32") else f", in {result.precision}"

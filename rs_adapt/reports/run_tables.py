@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from rs_adapt.render.document import Section, Table, TableCell, hyphenate, text_cell
+from rs_adapt.render.document import Section, Table, TableCell, hyphenate, score_cell, text_cell
 from rs_adapt.reports.score_tables import SETTINGS, Labels
 from rs_adapt.runs.collect import Collection, describe_failure
+from rs_adapt.runs.evaluations import list_evaluations
+from rs_adapt.runs.identity import describe_environments
 from rs_adapt.runs.run import NOT_STARTED, Damage, Run
 from rs_adapt.scores.groups import Group, commits
 
@@ -64,6 +66,11 @@ def summary_section(collection: Collection, groups: Sequence[Group], labels: Lab
         lines.append(f"Groups with seeds that ran with different versions of the code: {'; '.join(mixed)}.")
     if any(commit.endswith("+") for commit in commits(groups)):
         lines.append("Some runs used uncommitted changes (+ after the commit in the table of runs).")
+    environments = describe_environments(score.run for group in groups for score in group.scores)
+    if environments:
+        lines.append(
+            f"Not all runs had the same versions or device, which can move last digits: {'; '.join(environments)}."
+        )
     columns = sorted({group.column for group in groups})
     rows = [
         [
@@ -99,6 +106,34 @@ def runs_section(collection: Collection, base: Path) -> Section:
                 name_columns=8,
             )
         ],
+        folded=True,
+    )
+
+
+def evaluations_section(collection: Collection, base: Path) -> Section | None:
+    """Return what `rs-adapt eval` stored in the folders of the runs, each with its precision; None where it did not."""
+    rows = [
+        [
+            text_cell(run.name),
+            text_cell(f"{result.cell.bench} {result.protocol.report_split or 'not scored'}"),
+            score_cell(result.miou_pct, digits=2),
+            text_cell(result.precision or "not recorded"),
+            text_cell(result.environment.device),
+            text_cell(result.environment.rs_adapt),
+            text_cell(result.environment.packages.get("torch")),
+            text_cell(format_path(folder, base)),
+        ]
+        for run in collection.runs
+        for folder, result in list_evaluations(run.folder)
+    ]
+    if not rows:
+        return None
+    head = ["run", "scored on", "mIoU %", "precision", "device", "rs-adapt", "torch", "folder"]
+    return Section(
+        anchor="evaluations",
+        title="Further evaluations",
+        text=["Of rs-adapt eval, beside the results of the runs. They are in no mean and no comparison of this page."],
+        tables=[Table(title="", head=head, rows=rows, name_columns=2)],
         folded=True,
     )
 

@@ -8,9 +8,11 @@ from statistics import mean
 
 from rs_adapt.render.document import STAR, Section, Table, TableCell, format_interval, hyphenate, score_cell, text_cell
 from rs_adapt.runs.selection import SELECTIONS
-from rs_adapt.scores.groups import Column, Group, Row
+from rs_adapt.scores.columns import Column, Row
+from rs_adapt.scores.groups import Group
 from rs_adapt.scores.ranking import SHORT_RULE, Ranking, rank, rule
 from rs_adapt.scores.t_interval import LEVEL, Interval
+from rs_adapt.scores.tuning import TUNED_MARK, tuned_notes
 
 SETTINGS = {
     "da": "Adaptation (da): labelled source, unlabelled target images",
@@ -35,14 +37,14 @@ class Labels:
         rows = [group.row for group in groups]
         self._bodies = {(row.backbone, row.head) for row in rows}
         self._overrides = set.intersection(*(set(row.overrides) for row in rows)) if rows else set()
-        self._tuned = {row.tuned for row in rows}
+        self._untuned = {row.untuned for row in rows}
         self._columns = {group.column for group in groups}
 
     def bench_name(self, column: Column) -> str:
         """Return bench and setting, with the protocol where the same bench was scored in several ways."""
         name = f"{hyphenate(column.bench)}-{column.setting}"
         same = [other for other in self._columns if (other.bench, other.setting) == (column.bench, column.setting)]
-        facts = [(*other.facts, other.split, other.seen) for other in (column, *same)]
+        facts = [(*other.facts, *other.details) for other in (column, *same)]
         # All columns have the same number of facts; the name states those that differ.
         differing = [values[0] for values in zip(*facts, strict=True) if len(set(values)) > 1]
         return f"{name} ({', '.join(differing)})" if differing else name
@@ -53,11 +55,12 @@ class Labels:
 
     def group_name(self, row: Row) -> str:
         """Return method, strategy if it trains on pseudo-labels, and other parts that differ between the groups."""
-        parts = [hyphenate(row.method)]
+        parts = [f"{hyphenate(row.method)}{TUNED_MARK if row.tuned else ''}"]
         parts += [hyphenate(row.strategy)] if row.strategy != "source_only" else []
         parts += [f"{hyphenate(row.backbone)} + {hyphenate(row.head)}"] if len(self._bodies) > 1 else []
-        parts += ["untuned"] if len(self._tuned) > 1 and not row.tuned else []
+        parts += ["untuned"] if len(self._untuned) > 1 and row.untuned else []
         overrides = [text for text in row.overrides if text not in self._overrides]
+        overrides += [row.variant] if row.variant else []
         return " · ".join(parts) + (f" ({', '.join(overrides)})" if overrides else "")
 
     def shared_settings(self) -> list[str]:
@@ -66,7 +69,7 @@ class Labels:
         if len(self._bodies) == 1:
             ((backbone, head),) = self._bodies
             sentences.append(f"Backbone {hyphenate(backbone)}, head {hyphenate(head)} in all runs.")
-        if self._tuned == {False}:
+        if self._untuned == {True}:
             sentences.append("All runs use the methods' own values, not the values tuned for a bench (--untuned).")
         if self._overrides:
             sentences.append(f"In all runs: {', '.join(f'--set {text}' for text in sorted(self._overrides))}.")
@@ -122,6 +125,7 @@ def selections_section(groups: Sequence[Group], labels: Labels) -> Section:
             STAR,
             "A dash: a seed lacks the values that the selection needs, or a stored score. Below: the "
             "difference from last in points, where there is one.",
+            *group_notes(groups),
         ],
         for_paper=True,
     )
@@ -154,11 +158,19 @@ def classes_section(rankings: Rankings, labels: Labels) -> Section:
                 title=labels.bench_name(column),
                 head=["method", *names, "mIoU"],
                 rows=rows,
-                notes=[f"IoU in % on {column.split}, mean over seeds. {below} Scored: {column.protocol}."],
+                notes=[
+                    f"IoU in % on {column.split}, mean over seeds. {below} Scored: {column.protocol}.",
+                    *group_notes(groups),
+                ],
                 for_paper=True,
             )
         )
     return Section(anchor="classes", title="Classes", tables=tables)
+
+
+def group_notes(groups: Iterable[Group]) -> list[str]:
+    """Return the footnotes about tuned values of a table's groups."""
+    return tuned_notes(score.run for group in groups for score in group.scores)
 
 
 def _matrix(
@@ -178,7 +190,12 @@ def _matrix(
             [text_cell(labels.group_name(row)), *(by_column.get(column, text_cell("")) for column in columns)]
             for row, by_column in sorted(cells.items())
         ],
-        notes=[*notes, *([SHORT_RULE] if len(cells) > 1 else []), *([STAR] if "oracle*" in protocol else [])],
+        notes=[
+            *notes,
+            *([SHORT_RULE] if len(cells) > 1 else []),
+            *([STAR] if "oracle*" in protocol else []),
+            *group_notes(group for groups, _ in columns.values() for group in groups),
+        ],
         for_paper=True,
     )
 
@@ -200,7 +217,8 @@ def format_seeds(group: Group, *, with_range: bool = False) -> str:
 def _head(column: Column, columns: Iterable[Column]) -> str:
     """Return bench and split, with the use of the target where two columns share both."""
     same = [other for other in columns if other.name == column.name]
-    return column.name if len(same) == 1 else f"{column.name} ({column.seen})"
+    differing = [of[0] for of in zip(column.details, *(other.details for other in same), strict=True) if len({*of}) > 1]
+    return f"{column.name} ({', '.join(differing)})" if differing else column.name
 
 
 def _gap(value: float | None, last: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ import numpy as np
 from rs_adapt.errors import ConfigError, ScoresError
 from rs_adapt.render.document import format_interval
 from rs_adapt.runs.data import changed_roles
-from rs_adapt.runs.records import IntervalFacts, Result
+from rs_adapt.runs.identity import describe_environments
+from rs_adapt.runs.records import IntervalFacts, Result, TunedValues
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.scores.current import changes_of
 from rs_adapt.scores.intervals import Difference, paired_difference
@@ -19,15 +20,17 @@ from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import iou_of, miou_of
 from rs_adapt.scores.rescore import Scoring, describe_scoring, list_given
 from rs_adapt.scores.rounding import pair, plain
+from rs_adapt.scores.settings import differing_settings, run_of
 from rs_adapt.scores.stored import open_stored
 from rs_adapt.scores.t_interval import FORM
+from rs_adapt.scores.tuning import tuned_values_of
 from rs_adapt.scores.units import PLURAL, units_of
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
 # Fields of `Scoring` in which two scores should agree to be comparable.
-_SAME = ("protocol", "selection", "weights", "inference")
+_SAME = ("protocol", "selection", "weights", "inference", "precision")
 _TRAINING = ("labelled", "unlabelled")
 
 
@@ -42,6 +45,7 @@ class ComparedRun:
         miou_pct: Mean IoU in percent.
         notes: Sentences of `result.json` that one has to know before trusting the score.
         contradictions: Scores of `result.json` that the matrices contradict, as sentences.
+        tuned: Values tuned for bench and setting that the run used; None where that is not known.
     """
 
     place: str
@@ -50,11 +54,13 @@ class ComparedRun:
     miou_pct: float | None
     notes: tuple[str, ...]
     contradictions: tuple[str, ...]
+    tuned: TunedValues | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the run as `rs-adapt compare --json` prints it."""
         content = {"place": self.place, "file": self.file, **asdict(self.scored), "miou_pct": self.miou_pct}
-        return {**content, "notes": [*self.notes], "contradictions": [*self.contradictions]}
+        tuned = None if self.tuned is None else self.tuned.content()
+        return {**content, "notes": [*self.notes], "contradictions": [*self.contradictions], "tuned": tuned}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +94,9 @@ class RunComparison:
     Attributes:
         a: The first run.
         b: The second run.
-        differ: Facts in which the two scores differ: protocol, selection, weights or inference.
+        differ: Facts in which the two scores differ: protocol, selection, weights, inference or precision.
+        settings: Settings in which the two runs differ beyond their names, such as `learning rate (0.001, 0.01)`.
+        environments: Versions and devices in which they differ, such as `torch 2.12.0, 2.13.0`.
         trained_on_other_data: Roles of training data that changed between the two runs of one bench and setting.
         images: Number of images.
         miou: Difference of the mean IoU.
@@ -104,6 +112,8 @@ class RunComparison:
     miou: RoundedDifference
     classes: dict[str, ClassDifference]
     interval: IntervalFacts
+    settings: list[str] = field(default_factory=list)
+    environments: list[str] = field(default_factory=list)
 
     @property
     def sentence(self) -> str:
@@ -130,6 +140,8 @@ class RunComparison:
             "a": self.a.to_json(),
             "b": self.b.to_json(),
             "differ": [*self.differ],
+            "settings": [*self.settings],
+            "environments": [*self.environments],
             "trained_on_other_data": [*self.trained_on_other_data],
             "images": self.images,
             "miou": asdict(self.miou),
@@ -192,12 +204,20 @@ def compare_runs(
         )
         for place, stored, total in zip((place_a, place_b), (stored_a, stored_b), totals, strict=True)
     )
+    runs = [run_of(stored.file) for stored in (stored_a, stored_b)]
+    known = [run for run in runs if run is not None]
+    side_a, side_b = (
+        replace(side, tuned=None if run is None else tuned_values_of(run))
+        for side, run in zip((side_a, side_b), runs, strict=True)
+    )
     iou_a, iou_b = (iou_of(total, chosen.absent)[0] for total in totals)
     return RunComparison(
         a=side_a,
         b=side_b,
         differ=[name for name in _SAME if getattr(side_a.scored, name) != getattr(side_b.scored, name)],
         trained_on_other_data=_changed_training(stored_a.result, stored_b.result),
+        settings=differing_settings(*known) if len(known) == 2 else [],
+        environments=describe_environments(known),
         images=len(a.tiles),
         miou=_rounded(paired.miou),
         classes={

@@ -18,6 +18,7 @@ from rs_adapt.scores.comparison import align
 from rs_adapt.scores.groups import Group, RunScore
 from rs_adapt.scores.intervals import RESAMPLES
 from rs_adapt.scores.ranking import SEED
+from rs_adapt.scores.references import differences_to_frozen, differences_to_plain
 from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of, zero_classes
 from rs_adapt.scores.t_interval import Interval, t_interval
 from rs_adapt.scores.units import units_of
@@ -56,11 +57,13 @@ class Gains:
         gap_closed: Percent of the gap between source-only training and training on the target's labels; also None
             where training on the target's labels is no better.
         over_frozen: Points of mIoU over the frozen backbone with a trained head, under the same training.
+        refused: Groups of the right names that are no references, because their settings differ, as sentences.
     """
 
     over_source_only: PairedGain | None = None
     gap_closed: PairedGain | None = None
     over_frozen: PairedGain | None = None
+    refused: tuple[str, ...] = ()
 
 
 def gains_of(groups: Sequence[Group]) -> list[Gains]:
@@ -72,7 +75,8 @@ def gains_of(groups: Sequence[Group]) -> list[Gains]:
     - **Frozen**: method `frozen`, with the same setting, bench, split, protocol, strategy, backbone, head, `--untuned`
       and overrides except for those of `model.backbone.adapter.*`.
 
-    A reference is not used if several groups match it.
+    All other settings and the data are the same too, also where no option names them. A reference is not used if
+    several groups match it.
 
     Args:
         groups: The groups of a report.
@@ -81,16 +85,20 @@ def gains_of(groups: Sequence[Group]) -> list[Gains]:
         One `Gains` for each group, in their order.
     """
     resampled = _Resampled(groups)
-    return [
-        Gains(
-            over_source_only=_gain(group, [_source_only(group, groups)], _difference, resampled),
-            gap_closed=_gain(
-                group, [_source_only(group, groups), _target_supervised(group, groups)], _share_closed, resampled
-            ),
-            over_frozen=_gain(group, [_frozen(group, groups)], _difference, resampled),
+    gains = []
+    for group in groups:
+        refused: list[str] = []
+        floor, bound = (_plain_training(group, groups, setting, refused) for setting in ("dg", "ss"))
+        frozen = _frozen(group, groups, refused)
+        gains.append(
+            Gains(
+                over_source_only=_gain(group, [floor], _difference, resampled),
+                gap_closed=_gain(group, [floor, bound], _share_closed, resampled),
+                over_frozen=_gain(group, [frozen], _difference, resampled),
+                refused=tuple(refused),
+            )
         )
-        for group in groups
-    ]
+    return gains
 
 
 def _difference(own: NDArray[np.float64], floor: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -143,24 +151,36 @@ def _by_seed(group: Group) -> dict[int, RunScore]:
     return {score.run.seed: score for score in group.scores if score.miou_pct is not None}
 
 
-def _source_only(group: Group, groups: Sequence[Group]) -> Group | None:
-    return _only([other for other in groups if _is_plain(other, "dg") and _bench_key(other) == _bench_key(group)])
+def _plain_training(group: Group, groups: Sequence[Group], setting: str, refused: list[str]) -> Group | None:
+    """Return the training without a strategy in a setting: `dg` is the floor, `ss` the bound."""
+    named = [other for other in groups if _is_plain(other, setting) and _bench_key(other) == _bench_key(group)]
+    return _only(group, named, differences_to_plain, refused)
 
 
-def _target_supervised(group: Group, groups: Sequence[Group]) -> Group | None:
-    return _only([other for other in groups if _is_plain(other, "ss") and _bench_key(other) == _bench_key(group)])
-
-
-def _frozen(group: Group, groups: Sequence[Group]) -> Group | None:
+def _frozen(group: Group, groups: Sequence[Group], refused: list[str]) -> Group | None:
     if group.row.method == "frozen":
         return None
-    return _only(
-        [other for other in groups if other.row.method == "frozen" and _method_key(other) == _method_key(group)]
-    )
+    named = [other for other in groups if other.row.method == "frozen" and _method_key(other) == _method_key(group)]
+    return _only(group, named, differences_to_frozen, refused)
 
 
-def _only(groups: Sequence[Group]) -> Group | None:
-    return groups[0] if len(groups) == 1 else None
+def _only(
+    group: Group,
+    named: Sequence[Group],
+    differences: Callable[[Group, Group], list[str]],
+    refused: list[str],
+) -> Group | None:
+    """Return the one group of the right names that also has the settings of a row; None if there is none or several."""
+    found = {position: differences(group, other) for position, other in enumerate(named) if other is not group}
+    same = [other for position, other in enumerate(named) if not found.get(position)]
+    if not same:
+        refused += [
+            f"{group.scores[0].run.name.rpartition(' / ')[0]} is not compared with "
+            f"{named[position].scores[0].run.name.rpartition(' / ')[0]}, which was made with other settings: "
+            f"{', '.join(texts)}."
+            for position, texts in found.items()
+        ]
+    return same[0] if len(same) == 1 else None
 
 
 def _is_plain(group: Group, setting: str) -> bool:
@@ -176,14 +196,14 @@ def _bench_key(group: Group) -> tuple[object, ...]:
     inference = column.seen.rpartition("; ")[2]
     others = tuple(text for text in row.overrides if not text.startswith(_TRAINING))
     place = (column.bench, column.split, column.facts, inference)
-    return *place, row.method, row.backbone, row.head, row.tuned, others
+    return *place, row.method, row.backbone, row.head, row.tuned, row.untuned, others
 
 
 def _method_key(group: Group) -> tuple[object, ...]:
     """Return all in which a group must agree with its frozen reference."""
     row = group.row
     others = tuple(text for text in row.overrides if not text.startswith(_ADAPTER))
-    return group.column, row.strategy, row.backbone, row.head, row.tuned, others
+    return group.column, row.strategy, row.backbone, row.head, row.untuned, others
 
 
 class _Resampled:

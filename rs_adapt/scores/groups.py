@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import mean
 from typing import Any
 
@@ -11,18 +11,18 @@ import numpy as np
 
 from rs_adapt.errors import ConfigError, RsAdaptError
 from rs_adapt.runs.files import RESULT_FILE
-from rs_adapt.runs.records import InferenceFacts
+from rs_adapt.runs.identity import RunIdentity, hash_identity, identify
 from rs_adapt.runs.run import Damage, Run
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.class_sets import ClassSet, class_set
+from rs_adapt.scores.columns import Column, Row, column_of, row_of, settle_tiles
 from rs_adapt.scores.contradictions import find_contradictions
 from rs_adapt.scores.current import classes_text, current_run
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import iou_of, miou_of
 from rs_adapt.scores.rounding import plain
 from rs_adapt.scores.stored import open_stored
-
-UNKNOWN = "unknown"
+from rs_adapt.scores.variants import describe_split, name_variants
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,54 +50,21 @@ class RunScore:
     chosen: ClassSet | None = None
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
-class Column:
-    """The facts in which all scores of a table's column agree.
-
-    Attributes:
-        setting: `da`, `dg` or `ss`.
-        facts: Name and version of the protocol, checkpoint, weights and classes, in words.
-        bench: Name of the bench.
-        split: The scored region and split.
-        seen: Target images seen in training, and the mode of inference, in words.
-    """
-
-    setting: str
-    facts: tuple[str, ...]
-    bench: str
-    split: str
-    seen: str
-
-    @property
-    def protocol(self) -> str:
-        """All facts in one line."""
-        return ", ".join(self.facts)
-
-    @property
-    def name(self) -> str:
-        """Bench and split, such as `isprs-p2v: vaihingen test`."""
-        return f"{self.bench.replace('_', '-')}: {self.split}"
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class Row:
-    """The facts about training in which the rows of a table differ."""
-
-    method: str
-    strategy: str
-    backbone: str
-    head: str
-    tuned: bool
-    overrides: tuple[str, ...]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Runs that differ in their seed only, in the order of the seeds."""
+    """Runs that differ in their seed only, in the order of the seeds.
+
+    Attributes:
+        column: The facts of the scoring.
+        row: The facts of the training.
+        scores: The runs and their scores.
+        identity: All that changes the result of its runs, except for the seed; empty where it is not known.
+    """
 
     column: Column
     row: Row
     scores: tuple[RunScore, ...]
+    identity: RunIdentity = field(default_factory=dict)
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -139,15 +106,17 @@ def score_runs(runs: Iterable[Run], *, selection: str | None = None, classes: st
     """
     scores = Scores()
     refused: list[ConfigError] = []
-    by_group: dict[tuple[Column, Row], list[RunScore]] = {}
+    by_name: dict[tuple[Column, Row], list[RunScore]] = {}
     for run in runs:
         score, damaged = _score(run, selection, classes, refused)
         scores.damaged += damaged
         scores.all_runs.append(score)
-        by_group.setdefault((score.column, _row(run)), []).append(score)
-    for (column, row), members in sorted(by_group.items(), key=lambda item: item[0]):
-        newest = _newest_by_seed(members, scores.remarks)
-        scores.groups.append(Group(column=column, row=row, scores=tuple(newest)))
+    columns = settle_tiles([score.column for score in scores.all_runs])
+    scores.all_runs = [replace(score, column=column) for score, column in zip(scores.all_runs, columns, strict=True)]
+    for score in scores.all_runs:
+        by_name.setdefault((score.column, row_of(score.run)), []).append(score)
+    for (column, row), members in sorted(by_name.items(), key=lambda item: item[0]):
+        scores.groups += _groups_of_name(column, row, members, scores.remarks)
     if refused and not any(group.values for group in scores.groups):
         raise refused[0]
     return scores
@@ -192,9 +161,17 @@ def _score(
         Damage(place=run.folder / RESULT_FILE, why=str(contradiction))
         for contradiction in find_contradictions(stated, matrices_by_file)
     ]
+    facts = {} if per_image is None else per_image.facts
     score = RunScore(
         run=run,
-        column=_column(run, wanted, classes_text(result, chosen, iou, by_name=bool(classes))),
+        column=column_of(
+            run,
+            wanted,
+            classes_text(result, chosen, iou, by_name=bool(classes)),
+            classes=tuple(iou),
+            tiles=facts.get("data_sha256"),
+            precision=facts.get("precision"),
+        ),
         selection=wanted,
         miou_pct=by_selection[wanted],
         iou_pct=iou,
@@ -220,41 +197,35 @@ def _stored(
         return None
 
 
-def _column(run: Run, selection: str, classes: str) -> Column:
-    assert run.result is not None
-    protocol, cell = run.result.protocol, run.result.cell
-    inference = protocol.inference.content() if isinstance(protocol.inference, InferenceFacts) else {}
-    seen, crops = protocol.unlabelled_split, protocol.target_crops
-    return Column(
-        setting=cell.setting,
-        facts=(
-            f"protocol {protocol.name}-{protocol.version}" if protocol.name else "protocol not stated",
-            f"checkpoint {selection.replace('_', '-')}{'*' if selection == 'oracle' else ''}",
-            f"weights of the {protocol.weights or UNKNOWN}",
-            classes,
-        ),
-        bench=cell.bench,
-        split=protocol.report_split or "not scored",
-        seen="; ".join(
-            (
-                f"unlabelled images: {seen} (crops {str(crops).replace('_', ' ')})" if seen else "no target images",
-                f"inference: {', '.join(f'{key} {value}' for key, value in inference.items()) or UNKNOWN}",
-            )
-        ),
-    )
+def _groups_of_name(column: Column, row: Row, scores: list[RunScore], remarks: list[str]) -> list[Group]:
+    """Return a group for each identity: runs of one name may have been made with different settings or data."""
+    by_hash: dict[str, tuple[RunIdentity, list[RunScore]]] = {}
+    for score in scores:
+        identity = identify(score.run)
+        by_hash.setdefault(hash_identity(identity), (identity, []))[1].append(score)
+    names = name_variants({key: identity for key, (identity, _) in by_hash.items()})
+    groups = [
+        Group(
+            column=column,
+            row=replace(row, variant=names[key]),
+            scores=tuple(_newest_by_seed(members, remarks)),
+            identity=identity,
+        )
+        for key, (identity, members) in by_hash.items()
+    ]
+    if len(groups) > 1:
+        remarks.append(describe_split(groups[0].scores[0].run, {group.row.variant: _seeds(group) for group in groups}))
+    remarks += [
+        f"{len(group.scores)} runs of {group.scores[0].run.name.rpartition(' / ')[0]} hold no configuration that can "
+        "be read; that they are seeds of one experiment is known from their names alone."
+        for group in groups
+        if not group.identity and len(group.scores) > 1
+    ]
+    return sorted(groups, key=lambda group: group.row)
 
 
-def _row(run: Run) -> Row:
-    cell = run.cell
-    assert cell is not None
-    return Row(
-        method=cell.method,
-        strategy=cell.strategy,
-        backbone=cell.backbone,
-        head=cell.head,
-        tuned=cell.tuned,
-        overrides=run.overrides,
-    )
+def _seeds(group: Group) -> list[int]:
+    return [score.run.seed for score in group.scores]
 
 
 def _newest_by_seed(scores: list[RunScore], remarks: list[str]) -> list[RunScore]:

@@ -54,7 +54,7 @@ class PerImage:
         classes: K unique names in index order.
         counts_NKK: Pixel counts (N, K, K) in int64, 0 or more; row = truth, column = prediction.
         facts: Plain values: `split` (such as "south test"), `bench`, `iter`, `selection`, `weights` (student or
-            teacher), `protocol`, `inference`, `pack_sha256`, and `data_sha256`, the fingerprint
+            teacher), `protocol`, `inference`, `precision`, `pack_sha256`, and `data_sha256`, the fingerprint
             of images and labels.
 
     Raises:

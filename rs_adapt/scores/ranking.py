@@ -20,6 +20,7 @@ from rs_adapt.scores.intervals import ENOUGH_UNITS, RESAMPLES
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of, zero_classes
 from rs_adapt.scores.t_interval import LEVEL, SCORES, Interval, t_interval, units_with
+from rs_adapt.scores.tuning import MIXED
 from rs_adapt.scores.units import PLURAL, units_of
 
 SEED = 0
@@ -111,6 +112,8 @@ def rank(groups: Sequence[Group]) -> Ranking:
 
 
 def _best(groups: Sequence[Group], drawn: dict[int, _Drawn]) -> tuple[int | None, str]:
+    if len({group.row.tuned for group in groups if group.mean is not None}) > 1:
+        return None, MIXED
     scored = [(group.mean, position) for position, group in enumerate(groups) if group.mean is not None]
     order = [position for _, position in sorted(scored, key=lambda pair: (-(pair[0] or 0.0), pair[1]))]
     if len(order) < 2:

@@ -43,6 +43,7 @@ class Scoring:
         iter: Iterations done at the checkpoint.
         weights: `student` or `teacher`.
         inference: Mode of the prediction, and sizes in pixels.
+        precision: `fp32` or `bf16`.
         classes: The classes in the mean, in words.
         classes_in_mean: Names of the classes that the mean is over: the scored ones that have a value.
         absent_classes: What a class without true pixels counts: it is left_out, or zero_if_predicted.
@@ -58,6 +59,7 @@ class Scoring:
     iter: int | None
     weights: str | None
     inference: Mapping[str, JsonValue] | str | None
+    precision: str | None
     classes: str
     classes_in_mean: list[str]
     absent_classes: AbsentClasses
@@ -246,6 +248,7 @@ def describe_scoring(stored: Stored, chosen: ClassSet, but_for: list[str], total
         iter=facts.get("iter"),
         weights=facts.get("weights"),
         inference=facts.get("inference"),
+        precision=stored.precision,
         classes=chosen.line(total_KK),
         classes_in_mean=[chosen.classes[index] for index in chosen.in_mean(total_KK)],
         absent_classes=chosen.absent,

@@ -17,6 +17,7 @@ from rs_adapt.errors import RsAdaptError, ScoresError, UnknownName
 from rs_adapt.runs.files import RESULT_FILE, STATE_FILE
 from rs_adapt.runs.hashes import find_changes
 from rs_adapt.runs.records import InferenceFacts, ProtocolFacts, Result, SelectedCheckpoint, read_record
+from rs_adapt.runs.run import Run
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.contradictions import find_contradictions, matrix_files
 from rs_adapt.scores.per_image import PerImage
@@ -52,6 +53,15 @@ class Stored:
         """Name and version of the protocol that the matrices were made under; None if they do not state it."""
         label = self.per_image.facts.get("protocol")
         return None if label is None else str(label)
+
+    @property
+    def precision(self) -> str | None:
+        """The precision that the matrices were made in, `fp32` or `bf16`; None if no file states it."""
+        stated = self.per_image.facts.get("precision")
+        if stated is not None:
+            return str(stated)
+        folder = self.file.parent
+        return precision_of(folder if (folder / RESULT_FILE).is_file() else folder.parent, self.result)
 
     @property
     def classes(self) -> str:
@@ -126,6 +136,24 @@ def open_stored(place: Path, selection: str | None = None) -> Stored:
         result=result,
         changes=changes,
     )
+
+
+def precision_of(folder: Path, result: Result | None) -> str | None:
+    """Return the precision that a stored result was scored with, `fp32` or `bf16`; None where no file states it.
+
+    Results of version 0.1.0 do not record it; a run's own is that of its configuration.
+
+    Args:
+        folder: A run folder, or a folder that `rs-adapt eval` wrote.
+        result: Content of its `result.json`; None for a folder without one.
+    """
+    if result is not None and result.precision is not None:
+        return result.precision
+    try:
+        runtime = (Run.read(folder).config or {}).get("runtime")
+    except RsAdaptError:
+        return None
+    return str(runtime["precision"]) if isinstance(runtime, dict) and "precision" in runtime else None
 
 
 def headline_matrix(run_dir: Path, result: Result) -> NDArray[np.int64] | None:

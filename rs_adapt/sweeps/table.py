@@ -11,6 +11,8 @@ from rs_adapt.runs.files import SWEEP_LOG_FILE, SWEEP_PLAN_FILE
 from rs_adapt.runs.records import PlannedCell, Result, SkippedCell, SweepPlan, read_record, write_record
 from rs_adapt.scores.contradictions import check_result
 from rs_adapt.scores.current import current_result, mean_line
+from rs_adapt.scores.settings import run_of
+from rs_adapt.scores.tuning import TUNED_MARK, tuned_notes, tuned_values_of
 from rs_adapt.sweeps.folder import STATES, CellState, describe_progress
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+    from rs_adapt.runs.records import Result
     from rs_adapt.sweeps.cells import Expansion, SweepCell
     from rs_adapt.sweeps.spec import Spec
 
@@ -92,7 +95,7 @@ def cells_table(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> 
         scored = _scored(cell, state)
         interval = None if scored is None else scored.interval
         table.add_row(
-            str(cell),
+            f"{cell}{TUNED_MARK if facts['tuned'] else ''}",
             f"[{_STYLES[state.status]}]{state.status}[/]",
             "" if facts["miou_pct"] is None else f"{facts['miou_pct']:.1f}",
             # Text, because the table would take a plain bracket for markup.
@@ -102,6 +105,12 @@ def cells_table(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> 
             "" if facts["minutes"] is None else f"{facts['minutes']:.1f}",
         )
     return table
+
+
+def tuned_lines(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> list[str]:
+    """Return footnotes about cells whose results use values tuned for the bench."""
+    marked = [cell for cell in cells if cell_facts(cell, states[cell.name])["tuned"]]
+    return tuned_notes(run for cell in marked if (run := run_of(cell.folder)) is not None)
 
 
 def live_view(cells: Sequence[SweepCell], states: Mapping[str, CellState], *, height: int) -> RenderableType:
@@ -169,6 +178,7 @@ class CellFacts(TypedDict):
     miou_pct: float | None
     classes: str | None
     interval: Mapping[str, object] | None
+    tuned: Mapping[str, object] | None
     headline: str | None
     protocol: str | None
     minutes: float | None
@@ -195,6 +205,7 @@ def cell_facts(cell: SweepCell, state: CellState) -> CellFacts:
         "miou_pct": None if scored is None else scored.miou_pct,
         "classes": None if scored is None or scored.miou_pct is None else mean_line(scored),
         "interval": None if interval is None else interval.content(),
+        "tuned": None if result is None else _tuned_values(cell.folder, result),
         "headline": None if result is None else result.headline,
         "protocol": f"{protocol.name}-{protocol.version}" if protocol is not None and protocol.name else None,
         "minutes": round(seconds / 60, 2) if seconds else None,
@@ -212,3 +223,13 @@ def _scored(cell: SweepCell, state: CellState) -> Result | None:
     if state.result is None or check_result(cell.folder, state.result):
         return None
     return current_result(cell.folder, state.result)
+
+
+def _tuned_values(folder: Path, result: Result) -> Mapping[str, object] | None:
+    """Return the tuned values of a result, by adapter setting; None where they are not known."""
+    tuned = result.tuned
+    if tuned is None:
+        # An older result: its configuration has them.
+        run = run_of(folder)
+        tuned = None if run is None else tuned_values_of(run)
+    return None if tuned is None else dict(tuned.values)

@@ -30,7 +30,7 @@ def print_sweep(
     dry_run: bool,
 ) -> None:
     """Print the cells with their states, failures, skipped combinations, counts, and options that run more cells."""
-    from rs_adapt.sweeps.table import cells_table, counts_line, trouble_lines
+    from rs_adapt.sweeps.table import cells_table, counts_line, trouble_lines, tuned_lines
 
     console, errors = result_console(), error_console()
     console.print(cells_table(cells, states))
@@ -38,7 +38,7 @@ def print_sweep(
     def print_line(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
-    for line in trouble_lines(cells, states):
+    for line in (*tuned_lines(cells, states), *trouble_lines(cells, states)):
         print_line(line)
     by_reason: dict[str, list[str]] = {}
     for skipped in expansion.skipped:

@@ -95,6 +95,9 @@ class Result(Record):
     tuned: TunedValues | None = Field(default=None, description="Tuned values of the run; null where unrecorded.")
     options: RunOptions = Field(default=RunOptions(), description="What the run was started with.")
     protocol: ProtocolFacts = Field(default=ProtocolFacts(), description="What was seen and scored.")
+    precision: str | None = Field(
+        default=None, description="Precision of the scoring, fp32 or bf16; null where unrecorded."
+    )
     tiles: int | None = Field(default=None, description="Number of scored tiles.")
     data: Mapping[str, DataFacts] = Field(
         default={}, description="Fingerprints of the tiles by role; of `rs-adapt eval` by the scored split."
