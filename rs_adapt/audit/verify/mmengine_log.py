@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from rs_adapt.audit.verify.config_tree import Facts, Tree
@@ -56,6 +57,9 @@ def read_log(path: Path) -> Record:
     record = _read_json_lines(path, text) if text.lstrip().startswith("{") else _read_text(path, text)
     if not record.train and not record.evaluations:
         raise _foreign(path, "it holds neither training lines nor evaluations")
+    if damaged := [number for number, line in enumerate(text.splitlines(), start=1) if "\ufffd" in line]:
+        remark = f"{path.name} is damaged: {len(damaged)} lines hold bytes that are not UTF-8, first line {damaged[0]}."
+        record = replace(record, remarks=(*record.remarks, remark))
     return record
 
 
