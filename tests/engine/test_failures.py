@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from rs_adapt.engine.failures import explain_failures
+from rs_adapt.engine.failures import explain_failures, refuse_misfits
+from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.errors import ConfigError, DataError, RunFailed
 from rs_adapt.runs.files import STATE_FILE
 
@@ -73,3 +74,22 @@ def test_everything_else_is_left_as_it_is(tmp_path: Path, error: Exception) -> N
     with pytest.raises(type(error)) as raised, explain_failures(tmp_path):
         raise error
     assert raised.value is error
+
+
+def test_an_error_of_a_changed_value_names_the_values() -> None:
+    with pytest.raises(ConfigError, match=r"values of --set \(a\.b=\[\]\) .* KeyError in .*line \d+: 'x'\. Change or"):
+        with refuse_misfits(["a.b=[]"]):
+            raise KeyError("x")
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    for overrides, is_begun, error in (
+        ([], False, KeyError("without changed values the fault is ours")),
+        (["a=1"], True, KeyError("after the first step")),
+        (["a=1"], False, OSError("of the machine")),
+        (["a=1"], False, ConfigError("a sentence already")),
+        (["a=1"], False, Interrupted(1)),
+    ):
+        with pytest.raises(type(error)) as caught, refuse_misfits(overrides, is_begun=lambda begun=is_begun: begun):
+            raise error
+        assert caught.value is error
