@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rs_adapt.api.checking import lint, verify
     from rs_adapt.api.configuration import compose
     from rs_adapt.api.models import check, evaluate, load, train
+    from rs_adapt.api.prediction import predict
     from rs_adapt.api.reading import collect, compare, report, score
     from rs_adapt.api.sharing import share
     from rs_adapt.config.cell import resolve
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate",
     "lint",
     "load",
+    "predict",
     "report",
     "resolve",
     "score",
@@ -57,6 +59,7 @@ _MODULES = {
     "evaluate": "api.models",
     "lint": "api.checking",
     "load": "api.models",
+    "predict": "api.prediction",
     "report": "api.reading",
     "resolve": "config.cell",
     "score": "api.reading",

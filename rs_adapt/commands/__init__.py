@@ -20,6 +20,10 @@ VERBS = {
         "rs_adapt.commands.evaluate:evaluate",
         "Score a trained model on a labelled split: IoU and accuracy by class, confusion matrix.",
     ),
+    "predict": Verb(
+        "rs_adapt.commands.predict:predict",
+        "Predict whole scenes and write georeferenced maps (cloud-optimized GeoTIFF).",
+    ),
     "score": Verb(
         "rs_adapt.commands.score:score",
         "Rescore a finished run from its stored confusion matrices: other classes, groups, protocols.",

@@ -82,7 +82,8 @@ Protocol = Annotated[
 # Changes to the configuration of a cell.
 Iters = Annotated[int | None, typer.Option("--iters", help="Training iterations (default: the bench's).", min=1)]
 BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", help="Crops per domain and iteration (default: the bench's).", min=1)
+    int | None,
+    typer.Option("--batch-size", help="Batch size: crops per domain and iteration (default: the bench's).", min=1),
 ]
 Precision = Annotated[str | None, typer.Option("--precision", help="fp32 or bf16 (default: fp32, or the run's).")]
 NumWorkers = Annotated[int | None, typer.Option("--num-workers", help="Worker processes that load images.", min=0)]

@@ -147,6 +147,19 @@ class Predictor:
                 blender.add(left, top, self._predict_window(window_HW3))
             yield blender.take(next_top)
 
+    @torch.no_grad()
+    def predict_tiles(self, tiles_NHW3: Image) -> NDArray[np.float32]:
+        """Return the class probabilities of tiles that fit into one forward pass each, float32 (N, K, H, W).
+
+        Args:
+            tiles_NHW3: RGB, uint8; the backbone must accept their sides.
+        """
+        pixels = [torch.from_numpy(np.ascontiguousarray(tile[..., ::-1].transpose(2, 0, 1))) for tile in tiles_NHW3]
+        inputs_N3HW: Tensor = self.model.data_preprocessor({"inputs": pixels}, False)["inputs"]
+        scores_NKHW = self._scores(inputs_N3HW).float()
+        values: NDArray[np.float32] = probabilities(scores_NKHW, self.model.decode_head.score_kind).cpu().numpy()
+        return values
+
     def preprocess(self, image_HW3: Image) -> Tensor:
         """Return an image as the model's input: normalised, float32 (1, 3, H, W), on the device."""
         pixels_3HW = torch.from_numpy(np.ascontiguousarray(image_HW3[..., ::-1].transpose(2, 0, 1)))
@@ -160,11 +173,14 @@ class Predictor:
         Args:
             inputs_13HW: From `preprocess`; the backbone must accept its sides.
         """
-        size_hw = tuple(inputs_13HW.shape[2:])
+        return self._scores(inputs_13HW)[0]
+
+    def _scores(self, inputs_N3HW: Tensor) -> Tensor:
+        size_hw = tuple(inputs_N3HW.shape[2:])
         metainfo = {"ori_shape": size_hw, "img_shape": size_hw, "pad_shape": size_hw, "padding_size": [0, 0, 0, 0]}
-        with autocast(self.precision, inputs_13HW.device.type):
-            scores_KHW: Tensor = self.model.encode_decode(inputs_13HW, [metainfo])[0]
-        return scores_KHW
+        with autocast(self.precision, inputs_N3HW.device.type):
+            scores_NKHW: Tensor = self.model.encode_decode(inputs_N3HW, [metainfo] * len(inputs_N3HW))
+        return scores_NKHW
 
     def _predict_window(self, window_HW3: Image) -> NDArray[np.float32]:
         scores_KHW: NDArray[np.float32] = self.forward(self.preprocess(window_HW3)).float().cpu().numpy()

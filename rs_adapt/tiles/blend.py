@@ -12,9 +12,10 @@ from rs_adapt.errors import ConfigError, DataError
 
 # Weights stay above zero, so that every covered pixel has a result, even where only a tile's rim reaches it.
 WEIGHT_FLOOR = 1e-3
+Blending = Literal["hann", "cosine", "flat"]
 
 
-def blend_weights(tile_px: int, kind: Literal["hann", "cosine", "flat"] = "hann") -> NDArray[np.float32]:
+def blend_weights(tile_px: int, kind: Blending = "hann") -> NDArray[np.float32]:
     """Weights that fade from a tile's centre to its rim.
 
     Args:
@@ -86,7 +87,7 @@ class RowBlender:
         width_px: int,
         num_channels: int,
         tile_px: int,
-        kind: Literal["hann", "cosine", "flat"] = "hann",
+        kind: Blending = "hann",
     ) -> None:
         self._height_px = height_px
         self._weights_HW = blend_weights(tile_px, kind)

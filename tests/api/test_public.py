@@ -29,6 +29,7 @@ NAMES = [
     "evaluate",
     "lint",
     "load",
+    "predict",
     "report",
     "resolve",
     "score",
@@ -37,7 +38,7 @@ NAMES = [
     "verify",
 ]
 # In the order of their examples: the later ones read the run of the first.
-TRAINING = ("train", "check", "evaluate", "load")
+TRAINING = ("train", "check", "evaluate", "load", "predict")
 FUNCTIONS = [name for name in NAMES if name not in ("RsAdaptError", "__version__", "errors")]
 
 

@@ -12,9 +12,7 @@ from rs_adapt.commands.console import group_digits, shorten_path
 
 
 def convert_weights(
-    file: Annotated[
-        Path, typer.Argument(help="File or folder, of any layout that --weights accepts.", metavar="FILE", exists=True)
-    ],
+    file: Annotated[Path, typer.Argument(help="File or folder, of any layout that --weights accepts.", metavar="FILE")],
     out: Annotated[Path, options.out()],
     patch_px: Annotated[
         int | None, typer.Option("--patch-px", help="Resize the patch kernel (default: unchanged).", min=1)
@@ -35,7 +33,10 @@ def convert_weights(
     $ rs-adapt weights convert dinov2_vitl14_pretrain.pth --out l16.safetensors --patch-px 16 --image-px 512
     """
     from rs_adapt.backbones.description import convert
+    from rs_adapt.errors import DataNotFound
 
+    if not file.exists():
+        raise DataNotFound(f"There is no file of weights {file}: check the path.")
     description = convert(file, out, patch_px=patch_px, image_px=image_px, overwrite=overwrite)
     model = f"{description.family} {description.model}, patch {description.size.patch_px} px"
     print(f"{shorten_path(out)}: {group_digits(out.stat().st_size)} bytes, {model}")

@@ -1,0 +1,172 @@
+"""Maps of whole scenes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rs_adapt.api.progress import Progress, progress_callback
+from rs_adapt.api.reading import RunLike, folder_of
+
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.prediction.appearance import Appearance
+    from rs_adapt.prediction.layers import Layer
+    from rs_adapt.prediction.predict import MapRecord
+    from rs_adapt.runs.records import Manifest
+    from rs_adapt.tiles.blend import Blending
+
+PathLike = str | os.PathLike[str]
+DEFAULT_BATCH_SIZE = 8
+
+
+def predict(
+    run: RunLike,
+    scenes: PathLike | Sequence[PathLike],
+    out: PathLike,
+    *,
+    layers: Sequence[Layer] = ("classes",),
+    bands: Sequence[int] | None = None,
+    stretch: Sequence[float] | Literal["scene"] | None = None,
+    region: str | None = None,
+    tile_px: int | None = None,
+    overlap_px: int | None = None,
+    blending: Blending = "hann",
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    precision: str | None = None,
+    weights: PathLike | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+    progress: Progress = True,
+) -> list[MapRecord]:
+    """Predict whole scenes and write a map of each as a cloud-optimized GeoTIFF.
+
+    A scene is read, predicted and written strip by strip, so memory does not grow with it. A call that was interrupted
+    continues where it stopped when it is repeated.
+
+    Args:
+        run: A run from `train`, a run folder, or a folder with an adapter pack.
+        scenes: Files, folders, patterns or .txt lists; rasters that GDAL reads.
+        out: The map's file (.tif) for one scene; else a folder, in which each map is named like its scene.
+        layers: What is written: `classes` (indices; 255 without data), `confidence` (the largest probability),
+            `entropy` (as a share of the largest possible one) and `probabilities` (one band a class). The latter three
+            are stored in steps of 1/200, and their files state the scale.
+        bands: Numbers from 1 of the bands that are red, green and blue; as the model was trained, else the file's own.
+        stretch: Two values that become black and white, or `scene` for the percentiles 2 and 98 of each scene; as the
+            model was trained.
+        region: Region of the user's own bench whose bands, stretch and nodata value apply; the target.
+        tile_px: Side of a tile, a multiple of the backbone's patch; as the model is evaluated.
+        overlap_px: Pixels that neighbouring tiles share, up to half a tile; a quarter of a tile.
+        blending: Weights of tiles that overlap: `hann`, `cosine` or `flat`.
+        batch_size: Tiles that the model sees at once.
+        precision: `fp32` or `bf16`; the run's.
+        weights: File of base weights; the run's, else the backbone's own file.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        overwrite: Replace maps that exist.
+        progress: True shows it on standard error; or a callback (stage, done, total).
+
+    Returns:
+        A record of each map: `scene`, `files`, `width_px`, `height_px`, `num_tiles`, `seconds`, `model_s`, `remarks`.
+
+    Raises:
+        CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit.
+        ConfigError: A value cannot be used.
+        DataError: A scene cannot be read as the model was trained.
+        DataNotFound: There is no such scene.
+        OutputExists: A map exists, and `overwrite` is False.
+
+    Examples:
+        >>> import numpy as np
+        >>> import rs_adapt as rsa
+        >>> from PIL import Image
+        >>> Image.fromarray(np.zeros((150, 200, 3), dtype=np.uint8)).save("scene.png")
+        >>> (record,) = rsa.predict("work_dirs/first", "scene.png", "map.tif", device="cpu", progress=False)
+        >>> record.files[0].name, record.width_px, record.height_px
+        ('map.tif', 200, 150)
+    """
+    from rs_adapt.engine.pack import read_manifest
+    from rs_adapt.inference.checkpoint import recompose
+    from rs_adapt.inference.predictor import Predictor
+    from rs_adapt.prediction.inputs import find_scenes, output_files
+    from rs_adapt.prediction.predict import MapSettings, check_files, check_settings, predict_scene
+    from rs_adapt.prediction.writing import MapClasses, layer_file
+
+    folder = folder_of(run)
+    named = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
+    maps = output_files(find_scenes([os.fspath(scene) for scene in named]), Path(out).expanduser())
+    check_files([layer_file(file, layer) for file in maps.values() for layer in layers], overwrite=overwrite)
+    manifest = read_manifest(folder)
+    appearance = _appearance(manifest, region=region, bands=bands, stretch=stretch)
+    cfg = recompose(folder, weights=None if weights is None else os.fspath(weights), precision=precision)
+    side_px = tile_px if tile_px is not None else _tile_px(cfg)
+    settings = MapSettings(
+        tile_px=side_px,
+        overlap_px=overlap_px if overlap_px is not None else side_px // 4,
+        batch_size=batch_size,
+        blending=blending,
+        layers=tuple(layers),
+        overwrite=overwrite,
+    )
+    # A scene that cannot be read is reported before the model is built.
+    for scene in maps:
+        appearance.open(scene).close()
+    predictor = Predictor.load(cfg, folder if folder.is_dir() else folder.parent, device=device)
+    check_settings(predictor, settings)
+    classes = MapClasses(
+        names=tuple(manifest.classes),
+        palette=tuple((int(red), int(green), int(blue)) for red, green, blue in manifest.palette),
+    )
+    with progress_callback(progress) as on_progress:
+        return [
+            predict_scene(
+                predictor,
+                scene,
+                file,
+                appearance=appearance,
+                classes=classes,
+                settings=settings,
+                model_sha256=manifest.tensors.sha256 if manifest.tensors else "",
+                on_progress=on_progress,
+            )
+            for scene, file in maps.items()
+        ]
+
+
+def _appearance(
+    manifest: Manifest,
+    *,
+    region: str | None,
+    bands: Sequence[int] | None,
+    stretch: Sequence[float] | Literal["scene"] | None,
+) -> Appearance:
+    from rs_adapt.errors import ConfigError
+    from rs_adapt.prediction.appearance import appearance_of
+
+    appearance = appearance_of(manifest, region=region)
+    if bands is not None:
+        if len(bands) != 3 or min(bands) < 1:
+            raise ConfigError(f"--bands is {list(bands)}. Allowed: three numbers from 1, such as --bands 4,3,2.")
+        red, green, blue = bands
+        appearance = replace(appearance, bands=(red, green, blue))
+    if stretch == "scene":
+        return replace(appearance, ranges=None, by_scene=True)
+    if stretch is not None:
+        if len(stretch) != 2 or not stretch[0] < stretch[1]:
+            raise ConfigError(
+                f"--stretch is {stretch}. Allowed: two values, the smaller one first, such as --stretch 200,3000, or "
+                "scene."
+            )
+        low, high = (float(value) for value in stretch)
+        return replace(appearance, ranges=((low, high),) * 3, by_scene=False)
+    return appearance
+
+
+def _tile_px(cfg: ResolvedConfig) -> int:
+    """Return the side of the windows that the model is evaluated with: those of a sliding window, else a tile."""
+    from rs_adapt.config.segmentor import segmentor_config
+
+    test_cfg = segmentor_config(cfg).test_cfg
+    return int(test_cfg.crop_size[0]) if test_cfg.mode == "slide" else int(cfg.bench.tile_px)

@@ -1,0 +1,145 @@
+"""`rs-adapt predict`: write maps of whole scenes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from rs_adapt.commands import options
+from rs_adapt.commands.console import print_json, shorten_path
+
+_LAYERS = "Layers"
+_SCENE = "How scenes are read"
+_TILES = "Tiles"
+
+
+def predict(
+    scenes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...", help="Scenes: files, folders, quoted patterns, or a .txt with one path a line."
+        ),
+    ],
+    checkpoint: Annotated[Path, typer.Option("--checkpoint", help="Run folder, or a folder with a pack.")],
+    out: Annotated[Path, options.out()],
+    confidence: Annotated[
+        bool, typer.Option("--confidence", help="Also write the largest probability.", rich_help_panel=_LAYERS)
+    ] = False,
+    entropy: Annotated[
+        bool, typer.Option("--entropy", help="Also write the entropy, 0 to 1.", rich_help_panel=_LAYERS)
+    ] = False,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Also write a band for each class.", rich_help_panel=_LAYERS)
+    ] = False,
+    bands: Annotated[
+        str | None,
+        typer.Option("--bands", help="Red, green, blue, such as 4,3,2 (default: as trained).", rich_help_panel=_SCENE),
+    ] = None,
+    stretch: Annotated[
+        str | None,
+        typer.Option(
+            "--stretch",
+            help="LOW,HIGH become black and white; scene: percentiles of each scene (default: as trained).",
+            rich_help_panel=_SCENE,
+        ),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            "--region",
+            help="Region of your own bench whose bands and stretch apply (default: the target).",
+            rich_help_panel=_SCENE,
+        ),
+    ] = None,
+    tile_px: Annotated[
+        int | None,
+        typer.Option(
+            "--tile-px", help="Side of a tile in pixels (default: as evaluated).", min=1, rich_help_panel=_TILES
+        ),
+    ] = None,
+    overlap_px: Annotated[
+        int | None,
+        typer.Option(
+            "--overlap-px", help="Pixels shared by tiles (default: a quarter of one).", min=0, rich_help_panel=_TILES
+        ),
+    ] = None,
+    blending: Annotated[
+        Literal["hann", "cosine", "flat"],
+        typer.Option("--blending", help="Weights of overlapping tiles.", rich_help_panel=_TILES),
+    ] = "hann",
+    batch_size: Annotated[
+        int | None,
+        typer.Option("--batch-size", help="Batch size: tiles at once (default: 8).", min=1, rich_help_panel=_TILES),
+    ] = None,
+    precision: options.Precision = None,
+    weights: options.Weights = None,
+    device: options.Device = "auto",
+    overwrite: options.Overwrite = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Predict whole scenes and write georeferenced maps (cloud-optimized GeoTIFF).
+
+    The output is the map (.tif) of one scene, or a folder in which maps are named like their scenes.
+
+    Scenes of any size are read, predicted and written strip by strip. After an interruption the same command continues.
+
+    $ rs-adapt predict scene.tif --checkpoint RUN --out map.tif
+
+    $ rs-adapt predict scenes/ --checkpoint RUN --out maps --confidence
+    """
+    from rs_adapt.api.prediction import DEFAULT_BATCH_SIZE
+    from rs_adapt.api.prediction import predict as predict_maps
+    from rs_adapt.prediction.layers import Layer
+
+    wanted: dict[Layer, bool] = {"confidence": confidence, "entropy": entropy, "probabilities": probabilities}
+    records = predict_maps(
+        checkpoint,
+        scenes,
+        out,
+        layers=("classes", *(layer for layer, is_wanted in wanted.items() if is_wanted)),
+        bands=None if bands is None else [int(number) for number in _numbers("--bands", bands)],
+        stretch="scene" if stretch == "scene" else None if stretch is None else _numbers("--stretch", stretch),
+        region=region,
+        tile_px=tile_px,
+        overlap_px=overlap_px,
+        blending=blending,
+        batch_size=batch_size or DEFAULT_BATCH_SIZE,
+        precision=precision,
+        weights=weights,
+        device=device,
+        overwrite=overwrite,
+    )
+    if as_json:
+        print_json(
+            [
+                {
+                    "scene": str(record.scene),
+                    "files": [str(file) for file in record.files],
+                    "width_px": record.width_px,
+                    "height_px": record.height_px,
+                    "tiles": record.num_tiles,
+                    "seconds": round(record.seconds, 2),
+                    "remarks": list(record.remarks),
+                }
+                for record in records
+            ]
+        )
+        return
+    for record in records:
+        mpx = record.width_px * record.height_px / 1e6
+        size = f"{record.width_px} x {record.height_px} px, {record.num_tiles} tiles"
+        print(f"{shorten_path(record.files[0])}: {size}, {mpx / record.seconds:.2f} Mpx/s")
+        for file in record.files[1:]:
+            print(f"{shorten_path(file)}")
+        for remark in record.remarks:
+            print(f"  Note: {remark}")
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        allowed = "three whole numbers, such as 4,3,2" if option == "--bands" else "two numbers, such as 200,3000"
+        raise typer.BadParameter(f"{text!r} is not a list of numbers. Allowed: {allowed}.", param_hint=option) from None

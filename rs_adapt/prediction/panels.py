@@ -1,0 +1,180 @@
+"""The prediction of a map, panel by panel and strip by strip, with memory that does not grow with the scene."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rs_adapt.prediction.grid import MapGrid, Panel, batched
+from rs_adapt.prediction.layers import Layer, layers_of
+from rs_adapt.prediction.reading import TileRow, read_tile_row
+from rs_adapt.prediction.strips import StripStore
+from rs_adapt.tiles.blend import Blending, RowBlender
+
+if TYPE_CHECKING:
+    from rs_adapt.scenes import Scene
+
+# From tiles, RGB uint8 (N, tile_px, tile_px, 3), to class probabilities, float32 (N, K, tile_px, tile_px).
+PredictTiles = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+_Number = TypeVar("_Number", np.float32, np.bool_)
+# Rows of tiles that are read before they are needed.
+_AHEAD = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileModel:
+    """A model of tiles.
+
+    Attributes:
+        predict: From a batch of tiles to class probabilities.
+        num_classes: K.
+        batch_size: Tiles of a batch, at most.
+    """
+
+    predict: PredictTiles
+    num_classes: int
+    batch_size: int
+
+
+def predict_panels(
+    scene: Scene,
+    grid: MapGrid,
+    model: TileModel,
+    store: StripStore,
+    *,
+    layers: Sequence[Layer],
+    blending: Blending,
+    on_tiles: Callable[[int], None],
+) -> float:
+    """Predict the strips of a map that are not stored yet.
+
+    While the model computes, the next rows of tiles are read, and the strip before is written. Batches do not reach
+    from a row of tiles into the next, so a map that was interrupted has the same batches, and the same bytes, as one
+    that was not.
+
+    Args:
+        scene: The open scene; one thread reads it.
+        grid: The tiles.
+        model: The model.
+        store: Where the strips are written.
+        layers: What is stored of the probabilities.
+        blending: How tiles that overlap are weighted.
+        on_tiles: Called with the number of tiles that are done since the last call.
+
+    Returns:
+        Seconds for which the model computed.
+
+    Raises:
+        DataError: The pixels cannot be decoded.
+    """
+    model_s = 0.0
+    for panel in grid.panels():
+        start = store.first_missing(panel.index, grid.rows)
+        on_tiles((panel.last - panel.first) * start)
+        if start == grid.rows:
+            continue
+        # The row of tiles above reaches into the first strip that is missing.
+        first = max(start - 1, 0)
+        blender = _PanelBlender(grid, panel, model.num_classes, blending, first)
+        with ThreadPoolExecutor(1, "reading") as reader, ThreadPoolExecutor(1, "writing") as writer:
+            writing: Future[None] | None = None
+            for row, tiles in _read_ahead(reader, scene, grid, panel, first):
+                started_s = time.perf_counter()
+                for position, tile_KHW in _predict_row(tiles, panel, model):
+                    blender.add(position, row, tile_KHW)
+                model_s += time.perf_counter() - started_s
+                strip_KHW = blender.take(row)
+                if row >= start:
+                    on_tiles(panel.last - panel.first)
+                    # One strip waits at most, so that memory does not grow where writing is slower than the model.
+                    if writing is not None:
+                        writing.result()
+                    valid_HW = _in_map(tiles.valid_HW, grid, panel, row)
+                    writing = writer.submit(_write, store, panel.index, row, strip_KHW, valid_HW, layers)
+            if writing is not None:
+                writing.result()
+    return model_s
+
+
+class _PanelBlender:
+    """The blended rows of a panel, in the pixels of the map.
+
+    Args:
+        grid: The tiles.
+        panel: The panel.
+        num_classes: K.
+        blending: The weights of a tile.
+        first: First row of tiles that is added.
+    """
+
+    def __init__(self, grid: MapGrid, panel: Panel, num_classes: int, blending: Blending, first: int) -> None:
+        self._grid, self._panel, self._first = grid, panel, first
+        stride_px, tile_px = grid.stride_px, grid.tile_px
+        # The mirrored surroundings count here, so every tile lies inside.
+        self._blender = RowBlender(
+            height_px=(grid.rows - first - 1) * stride_px + tile_px,
+            width_px=(panel.last - panel.first - 1) * stride_px + tile_px,
+            num_channels=num_classes,
+            tile_px=tile_px,
+            kind=blending,
+        )
+
+    def add(self, position: int, row: int, tile_KHW: NDArray[np.float32]) -> None:
+        """Add a tile by its position in the row of tiles, from the left."""
+        self._blender.add(position * self._grid.stride_px, (row - self._first) * self._grid.stride_px, tile_KHW)
+
+    def take(self, row: int) -> NDArray[np.float32]:
+        """Return the rows of the map that are complete, float32 (K, rows, columns of the panel)."""
+        done = row - self._first + 1
+        height_px = done * self._grid.stride_px
+        if row == self._grid.rows - 1:
+            height_px += self._grid.overlap_px
+        _, rows_KHW = self._blender.take(height_px)
+        return _in_map(rows_KHW, self._grid, self._panel, row)
+
+
+def _in_map(pixels: NDArray[_Number], grid: MapGrid, panel: Panel, row: int) -> NDArray[_Number]:
+    """Cut what a strip of the map holds out of the rows of a row of tiles, whose last two axes are rows and columns."""
+    top = row * grid.stride_px - grid.margin_px
+    left = panel.first * grid.stride_px - grid.margin_px
+    start, stop = grid.finished_rows(row)
+    return pixels[..., start - top : stop - top, panel.x0 - left : panel.x1 - left]
+
+
+def _read_ahead(
+    reader: ThreadPoolExecutor, scene: Scene, grid: MapGrid, panel: Panel, first: int
+) -> Iterator[tuple[int, TileRow]]:
+    waiting = [
+        (row, reader.submit(read_tile_row, scene, grid, panel, row))
+        for row in range(first, min(first + _AHEAD, grid.rows))
+    ]
+    while waiting:
+        row, reading = waiting.pop(0)
+        tiles = reading.result()
+        if row + _AHEAD < grid.rows:
+            waiting.append((row + _AHEAD, reader.submit(read_tile_row, scene, grid, panel, row + _AHEAD)))
+        yield row, tiles
+
+
+def _predict_row(tiles: TileRow, panel: Panel, model: TileModel) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield the tiles of a row that have data, by position."""
+    positions = [position for position in range(panel.last - panel.first) if not tiles.is_empty(position)]
+    for batch in batched(positions, model.batch_size):
+        yield from zip(batch, model.predict(np.stack([tiles.tile(position) for position in batch])), strict=True)
+
+
+def _write(
+    store: StripStore,
+    panel: int,
+    row: int,
+    strip_KHW: NDArray[np.float32],
+    valid_HW: NDArray[np.bool_],
+    layers: Sequence[Layer],
+) -> None:
+    store.write(panel, row, layers_of(strip_KHW, valid_HW, layers))

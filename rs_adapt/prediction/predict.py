@@ -1,0 +1,228 @@
+"""A map of each scene: the function behind `rs-adapt predict`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rasterio
+
+from rs_adapt import __version__
+from rs_adapt.errors import ConfigError, OutputExists
+from rs_adapt.files import file_state, make_output_folder
+from rs_adapt.prediction.appearance import Appearance
+from rs_adapt.prediction.grid import MapGrid, panel_width_px
+from rs_adapt.prediction.layers import Layer
+from rs_adapt.prediction.panels import TileModel, predict_panels
+from rs_adapt.prediction.strips import StripStore
+from rs_adapt.prediction.writing import CACHE_MIB, MapClasses, layer_file, place_of, write_map
+from rs_adapt.progress import OnProgress, no_progress
+from rs_adapt.tiles.blend import Blending
+
+if TYPE_CHECKING:
+    from rs_adapt.inference.predictor import Predictor
+
+# Sums of class probabilities of one row of tiles: 22 000 columns of six classes with tiles of 512 px.
+_SUMS_BYTES = 320 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapSettings:
+    """How maps are made.
+
+    Attributes:
+        tile_px: Side of a tile; a multiple of the backbone's patch.
+        overlap_px: Pixels that neighbouring tiles share, 0 to half a tile.
+        batch_size: Tiles that the model sees at once.
+        blending: Weights of tiles that overlap.
+        layers: What is written; the map of classes first.
+        overwrite: Replace maps that exist.
+        sums_bytes: Memory for the sums of a row of tiles; wider scenes are predicted in panels.
+    """
+
+    tile_px: int
+    overlap_px: int
+    batch_size: int = 8
+    blending: Blending = "hann"
+    layers: tuple[Layer, ...] = ("classes",)
+    overwrite: bool = False
+    sums_bytes: int = _SUMS_BYTES
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapRecord:
+    """A map that was made.
+
+    Attributes:
+        scene: The scene.
+        files: The map of classes and the other layers.
+        width_px: Columns.
+        height_px: Rows.
+        num_tiles: Tiles of the map.
+        seconds: From opening the scene to the finished files.
+        model_s: Seconds of it in which the model computed.
+        remarks: Sentences that one has to know before using the map.
+    """
+
+    scene: Path
+    files: tuple[Path, ...]
+    width_px: int
+    height_px: int
+    num_tiles: int
+    seconds: float
+    model_s: float
+    remarks: tuple[str, ...]
+
+
+def predict_scene(
+    predictor: Predictor,
+    scene_file: Path,
+    out: Path,
+    *,
+    appearance: Appearance,
+    classes: MapClasses,
+    settings: MapSettings,
+    model_sha256: str,
+    on_progress: OnProgress = no_progress,
+) -> MapRecord:
+    """Predict a scene of any size and write its map, with memory that does not grow with the scene.
+
+    Finished strips are stored beside the map until it is complete: after an interruption the same call continues there.
+
+    Args:
+        predictor: The model.
+        scene_file: The scene.
+        out: The map's file; further layers get names of their own beside it. Its folder is made.
+        appearance: How the scene becomes RGB.
+        classes: Names and colours of the classes.
+        settings: Tiles, blending and layers.
+        model_sha256: Of the model's tensors; strips of a different model are not used.
+        on_progress: Called with a stage, and with the tiles done and in all.
+
+    Returns:
+        The record of the map.
+
+    Raises:
+        OutputExists: A file of the map exists, and `settings.overwrite` is False.
+        DataError: The scene cannot be read.
+    """
+    started_s = time.perf_counter()
+    check_settings(predictor, settings)
+    files = tuple(layer_file(out, layer) for layer in settings.layers)
+    check_files(files, overwrite=settings.overwrite)
+    make_output_folder(out.parent)
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB << 20), appearance.open(scene_file) as scene:
+        grid = _grid(scene.info.width_px, scene.info.height_px, predictor.num_classes, settings)
+        store = StripStore(
+            out.with_name(f".{out.name}.strips"), _job(scene_file, appearance, settings, grid, predictor, model_sha256)
+        )
+        report = _Counter(f"predicting {scene_file.name}", grid.num_tiles(), on_progress)
+        model = TileModel(
+            predict=predictor.predict_tiles,
+            num_classes=predictor.num_classes,
+            batch_size=settings.batch_size,
+        )
+        model_s = predict_panels(
+            scene,
+            grid,
+            model,
+            store,
+            layers=settings.layers,
+            blending=settings.blending,
+            on_tiles=report.add,
+        )
+        info, place = scene.info, place_of(scene.info)
+    facts = {"rs_adapt": __version__, "model_sha256": model_sha256}
+    for layer, file in zip(settings.layers, files, strict=True):
+        writing = _Counter(f"writing {file.name}", grid.height_px, on_progress)
+        write_map(file, store, grid, layer=layer, place=place, classes=classes, facts=facts, on_rows=writing.add)
+    store.remove()
+    remarks = () if info.has_place or place.gcps else (f"{scene_file} has no place on the map, and so has its map.",)
+    return MapRecord(
+        scene=scene_file,
+        files=files,
+        width_px=grid.width_px,
+        height_px=grid.height_px,
+        num_tiles=grid.num_tiles(),
+        seconds=time.perf_counter() - started_s,
+        model_s=model_s,
+        remarks=remarks,
+    )
+
+
+def check_settings(predictor: Predictor, settings: MapSettings) -> None:
+    """Refuse tiles that the backbone cannot see.
+
+    Raises:
+        ConfigError: The tile is no multiple of the patch, or smaller than the smallest image.
+    """
+    patch_px = int(predictor.model.backbone.patch_px)
+    if settings.tile_px < 1 or settings.tile_px % patch_px:
+        near = max(patch_px, round(settings.tile_px / patch_px) * patch_px)
+        raise ConfigError(
+            f"--tile-px is {settings.tile_px}. Allowed: multiples of the backbone's patch of {patch_px} px, such as "
+            f"{near}."
+        )
+    if settings.batch_size < 1:
+        raise ConfigError(f"--batch-size is {settings.batch_size}. Allowed: 1 or more.")
+
+
+def check_files(files: Sequence[Path], *, overwrite: bool) -> None:
+    """Refuse maps that exist, before any work is done.
+
+    Raises:
+        OutputExists: One does, and `overwrite` is False.
+    """
+    existing = next((file for file in files if file.exists()), None)
+    if existing is not None and not overwrite:
+        raise OutputExists(f"{existing} exists. Choose a different place with --out, or add --overwrite to replace it.")
+
+
+def _grid(width_px: int, height_px: int, num_classes: int, settings: MapSettings) -> MapGrid:
+    panel_px = panel_width_px(num_classes, settings.tile_px, budget_bytes=settings.sums_bytes, most_px=width_px)
+    return MapGrid(
+        width_px=width_px,
+        height_px=height_px,
+        tile_px=settings.tile_px,
+        overlap_px=settings.overlap_px,
+        panel_px=panel_px,
+    )
+
+
+def _job(
+    scene: Path, appearance: Appearance, settings: MapSettings, grid: MapGrid, predictor: Predictor, model_sha256: str
+) -> dict[str, object]:
+    """Return everything that the strips of a map depend on."""
+    return {
+        "scene": [str(scene.resolve()), *file_state(scene)],
+        "model": [model_sha256, predictor.precision, str(next(predictor.model.parameters()).device.type)],
+        "version": __version__,
+        "appearance": repr(appearance),
+        "grid": repr(grid),
+        "batch_size": settings.batch_size,
+        "blending": settings.blending,
+        "layers": list(settings.layers),
+    }
+
+
+class _Counter:
+    """Adds up steps and reports them.
+
+    Args:
+        stage: What is counted.
+        total: Steps in all.
+        on_progress: Called with stage, done and total.
+    """
+
+    def __init__(self, stage: str, total: int, on_progress: Callable[[str, int, int | None], None]) -> None:
+        self._stage, self._total, self._on_progress = stage, total, on_progress
+        self._done = 0
+
+    def add(self, steps: int) -> None:
+        """Report further steps."""
+        if steps:
+            self._done += steps
+            self._on_progress(self._stage, self._done, self._total)

@@ -1,0 +1,53 @@
+"""Rows of tiles of a scene: read by window, mirrored beyond its edges (H/W pixels)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rs_adapt.prediction.grid import MapGrid, Panel, mirrored
+from rs_adapt.scenes import Box
+
+if TYPE_CHECKING:
+    from rs_adapt.scenes import Scene
+
+
+class TileRow:
+    """The pixels of one row of tiles of a panel.
+
+    Attributes:
+        image_HW3: RGB, uint8, `tile_px` rows, from the first tile's first column to the last tile's last.
+        valid_HW: Whether a pixel has data, bool.
+    """
+
+    def __init__(self, image_HW3: NDArray[np.uint8], valid_HW: NDArray[np.bool_], grid: MapGrid) -> None:
+        self.image_HW3, self.valid_HW, self._grid = image_HW3, valid_HW, grid
+
+    def tile(self, position: int) -> NDArray[np.uint8]:
+        """Return a tile by its position in the row, RGB uint8 (tile_px, tile_px, 3)."""
+        left = position * self._grid.stride_px
+        return self.image_HW3[:, left : left + self._grid.tile_px]
+
+    def is_empty(self, position: int) -> bool:
+        """Return whether no pixel of a tile has data."""
+        left = position * self._grid.stride_px
+        return not self.valid_HW[:, left : left + self._grid.tile_px].any()
+
+
+def read_tile_row(scene: Scene, grid: MapGrid, panel: Panel, row: int) -> TileRow:
+    """Read one row of tiles of a panel; only the pixels of the scene that it shows are read.
+
+    Raises:
+        DataError: The pixels cannot be decoded.
+    """
+    top = row * grid.stride_px - grid.margin_px
+    left = panel.first * grid.stride_px - grid.margin_px
+    right = (panel.last - 1) * grid.stride_px - grid.margin_px + grid.tile_px
+    rows = mirrored(top, top + grid.tile_px, grid.height_px)
+    columns = mirrored(left, right, grid.width_px)
+    box = Box(int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
+    image_HW3, valid_HW = scene.read_rgb(box)
+    place = np.ix_(rows - box.y0, columns - box.x0)
+    return TileRow(image_HW3[place], valid_HW[place], grid)

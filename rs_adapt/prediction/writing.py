@@ -1,0 +1,204 @@
+"""Finished strips to GeoTIFFs: tiled, compressed, with overviews, in the order that servers read (COG)."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from numpy.typing import NDArray
+from rasterio.control import GroundControlPoint
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.transform import Affine
+from rasterio.windows import Window
+
+from rs_adapt.errors import DataError
+from rs_adapt.files import atomic_file
+from rs_adapt.prediction.grid import MapGrid
+from rs_adapt.prediction.layers import NODATA, SHARE_STEP, Layer
+from rs_adapt.prediction.strips import StripStore
+
+if TYPE_CHECKING:
+    from rs_adapt.scenes import SceneInfo
+
+_BLOCK_PX = 512
+# Memory (MiB) in which GDAL may keep blocks.
+CACHE_MIB = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapPlace:
+    """The place of a map, equal to that of its scene.
+
+    Attributes:
+        crs: WKT; None where the scene states none.
+        transform: Six numbers (a, b, c, d, e, f) of the affine pixel -> map transform; None where the scene has none.
+        gcps: Ground control points, in place of a transform.
+    """
+
+    crs: str | None
+    transform: tuple[float, ...] | None
+    gcps: tuple[GroundControlPoint, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapClasses:
+    """The classes of a map.
+
+    Attributes:
+        names: In index order.
+        palette: Red, green, blue (0 to 255) of each class.
+    """
+
+    names: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+
+
+def place_of(info: SceneInfo) -> MapPlace:
+    """Return the place of a scene: its ground control points if it has them, as it is shown, else its transform."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            with rasterio.open(info.path) as dataset:
+                points, crs = dataset.gcps
+                same_size = (dataset.width, dataset.height) == (info.width_px, info.height_px)
+                if points and dataset.transform.is_identity and same_size:
+                    return MapPlace(crs=crs.to_wkt() if crs else None, transform=None, gcps=tuple(points))
+        except RasterioError:
+            # PIL knows more variants of plain images than GDAL does; these have no points.
+            pass
+    return MapPlace(crs=info.crs, transform=info.transform if info.has_place else None)
+
+
+def write_map(
+    out: Path,
+    store: StripStore,
+    grid: MapGrid,
+    *,
+    layer: Layer,
+    place: MapPlace,
+    classes: MapClasses,
+    facts: dict[str, str],
+    on_rows: Callable[[int], None],
+) -> None:
+    """Write a layer of a map as a cloud-optimized GeoTIFF, complete or not at all.
+
+    Args:
+        out: The file.
+        store: All strips.
+        grid: The tiles.
+        layer: Which layer of the strips.
+        place: Coordinate system and transform, or ground control points.
+        classes: Names and colours.
+        facts: Tags of the file: model, version.
+        on_rows: Called with the number of rows written since the last call.
+
+    Raises:
+        DataError: A strip was damaged; repeat the command, which predicts it again.
+    """
+    num_bands = len(classes.names) if layer == "probabilities" else 1
+    profile: dict[str, object] = {
+        "driver": "GTiff",
+        "width": grid.width_px,
+        "height": grid.height_px,
+        "count": num_bands,
+        "dtype": "uint8",
+        "nodata": NODATA,
+        "tiled": True,
+        "blockxsize": _BLOCK_PX,
+        "blockysize": _BLOCK_PX,
+        "interleave": "band",
+        # Read once and removed; the final file is compressed well.
+        "compress": "deflate",
+        "zlevel": 1,
+        "bigtiff": "if_safer",
+        "sparse_ok": True,
+    }
+    if num_bands > 3:
+        profile |= {"photometric": "minisblack"}
+    if place.crs is not None and not place.gcps:
+        profile["crs"] = place.crs
+    if place.transform is not None:
+        profile["transform"] = Affine(*place.transform[:6])
+    staged = store.folder / f"{layer}.tif"
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB << 20), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(staged, "w", **profile) as dataset:
+            _describe(dataset, layer, classes, facts)
+            if place.gcps:
+                dataset.gcps = (list(place.gcps), rasterio.crs.CRS.from_wkt(place.crs) if place.crs else None)
+            for first, rows in _block_rows(store, grid, layer):
+                dataset.write(rows, window=Window(0, first, grid.width_px, rows.shape[1]))
+                on_rows(rows.shape[1])
+        with atomic_file(out) as temporary:
+            rasterio.shutil.copy(
+                staged,
+                temporary,
+                driver="COG",
+                compress="deflate",
+                blocksize=_BLOCK_PX,
+                # A mean of class numbers would be a class that is not there.
+                overview_resampling="mode" if layer == "classes" else "average",
+                bigtiff="if_safer",
+            )
+    staged.unlink()
+
+
+def _describe(dataset: rasterio.io.DatasetWriter, layer: Layer, classes: MapClasses, facts: dict[str, str]) -> None:
+    """Write what the values mean into the file: colours and names, or the scale of shares."""
+    dataset.update_tags(layer=layer, class_names=json.dumps(list(classes.names)), **facts)
+    if layer == "classes":
+        colours = {value: (*rgb, 255) for value, rgb in enumerate(classes.palette)}
+        dataset.write_colormap(1, colours | {NODATA: (0, 0, 0, 0)})
+        dataset.set_band_description(1, "class")
+        dataset.update_tags(1, **{f"class_{value}": name for value, name in enumerate(classes.names)})
+        return
+    names = classes.names if layer == "probabilities" else (layer,)
+    for band, name in enumerate(names, start=1):
+        dataset.set_band_description(band, name)
+    dataset.scales = (SHARE_STEP,) * len(names)
+
+
+def _block_rows(store: StripStore, grid: MapGrid, layer: Layer) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield the map from top to bottom in whole rows of blocks: first pixel row, and values (bands, rows, W)."""
+    waiting: list[NDArray[np.uint8]] = []
+    height_px, first = 0, 0
+    for row in range(grid.rows):
+        strip = _full_strip(store, grid, layer, row)
+        waiting.append(strip)
+        height_px += strip.shape[1]
+        ready = height_px if row == grid.rows - 1 else height_px // _BLOCK_PX * _BLOCK_PX
+        if ready:
+            rows = np.concatenate(waiting, axis=1)
+            yield first, rows[:, :ready]
+            first, waiting, height_px = first + ready, [rows[:, ready:]], height_px - ready
+
+
+def _full_strip(store: StripStore, grid: MapGrid, layer: Layer, row: int) -> NDArray[np.uint8]:
+    parts: list[NDArray[np.uint8]] = []
+    for panel in grid.panels():
+        part = store.read(panel.index, row, layer)
+        start, stop = grid.finished_rows(row)
+        if part is None or part.shape[-2:] != (stop - start, panel.x1 - panel.x0):
+            raise DataError(
+                f"A strip of the map in {store.folder} was damaged and has been removed. Repeat the command: it "
+                "predicts this strip again."
+            )
+        parts.append(part if part.ndim == 3 else part[None])
+    return np.concatenate(parts, axis=2)
+
+
+def layer_file(out: Path, layer: Layer) -> Path:
+    """Return the file of a layer beside the map of classes, such as `map_confidence.tif` beside `map.tif`."""
+    return out if layer == "classes" else out.with_name(f"{out.stem}_{layer}{out.suffix}")
+
+
+def layers_to_write(out: Path, layers: Sequence[Layer]) -> list[Path]:
+    """Return the files of a map."""
+    return [layer_file(out, layer) for layer in layers]

@@ -1,0 +1,124 @@
+"""`rs-adapt predict` on a stored run: files, refusals, agreement with the evaluation of tiles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from numpy.typing import NDArray
+from PIL import Image
+
+import rs_adapt as rsa
+from rs_adapt.scenes import Scene, write_geotiff
+
+RUN = Path(__file__).parents[1] / "runs" / "stored_0_1_0" / "finished"
+PLACE = (0.5, 0.0, 400000.0, 0.0, -0.5, 5500000.0)
+Verb = Callable[..., tuple[Any, str, str]]
+
+
+@pytest.fixture(name="image")
+def image_fixture() -> NDArray[np.uint8]:
+    """Return a scene of two by three tiles of 128 px with patches of even colour."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(1, 256, (8, 12, 3))
+    return np.clip(coarse.repeat(32, axis=0).repeat(32, axis=1) + rng.integers(-9, 9, (256, 384, 3)), 1, 255).astype(
+        np.uint8
+    )
+
+
+def test_a_map_lies_where_its_scene_lies(
+    image: NDArray[np.uint8], tmp_path: Path, run_verb: Verb, shared_home: Path
+) -> None:
+    scene, out = tmp_path / "scene.tif", tmp_path / "maps" / "map.tif"
+    write_geotiff(scene, image, crs="EPSG:32632", transform=PLACE)
+    code, printed, _ = run_verb("predict", scene, "--checkpoint", RUN, "--out", out, "--confidence", "--device", "cpu")
+    assert code == 0
+    assert "map.tif: 384 x 256 px, 12 tiles, " in printed
+    assert sorted(path.name for path in out.parent.iterdir()) == ["map.tif", "map_confidence.tif"]
+    with rasterio.open(out) as dataset:
+        assert tuple(dataset.transform)[:6] == PLACE
+        assert dataset.crs.to_epsg() == 32632
+        assert json.loads(dataset.tags()["class_names"]) == [
+            *("background", "building", "road", "water", "vegetation", "bare")
+        ]
+        assert set(np.unique(dataset.read(1))) <= set(range(6))
+
+
+def test_tiles_of_the_map_are_those_of_the_evaluation(
+    image: NDArray[np.uint8], tmp_path: Path, run_verb: Verb, shared_home: Path
+) -> None:
+    scene, out = tmp_path / "scene.png", tmp_path / "map.tif"
+    Image.fromarray(image).save(scene)
+    options = ("--overlap-px", 0, "--batch-size", 2, "--device", "cpu", "--json")
+    code, printed, _ = run_verb("predict", scene, "--checkpoint", RUN, "-o", out, *options)
+    assert code == 0
+    (record,) = json.loads(printed)
+    assert record["tiles"] == 6
+    assert record["remarks"] == [f"{scene} has no place on the map, and so has its map."]
+    model = rsa.load(RUN, device="cpu")
+    tiles = [[model.predict(image[y : y + 128, x : x + 128]).labels_HW for x in (0, 128, 256)] for y in (0, 128)]
+    with Scene(out) as written:
+        classes_HW, _ = written.read_classes()
+    agreeing = (classes_HW == np.block(tiles)).mean()
+    # Batches round differently, which can tip a pixel between two classes of equal probability.
+    assert agreeing > 0.9999
+
+
+def test_several_scenes_become_maps_of_their_names(
+    image: NDArray[np.uint8], tmp_path: Path, run_verb: Verb, shared_home: Path
+) -> None:
+    (tmp_path / "scenes").mkdir()
+    for name in ("a", "b"):
+        Image.fromarray(image[:128, :128]).save(tmp_path / "scenes" / f"{name}.png")
+    (tmp_path / "scenes" / "notes.md").write_text("no scene")
+    code, _, _ = run_verb(
+        "predict", tmp_path / "scenes", "--checkpoint", RUN, "-o", tmp_path / "maps", "--device", "cpu"
+    )
+    assert code == 0
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["a.tif", "b.tif"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nothing.tif", "-o", "m.tif"), "There is no scene nothing.tif."),
+        (("scene.tif", "-o", "taken.tif"), "taken.tif exists."),
+        (("scene.tif", "other/scene.tif", "-o", "m.tif"), "m.tif is a file, and there are 2 scenes. Name a folder."),
+        (("scene.tif", "other/scene.tif", "-o", "m"), "would both become m/scene.tif."),
+        (("deep.tif", "-o", "m.tif"), "deep.tif holds values of type uint16"),
+        (("many.tif", "-o", "m.tif"), "many.tif has 6 bands. Name those that are red, green and blue"),
+        (("scene.tif", "-o", "m.tif", "--tile-px", "100"), "--tile-px is 100. Allowed: multiples of"),
+        (("scene.tif", "-o", "m.tif", "--overlap-px", "65"), "--overlap-px is 65. Allowed: 0 to 64"),
+        (("scene.tif", "-o", "m.tif", "--bands", "4,3"), "--bands is [4, 3]. Allowed: three numbers from 1"),
+        (("scene.tif", "-o", "m.tif", "--stretch", "9,1"), "two values, the smaller one first"),
+        (("scene.tif", "-o", "m.tif", "--stretch", "x"), "'x' is not a list of numbers."),
+        (("scene.tif", "-o", "m.tif", "--region", "south"), "the pack is of a shipped bench"),
+        (("empty", "-o", "m"), "The folder empty holds no scene."),
+    ],
+)
+def test_what_cannot_be_predicted_is_refused(
+    arguments: tuple[str, ...],
+    sentence: str,
+    tmp_path: Path,
+    run_verb: Verb,
+    shared_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+    for folder in ("other", "empty"):
+        (tmp_path / folder).mkdir()
+    for name in ("scene.tif", "other/scene.tif", "taken.tif"):
+        write_geotiff(tmp_path / name, np.ones((40, 40, 3), np.uint8))
+    write_geotiff(tmp_path / "deep.tif", np.ones((40, 40, 3), np.uint16))
+    write_geotiff(tmp_path / "many.tif", np.ones((40, 40, 6), np.uint8))
+    before = sorted(tmp_path.rglob("*"))
+    code, _, errors = run_verb("predict", *arguments, "--checkpoint", RUN, "--device", "cpu")
+    assert code == 2
+    assert sentence in " ".join(errors.replace("│", " ").split())
+    assert sorted(tmp_path.rglob("*")) == before
