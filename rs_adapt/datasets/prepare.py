@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 from rs_adapt.datasets.own.regions import RegionPlan, missing_places, plan_regions, scene_files
 from rs_adapt.datasets.own.scenes import make_from_scenes
-from rs_adapt.datasets.prepared_copies import MARKER
+from rs_adapt.datasets.prepared_copies import MARKER, holds_all_tiles
 from rs_adapt.datasets.recipes import ImagesRecipe, Recipe, ScenesRecipe, SyntheticRecipe, TileFacts, read_recipe
 from rs_adapt.documents import read_json
 from rs_adapt.errors import ConfigError, DataError, DataNotFound, UnreadableFile
@@ -161,7 +160,7 @@ def _finished(out_dir: Path, facts: object) -> bool:
         return False
     # Version 0.1.0 stored no hashes.
     same_records = "records" not in marker or marker["records"] == _hash_records(out_dir)
-    return same_records and _all_there(out_dir, marker.get("tiles"))
+    return same_records and holds_all_tiles(out_dir, marker.get("tiles"))
 
 
 def _finished_before(out_dir: Path, facts: object) -> bool:
@@ -181,25 +180,6 @@ def _hash_records(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)
     }
-
-
-def _all_there(out_dir: Path, tiles: object) -> bool:
-    """Return whether a folder holds as many images, and labels where there are any, as were made.
-
-    Tiles may vanish from a cache folder: a clean-up of old files, a copy that broke off. The remaining tiles would be
-    trained on and scored as if they were all.
-    """
-    if not isinstance(tiles, dict):
-        return False
-    for part, number in tiles.items():
-        for kind, is_needed in (("img_dir", True), ("ann_dir", False)):
-            folder = out_dir / part / kind
-            if folder.is_dir():
-                if sum(1 for name in os.listdir(folder) if name.endswith(".png")) != number:
-                    return False
-            elif is_needed and number:
-                return False
-    return True
 
 
 def _make_synthetic(

@@ -80,6 +80,25 @@ def remove_prepared(copies: Sequence[PreparedCopy]) -> list[PreparedCopy]:
     return left
 
 
+def holds_all_tiles(out_dir: Path, tiles: object) -> bool:
+    """Return whether a folder holds as many images, and labels where there are any, as were made.
+
+    Tiles may vanish from a cache folder: a clean-up of old files, a copy that broke off. The remaining tiles would be
+    trained on and scored as if they were all.
+    """
+    if not isinstance(tiles, dict):
+        return False
+    for part, number in tiles.items():
+        for kind, is_needed in (("img_dir", True), ("ann_dir", False)):
+            folder = out_dir / part / kind
+            if folder.is_dir():
+                if sum(1 for name in os.listdir(folder) if name.endswith(".png")) != number:
+                    return False
+            elif is_needed and number:
+                return False
+    return True
+
+
 def _read(folder: Path) -> PreparedCopy | None:
     """Return what a folder's record says of it; None for a folder without a record, and for links."""
     marker = folder / MARKER
