@@ -2,18 +2,25 @@
 
 They are children of mmengine's registries. Their `locations` are imported when a name is first looked up, so that
 reading a configuration loads no torch. A model's class is imported when its own name is looked up, if its package
-loads its classes lazily: one head imports seconds of libraries that the other does not need.
+loads its classes lazily: one head imports seconds of libraries that the other does not need. A plugin is imported
+then, too.
 """
 
 from __future__ import annotations
 
 import io
+import re
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
+from pathlib import Path
 
 from mmengine import registry as mm
+
+from rs_adapt.errors import ConfigError
+from rs_adapt.plugins import import_class
 
 SCOPE = "rs_adapt"
 
@@ -32,8 +39,26 @@ class LazyRegistry(mm.Registry):  # type: ignore[misc]
             for package in asked or packages:
                 for attribute in [name] if asked else package.__all__:
                     getattr(package, attribute)
+        if name not in self._module_dict:
+            # The package's own classes come first, so that no plugin takes a name of theirs.
+            self.import_from_location()
+            import_class(name)
         found: type | None = super().get(key)
+        if found is None:
+            _explain_broken_file(name)
         return found
+
+
+def _explain_broken_file(name: str) -> None:
+    """Raise the reason why a class of a method is not there, where its file could not be imported.
+
+    Raises:
+        ConfigError: The file that defines the class is broken; the text names it.
+    """
+    broken: dict[str, str] = getattr(sys.modules.get("rs_adapt.adapters"), "broken", {})
+    for file, reason in broken.items():
+        if re.search(rf"^class {re.escape(name)}\b", Path(file).read_text(encoding="utf-8", errors="replace"), re.M):
+            raise ConfigError(f"The class {name} is in {file}, which cannot be imported: {reason}. Fix the file.")
 
 
 MODELS = LazyRegistry("model", parent=mm.MODELS, scope=SCOPE, locations=["rs_adapt.adapters", "rs_adapt.strategies"])

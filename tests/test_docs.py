@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,12 @@ import pytest
 import torch
 from documents import verbs
 
+import rs_adapt as rsa
 from rs_adapt.adapters import attach
 from rs_adapt.backbones import Dinov2
+from rs_adapt.commands import main
+from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.plugins import forget_plugins
 from rs_adapt.registry import MODELS
 
 ROOT = Path(__file__).parents[1]
@@ -34,25 +39,26 @@ def test_page_of_methods_agrees_with_the_code() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_worked_example_of_a_method_runs() -> None:
+@pytest.fixture
+def worked_example(tmp_path: Path) -> Iterator[Path]:
+    """CONTRIBUTING's example, both parts as printed in one file."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n# rs_adapt/adapters/attention_gain.py\n(.*?)```", text, flags=re.DOTALL)
     (config,) = re.findall(r"```python\n# configs/method/attention_gain.py\n(.*?)```", text, flags=re.DOTALL)
-    # What a file of the package has at its top.
-    head = (
-        "from collections.abc import Iterator\nimport torch\nfrom torch import Tensor, nn\n"
-        "from rs_adapt.adapters.contract.adapter import Settings\n"
-        "from rs_adapt.adapters.contract.wrapping import LayerChange, WrappingAdapter\n"
-        "from rs_adapt.registry import MODELS\n"
-    )
-    names: dict[str, Any] = {"__name__": "attention_gain"}
+    file = tmp_path / "attention_gain.py"
+    file.write_text(f"{code}\n\n{config}")
     try:
-        exec(compile("from __future__ import annotations\n" + head + code, "example", "exec"), names)
-        settings: dict[str, Any] = {}
-        exec(compile(config, "config", "exec"), settings)
-        adapter = MODELS.build(settings["model"]["backbone"]["adapter"] | {"embed_dim": 32, "depth": 2})
+        yield file
     finally:
         MODELS.module_dict.pop("AttentionGain", None)
+        forget_plugins()
+
+
+def test_worked_example_of_a_method_runs(worked_example: Path) -> None:
+    cfg = rsa.compose("synthetic-da", method="attention-gain", plugins=[worked_example])
+    settings = segmentor_config(cfg).backbone.adapter.to_dict()
+    assert settings == {"type": "rs_adapt.AttentionGain", "embed_dim": 192, "depth": 6}
+    adapter = MODELS.build(settings | {"embed_dim": 32, "depth": 2})
     vit = Dinov2(embed_dim=32, depth=2, num_heads=2, patch_px=8, image_px=32, out_layers=(1,), level_scales=(1.0,))
     image = torch.randn(1, 3, 32, 48)
     (before,) = vit(image)
@@ -62,6 +68,31 @@ def test_worked_example_of_a_method_runs() -> None:
     vit(image)[0].square().mean().backward()
     assert all(p.grad.abs().sum() > 0 for p in adapter.parameters())
     assert sum(p.numel() for p in adapter.parameters()) == adapter.num_params(embed_dim=32, depth=2)
+
+
+@pytest.mark.slow
+def test_worked_example_of_a_method_trains_and_is_scored(
+    worked_example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, plugin = tmp_path / "run", str(worked_example)
+    tail = ["--device", "cpu"]
+    given = ["--bench", "synthetic-dg", "--method", "attention-gain", "--iters", "2", "--num-workers", "0"]
+    given += ["--set", "bench.prepare.scenes.test=1", "--set", "bench.prepare.scenes.val=1", "--logger", "none"]
+    assert _call("train", *given, "--work-dir", str(run), "--plugins", plugin, *tail) == 0
+    recorded = json.loads((run / "manifest.json").read_text())["plugins"]
+    assert [(entry["name"], entry["methods"]) for entry in recorded] == [("attention_gain.py", ["attention_gain"])]
+    # A file in the run folder is not run by itself.
+    worked_example.rename(run / "attention_gain.py")
+    forget_plugins()
+    assert _call("eval", str(run), *tail) == 2
+    assert "comes from the plugin attention_gain.py" in capsys.readouterr().err
+    assert _call("eval", str(run), "--plugins", str(run / "attention_gain.py"), *tail) == 0
+
+
+def _call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main(list(arguments))
+    return int(stop.value.code or 0)
 
 
 FOLDERS = ("rs_adapt", "configs", "data", "docs", "tests", "benchmarks")

@@ -37,6 +37,7 @@ def compose(
     data_root: str | os.PathLike[str] | None = None,
     work_dir: str | os.PathLike[str] | None = None,
     overrides: Mapping[str, Any] | Sequence[str] = (),
+    plugins: Sequence[str | os.PathLike[str]] = (),
 ) -> ResolvedConfig:
     """Return the resolved configuration of an experiment, the one that `rs-adapt show` prints.
 
@@ -63,6 +64,7 @@ def compose(
         data_root: Folder of the data sets; `$RS_ADAPT_DATA`, else `./data`.
         work_dir: Folder of the run; `work_dirs/<bench>/<setting>/...`.
         overrides: Any key of the configuration with its value, as a mapping or as `key=value` texts (`--set`).
+        plugins: Python files, or folders of them, with methods from outside; they stay in use in this process.
 
     Raises:
         ConfigError: A name, key or value cannot be used.
@@ -75,7 +77,9 @@ def compose(
         (6e-05, 2000)
     """
     from rs_adapt.config.compose import compose as compose_cell
+    from rs_adapt.plugins import use_plugins
 
+    use_plugins(map(Path, plugins))
     if not isinstance(bench, Cell):
         bench = resolve(
             bench,

@@ -33,6 +33,7 @@ def cost(
     warmup: Annotated[int, typer.Option("--warmup", help="Unmeasured rounds before them.", min=1)] = 3,
     device: options.Device = "auto",
     out: Annotated[Path | None, options.out("work_dirs/cost/<bench>")] = None,
+    plugins: options.Plugins = None,
     as_json: options.AsJson = False,
     overwrite: options.Overwrite = False,
 ) -> None:

@@ -39,6 +39,7 @@ def evaluate(
     device: options.Device = "auto",
     data_root: options.DataRoot = None,
     weights: options.Weights = None,
+    plugins: options.Plugins = None,
     as_json: options.AsJson = False,
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", hidden=True)] = None,
 ) -> None:

@@ -33,6 +33,7 @@ def export(
     overwrite: options.Overwrite = False,
     weights: options.Weights = None,
     device: options.Device = "cpu",
+    plugins: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Export the adapter pack of a run, or the whole model for other programs.

@@ -24,6 +24,7 @@ def inspect(
     precision: options.Precision = None,
     device: options.Device = "auto",
     weights: options.Weights = None,
+    plugins: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Show what an adapter does to one image: prediction, features by block, the adapter's maps.

@@ -41,6 +41,7 @@ def list_values(
     name: Annotated[
         str | None, typer.Argument(help="A schema to print as JSON; only after `schemas`.", metavar="SCHEMA")
     ] = None,
+    plugins: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
     """List the names that options take, and the schemas of files.
@@ -57,6 +58,12 @@ def list_values(
         _print_schema(axis, name)
         return
     rows = _list_rows(axis)
+    if axis in _FOLDER:
+        from rs_adapt.api.progress import error_console
+        from rs_adapt.config.listing import axis_faults
+
+        for fault in axis_faults(_FOLDER[axis]):
+            error_console().print(f"warning: {fault}", markup=False, highlight=False, soft_wrap=True)
     if as_json:
         print_json(rows)
     else:

@@ -105,6 +105,28 @@ DataRoot = Annotated[
     Path | None, typer.Option("--data-root", help="Folder of the data sets (default: $RS_ADAPT_DATA, else ./data).")
 ]
 
+
+def _use_plugins(paths: list[Path] | None) -> list[Path] | None:
+    """Put plugins into use before any name of the command line is looked up."""
+    if paths:
+        from rs_adapt.plugins import use_plugins
+
+        use_plugins(paths)
+    return paths
+
+
+# First of all options, because a method may come from one.
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugins",
+        help="Python file, or folder of files, with methods from outside; its code is run. Repeatable.",
+        metavar="PATH",
+        callback=_use_plugins,
+        is_eager=True,
+    ),
+]
+
 # How a verb runs.
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Processes = Annotated[

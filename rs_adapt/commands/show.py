@@ -34,6 +34,7 @@ def show(
     weights: options.Weights = None,
     set_: options.Set = None,
     cost: Annotated[bool, typer.Option("--cost", help="Print numbers of parameters instead.")] = False,
+    plugins: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Print the resolved configuration of a cell as Python that mmengine reads.

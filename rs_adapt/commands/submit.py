@@ -25,6 +25,7 @@ def submit(
     weights: options.Weights = None,
     precision: options.Precision = None,
     device: options.Device = "auto",
+    plugins: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Write the zip of predictions that LoveDA's server scores.

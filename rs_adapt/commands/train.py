@@ -43,6 +43,7 @@ def train(
     ] = False,
     overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
+    plugins: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Train a method on a bench and score it on the target region.

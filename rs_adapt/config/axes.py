@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.config import axis_files, directions, methods
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench
+from rs_adapt.config.plugin_methods import plugin_faults, plugin_methods
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import UnknownName
 
@@ -24,7 +25,7 @@ def values(axis: str) -> tuple[str, ...]:
         return directions.names()
     stems = axis_files.stems(axis)
     if axis == "method":
-        return tuple(name for stem in stems for name in methods.names(stem))
+        return tuple(sorted([*(name for stem in stems for name in methods.names(stem)), *plugin_methods()]))
     return stems
 
 
@@ -42,7 +43,8 @@ def find(axis: str, name: str) -> str:
         return normalize(name)
     names = values(axis)
     if normalize(name) not in names:
-        raise UnknownName(unknown_name_message(axis, name, names))
+        faults = plugin_faults() if axis == "method" else []
+        raise UnknownName(" ".join([unknown_name_message(axis, name, names), *faults]))
     return normalize(name)
 
 
@@ -63,6 +65,8 @@ def peek(axis: str, name: str) -> ConfigNode:
     """
     if axis == "method" and methods.is_composite(name):
         return methods.read(name)
+    if axis == "method" and name in plugin_methods():
+        return plugin_methods()[name].content
     if axis == "bench" and own_bench.is_own(name):
         return own_bench.peek(name)
     if axis == "bench":

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from rs_adapt.config import axis_files
 from rs_adapt.config.names import normalize, unknown_name_message
+from rs_adapt.config.plugin_methods import plugin_faults, plugin_methods
+from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 
 if TYPE_CHECKING:
@@ -90,13 +92,15 @@ def _stack(name: str) -> ConfigNode:
 def _find_part(name: str) -> str:
     if is_composite(name):
         return _find_peft(name)
-    methods = tuple(method for stem in axis_files.stems("method") for method in names(stem))
+    methods = (*(method for stem in axis_files.stems("method") for method in names(stem)), *plugin_methods())
     if normalize(name) not in methods:
-        raise UnknownName(unknown_name_message("method", name, methods))
+        raise UnknownName(" ".join([unknown_name_message("method", name, methods), *plugin_faults()]))
     return normalize(name)
 
 
 def _load_part(name: str) -> ConfigNode:
+    if name in plugin_methods():
+        return copy_tree(plugin_methods()[name].content)
     return _peft(name) if is_composite(name) else axis_files.load_file("method", name)
 
 

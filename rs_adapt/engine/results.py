@@ -22,6 +22,7 @@ from rs_adapt.engine.final_scores import Selections
 from rs_adapt.engine.pack import save_pack, write_manifest
 from rs_adapt.engine.per_image import scored_classes
 from rs_adapt.metrics import scores_of
+from rs_adapt.runs.plugins import plugin_facts
 from rs_adapt.runs.records import (
     BaseWeights,
     CellNames,
@@ -196,6 +197,7 @@ def make_manifest(
         data=data or {},
         notes=list(notes),
         tuned=tuned_values(cfg),
+        plugins=plugin_facts(cfg.cell.method),
         overrides=list(overrides),
         base=BaseWeights(name=facts.name, sha256=base_sha256, weights="random" if from_random else weights_file),
         classes=list(cfg.bench.classes),

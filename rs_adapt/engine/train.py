@@ -40,6 +40,7 @@ from rs_adapt.runs.hashes import write_hashes
 from rs_adapt.runs.locking import inherited_locks
 from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.runs.plan import TrainingPlan
+from rs_adapt.runs.plugins import plugin_facts
 from rs_adapt.runs.records import CellNames, Result, RunOptions, RunStart, data_facts, write_record
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.signals import STOP_SIGNALS, handle_signals
@@ -175,6 +176,7 @@ def _start(cfg: ResolvedConfig, plan: TrainingPlan, *, device: str, command: str
     return RunStart(
         cell=CellNames(**cfg.cell),
         tuned=tuned_values(cfg),
+        plugins=plugin_facts(cfg.cell.method),
         options=RunOptions(
             overrides=origin.overrides, data_root=str(cfg.data_root), weights=origin.weights, device=device
         ),

@@ -19,6 +19,7 @@ from rs_adapt.engine.pack import load_pack, read_manifest
 from rs_adapt.errors import CheckpointMismatch, ConfigError, UnknownName
 from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.files import CELL_FILE, PACKS_DIR
+from rs_adapt.runs.plugins import compare_plugins
 from rs_adapt.runs.records import CellNames, Manifest, RunStart, read_record
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def recompose(
     """
     manifest = read_manifest(checkpoint)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    compare_plugins(manifest.plugins, folder)
     names, texts = manifest.cell, list(manifest.overrides)
     from_random = manifest.base.weights == "random"
     if manifest.own_bench:

@@ -25,6 +25,7 @@ from rs_adapt.render.overlays import save_overlay
 from rs_adapt.runs.data import describe_change
 from rs_adapt.runs.evaluations import Conditions, check_folder, make_conditions
 from rs_adapt.runs.files import DATA_FILE, RESULT_FILE
+from rs_adapt.runs.plugins import compare_plugins
 from rs_adapt.runs.records import (
     CellNames,
     DataRecord,
@@ -100,7 +101,8 @@ def _score(
     settings = loader_settings(cfg, split).dataset
     incomplete = describe_incomplete_split(cfg, settings)
     changed = _changed_data(cfg, manifest, checkpoint, split)
-    notes = [*dict.fromkeys([*manifest.notes, *(note for note in (incomplete, changed) if note is not None)])]
+    found = [note for note in (incomplete, changed) if note is not None]
+    notes = [*dict.fromkeys([*manifest.notes, *found, *compare_plugins(manifest.plugins, checkpoint)])]
     facts, machine = data_facts(digest_tiles(settings)), environment()
     conditions = make_conditions(
         bench=cfg.cell.bench,

@@ -12,6 +12,7 @@ from rs_adapt.files import write_json, write_text
 from rs_adapt.runs.clearing import clear_run, holds_run, refuse_nested_run, sort_content
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, DATA_FILE, RESULT_FILE, STATE_FILE
 from rs_adapt.runs.locking import lock_run, refuse_locked_run
+from rs_adapt.runs.plugins import require_same_plugins
 from rs_adapt.runs.records import FORMAT, DataRecord, RunStart, TileDigests, write_record
 
 
@@ -27,11 +28,12 @@ def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: b
     Raises:
         OutputExists: A different process writes into the folder; it holds a run, and neither `resume` nor `overwrite`
             is set; it holds other files, has a different run inside, or lies inside the folder of one.
-        CheckpointMismatch: `resume` is set, and there is no state or the configuration differs.
+        CheckpointMismatch: `resume` is set, and there is no state, the configuration differs, or a plugin does.
     """
     refuse_locked_run(run_dir)
     if resume:
         _check_resumable(run_dir, cfg_text)
+        require_same_plugins(run_dir)
         return
     if run_dir.exists() and not run_dir.is_dir():
         raise OutputExists(f"{run_dir} is a file. Choose a folder with --work-dir.")

@@ -13,8 +13,10 @@ from rs_adapt.config import axes, compose, option_texts, resolve_cell
 from rs_adapt.config.axis_files import FILE_AXES
 from rs_adapt.config.cell import SETTINGS, Cell, bench_families, default_run_dir
 from rs_adapt.config.names import normalize, unknown_name_message
+from rs_adapt.config.plugin_methods import plugins_of
 from rs_adapt.config.wording import without_wording
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
+from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.clearing import holds_run
 from rs_adapt.runs.files import CONFIG_FILE
 from rs_adapt.runs.locking import is_run_locked
@@ -125,6 +127,7 @@ def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansi
     cells: dict[str, SweepCell] = {}
     used: set[str] = set()
     data = DataFingerprints()
+    use_plugins(spec.plugins)
     for group in spec.groups:
         _check_names(spec, group.axes, group.where)
     for rule in spec.skip:
@@ -267,6 +270,8 @@ def _compose_cell(
 def _train_arguments(
     cell: Cell, texts: Sequence[str], *, work_dir: Path, data_root: str | None, weights: str | None
 ) -> list[str]:
+    # As named for the sweep, in its file or on the command line.
+    plugins = [str(plugin.path) for plugin in plugins_of(cell.method) if not plugin.entry_point]
     file_options = ["--bench", cell.bench, "--setting", cell.setting]
     bench_options = (
         file_options if cell.bench.endswith((".toml", ".json")) else ["--bench", f"{cell.bench}_{cell.setting}"]
@@ -280,5 +285,6 @@ def _train_arguments(
         *(["--untuned"] if not cell.tuned else []),
         *(argument for option, value in optional.items() if value is not None for argument in (option, value)),
         *(argument for text in texts for argument in ("--set", text)),
+        *(argument for path in plugins for argument in ("--plugins", path)),
         *("--work-dir", str(work_dir)),
     ]

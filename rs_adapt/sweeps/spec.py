@@ -185,6 +185,9 @@ class SweepFile(AxisValues):
     precision: str | None = Field(default=None, description="As `rs-adapt train --precision`.")
     weights: str | None = Field(default=None, description="File or folder of base weights.")
     data_root: str | None = Field(default=None, description="Folder of the data sets.")
+    plugins: _Texts = Field(
+        default=(), description="Files or folders with methods from outside, relative to this file; their code is run."
+    )
     retries: int = Field(default=1, ge=0, description="Number of further attempts for a failed cell.")
     include: Annotated[tuple[Include, ...], BeforeValidator(_as_tables)] = Field(
         default=(), description="Further groups of cells."
@@ -237,6 +240,7 @@ class Spec:
     precision: str | None
     weights: str | None
     data_root: str | None
+    plugins: tuple[Path, ...] = ()
     retries: int
     launcher: LauncherSpec
 
@@ -270,6 +274,7 @@ def read_spec(file: Path) -> Spec:
         precision=sweep.precision,
         weights=sweep.weights,
         data_root=sweep.data_root,
+        plugins=tuple((file.parent / Path(path).expanduser()).resolve() for path in sweep.plugins),
         retries=sweep.retries,
         launcher=sweep.launcher,
     )

@@ -33,6 +33,7 @@ def plan(
     only: sweep.Only = None,
     work_dir: options.WorkDir = None,
     data_root: options.DataRoot = None,
+    plugins: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure how long a sweep or a cell takes on this machine, and its memory and disk.

@@ -37,6 +37,7 @@ def sweep(
     only: Only = None,
     work_dir: options.WorkDir = None,
     data_root: options.DataRoot = None,
+    plugins: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Run the cells of a sweep: skip finished cells, resume interrupted ones, report failures.

@@ -5,7 +5,15 @@ newer version survives being copied by an older one; a value of the wrong kind i
 """
 
 from rs_adapt.runs.records.bundle import BundleRecord, LeftOut
-from rs_adapt.runs.records.cell import CellNames, Environment, GitRevision, RunOptions, RunStart, TunedValues
+from rs_adapt.runs.records.cell import (
+    CellNames,
+    Environment,
+    GitRevision,
+    PluginFacts,
+    RunOptions,
+    RunStart,
+    TunedValues,
+)
 from rs_adapt.runs.records.cost import (
     CostRecord,
     CostSetup,
@@ -62,6 +70,7 @@ __all__ = [
     "MetricsLine",
     "Normalisation",
     "PlannedCell",
+    "PluginFacts",
     "ProtocolFacts",
     "Record",
     "RelativeCost",

@@ -65,6 +65,17 @@ class Environment(Record):
     git: GitRevision | None = Field(default=None, description="Null for an installed package.")
 
 
+class PluginFacts(Record):
+    """A plugin that a run's method came from."""
+
+    name: str = Field(description="Name of its file or folder, without the folders above; or of its entry point.")
+    entry_point: str | None = Field(
+        default=None, description="Module that an installed package offers; null for a path given by --plugins."
+    )
+    sha256: str = Field(description="SHA-256 over the names and contents of its files.")
+    methods: Sequence[str] = Field(default=(), description="Methods of the run that it provides.")
+
+
 class RunStart(Record):
     """`cell.json`: written when a run starts."""
 
@@ -75,6 +86,7 @@ class RunStart(Record):
     command: str = Field(default="", description="The command line; empty for a run started from Python.")
     run_id: str | None = Field(default=None, description="By which loggers continue the run after --resume.")
     processes: int = Field(default=1, description="Number of processes.")
+    plugins: Sequence[PluginFacts] = Field(default=(), description="Plugins that the method came from.")
     environment: Environment = Field(default=Environment(), description="Versions and machine.")
     tiles: Mapping[str, int] = Field(default={}, description="Number of tiles of each loader.")
     data: Mapping[str, DataFacts] = Field(default={}, description="Fingerprints of the tiles by role.")

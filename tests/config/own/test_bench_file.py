@@ -143,7 +143,7 @@ def _content(bench: Path, text: str) -> dict[str, Any]:
         ),
         ("ignore = [255]", "nodata = 2", "source.labels.nodata is 2, which classes name too"),
         ("building = [1, 2]", "building = []", "source.labels.classes.building is []; it must be a list of values"),
-        ('name = "building"', 'name = "background"', "class holds a name twice: background, background."),
+        ('name = "building"', 'name = "background"', "class holds a name twice: 'background' and 'background'."),
         ('kind = "values"', 'kind = "polygons"', "source.labels.column is missing; it must be the attribute"),
         ("ignore = [255]", "layer = 2", "source.labels.layer is for polygons, but kind is 'values'"),
         (
