@@ -164,9 +164,7 @@ def test_a_broken_class_of_the_package_is_named_when_it_is_looked_up(
     file = tmp_path / "new.py"
     file.write_text("class NewMethod(Adapter):\n    oops(\n")
     monkeypatch.setitem(rs_adapt.adapters.broken, str(file), "SyntaxError: '(' was never closed")
-    with pytest.raises(
-        ConfigError, match=r"class NewMethod is in .*new\.py, which cannot be imported: SyntaxError"
-    ):
+    with pytest.raises(ConfigError, match=r"class NewMethod is in .*new\.py, which cannot be imported: SyntaxError"):
         MODELS.get("NewMethod")
     settings: dict[str, Any] = {"type": "rs_adapt.Lora", "embed_dim": 8, "depth": 1, "mlp_dim": 8}
     assert MODELS.build(settings) is not None

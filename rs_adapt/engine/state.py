@@ -83,7 +83,9 @@ def load_trained_tensors(model: nn.Module, tensors: dict[str, Tensor], source: s
     model.load_state_dict(tensors, strict=False)
 
 
-def save_state(path: Path, *, runner: Runner, metrics: MetricsWriter, iteration: int) -> None:
+def save_state(
+    path: Path, *, runner: Runner, metrics: MetricsWriter, iteration: int, may_be_broken: bool = False
+) -> None:
     """Write the training state; the file appears complete or not at all.
 
     Of several processes rank 0 writes, because the state is the same on all ranks.
@@ -93,6 +95,7 @@ def save_state(path: Path, *, runner: Runner, metrics: MetricsWriter, iteration:
         runner: The runner, in training.
         metrics: The metrics, with the losses that wait for the next line of `metrics.jsonl`.
         iteration: Iterations done.
+        may_be_broken: Whether to save weights that are NaN or infinite, for a look at them: `load_state` refuses them.
 
     Raises:
         NonFiniteWeights: A trained tensor is NaN or infinite; an earlier state stays.
@@ -100,7 +103,8 @@ def save_state(path: Path, *, runner: Runner, metrics: MetricsWriter, iteration:
     if not is_main_process():
         return
     model = unwrapped(runner.model)
-    require_finite(model)
+    if not may_be_broken:
+        require_finite(model)
     state = {
         "iteration": iteration,
         "model": {name: value.detach().cpu() for name, value in trained_tensors(model).items()},

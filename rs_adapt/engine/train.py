@@ -29,7 +29,7 @@ from rs_adapt.engine.recorder import Interrupted, Recorder
 from rs_adapt.engine.results import make_manifest, make_result, manifest_scores, save_packs, tuned_values
 from rs_adapt.engine.runner import CellRunner, keep_loaders_alive
 from rs_adapt.engine.state import save_state
-from rs_adapt.errors import NonFiniteLoss, NonFiniteWeights, StoppedElsewhere
+from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
 from rs_adapt.processes import leave_process_group, local_batch_size, on_rank_zero, process_group, rank_and_world_size
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import load_libraries, quiet_libraries
@@ -269,10 +269,7 @@ def _run(
 
 def _save_and_explain(runner: CellRunner, recorder: Recorder, run_dir: Path, error: NonFiniteLoss) -> NonFiniteLoss:
     done = runner.iter
-    try:
-        save_state(run_dir / STATE_FILE, runner=runner, metrics=recorder.metrics, iteration=done)
-    except NonFiniteWeights as weights:
-        return NonFiniteLoss(f"In iteration {done + 1}, {error}. {weights} The log is {run_dir / LOG_FILE}.")
+    save_state(run_dir / STATE_FILE, runner=runner, metrics=recorder.metrics, iteration=done, may_be_broken=True)
     parts = {
         name.removeprefix("train/"): buffer.current()
         for name, buffer in MessageHub.get_current_instance().log_scalars.items()
