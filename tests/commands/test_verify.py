@@ -81,6 +81,30 @@ def test_run_against_its_own_log_and_changed_ones(trained: Path, verify: Verify,
     code, out, err = verify(trained, "--against", hostile)
     assert (code, out) == (2, "")
     assert "`log_level = print('run')` is refused" in err
+    _check_against_itself(trained, verify)
+
+
+def _check_against_itself(trained: Path, verify: Verify) -> None:
+    code, out, _ = verify(trained, "--json")
+    assert code == 0
+    checks = {check["name"]: check for check in json.loads(out)["checks"]}
+    assert {name: check["outcome"] for name, check in checks.items()} == dict.fromkeys(checks, "checked") | {
+        "order of the samples": "cannot be checked"
+    }
+    # LoveDA's test tiles are its validation tiles, so the curve is compared with stored matrices.
+    assert "against matrices" in checks["curve"]["detail"]
+    metrics = (trained / "metrics.jsonl").read_text()
+    line = json.loads(metrics.splitlines()[-1])
+    # All numbers of the line are changed alike, so that its mean is that of its classes.
+    values = [value for value in line["iou_pct"].values() if value is not None]
+    line["iou_pct"] = {name: None if value is None else value + 1 for name, value in line["iou_pct"].items()}
+    line["miou_pct"] = sum(values) / len(values) + 1
+    (trained / "metrics.jsonl").write_text("\n".join([*metrics.splitlines()[:-1], json.dumps(line)]) + "\n")
+    code, out, _ = verify(trained)
+    assert code == 1
+    assert out.startswith("contradicts itself: hashes, selections, curve")
+    (trained / "metrics.jsonl").write_text(metrics)
+    assert verify(trained)[0] == 0
 
 
 def test_wrong_input_is_exit_code_2(verify: Verify, tmp_path: Path) -> None:

@@ -190,6 +190,8 @@ def _take_percentiles(facts: IntervalFacts, per_image: PerImage, chosen: ClassSe
     """Return the interval of version 0.1.0: percentiles, where a class that a resample lacks counts 0 if predicted."""
     sums_U3K = sums_of(units_of(per_image).counts_UKK)
     sums_U3K = sums_U3K[sums_U3K[:, 1].any(axis=1)]
+    if len(sums_U3K) < 2:
+        return facts.model_copy(update={"low": None, "high": None})
     every_K = np.ones(len(chosen.classes), dtype=np.bool_)
     drawn = drawn_sums([sums_U3K], resamples=facts.resamples, seed=facts.seed)
     miou_R = np.concatenate([mean_iou(iou_of_sums(sums, every_K), chosen.scored) for (sums,) in drawn])
