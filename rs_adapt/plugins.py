@@ -101,6 +101,15 @@ def plugins() -> tuple[Plugin, ...]:
     return (*_named.values(), *_installed())
 
 
+def read_plugin(path: Path) -> Plugin:
+    """Read a plugin without putting it into use; its files are parsed, and nothing in them runs.
+
+    Raises:
+        ConfigError: There is no such file or folder, or it is no Python.
+    """
+    return _read(path.name, path)
+
+
 def forget_plugins() -> None:
     """Take all named plugins out of use."""
     _named.clear()

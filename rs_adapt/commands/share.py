@@ -13,6 +13,7 @@ def share(
     run: options.Run,
     out: Annotated[Path, options.out()],
     overwrite: options.Overwrite = False,
+    plugins: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Write a finished run as one anonymous archive, which `verify` checks.

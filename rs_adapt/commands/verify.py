@@ -23,6 +23,7 @@ def verify(
         ),
     ] = None,
     data_root: options.DataRoot = None,
+    plugins: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Check a finished run against itself, or compare it with a training log, another run, or published numbers.

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import rs_adapt
-from rs_adapt.audit.selfcheck.bundle import BUNDLE_FILE, is_text, may_be_in_bundle
+from rs_adapt.audit.selfcheck.bundle import BUNDLE_FILE, METHOD_DIR, is_text, may_be_in_bundle
 from rs_adapt.audit.selfcheck.subject import Subject, read_subject
 from rs_adapt.errors import ConfigError, OutputExists, ScoresError
 from rs_adapt.exchange.anonymous import Anonymizer
 from rs_adapt.files import atomic_file
+from rs_adapt.plugins import plugins
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, HASHES_FILE, METRICS_FILE
 from rs_adapt.runs.hashes import bound_files, file_sha256
 from rs_adapt.runs.records import BundleRecord, LeftOut, record_text
@@ -53,6 +54,8 @@ class Bundle:
 def share_run(run: Path, out: Path, *, overwrite: bool = False) -> Bundle:
     """Write a finished run as an archive without paths, users and hosts; the same run gives the same bytes.
 
+    Of a method from a plugin, the archive also holds the plugin's files, if the plugin is in use and unchanged.
+
     Args:
         run: A run folder.
         out: The archive, `NAME.zip`.
@@ -79,6 +82,9 @@ def share_run(run: Path, out: Path, *, overwrite: bool = False) -> Bundle:
     anonymizer = Anonymizer(_places(subject), "\n".join(texts.values()))
     contents = {name: _rewrite(name, text, anonymizer).encode() for name, text in texts.items()}
     rewritten = sorted(name for name in texts if contents[name] != texts[name].encode())
+    code, without_code = _plugin_files(subject)
+    contents |= code
+    names += code
     hashes = {name: _sha256(contents[name]) if name in contents else file_sha256(run / name) for name in names}
     if subject.hashes is not None:
         contents[HASHES_FILE] = _rehash(subject, run, hashes).encode()
@@ -87,7 +93,7 @@ def share_run(run: Path, out: Path, *, overwrite: bool = False) -> Bundle:
         rs_adapt=rs_adapt.__version__,
         files=dict(sorted(hashes.items())),
         rewritten=rewritten,
-        left_out=[*_left_out(run, set(names), anonymizer)],
+        left_out=[*without_code, *_left_out(run, set(names), anonymizer)],
     )
     contents[BUNDLE_FILE] = record_text(record).encode()
     for name, content in contents.items():
@@ -130,6 +136,27 @@ def _rewrite(name: str, text: str, anonymizer: Anonymizer) -> str:
     if replaced == json.loads(text):
         return text
     return json.dumps(replaced, indent=None if "\n" not in text.strip() else 2, allow_nan=False) + "\n"
+
+
+def _plugin_files(subject: Subject) -> tuple[dict[str, bytes], list[LeftOut]]:
+    """Return the files of the run's plugins by their path in the bundle, and the plugins whose files are missing."""
+    files: dict[str, bytes] = {}
+    missing = []
+    for facts in subject.start.plugins:
+        used = next((plugin for plugin in plugins() if plugin.name == facts.name and plugin.path is not None), None)
+        if used is None or used.path is None or used.sha256 != facts.sha256:
+            state = "its plugin is not in use" if used is None else "the plugin in use is not that of the run"
+            reason = f"{state}: name the file with --plugins PATH; its SHA-256 is {facts.sha256}"
+            missing.append(LeftOut(file=f"{METHOD_DIR}/{facts.name}", reason=reason))
+            continue
+        for file in used.files:
+            name = f"{METHOD_DIR}/{file.path.relative_to(used.path.parent).as_posix()}"
+            if not may_be_in_bundle(name):
+                raise ConfigError(
+                    f"{file.path} cannot be shared: {name!r} is no name that a bundle may hold. Rename it."
+                )
+            files[name] = file.text.encode("utf-8", "surrogateescape")
+    return files, missing
 
 
 def _rehash(subject: Subject, run: Path, hashes: dict[str, str]) -> str:

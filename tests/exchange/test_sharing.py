@@ -19,6 +19,7 @@ from rs_adapt.commands import main
 from rs_adapt.errors import ConfigError, OutputExists
 from rs_adapt.exchange.anonymous import Anonymizer
 from rs_adapt.exchange.sharing import share_run
+from rs_adapt.plugins import forget_plugins, use_plugins
 from rs_adapt.runs.hashes import write_hashes
 from rs_adapt.runs.records import Result, read_record, write_record
 
@@ -126,6 +127,36 @@ def test_python_stays_what_it_is_except_for_paths() -> None:
     assert anonymizer.python(code) == (
         "a = dict(\n    b='anonymous/data/x',  # no /home\n    c=1.5e-3,\n    d=['s', 'anonymous/path1/y'])\n"
     )
+
+
+def test_the_file_of_a_plugin_is_in_the_bundle_with_its_hash(run: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "own" / "outside.py"
+    plugin.parent.mkdir()
+    plugin.write_text("raise SystemExit  # never runs\n")
+    (used,) = use_plugins([plugin])
+    try:
+        facts = {"name": "outside.py", "sha256": used.sha256, "methods": ["outside"]}
+        for name in ("cell.json", "manifest.json"):
+            content = json.loads((run / name).read_text())
+            (run / name).write_text(json.dumps(content | {"plugins": [facts]}))
+        result = read_record(run / "result.json", Result)
+        assert result is not None
+        write_hashes(run, result)
+        bundle = share_run(run, tmp_path / "bundle.zip").file
+        plugin.write_text("changed = True\n")
+        use_plugins([plugin])
+        changed = share_run(run, tmp_path / "changed.zip")
+    finally:
+        forget_plugins()
+    assert members(bundle)["method/outside.py"] == b"raise SystemExit  # never runs\n"
+    (check,) = [check for check in check_run(bundle).checks if check.name == "plugins"]
+    assert check.outcome.value == "checked"
+    # Not the file of the run: it is left out, and said so.
+    assert "method/outside.py" not in members(changed.file)
+    assert changed.record.left_out[0].file == "method/outside.py"
+    assert "the plugin in use is not that of the run" in changed.record.left_out[0].reason
+    (check,) = [check for check in check_run(changed.file).checks if check.name == "plugins"]
+    assert check.outcome.value == "cannot be checked"
 
 
 def forge(bundle: Path, change: Callable[[zipfile.ZipFile], object]) -> Path:

@@ -18,6 +18,7 @@ from rs_adapt.audit.selfcheck.configuration import (
 from rs_adapt.audit.selfcheck.data import check_fingerprints, check_tiles
 from rs_adapt.audit.selfcheck.files import check_hashes, check_packs
 from rs_adapt.audit.selfcheck.outcome import Check, Outcome, SelfCheck, conclude
+from rs_adapt.audit.selfcheck.plugins import check_plugins
 from rs_adapt.audit.selfcheck.scores import check_curve, check_headline, check_losses, check_selections
 from rs_adapt.audit.selfcheck.subject import Subject, read_subject
 from rs_adapt.errors import RsAdaptError
@@ -36,6 +37,7 @@ _CHECKS = (
     check_protocol,
     check_classes,
     check_packs,
+    check_plugins,
     check_fingerprints,
 )
 
