@@ -104,7 +104,7 @@ def label_counts(dataset: TileDataset) -> NDArray[np.int64]:
     """Return the pixels of each label value in each tile of a labelled set, (N, 256); cached between runs."""
     tiles = [dataset.get_data_info(index)["seg_map_path"] for index in range(len(dataset))]
     cache = home() / "label_counts" / f"{fingerprint(tiles)}.json"
-    # A damaged cache is made anew.
+    # A damaged cache is made again.
     with suppress(FileNotFoundError, UnreadableFile):
         cached = read_sealed(cache)
         if len(cached) == len(tiles):

@@ -52,7 +52,7 @@ class DigestCache:
         self._file = home() / "digests" / f"{name}.json"
         self._entries: dict[str, list[Any]] = {}
         self._is_changed = False
-        # A damaged cache is made anew.
+        # A damaged cache is made again.
         with suppress(FileNotFoundError, UnreadableFile, ValueError):
             content = _Cache.model_validate(read_sealed(self._file))
             if content.version == _VERSION:

@@ -7,7 +7,6 @@ holds what it was made from and how many tiles; a folder whose facts still hold 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,11 +15,11 @@ from typing import Any
 
 from rs_adapt.datasets.own.regions import RegionPlan, missing_places, plan_regions, scene_files
 from rs_adapt.datasets.own.scenes import make_from_scenes
-from rs_adapt.datasets.prepared_copies import MARKER, holds_all_tiles
+from rs_adapt.datasets.prepared_copies import MARKER
+from rs_adapt.datasets.prepared_marker import is_finished, is_finished_without_scenes, write_marker
 from rs_adapt.datasets.recipes import ImagesRecipe, Recipe, ScenesRecipe, SyntheticRecipe, TileFacts, read_recipe
-from rs_adapt.documents import read_json
-from rs_adapt.errors import ConfigError, DataError, DataNotFound, UnreadableFile
-from rs_adapt.files import atomic_folder, file_state, write_json
+from rs_adapt.errors import ConfigError, DataError, DataNotFound
+from rs_adapt.files import atomic_folder, file_state
 from rs_adapt.locks import exclusive_folder
 from rs_adapt.progress import OnProgress, no_progress
 
@@ -57,7 +56,7 @@ def ensure_prepared(
     """
     recipe, tiles = read_recipe(prepare), TileFacts.model_validate(bench)
     if isinstance(recipe, ScenesRecipe) and (missing := missing_places(recipe)):
-        if _finished_before(out_dir, _facts(prepare, recipe, tiles, data_root, [])):
+        if is_finished_without_scenes(out_dir, _facts(prepare, recipe, tiles, data_root, [])):
             return
         raise DataNotFound(
             f"There is no {missing[0]}, which the bench {bench.get('name')} names, and its tiles are not prepared "
@@ -66,7 +65,7 @@ def ensure_prepared(
         )
     regions = plan_regions(recipe, tiles.tile_px) if isinstance(recipe, ScenesRecipe) else []
     facts = _facts(prepare, recipe, tiles, data_root, regions)
-    if _finished(out_dir, facts):
+    if is_finished(out_dir, facts):
         return
     if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MARKER).is_file():
         # It was not made here, and making the tiles would delete it.
@@ -74,7 +73,7 @@ def ensure_prepared(
     with _explain_disk(out_dir):
         out_dir.parent.mkdir(parents=True, exist_ok=True)
         with exclusive_folder(out_dir):
-            if _finished(out_dir, facts):
+            if is_finished(out_dir, facts):
                 return
             with atomic_folder(out_dir) as building:
                 if isinstance(recipe, SyntheticRecipe):
@@ -83,17 +82,16 @@ def ensure_prepared(
                     counts = _make_from_images(recipe, tiles, data_root, building, on_progress)
                 else:
                     counts = make_from_scenes(regions, recipe, tiles, building, on_progress, jobs)
-                marker = {"facts": facts, "tiles": counts, "records": _hash_records(building)}
-                write_json(building / MARKER, marker, indent=1)
+                write_marker(building, facts, counts)
 
 
 def is_current(bench: Mapping[str, Any], *, data_root: Path, out_dir: Path) -> bool:
     """Return whether the tiles of a bench still fit what they were made from; see `ensure_prepared`."""
     recipe, tiles = read_recipe(bench["prepare"]), TileFacts.model_validate(bench)
     if isinstance(recipe, ScenesRecipe) and missing_places(recipe):
-        return _finished_before(out_dir, _facts(bench["prepare"], recipe, tiles, data_root, []))
+        return is_finished_without_scenes(out_dir, _facts(bench["prepare"], recipe, tiles, data_root, []))
     regions = plan_regions(recipe, tiles.tile_px) if isinstance(recipe, ScenesRecipe) else []
-    return _finished(out_dir, _facts(bench["prepare"], recipe, tiles, data_root, regions))
+    return is_finished(out_dir, _facts(bench["prepare"], recipe, tiles, data_root, regions))
 
 
 @contextmanager
@@ -149,37 +147,6 @@ def _plain(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
-
-
-def _finished(out_dir: Path, facts: object) -> bool:
-    try:
-        marker = read_json(out_dir / MARKER)
-    except (FileNotFoundError, UnreadableFile):
-        return False
-    if not isinstance(marker, dict) or marker.get("facts") != facts:
-        return False
-    # Version 0.1.0 stored no hashes.
-    same_records = "records" not in marker or marker["records"] == _hash_records(out_dir)
-    return same_records and holds_all_tiles(out_dir, marker.get("tiles"))
-
-
-def _finished_before(out_dir: Path, facts: object) -> bool:
-    """Return whether tiles are there that fit all but the state of the scenes, which are no longer there."""
-    try:
-        marker = read_json(out_dir / MARKER)
-    except (FileNotFoundError, UnreadableFile):
-        return False
-    if not isinstance(marker, dict) or not isinstance(marker.get("facts"), dict) or not isinstance(facts, dict):
-        return False
-    return _finished(out_dir, facts | {"raw": marker["facts"].get("raw")})
-
-
-def _hash_records(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of the JSON files beside the tiles, by path: where one is damaged, all are made anew."""
-    files = (path for path in folder.rglob("*.json") if path.name != MARKER and path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)
-    }
 
 
 def _make_synthetic(

@@ -1,0 +1,58 @@
+"""The marker of a folder of prepared tiles: what they depend on, their number, and hashes of their records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from rs_adapt.datasets.prepared_copies import MARKER, holds_all_tiles
+from rs_adapt.documents import read_json
+from rs_adapt.errors import UnreadableFile
+from rs_adapt.files import write_json
+
+
+def write_marker(folder: Path, facts: object, tiles: Mapping[str, int]) -> None:
+    """Mark a folder as finished.
+
+    Args:
+        folder: The folder, with its tiles and records.
+        facts: All that the tiles depend on, as JSON holds it.
+        tiles: Number of tiles by `<region>/<split>`.
+    """
+    write_json(folder / MARKER, {"facts": facts, "tiles": tiles, "records": _hash_records(folder)}, indent=1)
+
+
+def is_finished(out_dir: Path, facts: object) -> bool:
+    """Return whether a folder holds the tiles that facts lead to: all of them, and their records undamaged."""
+    try:
+        marker = read_json(out_dir / MARKER)
+    except (FileNotFoundError, UnreadableFile):
+        return False
+    if not isinstance(marker, dict) or marker.get("facts") != facts:
+        return False
+    # Version 0.1.0 stored no hashes.
+    same_records = "records" not in marker or marker["records"] == _hash_records(out_dir)
+    return same_records and holds_all_tiles(out_dir, marker.get("tiles"))
+
+
+def is_finished_without_scenes(out_dir: Path, facts: object) -> bool:
+    """Return whether tiles are there that fit all but the state of the scenes, which are no longer there."""
+    try:
+        marker = read_json(out_dir / MARKER)
+    except (FileNotFoundError, UnreadableFile):
+        return False
+    if not isinstance(marker, dict) or not isinstance(marker.get("facts"), dict) or not isinstance(facts, dict):
+        return False
+    return is_finished(out_dir, facts | {"raw": marker["facts"].get("raw")})
+
+
+def _hash_records(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the JSON files beside the tiles, by path: where one is damaged, all are made again."""
+    # In the folder and in each `<region>/<split>`; not below, where the tiles are.
+    files = sorted(path for pattern in ("*.json", "*/*/*.json") for path in folder.glob(pattern) if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.name != MARKER
+    }
