@@ -6,6 +6,7 @@ characters that no file name or terminal can hold, and nesting so deep that a re
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -15,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from rs_adapt import limits
 from rs_adapt.errors import RsAdaptError, UnreadableFile
 from rs_adapt.files import write_text
 
@@ -86,6 +88,9 @@ def read_bytes(path: Path) -> bytes:
         OSError: It cannot be read.
     """
     try:
+        size = path.stat().st_size
+        if size > limits.RECORD_BYTES:
+            raise OSError(errno.EFBIG, f"it has {size} bytes, and {limits.RECORD_BYTES} are allowed", str(path))
         return path.read_bytes()
     except NotADirectoryError as failure:
         raise FileNotFoundError(*failure.args) from failure

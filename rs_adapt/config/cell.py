@@ -10,6 +10,7 @@ from rs_adapt.config import axes
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
+from rs_adapt.path_names import path_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,18 +67,16 @@ def default_run_dir(cell: Cell) -> Path:
     """Return the default run folder of a cell, relative to the current folder."""
     # Folders cannot have a colon in their name on every system.
     method = cell.method.replace(":", "-")
-    method = method if cell.tuned else f"{method}-untuned"
-    # Runs under different protocols do not compare.
-    setting = cell.setting if cell.protocol == DEFAULT_PROTOCOL else f"{cell.setting}-{cell.protocol}"
-    return (
-        Path("work_dirs")
-        / cell.bench_name
-        / setting
-        / f"{cell.backbone}-{cell.head}"
-        / method
-        / cell.strategy
-        / f"seed{cell.seed}"
-    )
+    names = {
+        "The name of the bench": cell.bench_name,
+        # Runs under different protocols do not compare.
+        "The setting": cell.setting if cell.protocol == DEFAULT_PROTOCOL else f"{cell.setting}-{cell.protocol}",
+        "The backbone with its head": f"{cell.backbone}-{cell.head}",
+        "The method": method if cell.tuned else f"{method}-untuned",
+        "The strategy": cell.strategy,
+        "The seed": f"seed{cell.seed}",
+    }
+    return Path("work_dirs").joinpath(*(path_name(name, what=what) for what, name in names.items()))
 
 
 def resolve(

@@ -10,6 +10,7 @@ from rs_adapt.config import overrides as strict
 from rs_adapt.config.cell import check_protocol, check_strategy, default_run_dir
 from rs_adapt.config.limits import check_limits, check_relations
 from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.config.sizes import check_sizes
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.config.tuned import values_in_file
 from rs_adapt.config.wire import wire
@@ -125,6 +126,7 @@ def _resolve(
         else:
             late.append(override)
     check_limits(tree)
+    check_sizes(tree)
     for axis in ("method", "head"):
         _check_requires(tree, cell, axis)
     if cell.setting == "ss" and (tree["bench"]["prepare"] or {}).get("kind") == "scenes":
@@ -137,6 +139,8 @@ def _resolve(
         strict.apply(resolved, override)
     check_limits(resolved)
     check_relations(resolved)
+    if late:
+        check_sizes(resolved)
     # As resolved: a relative path would mean a different file where the run is evaluated from another folder.
     used = str(segmentor_config(resolved)["backbone"]["weights"])
     return ResolvedConfig(resolved, overrides=tuple(texts), weights=used if weights else None)

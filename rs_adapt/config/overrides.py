@@ -85,7 +85,7 @@ def get(tree: ConfigNode, key: str) -> Any:
     for part in key.split("."):
         if isinstance(node, dict):
             node = node[part]
-        elif isinstance(node, list | tuple) and part.isdigit():
+        elif isinstance(node, list | tuple) and part.isascii() and part.isdigit():
             node = node[int(part)]
         else:
             raise LookupError(part)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.path_names import path_name
 
 if TYPE_CHECKING:
     from rs_adapt.config.facts import BenchFacts, WeightsFacts
@@ -54,7 +55,7 @@ def manifests_dir() -> Path:
 @functools.cache
 def how_to_get(manifest: str) -> str:
     """Return the sentence of a data manifest on how to get its files; empty for data without a manifest."""
-    path = manifests_dir() / f"{manifest}.toml"
+    path = manifests_dir() / f"{path_name(manifest, what='bench.data')}.toml"
     return str(tomllib.loads(path.read_text(encoding="utf-8"))["how_to_get"]) if path.is_file() else ""
 
 
@@ -65,7 +66,7 @@ def home() -> Path:
 
 def downloads_dir(manifest: str) -> Path:
     """Return the folder of a data set's archives, as they were downloaded."""
-    return home() / "downloads" / manifest
+    return home() / "downloads" / path_name(manifest, what="The name of a data set")
 
 
 def weights_dir() -> Path:
@@ -80,7 +81,8 @@ def shipped_weights_dir() -> Path:
 
 def weights_file(facts: WeightsFacts) -> Path:
     """Return the path of the file that a backbone's `weights` facts name: in the package, or in the cache folder."""
-    return (shipped_weights_dir() if facts.get("shipped") else weights_dir()) / str(facts["file"])
+    folder = shipped_weights_dir() if facts.get("shipped") else weights_dir()
+    return folder / path_name(str(facts["file"]), what="backbone.weights.file")
 
 
 def data_root(given: str | os.PathLike[str] | None = None) -> Path:
@@ -106,7 +108,7 @@ def prepared_dir(bench: BenchFacts, root: str | os.PathLike[str]) -> Path:
     if prepare["kind"] == "images":
         facts["data_root"] = str(_absolute(root))
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    return home() / "prepared" / f"{bench['family']}-{digest[:8]}"
+    return home() / "prepared" / f"{path_name(bench['family'], what='bench.family')}-{digest[:8]}"
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.config import paths, wire_protocol
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
+from rs_adapt.path_names import path_below, relative_fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,6 +114,9 @@ class _Splits:
 
     def __init__(self, bench: BenchFacts, data_root: Path) -> None:
         self.bench = bench
+        for key, ending in {"img_suffix": bench["img_suffix"], "ann_suffix": bench["ann_suffix"]}.items():
+            if "/" in ending or relative_fault(ending):
+                raise ConfigError(f"bench.{key} is {ending!r}; it must be the end of a file's name, such as '.png'.")
         self.root = paths.prepared_dir(bench, data_root) if bench["prepare"] else data_root
 
     def dataset(self, domain: Domain, split: Split, pipeline: list[ConfigNode], *, labels: bool = True) -> ConfigNode:
@@ -136,7 +140,10 @@ class _Splits:
         region = self.bench[domain]
         folders = region[split] if split in region else region["val"]
         assert folders is not None
-        return str(self.root / folders[kind])
+        if not self.bench["prepare"]:
+            return str(self.root / folders[kind])
+        # Tiles are written there.
+        return str(path_below(self.root, folders[kind], what=f"bench.{domain}.{split}.{kind}"))
 
     def _how_to_get(self) -> str:
         """Return the sentences of the bench's data manifests on how to get its tiles."""

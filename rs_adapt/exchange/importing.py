@@ -32,7 +32,7 @@ from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_te
 from rs_adapt.exchange.released_file import ReleasedFile, check_tensors, read_released_file
 from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.heads.mask2former_names import convert_mmdet_names, read_mmdet_settings
-from rs_adapt.inference.checkpoint import find_refused_keys
+from rs_adapt.inference.pack_overrides import find_refused_keys
 from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
 from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.files import MANIFEST_FILE, TENSORS_FILE
@@ -115,7 +115,10 @@ def import_checkpoint(
     check_output_folder(out, overwrite=overwrite)
     refuse_output_in_run(out)
     if refused := find_refused_keys(texts):
-        raise ConfigError(f"--set {refused[0]}: a pack must not choose code or output folders. Leave it out.")
+        raise ConfigError(
+            f"--set {refused[0]}: a pack must not choose code, folders or anything but its model, classes and "
+            "preprocessing. Leave it out."
+        )
     requested = compose(cell, overrides=texts, weights=weights, work_dir=out)
     load_libraries(requested.default_scope)
     settings = segmentor_config(requested).backbone.adapter

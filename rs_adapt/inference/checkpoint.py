@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config import axes, axis_files, overrides
+from rs_adapt import limits
+from rs_adapt.config import axes, axis_files
 from rs_adapt.config.cell import DEFAULT_PROTOCOL, Cell
 from rs_adapt.config.compose import compose
 from rs_adapt.config.own import bench as own_bench
@@ -16,20 +17,17 @@ from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.tuned import values_of_0_1_0
 from rs_adapt.engine.build import build_model, choose_device
 from rs_adapt.engine.pack import load_pack, read_manifest
+from rs_adapt.engine.parameters import build_on_meta
 from rs_adapt.errors import CheckpointMismatch, ConfigError, UnknownName
+from rs_adapt.inference.pack_overrides import contains_table, find_refused_keys, split_key, without_training
 from rs_adapt.registry import load_libraries, quiet_libraries
-from rs_adapt.runs.files import CELL_FILE, PACKS_DIR
+from rs_adapt.runs.files import CELL_FILE, PACKS_DIR, TENSORS_FILE
 from rs_adapt.runs.plugins import compare_plugins
 from rs_adapt.runs.records import CellNames, Manifest, RunStart, read_record
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
-# Keys that a manifest's overrides must not set: names of code, and folders that preparation writes to.
-_REFUSED_KEYS = {"type", "imports", "custom_imports", "default_scope", "prepared_dir"}
-# Keys that only training reads are left out; their values, which are not used, may name any class.
-_TRAINING_ONLY = {"optim", "optim_wrapper", "param_scheduler", "train_cfg", "train_dataloader", "default_hooks"}
-_TRAINING_ONLY |= {"custom_hooks", "env_cfg", "log_level", "log_processor", "visualizer"}
 # Facts of a bench that apply to a different bench too: how images are cut and predicted, not their folders.
 _BENCH_INDEPENDENT = {"tile_px", "crop_px", "inference", "schedule"}
 
@@ -68,11 +66,11 @@ def recompose(
         # Names of folders and plain values, and no code.
         names = names.model_copy(update={"bench": own_bench.save_content(manifest.own_bench)})
     cell = _cell(names, folder)
-    texts = [text for text in texts if _split_key(text)[0] not in _TRAINING_ONLY]
+    texts = without_training(texts)
     if refused := find_refused_keys(texts):
         raise CheckpointMismatch(
-            f"The manifest in {folder} sets {refused[0]}: a pack must not choose code or output folders. "
-            "It is not loaded."
+            f"The manifest in {folder} sets {refused[0]}: a pack must not choose code, folders or anything but its "
+            "model, classes and preprocessing. It is not loaded."
         )
     options = _run_options(folder)
     tuned_values = _tuned_values(manifest, cell, folder)
@@ -115,34 +113,16 @@ def _tuned_values(manifest: Manifest, cell: Cell, folder: Path) -> Mapping[str, 
     """Return the tuned values that a pack was trained with; the method's file may hold others today."""
     if manifest.tuned is None:
         return values_of_0_1_0(cell.method, cell.setting, cell.bench) if cell.tuned else {}
-    if refused := [key for key, value in manifest.tuned.values.items() if key == "type" or _contains_table(value)]:
+    if refused := [key for key, value in manifest.tuned.values.items() if key == "type" or contains_table(value)]:
         raise CheckpointMismatch(
             f"The manifest in {folder} tunes {refused[0]!r}: a pack must not choose code. It is not loaded."
         )
     return manifest.tuned.values
 
 
-def find_refused_keys(texts: Sequence[str]) -> list[str]:
-    """Return the keys of overrides that would choose code or output folders, except keys that only training reads."""
-    used = [text for text in texts if _split_key(text)[0] not in _TRAINING_ONLY]
-    return [
-        override.key
-        for override in overrides.parse(used)
-        if _REFUSED_KEYS & set(override.key.split(".")) or _contains_table(override.value)
-    ]
-
-
-def _contains_table(value: Any) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list | tuple | set) and any(map(_contains_table, value)))
-
-
 def _is_portable(text: str) -> bool:
-    keys = _split_key(text)
+    keys = split_key(text)
     return "dataset" not in keys and (keys[0] != "bench" or keys[1] in _BENCH_INDEPENDENT)
-
-
-def _split_key(text: str) -> list[str]:
-    return text.partition("=")[0].strip().split(".")
 
 
 def _run_options(folder: Path) -> dict[str, str]:
@@ -166,6 +146,24 @@ def load_model(cfg: ResolvedConfig, checkpoint: Path, *, device: str = "auto") -
     with quiet_libraries():
         choose_device(device)
         load_libraries(cfg.default_scope)
+        _check_memory(cfg, checkpoint)
         model = build_model(cfg)
         load_pack(checkpoint, model, classes=list(cfg.bench.classes), base_sha256=model.backbone.base_sha256())
     return model
+
+
+def _check_memory(cfg: ResolvedConfig, checkpoint: Path) -> None:
+    """Refuse a model that is far larger than the files it comes from, before memory is reserved for it."""
+    settings, facts = segmentor_config(cfg).backbone, axes.backbone_facts(cfg.cell.backbone)
+    files = [(checkpoint if checkpoint.is_dir() else checkpoint.parent) / TENSORS_FILE, Path(str(settings.weights))]
+    on_disk = sum(file.stat().st_size for file in files if file.is_file())
+    # Base weights may be random, and have no file: 12 squares of the width a block, in fp32.
+    published = 4 * 12 * facts["embed_dim"] ** 2 * facts["depth"]
+    allowed = limits.MODEL_SPARE_BYTES + 4 * (on_disk + published)
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in build_on_meta(cfg).state_dict().values())
+    if needed > allowed:
+        raise CheckpointMismatch(
+            f"The manifest of {checkpoint} describes a model of {needed / 2**30:.1f} GiB, but its files and the "
+            f"published backbone account for {allowed / 2**30:.1f} GiB at most. It is not loaded: copy the pack again "
+            "from somebody you trust."
+        )

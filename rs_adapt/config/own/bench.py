@@ -122,12 +122,12 @@ def bench_content(given: ConfigNode, file: Path, *, check_folders: bool = True) 
     if domains["source"]["name"] == domains["target"]["name"]:
         raise ConfigError(f"{file}: source and target have the same name {domains['source']['name']!r}.")
     return {
-        "bench": {**_bench(parsed, classes, domains), "own": given | {"root": str(root)}},
+        "bench": {**_bench(parsed, classes, domains, root), "own": given | {"root": str(root)}},
         "optim": {"lr": parsed.train.lr, "weight_decay": 0.05, "poly_power": 0.9},
     }
 
 
-def _bench(file: BenchFile, classes: Classes, domains: dict[Domain, ConfigNode]) -> BenchFacts:
+def _bench(file: BenchFile, classes: Classes, domains: dict[Domain, ConfigNode], root: Path) -> BenchFacts:
     train = file.train
     crop_px = file.crop_px or file.tile_px
     return {
@@ -169,6 +169,8 @@ def _bench(file: BenchFile, classes: Classes, domains: dict[Domain, ConfigNode])
             "target": domains["target"],
             "classes": classes.names,
             "stride_px": file.stride_px or file.tile_px,
+            # Left out where it is not given, like all later keys.
+            **({} if file.parts is None else {"parts": [str((root / part).resolve()) for part in file.parts]}),
         },
     }
 

@@ -245,6 +245,10 @@ class BenchFile(_Table):
         default=None,
         description="Folder that paths are relative to. Default: the folder of this file.",
     )
+    parts: list[str] | None = Field(
+        default=None,
+        description="Folders outside of the bench's own that parts of a VRT may lie in; relative to `root`.",
+    )
     classes: list[ClassEntry] | None = Field(
         default=None,
         alias="class",

@@ -71,9 +71,9 @@ def _read_bridge(name: str, file: Path) -> ClassBridge:
     from rs_adapt.validation import parse_as
 
     shipped = paths.manifests_dir() / "bridges" / f"{name.replace('-', '_')}.toml"
-    path = shipped if shipped.is_file() else (file.parent / name)
+    known = sorted(one.stem for one in shipped.parent.glob("*.toml"))
+    path = shipped if shipped.stem in known and "/" not in name else (file.parent / name)
     if not path.is_file():
-        known = sorted(one.stem for one in shipped.parent.glob("*.toml"))
         raise DataNotFound(f"{file}: bridge names {name!r}: no file {path}, and none of {', '.join(known)}.")
     return parse_as(ClassBridge, read_toml(path, error=ConfigError), file=str(path))
 

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from rs_adapt.documents import read_json
 from rs_adapt.errors import RsAdaptError, UnreadableFile
 from rs_adapt.files import write_text
+from rs_adapt.path_names import relative_fault
 from rs_adapt.validation import parse_as
 
 # The layout of the files. Version 0.1.0 wrote the same layout without a number, so a file without one is of format 1.
@@ -22,6 +23,16 @@ PercentByClass = Annotated[
     dict[str, float | None],
     Field(description="Percent, 0 to 100, by class in index order; null for a class that has no value."),
 ]
+
+
+def _check_path(text: str) -> str:
+    if fault := relative_fault(text):
+        raise ValueError(f"it must be a path inside its folder, and this one {fault}")
+    return text
+
+
+# A file or folder beside or below the file that names it.
+PathBelow = Annotated[str, AfterValidator(_check_path)]
 
 
 class Record(BaseModel):

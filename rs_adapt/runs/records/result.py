@@ -9,7 +9,7 @@ from pydantic import Field
 from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.runs.records.cell import CellNames, Environment, RunOptions, TunedValues
 from rs_adapt.runs.records.data import DataFacts
-from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record
+from rs_adapt.runs.records.record import FORMAT, FormatNumber, PathBelow, Percent, PercentByClass, Record
 
 
 class IntervalFacts(Record):
@@ -77,8 +77,8 @@ class SelectedCheckpoint(Record):
     )
     target_labels: bool = Field(default=False, description="Whether labels of the target decided.")
     miou_pct: Percent = None
-    pack: str | None = Field(default=None, description="Folder of the adapter pack, relative to the run folder.")
-    confusions: str | None = Field(default=None, description="File of the matrices, relative to the run folder.")
+    pack: PathBelow | None = Field(default=None, description="Folder of the adapter pack, relative to the run folder.")
+    confusions: PathBelow | None = Field(default=None, description="File of the matrices, relative to the run folder.")
 
 
 class Result(Record):
@@ -119,7 +119,7 @@ class Result(Record):
     selections: Mapping[str, SelectedCheckpoint | None] = Field(
         default={}, description="last, best_source_val, best_label_free and oracle; null where it names none."
     )
-    confusions: str | None = Field(default=None, description="File of the matrices, relative to this file.")
+    confusions: PathBelow | None = Field(default=None, description="File of the matrices, relative to this file.")
     pack_sha256: str | None = Field(default=None, description="SHA-256 of the scored adapter.safetensors.")
     last_val_miou_pct: Percent = None
     iters: int | None = Field(default=None, description="Length of the training in iterations.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field, JsonValue
 
-from rs_adapt.runs.records.record import FORMAT, FormatNumber, Record
+from rs_adapt.runs.records.record import FORMAT, FormatNumber, PathBelow, Record
 
 
 class SweepCellRecord(Record):
@@ -22,7 +22,7 @@ class SweepCellRecord(Record):
     error: str | None = Field(default=None, description="The line of the log that says what went wrong.")
     exit_code: int | None = Field(default=None, description="Of the last failure.")
     ran_config_sha256: str | None = Field(default=None, description="SHA-256 of config.py when it was done.")
-    log: str = Field(default="", description="File that its process prints to, relative to the cell's folder.")
+    log: PathBelow = Field(default="", description="File that its process prints to, relative to the cell's folder.")
     command: str = Field(default="", description="The last command line.")
     started: str | None = Field(default=None, description="Start of the last attempt, ISO 8601 with UTC offset.")
     ended: str | None = Field(default=None, description="End of the last attempt, ISO 8601 with UTC offset.")
