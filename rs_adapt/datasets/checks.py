@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from rs_adapt.datasets.digests import digest_cache, digest_pixels
 from rs_adapt.errors import DataError
 from rs_adapt.files import file_state, write_json
+from rs_adapt.pictures import open_picture
 from rs_adapt.progress import OnProgress, no_progress
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def legend(dataset: TileDataset) -> str:
 
 def _read(name: str, path: str) -> Array:
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             return np.asarray(image)
     except (OSError, SyntaxError, UnidentifiedImageError) as error:
         raise DataError(f"{name}: cannot read {path}: {error}. The file is damaged or cut off; replace it.") from error

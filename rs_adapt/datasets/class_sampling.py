@@ -8,7 +8,6 @@ from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from rs_adapt.config.paths import home
 from rs_adapt.datasets.checks import fingerprint
@@ -16,6 +15,7 @@ from rs_adapt.datasets.sample import Sample
 from rs_adapt.datasets.tile_dataset import TileDataset
 from rs_adapt.documents import read_sealed, write_sealed
 from rs_adapt.errors import ConfigError, UnreadableFile
+from rs_adapt.pictures import open_picture
 from rs_adapt.ranges import COUNT, NOT_NEGATIVE, POSITIVE, SHARE_BELOW_1, check_ranges
 
 
@@ -120,7 +120,7 @@ def label_counts(dataset: TileDataset) -> NDArray[np.int64]:
 
 def _count(path: str) -> list[list[int]]:
     """Return pairs of label value and number of pixels."""
-    with Image.open(path) as image:
+    with open_picture(path) as image:
         values, counts = np.unique(np.asarray(image), return_counts=True)
     return [[int(value), int(count)] for value, count in zip(values, counts, strict=True)]
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from pydantic import BaseModel
 
 from rs_adapt.config.paths import home
@@ -23,6 +22,7 @@ from rs_adapt.datasets.tile_files import list_tiles
 from rs_adapt.documents import read_sealed, write_sealed
 from rs_adapt.errors import DataError, UnreadableFile
 from rs_adapt.files import file_state
+from rs_adapt.pictures import open_picture
 from rs_adapt.runs.records import TileDigests
 
 Array = np.ndarray[Any, Any]
@@ -98,7 +98,7 @@ def digest_pixels(path: Path, pixels: Array) -> str:
         path: The file, whose header is read.
         pixels: Its pixels, as Pillow decodes them.
     """
-    with Image.open(path) as image:
+    with open_picture(path) as image:
         palette = image.palette.getdata()[1] if image.mode == "P" and image.palette is not None else b""
         orientation = image.getexif().get(_EXIF_ORIENTATION) if image.format in ("JPEG", "MPO", "TIFF") else None
         header = f"{image.mode} {pixels.shape} {pixels.dtype} {orientation}"
@@ -141,7 +141,7 @@ def _digests(paths: Sequence[Path | None], folder: Path) -> list[str | None]:
 
 def _digest_file(path: Path) -> str:
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             pixels = np.asarray(image)
         return digest_pixels(path, pixels)
     except (OSError, SyntaxError) as error:

@@ -135,6 +135,7 @@ class ScenesRecipe(BaseModel):
         classes: Names of the classes.
         stride_px: Step of the tiles.
         train_labels: Whose labels a run may learn from; those of the target in the setting `ss` alone.
+        parts: Folders outside of the bench's own that parts of a VRT may lie in.
     """
 
     model_config = _FROZEN
@@ -145,6 +146,7 @@ class ScenesRecipe(BaseModel):
     classes: tuple[str, ...]
     stride_px: int
     train_labels: Literal["source", "target"] = "source"
+    parts: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> SceneRegion:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from mmengine.structures import PixelData
 from mmseg.datasets import BaseSegDataset
-from PIL import Image
 
 from rs_adapt.datasets.sample import Sample
 from rs_adapt.datasets.tile_files import evenly_spread, find_masks
 from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.pictures import open_picture
 from rs_adapt.ranges import BYTE, COUNT, check_ranges
 from rs_adapt.registry import DATASETS
 
@@ -123,7 +123,7 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
         try:
             if mask is not None:
                 # Carried as a label, which the transforms treat as they treat the image.
-                with Image.open(mask) as image:
+                with open_picture(mask) as image:
                     info |= {"gt_seg_map": np.array(image), "seg_fields": ["gt_seg_map"]}
             sample: Sample = self.pipeline(info)
         except (OSError, SyntaxError) as error:  # what PIL raises for files that are cut off or no images

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from rs_adapt.datasets.tile_sets import TileSet, TileSets
 from rs_adapt.errors import DataError
+from rs_adapt.pictures import open_picture
 from rs_adapt.progress import OnProgress, no_progress
 
 Array = np.ndarray[Any, Any]
@@ -107,7 +107,7 @@ def read_tile(one: TileSet, tiles: TileSets, name: str) -> tuple[Array, Array]:
 
 def _pixels(path: Path) -> Array:
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             return np.asarray(image)
     except (OSError, SyntaxError) as error:
         raise DataError(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rs_adapt.errors import RunFailed
+from rs_adapt.launching import safe_path
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -62,7 +63,9 @@ def run_in_processes(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(max_workers=jobs, mp_context=context, initializer=_start)
     try:
-        for future in as_completed([pool.submit(work, task) for task in tasks]):
+        with safe_path():
+            futures = [pool.submit(work, task) for task in tasks]
+        for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:
         raise RunFailed(

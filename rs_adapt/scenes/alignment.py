@@ -45,7 +45,7 @@ class Alignment:
         self._systems: tuple[CRS, CRS] | None = None
         if image.crs is not None and label.crs is not None:
             try:
-                systems = (CRS.from_user_input(image.crs), CRS.from_user_input(label.crs))
+                systems = (CRS.from_wkt(image.crs), CRS.from_wkt(label.crs))
             except CRSError as error:
                 raise self._unusable(error) from error
             self._systems = systems if systems[0] != systems[1] else None

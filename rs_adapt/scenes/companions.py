@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+from rs_adapt.errors import DataError
+from rs_adapt.scenes.gdal_files import open_raster
+
 # Endings that change no pixel and no coordinate: overviews, styles, search trees, locks, thumbnails.
 _WITHOUT_EFFECT = (".ovr", ".qml", ".qmd", ".sld", ".qix", ".sbn", ".sbx", "-shm", "-journal", ".lock", ".tmp", ".bak")
 # The lists of files of other formats follow from their names.
@@ -63,15 +66,14 @@ def _parts(path: Path) -> Iterator[Path]:
     """Yield the files that a file names inside of it."""
     if path.suffix.lower() not in _LISTED_BY_GDAL:
         return
-    import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as raster:
+            with open_raster(path) as raster:
                 yield from (Path(file) for file in raster.files if Path(file) != path)
-    except RasterioError:
+    except (RasterioError, DataError):
         # No raster: a VRT of layers, or damaged, which its reader reports.
         pass
     if path.suffix.lower() == ".vrt":

@@ -14,6 +14,9 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.transform import Affine, from_gcps
 
+from rs_adapt.scenes.crs import parse_crs
+from rs_adapt.scenes.gdal_files import open_raster
+
 METRES_PER_DEGREE = 111_320.0
 # Ground control points are a grid where an affine transform meets each of them as closely as this.
 GCP_FIT_PX = 0.5
@@ -60,7 +63,7 @@ def plain_georeference(path: Path) -> Georeference:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as dataset:
+            with open_raster(path) as dataset:
                 return read_georeference(dataset, path)
     except RasterioError:
         # PIL knows more variants of these formats than GDAL does.
@@ -119,7 +122,7 @@ def _sidecar_crs(path: Path) -> CRS | None:
         file = path.with_suffix(suffix)
         if file.is_file():
             try:
-                return CRS.from_user_input(file.read_text(encoding="utf-8-sig").strip())
-            except (OSError, ValueError, CRSError):
+                return parse_crs(file.read_text(encoding="utf-8-sig"))
+            except (OSError, ValueError):
                 return None
     return None

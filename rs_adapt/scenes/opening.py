@@ -10,6 +10,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.pictures import open_picture
 from rs_adapt.scenes import plain
 from rs_adapt.scenes.masks import Nodata
 from rs_adapt.scenes.orientation import Orientation, image_orientation
@@ -68,7 +69,7 @@ def stored_form(path: Path) -> StoredForm:
     """
     require_file(path)
     if _is_read_whole(path):
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             deep = image.mode[0] in plain.DEEP
             size_px = Orientation(image.width, image.height, image_orientation(image)).shown_size
             return StoredForm("deep" if deep else "uint8", *size_px, 1 if deep else 3)
@@ -91,7 +92,7 @@ def _is_read_whole(path: Path) -> bool:
         with warnings.catch_warnings():
             # PIL warns of large images, and refuses still larger ones; both are read through GDAL.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with open_picture(path) as image:
                 return image.width * image.height <= plain.MAX_PX
     except Image.DecompressionBombError:
         return False

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rs_adapt.errors import DataError
+from rs_adapt.pictures import open_picture
 from rs_adapt.scenes.georeference import pixel_size_m, plain_georeference
 from rs_adapt.scenes.masks import Nodata, equals_nodata, looks_like_alpha
 from rs_adapt.scenes.orientation import Orientation, image_orientation
@@ -42,7 +43,7 @@ class PlainImage:
     def __init__(self, path: Path, *, bands: Sequence[int] | None = None, nodata: Nodata = None) -> None:
         self._path = path
         try:
-            with Image.open(path) as image:
+            with open_picture(path) as image:
                 image.load()
                 number, mode = image_orientation(image), image.mode
                 channels_CHW, alpha_HW, values_HW = _decode(image, path)

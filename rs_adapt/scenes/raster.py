@@ -16,6 +16,8 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from rs_adapt.errors import DataError
+from rs_adapt.scenes.drivers import SETTINGS
+from rs_adapt.scenes.gdal_files import open_raster
 from rs_adapt.scenes.georeference import pixel_size_m, read_georeference
 from rs_adapt.scenes.masks import Nodata, equals_nodata, equals_sentinel, looks_like_alpha
 from rs_adapt.scenes.mosaic import covered
@@ -24,7 +26,7 @@ from rs_adapt.scenes.sampling import sample_positions, spread_windows
 from rs_adapt.scenes.sources import Box, SceneInfo, require_one_band
 
 # GDAL only warns of a jpg that ends too soon, also as part of a VRT, and fills its missing rows with grey.
-_STRICT = {"GDAL_ERROR_ON_LIBJPEG_WARNING": "YES"}
+_STRICT = {**SETTINGS, "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES"}
 _COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 # Bands of other ways to store colours, which are not what red, green and blue show.
 _FOREIGN_COLOURS = {
@@ -60,7 +62,7 @@ class Raster:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
-                self._dataset = rasterio.open(path)
+                self._dataset = open_raster(path)
         except (RasterioError, CPLE_BaseError) as error:
             raise DataError(f"{path} cannot be read ({error}): give a GeoTIFF, .jpg or .png file.") from error
         try:

@@ -104,10 +104,6 @@ def _overlap(a_N4: NDArray[np.float64], b_M4: NDArray[np.float64]) -> NDArray[np
 
 @lru_cache(maxsize=64)
 def _parse(system: str) -> CRS | None:
-    from rasterio.crs import CRS
-    from rasterio.errors import CRSError
+    from rs_adapt.scenes.crs import parse_crs
 
-    try:
-        return CRS.from_string(system)
-    except CRSError:
-        return None
+    return parse_crs(system)

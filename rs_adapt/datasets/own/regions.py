@@ -13,6 +13,7 @@ from rs_adapt.datasets.own.splits import ScenePlan, split_scenes
 from rs_adapt.datasets.recipes import LabelSource, SceneRegion, ScenesRecipe
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.files import file_state, is_file_or_geodatabase
+from rs_adapt.scenes.vrt_parts import check_parts_below
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +70,12 @@ def plan_regions(recipe: ScenesRecipe, tile_px: int) -> list[RegionPlan]:
     Raises:
         DataNotFound, DataError: See `find_scenes` and `split_scenes`; a label is missing.
     """
-    plans = []
+    plans, folders = [], _folders(recipe)
     for role, region in recipe.regions.items():
         scenes = find_scenes(region)
+        for file in [file for scene in scenes for file in (scene.image, scene.label) if file is not None]:
+            if file.suffix.lower() == ".vrt" and file.is_file():
+                check_parts_below(file, folders)
         plan = RegionPlan(
             role=role,
             region=region,
@@ -81,6 +85,21 @@ def plan_regions(recipe: ScenesRecipe, tile_px: int) -> list[RegionPlan]:
         _require_labels(plan)
         plans.append(plan)
     return plans
+
+
+def _folders(recipe: ScenesRecipe) -> list[Path]:
+    """Return the folders that parts of a VRT may lie in: those of the bench, and the one that holds all of them."""
+    named = [
+        Path(name)
+        for region in recipe.regions.values()
+        for name in (region.images, region.files, region.labels.path if region.labels is not None else None)
+        if name is not None
+    ]
+    own = [place if place.is_dir() else place.parent for place in named]
+    above = Path(os.path.commonpath(own))
+    # Folders on different disks have only the root in common, which holds everything.
+    shared = [above] if len(above.parts) > 2 else []
+    return [*own, *shared, *(Path(part) for part in recipe.parts)]
 
 
 def scene_files(plans: Sequence[RegionPlan]) -> list[Path]:

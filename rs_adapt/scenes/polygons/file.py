@@ -11,11 +11,12 @@ from pathlib import Path
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.files import file_state, is_file_or_geodatabase
 from rs_adapt.scenes.companions import files_behind
+from rs_adapt.scenes.crs import LON_LAT, parse_crs
 from rs_adapt.scenes.polygons.arrays import Bounds, Feature, Polygons, collect_polygons
 from rs_adapt.scenes.polygons.geojson import SUFFIXES, GeoJson, crs_member_name
 from rs_adapt.scenes.polygons.layers import Layer
 from rs_adapt.scenes.polygons.placing import SystemOfFile, place
-from rs_adapt.scenes.polygons.systems import LON_LAT, is_lon_lat, parse_crs
+from rs_adapt.scenes.polygons.systems import is_lon_lat
 from rs_adapt.scenes.sources import SceneInfo
 
 # Layers with more features are not held in memory: what lies near a scene is read for it.

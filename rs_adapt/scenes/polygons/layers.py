@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.scenes.drivers import SETTINGS, VECTOR_DRIVERS
+from rs_adapt.scenes.gdal_files import check_vector_file
 from rs_adapt.scenes.polygons.arrays import Bounds, Feature, Geometry
 
 if TYPE_CHECKING:
@@ -42,18 +44,19 @@ class Layer:
         # A Shapefile that is packed; GDAL looks into a zip by this name only.
         self._place = f"zip://{path}" if path.suffix.lower() == ".zip" else path
         _require_parts(path)
+        check_vector_file(path)
         with _opening(path) as fiona:
             facts = [_facts(fiona, self._place, name) for name in fiona.listlayers(self._place)]
         self.facts = _choose(path, facts, layer)
 
     def bounds(self) -> Bounds:
         """Return the bounding box of all features."""
-        with _opening(self.path) as fiona, fiona.open(self._place, layer=self.facts.name) as opened:
+        with _opening(self.path) as fiona, _open(fiona, self._place, self.facts.name) as opened:
             return Bounds(*map(float, opened.bounds))
 
     def read(self, within: Bounds | None = None) -> Iterator[Feature]:
         """Yield the features, or those whose bounding box touches a rectangle, which an index of the file finds."""
-        with _opening(self.path) as fiona, fiona.open(self._place, layer=self.facts.name) as opened:
+        with _opening(self.path) as fiona, _open(fiona, self._place, self.facts.name) as opened:
             num_read = 0
             for item in opened if within is None else opened.filter(bbox=tuple(within)):
                 num_read += 1
@@ -100,7 +103,7 @@ def _opening(path: Path) -> Iterator[Any]:
     logger, errors = logging.getLogger("fiona"), _GdalErrors()
     logger.addHandler(errors)
     try:
-        with fiona.Env():
+        with fiona.Env(**SETTINGS):
             yield fiona
     except Exception as error:
         # Damaged files meet faults of fiona itself, of any type.
@@ -111,10 +114,14 @@ def _opening(path: Path) -> Iterator[Any]:
         raise DataError(f"{path} is damaged or cut off ({errors.messages[0]}): copy or export it again.")
 
 
+def _open(fiona: Any, place: Path | str, layer: str) -> Any:
+    return fiona.open(place, layer=layer, enabled_drivers=list(VECTOR_DRIVERS), allow_unsupported_drivers=True)
+
+
 def _facts(fiona: Any, path: Path | str, name: str) -> LayerFacts:
     from rasterio.crs import CRS
 
-    with fiona.open(path, layer=name) as layer:
+    with _open(fiona, path, name) as layer:
         wkt = layer.crs_wkt
         return LayerFacts(
             name=name,

@@ -11,6 +11,7 @@ from rasterio.crs import CRS
 from rasterio.transform import Affine
 
 from rs_adapt.errors import DataError
+from rs_adapt.scenes.crs import parse_crs
 from rs_adapt.scenes.polygons.arrays import Bounds, Polygons
 from rs_adapt.scenes.polygons.burning import reach
 from rs_adapt.scenes.polygons.clipping import clip_polygons
@@ -100,7 +101,7 @@ def _systems(file: File, image: SceneInfo) -> tuple[CRS, CRS] | None:
 
 def _scene_crs(image: SceneInfo) -> CRS | None:
     """Return the system of a scene; None also for a local one, which has no relation to any other."""
-    crs = None if image.crs is None else CRS.from_user_input(image.crs)
+    crs = None if image.crs is None else parse_crs(image.crs)
     return crs if crs is not None and is_on_earth(crs) else None
 
 

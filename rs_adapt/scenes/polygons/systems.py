@@ -17,29 +17,6 @@ from rasterio.warp import transform, transform_bounds
 from rs_adapt.errors import DataError
 from rs_adapt.scenes.polygons.arrays import Bounds
 
-LON_LAT = "OGC:CRS84"
-
-# EPSG:32632, urn:ogc:def:crs:EPSG::32632, http://www.opengis.net/def/crs/EPSG/0/32632, .../gml/srs/epsg.xml#32632
-_EPSG = re.compile(r".*\bEPSG(?:\.xml#|[:/](?:[\d.]*[:/])?)(\d+)", re.IGNORECASE)
-_CRS84 = re.compile(r"(?:.*[:/])?CRS:?84", re.IGNORECASE)
-
-
-def parse_crs(name: str) -> CRS | None:
-    """Return the reference system of a name; None where it is none that is known."""
-    text = name.strip()
-    if epsg := _EPSG.fullmatch(text):
-        text = f"EPSG:{epsg[1]}"
-    elif _CRS84.fullmatch(text):
-        text = LON_LAT
-    elif text.lower().startswith("http"):
-        # GDAL would ask the network.
-        return None
-    try:
-        with rasterio.Env():
-            return CRS.from_user_input(text)
-    except (CRSError, ValueError):
-        return None
-
 
 def is_lon_lat(bounds: Bounds) -> bool:
     """Return whether coordinates may be longitude and latitude; degrees may also be counted from 0 to 360."""
