@@ -14,8 +14,11 @@ from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.config.cell import resolve
 from rs_adapt.config.own.bench import is_own
 from rs_adapt.errors import ConfigError
+from rs_adapt.links import place_inside
+from rs_adapt.path_names import path_name
 from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.evaluations import choose_folder, list_evaluations
+from rs_adapt.runs.files import EVAL_DIR
 from rs_adapt.runs.locking import lock_output, share_run
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.run import Run
@@ -228,6 +231,8 @@ def evaluate(
         precision=precision,
     )
     checkpoint = path if path.is_dir() else path.parent
+    path_name(str(cfg.bench.name), what="bench.name")
+    place_inside(checkpoint, EVAL_DIR)
     folder = Path() if out is None else Path(out).expanduser()
     if out is not None:
         refuse_output_in_run(folder, may_hold_runs=True)

@@ -13,6 +13,7 @@ from mmengine.dist import is_main_process
 
 from rs_adapt.engine.parts import unwrapped
 from rs_adapt.files import write_text
+from rs_adapt.links import append_bytes
 from rs_adapt.runs.files import METRICS_FILE
 from rs_adapt.runs.metrics import evaluation_line, finite, read_metrics
 from rs_adapt.runs.records import EvaluationLine, Health, MetricsLine, TrainingLine
@@ -139,8 +140,8 @@ class MetricsWriter:
 
     def _write(self, line: MetricsLine) -> None:
         if is_main_process():
-            with self._file.open("a") as file:
-                file.write(json.dumps(line.content()) + "\n")
+            with append_bytes(self._file) as file:
+                file.write((json.dumps(line.content()) + "\n").encode())
 
 
 def _by_class(classes: Sequence[str], shares: Sequence[float]) -> dict[str, float]:

@@ -18,6 +18,7 @@ from rs_adapt.engine.per_image import make_per_image, scored_classes
 from rs_adapt.engine.results import protocol_facts, score_fields, tuned_values
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.inference.checkpoint import load_model
+from rs_adapt.links import check_no_links
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.render.confusion_plot import draw_confusion, write_confusion_csv
@@ -115,6 +116,7 @@ def _score(
     )
     folder = out_dir if isinstance(out_dir, Path) else out_dir(conditions)
     check_folder(folder, conditions)
+    check_no_links(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rs_adapt.errors import OutputExists, RsAdaptError
+from rs_adapt.links import place_inside
+from rs_adapt.path_names import path_name
 from rs_adapt.runs.files import EVAL_DIR, RESULT_FILE
 from rs_adapt.runs.records import DataFacts, Environment, InferenceFacts, Result, read_record
 
@@ -97,11 +99,11 @@ def choose_folder(checkpoint: Path, bench: str, conditions: Conditions) -> Path:
         bench: Name of the bench.
         conditions: Those of the evaluation.
     """
-    name = f"{bench}-{conditions.split}"
+    name = f"{path_name(bench, what='bench.name')}-{conditions.split}"
     name += "" if conditions.precision in (None, _FULL_PRECISION) else f"-{conditions.precision}"
     number = 1
     while True:
-        folder = checkpoint / EVAL_DIR / (name if number == 1 else f"{name}-{number}")
+        folder = place_inside(checkpoint, EVAL_DIR, name if number == 1 else f"{name}-{number}")
         if not (folder / RESULT_FILE).exists() or _conditions_in(folder) == conditions:
             return folder
         number += 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from rs_adapt.config.wording import without_wording
 from rs_adapt.errors import CheckpointMismatch, ConfigError, OutputExists
 from rs_adapt.files import write_json, write_text
+from rs_adapt.links import check_no_links
 from rs_adapt.runs.clearing import clear_run, holds_run, refuse_nested_run, sort_content
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, DATA_FILE, RESULT_FILE, STATE_FILE
 from rs_adapt.runs.locking import lock_run, refuse_locked_run
@@ -32,6 +33,7 @@ def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: b
     """
     refuse_locked_run(run_dir)
     if resume:
+        check_no_links(run_dir)
         _check_resumable(run_dir, cfg_text)
         require_same_plugins(run_dir)
         return

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rs_adapt.launching import STOPPED, WRONG_INPUT, start_process, watch_parent
+from rs_adapt.links import append_bytes
 from rs_adapt.runs.clearing import clear_run
 from rs_adapt.runs.files import RESULT_FILE, SWEEP_CELL_FILE, SWEEP_LOG_FILE
 from rs_adapt.runs.locking import lock_variables
@@ -96,7 +97,7 @@ def run_process(argv: list[str], env: Mapping[str, str], log: Path, lock: int, s
 
     The process holds the lock as long as it lives, gets SIGTERM when this process dies, and no Ctrl-C of the terminal.
     """
-    with log.open("ab") as out:
+    with append_bytes(log) as out:
         env = {**env, **lock_variables(lock)}
         child = start_process(argv, env=env, output=out, stdin=subprocess.DEVNULL, pass_fds=(lock,))
     stop.child = child
@@ -151,8 +152,8 @@ def _run_attempts(
         }
         record = record.model_copy(update=started)
         write_record(folder / SWEEP_CELL_FILE, record)
-        with log.open("a", encoding="utf-8") as out:
-            out.write(f"--- attempt {record.attempts}, {record.started}: {record.command}\n")
+        with append_bytes(log) as out:
+            out.write(f"--- attempt {record.attempts}, {record.started}: {record.command}\n".encode())
         start = log.stat().st_size
         try:
             code = execute(argv, order.env, log, lock, stop)

@@ -20,6 +20,7 @@ from rs_adapt.engine.optim import autocast
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.inference.inspection.recording import Array, BlockRecord, record_blocks, relative_change
 from rs_adapt.inference.predictor import Predictor
+from rs_adapt.pictures import open_picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ def read_image(path: Path) -> Array:
     if not path.exists():
         raise DataNotFound(f"There is no image {path}. Check --image.")
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             mode = image.mode
             # As the loader of the tiles does with images that a camera rotated.
             pixels_HW3 = np.asarray(ImageOps.exif_transpose(image))
