@@ -14,7 +14,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from rs_adapt.locks import pass_to_children
@@ -33,6 +35,38 @@ _PR_SET_PDEATHSIG = 1
 _PIPE_VARIABLE = "RS_ADAPT_PARENT_PIPE"
 # The pipe of this process: its reading and its writing end.
 _pipe: list[int] = []
+
+
+def python_command(module: str, *arguments: str) -> tuple[str, ...]:
+    """Return the command that runs a module of the package by this Python.
+
+    The current folder, from which `-m` would import, is not searched: a file of anybody's that lies there, such as
+    `shlex.py`, would run instead of the library's.
+    """
+    return (sys.executable, "-P", "-m", module, *arguments)
+
+
+def module_path() -> dict[str, str]:
+    """Return the variable by which `python_command` finds the package in a checkout that is not installed."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / "pyproject.toml").is_file():
+        return {}
+    given = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    return {"PYTHONPATH": os.pathsep.join(dict.fromkeys([str(root), *given]))}
+
+
+@contextmanager
+def safe_path() -> Iterator[None]:
+    """Let Python processes that libraries start in the block not import from the current folder."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def start_process(
@@ -129,9 +163,8 @@ def launch_group(arguments: Sequence[str], processes: int, *, pass_fds: Sequence
         try:
             for rank in range(processes):
                 env = group | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-                children.append(
-                    start_process([sys.executable, "-m", "rs_adapt", *arguments], env=env, pass_fds=pass_fds)
-                )
+                command = python_command("rs_adapt", *arguments)
+                children.append(start_process(command, env=module_path() | env, pass_fds=pass_fds))
             return _group_exit_code(_wait_for_all(children))
         finally:
             for child in children:

@@ -38,9 +38,9 @@ def progress_callback(progress: Progress) -> Iterator[OnProgress]:
 
 def error_console() -> Console:
     """Return standard error, for progress and remarks; wide enough off a terminal that no line wraps."""
-    from rich.console import Console
+    from rs_adapt.render.terminal import PlainConsole
 
-    return Console(stderr=True, width=None if sys.stderr.isatty() else 160)
+    return PlainConsole(stderr=True, width=None if sys.stderr.isatty() else 160, highlight=True)
 
 
 @contextmanager
@@ -50,6 +50,8 @@ def stage_lines(console: Console) -> Iterator[OnProgress]:
     The status line disappears when a stage is complete, so that a progress bar can follow.
     """
     from rich.status import Status
+
+    from rs_adapt.render.terminal import styled
 
     status = Status("", console=console)
     seen: set[str] = set()
@@ -66,7 +68,7 @@ def stage_lines(console: Console) -> Iterator[OnProgress]:
         elif finished:
             status.stop()
         else:
-            status.update(f"{stage} {done}" if total is None else f"{stage} {done}/{total}")
+            status.update(styled(f"{stage} {done}" if total is None else f"{stage} {done}/{total}", ""))
             status.start()
 
     try:

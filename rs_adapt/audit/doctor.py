@@ -17,6 +17,7 @@ from typing import Literal
 from rs_adapt.config import axes, paths
 from rs_adapt.config.facts import SPLITS, BenchFacts
 from rs_adapt.config.weights_files import fetch_command
+from rs_adapt.launching import module_path, python_command
 
 Status = Literal["ok", "warning", "error"]
 # Distributions with the same import names as the maintained ones that rs-adapt needs.
@@ -275,12 +276,16 @@ def _folders(bench: BenchFacts) -> list[str]:
 def _training() -> Iterator[CheckResult]:
     """Train one iteration of the README's first command in a process of its own, in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="rs-adapt-doctor-") as folder:
-        command = [sys.executable, "-m", "rs_adapt", "train", "--bench", "synthetic-da", "--iters", "1"]
+        command = [*python_command("rs_adapt", "train"), "--bench", "synthetic-da", "--iters", "1"]
         command += ["--num-workers", "0", "--work-dir", str(Path(folder) / "run")]
         for split in ("train", "val", "test"):
             command += ["--set", f"bench.prepare.scenes.{split}=1"]
         done = subprocess.run(
-            command, env=os.environ | {"RS_ADAPT_HOME": folder}, capture_output=True, text=True, check=False
+            command,
+            env=os.environ | module_path() | {"RS_ADAPT_HOME": folder},
+            capture_output=True,
+            text=True,
+            check=False,
         )
     if done.returncode == 0:
         yield CheckResult(name="training", status="ok", seen="one iteration on synthetic scenes, scored and saved")

@@ -10,6 +10,7 @@ import typer
 
 from rs_adapt.commands.lazy import Verb, VerbGroup
 from rs_adapt.errors import RsAdaptError, StoppedElsewhere
+from rs_adapt.render.plain_text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,5 +142,5 @@ def main(argv: Sequence[str] | None = None) -> None:
         app(args=None if argv is None else [*argv], prog_name="rs-adapt")
     except RsAdaptError as error:
         if not isinstance(error, StoppedElsewhere):
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {printable(str(error))}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None

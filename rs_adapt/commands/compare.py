@@ -46,7 +46,7 @@ def compare(
     )
 
     console = result_console()
-    console.print(comparison.sentence, style="bold", soft_wrap=True, markup=False)
+    console.print(comparison.sentence, style="bold", soft_wrap=True)
     console.print(difference_table(comparison))
     sides = {"A": comparison.a, "B": comparison.b}
     lines = [f"{name}: {side.place}: {scoring_line(side.scored)}." for name, side in sides.items()]
@@ -56,4 +56,4 @@ def compare(
     lines += [line for line in (differ_line(comparison), changed_data_line(comparison)) if line is not None]
     lines += settings_lines(comparison)
     for line in (*lines, counts, *notes(comparison.interval)):
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=True)

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rs_adapt.render.plain_text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,16 +19,21 @@ if TYPE_CHECKING:
 
 def result_console() -> Console:
     """Return standard output; wide enough off a terminal that no sentence wraps."""
-    from rich.console import Console
+    from rs_adapt.render.terminal import PlainConsole
 
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    return PlainConsole(width=None if sys.stdout.isatty() else 160)
 
 
 def table_console() -> Console:
     """Return standard output for a wide table: a pipe has no width, and wrapped lines would break every grep."""
-    from rich.console import Console
+    from rs_adapt.render.terminal import PlainConsole
 
-    return Console(width=None if sys.stdout.isatty() else 240)
+    return PlainConsole(width=None if sys.stdout.isatty() else 240, highlight=True)
+
+
+def say(text: str = "", *, end: str = "\n") -> None:
+    """Print a line or lines on standard output, without characters that control a terminal."""
+    print(printable(text), end=end)
 
 
 def print_json(content: object) -> None:
@@ -66,12 +73,12 @@ def print_result(
     if (line := oracle_line(result)) is not None:
         console.print(line, soft_wrap=True)
     if (line := tuned_line(result)) is not None:
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=True)
     for place, other in (others or {}).items():
         line = f"Also evaluated: {conditions_line(other)}: {shorten_path(place)}"
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=True)
     for note in result.notes:
-        console.print(f"Note: {note}", soft_wrap=True, markup=False)
+        console.print(f"Note: {note}", soft_wrap=True)
     console.print(f"Files: {shorten_path(folder)}", soft_wrap=True)
 
 

@@ -88,7 +88,7 @@ def cost(
     console.print(cost_title(record), style="bold", soft_wrap=True)
     console.print(cost_table(record))
     for note in cost_notes(record):
-        console.print(note, soft_wrap=True, markup=False)
+        console.print(note, soft_wrap=True)
     console.print(f"Files: {shorten_path(folder)}", soft_wrap=True)
 
 

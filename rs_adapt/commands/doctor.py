@@ -27,6 +27,7 @@ def doctor(
     """
     from rs_adapt.audit.doctor import examine
     from rs_adapt.config import paths
+    from rs_adapt.render.terminal import styled
 
     errors = error_console()
     with errors.status("") as status:
@@ -42,9 +43,9 @@ def doctor(
         console = result_console()
         colour = {"ok": "green", "warning": "yellow", "error": "red"}
         for finding in findings:
-            mark = f"[{colour[finding.status]}]{finding.status:<7}[/]"
-            console.print(f"{mark} {finding.name}: ", end="")
-            console.print(finding.seen, markup=False, soft_wrap=True)
+            console.print(styled(f"{finding.status:<7}", colour[finding.status]), end="")
+            console.print(f" {finding.name}: ", end="")
+            console.print(finding.seen, soft_wrap=True)
             if finding.fix:
-                console.print(f"        -> {finding.fix}", markup=False, soft_wrap=True)
+                console.print(f"        -> {finding.fix}", soft_wrap=True)
     raise typer.Exit(1 if failed else 0)

@@ -31,7 +31,7 @@ def download(published: Published, path: Path) -> bool:
 
     console = error_console()
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
@@ -44,14 +44,12 @@ def download(published: Published, path: Path) -> bool:
                 published,
                 path,
                 on_progress=lambda stage, done, total: bar.update(task, completed=done, total=total),
-                on_note=lambda text: console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
+                on_note=lambda text: console.print(text, style="dim", highlight=False, soft_wrap=True),
             )
     except KeyboardInterrupt:
         part = partial_file(path)
         saved = (
             f"{group_digits(part.stat().st_size)} bytes are saved in {shorten_path(part)}. " if part.exists() else ""
         )
-        console.print(
-            f"Stopped. {saved}Run the same command again to continue.", markup=False, highlight=False, soft_wrap=True
-        )
+        console.print(f"Stopped. {saved}Run the same command again to continue.", highlight=False, soft_wrap=True)
         raise typer.Exit(130) from None

@@ -77,4 +77,4 @@ def evaluate(
         console = result_console()
         print_result(console, scored.result, title=scored.name, folder=scored.folder, others=scored.others)
         if scored.agreement is not None:
-            console.print(scored.agreement.sentence, markup=False, soft_wrap=True)
+            console.print(scored.agreement.sentence, soft_wrap=True)

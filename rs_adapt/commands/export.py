@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import group_digits, print_json, shorten_path
+from rs_adapt.commands.console import group_digits, print_json, say, shorten_path
 
 
 class Format(StrEnum):
@@ -77,6 +77,6 @@ def export(
         print_json([{"file": str(file), "bytes": file.stat().st_size} for file in files])
         return
     if difference is not None:
-        print(f"merged and unmerged features of a random image differ by at most {difference:.1e} of the largest")
+        say(f"merged and unmerged features of a random image differ by at most {difference:.1e} of the largest")
     for file in files:
-        print(f"{shorten_path(file)}: {group_digits(file.stat().st_size)} bytes")
+        say(f"{shorten_path(file)}: {group_digits(file.stat().st_size)} bytes")

@@ -37,11 +37,14 @@ def inspect(
     """
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.inspection.write import PAGE_FILE, inspect_checkpoint
+    from rs_adapt.links import place_inside
+    from rs_adapt.path_names import path_name
     from rs_adapt.runs.locking import share_run
 
     cfg = recompose(run, weights=weights, precision=precision)
     folder = run if run.is_dir() else run.parent
-    target = out or folder / INSPECT_DIR / image.stem
+    # A file may be called `..png`.
+    target = out or place_inside(folder, INSPECT_DIR, path_name(image.stem, what="The name of the image (use --out)"))
     with share_run(folder):
         record = inspect_checkpoint(
             cfg, folder, image, out_dir=target, size_px=size_px, overwrite=overwrite, device=device

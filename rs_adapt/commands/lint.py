@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import print_json
+from rs_adapt.commands.console import print_json, say
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def lint(
         if as_json:
             print_json([{"id": rule.id, "text": rule.text} for rule in RULES])
         else:
-            print(rules_text())
+            say(rules_text())
         return
     cell_options = {
         "--setting": setting,
@@ -112,6 +112,6 @@ def lint(
     if as_json:
         print_json(as_plain(report.title, report.findings))
     else:
-        print(f"{report.title}\n\n{as_text(report.findings)}")
+        say(f"{report.title}\n\n{as_text(report.findings)}")
     if report.errors:
         raise typer.Exit(1)

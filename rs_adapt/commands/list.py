@@ -98,14 +98,13 @@ _CAPTIONS = {
 
 def _table(axis: Axis, rows: list[dict[str, object]]) -> Table:
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=axis.value, box=box.SIMPLE, title_justify="left", caption_justify="left")
     for column in rows[0]:
         table.add_column(column, overflow="fold", no_wrap=column == "name")
     for row in rows:
-        table.add_row(*(escape(_cell_text(column, value)) for column, value in row.items()))
+        table.add_row(*(_cell_text(column, value) for column, value in row.items()))
     table.caption = _CAPTIONS.get(axis)
     return table
 

@@ -60,5 +60,5 @@ def report(
     for table in matrix_tables(written):
         console.print(table)
     for line in summary_lines(written):
-        console.print(line, soft_wrap=True, markup=False)
-    console.print(f"Page: {shorten_path(written.files[0])}", soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=True)
+    console.print(f"Page: {shorten_path(written.files[0])}", soft_wrap=True)

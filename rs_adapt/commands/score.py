@@ -69,7 +69,7 @@ def score(
     )
 
     console = result_console()
-    console.print(f"{run}", style="bold", soft_wrap=True, markup=False)
+    console.print(f"{run}", style="bold", soft_wrap=True)
     console.print(classes_table(scores))
     if scores.groups is not None:
         console.print(groups_table(scores.groups, scores.group_by))
@@ -79,4 +79,4 @@ def score(
     lines = [f"Scored: {scoring_line(scores.scored)}.", *(f"Note: {note}" for note in scores.notes), counts]
     lines += [*notes(scores.interval), *(f"Contradiction: {text}" for text in scores.contradictions)]
     for line in lines:
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import group_digits, print_json, table_console
+from rs_adapt.commands.console import group_digits, print_json, say, table_console
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -74,7 +74,7 @@ def show(
     elif as_json:
         print_json(cfg.to_dict())
     else:
-        print(to_python(cfg), end="")
+        say(to_python(cfg), end="")
 
 
 def _print_cost(cfg: ResolvedConfig, *, title: str, as_json: bool) -> None:
@@ -87,7 +87,7 @@ def _print_cost(cfg: ResolvedConfig, *, title: str, as_json: bool) -> None:
     from rich import box
     from rich.table import Table
 
-    print(title)
+    say(title)
     table = Table(box=box.SIMPLE, show_header=False)
     for name, count in counts.items():
         table.add_row(name, group_digits(count))

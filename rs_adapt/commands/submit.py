@@ -9,7 +9,7 @@ import typer
 
 from rs_adapt.api.progress import progress_callback
 from rs_adapt.commands import options
-from rs_adapt.commands.console import print_json, shorten_path
+from rs_adapt.commands.console import print_json, say, shorten_path
 
 
 def submit(
@@ -61,7 +61,7 @@ def submit(
         )
         return
     counts = f"{submission.images} of {submission.of} images"
-    print(f"{shorten_path(submission.file)}: {counts} of the domain {cfg.bench.target.region}")
-    print("  " + ", ".join(f"{name} {share:.1f} %" for name, share in submission.share_pct.items()))
+    say(f"{shorten_path(submission.file)}: {counts} of the domain {cfg.bench.target.region}")
+    say("  " + ", ".join(f"{name} {share:.1f} %" for name, share in submission.share_pct.items()))
     if submission.images < submission.of:
-        print("  The server scores complete submissions only.")
+        say("  The server scores complete submissions only.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rs_adapt.api.progress import error_console
-from rs_adapt.commands.console import group_digits, print_json, print_result, result_console, shorten_path
+from rs_adapt.commands.console import group_digits, print_json, print_result, result_console, say, shorten_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def print_plan(cfg: ResolvedConfig, plan: TrainingPlan, *, as_json: bool) -> Non
         f"  run folder: {shorten_path(plan.folder)}",
         *(f"  note: {note}" for note in plan.notes),
     ]
-    print("\n".join(lines))
+    say("\n".join(lines))
 
 
 def _own_contents(cfg: ResolvedConfig) -> dict[str, object]:

@@ -49,7 +49,7 @@ def verify(
             from rs_adapt.reports.selfcheck_table import selfcheck_table
 
             console = result_console()
-            console.print(check.verdict, style="bold", markup=False, soft_wrap=True)
+            console.print(check.verdict, style="bold", soft_wrap=True)
             console.print(selfcheck_table(check))
         raise typer.Exit(0 if check.consistent else 1)
     verification = verify_run(run, against)
@@ -62,5 +62,5 @@ def verify(
 
         console = result_console()
         for line in format_lines(verification):
-            console.print(line, markup=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
     raise typer.Exit(0 if verification.consistent else 1)

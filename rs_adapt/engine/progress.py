@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from rs_adapt.render.plain_text import printable_line
 from rs_adapt.runs.records import Health
 
 
@@ -24,7 +25,7 @@ class TrainingProgress:
 
     def __init__(self, console: Console, title: str) -> None:
         self.console = console
-        self.title = title
+        self.title = printable_line(title)
         self.score = "-"
         self._agreement = ""
         self._warned: frozenset[str] = frozenset()
@@ -38,7 +39,7 @@ class TrainingProgress:
         self._roomy = console.width >= 140
         agree = "{task.fields[agree]}" if self._roomy else ""
         self._progress = Progress(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             *([BarColumn(bar_width=20)] if wide else []),
             MofNCompleteColumn(),
             TextColumn(f"loss {{task.fields[loss]}}{rate}  {{task.fields[pace]}}  mIoU {{task.fields[score]}}{agree}"),
@@ -49,7 +50,7 @@ class TrainingProgress:
             transient=False,
         )
         self._task = self._progress.add_task(
-            title, total=None, start=False, loss="-", lr="-", pace="- it/s", score="-", agree=""
+            self.title, total=None, start=False, loss="-", lr="-", pace="- it/s", score="-", agree=""
         )
 
     def start(self, *, iteration: int, max_iters: int) -> None:
@@ -85,7 +86,6 @@ class TrainingProgress:
             self.console.print(
                 f"warning: {health.alarm}",
                 highlight=False,
-                markup=False,
                 soft_wrap=not self.console.is_terminal,
             )
 

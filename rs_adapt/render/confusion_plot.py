@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rs_adapt.files import write_text
+from rs_adapt.render.figures import save_figure
 
 
 def write_confusion_csv(path: Path, matrix: np.ndarray[Any, Any], classes: Sequence[str]) -> None:
@@ -61,4 +62,4 @@ def draw_confusion(path: Path, matrix: np.ndarray[Any, Any], classes: Sequence[s
     axes.set_ylabel("truth")
     axes.set_title(title, fontsize=10)
     figure.colorbar(picture, ax=axes, label="% of the true pixels", shrink=0.8)
-    figure.savefig(path)
+    save_figure(figure, path)

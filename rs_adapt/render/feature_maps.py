@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from rs_adapt.render.figures import figure_png
+
 # A token grid is enlarged to about this many pixels without smoothing, so that each square is a patch.
 _PICTURE_PX = 320
 # Percentiles of the scores at the ends of the scale: a few extreme tokens would otherwise grey out all others.
@@ -88,6 +90,4 @@ def update_norm_png(series: Mapping[str, Sequence[float]]) -> bytes:
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=7, frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return figure_png(figure)

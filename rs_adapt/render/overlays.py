@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+from rs_adapt.files import write_bytes
+from rs_adapt.pictures import open_picture
 
 if TYPE_CHECKING:
     from mmseg.structures import SegDataSample
@@ -84,7 +88,7 @@ def draw_sample(
     """Return the overlay of a predicted sample, whose image is read from its `img_path`."""
     truth = sample.gt_sem_seg.data[0].cpu().numpy()
     prediction = sample.pred_sem_seg.data[0].cpu().numpy()
-    with Image.open(sample.img_path) as image:
+    with open_picture(sample.img_path) as image:
         return draw_overlay(image, truth, prediction, classes=classes, palette=palette, errors=errors)
 
 
@@ -94,7 +98,9 @@ def save_overlay(
     """Write the overlay of a predicted sample to `<folder>/<image name>.png` and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{Path(sample.img_path).stem}.png"
-    draw_sample(sample, classes=classes, palette=palette).save(path)
+    buffer = io.BytesIO()
+    draw_sample(sample, classes=classes, palette=palette).save(buffer, "PNG")
+    write_bytes(path, buffer.getvalue())
     return path
 
 

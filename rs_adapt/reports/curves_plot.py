@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rs_adapt.render.figures import save_figure
 from rs_adapt.runs.records import EvaluationLine, MetricsLine, TrainingLine
 
 
@@ -44,7 +45,7 @@ def draw_curves(path: Path, lines: Sequence[MetricsLine], title: str) -> None:
         axes.set_xlim(0, last * 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     figure.suptitle(title, fontsize=10)
-    figure.savefig(path)
+    save_figure(figure, path)
 
 
 def _domain_loss(line: TrainingLine, domain: str) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rs_adapt.datasets.tile_statistics import BINS, Array, SetStatistics
+from rs_adapt.render.figures import figure_png, save_figure
 
 _BANDS = (("first band", "tab:red"), ("second band", "tab:green"), ("third band", "tab:blue"))
 
@@ -27,7 +27,7 @@ def share_png(statistics: Sequence[SetStatistics], colours: Mapping[str, Sequenc
     height = max(0.7 + 0.27 * len(statistics), 0.3 + 0.16 * min(9, len(colours)))
     figure = Figure(figsize=(4.6, height), dpi=200, layout="constrained")
     _draw_shares(figure.add_subplot(), statistics, colours)
-    return _png(figure)
+    return figure_png(figure)
 
 
 def histogram_png(statistics: Sequence[SetStatistics]) -> bytes:
@@ -42,7 +42,7 @@ def histogram_png(statistics: Sequence[SetStatistics]) -> bytes:
         plot.set_axis_off()
     _draw_histograms([*plots], statistics)
     plots[0].legend(fontsize=7)
-    return _png(figure)
+    return figure_png(figure)
 
 
 def draw_overview(
@@ -80,7 +80,7 @@ def draw_overview(
     _draw_histograms([row[-1] for row in grid], statistics, titles=False)
     _draw_shares(below.add_subplot(), statistics, colours)
     figure.suptitle(title, fontsize=11)
-    figure.savefig(path)
+    save_figure(figure, path)
 
 
 def _draw_shares(plot: Any, statistics: Sequence[SetStatistics], colours: Mapping[str, Sequence[int]]) -> None:
@@ -119,9 +119,3 @@ def _draw_histograms(plots: Sequence[Any], statistics: Sequence[SetStatistics], 
     # After all lines: shared axes would otherwise have the range of the first line.
     for plot in plots:
         plot.set_ylim(bottom=0)
-
-
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()

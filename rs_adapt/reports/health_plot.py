@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rs_adapt.render.figures import save_figure
 from rs_adapt.runs.records import Health, MetricsLine, TrainingLine
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def draw_health(path: Path, lines: Sequence[MetricsLine], classes: Sequence[str]
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=10)
-    figure.savefig(path)
+    save_figure(figure, path)
 
 
 def _draw_class(axes: Axes, measured: Sequence[tuple[int, Health]], name: str, colour: str) -> None:

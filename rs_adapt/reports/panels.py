@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from rs_adapt.errors import RsAdaptError, ScoresError, UnreadableFile
+from rs_adapt.pictures import open_picture
 from rs_adapt.progress import OnProgress
 from rs_adapt.render.document import Figure, Section
 from rs_adapt.reports.score_tables import Labels, Rankings
@@ -177,7 +177,7 @@ def _stored_figures(group: Group) -> list[Figure]:
 def _figure(file: Path, by_stem: Mapping[str, float]) -> Figure:
     value = f": mIoU {by_stem[file.stem]:.1f}" if file.stem in by_stem else ""
     try:
-        with Image.open(file) as picture:
+        with open_picture(file) as picture:
             picture.verify()
     except (OSError, SyntaxError) as error:
         raise ScoresError(

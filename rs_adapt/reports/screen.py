@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from rich import box
 from rich import table as rich_table
-from rich.markup import escape
-from rich.text import Text
 
 from rs_adapt.render.document import Table
+from rs_adapt.render.terminal import styled
 from rs_adapt.reports.make import Report
 
 _SHOWN = ("failed", "transfer", "gains")
@@ -32,11 +31,10 @@ def summary_lines(report: Report) -> Iterator[str]:
 
 
 def _screen_table(table: Table) -> rich_table.Table:
-    screen = rich_table.Table(title=escape(table.title), title_justify="left", box=box.SIMPLE, pad_edge=False)
+    screen = rich_table.Table(title=table.title, title_justify="left", box=box.SIMPLE, pad_edge=False)
     for number, name in enumerate(table.head):
         is_text = all(row[number].value is None for row in table.rows)
-        screen.add_column(escape(name), justify="left" if is_text else "right")
+        screen.add_column(name, justify="left" if is_text else "right")
     for row in table.rows:
-        # Unlike a plain string, Text does not take a bracket in a name for markup.
-        screen.add_row(*(Text(f"{cell.text} {cell.note}".strip(), style="bold" if cell.bold else "") for cell in row))
+        screen.add_row(*(styled(f"{cell.text} {cell.note}".strip(), "bold" if cell.bold else "") for cell in row))
     return screen

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
-from rich.text import Text
+
+from rs_adapt.render.terminal import styled
 
 if TYPE_CHECKING:
     from rs_adapt.audit.selfcheck.outcome import SelfCheck
@@ -21,6 +22,5 @@ def selfcheck_table(check: SelfCheck) -> Table:
         table.add_column(name, no_wrap=True)
     table.add_column("", overflow="fold")
     for row in check.checks:
-        # Details quote file contents, in which brackets are no markup.
-        table.add_row(row.name, Text(row.outcome.value, style=_STYLES[row.outcome.value]), Text(row.detail))
+        table.add_row(row.name, styled(row.outcome.value, _STYLES[row.outcome.value]), row.detail)
     return table

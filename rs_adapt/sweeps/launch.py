@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.launching import python_command
 from rs_adapt.runs.files import CELL_FILE
 from rs_adapt.sweeps.cells import SweepCell
 from rs_adapt.sweeps.folder import CellState, is_cell_locked, read_state
@@ -91,7 +91,7 @@ def train_command(spec: LauncherSpec, arguments: Sequence[str]) -> tuple[str, ..
     if spec.command:
         return (*spec.command, "train", *arguments)
     processes = ("--processes", str(spec.processes_per_cell)) if spec.processes_per_cell > 1 else ()
-    return (sys.executable, "-m", "rs_adapt", "train", *arguments, *processes)
+    return python_command("rs_adapt", "train", *arguments, *processes)
 
 
 def build_order(cell: SweepCell, spec: LauncherSpec, *, retries: int, rerun: bool) -> Order:

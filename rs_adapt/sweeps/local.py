@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.launching import start_process
+from rs_adapt.launching import module_path, python_command, start_process
+from rs_adapt.links import append_bytes
 from rs_adapt.runs.files import SWEEP_LOG_FILE
 from rs_adapt.sweeps.work import Order, format_order
 
@@ -72,9 +72,9 @@ class Local:
         """Start a cell."""
         folder = Path(order.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / SWEEP_LOG_FILE).open("ab") as log:
-            worker = [sys.executable, "-m", "rs_adapt.sweeps.work"]
-            process = start_process(worker, env={}, output=log, stdin=subprocess.PIPE)
+        with append_bytes(folder / SWEEP_LOG_FILE) as log:
+            worker = python_command("rs_adapt.sweeps.work")
+            process = start_process(worker, env=module_path(), output=log, stdin=subprocess.PIPE)
         assert process.stdin is not None
         with process.stdin as pipe:
             pipe.write(format_order(replace(order, env={**order.env, **self.environment(slot)})).encode())

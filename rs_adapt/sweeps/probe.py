@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config.cell import Cell
 from rs_adapt.errors import RsAdaptError
+from rs_adapt.launching import module_path, python_command
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
@@ -92,11 +93,11 @@ def probe(
     order = _Order(cell=cell, overrides=overrides, data_root=data_root, weights=weights)
     try:
         process = subprocess.run(
-            [sys.executable, "-m", "rs_adapt.sweeps.probe"],
+            python_command("rs_adapt.sweeps.probe"),
             input=json.dumps(asdict(order)),
             capture_output=True,
             text=True,
-            env=dict(env),
+            env=module_path() | dict(env),
             timeout=timeout_s,
             check=False,
         )

@@ -83,7 +83,8 @@ def _read_sweep_name(folder: Path) -> str:
 def cells_table(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> Table:
     """Return a row per cell: state, mIoU with its interval, selection of the checkpoint, protocol, minutes."""
     from rich.table import Table
-    from rich.text import Text
+
+    from rs_adapt.render.terminal import styled
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("cell", overflow="fold")
@@ -96,10 +97,9 @@ def cells_table(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> 
         interval = None if scored is None else scored.interval
         table.add_row(
             f"{cell}{TUNED_MARK if facts['tuned'] else ''}",
-            f"[{_STYLES[state.status]}]{state.status}[/]",
+            styled(state.status, _STYLES[state.status]),
             "" if facts["miou_pct"] is None else f"{facts['miou_pct']:.1f}",
-            # Text, because the table would take a plain bracket for markup.
-            Text("" if interval is None else format_interval(interval.low, interval.high, digits=1)),
+            "" if interval is None else format_interval(interval.low, interval.high, digits=1),
             facts["headline"] or "",
             facts["protocol"] or "",
             "" if facts["minutes"] is None else f"{facts['minutes']:.1f}",
@@ -117,6 +117,8 @@ def live_view(cells: Sequence[SweepCell], states: Mapping[str, CellState], *, he
     """Return the counts, and a row for each cell that runs or has failed, as many as fit into `height` lines."""
     from rich.table import Table
 
+    from rs_adapt.render.terminal import styled
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column(counts_line(states))
     for name in ("state", "so far"):
@@ -128,7 +130,7 @@ def live_view(cells: Sequence[SweepCell], states: Mapping[str, CellState], *, he
         so_far = describe_progress(cell.folder) if state.status == "running" else state.note
         if so_far.startswith("iteration"):
             so_far = f"{so_far}/{cell.iters}"
-        table.add_row(str(cell), f"[{_STYLES[state.status]}]{state.status}[/]", so_far[:60])
+        table.add_row(str(cell), styled(state.status, _STYLES[state.status]), so_far[:60])
     return table
 
 

@@ -181,7 +181,7 @@ def test_gpus_are_those_that_the_environment_leaves(monkeypatch: pytest.MonkeyPa
 
 
 def test_commands_of_a_cell() -> None:
-    own = (sys.executable, "-m")
+    own = (sys.executable, "-P", "-m")
     assert train_command(LauncherSpec(), ["--seed", "1"]) == (*own, "rs_adapt", "train", "--seed", "1")
     assert train_command(LauncherSpec(processes_per_cell=4), ["--seed", "1"]) == (
         *own,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import group_digits, print_json, shorten_path, table_console
+from rs_adapt.commands.console import group_digits, print_json, say, shorten_path, table_console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,11 +54,11 @@ def clean(
         return
     if agreed:
         size = group_digits(round(sum(copy.size_bytes for copy in removed) / 1e6))
-        print(f"Removed {len(removed)} of {len(copies)}, {size} MB.")
+        say(f"Removed {len(removed)} of {len(copies)}, {size} MB.")
         for copy in left:
-            print(f"{shorten_path(copy.folder)} is being made by another process, and stays.")
+            say(f"{shorten_path(copy.folder)} is being made by another process, and stays.")
     elif copies:
-        print("Nothing is removed." + ("" if dry_run else " Add --yes to remove what is listed."))
+        say("Nothing is removed." + ("" if dry_run else " Add --yes to remove what is listed."))
 
 
 def _asked(count: int) -> bool:
@@ -67,7 +67,7 @@ def _asked(count: int) -> bool:
 
 def _print_copies(copies: Sequence[PreparedCopy], home: str) -> None:
     if not copies:
-        print(f"There are no prepared tiles in {home}.")
+        say(f"There are no prepared tiles in {home}.")
         return
     table_console().print(_table(copies))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import group_digits, shorten_path
+from rs_adapt.commands.console import group_digits, say, shorten_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,9 +47,9 @@ def fetch_data(
     selected = manifest.select_archives(archives or (), include_optional=all_)
     folder = (out or to or downloads_dir(manifest.name)).expanduser()
     for line in (manifest.title, f"Licence: {manifest.licence}. {manifest.conditions}", f"Cite: {manifest.citation}"):
-        print(line)
+        say(line)
     if manifest.access == "drawn":
-        print(manifest.how_to_get)
+        say(manifest.how_to_get)
         return
     if manifest.restricted and any(archive.urls for archive in selected):
         _require_acceptance(manifest, accepted=accept_licence)
@@ -65,7 +65,7 @@ def fetch_data(
             missing.append(archive)
             continue
         size = group_digits(path.stat().st_size)
-        print(f"{shorten_path(path)}: {state}, {size} bytes, {archive.published.describe_check()}")
+        say(f"{shorten_path(path)}: {state}, {size} bytes, {archive.published.describe_check()}")
     if missing or (manifest.by_hand and not selected):
         _print_steps(manifest, missing, folder)
         names = ", ".join(archive.name for archive in missing) or manifest.title
@@ -91,12 +91,12 @@ def _require_acceptance(manifest: Manifest, *, accepted: bool) -> None:
 
 
 def _print_steps(manifest: Manifest, missing: Sequence[Archive], folder: Path) -> None:
-    print("By hand:")
+    say("By hand:")
     for number, step in enumerate(manifest.by_hand, start=1):
-        print(f"  {number}. {step}")
+        say(f"  {number}. {step}")
     if missing:
-        print(f"  {len(manifest.by_hand) + 1}. Put into {shorten_path(folder)}:")
+        say(f"  {len(manifest.by_hand) + 1}. Put into {shorten_path(folder)}:")
         for archive in missing:
-            print(f"       {archive.name} ({archive.published.describe()})")
-        print(f"  {len(manifest.by_hand) + 2}. Run the same command again: it verifies the files.")
-    print(f"Then: {manifest.how_to_get}")
+            say(f"       {archive.name} ({archive.published.describe()})")
+        say(f"  {len(manifest.by_hand) + 2}. Run the same command again: it verifies the files.")
+    say(f"Then: {manifest.how_to_get}")

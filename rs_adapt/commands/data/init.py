@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import shorten_path
+from rs_adapt.commands.console import say, shorten_path
 from rs_adapt.errors import ConfigError
 
 
@@ -36,5 +36,5 @@ def init(
         write_text(path, own_bench.TEMPLATE.read_text(encoding="utf-8").replace("@NAME@", name))
     except OSError as error:
         raise ConfigError(f"Cannot write {path}: {error.strerror}. Choose a different file with --out.") from error
-    print(f"Wrote {shorten_path(path)}: fill in the folders and classes, then run")
-    print(f"  rs-adapt train --bench {shorten_path(path)} --setting da --dry-run")
+    say(f"Wrote {shorten_path(path)}: fill in the folders and classes, then run")
+    say(f"  rs-adapt train --bench {shorten_path(path)} --setting da --dry-run")

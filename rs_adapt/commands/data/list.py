@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import group_digits, print_json, shorten_path, table_console
+from rs_adapt.commands.console import group_digits, print_json, say, shorten_path, table_console
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ def list_data(data_root: options.DataRoot = None, as_json: options.AsJson = Fals
         print_json(rows)
         return
     table_console().print(_table(rows))
-    print(f"found: files below {shorten_path(root)}/NAME. `rs-adapt data fetch NAME` fetches them or prints the steps.")
+    say(f"found: files below {shorten_path(root)}/NAME. `rs-adapt data fetch NAME` fetches them or prints the steps.")
 
 
 def _facts(manifest: Manifest, root: Path) -> dict[str, str | int | None]:
@@ -47,7 +47,6 @@ def _facts(manifest: Manifest, root: Path) -> dict[str, str | int | None]:
 
 def _table(rows: list[dict[str, str | int | None]]) -> Table:
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title="data", box=box.SIMPLE, title_justify="left")
@@ -55,7 +54,7 @@ def _table(rows: list[dict[str, str | int | None]]) -> Table:
         table.add_column(heading, overflow="fold", no_wrap=heading in ("name", "images", "how"))
     for row in rows:
         cells = (group_digits(value) if isinstance(value, int) else value or "" for value in row.values())
-        table.add_row(*map(escape, cells))
+        table.add_row(*cells)
     return table
 
 

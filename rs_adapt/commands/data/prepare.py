@@ -93,10 +93,10 @@ def prepare(
         results.print(f"Nothing is cut. Tiles would go to {shorten_path(prepared.plan.folder)}.", soft_wrap=True)
         return
     plan = prepared.plan
-    results.print(f"{plan.layout.title}: {shorten_path(plan.folder)}", style="bold", soft_wrap=True, markup=False)
+    results.print(f"{plan.layout.title}: {shorten_path(plan.folder)}", style="bold", soft_wrap=True)
     results.print(result_table(prepared))
     for line in remarks(prepared):
-        results.print(line, soft_wrap=True, markup=False)
+        results.print(line, soft_wrap=True)
     for line in prepared.wrong_counts():
         errors.print(f"error: {line}. The originals are not the published ones.", soft_wrap=True)
     if prepared.wrong_counts():

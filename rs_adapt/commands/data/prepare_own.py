@@ -39,8 +39,8 @@ def prepare_own(name: str, data_root: Path, *, jobs: int | None, dry_run: bool) 
         for plan in plan_regions(recipe, bench["tile_px"]):
             splits = Counter(one.split for one in plan.scenes)
             counts = ", ".join(f"{count} {split}" for split, count in splits.items())
-            results.print(f"{plan.region.name}: {len(plan.scenes)} scenes ({counts})", soft_wrap=True, markup=False)
-        results.print(f"Nothing is cut. Tiles would go to {shorten_path(out)}.", soft_wrap=True, markup=False)
+            results.print(f"{plan.region.name}: {len(plan.scenes)} scenes ({counts})", soft_wrap=True)
+        results.print(f"Nothing is cut. Tiles would go to {shorten_path(out)}.", soft_wrap=True)
         return
     with progress_callback(True) as on_progress:
         ensure_prepared(
@@ -51,6 +51,6 @@ def prepare_own(name: str, data_root: Path, *, jobs: int | None, dry_run: bool) 
             jobs=jobs,
             on_progress=on_progress,
         )
-    results.print(f"{bench['title']}: {shorten_path(out)}", style="bold", soft_wrap=True, markup=False)
+    results.print(f"{bench['title']}: {shorten_path(out)}", style="bold", soft_wrap=True)
     for line in describe_contents(read_contents(out)):
-        results.print(line, soft_wrap=True, markup=False)
+        results.print(line, soft_wrap=True)

@@ -18,7 +18,7 @@ _COLOURS_SHOWN = 5
 def print_plan(console: Console, plan: Plan) -> None:
     """Print the numbers of scenes of each part: found, published, already cut and missing."""
     title = f"{plan.layout.title}: tiles of {plan.tile_px} px every {plan.stride_px} px"
-    console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
+    console.print(title, style="bold", soft_wrap=True, highlight=False)
     table = _table()
     for column in ("part", "scenes found", "published", "cut before", "missing"):
         table.add_column(column, justify="left" if column == "part" else "right")

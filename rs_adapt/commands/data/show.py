@@ -54,8 +54,6 @@ def show(
         return
     console = result_console()
     for tile_set in statistics:
-        console.print(
-            f"{tile_set.title}: {tile_set.num_read} of {tile_set.num_tiles} tiles read", soft_wrap=True, markup=False
-        )
-    console.print(f"Page: {shorten_path(folder / PAGE_FILE)}", soft_wrap=True, markup=False)
-    console.print(f"Picture: {shorten_path(folder / PICTURE_FILE)}", soft_wrap=True, markup=False)
+        console.print(f"{tile_set.title}: {tile_set.num_read} of {tile_set.num_tiles} tiles read", soft_wrap=True)
+    console.print(f"Page: {shorten_path(folder / PAGE_FILE)}", soft_wrap=True)
+    console.print(f"Picture: {shorten_path(folder / PICTURE_FILE)}", soft_wrap=True)

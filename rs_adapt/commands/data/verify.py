@@ -53,24 +53,22 @@ def verify(
 def _print_report(report: TileReport) -> None:
     console = result_console()
     sides = " and ".join(map(str, report["tile_px"]))
-    console.print(f"{report['title']}: tiles of {sides} px", style="bold", soft_wrap=True, markup=False)
+    console.print(f"{report['title']}: tiles of {sides} px", style="bold", soft_wrap=True)
     console.print(_numbers(report["sets"]))
     console.print(_shares(report["sets"]))
     if (recorded := report.get("contents")) is not None:
         from rs_adapt.datasets.own.contents import Contents, describe_contents
 
         for line in describe_contents(Contents.model_validate(recorded)):
-            console.print(line, soft_wrap=True, markup=False)
+            console.print(line, soft_wrap=True)
     duplicates = report["duplicates"]
     equal = {"within a set": duplicates["within"], "in train (or val) of both regions": duplicates["across_regions"]}
     for where, groups in equal.items():
         if groups:
             examples = "; ".join(" = ".join(group) for group in groups[:_GROUPS_SHOWN])
-            console.print(
-                f"Equal images {where}: {len(groups)} groups, such as {examples}", soft_wrap=True, markup=False
-            )
+            console.print(f"Equal images {where}: {len(groups)} groups, such as {examples}", soft_wrap=True)
     for fault in report["faults"][:_FAULTS_SHOWN]:
-        console.print(f"wrong: {fault}", soft_wrap=True, markup=False)
+        console.print(f"wrong: {fault}", soft_wrap=True)
     if len(report["faults"]) > _FAULTS_SHOWN:
         console.print(f"... and {len(report['faults']) - _FAULTS_SHOWN} more: --json lists all.")
     console.print("No faults." if report["ok"] else f"Faults: {len(report['faults'])}.")

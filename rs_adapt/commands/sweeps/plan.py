@@ -34,6 +34,7 @@ def plan(
     work_dir: options.WorkDir = None,
     data_root: options.DataRoot = None,
     plugins: options.Plugins = None,
+    no_code: sweep.NoCode = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure how long a sweep or a cell takes on this machine, and its memory and disk.
@@ -51,7 +52,7 @@ def plan(
     if (file is None) == (bench is None):
         raise ConfigError("Name either a sweep's file or a cell (--bench loveda-da).")
     if file is not None:
-        spec, _, expansion = read_sweep(file, work_dir=work_dir, data_root=data_root)
+        spec, _, expansion = read_sweep(file, work_dir=work_dir, data_root=data_root, no_code=no_code)
     else:
         axes = {"bench": bench, "setting": setting, "direction": direction, "method": method, "backbone": backbone}
         axes |= {"head": head, "strategy": strategy, "protocol": protocol}

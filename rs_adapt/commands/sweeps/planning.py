@@ -83,7 +83,7 @@ def print_plan(cost: SweepCost, *, launcher: str) -> None:
         console.print(cells)
 
     def print_line(text: str) -> None:
-        console.print(text, markup=False, soft_wrap=True)
+        console.print(text, soft_wrap=True)
 
     for kind in cost.probes:
         if isinstance(kind.outcome, str):

@@ -36,7 +36,7 @@ def print_sweep(
     console.print(cells_table(cells, states))
 
     def print_line(text: str) -> None:
-        console.print(text, markup=False, soft_wrap=True)
+        console.print(text, soft_wrap=True)
 
     for line in (*tuned_lines(cells, states), *trouble_lines(cells, states)):
         print_line(line)
@@ -47,7 +47,7 @@ def print_sweep(
         more = f" and {len(combinations) - 1} more" if len(combinations) > 1 else ""
         print_line(f"skipped: {combinations[0]}{more}: {reason}")
     for remark in expansion.remarks:
-        errors.print(f"{spec.file}: {remark}", markup=False, soft_wrap=True)
+        errors.print(f"{spec.file}: {remark}", soft_wrap=True)
     print_line(f"{spec.name}: {counts_line(states)}. Files: {shorten_path(folder)}")
     if dry_run:
         num_selected = sum(policy.selects(state) for state in states.values())
@@ -96,5 +96,4 @@ def print_how_to_continue() -> None:
         f"Stopped; the running cells are saved. Continue with\n  {command}",
         highlight=False,
         soft_wrap=True,
-        markup=False,
     )

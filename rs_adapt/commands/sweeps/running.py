@@ -59,7 +59,6 @@ def run_selected(
                 change_line(cell, state, {**progress.states, cell.name: state}),
                 highlight=False,
                 soft_wrap=True,
-                markup=False,
             )
             finished = run()
         else:

@@ -16,19 +16,24 @@ if TYPE_CHECKING:
     from rs_adapt.sweeps.spec import Spec
 
 
-def read_sweep(file: Path, *, work_dir: Path | None, data_root: Path | None) -> tuple[Spec, Path, Expansion]:
+def read_sweep(
+    file: Path, *, work_dir: Path | None, data_root: Path | None, no_code: bool = False
+) -> tuple[Spec, Path, Expansion]:
     """Read a sweep's file, or the shipped sweep of that name, and compose its cells.
 
     Returns:
         The sweep, its folder and its cells.
 
     Raises:
-        ConfigError: The file cannot be used; see `read_spec` and `expand`.
+        ConfigError: The file cannot be used; see `read_spec` and `expand`. With `no_code`: it can run code of its own.
     """
     from rs_adapt.sweeps.cells import expand
+    from rs_adapt.sweeps.no_code import refuse_code
     from rs_adapt.sweeps.spec import read_spec
 
     spec = read_spec(_file_or_shipped_sweep(file))
+    if no_code:
+        refuse_code(spec)
     folder = (work_dir or Path("work_dirs") / spec.name).expanduser().resolve()
     return spec, folder, expand(spec, folder=folder, data_root=None if data_root is None else str(data_root))
 

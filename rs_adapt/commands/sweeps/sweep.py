@@ -20,6 +20,9 @@ Only = Annotated[
     str | None,
     typer.Option("--only", help="Only cells whose name or folder contains this text, or matches it with * and ?."),
 ]
+NoCode = Annotated[
+    bool, typer.Option("--no-code", help="Refuse a file that can run code of its own: for files that others wrote.")
+]
 
 
 def sweep(
@@ -38,9 +41,12 @@ def sweep(
     work_dir: options.WorkDir = None,
     data_root: options.DataRoot = None,
     plugins: options.Plugins = None,
+    no_code: NoCode = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Run the cells of a sweep: skip finished cells, resume interrupted ones, report failures.
+
+    A sweep's file is code: it may name programs and classes. --no-code refuses one that does.
 
     After Ctrl-C, a kill or a failure, run the same command to continue. Exit codes: 0 all cells are done, 1 some are
     not, 2 wrong file or options, 130 stopped.
@@ -54,7 +60,7 @@ def sweep(
     from rs_adapt.commands.sweeps.selecting import apply_launcher_options, read_sweep, select_cells
     from rs_adapt.sweeps.launch import RerunPolicy, read_states
 
-    spec, folder, expansion = read_sweep(file, work_dir=work_dir, data_root=data_root)
+    spec, folder, expansion = read_sweep(file, work_dir=work_dir, data_root=data_root, no_code=no_code)
     spec = apply_launcher_options(spec, kind=launcher, jobs=jobs, gpus=gpus)
     cells = select_cells(expansion.cells, only)
     policy = RerunPolicy(rerun_stale=rerun_stale, retry_failed=retry_failed)

@@ -10,7 +10,7 @@ import typer
 
 from rs_adapt.api.progress import progress_callback
 from rs_adapt.commands import options
-from rs_adapt.commands.console import group_digits, shorten_path
+from rs_adapt.commands.console import group_digits, say, shorten_path
 
 BUILDS = {"nano": "dinov2_nano"}
 
@@ -60,7 +60,7 @@ def build_weights(
         # Read as `train` reads it: packs identify the base by the SHA-256 of the tensors in the file.
         backbone = MODELS.build(config["model"]["backbone"] | {"weights": str(out)})
     parameters = sum(parameter.numel() for parameter in backbone.parameters())
-    print(f"{shorten_path(out)}: {group_digits(parameters)} parameters, {group_digits(out.stat().st_size)} bytes")
-    print(f"base sha256 {backbone.base_sha256()}")
+    say(f"{shorten_path(out)}: {group_digits(parameters)} parameters, {group_digits(out.stat().st_size)} bytes")
+    say(f"base sha256 {backbone.base_sha256()}")
     shipped = config["backbone"]["weights"]["base_sha256"]
-    print("the shipped weights" if backbone.base_sha256() == shipped else f"not the shipped weights ({shipped})")
+    say("the shipped weights" if backbone.base_sha256() == shipped else f"not the shipped weights ({shipped})")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import group_digits, shorten_path
+from rs_adapt.commands.console import group_digits, say, shorten_path
 
 
 def convert_weights(
@@ -39,6 +39,6 @@ def convert_weights(
         raise DataNotFound(f"There is no file of weights {file}: check the path.")
     description = convert(file, out, patch_px=patch_px, image_px=image_px, overwrite=overwrite)
     model = f"{description.family} {description.model}, patch {description.size.patch_px} px"
-    print(f"{shorten_path(out)}: {group_digits(out.stat().st_size)} bytes, {model}")
+    say(f"{shorten_path(out)}: {group_digits(out.stat().st_size)} bytes, {model}")
     positions = f"positions {description.grid} x {description.grid}" if description.grid else "no learned positions"
-    print(f"{positions}, tensors sha256 {description.base_sha256}")
+    say(f"{positions}, tensors sha256 {description.base_sha256}")

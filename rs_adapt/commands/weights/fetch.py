@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rs_adapt.commands.console import group_digits, shorten_path
+from rs_adapt.commands.console import group_digits, say, shorten_path
 
 if TYPE_CHECKING:
     from rs_adapt.config.weights_files import WeightsFile
@@ -35,9 +35,9 @@ def fetch_weights(
 
     weights_file = find_weights_file(name)
     if weights_file.facts.get("shipped"):
-        print(f"{weights_file.facts['file']} comes with rs-adapt: {shorten_path(weights_file.path)}")
+        say(f"{weights_file.facts['file']} comes with rs-adapt: {shorten_path(weights_file.path)}")
         return
-    print(f"{weights_file.title}, licence {weights_file.facts.get('licence', 'not stated')}")
+    say(f"{weights_file.title}, licence {weights_file.facts.get('licence', 'not stated')}")
     if from_file is not None:
         _copy(weights_file, from_file)
         state = "copied"
@@ -49,7 +49,7 @@ def fetch_weights(
     else:
         state = "fetched" if download(weights_file.published, weights_file.path) else "was there"
     size = group_digits(weights_file.path.stat().st_size)
-    print(f"{shorten_path(weights_file.path)}: {state}, {size} bytes, {weights_file.published.describe_check()}")
+    say(f"{shorten_path(weights_file.path)}: {state}, {size} bytes, {weights_file.published.describe_check()}")
 
 
 def _copy(weights_file: WeightsFile, source: Path) -> None:

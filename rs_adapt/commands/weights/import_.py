@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import group_digits, print_json, result_console, shorten_path
+from rs_adapt.commands.console import group_digits, print_json, result_console, say, shorten_path
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -82,18 +82,17 @@ def import_weights(
     console = result_console()
     cell_name = f"{cell.bench}_{cell.setting} / {cell.backbone}".replace("_", "-")
     title = f"{shorten_path(checkpoint)} as {kind.value}: {cell_name}"
-    console.print(title, style="bold", soft_wrap=True, markup=False)
+    console.print(title, style="bold", soft_wrap=True)
     console.print(_settings_table(imported))
     compared = "; the backbone in the file is equal" if imported.vit_compared else ""
-    print(f"bound to {imported.base['name']}, SHA-256 {imported.base['sha256']}{compared}")
-    print(f"{group_digits(imported.unused)} tensors of the file are not used")
+    say(f"bound to {imported.base['name']}, SHA-256 {imported.base['sha256']}{compared}")
+    say(f"{group_digits(imported.unused)} tensors of the file are not used")
     for file in imported.files:
-        print(f"{shorten_path(file)}: {group_digits(file.stat().st_size)} bytes")
+        say(f"{shorten_path(file)}: {group_digits(file.stat().st_size)} bytes")
 
 
 def _settings_table(imported: Imported) -> Table:
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=box.SIMPLE)
@@ -101,5 +100,5 @@ def _settings_table(imported: Imported) -> Table:
         table.add_column(heading)
     for key, (value, source) in imported.settings.items():
         text = ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
-        table.add_row(key.removeprefix("model."), escape(text), escape(source))
+        table.add_row(key.removeprefix("model."), text, source)
     return table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import group_digits, print_json, shorten_path, table_console
+from rs_adapt.commands.console import group_digits, print_json, say, shorten_path, table_console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,7 +35,7 @@ def list_weights(
         print_json(rows)
         return
     table_console().print(_table(rows))
-    print(f"Folders searched: {' and '.join(sorted({shorten_path(file.path.parent) for file in files}))}")
+    say(f"Folders searched: {' and '.join(sorted({shorten_path(file.path.parent) for file in files}))}")
 
 
 def _facts(file: WeightsFile, *, verify: bool) -> dict[str, str | int | None]:
@@ -52,7 +52,6 @@ def _facts(file: WeightsFile, *, verify: bool) -> dict[str, str | int | None]:
 
 def _table(rows: list[dict[str, str | int | None]]) -> Table:
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title="weights", box=box.SIMPLE, title_justify="left")
@@ -62,11 +61,11 @@ def _table(rows: list[dict[str, str | int | None]]) -> Table:
         size, digest = row["bytes"], row["sha256"]
         table.add_row(
             str(row["name"]),
-            escape(str(row["file"])),
+            str(row["file"]),
             group_digits(size) if isinstance(size, int) else "not published",
             # The first digits tell files apart; `weights verify` and --json have all of them.
             f"{str(digest)[:12]}..." if digest else "not published",
-            escape(str(row["licence"])),
+            str(row["licence"]),
             str(row["state"]),
         )
     return table

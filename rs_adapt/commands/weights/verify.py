@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import print_json, result_console, shorten_path
+from rs_adapt.commands.console import print_json, result_console, say, shorten_path
 
 if TYPE_CHECKING:
     from rs_adapt.commands.weights.checks import CheckedFact
@@ -49,25 +49,26 @@ def verify_weights(
     if as_json:
         print_json(content)
     elif not files:
-        print("There are no base weights on this machine; `rs-adapt weights list` has the names.")
+        say("There are no base weights on this machine; `rs-adapt weights list` has the names.")
     if any_fault:
         raise typer.Exit(1)
 
 
 def _print_facts(path: Path, facts: list[CheckedFact], *, is_compared: bool) -> None:
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(shorten_path(path)), title_justify="left", box=box.SIMPLE)
+    from rs_adapt.render.terminal import styled
+
+    table = Table(title=shorten_path(path), title_justify="left", box=box.SIMPLE)
     for heading in ("", "found", ""):
         table.add_column(heading, overflow="fold")
     for fact in facts:
-        table.add_row(fact.name, escape(fact.value), f"[red]{escape(fact.fault)}[/]" if fact.fault else "")
+        table.add_row(fact.name, fact.value, styled(fact.fault, "red"))
     result_console().print(table)
     faults = ", ".join(fact.name for fact in facts if fact.fault)
     verdict = "as published" if is_compared else "no published checksum to compare with"
-    print(f"{shorten_path(path)}: {f'WRONG: {faults}' if faults else verdict}")
+    say(f"{shorten_path(path)}: {f'WRONG: {faults}' if faults else verdict}")
 
 
 def _files_to_check(name: str | None) -> list[tuple[Path, WeightsFile | None]]:
