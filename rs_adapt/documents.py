@@ -80,17 +80,17 @@ def read_sealed(path: Path) -> Any:
     return sealed["content"]
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a file.
+def read_bytes(path: Path, *, most: int = limits.RECORD_BYTES) -> bytes:
+    """Return the bytes of a file, of which there may be `most`.
 
     Raises:
         FileNotFoundError: There is no such file, also where its folder is a file.
-        OSError: It cannot be read.
+        OSError: It cannot be read, or is larger.
     """
     try:
         size = path.stat().st_size
-        if size > limits.RECORD_BYTES:
-            raise OSError(errno.EFBIG, f"it has {size} bytes, and {limits.RECORD_BYTES} are allowed", str(path))
+        if size > most:
+            raise OSError(errno.EFBIG, f"it has {size} bytes, and {most} are allowed", str(path))
         return path.read_bytes()
     except NotADirectoryError as failure:
         raise FileNotFoundError(*failure.args) from failure

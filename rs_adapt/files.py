@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import tempfile
@@ -233,10 +234,12 @@ def make_output_folder(out: Path) -> None:
 
 
 def _temporary_folder(path: Path, kind: str) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix=_prefix(path, kind), dir=path.parent))
-    # mkdtemp makes a private folder; results may be read by whoever may read the folder above.
-    folder.chmod(0o755)
-    return folder
+    # Not mkdtemp, which makes a private folder whatever the user's umask says.
+    while True:
+        folder = path.parent / f"{_prefix(path, kind)}{secrets.token_hex(4)}"
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
 
 
 def _move_folder(temporary: Path, path: Path) -> None:

@@ -52,7 +52,7 @@ def module_path() -> dict[str, str]:
     if not (root / "pyproject.toml").is_file():
         return {}
     given = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
-    return {"PYTHONPATH": os.pathsep.join(dict.fromkeys([str(root), *given]))}
+    return {"PYTHONPATH": os.pathsep.join(dict.fromkeys([*given, str(root)]))}
 
 
 @contextmanager

@@ -9,6 +9,9 @@ from __future__ import annotations
 # A name that becomes part of a path: file systems allow 255 bytes, and a prefix, a hash and an ending are added.
 NAME_BYTES = 150
 
+# A path below a data set's archive: file systems allow 4096 bytes, and patterns look at it several times.
+PATH_CHARS = 1024
+
 # Of a model's settings, by the last part of the key. The largest published ViTs (DINOv3-7B) have 40 blocks, 4096
 # channels and a hidden width of 8192; ViT-22B has 48, 6144 and 24576.
 MODEL_SIZES = {
@@ -45,6 +48,8 @@ COUNTS_TEXT_BYTES = 2**25
 
 # Records (JSON): the largest are the digests of a run's tiles, 150 bytes each for 400 000 tiles.
 RECORD_BYTES = 2**26
+# A configuration as Python text: those of runs have 20 kB, and parsing takes a hundred times the memory.
+CONFIG_BYTES = 2**22
 # A line of a training log: mmengine's are below 2 000 letters, with the scores of 100 classes.
 LOG_LINE_CHARS = 20_000
 # A training log, or curves: 200 MiB are a million lines.

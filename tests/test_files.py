@@ -182,3 +182,24 @@ def test_staged_files_move_together_in_order(tmp_path: Path, monkeypatch: pytest
         (staging / "c").touch()
         raise RuntimeError
     assert names(tmp_path) == ["a", "b", "other"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no umask")
+@pytest.mark.parametrize(
+    ("umask", "file_mode", "folder_mode"), [(0o077, 0o600, 0o700), (0o022, 0o644, 0o755), (0, 0o666, 0o777)]
+)
+def test_permissions_are_those_of_the_umask(tmp_path: Path, umask: int, file_mode: int, folder_mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "a", "x")
+        with atomic_file(tmp_path / "b") as temporary:
+            temporary.chmod(0o600)
+        with atomic_folder(tmp_path / "folder") as folder:
+            write_text(folder / "c", "x")
+        write_folder_atomically(tmp_path / "out", lambda folder: write_text(folder / "d", "x"), overwrite=False)
+    finally:
+        os.umask(before)
+    for name in ("a", "b", "folder/c", "out/d"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == file_mode, name
+    for name in ("folder", "out"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == folder_mode, name

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rs_adapt import launching
+from rs_adapt.launching import module_path, python_command, safe_path
 from rs_adapt.signals import STOP_SIGNALS, handle_signals
 
 
@@ -126,3 +127,33 @@ def test_messages_to_a_lost_terminal_do_not_fail() -> None:
         "drop_lost_output()\nprint('gone', flush=True)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("start", [python_command("rs_adapt"), (sys.executable, "-m", "rs_adapt")])
+def test_files_in_the_current_folder_are_not_run(tmp_path: Path, start: tuple[str, ...]) -> None:
+    for name in ("shlex", "typer", "json", "tomllib", "rs_adapt"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r})")
+    if start[1] == "-m":
+        # Without -P, Python itself looks for the package there.
+        (tmp_path / "rs_adapt.py").unlink()
+    command = [*start, "list", "heads"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "linear" in done.stdout
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkout_that_is_not_installed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = str(Path(launching.__file__).parents[1])
+    monkeypatch.setenv("PYTHONPATH", f"/x::{root}")
+    assert module_path() == {"PYTHONPATH": f"/x:{root}"}
+
+
+def test_libraries_start_python_without_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    for before in (None, ""):
+        monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+        if before is not None:
+            monkeypatch.setenv("PYTHONSAFEPATH", before)
+        with safe_path():
+            assert os.environ["PYTHONSAFEPATH"] == "1"
+        assert os.environ.get("PYTHONSAFEPATH") == before

@@ -8,14 +8,16 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from rs_adapt import limits
 from rs_adapt.backbones import torchscript
 from rs_adapt.errors import WeightsError
+from rs_adapt.zips import check_unpacked_size
 
 _WRAPPERS = ("state_dict", "model")
 
@@ -53,6 +55,8 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     """
     if _is_safetensors(file):
         return _unwrap(_read_safetensors(file), file)
+    # Tensors are stored as they are: such a file is as large as what is in it.
+    check_unpacked_size(file, error=WeightsError, ratio=limits.TENSOR_RATIO)
     archive = torchscript.is_archive(file)
     return _unwrap(torchscript.read_tensors(file) if archive else _read_pickle(file), file)
 
@@ -112,10 +116,22 @@ def _unwrap(content: object, file: Path) -> dict[str, Tensor]:
         if isinstance(content, Mapping):
             content = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), content)
     if isinstance(content, Mapping) and content and all(map(_is_plain, content.values())):
+        _check_memory(list(content.values()), file)
         return {str(name): value for name, value in content.items()}
     raise WeightsError(
         f"{file} is not a state dict: expected tensors by name, at the top level or under 'state_dict' or 'model'."
     )
+
+
+def _check_memory(tensors: Sequence[Tensor], file: Path) -> None:
+    """Refuse tensors that are far larger than their file: with a step of 0 a single number stands for gigabytes."""
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    allowed = limits.TENSOR_SPARE_BYTES + limits.TENSOR_RATIO * file.stat().st_size
+    if size > allowed:
+        raise WeightsError(
+            f"{file} ({file.stat().st_size} bytes) describes tensors of {size / 2**20:.0f} MiB: it is damaged, or made "
+            "to fill the memory. Download or copy it again."
+        )
 
 
 def _is_plain(value: object) -> bool:

@@ -8,6 +8,7 @@ any other name is refused before anything is called.
 
 from __future__ import annotations
 
+import math
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -18,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rs_adapt import limits
 from rs_adapt.errors import WeightsError
 
 _STORAGES = {
@@ -134,6 +136,8 @@ def _tensor(storage: Tensor, offset: int, size: Sequence[int], stride: Sequence[
     empty = any(length == 0 for length in size)
     if min([offset, *size, *stride]) < 0 or (not empty and last_index >= len(storage)):
         raise ValueError("a tensor extends past the end of its storage")
+    if math.prod(size) * storage.element_size() > storage.nbytes + limits.TENSOR_SPARE_BYTES:
+        raise ValueError("a tensor repeats its storage to far more than its size")
     return storage.as_strided(tuple(size), tuple(stride), offset).contiguous()
 
 

@@ -10,6 +10,7 @@ import typer
 
 from rs_adapt.commands.lazy import Verb, VerbGroup
 from rs_adapt.errors import RsAdaptError, StoppedElsewhere
+from rs_adapt.remote_drivers import refuse_remote_drivers
 from rs_adapt.render.plain_text import printable
 
 if TYPE_CHECKING:

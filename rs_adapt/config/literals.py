@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rs_adapt import limits
 from rs_adapt.config.facts import ConfigNode
+from rs_adapt.documents import read_bytes
 from rs_adapt.errors import ConfigError, DataNotFound
 
 _MAX_CHARACTERS = 5_000_000
@@ -49,7 +51,7 @@ def read_literals(path: Path, *, remedy: str) -> LiteralConfig:
     if not path.is_file():
         raise DataNotFound(f"There is no config {path}. {remedy}")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path, most=limits.CONFIG_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}. It must be a text in UTF-8. {remedy}") from error
     return parse_literals(text, file=str(path), remedy=remedy)

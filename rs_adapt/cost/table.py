@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -13,6 +11,7 @@ from rich import box
 from rich.table import Table
 
 from rs_adapt.cost.measure import Comparison, MethodCost
+from rs_adapt.render.csv_text import csv_text
 from rs_adapt.render.pareto import pareto_front
 from rs_adapt.runs.records import (
     CostRecord,
@@ -109,23 +108,21 @@ def cost_markdown(record: CostRecord) -> str:
 
 def cost_csv(record: CostRecord) -> str:
     """Return a CSV line for each measured method: exact counts, times in milliseconds."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
+    rows: list[list[object]] = [
         ["method", "backbone_parameters", "head_parameters", "pack_bytes", "memory_bytes"]
         + [f"{name}{suffix}" for name in ("train_ms", "infer_ms") for suffix in ("", "_q1", "_q3")]
         + [f"{name}_relative" for name in _COMPARED]
         + ["non_dominated"]
-    )
+    ]
     for row in record.methods:
-        writer.writerow(
+        rows.append(
             [row.method, row.parameters.backbone, row.parameters.head]
             + [row.pack_bytes, row.memory_bytes]
             + [value for times in (row.train_ms, row.infer_ms) for value in (times.median, times.q1, times.q3)]
             + [getattr(row.relative, name) for name in _COMPARED]
             + [int(row.non_dominated)]
         )
-    return text.getvalue()
+    return csv_text(rows)
 
 
 def _row(cost: MethodCost, reference: MethodCost, *, non_dominated: bool) -> MethodCostRecord:

@@ -11,12 +11,14 @@ import torch
 from mmengine.dist import is_main_process
 from torch import Tensor, nn
 
+from rs_adapt import limits
 from rs_adapt.engine.metrics_writer import MetricsWriter
 from rs_adapt.engine.parts import unwrapped
 from rs_adapt.engine.state_checks import check_parts
 from rs_adapt.errors import CheckpointMismatch, NonFiniteWeights
 from rs_adapt.files import atomic_file
 from rs_adapt.processes import seed_draws
+from rs_adapt.zips import check_unpacked_size
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
@@ -124,6 +126,7 @@ def load_state(path: Path, *, runner: Runner, metrics: MetricsWriter) -> int:
     Raises:
         CheckpointMismatch: The file is damaged, or belongs to a different configuration.
     """
+    check_unpacked_size(path, error=CheckpointMismatch, ratio=limits.TENSOR_RATIO)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged files

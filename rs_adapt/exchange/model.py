@@ -15,7 +15,7 @@ from rs_adapt.backbones.conversion import TensorLayout, to_published_names
 from rs_adapt.engine.pack import read_manifest
 from rs_adapt.exchange.export import EXPORTED_FILES, MMSEG_FILE, SAFETENSORS_FILE, merge_adapter
 from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
-from rs_adapt.files import check_output_folder, write_folder_atomically
+from rs_adapt.files import atomic_file, check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.runs.clearing import refuse_output_in_run
 
@@ -82,9 +82,9 @@ def export_model(
             torch.save({"meta": {"dataset_meta": dataset, **facts}, "state_dict": tensors}, folder / MMSEG_FILE)
         else:
             header = {key: json.dumps(value) for key, value in facts.items()}
-            save_file(tensors, folder / SAFETENSORS_FILE, metadata={"format": "pt", **header})
-            # safetensors creates files that only their owner can read.
-            (folder / SAFETENSORS_FILE).chmod(0o644)
+            # safetensors creates files that only their owner can read; this one has the user's usual permissions.
+            with atomic_file(folder / SAFETENSORS_FILE) as temporary:
+                save_file(tensors, temporary, metadata={"format": "pt", **header})
 
     return write_folder_atomically(out, fill, overwrite=overwrite, own=EXPORTED_FILES), difference
 

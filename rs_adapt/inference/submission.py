@@ -16,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rs_adapt import limits
 from rs_adapt.datasets.manifest import load_manifest
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.files import atomic_file, check_output_file
 from rs_adapt.inference.predictor import Predictor
+from rs_adapt.pictures import open_picture
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
+from rs_adapt.zips import check_member
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -121,6 +124,8 @@ def _unpack(images: Path, ids: tuple[int, int]) -> Iterator[dict[int, Path]]:
                 names = _number_images({name: Path(name) for name in archive.namelist()}, ids, images)
                 unpacked = {}
                 for number, name in names.items():
+                    member = archive.getinfo(name.as_posix())
+                    check_member(member, most=limits.ZIPPED_IMAGE_BYTES, place=str(images), error=DataError)
                     unpacked[number] = Path(folder) / f"{number}.png"
                     unpacked[number].write_bytes(archive.read(name.as_posix()))
         except (zipfile.BadZipFile, OSError, EOFError) as error:
@@ -158,6 +163,8 @@ def _read_image(cfg: ResolvedConfig, path: Path) -> NDArray[np.uint8]:
     # The bench's resize to the size of its tiles is left out.
     steps = [step for step in cfg.val_dataloader.dataset.pipeline if step.type == "LoadImageFromFile"]
     try:
+        # mmcv would open any format that Pillow knows.
+        open_picture(path).close()
         image_HW3: NDArray[np.uint8] = Compose(steps)({"img_path": str(path)})["img"]
     except (OSError, SyntaxError) as error:
         raise DataError(f"Cannot read {path}: {error}. Replace the file.") from error

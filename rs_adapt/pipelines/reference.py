@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import mmcv
 import numpy as np
 
 from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.pictures import open_picture
 
 
 class ReferencePool:
@@ -51,7 +53,10 @@ class ReferencePool:
         # The global generator, because a training stream seeds it for each sample.
         path = self.folder / self.names[np.random.randint(len(self.names))]  # noqa: NPY002
         try:
-            image_HWC: np.ndarray[Any, Any] = mmcv.imfrombytes(path.read_bytes(), backend="pillow")
+            content = path.read_bytes()
+            # mmcv would open any format that Pillow knows.
+            open_picture(io.BytesIO(content)).close()
+            image_HWC: np.ndarray[Any, Any] = mmcv.imfrombytes(content, backend="pillow")
         except (OSError, SyntaxError) as error:  # what PIL raises for files that are cut off or no images
             raise DataError(f"Cannot read the reference image {path}: {error}. Replace the file.") from error
         return image_HWC

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,20 +11,22 @@ from typing import Any
 import numpy as np
 
 from rs_adapt.files import write_text
+from rs_adapt.render.csv_text import csv_text
 from rs_adapt.render.figures import save_figure
 
 
 def write_confusion_csv(path: Path, matrix: np.ndarray[Any, Any], classes: Sequence[str]) -> None:
     """Write pixel counts (K, K) as CSV: rows are truth, columns predictions, with names of the classes as headings."""
-    lines = [",".join(["truth \\ prediction", *classes])]
-    lines += [",".join([name, *(str(int(count)) for count in row)]) for name, row in zip(classes, matrix, strict=True)]
-    write_text(path, "\n".join(lines) + "\n")
+    rows = [[name, *map(int, counts)] for name, counts in zip(classes, matrix, strict=True)]
+    write_text(path, csv_text([["truth \\ prediction", *classes], *rows]))
 
 
 def read_confusion_csv(path: Path) -> tuple[np.ndarray[Any, Any], list[str]]:
     """Return the counts (K, K) int64 and the class names of a file of `write_confusion_csv`."""
-    rows = [line.split(",") for line in path.read_text().splitlines()]
-    return np.array([[int(cell) for cell in row[1:]] for row in rows[1:]], dtype=np.int64), rows[0][1:]
+    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
+    counts = np.array([[int(cell) for cell in row[1:]] for row in rows[1:]], dtype=np.int64)
+    # The apostrophe is the writer's; see `csv_text`.
+    return counts, [name.removeprefix("'") for name in rows[0][1:]]
 
 
 def draw_confusion(path: Path, matrix: np.ndarray[Any, Any], classes: Sequence[str], title: str) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rs_adapt.render.csv_text import csv_text
 from rs_adapt.reports.cost import count_adapter_parameters, pack_bytes
 from rs_adapt.reports.run_tables import format_path, format_revision
 from rs_adapt.runs.collect import Collection, describe_failure
@@ -43,11 +42,7 @@ def run_rows(
 def render_csv(rows: Sequence[RunRow]) -> str:
     """Return CSV text of the rows with the union of their columns; missing values are empty."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
-    return text.getvalue()
+    return csv_text([columns, *([row.get(key) for key in columns] for row in rows)])
 
 
 def _row(run: Run, score: RunScore | None, base: Path, gains: Mapping[str, float | None]) -> RunRow:

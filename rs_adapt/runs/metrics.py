@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.documents import DocumentError, parse_json
+from rs_adapt import limits
+from rs_adapt.documents import DocumentError, parse_json, read_bytes
 from rs_adapt.errors import UnreadableFile
 from rs_adapt.runs.files import METRICS_FILE, RESULT_FILE
 from rs_adapt.runs.records import EvaluationLine, MetricsLine, TrainingLine
@@ -29,9 +31,9 @@ def scan_metrics(run_dir: Path, *, finished: bool) -> tuple[tuple[MetricsLine, .
     """
     path = run_dir / METRICS_FILE
     try:
-        texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return (), ""
+        texts = read_bytes(path, most=limits.LOG_BYTES).decode(errors="replace").splitlines()
+    except OSError as failure:
+        return (), "" if failure.errno != errno.EFBIG else f"it is not read: {failure.strerror}"
     lines: list[MetricsLine] = []
     for number, text in enumerate(texts, 1):
         try:

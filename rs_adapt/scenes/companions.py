@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+from rs_adapt.documents import read_bytes
 from rs_adapt.errors import DataError
 from rs_adapt.scenes.gdal_files import open_raster
 
@@ -16,7 +17,7 @@ _WITHOUT_EFFECT = (".ovr", ".qml", ".qmd", ".sld", ".qix", ".sbn", ".sbx", "-shm
 # The lists of files of other formats follow from their names.
 _LISTED_BY_GDAL = (".vrt", ".til", ".img", ".hdr", ".xml")
 # The elements of a VRT, of rasters or of layers, that name a file.
-_SOURCE = re.compile(r"<(?:SourceFilename|SrcDataSource|SourceDataset)[^>]*>([^<]+)<")
+_SOURCE = re.compile(r"<(?:SourceFilename|SrcDataSource|SourceDataset)[^<>]*>([^<]+)<")
 
 # Names of the files of a folder by their first part, in small letters: `a.tif.aux.xml` by `a`, `a.tif`, `a.tif.aux`.
 _Listing: TypeAlias = dict[str, list[str]]
@@ -77,6 +78,6 @@ def _parts(path: Path) -> Iterator[Path]:
         # No raster: a VRT of layers, or damaged, which its reader reports.
         pass
     if path.suffix.lower() == ".vrt":
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_bytes(path).decode(errors="replace")
         # An absolute name replaces the folder.
         yield from (path.parent / name.strip() for name in _SOURCE.findall(text))

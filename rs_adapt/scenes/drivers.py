@@ -6,7 +6,6 @@ any other files (VRT); so each file is opened with the drivers that are allowed 
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,9 +43,6 @@ VECTOR_DRIVERS: tuple[str, ...] = (
 )
 VECTOR_DRIVERS += ("MapInfo File", "DXF", "DGN", "GPX", "OGR_GMT", "S57", "CSV")
 
-# Drivers that ask the network, run programs or list other files; for GDAL's own search through all drivers.
-_REMOTE = "WMS WCS WMTS HTTP PLMOSAIC DAAS EEDA EEDAI STACIT STACTA GTI OGCAPI NGW MRF Rasterlite ESRIC"
-_REMOTE += " AmigoCloud Carto CSW Elasticsearch GPSBabel OAPIF WFS PLSCENES MapML OGR_VRT PGDUMP LVBAG"
 # Settings of GDAL for all that is opened here. What still reached for the network would find nobody there: port 9 of
 # this machine is nobody's.
 SETTINGS = {
@@ -59,15 +55,6 @@ SETTINGS = {
     "GDAL_VRT_RAWRASTERBAND_ALLOWED_SOURCE": "SIBLING_OR_CHILD_OF_VRT_PATH",
     "PROJ_NETWORK": "OFF",
 }
-
-
-def refuse_remote_drivers() -> None:
-    """Make GDAL forget the drivers that ask the network, in this process and its children.
-
-    It has an effect before rasterio or fiona is used for the first time. The command line calls it; a program that
-    imports the package keeps the drivers for its own use.
-    """
-    os.environ["GDAL_SKIP"] = " ".join(dict.fromkeys([*os.environ.get("GDAL_SKIP", "").split(), *_REMOTE.split()]))
 
 
 def open_with(path: Path, drivers: Sequence[str]) -> DatasetReader:

@@ -6,10 +6,10 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rs_adapt import limits
 from rs_adapt.errors import DataError
 from rs_adapt.scenes.drivers import RASTER_DRIVERS, open_with
 from rs_adapt.scenes.vrt_parts import check_sidecar, check_vrt
+from rs_adapt.zips import check_unpacked_size
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -39,7 +39,9 @@ def check_vector_file(path: Path) -> None:
         DataError: It is one of these.
     """
     if path.suffix.lower() == ".zip":
-        check_zip(path)
+        if not zipfile.is_zipfile(path):
+            raise DataError(f"{path} is no zip, or damaged: copy it again.")
+        check_unpacked_size(path, error=DataError)
         return
     if path.is_dir():
         return
@@ -54,22 +56,3 @@ def check_vector_file(path: Path) -> None:
         )
     if b"<!" in start.replace(b"<!--", b""):
         raise DataError(f"{path} declares entities or a document type, which are not read: export it as GeoPackage.")
-
-
-def check_zip(path: Path) -> None:
-    """Refuse a zip whose files are many times larger than it, or which names files outside of itself.
-
-    Raises:
-        DataError: It is one of these, or no zip.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise DataError(f"{path} cannot be read as a zip ({error}): copy it again.") from error
-    size = sum(member.file_size for member in members)
-    if size > max(limits.ZIP_SMALL_BYTES, limits.ZIP_RATIO * path.stat().st_size):
-        raise DataError(
-            f"{path} unpacks to {size / 2**20:.0f} MiB, more than {limits.ZIP_RATIO} times its size: unpack it by "
-            "other means if you trust it, and name the folder."
-        )

@@ -18,6 +18,7 @@ from typing import IO, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt import limits
 from rs_adapt.documents import parse_json
 from rs_adapt.errors import ScoresError
 from rs_adapt.files import atomic_file
@@ -155,6 +156,9 @@ def _check_array(path: Path, archive: zipfile.ZipFile, member: str) -> tuple[int
         left = archive.getinfo(member).file_size - file.tell()
     if dtype.kind not in "ui" or any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize != left:
         _refuse(path, f"{member} claims {shape} values of type {dtype}, which do not fit its {left} bytes")
+    if math.prod(shape) > (limits.COUNTS if member == _MEMBERS[0] else limits.COUNTS_TEXT_BYTES):
+        # Counts of 8 bit take eight times their size as whole numbers of 64 bit.
+        _refuse(path, f"{member} has {math.prod(shape)} values, more than are allowed")
     return shape
 
 

@@ -31,6 +31,9 @@ from rs_adapt.sweeps.identity import Identity, describe_difference, hash_identit
 
 STATES = ("done", "running", "interrupted", "failed", "stale", "missing")
 
+# What is read of the log of a failed cell.
+_LOG_END_BYTES = 2**22
+
 
 @dataclass(frozen=True, kw_only=True)
 class CellState:
@@ -165,8 +168,11 @@ def read_last_error(log: Path, start: int = 0) -> str:
     """
     try:
         with log.open("rb") as file:
-            file.seek(start)
-            lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+            # Its end: a cell that prints without end fills no memory here.
+            file.seek(max(start, os.fstat(file.fileno()).st_size - _LOG_END_BYTES))
+            lines = [
+                line.strip() for line in file.read(_LOG_END_BYTES).decode(errors="replace").splitlines() if line.strip()
+            ]
     except OSError:
         return ""
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]

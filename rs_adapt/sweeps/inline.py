@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt.launching import STOPPED
+from rs_adapt.links import append_bytes
 from rs_adapt.sweeps.work import FAILED, Order, Stop, carry_out
 
 
@@ -49,7 +51,11 @@ class Inline:
         return InlineJob(code)
 
     def _execute(self, argv: list[str], env: Mapping[str, str], log: Path, lock: int, stop: Stop) -> int:
-        with log.open("a", encoding="utf-8") as out, contextlib.redirect_stderr(_Tee(sys.stderr, out)):
+        with (
+            append_bytes(log) as file,
+            io.TextIOWrapper(file, encoding="utf-8") as out,
+            contextlib.redirect_stderr(_Tee(sys.stderr, out)),
+        ):
             try:
                 self._run(argv[argv.index("train") :])
             except SystemExit as end:

@@ -381,3 +381,14 @@ def test_an_evaluation_under_other_conditions_is_kept_beside_the_first(
     code, out, err = evaluate("--split", "val", "--out", str(run))
     assert (code, out) == (2, "")
     assert "belongs to the run" in err
+@pytest.mark.parametrize("place", ["eval", "eval/loveda_r2u-test", "eval/loveda_r2u-test/confusion.png"])
+def test_a_link_in_a_received_run_folder_is_not_followed(evaluate: Eval, run: Path, tmp_path: Path, place: str) -> None:
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "file").write_text("mine")
+    (run / place).parent.mkdir(parents=True, exist_ok=True)
+    (run / place).symlink_to(tmp_path / "private" / ("file" if place.endswith("png") else ""))
+    code, out, err = evaluate()
+    assert (code, out) == (2, "")
+    assert re.search(rf"^error: .*/run/{place} is a link to .*private", err, re.MULTILINE)
+    assert [path.name for path in (tmp_path / "private").iterdir()] == ["file"]
+    assert (tmp_path / "private" / "file").read_text() == "mine"

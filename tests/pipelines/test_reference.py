@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
 from pathlib import Path
 
 import mmcv
@@ -77,3 +78,15 @@ def test_a_damaged_image_is_named(write_images) -> None:
     file.write_bytes(file.read_bytes()[:5000])
     with pytest.raises(DataError, match=f"Cannot read the reference image {file}"):
         ReferencePool(folder=folder, suffix=".png").draw()
+
+
+def test_an_eps_named_png_starts_no_program(write_images, monkeypatch: pytest.MonkeyPatch) -> None:
+    def started(*arguments: object, **_: object) -> None:
+        raise AssertionError(f"a program was started: {arguments}")
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    folder = Path(write_images(flat(1)))
+    for path in folder.rglob("*.png"):
+        path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EOF\n")
+    with pytest.raises(DataError, match="Cannot read the reference image"):
+        ReferencePool(folder=str(folder), suffix=".png").draw()

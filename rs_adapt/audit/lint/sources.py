@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from rs_adapt import limits
 from rs_adapt.audit.lint.changes import (
     ABSENT,
     ChangedKey,
@@ -25,6 +26,7 @@ from rs_adapt.config.facts import ConfigNode
 from rs_adapt.config.literals import parse_literals, read_literals
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.config.tuned import values_of_0_1_0, without_overridden
+from rs_adapt.documents import read_bytes
 from rs_adapt.errors import ConfigError, DataNotFound, RsAdaptError
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, LOG_FILE, MANIFEST_FILE, RESULT_FILE
 from rs_adapt.runs.records import Manifest, Result, RunStart, read_record
@@ -205,9 +207,10 @@ def _record(path: Path, record: type[AnyRecord]) -> AnyRecord | None:
 
 def logged_config(path: Path) -> ConfigNode | None:
     """Return the last configuration in the log of a run; None where there is none that can be read."""
-    if not path.is_file():
+    try:
+        text = read_bytes(path, most=limits.LOG_BYTES).decode(errors="replace")
+    except OSError:
         return None
-    text = path.read_text(encoding="utf-8", errors="replace")
     _, separator, after = text.rpartition(" - Config:\n")
     after = re.split(r"(?m)^\d{4}/\d\d/\d\d ", after)[0]
     try:

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from rs_adapt import limits
 from rs_adapt.audit.verify.config_tree import Facts, Tree
 from rs_adapt.audit.verify.facts import mmseg_facts, resolved_facts
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.config.literals import LiteralConfig, parse_literals, read_literals
-from rs_adapt.documents import parse_json
+from rs_adapt.documents import parse_json, read_bytes
 from rs_adapt.errors import ConfigError
 
 # The console leaves the year out.
@@ -26,7 +27,8 @@ _TRAIN = re.compile(r"Iter\(train\)\s*\[\s*(\d{1,12})/(\d{1,12})\](.*)")
 _VAL = re.compile(r"Iter\(val\)\s*\[\s*\d+/\d+\](.*)")
 _EPOCHS = re.compile(r"Epoch\(train\)\s*\[")
 _SAVED = re.compile(r"Saving checkpoint at (\d{1,12}) iterations")
-_PAIR = re.compile(r"(?:^|\s)([A-Za-z_][\w./ -]*?): ([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf))(?=\s|$)")
+# A name has a length: from each blank of a long text, it would else be looked for up to the end.
+_PAIR = re.compile(r"(?:^|\s)([A-Za-z_][\w./ -]{0,80}?): ([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf))(?=\s|$)")
 _ROW = re.compile(r"^\|(.+)\|\s*$")
 _SEED = re.compile(r"^\s+(?:numpy_random_)?seed: (\d{1,20})\s*$")
 # The window of mmengine's LogProcessor, where a configuration sets none.
@@ -46,7 +48,7 @@ def read_log(path: Path) -> Record:
     if path.is_dir():
         path = _log_within(path)
     try:
-        raw = path.read_bytes()
+        raw = read_bytes(path, most=limits.LOG_BYTES)
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}. Name a training log of mmengine.") from error
     if b"\0" in raw:
@@ -66,7 +68,8 @@ def read_log(path: Path) -> Record:
 def _read_text(path: Path, text: str) -> Record:
     if not _TRAIN.search(text) and _EPOCHS.search(text):
         raise _foreign(path, "it counts epochs")
-    lines = text.splitlines()
+    # No line of mmengine is longer; other programs may print anything.
+    lines = [line[: limits.LOG_LINE_CHARS] for line in text.splitlines()]
     if not text.endswith("\n") and " " in lines[-1]:
         # The log of a killed run may end in the middle of a number.
         lines[-1] = lines[-1].rpartition(" ")[0]

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from rs_adapt import limits
 from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.zips import check_member
 
 _LOCAL_HEADER_BYTES = 30
 # What zipfile raises for damaged archives. RuntimeError: encrypted; NotImplementedError: a version or a kind of
@@ -110,7 +112,13 @@ class Archives:
         """Unpack a file of an archive."""
         assert original.archive is not None
         try:
-            with _open(self.get(original.archive), original.member) as member:
+            archive = self.get(original.archive)
+            # A zip within a zip is packed already.
+            packed = archive.getinfo(original.member).compress_size
+            is_zip = original.member.lower().endswith(".zip")
+            most = max(limits.ZIP_SMALL_BYTES, 20 * packed) if is_zip else limits.ZIPPED_IMAGE_BYTES
+            check_member(archive.getinfo(original.member), most=most, place=original.path, error=DataError)
+            with _open(archive, original.member) as member:
                 _copy(member, target)
         except (*_DAMAGE, KeyError) as error:
             raise DataError(
@@ -164,6 +172,8 @@ def _in_archive(
     archive: Archive, place: str, wanted: Callable[[str], bool], archives: Archives, scratch: Path
 ) -> Iterator[Original]:
     for member in archives.get(archive).infolist():
+        if len(member.filename) > limits.PATH_CHARS:
+            continue
         path = f"{place}/{member.filename}"
         original = Original(
             path=path, num_bytes=member.file_size, archive=archive, member=member.filename, crc=member.CRC

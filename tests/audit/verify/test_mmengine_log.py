@@ -233,3 +233,20 @@ def test_wrapper_with_two_domains_and_automatic_precision(write_log: WriteLog) -
     assert facts["model.backbone.adapter.rank"] == 64
     assert facts["bench.pipeline.resize_ratio"] == [0.5, 2.0]
     assert facts["train_dataloader.dataset.unlabelled.cat_max_ratio"] == 0.75
+
+
+@pytest.mark.parametrize(
+    "text", ["a " * 150_000, "a.b/c-d " * 40_000, "| " * 150_000, " " * 300_000, "Iter(train) [" * 25_000]
+)
+def test_long_lines_of_other_programs_cost_no_time(write_log: WriteLog, text: str) -> None:
+    log = write_log()
+    whole = log.read_text()
+    expected = read_log(log)
+    # In the place of a message, and of the values of an iteration.
+    stamp = whole.splitlines()[0].partition(" - ")[0]
+    lines = [f"{stamp} - mmengine - INFO - {text}", f"{stamp} - mmengine - INFO - Iter(train) [20000/20000]  {text}"]
+    log.write_text("\n".join([*whole.splitlines(), lines[0], text, ""]))
+    record = read_log(log)
+    assert (record.last, len(record.train)) == (expected.last, len(expected.train))
+    log.write_text("\n".join([*whole.splitlines(), *lines, ""]))
+    read_log(log)
