@@ -10,8 +10,6 @@ import typer
 
 from rs_adapt.commands.lazy import Verb, VerbGroup
 from rs_adapt.errors import RsAdaptError, StoppedElsewhere
-from rs_adapt.remote_drivers import refuse_remote_drivers
-from rs_adapt.render.plain_text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,5 +141,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         app(args=None if argv is None else [*argv], prog_name="rs-adapt")
     except RsAdaptError as error:
         if not isinstance(error, StoppedElsewhere):
+            from rs_adapt.render.plain_text import printable
+
             print(f"error: {printable(str(error))}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None

@@ -40,6 +40,11 @@ class Verb(NamedTuple):
     def load(self) -> Callable[..., None] | typer.Typer:
         """Import the module and return the function or the group."""
         module, name = self.target.split(":")
+        if not name.endswith("_app"):
+            from rs_adapt.remote_drivers import refuse_remote_drivers
+
+            # Before the verb, which may import rasterio.
+            refuse_remote_drivers()
         loaded: Callable[..., None] | typer.Typer = getattr(import_module(module), name)
         return loaded
 

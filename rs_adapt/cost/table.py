@@ -108,12 +108,13 @@ def cost_markdown(record: CostRecord) -> str:
 
 def cost_csv(record: CostRecord) -> str:
     """Return a CSV line for each measured method: exact counts, times in milliseconds."""
-    rows: list[list[object]] = [
+    head = (
         ["method", "backbone_parameters", "head_parameters", "pack_bytes", "memory_bytes"]
         + [f"{name}{suffix}" for name in ("train_ms", "infer_ms") for suffix in ("", "_q1", "_q3")]
         + [f"{name}_relative" for name in _COMPARED]
         + ["non_dominated"]
-    ]
+    )
+    rows: list[list[object]] = [[*head]]
     for row in record.methods:
         rows.append(
             [row.method, row.parameters.backbone, row.parameters.head]

@@ -17,7 +17,6 @@ from PIL import Image
 
 from rs_adapt.errors import DataError
 from rs_adapt.scenes import Scene, write_geotiff
-from rs_adapt.scenes.crs import parse_crs
 from rs_adapt.scenes.drivers import RASTER_DRIVERS, SETTINGS, VECTOR_DRIVERS
 from rs_adapt.scenes.gdal_files import check_vector_file, open_raster
 from rs_adapt.scenes.opening import stored_form
@@ -212,44 +211,6 @@ def test_a_file_is_opened_as_what_its_name_says(
 def test_pictures_are_read_whatever_their_ending(tmp_path: Path) -> None:
     Image.new("RGB", (20, 10)).save(tmp_path / "a.png", format="JPEG")
     assert stored_form(tmp_path / "a.png")[:3] == ("uint8", 20, 10)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "http://127.0.0.1:9/EPSG/0/x",
-        "ftp://x/EPSG",
-        "/etc/passwd",
-        "file:///etc/passwd",
-        "../x.prj",
-        "+proj=utm +nadgrids=/etc/x",
-        "+init=/etc/x:1",
-        "x" * 300_000,
-        "",
-        "EPSG:" * 40_000,
-    ],
-)
-def test_a_reference_system_is_no_address(name: str) -> None:
-    assert parse_crs(name) is None
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "EPSG:32632",
-        "urn:ogc:def:crs:EPSG::32632",
-        "http://www.opengis.net/def/crs/EPSG/0/32632",
-        "urn:ogc:def:crs:OGC:1.3:CRS84",
-        "+proj=utm +zone=32 +datum=WGS84",
-        "WGS84",
-        "+init=epsg:32632",
-        "http://www.opengis.net/gml/srs/epsg.xml#32632",
-    ],
-)
-def test_names_of_systems_are_read(name: str) -> None:
-    crs = parse_crs(name)
-    assert crs is not None
-    assert parse_crs(crs.to_wkt()) == crs
 
 
 @pytest.mark.parametrize("name", ["p.gpkg", "p.shp", "p.csv", "p.vrt", "p.fgb"])

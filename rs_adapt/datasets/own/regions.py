@@ -13,7 +13,6 @@ from rs_adapt.datasets.own.splits import ScenePlan, split_scenes
 from rs_adapt.datasets.recipes import LabelSource, SceneRegion, ScenesRecipe
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.files import file_state, is_file_or_geodatabase
-from rs_adapt.scenes.vrt_parts import check_parts_below
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +72,7 @@ def plan_regions(recipe: ScenesRecipe, tile_px: int) -> list[RegionPlan]:
     plans, folders = [], _folders(recipe)
     for role, region in recipe.regions.items():
         scenes = find_scenes(region)
-        for file in [file for scene in scenes for file in (scene.image, scene.label) if file is not None]:
-            if file.suffix.lower() == ".vrt" and file.is_file():
-                check_parts_below(file, folders)
+        _check_parts([file for scene in scenes for file in (scene.image, scene.label) if file is not None], folders)
         plan = RegionPlan(
             role=role,
             region=region,
@@ -85,6 +82,18 @@ def plan_regions(recipe: ScenesRecipe, tile_px: int) -> list[RegionPlan]:
         _require_labels(plan)
         plans.append(plan)
     return plans
+
+
+def _check_parts(files: Sequence[Path], folders: Sequence[Path]) -> None:
+    """Refuse VRTs whose parts lie outside of some folders."""
+    vrts = [file for file in files if file.suffix.lower() == ".vrt" and file.is_file()]
+    if not vrts:
+        return
+    # Loads rasterio.
+    from rs_adapt.scenes.vrt_parts import check_parts_below
+
+    for file in vrts:
+        check_parts_below(file, folders)
 
 
 def _folders(recipe: ScenesRecipe) -> list[Path]:
