@@ -49,14 +49,22 @@ def append_bytes(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OutputExists: It is a link.
     """
+    with os.fdopen(open_unless_link(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as file:
+        yield file
+
+
+def open_unless_link(path: Path, flags: int) -> int:
+    """Return the descriptor of a file that `os.open` opens with some flags; a link is not followed.
+
+    Raises:
+        OutputExists: It is a link.
+    """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK) or path.is_symlink():
             raise _refusal(path) from error
         raise
-    with os.fdopen(descriptor, "ab") as file:
-        yield file
 
 
 def _refusal(place: Path) -> OutputExists:

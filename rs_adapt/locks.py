@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from rs_adapt.links import open_unless_link
+
 # A process that only asks whether a lock is free holds it for a moment.
 _TRIES, _PAUSE_S = 20, 0.05
 _LOOKS, _LOOK_PAUSE_S = 3, 0.005
@@ -154,7 +156,8 @@ def is_locked(lock_file: Path) -> bool:
 
 @contextmanager
 def _opened(lock_file: Path) -> Iterator[int]:
-    descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o666)
+    # Its holder writes into it.
+    descriptor = open_unless_link(lock_file, os.O_RDWR | os.O_CREAT)
     _open.add(descriptor)
     try:
         yield descriptor

@@ -9,6 +9,7 @@ import pytest
 from rs_adapt.errors import OutputExists
 from rs_adapt.links import append_bytes, check_no_links, place_inside
 from rs_adapt.runs.folder import check_run_folder
+from rs_adapt.runs.locking import lock_run
 
 
 @pytest.fixture
@@ -58,3 +59,11 @@ def test_a_line_is_not_added_behind_a_link(outside: Path) -> None:
             pass
     assert (outside / "file").read_text() == "mine"
     assert not (outside / "new").exists()
+
+
+def test_a_lock_is_not_written_behind_a_link(outside: Path) -> None:
+    run = outside.parent / "run"
+    (run / "run.lock").symlink_to(outside / "file")
+    with pytest.raises(OutputExists, match=r"run\.lock is a link"), lock_run(run):
+        pass
+    assert (outside / "file").read_text() == "mine"
