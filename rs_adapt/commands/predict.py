@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import print_json, shorten_path
+from rs_adapt.commands.console import print_json, say, shorten_path
 
 _LAYERS = "Layers"
 _SCENE = "How scenes are read"
@@ -130,11 +130,11 @@ def predict(
     for record in records:
         mpx = record.width_px * record.height_px / 1e6
         size = f"{record.width_px} x {record.height_px} px, {record.num_tiles} tiles"
-        print(f"{shorten_path(record.files[0])}: {size}, {mpx / record.seconds:.2f} Mpx/s")
+        say(f"{shorten_path(record.files[0])}: {size}, {mpx / record.seconds:.2f} Mpx/s")
         for file in record.files[1:]:
-            print(f"{shorten_path(file)}")
+            say(f"{shorten_path(file)}")
         for remark in record.remarks:
-            print(f"  Note: {remark}")
+            say(f"  Note: {remark}")
 
 
 def _numbers(option: str, text: str) -> list[float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import print_json, shorten_path
+from rs_adapt.commands.console import print_json, say, shorten_path
 
 
 def share(
@@ -32,8 +32,8 @@ def share(
     if as_json:
         print_json({"file": str(bundle.file), "sha256": bundle.sha256, **record.content()})
         return
-    print(f"{shorten_path(bundle.file)}: {len(record.files)} files, SHA-256 {bundle.sha256}")
+    say(f"{shorten_path(bundle.file)}: {len(record.files)} files, SHA-256 {bundle.sha256}")
     if record.rewritten:
-        print(f"Paths replaced in: {', '.join(record.rewritten)}")
+        say(f"Paths replaced in: {', '.join(record.rewritten)}")
     for item in record.left_out:
-        print(f"Left out: {item.file} ({item.reason})")
+        say(f"Left out: {item.file} ({item.reason})")

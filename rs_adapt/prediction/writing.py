@@ -23,6 +23,7 @@ from rs_adapt.files import atomic_file
 from rs_adapt.prediction.grid import MapGrid
 from rs_adapt.prediction.layers import NODATA, SHARE_STEP, Layer
 from rs_adapt.prediction.strips import StripStore
+from rs_adapt.scenes.gdal_files import open_raster
 
 if TYPE_CHECKING:
     from rs_adapt.scenes import SceneInfo
@@ -65,7 +66,7 @@ def place_of(info: SceneInfo) -> MapPlace:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
-            with rasterio.open(info.path) as dataset:
+            with open_raster(info.path) as dataset:
                 points, crs = dataset.gcps
                 same_size = (dataset.width, dataset.height) == (info.width_px, info.height_px)
                 if points and dataset.transform.is_identity and same_size:
