@@ -10,7 +10,7 @@ from rs_adapt.sweeps.spec import Spec
 
 def find_code(spec: Spec) -> list[str]:
     """Return the keys of a sweep's file that can run code which is not the package's."""
-    keys = ["launcher.command"] if spec.launcher.command else []
+    keys = [*(["plugins"] if spec.plugins else []), *(["launcher.command"] if spec.launcher.command else [])]
     # Among them are commands for the shell of a job.
     keys += [f"launcher.slurm.{name}" for name in spec.launcher.slurm]
     texts = [text for group in spec.groups for text in group.set]

@@ -20,6 +20,7 @@ START = 'name = "x"\nbench = "synthetic-da"\niters = 1\n'
     [
         ('[launcher]\ncommand = ["touch", "harm"]', "launcher.command"),
         ('[launcher]\nkind = "slurm"\nslurm = {slurm_setup = ["touch harm"]}', "launcher.slurm.slurm_setup"),
+        ('plugins = ["harm.py"]', "plugins"),
         ('set = ["optim_wrapper.optimizer.type=os.system"]', "set optim_wrapper.optimizer.type"),
         ('[[include]]\nname = "y"\nset = ["custom_imports.imports=[\'harm\']"]', "set custom_imports.imports"),
         ("set = [\"custom_hooks=[{'type': 'os.system'}]\"]", "set custom_hooks"),
