@@ -84,7 +84,7 @@ def refuse_misfits(
         place = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "an unknown place"
         listed = ", ".join(text if len(text) <= 80 else f"{text[:77]}..." for text in overrides)
         raise ConfigError(
-            f"With the values of {origin} ({listed}) the run cannot be built or make its first step: "
+            f"With the values of {origin} ({listed}) the run fails: "
             f"{type(error).__name__} in {place}: {_first_line(error)[:300]}. Change or leave out the values that "
             "do not fit; `rs-adapt show` prints those of the bench. If all fit, this is a fault of rs-adapt: report it."
         ) from error

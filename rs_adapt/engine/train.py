@@ -233,7 +233,7 @@ def _run(
         return None
     notes = (*start.notes, *changes_in_training(run_dir, start.data, digest_again(cfg)))
     start = start.model_copy(update={"notes": notes})
-    with explain_failures(run_dir):
+    with explain_failures(run_dir), refuse_misfits(cfg.origin.overrides):
         try:
             selections = score_selections(cfg, run_dir, segmentor)
         except KeyboardInterrupt as stop:
