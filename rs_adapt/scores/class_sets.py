@@ -87,7 +87,8 @@ class ClassSet:
             acc_pct: Accuracy by class; None for a class without true pixels. None where it is not known.
         """
         in_mean = [index for index in self.scored if iou_pct.get(self.classes[index]) is not None]
-        zeros = [index for index in in_mean if acc_pct is not None and acc_pct.get(self.classes[index]) is None]
+        without_truth = {name for name, accuracy in (acc_pct or {}).items() if accuracy is None}
+        zeros = [index for index in in_mean if self.classes[index] in without_truth]
         return self._line(in_mean, zeros)
 
     def _line(self, in_mean: Sequence[int], zeros: Sequence[int]) -> str:

@@ -82,3 +82,20 @@ def test_ignored_pixels_count_nowhere_and_predictions_of_the_class_stay_errors()
     assert iou_of(counted)[0, :2].tolist() == pytest.approx([600 / 10, 400 / 7])
     assert miou_of(counted, chosen.scored)[0] == pytest.approx((60 + 400 / 7) / 2)
     assert (matrix == before).all()
+
+
+def test_the_line_states_the_classes_without_true_pixels() -> None:
+    # Of six classes, car has no true pixels and is predicted, clutter is neither.
+    total = np.zeros((6, 6), dtype=np.int64)
+    total[range(4), range(4)] = 5
+    total[0, 4] = 1
+    line = "4 of 6 classes (no true pixels: car, clutter)"
+    assert (class_set(ISPRS).in_mean(total), class_set(ISPRS).line(total)) == ((0, 1, 2, 3), line)
+    assert class_set(ISPRS, chosen="no-clutter").line(total) == "4 of 6 classes (no clutter; no true pixels: car)"
+    theirs = class_set(ISPRS, absent="zero_if_predicted")
+    assert theirs.in_mean(total) == (0, 1, 2, 3, 4)
+    assert theirs.line(total) == (
+        "5 of 6 classes (no true pixels: clutter; 0 for predictions without true pixels: car) by mmsegmentation's rule"
+    )
+    # Without the pixels of building, that class has none either.
+    assert class_set(ISPRS, ignore="building").in_mean(total) == (0, 2, 3)

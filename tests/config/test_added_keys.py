@@ -1,0 +1,62 @@
+"""Keys that version 0.1.0 did not store: configurations without them are those of the same runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from rs_adapt.config import compose, resolve_cell
+from rs_adapt.config.added_keys import absent_classes_in, absent_classes_of, without_added_keys
+from rs_adapt.config.wording import without_wording
+from rs_adapt.errors import ConfigError
+from rs_adapt.sweeps.identity import config_identity
+
+RULES = {"strict": "left_out", "paper": "zero_if_predicted", "crossearth": "zero_if_predicted"}
+RULES |= {"loveda_server": "left_out", "no_such_protocol": "left_out"}
+
+
+def text_of_0_1_0(text: str) -> str:
+    """Return a configuration without the lines of the rule, as version 0.1.0 wrote it."""
+    return "".join(line for line in text.splitlines(keepends=True) if "absent_classes" not in line)
+
+
+@pytest.mark.parametrize(("protocol", "rule"), RULES.items())
+def test_rule_of_a_protocol_stands_in_its_file(protocol: str, rule: str) -> None:
+    assert absent_classes_of(protocol) == absent_classes_in({"name": protocol}) == rule
+    assert absent_classes_in({"name": protocol, "absent_classes": "zero_if_predicted"}) == "zero_if_predicted"
+
+
+def test_strict_configurations_are_those_of_version_0_1_0() -> None:
+    cfg = compose(resolve_cell("loveda-da"))
+    assert "absent_classes" not in cfg.pretty_text
+    changed = compose(resolve_cell("loveda-da"), overrides=["protocol.absent_classes=zero_if_predicted"])
+    assert changed.val_evaluator.absent_classes == changed.protocol.absent_classes == "zero_if_predicted"
+    assert without_wording(changed.pretty_text, file="") != without_wording(cfg.pretty_text, file="")
+    assert config_identity(changed) != config_identity(cfg)
+
+
+def test_paper_states_the_rule_and_stays_the_same_run() -> None:
+    cfg = compose(resolve_cell("loveda-da", protocol="paper"))
+    assert cfg.val_evaluator.absent_classes == cfg.protocol.absent_classes == "zero_if_predicted"
+    before = text_of_0_1_0(cfg.pretty_text)
+    assert before != cfg.pretty_text
+    # What --resume and sweeps compare.
+    assert without_wording(before, file="") == without_wording(cfg.pretty_text, file="")
+    assert not any("absent_classes" in key for key in config_identity(cfg))
+    changed = compose(resolve_cell("loveda-da", protocol="paper"), overrides=["protocol.absent_classes=left_out"])
+    assert changed.val_evaluator.absent_classes == "left_out"
+    assert config_identity(changed)["protocol.absent_classes"] == "left_out"
+
+
+def test_other_keys_and_values_stay() -> None:
+    tree = {
+        "protocol": {"name": "paper", "absent_classes": "left_out"},
+        "list": [{"absent_classes": "left_out"}],
+        "a": 1,
+    }
+    assert without_added_keys(tree) == tree
+    assert without_added_keys({"a": {"absent_classes": "left_out"}}) == {"a": {}}
+
+
+def test_a_rule_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"protocol.absent_classes is 'zero'. Allowed: left_out, zero_if_predicted"):
+        compose(resolve_cell("loveda-da"), overrides=["protocol.absent_classes=zero"])
