@@ -90,6 +90,9 @@ def read_state(
             return CellState(status="done", record=record, result=result)
         note = f"was run with {describe_difference(before, identity)}" if before else "was not run by a sweep"
         return CellState(status="stale", note=note, record=record, result=result)
+    if (folder / RESULT_FILE).exists():
+        note = f"its {RESULT_FILE} is damaged; it starts from scratch"
+        return CellState(status="missing", note=note, record=record)
     if not is_current:
         return CellState(status="missing")
     if record.status == "failed":

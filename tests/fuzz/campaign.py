@@ -4,7 +4,8 @@
 
 Every case damages one file, runs one command in a forked child with limits of time and memory, and puts the folder
 back. A command may refuse the file (one sentence, exit code 2 or 1), go on as if nothing had happened, or say what
-it made of it. A traceback, a hang, an exhausted memory, or another result without a word is a fault: exit code 1.
+it made of it; a file that users write may also be well formed and say something else (`other input`). A traceback, a
+hang, an exhausted memory, or another result without a word is a fault: exit code 1.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from fuzz.kinds import KINDS, Command, Kind, outcome
 from fuzz.processes import Ended, load_everything, run
 from fuzz.settings import draw_setting
 
-ENDS = ("refused", "reported", "unaffected", "silent", "traceback", "hang", "memory")
+ENDS = ("refused", "reported", "unaffected", "other input", "silent", "traceback", "hang", "memory")
 FAULTS = ("silent", "traceback", "hang", "memory")
 # More than any undamaged command takes.
 _MUCH_MEMORY = 2 << 30
@@ -144,6 +145,8 @@ class Campaign:
             what = self._damage(kind, box / _place(file, kind), rng)
         ended = run(command, self.log)
         end, text = judge(ended, before, lambda: outcome(box, command, ended.out) == clean)
+        if end == "silent" and kind.is_given:
+            end = "other input"
         self.box.put_back()
         return Case(number=number, kind=kind.name, file=file, damage=what, command=command, end=end, text=text)
 

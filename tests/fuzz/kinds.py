@@ -37,6 +37,7 @@ class Kind:
         commands: Commands that read it.
         weight: Its share of the cases.
         before: Done in the folder before a command runs.
+        is_given: Whether a user writes such files: one that is well formed and says something else is no damage.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Kind:
     commands: Sequence[Command]
     weight: int
     before: Callable[[Path], None] | None = None
+    is_given: bool = False
 
 
 def _without_home(box: Path) -> None:
@@ -100,11 +102,12 @@ KINDS = (
         commands=[_SWEEP, ("report", "sweep", "--out", "page"), ("plan", "sweep", "--json")][:2],
         weight=9,
     ),
-    Kind(name="sweep (TOML)", files=["s.toml"], form="toml", commands=[_SWEEP], weight=6),
-    Kind(name="bench (TOML)", files=["mine.toml"], form="toml", commands=[_DRY], weight=10),
-    Kind(name="bench (TOML)", files=["outlines.toml"], form="toml", commands=[_OUTLINES], weight=6),
+    Kind(name="sweep (TOML)", files=["s.toml"], form="toml", commands=[_SWEEP], weight=6, is_given=True),
+    Kind(name="bench (TOML)", files=["mine.toml"], form="toml", commands=[_DRY], weight=10, is_given=True),
+    Kind(name="bench (TOML)", files=["outlines.toml"], form="toml", commands=[_OUTLINES], weight=6, is_given=True),
     Kind(
         name="labels (GeoJSON)",
+        is_given=True,
         files=["outlines.geojson"],
         form="json",
         commands=[_OUTLINES],
@@ -113,6 +116,7 @@ KINDS = (
     ),
     Kind(
         name="rasters",
+        is_given=True,
         files=["source/*/*.tif", "target/*/*.tif"],
         form="raster",
         commands=[_DRY],
@@ -132,6 +136,7 @@ KINDS = (
     ),
     Kind(
         name="weights",
+        is_given=True,
         files=["nano.safetensors", "nano.pth"],
         form="tensors",
         commands=[("weights", "verify", "{file}"), (*_DRY, "--weights", "{file}")],
@@ -139,6 +144,7 @@ KINDS = (
     ),
     Kind(
         name="weights",
+        is_given=True,
         files=["script.pt"],
         form="zip",
         commands=[("weights", "verify", "script.pt"), ("weights", "convert", "script.pt", "--out", "c.safetensors")],
@@ -163,12 +169,13 @@ KINDS = (
     ),
     Kind(
         name="log of mmengine",
+        is_given=True,
         files=["train.log", "scalars.json"],
         form="text",
         commands=[("verify", "run_a", "--against", "{file}", "--json")],
         weight=5,
     ),
-    Kind(name="--set", files=[], form="set", commands=[(*TRAIN, "--work-dir", "tried")], weight=22),
+    Kind(name="--set", files=[], form="set", commands=[(*TRAIN, "--work-dir", "tried")], weight=22, is_given=True),
 )
 
 

@@ -161,3 +161,11 @@ def test_the_last_error_comes_from_the_last_attempt(tmp_path: Path) -> None:
     log.write_text("Traceback\n  x\nValueError: third\n\n")
     assert read_last_error(log) == "ValueError: third"
     assert read_last_error(tmp_path / "none") == ""
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 5000, '{"miou_pct": NaN}'])
+def test_a_damaged_result_is_named_and_made_again(tmp_path: Path, text: str) -> None:
+    write_json(tmp_path / "sweep_cell.json", {"digest": "now", "status": "done"})
+    (tmp_path / "result.json").write_text(text)
+    found = state(tmp_path)
+    assert (found.status, found.note) == ("missing", "its result.json is damaged; it starts from scratch")
