@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -149,3 +150,22 @@ def test_second_process_waits_and_fetches_nothing(server: Any, tmp_path: Path, w
     assert watch.notes == ["another process is fetching f; waiting for it"]
     assert len(server.asked) == 1
     assert path.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "/loop"])
+def test_a_redirect_leads_to_no_other_kind_of_place(tmp_path: Path, watch: Any, target: str) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", target)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        with pytest.raises(DownloadError):
+            fetch(published(f"http://127.0.0.1:{web.server_port}/loop"), tmp_path / "f.zip", **watch.arguments())
+        web.shutdown()
+    assert names(tmp_path) == []

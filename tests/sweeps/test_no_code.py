@@ -22,7 +22,7 @@ START = 'name = "x"\nbench = "synthetic-da"\niters = 1\n'
         ('[launcher]\nkind = "slurm"\nslurm = {slurm_setup = ["touch harm"]}', "launcher.slurm.slurm_setup"),
         ('plugins = ["harm.py"]', "plugins"),
         ('set = ["optim_wrapper.optimizer.type=os.system"]', "set optim_wrapper.optimizer.type"),
-        ('[[include]]\nname = "y"\nset = ["custom_imports.imports=[\'harm\']"]', "set custom_imports.imports"),
+        ('[[include]]\nname = "y"\nset = ["model.decode_head.type=os.system"]', "set model.decode_head.type"),
         ("set = [\"custom_hooks=[{'type': 'os.system'}]\"]", "set custom_hooks"),
     ],
 )

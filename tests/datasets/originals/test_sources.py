@@ -103,3 +103,33 @@ def test_wrong_sources_are_refused(tmp_path: Path) -> None:
 def test_plain_files_stay_where_they_are(tmp_path: Path) -> None:
     with Archives() as archives, archives.on_disk(Original(path="x", num_bytes=0, disk=tmp_path), tmp_path) as path:
         assert path == tmp_path
+
+
+@pytest.mark.parametrize("name", ["../../evil.tif", "/evil.tif", "a/../../../evil.tif", "..\\evil.tif", "C:\\evil.tif"])
+def test_names_in_a_zip_place_no_file(tmp_path: Path, name: str) -> None:
+    scratch = tmp_path / "deep" / "scratch"
+    scratch.mkdir(parents=True)
+    zipped(tmp_path / "s.zip", {name: b"1"}, zipfile.ZIP_STORED)
+    before = sorted(tmp_path.rglob("*"))
+    # One that begins with a dot is hidden.
+    assert list(listed(tmp_path / "s.zip", scratch).values()) == ([] if name.startswith("..\\") else [b"1"])
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_members_that_nobody_expects_are_refused(tmp_path: Path) -> None:
+    with (
+        zipfile.ZipFile(tmp_path / "s.zip", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("a.tif", "w", force_zip64=True) as file,
+    ):
+        for _ in range(520):
+            file.write(bytes(2**20))
+    assert (tmp_path / "s.zip").stat().st_size < 2**20
+    with pytest.raises(DataError, match=r"unpacks to 520 MiB, and 512 MiB are allowed"):
+        listed(tmp_path / "s.zip", tmp_path)
+    # A zip of zeros within a zip.
+    inner = zipped(tmp_path / "inner.zip", {"b.tif": b"1"}, zipfile.ZIP_STORED)
+    zipped(tmp_path / "t.zip", {"inner.zip": inner + bytes(100 * 2**20)}, zipfile.ZIP_DEFLATED)
+    with pytest.raises(DataError, match=r"inner\.zip unpacks to 100 MiB, and 64 MiB are allowed"):
+        listed(tmp_path / "t.zip", tmp_path)
+    zipped(tmp_path / "u.zip", {"a/" * 600 + "x.tif": b"1"}, zipfile.ZIP_STORED)
+    assert listed(tmp_path / "u.zip", tmp_path) == {}
