@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
-# Formats that hold their pixels themselves or in a file of the same name.
-RASTER_DRIVERS: tuple[str, ...] = (
-    "GTiff",
-    "COG",
-    "PNG",
-    "JPEG",
-    "BMP",
-    "JP2OpenJPEG",
-    "HFA",
-    "ENVI",
-    "EHdr",
+# Formats that hold their pixels themselves or in a file of the same name. HDF5, netCDF and PCIDSK can name any file.
+RASTER_DRIVERS: tuple[str, ...] = ("GTiff", "COG", "PNG", "JPEG", "BMP", "JP2OpenJPEG", "HFA", "ENVI", "EHdr")
+RASTER_DRIVERS += (
     "AAIGrid",
-    "PCIDSK",
+    "NITF",
+    "DTED",
+    "SRTMHGT",
+    "USGSDEM",
+    "XYZ",
+    "GRIB",
+    "GPKG",
+    "MBTiles",
+    "GIF",
+    "WEBP",
+    "PNM",
 )
-RASTER_DRIVERS += ("NITF", "DTED", "SRTMHGT", "USGSDEM", "XYZ", "GRIB", "netCDF", "HDF5", "HDF5Image", "GPKG")
-RASTER_DRIVERS += ("MBTiles", "RST", "SAGA", "GSAG", "GSBG", "GIF", "WEBP", "PNM", "TGA", "Zarr")
 VECTOR_DRIVERS: tuple[str, ...] = (
     "ESRI Shapefile",
     "GPKG",

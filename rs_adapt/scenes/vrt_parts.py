@@ -20,7 +20,7 @@ _REFUSED = ("PixelFunctionCode", "OpenOptions", "SrcSQL", "Cutline")
 # Metadata and arguments whose value is the name of a further file.
 _FILE_KEYS = ("X_DATASET", "Y_DATASET", "OVERVIEW_FILE", "RPC_DEM")
 _DEPTH = 10
-# What the files begin with that hold pixels themselves: TIFF, PNG, JPEG, JPEG 2000, BMP, HFA, HDF, netCDF, GRIB, SQLite
+# What the files begin with that hold pixels themselves: TIFF, PNG, JPEG, JPEG 2000, BMP, HFA, GRIB, SQLite
 # (GeoPackage), GIF, NITF. Others are opened by GDAL with the allowed drivers.
 _KNOWN: tuple[bytes, ...] = (
     b"II*\0",
@@ -33,7 +33,7 @@ _KNOWN: tuple[bytes, ...] = (
     b"\xffO\xffQ",
     b"BM",
 )
-_KNOWN += (b"EHFA", b"\x89HDF", b"CDF", b"GRIB", b"SQLite", b"GIF8", b"NITF")
+_KNOWN += (b"EHFA", b"GRIB", b"SQLite", b"GIF8", b"NITF")
 
 
 def check_vrt(path: Path) -> None:
