@@ -85,20 +85,27 @@ def use_plugins(paths: Iterable[str | Path]) -> tuple[Plugin, ...]:
     Raises:
         ConfigError: There is no such file or folder, or it is no Python.
     """
+    _inherit()
     for given in paths:
         path = Path(given).expanduser().resolve()
         _named[path] = _read(path.name, path)
     # Processes that this one starts (cells of a sweep, measurements) use the same.
-    os.environ[VARIABLE] = json.dumps([str(path) for path in _named])
+    if _named:
+        os.environ[VARIABLE] = json.dumps([str(path) for path in _named])
     return plugins()
 
 
 def plugins() -> tuple[Plugin, ...]:
     """Return all plugins in use: those named here or in the process that started this one, then installed ones."""
+    _inherit()
+    return (*_named.values(), *_installed())
+
+
+def _inherit() -> None:
+    """Use the plugins of the process that started this one, at the first call."""
     if not _named and (inherited := os.environ.get(VARIABLE)):
         for path in map(Path, json.loads(inherited)):
             _named[path] = _read(path.name, path)
-    return (*_named.values(), *_installed())
 
 
 def read_plugin(path: Path) -> Plugin:

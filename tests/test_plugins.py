@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -153,7 +154,11 @@ def test_processes_started_from_here_use_the_same(tmp_path: Path, monkeypatch: p
     use_plugins([write(tmp_path / "plugin.py")])
     # As a child process begins: with the variable alone.
     monkeypatch.setattr(plugins_module, "_named", {})
-    assert [plugin.name for plugin in plugins()] == ["plugin.py"]
+    assert [plugin.name for plugin in use_plugins([])] == ["plugin.py"]
+    forget_plugins()
+    use_plugins([])
+    assert plugins_module.VARIABLE not in os.environ
+    assert not plugins()
 
 
 def test_a_broken_class_of_the_package_is_named_when_it_is_looked_up(

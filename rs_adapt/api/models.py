@@ -16,6 +16,7 @@ from rs_adapt.config.own.bench import is_own
 from rs_adapt.errors import ConfigError
 from rs_adapt.links import place_inside
 from rs_adapt.path_names import path_name
+from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.evaluations import choose_folder, list_evaluations
 from rs_adapt.runs.files import EVAL_DIR
@@ -178,6 +179,7 @@ def evaluate(
     data_root: str | os.PathLike[str] | None = None,
     weights: str | os.PathLike[str] | None = None,
     progress: Progress = True,
+    plugins: Sequence[str | os.PathLike[str]] = (),
 ) -> Evaluation:
     """Score a trained model on a labelled split, and write scores, confusion matrices and overlays.
 
@@ -196,6 +198,7 @@ def evaluate(
         data_root: Folder of the data sets; the run's if it still exists, else `$RS_ADAPT_DATA`, else `./data`.
         weights: File of base weights; the run's, else the backbone's own file.
         progress: True shows it on standard error; or a callback (stage, done, total).
+        plugins: See `compose`.
 
     Returns:
         `result` (scores in percent, by class and overall), `folder`, where the files are, and `agreement` with the
@@ -223,6 +226,7 @@ def evaluate(
     if bench and setting is None and is_own(bench):
         # Scoring needs none: the model has been trained, and a file has one direction.
         setting = "dg"
+    use_plugins(map(Path, plugins))
     cfg = recompose(
         path,
         bench=resolve(bench, setting=setting, direction=direction).bench if bench else None,
@@ -263,6 +267,7 @@ def load(
     precision: str | None = None,
     weights: str | os.PathLike[str] | None = None,
     device: str = "auto",
+    plugins: Sequence[str | os.PathLike[str]] = (),
 ) -> Predictor:
     """Return a trained model that predicts images of any size.
 
@@ -271,6 +276,7 @@ def load(
         precision: `fp32` or `bf16`; the run's.
         weights: File of base weights; the run's, else the backbone's own file.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        plugins: See `compose`.
 
     Returns:
         The predictor. `predictor.predict(image)` takes RGB, uint8 (H, W, 3), and returns a prediction with `labels_HW`,
@@ -293,6 +299,7 @@ def load(
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.predictor import Predictor
 
+    use_plugins(map(Path, plugins))
     folder = folder_of(run)
     cfg = recompose(folder, weights=None if weights is None else str(weights), precision=precision)
     return Predictor.load(cfg, folder if folder.is_dir() else folder.parent, device=device)
