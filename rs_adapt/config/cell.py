@@ -11,6 +11,7 @@ from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 from rs_adapt.path_names import path_name
+from rs_adapt.ranges import Range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ SETTINGS = {
     "ss": "supervised with the target region's own labels (the in-domain bound)",
 }
 DEFAULT_PROTOCOL = "strict"
+SEED = Range(least=0, most=2**32 - 1, whole=True)
 DEFAULT_STRATEGY = {"da": "dacs", "dg": "source_only", "ss": "source_only"}
 
 
@@ -105,13 +107,13 @@ def resolve(
         backbone: The foundation model; the bench's.
         head: The decode head; the bench's.
         strategy: The use of source and target in training; `dacs` for da, `source-only` for dg and ss.
-        seed: Seed of the run, 0 or larger.
+        seed: Seed of the run, 0 or larger and below 2**32.
         tuned: Whether to use the method's values that were tuned for this bench and setting.
         protocol: What of the target is seen and scored, and which checkpoint is the result; `strict`.
 
     Raises:
         UnknownName: A name does not exist; the message lists those that do.
-        ConfigError: Bench, setting and direction contradict each other, or the seed is negative.
+        ConfigError: Bench, setting and direction contradict each other, or the seed is out of its range.
         IncompatibleCell: The strategy does not support the setting, or the protocol does not support setting or bench.
 
     Examples:
@@ -122,8 +124,8 @@ def resolve(
         >>> print(cell)
         loveda-r2u-da / rein / dinov2-l / mask2former / dacs / seed 1
     """
-    if seed < 0:
-        raise ConfigError(f"The seed is {seed}; it must be 0 or larger.")
+    if seed not in SEED:
+        raise ConfigError(f"The seed is {seed!r}; it must be 0 or larger, whole, and below 2**32.")
     bench_name, setting = _find_bench(bench, setting, direction)
     defaults = axes.bench_facts(bench_name)["defaults"]
     cell = Cell(

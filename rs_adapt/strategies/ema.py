@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from rs_adapt.ranges import SHARE_BELOW_1, check_ranges
+
 
 class EmaWeights(nn.Module):
     """Moving average of a module's trainable parameters, held in buffers (Tarvainen and Valpola, arXiv 1703.01780).
@@ -42,7 +44,11 @@ class EmaWeights(nn.Module):
             module: The student.
             iteration: Training iterations done so far, from 0.
             decay: Largest share of the old average, in [0, 1).
+
+        Raises:
+            ConfigError: `decay` is out of its range.
         """
+        check_ranges("EmaWeights", decay=(decay, SHARE_BELOW_1))
         alpha = min(1.0 - 1.0 / (iteration + 1), decay)
         current = dict(module.named_parameters())
         averages = list(self.weights().values())

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rs_adapt.processes import global_mean_denominator
+from rs_adapt.ranges import SHARE, check_ranges
 
 
 def feature_distance(
@@ -35,7 +36,11 @@ def feature_distance(
 
     Returns:
         A float32 scalar, 0 if no cell counts.
+
+    Raises:
+        ConfigError: `min_share` is out of its range.
     """
+    check_ranges("feature_distance", min_share=(min_share, SHARE))
     known_BHW = (labels_BHW >= 0) & (labels_BHW < num_classes)
     onehot_BHWK = F.one_hot(labels_BHW.clamp(0, num_classes - 1), num_classes) * known_BHW[..., None]
     h, w = features_BDhw.shape[-2:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from rs_adapt.processes import rand
+from rs_adapt.ranges import SHARE, SHARE_ABOVE_0, check_ranges
 
 
 def mask_blocks(image_BCHW: Tensor, *, ratio: float, block_share: float) -> Tensor:
@@ -18,7 +19,11 @@ def mask_blocks(image_BCHW: Tensor, *, ratio: float, block_share: float) -> Tens
         image_BCHW: Normalised images.
         ratio: Probability that a block is hidden, 0 to 1.
         block_share: Side of a block as a share of the shorter side of the image, above 0 and at most 1.
+
+    Raises:
+        ConfigError: A number is out of its range.
     """
+    check_ranges("mask_blocks", ratio=(ratio, SHARE), block_share=(block_share, SHARE_ABOVE_0))
     batch, _, height, width = image_BCHW.shape
     side = max(1, round(block_share * min(height, width)))
     rows, columns = -(-height // side), -(-width // side)

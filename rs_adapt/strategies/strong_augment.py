@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rs_adapt.processes import generator, global_batch_size, local_slice
+from rs_adapt.ranges import SHARE, check_ranges
 
 # ITU-R BT.601 luma.
 _LUMA = (0.299, 0.587, 0.114)
@@ -27,10 +28,17 @@ def strong_augment(
         image_B3HW: RGB images, normalised with `mean_3` and `std_3` (scale 0-255).
         mean_3: The mean of the normalisation, any shape of three values.
         std_3: The standard deviation of the normalisation, any shape of three values.
-        jitter: Largest relative change of brightness, contrast and saturation, and of hue as a share of the circle.
-        jitter_prob: Probability of jitter for each image.
-        blur_prob: Probability of blur for each image.
+        jitter: Largest relative change of brightness, contrast and saturation, and of hue as a share of the circle;
+            0 to 1.
+        jitter_prob: Probability of jitter for each image, 0 to 1.
+        blur_prob: Probability of blur for each image, 0 to 1.
+
+    Raises:
+        ConfigError: A number is out of its range.
     """
+    check_ranges(
+        "strong_augment", jitter=(jitter, SHARE), jitter_prob=(jitter_prob, SHARE), blur_prob=(blur_prob, SHARE)
+    )
     mean, std = (value.to(image_B3HW).reshape(3, 1, 1) for value in (mean_3, std_3))
     images = []
     draws_of = [torch.rand(7, generator=generator()).tolist() for _ in range(global_batch_size(len(image_B3HW)))]
