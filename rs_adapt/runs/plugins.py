@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rs_adapt.config.names import normalize
 from rs_adapt.config.plugin_methods import plugin_faults, plugin_methods, plugins_of
-from rs_adapt.errors import CheckpointMismatch
+from rs_adapt.errors import CheckpointMismatch, UnreadableFile
 from rs_adapt.runs.files import CELL_FILE
 from rs_adapt.runs.records import PluginFacts, RunStart, read_record
 
@@ -69,7 +70,10 @@ def require_same_plugins(run_dir: Path) -> None:
     Raises:
         CheckpointMismatch: A plugin is not in use, or its content has changed.
     """
-    start = read_record(run_dir / CELL_FILE, RunStart)
+    start = None
+    # The check of the data, which comes next, says what is wrong with a damaged file.
+    with suppress(UnreadableFile):
+        start = read_record(run_dir / CELL_FILE, RunStart)
     if start is not None and (changed := compare_plugins(start.plugins, run_dir)):
         raise CheckpointMismatch(
             f"cannot resume {run_dir}: {' '.join(changed)} Put the file back, or start again with --overwrite."
