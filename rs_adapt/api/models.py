@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rs_adapt.api.configuration import cell_of, equivalent_command, with_values_of_start
+from rs_adapt.api.evaluation import Evaluation
 from rs_adapt.api.progress import Progress, progress_callback, training_display
 from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.config.cell import resolve
@@ -23,37 +23,17 @@ from rs_adapt.runs.files import EVAL_DIR
 from rs_adapt.runs.locking import lock_output, share_run
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.run import Run
-from rs_adapt.scores.agreement import Agreement, compare_with_stored
+from rs_adapt.scores.agreement import compare_with_stored
 from rs_adapt.scores.stored import headline_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rs_adapt.config.resolved import ResolvedConfig
     from rs_adapt.inference.predictor import Predictor
     from rs_adapt.runs.evaluations import Conditions
-    from rs_adapt.runs.records import Result
 
 Split = Literal["test", "val", "source-val"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """Scores of a trained model on a split.
-
-    Attributes:
-        name: Bench, split, method and backbone in one line.
-        folder: Where the files are.
-        result: Content of `result.json`.
-        agreement: Whether the scores agree with those that the run stored; None where it stored none.
-        others: Results of the other evaluations below `eval/` by folder, such as those in other precisions.
-    """
-
-    name: str
-    folder: Path
-    result: Result
-    agreement: Agreement | None = None
-    others: Mapping[Path, Result] = field(default_factory=dict)
 
 
 def train(
