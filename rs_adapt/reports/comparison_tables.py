@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from rs_adapt.runs.records import IntervalFacts
     from rs_adapt.scores.comparison import RoundedDifference, RunComparison
-    from rs_adapt.scores.rescore import ImageScore, Rescored, Scoring, UnitScore
+    from rs_adapt.scores.rescore import ImageScore, Rescored, UnitScore
+    from rs_adapt.scores.scoring import Scoring
 
 
 def classes_table(scores: Rescored) -> Table:

@@ -18,8 +18,8 @@ from rs_adapt.scores.current import changes_of
 from rs_adapt.scores.intervals import Difference, paired_difference
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import iou_of, miou_of
-from rs_adapt.scores.rescore import Scoring, describe_scoring, list_given
 from rs_adapt.scores.rounding import pair, plain
+from rs_adapt.scores.scoring import Scoring, describe_scoring, list_given
 from rs_adapt.scores.settings import differing_settings, run_of
 from rs_adapt.scores.stored import open_stored
 from rs_adapt.scores.t_interval import FORM
