@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rs_adapt.audit.verify.published import PublishedRow
 from rs_adapt.errors import ConfigError
 from rs_adapt.render.document import Section, Table, TableCell, hyphenate, score_cell, text_cell
-from rs_adapt.reports.score_tables import Labels, format_seeds
+from rs_adapt.reports.score_tables import Labels, format_seeds, group_notes
 from rs_adapt.scores.groups import Group
 
 AGAINST = ("paper",)
@@ -40,7 +40,8 @@ def published_section(groups: Sequence[Group], labels: Labels, rows: Sequence[Pu
         name_columns=3,
         notes=[
             "oracle*: the checkpoint was selected by the reported score on the target's labels. Compare "
-            "such a number only with our column oracle*, under the same protocol. Our means include no published score."
+            "such a number only with our column oracle*, under the same protocol. Our means include no published score.",
+            *group_notes(groups),
         ],
         for_paper=True,
     )
