@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from rs_adapt.runs.records import Result
+    from rs_adapt.scores.agreement import Agreement
 
 
 def result_console() -> Console:
@@ -44,7 +45,13 @@ def print_json(content: object) -> None:
 
 
 def print_result(
-    console: Console, result: Result, *, title: str, folder: Path, others: Mapping[Path, Result] | None = None
+    console: Console,
+    result: Result,
+    *,
+    title: str,
+    folder: Path,
+    others: Mapping[Path, Result] | None = None,
+    agreement: Agreement | None = None,
 ) -> None:
     """Print the scores by class if there are any, the protocol, tuned values, and where the files are.
 
@@ -54,6 +61,7 @@ def print_result(
         title: The first line.
         folder: Where the files are.
         others: Results of other evaluations of the same model by folder, to be listed.
+        agreement: Whether the scores agree with those that the run stored.
     """
     from rs_adapt.reports.result_tables import (
         conditions_line,
@@ -77,6 +85,8 @@ def print_result(
     for place, other in (others or {}).items():
         line = f"Also evaluated: {conditions_line(other)}: {shorten_path(place)}"
         console.print(line, soft_wrap=True)
+    if agreement is not None:
+        console.print(agreement.sentence, soft_wrap=True)
     for note in result.notes:
         console.print(f"Note: {note}", soft_wrap=True)
     console.print(f"Files: {shorten_path(folder)}", soft_wrap=True)

@@ -74,7 +74,11 @@ def evaluate(
         others = [{"folder": str(folder), **other.content()} for folder, other in scored.others.items()]
         print_json({**scored.result.content(), "folder": str(scored.folder), "agreement": agreement, "others": others})
     else:
-        console = result_console()
-        print_result(console, scored.result, title=scored.name, folder=scored.folder, others=scored.others)
-        if scored.agreement is not None:
-            console.print(scored.agreement.sentence, soft_wrap=True)
+        print_result(
+            result_console(),
+            scored.result,
+            title=scored.name,
+            folder=scored.folder,
+            others=scored.others,
+            agreement=scored.agreement,
+        )
