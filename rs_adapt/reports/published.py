@@ -40,7 +40,8 @@ def published_section(groups: Sequence[Group], labels: Labels, rows: Sequence[Pu
         name_columns=3,
         notes=[
             "oracle*: the checkpoint was selected by the reported score on the target's labels. Compare "
-            "such a number only with our column oracle*, under the same protocol. Our means include no published score.",
+            "such a number only with our column oracle*, under the same protocol. Our means include no published "
+            "score.",
             *group_notes(groups),
         ],
         for_paper=True,
