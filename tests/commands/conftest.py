@@ -58,38 +58,6 @@ def train(loveda_root: Path, tmp_path: Path, small: tuple[str, ...], capsys: pyt
     return run
 
 
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where the one run to evaluate is kept: it is trained once for all tests, and each gets a copy."""
-    return tmp_path_factory.mktemp("trained")
-
-
-@pytest.fixture
-def run(store: Path, loveda_root: Path, tmp_path: Path, small: tuple[str, ...], capsys) -> Path:
-    """Return a finished run's folder, whose data lie in a folder of their own."""
-    if not (store / "run").exists():
-        shutil.copytree(loveda_root, store / "data")
-        places = ("--data-root", str(store / "data"), "--work-dir", str(store / "run"))
-        with pytest.raises(SystemExit):
-            main(["train", "--bench", "loveda-da", *small, *places])
-        capsys.readouterr()
-    shutil.copytree(store / "run", tmp_path / "run")
-    return tmp_path / "run"
-
-
-@pytest.fixture
-def evaluate(run: Path, capsys: pytest.CaptureFixture[str]) -> Train:
-    """Return a function that evaluates the run, or another checkpoint, and gives exit code, stdout and stderr."""
-
-    def call(*arguments: str, checkpoint: Path = run) -> tuple[Any, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main(["eval", "--checkpoint", str(checkpoint), "--device", "cpu", *arguments])
-        shown = capsys.readouterr()
-        return stop.value.code or 0, shown.out, shown.err
-
-    return call
-
-
 @pytest.fixture
 def run_verb(capsys: pytest.CaptureFixture[str]) -> Train:
     """Return a function that runs a verb and gives the exit code, stdout and stderr."""
