@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from typing import Any
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.launching import safe_path
 from rs_adapt.signals import STOP_SIGNALS
 from rs_adapt.sweeps.spec import LauncherSpec
 from rs_adapt.sweeps.work import FAILED, Order, Stop, carry_out
@@ -26,10 +28,14 @@ class CellJob:
 
     def __init__(self, order: Order) -> None:
         self.order = order
+        self._has_safe_path = "PYTHONSAFEPATH" in os.environ
         self._stop: Stop | None = None
 
     def __call__(self) -> int:
         """Carry out the order on the node."""
+        if not self._has_safe_path:
+            # It was for submitit; the command of a cell may be a script that imports its neighbours.
+            os.environ.pop("PYTHONSAFEPATH", None)
         self._stop = Stop()
         # Slurm cancels jobs by SIGTERM; submitit ends its local processes by SIGINT.
         for number in STOP_SIGNALS:
@@ -102,4 +108,7 @@ class Slurm:
 
     def start(self, order: Order, slot: int) -> SlurmJob:
         """Submit a cell."""
-        return SlurmJob(self._executor.submit(CellJob(order)))
+        job = CellJob(order)
+        # submitit starts its own module by `-m`, from the current folder.
+        with safe_path():
+            return SlurmJob(self._executor.submit(job))
