@@ -23,10 +23,11 @@ from rs_adapt.errors import RsAdaptError
 if TYPE_CHECKING:
     from rs_adapt.api.checking import lint, verify
     from rs_adapt.api.configuration import compose
-    from rs_adapt.api.models import check, evaluate, load, train
+    from rs_adapt.api.models import evaluate, load
     from rs_adapt.api.prediction import predict
     from rs_adapt.api.reading import collect, compare, report, score
     from rs_adapt.api.sharing import share
+    from rs_adapt.api.training import check, train
     from rs_adapt.config.cell import resolve
 
 __version__ = "0.1.0"
@@ -52,7 +53,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "check": "api.models",
+    "check": "api.training",
     "collect": "api.reading",
     "compare": "api.reading",
     "compose": "api.configuration",
@@ -64,7 +65,7 @@ _MODULES = {
     "resolve": "config.cell",
     "score": "api.reading",
     "share": "api.sharing",
-    "train": "api.models",
+    "train": "api.training",
     "verify": "api.checking",
 }
 

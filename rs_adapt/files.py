@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,10 +17,9 @@ from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from rs_adapt.errors import ConfigError, OutputExists
-
-# Whether the processes of another machine are alive cannot be asked; nothing is under way for a day without a change.
-_LEFTOVER_AGE_S = 24 * 3600.0
+from rs_adapt.disk import find_disk_failure
+from rs_adapt.errors import ConfigError, OutputExists, RsAdaptError
+from rs_adapt.leftovers import remove_leftovers, temporary_prefix
 
 
 @contextmanager
@@ -38,8 +35,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Yields:
         The temporary file, in the same folder.
     """
-    _remove_leftovers(path)
-    temporary = path.with_name(f"{_prefix(path, 'new')}{time.monotonic_ns()}")
+    remove_leftovers(path)
+    temporary = path.with_name(f"{temporary_prefix(path, 'new')}{time.monotonic_ns()}")
     try:
         temporary.touch(exist_ok=False)
         mode = temporary.stat().st_mode
@@ -47,6 +44,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary.chmod(mode)
         _flush(temporary)
         os.replace(temporary, path)
+        flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -106,11 +104,14 @@ def staged_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
         The temporary folder, inside `folder`.
     """
     place = folder / "files"
-    _remove_leftovers(place)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=_prefix(place, "new")) as staging:
+    remove_leftovers(place)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=temporary_prefix(place, "new")) as staging:
         yield Path(staging)
         for name in names:
+            _flush(Path(staging) / name)
+        for name in names:
             os.replace(Path(staging) / name, folder / name)
+        flush_folder(folder)
 
 
 @contextmanager
@@ -126,7 +127,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         The temporary folder, beside `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
+    remove_leftovers(path)
     temporary = _temporary_folder(path, "new")
     try:
         yield temporary
@@ -163,17 +164,24 @@ def write_folder_atomically(
         with _merged_folder(out, own) if others else atomic_folder(out) as temporary:
             fill(temporary)
             names = sorted(path.name for path in temporary.iterdir())
-    except OSError as error:
-        if temporary is not None and error.filename is not None and temporary not in Path(error.filename).parents:
+            for file in temporary.rglob("*"):
+                if file.is_file() and not file.is_symlink():
+                    _flush(file)
+    except Exception as error:
+        failure = find_disk_failure(error) or (error if isinstance(error, OSError) else None)
+        if failure is None or isinstance(error, RsAdaptError):
+            raise
+        if temporary is not None and failure.filename is not None and temporary not in Path(failure.filename).parents:
             # Something that `fill` wanted to read.
             raise
-        raise _cannot_write(out, error) from error
+        raise _cannot_write(out, failure) from error
     return [out / name for name in names]
 
 
 @contextmanager
 def _merged_folder(folder: Path, own: Sequence[str]) -> Iterator[Path]:
     """Give a temporary folder; at the end of the block its files replace those of `folder` that match `own`."""
+    remove_leftovers(folder)
     temporary = _temporary_folder(folder, "new")
     try:
         yield temporary
@@ -183,6 +191,7 @@ def _merged_folder(folder: Path, own: Sequence[str]) -> Iterator[Path]:
                 path.unlink()
         for name in names:
             os.replace(temporary / name, folder / name)
+        flush_folder(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -236,7 +245,7 @@ def make_output_folder(out: Path) -> None:
 def _temporary_folder(path: Path, kind: str) -> Path:
     # Not mkdtemp, which makes a private folder whatever the user's umask says.
     while True:
-        folder = path.parent / f"{_prefix(path, kind)}{secrets.token_hex(4)}"
+        folder = path.parent / f"{temporary_prefix(path, kind)}{secrets.token_hex(4)}"
         with suppress(FileExistsError):
             folder.mkdir()
             return folder
@@ -246,42 +255,23 @@ def _move_folder(temporary: Path, path: Path) -> None:
     """Give a folder its final name; what had it before is renamed first, so that no half-deleted folder carries it."""
     if not path.exists() and not path.is_symlink():
         temporary.rename(path)
+        flush_folder(path.parent)
         return
     outdated = _temporary_folder(path, "old")
     path.rename(outdated / path.name)
     temporary.rename(path)
+    flush_folder(path.parent)
     shutil.rmtree(outdated, ignore_errors=True)
 
 
-def _prefix(path: Path, kind: str) -> str:
-    return f".{path.name}.{kind}-{socket.gethostname()}-{os.getpid()}-"
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Remove temporary files and folders of `path` whose process was killed."""
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.(?:new|old)-(.+)-(\d+)-\w+")
-    for leftover in path.parent.iterdir():
-        match = pattern.fullmatch(leftover.name)
-        if match is not None:
-            with suppress(OSError):
-                is_old = time.time() - leftover.stat().st_mtime > _LEFTOVER_AGE_S
-                if is_old or (match[1] == socket.gethostname() and not is_process_alive(int(match[2]))):
-                    shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-
-
-def is_process_alive(process: int) -> bool:
-    """Return whether a process of this machine runs; True where that cannot be asked."""
-    if os.name == "nt":
-        # Signal 0 would end the process there.
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        # It belongs to another user.
-        pass
-    return True
+def flush_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system allows it: a rename must survive a power cut."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _flush(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -145,3 +146,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
             print(f"error: {printable(str(error))}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+    except Exception as error:
+        from rs_adapt.disk import describe_disk_failure, disk_remedy, find_disk_failure
+
+        if (failure := find_disk_failure(error)) is None:
+            raise
+        print(f"error: {describe_disk_failure(failure, Path.cwd())} {disk_remedy(failure)}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,6 +42,14 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted run with the same options.")
     ] = False,
+    from_run: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Start from this path: a run or pack with trained weights.",
+            metavar="RUN",
+        ),
+    ] = None,
     overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
     plugins: options.Plugins = None,
@@ -49,8 +58,8 @@ def train(
     """Train a method on a bench and score it on the target region.
 
     The run folder holds config.py, metrics.jsonl, result.json, the adapter pack, the log and pictures. Ctrl-C saves;
-    the same command with --resume continues exactly where it stopped. Results of a run with --partial state what was
-    missing.
+    the same command with --resume continues exactly where it stopped; options that change the result need a new run,
+    which --from starts from saved weights. Results of a run with --partial state what was missing.
 
     $ rs-adapt train --bench synthetic-da
 
@@ -58,10 +67,12 @@ def train(
 
     $ rs-adapt train --bench loveda-da --processes 4
 
+    $ rs-adapt train --bench loveda-da --from RUN --iters 20000 --work-dir work_dirs/longer
+
     $ rs-adapt train --bench isprs-dg --iters 100 --dry-run
     """
     from rs_adapt.api.configuration import compose
-    from rs_adapt.api.models import check
+    from rs_adapt.api.training import check
     from rs_adapt.commands.train_printing import print_plan
 
     if "WORLD_SIZE" in os.environ:
@@ -91,8 +102,16 @@ def train(
     if processes is not None:
         _launch(cfg, processes, dry_run=dry_run)
     if not dry_run:
-        _train(cfg, device=device, resume=resume, overwrite=overwrite, loggers=logger, as_json=as_json)
-    elif (plan := check(cfg, device=device, resume=resume, overwrite=overwrite)) is not None:
+        _train(
+            cfg,
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            start_from=from_run,
+            loggers=logger,
+            as_json=as_json,
+        )
+    elif (plan := check(cfg, device=device, resume=resume, overwrite=overwrite, start_from=from_run)) is not None:
         print_plan(cfg, plan, as_json=as_json)
 
 
@@ -108,9 +127,16 @@ def _launch(cfg: ResolvedConfig, processes: int, *, dry_run: bool) -> None:
 
 
 def _train(
-    cfg: ResolvedConfig, *, device: str, resume: bool, overwrite: bool, loggers: list[str] | None, as_json: bool
+    cfg: ResolvedConfig,
+    *,
+    device: str,
+    resume: bool,
+    overwrite: bool,
+    start_from: Path | None,
+    loggers: list[str] | None,
+    as_json: bool,
 ) -> None:
-    from rs_adapt.api.models import train as train_run
+    from rs_adapt.api.training import train as train_run
     from rs_adapt.commands.train_printing import print_how_to_continue, print_run
     from rs_adapt.engine.recorder import Interrupted
     from rs_adapt.processes import launched_as_group
@@ -120,7 +146,14 @@ def _train(
     command = shlex.join(["rs-adapt", *sys.argv[1:]])
     try:
         run = train_run(
-            cfg, device=device, resume=resume, overwrite=overwrite, loggers=loggers, command=command, progress=prints
+            cfg,
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            start_from=start_from,
+            loggers=loggers,
+            command=command,
+            progress=prints,
         )
     except Interrupted as stop:
         if prints:

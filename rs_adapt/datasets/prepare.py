@@ -6,10 +6,8 @@ holds what it was made from and how many tiles; a folder whose facts still hold 
 
 from __future__ import annotations
 
-import errno
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +16,13 @@ from rs_adapt.datasets.own.scenes import make_from_scenes
 from rs_adapt.datasets.prepared_copies import MARKER
 from rs_adapt.datasets.prepared_marker import is_finished, is_finished_without_scenes, write_marker
 from rs_adapt.datasets.recipes import ImagesRecipe, Recipe, ScenesRecipe, SyntheticRecipe, TileFacts, read_recipe
+from rs_adapt.disk import explain_tiles_disk
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.files import atomic_folder, file_state
 from rs_adapt.locks import exclusive_folder
 from rs_adapt.progress import OnProgress, no_progress
 
 FORMAT = 1
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def ensure_prepared(
@@ -70,7 +68,7 @@ def ensure_prepared(
     if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MARKER).is_file():
         # It was not made here, and making the tiles would delete it.
         raise ConfigError(f"{out_dir} is not empty and holds no prepared tiles. Move it away, or set RS_ADAPT_HOME.")
-    with _explain_disk(out_dir):
+    with explain_tiles_disk(out_dir):
         out_dir.parent.mkdir(parents=True, exist_ok=True)
         with exclusive_folder(out_dir):
             if is_finished(out_dir, facts):
@@ -92,24 +90,6 @@ def is_current(bench: Mapping[str, Any], *, data_root: Path, out_dir: Path) -> b
         return is_finished_without_scenes(out_dir, _facts(bench["prepare"], recipe, tiles, data_root, []))
     regions = plan_regions(recipe, tiles.tile_px) if isinstance(recipe, ScenesRecipe) else []
     return is_finished(out_dir, _facts(bench["prepare"], recipe, tiles, data_root, regions))
-
-
-@contextmanager
-def _explain_disk(out_dir: Path) -> Iterator[None]:
-    """Turn errors of the place that tiles are written to into one that says what to do; others pass."""
-    try:
-        yield
-    except OSError as error:
-        home = out_dir.parent
-        place = Path(error.filename) if isinstance(error.filename, str) else None
-        is_place = place is not None and (place in (home, *home.parents) or home in place.parents)
-        if not (is_place or error.errno in _DISK):
-            # Something that was to be read.
-            raise
-        raise ConfigError(
-            f"Cannot write the tiles to {out_dir}: {error.strerror}. Free some space there, or set RS_ADAPT_HOME to a "
-            "folder that can be written to."
-        ) from error
 
 
 def _facts(

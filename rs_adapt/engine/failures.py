@@ -1,18 +1,23 @@
-"""Errors for failures of the machine during a run: full memory, full disk, processes that end."""
+"""Errors for failures during a run: full memory, full disk, processes that end, a loss that is not finite."""
 
 from __future__ import annotations
 
-import errno
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from mmengine.logging import MessageHub
+from mmengine.runner import Runner
+from safetensors import SafetensorError
 
-from rs_adapt.engine.recorder import Interrupted
-from rs_adapt.errors import ConfigError, RsAdaptError, RunFailed
-from rs_adapt.runs.files import STATE_FILE
+from rs_adapt.disk import describe_disk_failure, disk_remedy, find_disk_failure
+from rs_adapt.engine.parts import unwrapped
+from rs_adapt.engine.recorder import Interrupted, Recorder
+from rs_adapt.engine.state import describe_non_finite, trained_tensors
+from rs_adapt.errors import ConfigError, NonFiniteLoss, RsAdaptError, RunFailed
+from rs_adapt.runs.files import LOG_FILE, STATE_FILE
 
 _WORKER = "in DataLoader worker process"
 
@@ -32,18 +37,18 @@ def explain_failures(run_dir: Path) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise RunFailed(
             f"The GPU's memory is full: {_first_line(error)} Try a smaller --batch-size, --precision bf16, or smaller "
-            f"crops (--set bench.crop_px=...). {_describe_resume(run_dir)}"
+            f"crops (--set bench.crop_px=...). {_describe_change(run_dir)}"
         ) from error
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise RunFailed(f"The disk of {run_dir} is full. Free some space. {_describe_resume(run_dir)}") from error
     except RsAdaptError as error:
         # The message of our own error from a loader process contains the traceback of that process.
         if _WORKER not in str(error):
             raise
         raise RunFailed(f"Loading images failed: {_last_line(error)} {_describe_resume(run_dir)}") from error
-    except RuntimeError as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if (failure := find_disk_failure(error)) is not None:
+            raise RunFailed(
+                f"{describe_disk_failure(failure, run_dir)} {disk_remedy(failure)} {_describe_resume(run_dir)}"
+            ) from error
         if _WORKER in str(error) or "DataLoader worker" in str(error):
             raise RunFailed(
                 f"A process that loads images failed: {_last_line(error).rstrip('.')}. To train without such processes "
@@ -80,6 +85,8 @@ def refuse_misfits(
     except Exception as error:
         if not overrides or is_begun() or _WORKER in str(error) or "DataLoader worker" in str(error):
             raise
+        if find_disk_failure(error) is not None:
+            raise
         frames = traceback.extract_tb(error.__traceback__)
         place = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "an unknown place"
         listed = ", ".join(text if len(text) <= 80 else f"{text[:77]}..." for text in overrides)
@@ -90,9 +97,51 @@ def refuse_misfits(
         ) from error
 
 
+def save_and_explain(error: NonFiniteLoss, runner: Runner, recorder: Recorder, run_dir: Path) -> NonFiniteLoss:
+    """Save the state before a loss that is NaN or infinite, and return an error with the losses before it.
+
+    Args:
+        error: The error as it was raised.
+        runner: The runner, in the iteration of that loss.
+        recorder: The recorder of the run.
+        run_dir: The run folder.
+    """
+    done, log = f"In iteration {runner.iter + 1}, {error}.", f"The log is {run_dir / LOG_FILE}."
+    wrong = describe_non_finite(trained_tensors(unwrapped(runner.model)))
+    if wrong is not None and (run_dir / STATE_FILE).is_file():
+        return NonFiniteLoss(
+            f"{done} The weights before it are not finite either (NaN or infinite in {wrong}), so the state saved "
+            f"earlier stays. {log} Try a lower learning rate (--set optim.lr=...). {_describe_change(run_dir)}"
+        )
+    recorder.save_state(runner, iteration=runner.iter, may_be_broken=True)
+    parts = {
+        name.removeprefix("train/"): buffer.current()
+        for name, buffer in MessageHub.get_current_instance().log_scalars.items()
+        if name.startswith("train/") and "loss" in name
+    }
+    last = ", ".join(f"{name} {value:.4g}" for name, value in list(parts.items())[:6]) or "none"
+    in_fp32 = "" if runner.optim_wrapper.precision == "fp32" else " or --precision fp32"
+    return NonFiniteLoss(
+        f"{done} The weights before it are saved in {run_dir / STATE_FILE}; the losses of the iteration before were: "
+        f"{last}. {log} Try a lower learning rate (--set optim.lr=...){in_fp32}. "
+        + (_describe_change(run_dir) if wrong is None else "The saved weights are not finite: start with --overwrite.")
+    )
+
+
 def _describe_resume(run_dir: Path) -> str:
     if (run_dir / STATE_FILE).is_file():
         return f"The last saved state is {run_dir / STATE_FILE}: continue from it with --resume."
+    return "Nothing was saved yet: start again with --overwrite."
+
+
+def _describe_change(run_dir: Path) -> str:
+    """Return how to continue under options that change the result."""
+    if (run_dir / STATE_FILE).is_file():
+        return (
+            f"These change the result and make a new run: --from {run_dir} --work-dir NEW starts it from the saved "
+            "weights, --overwrite from scratch. With the same options --resume continues from the last saved state, "
+            f"{run_dir / STATE_FILE}."
+        )
     return "Nothing was saved yet: start again with --overwrite."
 
 

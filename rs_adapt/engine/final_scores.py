@@ -19,7 +19,7 @@ from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.runs.files import CONFUSIONS_DIR, PACKS_DIR, TENSORS_FILE
 from rs_adapt.runs.metrics import read_metrics
-from rs_adapt.runs.records import SelectedCheckpoint
+from rs_adapt.runs.records import Result, SelectedCheckpoint
 from rs_adapt.runs.selection import Choice, choose
 from rs_adapt.scores.class_sets import ClassSet
 from rs_adapt.scores.current import same_means
@@ -104,9 +104,15 @@ def score_selections(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module) -
     return selections
 
 
-def remove_intermediate_files(run_dir: Path, selections: Selections) -> None:
-    """Remove files that only final scoring needs: the second copy of the result's weights, and validation matrices."""
-    shutil.rmtree(pack_dir(run_dir, selections.iteration), ignore_errors=True)
+def remove_intermediate_files(run_dir: Path, result: Result) -> None:
+    """Remove files that only final scoring needs: the second copy of the result's weights, and validation matrices.
+
+    Args:
+        run_dir: The run folder, with all other files.
+        result: Content of `result.json`.
+    """
+    if result.iter is not None:
+        shutil.rmtree(pack_dir(run_dir, result.iter), ignore_errors=True)
     for file in (run_dir / PACKS_DIR).glob("iter*/val.npz"):
         file.unlink()
     folder = run_dir / PACKS_DIR

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.dist import is_main_process
 
+from rs_adapt.documents import parse_json
 from rs_adapt.engine.parts import unwrapped
 from rs_adapt.files import write_text
 from rs_adapt.links import append_bytes
 from rs_adapt.runs.files import METRICS_FILE
-from rs_adapt.runs.metrics import evaluation_line, finite, read_metrics
+from rs_adapt.runs.metrics import evaluation_after, evaluation_line, finite, metrics_line, read_metrics
 from rs_adapt.runs.records import EvaluationLine, Health, MetricsLine, TrainingLine
 
 if TYPE_CHECKING:
@@ -51,18 +54,26 @@ class MetricsWriter:
         self._since_s = time.perf_counter()
         self._timed = 0
         self._file = Path(METRICS_FILE)
+        # The text of the file when the state was saved; None without a state, and for one of an older version.
+        self._saved: str | None = None
 
     def start(self, run_dir: Path, *, iteration: int, max_iters: int) -> None:
         """Open the file of a run folder, and drop lines after the iteration that training starts from.
 
-        They belong to iterations that are repeated.
+        They belong to iterations that are repeated. The lines that were there when the state was saved come from the
+        state, so that a file that was damaged since is whole again.
         """
         if self.interval is None:
             self.interval = min(50, max(1, max_iters // 50))
         self._file = run_dir / METRICS_FILE
         if is_main_process():
-            lines = [line for line in read_metrics(run_dir) if line.iter <= iteration]
-            write_text(self._file, "".join(json.dumps(line.content()) + "\n" for line in lines))
+            if self._saved is None:
+                lines = [line for line in read_metrics(run_dir) if line.iter <= iteration]
+                text = "".join(_format(line) for line in lines)
+            else:
+                evaluation = evaluation_after(run_dir, self._saved, iteration)
+                text = self._saved + ("" if evaluation is None else _format(evaluation))
+            write_text(self._file, text)
         self._since_s = time.perf_counter()
 
     def add_iteration(self, runner: Runner, *, losses: Sequence[str]) -> TrainingLine | None:
@@ -108,12 +119,19 @@ class MetricsWriter:
         return line
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the sums of the losses since the last line, for the training state."""
-        return {"sums": self._sums, "count": self._count}
+        """Return the sums of the losses since the last line and the lines so far, for the training state."""
+        text = self._file.read_text(encoding="utf-8") if self._file.is_file() else ""
+        return {"sums": self._sums, "count": self._count, "text": text}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the content of `state_dict`."""
-        self._sums, self._count = state["sums"], state["count"]
+        self._sums = {str(name): float(value) for name, value in state["sums"].items()}
+        self._count = int(state["count"])
+        text = state.get("text")
+        if text is not None:
+            for line in text.splitlines():
+                metrics_line(parse_json(line))
+        self._saved = text
 
     def _take_health(self, runner: Runner) -> Health | None:
         """Return the observations of the model's `PseudoLabelHealth` since the last line, and reset it."""
@@ -140,8 +158,19 @@ class MetricsWriter:
 
     def _write(self, line: MetricsLine) -> None:
         if is_main_process():
-            with append_bytes(self._file) as file:
-                file.write((json.dumps(line.content()) + "\n").encode())
+            size = self._file.stat().st_size if self._file.is_file() else 0
+            try:
+                with append_bytes(self._file) as file:
+                    file.write(_format(line).encode())
+            except OSError:
+                # Half a line, where the disk is full.
+                with suppress(OSError):
+                    os.truncate(self._file, size)
+                raise
+
+
+def _format(line: MetricsLine) -> str:
+    return json.dumps(line.content()) + "\n"
 
 
 def _by_class(classes: Sequence[str], shares: Sequence[float]) -> dict[str, float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from rs_adapt.processes import any_rank, on_rank_zero
 from rs_adapt.registry import HOOKS
 from rs_adapt.runs.files import STATE_FILE
 from rs_adapt.runs.metrics import evaluated_iterations
+from rs_adapt.signals import STOP_SIGNALS, handle_signals
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
@@ -63,6 +66,8 @@ class Recorder(Hook):  # type: ignore[misc]
         self.loggers = Loggers(()) if loggers is None else loggers
         self.display: TrainingDisplay = NoDisplay() if display is None else display
         self.stop_requested = False
+        # SHA-256 of the base weights, which the state does not hold.
+        self.base_sha256: str | None = None
 
     def request_stop(self) -> None:
         """Request that all processes stop after the current iteration; safe to call in a signal handler."""
@@ -73,7 +78,9 @@ class Recorder(Hook):  # type: ignore[misc]
         self.loggers.start(Path(runner.work_dir), runner.cfg)
         if self.resume:
             state = Path(runner.work_dir) / STATE_FILE
-            runner.train_loop._iter = load_state(state, runner=runner, metrics=self.metrics)
+            runner.train_loop._iter = load_state(
+                state, runner=runner, metrics=self.metrics, base_sha256=self.base_sha256
+            )
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Open `metrics.jsonl`, start the display, and repeat an evaluation that an interruption cut off."""
@@ -101,7 +108,7 @@ class Recorder(Hook):  # type: ignore[misc]
         self.stop_requested = any_rank(self.stop_requested)
         # Before the evaluation, so that an interruption of the evaluation loses no training.
         if self.stop_requested or _evaluation_due(runner, done):
-            save_state(Path(runner.work_dir) / STATE_FILE, runner=runner, metrics=self.metrics, iteration=done)
+            self.save_state(runner, iteration=done)
         if self.stop_requested:
             raise Interrupted(done)
         scalars = runner.message_hub.log_scalars
@@ -134,6 +141,17 @@ class Recorder(Hook):  # type: ignore[misc]
         loss = None if losses is None else losses.mean(_SMOOTHING_ITERS)
         self.display.show_evaluation(runner.iter, scores, loss=loss)
 
+    def save_state(self, runner: Runner, *, iteration: int, may_be_broken: bool = False) -> None:
+        """Write the training state into the run folder; see `rs_adapt.engine.state.save_state`."""
+        save_state(
+            Path(runner.work_dir) / STATE_FILE,
+            runner=runner,
+            metrics=self.metrics,
+            iteration=iteration,
+            base_sha256=self.base_sha256,
+            may_be_broken=may_be_broken,
+        )
+
     def after_train(self, runner: Runner) -> None:
         """Leave the final state of the display on the screen."""
         self.display.close()
@@ -156,3 +174,14 @@ for _name in ("MetricsHook", "SelectionHook"):
 def _evaluation_due(runner: Runner, done: int) -> bool:
     loop = runner.train_loop
     return bool(done % loop.val_interval == 0 or done == loop.max_iters)
+
+
+def stop_on_signals(recorder: Recorder) -> AbstractContextManager[None]:
+    """Stop after the iteration at Ctrl-C, SIGTERM, SIGHUP or SIGUSR1 (Slurm's warning), at once at a second Ctrl-C."""
+
+    def handle(number: int, _frame: object) -> None:
+        if recorder.stop_requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        recorder.request_stop()
+
+    return handle_signals((*STOP_SIGNALS, signal.SIGUSR1), handle)

@@ -29,6 +29,7 @@ from rs_adapt.runs.records import (
     DataFacts,
     EvaluationLine,
     InferenceFacts,
+    InitialisedFrom,
     Manifest,
     ManifestScores,
     MetricsLine,
@@ -39,6 +40,7 @@ from rs_adapt.runs.records import (
     Sizes,
     TrainingLine,
     TunedValues,
+    with_initialisation,
 )
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.intervals import interval_facts
@@ -75,7 +77,7 @@ def make_result(
     steps_s = sorted(line.iter_s for line in training if line.iter_s is not None)
     classes = list(cfg.bench.classes)
     chosen = scored_classes(cfg)
-    return Result(
+    result = Result(
         status="finished",
         cell=start.cell,
         tuned=tuned_values(cfg),
@@ -101,6 +103,7 @@ def make_result(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment(),
     )
+    return with_initialisation(result, start.initialised_from)
 
 
 def tuned_values(cfg: ResolvedConfig) -> TunedValues:
@@ -168,6 +171,7 @@ def make_manifest(
     base_sha256: str,
     data: Mapping[str, DataFacts] | None = None,
     notes: Sequence[str] = (),
+    initialised_from: InitialisedFrom | None = None,
 ) -> Manifest:
     """Return the content of a pack's `manifest.json`, without paths of this machine.
 
@@ -182,11 +186,12 @@ def make_manifest(
         base_sha256: SHA-256 of the base weights, before training.
         data: Fingerprints of the tiles of the training, by role; None where they are not known.
         notes: Sentences that one has to know before trusting the scores.
+        initialised_from: The run whose weights the training started from; None for new ones.
     """
     own, facts = cfg.bench.get("own"), cfg.backbone
     weights_file = (facts.weights or {}).get("file")
     from_random = segmentor_config(cfg).backbone.weights in (None, "random")
-    return Manifest(
+    manifest = Manifest(
         rs_adapt=rs_adapt.__version__,
         created=created,
         cell=cell.model_copy(update={"bench": f"{cfg.bench.name}.toml" if own else cell.bench}),
@@ -210,6 +215,7 @@ def make_manifest(
         metrics=scores,
         environment=environment(),
     )
+    return with_initialisation(manifest, initialised_from)
 
 
 def manifest_scores(result: Result) -> ManifestScores:

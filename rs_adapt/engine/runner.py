@@ -51,6 +51,9 @@ class CellRunner(Runner):  # type: ignore[misc]
                 sys.stderr,
             ):
                 logger.removeHandler(handler)
+            else:
+                # By default a full disk prints a traceback for every line.
+                handler.handleError = _raise_again
         return logger
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
@@ -69,6 +72,13 @@ class CellRunner(Runner):  # type: ignore[misc]
 
     def dump_config(self) -> None:
         """Write nothing: the run folder holds the configuration already."""
+
+
+def _raise_again(_record: logging.LogRecord) -> None:
+    """Raise the error that a handler of a logger met; called while it is handled."""
+    error = sys.exc_info()[1]
+    if error is not None:
+        raise error
 
 
 @contextmanager

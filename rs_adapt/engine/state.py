@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,16 +14,22 @@ from mmengine.dist import is_main_process
 from torch import Tensor, nn
 
 from rs_adapt import limits
+from rs_adapt.documents import DocumentError
 from rs_adapt.engine.metrics_writer import MetricsWriter
 from rs_adapt.engine.parts import unwrapped
 from rs_adapt.engine.state_checks import check_parts
-from rs_adapt.errors import CheckpointMismatch, NonFiniteWeights
+from rs_adapt.errors import CheckpointMismatch, NonFiniteWeights, UnreadableFile
 from rs_adapt.files import atomic_file
 from rs_adapt.processes import seed_draws
 from rs_adapt.zips import check_unpacked_size
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
+
+_TRAILER = b"\nrs-adapt state sha256 "
+_HEX_DIGITS = 64
+_BLOCK_BYTES = 2**20
+_REMEDY = "Copy the run again from where it is whole, or start over with --overwrite."
 
 
 def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -54,8 +62,8 @@ def require_finite(model: nn.Module) -> None:
         )
 
 
-def load_trained_tensors(model: nn.Module, tensors: dict[str, Tensor], source: str) -> None:
-    """Load the tensors of `trained_tensors` into a model.
+def check_trained_tensors(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Check that tensors are those of `trained_tensors` of a model, by name and shape, and finite.
 
     Args:
         model: A model of the same configuration.
@@ -82,13 +90,24 @@ def load_trained_tensors(model: nn.Module, tensors: dict[str, Tensor], source: s
             f"{source} holds values that are not finite (NaN or infinite in {wrong}): the training has diverged, or "
             "the file is damaged. Use a different checkpoint, or train again with a lower learning rate."
         )
-    model.load_state_dict(tensors, strict=False)
+
+
+def load_trained_tensors(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Load the tensors of `trained_tensors` into a model; see `check_trained_tensors`."""
+    check_trained_tensors(model, tensors, source)
+    model.load_state_dict(dict(tensors), strict=False)
 
 
 def save_state(
-    path: Path, *, runner: Runner, metrics: MetricsWriter, iteration: int, may_be_broken: bool = False
+    path: Path,
+    *,
+    runner: Runner,
+    metrics: MetricsWriter,
+    iteration: int,
+    base_sha256: str | None = None,
+    may_be_broken: bool = False,
 ) -> None:
-    """Write the training state; the file appears complete or not at all.
+    """Write the training state with its SHA-256 at the end; the file appears complete or not at all.
 
     Of several processes rank 0 writes, because the state is the same on all ranks.
 
@@ -97,6 +116,7 @@ def save_state(
         runner: The runner, in training.
         metrics: The metrics, with the losses that wait for the next line of `metrics.jsonl`.
         iteration: Iterations done.
+        base_sha256: SHA-256 of the base weights, which the state does not hold; None if unknown.
         may_be_broken: Whether to save weights that are NaN or infinite, for a look at them: `load_state` refuses them.
 
     Raises:
@@ -113,32 +133,96 @@ def save_state(
         "optimizer": runner.optim_wrapper.state_dict(),
         "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
         "metrics": metrics.state_dict(),
+        "base_sha256": base_sha256,
     }
     with atomic_file(path) as temporary:
-        torch.save(state, temporary)
+        with temporary.open("wb") as file:
+            torch.save(state, file)
+        with temporary.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        with temporary.open("ab") as file:
+            file.write(_TRAILER + digest.encode())
 
 
-def load_state(path: Path, *, runner: Runner, metrics: MetricsWriter) -> int:
-    """Restore a runner in training and its metrics from the file of `save_state`, and return the iterations done.
+def read_state(path: Path) -> dict[str, Any]:
+    """Return the content of the file of `save_state`; all but `iteration` and `model` is still to be checked.
 
     Only tensors and plain values are read (`weights_only=True`); a file that contains code is refused.
 
     Raises:
-        CheckpointMismatch: The file is damaged, or belongs to a different configuration.
+        CheckpointMismatch: The file is damaged: its SHA-256 differs, or a part is missing or of the wrong kind.
     """
-    check_unpacked_size(path, error=CheckpointMismatch, ratio=limits.TENSOR_RATIO)
     try:
+        _check_sha256(path)
+        check_unpacked_size(path, error=CheckpointMismatch, ratio=limits.TENSOR_RATIO)
         state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict) or not isinstance(state.get("model"), dict) or "iteration" not in state:
+            raise ValueError("it has no table of an iteration and a model")
     except Exception as error:  # torch raises many kinds for damaged files
-        raise CheckpointMismatch(f"{path} is not a readable training state: {error}") from error
+        raise CheckpointMismatch(f"{path} is not a readable training state: {_first_line(error)}. {_REMEDY}") from error
+    return state
+
+
+def load_state(path: Path, *, runner: Runner, metrics: MetricsWriter, base_sha256: str | None = None) -> int:
+    """Restore a runner in training and its metrics from the file of `save_state`, and return the iterations done.
+
+    Args:
+        path: The file.
+        runner: A runner of the same configuration.
+        metrics: The metrics of the runner.
+        base_sha256: SHA-256 of the runner's base weights; None if unknown.
+
+    Raises:
+        CheckpointMismatch: The file is damaged, or belongs to a different configuration or different base weights.
+    """
+    state = read_state(path)
+    trained_on = state.get("base_sha256")
+    if base_sha256 and trained_on and trained_on != base_sha256:
+        raise CheckpointMismatch(
+            f"Cannot resume {path.parent}: the run was started on base weights with SHA-256 {str(trained_on)[:16]}..., "
+            f"and these have {base_sha256[:16]}... Name the file that it was started with (--weights)."
+        )
     model = unwrapped(runner.model)
     check_parts(state, runner=runner, model=trained_tensors(model), source=str(path))
     load_trained_tensors(model, state["model"], str(path))
     runner.optim_wrapper.load_state_dict(state["optimizer"])
     for scheduler, values in zip(runner.param_schedulers, state["schedulers"], strict=True):
         scheduler.load_state_dict(values)
-    metrics.load_state_dict(state["metrics"])
+    try:
+        metrics.load_state_dict(state["metrics"])
+    except (DocumentError, UnreadableFile, AttributeError, TypeError, ValueError) as error:
+        raise CheckpointMismatch(f"{path} is damaged: its metrics cannot be read ({error}). {_REMEDY}") from error
     return int(state["iteration"])
+
+
+def _check_sha256(path: Path) -> None:
+    """Compare a state with the SHA-256 at its end; one of an older version has the check sums of its parts.
+
+    Raises:
+        ValueError: They differ.
+        OSError: The file cannot be read.
+        zipfile.BadZipFile: The file is cut off.
+    """
+    size = path.stat().st_size - len(_TRAILER) - _HEX_DIGITS
+    with path.open("rb") as file:
+        file.seek(max(size, 0))
+        end = file.read()
+        if size < 0 or not end.startswith(_TRAILER):
+            with zipfile.ZipFile(path) as archive:
+                if (damaged := archive.testzip()) is not None:
+                    raise ValueError(f"its part {damaged} is damaged")
+            return
+        file.seek(0)
+        digest, left = hashlib.sha256(), size
+        while left and (block := file.read(min(left, _BLOCK_BYTES))):
+            digest.update(block)
+            left -= len(block)
+    if digest.hexdigest().encode() != end[len(_TRAILER) :]:
+        raise ValueError("it is damaged, its SHA-256 is not the one at its end")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def seed_iteration(seed: int, iteration: int, rank: int = 0, processes: int = 1) -> None:

@@ -3,47 +3,53 @@
 from __future__ import annotations
 
 import copy
-import signal
 import time
 import uuid
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.logging import MessageHub
 
 from rs_adapt.backbones.weights import read_weights_once
 from rs_adapt.config.limits import check_warmup
 from rs_adapt.engine.build import check_data, check_weights, choose_device, digest_again, prepare_data
 from rs_adapt.engine.display import TrainingDisplay
 from rs_adapt.engine.environment import environment
-from rs_adapt.engine.failures import explain_failures, refuse_misfits
+from rs_adapt.engine.failures import explain_failures, refuse_misfits, save_and_explain
 from rs_adapt.engine.final_scores import remove_intermediate_files, score_selections
+from rs_adapt.engine.initial import find_initial_weights, load_initial_weights, read_initial_weights
 from rs_adapt.engine.loggers import Loggers
 from rs_adapt.engine.parameters import build_on_meta, count_parameters
 from rs_adapt.engine.parts import segmentor_of, unwrapped
-from rs_adapt.engine.recorder import Interrupted, Recorder
+from rs_adapt.engine.recorder import Interrupted, Recorder, stop_on_signals
 from rs_adapt.engine.results import make_manifest, make_result, manifest_scores, save_packs, tuned_values
 from rs_adapt.engine.runner import CellRunner, keep_loaders_alive
-from rs_adapt.engine.state import save_state
 from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
 from rs_adapt.processes import leave_process_group, local_batch_size, on_rank_zero, process_group, rank_and_world_size
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.data import NOT_RECORDED, changes_in_training, require_same_data
-from rs_adapt.runs.files import LOG_FILE, RESULT_FILE, STATE_FILE
-from rs_adapt.runs.folder import check_run_folder, lock_run_folder, open_run_folder
+from rs_adapt.runs.files import RESULT_FILE, STATE_FILE
+from rs_adapt.runs.folder import awaits_finish, check_run_folder, lock_run_folder, open_run_folder
 from rs_adapt.runs.hashes import write_hashes
 from rs_adapt.runs.locking import inherited_locks
 from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.plugins import plugin_facts
-from rs_adapt.runs.records import CellNames, Result, RunOptions, RunStart, data_facts, write_record
+from rs_adapt.runs.records import (
+    CellNames,
+    Result,
+    RunOptions,
+    RunStart,
+    data_facts,
+    read_record,
+    with_initialisation,
+    write_record,
+)
 from rs_adapt.scores.class_sets import class_set
-from rs_adapt.signals import STOP_SIGNALS, handle_signals
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -55,10 +61,12 @@ def train(
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
+    start_from: Path | None = None,
     command: str = "",
     hooks: Sequence[Hook] = (),
     loggers: Sequence[str] = (),
     display: TrainingDisplay | None = None,
+    draw_pictures: Callable[[Result], object] = lambda result: None,
     on_progress: OnProgress = no_progress,
 ) -> Result | None:
     """Train a cell and score it.
@@ -72,10 +80,12 @@ def train(
         device: "auto", "cpu", "cuda" or "cuda:N".
         resume: Continue from the state in the run folder.
         overwrite: Delete an existing run in the folder.
+        start_from: A run folder or a pack whose weights the run starts from; None for new ones.
         command: Command line to store in `cell.json`.
         hooks: Further mmengine hooks.
         loggers: Names from `rs_adapt.engine.loggers.resolve_loggers`; rank 0 feeds the loggers.
         display: Shows the progress of training, on rank 0.
+        draw_pictures: Draws the pictures of the run folder, on rank 0; the run is not finished before it has returned.
         on_progress: Called while data are prepared and checked; see `rs_adapt.progress`.
 
     Returns:
@@ -90,28 +100,44 @@ def train(
         choose_device(device)
         load_libraries(cfg.default_scope)
 
-        def begin() -> RunStart:
+        def begin() -> tuple[RunStart, bool, bool]:
             with refuse_misfits(cfg.origin.overrides):
-                plan = _plan(cfg, resume=resume, overwrite=overwrite, on_progress=on_progress)
+                plan = _plan(cfg, resume=resume, overwrite=overwrite, start_from=start_from, on_progress=on_progress)
             start = _start(cfg, plan, device=device, command=command)
             lock.enter_context(lock_run_folder(run_dir))
-            open_run_folder(
-                run_dir, cfg_text=cfg.pretty_text, start=start, digests=plan.digests, resume=resume, overwrite=overwrite
+            text = cfg.pretty_text
+            has_state = open_run_folder(
+                run_dir, cfg_text=text, start=start, digests=plan.digests, resume=resume, overwrite=overwrite
             )
-            return start
+            return start, has_state, has_state and awaits_finish(run_dir)
 
         inherited_locks()
         with ExitStack() as lock, process_group(on_gpu=torch.cuda.is_available()):
             first = rank_and_world_size()[0] == 0
-            recorder = Recorder(
-                resume=resume, loggers=Loggers(loggers if first else ()), display=display if first else None
-            )
+            recorder = Recorder(loggers=Loggers(loggers if first else ()), display=display if first else None)
             try:
                 with read_weights_once():
-                    start = on_rank_zero(begin)
-                    with refuse_misfits(cfg.origin.overrides):
-                        runner = _build_runner(cfg, [recorder, *hooks])
-                return _run(cfg, run_dir, runner, start=start, resume=resume, recorder=recorder)
+                    start, recorder.resume, is_scored = on_rank_zero(begin)
+                    if not is_scored:
+                        with explain_failures(run_dir), refuse_misfits(cfg.origin.overrides):
+                            runner = _build_runner(cfg, [recorder, *hooks])
+                        if start_from is not None and not recorder.resume:
+                            segmentor = segmentor_of(runner.model)
+                            weights = read_initial_weights(start_from)
+                            load_initial_weights(weights, segmentor, base_sha256=segmentor.backbone.base_sha256())
+                result = (
+                    read_record(run_dir / RESULT_FILE, Result)
+                    if is_scored
+                    else _run(cfg, run_dir, runner, start=start, recorder=recorder)
+                )
+                if not first or result is None:
+                    return None
+                with explain_failures(run_dir):
+                    draw_pictures(result)
+                    # Last, because a run with a state can be resumed, and it is the state that says so.
+                    remove_intermediate_files(run_dir, result)
+                    (run_dir / STATE_FILE).unlink(missing_ok=True)
+                return result
             finally:
                 recorder.display.close()
                 recorder.loggers.close()
@@ -123,6 +149,7 @@ def check_training(
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
+    start_from: Path | None = None,
     on_progress: OnProgress = no_progress,
 ) -> TrainingPlan | None:
     """Do the checks of `train`; nothing is written except tiles that a bench prepares itself.
@@ -132,6 +159,7 @@ def check_training(
         device: See `train`.
         resume: See `train`.
         overwrite: See `train`.
+        start_from: See `train`.
         on_progress: See `train`.
 
     Returns:
@@ -145,11 +173,17 @@ def check_training(
         load_libraries(cfg.default_scope)
         with process_group(on_gpu=torch.cuda.is_available()):
             with refuse_misfits(cfg.origin.overrides):
-                plan = on_rank_zero(lambda: _plan(cfg, resume=resume, overwrite=overwrite, on_progress=on_progress))
+                plan = on_rank_zero(
+                    lambda: _plan(
+                        cfg, resume=resume, overwrite=overwrite, start_from=start_from, on_progress=on_progress
+                    )
+                )
             return plan if rank_and_world_size()[0] == 0 else None
 
 
-def _plan(cfg: ResolvedConfig, *, resume: bool, overwrite: bool, on_progress: OnProgress) -> TrainingPlan:
+def _plan(
+    cfg: ResolvedConfig, *, resume: bool, overwrite: bool, start_from: Path | None, on_progress: OnProgress
+) -> TrainingPlan:
     folder = Path(cfg.work_dir)
     check_warmup(cfg)
     local_batch_size(cfg.train_dataloader.batch_size, rank_and_world_size()[1])
@@ -161,19 +195,22 @@ def _plan(cfg: ResolvedConfig, *, resume: bool, overwrite: bool, on_progress: On
     data = check_data(cfg, on_progress, is_resumed=resume)
     is_same = not resume or require_same_data(folder, data.digests)
     # Builds every part without memory, so that an argument that a class refuses leaves no run folder behind.
-    parameters = count_parameters(build_on_meta(cfg))
+    model = build_on_meta(cfg)
+    initial = find_initial_weights(cfg, segmentor_of(model), start_from, resume=resume)
+    parameters = count_parameters(model)
     return TrainingPlan(
         tiles={role: len(digests) for role, digests in data.digests.items()},
         parameters=parameters,
         folder=folder,
         digests=data.digests,
-        notes=(*data.notes, *(() if is_same else (NOT_RECORDED,))),
+        notes=(*(() if initial is None else (initial.note(),)), *data.notes, *(() if is_same else (NOT_RECORDED,))),
+        initialised_from=initial,
     )
 
 
 def _start(cfg: ResolvedConfig, plan: TrainingPlan, *, device: str, command: str) -> RunStart:
     origin = cfg.origin
-    return RunStart(
+    start = RunStart(
         cell=CellNames(**cfg.cell),
         tuned=tuned_values(cfg),
         plugins=plugin_facts(cfg.cell.method),
@@ -190,6 +227,7 @@ def _start(cfg: ResolvedConfig, plan: TrainingPlan, *, device: str, command: str
         data={} if NOT_RECORDED in plan.notes else {role: data_facts(of) for role, of in plan.digests.items()},
         notes=plan.notes,
     )
+    return with_initialisation(start, plan.initialised_from)
 
 
 def _build_runner(cfg: ResolvedConfig, hooks: Sequence[Hook]) -> CellRunner:
@@ -206,25 +244,20 @@ def _build_runner(cfg: ResolvedConfig, hooks: Sequence[Hook]) -> CellRunner:
 
 
 def _run(
-    cfg: ResolvedConfig, run_dir: Path, runner: CellRunner, *, start: RunStart, resume: bool, recorder: Recorder
+    cfg: ResolvedConfig, run_dir: Path, runner: CellRunner, *, start: RunStart, recorder: Recorder
 ) -> Result | None:
     rank = rank_and_world_size()[0]
     model, segmentor = unwrapped(runner.model), segmentor_of(runner.model)
     # The hash of the base as loaded, because method `full` changes it.
-    base_sha256 = segmentor.backbone.base_sha256()
+    recorder.base_sha256 = base_sha256 = segmentor.backbone.base_sha256()
     started_s = time.perf_counter()
-    done = 0
-
-    def is_begun() -> bool:
-        return bool(runner.iter > done)
-
-    with _stop_on_signals(recorder), keep_loaders_alive(), explain_failures(run_dir):
+    with stop_on_signals(recorder), keep_loaders_alive(), explain_failures(run_dir):
         try:
-            with refuse_misfits(cfg.origin.overrides, is_begun=is_begun):
+            with refuse_misfits(cfg.origin.overrides, is_begun=lambda: bool(runner.iter)):
                 runner.train()
         except NonFiniteLoss as error:
             # Every process raises this error in the same iteration; rank 0 alone reports it.
-            explanation = _save_and_explain(runner, recorder, run_dir, error)
+            explanation = save_and_explain(error, runner, recorder, run_dir)
             raise (StoppedElsewhere() if rank else explanation) from error
     train_s = time.perf_counter() - started_s
     # Final scores reuse the matrices of the validation; rank 0 scores the rest.
@@ -239,60 +272,29 @@ def _run(
         except KeyboardInterrupt as stop:
             # The state after the last iteration is on disk, and so are the weights that are scored.
             raise Interrupted(cfg.train_cfg.max_iters) from stop
-    result = make_result(
-        cfg,
-        start=start,
-        selections=selections,
-        lines=read_metrics(run_dir),
-        parameters=count_parameters(model),
-        train_s=None if resume else train_s,
-    )
-    manifest = make_manifest(
-        cfg,
-        cell=start.cell,
-        overrides=start.options.overrides,
-        scores=manifest_scores(result),
-        created=str(result.finished),
-        base_sha256=base_sha256,
-        data=start.data,
-        notes=start.notes,
-    )
-    save_packs(run_dir, segmentor, manifest, result)
-    write_hashes(run_dir, result)
-    write_record(run_dir / RESULT_FILE, result)
-    # Pack and result are complete. The state is removed first: while it exists, the run can be resumed, and would need
-    # the intermediate files.
-    (run_dir / STATE_FILE).unlink(missing_ok=True)
-    remove_intermediate_files(run_dir, selections)
+        result = make_result(
+            cfg,
+            start=start,
+            selections=selections,
+            lines=read_metrics(run_dir),
+            parameters=count_parameters(model),
+            train_s=None if recorder.resume else train_s,
+        )
+        manifest = make_manifest(
+            cfg,
+            cell=start.cell,
+            overrides=start.options.overrides,
+            scores=manifest_scores(result),
+            created=str(result.finished),
+            base_sha256=base_sha256,
+            data=start.data,
+            notes=start.notes,
+            initialised_from=start.initialised_from,
+        )
+        save_packs(run_dir, segmentor, manifest, result)
+        write_hashes(run_dir, result)
+        write_record(run_dir / RESULT_FILE, result)
     return result
-
-
-def _save_and_explain(runner: CellRunner, recorder: Recorder, run_dir: Path, error: NonFiniteLoss) -> NonFiniteLoss:
-    done = runner.iter
-    save_state(run_dir / STATE_FILE, runner=runner, metrics=recorder.metrics, iteration=done, may_be_broken=True)
-    parts = {
-        name.removeprefix("train/"): buffer.current()
-        for name, buffer in MessageHub.get_current_instance().log_scalars.items()
-        if name.startswith("train/") and "loss" in name
-    }
-    last = ", ".join(f"{name} {value:.4g}" for name, value in list(parts.items())[:6]) or "none"
-    in_fp32 = "" if runner.optim_wrapper.precision == "fp32" else " or --precision fp32"
-    return NonFiniteLoss(
-        f"In iteration {done + 1}, {error}. The weights before it are saved in {run_dir / STATE_FILE}; the losses of "
-        f"the iteration before were: {last}. The log is {run_dir / LOG_FILE}. Try a lower learning rate "
-        f"(--set optim.lr=...){in_fp32}."
-    )
-
-
-def _stop_on_signals(recorder: Recorder) -> AbstractContextManager[None]:
-    """Stop after the iteration at Ctrl-C, SIGTERM, SIGHUP or SIGUSR1 (Slurm's warning), at once at a second Ctrl-C."""
-
-    def handle(number: int, _frame: object) -> None:
-        if recorder.stop_requested and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        recorder.request_stop()
-
-    return handle_signals((*STOP_SIGNALS, signal.SIGUSR1), handle)
 
 
 __all__ = ["Interrupted", "check_training", "train"]

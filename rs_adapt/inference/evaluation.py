@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from rs_adapt.config.paths import home
+from rs_adapt.disk import describe_disk_failure, disk_remedy, find_disk_failure
 from rs_adapt.engine.build import Split, build_loader, loader_settings, prepare_data
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.pack import read_manifest
 from rs_adapt.engine.per_image import make_per_image, scored_classes
 from rs_adapt.engine.results import protocol_facts, score_fields, tuned_values
-from rs_adapt.errors import CheckpointMismatch, ConfigError
+from rs_adapt.errors import CheckpointMismatch, ConfigError, RsAdaptError
+from rs_adapt.files import staged_files
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.links import check_no_links
 from rs_adapt.progress import OnProgress, no_progress
@@ -79,6 +83,34 @@ def score_checkpoint(
         return _score(cfg, model, checkpoint, split=split, out_dir=out_dir, overlays=overlays, on_progress=on_progress)
 
 
+@contextmanager
+def _made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder for the files of an evaluation; one that is new is removed again if the block raises.
+
+    Raises:
+        ConfigError: The folder cannot be made or written to.
+    """
+    is_new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot write to {folder}: {error.strerror}. Choose a different folder with --out."
+        ) from error
+    try:
+        yield
+    except BaseException as error:
+        # Overlays without scores, of an evaluation that was stopped or met a full disk.
+        if is_new:
+            shutil.rmtree(folder, ignore_errors=True)
+        failure = None if isinstance(error, RsAdaptError) else find_disk_failure(error)
+        if failure is None:
+            raise
+        raise ConfigError(
+            f"{describe_disk_failure(failure, folder)} {disk_remedy(failure)} Or choose a different folder with --out."
+        ) from error
+
+
 def _score(
     cfg: ResolvedConfig,
     model: nn.Module,
@@ -117,56 +149,55 @@ def _score(
     folder = out_dir if isinstance(out_dir, Path) else out_dir(conditions)
     check_folder(folder, conditions)
     check_no_links(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"Cannot write to {folder}: {error.strerror}. Choose a different folder with --out."
-        ) from error
-    classes, palette = list(cfg.bench.classes), [list(colour) for colour in cfg.bench.palette]
-    drawn_positions = set(evenly_spread(len(loader.dataset), overlays))
+    with _made_folder(folder):
+        classes, palette = list(cfg.bench.classes), [list(colour) for colour in cfg.bench.palette]
+        drawn_positions = set(evenly_spread(len(loader.dataset), overlays))
 
-    def on_sample(position: int, total: int, sample: Any) -> None:
-        if position in drawn_positions:
-            save_overlay(folder / "overlays", sample, classes=classes, palette=palette)
-        on_progress("scoring", position + 1, total)
+        def on_sample(position: int, total: int, sample: Any) -> None:
+            if position in drawn_positions:
+                save_overlay(folder / "overlays", sample, classes=classes, palette=palette)
+            on_progress("scoring", position + 1, total)
 
-    by_image = evaluate(
-        model,
-        loader,
-        num_classes=len(classes),
-        ignore_index=cfg.bench.ignore_index,
-        precision=cfg.runtime.precision,
-        on_sample=on_sample,
-    )
-    trained = manifest.metrics or ManifestScores()
-    per_image = make_per_image(cfg, by_image, split=split, iteration=trained.iter)
-    matrix = per_image.total_KK()
-    chosen = scored_classes(cfg)
-    result = Result(
-        status="finished",
-        cell=CellNames(**dict(cfg.cell)),
-        trained_on=manifest.cell,
-        protocol=protocol_facts(
-            cfg, report_split=per_image.facts["split"], selection=trained.headline or "as released"
-        ),
-        tuned=tuned_values(cfg),
-        precision=cfg.runtime.precision,
-        tiles=len(loader.dataset),
-        data={split: facts},
-        notes=notes,
-        **score_fields(matrix, chosen),
-        interval=interval_facts(per_image, chosen),
-        confusions=CONFUSIONS_FILE,
-        pack_sha256=None if manifest.tensors is None else manifest.tensors.sha256,
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment=machine,
-    )
-    per_image.save(folder / CONFUSIONS_FILE)
-    write_confusion_csv(folder / "confusion.csv", matrix, classes)
-    draw_confusion(folder / "confusion.png", matrix, classes, f"{cfg.bench.title}, {result.protocol.report_split}")
-    write_record(folder / RESULT_FILE, result)
-    return result
+        by_image = evaluate(
+            model,
+            loader,
+            num_classes=len(classes),
+            ignore_index=cfg.bench.ignore_index,
+            precision=cfg.runtime.precision,
+            on_sample=on_sample,
+        )
+        trained = manifest.metrics or ManifestScores()
+        per_image = make_per_image(cfg, by_image, split=split, iteration=trained.iter)
+        matrix = per_image.total_KK()
+        chosen = scored_classes(cfg)
+        result = Result(
+            status="finished",
+            cell=CellNames(**dict(cfg.cell)),
+            trained_on=manifest.cell,
+            protocol=protocol_facts(
+                cfg, report_split=per_image.facts["split"], selection=trained.headline or "as released"
+            ),
+            tuned=tuned_values(cfg),
+            precision=cfg.runtime.precision,
+            tiles=len(loader.dataset),
+            data={split: facts},
+            notes=notes,
+            **score_fields(matrix, chosen),
+            interval=interval_facts(per_image, chosen),
+            confusions=CONFUSIONS_FILE,
+            pack_sha256=None if manifest.tensors is None else manifest.tensors.sha256,
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            environment=machine,
+        )
+        title = f"{cfg.bench.title}, {result.protocol.report_split}"
+        with staged_files(folder, (CONFUSIONS_FILE, "confusion.csv", "confusion.png", RESULT_FILE)) as staging:
+            per_image.save(staging / CONFUSIONS_FILE)
+            write_confusion_csv(staging / "confusion.csv", matrix, classes)
+            draw_confusion(staging / "confusion.png", matrix, classes, title)
+            write_record(staging / RESULT_FILE, result)
+            # An older result must not stand beside newer matrices, also where the process is killed in between.
+            (folder / RESULT_FILE).unlink(missing_ok=True)
+        return result
 
 
 def _changed_data(cfg: ResolvedConfig, manifest: Manifest, checkpoint: Path, split: Split) -> str | None:

@@ -8,11 +8,14 @@ from pathlib import Path
 from rs_adapt.errors import OutputExists
 from rs_adapt.runs.files import (
     CELL_FILE,
+    CONFIG_FILE,
     CONFUSIONS_DIR,
     DIRS_OF_A_RUN,
     FILES_BESIDE_A_RUN,
     LOGGER_DIRS,
     PACKS_DIR,
+    RESULT_FILE,
+    STATE_FILE,
     SWEEP_CELL_FILE,
     is_written_by_run,
 )
@@ -30,16 +33,22 @@ def clear_run(folder: Path) -> None:
     Args:
         folder: The run folder; it need not exist.
     """
+    # A run that is half deleted, because the process is killed, must look neither finished nor like no run.
+    for name in (RESULT_FILE, STATE_FILE):
+        (folder / name).unlink(missing_ok=True)
+    last = (folder / CONFIG_FILE, folder / CELL_FILE)
     # Bottom up, so that a folder has lost its files when it is looked at.
     for root, folders, names in os.walk(folder, topdown=False):
         place = Path(root)
         links = [name for name in folders if (place / name).is_symlink()]
-        for path in [place / name for name in (*names, *links)]:
+        for path in [place / name for name in (*names, *links) if place / name not in last]:
             below = path.relative_to(folder)
             if is_written_by_run(below) or (path.is_symlink() and below.name in _DIRS and path.parent == folder):
                 path.unlink()
         if place != folder and _is_made_by_run(place.relative_to(folder)) and not any(place.iterdir()):
             place.rmdir()
+    for path in last:
+        path.unlink(missing_ok=True)
 
 
 def sort_content(folder: Path) -> tuple[list[Path], list[Path]]:

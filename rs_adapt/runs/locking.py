@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rs_adapt.errors import ConfigError, OutputExists
-from rs_adapt.files import is_process_alive
+from rs_adapt.leftovers import is_process_alive
 from rs_adapt.locks import is_lock_file, is_locked, keep_lock, removed_lock
 from rs_adapt.runs.files import CELL_FILE, LOCK_FILE, SWEEP_LOCK_FILE
 

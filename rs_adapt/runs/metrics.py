@@ -72,6 +72,28 @@ def evaluated_iterations(run_dir: Path) -> set[int]:
     return {line.iter for line in read_metrics(run_dir) if isinstance(line, EvaluationLine)}
 
 
+def evaluation_after(run_dir: Path, saved: str, iteration: int) -> EvaluationLine | None:
+    """Return the evaluation of an iteration that `metrics.jsonl` has beyond the lines of a training state.
+
+    Args:
+        run_dir: The run folder.
+        saved: The text of the file when the state was saved, before its iteration was evaluated.
+        iteration: The iteration of the state.
+
+    Returns:
+        None where the file has no such line, where that line is damaged, or where the lines before it were changed.
+    """
+    try:
+        text = (run_dir / METRICS_FILE).read_text(encoding="utf-8")
+        if not text.startswith(saved):
+            return None
+        first, end, _ = text[len(saved) :].partition("\n")
+        line = metrics_line(parse_json(first)) if end else None
+    except (OSError, ValueError, UnreadableFile):
+        return None
+    return line if isinstance(line, EvaluationLine) and line.iter == iteration else None
+
+
 def evaluation_line(iteration: int, metrics: Mapping[str, float]) -> EvaluationLine:
     """Return the line of an evaluation.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rs_adapt.runs.records import TileDigests
+from rs_adapt.runs.records import InitialisedFrom, TileDigests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class TrainingPlan:
         folder: The run folder.
         digests: Digests of the tiles by role.
         notes: Sentences that one has to know before trusting the scores.
+        initialised_from: The run whose weights it starts from; None for new ones.
     """
 
     tiles: Mapping[str, int]
@@ -26,3 +27,4 @@ class TrainingPlan:
     folder: Path
     digests: Mapping[str, TileDigests]
     notes: tuple[str, ...] = ()
+    initialised_from: InitialisedFrom | None = None

@@ -184,9 +184,17 @@ class Run:
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """The overrides of the run, as `key=value`; base weights other than the default are included."""
-        weights = self.options.weights
-        return (*self.options.overrides, *([f"weights={Path(weights).name}"] if weights else []))
+        """The overrides of the run, as `key=value`; base weights other than the default are included.
+
+        So are the trained weights that it started from, because its iterations come on top of theirs.
+        """
+        weights, record = self.options.weights, self.start or self.result
+        initial = None if record is None else record.initialised_from
+        return (
+            *self.options.overrides,
+            *([f"weights={Path(weights).name}"] if weights else []),
+            *([f"from={initial.cell.method}@{initial.iterations_before}"] if initial is not None else []),
+        )
 
     @cached_property
     def tuned(self) -> TunedValues | None:

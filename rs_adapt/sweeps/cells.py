@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import itertools
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,7 +13,7 @@ from rs_adapt.config.axis_files import FILE_AXES
 from rs_adapt.config.cell import SETTINGS, Cell, bench_families, default_run_dir
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.plugin_methods import plugins_of
-from rs_adapt.config.wording import without_wording
+from rs_adapt.config.sameness import settings_sha256
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.clearing import holds_run
@@ -85,8 +84,8 @@ class SweepCell:
 
     @functools.cached_property
     def config_sha256(self) -> str:
-        """Hash of the configuration without its texts for people; a run can only be resumed under the same one."""
-        return hashlib.sha256(without_wording(self.config_text, file=CONFIG_FILE).encode()).hexdigest()
+        """Hash of the settings that change the result; a run can only be resumed under the same ones."""
+        return settings_sha256(self.config_text, file=CONFIG_FILE)
 
     def __str__(self) -> str:
         """Return the cell's line, with the name of its group if it has one."""

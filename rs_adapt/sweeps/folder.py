@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rs_adapt.config.sameness import settings_sha256
 from rs_adapt.config.wording import without_wording
 from rs_adapt.documents import parse_json
 from rs_adapt.errors import ConfigError, UnreadableFile
@@ -78,6 +79,9 @@ def read_state(
         return CellState(status="running", note=holder, record=record)
     before = with_current_manifests(record.identity)
     is_current = digest in (record.digest, hash_identity(before))
+    if result is not None and (folder / STATE_FILE).is_file() and is_current:
+        # The process was killed before the last files were written; resuming writes them.
+        return CellState(status="interrupted", note="all but its last files are written", record=record)
     if result is not None:
         # None where the process was killed between result and record.
         run_sha256 = record.ran_config_sha256
@@ -123,8 +127,8 @@ def can_resume(folder: Path, sha256: str, fingerprints: Fingerprints | None = No
         return False
     if fingerprints and find_changed_data(folder, lambda: fingerprints):
         return False
-    # Jobs that have been in a queue since version 0.1.0 ask for the hash of the whole text.
-    return sha256 in (text_sha256, _plain_sha256(folder))
+    # Jobs that have been in a queue since an older version ask for the hash of the text, whole or without wording.
+    return sha256 in (text_sha256, *_settings_sha256(folder))
 
 
 def config_sha256(folder: Path) -> str | None:
@@ -135,14 +139,18 @@ def config_sha256(folder: Path) -> str | None:
         return None
 
 
-def _plain_sha256(folder: Path) -> str | None:
-    """Return the hash of the configuration in a run folder without its texts for people; None for a damaged one."""
+def _settings_sha256(folder: Path) -> tuple[str, ...]:
+    """Return hashes of the settings in a run folder: of those that change the result, and of the text without wording.
+
+    Empty for a damaged configuration.
+    """
     file = folder / CONFIG_FILE
     try:
-        text = without_wording(file.read_text(encoding="utf-8"), file=str(file))
+        text = file.read_text(encoding="utf-8")
+        plain = without_wording(text, file=str(file))
+        return settings_sha256(text, file=str(file)), hashlib.sha256(plain.encode()).hexdigest()
     except (OSError, UnicodeDecodeError, ConfigError):
-        return None
-    return hashlib.sha256(text.encode()).hexdigest()
+        return ()
 
 
 def describe_progress(folder: Path) -> str:

@@ -14,8 +14,8 @@ from pydantic import JsonValue
 from rs_adapt.config import paths
 from rs_adapt.config.added_keys import without_added_keys
 from rs_adapt.config.facts import WeightsFacts
+from rs_adapt.config.sameness import IGNORED, PLACES
 from rs_adapt.config.segmentor import segmentor_config
-from rs_adapt.config.wording import WORDING
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -23,23 +23,8 @@ if TYPE_CHECKING:
 # JSON values by dotted key.
 Identity: TypeAlias = Mapping[str, JsonValue]
 
-# Top-level keys about folders, logging and tools, which do not change the result.
-_PLACES = (
-    "work_dir",
-    "data_root",
-    "prepared_dir",
-    "log_level",
-    "log_processor",
-    "visualizer",
-    "env_cfg",
-    "custom_imports",
-    "default_hooks",
-    "launcher",
-)
-# Keys at any depth: loaders' processes (samples do not depend on them), and texts for people.
-_IGNORED = ("num_workers", "persistent_workers", *WORDING)
 # Version 0.1.0 hashed manifests with their notes.
-_IGNORED_IN_0_1_0 = tuple(key for key in _IGNORED if key != "note")
+_IGNORED_IN_0_1_0 = tuple(key for key in IGNORED if key != "note")
 # Bytes at the start and at the end that identify a file without a published checksum.
 _EDGE_BYTES = 2**20
 
@@ -51,7 +36,7 @@ def config_identity(cfg: ResolvedConfig) -> Identity:
     archives' checksums), and `weights`, the published checksum of the base weights or a hash of the file's size, start
     and end. The folders of data, cache and run are left out.
     """
-    tree = {key: value for key, value in without_added_keys(cfg.to_dict()).items() if key not in _PLACES}
+    tree = {key: value for key, value in without_added_keys(cfg.to_dict()).items() if key not in PLACES}
     backbone = segmentor_config(tree)["backbone"]
     weights = _identify_weights(backbone.pop("weights", None), cfg.backbone.to_dict().get("weights"))
     names = {cfg.get("prepared_dir"): "<tiles>", cfg.data_root: "<data>", str(paths.home()): "<home>"}
@@ -83,7 +68,7 @@ def describe_difference(before: Identity, now: Identity, *, max_keys: int = 2) -
     return ", ".join(lines)
 
 
-def _simplify(value: object, names: Mapping[str, str], ignored: Sequence[str] = _IGNORED) -> JsonValue:
+def _simplify(value: object, names: Mapping[str, str], ignored: Sequence[str] = IGNORED) -> JsonValue:
     if isinstance(value, dict):
         return {str(key): _simplify(inner, names, ignored) for key, inner in value.items() if key not in ignored}
     if isinstance(value, list | tuple):
@@ -104,7 +89,7 @@ def _flatten(value: JsonValue, key: str, flat: dict[str, JsonValue]) -> None:
         _flatten(inner, f"{key}.{name}" if key else name, flat)
 
 
-def _hash_manifest(name: str, *, ignored: Sequence[str] = _IGNORED) -> str | None:
+def _hash_manifest(name: str, *, ignored: Sequence[str] = IGNORED) -> str | None:
     path = paths.manifests_dir() / f"{name}.toml"
     if not path.is_file():
         return None

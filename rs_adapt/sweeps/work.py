@@ -42,8 +42,8 @@ class Order:
         title: The cell's line.
         digest: Hash of `identity`.
         identity: All that changes the result.
-        config_sha256: SHA-256 of the configuration without its texts for people; a training state of a different one is
-            not resumed.
+        config_sha256: SHA-256 of the settings that change the result; a training state of different ones is not
+            resumed.
         command: Command line that starts the run from scratch; `--resume` is added to resume it.
         retries: Number of further attempts after failures.
         rerun: Run the cell also if it is stale, or failed after all its retries.

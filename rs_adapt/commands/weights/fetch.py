@@ -18,7 +18,12 @@ def fetch_weights(
         str, typer.Argument(help="Backbone (dinov2-l) or file; `weights list` lists them all.", metavar="NAME")
     ],
     from_file: Annotated[
-        Path | None, typer.Option("--from", help="Copy this file instead of fetching it.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Start from this path: a file of weights, to be copied.",
+            metavar="FILE",
+        ),
     ] = None,
 ) -> None:
     """Fetch published base weights into $RS_ADAPT_HOME/weights.

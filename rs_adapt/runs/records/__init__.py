@@ -9,10 +9,12 @@ from rs_adapt.runs.records.cell import (
     CellNames,
     Environment,
     GitRevision,
+    InitialisedFrom,
     PluginFacts,
     RunOptions,
     RunStart,
     TunedValues,
+    with_initialisation,
 )
 from rs_adapt.runs.records.cost import (
     CostRecord,
@@ -57,6 +59,7 @@ __all__ = [
     "Health",
     "ImportOrigin",
     "InferenceFacts",
+    "InitialisedFrom",
     "InspectedBlock",
     "InspectedImage",
     "InspectionRecord",
@@ -92,5 +95,6 @@ __all__ = [
     "data_facts",
     "read_record",
     "record_text",
+    "with_initialisation",
     "write_record",
 ]

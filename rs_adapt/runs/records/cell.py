@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from pydantic import Field, JsonValue
 
 from rs_adapt.runs.records.data import DataFacts
-from rs_adapt.runs.records.record import FORMAT, FormatNumber, Record
+from rs_adapt.runs.records.record import FORMAT, AnyRecord, FormatNumber, Record
 
 
 class CellNames(Record):
@@ -76,6 +77,26 @@ class PluginFacts(Record):
     methods: Sequence[str] = Field(default=(), description="Methods of the run that it provides.")
 
 
+class InitialisedFrom(Record):
+    """The run whose weights a run started from (`--from`) instead of from new ones."""
+
+    cell: CellNames = Field(description="Which experiment that run was.")
+    iter: int = Field(description="Iterations that it had done at these weights.")
+    iterations_before: int = Field(description="The same, with those of the runs that it started from in turn.")
+    finished: bool = Field(description="Whether it was finished; false for the state of an interrupted run.")
+    sha256: str = Field(description="SHA-256 of the file that the weights were read from.")
+
+    def note(self) -> str:
+        """Return one sentence for the notes of a result."""
+        names = (f"{Path(self.cell.bench).stem}_{self.cell.setting}", self.cell.method, self.cell.strategy)
+        line = " / ".join(name.replace("_", "-") for name in names) + f" / seed {self.cell.seed}"
+        state = "finished" if self.finished else "interrupted"
+        return (
+            f"Initialised from the weights of a {state} run ({line}), which had trained {self.iterations_before} "
+            "iterations before; the iterations of this run come on top."
+        )
+
+
 class RunStart(Record):
     """`cell.json`: written when a run starts."""
 
@@ -85,9 +106,17 @@ class RunStart(Record):
     options: RunOptions = Field(default=RunOptions(), description="What it was started with.")
     command: str = Field(default="", description="The command line; empty for a run started from Python.")
     run_id: str | None = Field(default=None, description="By which loggers continue the run after --resume.")
+    initialised_from: InitialisedFrom | None = Field(
+        default=None, description="The run whose weights it started from; null or missing for new ones."
+    )
     processes: int = Field(default=1, description="Number of processes.")
     plugins: Sequence[PluginFacts] = Field(default=(), description="Plugins that the method came from.")
     environment: Environment = Field(default=Environment(), description="Versions and machine.")
     tiles: Mapping[str, int] = Field(default={}, description="Number of tiles of each loader.")
     data: Mapping[str, DataFacts] = Field(default={}, description="Fingerprints of the tiles by role.")
     notes: Sequence[str] = Field(default=(), description="Sentences that one has to know before trusting the scores.")
+
+
+def with_initialisation(record: AnyRecord, initial: InitialisedFrom | None) -> AnyRecord:
+    """Return a record that states the weights that a run started from; unchanged for new ones."""
+    return record if initial is None else record.model_copy(update={"initialised_from": initial})

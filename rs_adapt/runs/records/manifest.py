@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field, JsonValue
 
-from rs_adapt.runs.records.cell import CellNames, Environment, PluginFacts, TunedValues
+from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, PluginFacts, TunedValues
 from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record
 from rs_adapt.runs.records.result import IntervalFacts, ProtocolFacts
@@ -102,6 +102,9 @@ class Manifest(Record):
         default=None, description="Tuned values that the pack was trained with; null where unrecorded."
     )
     plugins: Sequence[PluginFacts] = Field(default=(), description="Plugins that the method came from.")
+    initialised_from: InitialisedFrom | None = Field(
+        default=None, description="The run whose weights the training started from; null or missing for new ones."
+    )
     overrides: Sequence[str] = Field(description="key=value texts, in the order in which they apply.")
     base: BaseWeights = Field(description="The frozen model that the pack was trained on.")
     classes: Sequence[str] = Field(description="Names in index order.")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from rs_adapt.config.facts import AbsentClasses
-from rs_adapt.runs.records.cell import CellNames, Environment, RunOptions, TunedValues
+from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, RunOptions, TunedValues
 from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, PathBelow, Percent, PercentByClass, Record
 
@@ -113,6 +113,9 @@ class Result(Record):
     )
     iou_pct: PercentByClass = Field(default={})
     acc_pct: PercentByClass = Field(default={})
+    initialised_from: InitialisedFrom | None = Field(
+        default=None, description="The run whose weights the training started from; null or missing for new ones."
+    )
     headline: str | None = Field(default=None, description="The selection whose checkpoint the scores are of.")
     iter: int | None = Field(default=None, description="Iterations done at that checkpoint.")
     interval: IntervalFacts | None = Field(default=None, description="Of miou_pct; null where nothing is scored.")

@@ -1,0 +1,140 @@
+"""Training, and the checks before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rs_adapt.api.configuration import cell_of, equivalent_command, with_values_of_start
+from rs_adapt.api.progress import Progress, progress_callback, training_display
+from rs_adapt.api.reading import RunLike, folder_of
+from rs_adapt.errors import ConfigError
+from rs_adapt.runs.plan import TrainingPlan
+from rs_adapt.runs.run import Run
+from rs_adapt.scores.stored import headline_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.runs.records import Result
+
+
+def train(
+    cfg: ResolvedConfig,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    start_from: RunLike | None = None,
+    loggers: Sequence[str] | None = None,
+    command: str | None = None,
+    progress: Progress = True,
+) -> Run:
+    """Train a configuration, score it, and write its run folder, `cfg.work_dir`.
+
+    Everything that can be wrong with configuration, data, weights and device is found before the folder is made. Ctrl-C
+    (in a notebook the stop button) saves the state after the iteration and raises `Interrupted`; the same call with
+    `resume=True` continues exactly there. Where a launcher such as torchrun started several processes, each calls this
+    function and trains with its share of the batch; only rank 0 returns a finished run.
+
+    Args:
+        cfg: A configuration from `compose`.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        resume: Whether to continue the interrupted run in the folder.
+        overwrite: Whether to delete a run that is in the folder.
+        start_from: A run, its folder or an adapter pack, whose weights the new run starts from. The result states it.
+        loggers: `tensorboard`, `wandb`, `mlflow`, `clearml`, `aim` or `none`; TensorBoard if it is installed.
+        command: Command line to store with the run; the one that means the same as `cfg`.
+        progress: True shows it on standard error; or a callback (stage, done, total), where training is the stage
+            `training`; False shows nothing.
+
+    Returns:
+        The finished run: `run.folder`, `run.result` (scores in percent, protocol, parameters, times), `run.metrics`.
+
+    Raises:
+        Interrupted: A signal stopped the run; the state is saved.
+        ConfigError: `cfg` was changed after it was composed, or a value cannot be used.
+        RsAdaptError: Data, weights or the device are missing, the folder is taken, or the run failed; the message says
+            what to do.
+
+    Examples:
+        >>> import rs_adapt as rsa
+        >>> cfg = rsa.compose("synthetic-dg", iters=2, batch_size=2, num_workers=0, work_dir="work_dirs/first")
+        >>> run = rsa.train(cfg, device="cpu", loggers=["none"], progress=False)
+        >>> 0 <= run.miou_pct <= 100
+        True
+    """
+    if cfg.is_changed:
+        raise ConfigError(
+            "The configuration was changed after it was composed, but a run stores only the arguments of compose. "
+            'Pass the change to compose: compose(..., overrides={"optim.lr": 6e-5}).'
+        )
+    from rs_adapt.engine.loggers import resolve_loggers
+    from rs_adapt.engine.train import train as train_cell
+    from rs_adapt.reports.run_pictures import write_run_pictures
+
+    cfg = with_values_of_start(cfg) if resume else cfg
+    title, folder = str(cell_of(cfg)), Path(cfg.work_dir)
+    initial = None if start_from is None else folder_of(start_from)
+
+    def draw_pictures(result: Result) -> None:
+        write_run_pictures(folder, headline_matrix(folder, result), classes=list(cfg.bench.classes), title=title)
+
+    with progress_callback(progress) as on_progress:
+        train_cell(
+            cfg,
+            command=command or equivalent_command(cfg),
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            start_from=initial,
+            loggers=resolve_loggers(loggers),
+            display=training_display(progress, title.split(" / ")[0]),
+            draw_pictures=draw_pictures,
+            on_progress=on_progress,
+        )
+    return Run.read(folder)
+
+
+def check(
+    cfg: ResolvedConfig,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    start_from: RunLike | None = None,
+    progress: Progress = True,
+) -> TrainingPlan | None:
+    """Check everything that `train` needs: configuration, data, weights, device and folder. Train nothing.
+
+    Synthetic scenes and tiles of your own images are prepared if they are not there yet.
+
+    Args:
+        cfg: See `train`.
+        device: See `train`.
+        resume: See `train`.
+        overwrite: See `train`.
+        start_from: See `train`.
+        progress: True shows it on standard error; or a callback (stage, done, total).
+
+    Returns:
+        What training would use; None in all processes of several but rank 0.
+
+    Raises:
+        RsAdaptError: Something is missing or does not fit; the message says what to do.
+
+    Examples:
+        >>> import rs_adapt as rsa
+        >>> plan = rsa.check(rsa.compose("synthetic-dg"), device="cpu", progress=False)
+        >>> plan.tiles["labelled"] > 0, plan.parameters["trainable"] > 0
+        (True, True)
+    """
+    from rs_adapt.engine.train import check_training
+
+    cfg = with_values_of_start(cfg) if resume else cfg
+    initial = None if start_from is None else folder_of(start_from)
+    with progress_callback(progress) as on_progress:
+        return check_training(
+            cfg, device=device, resume=resume, overwrite=overwrite, start_from=initial, on_progress=on_progress
+        )

@@ -1,0 +1,46 @@
+"""A sample of the points at which verbs are killed, or meet a full disk; all of them with `RS_ADAPT_ALL_POINTS=1`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CAMPAIGN = Path(__file__).with_name("kill_campaign.py")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize(("options", "share"), [((), "0.035"), (("--full-disk",), "0.02")], ids=["kills", "full disk"])
+def test_a_verb_that_was_broken_off_ends_with_the_files_of_one_that_was_not(
+    options: tuple[str, ...], share: str
+) -> None:
+    extent = ("--all",) if os.environ.get("RS_ADAPT_ALL_POINTS") else ("--share", share)
+    done = subprocess.run(
+        [sys.executable, str(CAMPAIGN), *extent, *options], capture_output=True, text=True, check=False
+    )
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    total = re.search(r"^all +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)$", done.stdout, re.MULTILINE)
+    assert total is not None, done.stdout
+    points, tried, stopped, broken, unequal = map(int, total.groups())
+    assert points > 300
+    assert tried > 20
+    assert (broken, unequal) == (0, 0)
+    if not options:
+        assert stopped == tried
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_verbs_on_a_small_disk_explain_its_faults_and_can_be_repeated() -> None:
+    done = subprocess.run(
+        [sys.executable, str(CAMPAIGN), "--disk", "train dg"], capture_output=True, text=True, check=False
+    )
+    if "no small disk may be mounted" in done.stdout:
+        pytest.skip("a file system in memory may not be mounted here")
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
