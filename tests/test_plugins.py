@@ -84,6 +84,7 @@ def test_reading_a_plugin_runs_nothing_of_it(tmp_path: Path) -> None:
 def test_a_broken_file_is_named_and_breaks_no_other(tmp_path: Path) -> None:
     write(tmp_path / "good.py")
     (tmp_path / "broken.py").write_text("method = dict(name='broken'\n")
+    (tmp_path / "path.py").write_text(TABLES.format(name="../up", cls="Up"))
     (tmp_path / "code.py").write_text("method = dict(name=open('x').read())\n")
     (tmp_path / "bench.py").write_text("method = dict(name='b')\nmodel = dict(decode_head=dict())\n")
     use_plugins([tmp_path])
@@ -91,6 +92,7 @@ def test_a_broken_file_is_named_and_breaks_no_other(tmp_path: Path) -> None:
     faults = " ".join(axis_faults("method"))
     assert "broken.py cannot be used: SyntaxError, line 1" in faults
     assert "code.py" in faults
+    assert "path.py names its method '../up'; allowed are letters" in faults
     assert "bench.py: model must be a table with backbone.adapter" in faults
     with pytest.raises(UnknownName, match=r"There is no method 'broken'.*broken\.py cannot be used"):
         axes.find("method", "broken")

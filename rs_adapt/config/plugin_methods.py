@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from rs_adapt.plugins import Plugin, PluginFile, plugins
 if TYPE_CHECKING:
     from rs_adapt.config.facts import ConfigNode
 
+_NAME = re.compile(r"[a-z0-9_]{1,60}")
 # Tables of a method's file; everything else at the top level of a plugin is code.
 _TABLES = ("_base_", "method", "model", "tuned", "tuned_on")
 
@@ -99,6 +101,11 @@ def _read_tables(file: PluginFile) -> ConfigNode | None:
         content = _merge(axis_files.load_file("method", stem), content)
     if not isinstance(content["method"], dict) or not isinstance(content["method"].get("name"), str):
         raise ConfigError(f"{file.path}: method must be a table with a name, as in configs/method/.")
+    if not _NAME.fullmatch(normalize(content["method"]["name"])):
+        raise ConfigError(
+            f"{file.path} names its method {content['method']['name']!r}; allowed are letters, digits, - and _, "
+            "because runs have folders of that name."
+        )
     if not isinstance(content.get("model"), dict) or "adapter" not in content["model"].get("backbone", {}):
         raise ConfigError(f"{file.path}: model must be a table with backbone.adapter, as in configs/method/.")
     for key, value in {"title": content["method"]["name"], "paper": None, "requires": None}.items():
