@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import rasterio
@@ -46,7 +47,7 @@ def parse_crs(name: str) -> CRS | None:
 
 
 def _is_definition(text: str) -> bool:
-    if _NAME.fullmatch(text) or _WKT.match(text) or text.startswith("{"):
+    if (_NAME.fullmatch(text) and not os.path.exists(text)) or _WKT.match(text) or text.startswith("{"):
         return True
     is_proj = text.startswith("+proj=") or text.lower().startswith("+init=epsg:")
     return is_proj and (not _PROJ_FILES.search(text) or text.lower().startswith("+init=epsg:"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rs_adapt.scenes.crs import parse_crs
@@ -43,3 +45,11 @@ def test_names_of_systems_are_read(name: str) -> None:
     crs = parse_crs(name)
     assert crs is not None
     assert parse_crs(crs.to_wkt()) == crs
+
+
+def test_a_file_of_a_name_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    crs = parse_crs("EPSG:32632")
+    assert crs is not None
+    (tmp_path / "x.prj").write_text(crs.to_wkt())
+    assert parse_crs("x.prj") is None
