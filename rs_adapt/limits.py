@@ -12,6 +12,9 @@ NAME_BYTES = 150
 # A path below a data set's archive: file systems allow 4096 bytes, and patterns look at it several times.
 PATH_CHARS = 1024
 
+# Wildcards `*` in a pattern of names: each one more multiplies the ways to fit a name of many equal letters.
+PATTERN_STARS = 6
+
 # Of a model's settings, by the last part of the key. The largest published ViTs (DINOv3-7B) have 40 blocks, 4096
 # channels and a hidden width of 8192; ViT-22B has 48, 6144 and 24576.
 MODEL_SIZES = {

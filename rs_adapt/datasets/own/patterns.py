@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from rs_adapt import limits
 from rs_adapt.errors import DataError
 
 # Any folders, any text, one character, one of several characters.
@@ -18,13 +19,24 @@ class Pattern:
 
     Args:
         text: The pattern, such as `area_*.tif` or `**/*_sat.jpg`.
+
+    Raises:
+        DataError: It is too long, has too many `*`, or lists characters in a way that means nothing.
     """
 
     def __init__(self, text: str) -> None:
         text = text.replace("\\", "/").removeprefix("./")
         self.text = text + "/*" if text.endswith("/**") or text == "**" else text
         self.is_nested = "/" in self.text
-        self._regex = re.compile("".join(_regex_parts(self.text)))
+        if len(text) > limits.PATH_CHARS or len(re.findall(r"\*+", text)) > limits.PATTERN_STARS:
+            raise DataError(
+                f"The pattern {text[:100]!r} has {len(text)} characters and {text.count('*')} times *; "
+                f"{limits.PATH_CHARS} characters and {limits.PATTERN_STARS} of * are allowed. Write a shorter one."
+            )
+        try:
+            self._regex = re.compile("".join(_regex_parts(self.text)))
+        except re.error as error:
+            raise DataError(f"The pattern {text!r} cannot be read ({error}): write [abc] or [a-c].") from error
 
     def match(self, path: PurePosixPath) -> list[str] | None:
         """Return the text that each wildcard stands for; None where the pattern does not fit.
@@ -45,8 +57,10 @@ class Pattern:
         pattern ends with a wildcard, the path's ending is no part of its text.
 
         Raises:
-            DataError: `name` has more wildcards than the pattern.
+            DataError: `name` has more wildcards than the pattern, or is too long.
         """
+        if len(name) > limits.PATH_CHARS:
+            raise DataError(f"labels.name has {len(name)} characters, and {limits.PATH_CHARS} are allowed.")
         texts = self.match(path) or []
         if texts and self.text.endswith("*"):
             texts[-1] = texts[-1].removesuffix(path.suffix)
