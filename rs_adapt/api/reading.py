@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rs_adapt.api.progress import Progress, progress_callback
+from rs_adapt.links import place_inside
 from rs_adapt.runs.run import Run
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def report(
         if isinstance(folders, Run | str | os.PathLike)
         else [folder_of(folder) for folder in folders]
     )
-    folder = Path(out).expanduser() if out is not None else places[0] / "report"
+    folder = Path(out).expanduser() if out is not None else place_inside(places[0], "report")
     check_out(folder, overwrite=overwrite)
     with progress_callback(progress) as on_progress:
         contents = make_report(
