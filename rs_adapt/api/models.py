@@ -11,7 +11,7 @@ from rs_adapt.api.evaluation import Evaluation
 from rs_adapt.api.progress import Progress, progress_callback
 from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.config.cell import resolve
-from rs_adapt.config.own.bench import is_own
+from rs_adapt.config.own.bench import find, is_own, without_folders
 from rs_adapt.errors import ConfigError
 from rs_adapt.links import place_inside
 from rs_adapt.path_names import path_name
@@ -89,9 +89,10 @@ def evaluate(
     if direction and not bench:
         raise ConfigError(f"The direction {direction} needs a bench too, such as --bench loveda-da --direction u2r.")
     path = folder_of(run)
-    if bench and setting is None and is_own(bench):
-        # Scoring needs none: the model has been trained, and a file has one direction.
-        setting = "dg"
+    own_file = find(bench) if bench and is_own(bench) else None
+    if own_file is not None:
+        # The model has been trained: no setting is needed, nor the scenes of the region that is not scored.
+        bench, setting = without_folders(own_file), setting or "dg"
     use_plugins(map(Path, plugins))
     cfg = recompose(
         path,
@@ -100,6 +101,8 @@ def evaluate(
         weights=None if weights is None else str(weights),
         precision=precision,
     )
+    if own_file is not None:
+        cfg.cell.bench = own_file
     checkpoint = path if path.is_dir() else path.parent
     path_name(str(cfg.bench.name), what="bench.name")
     place_inside(checkpoint, EVAL_DIR)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.datasets.own.regions import RegionPlan, missing_places, plan_regions, scene_files
+from rs_adapt.datasets.own.regions import ROLES, RegionPlan, missing_places, plan_regions, scene_files
 from rs_adapt.datasets.own.scenes import make_from_scenes
 from rs_adapt.datasets.prepared_copies import MARKER
 from rs_adapt.datasets.prepared_marker import is_finished, is_finished_without_scenes, write_marker
@@ -33,6 +33,7 @@ def ensure_prepared(
     out_dir: Path,
     on_progress: OnProgress = no_progress,
     jobs: int | None = None,
+    roles: Sequence[str] = ROLES,
 ) -> None:
     """Make the tiles of a bench in `out_dir`, unless they are there and still fit what they were made from.
 
@@ -46,6 +47,8 @@ def ensure_prepared(
         out_dir: The folder to make.
         on_progress: Called after each scene or image.
         jobs: Processes that cut your own scenes; None takes all cores where there is much to cut.
+        roles: Regions of your own scenes that will be read: "source", "target". If folders of the other do not exist,
+            these are cut alone.
 
     Raises:
         ConfigError: The kind is unknown, or `out_dir` holds something else or cannot be written to.
@@ -53,16 +56,20 @@ def ensure_prepared(
         DataError: A raw image or label is damaged, has no partner, a different size or unknown values.
     """
     recipe, tiles = read_recipe(prepare), TileFacts.model_validate(bench)
-    if isinstance(recipe, ScenesRecipe) and (missing := missing_places(recipe)):
+    is_whole = not isinstance(recipe, ScenesRecipe) or not missing_places(recipe)
+    if isinstance(recipe, ScenesRecipe) and not is_whole:
         if is_finished_without_scenes(out_dir, _facts(prepare, recipe, tiles, data_root, [])):
             return
-        raise DataNotFound(
-            f"There is no {missing[0]}, which the bench {bench.get('name')} names, and its tiles are not prepared "
-            "here. A run or pack from another machine names the folders of that machine: name a bench file with the "
-            "folders of this one, --bench BENCH.toml."
-        )
-    regions = plan_regions(recipe, tiles.tile_px) if isinstance(recipe, ScenesRecipe) else []
-    facts = _facts(prepare, recipe, tiles, data_root, regions)
+        if missing := missing_places(recipe, roles):
+            raise DataNotFound(
+                f"There is no {missing[0]}, which the bench {bench.get('name')} names, and its tiles are not prepared "
+                "here. A run or pack from another machine names the folders of that machine: name a bench file with "
+                "the folders of this one, --bench BENCH.toml."
+            )
+    regions = (
+        plan_regions(recipe, tiles.tile_px, ROLES if is_whole else roles) if isinstance(recipe, ScenesRecipe) else []
+    )
+    facts = _facts(prepare, recipe, tiles, data_root, regions) | ({} if is_whole else {"roles": [*roles]})
     if is_finished(out_dir, facts):
         return
     if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MARKER).is_file():
@@ -94,7 +101,7 @@ def is_current(bench: Mapping[str, Any], *, data_root: Path, out_dir: Path) -> b
 
 def _facts(
     prepare: Mapping[str, object], recipe: Recipe, bench: TileFacts, data_root: Path, regions: Sequence[RegionPlan]
-) -> object:
+) -> dict[str, object]:
     """Return what the tiles depend on, as it reads back from JSON."""
     facts: dict[str, object] = {
         "format": FORMAT,
@@ -117,7 +124,8 @@ def _facts(
         from rs_adapt.datasets.synthetic import GENERATOR_VERSION
 
         facts["generator"] = GENERATOR_VERSION
-    return json.loads(json.dumps(facts))
+    plain: dict[str, object] = json.loads(json.dumps(facts))
+    return plain
 
 
 def _plain(value: object) -> object:

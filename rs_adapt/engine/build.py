@@ -16,6 +16,8 @@ from rs_adapt.processes import launched_as_group
 from rs_adapt.progress import OnProgress, no_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rs_adapt.config.resolved import ResolvedConfig
     from rs_adapt.runs.records import TileDigests
 
@@ -91,7 +93,9 @@ def check_weights(cfg: ResolvedConfig) -> None:
         base.fill_from_file(path)
 
 
-def prepare_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> None:
+def prepare_data(
+    cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, roles: Sequence[str] = ("source", "target")
+) -> None:
     """Make the tiles of a bench that is prepared on first use, unless they exist already.
 
     They are made from synthetic scenes or from raw images below `cfg.data_root`, and written to `cfg.prepared_dir`.
@@ -99,6 +103,7 @@ def prepare_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> 
     Args:
         cfg: The run; a bench without `prepare` needs nothing.
         on_progress: Called while tiles are made.
+        roles: See `ensure_prepared`.
 
     Raises:
         DataNotFound, DataError: See `ensure_prepared`.
@@ -113,6 +118,7 @@ def prepare_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress) -> 
         data_root=Path(cfg.data_root),
         out_dir=Path(cfg.prepared_dir),
         on_progress=on_progress,
+        roles=roles,
     )
 
 

@@ -126,7 +126,7 @@ def _score(
     from rs_adapt.datasets.digests import digest_tiles
     from rs_adapt.datasets.tile_files import evenly_spread
 
-    prepare_data(cfg, on_progress)
+    prepare_data(cfg, on_progress, roles=("source" if split == "source-val" else "target",))
     manifest = read_manifest(checkpoint)
     _require_trained_stretch(cfg, manifest, split)
     loader = build_loader(cfg, split)

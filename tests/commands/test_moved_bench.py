@@ -115,3 +115,13 @@ def test_a_moved_run_is_read_exported_inspected_and_scored(
         assert json.loads((there / "e" / "result.json").read_text())["miou_pct"] == result["miou_pct"]
         assert ("Agrees with the stored result: mIoU " in out) == (model == run)
         shutil.rmtree(there / "e")
+
+    # The scenes of the source are not read where the target is scored.
+    shutil.rmtree(scenes / "src")
+    monkeypatch.setenv("RS_ADAPT_HOME", str(there / "other_home"))
+    code, out, err = call("eval", run, "--bench", scenes / "bench.toml", "--device", "cpu", "--out", there / "e")
+    assert code == 0, err
+    assert json.loads((there / "e" / "result.json").read_text())["miou_pct"] == result["miou_pct"]
+    code, _, err = call("eval", run, "--bench", scenes / "bench.toml", "--split", "source-val", "--device", "cpu")
+    assert code == 2
+    assert f"There is no {scenes / 'src'}" in err

@@ -66,6 +66,18 @@ def peek(path: str) -> ConfigNode:
     return _read(file, file.stat().st_mtime_ns, file.parent != _saved_dir().resolve())
 
 
+def without_folders(path: str) -> str:
+    """Return the path of a bench's file with the same content, of which only the folders that are read have to exist.
+
+    Raises:
+        DataNotFound: There is no such file.
+        ConfigError: A key or value is not usable.
+    """
+    file = Path(find(path))
+    own: ConfigNode = _read(file, file.stat().st_mtime_ns, False)["bench"]["own"]
+    return save_content(own)
+
+
 def save_content(given: Mapping[str, object]) -> str:
     """Write the content of a bench's file, as a pack holds it, into the cache folder and return the path."""
     text = json.dumps(given, indent=1, sort_keys=True) + "\n"

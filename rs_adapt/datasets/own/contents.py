@@ -145,7 +145,10 @@ def require_labelled(contents: Contents, recipe: ScenesRecipe) -> None:
 
 
 def _require_classes(contents: Contents, recipe: ScenesRecipe) -> None:
-    source = contents.regions[recipe.labelled.name]
+    source = contents.regions.get(recipe.labelled.name)
+    if source is None:
+        # Tiles to score on alone.
+        return
     role = recipe.train_labels
     classes = source.splits["train"].classes
     if classes is None:

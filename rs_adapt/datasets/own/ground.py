@@ -96,7 +96,7 @@ def describe_ground(
         images: Files of the scenes by role.
         gsd_m: See `pixel_ratio`.
     """
-    source, target = ({image.resolve() for image in images[role]} for role in ("source", "target"))
+    source, target = ({image.resolve() for image in images.get(role, ())} for role in ("source", "target"))
     lines = []
     if both := sorted(source & target):
         lines.append(

@@ -14,6 +14,8 @@ from rs_adapt.datasets.recipes import LabelSource, SceneRegion, ScenesRecipe
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.files import file_state, is_file_or_geodatabase
 
+ROLES = ("source", "target")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RegionPlan:
@@ -53,24 +55,25 @@ def _size_px(image: Path, _state: tuple[int, int, int]) -> tuple[int, int]:
     return form.width_px, form.height_px
 
 
-def missing_places(recipe: ScenesRecipe) -> list[Path]:
-    """Return the folders and files of a bench that do not exist: images, lists, labels, areas of interest."""
+def missing_places(recipe: ScenesRecipe, roles: Sequence[str] = ROLES) -> list[Path]:
+    """Return the folders and files of regions that do not exist: images, lists, labels, areas of interest."""
     places: list[str | None] = []
-    for region in recipe.regions.values():
+    for region in (recipe.regions[role] for role in roles):
         places.append(region.files or region.images)
         if region.labels is not None:
             places += [region.labels.path, region.labels.aoi]
     return [Path(place) for place in places if place is not None and not Path(place).exists()]
 
 
-def plan_regions(recipe: ScenesRecipe, tile_px: int) -> list[RegionPlan]:
-    """Find the scenes of both regions, and choose those that are held out.
+def plan_regions(recipe: ScenesRecipe, tile_px: int, roles: Sequence[str] = ROLES) -> list[RegionPlan]:
+    """Find the scenes of the regions, and choose those that are held out.
 
     Raises:
         DataNotFound, DataError: See `find_scenes` and `split_scenes`; a label is missing.
     """
     plans, folders = [], _folders(recipe)
-    for role, region in recipe.regions.items():
+    for role in roles:
+        region = recipe.regions[role]
         scenes = find_scenes(region)
         _check_parts([file for scene in scenes for file in (scene.image, scene.label) if file is not None], folders)
         plan = RegionPlan(
