@@ -101,8 +101,7 @@ def evaluate(
         weights=None if weights is None else str(weights),
         precision=precision,
     )
-    if own_file is not None:
-        cfg.cell.bench = own_file
+    cfg.cell.bench = own_file or cfg.cell.bench
     checkpoint = path if path.is_dir() else path.parent
     path_name(str(cfg.bench.name), what="bench.name")
     place_inside(checkpoint, EVAL_DIR)
@@ -123,10 +122,8 @@ def evaluate(
         )
     others = {place: other for place, other in list_evaluations(checkpoint) if place != folder}
     name = f"{cfg.bench.name} ({split}) / {cfg.cell.method} / {cfg.cell.backbone}"
-    trained = precision if precision is None else recompose(path).runtime.precision
-    agreement = compare_with_stored(
-        checkpoint, folder, result, other_precision=precision if precision != trained else None
-    )
+    other = precision if precision and precision != recompose(path).runtime.precision else None
+    agreement = compare_with_stored(checkpoint, folder, result, other_precision=other)
     return Evaluation(name=name.replace("_", "-"), folder=folder, result=result, agreement=agreement, others=others)
 
 
