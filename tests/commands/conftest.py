@@ -128,9 +128,9 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where the one run to score is kept: it is trained once, and each test gets a copy."""
+    """Return where the run to score is kept: each file trains it once, and each test gets a copy."""
     return tmp_path_factory.mktemp("trained")
 
 
