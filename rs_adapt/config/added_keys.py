@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-from rs_adapt.config import axes
-from rs_adapt.config.facts import AbsentClasses
+from rs_adapt.config import axis_files, paths
+from rs_adapt.config.facts import ABSENT_CLASSES, AbsentClasses
+from rs_adapt.config.literals import read_literals
+from rs_adapt.config.names import normalize
 from rs_adapt.errors import ConfigError
 
 
 def absent_classes_of(protocol: str) -> AbsentClasses:
-    """Return what a class without true pixels counts under a protocol, by the protocol's file.
+    """Return what a class without true pixels counts under a protocol, by the protocol's file; loads no mmengine.
 
     Args:
         protocol: Name of the protocol; under one without a file such a class is left out.
     """
-    try:
-        return axes.protocol_facts(axes.find("protocol", protocol)).get("absent_classes", "left_out")
-    except ConfigError:
+    stem = normalize(protocol)
+    if stem not in axis_files.stems("protocol"):
         return "left_out"
+    path = paths.configs_dir() / "protocol" / f"{stem}.py"
+    return _read_rule(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _read_rule(path: Path, _mtime_ns: int) -> AbsentClasses:
+    """Return the rule in a protocol's file, or in the file that it is based on."""
+    try:
+        content = read_literals(path, remedy="Fix the file.").values
+    except ConfigError:
+        # A file of your own may compute its values.
+        content = axis_files.read_file("protocol", path.stem)
+    stated = content.get("protocol", {}).get("absent_classes")
+    base = content.get("_base_")
+    if stated is None and isinstance(base, str) and (path.parent / base).is_file():
+        return _read_rule(path.parent / base, (path.parent / base).stat().st_mtime_ns)
+    return stated if stated in ABSENT_CLASSES else "left_out"
 
 
 def absent_classes_in(protocol: Mapping[str, Any]) -> AbsentClasses:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 from rs_adapt.scores.t_interval import t_interval, t_quantile
 
@@ -13,6 +14,12 @@ from rs_adapt.scores.t_interval import t_interval, t_quantile
 @pytest.mark.parametrize(("level", "freedom", "t"), [(0.95, 1, 12.706), (0.95, 3, 3.182), (0.9, 30, 1.697)])
 def test_quantiles_of_students_distribution(level: float, freedom: int, t: float) -> None:
     assert t_quantile(level, freedom) == pytest.approx(t, abs=5e-4)
+
+
+@pytest.mark.parametrize("freedom", [1, 1.5, 2, 3.57, 39, 500.5, 11643])
+def test_quantiles_are_those_of_scipy(freedom: float) -> None:
+    for level in (0.4, 0.95, 0.99):
+        assert t_quantile(level, freedom) == pytest.approx(stdtrit(freedom, (1 + level) / 2), rel=2e-5)
 
 
 def test_variances_of_several_sources_add_up() -> None:
