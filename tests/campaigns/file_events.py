@@ -60,29 +60,29 @@ def watch(folders: Sequence[Path], on_event: OnEvent) -> None:
                     on_event(event, name, None)
                     return
 
-    real_fsync, real_open = os.fsync, Path.open
+    real_fsync, real_fdopen = os.fsync, os.fdopen
 
     def fsync(descriptor: int) -> None:
         if is_watched(name := os.path.realpath(f"/proc/self/fd/{descriptor}")):
             on_event("fsync", name, None)
         real_fsync(descriptor)
 
-    def open_path(self: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-        file = real_open(self, mode, *arguments, **options)
-        return _Appended(file, str(self), on_event) if mode == "a" and is_watched(os.path.realpath(self)) else file
+    def fdopen(descriptor: int, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        file, name = real_fdopen(descriptor, mode, *arguments, **options), place(descriptor)
+        return _Appended(file, str(name), on_event) if mode in ("a", "ab") and is_watched(str(name)) else file
 
     os.fsync = fsync
-    Path.open = open_path  # type: ignore[method-assign]
+    os.fdopen = fdopen
     sys.addaudithook(on_audit)
 
 
 class _Appended:
-    """A file opened to append text, each write of which is an event."""
+    """A file opened to append lines, each write of which is an event."""
 
     def __init__(self, file: Any, name: str, on_event: OnEvent) -> None:
         self._file, self._name, self._on_event = file, name, on_event
 
-    def write(self, text: str) -> int:
+    def write(self, text: Any) -> int:
         def tear() -> None:
             self._file.write(text[: len(text) // 2])
             self._file.flush()

@@ -15,23 +15,26 @@ CAMPAIGN = Path(__file__).with_name("kill_campaign.py")
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize(("options", "share"), [((), "0.035"), (("--full-disk",), "0.02")], ids=["kills", "full disk"])
+@pytest.mark.parametrize(
+    ("options", "least"),
+    [(("--share", "0.02"), 24), (("--full-disk", "--share", "0.005", "train dg", "eval", "export"), 8)],
+    ids=["kills", "full disk"],
+)
 def test_a_verb_that_was_broken_off_ends_with_the_files_of_one_that_was_not(
-    options: tuple[str, ...], share: str
+    options: tuple[str, ...], least: int
 ) -> None:
-    extent = ("--all",) if os.environ.get("RS_ADAPT_ALL_POINTS") else ("--share", share)
+    extent = ["--all"] if os.environ.get("RS_ADAPT_ALL_POINTS") else []
     done = subprocess.run(
-        [sys.executable, str(CAMPAIGN), *extent, *options], capture_output=True, text=True, check=False
+        [sys.executable, str(CAMPAIGN), *options, *extent], capture_output=True, text=True, check=False
     )
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     total = re.search(r"^all +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)$", done.stdout, re.MULTILINE)
     assert total is not None, done.stdout
     points, tried, stopped, broken, unequal = map(int, total.groups())
-    assert points > 300
-    assert tried > 20
+    assert points >= tried >= least
     assert (broken, unequal) == (0, 0)
-    if not options:
+    if "--full-disk" not in options:
         assert stopped == tried
 
 

@@ -59,7 +59,10 @@ colour = "#28A028"
 images = "src"
 val_share = 0.5
 [source.labels]
-masks = "labels"
+path = "labels"
+[source.labels.classes]
+field = [0]
+forest = [1]
 [target]
 images = "tgt"
 """
