@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,7 +55,7 @@ def find_weights(path_or_random: str | Path | None, facts: WeightsFacts | None) 
     if path_or_random is None or str(path_or_random) == RANDOM:
         return None
     path = Path(path_or_random).expanduser()
-    if not path.exists():
+    if not os.path.exists(path):
         raise WeightsError(_missing_message(path, facts))
     expected = facts.get("bytes") if facts else None
     # Only the published file itself has a known size; a converted one that a user names may have any.
@@ -201,7 +202,7 @@ def _stamp(path: Path) -> tuple[tuple[Path, int, int, int], ...]:
 def load_with_layout(path: str | Path, names: Names) -> tuple[str, dict[str, Tensor]]:
     """Read weights as `load_state` does, and also return the layout of the file: "original" or "transformers"."""
     path = Path(path).expanduser()
-    if not path.exists():
+    if not os.path.exists(path):
         raise WeightsError(_missing_message(path, None))
     tensors = _read(path, (*_PREFIXES, *names.prefixes))
     try:

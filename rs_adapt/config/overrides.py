@@ -134,6 +134,8 @@ def _convert(old: Any, override: Override) -> Any:
     if isinstance(old, dict):
         inner = ", ".join(f"{override.key}.{name}" for name in list(old)[:4])
         raise ConfigError(f"--set {override.key}={override.text}: that key is a table. Set its entries: {inner}.")
+    if isinstance(old, list | tuple) and old and all(isinstance(entry, dict) for entry in old):
+        _check_tables(override)
     if old is None or type(old) is type(new):
         return new
     if new is None and override.key.startswith(_MAY_BE_NONE):
@@ -154,6 +156,21 @@ def _convert(old: Any, override: Override) -> Any:
         f"--set {override.key}={override.text}: expected {_kind(old)} as in {old!r}, got {_kind(new)}. "
         f"Give a value of that kind."
     )
+
+
+def _check_tables(override: Override) -> None:
+    """Refuse a value for a list of tables that is none, and a pipeline without steps.
+
+    Raises:
+        ConfigError: It is such a value.
+    """
+    new = override.value
+    tables = isinstance(new, list | tuple) and all(isinstance(entry, dict) for entry in new)
+    if not tables or (not new and override.key.endswith("pipeline")):
+        raise ConfigError(
+            f"--set {override.key}={override.text[:80]}: expected a list of tables. Set an entry of one, such as "
+            f"{override.key}.0.type."
+        )
 
 
 def _is_beyond_64_bits(value: Any) -> bool:

@@ -73,7 +73,7 @@ def refuse_misfits(
     Args:
         overrides: The changed values as `key=value`.
         origin: Where the values come from, for the message.
-        is_begun: Whether the run has made its first step; an error after it has other reasons.
+        is_begun: Whether all parts have been used once; an error after that has other reasons.
 
     Raises:
         ConfigError: The block raised, and there are changed values.

@@ -68,6 +68,8 @@ class Recorder(Hook):  # type: ignore[misc]
         self.stop_requested = False
         # SHA-256 of the base weights, which the state does not hold.
         self.base_sha256: str | None = None
+        # From the first evaluation on, every part of the configuration has been used.
+        self.has_evaluated = False
 
     def request_stop(self) -> None:
         """Request that all processes stop after the current iteration; safe to call in a signal handler."""
@@ -136,6 +138,7 @@ class Recorder(Hook):  # type: ignore[misc]
         # Weights come before their line: a line in the file implies that its weights are on disk.
         save_selected_weights(runner, scores)
         line = self.metrics.add_evaluation(runner.iter, scores)
+        self.has_evaluated = True
         self.loggers.write(line)
         losses = runner.message_hub.log_scalars.get("train/loss")
         loss = None if losses is None else losses.mean(_SMOOTHING_ITERS)

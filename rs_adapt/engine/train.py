@@ -25,6 +25,7 @@ from rs_adapt.engine.loggers import Loggers
 from rs_adapt.engine.parameters import build_on_meta, count_parameters
 from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.engine.recorder import Interrupted, Recorder, stop_on_signals
+from rs_adapt.engine.registered import check_registered
 from rs_adapt.engine.results import make_manifest, make_result, manifest_scores, save_packs, tuned_values
 from rs_adapt.engine.runner import CellRunner, keep_loaders_alive
 from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
@@ -187,6 +188,7 @@ def _plan(
     folder = Path(cfg.work_dir)
     check_warmup(cfg)
     local_batch_size(cfg.train_dataloader.batch_size, rank_and_world_size()[1])
+    check_registered(cfg.origin.overrides)
     check_run_folder(folder, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
     # Checked here, because an unknown class would otherwise be reported only after the folder is made.
     class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
@@ -253,7 +255,7 @@ def _run(
     started_s = time.perf_counter()
     with stop_on_signals(recorder), keep_loaders_alive(), explain_failures(run_dir):
         try:
-            with refuse_misfits(cfg.origin.overrides, is_begun=lambda: bool(runner.iter)):
+            with refuse_misfits(cfg.origin.overrides, is_begun=lambda: recorder.has_evaluated):
                 runner.train()
         except NonFiniteLoss as error:
             # Every process raises this error in the same iteration; rank 0 alone reports it.

@@ -116,3 +116,31 @@ def test_has_is_false_where_no_value_is(key: str) -> None:
 def test_an_unknown_key_names_the_nearest(key: str, near: str) -> None:
     with pytest.raises(ConfigError, match=rf"--set {key}: there is no such key. Nearest: .*{near}"):
         overrides.refuse_unknown(key, [TREE])
+
+
+@pytest.mark.parametrize("text", ["[]", "x", "7", "[1]", "[[]]"])
+def test_a_pipeline_is_a_list_of_tables(text: str) -> None:
+    tree = {"loader": {"pipeline": [{"type": "A"}], "hooks": [{"type": "B"}]}}
+    with pytest.raises(
+        ConfigError, match=r"--set loader\.pipeline=.*: expected a list of tables.*loader\.pipeline\.0\.type"
+    ):
+        overrides.apply(tree, overrides.parse([f"loader.pipeline={text}"])[0])
+    overrides.apply(tree, overrides.parse(["loader.hooks=[]"])[0])
+    assert tree["loader"]["hooks"] == []
+
+
+@pytest.mark.parametrize("key", ["default_scope", "custom_imports.imports"])
+def test_keys_of_the_framework_cannot_be_set(key: str) -> None:
+    with pytest.raises(ConfigError, match=f"--set cannot change '{key}'"):
+        overrides.parse([f"{key}=x"])
+
+
+@pytest.mark.parametrize("text", ["-" * 3000 + "1", "[" * 300 + "]" * 300, "{[]: 1}"])
+def test_a_text_that_python_cannot_parse_stays_a_text(text: str) -> None:
+    assert overrides.parse([f"a={text}"])[0].value == text
+
+
+def test_numbers_beyond_64_bits_are_refused() -> None:
+    for text in ("1" * 25, f"[1, {'1' * 25}]"):
+        with pytest.raises(ConfigError, match="is beyond 64 bits"):
+            overrides.apply({"a": None}, overrides.parse([f"a={text}"])[0])

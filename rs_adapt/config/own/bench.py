@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -47,7 +48,7 @@ def find(path: str) -> str:
         DataNotFound: There is no such file.
     """
     file = Path(path).expanduser().resolve()
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise DataNotFound(f"There is no bench file {file}. `rs-adapt data init NAME` writes one to fill in.")
     return str(file)
 
@@ -205,7 +206,8 @@ def _domain(
 
     key, given = ("images", region.images) if region.files is None else ("files", region.files)
     place = root / Path(given or "").expanduser()
-    if check_folders and not (place.is_file() or (key == "images" and place.is_dir())):
+    # Unlike those of Path, these are False for a text that is too long for a name.
+    if check_folders and not (os.path.isfile(place) or (key == "images" and os.path.isdir(place))):
         allowed = "neither a folder nor a file" if key == "images" else "not a file"
         hint = hint_at_path(place) or f" Enter where it is; a relative path starts at {show_path(root)}."
         raise DataNotFound(f"{file}: {role}.{key} names {show_path(place)}, which is {allowed}.{hint}")

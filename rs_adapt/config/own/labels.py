@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,7 @@ def read_labels(
 
     place = Place(file, f"{role}.labels")
     path = root / Path(labels.path or "").expanduser()
-    if check_folders and not path.exists():
+    if check_folders and not os.path.exists(path):
         raise DataNotFound(
             f"{file}: {place.key('path')} names {show_path(path)}, which does not exist.{hint_at_path(path)}"
         )
@@ -170,7 +171,7 @@ def _polygon_keys(labels: LabelsTable, root: Path, place: Place, check_folders: 
     if labels.background is None:
         raise place.error("aoi", "says where pixels outside all polygons are background; name that class as background")
     aoi = root / Path(labels.aoi).expanduser()
-    if check_folders and not aoi.exists():
+    if check_folders and not os.path.exists(aoi):
         raise DataNotFound(f"{place.file}: {place.key('aoi')} names {aoi}, which does not exist.")
     return keys | {"aoi": str(aoi.resolve())}
 
