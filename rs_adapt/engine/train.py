@@ -102,8 +102,7 @@ def train(
         load_libraries(cfg.default_scope)
 
         def begin() -> tuple[RunStart, bool, bool]:
-            with refuse_misfits(cfg.origin.overrides):
-                plan = _plan(cfg, resume=resume, overwrite=overwrite, start_from=start_from, on_progress=on_progress)
+            plan = _plan(cfg, resume=resume, overwrite=overwrite, start_from=start_from, on_progress=on_progress)
             start = _start(cfg, plan, device=device, command=command)
             lock.enter_context(lock_run_folder(run_dir))
             text = cfg.pretty_text
@@ -117,10 +116,10 @@ def train(
             first = rank_and_world_size()[0] == 0
             recorder = Recorder(loggers=Loggers(loggers if first else ()), display=display if first else None)
             try:
-                with read_weights_once():
+                with read_weights_once(), refuse_misfits(cfg.origin.overrides):
                     start, recorder.resume, is_scored = on_rank_zero(begin)
                     if not is_scored:
-                        with explain_failures(run_dir), refuse_misfits(cfg.origin.overrides):
+                        with explain_failures(run_dir):
                             runner = _build_runner(cfg, [recorder, *hooks])
                         if start_from is not None and not recorder.resume:
                             segmentor = segmentor_of(runner.model)
@@ -172,13 +171,10 @@ def check_training(
     with quiet_libraries():
         choose_device(device)
         load_libraries(cfg.default_scope)
-        with process_group(on_gpu=torch.cuda.is_available()):
-            with refuse_misfits(cfg.origin.overrides):
-                plan = on_rank_zero(
-                    lambda: _plan(
-                        cfg, resume=resume, overwrite=overwrite, start_from=start_from, on_progress=on_progress
-                    )
-                )
+        with process_group(on_gpu=torch.cuda.is_available()), refuse_misfits(cfg.origin.overrides):
+            plan = on_rank_zero(
+                lambda: _plan(cfg, resume=resume, overwrite=overwrite, start_from=start_from, on_progress=on_progress)
+            )
             return plan if rank_and_world_size()[0] == 0 else None
 
 
