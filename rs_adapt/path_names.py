@@ -16,7 +16,7 @@ _RESERVED = frozenset('/\\:*?"<>|')
 
 
 def path_name(name: str, *, what: str, error: type[RsAdaptError] = ConfigError) -> str:
-    """Return a name unchanged if it can stand for one file or folder inside another one.
+    """Return a name unchanged if it can stand for one file or folder inside a folder.
 
     Args:
         name: The name, such as that of a bench.

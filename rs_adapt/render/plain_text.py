@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-# Control characters but tab and line feed, marks that change the direction of a text (a name could read as another
-# one), and halves of characters, which nothing can print: `surrogateescape` makes them of bytes in names of files.
+# Control characters but tab and line feed, marks that change the direction of a text (a name could read as a
+# different one), and halves of characters, which nothing can print: names of files that are no UTF-8 have them.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
