@@ -55,7 +55,6 @@ def run_forked(
     folder: Path,
     home: Path,
     *,
-    outputs: Sequence[str] = (),
     count: file_events.Counter | None = None,
     max_kib: int | None = None,
 ) -> tuple[int, str, str]:
@@ -74,7 +73,7 @@ def run_forked(
             from rs_adapt.commands import main
 
             if count is not None:
-                file_events.watch([folder / output for output in outputs], count)
+                file_events.watch([folder], count)
             if max_kib is not None:
                 disks.limit_file_size(max_kib)
             try:
@@ -144,16 +143,14 @@ def check_verb(
         assert code == 0, error
     shutil.move(work, once)
     verbs.copy_start(once, work)
-    code, error, events = run_forked(
-        verb.arguments, work, home_of(work), outputs=verb.outputs, count=file_events.Counter()
-    )
+    code, error, events = run_forked(verb.arguments, work, home_of(work), count=file_events.Counter())
     assert code == 0, error
     wanted, names = verbs.contents(verb, work), events.splitlines()
     row = Row(verb.name, points=len(names))
     for point in choose(len(names)):
         verbs.copy_start(once, work)
         counter = file_events.Counter(act, at=point)
-        code, error, _ = run_forked(verb.arguments, work, home_of(work), outputs=verb.outputs, count=counter)
+        code, error, _ = run_forked(verb.arguments, work, home_of(work), count=counter)
         where = f"{point}: before {names[point - 1].replace(str(work), '')}"
         row.tried += 1
         row.stopped += code != 0

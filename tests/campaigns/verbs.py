@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ class Verb:
     Attributes:
         name: Name in the table.
         arguments: Command line, with `{here}` for a folder of its own.
-        outputs: Paths below the folder that it writes, watched and compared.
+        outputs: Paths below the folder that it writes, which are compared.
         before: Command lines that are run first, once; their files are copied for every kill.
         files: Texts by path that lie in the folder before.
         again: Added to the same command where it is refused because the first one was broken off; tried in order.
@@ -160,7 +161,8 @@ def write_files(verb: Verb, folder: Path) -> None:
 
 def contents(verb: Verb, folder: Path) -> dict[str, str]:
     """Return a digest of every file that a verb wrote, by path; times, identifiers and logs are left out."""
-    digests: dict[str, str] = {}
+    # Temporary names beside the outputs must be gone.
+    digests = {path.name: "left" for path in folder.glob(".*") if not path.name.endswith(".lock")}
     for output in verb.outputs:
         for path in sorted((folder / output).rglob("*")):
             name = path.relative_to(folder).as_posix()
@@ -175,7 +177,8 @@ def _stable_bytes(path: Path) -> bytes:
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         return json.dumps(_without_times(lines)).encode()
     if path.suffix != ".json":
-        return path.read_bytes()
+        # A report states when it was made.
+        return re.sub(rb"\d{4}-\d\d-\d\d \d\d:\d\d UTC", b"", path.read_bytes())
     content = json.loads(path.read_text())
     if path.name == "hashes.json":
         content["files"] = {
