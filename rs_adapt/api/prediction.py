@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 from rs_adapt.api.progress import Progress, progress_callback
 from rs_adapt.api.reading import RunLike, folder_of
+from rs_adapt.plugins import use_plugins
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
     from rs_adapt.prediction.appearance import Appearance
+    from rs_adapt.prediction.companions import Companion
     from rs_adapt.prediction.layers import Layer
     from rs_adapt.prediction.predict import MapRecord
     from rs_adapt.runs.records import Manifest
@@ -29,6 +31,7 @@ def predict(
     out: PathLike,
     *,
     layers: Sequence[Layer] = ("classes",),
+    companions: Sequence[Companion] = (),
     bands: Sequence[int] | None = None,
     stretch: Sequence[float] | Literal["scene"] | None = None,
     region: str | None = None,
@@ -40,6 +43,7 @@ def predict(
     weights: PathLike | None = None,
     device: str = "auto",
     overwrite: bool = False,
+    plugins: Sequence[PathLike] = (),
     progress: Progress = True,
 ) -> list[MapRecord]:
     """Predict whole scenes and write a map of each as a cloud-optimized GeoTIFF.
@@ -54,6 +58,8 @@ def predict(
         layers: What is written: `classes` (indices; 255 without data), `confidence` (the largest probability),
             `entropy` (as a share of the largest possible one) and `probabilities` (one band a class). The latter three
             are stored in steps of 1/200, and their files state the scale.
+        companions: Files beside the map of classes: `style` (.qml, which QGIS applies to the map) and `preview` (a .png
+            with a legend and the shares of the area).
         bands: Numbers from 1 of the bands that are red, green and blue; as the model was trained, else the file's own.
         stretch: Two values that become black and white, or `scene` for the percentiles 2 and 98 of each scene; as the
             model was trained.
@@ -66,6 +72,7 @@ def predict(
         weights: File of base weights; the run's, else the backbone's own file.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         overwrite: Replace maps that exist.
+        plugins: Files and folders with methods of your own, see `compose`.
         progress: True shows it on standard error; or a callback (stage, done, total).
 
     Returns:
@@ -91,13 +98,13 @@ def predict(
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.predictor import Predictor
     from rs_adapt.prediction.inputs import find_scenes, output_files
-    from rs_adapt.prediction.predict import MapSettings, check_files, check_settings, predict_scene
-    from rs_adapt.prediction.writing import MapClasses, layer_file
+    from rs_adapt.prediction.predict import MapSettings, check_files, check_settings, files_of, predict_scene
+    from rs_adapt.prediction.writing import MapClasses
 
+    use_plugins(map(Path, plugins))
     folder = folder_of(run)
     named = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
     maps = output_files(find_scenes([os.fspath(scene) for scene in named]), Path(out).expanduser())
-    check_files([layer_file(file, layer) for file in maps.values() for layer in layers], overwrite=overwrite)
     manifest = read_manifest(folder)
     appearance = _appearance(manifest, region=region, bands=bands, stretch=stretch)
     cfg = recompose(folder, weights=None if weights is None else os.fspath(weights), precision=precision)
@@ -108,8 +115,10 @@ def predict(
         batch_size=batch_size,
         blending=blending,
         layers=tuple(layers),
+        companions=tuple(companions),
         overwrite=overwrite,
     )
+    check_files([path for file in maps.values() for path in files_of(file, settings)], overwrite=overwrite)
     # A scene that cannot be read is reported before the model is built.
     for scene in maps:
         appearance.open(scene).close()

@@ -10,7 +10,7 @@ import typer
 from rs_adapt.commands import options
 from rs_adapt.commands.console import print_json, say, shorten_path
 
-_LAYERS = "Layers"
+_LAYERS = "Files"
 _SCENE = "How scenes are read"
 _TILES = "Tiles"
 
@@ -32,6 +32,12 @@ def predict(
     ] = False,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write a band for each class.", rich_help_panel=_LAYERS)
+    ] = False,
+    style: Annotated[
+        bool, typer.Option("--style", help="Also write a style that QGIS applies (.qml).", rich_help_panel=_LAYERS)
+    ] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Also write a picture with a legend (.png).", rich_help_panel=_LAYERS)
     ] = False,
     bands: Annotated[
         str | None,
@@ -76,6 +82,7 @@ def predict(
     precision: options.Precision = None,
     weights: options.Weights = None,
     device: options.Device = "auto",
+    plugins: options.Plugins = None,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -91,14 +98,17 @@ def predict(
     """
     from rs_adapt.api.prediction import DEFAULT_BATCH_SIZE
     from rs_adapt.api.prediction import predict as predict_maps
+    from rs_adapt.prediction.companions import Companion
     from rs_adapt.prediction.layers import Layer
 
     wanted: dict[Layer, bool] = {"confidence": confidence, "entropy": entropy, "probabilities": probabilities}
+    beside: dict[Companion, bool] = {"style": style, "preview": preview}
     records = predict_maps(
         checkpoint,
         scenes,
         out,
         layers=("classes", *(layer for layer, is_wanted in wanted.items() if is_wanted)),
+        companions=[companion for companion, is_wanted in beside.items() if is_wanted],
         bands=None if bands is None else [int(number) for number in _numbers("--bands", bands)],
         stretch="scene" if stretch == "scene" else None if stretch is None else _numbers("--stretch", stretch),
         region=region,
@@ -110,6 +120,7 @@ def predict(
         weights=weights,
         device=device,
         overwrite=overwrite,
+        plugins=plugins or (),
     )
     if as_json:
         print_json(

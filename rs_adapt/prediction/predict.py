@@ -14,6 +14,7 @@ from rs_adapt import __version__
 from rs_adapt.errors import ConfigError, OutputExists
 from rs_adapt.files import file_state, make_output_folder
 from rs_adapt.prediction.appearance import Appearance
+from rs_adapt.prediction.companions import Companion, companion_file, write_companion
 from rs_adapt.prediction.grid import MapGrid, panel_width_px
 from rs_adapt.prediction.layers import Layer
 from rs_adapt.prediction.panels import TileModel, predict_panels
@@ -39,6 +40,7 @@ class MapSettings:
         batch_size: Tiles that the model sees at once.
         blending: Weights of tiles that overlap.
         layers: What is written; the map of classes first.
+        companions: Files beside the map of classes.
         overwrite: Replace maps that exist.
         sums_bytes: Memory for the sums of a row of tiles; wider scenes are predicted in panels.
     """
@@ -48,6 +50,7 @@ class MapSettings:
     batch_size: int = 8
     blending: Blending = "hann"
     layers: tuple[Layer, ...] = ("classes",)
+    companions: tuple[Companion, ...] = ()
     overwrite: bool = False
     sums_bytes: int = _SUMS_BYTES
 
@@ -111,7 +114,7 @@ def predict_scene(
     """
     started_s = time.perf_counter()
     check_settings(predictor, settings)
-    files = tuple(layer_file(out, layer) for layer in settings.layers)
+    files = files_of(out, settings)
     check_files(files, overwrite=settings.overwrite)
     make_output_folder(out.parent)
     with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB << 20), appearance.open(scene_file) as scene:
@@ -136,9 +139,12 @@ def predict_scene(
         )
         info, place = scene.info, place_of(scene.info)
     facts = {"rs_adapt": __version__, "model_sha256": model_sha256}
-    for layer, file in zip(settings.layers, files, strict=True):
+    for layer in settings.layers:
+        file = layer_file(out, layer)
         writing = _Counter(f"writing {file.name}", grid.height_px, on_progress)
         write_map(file, store, grid, layer=layer, place=place, classes=classes, facts=facts, on_rows=writing.add)
+    for companion in settings.companions:
+        write_companion(out, companion, classes)
     store.remove()
     remarks = () if info.has_place or place.gcps else (f"{scene_file} has no place on the map, and so has its map.",)
     return MapRecord(
@@ -151,6 +157,12 @@ def predict_scene(
         model_s=model_s,
         remarks=remarks,
     )
+
+
+def files_of(out: Path, settings: MapSettings) -> tuple[Path, ...]:
+    """Return the files of a map: its layers, then its companions."""
+    layers = (layer_file(out, layer) for layer in settings.layers)
+    return (*layers, *(companion_file(out, companion) for companion in settings.companions))
 
 
 def check_settings(predictor: Predictor, settings: MapSettings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -198,8 +198,3 @@ def _full_strip(store: StripStore, grid: MapGrid, layer: Layer, row: int) -> NDA
 def layer_file(out: Path, layer: Layer) -> Path:
     """Return the file of a layer beside the map of classes, such as `map_confidence.tif` beside `map.tif`."""
     return out if layer == "classes" else out.with_name(f"{out.stem}_{layer}{out.suffix}")
-
-
-def layers_to_write(out: Path, layers: Sequence[Layer]) -> list[Path]:
-    """Return the files of a map."""
-    return [layer_file(out, layer) for layer in layers]

@@ -70,11 +70,32 @@ def draw_overlay(
         left = index * (width + _GAP_PX)
         draw.text((left + 2, 3), name, fill="black")
         sheet.paste(Image.fromarray(panel.round().astype(np.uint8)), (left, _LINE_PX))
-    for row, items in enumerate(rows):
-        top = height + _LINE_PX * (1 + row) + _GAP_PX
-        for left, index in items:
-            draw.rectangle((left, top + 2, left + 11, top + 13), fill=colours[index], outline="black")
-            draw.text((left + 16, top + 1), names[index], fill="black")
+    _draw_legend(draw, rows, names, colours, top_px=height + _LINE_PX + _GAP_PX)
+    return sheet
+
+
+def draw_map(
+    labels: np.ndarray[Any, Any], *, classes: Sequence[str], palette: Sequence[Sequence[int]], least_px: int = 240
+) -> Image.Image:
+    """Return a map in its colours, with the classes and their shares of the area below; white has no data.
+
+    Args:
+        labels: Class indices (H, W); values of K or above have no data.
+        classes: Names of the K classes.
+        palette: One [r, g, b] per class, 0 to 255.
+        least_px: Width of the picture, at least, so that the legend has room.
+    """
+    counts = np.bincount(np.asarray(labels).ravel(), minlength=256)[: len(classes)]
+    shares = 100 * counts / max(int(counts.sum()), 1)
+    names = [f"{name} {share:.1f} %" for name, share in zip(classes, shares, strict=True)]
+    height, width = labels.shape
+    total_px = max(width, least_px)
+    rows = _legend_rows(names, total_px)
+    sheet = Image.new("RGB", (total_px, height + _LINE_PX * len(rows) + _GAP_PX), "white")
+    colours = colour_map(labels, palette)
+    colours[np.asarray(labels) >= len(classes)] = 255
+    sheet.paste(Image.fromarray(colours), (0, 0))
+    _draw_legend(ImageDraw.Draw(sheet), rows, names, [tuple(colour) for colour in palette], top_px=height + _GAP_PX)
     return sheet
 
 
@@ -113,6 +134,21 @@ def _errors(
     panel[scored & (np.asarray(truth) != np.asarray(prediction))] = _WRONG_RED
     panel[~scored] = _IGNORE_GREY
     return panel
+
+
+def _draw_legend(
+    draw: ImageDraw.ImageDraw,
+    rows: Sequence[Sequence[tuple[int, int]]],
+    names: Sequence[str],
+    colours: Sequence[tuple[int, ...]],
+    *,
+    top_px: int,
+) -> None:
+    for row, items in enumerate(rows):
+        top = top_px + _LINE_PX * row
+        for left, index in items:
+            draw.rectangle((left, top + 2, left + 11, top + 13), fill=colours[index], outline="black")
+            draw.text((left + 16, top + 1), names[index], fill="black")
 
 
 def _legend_rows(classes: Sequence[str], total_px: int) -> list[list[tuple[int, int]]]:

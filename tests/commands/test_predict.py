@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -36,10 +37,18 @@ def test_a_map_lies_where_its_scene_lies(
 ) -> None:
     scene, out = tmp_path / "scene.tif", tmp_path / "maps" / "map.tif"
     write_geotiff(scene, image, crs="EPSG:32632", transform=PLACE)
-    code, printed, _ = run_verb("predict", scene, "--checkpoint", RUN, "--out", out, "--confidence", "--device", "cpu")
+    options = ("--confidence", "--style", "--preview", "--device", "cpu")
+    code, printed, _ = run_verb("predict", scene, "--checkpoint", RUN, "--out", out, *options)
     assert code == 0
     assert "map.tif: 384 x 256 px, 12 tiles, " in printed
-    assert sorted(path.name for path in out.parent.iterdir()) == ["map.tif", "map_confidence.tif"]
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        *("map.png", "map.qml", "map.tif", "map_confidence.tif")
+    ]
+    entries = ElementTree.parse(out.with_suffix(".qml")).iter("paletteEntry")
+    assert [(entry.get("value"), entry.get("label")) for entry in entries][1:3] == [("1", "building"), ("2", "road")]
+    with Image.open(out.with_suffix(".png")) as preview:
+        assert preview.width == 384
+        assert preview.height > 256
     with rasterio.open(out) as dataset:
         assert tuple(dataset.transform)[:6] == PLACE
         assert dataset.crs.to_epsg() == 32632
