@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rs_adapt.api.evaluation import Evaluation
-from rs_adapt.api.progress import Progress, progress_callback
+from rs_adapt.api.presence import require_checkpoint
+from rs_adapt.api.progress import Progress, print_loading, progress_callback
 from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.config.cell import resolve
 from rs_adapt.config.own.bench import find, is_own, without_folders
@@ -25,10 +26,9 @@ from rs_adapt.scores.agreement import compare_with_stored
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rs_adapt.engine.build import Split
     from rs_adapt.inference.predictor import Predictor
     from rs_adapt.runs.evaluations import Conditions
-
-Split = Literal["test", "val", "source-val"]
 
 
 def evaluate(
@@ -83,9 +83,6 @@ def evaluate(
         >>> sorted(file.name for file in scored.folder.iterdir())
         ['confusion.csv', 'confusion.png', 'confusions.npz', 'result.json']
     """
-    from rs_adapt.inference.checkpoint import recompose
-    from rs_adapt.inference.evaluation import score_checkpoint
-
     if direction and not bench:
         raise ConfigError(f"The direction {direction} needs a bench too, such as --bench loveda-da --direction u2r.")
     path = folder_of(run)
@@ -94,9 +91,18 @@ def evaluate(
         # The model has been trained: no setting is needed, nor the scenes of the region that is not scored.
         bench, setting = without_folders(own_file), setting or "dg"
     use_plugins(map(Path, plugins))
+    bench_file = resolve(bench, setting=setting, direction=direction).bench if bench else None
+    require_checkpoint(path, weights=weights, data_root=data_root, bench=bench_file)
+    folder = Path() if out is None else Path(out).expanduser()
+    if out is not None:
+        refuse_output_in_run(folder, may_hold_runs=True)
+    print_loading(progress)
+    from rs_adapt.inference.checkpoint import recompose
+    from rs_adapt.inference.evaluation import score_checkpoint
+
     cfg = recompose(
         path,
-        bench=resolve(bench, setting=setting, direction=direction).bench if bench else None,
+        bench=bench_file,
         data_root=None if data_root is None else str(data_root),
         weights=None if weights is None else str(weights),
         precision=precision,
@@ -105,9 +111,6 @@ def evaluate(
     checkpoint = path if path.is_dir() else path.parent
     path_name(str(cfg.bench.name), what="bench.name")
     place_inside(checkpoint, EVAL_DIR)
-    folder = Path() if out is None else Path(out).expanduser()
-    if out is not None:
-        refuse_output_in_run(folder, may_hold_runs=True)
     with progress_callback(progress) as on_progress, ExitStack() as stack:
         stack.enter_context(share_run(checkpoint))
 
@@ -162,10 +165,11 @@ def load(
         >>> model.predict(image).labels_HW.shape
         (128, 160)
     """
+    folder = folder_of(run)
+    require_checkpoint(folder, weights=weights)
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.predictor import Predictor
 
     use_plugins(map(Path, plugins))
-    folder = folder_of(run)
     cfg = recompose(folder, weights=None if weights is None else str(weights), precision=precision)
     return Predictor.load(cfg, folder if folder.is_dir() else folder.parent, device=device)

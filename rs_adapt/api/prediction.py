@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rs_adapt.api.progress import Progress, progress_callback
+from rs_adapt.api.presence import require_checkpoint
+from rs_adapt.api.progress import Progress, print_loading, progress_callback
 from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.plugins import use_plugins
+from rs_adapt.runs.packs import read_manifest
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -94,17 +96,19 @@ def predict(
         >>> record.files[0].name, record.width_px, record.height_px
         ('map.tif', 200, 150)
     """
-    from rs_adapt.engine.pack import read_manifest
+    from rs_adapt.prediction.inputs import find_scenes, output_files
+
+    folder = folder_of(run)
+    require_checkpoint(folder, weights=weights)
+    named = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
+    maps = output_files(find_scenes([os.fspath(scene) for scene in named]), Path(out).expanduser())
+    print_loading(progress)
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.predictor import Predictor
-    from rs_adapt.prediction.inputs import find_scenes, output_files
     from rs_adapt.prediction.predict import MapSettings, check_files, check_settings, files_of, predict_scene
     from rs_adapt.prediction.writing import MapClasses
 
     use_plugins(map(Path, plugins))
-    folder = folder_of(run)
-    named = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
-    maps = output_files(find_scenes([os.fspath(scene) for scene in named]), Path(out).expanduser())
     manifest = read_manifest(folder)
     appearance = _appearance(manifest, region=region, bands=bands, stretch=stretch)
     cfg = recompose(folder, weights=None if weights is None else os.fspath(weights), precision=precision)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,18 @@ from rs_adapt.progress import OnProgress, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from rich.console import Console
 
     from rs_adapt.engine.display import TrainingDisplay
-    from rs_adapt.runs.records import Health
+    from rs_adapt.runs.records import Health, RunStart
 
 # True shows it on standard error (a live line on a terminal, plain lines in a notebook or a log), False shows nothing.
 Progress = bool | OnProgress
+
+# Seconds without a line after which a stage counts as long.
+_LONG_S = 10.0
 
 
 @contextmanager
@@ -55,15 +60,19 @@ def stage_lines(console: Console) -> Iterator[OnProgress]:
 
     status = Status("", console=console)
     seen: set[str] = set()
+    printed_s = time.monotonic()
 
     def show(stage: str, done: int, total: int | None) -> None:
+        nonlocal printed_s
         finished = total is not None and done >= total
         if not console.is_terminal:
             # A long stage prints a line for each tenth of it, a short one only when it is done.
-            tenth = total is not None and total >= 1000 and done % (total // 10) == 0
+            is_long = total is not None and (total >= 1000 or time.monotonic() - printed_s > _LONG_S)
+            tenth = is_long and total is not None and done * 10 // total > (done - 1) * 10 // total
             line = f"{stage}: {done}/{total}" if tenth else f"{stage}: {total}"
             if (tenth or finished) and line not in seen:
                 seen.add(line)
+                printed_s = time.monotonic()
                 console.print(line, highlight=False)
         elif finished:
             status.stop()
@@ -75,6 +84,29 @@ def stage_lines(console: Console) -> Iterator[OnProgress]:
         yield show
     finally:
         status.stop()
+
+
+def print_loading(progress: Progress) -> None:
+    """Say on standard error that torch is loaded, which takes seconds, unless it is there already."""
+    if progress is True and "torch" not in sys.modules:
+        error_console().print("Loading torch ...", highlight=False)
+
+
+def print_start(progress: Progress, start: RunStart, *, title: str, folder: Path) -> None:
+    """Print on standard error on what a run trains: device, seed, tiles and folder.
+
+    Args:
+        progress: The argument of a public function; nothing is printed unless it is True.
+        start: Content of `cell.json`.
+        title: Name of the cell.
+        folder: The run folder.
+    """
+    if progress is True:
+        from rs_adapt.render.plain_text import printable_line
+
+        tiles = ", ".join(f"{role} {count}" for role, count in start.tiles.items())
+        text = f"{title}: {start.environment.device}, seed {start.cell.seed}; tiles: {tiles}; folder {folder}"
+        error_console().print(printable_line(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def training_display(progress: Progress, title: str) -> TrainingDisplay | None:
@@ -103,6 +135,13 @@ class CallbackDisplay:
         """Report the iteration that training starts from."""
         self._max_iters = max_iters
         self._on_progress("training", iteration, max_iters)
+
+    def plan_scoring(self, *, eval_every: int, batches: int, final_batches: int) -> None:
+        """Do nothing: the stage `training` counts iterations."""
+
+    def show_scoring(self, done: int, total: int) -> None:
+        """Report a batch of an evaluation, as the stage `scoring`."""
+        self._on_progress("scoring", done, total)
 
     def show_iteration(self, iteration: int, *, loss: float, lr: float) -> None:
         """Report an iteration."""

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.api.configuration import cell_of, equivalent_command, with_values_of_start
-from rs_adapt.api.progress import Progress, progress_callback, training_display
+from rs_adapt.api.presence import require_inputs_of_training
+from rs_adapt.api.progress import Progress, print_loading, print_start, progress_callback, training_display
 from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.errors import ConfigError
 from rs_adapt.runs.plan import TrainingPlan
@@ -70,11 +71,13 @@ def train(
             "The configuration was changed after it was composed, but a run stores only the arguments of compose. "
             'Pass the change to compose: compose(..., overrides={"optim.lr": 6e-5}).'
         )
+    cfg = with_values_of_start(cfg) if resume else cfg
+    require_inputs_of_training(cfg, resume=resume, overwrite=overwrite)
+    print_loading(progress)
     from rs_adapt.engine.loggers import resolve_loggers
     from rs_adapt.engine.train import train as train_cell
     from rs_adapt.reports.run_pictures import write_run_pictures
 
-    cfg = with_values_of_start(cfg) if resume else cfg
     title, folder = str(cell_of(cfg)), Path(cfg.work_dir)
     initial = None if start_from is None else folder_of(start_from)
 
@@ -93,6 +96,7 @@ def train(
             display=training_display(progress, title.split(" / ")[0]),
             draw_pictures=draw_pictures,
             on_progress=on_progress,
+            on_start=lambda start: print_start(progress, start, title=title, folder=folder),
         )
     return Run.read(folder)
 
@@ -130,9 +134,11 @@ def check(
         >>> plan.tiles["labelled"] > 0, plan.parameters["trainable"] > 0
         (True, True)
     """
+    cfg = with_values_of_start(cfg) if resume else cfg
+    require_inputs_of_training(cfg, resume=resume, overwrite=overwrite)
+    print_loading(progress)
     from rs_adapt.engine.train import check_training
 
-    cfg = with_values_of_start(cfg) if resume else cfg
     initial = None if start_from is None else folder_of(start_from)
     with progress_callback(progress) as on_progress:
         return check_training(

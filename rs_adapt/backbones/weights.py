@@ -17,7 +17,7 @@ from rs_adapt.backbones.conversion import Names, convert_names, measure
 from rs_adapt.backbones.reading import read_tensors
 from rs_adapt.config.facts import WeightsFacts
 from rs_adapt.config.paths import home, weights_file
-from rs_adapt.config.weights_files import fetch_command
+from rs_adapt.config.weights_files import fetch_command, missing_weights
 from rs_adapt.errors import WeightsError
 from rs_adapt.files import file_state, write_json
 
@@ -56,7 +56,7 @@ def find_weights(path_or_random: str | Path | None, facts: WeightsFacts | None) 
         return None
     path = Path(path_or_random).expanduser()
     if not os.path.exists(path):
-        raise WeightsError(_missing_message(path, facts))
+        raise missing_weights(path, facts)
     expected = facts.get("bytes") if facts else None
     # Only the published file itself has a known size; a converted one that a user names may have any.
     if facts and expected and path.is_file() and path.resolve() == weights_file(facts).resolve():
@@ -100,42 +100,6 @@ def _check_published_sha256(path: Path, facts: WeightsFacts) -> None:
             f"Base weights {path} are damaged: their SHA-256 is {digest}, that of the published file {expected}. "
             f"Remove the file and get it again: {remedy}"
         )
-
-
-def _missing_message(path: Path, facts: WeightsFacts | None) -> str:
-    if not facts:
-        return (
-            f"Base weights not found: {path} does not exist. Name a file with --weights FILE, or use --weights random."
-        )
-    if facts.get("shipped"):
-        return (
-            f"Base weights not found: {path} does not exist. {facts['file']} comes with rs-adapt: install it again, or "
-            "use --weights random."
-        )
-    default = weights_file(facts)
-    size = f"{facts['bytes']} bytes" if facts.get("bytes") else "size not published"
-    licence = f"  licence: {facts['licence']}\n" if facts.get("licence") else ""
-    digest = f"sha256 {facts['sha256']}" if facts.get("sha256") else "sha256 not published"
-    address = f"  URL:  {facts['url']}\n"
-    command = fetch_command(facts)
-    if facts.get("gated"):
-        instructions = (
-            f"It is distributed on request, and may be passed on under the same licence only. Ask for it at "
-            f"{facts['gated']}, then run (without --weights, {default} is used)\n"
-        )
-    else:
-        instructions = (
-            f"Get it with (without --weights, {default} is used)\n  {command}\nor, with a file from elsewhere,\n"
-        )
-    return (
-        f"Base weights not found: looked for {path}\n"
-        f"  file: {facts['file']} ({size}, {digest})\n"
-        # A gated address needs a key: without it there is an error page.
-        f"{'' if facts.get('gated') else address}"
-        f"{licence}"
-        f"{instructions}"
-        f"  {command} --from FILE"
-    )
 
 
 def file_sha256(path: str | Path) -> str:
@@ -203,7 +167,7 @@ def load_with_layout(path: str | Path, names: Names) -> tuple[str, dict[str, Ten
     """Read weights as `load_state` does, and also return the layout of the file: "original" or "transformers"."""
     path = Path(path).expanduser()
     if not os.path.exists(path):
-        raise WeightsError(_missing_message(path, None))
+        raise missing_weights(path, None)
     tensors = _read(path, (*_PREFIXES, *names.prefixes))
     try:
         layout, state = convert_names(tensors, names)

@@ -54,6 +54,11 @@ def export(
 
     $ rs-adapt export RUN --format mmseg --out released
     """
+    from rs_adapt.api.presence import require_checkpoint
+    from rs_adapt.api.progress import print_loading
+
+    require_checkpoint(run, weights=weights)
+    print_loading(True)
     from rs_adapt.exchange.export import export_merged, export_pack
     from rs_adapt.exchange.model import export_model
     from rs_adapt.inference.checkpoint import recompose

@@ -9,6 +9,7 @@ import typer
 
 from rs_adapt.commands import options
 from rs_adapt.commands.console import print_json, result_console, shorten_path
+from rs_adapt.errors import DataNotFound
 from rs_adapt.runs.files import INSPECT_DIR
 
 
@@ -35,6 +36,13 @@ def inspect(
 
     $ rs-adapt inspect RUN --image scene.jpg --size-px 1024 --out inside
     """
+    from rs_adapt.api.presence import require_checkpoint
+    from rs_adapt.api.progress import print_loading
+
+    require_checkpoint(run, weights=weights)
+    if not image.exists():
+        raise DataNotFound(f"There is no image {image}. Check --image.")
+    print_loading(True)
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.inspection.write import PAGE_FILE, inspect_checkpoint
     from rs_adapt.links import place_inside

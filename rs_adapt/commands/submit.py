@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rs_adapt.api.progress import progress_callback
+from rs_adapt.api.progress import print_loading, progress_callback
 from rs_adapt.commands import options
 from rs_adapt.commands.console import print_json, say, shorten_path
 
@@ -34,7 +34,11 @@ def submit(
 
     $ rs-adapt submit work_dirs/loveda_r2u/da-loveda_server/.../seed0 --out urban.zip
     """
+    from rs_adapt.api.presence import require_checkpoint
     from rs_adapt.config.paths import downloads_dir
+
+    require_checkpoint(run, weights=weights)
+    print_loading(True)
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.submission import write_submission
 

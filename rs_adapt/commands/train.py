@@ -71,7 +71,9 @@ def train(
 
     $ rs-adapt train --bench isprs-dg --iters 100 --dry-run
     """
-    from rs_adapt.api.configuration import compose
+    from rs_adapt.api.configuration import compose, with_values_of_start
+    from rs_adapt.api.presence import require_inputs_of_training
+    from rs_adapt.api.progress import print_loading
     from rs_adapt.api.training import check
     from rs_adapt.commands.train_printing import print_plan
 
@@ -99,6 +101,12 @@ def train(
         work_dir=work_dir,
         overrides=set_ or (),
     )
+    named = with_values_of_start(cfg) if resume else cfg
+    require_inputs_of_training(named, resume=resume, overwrite=overwrite)
+    # Of several processes only rank 0 prints.
+    prints = int(os.environ.get("WORLD_SIZE", "1")) == 1 or os.environ.get("RANK", "0") == "0"
+    if processes in (None, 1) or dry_run:
+        print_loading(prints)
     if processes is not None:
         _launch(cfg, processes, dry_run=dry_run)
     if not dry_run:
@@ -109,6 +117,7 @@ def train(
             overwrite=overwrite,
             start_from=from_run,
             loggers=logger,
+            prints=prints,
             as_json=as_json,
         )
     elif (plan := check(cfg, device=device, resume=resume, overwrite=overwrite, start_from=from_run)) is not None:
@@ -134,15 +143,13 @@ def _train(
     overwrite: bool,
     start_from: Path | None,
     loggers: list[str] | None,
+    prints: bool,
     as_json: bool,
 ) -> None:
     from rs_adapt.api.training import train as train_run
     from rs_adapt.commands.train_printing import print_how_to_continue, print_run
     from rs_adapt.engine.recorder import Interrupted
-    from rs_adapt.processes import launched_as_group
 
-    # Of several processes only rank 0 prints.
-    prints = os.environ.get("RANK", "0") == "0" or not launched_as_group()
     command = shlex.join(["rs-adapt", *sys.argv[1:]])
     try:
         run = train_run(

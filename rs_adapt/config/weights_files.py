@@ -15,7 +15,7 @@ from rs_adapt.config.facts import WeightsFacts
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.paths import weights_file
 from rs_adapt.downloads.published import Published
-from rs_adapt.errors import ConfigError, UnknownName
+from rs_adapt.errors import ConfigError, UnknownName, WeightsError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,3 +77,45 @@ def fetch_command(facts: WeightsFacts) -> str:
         # The caller reports a missing file; a broken config elsewhere must not hide that.
         name = facts["file"]
     return f"rs-adapt weights fetch {name}"
+
+
+def missing_weights(path: Path, facts: WeightsFacts | None) -> WeightsError:
+    """Return the error about a missing file of base weights: where it was looked for, and how to get it."""
+    return WeightsError(_missing_message(path, facts))
+
+
+def _missing_message(path: Path, facts: WeightsFacts | None) -> str:
+    # A file that the user names is no part of the package.
+    if not facts or (facts.get("shipped") and path != weights_file(facts)):
+        return (
+            f"Base weights not found: {path} does not exist. Name a file with --weights FILE, or use --weights random."
+        )
+    if facts.get("shipped"):
+        return (
+            f"Base weights not found: {path} does not exist. {facts['file']} comes with rs-adapt: install it again, or "
+            "use --weights random."
+        )
+    default = weights_file(facts)
+    size = f"{facts['bytes']} bytes" if facts.get("bytes") else "size not published"
+    licence = f"  licence: {facts['licence']}\n" if facts.get("licence") else ""
+    digest = f"sha256 {facts['sha256']}" if facts.get("sha256") else "sha256 not published"
+    address = f"  URL:  {facts['url']}\n"
+    command = fetch_command(facts)
+    if facts.get("gated"):
+        instructions = (
+            f"It is distributed on request, and may be passed on under the same licence only. Ask for it at "
+            f"{facts['gated']}, then run (without --weights, {default} is used)\n"
+        )
+    else:
+        instructions = (
+            f"Get it with (without --weights, {default} is used)\n  {command}\nor, with a file from elsewhere,\n"
+        )
+    return (
+        f"Base weights not found: looked for {path}\n"
+        f"  file: {facts['file']} ({size}, {digest})\n"
+        # A gated address needs a key: without it there is an error page.
+        f"{'' if facts.get('gated') else address}"
+        f"{licence}"
+        f"{instructions}"
+        f"  {command} --from FILE"
+    )

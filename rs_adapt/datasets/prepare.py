@@ -90,6 +90,34 @@ def ensure_prepared(
                 write_marker(building, facts, counts)
 
 
+def require_raw_data(
+    *, prepare: Mapping[str, object], bench: Mapping[str, object], data_root: Path, out_dir: Path
+) -> None:
+    """Check that the folders and files are there from which the tiles of a bench are made; opens none of them.
+
+    Args:
+        prepare: See `ensure_prepared`.
+        bench: See `ensure_prepared`.
+        data_root: See `ensure_prepared`.
+        out_dir: See `ensure_prepared`.
+
+    Raises:
+        DataNotFound, DataError: See `ensure_prepared`.
+    """
+    recipe, tiles = read_recipe(prepare), TileFacts.model_validate(bench)
+    if isinstance(recipe, ImagesRecipe):
+        _image_pairs(recipe, data_root)
+    if not isinstance(recipe, ScenesRecipe) or not (missing := missing_places(recipe)):
+        return
+    if is_finished_without_scenes(out_dir, _facts(prepare, recipe, tiles, data_root, [])):
+        return
+    raise DataNotFound(
+        f"There is no {missing[0]}, which the bench {bench.get('name')} names, and its tiles are not prepared here. A "
+        "run or pack from another machine names the folders of that machine: name a bench file with the folders of "
+        "this one, --bench BENCH.toml."
+    )
+
+
 def is_current(bench: Mapping[str, Any], *, data_root: Path, out_dir: Path) -> bool:
     """Return whether the tiles of a bench still fit what they were made from; see `ensure_prepared`."""
     recipe, tiles = read_recipe(bench["prepare"]), TileFacts.model_validate(bench)

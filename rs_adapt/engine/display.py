@@ -14,6 +14,18 @@ class TrainingDisplay(Protocol):
     def start(self, *, iteration: int, max_iters: int) -> None:
         """Begin at an iteration, which is not 0 for a resumed run."""
 
+    def plan_scoring(self, *, eval_every: int, batches: int, final_batches: int) -> None:
+        """Expect evaluations, for the time that is left.
+
+        Args:
+            eval_every: Iterations between evaluations.
+            batches: Batches of an evaluation.
+            final_batches: Batches that are scored after the training.
+        """
+
+    def show_scoring(self, done: int, total: int) -> None:
+        """Show that so many batches of an evaluation are scored."""
+
     def show_iteration(self, iteration: int, *, loss: float, lr: float) -> None:
         """Show a training iteration.
 
@@ -48,6 +60,12 @@ class NoDisplay:
     """Shows nothing."""
 
     def start(self, *, iteration: int, max_iters: int) -> None:
+        """Do nothing."""
+
+    def plan_scoring(self, *, eval_every: int, batches: int, final_batches: int) -> None:
+        """Do nothing."""
+
+    def show_scoring(self, done: int, total: int) -> None:
         """Do nothing."""
 
     def show_iteration(self, iteration: int, *, loss: float, lr: float) -> None:

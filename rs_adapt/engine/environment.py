@@ -38,6 +38,7 @@ def environment() -> Environment:
         python=platform.python_version(),
         packages=packages,
         device=torch.cuda.get_device_name() if on_gpu else f"CPU, {torch.get_num_threads()} threads",
+        threads=torch.get_num_threads(),
         git=_git_revision(),
     )
 

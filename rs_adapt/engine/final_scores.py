@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,11 @@ from rs_adapt.engine.per_image import make_per_image, scored_classes
 from rs_adapt.engine.selected_weights import pack_dir, val_confusions
 from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.errors import CheckpointMismatch
-from rs_adapt.runs.files import CONFUSIONS_DIR, PACKS_DIR, TENSORS_FILE
+from rs_adapt.progress import OnProgress, no_progress
+from rs_adapt.runs.files import CELL_FILE, CONFUSIONS_DIR, PACKS_DIR, TENSORS_FILE
 from rs_adapt.runs.metrics import read_metrics
-from rs_adapt.runs.records import Result, SelectedCheckpoint
-from rs_adapt.runs.selection import Choice, choose
+from rs_adapt.runs.records import Result, RunStart, SelectedCheckpoint, read_record
+from rs_adapt.runs.selection import SELECTIONS, Choice, choose
 from rs_adapt.scores.class_sets import ClassSet
 from rs_adapt.scores.current import same_means
 from rs_adapt.scores.per_image import PerImage
@@ -28,6 +30,8 @@ from rs_adapt.scores.resampling import miou_of
 from rs_adapt.scores.rounding import plain
 
 if TYPE_CHECKING:
+    from mmengine.runner import Runner
+
     from rs_adapt.config.resolved import ResolvedConfig
 
 
@@ -76,7 +80,9 @@ def _miou_of(scored: PerImage, classes: ClassSet) -> float | None:
     return plain(miou_of(scored.total_KK()[None], classes.scored, classes.absent)[0])
 
 
-def score_selections(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module) -> Selections:
+def score_selections(
+    cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module, on_progress: OnProgress = no_progress
+) -> Selections:
     """Score the chosen checkpoints of a trained run, and write `confusions/iterN.npz` for each.
 
     If the reported split is also the validation split, the matrices stored by validation are reused.
@@ -85,6 +91,7 @@ def score_selections(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module) -
         cfg: The resolved configuration.
         run_dir: The run folder, with the packs that `Recorder` saved.
         segmentor: A segmentor on the device; it is left with the weights of the result.
+        on_progress: Called for each scored tile of a checkpoint.
 
     Raises:
         CheckpointMismatch: A saved pack is missing or damaged.
@@ -97,7 +104,7 @@ def score_selections(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module) -
     iterations = sorted({choice.iter for choice in choices.values() if choice is not None})
     scores = {}
     for iteration in iterations if cfg.test_dataloader is not None else []:
-        scores[iteration] = _score(cfg, run_dir, segmentor, iteration)
+        scores[iteration] = _score(cfg, run_dir, segmentor, iteration, on_progress)
         scores[iteration].save(run_dir / CONFUSIONS_DIR / f"iter{iteration}.npz")
     selections = Selections(choices=choices, scores=scores, headline=headline)
     _load(run_dir, segmentor, selections.iteration)
@@ -120,12 +127,11 @@ def remove_intermediate_files(run_dir: Path, result: Result) -> None:
         folder.rmdir()
 
 
-def _score(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module, iteration: int) -> PerImage:
+def _score(
+    cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module, iteration: int, on_progress: OnProgress
+) -> PerImage:
     stored = val_confusions(run_dir, iteration)
-    same_split = cfg.val_cfg.region == "target" and (
-        cfg.test_dataloader.dataset.to_dict() == cfg.val_dataloader.dataset.to_dict()
-    )
-    if same_split and stored.is_file():
+    if _scores_validation(cfg) and stored.is_file():
         return PerImage.load(stored)
     _load(run_dir, segmentor, iteration)
     by_image = evaluate(
@@ -134,8 +140,25 @@ def _score(cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module, iteration: 
         num_classes=len(cfg.bench.classes),
         ignore_index=cfg.bench.ignore_index,
         precision=cfg.runtime.precision,
+        on_sample=lambda position, total, _: on_progress(f"scoring iteration {iteration}", position + 1, total),
     )
     return make_per_image(cfg, by_image, split="test", iteration=iteration)
+
+
+def count_final_batches(runner: Runner) -> int:
+    """Return how many batches are scored at most after the training of a runner, of one tile each."""
+    cfg = runner.cfg
+    if cfg.get("test_dataloader") is None or _scores_validation(cfg):
+        return 0
+    start = read_record(Path(runner.work_dir) / CELL_FILE, RunStart)
+    evaluations = math.ceil(runner.max_iters / runner.train_loop.val_interval)
+    return 0 if start is None else min(len(SELECTIONS), evaluations) * start.tiles.get("test", 0)
+
+
+def _scores_validation(cfg: ResolvedConfig) -> bool:
+    """Return whether the reported split is the validation split, whose matrices are stored."""
+    is_same: bool = cfg.test_dataloader.dataset.to_dict() == cfg.val_dataloader.dataset.to_dict()
+    return cfg.val_cfg.region == "target" and is_same
 
 
 def _load(run_dir: Path, segmentor: nn.Module, iteration: int) -> None:

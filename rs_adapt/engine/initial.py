@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from rs_adapt.config.literals import read_literals
-from rs_adapt.engine.pack import read_manifest
 from rs_adapt.engine.state import check_trained_tensors, load_trained_tensors, read_state
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, MANIFEST_FILE, RESULT_FILE, STATE_FILE, TENSORS_FILE
 from rs_adapt.runs.folder import saved_nothing
 from rs_adapt.runs.hashes import file_sha256
+from rs_adapt.runs.packs import read_manifest
 from rs_adapt.runs.records import InitialisedFrom, Manifest, RunStart, read_record
 
 if TYPE_CHECKING:

@@ -62,6 +62,11 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
         metrics = self.evaluator.metrics[:1] if self.region == "target" else []
         return [pair for metric in metrics for pair in getattr(metric, "by_image", [])]
 
+    @property
+    def num_batches(self) -> int:
+        """Number of batches that an evaluation predicts, those of the monitors included."""
+        return len(self.dataloader) + sum(len(loader) for loader, _ in self._build_monitors().values())
+
     def run(self) -> dict[str, float]:
         """Evaluate, and return the scores that are passed to hooks."""
         runner = self.runner

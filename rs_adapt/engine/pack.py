@@ -12,8 +12,9 @@ from rs_adapt.backbones.weights import file_sha256
 from rs_adapt.engine.state import load_trained_tensors, require_finite, trained_tensors
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.files import atomic_file
-from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, TENSORS_FILE
-from rs_adapt.runs.records import FORMAT, Manifest, TensorsFile, read_record, write_record
+from rs_adapt.runs.files import MANIFEST_FILE, TENSORS_FILE
+from rs_adapt.runs.packs import read_manifest
+from rs_adapt.runs.records import FORMAT, Manifest, TensorsFile, write_record
 
 
 def save_pack(folder: Path, segmentor: nn.Module, manifest: Manifest) -> Manifest:
@@ -57,33 +58,6 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     complete = manifest.model_copy(update={"format": FORMAT, "tensors": tensors})
     write_record(folder / MANIFEST_FILE, complete)
     return complete
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of a pack.
-
-    Args:
-        folder: A run folder or a folder with the two files of a pack.
-
-    Raises:
-        CheckpointMismatch: There is no pack, or the manifest is damaged or of a newer format.
-    """
-    if folder.name in (TENSORS_FILE, MANIFEST_FILE):
-        folder = folder.parent
-    path = folder / MANIFEST_FILE
-    if not folder.exists():
-        raise CheckpointMismatch(
-            f"{folder} does not exist, so it holds no adapter pack. Name a run folder, or a folder with a pack."
-        )
-    manifest = read_record(path, Manifest, error=CheckpointMismatch, remedy="Copy the pack again.")
-    if manifest is None:
-        unfinished = (folder / CELL_FILE).is_file()
-        hint = " The run is not finished: continue it with --resume." if unfinished else ""
-        raise CheckpointMismatch(f"{folder} holds no adapter pack: {MANIFEST_FILE} is missing.{hint}")
-    if "format" not in manifest.model_fields_set:
-        # Packs have had a format number from the start, unlike other files.
-        raise CheckpointMismatch(f"{path}: format is missing. Copy the pack again.")
-    return manifest
 
 
 def require_tensors(folder: Path, manifest: Manifest) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mmengine.hooks import Hook
 
 from rs_adapt.engine.display import NoDisplay, TrainingDisplay
+from rs_adapt.engine.final_scores import count_final_batches
 from rs_adapt.engine.loggers import Loggers
 from rs_adapt.engine.metrics_writer import MetricsWriter
 from rs_adapt.engine.selected_weights import save_selected_weights
@@ -70,6 +71,7 @@ class Recorder(Hook):  # type: ignore[misc]
         self.base_sha256: str | None = None
         # From the first evaluation on, every part of the configuration has been used.
         self.has_evaluated = False
+        self._batch = self._num_batches = 0
 
     def request_stop(self) -> None:
         """Request that all processes stop after the current iteration; safe to call in a signal handler."""
@@ -88,6 +90,10 @@ class Recorder(Hook):  # type: ignore[misc]
         """Open `metrics.jsonl`, start the display, and repeat an evaluation that an interruption cut off."""
         self.metrics.start(Path(runner.work_dir), iteration=runner.iter, max_iters=runner.max_iters)
         self.display.start(iteration=runner.iter, max_iters=runner.max_iters)
+        self._num_batches = getattr(runner.val_loop, "num_batches", 0)
+        if self._num_batches:
+            every, final = runner.train_loop.val_interval, count_final_batches(runner)
+            self.display.plan_scoring(eval_every=every, batches=self._num_batches, final_batches=final)
         if self.resume and self._lacks_evaluation(runner):
             runner.val_loop.run()
 
@@ -119,10 +125,14 @@ class Recorder(Hook):  # type: ignore[misc]
         if line is not None and line.health is not None:
             self.display.show_health(line.health, alarm_subjects=self.metrics.alarm_subjects)
 
+    def before_val(self, runner: Runner) -> None:
+        """Begin to count the batches of an evaluation."""
+        self._batch = 0
+
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence[Any] | None = None
     ) -> None:
-        """Stop within an evaluation if requested; the state before it is saved already.
+        """Show the progress, and stop within an evaluation if requested; the state before it is saved already.
 
         Raises:
             Interrupted: A stop was requested.
@@ -131,6 +141,8 @@ class Recorder(Hook):  # type: ignore[misc]
         self.stop_requested = any_rank(self.stop_requested)
         if self.stop_requested:
             raise Interrupted(runner.iter)
+        self._batch += 1
+        self.display.show_scoring(self._batch, self._num_batches)
 
     def after_val_epoch(self, runner: Runner, metrics: Mapping[str, float] | None = None) -> None:
         """Save the weights if they are selected now, then record and show the scores."""

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import mmap
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmengine.device import get_device
+from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from torch import nn
 
 from rs_adapt.engine.data_parallel import DataParallel
 from rs_adapt.launching import end_with_parent
+from rs_adapt.processes import local_batch_size, rank_and_world_size
 from rs_adapt.runs.files import LOG_FILE
 from rs_adapt.signals import HANGUP
+
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
 
 # A flag in memory that forked processes share: whether SIGTERM is ignored.
 _ignore_term = mmap.mmap(-1, 1)
@@ -79,6 +85,20 @@ def _raise_again(_record: logging.LogRecord) -> None:
     error = sys.exc_info()[1]
     if error is not None:
         raise error
+
+
+def build_runner(cfg: ResolvedConfig, hooks: Sequence[Hook]) -> CellRunner:
+    """Build the runner of a training on this process's share of the batch, with further hooks."""
+    settings = copy.deepcopy(cfg)
+    # The configuration names a recorder for plain mmengine; this one has a display and loggers.
+    settings.default_hooks.checkpoint = None
+    processes = rank_and_world_size()[1]
+    settings.train_dataloader.batch_size = local_batch_size(settings.train_dataloader.batch_size, processes)
+    settings.launcher = "pytorch" if processes > 1 else "none"
+    runner: CellRunner = CellRunner.from_cfg(settings)
+    for hook in hooks:
+        runner.register_hook(hook)
+    return runner
 
 
 @contextmanager

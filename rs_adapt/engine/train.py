@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -27,7 +26,7 @@ from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.engine.recorder import Interrupted, Recorder, stop_on_signals
 from rs_adapt.engine.registered import check_registered
 from rs_adapt.engine.results import make_manifest, make_result, manifest_scores, save_packs, tuned_values
-from rs_adapt.engine.runner import CellRunner, keep_loaders_alive
+from rs_adapt.engine.runner import CellRunner, build_runner, keep_loaders_alive
 from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
 from rs_adapt.processes import leave_process_group, local_batch_size, on_rank_zero, process_group, rank_and_world_size
 from rs_adapt.progress import OnProgress, no_progress
@@ -69,6 +68,7 @@ def train(
     display: TrainingDisplay | None = None,
     draw_pictures: Callable[[Result], object] = lambda result: None,
     on_progress: OnProgress = no_progress,
+    on_start: Callable[[RunStart], object] = lambda start: None,
 ) -> Result | None:
     """Train a cell and score it.
 
@@ -87,7 +87,8 @@ def train(
         loggers: Names from `rs_adapt.engine.loggers.resolve_loggers`; rank 0 feeds the loggers.
         display: Shows the progress of training, on rank 0.
         draw_pictures: Draws the pictures of the run folder, on rank 0; the run is not finished before it has returned.
-        on_progress: Called while data are prepared and checked; see `rs_adapt.progress`.
+        on_progress: Called while data are checked and final scores computed; see `rs_adapt.progress`.
+        on_start: Called on rank 0 when all checks have passed and the run folder is made.
 
     Returns:
         The content of `result.json`; None on ranks other than 0.
@@ -120,15 +121,17 @@ def train(
                     start, recorder.resume, is_scored = on_rank_zero(begin)
                     if not is_scored:
                         with explain_failures(run_dir):
-                            runner = _build_runner(cfg, [recorder, *hooks])
+                            runner = build_runner(cfg, [recorder, *hooks])
                         if start_from is not None and not recorder.resume:
                             segmentor = segmentor_of(runner.model)
                             weights = read_initial_weights(start_from)
                             load_initial_weights(weights, segmentor, base_sha256=segmentor.backbone.base_sha256())
+                if first:
+                    on_start(start)
                 result = (
                     read_record(run_dir / RESULT_FILE, Result)
                     if is_scored
-                    else _run(cfg, run_dir, runner, start=start, recorder=recorder)
+                    else _run(cfg, run_dir, runner, start=start, recorder=recorder, on_progress=on_progress)
                 )
                 if not first or result is None:
                     return None
@@ -228,21 +231,14 @@ def _start(cfg: ResolvedConfig, plan: TrainingPlan, *, device: str, command: str
     return with_initialisation(start, plan.initialised_from)
 
 
-def _build_runner(cfg: ResolvedConfig, hooks: Sequence[Hook]) -> CellRunner:
-    settings = copy.deepcopy(cfg)
-    # The configuration names a recorder for plain mmengine; this one has a display and loggers.
-    settings.default_hooks.checkpoint = None
-    processes = rank_and_world_size()[1]
-    settings.train_dataloader.batch_size = local_batch_size(settings.train_dataloader.batch_size, processes)
-    settings.launcher = "pytorch" if processes > 1 else "none"
-    runner: CellRunner = CellRunner.from_cfg(settings)
-    for hook in hooks:
-        runner.register_hook(hook)
-    return runner
-
-
 def _run(
-    cfg: ResolvedConfig, run_dir: Path, runner: CellRunner, *, start: RunStart, recorder: Recorder
+    cfg: ResolvedConfig,
+    run_dir: Path,
+    runner: CellRunner,
+    *,
+    start: RunStart,
+    recorder: Recorder,
+    on_progress: OnProgress,
 ) -> Result | None:
     rank = rank_and_world_size()[0]
     model, segmentor = unwrapped(runner.model), segmentor_of(runner.model)
@@ -266,7 +262,7 @@ def _run(
     start = start.model_copy(update={"notes": notes})
     with explain_failures(run_dir), refuse_misfits(cfg.origin.overrides):
         try:
-            selections = score_selections(cfg, run_dir, segmentor)
+            selections = score_selections(cfg, run_dir, segmentor, on_progress)
         except KeyboardInterrupt as stop:
             # The state after the last iteration is on disk, and so are the weights that are scored.
             raise Interrupted(cfg.train_cfg.max_iters) from stop

@@ -12,12 +12,13 @@ from safetensors.torch import save_file
 from rs_adapt.backbones import Vit
 from rs_adapt.backbones.weights import file_sha256, tensors_sha256
 from rs_adapt.config.segmentor import segmentor_config
-from rs_adapt.engine.pack import read_manifest, require_tensors, save_pack
+from rs_adapt.engine.pack import require_tensors, save_pack
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.files import MANIFEST_FILE, PACKS_DIR, RESULT_FILE, TENSORS_FILE
+from rs_adapt.runs.packs import read_manifest
 from rs_adapt.runs.records import BaseWeights, Manifest, MergedAdapter, Result, read_record
 from rs_adapt.scores.contradictions import check_manifest, check_result
 

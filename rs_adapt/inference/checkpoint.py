@@ -16,12 +16,13 @@ from rs_adapt.config.own import bench as own_bench
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.tuned import values_of_0_1_0
 from rs_adapt.engine.build import build_model, choose_device
-from rs_adapt.engine.pack import load_pack, read_manifest
+from rs_adapt.engine.pack import load_pack
 from rs_adapt.engine.parameters import build_on_meta
 from rs_adapt.errors import CheckpointMismatch, ConfigError, UnknownName
 from rs_adapt.inference.pack_overrides import contains_table, find_refused_keys, split_key, without_training
 from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.files import CELL_FILE, PACKS_DIR, TENSORS_FILE
+from rs_adapt.runs.packs import read_manifest
 from rs_adapt.runs.plugins import compare_plugins
 from rs_adapt.runs.records import CellNames, Manifest, RunStart, read_record
 

@@ -16,7 +16,6 @@ from rs_adapt.disk import describe_disk_failure, disk_remedy, find_disk_failure
 from rs_adapt.engine.build import Split, build_loader, loader_settings, prepare_data
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.evaluate import evaluate
-from rs_adapt.engine.pack import read_manifest
 from rs_adapt.engine.per_image import make_per_image, scored_classes
 from rs_adapt.engine.results import protocol_facts, score_fields, tuned_values
 from rs_adapt.errors import CheckpointMismatch, ConfigError, RsAdaptError
@@ -30,6 +29,7 @@ from rs_adapt.render.overlays import save_overlay
 from rs_adapt.runs.data import describe_change
 from rs_adapt.runs.evaluations import Conditions, check_folder, make_conditions
 from rs_adapt.runs.files import DATA_FILE, RESULT_FILE
+from rs_adapt.runs.packs import read_manifest
 from rs_adapt.runs.plugins import compare_plugins
 from rs_adapt.runs.records import (
     CellNames,

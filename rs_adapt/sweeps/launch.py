@@ -214,7 +214,13 @@ def local_launcher(spec: LauncherSpec) -> Local:
         ConfigError: There are not enough GPUs for one cell.
     """
     gpus = find_visible_gpus() if spec.gpus is None else tuple(str(gpu) for gpu in spec.gpus)
-    return Local(jobs=spec.jobs, gpus=gpus, processes_per_cell=spec.processes_per_cell, cores=_count_cores())
+    return Local(
+        jobs=spec.jobs,
+        gpus=gpus,
+        processes_per_cell=spec.processes_per_cell,
+        cores=_count_cores(),
+        threads=os.environ.get("OMP_NUM_THREADS") or None,
+    )
 
 
 def _count_cores() -> int:

@@ -12,7 +12,11 @@ from rs_adapt.errors import ConfigError
 from rs_adapt.launching import module_path, python_command, start_process
 from rs_adapt.links import append_bytes
 from rs_adapt.runs.files import SWEEP_LOG_FILE
+from rs_adapt.sweeps.identity import Identity
 from rs_adapt.sweeps.work import Order, format_order
+
+# Width of tokens up to which a second thread costs more than it gives (benchmarks/RESULTS.md, "Threads").
+_SMALL_WIDTH = 192
 
 
 class LocalJob:
@@ -39,29 +43,47 @@ class Local:
         gpus: Names for `CUDA_VISIBLE_DEVICES`; more cells than GPUs share them in turns. Empty for none.
         processes_per_cell: Each cell sees as many GPUs, and each process gets a share of the cores.
         cores: Number of cores of this machine.
+        threads: `OMP_NUM_THREADS` as the user has set it, for every process; None divides the cores.
 
     Raises:
         ConfigError: A cell needs more GPUs than there are.
     """
 
-    def __init__(self, *, jobs: int | None, gpus: tuple[str, ...], processes_per_cell: int, cores: int) -> None:
+    def __init__(
+        self,
+        *,
+        jobs: int | None,
+        gpus: tuple[str, ...],
+        processes_per_cell: int,
+        cores: int,
+        threads: str | None = None,
+    ) -> None:
         if gpus and processes_per_cell > len(gpus):
             raise ConfigError(
                 f"launcher.processes_per_cell is {processes_per_cell}, one GPU each, but there are {len(gpus)} GPUs "
                 f"({', '.join(gpus)}). Lower launcher.processes_per_cell, or name more with --gpus."
             )
         self.slots = jobs or (len(gpus) // processes_per_cell if gpus else 1)
-        self._gpus, self._processes = gpus, processes_per_cell
+        self._gpus, self._processes, self._set_threads = gpus, processes_per_cell, threads
         self.threads = max(1, cores // (self.slots * processes_per_cell))
         devices = f"on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}" if gpus else "on the CPU"
         split = f" of {processes_per_cell} processes each" if processes_per_cell > 1 else ""
-        self.description = (
-            f"{self.slots} at once{split} {devices}, {self.threads} thread{'s' * (self.threads > 1)} a process"
-        )
+        if threads:
+            words = f"OMP_NUM_THREADS={threads}"
+        else:
+            words = f"{self.threads} thread{'s' * (self.threads > 1)} a process"
+            words += ", 1 for a small backbone" if self.threads > 1 and not gpus else ""
+        self.description = f"{self.slots} at once{split} {devices}, {words}"
 
-    def environment(self, slot: int) -> dict[str, str]:
-        """Return the environment of the cell in a slot: its threads, and its GPUs where there are some."""
-        env = {"OMP_NUM_THREADS": str(self.threads)}
+    def environment(self, slot: int, identity: Identity | None = None) -> dict[str, str]:
+        """Return the environment of the cell in a slot: its threads, and its GPUs where there are some.
+
+        Args:
+            slot: Number of the slot, from 0.
+            identity: Identity of the cell; one with a small backbone gets one thread on a CPU.
+        """
+        threads = 1 if identity is not None and not self._gpus and _has_small_backbone(identity) else self.threads
+        env = {"OMP_NUM_THREADS": self._set_threads or str(threads)}
         if self._gpus:
             start = slot * self._processes
             gpus = [self._gpus[(start + number) % len(self._gpus)] for number in range(self._processes)]
@@ -77,8 +99,14 @@ class Local:
             process = start_process(worker, env=module_path(), output=log, stdin=subprocess.PIPE)
         assert process.stdin is not None
         with process.stdin as pipe:
-            pipe.write(format_order(replace(order, env={**order.env, **self.environment(slot)})).encode())
+            env = {**order.env, **self.environment(slot, order.identity)}
+            pipe.write(format_order(replace(order, env=env)).encode())
         return LocalJob(process)
+
+
+def _has_small_backbone(identity: Identity) -> bool:
+    width = identity.get("model.backbone.embed_dim", identity.get("model.segmentor.backbone.embed_dim"))
+    return isinstance(width, int) and width <= _SMALL_WIDTH
 
 
 def find_visible_gpus() -> tuple[str, ...]:

@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from rs_adapt.engine.pack import load_pack, read_manifest, save_pack, write_manifest
+from rs_adapt.engine.pack import load_pack, save_pack, write_manifest
 from rs_adapt.engine.state import trained_tensors
 from rs_adapt.errors import CheckpointMismatch, NonFiniteWeights
+from rs_adapt.runs.packs import read_manifest
 from rs_adapt.runs.records import BaseWeights, CellNames, Manifest
 
 CLASSES = ["field", "water"]

@@ -117,8 +117,8 @@ def test_two_sweeps_at_once_run_each_cell_once(fake: Fake) -> None:
         _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
     assert sorted(Counter(start["folder"] for start in fake.starts()).values()) == [1] * 6
-    # Each cell sees its part of the cores.
-    assert {start["threads"] for start in fake.starts()} == {str(max(1, len(os.sched_getaffinity(0)) // 2))}
+    # The tests set one thread, which the cells see.
+    assert {start["threads"] for start in fake.starts()} == {os.environ["OMP_NUM_THREADS"]}
 
 
 def test_a_broken_cell_stops_no_other_and_shows_error_and_log(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,6 +168,15 @@ def test_slots_share_gpus_and_cores() -> None:
     assert pairs.environment(1)["CUDA_VISIBLE_DEVICES"] == "2,3"
     assert Local(jobs=4, gpus=("0", "1"), processes_per_cell=1, cores=4).environment(3)["CUDA_VISIBLE_DEVICES"] == "1"
     assert Local(jobs=None, gpus=(), processes_per_cell=1, cores=4).environment(0) == {"OMP_NUM_THREADS": "4"}
+    small, large = ({"model.segmentor.backbone.embed_dim": width} for width in (192, 384))
+    on_cpu = Local(jobs=None, gpus=(), processes_per_cell=1, cores=4)
+    assert "4 threads a process, 1 for a small backbone" in on_cpu.description
+    assert [on_cpu.environment(0, cell)["OMP_NUM_THREADS"] for cell in (small, large)] == ["1", "4"]
+    assert one_each.environment(0, small)["OMP_NUM_THREADS"] == "8"
+    # What the user sets holds for all.
+    as_set = Local(jobs=None, gpus=(), processes_per_cell=1, cores=4, threads="3")
+    assert "OMP_NUM_THREADS=3" in as_set.description
+    assert [as_set.environment(0, cell)["OMP_NUM_THREADS"] for cell in (small, large)] == ["3", "3"]
     with pytest.raises(ConfigError, match="is 3, one GPU each, but there are 2 GPUs"):
         Local(jobs=None, gpus=("0", "1"), processes_per_cell=3, cores=4)
 

@@ -34,7 +34,7 @@ def measure_plan(spec: Spec, cells: Sequence[SweepCell], *, launcher: Local, dat
             overrides=cell.overrides,
             data_root=root,
             weights=spec.weights,
-            env=os.environ | launcher.environment(0),
+            env=os.environ | launcher.environment(0, cell.identity),
         )
 
     def print_probe(number: int, count: int, cell: SweepCell) -> None:

@@ -63,6 +63,7 @@ class Environment(Record):
     python: str | None = Field(default=None, description="Version of Python.")
     packages: Mapping[str, str] = Field(default={}, description="Version of each package that can change numbers.")
     device: str | None = Field(default=None, description="Name of the GPU, or `CPU, N threads`.")
+    threads: int | None = Field(default=None, description="Threads of torch; null where unrecorded.")
     git: GitRevision | None = Field(default=None, description="Null for an installed package.")
 
 

@@ -1,0 +1,97 @@
+"""What the user names is there: checked before torch is loaded, which takes seconds. Loads no torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rs_adapt.config import axes
+from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.config.weights_files import missing_weights
+from rs_adapt.datasets.prepare import require_raw_data
+from rs_adapt.datasets.roles import data_roles
+from rs_adapt.errors import DataNotFound
+from rs_adapt.runs.folder import check_run_folder
+from rs_adapt.runs.packs import read_manifest
+
+if TYPE_CHECKING:
+    from rs_adapt.config.facts import WeightsFacts
+    from rs_adapt.config.resolved import ResolvedConfig
+
+_RANDOM = "random"
+
+
+def require_inputs_of_training(cfg: ResolvedConfig, *, resume: bool, overwrite: bool) -> None:
+    """Check that the run folder is free and that base weights and data are there; training itself checks more.
+
+    One of several processes checks nothing: the first one may have made the folder already.
+
+    Args:
+        cfg: The resolved configuration.
+        resume: See `rs_adapt.train`.
+        overwrite: See `rs_adapt.train`.
+
+    Raises:
+        OutputExists, CheckpointMismatch: See `check_run_folder`.
+        WeightsError: There is no file of base weights.
+        DataNotFound: A folder of the data is missing.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return
+    check_run_folder(Path(cfg.work_dir), cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
+    _require_weights(segmentor_config(cfg).backbone.weights, cfg.backbone.weights)
+    if cfg.bench.get("prepare"):
+        require_raw_data(
+            prepare=cfg.bench.prepare.to_dict(),
+            bench=cfg.bench.to_dict(),
+            data_root=Path(cfg.data_root),
+            out_dir=Path(cfg.prepared_dir),
+        )
+        return
+    for settings in data_roles(cfg).values():
+        for kind, key in (("images", "img_dir"), ("labels", "ann_dir")):
+            if settings[key] is not None and not Path(settings[key]).is_dir():
+                raise DataNotFound(
+                    f"{settings['name']}: the folder of {kind} {settings[key]} does not exist. "
+                    f"{settings.get('how_to_get', '')}".strip()
+                )
+
+
+def require_checkpoint(
+    checkpoint: Path,
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    data_root: str | os.PathLike[str] | None = None,
+    bench: str | None = None,
+) -> None:
+    """Check that an adapter pack and what else the user names are there.
+
+    Args:
+        checkpoint: A run folder, or a folder with an adapter pack, or a file of it.
+        weights: File of base weights; None for the run's own.
+        data_root: Folder of the data; None for the run's own.
+        bench: Name of the bench's file; None for the run's own.
+
+    Raises:
+        CheckpointMismatch: There is no pack, or its manifest is damaged.
+        WeightsError: There is no such file of base weights.
+        DataNotFound: There is no such folder, and the bench has data sets.
+    """
+    manifest = read_manifest(checkpoint)
+    bench = manifest.cell.bench if bench is None else bench
+    if data_root is not None and not Path(data_root).expanduser().is_dir() and bench in axes.values("bench"):
+        prepare = axes.bench_facts(bench)["prepare"]
+        if not prepare or prepare["kind"] != "synthetic":
+            raise DataNotFound(
+                f"There is no folder {data_root}. Name the folder of the data sets with --data-root, or leave it out."
+            )
+    if weights is not None:
+        known = manifest.cell.backbone in axes.values("backbone")
+        _require_weights(weights, axes.backbone_facts(manifest.cell.backbone).get("weights") if known else None)
+
+
+def _require_weights(weights: str | os.PathLike[str] | None, facts: WeightsFacts | None) -> None:
+    path = None if weights is None or str(weights) == _RANDOM else Path(weights).expanduser()
+    if path is not None and not os.path.exists(path):
+        raise missing_weights(path, facts)

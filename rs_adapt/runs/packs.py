@@ -1,0 +1,36 @@
+"""The manifest of an adapter pack, read without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rs_adapt.errors import CheckpointMismatch
+from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, TENSORS_FILE
+from rs_adapt.runs.records import Manifest, read_record
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of a pack.
+
+    Args:
+        folder: A run folder or a folder with the two files of a pack.
+
+    Raises:
+        CheckpointMismatch: There is no pack, or the manifest is damaged or of a newer format.
+    """
+    if folder.name in (TENSORS_FILE, MANIFEST_FILE):
+        folder = folder.parent
+    path = folder / MANIFEST_FILE
+    if not folder.exists():
+        raise CheckpointMismatch(
+            f"{folder} does not exist, so it holds no adapter pack. Name a run folder, or a folder with a pack."
+        )
+    manifest = read_record(path, Manifest, error=CheckpointMismatch, remedy="Copy the pack again.")
+    if manifest is None:
+        unfinished = (folder / CELL_FILE).is_file()
+        hint = " The run is not finished: continue it with --resume." if unfinished else ""
+        raise CheckpointMismatch(f"{folder} holds no adapter pack: {MANIFEST_FILE} is missing.{hint}")
+    if "format" not in manifest.model_fields_set:
+        # Packs have had a format number from the start, unlike other files.
+        raise CheckpointMismatch(f"{path}: format is missing. Copy the pack again.")
+    return manifest
