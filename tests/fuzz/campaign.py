@@ -34,6 +34,8 @@ from fuzz.processes import Ended, load_everything, run
 from fuzz.settings import draw_setting
 
 ENDS = ("refused", "reported", "unaffected", "other input", "silent", "traceback", "hang", "memory")
+# Scenes and labels of the benches of one's own.
+SCENES = ("source/", "target/", "placed/", "outlines.geojson")
 FAULTS = ("silent", "traceback", "hang", "memory")
 # More than any undamaged command takes.
 _MUCH_MEMORY = 2 << 30
@@ -76,13 +78,15 @@ class Box:
                 seen[os.path.relpath(path, self.box)] = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
         return seen
 
-    def put_back(self) -> None:
-        """Undo all changes; files that nothing touched stay as they are."""
+    def put_back(self) -> bool:
+        """Undo all changes, and return whether a scene was among them; files that nothing touched stay as they are."""
         now = self._look()
+        scenes = False
         for name in now.keys() - self._state.keys():
             (self.box / name).unlink()
         for name, state in self._state.items():
             if now.get(name) != state:
+                scenes |= name.startswith(SCENES)
                 path = self.box / name
                 if path.is_dir():
                     shutil.rmtree(path)
@@ -97,6 +101,15 @@ class Box:
         for root, folders, names in os.walk(self.box, topdown=False):
             if not folders and not names and not (self.store / os.path.relpath(root, self.box)).is_dir():
                 os.rmdir(root)
+        return scenes
+
+    def keep(self, folder: str) -> None:
+        """Make the present content of a folder that to which it is put back."""
+        shutil.rmtree(self.store / folder)
+        shutil.copytree(self.box / folder, self.store / folder, symlinks=True)
+        inside = f"{folder}/"
+        self._state = {name: state for name, state in self._state.items() if not name.startswith(inside)}
+        self._state |= {name: state for name, state in self._look().items() if name.startswith(inside)}
 
 
 class Campaign:
@@ -147,7 +160,7 @@ class Campaign:
         end, text = judge(ended, before, lambda: outcome(box, command, ended.out) == clean)
         if end == "silent" and kind.is_given:
             end = "other input"
-        self.box.put_back()
+        self._put_back()
         return Case(number=number, kind=kind.name, file=file, damage=what, command=command, end=end, text=text)
 
     def _undamaged(self, kind: Kind, command: Command) -> tuple[Ended, object]:
@@ -160,8 +173,15 @@ class Campaign:
             if ended.uncaught or ("error:" in ended.err and "script.pt" not in command):
                 raise SystemExit(f"undamaged: {command}: {ended}")
             self._clean[key] = ended, outcome(self.box.box, command, ended.out)
-            self.box.put_back()
+            self._put_back()
         return self._clean[key]
+
+    def _put_back(self) -> None:
+        if self.box.put_back():
+            # A copy of a scene is another file, so its tiles would be cut again in all later cases, damaged or not.
+            for words in material.PREPARED_BY:
+                self._make(*words)
+            self.box.keep("home")
 
     def _damage(self, kind: Kind, path: Path, rng: random.Random) -> str:
         content = path.read_bytes()

@@ -187,7 +187,7 @@ def outcome(box: Path, command: Command, out: str) -> object:
         return _scores(run / "result.json"), _bytes(run / "adapter.safetensors")
     if verb == "train" or command[:2] == ("data", "prepare"):
         root = box / ("home/prepared" if verb == "train" else "data")
-        return {str(path.relative_to(root)): _bytes(path) for path in root.rglob("*.png")}
+        return {str(path.relative_to(root)): _pixels(path) for path in root.rglob("*.png")}
     if verb in ("score", "compare", "eval", "verify", "lint"):
         return _json_numbers(out)
     if verb == "export":
@@ -207,6 +207,19 @@ def _scores(file: Path) -> object:
 
 def _bytes(file: Path) -> bytes | None:
     return file.read_bytes() if file.exists() else None
+
+
+def _pixels(file: Path) -> object:
+    """Return the shape and bytes of an image's pixels: a file without its last bytes may still hold all of them."""
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            pixels = np.asarray(image)
+        return pixels.shape, pixels.tobytes()
+    except (OSError, SyntaxError, ValueError) as error:
+        return type(error).__name__
 
 
 def _json_numbers(out: str) -> object:

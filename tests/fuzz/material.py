@@ -95,6 +95,11 @@ jobs = 1
 """
 ON_CPU = ("--num-workers", "0", "--device", "cpu")
 TRAIN = ("train", "--bench", "mine.toml", "--setting", "da", *ON_CPU)
+# What cuts the tiles of both benches.
+PREPARED_BY = (
+    (*TRAIN, "--dry-run"),
+    ("train", "--bench", "outlines.toml", "--setting", "dg", *ON_CPU, "--dry-run"),
+)
 LOG_LINES = [
     "2025/01/01 00:00:0{n} - mmengine - INFO - Iter(train) [{i}/4]  lr: 1.0000e-03  eta: 0:00:01  time: 0.1  loss: {l}",
     "2025/01/01 00:00:09 - mmengine - INFO - Iter(val) [2/2]    aAcc: 60.0000  mIoU: 40.0000  mAcc: 50.0000",
