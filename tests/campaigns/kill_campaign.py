@@ -152,6 +152,7 @@ def check_verb(
         counter = file_events.Counter(act, at=point)
         code, error, _ = run_forked(verb.arguments, work, home_of(work), count=counter)
         where = f"{point}: before {names[point - 1].replace(str(work), '')}"
+        print(f"{verb.name} {where}", file=sys.stderr, flush=True)
         row.tried += 1
         row.stopped += code != 0
         if not is_stopped(code, error):
@@ -199,6 +200,7 @@ def check_on_disk(verb: verbs.Verb, place: Path, shared_home: Path) -> Row | Non
             row.tried += 1
             row.stopped += code != 0
             where = f"{name} {amount}"
+            print(f"{verb.name} {where}", file=sys.stderr, flush=True)
             if not is_explained(code, error):
                 row.broken.append(f"{where}: the first command ended with {code}: {error[-900:]}")
                 continue

@@ -18,8 +18,8 @@ from PIL import Image
 TIMES = frozenset(
     {"run_id", "train_s", "iter_s", "iter_s_median", "created", "finished", "started", "ended", "wall_s", "command"}
     | {"pid", "host", "attempts", "failures", "error", "exit_code"}
-    # Times of change of the scenes, which are copied for every kill.
-    | {"raw"}
+    # Times of change of the scenes, which are copied for every kill; the checkout, which may be worked on meanwhile.
+    | {"raw", "git"}
 )
 LOGS = ("train.log", "sweep.log", "vis_data")
 # Files whose hash in `hashes.json` depends on times.
