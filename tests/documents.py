@@ -23,6 +23,7 @@ FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", flags=re.DOTALL | re.MULTILINE
 # Values for words that stand for something of the reader's, by the option before them or the first word of the command.
 STAND_INS = {
     "--backbone": "dinov2-s",
+    "--bench": "synthetic-da",
     "--direction": "u2r",
     "--head": "linear",
     "--method": "lora",
@@ -116,6 +117,14 @@ def filled(words: tuple[str, ...]) -> list[str]:
             stand_in = STAND_INS.get(before) or STAND_INS.get(words[0], "work_dirs/run")
         values.append(stand_in)
     return values
+
+
+def example_of_a_method() -> str:
+    """Return CONTRIBUTING's example of a method, adapter and configuration as printed, as one file."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n# rs_adapt/adapters/attention_gain.py\n(.*?)```", text, flags=re.DOTALL)
+    (config,) = re.findall(r"```python\n# configs/method/attention_gain.py\n(.*?)```", text, flags=re.DOTALL)
+    return f"{code}\n\n{config}"
 
 
 def python_of(page: Path) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from documents import verbs
+from documents import example_of_a_method, verbs
 
 import rs_adapt as rsa
 from rs_adapt.adapters import attach
@@ -42,11 +42,8 @@ def test_page_of_methods_agrees_with_the_code() -> None:
 @pytest.fixture
 def worked_example(tmp_path: Path) -> Iterator[Path]:
     """CONTRIBUTING's example, both parts as printed in one file."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n# rs_adapt/adapters/attention_gain.py\n(.*?)```", text, flags=re.DOTALL)
-    (config,) = re.findall(r"```python\n# configs/method/attention_gain.py\n(.*?)```", text, flags=re.DOTALL)
     file = tmp_path / "attention_gain.py"
-    file.write_text(f"{code}\n\n{config}")
+    file.write_text(example_of_a_method())
     try:
         yield file
     finally:

@@ -108,6 +108,8 @@ def test_a_hangup_is_a_request_to_stop_unless_it_is_ignored() -> None:
     before = signal.getsignal(signal.SIGHUP)
     numbers: list[int] = []
     try:
+        # The tests themselves may run under `nohup`.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         with handle_signals(STOP_SIGNALS, lambda number, frame: numbers.append(number)):
             os.kill(os.getpid(), signal.SIGHUP)
         assert numbers == [signal.SIGHUP]

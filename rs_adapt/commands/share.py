@@ -16,7 +16,7 @@ def share(
     plugins: options.Plugins = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write a finished run as one anonymous archive, which `verify` checks.
+    """Write a finished run as one anonymous archive, which verify checks.
 
     It holds configuration, result, metrics, confusion matrices, adapter packs and a hash of every file. Paths are
     replaced; users, hosts, the command and logs are left out, and what carries such a name elsewhere is refused.

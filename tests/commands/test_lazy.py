@@ -88,7 +88,7 @@ def complete(words: str) -> tuple[list[str], set[str]]:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("rs-adapt s", ["score", "show", "submit", "sweep"]),
+        ("rs-adapt s", ["score", "show", "submit", "sweep", "share"]),
         ("rs-adapt data pre", ["prepare"]),
         ("rs-adapt train --dev", ["--device"]),
     ],
