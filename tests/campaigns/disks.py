@@ -68,4 +68,5 @@ FAULTS: dict[str, tuple[Callable[[Path, int], Callable[[], None]], tuple[int, ..
     "inodes": (leave_inodes, (0, 2, 6, 12)),
     "read-only": (make_read_only, (0,)),
 }
-FILE_SIZES_KIB = (0, 8, 60, 300)
+# Standard error goes to a file too, so not 0.
+FILE_SIZES_KIB = (2, 8, 60, 300)
