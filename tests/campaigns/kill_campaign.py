@@ -102,11 +102,11 @@ def repeat(verb: verbs.Verb, folder: Path, home: Path) -> tuple[int, str]:
     for extra in ("", *verb.again):
         arguments = (*verb.arguments, *([extra] if extra else []))
         code, error, _ = run_forked(arguments, folder, home)
-        if code == 0 or not (code == 2 and any(option in error for option in verb.again)):
-            break
         if f"{folder}/run holds a run." in error:
             # It had been finished before it was killed.
             return 0, ""
+        if code == 0 or not (code == 2 and any(option in error for option in verb.again)):
+            break
     return code, error
 
 
@@ -228,8 +228,8 @@ def sample(share: float, seed: int) -> Callable[[int], Sequence[int]]:
 
 
 def is_killed(code: int, _error: str) -> bool:
-    """Return whether a process was killed."""
-    return code == KILLED
+    """Return whether a process was killed, or ended before it came to the point: TensorBoard's thread varies."""
+    return code in (KILLED, 0)
 
 
 def is_explained(code: int, error: str) -> bool:

@@ -21,7 +21,7 @@ TIMES = frozenset(
     # Times of change of the scenes, which are copied for every kill; the checkout, which may be worked on meanwhile.
     | {"raw", "git"}
 )
-LOGS = ("train.log", "sweep.log", "vis_data")
+LOGS = ("train.log", "sweep.log", "vis_data", "tensorboard")
 # Files whose hash in `hashes.json` depends on times.
 TIMED_FILES = ("result.json", "manifest.json", "metrics.jsonl", "cell.json")
 
