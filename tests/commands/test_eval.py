@@ -201,7 +201,7 @@ def test_a_manifest_without_an_entry_is_damaged(evaluate: Eval, run: Path, key: 
         (("--precision", "fp16"), "Allowed: fp32 or bf16"),
         (("--overlays", "-1"), "Invalid value for '--overlays'"),
         (("--split", "train"), "Invalid value for '--split'"),
-        (("--data-root", "no/where"), "no/where/loveda/urban/val/img_dir does not exist"),
+        (("--data-root", "no/where"), "There is no folder no/where. Name the folder of the data sets with --data-root"),
     ],
 )
 def test_wrong_usage_is_explained(evaluate: Eval, run: Path, arguments: tuple[str], message: str) -> None:

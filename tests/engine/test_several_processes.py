@@ -180,7 +180,7 @@ def test_stop_of_the_command_reaches_all_of_its_processes(loveda_root: Path, tmp
     assert (tmp_path / "run" / "state.pth").is_file()
     assert json.loads((tmp_path / "run" / "cell.json").read_text())["processes"] == 2
 
-    refused = subprocess.run([*command, "--processes", "3"], capture_output=True, text=True, check=False)
+    refused = subprocess.run([*command, "--processes", "3", "--resume"], capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert refused.stderr.startswith(
         "error: A batch of 4 images per domain cannot be divided evenly among 3 processes."
