@@ -32,13 +32,13 @@ def environment() -> Environment:
             packages[name] = version(name)
         except PackageNotFoundError:
             continue
-    on_gpu = torch.cuda.is_available()
+    on_gpu, threads = torch.cuda.is_available(), torch.get_num_threads()
     return Environment(
         rs_adapt=rs_adapt.__version__,
         python=platform.python_version(),
         packages=packages,
-        device=torch.cuda.get_device_name() if on_gpu else f"CPU, {torch.get_num_threads()} threads",
-        threads=torch.get_num_threads(),
+        device=torch.cuda.get_device_name() if on_gpu else f"CPU, {threads} {'thread' if threads == 1 else 'threads'}",
+        threads=threads,
         git=_git_revision(),
     )
 
