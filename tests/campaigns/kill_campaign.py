@@ -18,6 +18,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,13 +81,14 @@ def run_forked(
                 main([part.format(here=folder) for part in arguments])
             except SystemExit as end:
                 code = end.code if isinstance(end.code, int) else int(end.code is not None)
-            sys.stderr.flush()
             if count is not None:
                 notes.write_text("\n".join(f"{kind} {path}" for kind, path in count.events))
         except BaseException:
             traceback.print_exc()
         finally:
-            sys.stderr.flush()
+            # Whatever fails, this process must not unwind into what its parent cleans up.
+            with suppress(Exception):
+                sys.stderr.flush()
             os._exit(code)
     _, status = os.waitpid(process, 0)
     return (
