@@ -11,7 +11,7 @@ from rs_adapt.config.cell import check_protocol, check_strategy, default_run_dir
 from rs_adapt.config.limits import check_limits, check_relations
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.sizes import check_sizes
-from rs_adapt.config.tree import copy_tree
+from rs_adapt.config.tree import copy_tree, merge_trees
 from rs_adapt.config.tuned import values_in_file
 from rs_adapt.config.wire import wire
 from rs_adapt.errors import ConfigError, IncompatibleCell
@@ -171,7 +171,7 @@ def _merged(cell: Cell, tuned_values: Mapping[str, object] | None) -> ConfigNode
     tree: ConfigNode = {}
     for axis in axis_files.FILE_AXES:
         name = "default" if axis == "runtime" else getattr(cell, axis)
-        tree = _merge(tree, axes.load(axis, name))
+        tree = merge_trees(tree, axes.load(axis, name))
     tree.pop("tuned", None)
     tree.pop("tuned_on", None)
     values = tuned_values
@@ -192,11 +192,3 @@ def _apply_tuned(tree: ConfigNode, values: Mapping[str, object], cell: Cell) -> 
                 f"has no such key. Known: {', '.join(adapter) or 'none'}."
             )
         adapter[key] = copy_tree(value)
-
-
-def _merge(under: ConfigNode, over: ConfigNode) -> ConfigNode:
-    merged = dict(under)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged

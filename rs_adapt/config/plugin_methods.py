@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.config import axis_files
 from rs_adapt.config.literals import parse_literals
 from rs_adapt.config.names import normalize
+from rs_adapt.config.tree import merge_trees
 from rs_adapt.errors import ConfigError
 from rs_adapt.plugins import Plugin, PluginFile, plugins
 
@@ -98,7 +99,7 @@ def _read_tables(file: PluginFile) -> ConfigNode | None:
             raise ConfigError(
                 f"{file.path}: _base_ is {base!r}; it must be '_recipe.py', or the file of a method of configs/method/."
             )
-        content = _merge(axis_files.load_file("method", stem), content)
+        content = merge_trees(axis_files.load_file("method", stem), content)
     if not isinstance(content["method"], dict) or not isinstance(content["method"].get("name"), str):
         raise ConfigError(f"{file.path}: method must be a table with a name, as in configs/method/.")
     if not _NAME.fullmatch(normalize(content["method"]["name"])):
@@ -112,11 +113,3 @@ def _read_tables(file: PluginFile) -> ConfigNode | None:
         content["method"].setdefault(key, value)
     axis_files.check_ownership(content, "method", file.path)
     return content
-
-
-def _merge(under: ConfigNode, over: ConfigNode) -> ConfigNode:
-    merged = dict(under)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
