@@ -6,6 +6,7 @@ leaves under such a name is removed by the next one that writes the same target.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -57,6 +58,16 @@ def file_state(path: Path) -> tuple[int, int, int]:
     """
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, as 64 hex digits.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_file_or_geodatabase(path: Path) -> bool:

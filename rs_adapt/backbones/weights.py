@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,8 +17,10 @@ from rs_adapt.backbones.reading import read_tensors
 from rs_adapt.config.facts import WeightsFacts
 from rs_adapt.config.paths import home, weights_file
 from rs_adapt.config.weights_files import fetch_command, missing_weights
-from rs_adapt.errors import WeightsError
-from rs_adapt.files import file_state, write_json
+from rs_adapt.documents import read_sealed, write_sealed
+from rs_adapt.errors import UnreadableFile, WeightsError
+from rs_adapt.files import file_sha256 as sha256_of
+from rs_adapt.files import file_state
 
 RANDOM = "random"
 # Bytes up to which a published file is hashed at every start, a matter of milliseconds.
@@ -85,15 +86,15 @@ def _check_published_sha256(path: Path, facts: WeightsFacts) -> None:
     cache = home() / "checks" / f"weights-{key}.json"
     digest = None
     if is_large := path.stat().st_size > _HASHED_EVERY_TIME:
-        with suppress(OSError, ValueError):
-            digest = json.loads(cache.read_text(encoding="utf-8"))
+        with suppress(OSError, UnreadableFile):
+            digest = read_sealed(cache)
     if digest is None:
         digest = file_sha256(path)
         # The file only saves time: a cache that cannot be written to stops no run.
         with suppress(OSError):
             if is_large:
                 cache.parent.mkdir(parents=True, exist_ok=True)
-                write_json(cache, digest)
+                write_sealed(cache, digest)
     if digest != expected:
         remedy = "Install rs-adapt again" if facts.get("shipped") else fetch_command(facts)
         raise WeightsError(
@@ -109,8 +110,7 @@ def file_sha256(path: str | Path) -> str:
         WeightsError: If the file cannot be read.
     """
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(Path(path))
     except OSError as error:
         raise WeightsError(f"Cannot read {path}: {error.strerror}") from error
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from rs_adapt.datasets.prepared_copies import MARKER, holds_all_tiles
 from rs_adapt.documents import read_json
-from rs_adapt.errors import UnreadableFile
-from rs_adapt.files import write_json
+from rs_adapt.errors import DataError, UnreadableFile
+from rs_adapt.files import file_sha256, write_json
+
+# What helps against a damaged record.
+REMAKE = "Remove the folder (rs-adapt data clean), and the next run makes its tiles again."
 
 
 def write_marker(folder: Path, facts: object, tiles: Mapping[str, int]) -> None:
@@ -47,12 +49,20 @@ def is_finished_without_scenes(out_dir: Path, facts: object) -> bool:
     return is_finished(out_dir, facts | {"raw": marker["facts"].get("raw")})
 
 
+def read_own_record(path: Path) -> object:
+    """Return the content of a JSON file beside prepared tiles.
+
+    Raises:
+        DataError: It is missing or damaged.
+    """
+    try:
+        return read_json(path, error=DataError, remedy=REMAKE)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} cannot be read: it is missing. {REMAKE}") from error
+
+
 def _hash_records(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of the JSON files beside the tiles, by path: where one is damaged, all are made again."""
     # In the folder and in each `<region>/<split>`; not below, where the tiles are.
     files = sorted(path for pattern in ("*.json", "*/*/*.json") for path in folder.glob(pattern) if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-        if path.name != MARKER
-    }
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files if path.name != MARKER}

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from rs_adapt.config.literals import read_literals
+from rs_adapt.engine.pack import read_pack_tensors
 from rs_adapt.engine.state import check_trained_tensors, load_trained_tensors, read_state
 from rs_adapt.errors import CheckpointMismatch, ConfigError
+from rs_adapt.files import file_sha256
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, MANIFEST_FILE, RESULT_FILE, STATE_FILE, TENSORS_FILE
 from rs_adapt.runs.folder import saved_nothing
-from rs_adapt.runs.hashes import file_sha256
 from rs_adapt.runs.packs import read_manifest
 from rs_adapt.runs.records import InitialisedFrom, Manifest, RunStart, read_record
 
@@ -146,18 +145,16 @@ def load_initial_weights(initial: InitialWeights, segmentor: nn.Module, *, base_
 
 def _read_pack(run: Path) -> InitialWeights:
     manifest = read_manifest(run)
-    path = run / TENSORS_FILE
-    if manifest.tensors is None or not path.is_file() or file_sha256(path) != manifest.tensors.sha256:
-        state = "is damaged: its SHA-256 is not the manifest's" if path.is_file() else "is missing"
-        raise CheckpointMismatch(f"--from {run}: {path} {state}. Copy the run again.")
     try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise CheckpointMismatch(f"--from {run}: {path} is not a safetensors file: {error}.") from error
-    facts = _facts(manifest, manifest.metrics.iter if manifest.metrics else None, manifest.tensors.sha256, True)
+        tensors = read_pack_tensors(run, manifest)
+    except CheckpointMismatch as error:
+        raise CheckpointMismatch(f"--from {run}: {error}") from error
+    # A pack whose manifest names no tensors has been refused.
+    sha256 = "" if manifest.tensors is None else manifest.tensors.sha256
+    facts = _facts(manifest, manifest.metrics.iter if manifest.metrics else None, sha256, True)
     return InitialWeights(
         tensors=tensors,
-        source=path,
+        source=run / TENSORS_FILE,
         classes=tuple(manifest.classes),
         base_sha256=manifest.base.sha256,
         facts=facts,

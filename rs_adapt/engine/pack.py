@@ -6,7 +6,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from rs_adapt.backbones.weights import file_sha256
 from rs_adapt.engine.state import load_trained_tensors, require_finite, trained_tensors
@@ -74,6 +74,20 @@ def require_tensors(folder: Path, manifest: Manifest) -> None:
         raise CheckpointMismatch(f"{path} {state}. Copy the pack again.")
 
 
+def read_pack_tensors(folder: Path, manifest: Manifest) -> dict[str, Tensor]:
+    """Return the tensors of a pack.
+
+    Raises:
+        CheckpointMismatch: The file is missing, damaged, or not that of the manifest.
+    """
+    require_tensors(folder, manifest)
+    path = folder / TENSORS_FILE
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise CheckpointMismatch(f"{path} is not a safetensors file: {error}.") from error
+
+
 def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sha256: str) -> Manifest:
     """Put a pack's tensors into a freshly built segmentor.
 
@@ -91,7 +105,6 @@ def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sh
     """
     manifest = read_manifest(folder)
     folder = folder.parent if folder.is_file() else folder
-    path = folder / TENSORS_FILE
     base = manifest.base
     if list(manifest.classes) != list(classes):
         raise CheckpointMismatch(
@@ -104,10 +117,5 @@ def load_pack(folder: Path, segmentor: nn.Module, *, classes: list[str], base_sh
             f"have {base_sha256[:16]}... An adapter does not work on a different base: pass the weights that it was "
             "trained on with --weights."
         )
-    require_tensors(folder, manifest)
-    try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise CheckpointMismatch(f"{path} is not a safetensors file: {error}.") from error
-    load_trained_tensors(segmentor, tensors, str(path))
+    load_trained_tensors(segmentor, read_pack_tensors(folder, manifest), str(folder / TENSORS_FILE))
     return manifest

@@ -19,7 +19,7 @@ from rs_adapt.engine.metrics_writer import MetricsWriter
 from rs_adapt.engine.parts import unwrapped
 from rs_adapt.engine.state_checks import check_parts
 from rs_adapt.errors import CheckpointMismatch, NonFiniteWeights, UnreadableFile
-from rs_adapt.files import atomic_file
+from rs_adapt.files import atomic_file, file_sha256
 from rs_adapt.processes import seed_draws
 from rs_adapt.zips import check_unpacked_size
 
@@ -138,8 +138,7 @@ def save_state(
     with atomic_file(path) as temporary:
         with temporary.open("wb") as file:
             torch.save(state, file)
-        with temporary.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(temporary)
         with temporary.open("ab") as file:
             file.write(_TRAILER + digest.encode())
 

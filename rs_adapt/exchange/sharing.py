@@ -15,10 +15,10 @@ from rs_adapt.audit.selfcheck.bundle import BUNDLE_FILE, METHOD_DIR, is_text, ma
 from rs_adapt.audit.selfcheck.subject import Subject, read_subject
 from rs_adapt.errors import ConfigError, OutputExists, ScoresError
 from rs_adapt.exchange.anonymous import Anonymizer
-from rs_adapt.files import atomic_file
+from rs_adapt.files import atomic_file, file_sha256
 from rs_adapt.plugins import plugins
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, HASHES_FILE, METRICS_FILE
-from rs_adapt.runs.hashes import bound_files, file_sha256
+from rs_adapt.runs.hashes import bound_files
 from rs_adapt.runs.records import BundleRecord, LeftOut, record_text
 from rs_adapt.scores.per_image import PerImage
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.errors import UnreadableFile
+from rs_adapt.files import file_sha256
 from rs_adapt.runs.files import (
     CELL_FILE,
     CONFIG_FILE,
@@ -79,13 +80,3 @@ def find_changes(run_dir: Path, names: Iterable[str]) -> list[str]:
                     f"{HASHES_FILE}."
                 )
     return changed
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes in hexadecimal.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

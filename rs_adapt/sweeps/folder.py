@@ -16,6 +16,7 @@ from rs_adapt.config.sameness import settings_sha256
 from rs_adapt.config.wording import without_wording
 from rs_adapt.documents import parse_json
 from rs_adapt.errors import ConfigError, UnreadableFile
+from rs_adapt.files import file_sha256
 from rs_adapt.runs.files import (
     CELL_FILE,
     CONFIG_FILE,
@@ -134,7 +135,7 @@ def can_resume(folder: Path, sha256: str, fingerprints: Fingerprints | None = No
 def config_sha256(folder: Path) -> str | None:
     """Return the hash of the configuration in a run folder; None where there is none."""
     try:
-        return hashlib.sha256((folder / CONFIG_FILE).read_bytes()).hexdigest()
+        return file_sha256(folder / CONFIG_FILE)
     except OSError:
         return None
 

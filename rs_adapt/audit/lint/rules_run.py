@@ -12,8 +12,8 @@ from rs_adapt.audit.lint.finding import Hit
 from rs_adapt.audit.lint.subject import Subject
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import UnreadableFile
+from rs_adapt.files import file_sha256
 from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, RESULT_FILE, TENSORS_FILE
-from rs_adapt.runs.hashes import file_sha256
 from rs_adapt.runs.records import Result, read_record
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.scores.contradictions import check_manifest, check_result

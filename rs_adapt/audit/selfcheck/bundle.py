@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.runs.hashes import file_sha256
+from rs_adapt.files import file_sha256
 from rs_adapt.runs.records import BundleRecord, read_record
 
 BUNDLE_FILE = "bundle.json"

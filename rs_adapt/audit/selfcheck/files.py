@@ -9,8 +9,9 @@ from pathlib import Path
 
 from rs_adapt.audit.selfcheck.outcome import Check, conclude, give_up
 from rs_adapt.audit.selfcheck.subject import Subject
+from rs_adapt.files import file_sha256
 from rs_adapt.runs.files import HASHES_FILE, MANIFEST_FILE, TENSORS_FILE
-from rs_adapt.runs.hashes import bound_files, file_sha256
+from rs_adapt.runs.hashes import bound_files
 from rs_adapt.runs.records import Manifest, read_record
 from rs_adapt.scores.contradictions import check_manifest
 

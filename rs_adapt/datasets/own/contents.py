@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
-from rs_adapt.documents import read_json
+from rs_adapt.datasets.prepared_marker import REMAKE, read_own_record
 from rs_adapt.errors import DataError
 from rs_adapt.files import write_text
 from rs_adapt.validation import parse_as
@@ -118,12 +118,7 @@ def read_contents(prepared_dir: str | Path) -> Contents:
         DataError: It is missing or damaged.
     """
     path = Path(prepared_dir) / CONTENTS_FILE
-    remedy = "Remove the folder (rs-adapt data clean), and the next run makes its tiles again."
-    try:
-        content = read_json(path, error=DataError, remedy=remedy)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} cannot be read: it is missing. {remedy}") from error
-    return parse_as(Contents, content, file=str(path), error=DataError, remedy=remedy)
+    return parse_as(Contents, read_own_record(path), file=str(path), error=DataError, remedy=REMAKE)
 
 
 def require_labelled(contents: Contents, recipe: ScenesRecipe) -> None:

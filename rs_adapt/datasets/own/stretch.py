@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, NotRequired, TypedDict, ca
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, RootModel, model_validator
 
+from rs_adapt.datasets.prepared_marker import REMAKE, read_own_record
 from rs_adapt.datasets.recipes import SceneRegion
-from rs_adapt.documents import read_json
 from rs_adapt.errors import DataError, RsAdaptError
 from rs_adapt.files import write_json
 from rs_adapt.progress import OnProgress, no_progress
@@ -184,12 +184,7 @@ def read_stretch(prepared_dir: str | Path) -> dict[str, Stretch]:
         DataError: It is missing or damaged.
     """
     path = Path(prepared_dir) / STRETCH_FILE
-    remedy = "Remove the folder (rs-adapt data clean), and the next run makes its tiles again."
-    try:
-        content = read_json(path, error=DataError, remedy=remedy)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} cannot be read: it is missing. {remedy}") from error
-    return parse_stretch(content, file=str(path), remedy=remedy)
+    return parse_stretch(read_own_record(path), file=str(path), remedy=REMAKE)
 
 
 def parse_stretch(
