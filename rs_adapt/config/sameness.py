@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePath
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from pydantic import JsonValue
 
@@ -50,9 +50,14 @@ def result_settings(text: str, *, file: str) -> Settings:
     """
     tree = without_added_keys(parse_literals(text, file=file, remedy="Copy the run again.").values)
     roots = [str(tree[key]) for key in ("prepared_dir", "data_root") if tree.get(key)]
-    flat: dict[str, JsonValue] = {}
-    _flatten(_simplify({key: value for key, value in tree.items() if key not in PLACES}, roots), "", flat)
-    return flat
+    kept = {key: value for key, value in tree.items() if key not in PLACES}
+    places = {root: "<folder>" for root in roots if os.path.isabs(root)}
+    weights = {
+        key: PurePath(value).name
+        for key, value in flatten(name_places(kept, {})).items()
+        if key.rpartition(".")[2] == "weights" and isinstance(value, str)
+    }
+    return flatten(name_places(kept, places, elsewhere="<path>")) | weights
 
 
 def settings_sha256(text: str, *, file: str) -> str:
@@ -66,25 +71,43 @@ def changed_settings(before: Settings, now: Settings) -> list[tuple[str, JsonVal
     return [(key, before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)]
 
 
-def _simplify(value: Any, roots: list[str]) -> JsonValue:
+def flatten(value: JsonValue) -> dict[str, JsonValue]:
+    """Return the values of a tree of dicts by dotted key; an empty dict is a value."""
+
+    def leaves(value: JsonValue, key: str) -> Iterator[tuple[str, JsonValue]]:
+        if not isinstance(value, dict) or not value:
+            yield key, value
+            return
+        for name, inner in value.items():
+            yield from leaves(inner, f"{key}.{name}" if key else name)
+
+    return dict(leaves(value, ""))
+
+
+def name_places(
+    value: object, names: Mapping[str, str], *, ignored: Collection[str] = IGNORED, elsewhere: str | None = None
+) -> JsonValue:
+    """Return a tree of plain values as JSON, with names in place of folders of this machine.
+
+    Args:
+        value: A part of a configuration or of a manifest.
+        names: Names of folders by path; a path below one keeps its end.
+        ignored: Keys that are left out, at any depth.
+        elsewhere: What stands for absolute paths that are below none of these; None leaves them.
+    """
     if isinstance(value, Mapping):
-        kept = {str(key): inner for key, inner in value.items() if key not in IGNORED}
         return {
-            key: PurePath(inner).name if key == "weights" and isinstance(inner, str) else _simplify(inner, roots)
-            for key, inner in kept.items()
+            str(key): name_places(inner, names, ignored=ignored, elsewhere=elsewhere)
+            for key, inner in value.items()
+            if key not in ignored
         }
     if isinstance(value, list | tuple):
-        return [_simplify(inner, roots) for inner in value]
-    if isinstance(value, str) and os.path.isabs(value):
-        root = next((root for root in roots if value == root or value.startswith(f"{root}/")), None)
-        return "<path>" if root is None else f"<folder>{value[len(root) :]}"
-    # Configurations hold plain values.
+        return [name_places(inner, names, ignored=ignored, elsewhere=elsewhere) for inner in value]
+    if isinstance(value, str):
+        for place, name in names.items():
+            if value == place or value.startswith(f"{place}/"):
+                return name + value[len(place) :]
+        if elsewhere is not None and os.path.isabs(value):
+            return elsewhere
+    # Configurations and manifests hold plain values.
     return cast("JsonValue", value)
-
-
-def _flatten(value: JsonValue, key: str, flat: dict[str, JsonValue]) -> None:
-    if not isinstance(value, dict) or not value:
-        flat[key] = value
-        return
-    for name, inner in value.items():
-        _flatten(inner, f"{key}.{name}" if key else name, flat)

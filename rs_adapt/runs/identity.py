@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, TypeAlias, cast
+from pathlib import PurePath
+from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import JsonValue
 
 from rs_adapt.config.added_keys import without_added_keys
+from rs_adapt.config.sameness import PLACES, flatten, name_places
 from rs_adapt.config.segmentor import segmentor_path
-from rs_adapt.config.wording import WORDING
 from rs_adapt.errors import RsAdaptError
 from rs_adapt.runs.data import ROLES
 
@@ -29,17 +29,13 @@ if TYPE_CHECKING:
 RunIdentity: TypeAlias = Mapping[str, JsonValue]
 
 # Folders, logging and tools; the names of the cell, whose content is in other keys.
-_NO_RESULT = frozenset(
-    {"work_dir", "data_root", "prepared_dir", "log_level", "log_processor", "visualizer", "env_cfg", "custom_imports"}
-    | {"default_hooks", "custom_hooks", "launcher", "default_scope", "cell"}
-)
+_NO_RESULT = frozenset({*PLACES, "custom_hooks", "default_scope", "cell"})
 # What differs between seeds, defaults and conditions that were resolved, and values that other keys hold.
 _NO_RESULT_KEYS = frozenset(
     {"randomness.seed", "train_dataloader.dataset.seed", "bench.default", "bench.defaults", "bench.family"}
     | {"bench.name", "bench.settings", "method.tuned", "method.requires", "method.name", "strategy.settings"}
     | {"protocol.settings", "protocol.families", "backbone.weights"}
 )
-_NO_RESULT_NAMES = frozenset({"num_workers", "persistent_workers", *WORDING})
 
 # The keys from which all others follow, in the order in which differences are listed.
 ORIGINS = (
@@ -79,8 +75,7 @@ def identify(run: Run) -> RunIdentity:
         return {}
     record = run.result or run.start
     data = {} if record is None else {f"data.{role}": facts.sha256 for role, facts in record.data.items()}
-    flat: dict[str, JsonValue] = {}
-    _flatten(_without_places(config, portable=bool(data)), "", flat)
+    flat = flatten(_without_places(config, portable=bool(data)))
     weights = str(flat.pop("adapted.weights", None))
     identity = {key: value for key, value in flat.items() if not _is_left_out(key)}
     own = PurePath(weights).name if manifest is None else manifest.base.sha256
@@ -171,7 +166,8 @@ def _without_places(config: ConfigNode, *, portable: bool) -> JsonValue:
     model["backbone"] = backbone
     tree |= {"adapter": adapter, "decode_head": head, "adapted": {"weights": weights}}
     names = {config.get("prepared_dir"): "<tiles>", config.get("data_root"): "<data>"}
-    return _simplify(tree, {str(place): name for place, name in names.items() if place}, portable=portable)
+    places = {str(place): name for place, name in names.items() if place}
+    return name_places(tree, places, elsewhere="<folder>" if portable else None)
 
 
 def _copy_at(tree: ConfigNode, path: Sequence[str]) -> ConfigNode:
@@ -181,30 +177,3 @@ def _copy_at(tree: ConfigNode, path: Sequence[str]) -> ConfigNode:
         node[key] = dict(node.get(key) or {})
         node = node[key]
     return node
-
-
-def _simplify(value: object, names: Mapping[str, str], *, portable: bool) -> JsonValue:
-    if isinstance(value, dict):
-        return {
-            str(key): _simplify(inner, names, portable=portable)
-            for key, inner in value.items()
-            if key not in _NO_RESULT_NAMES
-        }
-    if isinstance(value, list | tuple):
-        return [_simplify(inner, names, portable=portable) for inner in value]
-    if isinstance(value, str):
-        for place, name in names.items():
-            if value == place or value.startswith(f"{place}/"):
-                return name + value[len(place) :]
-        if portable and Path(value).is_absolute():
-            return "<folder>"
-    # A configuration that is read as literals has plain values.
-    return cast("JsonValue", value)
-
-
-def _flatten(value: JsonValue, key: str, flat: dict[str, JsonValue]) -> None:
-    if not isinstance(value, dict) or not value:
-        flat[key] = value
-        return
-    for name, inner in value.items():
-        _flatten(inner, f"{key}.{name}" if key else name, flat)

@@ -7,14 +7,14 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import JsonValue
 
 from rs_adapt.config import paths
 from rs_adapt.config.added_keys import without_added_keys
 from rs_adapt.config.facts import WeightsFacts
-from rs_adapt.config.sameness import IGNORED, PLACES
+from rs_adapt.config.sameness import IGNORED, PLACES, flatten, name_places
 from rs_adapt.config.segmentor import segmentor_config
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def config_identity(cfg: ResolvedConfig) -> Identity:
     backbone = segmentor_config(tree)["backbone"]
     weights = _identify_weights(backbone.pop("weights", None), cfg.backbone.to_dict().get("weights"))
     names = {cfg.get("prepared_dir"): "<tiles>", cfg.data_root: "<data>", str(paths.home()): "<home>"}
-    flat: dict[str, JsonValue] = {}
-    _flatten(_simplify(tree, {path: name for path, name in names.items() if path}), "", flat)
+    flat = flatten(name_places(tree, {path: name for path, name in names.items() if path}))
     sets = cfg.bench.get("data") or []
     manifests = {f"data.{name}": _hash_manifest(name) for name in ([sets] if isinstance(sets, str) else sets)}
     return flat | manifests | {"weights": weights}
@@ -68,32 +67,11 @@ def describe_difference(before: Identity, now: Identity, *, max_keys: int = 2) -
     return ", ".join(lines)
 
 
-def _simplify(value: object, names: Mapping[str, str], ignored: Sequence[str] = IGNORED) -> JsonValue:
-    if isinstance(value, dict):
-        return {str(key): _simplify(inner, names, ignored) for key, inner in value.items() if key not in ignored}
-    if isinstance(value, list | tuple):
-        return [_simplify(inner, names, ignored) for inner in value]
-    if isinstance(value, str):
-        for path, name in names.items():
-            if value == path or value.startswith(f"{path}/"):
-                return name + value[len(path) :]
-    # Configurations and manifests have plain values.
-    return cast("JsonValue", value)
-
-
-def _flatten(value: JsonValue, key: str, flat: dict[str, JsonValue]) -> None:
-    if not isinstance(value, dict) or not value:
-        flat[key] = value
-        return
-    for name, inner in value.items():
-        _flatten(inner, f"{key}.{name}" if key else name, flat)
-
-
 def _hash_manifest(name: str, *, ignored: Sequence[str] = IGNORED) -> str | None:
     path = paths.manifests_dir() / f"{name}.toml"
     if not path.is_file():
         return None
-    facts = _simplify(tomllib.loads(path.read_text(encoding="utf-8")), {}, ignored)
+    facts = name_places(tomllib.loads(path.read_text(encoding="utf-8")), {}, ignored=ignored)
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
