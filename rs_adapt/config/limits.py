@@ -5,7 +5,8 @@ In the tables, `*` stands for a number in a list, or for the last part of a key.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.ranges import (
@@ -24,11 +25,13 @@ from rs_adapt.ranges import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from rs_adapt.config.facts import ConfigNode
 
 Entry = TypeVar("Entry")
+# A value of a configuration, and the parts of its key.
+_Leaf = tuple[tuple[str, ...], Any]
 
 # Below `model`, with or without a strategy around the segmentor.
 _SEGMENTOR = ("model", "model.segmentor")
@@ -144,8 +147,8 @@ def check_limits(tree: ConfigNode) -> None:
     Raises:
         ConfigError: Names the key, its value and the range.
     """
-    for key, value in _leaves(tree, ()):
-        _check_leaf(".".join(key), key, value)
+    for key, value in _leaves(tree):
+        _check_leaf(key, value)
 
 
 def check_relations(resolved: ConfigNode) -> None:
@@ -166,7 +169,7 @@ def check_relations(resolved: ConfigNode) -> None:
             f"bench.ignore_index is {ignored}, which is the number of the class {bench['classes'][ignored]}. Allowed: "
             f"{num_classes} to 255."
         )
-    for parts, value in _leaves(resolved, ()):
+    for parts, value in _leaves(resolved):
         if parts[-1] in ("ignore_index", "seg_pad_val") and value != ignored:
             raise ConfigError(
                 f"{'.'.join(parts)} is {value!r}, but bench.ignore_index is {ignored}. Set that key alone."
@@ -223,6 +226,32 @@ def check_warmup(resolved: ConfigNode) -> None:
             )
 
 
+class _Rule(NamedTuple):
+    """The range of a key, and the key in words: its dotted name, and the start of that before its last part."""
+
+    name: str
+    owner: str
+    numbers: Range | None
+    listed: tuple[Range, int | None] | None
+    are_colours: bool
+    may_be_none: bool
+
+
+# Configurations share nearly all of their keys, and patterns are slow to look up.
+@lru_cache(maxsize=8192)
+def _rule_of(key: tuple[str, ...]) -> _Rule:
+    name, last = ".".join(key), key[-1]
+    is_factor = name.startswith(_FACTORS) and last in ("lr_mult", "decay_mult")
+    return _Rule(
+        name=name,
+        owner=name[: -len(last)],
+        numbers=NOT_NEGATIVE if is_factor else _find(_NUMBERS, key),
+        listed=None if is_factor else _find(_LISTS, key),
+        are_colours=name in _COLOURS,
+        may_be_none=not is_factor,
+    )
+
+
 def _find(table: Mapping[str, Entry], key: tuple[str, ...]) -> Entry | None:
     """Return the entry of a key: its own, or that of a pattern."""
     numbered = ".".join("*" if part.isdigit() else part for part in key)
@@ -232,33 +261,38 @@ def _find(table: Mapping[str, Entry], key: tuple[str, ...]) -> Entry | None:
     return None
 
 
-def _check_leaf(name: str, key: tuple[str, ...], value: Any) -> None:
-    owner, last = name[: -len(key[-1])], key[-1]
-    is_list = isinstance(value, list | tuple)
-    if name in _COLOURS:
+def _check_leaf(key: tuple[str, ...], value: Any) -> None:
+    name, owner, numbers, listed, are_colours, may_be_none = _rule_of(key)
+    last, is_list = key[-1], isinstance(value, list | tuple)
+    if are_colours:
         for colour in value:
             check_numbers(owner, BYTE, {last: colour}, length=3)
-    elif name.startswith(_FACTORS) and last in ("lr_mult", "decay_mult"):
-        check_ranges(owner, **{last: (value, NOT_NEGATIVE)})
-    elif (listed := _find(_LISTS, key)) is not None:
+    elif listed is not None:
         if not is_list:
             raise ConfigError(f"{name} is {value!r}; it must be a list of numbers.")
         check_numbers(owner, listed[0], {last: value}, length=listed[1])
-    elif (allowed := _find(_NUMBERS, key)) is not None:
-        if value is not None:
-            check_ranges(owner, **{last: (value, allowed)})
+    elif numbers is not None:
+        if value is not None or not may_be_none:
+            check_ranges(owner, **{last: (value, numbers)})
     elif isinstance(value, float):
         check_ranges(owner, **{last: (value, ANY)})
     elif is_list:
         check_numbers(owner, ANY, {last: [number for number in value if isinstance(number, float)]})
 
 
-def _leaves(node: Any, key: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if isinstance(node, dict):
-        for name, value in node.items():
-            yield from _leaves(value, (*key, str(name)))
-    elif isinstance(node, list | tuple) and any(isinstance(entry, dict) for entry in node):
-        for number, value in enumerate(node):
-            yield from _leaves(value, (*key, str(number)))
-    else:
-        yield key, node
+def _leaves(node: Any) -> list[_Leaf]:
+    """Return the values of a tree of dicts, and lists of dicts, by key; generators would take twice as long."""
+    leaves: list[_Leaf] = []
+
+    def collect(node: Any, key: tuple[str, ...]) -> None:
+        if isinstance(node, dict):
+            for name, value in node.items():
+                collect(value, (*key, str(name)))
+        elif isinstance(node, list | tuple) and any(isinstance(entry, dict) for entry in node):
+            for number, value in enumerate(node):
+                collect(value, (*key, str(number)))
+        else:
+            leaves.append((key, node))
+
+    collect(node, ())
+    return leaves
