@@ -125,8 +125,7 @@ def evaluate(
         )
     others = {place: other for place, other in list_evaluations(checkpoint) if place != folder}
     name = f"{cfg.bench.name} ({split}) / {cfg.cell.method} / {cfg.cell.backbone}"
-    other = precision if precision and precision != recompose(path).runtime.precision else None
-    agreement = compare_with_stored(checkpoint, folder, result, other_precision=other)
+    agreement = compare_with_stored(checkpoint, folder, result)
     return Evaluation(name=name.replace("_", "-"), folder=folder, result=result, agreement=agreement, others=others)
 
 

@@ -15,7 +15,7 @@ from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.contradictions import check_result
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import miou_of
-from rs_adapt.scores.stored import absent_of, classes_of
+from rs_adapt.scores.stored import absent_of, classes_of, precision_of
 
 if TYPE_CHECKING:
     from rs_adapt.runs.records import SelectedCheckpoint
@@ -39,16 +39,13 @@ class Agreement:
     stored_pct: float | None = None
 
 
-def compare_with_stored(
-    checkpoint: Path, evaluated: Path, result: Result, *, other_precision: str | None = None
-) -> Agreement | None:
+def compare_with_stored(checkpoint: Path, evaluated: Path, result: Result) -> Agreement | None:
     """Compare an evaluation with the matrices that the run of its weights stored.
 
     Args:
         checkpoint: The run folder, or the folder of the pack of one of its selections.
         evaluated: The folder of the evaluation.
         result: The result of the evaluation.
-        other_precision: The precision of the evaluation, if it is not that of the run.
 
     Returns:
         None where the folder is no run's, or the run was not scored.
@@ -60,7 +57,7 @@ def compare_with_stored(
         point = None if stored is None else _selected(stored, f"{PACKS_DIR}/{checkpoint.name}" if of_selection else ".")
         if stored is None or point is None or point.confusions is None:
             return None
-        if reason := _difference(stored, result, other_precision):
+        if reason := _difference(run, stored, result):
             return Agreement(agrees=None, sentence=f"Not compared with the stored result: {reason}.")
         there, here = PerImage.load(run / point.confusions), PerImage.load(evaluated / str(result.confusions))
     except RsAdaptError as error:
@@ -82,7 +79,7 @@ def _selected(stored: Result, pack: str) -> SelectedCheckpoint | None:
     return points.get(stored.headline or "") or next(iter(points.values()), None)
 
 
-def _difference(stored: Result, result: Result, other_precision: str | None) -> str:
+def _difference(run: Path, stored: Result, result: Result) -> str:
     """Return why two scores of the same weights need not agree; empty where they should."""
     if stored.cell.bench != result.cell.bench and result.trained_on is not None:
         own = result.trained_on.bench.endswith(".toml")
@@ -92,8 +89,8 @@ def _difference(stored: Result, result: Result, other_precision: str | None) -> 
         then, now = getattr(stored.protocol, key), getattr(result.protocol, key)
         if then != now:
             return f"its {what} is {then}, here {now}"
-    if other_precision:
-        return f"its precision is not {other_precision}"
+    if result.precision and precision_of(run, stored) not in (None, result.precision):
+        return f"its precision is not {result.precision}"
     return ""
 
 

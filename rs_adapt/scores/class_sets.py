@@ -18,6 +18,8 @@ from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, UnknownName
 
+# The rule for classes without true pixels of results that state none.
+UNSTATED: AbsentClasses = "zero_if_predicted"
 _WITHOUT = "no_"
 
 

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rs_adapt.errors import RsAdaptError
-from rs_adapt.scores.class_sets import class_set
+from rs_adapt.scores.class_sets import UNSTATED, class_set
 from rs_adapt.scores.per_image import PerImage
-from rs_adapt.scores.resampling import sums_of
+from rs_adapt.scores.resampling import iou_of, mean_iou, sums_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from rs_adapt.runs.records import Manifest, Result
 
 # Results state three digits.
@@ -146,23 +144,16 @@ def _stated(result: Result, prefix: str) -> Iterator[tuple[str, float | None]]:
 def _recomputed(result: Result, per_image: PerImage) -> dict[str, float | None]:
     classes = result.protocol.classes or "all"
     chosen = class_set(per_image.classes, chosen=classes if isinstance(classes, str) else ",".join(classes))
-    hit_K, truth_K, predicted_K = sums_of(per_image.total_KK()[None])[0]
+    total_1KK = per_image.total_KK()[None]
+    hit_1K, truth_1K, _ = np.moveaxis(sums_of(total_1KK), 1, 0)
+    iou_1K = iou_of(total_1KK, result.protocol.absent_classes or UNSTATED)
     with np.errstate(invalid="ignore", divide="ignore"):
-        iou_K, acc_K = 100.0 * hit_K / (truth_K + predicted_K - hit_K), 100.0 * hit_K / truth_K
-        aacc = 100.0 * hit_K.sum() / truth_K.sum()
-    # Results of before state no rule: a class absent from the labels counted 0 where it was predicted.
-    if result.protocol.content().get("absent_classes") == "left_out":
-        iou_K[truth_K == 0] = math.nan
-    scored = list(chosen.scored)
-    values = {"miou_pct": _mean(iou_K[scored]), "aacc_pct": float(aacc), "macc_pct": _mean(acc_K[scored])}
-    for table, values_K in (("iou_pct", iou_K), ("acc_pct", acc_K)):
-        values |= {f"{table}.{name}": float(value) for name, value in zip(chosen.classes, values_K, strict=True)}
+        acc_1K, aacc = 100.0 * hit_1K / truth_1K, 100.0 * hit_1K.sum() / truth_1K.sum()
+    means = {"miou_pct": mean_iou(iou_1K, chosen.scored)[0], "macc_pct": mean_iou(acc_1K, chosen.scored)[0]}
+    values = {**{key: float(value) for key, value in means.items()}, "aacc_pct": float(aacc)}
+    for table, values_1K in (("iou_pct", iou_1K), ("acc_pct", acc_1K)):
+        values |= {f"{table}.{name}": float(value) for name, value in zip(chosen.classes, values_1K[0], strict=True)}
     return {key: value if math.isfinite(value) else None for key, value in values.items()}
-
-
-def _mean(values_K: NDArray[np.float64]) -> float:
-    defined = values_K[~np.isnan(values_K)]
-    return float(defined.mean()) if defined.size else math.nan
 
 
 def _equal(stated: float | None, value: float | None) -> bool:

@@ -20,15 +20,13 @@ from rs_adapt.errors import RsAdaptError
 from rs_adapt.runs.records import EvaluationLine, MetricsLine, Result, SelectedCheckpoint
 from rs_adapt.runs.records.metrics import PanelScores
 from rs_adapt.runs.run import Run
-from rs_adapt.scores.class_sets import ClassSet, class_set
+from rs_adapt.scores.class_sets import UNSTATED, ClassSet, class_set
 from rs_adapt.scores.intervals import interval_facts
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import mean_iou, miou_of
 from rs_adapt.scores.rounding import plain
 from rs_adapt.scores.stored import Stored, absent_of, classes_of
 
-# The rule of results that state none.
-UNSTATED: AbsentClasses = "zero_if_predicted"
 # Scores are stored with three digits.
 _SAME = 0.0015
 
