@@ -105,7 +105,7 @@ def predict(
     print_loading(progress)
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.predictor import Predictor
-    from rs_adapt.prediction.predict import MapSettings, check_files, check_settings, files_of, predict_scene
+    from rs_adapt.prediction.predict import MapSettings, check_files, files_of, predict_scene
     from rs_adapt.prediction.writing import MapClasses
 
     use_plugins(map(Path, plugins))
@@ -127,7 +127,6 @@ def predict(
     for scene in maps:
         appearance.open(scene).close()
     predictor = Predictor.load(cfg, folder if folder.is_dir() else folder.parent, device=device)
-    check_settings(predictor, settings)
     classes = MapClasses(
         names=tuple(manifest.classes),
         palette=tuple((int(red), int(green), int(blue)) for red, green, blue in manifest.palette),

@@ -154,17 +154,13 @@ class Predictor:
         Args:
             tiles_NHW3: RGB, uint8; the backbone must accept their sides.
         """
-        pixels = [torch.from_numpy(np.ascontiguousarray(tile[..., ::-1].transpose(2, 0, 1))) for tile in tiles_NHW3]
-        inputs_N3HW: Tensor = self.model.data_preprocessor({"inputs": pixels}, False)["inputs"]
-        scores_NKHW = self._scores(inputs_N3HW).float()
+        scores_NKHW = self._scores(self._inputs(tiles_NHW3)).float()
         values: NDArray[np.float32] = probabilities(scores_NKHW, self.model.decode_head.score_kind).cpu().numpy()
         return values
 
     def preprocess(self, image_HW3: Image) -> Tensor:
         """Return an image as the model's input: normalised, float32 (1, 3, H, W), on the device."""
-        pixels_3HW = torch.from_numpy(np.ascontiguousarray(image_HW3[..., ::-1].transpose(2, 0, 1)))
-        inputs_13HW: Tensor = self.model.data_preprocessor({"inputs": [pixels_3HW]}, False)["inputs"]
-        return inputs_13HW
+        return self._inputs(image_HW3[None])
 
     @torch.no_grad()
     def forward(self, inputs_13HW: Tensor) -> Tensor:
@@ -174,6 +170,11 @@ class Predictor:
             inputs_13HW: From `preprocess`; the backbone must accept its sides.
         """
         return self._scores(inputs_13HW)[0]
+
+    def _inputs(self, images_NHW3: Image) -> Tensor:
+        pixels = [torch.from_numpy(np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1))) for image in images_NHW3]
+        inputs_N3HW: Tensor = self.model.data_preprocessor({"inputs": pixels}, False)["inputs"]
+        return inputs_N3HW
 
     def _scores(self, inputs_N3HW: Tensor) -> Tensor:
         size_hw = tuple(inputs_N3HW.shape[2:])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rs_adapt.errors import ConfigError, DataError
+from rs_adapt.config.own.bench_file import BenchFile
+from rs_adapt.datasets.own.stretch import parse_stretch
+from rs_adapt.errors import CheckpointMismatch, ConfigError, DataError
 from rs_adapt.scenes import Scene, stored_form
+from rs_adapt.validation import parse_as
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
-
     from rs_adapt.runs.records import Manifest
+
+_REMEDY = "Copy the pack again."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,55 +80,31 @@ def appearance_of(manifest: Manifest, *, region: str | None = None) -> Appearanc
 
     Raises:
         ConfigError: The pack knows no such region.
+        CheckpointMismatch: The manifest is damaged.
     """
     if not manifest.own_bench:
         if region is not None:
             raise ConfigError(f"--region is {region}, but the pack is of a shipped bench, whose regions look alike.")
         return Appearance()
-    tables = {_name(manifest.own_bench, role): role for role in ("source", "target") if role in manifest.own_bench}
-    chosen = (
-        region
-        if region is not None
-        else _name(manifest.own_bench, "target" if "target" in manifest.own_bench else "source")
+    given = dict(manifest.own_bench)
+    bench = parse_as(BenchFile, given, file="own_bench of the manifest", error=CheckpointMismatch, remedy=_REMEDY)
+    regions = {table.name or role: table for role, table in (("source", bench.source), ("target", bench.target))}
+    chosen = region if region is not None else bench.target.name or "target"
+    if chosen not in regions:
+        raise ConfigError(f"--region is {chosen}. The pack was trained on: {', '.join(regions)}.")
+    table = regions[chosen]
+    stored = parse_stretch(
+        dict(manifest.stretch or {}), file="stretch of the manifest", error=CheckpointMismatch, remedy=_REMEDY
     )
-    if chosen not in tables:
-        raise ConfigError(f"--region is {chosen}. The pack was trained on: {', '.join(tables)}.")
-    table = manifest.own_bench[tables[chosen]]
-    assert isinstance(table, dict)
-    stretch = (manifest.stretch or {}).get(chosen, {})
+    stretch = stored.get(chosen)
+    ranges = None if stretch is None else stretch["range"]
     return Appearance(
-        bands=_bands(table.get("bands")),
-        ranges=_ranges(stretch.get("range")),
-        by_scene=stretch.get("from") == "scene",
-        nodata=_nodata(table.get("nodata")),
+        bands=None if table.bands is None else (table.bands[0], table.bands[1], table.bands[2]),
+        ranges=None if ranges is None else tuple((low, high) for low, high in ranges),
+        by_scene=stretch is not None and stretch["from"] == "scene",
+        nodata=table.nodata,
         region=chosen,
     )
-
-
-def _name(own_bench: Mapping[str, JsonValue], role: str) -> str:
-    table = own_bench.get(role)
-    name = table.get("name") if isinstance(table, dict) else None
-    return name if isinstance(name, str) and name else role
-
-
-def _bands(value: JsonValue) -> tuple[int, int, int] | None:
-    if not isinstance(value, list) or len(value) != 3:
-        return None
-    first, second, third = (int(band) for band in value if isinstance(band, int))
-    return first, second, third
-
-
-def _ranges(value: JsonValue) -> tuple[tuple[float, float], ...] | None:
-    if not isinstance(value, list):
-        return None
-    pairs = [pair for pair in value if isinstance(pair, list) and len(pair) == 2]
-    return tuple((float(low), float(high)) for low, high in pairs)  # type: ignore[arg-type]
-
-
-def _nodata(value: JsonValue) -> float | Literal["none"] | None:
-    if value == "none":
-        return "none"
-    return float(value) if isinstance(value, int | float) else None
 
 
 def _words(ranges: Sequence[tuple[float, float]]) -> str:

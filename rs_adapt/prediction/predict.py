@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,7 +47,7 @@ class MapSettings:
 
     tile_px: int
     overlap_px: int
-    batch_size: int = 8
+    batch_size: int
     blending: Blending = "hann"
     layers: tuple[Layer, ...] = ("classes",)
     companions: tuple[Companion, ...] = ()
@@ -169,7 +169,7 @@ def check_settings(predictor: Predictor, settings: MapSettings) -> None:
     """Refuse tiles that the backbone cannot see.
 
     Raises:
-        ConfigError: The tile is no multiple of the patch, or smaller than the smallest image.
+        ConfigError: The tile is no multiple of the patch, or the batch is empty.
     """
     patch_px = int(predictor.model.backbone.patch_px)
     if settings.tile_px < 1 or settings.tile_px % patch_px:
@@ -229,7 +229,7 @@ class _Counter:
         on_progress: Called with stage, done and total.
     """
 
-    def __init__(self, stage: str, total: int, on_progress: Callable[[str, int, int | None], None]) -> None:
+    def __init__(self, stage: str, total: int, on_progress: OnProgress) -> None:
         self._stage, self._total, self._on_progress = stage, total, on_progress
         self._done = 0
 

@@ -183,9 +183,9 @@ def _block_rows(store: StripStore, grid: MapGrid, layer: Layer) -> Iterator[tupl
 
 def _full_strip(store: StripStore, grid: MapGrid, layer: Layer, row: int) -> NDArray[np.uint8]:
     parts: list[NDArray[np.uint8]] = []
+    start, stop = grid.finished_rows(row)
     for panel in grid.panels():
         part = store.read(panel.index, row, layer)
-        start, stop = grid.finished_rows(row)
         if part is None or part.shape[-2:] != (stop - start, panel.x1 - panel.x0):
             raise DataError(
                 f"A strip of the map in {store.folder} was damaged and has been removed. Repeat the command: it "
