@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -166,7 +167,7 @@ def _appearance(
     if stretch == "scene":
         return replace(appearance, ranges=None, by_scene=True)
     if stretch is not None:
-        if len(stretch) != 2 or not stretch[0] < stretch[1]:
+        if len(stretch) != 2 or not -math.inf < stretch[0] < stretch[1] < math.inf:
             raise ConfigError(
                 f"--stretch is {stretch}. Allowed: two values, the smaller one first, such as --stretch 200,3000, or "
                 "scene."

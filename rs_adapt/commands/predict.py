@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
 from rs_adapt.commands import options
 from rs_adapt.commands.console import print_json, say, shorten_path
 
+Number = TypeVar("Number", int, float)
 _LAYERS = "Files"
 _SCENE = "How scenes are read"
 _TILES = "Tiles"
@@ -109,8 +111,12 @@ def predict(
         out,
         layers=("classes", *(layer for layer, is_wanted in wanted.items() if is_wanted)),
         companions=[companion for companion, is_wanted in beside.items() if is_wanted],
-        bands=None if bands is None else [int(number) for number in _numbers("--bands", bands)],
-        stretch="scene" if stretch == "scene" else None if stretch is None else _numbers("--stretch", stretch),
+        bands=None if bands is None else _parse(bands, int, "--bands", "whole numbers. Allowed: three, such as 4,3,2"),
+        stretch="scene"
+        if stretch == "scene"
+        else None
+        if stretch is None
+        else _parse(stretch, float, "--stretch", "numbers. Allowed: two, such as 200,3000, or scene"),
         region=region,
         tile_px=tile_px,
         overlap_px=overlap_px,
@@ -148,9 +154,8 @@ def predict(
             say(f"  Note: {remark}")
 
 
-def _numbers(option: str, text: str) -> list[float]:
+def _parse(text: str, kind: Callable[[str], Number], option: str, allowed: str) -> list[Number]:
     try:
-        return [float(part) for part in text.split(",")]
+        return [kind(part) for part in text.split(",")]
     except ValueError:
-        allowed = "three whole numbers, such as 4,3,2" if option == "--bands" else "two numbers, such as 200,3000"
-        raise typer.BadParameter(f"{text!r} is not a list of numbers. Allowed: {allowed}.", param_hint=option) from None
+        raise typer.BadParameter(f"{text!r} is not a list of {allowed}.", param_hint=option) from None

@@ -106,6 +106,8 @@ def test_several_scenes_become_maps_of_their_names(
         (("scene.tif", "-o", "m.tif", "--bands", "4,3"), "--bands is [4, 3]. Allowed: three numbers from 1"),
         (("scene.tif", "-o", "m.tif", "--stretch", "9,1"), "two values, the smaller one first"),
         (("scene.tif", "-o", "m.tif", "--stretch", "x"), "'x' is not a list of numbers."),
+        (("scene.tif", "-o", "m.tif", "--stretch", "1,inf"), "--stretch is [1.0, inf]. Allowed: two values"),
+        (("scene.tif", "-o", "m.tif", "--bands", "4.5,3,2"), "'4.5,3,2' is not a list of whole numbers."),
         (("scene.tif", "-o", "m.tif", "--region", "south"), "the pack is of a shipped bench"),
         (("empty", "-o", "m"), "The folder empty holds no scene."),
     ],
