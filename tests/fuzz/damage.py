@@ -94,13 +94,13 @@ _ON_BYTES: tuple[tuple[str, Callable[[bytes, random.Random], bytes | None]], ...
 )
 
 
-def _walk(value: Any, rng: random.Random, place: str = "") -> tuple[Any, Any, str]:
+def walk(value: Any, rng: random.Random, place: str = "") -> tuple[Any, Any, str]:
     """Return a container below a value, one of its keys and the place of both, drawn by lot."""
     keys = list(value) if isinstance(value, dict) else list(range(len(value)))
     key = rng.choice(keys)
     inner, place = value[key], f"{place}.{key}" if place else str(key)
     if isinstance(inner, dict | list) and inner and rng.random() < 0.75:
-        return _walk(inner, rng, place)
+        return walk(inner, rng, place)
     return value, key, place
 
 
@@ -113,7 +113,7 @@ def damage_json(content: bytes, rng: random.Random) -> Damaged:
     raw = rng.choice(_JSON_VALUES)
     if rng.random() < 0.06 or not isinstance(document, dict | list) or not document:
         return f"top = {raw[:24]}", raw.encode()
-    owner, key, place = _walk(document, rng)
+    owner, key, place = walk(document, rng)
     way = rng.random()
     if way < 0.15:
         del owner[key]

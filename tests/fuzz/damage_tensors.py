@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from fuzz.damage import Damaged, damage_json
+from fuzz.damage import Damaged, damage_json, walk
 from safetensors.torch import load, save
 
 # What stands in a state's place; built anew each time, because a state is changed in place.
@@ -36,22 +36,13 @@ _VALUES: dict[str, Callable[[], Any]] = {
 }
 
 
-def _walk(value: Any, rng: random.Random, place: str = "") -> tuple[Any, Any, str]:
-    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
-    key = rng.choice(keys)
-    inner, place = value[key], f"{place}.{key}" if place else str(key)
-    if isinstance(inner, dict | list) and inner and rng.random() < 0.75:
-        return _walk(inner, rng, place)
-    return value, key, place
-
-
 def damage_state(content: bytes, rng: random.Random) -> Damaged:
     """Return a version of a training state with one part of its structure changed."""
     state = torch.load(io.BytesIO(content), weights_only=True)
     if rng.random() < 0.06:
         name = rng.choice(list(_VALUES))
         return f"top = {name}", _saved(_VALUES[name]())
-    owner, key, place = _walk(state, rng)
+    owner, key, place = walk(state, rng)
     way = rng.random()
     if way < 0.2:
         del owner[key]

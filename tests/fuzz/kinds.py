@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,14 +52,10 @@ class Kind:
 
 def _without_home(box: Path) -> None:
     """Let scenes be cut again."""
-    import shutil
-
     shutil.rmtree(box / "home")
 
 
 def _unfinished(box: Path) -> None:
-    import shutil
-
     shutil.rmtree(box / "data")
     shutil.move(box / "unfinished", box / "data")
 
@@ -156,7 +153,7 @@ KINDS = (
         form="zip",
         commands=[PREPARE],
         weight=5,
-        before=lambda box: __import__("shutil").rmtree(box / "data"),
+        before=lambda box: shutil.rmtree(box / "data"),
     ),
     Kind(name="marker, journal", files=["data/**/prepared.json"], form="json", commands=[PREPARE], weight=4),
     Kind(
