@@ -102,11 +102,21 @@ def print_start(progress: Progress, start: RunStart, *, title: str, folder: Path
         folder: The run folder.
     """
     if progress is True:
+        from rs_adapt.inference.pack_overrides import find_refused_keys
         from rs_adapt.render.plain_text import printable_line
 
         tiles = ", ".join(f"{role} {count}" for role, count in start.tiles.items())
         text = f"{title}: {start.environment.device}, seed {start.cell.seed}; tiles: {tiles}; folder {folder}"
-        error_console().print(printable_line(text), highlight=False, markup=False, soft_wrap=True)
+        lines = [text]
+        if refused := find_refused_keys(start.options.overrides):
+            # Found here, and not when the trained run is to be used.
+            lines.append(
+                f"note: --set {', '.join(refused)}: code and folders are never read from a run, so eval, predict and "
+                "inspect will refuse this one; its result stays. Write such a choice into a configuration of your own "
+                "(RS_ADAPT_CONFIGS) to keep the run usable."
+            )
+        for line in lines:
+            error_console().print(printable_line(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def training_display(progress: Progress, title: str) -> TrainingDisplay | None:

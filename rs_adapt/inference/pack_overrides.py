@@ -16,7 +16,9 @@ _RUNTIME_KEYS = {"runtime.precision", "runtime.num_workers"}
 _BENCH_KEYS = {"name", "family", "title", "direction", "source", "target", "scene_pattern", "shared_scenes", "partial"}
 _BENCH_KEYS |= {"classes", "palette", "ignore_index", "reduce_zero_label", "gsd_m", "img_suffix", "ann_suffix"}
 _BENCH_KEYS |= {"tile_px", "crop_px", "inference", "pipeline", "schedule"}
-_PREPARE_KEYS = {"seed", "scenes", "size_px", "stride_px"}
+# Which images become tiles, and how; not `kind`, which chooses the code that makes them.
+_PREPARE_KEYS = {"seed", "scenes", "size_px", "stride_px", "regions", "crops", "val_crops", "how_to_get"}
+_PREPARE_KEYS |= {"image_dir", "label_dir", "image_suffix", "label_suffix"}
 _LOADERS = {"val_dataloader", "test_dataloader", "source_val_dataloader", "monitor"}
 # Ends of keys whose values are places on a disk.
 _PLACES = ("_dir", "_suffix", "file", "weights")
@@ -49,9 +51,18 @@ def _may_choose(override: overrides.Override) -> bool:
         # Not where they come from.
         return parts[2:] == ["file"]
     if parts[0] == "bench":
-        inner = parts[1:2] == ["prepare"] and bool(_PREPARE_KEYS & set(parts[2:3]))
-        return inner or bool(_BENCH_KEYS & set(parts[1:2]))
+        if parts[1:2] == ["prepare"]:
+            # Names of regions, scenes and crops become parts of paths.
+            texts = [*parts[3:], *_texts_of(override.value)]
+            return bool(_PREPARE_KEYS & set(parts[2:3])) and not any(map(relative_fault, texts))
+        return bool(_BENCH_KEYS & set(parts[1:2]))
     return parts[0] in _MODEL_KEYS or parts[0] in _LOADERS or override.key in _RUNTIME_KEYS
+
+
+def _texts_of(value: Any) -> list[str]:
+    if isinstance(value, list | tuple | set):
+        return [text for item in value for text in _texts_of(item)]
+    return [value] if isinstance(value, str) else []
 
 
 def names_code(override: overrides.Override) -> bool:

@@ -45,6 +45,11 @@ def test_a_manifest_that_chooses_code_or_folders_is_refused(evaluate: Eval, run:
     "text",
     [
         "bench.prepare.image_dir=../../mine",
+        "bench.prepare.label_dir=/etc",
+        "bench.prepare.kind=scenes",
+        "bench.prepare.regions.urban=['../../mine']",
+        "bench.prepare.regions./etc/x=['tile1']",
+        "bench.prepare.crops=['001', '/etc']",
         "bench.data=../../secret",
         "bench.own=1",
         "bench.target.val.img_dir=/etc",
