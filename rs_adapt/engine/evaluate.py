@@ -9,6 +9,7 @@ import numpy as np
 from torch import nn
 
 from rs_adapt.engine.forward import predict_batch
+from rs_adapt.engine.loaders import end_processes
 from rs_adapt.engine.optim import Precision
 from rs_adapt.metrics import confusion_matrix
 
@@ -41,11 +42,14 @@ def evaluate(
     device = next(model.parameters()).device
     by_image: list[tuple[str, np.ndarray[Any, Any]]] = []
     total = len(dataloader.dataset)
-    for batch in dataloader:
-        for sample in predict_batch(model, batch, precision=precision):
-            truth = sample.gt_sem_seg.data.to(device)
-            counts_KK = confusion_matrix(truth, sample.pred_sem_seg.data, num_classes, ignore_index)
-            by_image.append((str(sample.img_path), counts_KK.numpy()))
-            if on_sample:
-                on_sample(len(by_image) - 1, total, sample)
+    try:
+        for batch in dataloader:
+            for sample in predict_batch(model, batch, precision=precision):
+                truth = sample.gt_sem_seg.data.to(device)
+                counts_KK = confusion_matrix(truth, sample.pred_sem_seg.data, num_classes, ignore_index)
+                by_image.append((str(sample.img_path), counts_KK.numpy()))
+                if on_sample:
+                    on_sample(len(by_image) - 1, total, sample)
+    finally:
+        end_processes(dataloader)
     return by_image

@@ -22,6 +22,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from rs_adapt.engine.data_parallel import DataParallel
+from rs_adapt.engine.loaders import ends_with_training
 from rs_adapt.launching import end_with_parent
 from rs_adapt.processes import local_batch_size, rank_and_world_size
 from rs_adapt.runs.files import LOG_FILE
@@ -71,10 +72,10 @@ class CellRunner(Runner):  # type: ignore[misc]
 
     @staticmethod
     def build_dataloader(*args: Any, **kwargs: Any) -> Any:
-        """Return a loader whose processes ignore signals, which the training process handles."""
+        """Return a loader whose processes end with the training and ignore signals, which its process handles."""
         loader = Runner.build_dataloader(*args, **kwargs)
         loader.worker_init_fn = partial(_ignore_signals, loader.worker_init_fn)
-        return loader
+        return ends_with_training(loader)
 
     def dump_config(self) -> None:
         """Write nothing: the run folder holds the configuration already."""

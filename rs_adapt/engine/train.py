@@ -20,6 +20,7 @@ from rs_adapt.engine.environment import environment
 from rs_adapt.engine.failures import explain_failures, refuse_misfits, save_and_explain
 from rs_adapt.engine.final_scores import remove_intermediate_files, score_selections
 from rs_adapt.engine.initial import find_initial_weights, load_initial_weights, read_initial_weights
+from rs_adapt.engine.loaders import training_loaders
 from rs_adapt.engine.loggers import Loggers
 from rs_adapt.engine.parameters import build_on_meta, count_parameters
 from rs_adapt.engine.parts import segmentor_of, unwrapped
@@ -245,7 +246,7 @@ def _run(
     # The hash of the base as loaded, because method `full` changes it.
     recorder.base_sha256 = base_sha256 = segmentor.backbone.base_sha256()
     started_s = time.perf_counter()
-    with stop_on_signals(recorder), keep_loaders_alive(), explain_failures(run_dir):
+    with stop_on_signals(recorder), keep_loaders_alive(), explain_failures(run_dir), training_loaders():
         try:
             with refuse_misfits(cfg.origin.overrides, is_begun=lambda: recorder.has_evaluated):
                 runner.train()
