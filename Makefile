@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Tests start hundreds of processes; each would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install check test test-all demo table-synthetic table-dubai table-methods sweep-synthetic docs ci clean
 
@@ -25,7 +28,7 @@ check: $(STAMP) ## Lint, format, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(STAMP) ## Run the quick tests: four to five minutes on two idle cores (no network, no GPU, no data needed)
+test: $(STAMP) ## Run the quick tests: under four minutes on two idle cores (no network, no GPU, no data needed)
 	$(BIN)/python -m pytest -q -n logical --dist worksteal -m "not slow"
 
 test-all: $(STAMP) ## Run all tests, those marked slow too

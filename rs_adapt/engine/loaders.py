@@ -28,10 +28,10 @@ def training_loaders() -> Iterator[None]:
 
 
 def end_processes(loader: Any) -> None:
-    """End the processes that a loader keeps for its next pass, if it has any; it can be iterated anew.
+    """End the processes that a loader keeps for its next pass, if it has any; it can be iterated again.
 
     A runner is part of circular references. Left to Python's collector, the queues of its loaders are closed before the
-    processes are told to end, and PyTorch then waits 5 s for each of them.
+    processes have been asked to end, and PyTorch then waits 5 s for each of them.
     """
     iterator = getattr(loader, "_iterator", None)
     if iterator is not None:

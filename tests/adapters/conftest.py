@@ -42,10 +42,13 @@ class Example:
         return self.cls.num_params(**self.arguments(self.cls.num_params, facts))
 
 
+_QUICK = {"EarthAdapter", "Lora", "PeftAdapter", "Stack", "Vpt"}
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that takes `example` for every example; one that takes `costly_example` mostly when time is no matter.
 
-    Each method's first example is always among the latter.
+    The latter are first examples of methods that act in different places: after blocks, in layers, on tokens.
     """
     for name in {"example", "costly_example"} & set(metafunc.fixturenames):
         metafunc.parametrize(
@@ -54,7 +57,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 pytest.param(
                     Example(cls=cls, settings=settings),
                     id=f"{cls.__name__}-{index}",
-                    marks=[pytest.mark.slow] if index and name == "costly_example" else [],
+                    marks=[pytest.mark.slow]
+                    if name == "costly_example" and (index or cls.__name__ not in _QUICK)
+                    else [],
                 )
                 for cls in sorted(_methods(), key=lambda cls: cls.__name__)
                 for index, settings in enumerate(cls.examples())

@@ -46,7 +46,7 @@ def output(model: Any) -> torch.Tensor:
     return given if isinstance(given, torch.Tensor) else given[1][-1]
 
 
-@pytest.mark.parametrize("method", ["earth-adapter", "rein"])
+@pytest.mark.parametrize("method", ["earth-adapter", pytest.param("rein", marks=pytest.mark.slow)])
 def test_mmseg_reads_back_exactly(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
 ) -> None:
@@ -143,9 +143,9 @@ def test_safetensors_of_a_merged_model_have_no_adapter(
     ("method", "head", "arguments", "message"),
     [
         ("adaptformer", HEAD, (), "for the tensors of AdaptFormer. It cannot be folded .* either: .*activation"),
-        ("earth-adapter", HEAD, ("--merge",), "EarthAdapter cannot be merged"),
+        pytest.param("earth-adapter", HEAD, ("--merge",), "EarthAdapter cannot be merged", marks=pytest.mark.slow),
         ("frozen", (), (), "no names for the tensors of LinearHead"),
-        ("frozen", HEAD, ("--merge",), "nothing to merge"),
+        pytest.param("frozen", HEAD, ("--merge",), "nothing to merge", marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_models_without_mmseg_names_are_refused_and_nothing_is_written(

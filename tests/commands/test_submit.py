@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,13 @@ Submit = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def submit(train: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Submit:
-    """Train a small run under LoveDA's own protocol, and return a function that submits it."""
-    assert train("--protocol", "loveda-server")[0] == 0
+def submit(train: Any, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Submit:
+    """Return a function that submits a small run under LoveDA's own protocol, which is trained once for all tests."""
+    if not (store / "server").exists():
+        assert train("--protocol", "loveda-server")[0] == 0
+        shutil.copytree(tmp_path / "run", store / "server")
+    else:
+        shutil.copytree(store / "server", tmp_path / "run")
 
     def call(*arguments: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as stop:
@@ -88,12 +93,10 @@ def test_unreadable_images_are_named(
     assert message in err
 
 
-def test_a_run_of_a_different_bench_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], train: Any) -> None:
-    assert train("--iters", "1")[0] == 0
+def test_a_run_of_a_different_bench_is_refused(run: Path, run_verb: Any, tmp_path: Path) -> None:
     # The same run, as if it was of another family: what counts is the bench in its manifest.
-    manifest = tmp_path / "run" / "manifest.json"
+    manifest = run / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"bench": "loveda_r2u"', '"bench": "isprs_p2v"'))
-    with pytest.raises(SystemExit) as stop:
-        main(["submit", str(tmp_path / "run"), "--images", str(tmp_path)])
-    assert stop.value.code == 2
-    assert "submissions are for LoveDA's server" in capsys.readouterr().err
+    code, _, err = run_verb("submit", run, "--images", tmp_path)
+    assert code == 2
+    assert "submissions are for LoveDA's server" in err

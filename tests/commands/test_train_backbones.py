@@ -33,7 +33,10 @@ MEAN = {
 }
 
 
-@pytest.mark.parametrize("backbone", FAMILIES)
+# Of each kind of position code one: learned and fixed, rotary, in windows.
+@pytest.mark.parametrize(
+    "backbone", [pytest.param(name, marks=[pytest.mark.slow] if name == "clip-l-14" else []) for name in FAMILIES]
+)
 def test_trains_and_loads_again(train: Train, tmp_path: Path, backbone: str) -> None:
     sizes = [f"model.backbone.{key}={value}" for key, value in (TINY | FAMILIES[backbone]).items()]
     options = [part for size in sizes for part in ("--set", size)]

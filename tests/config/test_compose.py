@@ -45,17 +45,17 @@ def pairwise(axes_of_values: list[list[Any]]) -> set[tuple[Any, ...]]:
 
 @pytest.mark.parametrize(
     ("setting", "directions"),
-    [("da", "first"), *(pytest.param(setting, "all", marks=pytest.mark.slow) for setting in SETTINGS)],
+    [("da", "some"), *(pytest.param(setting, "all", marks=pytest.mark.slow) for setting in SETTINGS)],
 )
 def test_every_pair_of_values_composes_or_is_refused_with_a_reason(setting: str, directions: str) -> None:
-    # Directions of a family differ in their regions only.
-    most = 1 if directions == "first" else None
+    # Directions of a family differ in their regions only; pairs are thinned evenly where time matters.
+    most, every = (1, 4) if directions == "some" else (None, 1)
     benches = [bench for group in bench_families().values() for bench in [*group.values()][:most]]
     # The strategy that every setting has stands first.
     strategies = sorted(axes.values("strategy"), key=lambda name: name != DEFAULT_STRATEGY[setting])
     others = [list(axes.values(axis)) for axis in ("method", "backbone", "head")]
     composed, refusals = 0, []
-    for bench, method, backbone, head, strategy in sorted(pairwise([benches, *others, strategies])):
+    for bench, method, backbone, head, strategy in sorted(pairwise([benches, *others, strategies]))[::every]:
         try:
             cell = resolve_cell(f"{bench}-{setting}", method=method, backbone=backbone, head=head, strategy=strategy)
             cfg = compose(cell)

@@ -63,11 +63,11 @@ MIC = {
     [
         ("da", {}),
         ("dg", {}),
-        ("da", {"head": "mask2former_small"}),
+        pytest.param("da", {"head": "mask2former_small"}, marks=pytest.mark.slow),
         ("da", MIC),
         # Methods that wrap layers, of a library, with random noise in training, and with the frozen ViT beside them.
         pytest.param("da", {"method": "cobot+vpt", **MIC}, marks=pytest.mark.slow),
-        ("da", {"method": "peft:dora"}),
+        pytest.param("da", {"method": "peft:dora"}, marks=pytest.mark.slow),
         ("dg", {"method": "peft:adalora", "overrides": ("model.backbone.adapter.options.deltaT=1",)}),
         pytest.param("dg", {"method": "sam_parser+dcpl"}, marks=pytest.mark.slow),
     ],

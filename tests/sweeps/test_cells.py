@@ -39,9 +39,9 @@ def expanded(tmp_path: Path, *lines: str) -> Expansion:
     return expand(read_spec(file), folder=tmp_path / "runs")
 
 
-# The other paper sweep has the same axes on the other setting.
+# Those of more than a hundred cells take seconds each.
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "paper_dg" else []) for name in SHIPPED]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if cells > 100 else []) for name, cells in SHIPPED.items()]
 )
 def test_shipped_sweeps_compose_all_their_cells_without_torch(name: str) -> None:
     file = paths.configs_dir() / "sweep" / f"{name}.toml"

@@ -55,6 +55,7 @@ def test_training_images_are_only_in_the_curve_of_the_server_protocol(lint_cell)
     assert "the score itself comes from the server" in found.only("tile-in-train-and-val").consequence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["da", "dg", "ss"])
 def test_synthetic_tiles_are_clean(lint_cell, shared_home: Path, tmp_path: Path, setting: str) -> None:
     cfg = compose(resolve_cell(f"synthetic-{setting}"), data_root=tmp_path)
