@@ -86,7 +86,7 @@ def predict(
         ConfigError: A value cannot be used.
         DataError: A scene cannot be read as the model was trained.
         DataNotFound: There is no such scene.
-        OutputExists: A map exists, and `overwrite` is False.
+        OutputExists: A map exists, and `overwrite` is False; or a different process makes it.
 
     Examples:
         >>> import numpy as np
@@ -106,7 +106,8 @@ def predict(
     print_loading(progress)
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.predictor import Predictor
-    from rs_adapt.prediction.predict import MapSettings, check_files, files_of, predict_scene
+    from rs_adapt.prediction.predict import MapSettings, files_of, predict_scene
+    from rs_adapt.prediction.strips import check_maps, remove_store
     from rs_adapt.prediction.writing import MapClasses
 
     use_plugins(map(Path, plugins))
@@ -123,7 +124,7 @@ def predict(
         companions=tuple(companions),
         overwrite=overwrite,
     )
-    check_files([path for file in maps.values() for path in files_of(file, settings)], overwrite=overwrite)
+    check_maps({file: files_of(file, settings) for file in maps.values()}, overwrite=overwrite)
     # A scene that cannot be read is reported before the model is built.
     for scene in maps:
         appearance.open(scene).close()
@@ -133,7 +134,7 @@ def predict(
         palette=tuple((int(red), int(green), int(blue)) for red, green, blue in manifest.palette),
     )
     with progress_callback(progress) as on_progress:
-        return [
+        records = [
             predict_scene(
                 predictor,
                 scene,
@@ -146,6 +147,9 @@ def predict(
             )
             for scene, file in maps.items()
         ]
+    for file in maps.values():
+        remove_store(file)
+    return records
 
 
 def _appearance(

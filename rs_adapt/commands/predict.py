@@ -10,6 +10,7 @@ import typer
 
 from rs_adapt.commands import options
 from rs_adapt.commands.console import print_json, say, shorten_path
+from rs_adapt.commands.stopping import continued_by_repeating
 
 Number = TypeVar("Number", int, float)
 _LAYERS = "Files"
@@ -17,6 +18,7 @@ _SCENE = "How scenes are read"
 _TILES = "Tiles"
 
 
+@continued_by_repeating("the finished strips are saved")
 def predict(
     scenes: Annotated[
         list[str],

@@ -87,7 +87,9 @@ class MapGrid:
 
     def panels(self) -> list[Panel]:
         """Return the panels from left to right; their edges are edges of the middle parts of tiles."""
-        wide = max(1, self.panel_px // self.stride_px)
+        fitting = self.columns if self.panel_px >= self.width_px else max(1, self.panel_px // self.stride_px)
+        # Panels of equal width: the columns of tiles between two panels are predicted twice, whatever their width.
+        wide = math.ceil(self.columns / math.ceil(self.columns / fitting))
         beyond = 1 if self.overlap_px else 0
         return [
             Panel(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +10,21 @@ from typing import TYPE_CHECKING
 import rasterio
 
 from rs_adapt import __version__
-from rs_adapt.errors import ConfigError, OutputExists
+from rs_adapt.errors import ConfigError
 from rs_adapt.files import file_state, make_output_folder
 from rs_adapt.prediction.appearance import Appearance
 from rs_adapt.prediction.companions import Companion, companion_file, write_companion
 from rs_adapt.prediction.grid import MapGrid, panel_width_px
 from rs_adapt.prediction.layers import Layer
 from rs_adapt.prediction.panels import TileModel, predict_panels
-from rs_adapt.prediction.strips import StripStore
+from rs_adapt.prediction.strips import (
+    StripStore,
+    check_files,
+    has_begun_files,
+    is_store_of,
+    lock_map,
+    strips_folder,
+)
 from rs_adapt.prediction.writing import CACHE_MIB, MapClasses, layer_file, place_of, write_map
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.tiles.blend import Blending
@@ -94,6 +100,7 @@ def predict_scene(
     """Predict a scene of any size and write its map, with memory that does not grow with the scene.
 
     Finished strips are stored beside the map until it is complete: after an interruption the same call continues there.
+    That a map is complete stays recorded beside it until `remove_store`, so that of many scenes only the rest is done.
 
     Args:
         predictor: The model.
@@ -115,37 +122,46 @@ def predict_scene(
     started_s = time.perf_counter()
     check_settings(predictor, settings)
     files = files_of(out, settings)
-    check_files(files, overwrite=settings.overwrite)
     make_output_folder(out.parent)
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB << 20), appearance.open(scene_file) as scene:
-        grid = _grid(scene.info.width_px, scene.info.height_px, predictor.num_classes, settings)
-        store = StripStore(
-            out.with_name(f".{out.name}.strips"), _job(scene_file, appearance, settings, grid, predictor, model_sha256)
-        )
-        report = _Counter(f"predicting {scene_file.name}", grid.num_tiles(), on_progress)
-        model = TileModel(
-            predict=predictor.predict_tiles,
-            num_classes=predictor.num_classes,
-            batch_size=settings.batch_size,
-        )
-        model_s = predict_panels(
-            scene,
-            grid,
-            model,
-            store,
-            layers=settings.layers,
-            blending=settings.blending,
-            on_tiles=report.add,
-        )
-        info, place = scene.info, place_of(scene.info)
-    facts = {"rs_adapt": __version__, "model_sha256": model_sha256}
-    for layer in settings.layers:
-        file = layer_file(out, layer)
-        writing = _Counter(f"writing {file.name}", grid.height_px, on_progress)
-        write_map(file, store, grid, layer=layer, place=place, classes=classes, facts=facts, on_rows=writing.add)
-    for companion in settings.companions:
-        write_companion(out, companion, classes)
-    store.remove()
+    with lock_map(out):
+        with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB << 20), appearance.open(scene_file) as scene:
+            info, place = scene.info, place_of(scene.info)
+            grid = _grid(info.width_px, info.height_px, predictor.num_classes, settings)
+            job = _job(scene_file, appearance, settings, grid, predictor, model_sha256)
+            folder = strips_folder(out)
+            is_continued = is_store_of(folder, job) and has_begun_files(folder)
+            check_files(files, overwrite=settings.overwrite or is_continued)
+            store = StripStore(folder, job)
+            is_done = store.is_finished and all(file.exists() for file in files)
+            model_s = 0.0
+            if not is_done:
+                report = _Counter(f"predicting {scene_file.name}", grid.num_tiles(), on_progress)
+                model = TileModel(
+                    predict=predictor.predict_tiles,
+                    num_classes=predictor.num_classes,
+                    batch_size=settings.batch_size,
+                )
+                model_s = predict_panels(
+                    scene,
+                    grid,
+                    model,
+                    store,
+                    layers=settings.layers,
+                    blending=settings.blending,
+                    on_tiles=report.add,
+                )
+        if not is_done:
+            store.begin_files()
+            facts = {"rs_adapt": __version__, "model_sha256": model_sha256}
+            for layer in settings.layers:
+                file = layer_file(out, layer)
+                writing = _Counter(f"writing {file.name}", grid.height_px, on_progress)
+                write_map(
+                    file, store, grid, layer=layer, place=place, classes=classes, facts=facts, on_rows=writing.add
+                )
+            for companion in settings.companions:
+                write_companion(out, companion, classes)
+            store.finish()
     remarks = () if info.has_place or place.gcps else (f"{scene_file} has no place on the map, and so has its map.",)
     return MapRecord(
         scene=scene_file,
@@ -180,17 +196,6 @@ def check_settings(predictor: Predictor, settings: MapSettings) -> None:
         )
     if settings.batch_size < 1:
         raise ConfigError(f"--batch-size is {settings.batch_size}. Allowed: 1 or more.")
-
-
-def check_files(files: Sequence[Path], *, overwrite: bool) -> None:
-    """Refuse maps that exist, before any work is done.
-
-    Raises:
-        OutputExists: One does, and `overwrite` is False.
-    """
-    existing = next((file for file in files if file.exists()), None)
-    if existing is not None and not overwrite:
-        raise OutputExists(f"{existing} exists. Choose a different place with --out, or add --overwrite to replace it.")
 
 
 def _grid(width_px: int, height_px: int, num_classes: int, settings: MapSettings) -> MapGrid:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_adapt.files import atomic_file, write_text
+from rs_adapt.errors import OutputExists
+from rs_adapt.files import atomic_file, remove_folder, write_text
+from rs_adapt.leftovers import remove_leftovers
+from rs_adapt.locks import is_locked, removed_lock
 from rs_adapt.prediction.layers import Layer
 
 _JOB_FILE = "job.json"
+# Holds one of the two words below from when all strips are there; before that there is no such file.
+_STAGE_FILE = "stage"
+_WRITING, _FINISHED = "writing", "finished"
 
 
 class StripStore:
@@ -30,12 +36,11 @@ class StripStore:
 
     def __init__(self, folder: Path, job: Mapping[str, object]) -> None:
         self.folder = folder
-        text = json.dumps({"sha256": hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()}) + "\n"
-        stored = folder / _JOB_FILE
-        if folder.is_dir() and not (stored.is_file() and stored.read_text(encoding="utf-8") == text):
-            shutil.rmtree(folder)
+        remove_leftovers(folder)
+        if folder.is_dir() and not is_store_of(folder, job):
+            remove_folder(folder)
         folder.mkdir(exist_ok=True)
-        write_text(stored, text)
+        write_text(folder / _JOB_FILE, _job_text(job))
 
     def has(self, panel: int, row: int) -> bool:
         """Return whether a strip is there."""
@@ -61,9 +66,124 @@ class StripStore:
             path.unlink(missing_ok=True)
             return None
 
-    def remove(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    @property
+    def is_finished(self) -> bool:
+        """Whether all files of the map have been written; the strips are gone."""
+        return _stage(self.folder) == _FINISHED
+
+    def begin_files(self) -> None:
+        """Record that files of the map appear from now on: they are no reason to refuse the same call."""
+        write_text(self.folder / _STAGE_FILE, _WRITING)
+
+    def finish(self) -> None:
+        """Record that all files of the map are there, and remove the strips.
+
+        The record stays until the whole call has ended, so that one of many scenes continues with the scene at which
+        it was interrupted.
+        """
+        write_text(self.folder / _STAGE_FILE, _FINISHED)
+        for path in self.folder.iterdir():
+            if path.name not in (_JOB_FILE, _STAGE_FILE):
+                path.unlink(missing_ok=True)
 
     def _path(self, panel: int, row: int) -> Path:
         return self.folder / f"{panel:04d}-{row:06d}.npz"
+
+
+def strips_folder(out: Path) -> Path:
+    """Return the folder of a map's strips, beside the map."""
+    return out.with_name(f".{out.name}.strips")
+
+
+def is_store_of(folder: Path, job: Mapping[str, object]) -> bool:
+    """Return whether a folder holds the strips of a job."""
+    return _read(folder / _JOB_FILE) == _job_text(job)
+
+
+def has_begun_files(folder: Path) -> bool:
+    """Return whether an interrupted call has written files of a map, or all of them, whatever its options were."""
+    return _stage(folder) is not None
+
+
+def remove_store(out: Path) -> None:
+    """Remove what a call has stored beside a map, and what killed processes left there."""
+    folder = strips_folder(out)
+    remove_leftovers(folder)
+    if folder.is_dir():
+        remove_folder(folder)
+
+
+def check_files(files: Sequence[Path], *, overwrite: bool) -> None:
+    """Refuse maps that exist, before any work is done.
+
+    Raises:
+        OutputExists: One does, and `overwrite` is False.
+    """
+    existing = next((file for file in files if file.exists()), None)
+    if existing is not None and not overwrite:
+        raise OutputExists(f"{existing} exists. Choose a different place with --out, or add --overwrite to replace it.")
+
+
+def check_maps(maps: Mapping[Path, Sequence[Path]], *, overwrite: bool) -> None:
+    """Refuse maps that exist or that a different process makes; those of an interrupted call pass.
+
+    Args:
+        maps: The files of each map, by the map of classes.
+        overwrite: Replace maps that exist.
+
+    Raises:
+        OutputExists: A file exists, or its map is being made.
+    """
+    for out in maps:
+        if is_locked(_lock_file(out)):
+            raise _in_use(out)
+    try:
+        for out, files in maps.items():
+            check_files(files, overwrite=overwrite or has_begun_files(strips_folder(out)))
+    except OutputExists:
+        # A call that was killed after its last map, while it removed what it had stored.
+        if all(file.exists() for files in maps.values() for file in files):
+            for out in maps:
+                remove_leftovers(strips_folder(out))
+                if _stage(strips_folder(out)) == _FINISHED:
+                    remove_store(out)
+        raise
+
+
+@contextmanager
+def lock_map(out: Path) -> Iterator[None]:
+    """Be the only process that makes a map; the folder of the map must exist.
+
+    Raises:
+        OutputExists: A different process makes it.
+    """
+    with removed_lock(_lock_file(out)) as descriptor:
+        if descriptor is None:
+            raise _in_use(out)
+        yield
+
+
+def _lock_file(out: Path) -> Path:
+    return out.with_name(f".{out.name}.lock")
+
+
+def _in_use(out: Path) -> OutputExists:
+    return OutputExists(
+        f"Another process is predicting {out}, so nothing is done there. Wait until it has ended, end it, or choose a "
+        "different place with --out."
+    )
+
+
+def _job_text(job: Mapping[str, object]) -> str:
+    return json.dumps({"sha256": hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()}) + "\n"
+
+
+def _stage(folder: Path) -> str | None:
+    return _read(folder / _STAGE_FILE)
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None

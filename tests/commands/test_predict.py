@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import rs_adapt as rsa
+from rs_adapt.api import prediction
 from rs_adapt.scenes import Scene, write_geotiff
 
 RUN = Path(__file__).parents[1] / "runs" / "stored_0_1_0" / "finished"
@@ -133,3 +137,19 @@ def test_what_cannot_be_predicted_is_refused(
     assert code == 2
     assert sentence in " ".join(errors.replace("│", " ").split())
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_stop_states_the_command_that_continues(
+    tmp_path: Path, run_verb: Verb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(prediction, "predict", stop)
+    monkeypatch.setattr(sys, "argv", ["rs-adapt", "predict", "a scene.tif", "--checkpoint", "run"])
+    code, _, errors = run_verb("predict", "a scene.tif", "--checkpoint", "run", "-o", tmp_path / "map.tif")
+    assert code == 130
+    assert errors.splitlines() == [
+        "Stopped; the finished strips are saved. Continue with",
+        "  rs-adapt predict 'a scene.tif' --checkpoint run",
+    ]
