@@ -14,9 +14,10 @@ from rs_adapt.api.progress import Progress, print_loading, progress_callback
 from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.packs import read_manifest
+from rs_adapt.runs.run import Run
 
 if TYPE_CHECKING:
-    from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.inference.views import Tta
     from rs_adapt.prediction.appearance import Appearance
     from rs_adapt.prediction.companions import Companion
     from rs_adapt.prediction.layers import Layer
@@ -29,7 +30,7 @@ DEFAULT_BATCH_SIZE = 8
 
 
 def predict(
-    run: RunLike,
+    run: RunLike | Sequence[RunLike],
     scenes: PathLike | Sequence[PathLike],
     out: PathLike,
     *,
@@ -41,6 +42,7 @@ def predict(
     tile_px: int | None = None,
     overlap_px: int | None = None,
     blending: Blending = "hann",
+    tta: Tta | None = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
     precision: str | None = None,
     weights: PathLike | None = None,
@@ -55,7 +57,8 @@ def predict(
     continues where it stopped when it is repeated.
 
     Args:
-        run: A run from `train`, a run folder, or a folder with an adapter pack.
+        run: A run from `train`, a run folder, or a folder with an adapter pack; or several of one base, whose
+            probabilities are averaged.
         scenes: Files, folders, patterns or .txt lists; rasters that GDAL reads.
         out: The map's file (.tif) for one scene; else a folder, in which each map is named like its scene.
         layers: What is written: `classes` (indices; 255 without data), `confidence` (the largest probability),
@@ -70,6 +73,8 @@ def predict(
         tile_px: Side of a tile, a multiple of the backbone's patch; as the model is evaluated.
         overlap_px: Pixels that neighbouring tiles share, up to half a tile; a quarter of a tile.
         blending: Weights of tiles that overlap: `hann`, `cosine` or `flat`.
+        tta: Views of each tile whose probabilities are averaged: `flips` (4 views), `d4` (8, with quarter turns) or
+            `scales` (3/4, 1 and 5/4 of the side). It takes about as many times as long.
         batch_size: Tiles that the model sees at once.
         precision: `fp32` or `bf16`; the run's.
         weights: File of base weights; the run's, else the backbone's own file.
@@ -99,27 +104,34 @@ def predict(
     """
     from rs_adapt.prediction.inputs import find_scenes, output_files
 
-    folder = folder_of(run)
-    require_checkpoint(folder, weights=weights)
+    runs = [run] if isinstance(run, Run | str | os.PathLike) else list(run)
+    folders = [folder_of(one) for one in runs]
+    for folder in folders:
+        require_checkpoint(folder, weights=weights)
     named = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
     maps = output_files(find_scenes([os.fspath(scene) for scene in named]), Path(out).expanduser())
     print_loading(progress)
     from rs_adapt.inference.checkpoint import recompose
-    from rs_adapt.inference.predictor import Predictor
+    from rs_adapt.inference.ensemble import load_members
+    from rs_adapt.prediction.members import check_members, choose_tile_px
     from rs_adapt.prediction.predict import MapSettings, files_of, predict_scene
     from rs_adapt.prediction.strips import check_maps, remove_store
     from rs_adapt.prediction.writing import MapClasses
 
     use_plugins(map(Path, plugins))
-    manifest = read_manifest(folder)
-    appearance = _appearance(manifest, region=region, bands=bands, stretch=stretch)
-    cfg = recompose(folder, weights=None if weights is None else os.fspath(weights), precision=precision)
-    side_px = tile_px if tile_px is not None else _tile_px(cfg)
+    manifests = [read_manifest(folder) for folder in folders]
+    appearances = [_appearance(manifest, region=region, bands=bands, stretch=stretch) for manifest in manifests]
+    check_members(folders, manifests, appearances)
+    manifest, appearance = manifests[0], appearances[0]
+    base = None if weights is None else os.fspath(weights)
+    configurations = [recompose(folder, weights=base, precision=precision) for folder in folders]
+    side_px = tile_px if tile_px is not None else choose_tile_px(configurations)
     settings = MapSettings(
         tile_px=side_px,
         overlap_px=overlap_px if overlap_px is not None else side_px // 4,
         batch_size=batch_size,
         blending=blending,
+        tta=tta,
         layers=tuple(layers),
         companions=tuple(companions),
         overwrite=overwrite,
@@ -128,7 +140,8 @@ def predict(
     # A scene that cannot be read is reported before the model is built.
     for scene in maps:
         appearance.open(scene).close()
-    predictor = Predictor.load(cfg, folder if folder.is_dir() else folder.parent, device=device)
+    checkpoints = [folder if folder.is_dir() else folder.parent for folder in folders]
+    predictor = load_members(configurations, checkpoints, device=device)
     classes = MapClasses(
         names=tuple(manifest.classes),
         palette=tuple((int(red), int(green), int(blue)) for red, green, blue in manifest.palette),
@@ -142,7 +155,7 @@ def predict(
                 appearance=appearance,
                 classes=classes,
                 settings=settings,
-                model_sha256=manifest.tensors.sha256 if manifest.tensors else "",
+                model_sha256=",".join(member.tensors.sha256 if member.tensors else "" for member in manifests),
                 on_progress=on_progress,
             )
             for scene, file in maps.items()
@@ -179,11 +192,3 @@ def _appearance(
         low, high = (float(value) for value in stretch)
         return replace(appearance, ranges=((low, high),) * 3, by_scene=False)
     return appearance
-
-
-def _tile_px(cfg: ResolvedConfig) -> int:
-    """Return the side of the windows that the model is evaluated with: those of a sliding window, else a tile."""
-    from rs_adapt.config.segmentor import segmentor_config
-
-    test_cfg = segmentor_config(cfg).test_cfg
-    return int(test_cfg.crop_size[0]) if test_cfg.mode == "slide" else int(cfg.bench.tile_px)

@@ -231,9 +231,9 @@ class Vit(nn.Module):
             return self._filled_sha256
         return tensors_sha256(self._base_params)
 
-    def base_tensors(self) -> dict[str, Tensor]:
-        """Return the ViT's own tensors as they are now, under their names without an adapter."""
-        return {name: param.detach() for name, param in self._base_params.items()}
+    def base_parameters(self) -> dict[str, nn.Parameter]:
+        """Return the ViT's own parameters, under their names without an adapter."""
+        return dict(self._base_params)
 
     def _versions(self) -> tuple[int, ...]:
         return tuple(param._version for param in self._base_params.values())

@@ -26,7 +26,10 @@ def predict(
             metavar="INPUT...", help="Scenes: files, folders, quoted patterns, or a .txt with one path a line."
         ),
     ],
-    checkpoint: Annotated[Path, typer.Option("--checkpoint", help="Run folder, or a folder with a pack.")],
+    checkpoint: Annotated[
+        list[Path],
+        typer.Option("--checkpoint", help="Run folder, or a folder with a pack; repeat it to average several."),
+    ],
     out: Annotated[Path, options.out()],
     confidence: Annotated[
         bool, typer.Option("--confidence", help="Also write the largest probability.", rich_help_panel=_LAYERS)
@@ -79,6 +82,14 @@ def predict(
         Literal["hann", "cosine", "flat"],
         typer.Option("--blending", help="Weights of overlapping tiles.", rich_help_panel=_TILES),
     ] = "hann",
+    tta: Annotated[
+        Literal["flips", "d4", "scales"] | None,
+        typer.Option(
+            "--tta",
+            help="Average over mirrored views, flips and quarter turns (d4), or scales.",
+            rich_help_panel=_TILES,
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option("--batch-size", help="Batch size: tiles at once (default: 8).", min=1, rich_help_panel=_TILES),
@@ -123,6 +134,7 @@ def predict(
         tile_px=tile_px,
         overlap_px=overlap_px,
         blending=blending,
+        tta=tta,
         batch_size=batch_size or DEFAULT_BATCH_SIZE,
         precision=precision,
         weights=weights,

@@ -91,7 +91,7 @@ def export_merged(
     difference = merge_adapter(cfg, backbone)
 
     def fill(folder: Path) -> None:
-        tensors = {name: value.cpu().contiguous() for name, value in backbone.base_tensors().items()}
+        tensors = {name: value.detach().cpu().contiguous() for name, value in backbone.base_parameters().items()}
         save_file(tensors, folder / BACKBONE_FILE, metadata={"format": "pt"})
         # Hashed here: peft merges without raising torch's versions, by which the backbone would see the change.
         of_head = _head_manifest(manifest, folder, sha256=tensors_sha256(tensors), difference=difference)

@@ -105,4 +105,5 @@ def _name_as_transformers(backbone: Vit, head: nn.Module) -> dict[str, Tensor]:
 
 
 def _name_base_tensors(backbone: Vit, layout: TensorLayout) -> dict[str, Tensor]:
-    return {f"{BACKBONE}{name}": value for name, value in to_published_names(backbone.base_tensors(), layout).items()}
+    base = {name: value.detach() for name, value in backbone.base_parameters().items()}
+    return {f"{BACKBONE}{name}": value for name, value in to_published_names(base, layout).items()}

@@ -19,6 +19,7 @@ from rs_adapt.engine.forward import predict_batch
 from rs_adapt.engine.optim import Precision, autocast
 from rs_adapt.errors import DataError
 from rs_adapt.inference.checkpoint import load_model
+from rs_adapt.inference.views import Tta, predict_views
 from rs_adapt.strategies.pseudo_labels import probabilities
 from rs_adapt.tiles.blend import RowBlender
 from rs_adapt.tiles.grid import tile_origins
@@ -97,6 +98,16 @@ class Predictor:
         """Number of classes K."""
         return int(self.model.decode_head.num_classes)
 
+    @property
+    def patch_px(self) -> int:
+        """Patch of the backbone; sides of images and windows are multiples of it."""
+        return int(self.model.backbone.patch_px)
+
+    @property
+    def numerics(self) -> tuple[str, ...]:
+        """Precision and kind of device, on which the last bits of a prediction depend."""
+        return (self.precision, next(self.model.parameters()).device.type)
+
     def predict_batch(self, batch: Mapping[str, Any]) -> list[SegDataSample]:
         """Predict a batch of a loader; see `rs_adapt.engine.forward.predict_batch`."""
         return predict_batch(self.model, batch, precision=self.precision)
@@ -148,14 +159,16 @@ class Predictor:
             yield blender.take(next_top)
 
     @torch.no_grad()
-    def predict_tiles(self, tiles_NHW3: Image) -> NDArray[np.float32]:
+    def predict_tiles(self, tiles_NHW3: Image, *, tta: Tta | None = None) -> NDArray[np.float32]:
         """Return the class probabilities of tiles that fit into one forward pass each, float32 (N, K, H, W).
 
         Args:
             tiles_NHW3: RGB, uint8; the backbone must accept their sides.
+            tta: Views whose probabilities are averaged, see `predict_views`; None for the tiles alone.
         """
-        scores_NKHW = self._scores(self._inputs(tiles_NHW3)).float()
-        values: NDArray[np.float32] = probabilities(scores_NKHW, self.model.decode_head.score_kind).cpu().numpy()
+        inputs_N3HW = self._inputs(tiles_NHW3)
+        values_NKHW = predict_views(inputs_N3HW, self._probabilities, tta=tta, patch_px=self.patch_px)
+        values: NDArray[np.float32] = values_NKHW.cpu().numpy()
         return values
 
     def preprocess(self, image_HW3: Image) -> Tensor:
@@ -175,6 +188,9 @@ class Predictor:
         pixels = [torch.from_numpy(np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1))) for image in images_NHW3]
         inputs_N3HW: Tensor = self.model.data_preprocessor({"inputs": pixels}, False)["inputs"]
         return inputs_N3HW
+
+    def _probabilities(self, inputs_N3HW: Tensor) -> Tensor:
+        return probabilities(self._scores(inputs_N3HW).float(), self.model.decode_head.score_kind)
 
     def _scores(self, inputs_N3HW: Tensor) -> Tensor:
         size_hw = tuple(inputs_N3HW.shape[2:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import rasterio
 from rs_adapt import __version__
 from rs_adapt.errors import ConfigError
 from rs_adapt.files import file_state, make_output_folder
+from rs_adapt.inference.views import VIEWS, Tta
 from rs_adapt.prediction.appearance import Appearance
 from rs_adapt.prediction.companions import Companion, companion_file, write_companion
 from rs_adapt.prediction.grid import MapGrid, panel_width_px
@@ -30,7 +32,7 @@ from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.tiles.blend import Blending
 
 if TYPE_CHECKING:
-    from rs_adapt.inference.predictor import Predictor
+    from rs_adapt.inference.ensemble import TilePredictor
 
 # Sums of class probabilities of one row of tiles: 22 000 columns of six classes with tiles of 512 px.
 _SUMS_BYTES = 320 << 20
@@ -45,6 +47,7 @@ class MapSettings:
         overlap_px: Pixels that neighbouring tiles share, 0 to half a tile.
         batch_size: Tiles that the model sees at once.
         blending: Weights of tiles that overlap.
+        tta: Views of a tile whose probabilities are averaged; None for the tile alone.
         layers: What is written; the map of classes first.
         companions: Files beside the map of classes.
         overwrite: Replace maps that exist.
@@ -55,6 +58,7 @@ class MapSettings:
     overlap_px: int
     batch_size: int
     blending: Blending = "hann"
+    tta: Tta | None = None
     layers: tuple[Layer, ...] = ("classes",)
     companions: tuple[Companion, ...] = ()
     overwrite: bool = False
@@ -87,7 +91,7 @@ class MapRecord:
 
 
 def predict_scene(
-    predictor: Predictor,
+    predictor: TilePredictor,
     scene_file: Path,
     out: Path,
     *,
@@ -137,7 +141,7 @@ def predict_scene(
             if not is_done:
                 report = _Counter(f"predicting {scene_file.name}", grid.num_tiles(), on_progress)
                 model = TileModel(
-                    predict=predictor.predict_tiles,
+                    predict=partial(predictor.predict_tiles, tta=settings.tta),
                     num_classes=predictor.num_classes,
                     batch_size=settings.batch_size,
                 )
@@ -181,13 +185,13 @@ def files_of(out: Path, settings: MapSettings) -> tuple[Path, ...]:
     return (*layers, *(companion_file(out, companion) for companion in settings.companions))
 
 
-def check_settings(predictor: Predictor, settings: MapSettings) -> None:
+def check_settings(predictor: TilePredictor, settings: MapSettings) -> None:
     """Refuse tiles that the backbone cannot see.
 
     Raises:
-        ConfigError: The tile is no multiple of the patch, or the batch is empty.
+        ConfigError: The tile is no multiple of the patch, the batch is empty, or the views have no such name.
     """
-    patch_px = int(predictor.model.backbone.patch_px)
+    patch_px = predictor.patch_px
     if settings.tile_px < 1 or settings.tile_px % patch_px:
         near = max(patch_px, round(settings.tile_px / patch_px) * patch_px)
         raise ConfigError(
@@ -196,6 +200,8 @@ def check_settings(predictor: Predictor, settings: MapSettings) -> None:
         )
     if settings.batch_size < 1:
         raise ConfigError(f"--batch-size is {settings.batch_size}. Allowed: 1 or more.")
+    if settings.tta is not None and settings.tta not in VIEWS:
+        raise ConfigError(f"--tta is {settings.tta}. Allowed: {', '.join(VIEWS)}.")
 
 
 def _grid(width_px: int, height_px: int, num_classes: int, settings: MapSettings) -> MapGrid:
@@ -210,17 +216,23 @@ def _grid(width_px: int, height_px: int, num_classes: int, settings: MapSettings
 
 
 def _job(
-    scene: Path, appearance: Appearance, settings: MapSettings, grid: MapGrid, predictor: Predictor, model_sha256: str
+    scene: Path,
+    appearance: Appearance,
+    settings: MapSettings,
+    grid: MapGrid,
+    predictor: TilePredictor,
+    model_sha256: str,
 ) -> dict[str, object]:
     """Return everything that the strips of a map depend on."""
     return {
         "scene": [str(scene.resolve()), *file_state(scene)],
-        "model": [model_sha256, predictor.precision, str(next(predictor.model.parameters()).device.type)],
+        "model": [model_sha256, *predictor.numerics],
         "version": __version__,
         "appearance": repr(appearance),
         "grid": repr(grid),
         "batch_size": settings.batch_size,
         "blending": settings.blending,
+        "tta": settings.tta,
         "layers": list(settings.layers),
     }
 

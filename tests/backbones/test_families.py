@@ -248,7 +248,7 @@ def test_every_layout_loads_to_the_same_vit(tmp_path: Path, family: Family, form
         path = tmp_path
     elif form.startswith("written"):
         layout = getattr(vit.names, form.removeprefix("written "))
-        torch.save(to_published_names(vit.base_tensors(), layout), path)
+        torch.save(to_published_names(vit.base_parameters(), layout), path)
     else:
         # What `rs-adapt export --merge` writes.
         save_file(vit.state_dict(), path)

@@ -65,7 +65,7 @@ def test_mmseg_reads_back_exactly(
     # The backbone as base weights, and adapter and head as a pack on the run's own base.
     trained = load_model(recompose(run), run, device="cpu")
     again = load_state(file, DINOV2)
-    assert all(torch.equal(again[name], value) for name, value in trained.backbone.base_tensors().items())
+    assert all(torch.equal(again[name], value) for name, value in trained.backbone.base_parameters().items())
     kind = ("--as", method, "--bench", "loveda-dg", "--backbone", "dinov2-nano", *SIZES)
     code, out, err = call(capsys, "weights", "import", str(file), *kind, "--out", str(tmp_path / "pack"))
     assert code == 0, err
@@ -119,7 +119,7 @@ def test_safetensors_have_the_whole_model(
     assert {name for name in tensors if not name.startswith("backbone.")} == {n for n in own if "head" in n}
     assert all(torch.equal(tensors[name], value) for name, value in own.items())
     base = load_state(file, DINOV2)
-    assert all(torch.equal(base[name], value) for name, value in trained.backbone.base_tensors().items())
+    assert all(torch.equal(base[name], value) for name, value in trained.backbone.base_parameters().items())
     assert len(tensors) == len(own) + len(base)
 
 

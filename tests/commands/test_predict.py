@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -80,6 +81,44 @@ def test_tiles_of_the_map_are_those_of_the_evaluation(
     agreeing = (classes_HW == np.block(tiles)).mean()
     # Batches round differently, which can tip a pixel between two classes of equal probability.
     assert agreeing > 0.9999
+
+
+def test_the_views_of_a_tile_are_averaged(image: NDArray[np.uint8], tmp_path: Path, shared_home: Path) -> None:
+    scene, tile = tmp_path / "scene.tif", image[:128, :128]
+    write_geotiff(scene, tile, crs="EPSG:32632", transform=PLACE)
+    given: dict[str, Any] = {"layers": ("classes", "probabilities"), "overlap_px": 0, "device": "cpu"}
+    rsa.predict(RUN, scene, tmp_path / "map.tif", tta="flips", progress=False, **given)
+    model = rsa.load(RUN, device="cpu")
+    sides = [(), (0,), (1,), (0, 1)]
+    views = [
+        np.flip(model.predict(np.flip(tile, axes).copy()).probabilities_KHW, [1 + a for a in axes]) for axes in sides
+    ]
+    with rasterio.open(tmp_path / "map_probabilities.tif") as dataset:
+        stored_KHW = dataset.read() / 200
+    assert np.abs(stored_KHW - np.mean(views, axis=0)).max() < 0.5 / 200 + 1e-4
+
+
+def test_several_checkpoints_are_averaged(
+    image: NDArray[np.uint8], tmp_path: Path, run_verb: Verb, shared_home: Path
+) -> None:
+    scene, other = tmp_path / "scene.tif", tmp_path / "other"
+    write_geotiff(scene, image[:128, :128], crs="EPSG:32632", transform=PLACE)
+    shutil.copytree(RUN, other)
+    options = ("--probabilities", "--device", "cpu", "--overlap-px", 0)
+    maps = []
+    for name, checkpoints in (("one", [RUN]), ("both", [RUN, other])):
+        given = [part for checkpoint in checkpoints for part in ("--checkpoint", checkpoint)]
+        code, _, errors = run_verb("predict", scene, *given, "-o", tmp_path / f"{name}.tif", *options)
+        assert code == 0, errors
+        with rasterio.open(tmp_path / f"{name}_probabilities.tif") as dataset:
+            maps.append(dataset.read())
+            sha256 = dataset.tags()["model_sha256"].split(",")
+        assert len(sha256) == len(checkpoints)
+    # The mean of a model and its copy.
+    assert np.array_equal(*maps)
+    code, _, errors = run_verb("predict", scene, "--checkpoint", RUN, "--checkpoint", RUN, "-o", tmp_path / "m.tif")
+    assert code == 2
+    assert "twice. Name each checkpoint once." in " ".join(errors.split())
 
 
 def test_several_scenes_become_maps_of_their_names(
