@@ -108,3 +108,51 @@ def test_sweep_table_withholds_it(forged: Path) -> None:
     assert NAMED in facts["note"]
     (line,) = trouble_lines([Cell()], {"cell": state})  # type: ignore[list-item]
     assert line.startswith("contradiction: the cell: result.json states 74.000")
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    """Change keys of a result that states the rule of its mean, as those of this version do."""
+    result = json.loads((folder / "result.json").read_text()) | changes
+    result["protocol"]["absent_classes"] = "zero_if_predicted"
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+@pytest.mark.parametrize("way", ["no selections", "no matrices", "unknown headline", "file is gone"])
+def test_a_headline_without_matrices_is_in_no_table(honest: Path, run_verb: Verb, tmp_path: Path, way: str) -> None:
+    selections = json.loads((honest / "result.json").read_text())["selections"]
+    without = {name: entry | {"confusions": None, "miou_pct": 74.0} for name, entry in selections.items()}
+    changes: dict[str, dict[str, Any]] = {
+        "no selections": {"selections": {}},
+        "no matrices": {"selections": without},
+        "unknown headline": {"headline": "best"},
+        "file is gone": {},
+    }
+    edit(honest, miou_pct=74.0, **changes[way])
+    if way == "file is gone":
+        shutil.rmtree(honest / "confusions")
+    collection = rsa.collect(honest)
+    assert collection.runs[0].miou_pct is None
+    named = "There is no file" if way == "file is gone" else "states 74.000 as miou_pct, but names no matrices"
+    assert any(named in damage.why for damage in collection.damaged)
+    code, out, _ = run_verb("report", honest, "--out", tmp_path / "page", "--json")
+    assert code == 0
+    assert json.loads(out)["groups"][0]["miou_pct"]["mean"] is None
+    assert "74" not in (tmp_path / "page" / "results.csv").read_text().splitlines()[1].split(",")
+    assert run_verb("verify", honest)[0] == 1
+
+
+def test_collected_runs_have_the_scores_of_their_matrices(forged: Path) -> None:
+    (run,) = rsa.collect(forged).runs
+    assert run.miou_pct == 37.724
+
+
+def test_matrices_of_a_part_of_the_tiles(honest: Path, run_verb: Verb) -> None:
+    edit(honest, data={"val": {"tiles": 5000, "sha256": "0" * 64}})
+    named = "result.json states 5000 as data.val.tiles, but confusions/iter6.npz has matrices of"
+    assert f"Contradiction: {named}" in run_verb("score", honest)[1]
+    assert any(named in damage.why for damage in rsa.collect(honest).damaged)
+
+
+def test_classes_of_the_mean_that_are_not_its_own(honest: Path, run_verb: Verb) -> None:
+    edit(honest, classes_in_mean=["road"])
+    assert "states road as classes_in_mean, but its matrices in" in run_verb("score", honest)[1]
