@@ -23,6 +23,7 @@ from rs_adapt.errors import RsAdaptError
 if TYPE_CHECKING:
     from rs_adapt.api.checking import lint, verify
     from rs_adapt.api.configuration import compose
+    from rs_adapt.api.judging import judge
     from rs_adapt.api.models import evaluate, load
     from rs_adapt.api.prediction import predict
     from rs_adapt.api.reading import collect, compare, report, score
@@ -41,6 +42,7 @@ __all__ = [
     "compose",
     "errors",
     "evaluate",
+    "judge",
     "lint",
     "load",
     "predict",
@@ -58,6 +60,7 @@ _MODULES = {
     "compare": "api.reading",
     "compose": "api.configuration",
     "evaluate": "api.models",
+    "judge": "api.judging",
     "lint": "api.checking",
     "load": "api.models",
     "predict": "api.prediction",

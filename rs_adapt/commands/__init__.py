@@ -25,6 +25,10 @@ VERBS = {
         "rs_adapt.commands.predict:predict",
         "Predict whole scenes and write georeferenced maps (cloud-optimized GeoTIFF).",
     ),
+    "judge": Verb(
+        "rs_adapt.commands.judge:judge",
+        "Compare two models on the target without labels: agreement, confidence, class shares, where they differ.",
+    ),
     "score": Verb(
         "rs_adapt.commands.score:score",
         "Rescore a finished run from its stored confusion matrices: other classes, groups, protocols.",

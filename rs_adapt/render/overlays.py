@@ -29,6 +29,32 @@ def colour_map(labels: np.ndarray[Any, Any], palette: Sequence[Sequence[int]]) -
     return np.asarray(table[labels.astype(np.uint8)])
 
 
+def blend_classes(
+    pixels_HW3: np.ndarray[Any, Any],
+    labels_HW: np.ndarray[Any, Any],
+    palette: Sequence[Sequence[int]],
+    opacity_HW: np.ndarray[Any, Any],
+) -> np.ndarray[Any, Any]:
+    """Return an image, uint8 (H, W, 3), with class colours over it.
+
+    Args:
+        pixels_HW3: The image, uint8 RGB.
+        labels_HW: Class indices; values that are no class leave the image as it is.
+        palette: One [r, g, b] per class, 0 to 255.
+        opacity_HW: Opacity of the colours, 0 to 1.
+    """
+    weight_HW1 = np.where(labels_HW < len(palette), opacity_HW, 0.0)[..., None]
+    blended_HW3 = (1 - weight_HW1) * pixels_HW3 + weight_HW1 * colour_map(labels_HW, palette)
+    return np.asarray(blended_HW3.round().astype(np.uint8))
+
+
+def picture_bytes(pixels_HW3: np.ndarray[Any, Any]) -> bytes:
+    """Return an image, uint8 RGB, as the content of a JPEG file that keeps colours at full resolution."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels_HW3).save(buffer, "JPEG", quality=88, subsampling=0)
+    return buffer.getvalue()
+
+
 def draw_overlay(
     image: Image.Image,
     truth: np.ndarray[Any, Any],

@@ -27,6 +27,7 @@ NAMES = [
     "compose",
     "errors",
     "evaluate",
+    "judge",
     "lint",
     "load",
     "predict",
@@ -38,7 +39,7 @@ NAMES = [
     "verify",
 ]
 # In the order of their examples: the later ones read the run of the first.
-TRAINING = ("train", "check", "evaluate", "load", "predict")
+TRAINING = ("train", "check", "evaluate", "load", "predict", "judge")
 FUNCTIONS = [name for name in NAMES if name not in ("RsAdaptError", "__version__", "errors")]
 
 

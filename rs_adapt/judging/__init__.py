@@ -1,0 +1,1 @@
+"""Evidence without labels on whether one model maps a region better than another."""

@@ -1,0 +1,148 @@
+"""Two trained models on the unlabelled tiles of the target, and the true class shares of the source."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rs_adapt.engine.build import prepare_data
+from rs_adapt.engine.loaders import end_processes
+from rs_adapt.errors import ConfigError, DataError, DataNotFound
+from rs_adapt.inference.predictor import Predictor
+from rs_adapt.judging.pairs import PairPrediction
+from rs_adapt.pictures import open_picture
+from rs_adapt.progress import OnProgress, no_progress
+from rs_adapt.registry import load_libraries
+from rs_adapt.strategies.pseudo_labels import probabilities
+
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
+
+
+class TargetTiles:
+    """The tiles of the target without labels that a run's label-free statistics are computed on, all of them.
+
+    In adaptation these are the training images of the target, else the images that are scored. No label is opened.
+
+    Args:
+        cfg: The configuration of the run, from `recompose`.
+        most: Number of tiles, spread evenly over the sorted names; None for all.
+        on_progress: Called while tiles are made.
+
+    Raises:
+        DataNotFound: There are no tiles.
+    """
+
+    def __init__(self, cfg: ResolvedConfig, *, most: int | None = None, on_progress: OnProgress = no_progress) -> None:
+        from mmengine.runner import Runner
+
+        load_libraries(cfg.default_scope)
+        prepare_data(cfg, on_progress, roles=("target",))
+        settings = copy.deepcopy(cfg.monitor.label_free.to_dict())
+        settings["dataset"]["spread"] = most
+        self._loader: Any = Runner.build_dataloader(settings, seed=cfg.randomness.seed)
+        self._img_dir = Path(settings["dataset"]["img_dir"])
+        # Such as `south train`.
+        self.name = " ".join(str(settings["dataset"]["name"]).split("/")[-2:])
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+        return len(self._loader.dataset)
+
+    def predict(
+        self, run: Predictor, against: Predictor, *, on_progress: OnProgress = no_progress
+    ) -> Iterator[PairPrediction]:
+        """Predict each tile with both models.
+
+        Args:
+            run: RUN.
+            against: AGAINST, with the same classes.
+            on_progress: Called with the stage, and with the tiles done and in all.
+
+        Raises:
+            DataError: A tile cannot be read.
+        """
+        done = 0
+        try:
+            for batch in self._loader:
+                samples = zip(run.predict_batch(batch), against.predict_batch(batch), strict=True)
+                for sample, other in samples:
+                    done += 1
+                    yield self._pair(sample, other, run, against)
+                    on_progress("predicting tiles", done, len(self))
+        finally:
+            end_processes(self._loader)
+
+    def _pair(self, sample: Any, other: Any, run: Predictor, against: Predictor) -> PairPrediction:
+        run_KHW, against_KHW = _probabilities(sample, run), _probabilities(other, against)
+        valid_HW = np.ones(run_KHW.shape[1:], dtype=bool)
+        if "valid" in sample:
+            mask_HW = sample.valid.data[0].cpu().numpy()
+            # As in training: a mask of a different size, or an empty one, is not used.
+            valid_HW = mask_HW if mask_HW.shape == valid_HW.shape and mask_HW.any() else valid_HW
+        path = Path(sample.img_path)
+        return PairPrediction(
+            image=path.relative_to(self._img_dir).as_posix(),
+            run_KHW=run_KHW,
+            against_KHW=against_KHW,
+            valid_HW=valid_HW,
+            read_pixels=partial(_read_rgb, path),
+        )
+
+
+def source_shares(cfg: ResolvedConfig, *, on_progress: OnProgress = no_progress) -> tuple[float, ...] | None:
+    """Return the share of each class among the labelled pixels of the source's training tiles.
+
+    Args:
+        cfg: The configuration of a run.
+        on_progress: Called while tiles are made.
+
+    Returns:
+        The shares, which sum to 1; None where the tiles are not on this machine.
+    """
+    from rs_adapt.datasets.class_sampling import class_counts
+    from rs_adapt.registry import DATASETS
+
+    with suppress(DataNotFound, DataError):
+        prepare_data(cfg, on_progress, roles=("source",))
+        dataset = DATASETS.build(cfg.train_dataloader.dataset.labelled)
+        counts_K = class_counts(dataset).sum(axis=0)
+        if total := int(counts_K.sum()):
+            return tuple(float(share) for share in counts_K / total)
+    return None
+
+
+def check_same_task(run: ResolvedConfig, against: ResolvedConfig, *, folders: Sequence[Path]) -> None:
+    """Refuse two models that do not answer the same question.
+
+    Raises:
+        ConfigError: They have different classes, or were trained for different benches.
+    """
+    if list(run.bench.classes) != list(against.bench.classes):
+        raise ConfigError(
+            f"{folders[0]} has the classes {', '.join(run.bench.classes)}, and {folders[1]} has "
+            f"{', '.join(against.bench.classes)}. Name two runs with the same classes in the same order."
+        )
+    if run.bench.name != against.bench.name:
+        raise ConfigError(
+            f"{folders[0]} is of bench {run.bench.name}, and {folders[1]} of {against.bench.name}. Name two runs of "
+            "one bench and direction."
+        )
+
+
+def _probabilities(sample: Any, predictor: Predictor) -> NDArray[np.float32]:
+    scores_1KHW = sample.seg_logits.data[None]
+    values: NDArray[np.float32] = probabilities(scores_1KHW, predictor.model.decode_head.score_kind)[0].cpu().numpy()
+    return values
+
+
+def _read_rgb(path: Path) -> NDArray[np.uint8]:
+    with open_picture(path) as image:
+        return np.asarray(image.convert("RGB"))
