@@ -48,6 +48,7 @@ def predict(
     weights: PathLike | None = None,
     device: str = "auto",
     overwrite: bool = False,
+    skip_errors: bool = False,
     plugins: Sequence[PathLike] = (),
     progress: Progress = True,
 ) -> list[MapRecord]:
@@ -80,11 +81,13 @@ def predict(
         weights: File of base weights; the run's, else the backbone's own file.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         overwrite: Replace maps that exist.
+        skip_errors: Name blocks of a scene that cannot be read, and leave them without data; by default the call stops.
         plugins: Files and folders with methods of your own, see `compose`.
         progress: True shows it on standard error; or a callback (stage, done, total).
 
     Returns:
-        A record of each map: `scene`, `files`, `width_px`, `height_px`, `num_tiles`, `seconds`, `model_s`, `remarks`.
+        A record of each map: `scene`, `files`, `width_px`, `height_px`, `num_tiles`, `seconds`, `model_s`, `remarks`,
+        `unreadable`.
 
     Raises:
         CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit.
@@ -111,6 +114,7 @@ def predict(
     named = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
     maps = output_files(find_scenes([os.fspath(scene) for scene in named]), Path(out).expanduser())
     print_loading(progress)
+    from rs_adapt.api.pace import Pace
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.ensemble import load_members
     from rs_adapt.prediction.members import check_members, choose_tile_px
@@ -135,6 +139,7 @@ def predict(
         layers=tuple(layers),
         companions=tuple(companions),
         overwrite=overwrite,
+        skip_errors=skip_errors,
     )
     check_maps({file: files_of(file, settings) for file in maps.values()}, overwrite=overwrite)
     # A scene that cannot be read is reported before the model is built.
@@ -146,7 +151,8 @@ def predict(
         names=tuple(manifest.classes),
         palette=tuple((int(red), int(green), int(blue)) for red, green, blue in manifest.palette),
     )
-    with progress_callback(progress) as on_progress:
+    pace = Pace()
+    with progress_callback(progress, note=pace.note) as on_progress:
         records = [
             predict_scene(
                 predictor,
@@ -157,6 +163,7 @@ def predict(
                 settings=settings,
                 model_sha256=",".join(member.tensors.sha256 if member.tensors else "" for member in manifests),
                 on_progress=on_progress,
+                on_start=pace.start,
             )
             for scene, file in maps.items()
         ]

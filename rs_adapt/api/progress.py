@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,21 +22,24 @@ if TYPE_CHECKING:
 # True shows it on standard error (a live line on a terminal, plain lines in a notebook or a log), False shows nothing.
 Progress = bool | OnProgress
 
+# From a stage, the steps done, and those in all to what is shown behind the numbers.
+Note = Callable[[str, int, int | None], str]
 # Seconds without a line after which a stage counts as long.
 _LONG_S = 10.0
 
 
 @contextmanager
-def progress_callback(progress: Progress) -> Iterator[OnProgress]:
+def progress_callback(progress: Progress, *, note: Note | None = None) -> Iterator[OnProgress]:
     """Yield the callback for the argument `progress` of a public function.
 
     Args:
         progress: True to show progress on standard error, False for none, or a callback that is yielded unchanged.
+        note: Added to the lines on standard error.
     """
     if callable(progress):
         yield progress
     elif progress:
-        with stage_lines(error_console()) as show:
+        with stage_lines(error_console(), note=note) as show:
             yield show
     else:
         yield no_progress
@@ -49,10 +53,14 @@ def error_console() -> Console:
 
 
 @contextmanager
-def stage_lines(console: Console) -> Iterator[OnProgress]:
+def stage_lines(console: Console, *, note: Note | None = None) -> Iterator[OnProgress]:
     """Yield a callback that shows progress: a status line on a terminal, else one line for each finished stage.
 
     The status line disappears when a stage is complete, so that a progress bar can follow.
+
+    Args:
+        console: Where to show it.
+        note: Returns what follows the numbers of steps, from the stage, the steps done, and those in all.
     """
     from rich.status import Status
 
@@ -65,6 +73,7 @@ def stage_lines(console: Console) -> Iterator[OnProgress]:
     def show(stage: str, done: int, total: int | None) -> None:
         nonlocal printed_s
         finished = total is not None and done >= total
+        more = "" if note is None else note(stage, done, total)
         if not console.is_terminal:
             # A long stage prints a line for each tenth of it, a short one only when it is done.
             is_long = total is not None and (total >= 1000 or time.monotonic() - printed_s > _LONG_S)
@@ -73,11 +82,11 @@ def stage_lines(console: Console) -> Iterator[OnProgress]:
             if (tenth or finished) and line not in seen:
                 seen.add(line)
                 printed_s = time.monotonic()
-                console.print(line, highlight=False)
+                console.print(line + more, highlight=False)
         elif finished:
             status.stop()
         else:
-            status.update(styled(f"{stage} {done}" if total is None else f"{stage} {done}/{total}", ""))
+            status.update(styled((f"{stage} {done}" if total is None else f"{stage} {done}/{total}") + more, ""))
             status.start()
 
     try:

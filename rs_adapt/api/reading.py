@@ -32,7 +32,7 @@ def folder_of(run: RunLike) -> Path:
 def collect(*folders: RunLike) -> Collection:
     """Read all runs below some folders; a damaged run is reported and does not stop the others.
 
-    So is a result whose scores its stored confusion matrices contradict; its run has those that the matrices give.
+    So is a result whose scores its stored confusion matrices contradict.
 
     Args:
         folders: Run folders, or folders above them.
@@ -52,16 +52,9 @@ def collect(*folders: RunLike) -> Collection:
     from rs_adapt.runs.collect import collect as collect_runs
     from rs_adapt.runs.run import Damage
     from rs_adapt.scores.contradictions import check_result
-    from rs_adapt.scores.current import current_run, proven_result
+    from rs_adapt.scores.current import current_run
 
     collection = collect_runs([folder_of(folder) for folder in folders])
-
-    def prove(run: Run) -> Run:
-        stated = run.result
-        return current_run(
-            run if stated is None else dataclasses.replace(run, result=proven_result(run.folder, stated))
-        )
-
     contradicted = [
         Damage(place=run.folder, why=why)
         for run in collection.finished
@@ -70,7 +63,7 @@ def collect(*folders: RunLike) -> Collection:
     ]
     return dataclasses.replace(
         collection,
-        runs=tuple(map(prove, collection.runs)),
+        runs=tuple(current_run(run) for run in collection.runs),
         damaged=(*collection.damaged, *contradicted),
     )
 

@@ -98,6 +98,12 @@ def predict(
     weights: options.Weights = None,
     device: options.Device = "auto",
     plugins: options.Plugins = None,
+    skip_errors: Annotated[
+        bool,
+        typer.Option(
+            "--skip-errors", help="Blocks that cannot be read have no data (default: stop).", rich_help_panel=_SCENE
+        ),
+    ] = False,
     overwrite: options.Overwrite = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -140,6 +146,7 @@ def predict(
         weights=weights,
         device=device,
         overwrite=overwrite,
+        skip_errors=skip_errors,
         plugins=plugins or (),
     )
     if as_json:
@@ -153,6 +160,7 @@ def predict(
                     "tiles": record.num_tiles,
                     "seconds": round(record.seconds, 2),
                     "remarks": list(record.remarks),
+                    "unreadable": [list(box) for box in record.unreadable],
                 }
                 for record in records
             ]

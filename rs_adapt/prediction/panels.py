@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.prediction.damage import OnUnreadable
 from rs_adapt.prediction.grid import MapGrid, Panel, batched
 from rs_adapt.prediction.layers import Layer, layers_of
 from rs_adapt.prediction.reading import TileRow, read_tile_row
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 # From tiles, RGB uint8 (N, tile_px, tile_px, 3), to class probabilities, float32 (N, K, tile_px, tile_px).
 PredictTiles = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-_Number = TypeVar("_Number", np.float32, np.bool_)
+# Columns of a panel, and the class probabilities of a strip there, float32 (K, rows, columns).
+_Part = tuple[slice, NDArray[np.float32]]
 # Rows of tiles that are read before they are needed.
 _AHEAD = 2
 
@@ -51,6 +53,7 @@ def predict_panels(
     layers: Sequence[Layer],
     blending: Blending,
     on_tiles: Callable[[int], None],
+    on_unreadable: OnUnreadable | None = None,
 ) -> float:
     """Predict the strips of a map that are not stored yet.
 
@@ -66,6 +69,7 @@ def predict_panels(
         layers: What is stored of the probabilities.
         blending: How tiles that overlap are weighted.
         on_tiles: Called with the number of tiles that are done since the last call.
+        on_unreadable: As in `read_window`, from the thread that reads.
 
     Returns:
         Seconds for which the model computed.
@@ -84,19 +88,19 @@ def predict_panels(
         blender = _PanelBlender(grid, panel, model.num_classes, blending, first)
         with ThreadPoolExecutor(1, "reading") as reader, ThreadPoolExecutor(1, "writing") as writer:
             writing: Future[None] | None = None
-            for row, tiles in _read_ahead(reader, scene, grid, panel, first):
+            for row, tiles in _read_ahead(reader, scene, grid, panel, first, on_unreadable):
                 started_s = time.perf_counter()
                 for position, tile_KHW in _predict_row(tiles, panel, model):
                     blender.add(position, row, tile_KHW)
                 model_s += time.perf_counter() - started_s
-                strip_KHW = blender.take(row)
+                parts = blender.take(row)
                 if row >= start:
                     on_tiles(panel.last - panel.first)
                     # One strip waits at most, so that memory does not grow where writing is slower than the model.
                     if writing is not None:
                         writing.result()
                     valid_HW = _in_map(tiles.valid_HW, grid, panel, row)
-                    writing = writer.submit(_write, store, panel.index, row, strip_KHW, valid_HW, layers)
+                    writing = writer.submit(_write, store, panel.index, row, parts, valid_HW, model.num_classes, layers)
             if writing is not None:
                 writing.result()
     return model_s
@@ -129,36 +133,50 @@ class _PanelBlender:
         """Add a tile by its position in the row of tiles, from the left."""
         self._blender.add(position * self._grid.stride_px, (row - self._first) * self._grid.stride_px, tile_KHW)
 
-    def take(self, row: int) -> NDArray[np.float32]:
-        """Return the rows of the map that are complete, float32 (K, rows, columns of the panel)."""
+    def take(self, row: int) -> list[_Part]:
+        """Return the rows of the map that are complete, where tiles reach them."""
         done = row - self._first + 1
         height_px = done * self._grid.stride_px
         if row == self._grid.rows - 1:
             height_px += self._grid.overlap_px
-        _, rows_KHW = self._blender.take(height_px)
-        return _in_map(rows_KHW, self._grid, self._panel, row)
+        top = row * self._grid.stride_px - self._grid.margin_px
+        start, stop = self._grid.finished_rows(row)
+        left = self._panel.x0 - self._panel.first * self._grid.stride_px + self._grid.margin_px
+        width_px = self._panel.x1 - self._panel.x0
+        parts = []
+        for columns, values_KHW in self._blender.take_runs(height_px)[1]:
+            first, last = max(columns.start, left), min(columns.stop, left + width_px)
+            if first < last:
+                inside = slice(first - columns.start, last - columns.start)
+                parts.append((slice(first - left, last - left), values_KHW[:, start - top : stop - top, inside]))
+        return parts
 
 
-def _in_map(pixels: NDArray[_Number], grid: MapGrid, panel: Panel, row: int) -> NDArray[_Number]:
-    """Cut what a strip of the map holds out of the rows of a row of tiles, whose last two axes are rows and columns."""
+def _in_map(valid_HW: NDArray[np.bool_], grid: MapGrid, panel: Panel, row: int) -> NDArray[np.bool_]:
+    """Cut what a strip of the map holds out of the pixels of a row of tiles."""
     top = row * grid.stride_px - grid.margin_px
     left = panel.first * grid.stride_px - grid.margin_px
     start, stop = grid.finished_rows(row)
-    return pixels[..., start - top : stop - top, panel.x0 - left : panel.x1 - left]
+    return valid_HW[start - top : stop - top, panel.x0 - left : panel.x1 - left]
 
 
 def _read_ahead(
-    reader: ThreadPoolExecutor, scene: Scene, grid: MapGrid, panel: Panel, first: int
+    reader: ThreadPoolExecutor,
+    scene: Scene,
+    grid: MapGrid,
+    panel: Panel,
+    first: int,
+    on_unreadable: OnUnreadable | None,
 ) -> Iterator[tuple[int, TileRow]]:
-    waiting = [
-        (row, reader.submit(read_tile_row, scene, grid, panel, row))
-        for row in range(first, min(first + _AHEAD, grid.rows))
-    ]
+    def submit(row: int) -> tuple[int, Future[TileRow]]:
+        return row, reader.submit(read_tile_row, scene, grid, panel, row, on_unreadable)
+
+    waiting = [submit(row) for row in range(first, min(first + _AHEAD, grid.rows))]
     while waiting:
         row, reading = waiting.pop(0)
         tiles = reading.result()
         if row + _AHEAD < grid.rows:
-            waiting.append((row + _AHEAD, reader.submit(read_tile_row, scene, grid, panel, row + _AHEAD)))
+            waiting.append(submit(row + _AHEAD))
         yield row, tiles
 
 
@@ -173,8 +191,14 @@ def _write(
     store: StripStore,
     panel: int,
     row: int,
-    strip_KHW: NDArray[np.float32],
+    parts: Sequence[_Part],
     valid_HW: NDArray[np.bool_],
+    num_classes: int,
     layers: Sequence[Layer],
 ) -> None:
-    store.write(panel, row, layers_of(strip_KHW, valid_HW, layers))
+    blank = layers_of(np.zeros((num_classes, 1, 1), np.float32), np.zeros((1, 1), np.bool_), layers)
+    strip = {layer: np.full((*value.shape[:-2], *valid_HW.shape), value.flat[0]) for layer, value in blank.items()}
+    for columns, values_KHW in parts:
+        for layer, values in layers_of(values_KHW, valid_HW[:, columns], layers).items():
+            strip[layer][..., columns] = values
+    store.write(panel, row, strip)

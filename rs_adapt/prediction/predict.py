@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from rs_adapt.files import file_state, make_output_folder
 from rs_adapt.inference.views import VIEWS, Tta
 from rs_adapt.prediction.appearance import Appearance
 from rs_adapt.prediction.companions import Companion, companion_file, write_companion
+from rs_adapt.prediction.damage import describe_unreadable, require_sample
 from rs_adapt.prediction.grid import MapGrid, panel_width_px
 from rs_adapt.prediction.layers import Layer
 from rs_adapt.prediction.panels import TileModel, predict_panels
@@ -33,7 +35,10 @@ from rs_adapt.tiles.blend import Blending
 
 if TYPE_CHECKING:
     from rs_adapt.inference.ensemble import TilePredictor
+    from rs_adapt.scenes import Box
 
+# A stage, its tiles that are done already and in all, and the megapixels of all.
+OnStart = Callable[[str, int, int, float], None]
 # Sums of class probabilities of one row of tiles: 22 000 columns of six classes with tiles of 512 px.
 _SUMS_BYTES = 320 << 20
 
@@ -51,6 +56,7 @@ class MapSettings:
         layers: What is written; the map of classes first.
         companions: Files beside the map of classes.
         overwrite: Replace maps that exist.
+        skip_errors: Leave blocks of a scene that cannot be read without data, and name them.
         sums_bytes: Memory for the sums of a row of tiles; wider scenes are predicted in panels.
     """
 
@@ -62,6 +68,7 @@ class MapSettings:
     layers: tuple[Layer, ...] = ("classes",)
     companions: tuple[Companion, ...] = ()
     overwrite: bool = False
+    skip_errors: bool = False
     sums_bytes: int = _SUMS_BYTES
 
 
@@ -78,6 +85,7 @@ class MapRecord:
         seconds: From opening the scene to the finished files.
         model_s: Seconds of it in which the model computed.
         remarks: Sentences that one has to know before using the map.
+        unreadable: Blocks of the scene (x0, y0, x1, y1) that cannot be read and have no data on the map.
     """
 
     scene: Path
@@ -88,6 +96,7 @@ class MapRecord:
     seconds: float
     model_s: float
     remarks: tuple[str, ...]
+    unreadable: tuple[Box, ...] = ()
 
 
 def predict_scene(
@@ -100,6 +109,7 @@ def predict_scene(
     settings: MapSettings,
     model_sha256: str,
     on_progress: OnProgress = no_progress,
+    on_start: OnStart = lambda stage, done, total, mpx: None,
 ) -> MapRecord:
     """Predict a scene of any size and write its map, with memory that does not grow with the scene.
 
@@ -115,6 +125,7 @@ def predict_scene(
         settings: Tiles, blending and layers.
         model_sha256: Of the model's tensors; strips of a different model are not used.
         on_progress: Called with a stage, and with the tiles done and in all.
+        on_start: Called before with the stage, the tiles done by an interrupted call and in all, and the megapixels.
 
     Returns:
         The record of the map.
@@ -130,16 +141,20 @@ def predict_scene(
     with lock_map(out):
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB << 20), appearance.open(scene_file) as scene:
             info, place = scene.info, place_of(scene.info)
+            if settings.skip_errors and appearance.by_scene and info.dtype != "uint8":
+                require_sample(scene)
             grid = _grid(info.width_px, info.height_px, predictor.num_classes, settings)
             job = _job(scene_file, appearance, settings, grid, predictor, model_sha256)
             folder = strips_folder(out)
             is_continued = is_store_of(folder, job) and has_begun_files(folder)
             check_files(files, overwrite=settings.overwrite or is_continued)
-            store = StripStore(folder, job)
+            store = StripStore(folder, job, takes_gaps=settings.skip_errors)
             is_done = store.is_finished and all(file.exists() for file in files)
             model_s = 0.0
             if not is_done:
-                report = _Counter(f"predicting {scene_file.name}", grid.num_tiles(), on_progress)
+                stage, num_tiles = f"predicting {scene_file.name}", grid.num_tiles()
+                on_start(stage, store.num_tiles(grid), num_tiles, grid.width_px * grid.height_px / 1e6)
+                report = _Counter(stage, num_tiles, on_progress)
                 model = TileModel(
                     predict=partial(predictor.predict_tiles, tta=settings.tta),
                     num_classes=predictor.num_classes,
@@ -153,6 +168,7 @@ def predict_scene(
                     layers=settings.layers,
                     blending=settings.blending,
                     on_tiles=report.add,
+                    on_unreadable=store.add_unreadable if settings.skip_errors else None,
                 )
         if not is_done:
             store.begin_files()
@@ -167,6 +183,8 @@ def predict_scene(
                 write_companion(out, companion, classes)
             store.finish()
     remarks = () if info.has_place or place.gcps else (f"{scene_file} has no place on the map, and so has its map.",)
+    if unreadable := store.unreadable():
+        remarks = (*remarks, f"{scene_file}: {describe_unreadable(unreadable)}")
     return MapRecord(
         scene=scene_file,
         files=files,
@@ -176,6 +194,7 @@ def predict_scene(
         seconds=time.perf_counter() - started_s,
         model_s=model_s,
         remarks=remarks,
+        unreadable=tuple(unreadable),
     )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.prediction.damage import OnUnreadable, read_window
 from rs_adapt.prediction.grid import MapGrid, Panel, mirrored
 from rs_adapt.scenes import Box
 
 if TYPE_CHECKING:
     from rs_adapt.scenes import Scene
+
+_Value = TypeVar("_Value", np.uint8, np.bool_)
 
 
 class TileRow:
@@ -36,8 +39,17 @@ class TileRow:
         return not self.valid_HW[:, left : left + self._grid.tile_px].any()
 
 
-def read_tile_row(scene: Scene, grid: MapGrid, panel: Panel, row: int) -> TileRow:
+def read_tile_row(
+    scene: Scene, grid: MapGrid, panel: Panel, row: int, on_unreadable: OnUnreadable | None = None
+) -> TileRow:
     """Read one row of tiles of a panel; only the pixels of the scene that it shows are read.
+
+    Args:
+        scene: The open scene.
+        grid: The tiles.
+        panel: The panel.
+        row: Number of the row of tiles.
+        on_unreadable: As in `read_window`.
 
     Raises:
         DataError: The pixels cannot be decoded.
@@ -48,6 +60,14 @@ def read_tile_row(scene: Scene, grid: MapGrid, panel: Panel, row: int) -> TileRo
     rows = mirrored(top, top + grid.tile_px, grid.height_px)
     columns = mirrored(left, right, grid.width_px)
     box = Box(int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
-    image_HW3, valid_HW = scene.read_rgb(box)
-    place = np.ix_(rows - box.y0, columns - box.x0)
-    return TileRow(image_HW3[place], valid_HW[place], grid)
+    image_HW3, valid_HW = read_window(scene, box, on_unreadable)
+    rows, columns = rows - box.y0, columns - box.x0
+    return TileRow(_placed(image_HW3, rows, columns), _placed(valid_HW, rows, columns), grid)
+
+
+def _placed(pixels: NDArray[_Value], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[_Value]:
+    """Return the rows and columns of a window in some order, which most often is that of the window itself."""
+    for axis, positions in enumerate((rows, columns)):
+        if not np.array_equal(positions, np.arange(pixels.shape[axis])):
+            pixels = pixels.take(positions, axis=axis)
+    return pixels

@@ -16,12 +16,15 @@ from rs_adapt.errors import OutputExists
 from rs_adapt.files import atomic_file, remove_folder, write_text
 from rs_adapt.leftovers import remove_leftovers
 from rs_adapt.locks import is_locked, removed_lock
+from rs_adapt.prediction.grid import MapGrid
 from rs_adapt.prediction.layers import Layer
+from rs_adapt.scenes import Box
 
 _JOB_FILE = "job.json"
 # Holds one of the two words below from when all strips are there; before that there is no such file.
 _STAGE_FILE = "stage"
 _WRITING, _FINISHED = "writing", "finished"
+_UNREADABLE_FILE = "unreadable.json"
 
 
 class StripStore:
@@ -32,12 +35,14 @@ class StripStore:
     Args:
         folder: Made if it is not there; its parent must exist.
         job: Everything that the strips depend on, as JSON.
+        takes_gaps: Whether strips may lack blocks of the scene that could not be read; else these are removed, too.
     """
 
-    def __init__(self, folder: Path, job: Mapping[str, object]) -> None:
+    def __init__(self, folder: Path, job: Mapping[str, object], *, takes_gaps: bool = False) -> None:
         self.folder = folder
         remove_leftovers(folder)
-        if folder.is_dir() and not is_store_of(folder, job):
+        is_usable = is_store_of(folder, job) and (takes_gaps or not (folder / _UNREADABLE_FILE).exists())
+        if folder.is_dir() and not is_usable:
             remove_folder(folder)
         folder.mkdir(exist_ok=True)
         write_text(folder / _JOB_FILE, _job_text(job))
@@ -49,6 +54,10 @@ class StripStore:
     def first_missing(self, panel: int, rows: int) -> int:
         """Return the first row of a panel that is not there; `rows` if all are."""
         return next((row for row in range(rows) if not self.has(panel, row)), rows)
+
+    def num_tiles(self, grid: MapGrid) -> int:
+        """Return the number of tiles of a map whose strips are there."""
+        return sum((panel.last - panel.first) * self.first_missing(panel.index, grid.rows) for panel in grid.panels())
 
     def write(self, panel: int, row: int, layers: Mapping[Layer, NDArray[np.uint8]]) -> None:
         """Write the layers of a strip."""
@@ -65,6 +74,16 @@ class StripStore:
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             path.unlink(missing_ok=True)
             return None
+
+    def add_unreadable(self, box: Box) -> None:
+        """Record a block of the scene that cannot be read."""
+        boxes = {*self.unreadable(), box}
+        write_text(self.folder / _UNREADABLE_FILE, json.dumps(sorted(boxes)) + "\n")
+
+    def unreadable(self) -> list[Box]:
+        """Return the blocks of the scene that could not be read, from this call and those that it continues."""
+        text = _read(self.folder / _UNREADABLE_FILE)
+        return [] if text is None else [Box(*box) for box in json.loads(text)]
 
     @property
     def is_finished(self) -> bool:
@@ -83,7 +102,7 @@ class StripStore:
         """
         write_text(self.folder / _STAGE_FILE, _FINISHED)
         for path in self.folder.iterdir():
-            if path.name not in (_JOB_FILE, _STAGE_FILE):
+            if path.name not in (_JOB_FILE, _STAGE_FILE, _UNREADABLE_FILE):
                 path.unlink(missing_ok=True)
 
     def _path(self, panel: int, row: int) -> Path:

@@ -12,10 +12,7 @@ from rs_adapt.reports.score_tables import SETTINGS, Labels
 from rs_adapt.runs.collect import Collection, describe_failure
 from rs_adapt.runs.evaluations import list_evaluations
 from rs_adapt.runs.identity import describe_environments
-from rs_adapt.runs.records import Result
 from rs_adapt.runs.run import NOT_STARTED, Damage, Run
-from rs_adapt.scores.contradictions import check_result
-from rs_adapt.scores.current import current_result
 from rs_adapt.scores.groups import Group, commits
 
 _LIBRARIES = ("torch", "onedl-mmsegmentation", "transformers")
@@ -113,20 +110,13 @@ def runs_section(collection: Collection, base: Path) -> Section:
     )
 
 
-def _evaluation_cell(folder: Path, result: Result) -> TableCell:
-    """Return the mIoU of an evaluation under the present rule, unless its stored matrices contradict it."""
-    if check_result(folder, result):
-        return text_cell("contradicts its matrices")
-    return score_cell(current_result(folder, result).miou_pct, digits=2)
-
-
 def evaluations_section(collection: Collection, base: Path) -> Section | None:
     """Return what `rs-adapt eval` stored in the folders of the runs, each with its precision; None where it did not."""
     rows = [
         [
             text_cell(run.name),
             text_cell(f"{result.cell.bench} {result.protocol.report_split or 'not scored'}"),
-            _evaluation_cell(folder, result),
+            score_cell(result.miou_pct, digits=2),
             text_cell(result.precision or "not recorded"),
             text_cell(result.environment.device),
             text_cell(result.environment.rs_adapt),

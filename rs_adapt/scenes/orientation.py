@@ -49,6 +49,11 @@ class Orientation:
         return _TURNS.get(self.number, _TURNS[1])
 
     @property
+    def is_swapped(self) -> bool:
+        """Whether stored rows are shown as columns."""
+        return self._turn[0]
+
+    @property
     def shown_size(self) -> tuple[int, int]:
         """Width and height as shown, in pixels."""
         size = (self.width_px, self.height_px)

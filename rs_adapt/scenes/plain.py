@@ -83,6 +83,11 @@ class PlainImage:
         """Bands that are red, green and blue where nobody chooses them."""
         return (1, 2, 3) if self.info.num_bands >= 3 else (1, 1, 1)
 
+    @property
+    def block_size(self) -> tuple[int, int]:
+        """Columns and rows of the image, which is one block."""
+        return self.info.width_px, self.info.height_px
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -142,6 +142,12 @@ class Raster:
         ((dtype, scale, offset),) = stored
         return (offset, offset + 255 * scale) if dtype == "uint8" and scale > 0 else None
 
+    @property
+    def block_size(self) -> tuple[int, int]:
+        """Columns and rows of the blocks in which the pixels are stored, as they are shown."""
+        height_px, width_px = self._dataset.block_shapes[0]
+        return (height_px, width_px) if self._orientation.is_swapped else (width_px, height_px)
+
     def close(self) -> None:
         """Close the file."""
         self._dataset.close()

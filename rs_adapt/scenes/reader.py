@@ -78,6 +78,11 @@ class Scene:
         """The window that covers the whole scene."""
         return Box(0, 0, self.info.width_px, self.info.height_px)
 
+    @property
+    def block_size(self) -> tuple[int, int]:
+        """Columns and rows of the blocks in which the file stores its pixels."""
+        return self._source.block_size
+
     def read_rgb(self, box: Box | None = None) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Read a window as 8-bit RGB.
 

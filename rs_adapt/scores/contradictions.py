@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,7 +77,7 @@ def check_result(folder: Path, result: Result) -> tuple[str, ...]:
         result: Content of its `result.json`.
     """
     try:
-        return describe_contradictions(result, read_matrices(folder, result))
+        return tuple(map(str, find_contradictions(result, read_matrices(folder, result))))
     except RsAdaptError as error:
         return (f"The scores in result.json cannot be recomputed: {error}",)
 
@@ -106,73 +106,6 @@ def check_manifest(manifest: Manifest, result: Result) -> tuple[str, ...]:
     )
 
 
-def describe_contradictions(result: Result, matrices: Mapping[str, PerImage]) -> tuple[str, ...]:
-    """Return what in a result its matrices contradict, scores and scored tiles, as sentences; see `check_result`."""
-    return (
-        *missing_matrices(result),
-        *map(str, find_contradictions(result, matrices)),
-        *_compare_means(result, matrices),
-        *compare_tiles(result, matrices),
-    )
-
-
-def missing_matrices(result: Result) -> tuple[str, ...]:
-    """Return the scores of a result that no matrices belong to, as sentences; see `scores_without_matrices`."""
-    return tuple(
-        f"result.json states {value:.3f} as {key}, but names no matrices that give it."
-        for key, value in scores_without_matrices(result)
-    )
-
-
-def scores_without_matrices(result: Result) -> tuple[tuple[str, float], ...]:
-    """Return the keys and values of the mIoUs of a result that no matrices belong to: nobody can recompute them.
-
-    Every version that states what an absent class counts stores matrices beside each score; older ones need not.
-    """
-    if result.protocol.absent_classes is None:
-        return ()
-    files = matrix_files(result)
-    stated = {"": result.miou_pct} | {
-        f"selections.{name}.": checkpoint.miou_pct
-        for name, checkpoint in result.selections.items()
-        if checkpoint is not None
-    }
-    return tuple(
-        (f"{prefix}miou_pct", value) for prefix, value in stated.items() if value is not None and prefix not in files
-    )
-
-
-def compare_tiles(result: Result, matrices: Mapping[str, PerImage]) -> tuple[str, ...]:
-    """Compare the tiles of the matrices with those that a result states as scored.
-
-    Args:
-        result: Content of `result.json`; versions that recorded no tiles are compared with nothing.
-        matrices: The matrices by file, those that are available.
-
-    Returns:
-        A sentence for each file that has matrices of more, fewer or different tiles.
-    """
-    # `rs-adapt eval` states the one split that it scored.
-    role = next(iter(result.data), "") if len(result.data) == 1 else "test" if "test" in result.data else "val"
-    scored = result.data.get(role)
-    sentences = []
-    for file in dict.fromkeys(matrix_files(result).values()):
-        if (per_image := matrices.get(file)) is None:
-            continue
-        number, sha256 = len(per_image.tiles), per_image.facts.get("data_sha256")
-        for key, stated in ((f"data.{role}.tiles", scored and scored.tiles), ("tiles", result.tiles)):
-            if stated is not None and stated != number:
-                sentences.append(f"result.json states {stated} as {key}, but {file} has matrices of {number} tiles.")
-                break
-        else:
-            if scored is not None and sha256 not in (None, scored.sha256):
-                sentences.append(
-                    f"result.json states the fingerprint {scored.sha256[:16]}... as data.{role}.sha256, but {file} "
-                    f"is of tiles with {sha256[:16]}...."
-                )
-    return tuple(sentences)
-
-
 def find_contradictions(result: Result, matrices: Mapping[str, PerImage]) -> tuple[Contradiction, ...]:
     """Compare every score that a result states with its matrices, under the rule of the mean that the result states.
 
@@ -192,28 +125,6 @@ def find_contradictions(result: Result, matrices: Mapping[str, PerImage]) -> tup
     return tuple(differing)
 
 
-def _compare_means(result: Result, matrices: Mapping[str, PerImage]) -> Iterator[str]:
-    """Compare the classes in the mean, by name; results of version 0.1.0 do not state them."""
-    file = matrix_files(result).get("")
-    if result.classes_in_mean is None or file is None or file not in matrices:
-        return
-    per_image = matrices[file]
-    chosen = replace(
-        class_set(per_image.classes, chosen=_chosen_classes(result)), absent=result.protocol.absent_classes or UNSTATED
-    )
-    in_mean = [chosen.classes[index] for index in chosen.in_mean(per_image.total_KK())]
-    if list(result.classes_in_mean) != in_mean:
-        yield (
-            f"result.json states {', '.join(result.classes_in_mean) or 'no class'} as classes_in_mean, but its "
-            f"matrices in {file} give {', '.join(in_mean) or 'none'}."
-        )
-
-
-def _chosen_classes(result: Result) -> str:
-    classes = result.protocol.classes or "all"
-    return classes if isinstance(classes, str) else ",".join(classes)
-
-
 def _stated(result: Result, prefix: str) -> Iterator[tuple[str, float | None]]:
     """Yield the scores at the top of a result, or of one of its selections, by key; only those that were written."""
     if prefix:
@@ -231,7 +142,8 @@ def _stated(result: Result, prefix: str) -> Iterator[tuple[str, float | None]]:
 
 
 def _recomputed(result: Result, per_image: PerImage) -> dict[str, float | None]:
-    chosen = class_set(per_image.classes, chosen=_chosen_classes(result))
+    classes = result.protocol.classes or "all"
+    chosen = class_set(per_image.classes, chosen=classes if isinstance(classes, str) else ",".join(classes))
     total_1KK = per_image.total_KK()[None]
     hit_1K, truth_1K, _ = np.moveaxis(sums_of(total_1KK), 1, 0)
     iou_1K = iou_of(total_1KK, result.protocol.absent_classes or UNSTATED)

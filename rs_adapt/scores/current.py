@@ -21,7 +21,6 @@ from rs_adapt.runs.records import EvaluationLine, MetricsLine, Result, SelectedC
 from rs_adapt.runs.records.metrics import PanelScores
 from rs_adapt.runs.run import Run
 from rs_adapt.scores.class_sets import UNSTATED, ClassSet, class_set
-from rs_adapt.scores.contradictions import find_contradictions, matrix_files, scores_without_matrices
 from rs_adapt.scores.intervals import interval_facts
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import mean_iou, miou_of
@@ -128,43 +127,6 @@ def current_result(folder: Path, result: Result) -> Result:
         changes["miou_pct"] = plain(miou_of(total_KK[None], chosen.scored, chosen.absent)[0])
         changes["notes"] = [*result.notes, *_changed_mean(result.miou_pct, total_KK, chosen)]
     return result.model_copy(update=changes)
-
-
-def proven_result(folder: Path, result: Result) -> Result:
-    """Return a result with the scores that its stored matrices give in place of those that they contradict.
-
-    A score whose matrices are missing or damaged, though the version that wrote it stored them, becomes None.
-
-    Args:
-        folder: The folder of the result.
-        result: Content of its `result.json`.
-    """
-    matrices: dict[str, PerImage] = {}
-    unproven = [key for key, _ in scores_without_matrices(result)]
-    for prefix, file in matrix_files(result).items():
-        try:
-            matrices[file] = matrices.get(file) or PerImage.load(folder / file)
-        except RsAdaptError:
-            unproven.append(f"{prefix}miou_pct")
-    values = {found.key: found.recomputed for found in find_contradictions(result, matrices)}
-    values |= dict.fromkeys(unproven)
-    if not values:
-        return result
-    content = result.content()
-    for key, value in values.items():
-        # Names of classes may have dots.
-        table, _, name = key.partition(".")
-        if table == "selections":
-            content[table][name.partition(".")[0]]["miou_pct"] = value
-        elif name:
-            content[table][name] = value
-        else:
-            content[key] = value
-    if "miou_pct" in values:
-        file = matrix_files(result).get("", "")
-        chosen = _class_set(result, result.protocol.absent_classes or UNSTATED)
-        content["interval"] = interval_facts(matrices[file], chosen).content() if file in matrices else None
-    return Result.model_validate(content)
 
 
 def changes_of(stored: Stored) -> list[str]:

@@ -16,7 +16,7 @@ from rs_adapt.runs.run import Damage, Run
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.columns import Column, Row, column_of, row_of, settle_tiles
-from rs_adapt.scores.contradictions import describe_contradictions, missing_matrices
+from rs_adapt.scores.contradictions import find_contradictions
 from rs_adapt.scores.current import classes_text, current_run
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import iou_of, miou_of
@@ -131,7 +131,6 @@ def _score(
     assert result is not None
     wanted = selection or result.headline or result.protocol.selection or "last"
     damaged: list[Damage] = []
-    unproven = bool(missing_matrices(stated))
     per_image, chosen, iou = None, None, {}
     by_selection: dict[str, float | None] = {}
     # Selections often name the same checkpoint.
@@ -143,9 +142,8 @@ def _score(
             read[file] = _stored(run, name, classes, damaged, refused) if file else None
         matrices = read[file]
         if matrices is None:
-            # Without matrices the numbers of an older result stand, if they are the requested ones.
-            unproven = unproven or file is not None
-            by_selection[name] = checkpoint.miou_pct if checkpoint and not classes and not unproven else None
+            # Without matrices the numbers of the result stand, if they are the requested ones.
+            by_selection[name] = checkpoint.miou_pct if checkpoint and not classes else None
             continue
         total_KK = matrices[1].counted(matrices[0].total_KK()[None])
         by_selection[name] = plain(miou_of(total_KK, matrices[1].scored, matrices[1].absent)[0])
@@ -156,12 +154,12 @@ def _score(
                 for index, value in enumerate(iou_of(total_KK, chosen.absent)[0])
                 if index in chosen.scored
             }
-    if per_image is None and wanted == (result.headline or "last") and not classes and not unproven:
+    if per_image is None and wanted == (result.headline or "last") and not classes:
         by_selection[wanted], iou = result.miou_pct, dict(result.iou_pct)
     matrices_by_file = {file: pair[0] for file, pair in read.items() if file is not None and pair is not None}
     damaged += [
-        Damage(place=run.folder / RESULT_FILE, why=contradiction)
-        for contradiction in describe_contradictions(stated, matrices_by_file)
+        Damage(place=run.folder / RESULT_FILE, why=str(contradiction))
+        for contradiction in find_contradictions(stated, matrices_by_file)
     ]
     facts = {} if per_image is None else per_image.facts
     score = RunScore(

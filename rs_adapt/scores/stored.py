@@ -19,7 +19,7 @@ from rs_adapt.runs.hashes import find_changes
 from rs_adapt.runs.records import InferenceFacts, ProtocolFacts, Result, SelectedCheckpoint, read_record
 from rs_adapt.runs.run import Run
 from rs_adapt.runs.selection import SELECTIONS
-from rs_adapt.scores.contradictions import describe_contradictions, matrix_files
+from rs_adapt.scores.contradictions import find_contradictions, matrix_files
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.validation import parse_as
 
@@ -81,7 +81,7 @@ class Stored:
             return []
         # Below the folder of the result as deep as the result names it.
         names = [name for name in matrix_files(self.result).values() if self.file.as_posix().endswith(f"/{name}")]
-        return [*self.changes, *describe_contradictions(self.result, dict.fromkeys(names, self.per_image))]
+        return [*self.changes, *map(str, find_contradictions(self.result, dict.fromkeys(names, self.per_image)))]
 
 
 def absent_of(protocol: ProtocolFacts) -> AbsentClasses:

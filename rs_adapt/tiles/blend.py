@@ -95,6 +95,8 @@ class RowBlender:
         self._top = 0
         self._sum_KHW = np.zeros((num_channels, min(tile_px, height_px), width_px), dtype=np.float32)
         self._weight_HW = np.zeros((min(tile_px, height_px), width_px), dtype=np.float32)
+        # Row after the last one that a tile reaches, by column: columns without a tile cost next to nothing.
+        self._bottom_W = np.zeros(width_px, dtype=np.int64)
 
     def add(self, x0: int, y0: int, tile_KHW: NDArray[np.float32]) -> None:
         """Add a tile of shape (K, tile_px, tile_px) with its upper left pixel at (x0, y0); padding is cut off.
@@ -113,8 +115,12 @@ class RowBlender:
         wide = min(self._tile_px, columns - x0)
         weights_HW = self._weights_HW[:wanted, :wide]
         place = (slice(row, row + wanted), slice(x0, x0 + wide))
-        self._sum_KHW[(slice(None), *place)] += tile_KHW[:, :wanted, :wide] * weights_HW
+        for sum_HW, tile_HW in zip(self._sum_KHW, tile_KHW, strict=True):
+            # One class at a time: a product of all of them would be as large as the tile.
+            sum_HW[place] += tile_HW[:wanted, :wide] * weights_HW
         self._weight_HW[place] += weights_HW
+        reached_W = self._bottom_W[x0 : x0 + wide]
+        np.maximum(reached_W, y0 + wanted, out=reached_W)
 
     def take(self, until: int) -> tuple[int, NDArray[np.float32]]:
         """Finish all rows above `until` (the first row of the next tiles, or the scene's height at the end).
@@ -129,24 +135,51 @@ class RowBlender:
             DataError: The rows go beyond those that tiles can have reached.
         """
         count = until - self._top
+        first, runs = self.take_runs(until)
+        done_KHW = np.full((len(self._sum_KHW), count, len(self._bottom_W)), np.nan, dtype=np.float32)
+        for columns, part_KHW in runs:
+            done_KHW[:, :, columns] = part_KHW
+        return first, done_KHW
+
+    def take_runs(self, until: int) -> tuple[int, list[tuple[slice, NDArray[np.float32]]]]:
+        """Finish rows as `take` does, and return the columns with tiles alone: a scene may be wide and mostly empty.
+
+        Args:
+            until: First row that later tiles may still touch.
+
+        Returns:
+            First finished row; and the stretches of columns that tiles reach, each with its blended values, float32,
+            shape (K, rows, columns), NaN where no tile was added.
+
+        Raises:
+            DataError: The rows go beyond those that tiles can have reached.
+        """
+        count = until - self._top
         if not 0 <= count <= self._weight_HW.shape[0]:
             raise DataError(
                 f"Rows up to {until} cannot be taken: the rows in progress are {self._top} to "
                 f"{self._top + self._weight_HW.shape[0]}."
             )
-        first = self._top
-        weight_HW = self._weight_HW[:count]
-        with np.errstate(invalid="ignore"):
-            done_KHW: NDArray[np.float32] = self._sum_KHW[:, :count] / weight_HW
-        self._top = until
+        first, done = self._top, []
         rows = min(self._tile_px, self._height_px - until)
-        self._sum_KHW, self._weight_HW = _moved(self._sum_KHW, count, rows), _moved(self._weight_HW, count, rows)
-        return first, done_KHW
+        for run in true_runs(self._bottom_W > self._top):
+            with np.errstate(invalid="ignore"):
+                done.append((run, self._sum_KHW[:, :count, run] / self._weight_HW[:count, run]))
+            for band in (self._sum_KHW, self._weight_HW):
+                _move_up(band[..., run], count)
+        self._top = until
+        self._sum_KHW, self._weight_HW = self._sum_KHW[:, :rows], self._weight_HW[:rows]
+        return first, done
 
 
-def _moved(band: NDArray[np.float32], count: int, rows: int) -> NDArray[np.float32]:
-    """Drop the first rows and open as many new ones at the bottom."""
-    moved = np.zeros((*band.shape[:-2], rows, band.shape[-1]), dtype=np.float32)
-    remaining = band[..., count:, :]
-    moved[..., : remaining.shape[-2], :] = remaining
-    return moved
+def true_runs(flags: NDArray[np.bool_]) -> list[slice]:
+    """Return the stretches of a one-dimensional array that are True."""
+    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
+    return [slice(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+
+
+def _move_up(band: NDArray[np.float32], count: int) -> None:
+    """Drop the first rows of a band, and open as many empty ones at its bottom."""
+    remaining = band.shape[-2] - count
+    band[..., :remaining, :] = band[..., count:, :]
+    band[..., remaining:, :] = 0

@@ -108,7 +108,7 @@ def main() -> int:
             rounds, in_round, code = rounds + 1, 0, None
             while code is None:
                 is_last = kills >= options.kills
-                code = end(start(folder, out), None if is_last else moments.uniform(0.05, 0.9) * whole_s)
+                code = end(start(folder, out), None if is_last else moments.uniform(0.02, 0.6) * whole_s)
                 in_round += code is None
                 kills += code is None
             # A call that was killed after its last file is refused: its maps are there.

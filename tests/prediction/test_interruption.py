@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,17 +29,14 @@ class StubPredictor:
     """A model of single pixels: class `high` has the brightness of a pixel as its probability."""
 
     num_classes = 2
-    precision = "fp32"
+    patch_px = 16
+    numerics = ("fp32", "cpu")
 
     def __init__(self, on_batch: Callable[[], object] = lambda: None) -> None:
-        parameter = SimpleNamespace(device=SimpleNamespace(type="cpu"))
-        self.model = SimpleNamespace(
-            backbone=SimpleNamespace(patch_px=16), parameters=lambda: iter((parameter,)), decode_head=SimpleNamespace()
-        )
         self._on_batch = on_batch
         self.num_tiles = 0
 
-    def predict_tiles(self, tiles_NHW3: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def predict_tiles(self, tiles_NHW3: NDArray[np.uint8], *, tta: object = None) -> NDArray[np.float32]:
         """Return probabilities (N, 2, H, W)."""
         self._on_batch()
         self.num_tiles += len(tiles_NHW3)

@@ -10,7 +10,7 @@ from typing import Any
 import rs_adapt
 from rs_adapt.audit.lint.changes import differences, equal_values, lookup, without_machine_paths
 from rs_adapt.audit.lint.sources import logged_config
-from rs_adapt.audit.selfcheck.outcome import Check, conclude, count, give_up
+from rs_adapt.audit.selfcheck.outcome import Check, conclude, give_up
 from rs_adapt.audit.selfcheck.subject import Subject
 from rs_adapt.config.added_keys import absent_classes_in
 from rs_adapt.config.facts import ConfigNode
@@ -70,17 +70,10 @@ def check_cell(subject: Subject) -> Iterator[Check]:
         for key, value in cell.items()
         if key in content and key != "seed" and not equal_values(content[key], value)
     ]
-    for key in ("tuned", "initialised_from", "notes"):
-        of_result, of_start = getattr(result, key), getattr(subject.start, key)
-        if of_start is not None and of_result != of_start:
-            contradictions.append(f"result.json has a different {key} than cell.json.")
     for key in ("overrides", "weights"):
         stated, value = getattr(result.options, key), getattr(subject.start.options, key)
         if not equal_values(stated, value):
             contradictions.append(f"result.json has options.{key} {stated!r}, cell.json {value!r}.")
-    precision = lookup(subject.config, "runtime.precision")
-    if result.precision is not None and result.precision != precision:
-        contradictions.append(f"result.json has the precision {result.precision}, config.py {precision}.")
     yield from conclude("cell", contradictions, checked="cell.json, result.json and config.py name the same cell")
 
 
@@ -197,9 +190,7 @@ def check_schedule(subject: Subject) -> Iterator[Check]:
             )
     contradictions += _compare_rates(training, config)
     yield from conclude(
-        "schedule",
-        contradictions,
-        checked=f"{count('iteration', iters)}, {count('learning rate', len(training))}, evaluations",
+        "schedule", contradictions, checked=f"{iters} iterations, {len(training)} learning rates, evaluations"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from rs_adapt.audit.selfcheck.outcome import Check, conclude, count, give_up
+from rs_adapt.audit.selfcheck.outcome import Check, conclude, give_up
 from rs_adapt.audit.selfcheck.subject import Subject
 from rs_adapt.errors import RsAdaptError
 from rs_adapt.progress import OnProgress, no_progress
@@ -33,9 +33,7 @@ def check_fingerprints(subject: Subject) -> Iterator[Check]:
         if role in recomputed and tiles != recomputed[role].tiles:
             contradictions.append(f"cell.json counts {tiles} tiles as {role}, data.json {recomputed[role].tiles}.")
     contradictions += _compare_matrices(subject, recomputed)
-    yield from conclude(
-        "data", contradictions, checked=f"fingerprints of {count('set', len(recomputed))} of tiles in all files"
-    )
+    yield from conclude("data", contradictions, checked=f"fingerprints of {len(recomputed)} sets of tiles in all files")
 
 
 def check_tiles(subject: Subject, on_progress: OnProgress = no_progress) -> Iterator[Check]:
@@ -69,7 +67,7 @@ def check_tiles(subject: Subject, on_progress: OnProgress = no_progress) -> Iter
     if compared or contradictions:
         yield from conclude("tiles", contradictions, checked=f"pixels of {', '.join(compared)} on this machine")
     if missing:
-        yield from give_up("tiles", f"{count('set', len(missing))} not on this machine, first {missing[0]}")
+        yield from give_up("tiles", f"{len(missing)} sets are not on this machine, first {missing[0]}")
 
 
 def _compare_matrices(subject: Subject, recomputed: Mapping[str, DataFacts]) -> Iterator[str]:

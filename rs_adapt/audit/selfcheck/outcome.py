@@ -61,7 +61,7 @@ class SelfCheck:
             names = ", ".join(dict.fromkeys(check.name for check in self.contradictions))
             return f"contradicts itself: {names}{rest}."
         checked = sum(check.outcome is Outcome.CHECKED for check in self.checks)
-        return f"no contradiction in {count('check', checked)}{rest}."
+        return f"no contradiction in {checked} checks{rest}."
 
     def to_dict(self) -> dict[str, object]:
         """Return the content as `--json` prints it."""
@@ -85,8 +85,3 @@ def conclude(name: str, contradictions: Sequence[str], *, checked: str) -> Itera
 def give_up(name: str, reason: str) -> Iterator[Check]:
     """Yield the check of a thing that cannot be checked, with the reason."""
     yield Check(name=name, outcome=Outcome.UNCHECKED, detail=reason)
-
-
-def count(thing: str, number: int) -> str:
-    """Return a number of things in words, such as `1 file` or `2 files`; the plural ends with `s`."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rs_adapt.audit.selfcheck.bundle import METHOD_DIR
-from rs_adapt.audit.selfcheck.outcome import Check, conclude, count, give_up
+from rs_adapt.audit.selfcheck.outcome import Check, conclude, give_up
 from rs_adapt.audit.selfcheck.subject import Subject
 from rs_adapt.plugins import plugins, read_plugin
 
@@ -36,6 +36,6 @@ def check_plugins(subject: Subject) -> Iterator[Check]:
         elif not used and facts.sha256 not in hashes:
             missing.append(f"{facts.name} (SHA-256 {facts.sha256[:16]}...)")
     if contradictions or not missing:
-        yield from conclude("plugins", contradictions, checked=f"SHA-256 of {count('plugin', len(recorded))}")
+        yield from conclude("plugins", contradictions, checked=f"SHA-256 of {len(recorded)} plugins")
     if missing:
         yield from give_up("plugins", f"not available here: {', '.join(missing)}; name them with --plugins PATH")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rs_adapt.audit.selfcheck.outcome import Check, conclude, count, give_up
+from rs_adapt.audit.selfcheck.outcome import Check, conclude, give_up
 from rs_adapt.audit.selfcheck.subject import Subject
 from rs_adapt.config.added_keys import absent_classes_in
 from rs_adapt.config.resolved import ResolvedConfig
-from rs_adapt.runs.records import EvaluationLine, InferenceFacts, IntervalFacts, TrainingLine
+from rs_adapt.runs.records import EvaluationLine, IntervalFacts, TrainingLine
 from rs_adapt.runs.selection import choose
 from rs_adapt.scores.class_sets import ClassSet, class_set
-from rs_adapt.scores.contradictions import describe_contradictions
+from rs_adapt.scores.contradictions import find_contradictions
 from rs_adapt.scores.current import same_means
 from rs_adapt.scores.intervals import interval_facts
 from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of
@@ -34,7 +34,7 @@ _POINTS = 0.01
 def check_headline(subject: Subject) -> Iterator[Check]:
     """Recompute every score of `result.json`, and the interval, from the stored matrices."""
     result = subject.result
-    contradictions = [*describe_contradictions(result, subject.matrices), *_compare_facts(subject)]
+    contradictions = [*map(str, find_contradictions(result, subject.matrices)), *_compare_facts(subject)]
     file = _headline_file(subject)
     if file in subject.matrices:
         contradictions += _compare_interval(subject, subject.matrices[file])
@@ -44,8 +44,7 @@ def check_headline(subject: Subject) -> Iterator[Check]:
         reason = "result.json states a score without matrices" if scored else "the run was not scored: no matrices"
         yield from give_up("scores", reason)
         return
-    number = count("file", len(subject.matrices))
-    yield from conclude("scores", contradictions, checked=f"recomputed from {number} of matrices")
+    yield from conclude("scores", contradictions, checked=f"recomputed from {len(subject.matrices)} files of matrices")
 
 
 def check_selections(subject: Subject) -> Iterator[Check]:
@@ -115,7 +114,7 @@ def check_curve(subject: Subject) -> Iterator[Check]:
     yield from conclude(
         "curve",
         contradictions,
-        checked=f"means of {count('evaluation', len(evaluations))}"
+        checked=f"means of {len(evaluations)} evaluations"
         + (f", {compared} of them against matrices" if compared else "; no matrices of validation tiles are stored"),
     )
 
@@ -137,7 +136,7 @@ def check_losses(subject: Subject) -> Iterator[Check]:
         contradictions.append(
             f"result.json states {subject.result.iter_s_median} s an iteration, metrics.jsonl gives {median_s}."
         )
-    yield from conclude("losses", contradictions, checked=f"sums of {count('training line', len(lines))}, median time")
+    yield from conclude("losses", contradictions, checked=f"sums of {len(lines)} training lines, median time")
 
 
 def _headline_file(subject: Subject) -> str | None:
@@ -153,11 +152,7 @@ def _compare_facts(subject: Subject) -> Iterator[str]:
         if per_image is None or checkpoint is None:
             continue
         label = f"{result.protocol.name}-{result.protocol.version}"
-        inference = result.protocol.inference
         for key, value in (
-            ("bench", subject.config["bench"].get("name")),
-            ("precision", result.precision),
-            ("inference", inference.content() if isinstance(inference, InferenceFacts) else None),
             ("iter", checkpoint.iter),
             ("split", result.protocol.report_split),
             ("weights", result.protocol.weights),
@@ -170,7 +165,6 @@ def _compare_facts(subject: Subject) -> Iterator[str]:
 def _compare_interval(subject: Subject, per_image: PerImage) -> Iterator[str]:
     stated = subject.result.interval
     if stated is None:
-        yield "result.json states no interval, though it has matrices."
         return
     classes = subject.result.protocol.classes or "all"
     chosen = class_set(
@@ -179,12 +173,9 @@ def _compare_interval(subject: Subject, per_image: PerImage) -> Iterator[str]:
         absent=absent_of(subject.result.protocol),
     )
     recomputed = interval_facts(per_image, chosen)
-    for key in ("level", "unit", "units", "resamples", "seed", "rough"):
-        if getattr(stated, key) != getattr(recomputed, key):
-            yield (
-                f"result.json states {getattr(stated, key)} as interval.{key}, its matrices give "
-                f"{getattr(recomputed, key)}."
-            )
+    how = ("level", "unit", "units", "resamples", "seed")
+    if any(getattr(stated, key) != getattr(recomputed, key) for key in how):
+        return
     if stated.form == "percentile":
         recomputed = _take_percentiles(recomputed, per_image, chosen)
     for key in ("low", "high"):

@@ -173,40 +173,6 @@ def forge_source_curve(folder: Path) -> None:
     edit_text(folder / "metrics.jsonl", '"miou_pct": 36.88', '"miou_pct": 46.88')
 
 
-def forge_result(**changes: object) -> Callable[[Path], None]:
-    def forge(folder: Path) -> None:
-        edit_json(folder / "result.json", lambda result: result.update(changes))
-
-    return forge
-
-
-def forge_units(folder: Path) -> None:
-    """Write an interval over more units than there are, in the result and in the manifest."""
-    narrow = {"low": 37.0, "high": 38.0, "units": 640, "rough": False}
-    edit_json(folder / "result.json", lambda result: result["interval"].update(narrow))
-    edit_json(folder / "manifest.json", lambda manifest: manifest["metrics"]["interval"].update(narrow))
-
-
-def forge_no_interval(folder: Path) -> None:
-    for name, table in (("result.json", None), ("manifest.json", "metrics")):
-        edit_json(
-            folder / name, lambda content, table=table: (content[table] if table else content).update(interval=None)
-        )
-
-
-def forge_parameters(folder: Path) -> None:
-    edit_json(folder / "result.json", lambda result: result["parameters"].update(trainable=1000))
-
-
-def forge_total(folder: Path) -> None:
-    edit_json(folder / "result.json", lambda result: result["parameters"].update(adapter=10))
-
-
-forge_tuned = forge_result(tuned={"values": {"rank": 16}, "chosen": "by guess"})
-forge_precision = forge_result(precision="bf16")
-forge_notes = forge_result(notes=["All images were there."])
-forge_version = forge_result(environment={"rs_adapt": "9.9"})
-
 FORGERIES = {
     # Each with the check that finds it also where the forger wrote the hashes again.
     forge_headline: "scores",
@@ -230,14 +196,6 @@ FORGERIES = {
     forge_palette: "classes",
     forge_curve: "curve",
     forge_source_curve: "curve",
-    forge_units: "scores",
-    forge_no_interval: "scores",
-    forge_parameters: "pack",
-    forge_total: "pack",
-    forge_tuned: "pack",
-    forge_precision: "cell",
-    forge_notes: "cell",
-    forge_version: "pack",
 }
 
 
