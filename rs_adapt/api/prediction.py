@@ -47,6 +47,7 @@ def predict(
     precision: str | None = None,
     weights: PathLike | None = None,
     device: str = "auto",
+    evaluate: PathLike | None = None,
     overwrite: bool = False,
     skip_errors: bool = False,
     plugins: Sequence[PathLike] = (),
@@ -80,6 +81,8 @@ def predict(
         precision: `fp32` or `bf16`; the run's.
         weights: File of base weights; the run's, else the backbone's own file.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        evaluate: Labels to score the maps against, read as the run's bench reads labels: a file, or for several scenes
+            a folder in which each label is named like its scene.
         overwrite: Replace maps that exist.
         skip_errors: Name blocks of a scene that cannot be read, and leave them without data; by default the call stops.
         plugins: Files and folders with methods of your own, see `compose`.
@@ -87,7 +90,7 @@ def predict(
 
     Returns:
         A record of each map: `scene`, `files`, `width_px`, `height_px`, `num_tiles`, `seconds`, `model_s`, `remarks`,
-        `unreadable`.
+        `unreadable`, and `scores` if labels were given.
 
     Raises:
         CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit.
@@ -119,6 +122,7 @@ def predict(
     from rs_adapt.inference.ensemble import load_members
     from rs_adapt.prediction.members import check_members, choose_tile_px
     from rs_adapt.prediction.predict import MapSettings, files_of, predict_scene
+    from rs_adapt.prediction.scoring import MapScorer, label_files
     from rs_adapt.prediction.strips import check_maps, remove_store
     from rs_adapt.prediction.writing import MapClasses
 
@@ -143,8 +147,12 @@ def predict(
     )
     check_maps({file: files_of(file, settings) for file in maps.values()}, overwrite=overwrite)
     # A scene that cannot be read is reported before the model is built.
+    scorer = None if evaluate is None else MapScorer(configurations[0], region=region)
+    labels = {} if evaluate is None else label_files(list(maps), Path(evaluate).expanduser())
     for scene in maps:
-        appearance.open(scene).close()
+        with appearance.open(scene) as opened:
+            if scorer is not None:
+                scorer.check(opened.info, labels[scene])
     checkpoints = [folder if folder.is_dir() else folder.parent for folder in folders]
     predictor = load_members(configurations, checkpoints, device=device)
     classes = MapClasses(
@@ -167,6 +175,8 @@ def predict(
             )
             for scene, file in maps.items()
         ]
+    if scorer is not None:
+        records = [replace(record, scores=scorer.score(maps[record.scene], labels[record.scene])) for record in records]
     for file in maps.values():
         remove_store(file)
     return records

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import print_json, say, shorten_path
+from rs_adapt.commands.console import group_digits, print_json, result_console, say, shorten_path
 from rs_adapt.commands.stopping import continued_by_repeating
+
+if TYPE_CHECKING:
+    from rs_adapt.prediction.scoring import MapScores
 
 Number = TypeVar("Number", int, float)
 _LAYERS = "Files"
@@ -94,6 +97,10 @@ def predict(
         int | None,
         typer.Option("--batch-size", help="Batch size: tiles at once (default: 8).", min=1, rich_help_panel=_TILES),
     ] = None,
+    evaluate: Annotated[
+        Path | None,
+        typer.Option("--evaluate", help="Labels to score against: a file, or a folder with labels named like scenes."),
+    ] = None,
     precision: options.Precision = None,
     weights: options.Weights = None,
     device: options.Device = "auto",
@@ -145,6 +152,7 @@ def predict(
         precision=precision,
         weights=weights,
         device=device,
+        evaluate=evaluate,
         overwrite=overwrite,
         skip_errors=skip_errors,
         plugins=plugins or (),
@@ -161,6 +169,7 @@ def predict(
                     "seconds": round(record.seconds, 2),
                     "remarks": list(record.remarks),
                     "unreadable": [list(box) for box in record.unreadable],
+                    **({} if record.scores is None else {"scores": record.scores.content()}),
                 }
                 for record in records
             ]
@@ -174,6 +183,19 @@ def predict(
             say(f"{shorten_path(file)}")
         for remark in record.remarks:
             say(f"  Note: {remark}")
+    if scores := [record.scores for record in records if record.scores is not None]:
+        _print_scores(scores)
+
+
+def _print_scores(scores: Sequence[MapScores]) -> None:
+    """Print IoU and accuracy by class over all maps, as `eval` does, and over which classes the mean is."""
+    from rs_adapt.prediction.scoring import pool_scores
+    from rs_adapt.reports.result_tables import result_table
+
+    pooled, console = pool_scores(scores), result_console()
+    maps = "" if len(scores) == 1 else f" of {len(scores)} maps"
+    console.print(result_table(pooled))
+    say(f"Scored on {group_digits(pooled.pixels)} labelled pixels{maps}; mIoU over {pooled.classes_line}.")
 
 
 def _parse(text: str, kind: Callable[[str], Number], option: str, allowed: str) -> list[Number]:

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
 from rs_adapt.config.paths import home
 from rs_adapt.disk import describe_disk_failure, disk_remedy, find_disk_failure
 from rs_adapt.engine.build import Split, build_loader, loader_settings, prepare_data
@@ -20,7 +18,7 @@ from rs_adapt.engine.per_image import make_per_image, scored_classes
 from rs_adapt.engine.results import protocol_facts, score_fields, tuned_values
 from rs_adapt.errors import CheckpointMismatch, ConfigError, RsAdaptError
 from rs_adapt.files import staged_files
-from rs_adapt.inference.checkpoint import load_model
+from rs_adapt.inference.predictor import Predictor
 from rs_adapt.links import check_no_links
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
@@ -79,8 +77,10 @@ def score_checkpoint(
         OutputExists: `out_dir` holds a run, or an evaluation under other conditions.
     """
     with quiet_libraries():
-        model = load_model(cfg, checkpoint, device=device)
-        return _score(cfg, model, checkpoint, split=split, out_dir=out_dir, overlays=overlays, on_progress=on_progress)
+        predictor = Predictor.load(cfg, checkpoint, device=device)
+        return _score(
+            cfg, predictor, checkpoint, split=split, out_dir=out_dir, overlays=overlays, on_progress=on_progress
+        )
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def _made_folder(folder: Path) -> Iterator[None]:
 
 def _score(
     cfg: ResolvedConfig,
-    model: nn.Module,
+    predictor: Predictor,
     checkpoint: Path,
     *,
     split: Split,
@@ -159,11 +159,11 @@ def _score(
             on_progress("scoring", position + 1, total)
 
         by_image = evaluate(
-            model,
+            predictor.model,
             loader,
             num_classes=len(classes),
             ignore_index=cfg.bench.ignore_index,
-            precision=cfg.runtime.precision,
+            precision=predictor.precision,
             on_sample=on_sample,
         )
         trained = manifest.metrics or ManifestScores()

@@ -35,6 +35,7 @@ from rs_adapt.tiles.blend import Blending
 
 if TYPE_CHECKING:
     from rs_adapt.inference.ensemble import TilePredictor
+    from rs_adapt.prediction.scoring import MapScores
     from rs_adapt.scenes import Box
 
 # A stage, its tiles that are done already and in all, and the megapixels of all.
@@ -86,6 +87,7 @@ class MapRecord:
         model_s: Seconds of it in which the model computed.
         remarks: Sentences that one has to know before using the map.
         unreadable: Blocks of the scene (x0, y0, x1, y1) that cannot be read and have no data on the map.
+        scores: Scores against labels; None where none were given.
     """
 
     scene: Path
@@ -97,6 +99,7 @@ class MapRecord:
     model_s: float
     remarks: tuple[str, ...]
     unreadable: tuple[Box, ...] = ()
+    scores: MapScores | None = None
 
 
 def predict_scene(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
 from rich import box
 from rich.table import Table
 
@@ -12,7 +15,31 @@ from rs_adapt.scores.tuning import describe_tuned
 from rs_adapt.scores.units import PLURAL
 
 
-def result_table(result: Result) -> Table:
+class ScoresByClass(Protocol):
+    """Scores in percent, of a result or of a map; None where there is no value."""
+
+    @property
+    def iou_pct(self) -> Mapping[str, float | None]:
+        """IoU by class."""
+
+    @property
+    def acc_pct(self) -> Mapping[str, float | None]:
+        """Accuracy by class."""
+
+    @property
+    def miou_pct(self) -> float | None:
+        """Mean of the IoU."""
+
+    @property
+    def macc_pct(self) -> float | None:
+        """Mean of the accuracies."""
+
+    @property
+    def aacc_pct(self) -> float | None:
+        """Share of all pixels that are right."""
+
+
+def result_table(result: ScoresByClass) -> Table:
     """Return IoU and accuracy of each class in percent, with mIoU, mAcc and aAcc below."""
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("class")

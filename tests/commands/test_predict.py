@@ -121,6 +121,44 @@ def test_several_checkpoints_are_averaged(
     assert "twice. Name each checkpoint once." in " ".join(errors.split())
 
 
+@pytest.mark.slow
+def test_scores_over_a_scene_are_those_of_the_tiles_cut_from_it(
+    image: NDArray[np.uint8], tmp_path: Path, run_verb: Verb, shared_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    # Classes 0 to 4 only, and a strip without label; the scene that is trained on has them all.
+    truth_HW = rng.integers(0, 5, (8, 12), dtype=np.uint8).repeat(32, axis=0).repeat(32, axis=1)
+    truth_HW[:20] = 255
+    other_HW = rng.integers(0, 6, (128, 128), dtype=np.uint8)
+    for name, pixels, classes_HW in (("scene", image, truth_HW), ("other", image[:128, :128], other_HW)):
+        for folder, content in (("images", pixels), ("labels", classes_HW)):
+            Path(folder).mkdir(exist_ok=True)
+            write_geotiff(Path(folder, f"{name}.tif"), content, crs="EPSG:32632", transform=PLACE)
+    names = ("background", "building", "road", "water", "vegetation", "bare")
+    labels = f"classes = {{{', '.join(f'{name} = [{value}]' for value, name in enumerate(names))}}}\nignore = [255]"
+    region = 'images = "images"\nval = ["scene"]\n'
+    labels = f'path = "labels"\nsuffix = ".tif"\n{labels}'
+    tables = "".join(f'[[class]]\nname = "{name}"\ncolour = "#0000{value:02X}"\n' for value, name in enumerate(names))
+    sides = "".join(f"[{role}]\n{region}[{role}.labels]\n{labels}\n" for role in ("source", "target"))
+    Path("mine.toml").write_text(f'name = "mine"\ntile_px = 128\n{tables}{sides}')
+    code, printed, errors = run_verb(
+        *("predict", "images/scene.tif", "--checkpoint", RUN, "-o", "maps", "--overlap-px", 0, "--batch-size", 1),
+        *("--evaluate", "labels", "--device", "cpu", "--json"),
+    )
+    assert code == 0, errors
+    scores = json.loads(printed)[0]["scores"]
+    assert scores["pixels"] == (truth_HW != 255).sum()
+    assert len(scores["classes_in_mean"]) == 5
+    assert scores["iou_pct"]["bare"] is None
+    scored = rsa.evaluate(RUN, bench="mine.toml", out=tmp_path / "eval", device="cpu", progress=False)
+    with np.load(tmp_path / "eval" / "confusions.npz", allow_pickle=False) as stored:
+        counts_KK = stored["counts_NKK"].sum(axis=0, dtype=int)
+    assert scores["confusion"] == counts_KK.tolist()
+    assert scores["miou_pct"] == scored.result.miou_pct
+    assert scores["iou_pct"] == scored.result.iou_pct
+
+
 def test_several_scenes_become_maps_of_their_names(
     image: NDArray[np.uint8], tmp_path: Path, run_verb: Verb, shared_home: Path
 ) -> None:
