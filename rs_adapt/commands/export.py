@@ -18,6 +18,7 @@ class Format(StrEnum):
     RS_ADAPT = "rs-adapt"
     MMSEG = "mmseg"
     SAFETENSORS = "safetensors"
+    ONNX = "onnx"
 
 
 def export(
@@ -25,10 +26,19 @@ def export(
     out: Annotated[Path, options.out()],
     layout: Annotated[
         Format,
-        typer.Option("--format", help="The adapter pack, or the whole model for mmsegmentation or as safetensors."),
+        typer.Option(
+            "--format", help="The adapter pack, or the whole model for mmsegmentation, as safetensors or ONNX."
+        ),
     ] = Format.RS_ADAPT,
     merge: Annotated[
         bool, typer.Option("--merge", help="Fold the adapter into the backbone's weights, if the method allows it.")
+    ] = False,
+    size_px: Annotated[
+        int | None,
+        typer.Option("--size-px", help="Side of the images of an ONNX model; the windows of evaluation.", min=1),
+    ] = None,
+    dynamic: Annotated[
+        bool, typer.Option("--dynamic", help="Let images of an ONNX model have any sides, in steps of the patch.")
     ] = False,
     overwrite: options.Overwrite = False,
     weights: options.Weights = None,
@@ -45,6 +55,8 @@ def export(
     The other formats have the whole model in one file. mmseg: a .pth whose tensors are named as in DINOv2 (backbone)
     and mmdetection (head); the head must be Mask2Former, and the adapter Earth-Adapter, Rein, merged or absent.
     safetensors: any method and head; the tensors of the backbone are named as in transformers.
+    onnx: from RGB / 255 to class probabilities, for the QGIS plugin Deepness and for onnxruntime, in which it is
+    compared with torch on random images before it is written. It needs pip install 'rs-adapt[onnx]'.
 
     $ rs-adapt export RUN --out packs/rural2urban
 
@@ -53,10 +65,15 @@ def export(
     $ rs-adapt eval merged --weights merged/backbone.safetensors
 
     $ rs-adapt export RUN --format mmseg --out released
+
+    $ rs-adapt export RUN --format onnx --size-px 512 --out qgis
     """
     from rs_adapt.api.presence import require_checkpoint
     from rs_adapt.api.progress import print_loading
 
+    if layout is not Format.ONNX and (dynamic or size_px is not None):
+        given = "--dynamic" if dynamic else "--size-px"
+        raise typer.BadParameter(f"the sides of images are those of an ONNX model: use {given} with --format onnx.")
     require_checkpoint(run, weights=weights)
     print_loading(True)
     from rs_adapt.exchange.export import export_merged, export_pack
@@ -73,6 +90,12 @@ def export(
             cfg = recompose(folder, weights=weights)
             if layout is Format.RS_ADAPT:
                 files, difference = export_merged(cfg, folder, out, device=device, overwrite=overwrite)
+            elif layout is Format.ONNX:
+                from rs_adapt.exchange.onnx_model import export_onnx
+
+                files, difference = export_onnx(
+                    cfg, folder, out, size_px=size_px, dynamic=dynamic, merge=merge, overwrite=overwrite
+                )
             else:
                 name: Literal["mmseg", "safetensors"] = "mmseg" if layout is Format.MMSEG else "safetensors"
                 files, difference = export_model(
@@ -81,7 +104,9 @@ def export(
     if as_json:
         print_json([{"file": str(file), "bytes": file.stat().st_size} for file in files])
         return
-    if difference is not None:
+    if layout is Format.ONNX:
+        say(f"onnxruntime and torch differ by at most {difference:.1e} in a probability, on random images")
+    elif difference is not None:
         say(f"merged and unmerged features of a random image differ by at most {difference:.1e} of the largest")
     for file in files:
         say(f"{shorten_path(file)}: {group_digits(file.stat().st_size)} bytes")

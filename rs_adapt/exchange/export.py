@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
 BACKBONE_FILE = "backbone.safetensors"
-MMSEG_FILE, SAFETENSORS_FILE = "mmseg.pth", "model.safetensors"
+MMSEG_FILE, SAFETENSORS_FILE, ONNX_FILE = "mmseg.pth", "model.safetensors", "model.onnx"
 # All that `rs-adapt export` writes; an export replaces an older one in another format.
-EXPORTED_FILES = (TENSORS_FILE, MANIFEST_FILE, BACKBONE_FILE, MMSEG_FILE, SAFETENSORS_FILE)
+_OF_ONNX = (ONNX_FILE, f"{ONNX_FILE}.data")
+EXPORTED_FILES = (TENSORS_FILE, MANIFEST_FILE, BACKBONE_FILE, MMSEG_FILE, SAFETENSORS_FILE, *_OF_ONNX)
 # Share of the largest feature by which a merged backbone may differ: rounding in single precision through 40 blocks.
 MERGE_TOLERANCE = 1e-3
 
@@ -49,7 +50,7 @@ def export_pack(checkpoint: Path, out: Path, *, overwrite: bool = False) -> list
         OutputExists: The folder is not empty, and `overwrite` is False.
     """
     refuse_output_in_run(out)
-    require_tensors(checkpoint, _consistent_manifest(checkpoint))
+    require_tensors(checkpoint, consistent_manifest(checkpoint))
 
     def fill(folder: Path) -> None:
         for name in (TENSORS_FILE, MANIFEST_FILE):
@@ -85,7 +86,7 @@ def export_merged(
     _check_adapter(cfg)
     check_output_folder(out, overwrite=overwrite)
     refuse_output_in_run(out)
-    manifest = _consistent_manifest(checkpoint)
+    manifest = consistent_manifest(checkpoint)
     model = load_model(cfg, checkpoint, device=device)
     backbone = model.backbone
     difference = merge_adapter(cfg, backbone)
@@ -136,7 +137,7 @@ def merge_adapter(cfg: ResolvedConfig, backbone: Vit) -> float:
     return difference
 
 
-def _consistent_manifest(checkpoint: Path) -> Manifest:
+def consistent_manifest(checkpoint: Path) -> Manifest:
     """Return the manifest of a pack; in a run folder its scores must be those of the stored matrices."""
     manifest = read_manifest(checkpoint)
     folder = checkpoint.parents[1] if checkpoint.parent.name == PACKS_DIR else checkpoint

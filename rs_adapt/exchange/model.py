@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from rs_adapt.backbones import Vit
 from rs_adapt.backbones.conversion import TensorLayout, to_published_names
-from rs_adapt.exchange.export import EXPORTED_FILES, MMSEG_FILE, SAFETENSORS_FILE, merge_adapter
+from rs_adapt.exchange.export import EXPORTED_FILES, MMSEG_FILE, SAFETENSORS_FILE, consistent_manifest, merge_adapter
 from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
 from rs_adapt.files import atomic_file, check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.runs.clearing import refuse_output_in_run
-from rs_adapt.runs.packs import read_manifest
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -67,7 +66,7 @@ def export_model(
     check_output_folder(out, overwrite=overwrite)
     refuse_output_in_run(out)
     model = load_model(cfg, checkpoint, device=device)
-    manifest = read_manifest(checkpoint).content()
+    manifest = consistent_manifest(checkpoint).content()
     difference = merge_adapter(cfg, model.backbone) if merge else None
     facts = {key: manifest[key] for key in _FACTS if key in manifest} | {"merged": merge}
     name_tensors = _name_as_mmseg if layout == "mmseg" else _name_as_transformers

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.errors import CheckpointMismatch, ConfigError
+from rs_adapt.inference.windows import window_px
 from rs_adapt.prediction.appearance import Appearance
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def choose_tile_px(configurations: Sequence[ResolvedConfig]) -> int:
     Raises:
         ConfigError: The models are evaluated with windows of different sides.
     """
-    sides = sorted({_evaluated_px(cfg) for cfg in configurations})
+    sides = sorted({window_px(cfg) for cfg in configurations})
     if len(sides) > 1:
         raise ConfigError(
             f"The checkpoints are evaluated with tiles of {' and '.join(map(str, sides))} px. Choose a side with "
@@ -85,8 +85,3 @@ def _require_same_appearance(pair: str, one: Appearance, other: Appearance) -> N
 
 def _words(value: object) -> str:
     return "not set" if value is None else str(value)
-
-
-def _evaluated_px(cfg: ResolvedConfig) -> int:
-    test_cfg = segmentor_config(cfg).test_cfg
-    return int(test_cfg.crop_size[0]) if test_cfg.mode == "slide" else int(cfg.bench.tile_px)

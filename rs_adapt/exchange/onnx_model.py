@@ -1,0 +1,253 @@
+"""Export of a trained segmentor as ONNX, compared with torch in onnxruntime before it is written."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from rs_adapt.errors import CheckpointMismatch, ConfigError
+from rs_adapt.exchange.export import EXPORTED_FILES, ONNX_FILE, consistent_manifest, merge_adapter
+from rs_adapt.files import check_output_folder, write_folder_atomically
+from rs_adapt.inference.checkpoint import load_model
+from rs_adapt.inference.windows import window_px
+from rs_adapt.runs.clearing import refuse_output_in_run
+from rs_adapt.strategies.pseudo_labels import probabilities
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.runs.records import Manifest
+
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+# Largest difference of a probability between torch and onnxruntime: rounding in single precision.
+TOLERANCE = 1e-4
+# The oldest set of operators that torch's exporter writes without a conversion; programs in the field lag behind.
+_OPSET = 18
+INPUT, OUTPUT = "image", "probabilities"
+_SIDES = ("rows", "columns")
+# Files above this have their tensors beside them: one message of protobuf holds 2 GiB.
+_ONE_FILE_BYTES = 1_900_000_000
+
+
+class ImageToProbabilities(nn.Module):
+    """A segmentor from RGB in 0 to 1, float32 (N, 3, H, W), to class probabilities, float32 (N, K, H, W).
+
+    Args:
+        segmentor: The trained model, in eval mode.
+    """
+
+    mean_13HW: Tensor
+    std_13HW: Tensor
+
+    def __init__(self, segmentor: Any) -> None:
+        super().__init__()
+        self.segmentor = segmentor
+        self.register_buffer("mean_13HW", segmentor.data_preprocessor.mean.view(1, 3, 1, 1) / 255)
+        self.register_buffer("std_13HW", segmentor.data_preprocessor.std.view(1, 3, 1, 1) / 255)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the class probabilities of images."""
+        size_hw = tuple(image.shape[2:])
+        metainfo = {"ori_shape": size_hw, "img_shape": size_hw, "pad_shape": size_hw, "padding_size": [0, 0, 0, 0]}
+        scores_NKHW = self.segmentor.encode_decode((image - self.mean_13HW) / self.std_13HW, [metainfo])
+        return probabilities(scores_NKHW, self.segmentor.decode_head.score_kind)
+
+
+def require_onnx() -> None:
+    """Refuse to go on without the packages that write and run ONNX.
+
+    Raises:
+        ConfigError: One is missing.
+    """
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise ConfigError(f"--format onnx needs the package {missing[0]}: pip install 'rs-adapt[onnx]'.")
+
+
+def export_onnx(
+    cfg: ResolvedConfig,
+    checkpoint: Path,
+    out: Path,
+    *,
+    size_px: int | None = None,
+    dynamic: bool = False,
+    merge: bool = False,
+    overwrite: bool = False,
+) -> tuple[list[Path], float]:
+    """Write backbone, adapter and head as `model.onnx`, fp32.
+
+    Input `image`: RGB divided by 255, float32 (N, 3, H, W); the model normalises it. Output `probabilities`: float32
+    (N, K, H, W), which sum to 1 over the classes. N is free; H and W are `size_px`, or with `dynamic` any multiples of
+    the backbone's patch. The metadata has the keys that the QGIS plugin Deepness reads (`model_type`, `class_names`,
+    `resolution` in cm, `tiles_size`, `tiles_overlap`), and the facts of the run below `rs_adapt`.
+
+    Nothing is written unless onnxruntime gives torch's probabilities on random images, with `dynamic` of several sizes.
+
+    Args:
+        cfg: The checkpoint's configuration, from `recompose`.
+        checkpoint: Folder of the pack.
+        out: Folder to write.
+        size_px: Side of the images, a multiple of the patch; by default that of the windows of evaluation.
+        dynamic: Leave the sides free.
+        merge: Fold the adapter into the backbone's weights first.
+        overwrite: Whether to replace the folder.
+
+    Returns:
+        The written file, and the largest difference of a probability from torch's.
+
+    Raises:
+        ConfigError: A package is missing, the size is no multiple of the patch, the model cannot be written as ONNX, or
+            its adapter cannot be merged.
+        CheckpointMismatch: The probabilities in onnxruntime differ.
+        OutputExists: The folder is not empty, and `overwrite` is False.
+    """
+    require_onnx()
+    check_output_folder(out, overwrite=overwrite)
+    refuse_output_in_run(out)
+    manifest = consistent_manifest(checkpoint)
+    model = load_model(cfg, checkpoint, device="cpu")
+    if merge:
+        merge_adapter(cfg, model.backbone)
+    patch_px = int(model.backbone.patch_px)
+    side_px = window_px(cfg) if size_px is None else size_px
+    if side_px < patch_px or side_px % patch_px:
+        raise ConfigError(
+            f"--size-px is {side_px}. Allowed: multiples of the backbone's patch of {patch_px} px, such as "
+            f"{max(1, round(side_px / patch_px)) * patch_px}."
+        )
+    whole = ImageToProbabilities(model).eval()
+    method, head = cfg.cell.method, cfg.cell.head
+    program = _write_program(whole, side_px, patch_px if dynamic else None, what=f"Method {method} with head {head}")
+    metadata = _metadata(manifest, side_px, merged=merge)
+    is_large = sum(value.numel() * value.element_size() for value in whole.state_dict().values()) > _ONE_FILE_BYTES
+    difference = 0.0
+
+    def fill(folder: Path) -> None:
+        nonlocal difference
+        program.model.metadata_props.update(metadata)
+        program.save(folder / ONNX_FILE, external_data=is_large)
+        for shape in _shapes_to_compare(side_px, patch_px, dynamic=dynamic):
+            difference = max(difference, _difference(whole, folder / ONNX_FILE, shape))
+        if not difference <= TOLERANCE:
+            raise CheckpointMismatch(
+                f"The exported model gives probabilities that differ from torch's by up to {difference:.1e}; "
+                f"{TOLERANCE:.0e} is allowed. Nothing was written. --format safetensors has the same tensors."
+            )
+
+    return write_folder_atomically(out, fill, overwrite=overwrite, own=EXPORTED_FILES), difference
+
+
+def _write_program(whole: ImageToProbabilities, side_px: int, patch_px: int | None, *, what: str) -> Any:
+    # Sides that differ from each other and from the backbone's own grid: what is equal would be fixed to be equal.
+    height_px, width_px = (side_px, side_px) if patch_px is None else (side_px, side_px + patch_px)
+    axes: dict[int, Any] = {0: torch.export.Dim("batch", min=1, max=4096)}
+    if patch_px is not None:
+        axes |= {2 + axis: patch_px * torch.export.Dim(name, min=2, max=1024) for axis, name in enumerate(_SIDES)}
+    try:
+        with torch.no_grad(), _silent():
+            return torch.onnx.export(
+                whole,
+                (torch.rand(2, 3, height_px, width_px),),
+                dynamo=True,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                opset_version=_OPSET,
+                dynamic_shapes={"image": axes},
+                verbose=False,
+            )
+    # The exporter raises whatever its stages do.
+    except Exception as error:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        remedy = "Try fixed sides (without --dynamic)." if patch_px else "--format safetensors has its tensors."
+        raise ConfigError(f"{what} cannot be written as ONNX: {reason[:300]} {remedy}") from error
+
+
+def _metadata(manifest: Manifest, side_px: int, *, merged: bool) -> dict[str, str]:
+    """Return texts by key; values are JSON, as Deepness reads them."""
+    facts: dict[str, object] = {
+        "model_type": "Segmentor",
+        "class_names": dict(enumerate(manifest.classes)),
+        "tiles_size": side_px,
+        "tiles_overlap": 25,
+        # The model normalises; these would be applied before it.
+        "standardization_mean": [0.0, 0.0, 0.0],
+        "standardization_std": [1.0, 1.0, 1.0],
+    }
+    if manifest.gsd_m is not None:
+        facts["resolution"] = float(manifest.gsd_m) * 100
+    run = manifest.content()
+    kept = ("rs_adapt", "cell", "overrides", "base", "classes", "palette", "ignore_index", "normalisation", "gsd_m")
+    facts["rs_adapt"] = {key: run[key] for key in kept if key in run} | {"merged": merged}
+    return {key: json.dumps(value) for key, value in facts.items()}
+
+
+def _shapes_to_compare(side_px: int, patch_px: int, *, dynamic: bool) -> list[tuple[int, int, int]]:
+    """Return numbers of images, heights and widths."""
+    if not dynamic:
+        return [(2, side_px, side_px), (1, side_px, side_px)]
+    return [(1, side_px, side_px), (2, side_px + 2 * patch_px, side_px), (3, 2 * patch_px, side_px + patch_px)]
+
+
+def _difference(whole: ImageToProbabilities, file: Path, shape: tuple[int, int, int]) -> float:
+    number, height_px, width_px = shape
+    image = torch.rand(number, 3, height_px, width_px, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = whole(image).numpy()
+    try:
+        given = run_onnx(open_onnx(file), image.numpy())
+    # onnxruntime's errors share no class.
+    except Exception as error:
+        raise CheckpointMismatch(
+            f"onnxruntime cannot run the exported model on images of {height_px} x {width_px} px: "
+            f"{str(error).splitlines()[0][:300]} Nothing was written."
+        ) from error
+    return float(abs(expected - given).max())
+
+
+def open_onnx(file: Path, *, threads: int | None = None) -> Any:
+    """Return onnxruntime's session of a file, on the CPU.
+
+    Args:
+        file: A file that `export_onnx` wrote.
+        threads: Number of threads; torch's.
+    """
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads or torch.get_num_threads()
+    settings.log_severity_level = 4
+    return onnxruntime.InferenceSession(str(file), settings, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(session: Any, images_N3HW: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the class probabilities of images, float32 (N, K, H, W).
+
+    Args:
+        session: From `open_onnx`.
+        images_N3HW: RGB divided by 255, float32.
+    """
+    given_NKHW: NDArray[np.float32] = session.run([OUTPUT], {INPUT: images_N3HW})[0]
+    return given_NKHW
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Hide what the exporter says of itself and of packages that it could use."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
