@@ -1,4 +1,7 @@
-"""Failures of a disk: full, out of quota or inodes, read-only, file too large. Found behind the errors of libraries."""
+"""Failures of a disk: full, out of quota or inodes, read-only, file too large. Found behind the errors of libraries.
+
+And paths that cannot be used: too long, without permission, links in a circle, folders in place of files.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from pathlib import Path
 from rs_adapt.errors import ConfigError, RsAdaptError
 
 _FREE = "Free some space."
+# Characters of a path in a message.
+_SHOWN = 200
 # What happened, and what to do.
 _FAILURES = {
     errno.ENOSPC: ("is full", _FREE),
@@ -19,6 +24,14 @@ _FAILURES = {
     errno.EFBIG: ("takes no larger file", "Raise the limit on the size of files (ulimit -f)."),
     errno.EROFS: ("is read-only", "Make it writable."),
     errno.EIO: ("fails with an input/output error", "Check the disk."),
+}
+_PATHS = {
+    errno.ENAMETOOLONG: "is longer than a path may be here",
+    errno.EACCES: "may not be read or written by you",
+    errno.EPERM: "may not be changed by you",
+    errno.ELOOP: "is a link that leads to itself",
+    errno.ENOTDIR: "lies below a file, as if that was a folder",
+    errno.EISDIR: "is a folder, not a file",
 }
 # Libraries in other languages pass on the text of the error alone.
 _TEXTS = {os.strerror(number).lower(): number for number in _FAILURES}
@@ -57,6 +70,15 @@ def describe_disk_failure(failure: OSError, folder: Path) -> str:
 def disk_remedy(failure: OSError) -> str:
     """Return what to do about a failure of `find_disk_failure`, as one sentence."""
     return _FAILURES[failure.errno or errno.ENOSPC][1]
+
+
+def describe_path_failure(error: BaseException) -> str | None:
+    """Return a sentence about a path that cannot be used, and a remedy; None for any other error."""
+    if not isinstance(error, OSError) or error.errno not in _PATHS or not isinstance(error.filename, str | bytes):
+        return None
+    path = os.fsdecode(error.filename)
+    shown = path if len(path) <= _SHOWN else f"{path[:_SHOWN]}... ({len(path)} characters)"
+    return f"{shown} {_PATHS[error.errno]}. Give a different path, or change its permissions."
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rs_adapt.disk import describe_disk_failure, disk_remedy, find_disk_failure
+from rs_adapt.commands import main
+from rs_adapt.disk import describe_disk_failure, describe_path_failure, disk_remedy, find_disk_failure
 
 
 def chain(inner: BaseException) -> RuntimeError:
@@ -54,3 +55,39 @@ def test_the_sentence_names_the_disk_of_the_file(tmp_path: Path) -> None:
     assert describe_disk_failure(failure, Path("here")) == "The disk of here is full."
     assert disk_remedy(failure) == "Free some space."
     assert "ulimit -f" in disk_remedy(OSError(errno.EFBIG, ""))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("eval", "--checkpoint", "{}"),
+        ("report", "{}"),
+        ("score", "{}"),
+        ("show", "--bench", "{}.toml"),
+        ("data", "prepare", "{}.toml"),
+        ("train", "--bench", "synthetic-dg", "--work-dir", "{}"),
+        ("sweep", "{}.toml"),
+    ],
+)
+def test_a_path_that_is_too_long_is_one_sentence(
+    arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([text.format(tmp_path / ("x" * 300)) for text in arguments])
+    assert stop.value.code == 2
+    assert list(tmp_path.iterdir()) == []
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EACCES, "/data/x.tif may not be read or written by you. Give a different path"),
+        (errno.ENAMETOOLONG, "/data/x.tif is longer than a path may be here"),
+        (errno.ELOOP, "/data/x.tif is a link that leads to itself"),
+    ],
+)
+def test_a_path_that_cannot_be_used_is_named(number: int, words: str) -> None:
+    assert (describe_path_failure(OSError(number, os.strerror(number), "/data/x.tif")) or "").startswith(words)
+    assert describe_path_failure(OSError(number, os.strerror(number))) is None
+    assert describe_path_failure(ValueError("x")) is None

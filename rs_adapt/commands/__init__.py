@@ -151,9 +151,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f"error: {printable(str(error))}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except Exception as error:
-        from rs_adapt.disk import describe_disk_failure, disk_remedy, find_disk_failure
+        from rs_adapt.disk import describe_disk_failure, describe_path_failure, disk_remedy, find_disk_failure
+        from rs_adapt.render.plain_text import printable
 
-        if (failure := find_disk_failure(error)) is None:
+        if (failure := find_disk_failure(error)) is not None:
+            sentences = f"{describe_disk_failure(failure, Path.cwd())} {disk_remedy(failure)}"
+        elif (sentences := describe_path_failure(error) or "") == "":
             raise
-        print(f"error: {describe_disk_failure(failure, Path.cwd())} {disk_remedy(failure)}", file=sys.stderr)
+        print(f"error: {printable(sentences)}", file=sys.stderr)
         raise SystemExit(2) from None
