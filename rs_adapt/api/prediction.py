@@ -36,6 +36,9 @@ def predict(
     *,
     layers: Sequence[Layer] = ("classes",),
     companions: Sequence[Companion] = (),
+    vector: PathLike | None = None,
+    min_area: float = 0.0,
+    simplify: float = 0.0,
     bands: Sequence[int] | None = None,
     stretch: Sequence[float] | Literal["scene"] | None = None,
     region: str | None = None,
@@ -68,6 +71,10 @@ def predict(
             are stored in steps of 1/200, and their files state the scale.
         companions: Files beside the map of classes: `style` (.qml, which QGIS applies to the map) and `preview` (a .png
             with a legend and the shares of the area).
+        vector: Also write polygons with class, area and mean confidence: `gpkg` or `geojson` for a file beside the map,
+            or a file of such an ending for one scene.
+        min_area: Square metres; smaller polygons become part of their neighbours.
+        simplify: Metres by which the borders of polygons may move when they get fewer corners.
         bands: Numbers from 1 of the bands that are red, green and blue; as the model was trained, else the file's own.
         stretch: Two values that become black and white, or `scene` for the percentiles 2 and 98 of each scene; as the
             model was trained.
@@ -116,6 +123,11 @@ def predict(
         require_checkpoint(folder, weights=weights)
     named = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
     maps = output_files(find_scenes([os.fspath(scene) for scene in named]), Path(out).expanduser())
+    from rs_adapt.prediction.vectorize import check_polygons, polygon_settings
+
+    polygons = polygon_settings(
+        None if vector is None else os.fspath(vector), min_area_m2=min_area, simplify_m=simplify, num_scenes=len(maps)
+    )
     print_loading(progress)
     from rs_adapt.api.pace import Pace
     from rs_adapt.inference.checkpoint import recompose
@@ -142,6 +154,7 @@ def predict(
         tta=tta,
         layers=tuple(layers),
         companions=tuple(companions),
+        polygons=polygons,
         overwrite=overwrite,
         skip_errors=skip_errors,
     )
@@ -153,6 +166,8 @@ def predict(
         with appearance.open(scene) as opened:
             if scorer is not None:
                 scorer.check(opened.info, labels[scene])
+            if polygons is not None:
+                check_polygons(opened.info)
     checkpoints = [folder if folder.is_dir() else folder.parent for folder in folders]
     predictor = load_members(configurations, checkpoints, device=device)
     classes = MapClasses(

@@ -49,6 +49,25 @@ def predict(
     preview: Annotated[
         bool, typer.Option("--preview", help="Also write a picture with a legend (.png).", rich_help_panel=_LAYERS)
     ] = False,
+    vector: Annotated[
+        str | None,
+        typer.Option(
+            "--vector",
+            metavar="FORMAT|FILE",
+            help="Also write polygons: gpkg or geojson for a file beside the map, or a file.",
+            rich_help_panel=_LAYERS,
+        ),
+    ] = None,
+    min_area: Annotated[
+        float,
+        typer.Option(
+            "--min-area", help="Merge polygons smaller than this (m2) into neighbours.", rich_help_panel=_LAYERS
+        ),
+    ] = 0.0,
+    simplify: Annotated[
+        float,
+        typer.Option("--simplify", help="Move borders of polygons by up to this (m).", rich_help_panel=_LAYERS),
+    ] = 0.0,
     bands: Annotated[
         str | None,
         typer.Option("--bands", help="Red, green, blue, such as 4,3,2 (default: as trained).", rich_help_panel=_SCENE),
@@ -137,6 +156,9 @@ def predict(
         out,
         layers=("classes", *(layer for layer, is_wanted in wanted.items() if is_wanted)),
         companions=[companion for companion, is_wanted in beside.items() if is_wanted],
+        vector=vector,
+        min_area=min_area,
+        simplify=simplify,
         bands=None if bands is None else _parse(bands, int, "--bands", "whole numbers. Allowed: three, such as 4,3,2"),
         stretch="scene"
         if stretch == "scene"

@@ -21,6 +21,7 @@ from rs_adapt.prediction.damage import describe_unreadable, require_sample
 from rs_adapt.prediction.grid import MapGrid, panel_width_px
 from rs_adapt.prediction.layers import Layer
 from rs_adapt.prediction.panels import TileModel, predict_panels
+from rs_adapt.prediction.polygons import PolygonSettings
 from rs_adapt.prediction.strips import (
     StripStore,
     check_files,
@@ -29,6 +30,8 @@ from rs_adapt.prediction.strips import (
     lock_map,
     strips_folder,
 )
+from rs_adapt.prediction.vector_file import vector_file
+from rs_adapt.prediction.vectorize import write_map_polygons
 from rs_adapt.prediction.writing import CACHE_MIB, MapClasses, layer_file, place_of, write_map
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.tiles.blend import Blending
@@ -56,6 +59,7 @@ class MapSettings:
         tta: Views of a tile whose probabilities are averaged; None for the tile alone.
         layers: What is written; the map of classes first.
         companions: Files beside the map of classes.
+        polygons: How polygons are made; None writes none.
         overwrite: Replace maps that exist.
         skip_errors: Leave blocks of a scene that cannot be read without data, and name them.
         sums_bytes: Memory for the sums of a row of tiles; wider scenes are predicted in panels.
@@ -68,9 +72,16 @@ class MapSettings:
     tta: Tta | None = None
     layers: tuple[Layer, ...] = ("classes",)
     companions: tuple[Companion, ...] = ()
+    polygons: PolygonSettings | None = None
     overwrite: bool = False
     skip_errors: bool = False
     sums_bytes: int = _SUMS_BYTES
+
+    @property
+    def stored_layers(self) -> tuple[Layer, ...]:
+        """Layers of the strips: polygons need the confidence, also where it is not written."""
+        needs_more = self.polygons is not None and "confidence" not in self.layers
+        return (*self.layers, "confidence") if needs_more else self.layers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +179,7 @@ def predict_scene(
                     grid,
                     model,
                     store,
-                    layers=settings.layers,
+                    layers=settings.stored_layers,
                     blending=settings.blending,
                     on_tiles=report.add,
                     on_unreadable=store.add_unreadable if settings.skip_errors else None,
@@ -184,6 +195,11 @@ def predict_scene(
                 )
             for companion in settings.companions:
                 write_companion(out, companion, classes)
+            if settings.polygons is not None:
+                tracing = _Counter("tracing polygons", 2 * grid.height_px, on_progress)
+                write_map_polygons(
+                    files[-1], store, grid, settings.polygons, place=place, classes=classes, on_rows=tracing.add
+                )
             store.finish()
     remarks = () if info.has_place or place.gcps else (f"{scene_file} has no place on the map, and so has its map.",)
     if unreadable := store.unreadable():
@@ -202,9 +218,10 @@ def predict_scene(
 
 
 def files_of(out: Path, settings: MapSettings) -> tuple[Path, ...]:
-    """Return the files of a map: its layers, then its companions."""
+    """Return the files of a map: its layers, then its companions, then its polygons."""
     layers = (layer_file(out, layer) for layer in settings.layers)
-    return (*layers, *(companion_file(out, companion) for companion in settings.companions))
+    polygons = () if settings.polygons is None else (vector_file(out, settings.polygons.vector),)
+    return (*layers, *(companion_file(out, companion) for companion in settings.companions), *polygons)
 
 
 def check_settings(predictor: TilePredictor, settings: MapSettings) -> None:
@@ -255,7 +272,8 @@ def _job(
         "batch_size": settings.batch_size,
         "blending": settings.blending,
         "tta": settings.tta,
-        "layers": list(settings.layers),
+        "layers": list(settings.stored_layers),
+        "polygons": repr(settings.polygons),
     }
 
 

@@ -134,7 +134,7 @@ def write_map(
             _describe(dataset, layer, classes, facts)
             if place.gcps:
                 dataset.gcps = (list(place.gcps), rasterio.crs.CRS.from_wkt(place.crs) if place.crs else None)
-            for first, rows in _block_rows(store, grid, layer):
+            for first, rows in block_rows(store, grid, layer):
                 dataset.write(rows, window=Window(0, first, grid.width_px, rows.shape[1]))
                 on_rows(rows.shape[1])
         with atomic_file(out) as temporary:
@@ -166,7 +166,7 @@ def _describe(dataset: rasterio.io.DatasetWriter, layer: Layer, classes: MapClas
     dataset.scales = (SHARE_STEP,) * len(names)
 
 
-def _block_rows(store: StripStore, grid: MapGrid, layer: Layer) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def block_rows(store: StripStore, grid: MapGrid, layer: Layer) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield the map from top to bottom in whole rows of blocks: first pixel row, and values (bands, rows, W)."""
     waiting: list[NDArray[np.uint8]] = []
     height_px, first = 0, 0

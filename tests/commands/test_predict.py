@@ -42,13 +42,17 @@ def test_a_map_lies_where_its_scene_lies(
 ) -> None:
     scene, out = tmp_path / "scene.tif", tmp_path / "maps" / "map.tif"
     write_geotiff(scene, image, crs="EPSG:32632", transform=PLACE)
-    options = ("--confidence", "--style", "--preview", "--device", "cpu")
+    options = ("--confidence", "--style", "--preview", "--vector", "geojson", "--min-area", "8", "--device", "cpu")
     code, printed, _ = run_verb("predict", scene, "--checkpoint", RUN, "--out", out, *options)
     assert code == 0
     assert "map.tif: 384 x 256 px, 12 tiles, " in printed
     assert sorted(path.name for path in out.parent.iterdir()) == [
-        *("map.png", "map.qml", "map.tif", "map_confidence.tif")
+        *("map.geojson", "map.png", "map.qml", "map.tif", "map_confidence.tif")
     ]
+    features = json.loads(out.with_suffix(".geojson").read_text())["features"]
+    assert sum(feature["properties"]["area_m2"] for feature in features) == pytest.approx(384 * 256 / 4)
+    assert min(feature["properties"]["area_m2"] for feature in features) >= 8
+    assert all(1 / 6 < feature["properties"]["confidence"] <= 1 for feature in features)
     entries = ElementTree.parse(out.with_suffix(".qml")).iter("paletteEntry")
     assert [(entry.get("value"), entry.get("label")) for entry in entries][1:3] == [("1", "building"), ("2", "road")]
     with Image.open(out.with_suffix(".png")) as preview:
@@ -190,6 +194,14 @@ def test_several_scenes_become_maps_of_their_names(
         (("scene.tif", "-o", "m.tif", "--stretch", "1,inf"), "--stretch is [1.0, inf]. Allowed: two values"),
         (("scene.tif", "-o", "m.tif", "--bands", "4.5,3,2"), "'4.5,3,2' is not a list of whole numbers."),
         (("scene.tif", "-o", "m.tif", "--region", "south"), "the pack is of a shipped bench"),
+        (("scene.tif", "-o", "m.tif", "--vector", "m.shp"), "--vector is m.shp. Allowed: gpkg or geojson, for a file"),
+        (("scene.tif", "-o", "m.tif", "--vector", "geojson"), "scene.tif has no place on the map, which polygons need"),
+        (("scene.tif", "-o", "m.tif", "--min-area", "9"), "--min-area changes polygons, and none are written."),
+        (("scene.tif", "-o", "m.tif", "--vector", "gpkg", "--simplify", "nan"), "--simplify is nan. Allowed: 0 or"),
+        (
+            ("scene.tif", "deep.tif", "-o", "m", "--vector", "m.gpkg"),
+            "and there are 2 scenes. Allowed: gpkg or geojson",
+        ),
         (("empty", "-o", "m"), "The folder empty holds no scene."),
     ],
 )
