@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rs_adapt.api.presence import require_checkpoint
-from rs_adapt.api.progress import Progress, print_loading, progress_callback
+from rs_adapt.api.progress import Progress, print_loading, print_notes, progress_callback
 from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.packs import read_manifest
@@ -42,6 +42,13 @@ def predict(
     bands: Sequence[int] | None = None,
     stretch: Sequence[float] | Literal["scene"] | None = None,
     region: str | None = None,
+    asset: str | None = None,
+    parts: Sequence[PathLike] = (),
+    bounds: Sequence[float] | None = None,
+    bounds_crs: str | None = None,
+    aoi: PathLike | None = None,
+    aoi_layer: str | int | None = None,
+    gsd: float | Literal["trained"] | None = None,
     tile_px: int | None = None,
     overlap_px: int | None = None,
     blending: Blending = "hann",
@@ -64,7 +71,7 @@ def predict(
     Args:
         run: A run from `train`, a run folder, or a folder with an adapter pack; or several of one base, whose
             probabilities are averaged.
-        scenes: Files, folders, patterns or .txt lists; rasters that GDAL reads.
+        scenes: Files, folders, patterns, .txt lists or STAC items (.json); rasters that GDAL reads.
         out: The map's file (.tif) for one scene; else a folder, in which each map is named like its scene.
         layers: What is written: `classes` (indices; 255 without data), `confidence` (the largest probability),
             `entropy` (as a share of the largest possible one) and `probabilities` (one band a class). The latter three
@@ -79,6 +86,13 @@ def predict(
         stretch: Two values that become black and white, or `scene` for the percentiles 2 and 98 of each scene; as the
             model was trained.
         region: Region of the user's own bench whose bands, stretch and nodata value apply; the target.
+        asset: Key of the asset of STAC items; the one with the role `data` or `visual`.
+        parts: Folders in which parts of VRTs and files of STAC items may lie, besides the folder of each.
+        bounds: Smallest x, smallest y, largest x, largest y of the part that is mapped, in the scene's coordinates.
+        bounds_crs: Reference system of `bounds`, such as "EPSG:4326".
+        aoi: File of polygons, outside of which the map has no data; only the window around them is mapped.
+        aoi_layer: Layer of `aoi`, where several hold polygons.
+        gsd: Ground size of the map's pixels in metres, or "trained" for that of the training: the scene is resampled.
         tile_px: Side of a tile, a multiple of the backbone's patch; as the model is evaluated.
         overlap_px: Pixels that neighbouring tiles share, up to half a tile; a quarter of a tile.
         blending: Weights of tiles that overlap: `hann`, `cosine` or `flat`.
@@ -97,7 +111,7 @@ def predict(
 
     Returns:
         A record of each map: `scene`, `files`, `width_px`, `height_px`, `num_tiles`, `seconds`, `model_s`, `remarks`,
-        `unreadable`, and `scores` if labels were given.
+        `unreadable`, and `scores` if labels were given. Scenes outside of the area have none.
 
     Raises:
         CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit.
@@ -122,7 +136,9 @@ def predict(
     for folder in folders:
         require_checkpoint(folder, weights=weights)
     named = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
-    maps = output_files(find_scenes([os.fspath(scene) for scene in named]), Path(out).expanduser())
+    part_folders = [Path(part).expanduser() for part in parts]
+    scene_files = find_scenes([os.fspath(scene) for scene in named], asset=asset, parts=part_folders)
+    maps = output_files(scene_files, Path(out).expanduser())
     from rs_adapt.prediction.vectorize import check_polygons, polygon_settings
 
     polygons = polygon_settings(
@@ -132,10 +148,12 @@ def predict(
     from rs_adapt.api.pace import Pace
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.ensemble import load_members
+    from rs_adapt.prediction.area import Area, parse_bounds
     from rs_adapt.prediction.members import check_members, choose_tile_px
     from rs_adapt.prediction.predict import MapSettings, files_of, predict_scene
     from rs_adapt.prediction.scoring import MapScorer, label_files
     from rs_adapt.prediction.strips import check_maps, remove_store
+    from rs_adapt.prediction.view import scenes_within
     from rs_adapt.prediction.writing import MapClasses
 
     use_plugins(map(Path, plugins))
@@ -157,17 +175,26 @@ def predict(
         polygons=polygons,
         overwrite=overwrite,
         skip_errors=skip_errors,
+        area=Area(
+            bounds=parse_bounds(bounds),
+            bounds_crs=bounds_crs,
+            aoi=None if aoi is None else Path(aoi).expanduser(),
+            aoi_layer=aoi_layer,
+        ),
+        gsd=gsd,
     )
     check_maps({file: files_of(file, settings) for file in maps.values()}, overwrite=overwrite)
     # A scene that cannot be read is reported before the model is built.
+    within, remarks = scenes_within(maps, appearance, area=settings.area, gsd=gsd)
+    maps = {scene: maps[scene] for scene in within}
     scorer = None if evaluate is None else MapScorer(configurations[0], region=region)
     labels = {} if evaluate is None else label_files(list(maps), Path(evaluate).expanduser())
-    for scene in maps:
-        with appearance.open(scene) as opened:
-            if scorer is not None:
-                scorer.check(opened.info, labels[scene])
-            if polygons is not None:
-                check_polygons(opened.info)
+    for scene, part in within.items():
+        if scorer is not None:
+            scorer.check(part.info, labels[scene])
+        if polygons is not None:
+            check_polygons(part.info, part.place)
+    print_notes(progress, remarks)
     checkpoints = [folder if folder.is_dir() else folder.parent for folder in folders]
     predictor = load_members(configurations, checkpoints, device=device)
     classes = MapClasses(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.progress import OnProgress, no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -99,6 +99,16 @@ def print_loading(progress: Progress) -> None:
     """Say on standard error that torch is loaded, which takes seconds, unless it is there already."""
     if progress is True and "torch" not in sys.modules:
         error_console().print("Loading torch ...", highlight=False)
+
+
+def print_notes(progress: Progress, notes: Sequence[str]) -> None:
+    """Print what one has to know before work begins, on standard error; nothing unless `progress` is True."""
+    if progress is True and notes:
+        from rs_adapt.render.plain_text import printable_line
+
+        for note in notes:
+            text = printable_line(f"Note: {note}")
+            error_console().print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_start(progress: Progress, start: RunStart, *, title: str, folder: Path) -> None:

@@ -26,7 +26,8 @@ def predict(
     scenes: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT...", help="Scenes: files, folders, quoted patterns, or a .txt with one path a line."
+            metavar="INPUT...",
+            help="Scenes: files, folders, quoted patterns, a .txt with one path a line, or STAC items (.json).",
         ),
     ],
     checkpoint: Annotated[
@@ -85,6 +86,45 @@ def predict(
         typer.Option(
             "--region",
             help="Region of your own bench whose bands and stretch apply (default: the target).",
+            rich_help_panel=_SCENE,
+        ),
+    ] = None,
+    asset: Annotated[
+        str | None,
+        typer.Option(
+            "--asset", help="Asset of STAC items (default: that with role data or visual).", rich_help_panel=_SCENE
+        ),
+    ] = None,
+    parts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--parts", help="Further folders in which parts of VRTs and items may lie.", rich_help_panel=_SCENE
+        ),
+    ] = None,
+    bounds: Annotated[
+        str | None,
+        typer.Option(
+            "--bounds",
+            help="Map a rectangle only: smallest x, smallest y, largest x, largest y, in the scene's coordinates.",
+            rich_help_panel=_SCENE,
+        ),
+    ] = None,
+    bounds_crs: Annotated[
+        str | None, typer.Option("--bounds-crs", help="System of --bounds, such as EPSG:4326.", rich_help_panel=_SCENE)
+    ] = None,
+    aoi: Annotated[
+        Path | None,
+        typer.Option("--aoi", help="Map inside of polygons only (.gpkg, .geojson, ...).", rich_help_panel=_SCENE),
+    ] = None,
+    aoi_layer: Annotated[
+        str | None,
+        typer.Option("--aoi-layer", help="Layer of --aoi, if several hold polygons.", rich_help_panel=_SCENE),
+    ] = None,
+    gsd: Annotated[
+        str | None,
+        typer.Option(
+            "--gsd",
+            help="Resample scenes to pixels of so many metres; trained: to the ground size of the training.",
             rich_help_panel=_SCENE,
         ),
     ] = None,
@@ -166,6 +206,15 @@ def predict(
         if stretch is None
         else _parse(stretch, float, "--stretch", "numbers. Allowed: two, such as 200,3000, or scene"),
         region=region,
+        asset=asset,
+        parts=parts or (),
+        bounds=None
+        if bounds is None
+        else _parse(bounds, float, "--bounds", "numbers. Allowed: four, such as 500000,4999000,501000,5000000"),
+        bounds_crs=bounds_crs,
+        aoi=aoi,
+        aoi_layer=aoi_layer,
+        gsd=_parse_gsd(gsd),
         tile_px=tile_px,
         overlap_px=overlap_px,
         blending=blending,
@@ -218,6 +267,17 @@ def _print_scores(scores: Sequence[MapScores]) -> None:
     maps = "" if len(scores) == 1 else f" of {len(scores)} maps"
     console.print(result_table(pooled))
     say(f"Scored on {group_digits(pooled.pixels)} labelled pixels{maps}; mIoU over {pooled.classes_line}.")
+
+
+def _parse_gsd(text: str | None) -> float | Literal["trained"] | None:
+    if text is None or text == "trained":
+        return None if text is None else "trained"
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no size. Allowed: metres, such as 0.5, or trained.", param_hint="--gsd"
+        ) from None
 
 
 def _parse(text: str, kind: Callable[[str], Number], option: str, allowed: str) -> list[Number]:

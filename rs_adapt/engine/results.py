@@ -21,6 +21,7 @@ from rs_adapt.engine.environment import environment
 from rs_adapt.engine.final_scores import Selections
 from rs_adapt.engine.pack import save_pack, write_manifest
 from rs_adapt.engine.per_image import scored_classes
+from rs_adapt.errors import DataNotFound
 from rs_adapt.metrics import scores_of
 from rs_adapt.runs.plugins import plugin_facts
 from rs_adapt.runs.records import (
@@ -45,6 +46,8 @@ from rs_adapt.runs.records import (
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.intervals import interval_facts
 from rs_adapt.scores.rounding import plain
+from rs_adapt.tiles import read_index
+from rs_adapt.tiles.ground import median_pixel_m
 
 
 def make_result(
@@ -211,7 +214,7 @@ def make_manifest(
         reduce_zero_label=cfg.bench.reduce_zero_label,
         normalisation=Normalisation(mean=list(facts.mean), std=list(facts.std), bands="RGB, 0-255"),
         sizes=Sizes(tile_px=cfg.bench.tile_px, crop_px=cfg.bench.crop_px, patch_px=facts.patch_px),
-        gsd_m=cfg.bench.gsd_m,
+        gsd_m=_ground_size_m(cfg),
         metrics=scores,
         environment=environment(),
     )
@@ -250,6 +253,22 @@ def score_fields(matrix: np.ndarray[Any, Any], classes: ClassSet) -> ScoreFields
         "iou_pct": {name: plain(value) for name, value in scores.iou_pct.items()},
         "acc_pct": {name: plain(value) for name, value in scores.acc_pct.items()},
     }
+
+
+def _ground_size_m(cfg: ResolvedConfig) -> float | None:
+    """Return the ground size that the bench states, else that of the tiles of your own target, or of the source."""
+    stated_m: float | None = cfg.bench.gsd_m
+    if stated_m is not None or not cfg.bench.get("own"):
+        return stated_m
+    for role in ("target", "source"):
+        try:
+            tiles = read_index((Path(cfg.prepared_dir) / cfg.bench[role].train.img_dir).parent)
+        except DataNotFound:
+            # An imported checkpoint has no tiles.
+            continue
+        if (size_m := median_pixel_m(tiles)) is not None:
+            return float(f"{size_m:.4g}")
+    return None
 
 
 def _stretch(cfg: ResolvedConfig) -> Mapping[str, Mapping[str, JsonValue]] | None:

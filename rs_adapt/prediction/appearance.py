@@ -30,6 +30,7 @@ class Appearance:
         by_scene: Whether each deeper scene is stretched between its own percentiles.
         nodata: Value of pixels without data, in place of the file's; "none" for a scene without such pixels.
         region: Name of the region whose settings these are; empty for a pack of a shipped bench.
+        gsd_m: Ground size in metres of the pixels that the model was trained on; None where it is not known.
     """
 
     bands: tuple[int, int, int] | None = None
@@ -37,6 +38,7 @@ class Appearance:
     by_scene: bool = False
     nodata: float | Literal["none"] | None = None
     region: str = ""
+    gsd_m: float | None = None
 
     def open(self, path: Path) -> Scene:
         """Open a scene as the model saw those of its region.
@@ -85,7 +87,7 @@ def appearance_of(manifest: Manifest, *, region: str | None = None) -> Appearanc
     if not manifest.own_bench:
         if region is not None:
             raise ConfigError(f"--region is {region}, but the pack is of a shipped bench, whose regions look alike.")
-        return Appearance()
+        return Appearance(gsd_m=manifest.gsd_m)
     given = dict(manifest.own_bench)
     bench = parse_as(BenchFile, given, file="own_bench of the manifest", error=CheckpointMismatch, remedy=_REMEDY)
     regions = {table.name or role: table for role, table in (("source", bench.source), ("target", bench.target))}
@@ -104,6 +106,7 @@ def appearance_of(manifest: Manifest, *, region: str | None = None) -> Appearanc
         by_scene=stretch is not None and stretch["from"] == "scene",
         nodata=table.nodata,
         region=chosen,
+        gsd_m=table.gsd_m or bench.gsd_m or manifest.gsd_m,
     )
 
 

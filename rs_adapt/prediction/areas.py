@@ -12,7 +12,7 @@ from rasterio.transform import Affine, GCPTransformer
 from rasterio.warp import transform
 
 from rs_adapt.errors import DataError
-from rs_adapt.prediction.writing import MapPlace
+from rs_adapt.prediction.place import MapPlace
 
 Coordinates = NDArray[np.float64]
 # A cylinder of equal area around the ellipsoid: small figures have their true area in it, everywhere.

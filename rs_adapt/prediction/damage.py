@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,30 @@ from rs_adapt.scenes import Box
 from rs_adapt.scenes.reader import STRETCH_READ_PX
 
 if TYPE_CHECKING:
-    from rs_adapt.scenes import Scene
+    from rs_adapt.scenes import Scene, SceneInfo
 
 OnUnreadable = Callable[[Box], None]
 # Blocks that a remark names.
 _NAMED = 5
 
 
+class Pixels(Protocol):
+    """A scene as it is read by window: `Scene`, or what stands between it and the model."""
+
+    @property
+    def info(self) -> SceneInfo:
+        """Facts of the scene."""
+
+    @property
+    def block_size(self) -> tuple[int, int]:
+        """Columns and rows of the blocks in which the pixels are stored."""
+
+    def read_rgb(self, box: Box | None = None) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return colours, uint8 (H, W, 3), and where there are data, bool (H, W)."""
+
+
 def read_window(
-    scene: Scene, box: Box, on_unreadable: OnUnreadable | None
+    scene: Pixels, box: Box, on_unreadable: OnUnreadable | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Read a window as `Scene.read_rgb` does; blocks of the file that cannot be read have no data, if that is wanted.
 
@@ -98,7 +113,7 @@ def _sides(box: Box, wide: int, high: int) -> tuple[tuple[int, int, int], tuple[
     return (box.x0, box.x1, wide), (box.y0, box.y1, high)
 
 
-def _block(box: Box, scene: Scene) -> Box:
+def _block(box: Box, scene: Pixels) -> Box:
     """Return the whole block of the file in which a window lies."""
     wide, high = scene.block_size
     x0, y0 = box.x0 // wide * wide, box.y0 // high * high

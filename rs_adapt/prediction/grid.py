@@ -33,19 +33,22 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class MapGrid:
-    """The tiles of a map.
+    """The tiles of a map, of a whole scene or of a window of it.
 
-    Tile i of a side covers the pixels from `i * stride_px - margin_px` on, so that its middle part, `stride_px` long,
-    starts at a multiple of the stride, and every pixel of the map lies away from the rim of a tile. Tiles at the edges
-    reach beyond the scene, where it is mirrored. A crop of the scene that starts at a multiple of the stride therefore
-    has the same tiles as the scene, except for those at its edges.
+    Tile i of a side covers the scene's pixels from `i * stride_px - margin_px` on, so that its middle part, `stride_px`
+    long, starts at a multiple of the stride, and every pixel of the map lies away from the rim of a tile. Tiles at the
+    edges reach beyond the scene, where it is mirrored. A map of a window has the tiles that the map of the scene has
+    there, and a crop of the scene that starts at a multiple of the stride has them except at its edges.
 
     Attributes:
-        width_px: Columns of the scene.
-        height_px: Rows of the scene.
+        width_px: Columns of the map.
+        height_px: Rows of the map.
         tile_px: Side of a tile.
         overlap_px: Pixels that neighbouring tiles share, 0 to half a tile.
         panel_px: Pixel columns that are predicted at a time, at most.
+        x0_px: Column of the scene that is the map's first.
+        y0_px: Row of the scene that is the map's first.
+        scene_px: Columns and rows of the scene; None where the map is of all of it.
 
     Raises:
         ConfigError: The overlap is negative or more than half a tile.
@@ -56,6 +59,9 @@ class MapGrid:
     tile_px: int
     overlap_px: int
     panel_px: int
+    x0_px: int = 0
+    y0_px: int = 0
+    scene_px: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Check the overlap."""
@@ -78,39 +84,72 @@ class MapGrid:
     @property
     def rows(self) -> int:
         """Number of rows of tiles."""
-        return math.ceil(self.height_px / self.stride_px)
-
-    @property
-    def columns(self) -> int:
-        """Number of columns of tiles."""
-        return math.ceil(self.width_px / self.stride_px)
+        return len(self._tiles(self.y0_px, self.height_px, self._scene_px[1]))
 
     def panels(self) -> list[Panel]:
         """Return the panels from left to right; their edges are edges of the middle parts of tiles."""
-        fitting = self.columns if self.panel_px >= self.width_px else max(1, self.panel_px // self.stride_px)
+        # Columns of middle parts; further tiles reach into the map from both sides.
+        first = self.x0_px // self.stride_px
+        columns = math.ceil((self.x0_px + self.width_px) / self.stride_px) - first
+        fitting = columns if self.panel_px >= self.width_px else max(1, self.panel_px // self.stride_px)
         # Panels of equal width: the columns of tiles between two panels are predicted twice, whatever their width.
-        wide = math.ceil(self.columns / math.ceil(self.columns / fitting))
+        wide = math.ceil(columns / math.ceil(columns / fitting))
         beyond = 1 if self.overlap_px else 0
+        tiles = self._tiles(self.x0_px, self.width_px, self._scene_px[0])
         return [
             Panel(
                 index=index,
-                x0=first * self.stride_px,
-                x1=min((first + wide) * self.stride_px, self.width_px),
-                first=max(first - beyond, 0),
-                last=min(first + wide + beyond, self.columns),
+                x0=max(start * self.stride_px - self.x0_px, 0),
+                x1=min((start + wide) * self.stride_px - self.x0_px, self.width_px),
+                first=max(start - beyond, tiles.start),
+                last=min(start + wide + beyond, tiles.stop),
             )
-            for index, first in enumerate(range(0, self.columns, wide))
+            for index, start in enumerate(range(first, first + columns, wide))
         ]
 
+    def tile_left(self, column: int) -> int:
+        """Return the map's pixel column at which a column of tiles starts; may be negative."""
+        return column * self.stride_px - self.margin_px - self.x0_px
+
+    def tile_top(self, row: int) -> int:
+        """Return the map's pixel row at which a row of tiles starts; may be negative."""
+        first = self._tiles(self.y0_px, self.height_px, self._scene_px[1]).start
+        return (first + row) * self.stride_px - self.margin_px - self.y0_px
+
     def finished_rows(self, row: int) -> tuple[int, int]:
-        """Return the pixel rows of the map, from and to, that are complete when a row of tiles is added."""
-        start = max(0, row * self.stride_px - self.margin_px)
-        is_last = row == self.rows - 1
-        return start, self.height_px if is_last else max(start, (row + 1) * self.stride_px - self.margin_px)
+        """Return the pixel rows of the map, from and to, that are complete when a row of tiles is added; may be none.
+
+        Args:
+            row: Row of tiles, from 0.
+        """
+        start = max(0, self.tile_top(row))
+        return start, self.height_px if row == self.rows - 1 else max(start, self.tile_top(row + 1))
 
     def num_tiles(self) -> int:
         """Return how many tiles all panels have; those between two panels are predicted for both."""
         return self.rows * sum(panel.last - panel.first for panel in self.panels())
+
+    def scene_positions(self, top: int, left: int, right: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the scene's rows and columns that a row of tiles shows, mirrored beyond its edges.
+
+        Args:
+            top: First pixel row of the tiles, in the map.
+            left: First pixel column of the first tile, in the map.
+            right: Pixel column after the last tile.
+        """
+        width_px, height_px = self._scene_px
+        y0, x0 = self.y0_px, self.x0_px
+        return mirrored(top + y0, top + y0 + self.tile_px, height_px), mirrored(left + x0, right + x0, width_px)
+
+    @property
+    def _scene_px(self) -> tuple[int, int]:
+        return (self.width_px, self.height_px) if self.scene_px is None else self.scene_px
+
+    def _tiles(self, start_px: int, size_px: int, scene_px: int) -> range:
+        """Return the numbers of the scene's tiles, along one side, that show a pixel of the map."""
+        first = (start_px + self.margin_px - self.tile_px) // self.stride_px + 1
+        last = math.ceil(min(start_px + size_px + self.margin_px, scene_px) / self.stride_px)
+        return range(max(first, 0), last)
 
 
 def mirrored(start: int, stop: int, size_px: int) -> NDArray[np.intp]:

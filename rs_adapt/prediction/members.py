@@ -74,7 +74,7 @@ def choose_tile_px(configurations: Sequence[ResolvedConfig]) -> int:
 def _require_same_appearance(pair: str, one: Appearance, other: Appearance) -> None:
     others = asdict(other)
     for name, value in asdict(one).items():
-        if name == "region" or others[name] == value:
+        if name in ("region", "gsd_m") or others[name] == value:
             continue
         option = _OPTIONS.get(name)
         remedy = f"Give {option}, which then applies to all" if option else "Predict with each of them alone"

@@ -6,20 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_adapt.prediction.damage import OnUnreadable
+from rs_adapt.prediction.damage import OnUnreadable, Pixels
 from rs_adapt.prediction.grid import MapGrid, Panel, batched
 from rs_adapt.prediction.layers import Layer, layers_of
 from rs_adapt.prediction.reading import TileRow, read_tile_row
 from rs_adapt.prediction.strips import StripStore
 from rs_adapt.tiles.blend import Blending, RowBlender
-
-if TYPE_CHECKING:
-    from rs_adapt.scenes import Scene
 
 # From tiles, RGB uint8 (N, tile_px, tile_px, 3), to class probabilities, float32 (N, K, tile_px, tile_px).
 PredictTiles = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -45,7 +41,7 @@ class TileModel:
 
 
 def predict_panels(
-    scene: Scene,
+    scene: Pixels,
     grid: MapGrid,
     model: TileModel,
     store: StripStore,
@@ -139,9 +135,9 @@ class _PanelBlender:
         height_px = done * self._grid.stride_px
         if row == self._grid.rows - 1:
             height_px += self._grid.overlap_px
-        top = row * self._grid.stride_px - self._grid.margin_px
+        top = self._grid.tile_top(row)
         start, stop = self._grid.finished_rows(row)
-        left = self._panel.x0 - self._panel.first * self._grid.stride_px + self._grid.margin_px
+        left = self._panel.x0 - self._grid.tile_left(self._panel.first)
         width_px = self._panel.x1 - self._panel.x0
         parts = []
         for columns, values_KHW in self._blender.take_runs(height_px)[1]:
@@ -154,15 +150,14 @@ class _PanelBlender:
 
 def _in_map(valid_HW: NDArray[np.bool_], grid: MapGrid, panel: Panel, row: int) -> NDArray[np.bool_]:
     """Cut what a strip of the map holds out of the pixels of a row of tiles."""
-    top = row * grid.stride_px - grid.margin_px
-    left = panel.first * grid.stride_px - grid.margin_px
+    top, left = grid.tile_top(row), grid.tile_left(panel.first)
     start, stop = grid.finished_rows(row)
     return valid_HW[start - top : stop - top, panel.x0 - left : panel.x1 - left]
 
 
 def _read_ahead(
     reader: ThreadPoolExecutor,
-    scene: Scene,
+    scene: Pixels,
     grid: MapGrid,
     panel: Panel,
     first: int,

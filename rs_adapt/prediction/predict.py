@@ -13,15 +13,17 @@ import rasterio
 
 from rs_adapt import __version__
 from rs_adapt.errors import ConfigError
-from rs_adapt.files import file_state, make_output_folder
+from rs_adapt.files import make_output_folder
 from rs_adapt.inference.views import VIEWS, Tta
 from rs_adapt.prediction.appearance import Appearance
+from rs_adapt.prediction.area import EVERYWHERE, Area
 from rs_adapt.prediction.companions import Companion, companion_file, write_companion
 from rs_adapt.prediction.damage import describe_unreadable, require_sample
-from rs_adapt.prediction.grid import MapGrid, panel_width_px
+from rs_adapt.prediction.grid import MapGrid
 from rs_adapt.prediction.layers import Layer
 from rs_adapt.prediction.panels import TileModel, predict_panels
 from rs_adapt.prediction.polygons import PolygonSettings
+from rs_adapt.prediction.stages import StageCounter
 from rs_adapt.prediction.strips import (
     StripStore,
     check_files,
@@ -32,7 +34,8 @@ from rs_adapt.prediction.strips import (
 )
 from rs_adapt.prediction.vector_file import vector_file
 from rs_adapt.prediction.vectorize import write_map_polygons
-from rs_adapt.prediction.writing import CACHE_MIB, MapClasses, layer_file, place_of, write_map
+from rs_adapt.prediction.view import Gsd, files_read, map_grid, view_scene
+from rs_adapt.prediction.writing import CACHE_MIB, MapClasses, layer_file, write_map
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.tiles.blend import Blending
 
@@ -62,6 +65,8 @@ class MapSettings:
         polygons: How polygons are made; None writes none.
         overwrite: Replace maps that exist.
         skip_errors: Leave blocks of a scene that cannot be read without data, and name them.
+        area: The part of each scene that is mapped.
+        gsd: Ground size of the map's pixels in metres; "trained" for that of the training, None for the scene's.
         sums_bytes: Memory for the sums of a row of tiles; wider scenes are predicted in panels.
     """
 
@@ -75,6 +80,8 @@ class MapSettings:
     polygons: PolygonSettings | None = None
     overwrite: bool = False
     skip_errors: bool = False
+    area: Area = EVERYWHERE
+    gsd: Gsd = None
     sums_bytes: int = _SUMS_BYTES
 
     @property
@@ -154,10 +161,16 @@ def predict_scene(
     make_output_folder(out.parent)
     with lock_map(out):
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB << 20), appearance.open(scene_file) as scene:
-            info, place = scene.info, place_of(scene.info)
-            if settings.skip_errors and appearance.by_scene and info.dtype != "uint8":
+            if settings.skip_errors and appearance.by_scene and scene.info.dtype != "uint8":
                 require_sample(scene)
-            grid = _grid(info.width_px, info.height_px, predictor.num_classes, settings)
+            view = view_scene(scene, appearance, area=settings.area, gsd=settings.gsd)
+            grid = map_grid(
+                view,
+                predictor.num_classes,
+                tile_px=settings.tile_px,
+                overlap_px=settings.overlap_px,
+                sums_bytes=settings.sums_bytes,
+            )
             job = _job(scene_file, appearance, settings, grid, predictor, model_sha256)
             folder = strips_folder(out)
             is_continued = is_store_of(folder, job) and has_begun_files(folder)
@@ -168,14 +181,14 @@ def predict_scene(
             if not is_done:
                 stage, num_tiles = f"predicting {scene_file.name}", grid.num_tiles()
                 on_start(stage, store.num_tiles(grid), num_tiles, grid.width_px * grid.height_px / 1e6)
-                report = _Counter(stage, num_tiles, on_progress)
+                report = StageCounter(stage, num_tiles, on_progress)
                 model = TileModel(
                     predict=partial(predictor.predict_tiles, tta=settings.tta),
                     num_classes=predictor.num_classes,
                     batch_size=settings.batch_size,
                 )
                 model_s = predict_panels(
-                    scene,
+                    view.pixels,
                     grid,
                     model,
                     store,
@@ -189,19 +202,19 @@ def predict_scene(
             facts = {"rs_adapt": __version__, "model_sha256": model_sha256}
             for layer in settings.layers:
                 file = layer_file(out, layer)
-                writing = _Counter(f"writing {file.name}", grid.height_px, on_progress)
+                writing = StageCounter(f"writing {file.name}", grid.height_px, on_progress)
                 write_map(
-                    file, store, grid, layer=layer, place=place, classes=classes, facts=facts, on_rows=writing.add
+                    file, store, grid, layer=layer, place=view.place, classes=classes, facts=facts, on_rows=writing.add
                 )
             for companion in settings.companions:
                 write_companion(out, companion, classes)
             if settings.polygons is not None:
-                tracing = _Counter("tracing polygons", 2 * grid.height_px, on_progress)
+                tracing = StageCounter("tracing polygons", 2 * grid.height_px, on_progress)
                 write_map_polygons(
-                    files[-1], store, grid, settings.polygons, place=place, classes=classes, on_rows=tracing.add
+                    files[-1], store, grid, settings.polygons, place=view.place, classes=classes, on_rows=tracing.add
                 )
             store.finish()
-    remarks = () if info.has_place or place.gcps else (f"{scene_file} has no place on the map, and so has its map.",)
+    remarks = view.remarks
     if unreadable := store.unreadable():
         remarks = (*remarks, f"{scene_file}: {describe_unreadable(unreadable)}")
     return MapRecord(
@@ -243,17 +256,6 @@ def check_settings(predictor: TilePredictor, settings: MapSettings) -> None:
         raise ConfigError(f"--tta is {settings.tta}. Allowed: {', '.join(VIEWS)}.")
 
 
-def _grid(width_px: int, height_px: int, num_classes: int, settings: MapSettings) -> MapGrid:
-    panel_px = panel_width_px(num_classes, settings.tile_px, budget_bytes=settings.sums_bytes, most_px=width_px)
-    return MapGrid(
-        width_px=width_px,
-        height_px=height_px,
-        tile_px=settings.tile_px,
-        overlap_px=settings.overlap_px,
-        panel_px=panel_px,
-    )
-
-
 def _job(
     scene: Path,
     appearance: Appearance,
@@ -264,7 +266,9 @@ def _job(
 ) -> dict[str, object]:
     """Return everything that the strips of a map depend on."""
     return {
-        "scene": [str(scene.resolve()), *file_state(scene)],
+        "scene": files_read(scene, settings.area),
+        "area": repr(settings.area),
+        "gsd": settings.gsd,
         "model": [model_sha256, *predictor.numerics],
         "version": __version__,
         "appearance": repr(appearance),
@@ -275,23 +279,3 @@ def _job(
         "layers": list(settings.stored_layers),
         "polygons": repr(settings.polygons),
     }
-
-
-class _Counter:
-    """Adds up steps and reports them.
-
-    Args:
-        stage: What is counted.
-        total: Steps in all.
-        on_progress: Called with stage, done and total.
-    """
-
-    def __init__(self, stage: str, total: int, on_progress: OnProgress) -> None:
-        self._stage, self._total, self._on_progress = stage, total, on_progress
-        self._done = 0
-
-    def add(self, steps: int) -> None:
-        """Report further steps."""
-        if steps:
-            self._done += steps
-            self._on_progress(self._stage, self._done, self._total)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_adapt.prediction.damage import OnUnreadable, read_window
-from rs_adapt.prediction.grid import MapGrid, Panel, mirrored
+from rs_adapt.prediction.damage import OnUnreadable, Pixels, read_window
+from rs_adapt.prediction.grid import MapGrid, Panel
 from rs_adapt.scenes import Box
-
-if TYPE_CHECKING:
-    from rs_adapt.scenes import Scene
 
 _Value = TypeVar("_Value", np.uint8, np.bool_)
 
@@ -40,7 +37,7 @@ class TileRow:
 
 
 def read_tile_row(
-    scene: Scene, grid: MapGrid, panel: Panel, row: int, on_unreadable: OnUnreadable | None = None
+    scene: Pixels, grid: MapGrid, panel: Panel, row: int, on_unreadable: OnUnreadable | None = None
 ) -> TileRow:
     """Read one row of tiles of a panel; only the pixels of the scene that it shows are read.
 
@@ -54,11 +51,8 @@ def read_tile_row(
     Raises:
         DataError: The pixels cannot be decoded.
     """
-    top = row * grid.stride_px - grid.margin_px
-    left = panel.first * grid.stride_px - grid.margin_px
-    right = (panel.last - 1) * grid.stride_px - grid.margin_px + grid.tile_px
-    rows = mirrored(top, top + grid.tile_px, grid.height_px)
-    columns = mirrored(left, right, grid.width_px)
+    left, right = grid.tile_left(panel.first), grid.tile_left(panel.last - 1) + grid.tile_px
+    rows, columns = grid.scene_positions(grid.tile_top(row), left, right)
     box = Box(int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
     image_HW3, valid_HW = read_window(scene, box, on_unreadable)
     rows, columns = rows - box.y0, columns - box.x0

@@ -11,11 +11,12 @@ from rs_adapt.errors import ConfigError
 from rs_adapt.files import make_output_folder
 from rs_adapt.prediction.areas import PixelPlaces
 from rs_adapt.prediction.grid import MapGrid
+from rs_adapt.prediction.place import MapPlace
 from rs_adapt.prediction.polygons import PolygonSettings, find_polygons
 from rs_adapt.prediction.regions import Strip
 from rs_adapt.prediction.strips import StripStore
 from rs_adapt.prediction.vector_file import FORMATS, check_writer, vector_file, write_polygons
-from rs_adapt.prediction.writing import MapClasses, MapPlace, block_rows, place_of
+from rs_adapt.prediction.writing import MapClasses, block_rows
 
 if TYPE_CHECKING:
     from rs_adapt.scenes import SceneInfo
@@ -49,13 +50,17 @@ def polygon_settings(
     return PolygonSettings(vector=vector, min_area_m2=min_area_m2, simplify_m=simplify_m)
 
 
-def check_polygons(info: SceneInfo) -> None:
+def check_polygons(info: SceneInfo, place: MapPlace) -> None:
     """Refuse scenes whose polygons would have no place or no area.
+
+    Args:
+        info: Facts of the part that is mapped.
+        place: The place of its map.
 
     Raises:
         DataError: The scene has no place, no coordinate system, or one that does not fit its place.
     """
-    PixelPlaces(place_of(info), info.path).row_areas_m2(info.width_px, info.height_px)
+    PixelPlaces(place, info.path).row_areas_m2(info.width_px, info.height_px)
 
 
 def write_map_polygons(

@@ -7,14 +7,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
-from rasterio.control import GroundControlPoint
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
@@ -22,30 +20,12 @@ from rs_adapt.errors import DataError
 from rs_adapt.files import atomic_file
 from rs_adapt.prediction.grid import MapGrid
 from rs_adapt.prediction.layers import NODATA, SHARE_STEP, Layer
+from rs_adapt.prediction.place import MapPlace
 from rs_adapt.prediction.strips import StripStore
-from rs_adapt.scenes.gdal_files import open_raster
-
-if TYPE_CHECKING:
-    from rs_adapt.scenes import SceneInfo
 
 _BLOCK_PX = 512
 # Memory (MiB) in which GDAL may keep blocks.
 CACHE_MIB = 128
-
-
-@dataclass(frozen=True, kw_only=True)
-class MapPlace:
-    """The place of a map, equal to that of its scene.
-
-    Attributes:
-        crs: WKT; None where the scene states none.
-        transform: Six numbers (a, b, c, d, e, f) of the affine pixel -> map transform; None where the scene has none.
-        gcps: Ground control points, in place of a transform.
-    """
-
-    crs: str | None
-    transform: tuple[float, ...] | None
-    gcps: tuple[GroundControlPoint, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,22 +39,6 @@ class MapClasses:
 
     names: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
-
-
-def place_of(info: SceneInfo) -> MapPlace:
-    """Return the place of a scene: its ground control points if it has them, as it is shown, else its transform."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        try:
-            with open_raster(info.path) as dataset:
-                points, crs = dataset.gcps
-                same_size = (dataset.width, dataset.height) == (info.width_px, info.height_px)
-                if points and dataset.transform.is_identity and same_size:
-                    return MapPlace(crs=crs.to_wkt() if crs else None, transform=None, gcps=tuple(points))
-        except RasterioError:
-            # PIL knows more variants of plain images than GDAL does; these have no points.
-            pass
-    return MapPlace(crs=info.crs, transform=info.transform if info.has_place else None)
 
 
 def write_map(

@@ -69,6 +69,13 @@ class Orientation:
             y0, y1 = self.height_px - y1, self.height_px - y0
         return Box(x0, y0, x1, y1)
 
+    def shown_point(self, x: float, y: float) -> tuple[float, float]:
+        """Return where a point of the stored image lies in the shown one, both in pixels from the upper left corner."""
+        swap, backward_columns, backward_rows = self._turn
+        x = self.width_px - x if backward_columns else x
+        y = self.height_px - y if backward_rows else y
+        return (y, x) if swap else (x, y)
+
     def show(self, stored_HW: NDArray[Any]) -> NDArray[Any]:
         """Turn stored pixels, shape (..., H, W), to the way they are shown; no pixel is copied."""
         swap, backward_columns, backward_rows = self._turn

@@ -20,6 +20,10 @@ _REFUSED = ("PixelFunctionCode", "OpenOptions", "SrcSQL", "Cutline")
 # Metadata and arguments whose value is the name of a further file.
 _FILE_KEYS = ("X_DATASET", "Y_DATASET", "OVERVIEW_FILE", "RPC_DEM")
 _DEPTH = 10
+_BENCH_REMEDY = (
+    "outside of the bench's folders. If that is meant, allow its folder at the top of the bench's file: "
+    "parts = ['{folder}']."
+)
 # What the files begin with that hold pixels themselves: TIFF, PNG, JPEG, JPEG 2000, BMP, HFA, GRIB, SQLite
 # (GeoPackage), GIF, NITF. Others are opened by GDAL with the allowed drivers.
 _KNOWN: tuple[bytes, ...] = (
@@ -67,8 +71,13 @@ def list_parts(path: Path) -> list[Path]:
     return [*parts]
 
 
-def check_parts_below(path: Path, folders: Sequence[Path]) -> None:
+def check_parts_below(path: Path, folders: Sequence[Path], *, remedy: str = _BENCH_REMEDY) -> None:
     """Refuse a VRT whose parts lie outside of some folders and its own.
+
+    Args:
+        path: The VRT.
+        folders: Folders besides its own.
+        remedy: End of the message, from the words after "lies"; `{folder}` stands for the folder of the part.
 
     Raises:
         DataError: Names the part.
@@ -77,10 +86,7 @@ def check_parts_below(path: Path, folders: Sequence[Path]) -> None:
     allowed += [folder.resolve() for folder in allowed]
     for part in list_parts(path):
         if not any(part.is_relative_to(folder) for folder in allowed):
-            raise DataError(
-                f"{path} lists {part}, which lies outside of the bench's folders. If that is meant, allow its folder "
-                f"at the top of the bench's file: parts = ['{part.parent}']."
-            )
+            raise DataError(f"{path} lists {part}, which lies {remedy.format(folder=part.parent)}")
 
 
 def check_sidecar(path: Path) -> None:

@@ -177,6 +177,31 @@ def test_several_scenes_become_maps_of_their_names(
     assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["a.tif", "b.tif"]
 
 
+def test_scenes_of_an_area_are_mapped_at_the_ground_size_of_the_training(
+    image: NDArray[np.uint8], tmp_path: Path, run_verb: Verb, shared_home: Path
+) -> None:
+    """The run was trained on pixels of 0.7 m; these scenes have 0.35 m, and one lies elsewhere."""
+    for name, east_m in (("here", 400_000.0), ("there", 500_000.0)):
+        place = (0.35, 0.0, east_m, 0.0, -0.35, 5_500_000.0)
+        write_geotiff(tmp_path / f"{name}.tif", image, crs="EPSG:32632", transform=place)
+    bounds = ("--bounds", "400014,5499944,400060,5499986", "--bounds-crs", "EPSG:32632")
+    options = ("--checkpoint", RUN, "-o", tmp_path / "maps", "--device", "cpu", *bounds)
+    code, printed, errors = run_verb("predict", tmp_path, *options)
+    assert code == 0
+    sentence = "here.tif is 0.35 m wide, and those of the training were 0.7 m: things look 2.0 times larger"
+    assert sentence in errors
+    assert sentence in printed
+    assert "No map is made of a scene outside of the area: " in errors
+    assert [path.name for path in (tmp_path / "maps").iterdir()] == ["here.tif"]
+    code, printed, _ = run_verb("predict", tmp_path, *options, "--gsd", "trained", "--overwrite", "--json")
+    assert code == 0
+    (record,) = json.loads(printed)
+    assert (record["width_px"], record["height_px"], record["remarks"]) == (66, 60, [])
+    with rasterio.open(record["files"][0]) as dataset:
+        assert dataset.res == pytest.approx((0.7, 0.7))
+        assert dataset.bounds == pytest.approx((400_014, 5_499_944, 400_060.2, 5_499_986), abs=0.36)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -203,6 +228,17 @@ def test_several_scenes_become_maps_of_their_names(
             "and there are 2 scenes. Allowed: gpkg or geojson",
         ),
         (("empty", "-o", "m"), "The folder empty holds no scene."),
+        (("list.txt", "-o", "m"), "list.txt names gone.tif, which does not exist."),
+        (("scene.tif", "-o", "m.tif", "--asset", "red"), "no scene is a STAC item"),
+        (("scene.tif", "-o", "m.tif", "--bounds", "1,2,3"), "--bounds is 1,2,3. Allowed: four numbers"),
+        (("scene.tif", "-o", "m.tif", "--bounds", "-9,-9,-1,-1"), "has no pixel in --bounds -9,-9,-1,-1."),
+        (("scene.tif", "-o", "m.tif", "--bounds", "a,2,3,4"), "'a,2,3,4' is not a list of numbers. Allowed: four"),
+        (("scene.tif", "-o", "m.tif", "--bounds-crs", "EPSG:4326"), "there are no --bounds."),
+        (("scene.tif", "-o", "m.tif", "--aoi", "gone.gpkg"), "There is no file of polygons gone.gpkg"),
+        (("scene.tif", "-o", "m.tif", "--gsd", "fine"), "'fine' is no size. Allowed: metres, such as 0.5, or trained."),
+        (("scene.tif", "-o", "m.tif", "--gsd", "0.5"), "does not state the size of its pixels on the ground"),
+        (("two.tif", "-o", "m.tif"), "two.tif has 2 bands. Name those that are red, green and blue"),
+        (("cut.tif", "-o", "m.tif"), "cut.tif cannot be read"),
     ],
 )
 def test_what_cannot_be_predicted_is_refused(
@@ -221,6 +257,9 @@ def test_what_cannot_be_predicted_is_refused(
         write_geotiff(tmp_path / name, np.ones((40, 40, 3), np.uint8))
     write_geotiff(tmp_path / "deep.tif", np.ones((40, 40, 3), np.uint16))
     write_geotiff(tmp_path / "many.tif", np.ones((40, 40, 6), np.uint8))
+    write_geotiff(tmp_path / "two.tif", np.ones((40, 40, 2), np.uint8))
+    (tmp_path / "cut.tif").write_bytes((tmp_path / "many.tif").read_bytes()[:100])
+    (tmp_path / "list.txt").write_text("scene.tif\ngone.tif\n")
     before = sorted(tmp_path.rglob("*"))
     code, _, errors = run_verb("predict", *arguments, "--checkpoint", RUN, "--device", "cpu")
     assert code == 2

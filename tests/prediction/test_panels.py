@@ -16,8 +16,9 @@ from rs_adapt.errors import ConfigError, DataError
 from rs_adapt.prediction.grid import MapGrid, mirrored
 from rs_adapt.prediction.layers import NODATA, SHARE_STEP, layers_of
 from rs_adapt.prediction.panels import TileModel, predict_panels
+from rs_adapt.prediction.place import place_of
 from rs_adapt.prediction.strips import StripStore
-from rs_adapt.prediction.writing import MapClasses, place_of, write_map
+from rs_adapt.prediction.writing import MapClasses, write_map
 from rs_adapt.scenes import Scene, write_geotiff
 
 CLASSES = MapClasses(names=("low", "high"), palette=((10, 20, 30), (200, 210, 220)))

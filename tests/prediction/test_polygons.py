@@ -21,10 +21,10 @@ from rs_adapt.errors import DataError
 from rs_adapt.prediction import borders, regions
 from rs_adapt.prediction.areas import PixelPlaces
 from rs_adapt.prediction.layers import NODATA
+from rs_adapt.prediction.place import MapPlace
 from rs_adapt.prediction.polygons import Polygon, PolygonSettings, find_polygons
 from rs_adapt.prediction.regions import Strip
 from rs_adapt.prediction.vector_file import write_polygons
-from rs_adapt.prediction.writing import MapPlace
 
 PLACE = (2.0, 0.0, 500000.0, 0.0, -2.0, 5000000.0)
 UTM = "EPSG:32633"

@@ -113,7 +113,9 @@ class Manifest(Record):
     reduce_zero_label: bool | None = Field(default=None, description="Whether label 0 means `no class`.")
     normalisation: Normalisation | None = Field(default=None, description="How images are normalised.")
     sizes: Sizes | None = Field(default=None, description="Sizes in pixels.")
-    gsd_m: int | float | None = Field(default=None, description="Ground sampling distance in metres.")
+    gsd_m: int | float | None = Field(
+        default=None, description="Ground sampling distance in metres: as the bench states it, else of its own tiles."
+    )
     metrics: ManifestScores | None = Field(default=None, description="Scores of the checkpoint.")
     environment: Environment = Field(default=Environment(), description="Versions and machine.")
     imported: ImportOrigin | None = Field(
