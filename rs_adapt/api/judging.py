@@ -11,16 +11,22 @@ from typing import TYPE_CHECKING
 from rs_adapt.api.presence import require_checkpoint
 from rs_adapt.api.progress import Progress, print_loading, progress_callback
 from rs_adapt.api.reading import RunLike, folder_of
+from rs_adapt.errors import ConfigError
 from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.locking import share_run
+from rs_adapt.runs.packs import read_manifest
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.judging.answers import Verdict
     from rs_adapt.judging.judgement import Judgement
+    from rs_adapt.judging.point_files import SampleFormat
 
 PathLike = str | os.PathLike[str]
 DEFAULT_PICTURES = 6
+# Two in each stratum, without which there is no variance.
+_LEAST_POINTS = 4
 
 
 def judge(
@@ -30,6 +36,9 @@ def judge(
     out: PathLike | None = "judge",
     num_tiles: int | None = None,
     pictures: int = DEFAULT_PICTURES,
+    sample: int | None = None,
+    sample_format: SampleFormat = "csv",
+    show_predictions: bool = False,
     precision: str | None = None,
     data_root: PathLike | None = None,
     weights: PathLike | None = None,
@@ -49,6 +58,10 @@ def judge(
         out: Folder for the page and `judge.json`; None writes nothing.
         num_tiles: Number of tiles, spread evenly over the target; all of them.
         pictures: Number of tiles to show, those with the largest differences.
+        sample: Number of points to draw for labelling by hand, half of them where the maps differ; `judge_answers`
+            reads the labels back. None draws none.
+        sample_format: `csv`, or `gpkg` for a GeoPackage, which needs tiles with a place on the map.
+        show_predictions: Also write the classes of both models beside the points. Whoever sees them labels after them.
         precision: `fp32` or `bf16`; each run's own.
         data_root: Folder of the data sets; the run's if it still exists, else `$RS_ADAPT_DATA`, else `./data`.
         weights: File of base weights; each run's own, else the backbone's own file.
@@ -63,7 +76,7 @@ def judge(
 
     Raises:
         CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit.
-        ConfigError: The two have different classes or benches.
+        ConfigError: The two have different classes or benches, or the points cannot be drawn or written.
         DataNotFound: The tiles are not on this machine.
         OutputExists: `out` holds a judgement and `overwrite` is False, or other files.
 
@@ -77,12 +90,16 @@ def judge(
     folders = folder_of(run), folder_of(against)
     for folder in folders:
         require_checkpoint(folder, weights=weights, data_root=data_root)
+    if sample is not None and (sample < _LEAST_POINTS or out is None):
+        raise ConfigError(
+            f"--sample is {sample}. Allowed: {_LEAST_POINTS} points or more, with a folder to write them to."
+        )
     target = None if out is None else Path(out).expanduser()
     if target is not None:
         refuse_output_in_run(target, may_hold_runs=True)
         from rs_adapt.judging.write import check_folder
 
-        check_folder(target, overwrite=overwrite)
+        check_folder(target, overwrite=overwrite, sample=None if sample is None else sample_format)
     print_loading(progress)
     from rs_adapt.registry import quiet_libraries
 
@@ -91,8 +108,10 @@ def judge(
         from rs_adapt.inference.predictor import Predictor
         from rs_adapt.judging.compare import compare_predictions
         from rs_adapt.judging.judgement import Judgement
+        from rs_adapt.judging.point_files import check_geopackage
+        from rs_adapt.judging.sample import PointSampler
         from rs_adapt.judging.tiles import TargetTiles, check_same_task, source_shares
-        from rs_adapt.judging.write import write_judgement
+        from rs_adapt.judging.write import SampleSettings, write_judgement
 
     use_plugins(map(Path, plugins))
     configs = [
@@ -111,6 +130,9 @@ def judge(
             stack.enter_context(share_run(folder))
         stack.enter_context(quiet_libraries())
         target_tiles = TargetTiles(cfg, most=num_tiles, on_progress=on_progress)
+        if sample is not None and sample_format == "gpkg":
+            check_geopackage(target_tiles.systems)
+        sampler = None if sample is None else PointSampler(sample)
         predictors = [
             Predictor.load(config, folder if folder.is_dir() else folder.parent, device=device)
             for config, folder in zip(configs, folders, strict=True)
@@ -121,6 +143,7 @@ def judge(
             num_classes=len(classes),
             num_images=len(target_tiles),
             pictures=pictures,
+            sampler=sampler,
         )
         source = source_shares(cfg, on_progress=on_progress)
     judgement = Judgement(
@@ -134,8 +157,41 @@ def judge(
         evidence=evidence,
         source=source,
         views=views,
+        sample=None if sampler is None else sampler.sample(),
     )
-    return judgement if target is None else write_judgement(judgement, target)
+    if target is None:
+        return judgement
+    settings = SampleSettings(form=sample_format, show_predictions=show_predictions, models=_models(folders))
+    return write_judgement(judgement, target, settings=settings)
+
+
+def judge_answers(run: RunLike, against: RunLike, answers: PathLike) -> Verdict:
+    """Return the difference of accuracies of two models from points that were labelled by hand. Loads no torch.
+
+    Args:
+        run: The run that the points were drawn for.
+        against: The run that it was compared with.
+        answers: The labelled points, with the `sample.json` that was written beside them.
+
+    Returns:
+        `difference`, `run` and `against`, each with `value`, `low` and `high`, and `sentences`.
+
+    Raises:
+        DataError: A point has no label, a label is no class, or the points are of other models.
+        DataNotFound: There is no such file.
+    """
+    from rs_adapt.judging.answers import estimate
+    from rs_adapt.judging.point_files import read_answers
+
+    folders = folder_of(run), folder_of(against)
+    sample, labels = read_answers(Path(answers).expanduser(), models=_models(folders))
+    return estimate(sample, labels)
+
+
+def _models(folders: tuple[Path, Path]) -> tuple[str, str]:
+    tensors = [read_manifest(folder).tensors for folder in folders]
+    of_run, of_against = ("" if facts is None else facts.sha256 for facts in tensors)
+    return of_run, of_against
 
 
 def _name(cfg: ResolvedConfig) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from rs_adapt.commands import options
 from rs_adapt.commands.console import print_json, result_console, shorten_path
 from rs_adapt.errors import ConfigError
+
+_LABELS = "Labels by hand"
 
 
 def judge(
@@ -27,6 +29,28 @@ def judge(
     pictures: Annotated[
         int, typer.Option("--pictures", help="Number of largest differences that the page shows.", min=0)
     ] = 6,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            "--sample", help="Number of points to draw for labelling by hand.", min=4, rich_help_panel=_LABELS
+        ),
+    ] = None,
+    sample_format: Annotated[
+        Literal["csv", "gpkg"],
+        typer.Option("--sample-format", help="File of the points: csv or gpkg.", rich_help_panel=_LABELS),
+    ] = "csv",
+    show_predictions: Annotated[
+        bool,
+        typer.Option("--show-predictions", help="Write both predictions beside the points.", rich_help_panel=_LABELS),
+    ] = False,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            "--answers",
+            help="Labelled points of --sample: print the difference of accuracies, and nothing else.",
+            rich_help_panel=_LABELS,
+        ),
+    ] = None,
     precision: options.Precision = None,
     device: options.Device = "auto",
     data_root: options.DataRoot = None,
@@ -42,21 +66,35 @@ def judge(
 
     $ rs-adapt judge RUN --against RUN_SOURCE_ONLY
 
-    $ rs-adapt judge RUN --against RUN_SOURCE_ONLY --num-tiles 40 --out evidence
+    $ rs-adapt judge RUN --against RUN_SOURCE_ONLY --sample 200 --out evidence
+
+    $ rs-adapt judge RUN --against RUN_SOURCE_ONLY --answers evidence/points.csv
     """
     from rs_adapt.api.judging import judge as judge_runs
+    from rs_adapt.api.judging import judge_answers
 
     if against is None:
         raise ConfigError(
             "Judging needs two runs: rs-adapt judge RUN --against RUN_SOURCE_ONLY, the folder of a run of the same "
             "bench, such as one with --strategy source-only."
         )
+    console = result_console()
+    if answers is not None:
+        verdict = judge_answers(run, against, answers)
+        if as_json:
+            print_json(verdict.to_json())
+        for sentence in () if as_json else verdict.sentences:
+            console.print(sentence, soft_wrap=True)
+        return
     judgement = judge_runs(
         run,
         against,
         out=out,
         num_tiles=num_tiles,
         pictures=pictures,
+        sample=sample,
+        sample_format=sample_format,
+        show_predictions=show_predictions,
         precision=precision,
         data_root=data_root,
         weights=weights,
@@ -65,14 +103,16 @@ def judge(
         plugins=plugins or (),
     )
     from rs_adapt.judging.page import indicator_lines
+    from rs_adapt.judging.point_files import points_file
     from rs_adapt.judging.write import PAGE_FILE
 
     page = out / PAGE_FILE
     if as_json:
         print_json({**judgement.to_json(), "page": str(page)})
         return
-    console = result_console()
     console.print(f"Both predict {judgement.images}. No label was read.", soft_wrap=True)
     for line in (*indicator_lines(judgement), *judgement.sentences, *judgement.notes):
         console.print(line, soft_wrap=True)
+    if sample is not None:
+        console.print(f"Points: {shorten_path(points_file(out, sample_format))}", soft_wrap=True)
     console.print(f"Page: {shorten_path(page)}", soft_wrap=True)

@@ -7,11 +7,17 @@ from collections.abc import Iterable
 from rs_adapt.errors import DataError
 from rs_adapt.judging.evidence import Evidence, EvidenceCounter
 from rs_adapt.judging.pairs import PairPrediction
+from rs_adapt.judging.sample import PointSampler
 from rs_adapt.judging.views import LargestDifferences, View
 
 
 def compare_predictions(
-    pairs: Iterable[PairPrediction], *, num_classes: int, num_images: int, pictures: int
+    pairs: Iterable[PairPrediction],
+    *,
+    num_classes: int,
+    num_images: int,
+    pictures: int,
+    sampler: PointSampler | None = None,
 ) -> tuple[Evidence, tuple[View, ...]]:
     """Return the evidence of a set of images and those that differ most, with one image in memory at a time.
 
@@ -20,6 +26,7 @@ def compare_predictions(
         num_classes: K.
         num_images: Number of images.
         pictures: Number of images to return.
+        sampler: Is offered all pixels; None for no sample.
 
     Raises:
         DataError: No pixel shows an image.
@@ -29,6 +36,8 @@ def compare_predictions(
     for pair in pairs:
         counter.add(pair)
         largest.add(pair)
+        if sampler is not None:
+            sampler.add(pair)
     evidence = counter.evidence()
     if evidence is None:
         raise DataError("No pixel of the images has data, so there is nothing to compare. Name different images.")

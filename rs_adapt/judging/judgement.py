@@ -9,6 +9,7 @@ from typing import Any
 
 from rs_adapt.judging.evidence import Evidence, ModelEvidence
 from rs_adapt.judging.indicators import LEAST_DIFFERENCE, Indicator, compare_indicators
+from rs_adapt.judging.sample import Sample
 from rs_adapt.judging.views import View
 from rs_adapt.render.document import join_words
 
@@ -50,6 +51,7 @@ class Judgement:
         views: The largest differences.
         folder: Folder with the page and `judge.json`.
         notes: Sentences that one has to know before using the numbers.
+        sample: Points to label by hand; None if none were asked for.
     """
 
     run: Path
@@ -64,6 +66,7 @@ class Judgement:
     views: tuple[View, ...] = field(default=(), repr=False)
     folder: Path | None = None
     notes: tuple[str, ...] = ()
+    sample: Sample | None = field(default=None, repr=False)
 
     @property
     def indicators(self) -> tuple[Indicator, ...]:
@@ -119,6 +122,12 @@ class Judgement:
                 {"image": view.image, "left_px": view.left_px, "top_px": view.top_px, "share": round(view.share, 4)}
                 for view in self.views
             ],
+            "sample": None
+            if self.sample is None
+            else {
+                stratum: {"pixels": pixels, "points": self.sample.size(stratum)}
+                for stratum, pixels in self.sample.pixels.items()
+            },
             "sentences": list(self.sentences),
             "notes": list(self.notes),
         }
@@ -149,9 +158,11 @@ class Judgement:
         yield self._favours()
         yield from self._lost_classes()
         yield (
-            "None of this proves that adaptation helped or harmed. Only labels can: a few hundred points labelled by "
-            "hand are enough to see large differences."
+            "None of this proves that adaptation helped or harmed. Only labels can: --sample 200 draws points to label "
+            "by hand, and --answers turns them into a difference of accuracies with an interval."
         )
+        if self.sample is not None:
+            yield self.sample.sentence
 
     def _favours(self) -> str:
         by_side = {

@@ -15,17 +15,28 @@ class MapPlace:
     """The place of a raster on the map.
 
     Attributes:
-        crs: Coordinate system, as WKT; empty for none.
+        crs: Coordinate system, as WKT.
+        name: Its name, such as EPSG:32632; the WKT where it has none.
         transform: Six numbers (a, b, c, d, e, f) of the affine pixel -> map transform.
     """
 
     crs: str
+    name: str
     transform: tuple[float, ...]
 
     def locate(self, column: float, row: float) -> tuple[float, float]:
         """Return x and y on the map of a position in pixels."""
         a, b, c, d, e, f = self.transform
         return a * column + b * row + c, d * column + e * row + f
+
+    @classmethod
+    def of(cls, crs: str, transform: tuple[float, ...]) -> MapPlace:
+        """Return a place from a coordinate system in any notation and a transform."""
+        from rasterio.crs import CRS
+
+        system = CRS.from_user_input(crs)
+        epsg = system.to_epsg()
+        return cls(crs=system.to_wkt(), name=f"EPSG:{epsg}" if epsg else system.to_wkt(), transform=transform[:6])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,11 +16,12 @@ from rs_adapt.engine.build import prepare_data
 from rs_adapt.engine.loaders import end_processes
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.inference.predictor import Predictor
-from rs_adapt.judging.pairs import PairPrediction
+from rs_adapt.judging.pairs import MapPlace, PairPrediction
 from rs_adapt.pictures import open_picture
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import load_libraries
 from rs_adapt.strategies.pseudo_labels import probabilities
+from rs_adapt.tiles.index import INDEX_NAME, read_index
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -49,8 +50,14 @@ class TargetTiles:
         settings["dataset"]["spread"] = most
         self._loader: Any = Runner.build_dataloader(settings, seed=cfg.randomness.seed)
         self._img_dir = Path(settings["dataset"]["img_dir"])
+        self._places = _tile_places(self._img_dir.parent)
         # Such as `south train`.
         self.name = " ".join(str(settings["dataset"]["name"]).split("/")[-2:])
+
+    @property
+    def systems(self) -> set[str]:
+        """Coordinate systems of the tiles; "" where tiles have no place."""
+        return {place.crs for place in self._places.values()} or {""}
 
     def __len__(self) -> int:
         """Return the number of tiles."""
@@ -94,6 +101,7 @@ class TargetTiles:
             against_KHW=against_KHW,
             valid_HW=valid_HW,
             read_pixels=partial(_read_rgb, path),
+            place=self._places.get(path.stem),
         )
 
 
@@ -135,6 +143,13 @@ def check_same_task(run: ResolvedConfig, against: ResolvedConfig, *, folders: Se
             f"{folders[0]} is of bench {run.bench.name}, and {folders[1]} of {against.bench.name}. Name two runs of "
             "one bench and direction."
         )
+
+
+def _tile_places(folder: Path) -> dict[str, MapPlace]:
+    """Return the place of each tile by its name, from the index that is written where scenes are cut."""
+    if not (folder / INDEX_NAME).is_file():
+        return {}
+    return {Path(tile.name).stem: MapPlace.of(tile.crs, tile.transform) for tile in read_index(folder) if tile.crs}
 
 
 def _probabilities(sample: Any, predictor: Predictor) -> NDArray[np.float32]:

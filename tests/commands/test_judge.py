@@ -50,6 +50,27 @@ def test_two_runs_are_judged_on_the_target(variant: Path, tmp_path: Path, run_ve
     assert {pair["run"] for pair in numbers["differences"]} == {"building"}
     assert numbers["class_shares"]["source"] is not None
     assert (out / "index.html").read_text().count("data:image/jpeg") == 6
+    points = tmp_path / "points" / "points.csv"
+    options = ("--device", "cpu", "--num-tiles", 4, "--pictures", 0, "--sample", 6, "-o", points.parent)
+    code, printed, error = run_verb("judge", variant, "--against", RUN, *options)
+    assert code == 0, error
+    assert "Points to label: 3 where the maps differ (" in printed
+    answers = ("judge", variant, "--against", RUN, "--answers", points)
+    code, _, error = run_verb(*answers)
+    assert code == 2
+    assert "6 of 6 points have no label" in error
+    points.write_text(points.read_text().replace(",\n", ",building\n"))
+    code, printed, error = run_verb(*answers)
+    assert code == 0, error
+    # The variant says building wherever the two differ.
+    assert "Of the 3 points where the maps differ, RUN is right at 3, AGAINST at 0, neither at 0." in printed
+    verdict = json.loads(run_verb(*answers, "--json")[1])
+    assert verdict["difference"]["value"] == pytest.approx(
+        100 * (1 - json.loads((points.parent / "judge.json").read_text())["agreement"]), abs=1e-3
+    )
+    code, _, error = run_verb("judge", variant, "--against", RUN, *options, "--overwrite")
+    assert code == 2
+    assert "labels of points are never replaced" in error
     same = rsa.judge(RUN, RUN, out=None, num_tiles=2, device="cpu", progress=False)
     assert same.evidence.agreement == 1
     assert {indicator.favours for indicator in same.indicators} == {"neither"}

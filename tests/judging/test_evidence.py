@@ -130,5 +130,6 @@ def test_share_distance_is_half_the_sum_of_the_differences() -> None:
 
 
 def test_places_follow_the_transform() -> None:
-    place = MapPlace(crs="EPSG:32632", transform=(0.5, 0.0, 400000.0, 0.0, -0.5, 5500000.0))
+    place = MapPlace.of("EPSG:32632", (0.5, 0.0, 400000.0, 0.0, -0.5, 5500000.0))
+    assert place.name == "EPSG:32632"
     assert place.locate(10.5, 4) == (400005.25, 5499998.0)
