@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -75,7 +76,8 @@ def predict(
         out: The map's file (.tif) for one scene; else a folder, in which each map is named like its scene.
         layers: What is written: `classes` (indices; 255 without data), `confidence` (the largest probability),
             `entropy` (as a share of the largest possible one) and `probabilities` (one band a class). The latter three
-            are stored in steps of 1/200, and their files state the scale.
+            are stored in steps of 1/200, and their files state the scale; `confidence_float`, `entropy_float` and
+            `probabilities_float` are 32-bit floats.
         companions: Files beside the map of classes: `style` (.qml, which QGIS applies to the map) and `preview` (a .png
             with a legend and the shares of the area).
         vector: Also write polygons with class, area and mean confidence: `gpkg` or `geojson` for a file beside the map,
@@ -105,13 +107,15 @@ def predict(
         evaluate: Labels to score the maps against, read as the run's bench reads labels: a file, or for several scenes
             a folder in which each label is named like its scene.
         overwrite: Replace maps that exist.
-        skip_errors: Name blocks of a scene that cannot be read, and leave them without data; by default the call stops.
+        skip_errors: Name blocks of a scene that cannot be read, and leave them without data; scenes that cannot be read
+            at all are left out. By default the call stops.
         plugins: Files and folders with methods of your own, see `compose`.
         progress: True shows it on standard error; or a callback (stage, done, total).
 
     Returns:
         A record of each map: `scene`, `files`, `width_px`, `height_px`, `num_tiles`, `seconds`, `model_s`, `remarks`,
-        `unreadable`, and `scores` if labels were given. Scenes outside of the area have none.
+        `unreadable`, and `scores` if labels were given. Scenes outside of the area have none; those of scenes that were
+        left out have no `files`.
 
     Raises:
         CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit.
@@ -152,6 +156,7 @@ def predict(
     from rs_adapt.prediction.members import check_members, choose_tile_px
     from rs_adapt.prediction.predict import MapSettings, files_of, predict_scene
     from rs_adapt.prediction.scoring import MapScorer, label_files
+    from rs_adapt.prediction.skipping import skip_scene
     from rs_adapt.prediction.strips import check_maps, remove_store
     from rs_adapt.prediction.view import scenes_within
     from rs_adapt.prediction.writing import MapClasses
@@ -185,16 +190,21 @@ def predict(
     )
     check_maps({file: files_of(file, settings) for file in maps.values()}, overwrite=overwrite)
     # A scene that cannot be read is reported before the model is built.
-    within, remarks = scenes_within(maps, appearance, area=settings.area, gsd=gsd)
+    skipped: dict[Path, MapRecord] = {}
+    leave_out = partial(skip_scene, skipped=skipped, skip_errors=skip_errors)
+    within, remarks = scenes_within(maps, appearance, area=settings.area, gsd=gsd, leave_out=leave_out)
     maps = {scene: maps[scene] for scene in within}
     scorer = None if evaluate is None else MapScorer(configurations[0], region=region)
     labels = {} if evaluate is None else label_files(list(maps), Path(evaluate).expanduser())
     for scene, part in within.items():
-        if scorer is not None:
-            scorer.check(part.info, labels[scene])
-        if polygons is not None:
-            check_polygons(part.info, part.place)
+        with leave_out(scene):
+            if scorer is not None:
+                scorer.check(part.info, labels[scene])
+            if polygons is not None:
+                check_polygons(part.info, part.place)
     print_notes(progress, remarks)
+    if all(scene in skipped for scene in within):
+        return list(skipped.values())
     checkpoints = [folder if folder.is_dir() else folder.parent for folder in folders]
     predictor = load_members(configurations, checkpoints, device=device)
     classes = MapClasses(
@@ -203,25 +213,27 @@ def predict(
     )
     pace = Pace()
     with progress_callback(progress, note=pace.note) as on_progress:
-        records = [
-            predict_scene(
-                predictor,
-                scene,
-                file,
-                appearance=appearance,
-                classes=classes,
-                settings=settings,
-                model_sha256=",".join(member.tensors.sha256 if member.tensors else "" for member in manifests),
-                on_progress=on_progress,
-                on_start=pace.start,
-            )
-            for scene, file in maps.items()
-        ]
+        records = []
+        for scene, file in maps.items():
+            if scene not in skipped:
+                with leave_out(scene):
+                    record = predict_scene(
+                        predictor,
+                        scene,
+                        file,
+                        appearance=appearance,
+                        classes=classes,
+                        settings=settings,
+                        model_sha256=",".join(member.tensors.sha256 if member.tensors else "" for member in manifests),
+                        on_progress=on_progress,
+                        on_start=pace.start,
+                    )
+                    records.append(record)
     if scorer is not None:
         records = [replace(record, scores=scorer.score(maps[record.scene], labels[record.scene])) for record in records]
-    for file in maps.values():
-        remove_store(file)
-    return records
+    for record in records:
+        remove_store(maps[record.scene])
+    return [*records, *skipped.values()]
 
 
 def _appearance(

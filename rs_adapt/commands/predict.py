@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
 from rs_adapt.commands import options
-from rs_adapt.commands.console import group_digits, print_json, result_console, say, shorten_path
+from rs_adapt.commands.map_printing import print_maps
 from rs_adapt.commands.stopping import continued_by_repeating
-
-if TYPE_CHECKING:
-    from rs_adapt.prediction.scoring import MapScores
 
 Number = TypeVar("Number", int, float)
 _LAYERS = "Files"
@@ -43,6 +40,10 @@ def predict(
     ] = False,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write a band for each class.", rich_help_panel=_LAYERS)
+    ] = False,
+    as_float: Annotated[
+        bool,
+        typer.Option("--float", help="Write these as 32-bit floats (default: 8 bit).", rich_help_panel=_LAYERS),
     ] = False,
     style: Annotated[
         bool, typer.Option("--style", help="Also write a style that QGIS applies (.qml).", rich_help_panel=_LAYERS)
@@ -167,7 +168,9 @@ def predict(
     skip_errors: Annotated[
         bool,
         typer.Option(
-            "--skip-errors", help="Blocks that cannot be read have no data (default: stop).", rich_help_panel=_SCENE
+            "--skip-errors",
+            help="Leave out blocks and scenes that cannot be read (default: stop).",
+            rich_help_panel=_SCENE,
         ),
     ] = False,
     overwrite: options.Overwrite = False,
@@ -188,13 +191,19 @@ def predict(
     from rs_adapt.prediction.companions import Companion
     from rs_adapt.prediction.layers import Layer
 
-    wanted: dict[Layer, bool] = {"confidence": confidence, "entropy": entropy, "probabilities": probabilities}
+    shares: list[tuple[bool, Layer, Layer]] = [
+        (confidence, "confidence", "confidence_float"),
+        (entropy, "entropy", "entropy_float"),
+        (probabilities, "probabilities", "probabilities_float"),
+    ]
+    if as_float and not any(is_wanted for is_wanted, _, _ in shares):
+        raise typer.BadParameter("Add --confidence, --entropy or --probabilities.", param_hint="--float")
     beside: dict[Companion, bool] = {"style": style, "preview": preview}
     records = predict_maps(
         checkpoint,
         scenes,
         out,
-        layers=("classes", *(layer for layer, is_wanted in wanted.items() if is_wanted)),
+        layers=("classes", *(exact if as_float else steps for is_wanted, steps, exact in shares if is_wanted)),
         companions=[companion for companion, is_wanted in beside.items() if is_wanted],
         vector=vector,
         min_area=min_area,
@@ -228,45 +237,7 @@ def predict(
         skip_errors=skip_errors,
         plugins=plugins or (),
     )
-    if as_json:
-        print_json(
-            [
-                {
-                    "scene": str(record.scene),
-                    "files": [str(file) for file in record.files],
-                    "width_px": record.width_px,
-                    "height_px": record.height_px,
-                    "tiles": record.num_tiles,
-                    "seconds": round(record.seconds, 2),
-                    "remarks": list(record.remarks),
-                    "unreadable": [list(box) for box in record.unreadable],
-                    **({} if record.scores is None else {"scores": record.scores.content()}),
-                }
-                for record in records
-            ]
-        )
-        return
-    for record in records:
-        mpx = record.width_px * record.height_px / 1e6
-        size = f"{record.width_px} x {record.height_px} px, {record.num_tiles} tiles"
-        say(f"{shorten_path(record.files[0])}: {size}, {mpx / record.seconds:.2f} Mpx/s")
-        for file in record.files[1:]:
-            say(f"{shorten_path(file)}")
-        for remark in record.remarks:
-            say(f"  Note: {remark}")
-    if scores := [record.scores for record in records if record.scores is not None]:
-        _print_scores(scores)
-
-
-def _print_scores(scores: Sequence[MapScores]) -> None:
-    """Print IoU and accuracy by class over all maps, as `eval` does, and over which classes the mean is."""
-    from rs_adapt.prediction.scoring import pool_scores
-    from rs_adapt.reports.result_tables import result_table
-
-    pooled, console = pool_scores(scores), result_console()
-    maps = "" if len(scores) == 1 else f" of {len(scores)} maps"
-    console.print(result_table(pooled))
-    say(f"Scored on {group_digits(pooled.pixels)} labelled pixels{maps}; mIoU over {pooled.classes_line}.")
+    print_maps(records, as_json=as_json)
 
 
 def _parse_gsd(text: str | None) -> float | Literal["trained"] | None:

@@ -9,7 +9,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Layer = Literal["classes", "confidence", "entropy", "probabilities"]
+Layer = Literal[
+    "classes",
+    "confidence",
+    "entropy",
+    "probabilities",
+    "confidence_float",
+    "entropy_float",
+    "probabilities_float",
+]
+# The values of a layer: float32 where its name ends in `_float`, else uint8.
+Pixels = NDArray[np.uint8 | np.float32]
 
 # Pixels without data, in every layer of 8 bit.
 NODATA = 255
@@ -19,7 +29,7 @@ SHARE_STEP = 1 / 200
 
 def layers_of(
     probabilities_KHW: NDArray[np.float32], valid_HW: NDArray[np.bool_], wanted: Sequence[Layer]
-) -> Mapping[Layer, NDArray[np.uint8]]:
+) -> Mapping[Layer, Pixels]:
     """Return the layers of some rows of a map.
 
     Args:
@@ -30,19 +40,26 @@ def layers_of(
     Returns:
         uint8 arrays: `classes` (H, W), indices; `confidence`, the largest probability, and `entropy`, as a share of
         that of equal probabilities, both (H, W) in steps of `SHARE_STEP`; `probabilities` (K, H, W), in such steps.
+        Those whose names end in `_float` are float32, 0 to 1, and NaN without data.
     """
     known_KHW = np.where(valid_HW, probabilities_KHW, 0.0)
-    made: dict[Layer, NDArray[np.uint8]] = {}
+    made: dict[Layer, Pixels] = {}
     for layer in wanted:
         if layer == "classes":
             made[layer] = np.where(valid_HW, known_KHW.argmax(axis=0), NODATA).astype(np.uint8)
-        elif layer == "confidence":
-            made[layer] = _in_steps(known_KHW.max(axis=0), valid_HW)
-        elif layer == "entropy":
-            made[layer] = _in_steps(_entropy(known_KHW), valid_HW)
-        else:
-            made[layer] = _in_steps(known_KHW, valid_HW)
+            continue
+        share = known_KHW
+        if layer in ("confidence", "confidence_float"):
+            share = known_KHW.max(axis=0)
+        elif layer in ("entropy", "entropy_float"):
+            share = _entropy(known_KHW)
+        made[layer] = _as_float(share, valid_HW) if is_float(layer) else _in_steps(share, valid_HW)
     return made
+
+
+def is_float(layer: Layer) -> bool:
+    """Return whether a layer holds floats, not steps of `SHARE_STEP` or class indices."""
+    return layer.endswith("_float")
 
 
 def _entropy(probabilities_KHW: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -54,3 +71,7 @@ def _entropy(probabilities_KHW: NDArray[np.float32]) -> NDArray[np.float32]:
 def _in_steps(share: NDArray[np.float32], valid_HW: NDArray[np.bool_]) -> NDArray[np.uint8]:
     steps = (share.clip(0.0, 1.0) / SHARE_STEP).round()
     return np.where(valid_HW, steps, NODATA).astype(np.uint8)
+
+
+def _as_float(share: NDArray[np.float32], valid_HW: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return np.where(valid_HW, share.clip(0.0, 1.0), np.nan).astype(np.float32)

@@ -10,14 +10,13 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rs_adapt.errors import OutputExists
 from rs_adapt.files import atomic_file, remove_folder, write_text
 from rs_adapt.leftovers import remove_leftovers
 from rs_adapt.locks import is_locked, removed_lock
 from rs_adapt.prediction.grid import MapGrid
-from rs_adapt.prediction.layers import Layer
+from rs_adapt.prediction.layers import Layer, Pixels
 from rs_adapt.scenes import Box
 
 _JOB_FILE = "job.json"
@@ -59,17 +58,17 @@ class StripStore:
         """Return the number of tiles of a map whose strips are there."""
         return sum((panel.last - panel.first) * self.first_missing(panel.index, grid.rows) for panel in grid.panels())
 
-    def write(self, panel: int, row: int, layers: Mapping[Layer, NDArray[np.uint8]]) -> None:
+    def write(self, panel: int, row: int, layers: Mapping[Layer, Pixels]) -> None:
         """Write the layers of a strip."""
         with atomic_file(self._path(panel, row)) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **layers)  # type: ignore[arg-type]
 
-    def read(self, panel: int, row: int, layer: Layer) -> NDArray[np.uint8] | None:
+    def read(self, panel: int, row: int, layer: Layer) -> Pixels | None:
         """Return a layer of a strip; None where the strip is damaged, which removes it."""
         path = self._path(panel, row)
         try:
             with np.load(path, allow_pickle=False) as strip:
-                values: NDArray[np.uint8] = strip[layer]
+                values: Pixels = strip[layer]
                 return values
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             path.unlink(missing_ok=True)

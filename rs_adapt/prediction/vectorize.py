@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rs_adapt.errors import ConfigError
 from rs_adapt.files import make_output_folder
 from rs_adapt.prediction.areas import PixelPlaces
@@ -95,8 +97,8 @@ def write_map_polygons(
             for first in range(0, classes_1HW.shape[1], rows):
                 yield Strip(
                     first_row=top + first,
-                    classes_HW=classes_1HW[0, first : first + rows],
-                    confidence_HW=confidence_1HW[0, first : first + rows],
+                    classes_HW=classes_1HW[0, first : first + rows].astype(np.uint8),
+                    confidence_HW=confidence_1HW[0, first : first + rows].astype(np.uint8),
                 )
             on_rows(classes_1HW.shape[1])
 

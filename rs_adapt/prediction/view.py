@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -119,9 +120,16 @@ def map_grid(view: SceneView, num_classes: int, *, tile_px: int, overlap_px: int
 
 
 def scenes_within(
-    scenes: Iterable[Path], appearance: Appearance, *, area: Area, gsd: Gsd = None
+    scenes: Iterable[Path],
+    appearance: Appearance,
+    *,
+    area: Area,
+    gsd: Gsd = None,
+    leave_out: Callable[[Path], AbstractContextManager[None]] = lambda path: nullcontext(),
 ) -> tuple[dict[Path, MappedPart], list[str]]:
     """Return the scenes with pixels in the area, each with the part that is mapped, and what to know before.
+
+    `leave_out` gives the context in which a scene is read; one that ends errors leaves out scenes that cannot be read.
 
     Raises:
         OutsideArea: None has.
@@ -132,14 +140,14 @@ def scenes_within(
     remarks: list[str] = []
     outside: list[OutsideArea] = []
     for path in scenes:
-        with appearance.open(path) as scene:
+        with leave_out(path), appearance.open(path) as scene:
             try:
                 view = view_scene(scene, appearance, area=area, gsd=gsd)
                 remarks += view.remarks
                 within[path] = MappedPart(view.info, view.place)
             except OutsideArea as error:
                 outside.append(error)
-    if not within:
+    if outside and not within:
         raise outside[0]
     if outside:
         more = f" {len(outside) - 1} more scenes have none." if len(outside) > 1 else ""

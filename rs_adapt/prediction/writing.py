@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import rasterio
 import rasterio.shutil
-from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import Affine
 from rasterio.windows import Window
@@ -19,11 +19,13 @@ from rasterio.windows import Window
 from rs_adapt.errors import DataError
 from rs_adapt.files import atomic_file
 from rs_adapt.prediction.grid import MapGrid
-from rs_adapt.prediction.layers import NODATA, SHARE_STEP, Layer
+from rs_adapt.prediction.layers import NODATA, SHARE_STEP, Layer, Pixels, is_float
 from rs_adapt.prediction.place import MapPlace
 from rs_adapt.prediction.strips import StripStore
 
 _BLOCK_PX = 512
+# Layers with a band for each class.
+_BY_CLASS: tuple[Layer, ...] = ("probabilities", "probabilities_float")
 # Memory (MiB) in which GDAL may keep blocks.
 CACHE_MIB = 128
 
@@ -67,14 +69,14 @@ def write_map(
     Raises:
         DataError: A strip was damaged; repeat the command, which predicts it again.
     """
-    num_bands = len(classes.names) if layer == "probabilities" else 1
+    num_bands = len(classes.names) if layer in _BY_CLASS else 1
     profile: dict[str, object] = {
         "driver": "GTiff",
         "width": grid.width_px,
         "height": grid.height_px,
         "count": num_bands,
-        "dtype": "uint8",
-        "nodata": NODATA,
+        "dtype": "float32" if is_float(layer) else "uint8",
+        "nodata": math.nan if is_float(layer) else NODATA,
         "tiled": True,
         "blockxsize": _BLOCK_PX,
         "blockysize": _BLOCK_PX,
@@ -107,6 +109,7 @@ def write_map(
                 temporary,
                 driver="COG",
                 compress="deflate",
+                predictor="yes" if is_float(layer) else "no",
                 blocksize=_BLOCK_PX,
                 # A mean of class numbers would be a class that is not there.
                 overview_resampling="mode" if layer == "classes" else "average",
@@ -124,15 +127,16 @@ def _describe(dataset: rasterio.io.DatasetWriter, layer: Layer, classes: MapClas
         dataset.set_band_description(1, "class")
         dataset.update_tags(1, **{f"class_{value}": name for value, name in enumerate(classes.names)})
         return
-    names = classes.names if layer == "probabilities" else (layer,)
+    names = classes.names if layer in _BY_CLASS else (layer.removesuffix("_float"),)
     for band, name in enumerate(names, start=1):
         dataset.set_band_description(band, name)
-    dataset.scales = (SHARE_STEP,) * len(names)
+    if not is_float(layer):
+        dataset.scales = (SHARE_STEP,) * len(names)
 
 
-def block_rows(store: StripStore, grid: MapGrid, layer: Layer) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def block_rows(store: StripStore, grid: MapGrid, layer: Layer) -> Iterator[tuple[int, Pixels]]:
     """Yield the map from top to bottom in whole rows of blocks: first pixel row, and values (bands, rows, W)."""
-    waiting: list[NDArray[np.uint8]] = []
+    waiting: list[Pixels] = []
     height_px, first = 0, 0
     for row in range(grid.rows):
         strip = _full_strip(store, grid, layer, row)
@@ -145,8 +149,8 @@ def block_rows(store: StripStore, grid: MapGrid, layer: Layer) -> Iterator[tuple
             first, waiting, height_px = first + ready, [rows[:, ready:]], height_px - ready
 
 
-def _full_strip(store: StripStore, grid: MapGrid, layer: Layer, row: int) -> NDArray[np.uint8]:
-    parts: list[NDArray[np.uint8]] = []
+def _full_strip(store: StripStore, grid: MapGrid, layer: Layer, row: int) -> Pixels:
+    parts: list[Pixels] = []
     start, stop = grid.finished_rows(row)
     for panel in grid.panels():
         part = store.read(panel.index, row, layer)

@@ -202,6 +202,22 @@ def test_scenes_of_an_area_are_mapped_at_the_ground_size_of_the_training(
         assert dataset.bounds == pytest.approx((400_014, 5_499_944, 400_060.2, 5_499_986), abs=0.36)
 
 
+def test_scenes_that_cannot_be_read_are_left_out_on_request(
+    image: NDArray[np.uint8], tmp_path: Path, run_verb: Verb, shared_home: Path
+) -> None:
+    Image.fromarray(image[:128, :128]).save(tmp_path / "a.png")
+    (tmp_path / "b.tif").write_bytes(b"II*\0 and no more")
+    options = ("--checkpoint", RUN, "--device", "cpu", "--skip-errors", "-o", tmp_path / "maps")
+    code, printed, _ = run_verb("predict", tmp_path / "b.tif", tmp_path / "a.png", *options)
+    assert code == 0
+    assert [path.name for path in (tmp_path / "maps").iterdir()] == ["a.tif"]
+    assert "b.tif: no map." in printed
+    code, printed, errors = run_verb("predict", tmp_path / "b.tif", *options)
+    assert code == 1
+    assert "b.tif: no map." in printed
+    assert "No map was written" in errors
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -227,6 +243,7 @@ def test_scenes_of_an_area_are_mapped_at_the_ground_size_of_the_training(
             ("scene.tif", "deep.tif", "-o", "m", "--vector", "m.gpkg"),
             "and there are 2 scenes. Allowed: gpkg or geojson",
         ),
+        (("scene.tif", "-o", "m.tif", "--float"), "Add --confidence, --entropy or --probabilities."),
         (("empty", "-o", "m"), "The folder empty holds no scene."),
         (("list.txt", "-o", "m"), "list.txt names gone.tif, which does not exist."),
         (("scene.tif", "-o", "m.tif", "--asset", "red"), "no scene is a STAC item"),

@@ -14,11 +14,11 @@ from rasterio.transform import Affine
 
 from rs_adapt.errors import ConfigError, DataError
 from rs_adapt.prediction.grid import MapGrid, mirrored
-from rs_adapt.prediction.layers import NODATA, SHARE_STEP, layers_of
+from rs_adapt.prediction.layers import NODATA, SHARE_STEP, Layer, layers_of
 from rs_adapt.prediction.panels import TileModel, predict_panels
 from rs_adapt.prediction.place import place_of
 from rs_adapt.prediction.strips import StripStore
-from rs_adapt.prediction.writing import MapClasses, write_map
+from rs_adapt.prediction.writing import MapClasses, layer_file, write_map
 from rs_adapt.scenes import Scene, write_geotiff
 
 CLASSES = MapClasses(names=("low", "high"), palette=((10, 20, 30), (200, 210, 220)))
@@ -233,6 +233,33 @@ def test_layers_are_shares_in_steps() -> None:
     assert layers["classes"].tolist() == [[2, 0, NODATA]]
     assert layers["confidence"].tolist() == [[200, 50, NODATA]]
     assert layers["entropy"].tolist() == [[0, 200, NODATA]]
+
+
+def test_layers_of_floats_have_the_values_themselves(tmp_path: Path) -> None:
+    image_HW3 = draw_scene(tmp_path / "scene.tif", 40, 50)
+    image_HW3[:10] = 0
+    write_geotiff(tmp_path / "scene.tif", image_HW3, crs=UTM, transform=PLACE, nodata=0)
+    wanted: tuple[Layer, ...] = ("classes", "confidence_float", "entropy_float", "probabilities_float")
+    with Scene(tmp_path / "scene.tif") as scene:
+        grid = MapGrid(width_px=50, height_px=40, tile_px=32, overlap_px=0, panel_px=10_000)
+        store = StripStore(tmp_path / "map", {})
+        model = TileModel(predict=brightness_model, num_classes=2, batch_size=4)
+        predict_panels(scene, grid, model, store, layers=wanted, blending="flat", on_tiles=lambda tiles: None)
+        place = place_of(scene.info)
+    for layer in wanted[1:]:
+        out = layer_file(tmp_path / "m.tif", layer)
+        write_map(out, store, grid, layer=layer, place=place, classes=CLASSES, facts={}, on_rows=lambda rows: None)
+    with rasterio.open(tmp_path / "m_probabilities_float.tif") as dataset:
+        assert dataset.descriptions == ("low", "high")
+        assert dataset.dtypes == ("float32", "float32")
+        assert dataset.scales == (1.0, 1.0)
+        high_HW = dataset.read(2)
+    assert np.isnan(high_HW[:10]).all()
+    assert np.array_equal(high_HW[10:], image_HW3[10:, :, 0].astype(np.float32) / 255)
+    with rasterio.open(tmp_path / "m_confidence_float.tif") as dataset:
+        assert np.array_equal(dataset.read(1)[10:], np.maximum(high_HW, 1 - high_HW)[10:])
+    with rasterio.open(tmp_path / "m_entropy_float.tif") as dataset:
+        assert 0 <= np.nanmin(dataset.read(1)) < np.nanmax(dataset.read(1)) <= 1
 
 
 def test_sides_are_mirrored_as_often_as_needed() -> None:
