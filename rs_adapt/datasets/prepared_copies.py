@@ -68,6 +68,16 @@ def find_prepared(names: Sequence[str] = (), *, older_than_days: float = 0) -> l
     return [copy for copy in copies if (not names or copy.bench in names) and copy.age_days(now) >= older_than_days]
 
 
+def find_damaged() -> list[Path]:
+    """Return the folders of prepared tiles whose record cannot be read; benches make their tiles again."""
+    return [
+        folder
+        for folder in sorted((paths.home() / "prepared").glob("*"))
+        if _FOLDER.fullmatch(folder.name) and not folder.is_symlink()
+        if (folder / MARKER).exists() and _read(folder) is None
+    ]
+
+
 def remove_prepared(copies: Sequence[PreparedCopy]) -> list[PreparedCopy]:
     """Remove folders of prepared tiles, and return those that are left because a process is making them again."""
     left = []

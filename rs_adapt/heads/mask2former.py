@@ -235,6 +235,11 @@ class Mask2FormerHead(nn.Module):
         size = prediction_size(features, batch_img_metas, test_cfg)
         with torch.autocast(features[0].device.type, enabled=False):
             prob_BQK = class_logits[-1].float().softmax(-1)[..., :-1]
+            if torch.compiler.is_exporting():
+                # One graph for any number of images, at the cost of memory for all masks.
+                mask_BQhw = mask_logits[-1].float()
+                mask_BQHW = F.interpolate(mask_BQhw, size=size, mode="bilinear", align_corners=False).sigmoid()
+                return torch.einsum("bqk,bqhw->bkhw", prob_BQK, mask_BQHW)
             return torch.stack(
                 [
                     _add_masks(prob_QK, mask_Qhw, size)

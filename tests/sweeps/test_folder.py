@@ -163,7 +163,11 @@ def test_the_last_error_comes_from_the_last_attempt(tmp_path: Path) -> None:
     assert read_last_error(tmp_path / "none") == ""
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 5000, '{"miou_pct": NaN}'])
+CELL = '{"bench":"b","setting":"da","method":"m","backbone":"n","head":"h","strategy":"s","seed":0}'
+NO_SELECTION = f'{{"cell":{CELL},"headline":"xxx","selections":{{"last":null}}}}'
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 5000, '{"miou_pct": NaN}', NO_SELECTION])
 def test_a_damaged_result_is_named_and_made_again(tmp_path: Path, text: str) -> None:
     write_json(tmp_path / "sweep_cell.json", {"digest": "now", "status": "done"})
     (tmp_path / "result.json").write_text(text)

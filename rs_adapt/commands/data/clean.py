@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rs_adapt.api.progress import error_console
 from rs_adapt.commands import options
 from rs_adapt.commands.console import group_digits, print_json, say, shorten_path, table_console
 
@@ -41,11 +42,20 @@ def clean(
     $ rs-adapt data clean --older-than 30 --yes
     """
     from rs_adapt.config import paths
-    from rs_adapt.datasets.prepared_copies import find_prepared, remove_prepared
+    from rs_adapt.datasets.prepared_copies import MARKER, find_damaged, find_prepared, remove_prepared
 
     copies = find_prepared(benches or (), older_than_days=older_than)
     if not as_json:
         _print_copies(copies, str(shorten_path(paths.home() / "prepared")))
+    for folder in find_damaged():
+        # On standard error, because a reader of --json has to know it too.
+        error_console().print(
+            f"note: {shorten_path(folder / MARKER)} is damaged, so its tiles are not listed and stay. "
+            "Remove them by hand.",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     agreed = bool(copies) and not dry_run and (yes or (not as_json and _asked(len(copies))))
     left = remove_prepared(copies) if agreed else copies
     removed = [copy for copy in copies if copy not in left]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, RunOptions, TunedValues
@@ -136,3 +136,9 @@ class Result(Record):
     memory_mib_peak: int | None = Field(default=None, description="Peak memory of the GPU in MiB; null on a CPU.")
     finished: str | None = Field(default=None, description="When, in ISO 8601 with UTC offset.")
     environment: Environment = Field(default=Environment(), description="Versions and machine.")
+
+    @model_validator(mode="after")
+    def _is_of_a_selection(self) -> Result:
+        if self.headline is not None and self.selections and self.headline not in self.selections:
+            raise ValueError(f"headline is {self.headline[:40]!r}. Allowed: {', '.join(self.selections)}")
+        return self

@@ -50,6 +50,16 @@ OTHERS = {"thesis-0123abcd", "notes", "linked-0123abcd"}
 ALL = {"coast-0123abcd", "coast-89abcdef", "dubai-00000000"}
 
 
+def test_tiles_whose_record_is_damaged_are_named_and_stay(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for damage in ("", "[]", '{"facts": 1}', '{"a":' * 5000 + "1" + "}" * 5000):
+        (prepared / "coast-0123abcd" / "prepared.json").write_text(damage)
+        assert call("--dry-run", "dubai") == 0
+        shown = capsys.readouterr()
+        assert "coast-0123abcd/prepared.json is damaged, so its tiles are not listed and stay" in shown.err
+        assert "notes" not in shown.err
+    assert left(prepared) == ALL | OTHERS
+
+
 def test_nothing_is_removed_unless_told(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([], ["--dry-run"], ["--dry-run", "--yes"], ["--json"]):
         assert call(*arguments) == 0
