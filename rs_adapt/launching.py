@@ -73,7 +73,8 @@ def start_process(
     command: Sequence[str],
     *,
     env: Mapping[str, str],
-    output: IO[bytes] | None = None,
+    output: IO[bytes] | int | None = None,
+    errors: IO[bytes] | int | None = None,
     stdin: int | None = None,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
@@ -86,6 +87,7 @@ def start_process(
         command: Program and arguments.
         env: Variables that it sees besides this process's.
         output: File for stdout and stderr; None for those of this process.
+        errors: File for stderr alone; None for that of stdout.
         stdin: Passed to `subprocess.Popen`.
         pass_fds: File descriptors that it inherits.
 
@@ -100,12 +102,40 @@ def start_process(
             command,
             stdin=stdin,
             stdout=output,
-            stderr=output,
+            stderr=output if errors is None else errors,
             env=os.environ | dict(env) | pipe_variable,
             start_new_session=True,
             pass_fds=(*pass_fds, _pipe[0]),
             preexec_fn=_end_with_parent(),
         )
+
+
+def run_and_wait(
+    command: Sequence[str], *, env: Mapping[str, str], text: str = "", timeout_s: float | None = None
+) -> tuple[int, str, str]:
+    """Run a process that ends with this one (`start_process`), and wait for it.
+
+    Args:
+        command: Program and arguments.
+        env: Variables that it sees besides this process's.
+        text: Its standard input.
+        timeout_s: Seconds after which it is killed; None for no limit.
+
+    Returns:
+        Exit code, standard output and standard error.
+
+    Raises:
+        OSError: The program cannot be started.
+        subprocess.TimeoutExpired: It took longer.
+    """
+    pipe = subprocess.PIPE
+    with start_process(command, env=env, output=pipe, errors=pipe, stdin=pipe) as process:
+        try:
+            output, errors = process.communicate(text.encode(), timeout=timeout_s)
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode, output.decode(errors="replace"), errors.decode(errors="replace")
 
 
 def watch_parent() -> None:

@@ -52,6 +52,13 @@ def test_a_group_returns_the_exit_code_of_its_processes(monkeypatch: pytest.Monk
     assert launching.launch_group([str(tmp_path), "0", "2"], 2) == 2
 
 
+def test_a_process_that_is_waited_for_gets_a_text_and_gives_what_it_prints() -> None:
+    code = "import sys; print(sys.stdin.read()[::-1]); print('hm', file=sys.stderr); sys.exit(3)"
+    assert launching.run_and_wait([sys.executable, "-c", code], env={}, text="abc") == (3, "cba\n", "hm\n")
+    with pytest.raises(subprocess.TimeoutExpired):
+        launching.run_and_wait([sys.executable, "-c", "import time; time.sleep(600)"], env={}, timeout_s=0.2)
+
+
 def test_a_child_ends_with_its_parent() -> None:
     code = (
         "import subprocess, sys, os\nfrom rs_adapt.launching import start_process\n"

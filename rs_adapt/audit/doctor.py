@@ -17,7 +17,7 @@ from typing import Literal
 from rs_adapt.config import axes, paths
 from rs_adapt.config.facts import SPLITS, BenchFacts
 from rs_adapt.config.weights_files import fetch_command
-from rs_adapt.launching import module_path, python_command
+from rs_adapt.launching import module_path, python_command, run_and_wait
 
 Status = Literal["ok", "warning", "error"]
 # Distributions with the same import names as the maintained ones that rs-adapt needs.
@@ -280,20 +280,14 @@ def _training() -> Iterator[CheckResult]:
         command += ["--num-workers", "0", "--work-dir", str(Path(folder) / "run")]
         for split in ("train", "val", "test"):
             command += ["--set", f"bench.prepare.scenes.{split}=1"]
-        done = subprocess.run(
-            command,
-            env=os.environ | module_path() | {"RS_ADAPT_HOME": folder},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode == 0:
+        code, output, errors = run_and_wait(command, env=module_path() | {"RS_ADAPT_HOME": folder})
+    if code == 0:
         yield CheckResult(name="training", status="ok", seen="one iteration on synthetic scenes, scored and saved")
         return
-    last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+    last = (errors.strip() or output.strip() or "no message").splitlines()[-1]
     yield CheckResult(
         name="training",
         status="error",
-        seen=f"one iteration failed with exit code {done.returncode}: {last}",
+        seen=f"one iteration failed with exit code {code}: {last}",
         fix="rs-adapt train --bench synthetic-da --iters 1",
     )

@@ -52,7 +52,10 @@ def inspect(
     cfg = recompose(run, weights=weights, precision=precision)
     folder = run if run.is_dir() else run.parent
     # A file may be called `..png`.
-    target = out or place_inside(folder, INSPECT_DIR, path_name(image.stem, what="The name of the image (use --out)"))
+    name = path_name(image.stem, what="The name of the image (use --out)")
+    # As evaluations: bf16 is another model's view, and would replace that of fp32.
+    suffix = "" if cfg.runtime.precision == "fp32" else f"-{cfg.runtime.precision}"
+    target = out or place_inside(folder, INSPECT_DIR, f"{name}{suffix}")
     with share_run(folder):
         record = inspect_checkpoint(
             cfg, folder, image, out_dir=target, size_px=size_px, overwrite=overwrite, device=device

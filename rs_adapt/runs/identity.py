@@ -40,7 +40,7 @@ _NO_RESULT_KEYS = frozenset(
 # The keys from which all others follow, in the order in which differences are listed.
 ORIGINS = (
     *("optim.", "bench.", "strategy.", "adapter.", "method.", "decode_head.", "head.", "backbone.", "weights"),
-    *("runtime.", "protocol.", "data."),
+    *("runtime.", "protocol.", "plugin.", "data."),
 )
 _WORDS = {
     "optim.lr": "learning rate",
@@ -58,7 +58,8 @@ def identify(run: Run) -> RunIdentity:
     """Return all that changes the result of a run, except for its seed.
 
     To the keys of the configuration are added `data.<role>`, the fingerprint of each set of tiles as far as the run
-    recorded them, and `weights`, the SHA-256 of the base weights.
+    recorded them, `plugin.<name>`, the SHA-256 of each plugin that its method comes from, and `weights`, that of the
+    base weights.
 
     Args:
         run: A run; its `config.py` and `manifest.json` are read.
@@ -79,7 +80,8 @@ def identify(run: Run) -> RunIdentity:
     weights = str(flat.pop("adapted.weights", None))
     identity = {key: value for key, value in flat.items() if not _is_left_out(key)}
     own = PurePath(weights).name if manifest is None else manifest.base.sha256
-    return {**identity, **data, "weights": own}
+    plugins = {} if run.start is None else {f"plugin.{facts.name}": facts.sha256 for facts in run.start.plugins}
+    return {**identity, **data, **plugins, "weights": own}
 
 
 def hash_identity(identity: RunIdentity) -> str:
@@ -115,15 +117,18 @@ def describe_key(key: str) -> str:
     if key.startswith("data."):
         role = key.removeprefix("data.")
         return ROLES.get(role, role)
+    if key.startswith("plugin."):
+        return key.replace(".", " ", 1)
     return _WORDS.get(key, key)
 
 
 def describe_value(key: str, value: JsonValue) -> str:
     """Return the value of a key for a table, shortened; of a hash the first digits."""
-    if value is None and (key.startswith("data.") or key == "weights"):
+    is_hash = key.startswith(("data.", "plugin.")) or key == "weights"
+    if value is None and is_hash:
         return "not recorded"
     text = value if isinstance(value, str) else json.dumps(value)
-    if key.startswith("data.") or key == "weights":
+    if is_hash:
         return text[:_HASH_DIGITS]
     return text if len(text) <= _MAX_CHARACTERS else f"{text[: _MAX_CHARACTERS - 3]}..."
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rs_adapt.config import axes, compose, option_texts, resolve_cell
 from rs_adapt.config.axis_files import FILE_AXES
 from rs_adapt.config.cell import SETTINGS, Cell, bench_families, default_run_dir
+from rs_adapt.config.limits import check_warmup
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.plugin_methods import plugins_of
 from rs_adapt.config.sameness import settings_sha256
@@ -120,7 +121,8 @@ def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansi
 
     Raises:
         UnknownName: A value of an axis does not exist; the text names file and key.
-        ConfigError: An override cannot be used, two cells are the same, or no cell is left.
+        ConfigError: An override cannot be used, a cell ends before its warm-up, two cells are the same, or no cell is
+            left.
     """
     skipped: list[Skipped] = []
     cells: dict[str, SweepCell] = {}
@@ -248,6 +250,7 @@ def _compose_cell(
     texts = (*option_texts(cell, iters=group.iters, precision=spec.precision), *group.set)
     try:
         cfg = compose(cell, overrides=texts, data_root=data_root, work_dir=run_dir, weights=spec.weights)
+        check_warmup(cfg)
     except IncompatibleCell:
         raise
     except ConfigError as error:

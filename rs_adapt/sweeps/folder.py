@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rs_adapt.config.sameness import settings_sha256
 from rs_adapt.config.wording import without_wording
-from rs_adapt.documents import parse_json
+from rs_adapt.documents import parse_json, read_json
 from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.files import file_sha256
 from rs_adapt.runs.files import (
@@ -26,7 +26,7 @@ from rs_adapt.runs.files import (
     SWEEP_CELL_FILE,
 )
 from rs_adapt.runs.locking import is_run_locked, try_to_lock_run
-from rs_adapt.runs.records import Result, RunStart, SweepCellRecord, read_record
+from rs_adapt.runs.records import FORMAT, Result, RunStart, SweepCellRecord, read_record
 from rs_adapt.runs.records.record import AnyRecord
 from rs_adapt.sweeps.data import Fingerprints, describe_changed_data
 from rs_adapt.sweeps.identity import Identity, describe_difference, hash_identity, with_current_manifests
@@ -75,9 +75,13 @@ def read_state(
     """
     record = _read_or_none(folder / SWEEP_CELL_FILE, SweepCellRecord) or SweepCellRecord()
     result = _read_or_none(folder / RESULT_FILE, Result)
+    newer = _newer_format(folder)
     if is_cell_locked(folder) if locked is None else locked:
         holder = f"process {record.pid or '?'} on {record.host or '?'}"
         return CellState(status="running", note=holder, record=record)
+    if newer:
+        # A newer version has finished it: that is no damage, and no reason to delete it.
+        return CellState(status="stale", note=newer, record=record)
     before = with_current_manifests(record.identity)
     is_current = digest in (record.digest, hash_identity(before))
     if result is not None and (folder / STATE_FILE).is_file() and is_current:
@@ -197,6 +201,19 @@ def _read_or_none(path: Path, record: type[AnyRecord]) -> AnyRecord | None:
         return read_record(path, record)
     except UnreadableFile:
         return None
+
+
+def _newer_format(folder: Path) -> str:
+    """Return that a newer version wrote the result of a folder, or the sweep's record of it; empty if none did."""
+    for name in (RESULT_FILE, SWEEP_CELL_FILE):
+        try:
+            content = read_json(folder / name, error=UnreadableFile)
+        except (OSError, UnreadableFile):
+            continue
+        number = content.get("format") if isinstance(content, dict) else None
+        if isinstance(number, int) and number > FORMAT:
+            return f"its {name} has format {number}, and this version reads format {FORMAT}; update rs-adapt"
+    return ""
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from rs_adapt.config import paths
 from rs_adapt.config.added_keys import without_added_keys
 from rs_adapt.config.facts import WeightsFacts
+from rs_adapt.config.plugin_methods import plugins_of
 from rs_adapt.config.sameness import IGNORED, PLACES, flatten, name_places
 from rs_adapt.config.segmentor import segmentor_config
 
@@ -33,8 +34,9 @@ def config_identity(cfg: ResolvedConfig) -> Identity:
     """Return all that changes the result of a resolved configuration, as dotted keys with JSON values.
 
     To the configuration's own keys are added `data.<name>`, a hash of each data set's manifest (classes, splits,
-    archives' checksums), and `weights`, the published checksum of the base weights or a hash of the file's size, start
-    and end. The folders of data, cache and run are left out.
+    archives' checksums), `plugin.<name>`, the SHA-256 of each plugin that the method comes from, and `weights`, the
+    published checksum of the base weights or a hash of the file's size, start and end. The folders of data, cache and
+    run are left out.
     """
     tree = {key: value for key, value in without_added_keys(cfg.to_dict()).items() if key not in PLACES}
     backbone = segmentor_config(tree)["backbone"]
@@ -43,7 +45,8 @@ def config_identity(cfg: ResolvedConfig) -> Identity:
     flat = flatten(name_places(tree, {path: name for path, name in names.items() if path}))
     sets = cfg.bench.get("data") or []
     manifests = {f"data.{name}": _hash_manifest(name) for name in ([sets] if isinstance(sets, str) else sets)}
-    return flat | manifests | {"weights": weights}
+    plugins = {f"plugin.{plugin.name}": plugin.sha256 for plugin in plugins_of(cfg.cell.method)}
+    return flat | manifests | plugins | {"weights": weights}
 
 
 def hash_identity(identity: Identity) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config.cell import Cell
 from rs_adapt.errors import RsAdaptError
-from rs_adapt.launching import module_path, python_command
+from rs_adapt.launching import module_path, python_command, run_and_wait, watch_parent
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
@@ -92,23 +92,20 @@ def probe(
     """
     order = _Order(cell=cell, overrides=overrides, data_root=data_root, weights=weights)
     try:
-        process = subprocess.run(
+        code, output, errors = run_and_wait(
             python_command("rs_adapt.sweeps.probe"),
-            input=json.dumps(asdict(order)),
-            capture_output=True,
-            text=True,
             env=module_path() | dict(env),
-            timeout=timeout_s,
-            check=False,
+            text=json.dumps(asdict(order)),
+            timeout_s=timeout_s,
         )
     except subprocess.TimeoutExpired:
         return f"it took longer than {timeout_s:.0f} s"
     try:
-        content = json.loads(process.stdout.splitlines()[-1])
+        content = json.loads(output.splitlines()[-1])
         return str(content["error"]) if "error" in content else Measured(**content)
     except (IndexError, ValueError, TypeError):
-        lines = [line for line in process.stderr.splitlines() if line.strip()]
-        return lines[-1].strip() if lines else f"the probe ended with code {process.returncode}"
+        lines = [line for line in errors.splitlines() if line.strip()]
+        return lines[-1].strip() if lines else f"the probe ended with code {code}"
 
 
 def _measure(order: _Order, folder: Path) -> Measured:
@@ -209,6 +206,7 @@ def _memory() -> tuple[int, str]:
 
 def main() -> None:
     """Measure the order on stdin; print the measurements or the error as the last line of stdout."""
+    watch_parent()
     arguments = json.loads(sys.stdin.read())
     order = _Order(**arguments | {"cell": Cell(**arguments["cell"])})
     content: dict[str, object]

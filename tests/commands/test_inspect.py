@@ -98,6 +98,7 @@ def test_the_page_is_whole_in_itself(run_of, inspect, tmp_path: Path, monkeypatc
     inside = {base64.b64decode(source) for source in sources}
     assert inside == {path.read_bytes() for path in folder.glob("*.png")}
     assert "The model saw columns 18 to 81, rows 3 to 66, of the 100 x 70 px image: 8 x 8 patches." in page
+    assert "Predicted in fp32." in page
     # 6 blocks before and after, 3 of them with 2 frequency maps and 3 router maps.
     assert len(list(folder.glob("block*.png"))) == 6 * 2 + 3 * 5
     assert sorted(path.name for path in folder.iterdir() if path.suffix != ".png") == ["index.html", "inspect.json"]

@@ -129,6 +129,17 @@ def test_one_seed_twice_is_not_two_seeds(tmp_path: Path, write: Write) -> None:
     assert "has the same cell and seed as" in scores.remarks[0]
 
 
+def test_runs_of_different_code_of_a_plugin_are_no_seeds(tmp_path: Path, write: Write) -> None:
+    for name, seed, digest in (("a", 0, "1"), ("b", 1, "1"), ("c", 2, "2")):
+        folder = write(name, seed=seed)
+        start = json.loads((folder / "cell.json").read_text())
+        start["plugins"] = [{"name": "mine.py", "sha256": digest * 64, "methods": ["mine"]}]
+        (folder / "cell.json").write_text(json.dumps(start))
+    scores = scores_of(tmp_path)
+    assert [[score.run.seed for score in group.scores] for group in scores.groups] == [[0, 1], [2]]
+    assert labels_of(scores)[1] == "frozen (plugin mine.py 22222222)"
+
+
 def test_runs_without_a_configuration_are_no_seeds_of_those_with_one(tmp_path: Path, write: Write) -> None:
     write("a")
     for seed in (1, 2):

@@ -39,6 +39,19 @@ def state(folder: Path, **changes: Any) -> Any:
     return read_state(folder, digest="now", identity={"optim.lr": 2}, **changes)
 
 
+@pytest.mark.parametrize("file", ["result.json", "sweep_cell.json"])
+def test_what_a_newer_version_wrote_is_not_run_again(tmp_path: Path, file: str) -> None:
+    write_json(tmp_path / "sweep_cell.json", {"digest": "now"})
+    (tmp_path / "result.json").write_text(RESULT)
+    assert state(tmp_path).status == "done"
+    write_json(tmp_path / file, {"format": 2})
+    read = state(tmp_path)
+    assert (read.status, read.note) == (
+        "stale",
+        f"its {file} has format 2, and this version reads format 1; update rs-adapt",
+    )
+
+
 @pytest.mark.parametrize(
     ("record", "files", "status", "note"),
     [

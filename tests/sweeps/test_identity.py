@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.config import compose, paths, resolve_cell
+from rs_adapt.plugins import forget_plugins, use_plugins
 from rs_adapt.sweeps.identity import config_identity, describe_difference, hash_identity
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def identity(bench: str = "loveda-da", *, seed: int = 0, protocol: str | None = None, **options: Any) -> dict[str, Any]:
-    return config_identity(compose(resolve_cell(bench, seed=seed, protocol=protocol), **options))
+def identity(
+    bench: str = "loveda-da",
+    *,
+    seed: int = 0,
+    protocol: str | None = None,
+    method: str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    return dict(config_identity(compose(resolve_cell(bench, seed=seed, protocol=protocol, method=method), **options)))
 
 
 @pytest.mark.parametrize(
@@ -52,6 +60,21 @@ def test_a_new_version_of_the_protocol_changes_the_hash(tmp_path: Path, monkeypa
     assert hash_identity(identity()) == hash_identity(before)
     file.write_text(file.read_text().replace("version=1", "version=2"))
     assert describe_difference(before, identity()) == "protocol.version: 1 -> 2"
+
+
+def test_a_changed_plugin_changes_the_hash_of_its_methods_only(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("_base_ = 'lora.py'\nmethod = dict(name='mine')\n")
+    try:
+        use_plugins([file])
+        before, other = identity("synthetic-dg", method="mine"), identity("synthetic-dg", method="lora")
+        file.write_text(file.read_text() + "# Different code.\n")
+        use_plugins([file])
+        assert describe_difference(before, identity("synthetic-dg", method="mine")).startswith("plugin.mine.py: ")
+        assert identity("synthetic-dg", method="lora") == other
+        assert not [key for key in other if key.startswith("plugin.")]
+    finally:
+        forget_plugins()
 
 
 def test_a_changed_manifest_of_the_data_changes_the_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rs_adapt.errors import ConfigError
 from rs_adapt.sweeps.cells import SweepCell, expand
 from rs_adapt.sweeps.plan import build_plan, extrapolate_cost, probe_key
 from rs_adapt.sweeps.probe import Measured, probe
@@ -46,6 +47,11 @@ def test_cells_that_differ_in_seed_protocol_or_length_share_a_probe(tmp_path: Pa
     for change in ('set = ["bench.crop_px=256"]', 'set = ["bench.schedule.batch_size.da=1"]', 'precision = "bf16"'):
         (other,) = cells(tmp_path, 'bench = "loveda-da"', 'method = "lora"', change)
         assert probe_key(other) not in {probe_key(cell) for cell in found}, change
+
+
+def test_a_cell_that_ends_before_its_warm_up_is_refused_with_its_sweep(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"mine.toml: .*strategy.warmup_iters is 9 .* has 4 iterations"):
+        cells(tmp_path, 'bench = "synthetic-da"', "iters = 4", 'set = ["strategy.warmup_iters=9"]')
 
 
 def test_hours_and_bytes_follow_from_the_schedule(tmp_path: Path) -> None:

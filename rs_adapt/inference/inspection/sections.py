@@ -17,8 +17,8 @@ _NO_CLASS = 255
 _TOP_ENTRIES = 5
 
 
-def make_lead(inspection: Inspection, *, method: str, frozen: bool) -> list[str]:
-    """Return the lines at the top: the processed part of the image, and whether there is an adapter."""
+def make_lead(inspection: Inspection, *, method: str, frozen: bool, precision: str) -> list[str]:
+    """Return the lines at the top: the processed part of the image, the precision, and whether there is an adapter."""
     cut = inspection.cut
     (width, height), (x0, y0, x1, y1), (seen_width, seen_height) = cut.image_wh, cut.box_px, cut.size_wh
     rows, columns = inspection.grid_hw
@@ -30,7 +30,7 @@ def make_lead(inspection: Inspection, *, method: str, frozen: bool) -> list[str]
     if inspection.adapter is None:
         state = "frozen" if frozen else "trained"
         remark = f"Method {method} has no adapter: the features are those of the {state} ViT."
-    return [f"{line}: {columns} x {rows} patches. {remark}"]
+    return [f"{line}: {columns} x {rows} patches. {remark} Predicted in {precision}."]
 
 
 def make_sections(

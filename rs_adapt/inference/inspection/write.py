@@ -81,7 +81,7 @@ def inspect_checkpoint(
     record = _record(cfg, inspection, image_name=image.name)
     sections = list(make_sections(inspection, record, palette=cfg.bench.palette, out_layers=vit.out_layers))
     title = f"{cfg.bench.name.replace('_', '-')} / {cfg.cell.method} / {cfg.cell.backbone}: {image.name}"
-    lead = make_lead(inspection, method=cfg.cell.method, frozen=vit.frozen)
+    lead = make_lead(inspection, method=cfg.cell.method, frozen=vit.frozen, precision=cfg.runtime.precision)
     page = render_html(title, lead, sections, generator="rs-adapt inspect")
     pictures = {figure.file: figure.image for figure in iter_figures(sections)}
     _write_folder(out_dir, page=page, record=record, pictures=pictures)
@@ -96,6 +96,7 @@ def _record(cfg: ResolvedConfig, inspection: Inspection, *, image_name: str) -> 
     counts = np.bincount(inspection.prediction_HW[:rows, :columns].ravel(), minlength=len(classes))
     return InspectionRecord(
         cell=CellNames(**cfg.cell),
+        precision=cfg.runtime.precision,
         adapter=inspection.adapter,
         image=InspectedImage(file=image_name, size_px=cut.image_wh, box_px=cut.box_px, seen_px=cut.size_wh),
         grid_hw=inspection.grid_hw,

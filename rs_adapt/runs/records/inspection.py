@@ -50,6 +50,7 @@ class InspectionRecord(Record):
 
     format: FormatNumber = FORMAT
     cell: CellNames = Field(description="Which experiment the model is of.")
+    precision: str | None = Field(default=None, description="fp32 or bf16; null in records of before.")
     adapter: str | None = Field(description="Class of the adapter; null for a method without one.")
     image: InspectedImage = Field(description="The image, and the part of it that the model saw.")
     grid_hw: Sequence[int] = Field(description="Rows and columns of the token grid.")
