@@ -214,7 +214,7 @@ def make_manifest(
         reduce_zero_label=cfg.bench.reduce_zero_label,
         normalisation=Normalisation(mean=list(facts.mean), std=list(facts.std), bands="RGB, 0-255"),
         sizes=Sizes(tile_px=cfg.bench.tile_px, crop_px=cfg.bench.crop_px, patch_px=facts.patch_px),
-        gsd_m=_ground_size_m(cfg),
+        gsd_m=ground_size_m(cfg),
         metrics=scores,
         environment=environment(),
     )
@@ -255,7 +255,7 @@ def score_fields(matrix: np.ndarray[Any, Any], classes: ClassSet) -> ScoreFields
     }
 
 
-def _ground_size_m(cfg: ResolvedConfig) -> float | None:
+def ground_size_m(cfg: ResolvedConfig) -> float | None:
     """Return the ground size that the bench states, else that of the tiles of your own target, or of the source."""
     stated_m: float | None = cfg.bench.gsd_m
     if stated_m is not None or not cfg.bench.get("own"):

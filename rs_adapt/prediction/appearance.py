@@ -49,16 +49,21 @@ class Appearance:
         """
         form = stored_form(path)
         if form.dtype != "uint8" and self.ranges is None and not self.by_scene:
-            trained = f"the region {self.region}" if self.region else "a bench whose tiles"
+            trained = f"images of 8 bit (region {self.region})" if self.region else "tiles of 8 bit"
             raise DataError(
-                f"{path} holds values of type {form.dtype}, and the model was trained on {trained} of 8 bit. Give the "
-                "values that become black and white with --stretch LOW,HIGH, or --stretch scene for the percentiles of "
-                "each scene."
+                f"{path} holds values of type {form.dtype}, and the model was trained on {trained}. Give the values "
+                "that become black and white with --stretch LOW,HIGH, or --stretch scene for the percentiles of each "
+                "scene."
             )
         if self.bands is None and form.num_bands not in (1, 3, 4):
             raise DataError(
                 f"{path} has {form.num_bands} bands. Name those that are red, green and blue as the model was trained "
                 "on with --bands, such as --bands 4,3,2."
+            )
+        if self.bands is None and form.num_bands == 1 and not self.region:
+            raise DataError(
+                f"{path} has one band, and the model was trained on tiles in colour. To show it in grey all the same, "
+                "add --bands 1,1,1."
             )
         ranges = self.ranges
         if form.dtype == "uint8" and self.region and ranges is not None and form.byte_range is None:
@@ -69,7 +74,17 @@ class Appearance:
                     f"{self.region}). Give the deep original, or --stretch scene if this file is that original brought "
                     "to 8 bit."
                 )
-        return Scene(path, bands=self.bands, stretch=ranges, nodata=self.nodata)
+        try:
+            return Scene(path, bands=self.bands, stretch=ranges, nodata=self.nodata)
+        except DataError as error:
+            if self.bands is None or max(self.bands) <= form.num_bands:
+                raise
+            bands = ",".join(map(str, self.bands))
+            count = "1 band" if form.num_bands == 1 else f"{form.num_bands} bands"
+            raise DataError(
+                f"{path} has {count}, and bands {bands} are to be red, green and blue. Give a scene with these bands, "
+                "or name those that show what the model was trained on with --bands."
+            ) from error
 
 
 def appearance_of(manifest: Manifest, *, region: str | None = None) -> Appearance:

@@ -67,3 +67,22 @@ def test_deep_scenes_become_what_the_model_was_trained_on(tmp_path: Path) -> Non
     write_geotiff(tmp_path / "bytes.tif", np.ones((8, 8, 4), np.uint8))
     with pytest.raises(DataError, match=r"is of 8 bit, and the model was trained on values of 100 to 3200"):
         appearance_of(make_manifest()).open(tmp_path / "bytes.tif")
+
+
+def test_scenes_with_other_bands_are_refused_with_a_remedy(tmp_path: Path) -> None:
+    write_geotiff(tmp_path / "three.tif", np.full((8, 8, 3), 200, np.uint16))
+    with pytest.raises(DataError, match=r"three.tif has 3 bands, and bands 4,3,2 are to be red.* with --bands\."):
+        appearance_of(make_manifest()).open(tmp_path / "three.tif")
+    write_geotiff(tmp_path / "one.tif", np.full((8, 8), 200, np.uint8))
+    with pytest.raises(DataError, match=r"one.tif has one band.* add --bands 1,1,1\."):
+        Appearance().open(tmp_path / "one.tif")
+    with Appearance(bands=(1, 1, 1)).open(tmp_path / "one.tif") as scene:
+        assert scene.read_rgb()[0].tolist() == [[[200] * 3] * 8] * 8
+
+
+def test_the_ground_size_of_the_training_is_that_of_the_region_else_of_the_bench() -> None:
+    assert appearance_of(make_manifest(gsd_m=0.4)).gsd_m == 0.4
+    sized = OWN | {"gsd_m": 0.3, "source": OWN["source"] | {"gsd_m": 0.2}}
+    assert appearance_of(make_manifest(own_bench=sized, gsd_m=0.4)).gsd_m == 0.3
+    assert appearance_of(make_manifest(own_bench=sized, gsd_m=0.4), region="here").gsd_m == 0.2
+    assert appearance_of(make_manifest(own_bench=None, stretch=None, gsd_m=0.7)).gsd_m == 0.7
