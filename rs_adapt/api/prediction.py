@@ -152,7 +152,7 @@ def predict(
     from rs_adapt.api.pace import Pace
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.ensemble import load_members
-    from rs_adapt.prediction.area import Area, parse_bounds
+    from rs_adapt.prediction.extent import Area, parse_bounds
     from rs_adapt.prediction.members import check_members, choose_tile_px
     from rs_adapt.prediction.predict import MapSettings, files_of, predict_scene
     from rs_adapt.prediction.scoring import MapScorer, label_files

@@ -16,9 +16,9 @@ from rs_adapt.errors import ConfigError
 from rs_adapt.files import make_output_folder
 from rs_adapt.inference.views import VIEWS, Tta
 from rs_adapt.prediction.appearance import Appearance
-from rs_adapt.prediction.area import EVERYWHERE, Area
 from rs_adapt.prediction.companions import Companion, companion_file, write_companion
 from rs_adapt.prediction.damage import describe_unreadable, require_sample
+from rs_adapt.prediction.extent import EVERYWHERE, Area
 from rs_adapt.prediction.grid import MapGrid
 from rs_adapt.prediction.layers import Layer
 from rs_adapt.prediction.panels import TileModel, predict_panels

@@ -13,7 +13,7 @@ from rasterio.transform import Affine
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.files import file_state
-from rs_adapt.prediction.area import Area, AreaPixels, OutsideArea, locate
+from rs_adapt.prediction.extent import Area, AreaPixels, OutsideArea, locate
 from rs_adapt.prediction.grid import MapGrid, panel_width_px
 from rs_adapt.prediction.place import MapPlace, place_of
 from rs_adapt.prediction.resampling import ResampledScene

@@ -15,7 +15,7 @@ from rasterio.transform import Affine
 
 from rs_adapt.errors import ConfigError, DataError
 from rs_adapt.prediction.appearance import Appearance
-from rs_adapt.prediction.area import Area
+from rs_adapt.prediction.extent import Area
 from rs_adapt.prediction.layers import NODATA
 from tests.geodata import PLACE, UTM, paint, write_raster
 from tests.prediction.class_reader import BOUNDS, HEIGHT_PX, TRUTH, WIDTH_PX, predict, scene

@@ -15,7 +15,7 @@ from rasterio.transform import Affine
 from rasterio.warp import transform_geom
 
 from rs_adapt.errors import ConfigError, DataError, RsAdaptError
-from rs_adapt.prediction.area import Area, OutsideArea
+from rs_adapt.prediction.extent import Area, OutsideArea
 from rs_adapt.prediction.layers import NODATA
 from rs_adapt.prediction.view import files_read
 from tests.geodata import PLACE, UTM
