@@ -1,6 +1,6 @@
 """Predict maps of large scenes: peak memory of the process, and megapixels a second.
 
-    python benchmarks/map_memory.py RUN [--size 20000x20000 100000x2000] [--share 0.02]
+    python benchmarks/map_memory.py RUN [--size 20000x20000 100000x2000] [--share 0.02] [options of predict]
 
 A GeoTIFF of three bands of 8 bit, in compressed blocks of 512 px, is drawn: patches of 1024 px of coloured fields cover
 a share of it, at the same places whatever the machine, and the rest has no data and no blocks. `rs-adapt predict` maps
@@ -68,19 +68,19 @@ def main() -> None:
     parser.add_argument("--size", nargs="+", default=["20000x20000", "100000x2000"], help="WIDTHxHEIGHT in pixels.")
     parser.add_argument("--share", type=float, default=0.02, help="Share of the patches that have data.")
     parser.add_argument("--folder", type=Path, help="Where to draw; default: the system's folder for temporary files.")
-    parser.add_argument("options", nargs="*", help="Options of predict, after --.")
-    args = parser.parse_args()
+    # All other options are those of predict.
+    args, options = parser.parse_known_args()
     print("| scene | Mpx | tiles | seconds | Mpx/s | peak: MiB | beside the model: MiB | map: MB |")
     print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         small = Path(folder) / "small.tif"
         draw(small, 512, 512, 1.0)
-        least = predict(small, Path(folder) / "small_map.tif", args.run, args.options)
+        least = predict(small, Path(folder) / "small_map.tif", args.run, options)
         for size in args.size:
             width_px, height_px = (int(side) for side in size.split("x"))
             scene, out = Path(folder) / f"{size}.tif", Path(folder) / f"{size}_map.tif"
             draw(scene, width_px, height_px, args.share)
-            row = predict(scene, out, args.run, args.options)
+            row = predict(scene, out, args.run, options)
             mpx, beside = width_px * height_px / 1e6, row["peak_mib"] - least["peak_mib"]
             pace = f"{row['seconds']:.0f} | {mpx / row['seconds']:.2f}"
             sizes = f"{row['peak_mib']:.0f} | {beside:.0f} | {os.path.getsize(out) / 1e6:.0f}"
