@@ -51,7 +51,8 @@ def predict(
     height_px, width_px = image_HW3.shape[:2]
     grid = MapGrid(width_px=width_px, height_px=height_px, tile_px=tile_px, overlap_px=overlap_px, panel_px=width_px)
     (panel,) = grid.panels()
-    high, wide = ((count - 1) * grid.stride_px + tile_px for count in (grid.rows, grid.columns))
+    columns = panel.last - panel.first
+    high, wide = ((count - 1) * grid.stride_px + tile_px for count in (grid.rows, columns))
     blender = RowBlender(height_px=high, width_px=wide, num_channels=predictor.num_classes, tile_px=tile_px, kind=kind)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -59,15 +60,15 @@ def predict(
         with Scene(Path(folder) / "scene.tif") as scene:
             for row in range(grid.rows):
                 tiles = read_tile_row(scene, grid, panel, row)
-                for first in range(0, grid.columns, BATCH):
-                    positions = range(first, min(first + BATCH, grid.columns))
+                for first in range(0, columns, BATCH):
+                    positions = range(first, min(first + BATCH, columns))
                     batch = predictor.predict_tiles(np.stack([tiles.tile(position) for position in positions]))
                     for position, tile_KHW in zip(positions, batch, strict=True):
                         blender.add(position * grid.stride_px, row * grid.stride_px, tile_KHW)
                 is_last = row == grid.rows - 1
                 rows.append(blender.take(high if is_last else (row + 1) * grid.stride_px)[1])
-    margin = grid.margin_px
-    return np.concatenate(rows, axis=1)[:, margin : margin + height_px, margin : margin + width_px]
+    top, left = -grid.tile_top(0), -grid.tile_left(panel.first)
+    return np.concatenate(rows, axis=1)[:, top : top + height_px, left : left + width_px]
 
 
 def jumps(values_KHW: NDArray[np.float32], tile_px: int, overlap_px: int, patch_px: int) -> tuple[float, float]:

@@ -56,12 +56,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scene_file, out = Path(folder) / "scene.tif", Path(folder) / "map.tif"
         draw(scene_file, size, size, 1.0)
+        (panel,) = grid.panels()
         with Scene(scene_file) as scene:
-            rows = [read_tile_row(scene, grid, grid.panels()[0], row) for row in range(grid.rows)]
+            rows = [read_tile_row(scene, grid, panel, row) for row in range(grid.rows)]
         batches = [
             np.stack([row.tile(position) for position in positions])
             for row in rows
-            for positions in batched(range(grid.columns), settings.batch_size)
+            for positions in batched(range(panel.last - panel.first), settings.batch_size)
         ]
         predictor.predict_tiles(batches[0])
         for _ in range(args.repeats):

@@ -58,6 +58,7 @@ def predict(
     precision: str | None = None,
     weights: PathLike | None = None,
     device: str = "auto",
+    jobs: int = 1,
     evaluate: PathLike | None = None,
     overwrite: bool = False,
     skip_errors: bool = False,
@@ -104,6 +105,7 @@ def predict(
         precision: `fp32` or `bf16`; the run's.
         weights: File of base weights; the run's, else the backbone's own file.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        jobs: Scenes that are predicted at once, each in a process with a model of its own; several GPUs are dealt out.
         evaluate: Labels to score the maps against, read as the run's bench reads labels: a file, or for several scenes
             a folder in which each label is named like its scene.
         overwrite: Replace maps that exist.
@@ -151,10 +153,10 @@ def predict(
     print_loading(progress)
     from rs_adapt.api.pace import Pace
     from rs_adapt.inference.checkpoint import recompose
-    from rs_adapt.inference.ensemble import load_members
     from rs_adapt.prediction.extent import Area, parse_bounds
+    from rs_adapt.prediction.many import MapWork, predict_scenes
     from rs_adapt.prediction.members import check_members, choose_tile_px
-    from rs_adapt.prediction.predict import MapSettings, files_of, predict_scene
+    from rs_adapt.prediction.predict import MapSettings, files_of
     from rs_adapt.prediction.scoring import MapScorer, label_files
     from rs_adapt.prediction.skipping import skip_scene
     from rs_adapt.prediction.strips import check_maps, remove_store
@@ -206,29 +208,25 @@ def predict(
     if all(scene in skipped for scene in within):
         return list(skipped.values())
     checkpoints = [folder if folder.is_dir() else folder.parent for folder in folders]
-    predictor = load_members(configurations, checkpoints, device=device)
-    classes = MapClasses(
-        names=tuple(manifest.classes),
-        palette=tuple((int(red), int(green), int(blue)) for red, green, blue in manifest.palette),
+    work = MapWork(
+        configurations=tuple(configurations),
+        checkpoints=tuple(checkpoints),
+        plugins=tuple(map(Path, plugins)),
+        device=device,
+        appearance=appearance,
+        classes=MapClasses(
+            names=tuple(manifest.classes),
+            palette=tuple((int(red), int(green), int(blue)) for red, green, blue in manifest.palette),
+        ),
+        settings=settings,
+        model_sha256=",".join(member.tensors.sha256 if member.tensors else "" for member in manifests),
     )
     pace = Pace()
     with progress_callback(progress, note=pace.note) as on_progress:
-        records = []
-        for scene, file in maps.items():
-            if scene not in skipped:
-                with leave_out(scene):
-                    record = predict_scene(
-                        predictor,
-                        scene,
-                        file,
-                        appearance=appearance,
-                        classes=classes,
-                        settings=settings,
-                        model_sha256=",".join(member.tensors.sha256 if member.tensors else "" for member in manifests),
-                        on_progress=on_progress,
-                        on_start=pace.start,
-                    )
-                    records.append(record)
+        readable = {scene: file for scene, file in maps.items() if scene not in skipped}
+        predicted = predict_scenes(work, readable, jobs=jobs, on_progress=on_progress, on_start=pace.start)
+    skipped |= {record.scene: record for record in predicted if not record.files}
+    records = [record for record in predicted if record.files]
     if scorer is not None:
         records = [replace(record, scores=scorer.score(maps[record.scene], labels[record.scene])) for record in records]
     for record in records:

@@ -164,6 +164,7 @@ def predict(
     precision: options.Precision = None,
     weights: options.Weights = None,
     device: options.Device = "auto",
+    jobs: Annotated[int | None, options.jobs("1")] = None,
     plugins: options.Plugins = None,
     skip_errors: Annotated[
         bool,
@@ -232,6 +233,7 @@ def predict(
         precision=precision,
         weights=weights,
         device=device,
+        jobs=jobs or 1,
         evaluate=evaluate,
         overwrite=overwrite,
         skip_errors=skip_errors,

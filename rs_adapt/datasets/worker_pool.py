@@ -41,7 +41,12 @@ def may_start_processes() -> bool:
 
 
 def run_in_processes(
-    work: Callable[[Task], Result], tasks: Sequence[Task], *, jobs: int, remedy: str = _CONTINUES
+    work: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    jobs: int,
+    remedy: str = _CONTINUES,
+    ends_at_stop: bool = False,
 ) -> Iterator[Result]:
     """Yield results as they come; with one job (or task) in this process, and in order.
 
@@ -50,6 +55,7 @@ def run_in_processes(
         tasks: Its arguments, one for each call.
         jobs: Number of processes.
         remedy: Sentences for the error, what to do where a process was killed.
+        ends_at_stop: End the processes at Ctrl-C in place of waiting for their tasks, which must stand it.
 
     Raises:
         RunFailed: A process was killed.
@@ -71,6 +77,11 @@ def run_in_processes(
         raise RunFailed(
             f"A worker process was killed, perhaps because memory ran out. {remedy.format(jobs=jobs)}"
         ) from error
+    except KeyboardInterrupt:
+        if ends_at_stop:
+            for process in [*pool._processes.values()]:
+                process.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
