@@ -47,6 +47,7 @@ def write_style(out: Path, classes: MapClasses) -> Path:
     renderer = ElementTree.SubElement(
         pipe, "rasterrenderer", type="paletted", band="1", opacity="1", alphaBand="-1", nodataColor=""
     )
+    ElementTree.SubElement(renderer, "rasterTransparency")
     palette = ElementTree.SubElement(renderer, "colorPalette")
     for value, (name, (red, green, blue)) in enumerate(zip(classes.names, classes.palette, strict=True)):
         colour = f"#{red:02x}{green:02x}{blue:02x}"
