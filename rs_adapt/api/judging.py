@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from rs_adapt.judging.answers import Verdict
     from rs_adapt.judging.judgement import Judgement
     from rs_adapt.judging.point_files import SampleFormat
+    from rs_adapt.judging.scenes import SceneMaps
+    from rs_adapt.judging.tiles import TilePairs
+    from rs_adapt.prediction.inputs import NamedScene
 
 PathLike = str | os.PathLike[str]
 DEFAULT_PICTURES = 6
@@ -32,6 +35,7 @@ _LEAST_POINTS = 4
 def judge(
     run: RunLike,
     against: RunLike,
+    scenes: PathLike | Sequence[PathLike] = (),
     *,
     out: PathLike | None = "judge",
     num_tiles: int | None = None,
@@ -39,6 +43,7 @@ def judge(
     sample: int | None = None,
     sample_format: SampleFormat = "csv",
     show_predictions: bool = False,
+    reliability: Sequence[PathLike] = (),
     precision: str | None = None,
     data_root: PathLike | None = None,
     weights: PathLike | None = None,
@@ -55,6 +60,8 @@ def judge(
     Args:
         run: The adapted run, its folder, or a folder with an adapter pack.
         against: The run that it is compared with, such as one trained on the source alone, of the same bench.
+        scenes: Files, folders, patterns or .txt lists of scenes to predict instead of the target's tiles. Their maps
+            are written into the folders `run` and `against` of `out`, and where they differ into `difference`.
         out: Folder for the page and `judge.json`; None writes nothing.
         num_tiles: Number of tiles, spread evenly over the target; all of them.
         pictures: Number of tiles to show, those with the largest differences.
@@ -62,6 +69,8 @@ def judge(
             reads the labels back. None draws none.
         sample_format: `csv`, or `gpkg` for a GeoPackage, which needs tiles with a place on the map.
         show_predictions: Also write the classes of both models beside the points. Whoever sees them labels after them.
+        reliability: Folders with finished runs that have scores on their target: how often each indicator ordered two
+            runs of one bench as their scores do. Each of these runs predicts its target's tiles.
         precision: `fp32` or `bf16`; each run's own.
         data_root: Folder of the data sets; the run's if it still exists, else `$RS_ADAPT_DATA`, else `./data`.
         weights: File of base weights; each run's own, else the backbone's own file.
@@ -77,7 +86,8 @@ def judge(
     Raises:
         CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit.
         ConfigError: The two have different classes or benches, or the points cannot be drawn or written.
-        DataNotFound: The tiles are not on this machine.
+        DataError: A scene cannot be read as the models were trained.
+        DataNotFound: The tiles are not on this machine, or there is no such scene.
         OutputExists: `out` holds a judgement and `overwrite` is False, or other files.
 
     Examples:
@@ -100,6 +110,12 @@ def judge(
         from rs_adapt.judging.write import check_folder
 
         check_folder(target, overwrite=overwrite, sample=None if sample is None else sample_format)
+    named = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
+    if named and (target is None or num_tiles is not None):
+        raise ConfigError("Scenes are given: their maps need a folder (--out), and --num-tiles is about tiles only.")
+    from rs_adapt.prediction.inputs import find_scenes
+
+    scene_files = find_scenes([os.fspath(scene) for scene in named]) if named else []
     print_loading(progress)
     from rs_adapt.registry import quiet_libraries
 
@@ -107,11 +123,14 @@ def judge(
         from rs_adapt.inference.checkpoint import recompose
         from rs_adapt.inference.predictor import Predictor
         from rs_adapt.judging.compare import compare_predictions
+        from rs_adapt.judging.finished import study_runs
         from rs_adapt.judging.judgement import Judgement
         from rs_adapt.judging.point_files import check_geopackage
         from rs_adapt.judging.sample import PointSampler
+        from rs_adapt.judging.scenes import ScenePairs, scene_systems
         from rs_adapt.judging.tiles import TargetTiles, check_same_task, source_shares
         from rs_adapt.judging.write import SampleSettings, write_judgement
+        from rs_adapt.prediction.appearance import appearance_of
 
     use_plugins(map(Path, plugins))
     configs = [
@@ -125,23 +144,46 @@ def judge(
     ]
     cfg = configs[0]
     check_same_task(*configs, folders=folders)
+    sampler = None if sample is None else PointSampler(sample)
+    appearance = appearance_of(read_manifest(folders[0])) if named else None
+    if appearance is not None and sample is not None and sample_format == "gpkg":
+        check_geopackage(scene_systems([scene.path for scene in scene_files], appearance))
+    maps = (
+        ()
+        if target is None or not named
+        else _predict_scenes(
+            folders,
+            named,
+            scene_files,
+            target,
+            precision=precision,
+            weights=weights,
+            device=device,
+            progress=progress,
+        )
+    )
     with progress_callback(progress) as on_progress, ExitStack() as stack:
         for folder in dict.fromkeys(folders):
             stack.enter_context(share_run(folder))
         stack.enter_context(quiet_libraries())
-        target_tiles = TargetTiles(cfg, most=num_tiles, on_progress=on_progress)
-        if sample is not None and sample_format == "gpkg":
-            check_geopackage(target_tiles.systems)
-        sampler = None if sample is None else PointSampler(sample)
-        predictors = [
-            Predictor.load(config, folder if folder.is_dir() else folder.parent, device=device)
-            for config, folder in zip(configs, folders, strict=True)
-        ]
-        classes = tuple(cfg.bench.classes)
+        places = [Path(place).expanduser() for place in reliability]
+        study = study_runs(places, num_tiles=num_tiles, device=device, on_progress=on_progress) if places else None
+        pairs: ScenePairs | TilePairs
+        if appearance is not None:
+            pairs = ScenePairs(maps, appearance=appearance, on_progress=on_progress)
+        else:
+            tiles = TargetTiles(cfg, most=num_tiles, on_progress=on_progress)
+            if sample is not None and sample_format == "gpkg":
+                check_geopackage(tiles.systems)
+            predictors = [
+                Predictor.load(config, folder if folder.is_dir() else folder.parent, device=device)
+                for config, folder in zip(configs, folders, strict=True)
+            ]
+            pairs = tiles.pairs(*predictors, on_progress=on_progress)
         evidence, views = compare_predictions(
-            target_tiles.predict(*predictors, on_progress=on_progress),
-            num_classes=len(classes),
-            num_images=len(target_tiles),
+            pairs,
+            num_classes=len(cfg.bench.classes),
+            num_images=len(pairs),
             pictures=pictures,
             sampler=sampler,
         )
@@ -151,13 +193,14 @@ def judge(
         against=folders[1],
         run_name=_name(configs[0]),
         against_name=_name(configs[1]),
-        classes=classes,
+        classes=tuple(cfg.bench.classes),
         palette=tuple((int(red), int(green), int(blue)) for red, green, blue in cfg.bench.palette),
-        images=f"{len(target_tiles)} tiles of {target_tiles.name}",
+        images=pairs.name,
         evidence=evidence,
         source=source,
         views=views,
         sample=None if sampler is None else sampler.sample(),
+        study=study,
     )
     if target is None:
         return judgement
@@ -186,6 +229,43 @@ def judge_answers(run: RunLike, against: RunLike, answers: PathLike) -> Verdict:
     folders = folder_of(run), folder_of(against)
     sample, labels = read_answers(Path(answers).expanduser(), models=_models(folders))
     return estimate(sample, labels)
+
+
+def _predict_scenes(
+    folders: tuple[Path, Path],
+    named: Sequence[PathLike],
+    scenes: Sequence[NamedScene],
+    target: Path,
+    *,
+    precision: str | None,
+    weights: PathLike | None,
+    device: str,
+    progress: Progress,
+) -> tuple[SceneMaps, ...]:
+    """Write the maps of both models into folders of `target` and return their places."""
+    from rs_adapt.api.prediction import predict
+    from rs_adapt.judging.scenes import SceneMaps
+    from rs_adapt.judging.write import MAP_FOLDERS
+    from rs_adapt.prediction.inputs import output_files
+
+    of_run, of_against, of_difference = (output_files(scenes, target / name) for name in MAP_FOLDERS)
+    for folder, maps in zip(folders, (of_run, of_against), strict=True):
+        predict(
+            folder,
+            named,
+            next(iter(maps.values())).parent,
+            layers=("classes", "probabilities"),
+            precision=precision,
+            weights=weights,
+            device=device,
+            # The folder is the user's choice, which `check_folder` has checked.
+            overwrite=True,
+            progress=progress,
+        )
+    return tuple(
+        SceneMaps(scene=scene, run=of_run[scene], against=of_against[scene], difference=of_difference[scene])
+        for scene in of_run
+    )
 
 
 def _models(folders: tuple[Path, Path]) -> tuple[str, str]:

@@ -16,6 +16,14 @@ _LABELS = "Labels by hand"
 
 def judge(
     run: options.Run,
+    scenes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SCENE...]",
+            help="Scenes to map with both, instead of the target's tiles: files, folders, patterns, .txt lists.",
+            show_default=False,
+        ),
+    ] = None,
     against: Annotated[
         str | None,
         typer.Option(
@@ -51,6 +59,14 @@ def judge(
             rich_help_panel=_LABELS,
         ),
     ] = None,
+    reliability: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--reliability",
+            help="Folder of finished, scored runs: measure how often each indicator was right. Repeatable.",
+            metavar="FOLDER",
+        ),
+    ] = None,
     precision: options.Precision = None,
     device: options.Device = "auto",
     data_root: options.DataRoot = None,
@@ -61,10 +77,12 @@ def judge(
 ) -> None:
     """Compare two models on the target without labels: agreement, confidence, class shares, where they differ.
 
-    Writes a page (index.html, for any browser) with pictures of the largest differences, and judge.json. No label is
-    read, and nothing here proves which model is better.
+    Writes a page (index.html, for any browser) with pictures of the largest differences, and judge.json; of scenes also
+    the maps of both models and of their differences. No label is read, and nothing here proves which model is better.
 
     $ rs-adapt judge RUN --against RUN_SOURCE_ONLY
+
+    $ rs-adapt judge RUN scenes/ --against RUN_SOURCE_ONLY --out evidence
 
     $ rs-adapt judge RUN --against RUN_SOURCE_ONLY --sample 200 --out evidence
 
@@ -89,12 +107,14 @@ def judge(
     judgement = judge_runs(
         run,
         against,
+        scenes or (),
         out=out,
         num_tiles=num_tiles,
         pictures=pictures,
         sample=sample,
         sample_format=sample_format,
         show_predictions=show_predictions,
+        reliability=reliability or (),
         precision=precision,
         data_root=data_root,
         weights=weights,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rs_adapt.judging.evidence import Evidence, ModelEvidence
-from rs_adapt.judging.indicators import LEAST_DIFFERENCE, Indicator, compare_indicators
+from rs_adapt.judging.indicators import KINDS, LEAST_DIFFERENCE, Indicator, compare_indicators
 from rs_adapt.judging.sample import Sample
 from rs_adapt.judging.views import View
 from rs_adapt.render.document import join_words
+
+if TYPE_CHECKING:
+    from rs_adapt.judging.finished import ReliabilityStudy
 
 _DIGITS = 6
 # A class that falls from the former share of the area, or more, below the latter is reported as lost.
@@ -52,6 +55,7 @@ class Judgement:
         folder: Folder with the page and `judge.json`.
         notes: Sentences that one has to know before using the numbers.
         sample: Points to label by hand; None if none were asked for.
+        study: How often the indicators were right on finished runs; None if that was not asked for.
     """
 
     run: Path
@@ -67,6 +71,7 @@ class Judgement:
     folder: Path | None = None
     notes: tuple[str, ...] = ()
     sample: Sample | None = field(default=None, repr=False)
+    study: ReliabilityStudy | None = None
 
     @property
     def indicators(self) -> tuple[Indicator, ...]:
@@ -128,6 +133,14 @@ class Judgement:
                 stratum: {"pixels": pixels, "points": self.sample.size(stratum)}
                 for stratum, pixels in self.sample.pixels.items()
             },
+            "reliability": None
+            if self.study is None
+            else {
+                "folders": [str(folder) for folder in self.study.folders],
+                "num_runs": self.study.num_runs,
+                "indicators": [reliability.to_json() for reliability in self.study.reliabilities],
+                "notes": list(self.study.notes),
+            },
             "sentences": list(self.sentences),
             "notes": list(self.notes),
         }
@@ -156,6 +169,8 @@ class Judgement:
             "area. Which of the two is right, only labels or a look at the pictures can tell."
         )
         yield self._favours()
+        if self.study is not None:
+            yield from _reliability_sentences(self.study)
         yield from self._lost_classes()
         yield (
             "None of this proves that adaptation helped or harmed. Only labels can: --sample 200 draws points to label "
@@ -192,6 +207,22 @@ class Judgement:
                         f"{side} gives {name} to {percent(share)} of the area, and {other} to {percent(reference)}: "
                         f"{side} may have lost this class. Look for it in the pictures."
                     )
+
+
+def _reliability_sentences(study: ReliabilityStudy) -> Iterator[str]:
+    parts = [
+        f"{KINDS[each.name].title} {each.right:g} of {each.num_pairs}"
+        + (
+            ""
+            if each.low is None or each.high is None
+            else f" (95 % interval {100 * each.low:.0f} to {100 * each.high:.0f} %)"
+        )
+        for each in study.reliabilities
+    ]
+    yield (
+        f"On {study.num_runs} finished runs with scores on their target, the indicators ordered pairs of runs of one "
+        f"bench as their scores do: {join_words(parts)}. Half is chance, and other regions can behave differently."
+    )
 
 
 def percent(share: float) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_adapt.judging.indicators import LEAST_DIFFERENCE
+from rs_adapt.judging.indicators import KINDS, LEAST_DIFFERENCE
 from rs_adapt.judging.judgement import Judgement, percent
 from rs_adapt.judging.views import View
 from rs_adapt.render.document import Figure, LegendEntry, Section, Table, TableCell, text_cell
 from rs_adapt.render.html import render_html
 from rs_adapt.render.overlays import blend_classes, picture_bytes
+
+if TYPE_CHECKING:
+    from rs_adapt.judging.finished import ReliabilityStudy
 
 _FAVOURS = {"run": "RUN", "against": "AGAINST", "neither": "neither"}
 _MOST_PAIRS = 12
@@ -96,6 +100,8 @@ def pair_table(judgement: Judgement) -> Table:
 def _sections(judgement: Judgement) -> Iterator[Section]:
     yield Section(title="In short", text=[*judgement.sentences, *judgement.notes])
     yield Section(title="Indicators", tables=[indicator_table(judgement)])
+    if judgement.study is not None:
+        yield _reliability_section(judgement.study)
     yield Section(title="Class shares", tables=[share_table(judgement)])
     if judgement.differences:
         yield Section(title="Where the maps differ", tables=[pair_table(judgement)])
@@ -112,6 +118,42 @@ def _sections(judgement: Judgement) -> Iterator[Section]:
             ],
             sections=[_view_section(number, view, judgement) for number, view in enumerate(judgement.views, start=1)],
         )
+
+
+def _reliability_section(study: ReliabilityStudy) -> Section:
+    rows = [
+        [
+            text_cell(KINDS[each.name].title),
+            TableCell(text=f"{each.right:g} of {each.num_pairs}"),
+            TableCell(text=f"{100 * each.share:.0f}", value=each.share),
+            text_cell(
+                None if each.low is None or each.high is None else f"{100 * each.low:.0f} to {100 * each.high:.0f}"
+            ),
+            TableCell(text=f"{each.mixed_right:g} of {each.mixed_pairs}"),
+        ]
+        for each in study.reliabilities
+    ]
+    return Section(
+        title="How often the indicators were right",
+        text=[
+            f"Over {study.num_runs} finished runs below {', '.join(map(str, study.folders))} whose scores on the "
+            "target's labels are known: pairs of runs of one bench and setting that an indicator ordered as their mIoU "
+            "does. Half of the pairs is chance."
+        ],
+        tables=[
+            Table(
+                title="",
+                head=["indicator", "pairs right", "%", "95 % interval", "adapted against source only"],
+                rows=rows,
+                sortable=False,
+                notes=[
+                    "The interval is that of a bootstrap over the runs, because pairs share runs; a dash where fewer "
+                    "than four runs have the indicator. Other benches and regions can behave differently.",
+                    *study.notes,
+                ],
+            )
+        ],
+    )
 
 
 def _view_section(number: int, view: View, judgement: Judgement) -> Section:

@@ -63,27 +63,28 @@ class TargetTiles:
         """Return the number of tiles."""
         return len(self._loader.dataset)
 
-    def predict(
-        self, run: Predictor, against: Predictor, *, on_progress: OnProgress = no_progress
-    ) -> Iterator[PairPrediction]:
-        """Predict each tile with both models.
+    def pairs(self, run: Predictor, against: Predictor, *, on_progress: OnProgress = no_progress) -> TilePairs:
+        """Return the predictions of two models for all tiles.
 
         Args:
             run: RUN.
             against: AGAINST, with the same classes.
             on_progress: Called with the stage, and with the tiles done and in all.
+        """
+        return TilePairs(self, run, against, on_progress)
+
+    def predict(self, run: Predictor, against: Predictor) -> Iterator[PairPrediction]:
+        """Predict each tile with both models.
 
         Raises:
             DataError: A tile cannot be read.
         """
-        done = 0
         try:
             for batch in self._loader:
-                samples = zip(run.predict_batch(batch), against.predict_batch(batch), strict=True)
-                for sample, other in samples:
-                    done += 1
+                samples = run.predict_batch(batch)
+                others = samples if against is run else against.predict_batch(batch)
+                for sample, other in zip(samples, others, strict=True):
                     yield self._pair(sample, other, run, against)
-                    on_progress("predicting tiles", done, len(self))
         finally:
             end_processes(self._loader)
 
@@ -105,6 +106,24 @@ class TargetTiles:
         )
 
 
+class TilePairs:
+    """The predictions of two models for the tiles of the target; see `TargetTiles.pairs`."""
+
+    def __init__(self, tiles: TargetTiles, run: Predictor, against: Predictor, on_progress: OnProgress) -> None:
+        self._tiles, self._run, self._against, self._on_progress = tiles, run, against, on_progress
+        self.name = f"{len(tiles)} tiles of {tiles.name}"
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+        return len(self._tiles)
+
+    def __iter__(self) -> Iterator[PairPrediction]:
+        """Predict and yield each tile."""
+        for done, pair in enumerate(self._tiles.predict(self._run, self._against), start=1):
+            yield pair
+            self._on_progress("predicting tiles", done, len(self))
+
+
 def source_shares(cfg: ResolvedConfig, *, on_progress: OnProgress = no_progress) -> tuple[float, ...] | None:
     """Return the share of each class among the labelled pixels of the source's training tiles.
 
@@ -118,6 +137,7 @@ def source_shares(cfg: ResolvedConfig, *, on_progress: OnProgress = no_progress)
     from rs_adapt.datasets.class_sampling import class_counts
     from rs_adapt.registry import DATASETS
 
+    load_libraries(cfg.default_scope)
     with suppress(DataNotFound, DataError):
         prepare_data(cfg, on_progress, roles=("source",))
         dataset = DATASETS.build(cfg.train_dataloader.dataset.labelled)

@@ -13,6 +13,8 @@ from rs_adapt.judging.point_files import SAMPLE_FILE, SampleFormat, points_file,
 
 PAGE_FILE = "index.html"
 NUMBERS_FILE = "judge.json"
+# Maps of scenes: those of RUN, those of AGAINST, and where the two differ.
+MAP_FOLDERS = ("run", "against", "difference")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,8 @@ def check_folder(folder: Path, *, overwrite: bool, sample: SampleFormat | None =
     """
     if folder.exists() and not folder.is_dir():
         raise OutputExists(f"{folder} is a file. Choose a folder with --out.")
-    if not folder.exists() or not any(folder.iterdir()):
+    # Maps of scenes are written before the page, and a call that was interrupted leaves them.
+    if not folder.exists() or all(entry.name in MAP_FOLDERS for entry in folder.iterdir()):
         return
     if not (folder / NUMBERS_FILE).is_file():
         raise OutputExists(
