@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from mmseg.structures import SegDataSample
 
+import rs_adapt
 from rs_adapt.config import compose, resolve_cell
 from rs_adapt.engine.build import build_model
 from rs_adapt.errors import DataError
@@ -75,3 +79,22 @@ def test_rows_are_yielded_from_top_to_bottom_and_cover_the_image() -> None:
 def test_arrays_of_a_different_kind_are_refused(image: np.ndarray) -> None:
     with pytest.raises(DataError, match=r"cannot be predicted: give 8-bit RGB, an array \(H, W, 3\) of uint8"):
         make_predictor(*WHOLE).predict(image)
+
+
+def test_no_other_module_runs_a_trained_model() -> None:
+    """Evaluation, submissions, inspection, reports, judgements and maps go through the predictor."""
+    package = Path(rs_adapt.__file__).parent
+    callers = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"\.(encode_decode|test_step|val_step|slide_inference|whole_inference)\(", path.read_text())
+    }
+    # `cost` measures the training step and the bare forward pass.
+    assert callers == {"engine/forward.py", "inference/predictor.py", "cost/candidates.py"}
+    # Training scores by the function behind `Predictor.predict_batch`.
+    users = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if "engine.forward import predict_batch" in path.read_text()
+    }
+    assert users == {"engine/evaluate.py", "engine/loops.py", "inference/predictor.py"}
