@@ -21,6 +21,7 @@ from rs_adapt import errors
 from rs_adapt.errors import RsAdaptError
 
 if TYPE_CHECKING:
+    from rs_adapt.api.calibration import calibrate
     from rs_adapt.api.checking import lint, verify
     from rs_adapt.api.configuration import compose
     from rs_adapt.api.judging import judge
@@ -36,6 +37,7 @@ __version__ = "0.1.0"
 __all__ = [
     "RsAdaptError",
     "__version__",
+    "calibrate",
     "check",
     "collect",
     "compare",
@@ -55,6 +57,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "calibrate": "api.calibration",
     "check": "api.training",
     "collect": "api.reading",
     "compare": "api.reading",

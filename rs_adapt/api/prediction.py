@@ -155,7 +155,7 @@ def predict(
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.prediction.extent import Area, parse_bounds
     from rs_adapt.prediction.many import MapWork, predict_scenes
-    from rs_adapt.prediction.members import check_members, choose_tile_px
+    from rs_adapt.prediction.members import check_members, choose_tile_px, describe_calibration
     from rs_adapt.prediction.predict import MapSettings, files_of
     from rs_adapt.prediction.scoring import MapScorer, label_files
     from rs_adapt.prediction.skipping import skip_scene
@@ -227,6 +227,8 @@ def predict(
         predicted = predict_scenes(work, readable, jobs=jobs, on_progress=on_progress, on_start=pace.start)
     skipped |= {record.scene: record for record in predicted if not record.files}
     records = [record for record in predicted if record.files]
+    if sentences := describe_calibration(manifests, layers):
+        records = [replace(record, remarks=(*record.remarks, *sentences)) for record in records]
     if scorer is not None:
         records = [replace(record, scores=scorer.score(maps[record.scene], labels[record.scene])) for record in records]
     for record in records:

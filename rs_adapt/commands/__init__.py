@@ -25,6 +25,10 @@ VERBS = {
         "rs_adapt.commands.predict:predict",
         "Predict whole scenes and write georeferenced maps (cloud-optimized GeoTIFF).",
     ),
+    "calibrate": Verb(
+        "rs_adapt.commands.calibrate:calibrate",
+        "Fit a temperature on the source's validation tiles, so that confidence means accuracy there.",
+    ),
     "judge": Verb(
         "rs_adapt.commands.judge:judge",
         "Compare two models on the target without labels: agreement, confidence, class shares, where they differ.",

@@ -159,7 +159,7 @@ def render_help(
         side = style("│", _DIM)
         for plain, styled, help in rows:
             room = max(inner - len(plain), 10)
-            for number, line in enumerate(textwrap.wrap(help, room) or [""]):
+            for number, line in enumerate(textwrap.wrap(help, room, break_on_hyphens=False) or [""]):
                 lines.append(f"{side} {styled if number == 0 else ' ' * len(plain)}{line.ljust(room)} {side}")
         return [*lines, style(f"╰{'─' * (width - 2)}╯", _DIM)]
 
@@ -176,6 +176,6 @@ def render_help(
     verb_rows = [(f"{name:<{names}}  ", style(f"{name:<{names}}  ", _BOLD_CYAN), help) for name, help in verbs.items()]
     label, _, command = usage.partition(" ")
     lines = ["", f" {style(label, _YELLOW)} {style(command, _BOLD)}", ""]
-    lines += [f" {line}" for line in textwrap.wrap(text, width - 2)]
+    lines += [f" {line}" for line in textwrap.wrap(text, width - 2, break_on_hyphens=False)]
     lines += ["", *panel("Options", option_rows), *panel("Commands", verb_rows)]
     return "\n".join(line if colour else line.ljust(width) for line in lines)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.inference.predictor import Predictor
+from rs_adapt.runs.packs import read_manifest
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -34,7 +35,7 @@ class TilePredictor(Protocol):
 
     @property
     def numerics(self) -> tuple[str, ...]:
-        """Facts on which the last bits of a prediction depend."""
+        """Facts that a prediction depends on beside the weights."""
 
     def predict_tiles(self, tiles_NHW3: NDArray[np.uint8], *, tta: Tta | None = None) -> NDArray[np.float32]:
         """Return the class probabilities of RGB tiles, float32 (N, K, H, W)."""
@@ -72,7 +73,7 @@ class Ensemble:
 
     @property
     def numerics(self) -> tuple[str, ...]:
-        """Precision and kind of device of each member."""
+        """Those of each member."""
         return tuple(fact for member in self.members for fact in member.numerics)
 
     def predict_tiles(self, tiles_NHW3: NDArray[np.uint8], *, tta: Tta | None = None) -> NDArray[np.float32]:
@@ -93,7 +94,9 @@ class Ensemble:
 def load_members(
     configurations: Sequence[ResolvedConfig], checkpoints: Sequence[Path], *, device: str = "auto"
 ) -> TilePredictor:
-    """Load checkpoints: one as a `Predictor`, several as an `Ensemble` that holds the frozen base once.
+    """Load checkpoints, with the temperatures of their packs, for the prediction of tiles.
+
+    One becomes a `Predictor`, several an `Ensemble` that holds the frozen base once.
 
     While a further checkpoint is loaded, its base is in memory beside the shared one.
 
@@ -109,6 +112,8 @@ def load_members(
     members: list[Predictor] = []
     for cfg, checkpoint in zip(configurations, checkpoints, strict=True):
         member = Predictor.load(cfg, checkpoint, device=device)
+        if (calibration := read_manifest(checkpoint).calibration) is not None:
+            member.temperature = calibration.temperature
         if members:
             share_base([*(other.model.backbone for other in members), member.model.backbone])
         members.append(member)

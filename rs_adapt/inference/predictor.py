@@ -59,6 +59,12 @@ class Prediction:
         return values
 
 
+def rescale(probabilities_NKHW: Tensor, temperature: float) -> Tensor:
+    """Return the probabilities, (N, K, H, W) float32, whose logits are divided by a temperature."""
+    logarithms_NKHW = probabilities_NKHW.clamp_min(1e-12).log()
+    return (logarithms_NKHW / temperature).softmax(dim=1)
+
+
 class Predictor:
     """Runs a trained segmentor on images and batches.
 
@@ -72,11 +78,13 @@ class Predictor:
     Args:
         model: The segmentor, on its device; it is put into eval mode.
         precision: "fp32" or "bf16".
+        temperature: Number that logits are divided by before `predict_tiles` makes probabilities of them.
     """
 
-    def __init__(self, model: EncoderDecoder, *, precision: Precision = "fp32") -> None:
+    def __init__(self, model: EncoderDecoder, *, precision: Precision = "fp32", temperature: float = 1.0) -> None:
         self.model = model.eval()
         self.precision: Precision = precision
+        self.temperature = temperature
 
     @classmethod
     def load(cls, cfg: ResolvedConfig, checkpoint: Path, *, device: str = "auto") -> Predictor:
@@ -105,8 +113,9 @@ class Predictor:
 
     @property
     def numerics(self) -> tuple[str, ...]:
-        """Precision and kind of device, on which the last bits of a prediction depend."""
-        return (self.precision, next(self.model.parameters()).device.type)
+        """Precision, kind of device and temperature, on which `predict_tiles` depends beside the weights."""
+        facts = (self.precision, next(self.model.parameters()).device.type)
+        return facts if self.temperature == 1 else (*facts, f"temperature {self.temperature!r}")
 
     def predict_batch(self, batch: Mapping[str, Any]) -> list[SegDataSample]:
         """Predict a batch of a loader; see `rs_adapt.engine.forward.predict_batch`."""
@@ -190,7 +199,8 @@ class Predictor:
         return inputs_N3HW
 
     def _probabilities(self, inputs_N3HW: Tensor) -> Tensor:
-        return probabilities(self._scores(inputs_N3HW).float(), self.model.decode_head.score_kind)
+        values_NKHW = probabilities(self._scores(inputs_N3HW).float(), self.model.decode_head.score_kind)
+        return values_NKHW if self.temperature == 1 else rescale(values_NKHW, self.temperature)
 
     def _scores(self, inputs_N3HW: Tensor) -> Tensor:
         size_hw = tuple(inputs_N3HW.shape[2:])

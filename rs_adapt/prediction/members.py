@@ -13,6 +13,7 @@ from rs_adapt.prediction.appearance import Appearance
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.prediction.layers import Layer
     from rs_adapt.runs.records import Manifest
 
 # The option that sets a field of the appearance for all checkpoints.
@@ -54,6 +55,19 @@ def check_members(
                 f"{other_manifest.base.sha256[:16]}... Give checkpoints on one base."
             )
         _require_same_appearance(pair, appearance, other_appearance)
+
+
+def describe_calibration(manifests: Sequence[Manifest], layers: Sequence[Layer]) -> tuple[str, ...]:
+    """Return a sentence on what probabilities mean, where a layer shows them and a checkpoint is calibrated."""
+    fitted = [manifest.calibration for manifest in manifests if manifest.calibration is not None]
+    if not fitted or set(layers) == {"classes"}:
+        return ()
+    which = "" if len(fitted) == len(manifests) else f" of {len(fitted)} of the {len(manifests)} checkpoints"
+    temperatures = ", ".join(f"{calibration.temperature:g}" for calibration in fitted)
+    return (
+        f"Probabilities{which} are calibrated on {fitted[0].split} (temperature {temperatures}): on a different region "
+        "they are usually too high.",
+    )
 
 
 def choose_tile_px(configurations: Sequence[ResolvedConfig]) -> int:

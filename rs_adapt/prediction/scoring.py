@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
 # Sides of the windows in which maps and labels are compared.
-_WINDOW_HW = (1024, 4096)
+_WINDOW_HW = (1024, 2048)
 # Endings of files that lie beside labels and are none.
 _COMPANION_SUFFIXES = frozenset({".xml", ".tfw", ".pgw", ".wld", ".qml", ".prj", ".txt", ".md", ".json", ".ovr"})
 

@@ -21,6 +21,7 @@ from rs_adapt.runs.run import Run
 NAMES = [
     "RsAdaptError",
     "__version__",
+    "calibrate",
     "check",
     "collect",
     "compare",
@@ -39,7 +40,7 @@ NAMES = [
     "verify",
 ]
 # In the order of their examples: the later ones read the run of the first.
-TRAINING = ("train", "check", "evaluate", "load", "predict", "judge")
+TRAINING = ("train", "check", "evaluate", "load", "calibrate", "predict", "judge")
 FUNCTIONS = [name for name in NAMES if name not in ("RsAdaptError", "__version__", "errors")]
 
 

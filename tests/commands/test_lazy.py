@@ -54,7 +54,7 @@ def test_colours_of_the_help_are_typers(monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     drawn = printed(["--help"], capsys)
-    for styled in ("\x1b[33mUsage:\x1b[0m", "\x1b[1;36mtrain    \x1b[0m", "\x1b[1;36m--help"):
+    for styled in ("\x1b[33mUsage:\x1b[0m", "\x1b[1;36mtrain      \x1b[0m", "\x1b[1;36m--help"):
         assert styled in drawn
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in printed(["--help"], capsys)

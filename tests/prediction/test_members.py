@@ -9,8 +9,8 @@ import pytest
 
 from rs_adapt.errors import ConfigError, RsAdaptError
 from rs_adapt.prediction.appearance import Appearance
-from rs_adapt.prediction.members import check_members
-from rs_adapt.runs.records import Manifest
+from rs_adapt.prediction.members import check_members, describe_calibration
+from rs_adapt.runs.records import Calibration, Manifest, Reliability
 
 CELL = {"bench": "mine.toml", "setting": "da", "method": "lora", "backbone": "dinov2_nano", "head": "linear"}
 FIRST = Manifest.model_validate(
@@ -59,6 +59,18 @@ def test_different_models_are_refused(changes: dict[str, object], sentence: str)
 def test_different_ways_to_see_scenes_are_refused(seen: Appearance, sentence: str) -> None:
     with pytest.raises(RsAdaptError, match=rf"they see scenes differently, {sentence}"):
         check(seen=seen)
+
+
+def test_probabilities_that_are_calibrated_are_explained() -> None:
+    measured = Reliability(ece_pct=1.0, nll=0.5, bins=[])
+    facts = {"split": "north val", "tiles": 1, "pixels": 1, "before": measured, "after": measured}
+    fitted = FIRST.model_copy(update={"calibration": Calibration.model_validate({"temperature": 1.5, **facts})})
+    assert describe_calibration([FIRST], ["classes", "confidence"]) == ()
+    assert describe_calibration([fitted], ["classes"]) == ()
+    (sentence,) = describe_calibration([fitted], ["classes", "confidence"])
+    assert sentence.startswith("Probabilities are calibrated on north val (temperature 1.5): on a different region")
+    (sentence,) = describe_calibration([FIRST, fitted], ["entropy"])
+    assert "Probabilities of 1 of the 2 checkpoints are calibrated" in sentence
 
 
 def test_a_checkpoint_counts_once() -> None:

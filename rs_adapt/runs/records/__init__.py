@@ -5,6 +5,7 @@ newer version survives being copied by an older one; a value of the wrong kind i
 """
 
 from rs_adapt.runs.records.bundle import BundleRecord, LeftOut
+from rs_adapt.runs.records.calibration import Calibration, Reliability, ReliabilityBin
 from rs_adapt.runs.records.cell import (
     CellNames,
     Environment,
@@ -47,6 +48,7 @@ __all__ = [
     "FORMAT",
     "BaseWeights",
     "BundleRecord",
+    "Calibration",
     "CellNames",
     "CostRecord",
     "CostSetup",
@@ -77,6 +79,8 @@ __all__ = [
     "ProtocolFacts",
     "Record",
     "RelativeCost",
+    "Reliability",
+    "ReliabilityBin",
     "Result",
     "RunOptions",
     "RunStart",

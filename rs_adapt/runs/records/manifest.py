@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field, JsonValue
 
+from rs_adapt.runs.records.calibration import Calibration
 from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, PluginFacts, TunedValues
 from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record
@@ -123,5 +124,8 @@ class Manifest(Record):
     )
     merged: MergedAdapter | None = Field(
         default=None, description="The adapter that was folded into the base weights; null for none."
+    )
+    calibration: Calibration | None = Field(
+        default=None, description="The temperature of its probabilities; missing where none was fitted."
     )
     tensors: TensorsFile | None = Field(default=None, description="The file with the tensors; never null in a pack.")
