@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.transform import Affine
 
 from rs_adapt.errors import ConfigError, DataError
 from rs_adapt.prediction.damage import Pixels
 from rs_adapt.scenes import Box
+from rs_adapt.scenes.polygons.arrays import Bounds
 
 if TYPE_CHECKING:
     from rs_adapt.scenes import SceneInfo
@@ -150,11 +153,7 @@ def locate(area: Area, info: SceneInfo) -> tuple[Box, Polygons | None]:
 
 
 def _bounds_in_pixels(area: Area, info: SceneInfo) -> tuple[float, float, float, float]:
-    from rasterio.crs import CRS
-    from rasterio.transform import Affine
-
     from rs_adapt.scenes.crs import parse_crs
-    from rs_adapt.scenes.polygons.arrays import Bounds
     from rs_adapt.scenes.polygons.systems import transform_rectangle
 
     assert area.bounds is not None
@@ -172,12 +171,22 @@ def _bounds_in_pixels(area: Area, info: SceneInfo) -> tuple[float, float, float,
             raise DataError(
                 f"--bounds cannot be found in {info.path}: {error}. Give them in the scene's system."
             ) from error
-        if bounds.x0 > bounds.x1:
-            raise DataError(f"--bounds cross 180 degrees in the system of {info.path}: give the two sides one by one.")
+        bounds = _unwrapped(bounds, info)
     to_pixels = ~Affine(*info.transform)
     corners_42 = np.array([to_pixels @ (x, y) for x in (bounds.x0, bounds.x1) for y in (bounds.y0, bounds.y1)])
     (x0, y0), (x1, y1) = corners_42.min(axis=0).tolist(), corners_42.max(axis=0).tolist()
     return x0, y0, x1, y1
+
+
+def _unwrapped(bounds: Bounds, info: SceneInfo) -> Bounds:
+    """Return a rectangle that was brought into a scene's system, at the scene's side of 180 degrees."""
+    if bounds.x0 > bounds.x1:
+        bounds = bounds._replace(x1=bounds.x1 + 360.0)
+    if info.crs is None or not CRS.from_wkt(info.crs).is_geographic:
+        return bounds
+    middle = (Affine(*info.transform) @ (info.width_px / 2, info.height_px / 2))[0]
+    turns = 360.0 * round((middle - (bounds.x0 + bounds.x1) / 2) / 360.0)
+    return bounds._replace(x0=bounds.x0 + turns, x1=bounds.x1 + turns)
 
 
 def _polygons(area: Area, info: SceneInfo) -> Polygons:
@@ -208,10 +217,6 @@ def _intersect(box: Box, around: tuple[float, float, float, float]) -> Box:
 def _require_pixels(box: Box, area: str, info: SceneInfo) -> None:
     if box.x0 < box.x1 and box.y0 < box.y1:
         return
-    from rasterio.transform import Affine
-
-    from rs_adapt.scenes.polygons.arrays import Bounds
-
     corners = np.array([Affine(*info.transform) @ (x, y) for x in (0, info.width_px) for y in (0, info.height_px)])
     scene = Bounds(*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
     raise OutsideArea(f"{info.path} has no pixel in {area}. The scene spans {scene}, in its own reference system.")

@@ -89,7 +89,7 @@ def view_scene(scene: Scene, appearance: Appearance, *, area: Area, gsd: Gsd = N
         scene_px=(seen.info.width_px, seen.info.height_px),
         info=_part(seen.info, window),
         place=place,
-        remarks=tuple(_remarks(seen.info, place, appearance.gsd_m)),
+        remarks=tuple(_remarks(seen.info, place, appearance.gsd_m, is_resampled=seen is not scene)),
     )
 
 
@@ -171,13 +171,13 @@ def files_read(scene: Path, area: Area) -> list[list[object]]:
     return [[str(file.resolve()), *file_state(file)] for file in files if file.exists()]
 
 
-def ratio_remark(gsd_m: float | None, trained_m: float | None, path: Path) -> str | None:
+def ratio_remark(gsd_m: float | None, trained_m: float | None, subject: str) -> str | None:
     """Return a sentence on pixels of a size that differs from the training's by more than a third; None for none."""
     if gsd_m is None or trained_m is None or max(gsd_m / trained_m, trained_m / gsd_m) <= _LARGEST_RATIO * _ROUNDING:
         return None
     ratio, kind = (gsd_m / trained_m, "smaller") if gsd_m > trained_m else (trained_m / gsd_m, "larger")
     return (
-        f"A pixel of {path} is {gsd_m:.3g} m wide, and those of the training were {trained_m:.3g} m: things look "
+        f"A pixel of {subject} is {gsd_m:.3g} m wide, and those of the training were {trained_m:.3g} m: things look "
         f"{ratio:.1f} times {kind} than the model knows them, and the map is worse for it. --gsd trained resamples the "
         "scene."
     )
@@ -202,7 +202,7 @@ def _size_m(gsd: float | Literal["trained"], appearance: Appearance) -> float:
     return appearance.gsd_m
 
 
-def _remarks(info: SceneInfo, place: MapPlace, trained_m: float | None) -> Sequence[str]:
+def _remarks(info: SceneInfo, place: MapPlace, trained_m: float | None, *, is_resampled: bool) -> Sequence[str]:
     remarks = []
     if place.transform is None and not place.gcps:
         fault = "" if info.place_fault is None else f": it {info.place_fault.rstrip('.')}"
@@ -212,6 +212,7 @@ def _remarks(info: SceneInfo, place: MapPlace, trained_m: float | None) -> Seque
             f"{info.path} states no reference system, and so does its map. Write it into the map: gdal_edit -a_srs "
             "EPSG:..."
         )
-    if (remark := ratio_remark(info.gsd_m, trained_m, info.path)) is not None:
+    subject = f"{info.path} as --gsd resamples it" if is_resampled else str(info.path)
+    if (remark := ratio_remark(info.gsd_m, trained_m, subject)) is not None:
         remarks.append(remark)
     return remarks

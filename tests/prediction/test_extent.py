@@ -41,6 +41,17 @@ def test_a_rectangle_is_read_and_written_alone(tmp_path: Path) -> None:
         assert np.array_equal(beyond.read(1), TRUTH[50:, 100:])
 
 
+def test_a_rectangle_is_found_on_both_sides_of_180_degrees(tmp_path: Path) -> None:
+    """Longitudes of the scene go on beyond 180; the rectangle lies at 179.99 to -179.79."""
+    path = scene(tmp_path, crs="EPSG:4326", transform=Affine(2e-3, 0, 179.9, 0, -2e-3, -17.0))
+    inside = rasterio.warp.transform_bounds("EPSG:4326", "EPSG:32760", 179.98, -17.12, 179.99, -17.10)
+    bounds = (inside[0], inside[1], inside[0] + 9000.0, inside[3])
+    _, written = predict(path, area=Area(bounds=bounds, bounds_crs="EPSG:32760"))
+    with written:
+        assert written.bounds.left == pytest.approx(179.98, abs=0.002)
+        assert written.bounds.right == pytest.approx(180.065, abs=0.005)
+
+
 @pytest.mark.parametrize(
     ("x0", "y0", "width", "height"), [(0, 0, 5, 5), (37, 41, 60, 50), (48, 24, 72, 72), (90, 7, 3, 80)]
 )

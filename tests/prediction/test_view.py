@@ -69,6 +69,15 @@ def test_control_points_are_those_of_the_scene_and_of_a_window_of_it(tmp_path: P
     assert record.remarks == ()
 
 
+def test_control_points_are_scaled_with_the_pixels(tmp_path: Path) -> None:
+    path = scene(tmp_path, transform=None, gcps=POINTS)
+    _, written = predict(path, gsd=4.123)
+    with written, rasterio.open(path) as original:
+        scale = np.array([written.height / HEIGHT_PX, written.width / WIDTH_PX, 1, 1])
+        assert scale[0] == pytest.approx(0.5, rel=0.02)
+        assert np.allclose(points_of(written), np.array(points_of(original)) * scale)
+
+
 def test_control_points_of_a_turned_picture_are_turned_with_it(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[274] = 6
