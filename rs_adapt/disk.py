@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,3 +109,14 @@ def _number_in(text: str) -> int | None:
         return int(match[1])
     lower = text.lower()
     return next((number for words, number in _TEXTS.items() if words in lower), None)
+
+
+def require_regular(path: Path) -> None:
+    """Refuse a pipe or a device in place of a file: reading it would wait, or never end.
+
+    Raises:
+        OSError: It is one, or there is no such file.
+    """
+    kind = path.stat().st_mode
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", str(path))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt import limits
+from rs_adapt.disk import require_regular
 from rs_adapt.errors import RsAdaptError, UnreadableFile
 from rs_adapt.files import write_text
 
@@ -88,6 +89,7 @@ def read_bytes(path: Path, *, most: int = limits.RECORD_BYTES) -> bytes:
         OSError: It cannot be read, or is larger.
     """
     try:
+        require_regular(path)
         size = path.stat().st_size
         if size > most:
             raise OSError(errno.EFBIG, f"it has {size} bytes, and {most} are allowed", str(path))

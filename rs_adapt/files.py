@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from rs_adapt.disk import find_disk_failure
+from rs_adapt.disk import find_disk_failure, require_regular
 from rs_adapt.errors import ConfigError, OutputExists, RsAdaptError
 from rs_adapt.leftovers import remove_leftovers, temporary_prefix
 
@@ -66,6 +66,7 @@ def file_sha256(path: Path) -> str:
     Raises:
         OSError: The file cannot be read.
     """
+    require_regular(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

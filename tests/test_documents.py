@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,15 @@ from rs_adapt.documents import (
     DocumentError,
     parse_json,
     parse_toml,
+    read_bytes,
     read_json,
     read_sealed,
     read_toml,
     write_sealed,
 )
-from rs_adapt.errors import ConfigError, UnreadableFile
+from rs_adapt.errors import ConfigError, RsAdaptError, UnreadableFile
+from rs_adapt.files import file_sha256
+from rs_adapt.scores.per_image import PerImage
 
 # Damage is drawn by lot in `tests/fuzz`; here it is named.
 REFUSED = [
@@ -120,3 +124,12 @@ def test_anything_is_read_or_refused_as_json_and_as_toml(value: object) -> None:
         for parse in (parse_json, parse_toml):
             with contextlib.suppress(DocumentError):
                 parse(text)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "result.json"
+    os.mkfifo(pipe)
+    for read in (read_json, read_bytes, PerImage.load, file_sha256):
+        with pytest.raises((RsAdaptError, OSError), match="a pipe or a device, and no file"):
+            read(pipe)

@@ -15,6 +15,29 @@ import typer
 _CELL = "Cell"
 _BENCH_HELP = "Bench and setting, such as loveda-da, isprs-dg or synthetic-ss; or a TOML file of your own."
 
+
+def _check_device(name: str) -> str:
+    from rs_adapt.config.execution import check_device
+
+    check_device(name)
+    return name
+
+
+def _check_precision(name: str | None) -> str | None:
+    from rs_adapt.config.execution import check_precision
+
+    if name is not None:
+        check_precision(name)
+    return name
+
+
+def _check_loggers(names: list[str] | None) -> list[str] | None:
+    from rs_adapt.config.execution import check_loggers
+
+    check_loggers(names or ())
+    return names
+
+
 # The axes of a cell.
 Bench = Annotated[str, typer.Option("--bench", help=_BENCH_HELP, rich_help_panel=_CELL)]
 OptionalBench = Annotated[str | None, typer.Option("--bench", help=_BENCH_HELP, rich_help_panel=_CELL)]
@@ -85,7 +108,10 @@ BatchSize = Annotated[
     int | None,
     typer.Option("--batch-size", help="Batch size: crops per domain and iteration (default: the bench's).", min=1),
 ]
-Precision = Annotated[str | None, typer.Option("--precision", help="fp32 or bf16 (default: fp32, or the run's).")]
+Precision = Annotated[
+    str | None,
+    typer.Option("--precision", help="fp32 or bf16 (default: fp32, or the run's).", callback=_check_precision),
+]
 NumWorkers = Annotated[int | None, typer.Option("--num-workers", help="Worker processes that load images.", min=0)]
 Weights = Annotated[
     str | None, typer.Option("--weights", help="File of base weights, or 'random' (default: the backbone's).")
@@ -128,7 +154,7 @@ Plugins = Annotated[
 ]
 
 # How a verb runs.
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.", callback=_check_device)]
 Processes = Annotated[
     int | None,
     typer.Option(
@@ -143,6 +169,7 @@ Logger = Annotated[
         "--logger",
         help="tensorboard, wandb, mlflow, clearml, aim or none (default: tensorboard if installed). Repeatable.",
         metavar="NAME",
+        callback=_check_loggers,
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output.")]

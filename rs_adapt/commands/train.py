@@ -76,6 +76,7 @@ def train(
     from rs_adapt.api.progress import print_loading
     from rs_adapt.api.training import check
     from rs_adapt.commands.train_printing import print_plan
+    from rs_adapt.runs.packs import find_weights
 
     if "WORLD_SIZE" in os.environ:
         # Set before torch is loaded, which would warn that a search for unused parameters found none.
@@ -103,6 +104,8 @@ def train(
     )
     named = with_values_of_start(cfg) if resume else cfg
     require_inputs_of_training(named, resume=resume, overwrite=overwrite)
+    if from_run is not None:
+        find_weights(from_run)
     # Of several processes only rank 0 prints.
     prints = int(os.environ.get("WORLD_SIZE", "1")) == 1 or os.environ.get("RANK", "0") == "0"
     if processes in (None, 1) or dry_run:

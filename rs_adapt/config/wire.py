@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.config import wire_data, wire_model, wire_protocol, words
 from rs_adapt.config.added_keys import absent_classes_in, absent_classes_of
 from rs_adapt.config.class_names import check_class_names
+from rs_adapt.config.execution import check_precision
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from rs_adapt.config.cell import Cell
     from rs_adapt.config.facts import ConfigNode, MergedTree, OptimFacts, StrategyFacts
-
-PRECISIONS = ("fp32", "bf16")
 
 
 def wire(
@@ -119,8 +118,7 @@ def _check(tree: MergedTree) -> None:
     ratio = bench["pipeline"]["resize_ratio"]
     if ratio[0] > ratio[1]:
         raise ConfigError(f"bench.pipeline.resize_ratio is {ratio}; it must be two factors above 0, smallest first.")
-    if runtime["precision"] not in PRECISIONS:
-        raise ConfigError(f"The precision is {runtime['precision']!r}. Allowed: {' or '.join(PRECISIONS)}.")
+    check_precision(runtime["precision"])
     check_class_names(bench["classes"], f"Bench {bench['name']}")
     if len(bench["classes"]) != len(bench["palette"]):
         raise ConfigError(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from rs_adapt.config.execution import check_device
 from rs_adapt.config.paths import home
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.errors import ConfigError, DeviceUnavailable, RsAdaptError
@@ -35,6 +36,7 @@ def choose_device(device: str) -> None:
         DeviceUnavailable: There is no such CUDA device.
         ConfigError: `device` is no such name, or names one GPU for several processes.
     """
+    check_device(device)
     if launched_as_group() and device != "cpu":
         _choose_own_gpu(device)
     elif device == "cpu":
@@ -42,9 +44,7 @@ def choose_device(device: str) -> None:
     elif device.startswith("cuda"):
         import torch
 
-        kind, _, number = device.partition(":")
-        if kind != "cuda" or (number and not number.isdigit()):
-            raise ConfigError(f"Unknown device {device!r}. Allowed are auto, cpu, cuda and cuda:N.")
+        number = device.partition(":")[2]
         if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
             reason = "torch sees none" if torch.version.cuda else "this torch is a CPU build"
             raise DeviceUnavailable(
@@ -52,8 +52,6 @@ def choose_device(device: str) -> None:
                 "cpu, or install a CUDA build of torch and check nvidia-smi."
             )
         torch.cuda.set_device(int(number or 0))
-    elif device != "auto":
-        raise ConfigError(f"Unknown device {device!r}. Allowed are auto, cpu, cuda and cuda:N.")
 
 
 def _choose_own_gpu(device: str) -> None:

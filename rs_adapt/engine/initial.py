@@ -14,9 +14,9 @@ from rs_adapt.engine.pack import read_pack_tensors
 from rs_adapt.engine.state import check_trained_tensors, load_trained_tensors, read_state
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.files import file_sha256
-from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, MANIFEST_FILE, RESULT_FILE, STATE_FILE, TENSORS_FILE
+from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, STATE_FILE, TENSORS_FILE
 from rs_adapt.runs.folder import saved_nothing
-from rs_adapt.runs.packs import read_manifest
+from rs_adapt.runs.packs import find_weights, read_manifest
 from rs_adapt.runs.records import InitialisedFrom, Manifest, RunStart, read_record
 
 if TYPE_CHECKING:
@@ -53,13 +53,7 @@ def read_initial_weights(run: Path) -> InitialWeights:
     Raises:
         CheckpointMismatch: There is neither, or a file is damaged.
     """
-    run = run if run.is_dir() or not run.exists() else run.parent
-    is_finished = (run / RESULT_FILE).is_file() or not (run / STATE_FILE).is_file()
-    if is_finished and not (run / MANIFEST_FILE).is_file():
-        raise CheckpointMismatch(
-            f"--from {run}: there are no saved weights, neither a finished run, nor the {STATE_FILE} of an interrupted "
-            "one, nor an adapter pack. Name a folder that holds one of them."
-        )
+    run, is_finished = find_weights(run)
     return _read_pack(run) if is_finished else _read_training_state(run)
 
 

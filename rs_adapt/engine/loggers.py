@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from mmengine.registry import VISBACKENDS
 
-from rs_adapt.errors import ConfigError, UnknownName
+from rs_adapt.config.execution import NO_LOGGER, check_loggers
+from rs_adapt.errors import ConfigError
 from rs_adapt.runs.files import CELL_FILE
 from rs_adapt.runs.records import EvaluationLine, MetricsLine, RunStart, read_record
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
     from rs_adapt.config.resolved import ResolvedConfig
 
-NONE = "none"
-# Each has the name of its package.
-LOGGERS = ("tensorboard", "wandb", "mlflow", "clearml", "aim")
 _PROJECT = "rs-adapt"
 _TABLES = ("health", "source_val", "label_free")
 
@@ -38,14 +36,11 @@ def resolve_loggers(names: Sequence[str] | None) -> tuple[str, ...]:
     """
     if not names:
         return ("tensorboard",) if find_spec("tensorboard") else ()
-    for name in names:
-        if name not in (*LOGGERS, NONE):
-            raise UnknownName(f"There is no logger {name!r}. Known: {', '.join((*LOGGERS, NONE))}.")
-    if NONE in names:
+    check_loggers(names)
+    if NO_LOGGER in names:
         if len(set(names)) > 1:
-            raise ConfigError(
-                f"--logger none cannot be combined with {', '.join(sorted({*names} - {NONE}))}. Leave one of them out."
-            )
+            others = ", ".join(sorted({*names} - {NO_LOGGER}))
+            raise ConfigError(f"--logger none cannot be combined with {others}. Leave one of them out.")
         return ()
     for name in names:
         if find_spec(name) is None:

@@ -5,8 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from rs_adapt.errors import CheckpointMismatch
-from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, TENSORS_FILE
+from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, RESULT_FILE, STATE_FILE, TENSORS_FILE
 from rs_adapt.runs.records import Manifest, read_record
+
+
+def find_weights(run: Path) -> tuple[Path, bool]:
+    """Return the folder of the weights that a run starts from (`--from`), and whether they are those of a pack.
+
+    Args:
+        run: A run folder, a folder with an adapter pack, or a file in it.
+
+    Raises:
+        CheckpointMismatch: There is neither a pack nor the state of an interrupted run.
+    """
+    run = run if run.is_dir() or not run.exists() else run.parent
+    is_finished = (run / RESULT_FILE).is_file() or not (run / STATE_FILE).is_file()
+    if is_finished and not (run / MANIFEST_FILE).is_file():
+        raise CheckpointMismatch(
+            f"--from {run}: there are no saved weights, neither a finished run, nor the {STATE_FILE} of an interrupted "
+            "one, nor an adapter pack. Name a folder that holds one of them."
+        )
+    return run, is_finished
 
 
 def read_manifest(folder: Path) -> Manifest:

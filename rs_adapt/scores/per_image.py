@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt import limits
+from rs_adapt.disk import require_regular
 from rs_adapt.documents import parse_json
 from rs_adapt.errors import ScoresError
 from rs_adapt.files import atomic_file
@@ -128,6 +129,7 @@ class PerImage:
 
 def _read(path: Path) -> PerImage:
     try:
+        require_regular(path)
         with zipfile.ZipFile(path) as archive:
             if sorted(archive.namelist()) != sorted(_MEMBERS):
                 _refuse(path, f"it holds {', '.join(archive.namelist()[:4]) or 'nothing'}, not {', '.join(_MEMBERS)}")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from rs_adapt.config.execution import LOGGERS
 from rs_adapt.engine import loggers
-from rs_adapt.engine.loggers import LOGGERS, backend_settings, flatten_scalars, resolve_loggers
+from rs_adapt.engine.loggers import backend_settings, flatten_scalars, resolve_loggers
 from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import ConfigError, UnknownName

@@ -1,0 +1,46 @@
+"""The names of devices, precisions and loggers; they are checked before torch is loaded. Loads no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from rs_adapt.errors import ConfigError, UnknownName
+
+PRECISIONS = ("fp32", "bf16")
+NO_LOGGER = "none"
+# Each has the name of its package.
+LOGGERS = ("tensorboard", "wandb", "mlflow", "clearml", "aim")
+
+_DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,4})?")
+
+
+def check_device(name: str) -> None:
+    """Refuse a name that no device has; whether the device is there is found out when it is used.
+
+    Raises:
+        ConfigError: The name is none of auto, cpu, cuda and cuda:N.
+    """
+    if not _DEVICE.fullmatch(name):
+        raise ConfigError(f"Unknown device {name!r}. Allowed are auto, cpu, cuda and cuda:N.")
+
+
+def check_precision(name: object) -> None:
+    """Refuse a precision that is none of `PRECISIONS`.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if name not in PRECISIONS:
+        raise ConfigError(f"The precision is {name!r}. Allowed: {' or '.join(PRECISIONS)}.")
+
+
+def check_loggers(names: Iterable[str]) -> None:
+    """Refuse names that no logger has.
+
+    Raises:
+        UnknownName: There is no such logger.
+    """
+    for name in names:
+        if name not in (*LOGGERS, NO_LOGGER):
+            raise UnknownName(f"There is no logger {name!r}. Known: {', '.join((*LOGGERS, NO_LOGGER))}.")
