@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _MOST = 32.0
 # Source pixels a side that are in memory at once.
 _READ_PX = 512
+# Source pixels of a band in one row of such windows: GDAL keeps them decoded, also where a file stores whole rows.
+_ROW_PX = 1 << 23
 
 
 class ResampledScene:
@@ -76,7 +78,11 @@ class ResampledScene:
         box = box or Box(0, 0, self.info.width_px, self.info.height_px)
         image_HW3 = np.empty((box.y1 - box.y0, box.x1 - box.x0, 3), dtype=np.uint8)
         valid_HW = np.empty(image_HW3.shape[:2], dtype=bool)
-        side_x, side_y = (max(1, int(_READ_PX / max(step, 1.0))) for step in self._steps)
+        source_width_px = math.ceil((box.x1 - box.x0) * self._steps[0])
+        source_px = (_READ_PX, min(_READ_PX, max(1, _ROW_PX // source_width_px)))
+        side_x, side_y = (
+            max(1, int(side_px / max(step, 1.0))) for side_px, step in zip(source_px, self._steps, strict=True)
+        )
         for y0 in range(box.y0, box.y1, side_y):
             for x0 in range(box.x0, box.x1, side_x):
                 part = Box(x0, y0, min(x0 + side_x, box.x1), min(y0 + side_y, box.y1))

@@ -14,9 +14,12 @@ from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
 from rs_adapt.errors import ConfigError, DataError
+from rs_adapt.prediction import resampling
 from rs_adapt.prediction.appearance import Appearance
 from rs_adapt.prediction.extent import Area
 from rs_adapt.prediction.layers import NODATA
+from rs_adapt.prediction.resampling import ResampledScene
+from rs_adapt.scenes import Box, Scene
 from tests.geodata import PLACE, UTM, paint, write_raster
 from tests.prediction.class_reader import BOUNDS, HEIGHT_PX, TRUTH, WIDTH_PX, predict, scene
 
@@ -191,6 +194,19 @@ def test_the_ground_size_of_the_training_is_taken_and_a_different_one_named(tmp_
         predict(path, gsd=100.0)
     with pytest.raises(DataError, match="does not state the size of its pixels on the ground"):
         predict(scene(tmp_path, crs=None), gsd=1.0)
+
+
+def test_windows_of_a_resampled_scene_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Scene(scene(tmp_path)) as original:
+        resampled = ResampledScene(original, 3.3)
+        whole_HW3, _ = resampled.read_rgb()
+        part_HW3, _ = resampled.read_rgb(Box(7, 9, 50, 41))
+        # The same in small pieces.
+        monkeypatch.setattr(resampling, "_READ_PX", 20)
+        monkeypatch.setattr(resampling, "_ROW_PX", 700)
+        pieces_HW3, _ = resampled.read_rgb()
+    assert np.abs(part_HW3.astype(int) - whole_HW3[9:41, 7:50]).max() <= 1
+    assert np.abs(pieces_HW3.astype(int) - whole_HW3).max() <= 1
 
 
 def test_means_leave_out_pixels_without_data(tmp_path: Path) -> None:
