@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rs_adapt.errors import DataError
+from rs_adapt.errors import RunFailed
 
 # Straight pieces of border that wait for the end of their regions: 22 bytes each, and about 100 more while traced.
 _MOST_PIECES = 8_000_000
@@ -77,12 +77,12 @@ class BorderTracer:
             first_row: Row of the map below the first row given.
 
         Raises:
-            DataError: The borders of open regions do not fit into memory.
+            RunFailed: The borders of open regions do not fit into memory.
         """
         pieces = _find_pieces(regions_HW, first_row, self._width_px)
         self._number += len(pieces.region_P)
         if self._number > _MOST_PIECES:
-            raise DataError(
+            raise RunFailed(
                 f"{self._source} is not written: polygons that reach over many rows would have "
                 f"more than {_MOST_PIECES // 10**6} million corners, which do not fit into memory. Merge small ones "
                 "with --min-area, or predict parts of the scene."

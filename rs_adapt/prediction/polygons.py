@@ -70,7 +70,8 @@ def find_polygons(
         Polygons that cover the map without gaps or overlaps, except where it has no data.
 
     Raises:
-        DataError: They do not fit into memory, or the places of the pixels are not on the earth.
+        RunFailed: They do not fit into memory.
+        DataError: The places of the pixels are not on the earth.
     """
     width_px, height_px = size_px
     row_area_m2_H = places.row_areas_m2(width_px, height_px)

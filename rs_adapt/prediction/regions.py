@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse.csgraph import connected_components
 
-from rs_adapt.errors import DataError
+from rs_adapt.errors import RunFailed
 from rs_adapt.prediction.layers import NODATA
 from rs_adapt.prediction.sieve import Borders, merge_small_regions, number_by_first
 
@@ -86,13 +86,13 @@ def find_regions(
         The regions.
 
     Raises:
-        DataError: There are more than fit into memory.
+        RunFailed: There are more than fit into memory.
     """
     count = _Counts()
     for strip in strips:
         count.add(strip, row_area_m2_H, has_borders=min_area_m2 > 0)
         if count.total > _MOST_LABELS:
-            raise DataError(
+            raise RunFailed(
                 f"{source} is not written: it would have more than {_MOST_LABELS // 10**6} "
                 "million polygons, which do not fit into memory. Predict parts of the scene, or leave out --vector."
             )

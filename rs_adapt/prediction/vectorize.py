@@ -87,7 +87,8 @@ def write_map_polygons(
         on_rows: Called with the number of rows read since the last call; the map is read twice.
 
     Raises:
-        DataError: A strip was damaged, or the polygons do not fit into memory.
+        DataError: A strip was damaged.
+        RunFailed: The polygons do not fit into memory; the map is complete.
     """
 
     def strips() -> Iterator[Strip]:

@@ -17,7 +17,7 @@ from rasterio.features import rasterize
 from rasterio.transform import Affine
 from scipy import ndimage
 
-from rs_adapt.errors import DataError
+from rs_adapt.errors import RunFailed
 from rs_adapt.prediction import borders, regions
 from rs_adapt.prediction.areas import PixelPlaces
 from rs_adapt.prediction.layers import NODATA
@@ -180,10 +180,10 @@ def test_scenes_with_ground_control_points_and_mirrored_ones_are_placed() -> Non
 
 def test_what_does_not_fit_into_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(borders, "_MOST_PIECES", 100)
-    with pytest.raises(DataError, match="map is not written: .* Merge small ones with --min-area"):
+    with pytest.raises(RunFailed, match="map is not written: .* Merge small ones with --min-area"):
         polygons_of(draw_map(0))
     monkeypatch.setattr(regions, "_MOST_LABELS", 100)
-    with pytest.raises(DataError, match="map is not written: it would have"):
+    with pytest.raises(RunFailed, match="map is not written: it would have"):
         polygons_of(draw_map(0))
 
 
