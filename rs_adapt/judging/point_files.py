@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -210,7 +211,8 @@ def _read_table(file: Path) -> list[dict[str, Any]]:
                 "A GeoPackage is read with fiona: pip install 'rs-adapt[vector]', or save the points as CSV."
             ) from None
         try:
-            with fiona.open(file) as layer:
+            _quiet_fiona()
+            with fiona.open(file, enabled_drivers=["GPKG"]) as layer:
                 return [dict(feature["properties"]) for feature in layer]
         except (fiona.errors.FionaError, ValueError) as error:
             raise DataError(f"{file} cannot be read as a GeoPackage: {error}.") from error
@@ -243,6 +245,7 @@ def _row(point: SamplePoint, classes: Sequence[str], *, show_predictions: bool) 
 def _write_geopackage(path: Path, sample: Sample, rows: Sequence[Mapping[str, object]]) -> None:
     import fiona
 
+    _quiet_fiona()
     crs = sample.points[0].place.crs if sample.points[0].place else ""
     kinds = {"id": "int", "column": "int", "row": "int", "x": "float", "y": "float"}
     schema = {"geometry": "Point", "properties": {name: kinds.get(name, "str") for name in rows[0]}}
@@ -256,6 +259,11 @@ def _write_geopackage(path: Path, sample: Sample, rows: Sequence[Mapping[str, ob
                 for point, row in zip(sample.points, rows, strict=True)
             )
         write_bytes(path, staged.read_bytes())
+
+
+def _quiet_fiona() -> None:
+    """Keep its warnings about drivers that are switched off from standard error."""
+    logging.getLogger("fiona").addHandler(logging.NullHandler())
 
 
 def _listed(numbers: Sequence[int]) -> str:
