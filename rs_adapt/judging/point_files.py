@@ -204,6 +204,7 @@ def _read_rows(file: Path) -> Iterator[tuple[int, str]]:
 
 def _read_table(file: Path) -> list[dict[str, Any]]:
     if file.suffix.lower() == ".gpkg":
+        _quiet_fiona()
         try:
             import fiona
         except ImportError:
@@ -211,7 +212,6 @@ def _read_table(file: Path) -> list[dict[str, Any]]:
                 "A GeoPackage is read with fiona: pip install 'rs-adapt[vector]', or save the points as CSV."
             ) from None
         try:
-            _quiet_fiona()
             with fiona.open(file, enabled_drivers=["GPKG"]) as layer:
                 return [dict(feature["properties"]) for feature in layer]
         except (fiona.errors.FionaError, ValueError) as error:
@@ -243,9 +243,9 @@ def _row(point: SamplePoint, classes: Sequence[str], *, show_predictions: bool) 
 
 
 def _write_geopackage(path: Path, sample: Sample, rows: Sequence[Mapping[str, object]]) -> None:
+    _quiet_fiona()
     import fiona
 
-    _quiet_fiona()
     crs = sample.points[0].place.crs if sample.points[0].place else ""
     kinds = {"id": "int", "column": "int", "row": "int", "x": "float", "y": "float"}
     schema = {"geometry": "Point", "properties": {name: kinds.get(name, "str") for name in rows[0]}}
