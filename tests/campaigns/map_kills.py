@@ -83,7 +83,7 @@ def end(process: int, wait_s: float | None) -> int | None:
 
 def content(out: Path) -> dict[str, bytes]:
     """Return the bytes of the files in a folder."""
-    return {path.name: path.read_bytes() if path.is_file() else b"a folder" for path in out.iterdir()}
+    return {path.name: path.read_bytes() if path.is_file() else b"a folder" for path in out.glob("*")}
 
 
 def main() -> int:
@@ -104,7 +104,7 @@ def main() -> int:
         whole_s, wanted = time.monotonic() - started_s, content(out)
         print(f"uninterrupted: {whole_s:.1f} s, {len(wanted)} files", flush=True)
         while kills < options.kills:
-            shutil.rmtree(out)
+            shutil.rmtree(out, ignore_errors=True)
             rounds, in_round, code = rounds + 1, 0, None
             while code is None:
                 is_last = kills >= options.kills
