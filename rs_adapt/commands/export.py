@@ -33,12 +33,11 @@ def export(
     merge: Annotated[
         bool, typer.Option("--merge", help="Fold the adapter into the backbone's weights, if the method allows it.")
     ] = False,
-    size_px: Annotated[
-        int | None,
-        typer.Option("--size-px", help="Side of the images of an ONNX model; the windows of evaluation.", min=1),
+    tile_px: Annotated[
+        int | None, typer.Option("--tile-px", help="Side of a tile in pixels (default: as evaluated).", min=1)
     ] = None,
     dynamic: Annotated[
-        bool, typer.Option("--dynamic", help="Let images of an ONNX model have any sides, in steps of the patch.")
+        bool, typer.Option("--dynamic", help="Let tiles of an ONNX model have any sides, in steps of the patch.")
     ] = False,
     overwrite: options.Overwrite = False,
     weights: options.Weights = None,
@@ -66,14 +65,14 @@ def export(
 
     $ rs-adapt export RUN --format mmseg --out released
 
-    $ rs-adapt export RUN --format onnx --size-px 512 --out qgis
+    $ rs-adapt export RUN --format onnx --tile-px 512 --out qgis
     """
     from rs_adapt.api.presence import require_checkpoint
     from rs_adapt.api.progress import print_loading
 
-    if layout is not Format.ONNX and (dynamic or size_px is not None):
-        given = "--dynamic" if dynamic else "--size-px"
-        raise typer.BadParameter(f"the sides of images are those of an ONNX model: use {given} with --format onnx.")
+    if layout is not Format.ONNX and (dynamic or tile_px is not None):
+        given = "--dynamic" if dynamic else "--tile-px"
+        raise typer.BadParameter(f"the sides of tiles are those of an ONNX model: use {given} with --format onnx.")
     require_checkpoint(run, weights=weights)
     print_loading(True)
     from rs_adapt.exchange.export import export_merged, export_pack
@@ -94,7 +93,7 @@ def export(
                 from rs_adapt.exchange.onnx_model import export_onnx
 
                 files, difference = export_onnx(
-                    cfg, folder, out, size_px=size_px, dynamic=dynamic, merge=merge, overwrite=overwrite
+                    cfg, folder, out, tile_px=tile_px, dynamic=dynamic, merge=merge, overwrite=overwrite
                 )
             else:
                 name: Literal["mmseg", "safetensors"] = "mmseg" if layout is Format.MMSEG else "safetensors"

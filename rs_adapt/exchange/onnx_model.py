@@ -79,7 +79,7 @@ def export_onnx(
     checkpoint: Path,
     out: Path,
     *,
-    size_px: int | None = None,
+    tile_px: int | None = None,
     dynamic: bool = False,
     merge: bool = False,
     overwrite: bool = False,
@@ -87,7 +87,7 @@ def export_onnx(
     """Write backbone, adapter and head as `model.onnx`, fp32.
 
     Input `image`: RGB divided by 255, float32 (N, 3, H, W); the model normalises it. Output `probabilities`: float32
-    (N, K, H, W), which sum to 1 over the classes. N is free; H and W are `size_px`, or with `dynamic` any multiples of
+    (N, K, H, W), which sum to 1 over the classes. N is free; H and W are `tile_px`, or with `dynamic` any multiples of
     the backbone's patch. The metadata has the keys that the QGIS plugin Deepness reads (`model_type`, `class_names`,
     `resolution` in cm, `tiles_size`, `tiles_overlap`), and the facts of the run below `rs_adapt`.
 
@@ -97,7 +97,7 @@ def export_onnx(
         cfg: The checkpoint's configuration, from `recompose`.
         checkpoint: Folder of the pack.
         out: Folder to write.
-        size_px: Side of the images, a multiple of the patch; by default that of the windows of evaluation.
+        tile_px: Side of the images, a multiple of the patch; by default that of the windows of evaluation.
         dynamic: Leave the sides free.
         merge: Fold the adapter into the backbone's weights first.
         overwrite: Whether to replace the folder.
@@ -119,10 +119,10 @@ def export_onnx(
     if merge:
         merge_adapter(cfg, model.backbone)
     patch_px = int(model.backbone.patch_px)
-    side_px = window_px(cfg) if size_px is None else size_px
+    side_px = window_px(cfg) if tile_px is None else tile_px
     if side_px < patch_px or side_px % patch_px:
         raise ConfigError(
-            f"--size-px is {side_px}. Allowed: multiples of the backbone's patch of {patch_px} px, such as "
+            f"--tile-px is {side_px}. Allowed: multiples of the backbone's patch of {patch_px} px, such as "
             f"{max(1, round(side_px / patch_px)) * patch_px}."
         )
     whole = ImageToProbabilities(model).eval()

@@ -39,7 +39,7 @@ def inputs(images_NHW3: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, 
 @pytest.mark.parametrize(
     ("options", "export", "shapes"),
     [
-        (("--method", "earth-adapter"), ("--size-px", "64"), [(3, 64, 64, 3)]),
+        (("--method", "earth-adapter"), ("--tile-px", "64"), [(3, 64, 64, 3)]),
         (("--method", "earth-adapter"), ("--dynamic",), [(1, 64, 64, 3), (2, 48, 112, 3)]),
         (("--method", "lora"), ("--merge",), [(2, 64, 64, 3)]),
         (("--method", "rein", *HEAD), (), [(1, 64, 64, 3)]),
@@ -86,10 +86,10 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(
     export = ("export", tmp_path / "run", "--out", tmp_path / "out")
     for arguments, message in (
         (("--dynamic",), "use --dynamic with --format onnx"),
-        (("--size-px", "64"), "use --size-px with --format onnx"),
+        (("--tile-px", "64"), "use --tile-px with --format onnx"),
         (
-            ("--format", "onnx", "--size-px", "60"),
-            "--size-px is 60. Allowed: multiples of the backbone's patch of 8 px",
+            ("--format", "onnx", "--tile-px", "60"),
+            "--tile-px is 60. Allowed: multiples of the backbone's patch of 8 px",
         ),
         (("--format", "onnx", "--merge"), "nothing to merge"),
     ):
