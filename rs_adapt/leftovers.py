@@ -49,7 +49,8 @@ def is_process_alive(process: int) -> bool:
         return True
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
+        # A number that no process can have, too: names and locks of others may hold any.
         return False
     except OSError:
         # It belongs to another user.

@@ -15,7 +15,7 @@ from rs_adapt.sweeps.cells import SweepCell
 from rs_adapt.sweeps.folder import CellState, is_cell_locked, read_state
 from rs_adapt.sweeps.local import Local, find_visible_gpus
 from rs_adapt.sweeps.spec import LauncherSpec
-from rs_adapt.sweeps.work import BUSY, Order, Stop
+from rs_adapt.sweeps.work import BUSY, Order, Stop, complete_record
 
 _TICK_S = 0.2
 # Interval of checks on cells that other processes run.
@@ -137,6 +137,8 @@ def run_cells(
     Returns:
         True if all cells were handled, False after a stop.
     """
+    for cell in cells:
+        complete_record(cell.present_folder, progress.states[cell.name])
     waiting = [cell for cell in cells if policy.selects(progress.states[cell.name])]
     elsewhere = [cell for cell in cells if progress.states[cell.name].status == "running"]
     # Rerun only once: a cell that fails a second time stays failed.

@@ -26,7 +26,7 @@ from rs_adapt.runs.locking import lock_variables
 from rs_adapt.runs.records import SweepCellRecord, write_record
 from rs_adapt.signals import HANGUP, STOP_SIGNALS
 from rs_adapt.sweeps.data import Fingerprints
-from rs_adapt.sweeps.folder import can_resume, config_sha256, lock_cell, read_last_error, read_state
+from rs_adapt.sweeps.folder import CellState, can_resume, config_sha256, lock_cell, read_last_error, read_state
 from rs_adapt.sweeps.identity import Identity
 
 DONE, FAILED, BUSY = 0, 1, 75
@@ -128,6 +128,22 @@ def carry_out(order: Order, *, stop: Stop, execute: Execute = run_process) -> in
             return FAILED
         record = _new_record(order, state.record if state.status not in ("stale", "failed") else SweepCellRecord())
         return _run_attempts(order, folder, record, lock=lock, stop=stop, execute=execute)
+
+
+def complete_record(folder: Path, state: CellState) -> None:
+    """Write the record of a done cell whose process was killed between its result and its record.
+
+    Args:
+        folder: The cell's folder.
+        state: Its state, from `read_state`.
+    """
+    if state.status != "done" or state.record.status != "running":
+        return
+    with lock_cell(folder) as lock:
+        if lock is not None:
+            ended = None if state.result is None else state.result.finished
+            facts = {"ended": ended, "ran_config_sha256": config_sha256(folder)}
+            _finish(folder, state.record.model_copy(update=facts), "done", DONE)
 
 
 def _run_attempts(

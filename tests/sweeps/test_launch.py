@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -222,6 +223,28 @@ def test_inline_runs_cells_in_this_process(fake: Fake, capsys: pytest.CaptureFix
     notes = {cell.cell.method: read_states([cell])[cell.name].note for cell in fake.expanded().cells}
     assert (notes["lora"], notes["bitfit"]) == ("not this one", "ValueError: broken")
     assert "error: not this one" in capsys.readouterr().err
+
+
+def test_a_record_is_completed_where_the_process_was_killed_before_its_last_file(fake: Fake) -> None:
+    spec = LauncherSpec(kind="inline")
+
+    def train(command: list[str]) -> None:
+        (Path(command[command.index("--work-dir") + 1]) / "result.json").write_text(RESULT)
+
+    in_this_process(fake, spec, train)
+    cells = fake.expanded().cells
+    file = cells[0].folder / "sweep_cell.json"
+    complete = json.loads(file.read_text())
+    file.write_text(json.dumps(complete | {"status": "running", "ended": None, "ran_config_sha256": None}))
+    leftover = file.with_name(f".{file.name}.new-{socket.gethostname()}-4194304999-1")
+    leftover.write_text("half")
+    assert read_states(cells)[cells[0].name].status == "done"
+    states = in_this_process(fake, spec, lambda command: pytest.fail("nothing is trained again"))
+    assert set(states.values()) == {"done"}
+    again = json.loads(file.read_text())
+    assert again["status"] == "done"
+    assert {key for key in complete if complete[key] != again[key]} <= {"ended"}
+    assert not leftover.exists()
 
 
 def test_inline_knows_no_other_program_and_no_torchrun() -> None:
