@@ -201,11 +201,24 @@ def test_a_signal_to_the_whole_group_stops_a_run_with_loaders_after_it_has_saved
         "except w.Interrupted: print('interrupted')"
     )
     command = [sys.executable, "-c", code, str(WORKER.parent), json.dumps(task)]
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    deadline_s = time.monotonic() + 120
-    while not read_metrics(tmp_path / "run") and run.poll() is None and time.monotonic() < deadline_s:
-        time.sleep(0.2)
-    os.killpg(run.pid, number)
-    out, errors = run.communicate(timeout=60)
+    run = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Below nohup a hangup is ignored, and a run goes on as it should.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    )
+    try:
+        deadline_s = time.monotonic() + 120
+        while not read_metrics(tmp_path / "run") and run.poll() is None and time.monotonic() < deadline_s:
+            time.sleep(0.2)
+        os.killpg(run.pid, number)
+        out, errors = run.communicate(timeout=60)
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.communicate()
     assert (run.returncode, out) == (0, "interrupted\n"), errors[-3000:]
     assert (tmp_path / "run" / "state.pth").is_file()
