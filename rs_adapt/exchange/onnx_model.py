@@ -36,6 +36,8 @@ TOLERANCE = 1e-4
 _OPSET = 18
 INPUT, OUTPUT = "image", "probabilities"
 _SIDES = ("rows", "columns")
+# Heads need feature maps of a quarter of the patches' grid.
+_LEAST_PATCHES = 4
 # Files above this have their tensors beside them: one message of protobuf holds 2 GiB.
 _ONE_FILE_BYTES = 1_900_000_000
 
@@ -152,7 +154,10 @@ def _write_program(whole: ImageToProbabilities, side_px: int, patch_px: int | No
     height_px, width_px = (side_px, side_px) if patch_px is None else (side_px, side_px + patch_px)
     axes: dict[int, Any] = {0: torch.export.Dim("batch", min=1, max=4096)}
     if patch_px is not None:
-        axes |= {2 + axis: patch_px * torch.export.Dim(name, min=2, max=1024) for axis, name in enumerate(_SIDES)}
+        axes |= {
+            2 + axis: patch_px * torch.export.Dim(name, min=_LEAST_PATCHES, max=1024)
+            for axis, name in enumerate(_SIDES)
+        }
     try:
         with torch.no_grad(), _silent():
             return torch.onnx.export(
@@ -195,7 +200,11 @@ def _shapes_to_compare(side_px: int, patch_px: int, *, dynamic: bool) -> list[tu
     """Return numbers of images, heights and widths."""
     if not dynamic:
         return [(2, side_px, side_px), (1, side_px, side_px)]
-    return [(1, side_px, side_px), (2, side_px + 2 * patch_px, side_px), (3, 2 * patch_px, side_px + patch_px)]
+    return [
+        (1, side_px, side_px),
+        (2, side_px + 2 * patch_px, side_px),
+        (3, _LEAST_PATCHES * patch_px, side_px + patch_px),
+    ]
 
 
 def _difference(whole: ImageToProbabilities, file: Path, shape: tuple[int, int, int]) -> float:

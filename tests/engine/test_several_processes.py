@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,11 @@ def test_two_processes_are_one_with_the_same_batch(uneven_root: Path, tmp_path: 
     assert np.array_equal(counts.counts_NKK, [counts_KK for _, counts_KK in expected])
 
 
+def restored(number: int) -> Callable[[], object] | None:
+    """Return what gives a signal its usual meaning in a new process: below nohup a hangup is ignored."""
+    return None if number == signal.SIGKILL else lambda: signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_stop_of_the_command_reaches_all_of_its_processes(loveda_root: Path, tmp_path: Path, number: int) -> None:
@@ -166,7 +172,9 @@ def test_stop_of_the_command_reaches_all_of_its_processes(loveda_root: Path, tmp
         *("--set", "bench.schedule.iters=2000", "--set", "bench.schedule.eval_every=2000"),
         *("--set", "runtime.num_workers=1", "--device", "cpu"),
     ]
-    run = subprocess.Popen([*command, "--processes", "2"], stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        [*command, "--processes", "2"], stderr=subprocess.PIPE, text=True, preexec_fn=restored(number)
+    )
     deadline_s = time.monotonic() + 120
     while not read_metrics(tmp_path / "run") and run.poll() is None and time.monotonic() < deadline_s:
         time.sleep(0.2)
@@ -207,8 +215,7 @@ def test_a_signal_to_the_whole_group_stops_a_run_with_loaders_after_it_has_saved
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # Below nohup a hangup is ignored, and a run goes on as it should.
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+        preexec_fn=restored(number),
     )
     try:
         deadline_s = time.monotonic() + 120

@@ -89,8 +89,9 @@ def test_no_other_module_runs_a_trained_model() -> None:
         for path in package.rglob("*.py")
         if re.search(r"\.(encode_decode|test_step|val_step|slide_inference|whole_inference)\(", path.read_text())
     }
-    # `cost` measures the training step and the bare forward pass.
-    assert callers == {"engine/forward.py", "inference/predictor.py", "cost/candidates.py"}
+    # `cost` measures the training step and the bare forward pass; the graph of ONNX is compared with the predictor.
+    others = {"cost/candidates.py", "exchange/onnx_model.py"}
+    assert callers == {"engine/forward.py", "inference/predictor.py", *others}
     # Training scores by the function behind `Predictor.predict_batch`.
     users = {
         path.relative_to(package).as_posix()
