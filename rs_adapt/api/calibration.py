@@ -13,6 +13,7 @@ from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.calibrations import store_calibration
 from rs_adapt.runs.locking import lock_output
+from rs_adapt.runs.packs import pack_folder
 
 if TYPE_CHECKING:
     from rs_adapt.runs.records import Calibration
@@ -71,7 +72,7 @@ def calibrate(
         data_root=None if data_root is None else os.fspath(data_root),
         weights=None if weights is None else os.fspath(weights),
     )
-    checkpoint = folder if folder.is_dir() else folder.parent
+    checkpoint = pack_folder(folder)
     with progress_callback(progress) as on_progress, lock_output(checkpoint):
         calibration = calibrate_checkpoint(cfg, checkpoint, device=device, on_progress=on_progress)
         store_calibration(checkpoint, calibration)

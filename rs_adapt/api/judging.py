@@ -15,7 +15,7 @@ from rs_adapt.errors import ConfigError
 from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.locking import share_run
-from rs_adapt.runs.packs import read_manifest
+from rs_adapt.runs.packs import pack_folder, read_manifest
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -176,7 +176,7 @@ def judge(
             if sample is not None and sample_format == "gpkg":
                 check_geopackage(tiles.systems)
             predictors = [
-                Predictor.load(config, folder if folder.is_dir() else folder.parent, device=device)
+                Predictor.load(config, pack_folder(folder), device=device)
                 for config, folder in zip(configs, folders, strict=True)
             ]
             pairs = tiles.pairs(*predictors, on_progress=on_progress)

@@ -21,6 +21,7 @@ from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.evaluations import choose_folder, list_evaluations
 from rs_adapt.runs.files import EVAL_DIR
 from rs_adapt.runs.locking import lock_output, share_run
+from rs_adapt.runs.packs import pack_folder
 from rs_adapt.scores.agreement import compare_with_stored
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def evaluate(
         precision=precision,
     )
     cfg.cell.bench = own_file or cfg.cell.bench
-    checkpoint = path if path.is_dir() else path.parent
+    checkpoint = pack_folder(path)
     path_name(str(cfg.bench.name), what="bench.name")
     place_inside(checkpoint, EVAL_DIR)
     with progress_callback(progress) as on_progress, ExitStack() as stack:
@@ -171,4 +172,4 @@ def load(
 
     use_plugins(map(Path, plugins))
     cfg = recompose(folder, weights=None if weights is None else str(weights), precision=precision)
-    return Predictor.load(cfg, folder if folder.is_dir() else folder.parent, device=device)
+    return Predictor.load(cfg, pack_folder(folder), device=device)

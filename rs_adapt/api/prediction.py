@@ -14,7 +14,7 @@ from rs_adapt.api.presence import require_checkpoint
 from rs_adapt.api.progress import Progress, print_loading, print_notes, progress_callback
 from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.plugins import use_plugins
-from rs_adapt.runs.packs import read_manifest
+from rs_adapt.runs.packs import pack_folder, read_manifest
 from rs_adapt.runs.run import Run
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def predict(
     print_notes(progress, remarks)
     if all(scene in skipped for scene in within):
         return list(skipped.values())
-    checkpoints = [folder if folder.is_dir() else folder.parent for folder in folders]
+    checkpoints = [pack_folder(folder) for folder in folders]
     work = MapWork(
         configurations=tuple(configurations),
         checkpoints=tuple(checkpoints),

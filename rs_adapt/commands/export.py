@@ -79,9 +79,10 @@ def export(
     from rs_adapt.exchange.model import export_model
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.runs.locking import share_run
+    from rs_adapt.runs.packs import pack_folder
 
     difference = None
-    folder = run if run.is_dir() or not run.exists() else run.parent
+    folder = pack_folder(run)
     with share_run(folder):
         if layout is Format.RS_ADAPT and not merge:
             files = export_pack(folder, out, overwrite=overwrite)

@@ -48,9 +48,10 @@ def inspect(
     from rs_adapt.links import place_inside
     from rs_adapt.path_names import path_name
     from rs_adapt.runs.locking import share_run
+    from rs_adapt.runs.packs import pack_folder
 
     cfg = recompose(run, weights=weights, precision=precision)
-    folder = run if run.is_dir() else run.parent
+    folder = pack_folder(run)
     # A file may be called `..png`.
     name = path_name(image.stem, what="The name of the image (use --out)")
     # As evaluations: bf16 is another model's view, and would replace that of fp32.

@@ -41,12 +41,13 @@ def submit(
     print_loading(True)
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.submission import write_submission
+    from rs_adapt.runs.packs import pack_folder
 
     cfg = recompose(run, data_root=str(data_root) if data_root else None, weights=weights, precision=precision)
     with progress_callback(True) as on_progress:
         submission = write_submission(
             cfg,
-            run if run.is_dir() else run.parent,
+            pack_folder(run),
             images=images or downloads_dir("loveda") / "Test.zip",
             out=out,
             partial=partial,

@@ -22,7 +22,7 @@ from rs_adapt.errors import CheckpointMismatch, ConfigError, UnknownName
 from rs_adapt.inference.pack_overrides import contains_table, find_refused_keys, split_key, without_training
 from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.files import CELL_FILE, PACKS_DIR, TENSORS_FILE
-from rs_adapt.runs.packs import read_manifest
+from rs_adapt.runs.packs import pack_folder, read_manifest
 from rs_adapt.runs.plugins import compare_plugins
 from rs_adapt.runs.records import CellNames, Manifest, RunStart, read_record
 
@@ -59,7 +59,7 @@ def recompose(
         ConfigError: A value cannot be used.
     """
     manifest = read_manifest(checkpoint)
-    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    folder = pack_folder(checkpoint)
     compare_plugins(manifest.plugins, folder)
     names, texts = manifest.cell, list(manifest.overrides)
     from_random = manifest.base.weights == "random"
@@ -156,7 +156,7 @@ def load_model(cfg: ResolvedConfig, checkpoint: Path, *, device: str = "auto") -
 def _check_memory(cfg: ResolvedConfig, checkpoint: Path) -> None:
     """Refuse a model that is far larger than the files it comes from, before memory is reserved for it."""
     settings, facts = segmentor_config(cfg).backbone, axes.backbone_facts(cfg.cell.backbone)
-    files = [(checkpoint if checkpoint.is_dir() else checkpoint.parent) / TENSORS_FILE, Path(str(settings.weights))]
+    files = [pack_folder(checkpoint) / TENSORS_FILE, Path(str(settings.weights))]
     on_disk = sum(file.stat().st_size for file in files if file.is_file())
     # Base weights may be random, and have no file: 12 squares of the width a block, in fp32.
     published = 4 * 12 * facts["embed_dim"] ** 2 * facts["depth"]

@@ -27,7 +27,7 @@ from rs_adapt.render.overlays import save_overlay
 from rs_adapt.runs.data import describe_change
 from rs_adapt.runs.evaluations import Conditions, check_folder, make_conditions
 from rs_adapt.runs.files import DATA_FILE, RESULT_FILE
-from rs_adapt.runs.packs import read_manifest
+from rs_adapt.runs.packs import pack_folder, read_manifest
 from rs_adapt.runs.plugins import compare_plugins
 from rs_adapt.runs.records import (
     CellNames,
@@ -216,7 +216,7 @@ def _changed_data(cfg: ResolvedConfig, manifest: Manifest, checkpoint: Path, spl
     now = digest_tiles(roles[role])
     if data_facts(now).sha256 == trained.sha256:
         return None
-    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    folder = pack_folder(checkpoint)
     record = read_record(folder / DATA_FILE, DataRecord)
     phrase = describe_change(role, None if record is None else record.roles.get(role), trained, now)
     return f"The data differ from those of the training run: {phrase}. The scores of the two are not comparable."

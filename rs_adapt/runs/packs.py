@@ -9,6 +9,11 @@ from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, RESULT_FILE, STATE_FIL
 from rs_adapt.runs.records import Manifest, read_record
 
 
+def pack_folder(path: Path) -> Path:
+    """Return the folder of a run or pack that is named by its folder, or by a file in it."""
+    return path.parent if path.is_file() else path
+
+
 def find_weights(run: Path) -> tuple[Path, bool]:
     """Return the folder of the weights that a run starts from (`--from`), and whether they are those of a pack.
 
@@ -18,7 +23,7 @@ def find_weights(run: Path) -> tuple[Path, bool]:
     Raises:
         CheckpointMismatch: There is neither a pack nor the state of an interrupted run.
     """
-    run = run if run.is_dir() or not run.exists() else run.parent
+    run = pack_folder(run)
     is_finished = (run / RESULT_FILE).is_file() or not (run / STATE_FILE).is_file()
     if is_finished and not (run / MANIFEST_FILE).is_file():
         raise CheckpointMismatch(
