@@ -74,7 +74,7 @@ def find_damaged() -> list[Path]:
         folder
         for folder in sorted((paths.home() / "prepared").glob("*"))
         if _FOLDER.fullmatch(folder.name) and not folder.is_symlink()
-        if (folder / MARKER).exists() and _read(folder) is None
+        if (folder / MARKER).exists() and _read_facts(folder) is None
     ]
 
 
@@ -111,18 +111,23 @@ def holds_all_tiles(out_dir: Path, tiles: object) -> bool:
 
 def _read(folder: Path) -> PreparedCopy | None:
     """Return what a folder's record says of it; None for a folder without a record, and for links."""
-    marker = folder / MARKER
     name = _FOLDER.fullmatch(folder.name)
-    if name is None or folder.is_symlink():
+    if name is None or folder.is_symlink() or (facts := _read_facts(folder)) is None:
         return None
+    kind, tiles, made = facts
+    size = sum(entry.stat().st_size for entry in _files(folder))
+    return PreparedCopy(folder=folder, bench=name[1], kind=kind, made=made, tiles=tiles, size_bytes=size)
+
+
+def _read_facts(folder: Path) -> tuple[str, int, datetime] | None:
+    """Return kind, number of tiles and time of making from a folder's record; None where it cannot be read."""
+    marker = folder / MARKER
     try:
         record = read_json(marker)
         kind, tiles = str(record["facts"]["prepare"]["kind"]), sum(record["tiles"].values())
-        made = datetime.fromtimestamp(marker.stat().st_mtime, UTC)
+        return kind, tiles, datetime.fromtimestamp(marker.stat().st_mtime, UTC)
     except (OSError, UnreadableFile, KeyError, TypeError, AttributeError):
         return None
-    size = sum(entry.stat().st_size for entry in _files(folder))
-    return PreparedCopy(folder=folder, bench=name[1], kind=kind, made=made, tiles=tiles, size_bytes=size)
 
 
 def _files(folder: Path) -> list[os.DirEntry[str]]:

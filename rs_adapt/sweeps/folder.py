@@ -73,13 +73,13 @@ def read_state(
         locked: Whether a different process holds the lock; None to check.
         fingerprints: Returns those of the data that are there now; called where the run recorded its own.
     """
-    record = _read_or_none(folder / SWEEP_CELL_FILE, SweepCellRecord) or SweepCellRecord()
+    stored = _read_or_none(folder / SWEEP_CELL_FILE, SweepCellRecord)
+    record = stored or SweepCellRecord()
     result = _read_or_none(folder / RESULT_FILE, Result)
-    newer = _newer_format(folder)
     if is_cell_locked(folder) if locked is None else locked:
         holder = f"process {record.pid or '?'} on {record.host or '?'}"
         return CellState(status="running", note=holder, record=record)
-    if newer:
+    if (stored is None or result is None) and (newer := _newer_format(folder)):
         # A newer version has finished it: that is no damage, and no reason to delete it.
         return CellState(status="stale", note=newer, record=record)
     before = with_current_manifests(record.identity)
