@@ -126,7 +126,9 @@ def merge_adapter(cfg: ResolvedConfig, backbone: Vit) -> float:
         backbone.adapter = None
         pairs = list(zip(backbone(image), adapted, strict=True))
     largest = max(float(expected.abs().max()) for _, expected in pairs)
-    difference = max(float((merged - expected).abs().max()) for merged, expected in pairs) / (largest or 1.0)
+    # Python's max would pass over NaN.
+    differences = torch.stack([(merged - expected).abs().max() for merged, expected in pairs])
+    difference = float(differences.max()) / (largest or 1.0)
     # Not the other way round: a feature that is no number makes every comparison false.
     if not difference <= MERGE_TOLERANCE:
         raise CheckpointMismatch(

@@ -65,6 +65,12 @@ def rescale(probabilities_NKHW: Tensor, temperature: float) -> Tensor:
     return (logarithms_NKHW / temperature).softmax(dim=1)
 
 
+def unpadded_metainfo(inputs_N3HW: Tensor) -> dict[str, Any]:
+    """Return mmsegmentation's facts of an image of a batch that was neither resized nor padded."""
+    size_hw = tuple(inputs_N3HW.shape[2:])
+    return {"ori_shape": size_hw, "img_shape": size_hw, "pad_shape": size_hw, "padding_size": [0, 0, 0, 0]}
+
+
 class Predictor:
     """Runs a trained segmentor on images and batches.
 
@@ -203,10 +209,9 @@ class Predictor:
         return values_NKHW if self.temperature == 1 else rescale(values_NKHW, self.temperature)
 
     def _scores(self, inputs_N3HW: Tensor) -> Tensor:
-        size_hw = tuple(inputs_N3HW.shape[2:])
-        metainfo = {"ori_shape": size_hw, "img_shape": size_hw, "pad_shape": size_hw, "padding_size": [0, 0, 0, 0]}
+        metainfo = [unpadded_metainfo(inputs_N3HW)] * len(inputs_N3HW)
         with autocast(self.precision, inputs_N3HW.device.type):
-            scores_NKHW: Tensor = self.model.encode_decode(inputs_N3HW, [metainfo] * len(inputs_N3HW))
+            scores_NKHW: Tensor = self.model.encode_decode(inputs_N3HW, metainfo)
         return scores_NKHW
 
     def _predict_window(self, window_HW3: Image) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from rs_adapt import __version__
 from rs_adapt.errors import ConfigError
 from rs_adapt.files import make_output_folder
 from rs_adapt.inference.views import VIEWS, Tta
+from rs_adapt.inference.windows import check_tile_px
 from rs_adapt.prediction.appearance import Appearance
 from rs_adapt.prediction.companions import Companion, companion_file, write_companion
 from rs_adapt.prediction.damage import describe_unreadable, require_sample
@@ -243,13 +244,7 @@ def check_settings(predictor: TilePredictor, settings: MapSettings) -> None:
     Raises:
         ConfigError: The tile is no multiple of the patch, the batch is empty, or the views have no such name.
     """
-    patch_px = predictor.patch_px
-    if settings.tile_px < 1 or settings.tile_px % patch_px:
-        near = max(patch_px, round(settings.tile_px / patch_px) * patch_px)
-        raise ConfigError(
-            f"--tile-px is {settings.tile_px}. Allowed: multiples of the backbone's patch of {patch_px} px, such as "
-            f"{near}."
-        )
+    check_tile_px(settings.tile_px, predictor.patch_px)
     if settings.batch_size < 1:
         raise ConfigError(f"--batch-size is {settings.batch_size}. Allowed: 1 or more.")
     if settings.tta is not None and settings.tta not in VIEWS:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 
 from rs_adapt.exchange import onnx_model
 from rs_adapt.inference.checkpoint import recompose
@@ -77,6 +78,24 @@ def test_onnxruntime_gives_the_probabilities_of_the_run(
     assert (facts["standardization_mean"], facts["standardization_std"]) == ([0, 0, 0], [1, 1, 1])
     assert facts["rs_adapt"]["normalisation"]["mean"] == pytest.approx([123.675, 116.28, 103.53])
     assert str(tmp_path) not in str(texts)
+
+
+@pytest.mark.parametrize(("wrong_px", "expected"), [(0, True), (8, False), (16, False), (24, False)])
+def test_a_probability_that_is_no_number_is_a_difference_at_whatever_size(
+    monkeypatch: pytest.MonkeyPatch, wrong_px: int, expected: bool
+) -> None:
+    class Thirds(torch.nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return torch.full_like(image, 1 / 3)
+
+    def run(_session: object, image: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        return np.full_like(image, np.nan if image.shape[2] == wrong_px else 1 / 3)
+
+    monkeypatch.setattr(onnx_model, "open_onnx", lambda file: "session")
+    monkeypatch.setattr(onnx_model, "run_onnx", run)
+    shapes = [(1, 8, 8), (2, 16, 8), (1, 24, 8)]
+    difference = onnx_model._difference(Thirds(), Path("x.onnx"), shapes)  # type: ignore[arg-type]
+    assert (difference <= onnx_model.TOLERANCE) is expected
 
 
 def test_what_does_not_fit_is_refused_and_nothing_is_written(
