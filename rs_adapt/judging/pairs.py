@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
-class MapPlace:
+class RasterPlace:
     """The place of a raster on the map.
 
     Attributes:
@@ -30,7 +30,7 @@ class MapPlace:
         return a * column + b * row + c, d * column + e * row + f
 
     @classmethod
-    def of(cls, crs: str, transform: tuple[float, ...]) -> MapPlace:
+    def of(cls, crs: str, transform: tuple[float, ...]) -> RasterPlace:
         """Return a place from a coordinate system in any notation and a transform."""
         from rasterio.crs import CRS
 
@@ -61,7 +61,7 @@ class PairPrediction:
     read_pixels: Callable[[], NDArray[np.uint8]] = field(repr=False)
     left_px: int = 0
     top_px: int = 0
-    place: MapPlace | None = None
+    place: RasterPlace | None = None
 
     @cached_property
     def run_HW(self) -> NDArray[np.uint8]:

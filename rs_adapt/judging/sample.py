@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.judging.pairs import MapPlace, PairPrediction
+from rs_adapt.judging.pairs import PairPrediction, RasterPlace
 
 STRATA = ("same", "differ")
 
@@ -35,7 +35,7 @@ class SamplePoint:
     row: int
     run: int
     against: int
-    place: MapPlace | None = None
+    place: RasterPlace | None = None
 
     @property
     def xy(self) -> tuple[float, float]:

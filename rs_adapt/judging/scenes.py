@@ -15,17 +15,16 @@ from typing import Any
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from rs_adapt.errors import DataError
 from rs_adapt.files import atomic_file, make_output_folder
-from rs_adapt.judging.pairs import MapPlace, PairPrediction
+from rs_adapt.judging.pairs import PairPrediction, RasterPlace
 from rs_adapt.prediction.appearance import Appearance
 from rs_adapt.prediction.layers import NODATA, SHARE_STEP
-from rs_adapt.prediction.writing import layer_file
+from rs_adapt.prediction.writing import STAGED, copy_as_cog, layer_file
 from rs_adapt.progress import OnProgress
 from rs_adapt.scenes import Box, Scene
 
@@ -114,9 +113,7 @@ class ScenePairs:
                         top_px=window.row_off,
                         place=place,
                     )
-            rasterio.shutil.copy(
-                staged, final, driver="COG", compress="deflate", overview_resampling="mode", bigtiff="if_safer"
-            )
+            copy_as_cog(staged, final, is_of_classes=True)
 
 
 def scene_systems(scenes: Sequence[Path], appearance: Appearance) -> set[str]:
@@ -132,13 +129,10 @@ class _Side:
     """The map of classes of one model and its probabilities, open."""
 
     def __init__(self, stack: ExitStack, file: Path) -> None:
-        try:
-            self.classes = stack.enter_context(rasterio.open(file))
-            self._probabilities = stack.enter_context(rasterio.open(layer_file(file, "probabilities")))
-        except RasterioError as error:
-            raise DataError(f"The map {file} cannot be read: {error}. Add --overwrite to make it again.") from error
+        self.classes = stack.enter_context(_open(file))
+        self._probabilities = stack.enter_context(_open(layer_file(file, "probabilities")))
         crs, (points, _) = self.classes.crs, self.classes.gcps
-        self.place = MapPlace.of(crs.to_wkt(), tuple(self.classes.transform)[:6]) if crs and not points else None
+        self.place = RasterPlace.of(crs.to_wkt(), tuple(self.classes.transform)[:6]) if crs and not points else None
 
     def read(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Return class probabilities, float32 (K, H, W), and classes, uint8 (H, W)."""
@@ -153,30 +147,22 @@ class _Side:
 
 
 def _size(file: Path) -> tuple[int, int]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with _open(file) as dataset:
+            return dataset.width, dataset.height
+
+
+def _open(file: Path) -> Any:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(file) as dataset:
-                return dataset.width, dataset.height
+        return rasterio.open(file)
     except RasterioError as error:
         raise DataError(f"The map {file} cannot be read: {error}. Add --overwrite to make it again.") from error
 
 
 def _profile(like: Any) -> dict[str, object]:
-    profile: dict[str, object] = {
-        "driver": "GTiff",
-        "width": like.width,
-        "height": like.height,
-        "count": 1,
-        "dtype": "uint8",
-        "nodata": NODATA,
-        "tiled": True,
-        "blockxsize": WINDOW_PX,
-        "blockysize": WINDOW_PX,
-        "compress": "deflate",
-        "zlevel": 1,
-        "bigtiff": "if_safer",
-    }
+    facts = {"width": like.width, "height": like.height, "count": 1, "dtype": "uint8", "nodata": NODATA}
+    profile = STAGED | facts
     points, _ = like.gcps
     if not points:
         profile |= {"crs": like.crs} if like.crs else {}

@@ -16,7 +16,7 @@ from rs_adapt.engine.build import prepare_data
 from rs_adapt.engine.loaders import end_processes
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.inference.predictor import Predictor
-from rs_adapt.judging.pairs import MapPlace, PairPrediction
+from rs_adapt.judging.pairs import PairPrediction, RasterPlace
 from rs_adapt.pictures import open_picture
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import load_libraries
@@ -89,7 +89,8 @@ class TargetTiles:
             end_processes(self._loader)
 
     def _pair(self, sample: Any, other: Any, run: Predictor, against: Predictor) -> PairPrediction:
-        run_KHW, against_KHW = _probabilities(sample, run), _probabilities(other, against)
+        run_KHW = _probabilities(sample, run)
+        against_KHW = run_KHW if other is sample else _probabilities(other, against)
         valid_HW = np.ones(run_KHW.shape[1:], dtype=bool)
         if "valid" in sample:
             mask_HW = sample.valid.data[0].cpu().numpy()
@@ -165,11 +166,11 @@ def check_same_task(run: ResolvedConfig, against: ResolvedConfig, *, folders: Se
         )
 
 
-def _tile_places(folder: Path) -> dict[str, MapPlace]:
+def _tile_places(folder: Path) -> dict[str, RasterPlace]:
     """Return the place of each tile by its name, from the index that is written where scenes are cut."""
     if not (folder / INDEX_NAME).is_file():
         return {}
-    return {Path(tile.name).stem: MapPlace.of(tile.crs, tile.transform) for tile in read_index(folder) if tile.crs}
+    return {Path(tile.name).stem: RasterPlace.of(tile.crs, tile.transform) for tile in read_index(folder) if tile.crs}
 
 
 def _probabilities(sample: Any, predictor: Predictor) -> NDArray[np.float32]:

@@ -26,6 +26,18 @@ from rs_adapt.prediction.strips import StripStore
 _BLOCK_PX = 512
 # Layers with a band for each class.
 _BY_CLASS: tuple[Layer, ...] = ("probabilities", "probabilities_float")
+# Of a GeoTIFF that is read once, by `copy_as_cog`, and removed: only the final file is compressed well.
+STAGED: dict[str, object] = {
+    "driver": "GTiff",
+    "tiled": True,
+    "blockxsize": _BLOCK_PX,
+    "blockysize": _BLOCK_PX,
+    "interleave": "band",
+    "compress": "deflate",
+    "zlevel": 1,
+    "bigtiff": "if_safer",
+    "sparse_ok": True,
+}
 # Memory (MiB) in which GDAL may keep blocks.
 CACHE_MIB = 128
 
@@ -70,22 +82,12 @@ def write_map(
         DataError: A strip was damaged; repeat the command, which predicts it again.
     """
     num_bands = len(classes.names) if layer in _BY_CLASS else 1
-    profile: dict[str, object] = {
-        "driver": "GTiff",
+    profile: dict[str, object] = STAGED | {
         "width": grid.width_px,
         "height": grid.height_px,
         "count": num_bands,
         "dtype": "float32" if is_float(layer) else "uint8",
         "nodata": math.nan if is_float(layer) else NODATA,
-        "tiled": True,
-        "blockxsize": _BLOCK_PX,
-        "blockysize": _BLOCK_PX,
-        "interleave": "band",
-        # Read once and removed; the final file is compressed well.
-        "compress": "deflate",
-        "zlevel": 1,
-        "bigtiff": "if_safer",
-        "sparse_ok": True,
     }
     if num_bands > 3:
         profile |= {"photometric": "minisblack"}
@@ -104,18 +106,29 @@ def write_map(
                 dataset.write(rows, window=Window(0, first, grid.width_px, rows.shape[1]))
                 on_rows(rows.shape[1])
         with atomic_file(out) as temporary:
-            rasterio.shutil.copy(
-                staged,
-                temporary,
-                driver="COG",
-                compress="deflate",
-                predictor="yes" if is_float(layer) else "no",
-                blocksize=_BLOCK_PX,
-                # A mean of class numbers would be a class that is not there.
-                overview_resampling="mode" if layer == "classes" else "average",
-                bigtiff="if_safer",
-            )
+            copy_as_cog(staged, temporary, is_of_classes=layer == "classes", is_float=is_float(layer))
     staged.unlink()
+
+
+def copy_as_cog(staged: Path, out: Path, *, is_of_classes: bool, is_float: bool = False) -> None:
+    """Copy a staged GeoTIFF into the order that servers read, compressed and with overviews.
+
+    Args:
+        staged: A file with the profile `STAGED`.
+        out: The file.
+        is_of_classes: Whether its values are numbers of classes, whose mean would be a class that is not there.
+        is_float: Whether its values are floats.
+    """
+    rasterio.shutil.copy(
+        staged,
+        out,
+        driver="COG",
+        compress="deflate",
+        predictor="yes" if is_float else "no",
+        blocksize=_BLOCK_PX,
+        overview_resampling="mode" if is_of_classes else "average",
+        bigtiff="if_safer",
+    )
 
 
 def _describe(dataset: rasterio.io.DatasetWriter, layer: Layer, classes: MapClasses, facts: dict[str, str]) -> None:

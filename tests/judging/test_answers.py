@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.judging.answers import estimate
-from rs_adapt.judging.pairs import MapPlace, PairPrediction
+from rs_adapt.judging.pairs import PairPrediction, RasterPlace
 from rs_adapt.judging.point_files import check_geopackage, read_answers, write_sample
 from rs_adapt.judging.sample import PointSampler, Sample, SamplePoint
 
 CLASSES = ("road", "roof", "water")
 MODELS = ("a" * 64, "b" * 64)
-PLACE = MapPlace.of("EPSG:32632", (0.5, 0.0, 400000.0, 0.0, -0.5, 5500000.0))
+PLACE = RasterPlace.of("EPSG:32632", (0.5, 0.0, 400000.0, 0.0, -0.5, 5500000.0))
 
 
 def one_hot(labels_HW: NDArray[np.int64]) -> NDArray[np.float32]:

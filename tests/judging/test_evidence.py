@@ -13,7 +13,7 @@ from rs_adapt.errors import DataError
 from rs_adapt.judging.compare import compare_predictions
 from rs_adapt.judging.evidence import neighbourhood_density
 from rs_adapt.judging.indicators import compare_indicators, share_distance
-from rs_adapt.judging.pairs import MapPlace, PairPrediction
+from rs_adapt.judging.pairs import PairPrediction, RasterPlace
 from rs_adapt.metrics.label_free import LabelFreeMetric
 
 
@@ -130,6 +130,6 @@ def test_share_distance_is_half_the_sum_of_the_differences() -> None:
 
 
 def test_places_follow_the_transform() -> None:
-    place = MapPlace.of("EPSG:32632", (0.5, 0.0, 400000.0, 0.0, -0.5, 5500000.0))
+    place = RasterPlace.of("EPSG:32632", (0.5, 0.0, 400000.0, 0.0, -0.5, 5500000.0))
     assert place.name == "EPSG:32632"
     assert place.locate(10.5, 4) == (400005.25, 5499998.0)
