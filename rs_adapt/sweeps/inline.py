@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rs_adapt.launchers.stop import Stop
 from rs_adapt.launching import STOPPED
 from rs_adapt.links import append_bytes
-from rs_adapt.sweeps.work import FAILED, Order, Stop, carry_out
+from rs_adapt.sweeps.work import FAILED, Order, carry_out
 
 
 class InlineJob:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.launchers.stop import Stop
 from rs_adapt.launching import python_command
 from rs_adapt.runs.files import CELL_FILE
 from rs_adapt.sweeps.cells import SweepCell
 from rs_adapt.sweeps.folder import CellState, is_cell_locked, read_state
 from rs_adapt.sweeps.local import Local, find_visible_gpus
 from rs_adapt.sweeps.spec import LauncherSpec
-from rs_adapt.sweeps.work import BUSY, Order, Stop, complete_record
+from rs_adapt.sweeps.work import BUSY, Order, complete_record
 
 _TICK_S = 0.2
 # Interval of checks on cells that other processes run.
@@ -203,9 +204,9 @@ def choose_launcher(
 
         return Inline(run_inline, stop)
     if spec.kind == "slurm":
-        from rs_adapt.sweeps.slurm import Slurm
+        from rs_adapt.sweeps.queued import CellQueue
 
-        return Slurm(spec, log_dir)
+        return CellQueue(spec, log_dir)
     return local_launcher(spec)
 
 

@@ -18,13 +18,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rs_adapt.launchers.stop import Stop
 from rs_adapt.launching import STOPPED, WRONG_INPUT, start_process, watch_parent
 from rs_adapt.links import append_bytes
 from rs_adapt.runs.clearing import clear_run
 from rs_adapt.runs.files import RESULT_FILE, SWEEP_CELL_FILE, SWEEP_LOG_FILE
 from rs_adapt.runs.locking import lock_variables
 from rs_adapt.runs.records import SweepCellRecord, write_record
-from rs_adapt.signals import HANGUP, STOP_SIGNALS
+from rs_adapt.signals import STOP_SIGNALS
 from rs_adapt.sweeps.data import Fingerprints
 from rs_adapt.sweeps.folder import CellState, can_resume, config_sha256, lock_cell, read_last_error, read_state
 from rs_adapt.sweeps.identity import Identity
@@ -61,31 +62,6 @@ class Order:
     rerun: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
     fingerprints: Fingerprints = field(default_factory=dict)
-
-
-class Stop:
-    """A requested stop, forwarded to the running process; works as a signal handler.
-
-    The first one lets a run save (SIGTERM), the second ends it at once. The death of the parent is one request, however
-    often it is reported.
-    """
-
-    def __init__(self) -> None:
-        self.requests = 0
-        self._parent = os.getppid()
-        self.child: subprocess.Popen[bytes] | None = None
-
-    def __call__(self, number: int = 0, _frame: object = None) -> None:
-        """Request the stop."""
-        if self.requests and (os.getppid() != self._parent or number == HANGUP):
-            return
-        self.requests += 1
-        self.forward()
-
-    def forward(self) -> None:
-        """Send the signal of the stop to the process, if there is one."""
-        if self.child is not None and self.requests and self.child.returncode is None:
-            self.child.send_signal(signal.SIGTERM if self.requests == 1 else signal.SIGKILL)
 
 
 # (argv, environment, log, descriptor of the lock, stop) -> exit code.

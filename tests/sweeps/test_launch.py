@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.launchers.stop import Stop
 from rs_adapt.sweeps.folder import is_cell_locked
 from rs_adapt.sweeps.launch import (
     Progress,
@@ -27,7 +28,6 @@ from rs_adapt.sweeps.launch import (
 )
 from rs_adapt.sweeps.local import Local, find_visible_gpus
 from rs_adapt.sweeps.spec import LauncherSpec, read_spec
-from rs_adapt.sweeps.work import Stop
 from tests.sweeps.conftest import RESULT
 
 if TYPE_CHECKING:

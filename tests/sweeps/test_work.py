@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rs_adapt.launchers.stop import Stop
 from rs_adapt.launching import STOPPED
 from rs_adapt.sweeps.folder import read_state
 from rs_adapt.sweeps.launch import build_order, train_command
 from rs_adapt.sweeps.spec import LauncherSpec
-from rs_adapt.sweeps.work import DONE, FAILED, Order, Stop, carry_out
+from rs_adapt.sweeps.work import DONE, FAILED, Order, carry_out
 from tests.sweeps.conftest import RESULT
 
 if TYPE_CHECKING:

@@ -30,9 +30,9 @@ def run_selected(
         The states of the cells at the end, and whether the sweep ended without being stopped.
     """
     from rs_adapt.commands import main
+    from rs_adapt.launchers.stop import Stop
     from rs_adapt.sweeps.launch import Progress, choose_launcher, read_states, run_cells
     from rs_adapt.sweeps.table import change_line, counts_line, live_view, write_sweep_file
-    from rs_adapt.sweeps.work import Stop
 
     stop = Stop()
     launcher = choose_launcher(spec.launcher, log_dir=str(folder / "slurm"), stop=stop, run_inline=main)
