@@ -113,11 +113,12 @@ class Recorder(Hook):  # type: ignore[misc]
         line = self.metrics.add_iteration(runner, losses=list(outputs or {}))
         if line is not None:
             self.loggers.write(line)
-        self.stop_requested = any_rank(self.stop_requested)
+        # Never assigned to `stop_requested`: a signal that arrives while the ranks agree would be overwritten.
+        stops = any_rank(self.stop_requested)
         # Before the evaluation, so that an interruption of the evaluation loses no training.
-        if self.stop_requested or _evaluation_due(runner, done):
+        if stops or _evaluation_due(runner, done):
             self.save_state(runner, iteration=done)
-        if self.stop_requested:
+        if stops:
             raise Interrupted(done)
         scalars = runner.message_hub.log_scalars
         loss = scalars["train/loss"].mean(_SMOOTHING_ITERS)
@@ -138,8 +139,7 @@ class Recorder(Hook):  # type: ignore[misc]
             Interrupted: A stop was requested.
         """
         # All ranks predict the same number of batches, so all of them take part.
-        self.stop_requested = any_rank(self.stop_requested)
-        if self.stop_requested:
+        if any_rank(self.stop_requested):
             raise Interrupted(runner.iter)
         self._batch += 1
         self.display.show_scoring(self._batch, self._num_batches)

@@ -102,6 +102,33 @@ def test_a_requested_stop_saves_the_state_and_ends_the_iteration(monkeypatch: py
         recorder.after_val_iter(make_runner(iteration=3), 0)
 
 
+def test_a_signal_while_the_processes_agree_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = make_recorder([], monkeypatch)
+
+    def agree_and_be_signalled(flag: bool) -> bool:
+        recorder.request_stop()
+        return flag
+
+    monkeypatch.setattr("rs_adapt.engine.recorder.any_rank", agree_and_be_signalled)
+    # The other processes have heard "no", so this one goes on too.
+    recorder.after_train_iter(make_runner(iteration=3), 0)
+    with pytest.raises(Interrupted, match="after 5 iterations"):
+        recorder.after_train_iter(make_runner(iteration=4), 0)
+
+
+def test_a_signal_during_an_evaluation_while_the_processes_agree_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = make_recorder([], monkeypatch)
+
+    def agree_and_be_signalled(flag: bool) -> bool:
+        recorder.request_stop()
+        return flag
+
+    monkeypatch.setattr("rs_adapt.engine.recorder.any_rank", agree_and_be_signalled)
+    recorder.after_val_iter(make_runner(iteration=3), 0)
+    with pytest.raises(Interrupted, match="after 3 iterations"):
+        recorder.after_val_iter(make_runner(iteration=3), 1)
+
+
 def test_configurations_name_the_recorder_by_its_former_parts() -> None:
     state, metrics, selection = (
         HOOKS.build({"type": f"rs_adapt.{name}"}) for name in ("StateHook", "MetricsHook", "SelectionHook")

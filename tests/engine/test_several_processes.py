@@ -175,12 +175,16 @@ def test_stop_of_the_command_reaches_all_of_its_processes(loveda_root: Path, tmp
     run = subprocess.Popen(
         [*command, "--processes", "2"], stderr=subprocess.PIPE, text=True, preexec_fn=restored(number)
     )
-    deadline_s = time.monotonic() + 120
-    while not read_metrics(tmp_path / "run") and run.poll() is None and time.monotonic() < deadline_s:
-        time.sleep(0.2)
-    run.send_signal(number)
-    # The processes write to the same pipe: this waits for all of them.
-    errors = run.communicate(timeout=60)[1]
+    try:
+        deadline_s = time.monotonic() + 120
+        while not read_metrics(tmp_path / "run") and run.poll() is None and time.monotonic() < deadline_s:
+            time.sleep(0.2)
+        run.send_signal(number)
+        # The processes write to the same pipe: this waits for all of them.
+        errors = run.communicate(timeout=60)[1]
+    finally:
+        if run.poll() is None:
+            run.kill()
     assert run.returncode == (-number if number == signal.SIGKILL else 130), errors[-3000:]
     assert not is_run_locked(tmp_path / "run")
     assert errors.count("Stopped after") == 1
