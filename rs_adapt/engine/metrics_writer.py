@@ -34,9 +34,9 @@ class MetricsWriter:
     previous line; a part counts as 0 where it is missing, as `mix.*` before the warm-up ends, so the parts add up to
     `loss`), `iter_s`, `memory_mib` (peak, GPU only), and if the model has a `PseudoLabelHealth` named `health` that
     observed anything since the previous line: `health` with `source_share` and `teacher_share` by class, `confidence`,
-    `agreement`, and `alarm`, a sentence or null, which covers the last few hundred images however many a line covers.
-    Evaluation lines: `iter`, for a target with labels `miou_pct`, `aacc_pct`, `macc_pct` and `iou_pct` by class; the
-    same for tiles of the source in `source_val`; and in `label_free` the statistics of `LabelFreeMetric`.
+    `weight`, `agreement`, and `alarm`, a sentence or null, which covers the last few hundred images however many a line
+    covers. Evaluation lines: `iter`, for a target with labels `miou_pct`, `aacc_pct`, `macc_pct` and `iou_pct` by
+    class; the same for tiles of the source in `source_val`; and in `label_free` the statistics of `LabelFreeMetric`.
 
     Attributes:
         alarm_subjects: Subjects of the last alarm; see `rs_adapt.strategies.health.alarm_subjects`.
@@ -152,6 +152,7 @@ class MetricsWriter:
             source_share=_by_class(classes, summary.source_share),
             teacher_share=_by_class(classes, summary.teacher_share),
             confidence=round(summary.confidence, _SHARE_DIGITS),
+            weight=None if summary.weight is None else round(summary.weight, _SHARE_DIGITS),
             agreement=None if summary.agreement is None else round(summary.agreement, _SHARE_DIGITS),
             alarm=collapse_alarm(recent, classes) if recent else None,
         )

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from rs_adapt import limits
 from rs_adapt.documents import DocumentError
 from rs_adapt.engine.metrics_writer import MetricsWriter
+from rs_adapt.engine.older_state import complete_older_state
 from rs_adapt.engine.parts import unwrapped
 from rs_adapt.engine.state_checks import check_parts
 from rs_adapt.errors import CheckpointMismatch, NonFiniteWeights, UnreadableFile
@@ -182,6 +183,7 @@ def load_state(path: Path, *, runner: Runner, metrics: MetricsWriter, base_sha25
             f"and these have {base_sha256[:16]}... Name the file that it was started with (--weights)."
         )
     model = unwrapped(runner.model)
+    state["model"] = complete_older_state(model, state["model"])
     check_parts(state, runner=runner, model=trained_tensors(model), source=str(path))
     load_trained_tensors(model, state["model"], str(path))
     runner.optim_wrapper.load_state_dict(state["optimizer"])

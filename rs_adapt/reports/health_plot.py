@@ -1,4 +1,4 @@
-"""Health of a run's pseudo-labels as a picture: class shares, confidence, agreement and alarms."""
+"""Health of a run's pseudo-labels as a picture: class shares, confidence, agreement, weight and alarms."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def draw_health(path: Path, lines: Sequence[MetricsLine], classes: Sequence[str]
     """Draw a PNG of the lines of `metrics.jsonl` that have `health`; iterations with an alarm are shaded.
 
     Left: share of each class in the teacher's labels of the target (solid), and its mean in the source labels (dotted).
-    Right: mean confidence of the teacher, and agreement of teacher and student.
+    Right: mean confidence of the teacher, agreement of teacher and student, and mean weight of a label in the loss.
 
     Args:
         path: File to write.
@@ -79,6 +79,7 @@ def _draw_means(axes: Axes, measured: Sequence[tuple[int, Health]]) -> None:
     for key, label, colour in (
         ("confidence", "confidence of the teacher", "tab:blue"),
         ("agreement", "teacher and student agree", "tab:orange"),
+        ("weight", "weight of a label", "tab:green"),
     ):
         shares = [(iteration, getattr(health, key)) for iteration, health in measured]
         points = [(iteration, 100 * share) for iteration, share in shares if share is not None]

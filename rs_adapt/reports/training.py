@@ -78,11 +78,12 @@ def health_section(groups: Sequence[Group], labels: Labels) -> Section | None:
         return None
     table = Table(
         title="At the end of training",
-        head=["bench", "method", "seed", "confidence %", "agreement %", "class that shrank most", "alarms"],
+        head=["bench", "method", "seed", "confidence %", "agreement %", "weight %", "class that shrank most", "alarms"],
         rows=rows,
         name_columns=2,
         notes=[
-            "Means over the last fifth of the training lines. Class that shrank most: its share "
+            "Means over the last fifth of the training lines. Weight: of a pixel with a pseudo-label in the loss; runs "
+            "of older versions do not have it. Class that shrank most: its share "
             "in the teacher's labels of the target is the smallest fraction of its share in the source's labels (the "
             "target may really have less of it). Alarms: number of training lines with an alarm, and the last alarm."
         ],
@@ -140,7 +141,7 @@ def _health_row(group: Group, run: Run, labels: Labels) -> list[TableCell]:
     lost = min(ratios, key=lambda name: ratios[name], default=None)
     shrunk = "" if lost is None else f"{lost} ({100 * teacher.get(lost, 0.0):.1f} %, source {100 * source[lost]:.1f} %)"
     means = []
-    for key in ("confidence", "agreement"):
+    for key in ("confidence", "agreement", "weight"):
         # Agreement is measured on some lines only.
         values = [value for line in late if (value := getattr(line, key)) is not None]
         values = values or [value for line in lines if (value := getattr(line, key)) is not None][-1:]

@@ -1,4 +1,4 @@
-"""Health of the teacher's pseudo-labels: class shares, confidence, agreement, and an alarm before they collapse.
+"""Health of the teacher's pseudo-labels: class shares, confidence, weight, agreement, and an alarm before a collapse.
 
 Self-training can starve a class: the teacher predicts it less, so the student sees it less, until it vanishes. No
 target label is read for any of these numbers.
@@ -6,7 +6,7 @@ target label is read for any of these numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -48,10 +48,12 @@ class HealthSummary(ClassShares):
 
     Attributes:
         confidence: Mean probability of the teacher's label, in [0, 1].
+        weight: Mean weight of a pixel with a label in the loss, in [0, 1]; None if it is not known.
         agreement: Share of target pixels with equal labels from student and teacher; None without a student's label.
     """
 
     confidence: float
+    weight: float | None
     agreement: float | None
 
 
@@ -66,6 +68,8 @@ class PseudoLabelHealth(nn.Module):
     source_pixels: Tensor
     teacher_pixels: Tensor
     confidence_sum: Tensor
+    weight_sum: Tensor
+    weighted_pixels: Tensor
     compared_pixels: Tensor
     agreeing_pixels: Tensor
     images: Tensor
@@ -79,11 +83,21 @@ class PseudoLabelHealth(nn.Module):
         self.register_buffer("teacher_pixels", torch.zeros(num_classes, dtype=torch.int64))
         # Summed over the pixels that `teacher_pixels` counts.
         self.register_buffer("confidence_sum", torch.zeros((), dtype=torch.float64))
+        # Summed over `weighted_pixels`: fewer than `teacher_pixels` where an older version began the line.
+        self.register_buffer("weight_sum", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("weighted_pixels", torch.zeros((), dtype=torch.int64))
         self.register_buffer("compared_pixels", torch.zeros((), dtype=torch.int64))
         self.register_buffer("agreeing_pixels", torch.zeros((), dtype=torch.int64))
         self.register_buffer("images", torch.zeros((), dtype=torch.int64))
         # Source pixels by class, teacher's pixels by class, images: sums that fade over `MEMORY_IMAGES`.
         self.register_buffer("recent", torch.zeros(2 * num_classes + 1, dtype=torch.float64))
+
+    def complete_older_state(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return sums of the weights, which version 0.1.0 did not store, for `rs_adapt.engine.older_state`."""
+        return {
+            "weight_sum": torch.zeros_like(tensors["confidence_sum"]),
+            "weighted_pixels": torch.zeros_like(tensors["images"]),
+        }
 
     @torch.no_grad()
     def observe(
@@ -92,6 +106,7 @@ class PseudoLabelHealth(nn.Module):
         source_labels_BHW: Tensor,
         teacher_labels_BHW: Tensor,
         confidence_BHW: Tensor,
+        weights_BHW: Tensor,
         student_labels_BHW: Tensor | None = None,
     ) -> None:
         """Add the images of one iteration from all processes, without waiting for the GPU.
@@ -100,6 +115,7 @@ class PseudoLabelHealth(nn.Module):
             source_labels_BHW: Labels of the source images, integer, any B, H and W.
             teacher_labels_BHW: The teacher's labels of the target images, integer.
             confidence_BHW: Probability of each of these labels, float in [0, 1], same shape; any value without a label.
+            weights_BHW: Weight of each of these labels in the loss, in the same form.
             student_labels_BHW: The student's labels of the same images, same shape; None if it did not label them.
         """
         labelled_BHW = teacher_labels_BHW != self.ignore_index
@@ -116,7 +132,11 @@ class PseudoLabelHealth(nn.Module):
         self.compared_pixels += counts[-3]
         self.agreeing_pixels += counts[-2]
         self.images += counts[-1]
-        self.confidence_sum += sum_over_ranks(confidence_BHW.masked_fill(~labelled_BHW, 0.0).sum(dtype=torch.float64))
+        values = torch.stack([confidence_BHW, weights_BHW]).masked_fill(~labelled_BHW, 0.0)
+        confidence_sum, weight_sum = sum_over_ranks(values.sum(dim=(1, 2, 3), dtype=torch.float64))
+        self.confidence_sum += confidence_sum
+        self.weight_sum += weight_sum
+        self.weighted_pixels += counts[self.num_classes : 2 * self.num_classes].sum()
 
     def _count(self, labels_BHW: Tensor) -> Tensor:
         # Not `bincount`: on a GPU it waits for the largest value to learn the size of its result.
@@ -130,16 +150,15 @@ class PseudoLabelHealth(nn.Module):
         Returns:
             None if the source or the teacher had no labelled pixel since then.
         """
-        counts = torch.cat(
-            [self.source_pixels, self.teacher_pixels, self.compared_pixels[None], self.agreeing_pixels[None]]
-        )
-        *pixels, compared, agreeing = counts.tolist()
+        single = torch.stack([self.compared_pixels, self.agreeing_pixels, self.weighted_pixels])
+        *pixels, compared, agreeing, weighted = torch.cat([self.source_pixels, self.teacher_pixels, single]).tolist()
         if (shares := self._shares(pixels)) is None:
             return None
         return HealthSummary(
             source_share=shares.source_share,
             teacher_share=shares.teacher_share,
             confidence=self.confidence_sum.item() / sum(pixels[self.num_classes :]),
+            weight=self.weight_sum.item() / weighted if weighted else None,
             agreement=agreeing / compared if compared else None,
         )
 

@@ -5,7 +5,7 @@ Shapes: B batch, K classes, H/W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -47,14 +47,18 @@ class PseudoLabeler(nn.Module):
 
     Thresholds are `confidence` for all classes, or with `per_class` scaled by how sure the teacher is of each class:
     `confidence * m_c / max_k m_k`, where `m_c` is a running mean of the confidence of pixels labelled c (FreeMatch,
-    arXiv 2205.07246, equation 7, with the mean over the pixels of the class). Hard classes keep their labels.
+    arXiv 2205.07246, equation 7, with the mean over the pixels of the class and the maximum over the classes that had
+    any). Hard classes keep their labels.
 
     Alignment multiplies probabilities by `(source_c / teacher_c) ** align` before the label is taken, with running
     means of the class shares in the source labels and of the teacher's probabilities (ReMixMatch, arXiv 1911.09785,
     section 3.1; the exponent is added here). It preserves a class that the shift hides, but assumes that both regions
     have similar class shares; with `align` 0 nothing is assumed.
 
-    The running means are buffers, so a resumed run continues with them, and they are taken over all processes.
+    The n-th batch enters a running mean with the weight `max(1 / n, 1 - momentum)`: first the mean of all batches, then
+    an exponential one, so that no start value is left in it. Feed both means of the alignment from the same iteration
+    on, for the ratio to compare averages of equal age. The running means and their numbers of batches are buffers, so a
+    resumed run continues with them, and they are taken over all processes.
 
     Args:
         num_classes: K.
@@ -67,7 +71,7 @@ class PseudoLabeler(nn.Module):
         align: Exponent of the alignment, 0 (off) to 1 (mean probabilities of the teacher are scaled to the source's
             class shares; the shares of its labels need not follow exactly).
         border_px: Width of the border without labels, 0 or more: there the teacher sees only half of the surroundings.
-        momentum: Momentum of the running means, in [0, 1).
+        momentum: Largest share of the old value in the running means, in [0, 1).
 
     Raises:
         ConfigError: A value is out of range, or a threshold is missing or has no effect.
@@ -101,9 +105,31 @@ class PseudoLabeler(nn.Module):
         self.class_confidence_K: Tensor
         self.source_share_K: Tensor
         self.teacher_share_K: Tensor
+        self.class_batches_K: Tensor
+        self.source_batches: Tensor
+        self.teacher_batches: Tensor
         self.register_buffer("class_confidence_K", torch.ones(num_classes))
         for name in ("source_share_K", "teacher_share_K"):
             self.register_buffer(name, torch.full((num_classes,), 1.0 / num_classes))
+        # Batches in each mean.
+        self.register_buffer("class_batches_K", torch.zeros(num_classes))
+        for name in ("source_batches", "teacher_batches"):
+            self.register_buffer(name, torch.zeros(()))
+
+    def complete_older_state(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the numbers of batches that version 0.1.0 did not store, for `rs_adapt.engine.older_state`.
+
+        A mean that has batches keeps its step, `1 - momentum`. Without a batch of the teacher's shares, both shares of
+        the alignment start over together.
+
+        Args:
+            tensors: Buffers of this module by name.
+        """
+        # So many that `1 / n` is below every `1 - momentum`.
+        many = torch.tensor(torch.finfo(torch.float32).max)
+        confidence_K, teacher_K = tensors["class_confidence_K"], tensors["teacher_share_K"]
+        fed = (teacher_K != self.teacher_share_K.to(teacher_K)).any() * many
+        return {"class_batches_K": (confidence_K != 1) * many, "source_batches": fed, "teacher_batches": fed.clone()}
 
     @torch.no_grad()
     def observe_source(self, labels_BHW: Tensor) -> None:
@@ -111,7 +137,8 @@ class PseudoLabeler(nn.Module):
         labelled = labels_BHW[labels_BHW != self.ignore_index]
         counts_K = sum_over_ranks(torch.bincount(labelled.flatten(), minlength=len(self.source_share_K)).float())
         # A batch without any label must not pull the mean to zero.
-        self._update_mean(self.source_share_K, counts_K / counts_K.sum().clamp_min(1), (counts_K.sum() > 0).float())
+        new_K, seen = counts_K / counts_K.sum().clamp_min(1), counts_K.sum() > 0
+        self._update_mean(self.source_share_K, self.source_batches, new_K, seen)
 
     @torch.no_grad()
     def forward(self, scores_BKHW: Tensor, valid_BHW: Tensor) -> PseudoLabels:
@@ -126,7 +153,8 @@ class PseudoLabeler(nn.Module):
         if self.align:
             sums_K = sum_over_ranks((probability_BKHW * valid_BHW[:, None]).sum(dim=(0, 2, 3)))
             # The probabilities of a pixel add up to 1, so the sum over the classes is the number of pixels.
-            self._update_mean(self.teacher_share_K, sums_K / sums_K.sum().clamp_min(1), (sums_K.sum() > 0).float())
+            new_K, seen = sums_K / sums_K.sum().clamp_min(1), sums_K.sum() > 0
+            self._update_mean(self.teacher_share_K, self.teacher_batches, new_K, seen)
             ratio_K = (self.source_share_K.clamp_min(1e-4) / self.teacher_share_K.clamp_min(1e-4)) ** self.align
             aligned_BKHW = probability_BKHW * ratio_K[:, None, None]
         label_BHW = aligned_BKHW.argmax(dim=1)
@@ -151,11 +179,15 @@ class PseudoLabeler(nn.Module):
         onehot_BHWK = F.one_hot(label_BHW, len(self.class_confidence_K)) * labelled_BHW[..., None]
         counts_K = sum_over_ranks(onehot_BHWK.sum(dim=(0, 1, 2)))
         sums_K = sum_over_ranks((onehot_BHWK * confidence_BHW[..., None]).sum(dim=(0, 1, 2)))
-        self._update_mean(self.class_confidence_K, sums_K / counts_K.clamp_min(1), (counts_K > 0).float())
-        return (self.confidence * self.class_confidence_K / self.class_confidence_K.max())[label_BHW]
+        self._update_mean(self.class_confidence_K, self.class_batches_K, sums_K / counts_K.clamp_min(1), counts_K > 0)
+        # A class without a pixel so far has no mean, and no pixel that its threshold would be for.
+        largest = self.class_confidence_K.where(self.class_batches_K > 0, 0.0).max()
+        return (self.confidence * self.class_confidence_K / largest.where(largest > 0, 1.0))[label_BHW]
 
-    def _update_mean(self, mean_K: Tensor, new_K: Tensor, seen: Tensor) -> None:
-        mean_K.lerp_(new_K.to(mean_K.dtype), (1 - self.momentum) * seen)
+    def _update_mean(self, mean_K: Tensor, batches: Tensor, new_K: Tensor, seen: Tensor) -> None:
+        batches += seen
+        step = (1 / batches.clamp_min(1)).clamp_min(1 - self.momentum)
+        mean_K.lerp_(new_K.to(mean_K.dtype), step * seen)
 
 
 def probabilities(scores_BKHW: Tensor, kind: ScoreKind) -> Tensor:

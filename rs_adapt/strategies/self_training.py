@@ -192,10 +192,11 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         self.ema.update(self.segmentor, iteration, self.ema_decay)
         self.iteration += 1
         source_labels = torch.stack([sample.gt_sem_seg.data[0] for sample in source["data_samples"]])
-        self.labeler.observe_source(source_labels)
         losses = self._source_losses(source, source_labels)
         if iteration < self.warmup_iters:
             return losses
+        # From the iteration on that the teacher's shares are followed, too.
+        self.labeler.observe_source(source_labels)
         images = target["inputs"]
         pseudo = self.label_target(images, target["data_samples"])
         self._observe(iteration, source_labels, pseudo, images)
@@ -238,6 +239,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             source_labels_BHW=source_labels,
             teacher_labels_BHW=pseudo.labels_BHW,
             confidence_BHW=pseudo.confidence_BHW,
+            weights_BHW=pseudo.weights_BHW,
             student_labels_BHW=self._scores(images, {}).argmax(dim=1) if compare else None,
         )
 

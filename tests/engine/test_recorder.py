@@ -95,6 +95,7 @@ def step(runner: Any, *, teacher: list[int] | None = None, student: list[int] | 
             source_labels_BHW=labels([0, 0, 0, 0, 1, 1, 1, 2, 255], images),
             teacher_labels_BHW=labels(teacher, images),
             confidence_BHW=torch.full((images, 1, len(teacher)), 1 / loss),
+            weights_BHW=torch.full((images, 1, len(teacher)), 0.25 * loss),
             student_labels_BHW=None if student is None else labels(student, images),
         )
     runner.message_hub.update_scalar("train/loss", loss)
@@ -120,6 +121,8 @@ def test_a_line_has_the_health_since_the_previous_line(tmp_path: Path) -> None:
         "teacher_share": {"background": 0.71429, "building": 0.14286, "road": 0.14286},
         # 3 pixels of 1 and 4 of 1/2.
         "confidence": 0.71429,
+        # 3 pixels of 1/4 and 4 of 1/2.
+        "weight": 0.39286,
         "agreement": 0.85714,
         "alarm": None,
     }
@@ -152,9 +155,8 @@ def test_a_wrapped_model_and_a_config_without_a_bench(tmp_path: Path) -> None:
     runner = make_runner(tmp_path, cfg=Config({}), interval=1)
     start(runner)
     inner = runner.model
-    inner.health.observe(
-        source_labels_BHW=labels([0, 1]), teacher_labels_BHW=labels([1, 2]), confidence_BHW=torch.ones(1, 1, 2)
-    )
+    pair, one = labels([0, 1]), torch.ones(1, 1, 2)
+    inner.health.observe(source_labels_BHW=pair, teacher_labels_BHW=pair + 1, confidence_BHW=one, weights_BHW=one)
     runner.model = SimpleNamespace(module=inner)
     step(runner)
     assert lines_of(tmp_path)[0]["health"]["teacher_share"] == {"class 0": 0.0, "class 1": 0.5, "class 2": 0.5}

@@ -39,6 +39,16 @@ def test_picture_has_its_size_and_a_line_of_each_class(tmp_path: Path) -> None:
         assert (image[:, :660] == colour).all(axis=-1).sum() > 100, colour
 
 
+def test_the_weight_of_the_labels_is_drawn_where_it_is_known(tmp_path: Path) -> None:
+    def green(lines: list[dict[str, Any]]) -> int:
+        draw_health(tmp_path / "h.png", [record(each) for each in lines], CLASSES, "title")
+        return int((pixels(tmp_path / "h.png")[:400, 800:] == (44, 160, 44)).all(axis=-1).sum())
+
+    lines = [line(n) for n in range(1, 9)]
+    assert green(lines) == 0
+    assert green([each | {"health": each["health"] | {"weight": 0.3}} for each in lines]) > 100
+
+
 @pytest.mark.parametrize("agreement", [0.9, None])
 def test_a_single_line_and_a_missing_agreement_are_drawn(tmp_path: Path, agreement: float | None) -> None:
     draw_health(tmp_path / "h.png", [record(line(1, agreement=agreement))], CLASSES, "title")

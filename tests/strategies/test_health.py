@@ -31,6 +31,7 @@ def observe(health: PseudoLabelHealth) -> None:
         source_labels_BHW=labels(0, 0, 0, 1, 1, 2, 255, 255),
         teacher_labels_BHW=labels(0, 0, 1, 0, 255, 255),
         confidence_BHW=torch.tensor([1.0, 0.5, 0.25, 0.25, float("nan"), 9.0]).view(1, 2, 3),
+        weights_BHW=torch.tensor([1.0, 0.5, 0.0, 1.0, 9.0, float("nan")]).view(1, 2, 3),
         student_labels_BHW=labels(0, 0, 2, 0, 1, 1),
     )
 
@@ -42,6 +43,7 @@ def observe_images(health: PseudoLabelHealth, number: int, teacher: list[int]) -
         source_labels_BHW=torch.tensor([0, 1]).expand(number, 1, -1),
         teacher_labels_BHW=labels_BHW,
         confidence_BHW=torch.ones(labels_BHW.shape),
+        weights_BHW=torch.ones(labels_BHW.shape),
     )
 
 
@@ -53,7 +55,11 @@ def test_shares_confidence_and_agreement_leave_ignored_pixels_out() -> None:
     health = PseudoLabelHealth(num_classes=3, ignore_index=255)
     observe(health)
     assert health.summary() == HealthSummary(
-        source_share=(3 / 6, 2 / 6, 1 / 6), teacher_share=(3 / 4, 1 / 4, 0.0), confidence=0.5, agreement=0.75
+        source_share=(3 / 6, 2 / 6, 1 / 6),
+        teacher_share=(3 / 4, 1 / 4, 0.0),
+        confidence=0.5,
+        weight=0.625,
+        agreement=0.75,
     )
 
 
@@ -70,20 +76,25 @@ def test_pixels_count_alike_whichever_iteration_they_are_in() -> None:
     health = PseudoLabelHealth(num_classes=3, ignore_index=255)
     observe(health)
     health.observe(
-        source_labels_BHW=labels(2, 2), teacher_labels_BHW=labels(2, 2, 2, 2), confidence_BHW=torch.ones(1, 2, 2)
+        source_labels_BHW=labels(2, 2),
+        teacher_labels_BHW=labels(2, 2, 2, 2),
+        confidence_BHW=torch.ones(1, 2, 2),
+        weights_BHW=torch.full((1, 2, 2), 0.125),
     )
     found = health.summary()
     assert found is not None
     assert found.source_share == (3 / 8, 2 / 8, 3 / 8)
     assert found.teacher_share == (3 / 8, 1 / 8, 4 / 8)
     assert found.confidence == 0.75
+    assert found.weight == (2.5 + 4 * 0.125) / 8
     # No student in the second iteration: the first one's agreement stands.
     assert found.agreement == 0.75
 
 
 def test_without_a_student_there_is_no_agreement() -> None:
     health = PseudoLabelHealth(num_classes=3, ignore_index=255)
-    health.observe(source_labels_BHW=labels(0, 1), teacher_labels_BHW=labels(0, 1), confidence_BHW=torch.ones(1, 2, 1))
+    one = torch.ones(1, 2, 1)
+    health.observe(source_labels_BHW=labels(0, 1), teacher_labels_BHW=labels(0, 1), confidence_BHW=one, weights_BHW=one)
     found = health.summary()
     assert found is not None
     assert found.agreement is None
@@ -96,7 +107,10 @@ def test_nothing_observed_has_no_summary() -> None:
     health.reset()
     assert health.summary() is None
     health.observe(
-        source_labels_BHW=labels(0, 1), teacher_labels_BHW=labels(255, 255), confidence_BHW=torch.ones(1, 2, 1)
+        source_labels_BHW=labels(0, 1),
+        teacher_labels_BHW=labels(255, 255),
+        confidence_BHW=torch.ones(1, 2, 1),
+        weights_BHW=torch.ones(1, 2, 1),
     )
     assert health.summary() is None
 
@@ -118,6 +132,20 @@ def test_a_summary_changes_nothing_and_the_state_dict_carries_all() -> None:
     assert restored.summary() == health.summary()
     assert health.recent_shares() is not None
     assert restored.recent_shares() == health.recent_shares()
+
+
+def test_a_state_without_weights_has_those_of_the_iterations_since() -> None:
+    health, older = (PseudoLabelHealth(num_classes=3, ignore_index=255) for _ in range(2))
+    observe(older)
+    stored = {name: value for name, value in older.state_dict().items() if "weight" not in name}
+    health.load_state_dict(stored | health.complete_older_state(stored))
+    found = health.summary()
+    assert found is not None
+    assert (found.confidence, found.weight) == (0.5, None)
+    observe(health)
+    found = health.summary()
+    assert found is not None
+    assert (found.confidence, found.weight) == (0.5, 0.625)
 
 
 def test_a_sum_of_many_pixels_stays_exact() -> None:
@@ -158,7 +186,10 @@ def test_processes_are_added_up_before_anything_is_divided(monkeypatch: pytest.M
     with monkeypatch.context() as patch:
         patch.setattr(module, "sum_over_ranks", lambda data: sent.append(data.clone()) or data)
         other.observe(
-            source_labels_BHW=labels(2, 2), teacher_labels_BHW=labels(2, 2, 2, 2), confidence_BHW=torch.ones(1, 2, 2)
+            source_labels_BHW=labels(2, 2),
+            teacher_labels_BHW=labels(2, 2, 2, 2),
+            confidence_BHW=torch.ones(1, 2, 2),
+            weights_BHW=torch.full((1, 2, 2), 0.125),
         )
         patch.setattr(module, "sum_over_ranks", lambda data: data.add_(sent.pop(0)))
         observe(health)
@@ -166,6 +197,7 @@ def test_processes_are_added_up_before_anything_is_divided(monkeypatch: pytest.M
     assert together is not None
     assert together.teacher_share == (3 / 8, 1 / 8, 4 / 8)
     assert together.confidence == 0.75
+    assert together.weight == (2.5 + 4 * 0.125) / 8
     # What a state file holds is of all processes: whoever goes on needs no other's.
     assert health.teacher_pixels.tolist() == [3, 1, 4]
     assert health.images == 2
@@ -178,8 +210,10 @@ def test_observing_needs_no_gradient() -> None:
         source_labels_BHW=labels(0, 1),
         teacher_labels_BHW=labels(0, 1),
         confidence_BHW=torch.ones(1, 2, 1, requires_grad=True),
+        weights_BHW=torch.ones(1, 2, 1, requires_grad=True),
     )
     assert not health.confidence_sum.requires_grad
+    assert not health.weight_sum.requires_grad
 
 
 @pytest.mark.parametrize(

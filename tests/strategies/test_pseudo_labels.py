@@ -83,18 +83,26 @@ def test_batch_of_padding_has_no_label_and_moves_no_mean(settings: dict[str, Any
 
 
 def test_class_thresholds_follow_the_running_means() -> None:
-    label = labeler(weighting="pixel", confidence=0.8, per_class=True, momentum=0.5)
-    # Class 1 on 0.76 and 0.6, class 0 on 0.95. With means that start at 1 and go half way to 0.68 and 0.95, the
-    # threshold of class 1 is 0.8 * 0.84 / 0.975 = 0.69, then 0.8 * 0.76 / 0.9625 = 0.63, 0.60 and 0.59.
-    scores = two_classes(0.76, 0.6, 0.05, 0.99)
-    sure = [[1, 0, 1, 0], [1, 0, 1, 0], [1, 0, 1, 0], [1, 1, 1, 0]]
-    means = [(0.975, 0.84), (0.9625, 0.76), (0.95625, 0.72), (0.953125, 0.70)]
-    for weights, mean in zip(sure, means, strict=True):
-        assert label(scores, VALID).weights_BHW.flatten().tolist() == weights
+    label = labeler(weighting="pixel", confidence=0.8, per_class=True, momentum=0.75)
+    # Class 1 on 0.76 and 0.6, class 0 on 0.95: the first batch is the mean, so class 1's threshold is
+    # 0.8 * 0.68 / 0.95 = 0.57 at once.
+    assert label(two_classes(0.76, 0.6, 0.05, 0.99), VALID).weights_BHW.flatten().tolist() == [1, 1, 1, 0]
+    torch.testing.assert_close(label.class_confidence_K, torch.tensor([0.95, 0.68]))
+    # Steps of 1/2 and 1/3, then of 1 - 0.75: class 1 on 0.9 and 0.52, threshold 0.8 * 0.695 / 0.925 = 0.60.
+    means = [(0.925, 0.695), (2.75 / 3, 0.70), (0.9125, 0.7025), (0.909375, 0.704375)]
+    for mean in means:
+        assert label(two_classes(0.9, 0.52, 0.1, 0.99), VALID).weights_BHW.flatten().tolist() == [1, 0, 1, 0]
         torch.testing.assert_close(label.class_confidence_K, torch.tensor(mean))
-    # A class without a pixel keeps its mean.
+    # A class without a pixel keeps its mean and its number of batches.
     label(two_classes(0.05, 0.05, 0.05, 0.99), VALID)
-    torch.testing.assert_close(label.class_confidence_K, torch.tensor([(0.953125 + 0.95) / 2, 0.70]))
+    torch.testing.assert_close(label.class_confidence_K, torch.tensor([0.75 * 0.909375 + 0.25 * 0.95, 0.704375]))
+    assert label.class_batches_K.tolist() == [6, 5]
+
+
+def test_a_class_that_never_had_a_pixel_lowers_no_threshold() -> None:
+    label = labeler(weighting="pixel", confidence=0.9, per_class=True)
+    # Only class 0 is ever labelled, on 0.7 and 0.8: it is the surest class, with the threshold of all.
+    assert not label(two_classes(0.3, 0.2, 0.3, 0.99), VALID).weights_BHW.any()
 
 
 def test_the_most_confident_class_has_the_highest_threshold() -> None:
@@ -112,9 +120,9 @@ def test_the_most_confident_class_has_the_highest_threshold() -> None:
 def test_source_shares_leave_ignored_pixels_out() -> None:
     label = labeler(momentum=0.5)
     label.observe_source(torch.tensor([[[0, 1, 1], [1, 255, 255]]]))
-    torch.testing.assert_close(label.source_share_K, torch.tensor([0.375, 0.625]))
+    torch.testing.assert_close(label.source_share_K, torch.tensor([0.25, 0.75]))
     label.observe_source(torch.full((1, 2, 3), 255))
-    torch.testing.assert_close(label.source_share_K, torch.tensor([0.375, 0.625]))
+    torch.testing.assert_close(label.source_share_K, torch.tensor([0.25, 0.75]))
 
 
 @pytest.mark.parametrize(
@@ -143,10 +151,56 @@ def test_alignment_lifts_a_starved_class_over_the_threshold(align: float, labels
 
 def test_alignment_follows_running_means_and_not_the_batch() -> None:
     label = labeler(align=1.0, momentum=0.9)
-    # Means start even: 0.4 is not enough yet. The teacher's share of class 1 falls to 0.325 in the end.
-    found = [label(two_classes(0.4, 0.4, 0.4, 0.1), torch.ones_like(VALID)).labels_BHW[0, 0, 0] for _ in range(30)]
+    label.observe_source(torch.tensor([[[0, 1]]]))
+    starved, ample = two_classes(0.4, 0.4, 0.4, 0.1), two_classes(0.4, 0.9, 0.9, 0.9)
+    everywhere = torch.ones_like(VALID)
+    # The first batch is the mean, and the second counts half: class 1 has 0.775, then 0.55 of the teacher's shares, so
+    # 0.4 is not enough. Its share falls to 0.325 in the end.
+    label(ample, everywhere)
+    found, shares = [], []
+    for _ in range(30):
+        found.append(int(label(starved, everywhere).labels_BHW[0, 0, 0]))
+        shares.append(float(label.teacher_share_K[1]))
     assert (found[0], found[-1]) == (0, 1)
-    torch.testing.assert_close(label.teacher_share_K[1], torch.tensor(0.325 + 0.9**30 * 0.175))
+    # Equal weights up to the tenth batch, then steps of 1 - 0.9.
+    expected = [0.325 + 0.45 / n if n <= 10 else 0.325 + 0.045 * 0.9 ** (n - 10) for n in range(2, 32)]
+    torch.testing.assert_close(torch.tensor(shares), torch.tensor(expected))
+
+
+@pytest.mark.parametrize("warm_up", [0, 80, 1000])
+def test_alignment_leaves_a_teacher_with_the_sources_shares_alone_from_its_first_batch(warm_up: int) -> None:
+    label = labeler(align=0.5)
+    # 5 % of class 1. Means that start at 1/2 would multiply it by up to 2.2, and the other by as little as 0.7.
+    source, scores = torch.tensor([[[0] * 19 + [1]]]), two_classes(0.05, 0.05, 0.05, 0.05)
+    for _ in range(warm_up):
+        label.observe_source(source)
+    for _ in range(120):
+        label.observe_source(source)
+        label(scores, torch.ones_like(VALID))
+        torch.testing.assert_close(label.source_share_K, torch.tensor([0.95, 0.05]))
+        torch.testing.assert_close(label.teacher_share_K, torch.tensor([0.95, 0.05]))
+
+
+def test_older_states_continue_with_their_means() -> None:
+    older, restored = (labeler(align=1.0, weighting="pixel", confidence=0.5, per_class=True) for _ in range(2))
+    fed = {
+        "class_confidence_K": torch.tensor([0.9, 1.0]),
+        "source_share_K": torch.tensor([0.7, 0.3]),
+        "teacher_share_K": torch.tensor([0.6, 0.4]),
+    }
+    restored.load_state_dict(fed | restored.complete_older_state(fed))
+    restored.observe_source(torch.tensor([[[0, 0]]]))
+    restored(two_classes(0.2, 0.2, 0.2, 0.2), VALID)
+    # Steps of 0.01, as that version had, but for class 1's confidence, which it had not seen.
+    torch.testing.assert_close(restored.source_share_K, torch.tensor([0.703, 0.297]))
+    torch.testing.assert_close(restored.teacher_share_K, torch.tensor([0.602, 0.398]))
+    torch.testing.assert_close(restored.class_confidence_K, torch.tensor([0.899, 1.0]))
+    assert restored.class_batches_K[1] == 0
+    # In the warm-up the teacher has no shares yet: both begin together.
+    warming = fed | {"teacher_share_K": torch.tensor([0.5, 0.5])}
+    older.load_state_dict(warming | older.complete_older_state(warming))
+    older.observe_source(torch.tensor([[[0, 1]]]))
+    torch.testing.assert_close(older.source_share_K, torch.tensor([0.5, 0.5]))
 
 
 def test_full_alignment_with_the_batchs_means_gives_the_sources_shares() -> None:
@@ -195,7 +249,10 @@ def test_border_of_a_padded_image_is_its_own(border_px: int) -> None:
 def test_running_means_are_in_the_state_dict() -> None:
     settings = {"weighting": "pixel", "confidence": 0.7, "per_class": True, "align": 1.0, "momentum": 0.5}
     label, restored = labeler(**settings), labeler(**settings)
-    assert sorted(label.state_dict()) == ["class_confidence_K", "source_share_K", "teacher_share_K"]
+    assert sorted(label.state_dict()) == [
+        *("class_batches_K", "class_confidence_K", "source_batches", "source_share_K"),
+        *("teacher_batches", "teacher_share_K"),
+    ]
     label.observe_source(torch.tensor([[[0, 0, 0, 1]]]))
     label(known(), VALID)
     restored.load_state_dict(label.state_dict())

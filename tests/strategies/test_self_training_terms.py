@@ -214,12 +214,14 @@ def test_unsure_labels_count_less(tiny: Tiny, batch: Batch) -> None:
     assert full["mix.decode.loss_ce"] > half["mix.decode.loss_ce"] > nothing["mix.decode.loss_ce"] > 0
 
 
-def test_source_shares_are_followed_from_the_first_iteration(tiny: Tiny, batch: Batch) -> None:
-    model = made(tiny(), warmup_iters=9)
-    before = model.labeler.source_share_K.clone()
-    losses(model, batch())
-    assert not torch.equal(model.labeler.source_share_K, before)
-    assert torch.equal(model.labeler.teacher_share_K, torch.full((3,), 1 / 3))
+def test_both_class_shares_are_followed_from_the_first_mixing_iteration_on(tiny: Tiny, batch: Batch) -> None:
+    model = made(tiny(), warmup_iters=2, align=0.5)
+    batches = []
+    for seed in range(4):
+        losses(model, batch(seed), seed)
+        batches.append((int(model.labeler.source_batches), int(model.labeler.teacher_batches)))
+    assert batches == [(0, 0), (0, 0), (1, 1), (2, 2)]
+    assert not torch.equal(model.labeler.teacher_share_K, torch.full((3,), 1 / 3))
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])

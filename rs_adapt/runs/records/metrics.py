@@ -19,6 +19,7 @@ class Health(Record):
     source_share: Mapping[str, float] = Field(default={}, description="Share of source pixels by class, 0 to 1.")
     teacher_share: Mapping[str, float] = Field(default={}, description="Share of the teacher's pixels, 0 to 1.")
     confidence: float | None = Field(default=None, description="Mean confidence of the teacher, 0 to 1.")
+    weight: float | None = Field(default=None, description="Mean weight of a pseudo-label in the loss, 0 to 1.")
     agreement: float | None = Field(default=None, description="Share where student and teacher agree, 0 to 1.")
     alarm: str | None = Field(default=None, description="One sentence about a collapse; null for none.")
 
