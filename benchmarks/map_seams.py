@@ -1,13 +1,13 @@
 """Seams of maps, and what a map owes to the way its scene was cut: probabilities of a trained run, in float.
 
     rs-adapt train --bench synthetic-da --work-dir RUN
-    python benchmarks/map_seams.py RUN [--size-px 640]
+    python benchmarks/map_seams.py RUN [--size-px 640] [--scenes 2] [--crops 5]
 
-Scenes of the synthetic target are drawn and predicted with every kind of blending. The table has the mean jump of
+Scenes of the synthetic target are drawn and predicted with every kind of blending. The first table has the mean jump of
 the probabilities (half the sum over the classes of absolute differences) from one pixel to the next across the borders
 of tiles, in both directions, and that across the other borders of the backbone's patches, where probabilities change
-most without tiles, too; without seams the ratio is 1. Then crops are compared with the whole scene, a tile away from
-the crop's edges: a crop that starts at a multiple of the tile's step, and one that does not; the largest and the mean
+most without tiles, too; without seams the ratio is 1. The second compares maps of crops at random places, three tiles
+wide, with the map of the whole scene, by the distance of a pixel from the crop's edges: the mean and the largest
 difference of a probability, and the share of pixels whose class differs.
 """
 
@@ -22,53 +22,69 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+import rasterio
 from numpy.typing import NDArray
 
 from rs_adapt.datasets.synthetic.regions import SOUTH
 from rs_adapt.datasets.synthetic.scenes import make_scene
 from rs_adapt.inference.checkpoint import recompose
 from rs_adapt.inference.predictor import Predictor
-from rs_adapt.prediction.grid import MapGrid
-from rs_adapt.prediction.reading import read_tile_row
-from rs_adapt.scenes import Scene, write_geotiff
-from rs_adapt.tiles.blend import Blending, RowBlender
+from rs_adapt.prediction.appearance import Appearance
+from rs_adapt.prediction.predict import MapSettings, predict_scene
+from rs_adapt.prediction.strips import remove_store
+from rs_adapt.prediction.writing import MapClasses
+from rs_adapt.scenes import write_geotiff
+from rs_adapt.tiles.blend import Blending
 
-BATCH = 8
 # Name, blending, share of a tile that neighbours share.
 WAYS: tuple[tuple[str, Blending, float], ...] = (
-    ("hann", "hann", 0.25),
+    ("Hann", "hann", 0.25),
     ("cosine", "cosine", 0.25),
     ("flat", "flat", 0.25),
-    ("hann, half a tile", "hann", 0.5),
+    ("Hann, half a tile", "hann", 0.5),
     ("hard cuts", "flat", 0.0),
 )
+# Distances from a crop's edge, in tiles.
+BANDS = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0)
+PIXEL_M = 0.5
+# Of the first scene; tiles that overlap lie at multiples of their step from (0, 0).
+CORNER_PX = (1_000_000, 10_000_000)
 
 
 def predict(
-    predictor: Predictor, image_HW3: NDArray[np.uint8], tile_px: int, overlap_px: int, kind: Blending
+    predictor: Predictor,
+    image_HW3: NDArray[np.uint8],
+    tile_px: int,
+    overlap_px: int,
+    kind: Blending,
+    left_top: tuple[int, int] = (0, 0),
 ) -> NDArray[np.float32]:
-    """Return the probabilities of an image, float32 (K, H, W), by the tiles and weights of `rs-adapt predict`."""
-    height_px, width_px = image_HW3.shape[:2]
-    grid = MapGrid(width_px=width_px, height_px=height_px, tile_px=tile_px, overlap_px=overlap_px, panel_px=width_px)
-    (panel,) = grid.panels()
-    columns = panel.last - panel.first
-    high, wide = ((count - 1) * grid.stride_px + tile_px for count in (grid.rows, columns))
-    blender = RowBlender(height_px=high, width_px=wide, num_channels=predictor.num_classes, tile_px=tile_px, kind=kind)
-    rows = []
+    """Return the probabilities of an image, float32 (K, H, W), as the file has them that `rs-adapt predict` writes."""
+    names = tuple(str(number) for number in range(predictor.num_classes))
+    place = ((CORNER_PX[0] + left_top[0]) * PIXEL_M, (CORNER_PX[1] - left_top[1]) * PIXEL_M)
     with tempfile.TemporaryDirectory() as folder:
-        write_geotiff(Path(folder) / "scene.tif", image_HW3, nodata=0)
-        with Scene(Path(folder) / "scene.tif") as scene:
-            for row in range(grid.rows):
-                tiles = read_tile_row(scene, grid, panel, row)
-                for first in range(0, columns, BATCH):
-                    positions = range(first, min(first + BATCH, columns))
-                    batch = predictor.predict_tiles(np.stack([tiles.tile(position) for position in positions]))
-                    for position, tile_KHW in zip(positions, batch, strict=True):
-                        blender.add(position * grid.stride_px, row * grid.stride_px, tile_KHW)
-                is_last = row == grid.rows - 1
-                rows.append(blender.take(high if is_last else (row + 1) * grid.stride_px)[1])
-    top, left = -grid.tile_top(0), -grid.tile_left(panel.first)
-    return np.concatenate(rows, axis=1)[:, top : top + height_px, left : left + width_px]
+        scene, out = Path(folder) / "scene.tif", Path(folder) / "map.tif"
+        transform = (PIXEL_M, 0.0, place[0], 0.0, -PIXEL_M, place[1])
+        write_geotiff(scene, image_HW3, crs="EPSG:32632", transform=transform, nodata=0)
+        record = predict_scene(
+            predictor,
+            scene,
+            out,
+            appearance=Appearance(),
+            classes=MapClasses(names=names, palette=((0, 0, 0),) * len(names)),
+            settings=MapSettings(
+                tile_px=tile_px,
+                overlap_px=overlap_px,
+                batch_size=8,
+                blending=kind,
+                layers=("classes", "probabilities_float"),
+            ),
+            model_sha256="",
+        )
+        remove_store(out)
+        with rasterio.open(record.files[1]) as dataset:
+            values_KHW: NDArray[np.float32] = dataset.read()
+    return values_KHW
 
 
 def jumps(values_KHW: NDArray[np.float32], tile_px: int, overlap_px: int, patch_px: int) -> tuple[float, float]:
@@ -78,13 +94,17 @@ def jumps(values_KHW: NDArray[np.float32], tile_px: int, overlap_px: int, patch_
     for axis in (1, 2):
         jump_HW = np.abs(np.diff(values_KHW, axis=axis)).sum(axis=0) / 2
         side = values_KHW.shape[axis]
-        starts = np.arange(0, side + stride_px, stride_px) - margin_px
+        phase_px = 0
+        if overlap_px:
+            # Rows count downwards from y = 0.
+            phase_px = (CORNER_PX[0] if axis == 2 else -CORNER_PX[1]) % stride_px
+        starts = np.arange(0, side + 2 * stride_px, stride_px) - margin_px - phase_px
         # The jump at position i is from pixel i to pixel i + 1.
         borders = np.unique(np.concatenate([starts, starts + tile_px]) - 1)
-        borders = borders[(borders > 0) & (borders < side - 1)]
-        away = np.setdiff1d(np.arange(patch_px - 1, side - 1, patch_px), borders)
+        patches = np.unique(starts[:, None] + np.arange(patch_px, tile_px, patch_px)) - 1
+        borders, patches = (at[(at > 0) & (at < side - 1)] for at in (borders, patches))
         across.append(jump_HW.take(borders, axis=axis - 1).mean())
-        inside.append(jump_HW.take(away, axis=axis - 1).mean())
+        inside.append(jump_HW.take(np.setdiff1d(patches, borders), axis=axis - 1).mean())
     return float(np.mean(across)), float(np.mean(inside))
 
 
@@ -96,38 +116,46 @@ def scenes(count: int, size_px: int) -> Iterator[NDArray[np.uint8]]:
 
 
 def main() -> None:
-    """Print a row for each blending and crop."""
+    """Print a row for each blending, then one for each blending and distance from a crop's edge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--size-px", type=int, default=640)
     parser.add_argument("--tile-px", type=int, default=128)
     parser.add_argument("--scenes", type=int, default=2)
+    parser.add_argument("--crops", type=int, default=5, help="Of each scene.")
     args = parser.parse_args()
     predictor = Predictor.load(recompose(args.run), args.run, device="cpu")
     images = list(scenes(args.scenes, args.size_px))
-    tile_px = args.tile_px
-    print("| blending | overlap | jump: across, inside | ratio | crop | largest, mean difference | other class |")
-    print("|---|---|---|---|---|---|---|")
+    tile_px, crop_px = args.tile_px, 3 * args.tile_px
+    rng = np.random.default_rng(0)
+    corners = [rng.integers(1, args.size_px - crop_px, 2).tolist() for _ in images for _ in range(args.crops)]
+    to_edge = np.minimum(np.arange(crop_px), np.arange(crop_px)[::-1])
+    distance_HW = np.minimum.outer(to_edge, to_edge) / tile_px
+    rows = []
+    print("| blending | overlap | jump: across, inside | ratio |", "|---|---|---|---|", sep="\n")
     for name, kind, share in WAYS:
         overlap_px = int(share * tile_px)
-        stride_px = tile_px - overlap_px
         wholes = [predict(predictor, image_HW3, tile_px, overlap_px, kind) for image_HW3 in images]
         across, inside = np.mean(
             [jumps(whole_KHW, tile_px, overlap_px, predictor.patch_px) for whole_KHW in wholes], axis=0
         )
-        seam = f"{across:.5f}, {inside:.5f} | {across / inside:.3f}"
-        for cut, offset in (("on the grid", stride_px), ("off the grid", stride_px + stride_px // 2 + 5)):
-            differences, changed = [], []
-            for image_HW3, whole_KHW in zip(images, wholes, strict=True):
-                crop_KHW = predict(predictor, image_HW3[offset:, offset:], tile_px, overlap_px, kind)
-                # A tile from the edges of the crop no tile reaches beyond them.
-                inner = slice(tile_px, -tile_px)
-                part_KHW, same_KHW = crop_KHW[:, inner, inner], whole_KHW[:, offset:, offset:][:, inner, inner]
-                differences.append(np.abs(part_KHW - same_KHW))
-                changed.append((part_KHW.argmax(axis=0) != same_KHW.argmax(axis=0)).mean())
-            largest, mean = max(part.max() for part in differences), np.mean([part.mean() for part in differences])
-            sizes = f"{largest:.1e}, {mean:.1e} | {100 * np.mean(changed):.3f} %"
-            print(f"| {name} | {overlap_px} | {seam} | {cut} | {sizes} |", flush=True)
+        print(f"| {name} | {overlap_px} | {across:.5f}, {inside:.5f} | {across / inside:.3f} |", flush=True)
+        differences, changes = [], []
+        for number, (x0, y0) in enumerate(corners):
+            place = np.s_[y0 : y0 + crop_px, x0 : x0 + crop_px]
+            image_HW3, whole_KHW = images[number // args.crops], wholes[number // args.crops][:, *place]
+            crop_KHW = predict(predictor, image_HW3[place], tile_px, overlap_px, kind, (x0, y0))
+            differences.append(np.abs(crop_KHW - whole_KHW))
+            changes.append(crop_KHW.argmax(axis=0) != whole_KHW.argmax(axis=0))
+        for start, stop in zip(BANDS, (*BANDS[1:], 99.0), strict=True):
+            band_HW = (distance_HW >= start) & (distance_HW < stop)
+            inner = [difference_KHW[:, band_HW] for difference_KHW in differences]
+            sizes = f"{np.mean(inner):.1e} | {np.max(inner):.1e} | {100 * np.mean([c[band_HW] for c in changes]):.3f} %"
+            rows.append(f"| {name} | {overlap_px} | from {start * tile_px:.0f} px | {sizes} |")
+    print(
+        "\n| blending | overlap | from the edge | mean difference | largest | other class |", "|---" * 6 + "|", sep="\n"
+    )
+    print("\n".join(rows))
 
 
 if __name__ == "__main__":

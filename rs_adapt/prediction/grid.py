@@ -1,4 +1,4 @@
-"""The tiles of a map: a grid that starts at the scene's first pixel and goes beyond its edges, in pixels."""
+"""The tiles of a map: a grid that is fixed to map coordinates and goes beyond the scene's edges, in pixels."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ class Panel:
 class MapGrid:
     """The tiles of a map, of a whole scene or of a window of it.
 
-    Tile i of a side covers the scene's pixels from `i * stride_px - margin_px` on, so that its middle part, `stride_px`
-    long, starts at a multiple of the stride, and every pixel of the map lies away from the rim of a tile. Tiles at the
-    edges reach beyond the scene, where it is mirrored. A map of a window has the tiles that the map of the scene has
-    there, and a crop of the scene that starts at a multiple of the stride has them except at its edges.
+    Tile i of a side covers the scene's pixels from `i * stride_px - margin_px - phase_px` on. Its middle part is
+    `stride_px` long, and the middle parts lie side by side, so that every pixel of the map lies away from the rim of a
+    tile. Tiles at the edges reach beyond the scene, where it is mirrored. A map of a window has the tiles that the map
+    of the scene has there. A crop of the scene has them except at its edges, if its phase follows from its place
+    (`rs_adapt.prediction.place.grid_phase`).
 
     Attributes:
         width_px: Columns of the map.
@@ -49,6 +50,7 @@ class MapGrid:
         x0_px: Column of the scene that is the map's first.
         y0_px: Row of the scene that is the map's first.
         scene_px: Columns and rows of the scene; None where the map is of all of it.
+        phase_px: Columns and rows of the first tile's middle part that lie before the scene, 0 to `stride_px - 1`.
 
     Raises:
         ConfigError: The overlap is negative or more than half a tile.
@@ -62,6 +64,7 @@ class MapGrid:
     x0_px: int = 0
     y0_px: int = 0
     scene_px: tuple[int, int] | None = None
+    phase_px: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         """Check the overlap."""
@@ -84,23 +87,24 @@ class MapGrid:
     @property
     def rows(self) -> int:
         """Number of rows of tiles."""
-        return len(self._tiles(self.y0_px, self.height_px, self._scene_px[1]))
+        return len(self._tile_rows)
 
     def panels(self) -> list[Panel]:
         """Return the panels from left to right; their edges are edges of the middle parts of tiles."""
         # Columns of middle parts; further tiles reach into the map from both sides.
-        first = self.x0_px // self.stride_px
-        columns = math.ceil((self.x0_px + self.width_px) / self.stride_px) - first
+        map_start = self.x0_px + self.phase_px[0]
+        first = map_start // self.stride_px
+        columns = math.ceil((map_start + self.width_px) / self.stride_px) - first
         fitting = columns if self.panel_px >= self.width_px else max(1, self.panel_px // self.stride_px)
         # Panels of equal width: the columns of tiles between two panels are predicted twice, whatever their width.
         wide = math.ceil(columns / math.ceil(columns / fitting))
         beyond = 1 if self.overlap_px else 0
-        tiles = self._tiles(self.x0_px, self.width_px, self._scene_px[0])
+        tiles = self._tiles(0, self.x0_px, self.width_px)
         return [
             Panel(
                 index=index,
-                x0=max(start * self.stride_px - self.x0_px, 0),
-                x1=min((start + wide) * self.stride_px - self.x0_px, self.width_px),
+                x0=max(start * self.stride_px - map_start, 0),
+                x1=min((start + wide) * self.stride_px - map_start, self.width_px),
                 first=max(start - beyond, tiles.start),
                 last=min(start + wide + beyond, tiles.stop),
             )
@@ -109,12 +113,11 @@ class MapGrid:
 
     def tile_left(self, column: int) -> int:
         """Return the map's pixel column at which a column of tiles starts; may be negative."""
-        return column * self.stride_px - self.margin_px - self.x0_px
+        return column * self.stride_px - self.margin_px - self.phase_px[0] - self.x0_px
 
     def tile_top(self, row: int) -> int:
         """Return the map's pixel row at which a row of tiles starts; may be negative."""
-        first = self._tiles(self.y0_px, self.height_px, self._scene_px[1]).start
-        return (first + row) * self.stride_px - self.margin_px - self.y0_px
+        return (self._tile_rows.start + row) * self.stride_px - self.margin_px - self.phase_px[1] - self.y0_px
 
     def finished_rows(self, row: int) -> tuple[int, int]:
         """Return the pixel rows of the map, from and to, that are complete when a row of tiles is added; may be none.
@@ -145,10 +148,16 @@ class MapGrid:
     def _scene_px(self) -> tuple[int, int]:
         return (self.width_px, self.height_px) if self.scene_px is None else self.scene_px
 
-    def _tiles(self, start_px: int, size_px: int, scene_px: int) -> range:
-        """Return the numbers of the scene's tiles, along one side, that show a pixel of the map."""
-        first = (start_px + self.margin_px - self.tile_px) // self.stride_px + 1
-        last = math.ceil(min(start_px + size_px + self.margin_px, scene_px) / self.stride_px)
+    @property
+    def _tile_rows(self) -> range:
+        return self._tiles(1, self.y0_px, self.height_px)
+
+    def _tiles(self, side: int, start_px: int, size_px: int) -> range:
+        """Return the numbers of the scene's tiles, along side 0 or 1, that show a pixel of the map."""
+        phase_px = self.phase_px[side]
+        start = start_px + phase_px
+        first = (start + self.margin_px - self.tile_px) // self.stride_px + 1
+        last = math.ceil(min(start + size_px + self.margin_px, phase_px + self._scene_px[side]) / self.stride_px)
         return range(max(first, 0), last)
 
 

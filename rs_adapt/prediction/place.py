@@ -1,7 +1,8 @@
-"""The place of a map: that of its scene, moved to a window of it and scaled to other pixels."""
+"""The place of a map: that of its scene, moved to a window and scaled to other pixels; and of its tiles."""
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -12,6 +13,11 @@ from rasterio.transform import Affine
 from rs_adapt.scenes import Box, SceneInfo
 from rs_adapt.scenes.gdal_files import open_raster
 from rs_adapt.scenes.orientation import Orientation, file_orientation
+
+# Where whole pixels are told apart: the golden section is far from all simple fractions, at which scenes start.
+_TURN = (3 - math.sqrt(5)) / 2
+# Beyond it the fractions of a pixel are rounding errors.
+_MOST_PX = 1e10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +55,29 @@ def place_of(info: SceneInfo, window: Box | None = None) -> MapPlace:
     if x0 or y0:
         transform = transform @ Affine.translation(x0, y0)
     return MapPlace(crs=info.crs, transform=tuple(transform)[:6])
+
+
+def grid_phase(info: SceneInfo, stride_px: int) -> tuple[int, int]:
+    """Return where a scene starts in a grid of tiles that lies fixed on the map.
+
+    Pixels of one transform, moved by whole pixels, form one grid over the whole plane of the reference system; its
+    pixel 0 has a corner at the origin, or up to a pixel beside it. Tiles start at its multiples of the stride, so that
+    a scene, its crops and its neighbours share them. Rounding errors of a transform do not move the tiles.
+
+    Args:
+        info: The scene, at the pixel size of the map.
+        stride_px: Pixels from one tile to the next.
+
+    Returns:
+        Column and row of the scene's first pixel within its stride, 0 to `stride_px - 1`; 0 for both without a place.
+    """
+    if not info.has_place:
+        return 0, 0
+    a, b, c, d, e, f = info.transform
+    column, row = ~Affine(a, b, 0.0, d, e, 0.0) @ (c, f)
+    if not max(abs(column), abs(row)) < _MOST_PX:
+        return 0, 0
+    return math.floor(column + _TURN) % stride_px, math.floor(row + _TURN) % stride_px
 
 
 def _points(info: SceneInfo) -> tuple[list[GroundControlPoint], str | None] | None:

@@ -15,7 +15,7 @@ from rs_adapt.errors import ConfigError
 from rs_adapt.files import file_state
 from rs_adapt.prediction.extent import Area, AreaPixels, OutsideArea, locate
 from rs_adapt.prediction.grid import MapGrid, panel_width_px
-from rs_adapt.prediction.place import MapPlace, place_of
+from rs_adapt.prediction.place import MapPlace, grid_phase, place_of
 from rs_adapt.prediction.resampling import ResampledScene
 from rs_adapt.scenes import Box, files_behind
 from rs_adapt.scenes.gdal_files import open_raster
@@ -41,7 +41,7 @@ class SceneView:
     Attributes:
         pixels: The scene, at the pixel size of the map; without data outside of the area.
         window: The map's window in pixels of it.
-        scene_px: Columns and rows of it.
+        scene: Facts of all of it.
         info: Facts of the map's part of it, as of a scene of its own.
         place: The place of the map.
         remarks: Sentences that one has to know before using the map.
@@ -49,7 +49,7 @@ class SceneView:
 
     pixels: Pixels
     window: Box
-    scene_px: tuple[int, int]
+    scene: SceneInfo
     info: SceneInfo
     place: MapPlace
     remarks: tuple[str, ...]
@@ -86,7 +86,7 @@ def view_scene(scene: Scene, appearance: Appearance, *, area: Area, gsd: Gsd = N
     return SceneView(
         pixels=seen if polygons is None else AreaPixels(seen, polygons),
         window=window,
-        scene_px=(seen.info.width_px, seen.info.height_px),
+        scene=seen.info,
         info=_part(seen.info, window),
         place=place,
         remarks=tuple(_remarks(seen.info, place, appearance.gsd_m, is_resampled=seen is not scene)),
@@ -95,6 +95,9 @@ def view_scene(scene: Scene, appearance: Appearance, *, area: Area, gsd: Gsd = N
 
 def map_grid(view: SceneView, num_classes: int, *, tile_px: int, overlap_px: int, sums_bytes: int) -> MapGrid:
     """Return the tiles of a map.
+
+    Tiles that overlap lie fixed on the map. Those that do not start at the scene's first pixel, as those do that a
+    scene is cut into for training and evaluation.
 
     Args:
         view: The scene.
@@ -115,7 +118,8 @@ def map_grid(view: SceneView, num_classes: int, *, tile_px: int, overlap_px: int
         panel_px=panel_width_px(num_classes, tile_px, budget_bytes=sums_bytes, most_px=x1 - x0),
         x0_px=x0,
         y0_px=y0,
-        scene_px=view.scene_px,
+        scene_px=(view.scene.width_px, view.scene.height_px),
+        phase_px=grid_phase(view.scene, tile_px - overlap_px) if 0 < overlap_px < tile_px else (0, 0),
     )
 
 

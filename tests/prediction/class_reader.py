@@ -40,7 +40,7 @@ class Reader:
 
 def predict(scene: Path, *, appearance: Appearance | None = None, reader: Reader | None = None, **options: Any) -> Any:
     """Predict a scene; return the record, and the open map."""
-    settings = MapSettings(tile_px=32, overlap_px=8, batch_size=4, overwrite=True, **options)
+    settings = MapSettings(**{"tile_px": 32, "overlap_px": 8, "batch_size": 4, "overwrite": True} | options)
     record: MapRecord = predict_scene(
         reader or Reader(),  # type: ignore[arg-type]
         scene,

@@ -29,8 +29,8 @@ def test_a_rectangle_is_read_and_written_alone(tmp_path: Path) -> None:
         assert np.array_equal(written.read(1), TRUTH[WINDOW])
         assert written.transform == PLACE @ Affine.translation(10, 20)
         assert written.bounds == pytest.approx(BOUNDS)
-    # Tiles of 32 px with a step of 24 that show it: columns 0 to 3, rows 0 to 3.
-    assert reader.num_tiles == 16
+    # Tiles of 32 px with a step of 24 that show it: columns 0 to 4, rows 1 to 3, whose grid starts at x = 0 and y = 0.
+    assert reader.num_tiles == 15
     lon_lat = rasterio.warp.transform_bounds(UTM, "EPSG:4326", *BOUNDS)
     _, written = predict(path, area=Area(bounds=lon_lat, bounds_crs="EPSG:4326"))
     with written:
