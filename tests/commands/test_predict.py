@@ -45,7 +45,7 @@ def test_a_map_lies_where_its_scene_lies(
     options = ("--confidence", "--style", "--preview", "--vector", "geojson", "--min-area", "8", "--device", "cpu")
     code, printed, _ = run_verb("predict", scene, "--checkpoint", RUN, "--out", out, *options)
     assert code == 0
-    assert "map.tif: 384 x 256 px, 12 tiles, " in printed
+    assert "map.tif: 384 x 256 px, 20 tiles, " in printed
     assert sorted(path.name for path in out.parent.iterdir()) == [
         *("map.geojson", "map.png", "map.qml", "map.tif", "map_confidence.tif")
     ]
