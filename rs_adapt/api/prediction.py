@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rs_adapt.prediction.layers import Layer
     from rs_adapt.prediction.predict import MapRecord
     from rs_adapt.runs.records import Manifest
+    from rs_adapt.sweeps.spec import LauncherKind
     from rs_adapt.tiles.blend import Blending
 
 PathLike = str | os.PathLike[str]
@@ -58,7 +59,9 @@ def predict(
     precision: str | None = None,
     weights: PathLike | None = None,
     device: str = "auto",
-    jobs: int = 1,
+    jobs: int | None = None,
+    launcher: LauncherKind = "local",
+    slurm: Mapping[str, object] | None = None,
     evaluate: PathLike | None = None,
     overwrite: bool = False,
     skip_errors: bool = False,
@@ -106,6 +109,10 @@ def predict(
         weights: File of base weights; the run's, else the backbone's own file.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         jobs: Scenes that are predicted at once, each in a process with a model of its own; several GPUs are dealt out.
+            By default 1; for the launcher `slurm` jobs in the queue at once, by default 500.
+        launcher: `local` for processes of this machine, `inline` for this process, `slurm` for a job of Slurm a scene.
+        slurm: Parameters of submitit for these jobs, such as `{"timeout_min": 60, "gpus_per_node": 1}`;
+            `{"cluster": "local"}` runs them as processes of this machine.
         evaluate: Labels to score the maps against, read as the run's bench reads labels: a file, or for several scenes
             a folder in which each label is named like its scene.
         overwrite: Replace maps that exist.
@@ -125,6 +132,7 @@ def predict(
         DataError: A scene cannot be read as the model was trained.
         DataNotFound: There is no such scene.
         OutputExists: A map exists, and `overwrite` is False; or a different process makes it.
+        RunFailed: A process was killed, or jobs have made no map.
 
     Examples:
         >>> import numpy as np
@@ -135,8 +143,10 @@ def predict(
         >>> record.files[0].name, record.width_px, record.height_px
         ('map.tif', 200, 150)
     """
+    from rs_adapt.api.map_launching import check_launcher, log_folder, open_queue
     from rs_adapt.prediction.inputs import find_scenes, output_files
 
+    check_launcher(launcher, jobs=jobs, slurm=slurm)
     runs = [run] if isinstance(run, Run | str | os.PathLike) else list(run)
     folders = [folder_of(one) for one in runs]
     for folder in folders:
@@ -150,6 +160,8 @@ def predict(
     polygons = polygon_settings(
         None if vector is None else os.fspath(vector), min_area_m2=min_area, simplify_m=simplify, num_scenes=len(maps)
     )
+    log_dir = log_folder(Path(out).expanduser())
+    queue = open_queue(log_dir, jobs=jobs, parameters=slurm or {}) if launcher == "slurm" else None
     print_loading(progress)
     from rs_adapt.api.pace import Pace
     from rs_adapt.inference.checkpoint import recompose
@@ -157,6 +169,7 @@ def predict(
     from rs_adapt.prediction.many import MapWork, predict_scenes
     from rs_adapt.prediction.members import check_members, choose_tile_px, describe_calibration
     from rs_adapt.prediction.predict import MapSettings, files_of
+    from rs_adapt.prediction.queued import predict_in_queue
     from rs_adapt.prediction.scoring import MapScorer, label_files
     from rs_adapt.prediction.skipping import skip_scene
     from rs_adapt.prediction.strips import check_maps, remove_store
@@ -190,7 +203,7 @@ def predict(
         ),
         gsd=gsd,
     )
-    check_maps({file: files_of(file, settings) for file in maps.values()}, overwrite=overwrite)
+    check_maps({file: files_of(file, settings) for file in maps.values()}, overwrite=overwrite, waits=queue is not None)
     # A scene that cannot be read is reported before the model is built.
     skipped: dict[Path, MapRecord] = {}
     leave_out = partial(skip_scene, skipped=skipped, skip_errors=skip_errors)
@@ -224,7 +237,10 @@ def predict(
     pace = Pace()
     with progress_callback(progress, note=pace.note) as on_progress:
         readable = {scene: file for scene, file in maps.items() if scene not in skipped}
-        predicted = predict_scenes(work, readable, jobs=jobs, on_progress=on_progress, on_start=pace.start)
+        if queue is not None:
+            predicted = predict_in_queue(work, readable, queue, log_dir=log_dir, on_progress=on_progress)
+        else:
+            predicted = predict_scenes(work, readable, jobs=jobs or 1, on_progress=on_progress, on_start=pace.start)
     skipped |= {record.scene: record for record in predicted if not record.files}
     records = [record for record in predicted if record.files]
     if sentences := describe_calibration(manifests, layers):

@@ -198,6 +198,15 @@ def jobs(default: str) -> Any:
     return typer.Option("--jobs", help=f"Number of parallel jobs (default: {default}).", min=1)
 
 
+def launcher(default: str) -> Any:
+    """Return the option for how jobs are started.
+
+    Args:
+        default: The default launcher in words, for the help text.
+    """
+    return typer.Option("--launcher", help=f"local, inline or slurm (default: {default}).")
+
+
 # Stored scores.
 class UnitName(StrEnum):
     """The unit that the bootstrap resamples; auto means scenes if every tile has one, else images."""

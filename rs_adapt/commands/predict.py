@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, cast
 
 import typer
 
 from rs_adapt.commands import options
 from rs_adapt.commands.map_printing import print_maps
+from rs_adapt.commands.parameters import parse_parameters
 from rs_adapt.commands.stopping import continued_by_repeating
+
+if TYPE_CHECKING:
+    from rs_adapt.sweeps.spec import LauncherKind
 
 Number = TypeVar("Number", int, float)
 _LAYERS = "Files"
@@ -164,7 +168,12 @@ def predict(
     precision: options.Precision = None,
     weights: options.Weights = None,
     device: options.Device = "auto",
-    jobs: Annotated[int | None, options.jobs("1")] = None,
+    jobs: Annotated[int | None, options.jobs("1; of Slurm 500")] = None,
+    launcher: Annotated[str | None, options.launcher("local")] = None,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option("--slurm", metavar="NAME=VALUE", help="Parameter of submitit, such as timeout_min=60; repeat it."),
+    ] = None,
     plugins: options.Plugins = None,
     skip_errors: Annotated[
         bool,
@@ -233,7 +242,10 @@ def predict(
         precision=precision,
         weights=weights,
         device=device,
-        jobs=jobs or 1,
+        jobs=jobs,
+        # Other names are refused there.
+        launcher=cast("LauncherKind", launcher or "local"),
+        slurm=parse_parameters(slurm or ()),
         evaluate=evaluate,
         overwrite=overwrite,
         skip_errors=skip_errors,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
@@ -102,38 +103,56 @@ class Slurm:
         jobs: Jobs in the queue at once; None for `MAX_JOBS`.
         cluster: `slurm` or `local`.
         parameters: For submitit's `update_parameters`.
-        source: Where the user gives `parameters`, for messages.
+        options: Where the user gives `parameters`, for messages.
+        local: How the user chooses the cluster `local`, for messages.
 
     Raises:
         ConfigError: Submitit is not installed, there is no Slurm, or it does not know a parameter.
     """
 
     def __init__(
-        self, log_dir: str, *, jobs: int | None, cluster: str, parameters: Mapping[str, object], source: str
+        self,
+        log_dir: str,
+        *,
+        jobs: int | None,
+        cluster: str,
+        parameters: Mapping[str, object],
+        options: str,
+        local: str,
     ) -> None:
+        self._log_dir, self._cluster = log_dir, cluster
+        self._parameters = {"name": "rs-adapt", "timeout_min": 24 * 60, "tasks_per_node": 1} | dict(parameters)
+        # submitit makes the folder at once; before the first job there shall be none.
+        self._executor: Any = None
         try:
-            import submitit
+            with tempfile.TemporaryDirectory() as folder:
+                self._open(folder)
         except ImportError as error:
             raise ConfigError(
                 "The launcher slurm needs submitit: pip install 'rs-adapt[slurm]'. Without Slurm use --launcher local."
             ) from error
-        try:
-            self._executor = submitit.AutoExecutor(folder=log_dir, cluster=cluster)
-            self._executor.update_parameters(
-                **{"name": "rs-adapt", "timeout_min": 24 * 60, "tasks_per_node": 1} | dict(parameters)
-            )
         except Exception as error:
             # submitit raises RuntimeError, NameError and others for a missing sbatch and for unknown parameters.
+            fault = f"submitit rejects the options of the launcher slurm: {error}".rstrip(".")
             raise ConfigError(
-                f"submitit rejects the options of the launcher slurm: {error}. {source} takes its parameters, "
-                "such as timeout_min, mem_gb, gpus_per_node and slurm_partition; cluster = 'local' runs without Slurm."
+                f"{fault}{'' if fault.endswith('?') else '.'} {options} takes its parameters, such as timeout_min, "
+                f"mem_gb, gpus_per_node and slurm_partition; {local} runs without Slurm."
             ) from error
         self.slots = jobs or MAX_JOBS
         self.description = f"up to {self.slots} jobs of {'Slurm' if cluster == 'slurm' else 'this machine'}"
 
     def submit(self, work: Work) -> SlurmJob:
         """Put work into the queue."""
+        if self._executor is None:
+            self._executor = self._open(self._log_dir)
         job = QueuedWork(work)
         # submitit starts its own module by `-m`, from the current folder.
         with safe_path():
             return SlurmJob(self._executor.submit(job))
+
+    def _open(self, folder: str) -> Any:
+        import submitit
+
+        executor = submitit.AutoExecutor(folder=folder, cluster=self._cluster)
+        executor.update_parameters(**self._parameters)
+        return executor

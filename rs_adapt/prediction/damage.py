@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -86,7 +86,7 @@ def require_sample(scene: Scene) -> None:
         ) from error
 
 
-def describe_unreadable(boxes: list[Box]) -> str:
+def describe_unreadable(boxes: Sequence[Box]) -> str:
     """Return a sentence that names the blocks of a scene that cannot be read."""
     named = "; ".join(
         f"columns {box.x0} to {box.x1 - 1}, rows {box.y0} to {box.y1 - 1}" for box in sorted(boxes)[:_NAMED]

@@ -86,7 +86,7 @@ def predict_scenes(
     if jobs <= 1:
         predictor = load_members(work.configurations, work.checkpoints, device=work.device)
         return [
-            _predict_one(predictor, work, scene, out, on_progress=on_progress, on_start=on_start)
+            predict_one(predictor, work, scene, out, on_progress=on_progress, on_start=on_start)
             for scene, out in maps.items()
         ]
     if not may_start_processes():
@@ -106,7 +106,7 @@ def predict_scenes(
     return [records[scene] for scene in maps]
 
 
-def _predict_one(
+def predict_one(
     predictor: TilePredictor,
     work: MapWork,
     scene: Path,
@@ -115,6 +115,7 @@ def _predict_one(
     on_progress: OnProgress = no_progress,
     on_start: OnStart = lambda stage, done, total, mpx: None,
 ) -> MapRecord:
+    """Predict a scene of the call; the record of one that is left out has no files."""
     records: dict[Path, MapRecord] = {}
     with skip_scene(scene, records, skip_errors=work.settings.skip_errors):
         records[scene] = predict_scene(
@@ -132,25 +133,30 @@ def _predict_one(
 
 
 def _predict(task: _Task) -> MapRecord:
-    return _predict_one(_load(task.work, task.jobs), task.work, task.scene, task.out)
+    # Processes of a pool are numbered from 1.
+    number = multiprocessing.current_process()._identity[0] - 1
+    return predict_one(_load(task.work, task.jobs, number), task.work, task.scene, task.out)
 
 
-def _load(work: MapWork, jobs: int) -> TilePredictor:
+def _load(work: MapWork, jobs: int, number: int) -> TilePredictor:
     """Load the model in a process that predicts, once."""
     if not _predictors:
         import torch
 
-        torch.set_num_threads(max(1, default_jobs() // jobs))
         use_plugins(work.plugins)
-        _predictors.append(load_members(work.configurations, work.checkpoints, device=_device(work.device)))
+        torch.set_num_threads(max(1, default_jobs() // jobs))
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        device = deal_device(work.device, number, count)
+        _predictors.append(load_members(work.configurations, work.checkpoints, device=device))
     return _predictors[0]
 
 
-def _device(device: str) -> str:
-    """Return a GPU of its own for a process, in turn, where there are several and none is named."""
-    import torch
+def deal_device(device: str, number: int, num_gpus: int) -> str:
+    """Return the device of a process: GPUs in turn, where there are several and none is named.
 
-    count = torch.cuda.device_count() if device in ("auto", "cuda") and torch.cuda.is_available() else 0
-    # Processes of a pool are numbered from 1.
-    number = multiprocessing.current_process()._identity[0] - 1
-    return f"cuda:{number % count}" if count > 1 else device
+    Args:
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        number: Of the process, from 0.
+        num_gpus: GPUs that the processes see.
+    """
+    return f"cuda:{number % num_gpus}" if device in ("auto", "cuda") and num_gpus > 1 else device

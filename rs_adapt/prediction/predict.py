@@ -26,6 +26,7 @@ from rs_adapt.prediction.panels import TileModel, predict_panels
 from rs_adapt.prediction.polygons import PolygonSettings
 from rs_adapt.prediction.stages import StageCounter
 from rs_adapt.prediction.strips import (
+    NUMERICS,
     StripStore,
     check_files,
     has_begun_files,
@@ -35,7 +36,7 @@ from rs_adapt.prediction.strips import (
 )
 from rs_adapt.prediction.vector_file import vector_file
 from rs_adapt.prediction.vectorize import write_map_polygons
-from rs_adapt.prediction.view import Gsd, files_read, map_grid, view_scene
+from rs_adapt.prediction.view import Gsd, SceneView, files_read, map_grid, view_scene
 from rs_adapt.prediction.writing import CACHE_MIB, MapClasses, layer_file, write_map
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.tiles.blend import Blending
@@ -43,7 +44,7 @@ from rs_adapt.tiles.blend import Blending
 if TYPE_CHECKING:
     from rs_adapt.inference.ensemble import TilePredictor
     from rs_adapt.prediction.scoring import MapScores
-    from rs_adapt.scenes import Box
+    from rs_adapt.scenes import Box, Scene
 
 # A stage, its tiles that are done already and in all, and the megapixels of all.
 OnStart = Callable[[str, int, int, float], None]
@@ -164,15 +165,8 @@ def predict_scene(
         with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB << 20), appearance.open(scene_file) as scene:
             if settings.skip_errors and appearance.by_scene and scene.info.dtype != "uint8":
                 require_sample(scene)
-            view = view_scene(scene, appearance, area=settings.area, gsd=settings.gsd)
-            grid = map_grid(
-                view,
-                predictor.num_classes,
-                tile_px=settings.tile_px,
-                overlap_px=settings.overlap_px,
-                sums_bytes=settings.sums_bytes,
-            )
-            job = _job(scene_file, appearance, settings, grid, predictor, model_sha256)
+            view, grid = lay_out(scene, appearance, settings, predictor.num_classes)
+            job = job_of(scene_file, appearance, settings, grid, model_sha256, numerics=predictor.numerics)
             folder = strips_folder(out)
             is_continued = is_store_of(folder, job) and has_begun_files(folder)
             check_files(files, overwrite=settings.overwrite or is_continued)
@@ -215,19 +209,44 @@ def predict_scene(
                     files[-1], store, grid, settings.polygons, place=view.place, classes=classes, on_rows=tracing.add
                 )
             store.finish()
+    unreadable = tuple(store.unreadable())
+    return record_of(
+        scene_file, files, view, grid, seconds=time.perf_counter() - started_s, model_s=model_s, unreadable=unreadable
+    )
+
+
+def lay_out(scene: Scene, appearance: Appearance, settings: MapSettings, num_classes: int) -> tuple[SceneView, MapGrid]:
+    """Return an open scene as it is mapped, and the tiles of its map."""
+    view = view_scene(scene, appearance, area=settings.area, gsd=settings.gsd)
+    tile_px, overlap_px = settings.tile_px, settings.overlap_px
+    grid = map_grid(view, num_classes, tile_px=tile_px, overlap_px=overlap_px, sums_bytes=settings.sums_bytes)
+    return view, grid
+
+
+def record_of(
+    scene: Path,
+    files: tuple[Path, ...],
+    view: SceneView,
+    grid: MapGrid,
+    *,
+    seconds: float,
+    model_s: float,
+    unreadable: tuple[Box, ...],
+) -> MapRecord:
+    """Return the record of a map, see `MapRecord`."""
     remarks = view.remarks
-    if unreadable := store.unreadable():
-        remarks = (*remarks, f"{scene_file}: {describe_unreadable(unreadable)}")
+    if unreadable:
+        remarks = (*remarks, f"{scene}: {describe_unreadable(unreadable)}")
     return MapRecord(
-        scene=scene_file,
+        scene=scene,
         files=files,
         width_px=grid.width_px,
         height_px=grid.height_px,
         num_tiles=grid.num_tiles(),
-        seconds=time.perf_counter() - started_s,
+        seconds=seconds,
         model_s=model_s,
         remarks=remarks,
-        unreadable=tuple(unreadable),
+        unreadable=unreadable,
     )
 
 
@@ -251,20 +270,22 @@ def check_settings(predictor: TilePredictor, settings: MapSettings) -> None:
         raise ConfigError(f"--tta is {settings.tta}. Allowed: {', '.join(VIEWS)}.")
 
 
-def _job(
+def job_of(
     scene: Path,
     appearance: Appearance,
     settings: MapSettings,
     grid: MapGrid,
-    predictor: TilePredictor,
     model_sha256: str,
+    *,
+    numerics: tuple[str, ...] = (),
 ) -> dict[str, object]:
-    """Return everything that the strips of a map depend on."""
+    """Return everything that the strips of a map depend on; `numerics` are those of the model on its device."""
     return {
         "scene": files_read(scene, settings.area),
         "area": repr(settings.area),
         "gsd": settings.gsd,
-        "model": [model_sha256, *predictor.numerics],
+        "model": model_sha256,
+        NUMERICS: list(numerics),
         "version": __version__,
         "appearance": repr(appearance),
         "grid": repr(grid),

@@ -24,6 +24,12 @@ _JOB_FILE = "job.json"
 _STAGE_FILE = "stage"
 _WRITING, _FINISHED = "writing", "finished"
 _UNREADABLE_FILE = "unreadable.json"
+# The entry of a job with the facts that follow from the machine, beside those that the user asks for.
+NUMERICS = "numerics"
+
+
+class MapInUse(OutputExists):
+    """Raised when a different process makes the map."""
 
 
 class StripStore:
@@ -81,8 +87,7 @@ class StripStore:
 
     def unreadable(self) -> list[Box]:
         """Return the blocks of the scene that could not be read, from this call and those that it continues."""
-        text = _read(self.folder / _UNREADABLE_FILE)
-        return [] if text is None else [Box(*box) for box in json.loads(text)]
+        return unreadable_in(self.folder)
 
     @property
     def is_finished(self) -> bool:
@@ -113,9 +118,24 @@ def strips_folder(out: Path) -> Path:
     return out.with_name(f".{out.name}.strips")
 
 
+def unreadable_in(folder: Path) -> list[Box]:
+    """Return the blocks of the scene that could not be read, as the folder of a map's strips records them."""
+    text = _read(folder / _UNREADABLE_FILE)
+    return [] if text is None else [Box(*box) for box in json.loads(text)]
+
+
 def is_store_of(folder: Path, job: Mapping[str, object]) -> bool:
     """Return whether a folder holds the strips of a job."""
     return _read(folder / _JOB_FILE) == _job_text(job)
+
+
+def is_finished(folder: Path, job: Mapping[str, object]) -> bool:
+    """Return whether a call has written all files of a map as a job asks for, on whatever kind of device it ran."""
+    try:
+        stored = json.loads(_read(folder / _JOB_FILE) or "{}")
+    except ValueError:
+        return False
+    return _stage(folder) == _FINISHED and stored == stored | {"request": _sha256(_request(job))}
 
 
 def has_begun_files(folder: Path) -> bool:
@@ -142,19 +162,21 @@ def check_files(files: Sequence[Path], *, overwrite: bool) -> None:
         raise OutputExists(f"{existing} exists. Choose a different place with --out, or add --overwrite to replace it.")
 
 
-def check_maps(maps: Mapping[Path, Sequence[Path]], *, overwrite: bool) -> None:
+def check_maps(maps: Mapping[Path, Sequence[Path]], *, overwrite: bool, waits: bool = False) -> None:
     """Refuse maps that exist or that a different process makes; those of an interrupted call pass.
 
     Args:
         maps: The files of each map, by the map of classes.
         overwrite: Replace maps that exist.
+        waits: Whether maps that a different process makes are waited for; they pass.
 
     Raises:
         OutputExists: A file exists, or its map is being made.
     """
-    for out in maps:
-        if is_locked(_lock_file(out)):
-            raise _in_use(out)
+    in_use = [out for out in maps if is_in_use(out)]
+    if in_use and not waits:
+        raise _in_use(in_use[0])
+    maps = {out: files for out, files in maps.items() if out not in in_use}
     try:
         for out, files in maps.items():
             check_files(files, overwrite=overwrite or has_begun_files(strips_folder(out)))
@@ -173,7 +195,7 @@ def lock_map(out: Path) -> Iterator[None]:
     """Be the only process that makes a map; the folder of the map must exist.
 
     Raises:
-        OutputExists: A different process makes it.
+        MapInUse: A different process makes it.
     """
     with removed_lock(_lock_file(out)) as descriptor:
         if descriptor is None:
@@ -181,19 +203,33 @@ def lock_map(out: Path) -> Iterator[None]:
         yield
 
 
+def is_in_use(out: Path) -> bool:
+    """Return whether a process makes a map."""
+    return is_locked(_lock_file(out))
+
+
 def _lock_file(out: Path) -> Path:
     return out.with_name(f".{out.name}.lock")
 
 
-def _in_use(out: Path) -> OutputExists:
-    return OutputExists(
+def _in_use(out: Path) -> MapInUse:
+    return MapInUse(
         f"Another process is predicting {out}, so nothing is done there. Wait until it has ended, end it, or choose a "
         "different place with --out."
     )
 
 
 def _job_text(job: Mapping[str, object]) -> str:
-    return json.dumps({"sha256": hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()}) + "\n"
+    return json.dumps({"sha256": _sha256(job), "request": _sha256(_request(job))}) + "\n"
+
+
+def _request(job: Mapping[str, object]) -> dict[str, object]:
+    """Return what a user asks for: all of a job but what follows from the machine."""
+    return {name: value for name, value in job.items() if name != NUMERICS}
+
+
+def _sha256(job: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
 
 
 def _stage(folder: Path) -> str | None:

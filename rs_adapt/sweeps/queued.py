@@ -53,7 +53,12 @@ class CellQueue:
 
     def __init__(self, spec: LauncherSpec, log_dir: str) -> None:
         self._slurm = Slurm(
-            log_dir, jobs=spec.jobs, cluster=spec.cluster, parameters=spec.slurm, source="launcher.slurm"
+            log_dir,
+            jobs=spec.jobs,
+            cluster=spec.cluster,
+            parameters=spec.slurm,
+            options="launcher.slurm",
+            local="cluster = 'local'",
         )
         self.slots = self._slurm.slots
         self.description = self._slurm.description

@@ -27,7 +27,7 @@ def test_strips_depend_on_the_views_and_on_every_model(tmp_path: Path) -> None:
     grid = MapGrid(width_px=64, height_px=64, tile_px=32, overlap_px=8, panel_px=64)
 
     def job(predictor: Any, settings: MapSettings, sha256: str) -> dict[str, object]:
-        return predict_module._job(scene, Appearance(), settings, grid, predictor, sha256)
+        return predict_module.job_of(scene, Appearance(), settings, grid, sha256, numerics=predictor.numerics)
 
     one, two = StubPredictor(), StubPredictor(("fp32", "cpu", "bf16", "cpu"))
     jobs = [

@@ -9,9 +9,7 @@ import typer
 
 from rs_adapt.commands import options
 
-Launcher = Annotated[
-    str | None, typer.Option("--launcher", help="local, inline or slurm (default: the file's, else local).")
-]
+Launcher = Annotated[str | None, options.launcher("the file's, else local")]
 Jobs = Annotated[int | None, options.jobs("one per GPU, else one")]
 Gpus = Annotated[
     str | None, typer.Option("--gpus", help="Indices of the GPUs to use, such as 0,1; '' for none (default: all).")
