@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,8 +19,10 @@ from rs_adapt.tiles.blend import Blending, RowBlender
 
 # From tiles, RGB uint8 (N, tile_px, tile_px, 3), to class probabilities, float32 (N, K, tile_px, tile_px).
 PredictTiles = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-# Columns of a panel, and the class probabilities of a strip there, float32 (K, rows, columns).
-_Part = tuple[slice, NDArray[np.float32]]
+# The layers of the rows of a map that are complete.
+_Strip = Mapping[Layer, NDArray[np.uint8 | np.float32]]
+# Columns of a panel that are turned from sums to layers at a time.
+_TAKEN_PX = 2048
 # Rows of tiles that are read before they are needed.
 _AHEAD = 2
 
@@ -83,20 +85,26 @@ def predict_panels(
         first = max(start - 1, 0)
         blender = _PanelBlender(grid, panel, model.num_classes, blending, first)
         with ThreadPoolExecutor(1, "reading") as reader, ThreadPoolExecutor(1, "writing") as writer:
+            taking: Future[_Strip] | None = None
             writing: Future[None] | None = None
             for row, tiles in _read_ahead(reader, scene, grid, panel, first, on_unreadable):
                 started_s = time.perf_counter()
                 for position, tile_KHW in _predict_row(tiles, panel, model):
+                    if taking is not None:
+                        # The model has predicted the first batch of this row while the row before was taken.
+                        taking.result()
+                        taking = None
                     blender.add(position, row, tile_KHW)
                 model_s += time.perf_counter() - started_s
-                parts = blender.take(row)
+                if taking is not None:
+                    taking.result()
+                # One strip waits at most, so that memory does not grow where writing is slower than the model.
+                if writing is not None:
+                    writing.result()
+                taking = writer.submit(blender.take, row, _in_map(tiles.valid_HW, grid, panel, row), layers)
                 if row >= start:
                     on_tiles(panel.last - panel.first)
-                    # One strip waits at most, so that memory does not grow where writing is slower than the model.
-                    if writing is not None:
-                        writing.result()
-                    valid_HW = _in_map(tiles.valid_HW, grid, panel, row)
-                    writing = writer.submit(_write, store, panel.index, row, parts, valid_HW, model.num_classes, layers)
+                    writing = writer.submit(_write, store, panel.index, row, taking)
             if writing is not None:
                 writing.result()
     return model_s
@@ -114,7 +122,7 @@ class _PanelBlender:
     """
 
     def __init__(self, grid: MapGrid, panel: Panel, num_classes: int, blending: Blending, first: int) -> None:
-        self._grid, self._panel, self._first = grid, panel, first
+        self._grid, self._panel, self._first, self._num_classes = grid, panel, first, num_classes
         stride_px, tile_px = grid.stride_px, grid.tile_px
         # The mirrored surroundings count here, so every tile lies inside.
         self._blender = RowBlender(
@@ -129,8 +137,14 @@ class _PanelBlender:
         """Add a tile by its position in the row of tiles, from the left."""
         self._blender.add(position * self._grid.stride_px, (row - self._first) * self._grid.stride_px, tile_KHW)
 
-    def take(self, row: int) -> list[_Part]:
-        """Return the rows of the map that are complete, where tiles reach them."""
+    def take(self, row: int, valid_HW: NDArray[np.bool_], layers: Sequence[Layer]) -> _Strip:
+        """Return the layers of the rows of the map that are complete.
+
+        Args:
+            row: Row of tiles, from 0, whose tiles have all been added.
+            valid_HW: Where these rows have data.
+            layers: Which layers.
+        """
         done = row - self._first + 1
         height_px = done * self._grid.stride_px
         if row == self._grid.rows - 1:
@@ -139,13 +153,17 @@ class _PanelBlender:
         start, stop = self._grid.finished_rows(row)
         left = self._panel.x0 - self._grid.tile_left(self._panel.first)
         width_px = self._panel.x1 - self._panel.x0
-        parts = []
-        for columns, values_KHW in self._blender.take_runs(height_px)[1]:
+        blank = layers_of(np.zeros((self._num_classes, 1, 1), np.float32), np.zeros((1, 1), np.bool_), layers)
+        strip = {layer: np.full((*value.shape[:-2], *valid_HW.shape), value.flat[0]) for layer, value in blank.items()}
+        # Not all columns at once: the values of a panel would take as much memory as its sums.
+        for columns, values_KHW in self._blender.take_runs(height_px, most_px=_TAKEN_PX):
             first, last = max(columns.start, left), min(columns.stop, left + width_px)
             if first < last:
-                inside = slice(first - columns.start, last - columns.start)
-                parts.append((slice(first - left, last - left), values_KHW[:, start - top : stop - top, inside]))
-        return parts
+                part_KHW = values_KHW[:, start - top : stop - top, first - columns.start : last - columns.start]
+                inside = slice(first - left, last - left)
+                for layer, values in layers_of(part_KHW, valid_HW[:, inside], layers).items():
+                    strip[layer][..., inside] = values
+        return strip
 
 
 def _in_map(valid_HW: NDArray[np.bool_], grid: MapGrid, panel: Panel, row: int) -> NDArray[np.bool_]:
@@ -182,18 +200,5 @@ def _predict_row(tiles: TileRow, panel: Panel, model: TileModel) -> Iterator[tup
         yield from zip(batch, model.predict(np.stack([tiles.tile(position) for position in batch])), strict=True)
 
 
-def _write(
-    store: StripStore,
-    panel: int,
-    row: int,
-    parts: Sequence[_Part],
-    valid_HW: NDArray[np.bool_],
-    num_classes: int,
-    layers: Sequence[Layer],
-) -> None:
-    blank = layers_of(np.zeros((num_classes, 1, 1), np.float32), np.zeros((1, 1), np.bool_), layers)
-    strip = {layer: np.full((*value.shape[:-2], *valid_HW.shape), value.flat[0]) for layer, value in blank.items()}
-    for columns, values_KHW in parts:
-        for layer, values in layers_of(values_KHW, valid_HW[:, columns], layers).items():
-            strip[layer][..., columns] = values
-    store.write(panel, row, strip)
+def _write(store: StripStore, panel: int, row: int, taking: Future[_Strip]) -> None:
+    store.write(panel, row, taking.result())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -134,22 +134,25 @@ class RowBlender:
         Raises:
             DataError: The rows go beyond those that tiles can have reached.
         """
-        count = until - self._top
-        first, runs = self.take_runs(until)
+        first, count = self._top, until - self._top
+        runs = list(self.take_runs(until))
         done_KHW = np.full((len(self._sum_KHW), count, len(self._bottom_W)), np.nan, dtype=np.float32)
         for columns, part_KHW in runs:
             done_KHW[:, :, columns] = part_KHW
         return first, done_KHW
 
-    def take_runs(self, until: int) -> tuple[int, list[tuple[slice, NDArray[np.float32]]]]:
-        """Finish rows as `take` does, and return the columns with tiles alone: a scene may be wide and mostly empty.
+    def take_runs(self, until: int, *, most_px: int | None = None) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Finish rows as `take` does, and yield the columns with tiles alone: a scene may be wide and mostly empty.
+
+        The rows are finished when the last stretch was taken; add no tile before.
 
         Args:
             until: First row that later tiles may still touch.
+            most_px: Columns of a stretch, at most; None for no limit.
 
-        Returns:
-            First finished row; and the stretches of columns that tiles reach, each with its blended values, float32,
-            shape (K, rows, columns), NaN where no tile was added.
+        Yields:
+            The stretches of columns that tiles reach, from the left, each with its blended values, float32, shape (K,
+            rows, columns), NaN where no tile was added.
 
         Raises:
             DataError: The rows go beyond those that tiles can have reached.
@@ -160,16 +163,18 @@ class RowBlender:
                 f"Rows up to {until} cannot be taken: the rows in progress are {self._top} to "
                 f"{self._top + self._weight_HW.shape[0]}."
             )
-        first, done = self._top, []
         rows = min(self._tile_px, self._height_px - until)
         for run in true_runs(self._bottom_W > self._top):
-            with np.errstate(invalid="ignore"):
-                done.append((run, self._sum_KHW[:, :count, run] / self._weight_HW[:count, run]))
-            for band in (self._sum_KHW, self._weight_HW):
-                _move_up(band[..., run], count)
+            wide = most_px or run.stop - run.start
+            for start in range(run.start, run.stop, wide):
+                columns = slice(start, min(start + wide, run.stop))
+                with np.errstate(invalid="ignore"):
+                    values_KHW = self._sum_KHW[:, :count, columns] / self._weight_HW[:count, columns]
+                for band in (self._sum_KHW, self._weight_HW):
+                    _move_up(band[..., columns], count)
+                yield columns, values_KHW
         self._top = until
         self._sum_KHW, self._weight_HW = self._sum_KHW[:, :rows], self._weight_HW[:rows]
-        return first, done
 
 
 def true_runs(flags: NDArray[np.bool_]) -> list[slice]:
