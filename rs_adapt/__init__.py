@@ -8,8 +8,8 @@
     model = rsa.load(run)
     rsa.report("work_dirs")
 
-Each function is the one that the verb of its name calls on the command line. They are imported when they are first
-used, so that `import rs_adapt` loads neither torch nor numpy.
+Each function is the one that the verb of its name calls on the command line; `push` is `export --push`. They are
+imported when they are first used, so that `import rs_adapt` loads neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rs_adapt.api.judging import judge
     from rs_adapt.api.models import evaluate, load
     from rs_adapt.api.prediction import predict
+    from rs_adapt.api.pushing import push
     from rs_adapt.api.reading import collect, compare, report, score
     from rs_adapt.api.sharing import share
     from rs_adapt.api.training import check, train
@@ -48,6 +49,7 @@ __all__ = [
     "lint",
     "load",
     "predict",
+    "push",
     "report",
     "resolve",
     "score",
@@ -67,6 +69,7 @@ _MODULES = {
     "lint": "api.checking",
     "load": "api.models",
     "predict": "api.prediction",
+    "push": "api.pushing",
     "report": "api.reading",
     "resolve": "config.cell",
     "score": "api.reading",

@@ -35,6 +35,10 @@ class DownloadError(RsAdaptError):
     exit_code = 1
 
 
+class HubError(RsAdaptError):
+    """Raised when a repository on the Hugging Face Hub cannot be read or written."""
+
+
 class LicenceNotAccepted(RsAdaptError):
     """Raised when data under conditions are to be fetched and nobody has accepted them."""
 

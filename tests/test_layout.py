@@ -38,6 +38,7 @@ WHOLE_TESTS = {
     "documents",
     "polygon_files",
     "geodata",
+    "hub_server",
     "own_benches",
     "recorded_tables",
     "test_docs",

@@ -8,12 +8,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rs_adapt.api.checkpoints import find_checkpoint
 from rs_adapt.api.presence import require_checkpoint
 from rs_adapt.api.progress import Progress, print_loading, progress_callback
-from rs_adapt.api.reading import RunLike, folder_of
+from rs_adapt.api.reading import RunLike
 from rs_adapt.errors import ConfigError
 from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.clearing import refuse_output_in_run
+from rs_adapt.runs.hub_packs import describe_checkpoint
 from rs_adapt.runs.locking import share_run
 from rs_adapt.runs.packs import pack_folder, read_manifest
 
@@ -58,7 +60,7 @@ def judge(
     No label is opened. The numbers are evidence and no proof: a model can be sure and wrong.
 
     Args:
-        run: The adapted run, its folder, or a folder with an adapter pack.
+        run: The adapted run, its folder, a folder with an adapter pack, or `hf:OWNER/NAME[@REVISION]`.
         against: The run that it is compared with, such as one trained on the source alone, of the same bench.
         scenes: Files, folders, patterns or .txt lists of scenes to predict instead of the target's tiles. Their maps
             are written into the folders `run` and `against` of `out`, and where they differ into `difference`.
@@ -97,7 +99,7 @@ def judge(
         >>> judged.evidence.agreement
         1.0
     """
-    folders = folder_of(run), folder_of(against)
+    folders = find_checkpoint(run, progress=progress), find_checkpoint(against, progress=progress)
     for folder in folders:
         require_checkpoint(folder, weights=weights, data_root=data_root)
     if sample is not None and (sample < _LEAST_POINTS or out is None):
@@ -189,8 +191,8 @@ def judge(
         )
         source = source_shares(cfg, on_progress=on_progress)
     judgement = Judgement(
-        run=folders[0],
-        against=folders[1],
+        run=describe_checkpoint(folders[0]),
+        against=describe_checkpoint(folders[1]),
         run_name=_name(configs[0]),
         against_name=_name(configs[1]),
         classes=tuple(cfg.bench.classes),
@@ -226,7 +228,7 @@ def judge_answers(run: RunLike, against: RunLike, answers: PathLike) -> Verdict:
     from rs_adapt.judging.answers import estimate
     from rs_adapt.judging.point_files import read_answers
 
-    folders = folder_of(run), folder_of(against)
+    folders = find_checkpoint(run), find_checkpoint(against)
     sample, labels = read_answers(Path(answers).expanduser(), models=_models(folders))
     return estimate(sample, labels)
 

@@ -7,10 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rs_adapt.api.checkpoints import find_checkpoint
 from rs_adapt.api.evaluation import Evaluation
 from rs_adapt.api.presence import require_checkpoint
 from rs_adapt.api.progress import Progress, print_loading, progress_callback
-from rs_adapt.api.reading import RunLike, folder_of
+from rs_adapt.api.reading import RunLike
 from rs_adapt.config.cell import resolve
 from rs_adapt.config.own.bench import find, is_own, without_folders
 from rs_adapt.errors import ConfigError
@@ -20,6 +21,7 @@ from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.evaluations import choose_folder, list_evaluations
 from rs_adapt.runs.files import EVAL_DIR
+from rs_adapt.runs.hub_packs import results_folder
 from rs_adapt.runs.locking import lock_output, share_run
 from rs_adapt.runs.packs import pack_folder
 from rs_adapt.scores.agreement import compare_with_stored
@@ -51,12 +53,13 @@ def evaluate(
     """Score a trained model on a labelled split, and write scores, confusion matrices and overlays.
 
     Args:
-        run: A run from `train`, a run folder, or a folder with an adapter pack.
+        run: A run from `train`, a run folder, a folder with an adapter pack, or `hf:OWNER/NAME[@REVISION]`.
         split: Tiles of the target (`test`, `val`) or of the source (`source-val`).
         bench: Bench to score on, if not that of the run; see `resolve`.
         setting: See `resolve`; only with `bench`.
         direction: See `resolve`; only with `bench`.
-        out: Folder to write to; `eval/<bench>-<split>` in the folder of the run. An evaluation of other precision,
+        out: Folder to write to; `eval/<bench>-<split>` in the folder of the run, or for a pack on the Hub below
+            `work_dirs/hub/OWNER/NAME`. An evaluation of other precision,
             device, version, tiles or weights is not replaced: by default this one gets a folder beside it, such as
             `eval/<bench>-<split>-bf16`.
         overlays: How many tiles to draw with truth and prediction, evenly spread over the split.
@@ -86,7 +89,7 @@ def evaluate(
     """
     if direction and not bench:
         raise ConfigError(f"The direction {direction} needs a bench too, such as --bench loveda-da --direction u2r.")
-    path = folder_of(run)
+    path = find_checkpoint(run, progress=progress)
     own_file = find(bench) if bench and is_own(bench) else None
     if own_file is not None:
         # The model has been trained: no setting is needed, nor the scenes of the region that is not scored.
@@ -111,20 +114,21 @@ def evaluate(
     cfg.cell.bench = own_file or cfg.cell.bench
     checkpoint = pack_folder(path)
     path_name(str(cfg.bench.name), what="bench.name")
-    place_inside(checkpoint, EVAL_DIR)
+    results = results_folder(checkpoint)
+    place_inside(results, EVAL_DIR)
     with progress_callback(progress) as on_progress, ExitStack() as stack:
         stack.enter_context(share_run(checkpoint))
 
         def choose(conditions: Conditions) -> Path:
             nonlocal folder
-            folder = choose_folder(checkpoint, cfg.bench.name, conditions) if out is None else folder
+            folder = choose_folder(results, cfg.bench.name, conditions) if out is None else folder
             stack.enter_context(lock_output(folder))
             return folder
 
         result = score_checkpoint(
             cfg, checkpoint, split=split, out_dir=choose, overlays=overlays, device=device, on_progress=on_progress
         )
-    others = {place: other for place, other in list_evaluations(checkpoint) if place != folder}
+    others = {place: other for place, other in list_evaluations(results) if place != folder}
     name = f"{cfg.bench.name} ({split}) / {cfg.cell.method} / {cfg.cell.backbone}"
     agreement = compare_with_stored(checkpoint, folder, result)
     return Evaluation(name=name.replace("_", "-"), folder=folder, result=result, agreement=agreement, others=others)
@@ -141,7 +145,7 @@ def load(
     """Return a trained model that predicts images of any size.
 
     Args:
-        run: A run from `train`, a run folder, or a folder with an adapter pack.
+        run: A run from `train`, a run folder, a folder with an adapter pack, or `hf:OWNER/NAME[@REVISION]`.
         precision: `fp32` or `bf16`; the run's.
         weights: File of base weights; the run's, else the backbone's own file.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
@@ -165,7 +169,7 @@ def load(
         >>> model.predict(image).labels_HW.shape
         (128, 160)
     """
-    folder = folder_of(run)
+    folder = find_checkpoint(run)
     require_checkpoint(folder, weights=weights)
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.predictor import Predictor

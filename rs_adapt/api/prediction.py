@@ -10,10 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from rs_adapt.api.checkpoints import find_checkpoint
 from rs_adapt.api.presence import require_checkpoint
 from rs_adapt.api.progress import Progress, print_loading, print_notes, progress_callback
-from rs_adapt.api.reading import RunLike, folder_of
+from rs_adapt.api.reading import RunLike
 from rs_adapt.plugins import use_plugins
+from rs_adapt.runs.hub_packs import hub_origin
 from rs_adapt.runs.packs import pack_folder, read_manifest
 from rs_adapt.runs.run import Run
 
@@ -74,8 +76,8 @@ def predict(
     continues where it stopped when it is repeated.
 
     Args:
-        run: A run from `train`, a run folder, or a folder with an adapter pack; or several of one base, whose
-            probabilities are averaged.
+        run: A run from `train`, a run folder, a folder with an adapter pack, or `hf:OWNER/NAME[@REVISION]`; or several
+            of one base, whose probabilities are averaged.
         scenes: Files, folders, patterns, .txt lists or STAC items (.json); rasters that GDAL reads.
         out: The map's file (.tif) for one scene; else a folder, in which each map is named like its scene.
         layers: What is written: `classes` (indices; 255 without data), `confidence` (the largest probability),
@@ -148,7 +150,7 @@ def predict(
 
     check_launcher(launcher, jobs=jobs, slurm=slurm)
     runs = [run] if isinstance(run, Run | str | os.PathLike) else list(run)
-    folders = [folder_of(one) for one in runs]
+    folders = [find_checkpoint(one, progress=progress) for one in runs]
     for folder in folders:
         require_checkpoint(folder, weights=weights)
     named = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
@@ -232,6 +234,7 @@ def predict(
             palette=tuple((int(red), int(green), int(blue)) for red, green, blue in manifest.palette),
         ),
         settings=settings,
+        origin=", ".join(filter(None, map(hub_origin, checkpoints))),
         model_sha256=",".join(member.tensors.sha256 if member.tensors else "" for member in manifests),
     )
     pace = Pace()

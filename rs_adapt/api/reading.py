@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rs_adapt.api.progress import Progress, progress_callback
+from rs_adapt.downloads.hub import is_hub_address
+from rs_adapt.errors import ConfigError
 from rs_adapt.links import place_inside
 from rs_adapt.runs.run import Run
 
@@ -25,8 +27,19 @@ Unit = Literal["auto", "image", "scene"]
 
 
 def folder_of(run: RunLike) -> Path:
-    """Return the folder of a run."""
-    return run.folder if isinstance(run, Run) else Path(run).expanduser()
+    """Return the folder of a run.
+
+    Raises:
+        ConfigError: It is named as a pack on the Hub, which has no stored results.
+    """
+    if isinstance(run, Run):
+        return run.folder
+    if is_hub_address(run):
+        raise ConfigError(
+            f"{os.fspath(run)} is an adapter pack on the Hugging Face Hub, and this needs the results of a run folder. "
+            "Name a run folder."
+        )
+    return Path(run).expanduser()
 
 
 def collect(*folders: RunLike) -> Collection:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rs_adapt.api.checkpoints import find_checkpoint
 from rs_adapt.api.configuration import cell_of, equivalent_command, with_values_of_start
 from rs_adapt.api.presence import require_inputs_of_training
 from rs_adapt.api.progress import Progress, print_loading, print_start, progress_callback, training_display
-from rs_adapt.api.reading import RunLike, folder_of
+from rs_adapt.api.reading import RunLike
 from rs_adapt.errors import ConfigError
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.run import Run
@@ -44,7 +45,8 @@ def train(
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         resume: Whether to continue the interrupted run in the folder.
         overwrite: Whether to delete a run that is in the folder.
-        start_from: A run, its folder or an adapter pack, whose weights the new run starts from. The result states it.
+        start_from: A run, its folder, an adapter pack or `hf:OWNER/NAME[@REVISION]`, whose weights the new run starts
+            from. The result states it.
         loggers: `tensorboard`, `wandb`, `mlflow`, `clearml`, `aim` or `none`; TensorBoard if it is installed.
         command: Command line to store with the run; the one that means the same as `cfg`.
         progress: True shows it on standard error; or a callback (stage, done, total), where training is the stage
@@ -73,13 +75,13 @@ def train(
         )
     cfg = with_values_of_start(cfg) if resume else cfg
     require_inputs_of_training(cfg, resume=resume, overwrite=overwrite)
+    initial = None if start_from is None else find_checkpoint(start_from, progress=progress)
     print_loading(progress)
     from rs_adapt.engine.loggers import resolve_loggers
     from rs_adapt.engine.train import train as train_cell
     from rs_adapt.reports.run_pictures import write_run_pictures
 
     title, folder = str(cell_of(cfg)), Path(cfg.work_dir)
-    initial = None if start_from is None else folder_of(start_from)
 
     def draw_pictures(result: Result) -> None:
         write_run_pictures(folder, headline_matrix(folder, result), classes=list(cfg.bench.classes), title=title)
@@ -136,10 +138,10 @@ def check(
     """
     cfg = with_values_of_start(cfg) if resume else cfg
     require_inputs_of_training(cfg, resume=resume, overwrite=overwrite)
+    initial = None if start_from is None else find_checkpoint(start_from, progress=progress)
     print_loading(progress)
     from rs_adapt.engine.train import check_training
 
-    initial = None if start_from is None else folder_of(start_from)
     with progress_callback(progress) as on_progress:
         return check_training(
             cfg, device=device, resume=resume, overwrite=overwrite, start_from=initial, on_progress=on_progress

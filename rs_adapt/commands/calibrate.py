@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from rs_adapt.commands import options
 from rs_adapt.commands.console import group_digits, print_json, say
@@ -10,6 +11,7 @@ from rs_adapt.commands.console import group_digits, print_json, say
 
 def calibrate(
     run: options.Run,
+    out: Annotated[Path | None, options.out("the pack itself")] = None,
     device: options.Device = "auto",
     data_root: options.DataRoot = None,
     weights: options.Weights = None,
@@ -18,13 +20,18 @@ def calibrate(
 ) -> None:
     """Fit a temperature on the source's validation tiles, so that confidence means accuracy there.
 
-    It is stored in the pack, and `predict` uses it. On a different region probabilities are usually too high.
+    It is stored in the pack, or with --out in a copy of it, and `predict` uses it. On a different region probabilities
+    are usually too high.
 
     $ rs-adapt calibrate RUN
+
+    $ rs-adapt calibrate hf:OWNER/NAME --out calibrated
     """
     from rs_adapt.api.calibration import calibrate as calibrate_run
 
-    calibration = calibrate_run(Path(run), device=device, data_root=data_root, weights=weights, plugins=plugins or ())
+    calibration = calibrate_run(
+        run, out=out, device=device, data_root=data_root, weights=weights, plugins=plugins or ()
+    )
     if as_json:
         print_json(calibration.content())
         return

@@ -36,9 +36,11 @@ def inspect(
 
     $ rs-adapt inspect RUN --image scene.jpg --size-px 1024 --out inside
     """
+    from rs_adapt.api.checkpoints import find_checkpoint
     from rs_adapt.api.presence import require_checkpoint
     from rs_adapt.api.progress import print_loading
 
+    run = find_checkpoint(run)
     require_checkpoint(run, weights=weights)
     if not image.exists():
         raise DataNotFound(f"There is no image {image}. Check --image.")
@@ -47,6 +49,7 @@ def inspect(
     from rs_adapt.inference.inspection.write import PAGE_FILE, inspect_checkpoint
     from rs_adapt.links import place_inside
     from rs_adapt.path_names import path_name
+    from rs_adapt.runs.hub_packs import results_folder
     from rs_adapt.runs.locking import share_run
     from rs_adapt.runs.packs import pack_folder
 
@@ -56,7 +59,7 @@ def inspect(
     name = path_name(image.stem, what="The name of the image (use --out)")
     # As evaluations: bf16 is another model's view, and would replace that of fp32.
     suffix = "" if cfg.runtime.precision == "fp32" else f"-{cfg.runtime.precision}"
-    target = out or place_inside(folder, INSPECT_DIR, f"{name}{suffix}")
+    target = out or place_inside(results_folder(folder), INSPECT_DIR, f"{name}{suffix}")
     with share_run(folder):
         record = inspect_checkpoint(
             cfg, folder, image, out_dir=target, size_px=size_px, overwrite=overwrite, device=device

@@ -238,5 +238,5 @@ Selection = Annotated[
 Unit = Annotated[UnitName, typer.Option("--unit", help="Unit that the bootstrap resamples for the intervals.")]
 
 # A trained model.
-RUN_HELP = "Run folder, or folder of an adapter pack."
+RUN_HELP = "Run folder, folder of an adapter pack, or hf:OWNER/NAME[@REVISION]."
 Run = Annotated[Path, typer.Argument(metavar="RUN", help=RUN_HELP, show_default=False)]

@@ -33,7 +33,9 @@ def predict(
     ],
     checkpoint: Annotated[
         list[Path],
-        typer.Option("--checkpoint", help="Run folder, or a folder with a pack; repeat it to average several."),
+        typer.Option(
+            "--checkpoint", help="Run folder, folder of a pack, or hf:OWNER/NAME; repeat it to average several."
+        ),
     ],
     out: Annotated[Path, options.out()],
     confidence: Annotated[

@@ -34,9 +34,11 @@ def submit(
 
     $ rs-adapt submit work_dirs/loveda_r2u/da-loveda_server/.../seed0 --out urban.zip
     """
+    from rs_adapt.api.checkpoints import find_checkpoint
     from rs_adapt.api.presence import require_checkpoint
     from rs_adapt.config.paths import downloads_dir
 
+    run = find_checkpoint(run)
     require_checkpoint(run, weights=weights)
     print_loading(True)
     from rs_adapt.inference.checkpoint import recompose

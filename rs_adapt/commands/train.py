@@ -46,7 +46,7 @@ def train(
         Path | None,
         typer.Option(
             "--from",
-            help="Start from this path: a run or pack with trained weights.",
+            help="Start from this path: a run or pack with trained weights, or hf:OWNER/NAME.",
             metavar="RUN",
         ),
     ] = None,
@@ -71,6 +71,7 @@ def train(
 
     $ rs-adapt train --bench isprs-dg --iters 100 --dry-run
     """
+    from rs_adapt.api.checkpoints import find_checkpoint
     from rs_adapt.api.configuration import compose, with_values_of_start
     from rs_adapt.api.presence import require_inputs_of_training
     from rs_adapt.api.progress import print_loading
@@ -105,7 +106,7 @@ def train(
     named = with_values_of_start(cfg) if resume else cfg
     require_inputs_of_training(named, resume=resume, overwrite=overwrite)
     if from_run is not None:
-        find_weights(from_run)
+        from_run, _ = find_weights(find_checkpoint(from_run))
     # Of several processes only rank 0 prints.
     prints = int(os.environ.get("WORLD_SIZE", "1")) == 1 or os.environ.get("RANK", "0") == "0"
     if processes in (None, 1) or dry_run:

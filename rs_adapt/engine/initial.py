@@ -16,6 +16,7 @@ from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.files import file_sha256
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, STATE_FILE, TENSORS_FILE
 from rs_adapt.runs.folder import saved_nothing
+from rs_adapt.runs.hub_packs import hub_origin
 from rs_adapt.runs.packs import find_weights, read_manifest
 from rs_adapt.runs.records import InitialisedFrom, Manifest, RunStart, read_record
 
@@ -146,6 +147,8 @@ def _read_pack(run: Path) -> InitialWeights:
     # A pack whose manifest names no tensors has been refused.
     sha256 = "" if manifest.tensors is None else manifest.tensors.sha256
     facts = _facts(manifest, manifest.metrics.iter if manifest.metrics else None, sha256, True)
+    if (origin := hub_origin(run)) is not None:
+        facts = facts.model_copy(update={"pack_source": origin})
     return InitialWeights(
         tensors=tensors,
         source=run / TENSORS_FILE,

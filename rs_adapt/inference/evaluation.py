@@ -27,6 +27,7 @@ from rs_adapt.render.overlays import save_overlay
 from rs_adapt.runs.data import describe_change
 from rs_adapt.runs.evaluations import Conditions, check_folder, make_conditions
 from rs_adapt.runs.files import DATA_FILE, RESULT_FILE
+from rs_adapt.runs.hub_packs import hub_origin
 from rs_adapt.runs.packs import pack_folder, read_manifest
 from rs_adapt.runs.plugins import compare_plugins
 from rs_adapt.runs.records import (
@@ -166,7 +167,7 @@ def _score(
             precision=predictor.precision,
             on_sample=on_sample,
         )
-        trained = manifest.metrics or ManifestScores()
+        trained, origin = manifest.metrics or ManifestScores(), hub_origin(pack_folder(checkpoint))
         per_image = make_per_image(cfg, by_image, split=split, iteration=trained.iter)
         matrix = per_image.total_KK()
         chosen = scored_classes(cfg)
@@ -189,6 +190,8 @@ def _score(
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             environment=machine,
         )
+        if origin is not None:
+            result = result.model_copy(update={"pack_source": origin})
         title = f"{cfg.bench.title}, {result.protocol.report_split}"
         with staged_files(folder, (CONFUSIONS_FILE, "confusion.csv", "confusion.png", RESULT_FILE)) as staging:
             per_image.save(staging / CONFUSIONS_FILE)

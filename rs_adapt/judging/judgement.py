@@ -42,8 +42,8 @@ class Judgement:
     """Two models on the same images without labels.
 
     Attributes:
-        run: Folder of RUN.
-        against: Folder of AGAINST.
+        run: RUN as it can be named again: its folder, or its address on the Hub with the commit.
+        against: AGAINST, likewise.
         run_name: RUN in words.
         against_name: AGAINST in words.
         classes: Names of the K classes.
@@ -58,8 +58,8 @@ class Judgement:
         study: How often the indicators were right on finished runs; None if that was not asked for.
     """
 
-    run: Path
-    against: Path
+    run: str
+    against: str
     run_name: str
     against_name: str
     classes: tuple[str, ...]
@@ -98,8 +98,8 @@ class Judgement:
     def to_json(self) -> dict[str, Any]:
         """Return the content of `judge.json`."""
         return {
-            "run": str(self.run),
-            "against": str(self.against),
+            "run": self.run,
+            "against": self.against,
             "images": self.images,
             "num_images": self.evidence.num_images,
             "num_pixels": self.evidence.num_pixels,

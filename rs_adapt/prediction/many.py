@@ -39,6 +39,7 @@ class MapWork:
         classes: Names and colours of the classes.
         settings: Tiles, blending and layers.
         model_sha256: Of the tensors of all checkpoints.
+        origin: Addresses of those that come from the Hub.
     """
 
     configurations: tuple[ResolvedConfig, ...]
@@ -49,6 +50,7 @@ class MapWork:
     classes: MapClasses
     settings: MapSettings
     model_sha256: str
+    origin: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +128,7 @@ def predict_one(
             classes=work.classes,
             settings=work.settings,
             model_sha256=work.model_sha256,
+            origin=work.origin,
             on_progress=on_progress,
             on_start=on_start,
         )

@@ -131,6 +131,7 @@ def predict_scene(
     classes: MapClasses,
     settings: MapSettings,
     model_sha256: str,
+    origin: str = "",
     on_progress: OnProgress = no_progress,
     on_start: OnStart = lambda stage, done, total, mpx: None,
 ) -> MapRecord:
@@ -147,6 +148,7 @@ def predict_scene(
         classes: Names and colours of the classes.
         settings: Tiles, blending and layers.
         model_sha256: Of the model's tensors; strips of a different model are not used.
+        origin: Address of the model on the Hub, for the tags of the map; empty for none.
         on_progress: Called with a stage, and with the tiles done and in all.
         on_start: Called before with the stage, the tiles done by an interrupted call and in all, and the megapixels.
 
@@ -194,7 +196,7 @@ def predict_scene(
                 )
         if not is_done:
             store.begin_files()
-            facts = {"rs_adapt": __version__, "model_sha256": model_sha256}
+            facts = {"rs_adapt": __version__, "model_sha256": model_sha256} | ({"model": origin} if origin else {})
             for layer in settings.layers:
                 file = layer_file(out, layer)
                 writing = StageCounter(f"writing {file.name}", grid.height_px, on_progress)

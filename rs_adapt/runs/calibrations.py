@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 from rs_adapt.errors import CheckpointMismatch
-from rs_adapt.files import file_sha256
-from rs_adapt.runs.files import HASHES_FILE, MANIFEST_FILE, PACKS_DIR
+from rs_adapt.files import file_sha256, write_folder_atomically
+from rs_adapt.runs.files import HASHES_FILE, MANIFEST_FILE, PACKS_DIR, TENSORS_FILE
 from rs_adapt.runs.packs import read_manifest
 from rs_adapt.runs.records import Calibration, HashesRecord, Manifest, read_record, record_text, write_record
 
@@ -38,6 +39,22 @@ def store_calibration(folder: Path, calibration: Calibration) -> None:
     if hashes is not None and stored is not None:
         files = {**hashes.files, name: file_sha256(folder / MANIFEST_FILE)}
         write_record(run_dir / HASHES_FILE, hashes.model_copy(update={"files": files}))
+
+
+def copy_calibrated(folder: Path, out: Path, calibration: Calibration) -> None:
+    """Write a copy of a pack with a calibration; the pack itself stays as it is.
+
+    Raises:
+        OutputExists: There are files in `out`.
+        ConfigError: It cannot be written to.
+    """
+
+    def fill(place: Path) -> None:
+        for name in (TENSORS_FILE, MANIFEST_FILE):
+            shutil.copyfile(folder / name, place / name)
+        store_calibration(place, calibration)
+
+    write_folder_atomically(out, fill, overwrite=False)
 
 
 def _sha256_without(manifest: Manifest) -> str:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hub_server import serve_hub, use_hub
 
 import rs_adapt as rsa
 from rs_adapt.commands import main
@@ -32,6 +33,7 @@ NAMES = [
     "lint",
     "load",
     "predict",
+    "push",
     "report",
     "resolve",
     "score",
@@ -114,7 +116,9 @@ def test_examples_of_reading_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     stored = Path(__file__).parents[1] / "runs" / "stored_0_1_0" / "finished"
     shutil.copytree(stored, tmp_path / "work_dirs" / "first")
     monkeypatch.chdir(tmp_path)
-    run_examples(*(name for name in FUNCTIONS if name not in TRAINING))
+    with serve_hub() as hub:
+        use_hub(hub.url, tmp_path / "cache", monkeypatch)
+        run_examples(*(name for name in FUNCTIONS if name not in TRAINING))
 
 
 @pytest.mark.slow

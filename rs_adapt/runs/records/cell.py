@@ -86,6 +86,9 @@ class InitialisedFrom(Record):
     iterations_before: int = Field(description="The same, with those of the runs that it started from in turn.")
     finished: bool = Field(description="Whether it was finished; false for the state of an interrupted run.")
     sha256: str = Field(description="SHA-256 of the file that the weights were read from.")
+    pack_source: str | None = Field(
+        default=None, description="Their pack on the Hugging Face Hub, hf:OWNER/NAME@COMMIT; missing for a local one."
+    )
 
     def note(self) -> str:
         """Return one sentence for the notes of a result."""

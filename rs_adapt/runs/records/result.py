@@ -124,6 +124,10 @@ class Result(Record):
     )
     confusions: PathBelow | None = Field(default=None, description="File of the matrices, relative to this file.")
     pack_sha256: str | None = Field(default=None, description="SHA-256 of the scored adapter.safetensors.")
+    pack_source: str | None = Field(
+        default=None,
+        description="The scored pack on the Hugging Face Hub, hf:OWNER/NAME@COMMIT; missing for a local one.",
+    )
     last_val_miou_pct: Percent = None
     iters: int | None = Field(default=None, description="Length of the training in iterations.")
     parameters: Mapping[str, int] = Field(
