@@ -1,7 +1,8 @@
 """Benches by name, of which one file may hold several: `casid.py` holds `casid_sub2tem`, `casid_sub2tms` and more.
 
 Such a file states in `bench.regions` the splits of each region, and in `bench.directions` each direction's `title`,
-`source` and `target`; the first direction is the family's default. Its other facts are those of every direction.
+`source` and `target`; the first direction is the family's default. Its other facts are those of every direction. Where
+the tiles of a direction are made apart from those of the others, `prepare` holds what differs in `bench.prepare`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from rs_adapt.errors import ConfigError
 if TYPE_CHECKING:
     from rs_adapt.config.facts import ConfigNode
 
-_FACTS = ("title", "source", "target")
+_FACTS = frozenset({"title", "source", "target"})
 
 
 def names() -> tuple[str, ...]:
@@ -67,10 +68,10 @@ def _names_in(stem: str) -> tuple[str, ...]:
 def _direction(family: ConfigNode, stem: str, direction: str) -> ConfigNode:
     facts, regions = family["directions"][direction], family.get("regions", {})
     file = f"configs/bench/{stem}.py"
-    if sorted(facts) != sorted(_FACTS):
+    if facts.keys() - {"prepare"} != _FACTS:
         raise ConfigError(
             f"{file}: bench.directions.{direction} has the keys {', '.join(facts) or '(none)'}. It needs title, source "
-            "and target, and may have no others."
+            "and target, may have prepare, and no others."
         )
     for side in ("source", "target"):
         if facts[side] not in regions:
@@ -78,10 +79,12 @@ def _direction(family: ConfigNode, stem: str, direction: str) -> ConfigNode:
                 f"{file}: bench.directions.{direction}.{side} is {facts[side]!r}, which is not in bench.regions. "
                 f"Allowed: {', '.join(regions) or 'none, add it there'}."
             )
+    prepare = {"prepare": family["prepare"] | facts["prepare"]} if "prepare" in facts else {}
     return {
         "name": f"{stem}_{direction}",
         "direction": direction,
         "default": direction == next(iter(family["directions"])),
         "title": facts["title"],
+        **prepare,
         **{side: {"region": facts[side], **regions[facts[side]]} for side in ("source", "target")},
     }

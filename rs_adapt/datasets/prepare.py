@@ -168,11 +168,12 @@ def _plain(value: object) -> object:
 def _make_synthetic(
     recipe: SyntheticRecipe, bench: TileFacts, building: Path, on_progress: OnProgress
 ) -> dict[str, int]:
-    from rs_adapt.datasets.synthetic import write_scenes
+    from rs_adapt.datasets.synthetic import region_named, write_scenes
     from rs_adapt.tiles import Tile, cut_scene, write_index
 
     scenes = write_scenes(
         building / "scenes",
+        regions=[region_named(name) for name in recipe.regions],
         seed=recipe.seed,
         scenes=recipe.scenes,
         size_px=recipe.size_px,

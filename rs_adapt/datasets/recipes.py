@@ -27,7 +27,7 @@ class TileFacts(BaseModel):
 
 
 class SyntheticRecipe(BaseModel):
-    """Scenes that are drawn, `kind = "synthetic"`."""
+    """Scenes that are drawn, `kind = "synthetic"`; `regions` are names that `region_named` knows."""
 
     model_config = _FROZEN
 
@@ -36,6 +36,7 @@ class SyntheticRecipe(BaseModel):
     scenes: dict[str, int]
     size_px: int
     stride_px: int
+    regions: tuple[str, ...] = ("north", "south")
 
 
 class ImagesRecipe(BaseModel):

@@ -83,7 +83,11 @@ def test_a_bench_in_two_files_is_refused(shore: Path) -> None:
     [
         ('source="east"', 'source="north"', r"e2w\.source is 'north', .* bench\.regions\. Allowed: east, west"),
         (', source="east"', "", r"e2w has the keys title, target\. It needs title, source and target"),
-        ('target="west"', 'target="west", default=True', r"e2w has the keys .*default.* may have no others"),
+        (
+            'target="west"',
+            'target="west", default=True',
+            r"e2w .*default.* may have prepare, and no others",
+        ),
     ],
     ids=["unknown region", "missing key", "unknown key"],
 )
@@ -91,6 +95,15 @@ def test_a_wrong_direction_is_refused_with_its_file(shore: Path, before: str, af
     shore.write_text(_FAMILY.replace(before, after))
     with pytest.raises(ConfigError, match=rf"configs/bench/shore\.py: bench\.directions\.{message}"):
         axes.load("bench", "shore_e2w")
+
+
+def test_a_direction_may_change_the_recipe_of_its_tiles(shore: Path) -> None:
+    shared = 'prepare=dict(kind="synthetic", seed=3), directions'
+    own = 'target="west", prepare=dict(regions=["east", "west"])'
+    shore.write_text(_FAMILY.replace("directions", shared, 1).replace('target="west"', own))
+    facts = axes.load("bench", "shore_e2w")["bench"]
+    assert facts["prepare"] == {"kind": "synthetic", "seed": 3, "regions": ["east", "west"]}
+    assert facts["source"]["region"] == "east"
 
 
 def test_a_bench_is_found_without_reading_other_files(own_configs: Path) -> None:

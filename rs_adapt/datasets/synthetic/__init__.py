@@ -11,17 +11,23 @@ from rs_adapt.datasets.synthetic.scenes import (
     make_style_scene,
     write_scenes,
 )
+from rs_adapt.datasets.synthetic.shifts import FACTORS, PAIRS, ShiftedPair, region_named, shifted_pair
 
 __all__ = [
     "CLASSES",
+    "FACTORS",
     "GENERATOR_VERSION",
     "IGNORE_VALUE",
+    "PAIRS",
     "PALETTE",
     "REGIONS",
     "STYLE_GENERATOR_VERSION",
     "Region",
     "SceneFiles",
+    "ShiftedPair",
     "make_scene",
     "make_style_scene",
+    "region_named",
+    "shifted_pair",
     "write_scenes",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,18 +80,20 @@ def make_style_scene(*, seed: int, number: int, size_px: int) -> tuple[NDArray[n
 def write_scenes(
     root: Path,
     *,
+    regions: Sequence[Region] = tuple(REGIONS.values()),
     seed: int = 0,
     scenes: Mapping[str, int] | None = None,
     size_px: int = SIZE_PX,
     on_progress: OnProgress = no_progress,
 ) -> list[SceneFiles]:
-    """Write all scenes of both regions to `root/<region>/<split>/<region>_<split>_<nn>.tif` and `..._label.tif`.
+    """Write all scenes of some regions to `root/<region>/<split>/<region>_<split>_<nn>.tif` and `..._label.tif`.
 
     Images are RGB GeoTIFFs with nodata 0, labels one-band GeoTIFFs with nodata 255 and a colour table. The same
     arguments give the same bytes.
 
     Args:
         root: Folder to write to, made if absent.
+        regions: The regions, with a name of their own each; north and south without.
         seed: Seed of the set, 0 or more.
         scenes: Number of scenes by split; None writes 8 train, 3 val and 4 test scenes a region.
         size_px: Side of a scene.
@@ -111,7 +113,7 @@ def write_scenes(
             f"Cannot write synthetic scenes {counts} with seed {seed}: splits are {', '.join(SPLITS)}; seed and "
             "numbers are 0 or more."
         )
-    plan = [(r, split, n) for r in REGIONS.values() for split in SPLITS for n in range(counts.get(split, 0))]
+    plan = [(r, split, n) for r in regions for split in SPLITS for n in range(counts.get(split, 0))]
     written = []
     for done, (region, split, number) in enumerate(plan, start=1):
         folder = root / region.name / split
