@@ -16,6 +16,9 @@ bench = dict(
         cat_max_ratio=0.75,
         flip_prob=0.5,
         photometric=True,
+        # Of images that a teacher labels; None for the same as of labelled ones. protocol.teacher_view says what the
+        # teacher sees of it.
+        photometric_unlabelled=None,
         fourier_mix=0.0,
         histogram_match=0.0,
     ),

@@ -28,6 +28,7 @@ bench = dict(
         cat_max_ratio=0.75,
         flip_prob=0.5,
         photometric=True,
+        photometric_unlabelled=None,
         fourier_mix=0.0,
         histogram_match=0.0,
     ),

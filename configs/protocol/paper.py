@@ -15,6 +15,8 @@ protocol = dict(
     name="paper",
     title="Earth-Adapter's: best of ten evaluations on the target's validation labels",
     target_crops="by_labels",
+    # One pipeline for both domains, with the distortion in it.
+    teacher_view="distorted",
     report_split="val",
     selection="oracle",
     # mmsegmentation's IoUMetric, with which the logs were written.
@@ -33,6 +35,7 @@ protocol = dict(
         "bench.pipeline.resize_ratio": [0.5, 2.0],
         "bench.pipeline.cat_max_ratio": 0.75,
         "bench.pipeline.photometric": True,
+        "bench.pipeline.photometric_unlabelled": dict(da=True),
         "strategy.warmup_iters": dict(da="20%"),
         "strategy.mix_weight": dict(da=0.5),
         "strategy.ema_decay": dict(da=0.99),

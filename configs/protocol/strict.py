@@ -17,6 +17,9 @@ protocol = dict(
     # Which images of the target adaptation learns from, and whether its crops are drawn "blind" or "by_labels".
     unlabelled_split="train",
     target_crops="blind",
+    # What the teacher of an adaptation labels where bench.pipeline.photometric_unlabelled distorts target images:
+    # the "plain" view, while the student learns from the distorted one, or the "distorted" view itself.
+    teacher_view="plain",
     # What is scored: "test" (the bench's test split, or val where it has no third one), "val", or "server" (images
     # whose labels somebody else holds).
     report_split="test",

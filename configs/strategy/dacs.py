@@ -28,6 +28,8 @@ strategy = dict(
     border_px=0,
     # Class-mixed images.
     mix_weight=0.5,
+    # Half of the classes of each source image are pasted ("image"), or half of those of the batch ("batch").
+    mix_classes="image",
     jitter=0.2,
     jitter_prob=0.0,
     blur_prob=0.0,

@@ -5,9 +5,10 @@
 On top of `dacs_conf`: crops with rare classes of the source are drawn more often (temperature 0.01), the teacher's
 decay is 0.999, the learning rate rises over the first 1 500 of 40 000 iterations (3.75 %), and features of the source
 are held near those of the frozen backbone without adapter (weight 0.005, cells of which one class covers 75 %).
-Values: lhoyer/DAFormer @e6f6e04, configs/daformer/. Departs from it in three points: `feature_classes=None` takes all
-classes, since which classes are things is a fact of street scenes; the least number of pixels of a rare class, 3 000 of
-a crop of 512 x 512, is given as a share; the head's learning rate is the bench's, not ten times it.
+Values: lhoyer/DAFormer @e6f6e04, configs/daformer/. Departs from it in three points besides those of `dacs_conf` (power
+of the rate's decay, random resize, the bench's photometric distortion): `feature_classes=None` takes all classes, since
+which classes are things is a fact of street scenes; the least number of pixels of a rare class, 3 000 of a crop of 512
+x 512, is given as a share; the head's learning rate is the bench's, not ten times it.
 """
 
 _base_ = "dacs_conf.py"

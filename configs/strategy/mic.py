@@ -3,7 +3,8 @@
     rs-adapt train --bench loveda-da --strategy mic
 
 The teacher's labels of the whole target image are learnt from a masked, colour-jittered one: blocks of 64 px of a crop
-of 512 px (1/8), 70 % of them hidden, weight 1. Values: lhoyer/MIC @2f932a9, seg/configs/mic/.
+of 512 px (1/8), 70 % of them hidden, weight 1. Values: lhoyer/MIC @2f932a9, seg/configs/mic/. Its departures are those
+of `daformer`.
 """
 
 _base_ = "daformer.py"

@@ -51,13 +51,31 @@ def absent_classes_in(protocol: Mapping[str, Any]) -> AbsentClasses:
 def without_added_keys(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Return a resolved configuration without keys that older versions did not store, where they change nothing.
 
-    A configuration without such a key means the value in the protocol's file; a different value stays.
+    A configuration without such a key means the value that it has in `_implied_values`; a different value stays.
     """
-    protocol = tree.get("protocol")
-    name = protocol.get("name") if isinstance(protocol, Mapping) else None
-    implied = {"absent_classes": absent_classes_of(str(name))}
-    dropped: dict[str, Any] = _drop(dict(tree), implied)
+    dropped: dict[str, Any] = _drop(dict(tree), _implied_values(tree))
     return dropped
+
+
+def _implied_values(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of keys that a configuration without them stands for."""
+    protocol, bench, cell = (_table(tree, key) for key in ("protocol", "bench", "cell"))
+    pipeline = _table(bench, "pipeline")
+    distorted = pipeline.get("photometric_unlabelled", pipeline.get("photometric"))
+    return {
+        # The protocol's rule.
+        "absent_classes": absent_classes_of(str(protocol.get("name"))),
+        # One switch for both pipelines, and the teacher labelled what came out. What nobody distorts has one view.
+        "photometric_unlabelled": pipeline.get("photometric"),
+        "teacher_view": "distorted" if distorted and cell.get("setting") == "da" else protocol.get("teacher_view"),
+        # Half of the classes of each image.
+        "mix_classes": "image",
+    }
+
+
+def _table(tree: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = tree.get(key)
+    return value if isinstance(value, Mapping) else {}
 
 
 def _drop(value: Any, implied: Mapping[str, Any]) -> Any:
@@ -65,6 +83,6 @@ def _drop(value: Any, implied: Mapping[str, Any]) -> Any:
         return {
             key: _drop(inner, implied)
             for key, inner in value.items()
-            if not (key in implied and isinstance(inner, str) and inner == implied[key])
+            if not (key in implied and isinstance(inner, str | bool) and inner == implied[key])
         }
     return type(value)(_drop(inner, implied) for inner in value) if isinstance(value, list | tuple) else value

@@ -43,12 +43,17 @@ class RegionFacts(TypedDict):
 
 
 class PipelineFacts(TypedDict):
-    """Augmentation; probabilities are 0 to 1, `resize_ratio` holds the smallest and the largest factor."""
+    """Augmentation; probabilities are 0 to 1, `resize_ratio` holds the smallest and the largest factor.
+
+    `photometric` distorts labelled images, `photometric_unlabelled` those that a teacher labels; None, until the wiring
+    resolves it, stands for the value of `photometric`.
+    """
 
     resize_ratio: list[float]
     cat_max_ratio: float
     flip_prob: float
     photometric: bool
+    photometric_unlabelled: NotRequired[bool | None]
     fourier_mix: float
     histogram_match: float
 
@@ -171,6 +176,7 @@ class ProtocolFacts(TypedDict):
     families: list[str] | None
     unlabelled_split: Literal["train", "val"]
     target_crops: str
+    teacher_view: Literal["plain", "distorted"]
     report_split: Literal["test", "val", "server"]
     classes: str
     absent_classes: NotRequired[AbsentClasses]

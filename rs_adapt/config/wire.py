@@ -41,7 +41,10 @@ def wire(
         ConfigError: A value is out of range or does not fit another axis.
     """
     resolved = copy_tree(tree)
+    # Files of your own may be older than the key.
+    resolved["protocol"].setdefault("teacher_view", "plain")
     _check(resolved)
+    wire_data.resolve_distortion(resolved["bench"]["pipeline"])
     wire_protocol.check_protocol(resolved, cell)
     if mode := resolved["protocol"]["inference"]:
         resolved["bench"]["inference"]["mode"] = mode

@@ -14,13 +14,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rs_adapt.config.cell import Cell
-    from rs_adapt.config.facts import BenchFacts, ConfigNode, Domain, FolderKind, MergedTree, Split, StrategyFacts
+    from rs_adapt.config.facts import (
+        BenchFacts,
+        ConfigNode,
+        Domain,
+        FolderKind,
+        MergedTree,
+        PipelineFacts,
+        Split,
+        StrategyFacts,
+    )
 
 # The mix of `bench.pipeline.fourier_mix`, by setting. da: FDA (arXiv 2004.05498), which swaps a box of the spectrum
 # with a target image's; the smallest of the paper's three, because larger ones leave coloured blotches on fields and
 # water. dg and ss, which read one region: FACT (arXiv 2105.11120), which mixes whole spectra by a random weight.
 _FDA: ConfigNode = {"strength": (1.0, 1.0), "share": 0.01}
 _FACT: ConfigNode = {"strength": (0.0, 1.0), "share": 0.5}
+# mmsegmentation's, with its own ranges.
+_DISTORTION: ConfigNode = {"type": "PhotoMetricDistortion"}
 _FOURIER_MIX = {"da": _FDA, "dg": _FACT, "ss": _FACT}
 
 
@@ -58,7 +69,7 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
     unlabelled = None
     if cell.setting == "da" and tree["strategy"]["needs_target"]:
         by_labels = protocol["target_crops"] == "by_labels"
-        pipeline = _train_pipeline(bench, labels=by_labels, forget_labels=by_labels)
+        pipeline = _unlabelled_pipeline(bench, by_labels=by_labels, plain_teacher=protocol["teacher_view"] == "plain")
         unlabelled = split.dataset("target", protocol["unlabelled_split"], pipeline, labels=by_labels)
     evaluation = {
         "batch_size": 1,
@@ -97,6 +108,24 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
         },
         "prepared_dir": str(split.root) if bench["prepare"] else None,
     }
+
+
+def resolve_distortion(pipeline: PipelineFacts) -> None:
+    """Give unlabelled images the switch of labelled ones where they have none of their own.
+
+    Args:
+        pipeline: The bench's `pipeline`; changed in place.
+
+    Raises:
+        ConfigError: `photometric_unlabelled` is no switch.
+    """
+    stated: object = pipeline.get("photometric_unlabelled")
+    if stated is not None and not isinstance(stated, bool):
+        raise ConfigError(
+            f"bench.pipeline.photometric_unlabelled is {stated!r}. Allowed: True, False, or None for the value of "
+            "bench.pipeline.photometric."
+        )
+    pipeline["photometric_unlabelled"] = pipeline["photometric"] if stated is None else stated
 
 
 def has_target_labels(bench: BenchFacts) -> bool:
@@ -175,9 +204,34 @@ def _style_steps(split: _Splits, cell: Cell) -> list[ConfigNode]:
     return steps
 
 
-def _train_pipeline(
-    bench: BenchFacts, *, labels: bool = True, forget_labels: bool = False, style: Sequence[ConfigNode] = ()
-) -> list[ConfigNode]:
+def _train_pipeline(bench: BenchFacts, *, style: Sequence[ConfigNode]) -> list[ConfigNode]:
+    knobs = bench["pipeline"]
+    return [
+        *_crops(bench, labels=True),
+        *style,
+        *([dict(_DISTORTION)] if knobs["photometric"] else []),
+        {"type": "PackSegInputs"},
+    ]
+
+
+def _unlabelled_pipeline(bench: BenchFacts, *, by_labels: bool, plain_teacher: bool) -> list[ConfigNode]:
+    """Return the steps for images that a teacher labels.
+
+    Args:
+        bench: The bench.
+        by_labels: Crops are drawn by labels, which are forgotten afterwards.
+        plain_teacher: Where images are distorted, the teacher gets a view from before.
+    """
+    steps = _crops(bench, labels=by_labels, forget_labels=by_labels)
+    if not bench["pipeline"]["photometric_unlabelled"]:
+        return [*steps, {"type": "PackSegInputs"}]
+    if not plain_teacher:
+        return [*steps, dict(_DISTORTION), {"type": "PackSegInputs"}]
+    return [*steps, {"type": "rs_adapt.RememberPlainView"}, dict(_DISTORTION), {"type": "rs_adapt.PackViews"}]
+
+
+def _crops(bench: BenchFacts, *, labels: bool, forget_labels: bool = False) -> list[ConfigNode]:
+    """Return the steps from the file to a crop."""
     knobs = bench["pipeline"]
     # cat_max_ratio chooses the crop by its labels, so it must be off without them.
     crop_ratio = knobs["cat_max_ratio"] if labels else 1.0
@@ -193,9 +247,6 @@ def _train_pipeline(
         {"type": "RandomCrop", "crop_size": (bench["crop_px"], bench["crop_px"]), "cat_max_ratio": crop_ratio},
         *([{"type": "rs_adapt.ForgetLabels"}] if forget_labels else []),
         {"type": "RandomFlip", "prob": knobs["flip_prob"]},
-        *style,
-        *([{"type": "PhotoMetricDistortion"}] if knobs["photometric"] else []),
-        {"type": "PackSegInputs"},
     ]
 
 

@@ -19,6 +19,7 @@ STATISTICS = ("info_max", "entropy", "agreement")
 _ALLOWED = {
     "unlabelled_split": ("train", "val"),
     "target_crops": ("blind", "by_labels"),
+    "teacher_view": ("plain", "distorted"),
     "report_split": ("test", "val", "server"),
     "absent_classes": ABSENT_CLASSES,
     "inference": (None, "slide", "whole"),

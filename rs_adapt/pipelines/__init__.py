@@ -1,9 +1,10 @@
-"""Steps of the training pipelines: the look of another image (off unless a bench asks for it), labels forgotten."""
+"""Steps of the training pipelines: the look of another image, labels forgotten, a plain and a distorted view."""
 
 from __future__ import annotations
 
 from rs_adapt.pipelines.fourier import FourierAmplitudeMix
 from rs_adapt.pipelines.histogram import HistogramMatch
 from rs_adapt.pipelines.labels import ForgetLabels
+from rs_adapt.pipelines.views import PackViews, RememberPlainView
 
-__all__ = ["ForgetLabels", "FourierAmplitudeMix", "HistogramMatch"]
+__all__ = ["ForgetLabels", "FourierAmplitudeMix", "HistogramMatch", "PackViews", "RememberPlainView"]

@@ -7,8 +7,9 @@ from rs_adapt.strategies.ema import EmaWeights
 from rs_adapt.strategies.feature_distance import feature_distance
 from rs_adapt.strategies.health import PseudoLabelHealth
 from rs_adapt.strategies.masking import mask_blocks
+from rs_adapt.strategies.pair import PairPreprocessor
 from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels
-from rs_adapt.strategies.self_training import PairPreprocessor, SelfTraining
+from rs_adapt.strategies.self_training import SelfTraining
 from rs_adapt.strategies.strong_augment import strong_augment
 
 __all__ = [

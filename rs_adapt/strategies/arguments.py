@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.ranges import COUNT_OR_0, NOT_NEGATIVE, SHARE, SHARE_ABOVE_0, SHARE_BELOW_1, Range, check_ranges
+from rs_adapt.strategies.class_mix import MIX_CLASSES
 
 _RANGES = {
     "warmup_iters": COUNT_OR_0,
@@ -33,6 +34,16 @@ def check_arguments(**numbers: object) -> None:
         ConfigError: A value is no finite number, or outside its range.
     """
     check_ranges("strategy.", **{name: (value, _RANGES[name]) for name, value in numbers.items()})
+
+
+def check_mix_classes(mix_classes: str) -> None:
+    """Refuse a source of classes to paste that does not exist.
+
+    Raises:
+        ConfigError: It is not among those allowed.
+    """
+    if mix_classes not in MIX_CLASSES:
+        raise ConfigError(f"strategy.mix_classes is {mix_classes!r}. Allowed: {', '.join(MIX_CLASSES)}.")
 
 
 def check_classes(feature_classes: Sequence[int] | None, *, num_classes: int) -> None:

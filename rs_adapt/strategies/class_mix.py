@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor
 
-from rs_adapt.processes import gather_in_batch_order, generator, local_slice
+from rs_adapt.processes import gather_in_batch_order, generator, global_batch_size, local_slice, sum_over_ranks
+
+MixClasses = Literal["image", "batch"]
+MIX_CLASSES: tuple[MixClasses, ...] = get_args(MixClasses)
+# Labels are of 8 bits.
+_LABEL_VALUES = 256
 
 
-def class_mix(source_label_BHW: Tensor) -> Tensor:
-    """Choose half of the label values of each source image, rounded up, to be pasted onto a target image.
+def class_mix(source_label_BHW: Tensor, *, classes_of: MixClasses = "image") -> Tensor:
+    """Choose label values for each source image, whose pixels are to be pasted onto a target image.
 
     ClassMix (Olsson et al., arXiv 2007.07936) as DACS uses it between domains (Tranheden et al., arXiv 2007.08702).
-    The ignore value counts as a value like any other, as in the reference. The values to paste are drawn from
+    Drawn is half of the values, rounded up, for each image by itself: of those in the image itself ("image", as in the paper
+    and in Earth-Adapter's release), or of those in the whole batch ("batch", as in DAFormer's code). Of the batch's
+    values an image may lack some or all that it draws, so its share of pasted pixels varies more.
+
+    The ignore value counts as a value like any other, as in the references. The values to paste are drawn from
     torch's global CPU generator, so they depend neither on the device nor on the number of processes
     (`rs_adapt.processes`).
 
     Args:
-        source_label_BHW: Source labels, integer class indices and the ignore value.
+        source_label_BHW: Source labels, integer class indices and the ignore value, 0 to 255.
+        classes_of: The labels that the values are drawn from.
 
     Returns:
         (B, H, W) bool, True where the source is pasted; `paste` applies it.
     """
-    values_of = [label_HW.unique() for label_HW in source_label_BHW]
-    orders = [
-        torch.randperm(count, generator=generator()) for count in gather_in_batch_order([len(v) for v in values_of])
-    ]
+    images = len(source_label_BHW)
+    if classes_of == "batch":
+        counts = sum_over_ranks(torch.bincount(source_label_BHW.flatten(), minlength=_LABEL_VALUES))
+        values_of = [counts.nonzero()[:, 0]] * images
+        sizes = [len(values_of[0])] * global_batch_size(images)
+    else:
+        values_of = [label_HW.unique() for label_HW in source_label_BHW]
+        sizes = gather_in_batch_order([len(values) for values in values_of])
+    orders = [torch.randperm(size, generator=generator()) for size in sizes]
     masks = []
-    for label_HW, values, order in zip(source_label_BHW, values_of, orders[local_slice(len(values_of))], strict=True):
+    for label_HW, values, order in zip(source_label_BHW, values_of, orders[local_slice(images)], strict=True):
         chosen = values[order[: (len(values) + 1) // 2].to(values.device)]
         masks.append(torch.isin(label_HW, chosen))
     return torch.stack(masks)

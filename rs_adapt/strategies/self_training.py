@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TypedDict
+from typing import Any
 
 import torch
-from mmengine.model import BaseDataPreprocessor, BaseModel
-from mmengine.structures import PixelData
+from mmengine.model import BaseModel
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
@@ -16,40 +15,19 @@ from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
 from rs_adapt.processes import sum_over_ranks
 from rs_adapt.registry import MODELS
-from rs_adapt.strategies.arguments import check_arguments, check_classes
-from rs_adapt.strategies.class_mix import class_mix, paste
+from rs_adapt.strategies.arguments import check_arguments, check_classes, check_mix_classes
+from rs_adapt.strategies.class_mix import MixClasses, class_mix, paste
 from rs_adapt.strategies.ema import EmaWeights
 from rs_adapt.strategies.feature_distance import feature_distance
 from rs_adapt.strategies.health import PseudoLabelHealth
 from rs_adapt.strategies.masking import mask_blocks
+from rs_adapt.strategies.pair import Batch, PairPreprocessor, samples_of, scale_losses
 from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels, Weighting, valid_pixels
 from rs_adapt.strategies.scoring import Scores
 from rs_adapt.strategies.strong_augment import strong_augment
 
 # A pass of the student over the target costs time and trains nothing: every tenth iteration is enough.
 AGREEMENT_EVERY = 10
-
-
-class Batch(TypedDict):
-    """A batch of one domain, as the data preprocessor gives it to the model."""
-
-    # (B, 3, H, W), normalised.
-    inputs: Tensor
-    data_samples: list[SegDataSample]
-
-
-class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
-    """A segmentor's preprocessor, applied to `{"source": batch, "target": batch}`, or to a plain batch."""
-
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, data: dict[str, object], training: bool = False) -> dict[str, object]:
-        """Normalise, pad and stack each domain's batch; a plain batch is processed as in the segmentor itself."""
-        if "source" not in data:
-            return dict(self.inner(data, training))
-        return {domain: self.inner(batch, training) for domain, batch in data.items()}
 
 
 @MODELS.register_module()
@@ -62,6 +40,9 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
     what is evaluated. The terms that are on define the strategy: DACS (arXiv 2007.08702), DAFormer (2111.14887), MIC
     (2212.01322) and the strategy of Earth-Adapter (2504.06220) are files in `configs/strategy/`.
 
+    A target batch with a `plain` view has that one labelled, while the student learns from `inputs`, the distorted view
+    of the same crops (`protocol.teacher_view`).
+
     Pixel weights reach the loss of a head that takes them (`takes_pixel_weights`); for others the loss of the batch is
     multiplied by their mean over the labelled pixels.
 
@@ -73,6 +54,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         segmentor: A mmsegmentation `EncoderDecoder`, or its config.
         warmup_iters: Iterations on the source alone, >= 0.
         mix_weight: Weight of the loss on mixed images, >= 0.
+        mix_classes: Where half of the classes to paste are drawn from, "image" or "batch"; see `class_mix`.
         ema_decay: Largest share of the old average, in [0, 1).
         weighting: The weight of a pseudo-label: "none", "share" or "pixel"; see `PseudoLabeler`.
         confidence: Threshold of a sure pixel; None with the weighting "none".
@@ -99,6 +81,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         segmentor: ConfigNode | nn.Module,
         warmup_iters: int,
         mix_weight: float = 0.5,
+        mix_classes: MixClasses = "image",
         ema_decay: float = 0.99,
         weighting: Weighting = "none",
         confidence: float | None = None,
@@ -135,10 +118,12 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             mask_ratio=mask_ratio,
             mask_block_share=mask_block_share,
         )
+        check_mix_classes(mix_classes)
         check_classes(feature_classes, num_classes=module.decode_head.num_classes)
         self.segmentor = module
         self.warmup_iters = warmup_iters
         self.mix_weight = mix_weight
+        self.mix_classes: MixClasses = mix_classes
         self.ema_decay = ema_decay
         self.augment = {"jitter": jitter, "jitter_prob": jitter_prob, "blur_prob": blur_prob}
         self.feature_weight = feature_weight
@@ -178,7 +163,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             data_samples: Their samples.
             mode: "loss", "predict" or "tensor".
             source: `inputs` (B, 3, H, W) and `data_samples` with labels, for "loss".
-            target: `inputs` (B, 3, H, W) and `data_samples` without labels, for "loss".
+            target: `inputs` (B, 3, H, W) and `data_samples` without labels, with or without a `plain` view, for "loss".
         """
         if mode != "loss":
             return self.segmentor(inputs, data_samples, mode=mode)
@@ -198,17 +183,18 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         # From the iteration on that the teacher's shares are followed, too.
         self.labeler.observe_source(source_labels)
         images = target["inputs"]
-        pseudo = self.label_target(images, target["data_samples"])
-        self._observe(iteration, source_labels, pseudo, images)
-        paste_BHW = class_mix(source_labels)
+        plain = target.get("plain", images)
+        pseudo = self.label_target(plain, target["data_samples"])
+        self._observe(iteration, source_labels, pseudo, plain)
+        paste_BHW = class_mix(source_labels, classes_of=self.mix_classes)
         mixed = self._augment_images(paste(paste_BHW, source["inputs"], images))
         labels = paste(paste_BHW, source_labels, pseudo.labels_BHW)
         weights = paste(paste_BHW, torch.ones_like(pseudo.weights_BHW), pseudo.weights_BHW)
-        losses |= _scale_losses(self._losses(mixed, labels, weights, "mix"), self.mix_weight)
+        losses |= scale_losses(self._losses(mixed, labels, weights, "mix"), self.mix_weight)
         if self.mask_weight:
             hidden = mask_blocks(self._augment_images(images), ratio=self.mask_ratio, block_share=self.mask_block_share)
             masked = self._losses(hidden, pseudo.labels_BHW, pseudo.weights_BHW, "masked")
-            losses |= _scale_losses(masked, self.mask_weight)
+            losses |= scale_losses(masked, self.mask_weight)
         return losses
 
     @torch.no_grad()
@@ -266,11 +252,11 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
     def _losses(self, images: Tensor, labels_BHW: Tensor, weights_BHW: Tensor, name: str) -> dict[str, Tensor]:
         head = self.segmentor.decode_head
         if getattr(head, "takes_pixel_weights", False):
-            losses = self.segmentor(images, _samples(labels_BHW, weights_BHW), mode="loss")
+            losses = self.segmentor(images, samples_of(labels_BHW, weights_BHW), mode="loss")
         else:
             labelled = labels_BHW != head.ignore_index
             mean = sum_over_ranks((weights_BHW * labelled).sum()) / sum_over_ranks(labelled.sum()).clamp_min(1)
-            losses = _scale_losses(self.segmentor(images, _samples(labels_BHW), mode="loss"), mean)
+            losses = scale_losses(self.segmentor(images, samples_of(labels_BHW), mode="loss"), mean)
         return {f"{name}.{key}": value for key, value in losses.items()}
 
     @torch.no_grad()
@@ -279,18 +265,3 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             return images
         inner: Any = self.data_preprocessor.inner
         return strong_augment(images, mean_3=inner.mean, std_3=inner.std, **self.augment)
-
-
-def _scale_losses(losses: dict[str, Tensor], factor: float | Tensor) -> dict[str, Tensor]:
-    return {name: value * factor if "loss" in name else value for name, value in losses.items()}
-
-
-def _samples(labels_BHW: Tensor, weights_BHW: Tensor | None = None) -> list[SegDataSample]:
-    samples = []
-    for position, label in enumerate(labels_BHW):
-        sample = SegDataSample(metainfo={"img_shape": tuple(label.shape), "ori_shape": tuple(label.shape)})
-        sample.gt_sem_seg = PixelData(data=label[None])
-        if weights_BHW is not None:
-            sample.gt_weight = PixelData(data=weights_BHW[position][None])
-        samples.append(sample)
-    return samples

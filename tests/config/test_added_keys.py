@@ -57,6 +57,37 @@ def test_other_keys_and_values_stay() -> None:
     assert without_added_keys({"a": {"absent_classes": "left_out"}}) == {"a": {}}
 
 
+VIEWS = ("photometric_unlabelled", "teacher_view", "mix_classes")
+
+
+@pytest.mark.parametrize(
+    ("bench", "protocol", "same"),
+    [
+        # One pipeline for both domains, as before.
+        ("loveda-da", "paper", True),
+        # Nothing is distorted, or there is no teacher.
+        ("synthetic-da", "strict", True),
+        ("loveda-dg", "strict", True),
+        # The teacher now labels the plain view.
+        ("loveda-da", "strict", False),
+    ],
+)
+def test_configurations_of_before_the_two_views_are_those_of_the_same_runs(
+    bench: str, protocol: str, same: bool
+) -> None:
+    cfg = compose(resolve_cell(bench, protocol=protocol))
+    text = cfg.pretty_text
+    before = "".join(line for line in text.splitlines(keepends=True) if not any(key in line for key in VIEWS))
+    assert before != text
+    assert (without_wording(before, file="") == without_wording(text, file="")) == same
+
+
+def test_an_interrupted_run_of_before_can_be_given_its_own_view() -> None:
+    now = compose(resolve_cell("loveda-da"), overrides=["protocol.teacher_view=distorted"]).pretty_text
+    before = "".join(line for line in now.splitlines(keepends=True) if not any(key in line for key in VIEWS))
+    assert without_wording(before, file="") == without_wording(now, file="")
+
+
 def test_a_rule_that_there_is_not_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"protocol.absent_classes is 'zero'. Allowed: left_out, zero_if_predicted"):
         compose(resolve_cell("loveda-da"), overrides=["protocol.absent_classes=zero"])

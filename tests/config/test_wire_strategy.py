@@ -20,12 +20,12 @@ DACS: dict[str, Any] = {
     **{"warmup_iters": 4000, "mix_weight": 0.5, "ema_decay": 0.99, "weighting": "none", "confidence": None},
     **{"per_class": False, "align": 0.0, "border_px": 0, "jitter": 0.2, "jitter_prob": 0.0, "blur_prob": 0.0},
     **{"feature_weight": 0.0, "feature_classes": None, "feature_min_share": 0.75},
-    **{"mask_weight": 0.0, "mask_ratio": 0.7, "mask_block_share": 0.125},
+    **{"mask_weight": 0.0, "mask_ratio": 0.7, "mask_block_share": 0.125, "mix_classes": "image"},
 }
 # DAFormer's code for DACS, DAFormer's own values, and MIC's.
 DACS_CONF = DACS | {
     **{"warmup_iters": 0, "weighting": "share", "confidence": 0.968, "mix_weight": 1.0},
-    **{"jitter_prob": 0.2, "blur_prob": 0.5},
+    **{"jitter_prob": 0.8, "blur_prob": 0.5, "mix_classes": "batch"},
 }
 DAFORMER = DACS_CONF | {"ema_decay": 0.999, "feature_weight": 0.005}
 MIC = DAFORMER | {"mask_weight": 1.0}

@@ -12,8 +12,10 @@ from mmseg.models import EncoderDecoder
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 from rs_adapt.strategies import SelfTraining
+from rs_adapt.strategies import self_training as module
 
 SIZE = 8
 
@@ -170,3 +172,42 @@ def test_target_labels_are_not_read_even_if_a_batch_has_them(segmentor: EncoderD
     object.__setattr__(batch["target"]["data_samples"][0], "_gt_sem_seg", Forbidden())
     model(**batch, mode="loss")
     assert len(segmentor.decode_head.seen) == 2
+
+
+def test_the_teacher_labels_the_plain_view_and_the_student_learns_from_the_distorted_one(
+    segmentor: EncoderDecoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = SelfTraining(segmentor=segmentor, warmup_iters=0, mask_weight=1.0, mask_ratio=0.0)
+    target = raw(5.0, None, SIZE - 3)
+    plain = target["inputs"][0]
+    # In the distorted view band 0 is above band 1: a teacher that saw it would call everything class 0.
+    target = target | {"inputs": [plain.flip(0)], "plain": [plain]}
+    batch = model.data_preprocessor({"source": raw(2.0, 255), "target": target}, True)
+    size = SIZE - 3
+    assert torch.equal(batch["target"]["plain"][0, :, :size, :size], plain)
+    assert torch.equal(batch["target"]["inputs"][0, :, :size, :size], plain.flip(0))
+    assert batch["target"]["data_samples"][0].padding_size == (0, 3, 0, 3)
+    seen: list[Tensor] = []
+    segmentor.backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    # Nothing is pasted, so that the mixed image is the target's.
+    monkeypatch.setattr(module, "class_mix", lambda labels, **_: torch.zeros_like(labels, dtype=torch.bool))
+    model(**batch, mode="loss")
+    _, teacher, agreement, mixed, masked = seen
+    assert torch.equal(teacher, batch["target"]["plain"])
+    assert torch.equal(agreement, batch["target"]["plain"])
+    assert torch.equal(mixed, batch["target"]["inputs"])
+    assert torch.equal(masked, batch["target"]["inputs"])
+    for labels in segmentor.decode_head.seen[1:]:
+        assert labels[0, :size, :size].unique().tolist() == [1]
+        assert (labels == 255).sum() == SIZE**2 - size**2
+
+
+def test_classes_of_the_batch_are_mixed_on_request(segmentor: EncoderDecoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    original = module.class_mix
+    monkeypatch.setattr(module, "class_mix", lambda labels, *, classes_of: asked.append(classes_of) or original(labels))
+    for settings in ({}, {"mix_classes": "batch"}):
+        step(SelfTraining(segmentor=segmentor, warmup_iters=0, **settings))
+    assert asked == ["image", "batch"]
+    with pytest.raises(ConfigError, match=r"strategy\.mix_classes is 'half'\. Allowed: image, batch"):
+        SelfTraining(segmentor=segmentor, warmup_iters=0, mix_classes="half")

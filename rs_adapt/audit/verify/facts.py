@@ -29,7 +29,14 @@ _STRATEGY = {
     "mask_weight": ("mask_weight", "mask_lambda"),
     "mask_ratio": ("mask_ratio",),
 }
-_OUR_STRATEGY = (*_STRATEGY, "weighting", "per_class", "align", "jitter_prob", "blur_prob", "border_px")
+_OUR_STRATEGY = (
+    *_STRATEGY,
+    *("weighting", "per_class", "align", "jitter_prob", "blur_prob", "border_px", "mix_classes"),
+)
+_OUR_PIPELINE = (
+    *("resize_ratio", "cat_max_ratio", "flip_prob", "photometric", "photometric_unlabelled"),
+    *("fourier_mix", "histogram_match"),
+)
 _OUR_HEAD = (
     "type",
     "num_classes",
@@ -68,7 +75,7 @@ def resolved_facts(tree: Tree) -> Facts:
     c = _Collector(tree)
     for key in ("bench", "setting", "method", "head", "strategy"):
         c.take(f"cell.{key}", "cell", key)
-    for key in ("name", "classes", "absent_classes", "weights", "unlabelled_split"):
+    for key in ("name", "classes", "absent_classes", "weights", "unlabelled_split", "teacher_view"):
         c.take(f"protocol.{key}", "protocol", key)
     for key in ("name", "embed_dim", "depth", "patch_px"):
         c.take(f"backbone.{key}", "backbone", key)
@@ -77,8 +84,10 @@ def resolved_facts(tree: Tree) -> Facts:
     for key in ("mode", "crop_px", "stride_px", "resize_px"):
         c.take(f"bench.inference.{key}", "bench", "inference", key)
     c.take("bench.inference.resize_px", "bench", "tile_px")
-    for key in ("resize_ratio", "cat_max_ratio", "flip_prob", "photometric", "fourier_mix", "histogram_match"):
+    for key in _OUR_PIPELINE:
         c.take(f"bench.pipeline.{key}", "bench", "pipeline", key)
+    # Version 0.1.0 had one switch for both domains.
+    c.take("bench.pipeline.photometric_unlabelled", "bench", "pipeline", "photometric")
     segmentor: Path = segmentor_path(tree.content)
     adapter = tree.peek(*segmentor, "backbone", "adapter")
     for key in adapter if isinstance(adapter, dict) else ():

@@ -104,6 +104,7 @@ KEYS: tuple[Key, ...] = (
         "bench.pipeline.resize_ratio",
         "bench.pipeline.cat_max_ratio",
         "bench.pipeline.photometric",
+        "bench.pipeline.photometric_unlabelled",
         "bench.pipeline.flip_prob",
         "bench.pipeline.fourier_mix",
         "bench.pipeline.histogram_match",
@@ -113,8 +114,10 @@ KEYS: tuple[Key, ...] = (
     *_group(
         "training on the target differs",
         "protocol.unlabelled_split",
+        "protocol.teacher_view",
         "strategy.warmup_iters",
         "strategy.mix_weight",
+        "strategy.mix_classes",
         "strategy.ema_decay",
         "strategy.weighting",
         "strategy.confidence",
