@@ -19,9 +19,9 @@ def class_mix(source_label_BHW: Tensor, *, classes_of: MixClasses = "image") -> 
     """Choose label values for each source image, whose pixels are to be pasted onto a target image.
 
     ClassMix (Olsson et al., arXiv 2007.07936) as DACS uses it between domains (Tranheden et al., arXiv 2007.08702).
-    Drawn is half of the values, rounded up, for each image by itself: of those in the image itself ("image", as in the paper
-    and in Earth-Adapter's release), or of those in the whole batch ("batch", as in DAFormer's code). Of the batch's
-    values an image may lack some or all that it draws, so its share of pasted pixels varies more.
+    Each image draws half of the values, rounded up: of those in the image itself ("image", as in the paper and in
+    Earth-Adapter's release), or of those in the whole batch ("batch", as in DAFormer's code). Of the batch's values an
+    image may lack some or all that it draws, so its share of pasted pixels varies more.
 
     The ignore value counts as a value like any other, as in the references. The values to paste are drawn from
     torch's global CPU generator, so they depend neither on the device nor on the number of processes
