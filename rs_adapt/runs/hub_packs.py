@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,8 +51,14 @@ def pull_pack(
     except CheckpointMismatch as error:
         raise HubError(f"{exact} holds no adapter pack that can be read: {error}") from error
     folder = home() / "hub" / address.repository.replace("/", _SEPARATOR) / commit
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with exclusive(folder.with_name(f".{commit}.lock")):
+    with ExitStack() as stack:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(exclusive(folder.with_name(f".{commit}.lock")))
+        except OSError as error:
+            raise HubError(
+                f"Cannot write to {folder.parent}: {error.strerror}. Choose a different folder with RS_ADAPT_HOME."
+            ) from error
         if not _is_complete(folder, manifest_file, manifest):
             tensors_file = _download_tensors(exact, manifest, on_progress=on_progress)
 

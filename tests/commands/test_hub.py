@@ -118,7 +118,9 @@ def test_refused_pushes_write_nothing(
     assert old.branches == before
 
 
-@pytest.mark.parametrize("broken", ["/commit/", "/blobs/", "/preupload/"])
+@pytest.mark.parametrize(
+    "broken", ["/commit/", *(pytest.param(call, marks=pytest.mark.slow) for call in ("/blobs/", "/preupload/"))]
+)
 def test_a_push_that_breaks_leaves_no_half_pack(hub: Hub, run_verb: Verb, broken: str) -> None:
     old = hub.add("alice/old", {"manifest.json": b"{}"})
     before = dict(old.branches)
@@ -224,6 +226,7 @@ def test_what_needs_results_or_changes_a_pack_refuses_one_of_the_hub(hub: Hub, r
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_commands_take_packs_of_the_hub_and_name_their_commit(
     hub: Hub, run_verb: Verb, shared_home: Path, tmp_path: Path
 ) -> None:
