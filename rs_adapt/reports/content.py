@@ -63,6 +63,25 @@ class GroupContent(TypedDict):
     best: bool
 
 
+class TransferContent(TypedDict):
+    """The gains of one way of training over several transfer pairs, in points; `harmed` names pairs that it harms."""
+
+    setting: str
+    method: str
+    strategy: str
+    backbone: str
+    head: str
+    overrides: list[str]
+    differs: str
+    scoring: str
+    mean_gain: float
+    low: float | None
+    high: float | None
+    gap_closed_pct: float | None
+    gains: dict[str, float]
+    harmed: list[str]
+
+
 class DamageContent(TypedDict):
     """A file or folder that cannot be read, and the reason."""
 
@@ -76,5 +95,6 @@ class ReportContent(TypedDict):
     places: list[str]
     runs: list[RunRow]
     groups: list[GroupContent]
+    transfer: list[TransferContent]
     damaged: list[DamageContent]
     remarks: list[str]

@@ -33,6 +33,7 @@ from rs_adapt.reports.score_tables import (
     selections_section,
 )
 from rs_adapt.reports.training import confusion_section, curves_section, health_section
+from rs_adapt.reports.transfer_tables import transfer_content, transfer_section
 from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.collect import collect
 from rs_adapt.runs.identity import hash_identity
@@ -41,6 +42,7 @@ from rs_adapt.scores.current import current_run
 from rs_adapt.scores.gains import Gains, gains_of
 from rs_adapt.scores.groups import score_runs
 from rs_adapt.scores.rounding import plain
+from rs_adapt.scores.transfer import summarize_transfer
 from rs_adapt.scores.tuning import tuned_values_of
 
 FILES = ("index.html", "report.md", "report.tex", "results.csv")
@@ -105,6 +107,7 @@ def make_report(
     labels = Labels(scores.groups)
     rankings = rank_columns(scores.groups)
     gains = gains_of(scores.groups)
+    transfer = summarize_transfer(scores.groups, gains)
     base = places[0]
     finished = collection.finished
     remarks = [*note_lines(finished), *changed_data_lines(finished), *collection.remarks, *scores.remarks]
@@ -116,6 +119,7 @@ def make_report(
     if scores.groups:
         sections += [
             matrix_section(rankings, labels),
+            transfer_section(transfer, labels),
             gains_section(scores.groups, gains, labels),
             selections_section(scores.groups, labels),
             classes_section(rankings, labels),
@@ -139,6 +143,7 @@ def make_report(
             "places": [str(place) for place in places],
             "runs": rows,
             "groups": _groups(rankings, gains),
+            "transfer": transfer_content(transfer),
             "damaged": [{"place": str(damage.place), "why": damage.why} for damage in damaged],
             "remarks": remarks,
         },

@@ -56,12 +56,14 @@ class Gains:
         over_source_only: Points of mIoU over source-only training.
         gap_closed: Percent of the gap between source-only training and training on the target's labels; also None
             where training on the target's labels is no better.
+        gap: Points of mIoU of training on the target's labels over source-only training, seeds as `gap_closed`.
         over_frozen: Points of mIoU over the frozen backbone with a trained head, under the same training.
         refused: Groups of the right names that are no references, because their settings differ, as sentences.
     """
 
     over_source_only: PairedGain | None = None
     gap_closed: PairedGain | None = None
+    gap: PairedGain | None = None
     over_frozen: PairedGain | None = None
     refused: tuple[str, ...] = ()
 
@@ -94,6 +96,7 @@ def gains_of(groups: Sequence[Group]) -> list[Gains]:
             Gains(
                 over_source_only=_gain(group, [floor], _difference, resampled),
                 gap_closed=_gain(group, [floor, bound], _share_closed, resampled),
+                gap=_gain(group, [floor, bound], _gap, resampled),
                 over_frozen=_gain(group, [frozen], _difference, resampled),
                 refused=tuple(refused),
             )
@@ -104,6 +107,11 @@ def gains_of(groups: Sequence[Group]) -> list[Gains]:
 def _difference(own: NDArray[np.float64], floor: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the points over the floor: the mean over the last axis, the seeds."""
     return np.asarray((own - floor).mean(axis=-1))
+
+
+def _gap(own: NDArray[np.float64], floor: NDArray[np.float64], bound: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the points between the two references; the row itself chooses the seeds alone."""
+    return np.asarray((bound - floor).mean(axis=-1))
 
 
 def _share_closed(
