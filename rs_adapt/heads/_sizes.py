@@ -38,7 +38,8 @@ def prediction_size(
         test_cfg: Mmsegmentation's test settings; only `mode` is read.
     """
     meta = batch_img_metas[0]
-    height_px, width_px = (int(side) for side in meta["img_shape"][:2])
+    # Not through int(), which would fix sides that an exported graph leaves free.
+    height_px, width_px = meta["img_shape"][:2]
     padding = meta.get("img_padding_size", meta.get("padding_size")) or (0, 0, 0, 0)
     pad_left, pad_right, pad_top, pad_bottom = (int(side) for side in padding)
     unpadded = (height_px, width_px)
