@@ -39,6 +39,7 @@ WHOLE_TESTS = {
     "polygon_files",
     "geodata",
     "hub_server",
+    "onnx_models",
     "own_benches",
     "recorded_tables",
     "test_docs",

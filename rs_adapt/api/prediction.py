@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rs_adapt.api.checkpoints import find_checkpoint
-from rs_adapt.api.presence import require_checkpoint
+from rs_adapt.api.presence import require_map_checkpoints
 from rs_adapt.api.progress import Progress, print_loading, print_notes, progress_callback
 from rs_adapt.api.reading import RunLike
 from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.hub_packs import hub_origin
-from rs_adapt.runs.packs import pack_folder, read_manifest
 from rs_adapt.runs.run import Run
 
 if TYPE_CHECKING:
@@ -76,8 +75,9 @@ def predict(
     continues where it stopped when it is repeated.
 
     Args:
-        run: A run from `train`, a run folder, a folder with an adapter pack, or `hf:OWNER/NAME[@REVISION]`; or several
-            of one base, whose probabilities are averaged.
+        run: A run from `train`, a run folder, a folder with an adapter pack, `hf:OWNER/NAME[@REVISION]`, or an ONNX
+            model (.onnx) of `rs-adapt export`, which onnxruntime runs; or several of one base, whose probabilities are
+            averaged.
         scenes: Files, folders, patterns, .txt lists or STAC items (.json); rasters that GDAL reads.
         out: The map's file (.tif) for one scene; else a folder, in which each map is named like its scene.
         layers: What is written: `classes` (indices; 255 without data), `confidence` (the largest probability),
@@ -107,8 +107,8 @@ def predict(
         tta: Views of each tile whose probabilities are averaged: `flips` (4 views), `d4` (8, with quarter turns) or
             `scales` (3/4, 1 and 5/4 of the side). It takes about as many times as long.
         batch_size: Tiles that the model sees at once.
-        precision: `fp32` or `bf16`; the run's.
-        weights: File of base weights; the run's, else the backbone's own file.
+        precision: `fp32` or `bf16`; the run's. ONNX models are in `fp32`.
+        weights: File of base weights; the run's, else the backbone's own file. ONNX models hold theirs.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         jobs: Scenes that are predicted at once, each in a process with a model of its own; several GPUs are dealt out.
             By default 1; for the launcher `slurm` jobs in the queue at once, by default 500.
@@ -129,8 +129,8 @@ def predict(
         left out have no `files`.
 
     Raises:
-        CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit.
-        ConfigError: A value cannot be used.
+        CheckpointMismatch: There is no adapter pack, or it is damaged or does not fit; or an ONNX model is.
+        ConfigError: A value cannot be used, or onnxruntime is missing.
         DataError: A scene cannot be read as the model was trained.
         DataNotFound: There is no such scene.
         OutputExists: A map exists, and `overwrite` is False; or a different process makes it.
@@ -151,8 +151,7 @@ def predict(
     check_launcher(launcher, jobs=jobs, slurm=slurm)
     runs = [run] if isinstance(run, Run | str | os.PathLike) else list(run)
     folders = [find_checkpoint(one, progress=progress) for one in runs]
-    for folder in folders:
-        require_checkpoint(folder, weights=weights)
+    require_map_checkpoints(folders, weights=weights, precision=precision, device=device)
     named = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
     part_folders = [Path(part).expanduser() for part in parts]
     scene_files = find_scenes([os.fspath(scene) for scene in named], asset=asset, parts=part_folders)
@@ -166,10 +165,10 @@ def predict(
     queue = open_queue(log_dir, jobs=jobs, parameters=slurm or {}) if launcher == "slurm" else None
     print_loading(progress)
     from rs_adapt.api.pace import Pace
-    from rs_adapt.inference.checkpoint import recompose
+    from rs_adapt.prediction.checkpoints import choose_tile_px, read_checkpoint, scoring_config
     from rs_adapt.prediction.extent import Area, parse_bounds
     from rs_adapt.prediction.many import MapWork, predict_scenes
-    from rs_adapt.prediction.members import check_members, choose_tile_px, describe_calibration
+    from rs_adapt.prediction.members import check_members, describe_calibration
     from rs_adapt.prediction.predict import MapSettings, files_of
     from rs_adapt.prediction.queued import predict_in_queue
     from rs_adapt.prediction.scoring import MapScorer, label_files
@@ -179,13 +178,16 @@ def predict(
     from rs_adapt.prediction.writing import MapClasses
 
     use_plugins(map(Path, plugins))
-    manifests = [read_manifest(folder) for folder in folders]
+    checkpoints = [read_checkpoint(folder) for folder in folders]
+    manifests = [checkpoint.manifest for checkpoint in checkpoints]
     appearances = [_appearance(manifest, region=region, bands=bands, stretch=stretch) for manifest in manifests]
     check_members(folders, manifests, appearances)
     manifest, appearance = manifests[0], appearances[0]
     base = None if weights is None else os.fspath(weights)
-    configurations = [recompose(folder, weights=base, precision=precision) for folder in folders]
-    side_px = tile_px if tile_px is not None else choose_tile_px(configurations)
+    members = [checkpoint.member(weights=base, precision=precision) for checkpoint in checkpoints]
+    side_px = tile_px if tile_px is not None else choose_tile_px(members)
+    for checkpoint in checkpoints:
+        checkpoint.check_tiles(side_px, tta)
     settings = MapSettings(
         tile_px=side_px,
         overlap_px=overlap_px if overlap_px is not None else side_px // 4,
@@ -211,7 +213,7 @@ def predict(
     leave_out = partial(skip_scene, skipped=skipped, skip_errors=skip_errors)
     within, remarks = scenes_within(maps, appearance, area=settings.area, gsd=gsd, leave_out=leave_out)
     maps = {scene: maps[scene] for scene in within}
-    scorer = None if evaluate is None else MapScorer(configurations[0], region=region)
+    scorer = None if evaluate is None else MapScorer(scoring_config(checkpoints[0], members[0]), region=region)
     labels = {} if evaluate is None else label_files(list(maps), Path(evaluate).expanduser())
     for scene, part in within.items():
         with leave_out(scene):
@@ -222,10 +224,8 @@ def predict(
     print_notes(progress, remarks)
     if all(scene in skipped for scene in within):
         return list(skipped.values())
-    checkpoints = [pack_folder(folder) for folder in folders]
     work = MapWork(
-        configurations=tuple(configurations),
-        checkpoints=tuple(checkpoints),
+        members=tuple(members),
         plugins=tuple(map(Path, plugins)),
         device=device,
         appearance=appearance,
@@ -234,8 +234,8 @@ def predict(
             palette=tuple((int(red), int(green), int(blue)) for red, green, blue in manifest.palette),
         ),
         settings=settings,
-        origin=", ".join(filter(None, map(hub_origin, checkpoints))),
-        model_sha256=",".join(member.tensors.sha256 if member.tensors else "" for member in manifests),
+        origin=", ".join(filter(None, (hub_origin(member.checkpoint) for member in members))),
+        model_sha256=",".join(checkpoint.sha256 for checkpoint in checkpoints),
     )
     pace = Pace()
     with progress_callback(progress, note=pace.note) as on_progress:
@@ -246,7 +246,8 @@ def predict(
             predicted = predict_scenes(work, readable, jobs=jobs or 1, on_progress=on_progress, on_start=pace.start)
     skipped |= {record.scene: record for record in predicted if not record.files}
     records = [record for record in predicted if record.files]
-    if sentences := describe_calibration(manifests, layers):
+    changes = [remark for checkpoint in checkpoints for remark in checkpoint.remarks]
+    if sentences := (*describe_calibration(manifests, layers), *changes):
         records = [replace(record, remarks=(*record.remarks, *sentences)) for record in records]
     if scorer is not None:
         records = [replace(record, scores=scorer.score(maps[record.scene], labels[record.scene])) for record in records]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.config import axes
+from rs_adapt.config.execution import check_device
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.weights_files import missing_weights
 from rs_adapt.datasets.prepare import require_raw_data
 from rs_adapt.datasets.roles import data_roles
-from rs_adapt.errors import DataNotFound
+from rs_adapt.errors import ConfigError, DataNotFound
 from rs_adapt.runs.folder import check_run_folder
+from rs_adapt.runs.onnx_files import is_onnx, read_onnx_facts
 from rs_adapt.runs.packs import read_manifest
 
 if TYPE_CHECKING:
@@ -89,6 +92,45 @@ def require_checkpoint(
     if weights is not None:
         known = manifest.cell.backbone in axes.values("backbone")
         _require_weights(weights, axes.backbone_facts(manifest.cell.backbone).get("weights") if known else None)
+
+
+def require_map_checkpoints(
+    checkpoints: Sequence[Path], *, weights: str | os.PathLike[str] | None, precision: str | None, device: str
+) -> None:
+    """Check that what maps are to be made with is there: packs, and ONNX models with onnxruntime.
+
+    Args:
+        checkpoints: Run folders, folders with packs, or ONNX models.
+        weights: File of base weights; None for each run's own.
+        precision: `fp32` or `bf16`; None for each run's own.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        CheckpointMismatch: There is no pack or model, or it is damaged.
+        ConfigError: Package onnxruntime is missing, or ONNX models cannot use an option.
+        WeightsError: There is no such file of base weights.
+        DeviceUnavailable: This onnxruntime is not built for GPUs.
+    """
+    models = [path for path in checkpoints if is_onnx(path)]
+    for path in checkpoints:
+        if path not in models:
+            require_checkpoint(path, weights=weights)
+            continue
+        read_onnx_facts(path)
+        if precision not in (None, "fp32"):
+            raise ConfigError(
+                f"--precision is {precision}, and {path} computes in fp32. Leave --precision out, or give the run that "
+                "it was exported from."
+            )
+    if not models:
+        return
+    if weights is not None and len(models) == len(checkpoints):
+        raise ConfigError(f"--weights names base weights, and {models[0]} holds its own. Leave --weights out.")
+    from rs_adapt.inference.onnx_session import choose_providers, require_onnxruntime
+
+    require_onnxruntime(models[0])
+    check_device(device)
+    choose_providers(device)
 
 
 def _require_weights(weights: str | os.PathLike[str] | None, facts: WeightsFacts | None) -> None:

@@ -34,7 +34,7 @@ def predict(
     checkpoint: Annotated[
         list[Path],
         typer.Option(
-            "--checkpoint", help="Run folder, folder of a pack, or hf:OWNER/NAME; repeat it to average several."
+            "--checkpoint", help="Run folder, pack, hf:OWNER/NAME, or ONNX model of export; repeat it to average."
         ),
     ],
     out: Annotated[Path, options.out()],

@@ -15,18 +15,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rs_adapt import __version__
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.exchange.export import EXPORTED_FILES, ONNX_FILE, consistent_manifest, merge_adapter
-from rs_adapt.files import check_output_folder, write_folder_atomically
+from rs_adapt.files import check_output_folder, file_sha256, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
+from rs_adapt.inference.onnx_session import INPUT, OUTPUT, first_line, open_onnx, run_onnx
 from rs_adapt.inference.predictor import unpadded_metainfo
 from rs_adapt.inference.windows import check_tile_px, window_px
 from rs_adapt.runs.clearing import refuse_output_in_run
+from rs_adapt.runs.onnx_files import append_facts
+from rs_adapt.runs.records import FileFacts, OnnxFacts
 from rs_adapt.strategies.pseudo_labels import probabilities
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from rs_adapt.config.resolved import ResolvedConfig
     from rs_adapt.runs.records import Manifest
 
@@ -35,7 +37,6 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4
 # The oldest set of operators that torch's exporter writes without a conversion; programs in the field lag behind.
 _OPSET = 18
-INPUT, OUTPUT = "image", "probabilities"
 _SIDES = ("rows", "columns")
 # Heads need feature maps of a quarter of the patches' grid.
 _LEAST_PATCHES = 4
@@ -92,7 +93,7 @@ def export_onnx(
     Input `image`: RGB divided by 255, float32 (N, 3, H, W); the model normalises it. Output `probabilities`: float32
     (N, K, H, W), which sum to 1 over the classes. N is free; H and W are `tile_px`, or with `dynamic` any multiples of
     the backbone's patch. The metadata has the keys that the QGIS plugin Deepness reads (`model_type`, `class_names`,
-    `resolution` in cm, `tiles_size`, `tiles_overlap`), and the facts of the run below `rs_adapt`.
+    `resolution` in cm, `tiles_size`, `tiles_overlap`), and below `rs_adapt` what `rs-adapt predict` needs.
 
     Nothing is written unless onnxruntime gives torch's probabilities on random images, with `dynamic` of several sizes.
 
@@ -127,15 +128,27 @@ def export_onnx(
     whole = ImageToProbabilities(model).eval()
     method, head = cfg.cell.method, cfg.cell.head
     program = _write_program(whole, side_px, patch_px if dynamic else None, what=f"Method {method} with head {head}")
-    metadata = _metadata(manifest, side_px, merged=merge)
     is_large = sum(value.numel() * value.element_size() for value in whole.state_dict().values()) > _ONE_FILE_BYTES
     difference = 0.0
 
     def fill(folder: Path) -> None:
         nonlocal difference
-        program.model.metadata_props.update(metadata)
-        program.save(folder / ONNX_FILE, external_data=is_large)
-        difference = _difference(whole, folder / ONNX_FILE, _shapes_to_compare(side_px, patch_px, dynamic=dynamic))
+        file = folder / ONNX_FILE
+        program.model.metadata_props.update(_metadata(manifest, side_px))
+        program.save(file, external_data=is_large)
+        facts = OnnxFacts(
+            rs_adapt=__version__,
+            manifest=manifest,
+            merged=merge,
+            patch_px=patch_px,
+            tile_px=side_px,
+            dynamic=dynamic,
+            least_px=_LEAST_PATCHES * patch_px if dynamic else side_px,
+            graph=_file_facts(file),
+            data=_file_facts(file.with_name(f"{ONNX_FILE}.data")) if is_large else None,
+        )
+        append_facts(file, facts)
+        difference = _difference(whole, file, _shapes_to_compare(side_px, patch_px, dynamic=dynamic))
         if not difference <= TOLERANCE:
             raise CheckpointMismatch(
                 f"The exported model gives probabilities that differ from torch's by up to {difference:.1e}; "
@@ -168,13 +181,12 @@ def _write_program(whole: ImageToProbabilities, side_px: int, patch_px: int | No
             )
     # The exporter raises whatever its stages do.
     except Exception as error:
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         remedy = "Try fixed sides (without --dynamic)." if patch_px else "--format safetensors has its tensors."
-        raise ConfigError(f"{what} cannot be written as ONNX: {reason[:300]} {remedy}") from error
+        raise ConfigError(f"{what} cannot be written as ONNX: {first_line(error)} {remedy}") from error
 
 
-def _metadata(manifest: Manifest, side_px: int, *, merged: bool) -> dict[str, str]:
-    """Return texts by key; values are JSON, as Deepness reads them."""
+def _metadata(manifest: Manifest, side_px: int) -> dict[str, str]:
+    """Return the texts by key that Deepness reads; values are JSON."""
     facts: dict[str, object] = {
         "model_type": "Segmentor",
         "class_names": dict(enumerate(manifest.classes)),
@@ -186,10 +198,11 @@ def _metadata(manifest: Manifest, side_px: int, *, merged: bool) -> dict[str, st
     }
     if manifest.gsd_m is not None:
         facts["resolution"] = float(manifest.gsd_m) * 100
-    run = manifest.content()
-    kept = ("rs_adapt", "cell", "overrides", "base", "classes", "palette", "ignore_index", "normalisation", "gsd_m")
-    facts["rs_adapt"] = {key: run[key] for key in kept if key in run} | {"merged": merged}
     return {key: json.dumps(value) for key, value in facts.items()}
+
+
+def _file_facts(file: Path) -> FileFacts:
+    return FileFacts(file=file.name, bytes=file.stat().st_size, sha256=file_sha256(file))
 
 
 def _shapes_to_compare(side_px: int, patch_px: int, *, dynamic: bool) -> list[tuple[int, int, int]]:
@@ -217,32 +230,20 @@ def _difference(whole: ImageToProbabilities, file: Path, shapes: Sequence[tuple[
         except Exception as error:
             raise CheckpointMismatch(
                 f"onnxruntime cannot run the exported model on images of {height_px} x {width_px} px: "
-                f"{str(error).splitlines()[0][:300]} Nothing was written."
+                f"{first_line(error)} Nothing was written."
             ) from error
+        if given.shape != expected.shape:
+            raise CheckpointMismatch(
+                f"The exported model gives probabilities of {_by(given.shape)} for {height_px} x {width_px} px: "
+                "its sides cannot be left free. Nothing was written. Export with fixed sides (without --dynamic)."
+            )
         differences.append(abs(expected - given).max())
     # Python's max passes over NaN.
     return float(np.max(differences))
 
 
-def open_onnx(file: Path) -> Any:
-    """Return onnxruntime's session of a file that `export_onnx` wrote, on the CPU, with as many threads as torch."""
-    import onnxruntime
-
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = torch.get_num_threads()
-    settings.log_severity_level = 4
-    return onnxruntime.InferenceSession(str(file), settings, providers=["CPUExecutionProvider"])
-
-
-def run_onnx(session: Any, images_N3HW: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the class probabilities of images, float32 (N, K, H, W).
-
-    Args:
-        session: From `open_onnx`.
-        images_N3HW: RGB divided by 255, float32.
-    """
-    given_NKHW: NDArray[np.float32] = session.run([OUTPUT], {INPUT: images_N3HW})[0]
-    return given_NKHW
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 @contextmanager

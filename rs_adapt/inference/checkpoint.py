@@ -58,8 +58,42 @@ def recompose(
         CheckpointMismatch: There is no pack, or its manifest is damaged or would choose code.
         ConfigError: A value cannot be used.
     """
-    manifest = read_manifest(checkpoint)
     folder = pack_folder(checkpoint)
+    manifest = read_manifest(checkpoint)
+    options = _run_options(folder)
+    return recompose_manifest(
+        manifest,
+        folder,
+        bench=bench,
+        data_root=data_root or options.get("data_root"),
+        weights=weights or options.get("weights"),
+        precision=precision,
+    )
+
+
+def recompose_manifest(
+    manifest: Manifest,
+    folder: Path,
+    *,
+    bench: str | None = None,
+    data_root: str | None = None,
+    weights: str | None = None,
+    precision: str | None = None,
+) -> ResolvedConfig:
+    """Compose the configuration of a manifest.
+
+    Args:
+        manifest: The manifest of a pack, or of an ONNX model.
+        folder: The pack's folder or the model's file, for messages.
+        bench: See `recompose`.
+        data_root: Folder of the data; RS_ADAPT_DATA, or ./data.
+        weights: Base weights; the default file.
+        precision: See `recompose`.
+
+    Raises:
+        CheckpointMismatch: The manifest would choose code.
+        ConfigError: A value cannot be used.
+    """
     compare_plugins(manifest.plugins, folder)
     names, texts = manifest.cell, list(manifest.overrides)
     from_random = manifest.base.weights == "random"
@@ -73,13 +107,12 @@ def recompose(
             f"The manifest in {folder} sets {refused[0]}: a pack must not choose code, folders or anything but its "
             "model, classes and preprocessing. It is not loaded."
         )
-    options = _run_options(folder)
     tuned_values = _tuned_values(manifest, cell, folder)
     precision_text = [] if precision is None else [f"runtime.precision={precision}"]
     compose_here = partial(
         compose,
-        data_root=data_root or options.get("data_root"),
-        weights=weights or options.get("weights") or ("random" if from_random else None),
+        data_root=data_root,
+        weights=weights or ("random" if from_random else None),
         work_dir=folder,
         tuned_values=tuned_values,
     )

@@ -6,6 +6,7 @@ Shapes: N tiles, K classes, H/W pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,8 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from rs_adapt.errors import CheckpointMismatch
+from rs_adapt.inference.onnx_predictor import OnnxPredictor
 from rs_adapt.inference.predictor import Predictor
 from rs_adapt.runs.packs import read_manifest
+from rs_adapt.runs.records import OnnxFacts
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -41,6 +44,19 @@ class TilePredictor(Protocol):
         """Return the class probabilities of RGB tiles, float32 (N, K, H, W)."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A checkpoint to load.
+
+    Attributes:
+        checkpoint: Folder of a pack, or file of an ONNX model.
+        source: The pack's configuration, from `recompose`, or the model's facts.
+    """
+
+    checkpoint: Path
+    source: ResolvedConfig | OnnxFacts
+
+
 class Ensemble:
     """The mean of the probabilities of several models.
 
@@ -51,7 +67,7 @@ class Ensemble:
         CheckpointMismatch: Their classes or patches differ in number or size.
     """
 
-    def __init__(self, members: Sequence[Predictor]) -> None:
+    def __init__(self, members: Sequence[TilePredictor]) -> None:
         self.members = tuple(members)
         for name in ("num_classes", "patch_px"):
             values = [getattr(member, name) for member in self.members]
@@ -91,33 +107,35 @@ class Ensemble:
         return sums_NKHW
 
 
-def load_members(
-    configurations: Sequence[ResolvedConfig], checkpoints: Sequence[Path], *, device: str = "auto"
-) -> TilePredictor:
+def load_members(members: Sequence[Member], *, device: str = "auto") -> TilePredictor:
     """Load checkpoints, with the temperatures of their packs, for the prediction of tiles.
 
-    One becomes a `Predictor`, several an `Ensemble` that holds the frozen base once.
+    Several become an `Ensemble`, in which those that are packs hold the frozen base once.
 
     While a further checkpoint is loaded, its base is in memory beside the shared one.
 
     Args:
-        configurations: Of each checkpoint, from `recompose`.
-        checkpoints: Folders of the packs.
+        members: The checkpoints.
         device: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises:
-        CheckpointMismatch: A pack is missing, damaged, or does not fit the others.
+        CheckpointMismatch: A pack or a model is missing, damaged, or does not fit the others.
         WeightsError: The base weights are missing or wrong.
     """
-    members: list[Predictor] = []
-    for cfg, checkpoint in zip(configurations, checkpoints, strict=True):
-        member = Predictor.load(cfg, checkpoint, device=device)
-        if (calibration := read_manifest(checkpoint).calibration) is not None:
-            member.temperature = calibration.temperature
-        if members:
-            share_base([*(other.model.backbone for other in members), member.model.backbone])
-        members.append(member)
-    return members[0] if len(members) == 1 else Ensemble(members)
+    predictors: list[TilePredictor] = []
+    backbones: list[Any] = []
+    for member in members:
+        if isinstance(member.source, OnnxFacts):
+            predictors.append(OnnxPredictor.load(member.checkpoint, member.source, device=device))
+            continue
+        predictor = Predictor.load(member.source, member.checkpoint, device=device)
+        if (calibration := read_manifest(member.checkpoint).calibration) is not None:
+            predictor.temperature = calibration.temperature
+        predictors.append(predictor)
+        backbones.append(predictor.model.backbone)
+        if len(backbones) > 1:
+            share_base(backbones)
+    return predictors[0] if len(predictors) == 1 else Ensemble(predictors)
 
 
 def share_base(backbones: Sequence[Any]) -> int:

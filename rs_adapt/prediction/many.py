@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from rs_adapt.datasets.worker_pool import default_jobs, may_start_processes, run_in_processes
 from rs_adapt.errors import ConfigError
-from rs_adapt.inference.ensemble import TilePredictor, load_members
+from rs_adapt.inference.ensemble import Member, TilePredictor, load_members
 from rs_adapt.plugins import use_plugins
 from rs_adapt.prediction.predict import MapRecord, MapSettings, OnStart, predict_scene
 from rs_adapt.prediction.skipping import skip_scene
 from rs_adapt.progress import OnProgress, no_progress
 
 if TYPE_CHECKING:
-    from rs_adapt.config.resolved import ResolvedConfig
     from rs_adapt.prediction.appearance import Appearance
     from rs_adapt.prediction.writing import MapClasses
 
@@ -31,19 +30,17 @@ class MapWork:
     """All that maps of a call share.
 
     Attributes:
-        configurations: Of each checkpoint.
-        checkpoints: Folders of the packs.
+        members: The checkpoints.
         plugins: Files and folders with methods from outside.
         device: "auto", "cpu", "cuda" or "cuda:N".
         appearance: How scenes become RGB.
         classes: Names and colours of the classes.
         settings: Tiles, blending and layers.
-        model_sha256: Of the tensors of all checkpoints.
+        model_sha256: Of the tensors of all packs, and of the files of ONNX models.
         origin: Addresses of those that come from the Hub.
     """
 
-    configurations: tuple[ResolvedConfig, ...]
-    checkpoints: tuple[Path, ...]
+    members: tuple[Member, ...]
     plugins: tuple[Path, ...]
     device: str
     appearance: Appearance
@@ -86,7 +83,7 @@ def predict_scenes(
     """
     jobs = min(jobs, len(maps))
     if jobs <= 1:
-        predictor = load_members(work.configurations, work.checkpoints, device=work.device)
+        predictor = load_members(work.members, device=work.device)
         return [
             predict_one(predictor, work, scene, out, on_progress=on_progress, on_start=on_start)
             for scene, out in maps.items()
@@ -150,7 +147,7 @@ def _load(work: MapWork, jobs: int, number: int) -> TilePredictor:
         torch.set_num_threads(max(1, default_jobs() // jobs))
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         device = deal_device(work.device, number, count)
-        _predictors.append(load_members(work.configurations, work.checkpoints, device=device))
+        _predictors.append(load_members(work.members, device=device))
     return _predictors[0]
 
 

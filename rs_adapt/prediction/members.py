@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.errors import CheckpointMismatch, ConfigError
-from rs_adapt.inference.windows import window_px
 from rs_adapt.prediction.appearance import Appearance
 
 if TYPE_CHECKING:
-    from rs_adapt.config.resolved import ResolvedConfig
     from rs_adapt.prediction.layers import Layer
     from rs_adapt.runs.records import Manifest
 
@@ -68,21 +66,6 @@ def describe_calibration(manifests: Sequence[Manifest], layers: Sequence[Layer])
         f"Probabilities{which} are calibrated on {fitted[0].split} (temperature {temperatures}): on a different region "
         "they are usually too high.",
     )
-
-
-def choose_tile_px(configurations: Sequence[ResolvedConfig]) -> int:
-    """Return the side of the windows that models are evaluated with: those of a sliding window, else a tile.
-
-    Raises:
-        ConfigError: The models are evaluated with windows of different sides.
-    """
-    sides = sorted({window_px(cfg) for cfg in configurations})
-    if len(sides) > 1:
-        raise ConfigError(
-            f"The checkpoints are evaluated with tiles of {' and '.join(map(str, sides))} px. Choose a side with "
-            "--tile-px."
-        )
-    return sides[0]
 
 
 def _require_same_appearance(pair: str, one: Appearance, other: Appearance) -> None:

@@ -96,7 +96,7 @@ class QueuedScene:
 
         use_plugins(self.work.plugins)
         torch.set_num_threads(default_jobs())
-        predictor = load_members(self.work.configurations, self.work.checkpoints, device=self.work.device)
+        predictor = load_members(self.work.members, device=self.work.device)
         return predict_one(predictor, self.work, self.scene, self.out)
 
 

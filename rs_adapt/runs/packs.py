@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, RESULT_FILE, STATE_FILE, TENSORS_FILE
+from rs_adapt.runs.onnx_files import is_onnx
 from rs_adapt.runs.records import Manifest, read_record
 
 
@@ -40,11 +41,16 @@ def read_manifest(folder: Path) -> Manifest:
         folder: A run folder or a folder with the two files of a pack.
 
     Raises:
-        CheckpointMismatch: There is no pack, or the manifest is damaged or of a newer format.
+        CheckpointMismatch: There is no pack, the manifest is damaged or of a newer format, or an ONNX model is named.
     """
     if folder.name in (TENSORS_FILE, MANIFEST_FILE):
         folder = folder.parent
     path = folder / MANIFEST_FILE
+    if is_onnx(folder):
+        raise CheckpointMismatch(
+            f"{folder} is an ONNX model, which `rs-adapt predict` alone runs. Name the run folder or the pack that it "
+            "was exported from."
+        )
     if not folder.exists():
         raise CheckpointMismatch(
             f"{folder} does not exist, so it holds no adapter pack. Name a run folder, or a folder with a pack."

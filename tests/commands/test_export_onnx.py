@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 
 from rs_adapt.exchange import onnx_model
 from rs_adapt.inference.checkpoint import recompose
 from rs_adapt.inference.predictor import Predictor
+from rs_adapt.scenes import Scene, write_geotiff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +70,17 @@ def test_onnxruntime_gives_the_probabilities_of_the_run(
         given_NKHW = onnx_model.run_onnx(session, inputs(images_NHW3))
         assert abs(given_NKHW - predictor.predict_tiles(images_NHW3)).max() < onnx_model.TOLERANCE
         np.testing.assert_allclose(given_NKHW.sum(1), 1, atol=1e-5)
+    classes, shares = [], []
+    write_geotiff(tmp_path / "scene.tif", pixels(100, 140, 3))
+    for name, checkpoint in (("of_run", run), ("of_onnx", out / "model.onnx")):
+        given = ("--checkpoint", checkpoint, "-o", tmp_path / f"{name}.tif", "--device", "cpu")
+        code, _, err = run_verb("predict", tmp_path / "scene.tif", *given, "--probabilities", "--float")
+        assert code == 0, err
+        classes.append(Scene(tmp_path / f"{name}.tif").read_classes()[0])
+        with rasterio.open(tmp_path / f"{name}_probabilities_float.tif") as dataset:
+            shares.append(dataset.read())
+    assert np.array_equal(*classes)
+    assert abs(shares[0] - shares[1]).max() < onnx_model.TOLERANCE
     texts = session.get_modelmeta().custom_metadata_map
     facts = {key: json.loads(value) for key, value in texts.items()}
     assert facts["model_type"] == "Segmentor"
@@ -76,7 +89,7 @@ def test_onnxruntime_gives_the_probabilities_of_the_run(
     assert (facts["resolution"], facts["tiles_size"]) == (pytest.approx(30), 64)
     # The file normalises; a program that does so, too, changes nothing.
     assert (facts["standardization_mean"], facts["standardization_std"]) == ([0, 0, 0], [1, 1, 1])
-    assert facts["rs_adapt"]["normalisation"]["mean"] == pytest.approx([123.675, 116.28, 103.53])
+    assert facts["rs_adapt"]["manifest"]["normalisation"]["mean"] == pytest.approx([123.675, 116.28, 103.53])
     assert str(tmp_path) not in str(texts)
 
 

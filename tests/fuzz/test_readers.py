@@ -16,6 +16,7 @@ import pytest
 from fuzz.damage import damage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from onnx_models import read_model, write_model
 
 from rs_adapt.config.literals import read_literals
 from rs_adapt.config.own import bench as own_bench
@@ -216,6 +217,7 @@ READERS: dict[str, tuple[str, str, bytes | Callable[[Path], bytes], Callable[[Pa
         (RUN / "config.py").read_bytes(),
         literals,
     ),
+    "onnx": ("m.onnx", "bytes", lambda path: write_model(path).read_bytes(), read_model),
     "matrices": ("m.npz", "npz", matrices, PerImage.load),
     "sweep": ("s.toml", "toml", TOML, read_spec),
     "bench": ("b.toml", "toml", BENCH, peek),

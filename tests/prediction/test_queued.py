@@ -25,8 +25,7 @@ from rs_adapt.scenes import write_geotiff
 
 CLASSES = MapClasses(names=("low", "high"), palette=((10, 20, 30), (200, 210, 220)))
 WORK = MapWork(
-    configurations=(),
-    checkpoints=(),
+    members=(),
     plugins=(),
     device="cpu",
     appearance=Appearance(),

@@ -40,6 +40,7 @@ from rs_adapt.runs.records.manifest import (
     TensorsFile,
 )
 from rs_adapt.runs.records.metrics import EvaluationLine, Health, MetricsLine, TrainingLine
+from rs_adapt.runs.records.onnx import FileFacts, OnnxFacts
 from rs_adapt.runs.records.record import FORMAT, Record, read_record, record_text, write_record
 from rs_adapt.runs.records.result import InferenceFacts, IntervalFacts, ProtocolFacts, Result, SelectedCheckpoint
 from rs_adapt.runs.records.sweep import PlannedCell, SkippedCell, SweepCellRecord, SweepPlan
@@ -56,6 +57,7 @@ __all__ = [
     "DataRecord",
     "Environment",
     "EvaluationLine",
+    "FileFacts",
     "GitRevision",
     "HashesRecord",
     "Health",
@@ -74,6 +76,7 @@ __all__ = [
     "MethodCostRecord",
     "MetricsLine",
     "Normalisation",
+    "OnnxFacts",
     "PlannedCell",
     "PluginFacts",
     "ProtocolFacts",
