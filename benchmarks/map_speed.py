@@ -4,7 +4,9 @@
 
 The bare loop calls the model with the same batches of tiles, which lie in memory, and drops what it returns.
 `predict_scene` reads the scene from a compressed GeoTIFF, blends, and writes the map; the time of the strips alone, and
-that with the map's file. A share of 100 % means that reading, blending and writing cost nothing.
+that with the map's file. A share of 100 % means that reading, blending and writing cost nothing. Shares are medians
+over the turns: of the time on the clock, and of the CPU time of all threads. The second says how much work is added,
+also where threads work at once, and changes less with what else the machine does.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -33,6 +36,32 @@ from rs_adapt.runs.packs import read_manifest
 from rs_adapt.scenes import Scene
 
 
+class Seconds(NamedTuple):
+    """Time on the clock, and CPU time of all threads."""
+
+    clock: float
+    cpu: float
+
+
+class Turn(NamedTuple):
+    """The times of one turn: the bare loop, the strips of a map, and the map."""
+
+    bare: Seconds
+    strips: Seconds
+    all: Seconds
+
+
+class Stopwatch:
+    """Measures from when it is made."""
+
+    def __init__(self) -> None:
+        self._start = Seconds(time.perf_counter(), time.process_time())
+
+    def read(self) -> Seconds:
+        """Return the seconds since then."""
+        return Seconds(time.perf_counter() - self._start.clock, time.process_time() - self._start.cpu)
+
+
 def main() -> None:
     """Print a row a repetition, and the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -49,7 +78,7 @@ def main() -> None:
     settings = MapSettings(
         tile_px=args.tile_px, overlap_px=args.tile_px // 4, batch_size=args.batch_size, overwrite=True
     )
-    size, marks = args.size_px, list[tuple[float, float, float]]()
+    size, turns = args.size_px, list[Turn]()
     grid = MapGrid(
         width_px=size, height_px=size, tile_px=settings.tile_px, overlap_px=settings.overlap_px, panel_px=size
     )
@@ -66,11 +95,10 @@ def main() -> None:
         ]
         predictor.predict_tiles(batches[0])
         for _ in range(args.repeats):
-            begun_s = time.perf_counter()
+            bare, ends = Stopwatch(), list[Seconds]()
             for batch in batches:
                 predictor.predict_tiles(batch)
-            bare_s, ends_s = time.perf_counter() - begun_s, list[float]()
-            begun_s = time.perf_counter()
+            bare_s, all_in = bare.read(), Stopwatch()
             predict_scene(
                 predictor,
                 scene_file,
@@ -79,18 +107,28 @@ def main() -> None:
                 classes=classes,
                 settings=settings,
                 model_sha256="0" * 64,
-                on_progress=lambda stage, done, total, ends_s=ends_s: (
-                    ends_s.append(time.perf_counter()) if stage.startswith("predicting") else None
+                on_progress=lambda stage, done, total, ends=ends, watch=all_in: (
+                    ends.append(watch.read()) if stage.startswith("predicting") else None
                 ),
             )
-            marks.append((bare_s, ends_s[-1] - begun_s, time.perf_counter() - begun_s))
+            turns.append(Turn(bare=bare_s, strips=ends[-1], all=all_in.read()))
             remove_store(out)
-            print("bare loop {:.2f} s, strips {:.2f} s, with the map's file {:.2f} s".format(*marks[-1]), flush=True)
-    bare_s, strips_s, all_s = (statistics.median(column) for column in zip(*marks, strict=True))
+            print(
+                ", ".join(
+                    f"{name} {clock:.2f} s (CPU {cpu:.2f} s)" for name, (clock, cpu) in turns[-1]._asdict().items()
+                ),
+                flush=True,
+            )
     mpx = size * size / 1e6
     print(f"{size} x {size} px, {grid.num_tiles()} tiles of {args.tile_px} px, medians of {args.repeats}:")
-    print(f"bare loop {mpx / bare_s:.3f} Mpx/s; strips {100 * bare_s / strips_s:.1f} % of it; ", end="")
-    print(f"with the map's file {100 * bare_s / all_s:.1f} %, {mpx / all_s:.3f} Mpx/s")
+    for kind, name in enumerate(("clock", "CPU")):
+        bare_s, all_s = (statistics.median(getattr(turn, part)[kind] for turn in turns) for part in ("bare", "all"))
+        strips, whole = (
+            100 * statistics.median(turn.bare[kind] / getattr(turn, part)[kind] for turn in turns)
+            for part in ("strips", "all")
+        )
+        print(f"{name}: bare loop {mpx / bare_s:.3f} Mpx/s; strips {strips:.1f} % of it; ", end="")
+        print(f"with the map's file {whole:.1f} %, {mpx / all_s:.3f} Mpx/s")
 
 
 if __name__ == "__main__":

@@ -102,7 +102,8 @@ def predict(
         aoi_layer: Layer of `aoi`, where several hold polygons.
         gsd: Ground size of the map's pixels in metres, or "trained" for that of the training: the scene is resampled.
         tile_px: Side of a tile, a multiple of the backbone's patch; as the model is evaluated.
-        overlap_px: Pixels that neighbouring tiles share, up to half a tile; a quarter of a tile.
+        overlap_px: Pixels that neighbouring tiles share, up to half a tile; a quarter of a tile. With 0 tiles start
+            at the scene's corner, as those of `eval`, else at multiples of their step from its coordinates' origin.
         blending: Weights of tiles that overlap: `hann`, `cosine` or `flat`.
         tta: Views of each tile whose probabilities are averaged: `flips` (4 views), `d4` (8, with quarter turns) or
             `scales` (3/4, 1 and 5/4 of the side). It takes about as many times as long.

@@ -144,7 +144,10 @@ def predict(
     overlap_px: Annotated[
         int | None,
         typer.Option(
-            "--overlap-px", help="Pixels shared by tiles (default: a quarter of one).", min=0, rich_help_panel=_TILES
+            "--overlap-px",
+            help="Pixels shared by tiles (default: a quarter of one). With 0 they start at the scene's corner.",
+            min=0,
+            rich_help_panel=_TILES,
         ),
     ] = None,
     blending: Annotated[
