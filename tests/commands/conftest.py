@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from rs_adapt.scores.per_image import PerImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Train = Callable[..., tuple[Any, str, str]]
 
@@ -69,6 +69,26 @@ def run_verb(capsys: pytest.CaptureFixture[str]) -> Train:
         return stop.value.code or 0, shown.out, shown.err
 
     return run
+
+
+@pytest.fixture(name="variant")
+def variant_fixture(tmp_path: Path) -> Path:
+    """Return a copy of the stored run whose head prefers its second class."""
+    from safetensors.torch import load_file, save_file
+
+    from rs_adapt.files import file_sha256
+
+    folder = tmp_path / "variant"
+    shutil.copytree(Path(__file__).parents[1] / "runs" / "stored_0_1_0" / "finished", folder)
+    tensors = load_file(folder / "adapter.safetensors")
+    (name,) = [name for name, tensor in tensors.items() if name.endswith("bias") and tensor.shape == (6,)]
+    tensors[name][1] += 1.0
+    manifest = json.loads((folder / "manifest.json").read_text())
+    save_file(tensors, folder / "adapter.safetensors")
+    if manifest.get("tensors"):
+        manifest["tensors"]["sha256"] = file_sha256(folder / "adapter.safetensors")
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
 
 
 @pytest.fixture(name="stored")

@@ -12,31 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from safetensors.torch import load_file, save_file
 
 import rs_adapt as rsa
-from rs_adapt.files import file_sha256
 from rs_adapt.judging.indicators import KINDS
 from rs_adapt.scenes import write_geotiff
 
 RUN = Path(__file__).parents[1] / "runs" / "stored_0_1_0" / "finished"
 Verb = Callable[..., tuple[Any, str, str]]
-
-
-@pytest.fixture(name="variant")
-def variant_fixture(tmp_path: Path) -> Path:
-    """Return a copy of the stored run whose head prefers its second class."""
-    folder = tmp_path / "variant"
-    shutil.copytree(RUN, folder)
-    tensors = load_file(folder / "adapter.safetensors")
-    (name,) = [name for name, tensor in tensors.items() if name.endswith("bias") and tensor.shape == (6,)]
-    tensors[name][1] += 1.0
-    manifest = json.loads((folder / "manifest.json").read_text())
-    save_file(tensors, folder / "adapter.safetensors")
-    if manifest.get("tensors"):
-        manifest["tensors"]["sha256"] = file_sha256(folder / "adapter.safetensors")
-        (folder / "manifest.json").write_text(json.dumps(manifest))
-    return folder
 
 
 @pytest.mark.slow
