@@ -7,9 +7,10 @@ import signal
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
-from rs_adapt.errors import ConfigError
+from rs_adapt.errors import ConfigError, RunFailed
 from rs_adapt.launchers.stop import Stop
 from rs_adapt.launching import safe_path
 from rs_adapt.signals import STOP_SIGNALS
@@ -91,8 +92,9 @@ class SlurmJob:
             return Ended(None, lines[-1] if lines else type(error).__name__)
 
     def stop(self) -> None:
-        """Cancel the job: Slurm sends SIGTERM, and the work saves its state."""
-        self._job.cancel()
+        """Cancel the job: Slurm sends SIGTERM, and the work saves its state. A job that has ended stays as it is."""
+        with suppress(OSError):
+            self._job.cancel(check=False)
 
 
 class Slurm:
@@ -142,13 +144,24 @@ class Slurm:
         self.description = f"up to {self.slots} jobs of {'Slurm' if cluster == 'slurm' else 'this machine'}"
 
     def submit(self, work: Work) -> SlurmJob:
-        """Put work into the queue."""
+        """Put work into the queue.
+
+        Raises:
+            RunFailed: Slurm does not take the job.
+        """
         if self._executor is None:
             self._executor = self._open(self._log_dir)
         job = QueuedWork(work)
         # submitit starts its own module by `-m`, from the current folder.
-        with safe_path():
-            return SlurmJob(self._executor.submit(job))
+        try:
+            with safe_path():
+                return SlurmJob(self._executor.submit(job))
+        except Exception as error:
+            # submitit raises errors of its own where sbatch fails, such as for a partition that is not there.
+            lines = " ".join(str(error).split())
+            raise RunFailed(
+                f"Slurm does not take the job: {lines}. What is finished is saved: the same command continues."
+            ) from error
 
     def _open(self, folder: str) -> Any:
         import submitit

@@ -27,7 +27,7 @@ for file in *.pid; do
   echo "$number|$state|node"
 done
 """,
-    "scancel": "touch $1.cancelled; kill -TERM -- -$(cat $1.pid)",
+    "scancel": "touch $1.cancelled; kill -s TERM -- -$(cat $1.pid)",
     "scontrol": "[ $1 = requeue ]; sh ./start $2",
 }
 
