@@ -170,6 +170,7 @@ def predict(
     from rs_adapt.prediction.extent import Area, parse_bounds
     from rs_adapt.prediction.many import MapWork, predict_scenes
     from rs_adapt.prediction.members import check_members, describe_calibration
+    from rs_adapt.prediction.outputs import check_outputs
     from rs_adapt.prediction.predict import MapSettings, files_of
     from rs_adapt.prediction.queued import predict_in_queue
     from rs_adapt.prediction.scoring import MapScorer, label_files
@@ -216,6 +217,8 @@ def predict(
     maps = {scene: maps[scene] for scene in within}
     scorer = None if evaluate is None else MapScorer(scoring_config(checkpoints[0], members[0]), region=region)
     labels = {} if evaluate is None else label_files(list(maps), Path(evaluate).expanduser())
+    others = [*labels.values(), *([] if settings.area.aoi is None else [settings.area.aoi])]
+    check_outputs({scene: files_of(file, settings) for scene, file in maps.items()}, read=others)
     for scene, part in within.items():
         with leave_out(scene):
             if scorer is not None:

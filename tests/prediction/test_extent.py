@@ -52,6 +52,23 @@ def test_a_rectangle_is_found_on_both_sides_of_180_degrees(tmp_path: Path) -> No
         assert written.bounds.right == pytest.approx(180.065, abs=0.005)
 
 
+def test_a_rectangle_on_a_turned_scene_becomes_the_rows_and_columns_around_it(tmp_path: Path) -> None:
+    turned = Affine.translation(500_000, 5_000_000) @ Affine.rotation(30) @ Affine.scale(2, -2)
+    path = scene(tmp_path, transform=turned)
+    x, y = turned @ (60.0, 50.0)
+    bounds = (x - 20.0, y - 20.0, x + 20.0, y + 20.0)
+    _, written = predict(path, area=Area(bounds=bounds))
+    with written:
+        # A square of 20 px, turned by 30 degrees, reaches over 20 (cos 30 + sin 30) = 27.3 px.
+        assert (written.width, written.height) == (28, 28)
+        assert written.transform.almost_equals(turned @ Affine.translation(46, 36), precision=1e-6)
+        assert np.array_equal(written.read(1), TRUTH[36:64, 46:74])
+        # All of the rectangle is mapped, and pixels beyond it, too.
+        corners = [~written.transform @ (east, north) for east in bounds[::2] for north in bounds[1::2]]
+        assert all(-0.5 <= column <= 28.5 and -0.5 <= row <= 28.5 for column, row in corners)
+        assert (written.transform @ (0.5, 0.5))[0] < bounds[0]
+
+
 @pytest.mark.parametrize(
     ("x0", "y0", "width", "height"), [(0, 0, 5, 5), (37, 41, 60, 50), (48, 24, 72, 72), (90, 7, 3, 80)]
 )

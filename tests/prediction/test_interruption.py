@@ -158,3 +158,38 @@ def test_two_processes_do_not_make_the_same_map(scene: Path, tmp_path: Path) -> 
             predict(scene, out)
     predict(scene, out)
     assert not list(tmp_path.glob(".*.lock"))
+
+
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_a_scene_that_has_changed_is_predicted_anew(scene: Path, tmp_path: Path, is_finished: bool) -> None:
+    """Size and time of the last change are compared; pixels are not read."""
+    out, changed = tmp_path / "maps" / "map.tif", np.full((150, 100, 3), 9, np.uint8)
+    if is_finished:
+        predict(scene, out)
+    else:
+        run_killed(lambda: predict(scene, out, StubPredictor(kill_at(8))))
+        assert list(strips_folder(out).glob("*.npz"))
+    write_geotiff(scene, changed, crs="EPSG:32633", transform=(2.0, 0.0, 5e5, 0.0, -2.0, 5e6))
+    if is_finished:
+        # Its map would otherwise pass for that of the scene as it is now.
+        with pytest.raises(OutputExists, match=r"map.tif exists"):
+            predict(scene, out)
+    whole = StubPredictor()
+    predict(scene, out, whole, replace(SETTINGS, overwrite=True))
+    remove_store(out)
+    straight = StubPredictor()
+    predict(scene, tmp_path / "straight" / "map.tif", straight)
+    remove_store(tmp_path / "straight" / "map.tif")
+    assert whole.num_tiles == straight.num_tiles
+    assert content(out.parent) == content(tmp_path / "straight")
+
+
+def test_a_scene_of_which_only_the_time_has_changed_is_predicted_anew(scene: Path, tmp_path: Path) -> None:
+    out = tmp_path / "maps" / "map.tif"
+    run_killed(lambda: predict(scene, out, StubPredictor(kill_at(8))))
+    stored = scene.stat()
+    os.utime(scene, ns=(stored.st_atime_ns, stored.st_mtime_ns + 1_000_000_000))
+    whole, again = StubPredictor(), StubPredictor()
+    predict(scene, out, again)
+    predict(scene, tmp_path / "straight" / "map.tif", whole)
+    assert again.num_tiles == whole.num_tiles
