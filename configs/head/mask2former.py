@@ -25,6 +25,8 @@ model = dict(
         dice_weight=5.0,
         no_object_weight=0.1,
         ignore_index=255,
+        # "left_out" of all losses or "background" of every mask; None as the protocol has it.
+        ignored_pixels=None,
         align_corners=False,
     )
 )

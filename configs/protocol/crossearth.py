@@ -26,6 +26,8 @@ protocol = dict(
     ],
     # mmsegmentation's IoUMetric, as in its configurations.
     absent_classes="zero_if_predicted",
+    # mmdetection's Mask2Former.
+    ignored_pixels="background",
     recipe={
         "optim.lr": 1e-4,
         "optim.weight_decay": 0.05,

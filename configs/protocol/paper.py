@@ -17,6 +17,8 @@ protocol = dict(
     target_crops="by_labels",
     # One pipeline for both domains, with the distortion in it.
     teacher_view="distorted",
+    # mmdetection's Mask2Former.
+    ignored_pixels="background",
     report_split="val",
     selection="oracle",
     # mmsegmentation's IoUMetric, with which the logs were written.

@@ -20,6 +20,9 @@ protocol = dict(
     # What the teacher of an adaptation labels where bench.pipeline.photometric_unlabelled distorts target images:
     # the "plain" view, while the student learns from the distorted one, or the "distorted" view itself.
     teacher_view="plain",
+    # What a head that predicts masks learns of pixels without label: nothing ("left_out"), or, as in mmdetection, that
+    # no mask covers them ("background").
+    ignored_pixels="left_out",
     # What is scored: "test" (the bench's test split, or val where it has no third one), "val", or "server" (images
     # whose labels somebody else holds).
     report_split="test",

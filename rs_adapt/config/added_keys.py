@@ -61,6 +61,7 @@ def _implied_values(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of keys that a configuration without them stands for."""
     protocol, bench, cell = (_table(tree, key) for key in ("protocol", "bench", "cell"))
     pipeline = _table(bench, "pipeline")
+    head = _table(_table(_table(tree, "model"), "segmentor") or _table(tree, "model"), "decode_head")
     distorted = pipeline.get("photometric_unlabelled", pipeline.get("photometric"))
     return {
         # The protocol's rule.
@@ -70,6 +71,8 @@ def _implied_values(tree: Mapping[str, Any]) -> dict[str, Any]:
         "teacher_view": "distorted" if distorted and cell.get("setting") == "da" else protocol.get("teacher_view"),
         # Half of the classes of each image.
         "mix_classes": "image",
+        # Background of every mask. Heads without masks do not ask.
+        "ignored_pixels": "background" if "ignored_pixels" in head else protocol.get("ignored_pixels"),
     }
 
 

@@ -177,6 +177,7 @@ class ProtocolFacts(TypedDict):
     unlabelled_split: Literal["train", "val"]
     target_crops: str
     teacher_view: Literal["plain", "distorted"]
+    ignored_pixels: Literal["left_out", "background"]
     report_split: Literal["test", "val", "server"]
     classes: str
     absent_classes: NotRequired[AbsentClasses]

@@ -41,8 +41,9 @@ def wire(
         ConfigError: A value is out of range or does not fit another axis.
     """
     resolved = copy_tree(tree)
-    # Files of your own may be older than the key.
+    # Files of your own may be older than the keys.
     resolved["protocol"].setdefault("teacher_view", "plain")
+    resolved["protocol"].setdefault("ignored_pixels", "left_out")
     _check(resolved)
     wire_data.resolve_distortion(resolved["bench"]["pipeline"])
     wire_protocol.check_protocol(resolved, cell)

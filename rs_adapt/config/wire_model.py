@@ -22,7 +22,7 @@ def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] 
     """Return the resolved `model`: a segmentor, wrapped in the strategy's class if it has one.
 
     Args:
-        tree: The merged axis files; `bench`, `backbone`, `model`, `method` and `strategy` are read.
+        tree: The merged axis files; `bench`, `backbone`, `model`, `method`, `protocol` and `strategy` are read.
         cell: The cell.
         weights: None for the backbone's own file, `random`, or a path.
 
@@ -122,6 +122,8 @@ def _head(tree: MergedTree, backbone: ConfigNode) -> ConfigNode:
     head["in_channels"] = [backbone["embed_dim"]] * 4
     head["num_classes"] = len(tree["bench"]["classes"])
     head["ignore_index"] = tree["bench"]["ignore_index"]
+    if "ignored_pixels" in head and head["ignored_pixels"] is None:
+        head["ignored_pixels"] = tree["protocol"]["ignored_pixels"]
     adapter = backbone["adapter"]
     for settings in _nested(adapter):
         if settings.get("query_dim") is not None:

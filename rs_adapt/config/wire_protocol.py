@@ -20,6 +20,7 @@ _ALLOWED = {
     "unlabelled_split": ("train", "val"),
     "target_crops": ("blind", "by_labels"),
     "teacher_view": ("plain", "distorted"),
+    "ignored_pixels": ("left_out", "background"),
     "report_split": ("test", "val", "server"),
     "absent_classes": ABSENT_CLASSES,
     "inference": (None, "slide", "whole"),

@@ -22,7 +22,7 @@ from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
 from rs_adapt.heads._sizes import ImageMeta, prediction_size
 from rs_adapt.heads.mask2former_init import init_decoder, init_pixel_decoder
-from rs_adapt.heads.mask2former_loss import Mask2FormerLoss
+from rs_adapt.heads.mask2former_loss import IgnoredPixels, Mask2FormerLoss
 from rs_adapt.heads.mask2former_names import convert_mmdet_names
 from rs_adapt.ranges import BYTE, COUNT, NOT_NEGATIVE, SHARE, Range, check_numbers, check_ranges
 from rs_adapt.registry import MODELS
@@ -66,11 +66,12 @@ class Mask2FormerHead(nn.Module):
         dice_weight: Weight of the dice loss and matching cost, 0 or larger.
         no_object_weight: Weight of "no object" targets inside the classification loss, 0 or larger.
         ignore_index: Label value that belongs to no mask, 0 to 255.
+        ignored_pixels: "left_out" of all losses, or "background" of every mask; see `Mask2FormerLoss`.
         align_corners: How mmsegmentation resizes the scores to the original image size.
 
     Raises:
         ConfigError: If there are not four levels, a number is out of its range, or `channels` is not divisible as
-            needed.
+            needed, or `ignored_pixels` is neither.
     """
 
     # The kind of numbers that `predict` returns: sums over queries, non-negative; divided by their sum over classes
@@ -98,6 +99,7 @@ class Mask2FormerHead(nn.Module):
         dice_weight: float = 5.0,
         no_object_weight: float = 0.1,
         ignore_index: int = 255,
+        ignored_pixels: IgnoredPixels = "background",
         align_corners: bool = False,
     ) -> None:
         """Build and initialise the modules."""
@@ -164,6 +166,7 @@ class Mask2FormerHead(nn.Module):
             mask_weight=mask_weight,
             dice_weight=dice_weight,
             no_object_weight=no_object_weight,
+            ignored_pixels=ignored_pixels,
         )
 
     def forward(self, features: Sequence[Tensor], queries: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:

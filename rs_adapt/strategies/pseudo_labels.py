@@ -62,8 +62,8 @@ class PseudoLabeler(nn.Module):
 
     Args:
         num_classes: K.
-        kind: The kind of scores: "logits" (softmax makes them probabilities) or "scores" (non-negative; divided by
-            their sum over the classes, as for Mask2Former's sums over queries).
+        kind: The kind of scores: "logits" or "scores" (non-negative, as Mask2Former's sums over queries); see
+            `probabilities`.
         ignore_index: Label value of pixels without label.
         weighting: See above.
         confidence: Probability from which a pixel is sure, in [0, 1]; None only for the weighting "none".
@@ -191,11 +191,18 @@ class PseudoLabeler(nn.Module):
 
 
 def probabilities(scores_BKHW: Tensor, kind: ScoreKind) -> Tensor:
-    """Return class probabilities (B, K, H, W), float32, from logits or from non-negative scores."""
+    """Return class probabilities (B, K, H, W), float32, from logits or from non-negative scores.
+
+    Scores are divided by their sum over the classes. Where it is below 1, the rest is spread evenly over the classes:
+    Mask2Former's sums are near 1 where a query claims the pixel and near 0 where none does, and what no query claims is
+    unsure, however unequal the classes' shares in almost nothing are. The order of the classes stays.
+    """
     scores = scores_BKHW.float()
     if kind == "logits":
         return scores.softmax(dim=1)
-    return scores / scores.sum(dim=1, keepdim=True).clamp_min(torch.finfo(scores.dtype).tiny)
+    sum_B1HW = scores.sum(dim=1, keepdim=True)
+    rest_B1HW = (1 - sum_B1HW).clamp_min(0)
+    return (scores + rest_B1HW / scores.shape[1]) / sum_B1HW.clamp_min(1)
 
 
 def inside_border(valid_BHW: Tensor, border_px: int) -> Tensor:

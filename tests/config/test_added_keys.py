@@ -57,33 +57,37 @@ def test_other_keys_and_values_stay() -> None:
     assert without_added_keys({"a": {"absent_classes": "left_out"}}) == {"a": {}}
 
 
-VIEWS = ("photometric_unlabelled", "teacher_view", "mix_classes")
+VIEWS = ("photometric_unlabelled", "teacher_view", "mix_classes", "ignored_pixels")
 
 
 @pytest.mark.parametrize(
-    ("bench", "protocol", "same"),
+    ("bench", "protocol", "head", "same"),
     [
-        # One pipeline for both domains, as before.
-        ("loveda-da", "paper", True),
-        # Nothing is distorted, or there is no teacher.
-        ("synthetic-da", "strict", True),
-        ("loveda-dg", "strict", True),
+        # One pipeline for both domains and ignored pixels as background, as before.
+        ("loveda-da", "paper", "mask2former", True),
+        # Nothing is distorted, or there is no teacher, and the head predicts no masks.
+        ("synthetic-da", "strict", "linear", True),
+        ("loveda-dg", "strict", "linear", True),
         # The teacher now labels the plain view.
-        ("loveda-da", "strict", False),
+        ("loveda-da", "strict", "linear", False),
+        # Masks leave ignored pixels out.
+        ("loveda-dg", "strict", "mask2former", False),
+        ("synthetic-da", "strict", "mask2former-small", False),
     ],
 )
-def test_configurations_of_before_the_two_views_are_those_of_the_same_runs(
-    bench: str, protocol: str, same: bool
+def test_configurations_of_before_are_those_of_the_same_runs_where_they_train_alike(
+    bench: str, protocol: str, head: str, same: bool
 ) -> None:
-    cfg = compose(resolve_cell(bench, protocol=protocol))
+    cfg = compose(resolve_cell(bench, protocol=protocol, head=head))
     text = cfg.pretty_text
     before = "".join(line for line in text.splitlines(keepends=True) if not any(key in line for key in VIEWS))
     assert before != text
     assert (without_wording(before, file="") == without_wording(text, file="")) == same
 
 
-def test_an_interrupted_run_of_before_can_be_given_its_own_view() -> None:
-    now = compose(resolve_cell("loveda-da"), overrides=["protocol.teacher_view=distorted"]).pretty_text
+def test_an_interrupted_run_of_before_can_be_given_its_own_ways() -> None:
+    ways = ["protocol.teacher_view=distorted", "protocol.ignored_pixels=background"]
+    now = compose(resolve_cell("loveda-da"), overrides=ways).pretty_text
     before = "".join(line for line in now.splitlines(keepends=True) if not any(key in line for key in VIEWS))
     assert without_wording(before, file="") == without_wording(now, file="")
 

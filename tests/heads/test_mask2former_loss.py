@@ -12,13 +12,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from rs_adapt.errors import DataError
-from rs_adapt.heads.mask2former_loss import (
-    Mask2FormerLoss,
-    dice_loss,
-    mask_at_points,
-    masks_at_points,
-    sample_logits,
-)
+from rs_adapt.heads.mask2former_loss import Mask2FormerLoss
+from rs_adapt.heads.mask2former_points import dice_loss, mask_at_points, masks_at_points, sample_logits
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "mask2former_tiny.safetensors"
 NUM_CLASSES = 4

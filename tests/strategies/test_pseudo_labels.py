@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.strategies import PseudoLabeler, PseudoLabels
-from rs_adapt.strategies.pseudo_labels import inside_border, valid_pixels
+from rs_adapt.strategies.pseudo_labels import inside_border, probabilities
 
 VALID = torch.tensor([[[True, True], [True, False]]])
 
@@ -45,9 +44,14 @@ def test_scores_and_logits_give_the_same_labels(kind: Any, scores: Tensor) -> No
     assert pseudo.weights_BHW.tolist() == [[[1, 0], [1, 0]]]
 
 
-def test_scores_that_are_all_zero_give_no_nan() -> None:
-    pseudo = labeler()(torch.zeros(1, 2, 2, 2), VALID)
-    assert not pseudo.confidence_BHW.any()
+def test_pixels_that_no_query_claims_are_unsure() -> None:
+    # Nothing at all, almost nothing of unequal shares, sums below, at and above 1.
+    scores = torch.tensor([[0, 0, 0], [1e-3, 1e-5, 1e-6], [0.4, 0.1, 0.1], [0.9, 0.05, 0.05], [1.8, 0.1, 0.1]])
+    expected = [[1 / 3] * 3, [0.33400, 0.33301, 0.33300], [0.53333, 0.23333, 0.23333], [0.9, 0.05, 0.05]]
+    found = probabilities(scores.T[None, :, None], "scores")[0, :, 0].T
+    torch.testing.assert_close(found, torch.tensor([*expected, [0.9, 0.05, 0.05]]), atol=1e-5, rtol=0)
+    pseudo = labeler(weighting="pixel", confidence=0.6)(torch.tensor([1e-3, 1e-6]).expand(1, 2, 2, 2).mT, VALID)
+    assert not pseudo.weights_BHW.any()
 
 
 @pytest.mark.parametrize(
@@ -204,7 +208,7 @@ def test_older_states_continue_with_their_means() -> None:
 
 
 def test_full_alignment_with_the_batchs_means_gives_the_sources_shares() -> None:
-    scores = torch.rand(2, 4, 32, 32) ** 3 * torch.tensor([4.0, 2.0, 1.0, 0.1])[:, None, None]
+    scores = 1e6 * torch.rand(2, 4, 32, 32) ** 3 * torch.tensor([4.0, 2.0, 1.0, 0.1])[:, None, None]
     valid = torch.ones(2, 32, 32, dtype=torch.bool)
     label = PseudoLabeler(num_classes=4, kind="scores", align=1.0, momentum=0.0)
     label.observe_source(torch.tensor([[[0] * 4 + [1] * 3 + [2] * 2 + [3]]]))
@@ -285,16 +289,3 @@ def test_no_gradient_flows_into_the_teacher() -> None:
 def test_contradictions_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         labeler(**settings)
-
-
-def test_valid_pixels_are_those_inside_the_padding() -> None:
-    samples = [SimpleNamespace(padding_size=(0, 2, 0, 1)), SimpleNamespace()]
-    valid = valid_pixels(samples, 3, 4, torch.device("cpu"))
-    assert valid[0].tolist() == [[True, True, False, False]] * 2 + [[False] * 4]
-    assert valid[1].all()
-
-
-def test_pixels_without_image_are_not_valid() -> None:
-    image = SimpleNamespace(data=torch.tensor([[[True, False], [True, True]]]))
-    (valid,) = valid_pixels([SimpleNamespace(padding_size=(0, 2, 0, 1), valid=image)], 3, 4, torch.device("cpu"))
-    assert valid.tolist() == [[True, False, False, False], [True, True, False, False], [False] * 4]

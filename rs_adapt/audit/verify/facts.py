@@ -46,6 +46,7 @@ _OUR_HEAD = (
     "class_weight",
     "mask_weight",
     "dice_weight",
+    "ignored_pixels",
 )
 
 

@@ -138,6 +138,7 @@ KEYS: tuple[Key, ...] = (
         "model.decode_head.class_weight",
         "model.decode_head.mask_weight",
         "model.decode_head.dice_weight",
+        "model.decode_head.ignored_pixels",
     ),
     *_group("the best score is chosen from a different number of evaluations", "bench.schedule.eval_every"),
     *_group("different rounding", "runtime.precision"),
