@@ -123,7 +123,7 @@ def judge(
 
     with quiet_libraries():
         from rs_adapt.inference.checkpoint import recompose
-        from rs_adapt.inference.predictor import Predictor
+        from rs_adapt.inference.ensemble import load_calibrated
         from rs_adapt.judging.compare import compare_predictions
         from rs_adapt.judging.finished import study_runs
         from rs_adapt.judging.judgement import Judgement
@@ -178,7 +178,7 @@ def judge(
             if sample is not None and sample_format == "gpkg":
                 check_geopackage(tiles.systems)
             predictors = [
-                Predictor.load(config, pack_folder(folder), device=device)
+                load_calibrated(config, pack_folder(folder), device=device)
                 for config, folder in zip(configs, folders, strict=True)
             ]
             pairs = tiles.pairs(*predictors, on_progress=on_progress)

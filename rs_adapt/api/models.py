@@ -13,6 +13,7 @@ from rs_adapt.api.presence import require_checkpoint
 from rs_adapt.api.progress import Progress, print_loading, progress_callback
 from rs_adapt.api.reading import RunLike
 from rs_adapt.config.cell import resolve
+from rs_adapt.config.execution import Tta, check_tta
 from rs_adapt.config.own.bench import find, is_own, without_folders
 from rs_adapt.errors import ConfigError
 from rs_adapt.links import place_inside
@@ -43,6 +44,7 @@ def evaluate(
     direction: str | None = None,
     out: str | os.PathLike[str] | None = None,
     overlays: int = 0,
+    tta: Tta | None = None,
     precision: str | None = None,
     device: str = "auto",
     data_root: str | os.PathLike[str] | None = None,
@@ -59,10 +61,11 @@ def evaluate(
         setting: See `resolve`; only with `bench`.
         direction: See `resolve`; only with `bench`.
         out: Folder to write to; `eval/<bench>-<split>` in the folder of the run, or for a pack on the Hub below
-            `work_dirs/hub/OWNER/NAME`. An evaluation of other precision,
-            device, version, tiles or weights is not replaced: by default this one gets a folder beside it, such as
+            `work_dirs/hub/OWNER/NAME`. An evaluation of other precision, views, device, version, tiles, weights or
+            temperature is not replaced: by default this one gets a folder beside it, such as
             `eval/<bench>-<split>-bf16`.
         overlays: How many tiles to draw with truth and prediction, evenly spread over the split.
+        tta: Views of each tile whose probabilities are averaged, as in `predict`: `flips`, `d4` or `scales`.
         precision: `fp32` or `bf16`; the run's.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         data_root: Folder of the data sets; the run's if it still exists, else `$RS_ADAPT_DATA`, else `./data`.
@@ -89,6 +92,7 @@ def evaluate(
     """
     if direction and not bench:
         raise ConfigError(f"The direction {direction} needs a bench too, such as --bench loveda-da --direction u2r.")
+    check_tta(tta)
     path = find_checkpoint(run, progress=progress)
     own_file = find(bench) if bench and is_own(bench) else None
     if own_file is not None:
@@ -121,12 +125,19 @@ def evaluate(
 
         def choose(conditions: Conditions) -> Path:
             nonlocal folder
-            folder = choose_folder(results, cfg.bench.name, conditions) if out is None else folder
+            folder = choose_folder(results, cfg.bench.name, conditions, tta=tta) if out is None else folder
             stack.enter_context(lock_output(folder))
             return folder
 
         result = score_checkpoint(
-            cfg, checkpoint, split=split, out_dir=choose, overlays=overlays, device=device, on_progress=on_progress
+            cfg,
+            checkpoint,
+            split=split,
+            out_dir=choose,
+            overlays=overlays,
+            tta=tta,
+            device=device,
+            on_progress=on_progress,
         )
     others = {place: other for place, other in list_evaluations(results) if place != folder}
     name = f"{cfg.bench.name} ({split}) / {cfg.cell.method} / {cfg.cell.backbone}"

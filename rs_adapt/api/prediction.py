@@ -19,7 +19,7 @@ from rs_adapt.runs.hub_packs import hub_origin
 from rs_adapt.runs.run import Run
 
 if TYPE_CHECKING:
-    from rs_adapt.inference.views import Tta
+    from rs_adapt.config.execution import Tta
     from rs_adapt.prediction.appearance import Appearance
     from rs_adapt.prediction.companions import Companion
     from rs_adapt.prediction.layers import Layer

@@ -36,6 +36,7 @@ def compare(
         print_json(comparison.to_json())
         return
     from rs_adapt.reports.comparison_tables import (
+        calibration_line,
         changed_data_line,
         count_line,
         differ_line,
@@ -53,7 +54,8 @@ def compare(
     lines += [f"Note on {name}: {note}" for name, side in sides.items() for note in side.notes]
     lines += [f"Contradiction in {name}: {text}" for name, side in sides.items() for text in side.contradictions]
     counts = count_line(comparison.images, comparison.interval)
-    lines += [line for line in (differ_line(comparison), changed_data_line(comparison)) if line is not None]
+    remarks = (differ_line(comparison), changed_data_line(comparison), calibration_line(comparison))
+    lines += [line for line in remarks if line is not None]
     lines += settings_lines(comparison)
     for line in (*lines, counts, *notes(comparison.interval)):
         console.print(line, soft_wrap=True)

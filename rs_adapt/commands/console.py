@@ -64,6 +64,7 @@ def print_result(
         agreement: Whether the scores agree with those that the run stored.
     """
     from rs_adapt.reports.result_tables import (
+        calibration_line,
         conditions_line,
         oracle_line,
         protocol_line,
@@ -76,6 +77,8 @@ def print_result(
     if result.protocol.report_split is not None:
         console.print(result_table(result))
     console.print(protocol_line(result), soft_wrap=True)
+    if (line := calibration_line(result)) is not None:
+        console.print(line, soft_wrap=True)
     if (table := selection_table(result)) is not None:
         console.print(table)
     if (line := oracle_line(result)) is not None:

@@ -35,6 +35,7 @@ def evaluate(
         typer.Option("--overlays", help="Number of pictures to write that show image, truth and prediction.", min=0),
     ] = 0,
     out: Annotated[Path | None, options.out("RUN/eval/<bench>-<split>")] = None,
+    tta: Annotated[options.Views | None, options.tta()] = None,
     precision: options.Precision = None,
     device: options.Device = "auto",
     data_root: options.DataRoot = None,
@@ -45,8 +46,9 @@ def evaluate(
 ) -> None:
     """Score a trained model on a labelled split: IoU and accuracy by class, confusion matrix.
 
-    Writes result.json, confusion.csv, confusion.png, the confusion matrix of each image, and overlays. An evaluation of
-    other precision, device, version or tiles is not replaced: this one gets a folder beside it, and both are listed.
+    Writes result.json, confusion.csv, confusion.png, the confusion matrix of each image, and overlays; result.json also
+    has the calibration error. An evaluation of other precision, views, device, version or tiles is not replaced: this
+    one gets a folder beside it, and both are listed.
 
     $ rs-adapt eval work_dirs/synthetic/da/dinov2_nano-linear/earth_adapter/dacs/seed0
 
@@ -64,6 +66,7 @@ def evaluate(
         direction=direction,
         out=out,
         overlays=overlays,
+        tta=tta,
         precision=precision,
         device=device,
         data_root=data_root,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -187,6 +187,20 @@ def out(default: str = "") -> Any:
         default: The default path, for the help text; empty where the option is required.
     """
     return typer.Option("--out", "-o", help=f"Output file or folder{f' (default: {default})' if default else ''}.")
+
+
+Views = Literal["flips", "d4", "scales"]
+
+
+def tta(panel: str | None = None) -> Any:
+    """Return the option for augmentation at test time.
+
+    Args:
+        panel: Heading of the help that it stands under.
+    """
+    return typer.Option(
+        "--tta", help="Average over mirrored views, flips and quarter turns (d4), or scales.", rich_help_panel=panel
+    )
 
 
 def jobs(default: str) -> Any:

@@ -154,14 +154,7 @@ def predict(
         Literal["hann", "cosine", "flat"],
         typer.Option("--blending", help="Weights of overlapping tiles.", rich_help_panel=_TILES),
     ] = "hann",
-    tta: Annotated[
-        Literal["flips", "d4", "scales"] | None,
-        typer.Option(
-            "--tta",
-            help="Average over mirrored views, flips and quarter turns (d4), or scales.",
-            rich_help_panel=_TILES,
-        ),
-    ] = None,
+    tta: Annotated[options.Views | None, options.tta(panel=_TILES)] = None,
     batch_size: Annotated[
         int | None,
         typer.Option("--batch-size", help="Batch size: tiles at once (default: 8).", min=1, rich_help_panel=_TILES),

@@ -1,13 +1,16 @@
-"""The names of devices, precisions and loggers; they are checked before torch is loaded. Loads no torch."""
+"""The names of devices, precisions, views and loggers; they are checked before torch is loaded. Loads no torch."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Literal, get_args
 
 from rs_adapt.errors import ConfigError, UnknownName
 
 PRECISIONS = ("fp32", "bf16")
+# Views of a tile whose probabilities are averaged at test time.
+Tta = Literal["flips", "d4", "scales"]
 NO_LOGGER = "none"
 # Each has the name of its package.
 LOGGERS = ("tensorboard", "wandb", "mlflow", "clearml", "aim")
@@ -33,6 +36,16 @@ def check_precision(name: object) -> None:
     """
     if name not in PRECISIONS:
         raise ConfigError(f"The precision is {name!r}. Allowed: {' or '.join(PRECISIONS)}.")
+
+
+def check_tta(name: str | None) -> None:
+    """Refuse views that there are not; None is for none.
+
+    Raises:
+        ConfigError: The name is none of flips, d4 and scales.
+    """
+    if name is not None and name not in get_args(Tta):
+        raise ConfigError(f"--tta is {name}. Allowed: {', '.join(get_args(Tta))}.")
 
 
 def check_loggers(names: Iterable[str]) -> None:

@@ -216,8 +216,7 @@ def build_loader(cfg: ResolvedConfig, split: Split) -> Any:
     from mmengine.runner import Runner
 
     settings = loader_settings(cfg, split)
-    source = cfg.bench.source
-    if split == "source-val" and cfg.bench.get("own") and source.val.to_dict() == source.train.to_dict():
+    if split == "source-val" and _trains_on_source_val(cfg):
         raise ConfigError(
             f"Bench {cfg.bench.name} trains on all scenes of its source (val_share = 0), so there is no split "
             "source-val to score. Hold scenes out with val or val_share, and train again."
@@ -233,3 +232,21 @@ def build_loader(cfg: ResolvedConfig, split: Split) -> Any:
             "has: --split source-val."
         )
     return Runner.build_dataloader(settings.to_dict(), seed=cfg.randomness.seed)
+
+
+def build_source_monitor(cfg: ResolvedConfig) -> Any:
+    """Return the loader of the source's validation tiles that each evaluation of a run scores.
+
+    None where there are none (in `ss`, whose labelled region is the target), or where the run trains on them.
+    """
+    from mmengine.runner import Runner
+
+    settings = (cfg.get("monitor") or {}).get("source_val")
+    if settings is None or _trains_on_source_val(cfg):
+        return None
+    return Runner.build_dataloader(settings.to_dict(), seed=cfg.randomness.seed)
+
+
+def _trains_on_source_val(cfg: ResolvedConfig) -> bool:
+    source = cfg.bench.source
+    return bool(cfg.bench.get("own")) and source.val.to_dict() == source.train.to_dict()

@@ -23,6 +23,7 @@ def evaluate(
     num_classes: int,
     ignore_index: int = 255,
     precision: Precision = "fp32",
+    predict: Callable[[Any], list[Any]] | None = None,
     on_sample: OnSample | None = None,
 ) -> list[tuple[str, np.ndarray[Any, Any]]]:
     """Predict every tile of a split.
@@ -33,6 +34,7 @@ def evaluate(
         num_classes: K.
         ignore_index: Label value of pixels that are not counted.
         precision: "fp32" or "bf16".
+        predict: Returns the samples of a batch, as `predict_batch` does; None for the model's own prediction.
         on_sample: Called with (position from 0, number of tiles, `SegDataSample`) for each tile.
 
     Returns:
@@ -44,7 +46,7 @@ def evaluate(
     total = len(dataloader.dataset)
     try:
         for batch in dataloader:
-            for sample in predict_batch(model, batch, precision=precision):
+            for sample in predict(batch) if predict else predict_batch(model, batch, precision=precision):
                 truth = sample.gt_sem_seg.data.to(device)
                 counts_KK = confusion_matrix(truth, sample.pred_sem_seg.data, num_classes, ignore_index)
                 by_image.append((str(sample.img_path), counts_KK.numpy()))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import shutil
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -15,13 +16,15 @@ from torch import nn
 from rs_adapt.engine.build import build_loader
 from rs_adapt.engine.evaluate import evaluate
 from rs_adapt.engine.per_image import make_per_image, scored_classes
+from rs_adapt.engine.reliability import count_sample, measure_reliability
 from rs_adapt.engine.selected_weights import pack_dir, val_confusions
 from rs_adapt.engine.state import load_trained_tensors
 from rs_adapt.errors import CheckpointMismatch
+from rs_adapt.metrics.reliability import ReliabilityCounter
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.runs.files import CELL_FILE, CONFUSIONS_DIR, PACKS_DIR, TENSORS_FILE
 from rs_adapt.runs.metrics import read_metrics
-from rs_adapt.runs.records import Result, RunStart, SelectedCheckpoint, read_record
+from rs_adapt.runs.records import MeasuredReliability, Result, RunStart, SelectedCheckpoint, read_record
 from rs_adapt.runs.selection import SELECTIONS, Choice, choose
 from rs_adapt.scores.class_sets import ClassSet
 from rs_adapt.scores.current import same_means
@@ -39,12 +42,14 @@ if TYPE_CHECKING:
 class Selections:
     """The choices of a run by name, and the matrices of each chosen iteration on the reported split.
 
-    `scores` is empty where nothing can be scored: the target has no labels, or a server holds them.
+    `scores` is empty where nothing can be scored: the target has no labels, or a server holds them. `reliability` is
+    that of the result's weights by split.
     """
 
     choices: dict[str, Choice | None]
     scores: dict[int, PerImage]
     headline: str
+    reliability: dict[str, MeasuredReliability] = field(default_factory=dict)
 
     @property
     def iteration(self) -> int:
@@ -102,13 +107,16 @@ def score_selections(
         # The run lacks the scores that this selection needs, for example target labels: fall back to the last weights.
         headline = "last"
     iterations = sorted({choice.iter for choice in choices.values() if choice is not None})
-    scores = {}
+    scores: dict[int, PerImage] = {}
+    of_result = Selections(choices=choices, scores=scores, headline=headline).iteration
+    of_test = ReliabilityCounter(ignore_index=cfg.bench.ignore_index)
     for iteration in iterations if cfg.test_dataloader is not None else []:
-        scores[iteration] = _score(cfg, run_dir, segmentor, iteration, on_progress)
+        counter = of_test if iteration == of_result else None
+        scores[iteration] = _score(cfg, run_dir, segmentor, iteration, on_progress, counter=counter)
         scores[iteration].save(run_dir / CONFUSIONS_DIR / f"iter{iteration}.npz")
-    selections = Selections(choices=choices, scores=scores, headline=headline)
-    _load(run_dir, segmentor, selections.iteration)
-    return selections
+    _load(run_dir, segmentor, of_result)
+    reliability = measure_reliability(cfg, segmentor, of_test=of_test, on_progress=on_progress)
+    return Selections(choices=choices, scores=scores, headline=headline, reliability=reliability)
 
 
 def remove_intermediate_files(run_dir: Path, result: Result) -> None:
@@ -128,19 +136,31 @@ def remove_intermediate_files(run_dir: Path, result: Result) -> None:
 
 
 def _score(
-    cfg: ResolvedConfig, run_dir: Path, segmentor: nn.Module, iteration: int, on_progress: OnProgress
+    cfg: ResolvedConfig,
+    run_dir: Path,
+    segmentor: nn.Module,
+    iteration: int,
+    on_progress: OnProgress,
+    *,
+    counter: ReliabilityCounter | None,
 ) -> PerImage:
     stored = val_confusions(run_dir, iteration)
     if _scores_validation(cfg) and stored.is_file():
         return PerImage.load(stored)
     _load(run_dir, segmentor, iteration)
+
+    def on_sample(position: int, total: int, sample: Any) -> None:
+        if counter is not None:
+            count_sample(counter, sample, segmentor.decode_head.score_kind)  # type: ignore[union-attr, arg-type]
+        on_progress(f"scoring iteration {iteration}", position + 1, total)
+
     by_image = evaluate(
         segmentor,
         build_loader(cfg, "test"),
         num_classes=len(cfg.bench.classes),
         ignore_index=cfg.bench.ignore_index,
         precision=cfg.runtime.precision,
-        on_sample=lambda position, total, _: on_progress(f"scoring iteration {iteration}", position + 1, total),
+        on_sample=on_sample,
     )
     return make_per_image(cfg, by_image, split="test", iteration=iteration)
 
@@ -148,11 +168,17 @@ def _score(
 def count_final_batches(runner: Runner) -> int:
     """Return how many batches are scored at most after the training of a runner, of one tile each."""
     cfg = runner.cfg
-    if cfg.get("test_dataloader") is None or _scores_validation(cfg):
-        return 0
     start = read_record(Path(runner.work_dir) / CELL_FILE, RunStart)
+    if start is None:
+        return 0
+    monitor = (cfg.get("monitor") or {}).get("source_val")
+    source = 0 if monitor is None else min(monitor.dataset.spread or sys.maxsize, start.tiles.get("source_val", 0))
+    if cfg.get("test_dataloader") is None:
+        return source
     evaluations = math.ceil(runner.max_iters / runner.train_loop.val_interval)
-    return 0 if start is None else min(len(SELECTIONS), evaluations) * start.tiles.get("test", 0)
+    # Where matrices of validation are the scores, the tiles are predicted once more for the calibration.
+    checkpoints = 1 if _scores_validation(cfg) else min(len(SELECTIONS), evaluations)
+    return source + checkpoints * start.tiles.get("test", 0)
 
 
 def _scores_validation(cfg: ResolvedConfig) -> bool:

@@ -32,6 +32,7 @@ def make_per_image(
     *,
     split: Split,
     iteration: int | None,
+    tta: str | None = None,
 ) -> PerImage:
     """Return the matrices of a split in the form that is stored.
 
@@ -40,6 +41,7 @@ def make_per_image(
         by_image: Path and (K, K) counts of each image, from `ConfusionMetric` or `evaluate`.
         split: "test" or "val" of the target, or "source-val".
         iteration: Iteration of the weights; None if unknown.
+        tta: Views whose probabilities were averaged; None for none.
 
     Raises:
         DataError: The index of the tiles is damaged, or a tile cannot be read.
@@ -65,7 +67,7 @@ def make_per_image(
             "weights": cfg.protocol.weights,
             "absent_classes": absent_classes_in(cfg.protocol),
             "protocol": f"{cfg.protocol.name}-{cfg.protocol.version}",
-            "inference": cfg.bench.inference.to_dict(),
+            "inference": cfg.bench.inference.to_dict() | ({} if tta is None else {"tta": tta}),
             "precision": cfg.runtime.precision,
             "data_sha256": data_facts(digest_tiles(dataset)).sha256,
         },

@@ -97,6 +97,7 @@ def make_result(
         iter=selections.iteration,
         interval=None if scored is None else interval_facts(scored, chosen),
         selections=selections.records(chosen),
+        reliability=selections.reliability,
         last_val_miou_pct=evaluations[-1].miou_pct if evaluations else None,
         iters=cfg.train_cfg.max_iters,
         parameters=dict(parameters),

@@ -21,8 +21,8 @@ from rs_adapt.runs.packs import read_manifest
 from rs_adapt.runs.records import OnnxFacts
 
 if TYPE_CHECKING:
+    from rs_adapt.config.execution import Tta
     from rs_adapt.config.resolved import ResolvedConfig
-    from rs_adapt.inference.views import Tta
 
 
 class TilePredictor(Protocol):
@@ -128,14 +128,20 @@ def load_members(members: Sequence[Member], *, device: str = "auto") -> TilePred
         if isinstance(member.source, OnnxFacts):
             predictors.append(OnnxPredictor.load(member.checkpoint, member.source, device=device))
             continue
-        predictor = Predictor.load(member.source, member.checkpoint, device=device)
-        if (calibration := read_manifest(member.checkpoint).calibration) is not None:
-            predictor.temperature = calibration.temperature
+        predictor = load_calibrated(member.source, member.checkpoint, device=device)
         predictors.append(predictor)
         backbones.append(predictor.model.backbone)
         if len(backbones) > 1:
             share_base(backbones)
     return predictors[0] if len(predictors) == 1 else Ensemble(predictors)
+
+
+def load_calibrated(cfg: ResolvedConfig, checkpoint: Path, *, device: str = "auto") -> Predictor:
+    """Load a checkpoint with the temperature of its pack; see `Predictor.load`."""
+    predictor = Predictor.load(cfg, checkpoint, device=device)
+    if (calibration := read_manifest(checkpoint).calibration) is not None:
+        predictor.temperature = calibration.temperature
+    return predictor
 
 
 def share_base(backbones: Sequence[Any]) -> int:

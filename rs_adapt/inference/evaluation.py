@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ from rs_adapt.engine.per_image import make_per_image, scored_classes
 from rs_adapt.engine.results import protocol_facts, score_fields, tuned_values
 from rs_adapt.errors import CheckpointMismatch, ConfigError, RsAdaptError
 from rs_adapt.files import staged_files
+from rs_adapt.inference.ensemble import load_calibrated
 from rs_adapt.inference.predictor import Predictor
 from rs_adapt.links import check_no_links
+from rs_adapt.metrics.reliability import ReliabilityCounter
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.render.confusion_plot import draw_confusion, write_confusion_csv
@@ -44,6 +47,7 @@ from rs_adapt.runs.records import (
 from rs_adapt.scores.intervals import interval_facts
 
 if TYPE_CHECKING:
+    from rs_adapt.config.execution import Tta
     from rs_adapt.config.resolved import ResolvedConfig
 
 CONFUSIONS_FILE = "confusions.npz"
@@ -56,6 +60,7 @@ def score_checkpoint(
     split: Split,
     out_dir: Path | Callable[[Conditions], Path],
     overlays: int = 0,
+    tta: Tta | None = None,
     device: str = "auto",
     on_progress: OnProgress = no_progress,
 ) -> Result:
@@ -68,6 +73,7 @@ def score_checkpoint(
         out_dir: Folder for the files, created if it does not exist; or a function that returns it, given all that the
             score depends on. An evaluation under other conditions (precision, device, tiles, ...) is not replaced.
         overlays: Number of tiles to draw, spread evenly over the split.
+        tta: Views whose probabilities are averaged, see `predict_views`; None for the tiles alone.
         device: "auto", "cpu", "cuda" or "cuda:N".
         on_progress: Called with the stage, the steps done and the steps in all.
 
@@ -78,9 +84,16 @@ def score_checkpoint(
         OutputExists: `out_dir` holds a run, or an evaluation under other conditions.
     """
     with quiet_libraries():
-        predictor = Predictor.load(cfg, checkpoint, device=device)
+        predictor = load_calibrated(cfg, checkpoint, device=device)
         return _score(
-            cfg, predictor, checkpoint, split=split, out_dir=out_dir, overlays=overlays, on_progress=on_progress
+            cfg,
+            predictor,
+            checkpoint,
+            split=split,
+            out_dir=out_dir,
+            overlays=overlays,
+            tta=tta,
+            on_progress=on_progress,
         )
 
 
@@ -120,6 +133,7 @@ def _score(
     split: Split,
     out_dir: Path | Callable[[Conditions], Path],
     overlays: int,
+    tta: Tta | None,
     on_progress: OnProgress,
 ) -> Result:
     from rs_adapt.datasets.checks import check_tiles
@@ -138,11 +152,14 @@ def _score(
     found = [note for note in (incomplete, changed) if note is not None]
     notes = [*dict.fromkeys([*manifest.notes, *found, *compare_plugins(manifest.plugins, checkpoint)])]
     facts, machine = data_facts(digest_tiles(settings)), environment()
+    views = {} if tta is None else {"tta": tta}
+    inference = InferenceFacts(**cfg.bench.inference.to_dict() | views)
     conditions = make_conditions(
         bench=cfg.cell.bench,
         split=split,
         precision=cfg.runtime.precision,
-        inference=InferenceFacts(**cfg.bench.inference),
+        inference=inference,
+        temperature=predictor.temperature,
         tiles=facts,
         pack=None if manifest.tensors is None else manifest.tensors.sha256,
         environment=machine,
@@ -152,11 +169,15 @@ def _score(
     check_no_links(folder)
     with _made_folder(folder):
         classes, palette = list(cfg.bench.classes), [list(colour) for colour in cfg.bench.palette]
+        counter = ReliabilityCounter(ignore_index=cfg.bench.ignore_index)
         drawn_positions = set(evenly_spread(len(loader.dataset), overlays))
 
         def on_sample(position: int, total: int, sample: Any) -> None:
             if position in drawn_positions:
                 save_overlay(folder / "overlays", sample, classes=classes, palette=palette)
+            labels_HW = sample.pred_sem_seg.data[0]
+            truth_HW = sample.gt_sem_seg.data[0].to(labels_HW.device)
+            counter.add(predictor.sample_probabilities(sample, tta=tta), labels_HW, truth_HW)
             on_progress("scoring", position + 1, total)
 
         by_image = evaluate(
@@ -165,19 +186,22 @@ def _score(
             num_classes=len(classes),
             ignore_index=cfg.bench.ignore_index,
             precision=predictor.precision,
+            predict=partial(predictor.predict_batch, tta=tta),
             on_sample=on_sample,
         )
         trained, origin = manifest.metrics or ManifestScores(), hub_origin(pack_folder(checkpoint))
-        per_image = make_per_image(cfg, by_image, split=split, iteration=trained.iter)
+        per_image = make_per_image(cfg, by_image, split=split, iteration=trained.iter, tta=tta)
+        measured = counter.measured(str(per_image.facts["split"]), temperature=predictor.temperature)
+        protocol = protocol_facts(
+            cfg, report_split=per_image.facts["split"], selection=trained.headline or "as released"
+        )
         matrix = per_image.total_KK()
         chosen = scored_classes(cfg)
         result = Result(
             status="finished",
             cell=CellNames(**dict(cfg.cell)),
             trained_on=manifest.cell,
-            protocol=protocol_facts(
-                cfg, report_split=per_image.facts["split"], selection=trained.headline or "as released"
-            ),
+            protocol=protocol.model_copy(update={"inference": inference}),
             tuned=tuned_values(cfg),
             precision=cfg.runtime.precision,
             tiles=len(loader.dataset),
@@ -185,6 +209,7 @@ def _score(
             notes=notes,
             **score_fields(matrix, chosen),
             interval=interval_facts(per_image, chosen),
+            reliability={} if measured is None else {split.replace("-", "_"): measured},
             confusions=CONFUSIONS_FILE,
             pack_sha256=None if manifest.tensors is None else manifest.tensors.sha256,
             finished=datetime.now(UTC).isoformat(timespec="seconds"),

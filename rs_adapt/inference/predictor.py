@@ -15,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rs_adapt.config.execution import Tta
 from rs_adapt.engine.forward import predict_batch
 from rs_adapt.engine.optim import Precision, autocast
 from rs_adapt.errors import DataError
 from rs_adapt.inference.checkpoint import load_model
-from rs_adapt.inference.views import Tta, predict_views
+from rs_adapt.inference.views import predict_views
 from rs_adapt.strategies.pseudo_labels import probabilities
 from rs_adapt.tiles.blend import RowBlender
 from rs_adapt.tiles.grid import tile_origins
@@ -123,9 +124,30 @@ class Predictor:
         facts = (self.precision, next(self.model.parameters()).device.type)
         return facts if self.temperature == 1 else (*facts, f"temperature {self.temperature!r}")
 
-    def predict_batch(self, batch: Mapping[str, Any]) -> list[SegDataSample]:
-        """Predict a batch of a loader; see `rs_adapt.engine.forward.predict_batch`."""
-        return predict_batch(self.model, batch, precision=self.precision)
+    @torch.no_grad()
+    def predict_batch(self, batch: Mapping[str, Any], *, tta: Tta | None = None) -> list[SegDataSample]:
+        """Predict a batch of a loader; see `rs_adapt.engine.forward.predict_batch`.
+
+        Args:
+            batch: The batch.
+            tta: Views whose probabilities are averaged, see `predict_views`: `seg_logits` then holds probabilities.
+                None for the images alone.
+        """
+        if tta is None:
+            return predict_batch(self.model, batch, precision=self.precision)
+        data = self.model.data_preprocessor(batch, False)
+        values_NKHW = predict_views(data["inputs"], self._evaluated_probabilities, tta=tta, patch_px=self.patch_px)
+        return list(self.model.postprocess_result(values_NKHW, data["data_samples"]))
+
+    def sample_probabilities(self, sample: SegDataSample, *, tta: Tta | None = None) -> Tensor:
+        """Return the class probabilities of an image of a batch, float32 (K, H, W), on the device.
+
+        Args:
+            sample: From `predict_batch`.
+            tta: The views that it was predicted with.
+        """
+        values_KHW: Tensor = sample.seg_logits.data
+        return values_KHW if tta is not None else self._as_probabilities(values_KHW[None])[0]
 
     def predict(self, image_HW3: Image) -> Prediction:
         """Predict an image.
@@ -205,7 +227,16 @@ class Predictor:
         return inputs_N3HW
 
     def _probabilities(self, inputs_N3HW: Tensor) -> Tensor:
-        values_NKHW = probabilities(self._scores(inputs_N3HW).float(), self.model.decode_head.score_kind)
+        return self._as_probabilities(self._scores(inputs_N3HW))
+
+    def _evaluated_probabilities(self, inputs_N3HW: Tensor) -> Tensor:
+        """Return the probabilities of images of any size, in sliding windows where the model's `test_cfg` says so."""
+        with autocast(self.precision, inputs_N3HW.device.type):
+            scores_NKHW = self.model.inference(inputs_N3HW, [unpadded_metainfo(inputs_N3HW)] * len(inputs_N3HW))
+        return self._as_probabilities(scores_NKHW)
+
+    def _as_probabilities(self, scores_NKHW: Tensor) -> Tensor:
+        values_NKHW = probabilities(scores_NKHW, self.model.decode_head.score_kind)
         return values_NKHW if self.temperature == 1 else rescale(values_NKHW, self.temperature)
 
     def _scores(self, inputs_N3HW: Tensor) -> Tensor:

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Augmentation at test time.
-Tta = Literal["flips", "d4", "scales"]
+from rs_adapt.config.execution import Tta
 
 # From inputs (N, 3, H, W) to class probabilities (N, K, H, W), float32.
 PredictInputs = Callable[[Tensor], Tensor]

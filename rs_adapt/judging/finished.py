@@ -8,11 +8,13 @@ from pathlib import Path
 
 from rs_adapt.errors import ConfigError, RsAdaptError
 from rs_adapt.inference.checkpoint import recompose
+from rs_adapt.inference.ensemble import load_calibrated
 from rs_adapt.inference.predictor import Predictor
 from rs_adapt.judging.compare import compare_predictions
-from rs_adapt.judging.indicators import indicator_values
+from rs_adapt.judging.indicators import compare_indicators, indicator_values
 from rs_adapt.judging.reliability import Reliability, ScoredRun, measure_reliability
 from rs_adapt.judging.tiles import TargetTiles, source_shares
+from rs_adapt.judging.twins import JudgedPair, PairReliability, find_twins, measure_pairs
 from rs_adapt.progress import OnProgress
 from rs_adapt.runs.collect import collect
 from rs_adapt.runs.run import Run
@@ -30,12 +32,19 @@ class ReliabilityStudy:
         num_runs: Runs with a score on the target.
         reliabilities: By indicator.
         notes: Runs whose models could not be used, with the reason.
+        pairs: Adapted runs and their twins trained on the source alone, judged on the same tiles.
     """
 
     folders: tuple[Path, ...]
     num_runs: int
     reliabilities: tuple[Reliability, ...]
     notes: tuple[str, ...]
+    pairs: tuple[JudgedPair, ...] = ()
+
+    @property
+    def pair_reliabilities(self) -> tuple[PairReliability, ...]:
+        """How often each indicator favoured the better run of a pair."""
+        return measure_pairs(self.pairs)
 
 
 def study_runs(
@@ -43,8 +52,9 @@ def study_runs(
 ) -> ReliabilityStudy:
     """Measure the indicators of all finished runs below some folders, and compare them with their scores.
 
-    Each run predicts the unlabelled tiles of its target. Of a run whose pack or data are missing, the statistics that
-    training recorded are used.
+    Each run predicts the unlabelled tiles of its target; an adapted run and its twin trained on the source alone are
+    also judged as `rs-adapt judge` does, on the tiles of the adapted one. Of a run whose pack or data are missing, the
+    statistics that training recorded are used.
 
     Args:
         folders: Run folders, or folders above them.
@@ -58,13 +68,15 @@ def study_runs(
     runs = [run for run in collect(folders).runs if _is_scored(run)]
     # Before any of them predicts: whether two can be compared.
     keys = {(_key(run), run.miou_pct) for run in runs}
-    if len(keys) == len({key for key, _ in keys}):
+    twins = find_twins(runs)
+    if len(keys) == len({key for key, _ in keys}) and not twins:
         raise ConfigError(
             f"Below {', '.join(map(str, folders))} there are {len(runs)} finished runs with a score on the target, and "
-            "no two of one bench and setting with different scores. --reliability needs such pairs: name folders with "
+            "no two of one bench and setting with different scores, nor an adapted one and the same trained on the "
+            "source alone. --reliability needs such pairs: name folders with "
             "more runs, or leave it out."
         )
-    scored, notes = [], []
+    scored, notes, judged, total = [], [], [], len(runs) + len(twins)
     for done, run in enumerate(runs, start=1):
         try:
             indicators = _measure(run, num_tiles=num_tiles, device=device)
@@ -72,12 +84,19 @@ def study_runs(
             indicators = _recorded(run)
             notes.append(f"{run.folder}: only what its training recorded is used, because: {error}")
         scored.append(_scored(run, indicators))
-        on_progress("measuring finished runs", done, len(runs))
+        on_progress("measuring finished runs", done, total)
+    for done, (run, twin) in enumerate(twins, start=len(runs) + 1):
+        try:
+            judged.append(_judge(run, twin, num_tiles=num_tiles, device=device))
+        except RsAdaptError as error:
+            notes.append(f"{run.folder} and {twin.folder} were not judged, because: {error}")
+        on_progress("measuring finished runs", done, total)
     return ReliabilityStudy(
         folders=tuple(folders),
         num_runs=len(runs),
         reliabilities=measure_reliability(scored),
         notes=tuple(notes),
+        pairs=tuple(judged),
     )
 
 
@@ -89,10 +108,29 @@ def _is_scored(run: Run) -> bool:
 def _measure(run: Run, *, num_tiles: int | None, device: str) -> dict[str, float]:
     cfg = recompose(run.folder)
     tiles = TargetTiles(cfg, most=num_tiles)
-    predictor = Predictor.load(cfg, run.folder, device=device)
+    predictor = _load(run, device)
     pairs = tiles.pairs(predictor, predictor)
     evidence, _ = compare_predictions(pairs, num_classes=len(cfg.bench.classes), num_images=len(pairs), pictures=0)
     return indicator_values(evidence.run, source_shares(cfg))
+
+
+def _judge(run: Run, twin: Run, *, num_tiles: int | None, device: str) -> JudgedPair:
+    cfg = recompose(run.folder)
+    tiles = TargetTiles(cfg, most=num_tiles)
+    predictors = (_load(run, device), _load(twin, device))
+    pairs = tiles.pairs(*predictors)
+    evidence, _ = compare_predictions(pairs, num_classes=len(cfg.bench.classes), num_images=len(pairs), pictures=0)
+    assert run.miou_pct is not None
+    assert twin.miou_pct is not None
+    return JudgedPair(
+        adapted=run.name,
+        helped=run.miou_pct > twin.miou_pct,
+        indicators=compare_indicators(evidence.run, evidence.against, source_shares(cfg)),
+    )
+
+
+def _load(run: Run, device: str) -> Predictor:
+    return load_calibrated(recompose(run.folder), run.folder, device=device)
 
 
 def _recorded(run: Run) -> dict[str, float]:

@@ -101,7 +101,10 @@ def _sections(judgement: Judgement) -> Iterator[Section]:
     yield Section(title="In short", text=[*judgement.sentences, *judgement.notes])
     yield Section(title="Indicators", tables=[indicator_table(judgement)])
     if judgement.study is not None:
-        yield _reliability_section(judgement.study)
+        if judgement.study.reliabilities:
+            yield _reliability_section(judgement.study)
+        if judgement.study.pairs:
+            yield _pair_section(judgement.study)
     yield Section(title="Class shares", tables=[share_table(judgement)])
     if judgement.differences:
         yield Section(title="Where the maps differ", tables=[pair_table(judgement)])
@@ -151,6 +154,37 @@ def _reliability_section(study: ReliabilityStudy) -> Section:
                     "than four runs have the indicator. Other benches and regions can behave differently.",
                     *study.notes,
                 ],
+            )
+        ],
+    )
+
+
+def _pair_section(study: ReliabilityStudy) -> Section:
+    rows = [
+        [
+            text_cell(KINDS[each.name].title),
+            TableCell(text=f"{each.right:g} of {each.num_pairs}"),
+            TableCell(text=f"{100 * each.share:.0f}", value=each.share),
+            text_cell(f"{100 * each.low:.0f} to {100 * each.high:.0f}"),
+            TableCell(text=str(each.undecided), value=each.undecided),
+        ]
+        for each in study.pair_reliabilities
+    ]
+    better = sum(pair.helped for pair in study.pairs)
+    return Section(
+        title="How often they were right about adaptation",
+        text=[
+            f"{len(study.pairs)} adapted runs, each judged like this against the run of the same seed and settings "
+            f"that was trained on the source alone. In {better} of them the adapted run has the higher mIoU: whoever "
+            "always favours the adapted run is right as often."
+        ],
+        tables=[
+            Table(
+                title="",
+                head=["indicator", "pairs right", "%", "95 % interval", "favours neither"],
+                rows=rows,
+                sortable=False,
+                notes=["Neither counts half. The Wilson interval takes pairs as independent; those of a seed are not."],
             )
         ],
     )

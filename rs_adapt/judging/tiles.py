@@ -20,7 +20,6 @@ from rs_adapt.judging.pairs import PairPrediction, RasterPlace
 from rs_adapt.pictures import open_picture
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import load_libraries
-from rs_adapt.strategies.pseudo_labels import probabilities
 from rs_adapt.tiles.index import INDEX_NAME, read_index
 
 if TYPE_CHECKING:
@@ -174,8 +173,7 @@ def _tile_places(folder: Path) -> dict[str, RasterPlace]:
 
 
 def _probabilities(sample: Any, predictor: Predictor) -> NDArray[np.float32]:
-    scores_1KHW = sample.seg_logits.data[None]
-    values: NDArray[np.float32] = probabilities(scores_1KHW, predictor.model.decode_head.score_kind)[0].cpu().numpy()
+    values: NDArray[np.float32] = predictor.sample_probabilities(sample).cpu().numpy()
     return values
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import rasterio
 
 from rs_adapt import __version__
+from rs_adapt.config.execution import Tta, check_tta
 from rs_adapt.errors import ConfigError
 from rs_adapt.files import make_output_folder
-from rs_adapt.inference.views import VIEWS, Tta
 from rs_adapt.inference.windows import check_tile_px
 from rs_adapt.prediction.appearance import Appearance
 from rs_adapt.prediction.companions import Companion, companion_file, write_companion
@@ -268,8 +268,7 @@ def check_settings(predictor: TilePredictor, settings: MapSettings) -> None:
     check_tile_px(settings.tile_px, predictor.patch_px)
     if settings.batch_size < 1:
         raise ConfigError(f"--batch-size is {settings.batch_size}. Allowed: 1 or more.")
-    if settings.tta is not None and settings.tta not in VIEWS:
-        raise ConfigError(f"--tta is {settings.tta}. Allowed: {', '.join(VIEWS)}.")
+    check_tta(settings.tta)
 
 
 def job_of(

@@ -112,6 +112,15 @@ def differ_line(comparison: RunComparison) -> str | None:
     return f"The two scores were made in different ways: {facts}."
 
 
+def calibration_line(comparison: RunComparison) -> str | None:
+    """Return the calibration errors of both sides on the compared tiles, as a line; None where neither has one."""
+    errors = [side.scored.ece_pct for side in (comparison.a, comparison.b)]
+    if errors == [None, None]:
+        return None
+    a, b = ("not measured" if error is None else f"{error:.2f} %" for error in errors)
+    return f"Calibration error (ECE) on these tiles: A {a}, B {b}."
+
+
 def settings_lines(comparison: RunComparison) -> list[str]:
     """Return in which settings, versions and devices two runs differ, and which uses tuned values, as lines."""
     lines = []

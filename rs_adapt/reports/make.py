@@ -15,7 +15,7 @@ from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.render.document import Section
 from rs_adapt.render.html import render_html
 from rs_adapt.render.text import render_latex, render_markdown
-from rs_adapt.reports.calibration import calibration_section
+from rs_adapt.reports.calibration import calibration_section, reliability_section
 from rs_adapt.reports.content import GroupContent, ReportContent
 from rs_adapt.reports.cost import cost_section
 from rs_adapt.reports.csv import RunRow, render_csv, run_rows
@@ -128,6 +128,7 @@ def make_report(
             curves_section(scores.groups, labels),
             health_section(scores.groups, labels),
             confusion_section(scores.groups, labels),
+            reliability_section(finished),
             calibration_section(finished),
             panels_section(rankings, labels, count=panels, device=device, on_progress=on_progress),
         ]

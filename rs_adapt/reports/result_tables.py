@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from rs_adapt.render.document import format_interval, format_score
-from rs_adapt.runs.records import IntervalFacts, Result
+from rs_adapt.runs.records import InferenceFacts, IntervalFacts, Result
 from rs_adapt.scores.current import mean_line
 from rs_adapt.scores.tuning import describe_tuned
 from rs_adapt.scores.units import PLURAL
@@ -86,11 +86,22 @@ def conditions_line(result: Result) -> str:
     parts = [
         f"{score} on {result.cell.bench} {result.protocol.report_split}",
         f"precision {result.precision or 'not recorded'}",
+        *([] if (views := views_of(result)) is None else [f"views {views}"]),
         facts.device or "device not recorded",
         f"rs-adapt {facts.rs_adapt or 'of unknown version'}",
         f"torch {facts.packages.get('torch', 'of unknown version')}",
     ]
     return ", ".join(parts)
+
+
+def calibration_line(result: Result) -> str | None:
+    """Return the calibration errors of a result, as a line; None where none was measured."""
+    measured = [
+        f"{each.ece_pct:.2f} % on {each.split} ({each.tiles} tile{'s' * (each.tiles != 1)}"
+        + (")" if each.temperature == 1 else f", temperature {each.temperature:g})")
+        for each in result.reliability.values()
+    ]
+    return f"Calibration error (ECE): {', '.join(measured)}." if measured else None
 
 
 def selection_table(result: Result) -> Table | None:
@@ -139,5 +150,13 @@ def _interval(interval: IntervalFacts) -> str:
 
 
 def _in_precision(result: Result) -> str:
-    """Return the precision of the scoring where it is not fp32, as the end of a sentence."""
-    return "" if result.precision in (None, "fp32") else f", in {result.precision}"
+    """Return the views that were averaged, and the precision where it is not fp32, as the end of a sentence."""
+    views = views_of(result)
+    averaged = "" if views is None else f", averaged over views ({views})"
+    return averaged if result.precision in (None, "fp32") else f"{averaged}, in {result.precision}"
+
+
+def views_of(result: Result) -> str | None:
+    """Return the views that were averaged; None for none."""
+    inference = result.protocol.inference
+    return inference.tta if isinstance(inference, InferenceFacts) else None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rs_adapt.render.document import Section, Table, TableCell, hyphenate, score_cell, text_cell
+from rs_adapt.reports.result_tables import views_of
 from rs_adapt.reports.score_tables import SETTINGS, Labels
 from rs_adapt.runs.collect import Collection, describe_failure
 from rs_adapt.runs.evaluations import list_evaluations
@@ -118,6 +119,7 @@ def evaluations_section(collection: Collection, base: Path) -> Section | None:
             text_cell(f"{result.cell.bench} {result.protocol.report_split or 'not scored'}"),
             score_cell(result.miou_pct, digits=2),
             text_cell(result.precision or "not recorded"),
+            text_cell(views_of(result)),
             text_cell(result.environment.device),
             text_cell(result.environment.rs_adapt),
             text_cell(result.environment.packages.get("torch")),
@@ -128,7 +130,7 @@ def evaluations_section(collection: Collection, base: Path) -> Section | None:
     ]
     if not rows:
         return None
-    head = ["run", "scored on", "mIoU %", "precision", "device", "rs-adapt", "torch", "folder"]
+    head = ["run", "scored on", "mIoU %", "precision", "views", "device", "rs-adapt", "torch", "folder"]
     return Section(
         anchor="evaluations",
         title="Further evaluations",

@@ -26,6 +26,7 @@ class Conditions:
         precision: `fp32` or `bf16`.
         device: `cpu` or `gpu`.
         inference: How tiles were predicted.
+        temperature: What logits were divided by, of a calibrated pack; its calibration error depends on it.
         tiles: Fingerprint of the scored tiles.
         pack: SHA-256 of the scored pack.
         rs_adapt: Version of rs-adapt.
@@ -37,6 +38,7 @@ class Conditions:
     precision: str | None
     device: str | None
     inference: str | None
+    temperature: str | None
     tiles: str | None
     pack: str | None
     rs_adapt: str | None
@@ -55,11 +57,13 @@ def conditions_of(result: Result) -> Conditions:
     """Return what the score of a stored evaluation depends on."""
     # `rs-adapt eval` records the tiles that it scored alone.
     (split, tiles), *_ = [*result.data.items(), (None, None)]
+    temperatures = [measured.temperature for measured in result.reliability.values()]
     return make_conditions(
         bench=result.cell.bench,
         split=split,
         precision=result.precision,
         inference=result.protocol.inference if isinstance(result.protocol.inference, InferenceFacts) else None,
+        temperature=temperatures[0] if temperatures else 1.0,
         tiles=tiles,
         pack=result.pack_sha256,
         environment=result.environment,
@@ -72,6 +76,7 @@ def make_conditions(
     split: str | None,
     precision: str | None,
     inference: InferenceFacts | None,
+    temperature: float,
     tiles: DataFacts | None,
     pack: str | None,
     environment: Environment,
@@ -84,6 +89,7 @@ def make_conditions(
         precision=precision,
         device=None if device is None else "cpu" if device.startswith("CPU") else "gpu",
         inference=None if inference is None else ", ".join(f"{k} {v}" for k, v in sorted(inference.content().items())),
+        temperature=None if temperature == 1 else f"{temperature:g}",
         tiles=None if tiles is None else tiles.sha256,
         pack=pack,
         rs_adapt=environment.rs_adapt,
@@ -91,16 +97,18 @@ def make_conditions(
     )
 
 
-def choose_folder(checkpoint: Path, bench: str, conditions: Conditions) -> Path:
+def choose_folder(checkpoint: Path, bench: str, conditions: Conditions, *, tta: str | None = None) -> Path:
     """Return the folder of an evaluation below `eval/`: a new one, or that of an evaluation under the same conditions.
 
     Args:
         checkpoint: The folder of the run or the pack.
         bench: Name of the bench.
         conditions: Those of the evaluation.
+        tta: Views whose probabilities are averaged; None for none.
     """
     name = f"{path_name(bench, what='bench.name')}-{conditions.split}"
     name += "" if conditions.precision in (None, _FULL_PRECISION) else f"-{conditions.precision}"
+    name += "" if tta is None else f"-{tta}"
     number = 1
     while True:
         folder = place_inside(checkpoint, EVAL_DIR, name if number == 1 else f"{name}-{number}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from rs_adapt.errors import RsAdaptError
 from rs_adapt.runs.files import PACKS_DIR, RESULT_FILE
-from rs_adapt.runs.records import Result, read_record
+from rs_adapt.runs.records import InferenceFacts, Result, read_record
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.contradictions import check_result
 from rs_adapt.scores.per_image import PerImage
@@ -85,6 +85,8 @@ def _difference(run: Path, stored: Result, result: Result) -> str:
         own = result.trained_on.bench.endswith(".toml")
         if not own:
             return f"it is on {stored.cell.bench}, this one on {result.cell.bench}"
+    if tta := isinstance(result.protocol.inference, InferenceFacts) and result.protocol.inference.tta:
+        return f"this one averages views ({tta})"
     for key, what in (("report_split", "split"), ("weights", "weights"), ("inference", "inference")):
         then, now = getattr(stored.protocol, key), getattr(result.protocol, key)
         if then != now:

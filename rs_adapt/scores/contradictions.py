@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rs_adapt.errors import RsAdaptError
+from rs_adapt.scores.calibration_error import calibration_error_pct
 from rs_adapt.scores.class_sets import UNSTATED, class_set
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import iou_of, mean_iou, sums_of
@@ -24,13 +25,14 @@ _TOLERANCE = 0.0011
 
 @dataclass(frozen=True, kw_only=True)
 class Contradiction:
-    """A score that a result states and its matrices do not give; percent, None where there is no value.
+    """A score that a result states and its counts do not give; percent, None where there is no value.
 
     Attributes:
         key: The dotted key in `result.json`, such as `miou_pct` or `selections.oracle.miou_pct`.
         stated: The value in `result.json`.
         recomputed: The value that the matrices give.
-        file: The file of the matrices, relative to the folder of the result.
+        file: The file of the matrices, relative to the folder of the result; empty where the result's own counts by
+            confidence give the value.
     """
 
     key: str
@@ -41,9 +43,11 @@ class Contradiction:
     def __str__(self) -> str:
         """Return the contradiction as a sentence."""
         stated, recomputed = (
-            "no value" if value is None else f"{value:.3f}" for value in (self.stated, self.recomputed)
+            "no value" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+            for value in (self.stated, self.recomputed)
         )
-        return f"result.json states {stated} as {self.key}, but its matrices in {self.file} give {recomputed}."
+        source = f"its matrices in {self.file}" if self.file else "its bins"
+        return f"result.json states {stated} as {self.key}, but {source} give {recomputed}."
 
 
 def matrix_files(result: Result) -> dict[str, str]:
@@ -109,6 +113,8 @@ def check_manifest(manifest: Manifest, result: Result) -> tuple[str, ...]:
 def find_contradictions(result: Result, matrices: Mapping[str, PerImage]) -> tuple[Contradiction, ...]:
     """Compare every score that a result states with its matrices, under the rule of the mean that the result states.
 
+    Calibration errors are compared with their bins, and the bins of the scored split with the matrices.
+
     Args:
         result: Content of `result.json`.
         matrices: The matrices by file, those that are available.
@@ -122,7 +128,29 @@ def find_contradictions(result: Result, matrices: Mapping[str, PerImage]) -> tup
             value = recomputed.get(key)
             if not _equal(stated, value):
                 differing.append(Contradiction(key=f"{prefix}{key}", stated=stated, recomputed=value, file=file))
-    return tuple(differing)
+    return (*differing, *_reliability_contradictions(result, matrices))
+
+
+def _reliability_contradictions(result: Result, matrices: Mapping[str, PerImage]) -> Iterator[Contradiction]:
+    top = matrices.get(matrix_files(result).get("", ""))
+    for name, measured in result.reliability.items():
+        error_pct = calibration_error_pct(measured.bins)
+        if not _equal(measured.ece_pct, error_pct):
+            yield Contradiction(
+                key=f"reliability.{name}.ece_pct", stated=measured.ece_pct, recomputed=error_pct, file=""
+            )
+        if top is None or top.facts.get("split") != measured.split:
+            continue
+        total_KK = top.total_KK()
+        for key, counted in (("pixels", int(total_KK.sum())), ("right", int(np.trace(total_KK)))):
+            stated = sum(getattr(each, key) for each in measured.bins)
+            if stated != counted:
+                yield Contradiction(
+                    key=f"reliability.{name}.bins, the sum of {key},",
+                    stated=stated,
+                    recomputed=counted,
+                    file=matrix_files(result)[""],
+                )
 
 
 def _stated(result: Result, prefix: str) -> Iterator[tuple[str, float | None]]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.config.facts import AbsentClasses
+from rs_adapt.scores.calibration_error import stored_error_pct
 from rs_adapt.scores.class_sets import ClassSet
 from rs_adapt.scores.stored import Stored
 
@@ -35,6 +36,7 @@ class Scoring:
         weights: `student` or `teacher`.
         inference: Mode of the prediction, and sizes in pixels.
         precision: `fp32` or `bf16`.
+        ece_pct: Calibration error on these tiles in percent; None where it was not measured.
         classes: The classes in the mean, in words.
         classes_in_mean: Names of the classes that the mean is over: the scored ones that have a value.
         absent_classes: What a class without true pixels counts: it is left_out, or zero_if_predicted.
@@ -56,6 +58,7 @@ class Scoring:
     absent_classes: AbsentClasses
     classes_scored: list[str]
     classes_ignored: list[str]
+    ece_pct: float | None = None
 
 
 def list_given(**options: str | None) -> list[str]:
@@ -88,4 +91,5 @@ def describe_scoring(stored: Stored, chosen: ClassSet, but_for: list[str], total
         absent_classes=chosen.absent,
         classes_scored=chosen.scored_names(),
         classes_ignored=chosen.ignored_names(),
+        ece_pct=stored_error_pct(stored),
     )

@@ -5,7 +5,13 @@ newer version survives being copied by an older one; a value of the wrong kind i
 """
 
 from rs_adapt.runs.records.bundle import BundleRecord, LeftOut
-from rs_adapt.runs.records.calibration import Calibration, Reliability, ReliabilityBin
+from rs_adapt.runs.records.calibration import (
+    Calibration,
+    ConfidenceBin,
+    MeasuredReliability,
+    Reliability,
+    ReliabilityBin,
+)
 from rs_adapt.runs.records.cell import (
     CellNames,
     Environment,
@@ -51,6 +57,7 @@ __all__ = [
     "BundleRecord",
     "Calibration",
     "CellNames",
+    "ConfidenceBin",
     "CostRecord",
     "CostSetup",
     "DataFacts",
@@ -72,6 +79,7 @@ __all__ = [
     "Manifest",
     "ManifestScores",
     "MapSummary",
+    "MeasuredReliability",
     "MergedAdapter",
     "MethodCostRecord",
     "MetricsLine",

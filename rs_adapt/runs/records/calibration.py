@@ -25,6 +25,26 @@ class Reliability(Record):
     bins: Sequence[ReliabilityBin] = Field(description="Ranges of equal width, from 0 to 1.")
 
 
+class ConfidenceBin(Record):
+    """The pixels whose confidence, the largest probability, lies in a range, as sums."""
+
+    pixels: int = Field(description="Number of pixels.")
+    right: int = Field(description="Number of them whose class is right.")
+    confidence: float = Field(description="Sum of their confidences, each from 0 to 1.")
+
+
+class MeasuredReliability(Record):
+    """An entry of `reliability` of a `result.json`: how confidence and accuracy agree on all labelled pixels."""
+
+    split: str = Field(description="Region and split that it was measured on.")
+    tiles: int = Field(description="Number of tiles.")
+    temperature: float = Field(
+        default=1.0, gt=0, description="What logits were divided by: that of a calibrated pack, else 1."
+    )
+    ece_pct: float = Field(description="Expected calibration error: mean distance of the two over the pixels, percent.")
+    bins: Sequence[ConfidenceBin] = Field(description="Ranges of equal width, from 0 to 1.")
+
+
 class Calibration(Record):
     """`calibration` of a manifest: the temperature that logits are divided by before they become probabilities."""
 

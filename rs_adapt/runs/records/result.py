@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field, model_validator
 
 from rs_adapt.config.facts import AbsentClasses
+from rs_adapt.runs.records.calibration import MeasuredReliability
 from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, RunOptions, TunedValues
 from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, PathBelow, Percent, PercentByClass, Record
@@ -37,6 +38,9 @@ class InferenceFacts(Record):
     crop_px: int | None = Field(default=None, description="Side of a sliding window.")
     stride_px: int | None = Field(default=None, description="Distance between sliding windows.")
     resize_px: int | None = Field(default=None, description="Side that tiles are resized to first; null for none.")
+    tta: str | None = Field(
+        default=None, description="Views whose probabilities are averaged: flips, d4 or scales; null for none."
+    )
 
 
 class ProtocolFacts(Record):
@@ -118,6 +122,11 @@ class Result(Record):
     )
     headline: str | None = Field(default=None, description="The selection whose checkpoint the scores are of.")
     iter: int | None = Field(default=None, description="Iterations done at that checkpoint.")
+    reliability: Mapping[str, MeasuredReliability] = Field(
+        default={},
+        description="How far confidence and accuracy agree, by split: test, val or source_val. A training run measures "
+        "its scored split and the source's validation tiles of its evaluations. Missing in older results.",
+    )
     interval: IntervalFacts | None = Field(default=None, description="Of miou_pct; null where nothing is scored.")
     selections: Mapping[str, SelectedCheckpoint | None] = Field(
         default={}, description="last, best_source_val, best_label_free and oracle; null where it names none."
