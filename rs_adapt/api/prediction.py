@@ -216,7 +216,8 @@ def predict(
     within, remarks = scenes_within(maps, appearance, area=settings.area, gsd=gsd, leave_out=leave_out)
     maps = {scene: maps[scene] for scene in within}
     scorer = None if evaluate is None else MapScorer(scoring_config(checkpoints[0], members[0]), region=region)
-    labels = {} if evaluate is None else label_files(list(maps), Path(evaluate).expanduser())
+    scored = [scene for scene in scene_files if scene.path in maps]
+    labels = {} if evaluate is None else label_files(scored, Path(evaluate).expanduser())
     others = [*labels.values(), *([] if settings.area.aoi is None else [settings.area.aoi])]
     check_outputs({scene: files_of(file, settings) for scene, file in maps.items()}, read=others)
     for scene, part in within.items():

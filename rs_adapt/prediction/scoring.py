@@ -5,6 +5,7 @@ Shapes: K classes, H/W pixels.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from rs_adapt.scores.class_sets import ClassSet
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.prediction.inputs import NamedScene
 
 # Sides of the windows in which maps and labels are compared.
 _WINDOW_HW = (1024, 2048)
@@ -142,13 +144,14 @@ def pool_scores(scores: Sequence[MapScores]) -> MapScores:
     return _scores_of(counts_KK, [file for one in scores for file in one.labels], scores[0].class_set)
 
 
-def label_files(scenes: Sequence[Path], labels: Path) -> dict[Path, Path]:
+def label_files(scenes: Sequence[NamedScene], labels: Path) -> dict[Path, Path]:
     """Return the label of each scene.
 
     Args:
         scenes: The scenes.
         labels: The label's file if there is one scene or the labels are polygons; else a folder, in which each label
-            has the name of its scene, with any ending.
+            has the name of its scene, with any ending. That of a STAC item has the name of the item, or of its asset if
+            no other scene's file is called the same.
 
     Raises:
         DataNotFound: There is no such file, or a scene has no label in the folder.
@@ -157,19 +160,21 @@ def label_files(scenes: Sequence[Path], labels: Path) -> dict[Path, Path]:
     if not labels.is_dir():
         if not labels.exists():
             raise DataNotFound(f"--evaluate names {labels}, which does not exist. Name a file or a folder of labels.")
-        return dict.fromkeys(scenes, labels)
+        return dict.fromkeys((scene.path for scene in scenes), labels)
     by_stem: dict[str, list[Path]] = {}
     for file in sorted(labels.iterdir()):
         if file.is_file() and file.suffix.lower() not in _COMPANION_SUFFIXES:
             by_stem.setdefault(file.stem, []).append(file)
     chosen: dict[Path, Path] = {}
-    for scene in scenes:
-        files = by_stem.get(scene.stem, [])
+    uses = Counter(scene.path.stem for scene in scenes)
+    for path, name in scenes:
+        names = [name, *([path.stem] if path.stem != name and uses[path.stem] == 1 else [])]
+        files = next((by_stem[each] for each in names if each in by_stem), [])
         if not files:
-            raise DataNotFound(f"The folder {labels} holds no label named {scene.stem}, for {scene}.")
+            raise DataNotFound(f"The folder {labels} holds no label named {' or '.join(names)}, for {path}.")
         if len(files) > 1:
-            raise ConfigError(f"{files[0]} and {files[1]} could both be the label of {scene}. Remove one of them.")
-        chosen[scene] = files[0]
+            raise ConfigError(f"{files[0]} and {files[1]} could both be the label of {path}. Remove one of them.")
+        chosen[path] = files[0]
     return chosen
 
 

@@ -46,12 +46,14 @@ def spread_windows(width_px: int, height_px: int) -> list[Box]:
     return boxes
 
 
-def percentile_ranges(values_CN: NDArray[Any], subject: str) -> list[list[float]]:
+def percentile_ranges(values_CN: NDArray[Any], subject: str, *, of_scene: bool = False) -> list[list[float]]:
     """Return the percentiles of each band that become 0 and 255.
 
     Args:
         values_CN: Valid values.
         subject: What they are of, the start of a sentence.
+        of_scene: Whether they are of a single scene that is stretched by itself, which options of `rs-adapt predict`
+            or a bench's file may ask for; the message then names both.
 
     Returns:
         A pair of values for each band.
@@ -61,18 +63,26 @@ def percentile_ranges(values_CN: NDArray[Any], subject: str) -> list[list[float]
             nodata value, or both percentiles of a band are one value.
     """
     ranges = [[float(value) for value in np.percentile(values_N, STRETCH_PCT)] for values_N in values_CN]
-    _refuse_spike(values_CN, ranges, subject)
+    _refuse_spike(values_CN, ranges, subject, of_scene=of_scene)
     for number, (low, high) in enumerate(ranges):
         if low == high:
+            remedy = (
+                "Give the values that become black and white (--stretch LOW,HIGH, or stretch = [low, high] in a "
+                "bench's file), choose other bands, or set the file's nodata value if its pixels show nothing."
+                if of_scene
+                else "Give stretch = [low, high], choose other bands, or state the value of pixels without data "
+                "(nodata = ...)."
+            )
             raise DataError(
                 f"{subject}: {_COLOURS[number]} is {low:g} at both percentiles, {STRETCH_PCT[0]:g} and "
-                f"{STRETCH_PCT[1]:g}, so nothing would be seen in it. Give stretch = [low, high], choose other bands, "
-                "or state the value of pixels without data (nodata = ...)."
+                f"{STRETCH_PCT[1]:g}, so nothing would be seen in it. {remedy}"
             )
     return ranges
 
 
-def _refuse_spike(values_CN: NDArray[Any], ranges: Sequence[Sequence[float]], subject: str) -> None:
+def _refuse_spike(
+    values_CN: NDArray[Any], ranges: Sequence[Sequence[float]], subject: str, *, of_scene: bool
+) -> None:
     if (values_CN == values_CN[:, :1]).all():
         return
     low_C, high_C = np.array(ranges).T
@@ -80,10 +90,16 @@ def _refuse_spike(values_CN: NDArray[Any], ranges: Sequence[Sequence[float]], su
         share = float(np.count_nonzero((values_CN == value_C[:, None]).all(axis=0))) / values_CN.shape[1]
         if share >= _SPIKE_SHARE and ((value_C <= low_C).all() or (value_C >= high_C).all()):
             value = value_C[0]
+            remedy = (
+                f"If they show nothing, set the file's nodata value to {value:g} (or nodata = {value:g} in a bench's "
+                "file); if they are measurements, give --stretch LOW,HIGH (stretch = [low, high])."
+                if of_scene
+                else f"If they show nothing, write nodata = {value:g} for this region; if they are measurements, give "
+                "stretch = [low, high]."
+            )
             raise DataError(
                 f"{subject}: {100 * share:.1f} % of the pixels are {value:g} in all bands, an end of the range, and no "
-                f"such pixel is marked as being without data. If they show nothing, write nodata = {value:g} for this "
-                "region; if they are measurements, give stretch = [low, high]."
+                f"such pixel is marked as being without data. {remedy}"
             )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rs_adapt.config import compose, resolve_cell
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.prediction import scoring
+from rs_adapt.prediction.inputs import NamedScene
 from rs_adapt.prediction.scoring import MapScorer, label_files, pool_scores
 from rs_adapt.scenes import Scene, write_geotiff
 
@@ -79,7 +80,7 @@ def test_labels_that_do_not_fit_are_refused(scorer: MapScorer, tmp_path: Path) -
 
 
 def test_a_folder_holds_a_label_for_each_scene(tmp_path: Path) -> None:
-    scenes = [Path("scenes/a.tif"), Path("scenes/b.tif")]
+    scenes = [NamedScene(Path("scenes/a.tif"), "a"), NamedScene(Path("scenes/b.tif"), "b")]
     with pytest.raises(DataNotFound, match="which does not exist"):
         label_files(scenes, tmp_path / "labels")
     (tmp_path / "labels").mkdir()
@@ -91,4 +92,16 @@ def test_a_folder_holds_a_label_for_each_scene(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="could both be the label of"):
         label_files(scenes, tmp_path / "labels")
     with pytest.raises(DataNotFound, match="holds no label named c"):
-        label_files([Path("c.tif")], tmp_path / "labels")
+        label_files([NamedScene(Path("c.tif"), "c")], tmp_path / "labels")
+
+
+def test_a_label_has_the_name_of_its_item_or_of_an_asset_that_is_called_so_once(tmp_path: Path) -> None:
+    items = [NamedScene(tmp_path / f"{name}/visual.tif", name) for name in ("a", "b")]
+    for name in ("a.tif", "b.tif", "visual.tif"):
+        (tmp_path / name).touch()
+    assert [file.name for file in label_files(items, tmp_path).values()] == ["a.tif", "b.tif"]
+    (tmp_path / "b.tif").unlink()
+    # The asset of both is called visual.tif: its label could be that of either.
+    with pytest.raises(DataNotFound, match="holds no label named b, for"):
+        label_files(items, tmp_path)
+    assert label_files(items[1:], tmp_path)[items[1].path].name == "visual.tif"
