@@ -212,7 +212,9 @@ class Scene:
             longest_px = max(self.info.width_px, self.info.height_px)
             valid_CN = self.read_valid(math.ceil(longest_px / STRETCH_READ_PX)).astype(np.float32)
             # Without any valid pixel nothing is shown, whatever the range is.
-            ranges = percentile_ranges(valid_CN, str(self.info.path), of_scene=True) if valid_CN.size else [[0.0, 1.0]] * 3
+            ranges = (
+                percentile_ranges(valid_CN, str(self.info.path), of_scene=True) if valid_CN.size else [[0.0, 1.0]] * 3
+            )
             low_C, high_C = np.asarray(ranges, dtype=np.float32).T
             self._stretch = (low_C, high_C)
         return self._stretch

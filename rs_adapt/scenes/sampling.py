@@ -80,9 +80,7 @@ def percentile_ranges(values_CN: NDArray[Any], subject: str, *, of_scene: bool =
     return ranges
 
 
-def _refuse_spike(
-    values_CN: NDArray[Any], ranges: Sequence[Sequence[float]], subject: str, *, of_scene: bool
-) -> None:
+def _refuse_spike(values_CN: NDArray[Any], ranges: Sequence[Sequence[float]], subject: str, *, of_scene: bool) -> None:
     if (values_CN == values_CN[:, :1]).all():
         return
     low_C, high_C = np.array(ranges).T
@@ -91,8 +89,8 @@ def _refuse_spike(
         if share >= _SPIKE_SHARE and ((value_C <= low_C).all() or (value_C >= high_C).all()):
             value = value_C[0]
             remedy = (
-                f"If they show nothing, set the file's nodata value to {value:g} (or nodata = {value:g} in a bench's "
-                "file); if they are measurements, give --stretch LOW,HIGH (stretch = [low, high])."
+                f"If they show nothing, set the file's nodata value (in a bench's file, write nodata = {value:g} for this "
+                "region); if they are measurements, give --stretch LOW,HIGH (stretch = [low, high])."
                 if of_scene
                 else f"If they show nothing, write nodata = {value:g} for this region; if they are measurements, give "
                 "stretch = [low, high]."

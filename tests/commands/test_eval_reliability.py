@@ -63,10 +63,11 @@ def test_views_are_averaged_as_predict_averages_them(
     assert ", averaged over views (flips)" in out
     assert "Not compared with the stored result: this one averages views (flips)." in out
     stored, predictor = PerImage.load(folder / "confusions.npz"), rsa.load(run, device="cpu")
-    images = next(loveda_root.rglob("Val/Urban/images_png"))
     for name, counts_KK in zip(stored.tiles, stored.counts_NKK, strict=True):
-        image = np.asarray(Image.open(images / f"{name}.png").convert("RGB"))
-        truth = np.asarray(Image.open(images.parent / "masks_png" / f"{name}.png")).astype(int) - 1
+        tiles = loveda_root / "loveda/urban/val"
+        image = np.asarray(Image.open(tiles / f"img_dir/{name}.png").convert("RGB"))
+        # 0 is no label, and the classes follow.
+        truth = np.asarray(Image.open(tiles / f"ann_dir/{name}.png")).astype(int) - 1
         labels = predictor.predict_tiles(image[None], tta="flips")[0].argmax(axis=0)
         pairs = truth[truth >= 0] * 7 + labels[truth >= 0]
         assert (np.bincount(pairs, minlength=49).reshape(7, 7) == counts_KK).all()

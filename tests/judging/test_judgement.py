@@ -34,8 +34,8 @@ def make(run_HW: NDArray[np.int64], against_HW: NDArray[np.int64]) -> Judgement:
     )
     evidence, views = compare_predictions([pair], num_classes=3, num_images=1, pictures=2)
     return Judgement(
-        run=Path("adapted"),
-        against=Path("source"),
+        run="adapted",
+        against="source",
         run_name="dacs",
         against_name="source-only",
         classes=CLASSES,
