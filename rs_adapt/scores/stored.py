@@ -220,10 +220,7 @@ def check_protocol(stored: Stored, protocol: ProtocolFacts) -> None:
             f"Protocol {name} predicts in mode {mode}, but {stored.file} was predicted in mode {stored_mode}. {again}"
         )
     if tta := (facts.get("inference") or {}).get("tta"):
-        raise ScoresError(
-            f"Protocol {name} predicts each tile once, but {stored.file} averages views ({tta}). Score without --tta: "
-            "rs-adapt eval RUN, and name the folder that it writes."
-        )
+        raise ScoresError(f"Protocol {name} averages no views, but {stored.file} does ({tta}). Score without --tta.")
     keys = ["unlabelled_split", "target_crops"]
     keys += ["label_free"] if protocol.selection == "best_label_free" else []
     own = stored.protocol

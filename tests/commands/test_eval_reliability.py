@@ -75,7 +75,7 @@ def test_views_are_averaged_as_predict_averages_them(
     assert "The two scores were made in different ways: inference" in out
     code, _, err = run_verb("score", folder, "--protocol", "strict")
     assert code == 2
-    assert "predicts each tile once" in err
+    assert "averages no views" in err
     # The same again replaces its own, and nothing else.
     assert evaluate("--split", "val", "--tta", "flips")[0] == 0
     assert [path.name for path in (run / "eval").iterdir()] == [folder.name]
