@@ -89,7 +89,7 @@ def _refuse_spike(values_CN: NDArray[Any], ranges: Sequence[Sequence[float]], su
         if share >= _SPIKE_SHARE and ((value_C <= low_C).all() or (value_C >= high_C).all()):
             value = value_C[0]
             remedy = (
-                f"If they show nothing, set the file's nodata value (in a bench's file, write nodata = {value:g} for this "
+                f"If they show nothing, set the file's nodata value (in a bench: write nodata = {value:g} for this "
                 "region); if they are measurements, give --stretch LOW,HIGH (stretch = [low, high])."
                 if of_scene
                 else f"If they show nothing, write nodata = {value:g} for this region; if they are measurements, give "
