@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rs_adapt.config.execution import Tta
 from rs_adapt.errors import CheckpointMismatch, RsAdaptError, RunFailed
 from rs_adapt.inference.onnx_session import INPUT, OUTPUT, PACKAGE, first_line, open_onnx, run_onnx
 from rs_adapt.inference.predictor import rescale
-from rs_adapt.inference.views import Tta, predict_views
+from rs_adapt.inference.views import predict_views
 
 if TYPE_CHECKING:
     from rs_adapt.runs.records import OnnxFacts

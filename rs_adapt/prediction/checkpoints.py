@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rs_adapt.config.execution import Tta
 from rs_adapt.errors import ConfigError
 from rs_adapt.inference.checkpoint import recompose, recompose_manifest
-from rs_adapt.inference.ensemble import Member
-from rs_adapt.inference.views import VIEWS, Tta
+from rs_adapt.inference.views import VIEWS
 from rs_adapt.inference.windows import check_tile_px, window_px
 from rs_adapt.runs.onnx_files import check_onnx_content, is_onnx, read_onnx_facts
 from rs_adapt.runs.packs import pack_folder, read_manifest
