@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.config.execution import Tta
 from rs_adapt.errors import ConfigError
 from rs_adapt.inference.checkpoint import recompose, recompose_manifest
+from rs_adapt.inference.ensemble import Member
 from rs_adapt.inference.views import VIEWS
 from rs_adapt.inference.windows import check_tile_px, window_px
 from rs_adapt.runs.onnx_files import check_onnx_content, is_onnx, read_onnx_facts
