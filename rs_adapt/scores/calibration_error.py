@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rs_adapt.runs.records import ConfidenceBin
-    from rs_adapt.scores.stored import Stored
 
 # Digits of the stored percent.
 _DIGITS = 3
@@ -22,12 +21,3 @@ def calibration_error_pct(bins: Sequence[ConfidenceBin]) -> float | None:
     if pixels <= 0:
         return None
     return round(100.0 * sum(abs(each.confidence - each.right) for each in bins) / pixels, _DIGITS)
-
-
-def stored_error_pct(stored: Stored) -> float | None:
-    """Return the calibration error on the tiles of stored matrices; None where their checkpoint has none."""
-    result = stored.result
-    if result is None or (result.selections and stored.selection != result.headline):
-        return None
-    split = stored.per_image.facts.get("split")
-    return next((each.ece_pct for each in result.reliability.values() if each.split == split), None)

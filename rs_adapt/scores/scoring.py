@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.config.facts import AbsentClasses
-from rs_adapt.scores.calibration_error import stored_error_pct
 from rs_adapt.scores.class_sets import ClassSet
 from rs_adapt.scores.stored import Stored
 
@@ -91,5 +90,14 @@ def describe_scoring(stored: Stored, chosen: ClassSet, but_for: list[str], total
         absent_classes=chosen.absent,
         classes_scored=chosen.scored_names(),
         classes_ignored=chosen.ignored_names(),
-        ece_pct=stored_error_pct(stored),
+        ece_pct=_stored_error_pct(stored),
     )
+
+
+def _stored_error_pct(stored: Stored) -> float | None:
+    """Return the calibration error on the tiles of stored matrices; None where their checkpoint has none."""
+    result = stored.result
+    if result is None or (result.selections and stored.selection != result.headline):
+        return None
+    split = stored.per_image.facts.get("split")
+    return next((each.ece_pct for each in result.reliability.values() if each.split == split), None)
