@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rs_adapt import locks
 from rs_adapt.errors import DataError, RunFailed
 from rs_adapt.launchers.slurm import Ended, Work
 from rs_adapt.launchers.stop import Stop
@@ -95,9 +96,10 @@ def maps_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[Path, 
     monkeypatch.setattr(queued, "load_members", lambda *_, **__: StubPredictor())
     monkeypatch.setattr(queued, "_TICK_S", 0.0)
     monkeypatch.setattr(queued, "_ELSEWHERE_S", 0.0)
+    monkeypatch.setattr(locks, "_PAUSE_S", 0.0)
     monkeypatch.chdir(tmp_path)
     for number, name in enumerate("abc"):
-        image_HW3 = np.random.default_rng(number).integers(1, 256, (70, 100, 3)).astype(np.uint8)
+        image_HW3 = np.random.default_rng(number).integers(1, 256, (30, 40, 3)).astype(np.uint8)
         place = (2.0, 0.0, 5e5, 0.0, -2.0, 5e6)
         write_geotiff(tmp_path / f"{name}.tif", image_HW3, crs="EPSG:32633", transform=place)
     return {Path(f"{name}.tif"): Path("maps", f"{name}.tif") for name in "abc"}
