@@ -75,9 +75,9 @@ def explain(error: BaseException, shown: str, repository: str, *, file: str | No
     if writes and isinstance(error.__cause__, Exception):
         # An upload in a thread.
         return explain(error.__cause__, shown, repository, file=file, writes=writes)
-    if isinstance(error, OSError | ValueError):
-        advice = "Check the space and the permissions of HF_HOME" if isinstance(error, OSError) else "Try again"
-        return f"{shown}: {_first_line(error)}. {advice}."
+    # The last: of the library behind large files.
+    if isinstance(error, OSError | ValueError | RuntimeError):
+        return f"{shown}: {_first_line(error)}. {_advice(error, writes=writes)}"
     return None
 
 
@@ -93,6 +93,12 @@ def _explain_status(error: Exception, page: str, *, writes: bool) -> str:
     if status in _CLASH and writes:
         return f"{page} was changed at the same time: {reason}. Nothing was written; run the command again."
     return f"{page} answers {status}: {reason}. Try again later."
+
+
+def _advice(error: Exception, *, writes: bool) -> str:
+    if writes or isinstance(error, ConnectionError):
+        return "Try again; with HF_HUB_DISABLE_XET=1 large files go by plain HTTP."
+    return "Check the space and the permissions of HF_HOME." if isinstance(error, OSError) else "Try again."
 
 
 def _token_advice() -> str:

@@ -172,6 +172,8 @@ class _Card:
             yield "- Crops of the target's images were chosen by their labels, which nobody has who needs a map."
         if "oracle" in (metrics.headline, None if protocol is None else protocol.selection):
             yield "- Labels of the target chose the checkpoint, so its scores are better than those of a blind choice."
+        elif metrics.headline == "best_label_free":
+            yield "- Images of the target chose the checkpoint, without their labels."
         elif metrics.headline is not None:
             yield f"- The checkpoint was chosen without labels of the target ({escape_markdown(metrics.headline)})."
         if (start := self._manifest.initialised_from) is not None:
@@ -239,7 +241,8 @@ class _Card:
                 f"{escape_markdown(calibration.split)}. Under a shift they are no longer calibrated: on a different "
                 "region they are usually too high."
             )
-        yield "- Its scores hold for the tiles above. Nothing is known of other regions, sensors and seasons."
+        if self._manifest.metrics is not None and self._manifest.metrics.miou_pct is not None:
+            yield "- Its scores hold for the tiles above. Nothing is known of other regions, sensors and seasons."
         yield "- It is no survey: a map has errors, which `rs-adapt judge` and labels by hand can make visible."
 
     def reproduction(self) -> Iterator[str]:

@@ -22,6 +22,7 @@ STORED = Path(__file__).parents[1] / "runs" / "stored_0_1_0" / "finished"
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload:DeprecationWarning")
 PACK = ("adapter.safetensors", "manifest.json")
 MANIFEST, TENSORS = (STORED / "manifest.json").read_bytes(), (STORED / "adapter.safetensors").read_bytes()
+PACK_FILES = {"manifest.json": MANIFEST, "adapter.safetensors": TENSORS}
 
 
 @pytest.fixture
@@ -183,7 +184,7 @@ def test_without_a_network_only_the_cache_is_read(
 ) -> None:
     from huggingface_hub import constants
 
-    commit = hub.add("bob/first", {"manifest.json": MANIFEST, "adapter.safetensors": TENSORS}).branches["main"]
+    commit = hub.add("bob/first", PACK_FILES).branches["main"]
     assert run_verb("export", "hf:bob/first", "--out", "x")[0] == 0
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     # Made again from the Hub's cache.
@@ -206,7 +207,7 @@ def test_without_a_network_only_the_cache_is_read(
 
 
 def test_a_damaged_copy_is_fetched_again(hub: Hub, run_verb: Verb, own_home: Path) -> None:
-    hub.add("bob/first", {"manifest.json": MANIFEST, "adapter.safetensors": TENSORS})
+    hub.add("bob/first", PACK_FILES)
     assert run_verb("export", "hf:bob/first", "--out", "x")[0] == 0
     (copy,) = own_home.glob("hub/bob--first/*/adapter.safetensors")
     copy.unlink()
@@ -216,7 +217,7 @@ def test_a_damaged_copy_is_fetched_again(hub: Hub, run_verb: Verb, own_home: Pat
 
 
 def test_what_needs_results_or_changes_a_pack_refuses_one_of_the_hub(hub: Hub, run_verb: Verb) -> None:
-    hub.add("bob/first", {"manifest.json": MANIFEST, "adapter.safetensors": TENSORS})
+    hub.add("bob/first", PACK_FILES)
     code, _, err = run_verb("score", "hf:bob/first")
     assert code == 2
     assert "this needs the results of a run folder" in err
@@ -225,15 +226,17 @@ def test_what_needs_results_or_changes_a_pack_refuses_one_of_the_hub(hub: Hub, r
     assert "which is not changed. Name a folder for a copy with the calibration with --out." in err
 
 
+@pytest.fixture
+def exact(hub: Hub) -> str:
+    """Put a pack on the Hub as bob/first, and return its address with the commit."""
+    return f"hf:bob/first@{hub.add('bob/first', PACK_FILES).branches['main']}"
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
-def test_commands_take_packs_of_the_hub_and_name_their_commit(
-    hub: Hub, run_verb: Verb, shared_home: Path, tmp_path: Path
-) -> None:
+def test_maps_name_the_commit_of_their_pack(exact: str, run_verb: Verb, shared_home: Path) -> None:
     import rasterio
 
-    repository = hub.add("bob/first", {"manifest.json": MANIFEST, "adapter.safetensors": TENSORS})
-    exact = f"hf:bob/first@{repository.branches['main']}"
     pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(pixels).save("scene.png")
     for name, checkpoint in (("pulled", "hf:bob/first"), ("local", STORED)):
@@ -247,14 +250,28 @@ def test_commands_take_packs_of_the_hub_and_name_their_commit(
     code, _, err = run_verb("judge", "hf:bob/first", "scene.png", "--against", STORED, "--device", "cpu")
     assert code == 0, err
     assert json.loads(Path("judge/judge.json").read_text())["run"] == exact
+
+
+@pytest.mark.slow
+def test_evaluations_name_the_commit_of_their_pack(exact: str, run_verb: Verb, shared_home: Path) -> None:
     code, out, err = run_verb("eval", "hf:bob/first", "--device", "cpu", "--json")
     assert code == 0, err
     scored = json.loads(out)
     assert scored["pack_source"] == exact
-    assert Path(scored["folder"]).parent == Path("work_dirs/hub/bob/first") / repository.branches["main"][:12] / "eval"
-    code, _, err = run_verb("calibrate", "hf:bob/first", "--out", "calibrated", "--device", "cpu")
+    assert Path(scored["folder"]).parent == Path("work_dirs/hub/bob/first") / exact.partition("@")[2][:12] / "eval"
+
+
+@pytest.mark.slow
+def test_a_pack_of_the_hub_is_calibrated_in_a_copy(exact: str, run_verb: Verb, shared_home: Path) -> None:
+    code, _, err = run_verb("calibrate", exact, "--out", "calibrated", "--device", "cpu")
     assert code == 0, err
-    assert json.loads(Path("calibrated/manifest.json").read_text())["calibration"]["temperature"] > 0
+    manifest = json.loads(Path("calibrated/manifest.json").read_text())
+    assert manifest["calibration"]["temperature"] > 0
+    assert {key: value for key, value in manifest.items() if key != "calibration"} == json.loads(MANIFEST)
+
+
+@pytest.mark.slow
+def test_a_run_names_the_commit_that_it_starts_from(exact: str, run_verb: Verb, shared_home: Path) -> None:
     small = ("--iters", "2", "--num-workers", "0", "--device", "cpu", "--logger", "none")
     fewer = [f"bench.prepare.scenes.{split}=1" for split in ("train", "val", "test")]
     changes = [part for text in (*fewer, "bench.prepare.size_px=256") for part in ("--set", text)]
