@@ -21,8 +21,9 @@ method = dict(
         ),
         boft=dict(title="BOFT", paper="https://arxiv.org/abs/2311.06243", options=dict(boft_block_size=8)),
         dora=dict(title="DoRA", paper="https://arxiv.org/abs/2402.09353", options=dict(r=32, lora_alpha=32)),
+        # scaling: None for 150 at a width of 768 and the same size of change at others; see `PeftAdapter`.
         fourierft=dict(
-            title="FourierFT", paper="https://arxiv.org/abs/2405.03003", options=dict(n_frequency=1000, scaling=150.0)
+            title="FourierFT", paper="https://arxiv.org/abs/2405.03003", options=dict(n_frequency=1000, scaling=None)
         ),
         hra=dict(title="HRA", paper="https://arxiv.org/abs/2405.17484", options=dict(r=8)),
         ia3=dict(title="IA3", paper="https://arxiv.org/abs/2205.05638", options=dict()),

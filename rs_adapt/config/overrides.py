@@ -136,6 +136,9 @@ def _convert(old: Any, override: Override) -> Any:
         raise ConfigError(f"--set {override.key}={override.text}: that key is a table. Set its entries: {inner}.")
     if isinstance(old, list | tuple) and old and all(isinstance(entry, dict) for entry in old):
         _check_tables(override)
+    if _is_name(old) and override.text != str(None) and override.text.lower() in _WORDS:
+        # Names may be such words: strategy.weighting=none.
+        return override.text
     if old is None or type(old) is type(new):
         return new
     if new is None and override.key.startswith(_MAY_BE_NONE):
@@ -156,6 +159,10 @@ def _convert(old: Any, override: Override) -> Any:
         f"--set {override.key}={override.text}: expected {_kind(old)} as in {old!r}, got {_kind(new)}. "
         f"Give a value of that kind."
     )
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and not words.is_layers(value) and not words.is_duration(value)
 
 
 def _check_tables(override: Override) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rs_adapt.config import overrides
+from rs_adapt.config import compose, overrides, resolve_cell
 from rs_adapt.errors import ConfigError
 
 TREE: dict[str, Any] = {
@@ -40,6 +40,13 @@ def changed(*texts: str) -> dict[str, Any]:
         ("name=a b", ("name",), "a b"),
         ("name=17", ("name",), "17"),
         ("name=a=b", ("name",), "a=b"),
+        ("name=none", ("name",), "none"),
+        ("name=null", ("name",), "null"),
+        ("name=true", ("name",), "true"),
+        ("name=False", ("name",), "False"),
+        ("name=on", ("name",), "on"),
+        ("name='none'", ("name",), "none"),
+        ("nothing=none", ("nothing",), None),
         ("nothing=0.5", ("nothing",), 0.5),
         ("nothing=None", ("nothing",), None),
         ("layers=(0, 5)", ("layers",), (0, 5)),
@@ -144,3 +151,16 @@ def test_numbers_beyond_64_bits_are_refused() -> None:
     for text in ("1" * 25, f"[1, {'1' * 25}]"):
         with pytest.raises(ConfigError, match="is beyond 64 bits"):
             overrides.apply({"a": None}, overrides.parse([f"a={text}"])[0])
+
+
+@pytest.mark.parametrize("text", ["none", "'none'"])
+def test_a_name_that_is_also_a_word_reaches_its_strategy(text: str) -> None:
+    ways = [f"strategy.weighting={text}", "strategy.confidence=None"]
+    assert compose(resolve_cell("synthetic-da", strategy="dacs-conf"), overrides=ways).model.weighting == "none"
+
+
+def test_none_in_full_is_still_none_where_it_may_be() -> None:
+    tree = {"strategy": {"weighting": "share", "confidence": 0.9, "layers": "first 3"}}
+    for override in overrides.parse(["strategy.weighting=None", "strategy.confidence=none", "strategy.layers=none"]):
+        overrides.apply(tree, override)
+    assert tree["strategy"] == {"weighting": None, "confidence": None, "layers": None}

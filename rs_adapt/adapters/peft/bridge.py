@@ -62,6 +62,8 @@ _KINDS = {
     # The random projections follow from a seed: they need not be saved.
     "vera": _Kind(name="VERA", zero_grad=("vera_lambda_d",), own={"save_projection": False}),
 }
+# The value of FourierFT's `scaling` that the library documents, and the width that it is for.
+_FOURIERFT_SCALING, _FOURIERFT_DIM = 150.0, 768
 # Ranges of peft's options; others must be finite numbers, and peft itself may refuse more.
 _RANGES = {
     **dict.fromkeys(("r", "init_r", "target_r", "n_frequency", "boft_n_butterfly_factor", "deltaT"), COUNT),
@@ -104,7 +106,12 @@ class PeftChange(LayerChange):
 class PeftAdapter(WrappingAdapter):
     """A method of peft (https://github.com/huggingface/peft, Apache-2.0) on linear layers of the ViT.
 
-    The start is the library's own: the features of the frozen ViT. Mergeable.
+    The start is the library's own: the features of the frozen ViT, except with FourierFT. Mergeable.
+
+    FourierFT's change of a weight is `scaling` times an inverse Fourier transform, which divides by the number of the
+    weight's elements. With `scaling` 150 it has a standard deviation of 0.0058 at a width of 768, and of 0.091 at 192,
+    where the weights themselves have 0.07. The option `scaling=None` stands for `150 (embed_dim / 768)^2`, the size of
+    change that 150 has at 768.
     """
 
     identity_at_init: bool = True
@@ -128,7 +135,7 @@ class PeftAdapter(WrappingAdapter):
             mlp_dim: Hidden width of the ViT's feed-forward part.
             kind: `boft`, `dora`, `fourierft`, `hra`, `ia3`, `lora`, `oft` or `vera`.
             targets: Handles of the layers: attn_q, attn_k, attn_v, attn_out, fc1, fc2.
-            options: Options of peft's configuration of the method.
+            options: Options of peft's configuration of the method; FourierFT's `scaling` may be None.
 
         Raises:
             ConfigError: Peft is not installed, or an argument is not known or refused by peft.
@@ -139,7 +146,7 @@ class PeftAdapter(WrappingAdapter):
             raise ConfigError(f"{type(self).__name__}: there is no kind {kind!r}. Known: {', '.join(kinds)}.")
         self.depth, self.kind = depth, kind
         self.targets = check_targets(f"peft:{kind}", tuple(targets), LINEARS)
-        self.options = dict(options or {})
+        self.options = _resolve_scaling(kind, options or {}, embed_dim=embed_dim)
         facts = _KINDS[kind]
         self.zero_grad_at_init, self.compiles_as_one_graph = facts.zero_grad, facts.one_graph
         self.identity_at_init = facts.identity or bool(self.options.get("init_weights"))
@@ -188,7 +195,8 @@ class PeftAdapter(WrappingAdapter):
                 for layer in range(depth)
                 for t in targets
             }
-            layers = _build_with_peft(kind, _config(kind, dict(options or {})), bases)
+            resolved = _resolve_scaling(kind, options or {}, embed_dim=embed_dim)
+            layers = _build_with_peft(kind, _config(kind, resolved), bases)
         return sum(p.numel() for layer in layers.values() for p in layer.parameters() if p.requires_grad)
 
     @staticmethod
@@ -205,6 +213,13 @@ class PeftAdapter(WrappingAdapter):
             {"kind": "hra", "options": {"r": 4}},
             {"kind": "ia3"},
         )
+
+
+def _resolve_scaling(kind: str, options: ConfigNode, *, embed_dim: int) -> ConfigNode:
+    """Return the options with FourierFT's `scaling` for the width where it is None."""
+    if kind != "fourierft" or options.get("scaling", 0) is not None:
+        return dict(options)
+    return {**options, "scaling": _FOURIERFT_SCALING * (embed_dim / _FOURIERFT_DIM) ** 2}
 
 
 def _peft() -> Any:

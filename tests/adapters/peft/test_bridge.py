@@ -6,9 +6,11 @@ import sys
 from collections.abc import Callable
 
 import pytest
+import torch
 from torch import nn
 
 from rs_adapt.adapters import PeftAdapter, attach
+from rs_adapt.adapters.peft.bridge import _build_with_peft
 from rs_adapt.errors import ConfigError
 
 FACTS = {"embed_dim": 32, "depth": 4, "mlp_dim": 64}
@@ -56,3 +58,31 @@ def test_equal_seeds_give_equal_projections(make_vit: Callable[[], nn.Module]) -
         attach(adapter, make_vit())
         layers.append(adapter.layers["0_attn_q"].layer.vera_A["default"])
     assert layers[0].equal(layers[1])
+
+
+def test_fourierft_changes_weights_of_every_width_alike() -> None:
+    sizes = {}
+    for dim, scaling in ((48, None), (96, None), (192, None), (48, 150.0)):
+        torch.manual_seed(0)
+        adapter = PeftAdapter(
+            embed_dim=dim,
+            depth=1,
+            mlp_dim=dim,
+            kind="fourierft",
+            options={"n_frequency": 200, "scaling": scaling},
+        )
+        (layer,) = _build_with_peft("fourierft", adapter.config, {"q": nn.Linear(dim, dim)}).values()
+        sizes[dim, scaling] = layer.get_delta_weight("default").std().item()
+        # The transform divides by the number of elements, and its real part has half the power.
+        expected = (scaling or 150 * (dim / 768) ** 2) / dim**2 * (200 / 2) ** 0.5
+        assert sizes[dim, scaling] == pytest.approx(expected, rel=0.25)
+    assert sizes[48, None] == pytest.approx(sizes[192, None], rel=0.25)
+    # As with one value for all widths: 256 times as much at 48 as at 768.
+    assert sizes[48, 150.0] / sizes[48, None] == pytest.approx((768 / 48) ** 2, rel=1e-3)
+    assert adapter.options["scaling"] == 150.0
+
+
+def test_fourierfts_own_scaling_is_left_as_it_is() -> None:
+    for options, scaling in (({"scaling": 9.0}, 9.0), ({"scaling": None}, 150 * (32 / 768) ** 2), ({}, 150.0)):
+        adapter = PeftAdapter(**FACTS, kind="fourierft", options={"n_frequency": 50, **options})
+        assert adapter.config.scaling == pytest.approx(scaling)
