@@ -70,6 +70,7 @@ def test_a_dry_run_prints_the_card_and_writes_nothing(hub: Hub, run_verb: Verb) 
     assert not [call for call in hub.calls if not call.startswith("GET")]
 
 
+@pytest.mark.slow
 def test_a_branch_is_made_and_files_of_older_exports_leave(hub: Hub, run_verb: Verb) -> None:
     repository = hub.add("alice/first", {"README.md": b"old", "model.onnx": b"old", "notes.txt": b"mine"})
     code, _, err = run_verb("export", STORED, "--push", "alice/first")
@@ -179,6 +180,7 @@ def test_addresses_without_a_pack_are_refused_in_one_sentence(
     assert not list(own_home.glob("hub/*/*/*"))
 
 
+@pytest.mark.slow
 def test_without_a_network_only_the_cache_is_read(
     hub: Hub, run_verb: Verb, monkeypatch: pytest.MonkeyPatch, own_home: Path
 ) -> None:
@@ -206,6 +208,7 @@ def test_without_a_network_only_the_cache_is_read(
         assert "Cannot reach http://127.0.0.1:9" in err
 
 
+@pytest.mark.slow
 def test_a_damaged_copy_is_fetched_again(hub: Hub, run_verb: Verb, own_home: Path) -> None:
     hub.add("bob/first", PACK_FILES)
     assert run_verb("export", "hf:bob/first", "--out", "x")[0] == 0
