@@ -63,6 +63,7 @@ def file_schemas() -> dict[str, FileSchema]:
             content="what rs-adapt inspect measured on an image",
             record=records.InspectionRecord,
         ),
+        "judge": FileSchema(file="judge.json", content="what rs-adapt judge found", record=records.JudgementRecord),
         "cost": FileSchema(
             file=files.COST_FILE, content="costs of methods, measured by rs-adapt cost", record=records.CostRecord
         ),

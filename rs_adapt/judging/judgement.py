@@ -12,6 +12,7 @@ from rs_adapt.judging.indicators import KINDS, LEAST_DIFFERENCE, Indicator, comp
 from rs_adapt.judging.sample import Sample
 from rs_adapt.judging.views import View
 from rs_adapt.render.document import join_words
+from rs_adapt.runs.records import FORMAT, JudgementRecord
 
 if TYPE_CHECKING:
     from rs_adapt.judging.finished import ReliabilityStudy
@@ -95,9 +96,18 @@ class Judgement:
         """What the numbers show, and what they do not."""
         return tuple(self._sentences())
 
+    @property
+    def record(self) -> JudgementRecord:
+        """The content of `judge.json`."""
+        return JudgementRecord.model_validate(self._content())
+
     def to_json(self) -> dict[str, Any]:
         """Return the content of `judge.json`."""
+        return self.record.content()
+
+    def _content(self) -> dict[str, Any]:
         return {
+            "format": FORMAT,
             "run": self.run,
             "against": self.against,
             "images": self.images,

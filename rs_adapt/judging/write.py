@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rs_adapt.errors import OutputExists
-from rs_adapt.files import write_folder_atomically, write_json
+from rs_adapt.files import write_folder_atomically
 from rs_adapt.judging.judgement import Judgement
 from rs_adapt.judging.page import make_page
 from rs_adapt.judging.point_files import SAMPLE_FILE, SampleFormat, points_file, write_sample
+from rs_adapt.runs.records import write_record
 
 PAGE_FILE = "index.html"
 NUMBERS_FILE = "judge.json"
@@ -76,7 +77,7 @@ def write_judgement(judgement: Judgement, folder: Path, *, settings: SampleSetti
 
     def fill(staging: Path) -> None:
         (staging / PAGE_FILE).write_text(make_page(judgement), encoding="utf-8")
-        write_json(staging / NUMBERS_FILE, judgement.to_json())
+        write_record(staging / NUMBERS_FILE, judgement.record)
         if judgement.sample is not None and settings is not None:
             write_sample(
                 staging,

@@ -15,6 +15,7 @@ from rs_adapt.judging.evidence import neighbourhood_density
 from rs_adapt.judging.indicators import compare_indicators, share_distance
 from rs_adapt.judging.pairs import PairPrediction, RasterPlace
 from rs_adapt.metrics.label_free import LabelFreeMetric
+from rs_adapt.strategies.pseudo_labels import probabilities
 
 
 def one_hot(labels: list[list[int]], *, sure: float = 1.0) -> NDArray[np.float32]:
@@ -63,7 +64,7 @@ def test_the_joint_counts_are_those_of_the_hand_made_maps() -> None:
 def test_entropy_and_information_maximisation_are_those_of_the_training() -> None:
     rng = np.random.default_rng(0)
     scores_KHW = rng.random((4, 5, 6)).astype(np.float32)
-    probabilities_KHW = scores_KHW / scores_KHW.sum(axis=0)
+    probabilities_KHW = probabilities(torch.from_numpy(scores_KHW)[None], "scores")[0].numpy()
     both = PairPrediction(
         image="a",
         run_KHW=probabilities_KHW,

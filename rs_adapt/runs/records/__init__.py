@@ -35,6 +35,7 @@ from rs_adapt.runs.records.cost import (
 from rs_adapt.runs.records.data import DataFacts, DataRecord, TileDigests, data_facts
 from rs_adapt.runs.records.hashes import HashesRecord
 from rs_adapt.runs.records.inspection import InspectedBlock, InspectedImage, InspectionRecord, MapSummary
+from rs_adapt.runs.records.judgement import JudgementRecord
 from rs_adapt.runs.records.manifest import (
     BaseWeights,
     ImportOrigin,
@@ -75,6 +76,7 @@ __all__ = [
     "InspectedImage",
     "InspectionRecord",
     "IntervalFacts",
+    "JudgementRecord",
     "LeftOut",
     "Manifest",
     "ManifestScores",
