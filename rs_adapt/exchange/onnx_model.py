@@ -182,7 +182,7 @@ def _write_program(whole: ImageToProbabilities, side_px: int, patch_px: int | No
     # The exporter raises whatever its stages do.
     except Exception as error:
         remedy = "Try fixed sides (without --dynamic)." if patch_px else "--format safetensors has its tensors."
-        raise ConfigError(f"{what} cannot be written as ONNX: {first_line(error)} {remedy}") from error
+        raise ConfigError(f"{what} cannot be written as ONNX: {first_line(error)}. {remedy}") from error
 
 
 def _metadata(manifest: Manifest, side_px: int) -> dict[str, str]:
@@ -230,7 +230,7 @@ def _difference(whole: ImageToProbabilities, file: Path, shapes: Sequence[tuple[
         except Exception as error:
             raise CheckpointMismatch(
                 f"onnxruntime cannot run the exported model on images of {height_px} x {width_px} px: "
-                f"{first_line(error)} Nothing was written."
+                f"{first_line(error)}. Nothing was written."
             ) from error
         if given.shape != expected.shape:
             raise CheckpointMismatch(

@@ -65,7 +65,7 @@ class OnnxPredictor:
         # onnxruntime's errors share no class.
         except Exception as error:
             raise CheckpointMismatch(
-                f"onnxruntime cannot load {file}: {first_line(error)} Copy it again, or export it again with rs-adapt "
+                f"onnxruntime cannot load {file}: {first_line(error)}. Copy it again, or export it again with rs-adapt "
                 "export RUN --format onnx."
             ) from error
         _check_graph(session, file, facts)
@@ -106,7 +106,7 @@ class OnnxPredictor:
         except Exception as error:
             number, _, height, width = images_N3HW.shape
             raise RunFailed(
-                f"onnxruntime failed on {number} tiles of {height} x {width} px: {first_line(error)} If memory is "
+                f"onnxruntime failed on {number} tiles of {height} x {width} px: {first_line(error)}. If memory is "
                 "short, use a smaller --batch-size."
             ) from error
         return values_NKHW if self.temperature == 1 else rescale(values_NKHW, self.temperature)

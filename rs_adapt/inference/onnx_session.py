@@ -92,8 +92,9 @@ def run_onnx(session: Any, images_N3HW: NDArray[np.float32]) -> NDArray[np.float
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, shortened."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
+    """Return the first line of an error's text, shortened and without a full stop."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)[:300].rstrip(".")
 
 
 def _num_threads() -> int:

@@ -47,7 +47,7 @@ def draw(folder: Path, side_px: int) -> None:
         )
 
 
-def start(folder: Path, out: Path) -> int:
+def start(folder: Path, out: Path, checkpoint: Path) -> int:
     """Start the command in a forked process, and return its number."""
     process = os.fork()
     if process == 0:
@@ -60,7 +60,7 @@ def start(folder: Path, out: Path) -> int:
 
             options = ("--confidence", "--probabilities", "--style", "--preview", "--device", "cpu")
             try:
-                main(["predict", str(folder / "scenes"), "--checkpoint", str(RUN), "--out", str(out), *options])
+                main(["predict", str(folder / "scenes"), "--checkpoint", str(checkpoint), "--out", str(out), *options])
             except SystemExit as end:
                 code = end.code if isinstance(end.code, int) else int(end.code is not None)
         finally:
@@ -92,6 +92,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20, help="kills in all")
     parser.add_argument("--side-px", type=int, default=420, help="side of a scene")
     parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
+    parser.add_argument("--checkpoint", type=Path, default=RUN, help="run, or ONNX model")
     options = parser.parse_args()
     moments, faults, kills, rounds = random.Random(options.seed), 0, 0, 0
     with tempfile.TemporaryDirectory(prefix="map-kills-") as place:
@@ -100,7 +101,7 @@ def main() -> int:
         draw(folder, options.side_px)
         kill_campaign.warm_up()
         started_s = time.monotonic()
-        assert end(start(folder, out), None) == 0, (folder / "log").read_text()
+        assert end(start(folder, out, options.checkpoint), None) == 0, (folder / "log").read_text()
         whole_s, wanted = time.monotonic() - started_s, content(out)
         print(f"uninterrupted: {whole_s:.1f} s, {len(wanted)} files", flush=True)
         while kills < options.kills:
@@ -108,7 +109,8 @@ def main() -> int:
             rounds, in_round, code = rounds + 1, 0, None
             while code is None:
                 is_last = kills >= options.kills
-                code = end(start(folder, out), None if is_last else moments.uniform(0.02, 0.6) * whole_s)
+                wait_s = None if is_last else moments.uniform(0.02, 0.6) * whole_s
+                code = end(start(folder, out, options.checkpoint), wait_s)
                 in_round += code is None
                 kills += code is None
             # A call that was killed after its last file is refused: its maps are there.

@@ -76,7 +76,8 @@ def test_onnxruntime_gives_the_probabilities_of_the_run(
         given = ("--checkpoint", checkpoint, "-o", tmp_path / f"{name}.tif", "--device", "cpu")
         code, _, err = run_verb("predict", tmp_path / "scene.tif", *given, "--probabilities", "--float")
         assert code == 0, err
-        classes.append(Scene(tmp_path / f"{name}.tif").read_classes()[0])
+        with Scene(tmp_path / f"{name}.tif") as made:
+            classes.append(made.read_classes()[0])
         with rasterio.open(tmp_path / f"{name}_probabilities_float.tif") as dataset:
             shares.append(dataset.read())
     assert np.array_equal(*classes)
