@@ -71,7 +71,8 @@ def test_onnxruntime_gives_the_probabilities_of_the_run(
         assert abs(given_NKHW - predictor.predict_tiles(images_NHW3)).max() < onnx_model.TOLERANCE
         np.testing.assert_allclose(given_NKHW.sum(1), 1, atol=1e-5)
     classes, shares = [], []
-    write_geotiff(tmp_path / "scene.tif", pixels(100, 140, 3))
+    place = (0.3, 0.0, 400000.0, 0.0, -0.3, 5500000.0)
+    write_geotiff(tmp_path / "scene.tif", pixels(100, 140, 3), crs="EPSG:32632", transform=place)
     for name, checkpoint in (("of_run", run), ("of_onnx", out / "model.onnx")):
         given = ("--checkpoint", checkpoint, "-o", tmp_path / f"{name}.tif", "--device", "cpu")
         code, _, err = run_verb("predict", tmp_path / "scene.tif", *given, "--probabilities", "--float")
