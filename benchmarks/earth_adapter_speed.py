@@ -43,8 +43,9 @@ def plain_layer(adapter: EarthAdapter, layer: int) -> Callable[[Tensor], Tensor]
     )
     router = (own(down[3 * r :]), own(bias[3 * r :])) if e == 3 else None
     scale = own(adapter.scale.detach()[layer])
-    half_width = int(min(GRID_HW) * CUTOFF // 2)
-    return lambda x: earth_adapter_plain(x, GRID_HW, experts=experts, router=router, scale=scale, half_width=half_width)
+    half_height, half_width = (int(side * CUTOFF // 2) for side in GRID_HW)
+    half_hw = half_height, half_width
+    return lambda x: earth_adapter_plain(x, GRID_HW, experts=experts, router=router, scale=scale, half_hw=half_hw)
 
 
 def kept_bytes(forward: Callable[[Tensor], Tensor], x: Tensor, weights: set[int]) -> int:

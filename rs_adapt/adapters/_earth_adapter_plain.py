@@ -27,22 +27,22 @@ class Bottleneck:
         return functional.linear(hidden_BNR, self.up_DR, self.up_bias_D)
 
 
-def low_pass(x_BND: Tensor, grid_hw: tuple[int, int], half_width: int) -> Tensor:
-    """Preserve only a box of the shifted 2-D spectrum, rows and columns `centre - c .. centre + c - 1`.
+def low_pass(x_BND: Tensor, grid_hw: tuple[int, int], half_hw: tuple[int, int]) -> Tensor:
+    """Preserve only a box of the shifted 2-D spectrum: rows `centre - a .. centre + a - 1`, columns alike with c.
 
     Args:
         x_BND: Patch tokens, real.
         grid_hw: Rows and columns of the token grid.
-        half_width: The half width c, in frequency bins.
+        half_hw: Half the height a and half the width c of the box, in frequency bins.
 
     Returns:
         Real part of the filtered tokens, (B, N, D).
     """
-    h, w = grid_hw
+    (h, w), (a, c) = grid_hw, half_hw
     grid_BDhw = x_BND.transpose(1, 2).reshape(*x_BND.shape[::2], h, w)
     spectrum = torch.fft.fftshift(torch.fft.fft2(grid_BDhw, norm="ortho"), dim=(-2, -1))
     mask_hw = torch.zeros(grid_hw, dtype=x_BND.dtype, device=x_BND.device)
-    mask_hw[h // 2 - half_width : h // 2 + half_width, w // 2 - half_width : w // 2 + half_width] = 1
+    mask_hw[h // 2 - a : h // 2 + a, w // 2 - c : w // 2 + c] = 1
     low_spectrum = torch.fft.ifftshift(spectrum * mask_hw, dim=(-2, -1))
     low_BDhw: Tensor = torch.fft.ifft2(low_spectrum, norm="ortho").real
     return low_BDhw.flatten(2).transpose(1, 2)
@@ -55,7 +55,7 @@ def earth_adapter_plain(
     experts: tuple[Bottleneck, ...],
     router: tuple[Tensor, Tensor] | None,
     scale: Tensor,
-    half_width: int,
+    half_hw: tuple[int, int],
     num_prefix: int = 1,
 ) -> Tensor:
     """Apply one layer of Earth-Adapter.
@@ -66,7 +66,7 @@ def earth_adapter_plain(
         experts: One (spatial-only layer) or three (spatial, low frequency, high frequency).
         router: Weight (3, D) and bias (3,), or None in a spatial-only layer.
         scale: Scalar.
-        half_width: Half-width of the low-pass box.
+        half_hw: Half the height and half the width of the low-pass box.
         num_prefix: Tokens before the patches; they pass unchanged.
 
     Returns:
@@ -76,7 +76,7 @@ def earth_adapter_plain(
     if router is None:
         delta_BND = experts[0](patches_BND)
     else:
-        low_BND = low_pass(patches_BND, grid_hw, half_width)
+        low_BND = low_pass(patches_BND, grid_hw, half_hw)
         views = (patches_BND, low_BND, patches_BND - low_BND)
         mix_BN3 = functional.linear(patches_BND, *router).softmax(dim=-1)
         delta_BND = torch.zeros_like(patches_BND)

@@ -43,10 +43,8 @@ def _plain(adapter: EarthAdapter, x: Tensor, layer: int, grid: tuple[int, int]) 
         for i in range(layers.num_experts)
     )
     router = (layers.down_weight[3 * r :], layers.down_bias[3 * r :]) if layers.num_experts == 3 else None
-    half_width = int(min(grid) * adapter.cutoff // 2)
-    return earth_adapter_plain(
-        x, grid, experts=experts, router=router, scale=adapter.scale[layer], half_width=half_width
-    )
+    half_hw = int(grid[0] * adapter.cutoff // 2), int(grid[1] * adapter.cutoff // 2)
+    return earth_adapter_plain(x, grid, experts=experts, router=router, scale=adapter.scale[layer], half_hw=half_hw)
 
 
 @pytest.mark.parametrize("cutoff", [0.0, 0.3, 0.6, 1.0])
@@ -83,7 +81,39 @@ def test_low_pass_of_known_waves() -> None:
     for bins, kept in ((0, 1.0), (1, 1.0), (2, 0.5), (3, 0.0)):
         wave = (bins * column).cos().repeat(8).view(1, 64, 1)
         torch.testing.assert_close(adapter._low_pass(wave, (8, 8)), kept * wave, atol=1e-12, rtol=0)
-        torch.testing.assert_close(low_pass(wave, (8, 8), 2), kept * wave, atol=1e-12, rtol=0)
+        torch.testing.assert_close(low_pass(wave, (8, 8), (2, 2)), kept * wave, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("grid", [(32, 32), (16, 32), (32, 16)])
+def test_the_same_wavelengths_are_low_on_every_grid(grid: tuple[int, int]) -> None:
+    """With a cutoff of 0.3, waves of 10.7 tokens pass and waves of 5.3 do not, along whichever side they run."""
+    adapter = _adapter(grid, cutoff=0.3)
+    rows, columns = torch.meshgrid(*(torch.arange(side, dtype=torch.float64) for side in grid), indexing="ij")
+    for place, side in ((rows, grid[0]), (columns, grid[1])):
+        for wavelength, passes in ((32 / 3, True), (32 / 6, False)):
+            if side % wavelength > 1e-9 and side != 32:
+                continue  # no whole number of waves
+            wave = (2 * torch.pi * place / wavelength).cos().reshape(1, -1, 1)
+            expected = wave if passes else torch.zeros_like(wave)
+            torch.testing.assert_close(adapter._low_pass(wave, grid), expected, atol=1e-11, rtol=0)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(torch.bfloat16, 0.005), (torch.float16, 0.001)])
+def test_frequencies_are_computed_in_float32_under_autocast(dtype: torch.dtype, most: float) -> None:
+    adapter, grid = _adapter((32, 32), cutoff=0.3, dtype=torch.float32), (32, 32)
+    with torch.no_grad():
+        adapter.scale.fill_(1.0)
+        # The high expert alone, without biases.
+        adapter.layers[1].down_weight[15:], adapter.layers[1].down_bias[:15] = 0.0, 0.0
+        adapter.layers[1].down_bias[15:], adapter.layers[1].up_weight[:, 15:] = torch.tensor([-50.0, -50.0, 50.0]), 0.0
+    x = _tokens(grid).float()
+    # One channel a hundred times as large as the others, and even: no high frequency is of it.
+    x[..., 0] += 100.0
+    exact = _plain(adapter.double(), x.double(), 1, grid) - x
+    with torch.no_grad(), torch.autocast("cpu", dtype=dtype):
+        update = adapter.float().after_block(x, 1, grid) - x
+    assert update.dtype == torch.float32
+    assert ((update.double() - exact).norm() / exact.norm()).item() < most
 
 
 def test_the_two_frequency_parts_add_up_to_the_input() -> None:
@@ -91,7 +121,7 @@ def test_the_two_frequency_parts_add_up_to_the_input() -> None:
     adapter, patches = _adapter(grid), _tokens(grid)[:, 1:]
     low, high = adapter.frequency_parts(patches, grid)
     torch.testing.assert_close(low + high, patches, atol=1e-12, rtol=0)
-    torch.testing.assert_close(low, low_pass(patches, grid, int(6 * 0.6 // 2)), atol=1e-12, rtol=0)
+    torch.testing.assert_close(low, low_pass(patches, grid, (int(6 * 0.6 // 2), int(9 * 0.6 // 2))), atol=1e-12, rtol=0)
     views = adapter.inspect_block(_tokens(grid), 1, grid)
     torch.testing.assert_close(views["frequency_norm/low"].flatten(1), low.norm(dim=-1))
     torch.testing.assert_close(views["frequency_norm/high"].flatten(1), high.norm(dim=-1))
@@ -135,7 +165,7 @@ def test_operators_are_cached_outside_the_state_dict() -> None:
 def test_bfloat16_low_pass_is_close() -> None:
     adapter, grid = _adapter((32, 32), cutoff=0.3), (32, 32)
     z = _tokens(grid)[:, 1:]
-    exact = low_pass(z, grid, 4)
+    exact = low_pass(z, grid, (4, 4))
     error = (adapter._low_pass(z.bfloat16(), grid).double() - exact).norm() / exact.norm()
     assert error < 0.01
 
@@ -205,7 +235,7 @@ def test_convert_reference_full_state() -> None:
         for e in (1, 2, 3)
     )  # fmt: skip
     router = (state["router.1.weight"], state["router.1.bias"])
-    expected = earth_adapter_plain(x, grid, experts=experts, router=router, scale=state["scale"][1], half_width=1)
+    expected = earth_adapter_plain(x, grid, experts=experts, router=router, scale=state["scale"][1], half_hw=(1, 2))
     torch.testing.assert_close(adapter.after_block(x, 1, grid), expected, atol=1e-4, rtol=1e-5)
 
 
