@@ -6,9 +6,10 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rs_adapt.api.checkpoints import find_checkpoint
+from rs_adapt.api.judged_scenes import predict_pair
 from rs_adapt.api.presence import require_checkpoint
 from rs_adapt.api.progress import Progress, print_loading, progress_callback
 from rs_adapt.api.reading import RunLike
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
     from rs_adapt.judging.answers import Verdict
     from rs_adapt.judging.judgement import Judgement
     from rs_adapt.judging.point_files import SampleFormat
-    from rs_adapt.judging.scenes import SceneMaps
     from rs_adapt.judging.tiles import TilePairs
-    from rs_adapt.prediction.inputs import NamedScene
 
 PathLike = str | os.PathLike[str]
 DEFAULT_PICTURES = 6
@@ -46,6 +45,11 @@ def judge(
     sample_format: SampleFormat = "csv",
     show_predictions: bool = False,
     reliability: Sequence[PathLike] = (),
+    bands: Sequence[int] | None = None,
+    stretch: Sequence[float] | Literal["scene"] | None = None,
+    region: str | None = None,
+    asset: str | None = None,
+    parts: Sequence[PathLike] = (),
     precision: str | None = None,
     data_root: PathLike | None = None,
     weights: PathLike | None = None,
@@ -73,6 +77,11 @@ def judge(
         show_predictions: Also write the classes of both models beside the points. Whoever sees them labels after them.
         reliability: Folders with finished runs that have scores on their target: how often each indicator ordered two
             runs of one bench as their scores do. Each of these runs predicts its target's tiles.
+        bands: How scenes are read, as `stretch`, `region`, `asset` and `parts`; see `predict`.
+        stretch: See `bands`.
+        region: See `bands`.
+        asset: See `bands`.
+        parts: See `bands`.
         precision: `fp32` or `bf16`; each run's own.
         data_root: Folder of the data sets; the run's if it still exists, else `$RS_ADAPT_DATA`, else `./data`.
         weights: File of base weights; each run's own, else the backbone's own file.
@@ -115,9 +124,13 @@ def judge(
     named = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
     if named and (target is None or num_tiles is not None):
         raise ConfigError("Scenes are given: their maps need a folder (--out), and --num-tiles is about tiles only.")
+    if not named and any((bands, stretch, region, asset, parts)):
+        raise ConfigError("--bands, --stretch, --region, --asset and --parts say how scenes are read: name scenes.")
     from rs_adapt.prediction.inputs import find_scenes
 
-    scene_files = find_scenes([os.fspath(scene) for scene in named]) if named else []
+    folders_of_parts = [Path(part).expanduser() for part in parts]
+    texts = [os.fspath(scene) for scene in named]
+    scene_files = find_scenes(texts, asset=asset, parts=folders_of_parts) if named else []
     print_loading(progress)
     from rs_adapt.registry import quiet_libraries
 
@@ -132,7 +145,7 @@ def judge(
         from rs_adapt.judging.scenes import ScenePairs, scene_systems
         from rs_adapt.judging.tiles import TargetTiles, check_same_task, source_shares
         from rs_adapt.judging.write import SampleSettings, write_judgement
-        from rs_adapt.prediction.appearance import appearance_of
+        from rs_adapt.prediction.appearance import choose_appearance
 
     use_plugins(map(Path, plugins))
     configs = [
@@ -147,17 +160,23 @@ def judge(
     cfg = configs[0]
     check_same_task(*configs, folders=folders)
     sampler = None if sample is None else PointSampler(sample)
-    appearance = appearance_of(read_manifest(folders[0])) if named else None
+    manifest = read_manifest(folders[0])
+    appearance = choose_appearance(manifest, region=region, bands=bands, stretch=stretch) if named else None
     if appearance is not None and sample is not None and sample_format == "gpkg":
         check_geopackage(scene_systems([scene.path for scene in scene_files], appearance))
     maps = (
         ()
         if target is None or not named
-        else _predict_scenes(
+        else predict_pair(
             folders,
             named,
             scene_files,
             target,
+            bands=bands,
+            stretch=stretch,
+            region=region,
+            asset=asset,
+            parts=folders_of_parts,
             precision=precision,
             weights=weights,
             device=device,
@@ -231,43 +250,6 @@ def judge_answers(run: RunLike, against: RunLike, answers: PathLike) -> Verdict:
     folders = find_checkpoint(run), find_checkpoint(against)
     sample, labels = read_answers(Path(answers).expanduser(), models=_models(folders))
     return estimate(sample, labels)
-
-
-def _predict_scenes(
-    folders: tuple[Path, Path],
-    named: Sequence[PathLike],
-    scenes: Sequence[NamedScene],
-    target: Path,
-    *,
-    precision: str | None,
-    weights: PathLike | None,
-    device: str,
-    progress: Progress,
-) -> tuple[SceneMaps, ...]:
-    """Write the maps of both models into folders of `target` and return their places."""
-    from rs_adapt.api.prediction import predict
-    from rs_adapt.judging.scenes import SceneMaps
-    from rs_adapt.judging.write import MAP_FOLDERS
-    from rs_adapt.prediction.inputs import output_files
-
-    of_run, of_against, of_difference = (output_files(scenes, target / name) for name in MAP_FOLDERS)
-    for folder, maps in zip(folders, (of_run, of_against), strict=True):
-        predict(
-            folder,
-            named,
-            next(iter(maps.values())).parent,
-            layers=("classes", "probabilities"),
-            precision=precision,
-            weights=weights,
-            device=device,
-            # The folder is the user's choice, which `check_folder` has checked.
-            overwrite=True,
-            progress=progress,
-        )
-    return tuple(
-        SceneMaps(scene=scene, run=of_run[scene], against=of_against[scene], difference=of_difference[scene])
-        for scene in of_run
-    )
 
 
 def _models(folders: tuple[Path, Path]) -> tuple[str, str]:

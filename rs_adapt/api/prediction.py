@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,11 +19,9 @@ from rs_adapt.runs.run import Run
 
 if TYPE_CHECKING:
     from rs_adapt.config.execution import Tta
-    from rs_adapt.prediction.appearance import Appearance
     from rs_adapt.prediction.companions import Companion
     from rs_adapt.prediction.layers import Layer
     from rs_adapt.prediction.predict import MapRecord
-    from rs_adapt.runs.records import Manifest
     from rs_adapt.sweeps.spec import LauncherKind
     from rs_adapt.tiles.blend import Blending
 
@@ -166,6 +163,7 @@ def predict(
     queue = open_queue(log_dir, jobs=jobs, parameters=slurm or {}) if launcher == "slurm" else None
     print_loading(progress)
     from rs_adapt.api.pace import Pace
+    from rs_adapt.prediction.appearance import choose_appearance
     from rs_adapt.prediction.checkpoints import choose_tile_px, read_checkpoint, scoring_config
     from rs_adapt.prediction.extent import Area, parse_bounds
     from rs_adapt.prediction.many import MapWork, predict_scenes
@@ -182,7 +180,7 @@ def predict(
     use_plugins(map(Path, plugins))
     checkpoints = [read_checkpoint(folder) for folder in folders]
     manifests = [checkpoint.manifest for checkpoint in checkpoints]
-    appearances = [_appearance(manifest, region=region, bands=bands, stretch=stretch) for manifest in manifests]
+    appearances = [choose_appearance(manifest, region=region, bands=bands, stretch=stretch) for manifest in manifests]
     check_members(folders, manifests, appearances)
     manifest, appearance = manifests[0], appearances[0]
     base = None if weights is None else os.fspath(weights)
@@ -259,32 +257,3 @@ def predict(
     for record in records:
         remove_store(maps[record.scene])
     return [*records, *skipped.values()]
-
-
-def _appearance(
-    manifest: Manifest,
-    *,
-    region: str | None,
-    bands: Sequence[int] | None,
-    stretch: Sequence[float] | Literal["scene"] | None,
-) -> Appearance:
-    from rs_adapt.errors import ConfigError
-    from rs_adapt.prediction.appearance import appearance_of
-
-    appearance = appearance_of(manifest, region=region)
-    if bands is not None:
-        if len(bands) != 3 or min(bands) < 1:
-            raise ConfigError(f"--bands is {list(bands)}. Allowed: three numbers from 1, such as --bands 4,3,2.")
-        red, green, blue = bands
-        appearance = replace(appearance, bands=(red, green, blue))
-    if stretch == "scene":
-        return replace(appearance, ranges=None, by_scene=True)
-    if stretch is not None:
-        if len(stretch) != 2 or not -math.inf < stretch[0] < stretch[1] < math.inf:
-            raise ConfigError(
-                f"--stretch is {stretch}. Allowed: two values, the smaller one first, such as --stretch 200,3000, or "
-                "scene."
-            )
-        low, high = (float(value) for value in stretch)
-        return replace(appearance, ranges=((low, high),) * 3, by_scene=False)
-    return appearance

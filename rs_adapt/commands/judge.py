@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rs_adapt.commands import options
+from rs_adapt.commands import options, scene_options
 from rs_adapt.commands.console import print_json, result_console, shorten_path
 from rs_adapt.errors import ConfigError
 
@@ -67,6 +67,11 @@ def judge(
             metavar="FOLDER",
         ),
     ] = None,
+    bands: scene_options.Bands = None,
+    stretch: scene_options.Stretch = None,
+    region: scene_options.Region = None,
+    asset: scene_options.Asset = None,
+    parts: scene_options.Parts = None,
     precision: options.Precision = None,
     device: options.Device = "auto",
     data_root: options.DataRoot = None,
@@ -115,6 +120,11 @@ def judge(
         sample_format=sample_format,
         show_predictions=show_predictions,
         reliability=reliability or (),
+        bands=scene_options.parse_bands(bands),
+        stretch=scene_options.parse_stretch(stretch),
+        region=region,
+        asset=asset,
+        parts=parts or (),
         precision=precision,
         data_root=data_root,
         weights=weights,

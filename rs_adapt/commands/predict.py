@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from rs_adapt.commands import options
+from rs_adapt.commands import options, scene_options
 from rs_adapt.commands.map_printing import print_maps
 from rs_adapt.commands.parameters import parse_parameters
 from rs_adapt.commands.stopping import continued_by_repeating
@@ -16,10 +15,10 @@ from rs_adapt.commands.stopping import continued_by_repeating
 if TYPE_CHECKING:
     from rs_adapt.sweeps.spec import LauncherKind
 
-Number = TypeVar("Number", int, float)
 _LAYERS = "Files"
-_SCENE = "How scenes are read"
+_SCENE = scene_options.PANEL
 _TILES = "Tiles"
+_BOUNDS = "numbers. Allowed: four, such as 500000,4999000,501000,5000000"
 
 
 @continued_by_repeating("the finished strips are saved")
@@ -76,38 +75,11 @@ def predict(
         float,
         typer.Option("--simplify", help="Move borders of polygons by up to this (m).", rich_help_panel=_LAYERS),
     ] = 0.0,
-    bands: Annotated[
-        str | None,
-        typer.Option("--bands", help="Red, green, blue, such as 4,3,2 (default: as trained).", rich_help_panel=_SCENE),
-    ] = None,
-    stretch: Annotated[
-        str | None,
-        typer.Option(
-            "--stretch",
-            help="LOW,HIGH become black and white; scene: percentiles of each scene (default: as trained).",
-            rich_help_panel=_SCENE,
-        ),
-    ] = None,
-    region: Annotated[
-        str | None,
-        typer.Option(
-            "--region",
-            help="Region of your own bench whose bands and stretch apply (default: the target).",
-            rich_help_panel=_SCENE,
-        ),
-    ] = None,
-    asset: Annotated[
-        str | None,
-        typer.Option(
-            "--asset", help="Asset of STAC items (default: that with role data or visual).", rich_help_panel=_SCENE
-        ),
-    ] = None,
-    parts: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--parts", help="Further folders in which parts of VRTs and items may lie.", rich_help_panel=_SCENE
-        ),
-    ] = None,
+    bands: scene_options.Bands = None,
+    stretch: scene_options.Stretch = None,
+    region: scene_options.Region = None,
+    asset: scene_options.Asset = None,
+    parts: scene_options.Parts = None,
     bounds: Annotated[
         str | None,
         typer.Option(
@@ -216,18 +188,12 @@ def predict(
         vector=vector,
         min_area=min_area,
         simplify=simplify,
-        bands=None if bands is None else _parse(bands, int, "--bands", "whole numbers. Allowed: three, such as 4,3,2"),
-        stretch="scene"
-        if stretch == "scene"
-        else None
-        if stretch is None
-        else _parse(stretch, float, "--stretch", "numbers. Allowed: two, such as 200,3000, or scene"),
+        bands=scene_options.parse_bands(bands),
+        stretch=scene_options.parse_stretch(stretch),
         region=region,
         asset=asset,
         parts=parts or (),
-        bounds=None
-        if bounds is None
-        else _parse(bounds, float, "--bounds", "numbers. Allowed: four, such as 500000,4999000,501000,5000000"),
+        bounds=None if bounds is None else scene_options.parse_numbers(bounds, float, "--bounds", _BOUNDS),
         bounds_crs=bounds_crs,
         aoi=aoi,
         aoi_layer=aoi_layer,
@@ -261,10 +227,3 @@ def _parse_gsd(text: str | None) -> float | Literal["trained"] | None:
         raise typer.BadParameter(
             f"{text!r} is no size. Allowed: metres, such as 0.5, or trained.", param_hint="--gsd"
         ) from None
-
-
-def _parse(text: str, kind: Callable[[str], Number], option: str, allowed: str) -> list[Number]:
-    try:
-        return [kind(part) for part in text.split(",")]
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a list of {allowed}.", param_hint=option) from None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -128,3 +129,40 @@ def appearance_of(manifest: Manifest, *, region: str | None = None) -> Appearanc
 def _words(ranges: Sequence[tuple[float, float]]) -> str:
     low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
     return f"{low:g} to {high:g}"
+
+
+def choose_appearance(
+    manifest: Manifest,
+    *,
+    region: str | None,
+    bands: Sequence[int] | None,
+    stretch: Sequence[float] | Literal["scene"] | None,
+) -> Appearance:
+    """Return how a pack sees scenes, with the options of a call.
+
+    Args:
+        manifest: The pack's.
+        region: See `appearance_of`.
+        bands: Numbers of the bands that become red, green and blue, from 1; None for those of the training.
+        stretch: Values that become 0 and 255, `scene` for percentiles of each scene, or None for the training's.
+
+    Raises:
+        ConfigError: A value is not allowed.
+    """
+    appearance = appearance_of(manifest, region=region)
+    if bands is not None:
+        if len(bands) != 3 or min(bands) < 1:
+            raise ConfigError(f"--bands is {list(bands)}. Allowed: three numbers from 1, such as --bands 4,3,2.")
+        red, green, blue = bands
+        appearance = replace(appearance, bands=(red, green, blue))
+    if stretch == "scene":
+        return replace(appearance, ranges=None, by_scene=True)
+    if stretch is not None:
+        if len(stretch) != 2 or not -math.inf < stretch[0] < stretch[1] < math.inf:
+            raise ConfigError(
+                f"--stretch is {stretch}. Allowed: two values, the smaller one first, such as --stretch 200,3000, or "
+                "scene."
+            )
+        low, high = (float(value) for value in stretch)
+        return replace(appearance, ranges=((low, high),) * 3, by_scene=False)
+    return appearance
