@@ -71,6 +71,8 @@ def _implied_values(tree: Mapping[str, Any]) -> dict[str, Any]:
         "teacher_view": "distorted" if distorted and cell.get("setting") == "da" else protocol.get("teacher_view"),
         # Half of the classes of each image.
         "mix_classes": "image",
+        # No rule by type, which is one for Mask2Former alone: the names of all other norms say what they are.
+        "norm_decay_mult": None if "num_queries" in head else 0.0,
         # Background of every mask. Heads without masks do not ask.
         "ignored_pixels": "background" if "ignored_pixels" in head else protocol.get("ignored_pixels"),
     }
@@ -86,6 +88,6 @@ def _drop(value: Any, implied: Mapping[str, Any]) -> Any:
         return {
             key: _drop(inner, implied)
             for key, inner in value.items()
-            if not (key in implied and isinstance(inner, str | bool) and inner == implied[key])
+            if not (key in implied and isinstance(inner, str | bool | float | None) and inner == implied[key])
         }
     return type(value)(_drop(inner, implied) for inner in value) if isinstance(value, list | tuple) else value

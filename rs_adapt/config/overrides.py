@@ -28,8 +28,9 @@ _OPTION_FOR = {
 }
 # Beyond 64 bits no library takes a whole number.
 _MAX_INT = 2**63
-# Arguments of adapters and strategies, where None means "without"; elsewhere None would only fail later.
-_MAY_BE_NONE = ("model.backbone.adapter.", "strategy.")
+# Arguments of adapters and strategies, and a rule of the optimizer, where None means "without"; elsewhere None would
+# only fail later.
+_MAY_BE_NONE = ("model.backbone.adapter.", "strategy.", "method.paramwise.norm_decay_mult")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

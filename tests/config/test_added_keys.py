@@ -57,14 +57,16 @@ def test_other_keys_and_values_stay() -> None:
     assert without_added_keys({"a": {"absent_classes": "left_out"}}) == {"a": {}}
 
 
-VIEWS = ("photometric_unlabelled", "teacher_view", "mix_classes", "ignored_pixels")
+VIEWS = ("photometric_unlabelled", "teacher_view", "mix_classes", "ignored_pixels", "norm_decay_mult")
 
 
 @pytest.mark.parametrize(
     ("bench", "protocol", "head", "same"),
     [
-        # One pipeline for both domains and ignored pixels as background, as before.
-        ("loveda-da", "paper", "mask2former", True),
+        # One pipeline for both domains, as before.
+        ("loveda-da", "paper", "linear", True),
+        # Group norms do not decay.
+        ("loveda-da", "paper", "mask2former", False),
         # Nothing is distorted, or there is no teacher, and the head predicts no masks.
         ("synthetic-da", "strict", "linear", True),
         ("loveda-dg", "strict", "linear", True),
@@ -86,7 +88,11 @@ def test_configurations_of_before_are_those_of_the_same_runs_where_they_train_al
 
 
 def test_an_interrupted_run_of_before_can_be_given_its_own_ways() -> None:
-    ways = ["protocol.teacher_view=distorted", "protocol.ignored_pixels=background"]
+    ways = [
+        "protocol.teacher_view=distorted",
+        "protocol.ignored_pixels=background",
+        "method.paramwise.norm_decay_mult=None",
+    ]
     now = compose(resolve_cell("loveda-da"), overrides=ways).pretty_text
     before = "".join(line for line in now.splitlines(keepends=True) if not any(key in line for key in VIEWS))
     assert without_wording(before, file="") == without_wording(now, file="")

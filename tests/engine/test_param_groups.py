@@ -73,6 +73,48 @@ def test_full_trains_the_backbone_at_a_tenth_and_its_norms_without_decay() -> No
     assert {settings[id(p)][0] for p in model.decode_head.parameters()} == {1e-4}
 
 
+def mask2former(*overrides: str) -> tuple[Any, dict[int, float]]:
+    cell = resolve_cell("loveda-dg", method="earth_adapter", backbone="dinov2-nano", head="mask2former")
+    cfg = compose(cell, overrides=overrides, weights="random")
+    model = build_on_meta(cfg)
+    groups = build_optim_wrapper(model, cfg.optim_wrapper.to_dict()).optimizer.param_groups
+    return model, {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+
+
+def test_no_norm_of_a_head_decays_whatever_its_name() -> None:
+    model, decay = mask2former()
+    norms = {
+        f"{place}.{name}": decay[id(p)]
+        for place, module in model.decode_head.named_modules()
+        if isinstance(module, torch.nn.GroupNorm | torch.nn.LayerNorm)
+        for name, p in module.named_parameters(recurse=False)
+    }
+    unnamed = [name for name in norms if "norm" not in name]
+    assert len(unnamed) == 10
+    assert "pixel_decoder.adapter_1.1.weight" in unnamed
+    assert set(norms.values()) == {0.0}
+    # Convolutions beside them decay.
+    assert decay[id(model.decode_head.pixel_decoder.adapter_1[0].weight)] == 0.05
+
+
+def test_without_the_rule_by_type_the_groups_are_those_of_before() -> None:
+    model, decay = mask2former("method.paramwise.norm_decay_mult=None")
+    assert decay[id(model.decode_head.pixel_decoder.adapter_1[1].weight)] == 0.05
+
+
+@pytest.mark.parametrize("method", axes.values("method"))
+def test_the_names_of_all_norms_outside_of_mask2former_say_what_they_are(method: str) -> None:
+    if method == "rein":
+        pytest.skip("needs Mask2Former")
+    model, _ = groups_of(method)
+    for place, module in model.named_modules():
+        trains = any(p.requires_grad for p in module.parameters(recurse=False))
+        if trains and isinstance(
+            module, torch.nn.GroupNorm | torch.nn.LayerNorm | torch.nn.modules.batchnorm._BatchNorm
+        ):
+            assert "norm" in place
+
+
 def test_a_method_may_have_a_different_learning_rate_from_the_head() -> None:
     model, groups = groups_of("lora", "method.paramwise.adapter_lr_mult=0.25")
     rate = {id(p): group["lr"] for group in groups for p in group["params"]}

@@ -173,6 +173,7 @@ def _training(c: _Collector, *, warmup_from_end: int) -> None:
     c.take("optim_wrapper.optimizer.betas", wrapper, "optimizer", "betas")
     c.take("optim_wrapper.accumulative_counts", wrapper, "accumulative_counts")
     c.take("optim_wrapper.clip_grad", wrapper, "clip_grad")
+    c.take("method.paramwise.norm_decay_mult", wrapper, "paramwise_cfg", "norm_decay_mult")
     keys = c.tree.peek(wrapper, "paramwise_cfg", "custom_keys")
     lr_mult: dict[str, object] = {}
     if isinstance(keys, dict):
@@ -180,7 +181,7 @@ def _training(c: _Collector, *, warmup_from_end: int) -> None:
         rules = {name: rule for name, rule in keys.items() if isinstance(rule, dict)}
         lr_mult |= {name: rule["lr_mult"] for name, rule in rules.items() if rule.get("lr_mult", 1.0) != 1.0}
         if "decay_mult" in rules.get("norm", {}):
-            c.facts["method.paramwise.norm_decay_mult"] = rules["norm"]["decay_mult"]
+            c.facts.setdefault("method.paramwise.norm_decay_mult", rules["norm"]["decay_mult"])
     adapter_mult = c.tree.at(wrapper, "paramwise_cfg", "adapter_lr_mult")
     if adapter_mult is not MISSING and adapter_mult != 1.0:
         lr_mult["adapter"] = adapter_mult
