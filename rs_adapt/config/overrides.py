@@ -148,6 +148,8 @@ def _convert(old: Any, override: Override) -> Any:
         return new
     if words.is_duration(old) and words.is_duration(new) and isinstance(old, str):
         return new
+    if isinstance(old, str) and words.is_decay(old) and words.is_decay(new):
+        return new
     if isinstance(old, str):
         return override.text
     if type(old) is float and type(new) is int:

@@ -46,6 +46,10 @@ def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] 
         knobs["warmup_iters"] = words.resolve_duration(
             strategy["warmup_iters"], total_iters=bench["schedule"]["iters"], key="strategy.warmup_iters"
         )
+    if "ema_decay" in knobs:
+        knobs["ema_decay"] = words.resolve_decay(
+            knobs["ema_decay"], total_iters=bench["schedule"]["iters"], key="strategy.ema_decay"
+        )
     return {"type": strategy["type"], "segmentor": segmentor, **knobs}
 
 

@@ -1,4 +1,4 @@
-"""Values with their own grammar: layers as `first 3` or `last 6`, and durations as a share of the schedule."""
+"""Values with their own grammar: layers as `first 3`, durations as a share of the schedule, decays of a schedule."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rs_adapt.errors import ConfigError
 
 _DEPTH_WORD = re.compile(r"(first|last) (\d+)")
 _PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_DECAY_OF_SCHEDULE = re.compile(r"(0?\.\d+) at (\d+)")
 
 
 def is_layers(value: Any) -> bool:
@@ -21,6 +22,13 @@ def is_layers(value: Any) -> bool:
 def is_duration(value: Any) -> bool:
     """Return whether a value is a number of iterations or a percentage such as `20%`."""
     return type(value) is int or (isinstance(value, str) and _PERCENTAGE.fullmatch(value) is not None)
+
+
+def is_decay(value: Any) -> bool:
+    """Return whether a value is a number, or a decay with its schedule such as `0.99 at 20000`."""
+    if isinstance(value, str):
+        return _DECAY_OF_SCHEDULE.fullmatch(value) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def resolve_layers(value: str | list[int] | tuple[int, ...], *, depth: int, key: str) -> tuple[int, ...]:
@@ -64,3 +72,30 @@ def resolve_duration(value: int | str, *, total_iters: int, key: str) -> int:
     match = _PERCENTAGE.fullmatch(value)
     assert match is not None
     return int(total_iters * float(match[1]) / 100)
+
+
+def resolve_decay(value: float | str, *, total_iters: int, key: str) -> float:
+    """Return the share of an average that is left after one iteration.
+
+    A text such as `0.99 at 20000` is a decay that was published for a schedule: it holds for schedules of that length
+    and longer ones. A shorter schedule gets the decay with the same half-life relative to its length,
+    `0.99 ** (20000 / iterations)`, because an average over more iterations than a run has is the mean of all its
+    weights, the random start among them.
+
+    Args:
+        value: A number, which is returned as it is, or such a text.
+        total_iters: Iterations of the schedule, at least 1.
+        key: The config key, for the error.
+
+    Raises:
+        ConfigError: The value is neither; the range of a number is checked where it is used.
+    """
+    match = _DECAY_OF_SCHEDULE.fullmatch(value) if isinstance(value, str) else None
+    if not isinstance(value, str) and is_decay(value):
+        return value
+    if match is None or int(match[2]) < 1:
+        raise ConfigError(
+            f"{key} is {value!r}. Allowed: a number from 0 to below 1, or a decay with the schedule that it was "
+            "published for, such as '0.99 at 20000' (iterations)."
+        )
+    return float(float(match[1]) ** max(1.0, int(match[2]) / total_iters))

@@ -75,7 +75,7 @@ def _outside(key: str, value: Any) -> list[str]:
 def test_a_walk_finds_the_numbers() -> None:
     keys = _keys()
     assert len(keys) > 150
-    for key in ("optim.lr", "strategy.ema_decay", "train_dataloader.batch_size", "optim_wrapper.optimizer.betas"):
+    for key in ("optim.lr", "strategy.mix_weight", "train_dataloader.batch_size", "optim_wrapper.optimizer.betas"):
         assert key in keys
 
 

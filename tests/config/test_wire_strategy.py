@@ -103,6 +103,19 @@ def test_rare_class_sampling_reaches_the_stream() -> None:
     assert off.train_dataloader.dataset.class_sampling is None
 
 
+@pytest.mark.parametrize(("strategy", "published"), [("dacs", 0.99), ("daformer", 0.999), ("mic", 0.999)])
+def test_the_teacher_is_the_published_one_from_20_000_iterations_on_and_scales_below(
+    strategy: str, published: float
+) -> None:
+    for iters, decay in ((40_000, published), (20_000, published), (5_000, published**4)):
+        cfg = composed("loveda-da", f"bench.schedule.iters={iters}", strategy=strategy)
+        assert cfg.model.ema_decay == pytest.approx(decay)
+    for text, decay in (("0.9", 0.9), ("0.9 at 40000", 0.81)):
+        assert composed("loveda-da", f"strategy.ema_decay={text}", strategy=strategy).model.ema_decay == decay
+    with pytest.raises(ConfigError, match=r"strategy\.ema_decay is 'often'\. Allowed"):
+        composed("loveda-da", "strategy.ema_decay=often", strategy=strategy)
+
+
 @pytest.mark.parametrize("strategy", ["dacs", "dacs-conf"])
 def test_without_a_rise_there_is_one_schedule(strategy: str) -> None:
     assert [step.type for step in composed("loveda-da", strategy=strategy).param_scheduler] == ["PolyLR"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -43,3 +44,32 @@ def test_duration_rounds_down() -> None:
 def test_wrong_words_for_durations_are_refused(value: Any) -> None:
     with pytest.raises(ConfigError, match=r"^k is .*a percentage such as '20%'"):
         words.resolve_duration(value, total_iters=20000, key="k")
+
+
+@pytest.mark.parametrize(
+    ("value", "iters", "expected"),
+    [
+        # Published values, from the length of their schedules on.
+        ("0.99 at 20000", 20_000, 0.99),
+        ("0.999 at 20000", 40_000, 0.999),
+        # The same half-life as a share of the schedule: 68.97 of 20 000 iterations, 1.379 of 400.
+        ("0.99 at 20000", 400, 0.99**50),
+        (".999 at 20000", 400, 0.999**50),
+        # Numbers are taken as they are.
+        (0.99, 400, 0.99),
+        (0, 400, 0),
+    ],
+)
+def test_a_decay_keeps_its_half_life_as_a_share_of_the_schedule(
+    value: float | str, iters: int, expected: float
+) -> None:
+    decay = words.resolve_decay(value, total_iters=iters, key="k")
+    assert decay == pytest.approx(expected, rel=1e-12)
+    if expected == 0.99**50:
+        assert math.log(0.5) / math.log(decay) / iters == pytest.approx(math.log(0.5) / math.log(0.99) / 20_000)
+
+
+@pytest.mark.parametrize("value", ["0.99", "1.5 at 20000", "0.99 at 0", "0.99 at", "slow", None, True, [0.9]])
+def test_what_is_no_decay_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"k is .*\. Allowed: a number from 0 to below 1, or .*'0.99 at 20000'"):
+        words.resolve_decay(value, total_iters=400, key="k")
