@@ -201,6 +201,7 @@ class StrategyFacts(TypedDict):
     class_sampling: NotRequired[ConfigNode]
     lr_warmup_iters: NotRequired[int | str]
     warmup_iters: NotRequired[int | str]
+    ema_decay: NotRequired[float | str]
 
 
 class RuntimeFacts(TypedDict):

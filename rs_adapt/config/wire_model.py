@@ -48,7 +48,7 @@ def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] 
         )
     if "ema_decay" in knobs:
         knobs["ema_decay"] = words.resolve_decay(
-            knobs["ema_decay"], total_iters=bench["schedule"]["iters"], key="strategy.ema_decay"
+            strategy["ema_decay"], total_iters=bench["schedule"]["iters"], key="strategy.ema_decay"
         )
     return {"type": strategy["type"], "segmentor": segmentor, **knobs}
 
