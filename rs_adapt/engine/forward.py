@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from rs_adapt.engine.optim import Precision, autocast
+from rs_adapt.engine.padding import pad_batch
+from rs_adapt.engine.parts import segmentor_of, unwrapped
 
 if TYPE_CHECKING:
     from mmseg.structures import SegDataSample
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 def predict_batch(model: nn.Module, batch: Mapping[str, Any], *, precision: Precision) -> list[SegDataSample]:
     """Predict the images of a batch, whole or in sliding windows as the model's `test_cfg` says.
 
+    Images of any size: sides that do not divide into patches are padded, see `pad_to_patches`.
+
     Args:
         model: A segmentor, a strategy around one, or either inside the wrapper of several processes; in eval mode.
         batch: `inputs`, a list of uint8 (3, H, W) BGR tensors, and `data_samples`, as a loader of tiles gives them.
@@ -26,6 +30,7 @@ def predict_batch(model: nn.Module, batch: Mapping[str, Any], *, precision: Prec
     Returns:
         One sample per image, with `seg_logits` (K, H, W) and `pred_sem_seg` (1, H, W) at the size of the image.
     """
-    device = next(model.parameters()).device
+    inner, device = unwrapped(model), next(model.parameters()).device
     with autocast(precision, device.type):
-        return list(model.test_step(batch))  # type: ignore[operator]
+        data = pad_batch(inner.data_preprocessor(batch, False), segmentor_of(inner))
+        return list(inner(**data, mode="predict"))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 from mmengine.runner import TestLoop as MMTestLoop
@@ -15,7 +14,7 @@ from mmengine.structures import PixelData
 from torch import nn
 
 from rs_adapt.engine.forward import predict_batch
-from rs_adapt.engine.optim import Precision, autocast
+from rs_adapt.engine.optim import Precision
 from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.metrics.label_free import LabelFreeMetric
 from rs_adapt.registry import LOOPS, METRICS
@@ -139,8 +138,10 @@ class TestLoop(MMTestLoop):  # type: ignore[misc]
 
     def run_iter(self, idx: int, data_batch: Any) -> None:
         """Predict one batch and hand it to the evaluator."""
-        with torch.no_grad(), autocast(self.precision, next(self.runner.model.parameters()).device.type):
-            super().run_iter(idx, data_batch)
+        self.runner.call_hook("before_test_iter", batch_idx=idx, data_batch=data_batch)
+        samples = predict_batch(self.runner.model, data_batch, precision=self.precision)
+        self.evaluator.process(data_samples=samples, data_batch=data_batch)
+        self.runner.call_hook("after_test_iter", batch_idx=idx, data_batch=data_batch, outputs=samples)
 
 
 def evaluated_weights(model: nn.Module, weights: str) -> AbstractContextManager[None]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from rs_adapt.config.execution import Tta
 from rs_adapt.engine.forward import predict_batch
 from rs_adapt.engine.optim import Precision, autocast
+from rs_adapt.engine.padding import pad_batch, pad_to_patches
 from rs_adapt.errors import DataError
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.inference.views import predict_views
@@ -135,7 +136,7 @@ class Predictor:
         """
         if tta is None:
             return predict_batch(self.model, batch, precision=self.precision)
-        data = self.model.data_preprocessor(batch, False)
+        data = pad_batch(self.model.data_preprocessor(batch, False), self.model)
         values_NKHW = predict_views(data["inputs"], self._evaluated_probabilities, tta=tta, patch_px=self.patch_px)
         return list(self.model.postprocess_result(values_NKHW, data["data_samples"]))
 
@@ -246,5 +247,7 @@ class Predictor:
         return scores_NKHW
 
     def _predict_window(self, window_HW3: Image) -> NDArray[np.float32]:
-        scores_KHW: NDArray[np.float32] = self.forward(self.preprocess(window_HW3)).float().cpu().numpy()
-        return scores_KHW
+        height_px, width_px = window_HW3.shape[:2]
+        scores_KHW = self.forward(pad_to_patches(self.preprocess(window_HW3), self.model))
+        values: NDArray[np.float32] = scores_KHW[:, :height_px, :width_px].float().cpu().numpy()
+        return values

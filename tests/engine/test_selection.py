@@ -191,12 +191,12 @@ def test_a_stop_while_the_selections_are_scored_loses_nothing(
     cfg = tiny_cell("dg", run="parts", overrides=WILD)
     calls = []
 
-    def stopped(*arguments: Any) -> Any:
+    def stopped(*arguments: Any, **named: Any) -> Any:
         calls.append(arguments)
         # In the middle: some files are written, others are not.
         if len(calls) == 2:
             raise stop
-        return scored(*arguments)
+        return scored(*arguments, **named)
 
     scored = final_scores._score
     monkeypatch.setattr(final_scores, "_score", stopped)

@@ -14,7 +14,7 @@ import rs_adapt
 from rs_adapt.config import compose, resolve_cell
 from rs_adapt.engine.build import build_model
 from rs_adapt.errors import DataError
-from rs_adapt.inference.predictor import Predictor
+from rs_adapt.inference.predictor import Predictor, unpadded_metainfo
 from rs_adapt.registry import load_libraries
 
 SLIDE = ("bench.inference.mode='slide'", "bench.inference.crop_px=48", "bench.inference.stride_px=28")
@@ -59,6 +59,43 @@ def test_scores_equal_mmsegmentations(overrides: tuple[str, ...], size: tuple[in
     assert np.array_equal(prediction.probabilities_KHW.argmax(axis=0), prediction.labels_HW)
 
 
+@pytest.mark.parametrize("head", ["linear", "mask2former_small"])
+@pytest.mark.parametrize(
+    ("overrides", "size", "padded"),
+    [
+        # Below the window of 48 px and no multiple of the patch of 8 px; the other side in windows, or below it too.
+        (SLIDE, (100, 45), (100, 48)),
+        (SLIDE, (37, 80), (40, 80)),
+        (SLIDE, (33, 42), (40, 48)),
+        # The smallest map is a quarter of the token grid.
+        (SLIDE, (48, 5), (48, 32)),
+        (WHOLE, (64, 47), (64, 48)),
+        # Windows are moved inwards at the edge: nothing to pad.
+        (SLIDE, (61, 99), (61, 99)),
+    ],
+)
+def test_sides_that_do_not_divide_into_patches_are_padded_and_cut_off(
+    overrides: tuple[str, ...], size: tuple[int, int], padded: tuple[int, int], head: str
+) -> None:
+    predictor, image = make_predictor(*overrides, head=head), make_image(*size)
+    assert predictor.model.backbone.patch_px == 8
+    scores = mmseg_scores(predictor, image)
+    assert scores.shape[1:] == size
+    assert np.array_equal(predictor.predict(image).scores_KHW, scores)
+    # By hand: the normalised image with zeros at the bottom and on the right, predicted as it is.
+    inputs = torch.zeros(1, 3, *padded)
+    inputs[..., : size[0], : size[1]] = predictor.preprocess(image)
+    with torch.no_grad():
+        expected = predictor.model.inference(inputs, [unpadded_metainfo(inputs)])[0, :, : size[0], : size[1]]
+    assert np.array_equal(scores, expected.numpy())
+    batch = {
+        "inputs": [torch.from_numpy(image[..., ::-1].transpose(2, 0, 1).copy())],
+        "data_samples": [SegDataSample(metainfo={"ori_shape": size, "img_shape": size})],
+    }
+    (mean,) = predictor.predict_batch(batch, tta="flips")
+    assert mean.seg_logits.data.shape[1:] == size
+
+
 def test_rows_are_yielded_from_top_to_bottom_and_cover_the_image() -> None:
     predictor, image = make_predictor(*SLIDE), make_image(104, 40)
     rows = list(predictor.predict_rows(image))
@@ -87,7 +124,9 @@ def test_no_other_module_runs_a_trained_model() -> None:
     callers = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*.py")
-        if re.search(r"\.(encode_decode|test_step|val_step|slide_inference|whole_inference)\(", path.read_text())
+        if re.search(
+            r"\.(encode_decode|test_step|val_step|slide_inference|whole_inference)\(|mode=\"predict\"", path.read_text()
+        )
     }
     # `cost` measures the training step and the bare forward pass; the graph of ONNX is compared with the predictor.
     others = {"cost/candidates.py", "exchange/onnx_model.py"}
