@@ -40,7 +40,7 @@ protocol = dict(
         "bench.pipeline.photometric_unlabelled": dict(da=True),
         "strategy.warmup_iters": dict(da="20%"),
         "strategy.mix_weight": dict(da=0.5),
-        "strategy.ema_decay": dict(da=0.99),
+        "strategy.ema_decay": dict(da="0.99 at 20000"),
         "cell.backbone": "dinov2_l",
         "cell.head": "mask2former",
         "runtime.precision": "fp32",

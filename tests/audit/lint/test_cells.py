@@ -81,7 +81,7 @@ def test_scenes_in_both_splits_are_a_note_where_the_bench_says_so(lint_cell) -> 
     found = lint_cell("dubai-da").only("tile-in-train-and-val")
     assert found.level == "note"
     assert "tile3" in found.found
-    assert found.file == "configs/bench/dubai_urban2coast.py"
+    assert found.file == "configs/bench/dubai.py"
 
 
 def test_different_bands_are_a_note(lint_cell) -> None:
