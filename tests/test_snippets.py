@@ -90,13 +90,14 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which the documents' commands find what they name: configs, and a TOML of one's own."""
     folder = tmp_path_factory.mktemp("checkout")
     (folder / "configs").symlink_to(ROOT / "configs")
-    blocks, _ = read(ROOT / "docs" / "start" / "own-data.md")
-    own = next(text for language, text in blocks if language == "toml")
-    for name in ("my.toml", "myset.toml"):
-        (folder / name).write_text(own, encoding="utf-8")
+    for page, names in {"own-data.md": ("my.toml", "myset.toml"), "first-map.md": ("region.toml",)}.items():
+        blocks, _ = read(ROOT / "docs" / "start" / page)
+        own = next(text for language, text in blocks if language == "toml")
+        for name in names:
+            (folder / name).write_text(own, encoding="utf-8")
     (folder / "attention_gain.py").write_text(example_of_a_method(), encoding="utf-8")
-    for name in ("images", "masks_orig"):
-        (folder / name).mkdir()
+    for name in ("images", "masks_orig", "a/images", "a/labels", "b"):
+        (folder / name).mkdir(parents=True)
     return folder
 
 
