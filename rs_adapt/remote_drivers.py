@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 # Drivers that ask the network, run programs or list other files; for GDAL's own search through all drivers.
@@ -16,3 +17,11 @@ def refuse_remote_drivers() -> None:
     imports the package keeps the drivers for its own use.
     """
     os.environ["GDAL_SKIP"] = " ".join(dict.fromkeys([*os.environ.get("GDAL_SKIP", "").split(), *_REMOTE.split()]))
+
+
+def quiet_fiona() -> None:
+    """Keep fiona's warnings from standard error, such as those on refused drivers that its GDAL does not have.
+
+    To be called before fiona is imported. A program that has set up logging still gets them.
+    """
+    logging.getLogger("fiona").addHandler(logging.NullHandler())

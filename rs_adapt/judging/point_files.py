@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ from rs_adapt.documents import read_bytes
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.files import write_bytes, write_text
 from rs_adapt.judging.sample import Sample, SamplePoint
+from rs_adapt.remote_drivers import quiet_fiona
 from rs_adapt.runs.records import Record, read_record
 
 SampleFormat = Literal["csv", "gpkg"]
@@ -204,7 +204,7 @@ def _read_rows(file: Path) -> Iterator[tuple[int, str]]:
 
 def _read_table(file: Path) -> list[dict[str, Any]]:
     if file.suffix.lower() == ".gpkg":
-        _quiet_fiona()
+        quiet_fiona()
         try:
             import fiona
         except ImportError:
@@ -243,7 +243,7 @@ def _row(point: SamplePoint, classes: Sequence[str], *, show_predictions: bool) 
 
 
 def _write_geopackage(path: Path, sample: Sample, rows: Sequence[Mapping[str, object]]) -> None:
-    _quiet_fiona()
+    quiet_fiona()
     import fiona
 
     crs = sample.points[0].place.crs if sample.points[0].place else ""
@@ -259,11 +259,6 @@ def _write_geopackage(path: Path, sample: Sample, rows: Sequence[Mapping[str, ob
                 for point, row in zip(sample.points, rows, strict=True)
             )
         write_bytes(path, staged.read_bytes())
-
-
-def _quiet_fiona() -> None:
-    """Keep its warnings about drivers that are switched off from standard error."""
-    logging.getLogger("fiona").addHandler(logging.NullHandler())
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -14,6 +14,7 @@ from rs_adapt.errors import ConfigError, DataNotFound
 from rs_adapt.files import atomic_file
 from rs_adapt.prediction.areas import PixelPlaces
 from rs_adapt.prediction.polygons import Polygon
+from rs_adapt.remote_drivers import quiet_fiona
 
 # Also the values of --vector that name a file like its map.
 FORMATS = ("gpkg", "geojson")
@@ -50,6 +51,7 @@ def check_writer(file: Path) -> None:
         DataNotFound: It is a GeoPackage, and fiona is not installed.
     """
     if file.suffix.lower() == ".gpkg":
+        quiet_fiona()
         try:
             import fiona  # noqa: F401
         except ImportError:
@@ -114,6 +116,7 @@ def _write_geojson(
 def _write_geopackage(
     unfinished: Path, layer: str, polygons: Iterable[Polygon], places: PixelPlaces, names: tuple[str, ...]
 ) -> int:
+    quiet_fiona()
     import fiona
 
     schema = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.remote_drivers import quiet_fiona
 from rs_adapt.scenes.drivers import SETTINGS, VECTOR_DRIVERS
 from rs_adapt.scenes.gdal_files import check_vector_file
 from rs_adapt.scenes.polygons.arrays import Bounds, Feature, Geometry
@@ -94,6 +95,7 @@ def _require_parts(path: Path) -> None:
 @contextmanager
 def _opening(path: Path) -> Iterator[Any]:
     """Lend the module fiona, and turn its errors and those of GDAL into one about the file."""
+    quiet_fiona()
     try:
         import fiona
     except ImportError as error:
