@@ -25,7 +25,14 @@ from rs_adapt.datasets.own.counting import SceneCounter, add_counts
 from rs_adapt.datasets.own.cutting import IGNORED, KINDS, CutPart, CutTile
 from rs_adapt.datasets.own.ground import describe_ground
 from rs_adapt.datasets.own.layout import SceneFiles
-from rs_adapt.datasets.own.notes import empty_note, neighbours_note, other_pictures_note, polygon_notes, turned_note
+from rs_adapt.datasets.own.notes import (
+    bands_note,
+    empty_note,
+    neighbours_note,
+    other_pictures_note,
+    polygon_notes,
+    turned_note,
+)
 from rs_adapt.datasets.own.polygon_labels import PolygonFacts
 from rs_adapt.datasets.own.regions import RegionPlan, stored_size_px
 from rs_adapt.datasets.own.splits import ScenePlan
@@ -133,7 +140,7 @@ class SceneAssembler:
         )
         if note := small_images_note([stored_size_px(planned.scene) for planned in plan.scenes], self._bench.tile_px):
             notes.append(note)
-        notes += [note for note in (turned_note(plan), other_pictures_note(plan)) if note is not None]
+        notes += [note for note in (bands_note(plan), turned_note(plan), other_pictures_note(plan)) if note is not None]
         order = [split for split in ("train", "val") if split in splits]
         return RegionContents(
             holds=dict(holds),

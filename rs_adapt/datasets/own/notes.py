@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from rs_adapt.datasets.own.contents import SplitContents
@@ -12,6 +13,7 @@ from rs_adapt.datasets.own.polygon_labels import OUTSIDE, PolygonFacts
 from rs_adapt.datasets.own.regions import RegionPlan, stored_size_px
 from rs_adapt.errors import DataError
 from rs_adapt.files import is_file_or_geodatabase
+from rs_adapt.scenes.opening import open_source
 from rs_adapt.scenes.orientation import stated_orientation
 
 # A scene of which polygons cover no more than this, all of them over its edge, may be unlabelled.
@@ -27,6 +29,21 @@ def other_pictures_note(plan: RegionPlan) -> str | None:
         f"warning: {plan.region.images} holds images of a format that is not read and which are left out "
         f"({len(files)}, such as {files[0]}): convert them to GeoTIFF or png, or choose the others by pattern"
     )
+
+
+def bands_note(plan: RegionPlan) -> str | None:
+    """Return a sentence on the bands that are read where the bench states none and an image has more than three."""
+    if plan.region.bands is not None:
+        return None
+    for planned in plan.scenes:
+        with closing(open_source(planned.scene.image)) as source:
+            if source.info.num_bands > 3:
+                red, green, blue = source.colour_bands
+                return (
+                    f"bands {red}, {green} and {blue} of {source.info.num_bands} are read as red, green and blue: the "
+                    "bench states none (bands), and satellite products often begin with blue"
+                )
+    return None
 
 
 def turned_note(plan: RegionPlan) -> str | None:
