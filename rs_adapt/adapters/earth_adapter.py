@@ -158,7 +158,7 @@ class EarthAdapter(Adapter):
     ) -> tuple[Tensor, Tensor, torch.dtype]:
         """Return the inner values (B, P, 3 R) before the ReLU, the scaled mix (B, P, 3), and the dtype to go on in."""
         rank, device = self.rank, x_BND.device.type
-        autocast = torch.is_autocast_enabled(device)
+        autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
         with torch.autocast(device, enabled=False) if autocast else nullcontext():
             z_BNZ = functional.linear(_at_least_float32(x_BND), _at_least_float32(mixture.down_weight))
             z_BPZ = z_BNZ[:, self.num_prefix :]

@@ -29,7 +29,9 @@ def test_a_run_prints_its_result_and_leaves_its_files(train: Train, tmp_path: Pa
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert f"{result['iou_pct']['forest']:.2f}" in next(line for line in out.splitlines() if "forest" in line)
     assert f"{result['miou_pct']:.2f}" in next(line for line in out.splitlines() if "mIoU / mAcc" in line)
-    assert err.splitlines()[-1].startswith("loveda-r2u-da: 2/2 iterations, loss ")
+    shown = [line for line in err.splitlines() if "/2 iterations, loss " in line]
+    assert shown[-1].startswith("loveda-r2u-da: 2/2 iterations, loss ")
+    assert err.splitlines()[-1].startswith("measuring calibration: ")
     assert {"config.py", "confusion.csv", "confusion.png", "curves.png", "manifest.json", "metrics.jsonl"} <= {
         path.name for path in (tmp_path / "run").iterdir()
     }

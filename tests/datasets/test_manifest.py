@@ -46,10 +46,11 @@ def test_every_file_has_an_address_or_steps(name: str) -> None:
         assert one.md5 is None or re.fullmatch("[0-9a-f]{32}", one.md5)
         assert one.sha256 is None or re.fullmatch("[0-9a-f]{64}", one.sha256)
         assert one.urls or manifest.by_hand, f"{one.name} has neither"
-    assert (manifest.access == "drawn") == (name == "synthetic")
+    is_drawn = name in ("synthetic", "shifts")
+    assert (manifest.access == "drawn") == is_drawn
     # What is missing is said with the command that gets it.
     command = f"rs-adapt data fetch {name.replace('_', '-')}"
-    assert command in manifest.how_to_get or name == "synthetic"
+    assert command in manifest.how_to_get or is_drawn
 
 
 def test_readme_has_every_manifest() -> None:
