@@ -85,7 +85,7 @@ _NUMBERS: dict[str, Range] = {
     **{
         f"{table}.{key}": NOT_NEGATIVE
         for table in ("method.paramwise", "optim_wrapper.paramwise_cfg")
-        for key in ("adapter_lr_mult", "backbone_lr_mult")
+        for key in ("adapter_lr_mult", "backbone_lr_mult", "norm_decay_mult")
     },
     "runtime.num_workers": COUNT_OR_0,
     "default_hooks.logger.interval": COUNT,

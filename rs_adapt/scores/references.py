@@ -6,9 +6,9 @@ from rs_adapt.runs.identity import ORIGINS, describe_difference, differing_keys
 from rs_adapt.scores.groups import Group
 
 # What belongs to the training that a row measures. Loaders, losses and the like follow from the keys of the axes.
-# Tiles that only selections look at differ between settings.
+# Tiles that only selections look at differ between settings, and only some strategies have a teacher.
 _TRAINING = (
-    *("strategy.", "bench.pipeline.", "bench.prepare.train_labels"),
+    *("strategy.", "bench.pipeline.", "bench.prepare.train_labels", "protocol.teacher_view"),
     *("data.labelled", "data.unlabelled", "data.label_free", "data.source_val"),
 )
 _METHOD = ("adapter.", "method.")

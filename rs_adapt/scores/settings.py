@@ -12,11 +12,11 @@ from rs_adapt.runs.run import Run
 # Keys that may differ where two cells have different names on an axis.
 _FOLLOW = {
     "bench": ("bench.", "optim."),
-    "setting": ("strategy.",),
+    "setting": ("strategy.", "protocol.teacher_view"),
     "method": ("method.", "adapter."),
     "backbone": ("backbone.", "adapter.", "weights"),
     "head": ("head.", "decode_head."),
-    "strategy": ("strategy.",),
+    "strategy": ("strategy.", "protocol.teacher_view"),
     "protocol": ("protocol.",),
 }
 _MAX_KEYS = 6
