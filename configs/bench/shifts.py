@@ -22,34 +22,13 @@ test5  0.60 > 0.38  season, pixel size, haze and sun, sensor, buildings
 test6  0.39 > 0.39  season, haze and sun, buildings, class shares, roads
 """
 
+_base_ = "_synthetic.py"
+
 bench = dict(
     family="shifts",
     data="shifts",
-    classes=["background", "building", "road", "water", "vegetation", "bare"],
-    palette=[[200, 200, 200], [220, 40, 40], [250, 210, 60], [40, 90, 220], [50, 160, 70], [170, 120, 80]],
-    # Labels are class indices; 255 is outside the scene's footprint.
-    reduce_zero_label=False,
-    ignore_index=255,
     # Of each region, see below.
     gsd_m=None,
-    tile_px=128,
-    crop_px=128,
-    img_suffix=".png",
-    ann_suffix=".png",
-    # Those of `synthetic`.
-    pipeline=dict(
-        resize_ratio=[0.75, 1.5],
-        cat_max_ratio=0.75,
-        flip_prob=0.5,
-        photometric=False,
-        photometric_unlabelled=None,
-        fourier_mix=0.0,
-        histogram_match=0.0,
-    ),
-    schedule=dict(iters=400, eval_every=100, batch_size=dict(da=2, dg=2, ss=2)),
-    inference=dict(mode="whole", crop_px=128, stride_px=85),
-    defaults=dict(method="earth_adapter", backbone="dinov2_nano", head="linear"),
-    prepare=dict(kind="synthetic", seed=0, scenes=dict(train=8, val=3, test=4), size_px=512, stride_px=128),
     regions=dict(
         dev1_source=dict(
             gsd_m=0.34,
@@ -271,4 +250,3 @@ bench = dict(
         ),
     ),
 )
-optim = dict(lr=2e-3, weight_decay=0.05, poly_power=0.9)
