@@ -7,10 +7,12 @@ pair. Nothing of a pair was chosen by a score: each pair is the first draw of it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +26,7 @@ PAIRS = 6
 # Keeps the random streams of pairs apart from those of regions and styles.
 _STREAM = 2_000_000
 _SETS = {"dev": 1, "test": 2}
-
-_Draw = Callable[[np.random.Generator, Region, Region], Region]
+_REGION_OF_PAIR = re.compile(rf"(dev|test)([1-{PAIRS}])_(source|target)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,80 +44,40 @@ class ShiftedPair:
     factors: tuple[str, ...]
 
 
-def _season(rng: np.random.Generator, region: Region, fresh: Region) -> Region:
-    return replace(region, ground=fresh.ground, crown=fresh.crown, water=fresh.water, trees=fresh.trees)
-
-
-def _pixel_size(rng: np.random.Generator, region: Region, fresh: Region) -> Region:
-    # From 1.25 to 2 times as coarse or as fine.
-    ratio = float(np.exp(rng.uniform(np.log(1.25), np.log(2.0))))
-    coarser = region.gsd_m * ratio <= 1.2 and (region.gsd_m / ratio < 0.25 or bool(rng.random() < 0.5))
-    return replace(region, gsd_m=round(region.gsd_m * ratio if coarser else region.gsd_m / ratio, 2))
-
-
-def _haze(rng: np.random.Generator, region: Region, fresh: Region) -> Region:
-    return replace(
-        region,
-        haze=rng.uniform(0.15, 0.45),
-        haze_rgb=fresh.haze_rgb,
-        sun_azimuth_deg=fresh.sun_azimuth_deg,
-        sun_elevation_deg=fresh.sun_elevation_deg,
-    )
-
-
-def _sensor(rng: np.random.Generator, region: Region, fresh: Region) -> Region:
-    red, green, blue = (round(256 * factor) for factor in rng.uniform(0.75, 1.25, 3))
-    return replace(region, gain=(red, green, blue), blur_px=rng.uniform(0.4, 1.6), noise=rng.uniform(2.0, 10.0))
-
-
-def _buildings(rng: np.random.Generator, region: Region, fresh: Region) -> Region:
-    return replace(
-        region,
-        roofs=fresh.roofs,
-        pitched_share=fresh.pitched_share,
-        house_m=fresh.house_m,
-        hall_m=fresh.hall_m,
-        house_gap_m=fresh.house_gap_m,
-        height_m=fresh.height_m,
-    )
-
-
-def _class_shares(rng: np.random.Generator, region: Region, fresh: Region) -> Region:
-    return replace(
-        region,
-        town_share=fresh.town_share,
-        river_share=fresh.river_share,
-        river_m=fresh.river_m,
-        blocks=fresh.blocks,
-        parcels=fresh.parcels,
-        parcel_m=fresh.parcel_m,
-    )
-
-
-def _roads(rng: np.random.Generator, region: Region, fresh: Region) -> Region:
-    return replace(
-        region,
-        street_pattern="grid" if region.street_pattern == "organic" else "organic",
-        block_m=fresh.block_m,
-        street_m=fresh.street_m,
-        main_road_m=fresh.main_road_m,
-        road=fresh.road,
-        road_wear=fresh.road_wear,
-        markings=fresh.markings,
-    )
-
-
-FACTORS: Mapping[str, _Draw] = MappingProxyType(
+# Values of the target that are those of a second random region, by factor; some factors change further ones (`_shift`).
+FACTORS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "season": _season,
-        "pixel size": _pixel_size,
-        "haze and sun": _haze,
-        "sensor": _sensor,
-        "buildings": _buildings,
-        "class shares": _class_shares,
-        "roads": _roads,
+        "season": ("ground", "crown", "water", "trees"),
+        "pixel size": (),
+        "haze and sun": ("haze_rgb", "sun_azimuth_deg", "sun_elevation_deg"),
+        "sensor": (),
+        "buildings": ("roofs", "pitched_share", "house_m", "hall_m", "house_gap_m", "height_m"),
+        "class shares": ("town_share", "river_share", "river_m", "blocks", "parcels", "parcel_m"),
+        "roads": ("block_m", "street_m", "main_road_m", "road", "road_wear", "markings"),
     }
 )
+
+
+def _shift(rng: np.random.Generator, region: Region, factor: str, second: Region) -> Region:
+    """Return a region in which one factor differs."""
+    changes: dict[str, Any] = {name: getattr(second, name) for name in FACTORS[factor]}
+    if factor == "pixel size":
+        changes["gsd_m"] = _shifted_pixel_m(rng, region.gsd_m)
+    elif factor == "haze and sun":
+        changes["haze"] = rng.uniform(0.15, 0.45)
+    elif factor == "sensor":
+        red, green, blue = (round(256 * gain) for gain in rng.uniform(0.75, 1.25, 3))
+        changes |= {"gain": (red, green, blue), "blur_px": rng.uniform(0.4, 1.6), "noise": rng.uniform(2.0, 10.0)}
+    elif factor == "roads":
+        changes["street_pattern"] = "grid" if region.street_pattern == "organic" else "organic"
+    return replace(region, **changes)
+
+
+def _shifted_pixel_m(rng: np.random.Generator, gsd_m: float) -> float:
+    """Return a pixel 1.25 to 2 times as coarse or as fine."""
+    ratio = float(np.exp(rng.uniform(np.log(1.25), np.log(2.0))))
+    coarser = gsd_m * ratio <= 1.2 and (gsd_m / ratio < 0.25 or bool(rng.random() < 0.5))
+    return round(gsd_m * ratio if coarser else gsd_m / ratio, 2)
 
 
 @cache
@@ -139,14 +100,14 @@ def shifted_pair(kind: str, number: int) -> ShiftedPair:
     name = f"{kind}{number}"
     drawn = random_region(rng, f"{name}_source")
     source = replace(drawn, gsd_m=round(drawn.gsd_m, 2))
-    fresh = random_region(rng, f"{name}_target")
+    second = random_region(rng, f"{name}_target")
     shifts = rng.random(len(FACTORS)) < SHIFT_SHARE
     while shifts.sum() < LEAST_FACTORS:
         shifts[rng.integers(len(FACTORS))] = True
-    target = replace(source, name=fresh.name, origin_m=(source.origin_m[0], source.origin_m[1] + 100_000.0))
+    target = replace(source, name=second.name, origin_m=(source.origin_m[0], source.origin_m[1] + 100_000.0))
     factors = tuple(factor for factor, differs in zip(FACTORS, shifts, strict=True) if differs)
     for factor in factors:
-        target = FACTORS[factor](rng, target, fresh)
+        target = _shift(rng, target, factor, second)
     return ShiftedPair(source=source, target=target, factors=factors)
 
 
@@ -158,12 +119,11 @@ def region_named(name: str) -> Region:
     """
     if name in REGIONS:
         return REGIONS[name]
-    pair, _, role = name.partition("_")
-    kind, digits = pair.rstrip("0123456789"), pair[len(pair.rstrip("0123456789")) :]
-    if role not in ("source", "target") or kind not in _SETS or digits not in [str(n) for n in range(1, PAIRS + 1)]:
+    match = _REGION_OF_PAIR.fullmatch(name)
+    if match is None:
         raise ConfigError(
             f"There is no synthetic region {name!r}. Allowed: {', '.join(REGIONS)}, and dev1_source, dev1_target ... "
             f"dev{PAIRS}_target, test1_source ... test{PAIRS}_target."
         )
-    regions = shifted_pair(kind, int(digits))
-    return regions.source if role == "source" else regions.target
+    pair = shifted_pair(match[1], int(match[2]))
+    return pair.source if match[3] == "source" else pair.target
