@@ -75,8 +75,8 @@ class TransferContent(TypedDict):
     differs: str
     scoring: str
     mean_gain: float
-    low: float | None
-    high: float | None
+    low: float
+    high: float
     gap_closed_pct: float | None
     gains: dict[str, float]
     harmed: list[str]

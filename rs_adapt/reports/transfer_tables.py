@@ -49,8 +49,8 @@ def transfer_content(summaries: Sequence[TransferGains]) -> list[TransferContent
             "differs": summary.row.variant,
             "scoring": ", ".join(summary.scoring),
             "mean_gain": round(summary.mean, 3),
-            "low": None if summary.interval is None else round(summary.interval.low, 3),
-            "high": None if summary.interval is None else round(summary.interval.high, 3),
+            "low": round(summary.interval.low, 3),
+            "high": round(summary.interval.high, 3),
             "gap_closed_pct": None if summary.gap_closed_pct is None else round(summary.gap_closed_pct, 3),
             "gains": {bench: round(gain.value, 3) for bench, gain in zip(summary.benches, summary.gains, strict=True)},
             "harmed": list(summary.harmed),
@@ -88,12 +88,12 @@ def _missing_pairs(rows: Sequence[TransferGains], labels: Labels) -> list[str]:
 
 def _row(summary: TransferGains, labels: Labels) -> list[TableCell]:
     bench, worst = summary.worst
-    ends = (None, None) if summary.interval is None else (summary.interval.low, summary.interval.high)
+    interval = format_interval(summary.interval.low, summary.interval.high, digits=1, sign="+")
     closed = summary.gap_closed_pct
     return [
         text_cell(summary.setting),
         text_cell(labels.group_name(summary.row)),
-        TableCell(text=f"{summary.mean:+.1f}", value=summary.mean, note=format_interval(*ends, digits=1, sign="+")),
+        TableCell(text=f"{summary.mean:+.1f}", value=summary.mean, note=interval),
         TableCell(text=f"{worst:+.1f}", value=worst, note=_name(bench)),
         TableCell(text=f"{summary.num_helped} of {len(summary.gains)}", value=summary.num_helped / len(summary.gains)),
         TableCell(text=str(len(summary.harmed)), value=len(summary.harmed), note=", ".join(map(_name, summary.harmed))),

@@ -7,7 +7,7 @@ Shapes: R resamples, S seeds in common, U units, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,14 +56,15 @@ class Gains:
         over_source_only: Points of mIoU over source-only training.
         gap_closed: Percent of the gap between source-only training and training on the target's labels; also None
             where training on the target's labels is no better.
-        gap: Points of mIoU of training on the target's labels over source-only training, seeds as `gap_closed`.
+        gap_points: Points of mIoU of training on the target's labels over source-only training, over the seeds that
+            the group has in common with both.
         over_frozen: Points of mIoU over the frozen backbone with a trained head, under the same training.
         refused: Groups of the right names that are no references, because their settings differ, as sentences.
     """
 
     over_source_only: PairedGain | None = None
     gap_closed: PairedGain | None = None
-    gap: PairedGain | None = None
+    gap_points: float | None = None
     over_frozen: PairedGain | None = None
     refused: tuple[str, ...] = ()
 
@@ -96,7 +97,7 @@ def gains_of(groups: Sequence[Group]) -> list[Gains]:
             Gains(
                 over_source_only=_gain(group, [floor], _difference, resampled),
                 gap_closed=_gain(group, [floor, bound], _share_closed, resampled),
-                gap=_gain(group, [floor, bound], _gap, resampled),
+                gap_points=_gap_points(group, floor, bound),
                 over_frozen=_gain(group, [frozen], _difference, resampled),
                 refused=tuple(refused),
             )
@@ -109,11 +110,6 @@ def _difference(own: NDArray[np.float64], floor: NDArray[np.float64]) -> NDArray
     return np.asarray((own - floor).mean(axis=-1))
 
 
-def _gap(own: NDArray[np.float64], floor: NDArray[np.float64], bound: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the points between the two references; the row itself chooses the seeds alone."""
-    return np.asarray((bound - floor).mean(axis=-1))
-
-
 def _share_closed(
     own: NDArray[np.float64], floor: NDArray[np.float64], bound: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -123,18 +119,23 @@ def _share_closed(
         return np.asarray(np.where(gap > 0, 100 * (own - floor).mean(axis=-1) / gap, np.nan))
 
 
+def _gap_points(group: Group, floor: Group | None, bound: Group | None) -> float | None:
+    """Return the points between floor and bound over the seeds in common with a row; None where one is missing."""
+    common = _in_common(group, [floor, bound])
+    if common is None:
+        return None
+    (_, of_floor, of_bound), seeds = common
+    return float(_difference(_miou_of(of_bound, seeds), _miou_of(of_floor, seeds)))
+
+
 def _gain(
     group: Group, references: Sequence[Group | None], value_of: _Value, resampled: _Resampled
 ) -> PairedGain | None:
-    present = [reference for reference in references if reference is not None]
-    # The floor has no gain over itself. The upper bound has one: it closes the whole gap.
-    if len(present) < len(references) or present[0] is group:
+    common = _in_common(group, references)
+    if common is None:
         return None
-    runs = [_by_seed(member) for member in (group, *present)]
-    seeds = sorted(set.intersection(*(set(run) for run in runs)))
-    if not seeds:
-        return None
-    miou_S = [np.array([run[seed].miou_pct for seed in seeds], dtype=np.float64) for run in runs]
+    runs, seeds = common
+    miou_S = [_miou_of(run, seeds) for run in runs]
     value = float(value_of(*miou_S))
     if np.isnan(value):
         return None
@@ -146,6 +147,22 @@ def _gain(
         over_units = (value_of(*complete), resampled.num_units(runs[0][seeds[0]]))
         limits = t_interval(value, [over_units, (value_of(*_draw_seeds(miou_S)), len(seeds))])
     return PairedGain(seeds=tuple(seeds), by_seed=by_seed, value=value, interval=limits)
+
+
+def _in_common(group: Group, references: Sequence[Group | None]) -> tuple[list[dict[int, RunScore]], list[int]] | None:
+    """Return the runs of a row and its references by seed, and the seeds of them all; None without one to compare."""
+    present = [reference for reference in references if reference is not None]
+    # The floor has no gain over itself. The upper bound has one: it closes the whole gap.
+    if len(present) < len(references) or present[0] is group:
+        return None
+    runs = [_by_seed(member) for member in (group, *present)]
+    seeds = sorted(set.intersection(*(set(run) for run in runs)))
+    return (runs, seeds) if seeds else None
+
+
+def _miou_of(run: Mapping[int, RunScore], seeds: Sequence[int]) -> NDArray[np.float64]:
+    """Return the mIoU by seed, (S,)."""
+    return np.array([run[seed].miou_pct for seed in seeds], dtype=np.float64)
 
 
 def _draw_seeds(miou_S: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:

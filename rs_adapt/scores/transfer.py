@@ -28,7 +28,7 @@ class TransferGains:
         benches: Names of the pairs, in the order of the report; two or more.
         gains: The gain on each pair, over the seeds that it shares with source-only training.
         interval: 95 % t interval of the mean gain, the pairs being the units: what a further pair of the same kind may
-            be expected to add to. None where it is undefined.
+            be expected to add to.
         gap_closed_pct: Mean gain as a percentage of the mean gap to training on the target's labels, over the pairs
             that have both references; None without any, or where the mean gap is not above 0.
     """
@@ -38,7 +38,7 @@ class TransferGains:
     scoring: tuple[str, ...]
     benches: tuple[str, ...]
     gains: tuple[PairedGain, ...]
-    interval: Interval | None
+    interval: Interval
     gap_closed_pct: float | None
 
     @property
@@ -80,12 +80,12 @@ def summarize_transfer(groups: Sequence[Group], gains: Sequence[Gains]) -> list[
     for group, gain in zip(groups, gains, strict=True):
         if gain.over_source_only is not None:
             key = (group.column.setting, group.row, _scoring(group))
-            rows.setdefault(key, []).append((group, gain.over_source_only, gain.gap))
+            rows.setdefault(key, []).append((group, gain.over_source_only, gain.gap_points))
     return [_summarize(members) for members in rows.values() if len({one.column.bench for one, _, _ in members}) > 1]
 
 
-# A group, its gain, and the gap between its references, of one pair.
-_Member: TypeAlias = tuple[Group, PairedGain, PairedGain | None]
+# A group, its gain, and the gap between its references in points, of one pair.
+_Member: TypeAlias = tuple[Group, PairedGain, float | None]
 
 
 def _scoring(group: Group) -> tuple[str, ...]:
@@ -110,6 +110,6 @@ def _summarize(members: Sequence[_Member]) -> TransferGains:
 
 def _share_closed(members: Sequence[_Member]) -> float | None:
     """Return the mean gain over the mean gap of the pairs that have both references."""
-    complete = [(gain.value, gap.value) for _, gain, gap in members if gap is not None]
+    complete = [(gain.value, gap) for _, gain, gap in members if gap is not None]
     gap_points = sum(gap for _, gap in complete)
     return 100 * sum(gain for gain, _ in complete) / gap_points if gap_points > 0 else None
