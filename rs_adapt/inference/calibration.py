@@ -20,6 +20,7 @@ from rs_adapt.engine.build import build_loader, prepare_data
 from rs_adapt.engine.loaders import end_processes
 from rs_adapt.errors import DataError
 from rs_adapt.inference.predictor import Predictor
+from rs_adapt.metrics.reliability import NUM_BINS, bins_of
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.runs.records import Calibration, Reliability, ReliabilityBin
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
     from rs_adapt.strategies.pseudo_labels import ScoreKind
 
-_BINS = 15
 # Pixels of a tile are alike, so a part of them says as much as all.
 _PIXELS_PER_TILE = 2048
 # Logarithms of the temperatures that are searched, and the width at which the search ends.
@@ -118,10 +118,10 @@ def measure_reliability(logits_NK: Tensor, truth_N: Tensor) -> Reliability:
     """
     confidence_N, label_N = logits_NK.softmax(dim=1).max(dim=1)
     is_right_N = (label_N == truth_N).double()
-    bin_N = (confidence_N * _BINS).long().clamp_max(_BINS - 1)
-    pixels = torch.bincount(bin_N, minlength=_BINS).double()
-    confidence = torch.bincount(bin_N, weights=confidence_N.double(), minlength=_BINS)
-    right = torch.bincount(bin_N, weights=is_right_N, minlength=_BINS)
+    bin_N = bins_of(confidence_N)
+    pixels = torch.bincount(bin_N, minlength=NUM_BINS).double()
+    confidence = torch.bincount(bin_N, weights=confidence_N.double(), minlength=NUM_BINS)
+    right = torch.bincount(bin_N, weights=is_right_N, minlength=NUM_BINS)
     ece = float((confidence - right).abs().sum() / len(truth_N))
     return Reliability(
         ece_pct=round(100 * ece, 3),

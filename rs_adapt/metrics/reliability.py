@@ -17,6 +17,11 @@ _UNITS = 2**24
 _DIGITS = 4
 
 
+def bins_of(confidence_N: Tensor) -> Tensor:
+    """Return the range of each confidence (0 to 1), int64, 0 to `NUM_BINS` - 1; they are of equal width."""
+    return (confidence_N * NUM_BINS).long().clamp_max(NUM_BINS - 1)
+
+
 class ReliabilityCounter:
     """Counts labelled pixels, those that are right, and their confidences, in 15 ranges of confidence.
 
@@ -41,7 +46,7 @@ class ReliabilityCounter:
         is_counted_HW = truth_HW != self._ignore_index
         confidence_N = probabilities_KHW.amax(dim=0)[is_counted_HW].double()
         is_right_N = (labels_HW == truth_HW)[is_counted_HW]
-        bin_N = (confidence_N * NUM_BINS).long().clamp_max(NUM_BINS - 1)
+        bin_N = bins_of(confidence_N)
         self._sums_3B[0] += torch.bincount(bin_N, minlength=NUM_BINS).cpu()
         self._sums_3B[1] += torch.bincount(bin_N[is_right_N], minlength=NUM_BINS).cpu()
         # Whole numbers in float64 are added without rounding up to 2^53: 2^29 pixels.
