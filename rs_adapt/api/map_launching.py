@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.launchers.kinds import check_launcher_kind
 
 if TYPE_CHECKING:
     from rs_adapt.launchers.slurm import Slurm
@@ -18,10 +19,7 @@ def check_launcher(launcher: str, *, jobs: int | None, slurm: Mapping[str, objec
     Raises:
         ConfigError: The launcher has no such name, or does not use `jobs` or `slurm`.
     """
-    from rs_adapt.sweeps.spec import LAUNCHERS
-
-    if launcher not in LAUNCHERS:
-        raise ConfigError(f"--launcher {launcher} is unknown. Allowed: {', '.join(LAUNCHERS)}.")
+    check_launcher_kind(launcher)
     if jobs is not None and jobs < 1:
         raise ConfigError(f"--jobs is {jobs}. Allowed: 1 or more.")
     if launcher == "inline" and (jobs or 1) > 1:

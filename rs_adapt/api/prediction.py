@@ -19,10 +19,10 @@ from rs_adapt.runs.run import Run
 
 if TYPE_CHECKING:
     from rs_adapt.config.execution import Tta
+    from rs_adapt.launchers.kinds import LauncherKind
     from rs_adapt.prediction.companions import Companion
     from rs_adapt.prediction.layers import Layer
     from rs_adapt.prediction.predict import MapRecord
-    from rs_adapt.sweeps.spec import LauncherKind
     from rs_adapt.tiles.blend import Blending
 
 PathLike = str | os.PathLike[str]

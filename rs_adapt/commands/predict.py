@@ -13,7 +13,7 @@ from rs_adapt.commands.parameters import parse_parameters
 from rs_adapt.commands.stopping import continued_by_repeating
 
 if TYPE_CHECKING:
-    from rs_adapt.sweeps.spec import LauncherKind
+    from rs_adapt.launchers.kinds import LauncherKind
 
 _LAYERS = "Files"
 _SCENE = scene_options.PANEL

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -24,10 +24,8 @@ from pydantic_core import PydanticCustomError
 
 from rs_adapt.documents import DocumentError, parse_toml, read_bytes
 from rs_adapt.errors import ConfigError
+from rs_adapt.launchers.kinds import LauncherKind
 from rs_adapt.validation import parse_as
-
-LauncherKind = Literal["local", "inline", "slurm"]
-LAUNCHERS: tuple[LauncherKind, ...] = get_args(LauncherKind)
 
 # Values by axis: names, and whole numbers for the seed.
 Axes: TypeAlias = Mapping[str, tuple[Any, ...]]

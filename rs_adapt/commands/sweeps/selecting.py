@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.launchers.kinds import check_launcher_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,12 +89,9 @@ def apply_launcher_options(spec: Spec, *, kind: str | None, jobs: int | None, gp
     Raises:
         ConfigError: The value of an option cannot be used.
     """
-    from rs_adapt.sweeps.spec import LAUNCHERS
-
     changes: dict[str, object] = {}
     if kind is not None:
-        if kind not in LAUNCHERS:
-            raise ConfigError(f"--launcher {kind} is unknown. Allowed: {', '.join(LAUNCHERS)}.")
+        check_launcher_kind(kind)
         changes["kind"] = kind
     if jobs is not None:
         changes["jobs"] = jobs
