@@ -53,6 +53,17 @@ def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
     return home
 
 
+@pytest.fixture(autouse=True)
+def own_threads() -> Iterator[None]:
+    """Refuse a test that leaves PyTorch with another number of threads: it would slow all tests after it."""
+    yield
+    torch = sys.modules.get("torch")
+    if torch is not None and os.environ["OMP_NUM_THREADS"] == "1":
+        left = torch.get_num_threads()
+        torch.set_num_threads(1)
+        assert left == 1, f"PyTorch has {left} threads after this test, and had 1 before it"
+
+
 @pytest.fixture(scope="session")
 def session_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return one cache folder for the whole session, so that synthetic tiles are written once."""

@@ -95,9 +95,14 @@ class QueuedScene:
         import torch
 
         use_plugins(self.work.plugins)
+        # A job has its cores to itself. Restored for a caller who carries it out in its own process.
+        threads = torch.get_num_threads()
         torch.set_num_threads(default_jobs())
-        predictor = load_members(self.work.members, device=self.work.device)
-        return predict_one(predictor, self.work, self.scene, self.out)
+        try:
+            predictor = load_members(self.work.members, device=self.work.device)
+            return predict_one(predictor, self.work, self.scene, self.out)
+        finally:
+            torch.set_num_threads(threads)
 
 
 def predict_in_queue(
