@@ -9,6 +9,8 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from rs_adapt.processes import sum_over_ranks
+
 
 class Batch(TypedDict):
     """A batch of one domain, as the data preprocessor gives it to the model."""
@@ -21,7 +23,7 @@ class Batch(TypedDict):
 
 
 class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
-    """A segmentor's preprocessor, applied to `{"source": batch, "target": batch}`, or to a plain batch."""
+    """A segmentor's preprocessor, applied to `{"source": batch, "target": batch}`, one of them, or a plain batch."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -29,7 +31,7 @@ class PairPreprocessor(BaseDataPreprocessor):  # type: ignore[misc]
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Normalise, pad and stack each domain's batch; a plain batch is processed as in the segmentor itself."""
-        if "source" not in data:
+        if "source" not in data and "target" not in data:
             return dict(self.inner(data, training))
         return {domain: self._views(batch, training) for domain, batch in data.items()}
 
@@ -57,3 +59,19 @@ def samples_of(labels_BHW: Tensor, weights_BHW: Tensor | None = None) -> list[Se
 def scale_losses(losses: dict[str, Tensor], factor: float | Tensor) -> dict[str, Tensor]:
     """Multiply the losses among the values of a head's loss; accuracies stay."""
     return {name: value * factor if "loss" in name else value for name, value in losses.items()}
+
+
+def weighted_losses(segmentor: Any, images: Tensor, labels_BHW: Tensor, weights_BHW: Tensor) -> dict[str, Tensor]:
+    """Return the losses of a segmentor's head on images (B, 3, H, W) whose pixels have weights (B, H, W).
+
+    Heads that take no pixel weights have their losses multiplied by the mean weight of the labelled pixels.
+    """
+    head = segmentor.decode_head
+    losses: dict[str, Tensor]
+    if getattr(head, "takes_pixel_weights", False):
+        losses = segmentor(images, samples_of(labels_BHW, weights_BHW), mode="loss")
+        return losses
+    labelled = labels_BHW != head.ignore_index
+    mean = sum_over_ranks((weights_BHW * labelled).sum()) / sum_over_ranks(labelled.sum()).clamp_min(1)
+    losses = segmentor(images, samples_of(labels_BHW), mode="loss")
+    return scale_losses(losses, mean)

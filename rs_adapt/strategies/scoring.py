@@ -1,9 +1,11 @@
-"""A segmentor's scores as the output of a module, so that it can be called with the teacher's weights."""
+"""A segmentor's scores as the output of a module, so that it can be called with weights of a teacher or an anchor."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -21,3 +23,20 @@ class Scores(nn.Module):
         metas = [meta] * len(inputs)
         scores: Tensor = self.segmentor.decode_head.predict(features, metas, self.segmentor.test_cfg)
         return scores
+
+
+def predict_scores(segmentor: nn.Module, inputs: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+    """Return scores (B, K, H, W) of images (B, 3, H, W) in eval mode: no drop-out, running statistics.
+
+    Args:
+        segmentor: The segmentor; its mode stays.
+        inputs: Normalised images.
+        weights: Tensors that stand in for those of the segmentor, by its names; empty for its own.
+    """
+    was_training = segmentor.training
+    segmentor.eval()
+    try:
+        named = {f"segmentor.{name}": value for name, value in weights.items()}
+        return torch.func.functional_call(Scores(segmentor), named, (inputs,))  # type: ignore[no-any-return]
+    finally:
+        segmentor.train(was_training)

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
-from rs_adapt.processes import sum_over_ranks
 from rs_adapt.registry import MODELS
 from rs_adapt.strategies.arguments import check_arguments, check_classes, check_mix_classes
 from rs_adapt.strategies.class_mix import MixClasses, class_mix, paste
@@ -21,9 +20,9 @@ from rs_adapt.strategies.ema import EmaWeights
 from rs_adapt.strategies.feature_distance import feature_distance
 from rs_adapt.strategies.health import PseudoLabelHealth
 from rs_adapt.strategies.masking import mask_blocks
-from rs_adapt.strategies.pair import Batch, PairPreprocessor, samples_of, scale_losses
+from rs_adapt.strategies.pair import Batch, PairPreprocessor, scale_losses, weighted_losses
 from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels, Weighting, valid_pixels
-from rs_adapt.strategies.scoring import Scores
+from rs_adapt.strategies.scoring import predict_scores
 from rs_adapt.strategies.strong_augment import strong_augment
 
 # A pass of the student over the target costs time and trains nothing: every tenth iteration is enough.
@@ -200,23 +199,13 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
     @torch.no_grad()
     def label_target(self, inputs: Tensor, data_samples: list[SegDataSample]) -> PseudoLabels:
         """Return the teacher's labels for target images (B, 3, H, W)."""
-        weights = {f"segmentor.{name}": value for name, value in self.ema.weights().items()}
         valid_BHW = valid_pixels(data_samples, inputs.shape[-2], inputs.shape[-1], inputs.device)
-        pseudo: PseudoLabels = self.labeler(self._scores(inputs, weights), valid_BHW)
+        pseudo: PseudoLabels = self.labeler(predict_scores(self.segmentor, inputs, self.ema.weights()), valid_BHW)
         return pseudo
 
     def as_teacher(self) -> AbstractContextManager[None]:
         """Return a context in which the segmentor holds the teacher's weights, and `ema` the student's."""
         return self.ema.swap(self.segmentor)
-
-    def _scores(self, inputs: Tensor, weights: dict[str, Tensor]) -> Tensor:
-        """Return scores (B, K, H, W) of the given weights in eval mode: no drop-out, running statistics."""
-        was_training = self.segmentor.training
-        self.segmentor.eval()
-        try:
-            return torch.func.functional_call(Scores(self.segmentor), weights, (inputs,))  # type: ignore[no-any-return]
-        finally:
-            self.segmentor.train(was_training)
 
     @torch.no_grad()
     def _observe(self, iteration: int, source_labels: Tensor, pseudo: PseudoLabels, images: Tensor) -> None:
@@ -226,7 +215,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             teacher_labels_BHW=pseudo.labels_BHW,
             confidence_BHW=pseudo.confidence_BHW,
             weights_BHW=pseudo.weights_BHW,
-            student_labels_BHW=self._scores(images, {}).argmax(dim=1) if compare else None,
+            student_labels_BHW=predict_scores(self.segmentor, images, {}).argmax(dim=1) if compare else None,
         )
 
     def _source_losses(self, source: Batch, labels_BHW: Tensor) -> dict[str, Tensor]:
@@ -250,13 +239,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         return named | {"source.loss_feature_distance": self.feature_weight * distance}
 
     def _losses(self, images: Tensor, labels_BHW: Tensor, weights_BHW: Tensor, name: str) -> dict[str, Tensor]:
-        head = self.segmentor.decode_head
-        if getattr(head, "takes_pixel_weights", False):
-            losses = self.segmentor(images, samples_of(labels_BHW, weights_BHW), mode="loss")
-        else:
-            labelled = labels_BHW != head.ignore_index
-            mean = sum_over_ranks((weights_BHW * labelled).sum()) / sum_over_ranks(labelled.sum()).clamp_min(1)
-            losses = scale_losses(self.segmentor(images, samples_of(labels_BHW), mode="loss"), mean)
+        losses = weighted_losses(self.segmentor, images, labels_BHW, weights_BHW)
         return {f"{name}.{key}": value for key, value in losses.items()}
 
     @torch.no_grad()
