@@ -7,7 +7,6 @@ Shapes: N pixels, K classes, H/W pixels of a tile.
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,19 +20,16 @@ from rs_adapt.engine.loaders import end_processes
 from rs_adapt.errors import DataError
 from rs_adapt.inference.predictor import Predictor
 from rs_adapt.metrics.reliability import NUM_BINS, bins_of
+from rs_adapt.metrics.temperature import fit_temperature, log_loss, logits_of, spread_pixels
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.runs.records import Calibration, Reliability, ReliabilityBin
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
-    from rs_adapt.strategies.pseudo_labels import ScoreKind
 
 # Pixels of a tile are alike, so a part of them says as much as all.
 _PIXELS_PER_TILE = 2048
-# Logarithms of the temperatures that are searched, and the width at which the search ends.
-_LOWEST, _HIGHEST, _WIDTH = math.log(0.05), math.log(20.0), 1e-5
-_SMALLEST = 1e-12
 
 
 def calibrate_checkpoint(
@@ -60,9 +56,11 @@ def calibrate_checkpoint(
             for batch in loader:
                 for sample in predictor.predict_batch(batch):
                     truth = sample.gt_sem_seg.data.flatten().to(sample.seg_logits.data.device)
-                    at_N = _spread(torch.nonzero(truth != cfg.bench.ignore_index).flatten())
+                    at_N = spread_pixels(
+                        torch.nonzero(truth != cfg.bench.ignore_index).flatten(), most=_PIXELS_PER_TILE
+                    )
                     scores_KN = sample.seg_logits.data.flatten(1)[:, at_N].float()
-                    logits.append(_logits(scores_KN.T, predictor.model.decode_head.score_kind).cpu())
+                    logits.append(logits_of(scores_KN.T, predictor.model.decode_head.score_kind).cpu())
                     truths.append(truth[at_N].long().cpu())
                     on_progress("predicting", len(truths), total)
         finally:
@@ -84,31 +82,6 @@ def calibrate_checkpoint(
     )
 
 
-def fit_temperature(logits_NK: Tensor, truth_N: Tensor) -> float:
-    """Return the temperature with the smallest negative log-likelihood, 0.05 to 20, rounded to 4 digits.
-
-    The likelihood has a single minimum in the inverse temperature, so a golden-section search finds it.
-
-    Args:
-        logits_NK: Logits, or logarithms of probabilities, float32.
-        truth_N: True classes, int64.
-    """
-    ratio = (math.sqrt(5) - 1) / 2
-    low, high = _LOWEST, _HIGHEST
-    inner = [high - ratio * (high - low), low + ratio * (high - low)]
-    losses = [_loss(logits_NK, truth_N, math.exp(place)) for place in inner]
-    while high - low > _WIDTH:
-        if losses[0] <= losses[1]:
-            high = inner[1]
-            inner = [high - ratio * (high - low), inner[0]]
-            losses = [_loss(logits_NK, truth_N, math.exp(inner[0])), losses[0]]
-        else:
-            low = inner[0]
-            inner = [inner[1], low + ratio * (high - low)]
-            losses = [losses[1], _loss(logits_NK, truth_N, math.exp(inner[1]))]
-    return round(math.exp((low + high) / 2), 4)
-
-
 def measure_reliability(logits_NK: Tensor, truth_N: Tensor) -> Reliability:
     """Return the expected calibration error and the bins of a reliability diagram.
 
@@ -125,7 +98,7 @@ def measure_reliability(logits_NK: Tensor, truth_N: Tensor) -> Reliability:
     ece = float((confidence - right).abs().sum() / len(truth_N))
     return Reliability(
         ece_pct=round(100 * ece, 3),
-        nll=round(_loss(logits_NK, truth_N, 1.0), 5),
+        nll=round(log_loss(logits_NK, truth_N, 1.0), 5),
         bins=[
             ReliabilityBin(
                 pixels=int(count),
@@ -135,23 +108,3 @@ def measure_reliability(logits_NK: Tensor, truth_N: Tensor) -> Reliability:
             for count, sure, hits in zip(pixels, confidence, right, strict=True)
         ],
     )
-
-
-def _loss(logits_NK: Tensor, truth_N: Tensor, temperature: float) -> float:
-    scaled_NK = logits_NK.double() / temperature
-    true_N = scaled_NK.gather(1, truth_N[:, None])[:, 0]
-    return float((scaled_NK.logsumexp(dim=1) - true_N).mean())
-
-
-def _spread(positions: Tensor) -> Tensor:
-    if len(positions) <= _PIXELS_PER_TILE:
-        return positions
-    return positions[torch.linspace(0, len(positions) - 1, _PIXELS_PER_TILE, device=positions.device).long()]
-
-
-def _logits(scores_NK: Tensor, kind: ScoreKind) -> Tensor:
-    """Return logits of scores; shares of non-negative scores become their logarithms."""
-    if kind == "logits":
-        return scores_NK
-    shares_NK = scores_NK / scores_NK.sum(dim=1, keepdim=True).clamp_min(_SMALLEST)
-    return shares_NK.clamp_min(_SMALLEST).log()

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from rs_adapt.inference.calibration import fit_temperature, measure_reliability
+from rs_adapt.inference.calibration import measure_reliability
 from rs_adapt.inference.predictor import rescale
+from rs_adapt.metrics.temperature import fit_temperature
 
 
 def draw(temperature: float, num: int = 15_000) -> tuple[Tensor, Tensor]:
