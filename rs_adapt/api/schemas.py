@@ -73,6 +73,9 @@ def file_schemas() -> dict[str, FileSchema]:
         "sweep-plan": FileSchema(
             file=files.SWEEP_PLAN_FILE, content="the cells that a sweep plans", record=records.SweepPlan
         ),
+        "tuning": FileSchema(
+            file=files.TUNING_FILE, content="the settings that rs-adapt sweep --tune chose", record=records.TuningRecord
+        ),
     }
 
 

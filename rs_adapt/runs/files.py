@@ -45,6 +45,8 @@ LOCK_FILE = "run.lock"
 FILES_BESIDE_A_RUN = frozenset({SWEEP_CELL_FILE, SWEEP_LOG_FILE, SWEEP_LOCK_FILE, LOCK_FILE})
 # In the folder of the sweep: the cells that it plans.
 SWEEP_PLAN_FILE = "sweep.json"
+# There, too: the settings that `--tune` chose.
+TUNING_FILE = "tuning.json"
 
 # Folders inside a run folder that hold no runs of their own.
 DIRS_OF_A_RUN = frozenset({EVAL_DIR, PACKS_DIR, CONFUSIONS_DIR, INSPECT_DIR, LOGGERS_DIR})

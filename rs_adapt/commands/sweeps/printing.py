@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from rs_adapt.runs.records import TuningRecord
     from rs_adapt.sweeps.cells import Expansion, SweepCell
     from rs_adapt.sweeps.folder import CellState
     from rs_adapt.sweeps.launch import RerunPolicy
@@ -71,6 +72,7 @@ def print_sweep_json(
     *,
     policy: RerunPolicy,
     dry_run: bool,
+    tuning: TuningRecord | None,
 ) -> None:
     """Print the sweep and the states of its cells as JSON."""
     from rs_adapt.sweeps.table import cell_facts
@@ -86,7 +88,7 @@ def print_sweep_json(
         "skipped": [vars(skipped) for skipped in expansion.skipped],
         "remarks": list(expansion.remarks),
     }
-    print_json(content)
+    print_json(content if tuning is None else content | {"tuning": tuning.content()})
 
 
 def print_how_to_continue() -> None:

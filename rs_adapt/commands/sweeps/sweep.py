@@ -21,6 +21,15 @@ Only = Annotated[
 NoCode = Annotated[
     bool, typer.Option("--no-code", help="Refuse a file that can run code of its own: for files that others wrote.")
 ]
+Tune = Annotated[
+    str | None,
+    typer.Option(
+        "--tune",
+        help="Choose a setting for each target among finished cells, without its labels: label-free for the "
+        "protocol's statistic, or the name of one, such as info-max.",
+        metavar="STATISTIC",
+    ),
+]
 
 
 def sweep(
@@ -36,6 +45,7 @@ def sweep(
     ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")] = False,
     only: Only = None,
+    tune: Tune = None,
     work_dir: options.WorkDir = None,
     data_root: options.DataRoot = None,
     plugins: options.Plugins = None,
@@ -52,25 +62,35 @@ def sweep(
     $ rs-adapt sweep configs/sweep/synthetic_all.toml --jobs 2
 
     $ rs-adapt sweep configs/sweep/paper_da.toml --dry-run
+
+    $ rs-adapt sweep configs/sweep/adaptation.toml --tune label-free
     """
+    from rs_adapt.commands.console import result_console
     from rs_adapt.commands.sweeps.printing import print_how_to_continue, print_sweep, print_sweep_json
     from rs_adapt.commands.sweeps.running import run_selected
     from rs_adapt.commands.sweeps.selecting import apply_launcher_options, read_sweep, select_cells
     from rs_adapt.sweeps.launch import RerunPolicy, read_states
+    from rs_adapt.sweeps.tuning import check_tuning, choose_settings, tuning_lines, write_tuning
 
     spec, folder, expansion = read_sweep(file, work_dir=work_dir, data_root=data_root, no_code=no_code)
     spec = apply_launcher_options(spec, kind=launcher, jobs=jobs, gpus=gpus)
     cells = select_cells(expansion.cells, only)
+    statistic = None if tune is None else check_tuning(cells, tune)
     policy = RerunPolicy(rerun_stale=rerun_stale, retry_failed=retry_failed)
     finished = True
     if not dry_run:
         states, finished = run_selected(spec, folder, expansion, cells, policy=policy)
     else:
         states = read_states(cells)
+    tuning = None if statistic is None else choose_settings(cells, states, statistic=statistic, sweep=spec.name)
+    if tuning is not None and not dry_run:
+        write_tuning(folder, tuning)
     if as_json:
-        print_sweep_json(spec, folder, expansion, cells, states, policy=policy, dry_run=dry_run)
+        print_sweep_json(spec, folder, expansion, cells, states, policy=policy, dry_run=dry_run, tuning=tuning)
     else:
         print_sweep(spec, folder, expansion, cells, states, policy=policy, dry_run=dry_run)
+        for line in () if tuning is None else tuning_lines(tuning):
+            result_console().print(line, highlight=False, soft_wrap=True)
     if not finished:
         print_how_to_continue()
         raise typer.Exit(130)

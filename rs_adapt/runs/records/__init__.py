@@ -51,6 +51,7 @@ from rs_adapt.runs.records.onnx import FileFacts, OnnxFacts
 from rs_adapt.runs.records.record import FORMAT, Record, read_record, record_text, write_record
 from rs_adapt.runs.records.result import InferenceFacts, IntervalFacts, ProtocolFacts, Result, SelectedCheckpoint
 from rs_adapt.runs.records.sweep import PlannedCell, SkippedCell, SweepCellRecord, SweepPlan
+from rs_adapt.runs.records.tuning import TunedCandidate, TunedChoice, TuningRecord
 
 __all__ = [
     "FORMAT",
@@ -107,7 +108,10 @@ __all__ = [
     "Times",
     "TrainableParameters",
     "TrainingLine",
+    "TunedCandidate",
+    "TunedChoice",
     "TunedValues",
+    "TuningRecord",
     "UnmeasuredMethod",
     "data_facts",
     "read_record",

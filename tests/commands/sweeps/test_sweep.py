@@ -74,6 +74,7 @@ def test_shipped_sweeps_are_found_by_name(run_verb: Callable[..., Any], monkeypa
         (["none.toml"], "The sweep's file none.toml cannot be read"),
         (["synthetic_all", "--only", "nothing"], "--only 'nothing' matches none of the 24 cells"),
         (["synthetic_all", "--gpus", "a"], "--gpus 'a' is not a list of numbers"),
+        (["synthetic_all", "--tune", "miou"], "--tune 'miou' is no statistic. Allowed: label-free, info-max"),
         (["synthetic_all", "--launcher", "pbs"], "--launcher pbs is unknown. Allowed: local, inline, slurm."),
     ],
 )
