@@ -11,8 +11,9 @@ from rs_adapt.config import axes
 from rs_adapt.config.execution import check_device
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.weights_files import missing_weights
+from rs_adapt.config.wire_regions import require_start
 from rs_adapt.datasets.prepare import require_raw_data
-from rs_adapt.datasets.roles import data_roles
+from rs_adapt.datasets.roles import data_roles, roles_to_prepare
 from rs_adapt.errors import ConfigError, DataNotFound
 from rs_adapt.runs.folder import check_run_folder
 from rs_adapt.runs.onnx_files import is_onnx, read_onnx_facts
@@ -25,21 +26,26 @@ if TYPE_CHECKING:
 _RANDOM = "random"
 
 
-def require_inputs_of_training(cfg: ResolvedConfig, *, resume: bool, overwrite: bool) -> None:
+def require_inputs_of_training(
+    cfg: ResolvedConfig, *, resume: bool, overwrite: bool, start_from: object | None = None
+) -> None:
     """Check that the run folder is free and that base weights and data are there; training itself checks more.
 
-    One of several processes checks nothing: the first one may have made the folder already.
+    One of several processes checks no more than the options: the first one may have made the folder already.
 
     Args:
         cfg: The resolved configuration.
         resume: See `rs_adapt.train`.
         overwrite: See `rs_adapt.train`.
+        start_from: See `rs_adapt.train`.
 
     Raises:
         OutputExists, CheckpointMismatch: See `check_run_folder`.
+        ConfigError: The strategy starts from trained weights, and there are none.
         WeightsError: There is no file of base weights.
         DataNotFound: A folder of the data is missing.
     """
+    require_start(cfg.strategy, has_start=resume or start_from is not None)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return
     check_run_folder(Path(cfg.work_dir), cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
@@ -50,6 +56,7 @@ def require_inputs_of_training(cfg: ResolvedConfig, *, resume: bool, overwrite: 
             bench=cfg.bench.to_dict(),
             data_root=Path(cfg.data_root),
             out_dir=Path(cfg.prepared_dir),
+            roles=roles_to_prepare(cfg),
         )
         return
     for settings in data_roles(cfg).values():

@@ -74,7 +74,7 @@ def train(
             'Pass the change to compose: compose(..., overrides={"optim.lr": 6e-5}).'
         )
     cfg = with_values_of_start(cfg) if resume else cfg
-    require_inputs_of_training(cfg, resume=resume, overwrite=overwrite)
+    require_inputs_of_training(cfg, resume=resume, overwrite=overwrite, start_from=start_from)
     initial = None if start_from is None else find_checkpoint(start_from, progress=progress)
     print_loading(progress)
     from rs_adapt.engine.loggers import resolve_loggers
@@ -137,7 +137,7 @@ def check(
         (True, True)
     """
     cfg = with_values_of_start(cfg) if resume else cfg
-    require_inputs_of_training(cfg, resume=resume, overwrite=overwrite)
+    require_inputs_of_training(cfg, resume=resume, overwrite=overwrite, start_from=start_from)
     initial = None if start_from is None else find_checkpoint(start_from, progress=progress)
     print_loading(progress)
     from rs_adapt.engine.train import check_training

@@ -104,7 +104,7 @@ def train(
         overrides=set_ or (),
     )
     named = with_values_of_start(cfg) if resume else cfg
-    require_inputs_of_training(named, resume=resume, overwrite=overwrite)
+    require_inputs_of_training(named, resume=resume, overwrite=overwrite, start_from=from_run)
     if from_run is not None:
         from_run, _ = find_weights(find_checkpoint(from_run))
     # Of several processes only rank 0 prints.

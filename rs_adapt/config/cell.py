@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.config import axes
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench
+from rs_adapt.config.wire_regions import learns_from_labels
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 from rs_adapt.path_names import path_name
 from rs_adapt.ranges import Range
@@ -127,6 +128,9 @@ def resolve(
     if seed not in SEED:
         raise ConfigError(f"The seed is {seed!r}; it must be 0 or larger, whole, and below 2**32.")
     bench_name, setting = _find_bench(bench, setting, direction)
+    chosen = axes.find("strategy", strategy or DEFAULT_STRATEGY[setting])
+    if own_bench.is_own(bench_name) and not learns_from_labels(axes.strategy_facts(chosen)):
+        bench_name = own_bench.without_source(bench_name)
     defaults = axes.bench_facts(bench_name)["defaults"]
     cell = Cell(
         bench=bench_name,
@@ -134,7 +138,7 @@ def resolve(
         method=axes.find("method", method or defaults["method"]),
         backbone=axes.find("backbone", backbone or defaults["backbone"]),
         head=axes.find("head", head or defaults["head"]),
-        strategy=axes.find("strategy", strategy or DEFAULT_STRATEGY[setting]),
+        strategy=chosen,
         seed=seed,
         tuned=tuned,
         protocol=axes.find("protocol", protocol or DEFAULT_PROTOCOL),

@@ -197,6 +197,8 @@ class StrategyFacts(TypedDict):
     title: str
     settings: list[str]
     needs_target: bool
+    # False for a strategy that reads no image or label of the source in training, and starts from trained weights.
+    needs_source: NotRequired[bool]
     type: NotRequired[str | None]
     class_sampling: NotRequired[ConfigNode]
     lr_warmup_iters: NotRequired[int | str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from rs_adapt.config import wire_data, wire_model, wire_protocol, words
+from rs_adapt.config import wire_data, wire_model, wire_protocol, wire_regions, words
 from rs_adapt.config.added_keys import absent_classes_in, absent_classes_of
 from rs_adapt.config.class_names import check_class_names
 from rs_adapt.config.execution import check_precision
@@ -85,7 +85,7 @@ def wire(
         "val_cfg": {
             "type": "rs_adapt.ValLoop",
             "precision": precision,
-            "region": "target" if wire_data.has_target_labels(bench) else "source",
+            "region": wire_regions.scored_region(bench, resolved["strategy"]),
             "weights": resolved["protocol"]["weights"],
         },
         "test_cfg": {"type": "rs_adapt.TestLoop", "precision": precision} if tested else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rs_adapt.config import paths, wire_protocol
+from rs_adapt.config import paths, wire_protocol, wire_regions
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
 from rs_adapt.path_names import path_below, relative_fault
@@ -41,8 +41,9 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
     mmengine does not read `source_val_dataloader`, which scores a checkpoint on the region of its training. The two
     loaders of `monitor` hold evenly spread tiles for every evaluation: `source_val` with labels, `label_free` from the
     target without labels. If the target has no labels (`bench.target.val` is None), there is no test loader, and
-    mmengine validates on tiles of the source. Target labels appear in the val and test loaders only, except in the
-    setting `ss`, which trains on them, and under a protocol that draws its crops by them.
+    mmengine validates on tiles of the source, or scores nothing where the strategy reads no source. Target labels
+    appear in the val and test loaders only, except in the setting `ss`, which trains on them, and under a protocol that
+    draws its crops by them.
 
     Args:
         tree: The merged axis files; `bench`, `protocol`, `runtime` and `strategy` are read.
@@ -54,18 +55,19 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
         IncompatibleCell: The setting is `ss`, and the target has no labels.
     """
     bench, runtime, protocol = tree["bench"], tree["runtime"], tree["protocol"]
-    if cell.setting == "ss" and not has_target_labels(bench):
+    if cell.setting == "ss" and not wire_regions.has_target_labels(bench):
         raise IncompatibleCell(
             f"The target of bench {bench['name']} has no labels, but the setting ss trains on them. Use the setting da "
             "(adaptation with its images) or dg (source only)."
         )
     workers = {"num_workers": runtime["num_workers"], "persistent_workers": runtime["num_workers"] > 0}
     split = _Splits(bench, data_root)
-    labelled = split.dataset(
-        "target" if cell.setting == "ss" else "source",
-        "train",
-        _train_pipeline(bench, style=_style_steps(split, cell)),
-    )
+    labelled = None
+    if wire_regions.learns_from_labels(tree["strategy"]):
+        domain: Domain = "target" if cell.setting == "ss" else "source"
+        labelled = split.dataset(domain, "train", _train_pipeline(bench, style=_style_steps(split, cell)))
+    else:
+        wire_regions.refuse_style_steps(tree, cell.strategy)
     unlabelled = None
     if cell.setting == "da" and tree["strategy"]["needs_target"]:
         by_labels = protocol["target_crops"] == "by_labels"
@@ -77,11 +79,18 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
         "sampler": {"type": "DefaultSampler", "shuffle": False},
     }
     scoring = _test_pipeline(bench)
-    target_val = split.dataset("target", "val", scoring) if has_target_labels(bench) else None
+    target_val = split.dataset("target", "val", scoring) if wire_regions.has_target_labels(bench) else None
     source_val = split.dataset("source", "val", copy_tree(scoring))
     source_monitor = {**evaluation, "dataset": {**copy_tree(source_val), "spread": protocol["source_val_tiles"]}}
     seen = wire_protocol.label_free_split(tree, cell)
     label_free = split.dataset(*seen, _test_pipeline(bench, labels=False), labels=False)
+    unlabelled_monitor = {**evaluation, "dataset": {**label_free, "spread": protocol["label_free_tiles"]}}
+    scored = {
+        "target": {**evaluation, "dataset": target_val},
+        "source": copy_tree(source_monitor),
+        # mmengine needs a loader even where nothing is scored.
+        "none": copy_tree(unlabelled_monitor),
+    }
     return {
         "train_dataloader": {
             "batch_size": bench["schedule"]["batch_size"][cell.setting],
@@ -96,7 +105,7 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
                 "class_sampling": _class_sampling(tree["strategy"]),
             },
         },
-        "val_dataloader": {**evaluation, "dataset": target_val} if target_val else copy_tree(source_monitor),
+        "val_dataloader": scored[wire_regions.scored_region(bench, tree["strategy"])],
         "test_dataloader": {**evaluation, "dataset": split.dataset("target", protocol["report_split"], scoring)}
         if target_val and protocol["report_split"] != "server"
         else None,
@@ -104,7 +113,7 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
         "monitor": {
             # In ss the labelled region is the target, whose validation tiles are scored in any case.
             "source_val": None if cell.setting == "ss" else source_monitor,
-            "label_free": {**evaluation, "dataset": {**label_free, "spread": protocol["label_free_tiles"]}},
+            "label_free": unlabelled_monitor,
         },
         "prepared_dir": str(split.root) if bench["prepare"] else None,
     }
@@ -126,11 +135,6 @@ def resolve_distortion(pipeline: PipelineFacts) -> None:
             "bench.pipeline.photometric."
         )
     pipeline["photometric_unlabelled"] = pipeline["photometric"] if stated is None else stated
-
-
-def has_target_labels(bench: BenchFacts) -> bool:
-    """Return whether the target has labels to score on; a region that is only mapped has none."""
-    return bench["target"]["val"] is not None
 
 
 def _class_sampling(strategy: StrategyFacts) -> ConfigNode | None:

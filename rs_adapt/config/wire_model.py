@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from rs_adapt.config.facts import BackboneFacts, BenchFacts, ConfigNode, MergedTree
 
 # Keys of a strategy file about itself, its samples and its learning rate; all others are arguments of its class.
-_STRATEGY_FACTS = ("name", "title", "settings", "needs_target", "type", "class_sampling", "lr_warmup_iters")
+_STRATEGY_FACTS = (
+    "name",
+    "title",
+    "settings",
+    "needs_target",
+    "needs_source",
+    "type",
+    "class_sampling",
+    "lr_warmup_iters",
+)
 
 
 def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] | None) -> ConfigNode:

@@ -22,13 +22,14 @@ _TRAINING = ("labelled", "unlabelled")
 
 
 def check_completeness(
-    cfg: ResolvedConfig, label_counts_NV: NDArray[np.int64], *, is_resumed: bool = False
+    cfg: ResolvedConfig, label_counts_NV: NDArray[np.int64] | None, *, is_resumed: bool = False
 ) -> tuple[str, ...]:
     """Refuse tiles or classes that are missing, unless the configuration says `bench.partial`.
 
     Args:
         cfg: The resolved configuration.
-        label_counts_NV: Pixels of each label value (0 to 255) in each labelled training tile, shape (N, 256).
+        label_counts_NV: Pixels of each label value (0 to 255) in each labelled training tile, shape (N, 256); None for
+            a run that reads no labels.
         is_resumed: Whether the run has begun on these data; older versions began without this check.
 
     Returns:
@@ -38,7 +39,7 @@ def check_completeness(
         DataError: A folder does not hold the published number of tiles, or the training labels lack a class.
     """
     trained, scored = _incomplete(cfg, data_roles(cfg))
-    absent = _absent_classes(cfg, label_counts_NV)
+    absent = [] if label_counts_NV is None else _absent_classes(cfg, label_counts_NV)
     lacks = [*trained, *scored]
     if absent:
         lacks.append(f"no pixel of {', '.join(absent)} in the training labels")
@@ -47,7 +48,7 @@ def check_completeness(
     if not (cfg.bench.get("partial") or is_resumed):
         raise DataError(
             f"The data of bench {cfg.bench.name} are not complete: {'; '.join(lacks)}. "
-            f"{cfg.train_dataloader.dataset.labelled.how_to_get} To use these data nevertheless, add --partial: each "
+            f"{_trained_on(cfg).how_to_get} To use these data nevertheless, add --partial: each "
             "result then states it, because its scores cannot be compared with those of the whole bench."
         )
     parts = [f"trained on {' and '.join(trained)}"] if trained else []
@@ -93,6 +94,11 @@ def check_zero_label(cfg: ResolvedConfig, label_counts_NV: NDArray[np.int64]) ->
             f"classes from 0. Bench {bench.name} takes 0 for no class and 1 to {num_classes} for the classes "
             "(bench.reduce_zero_label). Add 1 to the labels, or set bench.reduce_zero_label=false."
         )
+
+
+def _trained_on(cfg: ResolvedConfig) -> Any:
+    stream = cfg.train_dataloader.dataset
+    return stream.unlabelled if stream.labelled is None else stream.labelled
 
 
 def _incomplete(cfg: ResolvedConfig, roles: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[str]]:

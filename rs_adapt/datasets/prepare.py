@@ -91,7 +91,12 @@ def ensure_prepared(
 
 
 def require_raw_data(
-    *, prepare: Mapping[str, object], bench: Mapping[str, object], data_root: Path, out_dir: Path
+    *,
+    prepare: Mapping[str, object],
+    bench: Mapping[str, object],
+    data_root: Path,
+    out_dir: Path,
+    roles: Sequence[str] = ROLES,
 ) -> None:
     """Check that the folders and files are there from which the tiles of a bench are made; opens none of them.
 
@@ -100,6 +105,7 @@ def require_raw_data(
         bench: See `ensure_prepared`.
         data_root: See `ensure_prepared`.
         out_dir: See `ensure_prepared`.
+        roles: See `ensure_prepared`.
 
     Raises:
         DataNotFound, DataError: See `ensure_prepared`.
@@ -107,7 +113,7 @@ def require_raw_data(
     recipe, tiles = read_recipe(prepare), TileFacts.model_validate(bench)
     if isinstance(recipe, ImagesRecipe):
         _image_pairs(recipe, data_root)
-    if not isinstance(recipe, ScenesRecipe) or not (missing := missing_places(recipe)):
+    if not isinstance(recipe, ScenesRecipe) or not (missing := missing_places(recipe, roles)):
         return
     if is_finished_without_scenes(out_dir, _facts(prepare, recipe, tiles, data_root, [])):
         return

@@ -47,6 +47,7 @@ class DomainStream(Dataset[Sample]):
 
     Args:
         labelled: The set to learn from: a `TileDataset` or its config. Tiles without a labelled pixel are left out.
+            None where the strategy reads no labels; then there is an unlabelled set.
         unlabelled: The target images, without labels; None where the strategy does not look at the target.
         seed: Seed of order and augmentation, 0 or larger.
         class_sampling: Arguments of `RareClassSampling`: labelled tiles are then drawn by their classes, with
@@ -56,7 +57,7 @@ class DomainStream(Dataset[Sample]):
     def __init__(
         self,
         *,
-        labelled: Dataset[Sample] | dict[str, object],
+        labelled: Dataset[Sample] | dict[str, object] | None,
         unlabelled: Dataset[Sample] | dict[str, object] | None,
         seed: int,
         class_sampling: ClassSampling | None = None,
@@ -72,15 +73,20 @@ class DomainStream(Dataset[Sample]):
 
     @property
     def metainfo(self) -> dict[str, object]:
-        """Classes and palette of the labelled set."""
-        return dict(self.labelled.metainfo)
+        """Classes and palette of the labelled set, else of the unlabelled one."""
+        return dict((self.unlabelled if self.labelled is None else self.labelled).metainfo)
 
     def __len__(self) -> int:
         """Tiles of the larger set; the stream itself has no end."""
-        return max(len(self.labelled), len(self.unlabelled) if self.unlabelled is not None else 0)
+        return max(len(tiles) for tiles in (self.labelled, self.unlabelled) if tiles is not None)
 
     def __getitem__(self, draw: int) -> Sample:
-        """Return the sample at a position of the stream: of one set, or `{"source": ..., "target": ...}` of two."""
+        """Return the sample at a position of the stream: of one set, or `{"source": ..., "target": ...}` of two.
+
+        Without a labelled set it is `{"target": ...}`, for a strategy to tell from labelled samples.
+        """
+        if self.labelled is None:
+            return {"target": self._sample(self.unlabelled, 1, draw)}
         source = self._sample(self.labelled, 0, draw) if self.rare is None else self._rare_sample(draw)
         if self.unlabelled is None:
             return source

@@ -152,7 +152,7 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is
     from rs_adapt.datasets.completeness import check_completeness, check_zero_label
     from rs_adapt.datasets.digests import digest_tiles
     from rs_adapt.datasets.labelled_tiles import leave_out_unlabelled
-    from rs_adapt.datasets.roles import data_roles
+    from rs_adapt.datasets.roles import data_roles, reads_source
     from rs_adapt.registry import DATASETS
 
     sampling = cfg.train_dataloader.dataset.class_sampling
@@ -161,6 +161,8 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is
     for role, settings in data_roles(cfg).items():
         dataset = DATASETS.build(settings)
         check_tiles(dataset, home() / "checks", on_progress)
+        if role == "unlabelled" and not reads_source(cfg):
+            notes = check_completeness(cfg, None, is_resumed=is_resumed)
         if role == "labelled":
             counts_NV = label_counts(dataset)
             check_zero_label(cfg, counts_NV)
@@ -237,12 +239,15 @@ def build_loader(cfg: ResolvedConfig, split: Split) -> Any:
 def build_source_monitor(cfg: ResolvedConfig) -> Any:
     """Return the loader of the source's validation tiles that each evaluation of a run scores.
 
-    None where there are none (in `ss`, whose labelled region is the target), or where the run trains on them.
+    None where there are none (in `ss`, whose labelled region is the target, and of a source-free run without them), or
+    where the run trains on them.
     """
     from mmengine.runner import Runner
 
+    from rs_adapt.datasets.roles import reads_source_val
+
     settings = (cfg.get("monitor") or {}).get("source_val")
-    if settings is None or _trains_on_source_val(cfg):
+    if settings is None or not reads_source_val(cfg) or _trains_on_source_val(cfg):
         return None
     return Runner.build_dataloader(settings.to_dict(), seed=cfg.randomness.seed)
 

@@ -13,6 +13,7 @@ from mmengine.runner import ValLoop as MMValLoop
 from mmengine.structures import PixelData
 from torch import nn
 
+from rs_adapt.datasets.roles import reads_source_val
 from rs_adapt.engine.forward import predict_batch
 from rs_adapt.engine.optim import Precision
 from rs_adapt.engine.parts import segmentor_of, unwrapped
@@ -36,7 +37,8 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
         dataloader: Loader or its config.
         evaluator: Evaluator or its config.
         precision: "fp32" or "bf16".
-        region: Region of the loader's tiles: "target", or "source" where the target has no labels.
+        region: Region of the loader's tiles: "target", or "source" where the target has no labels; "none" where the
+            loader has no labels to score either.
         weights: "student", or "teacher" for the averaged weights of self-training.
     """
 
@@ -46,7 +48,7 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
         dataloader: Any,
         evaluator: Any,
         precision: Precision = "fp32",
-        region: Literal["target", "source"] = "target",
+        region: Literal["target", "source", "none"] = "target",
         weights: Literal["student", "teacher"] = "student",
     ) -> None:
         super().__init__(runner, dataloader, evaluator)
@@ -64,7 +66,8 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
     @property
     def num_batches(self) -> int:
         """Number of batches that an evaluation predicts, those of the monitors included."""
-        return len(self.dataloader) + sum(len(loader) for loader, _ in self._build_monitors().values())
+        own = 0 if self.region == "none" else len(self.dataloader)
+        return own + sum(len(loader) for loader, _ in self._build_monitors().values())
 
     def run(self) -> dict[str, float]:
         """Evaluate, and return the scores that are passed to hooks."""
@@ -73,7 +76,7 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
         runner.call_hook("before_val_epoch")
         runner.model.eval()
         with evaluated_weights(runner.model, self.weights):
-            scores = self._evaluate_set(self.dataloader, self.evaluator)
+            scores = {} if self.region == "none" else self._evaluate_set(self.dataloader, self.evaluator)
             if self.region == "source":
                 scores = _add_prefix("source_val", scores)
             for name, (loader, evaluator) in self._build_monitors().items():
@@ -104,7 +107,8 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
             settings = self.runner.cfg.get("monitor") or {}
             head = segmentor_of(self.runner.model).decode_head
             # Where the loop's own loader holds the source's tiles, they need no second evaluation.
-            names = [name for name in settings if settings[name] and (name != "source_val" or self.region == "target")]
+            has_source = settings and self.region != "source" and reads_source_val(self.runner.cfg)
+            names = [name for name in settings if settings[name] and (name != "source_val" or has_source)]
             self._monitors = {
                 name: (
                     self.runner.build_dataloader(settings[name], seed=self.runner.seed),

@@ -128,17 +128,18 @@ class TrainingProgress:
 
     def show_evaluation(self, iteration: int, scores: Mapping[str, float], *, loss: float | None) -> None:
         """Show the new score; off a terminal, print a line."""
-        # A target without labels has no score; the source's is shown.
-        value = scores.get("miou_pct", scores.get("source_val/miou_pct", float("nan")))
+        # A target without labels has no score; the source's is shown, if it is read.
+        value = scores.get("miou_pct", scores.get("source_val/miou_pct"))
         where = "" if "miou_pct" in scores else " on the source"
-        self.score = f"{value:.2f}{where} @ {iteration}"
+        score = "no labels to score" if value is None else f"mIoU{where} {value:.2f} %"
+        self.score = "-" if value is None else f"{value:.2f}{where} @ {iteration}"
         if self._left is not None:
             self._left.end_evaluation()
         self._progress.update(self._task, score=self.score)
         if not self.console.is_terminal:
             mean_loss = "" if loss is None else f"loss {loss:.3f}, "
             agree = f", teacher and student agree on {self._agreement}" if self._agreement else ""
-            self._print(f"{iteration}/{self._max_iters} iterations, {mean_loss}mIoU{where} {value:.2f} %{agree}")
+            self._print(f"{iteration}/{self._max_iters} iterations, {mean_loss}{score}{agree}")
 
     def _print(self, text: str) -> None:
         """Print a line, except on a terminal, where the live line shows the same."""

@@ -14,6 +14,8 @@ from mmengine.hooks import Hook
 
 from rs_adapt.backbones.weights import read_weights_once
 from rs_adapt.config.limits import check_warmup
+from rs_adapt.config.wire_regions import require_start
+from rs_adapt.datasets.roles import roles_to_prepare
 from rs_adapt.engine.build import check_data, check_weights, choose_device, digest_again, prepare_data
 from rs_adapt.engine.display import TrainingDisplay
 from rs_adapt.engine.environment import environment
@@ -193,12 +195,13 @@ def _plan(
     # Checked here, because an unknown class would otherwise be reported only after the folder is made.
     class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
     check_weights(cfg)
-    prepare_data(cfg, on_progress)
+    prepare_data(cfg, on_progress, roles=roles_to_prepare(cfg))
     data = check_data(cfg, on_progress, is_resumed=resume)
     is_same = not resume or require_same_data(folder, data.digests)
     # Builds every part without memory, so that an argument that a class refuses leaves no run folder behind.
     model = build_on_meta(cfg)
     initial = find_initial_weights(cfg, segmentor_of(model), start_from, resume=resume)
+    require_start(cfg.strategy, has_start=initial is not None)
     parameters = count_parameters(model)
     return TrainingPlan(
         tiles={role: len(digests) for role, digests in data.digests.items()},

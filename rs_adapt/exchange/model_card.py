@@ -159,6 +159,8 @@ class _Card:
         source, target = self._regions()
         if setting == "ss":
             yield f"- Trained on labelled tiles of the target itself ({target})."
+        elif self._manifest.data and "labelled" not in self._manifest.data:
+            yield f"- Trained without any image or label of the source ({source}), from weights that had learnt there."
         else:
             yield f"- Trained on labelled tiles of the source ({source})."
         if protocol is not None and protocol.unlabelled_split is not None:

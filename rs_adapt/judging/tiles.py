@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.datasets.roles import reads_source
 from rs_adapt.engine.build import prepare_data
 from rs_adapt.engine.loaders import end_processes
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
@@ -132,11 +133,13 @@ def source_shares(cfg: ResolvedConfig, *, on_progress: OnProgress = no_progress)
         on_progress: Called while tiles are made.
 
     Returns:
-        The shares, which sum to 1; None where the tiles are not on this machine.
+        The shares, which sum to 1; None where the tiles are not on this machine, or the run has read none.
     """
     from rs_adapt.datasets.class_sampling import class_counts
     from rs_adapt.registry import DATASETS
 
+    if not reads_source(cfg):
+        return None
     load_libraries(cfg.default_scope)
     with suppress(DataNotFound, DataError):
         prepare_data(cfg, on_progress, roles=("source",))

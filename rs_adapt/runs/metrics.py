@@ -62,8 +62,9 @@ def metrics_line(content: Mapping[str, Any], *, file: str = METRICS_FILE) -> Met
     Raises:
         UnreadableFile: The line is not a table, has no `iter`, or a value is of the wrong kind.
     """
-    scored = isinstance(content, Mapping) and ("miou_pct" in content or "source_val" in content)
-    record: type[EvaluationLine] | type[TrainingLine] = EvaluationLine if scored else TrainingLine
+    # A source-free run without labels has no score in an evaluation, but label-free statistics.
+    evaluated = isinstance(content, Mapping) and any(key in content for key in ("miou_pct", *_PANELS))
+    record: type[EvaluationLine] | type[TrainingLine] = EvaluationLine if evaluated else TrainingLine
     return parse_as(record, content, file=file, error=UnreadableFile)
 
 

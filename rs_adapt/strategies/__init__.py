@@ -10,6 +10,7 @@ from rs_adapt.strategies.masking import mask_blocks
 from rs_adapt.strategies.pair import PairPreprocessor
 from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels
 from rs_adapt.strategies.self_training import SelfTraining
+from rs_adapt.strategies.source_free import SourceFree
 from rs_adapt.strategies.strong_augment import strong_augment
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "PseudoLabeler",
     "PseudoLabels",
     "SelfTraining",
+    "SourceFree",
     "class_mix",
     "feature_distance",
     "mask_blocks",

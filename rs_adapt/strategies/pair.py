@@ -62,16 +62,27 @@ def scale_losses(losses: dict[str, Tensor], factor: float | Tensor) -> dict[str,
 
 
 def weighted_losses(segmentor: Any, images: Tensor, labels_BHW: Tensor, weights_BHW: Tensor) -> dict[str, Tensor]:
-    """Return the losses of a segmentor's head on images (B, 3, H, W) whose pixels have weights (B, H, W).
+    """Return the losses of `head_losses` on images (B, 3, H, W)."""
+    return head_losses(segmentor, segmentor.extract_feat(images), labels_BHW, weights_BHW)
+
+
+def head_losses(segmentor: Any, features: Any, labels_BHW: Tensor, weights_BHW: Tensor) -> dict[str, Tensor]:
+    """Return the losses of a segmentor's head, by mmsegmentation's names, on images whose pixels have weights.
 
     Heads that take no pixel weights have their losses multiplied by the mean weight of the labelled pixels.
+
+    Args:
+        segmentor: The segmentor.
+        features: Of its `extract_feat`.
+        labels_BHW: Int64 class indices and the head's ignore value.
+        weights_BHW: Float, 0 or larger.
     """
     head = segmentor.decode_head
-    losses: dict[str, Tensor]
-    if getattr(head, "takes_pixel_weights", False):
-        losses = segmentor(images, samples_of(labels_BHW, weights_BHW), mode="loss")
-        return losses
-    labelled = labels_BHW != head.ignore_index
-    mean = sum_over_ranks((weights_BHW * labelled).sum()) / sum_over_ranks(labelled.sum()).clamp_min(1)
-    losses = segmentor(images, samples_of(labels_BHW), mode="loss")
-    return scale_losses(losses, mean)
+    takes_weights = getattr(head, "takes_pixel_weights", False)
+    samples = samples_of(labels_BHW, weights_BHW if takes_weights else None)
+    losses: dict[str, Tensor] = head.loss(features, samples, segmentor.train_cfg)
+    if not takes_weights:
+        labelled = labels_BHW != head.ignore_index
+        mean = sum_over_ranks((weights_BHW * labelled).sum()) / sum_over_ranks(labelled.sum()).clamp_min(1)
+        losses = scale_losses(losses, mean)
+    return {f"decode.{name}": value for name, value in losses.items()}

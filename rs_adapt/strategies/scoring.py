@@ -18,11 +18,15 @@ class Scores(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return scores (B, K, H, W) of images (B, 3, H, W)."""
-        features = self.segmentor.extract_feat(inputs)
-        meta = {"img_shape": tuple(inputs.shape[-2:]), "ori_shape": tuple(inputs.shape[-2:])}
-        metas = [meta] * len(inputs)
-        scores: Tensor = self.segmentor.decode_head.predict(features, metas, self.segmentor.test_cfg)
-        return scores
+        return scores_of(self.segmentor, self.segmentor.extract_feat(inputs), inputs)
+
+
+def scores_of(segmentor: Any, features: Any, inputs: Tensor) -> Tensor:
+    """Return a segmentor's scores (B, K, H, W) from its features of images (B, 3, H, W), with gradients."""
+    meta = {"img_shape": tuple(inputs.shape[-2:]), "ori_shape": tuple(inputs.shape[-2:])}
+    metas = [meta] * len(inputs)
+    scores: Tensor = segmentor.decode_head.predict(features, metas, segmentor.test_cfg)
+    return scores
 
 
 def predict_scores(segmentor: nn.Module, inputs: Tensor, weights: Mapping[str, Tensor]) -> Tensor:

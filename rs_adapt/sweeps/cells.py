@@ -15,6 +15,7 @@ from rs_adapt.config.limits import check_warmup
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.plugin_methods import plugins_of
 from rs_adapt.config.sameness import settings_sha256
+from rs_adapt.config.wire_regions import learns_from_labels
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.clearing import holds_run
@@ -244,6 +245,11 @@ def _normalize_name(name: Any) -> Any:
 def _compose_cell(
     spec: Spec, group: CellGroup, cell: Cell, *, folder: Path, data_root: str | None, data: DataFingerprints
 ) -> SweepCell:
+    if not learns_from_labels(axes.strategy_facts(cell.strategy)):
+        raise IncompatibleCell(
+            f"Strategy {cell.strategy} starts from a trained model, which the file of a sweep cannot name. Train these "
+            "cells one by one: rs-adapt train --strategy ... --from RUN."
+        )
     plain_dir = folder.joinpath(*default_run_dir(cell).parts[1:])
     # Beside the cell of the sweep's own lists: a run folder inside another would be deleted with it.
     run_dir = plain_dir.with_name(f"{plain_dir.name}-{group.name}") if group.name else plain_dir

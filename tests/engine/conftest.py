@@ -48,7 +48,7 @@ def tiny_cell(loveda_root: Path, tmp_path: Path) -> Make:
             f"bench.schedule.batch_size.{setting}=2",
             "runtime.num_workers=0",
             "protocol.label_free_tiles=2",
-            *([f"strategy.warmup_iters={min(1, iters - 1)}"] if setting == "da" else []),
+            *([f"strategy.warmup_iters={min(1, iters - 1)}"] if setting == "da" and strategy != "source-free" else []),
             *overrides,
         ]
         return compose(cell, overrides=texts, data_root=loveda_root, work_dir=tmp_path / run)

@@ -205,3 +205,10 @@ def test_a_run_inside_the_folder_of_another_is_moved_beside_it(tmp_path: Path) -
     named.move_to_folder()
     assert named.present_folder == named.folder
     assert older.is_dir()
+
+
+def test_cells_that_start_from_a_trained_model_are_left_out(tmp_path: Path) -> None:
+    expansion = expanded(tmp_path, 'bench = "synthetic-da"', 'strategy = ["dacs", "source-free"]')
+    assert [cell.cell.strategy for cell in expansion.cells] == ["dacs"]
+    (skipped,) = expansion.skipped
+    assert "starts from a trained model, which the file of a sweep cannot name" in skipped.reason

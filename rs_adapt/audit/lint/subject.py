@@ -10,6 +10,7 @@ from rs_adapt.audit.lint.changes import ChangedKey
 from rs_adapt.audit.lint.tile_scan import TileScan
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.datasets.roles import reads_source, reads_source_val
 from rs_adapt.runs.records import Manifest, Result, RunStart
 
 # The key of each data set in a configuration, by role; the score on `source_val` is reported beside the result.
@@ -91,6 +92,8 @@ class Subject:
             return training
         # Where the target has no labels, mmengine validates on tiles of the source.
         if role == "val" and self.cfg["val_cfg"]["region"] != "target":
+            return None
+        if role == "source_val" and not reads_source(self.cfg) and not reads_source_val(self.cfg):
             return None
         loader = self.cfg[ROLES[role].partition(".")[0]]
         return loader and loader["dataset"]  # type: ignore[no-any-return]

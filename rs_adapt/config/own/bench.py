@@ -79,6 +79,23 @@ def without_folders(path: str) -> str:
     return save_content(own)
 
 
+def without_source(path: str) -> str:
+    """Return the path of a bench's file for a run that reads no source, whose folders may be missing.
+
+    It is the path itself if all folders exist, else that of `without_folders`; missing folders of the target are
+    reported when their tiles are made.
+
+    Raises:
+        DataNotFound: There is no such file.
+        ConfigError: A key or value is not usable.
+    """
+    try:
+        peek(path)
+    except DataNotFound:
+        return without_folders(path)
+    return path
+
+
 def save_content(given: Mapping[str, object]) -> str:
     """Write the content of a bench's file, as a pack holds it, into the cache folder and return the path."""
     text = json.dumps(given, indent=1, sort_keys=True) + "\n"

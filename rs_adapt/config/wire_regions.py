@@ -1,0 +1,62 @@
+"""The regions that a strategy learns from and that an evaluation scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from rs_adapt.errors import ConfigError, IncompatibleCell
+
+if TYPE_CHECKING:
+    from rs_adapt.config.facts import BenchFacts, MergedTree, StrategyFacts
+
+Region = Literal["target", "source", "none"]
+
+
+def has_target_labels(bench: BenchFacts) -> bool:
+    """Return whether the target has labels to score on; a region that is only mapped has none."""
+    return bench["target"]["val"] is not None
+
+
+def learns_from_labels(strategy: StrategyFacts) -> bool:
+    """Return whether a strategy learns from labelled images; one that does not reads no source in training."""
+    return strategy.get("needs_source", True)
+
+
+def scored_region(bench: BenchFacts, strategy: StrategyFacts) -> Region:
+    """Return the region whose labels each evaluation scores; "none" without target labels and without a source."""
+    if has_target_labels(bench):
+        return "target"
+    return "source" if learns_from_labels(strategy) else "none"
+
+
+def refuse_style_steps(tree: MergedTree, strategy: str) -> None:
+    """Refuse changes of the style of labelled images where a strategy learns from none.
+
+    Raises:
+        IncompatibleCell: Such a change is switched on.
+    """
+    knobs = tree["bench"]["pipeline"]
+    steps: dict[str, float] = {"fourier_mix": knobs["fourier_mix"], "histogram_match": knobs["histogram_match"]}
+    for key, probability in steps.items():
+        if probability:
+            raise IncompatibleCell(
+                f"bench.pipeline.{key} is {probability}, which changes labelled images, but strategy {strategy} learns "
+                f"from none. Set bench.pipeline.{key}=0.0, or use a strategy that reads the source."
+            )
+
+
+def require_start(strategy: StrategyFacts, *, has_start: bool) -> None:
+    """Refuse new weights for a strategy that reads no source.
+
+    Args:
+        strategy: The facts of the strategy.
+        has_start: Whether the run starts from trained weights, or is resumed.
+
+    Raises:
+        ConfigError: It needs trained weights, and there are none.
+    """
+    if not (has_start or learns_from_labels(strategy)):
+        raise ConfigError(
+            f"Strategy {strategy['name']} reads no source, so it starts from a model that was trained there: name a "
+            "run or pack with --from (in Python start_from), or use a strategy that reads the source."
+        )
