@@ -19,6 +19,8 @@ strategy = dict(
     # Rare-class sampling on the source, off without a temperature. A tile stands for a class that covers more than
     # min_share of it (3 000 px of 512 x 512); half of that must be left in the crop.
     class_sampling=dict(temperature=None, min_share=3000 / 512**2, min_crop_ratio=0.5, max_tries=10),
+    # Probabilities per labelled image: bands shifted to the target's statistics, or changed at random.
+    style=dict(band_match=0.0, band_jitter=0.0),
     # Of the schedule of the release; shorter ones get the same half-life as a share of their length.
     ema_decay="0.99 at 20000",
     # Pseudo-labels.

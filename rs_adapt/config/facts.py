@@ -190,6 +190,13 @@ class ProtocolFacts(TypedDict):
     recipe: ConfigNode
 
 
+class StyleFacts(TypedDict):
+    """Changes of the look of labelled images, each a probability per image from 0 to 1."""
+
+    band_match: float
+    band_jitter: float
+
+
 class StrategyFacts(TypedDict):
     """A strategy; every other key is an argument of its class."""
 
@@ -201,6 +208,7 @@ class StrategyFacts(TypedDict):
     needs_source: NotRequired[bool]
     type: NotRequired[str | None]
     class_sampling: NotRequired[ConfigNode]
+    style: NotRequired[StyleFacts]
     lr_warmup_iters: NotRequired[int | str]
     warmup_iters: NotRequired[int | str]
     ema_decay: NotRequired[float | str]

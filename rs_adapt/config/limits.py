@@ -64,6 +64,8 @@ _NUMBERS: dict[str, Range] = {
     "bench.pipeline.flip_prob": SHARE,
     "bench.pipeline.fourier_mix": SHARE,
     "bench.pipeline.histogram_match": SHARE,
+    "strategy.style.band_match": SHARE,
+    "strategy.style.band_jitter": SHARE,
     "bench.prepare.scenes.*": COUNT,
     "bench.prepare.seed": COUNT_OR_0,
     "bench.prepare.size_px": COUNT,

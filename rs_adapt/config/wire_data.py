@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rs_adapt.config import paths, wire_protocol, wire_regions
+from rs_adapt.config import paths, wire_protocol, wire_regions, wire_style
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
 from rs_adapt.path_names import path_below, relative_fault
@@ -25,14 +25,8 @@ if TYPE_CHECKING:
         StrategyFacts,
     )
 
-# The mix of `bench.pipeline.fourier_mix`, by setting. da: FDA (arXiv 2004.05498), which swaps a box of the spectrum
-# with a target image's; the smallest of the paper's three, because larger ones leave coloured blotches on fields and
-# water. dg and ss, which read one region: FACT (arXiv 2105.11120), which mixes whole spectra by a random weight.
-_FDA: ConfigNode = {"strength": (1.0, 1.0), "share": 0.01}
-_FACT: ConfigNode = {"strength": (0.0, 1.0), "share": 0.5}
 # mmsegmentation's, with its own ranges.
 _DISTORTION: ConfigNode = {"type": "PhotoMetricDistortion"}
-_FOURIER_MIX = {"da": _FDA, "dg": _FACT, "ss": _FACT}
 
 
 def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> ConfigNode:
@@ -65,7 +59,8 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
     labelled = None
     if wire_regions.learns_from_labels(tree["strategy"]):
         domain: Domain = "target" if cell.setting == "ss" else "source"
-        labelled = split.dataset(domain, "train", _train_pipeline(bench, style=_style_steps(split, cell)))
+        style = wire_style.style_steps(tree, cell, folder=split.folder)
+        labelled = split.dataset(domain, "train", _train_pipeline(bench, style=style))
     else:
         wire_regions.refuse_style_steps(tree, cell.strategy)
     unlabelled = None
@@ -182,30 +177,6 @@ class _Splits:
         """Return the sentences of the bench's data manifests on how to get its tiles."""
         names = [self.bench["data"]] if isinstance(self.bench["data"], str) else list(self.bench["data"])
         return " ".join(paths.how_to_get(name) for name in names)
-
-
-def _style_steps(split: _Splits, cell: Cell) -> list[ConfigNode]:
-    """Return the steps that transfer the style of other training images to labelled ones, if the bench has any."""
-    knobs = split.bench["pipeline"]
-    if knobs["histogram_match"] and cell.setting != "da":
-        raise ConfigError(
-            f"bench.pipeline.histogram_match is {knobs['histogram_match']}, which needs unlabelled target images, but "
-            f"the setting {cell.setting} has none. Allowed: 0 here, or the setting da (--bench {split.bench['family']}"
-            "-da). bench.pipeline.fourier_mix works in every setting."
-        )
-    # dg never touches the target: source images take their style from each other, as target images do in ss.
-    domain: Domain = "source" if cell.setting == "dg" else "target"
-    references = {
-        "reference_dir": split.folder(domain, "train", "img_dir"),
-        "reference_suffix": split.bench["img_suffix"],
-    }
-    steps: list[ConfigNode] = []
-    if prob := knobs["fourier_mix"]:
-        mix = {"type": "rs_adapt.FourierAmplitudeMix", "prob": prob, **_FOURIER_MIX[cell.setting]}
-        steps.append({**mix, **references})
-    if prob := knobs["histogram_match"]:
-        steps.append({"type": "rs_adapt.HistogramMatch", "prob": prob, **references})
-    return steps
 
 
 def _train_pipeline(bench: BenchFacts, *, style: Sequence[ConfigNode]) -> list[ConfigNode]:

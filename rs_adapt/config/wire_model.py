@@ -23,6 +23,7 @@ _STRATEGY_FACTS = (
     "needs_source",
     "type",
     "class_sampling",
+    "style",
     "lr_warmup_iters",
 )
 

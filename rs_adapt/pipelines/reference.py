@@ -42,7 +42,15 @@ class ReferencePool:
             )
 
     def draw(self) -> np.ndarray[Any, Any]:
-        """Read an image chosen with numpy's global generator, each with the same chance.
+        """Read an image chosen with numpy's global generator, each with the same chance; see `read`."""
+        # The global generator, because a training stream seeds it for each sample.
+        return self.read(self.names[np.random.randint(len(self.names))])  # noqa: NPY002
+
+    def read(self, name: str) -> np.ndarray[Any, Any]:
+        """Read an image.
+
+        Args:
+            name: One of `names`.
 
         Returns:
             (H, W, 3) uint8, BGR, as mmsegmentation's `LoadImageFromFile` gives it with its pillow backend.
@@ -50,8 +58,7 @@ class ReferencePool:
         Raises:
             DataError: The image cannot be decoded, naming the file.
         """
-        # The global generator, because a training stream seeds it for each sample.
-        path = self.folder / self.names[np.random.randint(len(self.names))]  # noqa: NPY002
+        path = self.folder / name
         try:
             content = path.read_bytes()
             # mmcv would open any format that Pillow knows.

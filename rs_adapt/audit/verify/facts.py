@@ -101,6 +101,8 @@ def resolved_facts(tree: Tree) -> Facts:
     if segmentor != ("model",):
         for key in _OUR_STRATEGY:
             c.take(f"strategy.{key}", "model", key)
+    for key in ("band_match", "band_jitter"):
+        c.take(f"strategy.style.{key}", "strategy", "style", key)
     target: Path = ("train_dataloader", "dataset", "unlabelled")
     crop = c.steps((*target, "pipeline")).get("RandomCrop")
     if crop:

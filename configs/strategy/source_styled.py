@@ -1,0 +1,14 @@
+"""Train on the labelled region alone, with its look changed at random.
+
+    rs-adapt train --bench loveda-dg --strategy source-styled
+
+The floor of adaptation for a model that has seen more colours than its region has. In `dg` no target image is read.
+"""
+
+_base_ = "source_only.py"
+
+strategy = dict(
+    name="source_styled",
+    title="train on the labelled region alone, its look changed at random",
+    style=dict(band_match=0.0, band_jitter=0.5),
+)

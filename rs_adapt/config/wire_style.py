@@ -1,0 +1,85 @@
+"""Wiring of the steps that change the look of labelled training images: styles of other images, bands as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rs_adapt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rs_adapt.config.cell import Cell
+    from rs_adapt.config.facts import ConfigNode, Domain, FolderKind, MergedTree, Split
+
+    Folder = Callable[[Domain, Split, FolderKind], str]
+
+# The mix of `bench.pipeline.fourier_mix`, by setting. da: FDA (arXiv 2004.05498), which swaps a box of the spectrum
+# with a target image's; the smallest of the paper's three, because larger ones leave coloured blotches on fields and
+# water. dg and ss, which read one region: FACT (arXiv 2105.11120), which mixes whole spectra by a random weight.
+_FDA: ConfigNode = {"strength": (1.0, 1.0), "share": 0.01}
+_FACT: ConfigNode = {"strength": (0.0, 1.0), "share": 0.5}
+_FOURIER_MIX = {"da": _FDA, "dg": _FACT, "ss": _FACT}
+
+
+def style_steps(tree: MergedTree, cell: Cell, *, folder: Folder) -> list[ConfigNode]:
+    """Return the steps that change the look of labelled images, in their order; none by default.
+
+    Steps of the bench (`bench.pipeline`) come first, then those of the strategy (`strategy.style`).
+
+    Args:
+        tree: The merged axis files; `bench` and `strategy` are read.
+        cell: The cell.
+        folder: The function from a domain, a split and a kind of files to their folder.
+
+    Raises:
+        ConfigError: A step needs target images that the setting forbids.
+    """
+    return [*_steps_of_bench(tree, cell, folder), *_steps_of_strategy(tree, cell, folder)]
+
+
+def _steps_of_bench(tree: MergedTree, cell: Cell, folder: Folder) -> list[ConfigNode]:
+    bench = tree["bench"]
+    knobs = bench["pipeline"]
+    _check_target("bench.pipeline.histogram_match", knobs["histogram_match"], tree, cell)
+    # dg never touches the target: source images take their style from each other, as target images do in ss.
+    domain: Domain = "source" if cell.setting == "dg" else "target"
+    references = {
+        "reference_dir": folder(domain, "train", "img_dir"),
+        "reference_suffix": bench["img_suffix"],
+    }
+    steps: list[ConfigNode] = []
+    if prob := knobs["fourier_mix"]:
+        mix = {"type": "rs_adapt.FourierAmplitudeMix", "prob": prob, **_FOURIER_MIX[cell.setting]}
+        steps.append({**mix, **references})
+    if prob := knobs["histogram_match"]:
+        steps.append({"type": "rs_adapt.HistogramMatch", "prob": prob, **references})
+    return steps
+
+
+def _steps_of_strategy(tree: MergedTree, cell: Cell, folder: Folder) -> list[ConfigNode]:
+    style = tree["strategy"].get("style")
+    if style is None:
+        return []
+    _check_target("strategy.style.band_match", style["band_match"], tree, cell)
+    suffix = tree["bench"]["img_suffix"]
+    steps: list[ConfigNode] = []
+    if prob := style["band_match"]:
+        regions = {
+            "image_dir": folder("source", "train", "img_dir"),
+            "image_suffix": suffix,
+            "reference_dir": folder("target", "train", "img_dir"),
+            "reference_suffix": suffix,
+        }
+        steps.append({"type": "rs_adapt.BandMatch", "prob": prob, **regions})
+    if prob := style["band_jitter"]:
+        steps.append({"type": "rs_adapt.BandJitter", "prob": prob})
+    return steps
+
+
+def _check_target(key: str, value: float, tree: MergedTree, cell: Cell) -> None:
+    if value and cell.setting != "da":
+        raise ConfigError(
+            f"{key} is {value}, which needs unlabelled target images, but the setting {cell.setting} has none. "
+            f"Allowed: 0 here, or the setting da (--bench {tree['bench']['family']}-da). bench.pipeline.fourier_mix "
+            "and strategy.style.band_jitter work in every setting."
+        )
