@@ -44,4 +44,6 @@ strategy = dict(
     mask_weight=0.0,
     mask_ratio=0.7,
     mask_block_share=0.125,
+    # Source images with the target's classes pasted onto them, as the teacher labels them.
+    back_weight=0.0,
 )

@@ -36,8 +36,7 @@ def refuse_style_steps(tree: MergedTree, strategy: str) -> None:
         IncompatibleCell: Such a change is switched on.
     """
     knobs = tree["bench"]["pipeline"]
-    steps: dict[str, float] = {"fourier_mix": knobs["fourier_mix"], "histogram_match": knobs["histogram_match"]}
-    for key, probability in steps.items():
+    for key, probability in {"fourier_mix": knobs["fourier_mix"], "histogram_match": knobs["histogram_match"]}.items():
         if probability:
             raise IncompatibleCell(
                 f"bench.pipeline.{key} is {probability}, which changes labelled images, but strategy {strategy} learns "

@@ -21,6 +21,7 @@ _RANGES = {
     "mask_weight": NOT_NEGATIVE,
     "mask_ratio": SHARE,
     "mask_block_share": SHARE_ABOVE_0,
+    "back_weight": NOT_NEGATIVE,
 }
 
 

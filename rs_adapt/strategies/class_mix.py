@@ -1,8 +1,8 @@
-"""ClassMix: pixels of half of the source's classes are pasted onto the target."""
+"""ClassMix: pixels of half of the classes of one domain are pasted onto the other."""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -13,6 +13,20 @@ MixClasses = Literal["image", "batch"]
 MIX_CLASSES: tuple[MixClasses, ...] = get_args(MixClasses)
 # Labels are of 8 bits.
 _LABEL_VALUES = 256
+
+
+class Labelled(NamedTuple):
+    """Images of a batch with labels and pixel weights.
+
+    Attributes:
+        images_B3HW: Normalised images.
+        labels_BHW: Int64 class indices and the ignore value.
+        weights_BHW: Float32 in [0, 1], weight of each pixel in the loss.
+    """
+
+    images_B3HW: Tensor
+    labels_BHW: Tensor
+    weights_BHW: Tensor
 
 
 def class_mix(source_label_BHW: Tensor, *, classes_of: MixClasses = "image") -> Tensor:
@@ -28,7 +42,7 @@ def class_mix(source_label_BHW: Tensor, *, classes_of: MixClasses = "image") -> 
     (`rs_adapt.processes`).
 
     Args:
-        source_label_BHW: Source labels, integer class indices and the ignore value, 0 to 255.
+        source_label_BHW: Labels of the images to paste from, integer class indices and the ignore value, 0 to 255.
         classes_of: The labels that the values are drawn from.
 
     Returns:
@@ -54,3 +68,9 @@ def paste(paste_BHW: Tensor, source: Tensor, target: Tensor) -> Tensor:
     """Return source where the mask is True, else target; images (B, C, H, W), labels or weights (B, H, W)."""
     mask = paste_BHW[:, None] if source.ndim == 4 else paste_BHW
     return torch.where(mask, source, target)
+
+
+def paste_labelled(paste_BHW: Tensor, front: Labelled, ground: Labelled) -> Labelled:
+    """Return `front` where the mask is True, else `ground`: images, labels and weights alike."""
+    pairs = zip(front, ground, strict=True)
+    return Labelled(*(paste(paste_BHW, in_front, behind) for in_front, behind in pairs))

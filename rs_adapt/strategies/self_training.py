@@ -15,7 +15,7 @@ from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 from rs_adapt.strategies.arguments import check_arguments, check_classes, check_mix_classes
-from rs_adapt.strategies.class_mix import MixClasses, class_mix, paste
+from rs_adapt.strategies.class_mix import Labelled, MixClasses, class_mix, paste_labelled
 from rs_adapt.strategies.ema import EmaWeights
 from rs_adapt.strategies.feature_distance import feature_distance
 from rs_adapt.strategies.health import PseudoLabelHealth
@@ -34,10 +34,15 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
     """A segmentor with a source loss and, after a warm-up, losses on target images with a teacher's labels.
 
     `loss = loss(source) + feature_weight * FD(source) + mix_weight * loss(ClassMix(source, target, labels))
-    + mask_weight * loss(masked target, labels)`, with labels and pixel weights from a teacher (`PseudoLabeler`). The
-    teacher is an average of the tensors that train (`EmaWeights`), run on the same frozen backbone; the student is
-    what is evaluated. The terms that are on define the strategy: DACS (arXiv 2007.08702), DAFormer (2111.14887), MIC
-    (2212.01322) and the strategy of Earth-Adapter (2504.06220) are files in `configs/strategy/`.
+    + mask_weight * loss(masked target, labels) + back_weight * loss(ClassMix(target, source, labels))`, with labels and
+    pixel weights from a teacher (`PseudoLabeler`). The teacher is an average of the tensors that train (`EmaWeights`),
+    run on the same frozen backbone; the student is what is evaluated. The terms that are on define the strategy: DACS
+    (arXiv 2007.08702), DAFormer (2111.14887), MIC (2212.01322) and the strategy of Earth-Adapter (2504.06220) are files
+    in `configs/strategy/`.
+
+    The term with `back_weight` pastes half of the target's classes, as the teacher labels them, onto source images:
+    mixing in both directions (Bidirectional Domain Mixup, Kim et al., arXiv 2303.09779, which pastes patches). Objects
+    of either domain are then seen on the other's ground.
 
     A target batch with a `plain` view has that one labelled, while the student learns from `inputs`, the distorted view
     of the same crops (`protocol.teacher_view`).
@@ -69,6 +74,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         mask_weight: Weight of the loss on masked target images, >= 0; 0 is off.
         mask_ratio: Probability that a block is hidden, 0 to 1.
         mask_block_share: Side of a block as a share of the crop, above 0 and at most 1.
+        back_weight: Weight of the loss on source images with target classes pasted onto them, >= 0; 0 is off.
 
     Raises:
         ConfigError: A value is out of its range, or values contradict each other.
@@ -96,6 +102,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         mask_weight: float = 0.0,
         mask_ratio: float = 0.7,
         mask_block_share: float = 0.125,
+        back_weight: float = 0.0,
     ) -> None:
         module: Any = MODELS.build(segmentor) if isinstance(segmentor, dict) else segmentor
         super().__init__(data_preprocessor=PairPreprocessor(module.data_preprocessor))
@@ -116,6 +123,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             mask_weight=mask_weight,
             mask_ratio=mask_ratio,
             mask_block_share=mask_block_share,
+            back_weight=back_weight,
         )
         check_mix_classes(mix_classes)
         check_classes(feature_classes, num_classes=module.decode_head.num_classes)
@@ -131,6 +139,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         self.mask_weight = mask_weight
         self.mask_ratio = mask_ratio
         self.mask_block_share = mask_block_share
+        self.back_weight = back_weight
         head = module.decode_head
         self.labeler = PseudoLabeler(
             num_classes=head.num_classes,
@@ -171,7 +180,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         return self.loss(source, target)
 
     def loss(self, source: Batch, target: Batch) -> dict[str, Tensor]:
-        """Return the losses `source.*` and, after the warm-up, `mix.*` and `masked.*`; updates the teacher."""
+        """Return the losses `source.*` and, after the warm-up, `mix.*`, `masked.*`, `back.*`; updates the teacher."""
         iteration = int(self.iteration)
         self.ema.update(self.segmentor, iteration, self.ema_decay)
         self.iteration += 1
@@ -185,15 +194,16 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         plain = target.get("plain", images)
         pseudo = self.label_target(plain, target["data_samples"])
         self._observe(iteration, source_labels, pseudo, plain)
-        paste_BHW = class_mix(source_labels, classes_of=self.mix_classes)
-        mixed = self._augment_images(paste(paste_BHW, source["inputs"], images))
-        labels = paste(paste_BHW, source_labels, pseudo.labels_BHW)
-        weights = paste(paste_BHW, torch.ones_like(pseudo.weights_BHW), pseudo.weights_BHW)
-        losses |= scale_losses(self._losses(mixed, labels, weights, "mix"), self.mix_weight)
+        of_source = Labelled(source["inputs"], source_labels, torch.ones_like(pseudo.weights_BHW))
+        of_target = Labelled(images, pseudo.labels_BHW, pseudo.weights_BHW)
+        losses |= scale_losses(self._mixed_losses(of_source, of_target, "mix"), self.mix_weight)
         if self.mask_weight:
             hidden = mask_blocks(self._augment_images(images), ratio=self.mask_ratio, block_share=self.mask_block_share)
             masked = self._losses(hidden, pseudo.labels_BHW, pseudo.weights_BHW, "masked")
             losses |= scale_losses(masked, self.mask_weight)
+        # Last, so that it draws nothing before the other terms.
+        if self.back_weight:
+            losses |= scale_losses(self._mixed_losses(of_target, of_source, "back"), self.back_weight)
         return losses
 
     @torch.no_grad()
@@ -237,6 +247,11 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         )
         named = {f"source.decode.{name}": value for name, value in losses.items()}
         return named | {"source.loss_feature_distance": self.feature_weight * distance}
+
+    def _mixed_losses(self, front: Labelled, ground: Labelled, name: str) -> dict[str, Tensor]:
+        """Return the losses on `ground` with half of the classes of `front` pasted onto it."""
+        mixed = paste_labelled(class_mix(front.labels_BHW, classes_of=self.mix_classes), front, ground)
+        return self._losses(self._augment_images(mixed.images_B3HW), mixed.labels_BHW, mixed.weights_BHW, name)
 
     def _losses(self, images: Tensor, labels_BHW: Tensor, weights_BHW: Tensor, name: str) -> dict[str, Tensor]:
         losses = weighted_losses(self.segmentor, images, labels_BHW, weights_BHW)

@@ -102,6 +102,12 @@ def test_a_strategy_matches_and_jitters_bands_after_the_styles_of_the_bench(stra
     assert (match.prob, jitter.prob) == (0.5, 0.25)
 
 
+def test_two_way_mixing_matches_half_of_the_source_images() -> None:
+    (match,) = (step for step in labelled(composed("synthetic-da", strategy="dacs_two_way")) if step.type == MATCH)
+    assert match.prob == 0.5
+    assert MATCH not in kinds(labelled(composed("synthetic-da")))
+
+
 @pytest.mark.parametrize("setting", ["dg", "ss"])
 def test_bands_are_matched_in_adaptation_only_and_jittered_everywhere(setting: str) -> None:
     assert JITTER in kinds(labelled(composed(f"loveda-{setting}", strategy="source_styled")))

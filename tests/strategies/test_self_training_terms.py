@@ -47,6 +47,8 @@ def watched(model: SelfTraining, raw: dict[str, Any]) -> tuple[dict[str, Tensor]
         ({"mask_weight": 1.0}, ["masked.decode.loss_ce"]),
         (FEATURES, ["source.loss_feature_distance"]),
         (FEATURES | {"mask_weight": 1.0}, ["masked.decode.loss_ce", "source.loss_feature_distance"]),
+        ({"back_weight": 1.0}, ["back.decode.loss_ce"]),
+        ({"back_weight": 1.0, "mask_weight": 1.0}, ["back.decode.loss_ce", "masked.decode.loss_ce"]),
     ],
 )
 def test_a_term_is_present_if_it_has_a_weight(tiny: Tiny, batch: Batch, settings: Any, extra: list[str]) -> None:
@@ -64,6 +66,7 @@ def test_a_term_is_present_if_it_has_a_weight(tiny: Tiny, batch: Batch, settings
     [
         ("mix_weight", "mix.decode.loss_ce"),
         ("mask_weight", "masked.decode.loss_ce"),
+        ("back_weight", "back.decode.loss_ce"),
         ("feature_weight", "source.loss_feature_distance"),
     ],
 )
@@ -130,6 +133,30 @@ def test_mixed_image_and_labels_are_pasted_alike(tiny: Tiny, batch: Batch, monke
         assert torch.equal(sample.gt_sem_seg.data[0], torch.where(here, truth[position], pseudo.labels_BHW[position]))
         assert torch.equal(sample.gt_weight.data[0], torch.where(here, 1.0, pseudo.weights_BHW[position]))
     assert 0 < pseudo.weights_BHW.mean() < 1
+
+
+def test_the_back_term_pastes_target_classes_with_their_labels_onto_the_source(
+    tiny: Tiny, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+    original = LinearHead.loss
+    monkeypatch.setattr(
+        LinearHead, "loss", lambda self, f, samples, cfg: given.append(samples) or original(self, f, samples, cfg)
+    )
+    model = made(tiny(), weighting="pixel", confidence=0.8, back_weight=1.0)
+    _, (source, target, _, _, back) = watched(model, batch())
+    truth = torch.stack([sample.gt_sem_seg.data[0] for sample in given[0]])
+    pseudo = model.label_target(target, given[1])
+    from_target = (back == target).all(dim=1)
+    assert torch.equal(from_target, ~(back == source).all(dim=1))
+    for position, sample in enumerate(given[2]):
+        here = from_target[position]
+        # Half of the classes of the pseudo-labels, rounded up, and every pixel of each.
+        pasted = pseudo.labels_BHW[position][here].unique()
+        assert len(pasted) == (len(pseudo.labels_BHW[position].unique()) + 1) // 2
+        assert torch.equal(here, torch.isin(pseudo.labels_BHW[position], pasted))
+        assert torch.equal(sample.gt_sem_seg.data[0], torch.where(here, pseudo.labels_BHW[position], truth[position]))
+        assert torch.equal(sample.gt_weight.data[0], torch.where(here, pseudo.weights_BHW[position], 1.0))
 
 
 def test_feature_distance_starts_at_zero_and_grows_with_the_adapter(tiny: Tiny, batch: Batch) -> None:

@@ -120,6 +120,7 @@ KEYS: tuple[Key, ...] = (
         "strategy.warmup_iters",
         "strategy.mix_weight",
         "strategy.mix_classes",
+        "strategy.back_weight",
         "strategy.ema_decay",
         "strategy.weighting",
         "strategy.confidence",
