@@ -218,7 +218,7 @@ def build_loader(cfg: ResolvedConfig, split: Split) -> Any:
     from mmengine.runner import Runner
 
     settings = loader_settings(cfg, split)
-    if split == "source-val" and _trains_on_source_val(cfg):
+    if split == "source-val" and trains_on_source_val(cfg):
         raise ConfigError(
             f"Bench {cfg.bench.name} trains on all scenes of its source (val_share = 0), so there is no split "
             "source-val to score. Hold scenes out with val or val_share, and train again."
@@ -247,11 +247,12 @@ def build_source_monitor(cfg: ResolvedConfig) -> Any:
     from rs_adapt.datasets.roles import reads_source_val
 
     settings = (cfg.get("monitor") or {}).get("source_val")
-    if settings is None or not reads_source_val(cfg) or _trains_on_source_val(cfg):
+    if settings is None or not reads_source_val(cfg) or trains_on_source_val(cfg):
         return None
     return Runner.build_dataloader(settings.to_dict(), seed=cfg.randomness.seed)
 
 
-def _trains_on_source_val(cfg: ResolvedConfig) -> bool:
-    source = cfg.bench.source
-    return bool(cfg.bench.get("own")) and source.val.to_dict() == source.train.to_dict()
+def trains_on_source_val(cfg: ResolvedConfig) -> bool:
+    """Return whether the validation tiles of the source are those that it is trained on, as on own data without any."""
+    bench = cfg.get("bench")
+    return bool(bench and bench.get("own")) and bench.source.val.to_dict() == bench.source.train.to_dict()

@@ -14,10 +14,12 @@ from mmengine.structures import PixelData
 from torch import nn
 
 from rs_adapt.datasets.roles import reads_source_val
+from rs_adapt.engine.build import trains_on_source_val
 from rs_adapt.engine.forward import predict_batch
 from rs_adapt.engine.optim import Precision
 from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.metrics.label_free import LabelFreeMetric
+from rs_adapt.metrics.source_reference import RESULT, SourceReferenceMetric
 from rs_adapt.registry import LOOPS, METRICS
 
 if TYPE_CHECKING:
@@ -76,16 +78,24 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
         runner.call_hook("before_val_epoch")
         runner.model.eval()
         with evaluated_weights(runner.model, self.weights):
+            monitors = self._build_monitors()
             scores = {} if self.region == "none" else self._evaluate_set(self.dataloader, self.evaluator)
+            reference = scores.pop(RESULT, None)
             if self.region == "source":
                 scores = _add_prefix("source_val", scores)
-            for name, (loader, evaluator) in self._build_monitors().items():
-                scores |= _add_prefix(name, self._evaluate_set(loader, evaluator, both=name == "label_free"))
+            # Those of the source come first, because confidence on the target is read against them.
+            for name in sorted(monitors, key=lambda name: name == "label_free"):
+                loader, evaluator = monitors[name]
+                if name == "label_free":
+                    evaluator.metrics[0].reference = reference
+                of_set = self._evaluate_set(loader, evaluator, both=name == "label_free")
+                reference = of_set.pop(RESULT, reference)
+                scores |= _add_prefix(name, of_set)
         runner.call_hook("after_val_epoch", metrics=scores)
         runner.call_hook("after_val")
         return scores
 
-    def _evaluate_set(self, loader: Any, evaluator: Evaluator, *, both: bool = False) -> dict[str, float]:
+    def _evaluate_set(self, loader: Any, evaluator: Evaluator, *, both: bool = False) -> dict[str, Any]:
         """Predict and evaluate a set; `both` adds predictions with self-training's other weights."""
         other = other_weights(self.runner.model) if both else None
         for index, batch in enumerate(loader):
@@ -104,10 +114,16 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
 
     def _build_monitors(self) -> dict[str, tuple[Any, Evaluator]]:
         if self._monitors is None:
-            settings = self.runner.cfg.get("monitor") or {}
+            cfg = self.runner.cfg
+            settings = cfg.get("monitor") or {}
             head = segmentor_of(self.runner.model).decode_head
+            # Confidence on tiles that the run learns from says nothing about others.
+            references = [] if trains_on_source_val(cfg) else [self._source_reference(head)]
+            # In ss the labelled region is the target.
+            if self.region == "source" or (self.region == "target" and settings and not settings.get("source_val")):
+                self.evaluator.metrics += references
             # Where the loop's own loader holds the source's tiles, they need no second evaluation.
-            has_source = settings and self.region != "source" and reads_source_val(self.runner.cfg)
+            has_source = settings and self.region != "source" and reads_source_val(cfg)
             names = [name for name in settings if settings[name] and (name != "source_val" or has_source)]
             self._monitors = {
                 name: (
@@ -115,12 +131,15 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
                     Evaluator(
                         LabelFreeMetric(kind=head.score_kind)
                         if name == "label_free"
-                        else METRICS.build(self.runner.cfg.val_evaluator)
+                        else [METRICS.build(cfg.val_evaluator), *references]
                     ),
                 )
                 for name in names
             }
         return self._monitors
+
+    def _source_reference(self, head: Any) -> SourceReferenceMetric:
+        return SourceReferenceMetric(kind=head.score_kind, ignore_index=self.runner.cfg.val_evaluator.ignore_index)
 
 
 @LOOPS.register_module()

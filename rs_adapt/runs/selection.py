@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rs_adapt.config.wire_protocol import SELECTIONS
+from rs_adapt.config.wire_protocol import SELECTIONS, STATISTICS
 from rs_adapt.runs.records import EvaluationLine, MetricsLine
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["LARGER_IS_BETTER", "SELECTIONS", "Choice", "choose", "label_free_name"]
 
 # Whether a larger value of a statistic is better.
-LARGER_IS_BETTER = {"info_max": True, "entropy": False, "agreement": True}
+LARGER_IS_BETTER = {statistic: statistic != "entropy" for statistic in STATISTICS}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,7 +65,9 @@ class EvaluationLine(Record):
     iou_pct: PercentByClass = Field(default={})
     source_val: PanelScores | None = Field(default=None, description="Scores on validation tiles of the source.")
     label_free: Mapping[str, float | None] | None = Field(
-        default=None, description="Statistics that need no labels, 0 to 1: info_max, entropy, agreement."
+        default=None,
+        description="Statistics that need no labels of these images, 0 to 1: info_max, entropy, agreement, "
+        "info_max_calibrated, predicted_accuracy, prior_agreement.",
     )
 
 
