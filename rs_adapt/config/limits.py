@@ -99,7 +99,6 @@ _NUMBERS: dict[str, Range] = {
         f"{table}.{key}": allowed
         for table in ("strategy.class_sampling", "train_dataloader.dataset.class_sampling")
         for key, allowed in {
-            "temperature": POSITIVE,
             "min_share": SHARE_BELOW_1,
             "min_crop_ratio": NOT_NEGATIVE,
             "max_tries": COUNT,

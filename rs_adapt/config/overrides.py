@@ -31,6 +31,8 @@ _MAX_INT = 2**63
 # Arguments of adapters and strategies, and a rule of the optimizer, where None means "without"; elsewhere None would
 # only fail later.
 _MAY_BE_NONE = ("model.backbone.adapter.", "strategy.", "method.paramwise.norm_decay_mult")
+# Numbers that may also be a text: a probability or a share such as `60%`, a temperature or `auto`.
+_NUMBER_OR_TEXT = ("strategy.confidence", "strategy.class_sampling.temperature")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -144,6 +146,8 @@ def _convert(old: Any, override: Override) -> Any:
         return new
     if new is None and override.key.startswith(_MAY_BE_NONE):
         return new
+    if override.key in _NUMBER_OR_TEXT and type(new) in (int, float, str):
+        return float(new) if type(new) is int else new
     if words.is_layers(old) and words.is_layers(new):
         return new
     if words.is_duration(old) and words.is_duration(new) and isinstance(old, str):

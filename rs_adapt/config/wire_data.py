@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rs_adapt.config import paths, wire_protocol, wire_regions, wire_style
+from rs_adapt.config import paths, wire_protocol, wire_regions, wire_style, words
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
 from rs_adapt.path_names import path_below, relative_fault
@@ -134,7 +134,10 @@ def resolve_distortion(pipeline: PipelineFacts) -> None:
 
 def _class_sampling(strategy: StrategyFacts) -> ConfigNode | None:
     knobs: ConfigNode = strategy.get("class_sampling") or {}
-    return dict(knobs) if knobs.get("temperature") is not None else None
+    if knobs.get("temperature") is None:
+        return None
+    words.check_temperature(knobs["temperature"], key="strategy.class_sampling.temperature")
+    return dict(knobs)
 
 
 class _Splits:

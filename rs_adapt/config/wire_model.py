@@ -60,6 +60,10 @@ def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] 
         knobs["ema_decay"] = words.resolve_decay(
             strategy["ema_decay"], total_iters=bench["schedule"]["iters"], key="strategy.ema_decay"
         )
+    confidence = knobs.get("confidence")
+    if isinstance(confidence, str):
+        # The class takes the text; a wrong one is refused before any library is loaded.
+        words.resolve_sure_share(confidence, key="strategy.confidence")
     return {"type": strategy["type"], "segmentor": segmentor, **knobs}
 
 

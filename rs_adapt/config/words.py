@@ -1,4 +1,4 @@
-"""Values with their own grammar: layers as `first 3`, durations as a share of the schedule, decays of a schedule."""
+"""Values with their own grammar: layers as `first 3`, durations and pixels as shares, decays of a schedule, `auto`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import re
 from typing import Any
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.ranges import POSITIVE
 
+# A number that follows from the data.
+AUTO = "auto"
 _DEPTH_WORD = re.compile(r"(first|last) (\d+)")
 _PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _DECAY_OF_SCHEDULE = re.compile(r"(0?\.\d+) at (\d+)")
@@ -99,3 +102,40 @@ def resolve_decay(value: float | str, *, total_iters: int, key: str) -> float:
             "published for, such as '0.99 at 20000' (iterations)."
         )
     return float(float(match[1]) ** max(1.0, int(match[2]) / total_iters))
+
+
+def resolve_sure_share(value: str, *, key: str) -> float:
+    """Return the share of the labelled pixels that count as sure, above 0 and at most 1.
+
+    Args:
+        value: A percentage such as `60%`: the surest 60 % of the pixels count, whatever their probabilities are.
+        key: The config key, for the error.
+
+    Raises:
+        ConfigError: The text is no percentage, or is not above 0 and at most 100.
+    """
+    match = _PERCENTAGE.fullmatch(value)
+    share = float(match[1]) / 100 if match else 0.0
+    if not 0 < share <= 1:
+        raise ConfigError(
+            f"{key} is {value!r}: it needs a probability from 0 to 1, such as 0.968, or the share of the pixels that "
+            "count as sure, above 0% and up to 100%, such as '60%'."
+        )
+    return share
+
+
+def check_temperature(value: object, *, key: str) -> None:
+    """Refuse a temperature of class sampling that is neither a number above 0 nor `auto`.
+
+    Args:
+        value: The temperature.
+        key: The config key, for the error.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if value != AUTO and value not in POSITIVE:
+        raise ConfigError(
+            f"{key} is {value!r}; it must be {POSITIVE.allowed(value)}, or {AUTO!r} for the temperature at which the "
+            "least drawn class has the most pixels."
+        )

@@ -10,19 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.config.paths import home
+from rs_adapt.config.words import check_temperature
 from rs_adapt.datasets.checks import fingerprint
 from rs_adapt.datasets.sample import Sample
 from rs_adapt.datasets.tile_dataset import TileDataset
 from rs_adapt.documents import read_sealed, write_sealed
 from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.pictures import open_picture
-from rs_adapt.ranges import COUNT, NOT_NEGATIVE, POSITIVE, SHARE_BELOW_1, check_ranges
+from rs_adapt.ranges import COUNT, NOT_NEGATIVE, SHARE_BELOW_1, check_ranges
 
 
 class ClassSampling(TypedDict):
     """The arguments of `RareClassSampling` that a configuration gives."""
 
-    temperature: float
+    temperature: float | str
     min_share: float
     min_crop_ratio: float
     max_tries: int
@@ -37,26 +38,30 @@ class RareClassSampling:
 
     Args:
         dataset: A labelled set.
-        temperature: T, above 0; the smaller, the more the rarest class is drawn.
+        temperature: T, above 0; the smaller, the more the rarest class is drawn. Or "auto": see `choose_temperature`.
         min_share: Share of a tile's pixels that a class must exceed for the tile to stand for it, from 0 to below
             1.
         min_crop_ratio: A crop must show at least `min_crop_ratio * min_share` of its pixels as the class; 0 or larger.
         max_tries: Crops drawn at most for one sample, 1 or more; the last one is taken whatever it shows.
+
+    Attributes:
+        temperature: T, also where it was chosen.
+        shares_K: Expected share of each class in the labelled pixels of drawn tiles, before the crop.
 
     Raises:
         ConfigError: A value is out of range, or no class is frequent enough in any tile.
     """
 
     def __init__(
-        self, dataset: TileDataset, *, temperature: float, min_share: float, min_crop_ratio: float, max_tries: int
+        self, dataset: TileDataset, *, temperature: float | str, min_share: float, min_crop_ratio: float, max_tries: int
     ) -> None:
         check_ranges(
             "strategy.class_sampling.",
-            temperature=(temperature, POSITIVE),
             min_share=(min_share, SHARE_BELOW_1),
             min_crop_ratio=(min_crop_ratio, NOT_NEGATIVE),
             max_tries=(max_tries, COUNT),
         )
+        check_temperature(temperature, key="strategy.class_sampling.temperature")
         self.dataset = dataset
         self.min_crop_share = min_share * min_crop_ratio
         self.max_tries = max_tries
@@ -70,7 +75,22 @@ class RareClassSampling:
                 "nothing to sample by. Lower strategy.class_sampling.min_share, or set "
                 "strategy.class_sampling.temperature=None."
             )
-        self.probabilities_K = class_probabilities(counts_NK.sum(axis=0), temperature, present)
+        counts_K = counts_NK.sum(axis=0)
+        tile_shares_KK = np.stack([share_NK[tiles].sum(axis=0) / max(len(tiles), 1) for tiles in self.tiles])
+        is_auto = isinstance(temperature, str)
+        self.temperature = choose_temperature(counts_K, tile_shares_KK, present) if is_auto else float(temperature)
+        self.probabilities_K = class_probabilities(counts_K, self.temperature, present)
+        self.shares_K = self.probabilities_K @ tile_shares_KK
+
+    def note(self) -> str:
+        """Return a sentence on the temperature and on the rarest class among the drawn tiles."""
+        # Classes without a tile are never asked for.
+        shares_K = np.where(self.probabilities_K > 0, self.shares_K, np.inf)
+        rarest = int(shares_K.argmin())
+        return (
+            f"Source tiles are drawn by their classes at the temperature {self.temperature:g} (auto): the rarest class "
+            f"in them, {self.dataset.metainfo['classes'][rarest]}, has {shares_K[rarest]:.1%} of their pixels."
+        )
 
     def sample(self) -> Sample:
         """Draw one sample of the set."""
@@ -92,6 +112,28 @@ def class_probabilities(
     logits_K = np.where(present_K, (1 - share_K) / temperature, -np.inf)
     weights_K = np.exp(logits_K - logits_K.max())
     return np.asarray(weights_K / weights_K.sum(), dtype=np.float64)
+
+
+def choose_temperature(
+    counts_K: NDArray[np.int64], tile_shares_KK: NDArray[np.float64], present_K: NDArray[np.bool_]
+) -> float:
+    """Return the temperature at which the class with the fewest pixels in drawn tiles has the most of them.
+
+    At a low temperature all tiles are drawn for the rarest class, at a high one for all classes alike; in between, the
+    least of the classes' shares has a maximum. It is looked for among 401 temperatures from 0.001 to 10, in steps of
+    2.3 %; of equal ones the highest, which changes least, is taken.
+
+    Args:
+        counts_K: Pixels of each class in all labels.
+        tile_shares_KK: Mean share of each class (column) in the tiles that stand for a class (row).
+        present_K: Classes that a tile stands for, at least one; shares of the others are not looked at.
+    """
+    candidates = np.geomspace(10, 1e-3, 401)
+    least = [
+        (class_probabilities(counts_K, temperature, present_K) @ tile_shares_KK)[present_K].min()
+        for temperature in candidates
+    ]
+    return float(f"{candidates[int(np.argmax(np.round(least, 9)))]:.3g}")
 
 
 def class_counts(dataset: TileDataset) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rs_adapt.config.execution import check_device
 from rs_adapt.config.paths import home
 from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.config.words import AUTO
 from rs_adapt.errors import ConfigError, DeviceUnavailable, RsAdaptError
 from rs_adapt.processes import launched_as_group
 from rs_adapt.progress import OnProgress, no_progress
@@ -173,7 +174,8 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is
                     f"{num_left_out} of {num_tiles} labelled training tiles have no labelled pixel and are left out.",
                 )
             if sampling:
-                RareClassSampling(dataset, **sampling)
+                rare = RareClassSampling(dataset, **sampling)
+                notes += (rare.note(),) if sampling["temperature"] == AUTO else ()
         digests[role] = digest_tiles(settings)
     return CheckedData(digests=digests, notes=notes)
 

@@ -12,9 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rs_adapt.config.words import resolve_sure_share
 from rs_adapt.errors import ConfigError
 from rs_adapt.processes import sum_over_ranks
 from rs_adapt.ranges import COUNT, COUNT_OR_0, SHARE, SHARE_BELOW_1, check_ranges
+from rs_adapt.strategies.confidence_quantile import ConfidenceQuantile
+from rs_adapt.strategies.running_mean import update_mean
 
 ScoreKind = Literal["logits", "scores"]
 Weighting = Literal["none", "share", "pixel"]
@@ -38,7 +41,8 @@ class PseudoLabels(NamedTuple):
 class PseudoLabeler(nn.Module):
     """A module that turns the teacher's scores into labels and weights.
 
-    Weighting, with `sure` pixels being those whose confidence reaches their class's threshold:
+    Weighting, with `sure` pixels being those whose confidence reaches their class's threshold, or that belong to the
+    surest share of all pixels:
 
     - "none": every labelled pixel counts 1 (Earth-Adapter's release, arXiv 2504.06220).
     - "share": every pixel counts the share of sure pixels in the whole batch (DACS, arXiv 2007.08702, in the form of
@@ -49,6 +53,9 @@ class PseudoLabeler(nn.Module):
     `confidence * m_c / max_k m_k`, where `m_c` is a running mean of the confidence of pixels labelled c (FreeMatch,
     arXiv 2205.07246, equation 7, with the mean over the pixels of the class and the maximum over the classes that had
     any). Hard classes keep their labels.
+
+    A text such as "60%" instead of a threshold takes the surest 60 % of the labelled pixels, with `per_class` of those
+    of each class (`ConfidenceQuantile`).
 
     Alignment multiplies probabilities by `(source_c / teacher_c) ** align` before the label is taken, with running
     means of the class shares in the source labels and of the teacher's probabilities (ReMixMatch, arXiv 1911.09785,
@@ -66,8 +73,9 @@ class PseudoLabeler(nn.Module):
             `probabilities`.
         ignore_index: Label value of pixels without label.
         weighting: See above.
-        confidence: Probability from which a pixel is sure, in [0, 1]; None only for the weighting "none".
-        per_class: Scale the threshold by class.
+        confidence: Probability from which a pixel is sure, in [0, 1], or the share of sure pixels such as "60%"; None
+            only for the weighting "none".
+        per_class: Scale the threshold by class, or take the share of each class.
         align: Exponent of the alignment, 0 (off) to 1 (mean probabilities of the teacher are scaled to the source's
             class shares; the shares of its labels need not follow exactly).
         border_px: Width of the border without labels, 0 or more: there the teacher sees only half of the surroundings.
@@ -84,7 +92,7 @@ class PseudoLabeler(nn.Module):
         kind: ScoreKind,
         ignore_index: int = 255,
         weighting: Weighting = "none",
-        confidence: float | None = None,
+        confidence: float | str | None = None,
         per_class: bool = False,
         align: float = 0.0,
         border_px: int = 0,
@@ -108,6 +116,12 @@ class PseudoLabeler(nn.Module):
         self.class_batches_K: Tensor
         self.source_batches: Tensor
         self.teacher_batches: Tensor
+        self.quantile: ConfidenceQuantile | None = None
+        if isinstance(confidence, str):
+            share = resolve_sure_share(confidence, key="strategy.confidence")
+            self.quantile = ConfidenceQuantile(
+                num_classes=num_classes, share=share, per_class=per_class, momentum=momentum
+            )
         self.register_buffer("class_confidence_K", torch.ones(num_classes))
         for name in ("source_share_K", "teacher_share_K"):
             self.register_buffer(name, torch.full((num_classes,), 1.0 / num_classes))
@@ -162,7 +176,7 @@ class PseudoLabeler(nn.Module):
         labelled_BHW = valid_BHW & inside_border(valid_BHW, self.border_px)
         weights_BHW = labelled_BHW.float()
         if self.confidence is not None:
-            sure_BHW = (confidence_BHW >= self._thresholds(label_BHW, confidence_BHW, labelled_BHW)) & labelled_BHW
+            sure_BHW = self._find_sure(label_BHW, confidence_BHW, labelled_BHW)
             if self.weighting == "pixel":
                 weights_BHW = sure_BHW.float()
             else:
@@ -172,8 +186,14 @@ class PseudoLabeler(nn.Module):
                 )
         return PseudoLabels(label_BHW.masked_fill(~labelled_BHW, self.ignore_index), weights_BHW, confidence_BHW)
 
+    def _find_sure(self, label_BHW: Tensor, confidence_BHW: Tensor, labelled_BHW: Tensor) -> Tensor:
+        if self.quantile is not None:
+            sure_BHW: Tensor = self.quantile(confidence_BHW, label_BHW, labelled_BHW)
+            return sure_BHW
+        return (confidence_BHW >= self._thresholds(label_BHW, confidence_BHW, labelled_BHW)) & labelled_BHW
+
     def _thresholds(self, label_BHW: Tensor, confidence_BHW: Tensor, labelled_BHW: Tensor) -> Tensor:
-        assert self.confidence is not None
+        assert isinstance(self.confidence, float | int)
         if not self.per_class:
             return torch.full_like(confidence_BHW, self.confidence)
         onehot_BHWK = F.one_hot(label_BHW, len(self.class_confidence_K)) * labelled_BHW[..., None]
@@ -185,9 +205,7 @@ class PseudoLabeler(nn.Module):
         return (self.confidence * self.class_confidence_K / largest.where(largest > 0, 1.0))[label_BHW]
 
     def _update_mean(self, mean_K: Tensor, batches: Tensor, new_K: Tensor, seen: Tensor) -> None:
-        batches += seen
-        step = (1 / batches.clamp_min(1)).clamp_min(1 - self.momentum)
-        mean_K.lerp_(new_K.to(mean_K.dtype), step * seen)
+        update_mean(mean_K, batches, new_K, seen=seen, momentum=self.momentum)
 
 
 def probabilities(scores_BKHW: Tensor, kind: ScoreKind) -> Tensor:
@@ -230,7 +248,7 @@ def valid_pixels(data_samples: Sequence[object], height_px: int, width_px: int, 
     return valid
 
 
-def _check(weighting: str, confidence: float | None, per_class: bool) -> None:
+def _check(weighting: str, confidence: float | str | None, per_class: bool) -> None:
     if weighting not in WEIGHTINGS:
         raise ConfigError(f"strategy.weighting is {weighting!r}. Allowed: {', '.join(WEIGHTINGS)}.")
     if weighting == "none" and (confidence is not None or per_class):
@@ -238,8 +256,10 @@ def _check(weighting: str, confidence: float | None, per_class: bool) -> None:
             "strategy.weighting is 'none', so strategy.confidence and strategy.per_class would have no effect. "
             "Set weighting to 'share' or 'pixel', or confidence to None and per_class to False."
         )
-    if weighting != "none" and confidence not in SHARE:
+    if isinstance(confidence, str):
+        resolve_sure_share(confidence, key="strategy.confidence")
+    elif weighting != "none" and confidence not in SHARE:
         raise ConfigError(
             f"strategy.weighting is {weighting!r} and strategy.confidence is {confidence!r}: "
-            "it needs a probability from 0 to 1, such as 0.968."
+            "it needs a probability from 0 to 1, such as 0.968, or a share of the pixels such as '60%'."
         )

@@ -61,8 +61,8 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         mix_classes: Where half of the classes to paste are drawn from, "image" or "batch"; see `class_mix`.
         ema_decay: Largest share of the old average, in [0, 1).
         weighting: The weight of a pseudo-label: "none", "share" or "pixel"; see `PseudoLabeler`.
-        confidence: Threshold of a sure pixel; None with the weighting "none".
-        per_class: Scale the threshold by class.
+        confidence: Threshold of a sure pixel, or the share of sure pixels such as "60%"; None with weighting "none".
+        per_class: Scale the threshold by class, or take the share of each class.
         align: Exponent of the alignment of the teacher's class shares with the source's, 0 (off) to 1.
         border_px: Border of the target image that gets no pseudo-label, pixels.
         jitter: Strength of colour jitter on images with pseudo-labels, 0 to 1; see `strong_augment`.
@@ -89,7 +89,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         mix_classes: MixClasses = "image",
         ema_decay: float = 0.99,
         weighting: Weighting = "none",
-        confidence: float | None = None,
+        confidence: float | str | None = None,
         per_class: bool = False,
         align: float = 0.0,
         border_px: int = 0,

@@ -43,8 +43,8 @@ class SourceFree(BaseModel):  # type: ignore[misc]
         anchor_weight: Weight of the loss on the anchor's probabilities, >= 0; 0 is off.
         ema_decay: Largest share of the old average, in [0, 1).
         weighting: The weight of a label: "none", "share" or "pixel"; see `PseudoLabeler`.
-        confidence: Threshold of a sure pixel; None with the weighting "none".
-        per_class: Scale the threshold by class.
+        confidence: Threshold of a sure pixel, or the share of sure pixels such as "60%"; None with weighting "none".
+        per_class: Scale the threshold by class, or take the share of each class.
         border_px: Border of the image that gets no label, pixels.
 
     Raises:
@@ -59,7 +59,7 @@ class SourceFree(BaseModel):  # type: ignore[misc]
         anchor_weight: float = 1.0,
         ema_decay: float = 0.99,
         weighting: Weighting = "none",
-        confidence: float | None = None,
+        confidence: float | str | None = None,
         per_class: bool = False,
         border_px: int = 0,
     ) -> None:

@@ -105,6 +105,20 @@ def test_rare_class_sampling_reaches_the_stream() -> None:
     assert off.train_dataloader.dataset.class_sampling is None
 
 
+def test_words_for_thresholds_and_temperatures_reach_class_and_stream() -> None:
+    texts = ("strategy.confidence=60%", "strategy.class_sampling.temperature=auto")
+    cfg = composed("loveda-da", *texts, strategy="dacs-conf")
+    assert cfg.model.confidence == "60%"
+    assert cfg.train_dataloader.dataset.class_sampling.temperature == "auto"
+    for text, allowed in (
+        ("confidence=high", "60%"),
+        ("confidence=0%", "60%"),
+        ("class_sampling.temperature=-1", "auto"),
+    ):
+        with pytest.raises(ConfigError, match=rf"strategy\.{text.split('=')[0]} is .*{allowed}"):
+            composed("loveda-da", f"strategy.{text}", strategy="dacs-conf")
+
+
 @pytest.mark.parametrize(("strategy", "published"), [("dacs", 0.99), ("daformer", 0.999), ("mic", 0.999)])
 def test_the_teacher_is_the_published_one_from_20_000_iterations_on_and_scales_below(
     strategy: str, published: float

@@ -73,3 +73,22 @@ def test_a_decay_keeps_its_half_life_as_a_share_of_the_schedule(
 def test_what_is_no_decay_is_refused(value: Any) -> None:
     with pytest.raises(ConfigError, match=r"k is .*\. Allowed: a number from 0 to below 1, or .*'0.99 at 20000'"):
         words.resolve_decay(value, total_iters=400, key="k")
+
+
+@pytest.mark.parametrize(("value", "expected"), [("60%", 0.6), ("0.5 %", 0.005), ("100%", 1.0)])
+def test_shares_of_sure_pixels_are_resolved(value: str, expected: float) -> None:
+    assert words.resolve_sure_share(value, key="k") == expected
+
+
+@pytest.mark.parametrize("value", ["0%", "100.1%", "0.6", "half", "-1%"])
+def test_wrong_shares_of_sure_pixels_are_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"^k is .*a probability from 0 to 1, .*or the share .* such as '60%'"):
+        words.resolve_sure_share(value, key="k")
+
+
+def test_temperatures_are_numbers_above_0_or_auto() -> None:
+    for value in (0.01, 1, "auto"):
+        words.check_temperature(value, key="k")
+    for wrong in (0, -0.1, "cold", "0.1", None, True, math.inf):
+        with pytest.raises(ConfigError, match=r"^k is .*; it must be .*larger than 0, or 'auto'"):
+            words.check_temperature(wrong, key="k")

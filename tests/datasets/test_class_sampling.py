@@ -15,7 +15,12 @@ import pytest
 from PIL import Image
 
 from rs_adapt.datasets import DomainStream, TileDataset, class_sampling
-from rs_adapt.datasets.class_sampling import RareClassSampling, class_counts, class_probabilities
+from rs_adapt.datasets.class_sampling import (
+    RareClassSampling,
+    choose_temperature,
+    class_counts,
+    class_probabilities,
+)
 from rs_adapt.errors import ConfigError
 
 Paint = Callable[..., dict[str, Any]]
@@ -74,6 +79,35 @@ def test_temperature_goes_from_the_rarest_class_alone_to_all_alike(temperature: 
     found = class_probabilities(np.array([10**9, 10**8, 10**7]), temperature, np.ones(3, dtype=bool))
     assert found[2] == pytest.approx(rarest, abs=1e-5)
     assert found.sum() == pytest.approx(1)
+
+
+def test_the_chosen_temperature_gives_the_least_class_the_most_pixels() -> None:
+    # Tiles of the rare class hold 40 % of it. With p of the draws for it, its share is 0.4 p and that of the middle one
+    # 0.1 p + 0.5 (1 - p) in the limit of no draw for the frequent one.
+    counts, present = np.array([80, 15, 5]), np.array([True, True, True])
+    tiles = np.array([[0.9, 0.1, 0.0], [0.5, 0.5, 0.0], [0.5, 0.1, 0.4]])
+
+    def least(temperature: float) -> float:
+        return float((class_probabilities(counts, temperature, present) @ tiles).min())
+
+    chosen = choose_temperature(counts, tiles, present)
+    assert least(chosen) >= max(least(temperature) for temperature in np.geomspace(1e-3, 10, 2000)) - 1e-3
+    assert 1e-3 < chosen < 1
+    # At equal shares every temperature is as good: the one that changes least.
+    assert choose_temperature(np.array([10, 10]), np.eye(2), np.array([True, True])) == 10
+    # A class without a tile has no share to care for.
+    without = np.array([[0.9, 0.1, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]])
+    assert choose_temperature(np.array([80, 15, 5]), without, np.array([True, True, False])) < 10
+
+
+def test_a_chosen_temperature_is_stated(paint: Paint) -> None:
+    auto = sampling(paint({}, {1: 20}, {1: 10, 2: 10}, {2: 30}), temperature="auto")
+    same = sampling(paint({}, {1: 20}, {1: 10, 2: 10}, {2: 30}), temperature=auto.temperature)
+    assert auto.probabilities_K.tolist() == same.probabilities_K.tolist()
+    assert auto.shares_K.sum() == pytest.approx(1)
+    assert f"at the temperature {auto.temperature:g} (auto)" in auto.note()
+    rarest = int(auto.shares_K.argmin())
+    assert f"{auto.dataset.metainfo['classes'][rarest]}, has {auto.shares_K[rarest]:.1%}" in auto.note()
 
 
 def test_rare_tiles_are_drawn_at_the_rate_of_the_closed_form(paint: Paint) -> None:
