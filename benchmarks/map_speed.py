@@ -28,8 +28,9 @@ from rs_adapt.inference.checkpoint import recompose
 from rs_adapt.inference.predictor import Predictor
 from rs_adapt.prediction.appearance import Appearance
 from rs_adapt.prediction.grid import MapGrid, batched
-from rs_adapt.prediction.predict import MapSettings, predict_scene
+from rs_adapt.prediction.predict import predict_scene
 from rs_adapt.prediction.reading import read_tile_row
+from rs_adapt.prediction.settings import MapSettings
 from rs_adapt.prediction.strips import remove_store
 from rs_adapt.prediction.writing import MapClasses
 from rs_adapt.runs.packs import read_manifest

@@ -169,9 +169,10 @@ def predict(
     from rs_adapt.prediction.many import MapWork, predict_scenes
     from rs_adapt.prediction.members import check_members, describe_calibration
     from rs_adapt.prediction.outputs import check_outputs
-    from rs_adapt.prediction.predict import MapSettings, files_of
+    from rs_adapt.prediction.predict import files_of
     from rs_adapt.prediction.queued import predict_in_queue
     from rs_adapt.prediction.scoring import MapScorer, label_files
+    from rs_adapt.prediction.settings import MapSettings
     from rs_adapt.prediction.skipping import skip_scene
     from rs_adapt.prediction.strips import check_maps, remove_store
     from rs_adapt.prediction.view import scenes_within

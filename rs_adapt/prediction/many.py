@@ -12,7 +12,8 @@ from rs_adapt.datasets.worker_pool import default_jobs, may_start_processes, run
 from rs_adapt.errors import ConfigError
 from rs_adapt.inference.ensemble import Member, TilePredictor, load_members
 from rs_adapt.plugins import use_plugins
-from rs_adapt.prediction.predict import MapRecord, MapSettings, OnStart, predict_scene
+from rs_adapt.prediction.predict import MapRecord, OnStart, predict_scene
+from rs_adapt.prediction.settings import MapSettings
 from rs_adapt.prediction.skipping import skip_scene
 from rs_adapt.progress import OnProgress, no_progress
 

@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING
 import rasterio
 
 from rs_adapt import __version__
-from rs_adapt.config.execution import Tta, check_tta
+from rs_adapt.config.execution import check_tta
 from rs_adapt.errors import ConfigError
 from rs_adapt.files import make_output_folder
 from rs_adapt.inference.windows import check_tile_px
 from rs_adapt.prediction.appearance import Appearance
-from rs_adapt.prediction.companions import Companion, companion_file, write_companion
+from rs_adapt.prediction.companions import companion_file, write_companion
 from rs_adapt.prediction.damage import describe_unreadable, require_sample
-from rs_adapt.prediction.extent import EVERYWHERE, Area
 from rs_adapt.prediction.grid import MapGrid
-from rs_adapt.prediction.layers import Layer
 from rs_adapt.prediction.panels import TileModel, predict_panels
-from rs_adapt.prediction.polygons import PolygonSettings
+from rs_adapt.prediction.settings import MapSettings
 from rs_adapt.prediction.stages import StageCounter
 from rs_adapt.prediction.strips import (
     NUMERICS,
@@ -36,10 +34,9 @@ from rs_adapt.prediction.strips import (
 )
 from rs_adapt.prediction.vector_file import vector_file
 from rs_adapt.prediction.vectorize import write_map_polygons
-from rs_adapt.prediction.view import Gsd, SceneView, files_read, map_grid, view_scene
+from rs_adapt.prediction.view import SceneView, files_read, map_grid, view_scene
 from rs_adapt.prediction.writing import CACHE_MIB, MapClasses, layer_file, write_map
 from rs_adapt.progress import OnProgress, no_progress
-from rs_adapt.tiles.blend import Blending
 
 if TYPE_CHECKING:
     from rs_adapt.inference.ensemble import TilePredictor
@@ -48,49 +45,6 @@ if TYPE_CHECKING:
 
 # A stage, its tiles that are done already and in all, and the megapixels of all.
 OnStart = Callable[[str, int, int, float], None]
-# Sums of class probabilities of one row of tiles: 22 000 columns of six classes with tiles of 512 px.
-_SUMS_BYTES = 320 << 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class MapSettings:
-    """How maps are made.
-
-    Attributes:
-        tile_px: Side of a tile; a multiple of the backbone's patch.
-        overlap_px: Pixels that neighbouring tiles share, 0 to half a tile.
-        batch_size: Tiles that the model sees at once.
-        blending: Weights of tiles that overlap.
-        tta: Views of a tile whose probabilities are averaged; None for the tile alone.
-        layers: What is written; the map of classes first.
-        companions: Files beside the map of classes.
-        polygons: How polygons are made; None writes none.
-        overwrite: Replace maps that exist.
-        skip_errors: Leave blocks of a scene that cannot be read without data, and name them.
-        area: The part of each scene that is mapped.
-        gsd: Ground size of the map's pixels in metres; "trained" for that of the training, None for the scene's.
-        sums_bytes: Memory for the sums of a row of tiles; wider scenes are predicted in panels.
-    """
-
-    tile_px: int
-    overlap_px: int
-    batch_size: int
-    blending: Blending = "hann"
-    tta: Tta | None = None
-    layers: tuple[Layer, ...] = ("classes",)
-    companions: tuple[Companion, ...] = ()
-    polygons: PolygonSettings | None = None
-    overwrite: bool = False
-    skip_errors: bool = False
-    area: Area = EVERYWHERE
-    gsd: Gsd = None
-    sums_bytes: int = _SUMS_BYTES
-
-    @property
-    def stored_layers(self) -> tuple[Layer, ...]:
-        """Layers of the strips: polygons need the confidence, also where it is not written."""
-        needs_more = self.polygons is not None and "confidence" not in self.layers
-        return (*self.layers, "confidence") if needs_more else self.layers
 
 
 @dataclass(frozen=True, kw_only=True)

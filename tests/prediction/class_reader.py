@@ -10,7 +10,8 @@ import rasterio
 from numpy.typing import NDArray
 
 from rs_adapt.prediction.appearance import Appearance
-from rs_adapt.prediction.predict import MapRecord, MapSettings, predict_scene
+from rs_adapt.prediction.predict import MapRecord, predict_scene
+from rs_adapt.prediction.settings import MapSettings
 from rs_adapt.prediction.writing import MapClasses
 from tests.geodata import draw_classes, paint, read_classes, write_raster
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from rs_adapt.errors import OutputExists
 from rs_adapt.prediction import predict as predict_module
 from rs_adapt.prediction.appearance import Appearance
-from rs_adapt.prediction.predict import MapRecord, MapSettings, files_of, predict_scene
+from rs_adapt.prediction.predict import MapRecord, files_of, predict_scene
+from rs_adapt.prediction.settings import MapSettings
 from rs_adapt.prediction.strips import check_maps, lock_map, remove_store, strips_folder
 from rs_adapt.prediction.writing import MapClasses
 from rs_adapt.scenes import write_geotiff

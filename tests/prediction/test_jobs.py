@@ -9,7 +9,7 @@ from typing import Any
 from rs_adapt.prediction import predict as predict_module
 from rs_adapt.prediction.appearance import Appearance
 from rs_adapt.prediction.grid import MapGrid
-from rs_adapt.prediction.predict import MapSettings
+from rs_adapt.prediction.settings import MapSettings
 
 SETTINGS = MapSettings(tile_px=32, overlap_px=8, batch_size=3)
 

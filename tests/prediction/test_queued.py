@@ -19,7 +19,8 @@ from rs_adapt.launchers.stop import Stop
 from rs_adapt.prediction import queued
 from rs_adapt.prediction.appearance import Appearance
 from rs_adapt.prediction.many import MapWork, deal_device
-from rs_adapt.prediction.predict import MapRecord, MapSettings
+from rs_adapt.prediction.predict import MapRecord
+from rs_adapt.prediction.settings import MapSettings
 from rs_adapt.prediction.strips import is_in_use, lock_map, remove_store
 from rs_adapt.prediction.writing import MapClasses
 from rs_adapt.scenes import write_geotiff
