@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from rs_adapt.api.adapting import adaptation_settings, check_adaptation
 from rs_adapt.api.checkpoints import find_checkpoint
 from rs_adapt.api.presence import require_map_checkpoints
 from rs_adapt.api.progress import Progress, print_loading, print_notes, progress_callback
@@ -53,6 +54,9 @@ def predict(
     overlap_px: int | None = None,
     blending: Blending = "hann",
     tta: Tta | None = None,
+    adapt: bool = False,
+    adapt_steps: int | None = None,
+    adapt_lr: float | None = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
     precision: str | None = None,
     weights: PathLike | None = None,
@@ -104,6 +108,10 @@ def predict(
         blending: Weights of tiles that overlap: `hann`, `cosine` or `flat`.
         tta: Views of each tile whose probabilities are averaged: `flips` (4 views), `d4` (8, with quarter turns) or
             `scales` (3/4, 1 and 5/4 of the side). It takes about as many times as long.
+        adapt: Adapt the weights to each scene before it is mapped, with a few steps on its tiles. They are held near
+            the given ones, which are used where the adapted ones drift; a remark says which. For one run or pack.
+        adapt_steps: Steps of 4 tiles; 20.
+        adapt_lr: Learning rate of these steps; half of the training's.
         batch_size: Tiles that the model sees at once.
         precision: `fp32` or `bf16`; the run's. ONNX models are in `fp32`.
         weights: File of base weights; the run's, else the backbone's own file. ONNX models hold theirs.
@@ -149,6 +157,7 @@ def predict(
     check_launcher(launcher, jobs=jobs, slurm=slurm)
     runs = [run] if isinstance(run, Run | str | os.PathLike) else list(run)
     folders = [find_checkpoint(one, progress=progress) for one in runs]
+    check_adaptation(adapt, folders, steps=adapt_steps, lr=adapt_lr)
     require_map_checkpoints(folders, weights=weights, precision=precision, device=device)
     named = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
     part_folders = [Path(part).expanduser() for part in parts]
@@ -207,6 +216,7 @@ def predict(
             aoi_layer=aoi_layer,
         ),
         gsd=gsd,
+        adaptation=adaptation_settings(adapt, members, steps=adapt_steps, lr=adapt_lr),
     )
     check_maps({file: files_of(file, settings) for file in maps.values()}, overwrite=overwrite, waits=queue is not None)
     # A scene that cannot be read is reported before the model is built.

@@ -127,6 +127,22 @@ def predict(
         typer.Option("--blending", help="Weights of overlapping tiles.", rich_help_panel=_TILES),
     ] = "hann",
     tta: Annotated[options.Views | None, options.tta(panel=_TILES)] = None,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt", help="Adapt the model to each scene first, with a drift guard.", rich_help_panel=_TILES
+        ),
+    ] = False,
+    adapt_steps: Annotated[
+        int | None,
+        typer.Option("--adapt-steps", help="Steps of --adapt (default: 20).", min=1, rich_help_panel=_TILES),
+    ] = None,
+    adapt_lr: Annotated[
+        float | None,
+        typer.Option(
+            "--adapt-lr", help="Learning rate of --adapt (default: half of the training's).", rich_help_panel=_TILES
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option("--batch-size", help="Batch size: tiles at once (default: 8).", min=1, rich_help_panel=_TILES),
@@ -202,6 +218,9 @@ def predict(
         overlap_px=overlap_px,
         blending=blending,
         tta=tta,
+        adapt=adapt,
+        adapt_steps=adapt_steps,
+        adapt_lr=adapt_lr,
         batch_size=batch_size or DEFAULT_BATCH_SIZE,
         precision=precision,
         weights=weights,

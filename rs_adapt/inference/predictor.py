@@ -204,14 +204,14 @@ class Predictor:
             tiles_NHW3: RGB, uint8; the backbone must accept their sides.
             tta: Views whose probabilities are averaged, see `predict_views`; None for the tiles alone.
         """
-        inputs_N3HW = self._inputs(tiles_NHW3)
+        inputs_N3HW = self.inputs(tiles_NHW3)
         values_NKHW = predict_views(inputs_N3HW, self._probabilities, tta=tta, patch_px=self.patch_px)
         values: NDArray[np.float32] = values_NKHW.cpu().numpy()
         return values
 
     def preprocess(self, image_HW3: Image) -> Tensor:
         """Return an image as the model's input: normalised, float32 (1, 3, H, W), on the device."""
-        return self._inputs(image_HW3[None])
+        return self.inputs(image_HW3[None])
 
     @torch.no_grad()
     def forward(self, inputs_13HW: Tensor) -> Tensor:
@@ -222,7 +222,8 @@ class Predictor:
         """
         return self._scores(inputs_13HW)[0]
 
-    def _inputs(self, images_NHW3: Image) -> Tensor:
+    def inputs(self, images_NHW3: Image) -> Tensor:
+        """Return images as the model's input: normalised, float32 (N, 3, H, W), on the device."""
         pixels = [torch.from_numpy(np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1))) for image in images_NHW3]
         inputs_N3HW: Tensor = self.model.data_preprocessor({"inputs": pixels}, False)["inputs"]
         return inputs_N3HW

@@ -16,6 +16,7 @@ from rs_adapt.config.execution import check_tta
 from rs_adapt.errors import ConfigError
 from rs_adapt.files import make_output_folder
 from rs_adapt.inference.windows import check_tile_px
+from rs_adapt.prediction.adapting import adaptation_remarks, adapted_to
 from rs_adapt.prediction.appearance import Appearance
 from rs_adapt.prediction.companions import companion_file, write_companion
 from rs_adapt.prediction.damage import describe_unreadable, require_sample
@@ -138,16 +139,27 @@ def predict_scene(
                     num_classes=predictor.num_classes,
                     batch_size=settings.batch_size,
                 )
-                model_s = predict_panels(
+                on_unreadable = store.add_unreadable if settings.skip_errors else None
+                with adapted_to(
+                    predictor,
                     view.pixels,
                     grid,
-                    model,
-                    store,
-                    layers=settings.stored_layers,
-                    blending=settings.blending,
-                    on_tiles=report.add,
-                    on_unreadable=store.add_unreadable if settings.skip_errors else None,
-                )
+                    settings.adaptation,
+                    folder=folder,
+                    stage=f"adapting to {scene_file.name}",
+                    on_unreadable=on_unreadable,
+                    on_progress=on_progress,
+                ):
+                    model_s = predict_panels(
+                        view.pixels,
+                        grid,
+                        model,
+                        store,
+                        layers=settings.stored_layers,
+                        blending=settings.blending,
+                        on_tiles=report.add,
+                        on_unreadable=on_unreadable,
+                    )
         if not is_done:
             store.begin_files()
             facts = {"rs_adapt": __version__, "model_sha256": model_sha256} | ({"model": origin} if origin else {})
@@ -165,9 +177,15 @@ def predict_scene(
                     files[-1], store, grid, settings.polygons, place=view.place, classes=classes, on_rows=tracing.add
                 )
             store.finish()
-    unreadable = tuple(store.unreadable())
     return record_of(
-        scene_file, files, view, grid, seconds=time.perf_counter() - started_s, model_s=model_s, unreadable=unreadable
+        scene_file,
+        files,
+        view,
+        grid,
+        seconds=time.perf_counter() - started_s,
+        model_s=model_s,
+        unreadable=tuple(store.unreadable()),
+        further=adaptation_remarks(folder, classes.names),
     )
 
 
@@ -188,9 +206,10 @@ def record_of(
     seconds: float,
     model_s: float,
     unreadable: tuple[Box, ...],
+    further: tuple[str, ...] = (),
 ) -> MapRecord:
-    """Return the record of a map, see `MapRecord`."""
-    remarks = view.remarks
+    """Return the record of a map, see `MapRecord`; `further` are remarks beside those of the scene."""
+    remarks = (*view.remarks, *further)
     if unreadable:
         remarks = (*remarks, f"{scene}: {describe_unreadable(unreadable)}")
     return MapRecord(
@@ -249,4 +268,6 @@ def job_of(
         "tta": settings.tta,
         "layers": list(settings.stored_layers),
         "polygons": repr(settings.polygons),
+        # Strips of before have no such entry.
+        **({} if settings.adaptation is None else {"adaptation": repr(settings.adaptation)}),
     }

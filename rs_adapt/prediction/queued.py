@@ -18,6 +18,7 @@ from rs_adapt.inference.ensemble import load_members
 from rs_adapt.launchers.slurm import Ended, Work
 from rs_adapt.launchers.stop import Stop
 from rs_adapt.plugins import use_plugins
+from rs_adapt.prediction.adapting import adaptation_remarks
 from rs_adapt.prediction.many import MapWork, predict_one
 from rs_adapt.prediction.predict import MapRecord, files_of, job_of, lay_out, record_of
 from rs_adapt.prediction.strips import MapInUse, is_finished, is_in_use, strips_folder, unreadable_in
@@ -197,7 +198,10 @@ def _finished_record(work: MapWork, scene_file: Path, out: Path) -> MapRecord | 
     if not is_finished(folder, job) or (unreadable and not work.settings.skip_errors):
         return None
     seconds = time.perf_counter() - started_s
-    return record_of(scene_file, files, view, grid, seconds=seconds, model_s=0.0, unreadable=unreadable)
+    further = adaptation_remarks(folder, work.classes.names)
+    return record_of(
+        scene_file, files, view, grid, seconds=seconds, model_s=0.0, unreadable=unreadable, further=further
+    )
 
 
 def _failed(faults: Mapping[Path, str], num_scenes: int, log_dir: Path) -> RunFailed:

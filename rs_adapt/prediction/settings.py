@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rs_adapt.config.execution import Tta
+from rs_adapt.inference.drift import AdaptationSettings
 from rs_adapt.prediction.companions import Companion
 from rs_adapt.prediction.extent import EVERYWHERE, Area
 from rs_adapt.prediction.layers import Layer
@@ -33,6 +34,7 @@ class MapSettings:
         skip_errors: Leave blocks of a scene that cannot be read without data, and name them.
         area: The part of each scene that is mapped.
         gsd: Ground size of the map's pixels in metres; "trained" for that of the training, None for the scene's.
+        adaptation: How the model adapts to each scene; None for not at all.
         sums_bytes: Memory for the sums of a row of tiles; wider scenes are predicted in panels.
     """
 
@@ -48,6 +50,7 @@ class MapSettings:
     skip_errors: bool = False
     area: Area = EVERYWHERE
     gsd: Gsd = None
+    adaptation: AdaptationSettings | None = None
     sums_bytes: int = _SUMS_BYTES
 
     @property

@@ -24,6 +24,8 @@ _JOB_FILE = "job.json"
 _STAGE_FILE = "stage"
 _WRITING, _FINISHED = "writing", "finished"
 _UNREADABLE_FILE = "unreadable.json"
+# What the adaptation of the model to the scene has changed; see `rs_adapt.prediction.adapting`.
+ADAPTATION_FILE = "adapted.json"
 # The entry of a job with the facts that follow from the machine, beside those that the user asks for.
 NUMERICS = "numerics"
 
@@ -106,7 +108,7 @@ class StripStore:
         """
         write_text(self.folder / _STAGE_FILE, _FINISHED)
         for path in self.folder.iterdir():
-            if path.name not in (_JOB_FILE, _STAGE_FILE, _UNREADABLE_FILE):
+            if path.name not in (_JOB_FILE, _STAGE_FILE, _UNREADABLE_FILE, ADAPTATION_FILE):
                 path.unlink(missing_ok=True)
 
     def _path(self, panel: int, row: int) -> Path:

@@ -57,6 +57,15 @@ def test_an_interrupted_run_continues_exactly(tiny_cell, source_run: Path, tmp_p
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
+def test_a_head_that_predicts_masks_adapts_too(tiny_cell, tmp_path: Path) -> None:
+    train(tiny_cell("dg", method="lora", head="mask2former_small", run="source", iters=1), device="cpu")
+    cfg = tiny_cell(method="lora", head="mask2former_small", strategy="source-free", iters=2)
+    result = train(cfg, device="cpu", start_from=tmp_path / "source")
+    assert result is not None
+    assert result.status == "finished"
+
+
 def test_new_weights_are_refused(tiny_cell, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="source_free reads no source, so it starts from .* --from"):
         check_training(tiny_cell(strategy="source-free"), device="cpu")
