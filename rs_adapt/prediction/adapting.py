@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -101,6 +100,20 @@ def adapted_to(
         yield
 
 
+def adaptation_facts(folder: Path, settings: AdaptationSettings | None) -> dict[str, str]:
+    """Return what a map's tags say about the adaptation that it was made with; nothing for a map without.
+
+    Args:
+        folder: The folder of the map's strips.
+        settings: How the model adapts.
+    """
+    drift = _read_drift(folder)
+    if settings is None or drift is None:
+        return {}
+    steps = f"{settings.steps} steps, learning rate {settings.lr:g}, seed {settings.seed}"
+    return {"adaptation": f"taken back, the weights drifted ({steps})" if drift.is_harmful else steps}
+
+
 def adaptation_remarks(folder: Path, classes: Sequence[str]) -> tuple[str, ...]:
     """Return a sentence on the adaptation that a map was made with; none for a map without.
 
@@ -157,16 +170,16 @@ def _sample_tiles(
     order = np.random.default_rng(settings.seed).permutation(len(places))
     full: list[tuple[NDArray[np.uint8], NDArray[np.bool_]]] = []
     sparse: list[tuple[NDArray[np.uint8], NDArray[np.bool_]]] = []
-    # Scenes may be empty for the most part.
-    for number in islice(order, 4 * wanted):
+    for looked_at, number in enumerate(order):
+        # Scenes may be empty for the most part.
+        if len(full) == wanted or (looked_at >= 4 * wanted and (full or sparse)):
+            break
         row, column = places[number]
         panel = Panel(index=0, x0=0, x1=grid.width_px, first=column, last=column + 1)
         tiles = read_tile_row(scene, grid, panel, row, on_unreadable)
         share = tiles.valid_HW.mean()
         if share:
             (full if share >= _LEAST_DATA else sparse).append((tiles.tile(0).copy(), tiles.valid_HW.copy()))
-        if len(full) == wanted:
-            break
     chosen = full or sparse[:wanted]
     if not chosen:
         return None

@@ -16,7 +16,7 @@ from rs_adapt.config.execution import check_tta
 from rs_adapt.errors import ConfigError
 from rs_adapt.files import make_output_folder
 from rs_adapt.inference.windows import check_tile_px
-from rs_adapt.prediction.adapting import adaptation_remarks, adapted_to
+from rs_adapt.prediction.adapting import adaptation_facts, adaptation_remarks, adapted_to
 from rs_adapt.prediction.appearance import Appearance
 from rs_adapt.prediction.companions import companion_file, write_companion
 from rs_adapt.prediction.damage import describe_unreadable, require_sample
@@ -163,6 +163,7 @@ def predict_scene(
         if not is_done:
             store.begin_files()
             facts = {"rs_adapt": __version__, "model_sha256": model_sha256} | ({"model": origin} if origin else {})
+            facts |= adaptation_facts(folder, settings.adaptation)
             for layer in settings.layers:
                 file = layer_file(out, layer)
                 writing = StageCounter(f"writing {file.name}", grid.height_px, on_progress)

@@ -86,6 +86,8 @@ def test_weights_that_drift_are_taken_back(predict: Verb, tmp_path: Path) -> Non
     assert code == 0
     assert "--adapt: the adapted weights drifted, so the map is made with the given ones" in printed
     assert (read(tmp_path / "plain_confidence.tif") == read(tmp_path / "drifted_confidence.tif")).all()
+    tags = [rasterio.open(tmp_path / f"{name}.tif").tags().get("adaptation") for name in ("plain", "drifted")]
+    assert tags == [None, "taken back, the weights drifted (2 steps, learning rate 5, seed 0)"]
 
 
 @pytest.mark.parametrize(
