@@ -38,7 +38,8 @@ protocol = dict(
     # Which checkpoint is the result: "last", "best_source_val", "best_label_free" or "oracle".
     selection="last",
     # The statistic behind "best_label_free": "info_max", "entropy", "agreement", "info_max_calibrated",
-    # "predicted_accuracy" or "prior_agreement"; see rs_adapt/metrics/label_free.py.
+    # "predicted_accuracy", "prior_agreement" or "discriminant_agreement"; see rs_adapt/metrics/label_free.py. On the
+    # development pairs of shifts none is shown to choose better than "last" (docs/project/results-selection.md).
     label_free="info_max",
     # Evenly spread tiles that are looked at in each evaluation besides the target's labelled ones.
     source_val_tiles=128,

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 # The selections of a checkpoint, in the order of tables.
 SELECTIONS = ("last", "best_source_val", "best_label_free", "oracle")
-STATISTICS = ("info_max", "entropy", "agreement", "info_max_calibrated", "predicted_accuracy", "prior_agreement")
+STATISTICS = (
+    "info_max",
+    "entropy",
+    "agreement",
+    "info_max_calibrated",
+    "predicted_accuracy",
+    "prior_agreement",
+    "discriminant_agreement",
+)
 _ALLOWED = {
     "unlabelled_split": ("train", "val"),
     "target_crops": ("blind", "by_labels"),

@@ -44,6 +44,8 @@ class _CalibratedRow(TypedDict):
     mean_K: np.ndarray[Any, Any]
     # Pixels that are as certain as those that are right on the source.
     certain: int
+    # Pixels with the same class from the linear discriminants of the source.
+    alike: int
     # Probabilities of evenly spread pixels.
     sample_SK: np.ndarray[Any, Any]
 
@@ -62,7 +64,7 @@ class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
       `other_sem_seg`, the prediction of the second model.
 
     With a `reference`, labelled tiles of the source, the logits are divided by the temperature that fits these, and
-    three more are measured:
+    four more are measured:
 
     - `info_max_calibrated`: `info_max` of these probabilities.
     - `predicted_accuracy`: share of pixels whose entropy is at most a threshold; on the source as many pixels have
@@ -70,7 +72,12 @@ class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
     - `prior_agreement`: share of pixels that keep their class when the probabilities are corrected for the class
       shares of the images; see `prior_agreement`. Over 1024 pixels of each image.
 
-    A model that gives one class to everything, and is sure, has the highest value of the last two.
+    - `discriminant_agreement`: share of pixels to which linear discriminants on the log-probabilities give the same
+      class. They are fitted on the source with equal class shares; agreement falls where log-probabilities of the
+      target lie elsewhere than those of the class that they are given, as with the nearest class mean.
+
+    A model that gives one class to everything, and is sure, has the highest value of `predicted_accuracy` and
+    `prior_agreement`.
 
     Attributes:
         reference: Confidence and class shares of the source; None measures the first three only.
@@ -122,6 +129,7 @@ class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
             rows = [row["calibrated"] for row in results]
             statistics["info_max_calibrated"] = _entropy_and_info_max(rows, pixels)[1]
             statistics["predicted_accuracy"] = sum(row["certain"] for row in rows) / total
+            statistics["discriminant_agreement"] = sum(row["alike"] for row in rows) / total
             assert self.reference is not None
             sample_SK = torch.from_numpy(np.concatenate([row["sample_SK"] for row in rows]))
             statistics["prior_agreement"] = prior_agreement(sample_SK, self.reference.shares_K)
@@ -130,13 +138,15 @@ class LabelFreeMetric(BaseMetric):  # type: ignore[misc]
 
 def _calibrated_row(log_probability_KHW: Tensor, reference: SourceReference) -> _CalibratedRow:
     """Return the sums of one image."""
-    probability_KP = (log_probability_KHW.flatten(1) / reference.temperature).softmax(dim=0)
+    log_probability_KP = log_probability_KHW.flatten(1)
+    probability_KP = (log_probability_KP / reference.temperature).softmax(dim=0)
     certainty_P = certainty(probability_KP)
     positions = torch.arange(len(certainty_P), device=certainty_P.device)
     return {
         "entropy": float(-certainty_P.sum()),
         "mean_K": probability_KP.mean(dim=1).cpu().numpy(),
         "certain": int((certainty_P >= reference.least_certainty).sum()),
+        "alike": int((reference.discriminate(log_probability_KP) == log_probability_KP.argmax(dim=0)).sum()),
         "sample_SK": probability_KP[:, spread_pixels(positions, most=_SAMPLED_PIXELS)].T.cpu().numpy(),
     }
 

@@ -21,6 +21,8 @@ from rs_adapt.strategies.pseudo_labels import ScoreKind, probabilities
 
 # Name of the metric's result.
 RESULT = "source_reference"
+# Added to the variance of log-probabilities, so that their covariance can be inverted.
+_LEAST_VARIANCE = 1e-3
 # Pixels of a tile are alike: some of them say as much as all, and an evaluation stays quick.
 _PIXELS_PER_TILE = 512
 _SMALLEST = 1e-12
@@ -35,11 +37,22 @@ class SourceReference:
         least_certainty: Threshold of `certainty` at that temperature, nats, at most 0: as many pixels lie at or above
             it as are right on the source.
         shares_K: True class shares, which add up to 1.
+        discriminant_KK: Weights of the linear discriminant of each class (row) on centred log-probabilities.
+        offset_K: Offsets of the discriminants; -inf for a class without a pixel.
     """
 
     temperature: float
     least_certainty: float
     shares_K: tuple[float, ...]
+    discriminant_KK: tuple[tuple[float, ...], ...]
+    offset_K: tuple[float, ...]
+
+    def discriminate(self, log_probability_KN: Tensor) -> Tensor:
+        """Return the class of each pixel by the linear discriminants, int64 (N,), from log-probabilities (K, N)."""
+        weights_KK = log_probability_KN.new_tensor(self.discriminant_KK)
+        offset_K1 = log_probability_KN.new_tensor(self.offset_K)[:, None]
+        centred_KN = log_probability_KN - log_probability_KN.mean(dim=0)
+        return (weights_KK @ centred_KN + offset_K1).argmax(dim=0)
 
 
 class _Row(TypedDict):
@@ -88,10 +101,13 @@ class SourceReferenceMetric(BaseMetric):  # type: ignore[misc]
         num_wrong = int((log_shares_NK.argmax(dim=1) != truth_N).sum())
         certainty_N = certainty((log_shares_NK.T / temperature).softmax(dim=0)).sort().values
         counts_K = torch.bincount(truth_N, minlength=log_shares_NK.shape[1])
+        discriminant_KK, offset_K = fit_discriminants(log_shares_NK, truth_N)
         reference = SourceReference(
             temperature=temperature,
             least_certainty=float(certainty_N[min(num_wrong, len(certainty_N) - 1)]),
             shares_K=tuple((counts_K / len(truth_N)).tolist()),
+            discriminant_KK=tuple(map(tuple, discriminant_KK.tolist())),
+            offset_K=tuple(offset_K.tolist()),
         )
         return {RESULT: reference}
 
@@ -112,3 +128,25 @@ def certainty(probability_KN: Tensor) -> Tensor:
     """Return the negative entropy of each pixel in nats, (N,), from class probabilities (K, N)."""
     entropy_N: Tensor = torch.special.entr(probability_KN).sum(dim=0)
     return -entropy_N
+
+
+def fit_discriminants(log_probability_NK: Tensor, truth_N: Tensor) -> tuple[Tensor, Tensor]:
+    """Return weights (K, K) and offsets (K,), float64, of linear discriminants on centred log-probabilities.
+
+    Fisher's discriminants with the mean of each class, one covariance for all, and equal shares of the classes.
+
+    Args:
+        log_probability_NK: Logarithms of class probabilities, or logits.
+        truth_N: True classes, int64; not empty.
+    """
+    points_NK = log_probability_NK.double()
+    points_NK = points_NK - points_NK.mean(dim=1, keepdim=True)
+    num_classes = points_NK.shape[1]
+    counts_K = torch.bincount(truth_N, minlength=num_classes)
+    sums_KK = points_NK.new_zeros(num_classes, num_classes).index_add_(0, truth_N, points_NK)
+    means_KK = sums_KK / counts_K[:, None].clamp_min(1)
+    rest_NK = points_NK - means_KK[truth_N]
+    covariance_KK = rest_NK.T @ rest_NK / len(rest_NK) + _LEAST_VARIANCE * torch.eye(num_classes, dtype=torch.float64)
+    weights_KK = torch.linalg.solve(covariance_KK, means_KK.T).T
+    offset_K = -(weights_KK * means_KK).sum(dim=1) / 2
+    return weights_KK, offset_K.masked_fill(counts_K == 0, -torch.inf)

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from rs_adapt.sweeps.cells import SweepCell
     from rs_adapt.sweeps.folder import CellState
 
-# The statistic that the protocol of the cells names.
-OF_PROTOCOL = "label_free"
+# The statistic of `--tune label-free`: of all that were measured it ordered settings best on the development pairs of
+# `shifts` (docs/project/results-selection.md).
+DEFAULT = "prior_agreement"
+_ANY = "label_free"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,27 +53,21 @@ def check_tuning(cells: Sequence[SweepCell], statistic: str) -> str:
 
     Args:
         cells: The cells of a sweep.
-        statistic: "label-free" for the one of the cells' protocol, or a name.
+        statistic: "label-free" for `DEFAULT`, or a name.
 
     Raises:
-        ConfigError: There is no such statistic, the cells' protocols name several, or no cell adapts.
+        ConfigError: There is no such statistic, or no cell adapts.
     """
     name = normalize(statistic)
-    if name not in (OF_PROTOCOL, *STATISTICS):
+    if name not in (_ANY, *STATISTICS):
         allowed = ", ".join(("label-free", *(each.replace("_", "-") for each in STATISTICS)))
         raise ConfigError(f"--tune {statistic!r} is no statistic. Allowed: {allowed}.")
-    adapting = [cell for cell in cells if cell.cell.setting == "da"]
-    if not adapting:
+    if all(cell.cell.setting != "da" for cell in cells):
         raise ConfigError(
             "--tune chooses among cells of the setting da, and the sweep selects none: the others may not look at "
             "images of the target. Add one with setting da, or leave --tune out."
         )
-    if name != OF_PROTOCOL:
-        return name
-    named = sorted({str(cell.identity["protocol.label_free"]) for cell in adapting})
-    if len(named) > 1:
-        raise ConfigError(f"--tune label-free: the cells' protocols name {' and '.join(named)}. Name one of them.")
-    return named[0]
+    return DEFAULT if name == _ANY else name
 
 
 def choose_settings(

@@ -131,7 +131,7 @@ def test_the_four_selections_of_a_run_are_recomputed(run_of, setting: str) -> No
     assert all(0 <= line["label_free"]["entropy"] <= 1 for line in evaluated)
     assert ("agreement" in evaluated[0]["label_free"]) == (setting == "da")
     # Read against labelled tiles of the source.
-    for name in ("info_max_calibrated", "predicted_accuracy", "prior_agreement"):
+    for name in ("info_max_calibrated", "predicted_accuracy", "prior_agreement", "discriminant_agreement"):
         assert all(0 <= line["label_free"][name] <= 1 for line in evaluated)
     expected = {
         "last": 6,

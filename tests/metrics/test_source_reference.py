@@ -35,7 +35,13 @@ def draw(temperature: float, seed: int, size: int = 32) -> tuple[Tensor, Tensor]
 
 
 def reference(temperature: float) -> SourceReference:
-    return SourceReference(temperature=temperature, least_certainty=-0.1, shares_K=(0.5, 0.25, 0.25))
+    return SourceReference(
+        temperature=temperature,
+        least_certainty=-0.1,
+        shares_K=(0.5, 0.25, 0.25),
+        discriminant_KK=((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
+        offset_K=(0.0, 0.0, 0.0),
+    )
 
 
 def measure(*samples: dict[str, Any], kind: Any = "logits") -> SourceReference | None:
@@ -118,3 +124,29 @@ def test_a_prior_that_is_right_moves_no_class_and_a_wrong_one_moves_unsure_pixel
 def test_sure_pixels_keep_their_class_under_any_prior() -> None:
     probability_SK = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
     assert prior_agreement(probability_SK, (0.9, 0.1)) == 1.0
+
+
+def test_discriminants_find_classes_that_the_scores_confuse() -> None:
+    # The scores of both classes favour the first; their means differ all the same.
+    generator = torch.Generator().manual_seed(0)
+    truth_HW = torch.arange(16).repeat(16, 1) % 2
+    favour_HW = torch.where(truth_HW == 0, 6.0, 2.0) + 0.3 * torch.randn(16, 16, generator=generator)
+    scores_KHW = torch.stack([favour_HW, torch.zeros(16, 16), torch.full((16, 16), -9.0)])
+    found = measure(sample(scores_KHW, truth_HW))
+    assert found is not None
+    assert torch.equal(found.discriminate(scores_KHW.flatten(1)), truth_HW.flatten())
+    # The third class has no pixel.
+    assert found.offset_K[2] == -torch.inf
+    assert statistics(found, sample(scores_KHW))["discriminant_agreement"] == pytest.approx(0.5)
+    assert statistics(reference(1.0), sample(scores_KHW))["discriminant_agreement"] == 1.0
+
+
+def test_discriminants_do_not_depend_on_the_scale_of_the_scores() -> None:
+    logits_KHW, truth_HW = draw(1.0, 5, size=16)
+    first, second = (measure(sample(factor * logits_KHW, truth_HW)) for factor in (1.0, 3.0))
+    assert first is not None
+    assert second is not None
+    labels_N, others_N = (
+        found.discriminate(logits_KHW.flatten(1) * factor) for found, factor in ((first, 1), (second, 3))
+    )
+    assert (labels_N == others_N).float().mean() > 0.99

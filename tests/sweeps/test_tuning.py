@@ -100,17 +100,14 @@ def test_a_checkpoint_that_target_labels_chose_is_not_compared(cells: Callable[.
     assert all("target labels" in skipped.reason for skipped in tuning.left_out)
 
 
-def test_the_statistic_is_the_protocols_or_named(cells: Callable[..., list[SweepCell]]) -> None:
+def test_the_statistic_is_the_default_or_named(cells: Callable[..., list[SweepCell]]) -> None:
     made = cells()
-    assert check_tuning(made, "label-free") == made[0].identity["protocol.label_free"]
+    assert check_tuning(made, "label-free") == "prior_agreement"
     assert check_tuning(made, "info-max") == "info_max"
     with pytest.raises(ConfigError, match="--tune 'miou' is no statistic. Allowed: label-free, info-max"):
         check_tuning(made, "miou")
     with pytest.raises(ConfigError, match="the sweep selects none"):
         check_tuning([], "label-free")
-    mixed = cells('[[include]]\nname = "entropy"\nset = ["protocol.label_free=\'entropy\'"]')
-    with pytest.raises(ConfigError, match="name entropy and "):
-        check_tuning(mixed, "label-free")
 
 
 def test_the_choice_is_written_and_printed(cells: Callable[..., list[SweepCell]], tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ Tune = Annotated[
     typer.Option(
         "--tune",
         help="Choose a setting for each target among finished cells, without its labels: label-free for the "
-        "protocol's statistic, or the name of one, such as info-max.",
+        "statistic that did so best, or the name of one, such as info-max.",
         metavar="STATISTIC",
     ),
 ]

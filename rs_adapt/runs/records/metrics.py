@@ -67,7 +67,7 @@ class EvaluationLine(Record):
     label_free: Mapping[str, float | None] | None = Field(
         default=None,
         description="Statistics that need no labels of these images, 0 to 1: info_max, entropy, agreement, "
-        "info_max_calibrated, predicted_accuracy, prior_agreement.",
+        "info_max_calibrated, predicted_accuracy, prior_agreement, discriminant_agreement.",
     )
 
 
