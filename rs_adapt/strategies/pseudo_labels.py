@@ -119,9 +119,7 @@ class PseudoLabeler(nn.Module):
         self.quantile: ConfidenceQuantile | None = None
         if isinstance(confidence, str):
             share = resolve_sure_share(confidence, key="strategy.confidence")
-            self.quantile = ConfidenceQuantile(
-                num_classes=num_classes, share=share, per_class=per_class, momentum=momentum
-            )
+            self.quantile = ConfidenceQuantile(num_classes=num_classes, share=share, per_class=per_class)
         self.register_buffer("class_confidence_K", torch.ones(num_classes))
         for name in ("source_share_K", "teacher_share_K"):
             self.register_buffer(name, torch.full((num_classes,), 1.0 / num_classes))

@@ -131,6 +131,17 @@ def test_a_restored_labeler_continues_with_its_distribution() -> None:
     assert not [name for name in labeler(confidence=0.9).state_dict() if "quantile" in name]
 
 
+def test_the_share_holds_again_soon_after_the_teacher_has_become_surer() -> None:
+    label = labeler(confidence="50%")
+    for seed in range(40):
+        label(scores(seed), VALID)
+    shares = [float(label(4 * scores(seed), VALID).weights_BHW.mean()) for seed in range(40, 70)]
+    assert shares[0] > 0.75
+    # Ten batches are the memory: 0.9^20 of the old ones are left after twenty.
+    assert shares[20] < 0.6
+    assert shares[-1] == pytest.approx(0.5, abs=0.05)
+
+
 @pytest.mark.parametrize("text", ["0%", "101%", "60", "-5%", "most"])
 def test_wrong_shares_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^strategy\.confidence is '.*such as '60%'"):
