@@ -213,7 +213,7 @@ def collapse_alarm(shares: ClassShares, classes: Sequence[str]) -> str | None:
             f"{_join_words([_percent(shares.teacher_share[k]) for k in starved])} of target pixels against "
             f"{_join_words([_percent(shares.source_share[k]) for k in starved])} in the source labels. "
             f"Its pseudo-labels starve {'this class' if len(starved) == 1 else 'these classes'}; "
-            "try --strategy dacs-balanced, which samples rare classes more often."
+            "try --set strategy.class_sampling.temperature=0.05, which samples rare classes more often."
         )
     elif dominant is not None:
         parts.append("Try --strategy dacs-conf, which gives unsure pseudo-labels less weight.")

@@ -233,8 +233,8 @@ def test_a_starved_class_is_named_with_both_shares_and_a_remedy() -> None:
     found = shares([0.718, 0.082, 0.2], [0.8, 0.001, 0.199])
     assert collapse_alarm(found, CLASSES) == (
         "The teacher has almost stopped predicting building: 0.1 % of target pixels against 8.2 % in the source "
-        "labels. Its pseudo-labels starve this class; try --strategy dacs-balanced, which samples rare classes more "
-        "often. " + NO_PROOF
+        "labels. Its pseudo-labels starve this class; try --set strategy.class_sampling.temperature=0.05, which "
+        "samples rare classes more often. " + NO_PROOF
     )
     assert alarm_subjects(found, CLASSES) == {"building"}
 
