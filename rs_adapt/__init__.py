@@ -21,6 +21,7 @@ from rs_adapt import errors
 from rs_adapt.errors import RsAdaptError
 
 if TYPE_CHECKING:
+    from rs_adapt.api.averaging import average
     from rs_adapt.api.calibration import calibrate
     from rs_adapt.api.checking import lint, verify
     from rs_adapt.api.configuration import compose
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "RsAdaptError",
     "__version__",
+    "average",
     "calibrate",
     "check",
     "collect",
@@ -59,6 +61,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "average": "api.averaging",
     "calibrate": "api.calibration",
     "check": "api.training",
     "collect": "api.reading",

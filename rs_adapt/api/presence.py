@@ -11,7 +11,7 @@ from rs_adapt.config import axes
 from rs_adapt.config.execution import check_device
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.weights_files import missing_weights
-from rs_adapt.config.wire_regions import require_start
+from rs_adapt.config.wire_regions import require_trainable
 from rs_adapt.datasets.prepare import require_raw_data
 from rs_adapt.datasets.roles import data_roles, roles_to_prepare
 from rs_adapt.errors import ConfigError, DataNotFound
@@ -45,7 +45,7 @@ def require_inputs_of_training(
         WeightsError: There is no file of base weights.
         DataNotFound: A folder of the data is missing.
     """
-    require_start(cfg.strategy, has_start=resume or start_from is not None)
+    require_trainable(cfg.strategy, has_start=resume or start_from is not None)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return
     check_run_folder(Path(cfg.work_dir), cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)

@@ -25,6 +25,10 @@ VERBS = {
         "rs_adapt.commands.predict:predict",
         "Predict whole scenes and write georeferenced maps (cloud-optimized GeoTIFF).",
     ),
+    "average": Verb(
+        "rs_adapt.commands.average:average",
+        "Average the weights of trained models that share base, method, head and seed.",
+    ),
     "calibrate": Verb(
         "rs_adapt.commands.calibrate:calibrate",
         "Fit a temperature on the source's validation tiles, so that confidence means accuracy there.",

@@ -206,6 +206,8 @@ class StrategyFacts(TypedDict):
     needs_target: bool
     # False for a strategy that reads no image or label of the source in training, and starts from trained weights.
     needs_source: NotRequired[bool]
+    # False for the mean of trained models, which is never trained itself.
+    trains: NotRequired[bool]
     type: NotRequired[str | None]
     class_sampling: NotRequired[ConfigNode]
     style: NotRequired[StyleFacts]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from rs_adapt.config import words
 from rs_adapt.errors import ConfigError
 from rs_adapt.ranges import (
     ANY,
@@ -61,11 +62,8 @@ _NUMBERS: dict[str, Range] = {
     "bench.inference.resize_px": COUNT,
     # A crop without any class that dominates less can never be found.
     "bench.pipeline.cat_max_ratio": SHARE_ABOVE_0,
-    "bench.pipeline.flip_prob": SHARE,
-    "bench.pipeline.fourier_mix": SHARE,
-    "bench.pipeline.histogram_match": SHARE,
-    "strategy.style.band_match": SHARE,
-    "strategy.style.band_jitter": SHARE,
+    **{f"bench.pipeline.{key}": SHARE for key in ("flip_prob", "fourier_mix", "histogram_match")},
+    **{f"strategy.style.{key}": SHARE for key in ("band_match", "band_jitter")},
     "bench.prepare.scenes.*": COUNT,
     "bench.prepare.seed": COUNT_OR_0,
     "bench.prepare.size_px": COUNT,
@@ -193,6 +191,8 @@ def check_relations(resolved: ConfigNode) -> None:
             f"{start}test_cfg.stride is {tuple(inference['stride'])}: pixels would be skipped. Allowed: at most the "
             f"window, {tuple(inference['crop_size'])}."
         )
+    if sampling := resolved["train_dataloader"]["dataset"].get("class_sampling"):
+        words.check_temperature(sampling["temperature"], key="train_dataloader.dataset.class_sampling.temperature")
     for number, schedule in enumerate(resolved["param_scheduler"]):
         if not schedule["begin"] < schedule["end"]:
             raise ConfigError(

@@ -21,6 +21,7 @@ _STRATEGY_FACTS = (
     "settings",
     "needs_target",
     "needs_source",
+    "trains",
     "type",
     "class_sampling",
     "style",

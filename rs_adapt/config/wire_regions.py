@@ -44,16 +44,21 @@ def refuse_style_steps(tree: MergedTree, strategy: str) -> None:
             )
 
 
-def require_start(strategy: StrategyFacts, *, has_start: bool) -> None:
-    """Refuse new weights for a strategy that reads no source.
+def require_trainable(strategy: StrategyFacts, *, has_start: bool) -> None:
+    """Refuse a strategy that trains nothing, and new weights for one that reads no source.
 
     Args:
         strategy: The facts of the strategy.
         has_start: Whether the run starts from trained weights, or is resumed.
 
     Raises:
-        ConfigError: It needs trained weights, and there are none.
+        ConfigError: It trains nothing, or needs trained weights where there are none.
     """
+    if not strategy.get("trains", True):
+        raise ConfigError(
+            f"Strategy {strategy['name']} is that of packs which `rs-adapt average` makes of trained models, and "
+            "trains nothing. Use a different strategy; `rs-adapt list strategies` prints them."
+        )
     if not (has_start or learns_from_labels(strategy)):
         raise ConfigError(
             f"Strategy {strategy['name']} reads no source, so it starts from a model that was trained there: name a "

@@ -14,7 +14,7 @@ from mmengine.hooks import Hook
 
 from rs_adapt.backbones.weights import read_weights_once
 from rs_adapt.config.limits import check_warmup
-from rs_adapt.config.wire_regions import require_start
+from rs_adapt.config.wire_regions import require_trainable
 from rs_adapt.datasets.roles import roles_to_prepare
 from rs_adapt.engine.build import check_data, check_weights, choose_device, digest_again, prepare_data
 from rs_adapt.engine.display import TrainingDisplay
@@ -201,7 +201,7 @@ def _plan(
     # Builds every part without memory, so that an argument that a class refuses leaves no run folder behind.
     model = build_on_meta(cfg)
     initial = find_initial_weights(cfg, segmentor_of(model), start_from, resume=resume)
-    require_start(cfg.strategy, has_start=initial is not None)
+    require_trainable(cfg.strategy, has_start=initial is not None)
     parameters = count_parameters(model)
     return TrainingPlan(
         tiles={role: len(digests) for role, digests in data.digests.items()},

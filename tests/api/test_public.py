@@ -22,6 +22,7 @@ from rs_adapt.runs.run import Run
 NAMES = [
     "RsAdaptError",
     "__version__",
+    "average",
     "calibrate",
     "check",
     "collect",

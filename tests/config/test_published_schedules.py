@@ -25,6 +25,7 @@ DACS = {
 PUBLISHED: dict[str, tuple[int, dict[str, Any]]] = {
     "source_only": (20_000, {"rise_iters": None, "rare": None}),
     "source_styled": (20_000, {"rise_iters": None, "rare": None}),
+    "average": (20_000, {"rise_iters": None, "rare": None}),
     "dacs": (20_000, DACS),
     # The schedule is that of `dacs`; temperature, exponent and weight are its own.
     "dacs_balanced": (20_000, DACS | {"mix_weight": 1.0, "rare": RARE | {"temperature": 0.05}, "align": 0.5}),

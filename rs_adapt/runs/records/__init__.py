@@ -37,6 +37,7 @@ from rs_adapt.runs.records.hashes import HashesRecord
 from rs_adapt.runs.records.inspection import InspectedBlock, InspectedImage, InspectionRecord, MapSummary
 from rs_adapt.runs.records.judgement import JudgementRecord
 from rs_adapt.runs.records.manifest import (
+    AveragedPack,
     BaseWeights,
     ImportOrigin,
     Manifest,
@@ -55,6 +56,7 @@ from rs_adapt.runs.records.tuning import TunedCandidate, TunedChoice, TuningReco
 
 __all__ = [
     "FORMAT",
+    "AveragedPack",
     "BaseWeights",
     "BundleRecord",
     "Calibration",

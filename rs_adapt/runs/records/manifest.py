@@ -69,6 +69,14 @@ class MergedAdapter(Record):
     )
 
 
+class AveragedPack(Record):
+    """A pack that went into the mean of several."""
+
+    cell: CellNames = Field(description="Its experiment.")
+    sha256: str = Field(description="SHA-256 of its file with the tensors.")
+    share: float = Field(description="Its share of the mean, above 0; all add up to 1.")
+
+
 class ManifestScores(Record):
     """The scores of a pack's checkpoint; all null for an imported one that was not scored."""
 
@@ -124,6 +132,9 @@ class Manifest(Record):
     )
     merged: MergedAdapter | None = Field(
         default=None, description="The adapter that was folded into the base weights; null for none."
+    )
+    averaged: Sequence[AveragedPack] = Field(
+        default=(), description="The packs of which the tensors are the mean; empty for a trained pack."
     )
     calibration: Calibration | None = Field(
         default=None, description="The temperature of its probabilities; missing where none was fitted."
