@@ -85,8 +85,9 @@ def choose_settings(
         sweep: Name of the sweep.
     """
     settings: dict[tuple[str, str], list[SweepCell]] = defaultdict(list)
+    shared = frozenset[str].intersection(*(frozenset(cell.overrides) for cell in cells))
     for cell in cells:
-        settings[_images_of(cell), _setting_of(cell)].append(cell)
+        settings[_images_of(cell), _setting_of(cell, shared)].append(cell)
     candidates: dict[str, list[TunedCandidate]] = defaultdict(list)
     left_out: list[SkippedCell] = []
     for (images, setting), members in settings.items():
@@ -147,10 +148,10 @@ def _images_of(cell: SweepCell) -> str:
     return f"{name}, up to {cell.identity['monitor.label_free.dataset.spread']} tiles"
 
 
-def _setting_of(cell: SweepCell) -> str:
-    """Return the line of a cell without its seed."""
+def _setting_of(cell: SweepCell, shared: frozenset[str]) -> str:
+    """Return the line of a cell without its seed, with the overrides that not all cells share."""
     parts = (part for part in str(cell).split(" / ") if not part.startswith("seed "))
-    return " / ".join((*parts, *cell.overrides))
+    return " / ".join((*parts, *(text for text in cell.overrides if text not in shared)))
 
 
 def _measure_setting(
