@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_a_model_is_imported_when_its_name_is_looked_up_and_an_unknown_name_imports_all() -> None:
     code = (
         "import sys; import rs_adapt.engine; from rs_adapt.registry import MODELS\n"

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from rs_adapt.engine.failures import explain_failures, refuse_misfits
+from rs_adapt.engine.loaders import end_processes
 from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.errors import ConfigError, DataError, RunFailed
 from rs_adapt.runs.files import STATE_FILE
@@ -65,8 +66,11 @@ def test_a_saved_state_is_named(tmp_path: Path) -> None:
 def test_an_error_in_a_loader_process_is_reported_without_its_traceback(
     tmp_path: Path, error: Exception, message: str
 ) -> None:
+    loader = DataLoader(Broken(error), num_workers=1, persistent_workers=True)
     with pytest.raises(RunFailed, match=message), explain_failures(tmp_path):
-        next(iter(DataLoader(Broken(error), num_workers=1)))
+        next(iter(loader))
+    # Left to Python's collector, PyTorch waits 5 s for the process.
+    end_processes(loader)
 
 
 @pytest.mark.parametrize("error", [ConfigError("wrong value"), OSError(errno.EACCES, "denied"), RuntimeError("a bug")])

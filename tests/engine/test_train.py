@@ -64,11 +64,15 @@ MIC = {
         ("da", {}),
         ("dg", {}),
         pytest.param("da", {"head": "mask2former_small"}, marks=pytest.mark.slow),
-        ("da", MIC),
+        pytest.param("da", MIC, marks=pytest.mark.slow),
         # Methods that wrap layers, of a library, with random noise in training, and with the frozen ViT beside them.
         pytest.param("da", {"method": "cobot+vpt", **MIC}, marks=pytest.mark.slow),
         pytest.param("da", {"method": "peft:dora"}, marks=pytest.mark.slow),
-        ("dg", {"method": "peft:adalora", "overrides": ("model.backbone.adapter.options.deltaT=1",)}),
+        pytest.param(
+            "dg",
+            {"method": "peft:adalora", "overrides": ("model.backbone.adapter.options.deltaT=1",)},
+            marks=pytest.mark.slow,
+        ),
         pytest.param("dg", {"method": "sam_parser+dcpl"}, marks=pytest.mark.slow),
     ],
     ids=["da", "dg", "da-mask2former", "da-mic", "da-mic-cobot+vpt", "da-dora", "dg-adalora", "dg-sam_parser+dcpl"],

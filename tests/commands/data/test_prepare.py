@@ -157,6 +157,7 @@ def test_nested_zips_give_the_same_bytes_as_folders_with_any_number_of_processes
     assert len(found) == 4 * 6 * 2 + 1
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_to_the_same_tiles(write_originals, prepare: Prepare, tmp_path: Path) -> None:
     write_originals("potsdam", tmp_path / "s", SCENES["potsdam"][:20], size_px=(192, 192))
     options = ("--partial", "--tile-px", "32")

@@ -36,6 +36,7 @@ def probed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return asked
 
 
+@pytest.mark.slow
 def test_a_sweep_is_measured_by_kinds_and_added_up(run_verb: Callable[..., Any], probed: list[Any]) -> None:
     code, out, err = run_verb("plan", "paper_da", "--only", "loveda-r2u-da / [lf]*", "--gpus", "", "--jobs", "2")
     assert code == 0
