@@ -12,7 +12,7 @@ from rs_adapt.commands.console import print_json, say
 
 
 def average(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help=f"Two or more. {options.RUN_HELP}")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help=f"Two or more. {options.RUN_HELP}")],
     out: Annotated[Path, options.out()],
     share: Annotated[
         list[float] | None,
@@ -24,8 +24,8 @@ def average(
 ) -> None:
     """Average the weights of trained models that share base, method, head and seed.
 
-    The mean costs no more to run than one of them, and is safer than the best guess among them: with the source-only
-    run it stays near a model that has learned nothing wrong from the target.
+    The mean costs no more to run than one of them. With the source-only run in it, it stays near a model that has
+    learned nothing wrong from the target.
 
     $ rs-adapt average work_dirs/source-only work_dirs/dacs --out work_dirs/mean
 

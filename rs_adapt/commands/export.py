@@ -75,7 +75,7 @@ def export(
     and mmdetection (head); the head must be Mask2Former, and the adapter Earth-Adapter, Rein, merged or absent.
     safetensors: any method and head; the tensors of the backbone are named as in transformers.
     onnx: from RGB / 255 to class probabilities, for the QGIS plugin Deepness and for onnxruntime, in which it is
-    compared with torch on random images before it is written. It needs pip install 'rs-adapt[onnx]'.
+    compared with torch on random images before it is written. It needs the extra `onnx` of rs-adapt.
 
     $ rs-adapt export RUN --out packs/rural2urban
 

@@ -252,5 +252,6 @@ Selection = Annotated[
 Unit = Annotated[UnitName, typer.Option("--unit", help="Unit that the bootstrap resamples for the intervals.")]
 
 # A trained model.
-RUN_HELP = "Run folder, folder of an adapter pack, or hf:OWNER/NAME[@REVISION]."
+# Square brackets would be read as markup, and vanish.
+RUN_HELP = "Run folder, folder of an adapter pack, or hf:OWNER/NAME with or without @REVISION."
 Run = Annotated[Path, typer.Argument(metavar="RUN", help=RUN_HELP, show_default=False)]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import typer
+from rich.text import Text
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
 from rs_adapt.commands import app
@@ -60,6 +61,12 @@ def test_every_option_and_argument_has_a_help_text() -> None:
             if isinstance(param, TyperOption | TyperArgument) and not param.hidden:
                 assert param.help, (verb, param.name)
                 assert param.help.endswith("."), (verb, param.help)
+
+
+def test_no_help_text_loses_words_to_markup() -> None:
+    texts = [(verb, command.help) for verb, command in VERBS.items()]
+    texts += [(verb, getattr(param, "help", None)) for verb, command in VERBS.items() for param in command.params]
+    assert [(verb, text) for verb, text in texts if text and Text.from_markup(text).plain != text] == []
 
 
 def test_short_names_follow_the_ecosystem() -> None:
