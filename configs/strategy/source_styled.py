@@ -3,6 +3,8 @@
     rs-adapt train --bench loveda-dg --strategy source-styled
 
 The floor of adaptation for a model that has seen more colours than its region has. In `dg` no target image is read.
+Probability and strength (rs_adapt/pipelines/bands.py) were set by hand and tried on the development pairs of `shifts`
+(docs/project/results-pairs.md).
 """
 
 _base_ = "source_only.py"

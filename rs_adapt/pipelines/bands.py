@@ -20,7 +20,7 @@ from rs_adapt.registry import TRANSFORMS
 _SAMPLED_IMAGES = 64
 _SAMPLED_PIXELS = 4096
 
-# Strength of the random change. Chosen on the development pairs of `shifts`, see docs/project/results-pairs.md.
+# Strength of the random change, set by hand; docs/project/results-pairs.md has what it gains on development pairs.
 _GAIN = 0.2
 _OFFSET = 20.0
 
