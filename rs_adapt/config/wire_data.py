@@ -62,7 +62,7 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
         style = wire_style.style_steps(tree, cell, folder=split.folder)
         labelled = split.dataset(domain, "train", _train_pipeline(bench, style=style))
     else:
-        wire_regions.refuse_style_steps(tree, cell.strategy)
+        wire_style.refuse_style_steps(tree, cell)
     unlabelled = None
     if cell.setting == "da" and tree["strategy"]["needs_target"]:
         by_labels = protocol["target_crops"] == "by_labels"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from rs_adapt.errors import ConfigError, IncompatibleCell
+from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rs_adapt.config.facts import BenchFacts, MergedTree, StrategyFacts
+    from rs_adapt.config.facts import BenchFacts, StrategyFacts
 
 Region = Literal["target", "source", "none"]
 
@@ -27,21 +27,6 @@ def scored_region(bench: BenchFacts, strategy: StrategyFacts) -> Region:
     if has_target_labels(bench):
         return "target"
     return "source" if learns_from_labels(strategy) else "none"
-
-
-def refuse_style_steps(tree: MergedTree, strategy: str) -> None:
-    """Refuse changes of the style of labelled images where a strategy learns from none.
-
-    Raises:
-        IncompatibleCell: Such a change is switched on.
-    """
-    knobs = tree["bench"]["pipeline"]
-    for key, probability in {"fourier_mix": knobs["fourier_mix"], "histogram_match": knobs["histogram_match"]}.items():
-        if probability:
-            raise IncompatibleCell(
-                f"bench.pipeline.{key} is {probability}, which changes labelled images, but strategy {strategy} learns "
-                f"from none. Set bench.pipeline.{key}=0.0, or use a strategy that reads the source."
-            )
 
 
 def require_trainable(strategy: StrategyFacts, *, has_start: bool) -> None:

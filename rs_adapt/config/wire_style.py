@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rs_adapt.errors import ConfigError
+from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
     from rs_adapt.config.cell import Cell
@@ -35,6 +35,21 @@ def style_steps(tree: MergedTree, cell: Cell, *, folder: Folder) -> list[ConfigN
         ConfigError: A step needs target images that the setting forbids.
     """
     return [*_steps_of_bench(tree, cell, folder), *_steps_of_strategy(tree, cell, folder)]
+
+
+def refuse_style_steps(tree: MergedTree, cell: Cell) -> None:
+    """Refuse changes of the style of labelled images where the strategy learns from none.
+
+    Raises:
+        IncompatibleCell: Such a change is switched on.
+    """
+    knobs = tree["bench"]["pipeline"]
+    for key, probability in (("fourier_mix", knobs["fourier_mix"]), ("histogram_match", knobs["histogram_match"])):
+        if probability:
+            raise IncompatibleCell(
+                f"bench.pipeline.{key} is {probability}, which changes labelled images, but strategy {cell.strategy} "
+                f"learns from none. Set bench.pipeline.{key}=0.0, or use a strategy that reads the source."
+            )
 
 
 def _steps_of_bench(tree: MergedTree, cell: Cell, folder: Folder) -> list[ConfigNode]:
