@@ -61,11 +61,6 @@ def scale_losses(losses: dict[str, Tensor], factor: float | Tensor) -> dict[str,
     return {name: value * factor if "loss" in name else value for name, value in losses.items()}
 
 
-def weighted_losses(segmentor: Any, images: Tensor, labels_BHW: Tensor, weights_BHW: Tensor) -> dict[str, Tensor]:
-    """Return the losses of `head_losses` on images (B, 3, H, W)."""
-    return head_losses(segmentor, segmentor.extract_feat(images), labels_BHW, weights_BHW)
-
-
 def head_losses(segmentor: Any, features: Any, labels_BHW: Tensor, weights_BHW: Tensor) -> dict[str, Tensor]:
     """Return the losses of a segmentor's head, by mmsegmentation's names, on images whose pixels have weights.
 

@@ -254,9 +254,8 @@ def _check(weighting: str, confidence: float | str | None, per_class: bool) -> N
             "strategy.weighting is 'none', so strategy.confidence and strategy.per_class would have no effect. "
             "Set weighting to 'share' or 'pixel', or confidence to None and per_class to False."
         )
-    if isinstance(confidence, str):
-        resolve_sure_share(confidence, key="strategy.confidence")
-    elif weighting != "none" and confidence not in SHARE:
+    # A text is refused where it is resolved.
+    if weighting != "none" and not isinstance(confidence, str) and confidence not in SHARE:
         raise ConfigError(
             f"strategy.weighting is {weighting!r} and strategy.confidence is {confidence!r}: "
             "it needs a probability from 0 to 1, such as 0.968, or a share of the pixels such as '60%'."

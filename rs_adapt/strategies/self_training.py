@@ -20,7 +20,7 @@ from rs_adapt.strategies.ema import EmaWeights
 from rs_adapt.strategies.feature_distance import feature_distance
 from rs_adapt.strategies.health import PseudoLabelHealth
 from rs_adapt.strategies.masking import mask_blocks
-from rs_adapt.strategies.pair import Batch, PairPreprocessor, scale_losses, weighted_losses
+from rs_adapt.strategies.pair import Batch, PairPreprocessor, head_losses, scale_losses
 from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels, Weighting, valid_pixels
 from rs_adapt.strategies.scoring import predict_scores
 from rs_adapt.strategies.strong_augment import strong_augment
@@ -254,7 +254,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         return self._losses(self._augment_images(mixed.images_B3HW), mixed.labels_BHW, mixed.weights_BHW, name)
 
     def _losses(self, images: Tensor, labels_BHW: Tensor, weights_BHW: Tensor, name: str) -> dict[str, Tensor]:
-        losses = weighted_losses(self.segmentor, images, labels_BHW, weights_BHW)
+        losses = head_losses(self.segmentor, self.segmentor.extract_feat(images), labels_BHW, weights_BHW)
         return {f"{name}.{key}": value for key, value in losses.items()}
 
     @torch.no_grad()
