@@ -17,7 +17,7 @@ from rs_adapt.inference.checkpoint import recompose, recompose_manifest
 from rs_adapt.inference.pack_overrides import split_key, without_training
 from rs_adapt.runs.averages import mean_manifest
 from rs_adapt.runs.files import TENSORS_FILE
-from rs_adapt.runs.packs import pack_folder
+from rs_adapt.runs.packs import pack_folder, read_manifest
 from rs_adapt.runs.records import Manifest
 
 _SEGMENTOR_PARTS = ("backbone", "decode_head", "data_preprocessor", "test_cfg", "train_cfg")
@@ -58,14 +58,13 @@ def write_mean(folders: Sequence[Path], members: Sequence[Manifest], shares: Seq
             f"The packs {', '.join(map(str, folders))} differ in the names or shapes of their tensors, so their mean "
             "has no meaning. Average packs of one method with one size."
         )
-    written: list[Manifest] = []
 
     def fill(place: Path) -> None:
         save_file(mean, place / TENSORS_FILE)
-        written.append(write_manifest(place, manifest))
+        write_manifest(place, manifest)
 
     write_folder_atomically(out, fill, overwrite=False)
-    return written[0]
+    return read_manifest(out)
 
 
 def mean_of(tensors: Sequence[dict[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor] | None:

@@ -11,7 +11,7 @@ from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.runs.packs import read_manifest
 from rs_adapt.runs.records import AveragedPack, Manifest
 
-STRATEGY = "average"
+_STRATEGY = "average"
 
 # Facts that packs must share for their tensors to mean the same, each with its name in messages.
 _SHARED: tuple[tuple[str, Callable[[Manifest], object]], ...] = (
@@ -58,7 +58,7 @@ def read_members(folders: Sequence[Path]) -> list[Manifest]:
                 "runs that one run was continued into with --from; `rs-adapt predict` takes several --checkpoint."
             )
     hashes = [member.tensors.sha256 for member in members if member.tensors is not None]
-    if len(set(hashes)) < len(members):
+    if len(set(hashes)) < len(hashes):
         raise ConfigError("Two of the packs have the same weights. Name each once, and give it more with --share.")
     for folder, member in zip(folders, members, strict=True):
         if member.merged is not None or member.imported is not None:
@@ -106,7 +106,7 @@ def mean_manifest(members: Sequence[Manifest], shares: Sequence[float], *, overr
     """
     settings = [member.cell.setting for member in members]
     setting = next((name for name in ("ss", "da") if name in settings), settings[0])
-    cell = members[0].cell.model_copy(update={"strategy": STRATEGY, "setting": setting})
+    cell = members[0].cell.model_copy(update={"strategy": _STRATEGY, "setting": setting})
     averaged = [
         AveragedPack(cell=member.cell, sha256=member.tensors.sha256 if member.tensors else "", share=share)
         for member, share in zip(members, shares, strict=True)

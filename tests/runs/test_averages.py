@@ -80,6 +80,11 @@ def test_a_mean_needs_two_different_packs(pack: Pack, tmp_path: Path) -> None:
         read_members([first, tmp_path / "nowhere"])
 
 
+def test_packs_without_tensors_are_not_called_the_same(pack: Pack) -> None:
+    # Their tensors are refused where they are read.
+    assert len(read_members([pack("a", tensors=None), pack("b", tensors=None)])) == 2
+
+
 def test_shares_are_equal_or_add_up_to_one() -> None:
     assert check_shares(None, count=4) == [0.25] * 4
     assert check_shares([0.3, 0.7], count=2) == [0.3, 0.7]
