@@ -21,6 +21,8 @@ strategy = dict(
     class_sampling=dict(temperature=None, min_share=3000 / 512**2, min_crop_ratio=0.5, max_tries=10),
     # Probabilities per labelled image: bands shifted to the target's statistics, or changed at random.
     style=dict(band_match=0.0, band_jitter=0.0),
+    # Enlarge the region with the larger pixels to the pixel size of the other, where the bench states both.
+    match_gsd=False,
     # Of the schedule of the release; shorter ones get the same half-life as a share of their length.
     ema_decay="0.99 at 20000",
     # Pseudo-labels.
@@ -46,4 +48,6 @@ strategy = dict(
     mask_block_share=0.125,
     # Source images with the target's classes pasted onto them, as the teacher labels them.
     back_weight=0.0,
+    # Chance that the classes of a source image are moved towards the colours that the teacher finds for them.
+    class_match=0.0,
 )

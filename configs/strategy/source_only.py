@@ -5,4 +5,6 @@ strategy = dict(
     title="train on the labelled region alone",
     settings=["da", "dg", "ss"],
     needs_target=False,
+    # Enlarge tiles of a target with larger pixels to the pixel size of the source, where the bench states both.
+    match_gsd=False,
 )

@@ -71,6 +71,10 @@ def _implied_values(tree: Mapping[str, Any]) -> dict[str, Any]:
         "teacher_view": "distorted" if distorted and cell.get("setting") == "da" else protocol.get("teacher_view"),
         # Half of the classes of each image.
         "mix_classes": "image",
+        # No changes of the look of labelled images, and nothing pasted onto the source.
+        **dict.fromkeys(("band_match", "band_jitter", "back_weight", "class_match"), 0.0),
+        # Images of both regions in their own pixels.
+        "match_gsd": False,
         # No rule by type, which is one for Mask2Former alone: the names of all other norms say what they are.
         "norm_decay_mult": None if "num_queries" in head else 0.0,
         # Background of every mask. Heads without masks do not ask.
@@ -85,9 +89,11 @@ def _table(tree: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _drop(value: Any, implied: Mapping[str, Any]) -> Any:
     if isinstance(value, Mapping):
-        return {
+        kept = {
             key: _drop(inner, implied)
             for key, inner in value.items()
             if not (key in implied and isinstance(inner, str | bool | float | None) and inner == implied[key])
         }
+        # A table of such keys alone was not stored either.
+        return {key: inner for key, inner in kept.items() if key != "style" or inner}
     return type(value)(_drop(inner, implied) for inner in value) if isinstance(value, list | tuple) else value

@@ -211,6 +211,7 @@ class StrategyFacts(TypedDict):
     type: NotRequired[str | None]
     class_sampling: NotRequired[ConfigNode]
     style: NotRequired[StyleFacts]
+    match_gsd: NotRequired[bool]
     lr_warmup_iters: NotRequired[int | str]
     warmup_iters: NotRequired[int | str]
     ema_decay: NotRequired[float | str]

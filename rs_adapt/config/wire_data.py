@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rs_adapt.config import paths, wire_protocol, wire_regions, wire_style, words
+from rs_adapt.config import paths, wire_ground, wire_protocol, wire_regions, wire_style, words
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
 from rs_adapt.path_names import path_below, relative_fault
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         StrategyFacts,
     )
 
+_DOMAINS: tuple[Domain, ...] = ("source", "target")
 # mmsegmentation's, with its own ranges.
 _DISTORTION: ConfigNode = {"type": "PhotoMetricDistortion"}
 
@@ -56,29 +57,37 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
         )
     workers = {"num_workers": runtime["num_workers"], "persistent_workers": runtime["num_workers"] > 0}
     split = _Splits(bench, data_root)
+    enlarged = wire_ground.enlargements(tree, cell)
     labelled = None
     if wire_regions.learns_from_labels(tree["strategy"]):
         domain: Domain = "target" if cell.setting == "ss" else "source"
         style = wire_style.style_steps(tree, cell, folder=split.folder)
-        labelled = split.dataset(domain, "train", _train_pipeline(bench, style=style))
+        labelled = split.dataset(domain, "train", _train_pipeline(bench, style=style, enlarged=enlarged[domain]))
     else:
         wire_style.refuse_style_steps(tree, cell)
     unlabelled = None
     if cell.setting == "da" and tree["strategy"]["needs_target"]:
         by_labels = protocol["target_crops"] == "by_labels"
-        pipeline = _unlabelled_pipeline(bench, by_labels=by_labels, plain_teacher=protocol["teacher_view"] == "plain")
+        plain_teacher = protocol["teacher_view"] == "plain"
+        pipeline = _unlabelled_pipeline(
+            bench, by_labels=by_labels, plain_teacher=plain_teacher, enlarged=enlarged["target"]
+        )
         unlabelled = split.dataset("target", protocol["unlabelled_split"], pipeline, labels=by_labels)
     evaluation = {
         "batch_size": 1,
         **workers,
         "sampler": {"type": "DefaultSampler", "shuffle": False},
     }
-    scoring = _test_pipeline(bench)
-    target_val = split.dataset("target", "val", scoring) if wire_regions.has_target_labels(bench) else None
-    source_val = split.dataset("source", "val", copy_tree(scoring))
+    patch_px = tree["backbone"]["patch_px"]
+    scoring = {
+        domain: _test_pipeline(bench, side_px=_side_px(bench, enlarged[domain], patch_px)) for domain in _DOMAINS
+    }
+    target_val = split.dataset("target", "val", scoring["target"]) if wire_regions.has_target_labels(bench) else None
+    source_val = split.dataset("source", "val", scoring["source"])
     source_monitor = {**evaluation, "dataset": {**copy_tree(source_val), "spread": protocol["source_val_tiles"]}}
     seen = wire_protocol.label_free_split(tree, cell)
-    label_free = split.dataset(*seen, _test_pipeline(bench, labels=False), labels=False)
+    seen_px = _side_px(bench, enlarged[seen[0]], patch_px)
+    label_free = split.dataset(*seen, _test_pipeline(bench, side_px=seen_px, labels=False), labels=False)
     unlabelled_monitor = {**evaluation, "dataset": {**label_free, "spread": protocol["label_free_tiles"]}}
     scored = {
         "target": {**evaluation, "dataset": target_val},
@@ -101,7 +110,10 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
             },
         },
         "val_dataloader": scored[wire_regions.scored_region(bench, tree["strategy"])],
-        "test_dataloader": {**evaluation, "dataset": split.dataset("target", protocol["report_split"], scoring)}
+        "test_dataloader": {
+            **evaluation,
+            "dataset": split.dataset("target", protocol["report_split"], scoring["target"]),
+        }
         if target_val and protocol["report_split"] != "server"
         else None,
         "source_val_dataloader": {**evaluation, "dataset": source_val},
@@ -182,25 +194,28 @@ class _Splits:
         return " ".join(paths.how_to_get(name) for name in names)
 
 
-def _train_pipeline(bench: BenchFacts, *, style: Sequence[ConfigNode]) -> list[ConfigNode]:
+def _train_pipeline(bench: BenchFacts, *, style: Sequence[ConfigNode], enlarged: float) -> list[ConfigNode]:
     knobs = bench["pipeline"]
     return [
-        *_crops(bench, labels=True),
+        *_crops(bench, labels=True, enlarged=enlarged),
         *style,
         *([dict(_DISTORTION)] if knobs["photometric"] else []),
         {"type": "PackSegInputs"},
     ]
 
 
-def _unlabelled_pipeline(bench: BenchFacts, *, by_labels: bool, plain_teacher: bool) -> list[ConfigNode]:
+def _unlabelled_pipeline(
+    bench: BenchFacts, *, by_labels: bool, plain_teacher: bool, enlarged: float
+) -> list[ConfigNode]:
     """Return the steps for images that a teacher labels.
 
     Args:
         bench: The bench.
         by_labels: Crops are drawn by labels, which are forgotten afterwards.
         plain_teacher: Where images are distorted, the teacher gets a view from before.
+        enlarged: See `_crops`.
     """
-    steps = _crops(bench, labels=by_labels, forget_labels=by_labels)
+    steps = _crops(bench, labels=by_labels, forget_labels=by_labels, enlarged=enlarged)
     if not bench["pipeline"]["photometric_unlabelled"]:
         return [*steps, {"type": "PackSegInputs"}]
     if not plain_teacher:
@@ -208,8 +223,15 @@ def _unlabelled_pipeline(bench: BenchFacts, *, by_labels: bool, plain_teacher: b
     return [*steps, {"type": "rs_adapt.RememberPlainView"}, dict(_DISTORTION), {"type": "rs_adapt.PackViews"}]
 
 
-def _crops(bench: BenchFacts, *, labels: bool, forget_labels: bool = False) -> list[ConfigNode]:
-    """Return the steps from the file to a crop."""
+def _crops(bench: BenchFacts, *, labels: bool, enlarged: float, forget_labels: bool = False) -> list[ConfigNode]:
+    """Return the steps from the file to a crop.
+
+    Args:
+        bench: The bench.
+        labels: Whether labels are read.
+        enlarged: Factor on the sizes to which tiles are resized at random.
+        forget_labels: Whether labels serve to draw the crop alone.
+    """
     knobs = bench["pipeline"]
     # cat_max_ratio chooses the crop by its labels, so it must be off without them.
     crop_ratio = knobs["cat_max_ratio"] if labels else 1.0
@@ -219,7 +241,7 @@ def _crops(bench: BenchFacts, *, labels: bool, forget_labels: bool = False) -> l
         {
             "type": "RandomResize",
             "scale": (bench["tile_px"], bench["tile_px"]),
-            "ratio_range": tuple(knobs["resize_ratio"]),
+            "ratio_range": tuple(ratio * enlarged for ratio in knobs["resize_ratio"]),
             "keep_ratio": True,
         },
         {"type": "RandomCrop", "crop_size": (bench["crop_px"], bench["crop_px"]), "cat_max_ratio": crop_ratio},
@@ -228,9 +250,14 @@ def _crops(bench: BenchFacts, *, labels: bool, forget_labels: bool = False) -> l
     ]
 
 
-def _test_pipeline(bench: BenchFacts, *, labels: bool = True) -> list[ConfigNode]:
-    # Tiles may be predicted at a larger size than they are trained at.
-    side_px = bench["inference"].get("resize_px", bench["tile_px"])
+def _side_px(bench: BenchFacts, enlarged: float, patch_px: int) -> int:
+    """Return the side at which tiles are predicted, which may be larger than the one they are trained at."""
+    side_px: int = bench["inference"].get("resize_px", bench["tile_px"])
+    # A whole number of patches needs no padding.
+    return side_px if enlarged == 1 else round(side_px * enlarged / patch_px) * patch_px
+
+
+def _test_pipeline(bench: BenchFacts, *, side_px: int, labels: bool = True) -> list[ConfigNode]:
     return [
         _load_image(),
         {"type": "Resize", "scale": (side_px, side_px), "keep_ratio": True},

@@ -25,6 +25,7 @@ _STRATEGY_FACTS = (
     "type",
     "class_sampling",
     "style",
+    "match_gsd",
     "lr_warmup_iters",
 )
 

@@ -148,6 +148,7 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is
         DataNotFound, DataError: See `TileDataset`, `check_tiles`, `check_completeness` and `check_zero_label`.
         ConfigError: The labelled set cannot be sampled as the strategy asks.
     """
+    from rs_adapt.config.wire_ground import describe_match
     from rs_adapt.datasets.checks import check_tiles
     from rs_adapt.datasets.class_sampling import RareClassSampling, label_counts
     from rs_adapt.datasets.completeness import check_completeness, check_zero_label
@@ -158,16 +159,16 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is
 
     sampling = cfg.train_dataloader.dataset.class_sampling
     digests: dict[str, TileDigests] = {}
-    notes: tuple[str, ...] = ()
+    notes = describe_match(cfg.bench, cfg.strategy, setting=cfg.cell.setting)
     for role, settings in data_roles(cfg).items():
         dataset = DATASETS.build(settings)
         check_tiles(dataset, home() / "checks", on_progress)
         if role == "unlabelled" and not reads_source(cfg):
-            notes = check_completeness(cfg, None, is_resumed=is_resumed)
+            notes += check_completeness(cfg, None, is_resumed=is_resumed)
         if role == "labelled":
             counts_NV = label_counts(dataset)
             check_zero_label(cfg, counts_NV)
-            notes = check_completeness(cfg, counts_NV, is_resumed=is_resumed)
+            notes += check_completeness(cfg, counts_NV, is_resumed=is_resumed)
             num_tiles = len(dataset)
             if num_left_out := leave_out_unlabelled(dataset):
                 notes += (

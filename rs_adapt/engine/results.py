@@ -16,6 +16,7 @@ from rs_adapt.config.added_keys import absent_classes_in
 from rs_adapt.config.resolved import ResolvedConfig
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.tuned import describe_choice, without_overridden
+from rs_adapt.config.wire_ground import matched_sizes
 from rs_adapt.datasets.own.stretch import STRETCH_FILE, read_stretch
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.final_scores import Selections
@@ -216,6 +217,7 @@ def make_manifest(
         normalisation=Normalisation(mean=list(facts.mean), std=list(facts.std), bands="RGB, 0-255"),
         sizes=Sizes(tile_px=cfg.bench.tile_px, crop_px=cfg.bench.crop_px, patch_px=facts.patch_px),
         gsd_m=ground_size_m(cfg),
+        gsd_matched=matched_sizes(cfg.bench, cfg.strategy, setting=cfg.cell.setting) is not None,
         metrics=scores,
         environment=environment(),
     )
@@ -257,7 +259,13 @@ def score_fields(matrix: np.ndarray[Any, Any], classes: ClassSet) -> ScoreFields
 
 
 def ground_size_m(cfg: ResolvedConfig) -> float | None:
-    """Return the ground size that the bench states, else that of the tiles of your own target, or of the source."""
+    """Return the ground size of the pixels that the model is to be shown, metres; None where it is not known.
+
+    The finer one of both regions where the run brings them to it; else what the bench states, else that of the tiles of
+    your own target, or of the source.
+    """
+    if (matched := matched_sizes(cfg.bench, cfg.strategy, setting=cfg.cell.setting)) is not None:
+        return matched.finer_m
     stated_m: float | None = cfg.bench.gsd_m
     if stated_m is not None or not cfg.bench.get("own"):
         return stated_m

@@ -32,6 +32,7 @@ class Appearance:
         nodata: Value of pixels without data, in place of the file's; "none" for a scene without such pixels.
         region: Name of the region whose settings these are; empty for a pack of a shipped bench.
         gsd_m: Ground size in metres of the pixels that the model was trained on; None where it is not known.
+        gsd_matched: Whether both regions of the training were brought to that size, so that scenes are to be, too.
     """
 
     bands: tuple[int, int, int] | None = None
@@ -40,6 +41,7 @@ class Appearance:
     nodata: float | Literal["none"] | None = None
     region: str = ""
     gsd_m: float | None = None
+    gsd_matched: bool = False
 
     def open(self, path: Path) -> Scene:
         """Open a scene as the model saw those of its region.
@@ -103,7 +105,7 @@ def appearance_of(manifest: Manifest, *, region: str | None = None) -> Appearanc
     if not manifest.own_bench:
         if region is not None:
             raise ConfigError(f"--region is {region}, but the pack is of a shipped bench, whose regions look alike.")
-        return Appearance(gsd_m=manifest.gsd_m)
+        return Appearance(gsd_m=manifest.gsd_m, gsd_matched=manifest.gsd_matched)
     given = dict(manifest.own_bench)
     bench = parse_as(BenchFile, given, file="own_bench of the manifest", error=CheckpointMismatch, remedy=_REMEDY)
     regions = {table.name or role: table for role, table in (("source", bench.source), ("target", bench.target))}
@@ -122,7 +124,8 @@ def appearance_of(manifest: Manifest, *, region: str | None = None) -> Appearanc
         by_scene=stretch is not None and stretch["from"] == "scene",
         nodata=table.nodata,
         region=chosen,
-        gsd_m=table.gsd_m or bench.gsd_m or manifest.gsd_m,
+        gsd_m=manifest.gsd_m if manifest.gsd_matched else table.gsd_m or bench.gsd_m or manifest.gsd_m,
+        gsd_matched=manifest.gsd_matched,
     )
 
 

@@ -69,13 +69,16 @@ def view_scene(scene: Scene, appearance: Appearance, *, area: Area, gsd: Gsd = N
         scene: The open scene.
         appearance: How the model saw scenes, for the ground size of its training.
         area: The area that is mapped.
-        gsd: Ground size of the map's pixels in metres; "trained" for that of the training, None for the scene's.
+        gsd: Ground size of the map's pixels in metres; "trained" for that of the training. None for that of the
+            training where it brought both regions to one size, else the scene's.
 
     Raises:
         OutsideArea: No pixel of the scene lies in the area.
         DataError: Area or pixel size cannot be found in the scene.
         ConfigError: The pack does not know the ground size of its training, or `gsd` is no size.
     """
+    if gsd is None and appearance.gsd_matched and scene.info.gsd_m is not None:
+        gsd = "trained"
     seen: Scene | ResampledScene = scene
     if gsd is not None and (size_m := _size_m(gsd, appearance)) != scene.info.gsd_m:
         resampled = ResampledScene(scene, size_m)

@@ -22,6 +22,7 @@ _RANGES = {
     "mask_ratio": SHARE,
     "mask_block_share": SHARE_ABOVE_0,
     "back_weight": NOT_NEGATIVE,
+    "class_match": SHARE,
 }
 
 

@@ -15,6 +15,7 @@ from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 from rs_adapt.strategies.arguments import check_arguments, check_classes, check_mix_classes
+from rs_adapt.strategies.class_match import ClassMatch
 from rs_adapt.strategies.class_mix import Labelled, MixClasses, class_mix, paste_labelled
 from rs_adapt.strategies.ema import EmaWeights
 from rs_adapt.strategies.feature_distance import feature_distance
@@ -43,6 +44,9 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
     The term with `back_weight` pastes half of the target's classes, as the teacher labels them, onto source images:
     mixing in both directions (Bidirectional Domain Mixup, Kim et al., arXiv 2303.09779, which pastes patches). Objects
     of either domain are then seen on the other's ground.
+
+    With `class_match`, the classes of a source image are moved towards the colours that the teacher finds for them in
+    the target, before any loss (`ClassMatch`).
 
     A target batch with a `plain` view has that one labelled, while the student learns from `inputs`, the distorted view
     of the same crops (`protocol.teacher_view`).
@@ -75,6 +79,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         mask_ratio: Probability that a block is hidden, 0 to 1.
         mask_block_share: Side of a block as a share of the crop, above 0 and at most 1.
         back_weight: Weight of the loss on source images with target classes pasted onto them, >= 0; 0 is off.
+        class_match: Chance that the classes of a source image take the target's colours, 0 (off) to 1.
 
     Raises:
         ConfigError: A value is out of its range, or values contradict each other.
@@ -103,6 +108,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         mask_ratio: float = 0.7,
         mask_block_share: float = 0.125,
         back_weight: float = 0.0,
+        class_match: float = 0.0,
     ) -> None:
         module: Any = MODELS.build(segmentor) if isinstance(segmentor, dict) else segmentor
         super().__init__(data_preprocessor=PairPreprocessor(module.data_preprocessor))
@@ -124,6 +130,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             mask_ratio=mask_ratio,
             mask_block_share=mask_block_share,
             back_weight=back_weight,
+            class_match=class_match,
         )
         check_mix_classes(mix_classes)
         check_classes(feature_classes, num_classes=module.decode_head.num_classes)
@@ -151,6 +158,8 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             align=align,
             border_px=border_px,
         )
+        # Without it, the training state has no statistics of it.
+        self.class_match = ClassMatch(num_classes=head.num_classes, prob=class_match) if class_match else None
         self.health = PseudoLabelHealth(num_classes=head.num_classes, ignore_index=head.ignore_index)
         self.ema = EmaWeights(module)
         self.iteration: Tensor
@@ -185,6 +194,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         self.ema.update(self.segmentor, iteration, self.ema_decay)
         self.iteration += 1
         source_labels = torch.stack([sample.gt_sem_seg.data[0] for sample in source["data_samples"]])
+        source = self._match_classes(source, source_labels)
         losses = self._source_losses(source, source_labels)
         if iteration < self.warmup_iters:
             return losses
@@ -194,6 +204,8 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         plain = target.get("plain", images)
         pseudo = self.label_target(plain, target["data_samples"])
         self._observe(iteration, source_labels, pseudo, plain)
+        if self.class_match is not None:
+            self.class_match.observe_target(plain, pseudo.labels_BHW, pseudo.confidence_BHW)
         of_source = Labelled(source["inputs"], source_labels, torch.ones_like(pseudo.weights_BHW))
         of_target = Labelled(images, pseudo.labels_BHW, pseudo.weights_BHW)
         losses |= scale_losses(self._mixed_losses(of_source, of_target, "mix"), self.mix_weight)
@@ -247,6 +259,15 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         )
         named = {f"source.decode.{name}": value for name, value in losses.items()}
         return named | {"source.loss_feature_distance": self.feature_weight * distance}
+
+    @torch.no_grad()
+    def _match_classes(self, source: Batch, labels_BHW: Tensor) -> Batch:
+        if self.class_match is None:
+            return source
+        inner: Any = self.data_preprocessor.inner
+        self.class_match.observe_source(source["inputs"], labels_BHW)
+        moved = self.class_match(source["inputs"], labels_BHW, mean_3=inner.mean, std_3=inner.std)
+        return {**source, "inputs": moved}
 
     def _mixed_losses(self, front: Labelled, ground: Labelled, name: str) -> dict[str, Tensor]:
         """Return the losses on `ground` with half of the classes of `front` pasted onto it."""

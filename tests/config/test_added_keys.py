@@ -57,6 +57,16 @@ def test_other_keys_and_values_stay() -> None:
     assert without_added_keys({"a": {"absent_classes": "left_out"}}) == {"a": {}}
 
 
+@pytest.mark.parametrize("strategy", ["dacs", "source_only"])
+def test_strategies_of_before_had_neither_styles_nor_matches(strategy: str) -> None:
+    kept = without_added_keys(compose(resolve_cell("synthetic-da", strategy=strategy)).to_dict())
+    assert not {"style", "back_weight", "class_match", "match_gsd"} & set(kept["strategy"])
+    assert not {"back_weight", "class_match"} & set(kept["model"])
+    added = ["strategy.match_gsd=True"] + (["strategy.class_match=0.5"] if strategy == "dacs" else [])
+    changed = without_added_keys(compose(resolve_cell("synthetic-da", strategy=strategy), overrides=added).to_dict())
+    assert changed["strategy"]["match_gsd"] is True
+
+
 VIEWS = ("photometric_unlabelled", "teacher_view", "mix_classes", "ignored_pixels", "norm_decay_mult")
 
 

@@ -47,6 +47,15 @@ def test_scenes_are_seen_as_those_of_the_target() -> None:
     assert appearance_of(make_manifest(own_bench=None, stretch=None)) == Appearance()
 
 
+def test_matched_pixels_are_those_of_the_pack_and_not_of_its_regions() -> None:
+    sizes = {"own_bench": OWN | {"gsd_m": 0.8}, "gsd_m": 0.5}
+    assert appearance_of(make_manifest(**sizes)).gsd_m == 0.8
+    matched = appearance_of(make_manifest(**sizes, gsd_matched=True))
+    assert (matched.gsd_m, matched.gsd_matched) == (0.5, True)
+    shipped = appearance_of(make_manifest(own_bench=None, stretch=None, gsd_m=0.5, gsd_matched=True))
+    assert shipped == Appearance(gsd_m=0.5, gsd_matched=True)
+
+
 def test_what_a_pack_does_not_know_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"--region is there\. The pack was trained on: here, target\."):
         appearance_of(make_manifest(), region="there")

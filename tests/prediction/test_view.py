@@ -196,6 +196,20 @@ def test_the_ground_size_of_the_training_is_taken_and_a_different_one_named(tmp_
         predict(scene(tmp_path, crs=None), gsd=1.0)
 
 
+def test_a_model_of_matched_pixels_sees_scenes_in_those_unless_told_otherwise(tmp_path: Path) -> None:
+    matched = Appearance(gsd_m=1.0, gsd_matched=True)
+    # The scene has pixels of 2 m.
+    for gsd, size_m in ((None, 1.0), (2.0, 2.0)):
+        record, written = predict(scene(tmp_path), appearance=matched, gsd=gsd)
+        with written:
+            assert written.res == (size_m, size_m)
+        assert bool(record.remarks) is (gsd == 2.0)
+    # Nobody knows the size of its pixels: it is mapped as it is.
+    _, written = predict(scene(tmp_path, crs=None), appearance=matched)
+    with written:
+        assert (written.width, written.height) == (WIDTH_PX, HEIGHT_PX)
+
+
 def test_windows_of_a_resampled_scene_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Scene(scene(tmp_path)) as original:
         resampled = ResampledScene(original, 3.3)

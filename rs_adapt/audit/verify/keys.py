@@ -121,6 +121,7 @@ KEYS: tuple[Key, ...] = (
         "strategy.mix_weight",
         "strategy.mix_classes",
         "strategy.back_weight",
+        "strategy.class_match",
         "strategy.ema_decay",
         "strategy.weighting",
         "strategy.confidence",

@@ -125,6 +125,9 @@ class Manifest(Record):
     gsd_m: int | float | None = Field(
         default=None, description="Ground sampling distance in metres: as the bench states it, else of its own tiles."
     )
+    gsd_matched: bool = Field(
+        default=False, description="Whether a region was enlarged to `gsd_m`, so that maps resample scenes to it."
+    )
     metrics: ManifestScores | None = Field(default=None, description="Scores of the checkpoint.")
     environment: Environment = Field(default=Environment(), description="Versions and machine.")
     imported: ImportOrigin | None = Field(

@@ -1,0 +1,116 @@
+"""Wiring of pixel sizes: regions whose pixels show more or less ground are brought to the finer of the two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rs_adapt.config.cell import Cell
+    from rs_adapt.config.facts import Domain, MergedTree
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelSizes:
+    """Ground sizes of the pixels of a bench's two regions, metres.
+
+    Attributes:
+        source_m: Of the source.
+        target_m: Of the target.
+    """
+
+    source_m: float
+    target_m: float
+
+    @property
+    def finer_m(self) -> float:
+        """The size of both after matching."""
+        return min(self.source_m, self.target_m)
+
+    def factor(self, domain: Domain) -> float:
+        """Return by how much images of a region are enlarged, 1 or more."""
+        return (self.source_m if domain == "source" else self.target_m) / self.finer_m
+
+
+def enlargements(tree: MergedTree, cell: Cell) -> dict[Domain, float]:
+    """Return by how much the images of each region are enlarged, 1 for not at all.
+
+    With `strategy.match_gsd`, the region with the larger pixels is interpolated to the size of the other's, so that the
+    same things have the same size in pixels and nothing is lost. In `dg` the source stays as it is, since training
+    knows nothing of the target there; a coarser target is enlarged where it is predicted. In `ss` one region is both
+    learnt and predicted.
+
+    Args:
+        tree: The merged axis files; `bench` and `strategy` are read.
+        cell: The cell.
+    """
+    factors: dict[Domain, float] = {"source": 1.0, "target": 1.0}
+    sizes = pixel_sizes(tree["bench"])
+    if not tree["strategy"].get("match_gsd") or sizes is None or cell.setting == "ss":
+        return factors
+    factors["target"] = sizes.factor("target")
+    if cell.setting == "da":
+        factors["source"] = sizes.factor("source")
+    return factors
+
+
+def pixel_sizes(bench: Mapping[str, Any]) -> PixelSizes | None:
+    """Return the pixel sizes that a bench states for both regions; None where one is missing.
+
+    Args:
+        bench: The bench, merged or resolved.
+    """
+    source_m, target_m = (_size_m(bench, domain) for domain in ("source", "target"))
+    return None if not source_m or not target_m else PixelSizes(source_m=source_m, target_m=target_m)
+
+
+def matched_sizes(bench: Mapping[str, Any], strategy: Mapping[str, Any], *, setting: str) -> PixelSizes | None:
+    """Return the pixel sizes of both regions where a run matches them and they differ, else None.
+
+    Args:
+        bench: The bench of a resolved configuration.
+        strategy: Its strategy.
+        setting: Its setting.
+    """
+    sizes = pixel_sizes(bench)
+    if sizes is None or setting == "ss" or not strategy.get("match_gsd") or sizes.source_m == sizes.target_m:
+        return None
+    return sizes
+
+
+def describe_match(bench: Mapping[str, Any], strategy: Mapping[str, Any], *, setting: str) -> tuple[str, ...]:
+    """Return one sentence on what `strategy.match_gsd` does to the images of a run, or none where it is off.
+
+    Args:
+        bench: The bench of a resolved configuration.
+        strategy: Its strategy.
+        setting: Its setting.
+    """
+    if not strategy.get("match_gsd") or setting == "ss":
+        return ()
+    sizes = pixel_sizes(bench)
+    if sizes is None:
+        return (
+            "strategy.match_gsd has no effect: the bench does not state the pixel sizes of both regions (gsd_m), so "
+            "their images are taken as they are.",
+        )
+    if sizes.source_m == sizes.target_m:
+        return ()
+    domain: Domain = "source" if sizes.source_m > sizes.target_m else "target"
+    if domain == "source" and setting == "dg":
+        return ()
+    return (
+        f"Images of the {domain} are enlarged {sizes.factor(domain):.2f} times, from pixels of "
+        f"{max(sizes.source_m, sizes.target_m):g} m to the other region's {sizes.finer_m:g} m (strategy.match_gsd).",
+    )
+
+
+def _size_m(bench: Mapping[str, Any], domain: Domain) -> float | None:
+    """Return the size that a region states, else that of the bench as a whole; a bench of your own has it elsewhere."""
+    region: float | None = bench[domain].get("gsd_m")
+    prepare = bench.get("prepare") or {}
+    if region is None and prepare.get("kind") == "scenes":
+        region = prepare[domain].get("gsd_m")
+    whole: float | None = bench.get("gsd_m")
+    return region if region is not None else whole

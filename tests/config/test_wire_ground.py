@@ -1,0 +1,89 @@
+"""Pixel sizes of regions: which images are enlarged, by how much, in which setting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rs_adapt.config import compose, resolve_cell
+from rs_adapt.config.wire_ground import describe_match, matched_sizes
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+
+def composed(bench: str, *overrides: str, **names: Any) -> Config:
+    return compose(resolve_cell(bench, **names), overrides=list(overrides))
+
+
+def ratios(cfg: Config) -> dict[str, tuple[float, float]]:
+    data = cfg.train_dataloader.dataset
+    steps = {name: data[name].pipeline for name in ("labelled", "unlabelled") if data[name] is not None}
+    return {
+        name: next(tuple(step.ratio_range) for step in pipeline if step.type == "RandomResize")
+        for name, pipeline in steps.items()
+    }
+
+
+def sides(cfg: Config) -> dict[str, int]:
+    """Return the side at which tiles are predicted, by region."""
+    loaders: dict[str, Any] = {"target": cfg.test_dataloader, "source": cfg.source_val_dataloader}
+    loaders |= {"monitor target": cfg.monitor.label_free, "monitor source": cfg.monitor.source_val}
+    found = {
+        name: next(step.scale[0] for step in loader.dataset.pipeline if step.type == "Resize")
+        for name, loader in loaders.items()
+        if loader is not None
+    }
+    assert found["target"] == found.pop("monitor target")
+    assert found["source"] == found.pop("monitor source", found["source"])
+    return found
+
+
+def test_a_coarser_target_is_enlarged_in_training_and_in_prediction() -> None:
+    # 0.34 m and 0.58 m, patches of 8 px.
+    cfg = composed("shifts-da", strategy="dacs_matched", direction="dev1")
+    enlarged = ratios(cfg)
+    assert enlarged["labelled"] == (0.75, 1.5)
+    assert enlarged["unlabelled"] == pytest.approx((0.75 * 0.58 / 0.34, 1.5 * 0.58 / 0.34))
+    assert sides(cfg) == {"target": 216, "source": 128}
+    assert cfg.val_dataloader.dataset.pipeline == cfg.test_dataloader.dataset.pipeline
+    (note,) = describe_match(cfg.bench, cfg.strategy, setting="da")
+    assert note.startswith("Images of the target are enlarged 1.71 times, from pixels of 0.58 m to")
+
+
+def test_a_coarser_source_is_enlarged_in_adaptation_alone() -> None:
+    # 0.41 m and 0.26 m.
+    cfg = composed("shifts-da", strategy="dacs_matched", direction="dev4")
+    assert ratios(cfg)["labelled"] == pytest.approx((0.75 * 0.41 / 0.26, 1.5 * 0.41 / 0.26))
+    assert ratios(cfg)["unlabelled"] == (0.75, 1.5)
+    assert sides(cfg) == {"target": 128, "source": 200}
+    other = composed("shifts-dg", "strategy.match_gsd=True", direction="dev4")
+    assert (ratios(other), sides(other)) == ({"labelled": (0.75, 1.5)}, {"target": 128, "source": 128})
+    assert describe_match(other.bench, other.strategy, setting="dg") == ()
+
+
+def test_generalization_enlarges_a_coarser_target_where_it_is_predicted() -> None:
+    cfg = composed("shifts-dg", "strategy.match_gsd=True", direction="dev1")
+    assert (ratios(cfg), sides(cfg)) == ({"labelled": (0.75, 1.5)}, {"target": 216, "source": 128})
+
+
+@pytest.mark.parametrize(
+    ("bench", "names", "overrides"),
+    [
+        # Off by default, one region, equal sizes, sizes that nobody states.
+        ("shifts-da", {"strategy": "dacs", "direction": "dev1"}, []),
+        ("shifts-dg", {"strategy": "source_only", "direction": "dev1"}, []),
+        ("shifts-ss", {"strategy": "source_only", "direction": "dev1"}, ["strategy.match_gsd=True"]),
+        ("shifts-da", {"strategy": "dacs_matched", "direction": "dev3"}, []),
+        ("loveda-da", {"strategy": "dacs_matched"}, []),
+        ("dubai-da", {"strategy": "dacs_matched"}, []),
+    ],
+)
+def test_images_stay_as_they_are_elsewhere(bench: str, names: dict[str, str], overrides: list[str]) -> None:
+    cfg, plain = composed(bench, *overrides, **names), composed(bench, **names | {"strategy": "source_only"})
+    assert ratios(cfg)["labelled"] == ratios(plain)["labelled"]
+    assert cfg.test_dataloader.dataset.pipeline == plain.test_dataloader.dataset.pipeline
+    assert matched_sizes(cfg.bench, cfg.strategy, setting=cfg.cell.setting) is None
+    silent = "dubai" not in bench
+    assert (describe_match(cfg.bench, cfg.strategy, setting=cfg.cell.setting) == ()) is silent
