@@ -27,12 +27,14 @@ class ClassMatch(nn.Module):
 
     with one `a` for the image. Means and standard deviations of the target are those of the pixels that the teacher
     labels c, weighted by its confidence. Where it is wrong, the moved class keeps its true label and its shape, and as
-    `a` varies, the original colours stay in the training. The formula with a = 1 on features of a whole image is AdaIN
-    (Huang and Belongie, arXiv 1703.06868, equation 8); colours by class, and from pseudo-labels, are ours.
+    `a` varies, the original colours stay in the training. Before the teacher labels anything, and for a class that has
+    less than the weight of 512 recent pixels in one of the regions, the statistics are those of all pixels: its first
+    labels are then not those of a model that has never seen the target's colours. The formula with a = 1 on features of
+    a whole image is AdaIN (Huang and Belongie, arXiv 1703.06868, equation 8); colours by class, and from pseudo-labels,
+    are ours.
 
     Statistics are of recent batches: sums over pixels, of which a batch keeps `momentum` when the next one is added.
-    They are buffers, so a resumed run continues with them, and are taken over all processes. A class is moved once it
-    has the weight of 512 recent pixels in both regions.
+    They are buffers, so a resumed run continues with them, and are taken over all processes.
 
     Args:
         num_classes: K.
@@ -49,11 +51,13 @@ class ClassMatch(nn.Module):
         check_ranges("strategy.", class_match=(prob, SHARE))
         self.prob = prob
         self.momentum = momentum
-        # Weight, sums of three bands and sums of their squares.
+        # Weight, sums of three bands and sums of their squares: by class, and of all pixels of the target.
         self.source_sums_K7: Tensor
         self.target_sums_K7: Tensor
+        self.region_sums_7: Tensor
         for name in ("source_sums_K7", "target_sums_K7"):
             self.register_buffer(name, torch.zeros(num_classes, 7))
+        self.register_buffer("region_sums_7", torch.zeros(7))
 
     @torch.no_grad()
     def observe_source(self, images_B3HW: Tensor, labels_BHW: Tensor) -> None:
@@ -64,6 +68,16 @@ class ClassMatch(nn.Module):
             labels_BHW: Int64 class indices; other values are left out.
         """
         self._add(self.source_sums_K7, images_B3HW, labels_BHW, torch.ones_like(images_B3HW[:, 0]))
+
+    @torch.no_grad()
+    def observe_region(self, images_B3HW: Tensor, valid_BHW: Tensor) -> None:
+        """Add a batch of target images that nobody has labelled.
+
+        Args:
+            images_B3HW: Normalised images, float, as the teacher sees them.
+            valid_BHW: Bool, False on padding.
+        """
+        self._add(self.region_sums_7[None], images_B3HW, valid_BHW.long() - 1, torch.ones_like(images_B3HW[:, 0]))
 
     @torch.no_grad()
     def observe_target(self, images_B3HW: Tensor, labels_BHW: Tensor, confidence_BHW: Tensor) -> None:
@@ -90,11 +104,13 @@ class ClassMatch(nn.Module):
             std_3: The standard deviation of the normalisation, any shape of three values.
         """
         num_classes = len(self.source_sums_K7)
-        source_mean_K3, source_std_K3 = _moments(self.source_sums_K7)
-        target_mean_K3, target_std_K3 = _moments(self.target_sums_K7)
-        known_K = torch.minimum(self.source_sums_K7, self.target_sums_K7)[:, 0] >= _LEAST_PIXELS
-        gain_K3 = (target_std_K3 / source_std_K3).where(known_K[:, None], 1.0)
-        offset_K3 = (target_mean_K3 - source_mean_K3 * gain_K3).where(known_K[:, None], 0.0)
+        whole_7 = self.source_sums_K7.sum(dim=0)
+        known_K1 = torch.minimum(self.source_sums_K7, self.target_sums_K7)[:, :1] >= _LEAST_PIXELS
+        any_K1 = known_K1 | (torch.minimum(whole_7, self.region_sums_7)[0] >= _LEAST_PIXELS)
+        source_mean_K3, source_std_K3 = _moments(self.source_sums_K7.where(known_K1, whole_7))
+        target_mean_K3, target_std_K3 = _moments(self.target_sums_K7.where(known_K1, self.region_sums_7))
+        gain_K3 = (target_std_K3 / source_std_K3).where(any_K1, 1.0)
+        offset_K3 = (target_mean_K3 - source_mean_K3 * gain_K3).where(any_K1, 0.0)
         # A last row for pixels without a class.
         gain_L3 = torch.cat([gain_K3, torch.ones_like(gain_K3[:1])])
         offset_L3 = torch.cat([offset_K3, torch.zeros_like(offset_K3[:1])])

@@ -194,14 +194,14 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         self.ema.update(self.segmentor, iteration, self.ema_decay)
         self.iteration += 1
         source_labels = torch.stack([sample.gt_sem_seg.data[0] for sample in source["data_samples"]])
-        source = self._match_classes(source, source_labels)
+        images = target["inputs"]
+        plain = target.get("plain", images)
+        source = self._match_classes(source, source_labels, plain, target["data_samples"])
         losses = self._source_losses(source, source_labels)
         if iteration < self.warmup_iters:
             return losses
         # From the iteration on that the teacher's shares are followed, too.
         self.labeler.observe_source(source_labels)
-        images = target["inputs"]
-        plain = target.get("plain", images)
         pseudo = self.label_target(plain, target["data_samples"])
         self._observe(iteration, source_labels, pseudo, plain)
         if self.class_match is not None:
@@ -261,10 +261,14 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         return named | {"source.loss_feature_distance": self.feature_weight * distance}
 
     @torch.no_grad()
-    def _match_classes(self, source: Batch, labels_BHW: Tensor) -> Batch:
+    def _match_classes(
+        self, source: Batch, labels_BHW: Tensor, target_B3HW: Tensor, target_samples: list[SegDataSample]
+    ) -> Batch:
         if self.class_match is None:
             return source
         inner: Any = self.data_preprocessor.inner
+        valid_BHW = valid_pixels(target_samples, *target_B3HW.shape[-2:], target_B3HW.device)
+        self.class_match.observe_region(target_B3HW, valid_BHW)
         self.class_match.observe_source(source["inputs"], labels_BHW)
         moved = self.class_match(source["inputs"], labels_BHW, mean_3=inner.mean, std_3=inner.std)
         return {**source, "inputs": moved}

@@ -81,16 +81,22 @@ def test_target_pixels_count_by_the_confidence_of_the_teacher() -> None:
     torch.testing.assert_close(match.target_sums_K7[:, 1] / weights_K, expected)
 
 
-def test_a_class_without_enough_pixels_in_either_region_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_class_that_is_not_found_moves_with_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
     image = coloured(0.0, 0.5, 0.2)
     match = ClassMatch(num_classes=2, prob=1.0)
     match.observe_source(image, LABELS)
     assert torch.equal(moved(match, image, amount=1.0, monkeypatch=monkeypatch), image)
-    # Class 1 alone is found in the target.
-    match.observe_target(coloured(0.0, 0.75, 0.0), LABELS.where(LABELS == 1, 255), torch.ones(LABELS.shape))
+    # Padding of another colour is no part of the region.
+    match.observe_region(coloured(1.0, 1.0, 9.0, std=0.3), LABELS != 255)
     changed = moved(match, image, amount=1.0, monkeypatch=monkeypatch)
-    assert torch.equal(changed[..., :32], image[..., :32])
-    assert not torch.equal(changed[..., 32:64], image[..., 32:64])
+    pixels = changed[0][:, LABELS[0] != 255]
+    torch.testing.assert_close(pixels.mean(1), torch.ones(3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(pixels.std(1, correction=0), torch.full((3,), 0.3), atol=1e-4, rtol=0)
+    # Class 1 alone is found.
+    match.observe_target(coloured(0.0, 0.75, 0.0), LABELS.where(LABELS == 1, 255), torch.ones(LABELS.shape))
+    again = moved(match, image, amount=1.0, monkeypatch=monkeypatch)
+    assert torch.equal(again[..., :32], changed[..., :32])
+    torch.testing.assert_close(again[0, :, :, 32:64].mean((1, 2)), torch.full((3,), 0.75), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("prob", [-0.1, 1.5, float("nan")])
@@ -108,14 +114,15 @@ def test_self_training_learns_from_the_moved_source_once_the_teacher_has_labelle
     model.segmentor.backbone.register_forward_pre_hook(lambda _, args: shown.append(args[0].clone()))
     data = model.data_preprocessor(batch(), True)
     model(**data, mode="loss")
-    # Nothing is known of the target yet; then the statistics of its labels are.
-    assert torch.equal(shown[0], data["source"]["inputs"])
+    inside = data["target"]["inputs"].permute(0, 2, 3, 1).reshape(-1, 3)
+    torch.testing.assert_close(model.class_match.region_sums_7[1:4] / len(inside), inside.mean(0), atol=1e-5, rtol=0)
     labelled = model.label_target(data["target"]["inputs"], data["target"]["data_samples"])
     torch.testing.assert_close(
         model.class_match.target_sums_K7[:, 0].sum(), labelled.confidence_BHW.sum(), rtol=1e-5, atol=0
     )
     shown.clear()
     model(**data, mode="loss")
+    assert len(shown) > 1
     assert not torch.equal(shown[0], data["source"]["inputs"])
     assert "class_match.target_sums_K7" in model.state_dict()
     assert not any("class_match" in name for name in SelfTraining(segmentor=tiny(), warmup_iters=0).state_dict())
