@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from rs_adapt.config.cell import Cell
     from rs_adapt.config.facts import Domain, MergedTree
 
+_NOTHING: Mapping[Domain, float] = {}
+
 
 @dataclass(frozen=True, kw_only=True)
 class PixelSizes:
@@ -79,21 +81,30 @@ def matched_sizes(bench: Mapping[str, Any], strategy: Mapping[str, Any], *, sett
     return sizes
 
 
-def describe_match(bench: Mapping[str, Any], strategy: Mapping[str, Any], *, setting: str) -> tuple[str, ...]:
+def describe_match(
+    bench: Mapping[str, Any],
+    strategy: Mapping[str, Any],
+    *,
+    setting: str,
+    measured_m: Mapping[Domain, float] = _NOTHING,
+) -> tuple[str, ...]:
     """Return one sentence on what `strategy.match_gsd` does to the images of a run, or none where it is off.
 
     Args:
         bench: The bench of a resolved configuration.
         strategy: Its strategy.
         setting: Its setting.
+        measured_m: Sizes in metres that the tiles of your own regions have, where they are known.
     """
     if not strategy.get("match_gsd") or setting == "ss":
         return ()
     sizes = pixel_sizes(bench)
     if sizes is None:
+        found = ", ".join(f"gsd_m = {size_m:g} in [{domain}]" for domain, size_m in measured_m.items())
+        remedy = f" Their tiles have {found}: write that into the bench's file." if found else ""
         return (
             "strategy.match_gsd has no effect: the bench does not state the pixel sizes of both regions (gsd_m), so "
-            "their images are taken as they are.",
+            f"their images are taken as they are.{remedy}",
         )
     if sizes.source_m == sizes.target_m:
         return ()
@@ -107,10 +118,12 @@ def describe_match(bench: Mapping[str, Any], strategy: Mapping[str, Any], *, set
 
 
 def _size_m(bench: Mapping[str, Any], domain: Domain) -> float | None:
-    """Return the size that a region states, else that of the bench as a whole; a bench of your own has it elsewhere."""
-    region: float | None = bench[domain].get("gsd_m")
-    prepare = bench.get("prepare") or {}
-    if region is None and prepare.get("kind") == "scenes":
-        region = prepare[domain].get("gsd_m")
+    """Return the size that a region states, else that of the bench as a whole."""
     whole: float | None = bench.get("gsd_m")
-    return region if region is not None else whole
+    prepare = bench.get("prepare") or {}
+    if prepare.get("kind") == "scenes":
+        # In a bench of your own the regions are described there, and the whole is the target.
+        own: float | None = prepare[domain].get("gsd_m")
+        return whole if own is None and domain == "target" else own
+    region: float | None = bench[domain].get("gsd_m")
+    return whole if region is None else region

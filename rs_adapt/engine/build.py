@@ -154,12 +154,14 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is
     from rs_adapt.datasets.completeness import check_completeness, check_zero_label
     from rs_adapt.datasets.digests import digest_tiles
     from rs_adapt.datasets.labelled_tiles import leave_out_unlabelled
+    from rs_adapt.datasets.own.ground import measured_sizes_m
     from rs_adapt.datasets.roles import data_roles, reads_source
     from rs_adapt.registry import DATASETS
 
     sampling = cfg.train_dataloader.dataset.class_sampling
     digests: dict[str, TileDigests] = {}
-    notes = describe_match(cfg.bench, cfg.strategy, setting=cfg.cell.setting)
+    measured_m = measured_sizes_m(cfg.bench, cfg.prepared_dir) if cfg.bench.get("own") else {}
+    notes = describe_match(cfg.bench, cfg.strategy, setting=cfg.cell.setting, measured_m=measured_m)
     for role, settings in data_roles(cfg).items():
         dataset = DATASETS.build(settings)
         check_tiles(dataset, home() / "checks", on_progress)

@@ -17,12 +17,12 @@ from rs_adapt.config.resolved import ResolvedConfig
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.tuned import describe_choice, without_overridden
 from rs_adapt.config.wire_ground import matched_sizes
+from rs_adapt.datasets.own.ground import measured_sizes_m
 from rs_adapt.datasets.own.stretch import STRETCH_FILE, read_stretch
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.final_scores import Selections
 from rs_adapt.engine.pack import save_pack, write_manifest
 from rs_adapt.engine.per_image import scored_classes
-from rs_adapt.errors import DataNotFound
 from rs_adapt.metrics import scores_of
 from rs_adapt.runs.plugins import plugin_facts
 from rs_adapt.runs.records import (
@@ -47,8 +47,6 @@ from rs_adapt.runs.records import (
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.intervals import interval_facts
 from rs_adapt.scores.rounding import plain
-from rs_adapt.tiles import read_index
-from rs_adapt.tiles.ground import median_pixel_m
 
 
 def make_result(
@@ -269,15 +267,8 @@ def ground_size_m(cfg: ResolvedConfig) -> float | None:
     stated_m: float | None = cfg.bench.gsd_m
     if stated_m is not None or not cfg.bench.get("own"):
         return stated_m
-    for role in ("target", "source"):
-        try:
-            tiles = read_index((Path(cfg.prepared_dir) / cfg.bench[role].train.img_dir).parent)
-        except DataNotFound:
-            # An imported checkpoint has no tiles.
-            continue
-        if (size_m := median_pixel_m(tiles)) is not None:
-            return float(f"{size_m:.4g}")
-    return None
+    measured_m = measured_sizes_m(cfg.bench, cfg.prepared_dir)
+    return measured_m.get("target", measured_m.get("source"))
 
 
 def _stretch(cfg: ResolvedConfig) -> Mapping[str, Mapping[str, JsonValue]] | None:

@@ -267,7 +267,8 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         if self.class_match is None:
             return source
         inner: Any = self.data_preprocessor.inner
-        valid_BHW = valid_pixels(target_samples, *target_B3HW.shape[-2:], target_B3HW.device)
+        height_px, width_px = target_B3HW.shape[-2:]
+        valid_BHW = valid_pixels(target_samples, height_px, width_px, target_B3HW.device)
         self.class_match.observe_region(target_B3HW, valid_BHW)
         self.class_match.observe_source(source["inputs"], labels_BHW)
         moved = self.class_match(source["inputs"], labels_BHW, mean_3=inner.mean, std_3=inner.std)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.config import compose, resolve_cell
-from rs_adapt.config.wire_ground import describe_match, matched_sizes
+from rs_adapt.config.wire_ground import describe_match, matched_sizes, pixel_sizes
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -87,3 +87,27 @@ def test_images_stay_as_they_are_elsewhere(bench: str, names: dict[str, str], ov
     assert matched_sizes(cfg.bench, cfg.strategy, setting=cfg.cell.setting) is None
     silent = "dubai" not in bench
     assert (describe_match(cfg.bench, cfg.strategy, setting=cfg.cell.setting) == ()) is silent
+
+
+def test_a_bench_of_your_own_states_sizes_in_its_regions() -> None:
+    regions = {"source": {"gsd_m": 0.3}, "target": {"gsd_m": 0.5}}
+    bench: dict[str, Any] = {"source": {}, "target": {}, "gsd_m": 0.5, "prepare": {"kind": "scenes", **regions}}
+    sizes = pixel_sizes(bench)
+    assert sizes is not None
+    assert (sizes.source_m, sizes.target_m, sizes.finer_m) == (0.3, 0.5, 0.3)
+    assert sizes.factor("target") == pytest.approx(5 / 3)
+    bench["prepare"]["source"] = {"gsd_m": None}
+    # What the file states as a whole is the size of the target.
+    assert pixel_sizes(bench) is None
+    bench["prepare"] = {"kind": "scenes", "source": {"gsd_m": 0.3}, "target": {"gsd_m": None}}
+    assert pixel_sizes(bench) == sizes
+
+
+def test_sizes_that_nobody_states_are_named_where_tiles_have_them() -> None:
+    bench: dict[str, Any] = {"source": {}, "target": {}, "gsd_m": None}
+    (note,) = describe_match(bench, {"match_gsd": True}, setting="da", measured_m={"source": 0.25, "target": 0.5})
+    assert note.endswith(
+        "Their tiles have gsd_m = 0.25 in [source], gsd_m = 0.5 in [target]: write that into the bench's file."
+    )
+    (note,) = describe_match(bench, {"match_gsd": True}, setting="da")
+    assert note.endswith("so their images are taken as they are.")

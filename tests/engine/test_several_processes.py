@@ -35,12 +35,14 @@ BATCH, ITERS = 4, 3
 CELLS: dict[str, tuple[dict[str, str], list[str]]] = {
     "dg": ({"bench": "loveda-dg"}, []),
     "mask2former": ({"bench": "loveda-da", "head": "mask2former_small"}, ["strategy.warmup_iters=1"]),
-    # All that is counted or drawn: rare classes, alignment, shares of sure pixels, feature distance, masks, jitter.
+    # All that is counted or drawn: rare classes, alignment, shares of sure pixels, feature distance, masks, jitter,
+    # colours of classes.
     "mic": (
         {"bench": "loveda-da", "strategy": "mic", "method": "dcpl"},
         [
             *("strategy.align=0.5", "strategy.class_sampling.temperature=0.05", "strategy.confidence=0.2"),
             *("strategy.feature_weight=0.1", "strategy.feature_min_share=0.3", "strategy.jitter_prob=0.8"),
+            "strategy.class_match=0.5",
         ],
     ),
 }

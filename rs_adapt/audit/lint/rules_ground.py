@@ -48,7 +48,7 @@ def pixel_size(subject: Subject) -> Iterator[Hit]:
             key="bench.prepare.target.images",
             found=describe_ratio(*sides).partition(", so ")[0],
             consequence="The same things have other sizes in both regions, which training does not bridge.",
-            remedy="Resample the images of one region to the pixel size of the other.",
+            remedy="State gsd_m of both regions and train with --set strategy.match_gsd=True, or resample one of them.",
         )
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from rs_adapt.tiles import Tile
+from rs_adapt.config.facts import Domain
+from rs_adapt.errors import DataNotFound
+from rs_adapt.tiles import Tile, read_index
 from rs_adapt.tiles.ground import find_shared_ground, median_pixel_m
 
+_ROLES: tuple[Domain, ...] = ("source", "target")
 # Larger and smaller pixels than this factor are reported: crops are resized by 0.5 to 2 in training.
 LARGEST_RATIO = 2.0
 # Splits that should show ground of their own, with what follows where they do not.
@@ -59,6 +63,27 @@ def shared_ground(tiles: Mapping[str, Mapping[str, Sequence[Tile]]]) -> list[Sha
             names = tuple(here[position].name for position in positions)
             found.append(SharedGround(split=split, other=other, tiles=names, total=len(here), consequence=consequence))
     return found
+
+
+def measured_sizes_m(bench: Mapping[str, Any], prepared_dir: str | Path) -> dict[Domain, float]:
+    """Return the sides of a pixel in metres that the training tiles of your own regions have, where they state them.
+
+    Args:
+        bench: The bench of a resolved configuration.
+        prepared_dir: The folder of its tiles; a region without tiles there has no size.
+    """
+    sizes: dict[Domain, float] = {}
+    if not bench.get("own"):
+        return sizes
+    for role in _ROLES:
+        try:
+            tiles = read_index((Path(prepared_dir) / bench[role]["train"]["img_dir"]).parent)
+        except DataNotFound:
+            # An imported checkpoint has no tiles.
+            continue
+        if (size_m := median_pixel_m(tiles)) is not None:
+            sizes[role] = float(f"{size_m:.4g}")
+    return sizes
 
 
 def pixel_ratio(
@@ -119,5 +144,6 @@ def describe_ratio(source_m: float, target_m: float) -> str:
     larger, factor = ("larger", ratio) if ratio > 1 else ("smaller", 1 / ratio)
     return (
         f"a pixel of the target is {factor:.1f} times {larger} than one of the source ({target_m:g} m and "
-        f"{source_m:g} m), so the same things have other sizes: resample one of them"
+        f"{source_m:g} m), so the same things have other sizes: state gsd_m of both regions and train with "
+        "--set strategy.match_gsd=True, or resample one of them"
     )
