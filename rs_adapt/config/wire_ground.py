@@ -100,11 +100,13 @@ def describe_match(
         return ()
     sizes = pixel_sizes(bench)
     if sizes is None:
+        if len(measured_m) == 2 and len(set(measured_m.values())) == 1:
+            return ()
         found = ", ".join(f"gsd_m = {size_m:g} in [{domain}]" for domain, size_m in measured_m.items())
         remedy = f" Their tiles have {found}: write that into the bench's file." if found else ""
         return (
-            "strategy.match_gsd has no effect: the bench does not state the pixel sizes of both regions (gsd_m), so "
-            f"their images are taken as they are.{remedy}",
+            "Pixel sizes are not matched (strategy.match_gsd): the bench does not state those of both regions (gsd_m), "
+            f"so their images are taken as they are.{remedy}",
         )
     if sizes.source_m == sizes.target_m:
         return ()

@@ -31,6 +31,7 @@ PUBLISHED: dict[str, tuple[int, dict[str, Any]]] = {
     "dacs_balanced": (20_000, DACS | {"mix_weight": 1.0, "rare": RARE | {"temperature": 0.05}, "align": 0.5}),
     # The same with what it adds.
     "dacs_two_way": (20_000, DACS | {"back_weight": 0.5}),
+    "dacs_gsd": (20_000, DACS),
     "dacs_matched": (20_000, DACS),
     # CoTTA's decay; the weights are its own.
     "source_free": (20_000, {"rise_iters": None, "ema_decay": 0.999, "confidence": None, "mix_weight": 1.0}),

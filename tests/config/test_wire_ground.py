@@ -109,5 +109,7 @@ def test_sizes_that_nobody_states_are_named_where_tiles_have_them() -> None:
     assert note.endswith(
         "Their tiles have gsd_m = 0.25 in [source], gsd_m = 0.5 in [target]: write that into the bench's file."
     )
+    same = describe_match(bench, {"match_gsd": True}, setting="da", measured_m={"source": 0.5, "target": 0.5})
+    assert same == ()
     (note,) = describe_match(bench, {"match_gsd": True}, setting="da")
     assert note.endswith("so their images are taken as they are.")

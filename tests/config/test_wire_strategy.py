@@ -12,7 +12,7 @@ from rs_adapt.errors import ConfigError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-SELF_TRAINING = ("dacs", "dacs_balanced", "dacs_matched", "dacs_two_way", "dacs_conf", "daformer", "mic")
+SELF_TRAINING = ("dacs", "dacs_balanced", "dacs_gsd", "dacs_matched", "dacs_two_way", "dacs_conf", "daformer", "mic")
 BENCHES = ("loveda-r2u", "loveda-u2r", "isprs-p2v", "isprs-v2p", "dubai", "synthetic")
 
 # As in Earth-Adapter's release, with everything off that it does not have.
@@ -33,7 +33,7 @@ MIC = DAFORMER | {"mask_weight": 1.0}
 BALANCED = DACS | {"align": 0.5, "mix_weight": 1.0}
 MATCHED = DACS | {"class_match": 0.5}
 TWO_WAY = DACS | {"back_weight": 0.5}
-VALUES = dict(zip(SELF_TRAINING, (DACS, BALANCED, MATCHED, TWO_WAY, DACS_CONF, DAFORMER, MIC), strict=True))
+VALUES = dict(zip(SELF_TRAINING, (DACS, BALANCED, DACS, MATCHED, TWO_WAY, DACS_CONF, DAFORMER, MIC), strict=True))
 
 
 def composed(bench: str, *overrides: str, **names: str) -> Config:
