@@ -10,5 +10,6 @@ strategy = dict(
     title="the mean of trained models, from `rs-adapt average`; trains nothing",
     settings=["da", "dg", "ss"],
     needs_target=False,
+    match_gsd=False,
     trains=False,
 )

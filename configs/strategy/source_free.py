@@ -18,6 +18,8 @@ strategy = dict(
     needs_target=True,
     needs_source=False,
     type="rs_adapt.SourceFree",
+    # As in the training of the model that it starts from.
+    match_gsd=False,
     lr_warmup_iters="0%",
     ema_decay="0.999 at 20000",
     # Pseudo-labels.

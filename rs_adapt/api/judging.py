@@ -193,7 +193,7 @@ def judge(
         if appearance is not None:
             pairs = ScenePairs(maps, appearance=appearance, on_progress=on_progress)
         else:
-            tiles = TargetTiles(cfg, most=num_tiles, on_progress=on_progress)
+            tiles = TargetTiles(cfg, against=configs[1], most=num_tiles, on_progress=on_progress)
             if sample is not None and sample_format == "gpkg":
                 check_geopackage(tiles.systems)
             predictors = [

@@ -75,10 +75,10 @@ def matched_sizes(bench: Mapping[str, Any], strategy: Mapping[str, Any], *, sett
         strategy: Its strategy.
         setting: Its setting.
     """
-    sizes = pixel_sizes(bench)
-    if sizes is None or setting == "ss" or not strategy.get("match_gsd") or sizes.source_m == sizes.target_m:
+    if setting == "ss" or not strategy.get("match_gsd"):
         return None
-    return sizes
+    sizes = pixel_sizes(bench)
+    return None if sizes is None or sizes.source_m == sizes.target_m else sizes
 
 
 def describe_match(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from rs_adapt.config.literals import read_literals
+from rs_adapt.config.wire_ground import matched_sizes
 from rs_adapt.engine.pack import read_pack_tensors
 from rs_adapt.engine.state import check_trained_tensors, load_trained_tensors, read_state
 from rs_adapt.errors import CheckpointMismatch, ConfigError
@@ -36,6 +37,7 @@ class InitialWeights:
         classes: Names of the run's classes, in index order.
         base_sha256: SHA-256 of the base weights; None where an older version did not record it.
         facts: What is recorded of them.
+        gsd_matched: Whether they learnt from regions that were brought to one pixel size.
     """
 
     tensors: Mapping[str, Tensor]
@@ -43,6 +45,7 @@ class InitialWeights:
     classes: tuple[str, ...]
     base_sha256: str | None
     facts: InitialisedFrom
+    gsd_matched: bool
 
 
 def read_initial_weights(run: Path) -> InitialWeights:
@@ -112,8 +115,13 @@ def check_initial_weights(initial: InitialWeights, cfg: ResolvedConfig, segmento
         segmentor: The run's segmentor; it may be built without memory.
 
     Raises:
-        CheckpointMismatch: Classes, names or shapes differ.
+        CheckpointMismatch: Classes, names or shapes differ, or the sizes at which images are seen.
     """
+    if initial.gsd_matched and matched_sizes(cfg.bench, cfg.strategy, setting=cfg.cell.setting) is None:
+        raise CheckpointMismatch(
+            f"--from {initial.source.parent}: that run brought both regions to one pixel size, and this one does not, "
+            "so the model would see things at sizes that it does not know. Add --set strategy.match_gsd=True."
+        )
     classes = tuple(cfg.bench.classes)
     if initial.classes != classes:
         raise CheckpointMismatch(
@@ -155,6 +163,7 @@ def _read_pack(run: Path) -> InitialWeights:
         classes=tuple(manifest.classes),
         base_sha256=manifest.base.sha256,
         facts=facts,
+        gsd_matched=manifest.gsd_matched,
     )
 
 
@@ -164,7 +173,8 @@ def _read_training_state(run: Path) -> InitialWeights:
     start = read_record(run / CELL_FILE, RunStart, error=CheckpointMismatch)
     if start is None:
         raise CheckpointMismatch(f"--from {run}: its {CELL_FILE} is missing. Copy the run again.")
-    bench = read_literals(run / CONFIG_FILE, remedy="Copy the run again.").values.get("bench", {})
+    tree = read_literals(run / CONFIG_FILE, remedy="Copy the run again.").values
+    bench = tree.get("bench", {})
     model: dict[str, Tensor] = state["model"]
     # Self-training holds the student beside the teacher.
     of_student = {name.removeprefix(_SEGMENTOR): model[name] for name in model if name.startswith(_SEGMENTOR)}
@@ -174,6 +184,7 @@ def _read_training_state(run: Path) -> InitialWeights:
         classes=tuple(bench.get("classes", ())),
         base_sha256=state.get("base_sha256"),
         facts=_facts(start, state["iteration"], file_sha256(path), False),
+        gsd_matched=matched_sizes(bench, tree.get("strategy", {}), setting=start.cell.setting) is not None,
     )
 
 

@@ -41,7 +41,10 @@ def write_mean(folders: Sequence[Path], members: Sequence[Manifest], shares: Seq
         ConfigError: It cannot be written to.
     """
     models = [segmentor_config(recompose(folder)) for folder in folders]
-    manifest = mean_manifest(members, shares, overrides=_overrides_of_model(members[0].overrides))
+    # The mean is shown images of the size that its members learnt from.
+    matched = ["strategy.match_gsd=True"] if members[0].gsd_matched else []
+    overrides = [*_overrides_of_model(members[0].overrides), *matched]
+    manifest = mean_manifest(members, shares, overrides=overrides)
     # The last: that the mean is read with the model of its members.
     models.append(segmentor_config(recompose_manifest(manifest, out)))
     for folder, model in zip((*folders[1:], out), models[1:], strict=True):

@@ -116,7 +116,7 @@ def _measure(run: Run, *, num_tiles: int | None, device: str) -> dict[str, float
 
 def _judge(run: Run, twin: Run, *, num_tiles: int | None, device: str) -> JudgedPair:
     cfg = recompose(run.folder)
-    tiles = TargetTiles(cfg, most=num_tiles)
+    tiles = TargetTiles(cfg, against=recompose(twin.folder), most=num_tiles)
     predictors = (_load(run, device), _load(twin, device))
     pairs = tiles.pairs(*predictors)
     evidence, _ = compare_predictions(pairs, num_classes=len(cfg.bench.classes), num_images=len(pairs), pictures=0)

@@ -31,9 +31,11 @@ class TargetTiles:
     """The tiles of the target without labels that a run's label-free statistics are computed on, all of them.
 
     In adaptation these are the training images of the target, else the images that are scored. No label is opened.
+    Each model is shown them at the size at which it is scored.
 
     Args:
         cfg: The configuration of the run, from `recompose`.
+        against: That of the run that it is compared with; None where there is none.
         most: Number of tiles, spread evenly over the sorted names; None for all.
         on_progress: Called while tiles are made.
 
@@ -41,7 +43,14 @@ class TargetTiles:
         DataNotFound: There are no tiles.
     """
 
-    def __init__(self, cfg: ResolvedConfig, *, most: int | None = None, on_progress: OnProgress = no_progress) -> None:
+    def __init__(
+        self,
+        cfg: ResolvedConfig,
+        *,
+        against: ResolvedConfig | None = None,
+        most: int | None = None,
+        on_progress: OnProgress = no_progress,
+    ) -> None:
         from mmengine.runner import Runner
 
         load_libraries(cfg.default_scope)
@@ -49,6 +58,10 @@ class TargetTiles:
         settings = copy.deepcopy(cfg.monitor.label_free.to_dict())
         settings["dataset"]["spread"] = most
         self._loader: Any = Runner.build_dataloader(settings, seed=cfg.randomness.seed)
+        self._other_loader: Any = None
+        if against is not None and (steps := _steps(against)) != _steps(cfg):
+            others = settings | {"dataset": settings["dataset"] | {"pipeline": steps}}
+            self._other_loader = Runner.build_dataloader(others, seed=cfg.randomness.seed)
         self._img_dir = Path(settings["dataset"]["img_dir"])
         self._places = _tile_places(self._img_dir.parent)
         # Such as `south train`.
@@ -79,14 +92,16 @@ class TargetTiles:
         Raises:
             DataError: A tile cannot be read.
         """
+        loaders = [self._loader] if self._other_loader is None else [self._loader, self._other_loader]
         try:
-            for batch in self._loader:
-                samples = run.predict_batch(batch)
-                others = samples if against is run else against.predict_batch(batch)
+            for batches in zip(*loaders, strict=True):
+                samples = run.predict_batch(batches[0])
+                others = samples if against is run else against.predict_batch(batches[-1])
                 for sample, other in zip(samples, others, strict=True):
                     yield self._pair(sample, other, run, against)
         finally:
-            end_processes(self._loader)
+            for loader in loaders:
+                end_processes(loader)
 
     def _pair(self, sample: Any, other: Any, run: Predictor, against: Predictor) -> PairPrediction:
         run_KHW = _probabilities(sample, run)
@@ -105,6 +120,11 @@ class TargetTiles:
             read_pixels=partial(_read_rgb, path),
             place=self._places.get(path.stem),
         )
+
+
+def _steps(cfg: ResolvedConfig) -> list[Any]:
+    steps: list[Any] = copy.deepcopy(cfg.monitor.label_free.to_dict())["dataset"]["pipeline"]
+    return steps
 
 
 class TilePairs:

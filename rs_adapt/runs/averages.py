@@ -25,6 +25,8 @@ _SHARED: tuple[tuple[str, Callable[[Manifest], object]], ...] = (
     ("base weights", lambda manifest: manifest.base.sha256),
     ("tuned values", lambda manifest: manifest.tuned),
     ("protocol", lambda manifest: manifest.cell.protocol),
+    # Whether both regions were brought to one pixel size.
+    ("strategy.match_gsd", lambda manifest: manifest.gsd_matched),
     ("plugins", lambda manifest: list(manifest.plugins)),
 )
 

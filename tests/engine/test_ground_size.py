@@ -24,6 +24,15 @@ def write_tiles(root: Path, role: str, pixel_m: float, crs: str | None = "EPSG:3
     write_index(folder, [tile], tile_px=8, stride_px=8)
 
 
+def config(folder: Path, *, setting: str = "da", match_gsd: bool = False, **bench: Any) -> Any:
+    return SimpleNamespace(
+        prepared_dir=str(folder),
+        bench=ConfigDict(bench),
+        strategy=ConfigDict(match_gsd=match_gsd),
+        cell=ConfigDict(setting=setting),
+    )
+
+
 @pytest.mark.parametrize(
     ("stated_m", "own", "measured", "wanted"),
     [
@@ -39,11 +48,17 @@ def test_the_ground_size_is_stated_or_measured(
 ) -> None:
     for role, pixel_m in measured.items():
         write_tiles(tmp_path, role, pixel_m)
-    cfg: Any = SimpleNamespace(prepared_dir=str(tmp_path), bench=ConfigDict(gsd_m=stated_m, own=own, **REGIONS))
+    cfg = config(tmp_path, gsd_m=stated_m, own=own, **REGIONS)
     assert ground_size_m(cfg) == wanted
 
 
 def test_tiles_without_a_system_state_no_ground_size(tmp_path: Path) -> None:
     write_tiles(tmp_path, "target", 0.25, crs=None)
-    cfg: Any = SimpleNamespace(prepared_dir=str(tmp_path), bench=ConfigDict(gsd_m=None, own={"a": 1}, **REGIONS))
-    assert ground_size_m(cfg) is None
+    assert ground_size_m(config(tmp_path, gsd_m=None, own={"a": 1}, **REGIONS)) is None
+
+
+@pytest.mark.parametrize(("setting", "wanted"), [("da", 0.3), ("dg", 0.3), ("ss", 0.5)])
+def test_matched_regions_have_the_finer_size(setting: str, wanted: float, tmp_path: Path) -> None:
+    sizes = {"source": {"gsd_m": 0.3}, "target": {"gsd_m": 0.5}}
+    cfg = config(tmp_path, gsd_m=0.5, own=None, **sizes, setting=setting, match_gsd=True)
+    assert ground_size_m(cfg) == wanted

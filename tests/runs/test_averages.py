@@ -61,6 +61,7 @@ def test_the_mean_names_its_members_and_has_no_scores(pack: Pack) -> None:
         ({"base": {"sha256": "0" * 64}}, "differ in their base weights"),
         ({"cell": {"seed": 7}}, "seed 7: they started from different heads"),
         ({"cell": {"protocol": "paper"}}, "differ in their protocol"),
+        ({"gsd_matched": True}, r"differ in their strategy.match_gsd \(False and True\)"),
     ],
 )
 def test_packs_that_differ_in_more_than_their_training_are_refused(pack: Pack, changes: Any, words: str) -> None:

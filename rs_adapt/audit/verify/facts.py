@@ -104,6 +104,7 @@ def resolved_facts(tree: Tree) -> Facts:
             c.take(f"strategy.{key}", "model", key)
     for key in ("band_match", "band_jitter"):
         c.take(f"strategy.style.{key}", "strategy", "style", key)
+    c.take("strategy.match_gsd", "strategy", "match_gsd")
     target: Path = ("train_dataloader", "dataset", "unlabelled")
     crop = c.steps((*target, "pipeline")).get("RandomCrop")
     if crop:

@@ -108,6 +108,7 @@ KEYS: tuple[Key, ...] = (
         "bench.pipeline.flip_prob",
         "bench.pipeline.fourier_mix",
         "bench.pipeline.histogram_match",
+        "strategy.match_gsd",
         "strategy.style.band_match",
         "strategy.style.band_jitter",
         "model.data_preprocessor.mean",
