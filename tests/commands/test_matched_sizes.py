@@ -13,14 +13,15 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from rs_adapt.config import compose, resolve_cell
-from rs_adapt.engine.build import build_model
 from rs_adapt.engine.initial import check_initial_weights, read_initial_weights
+from rs_adapt.engine.parameters import build_on_meta
+from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.files import file_sha256
 from rs_adapt.inference.checkpoint import recompose
 from rs_adapt.inference.predictor import Predictor
 from rs_adapt.judging.tiles import TargetTiles
-from rs_adapt.registry import quiet_libraries
+from rs_adapt.registry import load_libraries, quiet_libraries
 
 # Trained on `synthetic`, whose target has pixels of 0.7 m and whose source has pixels of 0.5 m.
 RUN = Path(__file__).parents[1] / "runs" / "stored_0_1_0" / "finished"
@@ -81,7 +82,8 @@ def test_a_run_that_starts_from_a_matched_pack_is_matched_too(tmp_path: Path) ->
     initial = read_initial_weights(as_matched(tmp_path / "a"))
     cell = resolve_cell("synthetic-da", method="bitfit", strategy="source-free")
     unmatched, matched = (compose(cell, overrides=texts) for texts in ([], ["strategy.match_gsd=True"]))
-    segmentor = build_model(matched)
+    load_libraries(matched.default_scope)
+    segmentor = segmentor_of(build_on_meta(matched))
     check_initial_weights(initial, matched, segmentor)
     with pytest.raises(CheckpointMismatch, match=r"Add --set strategy\.match_gsd=True"):
         check_initial_weights(initial, unmatched, segmentor)
