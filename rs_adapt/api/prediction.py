@@ -102,6 +102,8 @@ def predict(
         aoi: File of polygons, outside of which the map has no data; only the window around them is mapped.
         aoi_layer: Layer of `aoi`, where several hold polygons.
         gsd: Ground size of the map's pixels in metres, or "trained" for that of the training: the scene is resampled.
+            None for the size of the training where it brought both regions to one (`strategy.match_gsd`), else the
+            scene's.
         tile_px: Side of a tile, a multiple of the backbone's patch; as the model is evaluated.
         overlap_px: Pixels that neighbouring tiles share, up to half a tile; a quarter of a tile. With 0 tiles start
             at the scene's corner, as those of `eval`, else at multiples of their step from its coordinates' origin.

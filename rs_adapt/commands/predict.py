@@ -103,7 +103,8 @@ def predict(
         str | None,
         typer.Option(
             "--gsd",
-            help="Resample scenes to pixels of so many metres; trained: to the ground size of the training.",
+            help="Resample scenes to pixels of so many metres; trained: to the ground size of the training, the "
+            "default of models with strategy.match_gsd.",
             rich_help_panel=_SCENE,
         ),
     ] = None,

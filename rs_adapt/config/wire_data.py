@@ -57,7 +57,7 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
         )
     workers = {"num_workers": runtime["num_workers"], "persistent_workers": runtime["num_workers"] > 0}
     split = _Splits(bench, data_root)
-    enlarged = wire_ground.enlargements(tree, cell)
+    enlarged = wire_ground.enlargements(bench, tree["strategy"], setting=cell.setting)
     labelled = None
     if wire_regions.learns_from_labels(tree["strategy"]):
         domain: Domain = "target" if cell.setting == "ss" else "source"

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rs_adapt.config.cell import Cell
-    from rs_adapt.config.facts import Domain, MergedTree
+    from rs_adapt.config.facts import Domain
 
 _NOTHING: Mapping[Domain, float] = {}
 
@@ -35,7 +34,7 @@ class PixelSizes:
         return (self.source_m if domain == "source" else self.target_m) / self.finer_m
 
 
-def enlargements(tree: MergedTree, cell: Cell) -> dict[Domain, float]:
+def enlargements(bench: Mapping[str, Any], strategy: Mapping[str, Any], *, setting: str) -> dict[Domain, float]:
     """Return by how much the images of each region are enlarged, 1 for not at all.
 
     With `strategy.match_gsd`, the region with the larger pixels is interpolated to the size of the other's, so that the
@@ -44,17 +43,14 @@ def enlargements(tree: MergedTree, cell: Cell) -> dict[Domain, float]:
     learnt and predicted.
 
     Args:
-        tree: The merged axis files; `bench` and `strategy` are read.
-        cell: The cell.
+        bench: The bench, merged or resolved.
+        strategy: The strategy, likewise.
+        setting: The setting.
     """
-    factors: dict[Domain, float] = {"source": 1.0, "target": 1.0}
-    sizes = pixel_sizes(tree["bench"])
-    if not tree["strategy"].get("match_gsd") or sizes is None or cell.setting == "ss":
-        return factors
-    factors["target"] = sizes.factor("target")
-    if cell.setting == "da":
-        factors["source"] = sizes.factor("source")
-    return factors
+    sizes = matched_sizes(bench, strategy, setting=setting)
+    if sizes is None:
+        return {"source": 1.0, "target": 1.0}
+    return {"source": sizes.factor("source") if setting == "da" else 1.0, "target": sizes.factor("target")}
 
 
 def pixel_sizes(bench: Mapping[str, Any]) -> PixelSizes | None:
@@ -71,9 +67,9 @@ def matched_sizes(bench: Mapping[str, Any], strategy: Mapping[str, Any], *, sett
     """Return the pixel sizes of both regions where a run matches them and they differ, else None.
 
     Args:
-        bench: The bench of a resolved configuration.
-        strategy: Its strategy.
-        setting: Its setting.
+        bench: The bench, merged or resolved.
+        strategy: The strategy, likewise.
+        setting: The setting.
     """
     if setting == "ss" or not strategy.get("match_gsd"):
         return None
@@ -108,14 +104,11 @@ def describe_match(
             "Pixel sizes are not matched (strategy.match_gsd): the bench does not state those of both regions (gsd_m), "
             f"so their images are taken as they are.{remedy}",
         )
-    if sizes.source_m == sizes.target_m:
-        return ()
-    domain: Domain = "source" if sizes.source_m > sizes.target_m else "target"
-    if domain == "source" and setting == "dg":
-        return ()
-    return (
-        f"Images of the {domain} are enlarged {sizes.factor(domain):.2f} times, from pixels of "
-        f"{max(sizes.source_m, sizes.target_m):g} m to the other region's {sizes.finer_m:g} m (strategy.match_gsd).",
+    return tuple(
+        f"Images of the {domain} are enlarged {factor:.2f} times, from pixels of "
+        f"{max(sizes.source_m, sizes.target_m):g} m to the other region's {sizes.finer_m:g} m (strategy.match_gsd)."
+        for domain, factor in enlargements(bench, strategy, setting=setting).items()
+        if factor != 1
     )
 
 

@@ -160,7 +160,8 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is
 
     sampling = cfg.train_dataloader.dataset.class_sampling
     digests: dict[str, TileDigests] = {}
-    measured_m = measured_sizes_m(cfg.bench, cfg.prepared_dir) if cfg.bench.get("own") else {}
+    # The index of the tiles is read for the note alone.
+    measured_m = measured_sizes_m(cfg.bench, cfg.prepared_dir) if cfg.strategy.get("match_gsd") else {}
     notes = describe_match(cfg.bench, cfg.strategy, setting=cfg.cell.setting, measured_m=measured_m)
     for role, settings in data_roles(cfg).items():
         dataset = DATASETS.build(settings)

@@ -265,7 +265,7 @@ def ground_size_m(cfg: ResolvedConfig) -> float | None:
     if (matched := matched_sizes(cfg.bench, cfg.strategy, setting=cfg.cell.setting)) is not None:
         return matched.finer_m
     stated_m: float | None = cfg.bench.gsd_m
-    if stated_m is not None or not cfg.bench.get("own"):
+    if stated_m is not None:
         return stated_m
     measured_m = measured_sizes_m(cfg.bench, cfg.prepared_dir)
     return measured_m.get("target", measured_m.get("source"))

@@ -33,7 +33,7 @@ class MapSettings:
         overwrite: Replace maps that exist.
         skip_errors: Leave blocks of a scene that cannot be read without data, and name them.
         area: The part of each scene that is mapped.
-        gsd: Ground size of the map's pixels in metres; "trained" for that of the training, None for the scene's.
+        gsd: Ground size of the map's pixels in metres; "trained" for that of the training; see `view_scene` for None.
         adaptation: How the model adapts to each scene; None for not at all.
         sums_bytes: Memory for the sums of a row of tiles; wider scenes are predicted in panels.
     """
