@@ -27,7 +27,9 @@ bench = dict(
         resize_ratio=[0.75, 1.5],
         cat_max_ratio=0.75,
         flip_prob=0.5,
-        photometric=True,
+        # Colour tells vegetation from land here: without distortion, training on the source alone gains 3 points in the
+        # mean of the four development pairs (docs/project/results-pairs.md).
+        photometric=False,
         photometric_unlabelled=None,
         fourier_mix=0.0,
         histogram_match=0.0,

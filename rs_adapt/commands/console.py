@@ -66,6 +66,7 @@ def print_result(
     from rs_adapt.reports.result_tables import (
         calibration_line,
         conditions_line,
+        guard_line,
         oracle_line,
         protocol_line,
         result_table,
@@ -81,6 +82,8 @@ def print_result(
         console.print(line, soft_wrap=True)
     if (table := selection_table(result)) is not None:
         console.print(table)
+    if (line := guard_line(result)) is not None:
+        console.print(line, soft_wrap=True)
     if (line := oracle_line(result)) is not None:
         console.print(line, soft_wrap=True)
     if (line := tuned_line(result)) is not None:

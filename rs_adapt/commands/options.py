@@ -246,7 +246,8 @@ Selection = Annotated[
     str | None,
     typer.Option(
         "--selection",
-        help="Checkpoint: last, best-source-val, best-label-free or oracle (default: the one that the run reports).",
+        help="Checkpoint: last, guarded, best-source-val, best-label-free or oracle (default: the one that the run "
+        "reports).",
     ),
 ]
 Unit = Annotated[UnitName, typer.Option("--unit", help="Unit that the bootstrap resamples for the intervals.")]

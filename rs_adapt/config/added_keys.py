@@ -73,6 +73,8 @@ def _implied_values(tree: Mapping[str, Any]) -> dict[str, Any]:
         "mix_classes": "image",
         # No changes of the look of labelled images, and nothing pasted onto the source.
         **dict.fromkeys(("band_match", "band_jitter", "back_weight", "class_match"), 0.0),
+        # All samples by their classes, where there is such a sampling.
+        "drawn_share": 1.0,
         # Images of both regions in their own pixels.
         "match_gsd": False,
         # No rule by type, which is one for Mask2Former alone: the names of all other norms say what they are.

@@ -100,6 +100,7 @@ _NUMBERS: dict[str, Range] = {
             "min_share": SHARE_BELOW_1,
             "min_crop_ratio": NOT_NEGATIVE,
             "max_tries": COUNT,
+            "drawn_share": SHARE_ABOVE_0,
         }.items()
     },
     "train_cfg.max_iters": COUNT,

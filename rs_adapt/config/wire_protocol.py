@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rs_adapt.config.facts import Domain, MergedTree, Split
 
 # The selections of a checkpoint, in the order of tables.
-SELECTIONS = ("last", "best_source_val", "best_label_free", "oracle")
+SELECTIONS = ("last", "guarded", "best_source_val", "best_label_free", "oracle")
 STATISTICS = (
     "info_max",
     "entropy",

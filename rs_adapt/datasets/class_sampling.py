@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from rs_adapt.datasets.tile_dataset import TileDataset
 from rs_adapt.documents import read_sealed, write_sealed
 from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.pictures import open_picture
-from rs_adapt.ranges import COUNT, NOT_NEGATIVE, SHARE_BELOW_1, check_ranges
+from rs_adapt.ranges import COUNT, NOT_NEGATIVE, SHARE_ABOVE_0, SHARE_BELOW_1, check_ranges
 
 
 class ClassSampling(TypedDict):
@@ -27,6 +27,8 @@ class ClassSampling(TypedDict):
     min_share: float
     min_crop_ratio: float
     max_tries: int
+    # Configurations of version 0.1.0 lack it.
+    drawn_share: NotRequired[float]
 
 
 class RareClassSampling:
@@ -43,28 +45,40 @@ class RareClassSampling:
             1.
         min_crop_ratio: A crop must show at least `min_crop_ratio * min_share` of its pixels as the class; 0 or larger.
         max_tries: Crops drawn at most for one sample, 1 or more; the last one is taken whatever it shows.
+        drawn_share: Share of the samples that are drawn by their classes, above 0 and at most 1; the others are drawn
+            from all tiles alike. Classes that are rare in the source and not in the target are then learned without
+            that the model forgets which classes are frequent.
 
     Attributes:
         temperature: T, also where it was chosen.
-        shares_K: Expected share of each class in the labelled pixels of drawn tiles, before the crop.
+        shares_K: Expected share of each class in the labelled pixels of all tiles that are drawn, before the crop.
 
     Raises:
         ConfigError: A value is out of range, or no class is frequent enough in any tile.
     """
 
     def __init__(
-        self, dataset: TileDataset, *, temperature: float | str, min_share: float, min_crop_ratio: float, max_tries: int
+        self,
+        dataset: TileDataset,
+        *,
+        temperature: float | str,
+        min_share: float,
+        min_crop_ratio: float,
+        max_tries: int,
+        drawn_share: float = 1.0,
     ) -> None:
         check_ranges(
             "strategy.class_sampling.",
             min_share=(min_share, SHARE_BELOW_1),
             min_crop_ratio=(min_crop_ratio, NOT_NEGATIVE),
             max_tries=(max_tries, COUNT),
+            drawn_share=(drawn_share, SHARE_ABOVE_0),
         )
         check_temperature(temperature, key="strategy.class_sampling.temperature")
         self.dataset = dataset
         self.min_crop_share = min_share * min_crop_ratio
         self.max_tries = max_tries
+        self.drawn_share = drawn_share
         counts_NK = class_counts(dataset)
         share_NK = counts_NK / counts_NK.sum(axis=1, keepdims=True).clip(1)
         self.tiles = [np.flatnonzero(share_NK[:, k] > min_share) for k in range(counts_NK.shape[1])]
@@ -80,20 +94,25 @@ class RareClassSampling:
         is_auto = isinstance(temperature, str)
         self.temperature = choose_temperature(counts_K, tile_shares_KK, present) if is_auto else float(temperature)
         self.probabilities_K = class_probabilities(counts_K, self.temperature, present)
-        self.shares_K = self.probabilities_K @ tile_shares_KK
+        by_class_K = self.probabilities_K @ tile_shares_KK
+        self.shares_K = drawn_share * by_class_K + (1 - drawn_share) * share_NK.mean(axis=0)
 
     def note(self) -> str:
         """Return a sentence on the temperature and on the rarest class among the drawn tiles."""
         # Classes without a tile are never asked for.
         shares_K = np.where(self.probabilities_K > 0, self.shares_K, np.inf)
         rarest = int(shares_K.argmin())
+        drawn = "Source tiles" if self.drawn_share == 1 else f"{self.drawn_share:.0%} of the source tiles"
         return (
-            f"Source tiles are drawn by their classes at the temperature {self.temperature:g} (auto): the rarest class "
-            f"in them, {self.dataset.metainfo['classes'][rarest]}, has {shares_K[rarest]:.1%} of their pixels."
+            f"{drawn} are drawn by their classes at the temperature {self.temperature:g} (auto): the rarest class "
+            f"in training, {self.dataset.metainfo['classes'][rarest]}, has {shares_K[rarest]:.1%} of the pixels."
         )
 
     def sample(self) -> Sample:
         """Draw one sample of the set."""
+        # No draw where there is nothing to decide: runs without such a share keep their samples.
+        if self.drawn_share < 1 and np.random.random() >= self.drawn_share:  # noqa: NPY002 - see the class
+            return self.dataset[int(np.random.randint(len(self.dataset)))]  # noqa: NPY002
         wanted = int(np.random.choice(len(self.tiles), p=self.probabilities_K))  # noqa: NPY002 - see the class
         tile = int(np.random.choice(self.tiles[wanted]))  # noqa: NPY002
         for _ in range(self.max_tries):

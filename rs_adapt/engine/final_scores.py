@@ -102,6 +102,10 @@ def score_selections(
         CheckpointMismatch: A saved pack is missing or damaged.
     """
     choices = choose(same_means(read_metrics(run_dir), scored_classes(cfg)), cfg=cfg)
+    guarded = choices["guarded"]
+    if guarded is not None and not pack_dir(run_dir, guarded.iter).is_dir():
+        # A run that began before there was a guard has not saved the weights to return to.
+        choices["guarded"] = None
     headline = str(cfg.protocol.selection)
     if choices[headline] is None:
         # The run lacks the scores that this selection needs, for example target labels: fall back to the last weights.

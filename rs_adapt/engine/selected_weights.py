@@ -1,4 +1,4 @@
-"""Weights on disk of the checkpoints that the four selections choose, and of no others."""
+"""Weights on disk of the checkpoints that the selections choose or may return to, and of no others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.per_image import make_per_image, scored_classes
 from rs_adapt.runs.files import PACKS_DIR
 from rs_adapt.runs.metrics import evaluation_line, read_metrics
-from rs_adapt.runs.selection import choose
+from rs_adapt.runs.selection import anchor_iteration, choose
 from rs_adapt.scores.current import same_means
 
 if TYPE_CHECKING:
@@ -46,8 +46,12 @@ def save_selected_weights(runner: Runner, scores: Mapping[str, float]) -> None:
         return
     run_dir, now = Path(runner.work_dir), runner.iter
     lines = [line for line in read_metrics(run_dir) if line.iter < now]
-    choices = choose(same_means([*lines, evaluation_line(now, scores)], scored_classes(runner.cfg)), cfg=runner.cfg)
+    evaluations = same_means([*lines, evaluation_line(now, scores)], scored_classes(runner.cfg))
+    choices = choose(evaluations, cfg=runner.cfg)
     selected = {choice.iter for choice in choices.values() if choice is not None}
+    # The guard decides at the last evaluation whether to return to its anchor.
+    if now < runner.max_iters:
+        selected.add(anchor_iteration(evaluations, cfg=runner.cfg) or now)
     if now in selected:
         folder = pack_dir(run_dir, now)
         folder.mkdir(parents=True, exist_ok=True)

@@ -174,7 +174,7 @@ class _Card:
             yield "- Crops of the target's images were chosen by their labels, which nobody has who needs a map."
         if "oracle" in (metrics.headline, None if protocol is None else protocol.selection):
             yield "- Labels of the target chose the checkpoint, so its scores are better than those of a blind choice."
-        elif metrics.headline == "best_label_free":
+        elif metrics.headline in ("guarded", "best_label_free"):
             yield "- Images of the target chose the checkpoint, without their labels."
         elif metrics.headline is not None:
             yield f"- The checkpoint was chosen without labels of the target ({escape_markdown(metrics.headline)})."

@@ -134,6 +134,17 @@ def oracle_line(result: Result) -> str | None:
     return f"* chosen with target labels, so not a result of adaptation: {gap:+.2f} points against the last weights."
 
 
+def guard_line(result: Result) -> str | None:
+    """Return what the guard would have returned to, as a line; None where it agrees with the result or has no value."""
+    last, guarded = result.selections.get("last"), result.selections.get("guarded")
+    if not last or not guarded or guarded.iter == last.iter or result.headline == "guarded":
+        return None
+    return (
+        f"The guard takes the last weights for worse than those of iteration {guarded.iter}, from before adaptation: "
+        f"--set protocol.selection=guarded returns those. No label was read; `rs-adapt judge` shows both on images."
+    )
+
+
 def _selection_value(value: float | None) -> str:
     # Values above 1 are percent.
     return "" if value is None else f": {format_score(value)}" if value > 1 else f": {value:.4f}"

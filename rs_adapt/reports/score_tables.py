@@ -117,8 +117,18 @@ def selections_section(groups: Sequence[Group], labels: Labels) -> Section:
             ]
         )
     table = Table(
-        title="mIoU of four ways to choose a checkpoint",
-        head=["bench", "method", "last", "best source val", "best label-free", "oracle*", "oracle* - last", "seeds"],
+        title="mIoU of five ways to choose a checkpoint",
+        head=[
+            "bench",
+            "method",
+            "last",
+            "guarded",
+            "best source val",
+            "best label-free",
+            "oracle*",
+            "oracle* - last",
+            "seeds",
+        ],
         rows=rows,
         name_columns=2,
         notes=[
@@ -131,7 +141,7 @@ def selections_section(groups: Sequence[Group], labels: Labels) -> Section:
     )
     return Section(
         anchor="selections",
-        title="Checkpoints: four selections",
+        title="Checkpoints: five selections",
         text=["Mean mIoU over seeds in %, on the split and classes of the transfer matrix."],
         tables=[table] if rows else [],
     )

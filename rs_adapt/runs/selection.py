@@ -1,4 +1,4 @@
-"""The checkpoints that the four selections choose: last, by source labels, by no labels, oracle."""
+"""The checkpoints that the selections choose: last, guarded, by source labels, by no labels, oracle."""
 
 from __future__ import annotations
 
@@ -12,10 +12,21 @@ from rs_adapt.runs.records import EvaluationLine, MetricsLine
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
-__all__ = ["LARGER_IS_BETTER", "SELECTIONS", "Choice", "choose", "label_free_name"]
+__all__ = [
+    "GUARD_STATISTIC",
+    "LARGER_IS_BETTER",
+    "SELECTIONS",
+    "Choice",
+    "anchor_iteration",
+    "choose",
+    "label_free_name",
+]
 
 # Whether a larger value of a statistic is better.
 LARGER_IS_BETTER = {statistic: statistic != "entropy" for statistic in STATISTICS}
+
+# By what the guard compares a model before and after adaptation; docs/project/results-selection.md says why.
+GUARD_STATISTIC = "discriminant_agreement"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +66,7 @@ def choose(lines: Sequence[MetricsLine], *, cfg: ResolvedConfig) -> dict[str, Ch
     by_target = _best(evaluations, _target_miou, by=target_val, target_labels=True)
     choices = (
         Choice(iter=max(line.iter for line in evaluations), by="the last iteration", value=None),
+        _guarded(evaluations, cfg),
         _best(evaluations, _target_miou if supervised else _source_miou, by=source_val, target_labels=supervised),
         _best(
             evaluations,
@@ -65,6 +77,42 @@ def choose(lines: Sequence[MetricsLine], *, cfg: ResolvedConfig) -> dict[str, Ch
         by_target,
     )
     return dict(zip(SELECTIONS, choices, strict=True))
+
+
+def anchor_iteration(lines: Sequence[MetricsLine], *, cfg: ResolvedConfig) -> int | None:
+    """Return the iteration of the anchor, the checkpoint to which the guard of an adaptation may return.
+
+    It is the evaluation nearest to the end of the warm-up on the source alone (`strategy.warmup_iters`); of two equally
+    near ones the earlier, which has seen less adaptation.
+
+    Args:
+        lines: The lines of `metrics.jsonl`; training lines are ignored.
+        cfg: The resolved configuration.
+
+    Returns:
+        None for a training without a warm-up on the source alone, and before the first evaluation.
+    """
+    warmup_iters = cfg.model.get("warmup_iters", 0)
+    iterations = [line.iter for line in lines if isinstance(line, EvaluationLine)]
+    if not warmup_iters or not iterations:
+        return None
+    return min(iterations, key=lambda iteration: (abs(iteration - warmup_iters), iteration))
+
+
+def _guarded(evaluations: Sequence[EvaluationLine], cfg: ResolvedConfig) -> Choice | None:
+    """Return the last checkpoint, or the anchor if the statistic of the guard has fallen since then."""
+    by_iteration = {line.iter: (line.label_free or {}).get(GUARD_STATISTIC) for line in evaluations}
+    anchor, last = anchor_iteration(evaluations, cfg=cfg), max(by_iteration)
+    if anchor is None or anchor == last:
+        return None
+    before, after = by_iteration[anchor], by_iteration[last]
+    if before is None or after is None:
+        return None
+    if after < before:
+        by = f"{GUARD_STATISTIC} without labels: it fell to {after:.4f}, so the model from before adaptation"
+        return Choice(iter=anchor, by=by, value=before)
+    by = f"{GUARD_STATISTIC} without labels: not below the {before:.4f} of iteration {anchor}"
+    return Choice(iter=last, by=by, value=after)
 
 
 def label_free_name(cfg: ResolvedConfig) -> str:

@@ -32,7 +32,7 @@ class RunScore:
     Attributes:
         run: A run with a result.
         column: The facts of the scoring; scores of different columns are not comparable.
-        selection: Name of the selection: last, best_source_val, best_label_free or oracle.
+        selection: Name of the selection: last, guarded, best_source_val, best_label_free or oracle.
         miou_pct: Mean over the chosen classes; None where nothing was scored.
         iou_pct: IoU by class.
         by_selection: The same mean by selection.

@@ -31,8 +31,8 @@ class Stored:
     Args:
         file: The file of the matrices.
         per_image: The matrices, with facts about them.
-        selection: The selection of their checkpoint: last, best_source_val, best_label_free or oracle; "as released"
-            for an imported checkpoint; None where no file states it.
+        selection: The selection of their checkpoint: last, guarded, best_source_val, best_label_free or oracle; "as
+            released" for an imported checkpoint; None where no file states it.
         protocol: `protocol` of `result.json`, else the content of the protocol that the matrices name; without any
             value if there is neither.
         notes: Sentences of `result.json` that one has to know before trusting the score.

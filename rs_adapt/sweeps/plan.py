@@ -134,7 +134,7 @@ def probe_key(cell: SweepCell) -> tuple[Any, ...]:
 def extrapolate_cost(cell: SweepCell, measured: Measured) -> Cost:
     """Extrapolate from a probe to a whole cell.
 
-    Every evaluation scores the validation tiles and the tiles that other selections need. At the end, up to four
+    Every evaluation scores the validation tiles and the tiles that other selections need. At the end, up to five
     checkpoints are scored on the test tiles; none is if the protocol reports the validation tiles.
     """
     facts = cell.identity

@@ -11,7 +11,7 @@ from rs_adapt.config import axes, compose, resolve_cell
 # DAFormer (lhoyer/DAFormer @e6f6e04) and MIC (lhoyer/MIC @2f932a9) train for 40 000 iterations, Earth-Adapter
 # (VisionXLab/Earth-Adapter @49a8ff8) for 20 000; crops have 512 x 512 px in all three.
 CROP_PX = 512
-RARE = {"temperature": 0.01, "min_pixels": 3000, "min_crop_ratio": 0.5, "max_tries": 10}
+RARE = {"temperature": 0.01, "min_pixels": 3000, "min_crop_ratio": 0.5, "max_tries": 10, "drawn_share": 1.0}
 MIXED: dict[str, Any] = {"mix_weight": 1.0, "jitter": 0.2, "jitter_prob": 0.8, "blur_prob": 0.5}
 DAFORMER = {
     **MIXED,
@@ -32,7 +32,7 @@ PUBLISHED: dict[str, tuple[int, dict[str, Any]]] = {
     # The same with what it adds.
     "dacs_two_way": (20_000, DACS | {"back_weight": 0.5}),
     "dacs_gsd": (20_000, DACS),
-    "dacs_matched": (20_000, DACS),
+    "dacs_matched": (20_000, DACS | {"rare": RARE | {"temperature": "auto", "drawn_share": 0.5}}),
     # CoTTA's decay; the weights are its own.
     "source_free": (20_000, {"rise_iters": None, "ema_decay": 0.999, "confidence": None, "mix_weight": 1.0}),
     "dacs_conf": (

@@ -99,6 +99,7 @@ def test_rare_class_sampling_reaches_the_stream() -> None:
             "min_share": 3000 / 512**2,
             "min_crop_ratio": 0.5,
             "max_tries": 10,
+            "drawn_share": 1.0,
         }
     on = composed("loveda-da", "strategy.class_sampling.temperature=0.1")
     assert on.train_dataloader.dataset.class_sampling.temperature == 0.1

@@ -131,6 +131,24 @@ def test_a_tile_with_too_little_of_a_class_is_not_drawn_for_it(paint: Paint) -> 
     assert sampling(paint({1: 6}, {1: 6})).probabilities_K.tolist() == [1.0, 0.0, 0.0]
 
 
+def test_a_share_of_the_samples_is_drawn_by_class_and_the_others_alike(paint: Paint) -> None:
+    settings = paint({}, {}, {1: 32}, {})
+    found = Counter(drawn(settings, 800, temperature=0.01, drawn_share=0.5))
+    # Drawn by class, almost all are the tile of class 1; of the others a quarter: 0.625, s.d. 0.017.
+    assert found[2] / 800 == pytest.approx(0.625, abs=0.06)
+    assert min(found[number] for number in range(4)) > 60
+    half = sampling(settings, temperature=0.01, drawn_share=0.5)
+    # Half of one half of the tile, and half of an eighth of all tiles.
+    assert half.shares_K[1] == pytest.approx(0.5 * 0.5 + 0.5 * 0.125, abs=1e-3)
+    assert half.note().startswith("50% of the source tiles are drawn by their classes")
+
+
+def test_a_share_of_one_draws_what_it_drew_without_one(paint: Paint) -> None:
+    settings = paint({}, {1: 20}, {1: 10, 2: 10}, {2: 30})
+    assert drawn(settings, 30) == drawn(settings, 30, drawn_share=1.0)
+    assert drawn(settings, 30) != drawn(settings, 30, drawn_share=0.5)
+
+
 def test_same_seed_and_position_same_sample(paint: Paint) -> None:
     settings = paint({}, {1: 20}, {1: 10, 2: 10}, {2: 30}, crop_px=4)
 
@@ -235,11 +253,15 @@ def test_a_cache_that_cannot_be_written_stops_nothing(paint: Paint, own_home: Pa
 
 
 @pytest.mark.parametrize(
-    "change", [{"temperature": 0.0}, {"min_share": 1.0}, {"min_share": -0.1}, {"min_crop_ratio": -1}, {"max_tries": 0}]
+    "change",
+    [
+        *({"temperature": 0.0}, {"min_share": 1.0}, {"min_share": -0.1}, {"min_crop_ratio": -1}, {"max_tries": 0}),
+        *({"drawn_share": 0.0}, {"drawn_share": 1.5}),
+    ],
 )
 def test_values_out_of_range_are_refused(paint: Paint, change: dict[str, Any]) -> None:
     ((key, value),) = change.items()
-    allowed = "(larger than 0|from 0 to below 1|[01] or larger)"
+    allowed = "(larger than 0|from 0 to below 1|[01] or larger|above 0, up to 1)"
     with pytest.raises(ConfigError, match=rf"^strategy\.class_sampling\.{key} is {value}; it must be {allowed}"):
         sampling(paint({}), **change)
 

@@ -1,4 +1,4 @@
-"""Four ways of choosing a checkpoint: by hand from lines, and in runs, whose packs and scores are made again."""
+"""Five ways of choosing a checkpoint: by hand from lines, and in runs, whose packs and scores are made again."""
 
 from __future__ import annotations
 
@@ -52,6 +52,8 @@ def chosen(lines: list[dict[str, Any]], bench: str = "synthetic-da", *overrides:
 def test_each_selection_has_a_known_answer_and_prefers_the_earliest() -> None:
     assert chosen(LINES) == {
         "last": (400, None),
+        # No line has the statistic of the guard.
+        "guarded": None,
         "best_source_val": (200, 62.0),
         "best_label_free": (300, 0.6),
         "oracle": (200, 45.0),
@@ -60,6 +62,38 @@ def test_each_selection_has_a_known_answer_and_prefers_the_earliest() -> None:
 
 def test_entropy_is_chosen_small() -> None:
     assert chosen(LINES, "synthetic-da", "protocol.label_free=entropy")["best_label_free"] == (200, 0.1)
+
+
+def guarded(*values: float | None, every: int = 100, bench: str = "synthetic-da") -> tuple[int, float | None] | None:
+    """Return the guard's choice among evaluations with these values; mixing begins after 80 of 400 iterations."""
+    lines: list[Line] = [
+        {"iter": every * (i + 1), "miou_pct": 40.0, "label_free": {} if v is None else {"discriminant_agreement": v}}
+        for i, v in enumerate(values)
+    ]
+    found: tuple[int, float | None] | None = chosen(lines, bench)["guarded"]
+    return found
+
+
+def test_the_guard_returns_to_the_model_from_before_adaptation_if_the_statistic_fell() -> None:
+    assert guarded(0.70, 0.80, 0.75, 0.69) == (100, 0.70)
+    assert guarded(0.70, 0.60, 0.65, 0.71) == (400, 0.71)
+    # Equal evidence speaks against nothing.
+    assert guarded(0.70, 0.60, 0.65, 0.70) == (400, 0.70)
+
+
+def test_the_anchor_of_the_guard_is_the_evaluation_nearest_to_the_end_of_the_warm_up() -> None:
+    # Of 40, 80, 120, ..., the second.
+    assert guarded(0.90, 0.70, 0.80, 0.90, 0.60, every=40) == (80, 0.70)
+    # Of 60 and 120, 60; of 160, 320, 480, the first is as far as 0 would be, which nobody has evaluated.
+    assert guarded(0.70, 0.90, 0.60, every=60) == (60, 0.70)
+    assert guarded(0.70, 0.90, 0.60, every=160) == (160, 0.70)
+
+
+def test_there_is_no_guard_without_an_anchor_or_a_statistic() -> None:
+    assert guarded(0.7) is None
+    assert guarded(None, None, None, 0.7) is None
+    assert guarded(0.7, None, None, None) is None
+    assert guarded(0.70, 0.80, 0.75, 0.69, bench="synthetic-dg") is None
 
 
 def test_supervised_runs_validate_on_the_region_that_they_learn_from() -> None:
@@ -74,10 +108,18 @@ def test_without_target_labels_there_is_no_oracle() -> None:
 
 
 def test_the_deciding_value_is_stated() -> None:
-    found = choose([metrics_line(line) for line in LINES], cfg=compose(resolve_cell("synthetic-da")))
+    lines: list[Line] = [
+        {**line, "label_free": {**line["label_free"], "discriminant_agreement": 1 - line["iter"] / 1000}}
+        for line in LINES[1:]
+    ]
+    found = choose([metrics_line(line) for line in lines], cfg=compose(resolve_cell("synthetic-da")))
     told = {name: (choice.by, choice.target_labels) for name, choice in found.items() if choice}
     assert told == {
         "last": ("the last iteration", False),
+        "guarded": (
+            "discriminant_agreement without labels: it fell to 0.6000, so the model from before adaptation",
+            False,
+        ),
         "best_source_val": ("mIoU on north val", False),
         "best_label_free": ("info_max on images of south train, without labels", False),
         "oracle": ("mIoU on south val", True),
@@ -124,7 +166,7 @@ def run_of(tiny_cell, tmp_path: Path, trained: dict[str, tuple[Path, list[Line],
 
 
 @pytest.mark.parametrize("setting", ["da", "dg"])
-def test_the_four_selections_of_a_run_are_recomputed(run_of, setting: str) -> None:
+def test_the_selections_of_a_run_are_recomputed(run_of, setting: str) -> None:
     run, lines, result = run_of(setting)
     evaluated = [line for line in lines if "miou_pct" in line]
     assert [line["iter"] for line in evaluated] == [1, 2, 3, 4, 5, 6]
@@ -139,10 +181,16 @@ def test_the_four_selections_of_a_run_are_recomputed(run_of, setting: str) -> No
         "best_label_free": best(evaluated, "label_free", "info_max"),
         "oracle": best(evaluated, "miou_pct"),
     }
-    assert {name: one["iter"] for name, one in result["selections"].items()} == expected
+    if setting == "da":
+        # One of six iterations is on the source alone.
+        first, last = (evaluated[i]["label_free"]["discriminant_agreement"] for i in (0, -1))
+        expected["guarded"] = 1 if last < first else 6
+    selections = {name: one for name, one in result["selections"].items() if name in expected}
+    assert {name: one["iter"] for name, one in selections.items()} == expected
+    assert result["selections"] == selections | ({} if setting == "da" else {"guarded": None})
     # The reported tiles are the validation tiles here, so each score must be that of the line.
     by_iter = {line["iter"]: line["miou_pct"] for line in evaluated}
-    for one in result["selections"].values():
+    for one in selections.values():
         assert one["miou_pct"] == pytest.approx(by_iter[one["iter"]], abs=1e-3)
         stored = PerImage.load(run / one["confusions"])
         assert scores_of(stored.total_KK(), stored.classes).miou_pct == pytest.approx(by_iter[one["iter"]], abs=1e-9)

@@ -53,6 +53,7 @@ def test_scores_are_those_of_the_manifest() -> None:
         ({}, "The checkpoint was chosen without labels of the target (last)."),
         ({"cell__setting": "ss"}, "Trained on labelled tiles of the target itself (south)."),
         ({"metrics__headline": "best_label_free"}, "Images of the target chose the checkpoint, without their labels."),
+        ({"metrics__headline": "guarded"}, "Images of the target chose the checkpoint, without their labels."),
         ({"metrics__headline": "oracle"}, "Labels of the target chose the checkpoint"),
         (
             {"metrics__protocol": {"unlabelled_split": "south train", "target_crops": "by_labels"}},

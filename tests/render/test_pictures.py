@@ -12,7 +12,7 @@ from rich.console import Console
 from rs_adapt.render.confusion_plot import draw_confusion, read_confusion_csv, write_confusion_csv
 from rs_adapt.render.overlays import colour_map, draw_overlay
 from rs_adapt.reports.curves_plot import draw_curves
-from rs_adapt.reports.result_tables import oracle_line, protocol_line, result_table, selection_table
+from rs_adapt.reports.result_tables import guard_line, oracle_line, protocol_line, result_table, selection_table
 from rs_adapt.runs.metrics import metrics_line
 from rs_adapt.runs.records import Result
 
@@ -85,6 +85,9 @@ def test_table_shows_each_class_and_a_dash_for_none() -> None:
         },
         "selections": {
             "last": {"iter": 8, "miou_pct": 12.346, "value": None, "by": "the last iteration", "target_labels": False},
+            "guarded": {
+                **{"iter": 2, "miou_pct": 12.5, "value": 0.7, "by": "discriminant_agreement", "target_labels": False}
+            },
             "best_source_val": None,
             "best_label_free": {
                 **{"iter": 4, "miou_pct": 20.0, "value": 0.51234, "by": "info_max on images", "target_labels": False}
@@ -129,6 +132,13 @@ def test_table_shows_each_class_and_a_dash_for_none() -> None:
     assert protocol_line(Result.model_validate({"cell": names | {"seed": 0}, **before})).endswith(
         "mIoU 12.35, without an interval (over 1 scene)."
     )
+    assert guard_line(result) == (
+        "The guard takes the last weights for worse than those of iteration 2, from before adaptation: "
+        "--set protocol.selection=guarded returns those. No label was read; `rs-adapt judge` shows both on images."
+    )
+    agrees = {**content, "selections": {**content["selections"], "guarded": content["selections"]["last"]}}
+    assert guard_line(Result.model_validate({"cell": names | {"seed": 0}, **agrees})) is None
+    assert guard_line(Result.model_validate({"cell": names | {"seed": 0}, **content, "headline": "guarded"})) is None
     assert oracle_line(result) == (
         "* chosen with target labels, so not a result of adaptation: +7.65 points against the last weights."
     )

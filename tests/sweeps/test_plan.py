@@ -57,7 +57,7 @@ def test_a_cell_that_ends_before_its_warm_up_is_refused_with_its_sweep(tmp_path:
 def test_hours_and_bytes_follow_from_the_schedule(tmp_path: Path) -> None:
     (strict,) = cells(tmp_path, 'bench = "loveda-da"', "iters = 1000", 'set = ["bench.schedule.eval_every=300"]')
     cost = extrapolate_cost(strict, FOUND)
-    # Evaluations at 300, 600, 900 and 1000 of 160 tiles each; four checkpoints on the 200 tiles of the test split.
+    # Evaluations at 300, 600, 900 and 1000 of 160 tiles each; four checkpoints on the 200 test tiles.
     tiles = 4 * 160 + (4 * 200 if strict.identity["protocol.report_split"] == "test" else 0)
     assert cost.hours == pytest.approx((20 + 1000 * 0.5 + tiles * 0.1) / 3600)
     assert cost.train_hours == pytest.approx(500 / 3600)

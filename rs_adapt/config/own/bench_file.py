@@ -209,8 +209,9 @@ class TrainTable(_Table):
         description="Smallest and largest factor by which training tiles are resized.",
     )
     photometric: bool = Field(
-        default=True,
-        description="Whether brightness, contrast, saturation and hue are varied.",
+        default=False,
+        description="Whether brightness, contrast, saturation and hue are varied at random. Off by default: "
+        "the hue of aerial images tells classes apart, such as vegetation from soil.",
     )
 
 

@@ -129,7 +129,9 @@ class Result(Record):
     )
     interval: IntervalFacts | None = Field(default=None, description="Of miou_pct; null where nothing is scored.")
     selections: Mapping[str, SelectedCheckpoint | None] = Field(
-        default={}, description="last, best_source_val, best_label_free and oracle; null where it names none."
+        default={},
+        description="last, guarded, best_source_val, best_label_free and oracle; null where it names none. Older "
+        "results have no guarded.",
     )
     confusions: PathBelow | None = Field(default=None, description="File of the matrices, relative to this file.")
     pack_sha256: str | None = Field(default=None, description="SHA-256 of the scored adapter.safetensors.")
