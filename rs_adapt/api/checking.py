@@ -47,14 +47,15 @@ def lint(
     """Find what makes a score mean something other than its label, such as target labels in training.
 
     Args:
-        subject: A run or its folder, a resolved configuration file, or a configuration from `compose`.
-        data: Whether to look at the tiles too, as far as they are on this machine.
+        subject: A run or its folder, a resolved configuration file, or a configuration from `compose`; or a
+            configuration of another program on mmengine or mmcv, with its bases, or a training log of it.
+        data: Whether to look at the tiles too, as far as they are on this machine; those of other programs are not.
         data_root: Where the data sets are now; where the configuration says.
         progress: True shows it on standard error; or a callback (stage, done, total).
 
     Raises:
         DataNotFound: The path does not exist.
-        ConfigError: The file is not a configuration of rs-adapt, or holds code.
+        ConfigError: The file is not read: nothing in it is executed.
         DataError: The index of prepared tiles is damaged.
 
     Examples:
@@ -64,11 +65,17 @@ def lint(
         ()
     """
     from rs_adapt.audit.lint.check import lint as find_faults
-    from rs_adapt.audit.lint.sources import subject_from_cell, subject_from_path
+    from rs_adapt.audit.lint.foreign_check import lint_foreign
+    from rs_adapt.audit.lint.foreign_subject import foreign_subject
+    from rs_adapt.audit.lint.sources import is_ours, subject_from_cell, subject_from_path
 
     root = None if data_root is None else Path(data_root)
     if isinstance(subject, Run | str | os.PathLike):
-        resolved = subject_from_path(folder_of(subject), data_root=root)
+        path = folder_of(subject)
+        if not is_ours(path):
+            foreign = foreign_subject(path)
+            return LintReport(title=foreign.title, findings=tuple(lint_foreign(foreign)))
+        resolved = subject_from_path(path, data_root=root)
     else:
         origin = subject.origin
         resolved = subject_from_cell(
@@ -114,8 +121,8 @@ def verify(
 
     Args:
         run: A run or its folder.
-        against: A log of mmengine, a folder with one, a run folder; or `paper` for the published numbers of the cell.
-            None checks the run against itself.
+        against: A log of mmengine, a folder with one, a configuration in Python, a run folder; or `paper` for the
+            published numbers of the cell. None checks the run against itself.
         data_root: Where the data sets are now, to compare their pixels; where the configuration says.
         progress: True shows it on standard error; or a callback (stage, done, total).
 

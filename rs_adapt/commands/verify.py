@@ -17,9 +17,10 @@ def verify(
         str | None,
         typer.Option(
             "--against",
-            help="Compare with: paper (the published scores), a run folder, an mmengine log, or a folder with one. "
+            help="Compare with: paper (the published scores), a run folder, an mmengine log, a folder with one, or a "
+            "configuration of mmengine. "
             "Without it, the run is checked against itself.",
-            metavar="RUN|LOG|paper",
+            metavar="RUN|LOG|CONFIG.py|paper",
         ),
     ] = None,
     data_root: options.DataRoot = None,
