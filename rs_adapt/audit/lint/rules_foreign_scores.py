@@ -10,9 +10,17 @@ from rs_adapt.audit.foreign.datasets import FoundSet, Step, last_part
 from rs_adapt.audit.foreign.node import Node
 from rs_adapt.audit.lint.finding import Hit, Level
 from rs_adapt.audit.lint.foreign_subject import ForeignSubject
+from rs_adapt.datasets.manifest import load_manifest
 
 # Heads that score classes; a proposal scores none, and the number of classes of a backbone is that of its pretraining.
 _HEAD = re.compile(r"[.](?!rpn_)\w*head[.]")
+# Data sets of mmsegmentation that list their classes themselves, by the manifest that has the same.
+_MANIFESTS = {
+    "LoveDADataset": "loveda",
+    "PotsdamDataset": "potsdam",
+    "ISPRSDataset": "vaihingen",
+    "iSAIDDataset": "isaid",
+}
 _WHO = {"da": "adaptation", "dg": "generalization", "ss": "training and score in one region"}
 
 
@@ -32,6 +40,9 @@ def class_list(subject: ForeignSubject) -> Iterator[Hit]:
     if named:
         yield from _against_first(named)
         yield from _heads(subject, len(named[0][1]), named[0][0].key)
+    elif known := next((found.type for found in subject.sets.all if found.type in _MANIFESTS), ""):
+        classes = [entry for entry in load_manifest(_MANIFESTS[known]).classes if not entry.ignored]
+        yield from _heads(subject, len(classes), known)
     for found in subject.sets.all:
         yield from _shifted(found)
 

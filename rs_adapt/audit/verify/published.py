@@ -37,7 +37,7 @@ class PublishedRow:
         variant: The difference from the method itself, in words; empty if there is none.
         table: Id of the table, or name of the run.
         source: The publication, and the place in it.
-        issue: A contradiction to the score, in the same publication or in another one; empty if there is none.
+        issue: A contradiction to the score, in the same publication or in a different one; empty if there is none.
         note: A further remark for readers.
         mean_of: The benches that the score is the mean of; empty for a score of one bench.
         domain: What the images show, where rs-adapt has no such bench; else empty.

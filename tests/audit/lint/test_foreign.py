@@ -466,6 +466,13 @@ def test_classes_that_do_not_match(write: Write, layout: str, old: str, new: str
     assert found[0].line is not None
 
 
+def test_classes_that_a_known_data_set_has_without_listing_them(write: Write) -> None:
+    path = write(MMSEG, ("num_classes=6, norm_cfg", "num_classes=7, norm_cfg"), base="model")
+    found = only(path, "class-list")
+    assert (found.key, found.found) == ("model.decode_head.num_classes", "7, but PotsdamDataset has 6 classes")
+    assert "num_classes=7" in line_of(found)
+
+
 def test_colours_in_a_different_order_are_a_warning(write: Write) -> None:
     path = write(
         MMDET,
