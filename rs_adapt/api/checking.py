@@ -117,10 +117,11 @@ def verify(
     """Check a finished run against itself, or compare it with a log, another run or a paper.
 
     Against itself, everything that other files of the run or the shipped files determine is recomputed: hashes, scores
-    from the stored matrices, selections and curve, configuration, protocol, classes, schedule, adapter pack, data.
+    from the stored matrices, selections and curve, configuration, protocol, classes, schedule, adapter pack, data. Of a
+    training log: means of classes, length, learning rates.
 
     Args:
-        run: A run or its folder.
+        run: A run or its folder; against itself also a log of mmengine.
         against: A log of mmengine, a folder with one, a configuration in Python, a run folder; or `paper` for the
             published numbers of the cell. None checks the run against itself.
         data_root: Where the data sets are now, to compare their pixels; where the configuration says.
@@ -143,10 +144,14 @@ def verify(
     """
     if against is None:
         from rs_adapt.audit.selfcheck.check import check_run
+        from rs_adapt.audit.verify.log_check import LOG_SUFFIXES, check_log
 
+        path = folder_of(run)
+        if path.is_file() and path.suffix in LOG_SUFFIXES:
+            return check_log(path)
         root = None if data_root is None else Path(data_root)
         with progress_callback(progress) as on_progress:
-            return check_run(folder_of(run), data_root=root, on_progress=on_progress)
+            return check_run(path, data_root=root, on_progress=on_progress)
     from rs_adapt.audit.verify.run_record import read_reference, read_run
     from rs_adapt.audit.verify.verification import verify_against_log, verify_against_paper
 
