@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rs_adapt.audit.foreign.node import Node
+from rs_adapt.documents import MAX_DEPTH
 
 # The largest configurations of mmdetection hold some ten thousand values.
 MAX_VALUES = 100_000
@@ -51,13 +52,14 @@ def check_size(root: Node) -> None:
     """Refuse a tree that is far larger than its text, because parts of it stand in many places or within themselves.
 
     Raises:
-        NotReadable: It holds more than `MAX_VALUES` values.
+        NotReadable: It holds more than `MAX_VALUES` values, or nests deeper than `MAX_DEPTH` levels.
     """
-    seen, stack = 0, [root]
+    seen, stack = 0, [(root, 0)]
     while stack:
-        node = stack.pop()
+        node, depth = stack.pop()
         seen += 1
         if seen > MAX_VALUES:
             raise NotReadable(root.site.line, f"the configuration holds more than {MAX_VALUES} values")
-        stack += node.entries.values()
-        stack += node.items
+        if depth > MAX_DEPTH:
+            raise NotReadable(node.site.line, f"the configuration nests deeper than {MAX_DEPTH} levels")
+        stack += [(inner, depth + 1) for inner in (*node.entries.values(), *node.items)]

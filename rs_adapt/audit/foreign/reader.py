@@ -25,6 +25,7 @@ _REMEDY = (
 )
 _BASE = "_base_"
 _BYTES_OF_MARK = "utf-8-sig"
+_REASON_CHARS = 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +106,9 @@ def _values(text: str, path: Path, first_line: int, budget: Budget, bases: list[
     except NotReadable as error:
         lines = text.splitlines()
         shown = lines[error.line - 1].strip()[:80] if 0 < error.line <= len(lines) else ""
-        raise ConfigError(f"{path}, line {error.line + first_line - 1}: `{shown}`: {error}. {_REMEDY}") from None
+        # A name may be as long as its file.
+        reason = str(error)[:_REASON_CHARS]
+        raise ConfigError(f"{path}, line {error.line + first_line - 1}: `{shown}`: {reason}. {_REMEDY}") from None
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         if isinstance(error, SyntaxError):
             at = f", line {error.lineno + first_line - 1}" if error.lineno else ""

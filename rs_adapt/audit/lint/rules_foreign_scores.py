@@ -75,7 +75,7 @@ def _heads(subject: ForeignSubject, number: int, where: str) -> Iterator[Hit]:
     for key, node in subject.parts("num_classes"):
         if not _HEAD.search(key) or not isinstance(node.value, int) or node.value == number:
             continue
-        head = subject.root.at(*(int(part) if part.isdigit() else part for part in key.split(".")[:-1]))
+        head = subject.root.at(*(int(part) if part.isdecimal() else part for part in key.split(".")[:-1]))
         outputs = head.at("out_channels") if head else None
         # One output for two classes is a threshold, which is the other way to write them.
         if number == 2 and (node.value == 1 or (outputs is not None and outputs.value == 1)):

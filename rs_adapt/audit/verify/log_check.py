@@ -50,7 +50,8 @@ def _means(record: Record) -> Iterator[Check]:
 
 def _length(record: Record) -> Iterator[Check]:
     iters = (record.facts or {}).get("bench.schedule.iters")
-    done = max((line.iteration for line in (*record.train, *record.evaluations)), default=0)
+    seen = [line.iteration for line in record.train] + [one.iteration for one in record.evaluations]
+    done = max(seen, default=0)
     if not isinstance(iters, int):
         yield from give_up("length", "the log states no number of iterations")
     elif done < iters - _spacing(record):
