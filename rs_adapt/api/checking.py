@@ -47,14 +47,15 @@ def lint(
     """Find what makes a score mean something other than its label, such as target labels in training.
 
     Args:
-        subject: A run or its folder, a resolved configuration file, or a configuration from `compose`.
-        data: Whether to look at the tiles too, as far as they are on this machine.
+        subject: A run or its folder, a resolved configuration file, or a configuration from `compose`; or a
+            configuration of another program on mmengine or mmcv, with its bases, or a training log of it.
+        data: Whether to look at the tiles too, as far as they are on this machine; those of other programs are not.
         data_root: Where the data sets are now; where the configuration says.
         progress: True shows it on standard error; or a callback (stage, done, total).
 
     Raises:
         DataNotFound: The path does not exist.
-        ConfigError: The file is not a configuration of rs-adapt, or holds code.
+        ConfigError: The file is not read: nothing in it is executed.
         DataError: The index of prepared tiles is damaged.
 
     Examples:
@@ -64,11 +65,17 @@ def lint(
         ()
     """
     from rs_adapt.audit.lint.check import lint as find_faults
-    from rs_adapt.audit.lint.sources import subject_from_cell, subject_from_path
+    from rs_adapt.audit.lint.foreign_check import lint_foreign
+    from rs_adapt.audit.lint.foreign_subject import foreign_subject
+    from rs_adapt.audit.lint.sources import is_ours, subject_from_cell, subject_from_path
 
     root = None if data_root is None else Path(data_root)
     if isinstance(subject, Run | str | os.PathLike):
-        resolved = subject_from_path(folder_of(subject), data_root=root)
+        path = folder_of(subject)
+        if not is_ours(path):
+            foreign = foreign_subject(path)
+            return LintReport(title=foreign.title, findings=tuple(lint_foreign(foreign)))
+        resolved = subject_from_path(path, data_root=root)
     else:
         origin = subject.origin
         resolved = subject_from_cell(
@@ -110,12 +117,13 @@ def verify(
     """Check a finished run against itself, or compare it with a log, another run or a paper.
 
     Against itself, everything that other files of the run or the shipped files determine is recomputed: hashes, scores
-    from the stored matrices, selections and curve, configuration, protocol, classes, schedule, adapter pack, data.
+    from the stored matrices, selections and curve, configuration, protocol, classes, schedule, adapter pack, data. Of a
+    training log: means of classes, length, learning rates.
 
     Args:
-        run: A run or its folder.
-        against: A log of mmengine, a folder with one, a run folder; or `paper` for the published numbers of the cell.
-            None checks the run against itself.
+        run: A run or its folder; against itself also a log of mmengine.
+        against: A log of mmengine, a folder with one, a configuration in Python, a run folder; or `paper` for the
+            published numbers of the cell. None checks the run against itself.
         data_root: Where the data sets are now, to compare their pixels; where the configuration says.
         progress: True shows it on standard error; or a callback (stage, done, total).
 
@@ -136,10 +144,14 @@ def verify(
     """
     if against is None:
         from rs_adapt.audit.selfcheck.check import check_run
+        from rs_adapt.audit.verify.log_check import LOG_SUFFIXES, check_log
 
+        path = folder_of(run)
+        if path.is_file() and path.suffix in LOG_SUFFIXES:
+            return check_log(path)
         root = None if data_root is None else Path(data_root)
         with progress_callback(progress) as on_progress:
-            return check_run(folder_of(run), data_root=root, on_progress=on_progress)
+            return check_run(path, data_root=root, on_progress=on_progress)
     from rs_adapt.audit.verify.run_record import read_reference, read_run
     from rs_adapt.audit.verify.verification import verify_against_log, verify_against_paper
 

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 def lint(
     path: Annotated[
         Path | None,
-        typer.Argument(help="Run folder or resolved config; leave out with --bench.", metavar="RUN | CONFIG.py"),
+        typer.Argument(
+            help="Run folder, configuration or training log, of rs-adapt or of another program on mmengine or mmcv; "
+            "leave out with --bench.",
+            metavar="RUN | CONFIG.py | LOG",
+        ),
     ] = None,
     bench: options.OptionalBench = None,
     setting: options.Setting = None,
@@ -43,17 +47,19 @@ def lint(
     """Find target labels in training, val = test, wrong class lists, shared tiles, changed recipes.
 
     Every finding names file, key and consequence. Exit code 1 if an error is found; warnings and notes give 0.
+    Files of other programs are read as data, with their bases: nothing in them is executed.
 
     $ rs-adapt lint --bench loveda-da --protocol paper --no-data
 
     $ rs-adapt lint work_dirs/synthetic/da/dinov2_nano-linear/earth_adapter/dacs/seed0
+
+    $ rs-adapt lint their_repository/configs/uda/r2u.py
     """
-    from rs_adapt.audit.lint.check import RULES
-    from rs_adapt.audit.lint.text import as_plain, as_text, rules_text
+    from rs_adapt.audit.lint.text import as_plain, as_text, rules_plain, rules_text
 
     if rules:
         if as_json:
-            print_json([{"id": rule.id, "text": rule.text} for rule in RULES])
+            print_json(rules_plain())
         else:
             say(rules_text())
         return

@@ -12,14 +12,17 @@ from rs_adapt.commands.console import print_json, result_console
 
 
 def verify(
-    run: Annotated[Path, typer.Argument(help="Run folder of rs-adapt.", metavar="RUN")],
+    run: Annotated[
+        Path, typer.Argument(help="Run folder of rs-adapt; by itself also a training log.", metavar="RUN | LOG")
+    ],
     against: Annotated[
         str | None,
         typer.Option(
             "--against",
-            help="Compare with: paper (the published scores), a run folder, an mmengine log, or a folder with one. "
+            help="Compare with: paper (the published scores), a run folder, an mmengine log, a folder with one, or a "
+            "configuration of mmengine. "
             "Without it, the run is checked against itself.",
-            metavar="RUN|LOG|paper",
+            metavar="RUN|LOG|CONFIG.py|paper",
         ),
     ] = None,
     data_root: options.DataRoot = None,
@@ -29,11 +32,14 @@ def verify(
     """Check a finished run against itself, or compare it with a training log, another run, or published numbers.
 
     By itself: everything that its files determine is recomputed, such as scores from the stored confusion matrices,
-    selections from the curve, and the configuration from the cell; hashes show files that were changed.
+    selections from the curve, and the configuration from the cell; hashes show files that were changed. Of a log of
+    mmengine: means of classes, length, learning rates.
 
     Exit code 0 if all agree, 1 if something contradicts, or a key that matters, the schedule or the score differs.
 
     $ rs-adapt verify RUN
+
+    $ rs-adapt verify 20250404_120000.log
 
     $ rs-adapt verify RUN --against paper
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rs_adapt.audit.lint.check import RULES
+from rs_adapt.audit.lint.foreign_check import FOREIGN_RULES
 from rs_adapt.commands import main
 
 
@@ -66,7 +67,7 @@ def test_tiles_are_read(run_lint: Any, loveda_root: Path) -> None:
 def test_rules_are_listed(run_lint: Any) -> None:
     code, out, _ = run_lint("--rules")
     assert code == 0
-    for rule in RULES:
+    for rule in (*RULES, *FOREIGN_RULES):
         assert f"{rule.id}\n" in out
         assert rule.text
 
@@ -95,3 +96,50 @@ def test_a_trained_run_belongs_together(train: Any, run_lint: Any, tmp_path: Pat
     assert code == 0
     assert "config-was-edited" not in out
     assert "result-differs" not in out
+
+
+FOREIGN = """\
+load = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+train_dataloader = dict(dataset=dict(type='Pairs', source=dict(type='S', data_root='data/a/train', pipeline=load),
+                                     target=dict(type='S', data_root='data/b/train', pipeline=load[:1])))
+val_dataloader = dict(dataset=dict(type='S', data_root='data/b/val', pipeline=load))
+test_dataloader = dict(dataset=dict(type='S', data_root='data/b/test', pipeline=load))
+"""
+
+
+def test_a_configuration_of_another_program_is_read(run_lint: Any, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.py"
+    path.write_text(FOREIGN)
+    code, out, err = run_lint(str(path))
+    assert (code, err) == (0, "")
+    assert "taken for adaptation" in out
+    assert out.endswith("clean, 1 note\n")
+    path.write_text(FOREIGN.replace("load[:1]", "load + [dict(type='RandomCrop', cat_max_ratio=0.75)]"))
+    code, out, _ = run_lint(str(path))
+    assert code == 1
+    assert f"error: target-labels-in-training\n  {path}:3: train_dataloader.dataset.target.pipeline.2.cat_max" in out
+    (content,) = [one for one in json.loads(run_lint(str(path), "--json")[1])["findings"] if one["level"] == "error"]
+    assert (content["file"], content["line"]) == (str(path), 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"import os\nx = os.system('touch hacked')\n", "line 2: `x = os.system"),
+        (b"_base_ = 'theirs.py'\n", "is a base of itself"),
+        (b"_base_ = ['gone.py']\n", "the base gone.py is not here"),
+        (b"x = (\n", "is cut off or not Python"),
+        (b"x = '\xff'\n", "is not text in UTF-8"),
+        (b"", "states no data set"),
+    ],
+)
+def test_a_configuration_that_is_not_read_is_one_sentence(
+    run_lint: Any, tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "theirs.py"
+    path.write_bytes(content)
+    code, out, err = run_lint(str(path))
+    assert (code, out) == (2, "")
+    assert said in err.replace("\n", " ")
+    assert "Traceback" not in err
+    assert [one.name for one in tmp_path.iterdir()] == ["theirs.py"]

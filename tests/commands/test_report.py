@@ -122,6 +122,34 @@ def test_published_numbers_are_listed_and_not_averaged(
     assert "another table" not in text
 
 
+def test_published_means_and_other_data_have_tables_of_their_own(
+    run_verb: Verb, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = PublishedRow(
+        bench="",
+        setting="dg",
+        method="lora",
+        backbone="",
+        head="",
+        miou_pct=57.0,
+        selection="unknown",
+        protocol="own",
+        table="1",
+        source="a table",
+        issue="Another table has 15.7.",
+        mean_of=("synthetic", "loveda_r2u"),
+    )
+    streets = replace(row, bench="a_to_b", mean_of=(), domain="street scenes", source="streets", issue="")
+    rows = [row, streets, replace(streets, method="nobody", source="nowhere")]
+    monkeypatch.setattr("rs_adapt.reports.make.published_rows", lambda: rows)
+    assert run_verb("report", work, "--against", "paper", "--json")[0] == 0
+    text = (work / "report" / "report.md").read_text()
+    assert "mean of synthetic-dg, loveda-r2u-dg | lora | 57.0 | unknown | own | a table" in text
+    assert "Another table has 15.7." in text
+    assert "streets" in text
+    assert "nowhere" not in text
+
+
 @pytest.mark.slow
 def test_panels_are_drawn_with_the_stored_packs(train: Verb, run_verb: Verb, tmp_path: Path) -> None:
     assert train()[0] == 0

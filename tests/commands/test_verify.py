@@ -37,6 +37,25 @@ def trained(train: Any, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
+def test_a_log_alone_is_checked_against_itself(verify: Verify, tmp_path: Path) -> None:
+    stamp = "2025/01/01 12:00:00 - mmengine - INFO - "
+    log = tmp_path / "20250101_120000.log"
+    lines = [f"{stamp}Iter(train) [ {number}/4]  lr: 1.0000e-04  loss: 2.0" for number in (2, 4)]
+    table = ["| Class | IoU  | Acc  |", "| road  | 40.0 | 50.0 |", "| water | 60.0 | 70.0 |"]
+    log.write_text("\n".join([*lines, *table, f"{stamp}Iter(val) [1/1]    aAcc: 60.0000  mIoU: 50.0000", ""]))
+    code, out, err = verify(log)
+    assert (code, err) == (0, "")
+    assert out.startswith("no contradiction in 2 checks; 2 cannot be checked.")
+    log.write_text(log.read_text().replace("mIoU: 50.0000", "mIoU: 58.0000"))
+    code, out, err = verify(log)
+    assert (code, err) == (1, "")
+    assert out.startswith("contradicts itself: means")
+    log.write_text("a diary\n")
+    code, out, err = verify(log)
+    assert (code, out) == (2, "")
+    assert "cannot be read as a training log" in err
+
+
 def test_run_against_its_own_log_and_changed_ones(trained: Path, verify: Verify, tmp_path: Path) -> None:
     code, out, err = verify(trained, "--against", trained / "train.log")
     assert (code, err) == (0, "")

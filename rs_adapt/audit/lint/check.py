@@ -5,10 +5,9 @@ Rules are functions of a subject, listed in `RULES`. Nothing is executed, traine
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from rs_adapt.audit.lint.finding import LEVELS, Finding, Rule
+from rs_adapt.audit.lint.finding import Finding, Rule, errors_first
 from rs_adapt.audit.lint.rules_classes import band_order, class_list, inference_mode
 from rs_adapt.audit.lint.rules_data import broken_tiles, data_not_checked, label_values, tile_in_train_and_val
 from rs_adapt.audit.lint.rules_deviations import deviates_from_bench, deviates_from_protocol, tuned_on_target_labels
@@ -31,7 +30,7 @@ from rs_adapt.audit.lint.subject import Subject
 from rs_adapt.errors import ConfigError
 from rs_adapt.progress import OnProgress, no_progress
 
-RULES: tuple[Rule, ...] = tuple(
+RULES: tuple[Rule[Subject], ...] = tuple(
     Rule(check=check)
     for check in (
         target_labels_in_training,
@@ -80,31 +79,10 @@ def lint(subject: Subject, *, data: bool = True, on_progress: OnProgress = no_pr
             subject = replace(subject, scan=scan_tiles(subject, on_progress))
         else:
             subject = replace(subject, why_not_scanned="the tiles were not scanned (--no-data)")
-        findings = list(_findings(subject))
+        findings = [one for rule in RULES for one in rule.findings(subject, subject.origin)]
     except (LookupError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"{subject.title} cannot be linted: a key is missing or of the wrong kind ({error!r}). `rs-adapt show` "
             "prints a complete config."
         ) from error
-    return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
-
-
-def is_clean(findings: Sequence[Finding]) -> bool:
-    """Return whether no finding is more than a note."""
-    return all(finding.level == "note" for finding in findings)
-
-
-def _findings(subject: Subject) -> Iterator[Finding]:
-    for rule in RULES:
-        for hit in rule.check(subject):
-            file, line = (hit.file, None) if hit.file else subject.origin(hit.key)
-            yield Finding(
-                level=hit.level,
-                rule=rule.id,
-                file=file,
-                line=line,
-                key=hit.key,
-                found=hit.found,
-                consequence=hit.consequence,
-                remedy=hit.remedy,
-            )
+    return errors_first(findings)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Generic, Literal, TypeVar
 
-if TYPE_CHECKING:
-    from rs_adapt.audit.lint.subject import Subject
-
+Subject = TypeVar("Subject")
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
@@ -39,9 +37,19 @@ class Finding:
     remedy: str
 
 
+def errors_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings sorted by level; those of one level keep their order."""
+    return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
+
+
+def is_clean(findings: Iterable[Finding]) -> bool:
+    """Return whether no finding is more than a note."""
+    return all(finding.level == "note" for finding in findings)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hit:
-    """A finding as a rule yields it, with a `file` only if that is not the one that sets the key."""
+    """A finding as a rule yields it, with `file` and `line` only if they are not those that set the key."""
 
     level: Level
     key: str
@@ -49,16 +57,14 @@ class Hit:
     consequence: str
     remedy: str
     file: str | None = None
-
-
-RuleFunction = Callable[["Subject"], Iterator[Hit]]
+    line: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class Rule(Generic[Subject]):
     """A function of a subject that yields findings; its docstring is shown to users."""
 
-    check: RuleFunction
+    check: Callable[[Subject], Iterator[Hit]]
 
     @property
     def id(self) -> str:
@@ -69,3 +75,23 @@ class Rule:
     def text(self) -> str:
         """The function's docstring on one line."""
         return " ".join((inspect.getdoc(self.check) or "").split())
+
+    def findings(self, subject: Subject, origin: Callable[[str], tuple[str, int | None]]) -> Iterator[Finding]:
+        """Yield the findings about a subject.
+
+        Args:
+            subject: What the rule looks at.
+            origin: Returns file and line of a dotted key.
+        """
+        for hit in self.check(subject):
+            file, line = (hit.file, hit.line) if hit.file else origin(hit.key)
+            yield Finding(
+                level=hit.level,
+                rule=self.id,
+                file=file,
+                line=line,
+                key=hit.key,
+                found=hit.found,
+                consequence=hit.consequence,
+                remedy=hit.remedy,
+            )

@@ -79,6 +79,28 @@ def subject_from_cell(
     return Subject(title=str(cell), cfg=cfg, changed=tuple(changed), origin=origin)
 
 
+def is_ours(path: Path) -> bool:
+    """Return whether a path is a run folder or a configuration of rs-adapt, and not one of another program.
+
+    Raises:
+        DataNotFound: There is nothing at the path.
+    """
+    if not path.exists():
+        raise DataNotFound(f"{path} does not exist. Name a run folder, a config or a log, or a cell with --bench.")
+    file = path / CONFIG_FILE if path.is_dir() else path
+    if path.is_dir() and (path / CELL_FILE).exists():
+        return True
+    if file.suffix != ".py" or not file.is_file():
+        return False
+    try:
+        text = read_bytes(file, most=limits.CONFIG_BYTES).decode(errors="replace")
+    except OSError:
+        # The reader says what is wrong with it.
+        return False
+    # As `to_python` writes them; a program of others has no such names at the start of a line.
+    return all(re.search(rf"^{name} = ", text, re.MULTILINE) for name in ("cell", "bench", "protocol"))
+
+
 def subject_from_path(path: Path, *, data_root: str | Path | None = None) -> Subject:
     """Return the subject in a run folder or a config.
 

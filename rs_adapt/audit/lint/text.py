@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rs_adapt.audit.lint.check import RULES, is_clean
-from rs_adapt.audit.lint.finding import LEVELS, Finding
+from rs_adapt.audit.lint.check import RULES
+from rs_adapt.audit.lint.finding import LEVELS, Finding, is_clean
+from rs_adapt.audit.lint.foreign_check import FOREIGN_RULES
 
 _WIDTH = 80
 
@@ -36,8 +37,17 @@ def summary(findings: Sequence[Finding]) -> str:
 
 
 def rules_text() -> str:
-    """Return the rules, one paragraph each."""
-    return "\n".join(f"{rule.id}\n{_wrapped('', rule.text)}" for rule in RULES)
+    """Return the rules, one paragraph each: those on cells and runs, then those on configurations of other programs."""
+    parts = [f"{rule['id']}\n{_wrapped('', rule['text'])}" for rule in rules_plain() if rule["on"] == "cells"]
+    parts.append("\nOn configurations of other programs, and their training logs:\n")
+    parts += [f"{rule['id']}\n{_wrapped('', rule['text'])}" for rule in rules_plain() if rule["on"] == "other programs"]
+    return "\n".join(parts)
+
+
+def rules_plain() -> list[dict[str, str]]:
+    """Return the content of `--rules --json`."""
+    rules = [{"id": rule.id, "on": "cells", "text": rule.text} for rule in RULES]
+    return rules + [{"id": rule.id, "on": "other programs", "text": rule.text} for rule in FOREIGN_RULES]
 
 
 def _block(finding: Finding) -> str:

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rs_adapt import limits
+from rs_adapt.audit.foreign.log_text import dumps, log_within
+from rs_adapt.audit.foreign.reader import parse_foreign, read_foreign
 from rs_adapt.audit.verify.config_tree import Facts, Tree
 from rs_adapt.audit.verify.facts import mmseg_facts, resolved_facts
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
-from rs_adapt.config.literals import LiteralConfig, parse_literals, read_literals
+from rs_adapt.config.literals import LiteralConfig
 from rs_adapt.documents import parse_json, read_bytes
 from rs_adapt.errors import ConfigError
 
-# The console leaves the year out.
-_STAMPED = re.compile(r"^(\d{4}[/-])?\d\d[/-]\d\d \d\d:\d\d:\d\d(,\d+)? - \w+ - [A-Z]+ - ?")
 _TRAIN = re.compile(r"Iter\(train\)\s*\[\s*(\d{1,12})/(\d{1,12})\](.*)")
 _VAL = re.compile(r"Iter\(val\)\s*\[\s*\d+/\d+\](.*)")
 _EPOCHS = re.compile(r"Epoch\(train\)\s*\[")
@@ -33,7 +33,6 @@ _ROW = re.compile(r"^\|(.+)\|\s*$")
 _SEED = re.compile(r"^\s+(?:numpy_random_)?seed: (\d{1,20})\s*$")
 # The window of mmengine's LogProcessor, where a configuration sets none.
 _WINDOW = 10
-_REMEDY = "If the log was cut off, copy it again."
 
 
 def read_log(path: Path) -> Record:
@@ -46,7 +45,7 @@ def read_log(path: Path) -> Record:
         ConfigError: There is no such log, it is damaged or of another program, or its configuration is refused.
     """
     if path.is_dir():
-        path = _log_within(path)
+        path = log_within(path)
     try:
         raw = read_bytes(path, most=limits.LOG_BYTES)
     except OSError as error:
@@ -65,6 +64,17 @@ def read_log(path: Path) -> Record:
     return record
 
 
+def read_config(path: Path) -> Record:
+    """Return the configuration in a file of Python, of mmengine or of rs-adapt, with its bases; it has no curves.
+
+    Raises:
+        ConfigError: It is not read; see `rs_adapt.audit.foreign.reader`.
+    """
+    facts, others, ours = _split_facts(read_foreign(path).root.plain())
+    remark = f"{path.name} is a configuration: keys are compared, and no curve or score."
+    return Record(name=path.name, facts=facts, others=others, ours=ours, remarks=(remark,))
+
+
 def _read_text(path: Path, text: str) -> Record:
     if not _TRAIN.search(text) and _EPOCHS.search(text):
         raise _foreign(path, "it counts epochs")
@@ -73,11 +83,11 @@ def _read_text(path: Path, text: str) -> Record:
     if not text.endswith("\n") and " " in lines[-1]:
         # The log of a killed run may end in the middle of a number.
         lines[-1] = lines[-1].rpartition(" ")[0]
-    dumps = list(_dumps(lines))
+    found = list(dumps(lines))
     content = None
-    if dumps:
-        first_line, dump = dumps[-1]
-        content = parse_literals(dump, file=str(path), first_line=first_line, remedy=_REMEDY).values
+    if found:
+        first_line, dump = found[-1]
+        content = parse_foreign(dump, path=path, first_line=first_line).root.plain()
     facts, others, ours = _split_facts(content)
     interval = (facts or {}).get("bench.schedule.eval_every")
     train, evaluations = _curves(path, lines, interval if isinstance(interval, int) and interval > 0 else None)
@@ -96,21 +106,8 @@ def _read_text(path: Path, text: str) -> Record:
         evaluations=tuple(evaluations),
         lr_digits=4,
         loss_window=_window(content),
-        remarks=() if dumps else (f"{path.name} holds no configuration: only curves are compared.",),
+        remarks=() if found else (f"{path.name} holds no configuration: only curves are compared.",),
     )
-
-
-def _dumps(lines: list[str]) -> Iterator[tuple[int, str]]:
-    """Yield the configurations in a text log with their first lines, from 1; a resumed run prints one at each start."""
-    for start, line in enumerate(lines):
-        stamp = _STAMPED.match(line)
-        if not stamp or line[stamp.end() :].strip() != "Config:":
-            continue
-        end = start + 1
-        # It has no empty line; what other programs print to a console may follow one.
-        while end < len(lines) and lines[end].strip() and not _STAMPED.match(lines[end]):
-            end += 1
-        yield start + 2, "\n".join(lines[start + 1 : end])
 
 
 def _split_facts(content: Facts | None) -> tuple[Facts | None, Facts, bool]:
@@ -118,8 +115,18 @@ def _split_facts(content: Facts | None) -> tuple[Facts | None, Facts, bool]:
     if content is None:
         return None, {}, False
     ours = isinstance(content.get("cell"), dict) and isinstance(content.get("bench"), dict)
-    tree = Tree(content)
+    tree = Tree(content if ours else _with_short_types(content))
     return (resolved_facts if ours else mmseg_facts)(tree), tree.unread(), ours
+
+
+def _with_short_types(value: Any) -> Any:
+    """Return a configuration with `AdamW` for `torch.optim.AdamW`: new-style configurations print whole paths."""
+    if isinstance(value, dict):
+        return {
+            key: item.rpartition(".")[2] if key == "type" and isinstance(item, str) else _with_short_types(item)
+            for key, item in value.items()
+        }
+    return [_with_short_types(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def config_facts(config: LiteralConfig) -> tuple[Facts, Facts, bool]:
@@ -203,25 +210,13 @@ def _config_beside(path: Path) -> tuple[Facts | None, tuple[str, ...]]:
     beside = path.parent / "config.py"
     if not beside.is_file():
         return None, (f"no config.py lies beside {path.name}: only curves are compared.",)
-    return read_literals(beside, remedy=_REMEDY).values, ()
+    return read_foreign(beside).root.plain(), ()
 
 
 def _window(content: Facts | None) -> str:
     processor = (content or {}).get("log_processor")
     window = processor.get("window_size", _WINDOW) if isinstance(processor, dict) else _WINDOW
     return f"mean of the last {window} iterations"
-
-
-def _log_within(folder: Path) -> Path:
-    """Return the log of a folder in mmengine's layout: `<stamp>/<stamp>.log`, `<stamp>/vis_data/scalars.json`."""
-    for patterns in (("*.log", "*/*.log"), ("scalars.json", "vis_data/scalars.json", "*/vis_data/scalars.json")):
-        logs = sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
-        if len(logs) == 1:
-            return logs[0]
-        if logs:
-            names = ", ".join(path.relative_to(folder).as_posix() for path in logs[:8])
-            raise ConfigError(f"{folder} holds {len(logs)} logs: {names}. Name one of them.")
-    raise ConfigError(f"{folder} holds neither a run of rs-adapt nor a log of mmengine (*.log, vis_data/scalars.json).")
 
 
 def _pairs(text: str) -> dict[str, float]:

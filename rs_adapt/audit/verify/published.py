@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
 
 from rs_adapt.audit.verify import published_files as files
@@ -18,16 +17,13 @@ from rs_adapt.config.paths import manifests_dir
 from rs_adapt.documents import parse_toml, read_bytes
 from rs_adapt.errors import ConfigError
 
-# Half a unit of the last printed digit, of a score and of a mean of scores, and a little for binary fractions.
-_ROUNDING = 0.05 + 0.05 + 1e-9
-
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedRow:
     """A published score; mIoU in percent.
 
     Attributes:
-        bench: Name of the bench in rs-adapt.
+        bench: Name of the bench in rs-adapt; that of the data where there is a `domain`; empty for a mean over benches.
         setting: `da`, `dg` or `ss`.
         method: Name here where rs-adapt has the method, else its authors'; the same for `backbone`.
         head: Name here, "own" for the method's own decoder, or "" where it is not known.
@@ -41,8 +37,10 @@ class PublishedRow:
         variant: The difference from the method itself, in words; empty if there is none.
         table: Id of the table, or name of the run.
         source: The publication, and the place in it.
-        issue: A contradiction to the score in the same publication; empty if there is none.
+        issue: A contradiction to the score, in the same publication or in a different one; empty if there is none.
         note: A further remark for readers.
+        mean_of: The benches that the score is the mean of; empty for a score of one bench.
+        domain: What the images show, where rs-adapt has no such bench; else empty.
     """
 
     bench: str
@@ -62,6 +60,8 @@ class PublishedRow:
     source: str
     issue: str = ""
     note: str = ""
+    mean_of: tuple[str, ...] = ()
+    domain: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,13 +177,14 @@ def find_rows(*, bench: str, setting: str, method: str, backbone: str) -> tuple[
     Raises:
         ConfigError: Nothing is published for the cell; the text lists what is published for the bench.
     """
-    of_bench = [row for row in published_rows() if row.bench == bench]
+    ours = [row for row in published_rows() if row.bench and not row.domain]
+    of_bench = [row for row in ours if row.bench == bench]
     of_cell = [row for row in of_bench if (row.setting, row.method, row.backbone) == (setting, method, backbone)]
     if plain := tuple(row for row in of_cell if not row.variant):
         return plain
     wanted = f"{bench.replace('_', '-')}-{setting} with the method {method} on {backbone}"
     if not of_bench:
-        benches = ", ".join(sorted({row.bench for row in published_rows()}))
+        benches = ", ".join(sorted({row.bench for row in ours}))
         raise ConfigError(
             f"There are no published scores for {wanted}, or for anything else on this bench. Benches with "
             f"scores: {benches}."
@@ -207,41 +208,13 @@ def seed_spread(bench: str) -> tuple[float, PublishedRow]:
     return max(widest.seeds_pct) - min(widest.seeds_pct), widest
 
 
-def contradictions() -> dict[str, str]:
-    """Return the contradictions among the published numbers, by table and method; `issue` is not read.
-
-    A contradiction is a printed mean that differs from the mean of its row, or two scores of one cell, selection and
-    protocol that differ by more than their rounding.
-    """
-    texts: dict[str, str] = {}
-    for table in published_tables():
-        for printed in table.rows:
-            mean = sum(printed.miou_pct) / len(printed.miou_pct)
-            if printed.mean_pct is not None and abs(mean - printed.mean_pct) > _ROUNDING:
-                name = f"{table.id}/{printed.method}{printed.variant}"
-                texts[name] = f"the printed mean is {printed.mean_pct}, the mean of the row {mean:.2f}"
-    plain = [row for row in published_rows() if not row.variant]
-    for _, same in groupby(sorted(plain, key=_identity), key=_identity):
-        rows = list(same)
-        for row in rows:
-            others = [other for other in rows if abs(other.miou_pct - row.miou_pct) > _ROUNDING]
-            # A log is not wrong because a table differs from it.
-            if others and row.table not in {run.name for run in published_runs()}:
-                text = ", ".join(f"{other.miou_pct} in {other.table}" for other in others)
-                texts[f"{row.table}/{row.method}"] = f"{row.bench}: {row.miou_pct} here, {text}"
-    return texts
-
-
-def _identity(row: PublishedRow) -> tuple[str, ...]:
-    return row.bench, row.setting, row.method, row.backbone, row.selection, row.protocol
-
-
 def _rows(table: files.PrintedTable, printed: files.PrintedRow) -> list[PublishedRow]:
     rows = []
-    for column, bench in enumerate(table.benches):
+    for column, benches in enumerate(table.benches):
+        mean_of = () if isinstance(benches, str) else tuple(benches)
         seeds = tuple(printed.seeds_pct[column]) if printed.seeds_pct else ()
         row = PublishedRow(
-            bench=bench,
+            bench=benches if isinstance(benches, str) else "",
             setting=table.setting,
             method=printed.method,
             backbone=printed.backbone or table.backbone or "",
@@ -256,6 +229,8 @@ def _rows(table: files.PrintedTable, printed: files.PrintedRow) -> list[Publishe
             source=table.source,
             issue=printed.issue,
             note=" ".join(text for text in (table.note, printed.note) if text),
+            mean_of=mean_of,
+            domain=table.domain,
         )
         rows.append(row)
         if printed.gain_pct and table.gain_over:

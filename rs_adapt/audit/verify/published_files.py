@@ -26,7 +26,11 @@ class PrintedRow(_Strict):
 
 
 class PrintedTable(_Strict):
-    """A table of `*_tables.toml`; `backbone` is in the rows where it differs between them."""
+    """A table of `*_tables.toml`; `backbone` is in the rows where it differs between them.
+
+    A column is one bench, or several of which the score is the mean. With a `domain`, such as "street scenes", benches
+    are names of data that rs-adapt has no bench for.
+    """
 
     id: str
     title: str
@@ -34,8 +38,9 @@ class PrintedTable(_Strict):
     protocol: str
     selection: str
     setting: str
-    benches: Sequence[str]
+    benches: Sequence[str | Sequence[str]]
     rows: Sequence[PrintedRow]
+    domain: str = ""
     backbone: str | None = None
     head: str = ""
     num_seeds: int | None = None

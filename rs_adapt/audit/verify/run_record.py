@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from rs_adapt.audit.verify.mmengine_log import config_facts, read_log
+from rs_adapt.audit.verify.mmengine_log import config_facts, read_config, read_log
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.config.literals import read_literals
 from rs_adapt.errors import ConfigError, UnreadableFile
@@ -17,12 +17,14 @@ from rs_adapt.scores.current import current_run
 
 
 def read_reference(path: Path) -> Record:
-    """Return the record of a run folder of rs-adapt, or of a log.
+    """Return the record of a run folder of rs-adapt, of a log, or of a configuration in Python.
 
     Raises:
-        ConfigError: See `read_run` and `read_log`.
+        ConfigError: See `read_run`, `read_log` and `read_config`.
     """
-    return read_run(path) if (path / CELL_FILE).is_file() else read_log(path)
+    if (path / CELL_FILE).is_file():
+        return read_run(path)
+    return read_config(path) if path.suffix == ".py" else read_log(path)
 
 
 def read_run(folder: Path) -> Record:

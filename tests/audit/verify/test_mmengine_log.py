@@ -181,7 +181,7 @@ def test_log_cut_off_in_its_configuration_is_one_error(write_log: WriteLog) -> N
     log = write_log()
     text = log.read_text()
     log.write_text(text[: text.index("optim_wrapper")] + "optim_wrapper = dict(\n")
-    with pytest.raises(ConfigError, match=r"\.log, line \d+: the configuration is cut off or not Python"):
+    with pytest.raises(ConfigError, match=r"\.log, line \d+: this is cut off or not Python"):
         read_log(log)
 
 
@@ -206,7 +206,7 @@ def test_number_that_is_cut_off_is_not_read(write_log: WriteLog) -> None:
 def test_hostile_configuration_is_refused_and_not_run(write_log: WriteLog, tmp_path: Path) -> None:
     target = tmp_path / "hacked"
     log = write_log(("crop_size = (512, 512)\ntrain", f"crop_size = open({str(target)!r}, 'w')\ntrain"))
-    with pytest.raises(ConfigError, match=r"\.log, line \d+: .*crop_size is not a literal.* nothing in it is executed"):
+    with pytest.raises(ConfigError, match=r"\.log, line \d+: `crop_size = open.* Nothing in the file is executed"):
         read_log(log)
     assert not target.exists()
 

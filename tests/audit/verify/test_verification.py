@@ -11,7 +11,7 @@ from rs_adapt.audit.verify.keys import Weight
 from rs_adapt.audit.verify.mmengine_log import read_log
 from rs_adapt.audit.verify.published import published_rows
 from rs_adapt.audit.verify.record import Record
-from rs_adapt.audit.verify.run_record import read_run
+from rs_adapt.audit.verify.run_record import read_reference, read_run
 from rs_adapt.audit.verify.scores import find_spread
 from rs_adapt.audit.verify.verification import Verification, verify_against_log
 from rs_adapt.errors import ConfigError
@@ -47,6 +47,26 @@ def test_equal_run_and_log_are_consistent(write_run: Write, write_log: Write) ->
     assert found.loss.median_ratio == pytest.approx(0.8)
     assert found.loss.windows == ("mean over the iterations since the previous line", "mean of the last 10 iterations")
     assert len(found.curve.points) == 10
+
+
+def test_a_configuration_with_bases_is_compared_by_its_keys(write_run: Write, log_config: str, tmp_path: Path) -> None:
+    run = write_run()
+    (tmp_path / "base.py").write_text(log_config)
+    path = tmp_path / "theirs.py"
+    # As new-style configurations print it: the whole path of a type.
+    path.write_text("_base_ = 'base.py'\noptim_wrapper = dict(optimizer=dict(type='torch.optim.AdamW', lr=1e-4))\n")
+    found = verify_against_log(read_run(run), read_reference(path))
+    assert found.configuration is not None
+    assert found.consistent
+    assert "optim_wrapper.optimizer.type" in found.configuration.equal
+    assert "keys are compared, and no curve or score" in found.remarks[-1]
+    path.write_text("_base_ = 'base.py'\noptim_wrapper = dict(optimizer=dict(lr=6e-5))\n")
+    found = verify_against_log(read_run(run), read_reference(path))
+    assert not found.consistent
+    assert "first difference: optim.lr is 0.0001 here and 6e-05 there" in found.verdict
+    path.write_text("x = open('y')\n")
+    with pytest.raises(ConfigError, match=r"theirs\.py, line 1: .*Nothing in the file is executed"):
+        read_reference(path)
 
 
 def test_log_without_configuration_is_compared_by_its_curves(write_run: Write, write_log: Write) -> None:

@@ -1,0 +1,71 @@
+"""The text of the configuration in a training log of mmengine or mmcv, and where a training's folder keeps its log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from rs_adapt import limits
+from rs_adapt.documents import read_bytes
+from rs_adapt.errors import ConfigError
+
+# The console leaves the year out; mmcv's logs have milliseconds.
+STAMPED = re.compile(r"^(\d{4}[/-])?\d\d[/-]\d\d \d\d:\d\d:\d\d(,\d+)? - \w+ - [A-Z]+ - ?")
+
+
+def dumps(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield the configurations in a text log with their first lines, from 1; a resumed run prints one at each start."""
+    for start, line in enumerate(lines):
+        stamp = STAMPED.match(line)
+        if not stamp or line[stamp.end() :].strip() != "Config:":
+            continue
+        end = start + 1
+        # It has no empty line; what other programs print to a console may follow one.
+        while end < len(lines) and lines[end].strip() and not STAMPED.match(lines[end]):
+            end += 1
+        yield start + 2, "\n".join(lines[start + 1 : end])
+
+
+def looks_like_log(path: Path, text: str) -> bool:
+    """Return whether a file is a log rather than a configuration."""
+    return path.suffix != ".py" or bool(STAMPED.match(text))
+
+
+def config_text(path: Path, text: str) -> tuple[Path, int, str]:
+    """Return file, first line and text of the configuration that a log states last.
+
+    JSON lines have theirs in the `config.py` beside them.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    beside = path.parent / "config.py"
+    if text.lstrip().startswith("{") and beside.is_file():
+        try:
+            return beside, 1, read_bytes(beside, most=limits.CONFIG_BYTES).decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{beside} cannot be read: {error}. Copy it again.") from error
+    found = list(dumps(text.splitlines()))
+    if not found:
+        raise ConfigError(
+            f"{path} holds no configuration: no line of a training log that ends in `Config:`. Name a configuration "
+            "in Python (.py), a log of mmengine or mmcv, or the folder of one training."
+        )
+    return path, *found[-1]
+
+
+def log_within(folder: Path) -> Path:
+    """Return the log of a folder in mmengine's layout: `<stamp>/<stamp>.log`, `<stamp>/vis_data/scalars.json`.
+
+    Raises:
+        ConfigError: The folder holds no log, or several.
+    """
+    for patterns in (("*.log", "*/*.log"), ("scalars.json", "vis_data/scalars.json", "*/vis_data/scalars.json")):
+        logs = sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+        if len(logs) == 1:
+            return logs[0]
+        if logs:
+            names = ", ".join(path.relative_to(folder).as_posix() for path in logs[:8])
+            raise ConfigError(f"{folder} holds {len(logs)} logs: {names}. Name one of them.")
+    raise ConfigError(f"{folder} holds neither a run of rs-adapt nor a log of mmengine (*.log, vis_data/scalars.json).")
