@@ -134,7 +134,8 @@ class Gate(Adapter):
         """
         self.host.wrap(vit)
         for method in self.methods():
-            stacked, by_block = [], [[] for _ in range(self.depth)]  # type: list[nn.Parameter], list[list[nn.Parameter]]
+            stacked: list[nn.Parameter] = []
+            by_block: list[list[nn.Parameter]] = [[] for _ in range(self.depth)]
             for name, parameter in method.adapter_params().items():
                 block = method.block_of(name)
                 if name in method.stacked_by_block:

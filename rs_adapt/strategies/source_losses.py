@@ -16,12 +16,12 @@ from rs_adapt.strategies.pair import Batch
 class SourceLosses(nn.Module):
     """The losses of a segmentor on source images.
 
-    With `feature_weight`, the distance to the frozen features (`feature_distance`) is among them. With `distill_weight`,
-    it is one minus the cosine between the frozen features and a learnt linear map of the adapted ones, mean over all
-    cells of the last map: features may turn to the task as long as the frozen ones can be read from them (the adapted
-    feature distillation of VFM-UDA++, arXiv 2503.10685, whose form and weight are not known here). The map starts as
-    the identity and is no part of the segmentor. The frozen features come from the same backbone, without its adapter;
-    a backbone without one has neither term.
+    With `feature_weight`, the distance to the frozen features (`feature_distance`) is among them. With
+    `distill_weight`, it is one minus the cosine between the frozen features and a learnt linear map of the adapted
+    ones, mean over all cells of the last map: features may turn to the task as long as the frozen ones can be read
+    from them (the adapted feature distillation of VFM-UDA++, arXiv 2503.10685, whose form and weight are not known
+    here). The map starts as the identity and is no part of the segmentor. The frozen features come from the same
+    backbone, without its adapter; a backbone without one has neither term.
 
     Args:
         segmentor: The segmentor; it is asked for its sizes and not kept.
