@@ -16,6 +16,7 @@ from typing import Any
 
 from rs_adapt.adapters import Adapter
 from rs_adapt.adapters.contract.wrapping import WrappingAdapter
+from rs_adapt.adapters.gate import Gate
 from rs_adapt.config import axes
 from rs_adapt.config.wire_model import adapter_facts
 from rs_adapt.config.words import is_layers, resolve_layers
@@ -28,6 +29,7 @@ HOOKS = {
     "after_block": "the output of blocks",
     "queries": "queries of the head",
     "prepare": "reads the frozen ViT's features",
+    "see": "reads the image",
 }
 INTRO = """# Methods
 
@@ -36,12 +38,13 @@ The values of `--method`. This page is written from the code by `make docs`, and
 | kind | names |
 |---|---|
 | bounds | `frozen`, `full` |
-| between the blocks | `earth-adapter`, `rein` |
+| between the blocks | `earth-adapter`, `rein`, `bridge` |
 | tokens | `vpt`, `dcpl`, `qnet` |
 | bottlenecks | `adapter` (Houlsby), `adaptformer`, `cobot` (on another method) |
 | changes of weights | `lora`, `flora`, `sam-parser`, `hclip`, `bitfit`, `norm` |
 | of [peft](https://github.com/huggingface/peft) (`pip install '.[peft]'`) | `peft:lora`, `peft:dora`, see below |
 | stacks | names joined by `+`, such as `lora+earth-adapter` |
+| gates | `gate:` before a method or a stack: `gate:lora+adaptformer`; `crossearth-gate`, `crossearth-gate-off` |
 
 All of them pass one contract: what trains is what is counted, saved, averaged by a teacher and resumed, on any ViT and
 grid. Those that change weights can be folded into a plain backbone (`rs-adapt export --merge`). All train under one
@@ -50,6 +53,13 @@ recipe (`configs/method/_recipe.py`).
 In the table below, parameters are those of the adapter for DINOv2 S, B and L with the settings of its file in
 `configs/method/`, without the decode head.
 
+"""
+NOT_BUILT = """
+## Not built
+
+FADA (NeurIPS 2024) and SET (ACM MM 2024) split Rein-like tokens by frequency, with Haar wavelets and with Fourier
+transforms. That is all that is known here: not what tokens do with the parts, nor sizes, nor starts, so a method of
+these names would be a guess. `earth-adapter` splits features by frequency, and `rein` has the tokens.
 """
 
 
@@ -77,7 +87,7 @@ def page() -> str:
         if cls is not None and cls not in described:
             described.add(cls)
             sections.append(_section(file["method"]["title"], cls))
-    return INTRO + "\n".join(rows) + "\n\n" + _without_adapter(files) + "\n".join(sections)
+    return INTRO + "\n".join(rows) + "\n\n" + _without_adapter(files) + "\n".join(sections) + NOT_BUILT
 
 
 def _class(file: dict[str, Any]) -> type[Adapter] | None:
@@ -108,14 +118,17 @@ def _settings(file: dict[str, Any], backbone: str) -> dict[str, Any]:
     # Counts do not depend on the length of a schedule.
     facts = adapter_facts(axes.load("backbone", backbone)["model"]["backbone"]) | {"total_iters": 20_000}
     given = {key: value for key, value in file["model"]["backbone"]["adapter"].items() if key != "type"}
-    for key, value in given.items():
-        if value is None and key in facts:
-            given[key] = facts[key]
-        elif isinstance(value, dict):
-            given[key] = {name: facts.get(name) if one is None else one for name, one in value.items()}
-        elif key.endswith("layers") and is_layers(value):
-            given[key] = resolve_layers(value, depth=facts["depth"], key=key)
-    return given
+    return {key: _resolve(key, value, facts) for key, value in given.items()}
+
+
+def _resolve(key: str, value: Any, facts: dict[str, Any]) -> Any:
+    if value is None:
+        return facts.get(key)
+    if isinstance(value, dict):
+        return {name: _resolve(name, one, facts) for name, one in value.items()}
+    if key.endswith("layers") and is_layers(value):
+        return resolve_layers(value, depth=facts["depth"], key=key)
+    return value
 
 
 def _built(file: dict[str, Any], cls: type[Adapter]) -> Adapter:
@@ -131,6 +144,8 @@ def _acts_on(adapter: Adapter) -> str:
         targets = getattr(adapter, "targets", None)
         names = list(targets) if targets else sorted({handle for _, handle, _ in adapter.changes()})
         own.insert(0, ", ".join(f"`{handle}`" for handle in names))
+    if isinstance(adapter, Gate):
+        return "modules of " + ", ".join(f"`{type(method).__name__}`" for method in adapter.methods())
     inner = getattr(adapter, "host", None)
     if inner is not None:
         return f"the bottlenecks of `{type(inner).__name__}`"

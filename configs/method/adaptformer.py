@@ -26,6 +26,7 @@ model = dict(
             dropout=0.1,
             tap="pre_norm",
             after_layerscale=True,
+            activation="relu",
         ),
         frozen=True,
     ),

@@ -32,6 +32,8 @@ strategy = dict(
     per_class=False,
     align=0.0,
     border_px=0,
+    # The teacher's probabilities are the mean over the image and its mirror image.
+    teacher_mirror=False,
     # Class-mixed images.
     mix_weight=0.5,
     # Half of the classes of each source image are pasted ("image"), or half of those of the batch ("batch").
@@ -43,10 +45,15 @@ strategy = dict(
     feature_weight=0.0,
     feature_classes=None,
     feature_min_share=0.75,
+    # Agreement of a learnt linear map of the features with those of the frozen backbone.
+    distill_weight=0.0,
     # Masked target images.
     mask_weight=0.0,
     mask_ratio=0.7,
     mask_block_share=0.125,
+    # Features of the target with hidden places that two blocks rebuild.
+    rebuild_weight=0.0,
+    rebuild_ratio=0.4,
     # Source images with the target's classes pasted onto them, as the teacher labels them.
     back_weight=0.0,
     # Chance that the classes of a source image are moved towards the colours that the teacher finds for them.

@@ -20,14 +20,15 @@ from rs_adapt.ranges import COUNT, POSITIVE, SHARE_BELOW_1, check_ranges
 from rs_adapt.registry import MODELS
 
 TapPoint = Literal["pre_norm", "post_norm"]
+Activation = Literal["relu", "gelu"]
 
 
 class ParallelBranch(nn.Module, MidHost):
-    """`s up(drop(relu(mid(down(v)))))`."""
+    """`s up(drop(a(mid(down(v)))))` with the activation a."""
 
-    def __init__(self, embed_dim: int, *, rank: int, scale: float, dropout: float) -> None:
+    def __init__(self, embed_dim: int, *, rank: int, scale: float, dropout: float, activation: Activation) -> None:
         super().__init__()
-        self.rank, self.scale = rank, scale
+        self.rank, self.scale, self.activation = rank, scale, activation
         self.down, self.up = nn.Linear(embed_dim, rank), nn.Linear(rank, embed_dim)
         self.dropout = nn.Dropout(dropout)
         nn.init.kaiming_uniform_(self.down.weight, a=math.sqrt(5))
@@ -36,7 +37,8 @@ class ParallelBranch(nn.Module, MidHost):
 
     def forward(self, v_BND: Tensor) -> Tensor:
         """Return the branch's output (B, N, D)."""
-        hidden = self.dropout(functional.relu(self.apply_mid(self.down(v_BND))))
+        activate = functional.relu if self.activation == "relu" else functional.gelu
+        hidden = self.dropout(activate(self.apply_mid(self.down(v_BND))))
         added: Tensor = self.scale * self.up(hidden)
         return added
 
@@ -84,6 +86,7 @@ class AdaptFormer(WrappingAdapter):
     The branch sees the stream before the norm (`tap="pre_norm"`, the paper's) or after it; DINOv2 multiplies the MLP's
     output by LayerScale, which the branch bypasses as in a ViT without it (`after_layerscale=False` puts the branch
     before LayerScale). Some code wraps a block's MLP; that is `tap="post_norm", after_layerscale=False`.
+    `activation="gelu"` replaces the ReLU.
     """
 
     identity_at_init: bool = True
@@ -100,6 +103,7 @@ class AdaptFormer(WrappingAdapter):
         dropout: float = 0.1,
         tap: TapPoint = "pre_norm",
         after_layerscale: bool = True,
+        activation: Activation = "relu",
     ) -> None:
         """Build the branches.
 
@@ -111,6 +115,7 @@ class AdaptFormer(WrappingAdapter):
             dropout: Share of the hidden values that is dropped in training, from 0 to below 1.
             tap: "pre_norm" or "post_norm".
             after_layerscale: Add the branch after LayerScale, or before it.
+            activation: "relu" or "gelu".
 
         Raises:
             ConfigError: An argument is out of its range.
@@ -119,9 +124,12 @@ class AdaptFormer(WrappingAdapter):
         check_ranges("AdaptFormer", rank=(rank, COUNT), scale=(scale, POSITIVE), dropout=(dropout, SHARE_BELOW_1))
         if tap not in get_args(TapPoint):
             raise ConfigError(f"AdaptFormer: tap is {tap!r}. Allowed: {', '.join(get_args(TapPoint))}.")
+        if activation not in get_args(Activation):
+            raise ConfigError(f"AdaptFormer: activation is {activation!r}. Allowed: {', '.join(get_args(Activation))}.")
         self.tap, self.place = tap, "scale2" if after_layerscale else "fc2"
         self.blocks = nn.ModuleList(
-            ParallelBranch(embed_dim, rank=rank, scale=scale, dropout=dropout) for _ in range(depth)
+            ParallelBranch(embed_dim, rank=rank, scale=scale, dropout=dropout, activation=activation)
+            for _ in range(depth)
         )
 
     def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
@@ -146,4 +154,5 @@ class AdaptFormer(WrappingAdapter):
         return (
             {"rank": 4, "dropout": 0.0},
             {"rank": 3, "dropout": 0.0, "tap": "post_norm", "after_layerscale": False, "scale": 1.0},
+            {"rank": 4, "dropout": 0.0, "activation": "gelu"},
         )

@@ -5,7 +5,7 @@ Shapes: T slots (bottlenecks of all blocks), V width of a bottleneck.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
@@ -132,6 +132,7 @@ class Cobot(Adapter):
         width = bottlenecks[0].rank
         check_quaternions("Cobot", **{"rank of the host": width})
         self.host: Adapter = built
+        self._slots_a_block = len(bottlenecks) // depth
         self.bank = CoefficientBank(width, len(bottlenecks))
         self.slots = nn.ModuleList(
             CobotMid(self.bank, slot, width=width, start=start) for slot in range(len(bottlenecks))
@@ -150,6 +151,18 @@ class Cobot(Adapter):
         """Switch the host's layers off while the context lasts."""
         with self.host.unwrapped():
             yield
+
+    def block_of(self, name: str) -> int | None:
+        """Return the block of a tensor of the host or of a slot; the bank's are those of all blocks."""
+        owner, _, rest = name.partition(".")
+        if owner == "slots":
+            return int(rest.partition(".")[0]) // self._slots_a_block
+        return self.host.block_of(rest) if owner == "host" else None
+
+    def rest_in(self, blocks: Collection[int]) -> None:
+        """Let the host rest."""
+        super().rest_in(blocks)
+        self.host.rest_in(blocks)
 
     def why_unmergeable(self) -> str | None:
         """Return the host's reason, or None."""

@@ -89,6 +89,7 @@ class EarthAdapter(Adapter):
     """
 
     identity_at_init: bool = False
+    stacked_by_block: tuple[str, ...] = ("scale",)
     reference_prefix = "refine_feat."
     # Checkpoints have experts and router for every layer, of which only frequency layers use all; norms are not used.
     reference_spare = (*(f"mlp_list{i}.#.{j}.*" for i in (2, 3) for j in (0, 2)), "router.#.*", "layer_norm.#.*")

@@ -54,6 +54,7 @@ class Rein(Adapter):
 
     identity_at_init: bool = False
     no_decay: tuple[str, ...] = ("layer_tokens", "scale")
+    stacked_by_block: tuple[str, ...] = ("layer_tokens", "layer_tokens_a", "layer_tokens_b")
     reference_prefix = "reins."
     # The link, which an instance without one does not use.
     reference_spare = ("transform.*", "merge.*")

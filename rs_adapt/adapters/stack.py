@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -80,6 +80,9 @@ class Stack(Adapter):
     def _all(self) -> list[Adapter]:
         return list(self.adapters.values())  # type: ignore[arg-type]
 
+    def _acting(self, layer: int) -> list[Adapter]:
+        return [adapter for adapter in self._all() if layer not in adapter.resting]
+
     def wrap(self, vit: nn.Module) -> None:
         """Let each adapter wrap its layers."""
         for adapter in self._all():
@@ -101,10 +104,15 @@ class Stack(Adapter):
                 adapter.num_prefix = self.num_prefix
                 adapter.prepare(lambda: tokens_BND)
 
+    def see(self, x_B3HW: Tensor | None) -> None:
+        """Show the images to each adapter."""
+        for adapter in self._all():
+            adapter.see(x_B3HW)
+
     def tokens(self, layer: int) -> Tensor | None:
         """Return the tokens of all adapters, concatenated along the token axis."""
         # In two steps: torch.compile does not follow an assignment inside a comprehension.
-        tokens_by_adapter = [adapter.tokens(layer) for adapter in self._all()]
+        tokens_by_adapter = [adapter.tokens(layer) for adapter in self._acting(layer)]
         prompts = [tokens for tokens in tokens_by_adapter if tokens is not None]
         if len(prompts) < 2:
             return prompts[0] if prompts else None
@@ -113,7 +121,7 @@ class Stack(Adapter):
 
     def after_block(self, x_BND: Tensor, layer: int, grid_hw: tuple[int, int]) -> Tensor:
         """Let each adapter change the output of a block."""
-        for adapter in self._all():
+        for adapter in self._acting(layer):
             adapter.num_prefix = self.num_prefix
             x_BND = adapter.after_block(x_BND, layer, grid_hw)
         return x_BND
@@ -122,10 +130,16 @@ class Stack(Adapter):
         """Return the views of all adapters as `<adapter> <quantity>/<view>`, each from its adapter's input tokens."""
         views: dict[str, Tensor] = {}
         for name, adapter in zip(self.adapters, self._all(), strict=True):
+            if layer in adapter.resting:
+                continue
             adapter.num_prefix = self.num_prefix
             views |= {f"{name} {view}": tensor for view, tensor in adapter.inspect_block(x_BND, layer, grid_hw).items()}
             x_BND = adapter.after_block(x_BND, layer, grid_hw)
         return views
+
+    def held_still(self) -> Sequence[tuple[nn.Parameter, Tensor | None]]:
+        """Return what rests in the coming step in any of the adapters."""
+        return [held for adapter in self._all() for held in adapter.held_still()]
 
     def before_step(self) -> None:
         """Call `before_step` of every adapter."""

@@ -27,6 +27,7 @@ class Vpt(Adapter):
     identity_at_init: bool = False
     adds_tokens: bool = True
     no_decay: tuple[str, ...] = ("prompts",)
+    stacked_by_block: tuple[str, ...] = ("prompts",)
 
     def __init__(
         self, *, embed_dim: int, depth: int, patch_px: int = 16, num_tokens: int = 50, dropout: float = 0.0

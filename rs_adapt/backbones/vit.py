@@ -186,12 +186,8 @@ class Vit(nn.Module):
             DataError: If H or W is not a multiple of patch_px, or too small for the smallest map.
         """
         grid_hw = self.grid(x_B3HW)
-        if self.adapter is not None:
-            return Features(self._maps(x_B3HW, grid_hw), self.adapter.queries())
-        if self.frozen:
-            with torch.no_grad():
-                return Features(self._maps(x_B3HW, grid_hw))
-        return Features(self._maps(x_B3HW, grid_hw))
+        with torch.no_grad() if self.frozen and self.adapter is None else nullcontext():
+            return Features(self._maps(x_B3HW, grid_hw), None if self.adapter is None else self.adapter.queries())
 
     @contextmanager
     def without_adapter(self) -> Iterator[None]:
@@ -244,8 +240,7 @@ class Vit(nn.Module):
         Raises:
             DataError: If the images do not divide into patches.
         """
-        height, width = x_B3HW.shape[-2:]
-        p = self.patch_px
+        (height, width), p = x_B3HW.shape[-2:], self.patch_px
         if height % p or width % p or not height or not width:
             valid = [f"{max(size // p, 1) * p} or {(size // p + 1) * p}" for size in (height, width)]
             raise DataError(
@@ -265,8 +260,10 @@ class Vit(nn.Module):
         return x_BND
 
     def _maps(self, x_B3HW: Tensor, grid_hw: tuple[int, int]) -> list[Tensor]:
-        if self.adapter is not None and self.adapter.needs_base_tokens:
-            self.adapter.prepare(lambda: self.base_tokens(x_B3HW))
+        if self.adapter is not None:
+            self.adapter.see(x_B3HW)
+            if self.adapter.needs_base_tokens:
+                self.adapter.prepare(lambda: self.base_tokens(x_B3HW))
         x_BND, context = self.embed(x_B3HW), self.block_context(x_B3HW)
         maps: list[Tensor] = []
         for layer in range(self.out_layers[-1] + 1):
@@ -274,6 +271,8 @@ class Vit(nn.Module):
             if layer in self.out_layers:
                 map_BDhw = tokens_to_map(x_BND, grid_hw, num_prefix=self.num_prefix)
                 maps.append(scale_map(map_BDhw, self.level_scales[len(maps)]))
+        if self.adapter is not None:
+            self.adapter.see(None)
         return maps
 
     def _adapted_block(self, layer: int, x_BND: Tensor, context: Any, grid_hw: tuple[int, int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Composite methods: `lora+earth_adapter` is a stack of methods, `peft:dora` a method of the library peft."""
+"""Composite methods: `lora+earth_adapter` is a stack, `gate:lora+adaptformer` a gated one, `peft:dora` of peft."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from rs_adapt.config.facts import ConfigNode
 
 PEFT = "peft"
+GATE = "gate:"
 _STACK_FACTS = ("embed_dim", "depth", "patch_px", "mlp_dim", "gated_mlp")
 
 
 def is_composite(name: str) -> bool:
-    """Return whether a name is a stack, a method of peft, or `peft` alone; none of these has its own file."""
+    """Return whether a name is a stack, a gated method, one of peft, or `peft` alone; none has its own file."""
     return "+" in name or ":" in name or normalize(name) == PEFT
 
 
@@ -29,6 +30,9 @@ def find(name: str) -> str:
         UnknownName: A part does not exist.
         ConfigError: A stack names a method twice.
     """
+    if _is_gated(name):
+        inner = name[len(GATE) :]
+        return GATE + (find(inner) if "+" in inner else _find_part(inner))
     if "+" not in name:
         return _find_peft(name)
     parts = [_find_part(part) for part in name.split("+")]
@@ -51,7 +55,50 @@ def read(name: str) -> ConfigNode:
         IncompatibleCell: A method in a stack has no adapter.
         ConfigError: A file cannot be read.
     """
+    if _is_gated(name):
+        return _gate(name)
     return _stack(name) if "+" in name else _peft(name)
+
+
+def _is_gated(name: str) -> bool:
+    return name[: len(GATE)].lower() == GATE
+
+
+def _gate(name: str) -> ConfigNode:
+    inner = name[len(GATE) :]
+    content = _stack(inner) if "+" in inner else _load_part(inner)
+    host = content["model"]["backbone"]["adapter"]
+    if host is None:
+        raise IncompatibleCell(
+            f"{name} gates {inner}, which has no adapter. Gate a method that adds to a frozen backbone, or a stack, "
+            "such as gate:lora+adaptformer."
+        )
+    requires = content["method"].get("requires")
+    if requires:
+        prefix = "model.backbone.adapter."
+        unless = {key.replace(prefix, f"{prefix}host."): free for key, free in requires["unless"].items()}
+        requires = {**requires, "unless": unless}
+    title = f"{content['method']['title']}, gated"
+    return {
+        **content,
+        "method": {**content["method"], "name": name, "title": title, "paper": None, "requires": requires},
+        "model": {
+            "backbone": {
+                "adapter": {
+                    "type": "rs_adapt.Gate",
+                    **dict.fromkeys(_STACK_FACTS),
+                    "k": "25%",
+                    "every": 50,
+                    "measure": 3,
+                    "compare": "method",
+                    "host": host,
+                },
+                "frozen": True,
+            }
+        },
+        # Values tuned for a method do not carry over to its gate.
+        "tuned": {},
+    }
 
 
 def _stack(name: str) -> ConfigNode:

@@ -10,15 +10,16 @@ from rs_adapt.ranges import POSITIVE
 
 # A number that follows from the data.
 AUTO = "auto"
+_ALL_LAYERS = "all"
 _DEPTH_WORD = re.compile(r"(first|last) (\d+)")
 _PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _DECAY_OF_SCHEDULE = re.compile(r"(0?\.\d+) at (\d+)")
 
 
 def is_layers(value: Any) -> bool:
-    """Return whether a value names transformer layers: `first N`, `last N` or a sequence of layer numbers."""
+    """Return whether a value names transformer layers: `all`, `first N`, `last N` or a sequence of layer numbers."""
     if isinstance(value, str):
-        return _DEPTH_WORD.fullmatch(value) is not None
+        return value == _ALL_LAYERS or _DEPTH_WORD.fullmatch(value) is not None
     return isinstance(value, list | tuple) and all(type(item) is int for item in value)
 
 
@@ -38,16 +39,18 @@ def resolve_layers(value: str | list[int] | tuple[int, ...], *, depth: int, key:
     """Return layer numbers, from 0 and in order.
 
     Args:
-        value: `first N`, `last N` with 0 <= N <= depth, or distinct layer numbers below depth.
+        value: `all`, `first N`, `last N` with 0 <= N <= depth, or distinct layer numbers below depth.
         depth: The number of transformer layers.
         key: The config key, for the error.
 
     Raises:
         ConfigError: The value does not name layers, or names some that do not exist.
     """
-    allowed = f"Allowed: 'first N' or 'last N' with N up to {depth}, or layer numbers from 0 to {depth - 1}."
+    allowed = f"Allowed: 'all', 'first N' or 'last N' with N up to {depth}, or layer numbers from 0 to {depth - 1}."
     if not is_layers(value):
         raise ConfigError(f"{key} is {value!r}. {allowed}")
+    if value == _ALL_LAYERS:
+        return tuple(range(depth))
     if isinstance(value, str):
         match = _DEPTH_WORD.fullmatch(value)
         assert match is not None
@@ -102,6 +105,19 @@ def resolve_decay(value: float | str, *, total_iters: int, key: str) -> float:
             "published for, such as '0.99 at 20000' (iterations)."
         )
     return float(float(match[1]) ** max(1.0, int(match[2]) / total_iters))
+
+
+def resolve_share(value: str, *, key: str) -> float:
+    """Return a percentage such as `25%` as a share, above 0 and at most 1.
+
+    Raises:
+        ConfigError: The text is no percentage, or is not above 0 and at most 100.
+    """
+    match = _PERCENTAGE.fullmatch(value)
+    share = float(match[1]) / 100 if match else 0.0
+    if not 0 < share <= 1:
+        raise ConfigError(f"{key} is {value!r}: allowed is a percentage above 0% and up to 100%, such as '25%'.")
+    return share
 
 
 def resolve_sure_share(value: str, *, key: str) -> float:

@@ -11,6 +11,7 @@ from mmengine.optim import OptimWrapper as MMOptimWrapper
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from rs_adapt.engine.held import held_still
 from rs_adapt.errors import NonFiniteLoss
 from rs_adapt.processes import sum_over_ranks
 from rs_adapt.registry import OPTIM_WRAPPERS
@@ -59,11 +60,13 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
 
     def step(self, **kwargs: Any) -> None:
         """Make an optimizer step, and call the adapter's hooks before and after it."""
-        if self.adapter is not None:
-            self.adapter.before_step()
-        super().step(**kwargs)
-        if self.adapter is not None:
-            self.adapter.after_step()
+        if self.adapter is None:
+            super().step(**kwargs)
+            return
+        self.adapter.before_step()
+        with held_still(self.optimizer, self.adapter.held_still()):
+            super().step(**kwargs)
+        self.adapter.after_step()
 
     def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Update the weights by a finite loss.

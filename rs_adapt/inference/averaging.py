@@ -58,8 +58,8 @@ def write_mean(folders: Sequence[Path], members: Sequence[Manifest], shares: Seq
     mean = mean_of(tensors, shares)
     if mean is None:
         raise CheckpointMismatch(
-            f"The packs {', '.join(map(str, folders))} differ in the names or shapes of their tensors, so their mean "
-            "has no meaning. Average packs of one method with one size."
+            f"The packs {', '.join(map(str, folders))} differ in the names or shapes of their tensors, or in which "
+            "modules a gate has chosen, so their mean has no meaning. Average packs of one method with one size."
         )
 
     def fill(place: Path) -> None:
@@ -71,7 +71,7 @@ def write_mean(folders: Sequence[Path], members: Sequence[Manifest], shares: Seq
 
 
 def mean_of(tensors: Sequence[dict[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor] | None:
-    """Return the weighted mean of tensors by name, in the dtype of the first; None if names or shapes differ.
+    """Return the weighted mean of tensors by name, in the dtype of the first; None if names, shapes or flags differ.
 
     Sums are taken in float64. Whole numbers, such as counters of batches, are the first pack's.
 
@@ -87,6 +87,8 @@ def mean_of(tensors: Sequence[dict[str, Tensor]], shares: Sequence[float]) -> di
         if value.is_floating_point():
             parts = [member[name].to(torch.float64) * share for member, share in zip(tensors, shares, strict=True)]
             mean[name] = torch.stack(parts).sum(dim=0).to(value.dtype).contiguous()
+        elif value.dtype == torch.bool and any(not torch.equal(member[name], value) for member in tensors):
+            return None
         else:
             mean[name] = value
     return mean

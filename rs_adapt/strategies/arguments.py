@@ -18,9 +18,12 @@ _RANGES = {
     "blur_prob": SHARE,
     "feature_weight": NOT_NEGATIVE,
     "feature_min_share": SHARE,
+    "distill_weight": NOT_NEGATIVE,
     "mask_weight": NOT_NEGATIVE,
     "mask_ratio": SHARE,
     "mask_block_share": SHARE_ABOVE_0,
+    "rebuild_weight": NOT_NEGATIVE,
+    "rebuild_ratio": SHARE,
     "back_weight": NOT_NEGATIVE,
     "class_match": SHARE,
 }

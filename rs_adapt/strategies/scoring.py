@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rs_adapt.strategies.pseudo_labels import probabilities
+
 
 class Scores(nn.Module):
     """A module whose `forward` returns a segmentor's per-pixel scores at input size, for `functional_call`."""
@@ -44,3 +46,16 @@ def predict_scores(segmentor: nn.Module, inputs: Tensor, weights: Mapping[str, T
         return torch.func.functional_call(Scores(segmentor), named, (inputs,))  # type: ignore[no-any-return]
     finally:
         segmentor.train(was_training)
+
+
+def predict_over_mirrors(segmentor: Any, inputs: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+    """Return scores of the mean over images and their mirror images (left to right), otherwise as `predict_scores`.
+
+    Logits are averaged as probabilities, and returned as the logarithms of the mean; scores of other kinds as they are.
+    """
+    plain_BKHW = predict_scores(segmentor, inputs, weights)
+    mirrored_BKHW = predict_scores(segmentor, inputs.flip(-1), weights).flip(-1)
+    if segmentor.decode_head.score_kind != "logits":
+        return (plain_BKHW + mirrored_BKHW) / 2
+    mean_BKHW = (probabilities(plain_BKHW, "logits") + probabilities(mirrored_BKHW, "logits")) / 2
+    return mean_BKHW.clamp_min(torch.finfo(mean_BKHW.dtype).tiny).log()

@@ -12,18 +12,18 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from rs_adapt.config.facts import ConfigNode
-from rs_adapt.errors import ConfigError
 from rs_adapt.registry import MODELS
 from rs_adapt.strategies.arguments import check_arguments, check_classes, check_mix_classes
 from rs_adapt.strategies.class_match import ClassMatch
 from rs_adapt.strategies.class_mix import Labelled, MixClasses, class_mix, paste_labelled
 from rs_adapt.strategies.ema import EmaWeights
-from rs_adapt.strategies.feature_distance import feature_distance
 from rs_adapt.strategies.health import PseudoLabelHealth
 from rs_adapt.strategies.masking import mask_blocks
 from rs_adapt.strategies.pair import Batch, PairPreprocessor, head_losses, scale_losses
 from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels, Weighting, valid_pixels
-from rs_adapt.strategies.scoring import predict_scores
+from rs_adapt.strategies.rebuilding import FeatureRebuilder
+from rs_adapt.strategies.scoring import predict_over_mirrors, predict_scores
+from rs_adapt.strategies.source_losses import SourceLosses
 from rs_adapt.strategies.strong_augment import strong_augment
 
 # A pass of the student over the target costs time and trains nothing: every tenth iteration is enough.
@@ -34,10 +34,12 @@ AGREEMENT_EVERY = 10
 class SelfTraining(BaseModel):  # type: ignore[misc]
     """A segmentor with a source loss and, after a warm-up, losses on target images with a teacher's labels.
 
-    `loss = loss(source) + feature_weight * FD(source) + mix_weight * loss(ClassMix(source, target, labels))
-    + mask_weight * loss(masked target, labels) + back_weight * loss(ClassMix(target, source, labels))`, with labels and
-    pixel weights from a teacher (`PseudoLabeler`). The teacher is an average of the tensors that train (`EmaWeights`),
-    run on the same frozen backbone; the student is what is evaluated. The terms that are on define the strategy: DACS
+    `loss = loss(source) + feature_weight * FD(source) + distill_weight * distillation(source)
+    + mix_weight * loss(ClassMix(source, target, labels)) + mask_weight * loss(masked target, labels)
+    + rebuild_weight * loss(rebuilt features of the target, labels)
+    + back_weight * loss(ClassMix(target, source, labels))`, with labels and pixel weights from a teacher
+    (`PseudoLabeler`). The teacher is an average of the tensors that train (`EmaWeights`), run on the same frozen
+    backbone; the student is what is evaluated. The terms that are on define the strategy: DACS
     (arXiv 2007.08702), DAFormer (2111.14887), MIC (2212.01322) and the strategy of Earth-Adapter (2504.06220) are files
     in `configs/strategy/`.
 
@@ -72,12 +74,16 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         jitter: Strength of colour jitter on images with pseudo-labels, 0 to 1; see `strong_augment`.
         jitter_prob: Probability of colour jitter, for each image, 0 to 1.
         blur_prob: Probability of blur, for each image, 0 to 1.
+        teacher_mirror: The teacher's probabilities are the mean over the image and its mirror image (left to right).
         feature_weight: Weight of the feature distance on source images, >= 0; 0 is off. The backbone must stay frozen.
         feature_classes: Classes whose cells the feature distance covers, each 0 to K - 1; None for all.
         feature_min_share: Least share of a cell that one class must cover, 0 to 1.
+        distill_weight: Weight of the feature distillation on source images, >= 0; see `SourceLosses`.
         mask_weight: Weight of the loss on masked target images, >= 0; 0 is off.
         mask_ratio: Probability that a block is hidden, 0 to 1.
         mask_block_share: Side of a block as a share of the crop, above 0 and at most 1.
+        rebuild_weight: Weight of the loss on the target's rebuilt features, >= 0; 0 is off; see `FeatureRebuilder`.
+        rebuild_ratio: Probability that a cell of the features is hidden, 0 to 1.
         back_weight: Weight of the loss on source images with target classes pasted onto them, >= 0; 0 is off.
         class_match: Chance that the classes of a source image take the target's colours, 0 (off) to 1.
 
@@ -98,25 +104,24 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         per_class: bool = False,
         align: float = 0.0,
         border_px: int = 0,
+        teacher_mirror: bool = False,
         jitter: float = 0.2,
         jitter_prob: float = 0.0,
         blur_prob: float = 0.0,
         feature_weight: float = 0.0,
         feature_classes: Sequence[int] | None = None,
         feature_min_share: float = 0.75,
+        distill_weight: float = 0.0,
         mask_weight: float = 0.0,
         mask_ratio: float = 0.7,
         mask_block_share: float = 0.125,
+        rebuild_weight: float = 0.0,
+        rebuild_ratio: float = 0.4,
         back_weight: float = 0.0,
         class_match: float = 0.0,
     ) -> None:
         module: Any = MODELS.build(segmentor) if isinstance(segmentor, dict) else segmentor
         super().__init__(data_preprocessor=PairPreprocessor(module.data_preprocessor))
-        if feature_weight and not getattr(module.backbone, "frozen", True):
-            raise ConfigError(
-                "strategy.feature_weight keeps features close to those of the frozen backbone, but here the whole "
-                "backbone is trained. Set strategy.feature_weight=0.0, or use a method that keeps the backbone frozen."
-            )
         check_arguments(
             warmup_iters=warmup_iters,
             mix_weight=mix_weight,
@@ -126,27 +131,36 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             blur_prob=blur_prob,
             feature_weight=feature_weight,
             feature_min_share=feature_min_share,
+            distill_weight=distill_weight,
             mask_weight=mask_weight,
             mask_ratio=mask_ratio,
             mask_block_share=mask_block_share,
+            rebuild_weight=rebuild_weight,
+            rebuild_ratio=rebuild_ratio,
             back_weight=back_weight,
             class_match=class_match,
         )
         check_mix_classes(mix_classes)
         check_classes(feature_classes, num_classes=module.decode_head.num_classes)
+        self.source_losses = SourceLosses(
+            module,
+            feature_weight=feature_weight,
+            feature_classes=feature_classes,
+            feature_min_share=feature_min_share,
+            distill_weight=distill_weight,
+        )
         self.segmentor = module
         self.warmup_iters = warmup_iters
         self.mix_weight = mix_weight
         self.mix_classes: MixClasses = mix_classes
         self.ema_decay = ema_decay
         self.augment = {"jitter": jitter, "jitter_prob": jitter_prob, "blur_prob": blur_prob}
-        self.feature_weight = feature_weight
-        self.feature_classes = feature_classes
-        self.feature_min_share = feature_min_share
         self.mask_weight = mask_weight
         self.mask_ratio = mask_ratio
         self.mask_block_share = mask_block_share
+        self.rebuild_weight = rebuild_weight
         self.back_weight = back_weight
+        self.teacher_mirror = teacher_mirror
         head = module.decode_head
         self.labeler = PseudoLabeler(
             num_classes=head.num_classes,
@@ -158,7 +172,12 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             align=align,
             border_px=border_px,
         )
-        # Without it, the training state has no statistics of it.
+        # Without them, the training state has nothing of them.
+        self.rebuilder = (
+            FeatureRebuilder(module.backbone.embed_dim, ratio=rebuild_ratio, num_maps=len(module.backbone.out_layers))
+            if rebuild_weight
+            else None
+        )
         self.class_match = ClassMatch(num_classes=head.num_classes, prob=class_match) if class_match else None
         self.health = PseudoLabelHealth(num_classes=head.num_classes, ignore_index=head.ignore_index)
         self.ema = EmaWeights(module)
@@ -189,7 +208,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         return self.loss(source, target)
 
     def loss(self, source: Batch, target: Batch) -> dict[str, Tensor]:
-        """Return the losses `source.*` and, after the warm-up, `mix.*`, `masked.*`, `back.*`; updates the teacher."""
+        """Return the losses `source.*` and, after the warm-up, `mix.*`, `masked.*`, `rebuilt.*`, `back.*`."""
         iteration = int(self.iteration)
         self.ema.update(self.segmentor, iteration, self.ema_decay)
         self.iteration += 1
@@ -197,7 +216,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         images = target["inputs"]
         plain = target.get("plain", images)
         source = self._match_classes(source, source_labels, plain, target["data_samples"])
-        losses = self._source_losses(source, source_labels)
+        losses: dict[str, Tensor] = self.source_losses(self.segmentor, source, source_labels)
         if iteration < self.warmup_iters:
             return losses
         # From the iteration on that the teacher's shares are followed, too.
@@ -213,6 +232,10 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             hidden = mask_blocks(self._augment_images(images), ratio=self.mask_ratio, block_share=self.mask_block_share)
             masked = self._losses(hidden, pseudo.labels_BHW, pseudo.weights_BHW, "masked")
             losses |= scale_losses(masked, self.mask_weight)
+        if self.rebuilder is not None:
+            rebuilt = self.rebuilder(self.segmentor.extract_feat(self._augment_images(images)))
+            found = head_losses(self.segmentor, rebuilt, pseudo.labels_BHW, pseudo.weights_BHW)
+            losses |= scale_losses({f"rebuilt.{name}": value for name, value in found.items()}, self.rebuild_weight)
         # Last, so that it draws nothing before the other terms.
         if self.back_weight:
             losses |= scale_losses(self._mixed_losses(of_target, of_source, "back"), self.back_weight)
@@ -222,7 +245,8 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
     def label_target(self, inputs: Tensor, data_samples: list[SegDataSample]) -> PseudoLabels:
         """Return the teacher's labels for target images (B, 3, H, W)."""
         valid_BHW = valid_pixels(data_samples, inputs.shape[-2], inputs.shape[-1], inputs.device)
-        pseudo: PseudoLabels = self.labeler(predict_scores(self.segmentor, inputs, self.ema.weights()), valid_BHW)
+        predict = predict_over_mirrors if self.teacher_mirror else predict_scores
+        pseudo: PseudoLabels = self.labeler(predict(self.segmentor, inputs, self.ema.weights()), valid_BHW)
         return pseudo
 
     def as_teacher(self) -> AbstractContextManager[None]:
@@ -239,26 +263,6 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
             weights_BHW=pseudo.weights_BHW,
             student_labels_BHW=predict_scores(self.segmentor, images, {}).argmax(dim=1) if compare else None,
         )
-
-    def _source_losses(self, source: Batch, labels_BHW: Tensor) -> dict[str, Tensor]:
-        # Without an adapter the features are the frozen ones.
-        if not self.feature_weight or getattr(self.segmentor.backbone, "adapter", None) is None:
-            losses: dict[str, Tensor] = self.segmentor(**source, mode="loss")
-            return {f"source.{name}": value for name, value in losses.items()}
-        features = self.segmentor.extract_feat(source["inputs"])
-        losses = self.segmentor.decode_head.loss(features, source["data_samples"], self.segmentor.train_cfg)
-        with torch.no_grad(), self.segmentor.backbone.without_adapter():
-            frozen = self.segmentor.backbone(source["inputs"])
-        distance = feature_distance(
-            features[-1],
-            frozen[-1],
-            labels_BHW,
-            num_classes=self.segmentor.decode_head.num_classes,
-            classes=self.feature_classes,
-            min_share=self.feature_min_share,
-        )
-        named = {f"source.decode.{name}": value for name, value in losses.items()}
-        return named | {"source.loss_feature_distance": self.feature_weight * distance}
 
     @torch.no_grad()
     def _match_classes(

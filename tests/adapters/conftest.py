@@ -139,6 +139,8 @@ class TinyViT(nn.Module):
     def forward(self, x_B3HW: Tensor) -> Tensor:
         if self.adapter is not None and self.adapter.needs_base_tokens:
             self.adapter.prepare(lambda: self.base_tokens(x_B3HW))
+        if self.adapter is not None:
+            self.adapter.see(x_B3HW)
         x_BND = self.embed(x_B3HW)
         grid_hw = (x_B3HW.shape[-2] // self.patch_px, x_B3HW.shape[-1] // self.patch_px)
         for layer in self.layers:
@@ -152,6 +154,8 @@ class TinyViT(nn.Module):
                 x_BND = torch.cat([y[:, :1], y[:, 1 + tokens.shape[1] :]], dim=1)
             if self.adapter is not None:
                 x_BND = self.adapter.after_block(x_BND, layer, grid_hw)
+        if self.adapter is not None:
+            self.adapter.see(None)
         return x_BND
 
 

@@ -45,6 +45,13 @@ def _tokens(grid: tuple[int, int]) -> Tensor:
     return torch.randn(2, 1 + grid[0] * grid[1], 32, generator=torch.Generator().manual_seed(3))
 
 
+def _alone(case: Case, grid: tuple[int, int]) -> Adapter:
+    """A copy of the adapter that has seen the images of a grid, to call its hooks without a ViT."""
+    adapter: Adapter = case.copy().adapter
+    adapter.see(_image(grid))
+    return adapter
+
+
 def _move(adapter: Adapter, by: float) -> None:
     # Of every sign, as one constant may cancel in products.
     generator = torch.Generator().manual_seed(5)
@@ -182,9 +189,8 @@ def a_deep_copy_is_independent(case: Case) -> None:
 
 
 def after_block_keeps_the_prefix_and_its_input(case: Case) -> None:
-    adapter = case.copy().adapter
     for grid in (SQUARE, WIDE):
-        x = _tokens(grid)
+        adapter, x = _alone(case, grid), _tokens(grid)
         before = x.clone()
         for layer in range(4):
             y = adapter.after_block(x, layer, grid)
@@ -193,7 +199,7 @@ def after_block_keeps_the_prefix_and_its_input(case: Case) -> None:
 
 
 def after_block_takes_two_prefix_tokens(case: Case) -> None:
-    adapter, x = case.copy().adapter, _tokens(WIDE)
+    adapter, x = _alone(case, WIDE), _tokens(WIDE)
     one = adapter.after_block(x, 3, WIDE)
     adapter.num_prefix = 2
     two = adapter.after_block(torch.cat([x[:, :1] + 1, x], dim=1), 3, WIDE)
@@ -201,7 +207,7 @@ def after_block_takes_two_prefix_tokens(case: Case) -> None:
 
 
 def inspect_block_shows_maps_and_vectors_and_changes_nothing(case: Case) -> None:
-    adapter, x = case.copy().adapter, _tokens(WIDE)
+    adapter, x = _alone(case, WIDE), _tokens(WIDE)
     before, expected = x.clone(), adapter.after_block(x, 3, WIDE)
     views = adapter.inspect_block(x, 3, WIDE)
     assert torch.equal(x, before)

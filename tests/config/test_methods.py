@@ -43,10 +43,42 @@ def test_peft_fills_in_kind_and_options() -> None:
     assert ":" not in str(default_run_dir(resolve_cell("loveda-dg", method="peft:dora")))
 
 
+def test_a_gate_has_the_settings_of_its_host_with_the_backbones_facts() -> None:
+    cell = resolve_cell("loveda-dg", method="Gate:LoRA+earth-adapter", head="linear")
+    assert cell.method == "gate:lora+earth_adapter"
+    assert "gate" in str(default_run_dir(cell))
+    adapter = adapter_of(
+        "gate:lora+earth-adapter", "model.backbone.adapter.k=5", "model.backbone.adapter.host.adapters.lora.rank=3"
+    )
+    assert (adapter["type"], adapter["k"], adapter["every"], adapter["depth"]) == ("rs_adapt.Gate", 5, 50, 24)
+    assert adapter["host"] == adapter_of("lora+earth-adapter", "model.backbone.adapter.adapters.lora.rank=3")
+    assert adapter_of("gate:peft:dora")["host"]["kind"] == "dora"
+    assert adapter_of("gate:lora")["host"]["type"] == "rs_adapt.Lora"
+
+
+def test_a_gate_over_rein_says_what_it_requires() -> None:
+    with pytest.raises(IncompatibleCell, match="adapter.host.query_dim=None"):
+        adapter_of("gate:rein")
+    assert adapter_of("gate:rein", "model.backbone.adapter.host.query_dim=None")["host"]["query_dim"] is None
+    with pytest.raises(IncompatibleCell, match="adapter.host.adapters.rein.query_dim=None"):
+        adapter_of("gate:lora+rein")
+
+
+def test_crossearths_gate_has_frequencies_in_all_blocks_and_an_ablation_without_choice() -> None:
+    gate, off = adapter_of("crossearth-gate"), adapter_of("crossearth-gate-off")
+    assert gate["host"]["adapters"]["earth_adapter"]["frequency_layers"] == tuple(range(24))
+    assert (gate.pop("k"), off.pop("k")) == ("25%", None)
+    assert gate == off
+
+
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
         ("lora+lora", ConfigError, "twice"),
+        ("gate:lora+lora", ConfigError, "twice"),
+        ("gate:lorra", UnknownName, "Did you mean lora"),
+        ("gate:", UnknownName, "no method ''"),
+        ("lora+gate:vpt", UnknownName, "library of methods 'gate'"),
         ("lora+", UnknownName, "no method ''"),
         ("lora+nothing", UnknownName, "no method 'nothing'"),
         ("peft:dorra", UnknownName, "Did you mean dora"),

@@ -12,7 +12,10 @@ from rs_adapt.errors import ConfigError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-SELF_TRAINING = ("dacs", "dacs_balanced", "dacs_gsd", "dacs_matched", "dacs_two_way", "dacs_conf", "daformer", "mic")
+SELF_TRAINING = (
+    *("dacs", "dacs_balanced", "dacs_gsd", "dacs_matched", "dacs_two_way", "dacs_conf", "daformer", "mic"),
+    *("mrm", "vfm_uda", "vfm_uda_plus"),
+)
 BENCHES = ("loveda-r2u", "loveda-u2r", "isprs-p2v", "isprs-v2p", "dubai", "synthetic")
 
 # As in Earth-Adapter's release, with everything off that it does not have.
@@ -21,7 +24,8 @@ DACS: dict[str, Any] = {
     **{"per_class": False, "align": 0.0, "border_px": 0, "jitter": 0.2, "jitter_prob": 0.0, "blur_prob": 0.0},
     **{"feature_weight": 0.0, "feature_classes": None, "feature_min_share": 0.75},
     **{"mask_weight": 0.0, "mask_ratio": 0.7, "mask_block_share": 0.125, "mix_classes": "image"},
-    **{"back_weight": 0.0, "class_match": 0.0},
+    **{"back_weight": 0.0, "class_match": 0.0, "teacher_mirror": False, "distill_weight": 0.0},
+    **{"rebuild_weight": 0.0, "rebuild_ratio": 0.4},
 }
 # DAFormer's code for DACS, DAFormer's own values, and MIC's.
 DACS_CONF = DACS | {
@@ -33,7 +37,16 @@ MIC = DAFORMER | {"mask_weight": 1.0}
 BALANCED = DACS | {"align": 0.5, "mix_weight": 1.0}
 MATCHED = DACS | {"class_match": 0.5}
 TWO_WAY = DACS | {"back_weight": 0.5}
-VALUES = dict(zip(SELF_TRAINING, (DACS, BALANCED, DACS, MATCHED, TWO_WAY, DACS_CONF, DAFORMER, MIC), strict=True))
+MRM = DAFORMER | {"rebuild_weight": 1.0}
+VFM_UDA = MIC | {"feature_weight": 0.0, "mask_block_share": 1 / 32, "teacher_mirror": True}
+VFM_UDA_PLUS = VFM_UDA | {"distill_weight": 1.0}
+VALUES = dict(
+    zip(
+        SELF_TRAINING,
+        (DACS, BALANCED, DACS, MATCHED, TWO_WAY, DACS_CONF, DAFORMER, MIC, MRM, VFM_UDA, VFM_UDA_PLUS),
+        strict=True,
+    )
+)
 
 
 def composed(bench: str, *overrides: str, **names: str) -> Config:

@@ -18,6 +18,7 @@ from rs_adapt.errors import ConfigError
         ("first 0", ()),
         ((5, 2), (2, 5)),
         ([0], (0,)),
+        ("all", tuple(range(24))),
         ((), ()),
     ],
 )
@@ -27,7 +28,7 @@ def test_words_for_layers_are_resolved(value: Any, expected: tuple[int, ...]) ->
 
 @pytest.mark.parametrize("value", ["first 25", "middle 3", "first", (24,), (-1,), (1, 1), (True,), 3, None])
 def test_wrong_words_for_layers_are_refused(value: Any) -> None:
-    with pytest.raises(ConfigError, match=r"^k is .*'first N' or 'last N' with N up to 24"):
+    with pytest.raises(ConfigError, match=r"^k is .*'all', 'first N' or 'last N' with N up to 24"):
         words.resolve_layers(value, depth=24, key="k")
 
 
@@ -92,3 +93,14 @@ def test_temperatures_are_numbers_above_0_or_auto() -> None:
     for wrong in (0, -0.1, "cold", "0.1", None, True, math.inf):
         with pytest.raises(ConfigError, match=r"^k is .*; it must be .*larger than 0, or 'auto'"):
             words.check_temperature(wrong, key="k")
+
+
+@pytest.mark.parametrize(("value", "expected"), [("25%", 0.25), ("0.5 %", 0.005), ("100%", 1.0)])
+def test_percentages_are_shares(value: str, expected: float) -> None:
+    assert words.resolve_share(value, key="k") == expected
+
+
+@pytest.mark.parametrize("value", ["0%", "101%", "a quarter", "25"])
+def test_wrong_percentages_are_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"^k is .*above 0% and up to 100%"):
+        words.resolve_share(value, key="k")

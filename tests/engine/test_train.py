@@ -74,8 +74,37 @@ MIC = {
             marks=pytest.mark.slow,
         ),
         pytest.param("dg", {"method": "sam_parser+dcpl"}, marks=pytest.mark.slow),
+        *(
+            # Interrupted before a choice, after it, in the next measurement, and with it.
+            pytest.param(
+                "da",
+                {
+                    "method": "crossearth_gate",
+                    "overrides": (
+                        f"model.backbone.adapter.every={every}",
+                        f"model.backbone.adapter.measure={measure}",
+                        "model.backbone.adapter.k=9",
+                    ),
+                },
+                marks=[pytest.mark.slow] if every != 3 else [],
+            )
+            for every, measure in ((5, 4), (5, 1), (2, 1), (3, 2))
+        ),
     ],
-    ids=["da", "dg", "da-mask2former", "da-mic", "da-mic-cobot+vpt", "da-dora", "dg-adalora", "dg-sam_parser+dcpl"],
+    ids=[
+        "da",
+        "dg",
+        "da-mask2former",
+        "da-mic",
+        "da-mic-cobot+vpt",
+        "da-dora",
+        "dg-adalora",
+        "dg-sam_parser+dcpl",
+        "da-gate-first",
+        "da-gate-chosen",
+        "da-gate-again",
+        "da-gate-with",
+    ],
 )
 def test_interrupted_and_resumed_equals_straight(
     tiny_cell, tmp_path: Path, setting: str, options: dict[str, Any]

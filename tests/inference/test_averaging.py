@@ -45,3 +45,9 @@ def test_settings_of_the_strategy_stay_with_the_members() -> None:
         "model.decode_head.dropout_ratio=0.2",
         "bench.inference.crop_px=64",
     ]
+
+
+def test_models_whose_gates_chose_differently_have_no_mean() -> None:
+    first, second = ({"w": torch.ones(2), "active": torch.tensor([on, True])} for on in (True, False))
+    assert mean_of([first, second], [0.5, 0.5]) is None
+    assert mean_of([first, first], [0.5, 0.5]) is not None

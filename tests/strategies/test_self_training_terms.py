@@ -48,6 +48,9 @@ def watched(model: SelfTraining, raw: dict[str, Any]) -> tuple[dict[str, Tensor]
         (FEATURES, ["source.loss_feature_distance"]),
         (FEATURES | {"mask_weight": 1.0}, ["masked.decode.loss_ce", "source.loss_feature_distance"]),
         ({"back_weight": 1.0}, ["back.decode.loss_ce"]),
+        ({"rebuild_weight": 1.0}, ["rebuilt.decode.loss_ce"]),
+        ({"distill_weight": 1.0}, ["source.loss_distillation"]),
+        (FEATURES | {"distill_weight": 1.0}, ["source.loss_distillation", "source.loss_feature_distance"]),
         ({"back_weight": 1.0, "mask_weight": 1.0}, ["back.decode.loss_ce", "masked.decode.loss_ce"]),
     ],
 )
@@ -67,6 +70,8 @@ def test_a_term_is_present_if_it_has_a_weight(tiny: Tiny, batch: Batch, settings
         ("mix_weight", "mix.decode.loss_ce"),
         ("mask_weight", "masked.decode.loss_ce"),
         ("back_weight", "back.decode.loss_ce"),
+        ("rebuild_weight", "rebuilt.decode.loss_ce"),
+        ("distill_weight", "source.loss_distillation"),
         ("feature_weight", "source.loss_feature_distance"),
     ],
 )

@@ -5,7 +5,8 @@ Shapes: B batch, N tokens (prefix tokens such as CLS first, then the patches row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
 
@@ -17,6 +18,8 @@ from rs_adapt.errors import ConfigError
 Setting: TypeAlias = bool | int | float | str | Sequence["Setting"] | Mapping[str, "Setting"] | None
 # Constructor arguments by name.
 Settings: TypeAlias = dict[str, Setting]
+# Names of tensors that belong to one block: `blocks.3.attn_q.down`, `layers.3_attn_q.layer...`.
+_IN_BLOCK = re.compile(r"(?:blocks|layers|projections)\.(\d+)[._]")
 
 
 class Adapter(nn.Module):
@@ -40,6 +43,8 @@ class Adapter(nn.Module):
         reference_spare: Templates (`#` a number, `*` weight or bias) of tensors that those checkpoints may have and an
             instance need not use.
         num_prefix: How many tokens before the patches (CLS, registers; none at all in some ViTs); `attach` sets it.
+        stacked_by_block: Names of the parameters whose first axis is the block.
+        resting: Blocks in which the adapter shall do nothing; see `rest_in`.
     """
 
     identity_at_init: bool = False
@@ -51,6 +56,8 @@ class Adapter(nn.Module):
     reference_prefix: str | None = None
     reference_spare: tuple[str, ...] = ()
     num_prefix: int = 1
+    stacked_by_block: tuple[str, ...] = ()
+    resting: frozenset[int] = frozenset()
 
     def wrap(self, vit: nn.Module) -> None:
         """Replace layers of the ViT in place (weight and branch methods; see `WrappingAdapter`).
@@ -71,6 +78,13 @@ class Adapter(nn.Module):
         Args:
             base_tokens: Computes the tokens (B, N, D) that the frozen ViT without adapter gives for the same images
                 after its last block in use, without gradient.
+        """
+
+    def see(self, x_B3HW: Tensor | None) -> None:
+        """Take the images of a forward pass; called before the first block, and with None after the last.
+
+        Args:
+            x_B3HW: Normalised images, as the ViT takes them; None to drop what is kept of them.
         """
 
     def tokens(self, layer: int) -> Tensor | None:
@@ -105,6 +119,31 @@ class Adapter(nn.Module):
             and are drawn on one colour scale. By default there are none.
         """
         return {}
+
+    def block_of(self, name: str) -> int | None:
+        """Return the only block (from 0) that uses a parameter of `adapter_params`; None if several do.
+
+        Parameters of `stacked_by_block` have a part for every block and belong to none.
+        """
+        match = _IN_BLOCK.match(name)
+        return int(match[1]) if match else None
+
+    def rest_in(self, blocks: Collection[int]) -> None:
+        """Let the adapter do nothing in these blocks, and act in all others, until the next call.
+
+        Here the blocks are noted in `resting`: callers leave `tokens` and `after_block` of these blocks out. A method
+        that wraps layers switches those off as well.
+        """
+        self.resting = frozenset(blocks)
+
+    def held_still(self) -> Sequence[tuple[nn.Parameter, Tensor | None]]:
+        """Return the parameters that the coming optimizer step must not change, called after `before_step`.
+
+        Each comes with a mask (first axis of the parameter, bool) of the rows that rest, or with None for all of it.
+        Neither their values nor what the optimizer stores for them change: no update, no weight decay, no step counted
+        (a step is counted for a parameter of which some rows train).
+        """
+        return ()
 
     def before_step(self) -> None:
         """Run between the backward pass and the optimizer step of each training iteration; may add to gradients."""

@@ -34,6 +34,7 @@ class ConditionedPrompts(Adapter):
     needs_base_tokens: bool = True
     adds_tokens: bool = True
     no_decay: tuple[str, ...] = ("prompts", "bias")
+    stacked_by_block: tuple[str, ...] = ("prompts",)
 
     def __init__(
         self, method: str, *, embed_dim: int, depth: int, num_tokens: int, prompt_dim: int, hidden: int, noise: Noise

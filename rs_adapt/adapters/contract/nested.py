@@ -30,5 +30,8 @@ def count_within(settings: ConfigNode, facts: ConfigNode) -> int:
     """Return the number of trainable parameters of an adapter from its config and facts of the backbone."""
     cls: Any = MODELS.get(settings["type"])
     names = inspect.signature(cls.num_params).parameters
-    arguments = {key: value for key, value in {**facts, **settings}.items() if key in names and value is not None}
+    # Methods around others pass facts on.
+    every = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in names.values())
+    given = {key: value for key, value in {**facts, **settings}.items() if key != "type" and value is not None}
+    arguments = {key: value for key, value in given.items() if every or key in names}
     return int(cls.num_params(**arguments))

@@ -5,7 +5,7 @@ Shapes: B batch, N tokens, D embed; a weight is (out, in) or (out, in, height, w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -128,6 +128,12 @@ class WrappingAdapter(Adapter):
             for (_, _, wrapped), active in zip(self._wrapped, before, strict=True):
                 wrapped.active = active
 
+    def rest_in(self, blocks: Collection[int]) -> None:
+        """Switch the changes in these blocks off, and those in other blocks on; changes outside the blocks stay on."""
+        super().rest_in(blocks)
+        for layer, _, wrapped in self._wrapped:
+            wrapped.active = layer not in self.resting
+
     def why_unmergeable(self) -> str | None:
         """Return why the method cannot be folded into the weights, or None if it can."""
         return self.unmergeable
@@ -135,6 +141,8 @@ class WrappingAdapter(Adapter):
     @torch.no_grad()
     def merge(self, vit: nn.Module) -> None:
         """Fold the changes into the weights of their layers, and put the plain layers back into the ViT.
+
+        Changes that are switched off are dropped.
 
         Raises:
             ConfigError: The method is not a change of weights alone; the text says why.
@@ -144,7 +152,7 @@ class WrappingAdapter(Adapter):
         # In reverse order: a layer may be wrapped more than once.
         for layer, handle, wrapped in reversed(self._wrapped):
             base: Any = wrapped.base
-            if not wrapped.folded:
+            if wrapped.active and not wrapped.folded:
                 self.fold(base, wrapped._change[0])
             _owner(vit, layer).replace(handle, base)
         self._wrapped.clear()
@@ -193,7 +201,9 @@ def fold_shared_layers(vit: nn.Module) -> None:
             chain.append(chain[-1].base)
         plain = chain[-1].base
         if len(chain) > 1 and isinstance(plain, nn.Linear | nn.Conv2d):
-            _fill_from_outputs(plain, wrapped)
+            # Where all rest, the layer keeps its tensors bit for bit.
+            if any(each.active for each in chain):
+                _fill_from_outputs(plain, wrapped)
             for each in chain:
                 each.folded = True
 

@@ -58,6 +58,10 @@ class Recorder(Adapter):
         """Let the adapter get ready."""
         self._adapter[0].prepare(base_tokens)
 
+    def see(self, x_B3HW: Tensor | None) -> None:
+        """Show the images to the adapter."""
+        self._adapter[0].see(x_B3HW)
+
     def tokens(self, layer: int) -> Tensor | None:
         """Return the adapter's tokens."""
         return self._adapter[0].tokens(layer)
