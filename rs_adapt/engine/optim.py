@@ -49,6 +49,8 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
         self.precision: Precision = precision
         # Its hooks are called around every step; `ParamGroups` sets it.
         self.adapter: Any = None
+        # A head that counts the steps, or None; set as well.
+        self.head: Any = None
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
@@ -58,12 +60,14 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
             yield
 
     def step(self, **kwargs: Any) -> None:
-        """Make an optimizer step, and call the adapter's hooks before and after it."""
+        """Make an optimizer step, and call the hooks of adapter and head around it."""
         if self.adapter is not None:
             self.adapter.before_step()
         super().step(**kwargs)
         if self.adapter is not None:
             self.adapter.after_step()
+        if self.head is not None:
+            self.head.after_step()
 
     def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Update the weights by a finite loss.
