@@ -36,7 +36,7 @@ class MaskAnnealing(nn.Module):
         self.register_buffer("steps_in_all", torch.tensor(total_iters))
         # Of the buffers, which a GPU would have to be asked for in every block.
         self._progress = 0.0
-        self.register_load_state_dict_post_hook(_read_counters)
+        self.register_load_state_dict_post_hook(_read_counters)  # type: ignore[no-untyped-call]
 
     def share(self, block: int) -> float:
         """Return the share of queries that block `block` (from 0) masks, 0 to 1; in eval mode 0 or 1, the nearer."""

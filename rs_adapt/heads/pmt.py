@@ -108,7 +108,7 @@ class PmtHead(JointHead):
             features: Maps (B, D, h, w) on the token grid.
         """
         levels = zip(self.laterals, features, strict=True)
-        x_BND: Tensor = sum(lateral(x_BDhw.flatten(2).transpose(1, 2)) for lateral, x_BDhw in levels)  # type: ignore[assignment]
+        x_BND: Tensor = sum(lateral(x_BDhw.flatten(2).transpose(1, 2)) for lateral, x_BDhw in levels)
         grid_hw = (features[0].shape[-2], features[0].shape[-1])
         rotation = self.blocks.rotation(grid_hw, like=x_BND)
 
