@@ -14,9 +14,9 @@ class ClipLayer(CLIPEncoderLayer):  # type: ignore[misc]
         super().__init__(config)
         self.scale1, self.scale2 = nn.Identity(), nn.Identity()
 
-    def forward(self, x_BND: Tensor) -> Tensor:
-        """Return the tokens after the block."""
-        attended_BND, _ = self.self_attn(hidden_states=self.layer_norm1(x_BND), attention_mask=None)
+    def forward(self, x_BND: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Return the tokens after the block; `attention_mask` (B, 1, N, N), bool, is true where a row sees a column."""
+        attended_BND, _ = self.self_attn(hidden_states=self.layer_norm1(x_BND), attention_mask=attention_mask)
         x_BND = x_BND + self.scale1(attended_BND)
         y_BND: Tensor = x_BND + self.scale2(self.mlp(self.layer_norm2(x_BND)))
         return y_BND

@@ -180,9 +180,9 @@ class Dinov3(Vit):
         cos_sin: tuple[Tensor, Tensor] = self.rope(x_B3HW)
         return cos_sin
 
-    def run_block(self, layer: int, x_BND: Tensor, context: Any) -> Tensor:
+    def run_block(self, layer: int, x_BND: Tensor, context: Any, attend_B1NN: Tensor | None = None) -> Tensor:
         """Return the tokens after a block; its queries and keys of patches, the last h*w tokens, are rotated."""
-        y_BND: Tensor = self.layers[layer](x_BND, position_embeddings=context)
+        y_BND: Tensor = self.layers[layer](x_BND, attention_mask=attend_B1NN, position_embeddings=context)
         return y_BND
 
 

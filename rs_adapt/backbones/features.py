@@ -1,4 +1,4 @@
-"""The features that a backbone passes to a head: maps of several resolutions, and the adapter's queries if any.
+"""The features that a backbone passes to a head: maps of several resolutions, and what else a head may need.
 
 Shapes: B batch, N tokens, D embed, h/w token grid, Q queries.
 """
@@ -10,22 +10,33 @@ from collections.abc import Iterable
 import torch.nn.functional as F
 from torch import Tensor
 
+from rs_adapt.backbones.joint import BlocksLeft
 from rs_adapt.errors import DataError
 
 
 class Features(tuple[Tensor, ...]):
-    """A tuple of feature maps (B, D, h*s, w*s), finest first, with the adapter's queries as an attribute.
+    """A tuple of feature maps (B, D, h*s, w*s), finest first, with attributes for heads that need more.
 
     Attributes:
         queries: (Q, C) or (B, Q, C) query embeddings that a query decoder takes instead of its own, or None.
+        image_hw: Height and width of the images, pixels; None if unknown.
+        blocks_left: The blocks after the last map, for a head that runs them itself; None where there are none.
     """
 
     queries: Tensor | None
+    image_hw: tuple[int, int] | None
+    blocks_left: BlocksLeft | None
 
-    def __new__(cls, maps: Iterable[Tensor], queries: Tensor | None = None) -> Features:
-        """Make the tuple of `maps`, with `queries` as an attribute."""
+    def __new__(
+        cls,
+        maps: Iterable[Tensor],
+        queries: Tensor | None = None,
+        image_hw: tuple[int, int] | None = None,
+        blocks_left: BlocksLeft | None = None,
+    ) -> Features:
+        """Make the tuple of `maps`, with the others as attributes."""
         features = super().__new__(cls, maps)
-        features.queries = queries
+        features.queries, features.image_hw, features.blocks_left = queries, image_hw, blocks_left
         return features
 
 

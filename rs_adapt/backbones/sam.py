@@ -158,7 +158,8 @@ class Sam(Vit):
         """Return the token grid."""
         return self.grid(x_B3HW)
 
-    def run_block(self, layer: int, x_BND: Tensor, context: Any) -> Tensor:
+    def run_block(self, layer: int, x_BND: Tensor, context: Any, attend_B1NN: Tensor | None = None) -> Tensor:
         """Return the tokens after a block."""
+        assert attend_B1NN is None, "tokens of windows cannot be masked; the configuration refuses such heads"
         y_BND: Tensor = self.layers[layer](x_BND, context)
         return y_BND

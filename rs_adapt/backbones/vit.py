@@ -21,6 +21,7 @@ from rs_adapt.backbones.conversion import Names, VitSize, measure, resize
 from rs_adapt.backbones.features import Features, scale_map, tokens_to_map
 from rs_adapt.backbones.filling import fill_from_state, fill_random
 from rs_adapt.backbones.handles import Block
+from rs_adapt.backbones.joint import BlocksLeft, adapted_block
 from rs_adapt.backbones.weights import RANDOM, load_state, tensors_sha256
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError, DataError, IncompatibleCell, WeightsError
@@ -135,9 +136,9 @@ class Vit(nn.Module):
         """Return the blocks' second argument: rotary positions (DINOv3), the token grid (SAM) or None (plain ViT)."""
         return None
 
-    def run_block(self, layer: int, x_BND: Tensor, context: Any) -> Tensor:
-        """Return the tokens after a block."""
-        y_BND: Tensor = self.layers[layer](x_BND)
+    def run_block(self, layer: int, x_BND: Tensor, context: Any, attend_B1NN: Tensor | None = None) -> Tensor:
+        """Return the tokens after a block; with `attend_B1NN`, bool, a token (row) sees the tokens of its columns."""
+        y_BND: Tensor = self.layers[layer](x_BND, **_masked(attend_B1NN))
         return y_BND
 
     def fit(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -180,14 +181,17 @@ class Vit(nn.Module):
 
         Returns:
             One map (B, D, h*s, w*s) for each out_layer, with h = H / patch_px, w = W / patch_px and s its level scale.
-            The attribute `queries` holds the query embeddings that the adapter provides, or None.
+            The attribute `queries` holds the query embeddings that the adapter provides, or None, and `blocks_left`
+            the blocks after the last out_layer, which are not run here.
 
         Raises:
             DataError: If H or W is not a multiple of patch_px, or too small for the smallest map.
         """
         grid_hw = self.grid(x_B3HW)
         with torch.no_grad() if self.frozen and self.adapter is None else nullcontext():
-            return Features(self._maps(x_B3HW, grid_hw), None if self.adapter is None else self.adapter.queries())
+            maps, blocks_left = self._maps(x_B3HW, grid_hw)
+        queries = None if self.adapter is None else self.adapter.queries()
+        return Features(maps, queries, (x_B3HW.shape[-2], x_B3HW.shape[-1]), blocks_left)
 
     @contextmanager
     def without_adapter(self) -> Iterator[None]:
@@ -259,7 +263,7 @@ class Vit(nn.Module):
                 x_BND = self.run_block(layer, x_BND, context)
         return x_BND
 
-    def _maps(self, x_B3HW: Tensor, grid_hw: tuple[int, int]) -> list[Tensor]:
+    def _maps(self, x_B3HW: Tensor, grid_hw: tuple[int, int]) -> tuple[list[Tensor], BlocksLeft | None]:
         if self.adapter is not None:
             self.adapter.see(x_B3HW)
             if self.adapter.needs_base_tokens:
@@ -267,27 +271,16 @@ class Vit(nn.Module):
         x_BND, context = self.embed(x_B3HW), self.block_context(x_B3HW)
         maps: list[Tensor] = []
         for layer in range(self.out_layers[-1] + 1):
-            x_BND = self._adapted_block(layer, x_BND, context, grid_hw)
+            x_BND = adapted_block(self, layer, x_BND, context, grid_hw)
             if layer in self.out_layers:
                 map_BDhw = tokens_to_map(x_BND, grid_hw, num_prefix=self.num_prefix)
                 maps.append(scale_map(map_BDhw, self.level_scales[len(maps)]))
-        if self.adapter is not None:
-            self.adapter.see(None)
-        return maps
-
-    def _adapted_block(self, layer: int, x_BND: Tensor, context: Any, grid_hw: tuple[int, int]) -> Tensor:
-        if self.adapter is None:
-            return self.run_block(layer, x_BND, context)
-        prompt_MD = self.adapter.tokens(layer)
-        if prompt_MD is None:
-            x_BND = self.run_block(layer, x_BND, context)
-        else:
-            prompt_BMD = prompt_MD.to(x_BND.dtype).expand(x_BND.shape[0], -1, -1)
-            start, end = self.num_prefix, self.num_prefix + prompt_BMD.shape[1]
-            x_BND = torch.cat([x_BND[:, :start], prompt_BMD, x_BND[:, start:]], dim=1)
-            x_BND = self.run_block(layer, x_BND, context)
-            x_BND = torch.cat([x_BND[:, :start], x_BND[:, end:]], dim=1)
-        return self.adapter.after_block(x_BND, layer, grid_hw)
+        if layer == self.depth - 1:
+            if self.adapter is not None:
+                self.adapter.see(None)
+            return maps, None
+        # The head runs the others, with the adapter, which still sees the images then.
+        return maps, BlocksLeft(vit=self, first=layer + 1, x_BND=x_BND, context=context, grid_hw=grid_hw)
 
     def fill_from_file(self, path: Path) -> str:
         """Fill the ViT from a weights file and return the file's hash; on the meta device, only check the file."""
@@ -297,3 +290,7 @@ class Vit(nn.Module):
         return fill_from_state(
             dict(self.named_parameters()), source=state, fitted=self.fit(state), path=path, ours=ours
         )
+
+
+def _masked(attend_B1NN: Tensor | None) -> dict[str, Tensor]:
+    return {} if attend_B1NN is None else {"attention_mask": attend_B1NN}

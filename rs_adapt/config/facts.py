@@ -153,6 +153,15 @@ class BackboneFacts(TypedDict):
     takes_tokens: NotRequired[bool]
 
 
+class HeadFacts(TypedDict):
+    """A head as the other axes see it; a file without such facts reads the pyramid of the backbone's file."""
+
+    # What the head reads: "pyramid", maps of four resolutions; "tokens", the same blocks on the token grid; "joint",
+    # the tokens before the last `joint_blocks` blocks, which the head runs itself.
+    maps: NotRequired[Literal["pyramid", "tokens", "joint"]]
+    requires: NotRequired[ConfigNode | None]
+
+
 class MethodFacts(TypedDict):
     """A method as the other axes see it."""
 
@@ -230,6 +239,7 @@ class MergedTree(TypedDict):
     bench: BenchFacts
     optim: OptimFacts
     backbone: BackboneFacts
+    head: NotRequired[HeadFacts]
     method: MethodFacts
     strategy: StrategyFacts
     protocol: ProtocolFacts

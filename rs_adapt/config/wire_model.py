@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.config import paths, words
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
+from rs_adapt.ranges import Range
 
 if TYPE_CHECKING:
     from rs_adapt.config.cell import Cell
@@ -88,6 +89,7 @@ def _backbone(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> Co
     patch_px = backbone["patch_px"]
     _check_tokens(tree)
     _check_size("bench.crop_px", tree["bench"]["crop_px"], patch_px)
+    _fit_maps(backbone, tree)
     if "image_px" in backbone and backbone["image_px"] is None:
         backbone["image_px"] = tree["bench"]["crop_px"]
     backbone["weights"] = _weights(tree["backbone"], weights)
@@ -103,14 +105,37 @@ def _backbone(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> Co
 
 
 def _check_tokens(tree: MergedTree) -> None:
-    """Refuse methods that add tokens on backbones with windowed attention."""
+    """Refuse methods and heads that add tokens on backbones with windowed attention."""
     method, backbone = tree["method"], tree["backbone"]
-    if method.get("adds_tokens") and not backbone.get("takes_tokens", True):
+    if backbone.get("takes_tokens", True):
+        return
+    if method.get("adds_tokens"):
         raise IncompatibleCell(
             f"Method {method['name']} does not work with backbone {backbone['name']}: it adds tokens, and the "
             "backbone has windowed attention, which has no place for extra tokens. Allowed: a method without "
             "prompts, or a different backbone."
         )
+    if tree.get("head", {}).get("maps") == "joint":
+        raise IncompatibleCell(
+            f"The head {tree['model']['decode_head']['type']} does not work with backbone {backbone['name']}: its "
+            "queries join the tokens, and the backbone has windowed attention, which has no place for extra tokens. "
+            "Allowed: a different head, or a different backbone."
+        )
+
+
+def _fit_maps(backbone: ConfigNode, tree: MergedTree) -> None:
+    """Make the backbone give the maps that the head reads; a pyramid is what its file gives."""
+    maps = tree.get("head", {}).get("maps", "pyramid")
+    if maps == "tokens":
+        backbone["level_scales"] = [1.0] * len(backbone["out_layers"])
+    elif maps == "joint":
+        depth, count = backbone["depth"], tree["model"]["decode_head"]["joint_blocks"]
+        if count not in Range(least=1, most=depth - 1, whole=True):
+            raise ConfigError(
+                f"model.decode_head.joint_blocks is {count!r}; with the {depth} blocks of {tree['backbone']['name']} "
+                f"it must be a whole number from 1 to {depth - 1}."
+            )
+        backbone["out_layers"], backbone["level_scales"] = [depth - count - 1], [1.0]
 
 
 def adapter_facts(backbone: ConfigNode) -> ConfigNode:
@@ -139,7 +164,9 @@ def _resolve_layers(adapter: ConfigNode, *, depth: int) -> None:
 
 def _head(tree: MergedTree, backbone: ConfigNode) -> ConfigNode:
     head: ConfigNode = copy_tree(tree["model"]["decode_head"])
-    head["in_channels"] = [backbone["embed_dim"]] * 4
+    head["in_channels"] = [backbone["embed_dim"]] * len(backbone["out_layers"])
+    if "total_iters" in head and head["total_iters"] is None:
+        head["total_iters"] = tree["bench"]["schedule"]["iters"]
     head["num_classes"] = len(tree["bench"]["classes"])
     head["ignore_index"] = tree["bench"]["ignore_index"]
     if "ignored_pixels" in head and head["ignored_pixels"] is None:
@@ -161,10 +188,10 @@ def _nested(adapter: ConfigNode | None) -> list[ConfigNode]:
 
 def _link_queries(adapter: ConfigNode, head: ConfigNode) -> None:
     """Make the adapter's tokens the query positions of the head; with `query_dim` None nothing is linked."""
-    if "num_queries" not in head:
+    if "learned_query_pos" not in head:
         raise IncompatibleCell(
             f"The adapter {adapter['type']} turns its tokens into queries, but the head {head['type']} takes none. "
-            "Use a head with queries, or --set model.backbone.adapter.query_dim=None."
+            "Use mask2former, or --set model.backbone.adapter.query_dim=None."
         )
     adapter["query_dim"] = head["channels"]
     head["num_queries"] = adapter["num_tokens"]

@@ -50,6 +50,8 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
         self.precision: Precision = precision
         # Its hooks are called around every step; `ParamGroups` sets it.
         self.adapter: Any = None
+        # A head that counts the steps, or None; set as well.
+        self.head: Any = None
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
@@ -59,14 +61,16 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
             yield
 
     def step(self, **kwargs: Any) -> None:
-        """Make an optimizer step, and call the adapter's hooks before and after it."""
+        """Make an optimizer step, and call the hooks of adapter and head around it."""
         if self.adapter is None:
             super().step(**kwargs)
-            return
-        self.adapter.before_step()
-        with held_still(self.optimizer, self.adapter.held_still()):
-            super().step(**kwargs)
-        self.adapter.after_step()
+        else:
+            self.adapter.before_step()
+            with held_still(self.optimizer, self.adapter.held_still()):
+                super().step(**kwargs)
+            self.adapter.after_step()
+        if self.head is not None:
+            self.head.after_step()
 
     def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Update the weights by a finite loss.

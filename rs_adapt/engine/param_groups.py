@@ -27,10 +27,12 @@ class ParamGroups(DefaultOptimWrapperConstructor):  # type: ignore[misc]
     paramwise_cfg: dict[str, Any]
 
     def __call__(self, model: nn.Module) -> Any:
-        """Return the wrapped optimizer of a model, which calls the adapter's hooks at every step."""
+        """Return the wrapped optimizer of a model, which calls the hooks of its adapter and head at every step."""
         register_optimizer(str(self.optimizer_cfg.get("type")))
         wrapper = super().__call__(model)
         wrapper.adapter = adapter_of(unwrapped(model))
+        head: Any = segmentor_of(unwrapped(model)).decode_head
+        wrapper.head = head if hasattr(head, "after_step") else None
         return wrapper
 
     def add_params(

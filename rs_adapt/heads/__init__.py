@@ -1,6 +1,6 @@
-"""Decode heads: from four feature maps of a backbone to per-pixel class scores.
+"""Decode heads: from feature maps of a backbone to per-pixel class scores.
 
-A head is imported when it is first accessed: Mask2Former imports much of transformers.
+A head is imported when it is first accessed: Mask2Former imports much of transformers, others mmsegmentation's heads.
 """
 
 from __future__ import annotations
@@ -9,12 +9,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rs_adapt.heads.dpt import DptHead
+    from rs_adapt.heads.eomt import EomtHead
     from rs_adapt.heads.linear import LinearHead
+    from rs_adapt.heads.linear_bn import LinearBnHead
     from rs_adapt.heads.mask2former import Mask2FormerHead
+    from rs_adapt.heads.pmt import PmtHead
+    from rs_adapt.heads.segmenter import SegmenterHead
+    from rs_adapt.heads.upernet import UperNetHead
 
-__all__ = ["LinearHead", "Mask2FormerHead"]
+__all__ = [
+    "DptHead",
+    "EomtHead",
+    "LinearBnHead",
+    "LinearHead",
+    "Mask2FormerHead",
+    "PmtHead",
+    "SegmenterHead",
+    "UperNetHead",
+]
 
-_MODULES = {"LinearHead": "linear", "Mask2FormerHead": "mask2former"}
+_MODULES = {
+    "DptHead": "dpt",
+    "EomtHead": "eomt",
+    "LinearBnHead": "linear_bn",
+    "LinearHead": "linear",
+    "Mask2FormerHead": "mask2former",
+    "PmtHead": "pmt",
+    "SegmenterHead": "segmenter",
+    "UperNetHead": "upernet",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -27,16 +27,19 @@ def prediction_size(
 ) -> tuple[int, int]:
     """Return (height, width) in pixels of the images that `features` were computed from.
 
-    mmsegmentation stores the size before padding (`img_shape`) and the padding (left, right, top, bottom);
-    `pad_shape` cannot be used: it is None for samples without labels. While sliding, mmsegmentation overwrites
-    `img_shape` with the window's size but leaves the padding of the whole image in place, so there the padded size
-    is used only if it fits the feature maps better.
+    A backbone of this package says it (`Features.image_hw`). For other maps mmsegmentation has the size before padding
+    (`img_shape`) and the padding (left, right, top, bottom); `pad_shape` cannot be used: it is None for samples without
+    labels. While sliding, mmsegmentation overwrites `img_shape` with the window's size but leaves the padding of the
+    whole image in place, so there the padded size is used only if it fits the feature maps better.
 
     Args:
-        features: Feature maps (B, C, h, w), finest first, nominally a quarter of the image.
+        features: Feature maps (B, C, h, w), finest first; without `image_hw`, nominally a quarter of the image.
         batch_img_metas: One mapping per image; only the first is read, as all images of a batch have one size.
         test_cfg: Mmsegmentation's test settings; only `mode` is read.
     """
+    image_hw: tuple[int, int] | None = getattr(features, "image_hw", None)
+    if image_hw is not None:
+        return image_hw
     meta = batch_img_metas[0]
     # Not through int(), which would fix sides that an exported graph leaves free.
     height_px, width_px = meta["img_shape"][:2]

@@ -1,16 +1,12 @@
 """Mask2Former decode head on the pixel decoder and masked-attention decoder of `transformers`, in pure PyTorch.
 
-Shapes: B batch, Q queries, D channels of the head, K classes, h/w grid at a quarter of the image, H/W pixels.
+Shapes: B batch, Q queries, D channels of the head, K classes, h/w grid at a quarter of the image.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import Mask2FormerConfig
 from transformers.models.mask2former.modeling_mask2former import (
@@ -18,24 +14,21 @@ from transformers.models.mask2former.modeling_mask2former import (
     Mask2FormerPixelDecoder,
 )
 
-from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
-from rs_adapt.heads._sizes import ImageMeta, prediction_size
 from rs_adapt.heads.mask2former_init import init_decoder, init_pixel_decoder
-from rs_adapt.heads.mask2former_loss import IgnoredPixels, Mask2FormerLoss
+from rs_adapt.heads.mask2former_loss import IgnoredPixels
 from rs_adapt.heads.mask2former_names import convert_mmdet_names
-from rs_adapt.ranges import BYTE, COUNT, NOT_NEGATIVE, SHARE, Range, check_numbers, check_ranges
+from rs_adapt.heads.mask_head import MaskHead
+from rs_adapt.ranges import COUNT, check_ranges
 from rs_adapt.registry import MODELS
 
 NUM_LEVELS = 4
 NUM_ATTENDED_LEVELS = 3
 GROUP_NORM_GROUPS = 32
-# Upsampled numbers at a time: 2^22 float32 are 16 MiB, which fits a CPU's cache and is enough work for a GPU.
-MAX_UPSAMPLED = 2**22
 
 
 @MODELS.register_module()
-class Mask2FormerHead(nn.Module):
+class Mask2FormerHead(MaskHead):
     """Predict a set of (class, mask) pairs and add them up to class scores.
 
     Mask2Former (arXiv 2112.01527, CVPR 2022): a deformable-attention pixel decoder, then queries that attend within
@@ -74,10 +67,6 @@ class Mask2FormerHead(nn.Module):
             needed, or `ignored_pixels` is neither.
     """
 
-    # The kind of numbers that `predict` returns: sums over queries, non-negative; divided by their sum over classes
-    # they are probabilities.
-    score_kind: ClassVar[Literal["logits", "scores"]] = "scores"
-
     def __init__(
         self,
         *,
@@ -103,27 +92,29 @@ class Mask2FormerHead(nn.Module):
         align_corners: bool = False,
     ) -> None:
         """Build and initialise the modules."""
-        super().__init__()
-        check_numbers("Mask2FormerHead", COUNT, {"in_channels": in_channels})
+        super().__init__(
+            in_channels=in_channels,
+            num_classes=num_classes,
+            num_queries=num_queries,
+            num_points=num_points,
+            oversample_ratio=oversample_ratio,
+            importance_ratio=importance_ratio,
+            class_weight=class_weight,
+            mask_weight=mask_weight,
+            dice_weight=dice_weight,
+            no_object_weight=no_object_weight,
+            ignore_index=ignore_index,
+            ignored_pixels=ignored_pixels,
+            align_corners=align_corners,
+        )
         check_ranges(
             "Mask2FormerHead",
-            num_classes=(num_classes, COUNT),
             channels=(channels, COUNT),
-            num_queries=(num_queries, COUNT),
             encoder_layers=(encoder_layers, COUNT),
             decoder_layers=(decoder_layers, COUNT),
             num_heads=(num_heads, COUNT),
             encoder_ffn=(encoder_ffn, COUNT),
             decoder_ffn=(decoder_ffn, COUNT),
-            num_points=(num_points, COUNT),
-            # Fewer candidates than points could not be drawn.
-            oversample_ratio=(oversample_ratio, Range(least=1)),
-            importance_ratio=(importance_ratio, SHARE),
-            class_weight=(class_weight, NOT_NEGATIVE),
-            mask_weight=(mask_weight, NOT_NEGATIVE),
-            dice_weight=(dice_weight, NOT_NEGATIVE),
-            no_object_weight=(no_object_weight, NOT_NEGATIVE),
-            ignore_index=(ignore_index, BYTE),
         )
         if len(in_channels) != NUM_LEVELS:
             raise ConfigError(f"Mask2FormerHead got {len(in_channels)} levels in `in_channels`; it needs {NUM_LEVELS}.")
@@ -132,10 +123,6 @@ class Mask2FormerHead(nn.Module):
                 f"Mask2FormerHead got channels={channels} with num_heads={num_heads}; `channels` must be a multiple of "
                 f"{GROUP_NORM_GROUPS} (group norm) and of `num_heads`."
             )
-        self.ignore_index = ignore_index
-        self.num_classes = self.out_channels = num_classes
-        self.num_queries = num_queries
-        self.align_corners = align_corners
         settings = Mask2FormerConfig(
             feature_size=channels,
             mask_feature_size=channels,
@@ -156,18 +143,6 @@ class Mask2FormerHead(nn.Module):
         self.cls_embed = nn.Linear(channels, num_classes + 1)
         init_pixel_decoder(self.pixel_decoder)
         init_decoder(self.decoder)
-        self.criterion = Mask2FormerLoss(
-            num_classes=num_classes,
-            ignore_index=ignore_index,
-            num_points=num_points,
-            oversample_ratio=oversample_ratio,
-            importance_ratio=importance_ratio,
-            class_weight=class_weight,
-            mask_weight=mask_weight,
-            dice_weight=dice_weight,
-            no_object_weight=no_object_weight,
-            ignored_pixels=ignored_pixels,
-        )
 
     def forward(self, features: Sequence[Tensor], queries: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
         """Return class logits (B, Q, K + 1) and mask logits (B, Q, h, w), a list of each.
@@ -204,52 +179,6 @@ class Mask2FormerHead(nn.Module):
         class_logits = [self.cls_embed(state_QBD.transpose(0, 1)) for state_QBD in decoded.intermediate_hidden_states]
         return class_logits, list(decoded.masks_queries_logits)
 
-    def loss(self, features: Sequence[Tensor], data_samples: Sequence[Any], train_cfg: object) -> dict[str, Tensor]:
-        """Return the weighted loss terms by name, see `Mask2FormerLoss.forward`.
-
-        Args:
-            features: As in `forward`.
-            data_samples: Mmsegmentation samples with `gt_sem_seg.data` (1, H, W), integers in [0, K) or the ignore
-                value; all of one size.
-            train_cfg: Not read; part of mmsegmentation's interface.
-
-        Raises:
-            DataError: If a label is neither a class nor the ignore value.
-        """
-        labels_BHW = torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in data_samples])
-        class_logits, mask_logits = self.forward(features)
-        losses: dict[str, Tensor] = self.criterion(class_logits, mask_logits, labels_BHW.to(class_logits[0].device))
-        return losses
-
-    def predict(
-        self,
-        features: Sequence[Tensor],
-        batch_img_metas: Sequence[ImageMeta],
-        test_cfg: ConfigNode | None,
-    ) -> Tensor:
-        """Return class scores (B, K, H, W), float32, not negative, at the size of the network's input.
-
-        Args:
-            features: As in `forward`.
-            batch_img_metas: Mmsegmentation's meta data, with `img_shape` and the padding if there is any.
-            test_cfg: Mmsegmentation's test settings.
-        """
-        class_logits, mask_logits = self.forward(features)
-        size = prediction_size(features, batch_img_metas, test_cfg)
-        with torch.autocast(features[0].device.type, enabled=False):
-            prob_BQK = class_logits[-1].float().softmax(-1)[..., :-1]
-            if torch.compiler.is_exporting():
-                # One graph for any number of images, at the cost of memory for all masks.
-                mask_BQhw = mask_logits[-1].float()
-                mask_BQHW = F.interpolate(mask_BQhw, size=size, mode="bilinear", align_corners=False).sigmoid()
-                return torch.einsum("bqk,bqhw->bkhw", prob_BQK, mask_BQHW)
-            return torch.stack(
-                [
-                    _add_masks(prob_QK, mask_Qhw, size)
-                    for prob_QK, mask_Qhw in zip(prob_BQK, mask_logits[-1].float(), strict=True)
-                ]
-            )
-
     @staticmethod
     def convert_reference(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return tensors under this class's names, from mmdetection's; see `convert_mmdet_names`."""
@@ -270,13 +199,3 @@ class Mask2FormerHead(nn.Module):
                 f"need {expected}. Set num_queries to the adapter's tokens and the adapter's query_dim to channels."
             )
         return queries
-
-
-def _add_masks(prob_QK: Tensor, mask_Qhw: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return scores (K, H, W) of one image; the sigmoid is applied after upsampling, so masks are added in portions."""
-    portion = max(1, MAX_UPSAMPLED // math.prod(size))
-    score_KP = prob_QK.new_zeros(prob_QK.shape[1], math.prod(size))
-    for prob_qK, mask_qhw in zip(torch.split(prob_QK, portion), torch.split(mask_Qhw, portion), strict=True):
-        mask_qHW = F.interpolate(mask_qhw[None], size=size, mode="bilinear", align_corners=False)[0].sigmoid_()
-        score_KP = torch.addmm(score_KP, prob_qK.T, mask_qHW.flatten(1))
-    return score_KP.view(-1, *size)

@@ -56,11 +56,17 @@ CELLS: dict[str, tuple[dict[str, str], list[str]]] = {
         ],
     ),
 }
+# Heads with statistics of the batch, with drop-out, and with masks that fade.
+HEADS: dict[str, tuple[dict[str, str], list[str]]] = {
+    "linear_bn": ({"bench": "loveda-da", "head": "linear_bn"}, ["strategy.warmup_iters=1"]),
+    "upernet": ({"bench": "loveda-dg", "head": "upernet_small"}, ["model.decode_head.channels=16"]),
+    "pmt": ({"bench": "loveda-dg", "head": "pmt_small"}, ["model.decode_head.num_blocks=1"]),
+}
 
 
 def job(name: str, run: str, root: Path, folder: Path) -> dict[str, Any]:
     """Arguments of a cell's run in `folder / run`."""
-    axes, more = CELLS[name]
+    axes, more = (CELLS | HEADS)[name]
     setting = axes["bench"].rpartition("-")[2]
     cell = {"backbone": "dinov2-nano", "head": "linear", **axes}
     texts = [
@@ -171,6 +177,22 @@ def test_two_processes_are_one_with_the_same_batch(uneven_root: Path, tmp_path: 
     expected = evaluate(model, build_loader(cfg, "val"), num_classes=len(cfg.bench.classes))
     assert counts.tiles == tuple(Path(path).stem for path, _ in expected)
     assert np.array_equal(counts.counts_NKK, [counts_KK for _, counts_KK in expected])
+
+
+@pytest.mark.slow
+def test_heads_that_look_at_the_whole_batch_or_draw_for_it_learn_the_same(uneven_root: Path, tmp_path: Path) -> None:
+    first, second = by_two([job(name, f"{name}_two", uneven_root, tmp_path) for name in HEADS], tmp_path)
+    assert first == [{"finished": True}] * len(HEADS)
+    assert second == [{"finished": False}] * len(HEADS)
+    for name in HEADS:
+        alone(job(name, f"{name}_one", uneven_root, tmp_path))
+        runs = [tmp_path / f"{name}_{count}" for count in ("two", "one")]
+        for found, expected in zip(*(read_metrics(run) for run in runs), strict=True):
+            close(found.content(), expected.content())
+        two, one = (load_file(run / "adapter.safetensors") for run in runs)
+        assert two.keys() == one.keys()
+        for tensor in two:
+            np.testing.assert_allclose(two[tensor], one[tensor], rtol=1e-3, atol=1e-5, err_msg=tensor)
 
 
 def restored(number: int) -> Callable[[], object] | None:

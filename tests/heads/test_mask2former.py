@@ -74,7 +74,7 @@ def test_forward_equals_the_golden_vectors(golden: dict[str, Tensor], golden_hea
 def test_prediction_equals_the_golden_vectors(
     max_upsampled: int, golden: dict[str, Tensor], golden_head: Mask2FormerHead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rs_adapt.heads.mask2former.MAX_UPSAMPLED", max_upsampled)
+    monkeypatch.setattr("rs_adapt.heads.mask_head.MAX_UPSAMPLED", max_upsampled)
     with torch.no_grad():
         scores = golden_head.predict([golden[f"input{i}"] for i in range(4)], [{"img_shape": (128, 128)}] * 2, None)
     assert scores.shape == (2, 7, 128, 128)

@@ -172,7 +172,8 @@ def inspect_image(predictor: Predictor, cut: Cut) -> Inspection:
     else:
         with autocast(predictor.precision, inputs_13HW.device.type), vit.without_adapter(), record_blocks(vit) as base:
             vit(inputs_13HW)
-    blocks = zip(adapted, base, strict=True)
+    # Blocks that a head's queries join are run by the head, which the base has not.
+    blocks = zip(adapted[: len(base)], base, strict=True)
     return Inspection(
         cut=cut,
         prediction_HW=scores_KHW.argmax(dim=0).to("cpu", torch.uint8).numpy(),
