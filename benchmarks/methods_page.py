@@ -17,6 +17,8 @@ from typing import Any
 from rs_adapt.adapters import Adapter
 from rs_adapt.adapters.contract.wrapping import WrappingAdapter
 from rs_adapt.config import axes
+from rs_adapt.config.axis_files import read_file
+from rs_adapt.config.open_tables import without_marks
 from rs_adapt.config.wire_model import adapter_facts
 from rs_adapt.config.words import is_layers, resolve_layers
 from rs_adapt.registry import MODELS
@@ -39,8 +41,8 @@ The values of `--method`. This page is written from the code by `make docs`, and
 | between the blocks | `earth-adapter`, `rein` |
 | tokens | `vpt`, `dcpl`, `qnet` |
 | bottlenecks | `adapter` (Houlsby), `adaptformer`, `cobot` (on another method) |
-| changes of weights | `lora`, `flora`, `sam-parser`, `hclip`, `bitfit`, `norm` |
-| of [peft](https://github.com/huggingface/peft) (`pip install '.[peft]'`) | `peft:lora`, `peft:dora`, see below |
+| changes of weights | `lora`, `soma`, `recycle-lora`, `flora`, `sam-parser`, `hclip`, `bitfit`, `norm` |
+| of [peft](https://github.com/huggingface/peft) (`pip install '.[peft]'`) | `peft:dora`, `peft:pissa`, all its tuners of linear layers, see [below](#methods-of-peft) |
 | stacks | names joined by `+`, such as `lora+earth-adapter` |
 
 All of them pass one contract: what trains is what is counted, saved, averaged by a teacher and resumed, on any ViT and
@@ -67,7 +69,7 @@ def main() -> None:
 
 def page() -> str:
     """Return the page."""
-    files = {name: axes.load("method", name) for name in axes.values("method")}
+    files = {name: without_marks(axes.load("method", name)) for name in axes.values("method")}
     rows = ["| method | paper | S | B | L | acts on | merges |", "|---|---|---|---|---|---|---|"]
     sections = []
     described: set[type] = set()
@@ -159,6 +161,10 @@ def _section(title: str, cls: type[Adapter]) -> str:
     if cls.__name__ == "PeftAdapter":
         title = "Methods of peft"
     body = inspect.cleandoc(cls.__doc__ or "")
+    if cls.__name__ == "PeftAdapter":
+        refused = read_file("method", "peft")["method"]["refused"]
+        listed = "; ".join(f"`{kind}`: {reason}" for kind, reason in refused.items())
+        body += f"\n\nTuners of peft that change layers and are no methods here: {listed}."
     body = re.sub(r"https://[\w./-]*\w", r"<\g<0>>", body)
     unmergeable = getattr(cls, "unmergeable", None)
     why = f"\n\nDoes not merge: {unmergeable}." if unmergeable else ""

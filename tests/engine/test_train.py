@@ -74,8 +74,13 @@ MIC = {
             marks=pytest.mark.slow,
         ),
         pytest.param("dg", {"method": "sam_parser+dcpl"}, marks=pytest.mark.slow),
+        # A start from images and one taken from the weight, a weight decay that falls, two rates.
+        pytest.param("da", {"method": "peft:eva"}, marks=pytest.mark.slow),
+        pytest.param("dg", {"method": "peft:pissa"}, marks=pytest.mark.slow),
+        pytest.param("dg", {"method": "soma"}, marks=pytest.mark.slow),
+        pytest.param("dg", {"method": "recycle_lora"}, marks=pytest.mark.slow),
     ],
-    ids=["da", "dg", "da-mask2former", "da-mic", "da-mic-cobot+vpt", "da-dora", "dg-adalora", "dg-sam_parser+dcpl"],
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())) or "default",
 )
 def test_interrupted_and_resumed_equals_straight(
     tiny_cell, tmp_path: Path, setting: str, options: dict[str, Any]
