@@ -42,7 +42,7 @@ The values of `--method`. This page is written from the code by `make docs`, and
 | tokens | `vpt`, `dcpl`, `qnet` |
 | bottlenecks | `adapter` (Houlsby), `adaptformer`, `cobot` (on another method) |
 | changes of weights | `lora`, `soma`, `recycle-lora`, `flora`, `sam-parser`, `hclip`, `bitfit`, `norm` |
-| of [peft](https://github.com/huggingface/peft) (`pip install '.[peft]'`) | `peft:dora`, `peft:pissa`, all its tuners of linear layers, see [below](#methods-of-peft) |
+| of [peft](https://github.com/huggingface/peft) (`pip install '.[peft]'`) | `peft:dora`, `peft:pissa`, see below |
 | stacks | names joined by `+`, such as `lora+earth-adapter` |
 
 All of them pass one contract: what trains is what is counted, saved, averaged by a teacher and resumed, on any ViT and

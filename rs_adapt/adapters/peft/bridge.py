@@ -216,7 +216,8 @@ def _build_with_peft(kind: str, config: Any, bases: Mapping[str, nn.Linear]) -> 
     peft = load_peft()
     on_meta = next(iter(bases.values())).weight.is_meta
     # FRoD's sparse tensors are well formed; torch warns unless told whether to check that.
-    torch.sparse.check_sparse_tensor_invariants.disable()
+    checks: Any = torch.sparse.check_sparse_tensor_invariants
+    checks.disable()
     config.target_modules = set(bases)
 
     def build(device: str | None) -> nn.ModuleDict:
@@ -264,10 +265,15 @@ def _save_fixed(changes: nn.Module, from_weights: tuple[str, ...]) -> None:
 
 
 def _copy_of(base: nn.Linear, device: str | None) -> nn.Linear:
-    on = base.weight.device if device is None else torch.device(device)
-    twin = nn.Linear(
-        base.in_features, base.out_features, bias=base.bias is not None, device=on, dtype=base.weight.dtype
+    """Return a frozen copy of a layer; on another device than the layer's, one with values of its own."""
+    inputs, outputs, bias = base.in_features, base.out_features, base.bias is not None
+    if device is not None:
+        return nn.Linear(inputs, outputs, bias=bias, device=device).requires_grad_(False)
+    # Nothing is drawn, so that peft's own draws are those that the seed gives.
+    without_draws: Any = nn.utils.skip_init
+    twin: nn.Linear = without_draws(
+        nn.Linear, inputs, outputs, bias=bias, device=base.weight.device, dtype=base.weight.dtype
     )
-    if on == base.weight.device and not base.weight.is_meta:
+    if not base.weight.is_meta:
         twin.load_state_dict(base.state_dict())
     return twin.requires_grad_(False)

@@ -61,7 +61,7 @@ def low_rank_start(kind: str, layer: Any, removed: Tensor | None) -> LowRankStar
                 return start
         raise ConfigError(
             f"peft:{kind}: this start changes the frozen weights of the backbone by more than the adapter's own "
-            "tensors hold (quantized or truncated weights, or PiSSA together with DoRA). The backbone stays as it is, so that "
-            "adapters can be saved without it: use a different start, such as init_lora_weights=True."
+            "tensors hold (quantized or truncated weights, or PiSSA together with DoRA). The backbone stays as it is, "
+            "so that adapters can be saved without it: use a different start, such as init_lora_weights=True."
         )
     return None

@@ -36,6 +36,17 @@ def test_frozen_layers_and_random_projections_are_in_no_file(make_vit: Callable[
     assert not any("base_layer" in name for name in names)
 
 
+def test_nothing_is_drawn_beside_pefts_own_start(make_vit: Callable[[], nn.Module]) -> None:
+    adapter, vit = PeftAdapter(**FACTS, kind="lora", options={"r": 4}, targets=("attn_q",)), make_vit()
+    torch.manual_seed(5)
+    attach(adapter, vit)
+    torch.manual_seed(5)
+    # Peft draws A and B, and A again for its own start.
+    first = nn.Linear(32, 4, bias=False), nn.Linear(4, 32, bias=False)
+    nn.init.kaiming_uniform_(first[0].weight, a=5**0.5)
+    assert torch.equal(adapter.layers["0_attn_q"].layer.lora_A["default"].weight, first[0].weight)
+
+
 def test_equal_seeds_give_equal_projections(make_vit: Callable[[], nn.Module]) -> None:
     layers = []
     for _ in range(2):
