@@ -17,6 +17,7 @@ method = dict(
     # Tuners of peft that change layers of a model, but are no methods here, each with the reason.
     refused=dict(
         adamss="it needs scikit-learn, with which it was not tried here",
+        frod="its fixed factors are found in all blocks together, for minutes at every start, and are not saved",
         ln_tuning="it trains norms: --method norm does that",
         poly="it needs the number of a task with every image",
         shadow="it runs a second language model beside the first",
@@ -49,7 +50,6 @@ method = dict(
         fourierft=dict(
             title="FourierFT", paper="https://arxiv.org/abs/2405.03003", options=dict(n_frequency=1000, scaling=None)
         ),
-        frod=dict(title="FRoD", paper="https://doi.org/10.1609/aaai.v40i31.39813", options=dict()),
         glora=dict(title="GLoRA", paper=None, options=dict(r=8)),
         gralora=dict(title="GraLoRA", paper=None, options=dict(r=32, alpha=32)),
         hira=dict(title="HiRA", paper=None, options=dict(r=32)),

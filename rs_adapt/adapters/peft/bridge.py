@@ -215,13 +215,14 @@ def _build_with_peft(kind: str, config: Any, bases: Mapping[str, nn.Linear]) -> 
     """
     peft = load_peft()
     on_meta = next(iter(bases.values())).weight.is_meta
-    # FRoD's sparse tensors are well formed; torch warns unless told whether to check that.
-    checks: Any = torch.sparse.check_sparse_tensor_invariants
-    checks.disable()
-    config.target_modules = set(bases)
+    config.target_modules = {name.partition("_")[2] for name in bases}
 
-    def build(device: str | None) -> nn.ModuleDict:
-        model = nn.ModuleDict({name: _copy_of(base, device) for name, base in bases.items()})
+    def build(device: str | None) -> nn.Module:
+        # Named as in a model of blocks: some tuners share tensors between layers of one name.
+        model = nn.Module()
+        for name, base in bases.items():
+            place, _, handle = _place(name).rpartition(".")
+            _owner_of(model, place).add_module(handle, _copy_of(base, device))
         with contextlib.nullcontext() if device is None else torch.device(device):
             peft.get_peft_model(model, config)
         return model
@@ -237,7 +238,7 @@ def _build_with_peft(kind: str, config: Any, bases: Mapping[str, nn.Linear]) -> 
     moves = getattr(config, "init_lora_weights", True) in _MOVED_STARTS
     changes = nn.ModuleDict()
     for name, base in bases.items():
-        layer: Any = model[name]
+        layer: Any = model.get_submodule(_place(name))
         changed = layer.base_layer.weight
         # As a plain attribute, so that peft's code finds the layer but only the ViT has it as a submodule.
         del layer._modules["base_layer"]
@@ -250,6 +251,21 @@ def _build_with_peft(kind: str, config: Any, bases: Mapping[str, nn.Linear]) -> 
     if on_meta:
         to_meta(changes)
     return dict(changes.items())  # type: ignore[arg-type]
+
+
+def _place(name: str) -> str:
+    """Return the place of a layer, `0_attn_q`, in the model that peft sees: `layers.0.attn_q`."""
+    number, _, handle = name.partition("_")
+    return f"layers.{number}.{handle}"
+
+
+def _owner_of(model: nn.Module, place: str) -> nn.Module:
+    """Return the module at a dotted place, made where there is none."""
+    for part in place.split("."):
+        if part not in model._modules:
+            model.add_module(part, nn.Module())
+        model = model.get_submodule(part)
+    return model
 
 
 def _save_fixed(changes: nn.Module, from_weights: tuple[str, ...]) -> None:

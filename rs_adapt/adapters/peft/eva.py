@@ -23,7 +23,7 @@ def eva_options(kind: str, options: ConfigNode) -> ConfigNode:
         options: Options of peft's `LoraConfig`.
 
     Raises:
-        ConfigError: Ranks would move between layers.
+        ConfigError: Layers would have ranks of their own.
     """
     given = options.get("eva_config") or {}
     if isinstance(given, Mapping) and given.get("rho", 1) != 1:
@@ -31,6 +31,8 @@ def eva_options(kind: str, options: ConfigNode) -> ConfigNode:
             f"peft:{kind}: eva_config.rho is {given['rho']!r}: ranks would move between layers by the images, and the "
             "number of parameters would not be known before the training. Leave it out, or set it to 1."
         )
+    if options.get("rank_pattern"):
+        raise ConfigError(f"peft:{kind}: EVA gives all layers one rank here. Leave rank_pattern out.")
     return {**options, "eva_config": {**given, "rho": 1.0} if isinstance(given, Mapping) else given}
 
 

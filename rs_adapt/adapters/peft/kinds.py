@@ -69,7 +69,6 @@ KINDS = {
             {"options": {"n_frequency": 50, "scaling": 1.0, "init_weights": True}},
         ),
     ),
-    "frod": Kind(name="FROD", own={"save_projection": True, "progressbar": False}, from_weights=("frod_",)),
     "glora": Kind(name="GLORA", zero_grad=("Xu",), examples=({"options": {"r": 4, "config_D_E": "none"}},)),
     "gralora": Kind(name="GRALORA", zero_grad=("gralora_A",), examples=({"options": {"r": 4}},)),
     "hira": Kind(name="HIRA", zero_grad=("hira_A",), examples=({"options": {"r": 4}},)),

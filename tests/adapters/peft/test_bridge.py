@@ -67,7 +67,7 @@ def test_fourierft_changes_weights_of_every_width_alike() -> None:
             kind="fourierft",
             options={"n_frequency": 200, "scaling": scaling},
         )
-        (change,) = _build_with_peft("fourierft", adapter.config, {"q": nn.Linear(dim, dim)}).values()
+        (change,) = _build_with_peft("fourierft", adapter.config, {"0_attn_q": nn.Linear(dim, dim)}).values()
         sizes[dim, scaling] = change.layer.get_delta_weight("default").std().item()
         # The transform divides by the number of elements, and its real part has half the power.
         expected = (scaling or 150 * (dim / 768) ** 2) / dim**2 * (200 / 2) ** 0.5

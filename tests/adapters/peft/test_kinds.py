@@ -83,3 +83,34 @@ def test_a_state_is_complete_for_an_adapter_that_was_drawn_with_another_seed(
     left_out = {name.rpartition(".layer.")[2] for name, _ in second.adapter.named_buffers() if name not in state}
     fixed = ("vera_", "pvera_", "randlora_", "unilora_", "tinylora_P", "boft_P", "rows", "cols")
     assert all(any(part in name for part in fixed) for name in left_out), left_out
+    # Beside parameters and buffers, peft's layers hold no tensors but SHiRA's indices, which follow from its seed.
+    held = {
+        name
+        for part in second.adapter.layers.modules()
+        for name, value in vars(part).items()
+        for inner in (value.values() if isinstance(value, dict) and not name.startswith("_") else [value])
+        if isinstance(inner, Tensor)
+    }
+    assert held <= {"shira_indices"}
+
+
+def test_layers_of_one_name_share_what_a_tuner_shares_between_blocks(make_vit: Callable[[], nn.Module]) -> None:
+    adapter: Any = PeftAdapter(**FACTS, kind="lily", options={"r": 4, "stride_A": 2})
+    attach(adapter, make_vit())
+    downs, ups = (
+        [getattr(adapter.layers[f"{n}_attn_q"].layer, name)["default"] for n in range(4)]
+        for name in ("lily_A", "lily_B")
+    )
+    assert ups[0] is ups[3]
+    assert downs[0] is downs[1] is not downs[2]
+    assert adapter.layers["0_attn_v"].layer.lily_B["default"] is not ups[0]
+
+
+def test_ranks_may_differ_by_the_name_of_the_layer(make_vit: Callable[[], nn.Module]) -> None:
+    adapter: Any = PeftAdapter(**FACTS, kind="lora", options={"r": 4, "rank_pattern": {"attn_v": 2}})
+    attach(adapter, make_vit())
+    ranks = {
+        handle: len(adapter.layers[f"3_{handle}"].layer.lora_A["default"].weight) for handle in ("attn_q", "attn_v")
+    }
+    assert ranks == {"attn_q": 4, "attn_v": 2}
+    assert PeftAdapter.num_params(**FACTS, kind="lora", options=adapter.options) == 4 * (4 + 2) * 64

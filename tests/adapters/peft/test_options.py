@@ -66,7 +66,7 @@ def test_what_peft_finds_with_the_layers_is_refused(
 
 
 def test_options_of_peft_are_taken_as_they_are() -> None:
-    options = {"r": 4, "init_lora_weights": "pissa_niter_4", "rank_pattern": {"0_attn_q": 2}, "use_rslora": True}
+    options = {"r": 4, "init_lora_weights": "pissa_niter_4", "rank_pattern": {"attn_q": 2}, "use_rslora": True}
     config = PeftAdapter(**FACTS, kind="lora", options=options).config
     assert {name: getattr(config, name) for name in options} == options
 
