@@ -215,6 +215,9 @@ def _build_with_peft(kind: str, config: Any, bases: Mapping[str, nn.Linear]) -> 
     """
     peft = load_peft()
     on_meta = next(iter(bases.values())).weight.is_meta
+    # SHiRA's sparse tensors are well formed; torch warns unless told whether to check that.
+    checks: Any = torch.sparse.check_sparse_tensor_invariants
+    checks.disable()
     config.target_modules = {name.partition("_")[2] for name in bases}
 
     def build(device: str | None) -> nn.Module:

@@ -83,7 +83,7 @@ def test_a_state_is_complete_for_an_adapter_that_was_drawn_with_another_seed(
     left_out = {name.rpartition(".layer.")[2] for name, _ in second.adapter.named_buffers() if name not in state}
     fixed = ("vera_", "pvera_", "randlora_", "unilora_", "tinylora_P", "boft_P", "rows", "cols")
     assert all(any(part in name for part in fixed) for name in left_out), left_out
-    # Beside parameters and buffers, peft's layers hold no tensors but SHiRA's indices, which follow from its seed.
+    # Beside parameters and buffers, peft's layers hold no tensors but places in a weight, which follow from a seed.
     held = {
         name
         for part in second.adapter.layers.modules()
@@ -91,7 +91,7 @@ def test_a_state_is_complete_for_an_adapter_that_was_drawn_with_another_seed(
         for inner in (value.values() if isinstance(value, dict) and not name.startswith("_") else [value])
         if isinstance(inner, Tensor)
     }
-    assert held <= {"shira_indices"}
+    assert held <= {"shira_indices", "indices", "waveft_indices"}
 
 
 def test_layers_of_one_name_share_what_a_tuner_shares_between_blocks(make_vit: Callable[[], nn.Module]) -> None:
