@@ -38,9 +38,9 @@ class Soma(WrappingAdapter):
     """SoMA, singular value decomposed minor components adaptation (Yun et al., CVPR 2025, arXiv 2412.04077).
 
     Paper: https://arxiv.org/abs/2412.04077. `W' = W + B A - B_0 A_0`, with `B_0 A_0` the R smallest singular components
-    of W: what the weight does most stays, what it does least is learnt anew. The first third of the blocks (8 of 24)
-    does not change. The biases of the changed layers train too, as differences. The start is the frozen features, to
-    the bit. Trained: `R (in + out)` a layer, and its outputs for the bias. Mergeable.
+    of W: what the weight does most stays, and what it does least trains. The first third of the blocks (8 of 24) does
+    not change. The biases of the changed layers train too, as differences. The start is the frozen features, to the
+    bit. Trained: `R (in + out)` a layer, and its outputs for the bias. Mergeable.
 
     The weight decay falls by a cosine to `method.weight_decay_end` over the training (None: it stays).
 

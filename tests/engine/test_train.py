@@ -67,20 +67,19 @@ MIC = {
         pytest.param("da", MIC, marks=pytest.mark.slow),
         # Methods that wrap layers, of a library, with random noise in training, and with the frozen ViT beside them.
         pytest.param("da", {"method": "cobot+vpt", **MIC}, marks=pytest.mark.slow),
-        pytest.param("da", {"method": "peft:dora"}, marks=pytest.mark.slow),
+        *(pytest.param("da", {"method": name}, marks=pytest.mark.slow) for name in ("peft:dora", "peft:eva")),
         pytest.param(
-            "dg",
-            {"method": "peft:adalora", "overrides": ("model.backbone.adapter.options.deltaT=1",)},
-            marks=pytest.mark.slow,
+            "dg", {"method": "peft:adalora", "overrides": ("method.options.deltaT=1",)}, marks=pytest.mark.slow
         ),
-        pytest.param("dg", {"method": "sam_parser+dcpl"}, marks=pytest.mark.slow),
-        # A start from images and one taken from the weight, a weight decay that falls, two rates.
-        pytest.param("da", {"method": "peft:eva"}, marks=pytest.mark.slow),
-        pytest.param("dg", {"method": "peft:pissa"}, marks=pytest.mark.slow),
-        pytest.param("dg", {"method": "soma"}, marks=pytest.mark.slow),
-        pytest.param("dg", {"method": "recycle_lora"}, marks=pytest.mark.slow),
+        # One that starts within the weight, a weight decay that falls, two rates.
+        *(
+            pytest.param("dg", {"method": method}, marks=pytest.mark.slow)
+            for method in ("sam_parser+dcpl", "peft:pissa", "soma", "recycle_lora")
+        ),
     ],
-    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())) or "default",
+    ids=lambda value: (
+        value if isinstance(value, str) else "-".join(v for v in value.values() if v == str(v)) or "plain"
+    ),
 )
 def test_interrupted_and_resumed_equals_straight(
     tiny_cell, tmp_path: Path, setting: str, options: dict[str, Any]
