@@ -47,15 +47,8 @@ class SignalAt(Hook):  # type: ignore[misc]
 
 
 # Labels that depend on all of the labeler's running means, and a learning rate that is still rising.
-MIC = {
-    "strategy": "mic",
-    "overrides": (
-        "strategy.per_class=true",
-        "strategy.align=0.5",
-        "strategy.lr_warmup_iters=5",
-        "strategy.confidence=0.3",
-    ),
-}
+_MIC = ("per_class=true", "align=0.5", "lr_warmup_iters=5", "confidence=0.3")
+MIC = {"strategy": "mic", "overrides": tuple(f"strategy.{text}" for text in _MIC)}
 
 
 @pytest.mark.parametrize(
