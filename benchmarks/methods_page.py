@@ -18,6 +18,8 @@ from rs_adapt.adapters import Adapter
 from rs_adapt.adapters.contract.wrapping import WrappingAdapter
 from rs_adapt.adapters.gate import Gate
 from rs_adapt.config import axes
+from rs_adapt.config.axis_files import read_file
+from rs_adapt.config.open_tables import without_marks
 from rs_adapt.config.wire_model import adapter_facts
 from rs_adapt.config.words import is_layers, resolve_layers
 from rs_adapt.registry import MODELS
@@ -41,8 +43,8 @@ The values of `--method`. This page is written from the code by `make docs`, and
 | between the blocks | `earth-adapter`, `rein`, `bridge` |
 | tokens | `vpt`, `dcpl`, `qnet` |
 | bottlenecks | `adapter` (Houlsby), `adaptformer`, `cobot` (on another method) |
-| changes of weights | `lora`, `flora`, `sam-parser`, `hclip`, `bitfit`, `norm` |
-| of [peft](https://github.com/huggingface/peft) (`pip install '.[peft]'`) | `peft:lora`, `peft:dora`, see below |
+| changes of weights | `lora`, `soma`, `recycle-lora`, `flora`, `sam-parser`, `hclip`, `bitfit`, `norm` |
+| of [peft](https://github.com/huggingface/peft) (`pip install '.[peft]'`) | `peft:dora`, `peft:pissa`, see below |
 | stacks | names joined by `+`, such as `lora+earth-adapter` |
 | gates | `gate:` before a method or a stack: `gate:lora+adaptformer`; `crossearth-gate`, `crossearth-gate-off` |
 
@@ -77,7 +79,7 @@ def main() -> None:
 
 def page() -> str:
     """Return the page."""
-    files = {name: axes.load("method", name) for name in axes.values("method")}
+    files = {name: without_marks(axes.load("method", name)) for name in axes.values("method")}
     rows = ["| method | paper | S | B | L | acts on | merges |", "|---|---|---|---|---|---|---|"]
     sections = []
     described: set[type] = set()
@@ -174,6 +176,10 @@ def _section(title: str, cls: type[Adapter]) -> str:
     if cls.__name__ == "PeftAdapter":
         title = "Methods of peft"
     body = inspect.cleandoc(cls.__doc__ or "")
+    if cls.__name__ == "PeftAdapter":
+        refused = read_file("method", "peft")["method"]["refused"]
+        listed = "; ".join(f"`{kind}`: {reason}" for kind, reason in refused.items())
+        body += f"\n\nTuners of peft that change layers and are no methods here: {listed}."
     body = re.sub(r"https://[\w./-]*\w", r"<\g<0>>", body)
     unmergeable = getattr(cls, "unmergeable", None)
     why = f"\n\nDoes not merge: {unmergeable}." if unmergeable else ""

@@ -62,18 +62,8 @@ class Stack(Adapter):
         built: dict[str, Adapter] = {name: build_within("Stack", adapter, facts) for name, adapter in adapters.items()}
         self.adapters = nn.ModuleDict(built)
         self.identity_at_init = all(adapter.identity_at_init for adapter in self._all())
-        self.zero_grad_at_init = tuple(
-            f"adapters.{name}.{full}"
-            for name, adapter in built.items()
-            for full in adapter.adapter_params()
-            if any(part in full for part in adapter.zero_grad_at_init)
-        )
-        self.no_decay = tuple(
-            f"adapters.{name}.{full}"
-            for name, adapter in built.items()
-            for full in adapter.adapter_params()
-            if any(part in full for part in adapter.no_decay)
-        )
+        self._name_parameters()
+        self.needs_images = any(adapter.needs_images for adapter in self._all())
         self.needs_base_tokens = any(adapter.needs_base_tokens for adapter in self._all())
         self.adds_tokens = any(adapter.adds_tokens for adapter in self._all())
 
@@ -87,6 +77,34 @@ class Stack(Adapter):
         """Let each adapter wrap its layers."""
         for adapter in self._all():
             adapter.wrap(vit)
+        # Those of peft have no parameters before.
+        self._name_parameters()
+
+    def _name_parameters(self) -> None:
+        """Collect by full name what the adapters say about their parameters by parts of names."""
+        full_names = {
+            f"adapters.{name}.{full}": (full, adapter)
+            for name, adapter in zip(self.adapters, self._all(), strict=True)
+            for full in adapter.adapter_params()
+        }
+        self.zero_grad_at_init = tuple(
+            name for name, (full, of) in full_names.items() if any(part in full for part in of.zero_grad_at_init)
+        )
+        self.no_decay = tuple(
+            name for name, (full, of) in full_names.items() if any(part in full for part in of.no_decay)
+        )
+        self.lr_mults = {
+            name: factor
+            for name, (full, of) in full_names.items()
+            for part, factor in reversed(list(of.lr_mults.items()))
+            if part in full
+        }
+
+    def start_from_images(self, vit: nn.Module, images: Sequence[Tensor]) -> None:
+        """Show the images to each adapter that needs them."""
+        for adapter in self._all():
+            if adapter.needs_images:
+                adapter.start_from_images(vit, images)
 
     @contextmanager
     def unwrapped(self) -> Iterator[None]:

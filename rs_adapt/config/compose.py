@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from rs_adapt.config import axes, axis_files, paths
+from rs_adapt.config import axes, axis_files, open_tables, paths
 from rs_adapt.config import overrides as strict
 from rs_adapt.config.cell import check_protocol, check_strategy, default_run_dir
 from rs_adapt.config.limits import check_limits, check_relations
@@ -45,11 +45,12 @@ def compose(
     """Return the fully resolved config of a cell; mmengine's `Runner.from_cfg` runs it as it is.
 
     An override of a key of the axis files is applied before the wiring, so everything derived from it follows. An
-    override of a key that only the wiring makes is applied after it.
+    override of a key that only the wiring makes is applied after it. Below an open table (`_open_=True`) any key is one
+    of the axis files.
 
     Args:
         cell: The experiment.
-        overrides: Texts `key=value`; each key must exist.
+        overrides: Texts `key=value`; each key must exist, or lie below an open table.
         data_root: The folder of the data sets; default: `RS_ADAPT_DATA`, else `./data`.
         work_dir: The run folder; default: `work_dirs/<bench>/<setting>/...` below the current folder.
         iters: Training iterations; default: the bench's.
@@ -116,15 +117,19 @@ def _resolve(
 ) -> ResolvedConfig:
     from rs_adapt.config.resolved import ResolvedConfig
 
-    late = []
-    for override in strict.parse(texts):
+    late, full_texts = [], []
+    for text, given in zip(texts, strict.parse(texts), strict=True):
+        override = strict.expand(tree, given)
+        # Recorded in full, so that a record says what was changed without the files.
+        full_texts.append(text if override is given else f"{override.key}={override.text}")
         if override.key == _PARTIAL:
             # Not in the files: a run is resumed only if its configuration has the same text, and most have no such key.
             tree["bench"].setdefault("partial", False)
-        if strict.has(tree, override.key):
+        if strict.has(tree, override.key) or open_tables.is_open(tree, override.key):
             strict.apply(tree, override)
         else:
             late.append(override)
+    tree = open_tables.without_marks(tree)
     check_limits(tree)
     check_sizes(tree)
     for axis in ("method", "head"):
@@ -143,7 +148,7 @@ def _resolve(
         check_sizes(resolved)
     # As resolved: a relative path would mean a different file where the run is evaluated from another folder.
     used = str(segmentor_config(resolved)["backbone"]["weights"])
-    return ResolvedConfig(resolved, overrides=tuple(texts), weights=used if weights else None)
+    return ResolvedConfig(resolved, overrides=tuple(full_texts), weights=used if weights else None)
 
 
 def _check_requires(tree: ConfigNode, cell: Cell, axis: str) -> None:

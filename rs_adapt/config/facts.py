@@ -171,7 +171,10 @@ class MethodFacts(TypedDict):
     paramwise: NotRequired[ConfigNode]
     requires: NotRequired[ConfigNode | None]
     adds_tokens: NotRequired[bool]
+    # The weight decay at the end of a cosine over the training; None, as without the key: it stays.
+    weight_decay_end: NotRequired[float | None]
     kinds: NotRequired[dict[str, ConfigNode]]
+    refused: NotRequired[dict[str, str]]
     tuned: NotRequired[ConfigNode]
 
 

@@ -77,6 +77,7 @@ _NUMBERS: dict[str, Range] = {
     "optim_wrapper.optimizer.lr": POSITIVE,
     "optim_wrapper.optimizer.weight_decay": NOT_NEGATIVE,
     "optim_wrapper.optimizer.eps": POSITIVE,
+    "method.weight_decay_end": NOT_NEGATIVE,
     "param_scheduler.*.power": NOT_NEGATIVE,
     "param_scheduler.*.eta_min": NOT_NEGATIVE,
     "param_scheduler.*.begin": COUNT_OR_0,

@@ -110,6 +110,7 @@ def _stack(name: str) -> ConfigNode:
                 "backbone trains. Stack methods that add to a frozen backbone, such as lora+earth-adapter."
             )
     first = next(iter(files.values()))["method"]
+    ends = [file["method"]["weight_decay_end"] for file in files.values() if "weight_decay_end" in file["method"]]
     requires = [file["method"]["requires"] for file in files.values() if file["method"].get("requires")]
     return {
         "method": {
@@ -119,6 +120,8 @@ def _stack(name: str) -> ConfigNode:
             "paper": None,
             # Methods require a head only if they pass queries to it, which at most one adapter may do.
             "requires": _move_into_stack(requires[0], files) if requires else None,
+            # The decay of all falls where that of one does.
+            **({"weight_decay_end": ends[0]} if ends else {}),
             "adds_tokens": any(file["method"].get("adds_tokens", False) for file in files.values()),
         },
         "model": {
@@ -163,7 +166,10 @@ def _find_peft(name: str) -> str:
     library, _, kind = normalize(name).partition(":")
     if library != PEFT:
         raise UnknownName(unknown_name_message("library of methods", library, (PEFT,)))
-    kinds = tuple(_peft_file()["method"]["kinds"])
+    facts = _peft_file()["method"]
+    kinds = tuple(facts["kinds"])
+    if kind in facts["refused"]:
+        raise UnknownName(f"There is no method {name!r}: peft has it, but {facts['refused'][kind]}.")
     if kind not in kinds:
         text = unknown_name_message("method of peft", kind, kinds)
         raise UnknownName(f"{text} Name one as peft:{kinds[0]}.")
@@ -173,10 +179,12 @@ def _find_peft(name: str) -> str:
 def _peft(name: str) -> ConfigNode:
     content, kind = _peft_file(), name.partition(":")[2]
     facts = content["method"].pop("kinds")[kind]
+    del content["method"]["refused"]
     content["method"] |= {"name": name, "title": f"{facts['title']} (peft)", "paper": facts["paper"]}
-    content["model"]["backbone"]["adapter"] |= {
-        "kind": kind,
-        "options": facts["options"],
+    adapter = content["model"]["backbone"]["adapter"]
+    adapter |= {
+        "kind": facts.get("tuner", kind),
+        "options": {**adapter["options"], **facts["options"]},
         **facts.get("adapter", {}),
     }
     return content

@@ -7,7 +7,7 @@ import dataclasses
 import difflib
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config import words
+from rs_adapt.config import open_tables, words
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,11 +26,12 @@ _OPTION_FOR = {
     "custom_imports": "modules are registered by rs-adapt",
     "prepared_dir": "use RS_ADAPT_HOME, below which tiles are prepared",
 }
+_ADAPTER = "model.backbone.adapter."
 # Beyond 64 bits no library takes a whole number.
 _MAX_INT = 2**63
 # Arguments of adapters and strategies, and a rule of the optimizer, where None means "without"; elsewhere None would
 # only fail later.
-_MAY_BE_NONE = ("model.backbone.adapter.", "strategy.", "method.paramwise.norm_decay_mult")
+_MAY_BE_NONE = (_ADAPTER, "strategy.", "method.paramwise.norm_decay_mult", "method.weight_decay_end")
 # Numbers that may also be a text: a probability or a share such as `60%`, a temperature or `auto`.
 _NUMBER_OR_TEXT = ("strategy.confidence", "strategy.class_sampling.temperature")
 
@@ -69,6 +70,18 @@ def parse(items: Sequence[str]) -> list[Override]:
     return parsed
 
 
+def expand(tree: ConfigNode, override: Override) -> Override:
+    """Return an override with its key in full: `method.KEY` is short for an argument of the method's adapter.
+
+    `method.rank` is `model.backbone.adapter.rank`, except where the table `method` itself has the key.
+    """
+    table, _, key = override.key.partition(".")
+    full = f"{_ADAPTER}{key}"
+    if table != "method" or has(tree, override.key) or not (has(tree, full) or open_tables.is_open(tree, full)):
+        return override
+    return dataclasses.replace(override, key=full)
+
+
 def has(tree: ConfigNode, key: str) -> bool:
     """Return whether a dotted key leads to a value."""
     try:
@@ -86,7 +99,7 @@ def get(tree: ConfigNode, key: str) -> Any:
     """
     node: Any = tree
     for part in key.split("."):
-        if isinstance(node, dict):
+        if isinstance(node, dict) and part != open_tables.MARK:
             node = node[part]
         elif isinstance(node, list | tuple) and part.isascii() and part.isdigit():
             node = node[int(part)]
@@ -96,11 +109,15 @@ def get(tree: ConfigNode, key: str) -> Any:
 
 
 def apply(tree: ConfigNode, override: Override) -> None:
-    """Replace the value at an existing key in place.
+    """Replace the value at an existing key in place; below an open table, set it.
 
     Raises:
         ConfigError: The key is a table, or the new value is of a different kind.
     """
+    if open_tables.is_open(tree, override.key):
+        _check_size(override)
+        open_tables.put(tree, override.key, override.value)
+        return
     _put(tree, override.key.split("."), _convert(get(tree, override.key), override))
 
 
@@ -132,10 +149,10 @@ def _literal(text: str) -> Any:
 def _convert(old: Any, override: Override) -> Any:
     """Return the new value, converted to the kind of the old one if that loses nothing."""
     new = override.value
-    if _is_beyond_64_bits(new):
-        raise ConfigError(f"--set {override.key}: {override.text[:40]} is beyond 64 bits. Give a smaller number.")
+    _check_size(override)
     if isinstance(old, dict):
-        inner = ", ".join(f"{override.key}.{name}" for name in list(old)[:4])
+        names = [name for name in old if name != open_tables.MARK] or ["NAME"]
+        inner = ", ".join(f"{override.key}.{name}" for name in names[:4])
         raise ConfigError(f"--set {override.key}={override.text}: that key is a table. Set its entries: {inner}.")
     if isinstance(old, list | tuple) and old and all(isinstance(entry, dict) for entry in old):
         _check_tables(override)
@@ -187,6 +204,11 @@ def _check_tables(override: Override) -> None:
         )
 
 
+def _check_size(override: Override) -> None:
+    if _is_beyond_64_bits(override.value):
+        raise ConfigError(f"--set {override.key}: {override.text[:40]} is beyond 64 bits. Give a smaller number.")
+
+
 def _is_beyond_64_bits(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(map(_is_beyond_64_bits, value))
@@ -213,6 +235,8 @@ def _put(node: Any, parts: Sequence[str], value: Any) -> Any:
 def _keys(node: Any, prefix: str) -> Iterator[str]:
     items: Any = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for name, value in items:
+        if name == open_tables.MARK:
+            continue
         if not isinstance(node, list):
             yield f"{prefix}{name}"
         yield from _keys(value, f"{prefix}{name}.")

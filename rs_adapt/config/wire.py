@@ -102,7 +102,7 @@ def wire(
             },
             "paramwise_cfg": copy_tree(resolved["method"].get("paramwise") or {"custom_keys": {}}),
         },
-        "param_scheduler": _schedule(optim, resolved["strategy"], iters),
+        "param_scheduler": [*_schedule(optim, resolved["strategy"], iters), *_decay_schedule(resolved, iters)],
     }
 
 
@@ -115,6 +115,16 @@ def _schedule(optim: OptimFacts, strategy: StrategyFacts, iters: int) -> list[Co
         return [poly]
     # Both multiply the rate, so the warm-up is on top of the decay. mmengine reaches the full rate at `end - 1`.
     return [poly, {"type": "LinearLR", "start_factor": 1e-3, "begin": 0, "end": warmup + 1, "by_epoch": False}]
+
+
+def _decay_schedule(tree: MergedTree, iters: int) -> list[ConfigNode]:
+    """Return the schedule of the weight decay of a method that lets it fall."""
+    start, end = tree["optim"]["weight_decay"], tree["method"].get("weight_decay_end")
+    if end is None or not start:
+        return []
+    cosine = {"type": "CosineAnnealingParamScheduler", "param_name": "weight_decay", "begin": 0, "end": iters}
+    # As a ratio: tensors without decay stay without.
+    return [{**cosine, "eta_min_ratio": end / start, "by_epoch": False}]
 
 
 def _check(tree: MergedTree) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.optim import DefaultOptimWrapperConstructor
@@ -17,9 +18,9 @@ class ParamGroups(DefaultOptimWrapperConstructor):  # type: ignore[misc]
     """mmengine's constructor, which also asks the adapter and puts tensors with equal settings into one group.
 
     Tensors that an adapter names in `no_decay` get no weight decay; all tensors of the adapter get `adapter_lr_mult`
-    times the learning rate. Where the whole backbone trains, it gets `backbone_lr_mult` times the rate, and its biases,
-    norms, scales and embeddings no decay. Both factors are keys of `method.paramwise` (1 by default), whose
-    `custom_keys` hold for the rest of the model.
+    times the learning rate, and those in its `lr_mults` a factor of their own besides. Where the whole backbone trains,
+    it gets `backbone_lr_mult` times the rate, and its biases, norms, scales and embeddings no decay. Both factors are
+    keys of `method.paramwise` (1 by default), whose `custom_keys` hold for the rest of the model.
     Every trainable tensor is in exactly one group, a frozen tensor in none. mmengine itself makes one group per tensor,
     each of which costs a call in every step.
     """
@@ -72,7 +73,7 @@ def backbone_keys(model: nn.Module, *, lr_mult: float, adapter_lr_mult: float) -
     if adapter is not None:
         return {
             f"backbone.adapter.{name}": {
-                "lr_mult": adapter_lr_mult,
+                "lr_mult": adapter_lr_mult * own_lr_mult(name, adapter.lr_mults),
                 "decay_mult": 0.0 if any(part in name for part in adapter.no_decay) else 1.0,
             }
             for name in adapter.adapter_params()
@@ -85,6 +86,11 @@ def backbone_keys(model: nn.Module, *, lr_mult: float, adapter_lr_mult: float) -
         for name, parameter in backbone.named_parameters()
         if parameter.requires_grad
     }
+
+
+def own_lr_mult(name: str, lr_mults: Mapping[str, float]) -> float:
+    """Return the factor of the learning rate of one of an adapter's tensors: that of the first part of its name."""
+    return next((factor for part, factor in lr_mults.items() if part in name), 1.0)
 
 
 def adapter_of(model: nn.Module) -> Any:

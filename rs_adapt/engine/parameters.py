@@ -9,6 +9,7 @@ from torch import nn
 
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.engine.parts import segmentor_of
+from rs_adapt.engine.state import trained_tensors
 from rs_adapt.registry import load_libraries
 
 if TYPE_CHECKING:
@@ -54,13 +55,14 @@ def cost_of(cfg: ResolvedConfig) -> dict[str, int]:
     Args:
         cfg: A resolved configuration.
     """
-    counts = count_parameters(build_on_meta(cfg))
+    model = build_on_meta(cfg)
+    counts, saved = count_parameters(model), trained_tensors(segmentor_of(model))
     return {
         "trainable adapter parameters": counts["adapter"],
         "trainable head parameters": counts["head"],
         "trainable parameters in all": counts["trainable"],
         "backbone parameters": counts["backbone"],
-        "adapter pack bytes": 4 * counts["trainable"],
+        "adapter pack bytes": sum(tensor.numel() * tensor.element_size() for tensor in saved.values()),
     }
 
 

@@ -21,6 +21,7 @@ from rs_adapt.engine.display import TrainingDisplay
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.failures import explain_failures, refuse_misfits, save_and_explain
 from rs_adapt.engine.final_scores import remove_intermediate_files, score_selections
+from rs_adapt.engine.image_start import start_from_images
 from rs_adapt.engine.initial import find_initial_weights, load_initial_weights, read_initial_weights
 from rs_adapt.engine.loaders import training_loaders
 from rs_adapt.engine.loggers import Loggers
@@ -125,6 +126,7 @@ def train(
                     if not is_scored:
                         with explain_failures(run_dir):
                             runner = build_runner(cfg, [recorder, *hooks])
+                            start_from_images(runner, is_new=start_from is None and not recorder.resume)
                         if start_from is not None and not recorder.resume:
                             segmentor = segmentor_of(runner.model)
                             weights = read_initial_weights(start_from)

@@ -32,7 +32,13 @@ def prediction(folder: Path, **options: Any) -> torch.Tensor:
         return model.decode_head(model.extract_feat(image))  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("method", ["lora", pytest.param("peft:dora+lora", marks=pytest.mark.slow), "peft:lora"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("lora", "peft:pissa"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("peft:dora+lora", "peft:mica", "soma")),
+    ],
+)
 def test_merged_backbone_gives_the_same_output(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
 ) -> None:

@@ -64,6 +64,15 @@ def test_an_existing_run_is_replaced_only_with_overwrite(train: Train, tmp_path:
         (("--set", "optim.lrr=1"), ("optim.lrr", "no such key", "Nearest: optim.lr")),
         (("--set", "optim.lr"), ("does not have the form key=value",)),
         (("--set", "optim.lr=fast"), ("optim.lr=fast", "expected a number")),
+        (
+            ("--method", "peft:lora", "--set", "method.options.init_lora_weights=pisa"),
+            ("init_lora_weights", "is 'pisa'", "Peft allows True or False or 'gaussian', 'eva', 'olora', 'pissa'"),
+        ),
+        (
+            ("--method", "peft:lora", "--set", "method.options.rank=2"),
+            ("peft:lora has no option rank", "Known: alpha_pattern"),
+        ),
+        (("--method", "peft:poly"), ("no method 'peft:poly'", "peft has it, but it needs the number of a task")),
         (("--set", "bench.crop_px=60"), ("crop_px is 60", "patch of 8", "Nearest valid: 56 or 64")),
         (("--precision", "fp16"), ("'fp16'", "fp32 or bf16")),
         (("--device", "gpu"), ("Unknown device 'gpu'", "auto, cpu, cuda and cuda:N")),

@@ -48,6 +48,18 @@ def kinds(pipeline: Any) -> list[str]:
     return [step["type"] for step in pipeline]
 
 
+def test_weight_decay_of_a_method_falls_by_a_cosine_from_the_benchs() -> None:
+    cell = resolve_cell("loveda-dg", method="soma", head="linear")
+    (schedule,) = [s for s in compose(cell).param_scheduler if s["type"] == "CosineAnnealingParamScheduler"]
+    assert schedule["param_name"] == "weight_decay"
+    assert schedule["eta_min_ratio"] == pytest.approx(1e-5 / 0.05)
+    assert (schedule["begin"], schedule["end"]) == (0, compose(cell).train_cfg.max_iters)
+    for text in ("method.weight_decay_end=None", "optim.weight_decay=0.0"):
+        assert len(compose(cell, overrides=[text]).param_scheduler) == 1
+    stack = resolve_cell("loveda-dg", method="lora+soma", head="linear")
+    assert len(compose(stack).param_scheduler) == 2
+
+
 def test_learning_rates_are_the_published_ones() -> None:
     from mmengine.optim import PolyLR
     from torch.nn import Parameter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
+from mmengine.registry import PARAM_SCHEDULERS
 
 from rs_adapt.config import axes, compose, resolve_cell
 from rs_adapt.engine.param_groups import merge_groups
@@ -25,6 +27,9 @@ DECAYS = {
     "bitfit": (None, "bias"),
     "norm": (None, "weight"),
     "sam_parser": (None, "change"),
+    "soma": ("minor_up", "bias"),
+    "recycle_lora": ("sub_up", None),
+    "peft:dora+vpt": ("lora_B", "magnitude"),
     "lora+vpt": ("lora.blocks.0.attn_q.down", "vpt.prompts"),
 }
 
@@ -61,6 +66,36 @@ def test_parameters_named_by_the_contract_do_not_decay(method: str) -> None:
         assert {value for name, value in own.items() if without in name} == {0.0}
     if not with_decay or not without:
         assert len(set(own.values())) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "part", "factor"),
+    [("peft:lora_plus", "lora_B", 16.0), ("recycle_lora", ".sub_", 0.5), ("recycle_lora+vpt", ".sub_", 0.5)],
+)
+def test_parts_of_a_method_learn_at_rates_of_their_own(method: str, part: str, factor: float) -> None:
+    model, groups = groups_of(method, "method.paramwise.adapter_lr_mult=2.0")
+    rates = {id(p): group["lr"] for group in groups for p in group["params"]}
+    for name, p in model.backbone.adapter.adapter_params().items():
+        assert rates[id(p)] == pytest.approx(2e-4 * (factor if part in name else 1)), name
+    assert {rates[id(p)] for p in model.decode_head.parameters()} == {1e-4}
+
+
+def test_weight_decay_falls_to_its_end_and_none_stays_none() -> None:
+    cell = resolve_cell("loveda-dg", method="soma", backbone="dinov2-nano", head="linear")
+    cfg = compose(cell, overrides=["bench.schedule.iters=20"], weights="random")
+    load_libraries()
+    wrapper = build_optim_wrapper(build_on_meta(cfg), cfg.optim_wrapper.to_dict())
+    before = [group["weight_decay"] for group in wrapper.param_groups]
+    scheduler = PARAM_SCHEDULERS.build({**cfg.param_scheduler[1].to_dict(), "optimizer": wrapper})
+    seen = []
+    for _ in range(19):
+        scheduler.step()
+        seen.append([group["weight_decay"] for group in wrapper.param_groups])
+    assert {0.05, 0.0} == set(before)
+    for start, *falling in zip(before, *seen, strict=True):
+        end = 1e-5 if start else 0.0
+        cosine = [end + (start - end) * (1 + math.cos(math.pi * step / 20)) / 2 for step in range(1, 20)]
+        assert falling == pytest.approx(cosine)
 
 
 def test_full_trains_the_backbone_at_a_tenth_and_its_norms_without_decay() -> None:

@@ -47,15 +47,8 @@ class SignalAt(Hook):  # type: ignore[misc]
 
 
 # Labels that depend on all of the labeler's running means, and a learning rate that is still rising.
-MIC = {
-    "strategy": "mic",
-    "overrides": (
-        "strategy.per_class=true",
-        "strategy.align=0.5",
-        "strategy.lr_warmup_iters=5",
-        "strategy.confidence=0.3",
-    ),
-}
+_MIC = ("per_class=true", "align=0.5", "lr_warmup_iters=5", "confidence=0.3")
+MIC = {"strategy": "mic", "overrides": tuple(f"strategy.{text}" for text in _MIC)}
 
 
 @pytest.mark.parametrize(
@@ -67,13 +60,15 @@ MIC = {
         pytest.param("da", MIC, marks=pytest.mark.slow),
         # Methods that wrap layers, of a library, with random noise in training, and with the frozen ViT beside them.
         pytest.param("da", {"method": "cobot+vpt", **MIC}, marks=pytest.mark.slow),
-        pytest.param("da", {"method": "peft:dora"}, marks=pytest.mark.slow),
+        *(pytest.param("da", {"method": name}, marks=pytest.mark.slow) for name in ("peft:dora", "peft:eva")),
         pytest.param(
-            "dg",
-            {"method": "peft:adalora", "overrides": ("model.backbone.adapter.options.deltaT=1",)},
-            marks=pytest.mark.slow,
+            "dg", {"method": "peft:adalora", "overrides": ("method.options.deltaT=1",)}, marks=pytest.mark.slow
         ),
-        pytest.param("dg", {"method": "sam_parser+dcpl"}, marks=pytest.mark.slow),
+        # One that starts within the weight, a weight decay that falls, two rates.
+        *(
+            pytest.param("dg", {"method": method}, marks=pytest.mark.slow)
+            for method in ("sam_parser+dcpl", "peft:pissa", "soma", "recycle_lora")
+        ),
         *(
             # Interrupted before a choice, after it, in the next measurement, and with it.
             pytest.param(
@@ -91,20 +86,9 @@ MIC = {
             for every, measure in ((5, 4), (5, 1), (2, 1), (3, 2))
         ),
     ],
-    ids=[
-        "da",
-        "dg",
-        "da-mask2former",
-        "da-mic",
-        "da-mic-cobot+vpt",
-        "da-dora",
-        "dg-adalora",
-        "dg-sam_parser+dcpl",
-        "da-gate-first",
-        "da-gate-chosen",
-        "da-gate-again",
-        "da-gate-with",
-    ],
+    ids=lambda value: (
+        value if isinstance(value, str) else "-".join(v for v in value.values() if v == str(v)) or "plain"
+    ),
 )
 def test_interrupted_and_resumed_equals_straight(
     tiny_cell, tmp_path: Path, setting: str, options: dict[str, Any]

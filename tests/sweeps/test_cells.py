@@ -212,3 +212,13 @@ def test_cells_that_start_from_a_trained_model_are_left_out(tmp_path: Path) -> N
     assert [cell.cell.strategy for cell in expansion.cells] == ["dacs"]
     (skipped,) = expansion.skipped
     assert "starts from a trained model, which the file of a sweep cannot name" in skipped.reason
+
+
+def test_options_that_a_library_knows_make_cells_of_their_own(tmp_path: Path) -> None:
+    lines = ['bench = "synthetic-dg"', 'method = "peft:lora"', 'set = ["method.options.r=4"]']
+    lines += ["[[include]]", 'name = "pissa"', 'set = ["method.options.init_lora_weights=pissa"]']
+    plain, pissa = expanded(tmp_path, *lines).cells
+    assert pissa.overrides == ("method.options.r=4", "method.options.init_lora_weights=pissa")
+    assert plain.digest != pissa.digest
+    with pytest.raises(ConfigError, match=r"method\.option\.r: there is no such key"):
+        expanded(tmp_path, *lines[:2], 'set = ["method.option.r=4"]')

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from torch import Tensor, nn
@@ -33,7 +34,9 @@ class Adapter(nn.Module):
         identity_at_init: True when a freshly built adapter leaves the features of the ViT unchanged.
         zero_grad_at_init: Parts of the names of the parameters whose gradient is exactly zero in the first step.
         no_decay: Parts of the names of the parameters that get no weight decay: norms, tokens, scales, embeddings.
+        lr_mults: Factors of the adapter's learning rate, by parts of the names of the parameters; 1 for all others.
         needs_base_tokens: True when `prepare` has to be called with the frozen ViT's tokens before every forward.
+        needs_images: True when `start_from_images` has to be called before the first training iteration.
         adds_tokens: True when `tokens` returns some (prompt methods); a ViT with windows cannot take them.
         compiles_as_one_graph: False where torch.compile splits the forward into several graphs, because code of other
             libraries is called.
@@ -50,7 +53,9 @@ class Adapter(nn.Module):
     identity_at_init: bool = False
     zero_grad_at_init: tuple[str, ...] = ()
     no_decay: tuple[str, ...] = ()
+    lr_mults: Mapping[str, float] = MappingProxyType({})
     needs_base_tokens: bool = False
+    needs_images: bool = False
     adds_tokens: bool = False
     compiles_as_one_graph: bool = True
     reference_prefix: str | None = None
@@ -71,6 +76,14 @@ class Adapter(nn.Module):
         """Return a context in which the layers that `wrap` changed act as before; override it together with `wrap`."""
         assert type(self).wrap is Adapter.wrap, f"{type(self).__name__} overrides wrap() but not unwrapped()"
         return nullcontext()
+
+    def start_from_images(self, vit: nn.Module, images: Sequence[Tensor]) -> None:
+        """Set starting values from images; called once before a new training if `needs_images` is set.
+
+        Args:
+            vit: The backbone, with the adapter attached.
+            images: Batches of normalised images (B, 3, H, W).
+        """
 
     def prepare(self, base_tokens: Callable[[], Tensor]) -> None:
         """Prepare one forward pass; called before the first block if `needs_base_tokens` is set.
