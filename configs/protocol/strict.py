@@ -35,7 +35,7 @@ protocol = dict(
     inference=None,
     # "student", or "teacher" for the averaged weights of self-training.
     weights="student",
-    # Which checkpoint is the result: "last", "guarded" (the last, or that from before adaptation if the evidence without
+    # Which checkpoint is the result: "last", "guarded" (the last, or that from before adaptation where evidence without
     # labels speaks for it), "best_source_val", "best_label_free" or "oracle".
     selection="last",
     # The statistic behind "best_label_free": "info_max", "entropy", "agreement", "info_max_calibrated",

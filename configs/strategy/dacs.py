@@ -17,8 +17,8 @@ strategy = dict(
     lr_warmup_iters="0%",
     warmup_iters="20%",
     # Rare-class sampling on the source, off without a temperature. A tile stands for a class that covers more than
-    # min_share of it (3 000 px of 512 x 512); half of that must be left in the crop. Samples beyond drawn_share are drawn
-    # from all tiles alike.
+    # min_share of it (3 000 px of 512 x 512); half of that must be left in the crop. What is beyond drawn_share is
+    # drawn from all tiles alike.
     class_sampling=dict(temperature=None, min_share=3000 / 512**2, min_crop_ratio=0.5, max_tries=10, drawn_share=1.0),
     # Probabilities per labelled image: bands shifted to the target's statistics, or changed at random.
     style=dict(band_match=0.0, band_jitter=0.0),

@@ -4,9 +4,10 @@
 
 The classes of half of the source images are moved towards the colours that the teacher finds for them in the target, by
 a random amount (`class_match`, rs_adapt/strategies/class_match.py). Half of the source tiles are drawn by their classes
-(`class_sampling`, rs_adapt/datasets/class_sampling.py), so that what is rare in the source and frequent in the target is
-learned: a teacher that hardly knows a class calls few pixels so, takes their colours for those of the class, and loses
-it. All tiles drawn by their classes lose a class that is frequent in both regions instead (`dev6` of `shifts`).
+(`class_sampling`, rs_adapt/datasets/class_sampling.py), so that what is rare in the source and frequent in the target
+is learned: a teacher that hardly knows a class labels few pixels with it, takes their colours for those of the class,
+and loses it. With all tiles drawn by their classes, a class that is frequent in both regions was lost instead (`dev6`
+of `shifts`).
 
 Both shares (0.5) and the temperature (`auto`) were set by hand, not tuned, and tried on development pairs alone, those
 of `shifts` and of Dubai (docs/project/results-pairs.md).
