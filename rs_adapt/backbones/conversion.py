@@ -65,6 +65,7 @@ class Names:
         zero_biases: Patterns of layers whose bias is zero where a file has none: every layer that BitFit trains has a
             bias here, so that the method means the same on all ViTs and can be merged.
         sizes: By (width, depth): the name, such as "ViT-L", and the config of that size.
+        in_stages: Whether the blocks are in stages of different widths, as in a pyramid, instead of all alike.
     """
 
     family: str
@@ -78,6 +79,7 @@ class Names:
     embeddings: tuple[str, ...]
     zero_biases: tuple[str, ...] = ()
     sizes: Mapping[tuple[int, int], tuple[str, str]]
+    in_stages: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +112,9 @@ def convert_names(tensors: Mapping[str, Tensor], names: Names) -> tuple[str, dic
     for kind, layout in layouts.items():
         if any(name.startswith(layout.marks) for name in tensors):
             return kind, with_zero_biases(rename(tensors, layout, names), names)
+    kind = names.family if names.in_stages else f"{names.family} ViT"
     raise WeightsError(
-        f"not a {names.family} ViT: its tensors are named {', '.join(list(tensors)[:3]) or '(none)'}, "
+        f"not a {kind}: its tensors are named {', '.join(list(tensors)[:3]) or '(none)'}, "
         f"not like {' or '.join(layout.example for layout in layouts.values())}."
     )
 

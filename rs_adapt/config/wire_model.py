@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.config import paths, words
+from rs_adapt.config.segmentor import level_channels
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
@@ -21,13 +22,17 @@ _STRATEGY_FACTS = (
     "settings",
     "needs_target",
     "needs_source",
+    "needs_teacher",
     "trains",
     "type",
     "class_sampling",
     "style",
     "match_gsd",
     "lr_warmup_iters",
+    "backbone_lr_mult",
 )
+# Arguments that last for a part of the schedule: iterations, or a percentage.
+_DURATIONS = ("warmup_iters", "feature_iters")
 
 
 def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] | None) -> ConfigNode:
@@ -49,15 +54,16 @@ def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] 
         "backbone": backbone,
         "decode_head": _head(tree, backbone),
         "train_cfg": {},
-        "test_cfg": _inference(bench, patch_px=backbone["patch_px"]),
+        "test_cfg": _inference(bench, patch_px=_patch_px(tree)),
     }
     if strategy.get("type") is None:
         return segmentor
     knobs = {key: value for key, value in strategy.items() if key not in _STRATEGY_FACTS}
-    if "warmup_iters" in knobs:
-        knobs["warmup_iters"] = words.resolve_duration(
-            strategy["warmup_iters"], total_iters=bench["schedule"]["iters"], key="strategy.warmup_iters"
-        )
+    for key in _DURATIONS:
+        if key in knobs:
+            knobs[key] = words.resolve_duration(
+                knobs[key], total_iters=bench["schedule"]["iters"], key=f"strategy.{key}"
+            )
     if "ema_decay" in knobs:
         knobs["ema_decay"] = words.resolve_decay(
             strategy["ema_decay"], total_iters=bench["schedule"]["iters"], key="strategy.ema_decay"
@@ -85,9 +91,8 @@ def data_preprocessor(tree: MergedTree) -> ConfigNode:
 
 def _backbone(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> ConfigNode:
     backbone: ConfigNode = copy_tree(tree["model"]["backbone"])
-    patch_px = backbone["patch_px"]
-    _check_tokens(tree)
-    _check_size("bench.crop_px", tree["bench"]["crop_px"], patch_px)
+    _check_method(tree)
+    _check_size("bench.crop_px", tree["bench"]["crop_px"], _patch_px(tree))
     if "image_px" in backbone and backbone["image_px"] is None:
         backbone["image_px"] = tree["bench"]["crop_px"]
     backbone["weights"] = _weights(tree["backbone"], weights)
@@ -102,9 +107,21 @@ def _backbone(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> Co
     return backbone
 
 
-def _check_tokens(tree: MergedTree) -> None:
-    """Refuse methods that add tokens on backbones with windowed attention."""
+def _patch_px(tree: MergedTree) -> int:
+    """Return what the sides of images are multiples of: a ViT's patch, or the coarsest stride of a pyramid."""
+    patch_px: int = tree["model"]["backbone"].get("patch_px", tree["backbone"]["patch_px"])
+    return patch_px
+
+
+def _check_method(tree: MergedTree) -> None:
+    """Refuse methods that act on what the backbone does not have: blocks of a ViT, or places for more tokens."""
     method, backbone = tree["method"], tree["backbone"]
+    if tree["model"]["backbone"].get("adapter") is not None and not backbone.get("takes_adapters", True):
+        raise IncompatibleCell(
+            f"Method {method['name']} does not work with backbone {backbone['name']}: it changes blocks of a ViT, and "
+            "this backbone is a pyramid without such blocks. Allowed: --method full (all weights train) or frozen (the "
+            "head alone), or a ViT as backbone."
+        )
     if method.get("adds_tokens") and not backbone.get("takes_tokens", True):
         raise IncompatibleCell(
             f"Method {method['name']} does not work with backbone {backbone['name']}: it adds tokens, and the "
@@ -139,7 +156,7 @@ def _resolve_layers(adapter: ConfigNode, *, depth: int) -> None:
 
 def _head(tree: MergedTree, backbone: ConfigNode) -> ConfigNode:
     head: ConfigNode = copy_tree(tree["model"]["decode_head"])
-    head["in_channels"] = [backbone["embed_dim"]] * 4
+    head["in_channels"] = level_channels(backbone)
     head["num_classes"] = len(tree["bench"]["classes"])
     head["ignore_index"] = tree["bench"]["ignore_index"]
     if "ignored_pixels" in head and head["ignored_pixels"] is None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rs_adapt.config import axes, compose, option_texts, resolve_cell
 from rs_adapt.config.axis_files import FILE_AXES
 from rs_adapt.config.cell import SETTINGS, Cell, bench_families, default_run_dir
-from rs_adapt.config.limits import check_warmup
 from rs_adapt.config.names import normalize, unknown_name_message
+from rs_adapt.config.phases import check_phases
 from rs_adapt.config.plugin_methods import plugins_of
 from rs_adapt.config.sameness import settings_sha256
 from rs_adapt.config.wire_regions import learns_from_labels
@@ -245,7 +245,13 @@ def _normalize_name(name: Any) -> Any:
 def _compose_cell(
     spec: Spec, group: CellGroup, cell: Cell, *, folder: Path, data_root: str | None, data: DataFingerprints
 ) -> SweepCell:
-    if not learns_from_labels(axes.strategy_facts(cell.strategy)):
+    strategy = axes.strategy_facts(cell.strategy)
+    if strategy.get("needs_teacher", False):
+        raise IncompatibleCell(
+            f"Strategy {cell.strategy} learns from a trained run, which the file of a sweep cannot name. Train these cells "
+            "one by one: rs-adapt train --strategy ... --teacher RUN."
+        )
+    if not learns_from_labels(strategy):
         raise IncompatibleCell(
             f"Strategy {cell.strategy} starts from a trained model, which the file of a sweep cannot name. Train these "
             "cells one by one: rs-adapt train --strategy ... --from RUN."
@@ -256,7 +262,7 @@ def _compose_cell(
     texts = (*option_texts(cell, iters=group.iters, precision=spec.precision), *group.set)
     try:
         cfg = compose(cell, overrides=texts, data_root=data_root, work_dir=run_dir, weights=spec.weights)
-        check_warmup(cfg)
+        check_phases(cfg)
     except IncompatibleCell:
         raise
     except ConfigError as error:
