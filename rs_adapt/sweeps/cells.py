@@ -248,8 +248,8 @@ def _compose_cell(
     strategy = axes.strategy_facts(cell.strategy)
     if strategy.get("needs_teacher", False):
         raise IncompatibleCell(
-            f"Strategy {cell.strategy} learns from a trained run, which the file of a sweep cannot name. Train these cells "
-            "one by one: rs-adapt train --strategy ... --teacher RUN."
+            f"Strategy {cell.strategy} learns from a trained run, which the file of a sweep cannot name. Train these "
+            "cells one by one: rs-adapt train --strategy ... --teacher RUN."
         )
     if not learns_from_labels(strategy):
         raise IncompatibleCell(
