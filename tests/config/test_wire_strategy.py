@@ -64,13 +64,6 @@ def rates(cfg: Config, *iterations: int) -> list[float]:
 def test_there_is_a_test_for_each_strategy() -> None:
     others = {"source_only", "source_styled", "source_free", "distill", "average"}
     assert set(axes.values("strategy")) == {*SELF_TRAINING, *others}
-        *SELF_TRAINING,
-        "source_only",
-        "source_styled",
-        "source_free",
-        "distill",
-        "average",
-    }
 
 
 @pytest.mark.parametrize("strategy", SELF_TRAINING)
