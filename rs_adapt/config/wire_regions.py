@@ -29,6 +29,13 @@ def scored_region(bench: BenchFacts, strategy: StrategyFacts) -> Region:
     return "source" if learns_from_labels(strategy) else "none"
 
 
+def option_of_run(strategy: StrategyFacts) -> str | None:
+    """Return the option that names the trained run without which a strategy cannot start; None where it needs none."""
+    if strategy.get("needs_teacher", False):
+        return "--teacher"
+    return None if learns_from_labels(strategy) else "--from"
+
+
 def require_teacher(strategy: StrategyFacts, *, has_teacher: bool) -> None:
     """Refuse a student without a teacher, and a teacher for a strategy that has no use for it.
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
+from rs_adapt.processes import global_mean_denominator
 from rs_adapt.ranges import COUNT_OR_0, NOT_NEGATIVE, POSITIVE, check_ranges
 from rs_adapt.registry import MODELS
 from rs_adapt.strategies.imitation import feature_loss, probability_loss
@@ -160,7 +161,7 @@ class Distill(BaseModel):  # type: ignore[misc]
         own_BKHW = probabilities(scores_of(self.segmentor, features, images), head.score_kind)
         with torch.no_grad():
             same_BHW = (own_BKHW.argmax(dim=1) == wanted_BKHW.argmax(dim=1)) & valid_BHW
-        named = {"agreement": same_BHW.sum() / valid_BHW.sum().clamp_min(1)}
+        named = {"agreement": same_BHW.sum() / global_mean_denominator(valid_BHW.sum(), least=1)}
         if self.probability_weight:
             loss = probability_loss(own_BKHW, wanted_BKHW, valid_BHW, temperature=self.temperature)
             named["loss_probabilities"] = self.probability_weight * loss
