@@ -139,6 +139,9 @@ def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) ->
         match, targets = next(((hit, targets) for hit, targets in hits if hit), (None, []))
         if match is None:
             unknown.append(name)
+        elif len(targets) == 1 and not tensor.ndim:
+            # The counter of a batch norm.
+            renamed[match.expand(targets[0])] = tensor
         elif targets:
             if tensor.ndim == 0 or tensor.shape[0] % len(targets):
                 raise WeightsError(
@@ -152,8 +155,8 @@ def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) ->
             raise WeightsError(f"{our_name} has shape {shape}, not {dims} dimensions with values.")
     if unknown:
         raise WeightsError(
-            f"{len(unknown)} tensor names do not belong to {layout.title} ViT, e.g. {', '.join(unknown[:3])}; "
-            f"expected names like {layout.example}."
+            f"{len(unknown)} tensor names do not belong to {layout.title}{'' if names.in_stages else ' ViT'}, e.g. "
+            f"{', '.join(unknown[:3])}; expected names like {layout.example}."
         )
     return renamed
 

@@ -70,11 +70,15 @@ def check_teacher(teacher: Teacher, cfg: ResolvedConfig, *, resume: bool) -> Tea
     Raises:
         CheckpointMismatch: Classes or pixel sizes differ, the pack is damaged, or it is not the one that the run was
             started with.
-        ConfigError: The teacher has seen more of the target than the student's setting or protocol allows, or its
-            patches do not divide the crops.
+        ConfigError: The teacher has seen more of the target than the student's setting or protocol allows, its patches
+            do not divide the crops, or it lies in the student's folder.
         WeightsError: The teacher's base weights are missing or damaged.
     """
-    name, manifest = f"--teacher {teacher.folder}", teacher.manifest
+    name, manifest, folder = f"--teacher {teacher.folder}", teacher.manifest, Path(cfg.work_dir)
+    if folder.resolve() in (teacher.folder.resolve(), *teacher.folder.resolve().parents):
+        raise ConfigError(
+            f"{name} lies in the folder of the student, {folder}. Choose a different folder for it with --work-dir."
+        )
     require_tensors(teacher.folder, manifest)
     classes = tuple(cfg.bench.classes)
     if tuple(manifest.classes) != classes:
@@ -92,7 +96,7 @@ def check_teacher(teacher: Teacher, cfg: ResolvedConfig, *, resume: bool) -> Tea
             f"from. Set bench.crop_px={(crop_px // patch_px + 1) * patch_px}, or another multiple of {patch_px}."
         )
     check_weights(teacher.cfg)
-    _check_is_the_same(teacher, Path(cfg.work_dir), resume=resume)
+    _check_is_the_same(teacher, folder, resume=resume)
     return teacher.facts
 
 

@@ -150,6 +150,13 @@ def test_teachers_that_do_not_fit_are_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_teacher_in_the_folder_of_the_student_is_not_deleted(tiny_cell, teacher: Teacher, tmp_path: Path) -> None:
+    cfg = tiny_cell("dg", **STUDENT, run="teacher")
+    with pytest.raises(ConfigError, match="lies in the folder of the student"):
+        check_training(cfg, device="cpu", teacher=teacher, overwrite=True)
+    assert (tmp_path / "teacher" / "adapter.safetensors").is_file()
+
+
 def test_a_teacher_is_for_distillation_alone(tiny_cell, teacher: Teacher) -> None:
     with pytest.raises(ConfigError, match="strategy source_only does not learn from one. Use --strategy distill"):
         check_training(tiny_cell("dg"), device="cpu", teacher=teacher)
