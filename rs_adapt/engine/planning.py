@@ -57,7 +57,10 @@ def plan_training(
     require_trainable(cfg.strategy, has_start=initial is not None)
     require_teacher(cfg.strategy, has_teacher=teacher is not None)
     taught_by = None if teacher is None else check_teacher(teacher, cfg, resume=resume)
-    origins = [facts.note() for facts in (initial, taught_by) if facts is not None]
+    origins = (
+        *(() if initial is None else (initial.note(),)),
+        *(() if taught_by is None else (taught_by.note(),)),
+    )
     parameters = count_parameters(model)
     return TrainingPlan(
         tiles={role: len(digests) for role, digests in data.digests.items()},

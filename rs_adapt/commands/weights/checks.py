@@ -76,7 +76,9 @@ def _check_tensors(path: Path, published: WeightsFile | None) -> list[CheckedFac
         expected = published.facts.get("base_sha256")
         hash_fault = f"expected {expected}" if expected and expected != description.base_sha256 else ""
     positions = f"positions {description.grid} x {description.grid}" if description.grid else "no learned positions"
-    shape = f": {size.embed_dim} wide, {size.depth} deep, patch {size.patch_px} px, {positions}" if size else ""
+    shape = (
+        f": {size.embed_dim} wide, {size.depth} deep, patch {size.patch_px} px, {positions}" if size is not None else ""
+    )
     return [
         CheckedFact("layout", f"{description.layout} names", ""),
         CheckedFact("model", f"{description.family} {description.model}{shape}", fault),
