@@ -11,7 +11,7 @@ from rs_adapt.config import axes
 from rs_adapt.config.execution import check_device
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.weights_files import missing_weights
-from rs_adapt.config.wire_regions import require_trainable
+from rs_adapt.config.wire_regions import require_teacher, require_trainable
 from rs_adapt.datasets.prepare import require_raw_data
 from rs_adapt.datasets.roles import data_roles, roles_to_prepare
 from rs_adapt.errors import ConfigError, DataNotFound
@@ -27,7 +27,12 @@ _RANDOM = "random"
 
 
 def require_inputs_of_training(
-    cfg: ResolvedConfig, *, resume: bool, overwrite: bool, start_from: object | None = None
+    cfg: ResolvedConfig,
+    *,
+    resume: bool,
+    overwrite: bool,
+    start_from: object | None = None,
+    teacher: object | None = None,
 ) -> None:
     """Check that the run folder is free and that base weights and data are there; training itself checks more.
 
@@ -38,14 +43,16 @@ def require_inputs_of_training(
         resume: See `rs_adapt.train`.
         overwrite: See `rs_adapt.train`.
         start_from: See `rs_adapt.train`.
+        teacher: See `rs_adapt.train`.
 
     Raises:
         OutputExists, CheckpointMismatch: See `check_run_folder`.
-        ConfigError: The strategy starts from trained weights, and there are none.
+        ConfigError: The strategy starts from trained weights, or learns from a trained run, and there are none.
         WeightsError: There is no file of base weights.
         DataNotFound: A folder of the data is missing.
     """
     require_trainable(cfg.strategy, has_start=resume or start_from is not None)
+    require_teacher(cfg.strategy, has_teacher=teacher is not None)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return
     check_run_folder(Path(cfg.work_dir), cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)

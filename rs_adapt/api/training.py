@@ -10,6 +10,7 @@ from rs_adapt.api.configuration import cell_of, equivalent_command, with_values_
 from rs_adapt.api.presence import require_inputs_of_training
 from rs_adapt.api.progress import Progress, print_loading, print_start, progress_callback, training_display
 from rs_adapt.api.reading import RunLike
+from rs_adapt.api.teaching import find_teacher
 from rs_adapt.errors import ConfigError
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.run import Run
@@ -29,6 +30,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     start_from: RunLike | None = None,
+    teacher: RunLike | None = None,
     loggers: Sequence[str] | None = None,
     command: str | None = None,
     progress: Progress = True,
@@ -47,6 +49,8 @@ def train(
         overwrite: Whether to delete a run that is in the folder.
         start_from: A run, its folder, an adapter pack or `hf:OWNER/NAME[@REVISION]`, whose weights the new run starts
             from. The result states it.
+        teacher: A finished run, its folder, an adapter pack or `hf:OWNER/NAME[@REVISION]`, which the strategy `distill`
+            learns from; the same one with `resume`. The result states it.
         loggers: `tensorboard`, `wandb`, `mlflow`, `clearml`, `aim` or `none`; TensorBoard if it is installed.
         command: Command line to store with the run; the one that means the same as `cfg`.
         progress: True shows it on standard error; or a callback (stage, done, total), where training is the stage
@@ -74,7 +78,7 @@ def train(
             'Pass the change to compose: compose(..., overrides={"optim.lr": 6e-5}).'
         )
     cfg = with_values_of_start(cfg) if resume else cfg
-    require_inputs_of_training(cfg, resume=resume, overwrite=overwrite, start_from=start_from)
+    require_inputs_of_training(cfg, resume=resume, overwrite=overwrite, start_from=start_from, teacher=teacher)
     initial = None if start_from is None else find_checkpoint(start_from, progress=progress)
     print_loading(progress)
     from rs_adapt.engine.loggers import resolve_loggers
@@ -94,6 +98,7 @@ def train(
             resume=resume,
             overwrite=overwrite,
             start_from=initial,
+            teacher=find_teacher(teacher, progress=progress),
             loggers=resolve_loggers(loggers),
             display=training_display(progress, title.split(" / ")[0]),
             draw_pictures=draw_pictures,
@@ -110,6 +115,7 @@ def check(
     resume: bool = False,
     overwrite: bool = False,
     start_from: RunLike | None = None,
+    teacher: RunLike | None = None,
     progress: Progress = True,
 ) -> TrainingPlan | None:
     """Check everything that `train` needs: configuration, data, weights, device and folder. Train nothing.
@@ -122,6 +128,7 @@ def check(
         resume: See `train`.
         overwrite: See `train`.
         start_from: See `train`.
+        teacher: See `train`.
         progress: True shows it on standard error; or a callback (stage, done, total).
 
     Returns:
@@ -137,12 +144,18 @@ def check(
         (True, True)
     """
     cfg = with_values_of_start(cfg) if resume else cfg
-    require_inputs_of_training(cfg, resume=resume, overwrite=overwrite, start_from=start_from)
+    require_inputs_of_training(cfg, resume=resume, overwrite=overwrite, start_from=start_from, teacher=teacher)
     initial = None if start_from is None else find_checkpoint(start_from, progress=progress)
     print_loading(progress)
     from rs_adapt.engine.train import check_training
 
     with progress_callback(progress) as on_progress:
         return check_training(
-            cfg, device=device, resume=resume, overwrite=overwrite, start_from=initial, on_progress=on_progress
+            cfg,
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            start_from=initial,
+            teacher=find_teacher(teacher, progress=progress),
+            on_progress=on_progress,
         )

@@ -9,21 +9,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rs_adapt.backbones.backbone import Backbone
     from rs_adapt.backbones.clip import Clip
+    from rs_adapt.backbones.convnext import ConvNext
     from rs_adapt.backbones.dinov2 import Dinov2
     from rs_adapt.backbones.dinov3 import Dinov3
     from rs_adapt.backbones.features import Features
+    from rs_adapt.backbones.mit import Mit
+    from rs_adapt.backbones.mobilevit import MobileVit
+    from rs_adapt.backbones.pyramid import Pyramid
     from rs_adapt.backbones.sam import Sam
     from rs_adapt.backbones.vit import Vit
     from rs_adapt.backbones.weights import file_sha256, find_weights, load_state
 
-__all__ = ["Clip", "Dinov2", "Dinov3", "Features", "Sam", "Vit", "file_sha256", "find_weights", "load_state"]
+__all__ = [
+    "Backbone",
+    "Clip",
+    "ConvNext",
+    "Dinov2",
+    "Dinov3",
+    "Features",
+    "Mit",
+    "MobileVit",
+    "Pyramid",
+    "Sam",
+    "Vit",
+    "file_sha256",
+    "find_weights",
+    "load_state",
+]
 
 _MODULES = {
+    "Backbone": "backbone",
     "Clip": "clip",
+    "ConvNext": "convnext",
     "Dinov2": "dinov2",
     "Dinov3": "dinov3",
     "Features": "features",
+    "Mit": "mit",
+    "MobileVit": "mobilevit",
+    "Pyramid": "pyramid",
     "Sam": "sam",
     "Vit": "vit",
     "file_sha256": "weights",

@@ -65,6 +65,7 @@ class Names:
         zero_biases: Patterns of layers whose bias is zero where a file has none: every layer that BitFit trains has a
             bias here, so that the method means the same on all ViTs and can be merged.
         sizes: By (width, depth): the name, such as "ViT-L", and the config of that size.
+        in_stages: Whether the blocks are in stages of different widths, as in a pyramid, instead of all alike.
     """
 
     family: str
@@ -78,6 +79,7 @@ class Names:
     embeddings: tuple[str, ...]
     zero_biases: tuple[str, ...] = ()
     sizes: Mapping[tuple[int, int], tuple[str, str]]
+    in_stages: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +112,9 @@ def convert_names(tensors: Mapping[str, Tensor], names: Names) -> tuple[str, dic
     for kind, layout in layouts.items():
         if any(name.startswith(layout.marks) for name in tensors):
             return kind, with_zero_biases(rename(tensors, layout, names), names)
+    kind = names.family if names.in_stages else f"{names.family} ViT"
     raise WeightsError(
-        f"not a {names.family} ViT: its tensors are named {', '.join(list(tensors)[:3]) or '(none)'}, "
+        f"not a {kind}: its tensors are named {', '.join(list(tensors)[:3]) or '(none)'}, "
         f"not like {' or '.join(layout.example for layout in layouts.values())}."
     )
 
@@ -136,6 +139,9 @@ def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) ->
         match, targets = next(((hit, targets) for hit, targets in hits if hit), (None, []))
         if match is None:
             unknown.append(name)
+        elif len(targets) == 1 and not tensor.ndim:
+            # The counter of a batch norm.
+            renamed[match.expand(targets[0])] = tensor
         elif targets:
             if tensor.ndim == 0 or tensor.shape[0] % len(targets):
                 raise WeightsError(
@@ -149,8 +155,8 @@ def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) ->
             raise WeightsError(f"{our_name} has shape {shape}, not {dims} dimensions with values.")
     if unknown:
         raise WeightsError(
-            f"{len(unknown)} tensor names do not belong to {layout.title} ViT, e.g. {', '.join(unknown[:3])}; "
-            f"expected names like {layout.example}."
+            f"{len(unknown)} tensor names do not belong to {layout.title}{'' if names.in_stages else ' ViT'}, e.g. "
+            f"{', '.join(unknown[:3])}; expected names like {layout.example}."
         )
     return renamed
 

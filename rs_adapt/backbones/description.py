@@ -10,15 +10,18 @@ from torch import Tensor
 
 from rs_adapt.backbones.clip import NAMES as CLIP
 from rs_adapt.backbones.conversion import Names, VitSize, measure, resize
+from rs_adapt.backbones.convnext import NAMES as CONVNEXT
 from rs_adapt.backbones.dinov2 import NAMES as DINOV2
 from rs_adapt.backbones.dinov3 import NAMES as DINOV3
+from rs_adapt.backbones.mit import NAMES as MIT
+from rs_adapt.backbones.mobilevit import NAMES as MOBILEVIT
 from rs_adapt.backbones.sam import NAMES as SAM
 from rs_adapt.backbones.weights import file_sha256, load_with_layout, tensors_sha256
 from rs_adapt.errors import ConfigError, WeightsError
 from rs_adapt.files import atomic_file, check_output_file
 
 # DINOv2 first: its error is raised for a file that fits no family.
-FAMILIES = (DINOV2, DINOV3, CLIP, SAM)
+FAMILIES = (DINOV2, DINOV3, CLIP, SAM, MIT, CONVNEXT, MOBILEVIT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,7 @@ class Description:
     Attributes:
         family: The family, such as "DINOv2".
         layout: The layout of its tensor names, "original" or "transformers".
-        size: Width, depth and patch size.
+        size: Width, depth and patch size; None for a pyramid, whose stages differ.
         model: Name of the size, such as "ViT-L".
         lacks: What the file lacks of a published model of its width, such as "1 of the 24 blocks of ViT-L"; empty if
             nothing.
@@ -38,7 +41,7 @@ class Description:
 
     family: str
     layout: str
-    size: VitSize
+    size: VitSize | None
     model: str
     lacks: str
     grid: int | None
@@ -49,16 +52,16 @@ def describe(path: Path) -> Description:
     """Read a file of base weights and describe it.
 
     Raises:
-        WeightsError: It cannot be read as a ViT.
+        WeightsError: It cannot be read as a model of any family.
     """
     names, layout, state = _read_any_family(path)
-    size = measure(state, names)
+    size = None if names.in_stages else measure(state, names)
     return Description(
         family=names.family,
         layout=layout,
         size=size,
-        model=size.model(names),
-        lacks=_lacks(size, names),
+        model="pyramid" if size is None else size.model(names),
+        lacks="" if size is None else _lacks(size, names),
         grid=_grid(state, names),
         base_sha256=tensors_sha256(state),
     )
@@ -108,7 +111,8 @@ def convert(
         The description of the written file.
 
     Raises:
-        ConfigError: The image size is not a multiple of the patch size.
+        ConfigError: The file is of a pyramid, which is used as it is, or the image size is not a multiple of the patch
+            size.
         OutputExists: `out` exists, and `overwrite` is False.
         WeightsError: The file cannot be read or lacks blocks of a published model of its width, or `out` cannot be
             written.
@@ -117,6 +121,11 @@ def convert(
 
     check_output_file(out, overwrite=overwrite)
     names, _, state = _read_any_family(path)
+    if names.in_stages:
+        raise ConfigError(
+            f"{path} holds weights of {names.family}, which has no patches and positions to resize: name the file "
+            "itself with --weights."
+        )
     size = measure(state, names)
     if lacks := _lacks(size, names):
         raise WeightsError(f"{path} lacks {lacks}: the file is incomplete. Get it again.")

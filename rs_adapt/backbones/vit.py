@@ -11,30 +11,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from rs_adapt.backbones.arguments import check_arguments
+from rs_adapt.backbones.backbone import Backbone
 from rs_adapt.backbones.conversion import Names, VitSize, measure, resize
 from rs_adapt.backbones.features import Features, scale_map, tokens_to_map
-from rs_adapt.backbones.filling import fill_from_state, fill_random
+from rs_adapt.backbones.filling import fill_from_state
 from rs_adapt.backbones.handles import Block
 from rs_adapt.backbones.joint import BlocksLeft, adapted_block
-from rs_adapt.backbones.weights import RANDOM, load_state, tensors_sha256
+from rs_adapt.backbones.weights import load_state
 from rs_adapt.config.facts import ConfigNode
-from rs_adapt.errors import ConfigError, DataError, IncompatibleCell, WeightsError
+from rs_adapt.errors import ConfigError, IncompatibleCell, WeightsError
 from rs_adapt.registry import MODELS
 
 if TYPE_CHECKING:
     from rs_adapt.adapters import Adapter
 
 
-class Vit(nn.Module):
+class Vit(Backbone):
     """Base of the ViT backbones: they return the outputs of some blocks as maps of different resolution.
-
-    It has no `init_weights`: mmengine would call it after the weights are loaded.
 
     Attributes:
         takes_tokens: False where attention is in windows, which cannot take the tokens of prompt methods.
@@ -90,26 +89,11 @@ class Vit(nn.Module):
             raise ConfigError("frozen=False trains the whole ViT and cannot have an adapter: remove one of the two.")
         self.embed_dim, self.depth, self.patch_px, self.image_px = embed_dim, depth, patch_px, image_px
         self.out_layers, self.level_scales = tuple(out_layers), tuple(level_scales)
+        self.level_channels = (embed_dim,) * len(self.out_layers)
         self.num_prefix, self.frozen = num_prefix, frozen
         self._handles, self.names = dict(handles), names
 
-        device = torch.empty(0).device
-        # On "meta" nothing is allocated or drawn, so transformers' own initialisation costs nothing.
-        with torch.device("meta"):
-            for name, module in parts().items():
-                self.add_module(name, module)
-        if device.type != "meta":
-            self.to_empty(device=device)
-            self.fill_constants()
-            if weights is None or str(weights) == RANDOM:
-                self._filled_sha256 = fill_random(dict(self.named_parameters()), self.names)
-            else:
-                self._filled_sha256 = self.fill_from_file(Path(weights))
-
-        # Taken before an adapter wraps anything: these tensors, under these names, are the base.
-        self._base_params: dict[str, nn.Parameter] = dict(self.named_parameters())
-        self._filled_versions = self._versions()
-        self.requires_grad_(not frozen)
+        self._make(parts, weights)
         self.adapter: Adapter | None = None
         if adapter is not None:
             from rs_adapt.adapters import attach
@@ -123,9 +107,6 @@ class Vit(nn.Module):
             attach(built, self)
             self.adapter = built
         self.train()
-
-    def fill_constants(self) -> None:
-        """Set buffers that no file contains, where the family has any."""
 
     def embed(self, x_B3HW: Tensor) -> Tensor:
         """Return the input tokens (B, N, D) of the first block."""
@@ -203,56 +184,6 @@ class Vit(nn.Module):
         finally:
             self.adapter = adapter
 
-    def train(self, mode: bool = True) -> Self:
-        """Set the mode of the adapter, and of the ViT if it trains; a frozen ViT stays in eval mode."""
-        super().train(mode)
-        if self.frozen:
-            adapter = getattr(self, "adapter", None)
-            trainable = {self} if adapter is None else {self, *adapter.modules()}
-            for module in self.modules():
-                if module not in trainable:
-                    module.training = False
-        return self
-
-    def base_sha256(self) -> str:
-        """Return the SHA-256 of the tensors that the ViT was filled from (name, shape, fp32 bytes), adapter excluded.
-
-        The tensors are those of the file, before patch kernel and positions are resized: resizing rounds differently
-        on different processors, and the same weights must have the same hash everywhere. Where weights were changed
-        afterwards (`load_state_dict`, training), it is the hash of the current values.
-
-        Raises:
-            WeightsError: If the ViT was built on the meta device and has no values.
-        """
-        if any(param.is_meta for param in self._base_params.values()):
-            raise WeightsError("This backbone was built without values (meta device): there is nothing to hash.")
-        # In-place writes raise a tensor's version; moving to another device does not.
-        if self._versions() == self._filled_versions:
-            return self._filled_sha256
-        return tensors_sha256(self._base_params)
-
-    def base_parameters(self) -> dict[str, nn.Parameter]:
-        """Return the ViT's own parameters, under their names without an adapter."""
-        return dict(self._base_params)
-
-    def _versions(self) -> tuple[int, ...]:
-        return tuple(param._version for param in self._base_params.values())
-
-    def grid(self, x_B3HW: Tensor) -> tuple[int, int]:
-        """Return rows and columns of the token grid of images.
-
-        Raises:
-            DataError: If the images do not divide into patches.
-        """
-        (height, width), p = x_B3HW.shape[-2:], self.patch_px
-        if height % p or width % p or not height or not width:
-            valid = [f"{max(size // p, 1) * p} or {(size // p + 1) * p}" for size in (height, width)]
-            raise DataError(
-                f"An image of {height} x {width} px does not divide into patches of {p} px. "
-                f"Nearest valid: height {valid[0]}, width {valid[1]}."
-            )
-        return height // p, width // p
-
     @torch.no_grad()
     def base_tokens(self, x_B3HW: Tensor) -> Tensor:
         """Return the tokens (B, N, D), prefix first, of the plain ViT after its last used block, without gradient."""
@@ -283,7 +214,7 @@ class Vit(nn.Module):
         return maps, BlocksLeft(vit=self, first=layer + 1, x_BND=x_BND, context=context, grid_hw=grid_hw)
 
     def fill_from_file(self, path: Path) -> str:
-        """Fill the ViT from a weights file and return the file's hash; on the meta device, only check the file."""
+        """Fill the ViT from a weights file; see `Backbone`."""
         state = load_state(path, self.names)
         self.check_file(path, state, measure(state, self.names))
         ours = VitSize(embed_dim=self.embed_dim, depth=self.depth, patch_px=self.patch_px).config(self.names)

@@ -171,7 +171,8 @@ def load_with_layout(path: str | Path, names: Names) -> tuple[str, dict[str, Ten
     tensors = _read(path, (*_PREFIXES, *names.prefixes))
     try:
         layout, state = convert_names(tensors, names)
-        measure(state, names)
+        if not names.in_stages:
+            measure(state, names)
         _check_finite(state)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error

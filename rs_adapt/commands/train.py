@@ -50,6 +50,14 @@ def train(
             metavar="RUN",
         ),
     ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            "--teacher",
+            help="Learn from this trained run or pack, or hf:OWNER/NAME, with --strategy distill.",
+            metavar="RUN",
+        ),
+    ] = None,
     overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
     plugins: options.Plugins = None,
@@ -68,6 +76,8 @@ def train(
     $ rs-adapt train --bench loveda-da --processes 4
 
     $ rs-adapt train --bench loveda-da --from RUN --iters 20000 --work-dir work_dirs/longer
+
+    $ rs-adapt train --bench loveda-da --backbone mit-b0 --strategy distill --teacher RUN
 
     $ rs-adapt train --bench isprs-dg --iters 100 --dry-run
     """
@@ -104,7 +114,7 @@ def train(
         overrides=set_ or (),
     )
     named = with_values_of_start(cfg) if resume else cfg
-    require_inputs_of_training(named, resume=resume, overwrite=overwrite, start_from=from_run)
+    require_inputs_of_training(named, resume=resume, overwrite=overwrite, start_from=from_run, teacher=teacher)
     if from_run is not None:
         from_run, _ = find_weights(find_checkpoint(from_run))
     # Of several processes only rank 0 prints.
@@ -120,11 +130,14 @@ def train(
             resume=resume,
             overwrite=overwrite,
             start_from=from_run,
+            teacher=teacher,
             loggers=logger,
             prints=prints,
             as_json=as_json,
         )
-    elif (plan := check(cfg, device=device, resume=resume, overwrite=overwrite, start_from=from_run)) is not None:
+        return
+    plan = check(cfg, device=device, resume=resume, overwrite=overwrite, start_from=from_run, teacher=teacher)
+    if plan is not None:
         print_plan(cfg, plan, as_json=as_json)
 
 
@@ -146,6 +159,7 @@ def _train(
     resume: bool,
     overwrite: bool,
     start_from: Path | None,
+    teacher: Path | None,
     loggers: list[str] | None,
     prints: bool,
     as_json: bool,
@@ -162,6 +176,7 @@ def _train(
             resume=resume,
             overwrite=overwrite,
             start_from=start_from,
+            teacher=teacher,
             loggers=loggers,
             command=command,
             progress=prints,

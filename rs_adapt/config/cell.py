@@ -24,6 +24,8 @@ SETTINGS = {
 }
 DEFAULT_PROTOCOL = "strict"
 SEED = Range(least=0, most=2**32 - 1, whole=True)
+# The default where the backbone takes no adapter.
+METHOD_OF_PYRAMIDS = "full"
 DEFAULT_STRATEGY = {"da": "dacs", "dg": "source_only", "ss": "source_only"}
 
 
@@ -104,7 +106,7 @@ def resolve(
             file.
         setting: `da`, `dg` or `ss`; only for a bench whose name does not end with it.
         direction: Direction of the bench, such as `u2r`; only for one that is not the default.
-        method: The method that tunes the backbone; the bench's.
+        method: The method that tunes the backbone; the bench's, or `full` for a backbone that takes no adapter.
         backbone: The foundation model; the bench's.
         head: The decode head; the bench's.
         strategy: The use of source and target in training; `dacs` for da, `source-only` for dg and ss.
@@ -132,11 +134,13 @@ def resolve(
     if own_bench.is_own(bench_name) and not learns_from_labels(axes.strategy_facts(chosen)):
         bench_name = own_bench.without_source(bench_name)
     defaults = axes.bench_facts(bench_name)["defaults"]
+    found = axes.find("backbone", backbone or defaults["backbone"])
+    takes_adapters = axes.backbone_facts(found).get("takes_adapters", True)
     cell = Cell(
         bench=bench_name,
         setting=setting,
-        method=axes.find("method", method or defaults["method"]),
-        backbone=axes.find("backbone", backbone or defaults["backbone"]),
+        method=axes.find("method", method or (defaults["method"] if takes_adapters else METHOD_OF_PYRAMIDS)),
+        backbone=found,
         head=axes.find("head", head or defaults["head"]),
         strategy=chosen,
         seed=seed,

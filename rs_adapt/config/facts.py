@@ -151,6 +151,8 @@ class BackboneFacts(TypedDict):
     level_strides: list[float]
     weights: WeightsFacts | None
     takes_tokens: NotRequired[bool]
+    # False for a model that has no blocks of one width: it trains in full or stays frozen.
+    takes_adapters: NotRequired[bool]
 
 
 class HeadFacts(TypedDict):
@@ -218,6 +220,8 @@ class StrategyFacts(TypedDict):
     needs_target: bool
     # False for a strategy that reads no image or label of the source in training, and starts from trained weights.
     needs_source: NotRequired[bool]
+    # True for a student, which every start of a run gives a trained run to learn from.
+    needs_teacher: NotRequired[bool]
     # False for the mean of trained models, which is never trained itself.
     trains: NotRequired[bool]
     type: NotRequired[str | None]
@@ -225,7 +229,10 @@ class StrategyFacts(TypedDict):
     style: NotRequired[StyleFacts]
     match_gsd: NotRequired[bool]
     lr_warmup_iters: NotRequired[int | str]
+    # Factor on the method's `backbone_lr_mult`.
+    backbone_lr_mult: NotRequired[float]
     warmup_iters: NotRequired[int | str]
+    feature_iters: NotRequired[int | str]
     ema_decay: NotRequired[float | str]
 
 

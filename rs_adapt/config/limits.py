@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from rs_adapt.config import words
+from rs_adapt.config.segmentor import level_channels
 from rs_adapt.errors import ConfigError
 from rs_adapt.ranges import (
     ANY,
@@ -88,6 +89,7 @@ _NUMBERS: dict[str, Range] = {
         for table in ("method.paramwise", "optim_wrapper.paramwise_cfg")
         for key in ("adapter_lr_mult", "backbone_lr_mult", "norm_decay_mult")
     },
+    "strategy.backbone_lr_mult": NOT_NEGATIVE,
     "runtime.num_workers": COUNT_OR_0,
     "default_hooks.logger.interval": COUNT,
     "env_cfg.mp_cfg.opencv_num_threads": COUNT_OR_0,
@@ -178,7 +180,7 @@ def check_relations(resolved: ConfigNode) -> None:
     backbone, head = segmentor["backbone"], segmentor["decode_head"]
     derived = {
         "decode_head.num_classes": (head.get("num_classes"), num_classes),
-        "decode_head.in_channels": (list(head["in_channels"]), [backbone["embed_dim"]] * len(head["in_channels"])),
+        "decode_head.in_channels": (list(head["in_channels"]), level_channels(backbone)),
     }
     for key, (value, expected) in derived.items():
         if value != expected:
@@ -199,33 +201,6 @@ def check_relations(resolved: ConfigNode) -> None:
         if not schedule["begin"] < schedule["end"]:
             raise ConfigError(
                 f"param_scheduler.{number}.begin is {schedule['begin']}; it must be below its end, {schedule['end']}."
-            )
-
-
-def check_warmup(resolved: ConfigNode) -> None:
-    """Refuse to train for no longer than a warm-up lasts.
-
-    Args:
-        resolved: The resolved configuration.
-
-    Raises:
-        ConfigError: The run would end before it has seen the target, or before the full learning rate.
-    """
-    iters = resolved["train_cfg"]["max_iters"]
-    on_source = resolved["model"].get("warmup_iters", 0)
-    if on_source >= iters:
-        raise ConfigError(
-            f"strategy.warmup_iters is {on_source} (iterations on the source alone), but the run has {iters} "
-            f"iterations: it would never see the target. Train longer (--iters {on_source + 1} or more), shorten the "
-            "warm-up (--set strategy.warmup_iters=20%), or choose --strategy source-only."
-        )
-    for schedule in resolved["param_scheduler"]:
-        # The wiring lets the rise end one iteration after the warm-up.
-        if schedule["type"] == "LinearLR" and schedule["end"] - 1 >= iters:
-            raise ConfigError(
-                f"strategy.lr_warmup_iters is {schedule['end'] - 1}, but the run has {iters} iterations: it would "
-                f"never reach its learning rate. Train longer (--iters {schedule['end']} or more), or shorten the "
-                "warm-up (--set strategy.lr_warmup_iters=5%)."
             )
 
 

@@ -1,8 +1,8 @@
-"""The place of the segmentor in a resolved configuration: inside the strategy, if the cell has one."""
+"""The segmentor of a resolved configuration: its place, inside the strategy if the cell has one, and its channels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -26,3 +26,9 @@ def segmentor_config(cfg: Mapping[str, object]) -> Any:
     for key in segmentor_path(cfg):
         node = node[key]
     return node
+
+
+def level_channels(backbone: Mapping[str, Any]) -> list[int]:
+    """Return the channels of the feature maps of a backbone's settings: its width, or those of its stages."""
+    widths: Sequence[int] | None = backbone.get("widths")
+    return [backbone["embed_dim"]] * len(backbone["out_layers"]) if widths is None else list(widths)

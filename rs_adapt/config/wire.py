@@ -100,10 +100,19 @@ def wire(
                 "betas": (0.9, 0.999),
                 "eps": 1e-8,
             },
-            "paramwise_cfg": copy_tree(resolved["method"].get("paramwise") or {"custom_keys": {}}),
+            "paramwise_cfg": _paramwise(resolved),
         },
         "param_scheduler": [*_schedule(optim, resolved["strategy"], iters), *_decay_schedule(resolved, iters)],
     }
+
+
+def _paramwise(tree: MergedTree) -> ConfigNode:
+    """Return the method's factors of rates and decays, with the strategy's factor on that of the backbone."""
+    factors: ConfigNode = copy_tree(tree["method"].get("paramwise") or {"custom_keys": {}})
+    if "backbone_lr_mult" in factors and "backbone_lr_mult" in tree["strategy"]:
+        # Rounded: 0.1 times 10 is to be 1.
+        factors["backbone_lr_mult"] = round(factors["backbone_lr_mult"] * tree["strategy"]["backbone_lr_mult"], 12)
+    return factors
 
 
 def _schedule(optim: OptimFacts, strategy: StrategyFacts, iters: int) -> list[ConfigNode]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rs_adapt.config import paths, words
+from rs_adapt.config.segmentor import level_channels
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
 from rs_adapt.ranges import Range
@@ -22,13 +23,17 @@ _STRATEGY_FACTS = (
     "settings",
     "needs_target",
     "needs_source",
+    "needs_teacher",
     "trains",
     "type",
     "class_sampling",
     "style",
     "match_gsd",
     "lr_warmup_iters",
+    "backbone_lr_mult",
 )
+# Arguments that last for a part of the schedule: iterations, or a percentage.
+_DURATIONS = ("warmup_iters", "feature_iters")
 
 
 def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] | None) -> ConfigNode:
@@ -50,15 +55,15 @@ def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] 
         "backbone": backbone,
         "decode_head": _head(tree, backbone),
         "train_cfg": {},
-        "test_cfg": _inference(bench, patch_px=backbone["patch_px"]),
+        "test_cfg": _inference(bench, patch_px=_patch_px(tree)),
     }
     if strategy.get("type") is None:
         return segmentor
     knobs = {key: value for key, value in strategy.items() if key not in _STRATEGY_FACTS}
-    if "warmup_iters" in knobs:
-        knobs["warmup_iters"] = words.resolve_duration(
-            strategy["warmup_iters"], total_iters=bench["schedule"]["iters"], key="strategy.warmup_iters"
-        )
+    for key in _DURATIONS:
+        if key in knobs:
+            duration = cast("int | str", knobs[key])
+            knobs[key] = words.resolve_duration(duration, total_iters=bench["schedule"]["iters"], key=f"strategy.{key}")
     if "ema_decay" in knobs:
         knobs["ema_decay"] = words.resolve_decay(
             strategy["ema_decay"], total_iters=bench["schedule"]["iters"], key="strategy.ema_decay"
@@ -86,9 +91,8 @@ def data_preprocessor(tree: MergedTree) -> ConfigNode:
 
 def _backbone(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> ConfigNode:
     backbone: ConfigNode = copy_tree(tree["model"]["backbone"])
-    patch_px = backbone["patch_px"]
-    _check_tokens(tree)
-    _check_size("bench.crop_px", tree["bench"]["crop_px"], patch_px)
+    _check_method(tree)
+    _check_size("bench.crop_px", tree["bench"]["crop_px"], _patch_px(tree))
     _fit_maps(backbone, tree)
     if "image_px" in backbone and backbone["image_px"] is None:
         backbone["image_px"] = tree["bench"]["crop_px"]
@@ -104,9 +108,34 @@ def _backbone(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> Co
     return backbone
 
 
-def _check_tokens(tree: MergedTree) -> None:
-    """Refuse methods and heads that add tokens on backbones with windowed attention."""
-    method, backbone = tree["method"], tree["backbone"]
+def _patch_px(tree: MergedTree) -> int:
+    """Return what the sides of images are multiples of: a ViT's patch, or the coarsest stride of a pyramid."""
+    patch_px: int = tree["model"]["backbone"].get("patch_px", tree["backbone"]["patch_px"])
+    return patch_px
+
+
+def _check_method(tree: MergedTree) -> None:
+    """Refuse methods and heads that need what the backbone lacks: blocks of a ViT, or places for more tokens."""
+    method, backbone, head = tree["method"], tree["backbone"], tree["model"]["decode_head"]["type"]
+    maps = tree.get("head", {}).get("maps", "pyramid")
+    if not backbone.get("takes_adapters", True):
+        pyramid = "this backbone is a pyramid without such blocks"
+        if tree["model"]["backbone"].get("adapter") is not None:
+            raise IncompatibleCell(
+                f"Method {method['name']} does not work with backbone {backbone['name']}: it changes blocks of a ViT, "
+                f"and {pyramid}. Allowed: --method full (all weights train) or frozen (the head alone), or a ViT as "
+                "backbone."
+            )
+        if maps != "pyramid":
+            raise IncompatibleCell(
+                f"The head {head} does not work with backbone {backbone['name']}: it reads the tokens of a ViT's "
+                f"blocks, and {pyramid}. Allowed: a head that reads a pyramid, such as linear, or a ViT as backbone."
+            )
+    if maps == "joint" and tree["strategy"].get("rebuild_weight"):
+        raise IncompatibleCell(
+            f"strategy.rebuild_weight hides places of the feature maps, but the head {head} runs the backbone's last "
+            "blocks itself. Set strategy.rebuild_weight=0.0, or use a different head."
+        )
     if backbone.get("takes_tokens", True):
         return
     if method.get("adds_tokens"):
@@ -115,9 +144,9 @@ def _check_tokens(tree: MergedTree) -> None:
             "backbone has windowed attention, which has no place for extra tokens. Allowed: a method without "
             "prompts, or a different backbone."
         )
-    if tree.get("head", {}).get("maps") == "joint":
+    if maps == "joint":
         raise IncompatibleCell(
-            f"The head {tree['model']['decode_head']['type']} does not work with backbone {backbone['name']}: its "
+            f"The head {head} does not work with backbone {backbone['name']}: its "
             "queries join the tokens, and the backbone has windowed attention, which has no place for extra tokens. "
             "Allowed: a different head, or a different backbone."
         )
@@ -164,7 +193,7 @@ def _resolve_layers(adapter: ConfigNode, *, depth: int) -> None:
 
 def _head(tree: MergedTree, backbone: ConfigNode) -> ConfigNode:
     head: ConfigNode = copy_tree(tree["model"]["decode_head"])
-    head["in_channels"] = [backbone["embed_dim"]] * len(backbone["out_layers"])
+    head["in_channels"] = level_channels(backbone)
     if "total_iters" in head and head["total_iters"] is None:
         head["total_iters"] = tree["bench"]["schedule"]["iters"]
     head["num_classes"] = len(tree["bench"]["classes"])

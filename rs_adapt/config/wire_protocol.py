@@ -55,7 +55,8 @@ def check_protocol(tree: MergedTree, cell: Cell) -> None:
         if stated[key] not in allowed:
             names = ", ".join(map(str, allowed))
             raise ConfigError(f"protocol.{key} is {stated[key]!r}. Allowed: {names}.")
-    has_teacher = bool(tree["strategy"]["needs_target"])
+    # An average of the weights that train; the run that a student learns from is none.
+    has_teacher = tree["strategy"]["needs_target"] and not tree["strategy"].get("needs_teacher", False)
     for key, value in (("weights", "teacher"), ("label_free", "agreement")):
         if stated[key] == value and not has_teacher:
             raise IncompatibleCell(

@@ -29,6 +29,36 @@ def scored_region(bench: BenchFacts, strategy: StrategyFacts) -> Region:
     return "source" if learns_from_labels(strategy) else "none"
 
 
+def option_of_run(strategy: StrategyFacts) -> str | None:
+    """Return the option that names the trained run without which a strategy cannot start; None where it needs none."""
+    if strategy.get("needs_teacher", False):
+        return "--teacher"
+    return None if learns_from_labels(strategy) else "--from"
+
+
+def require_teacher(strategy: StrategyFacts, *, has_teacher: bool) -> None:
+    """Refuse a student without a teacher, and a teacher for a strategy that has no use for it.
+
+    Args:
+        strategy: The facts of the strategy.
+        has_teacher: Whether a trained run is given to learn from.
+
+    Raises:
+        ConfigError: One of the two is so.
+    """
+    needs_teacher = strategy.get("needs_teacher", False)
+    if needs_teacher and not has_teacher:
+        raise ConfigError(
+            f"Strategy {strategy['name']} learns from a trained run: name a run or pack with --teacher (in Python "
+            "teacher), at every start and with --resume too, because its weights are in no file of the student."
+        )
+    if has_teacher and not needs_teacher:
+        raise ConfigError(
+            f"--teacher names a run to learn from, but strategy {strategy['name']} does not learn from one. Use "
+            "--strategy distill, or leave --teacher out (--from starts a run from trained weights)."
+        )
+
+
 def require_trainable(strategy: StrategyFacts, *, has_start: bool) -> None:
     """Refuse a strategy that trains nothing, and new weights for one that reads no source.
 

@@ -40,9 +40,11 @@ from rs_adapt.runs.records import (
     Result,
     RunStart,
     Sizes,
+    TeacherFacts,
     TrainingLine,
     TunedValues,
     with_initialisation,
+    with_teacher,
 )
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.intervals import interval_facts
@@ -106,7 +108,7 @@ def make_result(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment(),
     )
-    return with_initialisation(result, start.initialised_from)
+    return with_teacher(with_initialisation(result, start.initialised_from), start.teacher)
 
 
 def tuned_values(cfg: ResolvedConfig) -> TunedValues:
@@ -175,6 +177,7 @@ def make_manifest(
     data: Mapping[str, DataFacts] | None = None,
     notes: Sequence[str] = (),
     initialised_from: InitialisedFrom | None = None,
+    teacher: TeacherFacts | None = None,
 ) -> Manifest:
     """Return the content of a pack's `manifest.json`, without paths of this machine.
 
@@ -190,6 +193,7 @@ def make_manifest(
         data: Fingerprints of the tiles of the training, by role; None where they are not known.
         notes: Sentences that one has to know before trusting the scores.
         initialised_from: The run whose weights the training started from; None for new ones.
+        teacher: The run that the student learnt from; None for none.
     """
     own, facts = cfg.bench.get("own"), cfg.backbone
     weights_file = (facts.weights or {}).get("file")
@@ -219,7 +223,7 @@ def make_manifest(
         metrics=scores,
         environment=environment(),
     )
-    return with_initialisation(manifest, initialised_from)
+    return with_teacher(with_initialisation(manifest, initialised_from), teacher)
 
 
 def manifest_scores(result: Result) -> ManifestScores:

@@ -88,9 +88,20 @@ def _raise_again(_record: logging.LogRecord) -> None:
         raise error
 
 
-def build_runner(cfg: ResolvedConfig, hooks: Sequence[Hook]) -> CellRunner:
-    """Build the runner of a training on this process's share of the batch, with further hooks."""
+def build_runner(
+    cfg: ResolvedConfig, hooks: Sequence[Hook], *, teacher_channels: Sequence[int] | None = None
+) -> CellRunner:
+    """Build the runner of a training on this process's share of the batch, with further hooks.
+
+    Args:
+        cfg: The run's configuration.
+        hooks: Further hooks.
+        teacher_channels: Channels of the feature maps that a student learns from; None without a teacher.
+    """
     settings = copy.deepcopy(cfg)
+    if teacher_channels is not None:
+        # Not in the stored configuration: what a run is evaluated with has no projections to another model.
+        settings.model.teacher_channels = list(teacher_channels)
     # The configuration names a recorder for plain mmengine; this one has a display and loggers.
     settings.default_hooks.checkpoint = None
     processes = rank_and_world_size()[1]

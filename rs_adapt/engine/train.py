@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,47 +12,33 @@ import torch
 from mmengine.hooks import Hook
 
 from rs_adapt.backbones.weights import read_weights_once
-from rs_adapt.config.limits import check_warmup
-from rs_adapt.config.wire_regions import require_trainable
-from rs_adapt.datasets.roles import roles_to_prepare
-from rs_adapt.engine.build import check_data, check_weights, choose_device, digest_again, prepare_data
+from rs_adapt.engine.build import choose_device, digest_again
 from rs_adapt.engine.display import TrainingDisplay
-from rs_adapt.engine.environment import environment
 from rs_adapt.engine.failures import explain_failures, refuse_misfits, save_and_explain
 from rs_adapt.engine.final_scores import remove_intermediate_files, score_selections
 from rs_adapt.engine.image_start import start_from_images
-from rs_adapt.engine.initial import find_initial_weights, load_initial_weights, read_initial_weights
+from rs_adapt.engine.initial import load_initial_weights, read_initial_weights
 from rs_adapt.engine.loaders import training_loaders
 from rs_adapt.engine.loggers import Loggers
-from rs_adapt.engine.parameters import build_on_meta, count_parameters
+from rs_adapt.engine.parameters import count_parameters
 from rs_adapt.engine.parts import segmentor_of, unwrapped
+from rs_adapt.engine.planning import plan_training, start_facts
 from rs_adapt.engine.recorder import Interrupted, Recorder, stop_on_signals
-from rs_adapt.engine.registered import check_registered
-from rs_adapt.engine.results import make_manifest, make_result, manifest_scores, save_packs, tuned_values
+from rs_adapt.engine.results import make_manifest, make_result, manifest_scores, save_packs
 from rs_adapt.engine.runner import CellRunner, build_runner, keep_loaders_alive
+from rs_adapt.engine.teacher import Teacher, build_teacher
 from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
-from rs_adapt.processes import leave_process_group, local_batch_size, on_rank_zero, process_group, rank_and_world_size
+from rs_adapt.processes import leave_process_group, on_rank_zero, process_group, rank_and_world_size
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import load_libraries, quiet_libraries
-from rs_adapt.runs.data import NOT_RECORDED, changes_in_training, require_same_data
+from rs_adapt.runs.data import changes_in_training
 from rs_adapt.runs.files import RESULT_FILE, STATE_FILE
-from rs_adapt.runs.folder import awaits_finish, check_run_folder, lock_run_folder, open_run_folder
+from rs_adapt.runs.folder import awaits_finish, lock_run_folder, open_run_folder
 from rs_adapt.runs.hashes import write_hashes
 from rs_adapt.runs.locking import inherited_locks
 from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.runs.plan import TrainingPlan
-from rs_adapt.runs.plugins import plugin_facts
-from rs_adapt.runs.records import (
-    CellNames,
-    Result,
-    RunOptions,
-    RunStart,
-    data_facts,
-    read_record,
-    with_initialisation,
-    write_record,
-)
-from rs_adapt.scores.class_sets import class_set
+from rs_adapt.runs.records import Result, RunStart, read_record, write_record
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -66,6 +51,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     start_from: Path | None = None,
+    teacher: Teacher | None = None,
     command: str = "",
     hooks: Sequence[Hook] = (),
     loggers: Sequence[str] = (),
@@ -86,6 +72,7 @@ def train(
         resume: Continue from the state in the run folder.
         overwrite: Delete an existing run in the folder.
         start_from: A run folder or a pack whose weights the run starts from; None for new ones.
+        teacher: The trained run that a student learns from, also where it is resumed; None for other strategies.
         command: Command line to store in `cell.json`.
         hooks: Further mmengine hooks.
         loggers: Names from `rs_adapt.engine.loggers.resolve_loggers`; rank 0 feeds the loggers.
@@ -107,8 +94,15 @@ def train(
         load_libraries(cfg.default_scope)
 
         def begin() -> tuple[RunStart, bool, bool]:
-            plan = _plan(cfg, resume=resume, overwrite=overwrite, start_from=start_from, on_progress=on_progress)
-            start = _start(cfg, plan, device=device, command=command)
+            plan = plan_training(
+                cfg,
+                resume=resume,
+                overwrite=overwrite,
+                start_from=start_from,
+                teacher=teacher,
+                on_progress=on_progress,
+            )
+            start = start_facts(cfg, plan, device=device, command=command)
             lock.enter_context(lock_run_folder(run_dir))
             text = cfg.pretty_text
             has_state = open_run_folder(
@@ -125,8 +119,11 @@ def train(
                     start, recorder.resume, is_scored = on_rank_zero(begin)
                     if not is_scored:
                         with explain_failures(run_dir):
-                            runner = build_runner(cfg, [recorder, *hooks])
+                            channels = None if teacher is None else teacher.channels
+                            runner = build_runner(cfg, [recorder, *hooks], teacher_channels=channels)
                             start_from_images(runner, is_new=start_from is None and not recorder.resume)
+                        if teacher is not None:
+                            unwrapped(runner.model).take_teacher(build_teacher(teacher))
                         if start_from is not None and not recorder.resume:
                             segmentor = segmentor_of(runner.model)
                             weights = read_initial_weights(start_from)
@@ -158,6 +155,7 @@ def check_training(
     resume: bool = False,
     overwrite: bool = False,
     start_from: Path | None = None,
+    teacher: Teacher | None = None,
     on_progress: OnProgress = no_progress,
 ) -> TrainingPlan | None:
     """Do the checks of `train`; nothing is written except tiles that a bench prepares itself.
@@ -168,6 +166,7 @@ def check_training(
         resume: See `train`.
         overwrite: See `train`.
         start_from: See `train`.
+        teacher: See `train`.
         on_progress: See `train`.
 
     Returns:
@@ -181,60 +180,16 @@ def check_training(
         load_libraries(cfg.default_scope)
         with process_group(on_gpu=torch.cuda.is_available()), refuse_misfits(cfg.origin.overrides):
             plan = on_rank_zero(
-                lambda: _plan(cfg, resume=resume, overwrite=overwrite, start_from=start_from, on_progress=on_progress)
+                lambda: plan_training(
+                    cfg,
+                    resume=resume,
+                    overwrite=overwrite,
+                    start_from=start_from,
+                    teacher=teacher,
+                    on_progress=on_progress,
+                )
             )
             return plan if rank_and_world_size()[0] == 0 else None
-
-
-def _plan(
-    cfg: ResolvedConfig, *, resume: bool, overwrite: bool, start_from: Path | None, on_progress: OnProgress
-) -> TrainingPlan:
-    folder = Path(cfg.work_dir)
-    check_warmup(cfg)
-    local_batch_size(cfg.train_dataloader.batch_size, rank_and_world_size()[1])
-    check_registered(cfg.origin.overrides)
-    check_run_folder(folder, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
-    # Checked here, because an unknown class would otherwise be reported only after the folder is made.
-    class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
-    check_weights(cfg)
-    prepare_data(cfg, on_progress, roles=roles_to_prepare(cfg))
-    data = check_data(cfg, on_progress, is_resumed=resume)
-    is_same = not resume or require_same_data(folder, data.digests)
-    # Builds every part without memory, so that an argument that a class refuses leaves no run folder behind.
-    model = build_on_meta(cfg)
-    initial = find_initial_weights(cfg, segmentor_of(model), start_from, resume=resume)
-    require_trainable(cfg.strategy, has_start=initial is not None)
-    parameters = count_parameters(model)
-    return TrainingPlan(
-        tiles={role: len(digests) for role, digests in data.digests.items()},
-        parameters=parameters,
-        folder=folder,
-        digests=data.digests,
-        notes=(*(() if initial is None else (initial.note(),)), *data.notes, *(() if is_same else (NOT_RECORDED,))),
-        initialised_from=initial,
-    )
-
-
-def _start(cfg: ResolvedConfig, plan: TrainingPlan, *, device: str, command: str) -> RunStart:
-    origin = cfg.origin
-    start = RunStart(
-        cell=CellNames(**cfg.cell),
-        tuned=tuned_values(cfg),
-        plugins=plugin_facts(cfg.cell.method),
-        options=RunOptions(
-            overrides=origin.overrides, data_root=str(cfg.data_root), weights=origin.weights, device=device
-        ),
-        command=command,
-        # The identifier lets loggers continue a resumed run.
-        run_id=uuid.uuid4().hex,
-        processes=rank_and_world_size()[1],
-        environment=environment(),
-        tiles=plan.tiles,
-        # Of the tiles that a run of an older version began with, nothing is known.
-        data={} if NOT_RECORDED in plan.notes else {role: data_facts(of) for role, of in plan.digests.items()},
-        notes=plan.notes,
-    )
-    return with_initialisation(start, plan.initialised_from)
 
 
 def _run(
@@ -290,6 +245,7 @@ def _run(
             data=start.data,
             notes=start.notes,
             initialised_from=start.initialised_from,
+            teacher=start.teacher,
         )
         save_packs(run_dir, segmentor, manifest, result)
         write_hashes(run_dir, result)

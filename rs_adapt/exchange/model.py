@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from rs_adapt.backbones import Vit
+from rs_adapt.backbones import Backbone
 from rs_adapt.backbones.conversion import TensorLayout, to_published_names
 from rs_adapt.exchange.export import EXPORTED_FILES, MMSEG_FILE, SAFETENSORS_FILE, consistent_manifest, merge_adapter
 from rs_adapt.exchange.reference import BACKBONE, HEAD, adapter_tensors, head_tensors
@@ -88,13 +88,13 @@ def export_model(
     return write_folder_atomically(out, fill, overwrite=overwrite, own=EXPORTED_FILES), difference
 
 
-def _name_as_mmseg(backbone: Vit, head: nn.Module) -> dict[str, Tensor]:
+def _name_as_mmseg(backbone: Backbone, head: nn.Module) -> dict[str, Tensor]:
     # The head and the adapter first, so that an error about missing names is raised before anything is renamed.
     trained = adapter_tensors(backbone.adapter) | head_tensors(head)
     return _name_base_tensors(backbone, backbone.names.original) | trained
 
 
-def _name_as_transformers(backbone: Vit, head: nn.Module) -> dict[str, Tensor]:
+def _name_as_transformers(backbone: Backbone, head: nn.Module) -> dict[str, Tensor]:
     adapter = {} if backbone.adapter is None else backbone.adapter.state_dict()
     return (
         _name_base_tensors(backbone, backbone.names.transformers)
@@ -103,6 +103,9 @@ def _name_as_transformers(backbone: Vit, head: nn.Module) -> dict[str, Tensor]:
     )
 
 
-def _name_base_tensors(backbone: Vit, layout: TensorLayout) -> dict[str, Tensor]:
+def _name_base_tensors(backbone: Backbone, layout: TensorLayout) -> dict[str, Tensor]:
     base = {name: value.detach() for name, value in backbone.base_parameters().items()}
+    if backbone.names.in_stages:
+        # Batch norms have statistics besides.
+        base |= dict(backbone.named_buffers())
     return {f"{BACKBONE}{name}": value for name, value in to_published_names(base, layout).items()}

@@ -180,6 +180,8 @@ class _Card:
             yield f"- The checkpoint was chosen without labels of the target ({escape_markdown(metrics.headline)})."
         if (start := self._manifest.initialised_from) is not None:
             yield f"- {escape_markdown(start.note())}"
+        if (teacher := self._manifest.teacher) is not None:
+            yield f"- {escape_markdown(teacher.note())}"
         for note in self._manifest.notes:
             yield f"- {escape_markdown(note)}"
 

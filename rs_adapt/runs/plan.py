@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rs_adapt.runs.records import InitialisedFrom, TileDigests
+from rs_adapt.runs.records import InitialisedFrom, TeacherFacts, TileDigests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,7 @@ class TrainingPlan:
         digests: Digests of the tiles by role.
         notes: Sentences that one has to know before trusting the scores.
         initialised_from: The run whose weights it starts from; None for new ones.
+        teacher: The run that it learns from; None for none.
     """
 
     tiles: Mapping[str, int]
@@ -28,3 +29,4 @@ class TrainingPlan:
     digests: Mapping[str, TileDigests]
     notes: tuple[str, ...] = ()
     initialised_from: InitialisedFrom | None = None
+    teacher: TeacherFacts | None = None

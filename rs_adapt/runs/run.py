@@ -184,16 +184,14 @@ class Run:
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """The overrides of the run, as `key=value`; base weights other than the default are included.
-
-        So are the trained weights that it started from, because its iterations come on top of theirs.
-        """
+        """The overrides of the run as `key=value`, with base weights, trained weights and teacher that it came from."""
         weights, record = self.options.weights, self.start or self.result
-        initial = None if record is None else record.initialised_from
+        initial, teacher = (None, None) if record is None else (record.initialised_from, record.teacher)
         return (
             *self.options.overrides,
             *([f"weights={Path(weights).name}"] if weights else []),
             *([f"from={initial.cell.method}@{initial.iterations_before}"] if initial is not None else []),
+            *([f"teacher={teacher.cell.backbone}/{teacher.cell.method}"] if teacher is not None else []),
         )
 
     @cached_property

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from rs_adapt.strategies.class_mix import class_mix, paste
+from rs_adapt.strategies.distill import Distill
 from rs_adapt.strategies.ema import EmaWeights
 from rs_adapt.strategies.feature_distance import feature_distance
 from rs_adapt.strategies.health import PseudoLabelHealth
+from rs_adapt.strategies.imitation import feature_loss, probability_loss
 from rs_adapt.strategies.masking import mask_blocks
 from rs_adapt.strategies.pair import PairPreprocessor
 from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels
@@ -14,6 +16,7 @@ from rs_adapt.strategies.source_free import SourceFree
 from rs_adapt.strategies.strong_augment import strong_augment
 
 __all__ = [
+    "Distill",
     "EmaWeights",
     "PairPreprocessor",
     "PseudoLabelHealth",
@@ -23,7 +26,9 @@ __all__ = [
     "SourceFree",
     "class_mix",
     "feature_distance",
+    "feature_loss",
     "mask_blocks",
     "paste",
+    "probability_loss",
     "strong_augment",
 ]

@@ -77,7 +77,8 @@ class FeatureRebuilder(nn.Module):
             size = map_BDhw.shape[-2:]
             hides = F.interpolate(hides_B1hw.float(), size, mode="nearest") > 0
             maps.append(torch.where(hides, F.interpolate(rebuilt_BDhw, size, mode="nearest"), map_BDhw))
-        return Features(maps, getattr(features, "queries", None))
+        image_hw = getattr(features, "image_hw", None)
+        return Features(maps, getattr(features, "queries", None), image_hw)
 
     def draw(self, map_BDhw: Tensor) -> Tensor:
         """Return which cells of a map are hidden, (B, 1, h, w) bool, drawn on the CPU for the whole batch."""

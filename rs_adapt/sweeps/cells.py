@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from rs_adapt.config import axes, compose, option_texts, resolve_cell
 from rs_adapt.config.axis_files import FILE_AXES
 from rs_adapt.config.cell import SETTINGS, Cell, bench_families, default_run_dir
-from rs_adapt.config.limits import check_warmup
 from rs_adapt.config.names import normalize, unknown_name_message
+from rs_adapt.config.phases import check_phases
 from rs_adapt.config.plugin_methods import plugins_of
 from rs_adapt.config.sameness import settings_sha256
-from rs_adapt.config.wire_regions import learns_from_labels
+from rs_adapt.config.wire_regions import option_of_run
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.clearing import holds_run
@@ -245,10 +245,10 @@ def _normalize_name(name: Any) -> Any:
 def _compose_cell(
     spec: Spec, group: CellGroup, cell: Cell, *, folder: Path, data_root: str | None, data: DataFingerprints
 ) -> SweepCell:
-    if not learns_from_labels(axes.strategy_facts(cell.strategy)):
+    if option := option_of_run(axes.strategy_facts(cell.strategy)):
         raise IncompatibleCell(
             f"Strategy {cell.strategy} starts from a trained model, which the file of a sweep cannot name. Train these "
-            "cells one by one: rs-adapt train --strategy ... --from RUN."
+            f"cells one by one: rs-adapt train --strategy ... {option} RUN."
         )
     plain_dir = folder.joinpath(*default_run_dir(cell).parts[1:])
     # Beside the cell of the sweep's own lists: a run folder inside another would be deleted with it.
@@ -256,7 +256,7 @@ def _compose_cell(
     texts = (*option_texts(cell, iters=group.iters, precision=spec.precision), *group.set)
     try:
         cfg = compose(cell, overrides=texts, data_root=data_root, work_dir=run_dir, weights=spec.weights)
-        check_warmup(cfg)
+        check_phases(cfg)
     except IncompatibleCell:
         raise
     except ConfigError as error:

@@ -32,8 +32,7 @@ def _facts(vit: Any) -> dict[str, Any]:
 
 @functools.cache
 def _image(grid: tuple[int, int]) -> Tensor:
-    generator = torch.Generator().manual_seed(3)
-    return torch.randn(2, 3, grid[0] * PATCH_PX, grid[1] * PATCH_PX, generator=generator)
+    return torch.randn(2, 3, *(PATCH_PX * side for side in grid), generator=torch.Generator().manual_seed(3))
 
 
 @functools.cache
@@ -106,17 +105,15 @@ class Case:
         for step in range(2):
             optimizer.zero_grad()
             _loss(vit, SQUARE).backward()
-            if step == 0:
-                params = vit.adapter.adapter_params().items()
-                reached = {name for name, p in params if p.grad is not None and bool(p.grad.abs().sum() > 0)}
+            params = vit.adapter.adapter_params().items() if step == 0 else ()
+            reached |= {name for name, p in params if p.grad is not None and bool(p.grad.abs().sum() > 0)}
             optimizer.step()
         return vit, reached
 
 
 def keeps_shape_and_dtype(case: Case) -> None:
     for grid, y in case.run[1].items():
-        assert y.shape == _base_features(case.make_vit, grid).shape
-        assert y.dtype == torch.float32
+        assert (y.shape, y.dtype) == (_base_features(case.make_vit, grid).shape, torch.float32)
 
 
 def starts_at_the_frozen_features_if_it_says_so(case: Case) -> None:
@@ -126,9 +123,8 @@ def starts_at_the_frozen_features_if_it_says_so(case: Case) -> None:
 
 
 def counts_its_parameters_in_closed_form(case: Case) -> None:
-    vit = case.attached
-    counted = sum({id(p): p.numel() for p in vit.parameters() if p.requires_grad}.values())
-    assert case.example.num_params(_facts(vit)) == counted
+    counted = sum({id(p): p.numel() for p in case.attached.parameters() if p.requires_grad}.values())
+    assert case.example.num_params(_facts(case.attached)) == counted
 
 
 def gradients_reach_all_but_the_named(case: Case) -> None:
@@ -259,8 +255,7 @@ def autocast_is_close_to_single_precision(case: Case) -> None:
 def bf16_is_close_to_single_precision(case: Case) -> None:
     vit, expected = copy.deepcopy(case.run[0]).to(torch.bfloat16), case.run[1][WIDE]
     y = vit(_image(WIDE).to(torch.bfloat16))
-    assert y.shape == expected.shape
-    assert y.dtype == torch.bfloat16
+    assert (y.shape, y.dtype) == (expected.shape, torch.bfloat16)
     torch.testing.assert_close(y.float(), expected, atol=0.1, rtol=0.05)
 
 
@@ -300,7 +295,6 @@ def test_every_method_meets_the_contract(
     example: object, vit_name: str, vit_maker: Callable[[str], MakeViT], subtests: pytest.Subtests
 ) -> None:
     case = Case(example=example, make_vit=vit_maker(vit_name))
-    assert case.attached
     for check in CHECKS[vit_name]:
         with subtests.test(check.__name__):
             check(case)

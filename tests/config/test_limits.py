@@ -14,7 +14,7 @@ import rs_adapt as rsa
 from rs_adapt.config import axes
 from rs_adapt.config.cell import resolve
 from rs_adapt.config.compose import compose
-from rs_adapt.config.limits import check_warmup
+from rs_adapt.config.phases import check_phases
 from rs_adapt.errors import ConfigError, IncompatibleCell
 from rs_adapt.strategies.arguments import check_arguments, check_classes
 
@@ -200,5 +200,5 @@ def test_messages_name_key_value_and_range(override: str, message: str) -> None:
 def test_a_warm_up_as_long_as_the_run_is_refused(overrides: list[str], message: str) -> None:
     cfg = compose(resolve("synthetic-da"), overrides=overrides)
     with pytest.raises(ConfigError, match=message):
-        check_warmup(cfg)
-    check_warmup(rsa.compose("synthetic-da", iters=1))
+        check_phases(cfg)
+    check_phases(rsa.compose("synthetic-da", iters=1))

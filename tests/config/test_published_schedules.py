@@ -35,6 +35,8 @@ PUBLISHED: dict[str, tuple[int, dict[str, Any]]] = {
     "dacs_matched": (20_000, DACS | {"rare": RARE | {"temperature": "auto", "drawn_share": 0.5}}),
     # CoTTA's decay; the weights are its own.
     "source_free": (20_000, {"rise_iters": None, "ema_decay": 0.999, "confidence": None, "mix_weight": 1.0}),
+    # Ours; 5 % of the schedule for the rate to rise.
+    "distill": (20_000, {"rise_iters": 1000, "feature_iters": 10_000, "rare": None}),
     "dacs_conf": (
         40_000,
         MIXED | {"warmup_iters": 0, "rise_iters": None, "ema_decay": 0.99, "confidence": 0.968, "rare": None},

@@ -6,7 +6,7 @@ import pytest
 
 from rs_adapt.config import compose, paths, resolve_cell
 from rs_adapt.config.segmentor import segmentor_config
-from rs_adapt.errors import ConfigError, IncompatibleCell
+from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -263,44 +263,3 @@ def test_colours_and_classes_must_match(own_configs: Path) -> None:
 def test_values_out_of_range_are_refused(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         composed("loveda-da", override)
-
-
-@pytest.mark.parametrize("head", ["linear_bn", "dpt", "segmenter", "pmt"])
-def test_heads_on_tokens_get_the_same_blocks_on_the_token_grid(head: str) -> None:
-    model, pyramid = segmentor(composed("loveda-dg", head=head)), segmentor(composed("loveda-dg", head="linear"))
-    assert list(model.backbone.out_layers) == list(pyramid.backbone.out_layers) == [7, 11, 15, 23]
-    assert list(model.backbone.level_scales) == [1.0] * 4
-    assert list(pyramid.backbone.level_scales) == [4.0, 2.0, 1.0, 0.5]
-    assert list(model.decode_head.in_channels) == [1024] * 4
-
-
-def test_eomt_gets_the_last_blocks_of_any_depth() -> None:
-    for backbone, depth in (("dinov2_l", 24), ("dinov2_s", 12)):
-        model = segmentor(composed("loveda-dg", head="eomt", method="full", backbone=backbone))
-        assert list(model.backbone.out_layers) == [depth - 5]
-        assert list(model.decode_head.in_channels) == [model.backbone.embed_dim]
-    other = segmentor(composed("loveda-dg", "model.decode_head.joint_blocks=2", head="eomt", method="full"))
-    assert list(other.backbone.out_layers) == [21]
-
-
-@pytest.mark.parametrize("count", ["0", "24", "-1"])
-def test_eomt_leaves_the_vit_a_block(count: str) -> None:
-    with pytest.raises(ConfigError, match=r"joint_blocks is .*; with the 24 blocks of dinov2_l it must be a whole num"):
-        composed("loveda-dg", f"model.decode_head.joint_blocks={count}", head="eomt", method="full")
-
-
-def test_queries_have_no_place_in_windows() -> None:
-    with pytest.raises(IncompatibleCell, match="its queries join the tokens, and the backbone has windowed attention"):
-        composed("loveda-dg", head="eomt", method="full", backbone="sam_b")
-
-
-@pytest.mark.parametrize("head", ["pmt", "eomt"])
-def test_heads_that_change_in_training_get_its_length(head: str) -> None:
-    cfg = composed("loveda-dg", "bench.schedule.iters=120", head=head)
-    assert segmentor(cfg).decode_head.total_iters == 120
-
-
-@pytest.mark.parametrize("head", ["pmt", "eomt", "segmenter"])
-def test_rein_links_its_tokens_to_mask2former_alone(head: str) -> None:
-    with pytest.raises(IncompatibleCell, match="rein does not work with head"):
-        composed("loveda-dg", head=head, method="rein")

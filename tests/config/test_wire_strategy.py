@@ -75,7 +75,8 @@ def rates(cfg: Config, *iterations: int) -> list[float]:
 
 
 def test_there_is_a_test_for_each_strategy() -> None:
-    assert set(axes.values("strategy")) == {*SELF_TRAINING, "source_only", "source_styled", "source_free", "average"}
+    others = {"source_only", "source_styled", "source_free", "distill", "average"}
+    assert set(axes.values("strategy")) == {*SELF_TRAINING, *others}
 
 
 @pytest.mark.parametrize("strategy", SELF_TRAINING)

@@ -10,6 +10,8 @@ import pytest
 from rs_adapt.config import compose, resolve_cell
 from rs_adapt.config.resolved import ResolvedConfig
 
+# Strategies without a phase on the source alone.
+NO_WARMUP = ("source-free", "distill")
 Make = Callable[..., ResolvedConfig]
 
 
@@ -25,13 +27,14 @@ def tiny_cell(loveda_root: Path, tmp_path: Path) -> Make:
         head: str = "linear",
         strategy: str | None = None,
         method: str | None = None,
+        backbone: str = "dinov2-nano",
         seed: int = 0,
         protocol: str | None = None,
         overrides: tuple[str, ...] = (),
     ) -> ResolvedConfig:
         cell = resolve_cell(
             f"loveda-{setting}",
-            backbone="dinov2-nano",
+            backbone=backbone,
             head=head,
             strategy=strategy,
             method=method,
@@ -48,7 +51,7 @@ def tiny_cell(loveda_root: Path, tmp_path: Path) -> Make:
             f"bench.schedule.batch_size.{setting}=2",
             "runtime.num_workers=0",
             "protocol.label_free_tiles=2",
-            *([f"strategy.warmup_iters={min(1, iters - 1)}"] if setting == "da" and strategy != "source-free" else []),
+            *([f"strategy.warmup_iters={min(1, iters - 1)}"] if setting == "da" and strategy not in NO_WARMUP else []),
             *overrides,
         ]
         return compose(cell, overrides=texts, data_root=loveda_root, work_dir=tmp_path / run)

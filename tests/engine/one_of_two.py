@@ -1,6 +1,6 @@
 """One of two processes that train cells together: `python one_of_two.py JOBS.json`, with RANK and WORLD_SIZE set.
 
-Each job has `cell` and `compose` (arguments), `port`, and maybe `resume` and `signal` (rank and iteration).
+Each job has `cell` and `compose` (arguments), `port`, and maybe `resume`, `signal` (rank and iteration) and `teacher`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 
+from rs_adapt.api.teaching import find_teacher
 from rs_adapt.config import compose, resolve_cell
 from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.engine.train import train
@@ -42,7 +43,8 @@ def main(jobs: list[dict[str, Any]]) -> None:
         hooks = [SignalAt(job["signal"][1])] if job.get("signal") and job["signal"][0] == rank else []
         told: dict[str, Any]
         try:
-            result = train(cfg, device="cpu", resume=job.get("resume", False), hooks=hooks)
+            teacher = find_teacher(job.get("teacher"), progress=False)
+            result = train(cfg, device="cpu", resume=job.get("resume", False), teacher=teacher, hooks=hooks)
             told = {"finished": result is not None}
         except Interrupted as stop:
             told = {"interrupted": stop.iteration}

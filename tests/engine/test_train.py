@@ -19,8 +19,6 @@ from mmengine.hooks import Hook
 from rich.console import Console
 from safetensors.torch import load_file
 
-from rs_adapt.backbones import weights
-from rs_adapt.backbones.reading import read_tensors
 from rs_adapt.engine.progress import TrainingProgress
 from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.engine.train import check_training, train
@@ -75,11 +73,7 @@ MIC = {"strategy": "mic", "overrides": tuple(f"strategy.{text}" for text in _MIC
                 "da",
                 {
                     "method": "crossearth_gate",
-                    "overrides": (
-                        f"model.backbone.adapter.every={every}",
-                        f"model.backbone.adapter.measure={measure}",
-                        "model.backbone.adapter.k=9",
-                    ),
+                    "overrides": (f"method.every={every}", f"method.measure={measure}", "method.k=9"),
                 },
                 marks=[pytest.mark.slow] if every != 3 else [],
             )
@@ -279,35 +273,3 @@ def test_loss_that_is_not_finite_stops_the_run_and_saves_the_state_before_it(
     state = torch.load(tmp_path / "run" / "state.pth", weights_only=True)
     assert state["iteration"] == 3
     assert all(torch.isfinite(value).all() for value in state["model"].values())
-
-
-def test_full_fine_tuning_stores_the_backbone_in_its_pack(tiny_cell, tmp_path: Path) -> None:
-    cfg = tiny_cell("dg", iters=1)
-    names = set()
-    for method in ("full", "frozen"):
-        from rs_adapt.config import compose, resolve_cell
-
-        cell = resolve_cell("loveda-dg", backbone="dinov2-nano", head="linear", method=method)
-        made = compose(
-            cell,
-            overrides=cfg.origin.overrides,
-            data_root=cfg.data_root,
-            work_dir=tmp_path / method,
-        )
-        train(made, device="cpu")
-        names.add(
-            (method, any(name.startswith("backbone.") for name in load_file(tmp_path / method / "adapter.safetensors")))
-        )
-    assert names == {("full", True), ("frozen", False)}
-
-
-def test_base_weights_are_read_once(tiny_cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    reads: list[Path] = []
-
-    def read(file: Path) -> dict[str, torch.Tensor]:
-        reads.append(file)
-        return read_tensors(file)
-
-    monkeypatch.setattr(weights, "read_tensors", read)
-    train(tiny_cell("da", iters=1), device="cpu")
-    assert [file.name for file in reads] == ["dinov2_nano.safetensors"]

@@ -21,6 +21,7 @@ from rs_adapt.audit.selfcheck.outcome import Check, Outcome, SelfCheck, conclude
 from rs_adapt.audit.selfcheck.plugins import check_plugins
 from rs_adapt.audit.selfcheck.scores import check_curve, check_headline, check_losses, check_selections
 from rs_adapt.audit.selfcheck.subject import Subject, read_subject
+from rs_adapt.audit.selfcheck.teacher import check_teacher
 from rs_adapt.errors import RsAdaptError
 from rs_adapt.progress import OnProgress, no_progress
 
@@ -38,6 +39,7 @@ _CHECKS = (
     check_classes,
     check_packs,
     check_plugins,
+    check_teacher,
     check_fingerprints,
 )
 

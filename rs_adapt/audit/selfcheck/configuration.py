@@ -19,6 +19,7 @@ from rs_adapt.runs.records import EvaluationLine, InferenceFacts, TrainingLine
 from rs_adapt.scores.class_sets import class_set
 
 _SHOWN = 10
+_ADDED = ("default_hooks", "launcher", "custom_hooks", "train_dataloader.batch_size", "model.teacher_channels")
 # Where a bench of your own names folders of a machine; the pixels in them have digests of their own.
 _OWN_PATH = re.compile(r"bench\.(?:prepare|own)\.(?:root|(?:source|target)\.(?:images|files|labels\.(?:path|aoi)))$")
 
@@ -51,11 +52,12 @@ def check_config(subject: Subject) -> Iterator[Check]:
             yield from conclude("config", sentences, checked="config.py against cell and overrides, composed again")
     if logged is not None:
         changed = differences(without_machine_paths(subject.config), without_machine_paths(logged))
-        # The log has what the runner got: loggers and processes are added to the configuration in the file.
+        # The log has what the runner got: loggers, processes and the widths of a teacher are added to the configuration
+        # in the file.
         sentences = [
             f"{LOG_FILE} has {change.key} = {change.before!r}, config.py {change.now!r}."
             for change in changed
-            if not change.key.startswith(("default_hooks", "launcher", "custom_hooks", "train_dataloader.batch_size"))
+            if not change.key.startswith(_ADDED)
         ]
         yield from conclude("log", sentences[:_SHOWN], checked=f"config.py against the configuration in {LOG_FILE}")
 

@@ -32,7 +32,7 @@ _STRATEGY = {
 _OUR_STRATEGY = (
     *_STRATEGY,
     *("weighting", "per_class", "align", "jitter_prob", "blur_prob", "border_px", "mix_classes", "back_weight"),
-    "class_match",
+    *("class_match", "feature_iters", "probability_weight", "temperature", "label_weight"),
 )
 _OUR_PIPELINE = (
     *("resize_ratio", "cat_max_ratio", "flip_prob", "photometric", "photometric_unlabelled"),

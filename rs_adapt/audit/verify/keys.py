@@ -134,6 +134,10 @@ KEYS: tuple[Key, ...] = (
         "strategy.jitter_prob",
         "strategy.blur_prob",
         "strategy.border_px",
+        "strategy.feature_iters",
+        "strategy.probability_weight",
+        "strategy.temperature",
+        "strategy.label_weight",
     ),
     *_group(
         "a different loss, or a different decoder",

@@ -71,14 +71,16 @@ def _check_tensors(path: Path, published: WeightsFile | None) -> list[CheckedFac
     if published is not None:
         backbone = axes.backbone_facts(published.name)
         expected_size = (backbone["embed_dim"], backbone["depth"])
-        if (size.embed_dim, size.depth) != expected_size:
+        if size is not None and (size.embed_dim, size.depth) != expected_size:
             fault = f"expected {expected_size[0]} wide, {expected_size[1]} deep"
         expected = published.facts.get("base_sha256")
         hash_fault = f"expected {expected}" if expected and expected != description.base_sha256 else ""
     positions = f"positions {description.grid} x {description.grid}" if description.grid else "no learned positions"
-    shape = f"{size.embed_dim} wide, {size.depth} deep, patch {size.patch_px} px, {positions}"
+    shape = (
+        f": {size.embed_dim} wide, {size.depth} deep, patch {size.patch_px} px, {positions}" if size is not None else ""
+    )
     return [
         CheckedFact("layout", f"{description.layout} names", ""),
-        CheckedFact("model", f"{description.family} {description.model}: {shape}", fault),
+        CheckedFact("model", f"{description.family} {description.model}{shape}", fault),
         CheckedFact("tensors sha256", description.base_sha256, hash_fault),
     ]

@@ -38,6 +38,8 @@ def convert_weights(
     if not file.exists():
         raise DataNotFound(f"There is no file of weights {file}: check the path.")
     description = convert(file, out, patch_px=patch_px, image_px=image_px, overwrite=overwrite)
+    # A pyramid, which has none, is refused.
+    assert description.size is not None
     model = f"{description.family} {description.model}, patch {description.size.patch_px} px"
     say(f"{shorten_path(out)}: {group_digits(out.stat().st_size)} bytes, {model}")
     positions = f"positions {description.grid} x {description.grid}" if description.grid else "no learned positions"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rs_adapt.backbones import Vit
-from rs_adapt.errors import OutputExists
+from rs_adapt.errors import ConfigError, OutputExists
 from rs_adapt.files import write_folder_atomically
 from rs_adapt.inference.inspection.image import Inspection, cut_centre, inspect_image, read_image, smallest_side_px
 from rs_adapt.inference.inspection.recording import Array
@@ -61,10 +61,15 @@ def inspect_checkpoint(
 
     Raises:
         DataNotFound, DataError: See `read_image`.
-        ConfigError: See `cut_centre`; or `out_dir` cannot be written to.
+        ConfigError: The backbone is no ViT; see `cut_centre`; or `out_dir` cannot be written to.
         OutputExists: `out_dir` contains other files, or an inspection that may not be replaced.
         CheckpointMismatch, WeightsError: See `load_model`.
     """
+    if not cfg.backbone.get("takes_adapters", True):
+        raise ConfigError(
+            f"The backbone {cfg.backbone.name} has no blocks of a ViT and no adapter between them, so there is "
+            "nothing to look into. Name a run with a ViT."
+        )
     pixels_HW3 = read_image(image)
     _check_folder(out_dir, overwrite=overwrite)
     with quiet_libraries():

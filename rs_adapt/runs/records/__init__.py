@@ -20,8 +20,10 @@ from rs_adapt.runs.records.cell import (
     PluginFacts,
     RunOptions,
     RunStart,
+    TeacherFacts,
     TunedValues,
     with_initialisation,
+    with_teacher,
 )
 from rs_adapt.runs.records.cost import (
     CostRecord,
@@ -105,6 +107,7 @@ __all__ = [
     "SkippedCell",
     "SweepCellRecord",
     "SweepPlan",
+    "TeacherFacts",
     "TensorsFile",
     "TileDigests",
     "Times",
@@ -119,5 +122,6 @@ __all__ = [
     "read_record",
     "record_text",
     "with_initialisation",
+    "with_teacher",
     "write_record",
 ]

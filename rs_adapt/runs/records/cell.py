@@ -78,6 +78,11 @@ class PluginFacts(Record):
     methods: Sequence[str] = Field(default=(), description="Methods of the run that it provides.")
 
 
+def _line(cell: CellNames) -> str:
+    names = (f"{Path(cell.bench).stem}_{cell.setting}", cell.method, cell.strategy)
+    return " / ".join(name.replace("_", "-") for name in names) + f" / seed {cell.seed}"
+
+
 class InitialisedFrom(Record):
     """The run whose weights a run started from (`--from`) instead of from new ones."""
 
@@ -92,12 +97,29 @@ class InitialisedFrom(Record):
 
     def note(self) -> str:
         """Return one sentence for the notes of a result."""
-        names = (f"{Path(self.cell.bench).stem}_{self.cell.setting}", self.cell.method, self.cell.strategy)
-        line = " / ".join(name.replace("_", "-") for name in names) + f" / seed {self.cell.seed}"
         state = "finished" if self.finished else "interrupted"
         return (
-            f"Initialised from the weights of a {state} run ({line}), which had trained {self.iterations_before} "
-            "iterations before; the iterations of this run come on top."
+            f"Initialised from the weights of a {state} run ({_line(self.cell)}), which had trained "
+            f"{self.iterations_before} iterations before; the iterations of this run come on top."
+        )
+
+
+class TeacherFacts(Record):
+    """The run that a student learns from (`--teacher`); none of its weights is in the student's files."""
+
+    cell: CellNames = Field(description="Which experiment that run was.")
+    sha256: str = Field(description="SHA-256 of its adapter.safetensors.")
+    base_sha256: str = Field(description="SHA-256 over the tensors of its base weights.")
+    iter: int | None = Field(default=None, description="Iterations that it had done; null where unrecorded.")
+    pack_source: str | None = Field(
+        default=None, description="Its pack on the Hugging Face Hub, hf:OWNER/NAME@COMMIT; missing for a local one."
+    )
+
+    def note(self) -> str:
+        """Return one sentence for the notes of a result."""
+        return (
+            f"Distilled from a run ({_line(self.cell)}; SHA-256 {self.sha256[:16]}...), so what that run has seen, the "
+            "student has learnt from too."
         )
 
 
@@ -113,6 +135,9 @@ class RunStart(Record):
     initialised_from: InitialisedFrom | None = Field(
         default=None, description="The run whose weights it started from; null or missing for new ones."
     )
+    teacher: TeacherFacts | None = Field(
+        default=None, description="The run that it learns from (--teacher); null or missing for none."
+    )
     processes: int = Field(default=1, description="Number of processes.")
     plugins: Sequence[PluginFacts] = Field(default=(), description="Plugins that the method came from.")
     environment: Environment = Field(default=Environment(), description="Versions and machine.")
@@ -124,3 +149,8 @@ class RunStart(Record):
 def with_initialisation(record: AnyRecord, initial: InitialisedFrom | None) -> AnyRecord:
     """Return a record that states the weights that a run started from; unchanged for new ones."""
     return record if initial is None else record.model_copy(update={"initialised_from": initial})
+
+
+def with_teacher(record: AnyRecord, teacher: TeacherFacts | None) -> AnyRecord:
+    """Return a record that states the run that a student learnt from; unchanged without one."""
+    return record if teacher is None else record.model_copy(update={"teacher": teacher})

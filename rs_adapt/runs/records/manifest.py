@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field, JsonValue
 
 from rs_adapt.runs.records.calibration import Calibration
-from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, PluginFacts, TunedValues
+from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, PluginFacts, TeacherFacts, TunedValues
 from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record
 from rs_adapt.runs.records.result import IntervalFacts, ProtocolFacts
@@ -113,6 +113,9 @@ class Manifest(Record):
     plugins: Sequence[PluginFacts] = Field(default=(), description="Plugins that the method came from.")
     initialised_from: InitialisedFrom | None = Field(
         default=None, description="The run whose weights the training started from; null or missing for new ones."
+    )
+    teacher: TeacherFacts | None = Field(
+        default=None, description="The run that the student learnt from (--teacher); null or missing for none."
     )
     overrides: Sequence[str] = Field(description="key=value texts, in the order in which they apply.")
     base: BaseWeights = Field(description="The frozen model that the pack was trained on.")

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.runs.records.calibration import MeasuredReliability
-from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, RunOptions, TunedValues
+from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, RunOptions, TeacherFacts, TunedValues
 from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, PathBelow, Percent, PercentByClass, Record
 
@@ -119,6 +119,9 @@ class Result(Record):
     acc_pct: PercentByClass = Field(default={})
     initialised_from: InitialisedFrom | None = Field(
         default=None, description="The run whose weights the training started from; null or missing for new ones."
+    )
+    teacher: TeacherFacts | None = Field(
+        default=None, description="The run that the student learnt from (--teacher); null or missing for none."
     )
     headline: str | None = Field(default=None, description="The selection whose checkpoint the scores are of.")
     iter: int | None = Field(default=None, description="Iterations done at that checkpoint.")
