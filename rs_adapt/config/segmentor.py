@@ -29,6 +29,11 @@ def segmentor_config(cfg: Mapping[str, object]) -> Any:
 
 
 def level_channels(backbone: Mapping[str, Any]) -> list[int]:
-    """Return the channels of the feature maps of a backbone's settings: its width, or those of its stages."""
+    """Return the channels of the feature maps of a backbone's settings: its width, or those of its stages.
+
+    There are four maps, or one where the head runs the blocks behind it.
+    """
     widths: Sequence[int] | None = backbone.get("widths")
-    return [backbone["embed_dim"]] * len(backbone["out_layers"]) if widths is None else list(widths)
+    if widths is not None:
+        return list(widths)
+    return [backbone["embed_dim"]] * (1 if len(backbone["out_layers"]) == 1 else 4)

@@ -56,7 +56,11 @@ class ParamGroups(DefaultOptimWrapperConstructor):  # type: ignore[misc]
         }
         single: list[dict[str, Any]] = []
         super().add_params(single, module, is_dcn_module=is_dcn_module)
-        params += merge_groups(single)
+        # A tensor that blocks share has several names, and mmengine visits each; the first is that of `adapter_params`.
+        unique: dict[int, dict[str, Any]] = {}
+        for group in single:
+            unique.setdefault(id(group["params"][0]), group)
+        params += merge_groups(list(unique.values()))
 
 
 def backbone_keys(model: nn.Module, *, lr_mult: float, adapter_lr_mult: float) -> dict[str, dict[str, float]]:
