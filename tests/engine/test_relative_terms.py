@@ -26,7 +26,7 @@ OVERRIDES = (
     "strategy.class_sampling.min_share=0.01",
 )
 NOTE = re.compile(
-    r"drawn by their classes at the temperature [\d.]+ \(auto\): the rarest class in them, \w+, has [\d.]+%"
+    r"drawn by their classes at the temperature [\d.]+ \(auto\): the rarest class in training, \w+, has [\d.]+%"
 )
 
 

@@ -97,7 +97,7 @@ class Adapter(nn.Module):
         """Take the images of a forward pass; called before the first block, and with None after the last.
 
         Args:
-            x_B3HW: Normalised images, as the ViT takes them; None to drop what is kept of them.
+            x_B3HW: Normalised images, as the ViT takes them; None to forget them.
         """
 
     def tokens(self, layer: int) -> Tensor | None:

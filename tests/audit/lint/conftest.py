@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from foreign_layouts import GENERALIZATION_SETS, MMSEG_DATA, MMSEG_MODEL, MMSEG_RUNTIME
+
+from tests.audit.foreign_layouts import GENERALIZATION_SETS, MMSEG_DATA, MMSEG_MODEL, MMSEG_RUNTIME
 
 Write = Callable[..., Path]
 

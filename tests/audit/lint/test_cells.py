@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rs_adapt.audit.lint.check import RULES
+from rs_adapt.audit.lint.foreign_check import FOREIGN_RULES
 from rs_adapt.config import compose, resolve_cell
 from rs_adapt.config.cell import bench_families, settings_of
 from rs_adapt.datasets.prepare import ensure_prepared
@@ -140,4 +141,5 @@ def test_random_weights_are_a_deviation() -> None:
 def test_the_page_has_every_rule() -> None:
     page = (Path(__file__).parents[3] / "docs" / "trust" / "lint.md").read_text(encoding="utf-8")
     listed = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
-    assert listed == [rule.id for rule in RULES]
+    # A table for cells, and one for configurations of other programs.
+    assert listed == [*(rule.id for rule in RULES), *(rule.id for rule in FOREIGN_RULES)]

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from foreign_layouts import LAYOUTS, PAIRS, line_of, lint, only, serious
 
 from rs_adapt.audit.lint.foreign_check import FOREIGN_RULES
 from rs_adapt.errors import ConfigError
+from tests.audit.foreign_layouts import LAYOUTS, PAIRS, line_of, lint, only, serious
 
 Write = Callable[..., Path]
 

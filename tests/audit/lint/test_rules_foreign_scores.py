@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from foreign_layouts import LAYOUTS, MMDET, MMSEG, line_of, lint, only, serious
+
+from tests.audit.foreign_layouts import LAYOUTS, MMDET, MMSEG, line_of, lint, only, serious
 
 Write = Callable[..., Path]
 
