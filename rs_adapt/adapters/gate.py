@@ -19,6 +19,7 @@ from rs_adapt.adapters.stack import Stack
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.config.words import resolve_share
 from rs_adapt.errors import ConfigError
+from rs_adapt.processes import rank_and_world_size
 from rs_adapt.ranges import COUNT, Range, check_ranges
 from rs_adapt.registry import MODELS
 
@@ -38,7 +39,7 @@ class Gate(Adapter):
 
     A module that is not active adds nothing to the forward pass, and keeps its weights and the optimizer's moments bit
     for bit: no update, no weight decay, no decay of moments. When it is chosen again it continues with them, with its
-    own count of steps (of tensors that hold all blocks, the count goes on). Tensors that several blocks share, and
+    own count of steps (of tensors that hold all blocks, the count continues). Tensors that several blocks share, and
     changes outside the blocks, act at all times and rest in measurements only. Which modules are active, their scores
     and the number of steps are in the training state and in the pack.
 
@@ -84,9 +85,15 @@ class Gate(Adapter):
             compare: "method" or "block".
 
         Raises:
-            ConfigError: An argument is out of its range, or the host has no modules that can rest one by one.
+            ConfigError: An argument is out of its range, the host has no modules that can rest one by one, or several
+                processes train, whose rounding of the scores may choose different modules than one process does.
         """
         super().__init__()
+        if rank_and_world_size()[1] > 1:
+            raise ConfigError(
+                "The gate trains in one process: over several, the sums of its scores are rounded in a different order. "
+                "Leave --processes out."
+            )
         facts = {
             "embed_dim": embed_dim,
             "depth": depth,

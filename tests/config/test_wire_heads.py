@@ -68,5 +68,5 @@ def test_heads_that_read_tokens_have_none_in_a_pyramid(head: str) -> None:
 
 
 def test_what_the_head_runs_itself_cannot_be_rebuilt() -> None:
-    with pytest.raises(IncompatibleCell, match=r"Set strategy\.rebuild_weight=0\.0, or use a different head"):
+    with pytest.raises(IncompatibleCell, match=r"Allowed: --set strategy\.rebuild_weight=0\.0, or a different head"):
         composed("loveda-da", head="eomt", method="full", strategy="mrm")

@@ -194,7 +194,7 @@ def test_selections_and_the_gap_to_the_oracle(tmp_path: Path, write_cell: Write)
     (folder / "result.json").write_text(json.dumps(result))
     scores = scores_of(tmp_path)
     (cells,) = selections_section(scores.groups, Labels(scores.groups)).tables[0].rows
-    assert [cell.text for cell in cells[2:]] == ["42.86", "-", "-", "66.67", "+23.81", "1"]
+    assert [cell.text for cell in cells[2:]] == ["42.86", "-", "-", "-", "66.67", "+23.81", "1"]
     oracle = scores_of(tmp_path, selection="oracle")
     assert oracle.groups[0].mean == pytest.approx(iou(80), abs=1e-3)
     assert "oracle*" in oracle.groups[0].column.protocol

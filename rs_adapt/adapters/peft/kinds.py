@@ -80,8 +80,13 @@ KINDS = {
         unmergeable="the update of a layer is chosen by its input",
         examples=({"options": {"r": 4}},),
     ),
-    "loha": Kind(name="LOHA", zero_grad=("hada_w1_a", "hada_w1_b", "hada_w2_a"), examples=({"options": {"r": 4}},)),
-    "lokr": Kind(name="LOKR", zero_grad=("lokr_w2",), examples=({"options": {"r": 4}},)),
+    "loha": Kind(
+        name="LOHA",
+        one_graph=False,
+        zero_grad=("hada_w1_a", "hada_w1_b", "hada_w2_a"),
+        examples=({"options": {"r": 4}},),
+    ),
+    "lokr": Kind(name="LOKR", one_graph=False, zero_grad=("lokr_w2",), examples=({"options": {"r": 4}},)),
     "lora": Kind(
         name="LORA",
         zero_grad=("lora_A",),
@@ -109,11 +114,13 @@ KINDS = {
         examples=({"options": {"r": 4, "randlora_alpha": 4}},),
     ),
     "road": Kind(name="ROAD", examples=({"options": {"group_size": 8}},)),
-    "shira": Kind(name="SHIRA", examples=({"options": {"r": 4, "random_seed": 0}},)),
+    "shira": Kind(name="SHIRA", one_graph=False, examples=({"options": {"r": 4, "random_seed": 0}},)),
     "supertuning": Kind(name="SUPERTUNING", examples=({"options": {"sparsity": 0.9}},)),
     "tinylora": Kind(name="TINYLORA", own={"save_projection": True}),
     "unilora": Kind(name="UNILORA", identity=False, examples=({"options": {"r": 4, "theta_d_length": 64}},)),
-    "vblora": Kind(name="VBLORA", identity=False, examples=({"options": {"vector_length": 8, "num_vectors": 16}},)),
+    "vblora": Kind(
+        name="VBLORA", one_graph=False, identity=False, examples=({"options": {"vector_length": 8, "num_vectors": 16}},)
+    ),
     # The random projections follow from a seed: they need not be saved.
     "vera": Kind(
         name="VERA",
@@ -121,5 +128,5 @@ KINDS = {
         own={"save_projection": False},
         examples=({"options": {"r": 16}},),
     ),
-    "waveft": Kind(name="WAVEFT", examples=({"options": {"n_frequency": 50}},)),
+    "waveft": Kind(name="WAVEFT", one_graph=False, examples=({"options": {"n_frequency": 50}},)),
 }
