@@ -19,7 +19,6 @@ from rs_adapt.adapters.stack import Stack
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.config.words import resolve_share
 from rs_adapt.errors import ConfigError
-from rs_adapt.processes import rank_and_world_size
 from rs_adapt.ranges import COUNT, Range, check_ranges
 from rs_adapt.registry import MODELS
 
@@ -85,15 +84,9 @@ class Gate(Adapter):
             compare: "method" or "block".
 
         Raises:
-            ConfigError: An argument is out of its range, the host has no modules that can rest one by one, or several
-                processes train, whose rounding of the scores may choose different modules than one process does.
+            ConfigError: An argument is out of its range, or the host has no modules that can rest one by one.
         """
         super().__init__()
-        if rank_and_world_size()[1] > 1:
-            raise ConfigError(
-                "The gate trains in one process: over several, the sums of its scores are rounded in a different order. "
-                "Leave --processes out."
-            )
         facts = {
             "embed_dim": embed_dim,
             "depth": depth,

@@ -64,14 +64,6 @@ def test_an_existing_run_is_replaced_only_with_overwrite(train: Train, tmp_path:
         (("--set", "optim.lrr=1"), ("optim.lrr", "no such key", "Nearest: optim.lr")),
         (("--set", "optim.lr"), ("does not have the form key=value",)),
         (("--set", "optim.lr=fast"), ("optim.lr=fast", "expected a number")),
-        (
-            ("--method", "peft:lora", "--set", "method.options.init_lora_weights=pisa"),
-            ("init_lora_weights", "is 'pisa'", "Peft allows True or False or 'gaussian', 'eva', 'olora', 'pissa'"),
-        ),
-        (
-            ("--method", "peft:lora", "--set", "method.options.rank=2"),
-            ("peft:lora has no option rank", "Known: alpha_pattern"),
-        ),
         (("--method", "peft:poly"), ("no method 'peft:poly'", "peft has it, but it needs the number of a task")),
         (("--set", "bench.crop_px=60"), ("crop_px is 60", "patch of 8", "Nearest valid: 56 or 64")),
         (("--precision", "fp16"), ("'fp16'", "fp32 or bf16")),
@@ -90,6 +82,28 @@ def test_error_of_wrong_usage_names_the_allowed_values(
     assert err.count("\n") == 1
     for part in parts:
         assert part in err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "parts"),
+    [
+        (
+            "init_lora_weights=pisa",
+            ("init_lora_weights", "is 'pisa'", "Peft allows True or False or 'gaussian', 'eva', 'olora', 'pissa'"),
+        ),
+        ("rank=2", ("peft:lora has no option rank", "Known: alpha_pattern")),
+    ],
+)
+def test_a_wrong_option_of_peft_is_refused_with_those_that_it_declares(
+    train: Train, tmp_path: Path, option: str, parts: tuple[str, ...]
+) -> None:
+    code, out, err = train("--method", "peft:lora", "--set", f"method.options.{option}")
+    assert (code, out) == (2, "")
+    # The tiles are checked before peft is loaded.
+    (line,) = (line for line in err.splitlines() if not line.startswith("checking "))
+    assert line.startswith("error: ")
+    assert all(part in line for part in parts)
     assert not (tmp_path / "run").exists()
 
 

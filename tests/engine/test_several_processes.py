@@ -45,6 +45,16 @@ CELLS: dict[str, tuple[dict[str, str], list[str]]] = {
             "strategy.class_match=0.5",
         ],
     ),
+    # Both processes must choose the same modules, and go on without gradients of the others.
+    "gate": (
+        {"bench": "loveda-da", "method": "crossearth_gate"},
+        [
+            *("strategy.warmup_iters=1", "model.backbone.adapter.k=9"),
+            *("model.backbone.adapter.every=2", "model.backbone.adapter.measure=1"),
+            # Drop-out is drawn by each process for its images.
+            "model.backbone.adapter.host.adapters.adaptformer.dropout=0.0",
+        ],
+    ),
 }
 # Heads with statistics of the batch, with drop-out, and with masks that fade.
 HEADS: dict[str, tuple[dict[str, str], list[str]]] = {
@@ -111,17 +121,21 @@ def by_two(jobs: list[dict[str, Any]], folder: Path) -> list[list[dict[str, Any]
 # Shares of the pixels of three tiles: rounding takes single pixels over a threshold, or to a different class.
 SHARES_OF_PIXELS = ("agreement", "predicted_accuracy", "prior_agreement", "discriminant_agreement")
 FEW_PIXELS = 8 / (3 * 64**2)
+# Losses after the first step: sums over processes are rounded in a different order, on some processors from run to run,
+# and each step carries it on. A batch that is weighed or drawn differently moves them by percents.
+LATER = 1e-4
 
 
-def close(found: Any, expected: Any, tolerance: float = 2e-6) -> None:
+def close(found: Any, expected: Any, tolerance: float = 2e-6, *, relative: float = 2e-6) -> None:
     """Compare two lines of metrics.jsonl but for rounding and time."""
     assert type(found) is type(expected)
     if isinstance(expected, dict):
         assert found.keys() == expected.keys()
         for name in expected.keys() - {"iter_s", "memory_mib"}:
-            close(found[name], expected[name], FEW_PIXELS if name in SHARES_OF_PIXELS else 2e-6)
+            few = FEW_PIXELS if name in SHARES_OF_PIXELS else max(2e-6, relative)
+            close(found[name], expected[name], few, relative=relative)
     elif isinstance(expected, float) and math.isfinite(expected):
-        assert found == pytest.approx(expected, rel=2e-6, abs=tolerance)
+        assert found == pytest.approx(expected, rel=relative, abs=tolerance)
     else:
         assert found == expected
 
@@ -142,10 +156,10 @@ def test_two_processes_are_one_with_the_same_batch(uneven_root: Path, tmp_path: 
     impossible = job("dg", "impossible", uneven_root, tmp_path)
     impossible["compose"]["overrides"] = [*impossible["compose"]["overrides"], "bench.schedule.batch_size.dg=3"]
     first, second = by_two([*jobs.values(), impossible], tmp_path)
-    assert first[:3] == [{"finished": True}, {"finished": True}, {"interrupted": 2}]
-    assert second[:3] == [{"finished": False}, {"finished": False}, {"interrupted": 2}]
-    assert (first[3]["error"], second[3]["error"]) == ("ConfigError", "StoppedElsewhere")
-    assert "--batch-size 2 or 4, or 1 or 3 processes" in first[3]["text"]
+    assert first[:4] == [{"finished": True}, {"finished": True}, {"interrupted": 2}, {"finished": True}]
+    assert second[:4] == [{"finished": False}, {"finished": False}, {"interrupted": 2}, {"finished": False}]
+    assert (first[4]["error"], second[4]["error"]) == ("ConfigError", "StoppedElsewhere")
+    assert "--batch-size 2 or 4, or 1 or 3 processes" in first[4]["text"]
     assert not (tmp_path / "impossible").exists()
 
     # What two have begun one goes on with, as if it had been one all along.
@@ -155,8 +169,8 @@ def test_two_processes_are_one_with_the_same_batch(uneven_root: Path, tmp_path: 
         runs = [tmp_path / f"{name}_{count}" for count in ("two", "one")]
         two, one = (read_metrics(run) for run in runs)
         assert len(two) == len(one) == ITERS + 1
-        for found, expected in zip(two, one, strict=True):
-            close(found.content(), expected.content())
+        for number, (found, expected) in enumerate(zip(two, one, strict=True)):
+            close(found.content(), expected.content(), relative=2e-6 if number == 0 else LATER)
         assert json.loads((runs[0] / "cell.json").read_text())["processes"] == 2
 
     # Scores: each tile once and in order, with the counts that one process has for these weights.
@@ -177,8 +191,8 @@ def test_heads_that_look_at_the_whole_batch_or_draw_for_it_learn_the_same(uneven
     for name in HEADS:
         alone(job(name, f"{name}_one", uneven_root, tmp_path))
         runs = [tmp_path / f"{name}_{count}" for count in ("two", "one")]
-        for found, expected in zip(*(read_metrics(run) for run in runs), strict=True):
-            close(found.content(), expected.content())
+        for number, (found, expected) in enumerate(zip(*(read_metrics(run) for run in runs), strict=True)):
+            close(found.content(), expected.content(), relative=2e-6 if number == 0 else LATER)
         two, one = (load_file(run / "adapter.safetensors") for run in runs)
         assert two.keys() == one.keys()
         for tensor in two:
