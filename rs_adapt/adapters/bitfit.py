@@ -62,9 +62,7 @@ class BitFit(WrappingAdapter):
     def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
         """Yield the differences: patch embedding first, then block by block."""
         yield None, "patch_embed", self.patch_embed
-        for layer, block in enumerate(self.blocks):
-            for handle, change in block.items():  # type: ignore[operator]
-                yield layer, handle, change
+        yield from super().changes()
 
     def fold(self, base: nn.Module, change: LayerChange) -> None:
         """Add the trained difference `change` to the bias of its layer `base`."""

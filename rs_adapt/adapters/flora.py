@@ -129,9 +129,7 @@ class Flora(WrappingAdapter):
         """Yield the changes: patch embedding first, then block by block."""
         if self.patch_embed is not None:
             yield None, PATCH_EMBED, self.patch_embed
-        for layer, block in enumerate(self.blocks):
-            for target, change in block.items():  # type: ignore[operator]
-                yield layer, target, change
+        yield from super().changes()
 
     @staticmethod
     def num_params(

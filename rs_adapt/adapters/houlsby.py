@@ -5,8 +5,6 @@ Shapes: B batch, N tokens, D embed, R rank.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -68,12 +66,6 @@ class Houlsby(WrappingAdapter):
         self.blocks = nn.ModuleList(
             nn.ModuleDict({handle: SerialChange(embed_dim, rank=rank) for handle in handles}) for _ in range(depth)
         )
-
-    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
-        """Yield the bottlenecks, block by block."""
-        for layer, block in enumerate(self.blocks):
-            for handle, change in block.items():  # type: ignore[operator]
-                yield layer, handle, change
 
     def mid_hosts(self) -> list[MidHost]:
         """Return the bottlenecks in slot order: attention, then MLP, block by block."""

@@ -6,7 +6,7 @@ Shapes: B batch, N tokens, D embed, R rank.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -106,12 +106,6 @@ class Lora(WrappingAdapter):
             )
             for _ in range(depth)
         )
-
-    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
-        """Yield the branches, block by block."""
-        for layer, block in enumerate(self.blocks):
-            for target in self.targets:
-                yield layer, target, block[target]  # type: ignore[index]
 
     def mid_hosts(self) -> list[MidHost]:
         """Return the branches in slot order: targets within blocks."""

@@ -6,7 +6,6 @@ Shapes: D embed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -62,12 +61,6 @@ class NormTuning(WrappingAdapter):
         self.blocks = nn.ModuleList(
             nn.ModuleDict({handle: NormChange(embed_dim) for handle in ("norm1", "norm2")}) for _ in range(depth)
         )
-
-    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
-        """Yield the differences, block by block."""
-        for layer, block in enumerate(self.blocks):
-            for handle, change in block.items():  # type: ignore[operator]
-                yield layer, handle, change
 
     def fold(self, base: nn.Module, change: LayerChange) -> None:
         """Add the differences to their norm's vectors."""

@@ -5,7 +5,7 @@ Shapes: D embed, R rank, O outputs and I inputs of a layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from scipy.linalg import qr
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.moved_part import MovedPart
-from rs_adapt.adapters.contract.wrapping import LINEARS, LayerChange, WrappingAdapter, check_targets, linear_dims
+from rs_adapt.adapters.contract.wrapping import LINEARS, WrappingAdapter, check_targets, linear_dims
 from rs_adapt.errors import ConfigError
 from rs_adapt.ranges import COUNT, POSITIVE, check_ranges
 from rs_adapt.registry import MODELS
@@ -99,7 +99,7 @@ class RecycleLora(WrappingAdapter):
                 f"RecycleLora: main_rank is {main_rank} and sub_rank {sub_rank}; together they may have the {most} "
                 "columns of a weight."
             )
-        self.targets = check_targets("RecycleLora", tuple(targets), LINEARS)
+        targets = check_targets("RecycleLora", tuple(targets), LINEARS)
         self.lr_mults = {".sub_": sub_lr_mult}
         self.blocks = nn.ModuleList(
             nn.ModuleDict(
@@ -109,17 +109,11 @@ class RecycleLora(WrappingAdapter):
                         main_rank=main_rank,
                         sub_rank=sub_rank,
                     )
-                    for target in self.targets
+                    for target in targets
                 }
             )
             for _ in range(depth)
         )
-
-    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
-        """Yield the changes, block by block."""
-        for layer, block in enumerate(self.blocks):
-            for target in self.targets:
-                yield layer, target, block[target]  # type: ignore[index]
 
     @staticmethod
     def num_params(

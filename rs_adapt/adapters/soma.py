@@ -5,7 +5,7 @@ Shapes: D embed, R rank, O outputs and I inputs of a layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -79,7 +79,7 @@ class Soma(WrappingAdapter):
         """
         super().__init__()
         check_ranges("Soma", rank=(rank, COUNT))
-        self.targets = check_targets("Soma", tuple(targets), LINEARS)
+        targets = check_targets("Soma", tuple(targets), LINEARS)
         self.first_block = _first_block(first_block, depth)
         if rank > (largest := min(embed_dim, mlp_dim)):
             raise ConfigError(f"Soma: rank is {rank}; a weight has {largest} singular values. Give {largest} or less.")
@@ -91,17 +91,11 @@ class Soma(WrappingAdapter):
                         rank=rank,
                         train_bias=train_bias and target != "attn_k",
                     )
-                    for target in self.targets
+                    for target in targets
                 }
             )
             for _ in range(self.first_block, depth)
         )
-
-    def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
-        """Yield the parts, block by block."""
-        for layer, block in enumerate(self.blocks, start=self.first_block):
-            for target in self.targets:
-                yield layer, target, block[target]  # type: ignore[index]
 
     @torch.no_grad()
     def fold(self, base: nn.Module, change: LayerChange) -> None:

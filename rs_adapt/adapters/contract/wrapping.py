@@ -93,9 +93,13 @@ class WrappingAdapter(Adapter):
     """Base of the methods that wrap layers: they list their changes; this class wraps, unwraps and merges them.
 
     Attributes:
+        blocks: One `nn.ModuleDict` a block with its changes by handle, for methods that do not list them otherwise.
+        first_block: The block (from 0) of the first entry of `blocks`.
         unmergeable: Why the method cannot be folded into the weights of the ViT, or None if it can.
     """
 
+    blocks: nn.ModuleList
+    first_block: int = 0
     unmergeable: str | None = None
 
     def __init__(self) -> None:
@@ -103,8 +107,13 @@ class WrappingAdapter(Adapter):
         self._wrapped: list[tuple[int | None, str, Wrapped]] = []
 
     def changes(self) -> Iterator[tuple[int | None, str, LayerChange]]:
-        """Yield (block from 0 or None for the ViT itself, handle of the layer, change), in the order of wrapping."""
-        raise NotImplementedError
+        """Yield (block from 0 or None for the ViT itself, handle of the layer, change), in the order of wrapping.
+
+        Here those of `blocks`, block by block.
+        """
+        for layer, block in enumerate(self.blocks, start=self.first_block):
+            for handle, change in block.items():  # type: ignore[operator]
+                yield layer, handle, change
 
     def wrap(self, vit: nn.Module) -> None:
         """Put every change around its layer."""
