@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from rs_adapt.errors import ConfigError
-from rs_adapt.heads.mmseg_parts import all_of, classify_as_before, common_settings, group_norm, heads
+from rs_adapt.heads.mmseg_parts import classify_as_before, common_settings, group_norm, heads
 from rs_adapt.heads.pixel_head import PixelHead
 from rs_adapt.ranges import COUNT, check_numbers
 from rs_adapt.registry import MODELS
@@ -66,7 +66,7 @@ class DptHead(PixelHead):
             )
         self.net = heads.DPTHead(
             in_channels=list(in_channels),
-            in_index=all_of(in_channels),
+            in_index=list(range(len(in_channels))),
             input_transform="multiple_select",
             embed_dims=in_channels[0],
             post_process_channels=list(level_channels),

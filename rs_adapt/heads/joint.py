@@ -6,14 +6,14 @@ Shapes: B batch, N tokens (prefix, queries, patches), Q queries, D embed, K clas
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias, Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rs_adapt.heads.annealing import MaskAnnealing
-from rs_adapt.heads.mask_head import MaskHead
+from rs_adapt.heads.mask_head import MaskHead, MaskSettings
 from rs_adapt.processes import rand
 from rs_adapt.ranges import COUNT_OR_0, check_ranges
 
@@ -45,9 +45,9 @@ class JointHead(MaskHead):
         num_blocks: int,
         upscale_blocks: int,
         total_iters: int,
-        **of_mask_head: Any,
+        **settings: Unpack[MaskSettings],
     ) -> None:
-        super().__init__(in_channels=in_channels, num_classes=num_classes, num_queries=num_queries, **of_mask_head)
+        super().__init__(in_channels=in_channels, num_classes=num_classes, num_queries=num_queries, **settings)
         check_ranges(type(self).__name__, upscale_blocks=(upscale_blocks, COUNT_OR_0))
         width = in_channels[-1]
         self.query_embed = nn.Embedding(num_queries, width)

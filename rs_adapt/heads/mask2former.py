@@ -6,6 +6,7 @@ Shapes: B batch, Q queries, D channels of the head, K classes, h/w grid at a qua
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Unpack
 
 from torch import Tensor, nn
 from transformers import Mask2FormerConfig
@@ -16,9 +17,8 @@ from transformers.models.mask2former.modeling_mask2former import (
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.heads.mask2former_init import init_decoder, init_pixel_decoder
-from rs_adapt.heads.mask2former_loss import IgnoredPixels
 from rs_adapt.heads.mask2former_names import convert_mmdet_names
-from rs_adapt.heads.mask_head import MaskHead
+from rs_adapt.heads.mask_head import MaskHead, MaskSettings
 from rs_adapt.ranges import COUNT, check_ranges
 from rs_adapt.registry import MODELS
 
@@ -51,16 +51,7 @@ class Mask2FormerHead(MaskHead):
         encoder_ffn: Hidden width of the pixel decoder's feed-forward networks, at least 1.
         decoder_ffn: Hidden width of the query decoder's feed-forward networks, at least 1.
         learned_query_pos: Whether the head learns query positions itself.
-        num_points: Points per mask, in matching and in the loss, at least 1.
-        oversample_ratio: Candidates per point when points are chosen by uncertainty, at least 1.
-        importance_ratio: Share of points that are chosen by uncertainty, 0 to 1.
-        class_weight: Weight of the classification loss and matching cost, 0 or larger.
-        mask_weight: Weight of the mask loss and matching cost, 0 or larger.
-        dice_weight: Weight of the dice loss and matching cost, 0 or larger.
-        no_object_weight: Weight of "no object" targets inside the classification loss, 0 or larger.
-        ignore_index: Label value that belongs to no mask, 0 to 255.
-        ignored_pixels: "left_out" of all losses, or "background" of every mask; see `Mask2FormerLoss`.
-        align_corners: How mmsegmentation resizes the scores to the original image size.
+        **settings: Points, weights, and what is made of ignored pixels; see `MaskHead`.
 
     Raises:
         ConfigError: If there are not four levels, a number is out of its range, or `channels` is not divisible as
@@ -80,32 +71,14 @@ class Mask2FormerHead(MaskHead):
         encoder_ffn: int = 1024,
         decoder_ffn: int = 2048,
         learned_query_pos: bool = True,
-        num_points: int = 12544,
-        oversample_ratio: float = 3.0,
-        importance_ratio: float = 0.75,
-        class_weight: float = 2.0,
-        mask_weight: float = 5.0,
-        dice_weight: float = 5.0,
-        no_object_weight: float = 0.1,
-        ignore_index: int = 255,
-        ignored_pixels: IgnoredPixels = "background",
-        align_corners: bool = False,
+        **settings: Unpack[MaskSettings],
     ) -> None:
         """Build and initialise the modules."""
         super().__init__(
             in_channels=in_channels,
             num_classes=num_classes,
             num_queries=num_queries,
-            num_points=num_points,
-            oversample_ratio=oversample_ratio,
-            importance_ratio=importance_ratio,
-            class_weight=class_weight,
-            mask_weight=mask_weight,
-            dice_weight=dice_weight,
-            no_object_weight=no_object_weight,
-            ignore_index=ignore_index,
-            ignored_pixels=ignored_pixels,
-            align_corners=align_corners,
+            **settings,
         )
         check_ranges(
             "Mask2FormerHead",

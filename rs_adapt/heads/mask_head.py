@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,21 @@ from rs_adapt.ranges import BYTE, COUNT, NOT_NEGATIVE, SHARE, Range, check_numbe
 
 # Upsampled numbers at a time: 2^22 float32 are 16 MiB, which fits a CPU's cache and is enough work for a GPU.
 MAX_UPSAMPLED = 2**22
+
+
+class MaskSettings(TypedDict, total=False):
+    """Arguments of `MaskHead` that its subclasses pass on as they are."""
+
+    num_points: int
+    oversample_ratio: float
+    importance_ratio: float
+    class_weight: float
+    mask_weight: float
+    dice_weight: float
+    no_object_weight: float
+    ignore_index: int
+    ignored_pixels: IgnoredPixels
+    align_corners: bool
 
 
 class MaskHead(nn.Module):
@@ -56,16 +71,16 @@ class MaskHead(nn.Module):
         in_channels: Sequence[int],
         num_classes: int,
         num_queries: int,
-        num_points: int,
-        oversample_ratio: float,
-        importance_ratio: float,
-        class_weight: float,
-        mask_weight: float,
-        dice_weight: float,
-        no_object_weight: float,
-        ignore_index: int,
-        ignored_pixels: IgnoredPixels,
-        align_corners: bool,
+        num_points: int = 12544,
+        oversample_ratio: float = 3.0,
+        importance_ratio: float = 0.75,
+        class_weight: float = 2.0,
+        mask_weight: float = 5.0,
+        dice_weight: float = 5.0,
+        no_object_weight: float = 0.1,
+        ignore_index: int = 255,
+        ignored_pixels: IgnoredPixels = "background",
+        align_corners: bool = False,
     ) -> None:
         super().__init__()
         name = type(self).__name__

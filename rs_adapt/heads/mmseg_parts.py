@@ -7,7 +7,6 @@ in each process for itself; here group norm and `ChannelDropout` stand in for th
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from contextlib import redirect_stdout
 from typing import Any
 
@@ -22,7 +21,7 @@ from rs_adapt.registry import quiet_libraries
 with quiet_libraries(), redirect_stdout(io.StringIO()):
     from mmseg.models import decode_heads as heads
 
-__all__ = ["ChannelDropout", "all_of", "classify_as_before", "common_settings", "group_norm", "heads"]
+__all__ = ["ChannelDropout", "classify_as_before", "common_settings", "group_norm", "heads"]
 
 GROUPS = 32
 # Of a group; UPerNet norms maps of one cell, where a group of one number would be zero, and of two a sign.
@@ -94,8 +93,3 @@ def classify_as_before(net: Any, dropout: float, *, head: str) -> None:
     nn.init.normal_(net.conv_seg.weight, std=0.01)
     nn.init.zeros_(net.conv_seg.bias)
     net.dropout = ChannelDropout(dropout)
-
-
-def all_of(levels: Sequence[int]) -> list[int]:
-    """Return the positions of all levels."""
-    return list(range(len(levels)))

@@ -6,12 +6,13 @@ Shapes: B batch, N tokens (queries, patches), Q queries, K classes, D embed, h/w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 from torch import Tensor, nn
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.heads.joint import Block, JointHead
-from rs_adapt.heads.mask2former_loss import IgnoredPixels
+from rs_adapt.heads.mask_head import MaskSettings
 from rs_adapt.heads.rotary import RotaryBlocks
 from rs_adapt.ranges import COUNT, check_ranges
 from rs_adapt.registry import MODELS
@@ -39,16 +40,7 @@ class PmtHead(JointHead):
         num_heads: Attention heads of the new blocks; None for one per 64 channels.
         upscale_blocks: How often the token grid is doubled for the masks, 0 or more.
         total_iters: Training iterations, over which the masks of attention fade; filled in by the configuration.
-        num_points: See `MaskHead`, as all that follow.
-        oversample_ratio: See `MaskHead`.
-        importance_ratio: See `MaskHead`.
-        class_weight: See `MaskHead`.
-        mask_weight: See `MaskHead`.
-        dice_weight: See `MaskHead`.
-        no_object_weight: See `MaskHead`.
-        ignore_index: See `MaskHead`.
-        ignored_pixels: See `MaskHead`.
-        align_corners: See `MaskHead`.
+        **settings: Points, weights, and what is made of ignored pixels; see `MaskHead`.
 
     Raises:
         ConfigError: If there are no maps of one width, a number is out of its range, the heads do not divide the width,
@@ -65,16 +57,7 @@ class PmtHead(JointHead):
         num_heads: int | None = None,
         upscale_blocks: int = 2,
         total_iters: int,
-        num_points: int = 12544,
-        oversample_ratio: float = 3.0,
-        importance_ratio: float = 0.75,
-        class_weight: float = 2.0,
-        mask_weight: float = 5.0,
-        dice_weight: float = 5.0,
-        no_object_weight: float = 0.1,
-        ignore_index: int = 255,
-        ignored_pixels: IgnoredPixels = "background",
-        align_corners: bool = False,
+        **settings: Unpack[MaskSettings],
     ) -> None:
         """Build the sum, the blocks, the queries and what reads them."""
         check_ranges("PmtHead", num_blocks=(num_blocks, COUNT))
@@ -87,16 +70,7 @@ class PmtHead(JointHead):
             num_blocks=num_blocks,
             upscale_blocks=upscale_blocks,
             total_iters=total_iters,
-            num_points=num_points,
-            oversample_ratio=oversample_ratio,
-            importance_ratio=importance_ratio,
-            class_weight=class_weight,
-            mask_weight=mask_weight,
-            dice_weight=dice_weight,
-            no_object_weight=no_object_weight,
-            ignore_index=ignore_index,
-            ignored_pixels=ignored_pixels,
-            align_corners=align_corners,
+            **settings,
         )
         self.laterals = nn.ModuleList(_Lateral(channels) for channels in in_channels)
         self.blocks = RotaryBlocks("PmtHead", in_channels[0], num_blocks, num_heads)

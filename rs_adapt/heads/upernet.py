@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from rs_adapt.heads.mmseg_parts import all_of, classify_as_before, common_settings, group_norm, heads
+from rs_adapt.heads.mmseg_parts import classify_as_before, common_settings, group_norm, heads
 from rs_adapt.heads.pixel_head import PixelHead
 from rs_adapt.registry import MODELS
 
@@ -54,7 +54,7 @@ class UperNetHead(PixelHead):
         )
         self.net = heads.UPerHead(
             in_channels=list(in_channels),
-            in_index=all_of(in_channels),
+            in_index=list(range(len(in_channels))),
             channels=channels,
             norm_cfg=group_norm("UperNetHead", channels),
             **common_settings(num_classes),
