@@ -131,11 +131,17 @@ def _check_method(tree: MergedTree) -> None:
                 f"The head {head} does not work with backbone {backbone['name']}: it reads the tokens of a ViT's "
                 f"blocks, and {pyramid}. Allowed: a head that reads a pyramid, such as linear, or a ViT as backbone."
             )
-    if maps == "joint" and tree["strategy"].get("rebuild_weight"):
-        raise IncompatibleCell(
-            f"strategy.rebuild_weight hides places of the feature maps, but the head {head} runs the backbone's last "
-            "blocks itself. Allowed: --set strategy.rebuild_weight=0.0, or a different head."
-        )
+    if tree["strategy"].get("rebuild_weight"):
+        if maps == "joint":
+            raise IncompatibleCell(
+                f"strategy.rebuild_weight hides places of the feature maps, but the head {head} runs the backbone's "
+                "last blocks itself. Allowed: --set strategy.rebuild_weight=0.0, or a different head."
+            )
+        if not backbone.get("takes_adapters", True):
+            raise IncompatibleCell(
+                f"strategy.rebuild_weight rebuilds feature maps of one width, but those of backbone {backbone['name']} "
+                "differ. Allowed: --set strategy.rebuild_weight=0.0, or a ViT as backbone."
+            )
     if backbone.get("takes_tokens", True):
         return
     if method.get("adds_tokens"):

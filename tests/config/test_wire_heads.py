@@ -70,3 +70,10 @@ def test_heads_that_read_tokens_have_none_in_a_pyramid(head: str) -> None:
 def test_what_the_head_runs_itself_cannot_be_rebuilt() -> None:
     with pytest.raises(IncompatibleCell, match=r"Allowed: --set strategy\.rebuild_weight=0\.0, or a different head"):
         composed("loveda-da", head="eomt", method="full", strategy="mrm")
+
+
+def test_maps_of_several_widths_cannot_be_rebuilt() -> None:
+    with pytest.raises(IncompatibleCell, match="rebuilds feature maps of one width, but those of backbone mit_b0 diff"):
+        composed("loveda-da", method="full", backbone="mit_b0", strategy="mrm")
+    cfg = composed("loveda-da", "strategy.rebuild_weight=0.0", method="full", backbone="mit_b0", strategy="mrm")
+    assert segmentor(cfg).backbone.widths == [32, 64, 160, 256]
