@@ -16,7 +16,7 @@ from rs_adapt.engine.state import check_trained_tensors, load_trained_tensors, r
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.files import file_sha256
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, STATE_FILE, TENSORS_FILE
-from rs_adapt.runs.folder import saved_nothing
+from rs_adapt.runs.folder import require_outside, saved_nothing
 from rs_adapt.runs.hub_packs import hub_origin
 from rs_adapt.runs.packs import find_weights, read_manifest
 from rs_adapt.runs.records import InitialisedFrom, Manifest, RunStart, read_record
@@ -96,11 +96,7 @@ def find_initial_weights(
             return before
     if start_from is None:
         return None
-    if folder.resolve() in (start_from.resolve(), *start_from.resolve().parents):
-        raise ConfigError(
-            f"--from {start_from} lies in the folder of the new run, {folder}. Choose a different folder for it with "
-            "--work-dir."
-        )
+    require_outside(folder, start_from, option="--from", run="the new run")
     initial = read_initial_weights(start_from)
     check_initial_weights(initial, cfg, segmentor)
     return initial.facts

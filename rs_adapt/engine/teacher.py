@@ -14,6 +14,7 @@ from rs_adapt.engine.pack import load_pack, require_tensors
 from rs_adapt.engine.results import ground_size_m
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.runs.files import CELL_FILE
+from rs_adapt.runs.folder import require_outside
 from rs_adapt.runs.records import Manifest, RunStart, TeacherFacts, read_record
 
 if TYPE_CHECKING:
@@ -75,10 +76,7 @@ def check_teacher(teacher: Teacher, cfg: ResolvedConfig, *, resume: bool) -> Tea
         WeightsError: The teacher's base weights are missing or damaged.
     """
     name, manifest, folder = f"--teacher {teacher.folder}", teacher.manifest, Path(cfg.work_dir)
-    if folder.resolve() in (teacher.folder.resolve(), *teacher.folder.resolve().parents):
-        raise ConfigError(
-            f"{name} lies in the folder of the student, {folder}. Choose a different folder for it with --work-dir."
-        )
+    require_outside(folder, teacher.folder, option="--teacher", run="the student")
     require_tensors(teacher.folder, manifest)
     classes = tuple(cfg.bench.classes)
     if tuple(manifest.classes) != classes:

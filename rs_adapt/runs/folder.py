@@ -89,6 +89,25 @@ def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: b
         )
 
 
+def require_outside(run_dir: Path, trained: Path, *, option: str, run: str) -> None:
+    """Refuse a trained run that lies in the folder of the run that needs it, or is that folder.
+
+    Args:
+        run_dir: The folder of the run that needs it.
+        trained: The folder of the trained run.
+        option: The option that names it, for the message.
+        run: The run that needs it, in words.
+
+    Raises:
+        ConfigError: It lies there.
+    """
+    if run_dir.resolve() in (trained.resolve(), *trained.resolve().parents):
+        raise ConfigError(
+            f"{option} {trained} lies in the folder of {run}, {run_dir}. Choose a different folder for it with "
+            "--work-dir."
+        )
+
+
 @contextmanager
 def lock_run_folder(run_dir: Path) -> Iterator[None]:
     """Make a run folder, and be the only process that writes into it during the block.
