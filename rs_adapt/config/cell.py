@@ -134,13 +134,13 @@ def resolve(
     if own_bench.is_own(bench_name) and not learns_from_labels(axes.strategy_facts(chosen)):
         bench_name = own_bench.without_source(bench_name)
     defaults = axes.bench_facts(bench_name)["defaults"]
-    found = axes.find("backbone", backbone or defaults["backbone"])
-    takes_adapters = axes.backbone_facts(found).get("takes_adapters", True)
+    backbone_name = axes.find("backbone", backbone or defaults["backbone"])
+    takes_adapters = axes.backbone_facts(backbone_name).get("takes_adapters", True)
     cell = Cell(
         bench=bench_name,
         setting=setting,
         method=axes.find("method", method or (defaults["method"] if takes_adapters else METHOD_OF_PYRAMIDS)),
-        backbone=found,
+        backbone=backbone_name,
         head=axes.find("head", head or defaults["head"]),
         strategy=chosen,
         seed=seed,

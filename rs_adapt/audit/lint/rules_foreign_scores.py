@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -227,8 +228,8 @@ def _views(step: Step) -> str:
     """Return what a step averages over, in words; empty where it makes one view."""
     node = step.node
     if step.name == "TestTimeAug":
-        counts = [len(branch.items) for branch in (node.at("transforms") or node).items]
-        return f"{_product(counts)} views of each image (TestTimeAug)" if _product(counts) > 1 else ""
+        views = math.prod(max(len(branch.items), 1) for branch in (node.at("transforms") or node).items)
+        return f"{views} views of each image (TestTimeAug)" if views > 1 else ""
     if step.name not in ("MultiScaleFlipAug", "MultiScaleFlipAug3D"):
         return ""
     scales = node.at("img_scale")
@@ -238,13 +239,6 @@ def _views(step: Step) -> str:
     texts = [f"{sizes} sizes"] if sizes > 1 else []
     texts += ["flips"] if flip is not None and flip.plain() not in (False, None) else []
     return f"{' and '.join(texts)} of each image ({step.name})" if texts else ""
-
-
-def _product(counts: list[int]) -> int:
-    product = 1
-    for count in counts:
-        product *= max(count, 1)
-    return product
 
 
 def _train_crop(subject: ForeignSubject) -> list[int] | None:
