@@ -15,7 +15,7 @@ from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.moved_part import MovedPart
 from rs_adapt.adapters.contract.wrapping import LINEARS, LayerChange, WrappingAdapter, check_targets, linear_dims
 from rs_adapt.errors import ConfigError
-from rs_adapt.ranges import COUNT, check_ranges
+from rs_adapt.ranges import COUNT, COUNT_OR_0, check_ranges
 from rs_adapt.registry import MODELS
 
 
@@ -130,6 +130,7 @@ class Soma(WrappingAdapter):
 
 def _first_block(given: int | None, depth: int) -> int:
     first = depth // 3 if given is None else given
-    if not 0 <= first < depth:
+    check_ranges("Soma", first_block=(first, COUNT_OR_0))
+    if first >= depth:
         raise ConfigError(f"Soma: first_block is {given}; the ViT has the blocks 0 to {depth - 1}.")
     return first

@@ -81,6 +81,7 @@ _NUMBERS: dict[str, Range] = {
     "method.weight_decay_end": NOT_NEGATIVE,
     "param_scheduler.*.power": NOT_NEGATIVE,
     "param_scheduler.*.eta_min": NOT_NEGATIVE,
+    "param_scheduler.*.eta_min_ratio": NOT_NEGATIVE,
     "param_scheduler.*.begin": COUNT_OR_0,
     "param_scheduler.*.end": COUNT,
     "param_scheduler.*.start_factor": SHARE_ABOVE_0,

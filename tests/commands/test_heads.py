@@ -31,7 +31,11 @@ HEADS: dict[str, tuple[str, ...]] = {
 TINY = ("--set", "bench.crop_px=32", "--set", "bench.tile_px=32", "--weights", "random", "--device", "cpu")
 
 
-@pytest.fixture(params=HEADS)
+# One that reads maps, and one whose queries join the tokens.
+_QUICK = ("linear-bn", "eomt-small")
+
+
+@pytest.fixture(params=[pytest.param(name, marks=[] if name in _QUICK else [pytest.mark.slow]) for name in HEADS])
 def head(request: pytest.FixtureRequest) -> tuple[str, ...]:
     return ("--head", request.param, *HEADS[request.param])
 
@@ -91,6 +95,7 @@ def test_its_cost_is_measured(
     assert "lora" in out
 
 
+@pytest.mark.slow
 def test_its_time_and_memory_are_planned(head: tuple[str, ...], run_verb: Verb) -> None:
     axes = tuple(text for text in head if text.startswith("--") or "=" not in text)
     axes = tuple(text for text in axes if text != "--set")

@@ -88,7 +88,7 @@ def test_inference_of_a_protocol_goes_before_the_benchs() -> None:
 @pytest.mark.parametrize(
     ("bench", "names", "overrides", "message"),
     [
-        ("loveda-dg", {}, ["protocol.selection=best"], "selection is 'best'. Allowed: last, best_source_val"),
+        ("loveda-dg", {}, ["protocol.selection=best"], "selection is 'best'. Allowed: last, guarded, best_source_val"),
         ("loveda-dg", {}, ["protocol.report_split=train"], "report_split is 'train'. Allowed: test, val, server"),
         ("loveda-dg", {}, ["protocol.label_free_tiles=0"], "label_free_tiles is 0; it must be 1 or larger"),
         (

@@ -18,6 +18,9 @@ DAFORMER = {
     **{"warmup_iters": 0, "rise_iters": 1500, "ema_decay": 0.999, "confidence": 0.968, "rare": RARE},
     **{"feature_weight": 0.005, "feature_min_share": 0.75},
 }
+VFM_UDA = DAFORMER | {
+    **{"feature_weight": 0.0, "teacher_mirror": True, "mask_weight": 1.0, "mask_ratio": 0.7, "mask_block_px": 16},
+}
 DACS = {
     **{"warmup_iters": 4000, "rise_iters": None, "ema_decay": 0.99, "confidence": None, "rare": None},
     **{"mix_weight": 0.5, "jitter_prob": 0.0, "blur_prob": 0.0, "feature_weight": 0.0, "mask_weight": 0.0},
@@ -42,6 +45,10 @@ PUBLISHED: dict[str, tuple[int, dict[str, Any]]] = {
         MIXED | {"warmup_iters": 0, "rise_iters": None, "ema_decay": 0.99, "confidence": 0.968, "rare": None},
     ),
     "daformer": (40_000, DAFORMER | {"mask_weight": 0.0}),
+    "mrm": (40_000, DAFORMER | {"mask_weight": 0.0, "rebuild_weight": 1.0}),
+    # VFM-UDA's decay, threshold and share of hidden tokens (16 px each).
+    "vfm_uda": (40_000, VFM_UDA),
+    "vfm_uda_plus": (40_000, VFM_UDA | {"distill_weight": 1.0}),
     "mic": (40_000, DAFORMER | {"mask_weight": 1.0, "mask_ratio": 0.7, "mask_block_px": 64}),
 }
 

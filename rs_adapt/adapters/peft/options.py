@@ -22,9 +22,13 @@ OPTIONS_KEY = "model.backbone.adapter.options"
 _RANGES = {
     **dict.fromkeys(("r", "init_r", "target_r", "n_frequency", "boft_n_butterfly_factor", "deltaT"), COUNT),
     **dict.fromkeys(
-        ("oft_block_size", "boft_block_size", "boft_block_num", "projection_prng_key", "random_loc_seed"), COUNT_OR_0
+        (
+            *("oft_block_size", "boft_block_size", "boft_block_num"),
+            *("projection_prng_key", "random_loc_seed", "random_seed"),
+        ),
+        COUNT_OR_0,
     ),
-    **dict.fromkeys(("lora_alpha", "scaling", "eps"), POSITIVE),
+    **dict.fromkeys(("lora_alpha", "alpha", "scaling", "eps"), POSITIVE),
     **dict.fromkeys(
         ("lora_dropout", "vera_dropout", "boft_dropout", "module_dropout", "beta1", "beta2"), SHARE_BELOW_1
     ),
