@@ -290,10 +290,7 @@ def test_methods_are_found() -> None:
     assert all(getattr(rs_adapt.adapters, c.__name__) is c for c in methods)
 
 
-# The gated ViT has no check that the others lack.
-@pytest.mark.parametrize(
-    "vit_name", [pytest.param(name, marks=[pytest.mark.slow] if name == "dinov2_swiglu" else []) for name in CHECKS]
-)
+@pytest.mark.parametrize("vit_name", ["tiny", "dinov2", pytest.param("dinov2_swiglu", marks=pytest.mark.slow)])
 def test_every_method_meets_the_contract(
     example: object, vit_name: str, vit_maker: Callable[[str], MakeViT], subtests: pytest.Subtests
 ) -> None:
