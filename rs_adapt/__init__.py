@@ -21,6 +21,7 @@ from rs_adapt import errors
 from rs_adapt.errors import RsAdaptError
 
 if TYPE_CHECKING:
+    from rs_adapt.api.averaged_adaptation import adapt
     from rs_adapt.api.averaging import average
     from rs_adapt.api.calibration import calibrate
     from rs_adapt.api.checking import lint, verify
@@ -39,6 +40,7 @@ __version__ = "0.1.0"
 __all__ = [
     "RsAdaptError",
     "__version__",
+    "adapt",
     "average",
     "calibrate",
     "check",
@@ -61,6 +63,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "adapt": "api.averaged_adaptation",
     "average": "api.averaging",
     "calibrate": "api.calibration",
     "check": "api.training",

@@ -158,15 +158,15 @@ def cell_of(cfg: ResolvedConfig) -> Cell:
     return Cell(**cfg.cell.to_dict())
 
 
-def equivalent_command(cfg: ResolvedConfig) -> str:
-    """Return the `rs-adapt train` command line that means the same as a configuration."""
+def equivalent_command(cfg: ResolvedConfig, *, verb: str = "train") -> str:
+    """Return the command line of `rs-adapt train`, or of a verb with the same options, for a configuration."""
     cell = cell_of(cfg)
     names = {"bench": cell.bench, "setting": cell.setting, "method": cell.method, "backbone": cell.backbone}
     names |= {"head": cell.head, "strategy": cell.strategy, "seed": str(cell.seed)}
     names |= {"protocol": cell.protocol} if cell.protocol != DEFAULT_PROTOCOL else {}
     names |= {"weights": cfg.origin.weights} if cfg.origin.weights else {}
     names |= {"data-root": str(cfg.data_root), "work-dir": str(cfg.work_dir)}
-    words = ["rs-adapt", "train"]
+    words = ["rs-adapt", verb]
     for name, value in names.items():
         words += [f"--{name}", value]
     words += [] if cell.tuned else ["--untuned"]

@@ -25,6 +25,10 @@ VERBS = {
         "rs_adapt.commands.predict:predict",
         "Predict whole scenes and write georeferenced maps (cloud-optimized GeoTIFF).",
     ),
+    "adapt": Verb(
+        "rs_adapt.commands.adapt:adapt",
+        "Train on the source, train again with the target's images, and average the weights of both.",
+    ),
     "average": Verb(
         "rs_adapt.commands.average:average",
         "Average the weights of trained models that share base, method, head and seed.",

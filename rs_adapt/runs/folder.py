@@ -48,6 +48,18 @@ def awaits_finish(run_dir: Path) -> bool:
     return (run_dir / RESULT_FILE).is_file() and (run_dir / STATE_FILE).is_file()
 
 
+def is_finished(run_dir: Path, *, cfg_text: str) -> bool:
+    """Return whether a folder holds the finished run of a configuration.
+
+    Raises:
+        CheckpointMismatch: It holds a finished run of a configuration with other results.
+    """
+    if not (run_dir / RESULT_FILE).is_file() or awaits_finish(run_dir):
+        return False
+    _check_same_settings(run_dir, cfg_text)
+    return True
+
+
 def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: bool) -> None:
     """Check that a run may start in a folder or be resumed there; writes nothing.
 
@@ -196,6 +208,10 @@ def _check_resumable(run_dir: Path, cfg_text: str) -> None:
             f" To train longer, start a new run from its weights: --from {run_dir} --work-dir NEW." if finished else ""
         )
         raise CheckpointMismatch(f"Cannot resume {run_dir}: {reason}. Start again with --overwrite.{longer}")
+    _check_same_settings(run_dir, cfg_text)
+
+
+def _check_same_settings(run_dir: Path, cfg_text: str) -> None:
     file = run_dir / CONFIG_FILE
     try:
         stored = file.read_text(encoding="utf-8")

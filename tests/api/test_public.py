@@ -22,6 +22,7 @@ from rs_adapt.runs.run import Run
 NAMES = [
     "RsAdaptError",
     "__version__",
+    "adapt",
     "average",
     "calibrate",
     "check",
@@ -43,7 +44,7 @@ NAMES = [
     "verify",
 ]
 # In the order of their examples: the later ones read the run of the first.
-TRAINING = ("train", "check", "evaluate", "load", "calibrate", "predict", "judge")
+TRAINING = ("train", "check", "evaluate", "load", "calibrate", "predict", "judge", "adapt")
 FUNCTIONS = [name for name in NAMES if name not in ("RsAdaptError", "__version__", "errors")]
 
 
