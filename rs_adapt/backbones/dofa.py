@@ -42,10 +42,12 @@ def read_as_rgb(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return rest
     try:
         kernel_D3pp, bias_D = generate_kernel(tensors, RGB_UM)
-    except (KeyError, RuntimeError, ValueError) as error:
+    except Exception as error:
+        # Tensors of wrong shapes raise any of half a dozen exception types.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise WeightsError(
             "not a DOFA: its patch embedding is not generated from wavelengths by a transformer "
-            f"({_GENERATOR}*: {str(error).splitlines()[0]}). For a ViT of three bands use mae_b or mae_l."
+            f"({_GENERATOR}*: {reason}). For a ViT of three bands use mae_b or mae_l."
         ) from error
     return rest | {f"{_EMBED}proj.weight": kernel_D3pp, f"{_EMBED}proj.bias": bias_D}
 
@@ -58,29 +60,28 @@ def generate_kernel(tensors: Mapping[str, Tensor], wavelengths_um: tuple[float, 
         wavelengths_um: Wavelength of each band, micrometres.
 
     Raises:
-        KeyError: A tensor is missing.
-        RuntimeError: Shapes do not fit each other.
+        KeyError: A tensor is missing; other errors of torch where shapes do not fit each other.
     """
-    generator = {
-        name.removeprefix(_GENERATOR): tensor.double()
-        for name, tensor in tensors.items()
-        if name.startswith(_GENERATOR)
-    }
-
-    def linear(layer: str, x: Tensor) -> Tensor:
-        weight, bias = (tensors[f"{_EMBED}fclayer.{layer}.{kind}"].double() for kind in ("weight", "bias"))
-        return F.linear(x, weight, bias)
-
-    tokens_TC, bias_1C = generator["weight_tokens"], generator["bias_token"]
-    waves_WC = _wave_codes(wavelengths_um, tokens_TC.shape[-1])
-    waves_WC = waves_WC + linear("w2", linear("w1", waves_WC).relu()).relu()
-    y_NC = _encoder(generator)(torch.cat([tokens_TC, waves_WC, bias_1C]))
+    tokens_TC, bias_1C = (tensors[f"{_GENERATOR}{name}"].double() for name in ("weight_tokens", "bias_token"))
+    if tokens_TC.ndim != 2 or not len(tokens_TC) or bias_1C.shape != (1, tokens_TC.shape[1]):
+        raise ValueError(f"tokens of shapes {tuple(tokens_TC.shape)} and {tuple(bias_1C.shape)}")
+    waves_WC = _wave_codes(wavelengths_um, tokens_TC.shape[1])
+    residual_WC = _linear(tensors, f"{_EMBED}fclayer.w1", waves_WC).relu()
+    waves_WC = waves_WC + _linear(tensors, f"{_EMBED}fclayer.w2", residual_WC).relu()
+    y_NC = _encoder(tensors)(torch.cat([tokens_TC, waves_WC, bias_1C]))
     seen_WC = y_NC[len(tokens_TC) : -1] + waves_WC
-    kernels_WK = F.linear(seen_WC, generator["fc_weight.weight"], generator["fc_weight.bias"])
-    bias_D = F.linear(y_NC[-1], generator["fc_bias.weight"], generator["fc_bias.bias"])
+    kernels_WK = _linear(tensors, f"{_GENERATOR}fc_weight", seen_WC)
+    bias_D = _linear(tensors, f"{_GENERATOR}fc_bias", y_NC[-1])
     patch_px = math.isqrt(kernels_WK.shape[-1] // len(bias_D))
     kernel_WppD = kernels_WK.reshape(-1, patch_px, patch_px, len(bias_D))
     return _rounded(kernel_WppD.permute(3, 0, 1, 2)), _rounded(bias_D)
+
+
+def _linear(tensors: Mapping[str, Tensor], layer: str, x: Tensor) -> Tensor:
+    weight, bias = (tensors[f"{layer}.{kind}"].double() for kind in ("weight", "bias"))
+    if bias.shape != weight.shape[:1]:
+        raise ValueError(f"{layer} has a bias of shape {tuple(bias.shape)} and a weight of {tuple(weight.shape)}")
+    return F.linear(x, weight, bias)
 
 
 def _wave_codes(wavelengths_um: tuple[float, ...], width: int) -> Tensor:
@@ -91,11 +92,14 @@ def _wave_codes(wavelengths_um: tuple[float, ...], width: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
-def _encoder(generator: Mapping[str, Tensor]) -> nn.Module:
-    prefix = "transformer_encoder."
-    state = {name.removeprefix(prefix): tensor for name, tensor in generator.items() if name.startswith(prefix)}
+def _encoder(tensors: Mapping[str, Tensor]) -> nn.Module:
+    prefix = f"{_GENERATOR}transformer_encoder."
+    state = {name.removeprefix(prefix): tensor.double() for name, tensor in tensors.items() if name.startswith(prefix)}
     hidden, width = state["layers.0.linear1.weight"].shape
-    depth = 1 + max(int(name.split(".")[1]) for name in state)
+    if not hidden:
+        raise ValueError(f"{prefix}layers.0.linear1.weight is empty")
+    # Counted, since a damaged name may have any number in it; a gap is a missing tensor.
+    depth = len({name.split(".")[1] for name in state})
     # On "meta" no start values are drawn, which would change the random state of a run.
     layer = nn.TransformerEncoderLayer(width, _HEADS, hidden, dropout=0.0, activation="gelu", device="meta")
     encoder = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)

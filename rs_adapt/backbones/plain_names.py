@@ -6,6 +6,8 @@ in q, k and v and without LayerScale.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rs_adapt.backbones.conversion import Names, Row, TensorLayout
 
 CLS, POSITIONS = "embeddings.cls_token", "embeddings.position_embeddings"
@@ -23,15 +25,13 @@ _BLOCK_ROWS: list[Row] = [
     ("blocks.#.norm2.*", ("layers.#.layernorm_after.*",)),
     *((f"blocks.#.mlp.fc{i}.*", (f"layers.#.mlp.fc{i}.*",)) for i in (1, 2)),
 ]
-# With learned positions, and where positions are computed.
-MAE_ROWS: list[Row] = [
+_MAE_ROWS: list[Row] = [
     ("cls_token", (CLS,)),
     ("pos_embed", (POSITIONS,)),
     ("patch_embed.proj.*", (PATCHES,)),
     ("norm.*", ()),
     *_BLOCK_ROWS,
 ]
-MAE_ROWS_WITHOUT_POSITIONS: list[Row] = [("pos_embed", ()), *(row for row in MAE_ROWS if row[0] != "pos_embed")]
 # The names of the modules of transformers 5.23, which are ours, then those of published files.
 _TRANSFORMERS_ROWS: list[Row] = [
     *((name, (name,)) for name in (CLS, POSITIONS, PATCHES)),
@@ -54,7 +54,7 @@ ORIGINAL = TensorLayout(
     title="a plain ViT (MAE)",
     marks=("blocks.", "patch_embed."),
     example="blocks.N.*",
-    rows=MAE_ROWS,
+    rows=_MAE_ROWS,
     # What pre-training and classification have besides; Scale-MAE's decoder has a pyramid.
     other_prefixes=("decoder", "mask_token", "fpn", "fcn", "fc_norm.", "head.", "projector."),
 )
@@ -65,6 +65,12 @@ TRANSFORMERS = TensorLayout(
     rows=_TRANSFORMERS_ROWS,
     other_prefixes=("decoder.", "classifier.", "embeddings.mask_token"),
 )
+
+
+def without_positions(layout: TensorLayout) -> TensorLayout:
+    """Return a layout whose positions are dropped, for a ViT that computes them."""
+    return replace(layout, rows=[(theirs, () if ours == (POSITIONS,) else ours) for theirs, ours in layout.rows])
+
 
 NAMES = Names(
     family="plain (MAE)",

@@ -54,7 +54,7 @@ def _first_date(positions: Tensor) -> Tensor:
     The file does not state the number of dates. Its codes are fixed, a part for each axis, so two dates differ by the
     same vector at every place; the smallest grid for which that holds is the grid.
     """
-    if positions.ndim == 3:
+    if positions.ndim == 3 and len(positions) == 1:
         codes_PD = positions[0, 1:]
         for side in range(2, math.isqrt(len(codes_PD)) + 1):
             if len(codes_PD) % side**2:

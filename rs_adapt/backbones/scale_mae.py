@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 NAMES = replace(
     plain_names.NAMES,
     family="Scale-MAE",
-    original=replace(plain_names.ORIGINAL, rows=plain_names.MAE_ROWS_WITHOUT_POSITIONS),
+    original=plain_names.without_positions(plain_names.ORIGINAL),
+    transformers=plain_names.without_positions(plain_names.TRANSFORMERS),
     positions=None,
     embeddings=("cls_token",),
     sizes={(1024, 24): ("ViT-L", "scale_mae_l")},

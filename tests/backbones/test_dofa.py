@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import plain_files
@@ -106,6 +107,26 @@ def test_values_are_whole_multiples_of_the_quantum() -> None:
     kernel, bias = generate_kernel(published(), RGB_UM)
     for values in (kernel, bias):
         assert torch.equal(values * 2**22, (values * 2**22).round())
+
+
+def test_damaged_tensors_are_refused_by_name(tmp_path: Path) -> None:
+    damages: tuple[Callable[[Tensor], Tensor], ...] = (
+        lambda tensor: tensor.sum(),
+        lambda tensor: tensor[:0],
+        lambda tensor: tensor[None],
+        lambda tensor: tensor.flatten()[:3],
+    )
+    path = tmp_path / "file.pth"
+    state = published()
+    read = [name for name in state if "patch_embed" in name or ("pos_embed" in name and "decoder" not in name)]
+    for name in read:
+        for damage in damages:
+            torch.save(state | {name: damage(state[name])}, path)
+            with pytest.raises(WeightsError):
+                PlainVit(**SIZES, image_px=64, origin="dofa", weights=path)
+        torch.save({other: tensor for other, tensor in state.items() if other != name}, path)
+        with pytest.raises(WeightsError):
+            PlainVit(**SIZES, image_px=64, origin="dofa", weights=path)
 
 
 def test_wrong_files_are_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import plain_files
@@ -65,6 +66,26 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     torch.save(vit.state_dict(), tmp_path / "merged.pt")
     again = PlainVit(**SIZES, image_px=64, origin="prithvi", weights=tmp_path / "merged.pt")
     assert again.base_sha256() == vit.base_sha256()
+
+
+def test_damaged_tensors_are_refused_by_name(tmp_path: Path) -> None:
+    damages: tuple[Callable[[Tensor], Tensor], ...] = (
+        lambda tensor: tensor.sum(),
+        lambda tensor: tensor[:0],
+        lambda tensor: tensor[None],
+        lambda tensor: tensor.flatten()[:3],
+    )
+    path = tmp_path / "file.pth"
+    state = published()
+    read = [name for name in state if "patch_embed" in name or ("pos_embed" in name and "decoder" not in name)]
+    for name in read:
+        for damage in damages:
+            torch.save(state | {name: damage(state[name])}, path)
+            with pytest.raises(WeightsError):
+                PlainVit(**SIZES, image_px=64, origin="prithvi", weights=path)
+        torch.save({other: tensor for other, tensor in state.items() if other != name}, path)
+        with pytest.raises(WeightsError):
+            PlainVit(**SIZES, image_px=64, origin="prithvi", weights=path)
 
 
 def test_wrong_files_are_named(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from rs_adapt.backbones import PlainVit, ScaleMae
+from rs_adapt.backbones.conversion import to_published_names
 from rs_adapt.backbones.positions import ground_positions
+from rs_adapt.backbones.scale_mae import NAMES
 from rs_adapt.errors import ConfigError
 
 SIZES = {"embed_dim": 32, "depth": 3, "num_heads": 2, "patch_px": 8, "out_layers": (2,), "level_scales": (1.0,)}
@@ -52,6 +54,21 @@ def test_at_one_metre_it_is_a_plain_vit_with_the_same_file(tmp_path: Path) -> No
     fine = ScaleMae(**SIZES, gsd_m=0.3, weights=tmp_path / "file.pth")
     assert fine.base_sha256() == scaled.base_sha256() != plain.base_sha256()
     assert not torch.allclose(fine(x)[0], scaled(x)[0], atol=1e-2)
+
+
+def test_every_layout_gives_the_same_vit(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    state = {name: torch.randn(tensor.shape) * 0.3 for name, tensor in plain_files.mae().state_dict().items()}
+    files = {"authors": plain_files.authors(state), "published": plain_files.published(state), "modules": state}
+    vits = []
+    for name, tensors in files.items():
+        torch.save(tensors, tmp_path / f"{name}.pth")
+        vits.append(ScaleMae(**SIZES, gsd_m=1.0, weights=tmp_path / f"{name}.pth"))
+    torch.save(vits[0].state_dict(), tmp_path / "merged.pth")
+    vits.append(ScaleMae(**SIZES, gsd_m=1.0, weights=tmp_path / "merged.pth"))
+    torch.save(to_published_names(vits[0].base_parameters(), NAMES.original), tmp_path / "written.pth")
+    vits.append(ScaleMae(**SIZES, gsd_m=1.0, weights=tmp_path / "written.pth"))
+    assert len({vit.base_sha256() for vit in vits}) == 1
 
 
 def test_larger_images_continue_the_positions() -> None:
