@@ -41,6 +41,7 @@ WHOLE_TESTS = {
     "hub_server",
     "onnx_models",
     "own_benches",
+    "plain_files",
     "recorded_tables",
     "test_docs",
     "test_prose",

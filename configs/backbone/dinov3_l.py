@@ -20,6 +20,7 @@ backbone = dict(
         sha256=None,
         licence="DINOv3 License",
         gated="https://ai.meta.com/resources/models-and-libraries/dinov3-downloads/",
+        alternative="dinov2_l_reg",
     ),
     level_strides=[4, 8, 16, 32],
 )

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from rs_adapt.backbones.features import Features
     from rs_adapt.backbones.mit import Mit
     from rs_adapt.backbones.mobilevit import MobileVit
+    from rs_adapt.backbones.plain_vit import PlainVit
     from rs_adapt.backbones.pyramid import Pyramid
     from rs_adapt.backbones.sam import Sam
+    from rs_adapt.backbones.scale_mae import ScaleMae
     from rs_adapt.backbones.vit import Vit
     from rs_adapt.backbones.weights import file_sha256, find_weights, load_state
 
@@ -31,8 +33,10 @@ __all__ = [
     "Features",
     "Mit",
     "MobileVit",
+    "PlainVit",
     "Pyramid",
     "Sam",
+    "ScaleMae",
     "Vit",
     "file_sha256",
     "find_weights",
@@ -48,8 +52,10 @@ _MODULES = {
     "Features": "features",
     "Mit": "mit",
     "MobileVit": "mobilevit",
+    "PlainVit": "plain_vit",
     "Pyramid": "pyramid",
     "Sam": "sam",
+    "ScaleMae": "scale_mae",
     "Vit": "vit",
     "file_sha256": "weights",
     "find_weights": "weights",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,13 @@ from rs_adapt.backbones import handles
 from rs_adapt.backbones.conversion import Names, Row, TensorLayout, VitSize
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.config.facts import ConfigNode
-from rs_adapt.errors import WeightsError
+from rs_adapt.errors import ConfigError, WeightsError
 from rs_adapt.registry import MODELS
 
 if TYPE_CHECKING:
     from rs_adapt.adapters import Adapter
 
+Activation = Literal["quick_gelu", "gelu"]
 _CLS, _POSITIONS = "embeddings.class_embedding", "embeddings.position_embedding.weight"
 _PATCHES = "embeddings.patch_embedding.*"
 # A kernel may be resized to a near size (14 to 16 px); a kernel of twice the size belongs to a different model.
@@ -92,6 +93,14 @@ class Clip(Vit):
 
     Input sizes other than image_px work too: positions are then interpolated in each forward. The patch embedding has a
     bias, which is zero in CLIP (see `Names.zero_biases`).
+
+    Args:
+        activation: Activation of the feed-forward part: "quick_gelu" (x times the sigmoid of 1.702 x), of OpenAI's
+            models and those that were trained on from them; "gelu", of open_clip's models without `quickgelu` in their
+            name.
+
+    Raises:
+        ConfigError: Also if `activation` is unknown.
     """
 
     pre_layrnorm: nn.Module
@@ -107,16 +116,21 @@ class Clip(Vit):
         out_layers: Sequence[int],
         adapter: Adapter | ConfigNode | None = None,
         level_scales: Sequence[float] = (4.0, 2.0, 1.0, 0.5),
+        activation: Activation = "quick_gelu",
         frozen: bool = True,
         weights: str | Path | None = None,
     ) -> None:
         """Build the ViT, fill it, then put the adapter in."""
+        if activation not in get_args(Activation):
+            raise ConfigError(
+                f"model.backbone.activation is {activation!r}. Allowed: {', '.join(get_args(Activation))}."
+            )
 
         def parts() -> dict[str, nn.Module]:
             # Imported here: transformers takes seconds, and converting weights does not need it.
             from rs_adapt.backbones.clip_parts import build_clip_parts
 
-            return build_clip_parts(embed_dim, depth, num_heads, patch_px, image_px)
+            return build_clip_parts(embed_dim, depth, num_heads, patch_px, image_px, activation)
 
         super().__init__(
             parts=parts,

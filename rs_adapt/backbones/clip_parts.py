@@ -22,7 +22,9 @@ class ClipLayer(CLIPEncoderLayer):  # type: ignore[misc]
         return y_BND
 
 
-def build_clip_parts(embed_dim: int, depth: int, num_heads: int, patch_px: int, image_px: int) -> dict[str, nn.Module]:
+def build_clip_parts(
+    embed_dim: int, depth: int, num_heads: int, patch_px: int, image_px: int, activation: str
+) -> dict[str, nn.Module]:
     """Build embeddings, the norm after them, and blocks, with transformers' own start values.
 
     Args:
@@ -31,6 +33,7 @@ def build_clip_parts(embed_dim: int, depth: int, num_heads: int, patch_px: int, 
         num_heads: Attention heads.
         patch_px: Side of a patch.
         image_px: Side of the image that the position grid is made for.
+        activation: Activation of the feed-forward part, by transformers' name.
     """
     config = CLIPVisionConfig(
         hidden_size=embed_dim,
@@ -39,6 +42,7 @@ def build_clip_parts(embed_dim: int, depth: int, num_heads: int, patch_px: int, 
         num_attention_heads=num_heads,
         patch_size=patch_px,
         image_size=image_px,
+        hidden_act=activation,
     )
     config._attn_implementation = "sdpa"
     embeddings = CLIPVisionEmbeddings(config)

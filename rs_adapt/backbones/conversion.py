@@ -1,4 +1,4 @@
-"""Weights of a ViT from the layouts they are published in: renamed, split and resized to ours.
+"""Weights of a ViT from the layouts they are published in: renamed and split to ours.
 
 Each family of ViTs (`Names`) states its layouts as tables of templates (see `renaming`), which are read in both
 directions. They drop tensors that are not used (the final norm, mask tokens, necks and heads): feature maps are taken
@@ -7,17 +7,15 @@ before the final norm, and nothing is masked.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rs_adapt.backbones.renaming import expansion, pattern, translate
-from rs_adapt.errors import ConfigError, WeightsError
+from rs_adapt.errors import WeightsError
 
 # (template of the name in the file, our names): several names split the tensor into equal parts, an empty one drops its
 # part, none drops it all. Of several rows with the same first name of ours, the first is used for writing.
@@ -66,6 +64,10 @@ class Names:
             bias here, so that the method means the same on all ViTs and can be merged.
         sizes: By (width, depth): the name, such as "ViT-L", and the config of that size.
         in_stages: Whether the blocks are in stages of different widths, as in a pyramid, instead of all alike.
+        block_parts: Tensors that every block of the family has, and blocks of a family with the same other names lack;
+            by each, what a block without it is, for the error.
+        foreign: Parts of names that files of other families have, and for each what such a file is, for the error.
+        prepare: Called with a file's tensors before they are renamed: makes a patch embedding of RGB of the file's own.
     """
 
     family: str
@@ -80,6 +82,9 @@ class Names:
     zero_biases: tuple[str, ...] = ()
     sizes: Mapping[tuple[int, int], tuple[str, str]]
     in_stages: bool = False
+    block_parts: Mapping[str, str] = field(default_factory=dict)
+    foreign: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +113,8 @@ def convert_names(tensors: Mapping[str, Tensor], names: Names) -> tuple[str, dic
     Raises:
         WeightsError: If no layout has such names, a name is unknown, or a tensor cannot be split.
     """
+    if names.prepare is not None:
+        tensors = names.prepare(tensors)
     layouts = {"transformers": names.transformers, "original": names.original}
     for kind, layout in layouts.items():
         if any(name.startswith(layout.marks) for name in tensors):
@@ -115,7 +122,7 @@ def convert_names(tensors: Mapping[str, Tensor], names: Names) -> tuple[str, dic
     kind = names.family if names.in_stages else f"{names.family} ViT"
     raise WeightsError(
         f"not a {kind}: its tensors are named {', '.join(list(tensors)[:3]) or '(none)'}, "
-        f"not like {' or '.join(layout.example for layout in layouts.values())}."
+        f"not like {' or '.join(layout.example for layout in layouts.values())}.{_hints(tensors, names)}"
     )
 
 
@@ -156,9 +163,15 @@ def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) ->
     if unknown:
         raise WeightsError(
             f"{len(unknown)} tensor names do not belong to {layout.title}{'' if names.in_stages else ' ViT'}, e.g. "
-            f"{', '.join(unknown[:3])}; expected names like {layout.example}."
+            f"{', '.join(unknown[:3])}; expected names like {layout.example}.{_hints(unknown, names)}"
         )
     return renamed
+
+
+def _hints(unknown: Iterable[str], names: Names) -> str:
+    """Return what files with such names are, with a space before it, as far as the family states it."""
+    hints = {hint: None for name in unknown for part, hint in names.foreign.items() if part in name}
+    return "".join(f" {hint}" for hint in hints)
 
 
 def to_published_names(state: Mapping[str, Tensor], layout: TensorLayout) -> dict[str, Tensor]:
@@ -214,6 +227,9 @@ def measure(state: Mapping[str, Tensor], names: Names) -> VitSize:
     if absent or not layers:
         raise WeightsError(f"incomplete {names.family} ViT: {', '.join(absent) or 'its blocks'} missing.")
     every = set.union(*layers.values())
+    for part, what in names.block_parts.items():
+        if part not in every:
+            raise WeightsError(f"not a {names.family} ViT: its blocks have no {part}. {what}")
     holes = [f"layers.{n}.{rest}" for n in range(max(layers) + 1) for rest in sorted(every - layers.get(n, set()))]
     if holes:
         raise WeightsError(
@@ -222,62 +238,3 @@ def measure(state: Mapping[str, Tensor], names: Names) -> VitSize:
         )
     kernel = state[names.kernel]
     return VitSize(embed_dim=kernel.shape[0], depth=max(layers) + 1, patch_px=kernel.shape[-1])
-
-
-def resize(
-    state: Mapping[str, Tensor], names: Names, *, patch_px: int | None, image_px: int | None, antialias: bool = False
-) -> dict[str, Tensor]:
-    """Resize patch kernel and position grid of a state under our names; tensors that fit are left unchanged.
-
-    Bicubic without aligned corners, as Rein's published conversion does (patch 14 -> 16, grid 37 -> 32). The kernel's
-    sum is not rescaled, so patch responses grow by about (16 / 14)^2.
-
-    Args:
-        state: Tensors under our names, not necessarily all.
-        names: The names of the family.
-        patch_px: New patch size, pixels; None leaves the file's.
-        image_px: Image size for whose square grid (side image_px // patch_px) the positions are resized; None leaves
-            the file's.
-        antialias: Smooth positions before their grid gets smaller, where the model itself does so.
-
-    Raises:
-        ConfigError: If image_px is given and the patch size is neither given nor in the state.
-        WeightsError: If the position grid is not square.
-    """
-    resized = dict(state)
-    if patch_px is not None and names.kernel in state:
-        resized[names.kernel] = bicubic(state[names.kernel], (patch_px, patch_px))
-    if image_px is not None and names.positions is not None and names.positions in state:
-        if patch_px is None and names.kernel not in state:
-            raise ConfigError(
-                f"image_px={image_px} alone does not determine the token grid: give patch_px too, or weights "
-                "with a patch kernel."
-            )
-        patch = patch_px or state[names.kernel].shape[-1]
-        resized[names.positions] = _resize_positions(state[names.positions], image_px // patch, antialias=antialias)
-    return resized
-
-
-def _resize_positions(positions: Tensor, grid: int, *, antialias: bool) -> Tensor:
-    if positions.ndim == 4:
-        return bicubic(positions.permute(0, 3, 1, 2), (grid, grid), antialias=antialias).permute(0, 2, 3, 1)
-    positions_ND = positions.reshape(-1, positions.shape[-1])
-    num_patches, embed_dim = positions_ND.shape[0] - 1, positions_ND.shape[1]
-    side = math.isqrt(num_patches)
-    if side * side != num_patches:
-        raise WeightsError(
-            f"{num_patches} position embeddings do not form a square grid and cannot be resized to {grid} x {grid}."
-        )
-    if side == grid:
-        return positions
-    map_1Dhw = positions_ND[1:].reshape(1, side, side, embed_dim).permute(0, 3, 1, 2)
-    patches_1hwD = bicubic(map_1Dhw, (grid, grid), antialias=antialias).permute(0, 2, 3, 1)
-    resized_ND = torch.cat([positions_ND[:1].float(), patches_1hwD.reshape(-1, embed_dim)])
-    return resized_ND.reshape(*positions.shape[:-2], *resized_ND.shape)
-
-
-def bicubic(image_NChw: Tensor, size_hw: tuple[int, int], *, antialias: bool = False) -> Tensor:
-    """Resize maps in fp32, corners not aligned; maps that have the size already are returned unchanged."""
-    if tuple(image_NChw.shape[-2:]) == size_hw:
-        return image_NChw
-    return F.interpolate(image_NChw.float(), size=size_hw, mode="bicubic", align_corners=False, antialias=antialias)

@@ -9,19 +9,23 @@ from pathlib import Path
 from torch import Tensor
 
 from rs_adapt.backbones.clip import NAMES as CLIP
-from rs_adapt.backbones.conversion import Names, VitSize, measure, resize
+from rs_adapt.backbones.conversion import Names, VitSize, measure
 from rs_adapt.backbones.convnext import NAMES as CONVNEXT
 from rs_adapt.backbones.dinov2 import NAMES as DINOV2
 from rs_adapt.backbones.dinov3 import NAMES as DINOV3
+from rs_adapt.backbones.dofa import NAMES as DOFA
 from rs_adapt.backbones.mit import NAMES as MIT
 from rs_adapt.backbones.mobilevit import NAMES as MOBILEVIT
+from rs_adapt.backbones.plain_names import NAMES as PLAIN
+from rs_adapt.backbones.prithvi import NAMES as PRITHVI
+from rs_adapt.backbones.resizing import resize
 from rs_adapt.backbones.sam import NAMES as SAM
 from rs_adapt.backbones.weights import file_sha256, load_with_layout, tensors_sha256
 from rs_adapt.errors import ConfigError, WeightsError
 from rs_adapt.files import atomic_file, check_output_file
 
-# DINOv2 first: its error is raised for a file that fits no family.
-FAMILIES = (DINOV2, DINOV3, CLIP, SAM, MIT, CONVNEXT, MOBILEVIT)
+# DINOv2 first: its error is raised for a file that fits no family. Files of Scale-MAE are those of a plain ViT.
+FAMILIES = (DINOV2, DINOV3, CLIP, SAM, PLAIN, PRITHVI, DOFA, MIT, CONVNEXT, MOBILEVIT)
 
 
 @dataclass(frozen=True, kw_only=True)

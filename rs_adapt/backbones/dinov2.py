@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from rs_adapt.backbones import handles
-from rs_adapt.backbones.conversion import Names, Row, TensorLayout, VitSize, rename, resize
+from rs_adapt.backbones.conversion import Names, Row, TensorLayout, VitSize, rename
+from rs_adapt.backbones.plain_names import PRITHVI
+from rs_adapt.backbones.resizing import resize
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import WeightsError
@@ -26,6 +28,7 @@ _CLS, _POSITIONS = "embeddings.cls_token", "embeddings.position_embeddings"
 _REGISTERS = "embeddings.register_tokens"
 _PATCHES = "embeddings.patch_embeddings.projection.*"
 _QKV = tuple(f"layers.#.attention.{part}_proj.*" for part in "qkv")
+PLAIN = "This is a plain ViT's file, such as MAE's: choose the backbone that fits it (mae_b, mae_l, ...)."
 # silu(first half) * second half: the first half is the gate.
 _SWIGLU_IN = ("layers.#.mlp.gate_proj.*", "layers.#.mlp.up_proj.*")
 
@@ -85,6 +88,8 @@ NAMES = Names(
     positions=_POSITIONS,
     tokens=(_CLS,),
     embeddings=("cls_token", "position_embeddings", "register_tokens"),
+    block_parts={"layer_scale1.lambda1": PLAIN},
+    foreign={"layernorm_before": PLAIN, "decoder": PLAIN, "encoder.patch_embed": PRITHVI},
     sizes={
         (192, 6): ("ViT-nano", "dinov2_nano"),
         (384, 12): ("ViT-S", "dinov2_s"),

@@ -32,6 +32,14 @@ DINOV2_GATED: dict[str, str] = DINOV2 | _GATED
 DINOV3: dict[str, str] = DINOV2 | {"fc1": "mlp.up_proj", "fc2": "mlp.down_proj"}
 DINOV3_GATED: dict[str, str] = DINOV2 | _GATED
 
+# For `ViTLayer`.
+PLAIN: dict[str, str] = DINOV2 | {
+    "norm1": "layernorm_before",
+    "norm2": "layernorm_after",
+    "scale1": "scale1",
+    "scale2": "scale2",
+}
+
 # For `CLIPEncoderLayer`.
 CLIP: dict[str, str] = {
     "attn_q": "self_attn.q_proj",

@@ -23,7 +23,7 @@ _WRAPPERS = ("state_dict", "model")
 
 
 class _Nothing:
-    """A stand-in for the objects in a mmengine checkpoint that are not tensors: accepts any state and ignores it."""
+    """A stand-in for objects in a checkpoint that are not tensors: accepts any state and ignores it."""
 
     def __init__(self, *args: object) -> None:
         pass
@@ -42,6 +42,8 @@ _MMENGINE_NAMES = (
     "numpy.ndarray",
     "numpy.dtype",
 )
+# MAE's code saves the arguments of its training beside the weights.
+_LEFT_OUT = (*_MMENGINE_NAMES, "argparse.Namespace")
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
@@ -84,7 +86,7 @@ def _read_pickle(file: Path) -> object:
     try:
         with (
             warnings.catch_warnings(),
-            torch.serialization.safe_globals([(_Nothing, name) for name in _MMENGINE_NAMES]),
+            torch.serialization.safe_globals([(_Nothing, name) for name in _LEFT_OUT]),
         ):
             # torch warns about old pickle protocols before it refuses the file; our own error suffices.
             warnings.simplefilter("ignore")

@@ -135,6 +135,8 @@ class WeightsFacts(TypedDict):
     licence: NotRequired[str]
     shipped: NotRequired[bool]
     gated: NotRequired[str]
+    # Of a gated file: the nearest backbone whose weights anybody may fetch.
+    alternative: NotRequired[str]
     base_sha256: NotRequired[str]
 
 

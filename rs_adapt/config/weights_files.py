@@ -1,8 +1,9 @@
 """Files of base weights, as the backbones' configs describe them (`backbone.weights`).
 
-Keys of the facts: `file`; `url`, and `mirrors` after it; `bytes` and `sha256` where published; `licence`; `shipped` (in
-the package); `gated` (the page on which access has to be requested); `base_sha256` (over the
-tensors, as adapter packs name their base).
+Keys of the facts: `file`; `url`, and `mirrors` after it, where an address is known; `bytes` and `sha256` where
+published; `licence`; `shipped` (in the package); `gated` (the page on which access has to be requested), with
+`alternative` (the nearest backbone whose file anybody may fetch); `base_sha256` (over the tensors, as packs name
+their base).
 """
 
 from __future__ import annotations
@@ -99,12 +100,17 @@ def _missing_message(path: Path, facts: WeightsFacts | None) -> str:
     size = f"{facts['bytes']} bytes" if facts.get("bytes") else "size not published"
     licence = f"  licence: {facts['licence']}\n" if facts.get("licence") else ""
     digest = f"sha256 {facts['sha256']}" if facts.get("sha256") else "sha256 not published"
-    address = f"  URL:  {facts['url']}\n"
+    # A gated address needs a key: without it there is an error page.
+    address = f"  URL:  {facts['url']}\n" if facts.get("url") and not facts.get("gated") else ""
     command = fetch_command(facts)
     if facts.get("gated"):
         instructions = (
             f"It is distributed on request, and may be passed on under the same licence only. Ask for it at "
             f"{facts['gated']}, then run (without --weights, {default} is used)\n"
+        )
+    elif not address:
+        instructions = (
+            f"No address is known: get it from its authors, then run (without --weights, {default} is used)\n"
         )
     else:
         instructions = (
@@ -113,9 +119,16 @@ def _missing_message(path: Path, facts: WeightsFacts | None) -> str:
     return (
         f"Base weights not found: looked for {path}\n"
         f"  file: {facts['file']} ({size}, {digest})\n"
-        # A gated address needs a key: without it there is an error page.
-        f"{'' if facts.get('gated') else address}"
+        f"{address}"
         f"{licence}"
         f"{instructions}"
-        f"  {command} --from FILE"
+        f"  {command} --from FILE{open_alternative(facts)}"
     )
+
+
+def open_alternative(facts: WeightsFacts) -> str:
+    """Return a line that names the open backbone nearest to a gated one; empty where none is stated."""
+    if not facts.get("alternative"):
+        return ""
+    name = facts["alternative"].replace("_", "-")
+    return f"\nThe nearest backbone that needs no permission is {name}: --backbone {name} (docs/guides/backbones.md)."

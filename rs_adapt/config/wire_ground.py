@@ -77,6 +77,55 @@ def matched_sizes(bench: Mapping[str, Any], strategy: Mapping[str, Any], *, sett
     return None if sizes is None or sizes.source_m == sizes.target_m else sizes
 
 
+def shown_size_m(bench: Mapping[str, Any], strategy: Mapping[str, Any], *, setting: str) -> float | None:
+    """Return the ground size of the pixels that a model is shown, metres, as far as the bench states it.
+
+    The finer one of both regions where a run brings them to it, else that of the bench.
+
+    Args:
+        bench: The bench, merged or resolved.
+        strategy: The strategy, likewise.
+        setting: The setting.
+    """
+    if (matched := matched_sizes(bench, strategy, setting=setting)) is not None:
+        return matched.finer_m
+    stated_m: float | None = bench.get("gsd_m")
+    return stated_m
+
+
+def position_size_m(bench: Mapping[str, Any], strategy: Mapping[str, Any], *, setting: str) -> float | None:
+    """Return the ground size of a pixel for a backbone that counts positions in it, metres; None where none is stated.
+
+    That of the pixels that the model is shown, else that of the target alone, else of the source.
+
+    Args:
+        bench: The bench, merged or resolved.
+        strategy: The strategy, likewise.
+        setting: The setting.
+    """
+    return shown_size_m(bench, strategy, setting=setting) or _size_m(bench, "target") or _size_m(bench, "source")
+
+
+def describe_positions(
+    bench: Mapping[str, Any], strategy: Mapping[str, Any], model: Mapping[str, Any], *, setting: str
+) -> tuple[str, ...]:
+    """Return one sentence where a backbone counts positions in metres and the bench does not state a pixel's size.
+
+    Args:
+        bench: The bench of a resolved configuration.
+        strategy: Its strategy.
+        model: Its model.
+        setting: Its setting.
+    """
+    gsd_m = model.get("segmentor", model)["backbone"].get("gsd_m")
+    if gsd_m is None or position_size_m(bench, strategy, setting=setting) is not None:
+        return ()
+    return (
+        f"The backbone counts positions in ground distance, and the bench does not state the size of a pixel (gsd_m): "
+        f"{gsd_m:g} m is used. State it in the bench, or with --set model.backbone.gsd_m=SIZE.",
+    )
+
+
 def describe_match(
     bench: Mapping[str, Any],
     strategy: Mapping[str, Any],

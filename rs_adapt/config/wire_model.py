@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from rs_adapt.config import paths, words
+from rs_adapt.config import paths, wire_ground, words
 from rs_adapt.config.segmentor import level_channels
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
@@ -32,6 +32,9 @@ _STRATEGY_FACTS = (
     "lr_warmup_iters",
     "backbone_lr_mult",
 )
+# Ground size of a pixel, metres, for a backbone that counts positions in metres on a bench that states none: the one at
+# which its positions are those of a backbone that does not.
+_UNKNOWN_GSD_M = 1.0
 # Arguments that last for a part of the schedule: iterations, or a percentage.
 _DURATIONS = ("warmup_iters", "feature_iters")
 
@@ -48,7 +51,7 @@ def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] 
         ConfigError: A size is not a multiple of the patch, or a layer or duration is not usable.
     """
     bench, strategy = tree["bench"], tree["strategy"]
-    backbone = _backbone(tree, weights=weights)
+    backbone = _backbone(tree, cell, weights=weights)
     segmentor = {
         "type": "EncoderDecoder",
         "data_preprocessor": data_preprocessor(tree),
@@ -89,13 +92,16 @@ def data_preprocessor(tree: MergedTree) -> ConfigNode:
     }
 
 
-def _backbone(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> ConfigNode:
+def _backbone(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] | None) -> ConfigNode:
     backbone: ConfigNode = copy_tree(tree["model"]["backbone"])
     _check_method(tree)
     _check_size("bench.crop_px", tree["bench"]["crop_px"], _patch_px(tree))
     _fit_maps(backbone, tree)
     if "image_px" in backbone and backbone["image_px"] is None:
         backbone["image_px"] = tree["bench"]["crop_px"]
+    if "gsd_m" in backbone and backbone["gsd_m"] is None:
+        stated_m = wire_ground.position_size_m(tree["bench"], tree["strategy"], setting=cell.setting)
+        backbone["gsd_m"] = _UNKNOWN_GSD_M if stated_m is None else stated_m
     backbone["weights"] = _weights(tree["backbone"], weights)
     adapter = backbone.setdefault("adapter", None)
     if adapter is not None:

@@ -22,6 +22,7 @@ WORDING = (
     "citation",
     "url",
     "mirrors",
+    "alternative",
 )
 
 

@@ -58,7 +58,7 @@ def parse_hub_address(text: str | os.PathLike[str]) -> HubAddress:
     repository, at, revision = given.removeprefix(HUB_PREFIX).partition("@")
     if not is_repository_name(repository) or (at and not is_revision_name(revision)):
         raise ConfigError(
-            f"{given!r} is no address of a pack on the Hugging Face Hub. Allowed: {_FORM}, such as "
+            f"{given!r} is no address of a repository on the Hugging Face Hub. Allowed: {_FORM}, such as "
             f"{HUB_PREFIX}alice/rural2urban@main; a revision is a branch, a tag or a commit."
         )
     return HubAddress(repository=repository, revision=revision or None)
@@ -91,13 +91,29 @@ def is_revision_name(text: str) -> bool:
     return _REVISION.fullmatch(text) is not None and ".." not in text and "//" not in text and text[-1] not in "/."
 
 
-def download(address: HubAddress, name: str, *, on_progress: OnProgress) -> tuple[Path, str]:
+def list_files(address: HubAddress) -> tuple[str, ...]:
+    """Return the paths of all files of a repository, sorted.
+
+    Raises:
+        HubError: The repository cannot be read; the message has the reason.
+    """
+    with explain_failures(str(address), address.repository):
+        from huggingface_hub import HfApi
+
+        info = HfApi(library_name=LIBRARY, library_version=__version__).model_info(
+            address.repository, revision=address.revision
+        )
+    return tuple(sorted(file.rfilename for file in info.siblings or ()))
+
+
+def download(address: HubAddress, name: str, *, on_progress: OnProgress, is_pack: bool = True) -> tuple[Path, str]:
     """Get a file of a repository into the cache of the Hub, unless it is there already.
 
     Args:
         address: The repository.
         name: The file.
         on_progress: Called with the bytes that have arrived and those in all.
+        is_pack: Whether the file is one of a pack, for the error where it is missing.
 
     Returns:
         The file in the cache, and the commit that the revision is now, 40 hexadecimal digits.
@@ -105,7 +121,7 @@ def download(address: HubAddress, name: str, *, on_progress: OnProgress) -> tupl
     Raises:
         HubError: It cannot be had; the message has the reason.
     """
-    with explain_failures(str(address), address.repository, file=name):
+    with explain_failures(str(address), address.repository, file=name, is_pack=is_pack):
         from huggingface_hub import hf_hub_download
 
         path = hf_hub_download(
@@ -116,8 +132,8 @@ def download(address: HubAddress, name: str, *, on_progress: OnProgress) -> tupl
             library_version=__version__,
             tqdm_class=_bar_class(f"downloading {name}", on_progress),
         )
-    # <cache>/models--OWNER--NAME/snapshots/<commit>/<file>
-    commit = Path(path).parent.name
+    # <cache>/models--OWNER--NAME/snapshots/<commit>/<file>, and the file may be in folders.
+    commit = Path(path).parents[name.count("/")].name
     if _COMMIT.fullmatch(commit) is None:
         raise HubError(f"{address}: the cache of the Hub has no commit for {name} ({path}). Remove that folder.")
     return Path(path), commit

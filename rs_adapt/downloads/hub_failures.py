@@ -12,7 +12,9 @@ _CLASH = (409, 412)
 
 
 @contextmanager
-def explain_failures(shown: str, repository: str, *, file: str | None = None, writes: bool = False) -> Iterator[None]:
+def explain_failures(
+    shown: str, repository: str, *, file: str | None = None, writes: bool = False, is_pack: bool = True
+) -> Iterator[None]:
     """Turn the errors of `huggingface_hub` within the block into one sentence.
 
     Args:
@@ -20,6 +22,7 @@ def explain_failures(shown: str, repository: str, *, file: str | None = None, wr
         repository: `OWNER/NAME`.
         file: The file that is read.
         writes: Whether something is written to the repository.
+        is_pack: Whether the file is one of a pack.
 
     Raises:
         HubError: Something failed.
@@ -29,13 +32,15 @@ def explain_failures(shown: str, repository: str, *, file: str | None = None, wr
     except RsAdaptError:
         raise
     except Exception as error:
-        reason = explain(error, shown, repository, file=file, writes=writes)
+        reason = explain(error, shown, repository, file=file, writes=writes, is_pack=is_pack)
         if reason is None:
             raise
         raise HubError(reason) from error
 
 
-def explain(error: BaseException, shown: str, repository: str, *, file: str | None, writes: bool) -> str | None:
+def explain(
+    error: BaseException, shown: str, repository: str, *, file: str | None, writes: bool, is_pack: bool = True
+) -> str | None:
     """Return what failed and what to do; None for an error that is not the Hub's."""
     import httpx2
     from huggingface_hub import constants, errors
@@ -54,6 +59,8 @@ def explain(error: BaseException, shown: str, repository: str, *, file: str | No
     if isinstance(error, errors.RevisionNotFoundError):
         return f"{shown}: {repository} has no such revision. Name a branch, a tag or a commit that {page} lists."
     if isinstance(error, errors.RemoteEntryNotFoundError):
+        if not is_pack:
+            return f"{shown} has no file {file}. Name one that {page} lists."
         return (
             f"{shown} holds no adapter pack: {file or 'a file'} is missing. Name a repository that "
             "rs-adapt export --push wrote."
@@ -67,14 +74,14 @@ def explain(error: BaseException, shown: str, repository: str, *, file: str | No
     if isinstance(error, httpx2.TransportError | errors.LocalEntryNotFoundError):
         cause = error.__cause__ or error
         if isinstance(cause, errors.HfHubHTTPError):
-            return explain(cause, shown, repository, file=file, writes=writes)
+            return explain(cause, shown, repository, file=file, writes=writes, is_pack=is_pack)
         return (
             f"Cannot reach {constants.ENDPOINT} for {shown}: {_first_line(cause)}. Check the network and HF_ENDPOINT, "
             "and try again."
         )
     if writes and isinstance(error.__cause__, Exception):
         # An upload in a thread.
-        return explain(error.__cause__, shown, repository, file=file, writes=writes)
+        return explain(error.__cause__, shown, repository, file=file, writes=writes, is_pack=is_pack)
     # The last: of the library behind large files.
     if isinstance(error, OSError | ValueError | RuntimeError):
         return f"{shown}: {_first_line(error)}. {_advice(error, writes=writes)}"

@@ -148,7 +148,7 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is
         DataNotFound, DataError: See `TileDataset`, `check_tiles`, `check_completeness` and `check_zero_label`.
         ConfigError: The labelled set cannot be sampled as the strategy asks.
     """
-    from rs_adapt.config.wire_ground import describe_match
+    from rs_adapt.config.wire_ground import describe_match, describe_positions
     from rs_adapt.datasets.checks import check_tiles
     from rs_adapt.datasets.class_sampling import RareClassSampling, label_counts
     from rs_adapt.datasets.completeness import check_completeness, check_zero_label
@@ -163,6 +163,7 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is
     # The index of the tiles is read for the note alone.
     measured_m = measured_sizes_m(cfg.bench, cfg.prepared_dir) if cfg.strategy.get("match_gsd") else {}
     notes = describe_match(cfg.bench, cfg.strategy, setting=cfg.cell.setting, measured_m=measured_m)
+    notes += describe_positions(cfg.bench, cfg.strategy, cfg.model, setting=cfg.cell.setting)
     for role, settings in data_roles(cfg).items():
         dataset = DATASETS.build(settings)
         check_tiles(dataset, home() / "checks", on_progress)

@@ -16,7 +16,7 @@ from rs_adapt.config.added_keys import absent_classes_in
 from rs_adapt.config.resolved import ResolvedConfig
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.tuned import describe_choice, without_overridden
-from rs_adapt.config.wire_ground import matched_sizes
+from rs_adapt.config.wire_ground import matched_sizes, shown_size_m
 from rs_adapt.datasets.own.ground import measured_sizes_m
 from rs_adapt.datasets.own.stretch import STRETCH_FILE, read_stretch
 from rs_adapt.engine.environment import environment
@@ -266,11 +266,8 @@ def ground_size_m(cfg: ResolvedConfig) -> float | None:
     The finer one of both regions where the run brings them to it; else what the bench states, else that of the tiles of
     your own target, or of the source.
     """
-    if (matched := matched_sizes(cfg.bench, cfg.strategy, setting=cfg.cell.setting)) is not None:
-        return matched.finer_m
-    stated_m: float | None = cfg.bench.gsd_m
-    if stated_m is not None:
-        return stated_m
+    if (shown_m := shown_size_m(cfg.bench, cfg.strategy, setting=cfg.cell.setting)) is not None:
+        return shown_m
     measured_m = measured_sizes_m(cfg.bench, cfg.prepared_dir)
     return measured_m.get("target", measured_m.get("source"))
 

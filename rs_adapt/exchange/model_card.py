@@ -33,6 +33,12 @@ _BASE_MODELS = {
     "sam_b": "facebook/sam-vit-base",
     "sam_l": "facebook/sam-vit-large",
     "sam_h": "facebook/sam-vit-huge",
+    "mae_b": "facebook/vit-mae-base",
+    "mae_l": "facebook/vit-mae-large",
+    "prithvi_2_l": "ibm-nasa-geospatial/Prithvi-EO-2.0-300M",
+    "remoteclip_b_32": "chendelong/RemoteCLIP",
+    "remoteclip_l_14": "chendelong/RemoteCLIP",
+    "georsclip_b_32": "Zilun/GeoRSCLIP",
 }
 # Identifiers of licences that the Hub knows, among those of data sets and weights here.
 _HUB_LICENCES = ("Apache-2.0", "MIT", "CC0-1.0", "CC-BY-4.0", "CC-BY-NC-SA-4.0")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from rs_adapt.adapters import attach
-from rs_adapt.backbones import Clip, Dinov2, Dinov3, Sam, Vit
+from rs_adapt.backbones import Clip, Dinov2, Dinov3, PlainVit, Sam, ScaleMae, Vit
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 SIZES: dict[str, Any] = {
@@ -30,6 +30,9 @@ FAMILIES: dict[str, Callable[..., Vit]] = {
     "dinov2_registers": functools.partial(Dinov2, **SIZES, image_px=48, num_registers=4),
     "dinov3": functools.partial(Dinov3, **SIZES, mlp_dim=72),
     "clip": functools.partial(Clip, **SIZES, image_px=48),
+    # At other sizes all five ReLUs of QNet's example may be off for the CLS token of this random ViT.
+    "plain": functools.partial(PlainVit, **SIZES, image_px=40),
+    "scale_mae": functools.partial(ScaleMae, **SIZES, gsd_m=10.0),
     "sam": functools.partial(Sam, **SIZES, image_px=48, window=3, global_layers=(1, 3)),
 }
 MLP_DIM = {"dinov3": 72}
@@ -50,7 +53,12 @@ def _maps(vit: Vit) -> Tensor:
 # Those whose blocks are like DINOv2's, which test_contract.py runs, are slow.
 @pytest.mark.parametrize(
     "family",
-    [pytest.param(name, marks=[pytest.mark.slow] if name in ("dinov2_registers", "clip") else []) for name in FAMILIES],
+    [
+        pytest.param(
+            name, marks=[pytest.mark.slow] if name in ("dinov2_registers", "clip", "plain", "scale_mae") else []
+        )
+        for name in FAMILIES
+    ],
 )
 def test_every_method_meets_the_contract_on_every_backbone(
     example: Any, family: str, subtests: pytest.Subtests

@@ -101,9 +101,20 @@ def test_missing_gated_weights_name_licence_and_form(tmp_path: Path) -> None:
     assert "under the same licence only" in text
     assert facts.gated in text
     assert "rs-adapt weights fetch dinov3-l-sat --from FILE" in text
+    assert text.endswith("is dinov2-l-reg: --backbone dinov2-l-reg (docs/guides/backbones.md).")
     # A link that needs a key would only give an error page.
     assert "curl" not in text
     assert facts.url not in text
+
+
+def test_every_gated_backbone_has_an_open_alternative_of_its_kind() -> None:
+    gated = {path.stem: config(path.stem).backbone for path in FILES if path.stem.startswith("dinov3")}
+    for name, facts in gated.items():
+        other = config(facts.weights.alternative).backbone
+        assert "gated" not in other.weights, name
+        assert other.weights.licence == "Apache-2.0", name
+        # The same width, or the largest there is.
+        assert other.embed_dim == facts.embed_dim or other.name == "dinov2_g_reg", name
 
 
 def test_missing_free_weights_name_their_licence(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import plain_files
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -18,7 +19,7 @@ from transformers.models.dinov3_vit import DINOv3ViTConfig, DINOv3ViTModel
 from transformers.models.sam.configuration_sam import SamVisionConfig
 from transformers.models.sam.modeling_sam import SamVisionEncoder
 
-from rs_adapt.backbones import Clip, Dinov2, Dinov3, Sam, Vit
+from rs_adapt.backbones import Clip, Dinov2, Dinov3, PlainVit, Sam, Vit
 from rs_adapt.backbones.conversion import to_published_names
 
 SIZES: dict[str, Any] = {"embed_dim": 32, "depth": 3, "num_heads": 2, "patch_px": 8}
@@ -155,6 +156,11 @@ def _dinov3(*, gated: bool, bias: bool = True) -> Callable[[], nn.Module]:
     return lambda: DINOv3ViTModel(config)
 
 
+def _in_order(x_B3HW: Tensor) -> Tensor:
+    """Noise (B, N) that MAE sorts its patches by, which leaves them where they are."""
+    return torch.arange(x_B3HW.shape[-2] * x_B3HW.shape[-1] // 64).expand(len(x_B3HW), -1)
+
+
 def _ours(cls: Callable[..., Vit], **own: Any) -> Callable[..., Vit]:
     return lambda **changes: cls(**SIZES | _OUT | own | changes)
 
@@ -190,6 +196,20 @@ FAMILIES: dict[str, Family] = {
         run=lambda model, x: model(x, interpolate_pos_encoding=True),
         blocks=lambda model: model.encoder.layers,
         original=_clip_original,
+    ),
+    "vit": Family(
+        theirs=plain_files.vit,
+        ours=_ours(PlainVit, image_px=64),
+        run=lambda model, x: model(x, interpolate_pos_encoding=True),
+        blocks=lambda model: model.layers,
+        original=plain_files.authors,
+    ),
+    "mae": Family(
+        theirs=plain_files.mae,
+        ours=_ours(PlainVit, image_px=64),
+        run=lambda model, x: model(x, noise=_in_order(x), interpolate_pos_encoding=True),
+        blocks=lambda model: model.layers,
+        original=plain_files.authors,
     ),
     "sam": Family(
         theirs=_sam_theirs,

@@ -23,6 +23,16 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "dinov3-l-sat": {"mlp_dim": 72},
     "clip-l-14": {"image_px": 64},
     "sam-b": {"image_px": 64, "window": 3, "global_layers": [1, 3]},
+    "scale-mae-l": {},
+    "prithvi-2-l": {"image_px": 64},
+}
+CLASSES = {
+    "dinov2-l-reg": "Dinov2",
+    "dinov3-l-sat": "Dinov3",
+    "clip-l-14": "Clip",
+    "sam-b": "Sam",
+    "scale-mae-l": "ScaleMae",
+    "prithvi-2-l": "PlainVit",
 }
 # The colour that becomes zero in the model.
 MEAN = {
@@ -30,12 +40,15 @@ MEAN = {
     "dinov3-l-sat": [109.65, 104.805, 75.48],
     "clip-l-14": [122.7709383, 116.7460125, 104.09373615],
     "sam-b": [123.675, 116.28, 103.53],
+    "scale-mae-l": [123.675, 116.28, 103.53],
+    "prithvi-2-l": [36.5415, 34.221, 27.7185],
 }
 
 
-# Of each kind of position code one: learned and fixed, rotary, in windows.
+# Of each kind of position code one: learned, rotary, in windows, in metres.
 @pytest.mark.parametrize(
-    "backbone", [pytest.param(name, marks=[pytest.mark.slow] if name == "clip-l-14" else []) for name in FAMILIES]
+    "backbone",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in ("clip-l-14", "prithvi-2-l") else []) for name in FAMILIES],
 )
 def test_trains_and_loads_again(train: Train, tmp_path: Path, backbone: str) -> None:
     sizes = [f"model.backbone.{key}={value}" for key, value in (TINY | FAMILIES[backbone]).items()]
@@ -49,7 +62,10 @@ def test_trains_and_loads_again(train: Train, tmp_path: Path, backbone: str) -> 
     assert cfg.model.segmentor.data_preprocessor.mean == pytest.approx(MEAN[backbone])
     model = load_model(recompose(tmp_path / "run"), tmp_path / "run", device="cpu")
     assert model.data_preprocessor.mean.flatten().tolist() == pytest.approx(MEAN[backbone])
-    assert type(model.backbone).__name__.lower() == backbone.partition("-")[0]
+    assert type(model.backbone).__name__ == CLASSES[backbone]
+    if backbone == "scale-mae-l":
+        # LoveDA's.
+        assert model.backbone.embeddings.gsd_m == 0.3
 
 
 @pytest.mark.parametrize("method", ["vpt", "qnet", "lora+vpt"])

@@ -44,7 +44,7 @@ def _cells() -> list[dict[str, str]]:
     cells = [{"method": name} for name in axes.values("method") if name != "rein"]
     cells += [{"strategy": name} for name in axes.values("strategy")]
     cells += [{"head": name, "method": "rein" if name == "mask2former" else "lora"} for name in axes.values("head")]
-    small = ("clip_b_16", "dinov2_s_reg", "dinov3_s", "sam_b")
+    small = ("clip_b_16", "dinov2_s_reg", "dinov3_s", "sam_b", "scale_mae_l")
     return cells + [{"backbone": name, "method": "lora"} for name in small]
 
 

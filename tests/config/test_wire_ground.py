@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.config import compose, resolve_cell
-from rs_adapt.config.wire_ground import describe_match, matched_sizes, pixel_sizes
+from rs_adapt.config.wire_ground import describe_match, describe_positions, matched_sizes, pixel_sizes
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -113,3 +113,34 @@ def test_sizes_that_nobody_states_are_named_where_tiles_have_them() -> None:
     assert same == ()
     (note,) = describe_match(bench, {"match_gsd": True}, setting="da")
     assert note.endswith("so their images are taken as they are.")
+
+
+@pytest.mark.parametrize(
+    ("bench", "options", "gsd_m"),
+    [
+        ("loveda-da", {}, 0.3),
+        ("isprs-p2v-da", {}, 0.09),
+        # Brought to the finer of both regions.
+        ("isprs-p2v-da", {"strategy": "dacs_gsd"}, 0.05),
+        # Neither the bench as a whole nor its target states one, its source does.
+        ("roads-d2m-da", {}, 0.5),
+        ("casid-da", {}, 1.0),
+    ],
+)
+def test_positions_in_metres_get_the_benchs_pixel_size(
+    bench: str, options: dict[str, str], gsd_m: float | None
+) -> None:
+    cfg = composed(bench, backbone="scale_mae_l", method="frozen", **options)
+    model = cfg.model.get("segmentor", cfg.model)
+    assert model.backbone.gsd_m == gsd_m
+    notes = describe_positions(cfg.bench, cfg.strategy, cfg.model, setting=cfg.cell.setting)
+    assert bool(notes) == (bench == "casid-da")
+    assert all("does not state the size of a pixel (gsd_m): 1 m is used" in note for note in notes)
+
+
+def test_positions_in_metres_can_be_set_and_others_have_no_size() -> None:
+    cfg = composed("casid-da", "model.backbone.gsd_m=2.0", backbone="scale_mae_l", method="frozen")
+    assert cfg.model.get("segmentor", cfg.model).backbone.gsd_m == 2.0
+    other = composed("casid-da", method="frozen")
+    assert "gsd_m" not in other.model.get("segmentor", other.model).backbone
+    assert describe_positions(other.bench, other.strategy, other.model, setting="da") == ()

@@ -9,9 +9,7 @@ VERBS = {
         "rs_adapt.commands.weights.list:list_weights",
         "List files of base weights: size, checksum, licence, and which are on this machine.",
     ),
-    "fetch": Verb(
-        "rs_adapt.commands.weights.fetch:fetch_weights", "Fetch published base weights into $RS_ADAPT_HOME/weights."
-    ),
+    "fetch": Verb("rs_adapt.commands.weights.fetch:fetch_weights", "Fetch base weights into $RS_ADAPT_HOME/weights."),
     "verify": Verb(
         "rs_adapt.commands.weights.verify:verify_weights",
         "Compare files of base weights with the published ones, and describe them.",

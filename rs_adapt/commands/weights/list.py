@@ -75,7 +75,10 @@ def _state(file: WeightsFile, *, verify: bool) -> str:
     import dataclasses
 
     if not file.path.is_file():
-        return "by hand (gated)" if file.facts.get("gated") else "missing"
+        if file.facts.get("gated"):
+            open_name = file.facts.get("alternative", "").replace("_", "-")
+            return "by hand (gated)" + (f"; open: {open_name}" if open_name else "")
+        return "missing" if file.published.urls else "by hand (no address)"
     published = file.published if verify else dataclasses.replace(file.published, md5=None, sha256=None)
     if published.fault(file.path) is not None:
         return "wrong: see weights verify"

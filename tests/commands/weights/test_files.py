@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,45 +14,10 @@ from typing import Any
 
 import pytest
 
-from rs_adapt.commands import main
-from rs_adapt.config.paths import configs_dir, shipped_weights_dir
+from rs_adapt.config.paths import shipped_weights_dir
 
 NANO = shipped_weights_dir() / "dinov2_nano.safetensors"
 BASE = "ceb5f48cc7745b70e33ff73b8997e3b4661b55b09fd6ee3124aa99b350ad6667"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Return a function that runs a command and gives exit code, stdout and stderr."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stopped:
-            main([str(word) for word in words])
-        shown = capsys.readouterr()
-        return int(stopped.value.code or 0), shown.out, shown.err
-
-    return call
-
-
-@pytest.fixture
-def published(server: Any, own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make the nano a backbone whose weights have to be fetched from the server; return where they will lie."""
-    shutil.copytree(configs_dir(), tmp_path / "configs")
-    config = tmp_path / "configs" / "backbone" / "dinov2_nano.py"
-    url = server.put("dinov2_nano.safetensors", NANO.read_bytes())
-    config.write_text(config.read_text().replace("shipped=True,", f'url="{url}",'))
-    monkeypatch.setenv("RS_ADAPT_CONFIGS", str(tmp_path / "configs"))
-    return own_home / "weights" / "dinov2_nano.safetensors"
-
-
-def entry(tmp_path: Path, **facts: str) -> None:
-    """Add a backbone whose file is another one than any that is published."""
-    facts = {"file": "other.pt", "licence": "MIT"} | facts
-    source = (tmp_path / "configs" / "backbone" / "dinov2_s.py").read_text()
-    head = source[: source.index("    weights=dict(")].replace("dinov2_s", "other")
-    tail = source[source.index("    level_strides") :]
-    weights = ", ".join(f"{key}={value!r}" for key, value in facts.items())
-    (tmp_path / "configs" / "backbone" / "other.py").write_text(f"{head}    weights=dict({weights}),\n{tail}")
 
 
 def row(shown: str, name: str) -> str:
@@ -140,24 +106,42 @@ def test_file_brought_along_is_verified_and_copied(run: Any, published: Path, se
     assert server.asked == []
 
 
-def test_gated_file_names_the_form(run: Any, published: Path, tmp_path: Path) -> None:
-    entry(tmp_path, url="https://example.org/other.pt", gated="https://example.org/form")
+def test_gated_file_names_the_form(run: Any, published: Path, entry: Any) -> None:
+    entry(url="https://example.org/other.pt", gated="https://example.org/form")
     code, _, err = run("weights", "fetch", "other")
     assert code == 2
     assert "Ask for access at https://example.org/form, then run `rs-adapt weights fetch other --from FILE`" in err
     assert "by hand (gated)" in row(run("weights", "list")[1], "other")
+    assert "open:" not in row(run("weights", "list")[1], "other")
 
 
-def test_a_missing_published_checksum_is_reported(run: Any, published: Path, server: Any, tmp_path: Path) -> None:
+def test_gated_file_names_the_nearest_open_backbone(run: Any) -> None:
+    code, _, err = run("weights", "fetch", "dinov3-l-sat")
+    assert code == 2
+    assert "The nearest backbone that needs no permission is dinov2-l-reg: --backbone dinov2-l-reg" in err
+    _, out, _ = run("weights", "list", "--json")
+    states = {row["name"]: row["state"] for row in json.loads(out)}
+    assert states["dinov3-l-sat"] == "by hand (gated); open: dinov2-l-reg"
+    assert states["mae-b-millionaid"] == "by hand (no address)"
+
+
+def test_a_file_without_an_address_is_brought_along(run: Any, own_home: Path) -> None:
+    code, _, err = run("weights", "fetch", "mae-b-millionaid")
+    assert code == 2
+    assert "No address of vit-b-checkpoint-1599.pth is known. Get it from its authors, then run" in err
+    assert not (own_home / "weights").exists()
+
+
+def test_a_missing_published_checksum_is_reported(run: Any, published: Path, server: Any, entry: Any) -> None:
     url = server.put("other.pt", b"scripted")
-    entry(tmp_path, url=url)
+    entry(url=url)
     code, out, _ = run("weights", "fetch", "other")
     assert code == 0
     assert "fetched, 8 bytes, neither size nor checksum is published" in out
     code, out, _ = run("weights", "verify", "other")
     assert code == 1
     assert "WRONG: tensors" in out
-    entry(tmp_path, url=url, sha256="ab" * 32)
+    entry(url=url, sha256="ab" * 32)
     code, out, _ = run("weights", "verify", "other")
     assert code == 1
     assert "WRONG: sha256" in out

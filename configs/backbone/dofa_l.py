@@ -1,0 +1,40 @@
+"""DOFA ViT-L, pre-trained on images of five sensors (arXiv 2403.15356), on RGB of 0.665, 0.56 and 0.49 micrometres.
+
+Its patch embedding is generated from wavelengths; here it is computed once, when the file is read. DOFA normalises each
+sensor by its own statistics; those of ImageNet stand here, which was not checked against the authors'.
+
+The address is that of torchgeo's copy, in its code; it was not tried here. The licence is from memory; size and
+checksum are not known (the name ends with the first 8 digits).
+"""
+
+backbone = dict(
+    name="dofa_l",
+    title="DOFA ViT-L",
+    embed_dim=1024,
+    depth=24,
+    patch_px=16,
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    weights=dict(
+        file="dofa_large_patch16_224-0ff904d3.pth",
+        url="https://hf.co/torchgeo/dofa/resolve/b8db318b64a90b9e085ec04ba8851233c5893666/dofa_large_patch16_224-0ff904d3.pth",
+        bytes=None,
+        sha256=None,
+        licence="CC-BY-4.0",
+    ),
+    level_strides=[4, 8, 16, 32],
+)
+
+model = dict(
+    backbone=dict(
+        type="rs_adapt.PlainVit",
+        embed_dim=1024,
+        depth=24,
+        num_heads=16,
+        patch_px=16,
+        image_px=512,
+        out_layers=[7, 11, 15, 23],
+        level_scales=[4.0, 2.0, 1.0, 0.5],
+        origin="dofa",
+    ),
+)

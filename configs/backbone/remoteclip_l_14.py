@@ -1,0 +1,39 @@
+"""RemoteCLIP ViT-L/14, run at 16 px: CLIP, trained further on remote-sensing captions (arXiv 2306.11029).
+
+Exact GELU: the authors' example loads the file into open_clip's `ViT-L-14`, which has it; whether it was also trained
+so was not checked. `--set model.backbone.activation=quick_gelu` is OpenAI's. The address is in public code that uses
+the file, and was not tried here; the licence is from memory. Size and checksum are not known.
+"""
+
+backbone = dict(
+    name="remoteclip_l_14",
+    title="RemoteCLIP ViT-L/14, visual tower",
+    embed_dim=1024,
+    depth=24,
+    patch_px=16,
+    # CLIP's own: 255 times (0.48145466, 0.4578275, 0.40821073) and (0.26862954, 0.26130258, 0.27577711).
+    mean=[122.7709383, 116.7460125, 104.09373615],
+    std=[68.5005327, 66.6321579, 70.32316305],
+    weights=dict(
+        file="RemoteCLIP-ViT-L-14.pt",
+        url="https://huggingface.co/chendelong/RemoteCLIP/resolve/main/RemoteCLIP-ViT-L-14.pt",
+        bytes=None,
+        sha256=None,
+        licence="Apache-2.0",
+    ),
+    level_strides=[4, 8, 16, 32],
+)
+
+model = dict(
+    backbone=dict(
+        type="rs_adapt.Clip",
+        embed_dim=1024,
+        depth=24,
+        num_heads=16,
+        patch_px=16,
+        image_px=512,
+        out_layers=[7, 11, 15, 23],
+        level_scales=[4.0, 2.0, 1.0, 0.5],
+        activation="gelu",
+    ),
+)
