@@ -1,4 +1,4 @@
-"""Weights of a ViT from the layouts they are published in: renamed, split and resized to ours.
+"""Weights of a ViT from the layouts they are published in: renamed and split to ours.
 
 Each family of ViTs (`Names`) states its layouts as tables of templates (see `renaming`), which are read in both
 directions. They drop tensors that are not used (the final norm, mask tokens, necks and heads): feature maps are taken
@@ -7,17 +7,15 @@ before the final norm, and nothing is masked.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rs_adapt.backbones.renaming import expansion, pattern, translate
-from rs_adapt.errors import ConfigError, WeightsError
+from rs_adapt.errors import WeightsError
 
 # (template of the name in the file, our names): several names split the tensor into equal parts, an empty one drops its
 # part, none drops it all. Of several rows with the same first name of ours, the first is used for writing.
@@ -127,6 +125,25 @@ def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) ->
     Raises:
         WeightsError: If a name is unknown or a tensor cannot be split, or has the wrong number of dimensions.
     """
+    renamed = rename_by_layout(tensors, layout, noun="" if names.in_stages else " ViT")
+    for our_name, dims in ((names.kernel, 4), (names.positions, names.positions_ndim)):
+        shape = tuple(renamed[our_name].shape) if our_name is not None and our_name in renamed else None
+        if shape is not None and (len(shape) != dims or 0 in shape):
+            raise WeightsError(f"{our_name} has shape {shape}, not {dims} dimensions with values.")
+    return renamed
+
+
+def rename_by_layout(tensors: Mapping[str, Tensor], layout: TensorLayout, *, noun: str) -> dict[str, Tensor]:
+    """Rename tensors by the rows of a layout, whatever model it describes.
+
+    Args:
+        tensors: The tensors.
+        layout: Their layout; adapters' tensors and those below its `other_prefixes` are left out.
+        noun: The model in words, after the layout's title, for messages; empty if the title says it.
+
+    Raises:
+        WeightsError: If a name is unknown or a tensor cannot be split.
+    """
     rules = [(re.compile(pattern(theirs)), [expansion(name) for name in ours]) for theirs, ours in layout.rows]
     renamed: dict[str, Tensor] = {}
     unknown: list[str] = []
@@ -149,13 +166,9 @@ def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) ->
                 )
             parts = zip(targets, tensor.chunk(len(targets)), strict=True)
             renamed |= {match.expand(target): part for target, part in parts if target}
-    for our_name, dims in ((names.kernel, 4), (names.positions, names.positions_ndim)):
-        shape = tuple(renamed[our_name].shape) if our_name is not None and our_name in renamed else None
-        if shape is not None and (len(shape) != dims or 0 in shape):
-            raise WeightsError(f"{our_name} has shape {shape}, not {dims} dimensions with values.")
     if unknown:
         raise WeightsError(
-            f"{len(unknown)} tensor names do not belong to {layout.title}{'' if names.in_stages else ' ViT'}, e.g. "
+            f"{len(unknown)} tensor names do not belong to {layout.title}{noun}, e.g. "
             f"{', '.join(unknown[:3])}; expected names like {layout.example}."
         )
     return renamed
@@ -201,83 +214,38 @@ def measure(state: Mapping[str, Tensor], names: Names) -> VitSize:
         WeightsError: If tokens, positions, patch kernel or blocks are missing, or a block lacks a tensor that others
             have.
     """
+    needed = [*names.tokens, *([names.positions] if names.positions else []), names.kernel]
+    # What has a weight among them has a bias too: the patch embedding, and a norm before the blocks.
+    needed += [name.removesuffix("weight") + "bias" for name in needed if name.endswith(".weight")]
+    needed = [name for name in needed if name != f"{str(names.positions).removesuffix('weight')}bias"]
+    depth = require_whole(state, needed, model=f"{names.family} ViT")
+    kernel = state[names.kernel]
+    return VitSize(embed_dim=kernel.shape[0], depth=depth, patch_px=kernel.shape[-1])
+
+
+def require_whole(state: Mapping[str, Tensor], needed: Sequence[str], *, model: str) -> int:
+    """Return the number of blocks of a state, after checking that nothing is missing from it.
+
+    Args:
+        state: Tensors under our names, those of the blocks as `layers.N.*`.
+        needed: Names outside the blocks that have to be there.
+        model: The model in words, for messages.
+
+    Raises:
+        WeightsError: If one of these or all blocks are missing, or a block lacks a tensor that others have.
+    """
     layers: dict[int, set[str]] = {}
     for name in state:
         if name.startswith("layers."):
             _, number, rest = name.split(".", 2)
             layers.setdefault(int(number), set()).add(rest)
-    needed = [*names.tokens, *([names.positions] if names.positions else []), names.kernel]
-    # What has a weight among them has a bias too: the patch embedding, and a norm before the blocks.
-    needed += [name.removesuffix("weight") + "bias" for name in needed if name.endswith(".weight")]
-    needed = [name for name in needed if name != f"{str(names.positions).removesuffix('weight')}bias"]
     absent = [name for name in needed if name not in state]
     if absent or not layers:
-        raise WeightsError(f"incomplete {names.family} ViT: {', '.join(absent) or 'its blocks'} missing.")
+        raise WeightsError(f"incomplete {model}: {', '.join(absent) or 'its blocks'} missing.")
     every = set.union(*layers.values())
     holes = [f"layers.{n}.{rest}" for n in range(max(layers) + 1) for rest in sorted(every - layers.get(n, set()))]
     if holes:
         raise WeightsError(
-            f"incomplete {names.family} ViT: {len(holes)} tensors are missing that its other blocks have, first "
-            f"{holes[0]}."
+            f"incomplete {model}: {len(holes)} tensors are missing that its other blocks have, first {holes[0]}."
         )
-    kernel = state[names.kernel]
-    return VitSize(embed_dim=kernel.shape[0], depth=max(layers) + 1, patch_px=kernel.shape[-1])
-
-
-def resize(
-    state: Mapping[str, Tensor], names: Names, *, patch_px: int | None, image_px: int | None, antialias: bool = False
-) -> dict[str, Tensor]:
-    """Resize patch kernel and position grid of a state under our names; tensors that fit are left unchanged.
-
-    Bicubic without aligned corners, as Rein's published conversion does (patch 14 -> 16, grid 37 -> 32). The kernel's
-    sum is not rescaled, so patch responses grow by about (16 / 14)^2.
-
-    Args:
-        state: Tensors under our names, not necessarily all.
-        names: The names of the family.
-        patch_px: New patch size, pixels; None leaves the file's.
-        image_px: Image size for whose square grid (side image_px // patch_px) the positions are resized; None leaves
-            the file's.
-        antialias: Smooth positions before their grid gets smaller, where the model itself does so.
-
-    Raises:
-        ConfigError: If image_px is given and the patch size is neither given nor in the state.
-        WeightsError: If the position grid is not square.
-    """
-    resized = dict(state)
-    if patch_px is not None and names.kernel in state:
-        resized[names.kernel] = bicubic(state[names.kernel], (patch_px, patch_px))
-    if image_px is not None and names.positions is not None and names.positions in state:
-        if patch_px is None and names.kernel not in state:
-            raise ConfigError(
-                f"image_px={image_px} alone does not determine the token grid: give patch_px too, or weights "
-                "with a patch kernel."
-            )
-        patch = patch_px or state[names.kernel].shape[-1]
-        resized[names.positions] = _resize_positions(state[names.positions], image_px // patch, antialias=antialias)
-    return resized
-
-
-def _resize_positions(positions: Tensor, grid: int, *, antialias: bool) -> Tensor:
-    if positions.ndim == 4:
-        return bicubic(positions.permute(0, 3, 1, 2), (grid, grid), antialias=antialias).permute(0, 2, 3, 1)
-    positions_ND = positions.reshape(-1, positions.shape[-1])
-    num_patches, embed_dim = positions_ND.shape[0] - 1, positions_ND.shape[1]
-    side = math.isqrt(num_patches)
-    if side * side != num_patches:
-        raise WeightsError(
-            f"{num_patches} position embeddings do not form a square grid and cannot be resized to {grid} x {grid}."
-        )
-    if side == grid:
-        return positions
-    map_1Dhw = positions_ND[1:].reshape(1, side, side, embed_dim).permute(0, 3, 1, 2)
-    patches_1hwD = bicubic(map_1Dhw, (grid, grid), antialias=antialias).permute(0, 2, 3, 1)
-    resized_ND = torch.cat([positions_ND[:1].float(), patches_1hwD.reshape(-1, embed_dim)])
-    return resized_ND.reshape(*positions.shape[:-2], *resized_ND.shape)
-
-
-def bicubic(image_NChw: Tensor, size_hw: tuple[int, int], *, antialias: bool = False) -> Tensor:
-    """Resize maps in fp32, corners not aligned; maps that have the size already are returned unchanged."""
-    if tuple(image_NChw.shape[-2:]) == size_hw:
-        return image_NChw
-    return F.interpolate(image_NChw.float(), size=size_hw, mode="bicubic", align_corners=False, antialias=antialias)
+    return max(layers) + 1

@@ -9,12 +9,13 @@ from pathlib import Path
 from torch import Tensor
 
 from rs_adapt.backbones.clip import NAMES as CLIP
-from rs_adapt.backbones.conversion import Names, VitSize, measure, resize
+from rs_adapt.backbones.conversion import Names, VitSize, measure
 from rs_adapt.backbones.convnext import NAMES as CONVNEXT
 from rs_adapt.backbones.dinov2 import NAMES as DINOV2
 from rs_adapt.backbones.dinov3 import NAMES as DINOV3
 from rs_adapt.backbones.mit import NAMES as MIT
 from rs_adapt.backbones.mobilevit import NAMES as MOBILEVIT
+from rs_adapt.backbones.resizing import resize
 from rs_adapt.backbones.sam import NAMES as SAM
 from rs_adapt.backbones.weights import file_sha256, load_with_layout, tensors_sha256
 from rs_adapt.errors import ConfigError, WeightsError

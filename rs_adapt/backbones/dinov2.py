@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from rs_adapt.backbones import handles
-from rs_adapt.backbones.conversion import Names, Row, TensorLayout, VitSize, rename, resize
+from rs_adapt.backbones.conversion import Names, Row, TensorLayout, VitSize, rename
+from rs_adapt.backbones.resizing import resize
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import WeightsError

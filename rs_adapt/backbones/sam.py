@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rs_adapt.backbones import handles
-from rs_adapt.backbones.conversion import Names, Row, TensorLayout, resize
+from rs_adapt.backbones.conversion import Names, Row, TensorLayout
+from rs_adapt.backbones.resizing import resize
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers.models.sam.configuration_sam import SamVisionConfig
 from transformers.models.sam.modeling_sam import SamVisionAttention, SamVisionLayer
 
-from rs_adapt.backbones.conversion import bicubic
+from rs_adapt.backbones.resizing import bicubic
 
 
 class SamEmbeddings(nn.Module):

@@ -18,11 +18,12 @@ from torch import Tensor, nn
 
 from rs_adapt.backbones.arguments import check_arguments
 from rs_adapt.backbones.backbone import Backbone
-from rs_adapt.backbones.conversion import Names, VitSize, measure, resize
+from rs_adapt.backbones.conversion import Names, VitSize, measure
 from rs_adapt.backbones.features import Features, scale_map, tokens_to_map
 from rs_adapt.backbones.filling import fill_from_state
 from rs_adapt.backbones.handles import Block
 from rs_adapt.backbones.joint import BlocksLeft, adapted_block
+from rs_adapt.backbones.resizing import resize
 from rs_adapt.backbones.weights import load_state
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError, IncompatibleCell, WeightsError
