@@ -19,6 +19,7 @@ from rs_adapt.adapters.peft.bridge import PeftAdapter
 from rs_adapt.errors import ConfigError, IncompatibleCell, WeightsError
 from rs_adapt.language import TextTower
 from rs_adapt.language.clip_files import read_clip
+from rs_adapt.language.text_parts import build_text_parts
 
 VOCABULARY, HEADS = 40, 4
 SIZES: dict[str, Any] = {"embed_dim": WIDTH, "depth": DEPTH, "num_heads": HEADS, "text_dim": SPACE}
@@ -78,6 +79,19 @@ def test_random_weights_are_the_same_in_every_process_and_draw_nothing() -> None
     before = torch.get_rng_state()
     assert torch.equal(build()(IDS), build(weights="random")(IDS))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("width", "heads", "dim", "published"), [(512, 8, 512, 63_428_096), (768, 12, 768, 123_650_304)]
+)
+def test_the_published_towers_have_their_published_size(width: int, heads: int, dim: int, published: int) -> None:
+    with torch.device("meta"):
+        parts = build_text_parts(
+            embed_dim=width, depth=12, num_heads=heads, text_dim=dim, num_tokens=49_408, context=77
+        )
+    counted = sum(p.numel() for part in parts.values() for p in part.parameters())
+    # All of B/32 and of L/14 (151 277 313 and 427 616 513) without visual tower and scale; the bias of tokens is ours.
+    assert counted - width == published
 
 
 def drop_text(state: dict[str, Tensor]) -> dict[str, Tensor]:
