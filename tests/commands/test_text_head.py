@@ -105,6 +105,24 @@ def test_onnxruntime_gives_its_probabilities(trained: Path, run_verb: Verb, tmp_
     assert "onnxruntime and torch differ by at most" in out
 
 
+def test_a_student_learns_its_probabilities(trained: Path, train: Verb) -> None:
+    given = ("--strategy", "distill", "--teacher", str(trained), "--method", "full")
+    code, _, err = train(*given)
+    assert code == 2
+    assert "it has 1 feature maps and the student 4" in err
+    code, _, err = train(*given, "--set", "strategy.feature_iters=0")
+    assert code == 0, err
+
+
+def test_it_adapts_without_the_source(trained: Path, files: Path, train: Verb, tmp_path: Path) -> None:
+    weights = ("--weights", str(files / "clip.pt"))
+    code, _, err = train(*CLIP, *weights, "--strategy", "source-free", "--from", str(trained))
+    assert code == 0, err
+    # The texts of the run that it starts from, whose words were others.
+    texts = [load_file(run / "adapter.safetensors")["decode_head.text_KC"] for run in (trained, tmp_path / "run")]
+    assert torch.equal(*texts)
+
+
 def test_an_interrupted_run_resumes_exactly(
     files: Path, train: Verb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
