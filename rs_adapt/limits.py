@@ -21,6 +21,7 @@ MODEL_SIZES = {
     "depth": 256,
     "embed_dim": 16_384,
     "mlp_dim": 65_536,
+    "text_dim": 16_384,
     "num_heads": 1024,
     "num_queries": 10_000,
     "num_tokens": 10_000,

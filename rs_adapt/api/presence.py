@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.config import axes
 from rs_adapt.config.execution import check_device
 from rs_adapt.config.segmentor import segmentor_config
-from rs_adapt.config.weights_files import missing_weights
+from rs_adapt.config.weights_files import missing_weights, published_facts
 from rs_adapt.config.wire_regions import require_teacher, require_trainable
 from rs_adapt.datasets.prepare import require_raw_data
 from rs_adapt.datasets.roles import data_roles, roles_to_prepare
@@ -57,6 +57,8 @@ def require_inputs_of_training(
         return
     check_run_folder(Path(cfg.work_dir), cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
     _require_weights(segmentor_config(cfg).backbone.weights, cfg.backbone.weights)
+    if text_weights := segmentor_config(cfg).decode_head.get("text_weights"):
+        _require_weights(text_weights, published_facts(text_weights))
     if cfg.bench.get("prepare"):
         require_raw_data(
             prepare=cfg.bench.prepare.to_dict(),

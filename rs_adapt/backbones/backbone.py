@@ -55,7 +55,7 @@ class Backbone(nn.Module):
             self.to_empty(device=device)
             self.fill_constants()
             if weights is None or str(weights) == RANDOM:
-                self._filled_sha256 = fill_random(dict(self.named_parameters()), self.names)
+                self._filled_sha256 = fill_random(dict(self.named_parameters()), self.names.embeddings)
             else:
                 self._filled_sha256 = self.fill_from_file(Path(weights))
         # Taken before an adapter wraps anything: these tensors, under these names, are the base.

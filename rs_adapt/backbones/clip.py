@@ -1,6 +1,7 @@
 """The visual tower of CLIP as a segmentation backbone.
 
-CLIP: Radford et al., arXiv 2103.00020. The text tower, the last norm and the projection are not used.
+CLIP: Radford et al., arXiv 2103.00020. The last norm and the projection are not used here: the head `text` has them,
+and the text tower is in `rs_adapt.language`.
 """
 
 from __future__ import annotations
@@ -28,14 +29,8 @@ _PATCHES = "embeddings.patch_embedding.*"
 # A kernel may be resized to a near size (14 to 16 px); a kernel of twice the size belongs to a different model.
 _MAX_RESIZE = 1.5
 
-_ORIGINAL_ROWS: list[Row] = [
-    ("class_embedding", (_CLS,)),
-    ("positional_embedding", (_POSITIONS,)),
-    # CLIP's convolution has no bias; a method may have trained one.
-    ("conv1.*", (_PATCHES,)),
-    ("ln_pre.*", ("pre_layrnorm.*",)),
-    ("ln_post.*", ()),
-    ("proj", ()),
+# Both towers have these blocks.
+ORIGINAL_BLOCKS: list[Row] = [
     *(
         (
             f"transformer.resblocks.#.attn.in_proj_{kind}",
@@ -48,17 +43,28 @@ _ORIGINAL_ROWS: list[Row] = [
     ("transformer.resblocks.#.mlp.c_fc.*", ("layers.#.mlp.fc1.*",)),
     ("transformer.resblocks.#.mlp.c_proj.*", ("layers.#.mlp.fc2.*",)),
 ]
+TRANSFORMERS_BLOCKS: list[Row] = [
+    (f"encoder.layers.#.{part}.*", (f"layers.#.{part}.*",))
+    for part in (
+        *(f"self_attn.{part}" for part in ("q_proj", "k_proj", "v_proj", "out_proj")),
+        *("layer_norm1", "layer_norm2", "mlp.fc1", "mlp.fc2"),
+    )
+]
+_ORIGINAL_ROWS: list[Row] = [
+    ("class_embedding", (_CLS,)),
+    ("positional_embedding", (_POSITIONS,)),
+    # CLIP's convolution has no bias; a method may have trained one.
+    ("conv1.*", (_PATCHES,)),
+    ("ln_pre.*", ("pre_layrnorm.*",)),
+    ("ln_post.*", ()),
+    ("proj", ()),
+    *ORIGINAL_BLOCKS,
+]
 _TRANSFORMERS_ROWS: list[Row] = [
     *((name, (name,)) for name in (_CLS, _POSITIONS, _PATCHES, "pre_layrnorm.*")),
     ("embeddings.position_ids", ()),
     ("post_layernorm.*", ()),
-    *(
-        (f"encoder.layers.#.{part}.*", (f"layers.#.{part}.*",))
-        for part in (
-            *(f"self_attn.{part}" for part in ("q_proj", "k_proj", "v_proj", "out_proj")),
-            *("layer_norm1", "layer_norm2", "mlp.fc1", "mlp.fc2"),
-        )
-    ),
+    *TRANSFORMERS_BLOCKS,
 ]
 
 NAMES = Names(

@@ -23,6 +23,7 @@ Row = tuple[str, tuple[str, ...]]
 
 # Prefixes of adapter tensors that checkpoints have next to the ViT's, below the same outer prefix.
 _ADAPTER_PREFIXES = ("refine_feat.", "reins.", "adapter.")
+_NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +123,7 @@ def convert_names(tensors: Mapping[str, Tensor], names: Names) -> tuple[str, dic
     kind = names.family if names.in_stages else f"{names.family} ViT"
     raise WeightsError(
         f"not a {kind}: its tensors are named {', '.join(list(tensors)[:3]) or '(none)'}, "
-        f"not like {' or '.join(layout.example for layout in layouts.values())}.{_hints(tensors, names)}"
+        f"not like {' or '.join(layout.example for layout in layouts.values())}.{_hints(tensors, names.foreign)}"
     )
 
 
@@ -133,6 +134,29 @@ def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) ->
 
     Raises:
         WeightsError: If a name is unknown or a tensor cannot be split, or has the wrong number of dimensions.
+    """
+    noun = "" if names.in_stages else " ViT"
+    renamed = rename_by_layout(tensors, layout, noun=noun, foreign=names.foreign)
+    for our_name, dims in ((names.kernel, 4), (names.positions, names.positions_ndim)):
+        shape = tuple(renamed[our_name].shape) if our_name is not None and our_name in renamed else None
+        if shape is not None and (len(shape) != dims or 0 in shape):
+            raise WeightsError(f"{our_name} has shape {shape}, not {dims} dimensions with values.")
+    return renamed
+
+
+def rename_by_layout(
+    tensors: Mapping[str, Tensor], layout: TensorLayout, *, noun: str, foreign: Mapping[str, str] = _NOTHING
+) -> dict[str, Tensor]:
+    """Rename tensors by the rows of a layout, whatever model it describes.
+
+    Args:
+        tensors: The tensors.
+        layout: Their layout; adapters' tensors and those below its `other_prefixes` are left out.
+        noun: The model in words, after the layout's title, for messages; empty if the title says it.
+        foreign: See `Names.foreign`.
+
+    Raises:
+        WeightsError: If a name is unknown or a tensor cannot be split.
     """
     rules = [(re.compile(pattern(theirs)), [expansion(name) for name in ours]) for theirs, ours in layout.rows]
     renamed: dict[str, Tensor] = {}
@@ -156,21 +180,17 @@ def rename(tensors: Mapping[str, Tensor], layout: TensorLayout, names: Names) ->
                 )
             parts = zip(targets, tensor.chunk(len(targets)), strict=True)
             renamed |= {match.expand(target): part for target, part in parts if target}
-    for our_name, dims in ((names.kernel, 4), (names.positions, names.positions_ndim)):
-        shape = tuple(renamed[our_name].shape) if our_name is not None and our_name in renamed else None
-        if shape is not None and (len(shape) != dims or 0 in shape):
-            raise WeightsError(f"{our_name} has shape {shape}, not {dims} dimensions with values.")
     if unknown:
         raise WeightsError(
-            f"{len(unknown)} tensor names do not belong to {layout.title}{'' if names.in_stages else ' ViT'}, e.g. "
-            f"{', '.join(unknown[:3])}; expected names like {layout.example}.{_hints(unknown, names)}"
+            f"{len(unknown)} tensor names do not belong to {layout.title}{noun}, e.g. "
+            f"{', '.join(unknown[:3])}; expected names like {layout.example}.{_hints(unknown, foreign)}"
         )
     return renamed
 
 
-def _hints(unknown: Iterable[str], names: Names) -> str:
+def _hints(unknown: Iterable[str], foreign: Mapping[str, str]) -> str:
     """Return what files with such names are, with a space before it, as far as the family states it."""
-    hints = {hint: None for name in unknown for part, hint in names.foreign.items() if part in name}
+    hints = {hint: None for name in unknown for part, hint in foreign.items() if part in name}
     return "".join(f" {hint}" for hint in hints)
 
 
@@ -214,27 +234,44 @@ def measure(state: Mapping[str, Tensor], names: Names) -> VitSize:
         WeightsError: If tokens, positions, patch kernel or blocks are missing, or a block lacks a tensor that others
             have.
     """
+    needed = [*names.tokens, *([names.positions] if names.positions else []), names.kernel]
+    # What has a weight among them has a bias too: the patch embedding, and a norm before the blocks.
+    needed += [name.removesuffix("weight") + "bias" for name in needed if name.endswith(".weight")]
+    needed = [name for name in needed if name != f"{str(names.positions).removesuffix('weight')}bias"]
+    depth = require_whole(state, needed, model=f"{names.family} ViT", block_parts=names.block_parts)
+    kernel = state[names.kernel]
+    return VitSize(embed_dim=kernel.shape[0], depth=depth, patch_px=kernel.shape[-1])
+
+
+def require_whole(
+    state: Mapping[str, Tensor], needed: Sequence[str], *, model: str, block_parts: Mapping[str, str] = _NOTHING
+) -> int:
+    """Return the number of blocks of a state, after checking that nothing is missing from it.
+
+    Args:
+        state: Tensors under our names, those of the blocks as `layers.N.*`.
+        needed: Names outside the blocks that have to be there.
+        model: The model in words, for messages.
+        block_parts: See `Names.block_parts`.
+
+    Raises:
+        WeightsError: If one of these or all blocks are missing, or a block lacks a tensor that others have.
+    """
     layers: dict[int, set[str]] = {}
     for name in state:
         if name.startswith("layers."):
             _, number, rest = name.split(".", 2)
             layers.setdefault(int(number), set()).add(rest)
-    needed = [*names.tokens, *([names.positions] if names.positions else []), names.kernel]
-    # What has a weight among them has a bias too: the patch embedding, and a norm before the blocks.
-    needed += [name.removesuffix("weight") + "bias" for name in needed if name.endswith(".weight")]
-    needed = [name for name in needed if name != f"{str(names.positions).removesuffix('weight')}bias"]
     absent = [name for name in needed if name not in state]
     if absent or not layers:
-        raise WeightsError(f"incomplete {names.family} ViT: {', '.join(absent) or 'its blocks'} missing.")
+        raise WeightsError(f"incomplete {model}: {', '.join(absent) or 'its blocks'} missing.")
     every = set.union(*layers.values())
-    for part, what in names.block_parts.items():
+    for part, what in block_parts.items():
         if part not in every:
-            raise WeightsError(f"not a {names.family} ViT: its blocks have no {part}. {what}")
+            raise WeightsError(f"not a {model}: its blocks have no {part}. {what}")
     holes = [f"layers.{n}.{rest}" for n in range(max(layers) + 1) for rest in sorted(every - layers.get(n, set()))]
     if holes:
         raise WeightsError(
-            f"incomplete {names.family} ViT: {len(holes)} tensors are missing that its other blocks have, first "
-            f"{holes[0]}."
+            f"incomplete {model}: {len(holes)} tensors are missing that its other blocks have, first {holes[0]}."
         )
-    kernel = state[names.kernel]
-    return VitSize(embed_dim=kernel.shape[0], depth=max(layers) + 1, patch_px=kernel.shape[-1])
+    return max(layers) + 1

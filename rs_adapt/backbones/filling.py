@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rs_adapt.backbones.conversion import Names
 from rs_adapt.backbones.weights import tensors_sha256
 from rs_adapt.errors import WeightsError
 
@@ -18,8 +17,12 @@ _EMBEDDING_STD = 0.02
 
 
 @torch.no_grad()
-def fill_random(params: Mapping[str, nn.Parameter], names: Names) -> str:
+def fill_random(params: Mapping[str, nn.Parameter], embeddings: tuple[str, ...]) -> str:
     """Fill tensors with random values, the same in every process, without touching the global random state.
+
+    Args:
+        params: The tensors to fill, by name.
+        embeddings: Ends of the names of tokens and positions, which start small.
 
     Returns:
         The SHA-256 of the tensors.
@@ -29,7 +32,7 @@ def fill_random(params: Mapping[str, nn.Parameter], names: Names) -> str:
     # does not.
     generator = np.random.default_rng(_INIT_SEED)
     for name, param in params.items():
-        if name.endswith(names.embeddings):
+        if name.endswith(embeddings):
             std = _EMBEDDING_STD
         elif param.ndim >= 2:
             std = param[0].numel() ** -0.5

@@ -1,4 +1,7 @@
-"""Patch kernels and position grids of a ViT at a size other than their file's."""
+"""Patch kernels and position grids at a new size.
+
+Shapes: N positions, D embed, C channels, h/w grid.
+"""
 
 from __future__ import annotations
 

@@ -168,18 +168,23 @@ def load_with_layout(path: str | Path, names: Names) -> tuple[str, dict[str, Ten
     path = Path(path).expanduser()
     if not os.path.exists(path):
         raise missing_weights(path, None)
-    tensors = _read(path, (*_PREFIXES, *names.prefixes))
+    tensors = read_model(path, (*_PREFIXES, *names.prefixes))
     try:
         layout, state = convert_names(tensors, names)
         if not names.in_stages:
             measure(state, names)
-        _check_finite(state)
+        check_finite(state)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     return layout, state
 
 
-def _check_finite(state: Mapping[str, Tensor]) -> None:
+def check_finite(state: Mapping[str, Tensor]) -> None:
+    """Refuse tensors with NaN or infinite values.
+
+    Raises:
+        WeightsError: A tensor holds such a value.
+    """
     wrong = [name for name, value in state.items() if not bool(torch.isfinite(value).all())]
     if wrong:
         raise WeightsError(
@@ -187,7 +192,16 @@ def _check_finite(state: Mapping[str, Tensor]) -> None:
         )
 
 
-def _read(path: Path, prefixes: Sequence[str]) -> dict[str, Tensor]:
+def read_model(path: Path, prefixes: Sequence[str]) -> dict[str, Tensor]:
+    """Read all tensors of a file or folder, or those below the first of some outer prefixes that it has.
+
+    Args:
+        path: File or folder.
+        prefixes: Outer prefixes, one below the other; they are taken off.
+
+    Raises:
+        WeightsError: If the path is damaged, or contains Python objects.
+    """
     tensors: dict[str, Tensor] = {}
     for file in _files(path):
         tensors |= read_tensors(file)

@@ -161,8 +161,9 @@ class HeadFacts(TypedDict):
     """A head as the other axes see it; a file without such facts reads the pyramid of the backbone's file."""
 
     # What the head reads: "pyramid", maps of four resolutions; "tokens", the same blocks on the token grid; "joint",
-    # the tokens before the last `joint_blocks` blocks, which the head runs itself.
-    maps: NotRequired[Literal["pyramid", "tokens", "joint"]]
+    # the tokens before the last `joint_blocks` blocks, which the head runs itself; "text", what lies next to texts: the
+    # last block of CLIP, which the head runs itself, and tokens or a pyramid of other backbones.
+    maps: NotRequired[Literal["pyramid", "tokens", "joint", "text"]]
     requires: NotRequired[ConfigNode | None]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import difflib
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import open_tables, words
@@ -68,6 +69,16 @@ def parse(items: Sequence[str]) -> list[Override]:
             raise ConfigError(f"--set cannot change {key!r}: {option}.")
         parsed.append(Override(key=key, text=text, value=_literal(text)))
     return parsed
+
+
+def for_packs(texts: Sequence[str]) -> list[str]:
+    """Return overrides as packs state them: a file of text weights by its name, without the folder on this machine."""
+    named = []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        is_file = key.strip().endswith(".text_weights")
+        named.append(f"{key}{equals}{PurePath(value.strip()).name}" if is_file else text)
+    return named
 
 
 def expand(tree: ConfigNode, override: Override) -> Override:

@@ -39,7 +39,7 @@ def result_settings(text: str, *, file: str) -> Settings:
     """Return the settings in a configuration that change the result, by dotted key.
 
     Absolute paths are left out, because the content of tiles and weights is compared by fingerprint: one below the data
-    or the prepared tiles keeps its end, that of the base weights its name.
+    or the prepared tiles keeps its end, that of the base and text weights its name.
 
     Args:
         text: A resolved configuration as Python, the content of a run's `config.py`.
@@ -55,7 +55,7 @@ def result_settings(text: str, *, file: str) -> Settings:
     weights = {
         key: PurePath(value).name
         for key, value in flatten(name_places(kept, {})).items()
-        if key.rpartition(".")[2] == "weights" and isinstance(value, str)
+        if key.rpartition(".")[2] in ("weights", "text_weights") and isinstance(value, str)
     }
     return flatten(name_places(kept, places, elsewhere="<path>")) | weights
 

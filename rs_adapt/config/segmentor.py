@@ -37,3 +37,13 @@ def level_channels(backbone: Mapping[str, Any]) -> list[int]:
     if widths is not None:
         return list(widths)
     return [backbone["embed_dim"]] * (1 if len(backbone["out_layers"]) == 1 else 4)
+
+
+def leave_texts_out(segmentor: Any) -> None:
+    """Let a segmentor's settings, in place, name no text weights: its vectors of class names are loaded later.
+
+    A trained model has them in its pack, and what is only counted needs none.
+    """
+    head = segmentor["decode_head"]
+    if "text_weights" in head:
+        head["text_weights"] = None

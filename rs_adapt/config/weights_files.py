@@ -70,6 +70,11 @@ def find_weights_file(name: str) -> WeightsFile:
     raise UnknownName(unknown_name_message("file of base weights", name, [file.name for file in files]))
 
 
+def published_facts(path: str | Path) -> WeightsFacts | None:
+    """Return the facts of the published file that is expected at a path; None where none is."""
+    return next((file.facts for file in weights_files() if file.path == Path(path)), None)
+
+
 def fetch_command(facts: WeightsFacts) -> str:
     """Return the command that downloads a file, with the name of its backbone if that is known."""
     try:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from rs_adapt.config import paths, wire_ground, words
+from rs_adapt.config import paths, wire_ground, wire_text, words
 from rs_adapt.config.segmentor import level_channels
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
@@ -56,7 +56,7 @@ def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] 
         "type": "EncoderDecoder",
         "data_preprocessor": data_preprocessor(tree),
         "backbone": backbone,
-        "decode_head": _head(tree, backbone),
+        "decode_head": _head(tree, backbone, weights=weights),
         "train_cfg": {},
         "test_cfg": _inference(bench, patch_px=_patch_px(tree)),
     }
@@ -123,7 +123,7 @@ def _patch_px(tree: MergedTree) -> int:
 def _check_method(tree: MergedTree) -> None:
     """Refuse methods and heads that need what the backbone lacks: blocks of a ViT, or places for more tokens."""
     method, backbone, head = tree["method"], tree["backbone"], tree["model"]["decode_head"]["type"]
-    maps = tree.get("head", {}).get("maps", "pyramid")
+    maps = wire_text.maps_read(tree)
     if not backbone.get("takes_adapters", True):
         pyramid = "this backbone is a pyramid without such blocks"
         if tree["model"]["backbone"].get("adapter") is not None:
@@ -166,11 +166,11 @@ def _check_method(tree: MergedTree) -> None:
 
 def _fit_maps(backbone: ConfigNode, tree: MergedTree) -> None:
     """Make the backbone give the maps that the head reads; a pyramid is what its file gives."""
-    maps = tree.get("head", {}).get("maps", "pyramid")
+    maps = wire_text.maps_read(tree)
     if maps == "tokens":
         backbone["level_scales"] = [1.0] * len(backbone["out_layers"])
     elif maps == "joint":
-        depth, count = backbone["depth"], tree["model"]["decode_head"]["joint_blocks"]
+        depth, count = backbone["depth"], tree["model"]["decode_head"].get("joint_blocks", 1)
         if count not in Range(least=1, most=depth - 1, whole=True):
             raise ConfigError(
                 f"model.decode_head.joint_blocks is {count!r}; with the {depth} blocks of {tree['backbone']['name']} "
@@ -203,7 +203,7 @@ def _resolve_layers(adapter: ConfigNode, *, depth: int) -> None:
             words.resolve_layers(value, depth=depth, key=f"model.backbone.adapter.{key}")
 
 
-def _head(tree: MergedTree, backbone: ConfigNode) -> ConfigNode:
+def _head(tree: MergedTree, backbone: ConfigNode, *, weights: str | os.PathLike[str] | None) -> ConfigNode:
     head: ConfigNode = copy_tree(tree["model"]["decode_head"])
     head["in_channels"] = level_channels(backbone)
     if "total_iters" in head and head["total_iters"] is None:
@@ -212,6 +212,8 @@ def _head(tree: MergedTree, backbone: ConfigNode) -> ConfigNode:
     head["ignore_index"] = tree["bench"]["ignore_index"]
     if "ignored_pixels" in head and head["ignored_pixels"] is None:
         head["ignored_pixels"] = tree["protocol"]["ignored_pixels"]
+    if "text_names" in head:
+        wire_text.resolve_text(head, tree, backbone, weights=weights)
     adapter = backbone["adapter"]
     for settings in _nested(adapter):
         if settings.get("query_dim") is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rs_adapt.config.execution import check_device
 from rs_adapt.config.paths import home
-from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.config.segmentor import leave_texts_out, segmentor_config
 from rs_adapt.config.words import AUTO
 from rs_adapt.errors import ConfigError, DeviceUnavailable, RsAdaptError
 from rs_adapt.processes import launched_as_group
@@ -198,12 +198,17 @@ def digest_again(cfg: ResolvedConfig) -> dict[str, TileDigests]:
 
 
 def build_model(cfg: ResolvedConfig) -> Any:
-    """Return a configuration's segmentor (without strategy) on the device in use, with base weights, in eval mode."""
+    """Return a configuration's segmentor (without strategy) on the device in use, with base weights, in eval mode.
+
+    Vectors of class names are zero until the tensors of a pack are loaded.
+    """
     from mmengine.device import get_device
     from mmseg.registry import MODELS
 
     # Not a plain dict: mmsegmentation reads `test_cfg` by attribute.
-    model = MODELS.build(copy.deepcopy(segmentor_config(cfg)))
+    settings = copy.deepcopy(segmentor_config(cfg))
+    leave_texts_out(settings)
+    model = MODELS.build(settings)
     return model.to(get_device()).eval()
 
 

@@ -20,7 +20,8 @@ class ParamGroups(DefaultOptimWrapperConstructor):  # type: ignore[misc]
     Tensors that an adapter names in `no_decay` get no weight decay; all tensors of the adapter get `adapter_lr_mult`
     times the learning rate, and those in its `lr_mults` a factor of their own besides. Where the whole backbone trains,
     it gets `backbone_lr_mult` times the rate, and its biases, norms, scales and embeddings no decay. Both factors are
-    keys of `method.paramwise` (1 by default), whose `custom_keys` hold for the rest of the model.
+    keys of `method.paramwise` (1 by default), whose `custom_keys` hold for the rest of the model. A head names in its
+    `no_decay`, if it has one, what gets no weight decay.
     Every trainable tensor is in exactly one group, a frozen tensor in none. mmengine itself makes one group per tensor,
     each of which costs a call in every step.
     """
@@ -52,6 +53,7 @@ class ParamGroups(DefaultOptimWrapperConstructor):  # type: ignore[misc]
                     lr_mult=self.paramwise_cfg.get("backbone_lr_mult", 1.0),
                     adapter_lr_mult=self.paramwise_cfg.get("adapter_lr_mult", 1.0),
                 ),
+                **head_keys(module),
             },
         }
         single: list[dict[str, Any]] = []
@@ -90,6 +92,12 @@ def backbone_keys(model: nn.Module, *, lr_mult: float, adapter_lr_mult: float) -
         for name, parameter in backbone.named_parameters()
         if parameter.requires_grad
     }
+
+
+def head_keys(model: nn.Module) -> dict[str, dict[str, float]]:
+    """Return mmengine's custom keys for the tensors of the head that get no weight decay."""
+    head: Any = segmentor_of(model).decode_head
+    return {f"decode_head.{name}": {"decay_mult": 0.0} for name in getattr(head, "no_decay", ())}
 
 
 def own_lr_mult(name: str, lr_mults: Mapping[str, float]) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.config.segmentor import leave_texts_out, segmentor_config
 from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.state import trained_tensors
 from rs_adapt.registry import load_libraries
@@ -44,6 +44,7 @@ def build_on_meta(cfg: ResolvedConfig) -> nn.Module:
     load_libraries(cfg.default_scope)
     settings = cfg.to_dict()
     segmentor_config(settings)["backbone"]["weights"] = None
+    leave_texts_out(segmentor_config(settings))
     with torch.device("meta"):
         model: nn.Module = MODELS.build(settings["model"])
     return model

@@ -17,6 +17,7 @@ from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.registered import check_registered
 from rs_adapt.engine.results import tuned_values
 from rs_adapt.engine.teacher import Teacher, check_teacher
+from rs_adapt.engine.text_weights import check_texts
 from rs_adapt.processes import local_batch_size, rank_and_world_size
 from rs_adapt.progress import OnProgress
 from rs_adapt.runs.data import NOT_RECORDED, require_same_data
@@ -48,6 +49,7 @@ def plan_training(
     # Checked here, because an unknown class would otherwise be reported only after the folder is made.
     class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
     check_weights(cfg)
+    cut_prompts = check_texts(cfg)
     prepare_data(cfg, on_progress, roles=roles_to_prepare(cfg))
     data = check_data(cfg, on_progress, is_resumed=resume)
     is_same = not resume or require_same_data(folder, data.digests)
@@ -67,7 +69,7 @@ def plan_training(
         parameters=parameters,
         folder=folder,
         digests=data.digests,
-        notes=(*origins, *data.notes, *(() if is_same else (NOT_RECORDED,))),
+        notes=(*origins, *cut_prompts, *data.notes, *(() if is_same else (NOT_RECORDED,))),
         initialised_from=initial,
         teacher=taught_by,
     )

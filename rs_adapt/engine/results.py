@@ -13,6 +13,7 @@ from torch import nn
 
 import rs_adapt
 from rs_adapt.config.added_keys import absent_classes_in
+from rs_adapt.config.overrides import for_packs
 from rs_adapt.config.resolved import ResolvedConfig
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.tuned import describe_choice, without_overridden
@@ -210,7 +211,7 @@ def make_manifest(
         notes=list(notes),
         tuned=tuned_values(cfg),
         plugins=plugin_facts(cfg.cell.method),
-        overrides=list(overrides),
+        overrides=for_packs(overrides),
         base=BaseWeights(name=facts.name, sha256=base_sha256, weights="random" if from_random else weights_file),
         classes=list(cfg.bench.classes),
         palette=[list(colour) for colour in cfg.bench.palette],

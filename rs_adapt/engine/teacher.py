@@ -72,7 +72,7 @@ def check_teacher(teacher: Teacher, cfg: ResolvedConfig, *, resume: bool) -> Tea
         CheckpointMismatch: Classes or pixel sizes differ, the pack is damaged, or it is not the one that the run was
             started with.
         ConfigError: The teacher has seen more of the target than the student's setting or protocol allows, its patches
-            do not divide the crops, or it lies in the student's folder.
+            do not divide the crops, its features cannot be compared, or it lies in the student's folder.
         WeightsError: The teacher's base weights are missing or damaged.
     """
     name, manifest, folder = f"--teacher {teacher.folder}", teacher.manifest, Path(cfg.work_dir)
@@ -92,6 +92,13 @@ def check_teacher(teacher: Teacher, cfg: ResolvedConfig, *, resume: bool) -> Tea
         raise ConfigError(
             f"{name}: its patches of {patch_px} px do not divide the crops of {crop_px} px that the student learns "
             f"from. Set bench.crop_px={(crop_px // patch_px + 1) * patch_px}, or another multiple of {patch_px}."
+        )
+    own = level_channels(segmentor_config(cfg).backbone)
+    if cfg.model.get("feature_iters") and len(own) != len(teacher.channels):
+        raise ConfigError(
+            f"{name}: it has {len(teacher.channels)} feature maps and the student {len(own)}, because the head of one "
+            "of them runs the last blocks of its backbone itself (eomt, or text with CLIP), so features cannot be "
+            "compared. Use --set strategy.feature_iters=0: the student then learns probabilities alone."
         )
     check_weights(teacher.cfg)
     _check_is_the_same(teacher, folder, resume=resume)

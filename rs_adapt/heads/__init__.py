@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rs_adapt.heads.mask2former import Mask2FormerHead
     from rs_adapt.heads.pmt import PmtHead
     from rs_adapt.heads.segmenter import SegmenterHead
+    from rs_adapt.heads.text import TextHead
     from rs_adapt.heads.upernet import UperNetHead
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Mask2FormerHead",
     "PmtHead",
     "SegmenterHead",
+    "TextHead",
     "UperNetHead",
 ]
 
@@ -37,6 +39,7 @@ _MODULES = {
     "Mask2FormerHead": "mask2former",
     "PmtHead": "pmt",
     "SegmenterHead": "segmenter",
+    "TextHead": "text",
     "UperNetHead": "upernet",
 }
 

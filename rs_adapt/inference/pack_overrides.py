@@ -25,11 +25,17 @@ _PLACES = ("_dir", "_suffix", "file", "weights")
 # Keys that only training reads are left out; their values, which are not used, may name any class.
 _TRAINING_ONLY = {"optim", "optim_wrapper", "param_scheduler", "train_cfg", "train_dataloader", "default_hooks"}
 _TRAINING_ONLY |= {"custom_hooks", "env_cfg", "log_level", "log_processor", "visualizer"}
+# The end of a key: vectors of class names are in the pack.
+_TRAINING_ONLY_ENDS = {"text_weights"}
 
 
 def without_training(texts: Sequence[str]) -> list[str]:
     """Return the overrides without those that only training reads; their values, which are not used, may be any."""
-    return [text for text in texts if split_key(text)[0] not in _TRAINING_ONLY]
+    return [text for text in texts if not _only_trains(split_key(text))]
+
+
+def _only_trains(parts: Sequence[str]) -> bool:
+    return parts[0] in _TRAINING_ONLY or parts[-1] in _TRAINING_ONLY_ENDS
 
 
 def find_refused_keys(texts: Sequence[str]) -> list[str]:

@@ -168,6 +168,9 @@ def _without_places(config: ConfigNode, *, portable: bool) -> JsonValue:
     backbone = dict(model.get("backbone") or {})
     weights, adapter = backbone.pop("weights", None), backbone.pop("adapter", None)
     head = model.pop("decode_head", None)
+    if isinstance(head, dict) and isinstance(head.get("text_weights"), str):
+        # The name, not the folder.
+        head = {**head, "text_weights": PurePath(head["text_weights"]).name}
     model["backbone"] = backbone
     tree |= {"adapter": adapter, "decode_head": head, "adapted": {"weights": weights}}
     names = {config.get("prepared_dir"): "<tiles>", config.get("data_root"): "<data>"}

@@ -85,8 +85,9 @@ class Distill(BaseModel):  # type: ignore[misc]
         self.temperature = temperature
         self.label_weight = label_weight
         own = module.backbone.level_channels
-        # None of them where nothing is trained.
-        pairs = zip(own, teacher_channels, strict=True) if teacher_channels is not None else ()
+        # None of them where nothing is trained, or where no features are compared because a head runs blocks itself.
+        comparable = teacher_channels is not None and (feature_iters or len(own) == len(teacher_channels))
+        pairs = zip(own, teacher_channels or (), strict=True) if comparable else ()
         self.projections = nn.ModuleList(nn.Conv2d(given, wanted, kernel_size=1) for given, wanted in pairs)
         # In a tuple, because torch would make the module a part of this one.
         self._teacher: tuple[Any, ...] = ()

@@ -17,6 +17,7 @@ from rs_adapt.config.facts import WeightsFacts
 from rs_adapt.config.plugin_methods import plugins_of
 from rs_adapt.config.sameness import IGNORED, PLACES, flatten, name_places
 from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.config.weights_files import published_facts
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -39,8 +40,11 @@ def config_identity(cfg: ResolvedConfig) -> Identity:
     run are left out.
     """
     tree = {key: value for key, value in without_added_keys(cfg.to_dict()).items() if key not in PLACES}
-    backbone = segmentor_config(tree)["backbone"]
+    segmentor = segmentor_config(tree)
+    backbone, head = segmentor["backbone"], segmentor["decode_head"]
     weights = _identify_weights(backbone.pop("weights", None), cfg.backbone.to_dict().get("weights"))
+    if (text := head.pop("text_weights", None)) is not None:
+        head["text_weights"] = _identify_weights(text, published_facts(text))
     names = {cfg.get("prepared_dir"): "<tiles>", cfg.data_root: "<data>", str(paths.home()): "<home>"}
     flat = flatten(name_places(tree, {path: name for path, name in names.items() if path}))
     sets = cfg.bench.get("data") or []

@@ -25,6 +25,7 @@ HEADS: dict[str, tuple[str, ...]] = {
     "upernet-small": ("--set", "model.decode_head.channels=32"),
     "dpt-small": ("--set", "model.decode_head.level_channels=[8, 8, 8, 8]"),
     "segmenter": ("--set", "model.decode_head.num_layers=1"),
+    "text": ("--set", "model.decode_head.text_weights=random", "--set", "model.decode_head.text_dim=16"),
     "pmt-small": ("--set", "model.decode_head.num_blocks=1", "--set", "model.decode_head.num_points=32"),
     "eomt-small": ("--method", "full", "--set", "model.decode_head.num_points=32"),
 }

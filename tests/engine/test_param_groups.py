@@ -186,3 +186,15 @@ def test_optimizers_of_large_libraries_are_registered_on_first_use() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("bench", ["loveda-dg", "loveda-da"])
+def test_what_a_head_names_does_not_decay(bench: str) -> None:
+    cfg = compose(resolve_cell(bench, method="lora", backbone="dinov2-nano", head="text"), weights="random")
+    model = build_on_meta(cfg)
+    load_libraries()
+    groups = build_optim_wrapper(model, cfg.optim_wrapper.to_dict()).optimizer.param_groups
+    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    head = {name.rpartition("decode_head.")[2]: p for name, p in model.named_parameters() if "decode_head." in name}
+    assert decay[id(head["log_scale"])] == 0.0
+    assert decay[id(head["projections.0.weight"])] == decay[id(head["learned_MC"])] == cfg.optim.weight_decay > 0

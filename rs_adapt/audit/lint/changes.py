@@ -12,6 +12,7 @@ from rs_adapt.config.facts import ConfigNode
 
 ABSENT = "(not there)"
 _MACHINE = {"work_dir", "data_root", "prepared_dir"}
+_WEIGHTS = ("weights", "text_weights")
 # Keys that change the speed or the log of a run, but no score.
 _NO_SCORE_STARTS = ("runtime.num_workers", "log_", "visualizer", "env_cfg.mp_cfg", "default_hooks.logger")
 _NO_SCORE_ENDS = (".num_workers", ".persistent_workers", ".how_to_get", ".title")
@@ -111,10 +112,10 @@ def _plain(value: Any) -> Any:
 
 
 def _without_weights_folder(value: Any) -> Any:
-    """Return a tree with file names for the paths of base weights, whose folder differs from machine to machine."""
+    """Return a tree with file names for the paths of weights, whose folder differs from machine to machine."""
     if isinstance(value, Mapping):
         return {
-            key: PurePath(item).name if key == "weights" and isinstance(item, str) else _without_weights_folder(item)
+            key: PurePath(item).name if key in _WEIGHTS and isinstance(item, str) else _without_weights_folder(item)
             for key, item in value.items()
         }
     return [_without_weights_folder(item) for item in value] if isinstance(value, list | tuple) else value

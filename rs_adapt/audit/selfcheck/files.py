@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rs_adapt.audit.selfcheck.outcome import Check, conclude, give_up
 from rs_adapt.audit.selfcheck.subject import Subject
+from rs_adapt.config.overrides import for_packs
 from rs_adapt.files import file_sha256
 from rs_adapt.runs.files import HASHES_FILE, MANIFEST_FILE, TENSORS_FILE
 from rs_adapt.runs.hashes import bound_files
@@ -113,7 +114,7 @@ def _compare_with_run(manifest: Manifest, subject: Subject, prefix: str) -> Iter
     file, start, result = f"{prefix}{MANIFEST_FILE}", subject.start, subject.result
     own = manifest.own_bench is not None
     for key, stated, value in (
-        ("overrides", list(manifest.overrides), list(start.options.overrides)),
+        ("overrides", for_packs(manifest.overrides), for_packs(start.options.overrides)),
         ("created", manifest.created, result.finished),
         ("base.name", manifest.base.name, start.cell.backbone),
         *(

@@ -11,7 +11,17 @@ from rs_adapt.audit.verify.keys import KEYS, Weight
 from rs_adapt.audit.verify.record import Record
 
 # Paths, names and logging, which do not belong to the experiment.
-_PLACES = {"work_dir", "data_root", "prepared_dir", "how_to_get", "img_dir", "ann_dir", "weights", "reference_dir"}
+_PLACES = {
+    "work_dir",
+    "data_root",
+    "prepared_dir",
+    "how_to_get",
+    "img_dir",
+    "ann_dir",
+    "weights",
+    "text_weights",
+    "reference_dir",
+}
 _PLACES |= {"title", "paper", "log_level", "num_workers", "persistent_workers", "name", "url", "bytes", "licence"}
 _LOGGING = {"default_hooks", "custom_hooks", "custom_imports", "visualizer", "log_processor", "launcher", "resume"}
 _LOGGING |= {"source_val_dataloader", "cell", "randomness"}
