@@ -244,3 +244,12 @@ def test_ctrl_c_saves_and_the_printed_command_resumes(
         assert not re.search(r"warn|Traceback|OneDL|mm(engine|cv|seg)", text, re.I)
     for text in ("OneDL", "Warning", "it/s"):
         assert text not in resumed.stdout
+
+
+def test_training_needs_no_rasterio(loveda_root: Path, tmp_path: Path, small: tuple[str, ...]) -> None:
+    places = ["--data-root", str(loveda_root), "--work-dir", str(tmp_path / "run")]
+    arguments = ["train", "--bench", "loveda-da", *small, *places]
+    without = "import sys; sys.modules['rasterio'] = None; from rs_adapt.commands import main; main(sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", without, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "result.json").exists()
