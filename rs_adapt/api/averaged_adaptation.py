@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.api.averaging import average
-from rs_adapt.api.configuration import cell_of, equivalent_command
+from rs_adapt.api.configuration import cell_of, equivalent_command, refuse_changed
 from rs_adapt.api.models import evaluate
 from rs_adapt.api.presence import require_inputs_of_training
 from rs_adapt.api.progress import Progress
 from rs_adapt.api.training import check, train
 from rs_adapt.config.cell import DEFAULT_STRATEGY, Cell
 from rs_adapt.config.compose import compose
+from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.wire_regions import option_of_run
-from rs_adapt.errors import IncompatibleCell, OutputExists
+from rs_adapt.errors import ConfigError, IncompatibleCell, OutputExists
+from rs_adapt.runs.averages import choice_of_gate, start_from_images
+from rs_adapt.runs.clearing import holds_run
 from rs_adapt.runs.files import MANIFEST_FILE
 from rs_adapt.runs.folder import is_finished
 from rs_adapt.runs.run import Run
@@ -50,16 +54,24 @@ class Adaptation:
 def configurations(cfg: ResolvedConfig) -> tuple[ResolvedConfig, ResolvedConfig]:
     """Return the configurations of both trainings: without the target, and with it.
 
-    They differ in setting, strategy and folder alone. Overrides of the strategy's own keys go to the second one.
-    `strategy.match_gsd` and the method's tuned values are those of the second one in both, since the mean of the
+    They differ in setting, strategy and folder alone. Overrides of the strategy's own keys go to the second one. Batch
+    size, `strategy.match_gsd` and the method's tuned values are those of the second one in both, since the mean of the
     weights has a meaning only then.
 
     Args:
         cfg: A configuration of the setting `da` from `compose`; the folders are made in its `work_dir`.
 
     Raises:
-        IncompatibleCell: The setting is not `da`, or the strategy learns without the source.
+        ConfigError: `cfg` was changed after it was composed, or the source-only model cannot have one of its options.
+        IncompatibleCell: The setting is not `da`, the strategy learns without the source or without the target, or the
+            method chooses modules in training.
     """
+    refuse_changed(cfg)
+    if (count := int(os.environ.get("WORLD_SIZE", "1"))) > 1:
+        raise ConfigError(
+            f"adapt trains in one process, but a launcher has started {count} (WORLD_SIZE). Start it without the "
+            "launcher; or train both runs with `rs-adapt train` and average them with `rs-adapt average`."
+        )
     cell = cell_of(cfg)
     if cell.setting != "da":
         raise IncompatibleCell(
@@ -72,7 +84,20 @@ def configurations(cfg: ResolvedConfig) -> tuple[ResolvedConfig, ResolvedConfig]
             f"adapt averages two models that train from one start, but the strategy {cell.strategy} {needs}. Choose "
             "a different --strategy, such as dacs-matched."
         )
+    if not (cfg.strategy.needs_target or cfg.strategy.get("style", {}).get("band_match")):
+        raise IncompatibleCell(
+            f"adapt trains again with images of the target, but the strategy {cell.strategy} reads none. Choose a "
+            "different --strategy, such as dacs-matched."
+        )
+    adapter = segmentor_config(cfg).backbone.get("adapter")
+    if (reason := choice_of_gate(adapter) or start_from_images(adapter)) is not None:
+        raise IncompatibleCell(
+            f"adapt averages two models, but the method {cell.method} {reason}, so the mean of their weights has no "
+            "meaning. Choose a different --method, or train alone with `rs-adapt train`."
+        )
     source = dataclasses.replace(cell, setting="dg", strategy=DEFAULT_STRATEGY["dg"])
+    # The benches of papers state a number for each setting.
+    same = [f"bench.schedule.batch_size.dg={cfg.train_dataloader.batch_size}"]
     shared = [text for text in cfg.origin.overrides if not text.startswith("strategy.")]
     folder = Path(cfg.work_dir)
 
@@ -87,10 +112,14 @@ def configurations(cfg: ResolvedConfig) -> tuple[ResolvedConfig, ResolvedConfig]
             tuned_values=cfg.method.tuned.to_dict(),
         )
 
-    return (
-        place(SOURCE_ONLY, source, [*shared, f"strategy.match_gsd={cfg.strategy.match_gsd}"]),
-        place(ADAPTED, cell, cfg.origin.overrides),
-    )
+    try:
+        first = place(SOURCE_ONLY, source, [*same, *shared, f"strategy.match_gsd={cfg.strategy.match_gsd}"])
+    except ConfigError as error:
+        raise type(error)(
+            "adapt gives the options to a source-only model of the setting dg, too, all but those of strategy.*, and "
+            f"it cannot have one of them. {error}"
+        ) from error
+    return first, place(ADAPTED, cell, cfg.origin.overrides)
 
 
 def adapt(
@@ -130,21 +159,17 @@ def adapt(
         ('mean', True)
     """
     both = configurations(cfg)
-    open_ones = [one for one in both if not (resume and is_finished(Path(one.work_dir), cfg_text=one.pretty_text))]
-    for one in open_ones:
-        require_inputs_of_training(one, resume=_continues(one, resume), overwrite=False)
     folder = Path(cfg.work_dir) / MEAN
-    has_mean = (folder / MANIFEST_FILE).exists()
-    if has_mean and (open_ones or not resume):
-        raise OutputExists(
-            f"{folder} holds a model already. Choose a different folder with --work-dir, or delete this one."
-        )
+    open_ones = _open_ones(both, folder, resume=resume)
+    # The first one may take days, so nothing may be missing for the second one then.
+    for one in open_ones[1:]:
+        check(one, device=device, resume=_continues(one, resume), progress=progress)
     command = command or equivalent_command(cfg, verb="adapt")
     for one in open_ones:
         resumes = _continues(one, resume)
         train(one, device=device, resume=resumes, loggers=loggers, command=command, progress=progress)
     source_only, adapted = (Run.read(Path(one.work_dir)) for one in both)
-    if not has_mean:
+    if not (folder / MANIFEST_FILE).exists():
         average([source_only, adapted], out=folder, progress=progress)
     scored = None
     if adapted.miou_pct is not None:
@@ -155,18 +180,52 @@ def adapt(
 
 
 def check_adaptation(
-    cfg: ResolvedConfig, *, device: str = "auto", progress: Progress = True
+    cfg: ResolvedConfig, *, device: str = "auto", resume: bool = False, progress: Progress = True
 ) -> tuple[TrainingPlan | None, TrainingPlan | None]:
     """Check everything that `adapt` needs, as `check` does for `train`; train nothing.
 
     Returns:
-        What both trainings would use.
+        What both trainings would use; None for one that is finished.
 
     Raises:
         RsAdaptError: Something is missing or does not fit.
     """
-    source_only, adapted = (check(one, device=device, progress=progress) for one in configurations(cfg))
+    both = configurations(cfg)
+    open_ones = _open_ones(both, Path(cfg.work_dir) / MEAN, resume=resume)
+    source_only, adapted = (
+        check(one, device=device, resume=_continues(one, resume), progress=progress) if one in open_ones else None
+        for one in both
+    )
     return source_only, adapted
+
+
+def _open_ones(both: Sequence[ResolvedConfig], mean: Path, *, resume: bool) -> list[ResolvedConfig]:
+    """Return the trainings that are not finished, after a check that folders are free and inputs there.
+
+    Raises:
+        OutputExists: A folder is taken.
+        RsAdaptError: See `require_inputs_of_training`.
+    """
+    taken = [place for place in (Path(one.work_dir) for one in both) if holds_run(place)]
+    taken += [mean] if (mean / MANIFEST_FILE).exists() else []
+    if taken and not resume:
+        raise OutputExists(
+            f"{taken[0]} holds a {'model' if taken[0] == mean else 'run'}. --resume keeps what is finished and "
+            "continues the rest; or choose a different folder with --work-dir, or delete this one."
+        )
+    open_ones = [one for one in both if not (resume and is_finished(Path(one.work_dir), cfg_text=one.pretty_text))]
+    for one in open_ones:
+        require_inputs_of_training(one, resume=_continues(one, resume), overwrite=False)
+    if mean in taken and open_ones:
+        raise OutputExists(
+            f"{mean} holds a model, but {open_ones[0].work_dir} no finished run that it is the mean of. Choose a "
+            "different folder with --work-dir, or delete that model."
+        )
+    if mean not in taken and os.path.lexists(mean) and (not mean.is_dir() or any(mean.iterdir())):
+        raise OutputExists(
+            f"{mean} is taken by something that is no model. Choose a different folder with --work-dir, or move it."
+        )
+    return open_ones
 
 
 def _continues(cfg: ResolvedConfig, resume: bool) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import overrides as overrides_module
 from rs_adapt.config.cell import DEFAULT_PROTOCOL, Cell, resolve
+from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
     import os
@@ -151,6 +152,19 @@ def override_texts(overrides: Mapping[str, Any] | Sequence[str]) -> list[str]:
         same = overrides_module.parse([text])[0].value == value
         texts.append(text if same else f"{key}={value!r}")
     return texts
+
+
+def refuse_changed(cfg: ResolvedConfig) -> None:
+    """Refuse a configuration that was changed after it was composed.
+
+    Raises:
+        ConfigError: It was changed.
+    """
+    if cfg.is_changed:
+        raise ConfigError(
+            "The configuration was changed after it was composed, but a run stores only the arguments of compose. "
+            'Pass the change to compose: compose(..., overrides={"optim.lr": 6e-5}).'
+        )
 
 
 def cell_of(cfg: ResolvedConfig) -> Cell:

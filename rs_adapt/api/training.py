@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.api.checkpoints import find_checkpoint
-from rs_adapt.api.configuration import cell_of, equivalent_command, with_values_of_start
+from rs_adapt.api.configuration import cell_of, equivalent_command, refuse_changed, with_values_of_start
 from rs_adapt.api.presence import require_inputs_of_training
 from rs_adapt.api.progress import Progress, print_loading, print_start, progress_callback, training_display
 from rs_adapt.api.reading import RunLike
 from rs_adapt.api.teaching import find_teacher
-from rs_adapt.errors import ConfigError
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.run import Run
 from rs_adapt.scores.stored import headline_matrix
@@ -72,11 +71,7 @@ def train(
         >>> 0 <= run.miou_pct <= 100
         True
     """
-    if cfg.is_changed:
-        raise ConfigError(
-            "The configuration was changed after it was composed, but a run stores only the arguments of compose. "
-            'Pass the change to compose: compose(..., overrides={"optim.lr": 6e-5}).'
-        )
+    refuse_changed(cfg)
     cfg = with_values_of_start(cfg) if resume else cfg
     require_inputs_of_training(cfg, resume=resume, overwrite=overwrite, start_from=start_from, teacher=teacher)
     initial = None if start_from is None else find_checkpoint(start_from, progress=progress)

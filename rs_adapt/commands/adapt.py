@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +14,11 @@ from rs_adapt.commands import options
 from rs_adapt.commands.console import print_json, say, shorten_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rs_adapt.api.averaged_adaptation import Adaptation
+    from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.runs.plan import TrainingPlan
 
 _STRATEGY = "dacs_matched"
 
@@ -68,7 +73,8 @@ def adapt(
     from rs_adapt.api.averaged_adaptation import adapt as adapt_region
     from rs_adapt.api.averaged_adaptation import check_adaptation, configurations
     from rs_adapt.api.configuration import compose
-    from rs_adapt.commands.train_printing import print_how_to_continue, print_plan
+    from rs_adapt.commands.stopping import INTERRUPTED
+    from rs_adapt.commands.train_printing import print_how_to_continue
     from rs_adapt.config.cell import default_run_dir, resolve
     from rs_adapt.engine.recorder import Interrupted
 
@@ -97,21 +103,37 @@ def adapt(
         overrides=set_ or (),
     )
     if dry_run:
-        plans = check_adaptation(cfg, device=device)
-        for one, plan in zip(configurations(cfg), plans, strict=True):
-            if plan is not None:
-                print_plan(one, plan, as_json=as_json)
+        plans = check_adaptation(cfg, device=device, resume=resume)
+        _print_plans(configurations(cfg), plans, as_json=as_json)
         return
     command = shlex.join(["rs-adapt", *sys.argv[1:]])
     try:
         models = adapt_region(cfg, device=device, resume=resume, loggers=logger, command=command)
     except Interrupted as stop:
         print_how_to_continue(command, iteration=stop.iteration, max_iters=cfg.train_cfg.max_iters)
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
+    except KeyboardInterrupt:
+        print_how_to_continue(command)
+        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_json(_content(models))
     else:
         _print(models)
+
+
+def _print_plans(both: Sequence[ResolvedConfig], plans: Sequence[TrainingPlan | None], *, as_json: bool) -> None:
+    """Print both planned runs; a run without a plan is finished."""
+    from rs_adapt.commands.train_printing import plan_content, print_plan
+
+    pairs = [(Path(cfg.work_dir), cfg, plan) for cfg, plan in zip(both, plans, strict=True)]
+    if as_json:
+        print_json({path.name: None if plan is None else plan_content(cfg, plan) for path, cfg, plan in pairs})
+        return
+    for path, cfg, plan in pairs:
+        if plan is None:
+            say(f"{shorten_path(path)} is finished.")
+        else:
+            print_plan(cfg, plan, as_json=False)
 
 
 def _content(models: Adaptation) -> dict[str, object]:

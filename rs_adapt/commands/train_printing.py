@@ -25,32 +25,34 @@ def print_run(cfg: ResolvedConfig, folder: Path, result: Result, *, as_json: boo
         print_result(result_console(), result, title=str(cell_of(cfg)), folder=folder)
 
 
-def print_how_to_continue(command: str, *, iteration: int, max_iters: int) -> None:
-    """Print that a run stopped, and the command that resumes it."""
+def print_how_to_continue(command: str, *, iteration: int | None = None, max_iters: int = 0) -> None:
+    """Print that a command stopped, within a training or beside it, and the command that continues."""
     resume = command.replace(" --overwrite", "").removesuffix(" --resume") + " --resume"
-    error_console().print(
-        f"Stopped after {iteration} of {max_iters} iterations; the state is saved. Continue with\n  {resume}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    where = "" if iteration is None else f" after {iteration} of {max_iters} iterations"
+    state = "what is finished stays" if iteration is None else "the state is saved"
+    error_console().print(f"Stopped{where}; {state}. Continue with\n  {resume}", highlight=False, soft_wrap=True)
+
+
+def plan_content(cfg: ResolvedConfig, plan: TrainingPlan) -> dict[str, object]:
+    """Return a planned run as `--json` prints it: tiles, parameters, folder, data and notes."""
+    from rs_adapt.runs.records import data_facts
+
+    return {
+        "tiles": {**plan.tiles},
+        "parameters": {**plan.parameters},
+        "folder": str(plan.folder),
+        "data": {role: data_facts(digests).content() for role, digests in plan.digests.items()},
+        "notes": [*plan.notes],
+        **_own_contents(cfg),
+    }
 
 
 def print_plan(cfg: ResolvedConfig, plan: TrainingPlan, *, as_json: bool) -> None:
     """Print a planned run: tiles, parameters, iterations and folder, as lines or JSON."""
     from rs_adapt.api.configuration import cell_of
-    from rs_adapt.runs.records import data_facts
 
     if as_json:
-        print_json(
-            {
-                "tiles": {**plan.tiles},
-                "parameters": {**plan.parameters},
-                "folder": str(plan.folder),
-                "data": {role: data_facts(digests).content() for role, digests in plan.digests.items()},
-                "notes": [*plan.notes],
-                **_own_contents(cfg),
-            }
-        )
+        print_json(plan_content(cfg, plan))
         return
     lines = [
         f"{cell_of(cfg)}: everything needed is there.",

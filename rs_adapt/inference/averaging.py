@@ -15,7 +15,7 @@ from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.files import write_folder_atomically
 from rs_adapt.inference.checkpoint import recompose, recompose_manifest
 from rs_adapt.inference.pack_overrides import split_key, without_training
-from rs_adapt.runs.averages import mean_manifest
+from rs_adapt.runs.averages import mean_manifest, start_from_images
 from rs_adapt.runs.files import TENSORS_FILE
 from rs_adapt.runs.packs import pack_folder, read_manifest
 from rs_adapt.runs.records import Manifest
@@ -41,6 +41,13 @@ def write_mean(folders: Sequence[Path], members: Sequence[Manifest], shares: Seq
         ConfigError: It cannot be written to.
     """
     models = [segmentor_config(recompose(folder)) for folder in folders]
+    reason = start_from_images(models[0]["backbone"].get("adapter"))
+    if reason is not None and len({member.cell.setting for member in members}) > 1:
+        raise CheckpointMismatch(
+            f"The method {members[0].cell.method} {reason}, so {folders[0]} and the others had different starts, and "
+            "the mean of their weights has no meaning. Average packs of one setting; `rs-adapt predict` takes several "
+            "--checkpoint."
+        )
     # The mean is shown images of the size that its members learnt from.
     matched = ["strategy.match_gsd=True"] if members[0].gsd_matched else []
     overrides = [*_overrides_of_model(members[0].overrides), *matched]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -132,3 +132,25 @@ def mean_manifest(members: Sequence[Manifest], shares: Sequence[float], *, overr
             "averaged": averaged,
         }
     )
+
+
+def choice_of_gate(adapter: object) -> str | None:
+    """Return, in words, that a gate in an adapter's settings chooses modules in training; None if there is none."""
+    has_gate = any(node.get("type") == "rs_adapt.Gate" and node.get("k") is not None for node in _tables(adapter))
+    return "has a gate that chooses different modules in each training" if has_gate else None
+
+
+def start_from_images(adapter: object) -> str | None:
+    """Return, in words, that an adapter (EVA) starts from the images of its run; None if it does not."""
+    starts = any(node.get("init_lora_weights") == "eva" for node in _tables(adapter))
+    return "starts from the images of its run, those of the target too in adaptation" if starts else None
+
+
+def _tables(node: object) -> Iterator[Mapping[str, object]]:
+    if isinstance(node, Mapping):
+        yield node
+        for value in node.values():
+            yield from _tables(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _tables(value)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 import rs_adapt as rsa
 from rs_adapt.api.averaged_adaptation import configurations
-from rs_adapt.errors import IncompatibleCell
+from rs_adapt.errors import ConfigError, IncompatibleCell
 
 Verb = Callable[..., tuple[Any, str, str]]
 TENSORS = "adapter.safetensors"
@@ -63,12 +63,19 @@ def test_both_are_trained_and_their_mean_is_scored(made: Path, tmp_path: Path, a
     code, _, errors = again(made)
     assert code == 2
     assert "holds a run" in errors
+    # So is a mean whose members are not there.
+    (made / "adapted").rename(tmp_path / "elsewhere")
+    code, _, errors = again(made, "--resume")
+    assert code == 2
+    assert "mean holds a model, but" in errors
+    (tmp_path / "elsewhere").rename(made / "adapted")
     # What is finished is kept, and the rest is made.
     folder = tmp_path / "region"
     shutil.copytree(made / "source_only", folder / "source_only")
     code, _, errors = again(folder)
     assert code == 2
-    assert "source_only holds a run. Choose a different folder with --work-dir" in errors
+    assert "source_only holds a run. --resume keeps what is finished" in errors
+    assert "--overwrite" not in errors
     assert not (folder / "adapted").exists()
     code, out, errors = again(folder, "--resume")
     assert code == 0, errors
@@ -84,6 +91,59 @@ def test_a_dry_run_checks_both_and_makes_nothing(tmp_path: Path, again: Verb) ->
     assert "loveda-r2u-dg" in out
     assert "loveda-r2u-da" in out
     assert not (tmp_path / "region").exists()
+    code, out, errors = again(tmp_path / "region", "--dry-run", "--json")
+    assert code == 0, errors
+    plans = json.loads(out)
+    assert [(name, Path(plan["folder"]).name) for name, plan in plans.items()] == [
+        ("source_only", "source_only"),
+        ("adapted", "adapted"),
+    ]
+
+
+def test_a_dry_run_of_a_begun_folder_needs_resume(made: Path, again: Verb) -> None:
+    shutil.rmtree(made / "adapted")
+    shutil.rmtree(made / "mean")
+    code, _, errors = again(made, "--dry-run")
+    assert code == 2
+    assert "source_only holds a run. --resume keeps" in errors
+    code, out, errors = again(made, "--dry-run", "--resume")
+    assert code == 0, errors
+    assert "source_only is finished." in out
+    assert "loveda-r2u-da" in out
+    code, out, _ = again(made, "--dry-run", "--resume", "--json")
+    assert code == 0
+    assert json.loads(out)["source_only"] is None
+
+
+def test_nothing_is_trained_where_the_mean_has_no_place_or_the_target_is_damaged(
+    tmp_path: Path, loveda_root: Path, again: Verb
+) -> None:
+    (tmp_path / "region" / "mean").mkdir(parents=True)
+    (tmp_path / "region" / "mean" / "notes.txt").write_text("mine")
+    code, _, errors = again(tmp_path / "region")
+    assert code == 2
+    assert "mean is taken by something that is no model" in errors
+    assert not (tmp_path / "region" / "source_only").exists()
+    (loveda_root / "loveda" / "urban" / "train" / "img_dir" / "1.png").write_bytes(b"no image")
+    code, _, errors = again(tmp_path / "other")
+    assert code == 2
+    assert "1.png" in errors
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_stop_beside_the_trainings_prints_how_to_continue(
+    made: Path, again: Verb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(made / "mean")
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rs_adapt.api.averaged_adaptation.average", stop)
+    monkeypatch.setattr("sys.argv", ["rs-adapt", "adapt", "--work-dir", "my region"])
+    code, _, errors = again(made, "--resume")
+    assert code == 130
+    assert "Stopped; what is finished stays. Continue with\n  rs-adapt adapt --work-dir 'my region' --resume" in errors
 
 
 @pytest.mark.parametrize(
@@ -95,6 +155,12 @@ def test_a_dry_run_checks_both_and_makes_nothing(tmp_path: Path, again: Verb) ->
         ("loveda-da", ("--strategy", "source-free"), "needs a trained run (--from)"),
         ("loveda-da", ("--strategy", "distill"), "needs a trained run (--teacher)"),
         ("loveda-da", ("--strategy", "average"), "trains nothing"),
+        ("loveda-da", ("--strategy", "source-only"), "the strategy source_only reads none"),
+        ("loveda-da", ("--strategy", "source-styled"), "the strategy source_styled reads none"),
+        ("loveda-da", ("--method", "crossearth-gate"), "has a gate that chooses different modules"),
+        ("loveda-da", ("--method", "peft:eva"), "starts from the images of its run"),
+        ("loveda-da", ("--set", "bench.pipeline.histogram_match=0.5"), "to a source-only model of the setting dg, too"),
+        ("loveda-da", ("--set", "protocol.weights=teacher"), "but strategy source_only has no teacher"),
         ("loveda-da", ("--strategy", "dacs-matchd"), "Did you mean dacs-matched"),
     ],
 )
@@ -120,3 +186,30 @@ def test_keys_of_the_strategy_go_to_the_adapted_model_and_pixel_sizes_to_both() 
     assert [one.strategy.match_gsd for one in plain] == [False, False]
     with pytest.raises(IncompatibleCell, match="the setting is ss"):
         configurations(rsa.compose("shifts-ss"))
+
+
+def test_both_see_as_many_images_an_iteration() -> None:
+    # The recipe of the paper has 2 in adaptation and 4 in generalization.
+    both = configurations(rsa.compose("loveda-da", strategy="dacs_matched"))
+    assert [one.train_dataloader.batch_size for one in both] == [2, 2]
+    both = configurations(rsa.compose("synthetic-da", strategy="dacs_matched", batch_size=3))
+    assert [one.train_dataloader.batch_size for one in both] == [3, 3]
+    given = {"bench.schedule.batch_size.dg": 8}
+    both = configurations(rsa.compose("synthetic-da", strategy="dacs_matched", overrides=given))
+    assert [one.train_dataloader.batch_size for one in both] == [8, 2]
+
+
+def test_what_uses_target_images_and_gates_of_all_modules_are_accepted() -> None:
+    given = {"strategy.style.band_match": 0.5}
+    configurations(rsa.compose("synthetic-da", strategy="source_styled", overrides=given))
+    configurations(rsa.compose("synthetic-da", strategy="dacs_matched", method="crossearth_gate_off"))
+
+
+def test_a_changed_configuration_and_a_launcher_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg = rsa.compose("synthetic-da", strategy="dacs_matched")
+    cfg.optim.lr = 0.5
+    with pytest.raises(ConfigError, match="changed after it was composed"):
+        rsa.adapt(cfg, device="cpu")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="adapt trains in one process, but a launcher has started 2"):
+        configurations(rsa.compose("synthetic-da", strategy="dacs_matched"))

@@ -86,3 +86,17 @@ def test_python_gives_the_manifest(packs: tuple[Path, Path], tmp_path: Path) -> 
     manifest = rsa.average(packs, out=tmp_path / "mean", progress=False)
     assert [member.share for member in manifest.averaged] == [0.5, 0.5]
     assert manifest.cell.strategy == "average"
+
+
+def test_packs_that_started_from_different_images_are_refused(
+    packs: tuple[Path, Path], tmp_path: Path, run_verb: Verb
+) -> None:
+    for number, pack in enumerate(packs):
+        (tmp_path / f"eva{number}").mkdir()
+        manifest = json.loads((pack / "manifest.json").read_text())
+        manifest["cell"]["method"] = "peft:eva"
+        (tmp_path / f"eva{number}" / "manifest.json").write_text(json.dumps(manifest))
+    code, _, errors = run_verb("average", tmp_path / "eva0", tmp_path / "eva1", "--out", tmp_path / "mean")
+    assert code == 2
+    assert "The method peft:eva starts from the images of its run" in errors
+    assert not (tmp_path / "mean").exists()

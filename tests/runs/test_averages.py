@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rs_adapt.errors import CheckpointMismatch, ConfigError
-from rs_adapt.runs.averages import check_shares, mean_manifest, read_members
+from rs_adapt.runs.averages import check_shares, choice_of_gate, mean_manifest, read_members, start_from_images
 
 STORED = Path(__file__).parent / "stored_0_1_0" / "finished"
 Pack = Callable[..., Path]
@@ -97,3 +97,12 @@ def test_shares_are_equal_or_add_up_to_one() -> None:
     ):
         with pytest.raises(ConfigError, match=words):
             check_shares(shares, count=2)
+
+
+def test_adapters_that_differ_from_their_start_on_are_known_by_their_settings() -> None:
+    eva = {"type": "rs_adapt.PeftAdapter", "options": {"init_lora_weights": "eva"}}
+    gate = {"type": "rs_adapt.Gate", "k": "25%", "host": {"type": "rs_adapt.Lora"}}
+    assert "starts from the images" in str(start_from_images({"type": "rs_adapt.Stack", "adapters": [gate, eva]}))
+    assert "chooses different modules" in str(choice_of_gate({"host": [gate]}))
+    for plain in (None, {"type": "rs_adapt.Lora"}, {**gate, "k": None}, {"options": {"init_lora_weights": "pissa"}}):
+        assert start_from_images(plain) is choice_of_gate(plain) is None
