@@ -87,6 +87,10 @@ class Names:
     prepare: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
 
 
+class DamagedWeights(WeightsError):
+    """A file has the names of its family, and values that cannot be used: no other family's error says more."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class VitSize:
     """Width, depth and patch size of a ViT; two are the same model if width and depth are equal."""
@@ -232,9 +236,15 @@ def measure(state: Mapping[str, Tensor], names: Names) -> VitSize:
             raise WeightsError(f"not a {names.family} ViT: its blocks have no {part}. {what}")
     holes = [f"layers.{n}.{rest}" for n in range(max(layers) + 1) for rest in sorted(every - layers.get(n, set()))]
     if holes:
-        raise WeightsError(
+        raise DamagedWeights(
             f"incomplete {names.family} ViT: {len(holes)} tensors are missing that its other blocks have, first "
             f"{holes[0]}."
         )
     kernel = state[names.kernel]
+    bands, *sides = kernel.shape[1:]
+    if bands != 3 or sides[0] != sides[1]:
+        raise DamagedWeights(
+            f"its patches are of {bands} bands and {sides[0]} x {sides[1]} px; allowed are 3 bands and squares. Choose "
+            "a different file."
+        )
     return VitSize(embed_dim=kernel.shape[0], depth=max(layers) + 1, patch_px=kernel.shape[-1])
