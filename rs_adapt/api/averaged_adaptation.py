@@ -97,7 +97,8 @@ def configurations(cfg: ResolvedConfig) -> tuple[ResolvedConfig, ResolvedConfig]
         )
     source = dataclasses.replace(cell, setting="dg", strategy=DEFAULT_STRATEGY["dg"])
     # The benches of papers state a number for each setting.
-    same = [f"bench.schedule.batch_size.dg={cfg.train_dataloader.batch_size}"]
+    batch = cfg.train_dataloader.batch_size
+    same = [] if cfg.bench.schedule.batch_size.dg == batch else [f"bench.schedule.batch_size.dg={batch}"]
     shared = [text for text in cfg.origin.overrides if not text.startswith("strategy.")]
     folder = Path(cfg.work_dir)
 

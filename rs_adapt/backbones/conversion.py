@@ -88,6 +88,10 @@ class Names:
     prepare: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
 
 
+class DamagedWeights(WeightsError):
+    """A file has the names of its family, and values that cannot be used: no other family's error says more."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class VitSize:
     """Width, depth and patch size of a ViT; two are the same model if width and depth are equal."""
@@ -240,6 +244,12 @@ def measure(state: Mapping[str, Tensor], names: Names) -> VitSize:
     needed = [name for name in needed if name != f"{str(names.positions).removesuffix('weight')}bias"]
     depth = require_whole(state, needed, model=f"{names.family} ViT", block_parts=names.block_parts)
     kernel = state[names.kernel]
+    bands, *sides = kernel.shape[1:]
+    if bands != 3 or sides[0] != sides[1]:
+        raise DamagedWeights(
+            f"its patches are of {bands} bands and {sides[0]} x {sides[1]} px; allowed are 3 bands and squares. Choose "
+            "a different file."
+        )
     return VitSize(embed_dim=kernel.shape[0], depth=depth, patch_px=kernel.shape[-1])
 
 
@@ -271,7 +281,7 @@ def require_whole(
             raise WeightsError(f"not a {model}: its blocks have no {part}. {what}")
     holes = [f"layers.{n}.{rest}" for n in range(max(layers) + 1) for rest in sorted(every - layers.get(n, set()))]
     if holes:
-        raise WeightsError(
+        raise DamagedWeights(
             f"incomplete {model}: {len(holes)} tensors are missing that its other blocks have, first {holes[0]}."
         )
     return max(layers) + 1

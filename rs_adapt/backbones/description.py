@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from rs_adapt.backbones.clip import NAMES as CLIP
-from rs_adapt.backbones.conversion import Names, VitSize, measure
+from rs_adapt.backbones.conversion import DamagedWeights, Names, VitSize, measure
 from rs_adapt.backbones.convnext import NAMES as CONVNEXT
 from rs_adapt.backbones.dinov2 import NAMES as DINOV2
 from rs_adapt.backbones.dinov3 import NAMES as DINOV3
@@ -66,20 +66,24 @@ def describe(path: Path) -> Description:
         size=size,
         model="pyramid" if size is None else size.model(names),
         lacks="" if size is None else _lacks(size, names),
-        grid=_grid(state, names),
+        grid=_grid(path, state, names),
         base_sha256=tensors_sha256(state),
     )
 
 
 def _read_any_family(path: Path) -> tuple[Names, str, dict[str, Tensor]]:
-    """Read a file as the first family whose names it has; if there is none, raise the error of the first family."""
-    errors = []
+    """Read a file as the first family whose names it has.
+
+    Raises:
+        WeightsError: There is none; the error is that of a family whose file it is, damaged, else of the first family.
+    """
+    errors: list[WeightsError] = []
     for names in FAMILIES:
         try:
             return names, *load_with_layout(path, names)
         except WeightsError as error:
             errors.append(error)
-    raise errors[0]
+    raise next((error for error in errors if isinstance(error, DamagedWeights)), errors[0])
 
 
 def _lacks(size: VitSize, names: Names) -> str:
@@ -89,11 +93,18 @@ def _lacks(size: VitSize, names: Names) -> str:
     return ""
 
 
-def _grid(state: dict[str, Tensor], names: Names) -> int | None:
+def _grid(path: Path, state: dict[str, Tensor], names: Names) -> int | None:
     if names.positions is None:
         return None
     shape = state[names.positions].shape
-    return shape[1] if names.positions_ndim == 4 else math.isqrt(shape[-2] - 1)
+    if names.positions_ndim == 4:
+        return shape[1]
+    side = math.isqrt(shape[-2] - 1)
+    if side * side != shape[-2] - 1:
+        raise WeightsError(
+            f"{path}: {shape[-2] - 1} position embeddings do not form a square grid. Get the file of a different model."
+        )
+    return side
 
 
 def convert(

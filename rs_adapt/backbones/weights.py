@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rs_adapt.backbones.conversion import Names, convert_names, measure
+from rs_adapt.backbones.conversion import DamagedWeights, Names, convert_names, measure
 from rs_adapt.backbones.reading import read_tensors
 from rs_adapt.config.facts import WeightsFacts
 from rs_adapt.config.paths import home, weights_file
@@ -175,7 +175,7 @@ def load_with_layout(path: str | Path, names: Names) -> tuple[str, dict[str, Ten
             measure(state, names)
         check_finite(state)
     except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
     return layout, state
 
 
@@ -187,7 +187,7 @@ def check_finite(state: Mapping[str, Tensor]) -> None:
     """
     wrong = [name for name, value in state.items() if not bool(torch.isfinite(value).all())]
     if wrong:
-        raise WeightsError(
+        raise DamagedWeights(
             f"{len(wrong)} of {len(state)} tensors hold NaN or infinite values, first {wrong[0]}. Get the file again."
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import plain_files
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -58,3 +59,24 @@ def test_a_last_block_that_a_published_model_has_is_missed(tmp_path: Path) -> No
     with pytest.raises(WeightsError, match="lacks 1 of the 6 blocks of ViT-nano"):
         convert(tmp_path / "short.safetensors", tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_damaged_file_of_any_family_is_named_by_its_damage(tmp_path: Path) -> None:
+    from rs_adapt.backbones.description import describe
+
+    whole = plain_files.authors(plain_files.mae().state_dict())
+    norm = "blocks.1.norm1.weight"
+    kernel, positions = whole["patch_embed.proj.weight"], whole["pos_embed"]
+    for changes, words in (
+        ({norm: whole[norm] * float("nan")}, r"1 of \d+ tensors hold NaN"),
+        ({norm: None}, "incomplete plain .MAE. ViT: 1 tensors are missing"),
+        ({"patch_embed.proj.weight": kernel.repeat(1, 2, 1, 1)[:, :4]}, "of 4 bands and 8 x 8 px; allowed are 3 bands"),
+        ({"patch_embed.proj.weight": kernel[..., :4]}, "of 3 bands and 8 x 4 px"),
+        ({"pos_embed": positions[:, :-1]}, "63 position embeddings do not form a square grid"),
+    ):
+        damaged = {name: value for name, value in (whole | changes).items() if value is not None}
+        torch.save({"model": damaged}, tmp_path / "w.pth")
+        with pytest.raises(WeightsError, match=words):
+            describe(tmp_path / "w.pth")
+    torch.save({"model": whole}, tmp_path / "w.pth")
+    assert describe(tmp_path / "w.pth").grid == 8

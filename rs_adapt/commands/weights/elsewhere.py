@@ -81,7 +81,9 @@ def fetch_from_mirror(weights_file: WeightsFile, published: Published, url: str)
         return download(dataclasses.replace(published, urls=(url,)), weights_file.path)
     except DownloadError as error:
         reasons = [line.strip() for line in str(error).splitlines()[1:] if line.startswith("  ")] or [str(error)]
-        raise WeightsError(f"{weights_file.facts['file']} was not fetched: {'; '.join(reasons)}.") from error
+        raise WeightsError(
+            f"{weights_file.facts['file']} was not fetched: {'; '.join(reasons).rstrip('.')}."
+        ) from error
 
 
 def fetch_from_hub(text: str, *, file: str | None, sha256: str | None) -> FromHub:
@@ -110,6 +112,11 @@ def fetch_from_hub(text: str, *, file: str | None, sha256: str | None) -> FromHu
     address = parse_hub_address(text)
     if sha256 is not None:
         _check_sha256(sha256)
+    if file is not None and (not file or {"", ".", ".."} & set(file.split("/")) or "\\" in file):
+        raise ConfigError(
+            f"--file is {file!r}. Allowed: the name of a file in the repository, with its folders, such as "
+            "weights/model.safetensors. Leave --file out where there is only one file of weights."
+        )
     name = file or choose_file(list_files(address), str(address))
     last = PurePosixPath(name).name
     published_file = next((known for known in weights_files() if known.facts["file"] == last), None)

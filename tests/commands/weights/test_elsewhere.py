@@ -91,6 +91,13 @@ def test_a_mirror_that_is_not_there_ends_in_one_sentence(
     assert files(published.parent) == []
 
 
+@pytest.mark.parametrize("name", ["", "../x.pth", "/x.pth", "folder/", "a//b.pth", "a\\b.pth"])
+def test_names_that_no_file_of_a_repository_has_are_refused(run: Any, hub: Hub, name: str) -> None:
+    code, _, err = run("weights", "fetch", "hf:alice/base", "--file", name)
+    assert code == 2
+    assert f"--file is {name!r}. Allowed: the name of a file in the repository" in err
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
