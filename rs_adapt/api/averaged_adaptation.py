@@ -222,7 +222,9 @@ def _open_ones(both: Sequence[ResolvedConfig], mean: Path, *, resume: bool) -> l
             f"{mean} holds a model, but {open_ones[0].work_dir} no finished run that it is the mean of. Choose a "
             "different folder with --work-dir, or delete that model."
         )
-    if mean not in taken and os.path.lexists(mean) and (not mean.is_dir() or any(mean.iterdir())):
+    # The manifest last: a process beside this one may be at its end, and the folder appears with all its files.
+    is_empty = not os.path.lexists(mean) or (mean.is_dir() and not any(mean.iterdir()))
+    if not is_empty and not (mean / MANIFEST_FILE).exists():
         raise OutputExists(
             f"{mean} is taken by something that is no model. Choose a different folder with --work-dir, or move it."
         )
