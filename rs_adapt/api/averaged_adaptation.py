@@ -22,6 +22,7 @@ from rs_adapt.runs.averages import choice_of_gate, start_from_images
 from rs_adapt.runs.clearing import holds_run
 from rs_adapt.runs.files import MANIFEST_FILE
 from rs_adapt.runs.folder import is_finished
+from rs_adapt.runs.packs import read_manifest
 from rs_adapt.runs.run import Run
 
 if TYPE_CHECKING:
@@ -222,11 +223,24 @@ def _open_ones(both: Sequence[ResolvedConfig], mean: Path, *, resume: bool) -> l
             f"{mean} holds a model, but {open_ones[0].work_dir} no finished run that it is the mean of. Choose a "
             "different folder with --work-dir, or delete that model."
         )
-    if mean not in taken and os.path.lexists(mean) and (not mean.is_dir() or any(mean.iterdir())):
+    if mean in taken and not _is_mean_of([Path(one.work_dir) for one in both], mean):
+        raise OutputExists(
+            f"{mean} holds a model, but not the mean of the runs beside it: one of them was trained again, or a "
+            "different model was put there. Choose a different folder with --work-dir, or delete that model."
+        )
+    # The manifest last: a process beside this one may be at its end, and the folder appears with all its files.
+    is_empty = not os.path.lexists(mean) or (mean.is_dir() and not any(mean.iterdir()))
+    if not is_empty and not (mean / MANIFEST_FILE).exists():
         raise OutputExists(
             f"{mean} is taken by something that is no model. Choose a different folder with --work-dir, or move it."
         )
     return open_ones
+
+
+def _is_mean_of(runs: Sequence[Path], mean: Path) -> bool:
+    members = [read_manifest(run).tensors for run in runs]
+    averaged = [member.sha256 for member in read_manifest(mean).averaged or ()]
+    return averaged == [tensors.sha256 if tensors else "" for tensors in members]
 
 
 def _continues(cfg: ResolvedConfig, resume: bool) -> bool:

@@ -131,6 +131,15 @@ def test_nothing_is_trained_where_the_mean_has_no_place_or_the_target_is_damaged
     assert not (tmp_path / "other").exists()
 
 
+def test_a_mean_of_other_runs_is_refused(made: Path, again: Verb) -> None:
+    manifest = json.loads((made / "mean" / "manifest.json").read_text())
+    manifest["averaged"][1]["sha256"] = "0" * 64
+    (made / "mean" / "manifest.json").write_text(json.dumps(manifest))
+    code, _, errors = again(made, "--resume")
+    assert code == 2
+    assert "mean holds a model, but not the mean of the runs beside it" in errors
+
+
 def test_a_stop_beside_the_trainings_prints_how_to_continue(
     made: Path, again: Verb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
