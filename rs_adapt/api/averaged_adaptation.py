@@ -208,6 +208,8 @@ def _open_ones(both: Sequence[ResolvedConfig], mean: Path, *, resume: bool) -> l
         OutputExists: A folder is taken.
         RsAdaptError: See `require_inputs_of_training`.
     """
+    if (mean.parent / MANIFEST_FILE).exists():
+        raise OutputExists(f"{mean.parent} holds a model. Choose a folder outside of it with --work-dir.")
     taken = [place for place in (Path(one.work_dir) for one in both) if holds_run(place)]
     taken += [mean] if (mean / MANIFEST_FILE).exists() else []
     if taken and not resume:

@@ -63,6 +63,9 @@ def test_both_are_trained_and_their_mean_is_scored(made: Path, tmp_path: Path, a
     code, _, errors = again(made)
     assert code == 2
     assert "holds a run" in errors
+    code, _, errors = again(made / "mean")
+    assert code == 2
+    assert "mean holds a model. Choose a folder outside of it" in errors
     # So is a mean whose members are not there.
     (made / "adapted").rename(tmp_path / "elsewhere")
     code, _, errors = again(made, "--resume")

@@ -175,6 +175,10 @@ water = ["#3C1098"]
     assert result["protocol"]["report_split"] == "target val"
     assert result["acc_pct"]["land"] is None
     assert result["acc_pct"]["water"] is not None
+    given = ("--setting", "da", "--num-workers", "0", "--device", "cpu", "--work-dir", str(world / "both"), "--json")
+    code, out, err = run(HEAD + SOURCE + target, *given, verb="adapt")
+    assert code == 0, err
+    assert all(model["miou_pct"] is not None for model in json.loads(out).values())
     # The pack is enough to score again: the file of the bench is gone.
     (world / "mine.toml").unlink()
     for split in ("test", "source-val"):
