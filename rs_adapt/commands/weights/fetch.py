@@ -17,7 +17,7 @@ def fetch_weights(
     name: Annotated[
         str,
         typer.Argument(
-            help="Backbone (dinov2-l) or file, which `weights list` lists, or hf:OWNER/NAME[@REVISION].", metavar="NAME"
+            help="Backbone (dinov2-l) or file, which `weights list` lists, or hf:OWNER/NAME with or without @REVISION.", metavar="NAME"
         ),
     ],
     from_file: Annotated[
