@@ -17,7 +17,8 @@ def fetch_weights(
     name: Annotated[
         str,
         typer.Argument(
-            help="Backbone (dinov2-l) or file, which `weights list` lists, or hf:OWNER/NAME with or without @REVISION.", metavar="NAME"
+            help="Backbone (dinov2-l) or file that `weights list` shows, or hf:OWNER/NAME with or without @REVISION.",
+            metavar="NAME",
         ),
     ],
     from_file: Annotated[
