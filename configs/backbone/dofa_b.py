@@ -3,7 +3,7 @@
 Its patch embedding is generated from wavelengths; here it is computed once, when the file is read. DOFA normalises each
 sensor by its own statistics; those of ImageNet stand here, which was not checked against the authors'.
 
-The address is that of torchgeo's copy, in its code; it was not tried here. The licence is from memory; size and
+The address is that of torchgeo's copy, in its code; it was not tried here. The licence was not checked; size and
 checksum are not known (the name ends with the first 8 digits).
 """
 

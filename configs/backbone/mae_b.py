@@ -1,6 +1,6 @@
 """MAE ViT-B, pre-trained on ImageNet-1k without labels (arXiv 2111.06377).
 
-The address is in public code that uses the file, and was not tried here; the licence is from memory. Size and checksum
+The address is in public code that uses the file, and was not tried here; the licence was not checked. Size and checksum
 are not known. transformers' folder (facebook/vit-mae-base) works too (`--weights FOLDER`).
 """
 

@@ -2,7 +2,7 @@
 
 Exact GELU: the authors' example loads the file into open_clip's `ViT-B-32`, which has it; whether it was also trained
 so was not checked. `--set model.backbone.activation=quick_gelu` is OpenAI's. The address is in public code that uses
-the file, and was not tried here; the licence is from memory. Size and checksum are not known.
+the file, and was not tried here; the licence was not checked. Size and checksum are not known.
 """
 
 backbone = dict(

@@ -1,7 +1,7 @@
 """SatMAE ViT-L on RGB, pre-trained on the satellite images of fMoW-RGB (arXiv 2207.08051).
 
 A plain MAE: the model of several dates and those of Sentinel-2's ten bands are others and do not fit. Address, mean and
-deviation are in public code that uses the file, and the address was not tried here; the licence is from memory. Size
+deviation are in public code that uses the file, and the address was not tried here; the licence was not checked. Size
 and checksum are not known.
 """
 

@@ -4,7 +4,7 @@ The size of a pixel is the bench's (`bench.gsd_m`, or the finer one where region
 gets 1 m, the reference at which positions are those of MAE, and training says so. `--set model.backbone.gsd_m=0.3` sets
 it. Tensors have the names of MAE's: only the file's name tells them apart.
 
-The address is that of torchgeo's copy, in its code; it was not tried here. The licence is from memory; size and
+The address is that of torchgeo's copy, in its code; it was not tried here. The licence was not checked; size and
 checksum are not known (the name ends with the first 8 digits). The authors' own file, scalemae-vitlarge-800.pth, has a
 decoder beside it, whose names are not checked here.
 """
