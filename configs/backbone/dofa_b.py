@@ -20,7 +20,7 @@ backbone = dict(
         url="https://hf.co/torchgeo/dofa/resolve/b8db318b64a90b9e085ec04ba8851233c5893666/dofa_base_patch16_224-a0275954.pth",
         bytes=None,
         sha256=None,
-        licence="CC-BY-4.0",
+        licence="CC-BY-4.0, unverified",
     ),
     level_strides=[4, 8, 16, 32],
 )

@@ -17,7 +17,7 @@ backbone = dict(
         url="https://dl.fbaipublicfiles.com/mae/pretrain/mae_pretrain_vit_base.pth",
         bytes=None,
         sha256=None,
-        licence="CC-BY-NC-4.0",
+        licence="CC-BY-NC-4.0, unverified",
     ),
     level_strides=[4, 8, 16, 32],
 )

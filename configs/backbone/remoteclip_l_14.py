@@ -19,7 +19,7 @@ backbone = dict(
         url="https://huggingface.co/chendelong/RemoteCLIP/resolve/main/RemoteCLIP-ViT-L-14.pt",
         bytes=None,
         sha256=None,
-        licence="Apache-2.0",
+        licence="Apache-2.0, unverified",
     ),
     level_strides=[4, 8, 16, 32],
 )

@@ -19,7 +19,7 @@ backbone = dict(
         url="https://zenodo.org/record/7369797/files/fmow_pretrain.pth",
         bytes=None,
         sha256=None,
-        licence="CC-BY-NC-4.0",
+        licence="CC-BY-NC-4.0, unverified",
     ),
     level_strides=[4, 8, 16, 32],
 )

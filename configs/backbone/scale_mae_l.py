@@ -22,7 +22,7 @@ backbone = dict(
         url="https://hf.co/torchgeo/vit_large_patch16_224_fmow_rgb_scalemae/resolve/9dc7f569424baeb780698352cf6e87638c882123/vit_large_patch16_224_fmow_rgb_scalemae-98ed9821.pth",
         bytes=None,
         sha256=None,
-        licence="CC-BY-NC-4.0",
+        licence="CC-BY-NC-4.0, unverified",
     ),
     level_strides=[4, 8, 16, 32],
 )
