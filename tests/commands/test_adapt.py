@@ -103,6 +103,7 @@ def test_a_dry_run_checks_both_and_makes_nothing(tmp_path: Path, again: Verb) ->
     ]
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_a_begun_folder_needs_resume(made: Path, again: Verb) -> None:
     shutil.rmtree(made / "adapted")
     shutil.rmtree(made / "mean")

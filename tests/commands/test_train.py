@@ -246,6 +246,7 @@ def test_ctrl_c_saves_and_the_printed_command_resumes(
         assert text not in resumed.stdout
 
 
+@pytest.mark.slow
 def test_training_needs_no_rasterio(loveda_root: Path, tmp_path: Path, small: tuple[str, ...]) -> None:
     places = ["--data-root", str(loveda_root), "--work-dir", str(tmp_path / "run")]
     arguments = ["train", "--bench", "loveda-da", *small, *places]

@@ -109,6 +109,7 @@ def test_the_table_has_a_row_for_each_form(folder: Path, lines: dict[tuple[str, 
     assert "NO (" not in speed
 
 
+@pytest.mark.slow
 def test_operators_of_a_profiled_step(part: Any, tmp_path: Path) -> None:
     import torch
 
@@ -135,6 +136,7 @@ def run_main(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch, *options: str) ->
     gpu.main()
 
 
+@pytest.mark.slow
 def test_work_beyond_the_minutes_is_listed(part: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = part("gpu")
     profiled = []
