@@ -5,8 +5,9 @@ A class is imported, and thereby registered, when it is first accessed.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rs_adapt.lazy_names import load_names
 
 if TYPE_CHECKING:
     from rs_adapt.backbones.backbone import Backbone
@@ -62,9 +63,4 @@ _MODULES = {
     "load_state": "weights",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Load a name from its module (PEP 562)."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = load_names(__name__, _MODULES)

@@ -5,8 +5,9 @@ The classes are loaded when they are asked for: manifests are read by commands t
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rs_adapt.lazy_names import load_names
 
 if TYPE_CHECKING:
     from rs_adapt.datasets.stream import DomainStream, DrawSampler
@@ -16,9 +17,4 @@ __all__ = ["DomainStream", "DrawSampler", "TileDataset"]
 
 _MODULES = {"DomainStream": "stream", "DrawSampler": "stream", "TileDataset": "tile_dataset"}
 
-
-def __getattr__(name: str) -> Any:
-    """Load a class from its module (PEP 562)."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = load_names(__name__, _MODULES)

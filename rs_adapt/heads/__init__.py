@@ -5,8 +5,9 @@ A head is imported when it is first accessed: Mask2Former imports much of transf
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rs_adapt.lazy_names import load_names
 
 if TYPE_CHECKING:
     from rs_adapt.heads.dpt import DptHead
@@ -43,9 +44,4 @@ _MODULES = {
     "UperNetHead": "upernet",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Load a class from its module (PEP 562)."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = load_names(__name__, _MODULES)

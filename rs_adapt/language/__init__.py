@@ -6,8 +6,9 @@ which takes seconds.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rs_adapt.lazy_names import load_names
 
 if TYPE_CHECKING:
     from rs_adapt.language.text_tower import TextTower
@@ -17,9 +18,4 @@ __all__ = ["ClipTokenizer", "TextTower", "Tokens"]
 
 _MODULES = {"ClipTokenizer": "tokenizer", "TextTower": "text_tower", "Tokens": "tokenizer"}
 
-
-def __getattr__(name: str) -> Any:
-    """Load a class from its module (PEP 562)."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = load_names(__name__, _MODULES)

@@ -5,8 +5,9 @@ Names are imported when they are first used: training on tiles needs no rasterio
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from rs_adapt.lazy_names import load_names
 
 if TYPE_CHECKING:
     from rs_adapt.datasets.originals.layout import Layout, Part, layout_names, load_layout
@@ -25,10 +26,4 @@ _MODULES = {
     "prepare_originals": "prepare",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Load a name from its module (PEP 562)."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    return found
+__getattr__ = load_names(__name__, _MODULES)
