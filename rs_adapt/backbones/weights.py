@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -28,14 +28,17 @@ _HASHED_EVERY_TIME = 2**26
 _PREFIXES = ("module.", "backbone.")
 
 
+Content = TypeVar("Content")
+
+
 class _Reading(NamedTuple):
-    """The tensors of a file, and its state when they were read."""
+    """What was read of a file, and the state of the file then."""
 
     stamp: tuple[tuple[Path, int, int, int], ...]
-    tensors: dict[str, Tensor]
+    content: Any
 
 
-# By file and family, inside `read_weights_once`.
+# By file and kind of content, inside `read_weights_once`.
 _left_over: dict[tuple[Path, str], _Reading] | None = None
 
 
@@ -131,21 +134,32 @@ def load_state(path: str | Path, names: Names) -> dict[str, Tensor]:
     Raises:
         WeightsError: If the path is missing, damaged, contains Python objects (none of them is run) or no such ViT.
     """
-    path = Path(path).expanduser()
+    return read_once(Path(path).expanduser(), names.family, lambda path: load_with_layout(path, names)[1])
+
+
+def read_once(path: Path, kind: str, read: Callable[[Path], Content]) -> Content:
+    """Return what `read` gives for a file, inside `read_weights_once` what the call before has left.
+
+    Args:
+        path: File or folder.
+        kind: What is read of it; readings of one kind are interchangeable.
+        read: Reads it.
+    """
     if _left_over is None or not path.exists():
-        return load_with_layout(path, names)[1]
-    key, stamp = (path.resolve(), names.family), _stamp(path)
+        return read(path)
+    key, stamp = (path.resolve(), kind), _stamp(path)
     left = _left_over.pop(key, None)
     if left is not None and left.stamp == stamp:
-        return left.tensors
-    state = load_with_layout(path, names)[1]
-    _left_over[key] = _Reading(stamp=stamp, tensors=state)
-    return state
+        kept: Content = left.content
+        return kept
+    content = read(path)
+    _left_over[key] = _Reading(stamp=stamp, content=content)
+    return content
 
 
 @contextmanager
 def read_weights_once() -> Iterator[None]:
-    """Let two calls of `load_state` for the same file read it once: the first leaves its tensors to the second.
+    """Let two calls of `read_once` for the same file read it once: the first leaves its tensors to the second.
 
     It is for a check that comes before the model is built. The tensors are held in memory until the second call, or
     until the context ends; a file that has changed in between is read again.

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rs_adapt.backbones.clip import ORIGINAL_BLOCKS, TRANSFORMERS_BLOCKS
 from rs_adapt.backbones.conversion import Row, TensorLayout, rename_by_layout, require_whole
-from rs_adapt.backbones.weights import check_finite, read_model
+from rs_adapt.backbones.weights import check_finite, read_model, read_once
 from rs_adapt.config.weights_files import missing_weights
 from rs_adapt.errors import WeightsError
 
@@ -106,6 +106,11 @@ def read_clip(path: str | Path) -> ClipFile:
     path = Path(path).expanduser()
     if not os.path.exists(path):
         raise missing_weights(path, None)
+    # The check before a run and the head that is built for it both need it, and the file holds the visual tower too.
+    return read_once(path, "language side of CLIP", _read)
+
+
+def _read(path: Path) -> ClipFile:
     tensors = {name.removeprefix("text."): value for name, value in read_model(path, ("module.",)).items()}
     layout = next((one for one in (_TRANSFORMERS, _ORIGINAL) if _has(tensors, one.marks)), None)
     if layout is None:

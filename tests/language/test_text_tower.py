@@ -16,6 +16,8 @@ from transformers.models.clip import CLIPModel
 
 from rs_adapt.adapters import AdaptFormer, BitFit, Cobot, HClip, Houlsby, Lora, NormTuning, Soma, Stack, Vpt
 from rs_adapt.adapters.peft.bridge import PeftAdapter
+from rs_adapt.backbones import weights
+from rs_adapt.backbones.reading import read_tensors
 from rs_adapt.errors import ConfigError, IncompatibleCell, WeightsError
 from rs_adapt.language import TextTower
 from rs_adapt.language.clip_files import read_clip
@@ -55,6 +57,23 @@ def test_equals_transformers_from_every_layout(
     assert content.image is not None
     torch.testing.assert_close(content.image.weight.float(), clip.visual_projection.weight)
     torch.testing.assert_close(content.image.norm_weight.float(), clip.vision_model.post_layernorm.weight)
+
+
+def test_check_and_head_read_a_file_once(tmp_path: Path, clip: CLIPModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Path] = []
+
+    def read(file: Path) -> dict[str, Tensor]:
+        reads.append(file)
+        return read_tensors(file)
+
+    monkeypatch.setattr(weights, "read_tensors", read)
+    file = save_clip(tmp_path / "clip", clip, "state_dict")
+    with weights.read_weights_once():
+        checked, built = read_clip(file), read_clip(file)
+    assert len(reads) == 1
+    assert torch.equal(checked.text["projection.weight"], built.text["projection.weight"])
+    read_clip(file)
+    assert len(reads) == 2
 
 
 def test_the_sizes_of_a_file_are_those_of_the_tower(tmp_path: Path) -> None:
