@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -78,3 +79,17 @@ def published(state: State) -> State:
             name = re.sub(pattern, replacement, name)
         out[f"vit.{name}"] = tensor
     return out | {"classifier.weight": torch.ones(3, 32)}
+
+
+def damaged(state: State) -> Iterator[State]:
+    """Yield a state with each tensor of patches and positions of the encoder damaged in turn, or left out."""
+    damages: tuple[Callable[[Tensor], Tensor], ...] = (
+        lambda tensor: tensor.sum(),
+        lambda tensor: tensor[:0],
+        lambda tensor: tensor[None],
+        lambda tensor: tensor.flatten()[:3],
+    )
+    for name in state:
+        if "patch_embed" in name or ("pos_embed" in name and "decoder" not in name):
+            yield from (state | {name: damage(state[name])} for damage in damages)
+            yield {other: tensor for other, tensor in state.items() if other != name}

@@ -183,22 +183,24 @@ def adapt(
 
 def check_adaptation(
     cfg: ResolvedConfig, *, device: str = "auto", resume: bool = False, progress: Progress = True
-) -> tuple[TrainingPlan | None, TrainingPlan | None]:
+) -> list[tuple[ResolvedConfig, TrainingPlan | None]]:
     """Check everything that `adapt` needs, as `check` does for `train`; train nothing.
 
     Returns:
-        What both trainings would use; None for one that is finished.
+        The configurations of both trainings, each with what it would use; None for one that is finished.
 
     Raises:
         RsAdaptError: Something is missing or does not fit.
     """
     both = configurations(cfg)
     open_ones = _open_ones(both, Path(cfg.work_dir) / MEAN, resume=resume)
-    source_only, adapted = (
-        check(one, device=device, resume=_continues(one, resume), progress=progress) if one in open_ones else None
+    return [
+        (
+            one,
+            check(one, device=device, resume=_continues(one, resume), progress=progress) if one in open_ones else None,
+        )
         for one in both
-    )
-    return source_only, adapted
+    ]
 
 
 def _open_ones(both: Sequence[ResolvedConfig], mean: Path, *, resume: bool) -> list[ResolvedConfig]:

@@ -71,7 +71,7 @@ def adapt(
     $ rs-adapt adapt --bench loveda-da --direction u2r --strategy daformer
     """
     from rs_adapt.api.averaged_adaptation import adapt as adapt_region
-    from rs_adapt.api.averaged_adaptation import check_adaptation, configurations
+    from rs_adapt.api.averaged_adaptation import check_adaptation
     from rs_adapt.api.configuration import compose
     from rs_adapt.commands.stopping import INTERRUPTED
     from rs_adapt.commands.train_printing import print_how_to_continue
@@ -103,8 +103,7 @@ def adapt(
         overrides=set_ or (),
     )
     if dry_run:
-        plans = check_adaptation(cfg, device=device, resume=resume)
-        _print_plans(configurations(cfg), plans, as_json=as_json)
+        _print_plans(check_adaptation(cfg, device=device, resume=resume), as_json=as_json)
         return
     command = shlex.join(["rs-adapt", *sys.argv[1:]])
     try:
@@ -116,45 +115,38 @@ def adapt(
         print_how_to_continue(command)
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
-        print_json(_content(models))
+        scores = _scores(models).items()
+        print_json({name: {"folder": str(folder), "miou_pct": score} for name, (folder, score) in scores})
     else:
         _print(models)
 
 
-def _print_plans(both: Sequence[ResolvedConfig], plans: Sequence[TrainingPlan | None], *, as_json: bool) -> None:
+def _print_plans(plans: Sequence[tuple[ResolvedConfig, TrainingPlan | None]], *, as_json: bool) -> None:
     """Print both planned runs; a run without a plan is finished."""
     from rs_adapt.commands.train_printing import plan_content, print_plan
 
-    pairs = [(Path(cfg.work_dir), cfg, plan) for cfg, plan in zip(both, plans, strict=True)]
     if as_json:
-        print_json({path.name: None if plan is None else plan_content(cfg, plan) for path, cfg, plan in pairs})
+        print_json({Path(cfg.work_dir).name: None if plan is None else plan_content(cfg, plan) for cfg, plan in plans})
         return
-    for path, cfg, plan in pairs:
+    for cfg, plan in plans:
         if plan is None:
-            say(f"{shorten_path(path)} is finished.")
+            say(f"{shorten_path(cfg.work_dir)} is finished.")
         else:
             print_plan(cfg, plan, as_json=False)
 
 
-def _content(models: Adaptation) -> dict[str, object]:
+def _scores(models: Adaptation) -> dict[str, tuple[Path, float | None]]:
+    """Return folder and mIoU in % of each model by its name; None where the target has no labels."""
     return {
-        "source_only": {"folder": str(models.source_only.folder), "miou_pct": models.source_only.miou_pct},
-        "adapted": {"folder": str(models.adapted.folder), "miou_pct": models.adapted.miou_pct},
-        "mean": {
-            "folder": str(models.mean),
-            "miou_pct": None if models.scored is None else models.scored.result.miou_pct,
-        },
+        "source_only": (models.source_only.folder, models.source_only.miou_pct),
+        "adapted": (models.adapted.folder, models.adapted.miou_pct),
+        "mean": (models.mean, None if models.scored is None else models.scored.result.miou_pct),
     }
 
 
 def _print(models: Adaptation) -> None:
-    rows = {
-        "source only": (models.source_only.folder, models.source_only.miou_pct),
-        "adapted": (models.adapted.folder, models.adapted.miou_pct),
-        "their mean": (models.mean, None if models.scored is None else models.scored.result.miou_pct),
-    }
-    for name, (folder, score) in rows.items():
-        say(f"{name:<12} {'no labels' if score is None else f'{score:.1f} mIoU':<10}  {shorten_path(folder)}")
+    for words, (folder, score) in zip(("source only", "adapted", "their mean"), _scores(models).values(), strict=True):
+        say(f"{words:<12} {'no labels' if score is None else f'{score:.1f} mIoU':<10}  {shorten_path(folder)}")
     mean, source_only = (shlex.quote(shorten_path(folder)) for folder in (models.mean, models.source_only.folder))
     say(f"Map scenes with `rs-adapt predict SCENES --checkpoint {mean} --out maps`.")
     say(f"Compare both without labels with `rs-adapt judge {mean} --against {source_only}`.")

@@ -128,7 +128,9 @@ def fetch_from_hub(text: str, *, file: str | None, sha256: str | None) -> FromHu
     with stage_lines(error_console()) as show:
         cached, commit = download(address, name, on_progress=show, is_pack=False)
     copy_verified(cached, path, expected, shown=f"{name} of {address}")
-    return FromHub(path, name, commit, file_sha256(path), expected.sha256 is not None)
+    # A known one was compared with the copy.
+    digest = file_sha256(path) if expected.sha256 is None else expected.sha256.lower()
+    return FromHub(path, name, commit, digest, expected.sha256 is not None)
 
 
 def choose_file(names: Sequence[str], shown: str) -> str:
