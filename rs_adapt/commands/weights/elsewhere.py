@@ -163,11 +163,23 @@ def copy_verified(source: Path, path: Path, published: Published, *, shown: str)
         # Runs read the copy, so the copy is verified.
         if (fault := published.fault(temporary)) is not None:
             raise WeightsError(f"{shown} is not the published {path.name}: {fault}. Download it again.")
+        if published.sha256 is None and not _begins_as_weights(temporary):
+            raise WeightsError(
+                f"{shown} is no file of weights: it begins neither as safetensors nor as a file that torch.save wrote. "
+                "Download it again."
+            )
         temporary.replace(path)
     except OSError as error:
         raise WeightsError(f"Cannot copy {source} to {path}: {error.strerror or error}.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _begins_as_weights(path: Path) -> bool:
+    """Return whether a file begins as safetensors, or as a zip or a pickle of torch.save."""
+    with path.open("rb") as stream:
+        start = stream.read(9)
+    return start[8:] == b"{" or start.startswith((b"PK\x03\x04", b"\x80"))
 
 
 def _check_sha256(text: str) -> str:

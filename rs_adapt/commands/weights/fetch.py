@@ -75,6 +75,13 @@ def fetch_weights(
         raise ConfigError("--from and --url both say where the file is. Leave one of them out.")
     weights_file = find_weights_file(name)
     if weights_file.facts.get("shipped"):
+        if sha256 is not None:
+            given.append("--sha256")
+        if given:
+            raise ConfigError(
+                f"{weights_file.facts['file']} comes with rs-adapt and is never fetched. Leave {given[0]} out; "
+                "--weights FILE of train takes a different file."
+            )
         say(f"{weights_file.facts['file']} comes with rs-adapt: {shorten_path(weights_file.path)}")
         return
     published = elsewhere.expect(weights_file, sha256)

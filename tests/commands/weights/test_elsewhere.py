@@ -15,7 +15,7 @@ from rs_adapt.config.paths import shipped_weights_dir
 
 NANO = (shipped_weights_dir() / "dinov2_nano.safetensors").read_bytes()
 SHA = "e66b96845319aec852fa903d27b3570153e5e2528dddc4debce720527a0899c4"
-OTHER = b"other weights"
+OTHER = b"PK\x03\x04 and weights"
 OTHER_SHA = hashlib.sha256(OTHER).hexdigest()
 
 
@@ -63,7 +63,7 @@ def test_a_mirror_needs_a_checksum_and_takes_the_users(run: Any, entry: Any, ser
     assert files(own_home) == []
     code, out, _ = run("weights", "fetch", "other", "--url", url, "--sha256", OTHER_SHA)
     assert code == 0
-    assert "fetched, 13 bytes, sha256 verified" in out
+    assert f"fetched, {len(OTHER)} bytes, sha256 verified" in out
     assert (own_home / "weights" / "other.pt").read_bytes() == OTHER
 
 
@@ -135,7 +135,7 @@ def test_the_only_safetensors_file_of_a_repository_is_fetched(run: Any, hub: Hub
         "weights", "fetch", f"hf:alice/vit@{commit}", "--file", "pytorch_model.bin", "--sha256", OTHER_SHA
     )
     assert code == 0, err
-    assert "13 bytes, sha256 verified" in out
+    assert f"{len(OTHER)} bytes, sha256 verified" in out
     assert files(own_home / "weights") == ["model.safetensors", "pytorch_model.bin"]
 
 

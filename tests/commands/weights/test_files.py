@@ -153,6 +153,25 @@ def test_shipped_weights_need_no_fetching(run: Any) -> None:
     assert "comes with rs-adapt" in out
 
 
+@pytest.mark.parametrize("option", ["--url", "--from", "--sha256"])
+def test_options_that_shipped_weights_would_ignore_are_refused(run: Any, option: str) -> None:
+    code, _, err = run("weights", "fetch", "dinov2-nano", option, "ab" * 32)
+    assert code == 2
+    assert f"dinov2_nano.safetensors comes with rs-adapt and is never fetched. Leave {option} out" in err
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\x10\0\0\0\0\0\0\0"])
+def test_what_is_no_file_of_weights_is_not_copied_where_no_checksum_is_published(
+    run: Any, entry: Any, own_home: Path, tmp_path: Path, content: bytes
+) -> None:
+    entry(url="https://example.org/other.pt")
+    (tmp_path / "brought.pt").write_bytes(content)
+    code, _, err = run("weights", "fetch", "other", "--from", tmp_path / "brought.pt")
+    assert code == 2
+    assert "brought.pt is no file of weights: it begins neither as safetensors nor as a file that torch.save" in err
+    assert not [path for path in own_home.rglob("*") if path.is_file()]
+
+
 @pytest.mark.parametrize("damage", ["cut", "bit"])
 def test_damaged_file_is_wrong(run: Any, tmp_path: Path, damage: str) -> None:
     content = bytearray(NANO.read_bytes())
