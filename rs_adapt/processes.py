@@ -7,14 +7,14 @@ process `rank`. With a single process every function reduces to its local meanin
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from mmengine.dist import all_gather, all_reduce, get_dist_info
+from mmengine.dist import all_gather, all_reduce, broadcast, get_dist_info
 from torch import Tensor
 
 from rs_adapt.errors import ConfigError, StoppedElsewhere
@@ -162,6 +162,20 @@ def gather_in_batch_order(values: Sequence[int]) -> list[int]:
         return list(values)
     parts = torch.stack(all_gather(torch.tensor(values, dtype=torch.int64), group=_control_group))
     return [int(value) for value in parts.T.flatten()]
+
+
+def gather_images(images_BDHW: Tensor) -> Tensor:
+    """Return the images of the global batch (K B, D, H, W), in its order, of which this process holds B."""
+    if rank_and_world_size()[1] == 1:
+        return images_BDHW
+    parts = torch.stack(all_gather(images_BDHW.contiguous()), dim=1)
+    return parts.flatten(0, 1)
+
+
+def take_from_rank_zero(tensors: Iterable[Tensor]) -> None:
+    """Give tensors on every rank the values that they have on rank 0, in place."""
+    for tensor in tensors:
+        broadcast(tensor.data, src=0)
 
 
 def sum_over_ranks(value: Tensor) -> Tensor:

@@ -41,6 +41,14 @@ def test_processes_draw_parts_of_a_single_process_draw(monkeypatch: pytest.Monke
         assert torch.equal(parts[place % 3][place // 3], whole[place])
 
 
+def test_images_of_all_processes_come_in_the_order_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole_BDHW = torch.arange(4 * 3.0).reshape(4, 3, 1, 1).expand(4, 3, 2, 2)
+    assert processes.gather_images(whole_BDHW) is whole_BDHW
+    monkeypatch.setattr(processes, "get_dist_info", lambda: (1, 2))
+    monkeypatch.setattr(processes, "all_gather", lambda mine: [whole_BDHW[0::2], mine])
+    assert torch.equal(processes.gather_images(whole_BDHW[1::2]), whole_BDHW)
+
+
 def test_shares_of_a_total_add_up_to_the_mean_over_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     as_one_of(monkeypatch, 0, 2)
     own, total = torch.tensor(3), torch.tensor(12)

@@ -11,6 +11,7 @@ from torch import Tensor
 from rs_adapt.engine.param_groups import adapter_of
 from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.engine.runner import CellRunner
+from rs_adapt.processes import gather_images, take_from_rank_zero
 
 # Iterations whose images are shown: 16 to 32 crops of a thousand tokens are enough for a few dozen directions.
 _BATCHES = 8
@@ -20,7 +21,8 @@ def start_from_images(runner: CellRunner, *, is_new: bool) -> None:
     """Show an adapter that asks for it the images of the first iterations; all others start as they are.
 
     They are the images that training sees, of the target too where it is used, and no labels. A run that is resumed, or
-    starts from trained weights, has its start already.
+    starts from trained weights, has its start already. Of several processes each sees the images of all, and takes the
+    start of rank 0, because a decomposition has other signs on another machine.
 
     Args:
         runner: The runner, before its training.
@@ -37,5 +39,6 @@ def start_from_images(runner: CellRunner, *, is_new: bool) -> None:
     images: list[Tensor] = []
     for batch in itertools.islice(loader, _BATCHES):
         views = model.data_preprocessor(batch, True)
-        images += [domain["inputs"] for domain in ([views] if "inputs" in views else views.values())]
+        images += [gather_images(domain["inputs"]) for domain in ([views] if "inputs" in views else views.values())]
     adapter.start_from_images(segmentor_of(model).backbone, images)
+    take_from_rank_zero([*adapter.parameters(), *adapter.buffers()])

@@ -45,6 +45,24 @@ def test_images_are_those_that_training_sees(
     assert torch.equal(source, images[0])
 
 
+def test_each_of_several_processes_sees_the_images_of_all_and_starts_as_rank_zero(
+    tiny_cell: Callable[..., ResolvedConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Tensor] = []
+    monkeypatch.setattr(PeftAdapter, "start_from_images", lambda self, vit, images: shown.extend(images))
+    taken: list[Tensor] = []
+    monkeypatch.setattr("rs_adapt.engine.image_start.gather_images", lambda mine: torch.cat([mine, mine + 1]))
+    monkeypatch.setattr("rs_adapt.engine.image_start.take_from_rank_zero", taken.extend)
+    cfg = tiny_cell("dg", method="peft:eva")
+    (tmp_path / "run").mkdir()
+    load_libraries(cfg.default_scope)
+    runner: Any = build_runner(cfg, [])
+    start_from_images(runner, is_new=True)
+    assert [len(batch) for batch in shown] == [4] * 8
+    started = {id(tensor) for tensor in taken}
+    assert {id(tensor) for tensor in segmentor_of(runner.model).backbone.adapter.parameters()} <= started
+
+
 def test_other_methods_start_as_they_are(tiny_cell: Callable[..., ResolvedConfig], tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     cfg = tiny_cell("dg", method="peft:lora")

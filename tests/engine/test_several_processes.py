@@ -56,17 +56,18 @@ CELLS: dict[str, tuple[dict[str, str], list[str]]] = {
         ],
     ),
 }
-# Heads with statistics of the batch, with drop-out, and with masks that fade.
-HEADS: dict[str, tuple[dict[str, str], list[str]]] = {
+# Heads with statistics of the batch, with drop-out, and with masks that fade; a method that starts from images.
+PARTS: dict[str, tuple[dict[str, str], list[str]]] = {
     "linear_bn": ({"bench": "loveda-da", "head": "linear_bn"}, ["strategy.warmup_iters=1"]),
     "upernet": ({"bench": "loveda-dg", "head": "upernet_small"}, ["model.decode_head.channels=16"]),
     "pmt": ({"bench": "loveda-dg", "head": "pmt_small"}, ["model.decode_head.num_blocks=1"]),
+    "eva": ({"bench": "loveda-da", "method": "peft:eva"}, ["strategy.warmup_iters=1"]),
 }
 
 
 def job(name: str, run: str, root: Path, folder: Path) -> dict[str, Any]:
     """Arguments of a cell's run in `folder / run`."""
-    axes, more = (CELLS | HEADS)[name]
+    axes, more = (CELLS | PARTS)[name]
     setting = axes["bench"].rpartition("-")[2]
     cell = {"backbone": "dinov2-nano", "head": "linear", **axes}
     texts = [
@@ -156,10 +157,11 @@ def test_two_processes_are_one_with_the_same_batch(uneven_root: Path, tmp_path: 
     impossible = job("dg", "impossible", uneven_root, tmp_path)
     impossible["compose"]["overrides"] = [*impossible["compose"]["overrides"], "bench.schedule.batch_size.dg=3"]
     first, second = by_two([*jobs.values(), impossible], tmp_path)
-    assert first[:4] == [{"finished": True}, {"finished": True}, {"interrupted": 2}, {"finished": True}]
-    assert second[:4] == [{"finished": False}, {"finished": False}, {"interrupted": 2}, {"finished": False}]
-    assert (first[4]["error"], second[4]["error"]) == ("ConfigError", "StoppedElsewhere")
-    assert "--batch-size 2 or 4, or 1 or 3 processes" in first[4]["text"]
+    for told, finished in ((first, True), (second, False)):
+        stopped = {"mic": {"interrupted": 2}}
+        assert told[:-1] == [stopped.get(name, {"finished": finished}) for name in CELLS]
+    assert (first[-1]["error"], second[-1]["error"]) == ("ConfigError", "StoppedElsewhere")
+    assert "--batch-size 2 or 4, or 1 or 3 processes" in first[-1]["text"]
     assert not (tmp_path / "impossible").exists()
 
     # What two have begun one goes on with, as if it had been one all along.
@@ -184,11 +186,11 @@ def test_two_processes_are_one_with_the_same_batch(uneven_root: Path, tmp_path: 
 
 
 @pytest.mark.slow
-def test_heads_that_look_at_the_whole_batch_or_draw_for_it_learn_the_same(uneven_root: Path, tmp_path: Path) -> None:
-    first, second = by_two([job(name, f"{name}_two", uneven_root, tmp_path) for name in HEADS], tmp_path)
-    assert first == [{"finished": True}] * len(HEADS)
-    assert second == [{"finished": False}] * len(HEADS)
-    for name in HEADS:
+def test_parts_that_look_at_the_whole_batch_or_draw_for_it_learn_the_same(uneven_root: Path, tmp_path: Path) -> None:
+    first, second = by_two([job(name, f"{name}_two", uneven_root, tmp_path) for name in PARTS], tmp_path)
+    assert first == [{"finished": True}] * len(PARTS)
+    assert second == [{"finished": False}] * len(PARTS)
+    for name in PARTS:
         alone(job(name, f"{name}_one", uneven_root, tmp_path))
         runs = [tmp_path / f"{name}_{count}" for count in ("two", "one")]
         for number, (found, expected) in enumerate(zip(*(read_metrics(run) for run in runs), strict=True)):
