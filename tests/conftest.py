@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import os
 import random
 import re
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     Originals = dict[str, tuple[Any, Any]]
     WriteOriginals = Callable[..., Originals]
@@ -28,6 +30,34 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _LOOPBACK = ("127.", "::1", "localhost")
+_folder_numbers = itertools.count()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None]:
+    """Leave what is imported and collected out of garbage collection.
+
+    These are millions of objects that live as long as the process; each full collection took 0.4 s to visit them.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _make_folder(factory: pytest.TempPathFactory, name: str) -> Path:
+    """Make a new folder in constant time; `mktemp` lists all folders before it, milliseconds with thousands of them."""
+    folder = factory.getbasetemp() / f"{name}_{next(_folder_numbers)}"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an empty folder of this test, named after it as pytest's own fixture does."""
+    return _make_folder(tmp_path_factory, re.sub(r"\W", "_", request.node.name)[:30])
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +76,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give each test an empty cache folder, and none of the caller's data or configs."""
-    home = tmp_path_factory.mktemp("home")
+    home = _make_folder(tmp_path_factory, "home")
     monkeypatch.setenv("RS_ADAPT_HOME", str(home))
     monkeypatch.delenv("RS_ADAPT_DATA", raising=False)
     monkeypatch.delenv("RS_ADAPT_CONFIGS", raising=False)

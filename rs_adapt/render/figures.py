@@ -26,10 +26,17 @@ def figure_png(figure: Any) -> bytes:
             text.set_usetex(False)
             if (plain := printable(text.get_text())) != text.get_text():
                 text.set_text(plain)
-        figure.savefig(buffer, format="png")
+        _draw_png(figure, buffer)
     return buffer.getvalue()
 
 
 def save_figure(figure: Any, path: Path) -> None:
     """Write a figure as PNG, complete or not at all; see `figure_png`."""
     write_bytes(path, figure_png(figure))
+
+
+def _draw_png(figure: Any, buffer: io.BytesIO) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    # `savefig` would lay the figure out and draw it twice, to the same pixels.
+    FigureCanvasAgg(figure).print_png(buffer)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rs_adapt.commands import main
 from rs_adapt.scores.per_image import PerImage
@@ -42,6 +43,22 @@ def small() -> tuple[str, ...]:
         "--partial",
         *("--set", "bench.tile_px=64", "--set", "bench.crop_px=64", "--set", "bench.inference.mode='whole'"),
     )
+
+
+@pytest.fixture
+def drawn() -> None:
+    """Ask for pictures that are really drawn; see `undrawn`."""
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write a picture of one pixel for each figure, except in tests that take `drawn`.
+
+    Figures are made with the data of the run but not drawn, which takes as long as the small runs of these tests.
+    """
+    if "drawn" not in request.fixturenames:
+        dot = Image.new("RGB", (1, 1))
+        monkeypatch.setattr("rs_adapt.render.figures._draw_png", lambda figure, buffer: dot.save(buffer, "png"))
 
 
 @pytest.fixture

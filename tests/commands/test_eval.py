@@ -39,6 +39,7 @@ def change_manifest(run: Path, change: Callable[[dict[str, Any]], object]) -> No
     (run / "manifest.json").write_text(json.dumps(manifest))
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_run_folder_alone_scores_as_the_run_itself_did(
     evaluate: Eval, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from rs_adapt.render.overlays import colour_map
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("drawn")
 Inspect = "Callable[..., tuple[Any, str, str]]"
 METHODS = {
     "earth_adapter": ("--method", "earth-adapter", "--untuned"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Train = Callable[..., tuple[Any, str, str]] if TYPE_CHECKING else Any
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_run_prints_its_result_and_leaves_its_files(train: Train, tmp_path: Path) -> None:
     code, out, err = train()
     assert code == 0
