@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,10 @@ OWNER = {key: axis for axis, keys in _OWNED_BY_AXIS.items() for key in keys}
 
 def stems(axis: str) -> tuple[str, ...]:
     """Return the stems of an axis's files, sorted; files with a leading underscore are not values."""
-    return tuple(sorted(path.stem for path in (configs_dir() / axis).glob("*.py") if not path.stem.startswith("_")))
+    folder = configs_dir() / axis
+    # Listed again for each name that is looked up; paths of all files would take most of that time.
+    names = os.listdir(folder) if folder.is_dir() else []
+    return tuple(sorted(name[:-3] for name in names if name.endswith(".py") and not name.startswith("_")))
 
 
 def load_file(axis: str, stem: str) -> ConfigNode:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PACKAGE_DIR = Path(__file__).resolve().parents[1]
 
 
+@functools.cache
 def _shipped(in_wheel: str, in_checkout: str) -> Path:
     # A checkout never holds the wheel's folder, so looking there first cannot find a stale copy; the reverse could find
     # an unrelated `configs` folder beside an installed package.

@@ -165,9 +165,9 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where the run to score is kept: each file trains it once, and each test gets a copy."""
+    """Return where finished runs are kept: each is trained once a session, and each test gets a copy."""
     return tmp_path_factory.mktemp("trained")
 
 

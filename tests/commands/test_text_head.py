@@ -42,15 +42,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def trained(store: Path, files: Path, loveda_root: Path, small: tuple[str, ...], capsys) -> Path:
+def trained(files: Path, loveda_root: Path, small: tuple[str, ...], capsys) -> Path:
     """Return the run of an adaptation, trained once, whose texts came from a file of their own, which is gone."""
-    if not (store / "run").exists():
-        shutil.copy(files / "texts.pt", store)
+    if not (files / "run").exists():
+        shutil.copy(files / "texts.pt", files / "own_texts.pt")
         places = (
             "--data-root",
             str(loveda_root),
             "--work-dir",
-            str(store / "run"),
+            str(files / "run"),
             "--weights",
             str(files / "clip.pt"),
         )
@@ -58,7 +58,7 @@ def trained(store: Path, files: Path, loveda_root: Path, small: tuple[str, ...],
             main(
                 [
                     *("train", "--bench", "loveda-da", *small, *places, *CLIP),
-                    *("--set", f"model.decode_head.text_weights={store / 'texts.pt'}"),
+                    *("--set", f"model.decode_head.text_weights={files / 'own_texts.pt'}"),
                     *(
                         "--set",
                         "model.decode_head.text_names.barren=bare soil|sand",
@@ -68,8 +68,8 @@ def trained(store: Path, files: Path, loveda_root: Path, small: tuple[str, ...],
                 ]
             )
         assert not stop.value.code, capsys.readouterr().err
-        (store / "texts.pt").unlink()
-    return store / "run"
+        (files / "own_texts.pt").unlink()
+    return files / "run"
 
 
 def test_a_trained_run_is_scored_mapped_and_exported_without_text_weights(
