@@ -45,7 +45,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(files: Path, loveda_root: Path, small: tuple[str, ...], capsys) -> Path:
     """Return the run of an adaptation, trained once, whose texts came from a file of their own, which is gone."""
     if not (files / "run").exists():
-        shutil.copy(files / "texts.pt", files / "own_texts.pt")
+        (files / "own").mkdir()
+        shutil.copy(files / "texts.pt", files / "own")
         places = (
             "--data-root",
             str(loveda_root),
@@ -58,7 +59,7 @@ def trained(files: Path, loveda_root: Path, small: tuple[str, ...], capsys) -> P
             main(
                 [
                     *("train", "--bench", "loveda-da", *small, *places, *CLIP),
-                    *("--set", f"model.decode_head.text_weights={files / 'own_texts.pt'}"),
+                    *("--set", f"model.decode_head.text_weights={files / 'own/texts.pt'}"),
                     *(
                         "--set",
                         "model.decode_head.text_names.barren=bare soil|sand",
@@ -68,7 +69,7 @@ def trained(files: Path, loveda_root: Path, small: tuple[str, ...], capsys) -> P
                 ]
             )
         assert not stop.value.code, capsys.readouterr().err
-        (files / "own_texts.pt").unlink()
+        (files / "own" / "texts.pt").unlink()
     return files / "run"
 
 

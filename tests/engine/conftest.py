@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from rs_adapt.config.resolved import ResolvedConfig
 # Strategies without a phase on the source alone.
 NO_WARMUP = ("source-free", "distill")
 Make = Callable[..., ResolvedConfig]
+TrainedOnce = Callable[[str, Callable[[], object]], Path]
 
 
 @pytest.fixture
@@ -57,3 +59,28 @@ def tiny_cell(loveda_root: Path, tmp_path: Path) -> Make:
         return compose(cell, overrides=texts, data_root=loveda_root, work_dir=tmp_path / run)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def trained_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the runs that several tests of a file start from are kept."""
+    return tmp_path_factory.mktemp("trained")
+
+
+@pytest.fixture
+def trained_once(trained_runs: Path, tmp_path: Path) -> TrainedOnce:
+    """Return a function that gives a run in `tmp_path / name`: trained for the first test of a file, then a copy.
+
+    The data of all tests are the same; that a copy names the folders of the first test is no matter for a run.
+    """
+
+    def give(name: str, train: Callable[[], object]) -> Path:
+        folder, kept = tmp_path / name, trained_runs / name
+        if kept.is_dir():
+            shutil.copytree(kept, folder)
+        else:
+            train()
+            shutil.copytree(folder, kept)
+        return folder
+
+    return give

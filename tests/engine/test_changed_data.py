@@ -65,11 +65,15 @@ def relabel(path: Path) -> None:
 
 
 @pytest.fixture
-def stopped(tiny_cell) -> Any:
+def stopped(tiny_cell, trained_once) -> Any:
     """Return the configuration of a run that stopped after two iterations."""
     cfg = tiny_cell("da", iters=3)
-    with pytest.raises(Interrupted):
-        train(cfg, device="cpu", hooks=[StopAt(2)])
+
+    def stop() -> None:
+        with pytest.raises(Interrupted):
+            train(cfg, device="cpu", hooks=[StopAt(2)])
+
+    trained_once("run", stop)
     return cfg
 
 

@@ -29,10 +29,10 @@ STUDENT = {"strategy": "distill", "backbone": "convnext-nano"}
 
 
 @pytest.fixture
-def teacher(tiny_cell, tmp_path: Path) -> Teacher:
+def teacher(tiny_cell, trained_once) -> Teacher:
     """A ViT that was trained on the source alone."""
-    train(tiny_cell("dg", method="lora", run="teacher", iters=1), device="cpu")
-    found = find_teacher(tmp_path / "teacher", progress=False)
+    cfg = tiny_cell("dg", method="lora", run="teacher", iters=1)
+    found = find_teacher(trained_once("teacher", lambda: train(cfg, device="cpu")), progress=False)
     assert found is not None
     return found
 

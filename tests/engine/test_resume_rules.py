@@ -43,11 +43,14 @@ def lines_without_times(run: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def stopped(tiny_cell, tmp_path: Path) -> Path:
+def stopped(tiny_cell, trained_once) -> Path:
     """Stop a run of six iterations after the fourth, and return its folder."""
-    with pytest.raises(Interrupted):
-        train(tiny_cell("dg", run="stopped"), device="cpu", hooks=[StopAt(4)])
-    return tmp_path / "stopped"
+
+    def stop() -> None:
+        with pytest.raises(Interrupted):
+            train(tiny_cell("dg", run="stopped"), device="cpu", hooks=[StopAt(4)])
+
+    return trained_once("stopped", stop)
 
 
 def test_places_and_loaders_may_change_and_damaged_metrics_are_restored(

@@ -18,10 +18,10 @@ from tests.engine.test_train import SignalAt
 
 
 @pytest.fixture
-def source_run(tiny_cell, tmp_path: Path) -> Path:
+def source_run(tiny_cell, trained_once) -> Path:
     """A model trained on the source alone."""
-    train(tiny_cell("dg", method="lora", run="source", iters=2), device="cpu")
-    return tmp_path / "source"
+    cfg = tiny_cell("dg", method="lora", run="source", iters=2)
+    return trained_once("source", lambda: train(cfg, device="cpu"))
 
 
 def test_a_run_reads_no_tile_of_the_source(tiny_cell, source_run: Path, loveda_root: Path, tmp_path: Path) -> None:

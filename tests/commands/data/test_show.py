@@ -34,6 +34,7 @@ def show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Show:
     return run
 
 
+@pytest.mark.usefixtures("drawn")
 def test_page_has_legend_shares_and_tiles_and_loads_nothing(loveda_root: Path, show: Show, tmp_path: Path) -> None:
     code, out, _ = show("loveda", "--samples", "2")
     assert code == 0
