@@ -38,5 +38,6 @@ def save_figure(figure: Any, path: Path) -> None:
 def _draw_png(figure: Any, buffer: io.BytesIO) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    canvas: Any = FigureCanvasAgg(figure)
     # `savefig` would lay the figure out and draw it twice, to the same pixels.
-    FigureCanvasAgg(figure).print_png(buffer)
+    canvas.print_png(buffer)

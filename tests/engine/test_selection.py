@@ -202,7 +202,7 @@ def test_an_interrupted_run_saves_and_reports_the_same(run_of, tiny_cell, tmp_pa
         assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, pytest.param(SystemExit, marks=pytest.mark.slow)])
 def test_a_stop_while_the_selections_are_scored_loses_nothing(
     run_of, tiny_cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
 ) -> None:
