@@ -20,8 +20,9 @@ strategy = dict(
     # min_share of it (3 000 px of 512 x 512); half of that must be left in the crop. What is beyond drawn_share is
     # drawn from all tiles alike.
     class_sampling=dict(temperature=None, min_share=3000 / 512**2, min_crop_ratio=0.5, max_tries=10, drawn_share=1.0),
-    # Probabilities per labelled image: bands shifted to the target's statistics, or changed at random.
-    style=dict(band_match=0.0, band_jitter=0.0),
+    # Probabilities per labelled image: bands shifted to the target's statistics, or changed at random, and the image
+    # mixed with a random convolution of itself.
+    style=dict(band_match=0.0, band_jitter=0.0, random_convolution=0.0),
     # Enlarge the region with the larger pixels to the pixel size of the other, where the bench states both.
     match_gsd=False,
     # Of the schedule of the release; shorter ones get the same half-life as a share of their length.

@@ -18,7 +18,7 @@ strategy = dict(
     # As in the training of the teacher.
     match_gsd=False,
     # Probabilities per labelled image; see configs/strategy/dacs.py.
-    style=dict(band_match=0.0, band_jitter=0.0),
+    style=dict(band_match=0.0, band_jitter=0.0, random_convolution=0.0),
     lr_warmup_iters="5%",
     # On the method's factor of the backbone's learning rate: the 0.1 of `full` is for weights that know much already.
     backbone_lr_mult=10.0,

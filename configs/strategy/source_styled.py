@@ -12,5 +12,5 @@ _base_ = "source_only.py"
 strategy = dict(
     name="source_styled",
     title="train on the labelled region alone, its look changed at random",
-    style=dict(band_match=0.0, band_jitter=0.5),
+    style=dict(band_match=0.0, band_jitter=0.5, random_convolution=0.0),
 )

@@ -94,6 +94,8 @@ class Vit(Backbone):
         self.num_prefix, self.frozen = num_prefix, frozen
         self._handles, self.names = dict(handles), names
 
+        self._change: Callable[[int, Tensor], Tensor] | None = None
+
         self._make(parts, weights)
         self.adapter: Adapter | None = None
         if adapter is not None:
@@ -185,6 +187,22 @@ class Vit(Backbone):
         finally:
             self.adapter = adapter
 
+    @contextmanager
+    def changing_tokens(self, change: Callable[[int, Tensor], Tensor]) -> Iterator[None]:
+        """Replace what comes out of the blocks, for strategies that change features in training.
+
+        Args:
+            change: Takes the number of a block, from 0, and the tokens (B, N, D) after it and the adapter, prefix
+                first; returns tokens of the same shape. It is called for every block that the ViT runs itself, not for
+                those that a head runs (`BlocksLeft`) nor for `base_tokens`.
+        """
+        assert self._change is None, "two changes of the tokens"
+        self._change = change
+        try:
+            yield
+        finally:
+            self._change = None
+
     @torch.no_grad()
     def base_tokens(self, x_B3HW: Tensor) -> Tensor:
         """Return the tokens (B, N, D), prefix first, of the plain ViT after its last used block, without gradient."""
@@ -204,6 +222,8 @@ class Vit(Backbone):
         maps: list[Tensor] = []
         for layer in range(self.out_layers[-1] + 1):
             x_BND = adapted_block(self, layer, x_BND, context, grid_hw)
+            if self._change is not None:
+                x_BND = self._change(layer, x_BND)
             if layer in self.out_layers:
                 map_BDhw = tokens_to_map(x_BND, grid_hw, num_prefix=self.num_prefix)
                 maps.append(scale_map(map_BDhw, self.level_scales[len(maps)]))

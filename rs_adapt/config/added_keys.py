@@ -72,7 +72,7 @@ def _implied_values(tree: Mapping[str, Any]) -> dict[str, Any]:
         # Half of the classes of each image.
         "mix_classes": "image",
         # No changes of the look of labelled images, and nothing pasted onto the source.
-        **dict.fromkeys(("band_match", "band_jitter", "back_weight", "class_match"), 0.0),
+        **dict.fromkeys(("band_match", "band_jitter", "random_convolution", "back_weight", "class_match"), 0.0),
         # All samples by their classes, where there is such a sampling.
         "drawn_share": 1.0,
         # Images of both regions in their own pixels.

@@ -212,6 +212,8 @@ class StyleFacts(TypedDict):
 
     band_match: float
     band_jitter: float
+    # Absent in files of your own that are older than the key.
+    random_convolution: NotRequired[float]
 
 
 class StrategyFacts(TypedDict):
@@ -237,6 +239,8 @@ class StrategyFacts(TypedDict):
     warmup_iters: NotRequired[int | str]
     feature_iters: NotRequired[int | str]
     ema_decay: NotRequired[float | str]
+    mixstyle_prob: NotRequired[float]
+    mixstyle_layers: NotRequired[str | list[int] | None]
 
 
 class RuntimeFacts(TypedDict):

@@ -64,7 +64,7 @@ _NUMBERS: dict[str, Range] = {
     # A crop without any class that dominates less can never be found.
     "bench.pipeline.cat_max_ratio": SHARE_ABOVE_0,
     **{f"bench.pipeline.{key}": SHARE for key in ("flip_prob", "fourier_mix", "histogram_match")},
-    **{f"strategy.style.{key}": SHARE for key in ("band_match", "band_jitter")},
+    **{f"strategy.style.{key}": SHARE for key in ("band_match", "band_jitter", "random_convolution")},
     "bench.prepare.scenes.*": COUNT,
     "bench.prepare.seed": COUNT_OR_0,
     "bench.prepare.size_px": COUNT,

@@ -11,8 +11,6 @@ from rs_adapt.errors import ConfigError, IncompatibleCell
 from rs_adapt.path_names import path_below, relative_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rs_adapt.config.cell import Cell
     from rs_adapt.config.facts import (
         BenchFacts,
@@ -61,8 +59,14 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
     labelled = None
     if wire_regions.learns_from_labels(tree["strategy"]):
         domain: Domain = "target" if cell.setting == "ss" else "source"
-        style = wire_style.style_steps(tree, cell, folder=split.folder)
-        labelled = split.dataset(domain, "train", _train_pipeline(bench, style=style, enlarged=enlarged[domain]))
+        pipeline = [
+            *_crops(bench, labels=True, enlarged=enlarged[domain]),
+            *wire_style.style_steps(tree, cell, folder=split.folder),
+            *([dict(_DISTORTION)] if bench["pipeline"]["photometric"] else []),
+            *wire_style.float_steps(tree),
+            {"type": "PackSegInputs"},
+        ]
+        labelled = split.dataset(domain, "train", pipeline)
     else:
         wire_style.refuse_style_steps(tree, cell)
     unlabelled = None
@@ -192,16 +196,6 @@ class _Splits:
         """Return the sentences of the bench's data manifests on how to get its tiles."""
         names = [self.bench["data"]] if isinstance(self.bench["data"], str) else list(self.bench["data"])
         return " ".join(paths.how_to_get(name) for name in names)
-
-
-def _train_pipeline(bench: BenchFacts, *, style: Sequence[ConfigNode], enlarged: float) -> list[ConfigNode]:
-    knobs = bench["pipeline"]
-    return [
-        *_crops(bench, labels=True, enlarged=enlarged),
-        *style,
-        *([dict(_DISTORTION)] if knobs["photometric"] else []),
-        {"type": "PackSegInputs"},
-    ]
 
 
 def _unlabelled_pipeline(

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from rs_adapt.config import paths, wire_ground, wire_text, words
+from rs_adapt.config import paths, wire_ground, wire_style, wire_text, words
 from rs_adapt.config.segmentor import level_channels
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
@@ -71,6 +71,8 @@ def wire_model(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] 
         knobs["ema_decay"] = words.resolve_decay(
             strategy["ema_decay"], total_iters=bench["schedule"]["iters"], key="strategy.ema_decay"
         )
+    if "mixstyle_layers" in knobs:
+        knobs["mixstyle_layers"] = wire_style.mixed_layers(tree, cell)
     confidence = knobs.get("confidence")
     if isinstance(confidence, str):
         # The class takes the text; a wrong one is refused before any library is loaded.

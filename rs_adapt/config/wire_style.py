@@ -1,10 +1,11 @@
-"""Wiring of the steps that change the look of labelled training images: styles of other images, bands as a whole."""
+"""Wiring of what changes the look of labelled images: steps of their pipeline, blocks with mixed statistics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from rs_adapt.config import words
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
@@ -35,6 +36,49 @@ def style_steps(tree: MergedTree, cell: Cell, *, folder: Folder) -> list[ConfigN
         ConfigError: A step needs target images that the setting forbids.
     """
     return [*_steps_of_bench(tree, cell, folder), *_steps_of_strategy(tree, cell, folder)]
+
+
+def float_steps(tree: MergedTree) -> list[ConfigNode]:
+    """Return the steps that leave the grey levels from 0 to 255, and belong behind all others; none by default.
+
+    Args:
+        tree: The merged axis files; `backbone` and `strategy` are read.
+    """
+    prob = (tree["strategy"].get("style") or {}).get("random_convolution", 0.0)
+    if not prob:
+        return []
+    backbone = tree["backbone"]
+    normalisation = {"mean": list(backbone["mean"]), "std": list(backbone["std"])}
+    return [{"type": "rs_adapt.RandomConvolution", "prob": prob, **normalisation}]
+
+
+def mixed_layers(tree: MergedTree, cell: Cell) -> list[int]:
+    """Return the blocks after which MixStyle mixes, after a check that it can.
+
+    Args:
+        tree: The merged axis files; `backbone`, `bench`, `model` and `strategy` are read.
+        cell: The cell.
+
+    Raises:
+        ConfigError: They do not exist, or the batch has one image.
+        IncompatibleCell: The backbone has no blocks of a ViT.
+    """
+    backbone, strategy = tree["backbone"], tree["strategy"]
+    if not backbone.get("takes_adapters", True):
+        raise IncompatibleCell(
+            f"The strategy {cell.strategy} does not work with backbone {backbone['name']}: it mixes tokens of a ViT, "
+            "and this backbone is a pyramid without tokens. Allowed: --strategy source-styled or source-randconv, or a "
+            "ViT as backbone."
+        )
+    if strategy["mixstyle_prob"] and tree["bench"]["schedule"]["batch_size"][cell.setting] < 2:
+        raise ConfigError(
+            f"The strategy {cell.strategy} mixes the statistics of two images, but the batch has one. Use --batch-size "
+            "2 or more, or --set strategy.mixstyle_prob=0.0."
+        )
+    depth, stated = tree["model"]["backbone"]["depth"], strategy["mixstyle_layers"]
+    if stated is None:
+        return sorted({max(0, depth * quarters // 4 - 1) for quarters in (1, 2)})
+    return list(words.resolve_layers(stated, depth=depth, key="strategy.mixstyle_layers"))
 
 
 def refuse_style_steps(tree: MergedTree, cell: Cell) -> None:

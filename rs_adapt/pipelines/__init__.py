@@ -6,6 +6,7 @@ from rs_adapt.pipelines.bands import BandJitter, BandMatch
 from rs_adapt.pipelines.fourier import FourierAmplitudeMix
 from rs_adapt.pipelines.histogram import HistogramMatch
 from rs_adapt.pipelines.labels import ForgetLabels
+from rs_adapt.pipelines.random_convolution import RandomConvolution
 from rs_adapt.pipelines.views import PackViews, RememberPlainView
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "FourierAmplitudeMix",
     "HistogramMatch",
     "PackViews",
+    "RandomConvolution",
     "RememberPlainView",
 ]

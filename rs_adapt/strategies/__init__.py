@@ -9,6 +9,7 @@ from rs_adapt.strategies.feature_distance import feature_distance
 from rs_adapt.strategies.health import PseudoLabelHealth
 from rs_adapt.strategies.imitation import feature_loss, probability_loss
 from rs_adapt.strategies.masking import mask_blocks
+from rs_adapt.strategies.mix_style import MixStyle, mix_statistics
 from rs_adapt.strategies.pair import PairPreprocessor
 from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels
 from rs_adapt.strategies.self_training import SelfTraining
@@ -18,6 +19,7 @@ from rs_adapt.strategies.strong_augment import strong_augment
 __all__ = [
     "Distill",
     "EmaWeights",
+    "MixStyle",
     "PairPreprocessor",
     "PseudoLabelHealth",
     "PseudoLabeler",
@@ -28,6 +30,7 @@ __all__ = [
     "feature_distance",
     "feature_loss",
     "mask_blocks",
+    "mix_statistics",
     "paste",
     "probability_loss",
     "strong_augment",

@@ -33,6 +33,7 @@ _OUR_STRATEGY = (
     *_STRATEGY,
     *("weighting", "per_class", "align", "jitter_prob", "blur_prob", "border_px", "mix_classes", "back_weight"),
     *("class_match", "feature_iters", "probability_weight", "temperature", "label_weight"),
+    *("mixstyle_prob", "mixstyle_beta", "mixstyle_layers"),
 )
 _OUR_PIPELINE = (
     *("resize_ratio", "cat_max_ratio", "flip_prob", "photometric", "photometric_unlabelled"),
@@ -102,7 +103,7 @@ def resolved_facts(tree: Tree) -> Facts:
     if segmentor != ("model",):
         for key in _OUR_STRATEGY:
             c.take(f"strategy.{key}", "model", key)
-    for key in ("band_match", "band_jitter"):
+    for key in ("band_match", "band_jitter", "random_convolution"):
         c.take(f"strategy.style.{key}", "strategy", "style", key)
     c.take("strategy.match_gsd", "strategy", "match_gsd")
     target: Path = ("train_dataloader", "dataset", "unlabelled")
