@@ -28,6 +28,11 @@ DACS = {
 PUBLISHED: dict[str, tuple[int, dict[str, Any]]] = {
     "source_only": (20_000, {"rise_iters": None, "rare": None}),
     "source_styled": (20_000, {"rise_iters": None, "rare": None}),
+    "source_randconv": (20_000, {"rise_iters": None, "rare": None}),
+    "source_mixstyle": (
+        20_000,
+        {"rise_iters": None, "rare": None, "mixstyle_prob": 0.5, "mixstyle_beta": 0.1},
+    ),
     "average": (20_000, {"rise_iters": None, "rare": None}),
     "dacs": (20_000, DACS),
     # The schedule is that of `dacs`; temperature, exponent and weight are its own.

@@ -75,8 +75,8 @@ def rates(cfg: Config, *iterations: int) -> list[float]:
 
 
 def test_there_is_a_test_for_each_strategy() -> None:
-    others = {"source_only", "source_styled", "source_free", "distill", "average"}
-    assert set(axes.values("strategy")) == {*SELF_TRAINING, *others}
+    on_source = {"source_only", "source_styled", "source_randconv", "source_mixstyle"}
+    assert set(axes.values("strategy")) == {*SELF_TRAINING, *on_source, "source_free", "distill", "average"}
 
 
 @pytest.mark.parametrize("strategy", SELF_TRAINING)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.config import compose, resolve_cell
-from rs_adapt.errors import ConfigError, DataNotFound
+from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.errors import ConfigError, DataNotFound, IncompatibleCell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 FOURIER, HISTOGRAM = "rs_adapt.FourierAmplitudeMix", "rs_adapt.HistogramMatch"
-MATCH, JITTER = "rs_adapt.BandMatch", "rs_adapt.BandJitter"
+MATCH, JITTER, CONVOLUTION = "rs_adapt.BandMatch", "rs_adapt.BandJitter", "rs_adapt.RandomConvolution"
 BOTH = ("bench.pipeline.fourier_mix=0.5", "bench.pipeline.histogram_match=0.25")
 
 
@@ -115,6 +116,53 @@ def test_bands_are_matched_in_adaptation_only_and_jittered_everywhere(setting: s
         composed(f"loveda-{setting}", "strategy.style.band_match=0.5", strategy="source_styled")
 
 
+@pytest.mark.parametrize("strategy", ["source_randconv", "dacs"])
+def test_random_convolutions_come_last_with_the_normalisation_of_the_backbone(strategy: str) -> None:
+    cfg = composed("loveda-da", *BOTH, "strategy.style.random_convolution=0.25", strategy=strategy)
+    # The distortion clips to grey levels.
+    assert kinds(labelled(cfg))[-4:] == [HISTOGRAM, "PhotoMetricDistortion", CONVOLUTION, "PackSegInputs"]
+    step, preprocessor = labelled(cfg)[-2], segmentor_config(cfg).data_preprocessor
+    assert (step.prob, step.mean, step.std) == (0.25, preprocessor.mean, preprocessor.std)
+    assert CONVOLUTION not in str(cfg.train_dataloader.dataset.unlabelled)
+
+
+@pytest.mark.parametrize("setting", ["da", "dg", "ss"])
+def test_random_convolutions_need_no_image_but_the_labelled_one(setting: str) -> None:
+    plain, cfg = (composed(f"loveda-{setting}", strategy=name) for name in ("source_only", "source_randconv"))
+    assert labelled(cfg)[-2].prob == 0.5
+    pipeline = cfg.train_dataloader.dataset.labelled.pipeline
+    pipeline.pop(-2)
+    assert cfg.train_dataloader == plain.train_dataloader
+    assert cfg.model == plain.model
+
+
+@pytest.mark.parametrize(
+    ("backbone", "layers"),
+    [("dinov2_nano", [0, 2]), ("dinov2_b", [2, 5]), ("dinov2_l", [5, 11])],
+)
+def test_mixstyle_acts_after_the_first_two_quarters_of_the_blocks(backbone: str, layers: list[int]) -> None:
+    model = composed("loveda-dg", strategy="source_mixstyle", backbone=backbone).model
+    assert (model.type, model.mixstyle_layers) == ("rs_adapt.MixStyle", layers)
+    assert model.segmentor == composed("loveda-dg", backbone=backbone).model
+
+
+def test_the_blocks_of_mixstyle_can_be_named() -> None:
+    for text, layers in (("first 3", [0, 1, 2]), ("[4, 2]", [2, 4])):
+        model = composed("loveda-dg", f"strategy.mixstyle_layers={text}", strategy="source_mixstyle").model
+        assert model.mixstyle_layers == layers
+    with pytest.raises(ConfigError, match=r"strategy\.mixstyle_layers is 'early'.*'first N'"):
+        composed("loveda-dg", "strategy.mixstyle_layers=early", strategy="source_mixstyle")
+
+
+def test_mixstyle_needs_two_images_and_tokens() -> None:
+    one = "bench.schedule.batch_size.dg=1"
+    with pytest.raises(ConfigError, match=r"the batch has one\. Use --batch-size 2 or more"):
+        composed("loveda-dg", one, strategy="source_mixstyle")
+    composed("loveda-dg", one, "strategy.mixstyle_prob=0.0", strategy="source_mixstyle")
+    with pytest.raises(IncompatibleCell, match="convnext_nano: it mixes tokens of a ViT"):
+        composed("loveda-dg", strategy="source_mixstyle", backbone="convnext_nano")
+
+
 @pytest.mark.parametrize(
     "key",
     [
@@ -122,6 +170,7 @@ def test_bands_are_matched_in_adaptation_only_and_jittered_everywhere(setting: s
         "bench.pipeline.histogram_match",
         "strategy.style.band_match",
         "strategy.style.band_jitter",
+        "strategy.style.random_convolution",
     ],
 )
 @pytest.mark.parametrize("value", [-0.1, 1.5])
