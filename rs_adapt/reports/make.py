@@ -101,6 +101,8 @@ def make_report(
         raise UnknownName(unknown_name_message("selection", selection, SELECTIONS))
     published = None if against is None else published_rows()
     collection = collect(places)
+    # Rows beside their members.
+    collection = replace(collection, runs=(*collection.runs, *collection.means))
     scores = score_runs(collection.finished, selection=selection and normalize(selection), classes=classes)
     # Runs of older versions under the present rule for classes without true pixels.
     collection = replace(collection, runs=tuple(current_run(run) for run in collection.runs))

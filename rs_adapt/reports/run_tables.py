@@ -13,6 +13,7 @@ from rs_adapt.reports.score_tables import SETTINGS, Labels
 from rs_adapt.runs.collect import Collection, describe_failure
 from rs_adapt.runs.evaluations import list_evaluations
 from rs_adapt.runs.identity import describe_environments
+from rs_adapt.runs.means import scored_folder
 from rs_adapt.runs.run import NOT_STARTED, Damage, Run
 from rs_adapt.scores.groups import Group, commits
 
@@ -127,6 +128,8 @@ def evaluations_section(collection: Collection, base: Path) -> Section | None:
         ]
         for run in collection.runs
         for folder, result in list_evaluations(run.folder)
+        # That of a mean is the score of its row.
+        if folder != scored_folder(run.folder)
     ]
     if not rows:
         return None

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rs_adapt.errors import ConfigError, UnreadableFile
-from rs_adapt.runs.files import CELL_FILE, DIRS_OF_A_RUN, SWEEP_CELL_FILE, SWEEP_PLAN_FILE
+from rs_adapt.runs.files import CELL_FILE, DIRS_OF_A_RUN, MANIFEST_FILE, SWEEP_CELL_FILE, SWEEP_PLAN_FILE
+from rs_adapt.runs.means import read_mean, with_members
 from rs_adapt.runs.records import PlannedCell, SweepPlan, read_record
 from rs_adapt.runs.run import NOT_STARTED, RUNNING, Damage, Run
 
@@ -19,6 +20,7 @@ class Collection:
 
     Attributes:
         runs: All runs by folder, then the cells that a sweep plans and has not started.
+        means: Means of trained models that `rs-adapt eval` has scored, as runs (`read_mean`).
         damaged: Folders and files that cannot be read.
         remarks: Sentences about results that no longer belong to their sweep.
     """
@@ -26,6 +28,7 @@ class Collection:
     runs: tuple[Run, ...]
     damaged: tuple[Damage, ...]
     remarks: tuple[str, ...] = ()
+    means: tuple[Run, ...] = ()
 
     @property
     def finished(self) -> tuple[Run, ...]:
@@ -39,7 +42,7 @@ class Collection:
 
 
 def collect(places: Sequence[Path]) -> Collection:
-    """Find and read all runs below the folders. A damaged run is reported in `damaged` and skipped.
+    """Find and read all runs and means of them below the folders. A damaged one is reported in `damaged` and skipped.
 
     Args:
         places: Run folders, or folders above them; a run that lies below two of them counts once.
@@ -54,22 +57,25 @@ def collect(places: Sequence[Path]) -> Collection:
                 "rs-adapt train writes."
             )
     runs: list[Run] = []
+    means: list[Run] = []
     damaged: list[Damage] = []
-    for folder in _run_folders(places):
+    for folder, is_run in _folders(places):
         try:
-            run = Run.read(folder)
+            run = Run.read(folder) if is_run else read_mean(folder)
         except UnreadableFile as error:
             damaged.append(Damage(place=folder, why=str(error)))
             continue
-        runs.append(run)
-        damaged += run.damage
-    if not runs and not damaged:
+        if run is not None:
+            (runs if is_run else means).append(run)
+            damaged += run.damage
+    means = [with_members(mean, runs) for mean in means]
+    if not runs and not means and not damaged:
         raise ConfigError(
             f"There is no run below {', '.join(map(str, places))}: no folder holds a cell.json. rs-adapt train and "
             "rs-adapt sweep write runs."
         )
     runs, remarks = _compare_with_plan(_plans(places, damaged), runs)
-    return Collection(runs=tuple(runs), damaged=tuple(damaged), remarks=tuple(remarks))
+    return Collection(runs=tuple(runs), damaged=tuple(damaged), remarks=tuple(remarks), means=tuple(means))
 
 
 def describe_failure(run: Run) -> str:
@@ -86,17 +92,19 @@ def describe_failure(run: Run) -> str:
     return f"no result.json{progress}.{resumable}"
 
 
-def _run_folders(places: Iterable[Path]) -> Iterator[Path]:
+def _folders(places: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
+    """Yield the folders of runs, and others with a pack, each with whether it is a run's."""
     seen: set[Path] = set()
     for place in places:
         for root, folders, files in os.walk(place):
             folder = Path(root)
             is_run = CELL_FILE in files or SWEEP_CELL_FILE in files
-            hidden = DIRS_OF_A_RUN if is_run else set()
+            is_pack = MANIFEST_FILE in files
+            hidden = DIRS_OF_A_RUN if is_run or is_pack else set()
             folders[:] = sorted(name for name in folders if name not in hidden and not name.startswith("."))
-            if is_run and folder.resolve() not in seen:
+            if (is_run or is_pack) and folder.resolve() not in seen:
                 seen.add(folder.resolve())
-                yield folder
+                yield folder, is_run
 
 
 def _plans(places: Iterable[Path], damaged: list[Damage]) -> dict[Path, PlannedCell]:

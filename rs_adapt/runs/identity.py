@@ -23,6 +23,7 @@ from rs_adapt.runs.data import ROLES
 
 if TYPE_CHECKING:
     from rs_adapt.config.facts import ConfigNode
+    from rs_adapt.runs.records import Manifest
     from rs_adapt.runs.run import Run
 
 # JSON values by dotted key; empty where the run has no configuration.
@@ -65,13 +66,16 @@ def identify(run: Run) -> RunIdentity:
         run: A run; its `config.py` and `manifest.json` are read.
 
     Returns:
-        Values by dotted key; empty for a run without a readable `config.py`.
+        Values by dotted key; empty for a run without a readable `config.py`. The mean of trained models has none: its
+        values are its members, with the identities of those that were found.
     """
     try:
         config = run.config
         manifest = run.manifest
     except RsAdaptError:
         return {}
+    if not config and manifest is not None and manifest.averaged:
+        return _identity_of_mean(run, manifest)
     if not config:
         return {}
     record = run.result or run.start
@@ -82,6 +86,20 @@ def identify(run: Run) -> RunIdentity:
     own = PurePath(weights).name if manifest is None else manifest.base.sha256
     plugins = {} if run.start is None else {f"plugin.{facts.name}": facts.sha256 for facts in run.start.plugins}
     return {**identity, **data, **plugins, "weights": own}
+
+
+def _identity_of_mean(run: Run, manifest: Manifest) -> RunIdentity:
+    found = {
+        member.manifest.tensors.sha256: member for member in run.members if member.manifest and member.manifest.tensors
+    }
+    packs = manifest.averaged
+    equal = len({round(pack.share, 6) for pack in packs}) == 1
+    names = [
+        f"{'' if equal else f'{100 * pack.share:.3g} % '}{pack.cell.strategy.replace('_', '-')} ({pack.cell.setting})"
+        for pack in packs
+    ]
+    settings = [hash_identity(identify(found[pack.sha256])) if pack.sha256 in found else None for pack in packs]
+    return {"members": ", ".join(names), "settings of the members": settings}
 
 
 def hash_identity(identity: RunIdentity) -> str:

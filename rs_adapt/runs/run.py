@@ -80,6 +80,7 @@ class Run:
         sweep: Content of `sweep_cell.json`; None where no sweep started the run.
         planned: The cell in the plan of a sweep; None where the run lies in no sweep's folder.
         damage: Files of the run that cannot be read, apart from those without which there is no run.
+        members: Of a mean of trained models, the runs that it is the mean of, as far as they were found.
     """
 
     folder: Path
@@ -90,6 +91,7 @@ class Run:
     sweep: SweepCellRecord | None = None
     planned: PlannedCell | None = None
     damage: tuple[Damage, ...] = ()
+    members: tuple[Run, ...] = ()
 
     @classmethod
     def read(cls, folder: Path | str) -> Run:

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.errors import ScoresError
+from rs_adapt.runs.means import AVERAGED
 from rs_adapt.scores.comparison import align
 from rs_adapt.scores.groups import Group, RunScore
 from rs_adapt.scores.intervals import RESAMPLES
 from rs_adapt.scores.ranking import SEED
-from rs_adapt.scores.references import differences_to_frozen, differences_to_plain
+from rs_adapt.scores.references import differences_to_frozen, differences_to_plain, floor_of_mean
 from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of, zero_classes
 from rs_adapt.scores.t_interval import Interval, t_interval
 from rs_adapt.scores.units import units_of
@@ -75,6 +76,7 @@ def gains_of(groups: Sequence[Group]) -> list[Gains]:
     - **Source only**: setting dg, strategy `source_only`; **target supervised**: setting ss, strategy `source_only`.
       Both have the same bench, split, protocol, inference, method, backbone, head, `--untuned` and overrides; overrides
       of `strategy.*` and `bench.pipeline.*` belong to the training that is measured, so the references have none.
+    - The source-only training of a **mean of trained models** is its member, whatever options that has.
     - **Frozen**: method `frozen`, with the same setting, bench, split, protocol, strategy, backbone, head, `--untuned`
       and overrides except for those of `model.backbone.adapter.*`.
 
@@ -91,7 +93,7 @@ def gains_of(groups: Sequence[Group]) -> list[Gains]:
     gains = []
     for group in groups:
         refused: list[str] = []
-        floor, bound = (_plain_training(group, groups, setting, refused) for setting in ("dg", "ss"))
+        floor, bound = _floor_and_bound(group, groups, refused)
         frozen = _frozen(group, groups, refused)
         gains.append(
             Gains(
@@ -174,6 +176,14 @@ def _draw_seeds(miou_S: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float6
 
 def _by_seed(group: Group) -> dict[int, RunScore]:
     return {score.run.seed: score for score in group.scores if score.miou_pct is not None}
+
+
+def _floor_and_bound(group: Group, groups: Sequence[Group], refused: list[str]) -> tuple[Group | None, Group | None]:
+    if any(score.run.status == AVERAGED for score in group.scores):
+        floor = floor_of_mean(group, groups)
+        return floor, None if floor is None else _plain_training(floor, groups, "ss", refused)
+    floor, bound = (_plain_training(group, groups, setting, refused) for setting in ("dg", "ss"))
+    return floor, bound
 
 
 def _plain_training(group: Group, groups: Sequence[Group], setting: str, refused: list[str]) -> Group | None:

@@ -133,13 +133,15 @@ def _score(
     damaged: list[Damage] = []
     per_image, chosen, iou = None, None, {}
     by_selection: dict[str, float | None] = {}
+    # What `rs-adapt eval` wrote has one score, of no selection of its own.
+    single = None if result.selections else result.headline or result.protocol.selection or "last"
     # Selections often name the same checkpoint.
     read: dict[str | None, tuple[PerImage, ClassSet] | None] = {}
     for name in dict.fromkeys((*SELECTIONS, wanted)):
         checkpoint = result.selections.get(name)
-        file = checkpoint.confusions if checkpoint else None
+        file = result.confusions if name == single else checkpoint.confusions if checkpoint else None
         if file not in read:
-            read[file] = _stored(run, name, classes, damaged, refused) if file else None
+            read[file] = _stored(run, name if checkpoint else None, classes, damaged, refused) if file else None
         matrices = read[file]
         if matrices is None:
             # Without matrices the numbers of the result stand, if they are the requested ones.
@@ -154,7 +156,7 @@ def _score(
                 for index, value in enumerate(iou_of(total_KK, chosen.absent)[0])
                 if index in chosen.scored
             }
-    if per_image is None and wanted == (result.headline or "last") and not classes:
+    if per_image is None and wanted == (single or result.headline or "last") and not classes:
         by_selection[wanted], iou = result.miou_pct, dict(result.iou_pct)
     matrices_by_file = {file: pair[0] for file, pair in read.items() if file is not None and pair is not None}
     damaged += [
@@ -183,7 +185,7 @@ def _score(
 
 
 def _stored(
-    run: Run, selection: str, classes: str | None, damaged: list[Damage], refused: list[ConfigError]
+    run: Run, selection: str | None, classes: str | None, damaged: list[Damage], refused: list[ConfigError]
 ) -> tuple[PerImage, ClassSet] | None:
     """Return the matrices of a selection and the classes in the mean; None where they cannot be used."""
     try:

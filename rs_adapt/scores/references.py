@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rs_adapt.runs.identity import ORIGINS, describe_difference, differing_keys
 from rs_adapt.scores.groups import Group
 
@@ -13,6 +15,30 @@ _TRAINING = (
 )
 _METHOD = ("adapter.", "method.")
 _MAX_KEYS = 3
+
+
+def floor_of_mean(group: Group, groups: Sequence[Group]) -> Group | None:
+    """Return the source-only training that is a member of a mean of trained models; None without a single one.
+
+    It is known by its weights, not by its options, which the mean need not have.
+
+    Args:
+        group: A group of means.
+        groups: The groups of a report.
+    """
+    folders = {
+        member.folder
+        for score in group.scores
+        for member in score.run.members
+        if member.cell is not None and (member.cell.setting, member.cell.strategy) == ("dg", "source_only")
+    }
+    floors = [
+        other
+        for other in groups
+        if (other.column.bench, other.column.split) == (group.column.bench, group.column.split)
+        and any(score.run.folder in folders for score in other.scores)
+    ]
+    return floors[0] if len(floors) == 1 else None
 
 
 def differences_to_plain(group: Group, reference: Group) -> list[str]:

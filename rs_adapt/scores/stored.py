@@ -16,6 +16,7 @@ from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import RsAdaptError, ScoresError, UnknownName
 from rs_adapt.runs.files import RESULT_FILE, STATE_FILE
 from rs_adapt.runs.hashes import find_changes
+from rs_adapt.runs.means import scored_folder
 from rs_adapt.runs.records import InferenceFacts, ProtocolFacts, Result, SelectedCheckpoint, read_record
 from rs_adapt.runs.run import Run
 from rs_adapt.runs.selection import SELECTIONS
@@ -96,7 +97,7 @@ def open_stored(place: Path, selection: str | None = None) -> Stored:
     """Find and read the matrices of a run.
 
     Args:
-        place: A run folder, a folder that `rs-adapt eval` wrote, or one `.npz` file.
+        place: A run folder, the folder of a mean, one that `rs-adapt eval` wrote, or one `.npz` file.
         selection: The selection of the checkpoint; None takes the run's headline.
 
     Raises:
@@ -105,7 +106,7 @@ def open_stored(place: Path, selection: str | None = None) -> Stored:
     """
     if selection is not None and normalize(selection) not in SELECTIONS:
         raise UnknownName(unknown_name_message("selection", selection, SELECTIONS))
-    wanted = None if selection is None else normalize(selection)
+    wanted, place = None if selection is None else normalize(selection), scored_folder(place)
     result = None if place.is_file() else _read_result(place)
     protocol = None
     if result is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +41,7 @@ def again(loveda_root: Path, small: tuple[str, ...], run_verb: Verb) -> Verb:
     return run
 
 
-def test_both_are_trained_and_their_mean_is_scored(made: Path, tmp_path: Path, again: Verb) -> None:
+def test_both_are_trained_and_their_mean_is_scored(made: Path, tmp_path: Path, again: Verb, run_verb: Verb) -> None:
     source_only, adapted = rsa.collect(made / "source_only").runs[0], rsa.collect(made / "adapted").runs[0]
     assert (source_only.result.cell.setting, source_only.result.cell.strategy) == ("dg", "source_only")
     assert (adapted.result.cell.setting, adapted.result.cell.strategy) == ("da", "dacs_matched")
@@ -56,6 +57,29 @@ def test_both_are_trained_and_their_mean_is_scored(made: Path, tmp_path: Path, a
     stored = json.loads(next((made / "mean" / "eval").glob("*/result.json")).read_text())
     assert printed["mean"]["miou_pct"] == stored["miou_pct"] > 0
     assert {file: file.stat().st_mtime_ns for file in made.glob(f"*/{TENSORS}")} == before
+    # A report has a row of the mean, with its interval and its gain over the source-only run.
+    code, out, errors = run_verb("report", made, "--out", tmp_path / "report", "--json")
+    assert code == 0, errors
+    rows = {row["strategy"]: row for row in json.loads(out)["runs"]}
+    assert {name: (row["folder"], row["status"]) for name, row in rows.items()} == {
+        "source_only": ("source_only", "finished"),
+        "dacs_matched": ("adapted", "finished"),
+        "average": ("mean", "averaged"),
+    }
+    mean_row = rows["average"]
+    assert mean_row["miou_pct"] == pytest.approx(stored["miou_pct"], abs=1e-3)
+    assert mean_row["miou_pct.low"] == pytest.approx(stored["interval"]["low"], abs=1e-3)
+    gain = stored["miou_pct"] - source_only.miou_pct
+    assert mean_row["over_source_only"] == pytest.approx(gain, abs=2e-3)
+    assert all(mean_row[key] == rows["dacs_matched"][key] for key in ("protocol", "split", "seen", "selection"))
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert re.search(rf"average.*\| {gain:+.1f} \\?\[", page)
+    # So do score and compare.
+    code, out, errors = run_verb("score", made / "mean", "--json")
+    assert code == 0, errors
+    assert json.loads(out)["miou_pct"] == pytest.approx(stored["miou_pct"], abs=1e-3)
+    code, out, errors = run_verb("compare", made / "source_only", made / "mean", "--json")
+    assert code == 0, errors
     # Options that change the result are refused, and so is a second start.
     code, _, errors = again(made, "--resume", "--set", "optim.lr=0.5")
     assert code == 2
