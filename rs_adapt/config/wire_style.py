@@ -44,7 +44,8 @@ def float_steps(tree: MergedTree) -> list[ConfigNode]:
     Args:
         tree: The merged axis files; `backbone` and `strategy` are read.
     """
-    prob = (tree["strategy"].get("style") or {}).get("random_convolution", 0.0)
+    style = tree["strategy"].get("style")
+    prob = 0.0 if style is None else style.get("random_convolution", 0.0)
     if not prob:
         return []
     backbone = tree["backbone"]

@@ -98,7 +98,9 @@ def _identity_of_mean(run: Run, manifest: Manifest) -> RunIdentity:
         f"{'' if equal else f'{100 * pack.share:.3g} % '}{pack.cell.strategy.replace('_', '-')} ({pack.cell.setting})"
         for pack in packs
     ]
-    settings = [hash_identity(identify(found[pack.sha256])) if pack.sha256 in found else None for pack in packs]
+    settings: list[JsonValue] = [
+        hash_identity(identify(found[pack.sha256])) if pack.sha256 in found else None for pack in packs
+    ]
     return {"members": ", ".join(names), "settings of the members": settings}
 
 
