@@ -51,8 +51,9 @@ def collect(*folders: RunLike) -> Collection:
         folders: Run folders, or folders above them.
 
     Returns:
-        `runs` with `cell`, `status`, `result` and `metrics` each, `finished`, and `damaged` with the reasons. Results
-        of version 0.1.0 are scored again from their matrices where a class without true pixels lowered their mIoU.
+        `runs` with `cell`, `status`, `result` and `metrics` each, `finished`, `means` of trained models that were
+        scored (`result` and `members`), and `damaged` with the reasons. Results of version 0.1.0 are scored again from
+        their matrices where a class without true pixels lowered their mIoU.
 
     Raises:
         ConfigError: A folder does not exist, or there is no run below any.
