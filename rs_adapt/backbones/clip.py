@@ -100,6 +100,9 @@ class Clip(Vit):
     Input sizes other than image_px work too: positions are then interpolated in each forward. The patch embedding has a
     bias, which is zero in CLIP (see `Names.zero_biases`).
 
+    Attributes:
+        activation: See below; the text tower of the same model has the same.
+
     Args:
         activation: Activation of the feed-forward part: "quick_gelu" (x times the sigmoid of 1.702 x), of OpenAI's
             models and those that were trained on from them; "gelu", of open_clip's models without `quickgelu` in their
@@ -154,6 +157,7 @@ class Clip(Vit):
             frozen=frozen,
             weights=weights,
         )
+        self.activation = activation
 
     def fill_constants(self) -> None:
         """Set the position ids."""

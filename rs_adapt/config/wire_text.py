@@ -18,8 +18,8 @@ RANDOM = "random"
 _CLIP = "rs_adapt.Clip"
 # The activation of OpenAI's models.
 _QUICK = "quick_gelu"
-# Of the published CLIPs: dimensions of the space by the width of the visual tower.
-_SPACES = {768: 512, 1024: 768}
+# Of the published CLIPs and of nano-clip: dimensions of the space by the width of the visual tower.
+_SPACES = {192: 128, 768: 512, 1024: 768}
 # Whose text tower a backbone without one takes, and its dimensions.
 _DEFAULT_TEXT, _DEFAULT_SPACE = "clip_b_16", 512
 

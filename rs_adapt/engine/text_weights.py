@@ -19,7 +19,7 @@ def check_texts(cfg: ResolvedConfig) -> tuple[str, ...]:
         cfg: The resolved configuration; other heads need no text weights.
 
     Returns:
-        A sentence on each class whose prompts are longer than CLIP reads.
+        A sentence on each class whose prompts are longer than CLIP reads, or hold words that the text tower lacks.
 
     Raises:
         WeightsError: The file is missing or damaged, has no text tower, or does not fit the head.
@@ -30,9 +30,11 @@ def check_texts(cfg: ResolvedConfig) -> tuple[str, ...]:
     if given is None:
         return ()
     from rs_adapt.heads.text_start import read_start
-    from rs_adapt.language.prompts import describe_cut
+    from rs_adapt.language.prompts import describe_cut, describe_unknown
 
     path = find_weights(given, published_facts(given))
-    if path is not None:
-        read_start(path, text_dim=head.text_dim, image_dim=head.in_channels[0] if head.value_path else None)
-    return describe_cut(head.class_texts, head.templates)
+    cut = describe_cut(head.class_texts, head.templates)
+    if path is None:
+        return cut
+    content = read_start(path, text_dim=head.text_dim, image_dim=head.in_channels[0] if head.value_path else None)
+    return (*cut, *describe_unknown(content, head.class_texts, head.templates))

@@ -18,6 +18,7 @@ from rs_adapt.backbones.conversion import Row, TensorLayout, rename_by_layout, r
 from rs_adapt.backbones.weights import check_finite, read_model, read_once
 from rs_adapt.config.weights_files import missing_weights
 from rs_adapt.errors import WeightsError
+from rs_adapt.language.token_rows import TOKEN_IDS, spread_rows
 
 TOKENS, POSITIONS = "embeddings.token_embedding.weight", "embeddings.position_embedding.weight"
 PROJECTION = "projection.weight"
@@ -39,6 +40,7 @@ _TRANSFORMERS_ROWS: list[Row] = [
     ("text_model.embeddings.token_embedding.weight", (TOKENS,)),
     ("text_model.embeddings.position_embedding.weight", (POSITIONS,)),
     ("text_model.embeddings.position_ids", ()),
+    (TOKEN_IDS, ()),
     ("text_model.final_layer_norm.*", ("final_norm.*",)),
     ("text_projection.weight", (PROJECTION,)),
     *((f"text_model.{theirs}", ours) for theirs, ours in TRANSFORMERS_BLOCKS),
@@ -51,7 +53,7 @@ _ORIGINAL = TensorLayout(
     rows=_ORIGINAL_ROWS,
     other_prefixes=_NOT_TEXT,
 )
-_TRANSFORMERS = TensorLayout(
+TEXT_LAYOUT = TensorLayout(
     title="transformers' CLIP",
     marks=("text_model.",),
     example="text_model.encoder.layers.N.*",
@@ -82,15 +84,18 @@ class ClipFile:
 
     Attributes:
         path: The file, for messages.
-        text: Tensors of the text tower, under the names of `TextTower`.
+        text: Tensors of the text tower, under the names of `TextTower`; every entry of the vocabulary has a row.
         image: The map of image features; None where the file has no visual tower.
         log_scale: Logarithm of CLIP's scale of cosines; None where the file has none.
+        known_ids: Entries of the vocabulary that the file has rows for, ascending, int64; None where it has all. See
+            `rs_adapt.language.token_rows`.
     """
 
     path: Path
     text: Mapping[str, Tensor]
     image: ImageProjection | None
     log_scale: float | None
+    known_ids: Tensor | None = None
 
 
 def read_clip(path: str | Path) -> ClipFile:
@@ -98,7 +103,7 @@ def read_clip(path: str | Path) -> ClipFile:
 
     Accepted: OpenAI's TorchScript archive, of which only tensors are read; a state dict with the same names, as
     open_clip writes them, also below `module.` or with the text tower below `text.`; a folder or safetensors file of
-    transformers' `CLIPModel` or `CLIPTextModelWithProjection`.
+    transformers' `CLIPModel` or `CLIPTextModelWithProjection`, also with the rows of some tokens alone.
 
     Raises:
         WeightsError: If the path is missing or damaged, or the file has no text tower.
@@ -112,7 +117,7 @@ def read_clip(path: str | Path) -> ClipFile:
 
 def _read(path: Path) -> ClipFile:
     tensors = {name.removeprefix("text."): value for name, value in read_model(path, ("module.",)).items()}
-    layout = next((one for one in (_TRANSFORMERS, _ORIGINAL) if _has(tensors, one.marks)), None)
+    layout = next((one for one in (TEXT_LAYOUT, _ORIGINAL) if _has(tensors, one.marks)), None)
     if layout is None:
         raise WeightsError(f"{path} {_describe_lack(tensors)} Name a file of the whole CLIP: text and visual tower.")
     try:
@@ -122,12 +127,21 @@ def _read(path: Path) -> ClipFile:
             text[PROJECTION] = text[PROJECTION].T
         require_whole(text, _NEEDED, model="CLIP text tower")
         _check_shapes(text)
+        known_ids = tensors.get(TOKEN_IDS)
+        if known_ids is not None:
+            text[TOKENS] = spread_rows(text[TOKENS], known_ids)
         image = _image_projection(tensors, is_original=layout is _ORIGINAL)
         scale = tensors.get("logit_scale")
         check_finite(text | ({} if scale is None else {"logit_scale": scale}))
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    return ClipFile(path=path, text=text, image=image, log_scale=None if scale is None else float(scale))
+    return ClipFile(
+        path=path,
+        text=text,
+        image=image,
+        log_scale=None if scale is None else float(scale),
+        known_ids=None if known_ids is None else known_ids.long(),
+    )
 
 
 def _has(tensors: Mapping[str, Tensor], starts: tuple[str, ...]) -> bool:

@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rs_adapt.errors import ConfigError, WeightsError
+from rs_adapt.language.clip_files import ClipFile
 from rs_adapt.language.text_tower import TextTower
+from rs_adapt.language.token_rows import unknown_words
 from rs_adapt.language.tokenizer import CONTEXT, END, START, ClipTokenizer
 
 PLACE = "{}"
@@ -63,6 +65,30 @@ def describe_cut(class_texts: Sequence[str], templates: Sequence[str]) -> tuple[
         for text, prompts in zip(class_texts, prompts_of(class_texts, templates), strict=True)
         if (cut := tokenizer(prompts).cut)
     )
+
+
+def describe_unknown(content: ClipFile, class_texts: Sequence[str], templates: Sequence[str]) -> tuple[str, ...]:
+    """Return a sentence on each class, and one on the templates, with words that a text tower has no tokens for.
+
+    Args:
+        content: The file of the text tower; one with the whole vocabulary lacks no word.
+        class_texts: See `prompts_of`.
+        templates: See `prompts_of`.
+    """
+    if content.known_ids is None:
+        return ()
+    sources = {f"class {text[:40]!r}": text.replace(_OR, " ") for text in class_texts}
+    sources["the templates"] = " ".join(templates).replace(PLACE, " ")
+    return tuple(
+        f"{content.path.name} was trained without {_listed(lacking)} (in {source}): its vector stands for no word in "
+        "particular. Use words that it knows, or the file of a larger CLIP."
+        for source, text in sources.items()
+        if (lacking := unknown_words(content.known_ids, text))
+    )
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(repr(word) for word in words)
 
 
 @torch.no_grad()

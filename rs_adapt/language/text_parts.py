@@ -40,6 +40,9 @@ def build_text_parts(
         vocab_size=num_tokens,
         max_position_embeddings=context,
         hidden_act=activation,
+        # Not used here; transformers warns where its own numbers are outside a smaller vocabulary.
+        bos_token_id=None,
+        eos_token_id=num_tokens - 1,
     )
     config._attn_implementation = "sdpa"
     embeddings = CLIPTextEmbeddings(config)

@@ -22,18 +22,17 @@ from rs_adapt.backbones.handles import Block
 from rs_adapt.backbones.weights import RANDOM
 from rs_adapt.errors import ConfigError, IncompatibleCell
 from rs_adapt.language.clip_files import POSITIONS, PROJECTION, TOKENS, ClipFile, read_clip
-from rs_adapt.language.tokenizer import CONTEXT
+from rs_adapt.language.tokenizer import CONTEXT, VOCABULARY
 from rs_adapt.ranges import COUNT, check_ranges
 
 # Every published CLIP has heads of 64 channels in its text tower, and no file states them.
 _HEAD_DIM = 64
-_NUM_TOKENS = 49_408
 _TOKEN_EMBEDDING = TOKENS.removesuffix(".weight")
 _BIAS = f"{_TOKEN_EMBEDDING}.bias"
 
 
 class TextTower(nn.Module):
-    """A frozen text tower of CLIP, with an adapter in its layers if there is one.
+    """A text tower of CLIP, frozen unless stated otherwise, with an adapter in its layers if there is one.
 
     Blocks have the handles of the visual tower (`rs_adapt.backbones.handles`), and `patch_embed` is the embedding of
     tokens, so methods that change layers sit on it by the same contract. A token sees those before it and itself; the
@@ -57,11 +56,12 @@ class TextTower(nn.Module):
         context: Longest text with its start and end, tokens.
         activation: Activation of the feed-forward part, "quick_gelu" or "gelu"; see `rs_adapt.backbones.Clip`.
         adapter: A method that changes layers of a ViT, built for `embed_dim`, `depth` and `mlp_dim = 4 * embed_dim`.
+        frozen: Whether the tower is frozen; False trains all of it and allows no adapter.
         weights: A file that `read_clip` reads, or its content; None or "random" for random weights, the same in every
             process.
 
     Raises:
-        ConfigError: If a number is out of its range, or the activation is unknown.
+        ConfigError: If a number is out of its range, the activation is unknown, or a tower that trains has an adapter.
         IncompatibleCell: If the adapter acts on the patches of images.
         WeightsError: If the weights are missing, damaged or of a different size.
     """
@@ -79,10 +79,11 @@ class TextTower(nn.Module):
         depth: int,
         num_heads: int,
         text_dim: int,
-        num_tokens: int = _NUM_TOKENS,
+        num_tokens: int = VOCABULARY,
         context: int = CONTEXT,
         activation: Activation = "quick_gelu",
         adapter: Adapter | None = None,
+        frozen: bool = True,
         weights: str | Path | ClipFile | None = None,
     ) -> None:
         """Build the tower, fill it, then put the adapter in."""
@@ -96,12 +97,15 @@ class TextTower(nn.Module):
         self.num_tokens, self.context = num_tokens, context
         if activation not in get_args(Activation):
             raise ConfigError(f"TextTower: activation is {activation!r}. Allowed: {', '.join(get_args(Activation))}.")
+        if adapter is not None and not frozen:
+            raise ConfigError("TextTower: frozen=False trains all of it and allows no adapter: remove one of the two.")
+        self.frozen = frozen
         self._make(sizes, activation)
         if weights is None or str(weights) == RANDOM:
             fill_random(dict(self.named_parameters()), (TOKENS, POSITIONS))
         else:
             self._fill(weights if isinstance(weights, ClipFile) else read_clip(weights))
-        self.requires_grad_(False)
+        self.requires_grad_(not frozen)
         self.adapter: Adapter | None = None
         if adapter is not None:
             _require_layers_alone(adapter)
@@ -168,7 +172,7 @@ class TextTower(nn.Module):
         ends_T = ids_TN.argmax(dim=1)
         # Nothing looks forward, so places behind the last end need not be computed.
         ids_TN = ids_TN[:, : int(ends_T.max()) + 1]
-        with torch.no_grad() if self.adapter is None else nullcontext():
+        with torch.no_grad() if self.frozen and self.adapter is None else nullcontext():
             x_TNW: Tensor = self.embeddings(ids_TN)
             length = ids_TN.shape[1]
             sees_11NN = torch.ones(length, length, dtype=torch.bool, device=ids_TN.device).tril()[None, None]

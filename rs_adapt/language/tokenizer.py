@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 CONTEXT = 77
+VOCABULARY = 49_408
 START, END = "<|startoftext|>", "<|endoftext|>"
 _MERGES_FILE = Path(__file__).parent / "shipped" / "clip_merges.txt.gz"
 _WORD_END = "</w>"

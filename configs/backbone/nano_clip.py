@@ -1,0 +1,43 @@
+"""A CLIP of 3.6 M parameters for small machines: 8 px patches, 64 px images, both towers in the package.
+
+Trained on drawn tiles of many styles with captions by a grammar; no style is near the regions of the synthetic benches.
+`rs-adapt weights build nano-clip` rebuilds the file; docs/project/nano-clip.md has the recipe, the words that it knows,
+and what it measures. `--head text` takes the text tower of the same file.
+"""
+
+backbone = dict(
+    name="nano_clip",
+    title="CLIP-shaped nano, pre-trained on drawn tiles with captions",
+    embed_dim=192,
+    depth=6,
+    patch_px=8,
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    weights=dict(
+        file="nano_clip.safetensors",
+        # In the package: nothing has to be fetched.
+        shipped=True,
+        bytes=7187874,
+        # Of the file.
+        sha256="b0c5b1dfc91f3e93bd632e8a20a7e7f59245cebb9889d9bb00de70dc3a9f5f55",
+        # Over the tensors of the visual tower, as adapter packs name their base.
+        base_sha256="cb7aeae2f707a37020f39f832257f37c7e6763c024ee3e5b1faafb7a4ce41e7e",
+        licence="Apache-2.0",
+    ),
+    level_strides=[4, 8, 16, 32],
+)
+
+model = dict(
+    backbone=dict(
+        type="rs_adapt.Clip",
+        embed_dim=192,
+        depth=6,
+        num_heads=3,
+        patch_px=8,
+        image_px=64,
+        out_layers=[1, 2, 4, 5],
+        level_scales=[2.0, 1.0, 0.5, 0.25],
+        # As the blocks of dinov2_nano, from which the visual tower starts.
+        activation="gelu",
+    ),
+)
