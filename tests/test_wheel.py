@@ -53,7 +53,7 @@ def test_wheel_has_configs_and_manifests_and_no_checkout_files(wheel: Path) -> N
     shipped |= templates
     assert shipped <= set(names)
     assert "rs_adapt/py.typed" in names
-    assert "rs_adapt/backbones/shipped/dinov2_nano.safetensors" in names
+    assert {f"rs_adapt/backbones/shipped/{file}.safetensors" for file in ("dinov2_nano", "nano_clip")} <= set(names)
     assert {f"rs_adapt/language/shipped/{file}" for file in ("clip_merges.txt.gz", "LICENSE-CLIP.txt")} <= set(names)
     foreign = [name for name in names if not name.startswith(("rs_adapt/", "rs_adapt-"))]
     assert not foreign

