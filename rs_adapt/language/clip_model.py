@@ -66,7 +66,7 @@ class ClipModel:
         self.text_tower = TextTower.from_file(content, activation=image_tower.activation).eval()
         self.text_dim = self.text_tower.text_dim
         self.scale = math.exp(content.log_scale) if content.log_scale is not None else 100.0
-        self._norm = tuple(value.float() for value in (content.image.norm_weight, content.image.norm_bias))
+        self._norm_D, self._norm_bias_D = content.image.norm_weight.float(), content.image.norm_bias.float()
         self._projection_CD = content.image.weight.float()
         self._mean_311, self._std_311 = (torch.tensor(values).reshape(3, 1, 1) for values in (mean, std))
         self._known_ids = content.known_ids
@@ -94,7 +94,8 @@ class ClipModel:
                 f"{backbone} has no text tower: it is no CLIP. Allowed: nano-clip, clip-b-16 and the other CLIPs of "
                 "`rs-adapt list backbones`."
             )
-        path = find_weights(weights or paths.weights_file(facts["weights"]), facts["weights"] if not weights else None)
+        path = Path(weights or paths.weights_file(facts["weights"]))
+        find_weights(path, None if weights else facts["weights"])
         sizes = {key: value for key, value in settings.items() if key != "type"}
         return cls(
             Clip(**sizes | {"out_layers": [settings["depth"] - 1], "level_scales": [1.0], "weights": path}),
@@ -124,7 +125,7 @@ class ClipModel:
         for part_B3HW in torch.split(image_B3HW, _BATCH) if len(image_B3HW) else ():
             normalised_B3HW = (part_B3HW.float() - self._mean_311) / self._std_311
             class_BD = self.image_tower.base_tokens(normalised_B3HW)[:, 0]
-            class_BD = F.layer_norm(class_BD, class_BD.shape[-1:], *self._norm)
+            class_BD = F.layer_norm(class_BD, class_BD.shape[-1:], self._norm_D, self._norm_bias_D)
             vectors.append(F.normalize(class_BD @ self._projection_CD.T, dim=1))
         return torch.cat(vectors) if vectors else torch.zeros(0, self.text_dim)
 

@@ -117,7 +117,7 @@ def cover_share(facts: TileFacts, phrase: str) -> float:
 
 
 def _cover_phrases(rng: np.random.Generator, facts: TileFacts) -> list[Phrase]:
-    """Return the main cover, and another one if there is any."""
+    """Return the main cover, and a second one if there is any."""
     shares = {phrase: cover_share(facts, phrase) for phrase in COVER_PHRASES}
     most = max(shares.values())
     main = str(rng.choice([phrase for phrase, share in shares.items() if share >= min(MUCH, most)]))
@@ -235,7 +235,8 @@ def related(facts: TileFacts, relation: str, one: SeenObject, other: SeenObject)
 def lies_between(one: SeenObject, middle: SeenObject, other: SeenObject) -> bool:
     """Return whether `middle` lies between two objects: they are in nearly opposite directions from it."""
     a, b = (np.array([end.x - middle.x, end.y - middle.y]) for end in (one, other))
-    return bool(a @ b <= BETWEEN * np.linalg.norm(a) * np.linalg.norm(b)) and min(map(np.linalg.norm, (a, b))) > 4
+    lengths = float(np.linalg.norm(a)), float(np.linalg.norm(b))
+    return float(a @ b) <= BETWEEN * lengths[0] * lengths[1] and min(lengths) > 4
 
 
 def in_place(seen: SeenObject, place: str) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.pretraining.captioned.held_out import HELD_OUT_KINDS
 
-Grid = NDArray[np.float32]
+Grid = NDArray[np.floating[Any]]
 RGB = tuple[float, float, float]
 # Colours of objects that come in several; what a caption names is read from the pixels (`facts.colour_name`).
 COLOURS: dict[str, RGB] = {

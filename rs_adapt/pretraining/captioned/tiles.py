@@ -151,12 +151,11 @@ def _window(
     smooth = cv2.INTER_AREA if window_px > TILE_PX else cv2.INTER_LINEAR
     size = (TILE_PX, TILE_PX)
     image_HW3 = cv2.resize(scene.image_HW3[window], size, interpolation=smooth).astype(np.float32)
-    material_HW = cv2.resize(scene.material_HW[window], size, interpolation=cv2.INTER_NEAREST)
-    object_HW = cv2.resize(scene.building_HW[window], size, interpolation=cv2.INTER_NEAREST)
+    material_HW = cv2.resize(scene.material_HW[window], size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
+    object_HW = cv2.resize(scene.building_HW[window], size, interpolation=cv2.INTER_NEAREST).astype(np.uint16)
     if rng.random() < 0.5:
-        image_HW3, material_HW, object_HW = (
-            np.ascontiguousarray(v[:, ::-1]) for v in (image_HW3, material_HW, object_HW)
-        )
+        image_HW3, material_HW = np.ascontiguousarray(image_HW3[:, ::-1]), np.ascontiguousarray(material_HW[:, ::-1])
+        object_HW = np.ascontiguousarray(object_HW[:, ::-1])
     return image_HW3, material_HW, object_HW, TILE_PX / window_px
 
 

@@ -39,4 +39,5 @@ def training_ids() -> Tensor:
     ids_TN = ClipTokenizer()([*training_phrases(), *(f"{phrase}," for phrase in training_phrases())]).ids_TN
     ids_R = torch.unique(ids_TN)
     # 0 fills the places behind the end.
-    return ids_R[ids_R > 0]
+    known_R: Tensor = ids_R[ids_R > 0]
+    return known_R

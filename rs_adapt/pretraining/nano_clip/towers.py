@@ -56,6 +56,7 @@ class NanoClip(nn.Module):
         self.image_projection = nn.Linear(channels, recipe.text_dim, bias=False)
         nn.init.normal_(self.image_projection.weight, std=channels**-0.5)
         self.log_scale = nn.Parameter(torch.tensor(math.log(_START_SCALE)))
+        self.known_R: Tensor
         self.register_buffer("known_R", known_R, persistent=False)
         self._start_from_nano()
         tower = self.image_tower
@@ -93,14 +94,14 @@ class NanoClip(nn.Module):
     @torch.no_grad()
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors of a file, under transformers' names; biases that CLIP lacks are folded into others."""
-        image = dict(self.image_tower.named_parameters())
+        image: dict[str, Tensor] = dict(self.image_tower.named_parameters())
         kernel = NAMES.kernel.removesuffix(".weight")
         assert NAMES.positions is not None
         # Every patch has the bias and its own position, and every token of a text the bias and its own row.
         image[NAMES.positions] = torch.cat(
             [image[NAMES.positions][:1], image[NAMES.positions][1:] + image.pop(f"{kernel}.bias")]
         )
-        text = dict(self.text_tower.named_parameters())
+        text: dict[str, Tensor] = dict(self.text_tower.named_parameters())
         text[TOKENS] = text[TOKENS] + text.pop(f"{TOKENS.removesuffix('weight')}bias")
         found = {f"vision_model.{name}": value for name, value in to_published_names(image, NAMES.transformers).items()}
         found |= to_published_names(text, TEXT_LAYOUT)
@@ -126,10 +127,10 @@ class NanoClip(nn.Module):
         for ours, theirs in zip(tower.blocks, nano.blocks, strict=True):
             for handle in _SAME:
                 getattr(ours, handle).load_state_dict(getattr(theirs, handle).state_dict())
-            for handle, scale in (("attn_out", theirs.scale1), ("fc2", theirs.scale2)):
-                layer = getattr(ours, handle)
-                layer.weight.mul_(scale.lambda1[:, None])
-                layer.bias.mul_(scale.lambda1)
+            for handle, scale in (("attn_out", "scale1"), ("fc2", "scale2")):
+                layer, factor_D = getattr(ours, handle), getattr(theirs, scale).lambda1
+                layer.weight.mul_(factor_D[:, None])
+                layer.bias.mul_(factor_D)
         state = dict(nano.named_parameters())
         image = dict(tower.named_parameters())
         image["embeddings.class_embedding"].copy_(state["embeddings.cls_token"].flatten())
