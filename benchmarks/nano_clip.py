@@ -164,8 +164,8 @@ def retrieval(
 
 def segmentation(work_dir: Path, seeds: Sequence[int], weights: Path | None) -> None:
     """Train with rs-adapt on synthetic-dg and print mIoU of the last checkpoint on the target."""
-    # One step without a rate leaves the head as CLIP has it.
-    still = ("--iters", "1", "--set", "optim_wrapper.optimizer.lr=0.0")
+    # One step at a rate of nothing leaves the head as CLIP has it.
+    still = ("--iters", "1", "--set", "optim.lr=1e-12")
     cells = {"text, zero-shot": ("text", still), "text, trained": ("text", ()), "linear, trained": ("linear", ())}
     print("\n| nano-clip frozen, synthetic-dg | mIoU in % |\n|---|---|")
     for name, (head, more) in cells.items():

@@ -17,11 +17,11 @@ backbone = dict(
         file="nano_clip.safetensors",
         # In the package: nothing has to be fetched.
         shipped=True,
-        bytes=7187874,
+        bytes=7187882,
         # Of the file.
-        sha256="b0c5b1dfc91f3e93bd632e8a20a7e7f59245cebb9889d9bb00de70dc3a9f5f55",
+        sha256="abffffaeb67b2aef09ccca15117e9fe2ad88b0c4c687deaf8562041c9eae5c72",
         # Over the tensors of the visual tower, as adapter packs name their base.
-        base_sha256="cb7aeae2f707a37020f39f832257f37c7e6763c024ee3e5b1faafb7a4ce41e7e",
+        base_sha256="ab91f067e6b92d2b708687ea2e375bff857afaa3c44122a3a737e47604163158",
         licence="Apache-2.0",
     ),
     level_strides=[4, 8, 16, 32],
