@@ -24,7 +24,7 @@ from rs_adapt.plugins import import_class
 
 SCOPE = "rs_adapt"
 
-_LAZY_PACKAGES = ("rs_adapt.backbones", "rs_adapt.heads")
+_LAZY_PACKAGES = ("rs_adapt.backbones", "rs_adapt.heads", "rs_adapt.classification")
 
 
 class LazyRegistry(mm.Registry):  # type: ignore[misc]
@@ -63,11 +63,15 @@ def _explain_broken_file(name: str) -> None:
 
 MODELS = LazyRegistry("model", parent=mm.MODELS, scope=SCOPE, locations=["rs_adapt.adapters", "rs_adapt.strategies"])
 # Modules, because the packages `datasets` and `metrics` import their classes lazily.
-_DATASET_MODULES = ["rs_adapt.datasets.stream", "rs_adapt.datasets.tile_dataset"]
+_DATASET_MODULES = [
+    "rs_adapt.datasets.stream",
+    "rs_adapt.datasets.tile_dataset",
+    "rs_adapt.datasets.scene_classes.dataset",
+]
 DATASETS = mm.Registry("dataset", parent=mm.DATASETS, scope=SCOPE, locations=_DATASET_MODULES)
 DATA_SAMPLERS = mm.Registry("data sampler", parent=mm.DATA_SAMPLERS, scope=SCOPE, locations=_DATASET_MODULES)
 TRANSFORMS = mm.Registry("transform", parent=mm.TRANSFORMS, scope=SCOPE, locations=["rs_adapt.pipelines"])
-_METRIC_MODULES = ["rs_adapt.metrics.confusion", "rs_adapt.metrics.label_free"]
+_METRIC_MODULES = ["rs_adapt.metrics.confusion", "rs_adapt.metrics.label_free", "rs_adapt.metrics.scenes"]
 METRICS = mm.Registry("metric", parent=mm.METRICS, scope=SCOPE, locations=_METRIC_MODULES)
 HOOKS = mm.Registry("hook", parent=mm.HOOKS, scope=SCOPE, locations=["rs_adapt.engine"])
 LOOPS = mm.Registry("loop", parent=mm.LOOPS, scope=SCOPE, locations=["rs_adapt.engine"])

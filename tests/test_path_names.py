@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rs_adapt.config import axes, paths
-from rs_adapt.config.cell import SETTINGS, default_run_dir, resolve
+from rs_adapt.config.bench_names import SETTINGS
+from rs_adapt.config.cell import default_run_dir, resolve
 from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.path_names import path_below, path_name
 from rs_adapt.runs.records import SweepCellRecord

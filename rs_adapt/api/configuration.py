@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import overrides as overrides_module
-from rs_adapt.config.cell import DEFAULT_PROTOCOL, Cell, resolve
+from rs_adapt.config.cell import Cell, resolve
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def equivalent_command(cfg: ResolvedConfig, *, verb: str = "train") -> str:
     cell = cell_of(cfg)
     names = {"bench": cell.bench, "setting": cell.setting, "method": cell.method, "backbone": cell.backbone}
     names |= {"head": cell.head, "strategy": cell.strategy, "seed": str(cell.seed)}
-    names |= {"protocol": cell.protocol} if cell.protocol != DEFAULT_PROTOCOL else {}
+    names |= {} if cell.has_default_protocol else {"protocol": cell.protocol}
     names |= {"weights": cfg.origin.weights} if cfg.origin.weights else {}
     names |= {"data-root": str(cfg.data_root), "work-dir": str(cfg.work_dir)}
     words = ["rs-adapt", verb]

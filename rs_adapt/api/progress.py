@@ -138,7 +138,7 @@ def print_start(progress: Progress, start: RunStart, *, title: str, folder: Path
             error_console().print(printable_line(line), highlight=False, markup=False, soft_wrap=True)
 
 
-def training_display(progress: Progress, title: str) -> TrainingDisplay | None:
+def training_display(progress: Progress, title: str, *, score_title: str = "mIoU") -> TrainingDisplay | None:
     """Return a display of training: a bar on standard error, a callback with the stage `training`, or None."""
     if callable(progress):
         return CallbackDisplay(progress)
@@ -146,7 +146,7 @@ def training_display(progress: Progress, title: str) -> TrainingDisplay | None:
         return None
     from rs_adapt.engine.progress import TrainingProgress
 
-    return TrainingProgress(error_console(), title)
+    return TrainingProgress(error_console(), title, score_title=score_title)
 
 
 class CallbackDisplay:

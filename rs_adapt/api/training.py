@@ -12,6 +12,7 @@ from rs_adapt.api.progress import Progress, print_loading, print_start, progress
 from rs_adapt.api.reading import RunLike
 from rs_adapt.api.teaching import find_teacher
 from rs_adapt.runs.plan import TrainingPlan
+from rs_adapt.runs.records.record import SCORES
 from rs_adapt.runs.run import Run
 from rs_adapt.scores.stored import headline_matrix
 
@@ -95,12 +96,18 @@ def train(
             start_from=initial,
             teacher=find_teacher(teacher, progress=progress),
             loggers=resolve_loggers(loggers),
-            display=training_display(progress, title.split(" / ")[0]),
+            display=training_display(progress, title.split(" / ")[0], score_title=_score_title(cfg)),
             draw_pictures=draw_pictures,
             on_progress=on_progress,
             on_start=lambda start: print_start(progress, start, title=title, folder=folder),
         )
     return Run.read(folder)
+
+
+def _score_title(cfg: ResolvedConfig) -> str:
+    evaluator = cfg.val_evaluator
+    key = "miou_pct" if "base" not in evaluator else "accuracy_pct" if evaluator.base is None else "harmonic_mean_pct"
+    return SCORES[key]
 
 
 def check(

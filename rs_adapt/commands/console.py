@@ -64,6 +64,7 @@ def print_result(
         agreement: Whether the scores agree with those that the run stored.
     """
     from rs_adapt.reports.result_tables import (
+        accuracy_table,
         calibration_line,
         conditions_line,
         guard_line,
@@ -76,7 +77,7 @@ def print_result(
 
     console.print(title, style="bold", soft_wrap=True)
     if result.protocol.report_split is not None:
-        console.print(result_table(result))
+        console.print(result_table(result) if result.score_key == "miou_pct" else accuracy_table(result))
     console.print(protocol_line(result), soft_wrap=True)
     if (line := calibration_line(result)) is not None:
         console.print(line, soft_wrap=True)

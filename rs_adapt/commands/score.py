@@ -72,9 +72,9 @@ def score(
     console.print(f"{run}", style="bold", soft_wrap=True)
     console.print(classes_table(scores))
     if scores.groups is not None:
-        console.print(groups_table(scores.groups, scores.group_by))
+        console.print(groups_table(scores.groups, scores.group_by, score_title=scores.measure.title))
     if scores.worst is not None:
-        console.print(worst_table(scores.worst))
+        console.print(worst_table(scores.worst, score_title=scores.measure.title))
     counts = count_line(scores.images, scores.interval)
     lines = [f"Scored: {scoring_line(scores.scored)}.", *(f"Note: {note}" for note in scores.notes), counts]
     lines += [*notes(scores.interval), *(f"Contradiction: {text}" for text in scores.contradictions)]

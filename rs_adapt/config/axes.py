@@ -8,6 +8,7 @@ from rs_adapt.config import axis_files, directions, methods
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.config.plugin_methods import plugin_faults, plugin_methods
+from rs_adapt.config.tasks import task_of, works_for
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import UnknownName
 
@@ -78,6 +79,13 @@ def title(axis: str, name: str) -> str:
     """Return the one-line title of a value: its `title` fact, else the first line of the file's docstring."""
     facts = peek(axis, name).get(axis, {})
     return str(facts["title"]) if "title" in facts else axis_files.docstring_title(axis, name)
+
+
+def values_for(axis: str, bench: str) -> tuple[str, ...]:
+    """Return the names of an axis, as typed, that work for the task of a bench."""
+    task = task_of(bench_facts(bench))
+    fit = (name for name in values(axis) if works_for(task, axis, name, peek(axis, name).get(axis) or {}))
+    return tuple(name.replace("_", "-") for name in fit)
 
 
 def bench_facts(name: str) -> BenchFacts:

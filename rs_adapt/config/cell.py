@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rs_adapt.config import axes
-from rs_adapt.config.names import normalize, unknown_name_message
+from rs_adapt.config.bench_names import SETTINGS, find_bench, refuse_setting, settings_of
 from rs_adapt.config.own import bench as own_bench
+from rs_adapt.config.tasks import SEGMENTATION, TASKS, task_of, works_for
 from rs_adapt.config.wire_regions import learns_from_labels
-from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
+from rs_adapt.errors import ConfigError, IncompatibleCell
 from rs_adapt.path_names import path_name
 from rs_adapt.ranges import Range
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-SETTINGS = {
-    "da": "adaptation with unlabelled target images",
-    "dg": "generalization: the target is never seen",
-    "ss": "supervised with the target region's own labels (the in-domain bound)",
-}
 DEFAULT_PROTOCOL = "strict"
 SEED = Range(least=0, most=2**32 - 1, whole=True)
 # The default where the backbone takes no adapter.
 METHOD_OF_PYRAMIDS = "full"
-DEFAULT_STRATEGY = {"da": "dacs", "dg": "source_only", "ss": "source_only"}
+DEFAULT_STRATEGY = TASKS[SEGMENTATION].strategies
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,7 +52,12 @@ class Cell:
         parts = [f"{self.bench_name}_{self.setting}", self.method, self.backbone, self.head, self.strategy]
         line = " / ".join(part.replace("_", "-") for part in parts) + f" / seed {self.seed}"
         line = line if self.tuned else f"{line} / untuned"
-        return line if self.protocol == DEFAULT_PROTOCOL else f"{line} / protocol {self.protocol.replace('_', '-')}"
+        return line if self.has_default_protocol else f"{line} / protocol {self.protocol.replace('_', '-')}"
+
+    @property
+    def has_default_protocol(self) -> bool:
+        """Whether the protocol is that of the bench's task."""
+        return self.protocol == task_of(axes.bench_facts(self.bench)).protocol
 
     @property
     def bench_name(self) -> str:
@@ -75,7 +72,7 @@ def default_run_dir(cell: Cell) -> Path:
     names = {
         "The name of the bench": cell.bench_name,
         # Runs under different protocols do not compare.
-        "The setting": cell.setting if cell.protocol == DEFAULT_PROTOCOL else f"{cell.setting}-{cell.protocol}",
+        "The setting": cell.setting if cell.has_default_protocol else f"{cell.setting}-{cell.protocol}",
         "The backbone with its head": f"{cell.backbone}-{cell.head}",
         "The method": method if cell.tuned else f"{method}-untuned",
         "The strategy": cell.strategy,
@@ -129,8 +126,11 @@ def resolve(
     """
     if seed not in SEED:
         raise ConfigError(f"The seed is {seed!r}; it must be 0 or larger, whole, and below 2**32.")
-    bench_name, setting = _find_bench(bench, setting, direction)
-    chosen = axes.find("strategy", strategy or DEFAULT_STRATEGY[setting])
+    bench_name, setting = find_bench(bench, setting, direction)
+    task = task_of(axes.bench_facts(bench_name))
+    if setting not in settings_of(bench_name):
+        refuse_setting(bench_name, setting)
+    chosen = axes.find("strategy", strategy or task.strategies[setting])
     if own_bench.is_own(bench_name) and not learns_from_labels(axes.strategy_facts(chosen)):
         bench_name = own_bench.without_source(bench_name)
     defaults = axes.bench_facts(bench_name)["defaults"]
@@ -145,26 +145,13 @@ def resolve(
         strategy=chosen,
         seed=seed,
         tuned=tuned,
-        protocol=axes.find("protocol", protocol or DEFAULT_PROTOCOL),
+        protocol=axes.find("protocol", protocol or task.protocol),
     )
     check_setting(cell)
+    check_task(cell)
     check_strategy(cell)
     check_protocol(cell)
     return cell
-
-
-def bench_families() -> dict[str, dict[str, str]]:
-    """Return family -> {direction -> bench file stem}, the default direction first."""
-    families: dict[str, dict[str, str]] = {}
-    facts = [(name, axes.bench_facts(name)) for name in axes.values("bench")]
-    for name, bench in sorted(facts, key=lambda item: not item[1].get("default", False)):
-        families.setdefault(bench["family"], {})[bench["direction"]] = name
-    return families
-
-
-def settings_of(bench: str) -> tuple[str, ...]:
-    """Return the settings of a bench; one without a second region has only the supervised one."""
-    return tuple(axes.bench_facts(bench).get("settings", SETTINGS))
 
 
 def check_setting(cell: Cell) -> None:
@@ -173,12 +160,26 @@ def check_setting(cell: Cell) -> None:
     Raises:
         IncompatibleCell: The bench does not have it; the text lists the settings that it has.
     """
-    allowed = settings_of(cell.bench)
-    if cell.setting not in allowed:
-        raise IncompatibleCell(
-            f"Bench {cell.bench_name} has no second region, so the setting {cell.setting} ({SETTINGS[cell.setting]}) "
-            f"is impossible. Allowed: {', '.join(allowed)}."
-        )
+    if cell.setting not in settings_of(cell.bench):
+        refuse_setting(cell.bench, cell.setting)
+
+
+def check_task(cell: Cell) -> None:
+    """Refuse a method, head, strategy or protocol that is made for a different task than the cell's bench.
+
+    Raises:
+        IncompatibleCell: One is; the text lists those that work.
+    """
+    task = task_of(axes.bench_facts(cell.bench))
+    for axis in ("method", "head", "strategy", "protocol"):
+        name = getattr(cell, axis)
+        facts = axes.peek(axis, name).get(axis) or {}
+        if not works_for(task, axis, name, facts):
+            allowed = ", ".join(axes.values_for(axis, cell.bench))
+            raise IncompatibleCell(
+                f"{axis.capitalize()} {name.replace('_', '-')} is for {facts.get('task', SEGMENTATION)}, but bench "
+                f"{cell.bench_name} has the task {task.name}. Allowed: --{axis} with one of {allowed}."
+            )
 
 
 def check_strategy(cell: Cell) -> None:
@@ -214,69 +215,3 @@ def check_protocol(cell: Cell) -> None:
             f"Protocol {cell.protocol} is for the benches {', '.join(families)} only, and the bench is {family}. Use "
             f"--protocol {DEFAULT_PROTOCOL}, or one of them."
         )
-
-
-def _find_bench(name: str, chosen: str | None, direction: str | None) -> tuple[str, str]:
-    if chosen is not None and normalize(chosen) not in SETTINGS:
-        raise UnknownName(unknown_name_message("setting", chosen, tuple(SETTINGS)))
-    if own_bench.is_own(name):
-        return _own(name, chosen, direction)
-    families = bench_families()
-    stem, _, setting = normalize(name).rpartition("_")
-    if setting not in SETTINGS and chosen is not None:
-        stem, setting = normalize(name), normalize(chosen)
-    if setting not in SETTINGS:
-        _refuse_without_setting(name, families)
-    if chosen is not None and setting != normalize(chosen):
-        raise ConfigError(
-            f"--bench {name} already states the setting {setting}, but --setting is {chosen}. Leave one of them out."
-        )
-    if stem in families:
-        directions = families[stem]
-        if direction is None:
-            return next(iter(directions.values())), setting
-        if normalize(direction) not in directions:
-            raise UnknownName(unknown_name_message(f"direction of {stem}", direction, tuple(directions)))
-        return directions[normalize(direction)], setting
-    for family, directions in families.items():
-        for known_direction, bench in directions.items():
-            if stem not in (bench, f"{family}_{known_direction}"):
-                continue
-            if direction is not None and normalize(direction) != known_direction:
-                raise ConfigError(
-                    f"--bench {name} already states direction {known_direction}, but --direction is {direction}. "
-                    f"Use --bench {family}-{setting} --direction {direction}, or leave --direction out."
-                )
-            return bench, setting
-    raise UnknownName(unknown_name_message("bench", name, bench_names(families)))
-
-
-def _own(path: str, setting: str | None, direction: str | None) -> tuple[str, str]:
-    if direction is not None:
-        raise ConfigError(
-            f"--direction {direction} does not apply to {path}, which states its own source and target. For the "
-            "opposite direction, write a second file."
-        )
-    file = own_bench.find(path)
-    if setting is None:
-        choices = "; ".join(f"--setting {name}: {text}" for name, text in SETTINGS.items())
-        raise ConfigError(f"--bench {path} needs a setting. Choose one of {choices}.")
-    return file, normalize(setting)
-
-
-def bench_names(families: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
-    """Return every short bench name with its setting: `loveda_da`, `loveda_dg`, ..."""
-    return tuple(
-        f"{family}_{setting}"
-        for family, directions in families.items()
-        for setting in settings_of(next(iter(directions.values())))
-    )
-
-
-def _refuse_without_setting(name: str, families: Mapping[str, Mapping[str, str]]) -> None:
-    known = {normalize(family) for family in families} | {b for group in families.values() for b in group.values()}
-    if normalize(name) not in known:
-        raise UnknownName(unknown_name_message("bench", name, bench_names(families)))
-    spelled = normalize(name).replace("_", "-")
-    choices = "; ".join(f"{spelled}-{setting}: {text}" for setting, text in SETTINGS.items())
-    raise ConfigError(f"Bench {name!r} names no setting. Choose one of {choices}.")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 from rs_adapt.config import axes, axis_files, open_tables, paths
 from rs_adapt.config import overrides as strict
-from rs_adapt.config.cell import check_protocol, check_strategy, default_run_dir
+from rs_adapt.config.cell import check_protocol, check_strategy, check_task, default_run_dir
 from rs_adapt.config.limits import check_limits, check_relations
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.sizes import check_sizes
 from rs_adapt.config.tree import copy_tree, merge_trees
 from rs_adapt.config.tuned import values_in_file
-from rs_adapt.config.wire import wire
+from rs_adapt.config.wire_task import wiring_of
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def compose(
         ConfigError: A file, key or value is not usable.
         IncompatibleCell: Two axis values cannot work together.
     """
+    check_task(cell)
     check_strategy(cell)
     check_protocol(cell)
     tree = _merged(cell, tuned_values)
@@ -137,7 +138,8 @@ def _resolve(
     if cell.setting == "ss" and (tree["bench"]["prepare"] or {}).get("kind") == "scenes":
         # Tiles for the other settings are cut without ever reading these labels.
         tree["bench"] = {**tree["bench"], "prepare": {**tree["bench"]["prepare"], "train_labels": "target"}}
-    resolved = wire(cast("MergedTree", tree), cell, data_root=data_root, work_dir=work_dir, weights=weights)
+    merged = cast("MergedTree", tree)
+    resolved = wiring_of(merged)(merged, cell, data_root=data_root, work_dir=work_dir, weights=weights)
     for override in late:
         if not strict.has(resolved, override.key):
             strict.refuse_unknown(override.key, [tree, resolved])

@@ -76,11 +76,12 @@ class InferenceFacts(TypedDict):
 
 
 class DefaultsFacts(TypedDict):
-    """Default values of other axes."""
+    """Default values of other axes, and the backbone that describes the domain of images for methods that ask for one."""
 
     method: str
     backbone: str
     head: str
+    domain: NotRequired[str]
 
 
 class BenchFacts(TypedDict):
@@ -114,14 +115,24 @@ class BenchFacts(TypedDict):
     shared_scenes: NotRequired[str]
     own: NotRequired[ConfigNode]
     partial: NotRequired[bool]
+    # What a model predicts; segmentation where it is missing. See `rs_adapt.config.tasks`.
+    task: NotRequired[str]
+    # Of classification: labelled images of a class, views of each in training (1 to 8 turns and flips), and classes.
+    shots: NotRequired[int]
+    views: NotRequired[int]
+    base_classes: NotRequired[list[str] | None]
+    novel_classes: NotRequired[list[str] | None]
+    source_classes: NotRequired[list[str]]
 
 
 class OptimFacts(TypedDict):
-    """AdamW's learning rate and weight decay, and the power of the decay of the rate."""
+    """AdamW's learning rate and weight decay, and the power of the decay of the rate; of classification those of SGD."""
 
     lr: float
     weight_decay: float
     poly_power: float
+    momentum: NotRequired[float]
+    warmup_iters: NotRequired[int]
 
 
 class WeightsFacts(TypedDict):
@@ -181,6 +192,10 @@ class MethodFacts(TypedDict):
     kinds: NotRequired[dict[str, ConfigNode]]
     refused: NotRequired[dict[str, str]]
     tuned: NotRequired[ConfigNode]
+    # The task that it is made for; segmentation where it is missing. Heads, strategies and protocols have it too.
+    task: NotRequired[str]
+    # Settings that a method of classification cannot work in, with the reason.
+    refused_settings: NotRequired[dict[str, str]]
 
 
 class ProtocolFacts(TypedDict):

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from rs_adapt.config import axes
-from rs_adapt.config.cell import bench_families, settings_of
+from rs_adapt.config.bench_names import bench_families, settings_of
 from rs_adapt.config.paths import PACKAGE_DIR
 from rs_adapt.config.plugin_methods import plugin_faults
 from rs_adapt.errors import ConfigError

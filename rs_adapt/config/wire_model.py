@@ -97,14 +97,14 @@ def data_preprocessor(tree: MergedTree) -> ConfigNode:
 def _backbone(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] | None) -> ConfigNode:
     backbone: ConfigNode = copy_tree(tree["model"]["backbone"])
     _check_method(tree)
-    _check_size("bench.crop_px", tree["bench"]["crop_px"], _patch_px(tree))
+    check_patches("bench.crop_px", tree["bench"]["crop_px"], _patch_px(tree))
     _fit_maps(backbone, tree)
     if "image_px" in backbone and backbone["image_px"] is None:
         backbone["image_px"] = tree["bench"]["crop_px"]
     if "gsd_m" in backbone and backbone["gsd_m"] is None:
         stated_m = wire_ground.position_size_m(tree["bench"], tree["strategy"], setting=cell.setting)
         backbone["gsd_m"] = _UNKNOWN_GSD_M if stated_m is None else stated_m
-    backbone["weights"] = _weights(tree["backbone"], weights)
+    backbone["weights"] = weights_path(tree["backbone"], weights)
     adapter = backbone.setdefault("adapter", None)
     if adapter is not None:
         facts = adapter_facts(backbone) | {"total_iters": tree["bench"]["schedule"]["iters"]}
@@ -246,18 +246,24 @@ def _link_queries(adapter: ConfigNode, head: ConfigNode) -> None:
 def _inference(bench: BenchFacts, *, patch_px: int) -> ConfigNode:
     knobs = bench["inference"]
     if knobs["mode"] == "whole":
-        _check_size("bench.tile_px", bench["tile_px"], patch_px)
+        check_patches("bench.tile_px", bench["tile_px"], patch_px)
         return {"mode": "whole"}
     if knobs["mode"] != "slide":
         raise ConfigError(f"bench.inference.mode is {knobs['mode']!r}. Allowed: 'slide' or 'whole'.")
     crop, stride = knobs["crop_px"], knobs["stride_px"]
-    _check_size("bench.inference.crop_px", crop, patch_px)
+    check_patches("bench.inference.crop_px", crop, patch_px)
     if not 0 < stride <= crop:
         raise ConfigError(f"bench.inference.stride_px is {stride}: pixels would be skipped. Allowed: 1 to {crop}.")
     return {"mode": "slide", "crop_size": (crop, crop), "stride": (stride, stride)}
 
 
-def _weights(facts: BackboneFacts, given: str | os.PathLike[str] | None) -> str:
+def weights_path(facts: BackboneFacts, given: str | os.PathLike[str] | None) -> str:
+    """Return the path of base weights, or `random`.
+
+    Args:
+        facts: The facts of the backbone.
+        given: None for the backbone's own file, `random`, or a path.
+    """
     if given is not None:
         return "random" if str(given) == "random" else str(Path(given).expanduser().resolve())
     if facts["weights"] is None:
@@ -265,7 +271,12 @@ def _weights(facts: BackboneFacts, given: str | os.PathLike[str] | None) -> str:
     return str(paths.weights_file(facts["weights"]))
 
 
-def _check_size(key: str, size_px: int, patch_px: int) -> None:
+def check_patches(key: str, size_px: int, patch_px: int) -> None:
+    """Refuse a side that is not a whole number of patches.
+
+    Raises:
+        ConfigError: It is not; the message names the nearest valid sides.
+    """
     if size_px > 0 and size_px % patch_px == 0:
         return
     below = size_px // patch_px * patch_px

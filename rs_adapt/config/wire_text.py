@@ -59,7 +59,7 @@ def resolve_text(
     head["learned_classes"] = [number for number, name in enumerate(classes) if _plain(name) in learned]
     head["value_path"] = clip
     if head["text_dim"] is None:
-        head["text_dim"] = _SPACES.get(backbone["embed_dim"], _DEFAULT_SPACE) if clip else _DEFAULT_SPACE
+        head["text_dim"] = space_dim(backbone["embed_dim"]) if clip else _DEFAULT_SPACE
     if head["text_activation"] is None:
         head["text_activation"] = backbone.get("activation", _QUICK) if clip else _QUICK
     given = head["text_weights"]
@@ -69,6 +69,11 @@ def resolve_text(
         head["text_weights"] = RANDOM
     else:
         head["text_weights"] = backbone["weights"] if clip else str(paths.weights_file(_default_facts()))
+
+
+def space_dim(embed_dim: int) -> int:
+    """Return the dimensions of the space of texts and images of a published CLIP, by the width of its visual tower."""
+    return _SPACES.get(embed_dim, _DEFAULT_SPACE)
 
 
 def _by_class(words: Mapping[str, object], classes: Sequence[str]) -> dict[int, str]:

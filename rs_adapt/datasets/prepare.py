@@ -15,7 +15,16 @@ from rs_adapt.datasets.own.regions import ROLES, RegionPlan, missing_places, pla
 from rs_adapt.datasets.own.scenes import make_from_scenes
 from rs_adapt.datasets.prepared_copies import MARKER
 from rs_adapt.datasets.prepared_marker import is_finished, is_finished_without_scenes, write_marker
-from rs_adapt.datasets.recipes import ImagesRecipe, Recipe, ScenesRecipe, SyntheticRecipe, TileFacts, read_recipe
+from rs_adapt.datasets.recipes import (
+    ImagesRecipe,
+    Recipe,
+    ScenesRecipe,
+    SyntheticClassesRecipe,
+    SyntheticRecipe,
+    TileFacts,
+    read_recipe,
+)
+from rs_adapt.datasets.scene_classes.drawing import write_scene_classes
 from rs_adapt.disk import explain_tiles_disk
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.files import atomic_folder, file_state
@@ -83,6 +92,8 @@ def ensure_prepared(
             with atomic_folder(out_dir) as building:
                 if isinstance(recipe, SyntheticRecipe):
                     counts = _make_synthetic(recipe, tiles, building, on_progress)
+                elif isinstance(recipe, SyntheticClassesRecipe):
+                    counts = write_scene_classes(recipe, building, on_progress)
                 elif isinstance(recipe, ImagesRecipe):
                     counts = _make_from_images(recipe, tiles, data_root, building, on_progress)
                 else:
@@ -154,6 +165,10 @@ def _facts(
         # 3: labels on the image's grid, scenes divided into blocks, a record of what is in the tiles.
         # 4: the record says where regions and splits show the same ground.
         facts["scenes_format"] = 4
+    elif isinstance(recipe, SyntheticClassesRecipe):
+        from rs_adapt.datasets.synthetic.scene_classes import SCENE_CLASSES, SCENE_CLASSES_VERSION
+
+        facts["generator"] = [SCENE_CLASSES_VERSION, *SCENE_CLASSES]
     else:
         from rs_adapt.datasets.synthetic import GENERATOR_VERSION
 

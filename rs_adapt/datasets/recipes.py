@@ -39,6 +39,18 @@ class SyntheticRecipe(BaseModel):
     regions: tuple[str, ...] = ("north", "south")
 
 
+class SyntheticClassesRecipe(BaseModel):
+    """Images of scene classes that are drawn, `kind = "synthetic_classes"`; `images` counts those of a class by part."""
+
+    model_config = _FROZEN
+
+    kind: Literal["synthetic_classes"]
+    seed: int
+    images: dict[Literal["train", "val", "test"], int]
+    size_px: int
+    regions: tuple[str, ...]
+
+
 class ImagesRecipe(BaseModel):
     """A folder of labelled images that is cut into tiles, `kind = "images"`."""
 
@@ -160,8 +172,8 @@ class ScenesRecipe(BaseModel):
         return {"source": self.source, "target": self.target}
 
 
-Recipe: TypeAlias = SyntheticRecipe | ImagesRecipe | ScenesRecipe
-KINDS = ("synthetic", "images", "scenes")
+Recipe: TypeAlias = SyntheticRecipe | SyntheticClassesRecipe | ImagesRecipe | ScenesRecipe
+KINDS = ("synthetic", "synthetic_classes", "images", "scenes")
 
 
 def read_recipe(prepare: Mapping[str, object]) -> Recipe:

@@ -26,8 +26,8 @@ def data_roles(cfg: ResolvedConfig | ConfigNode) -> dict[str, Any]:
         "labelled": stream["labelled"],
         "unlabelled": stream["unlabelled"],
         "val": cfg["val_dataloader"]["dataset"] if has_target_val else None,
-        "source_val": monitor["source_val"] and monitor["source_val"]["dataset"] if reads_source_val(cfg) else None,
-        "label_free": monitor["label_free"]["dataset"],
+        "source_val": monitor["source_val"]["dataset"] if reads_source_val(cfg) else None,
+        "label_free": monitor["label_free"]["dataset"] if monitor.get("label_free") else None,
         "test": cfg["test_dataloader"] and cfg["test_dataloader"]["dataset"],
     }
     return {role: settings for role, settings in roles.items() if settings is not None}
@@ -45,7 +45,7 @@ def roles_to_prepare(cfg: ResolvedConfig | ConfigNode) -> tuple[str, ...]:
 
 def reads_source_val(cfg: ResolvedConfig | ConfigNode) -> bool:
     """Return whether a run looks at the source's validation tiles; a source-free one only where they are there."""
-    monitor = cfg["monitor"]["source_val"]
+    monitor = cfg["monitor"].get("source_val")
     if monitor is None or reads_source(cfg):
         return monitor is not None
     folders = (monitor["dataset"]["img_dir"], monitor["dataset"]["ann_dir"])

@@ -9,7 +9,8 @@ from mmengine.structures import PixelData
 from mmseg.datasets import BaseSegDataset
 
 from rs_adapt.datasets.sample import Sample
-from rs_adapt.datasets.tile_files import evenly_spread, find_masks
+from rs_adapt.datasets.spreading import evenly_spread
+from rs_adapt.datasets.tile_files import find_masks
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.pictures import open_picture
 from rs_adapt.ranges import BYTE, COUNT, check_ranges

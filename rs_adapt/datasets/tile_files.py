@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rs_adapt.datasets.scene_classes.listing import list_scenes
+from rs_adapt.datasets.spreading import evenly_spread
+
 
 @dataclass(frozen=True, kw_only=True)
 class TileFiles:
@@ -29,8 +32,10 @@ def list_tiles(settings: Mapping[str, Any]) -> list[TileFiles]:
     """Return the tiles of a set in the order in which `TileDataset` holds them; empty where there is no folder.
 
     Args:
-        settings: The arguments of `TileDataset`.
+        settings: The arguments of `TileDataset`, or of `SceneDataset`.
     """
+    if "split_file" in settings:
+        return _list_scenes(settings)
     img_dir, img_suffix = Path(settings["img_dir"]), settings["img_suffix"]
     ann_dir = None if settings.get("ann_dir") is None else Path(settings["ann_dir"])
     images = sorted(str(path) for path in img_dir.rglob(f"*{img_suffix}") if not path.name.startswith("."))
@@ -50,13 +55,17 @@ def list_tiles(settings: Mapping[str, Any]) -> list[TileFiles]:
     ]
 
 
+def _list_scenes(settings: Mapping[str, Any]) -> list[TileFiles]:
+    """Return images with one class each; the class is part of the name, as there is no file of labels."""
+    folder, classes = Path(settings["img_dir"]), list(settings["classes"])
+    scenes = list_scenes(settings) if Path(settings["split_file"]).is_file() else []
+    return [
+        TileFiles(name=f"{classes[label]}: {scene.path}", image=folder / scene.path, label=None, mask=None)
+        for scene, label in scenes
+    ]
+
+
 def find_masks(img_dir: Path) -> dict[str, Path]:
     """Return the masks of the pixels that show an image by name of the tile, from `valid_dir` beside the images."""
     valid_dir = img_dir.parent / "valid_dir"
     return {path.stem: path for path in valid_dir.iterdir()} if valid_dir.is_dir() else {}
-
-
-def evenly_spread(total: int, count: int) -> list[int]:
-    """`count` positions spread over 0 .. total - 1, in order; all of them if there are fewer."""
-    count = min(count, total)
-    return sorted({round((index + 0.5) * total / count - 0.5) for index in range(count)})

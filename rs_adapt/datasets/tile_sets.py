@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rs_adapt.config import axes, paths
-from rs_adapt.config.cell import SETTINGS, bench_families
+from rs_adapt.config.bench_names import SETTINGS, bench_families
 from rs_adapt.config.facts import SPLITS, BenchFacts
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench

@@ -29,7 +29,6 @@ from rs_adapt.runs.selection import SELECTIONS, Choice, choose
 from rs_adapt.scores.class_sets import ClassSet
 from rs_adapt.scores.current import same_means
 from rs_adapt.scores.per_image import PerImage
-from rs_adapt.scores.resampling import miou_of
 from rs_adapt.scores.rounding import plain
 
 if TYPE_CHECKING:
@@ -75,14 +74,14 @@ class Selections:
             by=choice.by,
             value=choice.value,
             target_labels=choice.target_labels,
-            miou_pct=None if scored is None else _miou_of(scored, classes),
+            **{classes.measure.key: None if scored is None else _score_of(scored, classes)},
             pack="." if choice.iter == self.iteration else f"{PACKS_DIR}/iter{choice.iter}",
             confusions=None if scored is None else f"{CONFUSIONS_DIR}/iter{choice.iter}.npz",
         )
 
 
-def _miou_of(scored: PerImage, classes: ClassSet) -> float | None:
-    return plain(miou_of(scored.total_KK()[None], classes.scored, classes.absent)[0])
+def _score_of(scored: PerImage, classes: ClassSet) -> float | None:
+    return plain(classes.overall(scored.total_KK()[None])[0])
 
 
 def score_selections(

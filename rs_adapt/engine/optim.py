@@ -82,4 +82,7 @@ class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
         total = sum_over_ranks(loss.detach().clone())
         if not bool(torch.isfinite(total)):
             raise NonFiniteLoss(f"the loss is {total.item()}")
+        if not loss.requires_grad:
+            # Nothing of the model trains, as of zero-shot classification.
+            return
         super().update_params(loss, *args, **kwargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
@@ -62,7 +63,9 @@ class ParamGroups(DefaultOptimWrapperConstructor):  # type: ignore[misc]
         unique: dict[int, dict[str, Any]] = {}
         for group in single:
             unique.setdefault(id(group["params"][0]), group)
-        params += merge_groups(list(unique.values()))
+        groups = merge_groups(list(unique.values()))
+        # Nothing of a zero-shot model trains, and torch refuses an optimizer of nothing: it gets a number of its own.
+        params += groups or [{"params": [nn.Parameter(torch.zeros(()))]}]
 
 
 def backbone_keys(model: nn.Module, *, lr_mult: float, adapter_lr_mult: float) -> dict[str, dict[str, float]]:

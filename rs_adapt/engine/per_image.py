@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rs_adapt.config.added_keys import absent_classes_in
+from rs_adapt.config.tasks import CLASSIFICATION, task_of
 from rs_adapt.datasets.digests import digest_tiles
 from rs_adapt.datasets.tile_origin import find_tile_origins, region_facts
 from rs_adapt.engine.build import Split, loader_settings
 from rs_adapt.runs.records import data_facts
 from rs_adapt.scores.class_sets import ClassSet, class_set
+from rs_adapt.scores.measures import MIOU, accuracy_measure
 from rs_adapt.scores.per_image import PerImage
 
 if TYPE_CHECKING:
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 def scored_classes(cfg: ResolvedConfig) -> ClassSet:
     """Return the classes in the means of a run, with the rule for those without true pixels."""
     classes = list(cfg.bench.classes)
-    return class_set(classes, chosen=cfg.protocol.classes, absent=absent_classes_in(cfg.protocol))
+    is_classified = task_of(cfg.bench).name == CLASSIFICATION
+    measure = accuracy_measure(cfg.val_evaluator.base) if is_classified else MIOU
+    return class_set(classes, chosen=cfg.protocol.classes, absent=absent_classes_in(cfg.protocol), measure=measure)
 
 
 def make_per_image(
@@ -70,5 +74,6 @@ def make_per_image(
             "inference": cfg.bench.inference.to_dict() | ({} if tta is None else {"tta": tta}),
             "precision": cfg.runtime.precision,
             "data_sha256": data_facts(digest_tiles(dataset)).sha256,
+            **scored_classes(cfg).measure.facts(list(cfg.bench.classes)),
         },
     )

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from rs_adapt.config.phases import check_phases
 from rs_adapt.config.wire_regions import require_teacher, require_trainable
 from rs_adapt.datasets.roles import roles_to_prepare
-from rs_adapt.engine.build import check_data, check_weights, prepare_data
+from rs_adapt.engine.build import check_weights, prepare_data
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.initial import find_initial_weights
 from rs_adapt.engine.parameters import build_on_meta, count_parameters
 from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.registered import check_registered
 from rs_adapt.engine.results import tuned_values
+from rs_adapt.engine.tasks import data_check_of
 from rs_adapt.engine.teacher import Teacher, check_teacher
 from rs_adapt.engine.text_weights import check_texts
 from rs_adapt.processes import local_batch_size, rank_and_world_size
@@ -51,7 +52,7 @@ def plan_training(
     check_weights(cfg)
     cut_prompts = check_texts(cfg)
     prepare_data(cfg, on_progress, roles=roles_to_prepare(cfg))
-    data = check_data(cfg, on_progress, is_resumed=resume)
+    data = data_check_of(cfg)(cfg, on_progress, is_resumed=resume)
     is_same = not resume or require_same_data(folder, data.digests)
     # Builds every part without memory, so that an argument that a class refuses leaves no run folder behind.
     model = build_on_meta(cfg)

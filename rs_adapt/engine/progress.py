@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rs_adapt.engine.time_left import TimeLeft, format_seconds
 from rs_adapt.render.plain_text import printable_line
 from rs_adapt.runs.records import Health
+from rs_adapt.runs.records.record import SCORES
 
 # Off a terminal, training of so many iterations prints a line for each tenth; scoring does so after so many seconds.
 _LONG_ITERS, _LONG_S = 50, 10.0
@@ -27,9 +28,10 @@ class TrainingProgress:
     Args:
         console: Console to draw on; standard error on the command line, because standard output is for results.
         title: Name of the cell.
+        score_title: Name of the score, for the live line.
     """
 
-    def __init__(self, console: Console, title: str) -> None:
+    def __init__(self, console: Console, title: str, *, score_title: str = "mIoU") -> None:
         self.console = console
         self.title = printable_line(title)
         self.score = "-"
@@ -48,7 +50,9 @@ class TrainingProgress:
             TextColumn("{task.description}", style="bold", markup=False),
             *([BarColumn(bar_width=20)] if wide else []),
             MofNCompleteColumn(),
-            TextColumn(f"loss {{task.fields[loss]}}{rate}  {{task.fields[pace]}}  mIoU {{task.fields[score]}}{agree}"),
+            TextColumn(
+                f"loss {{task.fields[loss]}}{rate}  {{task.fields[pace]}}  {score_title} {{task.fields[score]}}{agree}"
+            ),
             *([TimeElapsedColumn()] if wide else []),
             TextColumn("left {task.fields[left]}"),
             console=console,
@@ -129,9 +133,11 @@ class TrainingProgress:
     def show_evaluation(self, iteration: int, scores: Mapping[str, float], *, loss: float | None) -> None:
         """Show the new score; off a terminal, print a line."""
         # A target without labels has no score; the source's is shown, if it is read.
-        value = scores.get("miou_pct", scores.get("source_val/miou_pct"))
-        where = "" if "miou_pct" in scores else " on the source"
-        score = "no labels to score" if value is None else f"mIoU{where} {value:.2f} %"
+        key = next((key for key in SCORES if key in scores), None)
+        value = scores.get("source_val/miou_pct") if key is None else scores[key]
+        where = "" if key is not None else " on the source"
+        title = SCORES[key or "miou_pct"]
+        score = "no labels to score" if value is None else f"{title}{where} {value:.2f} %"
         self.score = "-" if value is None else f"{value:.2f}{where} @ {iteration}"
         if self._left is not None:
             self._left.end_evaluation()

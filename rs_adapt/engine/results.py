@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 import numpy as np
 from pydantic import JsonValue
@@ -47,6 +47,7 @@ from rs_adapt.runs.records import (
     with_initialisation,
     with_teacher,
 )
+from rs_adapt.runs.records.record import SCORES, SIDES
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.intervals import interval_facts
 from rs_adapt.scores.rounding import plain
@@ -76,12 +77,13 @@ def make_result(
         parameters: Counts of `count_parameters`.
         train_s: Seconds of training including evaluations; None if training was interrupted in between.
     """
-    evaluations = [line for line in lines if isinstance(line, EvaluationLine) and line.miou_pct is not None]
+    evaluations = [line for line in lines if isinstance(line, EvaluationLine) and line.score_pct is not None]
     training = [line for line in lines if isinstance(line, TrainingLine)]
     scored = selections.scores.get(selections.iteration)
     steps_s = sorted(line.iter_s for line in training if line.iter_s is not None)
     classes = list(cfg.bench.classes)
     chosen = scored_classes(cfg)
+    last_key = "last_val_miou_pct" if chosen.measure.name == "miou" else "last_val_score_pct"
     result = Result(
         status="finished",
         cell=start.cell,
@@ -100,7 +102,7 @@ def make_result(
         interval=None if scored is None else interval_facts(scored, chosen),
         selections=selections.records(chosen),
         reliability=selections.reliability,
-        last_val_miou_pct=evaluations[-1].miou_pct if evaluations else None,
+        **{last_key: evaluations[-1].score_pct if evaluations else None},
         iters=cfg.train_cfg.max_iters,
         parameters=dict(parameters),
         train_s=train_s and round(train_s, 1),
@@ -158,7 +160,7 @@ def save_packs(run_dir: Path, segmentor: nn.Module, manifest: Manifest, result: 
         if checkpoint is None or checkpoint.pack in (None, "."):
             continue
         scores = ManifestScores(
-            miou_pct=checkpoint.miou_pct,
+            **{checkpoint.score_key: checkpoint.score_pct},
             headline=name,
             iter=checkpoint.iter,
             protocol=result.protocol.model_copy(update={"selection": name}),
@@ -229,33 +231,38 @@ def make_manifest(
 
 def manifest_scores(result: Result) -> ManifestScores:
     """Return the scores of a result that the manifest of its pack repeats."""
-    return ManifestScores(**{name: getattr(result, name) for name in ManifestScores.model_fields})
+    of_classes = {*SCORES, *SIDES, "acc_pct"} - {"miou_pct"}
+    given = set(ManifestScores.model_fields) - of_classes
+    if result.score_key != "miou_pct":
+        given = set(ManifestScores.model_fields) & result.model_fields_set
+    return ManifestScores(**{name: getattr(result, name) for name in ManifestScores.model_fields if name in given})
 
 
-class ScoreFields(TypedDict):
-    """The scores of a confusion matrix as `result.json` holds them: percent, 0 to 100; None where there is no value."""
+def score_fields(matrix: np.ndarray[Any, Any], classes: ClassSet) -> dict[str, Any]:
+    """Return the fields of `result.json` with the scores of a confusion matrix: percent with 3 digits, None without value.
 
-    miou_pct: float | None
-    aacc_pct: float | None
-    macc_pct: float | None
-    classes_in_mean: list[str]
-    iou_pct: dict[str, float | None]
-    acc_pct: dict[str, float | None]
-
-
-def score_fields(matrix: np.ndarray[Any, Any], classes: ClassSet) -> ScoreFields:
-    """Return the scores of a confusion matrix, rounded to 3 digits.
+    Of segmentation `miou_pct`, `aacc_pct`, `macc_pct`, `classes_in_mean`, `iou_pct` and `acc_pct`; of classification
+    `accuracy_pct`, with base classes also `harmonic_mean_pct`, `base_pct` and `novel_pct`, then `classes_in_mean` and
+    `acc_pct`.
 
     Args:
         matrix: Pixel counts (K, K); row = truth, column = prediction.
         classes: The K classes, and those in the means.
     """
+    in_mean = [classes.classes[index] for index in classes.in_mean(matrix)]
+    if classes.measure.name != "miou":
+        measured = classes.measure.scores(matrix, classes.classes, classes.scored)
+        return {
+            **{name: plain(value) for name, value in measured.means.items()},
+            "classes_in_mean": in_mean,
+            "acc_pct": {name: plain(value) for name, value in measured.by_class.items()},
+        }
     scores = scores_of(matrix, classes.classes, classes.scored, classes.absent)
     return {
         "miou_pct": plain(scores.miou_pct),
         "aacc_pct": plain(scores.aacc_pct),
         "macc_pct": plain(scores.macc_pct),
-        "classes_in_mean": [classes.classes[index] for index in classes.in_mean(matrix)],
+        "classes_in_mean": in_mean,
         "iou_pct": {name: plain(value) for name, value in scores.iou_pct.items()},
         "acc_pct": {name: plain(value) for name, value in scores.acc_pct.items()},
     }

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from rs_adapt import limits
 from rs_adapt.config import axes, axis_files
-from rs_adapt.config.cell import DEFAULT_PROTOCOL, Cell
+from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.config.tasks import task_of
 from rs_adapt.config.tuned import values_of_0_1_0
 from rs_adapt.engine.build import build_model, choose_device
 from rs_adapt.engine.pack import load_pack
@@ -124,7 +125,7 @@ def recompose_manifest(
         return compose_here(cell, overrides=[*texts, *precision_text]) if precision_text else trained
     portable = [text for text in texts if _is_portable(text)]
     # The protocol may exist only for the bench that was trained on.
-    other = dataclasses.replace(cell, bench=bench, protocol=DEFAULT_PROTOCOL)
+    other = dataclasses.replace(cell, bench=bench, protocol=task_of(axes.bench_facts(bench)).protocol)
     cfg = compose_here(other, overrides=[*portable, *precision_text])
     test_cfg = segmentor_config(cfg).test_cfg
     cfg.model = trained.model

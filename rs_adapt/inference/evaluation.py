@@ -139,7 +139,7 @@ def _score(
     from rs_adapt.datasets.checks import check_tiles
     from rs_adapt.datasets.completeness import describe_incomplete_split
     from rs_adapt.datasets.digests import digest_tiles
-    from rs_adapt.datasets.tile_files import evenly_spread
+    from rs_adapt.datasets.spreading import evenly_spread
 
     prepare_data(cfg, on_progress, roles=("source" if split == "source-val" else "target",))
     manifest = read_manifest(checkpoint)

@@ -23,29 +23,30 @@ if TYPE_CHECKING:
 
 def classes_table(scores: Rescored) -> Table:
     """Return IoU of each class and mIoU, with intervals; classes outside the mean are marked."""
-    table = _table("class", "IoU %", _level(scores.interval))
+    table = _table("class", f"{scores.measure.class_title} %", _level(scores.interval))
     for name, score in scores.classes.items():
         label = name if score.in_mean else f"{name} (not in the mean)"
         table.add_row(label, format_score(score.iou_pct), format_interval(score.low, score.high))
     table.add_section()
     limits = format_interval(scores.interval.low, scores.interval.high)
-    table.add_row("mIoU", format_score(scores.miou_pct), limits, style="bold")
-    table.add_row("aAcc (all counted pixels)", format_score(scores.aacc_pct), "")
+    table.add_row(scores.measure.title, format_score(scores.miou_pct), limits, style="bold")
+    every = "aAcc (all counted pixels)" if scores.measure.name == "miou" else "accuracy (all images)"
+    table.add_row(every, format_score(scores.aacc_pct), "")
     return table
 
 
-def groups_table(groups: Sequence[UnitScore], group_by: str | None) -> Table:
+def groups_table(groups: Sequence[UnitScore], group_by: str | None, *, score_title: str = "mIoU") -> Table:
     """Return mIoU, the number of classes in it, images and share of the labelled pixels of each group."""
-    table = _table(group_by or "", "mIoU %", "classes in it", "images", "% of labelled pixels")
+    table = _table(group_by or "", f"{score_title} %", "classes in it", "images", "% of labelled pixels")
     for group in groups:
         counts = (str(group.classes_in_mean), str(group.images))
         table.add_row(group.name, format_score(group.miou_pct), *counts, format_score(group.share_pct))
     return table
 
 
-def worst_table(worst: Sequence[ImageScore]) -> Table:
+def worst_table(worst: Sequence[ImageScore], *, score_title: str = "mIoU") -> Table:
     """Return the images of the lowest mIoU, and the most frequent error in each."""
-    table = _table("worst images", "mIoU %", "most frequent error", "% of its pixels")
+    table = _table("worst images", f"{score_title} %", "most frequent error", "% of its pixels")
     for image in worst:
         error = f"{image.truth} taken for {image.taken_for}" if image.truth else "none"
         table.add_row(image.tile, format_score(image.miou_pct), error, format_score(image.share_pct))
@@ -54,13 +55,16 @@ def worst_table(worst: Sequence[ImageScore]) -> Table:
 
 def difference_table(comparison: RunComparison) -> Table:
     """Return IoU of both runs by class, B minus A in points with interval, and the share of resamples above 0."""
-    table = _table("class", "A: IoU %", "B: IoU %", "B - A", _level(comparison.interval), "resamples above 0, %")
+    title = comparison.measure.class_title
+    table = _table(
+        "class", f"A: {title} %", f"B: {title} %", "B - A", _level(comparison.interval), "resamples above 0, %"
+    )
     for name, score in comparison.classes.items():
         label = name if score.in_mean else f"{name} (not in the mean)"
         table.add_row(label, format_score(score.a_pct), format_score(score.b_pct), *_difference(score.difference))
     table.add_section()
     means = (format_score(run.miou_pct) for run in (comparison.a, comparison.b))
-    table.add_row("mIoU", *means, *_difference(comparison.miou), style="bold")
+    table.add_row(comparison.measure.title, *means, *_difference(comparison.miou), style="bold")
     return table
 
 

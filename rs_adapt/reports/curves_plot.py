@@ -21,7 +21,7 @@ def draw_curves(path: Path, lines: Sequence[MetricsLine], title: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     training = [line for line in lines if isinstance(line, TrainingLine) and line.loss is not None]
-    evaluations = [line for line in lines if isinstance(line, EvaluationLine) and line.miou_pct is not None]
+    evaluations = [line for line in lines if isinstance(line, EvaluationLine) and line.score_pct is not None]
     figure = Figure(figsize=(9, 3.4), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot([line.iter for line in training], [line.loss for line in training], label="all")
@@ -34,10 +34,11 @@ def draw_curves(path: Path, lines: Sequence[MetricsLine], title: str) -> None:
     if training:
         left.legend(fontsize=8)
     right.plot(
-        [line.iter for line in evaluations], [line.miou_pct for line in evaluations], marker="o", color="tab:red"
+        [line.iter for line in evaluations], [line.score_pct for line in evaluations], marker="o", color="tab:red"
     )
     right.set_xlabel("iteration")
-    right.set_ylabel("mIoU on target val, %")
+    title = evaluations[-1].score_title if evaluations else "mIoU"
+    right.set_ylabel(f"{title} on target val, %")
     last = max((line.iter for line in lines), default=1)
     for axes in (left, right):
         axes.grid(alpha=0.3)

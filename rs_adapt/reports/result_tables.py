@@ -39,6 +39,27 @@ class ScoresByClass(Protocol):
         """Share of all pixels that are right."""
 
 
+def accuracy_table(result: Result) -> Table:
+    """Return the accuracy of each class in percent, with those of all images, of base and of novel classes below."""
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("class")
+    table.add_column("accuracy %", justify="right")
+    for name, accuracy in result.acc_pct.items():
+        table.add_row(name, format_score(accuracy))
+    table.add_section()
+    rows = (
+        ("base classes", "base_pct"),
+        ("novel classes", "novel_pct"),
+        ("harmonic mean", "harmonic_mean_pct"),
+        ("accuracy (all images)", "accuracy_pct"),
+    )
+    for title, key in rows:
+        if key in result.model_fields_set:
+            style = "bold" if key == result.score_key else ""
+            table.add_row(title, format_score(getattr(result, key)), style=style)
+    return table
+
+
 def result_table(result: ScoresByClass) -> Table:
     """Return IoU and accuracy of each class in percent, with mIoU, mAcc and aAcc below."""
     table = Table(box=box.SIMPLE, pad_edge=False)
@@ -69,7 +90,7 @@ def protocol_line(result: Result) -> str:
         f"{protocol.weights}, {mean_line(result)}{_in_precision(result)}."
     )
     if interval := result.interval:
-        line += f" mIoU {format_score(result.miou_pct)}{_interval(interval)}."
+        line += f" {_capital(result.score_title)} {format_score(result.score_pct)}{_interval(interval)}."
     return line
 
 
@@ -82,7 +103,7 @@ def tuned_line(result: Result) -> str | None:
 def conditions_line(result: Result) -> str:
     """Return score, tiles, precision, device and versions of an evaluation in one line."""
     facts = result.environment
-    score = "not scored" if result.miou_pct is None else f"mIoU {format_score(result.miou_pct)} %"
+    score = "not scored" if result.score_pct is None else f"{result.score_title} {format_score(result.score_pct)} %"
     parts = [
         f"{score} on {result.cell.bench} {result.protocol.report_split}",
         f"precision {result.precision or 'not recorded'}",
@@ -110,7 +131,8 @@ def selection_table(result: Result) -> Table | None:
     if not selections:
         return None
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for column, justify in (("checkpoint", "left"), ("iteration", "right"), ("mIoU %", "right"), ("chosen by", "left")):
+    title = f"{result.score_title} %"
+    for column, justify in (("checkpoint", "left"), ("iteration", "right"), (title, "right"), ("chosen by", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for name, checkpoint in selections.items():
         if checkpoint is None:
@@ -119,7 +141,7 @@ def selection_table(result: Result) -> Table | None:
         star = "*" if checkpoint.target_labels else ""
         value = _selection_value(checkpoint.value)
         style = "bold" if name == result.headline else ""
-        score = format_score(checkpoint.miou_pct)
+        score = format_score(checkpoint.score_pct)
         table.add_row(f"{name}{star}", str(checkpoint.iter), score, checkpoint.by + value, style=style)
     return table
 
@@ -128,9 +150,9 @@ def oracle_line(result: Result) -> str | None:
     """Return the difference between the oracle and the last weights in points, as a line; None without an oracle."""
     selections = result.selections
     oracle, last = selections.get("oracle"), selections.get("last")
-    if not oracle or not last or oracle.miou_pct is None or last.miou_pct is None:
+    if not oracle or not last or oracle.score_pct is None or last.score_pct is None:
         return None
-    gap = oracle.miou_pct - last.miou_pct
+    gap = oracle.score_pct - last.score_pct
     return f"* chosen with target labels, so not a result of adaptation: {gap:+.2f} points against the last weights."
 
 
@@ -143,6 +165,11 @@ def guard_line(result: Result) -> str | None:
         f"The guard takes the last weights for worse than those of iteration {guarded.iter}, from before adaptation: "
         f"--set protocol.selection=guarded returns those. No label was read; `rs-adapt judge` shows both on images."
     )
+
+
+def _capital(title: str) -> str:
+    # mIoU stays as it is.
+    return title if title == "mIoU" else title.capitalize()
 
 
 def _selection_value(value: float | None) -> str:

@@ -13,6 +13,7 @@ from rs_adapt.documents import DocumentError, parse_json, read_bytes
 from rs_adapt.errors import UnreadableFile
 from rs_adapt.runs.files import METRICS_FILE, RESULT_FILE
 from rs_adapt.runs.records import EvaluationLine, MetricsLine, TrainingLine
+from rs_adapt.runs.records.record import SCORES
 from rs_adapt.validation import parse_as
 
 # The sets that an evaluation covers besides the labelled tiles of the target; each has its own table in the line.
@@ -63,7 +64,7 @@ def metrics_line(content: Mapping[str, Any], *, file: str = METRICS_FILE) -> Met
         UnreadableFile: The line is not a table, has no `iter`, or a value is of the wrong kind.
     """
     # A source-free run without labels has no score in an evaluation, but label-free statistics.
-    evaluated = isinstance(content, Mapping) and any(key in content for key in ("miou_pct", *_PANELS))
+    evaluated = isinstance(content, Mapping) and any(key in content for key in (*SCORES, *_PANELS))
     record: type[EvaluationLine] | type[TrainingLine] = EvaluationLine if evaluated else TrainingLine
     return parse_as(record, content, file=file, error=UnreadableFile)
 

@@ -131,7 +131,8 @@ class Run:
 
     def __repr__(self) -> str:
         """Return folder, cell, status and score in one line."""
-        score = "" if self.miou_pct is None else f", mIoU {self.miou_pct:.2f} %"
+        result = self.result
+        score = "" if result is None or result.score_pct is None else f", {result.score_title} {result.score_pct:.2f} %"
         name = "" if self.name == str(self.folder) else f"{self.name}, "
         return f"<Run {self.folder}: {name}{self.status}{score}>"
 
@@ -171,6 +172,11 @@ class Run:
     def miou_pct(self) -> float | None:
         """Mean IoU in percent on the reported split; None until the run is finished, or without target labels."""
         return None if self.result is None else self.result.miou_pct
+
+    @property
+    def score_pct(self) -> float | None:
+        """The score of the run's task in percent, as `miou_pct` is that of segmentation; see `Result.score_title`."""
+        return None if self.result is None else self.result.score_pct
 
     @property
     def iou_pct(self) -> Mapping[str, float | None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rs_adapt.config.wire_protocol import SELECTIONS, STATISTICS
 from rs_adapt.runs.records import EvaluationLine, MetricsLine
+from rs_adapt.runs.records.record import SCORES
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -60,9 +61,10 @@ def choose(lines: Sequence[MetricsLine], *, cfg: ResolvedConfig) -> dict[str, Ch
     if not evaluations:
         return dict.fromkeys(SELECTIONS)
     statistic = str(cfg.protocol.label_free)
-    target_val = f"mIoU on {cfg.bench.target.region} val"
+    title = next((line.score_title for line in evaluations if line.score_pct is not None), SCORES["miou_pct"])
+    target_val = f"{title} on {cfg.bench.target.region} val"
     supervised = cfg.cell.setting == "ss"
-    source_val = target_val if supervised else f"mIoU on {cfg.bench.source.region} val"
+    source_val = target_val if supervised else f"{title} on {cfg.bench.source.region} val"
     by_target = _best(evaluations, _target_miou, by=target_val, target_labels=True)
     choices = (
         Choice(iter=max(line.iter for line in evaluations), by="the last iteration", value=None),
@@ -116,12 +118,13 @@ def _guarded(evaluations: Sequence[EvaluationLine], cfg: ResolvedConfig) -> Choi
 
 
 def label_free_name(cfg: ResolvedConfig) -> str:
-    """Return region and split of the images behind the label-free statistics, such as "south train"."""
-    return " ".join(cfg.monitor.label_free.dataset.name.split("/")[-2:])
+    """Return region and split of the images behind the label-free statistics, such as "south train"; "none" without any."""
+    loader = cfg.monitor.get("label_free")
+    return "none" if loader is None else " ".join(loader.dataset.name.split("/")[-2:])
 
 
 def _target_miou(line: EvaluationLine) -> float | None:
-    return line.miou_pct
+    return line.score_pct
 
 
 def _source_miou(line: EvaluationLine) -> float | None:

@@ -13,8 +13,8 @@ from rs_adapt.runs.files import PACKS_DIR, RESULT_FILE
 from rs_adapt.runs.records import InferenceFacts, Result, read_record
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.contradictions import check_result
+from rs_adapt.scores.measures import stated_measure
 from rs_adapt.scores.per_image import PerImage
-from rs_adapt.scores.resampling import miou_of
 from rs_adapt.scores.stored import absent_of, classes_of, precision_of
 
 if TYPE_CHECKING:
@@ -64,7 +64,10 @@ def compare_with_stored(checkpoint: Path, evaluated: Path, result: Result) -> Ag
         return Agreement(agrees=None, sentence=f"Not compared with the stored result: {error}")
     if there.classes != here.classes or set(there.tiles) != set(here.tiles):
         return Agreement(agrees=None, sentence="Not compared with the stored result: the tiles are not the same.")
-    chosen = class_set(there.classes, chosen=classes_of(stored.protocol), absent=absent_of(stored.protocol))
+    measure = stated_measure(there.facts, there.classes)
+    chosen = class_set(
+        there.classes, chosen=classes_of(stored.protocol), absent=absent_of(stored.protocol), measure=measure
+    )
     agreement = _compare(there, here, chosen)
     contradictions = check_result(run, stored)
     if contradictions:
@@ -102,9 +105,9 @@ def _compare(there: PerImage, here: PerImage, chosen: ClassSet) -> Agreement:
     if (there.counts_NKK.sum(axis=2) != counts_NKK.sum(axis=2)).any():
         return Agreement(agrees=None, sentence="Not compared with the stored result: the labels are not the same.")
     totals = [counts.sum(axis=0, keepdims=True) for counts in (there.counts_NKK, counts_NKK)]
-    stored_pct, now_pct = (float(miou_of(total, chosen.scored, chosen.absent)[0]) for total in totals)
+    stored_pct, now_pct = (float(chosen.overall(total)[0]) for total in totals)
     if (there.counts_NKK == counts_NKK).all():
-        text = f"Agrees with the stored result: mIoU {stored_pct:.2f}, and the same counts in every tile."
+        text = f"Agrees with the stored result: {chosen.measure.title} {stored_pct:.2f}, and the same counts in every tile."
         return Agreement(agrees=True, sentence=text, stored_pct=stored_pct)
     moved = int(np.abs(there.counts_NKK - counts_NKK).sum() // 2)
     points = now_pct - stored_pct

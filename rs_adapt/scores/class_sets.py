@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, UnknownName
+from rs_adapt.scores.measures import MIOU, Measure
+from rs_adapt.scores.resampling import sums_of
 
 # The rule for classes without true pixels of results that state none.
 UNSTATED: AbsentClasses = "zero_if_predicted"
@@ -32,12 +34,25 @@ class ClassSet:
         scored: Indices of the classes in the mean, in index order; at least one.
         ignored: Indices of the classes whose true pixels do not count.
         absent: What a scored class without true pixels counts: nothing, or 0 if it is predicted, as in mmsegmentation.
+        measure: The score over these classes.
     """
 
     classes: tuple[str, ...]
     scored: tuple[int, ...]
     ignored: tuple[int, ...] = ()
     absent: AbsentClasses = "left_out"
+    measure: Measure = MIOU
+
+    def overall(self, totals_BKK: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the score in percent, (B,), of matrices that are each the whole of something."""
+        every_K = np.ones(totals_BKK.shape[-1], dtype=np.bool_)
+        zero_K = every_K if self.absent == "zero_if_predicted" else None
+        return self.measure.overall(sums_of(totals_BKK), self.scored, zero_K)
+
+    def by_class(self, totals_BKK: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the score of each class in percent, (B, K), of matrices that are each the whole of something."""
+        every_K = np.ones(totals_BKK.shape[-1], dtype=np.bool_)
+        return self.measure.by_class(sums_of(totals_BKK), every_K if self.absent == "zero_if_predicted" else None)
 
     def counted(self, matrices_BKK: NDArray[Any]) -> NDArray[Any]:
         """Return copies of the matrices without the pixels whose truth is ignored."""
@@ -118,7 +133,12 @@ class ClassSet:
 
 
 def class_set(
-    classes: Sequence[str], *, chosen: str = "all", ignore: str = "", absent: AbsentClasses = "left_out"
+    classes: Sequence[str],
+    *,
+    chosen: str = "all",
+    ignore: str = "",
+    absent: AbsentClasses = "left_out",
+    measure: Measure = MIOU,
 ) -> ClassSet:
     """Return the classes that `--classes` and `--ignore` choose.
 
@@ -128,6 +148,7 @@ def class_set(
             same in names, and so are upper and lower case.
         ignore: Comma-separated names; "" for none.
         absent: What a scored class without true pixels counts; see `ClassSet`.
+        measure: The score over these classes.
 
     Raises:
         UnknownName: There is no such class; the text lists the nearest and all names.
@@ -156,7 +177,11 @@ def class_set(
             f"No class is left for the mean. The classes are {', '.join(classes)}: leave out fewer of them."
         )
     return ClassSet(
-        classes=tuple(classes), scored=tuple(sorted(scored - ignored)), ignored=tuple(sorted(ignored)), absent=absent
+        classes=tuple(classes),
+        scored=tuple(sorted(scored - ignored)),
+        ignored=tuple(sorted(ignored)),
+        absent=absent,
+        measure=measure,
     )
 
 

@@ -16,8 +16,8 @@ from rs_adapt.runs.records import IntervalFacts, Result, TunedValues
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.scores.current import changes_of
 from rs_adapt.scores.intervals import Difference, paired_difference
+from rs_adapt.scores.measures import MIOU, Measure, rename_keys
 from rs_adapt.scores.per_image import PerImage
-from rs_adapt.scores.resampling import iou_of, miou_of
 from rs_adapt.scores.rounding import pair, plain
 from rs_adapt.scores.scoring import Scoring, describe_scoring, list_given
 from rs_adapt.scores.settings import differing_settings, run_of
@@ -102,6 +102,7 @@ class RunComparison:
         miou: Difference of the mean IoU.
         classes: Differences by class, without the ignored ones.
         interval: How the intervals were drawn; it has no limits of its own.
+        measure: The score that stands in the place of mIoU: of classification accuracy or harmonic mean.
     """
 
     a: ComparedRun
@@ -114,6 +115,7 @@ class RunComparison:
     interval: IntervalFacts
     settings: list[str] = field(default_factory=list)
     environments: list[str] = field(default_factory=list)
+    measure: Measure = MIOU
 
     @property
     def sentence(self) -> str:
@@ -135,7 +137,7 @@ class RunComparison:
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the content as `rs-adapt compare --json` prints it."""
-        return {
+        content = {
             "sentence": self.sentence,
             "a": self.a.to_json(),
             "b": self.b.to_json(),
@@ -148,6 +150,8 @@ class RunComparison:
             "classes": {name: difference.to_json() for name, difference in self.classes.items()},
             "interval": self.interval.content(),
         }
+        renamed: dict[str, JsonValue] = rename_keys(content, self.measure)
+        return renamed
 
 
 def compare_runs(
@@ -183,13 +187,20 @@ def compare_runs(
         )
     # Under different rules the classes that both runs have in common are compared.
     absent = stored_a.absent if stored_a.absent == stored_b.absent else "left_out"
-    chosen = class_set(a.classes, chosen=classes or stored_a.classes, ignore=ignore or "", absent=absent)
+    chosen = class_set(
+        a.classes,
+        chosen=classes or stored_a.classes,
+        ignore=ignore or "",
+        absent=absent,
+        measure=stored_a.measure,
+    )
     units_a, units_b = units_of(a, unit), units_of(b, unit)
     paired = paired_difference(
         chosen.counted(units_a.counts_UKK),
         chosen.counted(units_b.counts_UKK),
         scored=chosen.scored,
         absent=chosen.absent,
+        measure=chosen.measure,
     )
     changed_by = list_given(classes=classes, ignore=ignore, selection=selection)
     totals = [chosen.counted(run.total_KK()[None]) for run in (a, b)]
@@ -198,7 +209,7 @@ def compare_runs(
             place=str(place),
             file=str(stored.file),
             scored=describe_scoring(stored, chosen, changed_by, total[0]),
-            miou_pct=plain(miou_of(total, chosen.scored, chosen.absent)[0]),
+            miou_pct=plain(chosen.overall(total)[0]),
             notes=(*stored.notes, *changes_of(stored)),
             contradictions=tuple(stored.contradictions),
         )
@@ -210,7 +221,7 @@ def compare_runs(
         replace(side, tuned=None if run is None else tuned_values_of(run))
         for side, run in zip((side_a, side_b), runs, strict=True)
     )
-    iou_a, iou_b = (iou_of(total, chosen.absent)[0] for total in totals)
+    iou_a, iou_b = (chosen.by_class(total)[0] for total in totals)
     return RunComparison(
         a=side_a,
         b=side_b,
@@ -220,6 +231,7 @@ def compare_runs(
         environments=describe_environments(known),
         images=len(a.tiles),
         miou=_rounded(paired.miou),
+        measure=chosen.measure,
         classes={
             name: ClassDifference(
                 a_pct=plain(iou_a[index]),

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rs_adapt.errors import RsAdaptError
+from rs_adapt.runs.records.record import SCORES, SIDES
 from rs_adapt.scores.calibration_error import calibration_error_pct
 from rs_adapt.scores.class_sets import UNSTATED, class_set
+from rs_adapt.scores.measures import stated_measure
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import iou_of, mean_iou, sums_of
 
@@ -102,7 +104,7 @@ def check_manifest(manifest: Manifest, result: Result) -> tuple[str, ...]:
         checkpoint = result.selections.get(selection or "")
         if checkpoint is None:
             return (f"manifest.json names the selection {selection}, which result.json does not have.",)
-        expected = {"miou_pct": checkpoint.miou_pct, "iter": checkpoint.iter}
+        expected = {checkpoint.score_key: checkpoint.score_pct, "iter": checkpoint.iter}
     return tuple(
         f"manifest.json states {stated[key]} as metrics.{key}, but result.json {expected[key]}."
         for key in stated
@@ -158,10 +160,10 @@ def _stated(result: Result, prefix: str) -> Iterator[tuple[str, float | None]]:
     if prefix:
         checkpoint = result.selections[prefix.split(".")[1]]
         assert checkpoint is not None
-        if "miou_pct" in checkpoint.model_fields_set:
-            yield "miou_pct", checkpoint.miou_pct
+        if (key := checkpoint.score_key) in checkpoint.model_fields_set:
+            yield key, checkpoint.score_pct
         return
-    for key in ("miou_pct", "aacc_pct", "macc_pct"):
+    for key in (*SCORES, *SIDES, "aacc_pct", "macc_pct"):
         if key in result.model_fields_set:
             yield key, getattr(result, key)
     for table in ("iou_pct", "acc_pct"):
@@ -173,6 +175,12 @@ def _recomputed(result: Result, per_image: PerImage) -> dict[str, float | None]:
     classes = result.protocol.classes or "all"
     chosen = class_set(per_image.classes, chosen=classes if isinstance(classes, str) else ",".join(classes))
     total_1KK = per_image.total_KK()[None]
+    measure = stated_measure(per_image.facts, per_image.classes)
+    if measure.name != "miou":
+        scores = measure.scores(total_1KK[0], chosen.classes, chosen.scored)
+        of_class = {f"acc_pct.{name}": value for name, value in scores.by_class.items()}
+        stated = {**scores.means, **of_class}
+        return {key: value if math.isfinite(value) else None for key, value in stated.items()}
     hit_1K, truth_1K, _ = np.moveaxis(sums_of(total_1KK), 1, 0)
     iou_1K = iou_of(total_1KK, result.protocol.absent_classes or UNSTATED)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -40,6 +40,8 @@ class _Means(TypedDict):
 def mean_line(result: Result) -> str:
     """Return the classes in the means of a result in words, such as `5 of 6 classes (no true pixels: car)`."""
     if not result.iou_pct:
+        if result.classes_in_mean and result.score_key != "miou_pct":
+            return f"{len(result.classes_in_mean)} of {len(result.acc_pct)} classes"
         return "classes not stated"
     absent = result.protocol.absent_classes or UNSTATED
     return _class_set(result, absent).line_of_scores(result.iou_pct, result.acc_pct)

@@ -20,7 +20,7 @@ from rs_adapt.scores.groups import Group, RunScore
 from rs_adapt.scores.intervals import RESAMPLES
 from rs_adapt.scores.ranking import SEED
 from rs_adapt.scores.references import differences_to_frozen, differences_to_plain, floor_of_mean
-from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of, zero_classes
+from rs_adapt.scores.resampling import drawn_sums, sums_of, zero_classes
 from rs_adapt.scores.t_interval import Interval, t_interval
 from rs_adapt.scores.units import units_of
 
@@ -284,11 +284,11 @@ class _Resampled:
         sums = [sums_of(counts_UKK[labelled_U]) for counts_UKK in counts]
         # All runs have the same true pixels.
         zero_K = zero_classes(sums[0], base.chosen.absent)
+        overall, scored = base.chosen.measure.overall, base.chosen.scored
         chunks = [
-            [iou_of_sums(run_sums, zero_K) for run_sums in drawn]
+            [overall(run_sums, scored, zero_K) for run_sums in drawn]
             for drawn in drawn_sums(sums, resamples=RESAMPLES, seed=SEED)
         ]
         for position, score in enumerate(used):
-            iou_RK = np.concatenate([chunk[position] for chunk in chunks])
-            self._miou_R[id(score)] = mean_iou(iou_RK, base.chosen.scored)
+            self._miou_R[id(score)] = np.concatenate([chunk[position] for chunk in chunks])
             self._num_units[id(score)] = int(labelled_U.sum())

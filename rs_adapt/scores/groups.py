@@ -19,7 +19,6 @@ from rs_adapt.scores.columns import Column, Row, column_of, row_of, settle_tiles
 from rs_adapt.scores.contradictions import find_contradictions
 from rs_adapt.scores.current import classes_text, current_run
 from rs_adapt.scores.per_image import PerImage
-from rs_adapt.scores.resampling import iou_of, miou_of
 from rs_adapt.scores.rounding import plain
 from rs_adapt.scores.stored import open_stored
 from rs_adapt.scores.variants import describe_split, name_variants
@@ -145,19 +144,19 @@ def _score(
         matrices = read[file]
         if matrices is None:
             # Without matrices the numbers of the result stand, if they are the requested ones.
-            by_selection[name] = checkpoint.miou_pct if checkpoint and not classes else None
+            by_selection[name] = checkpoint.score_pct if checkpoint and not classes else None
             continue
         total_KK = matrices[1].counted(matrices[0].total_KK()[None])
-        by_selection[name] = plain(miou_of(total_KK, matrices[1].scored, matrices[1].absent)[0])
+        by_selection[name] = plain(matrices[1].overall(total_KK)[0])
         if name == wanted:
             per_image, chosen = matrices
             iou = {
                 chosen.classes[index]: plain(value)
-                for index, value in enumerate(iou_of(total_KK, chosen.absent)[0])
+                for index, value in enumerate(chosen.by_class(total_KK)[0])
                 if index in chosen.scored
             }
     if per_image is None and wanted == (single or result.headline or "last") and not classes:
-        by_selection[wanted], iou = result.miou_pct, dict(result.iou_pct)
+        by_selection[wanted], iou = result.score_pct, dict(result.iou_pct)
     matrices_by_file = {file: pair[0] for file, pair in read.items() if file is not None and pair is not None}
     damaged += [
         Damage(place=run.folder / RESULT_FILE, why=str(contradiction))
@@ -190,7 +189,9 @@ def _stored(
     """Return the matrices of a selection and the classes in the mean; None where they cannot be used."""
     try:
         stored = open_stored(run.folder, selection)
-        chosen = class_set(stored.per_image.classes, chosen=classes or stored.classes, absent=stored.absent)
+        chosen = class_set(
+            stored.per_image.classes, chosen=classes or stored.classes, absent=stored.absent, measure=stored.measure
+        )
         return stored.per_image, chosen
     except RsAdaptError as error:
         if classes and isinstance(error, ConfigError):

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.runs.records import IntervalFacts
 from rs_adapt.scores.class_sets import ClassSet
+from rs_adapt.scores.measures import MIOU, Measure
 from rs_adapt.scores.per_image import PerImage
-from rs_adapt.scores.resampling import CHUNK_BYTES, drawn_sums, iou_of_sums, mean_iou, miou_of, sums_of, zero_classes
+from rs_adapt.scores.resampling import CHUNK_BYTES, drawn_sums, miou_of, sums_of, zero_classes
 from rs_adapt.scores.t_interval import FORM, LEVEL, SCORES, Interval, t_interval, units_with
 from rs_adapt.scores.units import Units, units_of
 
@@ -101,6 +102,7 @@ def bootstrap(
     level: float = LEVEL,
     chunk_bytes: int = CHUNK_BYTES,
     absent: AbsentClasses = "left_out",
+    measure: Measure = MIOU,
 ) -> Bootstrap:
     """Return t intervals of mIoU and of the IoU of each class, over units drawn with replacement.
 
@@ -113,19 +115,22 @@ def bootstrap(
         chunk_bytes: Memory that the draws may take at once; changes no number.
         absent: What a class without true pixels counts; see `iou_of`. One that only a resample lacks counts nothing
             in it.
+        measure: The score that stands in the place of mIoU and IoU.
     """
     sums_U3K = sums_of(_counted(units_UKK, units_UKK))
     draws = _draws(len(sums_U3K), resamples, seed, level)
     if len(sums_U3K) < 2:
         return Bootstrap(miou=None, iou=(None,) * units_UKK.shape[1], **draws)
     zero_K = zero_classes(sums_U3K, absent)
-    whole_1K = iou_of_sums(sums_U3K.sum(axis=0, keepdims=True), zero_K)
-    chunks = drawn_sums([sums_U3K], resamples=resamples, seed=seed, chunk_bytes=chunk_bytes)
-    iou_RK = np.concatenate([iou_of_sums(sums, zero_K) for (sums,) in chunks])
-    miou = float(mean_iou(whole_1K, scored)[0])
+    whole_13K = sums_U3K.sum(axis=0, keepdims=True)
+    whole_1K = measure.by_class(whole_13K, zero_K)
+    chunks = [sums for (sums,) in drawn_sums([sums_U3K], resamples=resamples, seed=seed, chunk_bytes=chunk_bytes)]
+    iou_RK = np.concatenate([measure.by_class(sums, zero_K) for sums in chunks])
+    miou_R = np.concatenate([measure.overall(sums, scored, zero_K) for sums in chunks])
+    miou = float(measure.overall(whole_13K, scored, zero_K)[0])
     parts_K = zip(whole_1K[0].tolist(), iou_RK.T, units_with(sums_U3K), strict=True)
     return Bootstrap(
-        miou=t_interval(miou, [(mean_iou(iou_RK, scored), len(sums_U3K))], level, limits=SCORES),
+        miou=t_interval(miou, [(miou_R, len(sums_U3K))], level, limits=SCORES),
         iou=tuple(t_interval(iou, [(iou_R, number)], level, limits=SCORES) for iou, iou_R, number in parts_K),
         **draws,
     )
@@ -141,6 +146,7 @@ def paired_difference(
     level: float = LEVEL,
     chunk_bytes: int = CHUNK_BYTES,
     absent: AbsentClasses = "left_out",
+    measure: Measure = MIOU,
 ) -> PairedDifference:
     """Return B minus A with t intervals; each resample draws the same units for both.
 
@@ -156,23 +162,23 @@ def paired_difference(
         level: See `bootstrap`.
         chunk_bytes: See `bootstrap`.
         absent: See `bootstrap`.
+        measure: See `bootstrap`.
     """
     assert a_UKK.shape == b_UKK.shape
     pair = [sums_of(_counted(units, a_UKK + b_UKK)) for units in (a_UKK, b_UKK)]
     # Both runs have the same true pixels.
     zero_K = zero_classes(pair[0], absent)
-    whole_a, whole_b = (iou_of_sums(sums.sum(axis=0, keepdims=True), zero_K) for sums in pair)
-    miou = float((mean_iou(whole_b, scored) - mean_iou(whole_a, scored))[0])
-    iou_K = (whole_b - whole_a)[0].tolist()
+    sums_a, sums_b = (sums.sum(axis=0, keepdims=True) for sums in pair)
+    miou = float((measure.overall(sums_b, scored, zero_K) - measure.overall(sums_a, scored, zero_K))[0])
+    iou_K = (measure.by_class(sums_b, zero_K) - measure.by_class(sums_a, zero_K))[0].tolist()
     draws = _draws(len(pair[0]), resamples, seed, level)
     if len(pair[0]) < 2:
         undrawn = [Difference(points=points, interval=None, share_above=None) for points in (miou, *iou_K)]
         return PairedDifference(miou=undrawn[0], iou=tuple(undrawn[1:]), **draws)
     miou_drawn, iou_drawn = [], []
     for sums_a, sums_b in drawn_sums(pair, resamples=resamples, seed=seed, chunk_bytes=chunk_bytes):
-        iou_a, iou_b = iou_of_sums(sums_a, zero_K), iou_of_sums(sums_b, zero_K)
-        miou_drawn.append(mean_iou(iou_b, scored) - mean_iou(iou_a, scored))
-        iou_drawn.append(iou_b - iou_a)
+        miou_drawn.append(measure.overall(sums_b, scored, zero_K) - measure.overall(sums_a, scored, zero_K))
+        iou_drawn.append(measure.by_class(sums_b, zero_K) - measure.by_class(sums_a, zero_K))
     return PairedDifference(
         miou=_difference(miou, np.concatenate(miou_drawn), len(pair[0]), level),
         iou=tuple(
@@ -195,7 +201,8 @@ def interval_facts(per_image: PerImage, chosen: ClassSet | None = None) -> Inter
     """
     units = units_of(per_image)
     chosen = chosen or ClassSet(classes=per_image.classes, scored=tuple(range(len(per_image.classes))))
-    drawn = bootstrap(chosen.counted(units.counts_UKK), scored=chosen.scored, absent=chosen.absent)
+    counts_UKK = chosen.counted(units.counts_UKK)
+    drawn = bootstrap(counts_UKK, scored=chosen.scored, absent=chosen.absent, measure=chosen.measure)
     return bootstrap_facts(drawn, unit=units.by)
 
 

@@ -41,6 +41,7 @@ _FACTS: dict[str, type | tuple[type, ...]] = {
     "protocol": (str, dict),
     "iter": int,
     "inference": dict,
+    "measure": dict,
 }
 _NAMES = ("tiles", "scenes", "cities", "classes")
 
@@ -57,7 +58,7 @@ class PerImage:
         counts_NKK: Pixel counts (N, K, K) in int64, 0 or more; row = truth, column = prediction.
         facts: Plain values: `split` (such as "south test"), `bench`, `iter`, `selection`, `weights` (student or
             teacher), `protocol`, `inference`, `precision`, `pack_sha256`, and `data_sha256`, the fingerprint
-            of images and labels.
+            of images and labels. Of classification also `measure`, by which `rs_adapt.scores.measures` scores them.
 
     Raises:
         ScoresError: Names are not unique, lengths do not agree, or counts are negative.

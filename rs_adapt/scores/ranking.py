@@ -18,7 +18,7 @@ from rs_adapt.scores.comparison import align
 from rs_adapt.scores.groups import Group, matrices_of
 from rs_adapt.scores.intervals import ENOUGH_UNITS, RESAMPLES
 from rs_adapt.scores.per_image import PerImage
-from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of, zero_classes
+from rs_adapt.scores.resampling import drawn_sums, sums_of, zero_classes
 from rs_adapt.scores.t_interval import LEVEL, SCORES, Interval, t_interval, units_with
 from rs_adapt.scores.tuning import MIXED
 from rs_adapt.scores.units import PLURAL, units_of
@@ -185,8 +185,9 @@ def _draw(groups: Sequence[Group]) -> tuple[dict[int, _Drawn], tuple[str, ...], 
     zero_K, num_with = zero_classes(flat[0], chosen.absent), (*units_with(flat[0]), num_units)
 
     def scores_of_sums(sums_B3K: NDArray[np.float64]) -> NDArray[np.float64]:
-        iou_BK = iou_of_sums(sums_B3K, zero_K)
-        return np.concatenate([iou_BK, mean_iou(iou_BK, chosen.scored)[:, None]], axis=1)
+        measure = chosen.measure
+        iou_BK, miou_B = measure.by_class(sums_B3K, zero_K), measure.overall(sums_B3K, chosen.scored, zero_K)
+        return np.concatenate([iou_BK, miou_B[:, None]], axis=1)
 
     chunks = [[scores_of_sums(sums) for sums in drawn] for drawn in drawn_sums(flat, resamples=RESAMPLES, seed=SEED)]
     scores_SR = [np.concatenate([chunk[run] for chunk in chunks]) for run in range(len(flat))]

@@ -18,7 +18,8 @@ from rs_adapt.runs.records import IntervalFacts
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.current import changes_of
 from rs_adapt.scores.intervals import bootstrap, bootstrap_facts
-from rs_adapt.scores.resampling import iou_of, iou_of_sums, mean_iou, miou_of, sums_of, zero_classes
+from rs_adapt.scores.measures import MIOU, Measure, rename_keys
+from rs_adapt.scores.resampling import sums_of, zero_classes
 from rs_adapt.scores.rounding import pair, plain
 from rs_adapt.scores.scoring import Scoring, describe_scoring, list_given
 from rs_adapt.scores.stored import absent_of, check_protocol, classes_of, open_stored, read_protocol
@@ -92,6 +93,7 @@ class Rescored:
         worst: The images with the lowest mIoU, worst first; None where none were requested.
         notes: Sentences that one has to know before trusting the score.
         contradictions: Scores of `result.json` that the matrices contradict, as sentences.
+        measure: The score that stands in the place of mIoU: of classification accuracy or harmonic mean.
     """
 
     place: str
@@ -108,10 +110,14 @@ class Rescored:
     worst: list[ImageScore] | None
     notes: list[str]
     contradictions: list[str]
+    measure: Measure = MIOU
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the content as `rs-adapt score --json` prints it."""
-        return asdict(self) | {"interval": self.interval.content()}
+        measure = self.measure
+        content = {name: value for name, value in asdict(self).items() if name != "measure"}
+        renamed: dict[str, JsonValue] = rename_keys(content, measure)
+        return renamed | {"interval": self.interval.content()}
 
 
 def rescore(
@@ -153,13 +159,20 @@ def rescore(
     if requested is not None:
         check_protocol(stored, requested)
     absent = stored.absent if requested is None else absent_of(requested)
-    chosen = class_set(stored.per_image.classes, chosen=classes or stored.classes, ignore=ignore or "", absent=absent)
+    chosen = class_set(
+        stored.per_image.classes,
+        chosen=classes or stored.classes,
+        ignore=ignore or "",
+        absent=absent,
+        measure=stored.measure,
+    )
     counts_NKK = chosen.counted(stored.per_image.counts_NKK)
     total_KK = counts_NKK.sum(axis=0)
     pixels = int(total_KK.sum())
     by_unit = units_of(stored.per_image, unit)
-    drawn = bootstrap(chosen.counted(by_unit.counts_UKK), scored=chosen.scored, absent=chosen.absent)
-    iou_K = iou_of(total_KK[None], chosen.absent)[0]
+    counts_UKK = chosen.counted(by_unit.counts_UKK)
+    drawn = bootstrap(counts_UKK, scored=chosen.scored, absent=chosen.absent, measure=chosen.measure)
+    iou_K = chosen.by_class(total_KK[None])[0]
     scored = describe_scoring(stored, chosen, but_for, total_KK)
     if requested is not None:
         scored = replace(scored, protocol=f"{requested.name}-{requested.version}", but_for=[])
@@ -169,7 +182,7 @@ def rescore(
         scored=scored,
         images=len(counts_NKK),
         pixels=pixels,
-        miou_pct=plain(miou_of(total_KK[None], chosen.scored, chosen.absent)[0]),
+        miou_pct=plain(chosen.overall(total_KK[None])[0]),
         aacc_pct=plain(100.0 * np.trace(total_KK) / pixels if pixels else math.nan),
         interval=bootstrap_facts(drawn, unit=by_unit.by),
         classes={
@@ -182,6 +195,7 @@ def rescore(
         worst=_worst(stored.per_image.tiles, counts_NKK, chosen, worst) if worst else None,
         notes=[*stored.notes, *changes_of(stored)],
         contradictions=stored.contradictions,
+        measure=chosen.measure,
     )
 
 
@@ -190,8 +204,10 @@ def _groups(units: Units, chosen: ClassSet) -> list[UnitScore]:
     pixels_U = counts_UKK.sum(axis=(1, 2))
     share_U = 100.0 * pixels_U / max(int(pixels_U.sum()), 1)
     # Of the classes that the whole split has, only those of the group count in its mean, under any rule.
-    zero_K = zero_classes(sums_of(counts_UKK), chosen.absent)
-    iou_UK = iou_of_sums(sums_of(counts_UKK), zero_K)
+    sums_U3K = sums_of(counts_UKK)
+    zero_K = zero_classes(sums_U3K, chosen.absent)
+    iou_UK = chosen.measure.by_class(sums_U3K, zero_K)
+    miou_U = chosen.measure.overall(sums_U3K, chosen.scored, zero_K)
     number_U = (~np.isnan(iou_UK[:, list(chosen.scored)])).sum(axis=1)
     return [
         UnitScore(
@@ -203,7 +219,7 @@ def _groups(units: Units, chosen: ClassSet) -> list[UnitScore]:
             share_pct=plain(share),
         )
         for name, miou, number, images, pixels, share in zip(
-            units.names, mean_iou(iou_UK, chosen.scored), number_U, units.images_U, pixels_U, share_U, strict=True
+            units.names, miou_U, number_U, units.images_U, pixels_U, share_U, strict=True
         )
     ]
 
@@ -211,7 +227,7 @@ def _groups(units: Units, chosen: ClassSet) -> list[UnitScore]:
 def _worst(tiles: tuple[str, ...], counts_NKK: NDArray[np.int64], chosen: ClassSet, number: int) -> list[ImageScore]:
     """Return the images with the lowest mIoU, worst first; images without a value are left out."""
     sums_N3K = sums_of(counts_NKK)
-    miou_N = mean_iou(iou_of_sums(sums_N3K, zero_classes(sums_N3K, chosen.absent)), chosen.scored)
+    miou_N = chosen.measure.overall(sums_N3K, chosen.scored, zero_classes(sums_N3K, chosen.absent))
     # NaN sorts after all numbers; equal scores keep the order of the images.
     order = np.argsort(miou_N, kind="stable")[: min(number, int((~np.isnan(miou_N)).sum()))]
     return [_image_score(tiles[index], miou_N[index], counts_NKK[index], chosen) for index in order]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import axes, compose, option_texts, resolve_cell
 from rs_adapt.config.axis_files import FILE_AXES
-from rs_adapt.config.cell import SETTINGS, Cell, bench_families, default_run_dir
+from rs_adapt.config.bench_names import SETTINGS, bench_families
+from rs_adapt.config.cell import Cell, default_run_dir
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.phases import check_phases
 from rs_adapt.config.plugin_methods import plugins_of

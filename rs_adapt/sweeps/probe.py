@@ -157,8 +157,8 @@ def _limit_tiles(cfg: ResolvedConfig) -> dict[str, int]:
     loaders = {
         "val": cfg.val_dataloader,
         "test": cfg.test_dataloader,
-        "source_val": cfg.monitor.source_val,
-        "label_free": cfg.monitor.label_free,
+        "source_val": cfg.monitor.get("source_val"),
+        "label_free": cfg.monitor.get("label_free"),
     }
     sizes = {}
     for role, loader in loaders.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.render.document import format_interval
@@ -88,8 +88,11 @@ def cells_table(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> 
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("cell", overflow="fold")
-    for name in ("state", "mIoU %", "95 % interval", "checkpoint", "protocol", "minutes"):
-        table.add_column(name, justify="right" if name in ("mIoU %", "minutes") else "left", no_wrap=True)
+    titles = {result.score_title for state in states.values() if (result := state.result) is not None}
+    # Cells of several tasks have scores of several kinds.
+    score = f"{titles.pop() if len(titles) == 1 else 'score' if titles else 'mIoU'} %"
+    for name in ("state", score, "95 % interval", "checkpoint", "protocol", "minutes"):
+        table.add_column(name, justify="right" if name in (score, "minutes") else "left", no_wrap=True)
     for cell in cells:
         state = states[cell.name]
         facts = cell_facts(cell, state)
@@ -98,7 +101,7 @@ def cells_table(cells: Sequence[SweepCell], states: Mapping[str, CellState]) -> 
         table.add_row(
             f"{cell}{TUNED_MARK if facts['tuned'] else ''}",
             styled(state.status, _STYLES[state.status]),
-            "" if facts["miou_pct"] is None else f"{facts['miou_pct']:.1f}",
+            "" if scored is None or scored.score_pct is None else f"{scored.score_pct:.1f}",
             "" if interval is None else format_interval(interval.low, interval.high, digits=1),
             facts["headline"] or "",
             facts["protocol"] or "",
@@ -139,8 +142,9 @@ def change_line(cell: SweepCell, state: CellState, states: Mapping[str, CellStat
     num_done = sum(state.status == "done" for state in states.values())
     facts = cell_facts(cell, state)
     detail = ""
-    if state.status == "done" and facts["miou_pct"] is not None:
-        detail = f": mIoU {facts['miou_pct']:.1f} %"
+    scored = _scored(cell, state)
+    if state.status == "done" and scored is not None and scored.score_pct is not None:
+        detail = f": {scored.score_title} {scored.score_pct:.1f} %"
     elif state.status == "failed":
         detail = f": {state.note} Log: {facts['log']}"
     return f"{num_done}/{len(states)} done; {state.status}: {cell}{detail}"
@@ -178,6 +182,8 @@ class CellFacts(TypedDict):
     state: str
     note: str
     miou_pct: float | None
+    accuracy_pct: NotRequired[float | None]
+    harmonic_mean_pct: NotRequired[float | None]
     classes: str | None
     interval: Mapping[str, object] | None
     tuned: Mapping[str, object] | None
@@ -198,14 +204,14 @@ def cell_facts(cell: SweepCell, state: CellState) -> CellFacts:
     interval = None if scored is None else scored.interval
     seconds = (None if result is None else result.train_s) or record.wall_s
     log = cell.folder / SWEEP_LOG_FILE
-    return {
+    facts: CellFacts = {
         "cell": str(cell),
         "folder": str(cell.folder),
         "digest": cell.digest,
         "state": state.status,
         "note": " ".join((state.note, *contradictions)).strip(),
         "miou_pct": None if scored is None else scored.miou_pct,
-        "classes": None if scored is None or scored.miou_pct is None else mean_line(scored),
+        "classes": None if scored is None or scored.score_pct is None else mean_line(scored),
         "interval": None if interval is None else interval.content(),
         "tuned": None if result is None else _tuned_values(cell.folder, result),
         "headline": None if result is None else result.headline,
@@ -215,6 +221,11 @@ def cell_facts(cell: SweepCell, state: CellState) -> CellFacts:
         "error": record.error,
         "log": str(log) if log.is_file() else None,
     }
+    if scored is not None and scored.score_key == "accuracy_pct":
+        facts["accuracy_pct"] = scored.score_pct
+    elif scored is not None and scored.score_key == "harmonic_mean_pct":
+        facts["harmonic_mean_pct"] = scored.score_pct
+    return facts
 
 
 def _scored(cell: SweepCell, state: CellState) -> Result | None:

@@ -192,7 +192,7 @@ def test_overrides_are_written_as_texts_that_mean_the_same(overrides, texts: lis
 
 def test_equivalent_command_of_every_bench(tmp_path: Path) -> None:
     from rs_adapt.api.configuration import equivalent_command
-    from rs_adapt.config.cell import bench_families
+    from rs_adapt.config.bench_names import bench_families
 
     for directions in bench_families().values():
         for bench in directions.values():

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from rs_adapt.config import Cell, resolve_cell
-from rs_adapt.config.cell import bench_families
+from rs_adapt.config.bench_names import bench_families
 from rs_adapt.errors import ConfigError, DataNotFound, IncompatibleCell, UnknownName
 
 

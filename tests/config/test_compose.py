@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.config import axes, compose, option_texts, resolve_cell
-from rs_adapt.config.cell import DEFAULT_STRATEGY, SETTINGS, bench_families
+from rs_adapt.config.bench_names import SETTINGS, bench_families
+from rs_adapt.config.cell import DEFAULT_STRATEGY
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.errors import ConfigError, IncompatibleCell
 

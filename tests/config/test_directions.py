@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rs_adapt.config import axes, axis_files, directions, resolve_cell
-from rs_adapt.config.cell import bench_families
+from rs_adapt.config.bench_names import bench_families
 from rs_adapt.errors import ConfigError, UnknownName
 
 if TYPE_CHECKING:

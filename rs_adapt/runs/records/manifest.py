@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 from rs_adapt.runs.records.calibration import Calibration
 from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, PluginFacts, TeacherFacts, TunedValues
 from rs_adapt.runs.records.data import DataFacts
-from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record
+from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record, Scored
 from rs_adapt.runs.records.result import IntervalFacts, ProtocolFacts
 
 
@@ -77,13 +77,18 @@ class AveragedPack(Record):
     share: float = Field(description="Its share of the mean, above 0; all add up to 1.")
 
 
-class ManifestScores(Record):
+class ManifestScores(Scored, Record):
     """The scores of a pack's checkpoint; all null for an imported one that was not scored."""
 
     miou_pct: Percent = None
+    harmonic_mean_pct: Percent = None
+    base_pct: Percent = None
+    novel_pct: Percent = None
+    accuracy_pct: Percent = None
     aacc_pct: Percent = None
     macc_pct: Percent = None
     iou_pct: PercentByClass | None = None
+    acc_pct: PercentByClass | None = None
     interval: IntervalFacts | None = Field(default=None, description="Of miou_pct.")
     headline: str | None = Field(default=None, description="How the checkpoint was selected.")
     iter: int | None = Field(default=None, description="Iterations done.")

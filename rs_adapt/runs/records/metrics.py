@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from rs_adapt.runs.records.record import Percent, PercentByClass, Record
+from rs_adapt.runs.records.record import Percent, PercentByClass, Record, Scored
 
 
 class Health(Record):
@@ -55,14 +55,19 @@ class PanelScores(Record):
     iou_pct: PercentByClass = Field(default={})
 
 
-class EvaluationLine(Record):
+class EvaluationLine(Scored, Record):
     """Scores of an evaluation during training: of the target at the top, of other images in tables."""
 
     iter: int = Field(description="Iterations done.")
     miou_pct: Percent = None
+    harmonic_mean_pct: Percent = None
+    base_pct: Percent = None
+    novel_pct: Percent = None
+    accuracy_pct: Percent = None
     aacc_pct: Percent = None
     macc_pct: Percent = None
     iou_pct: PercentByClass = Field(default={})
+    acc_pct: PercentByClass = Field(default={})
     source_val: PanelScores | None = Field(default=None, description="Scores on validation tiles of the source.")
     label_free: Mapping[str, float | None] | None = Field(
         default=None,

@@ -48,6 +48,38 @@ class Record(BaseModel):
         return self.model_dump(mode="json", exclude_unset=True)
 
 
+# The scores that a run is judged by, with their names for people; a record has the first of them that it states.
+SCORES = {"miou_pct": "mIoU", "harmonic_mean_pct": "harmonic mean", "accuracy_pct": "accuracy"}
+# The accuracies behind a harmonic mean.
+SIDES = ("base_pct", "novel_pct")
+
+
+class Scored:
+    """What a record with the score of its task has beside its fields.
+
+    The score is the mIoU of segmentation; the accuracy of classification, or, from base classes to novel ones, the
+    harmonic mean of both accuracies. The fields stand in each record, which decides their place in its file.
+    """
+
+    model_fields_set: set[str]
+
+    @property
+    def score_key(self) -> str:
+        """The name of the field with the score; that of segmentation where nothing is stated."""
+        return next((key for key in SCORES if key in self.model_fields_set), "miou_pct")
+
+    @property
+    def score_pct(self) -> float | None:
+        """The score in percent; None where there is none."""
+        value: float | None = getattr(self, self.score_key)
+        return value
+
+    @property
+    def score_title(self) -> str:
+        """The name of the score for people."""
+        return SCORES[self.score_key]
+
+
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 

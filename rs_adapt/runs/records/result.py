@@ -10,7 +10,7 @@ from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.runs.records.calibration import MeasuredReliability
 from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, RunOptions, TeacherFacts, TunedValues
 from rs_adapt.runs.records.data import DataFacts
-from rs_adapt.runs.records.record import FORMAT, FormatNumber, PathBelow, Percent, PercentByClass, Record
+from rs_adapt.runs.records.record import FORMAT, FormatNumber, PathBelow, Percent, PercentByClass, Record, Scored
 
 
 class IntervalFacts(Record):
@@ -71,7 +71,7 @@ class ProtocolFacts(Record):
     )
 
 
-class SelectedCheckpoint(Record):
+class SelectedCheckpoint(Scored, Record):
     """A checkpoint that one way of selecting names, and its score."""
 
     iter: int = Field(description="Iterations done.")
@@ -81,11 +81,13 @@ class SelectedCheckpoint(Record):
     )
     target_labels: bool = Field(default=False, description="Whether labels of the target decided.")
     miou_pct: Percent = None
+    harmonic_mean_pct: Percent = None
+    accuracy_pct: Percent = None
     pack: PathBelow | None = Field(default=None, description="Folder of the adapter pack, relative to the run folder.")
     confusions: PathBelow | None = Field(default=None, description="File of the matrices, relative to the run folder.")
 
 
-class Result(Record):
+class Result(Scored, Record):
     """`result.json`: the scores on the reported split, and how they were obtained.
 
     `rs-adapt eval` writes `trained_on`, `tiles`, `confusions` and `pack_sha256`; a training run writes `options`,
@@ -108,6 +110,10 @@ class Result(Record):
     )
     notes: Sequence[str] = Field(default=(), description="Sentences that one has to know before trusting the score.")
     miou_pct: Percent = None
+    harmonic_mean_pct: Percent = None
+    base_pct: Percent = None
+    novel_pct: Percent = None
+    accuracy_pct: Percent = None
     aacc_pct: Percent = None
     macc_pct: Percent = None
     classes_in_mean: Sequence[str] | None = Field(
@@ -143,6 +149,9 @@ class Result(Record):
         description="The scored pack on the Hugging Face Hub, hf:OWNER/NAME@COMMIT; missing for a local one.",
     )
     last_val_miou_pct: Percent = None
+    last_val_score_pct: Percent = Field(
+        default=None, description="Of classification, the score of the last evaluation, in percent."
+    )
     iters: int | None = Field(default=None, description="Length of the training in iterations.")
     parameters: Mapping[str, int] = Field(
         default={}, description="Number of parameters: backbone, adapter, head, trainable, total."

@@ -10,7 +10,7 @@ import pytest
 from rs_adapt.audit.lint.check import RULES
 from rs_adapt.audit.lint.foreign_check import FOREIGN_RULES
 from rs_adapt.config import compose, resolve_cell
-from rs_adapt.config.cell import bench_families, settings_of
+from rs_adapt.config.bench_names import bench_families, settings_of
 from rs_adapt.datasets.prepare import ensure_prepared
 
 CELLS = [

@@ -24,7 +24,7 @@ from rs_adapt.audit.verify.published import (
 from rs_adapt.audit.verify.published_contradictions import contradictions
 from rs_adapt.audit.verify.record import Record, TrainLine
 from rs_adapt.config import axes, compose, resolve_cell, to_python
-from rs_adapt.config.cell import settings_of
+from rs_adapt.config.bench_names import settings_of
 from rs_adapt.config.literals import parse_literals
 from rs_adapt.errors import ConfigError
 

@@ -1,0 +1,279 @@
+"""Wiring of scene classification: class names, few labelled images and a CLIP become a config for mmengine's Runner.
+
+The model is a `SceneClassifier`, which has the parts of a segmentor that the engine asks for (`backbone`,
+`decode_head`). A label is one number per image, stored as a map of one pixel, so that one image counts once in a
+confusion matrix, and everything behind such matrices works as for segmentation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rs_adapt.config import axes, paths, wire_model, wire_text
+from rs_adapt.config.class_groups import ClassGroups, class_groups
+from rs_adapt.config.class_names import check_class_names
+from rs_adapt.config.execution import check_precision
+from rs_adapt.config.tree import copy_tree
+from rs_adapt.errors import ConfigError, IncompatibleCell
+from rs_adapt.path_names import path_below
+
+if TYPE_CHECKING:
+    import os
+
+    from rs_adapt.config.cell import Cell
+    from rs_adapt.config.facts import BenchFacts, ConfigNode, MergedTree
+
+_CLIP = "rs_adapt.Clip"
+# Images of a batch in evaluations, which hold no gradients.
+_EVALUATED = 32
+# Validation images of a class, at most (CoOp's protocol).
+_VAL_SHOTS = 4
+# Channels of an attention head in every published text tower of CLIP.
+_HEAD_DIM = 64
+# Colours of classes only have to differ.
+_GOLDEN_DEG = 137.508
+
+
+def wire(
+    tree: MergedTree,
+    cell: Cell,
+    *,
+    data_root: Path,
+    work_dir: Path,
+    weights: str | os.PathLike[str] | None,
+) -> ConfigNode:
+    """Return the resolved config of a classification cell; `tree` is not changed. See `rs_adapt.config.wire.wire`.
+
+    Raises:
+        ConfigError: A value is out of range or does not fit another axis.
+        IncompatibleCell: The backbone is no CLIP, or the method cannot score the classes of the setting.
+    """
+    resolved = copy_tree(tree)
+    bench, runtime, optim = resolved["bench"], resolved["runtime"], resolved["optim"]
+    check_precision(runtime["precision"])
+    groups = class_groups(bench, cell.setting)
+    check_class_names(bench["classes"], f"Bench {bench['name']}")
+    bench["palette"] = [_colour(index) for index in range(len(bench["classes"]))]
+    iters = bench["schedule"]["iters"]
+    model = _model(resolved, groups, setting=cell.setting, weights=weights)
+    metric: ConfigNode = {
+        "type": "rs_adapt.SceneMetric",
+        "classes": list(bench["classes"]),
+        "base": groups.base_indices(),
+    }
+    metric["ignore_index"] = bench["ignore_index"]
+    return {
+        **resolved,
+        "cell": dataclasses.asdict(cell),
+        "data_root": str(data_root),
+        "work_dir": str(work_dir),
+        "randomness": {"seed": cell.seed},
+        "model": model,
+        **_loaders(resolved, cell, groups, data_root=data_root),
+        "val_evaluator": metric,
+        "test_evaluator": copy_tree(metric),
+        "train_cfg": {
+            "type": "IterBasedTrainLoop",
+            "max_iters": iters,
+            "val_interval": min(bench["schedule"]["eval_every"], iters),
+        },
+        "val_cfg": {
+            "type": "rs_adapt.ValLoop",
+            "precision": runtime["precision"],
+            "region": "target",
+            "weights": resolved["protocol"]["weights"],
+        },
+        "test_cfg": {"type": "rs_adapt.TestLoop", "precision": runtime["precision"]},
+        "optim_wrapper": {
+            "type": "rs_adapt.OptimWrapper",
+            "constructor": "rs_adapt.ParamGroups",
+            "precision": runtime["precision"],
+            "optimizer": {
+                "type": "SGD",
+                "lr": optim["lr"],
+                "momentum": optim["momentum"],
+                "weight_decay": optim["weight_decay"],
+            },
+            "paramwise_cfg": copy_tree(resolved["method"].get("paramwise") or {"custom_keys": {}}),
+        },
+        "param_scheduler": [
+            {"type": "CosineAnnealingLR", "T_max": iters, "begin": 0, "end": iters, "by_epoch": False},
+            *_warmup(optim["warmup_iters"], iters),
+        ],
+    }
+
+
+def _warmup(stated: int, iters: int) -> list[ConfigNode]:
+    # A short run has a short warm-up.
+    steps = min(stated, iters // 10)
+    return [{"type": "LinearLR", "start_factor": 1e-2, "begin": 0, "end": steps + 1, "by_epoch": False}] * bool(steps)
+
+
+def _colour(index: int) -> list[int]:
+    import colorsys
+
+    return [
+        round(255 * value) for value in colorsys.hsv_to_rgb(index * _GOLDEN_DEG / 360 % 1, 0.65, 0.9 - index % 3 * 0.2)
+    ]
+
+
+def _loaders(
+    tree: MergedTree, cell: Cell, groups: ClassGroups, *, data_root: Path
+) -> dict[str, ConfigNode | str | None]:
+    bench, runtime = tree["bench"], tree["runtime"]
+    root = paths.prepared_dir(bench, data_root) if bench["prepare"] else data_root
+    workers = {"num_workers": runtime["num_workers"], "persistent_workers": runtime["num_workers"] > 0}
+    evaluation = {"batch_size": _EVALUATED, **workers, "sampler": {"type": "DefaultSampler", "shuffle": False}}
+    shots = bench["shots"]
+
+    def dataset(domain: str, part: str, *, shots: int | None, views: int = 1) -> ConfigNode:
+        region = bench[domain]
+        trained = domain == "source"
+        return {
+            "type": "rs_adapt.SceneDataset",
+            "name": f"{bench['family']}/{region['region']}/{part}",
+            "img_dir": str(path_below(root, region["images"], what=f"bench.{domain}.images")),
+            # Labels are in the list of the split; the key stands for readers of every kind of data set.
+            "ann_dir": None,
+            "img_suffix": "",
+            "split_file": str(path_below(root, region["split"], what=f"bench.{domain}.split")),
+            "part": part,
+            "classes": list(groups.trained if trained else bench["classes"]),
+            "candidates": [0] * len(groups.trained) if trained else list(groups.candidates),
+            "other_classes": list(groups.left_out) if trained else [],
+            "size_px": bench["crop_px"],
+            "shots": shots,
+            "seed": cell.seed,
+            "views": views,
+            "how_to_get": paths.how_to_get(bench["data"] if isinstance(bench["data"], str) else bench["data"][0]),
+        }
+
+    val = dataset("target", "val", shots=min(shots, _VAL_SHOTS))
+    return {
+        "train_dataloader": {
+            "batch_size": bench["schedule"]["batch_size"][cell.setting],
+            **workers,
+            "sampler": {"type": "rs_adapt.DrawSampler"},
+            "collate_fn": {"type": "pseudo_collate"},
+            "dataset": {
+                "type": "rs_adapt.DomainStream",
+                "seed": cell.seed,
+                "labelled": dataset("source", "train", shots=shots, views=bench["views"]),
+                "unlabelled": None,
+                "class_sampling": None,
+            },
+        },
+        "val_dataloader": {**evaluation, "dataset": val},
+        "test_dataloader": {**evaluation, "dataset": dataset("target", "test", shots=None)},
+        "source_val_dataloader": {**evaluation, "dataset": dataset("source", "val", shots=min(shots, _VAL_SHOTS))},
+        "monitor": {},
+        "prepared_dir": str(root) if bench["prepare"] else None,
+    }
+
+
+def _model(
+    tree: MergedTree, groups: ClassGroups, *, setting: str, weights: str | os.PathLike[str] | None
+) -> ConfigNode:
+    bench, facts, method = tree["bench"], tree["backbone"], tree["method"]
+    if reason := method.get("refused_settings", {}).get(setting):
+        raise IncompatibleCell(
+            f"Method {method['name'].replace('_', '-')} does not work in the setting {setting}: {reason}. Allowed: a "
+            "method that names classes by texts, such as coop or zero-shot."
+        )
+    backbone: ConfigNode = copy_tree(tree["model"]["backbone"])
+    if backbone["type"] != _CLIP:
+        raise IncompatibleCell(
+            f"Backbone {facts['name']} has no text tower, and scenes are classified by their names. Allowed: a CLIP, "
+            "such as clip-b-16, remoteclip-b-32 or georsclip-b-32."
+        )
+    wire_model.check_patches("bench.crop_px", bench["crop_px"], facts["patch_px"])
+    backbone |= {"image_px": bench["crop_px"], "out_layers": [backbone["depth"] - 1], "level_scales": [1.0]}
+    backbone["weights"] = wire_model.weights_path(facts, weights)
+    head: ConfigNode = copy_tree(tree["model"]["decode_head"])
+    text = _text_sizes(head, backbone)
+    adapter = backbone.setdefault("adapter", None)
+    domain = None
+    if adapter is not None:
+        if "domain" in adapter:
+            domain = _domain(adapter.pop("domain") or bench["defaults"].get("domain"), bench, weights=weights)
+        filled = {
+            **wire_model.adapter_facts(backbone),
+            "total_iters": bench["schedule"]["iters"],
+            "text_width": text["text_width"],
+            "text_depth": text["text_depth"],
+            "text_dim": text["text_dim"],
+            "num_trained": len(groups.trained),
+            "domain_dim": None if domain is None else _width(domain),
+        }
+        adapter |= {key: value for key, value in filled.items() if key in adapter and adapter[key] is None}
+    head |= {
+        **text,
+        "clip_weights": backbone["weights"],
+        "activation": head.get("activation") or backbone.get("activation", "quick_gelu"),
+        "in_channels": [backbone["embed_dim"]],
+        "num_classes": len(bench["classes"]),
+        "class_texts": list(bench["classes"]),
+        "trained_texts": list(groups.trained),
+        "candidates": list(groups.candidates),
+    }
+    return {
+        "type": "rs_adapt.SceneClassifier",
+        "data_preprocessor": {
+            "type": "ImgDataPreprocessor",
+            "mean": list(facts["mean"]),
+            "std": list(facts["std"]),
+            "bgr_to_rgb": True,
+        },
+        "backbone": backbone,
+        "decode_head": head,
+        "domain": domain,
+        "train_cfg": {},
+        "test_cfg": {"mode": "whole"},
+    }
+
+
+def _text_sizes(head: ConfigNode, backbone: ConfigNode) -> dict[str, int]:
+    """Return the sizes of the text tower: as the head states them, else those of the published CLIPs."""
+    dim = wire_text.space_dim(backbone["embed_dim"])
+    width = head.get("text_width") or dim
+    return {
+        "text_width": width,
+        "text_dim": head.get("text_dim") or dim,
+        "text_depth": head.get("text_depth") or 12,
+        "text_heads": head.get("text_heads") or max(1, width // _HEAD_DIM),
+    }
+
+
+def _domain(name: str | None, bench: BenchFacts, *, weights: str | os.PathLike[str] | None) -> ConfigNode:
+    """Return the settings of the frozen model of the domain, whose mean patch feature conditions the prompts."""
+    if name is None:
+        raise ConfigError(
+            f"The method needs a model of the domain, and bench {bench['name']} names none. Name a backbone: "
+            "--set model.backbone.adapter.domain=mae-b-millionaid."
+        )
+    stem = axes.find("backbone", name)
+    content = axes.load("backbone", stem)
+    facts, settings = content["backbone"], content["model"]["backbone"]
+    patch_px = facts["patch_px"]
+    # The nearest whole number of patches: the images are resized to it.
+    side_px = max(1, round(bench["crop_px"] / patch_px)) * patch_px
+    if "image_px" in settings:
+        settings["image_px"] = side_px
+    if "gsd_m" in settings and settings["gsd_m"] is None:
+        settings["gsd_m"] = 1.0
+    shipped = bool((facts["weights"] or {}).get("shipped"))
+    path = wire_model.weights_path(facts, "random" if str(weights) == "random" and not shipped else None)
+    return {
+        "name": stem,
+        "mean": list(facts["mean"]),
+        "std": list(facts["std"]),
+        "side_px": side_px,
+        "backbone": {**settings, "adapter": None, "frozen": True, "weights": path},
+    }
+
+
+def _width(domain: ConfigNode) -> int:
+    widths = domain["backbone"].get("widths")
+    return int(widths[-1] if widths else domain["backbone"]["embed_dim"])

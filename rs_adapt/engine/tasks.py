@@ -1,0 +1,52 @@
+"""Checks of a run's data by task: each task has a function that opens every data set and returns their digests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from rs_adapt.config.paths import home
+from rs_adapt.config.tasks import CLASSIFICATION, SEGMENTATION, task_of
+from rs_adapt.engine.build import CheckedData, check_data
+from rs_adapt.progress import OnProgress, no_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rs_adapt.config.resolved import ResolvedConfig
+
+
+class DataCheck(Protocol):
+    """A function that opens and checks every data set of a run; see `rs_adapt.engine.build.check_data`."""
+
+    def __call__(
+        self, cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is_resumed: bool = False
+    ) -> CheckedData:
+        """Return the digests, and sentences that one has to know before trusting the scores."""
+
+
+def check_scenes(
+    cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is_resumed: bool = False
+) -> CheckedData:
+    """Open every image of a classification run once, and return the digests by role.
+
+    Raises:
+        DataNotFound, DataError: See `SceneDataset` and `check_tiles`.
+    """
+    from rs_adapt.datasets.checks import check_tiles
+    from rs_adapt.datasets.digests import digest_tiles
+    from rs_adapt.datasets.roles import data_roles
+    from rs_adapt.registry import DATASETS
+
+    digests = {}
+    for role, settings in data_roles(cfg).items():
+        check_tiles(DATASETS.build(settings), home() / "checks", on_progress)
+        digests[role] = digest_tiles(settings)
+    return CheckedData(digests=digests, notes=())
+
+
+DATA_CHECKS: Mapping[str, DataCheck] = {SEGMENTATION: check_data, CLASSIFICATION: check_scenes}
+
+
+def data_check_of(cfg: ResolvedConfig) -> DataCheck:
+    """Return the check of the task of a configuration."""
+    return DATA_CHECKS[task_of(cfg.bench).name]
