@@ -25,6 +25,8 @@ backbone = dict(
         licence="Apache-2.0",
     ),
     level_strides=[4, 8, 16, 32],
+    # Of the text tower, for scene classification by class names.
+    text=dict(width=128, depth=4),
 )
 
 model = dict(

@@ -26,6 +26,6 @@ bench = dict(
     crop_px=96,
     inference=dict(crop_px=96, stride_px=96),
     schedule=dict(iters=300, eval_every=100),
-    defaults=dict(domain="dinov2_nano"),
+    defaults=dict(backbone="nano_clip", domain="dinov2_nano"),
     prepare=dict(kind="synthetic_classes", seed=0, images=dict(train=16, val=4, test=16), size_px=96),
 )

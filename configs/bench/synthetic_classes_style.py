@@ -1,7 +1,7 @@
 """Synthetic scene classes across styles: few labelled images of the region north, scored in the region south.
 
-Launch: `rs-adapt train --bench synthetic-classes-style-dg` (no download, no GPU). The 14 classes of synthetic-b2n in both
-regions; south has other soils, roofs, light and haze. Scores here say nothing about real images.
+Launch: `rs-adapt train --bench synthetic-classes-style-dg` (no download, no GPU). The 14 classes of synthetic-b2n in
+both regions; south has other soils, roofs, light and haze. Scores here say nothing about real images.
 """
 
 _base_ = "_synthetic_classes.py"

@@ -2,7 +2,7 @@
 
     rs-adapt train --bench synthetic-b2n --method coop
 
-The method trains the words before a name; the sentences below are those of zero-shot and of methods that train no words.
+The method trains the words before a name; the sentences below are those of zero-shot and of methods that train none.
 """
 
 head = dict(task="classification")

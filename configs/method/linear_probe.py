@@ -2,8 +2,8 @@
 
     rs-adapt train --bench synthetic-b2n --method linear-probe
 
-7 680 parameters with CLIP ViT-B/16 and 15 base classes. Novel classes keep their text vectors, so that their accuracy is
-that of zero-shot.
+7 680 parameters with CLIP ViT-B/16 and 15 base classes. Novel classes keep their text vectors, so that their
+accuracy is that of zero-shot.
 """
 
 _base_ = "_recipe.py"

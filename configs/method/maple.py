@@ -1,4 +1,4 @@
-"""MaPLe (CVPR 2023, arXiv 2210.03117): prompts in both towers of CLIP, the visual ones projected from those of the text.
+"""MaPLe (CVPR 2023, arXiv 2210.03117): prompts in both towers of CLIP, the visual ones projected from the text's.
 
     rs-adapt train --bench aid-b2n --method maple
 

@@ -2,9 +2,9 @@
 
     rs-adapt train --bench synthetic-b2n
 
-The default of scene classification. Every class of the source has as many training images as bench.shots says, which the
-seed draws. The last weights are the result. Each test image is decided among the classes of its group: base among base
-and novel among novel (b2n), else among all.
+The default of scene classification. Every class of the source has as many training images as bench.shots says, which
+the seed draws. The last weights are the result. Each test image is decided among the classes of its group: base among
+base and novel among novel (b2n), else among all.
 """
 
 _base_ = "strict.py"

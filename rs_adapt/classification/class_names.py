@@ -1,7 +1,7 @@
 """The head of scene classification: class names, CLIP's text tower, and the way of image features into its space.
 
-CLIP: Radford et al., arXiv 2103.00020, sections 2.4 and 3.1. Shapes: B images, K classes, n places in a prompt, N tokens,
-D width of the visual tower, C dimensions of the space.
+CLIP: Radford et al., arXiv 2103.00020, sections 2.4 and 3.1. Shapes: B images, K classes, n places in a prompt, N
+tokens, D width of the visual tower, C dimensions of the space.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ class ClassNames(nn.Module):
         )
         if content is not None and (self.text.embed_dim, self.text.depth) != (text_width, text_depth):
             raise WeightsError(
-                f"{clip_weights} holds a text tower of width {self.text.embed_dim} and {self.text.depth} blocks, but the "
-                f"configuration states {text_width} and {text_depth}. Use --set "
+                f"{clip_weights} holds a text tower of width {self.text.embed_dim} and {self.text.depth} blocks, but "
+                f"the configuration states {text_width} and {text_depth}. Use --set "
                 f"model.decode_head.text_width={self.text.embed_dim} --set "
                 f"model.decode_head.text_depth={self.text.depth}."
             )
@@ -156,7 +156,7 @@ def _read_whole(path: Path, *, text_dim: int, image_dim: int) -> ClipFile:
     content = read_clip(path)
     if content.image is None:
         raise WeightsError(
-            f"{path} has a text tower, but no projection of image features. Name a file of the whole CLIP with --weights."
+            f"{path} has a text tower, but no projection of image features. Name a file of the whole CLIP."
         )
     shape = tuple(content.image.weight.shape)
     if shape != (text_dim, image_dim) or len(content.text[PROJECTION]) != text_dim:

@@ -76,7 +76,7 @@ class InferenceFacts(TypedDict):
 
 
 class DefaultsFacts(TypedDict):
-    """Default values of other axes, and the backbone that describes the domain of images for methods that ask for one."""
+    """Default values of other axes, and the backbone that describes the domain for methods that ask for one."""
 
     method: str
     backbone: str
@@ -126,7 +126,7 @@ class BenchFacts(TypedDict):
 
 
 class OptimFacts(TypedDict):
-    """AdamW's learning rate and weight decay, and the power of the decay of the rate; of classification those of SGD."""
+    """AdamW's learning rate and weight decay, and the power of the rate's decay; of classification those of SGD."""
 
     lr: float
     weight_decay: float
@@ -164,6 +164,8 @@ class BackboneFacts(TypedDict):
     level_strides: list[float]
     weights: WeightsFacts | None
     takes_tokens: NotRequired[bool]
+    # Of a CLIP, `width` and `depth` of the text tower, where they are not those of the published ones.
+    text: NotRequired[dict[str, int]]
     # False for a model that has no blocks of one width: it trains in full or stays frozen.
     takes_adapters: NotRequired[bool]
 

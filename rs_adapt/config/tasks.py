@@ -1,8 +1,8 @@
 """The tasks of benches: what a model predicts for an image, and by which score it is judged. Loads no torch.
 
 A bench states its task (`bench.task`; segmentation where it states none), and so does every method, head, strategy and
-protocol that is made for one task alone. What differs between tasks is looked up by the task's name in three tables: here
-(defaults and what works together), in `rs_adapt.config.wire_task` (how a configuration is wired) and in
+protocol that is made for one task alone. What differs between tasks is looked up by the task's name in three tables:
+here (defaults and what works together), in `rs_adapt.config.wire_task` (how a configuration is wired) and in
 `rs_adapt.engine.tasks` (how data are checked before a run). A new task is one entry in each.
 """
 

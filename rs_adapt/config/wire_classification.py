@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import os
 
     from rs_adapt.config.cell import Cell
-    from rs_adapt.config.facts import BenchFacts, ConfigNode, MergedTree
+    from rs_adapt.config.facts import BackboneFacts, BenchFacts, ConfigNode, MergedTree
 
 _CLIP = "rs_adapt.Clip"
 # Images of a batch in evaluations, which hold no gradients.
@@ -192,7 +192,7 @@ def _model(
     backbone |= {"image_px": bench["crop_px"], "out_layers": [backbone["depth"] - 1], "level_scales": [1.0]}
     backbone["weights"] = wire_model.weights_path(facts, weights)
     head: ConfigNode = copy_tree(tree["model"]["decode_head"])
-    text = _text_sizes(head, backbone)
+    text = _text_sizes(head, backbone, facts)
     adapter = backbone.setdefault("adapter", None)
     domain = None
     if adapter is not None:
@@ -234,14 +234,15 @@ def _model(
     }
 
 
-def _text_sizes(head: ConfigNode, backbone: ConfigNode) -> dict[str, int]:
-    """Return the sizes of the text tower: as the head states them, else those of the published CLIPs."""
+def _text_sizes(head: ConfigNode, backbone: ConfigNode, facts: BackboneFacts) -> dict[str, int]:
+    """Return the sizes of the text tower: as head or backbone states them, else those of the published CLIPs."""
     dim = wire_text.space_dim(backbone["embed_dim"])
-    width = head.get("text_width") or dim
+    stated = facts.get("text", {})
+    width = head.get("text_width") or stated.get("width") or dim
     return {
         "text_width": width,
         "text_dim": head.get("text_dim") or dim,
-        "text_depth": head.get("text_depth") or 12,
+        "text_depth": head.get("text_depth") or stated.get("depth") or 12,
         "text_heads": head.get("text_heads") or max(1, width // _HEAD_DIM),
     }
 

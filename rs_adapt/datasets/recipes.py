@@ -40,7 +40,7 @@ class SyntheticRecipe(BaseModel):
 
 
 class SyntheticClassesRecipe(BaseModel):
-    """Images of scene classes that are drawn, `kind = "synthetic_classes"`; `images` counts those of a class by part."""
+    """Images of scene classes that are drawn, `kind = "synthetic_classes"`; `images` counts a class's by part."""
 
     model_config = _FROZEN
 

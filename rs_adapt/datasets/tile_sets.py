@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rs_adapt.config import axes, paths
-from rs_adapt.config.bench_names import SETTINGS, bench_families
+from rs_adapt.config.bench_names import SETTINGS, bench_families, settings_of
 from rs_adapt.config.facts import SPLITS, BenchFacts
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench
+from rs_adapt.config.tasks import SEGMENTATION, task_of
 from rs_adapt.datasets.checks import allowed_values
 from rs_adapt.datasets.manifest import load_manifest, manifest_names
 from rs_adapt.datasets.originals import Layout, layout_names, load_layout
-from rs_adapt.errors import DataNotFound, UnknownName
+from rs_adapt.errors import ConfigError, DataNotFound, UnknownName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,7 @@ def _of_data_set(name: str, data_root: Path) -> TileSets | None:
     first: TileSets | None = None
     for stem in dict.fromkeys(stem for directions in bench_families().values() for stem in directions.values()):
         bench = axes.load("bench", stem)["bench"]
-        if bench["prepare"] or name not in _data_of(bench):
+        if bench["prepare"] or name not in _data_of(bench) or task_of(bench).name != SEGMENTATION:
             continue
         found = _of_bench(stem, data_root)
         first = first or found
@@ -160,6 +161,11 @@ def _of_data_set(name: str, data_root: Path) -> TileSets | None:
 def _of_bench(name: str, data_root: Path) -> TileSets:
     stem = _bench_stem(name)
     bench = axes.load("bench", stem)["bench"]
+    if task_of(bench).name != SEGMENTATION:
+        raise ConfigError(
+            f"Bench {bench['name']} has images with one class each, and no tiles with labels. Train it: rs-adapt train "
+            f"--bench {bench['name'].replace('_', '-')}-{settings_of(stem)[0]}."
+        )
     root = paths.prepared_dir(bench, data_root) if bench["prepare"] else data_root
     published = published_tiles(bench, data_root)
     sets: dict[Path, TileSet] = {}

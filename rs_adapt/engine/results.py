@@ -239,7 +239,7 @@ def manifest_scores(result: Result) -> ManifestScores:
 
 
 def score_fields(matrix: np.ndarray[Any, Any], classes: ClassSet) -> dict[str, Any]:
-    """Return the fields of `result.json` with the scores of a confusion matrix: percent with 3 digits, None without value.
+    """Return the fields of `result.json` with the scores of a confusion matrix: percent, 3 digits, None without value.
 
     Of segmentation `miou_pct`, `aacc_pct`, `macc_pct`, `classes_in_mean`, `iou_pct` and `acc_pct`; of classification
     `accuracy_pct`, with base classes also `harmonic_mean_pct`, `base_pct` and `novel_pct`, then `classes_in_mean` and

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.language.text_tower import TextTower
-from rs_adapt.language.tokenizer import CONTEXT, END, START, ClipTokenizer
+from rs_adapt.language.tokenizer import CONTEXT, END, START, VOCABULARY, ClipTokenizer
 
 # A word of one token, in whose place a vector is put.
 _PLACE = "x"
@@ -31,7 +31,7 @@ def prompt_tokens(names: Sequence[str], places: int) -> Tensor:
     tokenizer = ClipTokenizer()
     words = [" ".join(name.replace("_", " ").replace("-", " ").split()) for name in names]
     for name, word in zip(names, words, strict=True):
-        if START in name or END in name or not word or not bool((tokenizer([word]).ids_TN[0, 1] != 49_407).item()):
+        if START in name or END in name or not word or int(tokenizer([word]).ids_TN[0, 1]) == VOCABULARY - 1:
             raise ConfigError(
                 f"The class name {name!r} has no word that CLIP's tokenizer reads. Name the class by words, in "
                 "bench.classes or in the list of the split."

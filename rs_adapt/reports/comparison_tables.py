@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rs_adapt.runs.records import IntervalFacts
-    from rs_adapt.scores.comparison import RoundedDifference, RunComparison
+    from rs_adapt.scores.comparison import RunComparison
+    from rs_adapt.scores.differences import RoundedDifference
     from rs_adapt.scores.rescore import ImageScore, Rescored, UnitScore
     from rs_adapt.scores.scoring import Scoring
 

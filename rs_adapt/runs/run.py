@@ -67,8 +67,6 @@ class Run:
         (72.536, 67.079)
         >>> run.config["optim"]["lr"]  # doctest: +SKIP
         0.001
-        >>> [(line.iter, line.loss) for line in run.training_lines][:1]  # doctest: +SKIP
-        [(8, 0.927)]
 
     Attributes:
         folder: The run folder.
@@ -111,8 +109,7 @@ class Run:
         if start is None and result is None and sweep is None and not damage:
             raise UnreadableFile(f"{folder} holds no run: {CELL_FILE} is missing. Name a folder that a run wrote.")
         lines, why = scan_metrics(folder, finished=result is not None)
-        if why:
-            damage.append(Damage(place=folder / METRICS_FILE, why=why))
+        damage += [Damage(place=folder / METRICS_FILE, why=why)] if why else []
         if result is not None:
             changes = find_changes(folder, (CELL_FILE, CONFIG_FILE, DATA_FILE, METRICS_FILE, RESULT_FILE))
             damage += [Damage(place=folder, why=change) for change in changes]
@@ -131,8 +128,8 @@ class Run:
 
     def __repr__(self) -> str:
         """Return folder, cell, status and score in one line."""
-        result = self.result
-        score = "" if result is None or result.score_pct is None else f", {result.score_title} {result.score_pct:.2f} %"
+        result, value = self.result, self.score_pct
+        score = "" if value is None or result is None else f", {result.score_title} {value:.2f} %"
         name = "" if self.name == str(self.folder) else f"{self.name}, "
         return f"<Run {self.folder}: {name}{self.status}{score}>"
 
@@ -175,7 +172,7 @@ class Run:
 
     @property
     def score_pct(self) -> float | None:
-        """The score of the run's task in percent, as `miou_pct` is that of segmentation; see `Result.score_title`."""
+        """The score of the run's task in percent; see `Result.score_title`."""
         return None if self.result is None else self.result.score_pct
 
     @property

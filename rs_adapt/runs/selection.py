@@ -118,7 +118,7 @@ def _guarded(evaluations: Sequence[EvaluationLine], cfg: ResolvedConfig) -> Choi
 
 
 def label_free_name(cfg: ResolvedConfig) -> str:
-    """Return region and split of the images behind the label-free statistics, such as "south train"; "none" without any."""
+    """Return region and split of the images behind the label-free statistics, such as "south train"; or "none"."""
     loader = cfg.monitor.get("label_free")
     return "none" if loader is None else " ".join(loader.dataset.name.split("/")[-2:])
 

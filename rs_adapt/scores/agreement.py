@@ -13,7 +13,6 @@ from rs_adapt.runs.files import PACKS_DIR, RESULT_FILE
 from rs_adapt.runs.records import InferenceFacts, Result, read_record
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.contradictions import check_result
-from rs_adapt.scores.measures import stated_measure
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.stored import absent_of, classes_of, precision_of
 
@@ -64,7 +63,7 @@ def compare_with_stored(checkpoint: Path, evaluated: Path, result: Result) -> Ag
         return Agreement(agrees=None, sentence=f"Not compared with the stored result: {error}")
     if there.classes != here.classes or set(there.tiles) != set(here.tiles):
         return Agreement(agrees=None, sentence="Not compared with the stored result: the tiles are not the same.")
-    measure = stated_measure(there.facts, there.classes)
+    measure = there.measure
     chosen = class_set(
         there.classes, chosen=classes_of(stored.protocol), absent=absent_of(stored.protocol), measure=measure
     )
@@ -107,11 +106,14 @@ def _compare(there: PerImage, here: PerImage, chosen: ClassSet) -> Agreement:
     totals = [counts.sum(axis=0, keepdims=True) for counts in (there.counts_NKK, counts_NKK)]
     stored_pct, now_pct = (float(chosen.overall(total)[0]) for total in totals)
     if (there.counts_NKK == counts_NKK).all():
-        text = f"Agrees with the stored result: {chosen.measure.title} {stored_pct:.2f}, and the same counts in every tile."
+        title = chosen.measure.title
+        text = f"Agrees with the stored result: {title} {stored_pct:.2f}, and the same counts in every tile."
         return Agreement(agrees=True, sentence=text, stored_pct=stored_pct)
     moved = int(np.abs(there.counts_NKK - counts_NKK).sum() // 2)
     points = now_pct - stored_pct
-    numbers = f"mIoU {stored_pct:.2f} there, {now_pct:.2f} here ({points:+.2f}); at least {moved} pixels"
+    numbers = (
+        f"{chosen.measure.title} {stored_pct:.2f} there, {now_pct:.2f} here ({points:+.2f}); at least {moved} pixels"
+    )
     if abs(points) <= _ROUNDING_POINTS:
         text = f"Agrees with the stored result up to rounding: {numbers} are predicted differently."
         return Agreement(agrees=True, sentence=text, stored_pct=stored_pct)

@@ -15,10 +15,11 @@ from rs_adapt.runs.identity import describe_environments
 from rs_adapt.runs.records import IntervalFacts, Result, TunedValues
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.scores.current import changes_of
-from rs_adapt.scores.intervals import Difference, paired_difference
+from rs_adapt.scores.differences import ClassDifference, RoundedDifference, rounded
+from rs_adapt.scores.intervals import paired_difference
 from rs_adapt.scores.measures import MIOU, Measure, rename_keys
 from rs_adapt.scores.per_image import PerImage
-from rs_adapt.scores.rounding import pair, plain
+from rs_adapt.scores.rounding import plain
 from rs_adapt.scores.scoring import Scoring, describe_scoring, list_given
 from rs_adapt.scores.settings import differing_settings, run_of
 from rs_adapt.scores.stored import open_stored
@@ -61,30 +62,6 @@ class ComparedRun:
         content = {"place": self.place, "file": self.file, **asdict(self.scored), "miou_pct": self.miou_pct}
         tuned = None if self.tuned is None else self.tuned.content()
         return {**content, "notes": [*self.notes], "contradictions": [*self.contradictions], "tuned": tuned}
-
-
-@dataclass(frozen=True, kw_only=True)
-class RoundedDifference:
-    """B minus A in points of IoU, its interval, and the percentage of resamples above 0; None where undefined."""
-
-    points: float | None
-    low: float | None
-    high: float | None
-    share_above_pct: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassDifference:
-    """The IoU of a class in both runs in percent, and their difference; and whether the class is in the mean."""
-
-    a_pct: float | None
-    b_pct: float | None
-    difference: RoundedDifference
-    in_mean: bool
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """Return the class as `rs-adapt compare --json` prints it."""
-        return {"a_pct": self.a_pct, "b_pct": self.b_pct, **asdict(self.difference), "in_mean": self.in_mean}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +169,7 @@ def compare_runs(
         chosen=classes or stored_a.classes,
         ignore=ignore or "",
         absent=absent,
-        measure=stored_a.measure,
+        measure=a.measure,
     )
     units_a, units_b = units_of(a, unit), units_of(b, unit)
     paired = paired_difference(
@@ -230,13 +207,13 @@ def compare_runs(
         settings=differing_settings(*known) if len(known) == 2 else [],
         environments=describe_environments(known),
         images=len(a.tiles),
-        miou=_rounded(paired.miou),
+        miou=rounded(paired.miou),
         measure=chosen.measure,
         classes={
             name: ClassDifference(
                 a_pct=plain(iou_a[index]),
                 b_pct=plain(iou_b[index]),
-                difference=_rounded(paired.iou[index]),
+                difference=rounded(paired.iou[index]),
                 in_mean=index in chosen.scored,
             )
             for index, name in enumerate(chosen.classes)
@@ -259,15 +236,6 @@ def _changed_training(a: Result | None, b: Result | None) -> list[str]:
         return []
     changed = changed_roles(a.data, b.data)
     return [role for role in _TRAINING if role in changed]
-
-
-def _rounded(difference: Difference) -> RoundedDifference:
-    share = difference.share_above
-    return RoundedDifference(
-        points=plain(difference.points),
-        **pair(difference.interval),
-        share_above_pct=None if share is None else plain(100.0 * share),
-    )
 
 
 def align(a: PerImage, b: PerImage, place_a: Path, place_b: Path) -> PerImage:

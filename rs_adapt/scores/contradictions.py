@@ -14,7 +14,6 @@ from rs_adapt.errors import RsAdaptError
 from rs_adapt.runs.records.record import SCORES, SIDES
 from rs_adapt.scores.calibration_error import calibration_error_pct
 from rs_adapt.scores.class_sets import UNSTATED, class_set
-from rs_adapt.scores.measures import stated_measure
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.resampling import iou_of, mean_iou, sums_of
 
@@ -175,7 +174,7 @@ def _recomputed(result: Result, per_image: PerImage) -> dict[str, float | None]:
     classes = result.protocol.classes or "all"
     chosen = class_set(per_image.classes, chosen=classes if isinstance(classes, str) else ",".join(classes))
     total_1KK = per_image.total_KK()[None]
-    measure = stated_measure(per_image.facts, per_image.classes)
+    measure = per_image.measure
     if measure.name != "miou":
         scores = measure.scores(total_1KK[0], chosen.classes, chosen.scored)
         of_class = {f"acc_pct.{name}": value for name, value in scores.by_class.items()}

@@ -190,7 +190,10 @@ def _stored(
     try:
         stored = open_stored(run.folder, selection)
         chosen = class_set(
-            stored.per_image.classes, chosen=classes or stored.classes, absent=stored.absent, measure=stored.measure
+            stored.per_image.classes,
+            chosen=classes or stored.classes,
+            absent=stored.absent,
+            measure=stored.per_image.measure,
         )
         return stored.per_image, chosen
     except RsAdaptError as error:

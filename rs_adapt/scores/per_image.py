@@ -23,6 +23,7 @@ from rs_adapt.disk import require_regular
 from rs_adapt.documents import parse_json
 from rs_adapt.errors import ScoresError
 from rs_adapt.files import atomic_file
+from rs_adapt.scores.measures import Measure, stated_measure
 
 FORMAT = 1
 
@@ -93,6 +94,11 @@ class PerImage:
                 "Pixel counts are negative or sum to more than 2^62, which is impossible. Score the checkpoint again: "
                 "rs-adapt eval."
             )
+
+    @property
+    def measure(self) -> Measure:
+        """The score that the matrices are judged by."""
+        return stated_measure(self.facts, self.classes)
 
     def total_KK(self) -> NDArray[np.int64]:
         """Return the confusion matrix over all images, (K, K) in int64."""

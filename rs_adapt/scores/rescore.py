@@ -164,7 +164,7 @@ def rescore(
         chosen=classes or stored.classes,
         ignore=ignore or "",
         absent=absent,
-        measure=stored.measure,
+        measure=stored.per_image.measure,
     )
     counts_NKK = chosen.counted(stored.per_image.counts_NKK)
     total_KK = counts_NKK.sum(axis=0)

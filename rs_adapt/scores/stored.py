@@ -21,7 +21,6 @@ from rs_adapt.runs.records import InferenceFacts, ProtocolFacts, Result, Selecte
 from rs_adapt.runs.run import Run
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.contradictions import find_contradictions, matrix_files
-from rs_adapt.scores.measures import Measure, stated_measure
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.validation import parse_as
 
@@ -75,11 +74,6 @@ class Stored:
         """What a class without true pixels counts under the protocol; a single file may state it by itself."""
         own = self.per_image.facts.get("absent_classes")
         return own if self.result is None and own in ABSENT_CLASSES else absent_of(self.protocol)
-
-    @property
-    def measure(self) -> Measure:
-        """The score that the matrices are judged by."""
-        return stated_measure(self.per_image.facts, self.per_image.classes)
 
     @property
     def contradictions(self) -> list[str]:

@@ -15,7 +15,7 @@ from rs_adapt.adapters.contract.adapter import Adapter
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rs_adapt.classification.class_names import ClassNames
+    from rs_adapt.classification.class_names import ClassNames, Names
 
 Noise = Literal["train", "always", "off"]
 
@@ -36,10 +36,10 @@ class Conditions:
 class PromptLearner(Adapter):
     """A method of scene classification: all that trains, in the place of a backbone's adapter.
 
-    Where an adapter of segmentation changes features of a ViT, this gives the vectors of the classes, the prompts of the
-    visual tower, or both. What an adapter declares (`adapter_params`, `no_decay`, `num_params`) it declares as well, so
-    that optimizer, counts and packs treat both alike. Arguments that are None in a method's file (`embed_dim`, `depth`,
-    `text_width`, `text_depth`, `text_dim`, `num_trained`, `domain_dim`) are filled in by the configuration.
+    Where an adapter of segmentation changes features of a ViT, this gives the vectors of the classes, the prompts of
+    the visual tower, or both. What an adapter declares (`adapter_params`, `no_decay`, `num_params`) it declares as well,
+    so that optimizer, counts and packs treat both alike. Arguments that are None in a method's file (`embed_dim`,
+    `depth`, `text_width`, `text_depth`, `text_dim`, `num_trained`, `domain_dim`) are filled in by the configuration.
 
     Attributes:
         places: Words before a class name whose vectors the method gives; 0 for hand-written sentences.
@@ -67,7 +67,7 @@ class PromptLearner(Adapter):
         return head.plain_vectors(names)
 
     def visual_prompts(self, conditions: Conditions) -> tuple[Tensor, ...]:
-        """Return the prompts (n, D) or (B, n, D) at the input of block 0, 1, ... of the visual tower; empty for none."""
+        """Return prompts (n, D) or (B, n, D) for the input of block 0, 1, ... of the visual tower; empty for none."""
         return ()
 
     def image_vectors(self, vectors_BC: Tensor, conditions: Conditions) -> Tensor:

@@ -1,7 +1,7 @@
 """DCPL: MaPLe whose context and image vectors get an offset from a model of the domain.
 
-Shapes: B images, K classes, n places, W width of the text tower, D of the visual one, C dimensions of the space, F width
-of the domain feature, H hidden.
+Shapes: B images, K classes, n places, W width of the text tower, D of the visual one, C dimensions of the space, F
+width of the domain feature, H hidden.
 """
 
 from __future__ import annotations

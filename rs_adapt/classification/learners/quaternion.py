@@ -1,7 +1,7 @@
 """QNet: prompts that quaternion layers compute of learned vectors and the domain of the image.
 
-Shapes: B images, K classes, n places, W width of the text tower, D of the visual one, C dimensions of the space, F width
-of the domain feature, H hidden.
+Shapes: B images, K classes, n places, W width of the text tower, D of the visual one, C dimensions of the space, F
+width of the domain feature, H hidden.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class QuaternionPrompts(CoupledPrompts):
         self.net = DomainNet(domain_dim, hidden, text_width)
 
     def class_vectors(self, head: ClassNames, names: Names, conditions: Conditions) -> Tensor:
-        """Return the vectors of the prompts, of length 1: (B, K, C), or (K, C) where the domain reaches images alone."""
+        """Return the vectors of the prompts, of length 1: (B, K, C), or (K, C) where `sides` is "image"."""
         assert conditions.domain_BF is not None
         context = self.context
         if self.sides != "image":

@@ -42,6 +42,16 @@ def prepare(
     ] = None,
     jobs: Annotated[int | None, options.jobs("all cores")] = None,
     partial: options.Partial = False,
+    split: Annotated[
+        Path | None,
+        typer.Option(
+            "--split",
+            help="Of scene classes: take this released list (JSON of path, label, class name) instead of making one.",
+            metavar="FILE",
+        ),
+    ] = None,
+    split_seed: Annotated[int, typer.Option("--split-seed", help="Of scene classes: seed of the split.", min=0)] = 0,
+    overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
 ) -> None:
     """Cut the originals of a data set into the tiles of its published protocol.
@@ -54,14 +64,26 @@ def prepare(
     $ rs-adapt data prepare potsdam --source Potsdam.zip --dry-run
 
     $ rs-adapt data prepare myset.toml --jobs 4
+
+    $ rs-adapt data prepare aid --data-root data
     """
     from rs_adapt.commands.data.prepare_tables import print_plan, remarks, result_table
     from rs_adapt.config import paths
     from rs_adapt.config.own.bench import is_own
     from rs_adapt.datasets.originals import load_layout, prepare_originals
+    from rs_adapt.datasets.scene_classes.prepare import scene_bench
 
     errors, results = error_console(), result_console()
     root = paths.data_root(data_root)
+    if (scenes := scene_bench(name)) is not None:
+        from rs_adapt.commands.data.scene_split import prepare_scene_split
+
+        prepare_scene_split(scenes, root, seed=split_seed, released=split, overwrite=overwrite, dry_run=dry_run)
+        return
+    if split is not None or split_seed or overwrite:
+        raise ConfigError(
+            f"--split, --split-seed and --overwrite are for data sets of scene classes, such as aid, and {name} is none."
+        )
     if is_own(name):
         from rs_adapt.commands.data.prepare_own import prepare_own
 

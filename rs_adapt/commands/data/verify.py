@@ -36,9 +36,15 @@ def verify(
     $ rs-adapt data verify isprs-da --json
     """
     from rs_adapt.config import paths
+    from rs_adapt.datasets.scene_classes.prepare import scene_bench
     from rs_adapt.datasets.tile_sets import find_tile_sets
     from rs_adapt.datasets.verify import verify_tiles
 
+    if (scenes := scene_bench(name)) is not None:
+        from rs_adapt.commands.data.scene_split import verify_scene_split
+
+        verify_scene_split(scenes, paths.data_root(data_root), as_json=as_json)
+        return
     tiles = find_tile_sets(name, paths.data_root(data_root))
     with progress_callback(True) as show:
         report = verify_tiles(tiles, show)

@@ -49,4 +49,5 @@ def list_scenes(settings: Mapping[str, Any]) -> list[tuple[Scene, int]]:
 
 
 def _plain(name: str) -> str:
-    return normalize(name).replace("_", " ")
+    # Folders spell them apart or together: denseresidential, Dense_Residential.
+    return normalize(name).replace("_", "").replace(" ", "")

@@ -77,8 +77,8 @@ def draw_shots(scenes: Sequence[Scene], shots: int, *, seed: int, name: str) -> 
     if few:
         of_class, number = min(few.items(), key=lambda item: (item[1], item[0]))
         raise DataError(
-            f"{name}: class {of_class!r} has {number} image{'s' * (number != 1)}, but {shots} shots are asked for. Lower "
-            f"them (--set bench.shots={number}), or add images."
+            f"{name}: class {of_class!r} has {number} image{'s' * (number != 1)}, but {shots} shots are asked for. "
+            f"Lower them (--set bench.shots={number}), or add images."
         )
     drawn = []
     for of_class in sorted(by_class):

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.datasets.synthetic import fields
-from rs_adapt.datasets.synthetic.layout import Building, Layout
+from rs_adapt.datasets.synthetic.canvas import Canvas
 from rs_adapt.datasets.synthetic.regions import CROP, FOREST, LAWN, MEADOW, PAVED, PLOUGHED, SOIL, Region
 from rs_adapt.datasets.synthetic.render import paint
 from rs_adapt.datasets.synthetic.sensor import expose
@@ -25,129 +24,14 @@ SCENE_CLASSES_VERSION = 1
 GSD_M = 1.0
 # Keeps these random streams apart from those of whole scenes.
 _STREAM = 2_000_000
-_FAR = np.float32(-99)
 
 
-class _Canvas:
-    """A layout that is being drawn: ground, roads, water, buildings and trees."""
-
-    def __init__(self, rng: np.random.Generator, region: Region, size_px: int, ground: int) -> None:
-        self.rng, self.region, self.size_px = rng, region, size_px
-        self.x_HW, self.y_HW = fields.coordinates(size_px, region.gsd_m)
-        self.half_m = size_px * region.gsd_m / 2
-        self.material = np.full((size_px, size_px), ground, dtype=np.uint8)
-        self.cell = np.zeros((size_px, size_px), dtype=np.int32)
-        self.row_angle = np.full((size_px, size_px), rng.uniform(0, np.pi), dtype=np.float32)
-        self.road_edge_m = np.full((size_px, size_px), _FAR, dtype=np.float32)
-        self.shore_m = np.full((size_px, size_px), np.float32(-999), dtype=np.float32)
-        self.buildings: list[Building] = []
-        # Pixels under buildings so far.
-        self.built_HW = np.zeros((size_px, size_px), dtype=np.uint8)
-        self.trees: list[tuple[float, float, float]] = []
-
-    def rough(self, length_m: float) -> fields.Field:
-        """Return smooth noise of about unit size that changes over a length."""
-        return fields.noise(self.rng, self.size_px, length_m / self.region.gsd_m, 2)
-
-    def line_m(self, angle: float, shift_m: float = 0.0) -> fields.Field:
-        """Return the distance of each pixel to a straight line through the tile, metres."""
-        _, v_HW = fields.turned(self.x_HW, self.y_HW, angle)
-        return np.abs(v_HW - np.float32(shift_m))
-
-    def curve_m(self) -> fields.Field:
-        """Return the distance of each pixel to a winding line through the tile, metres."""
-        u_HW, v_HW = fields.turned(self.x_HW, self.y_HW, self.rng.uniform(0, np.pi))
-        shift = np.float32(self.rng.uniform(-0.2, 0.2) * self.half_m)
-        return fields.curve_distance(self.rng, u_HW - shift, v_HW, self.rng.uniform(6, 16), self.rng.uniform(120, 220))
-
-    def pave(self, distance_m: fields.Field, width_m: float) -> None:
-        """Lay a road along a line."""
-        self.road_edge_m = np.maximum(self.road_edge_m, np.float32(width_m / 2) - distance_m).astype(np.float32)
-
-    def flood(self, depth_m: fields.Field) -> None:
-        """Fill with water where the depth is positive."""
-        self.shore_m = np.maximum(self.shore_m, depth_m).astype(np.float32)
-
-    def place(self, u_m: float, v_m: float, angle: float) -> tuple[float, float]:
-        """Return the pixel at a distance along and across a direction from the centre."""
-        x = self.size_px / 2 + (u_m * np.cos(angle) - v_m * np.sin(angle)) / self.region.gsd_m
-        y = self.size_px / 2 + (u_m * np.sin(angle) + v_m * np.cos(angle)) / self.region.gsd_m
-        return float(x), float(y)
-
-    def shows(self, x: float, y: float, margin_px: float = 0) -> bool:
-        """Return whether a place in pixels lies in the tile."""
-        return margin_px <= x < self.size_px - margin_px and margin_px <= y < self.size_px - margin_px
-
-    def build(
-        self,
-        x: float,
-        y: float,
-        long_m: float,
-        wide_m: float,
-        angle: float,
-        *,
-        height_m: float = 6.0,
-        pitched: bool = False,
-        gap_m: float = 0.6,
-        afloat: bool = False,
-    ) -> None:
-        """Put a building at a place in pixels, unless it would stand on a road, in water or on another building."""
-        gsd = self.region.gsd_m
-        house = Building(
-            x=x,
-            y=y,
-            half_long=long_m / gsd / 2,
-            half_wide=wide_m / gsd / 2,
-            angle=angle,
-            height_m=height_m,
-            pitched=pitched,
-            roof=int(self.rng.integers(997)),
-        )
-        stamp = np.zeros_like(self.built_HW)
-        cv2.fillPoly(stamp, [np.round(house.corners(margin=gap_m / gsd)).astype(np.int32)], 1)
-        inside = stamp.astype(bool)
-        in_water = not afloat and bool((self.shore_m[inside] > 0).any())
-        if inside.any() and not (in_water or (self.road_edge_m[inside] > 0).any() or self.built_HW[inside].any()):
-            self.buildings.append(house)
-            cv2.fillPoly(self.built_HW, [np.round(house.corners()).astype(np.int32)], 1)
-
-    def plant(self, count: int, where: NDArray[np.bool_], radius_m: tuple[float, float] = (1.8, 4.6)) -> None:
-        """Scatter trees over the pixels of a mask."""
-        spots = self.rng.uniform(0, self.size_px, (count, 2))
-        inside = where[spots[:, 1].astype(int), spots[:, 0].astype(int)]
-        radii = self.rng.uniform(*radius_m, count) / self.region.gsd_m
-        self.trees += [(float(x), float(y), float(r)) for (x, y), r, ok in zip(spots, radii, inside, strict=True) if ok]
-
-    def layout(self) -> Layout:
-        """Return the finished layout."""
-        building, road = self.built_HW.astype(bool), self.road_edge_m > 0
-        water = (self.shore_m > 0) & ~road
-        crown = np.zeros_like(building, dtype=np.uint8)
-        for x, y, r in self.trees:
-            cv2.circle(crown, (round(x), round(y)), max(1, round(r)), 1, -1)
-        soft = fields.blurred(crown.astype(np.float32), 1.0)
-        rim = soft + 0.16 * fields.grain(self.rng, self.size_px, 1.2) > 0.5
-        return Layout(
-            material=self.material,
-            cell=self.cell,
-            row_angle=self.row_angle,
-            road=road,
-            road_edge_m=self.road_edge_m,
-            water=water,
-            shore_m=self.shore_m,
-            buildings=tuple(self.buildings),
-            building=building,
-            trees=np.asarray(self.trees, dtype=np.float64).reshape(-1, 3),
-            crown=rim & (soft > 0.2) & ~building & ~road & ~water,
-        )
-
-
-def _bare_land(c: _Canvas) -> None:
+def _bare_land(c: Canvas) -> None:
     c.material[c.rough(40) > 1.1] = PLOUGHED
     c.plant(4, np.ones_like(c.material, dtype=bool), (1.0, 1.8))
 
 
-def _crossroads(c: _Canvas) -> None:
+def _crossroads(c: Canvas) -> None:
     angle, width = c.rng.uniform(0, np.pi), c.rng.uniform(12, 18)
     for turn in (0.0, np.pi / 2 + c.rng.uniform(-0.2, 0.2)):
         c.pave(c.line_m(angle + turn, c.rng.uniform(-0.12, 0.12) * c.half_m), width)
@@ -157,7 +41,7 @@ def _crossroads(c: _Canvas) -> None:
 
 
 def _houses(
-    c: _Canvas, tries: int, long_m: tuple[float, float], *, angle: float, pitched: float, gap_m: float = 1.5
+    c: Canvas, tries: int, long_m: tuple[float, float], *, angle: float, pitched: float, gap_m: float = 1.5
 ) -> None:
     for x, y in c.rng.uniform(0, c.size_px, (tries, 2)):
         length = c.rng.uniform(*long_m)
@@ -166,7 +50,7 @@ def _houses(
         c.build(x, y, length, width, turned, pitched=bool(c.rng.random() < pitched), gap_m=gap_m)
 
 
-def _dense_residential(c: _Canvas) -> None:
+def _dense_residential(c: Canvas) -> None:
     angle, step = c.rng.uniform(0, np.pi), c.rng.uniform(13, 16)
     for shift in np.arange(-1.5, 2) * step * 3.2:
         c.pave(c.line_m(angle, float(shift)), 5)
@@ -178,14 +62,14 @@ def _dense_residential(c: _Canvas) -> None:
                 c.build(x, y, c.rng.uniform(9, 11.5), c.rng.uniform(7, 8.5), angle, pitched=True, gap_m=0.4)
 
 
-def _sparse_residential(c: _Canvas) -> None:
+def _sparse_residential(c: Canvas) -> None:
     angle = c.rng.uniform(0, np.pi)
     c.pave(c.curve_m(), 5)
     _houses(c, int(c.rng.integers(4, 8)), (12, 18), angle=angle, pitched=1.0, gap_m=8)
     c.plant(45, np.ones_like(c.material, dtype=bool))
 
 
-def _farmland(c: _Canvas) -> None:
+def _farmland(c: Canvas) -> None:
     angle = c.rng.uniform(0, np.pi)
     u_HW, v_HW = fields.turned(c.x_HW, c.y_HW, angle)
     parcel, edge_m, _ = fields.cells(c.rng, u_HW, v_HW * np.float32(1.8), c.rng.uniform(38, 60), 0.2)
@@ -196,13 +80,13 @@ def _farmland(c: _Canvas) -> None:
     c.row_angle = fields.per_cell(parcel, c.rng.uniform(0, np.pi, 31).astype(np.float32), 5)
 
 
-def _forest(c: _Canvas) -> None:
+def _forest(c: Canvas) -> None:
     clearing = c.rough(50) > 1.6
     c.material[clearing] = MEADOW
     c.plant(int(0.032 * c.size_px**2), ~clearing)
 
 
-def _harbour(c: _Canvas) -> None:
+def _harbour(c: Canvas) -> None:
     angle = c.rng.uniform(0, np.pi)
     u_HW, v_HW = fields.turned(c.x_HW, c.y_HW, angle)
     quay_m = c.rng.uniform(-0.55, -0.3) * c.half_m
@@ -221,7 +105,7 @@ def _harbour(c: _Canvas) -> None:
                     c.build(x, y, c.rng.uniform(6, 11), 3, angle, afloat=True, height_m=1.5, gap_m=0.2)
 
 
-def _industrial(c: _Canvas) -> None:
+def _industrial(c: Canvas) -> None:
     angle = c.rng.uniform(0, np.pi)
     c.pave(c.line_m(angle, c.rng.uniform(-0.3, 0.3) * c.half_m), 9)
     for x, y in c.rng.uniform(0, c.size_px, (60, 2)):
@@ -229,19 +113,19 @@ def _industrial(c: _Canvas) -> None:
         c.build(x, y, length, length * c.rng.uniform(0.45, 0.75), angle, height_m=9.0, gap_m=3)
 
 
-def _lake(c: _Canvas) -> None:
+def _lake(c: Canvas) -> None:
     cx, cy = c.rng.uniform(-0.2, 0.2, 2) * c.half_m
     distance = np.hypot(c.x_HW - np.float32(cx), (c.y_HW - np.float32(cy)) * np.float32(c.rng.uniform(0.8, 1.3)))
     c.flood(np.float32(c.rng.uniform(0.45, 0.65) * c.half_m) - distance + c.rough(40) * np.float32(5))
     c.plant(50, c.shore_m < -4)
 
 
-def _river(c: _Canvas) -> None:
+def _river(c: Canvas) -> None:
     c.flood(np.float32(c.rng.uniform(9, 15)) - c.curve_m() + c.rough(40) * np.float32(1.5))
     c.plant(50, c.shore_m < -4)
 
 
-def _orchard(c: _Canvas) -> None:
+def _orchard(c: Canvas) -> None:
     angle, step = c.rng.uniform(0, np.pi), c.rng.uniform(7.5, 9.5)
     ends = np.arange(-c.half_m * 1.5, c.half_m * 1.5, step)
     for u in ends:
@@ -251,7 +135,7 @@ def _orchard(c: _Canvas) -> None:
                 c.trees.append((x, y, 2.4 / c.region.gsd_m))
 
 
-def _parking_lot(c: _Canvas) -> None:
+def _parking_lot(c: Canvas) -> None:
     angle = c.rng.uniform(0, np.pi)
     for v in np.arange(-c.half_m * 1.4, c.half_m * 1.4, 5.6):
         if round(v / 5.6) % 3 == 2:
@@ -262,14 +146,14 @@ def _parking_lot(c: _Canvas) -> None:
                 c.build(x, y, 4.4, 2.0, angle + np.pi / 2, height_m=1.5, gap_m=0)
 
 
-def _road(c: _Canvas) -> None:
+def _road(c: Canvas) -> None:
     angle = c.rng.uniform(0, np.pi)
     for shift in (-9.0, 9.0):
         c.pave(c.line_m(angle, shift), 13)
     c.plant(12, c.road_edge_m < -6)
 
 
-def _sports_field(c: _Canvas) -> None:
+def _sports_field(c: Canvas) -> None:
     angle = c.rng.uniform(0, np.pi)
     u_HW, v_HW = fields.turned(c.x_HW, c.y_HW, angle)
     straight, radius = np.float32(c.rng.uniform(22, 28)), np.float32(c.rng.uniform(20, 25))
@@ -281,7 +165,7 @@ def _sports_field(c: _Canvas) -> None:
 
 
 # Ground material and drawing of each class, by its name as prompts spell it.
-_CLASSES: dict[str, tuple[int, Callable[[_Canvas], None]]] = {
+_CLASSES: dict[str, tuple[int, Callable[[Canvas], None]]] = {
     "bare land": (SOIL, _bare_land),
     "crossroads": (MEADOW, _crossroads),
     "dense residential": (PAVED, _dense_residential),
@@ -318,6 +202,6 @@ def draw_scene_class(region: Region, name: str, *, seed: int, number: int, size_
     stream = np.random.SeedSequence([seed, _STREAM, sum(region.name.encode()), of_class, number])
     rng = np.random.Generator(np.random.PCG64(stream))
     styled = replace(region, gsd_m=GSD_M)
-    canvas = _Canvas(rng, styled, size_px, ground)
+    canvas = Canvas(rng, styled, size_px, ground)
     draw(canvas)
     return expose(rng, styled, paint(rng, styled, canvas.layout()))
