@@ -1,8 +1,9 @@
 """PatternNet, scene classification from base classes to novel ones: 38 classes of 256 px, 30 400 images.
 
-Launch: `rs-adapt data prepare patternnet`, then `rs-adapt train --bench patternnet-b2n`. Files: `patternnet/CLASS/*` with one folder a class.
-Base are the first 19 classes, novel the other 19. Zhou et al., ISPRS Journal 145, 2018, arXiv 1706.03424. The splits behind published
-scores of DCPL and QNet were never released; `rs-adapt data prepare` makes one of its own, 50/20/30 % a class.
+Launch: `rs-adapt data prepare patternnet`, then `rs-adapt train --bench patternnet-b2n`. Files: `patternnet/CLASS/*`
+with one folder a class. Base are the first 19 classes, novel the other 19. Zhou et al., ISPRS Journal 145, 2018,
+arXiv 1706.03424. The splits behind published scores of DCPL and QNet were never released; `rs-adapt data prepare`
+makes one of its own, 50/20/30 % a class.
 """
 
 _base_ = "_scene_folders.py"

@@ -1,7 +1,7 @@
 """UC Merced, scene classification from base classes to novel ones: 21 classes of 256 px, 2 100 images.
 
-Launch: `rs-adapt data prepare ucm`, then `rs-adapt train --bench ucm-b2n`. Files: `ucm/CLASS/*` with one folder a class.
-Base are the first 11 classes, novel the other 10. Yang and Newsam, ACM GIS 2010. The splits behind published
+Launch: `rs-adapt data prepare ucm`, then `rs-adapt train --bench ucm-b2n`. Files: `ucm/CLASS/*` with one folder a
+class. Base are the first 11 classes, novel the other 10. Yang and Newsam, ACM GIS 2010. The splits behind published
 scores of DCPL and QNet were never released; `rs-adapt data prepare` makes one of its own, 50/20/30 % a class.
 """
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmengine.structures import PixelData
-from torch import Tensor
+from torch import Tensor, nn
 
 from rs_adapt.classification.class_names import ClassNames, Names
 from rs_adapt.classification.domain_model import DomainModel
@@ -81,6 +81,11 @@ class SceneClassifier(BaseModel):  # type: ignore[misc]
         """The method, where it is one of classification; a property, so that its tensors have one name."""
         adapter = self.backbone.adapter
         return adapter if isinstance(adapter, PromptLearner) else None
+
+    @property
+    def frozen_parts(self) -> list[nn.Module]:
+        """The parts beside the visual tower in which nothing trains."""
+        return [part for part in (self.decode_head, self.domain) if part is not None]
 
     def forward(
         self, inputs: Tensor, data_samples: Sequence[SegDataSample] | None = None, mode: str = "tensor"

@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 def count_parameters(model: nn.Module) -> dict[str, int]:
     """Count the parameters of a segmentor: `backbone` (without adapter), `adapter`, `head`, `trainable`, `total`.
 
-    A tensor shared by several modules counts once.
+    A tensor shared by several modules counts once. Parts that a model states as `frozen_parts`, such as a text tower,
+    count as backbone wherever they are.
     """
     segmentor = segmentor_of(model)
     adapter = getattr(segmentor.backbone, "adapter", None)
     in_adapter = _count(adapter) if adapter is not None else 0
+    frozen = list(getattr(segmentor, "frozen_parts", ()))
+    head = segmentor.decode_head
     return {
-        "backbone": _count(segmentor.backbone) - in_adapter,
+        "backbone": _count(segmentor.backbone) - in_adapter + sum(map(_count, frozen)),
         "adapter": in_adapter,
-        "head": _count(segmentor.decode_head),
+        "head": 0 if any(part is head for part in frozen) else _count(head),
         "trainable": sum(p.numel() for p in segmentor.parameters() if p.requires_grad),
         "total": _count(segmentor),
     }

@@ -47,6 +47,8 @@ _SETTINGS = {
     "da": "unsupervised domain adaptation",
     "dg": "domain generalization",
     "ss": "supervised training on the target",
+    "b2n": "scene classification from base classes to novel ones",
+    "xd": "scene classification across data sets",
 }
 
 
@@ -141,20 +143,25 @@ class _Card:
     def scores(self) -> Iterator[str]:
         """Return the scores as the manifest states them, and what they were measured on."""
         metrics = self._manifest.metrics or ManifestScores()
-        if metrics.miou_pct is None:
+        if metrics.score_pct is None:
             yield "The manifest has no scores: this pack was not scored when it was made."
             return
         protocol = metrics.protocol
         where = "a split that is not recorded" if protocol is None else protocol.report_split or "no split"
         yield f"Measured on {escape_markdown(where)}, in percent, as stored in `manifest.json`."
         yield ""
-        totals = (("mIoU", metrics.miou_pct), ("pixel accuracy", metrics.aacc_pct), ("mean accuracy", metrics.macc_pct))
+        totals = (
+            (metrics.score_title, metrics.score_pct),
+            ("pixel accuracy", metrics.aacc_pct),
+            ("mean accuracy", metrics.macc_pct),
+        )
         rows = [(name, str(value)) for name, value in totals if value is not None]
         if (interval := metrics.interval) is not None and interval.low is not None:
             rough = ", rough" if interval.rough else ""
-            title = f"{100 * interval.level:g} % interval of mIoU (over {interval.units} {interval.unit}s{rough})"
+            title = f"{100 * interval.level:g} % interval of {metrics.score_title} (over {interval.units} {interval.unit}s{rough})"
             rows.append((title, f"{interval.low} to {interval.high}"))
         rows += [(f"IoU of {name}", str(value)) for name, value in (metrics.iou_pct or {}).items()]
+        rows += [(f"accuracy of {name}", str(value)) for name, value in (metrics.acc_pct or {}).items()]
         yield from _table(("", "%"), rows)
 
     def labels(self) -> Iterator[str]:
@@ -251,7 +258,7 @@ class _Card:
                 f"{escape_markdown(calibration.split)}. Under a shift they are no longer calibrated: on a different "
                 "region they are usually too high."
             )
-        if self._manifest.metrics is not None and self._manifest.metrics.miou_pct is not None:
+        if self._manifest.metrics is not None and self._manifest.metrics.score_pct is not None:
             yield "- Its scores hold for the tiles above. Nothing is known of other regions, sensors and seasons."
         yield "- It is no survey: a map has errors, which `rs-adapt judge` and labels by hand can make visible."
 

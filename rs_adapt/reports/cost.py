@@ -11,7 +11,7 @@ from rs_adapt.reports.score_tables import Labels, Rankings, group_notes
 from rs_adapt.runs.files import TENSORS_FILE
 from rs_adapt.runs.run import Run
 from rs_adapt.scores.columns import Column
-from rs_adapt.scores.groups import Group
+from rs_adapt.scores.groups import Group, score_title
 
 
 def cost_section(rankings: Rankings, labels: Labels) -> Section:
@@ -25,7 +25,7 @@ def cost_section(rankings: Rankings, labels: Labels) -> Section:
             if facts["adapted"] is not None and group.mean is not None:
                 points.append((labels.group_name(group.row), facts["adapted"], group.mean))
         if len(points) > 1:
-            figures.append(_pareto_figure(column, labels.bench_name(column), points))
+            figures.append(_pareto_figure(column, labels.bench_name(column), points, score_title(groups)))
     table = Table(
         title="Medians over seeds",
         head=["bench", "method", "adapter parameters", "trained in all", "pack MB", "minutes", "s / iter", "peak MiB"],
@@ -86,10 +86,10 @@ def _cost_row(group: Group, facts: Mapping[str, float | None], labels: Labels) -
     ]
 
 
-def _pareto_figure(column: Column, bench: str, points: Sequence[tuple[str, float, float]]) -> Figure:
+def _pareto_figure(column: Column, bench: str, points: Sequence[tuple[str, float, float]], title: str) -> Figure:
     """Return the plot of mIoU against adapter parameters for (name, parameters, mIoU) of the groups of a column."""
     front = set(pareto_front({name: (parameters, -miou) for name, parameters, miou in points}))
-    alt = f"mIoU against trained parameters on {column.name}: " + "; ".join(
+    alt = f"{title} against trained parameters on {column.name}: " + "; ".join(
         f"{name} {miou:.1f} with {parameters:.0f}" for name, parameters, miou in points
     )
     return Figure(
@@ -99,7 +99,7 @@ def _pareto_figure(column: Column, bench: str, points: Sequence[tuple[str, float
         svg=pareto_plot(
             [ParetoPoint(name=name, x=parameters, y=miou, on_front=name in front) for name, parameters, miou in points],
             x_label="adapter parameters",
-            y_label="mIoU, %",
+            y_label=f"{title}, %",
             alt=alt,
         ),
     )

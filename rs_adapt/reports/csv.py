@@ -91,7 +91,16 @@ def _row(run: Run, score: RunScore | None, base: Path, gains: Mapping[str, float
         "error": "" if result is not None else describe_failure(run),
         "log": str(run.log or ""),
     }
-    return row | {f"iou_pct.{name}": value for name, value in (score.iou_pct if score else {}).items()}
+    row |= {f"iou_pct.{name}": value for name, value in (score.iou_pct if score else {}).items()}
+    if score is None or score.measure.name == "miou":
+        return row
+    # Columns of classification have the names of its scores.
+    ours = {"miou_pct": score.measure.key, "iou_pct": score.measure.class_key}
+    names = {
+        key: ".".join([ours.get(key.partition(".")[0], key.partition(".")[0]), *key.split(".")[1:]]) for key in row
+    }
+    renamed: RunRow = {names[key]: value for key, value in row.items()}
+    return renamed
 
 
 def _number_in_mean(score: RunScore | None) -> int | None:
@@ -107,7 +116,10 @@ def _interval(score: RunScore | None) -> dict[str, float | None]:
         return {"miou_pct.low": None, "miou_pct.high": None}
     chosen = score.chosen
     estimate = bootstrap(
-        chosen.counted(units_of(score.per_image).counts_UKK), scored=chosen.scored, absent=chosen.absent
+        chosen.counted(units_of(score.per_image).counts_UKK),
+        scored=chosen.scored,
+        absent=chosen.absent,
+        measure=chosen.measure,
     )
     ends = pair(estimate.miou)
     return {"miou_pct.low": ends["low"], "miou_pct.high": ends["high"]}

@@ -41,6 +41,7 @@ from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.current import current_run
 from rs_adapt.scores.gains import Gains, gains_of
 from rs_adapt.scores.groups import score_runs
+from rs_adapt.scores.measures import rename_keys
 from rs_adapt.scores.rounding import plain
 from rs_adapt.scores.transfer import summarize_transfer
 from rs_adapt.scores.tuning import tuned_values_of
@@ -223,35 +224,34 @@ def _groups(rankings: Rankings, gains: Sequence[Gains]) -> list[GroupContent]:
         for position, (group, interval) in enumerate(zip(groups, ranking.miou, strict=True)):
             row = group.row
             gain, tuned = next(gain_of_group), tuned_values_of(group.scores[0].run)
-            content.append(
-                {
-                    "bench": column.bench,
-                    "setting": column.setting,
-                    "method": row.method,
-                    "strategy": row.strategy,
-                    "backbone": row.backbone,
-                    "head": row.head,
-                    "tuned": row.tuned,
-                    "tuned_values": {} if tuned is None else tuned.values,
-                    "tuned_chosen": None if tuned is None else tuned.chosen,
-                    "identity": hash_identity(group.identity),
-                    "differs": row.variant,
-                    "overrides": list(row.overrides),
-                    "protocol": column.protocol,
-                    "split": column.split,
-                    "seen": column.seen,
-                    "seeds": [score.run.seed for score in group.scores],
-                    "miou_pct": {
-                        "mean": None if group.mean is None else plain(group.mean),
-                        "lowest": min(group.values, default=None),
-                        "highest": max(group.values, default=None),
-                        "low": None if interval is None else plain(interval.low),
-                        "high": None if interval is None else plain(interval.high),
-                    },
-                    "over_source_only": gain_json(gain.over_source_only),
-                    "gap_closed_pct": gain_json(gain.gap_closed),
-                    "over_frozen": gain_json(gain.over_frozen),
-                    "best": position == ranking.best,
-                }
-            )
+            facts: GroupContent = {
+                "bench": column.bench,
+                "setting": column.setting,
+                "method": row.method,
+                "strategy": row.strategy,
+                "backbone": row.backbone,
+                "head": row.head,
+                "tuned": row.tuned,
+                "tuned_values": {} if tuned is None else tuned.values,
+                "tuned_chosen": None if tuned is None else tuned.chosen,
+                "identity": hash_identity(group.identity),
+                "differs": row.variant,
+                "overrides": list(row.overrides),
+                "protocol": column.protocol,
+                "split": column.split,
+                "seen": column.seen,
+                "seeds": [score.run.seed for score in group.scores],
+                "miou_pct": {
+                    "mean": None if group.mean is None else plain(group.mean),
+                    "lowest": min(group.values, default=None),
+                    "highest": max(group.values, default=None),
+                    "low": None if interval is None else plain(interval.low),
+                    "high": None if interval is None else plain(interval.high),
+                },
+                "over_source_only": gain_json(gain.over_source_only),
+                "gap_closed_pct": gain_json(gain.gap_closed),
+                "over_frozen": gain_json(gain.over_frozen),
+                "best": position == ranking.best,
+            }
+            content.append(rename_keys(facts, group.scores[0].measure))
     return content

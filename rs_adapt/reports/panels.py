@@ -18,7 +18,7 @@ from rs_adapt.runs.files import EVAL_DIR, RESULT_FILE
 from rs_adapt.runs.records import Result, read_record
 from rs_adapt.scores.comparison import align
 from rs_adapt.scores.groups import Group, RunScore
-from rs_adapt.scores.resampling import miou_of
+from rs_adapt.scores.resampling import sums_of
 
 Array = np.ndarray[Any, Any]
 # Stored pictures of one group; with more, a page of many groups would be too large for a browser.
@@ -86,7 +86,7 @@ def select_tiles(groups: Sequence[Group], count: int) -> list[tuple[str, float]]
             counts_NKK = align(base.per_image, other, Path(), Path()).counts_NKK
         except ScoresError:
             continue
-        miou_by_group.append(miou_of(counts_NKK, base.chosen.scored))
+        miou_by_group.append(base.measure.overall(sums_of(counts_NKK), base.chosen.scored))
     mean_N = np.mean(miou_by_group, axis=0)
     order = [int(n) for n in np.argsort(mean_N, kind="stable") if not np.isnan(mean_N[n])]
     if not order:
@@ -197,7 +197,7 @@ def _select_evenly(files: Sequence[Path]) -> list[Path]:
 def _miou_by_tile(score: RunScore) -> dict[str, float]:
     if score.per_image is None or score.chosen is None:
         return {}
-    miou_N = miou_of(score.per_image.counts_NKK, score.chosen.scored)
+    miou_N = score.measure.overall(sums_of(score.per_image.counts_NKK), score.chosen.scored)
     return {name: float(value) for name, value in zip(score.per_image.tiles, miou_N, strict=True) if value == value}
 
 

@@ -118,7 +118,7 @@ def evaluations_section(collection: Collection, base: Path) -> Section | None:
         [
             text_cell(run.name),
             text_cell(f"{result.cell.bench} {result.protocol.report_split or 'not scored'}"),
-            score_cell(result.miou_pct, digits=2),
+            score_cell(result.score_pct, note="" if result.score_key == "miou_pct" else result.score_title, digits=2),
             text_cell(result.precision or "not recorded"),
             text_cell(views_of(result)),
             text_cell(result.environment.device),

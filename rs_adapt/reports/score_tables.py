@@ -9,7 +9,7 @@ from statistics import mean
 from rs_adapt.render.document import STAR, Section, Table, TableCell, format_interval, hyphenate, score_cell, text_cell
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.scores.columns import Column, Row
-from rs_adapt.scores.groups import Group
+from rs_adapt.scores.groups import Group, score_title
 from rs_adapt.scores.ranking import SHORT_RULE, Ranking, rank, rule
 from rs_adapt.scores.t_interval import LEVEL, Interval
 from rs_adapt.scores.tuning import TUNED_MARK, tuned_notes
@@ -18,6 +18,8 @@ SETTINGS = {
     "da": "Adaptation (da): labelled source, unlabelled target images",
     "dg": "Generalization (dg): the target is not seen",
     "ss": "Supervised on the target (ss): an upper bound, no transfer",
+    "b2n": "Base to novel (b2n): few labelled images of base classes, scored on base and novel classes",
+    "xd": "Across data sets (xd): few labelled images of one data set, scored on another",
 }
 Rankings = Mapping[Column, tuple[Sequence[Group], Ranking]]
 
@@ -84,11 +86,13 @@ def matrix_section(rankings: Rankings, labels: Labels) -> Section:
             sorted(rankings.items(), key=lambda item: item[0]), key=lambda item: (item[0].setting, item[0].protocol)
         )
     ]
+    title = score_title(group for groups, _ in rankings.values() for group in groups)
+    title = title if title == "mIoU" else title.capitalize()
     return Section(
         anchor="transfer",
         title="Transfer matrix",
         text=[
-            "mIoU in % on the target: mean over seeds, below it [lowest, highest] and the number of seeds. Scores of "
+            f"{title} in % on the target: mean over seeds, below it [lowest, highest] and the number of seeds. Scores of "
             "different protocols, splits or classes are in different tables or columns.",
             rule(),
         ],
@@ -116,8 +120,9 @@ def selections_section(groups: Sequence[Group], labels: Labels) -> Section:
                 TableCell(text=str(len(group.scores)), value=len(group.scores)),
             ]
         )
+    title = score_title(groups)
     table = Table(
-        title="mIoU of five ways to choose a checkpoint",
+        title=f"{title} of five ways to choose a checkpoint",
         head=[
             "bench",
             "method",
@@ -142,7 +147,7 @@ def selections_section(groups: Sequence[Group], labels: Labels) -> Section:
     return Section(
         anchor="selections",
         title="Checkpoints: five selections",
-        text=["Mean mIoU over seeds in %, on the split and classes of the transfer matrix."],
+        text=[f"Mean {title} over seeds in %, on the split and classes of the transfer matrix."],
         tables=[table] if rows else [],
     )
 
@@ -166,10 +171,10 @@ def classes_section(rankings: Rankings, labels: Labels) -> Section:
         tables.append(
             Table(
                 title=labels.bench_name(column),
-                head=["method", *names, "mIoU"],
+                head=["method", *names, score_title(groups)],
                 rows=rows,
                 notes=[
-                    f"IoU in % on {column.split}, mean over seeds. {below} Scored: {column.protocol}.",
+                    f"{_class_title(groups)} in % on {column.split}, mean over seeds. {below} Scored: {column.protocol}.",
                     *group_notes(groups),
                 ],
                 for_paper=True,
@@ -181,6 +186,11 @@ def classes_section(rankings: Rankings, labels: Labels) -> Section:
 def group_notes(groups: Iterable[Group]) -> list[str]:
     """Return the footnotes about tuned values of a table's groups."""
     return tuned_notes(score.run for group in groups for score in group.scores)
+
+
+def _class_title(groups: Sequence[Group]) -> str:
+    title = groups[0].scores[0].measure.class_title
+    return title if title == "IoU" else title.capitalize()
 
 
 def _matrix(

@@ -13,7 +13,7 @@ from rs_adapt.reports.health_plot import find_alarm_spans
 from rs_adapt.reports.score_tables import Labels
 from rs_adapt.runs.records import Health
 from rs_adapt.runs.run import Run
-from rs_adapt.scores.groups import Group, confusion_of
+from rs_adapt.scores.groups import Group, confusion_of, score_title
 
 
 def curves_section(groups: Sequence[Group], labels: Labels) -> Section:
@@ -22,8 +22,9 @@ def curves_section(groups: Sequence[Group], labels: Labels) -> Section:
     for number, group in enumerate(groups):
         name = labels.name(group)
         runs = [score.run for score in group.scores]
+        key, title = group.scores[0].measure.key, score_title([group])
         loss = [Series(name=_seed(run), points=_points(run, "loss"), colour=k) for k, run in enumerate(runs)]
-        target = [Series(name=_seed(run), points=_points(run, "miou_pct"), colour=k) for k, run in enumerate(runs)]
+        target = [Series(name=_seed(run), points=_points(run, key), colour=k) for k, run in enumerate(runs)]
         source = [
             Series(name=_seed(run), points=_points(run, "source_val", "miou_pct"), colour=k, dashed=True)
             for k, run in enumerate(runs)
@@ -35,7 +36,7 @@ def curves_section(groups: Sequence[Group], labels: Labels) -> Section:
         ]
         figures = [
             _figure(loss, f"training loss of {name}", "loss", seeds),
-            _figure([*target, *source], f"validation mIoU of {name}", "mIoU on val, %", legend),
+            _figure([*target, *source], f"validation {title} of {name}", f"{title} on val, %", legend),
         ]
         if plotted := [figure for figure in figures if figure is not None]:
             sections.append(Section(anchor=f"curves-{number}", title=name, figures=plotted, folded=bool(sections)))
@@ -43,7 +44,7 @@ def curves_section(groups: Sequence[Group], labels: Labels) -> Section:
         anchor="curves",
         title="Learning curves",
         text=[
-            "Loss, and mIoU at each evaluation on the validation tiles of the target (solid) and of the source "
+            f"Loss, and {score_title(groups)} at each evaluation on the validation tiles of the target (solid) and of the source "
             "(dashed). The target's labels are read for these curves only."
         ],
         sections=sections,

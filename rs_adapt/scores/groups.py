@@ -18,6 +18,7 @@ from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.columns import Column, Row, column_of, row_of, settle_tiles
 from rs_adapt.scores.contradictions import find_contradictions
 from rs_adapt.scores.current import classes_text, current_run
+from rs_adapt.scores.measures import MIOU, Measure
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.rounding import plain
 from rs_adapt.scores.stored import open_stored
@@ -47,6 +48,11 @@ class RunScore:
     by_selection: Mapping[str, float | None]
     per_image: PerImage | None = None
     chosen: ClassSet | None = None
+
+    @property
+    def measure(self) -> Measure:
+        """The score that stands in the place of mIoU: of classification accuracy or harmonic mean."""
+        return MIOU if self.chosen is None else self.chosen.measure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +255,12 @@ def _newest_by_seed(scores: list[RunScore], remarks: list[str]) -> list[RunScore
             for score in older
         ]
     return selected
+
+
+def score_title(groups: Iterable[Group]) -> str:
+    """Return the name of the score of some groups for people; "score" where their tasks have different ones."""
+    titles = {score.measure.title for group in groups for score in group.scores}
+    return titles.pop() if len(titles) == 1 else "score" if titles else MIOU.title
 
 
 def commits(groups: Iterable[Group]) -> set[str]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 import rs_adapt as rsa
+from rs_adapt.commands import main
 from rs_adapt.datasets.scene_classes.prepare import prepare_split
 from rs_adapt.errors import DataError, DataNotFound
 from tests.scene_folders import TINY, write_rsscn7
@@ -148,13 +148,13 @@ def test_frozen_images_are_seen_once(data_root: Path, tmp_path: Path, monkeypatc
     assert len(seen) <= 8 + 14 + 14
 
 
-def test_commands(coop_run: Any, data_root: Path, tmp_path: Path) -> None:
-    from rs_adapt.commands.app import app
-
+def test_commands(coop_run: Any, data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def invoke(*words: str) -> str:
-        outcome = CliRunner().invoke(app, list(words))
-        assert outcome.exit_code == 0, outcome.output
-        return outcome.output
+        with pytest.raises(SystemExit) as stop:
+            main(list(words))
+        shown = capsys.readouterr()
+        assert not stop.value.code, shown.err
+        return shown.out
 
     folder = str(coop_run.folder)
     assert "harmonic mean" in invoke("score", folder)
@@ -162,6 +162,7 @@ def test_commands(coop_run: Any, data_root: Path, tmp_path: Path) -> None:
     assert scored["harmonic_mean_pct"] == coop_run.score_pct
     assert "harmonic mean" in invoke("compare", folder, folder)
     invoke("report", str(coop_run.folder.parent), "--out", str(tmp_path / "page"))
+    assert "harmonic_mean_pct" in (tmp_path / "page" / "results.csv").read_text()
     page = (tmp_path / "page" / "index.html").read_text()
     assert "harmonic mean" in page
     assert "rsscn7" in invoke("data", "verify", "rsscn7", "--data-root", str(data_root))

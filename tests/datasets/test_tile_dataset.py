@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from rs_adapt.datasets import TileDataset
-from rs_adapt.datasets.stream import seeded
 from rs_adapt.datasets.spreading import evenly_spread
+from rs_adapt.datasets.stream import seeded
 from rs_adapt.errors import DataError, DataNotFound
 
 

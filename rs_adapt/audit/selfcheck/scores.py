@@ -40,7 +40,7 @@ def check_headline(subject: Subject) -> Iterator[Check]:
         contradictions += _compare_interval(subject, subject.matrices[file])
     contradictions += [f"{file} cannot be read: {why}" for file, why in subject.no_matrices.items()]
     if not subject.matrices and not contradictions:
-        scored = result.miou_pct is not None
+        scored = result.score_pct is not None
         reason = "result.json states a score without matrices" if scored else "the run was not scored: no matrices"
         yield from give_up("scores", reason)
         return
@@ -102,10 +102,11 @@ def check_curve(subject: Subject) -> Iterator[Check]:
         if line.source_val is not None:
             contradictions += _compare_mean(line.source_val, scored, f"iteration {line.iter}, source_val")
     last = evaluations[-1]
-    if not _equal(subject.result.last_val_miou_pct, last.miou_pct):
+    is_miou = subject.result.score_key == "miou_pct"
+    key = "last_val_miou_pct" if is_miou else "last_val_score_pct"
+    if not _equal(getattr(subject.result, key), last.score_pct):
         contradictions.append(
-            f"result.json states last_val_miou_pct {subject.result.last_val_miou_pct}, metrics.jsonl ends with "
-            f"{last.miou_pct}."
+            f"result.json states {key} {getattr(subject.result, key)}, metrics.jsonl ends with {last.score_pct}."
         )
     compared = 0
     if _scores_validation_tiles(config):
@@ -174,6 +175,7 @@ def _compare_interval(subject: Subject, per_image: PerImage) -> Iterator[str]:
         per_image.classes,
         chosen=classes if isinstance(classes, str) else ",".join(classes),
         absent=absent_of(subject.result.protocol),
+        measure=per_image.measure,
     )
     recomputed = interval_facts(per_image, chosen)
     how = ("level", "unit", "units", "resamples", "seed")
