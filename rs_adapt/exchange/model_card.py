@@ -150,18 +150,16 @@ class _Card:
         where = "a split that is not recorded" if protocol is None else protocol.report_split or "no split"
         yield f"Measured on {escape_markdown(where)}, in percent, as stored in `manifest.json`."
         yield ""
-        totals = (
-            (metrics.score_title, metrics.score_pct),
-            ("pixel accuracy", metrics.aacc_pct),
-            ("mean accuracy", metrics.macc_pct),
-        )
+        title = metrics.score_title
+        totals = ((title, metrics.score_pct), ("pixel accuracy", metrics.aacc_pct), ("mean accuracy", metrics.macc_pct))
         rows = [(name, str(value)) for name, value in totals if value is not None]
         if (interval := metrics.interval) is not None and interval.low is not None:
-            rough = ", rough" if interval.rough else ""
-            title = f"{100 * interval.level:g} % interval of {metrics.score_title} (over {interval.units} {interval.unit}s{rough})"
+            over = f"{interval.units} {interval.unit}s{', rough' if interval.rough else ''}"
+            title = f"{100 * interval.level:g} % interval of {title} (over {over})"
             rows.append((title, f"{interval.low} to {interval.high}"))
-        rows += [(f"IoU of {name}", str(value)) for name, value in (metrics.iou_pct or {}).items()]
-        rows += [(f"accuracy of {name}", str(value)) for name, value in (metrics.acc_pct or {}).items()]
+        by_class = metrics.iou_pct if metrics.score_key == "miou_pct" else metrics.acc_pct
+        of = "IoU" if metrics.score_key == "miou_pct" else "accuracy"
+        rows += [(f"{of} of {name}", str(value)) for name, value in (by_class or {}).items()]
         yield from _table(("", "%"), rows)
 
     def labels(self) -> Iterator[str]:

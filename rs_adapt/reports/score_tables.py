@@ -92,8 +92,8 @@ def matrix_section(rankings: Rankings, labels: Labels) -> Section:
         anchor="transfer",
         title="Transfer matrix",
         text=[
-            f"{title} in % on the target: mean over seeds, below it [lowest, highest] and the number of seeds. Scores of "
-            "different protocols, splits or classes are in different tables or columns.",
+            f"{title} in % on the target: mean over seeds, below it [lowest, highest] and the number of seeds. Scores "
+            "of different protocols, splits or classes are in different tables or columns.",
             rule(),
         ],
         tables=tables,
@@ -174,7 +174,8 @@ def classes_section(rankings: Rankings, labels: Labels) -> Section:
                 head=["method", *names, score_title(groups)],
                 rows=rows,
                 notes=[
-                    f"{_class_title(groups)} in % on {column.split}, mean over seeds. {below} Scored: {column.protocol}.",
+                    f"{_class_title(groups)} in % on {column.split}, mean over seeds. {below} "
+                    f"Scored: {column.protocol}.",
                     *group_notes(groups),
                 ],
                 for_paper=True,

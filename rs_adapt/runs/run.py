@@ -128,8 +128,9 @@ class Run:
 
     def __repr__(self) -> str:
         """Return folder, cell, status and score in one line."""
-        result, value = self.result, self.score_pct
-        score = "" if value is None or result is None else f", {result.score_title} {value:.2f} %"
+        score = (
+            f", {self.result.score_title} {self.score_pct:.2f} %" if self.result and self.score_pct is not None else ""
+        )
         name = "" if self.name == str(self.folder) else f"{self.name}, "
         return f"<Run {self.folder}: {name}{self.status}{score}>"
 

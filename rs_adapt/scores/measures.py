@@ -1,8 +1,8 @@
 """The measures that a task is judged by, from the sums of confusion matrices. Pure numpy.
 
 Segmentation is judged by the mean IoU, classification by its accuracy, and base-to-novel by the harmonic mean of the
-accuracy of base classes among base classes and that of novel ones among novel ones. All three need the same sums of each
-class (`resampling.sums_of`), so intervals, paired differences and rankings are one code. B matrices, K classes.
+accuracy of base classes among base classes and that of novel ones among novel ones. All three need the same sums of
+each class (`resampling.sums_of`), so intervals, paired differences and rankings are one code. B matrices, K classes.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ class PromptLearner(Adapter):
     """A method of scene classification: all that trains, in the place of a backbone's adapter.
 
     Where an adapter of segmentation changes features of a ViT, this gives the vectors of the classes, the prompts of
-    the visual tower, or both. What an adapter declares (`adapter_params`, `no_decay`, `num_params`) it declares as well,
-    so that optimizer, counts and packs treat both alike. Arguments that are None in a method's file (`embed_dim`,
+    the visual tower, or both. It declares what an adapter declares (`adapter_params`, `no_decay`, `num_params`), so
+    that optimizer, counts and packs treat both alike. Arguments that are None in a method's file (`embed_dim`,
     `depth`, `text_width`, `text_depth`, `text_dim`, `num_trained`, `domain_dim`) are filled in by the configuration.
 
     Attributes:
