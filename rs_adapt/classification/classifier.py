@@ -158,7 +158,7 @@ def _remember(
 ) -> Tensor:
     """Return what does not change in training for each image, computed where its file and view are new."""
     rows = []
-    for index, x_13HW in enumerate(x_B3HW.split(1)):
+    for index, x_13HW in enumerate(torch.split(x_B3HW, 1)):
         sample = samples[index] if samples else None
         key = None if sample is None else (str(sample.img_path), int(sample.view))
         row_1C = known.get(key) if key is not None else None

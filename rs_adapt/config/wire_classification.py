@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import os
 
     from rs_adapt.config.cell import Cell
-    from rs_adapt.config.facts import BackboneFacts, BenchFacts, ConfigNode, MergedTree
+    from rs_adapt.config.facts import BackboneFacts, BenchFacts, ConfigNode, Domain, MergedTree
 
 _CLIP = "rs_adapt.Clip"
 # Images of a batch in evaluations, which hold no gradients.
@@ -128,8 +128,8 @@ def _loaders(
     evaluation = {"batch_size": _EVALUATED, **workers, "sampler": {"type": "DefaultSampler", "shuffle": False}}
     shots = bench["shots"]
 
-    def dataset(domain: str, part: str, *, shots: int | None, views: int = 1) -> ConfigNode:
-        region = bench[domain]
+    def dataset(domain: Domain, part: str, *, shots: int | None, views: int = 1) -> ConfigNode:
+        region: ConfigNode = dict(bench[domain])
         trained = domain == "source"
         return {
             "type": "rs_adapt.SceneDataset",

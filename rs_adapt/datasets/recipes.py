@@ -46,7 +46,7 @@ class SyntheticClassesRecipe(BaseModel):
 
     kind: Literal["synthetic_classes"]
     seed: int
-    images: dict[Literal["train", "val", "test"], int]
+    images: dict[str, int]
     size_px: int
     regions: tuple[str, ...]
 

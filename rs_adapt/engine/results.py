@@ -84,6 +84,7 @@ def make_result(
     classes = list(cfg.bench.classes)
     chosen = scored_classes(cfg)
     last_key = "last_val_miou_pct" if chosen.measure.name == "miou" else "last_val_score_pct"
+    last_score: dict[str, Any] = {last_key: evaluations[-1].score_pct if evaluations else None}
     result = Result(
         status="finished",
         cell=start.cell,
@@ -102,7 +103,7 @@ def make_result(
         interval=None if scored is None else interval_facts(scored, chosen),
         selections=selections.records(chosen),
         reliability=selections.reliability,
-        **{last_key: evaluations[-1].score_pct if evaluations else None},
+        **last_score,
         iters=cfg.train_cfg.max_iters,
         parameters=dict(parameters),
         train_s=train_s and round(train_s, 1),
@@ -159,8 +160,9 @@ def save_packs(run_dir: Path, segmentor: nn.Module, manifest: Manifest, result: 
     for name, checkpoint in result.selections.items():
         if checkpoint is None or checkpoint.pack in (None, "."):
             continue
+        score: dict[str, Any] = {checkpoint.score_key: checkpoint.score_pct}
         scores = ManifestScores(
-            **{checkpoint.score_key: checkpoint.score_pct},
+            **score,
             headline=name,
             iter=checkpoint.iter,
             protocol=result.protocol.model_copy(update={"selection": name}),

@@ -97,7 +97,7 @@ def encode_prompts(tower: TextTower, ids_KN: Tensor, context: Tensor, *, deep: S
     ends_T = ends_K.repeat(batch)
     ends_TW = x_TNW[torch.arange(len(x_TNW), device=x_TNW.device), ends_T]
     vectors_TC: Tensor = tower.projection(tower.final_norm(ends_TW))
-    return vectors_TC if context.ndim == 2 else vectors_TC.unflatten(0, (batch, texts))
+    return vectors_TC if context.ndim == 2 else vectors_TC.reshape(batch, texts, -1)
 
 
 def _put(x: Tensor, vectors: Tensor, places: int) -> Tensor:

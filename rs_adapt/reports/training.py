@@ -44,8 +44,8 @@ def curves_section(groups: Sequence[Group], labels: Labels) -> Section:
         anchor="curves",
         title="Learning curves",
         text=[
-            f"Loss, and {score_title(groups)} at each evaluation on the validation tiles of the target (solid) and of the "
-            "source (dashed). The target's labels are read for these curves only."
+            f"Loss, and {score_title(groups)} at each evaluation on the validation tiles of the target (solid) and of "
+            "the source (dashed). The target's labels are read for these curves only."
         ],
         sections=sections,
     )

@@ -65,8 +65,6 @@ class Run:
         >>> run = Run.read("work_dirs/synthetic_da")  # doctest: +SKIP
         >>> run.miou_pct, run.result.iou_pct["road"]  # doctest: +SKIP
         (72.536, 67.079)
-        >>> run.config["optim"]["lr"]  # doctest: +SKIP
-        0.001
 
     Attributes:
         folder: The run folder.
@@ -128,9 +126,8 @@ class Run:
 
     def __repr__(self) -> str:
         """Return folder, cell, status and score in one line."""
-        score = (
-            f", {self.result.score_title} {self.score_pct:.2f} %" if self.result and self.score_pct is not None else ""
-        )
+        value, title = self.score_pct, "" if self.result is None else self.result.score_title
+        score = "" if value is None else f", {title} {value:.2f} %"
         name = "" if self.name == str(self.folder) else f"{self.name}, "
         return f"<Run {self.folder}: {name}{self.status}{score}>"
 
@@ -173,7 +170,7 @@ class Run:
 
     @property
     def score_pct(self) -> float | None:
-        """The score of the run's task in percent; see `Result.score_title`."""
+        """The score of the run's task in percent."""
         return None if self.result is None else self.result.score_pct
 
     @property

@@ -116,10 +116,11 @@ class DomainControlled(CoupledPrompts):
     def image_vectors(self, vectors_BC: Tensor, conditions: Conditions) -> Tensor:
         """Return the vectors with the offset of the domain, and noise."""
         assert conditions.domain_BF is not None
-        shifted_BC = vectors_BC + self.image_net(conditions.domain_BF)
+        shifted_BC: Tensor = vectors_BC + self.image_net(conditions.domain_BF)
         if not draws_noise(self.noise, training=self.training):
             return shifted_BC
-        return shifted_BC + randn(*vectors_BC.shape, device=vectors_BC.device) * vectors_BC.mean()
+        noise_BC = randn(*vectors_BC.shape, device=vectors_BC.device)
+        return shifted_BC + noise_BC * vectors_BC.mean()
 
     @staticmethod
     def num_params(

@@ -37,7 +37,8 @@ class Canvas:
     def line_m(self, angle: float, shift_m: float = 0.0) -> fields.Field:
         """Return the distance of each pixel to a straight line through the tile, metres."""
         _, v_HW = fields.turned(self.x_HW, self.y_HW, angle)
-        return np.abs(v_HW - np.float32(shift_m))
+        distance_m: fields.Field = np.abs(v_HW - np.float32(shift_m))
+        return distance_m
 
     def curve_m(self) -> fields.Field:
         """Return the distance of each pixel to a winding line through the tile, metres."""
